@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds and runs the benchmarks. Each prints ratios against something measured in the same run.
+set -euo pipefail
+cd "$(dirname "$0")"
+. scripts/lib.sh
+
+usage() {
+  cat <<'TEXT'
+usage: ./bench.sh             run every benchmark
+       ./bench.sh NAME...     run some
+       ./bench.sh --list      their names
+       ./bench.sh --help
+A name is that of a program in build/tests/bench.
+TEXT
+}
+
+case "${1-}" in
+  --help | -h) usage; exit 0 ;;
+  --list) ;;
+  -*) usage >&2; exit 2 ;;
+esac
+install_missing "${packages_build[@]}" "${packages_bench[@]}"
+[ -f build/build.ninja ] || configure build -Dwerror=true -Dtests=false
+shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null
+build build
+
+names=()
+for program in build/tests/bench/*; do
+  [ -f "$program" ] && [ -x "$program" ] && names+=("$(basename "$program")")
+done
+[ ${#names[@]} -gt 0 ] || fail "no benchmark was built"
+if [ "${1-}" = --list ]; then
+  printf '%s\n' "${names[@]}"
+  exit 0
+fi
+[ $# -eq 0 ] || names=("$@")
+for name in "${names[@]}"; do
+  [ -x "build/tests/bench/$name" ] || fail "no benchmark $name; see ./bench.sh --list"
+done
+ended=0
+for name in "${names[@]}"; do
+  ended=$((ended + 1))
+  say ""
+  say "== $name ($ended of ${#names[@]})"
+  "build/tests/bench/$name" || fail "$name failed"
+done

@@ -1,0 +1,90 @@
+/* Steering the pools of this host. Include <tidepool/tidepool.h>. */
+#ifndef TIDEPOOL_CONTROL_H
+#define TIDEPOOL_CONTROL_H
+
+#include <tidepool/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Give a pool of this host an order.
+ *
+ * Verbs and their arguments (JSON object; durations as '30s' or milliseconds):
+ *   scale {"target_size": 8 or null (automatic), "reason": "..."}   burst {"duration": "60s"}   end_burst {}
+ *   set {"option": "max_size", "value": "20"}   pause {}   resume {}   recycle {"spread": "10s"}   drain {}
+ *   close_connection {"conn_id": 7}   revoke {"lease_id": 123}   reset_stats {}
+ *
+ * @param pool_or_instance  a pool's name, or an instance_id where several pools bear the name
+ * @param verb              see above
+ * @param arguments_json    NULL for none
+ * @param wait_ms           how long to wait for the answer; 0: do not wait; negative: 5000
+ * @param command_id        may be NULL; set as soon as the order is posted
+ * @param err               may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_NOT_FOUND (lists the pools that exist), TIDE_REFUSED (with the pool's reason; also when the owner is
+ *          dead, or this user may not write the mailbox), TIDE_BAD_ARGUMENT (also a name that several instances bear:
+ *          lists them), TIDE_BAD_OPTION, TIDE_TIMEOUT (posted, not answered yet: see `commands`).
+ * Since    0.1
+ */
+TIDE_API tide_status tide_control(const char *pool_or_instance, const char *verb, const char *arguments_json,
+                                  int64_t wait_ms, uint64_t *command_id, tide_error *err);
+
+typedef struct tide_control_options {
+  uint32_t size;          /* TIDE_CONTROL_OPTIONS_INIT */
+  uint32_t reserved;
+  const char *directory;  /* NULL: the default plane directory */
+  const char *actor;      /* who steers, shown in `commands`; NULL: the user's name */
+} tide_control_options;
+
+#define TIDE_CONTROL_OPTIONS_INIT {(uint32_t)sizeof(tide_control_options), 0, NULL, NULL}
+
+/**
+ * tide_control() with a directory and an actor.
+ *
+ * @param pool_or_instance, verb, arguments_json, wait_ms, command_id, err  as tide_control()
+ * @param with  may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    as tide_control().
+ * Since    0.1
+ */
+TIDE_API tide_status tide_control_with(const char *pool_or_instance, const char *verb, const char *arguments_json,
+                                       int64_t wait_ms, const tide_control_options *with, uint64_t *command_id,
+                                       tide_error *err);
+
+/**
+ * Check an order without posting it: the pool exists, alive and unique, the verb is known, the arguments have the right
+ * form. What the pool itself may still refuse (limits, state) is not known here.
+ *
+ * @param pool_or_instance, verb, arguments_json, with, err  as tide_control_with()
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    as tide_control().
+ * Since    0.1
+ */
+TIDE_API tide_status tide_control_check(const char *pool_or_instance, const char *verb, const char *arguments_json,
+                                        const tide_control_options *with, tide_error *err);
+
+/**
+ * Wait until an order is answered and obeyed: the barrier.
+ *
+ * @param command_id  from tide_control()
+ * @param wait_ms     up to 86400000; negative: 5000
+ * @param with        may be NULL
+ * @param err         may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_TIMEOUT (not obeyed yet), TIDE_REFUSED (with the pool's reason; also expired), TIDE_NOT_FOUND.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options *with,
+                                       tide_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

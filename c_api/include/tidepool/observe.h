@@ -1,0 +1,140 @@
+/* Reading the pools of this host as relations. Include <tidepool/tidepool.h>. */
+#ifndef TIDEPOOL_OBSERVE_H
+#define TIDEPOOL_OBSERVE_H
+
+#include <tidepool/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Types of a column. Times come as int64 microseconds since 1970 UTC (TIDE_TIME). */
+enum { TIDE_INT = 1, TIDE_DOUBLE = 2, TIDE_TEXT = 3, TIDE_BOOL = 4, TIDE_TIME = 5, TIDE_JSON = 6 };
+
+typedef struct tide_column {
+  const char *name;     /* as in SQL */
+  int32_t type;         /* TIDE_INT ... */
+  int32_t is_writable;  /* 1: UPDATE may set it */
+  const char *unit;     /* "ms", "connections", ... or "" */
+  const char *meaning;  /* one sentence */
+} tide_column;
+
+typedef struct tide_relation {
+  const char *name;     /* "pools" */
+  const char *meaning;  /* one sentence */
+  int32_t ncolumns;
+  int32_t reserved;
+  const tide_column *columns;
+} tide_relation;
+
+/**
+ * The relations this library can read, in order; the same in every database.
+ *
+ * @param index  from 0
+ * Threads  any.
+ * Owns     lives for ever.
+ * Fails    NULL behind the last one.
+ * Since    0.1
+ */
+TIDE_API const tide_relation *tide_relation_at(int index);
+
+typedef struct tide_cursor tide_cursor;
+
+/* Which rows. NULL or "" means all. */
+typedef struct tide_filter {
+  uint32_t size;            /* TIDE_FILTER_INIT */
+  uint32_t reserved;
+  const char *directory;    /* where the segments are; NULL: the default plane directory */
+  const char *pool;         /* only pools of this name */
+  const char *instance_id;  /* only this instance */
+} tide_filter;
+
+#define TIDE_FILTER_INIT {(uint32_t)sizeof(tide_filter), 0, NULL, NULL, NULL}
+
+/**
+ * Take a snapshot of a relation: one consistent reading of each pool, taken now.
+ *
+ * Segments that are damaged, foreign or hostile give no rows and never an error.
+ *
+ * @param relation  name, such as "leases"
+ * @param filter    may be NULL: everything
+ * @param out       set only on success, before the first row
+ * @param err       may be NULL
+ * Threads  any; a cursor is used by one thread at a time.
+ * Owns     you must end it with tide_cursor_close().
+ * Fails    TIDE_NOT_FOUND (no such relation; the hint names the nearest), TIDE_BAD_ARGUMENT, TIDE_NO_MEMORY.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_cursor_open(const char *relation, const tide_filter *filter, tide_cursor **out,
+                                      tide_error *err);
+
+/**
+ * Step to the next row.
+ * @param cursor  an open cursor
+ * Threads  one at a time.
+ * Owns     nothing.
+ * Fails    0 behind the last row, else 1.
+ * Since    0.1
+ */
+TIDE_API int tide_cursor_next(tide_cursor *cursor);
+
+/**
+ * Is the value of this row NULL (not measured)?
+ * @param cursor  on a row
+ * @param column  from 0
+ * Threads  one at a time.
+ * Owns     nothing.
+ * Fails    1 off the rows and columns.
+ * Since    0.1
+ */
+TIDE_API int tide_cursor_is_null(const tide_cursor *cursor, int column);
+
+/**
+ * A value of type TIDE_INT, TIDE_BOOL or TIDE_TIME.
+ * @param cursor  on a row
+ * @param column  from 0
+ * Threads  one at a time.
+ * Owns     nothing.
+ * Fails    0 for NULL and other types.
+ * Since    0.1
+ */
+TIDE_API int64_t tide_cursor_int(const tide_cursor *cursor, int column);
+
+/**
+ * A value of type TIDE_DOUBLE.
+ * @param cursor  on a row
+ * @param column  from 0
+ * Threads  one at a time.
+ * Owns     nothing.
+ * Fails    0 for NULL and other types.
+ * Since    0.1
+ */
+TIDE_API double tide_cursor_double(const tide_cursor *cursor, int column);
+
+/**
+ * A value of any type as text; times as "2026-01-31 23:59:59.123Z", booleans as 0 and 1.
+ * @param cursor  on a row
+ * @param column  from 0
+ * @param length  may be NULL; set to the bytes
+ * Threads  one at a time.
+ * Owns     borrowed until the next step or the next text of this column.
+ * Fails    NULL for NULL and off the rows.
+ * Since    0.1
+ */
+TIDE_API const char *tide_cursor_text(const tide_cursor *cursor, int column, size_t *length);
+
+/**
+ * End a cursor.
+ * @param cursor  NULL does nothing
+ * Threads  one at a time.
+ * Owns     takes the cursor.
+ * Fails    never.
+ * Since    0.1
+ */
+TIDE_API void tide_cursor_close(tide_cursor *cursor);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

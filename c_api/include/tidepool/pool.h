@@ -1,0 +1,238 @@
+/* Pools and leases. Include <tidepool/tidepool.h>. */
+#ifndef TIDEPOOL_POOL_H
+#define TIDEPOOL_POOL_H
+
+#include <tidepool/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tide_pool tide_pool;
+
+/* The exclusive right to one connection. A value: copy it freely; only its first release counts. */
+typedef struct tide_lease {
+  struct tide_pool *pool;
+  uint64_t id;
+} tide_lease;
+
+/**
+ * Open a pool.
+ *
+ * @param name     1 to 62 bytes: letters, digits, '_', '-', '.'; what `pools` and controls call it
+ * @param url      target, such as "sqlite:///var/lib/app.db"; NULL or "" takes DATABASE_URL, DB_HOST ...
+ * @param options  "max_size=20 acquire_timeout=5s" or a JSON object; NULL for none
+ * @param out      set only on success
+ * @param err      may be NULL
+ * Threads  any; starts one thread, the pool's keeper, unless the option struct of tide_pool_open_with() says otherwise.
+ * Owns     you must end it with tide_pool_close().
+ * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY;
+ *          with init_mode=fail_fast also TIDE_UNAVAILABLE, TIDE_DATABASE and TIDE_TIMEOUT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_open(const char *name, const char *url, const char *options, tide_pool **out,
+                                    tide_error *err);
+
+/* What happened, for the event callback. Numbers are append only. */
+enum {
+  TIDE_EVENT_CONNECT = 1, /* a connection was made */
+  TIDE_EVENT_ACQUIRE = 2, /* a lease was given */
+  TIDE_EVENT_RELEASE = 3, /* a lease ended */
+  TIDE_EVENT_REMOVE = 4,  /* a connection was closed; text is the reason */
+  TIDE_EVENT_ERROR = 5,   /* something failed; text says what */
+  TIDE_EVENT_ALERT = 6    /* a warning or alert; text says what */
+};
+
+typedef struct tide_event {
+  uint32_t size;
+  int32_t kind;        /* TIDE_EVENT_... */
+  uint64_t conn_id;    /* 0 where none is meant */
+  uint64_t lease_id;   /* 0 where none is meant */
+  const char *pool;    /* name; lives during the call */
+  const char *text;    /* may be ""; lives during the call */
+} tide_event;
+
+/**
+ * Called for every event of the mask. CONNECT, REMOVE, ERROR and ALERT come from the keeper; ACQUIRE and RELEASE from
+ * the thread that leases. No lock of the pool is held; every function but tide_pool_close() may be called inside.
+ * Must not throw and should return quickly.
+ */
+typedef void (*tide_event_callback)(void *context, const tide_event *event);
+
+/* Called at every connect, on the keeper, to get the password of the moment. Write NUL-terminated text, return 0. */
+typedef int (*tide_credential_callback)(void *context, char *password, size_t password_bytes);
+
+typedef struct tide_pool_options {
+  uint32_t size;                /* TIDE_POOL_OPTIONS_INIT */
+  uint32_t event_mask;          /* bit (1 << TIDE_EVENT_...); 0: no events */
+  tide_event_callback on_event; /* may be NULL */
+  void *event_context;
+  int32_t foreign_loop;         /* 1: no thread; you drive the keeper with tide_pool_step() */
+  int32_t reserved;
+  const char *app;              /* application name in `pools`; NULL: the program's name */
+} tide_pool_options;
+
+#define TIDE_POOL_OPTIONS_INIT {(uint32_t)sizeof(tide_pool_options), 0, NULL, NULL, 0, 0, NULL}
+
+/**
+ * tide_pool_open() with callbacks or a foreign event loop.
+ *
+ * @param name, url, options  as tide_pool_open()
+ * @param with  may be NULL
+ * @param out   set only on success
+ * @param err   may be NULL
+ * Threads  any.
+ * Owns     you must end it with tide_pool_close(); callbacks and contexts must outlive that call.
+ * Fails    as tide_pool_open(); TIDE_BAD_ARGUMENT also for a struct of a size or with bytes this library cannot know.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, const char *options,
+                                         const tide_pool_options *with, tide_pool **out, tide_error *err);
+
+/**
+ * Drain, then close: new requests fail at once, waiting ones too, leases may end in peace until the timeout, then
+ * their statements are cancelled and their connections taken away. The handle is dead afterwards, in every case.
+ *
+ * @param pool        an open pool
+ * @param timeout_ms  how long leases may last; negative takes `shutdown_timeout`; 0 does not wait
+ * @param err         may be NULL
+ * Threads  any but a callback of this pool.
+ * Owns     takes the handle.
+ * Fails    TIDE_TIMEOUT if leases had to be taken away (the pool is closed all the same), TIDE_CLOSED if it was closed
+ *          before, TIDE_BAD_ARGUMENT, TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_error *err);
+
+/**
+ * Close every open pool of this process, all at once, as tide_pool_close() does.
+ *
+ * @param timeout_ms  for all together; negative takes the longest `shutdown_timeout`
+ * @param err         may be NULL; tells of the first that failed
+ * Threads  any but a callback of a pool.
+ * Owns     takes all handles.
+ * Fails    TIDE_TIMEOUT if leases had to be taken away.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
+
+/**
+ * Lease one healthy connection, waiting at most `timeout_ms` for it.
+ *
+ * An idle connection is taken without a lock or system call. Otherwise callers wait in order of arrival; who has waited
+ * `fairness_window` is never overtaken.
+ *
+ * @param pool        an open pool
+ * @param tag         what for, shown in `leases`; up to 62 bytes are kept; may be NULL
+ * @param timeout_ms  up to 86400000; 0 never waits; negative takes the pool's `acquire_timeout`
+ * @param out         set only on success
+ * @param err         may be NULL; a timeout names size, cap, waiters and the oldest leases
+ * Threads  any; any number of calls may run at once.
+ * Owns     you must give the lease back with tide_lease_release(), also after an error on it.
+ * Fails    TIDE_TIMEOUT (retryable), TIDE_QUEUE_FULL, TIDE_CLOSED, TIDE_UNAVAILABLE, TIDE_BAD_ARGUMENT, TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_acquire(tide_pool *pool, const char *tag, int64_t timeout_ms, tide_lease *out,
+                                       tide_error *err);
+
+enum { TIDE_READ_WRITE = 0, TIDE_READ = 1 };
+
+/**
+ * Called once with the outcome of an asynchronous acquire: status TIDE_OK and a lease, or an error. Comes from the
+ * thread that gave the connection back, from the keeper, or from within the acquire call itself.
+ */
+typedef void (*tide_acquire_callback)(void *context, tide_status status, tide_lease lease, const tide_error *err);
+
+typedef struct tide_acquire_options {
+  uint32_t size;                   /* TIDE_ACQUIRE_OPTIONS_INIT */
+  int32_t mode;                    /* TIDE_READ_WRITE or TIDE_READ (SQLite: query_only; never takes the writer's turn) */
+  int64_t timeout_ms;              /* as tide_pool_acquire() */
+  const char *tag;                 /* as tide_pool_acquire() */
+  tide_acquire_callback callback;  /* NULL: wait here; else return at once and call it later */
+  void *context;
+} tide_acquire_options;
+
+#define TIDE_ACQUIRE_OPTIONS_INIT {(uint32_t)sizeof(tide_acquire_options), 0, -1, NULL, NULL, NULL}
+
+/**
+ * tide_pool_acquire() with a mode, or asynchronously.
+ *
+ * @param pool  an open pool
+ * @param with  must not be NULL
+ * @param out   set on success of a waiting call; unused with a callback, may then be NULL
+ * @param err   may be NULL
+ * Threads  any.
+ * Owns     as tide_pool_acquire(); with a callback the lease it is given is yours.
+ * Fails    as tide_pool_acquire(). With a callback TIDE_OK means that the callback was or will be called exactly once.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_options *with, tide_lease *out,
+                                            tide_error *err);
+
+/**
+ * Give a lease back. An open transaction is rolled back unless `reset_on_release` is none.
+ *
+ * @param lease  from an acquire; from any thread
+ * @param err    may be NULL
+ * Threads  any thread, also another than the one that acquired.
+ * Owns     ends the lease; its native handle must not be used any more.
+ * Fails    TIDE_STALE_LEASE when already released or revoked (nothing happens then), TIDE_CLOSED, TIDE_BAD_ARGUMENT,
+ *          TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
+
+/**
+ * The driver's own handle: sqlite3 * or PGconn *, or what a custom driver returned.
+ *
+ * @param lease  a lease you hold
+ * Threads  any; use the handle from one thread at a time.
+ * Owns     borrowed until the release; do not close it.
+ * Fails    NULL if the lease is stale.
+ * Since    0.1
+ */
+TIDE_API void *tide_lease_native(tide_lease lease);
+
+typedef struct tide_lease_stats {
+  uint32_t size;         /* TIDE_LEASE_STATS_INIT */
+  int32_t mode;          /* TIDE_READ_WRITE or TIDE_READ */
+  uint64_t lease_id;
+  uint64_t conn_id;
+  int64_t age_ms;        /* since the lease was given */
+  int64_t idle_ms;       /* since its holder last used it */
+  uint64_t uses_total;   /* leases of this connection, this one included */
+} tide_lease_stats;
+
+#define TIDE_LEASE_STATS_INIT {(uint32_t)sizeof(tide_lease_stats), 0, 0, 0, 0, 0, 0}
+
+/**
+ * What is known of a lease you hold.
+ *
+ * @param lease  a lease you hold
+ * @param out    filled up to its size
+ * @param err    may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_STALE_LEASE, TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats *out, tide_error *err);
+
+/**
+ * The pool's instance_id, 32 hex digits, as the relations show it.
+ *
+ * @param pool  an open pool
+ * @param out   at least 33 bytes
+ * @param err   may be NULL
+ * Threads  any.
+ * Owns     copies into your buffer.
+ * Fails    TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_instance_id(tide_pool *pool, char out[33], tide_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,48 @@
+// FixedText<N>: at most N bytes of text that can live in memory other processes read.
+//
+// Trivially copyable. The bytes behind the length are always zero, so no stale text can leak into a segment.
+// A text that is too long is cut at a UTF-8 boundary, never in the middle of a character.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace tide {
+
+// The longest prefix of `text` with at most `bytes_max` bytes that ends between two UTF-8 characters.
+inline std::string_view utf8_prefix(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  size_t n = bytes_max;
+  while (n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0U) == 0x80U) --n;
+  return text.substr(0, n);
+}
+
+template <size_t N>
+struct FixedText {
+  static_assert(N % 8 == 0 && N > 8 && N <= 4096);
+  static constexpr size_t kBytesMax = N - 2;
+
+  uint16_t length = 0;
+  char bytes[kBytesMax] = {};
+
+  FixedText() = default;
+  explicit FixedText(std::string_view text) { assign(text); }
+
+  void assign(std::string_view text) {
+    const std::string_view kept = utf8_prefix(text, kBytesMax);
+    std::memcpy(bytes, kept.data(), kept.size());
+    std::memset(bytes + kept.size(), 0, kBytesMax - kept.size());
+    length = static_cast<uint16_t>(kept.size());
+  }
+  // Safe on memory a hostile process wrote: the length is checked against the room.
+  std::string_view view() const { return {bytes, length <= kBytesMax ? length : kBytesMax}; }
+  std::string str() const { return std::string(view()); }
+  bool empty() const { return length == 0; }
+};
+
+static_assert(std::is_trivially_copyable_v<FixedText<64>> && sizeof(FixedText<64>) == 64);
+
+}  // namespace tide

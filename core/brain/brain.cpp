@@ -1,0 +1,131 @@
+#include "brain/brain.hpp"
+
+#include <algorithm>
+
+#include "brain/desk.hpp"
+#include "brain/growth.hpp"
+#include "brain/lease_watch.hpp"
+#include "brain/ledger.hpp"
+#include "brain/orders.hpp"
+#include "brain/precedence.hpp"
+#include "brain/reaper.hpp"
+#include "brain/shrink.hpp"
+#include "brain/sizer.hpp"
+
+namespace tide {
+
+struct Brain::Memory {
+  Memory(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
+      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval) {
+    ledger.seen_at = now;
+    ledger.target = brain::precedence(policy, ledger.capacity, ledger.controls).lowest;
+  }
+
+  void decide(brain::Desk& desk);
+  void look_at_start(const brain::Desk& desk);
+  PoolState state() const;
+  Outlook outlook(const brain::Desk& desk) const;
+
+  brain::Ledger ledger;
+  brain::Orders orders;
+  brain::Reaper reaper;
+  brain::Sizer sizer;
+  brain::Growth growth;
+};
+
+Brain::Brain(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
+    : memory_(std::make_unique<Memory>(policy, capacity, seed, now)) {}
+Brain::~Brain() = default;
+Brain::Brain(Brain&&) noexcept = default;
+Brain& Brain::operator=(Brain&&) noexcept = default;
+
+void Brain::set_policy(const Policy& policy, Instant now) {
+  memory_->ledger.policy = policy;
+  memory_->ledger.seen_at = now;
+  ++memory_->ledger.generation;
+  memory_->growth.set_policy(policy, now);
+}
+
+Verdict Brain::order(const Order& order, const Census& census, Instant now) {
+  memory_->ledger.seen_at = now;
+  memory_->ledger.dossiers.sync(census);
+  return memory_->orders.accept(order, census, now, memory_->ledger);
+}
+
+void Brain::connect_succeeded(Instant) { memory_->growth.succeeded(); }
+
+void Brain::connect_failed(Instant now, bool is_permanent) {
+  memory_->growth.failed(now, is_permanent, memory_->ledger.policy, memory_->ledger.rng);
+}
+
+void Brain::validated(Instant, bool is_alive) {
+  memory_->reaper.validated(is_alive, memory_->ledger.policy.max_validation_failures);
+}
+
+Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& actions) {
+  actions.clear();
+  memory_->ledger.seen_at = now;
+  memory_->ledger.dossiers.sync(census);
+  brain::Desk desk(memory_->ledger, census, now, actions);
+  memory_->decide(desk);
+  return memory_->outlook(desk);
+}
+
+// The order of deciders. Each sees what those before it have asked for.
+void Brain::Memory::decide(brain::Desk& desk) {
+  orders.tick(desk);
+  desk.put_rule(brain::precedence(ledger.policy, ledger.capacity, ledger.controls));
+  look_at_start(desk);
+  brain::watch_leases(desk);
+  if (ledger.controls.is_draining) {
+    orders.retire_all(desk);
+    reaper.forget_failures();
+  } else {
+    brain::keep_target_in_range(desk);
+    reaper.tick(desk);
+    sizer.tick(desk);
+    growth.tick(desk);
+    brain::shrink(desk);
+  }
+  orders.finish(desk);
+}
+
+void Brain::Memory::look_at_start(const brain::Desk& desk) {
+  const bool is_lazy = ledger.policy.init_mode == InitMode::lazy;
+  const Census& census = desk.census();
+  ledger.is_awake = ledger.is_awake || !is_lazy || census.waiting > 0 || census.acquires_total > 0;
+  ledger.is_started = ledger.is_started || is_lazy || desk.counts().open() >= desk.rule().lowest;
+}
+
+PoolState Brain::Memory::state() const {
+  if (ledger.controls.is_draining) return PoolState::draining;
+  if (ledger.controls.is_paused) return PoolState::paused;
+  return ledger.is_started ? PoolState::running : PoolState::starting;
+}
+
+Outlook Brain::Memory::outlook(const brain::Desk& desk) const {
+  const brain::Rule& rule = desk.rule();
+  const bool is_draining = ledger.controls.is_draining;
+  Outlook out;
+  out.state = state();
+  out.target_size = is_draining ? 0 : ledger.target;
+  out.limit_size = rule.limit;
+  out.size_source = rule.source;
+  if (rule.source == SizeSource::config && ledger.target > rule.lowest) out.size_source = SizeSource::autoscale;
+  out.burst_until = ledger.controls.burst_until.value_or(Instant());
+  out.generation = ledger.generation;
+  out.is_settled = is_draining ? desk.counts().total == 0 : ledger.is_started;
+  out.next_wakeup = desk.next_wakeup();
+  return out;
+}
+
+Instant Brain::draw_expiry(Instant born) {
+  brain::Ledger& ledger = memory_->ledger;
+  const Span lifetime = ledger.policy.max_lifetime;
+  if (lifetime.is_zero()) return Instant::never();
+  return born + lifetime - lifetime.scaled(ledger.policy.lifetime_jitter * ledger.rng.unit());
+}
+
+std::string Brain::limit_reason() const { return brain::limit_reason(memory_->ledger); }
+
+}  // namespace tide

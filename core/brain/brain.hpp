@@ -1,0 +1,69 @@
+// Brain: every decision of the pool, in virtual time. (memory, census, orders, now) -> actions and outlook.
+//
+// Pure: no clock, no thread, no I/O, no randomness but the seeded generator it is given. The same inputs in the same
+// order give the same outputs, byte for byte; the simulator and the product run this same object.
+//
+// Deciders, in this order within a tick (each a file of its own): orders, then precedence() sets the limit and the
+// range of the target, lease_watch, reaper, sizer, then growth opens and shrink retires, then pending orders end.
+// Precedence of the size, in one place (brain/precedence.*): emergency cap, burst, manual, predicted, adaptive,
+// then min_size and max_size.
+//
+// Invariants (numbers of core/README.md):
+//  I1  connections open, opening or closing never exceed limit_size because of an open it asked for.
+//  I6  burst ends: at burst_until, or at end_burst.
+// Threads: the keeper's only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "brain/action.hpp"
+#include "brain/census.hpp"
+#include "policy/policy.hpp"
+
+namespace tide {
+
+class Brain {
+ public:
+  Brain(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now);
+  ~Brain();
+  Brain(Brain&&) noexcept;
+  Brain& operator=(Brain&&) noexcept;
+
+  // A validated policy that is in force from now on.
+  void set_policy(const Policy& policy, Instant now);
+
+  // One control. Applied: its effect shows in the actions of the next tick(). `set` and `reset_stats` never come here.
+  Verdict order(const Order& order, const Census& census, Instant now);
+
+  // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
+  // retry_max, so that a mended password or file is found).
+  void connect_succeeded(Instant now);
+  void connect_failed(Instant now, bool is_permanent);
+  // What became of a validation.
+  void validated(Instant now, bool is_alive);
+
+  // Decides. `actions` is cleared first; its capacity is kept, so that a quiet tick allocates nothing.
+  Outlook tick(Instant now, const Census& census, std::vector<Action>& actions);
+
+  // The lifetime of a connection born now: max_lifetime less its jitter, drawn once; never() without a bound.
+  Instant draw_expiry(Instant born);
+
+  // Why limit_size is what it is, for error texts: "max_size", "manual scale to 4 by psql", "burst until ...".
+  std::string limit_reason() const;
+
+ private:
+  struct Memory;
+  std::unique_ptr<Memory> memory_;
+};
+
+const char* size_source_name(SizeSource source);
+const char* pool_state_name(PoolState state);
+const char* severity_name(Severity severity);
+const char* event_kind_name(EventKind kind);
+const char* close_reason_name(CloseReason reason);
+const char* verb_name(Verb verb);
+
+}  // namespace tide

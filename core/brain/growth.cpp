@@ -1,0 +1,82 @@
+#include "brain/growth.hpp"
+
+#include <algorithm>
+
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+// Connections that callers and min_idle need beyond those that will serve them. None while paused: nobody is served.
+int64_t demand(const Desk& desk) {
+  if (desk.ledger().controls.is_paused) return 0;
+  const Counts& counts = desk.counts();
+  const int64_t needed = static_cast<int64_t>(desk.census().waiting) + desk.policy().min_idle;
+  return needed - counts.idle - counts.opening - counts.held;
+}
+
+std::string demand_text(const Desk& desk) {
+  const Counts& counts = desk.counts();
+  std::string text = counted(desk.census().waiting, "caller") + " waiting, " + std::to_string(counts.in_use) + " of " +
+                     std::to_string(counts.total - counts.connecting) + " in use";
+  if (desk.policy().min_idle > 0) text += ", min_idle " + std::to_string(desk.policy().min_idle);
+  return text;
+}
+
+// retry_base doubled with each further round, at most retry_max.
+Span backoff_ceiling(int rounds, const Policy& policy) {
+  Span ceiling = policy.retry_base;
+  for (int i = 1; i < rounds && ceiling < policy.retry_max; ++i) ceiling = ceiling * 2;
+  return std::min(ceiling, policy.retry_max);
+}
+
+}  // namespace
+
+void Growth::tick(Desk& desk) {
+  const Ledger& ledger = desk.ledger();
+  if (!ledger.is_awake) return;
+  const int64_t short_of_target = ledger.target - desk.counts().staying();
+  const int64_t wanted = std::max(short_of_target, demand(desk));
+  const int64_t n = allowed(desk, wanted);
+  for (int64_t i = 0; i < n; ++i) desk.open();
+  under_way_ += std::max<int64_t>(n, 0);
+  if (n > 0 && desk.counts().staying() > ledger.target) {
+    desk.set_target(std::min(desk.counts().staying(), desk.rule().limit), SizeSource::autoscale, demand_text(desk));
+  }
+}
+
+int64_t Growth::allowed(Desk& desk, int64_t wanted) const {
+  const Counts& counts = desk.counts();
+  const int64_t room = desk.rule().limit - counts.total;
+  const int64_t n = std::min({wanted, room, desk.policy().max_connecting - counts.connecting});
+  if (n <= 0 || rounds_ == 0) return n;
+  if (desk.now() < retry_at_) {
+    desk.wake_at(retry_at_);
+    return 0;
+  }
+  return counts.connecting == 0 ? 1 : 0;
+}
+
+void Growth::succeeded() {
+  under_way_ = std::max<int64_t>(under_way_ - 1, 0);
+  stragglers_ = 0;
+  rounds_ = 0;
+}
+
+void Growth::failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng) {
+  constexpr int kRoundsMax = 64;
+  under_way_ = std::max<int64_t>(under_way_ - 1, 0);
+  if (is_permanent) {
+    retry_at_ = now + policy.retry_max;
+  } else if (stragglers_ == 0) {
+    retry_at_ = now + backoff_ceiling(rounds_ + 1, policy).scaled(rng.unit());
+  }
+  if (stragglers_ > 0) {
+    --stragglers_;
+    return;
+  }
+  rounds_ = std::min(rounds_ + 1, kRoundsMax);
+  stragglers_ = under_way_;
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,38 @@
+// Growth: opens connections, at the pace a struggling server can bear.
+//
+// Opens are asked for when there are fewer connections than the target, or when callers (and min_idle) need more than
+// are idle, being opened or held by the keeper: those will serve them. A caller is never left waiting for a lease to
+// end while the limit has room. What demand opens beyond the target becomes the target, so that whatever brings the
+// target down later (sizer, idle_timeout) also closes it.
+// Bounds: the limit, counting open, opening and closing (I1); max_connecting at once; the backoff.
+// Backoff: opens that were under way together fail together, as one round. Round n waits a random time up to
+// retry_base * 2^(n-1), at most retry_max (full jitter); then one single open probes; a success ends it. A failure
+// that trying again cannot help is tried again every retry_max. Nothing gives up for good.
+// Threads: the keeper's only.
+#pragma once
+
+#include <cstdint>
+
+#include "brain/desk.hpp"
+
+namespace tide::brain {
+
+class Growth {
+ public:
+  void tick(Desk& desk);
+
+  void succeeded();
+  void failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng);
+  // A shorter retry_max takes effect at once.
+  void set_policy(const Policy& policy, Instant now) { retry_at_ = earliest(retry_at_, now + policy.retry_max); }
+
+ private:
+  int64_t allowed(Desk& desk, int64_t wanted) const;
+
+  int64_t under_way_ = 0;   // opens asked for and not answered
+  int64_t stragglers_ = 0;  // of those, begun before the latest round of failures: they tell nothing new
+  int rounds_ = 0;          // failed in a row; 0 means well
+  Instant retry_at_;        // while rounds_ > 0
+};
+
+}  // namespace tide::brain

@@ -1,0 +1,43 @@
+// Ledger: what the deciders share from one tick to the next.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/instant.hpp"
+#include "base/rng.hpp"
+#include "brain/action.hpp"
+#include "brain/dossier.hpp"
+#include "policy/policy.hpp"
+
+namespace tide::brain {
+
+// What operators have ordered and is still in force. Written by orders alone.
+struct Controls {
+  bool is_paused = false;
+  bool is_draining = false;
+  std::optional<int64_t> manual_size;
+  std::string manual_actor;
+  std::optional<Instant> burst_until;
+};
+
+struct Ledger {
+  Ledger(const Policy& wanted, uint32_t slots, uint64_t seed)
+      : policy(wanted), capacity(slots), rng(seed), dossiers(capacity) {}
+
+  Policy policy;
+  int64_t capacity;           // slots; no rule can ask for more
+  Rng rng;
+  Dossiers dossiers;
+  Controls controls;
+  int64_t target = 0;         // what the sizer wants; always within the rule in force once a tick is over
+  std::optional<Instant> target_changed_at;
+  std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault
+  bool is_started = false;    // min_size was there once
+  bool is_awake = false;      // init_mode lazy: somebody has asked for a connection
+  uint64_t generation = 0;    // of controls
+  Instant seen_at;            // `now` of the last call, for texts only
+};
+
+}  // namespace tide::brain

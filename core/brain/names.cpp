@@ -1,0 +1,101 @@
+// The words people read for the closed sets of action.hpp. Lower case; the same in every view, log and format.
+#include "brain/brain.hpp"
+
+namespace tide {
+
+const char* size_source_name(SizeSource source) {
+  switch (source) {
+    case SizeSource::config: return "config";
+    case SizeSource::autoscale: return "autoscale";
+    case SizeSource::predicted: return "predicted";
+    case SizeSource::manual: return "manual";
+    case SizeSource::burst: return "burst";
+    case SizeSource::emergency: return "emergency";
+    case SizeSource::budget: return "budget";
+  }
+  return "unknown";
+}
+
+const char* pool_state_name(PoolState state) {
+  switch (state) {
+    case PoolState::starting: return "starting";
+    case PoolState::running: return "running";
+    case PoolState::paused: return "paused";
+    case PoolState::draining: return "draining";
+    case PoolState::degraded: return "degraded";
+    case PoolState::emergency: return "emergency";
+    case PoolState::closed: return "closed";
+  }
+  return "unknown";
+}
+
+const char* severity_name(Severity severity) {
+  switch (severity) {
+    case Severity::info: return "info";
+    case Severity::warning: return "warning";
+    case Severity::critical: return "critical";
+  }
+  return "unknown";
+}
+
+const char* event_kind_name(EventKind kind) {
+  switch (kind) {
+    case EventKind::pool_open: return "pool_open";
+    case EventKind::pool_closed: return "pool_closed";
+    case EventKind::connect_error: return "connect_error";
+    case EventKind::connection_lost: return "connection_lost";
+    case EventKind::validation_failed: return "validation_failed";
+    case EventKind::lease_overdue: return "lease_overdue";
+    case EventKind::lease_cancelled: return "lease_cancelled";
+    case EventKind::lease_revoked: return "lease_revoked";
+    case EventKind::leak_suspected: return "leak_suspected";
+    case EventKind::transaction_ended: return "transaction_ended";
+    case EventKind::scale_up: return "scale_up";
+    case EventKind::scale_down: return "scale_down";
+    case EventKind::burst_on: return "burst_on";
+    case EventKind::burst_off: return "burst_off";
+    case EventKind::pause: return "pause";
+    case EventKind::resume: return "resume";
+    case EventKind::drain: return "drain";
+    case EventKind::recycle: return "recycle";
+    case EventKind::setting_changed: return "setting_changed";
+    case EventKind::command_refused: return "command_refused";
+    case EventKind::acquire_timeout: return "acquire_timeout";
+    case EventKind::init: return "init";
+    case EventKind::stats_reset: return "stats_reset";
+  }
+  return "unknown";
+}
+
+const char* close_reason_name(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::none: return "none";
+    case CloseReason::idle: return "idle";
+    case CloseReason::lifetime: return "lifetime";
+    case CloseReason::uses: return "uses";
+    case CloseReason::error: return "error";
+    case CloseReason::scale: return "scale";
+    case CloseReason::control: return "control";
+    case CloseReason::shutdown: return "shutdown";
+  }
+  return "unknown";
+}
+
+const char* verb_name(Verb verb) {
+  switch (verb) {
+    case Verb::scale: return "scale";
+    case Verb::burst: return "burst";
+    case Verb::end_burst: return "end_burst";
+    case Verb::set: return "set";
+    case Verb::pause: return "pause";
+    case Verb::resume: return "resume";
+    case Verb::recycle: return "recycle";
+    case Verb::drain: return "drain";
+    case Verb::close_connection: return "close_connection";
+    case Verb::revoke: return "revoke";
+    case Verb::reset_stats: return "reset_stats";
+  }
+  return "unknown";
+}
+
+}  // namespace tide

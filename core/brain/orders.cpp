@@ -1,0 +1,253 @@
+#include "brain/orders.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "base/units.hpp"
+#include "brain/brain.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr Span kBurstMax = Span::seconds(24 * 60 * 60);
+
+Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
+Verdict pending(std::string message) { return {Verdict::Kind::pending, Status::ok(), std::move(message)}; }
+Verdict refused(Code code, std::string message, std::string detail = {}, std::string hint = {}) {
+  return {Verdict::Kind::refused, Status::error(code, std::move(message), std::move(detail), std::move(hint)), {}};
+}
+
+Verdict refused_full() {
+  return refused(Code::refused, std::to_string(Pending::kMax) + " orders are still pending",
+                 "at most " + std::to_string(Pending::kMax) + " can be", "wait until some are applied");
+}
+
+bool makes_sense_while_draining(Verb verb) {
+  return verb == Verb::resume || verb == Verb::end_burst || verb == Verb::drain || verb == Verb::close_connection ||
+         verb == Verb::revoke;
+}
+
+const SlotCensus* find_slot(const Census& census, const auto& is_it) {
+  const auto it = std::find_if(census.slots.begin(), census.slots.end(), is_it);
+  return it == census.slots.end() ? nullptr : &*it;
+}
+
+}  // namespace
+
+Verdict Orders::accept(const Order& order, const Census& census, Instant now, Ledger& ledger) {
+  const Verdict verdict = decide(order, census, now, ledger);
+  if (verdict.kind != Verdict::Kind::refused) ++ledger.generation;
+  return verdict;
+}
+
+Verdict Orders::decide(const Order& order, const Census& census, Instant now, Ledger& ledger) {
+  if (ledger.controls.is_draining && !makes_sense_while_draining(order.verb)) {
+    return refused(Code::refused, std::string(verb_name(order.verb)) + " refused: the pool is draining",
+                   "a draining pool takes resume, end_burst, close_connection and revoke", "resume the pool first");
+  }
+  switch (order.verb) {
+    case Verb::scale: return scale(order, now, ledger);
+    case Verb::burst: return burst(order, now, ledger);
+    case Verb::end_burst: return end_burst(order, ledger);
+    case Verb::pause: return pause(order, ledger);
+    case Verb::resume: return resume(order, now, ledger);
+    case Verb::recycle: return recycle(order, census, now, ledger);
+    case Verb::drain: return drain(order, census, ledger);
+    case Verb::close_connection: return close_connection(order, census, now, ledger);
+    case Verb::revoke: return revoke(order, census, ledger);
+    case Verb::set:
+    case Verb::reset_stats: break;
+  }
+  constexpr bool is_an_order_for_the_brain = false;  // set and reset_stats never come here
+  TIDE_ASSERT(is_an_order_for_the_brain);
+  return {};
+}
+
+void Orders::note(const Order& order, EventKind event, std::string text) {
+  Action& action = backlog_.emplace_back();
+  action.kind = Action::Kind::note;
+  action.event = event;
+  action.text = with_reason(std::move(text) + by(order.actor), order.reason);
+  action.actor = order.actor;
+}
+
+Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
+  Controls& controls = ledger.controls;
+  if (order.number == -1) {
+    const bool was_manual = controls.manual_size.has_value();
+    controls.manual_size.reset();
+    return applied(was_manual ? "automatic again" : "already automatic");
+  }
+  const int64_t low = ledger.policy.min_size;
+  const int64_t high = std::min(ledger.policy.max_size, ledger.capacity);
+  if (order.number < low || order.number > high) {
+    return refused(Code::refused,
+                   "scale to " + std::to_string(order.number) + " refused: outside min_size and max_size",
+                   "accepted: " + std::to_string(low) + " to " + std::to_string(high) + ", or -1 for automatic",
+                   order.number > high ? "raise max_size, or order a burst for a short while" : "lower min_size");
+  }
+  const int64_t from = ledger.target;
+  controls.manual_size = order.number;
+  controls.manual_actor = order.actor;
+  ledger.target = order.number;
+  ledger.target_changed_at = now;
+  ledger.is_awake = true;
+  Action& scaling = backlog_.emplace_back();
+  scaling.kind = Action::Kind::scaling;
+  scaling.from_size = from;
+  scaling.to_size = order.number;
+  scaling.cause = SizeSource::manual;
+  scaling.text = order.reason.empty() ? "scale to " + std::to_string(order.number) : order.reason;
+  scaling.actor = order.actor;
+  if (from != order.number) {
+    note(order, from < order.number ? EventKind::scale_up : EventKind::scale_down,
+         "target " + std::to_string(from) + " -> " + std::to_string(order.number));
+  }
+  return applied("size set to " + std::to_string(order.number) + " until the next scale");
+}
+
+Verdict Orders::burst(const Order& order, Instant now, Ledger& ledger) {
+  if (!ledger.policy.burst) {
+    return refused(Code::refused, "burst refused: the option burst is off", "accepted with burst on",
+                   "set burst to on, or raise max_size");
+  }
+  const Span span = order.span.is_zero() ? ledger.policy.burst_duration : order.span;
+  if (span <= Span() || span > kBurstMax) {
+    return refused(Code::refused, "burst for " + format_span(span) + " refused", "accepted: more than 0 and up to 1d",
+                   "leave the duration away for burst_duration " + format_span(ledger.policy.burst_duration));
+  }
+  const bool was_on = ledger.controls.burst_until.has_value();
+  ledger.controls.burst_until = now + span;
+  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls);
+  const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
+  note(order, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
+  return applied(text);
+}
+
+Verdict Orders::end_burst(const Order& order, Ledger& ledger) {
+  if (!ledger.controls.burst_until) return applied("no burst was on");
+  ledger.controls.burst_until.reset();
+  note(order, EventKind::burst_off, "burst ended");
+  return applied("burst ended, the limit is " + limit_reason(ledger));
+}
+
+Verdict Orders::pause(const Order& order, Ledger& ledger) {
+  if (ledger.controls.is_paused) return applied("already paused");
+  ledger.controls.is_paused = true;
+  note(order, EventKind::pause, "paused");
+  return applied("paused");
+}
+
+Verdict Orders::resume(const Order& order, Instant now, Ledger& ledger) {
+  Controls& controls = ledger.controls;
+  if (!controls.is_paused && !controls.is_draining) return applied("already running");
+  if (controls.is_draining) {
+    pending_.overtake_drains("resumed" + by(order.actor), backlog_);
+    ledger.target = precedence(ledger.policy, ledger.capacity, controls).lowest;
+  }
+  controls.is_paused = controls.is_draining = false;
+  ledger.resumed_at = now;
+  note(order, EventKind::resume, "resumed");
+  return applied("resumed");
+}
+
+Verdict Orders::recycle(const Order& order, const Census& census, Instant now, Ledger& ledger) {
+  const int64_t n = replaceable(census);
+  if (n == 0) return applied("0 connections replaced");
+  if (pending_.is_full()) return refused_full();
+  const Span spread = std::max(order.span, Span());
+  const uint64_t bit = pending_.admit(order, n);
+  ledger.dossiers.mark_for_replacement(census, now, spread, ledger.rng, bit);
+  const std::string text = "replacing " + counted(n, "connection") +
+                           (spread.is_zero() ? std::string(" at once") : " over " + format_span(spread));
+  note(order, EventKind::recycle, text);
+  return pending(text);
+}
+
+Verdict Orders::drain(const Order& order, const Census& census, Ledger& ledger) {
+  const int64_t n = static_cast<int64_t>(census.slots.size());
+  const bool was_draining = ledger.controls.is_draining;
+  if (n > 0 && pending_.is_full()) return refused_full();
+  ledger.controls.is_draining = true;
+  if (!was_draining) note(order, EventKind::drain, "draining " + counted(n, "connection"));
+  if (n == 0) return applied(was_draining ? "already drained" : "drained, nothing was open");
+  pending_.admit(order, n);
+  return pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
+}
+
+Verdict Orders::close_connection(const Order& order, const Census& census, Instant now, Ledger& ledger) {
+  const uint64_t conn_id = static_cast<uint64_t>(order.number);
+  const SlotCensus* slot = find_slot(census, [conn_id](const SlotCensus& s) { return s.conn_id == conn_id; });
+  if (conn_id == 0 || slot == nullptr) {
+    return refused(Code::not_found, "there is no connection " + std::to_string(order.number), {},
+                   "the connections relation lists them");
+  }
+  if (pending_.is_full()) return refused_full();
+  Dossier& dossier = ledger.dossiers.of(*slot);
+  dossier.replace_at = earliest(dossier.replace_at, now);
+  dossier.awaited_by |= pending_.admit(order, 1);
+  return pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
+}
+
+Verdict Orders::revoke(const Order& order, const Census& census, Ledger& ledger) {
+  const uint64_t lease_id = static_cast<uint64_t>(order.number);
+  const SlotCensus* slot = find_slot(
+      census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
+  if (slot == nullptr) {
+    return refused(Code::not_found, "there is no lease " + std::to_string(order.number), "it may have ended by itself",
+                   "the leases relation lists them");
+  }
+  Dossier& dossier = ledger.dossiers.of(*slot);
+  if (dossier.is_revoked) return applied("already revoked");
+  dossier.is_revoked = true;
+  Action& action = backlog_.emplace_back();
+  action.kind = Action::Kind::revoke_lease;
+  action.slot = slot->slot;
+  action.conn_id = slot->conn_id;
+  action.lease_id = lease_id;
+  note(order, EventKind::lease_revoked, "lease on connection " + std::to_string(slot->conn_id) + " revoked");
+  Action& told = backlog_.back();
+  told.severity = Severity::warning;
+  told.slot = slot->slot;
+  told.conn_id = slot->conn_id;
+  told.lease_id = lease_id;
+  return applied("lease on connection " + std::to_string(slot->conn_id) + " revoked");
+}
+
+void Orders::tick(Desk& desk) {
+  for (Action& action : backlog_) desk.put(std::move(action));
+  backlog_.clear();
+  drop_manual_out_of_range(desk);
+  end_expired_burst(desk);
+}
+
+// Limits that were changed live can leave a manual size outside; pinning something else in its name would be wrong.
+void Orders::drop_manual_out_of_range(Desk& desk) {
+  Controls& controls = desk.ledger().controls;
+  if (!controls.manual_size) return;
+  const int64_t size = *controls.manual_size;
+  const Policy& policy = desk.policy();
+  if (size >= policy.min_size && size <= policy.max_size) return;
+  controls.manual_size.reset();
+  desk.note(EventKind::setting_changed, Severity::warning,
+            "manual size " + std::to_string(size) + by(controls.manual_actor) + " dropped: outside min_size " +
+                std::to_string(policy.min_size) + " and max_size " + std::to_string(policy.max_size));
+}
+
+void Orders::end_expired_burst(Desk& desk) {
+  Controls& controls = desk.ledger().controls;
+  if (!controls.burst_until) return;
+  const bool is_over = desk.now() >= *controls.burst_until;
+  if (!is_over && desk.policy().burst) return desk.wake_at(*controls.burst_until);
+  controls.burst_until.reset();
+  desk.note(EventKind::burst_off, Severity::info, is_over ? "burst is over" : "burst ended: the option burst is off");
+}
+
+void Orders::retire_all(Desk& desk) {
+  for (const SlotCensus& slot : desk.census().slots) {
+    if (!desk.is_leaving(slot) && slot.phase != Phase::opening) desk.retire(slot, CloseReason::control);
+  }
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,50 @@
+// Orders: controls become what the deciders see, or are refused with the reason.
+//
+// What an order does shows in the next tick: accept() writes the controls and keeps the actions until then.
+// Invariants: at most Pending::kMax orders are pending; every accepted order raises the generation once; a burst ends
+// at its moment, at end_burst, or when the option is switched off (I6).
+// Idempotent: an order that asks for what is already so is applied and says so. A second drain waits with the first.
+// While draining only resume, end_burst, drain, close_connection and revoke make sense; the others are refused.
+// Threads: the keeper's only.
+#pragma once
+
+#include <vector>
+
+#include "brain/desk.hpp"
+#include "brain/ledger.hpp"
+#include "brain/pending.hpp"
+
+namespace tide::brain {
+
+class Orders {
+ public:
+  Verdict accept(const Order& order, const Census& census, Instant now, Ledger& ledger);
+
+  // First of all deciders: what was accepted since the last tick, and what time has ended.
+  void tick(Desk& desk);
+  // While draining, in place of the deciders that look after connections.
+  void retire_all(Desk& desk);
+  // Last of all deciders.
+  void finish(Desk& desk) { pending_.finish(desk); }
+
+ private:
+  Verdict decide(const Order& order, const Census& census, Instant now, Ledger& ledger);
+  Verdict scale(const Order& order, Instant now, Ledger& ledger);
+  Verdict burst(const Order& order, Instant now, Ledger& ledger);
+  Verdict end_burst(const Order& order, Ledger& ledger);
+  Verdict pause(const Order& order, Ledger& ledger);
+  Verdict resume(const Order& order, Instant now, Ledger& ledger);
+  Verdict recycle(const Order& order, const Census& census, Instant now, Ledger& ledger);
+  Verdict drain(const Order& order, const Census& census, Ledger& ledger);
+  Verdict close_connection(const Order& order, const Census& census, Instant now, Ledger& ledger);
+  Verdict revoke(const Order& order, const Census& census, Ledger& ledger);
+
+  void note(const Order& order, EventKind event, std::string text);
+  void end_expired_burst(Desk& desk);
+  void drop_manual_out_of_range(Desk& desk);
+
+  std::vector<Action> backlog_;  // for the next tick
+  Pending pending_;
+};
+
+}  // namespace tide::brain

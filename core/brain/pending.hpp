@@ -1,0 +1,48 @@
+// Pending: orders that were accepted and whose end is still to come.
+//
+//  drain             until no connection is left
+//  recycle           until the last old connection is gone and the size is back, or is not needed any more
+//  close_connection  until it is gone
+//
+// Invariants: at most kMax at once; each accepted order gets exactly one finish_order. Order k waits for connections
+// by bit k in their dossiers, so that orders that overlap cost nothing more.
+// Threads: the keeper's only. Failure: full; the caller refuses the order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "brain/desk.hpp"
+
+namespace tide::brain {
+
+class Pending {
+ public:
+  static constexpr int kMax = 64;
+
+  bool is_full() const { return n_ == kMax; }
+  // `connections`: how many it is about, for the message. Returns the bit for the dossiers. Not while full.
+  uint64_t admit(const Order& order, int64_t connections);
+  // Every drain ends as refused: something else was ordered before it was done.
+  void overtake_drains(const std::string& by_what, std::vector<Action>& out);
+  // Tells about those that are done.
+  void finish(Desk& desk);
+
+ private:
+  struct Entry {
+    bool is_used = false;
+    uint64_t command_id = 0;
+    Verb verb = Verb::drain;
+    int64_t number = 0;
+    int64_t connections = 0;
+  };
+  bool is_done(const Entry& entry, bool is_awaited, const Desk& desk) const;
+  void close(Entry& entry) { entry.is_used = false; --n_; }
+
+  std::array<Entry, kMax> entries_;
+  int n_ = 0;
+};
+
+}  // namespace tide::brain

@@ -1,0 +1,55 @@
+#include "brain/precedence.hpp"
+
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "brain/desk.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+
+Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls) {
+  Rule rule;
+  rule.limit = std::min(policy.max_size, capacity);
+  rule.lowest = std::min(policy.min_size, rule.limit);
+  if (controls.manual_size) {
+    const int64_t pinned = std::clamp(*controls.manual_size, rule.lowest, rule.limit);
+    rule = {pinned, pinned, SizeSource::manual};
+  }
+  if (controls.burst_until) {  // a burst only ever raises
+    rule.limit = std::max(rule.limit, std::min(policy.burst_limit(), capacity));
+    rule.source = SizeSource::burst;
+  }
+  return rule;
+}
+
+void keep_target_in_range(Desk& desk) {
+  const int64_t target = desk.ledger().target;
+  const Rule& rule = desk.rule();
+  if (target >= rule.lowest && target <= rule.limit) return;
+  if (target > rule.limit) {
+    desk.set_target(rule.limit, rule.source, "the limit is " + limit_reason(desk.ledger()));
+  } else if (rule.source == SizeSource::config) {
+    desk.set_target(rule.lowest, rule.source, "min_size is " + std::to_string(desk.policy().min_size));
+  } else {
+    desk.set_target(rule.lowest, rule.source, limit_reason(desk.ledger()));
+  }
+}
+
+std::string limit_reason(const Ledger& ledger) {
+  const Controls& controls = ledger.controls;
+  const Rule rule = precedence(ledger.policy, ledger.capacity, controls);
+  switch (rule.source) {
+    case SizeSource::manual:
+      return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
+    case SizeSource::burst:
+      return "burst to " + std::to_string(rule.limit) + " for another " +
+             describe_span(latest(*controls.burst_until, ledger.seen_at) - ledger.seen_at);
+    default:
+      break;
+  }
+  if (rule.limit < ledger.policy.max_size) return "the " + std::to_string(ledger.capacity) + " slots of this pool";
+  return "max_size " + std::to_string(ledger.policy.max_size);
+}
+
+}  // namespace tide::brain

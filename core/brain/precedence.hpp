@@ -1,0 +1,33 @@
+// Precedence: which rule sets the size, in one place.
+//
+// Strongest first: emergency cap, burst, manual, predicted, adaptive, then min_size and max_size. A rule is a range
+// for the target; its upper end is the limit. Of these ranks burst, manual, adaptive and the two options have a
+// decider in this room; a rank nobody speaks for does not appear in the code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "brain/ledger.hpp"
+
+namespace tide::brain {
+
+class Desk;
+
+// Invariant: 0 <= lowest <= limit <= capacity.
+struct Rule {
+  int64_t lowest = 0;  // the target never goes below
+  int64_t limit = 0;   // nor above; and no open is asked for beyond
+  SizeSource source = SizeSource::config;
+};
+
+// `source` is config where neither burst nor manual is in force.
+Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls);
+
+// The target moves into the range of the rule in force; every move is told, with the reason.
+void keep_target_in_range(Desk& desk);
+
+// Why the limit is what it is, for error texts.
+std::string limit_reason(const Ledger& ledger);
+
+}  // namespace tide::brain

@@ -1,0 +1,141 @@
+#include "brain/reaper.hpp"
+
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+// A condemned generation is replaced over this time, so that the server does not meet a storm.
+constexpr Span kCondemnedSpread = Span::seconds(2);
+
+// An open cannot be taken back, so one that is still opening waits for its turn.
+bool may_retire(const Desk& desk, const SlotCensus& slot) {
+  return !desk.is_leaving(slot) && slot.phase != Phase::opening;
+}
+
+void retire_ordered(Desk& desk) {
+  for (const SlotCensus& slot : desk.census().slots) {
+    if (!may_retire(desk, slot)) continue;
+    const Instant due = desk.dossier(slot).replace_at;
+    if (desk.now() < due) {
+      desk.wake_at(due);
+    } else {
+      desk.retire(slot, CloseReason::control);
+    }
+  }
+}
+
+void retire_used_up(Desk& desk) {
+  const int64_t uses_max = desk.policy().max_uses;
+  if (uses_max == 0) return;
+  for (const SlotCensus& slot : desk.census().slots) {
+    if (may_retire(desk, slot) && slot.uses >= static_cast<uint64_t>(uses_max)) desk.retire(slot, CloseReason::uses);
+  }
+}
+
+bool is_long_overdue(const SlotCensus& slot, Instant now) {
+  return now - slot.expires_at > (slot.expires_at - slot.born) / 10;
+}
+
+void retire_expired(Desk& desk) {
+  const Counts& counts = desk.counts();
+  int64_t allowance = 1 + counts.open() / 4 - counts.closing - counts.opening;
+  for (const SlotCensus& slot : desk.census().slots) {
+    if (!may_retire(desk, slot)) continue;
+    if (desk.now() < slot.expires_at) {
+      desk.wake_at(slot.expires_at);
+    } else if (allowance > 0 || is_long_overdue(slot, desk.now())) {
+      desk.retire(slot, CloseReason::lifetime);
+      --allowance;
+    } else {
+      desk.wake_at(desk.now() + kRecheck);
+    }
+  }
+}
+
+// The time a connection has been idle for its own sake: a pause does not count.
+Instant idle_since(const Desk& desk, const SlotCensus& slot) {
+  return latest(slot.last_used, desk.ledger().resumed_at.value_or(slot.last_used));
+}
+
+void retire_unused(Desk& desk) {
+  const Policy& policy = desk.policy();
+  if (policy.idle_timeout.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;
+  const int64_t lowest = desk.rule().lowest;
+  int64_t n = 0;
+  for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
+    if (desk.counts().staying() <= lowest || desk.counts().idle <= policy.min_idle) break;
+    if (!desk.is_staying(slot, Phase::idle)) continue;
+    const Instant due = due_after(idle_since(desk, slot), policy.idle_timeout);
+    if (desk.now() < due) {
+      desk.wake_at(due);
+    } else {
+      desk.retire(slot, CloseReason::idle);
+      ++n;
+    }
+  }
+  const int64_t left = std::max(lowest, desk.counts().staying());
+  if (n > 0 && desk.ledger().target > left) {
+    desk.set_target(left, SizeSource::autoscale,
+                    counted(n, "connection") + " unused for idle_timeout " + format_span(policy.idle_timeout));
+  }
+}
+
+// Those above what is needed first, so that the lowest slots, which callers take, stay free.
+void validate_quiet(Desk& desk) {
+  const Span interval = desk.policy().validation_interval;
+  if (interval.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;
+  int64_t allowance = std::max<int64_t>(1, desk.counts().idle / 2) - desk.counts().held;
+  for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
+    if (!desk.is_staying(slot, Phase::idle)) continue;
+    const Instant due = due_after(slot.validated_at, interval);
+    if (desk.now() < due) {
+      desk.wake_at(due);
+      continue;
+    }
+    if (allowance > 0) {
+      desk.validate(slot);
+      --allowance;
+    }
+    desk.wake_at(desk.now() + kRecheck);
+  }
+}
+
+}  // namespace
+
+void Reaper::tick(Desk& desk) {
+  if (is_generation_condemned_) condemn_generation(desk);
+  retire_ordered(desk);
+  retire_used_up(desk);
+  retire_expired(desk);
+  retire_unused(desk);
+  validate_quiet(desk);
+}
+
+void Reaper::validated(bool is_alive, int64_t failures_max) {
+  if (is_alive) {
+    failures_in_row_ = 0;
+    return;
+  }
+  if (++failures_in_row_ < failures_max) return;
+  failures_in_row_ = 0;
+  is_generation_condemned_ = true;
+}
+
+void Reaper::condemn_generation(Desk& desk) {
+  is_generation_condemned_ = false;
+  Ledger& ledger = desk.ledger();
+  const int64_t n =
+      ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0);
+  if (n == 0) return;
+  desk.note(EventKind::recycle, Severity::warning,
+            std::to_string(desk.policy().max_validation_failures) +
+                " validations in a row failed (max_validation_failures): replacing " + counted(n, "connection") +
+                " over " + format_span(kCondemnedSpread),
+            "{\"connections\":" + std::to_string(n) + "}");
+}
+
+}  // namespace tide::brain

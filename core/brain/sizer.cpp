@@ -1,0 +1,109 @@
+#include "brain/sizer.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+double utilization(const Desk& desk) {
+  return desk.census().in_use_average / static_cast<double>(std::max<int64_t>(1, desk.ledger().target));
+}
+
+int64_t highest(const Desk& desk) { return std::min(desk.rule().limit, desk.policy().max_size); }
+
+int64_t lowest(const Desk& desk) {
+  return std::max(desk.rule().lowest, desk.counts().in_use + desk.policy().min_idle);
+}
+
+bool is_high(const Desk& desk) {
+  const Span wait = desk.census().wait_p95;
+  return utilization(desk) >= desk.policy().scale_up_utilization ||
+         (!wait.is_zero() && wait >= desk.policy().scale_up_wait);
+}
+
+bool is_low(const Desk& desk) {
+  return utilization(desk) <= desk.policy().scale_down_utilization && desk.census().waiting == 0;
+}
+
+bool is_over(std::optional<Instant> begin, Span cooldown, Instant now) { return !begin || now >= *begin + cooldown; }
+
+// The numbers a decision was made from.
+std::string evidence(const Desk& desk, std::string_view option, double threshold, int64_t periods) {
+  std::string text = "utilization " + short_number(utilization(desk)) + " (" + std::string(option) + " " +
+                     short_number(threshold) + ") for " + counted(periods, "evaluation") + ": " +
+                     short_number(desk.census().in_use_average) + " of " + std::to_string(desk.ledger().target) +
+                     " in use, " + std::to_string(desk.census().waiting) + " waiting, wait p95 ";
+  return text + describe_span(desk.census().wait_p95);
+}
+
+}  // namespace
+
+// A pinned size and a pool that is not running have nothing to evaluate.
+bool Sizer::is_free_to_move(const Desk& desk) const {
+  const Ledger& ledger = desk.ledger();
+  return desk.policy().scaling && !ledger.controls.is_paused && ledger.is_started &&
+         (desk.rule().lowest < highest(desk) || ledger.target > desk.rule().lowest);
+}
+
+bool Sizer::is_dormant(const Desk& desk) const {
+  return high_in_row_ == 0 && low_in_row_ == 0 && desk.ledger().target == desk.rule().lowest && !is_high(desk) &&
+         desk.counts().in_use == 0 && desk.census().waiting == 0 && desk.census().wait_p95.is_zero();
+}
+
+// To the first point of the grid that is not before `now`.
+void Sizer::skip_to(Instant now, Span interval) {
+  if (now <= next_at_) return;
+  const int64_t missed = ((now - next_at_).ns() + interval.ns() - 1) / interval.ns();
+  next_at_ += interval * missed;
+}
+
+void Sizer::tick(Desk& desk) {
+  const Instant now = desk.now();
+  const Span interval = std::max(desk.policy().scaling_interval, Span::millis(1));
+  next_at_ = earliest(next_at_, now + interval);  // the interval may have become shorter
+  const bool is_free = is_free_to_move(desk);
+  if (!is_free || was_dormant_) skip_to(now, interval);
+  if (!is_free) high_in_row_ = low_in_row_ = 0;
+  if (now >= next_at_) {
+    if (is_free) evaluate(desk);
+    next_at_ += interval;
+    skip_to(now + Span::nanos(1), interval);
+  }
+  was_dormant_ = is_free && is_dormant(desk);
+  if (is_free && !was_dormant_) desk.wake_at(next_at_);
+}
+
+void Sizer::evaluate(Desk& desk) {
+  const Policy& policy = desk.policy();
+  high_in_row_ = is_high(desk) ? std::min(high_in_row_ + 1, policy.scale_up_periods) : 0;
+  const bool may_go_down = high_in_row_ == 0 && is_low(desk) && desk.ledger().target > lowest(desk);
+  low_in_row_ = may_go_down ? std::min(low_in_row_ + 1, policy.scale_down_periods) : 0;
+  if (!step_up(desk)) step_down(desk);
+}
+
+bool Sizer::step_up(Desk& desk) {
+  const Policy& policy = desk.policy();
+  const int64_t target = desk.ledger().target;
+  if (high_in_row_ < std::max<int64_t>(1, policy.scale_up_periods) || target >= highest(desk)) return false;
+  if (!is_over(stepped_up_at_, policy.scale_up_cooldown, desk.now())) return false;
+  const std::string why = evidence(desk, "scale_up_utilization", policy.scale_up_utilization, high_in_row_);
+  desk.set_target(std::min(target + policy.grow_step, highest(desk)), SizeSource::autoscale, why);
+  stepped_up_at_ = desk.now();
+  high_in_row_ = 0;
+  return true;
+}
+
+void Sizer::step_down(Desk& desk) {
+  const Policy& policy = desk.policy();
+  if (low_in_row_ < std::max<int64_t>(1, policy.scale_down_periods)) return;
+  if (!is_over(desk.ledger().target_changed_at, policy.scale_down_cooldown, desk.now())) return;
+  const std::string why = evidence(desk, "scale_down_utilization", policy.scale_down_utilization, low_in_row_);
+  desk.set_target(std::max(desk.ledger().target - policy.grow_step, lowest(desk)), SizeSource::autoscale, why);
+  low_in_row_ = 0;
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,184 @@
+#include "driver/fake/server.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/assert.hpp"
+
+namespace tide::fake {
+
+Span Latency::draw(Rng& rng) const {
+  if (mean_more.is_zero()) return least;
+  const double exponential = std::min(-std::log(1.0 - rng.unit()), 10.0);
+  return least + mean_more.scaled(exponential);
+}
+
+void FakeServer::set_latencies(const Latencies& latencies) {
+  const std::lock_guard lock(mutex_);
+  latencies_ = latencies;
+}
+
+void FakeServer::set_time_passes(TimePasses time_passes) {
+  const std::lock_guard lock(mutex_);
+  time_passes_ = std::move(time_passes);
+}
+
+void FakeServer::set_handler(Handler handler) {
+  const std::lock_guard lock(mutex_);
+  handler_ = std::move(handler);
+}
+
+void FakeServer::set_sessions_max(uint32_t sessions_max) {
+  const std::lock_guard lock(mutex_);
+  sessions_max_ = sessions_max;
+}
+
+void FakeServer::script_opens(uint32_t count, OpenFate fate) {
+  const std::lock_guard lock(mutex_);
+  if (count > 0) script_.emplace_back(count, fate);
+}
+
+void FakeServer::set_refusing(bool is_refusing) {
+  const std::lock_guard lock(mutex_);
+  is_refusing_ = is_refusing;
+}
+
+void FakeServer::hold_closes_until(Instant until) {
+  const std::lock_guard lock(mutex_);
+  closes_held_until_ = until;
+}
+
+void FakeServer::go_down() {
+  const std::lock_guard lock(mutex_);
+  is_down_ = true;
+  for (auto& [pid, session] : sessions_) kill_session(*session);
+}
+
+void FakeServer::come_up() {
+  const std::lock_guard lock(mutex_);
+  is_down_ = false;
+}
+
+void FakeServer::schedule_down(Instant at) {
+  const std::lock_guard lock(mutex_);
+  schedule({at, false});
+}
+
+void FakeServer::schedule_up(Instant at) {
+  const std::lock_guard lock(mutex_);
+  schedule({at, true});
+}
+
+void FakeServer::schedule(Event event) {
+  const auto after = std::find_if(events_.begin(), events_.end(), [&](const Event& e) { return e.at > event.at; });
+  events_.insert(after, event);
+}
+
+void FakeServer::make_half_open(int32_t pid) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = sessions_.find(pid); found != sessions_.end()) found->second->is_half_open = true;
+}
+
+void FakeServer::make_all_half_open() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [pid, session] : sessions_) session->is_half_open = true;
+}
+
+bool FakeServer::kill(int32_t pid) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sessions_.find(pid);
+  if (found == sessions_.end() || !found->second->is_alive) return false;
+  kill_session(*found->second);
+  return true;
+}
+
+uint32_t FakeServer::kill_all() { return kill_some(1.0); }
+
+uint32_t FakeServer::kill_some(double share) {
+  const std::lock_guard lock(mutex_);
+  uint32_t killed = 0;
+  for (auto& [pid, session] : sessions_) {
+    if (!session->is_alive || (share < 1.0 && !rng_.chance(share))) continue;
+    kill_session(*session);
+    ++killed;
+  }
+  return killed;
+}
+
+void FakeServer::clock_moved() {
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
+}
+
+uint32_t FakeServer::sessions_now() const {
+  const std::lock_guard lock(mutex_);
+  return sessions_now_;
+}
+
+uint32_t FakeServer::sessions_peak() const {
+  const std::lock_guard lock(mutex_);
+  return sessions_peak_;
+}
+
+uint64_t FakeServer::opens_total() const {
+  const std::lock_guard lock(mutex_);
+  return opens_total_;
+}
+
+uint64_t FakeServer::queries_total() const {
+  const std::lock_guard lock(mutex_);
+  return queries_total_;
+}
+
+std::vector<int32_t> FakeServer::pids() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<int32_t> pids;
+  for (const auto& [pid, session] : sessions_) {
+    if (session->is_alive) pids.push_back(pid);
+  }
+  return pids;
+}
+
+// ---- with the mutex held --------------------------------------------------------------------------------------------
+
+void FakeServer::advance(Instant now) {
+  while (!events_.empty() && events_.front().at <= now) {
+    is_down_ = !events_.front().is_up;
+    events_.pop_front();
+    if (!is_down_) continue;
+    for (auto& [pid, session] : sessions_) kill_session(*session);
+  }
+}
+
+void FakeServer::kill_session(Session& session) {
+  if (!session.is_alive) return;
+  session.is_alive = false;
+  drop_session(session);
+  changed_.notify_all();
+}
+
+void FakeServer::drop_session(Session& session) {
+  if (!session.is_counted) return;
+  session.is_counted = false;
+  TIDE_ASSERT(sessions_now_ > 0);
+  --sessions_now_;
+}
+
+OpenFate FakeServer::next_fate() {
+  if (script_.empty()) return OpenFate::succeed;
+  const OpenFate fate = script_.front().second;
+  if (--script_.front().first == 0) script_.pop_front();
+  return fate;
+}
+
+std::shared_ptr<FakeServer::Session> FakeServer::start_session(uint32_t slot) {
+  auto session = std::make_shared<Session>();
+  session->pid = ++last_pid_;
+  session->slot = slot;
+  sessions_.emplace(session->pid, session);
+  sessions_peak_ = std::max(sessions_peak_, ++sessions_now_);
+  return session;
+}
+
+}  // namespace tide::fake

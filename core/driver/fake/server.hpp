@@ -1,0 +1,144 @@
+// FakeServer: a scripted database in virtual time, for simulation and tests.
+//
+// Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the same
+// order of calls; and watch the pool while doing so.
+//
+// F1  sessions_now() counts a session from the request that opens it until its close is answered (or the opening failed,
+//     or the session was killed): the strictest reading of "open or opening", so the cap can be asserted here.
+// F2  A slot has at most one request under way and at most one session; anything else stops the program.
+// F3  Every request is answered once; a request that hangs is answered at its deadline.
+// Threads: any; one mutex. Deterministic as long as one thread makes the calls.
+// Failure: none of its own. It must outlive its connectors and their sessions.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/rng.hpp"
+#include "pool/ports.hpp"
+
+namespace tide::fake {
+
+// A latency: at least `least`, on average `least + mean_more`; the rest is exponential, cut at ten times the mean.
+struct Latency {
+  Span least = Span::nanos(0);
+  Span mean_more = Span::nanos(0);
+  Span draw(Rng& rng) const;
+};
+
+struct Latencies {
+  Latency open{Span::millis(2), Span::millis(1)};
+  Latency validate{Span::micros(200), Span::micros(100)};
+  Latency reset{Span::micros(200), Span::micros(100)};
+  Latency close{Span::micros(500), Span::micros(500)};
+  Latency query{Span::nanos(0), Span::nanos(0)};
+};
+
+// How an open ends.
+enum class OpenFate : uint8_t { succeed, fail, fail_for_good, hang };
+
+class FakeConnection;
+
+class FakeServer {
+ public:
+  // Tells the world that a query took this long; a simulation moves its clock, tests need not.
+  using TimePasses = std::function<void(Span)>;
+  // Answers statements of the test's own; nullopt passes them on to the built-in ones (see FakeConnection).
+  using Handler = std::function<std::optional<Status>(const QueryRequest&, ResultTable&)>;
+
+  FakeServer(uint64_t seed, const Clock& clock) : clock_(clock), rng_(seed) {}
+  FakeServer(const FakeServer&) = delete;
+  FakeServer& operator=(const FakeServer&) = delete;
+
+  // ---- the script; each takes effect at once -------------------------------------------------------------------------
+  void set_latencies(const Latencies& latencies);
+  void set_time_passes(TimePasses time_passes);
+  void set_handler(Handler handler);
+  // 0: no limit. Beyond it an open is refused as PostgreSQL does (53300).
+  void set_sessions_max(uint32_t sessions_max);
+  // The next `count` opens meet this fate, then the next entry of the script, then success.
+  void script_opens(uint32_t count, OpenFate fate);
+  // Every open is refused in an orderly way (57P03) while on.
+  void set_refusing(bool is_refusing);
+  // No close is answered before this instant.
+  void hold_closes_until(Instant until);
+  // Down: opens fail with 08001, and every session is killed.
+  void go_down();
+  void come_up();
+  // The same at an instant of the future, in the order given where instants are equal.
+  void schedule_down(Instant at);
+  void schedule_up(Instant at);
+  // Half-open: the network swallows everything. Validation and reset hang, a query ends at its deadline.
+  void make_half_open(int32_t pid);
+  void make_all_half_open();
+  // The server ends the session: `lost` is reported, queries fail with 57P01. False if there is none.
+  bool kill(int32_t pid);
+  uint32_t kill_all();
+  uint32_t kill_some(double share);
+  // Wakes statements that wait, so that they look at the clock.
+  void clock_moved();
+
+  // ---- what it saw ---------------------------------------------------------------------------------------------------
+  uint32_t sessions_now() const;
+  uint32_t sessions_peak() const;
+  uint64_t opens_total() const;
+  uint64_t queries_total() const;
+  std::vector<int32_t> pids() const;  // of living sessions, oldest first
+
+ private:
+  friend class FakeConnection;
+  friend class FakeConnector;
+
+  struct Session {  // seen from the server
+    int32_t pid = 0;
+    uint32_t slot = 0;
+    bool is_alive = true;
+    bool is_half_open = false;
+    bool is_loss_told = false;
+    bool is_counted = true;
+  };
+  struct Event {
+    Instant at;
+    bool is_up;
+  };
+
+  // All with the mutex held.
+  void advance(Instant now);
+  Instant next_event() const { return events_.empty() ? Instant::never() : events_.front().at; }
+  void schedule(Event event);
+  void kill_session(Session& session);
+  void drop_session(Session& session);
+  OpenFate next_fate();
+  std::shared_ptr<Session> start_session(uint32_t slot);
+
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Rng rng_;
+  Latencies latencies_;
+  TimePasses time_passes_;
+  Handler handler_;
+  uint32_t sessions_max_ = 0;
+  std::deque<std::pair<uint32_t, OpenFate>> script_;
+  bool is_refusing_ = false;
+  bool is_down_ = false;
+  Instant closes_held_until_;
+  std::deque<Event> events_;  // by instant
+  std::map<int32_t, std::shared_ptr<Session>> sessions_;
+  int32_t last_pid_ = 1000;
+  uint32_t sessions_now_ = 0;
+  uint32_t sessions_peak_ = 0;
+  uint64_t opens_total_ = 0;
+  uint64_t queries_total_ = 0;
+};
+
+}  // namespace tide::fake

@@ -1,0 +1,18 @@
+// The SQLite driver's door: a connector for one database file, or for one database in memory.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "policy/policy.hpp"
+#include "pool/ports.hpp"
+
+namespace tide {
+
+// `path_or_memory` is a file's path (made absolute here) or ":memory:" for a database shared by this connector's
+// sessions, which lives as long as the connector. Never fails: what is wrong with the path is told by open().
+// Threads  any; the clock must outlive connector and sessions.
+std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memory, const Policy& policy,
+                                                 const Clock& clock);
+
+}  // namespace tide

@@ -1,0 +1,146 @@
+#include "driver/sqlite/errors.hpp"
+
+#include <utility>
+
+namespace tide::sqlite {
+namespace {
+
+struct Wording {
+  std::string_view part;      // found in SQLite's message ...
+  std::string_view sqlstate;  // ... means this
+};
+
+// SQLITE_ERROR covers everything the parser and the code generator refuse; only the words differ.
+constexpr Wording kWordings[] = {
+    {"syntax error", "42601"},
+    {"incomplete input", "42601"},
+    {"unrecognized token", "42601"},
+    {"no such table", "42P01"},
+    {"no such view", "42P01"},
+    {"no such column", "42703"},
+    {"has no column named", "42703"},
+    {"no such function", "42883"},
+    {"wrong number of arguments to function", "42883"},
+    {"ambiguous column name", "42702"},
+    {"already exists", "42P07"},
+    {"within a transaction", "25001"},
+    {"no transaction is active", "25P01"},
+    {"no such savepoint", "3B001"},
+    {"integer overflow", "22003"},
+    {"unable to identify the object to be reindexed", "42P01"},
+};
+
+std::string_view sqlstate_of_constraint(int extended_code) {
+  switch (extended_code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID: return "23505";
+    case SQLITE_CONSTRAINT_FOREIGNKEY: return "23503";
+    case SQLITE_CONSTRAINT_NOTNULL: return "23502";
+    case SQLITE_CONSTRAINT_CHECK: return "23514";
+    case SQLITE_CONSTRAINT_DATATYPE: return "42804";
+    case SQLITE_CONSTRAINT_TRIGGER: return "P0001";
+    default: return "23000";
+  }
+}
+
+std::string hint_of(int extended_code, std::string_view sqlstate) {
+  if (extended_code == SQLITE_BUSY_SNAPSHOT) {
+    return "The transaction read before it wrote and the database has moved on. Roll back and begin with BEGIN IMMEDIATE.";
+  }
+  switch (extended_code & 0xFF) {
+    case SQLITE_BUSY:
+      return "Another process or a session outside the pool holds the lock. Roll back and try again; begin a "
+             "transaction that will write with BEGIN IMMEDIATE; or raise sqlite_busy_timeout.";
+    case SQLITE_LOCKED: return "Another statement of this session still uses the table; finish it first.";
+    case SQLITE_READONLY: return "Take a read-write lease; if it was one, check the file's permissions.";
+    case SQLITE_FULL: return "Free space on the disk, or raise PRAGMA max_page_count.";
+    case SQLITE_NOTADB: return "Check the path; an encrypted file or another kind of file cannot be opened.";
+    case SQLITE_CORRUPT: return "Run PRAGMA integrity_check on a copy and restore from a backup.";
+    case SQLITE_SCHEMA: return "Another session changed the schema; try again.";
+    default: break;
+  }
+  if (sqlstate == "25001") return "A transaction is open already; use SAVEPOINT to nest.";
+  if (sqlstate == "42P01") return "Check the spelling, and that the pool's file is the one meant.";
+  return {};
+}
+
+}  // namespace
+
+std::string_view sqlstate_of(int extended_code, std::string_view message) {
+  if (extended_code == SQLITE_IOERR_NOMEM) return "53200";
+  switch (extended_code & 0xFF) {
+    case SQLITE_ERROR:
+      for (const Wording& wording : kWordings) {
+        if (message.find(wording.part) != std::string_view::npos) return wording.sqlstate;
+      }
+      return "HY000";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_SCHEMA:
+    case SQLITE_PROTOCOL: return "40001";
+    case SQLITE_ABORT: return "40000";
+    case SQLITE_CONSTRAINT: return sqlstate_of_constraint(extended_code);
+    case SQLITE_INTERRUPT: return "57014";
+    case SQLITE_READONLY: return "25006";
+    case SQLITE_FULL: return "53100";
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN: return "58030";
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return "XX001";
+    case SQLITE_NOMEM: return "53200";
+    case SQLITE_TOOBIG: return "54000";
+    case SQLITE_MISMATCH: return "42804";
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return "42501";
+    default: return "HY000";
+  }
+}
+
+bool is_busy(int result_code) noexcept {
+  const int primary = result_code & 0xFF;
+  return primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_PROTOCOL;
+}
+
+bool is_hopeless(int result_code) noexcept {
+  switch (result_code & 0xFF) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+    case SQLITE_ERROR:
+    case SQLITE_MISUSE: return true;
+    default: return false;
+  }
+}
+
+Status driver_error(std::string_view sqlstate, int native_code, std::string message, std::string detail,
+                    std::string hint) {
+  Status status = Status::error(Code::database, std::move(message), std::move(detail), std::move(hint));
+  status.sqlstate = sqlstate;
+  status.native_code = native_code;
+  status.is_retryable = sqlstate == "40001";
+  return status;
+}
+
+Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
+  // The connection's own code is the more exact one, but only if it speaks of the same failure.
+  int code = sqlite3_extended_errcode(database);
+  const char* text = sqlite3_errmsg(database);
+  if ((code & 0xFF) != (result_code & 0xFF)) {
+    code = result_code;
+    text = sqlite3_errstr(result_code);
+  }
+  std::string message = text != nullptr ? text : "unknown error";
+  const std::string_view sqlstate = sqlstate_of(code, message);
+  std::string detail;
+  if (offset_base >= 0) {
+    const int offset = sqlite3_error_offset(database);
+    if (offset >= 0) detail = "at byte " + std::to_string(offset_base + offset + 1) + " of the text";
+  }
+  std::string hint = hint_of(code, sqlstate);
+  return driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));
+}
+
+}  // namespace tide::sqlite

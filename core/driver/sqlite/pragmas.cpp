@@ -1,0 +1,115 @@
+#include "driver/sqlite/pragmas.hpp"
+
+#include <string>
+#include <vector>
+
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/statement.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // SQLite's own numbers: 0, 1, 2
+int synchronous_number(SqliteSynchronous synchronous) { return static_cast<int>(synchronous); }  // 0 .. 3
+
+Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
+  Status status = database_error(database, code);
+  status.message = "cannot set " + std::string(setting) + " on " + target.shown + ": " + status.message;
+  if (is_busy(code)) status.is_retryable = true;
+  return status;
+}
+
+Status apply_journal_mode(sqlite3* database, const SqliteTarget& target, SqliteJournalMode mode) {
+  const std::string wanted(journal_mode_name(mode));
+  std::string found;
+  int code = run_own(database, "PRAGMA main.journal_mode", &found);
+  // Asking first: switching needs the file for oneself, and a second session would meet SQLITE_BUSY for nothing.
+  if (code == SQLITE_OK && found == wanted) return Status::ok();
+  if (code == SQLITE_OK) code = run_own(database, ("PRAGMA main.journal_mode=" + wanted).c_str(), &found);
+  if (code != SQLITE_OK) return failed(database, code, "journal mode " + wanted, target);
+  if (found == wanted) return Status::ok();
+  return driver_error("55000", SQLITE_READONLY,
+                      "journal mode " + wanted + " is not possible on " + target.shown + ": SQLite kept " + found, {},
+                      "wal needs a writable directory on a local file system. Put the file there, or set "
+                      "sqlite_journal_mode=" + found + ".");
+}
+
+Status run_setting(sqlite3* database, const SqliteTarget& target, std::string_view name, int64_t value) {
+  const std::string text = "PRAGMA " + std::string(name) + "=" + std::to_string(value);
+  const int code = run_own(database, text.c_str());
+  return code == SQLITE_OK ? Status::ok() : failed(database, code, name, target);
+}
+
+std::vector<std::string> attached_databases(sqlite3* database, int& code) {
+  std::vector<std::string> names;
+  Statement statement;
+  std::string_view rest;
+  code = compile(database, "SELECT name FROM pragma_database_list WHERE seq > 1", statement, rest);
+  if (code != SQLITE_OK) return names;
+  while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
+    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), 0));
+    names.emplace_back(text != nullptr ? text : "");
+  }
+  if (code == SQLITE_DONE) code = SQLITE_OK;
+  return names;
+}
+
+}  // namespace
+
+std::string_view journal_mode_name(SqliteJournalMode mode) {
+  switch (mode) {
+    case SqliteJournalMode::wal: return "wal";
+    case SqliteJournalMode::delete_: return "delete";
+    case SqliteJournalMode::truncate: return "truncate";
+    case SqliteJournalMode::persist: return "persist";
+    case SqliteJournalMode::memory: return "memory";
+    case SqliteJournalMode::off: return "off";
+  }
+  return "wal";
+}
+
+Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy& policy) {
+  // The first statement that touches the file: here a file that is no database is found out.
+  if (const int code = run_own(database, "PRAGMA main.schema_version"); code != SQLITE_OK) {
+    Status status = database_error(database, code);
+    status.message = "cannot use " + target.shown + ": " + status.message;
+    if (status.detail.empty()) status.detail = "an SQLite 3 database, or an empty or missing file, was expected";
+    return status;
+  }
+  // A database in memory has no journal to choose: SQLite answers "memory" whatever is asked.
+  if (!target.is_memory) {
+    if (Status status = apply_journal_mode(database, target, policy.sqlite_journal_mode); !status) return status;
+  }
+  const struct {
+    std::string_view name;
+    int64_t value;
+  } settings[] = {
+      {"main.synchronous", synchronous_number(policy.sqlite_synchronous)},
+      {"main.cache_size", policy.sqlite_cache_pages},
+      {"foreign_keys", policy.sqlite_foreign_keys ? 1 : 0},
+      {"temp_store", temp_store_number(policy.sqlite_temp_store)},
+  };
+  for (const auto& setting : settings) {
+    if (Status status = run_setting(database, target, setting.name, setting.value); !status) return status;
+  }
+  return Status::ok();
+}
+
+Status restore_session(sqlite3* database, const SqliteTarget& target, const Policy& policy) {
+  int code = SQLITE_OK;
+  for (const std::string& name : attached_databases(database, code)) {
+    std::string quoted = "DETACH \"";
+    for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
+    quoted.push_back('"');
+    code = run_own(database, quoted.c_str());
+    if (code != SQLITE_OK) break;
+  }
+  if (code != SQLITE_OK) return failed(database, code, "the list of databases", target);
+  // Changing temp_store drops every temporary object; apply_pragmas() sets it back.
+  const int other = policy.sqlite_temp_store == SqliteTempStore::file ? 2 : 1;
+  if (Status status = run_setting(database, target, "temp_store", other); !status) return status;
+  if (Status status = run_setting(database, target, "query_only", 0); !status) return status;
+  return apply_pragmas(database, target, policy);
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,347 @@
+#include "driver/sqlite/session.hpp"
+
+#include <new>
+#include <utility>
+
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/pragmas.hpp"
+
+namespace tide::sqlite {
+namespace {
+// Foreign locks: the keeper waits no longer for them in one go, and tries again at a later step.
+constexpr Span kKeeperPatience = Span::millis(5);
+// To put a session back in order in the holder's thread; past it a fresh session is the better choice.
+constexpr Span kRestoreSpan = Span::seconds(1);
+}  // namespace
+
+SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shared_ptr<WriterTurn> turn,
+                                   SqliteTarget target, const Policy& policy, const Clock& clock)
+    : database_(std::move(database)),
+      number_(number),
+      turn_(std::move(turn)),
+      target_(std::move(target)),
+      policy_(policy),
+      clock_(clock),
+      watch_(clock, policy.sqlite_busy_timeout) {
+  watch_.install(database_.get());
+  inspector_.install(database_.get());
+}
+
+SqliteConnection::~SqliteConnection() {
+  if (is_abandoned_.load()) {
+    [[maybe_unused]] sqlite3* leaked = database_.release();  // see abandon()
+    return;
+  }
+  disarm();
+  {
+    // A revoked holder may still be on its way out of query(); what it touches must outlive it.
+    std::unique_lock lock(mutex_);
+    hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
+  }
+  Watch::remove(database_.get());
+  Inspector::remove(database_.get());
+}
+
+void* SqliteConnection::native() noexcept {
+  is_native_taken_.store(true);
+  return database_.get();
+}
+
+bool SqliteConnection::enter(Hands hands) noexcept {
+  std::unique_lock lock(mutex_);
+  hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
+  if (watch_.is_disarmed()) return false;
+  watch_.forget_stop();
+  hands_ = hands;
+  return true;
+}
+
+void SqliteConnection::leave() noexcept {
+  watch_.rest();
+  std::unique_lock lock(mutex_);
+  if (watch_.is_disarmed() && !is_disarm_finished_) {
+    is_disarm_finished_ = true;
+    hands_ = Hands::inner;  // a cancel would only disturb the rollback
+    lock.unlock();
+    finish_disarm();
+    lock.lock();
+  }
+  hands_ = Hands::free;
+  hands_free_.notify_all();
+}
+
+Status SqliteConnection::disarmed_error() const {
+  return Status::error(Code::stale_lease, "session " + std::to_string(number_) + " was taken back by the pool",
+                       "its lease was revoked and its transaction rolled back", "Acquire a new lease.");
+}
+
+// ---- the lease's two ends -------------------------------------------------------------------------------------------
+
+void SqliteConnection::set_query_only(bool is_on, int& code) {
+  code = run_own(database_.get(), is_on ? "PRAGMA query_only=1" : "PRAGMA query_only=0");
+  is_query_only_known_ = code == SQLITE_OK;
+  is_query_only_ = is_on;
+}
+
+Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
+  if (!enter(Hands::inner)) return disarmed_error();
+  lease_.fetch_add(1);
+  mode_ = mode;
+  const bool is_read = mode == LeaseMode::read;
+  Status status;
+  if (!is_query_only_known_ || is_query_only_ != is_read) {
+    const OwnStatements own(inspector_);
+    int code = SQLITE_OK;
+    set_query_only(is_read, code);
+    if (code != SQLITE_OK) status = database_error(database_.get(), code);
+  }
+  leave();
+  return status;
+}
+
+Settled SqliteConnection::settle(ResetMode mode) noexcept {
+  if (!enter(Hands::inner)) return Settled::broken;
+  lease_.fetch_add(1);
+  bool is_clean = false;
+  try {
+    is_clean = settle_inner(mode);
+  } catch (const std::bad_alloc&) {
+    is_clean = false;
+  }
+  give_turn();
+  forget_transaction();
+  leave();
+  return is_clean && !watch_.is_disarmed() ? Settled::clean : Settled::broken;
+}
+
+bool SqliteConnection::settle_inner(ResetMode mode) {
+  const OwnStatements own(inspector_);
+  const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
+  reset_strays();
+  // Also under `none`: a session that goes away must not keep the others waiting until it is closed.
+  if (!roll_back()) return false;
+  ended_ = {};
+  watch_.set_patience(policy_.sqlite_busy_timeout);
+  if (was_in_transaction && mode == ResetMode::none) return false;
+  if (is_native_taken_.load()) {
+    // A foreign authorizer saw what we did not: nobody can tell what this session is like now.
+    if (!inspector_.is_installed(database_.get())) return false;
+    reinstall();
+    is_native_taken_.store(false);
+  }
+  const Alteration alteration = inspector_.alteration();
+  if (alteration != Alteration::none) is_query_only_known_ = false;
+  if (mode == ResetMode::none || mode == ResetMode::rollback) return true;
+  if (alteration == Alteration::lasting) return false;
+  if (mode == ResetMode::smart && alteration == Alteration::none) return true;
+  watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
+  if (!restore_session(database_.get(), target_, policy_)) return false;
+  inspector_.forget_alteration();
+  is_query_only_ = false;
+  is_query_only_known_ = true;
+  return true;
+}
+
+bool SqliteConnection::roll_back() noexcept {
+  if (sqlite3_get_autocommit(database_.get()) != 0) return true;
+  run_own(database_.get(), "ROLLBACK");
+  return sqlite3_get_autocommit(database_.get()) != 0;
+}
+
+// A statement stepped half way keeps its read snapshot, and with it the WAL, for ever. It is reset and not finalized:
+// it belongs to the holder, who may finalize it later.
+void SqliteConnection::reset_strays() noexcept {
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(database_.get(), nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(database_.get(), statement)) {
+    if (sqlite3_stmt_busy(statement) != 0) sqlite3_reset(statement);
+  }
+}
+
+// The holder had the handle: whatever callbacks it left would run in the next holder's statements, with dead contexts.
+void SqliteConnection::reinstall() noexcept {
+  sqlite3* database = database_.get();
+  watch_.install(database);
+  sqlite3_commit_hook(database, nullptr, nullptr);
+  sqlite3_rollback_hook(database, nullptr, nullptr);
+  sqlite3_update_hook(database, nullptr, nullptr);
+  sqlite3_trace_v2(database, 0, nullptr, nullptr);
+  sqlite3_wal_autocheckpoint(database, 1000);  // SQLite's default; takes the place of any WAL hook
+  sqlite3_extended_result_codes(database, 1);
+  sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, policy_.sqlite_foreign_keys ? 1 : 0, nullptr);
+}
+
+// ---- from outside ---------------------------------------------------------------------------------------------------
+
+void SqliteConnection::cancel(uint64_t lease) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (lease != kAnyLease && lease != lease_.load()) return;
+    if (hands_ == Hands::query) {
+      watch_.request_stop();
+      sqlite3_interrupt(database_.get());
+    } else if (hands_ == Hands::free && is_native_taken_.load()) {
+      // Reaches a statement on native(); if none runs, SQLite forgets it when the next one starts.
+      sqlite3_interrupt(database_.get());
+    }
+  }
+  turn_->nudge(number_);
+}
+
+SessionFacts SqliteConnection::facts() const noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  SessionFacts facts;
+  facts.is_in_transaction = is_in_transaction_.load(relaxed);
+  facts.is_reading = is_reading_.load(relaxed);
+  facts.transaction_since = Instant::at_ns(transaction_since_ns_.load(relaxed));
+  facts.idle_in_transaction_since = Instant::at_ns(idle_since_ns_.load(relaxed));
+  facts.queries_total = queries_total_.load(relaxed);
+  facts.lease = lease_.load(relaxed);
+  return facts;
+}
+
+bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
+  Ended ended;
+  try {
+    ended = {"25P03", std::string(why)};
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (hands_ != Hands::free || watch_.is_disarmed()) return false;
+    if (lease != kAnyLease && lease != lease_.load()) return false;
+    hands_ = Hands::inner;
+  }
+  // The holder may be inside SQLite through native(): then it is not idle, and waiting for it is not our business.
+  sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
+  bool is_ended = false;
+  if (sqlite3_mutex_try(inside) == SQLITE_OK) {
+    bool is_busy = false;
+    for (sqlite3_stmt* s = sqlite3_next_stmt(database_.get(), nullptr); s != nullptr && !is_busy;
+         s = sqlite3_next_stmt(database_.get(), s)) {
+      is_busy = sqlite3_stmt_busy(s) != 0;
+    }
+    const bool is_open = sqlite3_get_autocommit(database_.get()) == 0;
+    if (is_open && !is_busy) {
+      const OwnStatements own(inspector_);
+      is_ended = roll_back();
+    }
+    sqlite3_mutex_leave(inside);
+  }
+  if (is_ended) {
+    ended_ = std::move(ended);
+    give_turn();
+    forget_transaction();
+  }
+  leave();
+  return is_ended;
+}
+
+void SqliteConnection::disarm() noexcept {
+  watch_.disarm();
+  turn_->nudge(number_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (hands_ != Hands::free) {  // whoever has the hands finishes it on leaving
+      if (hands_ == Hands::query) sqlite3_interrupt(database_.get());
+      return;
+    }
+    hands_ = Hands::inner;
+    if (!is_disarm_finished_) sqlite3_interrupt(database_.get());  // a statement on native()
+  }
+  leave();
+}
+
+void SqliteConnection::finish_disarm() noexcept {
+  sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
+  sqlite3_mutex_enter(inside);
+  {
+    const OwnStatements own(inspector_);
+    inspector_.refuse_all();
+    Watch::remove(database_.get());  // it would stop the rollback, too
+    reset_strays();
+    roll_back();
+    watch_.install(database_.get());
+    inspector_.install(database_.get());  // expires every statement, so that each must pass the inspector again
+  }
+  sqlite3_mutex_leave(inside);
+  give_turn();
+  forget_transaction();
+}
+
+// ---- the keeper's work ----------------------------------------------------------------------------------------------
+
+void SqliteConnection::arm_for_keeper(Instant deadline) noexcept {
+  watch_.arm({deadline, Instant::never(), kKeeperPatience});
+}
+
+Status SqliteConnection::furnish(Instant deadline) {
+  if (!enter(Hands::inner)) return disarmed_error();
+  Status status;
+  {
+    const OwnStatements own(inspector_);
+    arm_for_keeper(deadline);
+    status = apply_pragmas(database_.get(), target_, policy_);
+    if (status && sqlite3_db_readonly(database_.get(), "main") == 1) {
+      status = driver_error("25006", SQLITE_READONLY, "cannot write to " + target_.shown,
+                            "a database file this user may write was expected", "Check the file's permissions.");
+    }
+    std::string journal;
+    if (status && run_own(database_.get(), "PRAGMA main.journal_mode", &journal) == SQLITE_OK) is_wal_ = journal == "wal";
+  }
+  leave();
+  return status;
+}
+
+Status SqliteConnection::restore(Instant deadline) {
+  if (!enter(Hands::inner)) return disarmed_error();
+  Status status;
+  {
+    const OwnStatements own(inspector_);
+    arm_for_keeper(deadline);
+    reset_strays();
+    if (!roll_back()) {
+      status = database_error(database_.get(), sqlite3_errcode(database_.get()));
+    } else {
+      status = restore_session(database_.get(), target_, policy_);
+    }
+    if (status && inspector_.alteration() == Alteration::lasting) {
+      status = Status::error(Code::refused, "a holder changed settings that have no value to go back to");
+    }
+    if (status) {
+      inspector_.forget_alteration();
+      is_query_only_ = false;
+      is_query_only_known_ = true;
+    }
+  }
+  give_turn();
+  forget_transaction();
+  leave();
+  return status;
+}
+
+Status SqliteConnection::validate(const std::string& validation_query, Instant deadline) {
+  if (!enter(Hands::inner)) return disarmed_error();
+  Status status;
+  int has_moved = 0;
+  if (!target_.is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  if (has_moved != 0) {
+    status = driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was deleted, moved or replaced",
+                          "the session still has the old file open; what it wrote would be lost",
+                          "Replace a database only while no pool has it open, or restore into it (VACUUM INTO, backup).");
+  } else {
+    const OwnStatements own(inspector_);
+    arm_for_keeper(deadline);
+    const bool is_asked = !validation_query.empty();
+    const int code = run_own(database_.get(), is_asked ? validation_query.c_str() : "PRAGMA main.schema_version");
+    // Somebody else's lock says nothing against this session.
+    if (code != SQLITE_OK && (!is_busy(code) || watch_.stop() != Watch::Stop::none)) {
+      status = watch_.stop() == Watch::Stop::none ? database_error(database_.get(), code) : stopped(watch_.stop(), {});
+    }
+    if (!roll_back()) status = database_error(database_.get(), code);
+  }
+  leave();
+  return status;
+}
+
+}  // namespace tide::sqlite

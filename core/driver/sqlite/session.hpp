@@ -1,0 +1,133 @@
+// SqliteConnection: one session with a database file (or the shared database in memory).
+//
+// Purpose: run the holder's statements under deadline, cancel and writer turn; give the session on clean; let the keeper
+// end what a holder left open.
+//
+// S1  Hands: at most one thread works on the database through this object. A holder waits for the keeper's short work;
+//     the keeper never waits for a holder.
+// S2  While a transaction of ours can write, we hold the writer turn; without one we never do.
+// S3  A cancel acts on the lease it names or on none: lease numbers change at both ends of a lease, under the lock.
+// S4  After disarm() nothing gets through any more: neither by query() nor, since every statement is expired and its
+//     recompilation refused, through native().
+// S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
+//     else the second half of a transaction would be committed statement by statement.
+// Threads: as ports.hpp marks the calls.
+// Failure: promised Status values; noexcept calls answer `broken` or false.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "driver/sqlite/inspector.hpp"
+#include "driver/sqlite/statement.hpp"
+#include "driver/sqlite/target.hpp"
+#include "driver/sqlite/watch.hpp"
+#include "driver/sqlite/writer_turn.hpp"
+#include "policy/policy.hpp"
+#include "pool/ports.hpp"
+
+namespace tide::sqlite {
+
+class SqliteConnection final : public Connection {
+ public:
+  // `number` names the session in messages and in the turn's queue; not 0, unique in the connector.
+  SqliteConnection(Database database, uint64_t number, std::shared_ptr<WriterTurn> turn, SqliteTarget target,
+                   const Policy& policy, const Clock& clock);
+  ~SqliteConnection() override;
+  SqliteConnection(const SqliteConnection&) = delete;
+  SqliteConnection& operator=(const SqliteConnection&) = delete;
+
+  void* native() noexcept override;
+  Status begin_lease(LeaseMode mode, Instant now) override;
+  Status query(const QueryRequest& request, ResultTable& out) override;
+  Settled settle(ResetMode mode) noexcept override;
+  void cancel(uint64_t lease) noexcept override;
+  SessionFacts facts() const noexcept override;
+  bool end_transaction(std::string_view why, uint64_t lease) noexcept override;
+  void disarm() noexcept override;
+  // SQLite forbids carrying a connection across fork(), closing it included. So nothing is closed: the descriptors stay
+  // open in the child until it ends, which costs the parent nothing (POSIX locks do not pass to a child).
+  void abandon() noexcept override { is_abandoned_.store(true); }
+
+  // [keeper] Each may wait for foreign locks up to a few milliseconds only: the keeper has other sessions to serve.
+  Status furnish(Instant deadline);
+  Status validate(const std::string& validation_query, Instant deadline);
+  Status restore(Instant deadline);
+
+  uint64_t number() const noexcept { return number_; }
+
+ private:
+  enum class Hands : uint8_t { free, query, inner };
+  // Why the transaction the holder believes in is gone; empty when it is not.
+  struct Ended {
+    std::string sqlstate;
+    std::string why;
+  };
+  struct Running {  // one request under way
+    Instant started;
+    Instant deadline;
+    int64_t offset = 0;  // of the current statement in the text
+  };
+
+  // session.cpp
+  bool enter(Hands hands) noexcept;
+  void leave() noexcept;
+  void finish_disarm() noexcept;
+  bool settle_inner(ResetMode mode);
+  bool roll_back() noexcept;
+  void reset_strays() noexcept;
+  void reinstall() noexcept;
+  void set_query_only(bool is_on, int& code);
+  void arm_for_keeper(Instant deadline) noexcept;
+  Status disarmed_error() const;
+
+  // session_query.cpp
+  Status run_text(const QueryRequest& request, ResultTable& out);
+  Status run_statement(sqlite3_stmt* statement, const Running& running, const QueryRequest& request, ResultTable& out);
+  Status check_lease(bool is_writing) const;
+  Status take_turn(const Running& running, Instant deadline);
+  void give_turn() noexcept;
+  Status failure(int code, const Running& running);
+  Status stopped(Watch::Stop stop, const Running& running);
+  void after_statement(const Running& running, bool was_in_transaction, const Status& status);
+  void note_transaction(Instant started) noexcept;
+  void forget_transaction() noexcept;
+  Instant read_until(Instant started) const noexcept;
+
+  Database database_;
+  const uint64_t number_;
+  const std::shared_ptr<WriterTurn> turn_;
+  const SqliteTarget target_;
+  const Policy policy_;
+  const Clock& clock_;
+  Watch watch_;
+  Inspector inspector_;
+
+  std::mutex mutex_;  // guards hands_ and the ends of a lease; never held while SQLite works
+  std::condition_variable hands_free_;
+  Hands hands_ = Hands::free;
+  bool is_disarm_finished_ = false;
+
+  // Touched by whoever has the hands.
+  bool has_turn_ = false;
+  bool is_wal_ = false;
+  LeaseMode mode_ = LeaseMode::read_write;
+  bool is_query_only_ = false;
+  bool is_query_only_known_ = true;
+  Ended ended_;
+  Instant reading_since_;
+
+  std::atomic<bool> is_native_taken_{false};
+  std::atomic<bool> is_abandoned_{false};
+  std::atomic<uint64_t> lease_{1};
+  std::atomic<bool> is_in_transaction_{false};
+  std::atomic<bool> is_reading_{false};
+  std::atomic<int64_t> transaction_since_ns_{0};
+  std::atomic<int64_t> idle_since_ns_{0};
+  std::atomic<uint64_t> queries_total_{0};
+};
+
+}  // namespace tide::sqlite

@@ -1,0 +1,259 @@
+// The holder's statements: what each needs before it runs, what has to be looked at after it.
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "base/units.hpp"
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/session.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+Instant limit_of(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
+
+bool is_blank(sqlite3* database, std::string_view text) {
+  while (!text.empty()) {
+    Statement statement;
+    std::string_view rest;
+    if (compile(database, text, statement, rest) != SQLITE_OK || statement != nullptr) return false;
+    if (rest.size() == text.size()) break;
+    text = rest;
+  }
+  return true;
+}
+
+Status check_text(std::string_view text) {
+  if (text.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
+    return Status::error(Code::bad_argument, "the text is longer than 2 GiB");
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    return Status::error(Code::bad_argument, "the text holds a NUL byte; SQLite would run only what stands before it",
+                         {}, "Pass such values as parameters.");
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+Status SqliteConnection::query(const QueryRequest& request, ResultTable& out) {
+  out.clear();
+  if (!enter(Hands::query)) return disarmed_error();
+  queries_total_.fetch_add(1, std::memory_order_relaxed);
+  idle_since_ns_.store(0, std::memory_order_relaxed);
+  Status status;
+  try {
+    status = run_text(request, out);
+  } catch (const std::bad_alloc&) {
+    status = Status::error(Code::no_memory, "not enough memory for the result");
+    if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+    note_transaction(clock_.now());
+  }
+  if (!status) out.clear();
+  if (is_in_transaction_.load()) idle_since_ns_.store(clock_.now().ns(), std::memory_order_relaxed);
+  leave();
+  return status;
+}
+
+Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out) {
+  if (Status status = check_text(request.sql); !status) return status;
+  Running running{clock_.now(), {}, 0};
+  const Instant request_deadline = earliest(request.deadline, limit_of(running.started, policy_.query_timeout));
+  std::string_view text = request.sql;
+  bool has_run = false;
+  while (true) {
+    running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
+    running.offset = static_cast<int64_t>(request.sql.size() - text.size());
+    // Compiling reads the schema, which may have to wait for a foreign lock as well.
+    watch_.arm({running.deadline, Instant::never(), watch_.patience()});
+    inspector_.begin();
+    Statement statement;
+    std::string_view rest;
+    const int code = compile(database_.get(), text, statement, rest);
+    const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback;
+    if (!ended_.sqlstate.empty() && !is_rollback) {
+      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "the transaction was rolled back",
+                          "Send ROLLBACK, then begin again.");
+    }
+    if (code != SQLITE_OK) return failure(code, running);
+    if (statement == nullptr) {
+      if (rest.empty() || rest.size() == text.size()) break;
+      text = rest;
+      continue;
+    }
+    if (!request.params.empty() && !is_blank(database_.get(), rest)) {
+      return Status::error(Code::bad_argument, "several statements cannot share parameters", {},
+                           "Send one statement at a time, or no parameters.");
+    }
+    out.clear();
+    if (!ended_.sqlstate.empty()) {
+      ended_ = {};  // the ROLLBACK that the holder owed; there is nothing left to roll back
+    } else if (Status status = run_statement(statement.get(), running, request, out); !status) {
+      return status;
+    }
+    has_run = true;
+    text = rest;
+    running.started = clock_.now();
+  }
+  if (!has_run && !request.params.empty()) {
+    return Status::error(Code::bad_argument, "there are parameters but no statement");
+  }
+  return Status::ok();
+}
+
+Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& running, const QueryRequest& request,
+                                       ResultTable& out) {
+  const Intent intent = inspector_.intent();
+  const bool is_writing = sqlite3_stmt_readonly(statement) == 0 && sqlite3_stmt_isexplain(statement) == 0 &&
+                          !(intent.is_pragma && intent.is_pragma_question);
+  if (Status status = check_lease(is_writing); !status) return status;
+  if (Status status = bind_parameters(statement, request.params); !status) return status;
+  if (is_writing && !has_turn_) {
+    if (Status status = take_turn(running, running.deadline); !status) return status;
+  }
+  if (watch_.check() != Watch::Stop::none) {
+    if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+    return stopped(watch_.stop(), running);
+  }
+  Statement retold;
+  if (intent.is_busy_timeout && intent.is_pragma_question) {
+    // SQLite answers for its own handler, which ours replaced; and it answers while it compiles.
+    sqlite3_busy_timeout(database_.get(), static_cast<int>(watch_.patience().ms()));
+    std::string_view rest;
+    if (compile(database_.get(), sqlite3_sql(statement), retold, rest) == SQLITE_OK) statement = retold.get();
+  }
+  const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
+  const Instant read_limit = is_writing || has_turn_ ? Instant::never() : read_until(running.started);
+  watch_.arm({running.deadline, read_limit, watch_.patience()});
+  int code = SQLITE_OK;
+  Status status = collect_rows(statement, ResultLimits{}, out, code);
+  if (status && code != SQLITE_DONE) status = failure(code, running);
+  if (status && intent.is_change && !intent.is_definition && is_writing) {
+    out.set_affected(sqlite3_changes64(database_.get()));
+  }
+  sqlite3_reset(statement);
+  if (intent.is_busy_timeout) {
+    if (const char* told = out.text(0, 0); told != nullptr) watch_.set_patience(Span::millis(std::atoi(told)));
+    watch_.install(database_.get());
+  }
+  after_statement(running, was_in_transaction, status);
+  return status;
+}
+
+Status SqliteConnection::check_lease(bool is_writing) const {
+  if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
+  return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
+}
+
+Instant SqliteConnection::read_until(Instant started) const noexcept {
+  const Span span = policy_.sqlite_max_read_transaction;
+  return limit_of(reading_since_.is_set() ? reading_since_ : started, span);
+}
+
+// ---- the writer turn ------------------------------------------------------------------------------------------------
+
+Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
+  // Without WAL the writer of now waits for our read lock: waiting for its turn would be a deadlock until the deadline.
+  const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
+  const bool may_wait = is_wal_ || !is_upgrade;
+  const WriterTurn::Outcome outcome = turn_->take(number_, may_wait ? deadline : Instant(), watch_.should_stop());
+  if (outcome == WriterTurn::Outcome::taken) {
+    has_turn_ = true;
+    return Status::ok();
+  }
+  if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
+  if (!may_wait) {
+    return driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads", {},
+                        "Roll back and begin with BEGIN IMMEDIATE.");
+  }
+  const WriterTurn::Holder holder = turn_->holder();
+  const Instant now = clock_.now();
+  std::string detail = "waited " + describe_span(now - running.started);
+  if (holder.session != 0) {
+    detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
+              ", " + std::to_string(turn_->waiting()) + " more wait";
+  }
+  Status status = Status::error(Code::timeout, "the writer turn did not come in time", std::move(detail),
+                                "Keep write transactions short; SQLite has one writer at a time.");
+  status.sqlstate = "55P03";
+  status.native_code = SQLITE_BUSY;
+  return status;
+}
+
+void SqliteConnection::give_turn() noexcept {
+  if (!has_turn_) return;
+  has_turn_ = false;
+  turn_->give(number_);
+}
+
+// ---- afterwards -----------------------------------------------------------------------------------------------------
+
+Status SqliteConnection::failure(int code, const Running& running) {
+  const bool is_interrupt = (code & 0xFF) == SQLITE_INTERRUPT;
+  if (is_interrupt || is_busy(code)) {
+    Watch::Stop stop = watch_.stop();
+    // sqlite3_interrupt() may be quicker than the next look at the flag behind it.
+    if (stop == Watch::Stop::none && is_interrupt) stop = watch_.check();
+    if (stop != Watch::Stop::none) return stopped(stop, running);
+  }
+  return database_error(database_.get(), code, running.offset);
+}
+
+Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
+  if (stop == Watch::Stop::disarmed) return disarmed_error();
+  if (stop == Watch::Stop::cancelled) {
+    return driver_error("57014", SQLITE_INTERRUPT, "the statement was cancelled");
+  }
+  if (stop == Watch::Stop::read_too_old) {
+    return driver_error("25P03", SQLITE_INTERRUPT,
+                        "the read transaction was older than " + describe_span(policy_.sqlite_max_read_transaction),
+                        "an old snapshot keeps the WAL from being reused, which then grows without end",
+                        "Read in smaller pieces, or raise sqlite_max_read_transaction.");
+  }
+  Status status = Status::error(Code::timeout, "the statement did not finish in time",
+                                running.started.is_set() ? "it ran " + describe_span(clock_.now() - running.started) : "",
+                                "Ask for less, or raise query_timeout and statement_timeout.");
+  status.sqlstate = "57014";
+  status.native_code = SQLITE_INTERRUPT;
+  status.is_retryable = false;  // the same statement would need the same time again
+  return status;
+}
+
+void SqliteConnection::after_statement(const Running& running, bool was_in_transaction, const Status& status) {
+  if (watch_.stop() == Watch::Stop::read_too_old && sqlite3_get_autocommit(database_.get()) == 0) {
+    const OwnStatements own(inspector_);
+    roll_back();
+    ended_ = {"25P03", status.message};
+  } else if (was_in_transaction && !status && sqlite3_get_autocommit(database_.get()) != 0) {
+    ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message};
+  }
+  if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+  note_transaction(running.started);
+}
+
+void SqliteConnection::note_transaction(Instant started) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (sqlite3_get_autocommit(database_.get()) != 0) {
+    forget_transaction();
+    return;
+  }
+  if (!is_in_transaction_.load(relaxed)) {
+    transaction_since_ns_.store(started.ns(), relaxed);
+    is_in_transaction_.store(true, relaxed);
+  }
+  const int state = sqlite3_txn_state(database_.get(), nullptr);
+  if (state != SQLITE_TXN_NONE && !reading_since_.is_set()) reading_since_ = started;
+  is_reading_.store(state == SQLITE_TXN_READ, relaxed);
+}
+
+void SqliteConnection::forget_transaction() noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  reading_since_ = {};
+  is_in_transaction_.store(false, relaxed);
+  is_reading_.store(false, relaxed);
+  transaction_since_ns_.store(0, relaxed);
+  idle_since_ns_.store(0, relaxed);
+}
+
+}  // namespace tide::sqlite

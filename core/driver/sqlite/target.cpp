@@ -1,0 +1,114 @@
+#include "driver/sqlite/target.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "driver/sqlite/errors.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+OpenFailure permanent(int native_code, std::string_view sqlstate, std::string message, std::string detail,
+                      std::string hint) {
+  return {driver_error(sqlstate, native_code, std::move(message), std::move(detail), std::move(hint)), true};
+}
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// As the effective user, which is the one open() will be judged by; access() asks for the real one.
+bool may(const std::string& path, int what) { return ::faccessat(AT_FDCWD, path.c_str(), what, AT_EACCESS) == 0; }
+
+// Out of descriptors or memory passes; everything else the system says about a path stays.
+bool may_pass(int system_error) {
+  return system_error == EMFILE || system_error == ENFILE || system_error == ENOMEM || system_error == EIO ||
+         system_error == EINTR || system_error == EAGAIN || system_error == ENOSPC;
+}
+
+}  // namespace
+
+SqliteTarget make_target(const std::string& text) {
+  static std::atomic<uint64_t> made{0};
+  if (text == ":memory:") {
+    // The leading slash makes memdb share it by name within the process.
+    const uint64_t number = made.fetch_add(1) + 1;
+    return {"file:/tidepool-" + std::to_string(number) + "?vfs=memdb", ":memory:", true};
+  }
+  if (text.empty()) return {};
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(text, error);
+  const std::string path = error ? text : absolute.string();
+  return {path, path, false};
+}
+
+OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
+  if (target.is_memory) return {};
+  if (target.path.empty()) {
+    return permanent(SQLITE_CANTOPEN, "58P01", "no database file was named", {},
+                     "Give a path such as /var/lib/app/app.db, or :memory: for a database in memory.");
+  }
+  struct stat found {};
+  if (::stat(target.path.c_str(), &found) != 0) {
+    const int why = errno;
+    const std::string directory = directory_of(target.path);
+    struct stat parent {};
+    if (why == ENOENT && ::stat(directory.c_str(), &parent) == 0) {
+      if (may(directory, W_OK | X_OK)) return {};  // SQLite will create the file
+      return permanent(SQLITE_CANTOPEN, "42501", "cannot create " + target.shown + ": permission denied",
+                       "a database file, or a directory in which one may be created, was expected",
+                       "Give this user write permission to " + directory + ".");
+    }
+    if (why == ENOENT || why == ENOTDIR) {
+      return permanent(SQLITE_CANTOPEN, "58P01", "cannot open " + target.shown + ": there is no directory " + directory,
+                       "a database file is created where it is missing, a directory is not",
+                       "Make the directory, or check the path.");
+    }
+    if (may_pass(why)) return {};
+    return permanent(SQLITE_CANTOPEN, why == EACCES ? "42501" : "58P01",
+                     "cannot open " + target.shown + ": " + std::strerror(why), "a database file was expected",
+                     "Check the path and the permissions of its directories.");
+  }
+  if (S_ISDIR(found.st_mode)) {
+    return permanent(SQLITE_CANTOPEN_ISDIR, "58P01", "cannot open " + target.shown + ": it is a directory",
+                     "a database file was expected", "Name the file inside of it, for example " + target.shown + "/app.db.");
+  }
+  if (!may(target.path, R_OK | W_OK) && !may_pass(errno)) {
+    return permanent(SQLITE_CANTOPEN, "42501", "cannot open " + target.shown + ": " + std::strerror(errno),
+                     "a database file this user may read and write was expected",
+                     "Give this user read and write permission to the file and its directory.");
+  }
+  if (needs_journal && !may(directory_of(target.path), W_OK | X_OK) && !may_pass(errno)) {
+    return permanent(SQLITE_CANTOPEN, "42501", "cannot write beside " + target.shown + ": " + std::strerror(errno),
+                     "SQLite keeps its journal (or WAL) in the same directory",
+                     "Give this user write permission to " + directory_of(target.path) + ".");
+  }
+  return {};
+}
+
+OpenFailure open_database(const SqliteTarget& target, Database& out) {
+  // FULLMUTEX: the keeper may have to enter a handle that a holder uses through native() on another thread.
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (target.is_memory) flags |= SQLITE_OPEN_URI;
+  sqlite3* database = nullptr;
+  const int code = sqlite3_open_v2(target.path.c_str(), &database, flags, nullptr);
+  out.reset(database);
+  if (code == SQLITE_OK) return {};
+  const int why = database != nullptr ? sqlite3_system_errno(database) : ENOMEM;
+  Status status = driver_error(sqlstate_of(code, {}), code, "cannot open " + target.shown + ": " + sqlite3_errstr(code),
+                               why != 0 ? std::strerror(why) : "", "Check the path and its permissions.");
+  const bool is_permanent = !may_pass(why) && !is_busy(code) && (code & 0xFF) != SQLITE_NOMEM;
+  status.is_retryable = !is_permanent;
+  out.reset();
+  return {std::move(status), is_permanent};
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,74 @@
+// Watch: says when a running statement has to stop, and lets SQLite ask.
+//
+// SQLite asks in two places: every few hundred microseconds of work (progress handler) and between two looks at
+// somebody else's lock (busy handler). Both must end a statement in time, else a deadline holds for one and not for
+// the other.
+//
+// W1  The first reason to stop is the one that is told; it stays until the next arm().
+// W2  While nothing is armed, only disarm() stops statements: those run by the holder on native() have no deadline here.
+// Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the handlers
+//          run on the thread inside SQLite. All fields are atomic because the two need not be the same thread.
+// Failure: none; a handler never throws and never calls back into the database.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/instant.hpp"
+#include "pool/ports.hpp"
+
+namespace tide::sqlite {
+
+class Watch {
+ public:
+  enum class Stop : uint8_t { none, cancelled, timed_out, read_too_old, disarmed };
+  struct Limits {
+    Instant deadline = Instant::never();      // of the statement or the whole request
+    Instant read_until = Instant::never();    // the read snapshot may not live longer
+    Span busy_patience = Span::nanos(0);      // how long to wait for locks of others
+  };
+
+  Watch(const Clock& clock, Span busy_patience) : clock_(clock) { set_patience(busy_patience); }
+
+  void install(sqlite3* database) noexcept;
+  static void remove(sqlite3* database) noexcept;
+
+  void arm(const Limits& limits) noexcept;
+  // A new request begins: what was asked of the one before is over.
+  void forget_stop() noexcept;
+  void rest() noexcept;
+  // The patience outside of armed statements.
+  void set_patience(Span patience) noexcept { patience_at_rest_ns_.store(patience.ns()); }
+  Span patience() const noexcept { return Span::nanos(patience_at_rest_ns_.load()); }
+
+  void request_stop() noexcept { should_stop_.store(true); }
+  void disarm() noexcept {
+    is_disarmed_.store(true);
+    should_stop_.store(true);
+  }
+  bool is_disarmed() const noexcept { return is_disarmed_.load(); }
+  // Set once anyone asked to stop; the flag a WriterTurn waits with.
+  const std::atomic<bool>& should_stop() const noexcept { return should_stop_; }
+  // Looks at flags and clock; what it finds first stays found.
+  Stop check() noexcept;
+  Stop stop() const noexcept { return stop_.load(); }
+
+ private:
+  static int on_progress(void* self) noexcept;
+  static int on_busy(void* self, int tries) noexcept;
+
+  const Clock& clock_;
+  std::atomic<int64_t> deadline_ns_{Instant::never().ns()};
+  std::atomic<int64_t> read_until_ns_{Instant::never().ns()};
+  std::atomic<int64_t> patience_ns_{0};
+  std::atomic<int64_t> patience_at_rest_ns_{0};
+  std::atomic<int64_t> busy_since_ns_{0};
+  std::atomic<bool> is_armed_{false};
+  std::atomic<bool> should_stop_{false};
+  std::atomic<bool> is_disarmed_{false};
+  std::atomic<Stop> stop_{Stop::none};
+};
+
+}  // namespace tide::sqlite

@@ -1,0 +1,42 @@
+#include "plane/board.hpp"
+
+#include "base/assert.hpp"
+
+namespace tide {
+
+bool Board::has_idle() const {
+  const uint32_t n = used();
+  for (uint32_t i = 0; i < n; ++i) {
+    if (SlotWord(slots_[i].word.load(std::memory_order_seq_cst)).state() == SlotState::idle) return true;
+  }
+  return false;
+}
+
+void Board::write_wait(uint32_t slot, Span waited) {
+  const uint64_t ns = waited.ns() > 0 ? static_cast<uint64_t>(waited.ns()) : 0;
+  format::SlotStats& st = stats_[slot];
+  SeqWrite guard(st.seq);
+  add_to(st.waited_total);
+  add_to(st.wait_ns_total, ns);
+  if (ns > read(st.wait_ns_max)) put(st.wait_ns_max, ns);
+  st.wait.add_us(ns / 1000);
+}
+
+bool Board::advance(uint32_t slot, SlotWord from, SlotState to) {
+  TIDE_ASSERT(is_allowed(from.state(), to, SlotActor::keeper));
+  return slots_[slot].word.compare_exchange_strong(from.bits, from.with(to).bits, std::memory_order_seq_cst,
+                                                   std::memory_order_relaxed);
+}
+
+uint32_t Board::open_lowest() {
+  for (uint32_t i = 0; i < capacity_; ++i) {
+    const SlotWord seen = word(i);
+    if (seen.state() != SlotState::empty) continue;
+    TIDE_ASSERT(advance(i, seen, SlotState::opening));
+    if (i >= used()) used_.store(i + 1, std::memory_order_release);
+    return i;
+  }
+  return capacity_;
+}
+
+}  // namespace tide

@@ -1,0 +1,64 @@
+#include "plane/mailbox.hpp"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "plane/mailbox_checksum.hpp"
+
+namespace tide {
+
+Mailbox::Mailbox(const std::string& path) {
+  if (path.empty()) return;
+  fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  watch_fd_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (watch_fd_ >= 0 && ::inotify_add_watch(watch_fd_, path.c_str(), IN_MODIFY) < 0) {
+    ::close(watch_fd_);
+    watch_fd_ = -1;
+  }
+}
+
+Mailbox::~Mailbox() { abandon(); }
+
+void Mailbox::abandon() noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  if (watch_fd_ >= 0) ::close(watch_fd_);
+  fd_ = watch_fd_ = -1;
+}
+
+void Mailbox::drain_watch() {
+  alignas(inotify_event) char buffer[4096];
+  while (watch_fd_ >= 0 && ::read(watch_fd_, buffer, sizeof buffer) > 0) {
+  }
+}
+
+std::vector<PostedOrder> Mailbox::take() {
+  std::vector<PostedOrder> orders;
+  if (fd_ < 0) return orders;
+  drain_watch();
+  format::MailboxHeader header;
+  if (::pread(fd_, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return orders;
+  if (header.sent <= taken_) return orders;
+  // A wild count says nothing about how many orders there are: look at the last ring's worth at most.
+  uint64_t first = taken_ + 1;
+  if (header.sent - taken_ > format::kMailboxOrders) first = header.sent - format::kMailboxOrders + 1;
+  uint64_t last_sound = taken_;
+  for (uint64_t number = first; number <= header.sent && number >= first; ++number) {
+    format::MailboxOrder order;
+    const auto offset = static_cast<off_t>(sizeof header + number % format::kMailboxOrders * sizeof order);
+    if (::pread(fd_, &order, sizeof order, offset) != static_cast<ssize_t>(sizeof order)) break;
+    if (order.number != number || order.checksum != mailbox_checksum(order)) {
+      ++damaged_;
+      continue;
+    }
+    last_sound = number;
+    orders.push_back({number, order.issued_wall_ns, order.verb.str(), order.actor.str(), order.arguments.str()});
+  }
+  // Only sound orders move the mark: a count without orders behind it must not make us deaf to the next real one.
+  taken_ = last_sound;
+  return orders;
+}
+
+}  // namespace tide

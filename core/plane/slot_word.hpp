@@ -1,0 +1,83 @@
+// SlotWord: state and lease generation of a slot in one 64-bit word; the only truth about a slot.
+//
+// word = generation << 8 | state. The generation grows by one with every lease, so (slot, generation) names a lease
+// once and for ever: a second release or a use after revocation is one compare that fails.
+//
+// Who may do which transition (one table, is_allowed(); everything else is a broken invariant):
+//   keeper   empty->opening  opening->idle|leased|empty  idle->held|closing  held->idle|leased|closing
+//            soiled->held|closing  leased->revoked  revoked->closing  closing->empty
+//   caller   idle->leased  leased->idle|leased'|soiled       (leased': handed to a waiter, next generation)
+#pragma once
+
+#include <cstdint>
+
+namespace tide {
+
+enum class SlotState : uint8_t {
+  empty = 0,    // no connection
+  opening = 1,  // connect under way
+  idle = 2,     // anyone may lease it
+  leased = 3,   // one caller has it
+  soiled = 4,   // returned, but the keeper must reset or retire it first
+  held = 5,     // the keeper has it: validation, reset
+  closing = 6,  // the server's session may still be there
+  revoked = 7,  // taken from its holder; closes as soon as the holder is out of our code
+};
+inline constexpr int kSlotStates = 8;
+
+// 2047 slots and 2^52 leases a slot fit a positive 64-bit lease id (a thousand years of one lease a microsecond... of
+// one slot: 142 years).
+inline constexpr uint32_t kSlotsMax = 2047;
+inline constexpr int kLeaseSlotBits = 11;
+inline constexpr uint64_t kGenerationMax = (uint64_t{1} << 52) - 1;
+
+struct SlotWord {
+  uint64_t bits = 0;
+
+  constexpr SlotWord() = default;
+  constexpr explicit SlotWord(uint64_t b) : bits(b) {}
+  constexpr SlotWord(SlotState state, uint64_t generation) : bits(generation << 8 | static_cast<uint64_t>(state)) {}
+
+  constexpr SlotState state() const { return static_cast<SlotState>(bits & 0xFFU); }
+  constexpr uint64_t generation() const { return bits >> 8; }
+  constexpr SlotWord with(SlotState next) const { return SlotWord((bits & ~uint64_t{0xFF}) | static_cast<uint64_t>(next)); }
+  constexpr SlotWord leased_next() const { return SlotWord(SlotState::leased, generation() + 1); }
+  constexpr bool operator==(const SlotWord&) const = default;
+  // False for a word no owner of this version writes (a reader's check of foreign memory).
+  constexpr bool is_sane() const { return (bits & 0xFFU) < kSlotStates && generation() <= kGenerationMax; }
+};
+
+struct LeaseId {
+  uint64_t bits = 0;  // 0 is no lease
+
+  constexpr LeaseId() = default;
+  constexpr explicit LeaseId(uint64_t b) : bits(b) {}
+  constexpr LeaseId(uint32_t slot, uint64_t generation) : bits(generation << kLeaseSlotBits | (slot + 1)) {}
+  constexpr bool is_none() const { return (bits & ((1U << kLeaseSlotBits) - 1)) == 0; }
+  constexpr uint32_t slot() const { return static_cast<uint32_t>(bits & ((1U << kLeaseSlotBits) - 1)) - 1; }
+  constexpr uint64_t generation() const { return bits >> kLeaseSlotBits; }
+  constexpr SlotWord word() const { return SlotWord(SlotState::leased, generation()); }
+};
+
+enum class SlotActor : uint8_t { keeper, caller };
+
+constexpr bool is_allowed(SlotState from, SlotState to, SlotActor actor) {
+  using S = SlotState;
+  if (actor == SlotActor::caller) {
+    return (from == S::idle && to == S::leased) ||
+           (from == S::leased && (to == S::idle || to == S::leased || to == S::soiled));
+  }
+  switch (from) {
+    case S::empty: return to == S::opening;
+    case S::opening: return to == S::idle || to == S::leased || to == S::empty;
+    case S::idle: return to == S::held || to == S::closing || to == S::leased;
+    case S::held: return to == S::idle || to == S::leased || to == S::closing;
+    case S::soiled: return to == S::held || to == S::closing;
+    case S::leased: return to == S::revoked;
+    case S::revoked: return to == S::closing;
+    case S::closing: return to == S::empty;
+  }
+  return false;
+}
+
+}  // namespace tide

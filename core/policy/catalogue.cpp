@@ -1,0 +1,175 @@
+#include "policy/catalogue.hpp"
+
+#include <array>
+
+namespace tide {
+namespace {
+
+using Names = std::string_view;
+
+constexpr std::array<Names, 6> kPresets = {"development", "staging",         "production",
+                                           "serverless",  "high_throughput", "batch"};
+constexpr std::array<Names, 3> kLeaseTimeoutActions = {"report", "cancel", "reclaim"};
+constexpr std::array<Names, 3> kInitModes = {"lazy", "eager", "fail_fast"};
+constexpr std::array<Names, 4> kResetModes = {"none", "rollback", "smart", "full"};
+constexpr std::array<Names, 6> kJournalModes = {"wal", "delete", "truncate", "persist", "memory", "off"};
+constexpr std::array<Names, 4> kSynchronous = {"off", "normal", "full", "extra"};
+constexpr std::array<Names, 3> kTempStores = {"default", "file", "memory"};
+
+template <auto EnumMember>
+ChoiceMember choice(std::span<const std::string_view> names) {
+  using Enum = std::remove_reference_t<decltype(std::declval<Policy&>().*EnumMember)>;
+  return {names, [](const Policy& policy) { return static_cast<size_t>(policy.*EnumMember); },
+          [](Policy& policy, size_t index) { policy.*EnumMember = static_cast<Enum>(index); }};
+}
+
+// Bounds are written as people write them; assign_value() reads them back. Why some are lower than 30 days: SQLite and
+// PostgreSQL keep their own timeouts as 32-bit milliseconds, which end at 24.8 days.
+std::vector<CatalogueRow> make_rows() {
+  using P = Policy;
+  constexpr Applies now = Applies::now;
+  constexpr Applies fresh = Applies::new_connections;
+  constexpr Applies reopen = Applies::reopen;
+  // A row reads best in two or three lines.
+  // clang-format off
+  return {
+      {"preset", choice<&P::preset>(kPresets), "", "", "", reopen, {"environment"},
+       "A named set of values for everything not given otherwise; production is the defaults themselves."},
+
+      // how many
+      {"min_size", &P::min_size, "connections", "0", "10000", now, {"minConnections", "min", "poolSize"},
+       "The pool never shrinks below this many connections; where it is not given, at most max_size."},
+      {"max_size", &P::max_size, "connections", "1", "10000", now, {"maxConnections", "max"},
+       "The pool never grows above this many connections, except in a burst."},
+      {"min_idle", &P::min_idle, "connections", "0", "10000", now, {},
+       "The pool keeps at least this many connections idle while it is below max_size; 0 asks for none."},
+      {"grow_step", &P::grow_step, "connections", "1", "1000", now, {"connectionIncrement"},
+       "A scale-up of the threshold sizer adds this many connections."},
+      {"max_connecting", &P::max_connecting, "connections", "1", "1000", now, {},
+       "At most this many connections are being opened at once."},
+      {"burst", &P::burst, "", "", "", now, {"enableBurstMode"},
+       "Whether the pool may grow above max_size for a short time."},
+      {"burst_max_size", &P::burst_max_size, "connections", "0", "20000", now, {},
+       "The size a burst may reach; 0 is twice max_size."},
+      {"burst_duration", &P::burst_duration, "ms", "1ms", "1d", now, {},
+       "A burst ends by itself after this long."},
+
+      // waiting
+      {"acquire_timeout", &P::acquire_timeout, "ms", "1ms", "24h", now,
+       {"acquireTimeoutMs", "acquireTimeout", "acquireTimeoutMillis"},
+       "A caller waits at most this long for a connection."},
+      {"max_waiting", &P::max_waiting, "waiters", "0", "1000000", now, {},
+       "When this many callers already wait, the next is refused at once; 0 is no bound."},
+      {"fairness_window", &P::fairness_window, "ms", "0", "1min", now, {},
+       "Once the oldest caller has waited this long, the next free connection is his; 0 serves strictly in order."},
+
+      // a connection's life
+      {"connect_timeout", &P::connect_timeout, "ms", "1ms", "1h", fresh,
+       {"connectionTimeoutMs", "connectionTimeoutMillis"},
+       "Opening a connection may take this long; it may exceed acquire_timeout, since no caller opens one himself."},
+      {"idle_timeout", &P::idle_timeout, "ms", "0", "30d", now,
+       {"idleTimeoutMs", "idleTimeout", "idleTimeoutMillis", "idleConnectionTimeoutMs"},
+       "A connection idle for this long is closed while the pool is above min_size; 0 is never."},
+      {"max_lifetime", &P::max_lifetime, "ms", "0", "30d", fresh, {"maxLifetimeMs", "maxConnectionAge", "maxLifetime"},
+       "A connection is replaced at this age; 0 is never."},
+      {"lifetime_jitter", &P::lifetime_jitter, "ratio", "0", "0.9", fresh, {},
+       "Each connection's lifetime is shortened by a random part up to this, so that they do not all end together."},
+      {"max_uses", &P::max_uses, "uses", "0", "1000000000", now, {"maxUses"},
+       "A connection is replaced after this many leases; 0 is no bound."},
+      {"validation_query", TextMember{&P::validation_query, TextRule::any}, "", "", "1000 bytes", now,
+       {"validationQuery"}, "The statement that proves a connection alive; empty is the cheapest round trip."},
+      {"validation_bypass", &P::validation_bypass, "ms", "0", "30d", now, {},
+       "A connection used within this time is handed out unchecked; 0 checks at every acquire."},
+      {"validation_interval", &P::validation_interval, "ms", "0", "30d", now, {"validationIntervalMs"},
+       "An idle connection is validated this often; 0 is never."},
+      {"validation_timeout", &P::validation_timeout, "ms", "1ms", "1h", now, {"timeoutMs"},
+       "A validation that takes longer has failed."},
+      {"max_validation_failures", &P::max_validation_failures, "failures", "1", "1000", now, {"maxValidationFailures"},
+       "After this many failed validations in a row a connection is closed."},
+      {"retry_base", &P::retry_base, "ms", "1ms", "1h", now, {"retryDelayMs"},
+       "The first pause after a failed connect is random up to this, and doubles with each failure."},
+      {"retry_max", &P::retry_max, "ms", "1ms", "1d", now, {},
+       "No pause between failed connects is longer than this."},
+      {"reset_on_release", choice<&P::reset_on_release>(kResetModes), "", "", "", now, {},
+       "What is undone when a connection is given back; smart undoes what the lease may have changed."},
+
+      // a lease's life
+      {"lease_timeout", &P::lease_timeout, "ms", "0", "30d", now, {"leaseTimeout"},
+       "A lease older than this is overdue; 0 is never."},
+      {"lease_timeout_action", choice<&P::lease_timeout_action>(kLeaseTimeoutActions), "", "", "", now, {},
+       "What happens to an overdue lease: only report it, cancel its statement, or reclaim the connection."},
+      {"leak_threshold", &P::leak_threshold, "ms", "0", "30d", now, {},
+       "A lease older than this is shown as a suspected leak; 0 is never."},
+
+      // a statement's life
+      {"statement_timeout", &P::statement_timeout, "ms", "0", "24d", fresh, {"statementTimeout"},
+       "The database ends a statement that runs longer; 0 is no bound."},
+      {"query_timeout", &P::query_timeout, "ms", "0", "24d", now, {"queryTimeout"},
+       "The pool gives up waiting for a query that takes longer; 0 is no bound."},
+      {"idle_in_transaction_timeout", &P::idle_in_transaction_timeout, "ms", "0", "24d", fresh, {},
+       "A transaction in which nothing happens for this long is ended; 0 is no bound."},
+
+      // start and end
+      {"init_mode", choice<&P::init_mode>(kInitModes), "", "", "", reopen, {},
+       "Connect at first use (lazy), at once in the background (eager), or else fail to open (fail_fast)."},
+      {"init_timeout", &P::init_timeout, "ms", "1ms", "1h", reopen, {},
+       "With fail_fast, opening the pool waits this long for its first connections."},
+      {"shutdown_timeout", &P::shutdown_timeout, "ms", "0", "24h", now, {"shutdownTimeout"},
+       "Closing waits this long for leases to come back; 0 does not wait."},
+
+      // the threshold sizer
+      {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling"},
+       "Whether the pool changes its size with the load."},
+      {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
+       "The size is reconsidered this often."},
+      {"scale_up_utilization", &P::scale_up_utilization, "ratio", "0", "1", now,
+       {"scaleUpThreshold", "scaleUp.utilization"},
+       "At this share of connections in use the pool counts as too small."},
+      {"scale_up_wait", &P::scale_up_wait, "ms", "0", "1h", now, {"scaleUp.waitTime"},
+       "When callers wait this long the pool counts as too small; 0 counts every wait."},
+      {"scale_up_periods", &P::scale_up_periods, "periods", "1", "1000", now, {"scaleUp.consecutivePeriods"},
+       "The pool grows after being too small for this many intervals in a row."},
+      {"scale_up_cooldown", &P::scale_up_cooldown, "ms", "0", "1d", now, {"scaleUpCooldown"},
+       "After growing, the pool does not grow again for this long; 0 is no pause."},
+      {"scale_down_utilization", &P::scale_down_utilization, "ratio", "0", "1", now,
+       {"scaleDownThreshold", "scaleDown.utilization"},
+       "Below this share of connections in use the pool counts as too large."},
+      {"scale_down_periods", &P::scale_down_periods, "periods", "1", "1000", now, {"scaleDown.consecutivePeriods"},
+       "The pool shrinks after being too large for this many intervals in a row."},
+      {"scale_down_cooldown", &P::scale_down_cooldown, "ms", "0", "1d", now, {"scaleDownCooldown"},
+       "After a change of size, the pool does not shrink for this long; 0 is no pause."},
+
+      // SQLite
+      {"sqlite_journal_mode", choice<&P::sqlite_journal_mode>(kJournalModes), "", "", "", fresh, {},
+       "PRAGMA journal_mode of each SQLite connection; wal lets readers and one writer work at once."},
+      {"sqlite_synchronous", choice<&P::sqlite_synchronous>(kSynchronous), "", "", "", fresh, {},
+       "PRAGMA synchronous of each SQLite connection; normal is safe with wal."},
+      {"sqlite_cache_pages", &P::sqlite_cache_pages, "pages", "10", "1000000", fresh, {},
+       "PRAGMA cache_size of each SQLite connection."},
+      {"sqlite_foreign_keys", &P::sqlite_foreign_keys, "", "", "", fresh, {},
+       "Whether SQLite enforces foreign keys."},
+      {"sqlite_temp_store", choice<&P::sqlite_temp_store>(kTempStores), "", "", "", fresh, {},
+       "Where SQLite keeps temporary tables and indexes."},
+      {"sqlite_busy_timeout", &P::sqlite_busy_timeout, "ms", "0", "24h", fresh, {},
+       "SQLite waits this long for a lock another process holds; 0 does not wait."},
+      {"sqlite_max_read_transaction", &P::sqlite_max_read_transaction, "ms", "0", "30d", now, {},
+       "A read transaction older than this is ended, since it keeps the WAL from being truncated; 0 is never."},
+
+      // the segment
+      {"plane", &P::plane, "", "", "", reopen, {},
+       "Whether the pool's live state is published for other processes to read."},
+      {"plane_dir", TextMember{&P::plane_dir, TextRule::absolute_path}, "", "", "1000 bytes", reopen, {},
+       "The directory of the published state, an absolute path; empty chooses the usual place."},
+  };
+  // clang-format on
+}
+
+}  // namespace
+
+std::span<const CatalogueRow> catalogue_rows() {
+  // Never freed: threads may still ask while the process ends.
+  static const auto& rows = *new std::vector<CatalogueRow>(make_rows());
+  return rows;
+}
+
+}  // namespace tide

@@ -1,0 +1,52 @@
+// The rows behind settings_catalogue(): what an option is called, joined to the Policy member that holds it.
+//
+// Only this room sees rows; everyone else sees Setting. An option is typed once, in catalogue.cpp.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "policy/settings.hpp"
+
+namespace tide {
+
+// A member whose value is one of a closed set. The names stand in the order of the enum.
+struct ChoiceMember {
+  std::span<const std::string_view> names;
+  size_t (*get)(const Policy&);
+  void (*set)(Policy&, size_t);
+};
+
+enum class TextRule : uint8_t { any, absolute_path };
+inline constexpr size_t kTextBytesMax = 1000;
+
+struct TextMember {
+  std::string Policy::*text;
+  TextRule rule;
+};
+
+// The alternatives stand in the order of SettingKind, so that a row's kind follows from its member.
+using Member =
+    std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember, TextMember>;
+
+struct CatalogueRow {
+  std::string_view name;
+  Member member;
+  std::string_view unit;
+  std::string_view min_text;
+  std::string_view max_text;
+  Applies applies;
+  std::vector<std::string_view> old_names;
+  std::string_view description;
+};
+
+// In the order people read them. Lives for ever.
+std::span<const CatalogueRow> catalogue_rows();
+// `setting` must be of the catalogue.
+const Member& member_of(const Setting& setting);
+std::string format_member(const Policy& policy, const Member& member);
+
+}  // namespace tide

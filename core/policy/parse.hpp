@@ -1,0 +1,49 @@
+// From what a user typed (URL, options, environment) to a Target and a Policy, or a readable refusal.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.hpp"
+#include "policy/settings.hpp"
+
+namespace tide {
+
+enum class Backend : uint8_t { postgresql, sqlite, custom };
+
+// Where a pool's connections go. `secret` parts never leave this struct but to the driver.
+struct Target {
+  Backend backend = Backend::sqlite;
+  std::string scheme;       // "sqlite", "postgresql", or that of a registered driver
+  std::string connect_text; // what the driver is given (SQLite: the path; PostgreSQL: URL without tidepool.* parameters)
+  std::string shown;        // without credentials: "host:5432/db" or the file's absolute path
+  std::string user;         // shown as db_user; empty where there is none
+};
+
+struct ParsedOptions {
+  Target target;
+  Policy policy;
+  std::vector<SettingSource> sources;  // parallel to settings_catalogue()
+};
+
+// Reads an environment variable; nullptr when unset. Injected so that tests need no real environment.
+using EnvironmentReader = std::function<const char*(const char*)>;
+
+// Everything a pool is opened with. Precedence: options over URL parameters over environment over preset over default.
+//   url      "sqlite:///path/file.db", "sqlite::memory:", "postgresql://...", libpq key words ("host=... dbname=..."),
+//            a bare path ending in .db, .sqlite or .sqlite3, or a scheme in `custom_schemes` ("fake://...").
+//            Empty or null: DATABASE_URL, else DB_HOST/DB_PORT/DB_NAME/DB_USERNAME/DB_PASSWORD.
+//            Parameters "tidepool.<option>=" are options; others stay with the driver.
+//   options  "key=value key='quoted value'" words (blanks, commas or new lines between), or a JSON object
+//            (objects that only group, such as poolConfig and thresholds, are looked through; any other object's name
+//            goes before its keys: "scaleUp.utilization"). Null or empty: none.
+// Fails with bad_option or bad_argument; no error text, hint or detail ever holds a password.
+Result<ParsedOptions> parse_options(std::string_view url, std::string_view options,
+                                    std::span<const std::string> custom_schemes, const EnvironmentReader& environment);
+
+// The same text with every password replaced by "***": URL user info, password=, and similar parameters.
+std::string without_password(std::string_view url_or_conninfo);
+
+}  // namespace tide

@@ -1,0 +1,98 @@
+// Policy: what the operator wants, validated. A value; every member is plain data.
+//
+// Invariants: every value is within the range of its catalogue entry (policy/settings.hpp) and the set is free of
+// contradictions (min_size <= max_size ...). Only policy/parse.hpp makes one; nobody else writes it.
+// Threads: immutable once made; a live change makes a new Policy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/instant.hpp"
+
+namespace tide {
+
+enum class LeaseTimeoutAction : uint8_t { report, cancel, reclaim };
+enum class InitMode : uint8_t { lazy, eager, fail_fast };
+enum class ResetMode : uint8_t { none, rollback, smart, full };
+enum class Preset : uint8_t { development, staging, production, serverless, high_throughput, batch };
+enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
+enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
+enum class SqliteTempStore : uint8_t { default_, file, memory };
+
+struct Policy {
+  Preset preset = Preset::production;
+
+  // how many
+  int64_t min_size = 2;
+  int64_t max_size = 10;
+  int64_t min_idle = 0;
+  int64_t grow_step = 2;       // connections a scale-up of the threshold sizer adds
+  int64_t max_connecting = 4;  // connects under way at once
+  bool burst = true;
+  int64_t burst_max_size = 0;  // 0: twice max_size
+  Span burst_duration = Span::seconds(60);
+
+  // waiting
+  Span acquire_timeout = Span::seconds(10);
+  int64_t max_waiting = 0;  // 0: no bound
+  Span fairness_window = Span::millis(1);
+
+  // a connection's life
+  Span connect_timeout = Span::seconds(5);
+  Span idle_timeout = Span::seconds(600);    // 0: never
+  Span max_lifetime = Span::seconds(1800);   // 0: never
+  double lifetime_jitter = 0.1;
+  int64_t max_uses = 0;                      // 0: no bound
+  std::string validation_query;              // "": the cheapest round trip
+  Span validation_bypass = Span::millis(500);
+  Span validation_interval = Span::seconds(30);  // 0: never
+  Span validation_timeout = Span::seconds(2);
+  int64_t max_validation_failures = 3;
+  Span retry_base = Span::millis(200);       // backoff between failed connects: full jitter, doubling ...
+  Span retry_max = Span::seconds(10);        // ... up to this
+  ResetMode reset_on_release = ResetMode::smart;
+
+  // a lease's life
+  Span lease_timeout = Span::seconds(30);    // 0: never overdue
+  LeaseTimeoutAction lease_timeout_action = LeaseTimeoutAction::report;
+  Span leak_threshold = Span::seconds(10);   // 0: never suspected
+
+  // a statement's life
+  Span statement_timeout = Span::seconds(30);            // 0: none
+  Span query_timeout = Span::seconds(30);                // 0: none
+  Span idle_in_transaction_timeout = Span::seconds(60);  // 0: none
+
+  // start and end
+  InitMode init_mode = InitMode::eager;
+  Span init_timeout = Span::seconds(30);
+  Span shutdown_timeout = Span::seconds(15);
+
+  // the threshold sizer
+  bool scaling = true;
+  Span scaling_interval = Span::seconds(1);
+  double scale_up_utilization = 0.8;
+  Span scale_up_wait = Span::seconds(1);
+  int64_t scale_up_periods = 2;
+  Span scale_up_cooldown = Span::seconds(60);
+  double scale_down_utilization = 0.3;
+  int64_t scale_down_periods = 3;
+  Span scale_down_cooldown = Span::seconds(300);
+
+  // SQLite
+  SqliteJournalMode sqlite_journal_mode = SqliteJournalMode::wal;
+  SqliteSynchronous sqlite_synchronous = SqliteSynchronous::normal;
+  int64_t sqlite_cache_pages = 1000;
+  bool sqlite_foreign_keys = true;
+  SqliteTempStore sqlite_temp_store = SqliteTempStore::memory;
+  Span sqlite_busy_timeout = Span::seconds(5);
+  Span sqlite_max_read_transaction = Span::seconds(60);  // 0: no bound
+
+  // the segment
+  bool plane = true;
+  std::string plane_dir;  // "": see plane/directory.hpp
+
+  int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * max_size; }
+};
+
+}  // namespace tide

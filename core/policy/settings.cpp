@@ -1,0 +1,108 @@
+#include "policy/settings.hpp"
+
+#include "base/nearest.hpp"
+#include "policy/catalogue.hpp"
+#include "policy/text.hpp"
+
+namespace tide {
+namespace {
+
+struct Catalogue {
+  std::vector<std::string> default_texts;
+  std::vector<Setting> settings;
+  std::vector<std::string_view> names;  // current and old, for "did you mean"
+};
+
+// The defaults are taken from Policy itself, so that they cannot differ from it.
+Catalogue make_catalogue() {
+  Catalogue catalogue;
+  const std::span<const CatalogueRow> rows = catalogue_rows();
+  const Policy defaults;
+  catalogue.default_texts.reserve(rows.size());  // settings hold views of these
+  for (const CatalogueRow& row : rows) {
+    catalogue.default_texts.push_back(format_member(defaults, row.member));
+    const auto* chosen = std::get_if<ChoiceMember>(&row.member);
+    catalogue.settings.push_back({row.name, static_cast<SettingKind>(row.member.index()), row.unit,
+                                  catalogue.default_texts.back(), row.min_text, row.max_text, row.applies,
+                                  chosen != nullptr ? chosen->names : std::span<const std::string_view>{},
+                                  row.old_names, row.description});
+    catalogue.names.push_back(row.name);
+    catalogue.names.insert(catalogue.names.end(), row.old_names.begin(), row.old_names.end());
+  }
+  return catalogue;
+}
+
+const Catalogue& catalogue() {
+  // Never freed: threads may still ask while the process ends.
+  static const Catalogue& made = *new Catalogue(make_catalogue());
+  return made;
+}
+
+static_assert(std::variant_size_v<Member> == static_cast<size_t>(SettingKind::text) + 1);
+static_assert(
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(SettingKind::choice), Member>, ChoiceMember>);
+static_assert(
+    std::is_same_v<std::variant_alternative_t<static_cast<size_t>(SettingKind::ratio), Member>, double Policy::*>);
+
+}  // namespace
+
+std::span<const Setting> settings_catalogue() { return catalogue().settings; }
+
+const Setting* find_setting(std::string_view name_or_old_name) {
+  for (const Setting& setting : settings_catalogue()) {
+    if (setting.name == name_or_old_name) return &setting;
+    for (const std::string_view old_name : setting.old_names) {
+      if (old_name == name_or_old_name) return &setting;
+    }
+  }
+  return nullptr;
+}
+
+const Member& member_of(const Setting& setting) {
+  for (const CatalogueRow& row : catalogue_rows()) {
+    if (row.name == setting.name) return row.member;
+  }
+  assert_failed("a Setting that is not of the catalogue", __FILE__, __LINE__);
+}
+
+Status unknown_option(std::string_view typed) {
+  const std::string message = "unknown option " + in_quotes(typed);
+  const std::string detail = "the relation \"settings\" lists every option";
+  constexpr std::string_view kPrefix = "tidepool.";
+  if (typed.starts_with(kPrefix) && find_setting(typed.substr(kPrefix.size())) != nullptr) {
+    return Status::error(Code::bad_option, message, detail,
+                         "the prefix \"tidepool.\" is for URLs only; leave it out here");
+  }
+  const std::string_view nearest = nearest_name(typed, catalogue().names);
+  if (nearest.empty()) return Status::error(Code::bad_option, message, detail);
+  const Setting& meant = *find_setting(nearest);
+  std::string hint = "did you mean \"" + std::string(meant.name) + "\"";
+  const std::string_view old_name = nearest != meant.name      ? nearest
+                                    : !meant.old_names.empty() ? meant.old_names.front()
+                                                               : std::string_view{};
+  if (!old_name.empty()) hint += " (old name \"" + std::string(old_name) + "\")";
+  return Status::error(Code::bad_option, message, detail, hint + "?");
+}
+
+std::string_view source_name(SettingSource source) {
+  switch (source) {
+    case SettingSource::default_: return "default";
+    case SettingSource::preset: return "preset";
+    case SettingSource::environment: return "environment";
+    case SettingSource::url: return "url";
+    case SettingSource::options: return "options";
+    case SettingSource::manual: return "manual";
+  }
+  return "unknown";
+}
+
+std::string_view applies_name(Applies applies) {
+  switch (applies) {
+    case Applies::now: return "now";
+    case Applies::new_connections: return "new_connections";
+    case Applies::reopen: return "reopen";
+  }
+  return "unknown";
+}
+
+}  // namespace tide

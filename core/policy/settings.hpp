@@ -1,0 +1,55 @@
+// The settings catalogue: every option's name, unit, range, default, help, old names and environment variable, once.
+//
+// Everything that speaks of options reads this table: the parser, the settings relation, error texts, the README.
+// An option is in the table only when something obeys it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.hpp"
+#include "policy/policy.hpp"
+
+namespace tide {
+
+enum class SettingKind : uint8_t { boolean, integer, ratio, duration, choice, text };
+// When a changed value takes effect.
+enum class Applies : uint8_t { now, new_connections, reopen };
+// Where a value came from. The order is the order of precedence, weakest first.
+enum class SettingSource : uint8_t { default_, preset, environment, url, options, manual };
+
+struct Setting {
+  std::string_view name;         // "max_size"
+  SettingKind kind;
+  std::string_view unit;         // "", "connections", "ms", "ratio", ...; as the settings relation shows it
+  std::string_view default_text; // as format_value() writes it
+  std::string_view min_text;     // "" where there is no bound to show
+  std::string_view max_text;
+  Applies applies;
+  std::span<const std::string_view> choices;    // of a choice
+  std::span<const std::string_view> old_names;  // of the requirement documents; their bare numbers are ms
+  std::string_view description;                 // one sentence with the default's meaning, for people
+};
+
+// In the order people read it. Lives for ever.
+std::span<const Setting> settings_catalogue();
+// nullptr when unknown. Takes current and old names; case-sensitive.
+const Setting* find_setting(std::string_view name_or_old_name);
+// "unknown option "max_conections"", with the nearest known name (and its old name) as hint.
+Status unknown_option(std::string_view typed);
+
+// The current value of `setting` in `policy`, as text parse would accept back ("30s", "on", "0.8").
+std::string format_value(const Policy& policy, const Setting& setting);
+// Parses and range-checks `text` into `policy`; on failure `policy` is untouched and the Status names option, value,
+// what is accepted, and a hint. Does not look at contradictions between options: see check_policy().
+Status assign_value(Policy& policy, const Setting& setting, std::string_view text);
+// Contradictions between options, first one found ("min_size 8 is above max_size 4" ...).
+Status check_policy(const Policy& policy);
+
+std::string_view source_name(SettingSource source);    // "default", "preset", ...
+std::string_view applies_name(Applies applies);        // "now", "new_connections", "reopen"
+
+}  // namespace tide

@@ -1,0 +1,83 @@
+#include <filesystem>
+
+#include "policy/target.hpp"
+#include "policy/text.hpp"
+#include "policy/url.hpp"
+
+namespace tide {
+namespace {
+
+constexpr std::string_view kMemory = ":memory:";
+
+Status bad_path(const std::string& what, std::string hint) {
+  return Status::error(
+      Code::bad_argument, what,
+      "accepted are sqlite:///absolute/path.db, sqlite:relative.db and sqlite::memory:", std::move(hint));
+}
+
+Status unknown_parameter(const QueryParameter& parameter) {
+  if (lacks_prefix(parameter.name)) return missing_prefix(parameter.name);
+  return Status::error(Code::bad_argument, "unknown parameter " + in_quotes(parameter.name) + " of a SQLite URL",
+                       "only parameters tidepool.<option>= are accepted",
+                       "for a \"?\" in a file's name write sqlite: and %3F");
+}
+
+// The path is made absolute at once, so that neither a later chdir() nor a reader elsewhere takes it for another file.
+Result<std::string> absolute_path(const std::string& path) {
+  if (path.empty()) return bad_path("the SQLite URL names no file", "for a database in memory write sqlite::memory:");
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
+  if (error) return Status::error(Code::unavailable, "the working directory cannot be found: " + error.message());
+  if (!absolute.has_filename()) return bad_path("the SQLite URL names a directory", "add the name of the file");
+  if (absolute.filename() == kMemory)
+    return bad_path("\":memory:\" behind a path is no database in memory", "write sqlite::memory:");
+  return absolute.string();
+}
+
+Result<ParsedTarget> make_target(const std::string& path, std::string_view query_text) {
+  Result<SplitQuery> query = split_query(query_text);
+  if (!query) return query.take_status();
+  if (!query->others.empty()) return unknown_parameter(query->others.front());
+  ParsedTarget parsed;
+  parsed.target.backend = Backend::sqlite;
+  parsed.target.scheme = "sqlite";
+  if (path == kMemory) {
+    parsed.target.connect_text = std::string(kMemory);
+  } else {
+    Result<std::string> absolute = absolute_path(path);
+    if (!absolute) return absolute.take_status();
+    parsed.target.connect_text = absolute.take();
+  }
+  parsed.target.shown = parsed.target.connect_text;
+  parsed.options = std::move(query->options);
+  return parsed;
+}
+
+std::string_view query_of(std::string_view text) {
+  const size_t mark = text.find('?');
+  return mark == std::string_view::npos ? std::string_view{} : text.substr(mark + 1);
+}
+
+}  // namespace
+
+Result<ParsedTarget> parse_sqlite_url(std::string_view text) {
+  std::string_view path = text.substr(0, text.find('?'));
+  if (path.starts_with("//")) {
+    if (!path.starts_with("///")) {
+      return bad_path(
+          "a SQLite URL has one slash too few, or two too many",
+          "an absolute path has three slashes (sqlite:///path/file.db), a relative one none (sqlite:file.db)");
+    }
+    path.remove_prefix(2);
+  }
+  const auto decoded = percent_decoded(path);
+  if (!decoded)
+    return bad_path("the path in the SQLite URL is not properly percent-encoded UTF-8", "write \"%\" as %25");
+  return make_target(*decoded, query_of(text));
+}
+
+Result<ParsedTarget> parse_sqlite_path(std::string_view text) {
+  return make_target(std::string(text.substr(0, text.find('?'))), query_of(text));
+}
+
+}  // namespace tide

@@ -1,0 +1,75 @@
+#include "policy/text.hpp"
+
+#include <cstdint>
+
+#include "base/fixed_text.hpp"
+#include "policy/parse.hpp"
+
+namespace tide {
+namespace {
+
+// The length of the well-formed UTF-8 character at the front of `text`, 0 if there is none.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) {
+    return i < text.size() ? static_cast<uint32_t>(static_cast<unsigned char>(text[i])) : 0U;
+  };
+  const uint32_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return 0;
+  }
+  // Overlong forms, surrogates, and what is above U+10FFFF.
+  if (lead == 0xE0 && byte(1) < 0xA0) return 0;
+  if (lead == 0xED && byte(1) > 0x9F) return 0;
+  if (lead == 0xF0 && byte(1) < 0x90) return 0;
+  if (lead == 0xF4 && byte(1) > 0x8F) return 0;
+  return length;
+}
+
+}  // namespace
+
+bool is_plain_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0 || text.front() == '\0') return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string in_quotes(std::string_view text) {
+  const std::string masked = without_password(text);
+  std::string_view rest = masked;
+  std::string shown;
+  while (!rest.empty()) {
+    const size_t length = utf8_length(rest);
+    const bool is_control = static_cast<unsigned char>(rest.front()) < 0x20 || rest.front() == 0x7F;
+    if (length == 0 || is_control) {
+      shown.push_back('?');
+      rest.remove_prefix(1);
+    } else {
+      shown.append(rest.substr(0, length));
+      rest.remove_prefix(length);
+    }
+  }
+  const std::string_view kept = utf8_prefix(shown, kQuotedBytesMax);
+  return "\"" + std::string(kept) + (kept.size() < shown.size() ? "...\"" : "\"");
+}
+
+std::string_view trimmed_blanks(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+}  // namespace tide

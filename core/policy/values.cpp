@@ -1,0 +1,205 @@
+// One value between its text and its place in a Policy.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "base/nearest.hpp"
+#include "base/units.hpp"
+#include "policy/catalogue.hpp"
+#include "policy/settings.hpp"
+#include "policy/text.hpp"
+
+namespace tide {
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+constexpr std::array<std::string_view, 4> kTrueWords = {"on", "true", "yes", "1"};
+constexpr std::array<std::string_view, 4> kFalseWords = {"off", "false", "no", "0"};
+
+bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+std::string listed(std::span<const std::string_view> words) {
+  std::string out;
+  for (const std::string_view word : words) out += (out.empty() ? "" : ", ") + std::string(word);
+  return out;
+}
+
+std::optional<int64_t> parse_integer(std::string_view text) {
+  int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  if (stopped != end || error == std::errc::invalid_argument) return std::nullopt;
+  // Digits beyond 64 bits are a whole number all the same, only above every maximum.
+  if (error == std::errc::result_out_of_range) return std::numeric_limits<int64_t>::max();
+  return value;
+}
+
+std::optional<double> parse_ratio(std::string_view text) {
+  // from_chars would take "inf" and "nan" too.
+  if (text.empty() || !(is_digit(text.front()) || text.front() == '-' || text.front() == '.')) return std::nullopt;
+  double value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stopped != end || value != value) return std::nullopt;
+  return value;
+}
+
+std::string format_ratio(double ratio) {
+  std::array<char, 64> out{};
+  const auto [end, error] = std::to_chars(out.data(), out.data() + out.size(), ratio);
+  TIDE_ASSERT(error == std::errc{});
+  return {out.data(), end};
+}
+
+std::string from_to(const Setting& setting) {
+  return "from " + std::string(setting.min_text) + " to " + std::string(setting.max_text);
+}
+
+// What the option accepts, as the detail of every refusal.
+std::string accepted(const Setting& setting) {
+  const std::string name(setting.name);
+  switch (setting.kind) {
+    case SettingKind::boolean: return name + " takes on or off (also true, false, yes, no, 1, 0)";
+    case SettingKind::integer:
+      return name + " takes a whole number " + from_to(setting) + " (" + std::string(setting.unit) + ")";
+    case SettingKind::ratio: return name + " takes a ratio " + from_to(setting);
+    case SettingKind::duration:
+      return name + " takes a duration " + from_to(setting) +
+             ": a number with us, ms, s, min, h or d, or bare milliseconds";
+    case SettingKind::choice: return name + " takes one of: " + listed(setting.choices);
+    case SettingKind::text: return name + " takes up to " + std::string(setting.max_text) + " of UTF-8 text";
+  }
+  return {};
+}
+
+Status refused(const Setting& setting, std::string_view text, std::string_view why, std::string hint = {}) {
+  return Status::error(Code::bad_option, std::string(setting.name) + ": " + in_quotes(text) + " " + std::string(why),
+                       accepted(setting), std::move(hint));
+}
+
+Status out_of_range(const Setting& setting, std::string_view text, bool is_below) {
+  return refused(setting, text, is_below ? "is below the minimum" : "is above the maximum",
+                 is_below ? "the least accepted is " + std::string(setting.min_text)
+                          : "the most accepted is " + std::string(setting.max_text));
+}
+
+Status assign_boolean(Policy& policy, const Setting& setting, bool Policy::*member, std::string_view text) {
+  const std::string word = lower_case(text);
+  const bool is_on = is_one_of(word, kTrueWords);
+  if (!is_on && !is_one_of(word, kFalseWords)) {
+    return refused(setting, text, "is neither on nor off", "write " + std::string(setting.name) + "=on or =off");
+  }
+  policy.*member = is_on;
+  return Status::ok();
+}
+
+Status assign_integer(Policy& policy, const Setting& setting, int64_t Policy::*member, std::string_view text) {
+  const auto value = parse_integer(text);
+  if (!value) {
+    return refused(setting, text, "is not a whole number",
+                   "write plain digits, for example " + std::string(setting.default_text));
+  }
+  if (text.front() == '-')
+    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  if (*value < *parse_integer(setting.min_text)) return out_of_range(setting, text, true);
+  if (*value > *parse_integer(setting.max_text)) return out_of_range(setting, text, false);
+  policy.*member = *value;
+  return Status::ok();
+}
+
+Status assign_ratio(Policy& policy, const Setting& setting, double Policy::*member, std::string_view text) {
+  const auto value = parse_ratio(text);
+  if (!value) return refused(setting, text, "is not a ratio", "80 % is written 0.8");
+  if (text.front() == '-')
+    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  if (*value < *parse_ratio(setting.min_text)) return out_of_range(setting, text, true);
+  if (*value > *parse_ratio(setting.max_text)) {
+    return refused(setting, text, "is above the maximum",
+                   "80 % is written 0.8; the most accepted is " + std::string(setting.max_text));
+  }
+  policy.*member = *value;
+  return Status::ok();
+}
+
+Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*member, std::string_view text) {
+  if (!text.empty() && text.front() == '-') {
+    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  }
+  const auto value = parse_span(text);
+  if (!value) {
+    return refused(setting, text, "is not an accepted duration", "write for example 500ms, 30s, 5min, 1h or 2d");
+  }
+  // Finer than format_span() writes: taking it would show the user a value he did not give.
+  if (value->ns() % 1'000 != 0) return refused(setting, text, "is finer than a microsecond", "use whole microseconds");
+  if (*value < *parse_span(setting.min_text)) return out_of_range(setting, text, true);
+  if (*value > *parse_span(setting.max_text)) return out_of_range(setting, text, false);
+  policy.*member = *value;
+  return Status::ok();
+}
+
+Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember& member, std::string_view text) {
+  const std::string word = lower_case(text);
+  for (size_t i = 0; i < member.names.size(); ++i) {
+    if (member.names[i] != word) continue;
+    member.set(policy, i);
+    return Status::ok();
+  }
+  const std::string_view nearest = nearest_name(word, member.names);
+  return refused(setting, text, "is not one of its values",
+                 nearest.empty() ? std::string{} : "did you mean \"" + std::string(nearest) + "\"?");
+}
+
+Status assign_text(Policy& policy, const Setting& setting, const TextMember& member, std::string_view text) {
+  if (text.size() > kTextBytesMax) {
+    return refused(setting, text, "has " + std::to_string(text.size()) + " bytes, which is too long");
+  }
+  if (!is_plain_utf8(text)) return refused(setting, text, "is not UTF-8 text, or holds a NUL byte");
+  if (member.rule == TextRule::absolute_path && !text.empty() && text.front() != '/') {
+    return refused(setting, text, "is not an absolute path", "begin it with \"/\"");
+  }
+  policy.*member.text = std::string(text);
+  return Status::ok();
+}
+
+}  // namespace
+
+std::string format_member(const Policy& policy, const Member& member) {
+  return std::visit(Overloaded{
+                        [&](bool Policy::*m) { return std::string(policy.*m ? "on" : "off"); },
+                        [&](int64_t Policy::*m) { return std::to_string(policy.*m); },
+                        [&](double Policy::*m) { return format_ratio(policy.*m); },
+                        [&](Span Policy::*m) { return format_span(policy.*m); },
+                        [&](const ChoiceMember& m) { return std::string(m.names[m.get(policy)]); },
+                        [&](const TextMember& m) { return policy.*m.text; },
+                    },
+                    member);
+}
+
+std::string format_value(const Policy& policy, const Setting& setting) {
+  return format_member(policy, member_of(setting));
+}
+
+Status assign_value(Policy& policy, const Setting& setting, std::string_view text) {
+  const std::string_view bare = trimmed_blanks(text);
+  return std::visit(Overloaded{
+                        [&](bool Policy::*m) { return assign_boolean(policy, setting, m, bare); },
+                        [&](int64_t Policy::*m) { return assign_integer(policy, setting, m, bare); },
+                        [&](double Policy::*m) { return assign_ratio(policy, setting, m, bare); },
+                        [&](Span Policy::*m) { return assign_duration(policy, setting, m, bare); },
+                        [&](const ChoiceMember& m) { return assign_choice(policy, setting, m, bare); },
+                        [&](const TextMember& m) { return assign_text(policy, setting, m, text); },
+                    },
+                    member_of(setting));
+}
+
+}  // namespace tide

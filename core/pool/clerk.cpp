@@ -1,0 +1,183 @@
+#include "pool/clerk.hpp"
+
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "plane/order_form.hpp"
+#include "policy/settings.hpp"
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+
+namespace tide {
+namespace {
+
+constexpr int64_t kOrderLifeNs = 60'000'000'000;  // an order nobody took for a minute is not meant any more
+constexpr size_t kPendingMax = 64;
+
+Verdict refused(Status why) {
+  Verdict verdict;
+  verdict.kind = Verdict::Kind::refused;
+  verdict.why = std::move(why);
+  return verdict;
+}
+
+Verdict applied(std::string message) {
+  Verdict verdict;
+  verdict.message = std::move(message);
+  return verdict;
+}
+
+std::string story_of(const Verdict& verdict) {
+  if (verdict.kind != Verdict::Kind::refused) return verdict.message;
+  std::string text = verdict.why.message;
+  if (!verdict.why.detail.empty()) text += "; " + verdict.why.detail;
+  if (!verdict.why.hint.empty()) text += " (" + verdict.why.hint + ")";
+  return text;
+}
+
+}  // namespace
+
+Clerk::Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox)
+    : pool_(pool),
+      keeper_(keeper),
+      mailbox_(mailbox),
+      commands_(pool.segment().ring<format::CommandRecord>(pool.segment().header().commands),
+                pool.segment().header().commands.count) {}
+
+uint64_t Clerk::command_id_of(uint64_t number) const {
+  const InstanceId& id = pool_.instance_id();
+  const uint64_t high = uint64_t{id[0]} << 24 | uint64_t{id[1]} << 16 | uint64_t{id[2]} << 8 | uint64_t{id[3]};
+  return high << 32 | (number & 0xFFFF'FFFFU);
+}
+
+uint64_t Clerk::post(PostedOrder order) {
+  const std::lock_guard lock(inbox_mutex_);
+  // Numbers of this process's own orders; a pool with a mailbox gets its orders there, so the two never mix.
+  order.number = ++local_number_;
+  inbox_.push_back(std::move(order));
+  return command_id_of(local_number_);
+}
+
+void Clerk::take(Instant now) {
+  std::vector<PostedOrder> orders = mailbox_.take();
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    orders.insert(orders.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
+    inbox_.clear();
+  }
+  for (const PostedOrder& order : orders) obey(order, command_id_of(order.number), now);
+}
+
+void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
+  const int64_t age_ns = pool_.clock().wall_ns() - posted.issued_wall_ns;
+  auto form = check_order(posted.verb, posted.arguments);
+  if (age_ns > kOrderLifeNs) {
+    return record(posted, command_id, form ? static_cast<uint32_t>(form->verb) : 0,
+                  applied("not obeyed: it was " + describe_span(Span::nanos(age_ns)) + " old when it arrived"), true);
+  }
+  if (!form) return record(posted, command_id, 0, refused(form.take_status()), false);
+  if (pending_.size() >= kPendingMax) {
+    return record(posted, command_id, static_cast<uint32_t>(form->verb),
+                  refused(Status::error(Code::refused, "64 orders are pending already", "", "wait for them to finish")),
+                  false);
+  }
+  Order order;
+  order.command_id = command_id;
+  order.verb = static_cast<Verb>(form->verb);
+  order.number = form->number;
+  order.span = form->span;
+  order.option = form->option;
+  order.value = form->value;
+  order.reason = form->reason;
+  order.actor = posted.actor;
+  const Verdict verdict = decide(order, now);
+  record(posted, command_id, static_cast<uint32_t>(form->verb), verdict, false);
+  if (verdict.kind == Verdict::Kind::refused) {
+    keeper_.publisher_.note(EventKind::command_refused, Severity::info,
+                            std::string(verb_name(order.verb)) + " refused: " + verdict.why.message);
+  }
+}
+
+Verdict Clerk::decide(Order& order, Instant now) {
+  if (order.verb == Verb::set) return set_option(order, now);
+  if (order.verb == Verb::reset_stats) {
+    keeper_.publisher_.reset_stats();
+    keeper_.publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + order.actor);
+    return applied("statistics start anew");
+  }
+  return keeper_.brain_.order(order, keeper_.census_, now);
+}
+
+Verdict Clerk::set_option(const Order& order, Instant now) {
+  const Setting* setting = find_setting(order.option);
+  if (setting == nullptr) return refused(unknown_option(order.option));
+  if (setting->applies == Applies::reopen) {
+    return refused(Status::error(Code::refused, "option \"" + std::string(setting->name) + "\" cannot change while the pool is open",
+                                 "it applies when a pool is opened", "open the pool with the new value"));
+  }
+  Policy changed = keeper_.policy_;
+  if (Status assigned = assign_value(changed, *setting, order.value); !assigned) return refused(std::move(assigned));
+  if (Status checked = check_policy(changed); !checked) return refused(std::move(checked));
+  if (changed.max_size > pool_.board_.capacity()) {
+    return refused(Status::error(Code::refused, "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
+                                 "accepted: up to " + std::to_string(pool_.board_.capacity()) + ", fixed when it was opened",
+                                 "open the pool with a larger max_size"));
+  }
+  keeper_.policy_ = changed;
+  pool_.set_fast_policy(changed);
+  keeper_.brain_.set_policy(changed, now);
+  pool_.connector_->set_policy(changed);
+  const auto catalogue = settings_catalogue();
+  for (size_t i = 0; i < catalogue.size(); ++i) {
+    if (&catalogue[i] == setting) pool_.spec_.sources[i] = SettingSource::manual;
+  }
+  keeper_.publisher_.settings(changed, pool_.spec_.sources);
+  const std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
+  keeper_.publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + order.actor);
+  return applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on" : text);
+}
+
+void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb, const Verdict& verdict,
+                   bool is_expired) {
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  const bool is_pending = verdict.kind == Verdict::Kind::pending;
+  const std::string story = story_of(verdict);
+  const uint64_t number = commands_.append([&](format::CommandRecord& out) {
+    out.command_id = command_id;
+    out.issued_wall_ns = posted.issued_wall_ns;
+    out.applied_wall_ns = is_pending ? 0 : wall_ns;
+    out.verb = verb;
+    const auto status = is_expired                                ? format::CommandStatus::expired
+                        : is_pending                              ? format::CommandStatus::queued
+                        : verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
+                                                                  : format::CommandStatus::applied;
+    out.status = static_cast<uint32_t>(status);
+    out.generation = keeper_.outlook_.generation + (is_pending ? 0 : 1);
+    out.actor.assign(posted.actor);
+    out.arguments.assign(posted.arguments.size() <= FixedText<208>::kBytesMax ? posted.arguments : "{}");
+    out.message.assign(story);
+  });
+  if (is_pending) pending_.push_back({command_id, number});
+}
+
+void Clerk::answer(uint64_t command_id, const Verdict& verdict) {
+  const auto found = std::find_if(pending_.begin(), pending_.end(),
+                                  [&](const Pending& p) { return p.command_id == command_id; });
+  if (found == pending_.end()) return;
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  const std::string story = story_of(verdict);
+  commands_.amend(found->record, [&](format::CommandRecord& out) {
+    out.applied_wall_ns = wall_ns;
+    out.status = static_cast<uint32_t>(verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
+                                                                              : format::CommandStatus::applied);
+    out.generation = keeper_.outlook_.generation;
+    out.message.assign(story);
+  });
+  pending_.erase(found);
+}
+
+void Clerk::refuse_pending(const std::string& why) {
+  while (!pending_.empty()) answer(pending_.front().command_id, refused(Status::error(Code::closed, why)));
+}
+
+}  // namespace tide

@@ -1,0 +1,58 @@
+// Clerk: orders: takes them in, has them checked and obeyed, and writes down what became of each.
+//
+// Invariants: every order that arrives in one piece gets exactly one record in `commands` and one answer; an order that
+// is older than a minute when it arrives is not obeyed (expired).
+// Threads: take() and answer() the keeper's only; post() any.
+// Failure: a refused order changes nothing; the record says why.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "brain/action.hpp"
+#include "brain/census.hpp"
+#include "plane/mailbox.hpp"
+#include "plane/rings.hpp"
+
+namespace tide {
+
+class Keeper;
+class Pool;
+
+class Clerk {
+ public:
+  Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox);
+
+  // Obey what has arrived.
+  void take(Instant now);
+  // A pending order is finished.
+  void answer(uint64_t command_id, const Verdict& verdict);
+  // The pool closes: nothing pending will be obeyed any more.
+  void refuse_pending(const std::string& why);
+  // From this process; returns the command id.
+  uint64_t post(PostedOrder order);
+
+ private:
+  struct Pending {
+    uint64_t command_id;
+    uint64_t record;
+  };
+  void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
+  Verdict decide(Order& order, Instant now);
+  Verdict set_option(const Order& order, Instant now);
+  void record(const PostedOrder& posted, uint64_t command_id, uint32_t verb, const Verdict& verdict, bool is_expired);
+  uint64_t command_id_of(uint64_t number) const;
+
+  Pool& pool_;
+  Keeper& keeper_;
+  Mailbox& mailbox_;
+  Ring<format::CommandRecord> commands_;
+  std::vector<Pending> pending_;
+  std::mutex inbox_mutex_;
+  std::vector<PostedOrder> inbox_;
+  uint64_t local_number_ = 0;
+};
+
+}  // namespace tide

@@ -1,0 +1,32 @@
+#include "pool/futex.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ctime>
+
+namespace tide {
+namespace {
+thread_local uint32_t cached_thread_id __attribute__((tls_model("initial-exec"))) = 0;
+}
+
+void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeout) noexcept {
+  timespec t{};
+  t.tv_sec = static_cast<time_t>(timeout.ns() / 1'000'000'000);
+  t.tv_nsec = static_cast<long>(timeout.ns() % 1'000'000'000);
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &t, nullptr, 0);
+}
+
+void futex_wake(const std::atomic<uint32_t>* word) noexcept {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+uint32_t current_thread_id() noexcept {
+  if (cached_thread_id == 0) cached_thread_id = static_cast<uint32_t>(syscall(SYS_gettid));
+  return cached_thread_id;
+}
+
+void forget_thread_id_after_fork() noexcept { cached_thread_id = 0; }
+
+}  // namespace tide

@@ -1,0 +1,19 @@
+// Futex: sleep until a word changes. The only place where a thread of the pool's users sleeps.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/instant.hpp"
+
+namespace tide {
+
+// Sleep while `word` is `expected`, at most `timeout`. May return early for no reason; callers look again.
+void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeout) noexcept;
+// Wake one sleeper. `word` may be gone already: then nobody of ours sleeps there and nothing happens.
+void futex_wake(const std::atomic<uint32_t>* word) noexcept;
+// The calling thread's number as the system shows it (cached).
+uint32_t current_thread_id() noexcept;
+void forget_thread_id_after_fork() noexcept;
+
+}  // namespace tide

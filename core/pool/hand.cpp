@@ -1,0 +1,348 @@
+#include "pool/hand.hpp"
+
+#include "base/units.hpp"
+#include "brain/brain.hpp"
+#include "pool/pool.hpp"
+#include "pool/publisher.hpp"
+
+namespace tide {
+
+Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
+    : pool_(pool),
+      brain_(brain),
+      publisher_(publisher),
+      asked_at_(pool.board_.capacity()),
+      close_reason_(pool.board_.capacity(), CloseReason::none),
+      marked_lease_(pool.board_.capacity(), 0) {}
+
+Hand::~Hand() {
+  // Whoever still holds a native handle may use it at any time; memory that is never freed is the smaller evil.
+  for (Zombie& zombie : zombies_) (void)zombie.connection.release();
+}
+
+void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instant now) {
+  switch (action.kind) {
+    case Action::Kind::open: return open(policy, limit, now);
+    case Action::Kind::retire: return retire(action, now);
+    case Action::Kind::validate: return validate(action, policy, now);
+    case Action::Kind::cancel_lease: return cancel(action);
+    case Action::Kind::revoke_lease: return revoke(action.slot, LeaseId(action.lease_id), CloseReason::control, now);
+    case Action::Kind::end_transaction: {
+      if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
+      Connection& connection = *pool_.seats_[action.slot].connection;
+      const uint64_t session_lease = connection.facts().lease;
+      if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
+      if (connection.end_transaction(action.text, session_lease)) {
+        publisher_.note(EventKind::transaction_ended, Severity::warning, action.text);
+      }
+      return;
+    }
+    case Action::Kind::mark_overdue:
+      publisher_.count(&format::KeeperStats::leases_overdue_total);
+      return mark(action, format::kFlagOverdue);
+    case Action::Kind::mark_suspect: return mark(action, format::kFlagSuspect);
+    default: return;
+  }
+}
+
+void Hand::stamp_state(uint32_t slot, Instant now) {
+  put(pool_.board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
+}
+
+void Hand::set_flag(uint32_t slot, uint32_t flag) {
+  std::atomic<uint32_t>& flags = pool_.board_.slot(slot).flags;
+  flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
+}
+
+void Hand::mark(const Action& action, uint32_t flag) {
+  if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
+  marked_lease_[action.slot] = action.lease_id;
+  set_flag(action.slot, flag);
+}
+
+// Flags speak of a lease; when that is over they must not stick to the next one.
+void Hand::clear_old_marks() {
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    if (marked_lease_[slot] == 0 || pool_.board_.is_current(LeaseId(marked_lease_[slot]))) continue;
+    marked_lease_[slot] = 0;
+    std::atomic<uint32_t>& flags = pool_.board_.slot(slot).flags;
+    flags.store(flags.load(std::memory_order_relaxed) & ~uint32_t{format::kFlagOverdue | format::kFlagSuspect},
+                std::memory_order_relaxed);
+  }
+}
+
+void Hand::open(const Policy& policy, int64_t limit, Instant now) {
+  if (static_cast<int64_t>(occupied_) >= limit) return;  // I1, whatever the brain asked
+  uint32_t slot = pool_.board_.capacity();
+  {
+    const Publisher::Topology changing(publisher_);
+    slot = pool_.board_.open_lowest();
+    if (slot == pool_.board_.capacity()) return;
+    ++occupied_;
+    format::Slot& s = pool_.board_.slot(slot);
+    SeqWrite guard(s.seq);
+    put(s.conn_id, next_conn_id_++);
+    put(s.born_mono, static_cast<uint64_t>(now.ns()));
+    put(s.since_mono, static_cast<uint64_t>(now.ns()));
+    put(s.expires_mono, static_cast<uint64_t>(Instant::never().ns()));
+    put(s.acquires_before, read(s.acquires_total));
+    put(s.queries_before, read(pool_.board_.stats(slot).queries_total));
+    s.flags.store(0, std::memory_order_relaxed);
+    s.server_pid.store(0, std::memory_order_relaxed);
+    s.is_in_transaction.store(0, std::memory_order_relaxed);
+    s.tag.assign({});
+    s.last_error.assign({});
+  }
+  marked_lease_[slot] = 0;
+  asked_at_[slot] = now;
+  pool_.connector_->open(slot, now, now + policy.connect_timeout);
+  submitted_ = true;
+}
+
+void Hand::welcome(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  Seat& seat = pool_.seats_[slot];
+  seat = Seat{};
+  seat.connection = std::move(completion.connection);
+  {
+    format::Slot& s = pool_.board_.slot(slot);
+    SeqWrite guard(s.seq);
+    put(s.born_mono, static_cast<uint64_t>(now.ns()));
+    put(s.since_mono, static_cast<uint64_t>(now.ns()));
+    put(s.last_used_mono, static_cast<uint64_t>(now.ns()));
+    put(s.validated_mono, static_cast<uint64_t>(now.ns()));
+    put(s.expires_mono, static_cast<uint64_t>(brain_.draw_expiry(now).ns()));
+    s.server_pid.store(static_cast<uint32_t>(seat.connection->server_pid()), std::memory_order_relaxed);
+  }
+  publisher_.connected(now - asked_at_[slot]);
+  brain_.connect_succeeded(now);
+  pool_.is_unreachable_.store(false, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(pool_.story_mutex_);
+    pool_.last_connect_error_.clear();
+  }
+  pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
+  put_back(slot, now);
+}
+
+void Hand::refuse_open(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  {
+    const Publisher::Topology changing(publisher_);
+    put(pool_.board_.slot(slot).conn_id, 0);
+    TIDE_ASSERT(pool_.board_.advance(slot, pool_.board_.word(slot), SlotState::empty));
+    --occupied_;
+  }
+  publisher_.count(&format::KeeperStats::connect_failures_total);
+  publisher_.error(completion.status.message);
+  publisher_.note(EventKind::connect_error, Severity::warning, completion.status.message);
+  brain_.connect_failed(now, completion.is_permanent);
+  {
+    const std::lock_guard lock(pool_.story_mutex_);
+    pool_.last_connect_error_ = completion.status.message;
+  }
+  pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
+  if (!completion.is_permanent) return;
+  permanent_failure_ = completion.status;
+  if (occupied_ != 0) return;
+  // Nobody has a connection and trying again cannot help: waiting would be a lie.
+  pool_.is_unreachable_.store(true, std::memory_order_relaxed);
+  Deliveries deliveries;
+  pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
+}
+
+// The keeper is done with a slot it opened or held: to the next waiter or the board.
+void Hand::put_back(uint32_t slot, Instant now) {
+  const SlotWord seen = pool_.board_.word(slot);
+  const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
+  if ((flags & format::kFlagRetire) != 0 && seen.state() == SlotState::held) {
+    begin_closing(slot, seen, static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+    return;
+  }
+  stamp_state(slot, now);
+  TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::idle));
+  if ((flags & format::kFlagRetire) != 0) {
+    begin_closing(slot, seen.with(SlotState::idle), static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+    return;
+  }
+  Deliveries deliveries;
+  if (pool_.turnstile_.has_waiters()) pool_.turnstile_.serve(now, deliveries);
+}
+
+void Hand::retire(const Action& action, Instant now) {
+  const uint32_t slot = action.slot;
+  if (slot >= pool_.board_.capacity() || read(pool_.board_.slot(slot).conn_id) != action.conn_id) return;
+  set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(action.reason) << 8);
+  const SlotWord seen = pool_.board_.word(slot);
+  if (seen.state() == SlotState::idle) begin_closing(slot, seen, action.reason, now);
+}
+
+bool Hand::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now) {
+  {
+    const Publisher::Topology changing(publisher_);
+    if (!pool_.board_.advance(slot, seen, SlotState::closing)) return false;
+    stamp_state(slot, now);
+  }
+  close_reason_[slot] = reason;
+  pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now);
+  submitted_ = true;
+  return true;
+}
+
+void Hand::finish_closing(uint32_t slot, Instant) {
+  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
+  {
+    const Publisher::Topology changing(publisher_);
+    put(pool_.board_.slot(slot).conn_id, 0);
+    TIDE_ASSERT(pool_.board_.advance(slot, pool_.board_.word(slot), SlotState::empty));
+    --occupied_;
+  }
+  publisher_.closed(close_reason_[slot]);
+  pool_.tell(PoolEvent::remove, conn_id, 0, close_reason_name(close_reason_[slot]));
+}
+
+void Hand::validate(const Action& action, const Policy& policy, Instant now) {
+  const SlotWord seen = pool_.board_.word(action.slot);
+  if (seen.state() != SlotState::idle || read(pool_.board_.slot(action.slot).conn_id) != action.conn_id) return;
+  if (!pool_.board_.advance(action.slot, seen, SlotState::held)) return;
+  stamp_state(action.slot, now);
+  publisher_.count(&format::KeeperStats::validations_total);
+  pool_.connector_->validate(action.slot, *pool_.seats_[action.slot].connection, now, now + policy.validation_timeout);
+  submitted_ = true;
+}
+
+void Hand::cancel(const Action& action) {
+  const LeaseId lease(action.lease_id);
+  if (!pool_.board_.is_current(lease)) return;
+  Connection& connection = *pool_.seats_[action.slot].connection;
+  // The session numbers its leases itself; read while ours still runs, the number cannot name a later one.
+  const uint64_t session_lease = connection.facts().lease;
+  if (pool_.board_.is_current(lease)) connection.cancel(session_lease);
+}
+
+void Hand::revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now) {
+  {
+    const Publisher::Topology changing(publisher_);
+    if (lease.slot() != slot || !pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return;
+    stamp_state(slot, now);
+  }
+  close_reason_[slot] = reason;
+  publisher_.count(&format::KeeperStats::leases_reclaimed_total);
+  pool_.seats_[slot].connection->disarm();
+  revoked_.push_back(slot);
+}
+
+// A revoked slot whose holder is out of our code: nobody writes into it any more.
+void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
+  Seat& seat = pool_.seats_[slot];
+  if (!seat.is_native_out) {
+    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
+    pool_.connector_->close(slot, std::move(seat.connection), now);
+    submitted_ = true;
+    return;
+  }
+  {
+    const std::lock_guard lock(zombies_mutex_);
+    zombies_.push_back({LeaseId(slot, seen.generation()), std::move(seat.connection)});
+  }
+  TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
+  finish_closing(slot, now);
+}
+
+void Hand::holder_returned(LeaseId lease) {
+  std::unique_ptr<Connection> gone;
+  const std::lock_guard lock(zombies_mutex_);
+  for (size_t i = 0; i < zombies_.size(); ++i) {
+    if (zombies_[i].lease.bits != lease.bits) continue;
+    gone = std::move(zombies_[i].connection);
+    zombies_.erase(zombies_.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+}
+
+void Hand::tend(const Policy& policy, Instant now) {
+  for (size_t i = 0; i < revoked_.size();) {
+    const uint32_t slot = revoked_[i];
+    if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) {
+      ++i;
+      continue;
+    }
+    revoked_[i] = revoked_.back();
+    revoked_.pop_back();
+    bury(slot, pool_.board_.word(slot), now);
+  }
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotWord seen = pool_.board_.word(slot);
+    if (seen.state() != SlotState::soiled) continue;
+    Seat& seat = pool_.seats_[slot];
+    const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
+    CloseReason reason = seat.retire_reason;
+    if (reason == CloseReason::none && (flags & format::kFlagRetire) != 0) {
+      reason = static_cast<CloseReason>(flags >> 8 & 0xFF);
+    }
+    if (reason != CloseReason::none) {
+      begin_closing(slot, seen, reason, now);
+      continue;
+    }
+    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::held));
+    stamp_state(slot, now);
+    pool_.connector_->reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
+    submitted_ = true;
+  }
+  clear_old_marks();
+}
+
+void Hand::lose(Completion& completion, Instant now) {
+  publisher_.error(completion.status.message);
+  publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
+  const uint32_t slot = completion.slot;
+  set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::error) << 8);
+  const SlotWord seen = pool_.board_.word(slot);
+  if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
+}
+
+void Hand::complete(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  switch (completion.kind) {
+    case Completion::Kind::opened: return welcome(completion, now);
+    case Completion::Kind::open_failed: return refuse_open(completion, now);
+    case Completion::Kind::validated:
+      put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
+      brain_.validated(now, true);
+      return put_back(slot, now);
+    case Completion::Kind::validation_failed:
+      publisher_.count(&format::KeeperStats::validation_failures_total);
+      publisher_.error(completion.status.message);
+      publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
+      brain_.validated(now, false);
+      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      return;
+    case Completion::Kind::reset_done: return put_back(slot, now);
+    case Completion::Kind::reset_failed:
+      publisher_.error(completion.status.message);
+      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      return;
+    case Completion::Kind::closed: return finish_closing(slot, now);
+    case Completion::Kind::lost: return lose(completion, now);
+  }
+}
+
+bool Hand::shut_all(bool is_forced, Instant now) {
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotWord seen = pool_.board_.word(slot);
+    if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::shutdown, now);
+    if (seen.state() == SlotState::leased) {
+      set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::shutdown) << 8);
+      if (is_forced) revoke(slot, LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
+    }
+  }
+  return occupied_ == 0;
+}
+
+void Hand::abandon_after_fork() noexcept {
+  for (Seat& seat : pool_.seats_) {
+    if (seat.connection != nullptr) seat.connection->abandon();
+  }
+}
+
+}  // namespace tide

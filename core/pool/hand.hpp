@@ -1,0 +1,85 @@
+// Hand: carries out single actions on slots: open, retire, validate, reset, revoke, and what comes of them.
+//
+// I1, I5 as in keeper.hpp: the only file that fills and empties slots, hence the only one that counts connections.
+// Threads: the keeper's only.
+// Failure: none; what the connector reports is noted and counted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "brain/action.hpp"
+#include "plane/slot_word.hpp"
+#include "pool/ports.hpp"
+
+namespace tide {
+
+class Brain;
+class Pool;
+class Publisher;
+
+class Hand {
+ public:
+  Hand(Pool& pool, Brain& brain, Publisher& publisher);
+  ~Hand();
+
+  // Carry out one action about slots. `limit` is the effective cap.
+  void act(const Action& action, const Policy& policy, int64_t limit, Instant now);
+  // An outcome from the connector.
+  void complete(Completion& completion, Instant now);
+  // Slots that callers soiled, and revoked ones whose holder has left our code.
+  void tend(const Policy& policy, Instant now);
+  // Close every idle connection; with `is_forced` take leased ones away too. True: no slot is in use any more.
+  bool shut_all(bool is_forced, Instant now);
+
+  uint32_t occupied() const { return occupied_; }   // slots that are not empty
+  bool is_waiting_for_holders() const { return !revoked_.empty(); }
+  bool has_work() const { return submitted_; }      // the connector was asked for something since the last call
+  void clear_work() { submitted_ = false; }
+  const Status& permanent_failure() const { return permanent_failure_; }
+  // [any] The holder of a lease that was taken away came back: its session's memory may go now.
+  void holder_returned(LeaseId lease);
+  void abandon_after_fork() noexcept;
+
+ private:
+  // A disarmed session whose holder may still use its native handle: the memory stays until the holder returns the
+  // lease, or for good if it never does.
+  struct Zombie {
+    LeaseId lease;
+    std::unique_ptr<Connection> connection;
+  };
+  void clear_old_marks();
+  void open(const Policy& policy, int64_t limit, Instant now);
+  void retire(const Action& action, Instant now);
+  bool begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now);
+  void revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now);
+  void bury(uint32_t slot, SlotWord seen, Instant now);
+  void finish_closing(uint32_t slot, Instant now);
+  void welcome(Completion& completion, Instant now);
+  void refuse_open(Completion& completion, Instant now);
+  void put_back(uint32_t slot, Instant now);
+  void validate(const Action& action, const Policy& policy, Instant now);
+  void cancel(const Action& action);
+  void lose(Completion& completion, Instant now);
+  void mark(const Action& action, uint32_t flag);
+  void set_flag(uint32_t slot, uint32_t flag);
+  void stamp_state(uint32_t slot, Instant now);
+
+  Pool& pool_;
+  Brain& brain_;
+  Publisher& publisher_;
+  std::vector<Instant> asked_at_;           // of the connect under way in a slot
+  std::vector<CloseReason> close_reason_;   // of the closing slots
+  std::vector<uint32_t> revoked_;           // slots in state revoked
+  std::vector<uint64_t> marked_lease_;      // the lease a slot's overdue and suspect flags are about
+  std::mutex zombies_mutex_;
+  std::vector<Zombie> zombies_;
+  uint64_t next_conn_id_ = 1;
+  uint32_t occupied_ = 0;
+  bool submitted_ = false;
+  Status permanent_failure_;
+};
+
+}  // namespace tide

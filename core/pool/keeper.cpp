@@ -1,0 +1,237 @@
+#include "pool/keeper.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "pool/pool.hpp"
+
+namespace tide {
+namespace {
+
+constexpr Span kHeartbeat = Span::seconds(1);
+constexpr Span kMailboxPoll = Span::millis(250);   // where the system cannot tell of a posted order
+constexpr Span kRevokedPoll = Span::millis(5);     // a holder is still inside our code
+constexpr Span kCloseGrace = Span::seconds(5);     // for the driver to end sessions at the end
+constexpr int kRoundsMax = 8;                      // completions that come at once, within one step
+
+void watch(int epoll_fd, int fd) {
+  if (fd < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+}  // namespace
+
+Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
+    : pool_(pool),
+      policy_(policy),
+      brain_(policy, pool.board_.capacity(), seed, pool.clock_.now()),
+      publisher_(pool),
+      hand_(pool, brain_, publisher_),
+      mailbox_(pool.segment().mailbox_path()),
+      clerk_(pool, *this, mailbox_) {
+  slots_.reserve(pool.board_.capacity());
+  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  TIDE_ASSERT(epoll_fd_ >= 0 && poke_fd_ >= 0);
+  watch(epoll_fd_, poke_fd_);
+  watch(epoll_fd_, mailbox_.fd());
+  watch(epoll_fd_, pool.connector_->fd());
+  publisher_.settings(policy_, pool.spec_.sources);
+}
+
+Keeper::~Keeper() {
+  if (poke_fd_ >= 0) close(poke_fd_);
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+}
+
+void Keeper::poke() {
+  if (is_poked_.exchange(true, std::memory_order_seq_cst)) return;
+  const uint64_t one = 1;
+  (void)!::write(poke_fd_, &one, sizeof one);
+}
+
+void Keeper::drain_poke() {
+  uint64_t n = 0;
+  (void)!::read(poke_fd_, &n, sizeof n);
+  is_poked_.store(false, std::memory_order_seq_cst);
+}
+
+uint64_t Keeper::post(const std::string& verb, const std::string& arguments, const std::string& actor) {
+  const uint64_t id = clerk_.post({0, pool_.clock().wall_ns(), verb, actor, arguments});
+  poke();
+  return id;
+}
+
+Span Keeper::step() {
+  drain_poke();
+  Instant now = pool_.clock_.now();
+  hand_.clear_work();
+  take_completions(now);
+  hand_.tend(policy_, now);
+  if (is_closing_) {
+    step_closing(now);
+  } else {
+    take_census(now);
+    clerk_.take(now);
+    for (int round = 0; round < kRoundsMax; ++round) {
+      decide(now);
+      if (!hand_.has_work()) break;
+      hand_.clear_work();
+      now = pool_.clock_.now();
+      if (!take_completions(now)) break;  // asked for, but not there yet
+      hand_.tend(policy_, now);
+    }
+  }
+  Deliveries deliveries;
+  const Instant expiry = pool_.turnstile_.expire(now, deliveries);
+  deliveries.run();
+  take_census(now);
+  publish(now);
+
+  Instant next = earliest(earliest(outlook_.next_wakeup, expiry), earliest(connector_wakeup_, publisher_.next_second()));
+  if (mailbox_.fd() < 0 && !pool_.segment().mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
+  if (hand_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
+  return std::clamp(next - pool_.clock_.now(), Span{}, kHeartbeat);
+}
+
+bool Keeper::take_completions(Instant now) {
+  completions_.clear();
+  connector_wakeup_ = pool_.connector_->step(now, completions_);
+  for (Completion& completion : completions_) hand_.complete(completion, now);
+  return !completions_.empty();
+}
+
+void Keeper::take_census(Instant now) {
+  slots_.clear();
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotWord seen = pool_.board_.word(slot);
+    const format::Slot& s = pool_.board_.slot(slot);
+    SlotCensus out;
+    switch (seen.state()) {
+      case SlotState::empty: continue;
+      case SlotState::opening: out.phase = Phase::opening; break;
+      case SlotState::idle: out.phase = Phase::idle; break;
+      case SlotState::leased: out.phase = Phase::leased; break;
+      case SlotState::soiled:
+      case SlotState::held: out.phase = Phase::held; break;
+      case SlotState::closing:
+      case SlotState::revoked: out.phase = Phase::closing; break;
+    }
+    const auto instant = [](const format::Cell& cell) { return Instant::at_ns(static_cast<int64_t>(tide::read(cell))); };
+    out.slot = slot;
+    out.is_retiring = (s.flags.load(std::memory_order_relaxed) & format::kFlagRetire) != 0;
+    out.conn_id = tide::read(s.conn_id);
+    out.born = instant(s.born_mono);
+    out.expires_at = instant(s.expires_mono);
+    out.last_used = instant(s.last_used_mono);
+    out.validated_at = instant(s.validated_mono);
+    out.uses = tide::read(s.acquires_total) - tide::read(s.acquires_before);
+    out.since = instant(s.since_mono);
+    if (out.phase == Phase::idle) out.since = latest(out.since, out.last_used);
+    if (out.phase == Phase::leased) {
+      out.lease_id = LeaseId(slot, seen.generation()).bits;
+      out.leased_at = instant(s.acquired_mono);
+      out.since = out.leased_at;
+      const SessionFacts facts = pool_.seats_[slot].connection->facts();
+      out.idle_in_transaction_since = facts.idle_in_transaction_since;
+      if (facts.is_reading) out.reading_since = facts.transaction_since;
+      if (out.leased_at > now) out.leased_at = now;
+    }
+    slots_.push_back(out);
+  }
+  const format::QueueStats& queue = pool_.segment().queue();
+  census_.slots = slots_;
+  census_.waiting = pool_.turnstile_.waiting();
+  census_.oldest_wait_since = census_.waiting != 0 ? pool_.turnstile_.head_since() : Instant{};
+  census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
+  census_.wait_p95 = publisher_.recent_wait_p95();
+  census_.in_use_average = publisher_.recent_in_use_average();
+  census_.acquires_total = census_.acquires_waited_total = 0;
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    census_.acquires_total += tide::read(pool_.board_.slot(slot).acquires_total);
+    census_.acquires_waited_total += tide::read(pool_.board_.stats(slot).waited_total);
+  }
+}
+
+void Keeper::decide(Instant now) {
+  take_census(now);
+  publisher_.sample(outlook_, now);
+  const PoolState before = outlook_.state;
+  outlook_ = brain_.tick(now, census_, actions_);
+  if (outlook_.state != before) {
+    Deliveries deliveries;
+    const Gate gate = outlook_.state == PoolState::paused     ? Gate::paused
+                      : outlook_.state == PoolState::draining ? Gate::draining
+                                                              : Gate::running;
+    if (gate != pool_.turnstile_.gate()) pool_.turnstile_.set_gate(gate, now, deliveries);
+  }
+  if (outlook_.is_settled) is_started_ = true;
+  for (const Action& action : actions_) {
+    switch (action.kind) {
+      case Action::Kind::note: publisher_.note(action.event, action.severity, action.text, action.detail); break;
+      case Action::Kind::scaling: publisher_.scaling(action, census_); break;
+      case Action::Kind::finish_order: clerk_.answer(action.command_id, action.verdict); break;
+      default: hand_.act(action, policy_, outlook_.limit_size, now);
+    }
+  }
+  pool_.can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
+  const std::lock_guard lock(pool_.story_mutex_);
+  pool_.limit_reason_ = brain_.limit_reason();
+}
+
+void Keeper::publish(Instant now) {
+  std::string error;
+  {
+    const std::lock_guard lock(pool_.story_mutex_);
+    error.swap(pool_.last_error_);
+  }
+  if (!error.empty()) publisher_.error(error);
+  publisher_.sample(outlook_, now);
+  publisher_.vitals(outlook_, policy_, census_, is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state, now);
+}
+
+void Keeper::begin_close(Instant deadline) {
+  if (is_closing_) return;
+  is_closing_ = true;
+  close_deadline_ = deadline;
+  close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;
+  Deliveries deliveries;
+  pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
+  clerk_.refuse_pending("the pool is closing");
+  poke();
+}
+
+void Keeper::step_closing(Instant now) {
+  const bool is_forced = now >= close_deadline_;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    if (is_forced) {
+      for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+        revoked_at_close_ = revoked_at_close_ || pool_.board_.word(slot).state() == SlotState::leased;
+      }
+    }
+    if (hand_.shut_all(is_forced, now)) {
+      is_closed_ = true;
+      return;
+    }
+    hand_.tend(policy_, now);
+    if (!take_completions(now)) break;
+  }
+  // A driver that cannot end a session in time must not keep the application from ending.
+  if (now >= close_gives_up_) is_closed_ = true;
+}
+
+void Keeper::abandon_after_fork() noexcept {
+  hand_.abandon_after_fork();
+  mailbox_.abandon();
+  if (poke_fd_ >= 0) close(poke_fd_);
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+  poke_fd_ = epoll_fd_ = -1;
+}
+
+}  // namespace tide

@@ -1,0 +1,95 @@
+// Keeper: the hands of the pool. Takes the census, asks the brain, carries its actions out, reports.
+//
+// It has no thread of its own: somebody calls step() when fd() is readable or the time step() returned has come: a
+// ThreadKeeper in applications, a foreign event loop, or the simulator.
+//
+// I1  Connections open, opening or closing never exceed the limit: only the keeper opens, and it counts every slot that
+//     is not empty.
+// I5  created = destroyed + open: every connection that was born is counted once, every one that ends once, with one
+//     reason.
+// Threads: step(), close and answers from one thread at a time; poke() and post() from any.
+// Failure: a failed connect, check or order is recorded (events, last_error, commands) and the keeper goes on.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "brain/brain.hpp"
+#include "plane/mailbox.hpp"
+#include "pool/clerk.hpp"
+#include "pool/hand.hpp"
+#include "pool/ports.hpp"
+#include "pool/publisher.hpp"
+
+namespace tide {
+
+class Pool;
+
+class Keeper {
+ public:
+  Keeper(Pool& pool, const Policy& policy, uint64_t seed);
+  ~Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  // Do all that is due. Returns how long until the next call is wanted; at most a second (the heartbeat).
+  Span step();
+  // Readable when step() has something to do before that.
+  int fd() const { return epoll_fd_; }
+  // Something happened that may need the keeper soon. Cheap when it is awake already.
+  void poke();
+  // An order from this process (pools without a segment file). The number under which the answer appears.
+  uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
+
+  // Begin to close: nobody is let in any more, leases may end until `deadline`, then they are taken away.
+  void begin_close(Instant deadline);
+  bool is_closed() const { return is_closed_; }
+  bool had_to_revoke() const { return revoked_at_close_; }
+  // min_size connections are there (or the pool is lazy).
+  bool is_started() const { return is_started_; }
+  // The first connect failed for good: what init_mode=fail_fast reports.
+  const Status& start_failure() const { return hand_.permanent_failure(); }
+  const Policy& policy() const { return policy_; }
+  void abandon_after_fork() noexcept;
+
+ private:
+  friend class Clerk;
+
+  bool take_completions(Instant now);
+  void decide(Instant now);
+  void step_closing(Instant now);
+  void take_census(Instant now);
+  void publish(Instant now);
+  void drain_poke();
+
+  Pool& pool_;
+  Policy policy_;
+  Brain brain_;
+  Publisher publisher_;
+  Hand hand_;
+  Mailbox mailbox_;
+  Clerk clerk_;
+
+  std::vector<SlotCensus> slots_;
+  Census census_;
+  std::vector<Action> actions_;
+  std::vector<Completion> completions_;
+  Outlook outlook_;
+  Instant connector_wakeup_ = Instant::never();
+
+  bool is_started_ = false;
+  bool is_closing_ = false;
+  bool is_closed_ = false;
+  bool revoked_at_close_ = false;
+  Instant close_deadline_ = Instant::never();
+  Instant close_gives_up_ = Instant::never();
+
+  int epoll_fd_ = -1;
+  int poke_fd_ = -1;
+  std::atomic<bool> is_poked_{false};
+};
+
+}  // namespace tide

@@ -1,0 +1,80 @@
+#include "pool/pool.hpp"
+
+#include <algorithm>
+
+#include "plane/directory.hpp"
+#include "pool/keeper.hpp"
+
+namespace tide {
+namespace {
+
+// Room for growth: limits may be raised while the pool is open, the segment's size may not.
+uint32_t capacity_for(const Policy& policy) {
+  const int64_t wanted = std::max({int64_t{64}, 4 * policy.max_size, 2 * policy.burst_limit()});
+  return static_cast<uint32_t>(std::min<int64_t>(wanted, kSlotsMax));
+}
+
+Status check_room(const Policy& policy) {
+  if (policy.max_size <= kSlotsMax) return Status::ok();
+  return Status::error(Code::bad_option, "max_size " + std::to_string(policy.max_size) + " is more than a pool can hold",
+                       "accepted: 1 to " + std::to_string(kSlotsMax), "use several pools, or fewer connections");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connector> connector, const Clock& clock) {
+  if (Status room = check_room(spec.policy); !room) return room;
+  SegmentSpec segment_spec;
+  segment_spec.instance_id = random_instance_id();
+  segment_spec.pool = spec.name;
+  segment_spec.app = spec.app;
+  segment_spec.host = spec.host;
+  segment_spec.target = spec.target.shown;
+  segment_spec.db_user = spec.target.user;
+  segment_spec.version = spec.version;
+  segment_spec.backend = static_cast<uint32_t>(spec.target.backend);
+  segment_spec.capacity = capacity_for(spec.policy);
+  segment_spec.started_wall_ns = clock.wall_ns();
+  if (spec.policy.plane) segment_spec.directory = spec.directory;
+  if (!segment_spec.directory.empty()) {
+    if (Status ready = ensure_directory(segment_spec.directory); !ready) return ready;
+    remove_dead_segments(segment_spec.directory, spec.name, clock.wall_ns());
+  }
+  auto segment = Segment::create(segment_spec);
+  if (!segment) return segment.take_status();
+  std::unique_ptr<Pool> pool(new Pool(std::move(spec), segment.take(), std::move(connector), clock));
+  pool->instance_id_ = segment_spec.instance_id;
+  pool->keeper_ = std::make_unique<Keeper>(*pool, pool->spec_.policy, pool->spec_.seed);
+  return pool;
+}
+
+Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock)
+    : spec_(std::move(spec)),
+      segment_(std::move(segment)),
+      board_(*segment_),
+      turnstile_(board_, *segment_),
+      clock_(clock),
+      seats_(board_.capacity()),
+      connector_(std::move(connector)) {
+  set_fast_policy(spec_.policy);
+}
+
+Pool::~Pool() = default;
+
+void Pool::set_fast_policy(const Policy& policy) {
+  acquire_timeout_ns_.store(policy.acquire_timeout.ns(), std::memory_order_relaxed);
+  query_timeout_ns_.store(policy.query_timeout.ns(), std::memory_order_relaxed);
+  probe_after_ns_.store(policy.validation_bypass.ns(), std::memory_order_relaxed);
+  max_waiting_.store(policy.max_waiting, std::memory_order_relaxed);
+  max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
+  reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
+  turnstile_.set_window(policy.fairness_window);
+}
+
+void Pool::abandon_after_fork() noexcept {
+  keeper_->abandon_after_fork();
+  connector_->abandon();
+  segment_->abandon();
+}
+
+}  // namespace tide

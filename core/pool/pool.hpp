@@ -1,0 +1,151 @@
+// Pool: the assembly of a segment, a board, a turnstile, a brain and a keeper, and the leases given from them.
+//
+// acquire() and release() are the fast path (pool/lease.cpp): with an idle connection no lock, no allocation and no
+// system call. Everything else is the keeper's (pool/keeper.hpp).
+//
+// I3  Every lease ends once, by release, revocation or close.
+// Threads: acquire, release, query ... from any thread, each within a Visit of this pool (pool/presence.hpp), which is
+// what keeps the pool alive meanwhile; the keeper's calls from one thread at a time.
+// Failure: codes are promised errors; explain() turns one into a text that names who holds the connections.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.hpp"
+#include "brain/brain.hpp"
+#include "plane/board.hpp"
+#include "plane/segment.hpp"
+#include "policy/parse.hpp"
+#include "pool/presence.hpp"
+#include "pool/seat.hpp"
+#include "pool/system_clock.hpp"
+#include "pool/turnstile.hpp"
+
+namespace tide {
+
+class Keeper;
+
+enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, alert };
+
+// Where the application hears of events. Called without any lock of the pool.
+struct EventSink {
+  uint32_t mask = 0;  // bit (1 << PoolEvent)
+  std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
+  bool wants(PoolEvent event) const { return (mask >> static_cast<uint32_t>(event) & 1U) != 0; }
+};
+
+struct PoolSpec {
+  std::string name;
+  std::string app;
+  std::string host;
+  std::string version;
+  Target target;
+  Policy policy;
+  std::vector<SettingSource> sources;  // parallel to settings_catalogue()
+  std::string directory;               // "": private memory
+  uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
+  uint64_t seed = 0;                   // of jitter
+  EventSink events;
+};
+
+struct AcquireRequest {
+  std::string_view tag;
+  LeaseMode mode = LeaseMode::read_write;
+  Span timeout = Span::nanos(-1);  // negative: acquire_timeout; zero: do not wait
+};
+
+struct LeaseFacts {
+  LeaseMode mode = LeaseMode::read_write;
+  uint64_t conn_id = 0;
+  Span age;
+  Span idle;
+  uint64_t uses_total = 0;
+};
+
+class Pool {
+ public:
+  static Result<std::unique_ptr<Pool>> open(PoolSpec spec, std::unique_ptr<Connector> connector, const Clock& clock);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // -- leases, from any thread within a Visit
+  Code acquire(const AcquireRequest& request, LeaseId& out);
+  using AcquireDone = std::function<void(Code, LeaseId, const Status&)>;
+  // Calls `done` exactly once, from here, a releasing thread or the keeper. Any other result than ok: never called.
+  Code acquire_async(const AcquireRequest& request, AcquireDone done);
+  Code release(LeaseId lease);
+  void* native(LeaseId lease);
+  Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
+  Code facts(LeaseId lease, LeaseFacts& out) const;
+  // The whole story of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
+  Status explain(Code code, Span waited) const;
+
+  // -- keeper and assembly
+  Keeper& keeper() { return *keeper_; }
+  const std::string& name() const { return spec_.name; }
+  const InstanceId& instance_id() const { return instance_id_; }
+  uint64_t key() const { return spec_.pool_key; }
+  Segment& segment() { return *segment_; }
+  const Clock& clock() const { return clock_.clock(); }
+  Span query_timeout() const { return Span::nanos(query_timeout_ns_.load(std::memory_order_relaxed)); }
+  // In a forked child: close descriptors only; nothing else may be called afterwards, not even the destructor.
+  void abandon_after_fork() noexcept;
+
+ private:
+  friend class Keeper;
+  friend class Hand;
+  friend class Publisher;
+  friend class Clerk;
+  struct AsyncTicket;
+
+  Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
+
+  LeaseId take_idle(const AcquireRequest& request, Instant now);
+  bool is_worn(uint32_t slot, Instant now);
+  Code acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out);
+  Status begin_touch(LeaseId lease, Instant now);
+  bool settle_seat(Seat& seat) const;
+  CloseReason reason_to_retire(uint32_t slot, Instant now) const;
+  Code refusal_now() const;
+  Span timeout_of(const AcquireRequest& request) const;
+  void note_error(std::string_view text);
+  void set_fast_policy(const Policy& policy);
+  void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
+    if (spec_.events.wants(event)) spec_.events.call(event, conn_id, lease_id, text);
+  }
+
+  PoolSpec spec_;
+  InstanceId instance_id_;
+  std::unique_ptr<Segment> segment_;
+  Board board_;
+  Turnstile turnstile_;
+  TickClock clock_;
+  std::vector<Seat> seats_;
+
+  // What the fast path needs of the policy; written by the keeper when a setting changes.
+  std::atomic<int64_t> acquire_timeout_ns_{0};
+  std::atomic<int64_t> query_timeout_ns_{0};
+  std::atomic<int64_t> probe_after_ns_{0};
+  std::atomic<int64_t> max_waiting_{0};
+  std::atomic<uint64_t> max_uses_{0};
+  std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+  std::atomic<bool> can_grow_{true};         // a queue is worth waking the keeper for
+  std::atomic<bool> is_unreachable_{false};  // no connection, and trying again cannot help: fail at once
+
+  mutable std::mutex story_mutex_;           // guards the texts below: slow paths only
+  std::string limit_reason_;
+  std::string last_connect_error_;           // empty while connects succeed
+  std::string last_error_;                   // of a connect or statement, until the keeper has published it
+
+  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<Keeper> keeper_;
+};
+
+}  // namespace tide

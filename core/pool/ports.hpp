@@ -1,0 +1,124 @@
+// Ports: all the pool needs from outside. Drivers, clocks and event sinks implement them; the pool knows no other.
+//
+//  Connection  one session with a database, owned by exactly one slot
+//  Connector   makes, checks, resets and closes connections; never blocks on the network; pumped by the keeper
+//  Clock       the only place where time comes from
+//  EventSink   told about finished things (connect, release, error ...)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/status.hpp"
+#include "policy/policy.hpp"
+#include "pool/result_table.hpp"
+
+namespace tide {
+
+enum class LeaseMode : uint8_t { read_write, read };
+
+struct QueryRequest {
+  std::string_view sql;                  // one or more statements; the last one's rows are the result
+  std::span<const char* const> params;   // text or nullptr for NULL; bound to ?1.. / $1.. of the single statement
+  Instant deadline = Instant::never();   // on the pool's clock; past it the statement is cancelled
+};
+
+// What the keeper may see of a session at any moment without disturbing its holder (relaxed atomics inside).
+struct SessionFacts {
+  bool is_in_transaction = false;
+  bool is_reading = false;               // holds a read snapshot (SQLite: pins the WAL)
+  Instant transaction_since;             // unset when in none
+  Instant idle_in_transaction_since;     // unset while a statement runs or when in none
+  uint64_t queries_total = 0;
+  uint64_t lease = 0;                    // which lease this is about; never 0, never the same again
+};
+
+// For cancel() and end_transaction(): whichever lease there is.
+inline constexpr uint64_t kAnyLease = 0;
+
+// What became of a session that its holder gave back.
+enum class Settled : uint8_t {
+  clean,        // may go to the next lease at once
+  needs_reset,  // the keeper must reset it first (a round trip)
+  broken,       // must not be used again
+};
+
+// One session. Calls marked [holder] come from the thread that has the lease, one at a time; [any] from any thread
+// at any moment until destruction; [keeper] from the keeper while no one has the lease.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // [any] PGconn*, sqlite3*, or the custom driver's pointer.
+  virtual void* native() noexcept = 0;
+  // [any] The server's process id of this session, 0 where there is none.
+  virtual int32_t server_pid() const noexcept { return 0; }
+  // [holder] Is the session plainly dead? Asked at acquire after some idle time, so it must cost no round trip.
+  virtual bool probe() noexcept { return true; }
+  // [holder] A lease begins. Cheap when nothing has to change. A failure leaves the session usable or broken as
+  // settle() will say.
+  virtual Status begin_lease(LeaseMode mode, Instant now) = 0;
+  // [holder] Runs the request. Status.code is database for what the database refused, timeout for the deadline.
+  virtual Status query(const QueryRequest& request, ResultTable& out) = 0;
+  // [holder] The lease ends: undo what must not reach the next holder, without a round trip. `was_touched` is false
+  // when the holder neither queried nor took native(): then this is not called at all unless mode was read.
+  virtual Settled settle(ResetMode mode) noexcept = 0;
+  // [any] Interrupt what runs now, if anything. Never blocks. `lease` is SessionFacts::lease read while the lease meant
+  // was running: a cancel that comes late then does nothing instead of hitting the next holder.
+  virtual void cancel(uint64_t lease = kAnyLease) noexcept = 0;
+  // [any]
+  virtual SessionFacts facts() const noexcept = 0;
+  // [any] End an open transaction of a holder that sits in it for too long; its next query fails and says `why`.
+  // False if it could not be done now, or the lease is over.
+  virtual bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept = 0;
+  // [any] The lease was revoked while its holder may still have native(): end the session's effects (cancel, roll
+  // back, cut the socket) but keep the memory valid until destruction.
+  virtual void disarm() noexcept = 0;
+  // In a forked child: close descriptors only, say nothing to the server; the object is never used again.
+  virtual void abandon() noexcept = 0;
+};
+
+struct Completion {
+  enum class Kind : uint8_t { opened, open_failed, validated, validation_failed, reset_done, reset_failed, closed, lost };
+  Kind kind;
+  uint32_t slot;
+  std::unique_ptr<Connection> connection;  // of opened
+  Status status;                           // of the failures and of lost
+  bool is_permanent = false;               // of open_failed: trying again cannot help (bad file, bad password)
+};
+
+// Threads: the keeper's only, but for interrupt-free const calls. Every request is answered by exactly one
+// completion of the same slot from a later step(), also after the deadline (then a failure).
+class Connector {
+ public:
+  virtual ~Connector() = default;
+
+  virtual void open(uint32_t slot, Instant now, Instant deadline) = 0;
+  virtual void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) = 0;
+  virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;
+  // Takes the connection; `closed` comes when the server's session is gone (or the driver gave up on it).
+  virtual void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) = 0;
+  // Progress. Appends completions; returns when it wants to be called next (never() if only fd() can tell).
+  virtual Instant step(Instant now, std::vector<Completion>& out) = 0;
+  // Readable when step() has something to do; -1 if there is no such descriptor.
+  virtual int fd() const noexcept { return -1; }
+  // A changed policy; applies to connections opened from now on.
+  virtual void set_policy(const Policy& policy) = 0;
+  // In a forked child: close descriptors only.
+  virtual void abandon() noexcept {}
+};
+
+// The pool's clock. Readings never go back and come from one axis, shared by all processes of the host.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() const = 0;          // monotonic
+  virtual int64_t wall_ns() const = 0;      // since 1970, for display only
+};
+
+}  // namespace tide

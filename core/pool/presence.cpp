@@ -1,0 +1,115 @@
+#include "pool/presence.hpp"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "base/assert.hpp"
+
+#if defined(__SANITIZE_THREAD__)
+#define TIDE_KNOWS_MEMBARRIER false  // ThreadSanitizer cannot see a barrier the kernel makes
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TIDE_KNOWS_MEMBARRIER false
+#endif
+#endif
+#ifndef TIDE_KNOWS_MEMBARRIER
+#define TIDE_KNOWS_MEMBARRIER true
+#endif
+
+namespace tide {
+
+thread_local Presence::Record* Presence::mine_ = nullptr;
+std::atomic<bool> Presence::needs_fence_{true};
+
+// All records of the process, newest first; grows only.
+struct PresenceRoll {
+  std::atomic<Presence::Record*> first{nullptr};
+  pthread_key_t exit_key{};
+  std::once_flag once;
+
+  static PresenceRoll& instance() {
+    static PresenceRoll* roll = new PresenceRoll();  // never destroyed: threads may end after main
+    return *roll;
+  }
+  void prepare() {
+    std::call_once(once, [this] {
+      TIDE_ASSERT(pthread_key_create(&exit_key, [](void* record) {
+                    Presence::mine_ = nullptr;
+                    static_cast<Presence::Record*>(record)->is_taken.store(false, std::memory_order_release);
+                  }) == 0);
+      const bool is_known = TIDE_KNOWS_MEMBARRIER &&
+                            syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+      Presence::needs_fence_.store(!is_known, std::memory_order_seq_cst);
+    });
+  }
+  Presence::Record* take() {
+    for (Presence::Record* r = first.load(std::memory_order_acquire); r != nullptr; r = r->next) {
+      bool free = false;
+      if (r->is_taken.compare_exchange_strong(free, true, std::memory_order_acq_rel)) return r;
+    }
+    auto* fresh = new Presence::Record();
+    fresh->is_taken.store(true, std::memory_order_relaxed);
+    fresh->next = first.load(std::memory_order_relaxed);
+    while (!first.compare_exchange_weak(fresh->next, fresh, std::memory_order_seq_cst)) {
+    }
+    return fresh;
+  }
+  template <typename Match>
+  bool any(Match&& match) const {
+    for (Presence::Record* r = first.load(std::memory_order_seq_cst); r != nullptr; r = r->next) {
+      for (const std::atomic<Presence::Key>& cell : r->keys) {
+        if (match(cell.load(std::memory_order_seq_cst))) return true;
+      }
+    }
+    return false;
+  }
+};
+
+Presence::Record* Presence::enroll() {
+  PresenceRoll& roll = PresenceRoll::instance();
+  roll.prepare();
+  mine_ = roll.take();
+  mine_->depth = 0;
+  pthread_setspecific(roll.exit_key, mine_);
+  return mine_;
+}
+
+void Presence::settle() {
+  if (needs_fence_.load(std::memory_order_relaxed)) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  } else {
+    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  }
+}
+
+bool Presence::is_anyone_at(Key key) {
+  settle();
+  return PresenceRoll::instance().any([key](Key k) { return k == key; });
+}
+
+bool Presence::is_anyone_in(uint64_t pool_key) {
+  settle();
+  return PresenceRoll::instance().any([pool_key](Key k) { return k != kNobody && k >> kLeaseSlotBits == pool_key; });
+}
+
+bool Presence::am_i_in(uint64_t pool_key) {
+  if (mine_ == nullptr) return false;
+  for (uint32_t i = 0; i < mine_->depth; ++i) {
+    if (mine_->keys[i].load(std::memory_order_relaxed) >> kLeaseSlotBits == pool_key) return true;
+  }
+  return false;
+}
+
+void Presence::forget_others_after_fork() noexcept {
+  for (Record* r = PresenceRoll::instance().first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
+    if (r == mine_) continue;
+    for (std::atomic<Key>& cell : r->keys) cell.store(kNobody, std::memory_order_relaxed);
+    r->is_taken.store(false, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace tide

@@ -1,0 +1,330 @@
+#include "pool/publisher.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "pool/pool.hpp"
+
+namespace tide {
+
+namespace {
+constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
+
+template <typename Record>
+Ring<Record> ring_of(Segment& segment, const format::Region& region) {
+  return Ring<Record>(segment.ring<Record>(region), region.count);
+}
+
+void put_ms(std::atomic<double>& cell, double ms) {
+  cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed);
+}
+
+uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
+}  // namespace
+
+Publisher::Topology::Topology(Publisher& publisher) : seq_(publisher.pool_.segment().vitals().topology_seq) {
+  seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
+}
+
+Publisher::Topology::~Topology() { seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
+
+Publisher::Publisher(Pool& pool)
+    : pool_(pool),
+      journal_(ring_of<format::JournalRecord>(pool.segment(), pool.segment().header().journal)),
+      scaling_(ring_of<format::ScalingRecord>(pool.segment(), pool.segment().header().scaling)),
+      seconds_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1s)),
+      minutes_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1m)),
+      hours_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1h)),
+      window_(kWindowSeconds) {
+  format::KeeperStats& totals = pool.segment().totals();
+  put(totals.stats_reset_wall, static_cast<uint64_t>(pool.clock().wall_ns()));
+  publish_percentiles(last_);
+}
+
+void Publisher::note(EventKind kind, Severity severity, std::string_view message, std::string_view detail) {
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  journal_.append([&](format::JournalRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.kind = static_cast<uint32_t>(kind);
+    record.severity = static_cast<uint32_t>(severity);
+    record.message.assign(message);
+    // A cut JSON object is none.
+    record.detail.assign(detail.size() <= FixedText<192>::kBytesMax ? detail : std::string_view{});
+  });
+  if (severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+}
+
+void Publisher::scaling(const Action& action, const Census& census) {
+  uint32_t in_use = 0;
+  for (const SlotCensus& slot : census.slots) in_use += slot.phase == Phase::leased ? 1 : 0;
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  const double wait_ms = recent_wait_p95_.ms_exact();
+  scaling_.append([&](format::ScalingRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.from_size = static_cast<uint32_t>(std::max<int64_t>(0, action.from_size));
+    record.to_size = static_cast<uint32_t>(std::max<int64_t>(0, action.to_size));
+    record.cause = static_cast<uint32_t>(action.cause);
+    record.in_use = in_use;
+    record.waiting = census.waiting;
+    record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
+    record.predicted_in_use = kNotMeasured;
+    record.reason.assign(action.text);
+    record.actor.assign(action.actor);
+  });
+  if (action.to_size > action.from_size) count(&format::KeeperStats::scale_up_total);
+  if (action.to_size < action.from_size) count(&format::KeeperStats::scale_down_total);
+}
+
+void Publisher::count(format::Cell format::KeeperStats::* counter, uint64_t n) {
+  format::KeeperStats& totals = pool_.segment().totals();
+  SeqWrite guard(totals.seq);
+  add_to(totals.*counter, n);
+}
+
+void Publisher::connected(Span took) {
+  const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, took.ns()));
+  format::KeeperStats& totals = pool_.segment().totals();
+  SeqWrite guard(totals.seq);
+  add_to(totals.connects_total);
+  add_to(totals.connect_ns_total, ns);
+  totals.connect.add_us(ns / 1000);
+}
+
+void Publisher::closed(CloseReason reason) {
+  using S = format::KeeperStats;
+  switch (reason) {
+    case CloseReason::idle: return count(&S::closed_idle_total);
+    case CloseReason::lifetime: return count(&S::closed_lifetime_total);
+    case CloseReason::uses: return count(&S::closed_uses_total);
+    case CloseReason::scale: return count(&S::closed_scale_total);
+    case CloseReason::control: return count(&S::closed_control_total);
+    case CloseReason::shutdown: return count(&S::closed_shutdown_total);
+    case CloseReason::error:
+    case CloseReason::none: return count(&S::closed_error_total);
+  }
+}
+
+void Publisher::error(std::string_view text) {
+  format::KeeperStats& totals = pool_.segment().totals();
+  SeqWrite guard(totals.seq);
+  totals.last_error.assign(text);
+  put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+}
+
+void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, Instant now) {
+  uint32_t in_use = 0;
+  uint32_t size = 0;
+  for (const SlotCensus& slot : census.slots) {
+    in_use += slot.phase == Phase::leased ? 1 : 0;
+    size += slot.phase == Phase::closing ? 0 : 1;
+  }
+  in_use_seen_ = std::max(in_use_seen_, in_use);
+  waiting_seen_ = std::max(waiting_seen_, census.waiting);
+  size_seen_ = std::max(size_seen_, size);
+  {
+    format::KeeperStats& totals = pool_.segment().totals();
+    if (in_use > read(totals.in_use_peak) || size > read(totals.size_peak)) {
+      SeqWrite guard(totals.seq);
+      put(totals.in_use_peak, std::max<uint64_t>(read(totals.in_use_peak), in_use));
+      put(totals.size_peak, std::max<uint64_t>(read(totals.size_peak), size));
+    }
+  }
+  format::Vitals& v = pool_.segment().vitals();
+  SeqWrite guard(v.seq);
+  put(v.heartbeat_mono, bits_of(now));
+  put(v.anchor_mono, bits_of(now));
+  put(v.anchor_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+  put(v.state, static_cast<uint64_t>(state));
+  put(v.min_size, static_cast<uint64_t>(policy.min_size));
+  put(v.max_size, static_cast<uint64_t>(policy.max_size));
+  put(v.target_size, static_cast<uint64_t>(std::max<int64_t>(0, outlook.target_size)));
+  put(v.limit_size, static_cast<uint64_t>(std::max<int64_t>(0, outlook.limit_size)));
+  put(v.size_source, static_cast<uint64_t>(outlook.size_source));
+  put(v.burst_until_mono, bits_of(outlook.burst_until));
+  put(v.generation, outlook.generation);
+  put(v.health, ~uint64_t{0});
+  put(v.slots_used, pool_.board_.used());
+  put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
+  put(v.memory_bytes, ~uint64_t{0});
+}
+
+void Publisher::settings(const Policy& policy, const std::vector<SettingSource>& sources) {
+  const auto catalogue = settings_catalogue();
+  format::SettingsBlock& block = pool_.segment().settings();
+  SeqWrite guard(block.seq);
+  block.count = std::min<uint64_t>(catalogue.size(), format::kSettingsMax);
+  for (uint64_t i = 0; i < block.count; ++i) {
+    block.record[i].name.assign(catalogue[i].name);
+    block.record[i].value.assign(format_value(policy, catalogue[i]));
+    block.record[i].source = static_cast<uint32_t>(sources[i]);
+  }
+}
+
+Publisher::Totals Publisher::read_totals(Instant now) {
+  Totals totals;
+  double use_ns = 0;
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const format::Slot& s = pool_.board_.slot(slot);
+    const format::SlotStats& stats = pool_.board_.stats(slot);
+    stats.wait.add_to(totals.wait);
+    stats.use.add_to(totals.use);
+    stats.query.add_to(totals.query);
+    totals.acquires += read(s.acquires_total);
+    totals.waited += read(stats.waited_total);
+    totals.errors += read(stats.query_errors_total);
+    use_ns += static_cast<double>(read(stats.use_ns_total));
+    if (pool_.board_.word(slot).state() == SlotState::leased) {
+      use_ns += static_cast<double>(std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono))));
+    }
+  }
+  totals.use_ms = use_ns / 1e6;
+  totals.timeouts = read(pool_.segment().queue().timeouts_total);
+  totals.errors += read(pool_.segment().totals().connect_failures_total);
+  // A lease that did not wait waited nothing: that is a measurement too.
+  totals.wait[0] += totals.acquires - std::min(totals.acquires, totals.waited);
+  return totals;
+}
+
+namespace {
+HistogramCounts difference(const HistogramCounts& later, const HistogramCounts& earlier) {
+  HistogramCounts out{};
+  for (size_t i = 0; i < out.size(); ++i) out[i] = later[i] > earlier[i] ? later[i] - earlier[i] : 0;
+  return out;
+}
+uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
+
+double highest_ms(const HistogramCounts& counts) {
+  for (size_t i = counts.size(); i > 0; --i) {
+    if (counts[i - 1] != 0) return static_cast<double>(histogram_bound_ns(std::min(i - 1, counts.size() - 2))) / 1e6;
+  }
+  return -1;
+}
+}  // namespace
+
+void Publisher::publish_percentiles(const Totals& totals) {
+  const Totals& oldest = window_[window_next_];
+  const HistogramCounts wait = difference(totals.wait, oldest.wait);
+  const HistogramCounts use = difference(totals.use, oldest.use);
+  const HistogramCounts query = difference(totals.query, oldest.query);
+  format::Vitals& v = pool_.segment().vitals();
+  SeqWrite guard(v.seq);
+  put_ms(v.wait_p50_ms, histogram_quantile_ms(wait, 0.50));
+  put_ms(v.wait_p95_ms, histogram_quantile_ms(wait, 0.95));
+  put_ms(v.wait_p99_ms, histogram_quantile_ms(wait, 0.99));
+  put_ms(v.wait_max_ms, highest_ms(wait));
+  put_ms(v.use_p50_ms, histogram_quantile_ms(use, 0.50));
+  put_ms(v.use_p99_ms, histogram_quantile_ms(use, 0.99));
+  put_ms(v.query_p50_ms, histogram_quantile_ms(query, 0.50));
+  put_ms(v.query_p99_ms, histogram_quantile_ms(query, 0.99));
+}
+
+void Publisher::sample(const Outlook& outlook, Instant now) {
+  if (!sampled_at_.is_set()) {  // the first call sets the zero
+    sampled_at_ = now;
+    next_second_ = now + Span::seconds(1);
+    return;
+  }
+  if (now < next_second_) return;
+  const Totals totals = read_totals(now);
+  const double seconds = std::max(0.001, (now - sampled_at_).seconds_exact());
+  Span60 second;
+  second.wait = difference(totals.wait, last_.wait);
+  second.acquires = since(totals.acquires, last_.acquires);
+  second.timeouts = since(totals.timeouts, last_.timeouts);
+  second.errors = since(totals.errors, last_.errors);
+  second.use_ms = std::max(0.0, totals.use_ms - last_.use_ms);
+  second.in_use_sum = second.use_ms / 1e3 / seconds;
+  second.in_use_max = in_use_seen_;
+  second.waiting_max = waiting_seen_;
+  second.seconds = 1;
+  write_history(seconds_, second, outlook, 1);
+  for (Span60* sum : {&minute_, &hour_}) {
+    sum->in_use_sum += second.in_use_sum;
+    sum->in_use_max = std::max(sum->in_use_max, second.in_use_max);
+    sum->waiting_max = std::max(sum->waiting_max, second.waiting_max);
+    for (size_t i = 0; i < sum->wait.size(); ++i) sum->wait[i] += second.wait[i];
+    sum->acquires += second.acquires;
+    sum->timeouts += second.timeouts;
+    sum->errors += second.errors;
+    sum->use_ms += second.use_ms;
+    ++sum->seconds;
+  }
+  if (minute_.seconds >= 60) {
+    write_history(minutes_, minute_, outlook, minute_.seconds);
+    minute_ = {};
+  }
+  if (hour_.seconds >= 3600) {
+    write_history(hours_, hour_, outlook, hour_.seconds);
+    hour_ = {};
+  }
+  const double p95_ms = histogram_quantile_ms(second.wait, 0.95);
+  recent_wait_p95_ = p95_ms > 0 ? Span::nanos(static_cast<int64_t>(p95_ms * 1e6)) : Span{};
+  recent_in_use_ = second.in_use_sum;
+  publish_percentiles(totals);
+  window_[window_next_] = totals;
+  window_next_ = (window_next_ + 1) % kWindowSeconds;
+  last_ = totals;
+  in_use_seen_ = waiting_seen_ = size_seen_ = 0;
+  sampled_at_ = now;
+  next_second_ = now + Span::seconds(1);
+}
+
+void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
+                              double seconds) {
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
+  ring.append([&](format::HistoryRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.size = size_seen_;
+    record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
+    record.in_use_max = sum.in_use_max;
+    record.waiting_max = sum.waiting_max;
+    record.in_use_avg = sum.in_use_sum / seconds;
+    record.acquires = sum.acquires;
+    record.timeouts = sum.timeouts;
+    record.errors = sum.errors;
+    record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
+    record.use_ms = sum.use_ms;
+    record.predicted_in_use = kNotMeasured;
+    record.health = -1;
+  });
+}
+
+void Publisher::reset_stats() {
+  format::KeeperStats& totals = pool_.segment().totals();
+  format::QueueStats& queue = pool_.segment().queue();
+  {
+    format::Baseline& base = pool_.segment().baseline();
+    SeqWrite guard(base.seq);
+    put(base.queue[0], read(queue.timeouts_total));
+    put(base.queue[1], read(queue.rejected_total));
+    put(base.queue[2], read(queue.failed_wait_ns_total));
+    const format::Cell* first = &totals.connects_total;
+    for (size_t i = 0; i < std::size(base.keeper); ++i) put(base.keeper[i], read(first[i]));
+    HistogramCounts wait{}, use{}, query{}, connect{};
+    uint64_t sums[9] = {};
+    for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+      const format::SlotStats& stats = pool_.board_.stats(slot);
+      sums[0] += read(pool_.board_.slot(slot).acquires_total);
+      const format::Cell* cells = &stats.waited_total;
+      for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
+      stats.wait.add_to(wait);
+      stats.use.add_to(use);
+      stats.query.add_to(query);
+    }
+    totals.connect.add_to(connect);
+    for (size_t i = 0; i < std::size(sums); ++i) put(base.slots[i], sums[i]);
+    for (size_t i = 0; i < kHistogramBuckets; ++i) {
+      put(base.wait.count[i], wait[i]);
+      put(base.use.count[i], use[i]);
+      put(base.query.count[i], query[i]);
+      put(base.connect.count[i], connect[i]);
+    }
+  }
+  SeqWrite guard(totals.seq);
+  put(totals.size_peak, 0);
+  put(totals.in_use_peak, 0);
+  put(totals.stats_reset_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+}
+
+}  // namespace tide

@@ -1,0 +1,90 @@
+// Publisher: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling.
+//
+// Threads: the keeper's only.
+// Failure: none; rings overwrite their oldest records.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "brain/action.hpp"
+#include "brain/census.hpp"
+#include "plane/histogram.hpp"
+#include "plane/rings.hpp"
+#include "policy/settings.hpp"
+
+namespace tide {
+
+class Pool;
+
+class Publisher {
+ public:
+  explicit Publisher(Pool& pool);
+
+  // -- events, as they happen
+  void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
+  void scaling(const Action& action, const Census& census);
+  void count(format::Cell format::KeeperStats::* counter, uint64_t n = 1);
+  void connected(Span took);
+  void closed(CloseReason reason);
+  void error(std::string_view text);
+
+  // -- the state, at every step
+  void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, Instant now);
+  void settings(const Policy& policy, const std::vector<SettingSource>& sources);
+  void reset_stats();
+  // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
+  void sample(const Outlook& outlook, Instant now);
+  Instant next_second() const { return next_second_; }
+
+  // What the census needs of the recent past.
+  Span recent_wait_p95() const { return recent_wait_p95_; }
+  double recent_in_use_average() const { return recent_in_use_; }
+
+  // While alive: the set of slots is being changed.
+  class Topology {
+   public:
+    explicit Topology(Publisher& publisher);
+    ~Topology();
+   private:
+    format::Cell& seq_;
+  };
+
+ private:
+  static constexpr size_t kWindowSeconds = 60;
+  struct Totals {
+    HistogramCounts wait{}, use{}, query{};
+    uint64_t acquires = 0, waited = 0, timeouts = 0, errors = 0;
+    double use_ms = 0;         // of leases that ended and of those that last, up to the moment
+  };
+  struct Span60 {              // one resolution above seconds: accumulates until its interval is full
+    double in_use_sum = 0;
+    uint32_t in_use_max = 0, waiting_max = 0;
+    HistogramCounts wait{};
+    uint64_t acquires = 0, timeouts = 0, errors = 0;
+    double use_ms = 0;
+    uint32_t seconds = 0;
+  };
+  Totals read_totals(Instant now);
+  void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, double seconds);
+  void publish_percentiles(const Totals& now_totals);
+
+  Pool& pool_;
+  Ring<format::JournalRecord> journal_;
+  Ring<format::ScalingRecord> scaling_;
+  Ring<format::HistoryRecord> seconds_, minutes_, hours_;
+  std::vector<Totals> window_;      // one a second, ring
+  size_t window_next_ = 0;
+  Totals last_;
+  Span60 minute_, hour_;
+  uint32_t in_use_seen_ = 0, waiting_seen_ = 0, size_seen_ = 0;  // highest since the last sample
+  Instant next_second_;
+  Instant sampled_at_;
+  Span recent_wait_p95_;
+  double recent_in_use_ = 0;
+};
+
+}  // namespace tide

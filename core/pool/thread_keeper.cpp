@@ -1,0 +1,49 @@
+#include "pool/thread_keeper.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
+namespace tide {
+
+ThreadKeeper::ThreadKeeper(Keeper& keeper) : keeper_(keeper) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+ThreadKeeper::~ThreadKeeper() {
+  if (thread_.joinable()) close(Instant{});
+}
+
+void ThreadKeeper::run() {
+  pthread_setname_np(pthread_self(), "tidepool");
+  while (!keeper_.is_closed()) {
+    const int64_t deadline_ns = close_deadline_ns_.load(std::memory_order_acquire);
+    if (deadline_ns != 0) keeper_.begin_close(Instant::at_ns(deadline_ns));
+    const Span span = keeper_.step();
+    if (!keeper_.is_closed()) wait_for_keeper(keeper_, span);
+  }
+}
+
+void ThreadKeeper::close(Instant deadline) {
+  close_deadline_ns_.store(deadline.ns() > 0 ? deadline.ns() : 1, std::memory_order_release);
+  keeper_.poke();
+  thread_.join();
+}
+
+void ThreadKeeper::abandon_after_fork() noexcept {
+  // The thread lives in the parent; joining or detaching it here would be wrong either way, so the object is forgotten.
+  new std::thread(std::move(thread_));
+}
+
+void wait_for_keeper(const Keeper& keeper, Span span) {
+  pollfd fd{keeper.fd(), POLLIN, 0};
+  const int64_t ms = (span.ns() + 999'999) / 1'000'000;
+  poll(&fd, 1, static_cast<int>(ms));
+}
+
+}  // namespace tide

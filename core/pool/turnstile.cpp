@@ -1,0 +1,277 @@
+#include "pool/turnstile.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "plane/rings.hpp"
+#include "pool/futex.hpp"
+
+namespace tide {
+
+// Sleepers to wake once the mutex is free. A ticket may be gone by then, so only the address of its signal is kept.
+class Turnstile::WakeList {
+ public:
+  ~WakeList() {
+    for (size_t i = 0; i < count_; ++i) futex_wake(signals_[i]);
+  }
+  void add(const std::atomic<uint32_t>* signal) {
+    if (count_ == kMax) {
+      futex_wake(signal);
+    } else {
+      signals_[count_++] = signal;
+    }
+  }
+
+ private:
+  static constexpr size_t kMax = 16;
+  const std::atomic<uint32_t>* signals_[kMax];
+  size_t count_ = 0;
+};
+
+void Deliveries::add(Ticket* ticket) {
+  ticket->next_ = nullptr;
+  if (last_ != nullptr) {
+    last_->next_ = ticket;
+  } else {
+    first_ = ticket;
+  }
+  last_ = ticket;
+}
+
+void Deliveries::run() {
+  while (first_ != nullptr) {
+    Ticket* ticket = first_;
+    first_ = ticket->next_;
+    if (first_ == nullptr) last_ = nullptr;
+    ticket->deliver(ticket);
+  }
+}
+
+Turnstile::Turnstile(Board& board, Segment& segment)
+    : board_(board), stats_(segment.queue()), rows_(segment.waiters()) {
+  for (uint32_t i = segment.header().waiters.count; i > 0; --i) free_rows_.push_back(static_cast<int32_t>(i - 1));
+}
+
+bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  const Gate gate = gate_.load(std::memory_order_relaxed);
+  const bool is_full = max_waiting > 0 && waiting() >= static_cast<uint64_t>(max_waiting);
+  if (gate == Gate::closed || gate == Gate::draining || is_full) {
+    ticket.refusal = is_full ? Code::queue_full : Code::closed;
+    SeqWrite guard(stats_.seq);
+    add_to(stats_.rejected_total);
+    return false;
+  }
+  ticket.number = next_number_++;
+  ticket.previous_ = last_;
+  ticket.next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = &ticket;
+  last_ = &ticket;
+  if (ticket.deliver != nullptr) ++async_waiting_;
+  if (!free_rows_.empty()) {
+    ticket.row_ = free_rows_.back();
+    free_rows_.pop_back();
+    format::Waiter& row = rows_[ticket.row_];
+    SeqWrite guard(row.seq);
+    put(row.ticket, ticket.number);
+    put(row.queued_mono, static_cast<uint64_t>(ticket.queued_at.ns()));
+    put(row.deadline_mono, static_cast<uint64_t>(ticket.deadline.ns()));
+    row.tag.assign(ticket.tag);
+  }
+  if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);
+  waiting_.fetch_add(1, std::memory_order_seq_cst);
+  publish();
+  serve_locked(now, out, wake);
+  return true;
+}
+
+void Turnstile::serve(Instant now, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  serve_locked(now, out, wake);
+}
+
+void Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
+  if (gate_.load(std::memory_order_relaxed) != Gate::running) return;
+  while (first_ != nullptr) {
+    const LeaseId lease = board_.claim_lowest();
+    if (lease.is_none()) return;
+    grant(first_, lease, now, out, wake);
+  }
+}
+
+bool Turnstile::pass_on(LeaseId lease, Instant now, Deliveries& out) {
+  if (!has_waiters()) {
+    if (!board_.give_back(lease)) return false;
+    if (has_waiters()) serve(now, out);
+    return true;
+  }
+  if (may_overtake(now) && is_nudge_pending_.load(std::memory_order_relaxed)) {
+    // The head is awake already and will look at the board; if it looked too early, it cleared the flag before.
+    if (!board_.give_back(lease)) return false;
+    if (is_nudge_pending_.load(std::memory_order_seq_cst)) return true;
+    serve(now, out);
+    return true;
+  }
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  Ticket* head = first_;
+  const bool is_served = head != nullptr && gate_.load(std::memory_order_relaxed) == Gate::running;
+  if (is_served && (head->deliver != nullptr || !may_overtake(now))) {
+    const LeaseId next = board_.hand_over(lease);
+    if (next.is_none()) return false;
+    grant(head, next, now, out, wake);
+    return true;
+  }
+  if (!board_.give_back(lease)) return false;
+  if (is_served && !is_nudge_pending_.load(std::memory_order_relaxed)) {
+    is_nudge_pending_.store(true, std::memory_order_seq_cst);
+    wake.add(&head->signal);
+    head->signal.store(Ticket::kNudged, std::memory_order_release);
+  }
+  return true;
+}
+
+// The head was nudged: try the board, or go on waiting.
+bool Turnstile::try_as_head(Ticket& ticket, Instant now, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  if (ticket.signal.load(std::memory_order_relaxed) != Ticket::kNudged) return false;  // granted or refused since
+  ticket.signal.store(Ticket::kQueued, std::memory_order_relaxed);
+  is_nudge_pending_.store(false, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  serve_locked(now, out, wake);
+  return ticket.signal.load(std::memory_order_relaxed) == Ticket::kGranted;
+}
+
+bool Turnstile::give_up(Ticket& ticket, Instant now, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  const uint32_t signal = ticket.signal.load(std::memory_order_relaxed);
+  if (signal == Ticket::kGranted) return true;  // I8
+  if (signal == Ticket::kRefused) return false;
+  unlink(&ticket);
+  ticket.refusal = Code::timeout;
+  {
+    SeqWrite guard(stats_.seq);
+    add_to(stats_.timeouts_total);
+    add_to(stats_.failed_wait_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, (now - ticket.queued_at).ns())));
+  }
+  publish();
+  serve_locked(now, out, wake);  // the nudge it may have taken along belongs to the next one
+  return false;
+}
+
+void Turnstile::count_timeout(Span waited) {
+  const std::lock_guard lock(mutex_);
+  SeqWrite guard(stats_.seq);
+  add_to(stats_.timeouts_total);
+  add_to(stats_.failed_wait_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, waited.ns())));
+}
+
+void Turnstile::park(Ticket& ticket, Instant now) {
+  futex_wait(ticket.signal, Ticket::kQueued, std::min(ticket.deadline - now, Span::seconds(3600)));
+}
+
+void Turnstile::grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& out, WakeList& wake) {
+  unlink(ticket);
+  publish();
+  board_.write_wait(lease.slot(), now - ticket->queued_at);
+  board_.write_holder(lease.slot(), ticket->tag, ticket->thread_id, now);
+  ticket->lease = lease;
+  if (ticket->deliver != nullptr) {
+    ticket->signal.store(Ticket::kGranted, std::memory_order_release);
+    out.add(ticket);
+    return;
+  }
+  wake.add(&ticket->signal);
+  ticket->signal.store(Ticket::kGranted, std::memory_order_release);  // from here on the ticket may be gone
+}
+
+void Turnstile::refuse(Ticket* ticket, Code why, Deliveries& out, WakeList& wake) {
+  unlink(ticket);
+  ticket->refusal = why;
+  if (ticket->deliver != nullptr) {
+    ticket->signal.store(Ticket::kRefused, std::memory_order_release);
+    out.add(ticket);
+    return;
+  }
+  wake.add(&ticket->signal);
+  ticket->signal.store(Ticket::kRefused, std::memory_order_release);
+}
+
+void Turnstile::unlink(Ticket* ticket) {
+  (ticket->previous_ != nullptr ? ticket->previous_->next_ : first_) = ticket->next_;
+  (ticket->next_ != nullptr ? ticket->next_->previous_ : last_) = ticket->previous_;
+  if (ticket->deliver != nullptr) --async_waiting_;
+  if (ticket->signal.load(std::memory_order_relaxed) == Ticket::kNudged) {
+    is_nudge_pending_.store(false, std::memory_order_seq_cst);
+  }
+  if (ticket->row_ >= 0) {
+    format::Waiter& row = rows_[ticket->row_];
+    SeqWrite guard(row.seq);
+    put(row.ticket, 0);
+    free_rows_.push_back(ticket->row_);
+    ticket->row_ = -1;
+  }
+  head_since_ns_.store(first_ != nullptr ? first_->queued_at.ns() : 0, std::memory_order_relaxed);
+  waiting_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void Turnstile::publish() {
+  SeqWrite guard(stats_.seq);
+  const uint64_t n = waiting();
+  put(stats_.waiting, n);
+  put(stats_.head_since_mono, static_cast<uint64_t>(head_since_ns_.load(std::memory_order_relaxed)));
+  if (n > read(stats_.waiting_peak)) put(stats_.waiting_peak, n);
+}
+
+void Turnstile::set_gate(Gate gate, Instant now, Deliveries& out) {
+  {
+    WakeList wake;
+    const std::lock_guard lock(mutex_);
+    gate_.store(gate, std::memory_order_seq_cst);
+    if (gate == Gate::running) serve_locked(now, out, wake);
+  }
+  if (gate == Gate::closed || gate == Gate::draining) refuse_all(Code::closed, out);
+}
+
+void Turnstile::refuse_all(Code why, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  uint64_t refused = 0;
+  for (; first_ != nullptr; ++refused) refuse(first_, why, out, wake);
+  if (refused == 0) return;
+  {
+    SeqWrite guard(stats_.seq);
+    add_to(stats_.rejected_total, refused);
+  }
+  publish();
+}
+
+Instant Turnstile::expire(Instant now, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  Instant next = Instant::never();
+  if (async_waiting_ == 0) return next;
+  for (Ticket* ticket = first_; ticket != nullptr;) {
+    Ticket* following = ticket->next_;
+    if (ticket->deliver != nullptr) {
+      if (ticket->deadline <= now) {
+        SeqWrite guard(stats_.seq);
+        add_to(stats_.timeouts_total);
+        add_to(stats_.failed_wait_ns_total, static_cast<uint64_t>((now - ticket->queued_at).ns()));
+        refuse(ticket, Code::timeout, out, wake);
+      } else {
+        next = earliest(next, ticket->deadline);
+      }
+    }
+    ticket = following;
+  }
+  publish();
+  serve_locked(now, out, wake);
+  return next;
+}
+
+}  // namespace tide

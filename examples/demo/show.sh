@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# The demonstration: 100 callers on a pool of ten SQLite connections, watched and steered from the sqlite3 shell.
+# Every claim it prints is checked; the exit status is 0 only if all were true.
+#
+#   show.sh BUILD-FOLDER
+set -euo pipefail
+readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER}" && pwd)
+readonly extension=$build/sqlite_extension/tidepool
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/tidepool-demo-XXXXXX")
+export TIDEPOOL_DIR=$work/plane
+mkdir "$TIDEPOOL_DIR"
+wrong=0
+workload=
+
+clean_up() {
+  exec 3>&- || true
+  [ -z "$workload" ] || wait "$workload" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+trap '' PIPE
+
+# order WORD: to the workload, should it still be there.
+order() { echo "$1" >&3 2>/dev/null || true; }
+
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
+caption() { printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"; }
+
+# shell ARGUMENT...: the real sqlite3 shell with the extension loaded, and no database.
+shell() { sqlite3 -batch -init /dev/null -cmd ".load $extension" "$@"; }
+
+# show SQL: as a person would type it, with its result.
+show() {
+  printf 'sqlite> %s\n' "$1"
+  shell -box :memory: "$1" || { wrong=$((wrong + 1)); printf 'this failed\n'; }
+}
+
+# value SQL: one value, for the checks.
+value() { shell -list -noheader :memory: "$1"; }
+
+# expect WHAT SECONDS SQL: SQL becomes 1 within SECONDS, or the demonstration fails.
+expect() {
+  local what=$1 until=$((SECONDS + $2)) sql=$3
+  while [ "$(value "$sql" 2>&1)" != 1 ]; do
+    if [ "$SECONDS" -ge "$until" ]; then
+      printf '   NOT TRUE: %s\n' "$what"
+      wrong=$((wrong + 1))
+      return 0
+    fi
+    sleep 0.2
+  done
+  printf '   true: %s\n' "$what"
+}
+
+mkfifo "$work/orders"
+"$build/examples/workload" "$work" <"$work/orders" >"$work/workload.log" 2>&1 &
+workload=$!
+exec 3>"$work/orders"
+
+caption "100 threads share one pool of SQLite connections in another process. This is the sqlite3 shell:"
+printf 'sqlite> .load %s\n' "${extension#"$PWD"/}"
+expect "the pool is there and its callers work" 10 \
+  "select count(*) = 1 and max(in_use) > 0 from tidepool_pools where pool = 'shop' and state = 'running'"
+expect "demand made it grow from 2 connections to 10" 12 \
+  "select size = 10 and max_size = 10 from tidepool_pools where pool = 'shop'"
+show "SELECT pool, state, backend, size, idle, in_use, waiting, limit_size, size_source FROM tidepool_pools;"
+
+caption "Who has which connection, what for, and since when?"
+show "SELECT conn_id, tag, thread_id, acquired_at, round(age_ms, 1) AS age_ms FROM tidepool_leases ORDER BY age_ms DESC;"
+expect "leases tell what they are for" 5 \
+  "select count(*) > 0 from tidepool_leases where tag in ('search', 'checkout', 'report')"
+
+caption "Who waits, and how long do callers wait?"
+show "SELECT ticket, tag, round(waited_ms, 1) AS waited_ms FROM tidepool_waiters ORDER BY ticket LIMIT 5;"
+show "SELECT acquires_total, acquires_waited_total, acquire_timeouts_total, round(wait_p50_ms, 1) AS p50_ms,
+        round(wait_p99_ms, 1) AS p99_ms, round(wait_max_ms, 1) AS max_ms FROM tidepool_pool_stats;"
+expect "callers queue, and none was refused" 5 \
+  "select acquires_waited_total > 0 and acquire_timeouts_total = 0 from tidepool_pool_stats where pool = 'shop'"
+
+caption "Steer it: fewer connections, from SQL."
+show "UPDATE tidepool_pools SET target_size = 4 WHERE pool = 'shop';"
+expect "the pool went down to 4, while callers kept coming" 8 \
+  "select size <= 4 and limit_size = 4 and size_source = 'manual' from tidepool_pools where pool = 'shop'"
+show "SELECT size, in_use, waiting, target_size, limit_size, size_source FROM tidepool_pools;"
+
+caption "And up again, with a reason that others can read."
+show "SELECT tidepool_scale('shop', 8, 'the demonstration') AS command_id;"
+expect "the pool went up to 8" 8 \
+  "select size = 8 and size_source = 'manual' from tidepool_pools where pool = 'shop'"
+show "SELECT at, from_size, to_size, cause, reason, actor FROM tidepool_scaling_events ORDER BY seq DESC LIMIT 5;"
+expect "the reason is on record" 5 \
+  "select count(*) > 0 from tidepool_scaling_events where to_size = 8 and reason like '%the demonstration%'"
+show "SELECT command_id, verb, arguments, status, message FROM tidepool_commands ORDER BY command_id;"
+
+caption "A wrong order is refused, and says why."
+printf "sqlite> SELECT tidepool_scale('shop', 99, 'too many');\n"
+if shell :memory: "SELECT tidepool_wait_applied(tidepool_scale('shop', 99, 'too many'), '5s');" >"$work/refused" 2>&1; then
+  printf '   NOT TRUE: 99 connections are refused\n'
+  wrong=$((wrong + 1))
+else
+  head -n 2 "$work/refused"
+fi
+
+caption "Back to automatic; then the load stops, and the pool shrinks by itself."
+value "SELECT tidepool_scale('shop', NULL, 'back to automatic');" >/dev/null || wrong=$((wrong + 1))
+order quiet
+expect "nobody uses the pool any more" 5 \
+  "select in_use = 0 and waiting = 0 from tidepool_pools where pool = 'shop'"
+expect "it is back at its min_size of 2" 15 \
+  "select size = 2 and size = min_size from tidepool_pools where pool = 'shop'"
+show "SELECT pool, state, size, idle, in_use, waiting, size_source FROM tidepool_pools;"
+show "SELECT connects_total, closed_idle_total, closed_scale_total, releases_total FROM tidepool_pool_stats;"
+expect "created = destroyed + open" 5 \
+  "select connects_total = p.size + closed_idle_total + closed_lifetime_total + closed_uses_total + closed_error_total
+     + closed_scale_total + closed_control_total from tidepool_pool_stats s join tidepool_pools p using (instance_id)"
+
+if [ -t 0 ] && [ -t 1 ] && [ "$wrong" -eq 0 ]; then
+  order load
+  caption "The callers are back. The prompt is yours: SELECT * FROM tidepool_help; .quit leaves."
+  sqlite3 -init /dev/null -cmd ".load $extension" -cmd ".mode box" :memory: || true
+fi
+
+order stop
+exec 3>&-
+wait "$workload" || wrong=$((wrong + 1))
+workload=
+caption "The callers went home: $(tail -n 1 "$work/workload.log")"
+[ "$wrong" -eq 0 ] || { cat "$work/workload.log"; printf '%d claims were not true\n' "$wrong"; exit 1; }

@@ -1,0 +1,170 @@
+// A small shop: 100 callers on one pool of SQLite connections, until told to stop.
+//
+//   workload FOLDER      makes FOLDER/shop.db and a pool named "shop" on it
+//
+// Orders come as lines on standard input: "load" (how it begins), "quiet" (the callers pause, the pool stays), "stop".
+// End of input stops too, so it never outlives whoever started it. At the end it says what it did, and the exit status
+// is 0 only if every request was served.
+#include <tidepool/tidepool.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <iostream>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kCallers = 100;
+// Small times, so that growing and shrinking can be watched within half a minute.
+constexpr const char* kOptions =
+    "max_size=10 min_size=2 acquire_timeout=20s scaling_interval=500ms scale_up_cooldown=1s scale_up_periods=1 "
+    "scale_up_wait=5ms scale_down_cooldown=1s scale_down_periods=2 idle_timeout=2s burst_duration=5s";
+
+// What a visitor of the shop does with a connection: some SQL, and a while of its own with the lease in hand.
+struct Errand {
+  const char* tag;
+  int32_t mode;
+  int share;  // of 100
+  int held_ms;
+  const char* sql;
+};
+constexpr Errand kErrands[] = {
+    {"search", TIDE_READ, 60, 8, "select name, price from item where price < ?1 order by price desc limit 5"},
+    {"checkout", TIDE_READ_WRITE, 30, 4,
+     "insert into sale (item, at) select id, julianday('now') from item where id = ?1"},
+    {"report", TIDE_READ, 10, 40,
+     "select item.name, count(*) from sale join item on item.id = sale.item where item.id > ?1 group by 1 limit 10"},
+};
+
+// Whether the callers work, pause or go home.
+class Shift {
+ public:
+  enum class State { load, quiet, stop };
+
+  void set(State state) {
+    const std::lock_guard lock(mutex_);
+    state_ = state;
+    changed_.notify_all();
+  }
+  // Waits while it is quiet. False: go home.
+  bool goes_on() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return state_ != State::quiet; });
+    return state_ == State::load;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  State state_ = State::load;
+};
+
+struct Tally {
+  std::atomic<uint64_t> served = 0;
+  std::atomic<uint64_t> failed = 0;
+  std::mutex mutex;
+  std::string first_error;
+
+  void fail(const tide_error& err) {
+    ++failed;
+    const std::lock_guard lock(mutex);
+    if (first_error.empty()) first_error = std::string(err.message) + " " + err.detail;
+  }
+};
+
+const Errand& draw(std::mt19937& random) {
+  int roll = static_cast<int>(random() % 100);
+  for (const Errand& errand : kErrands) {
+    if (roll < errand.share) return errand;
+    roll -= errand.share;
+  }
+  return kErrands[0];
+}
+
+// One errand: lease, query, hold, release. False with `err` filled.
+bool run(tide_pool* pool, const Errand& errand, const std::string& number, tide_error* err) {
+  tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
+  with.mode = errand.mode;
+  with.tag = errand.tag;
+  tide_lease lease{};
+  if (tide_pool_acquire_with(pool, &with, &lease, err) != TIDE_OK) return false;
+  const char* params[] = {number.c_str()};
+  tide_result* rows = nullptr;
+  const bool is_done = tide_lease_query(lease, errand.sql, 1, params, &rows, err) == TIDE_OK;
+  tide_result_free(rows);
+  if (is_done) std::this_thread::sleep_for(milliseconds(errand.held_ms));
+  return tide_lease_release(lease, is_done ? err : nullptr) == TIDE_OK && is_done;
+}
+
+void visit(tide_pool* pool, unsigned seed, Shift& shift, Tally& tally) {
+  std::mt19937 random(seed);
+  while (shift.goes_on()) {
+    tide_error err = TIDE_ERROR_INIT;
+    if (run(pool, draw(random), std::to_string(1 + random() % 100), &err)) {
+      ++tally.served;
+    } else {
+      tally.fail(err);
+    }
+    std::this_thread::sleep_for(milliseconds(20 + random() % 100));  // the visitor thinks
+  }
+}
+
+bool furnish(tide_pool* pool, tide_error* err) {
+  return tide_pool_query(pool, "setup",
+                         "create table item (id integer primary key, name text, price integer);"
+                         "create table sale (id integer primary key, item integer references item, at real);"
+                         "create index sale_item on sale (item);"
+                         "with recursive n (i) as (select 1 union all select i + 1 from n where i < 100)"
+                         " insert into item select i, 'shell ' || i, i * 3 from n",
+                         0, nullptr, nullptr, err) == TIDE_OK;
+}
+
+void obey(Shift& shift) {
+  for (std::string word; std::getline(std::cin, word);) {
+    if (word == "load") shift.set(Shift::State::load);
+    if (word == "quiet") shift.set(Shift::State::quiet);
+    if (word == "stop") break;
+  }
+  shift.set(Shift::State::stop);
+}
+
+int complain(const char* doing, const tide_error& err) {
+  std::cerr << doing << ": " << err.message << ' ' << err.detail << ' ' << err.hint << '\n';
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: workload FOLDER\n";
+    return 2;
+  }
+  const std::string url = "sqlite://" + std::string(argv[1]) + "/shop.db";
+  tide_error err = TIDE_ERROR_INIT;
+  tide_pool* pool = nullptr;
+  if (tide_pool_open("shop", url.c_str(), kOptions, &pool, &err) != TIDE_OK) return complain("open", err);
+  if (!furnish(pool, &err)) return complain("setup", err);
+
+  Shift shift;
+  Tally tally;
+  std::vector<std::thread> callers;
+  for (unsigned i = 0; i < kCallers; ++i) {
+    callers.emplace_back([pool, i, &shift, &tally] { visit(pool, i, shift, tally); });
+  }
+  obey(shift);
+  for (std::thread& caller : callers) caller.join();
+  if (tide_pool_close(pool, -1, &err) != TIDE_OK) return complain("close", err);
+
+  std::cout << tally.served << " requests served, " << tally.failed << " failed\n";
+  if (tally.failed != 0) std::cout << "the first failure: " << tally.first_error << '\n';
+  return tally.failed == 0 && tally.served > 0 ? 0 : 1;
+}

@@ -1,0 +1,95 @@
+# Common parts of ./demo.sh, ./test.sh and ./bench.sh: installing what is missing, building, showing progress.
+# Sourced by bash from the project's root; defines functions and does nothing by itself.
+
+readonly python=/usr/bin/python3
+readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 nlohmann-json3-dev)
+readonly packages_test=(libgtest-dev clang spin)
+readonly packages_bench=(libgtest-dev libbenchmark-dev)
+
+# Python programs started here leave no caches in the tree.
+export PYTHONDONTWRITEBYTECODE=1
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# The last "n/m" a build or test run printed, if it printed one.
+progress_of() {
+  tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -oE '[0-9]+/[0-9]+' | tail -n 1 || true
+}
+
+# shown LABEL LOG COMMAND...: run a command with its output in LOG; say how far it is: on a terminal in one line that
+# is rewritten, elsewhere in a line every 15 s. Returns the command's status; shows the log's end if that is not 0.
+shown() {
+  local label=$1 log=$2 start=$SECONDS told=$SECONDS status=0 pid
+  shift 2
+  mkdir -p "$(dirname "$log")"
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ -t 1 ]; then
+      printf '\r\033[K%s  %s  %d s' "$label" "$(progress_of "$log")" $((SECONDS - start))
+    elif [ $((SECONDS - told)) -ge 15 ]; then
+      told=$SECONDS
+      printf '%s  %s  %d s\n' "$label" "$(progress_of "$log")" $((SECONDS - start))
+    fi
+    sleep 0.3
+  done
+  wait "$pid" || status=$?
+  [ ! -t 1 ] || printf '\r\033[K'
+  if [ "$status" -eq 0 ]; then
+    say "$label: done in $((SECONDS - start)) s"
+  else
+    say "$label: failed after $((SECONDS - start)) s; the end of $log:"
+    tail -n 60 "$log"
+  fi
+  return "$status"
+}
+
+# install_missing PACKAGE...: Debian packages, only those that are not there.
+install_missing() {
+  local package missing=() sudo=()
+  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+    fail "this is not a Debian system; install the equivalents of: $*"
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
+      fail "missing: ${missing[*]}; run as root, or: sudo apt-get install --no-install-recommends ${missing[*]}"
+    sudo=(sudo -n)
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  local logs
+  logs=$(mktemp -d)
+  shown "apt-get update" "$logs/update" "${sudo[@]}" apt-get update ||
+    fail "apt-get update failed; is there a network?"
+  shown "installing ${missing[*]}" "$logs/install" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${missing[@]}" || fail "cannot install: ${missing[*]}"
+  rm -rf "$logs"
+}
+
+# configure FOLDER OPTION...: set a build folder up, or change its options where they differ.
+configure() {
+  local folder=$1
+  shift
+  if [ ! -f "$folder/build.ninja" ]; then
+    rm -rf "$folder"
+    shown "configuring $folder" "$folder.log" meson setup "$folder" "$@" || return 1
+  elif [ "$(cat "$folder/.options" 2>/dev/null)" != "$*" ]; then
+    shown "changing the options of $folder" "$folder.log" meson configure "$folder" "$@" || return 1
+  fi
+  printf '%s' "$*" >"$folder/.options"
+  mv -f "$folder.log" "$folder/configure.log" 2>/dev/null || true
+}
+
+# build FOLDER [TARGET...]
+build() {
+  local folder=$1
+  shift
+  shown "building $folder" "$folder/compile.log" ninja -C "$folder" ${NINJA_JOBS:+-j "$NINJA_JOBS"} "$@"
+}

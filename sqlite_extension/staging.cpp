@@ -1,0 +1,175 @@
+#include "staging.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "translate.hpp"
+
+SQLITE_EXTENSION_INIT3
+
+namespace tide::sqlite {
+namespace {
+
+constexpr int64_t kAnswersWaitMsMax = 1'000;  // all answers of one commit together
+
+bool same_instance(const Order& a, const Order& b) {
+  return a.instance_id == b.instance_id && a.directory == b.directory;
+}
+
+tide_control_options destination(const Order& order, const std::string& actor) {
+  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+  with.directory = order.directory ? order.directory->c_str() : nullptr;
+  with.actor = actor.c_str();
+  return with;
+}
+
+std::string place(const Order& order) { return "pool '" + order.pool + "', instance " + order.instance_id; }
+
+std::optional<std::string> refusal(const std::vector<Order>& orders) {
+  const std::string actor = actor_name();
+  for (const Order& order : orders) {
+    const tide_control_options with = destination(order, actor);
+    tide_error error = TIDE_ERROR_INIT;
+    if (tide_control_check(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(), &with, &error) !=
+        TIDE_OK) {
+      // The order went by instance_id; people know the pool by its name.
+      std::string text = explain(error);
+      if (text.find(order.pool) == std::string::npos) text.insert(0, "pool '" + order.pool + "': ");
+      return text;
+    }
+  }
+  return std::nullopt;
+}
+
+// Would these orders, all carried out, leave min_size above max_size? `assumes_rows`: a limit that is not assigned
+// stays as the row showed it.
+std::optional<std::string> contradiction(const std::vector<Order>& orders, bool assumes_rows) {
+  for (const Order& order : orders) {
+    if (!order.limit) continue;
+    Limits after = assumes_rows ? order.before : Limits{};
+    for (const Order& other : orders) {
+      if (!other.limit || !same_instance(order, other)) continue;
+      (other.subject == "min_size" ? after.min_size : after.max_size) = other.limit;
+    }
+    if (after.min_size && after.max_size && *after.min_size > *after.max_size) {
+      return "min_size " + std::to_string(*after.min_size) + " would be above max_size " +
+             std::to_string(*after.max_size) + "\nDetail: " + place(order);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Staging::begin(Table table) { drop(table); }
+
+std::optional<std::string> Staging::stage(Table table, std::vector<Order> orders) {
+  if (auto why = contradiction(orders, false)) return why;
+  if (auto why = refusal(orders)) return why;
+  staged_.reserve(staged_.size() + orders.size());
+  for (Order& order : orders) staged_.push_back({table, next_sequence_++, std::move(order)});
+  is_checked_ = false;
+  return std::nullopt;
+}
+
+void Staging::savepoint(Table table, int number) { marks_[table][number] = next_sequence_; }
+
+void Staging::release(Table table, int number) {
+  auto& marks = marks_[table];
+  marks.erase(marks.lower_bound(number), marks.end());
+}
+
+void Staging::rollback_to(Table table, int number) {
+  auto& marks = marks_[table];
+  // A table that joined the transaction after this savepoint was opened never heard of its number, only of later ones,
+  // or of none that is still open: then everything it staged is younger than the savepoint.
+  const auto mark = marks.lower_bound(number);
+  const uint64_t first = mark != marks.end() ? mark->second : 0;
+  std::erase_if(staged_, [&](const Staged& s) { return s.table == table && s.sequence >= first; });
+  marks.erase(marks.upper_bound(number), marks.end());
+  is_checked_ = false;
+}
+
+std::optional<std::string> Staging::check() {
+  // Each table of the transaction asks; the answer is the same for all.
+  if (is_checked_) return std::nullopt;
+  const std::vector<Order> orders = settled();
+  if (auto why = contradiction(orders, true)) return why;
+  if (auto why = refusal(orders)) return why;
+  is_checked_ = true;
+  return std::nullopt;
+}
+
+void Staging::publish() {
+  const std::vector<Order> orders = settled();
+  // SQLite tells every table of the commit; the first to hear publishes for all, the others find nothing.
+  staged_.clear();
+  marks_.clear();
+  if (orders.empty()) return;
+
+  const std::string actor = actor_name();
+  std::vector<uint64_t> ids(orders.size(), 0);
+  for (size_t i = 0; i < orders.size(); ++i) {
+    const Order& order = orders[i];
+    const tide_control_options with = destination(order, actor);
+    tide_error error = TIDE_ERROR_INIT;
+    tide_control_with(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(), 0, &with, &ids[i],
+                      &error);
+    if (ids[i] == 0) {
+      sqlite3_log(SQLITE_WARNING, "tidepool: %s of %s was committed but could not be posted: %s", order.verb.c_str(),
+                  place(order).c_str(), explain(error).c_str());
+    }
+  }
+  for (size_t i = 0; i < orders.size(); ++i) {
+    if (ids[i] == 0) continue;
+    const tide_control_options with = destination(orders[i], actor);
+    tide_error error = TIDE_ERROR_INIT;
+    const auto share = std::max<int64_t>(1, kAnswersWaitMsMax / static_cast<int64_t>(orders.size()));
+    if (tide_wait_applied(ids[i], share, &with, &error) == TIDE_REFUSED) {
+      sqlite3_log(SQLITE_WARNING, "tidepool: command %llu, %s of %s, was refused: %s",
+                  static_cast<unsigned long long>(ids[i]), orders[i].verb.c_str(), place(orders[i]).c_str(),
+                  explain(error).c_str());
+    }
+  }
+}
+
+void Staging::drop(Table table) {
+  std::erase_if(staged_, [&](const Staged& s) { return s.table == table; });
+  marks_.erase(table);
+  is_checked_ = false;
+}
+
+std::vector<Order> Staging::settled() const {
+  std::vector<Order> orders;
+  for (const Staged& staged : staged_) {
+    std::erase_if(orders, [&](const Order& earlier) {
+      return same_instance(earlier, staged.order) && earlier.subject == staged.order.subject;
+    });
+    orders.push_back(staged.order);
+  }
+  const auto max_first = [&](const Order& limit) {
+    for (const Order& max : orders) {
+      if (max.subject != "max_size" || !max.limit || !same_instance(max, limit)) continue;
+      for (const Order& min : orders) {
+        if (min.subject != "min_size" || !same_instance(min, limit)) continue;
+        const auto& min_before = min.before.min_size;
+        return !min_before || *max.limit >= *min_before;
+      }
+    }
+    return true;
+  };
+  const auto rank = [&](const Order& order) {
+    if (order.subject == "max_size") return max_first(order) ? 0 : 1;
+    if (order.subject == "min_size") return max_first(order) ? 1 : 0;
+    if (order.verb == "set") return 2;
+    return order.verb == "scale" ? 3 : 4;
+  };
+  std::vector<std::pair<int, size_t>> places;
+  for (size_t i = 0; i < orders.size(); ++i) places.emplace_back(rank(orders[i]), i);
+  std::sort(places.begin(), places.end());
+  std::vector<Order> sorted;
+  for (const auto& [ranked, index] : places) sorted.push_back(orders[index]);
+  return sorted;
+}
+
+}  // namespace tide::sqlite

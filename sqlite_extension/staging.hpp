@@ -1,0 +1,77 @@
+// Staging: the orders an open transaction has asked for and that no pool has heard of yet.
+//
+// Why not steer in xUpdate: what is done there survives ROLLBACK. Here UPDATE only stages; COMMIT publishes, ROLLBACK
+// drops, and ROLLBACK TO drops what came after the savepoint.
+//
+// S1  No order reaches a pool before every xSync of the transaction has agreed and SQLite has committed.
+// S2  Of several orders on one subject of one instance only the last is published.
+// S3  What a transaction publishes is valid at every step between: limits before sizes, and of the two limits first the
+//     one that keeps min_size <= max_size.
+// Threads: one Staging for each connection, guarded by that connection's mutex like all its virtual tables.
+// Failure: check() may refuse, then SQLite rolls back. publish() must not fail: SQLite has committed already. What the
+// pool refuses after that is seen in tidepool_commands; what cannot be posted at all goes to SQLite's error log.
+#pragma once
+
+#include <tidepool/control.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tide::sqlite {
+
+// The limits of a pool, as far as the statement could see or set them.
+struct Limits {
+  std::optional<int64_t> min_size;
+  std::optional<int64_t> max_size;
+};
+
+struct Order {
+  std::optional<std::string> directory;  // nothing: the default plane directory
+  std::string instance_id;
+  std::string pool;              // its name, for messages
+  std::string verb;              // as tide_control() knows it
+  std::string arguments;         // JSON
+  std::string subject;           // what it is about: "target_size", "state" or an option's name (S2)
+  std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
+  Limits before;                 // as the row showed them when the statement ran
+};
+
+class Staging {
+ public:
+  // `table` tells the tables of a connection apart: SQLite tells each of them of begin, savepoint and end.
+  using Table = const void*;
+
+  void begin(Table table);
+  // The orders of one row. All of them or, if one is refused, none: then the text says why.
+  std::optional<std::string> stage(Table table, std::vector<Order> orders);
+
+  void savepoint(Table table, int number);
+  void release(Table table, int number);
+  void rollback_to(Table table, int number);
+
+  // The last moment at which the commit can still be refused; the text says why.
+  std::optional<std::string> check();
+  // Post everything, of all tables, and wait up to a second for the answers, so that a SELECT that follows sees them.
+  void publish();
+  void drop(Table table);
+
+ private:
+  struct Staged {
+    Table table;
+    uint64_t sequence;
+    Order order;
+  };
+
+  // What is to be published, in the order of publication (S2, S3).
+  std::vector<Order> settled() const;
+
+  std::vector<Staged> staged_;
+  std::map<Table, std::map<int, uint64_t>> marks_;  // savepoint number -> the sequence number that came next
+  uint64_t next_sequence_ = 0;
+  bool is_checked_ = false;
+};
+
+}  // namespace tide::sqlite

@@ -1,0 +1,29 @@
+// Table: one relation in one connection, as SQLite's callbacks find it again.
+#pragma once
+
+#include <sqlite3ext.h>
+#include <tidepool/observe.h>
+
+#include <memory>
+#include <string>
+
+#include "staging.hpp"
+
+namespace tide::sqlite {
+
+// What xBestIndex tells xFilter; the arguments come in this order.
+enum Pushed : int { kByDirectory = 1, kByInstance = 2, kByPool = 4 };
+
+struct Table : sqlite3_vtab {
+  const tide_relation* relation = nullptr;
+  std::shared_ptr<Staging> staging;
+  // Places of the columns that matter here; -1 where the relation has none.
+  int instance_id = -1, pool = -1, name = -1, value = -1, min_size = -1, max_size = -1;
+
+  int directory() const { return relation->ncolumns; }  // the hidden column stands behind all others
+  std::string sql_name() const { return std::string("tidepool_") + relation->name; }
+};
+
+inline Table& table_of(sqlite3_vtab* table) { return *static_cast<Table*>(table); }
+
+}  // namespace tide::sqlite

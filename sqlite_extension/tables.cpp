@@ -1,0 +1,189 @@
+// The tables tidepool_pools, tidepool_leases, ...: every relation of the catalogue, readable where SQLite runs, a few
+// of them writable. They are eponymous: there is nothing to create, and no database file ever refers to them.
+//
+//   SELECT pool, state, in_use, size, waiting FROM tidepool_pools;
+//   -- app|running|3|8|0
+//   SELECT tag, age_ms FROM tidepool_leases WHERE pool = 'app' ORDER BY age_ms DESC LIMIT 1;
+//   -- monthly report|5013.2
+//   SELECT count(*) FROM tidepool_connections('/srv/other/tidepool');   -- the pools of another directory
+//   -- 12
+//   UPDATE tidepool_pools SET target_size = 8 WHERE pool = 'app';       -- an order; see tidepool_commands
+//   SELECT target_size, size_source FROM tidepool_pools WHERE pool = 'app';
+//   -- 8|manual
+//
+// How it works. One module serves all relations: names and types come from tide_relation_at(). A cursor is a snapshot
+// that tide_cursor_open() takes in xFilter, so a scan never sees a pool half way through a change, and a pool that
+// disappears meanwhile does no harm. Equality on `pool` and `instance_id` is handed down, which spares reading the
+// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. The hidden column `dir`
+// is the argument of the table-valued form. UPDATE becomes orders (assign.hpp), held until COMMIT (staging.hpp).
+//
+// Threads: everything here belongs to one connection and is guarded by its mutex.
+// Failure: result codes and zErrMsg; no exception passes into SQLite.
+#include "tables.hpp"
+
+#include <tidepool/observe.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "assign.hpp"
+#include "cursor.hpp"
+#include "table.hpp"
+#include "write.hpp"
+
+SQLITE_EXTENSION_INIT3
+
+namespace tide::sqlite {
+namespace {
+
+struct Binding {
+  const tide_relation* relation;
+  std::shared_ptr<Staging> staging;
+};
+
+int place_of(const tide_relation& relation, const char* name) {
+  for (int i = 0; i < relation.ncolumns; ++i) {
+    if (std::strcmp(relation.columns[i].name, name) == 0) return i;
+  }
+  return -1;
+}
+
+const char* declared_type(int32_t type) {
+  switch (type) {
+    case TIDE_INT:
+    case TIDE_BOOL: return "INTEGER";
+    case TIDE_DOUBLE: return "REAL";
+    default: return "TEXT";
+  }
+}
+
+int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out, char**) {
+  try {
+    const auto& binding = *static_cast<const Binding*>(data);
+    const tide_relation& relation = *binding.relation;
+    std::string sql = "CREATE TABLE x(";
+    for (int i = 0; i < relation.ncolumns; ++i) {
+      // Quoted: some columns are called rows, count or value.
+      sql.append("\"").append(relation.columns[i].name).append("\" ");
+      sql.append(declared_type(relation.columns[i].type)).append(", ");
+    }
+    sql.append("dir TEXT HIDDEN)");
+    if (const int code = sqlite3_declare_vtab(db, sql.c_str()); code != SQLITE_OK) return code;
+    // Not from triggers and views of a database file: whoever wrote the file must neither steer nor look at pools.
+    sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    // A row is refused before any of its orders is staged, so UPDATE OR IGNORE can skip it.
+    sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    auto table = std::make_unique<Table>();
+    table->relation = &relation;
+    table->staging = binding.staging;
+    table->instance_id = place_of(relation, "instance_id");
+    table->pool = place_of(relation, "pool");
+    table->name = place_of(relation, "name");
+    table->value = place_of(relation, "value");
+    table->min_size = place_of(relation, "min_size");
+    table->max_size = place_of(relation, "max_size");
+    *out = table.release();
+    return SQLITE_OK;
+  } catch (const std::bad_alloc&) {
+    return SQLITE_NOMEM;
+  }
+}
+
+int disconnect(sqlite3_vtab* table) {
+  delete static_cast<Table*>(table);
+  return SQLITE_OK;
+}
+
+int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
+  const Table& table = table_of(vtab);
+  int by_directory = -1, by_instance = -1, by_pool = -1;
+  for (int i = 0; i < plan->nConstraint; ++i) {
+    const auto& constraint = plan->aConstraint[i];
+    if (constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (constraint.iColumn == table.directory()) {
+      // The directory says what is read at all: a plan that does not know it yet would read the wrong one.
+      if (constraint.usable == 0) return SQLITE_CONSTRAINT;
+      by_directory = i;
+    }
+    if (constraint.usable == 0) continue;
+    // NOCASE and the like match more names than the reader would.
+    if (std::strcmp(sqlite3_vtab_collation(plan, i), "BINARY") != 0) continue;
+    if (constraint.iColumn == table.instance_id && table.instance_id >= 0) by_instance = i;
+    if (constraint.iColumn == table.pool && table.pool >= 0) by_pool = i;
+  }
+  int arguments = 0;
+  const auto push = [&](int constraint, Pushed what) {
+    if (constraint < 0) return;
+    plan->aConstraintUsage[constraint].argvIndex = ++arguments;
+    plan->idxNum |= what;
+  };
+  push(by_directory, kByDirectory);
+  push(by_instance, kByInstance);
+  push(by_pool, kByPool);
+  // xColumn gives the directory back as it was given, but a number or blob would not compare equal: xFilter decides.
+  if (by_directory >= 0) plan->aConstraintUsage[by_directory].omit = 1;
+
+  // A guess good enough to read pools first in a join: opening the directory costs, pools are few, their parts many.
+  const bool is_small =
+      std::strcmp(table.relation->name, "pools") == 0 || std::strcmp(table.relation->name, "pool_stats") == 0;
+  const int64_t rows_of_instance = is_small ? 1 : 100;
+  const int64_t instances = by_instance >= 0 ? 1 : by_pool >= 0 ? 2 : 10;
+  plan->estimatedRows = rows_of_instance * instances;
+  plan->estimatedCost = 100.0 + static_cast<double>(plan->estimatedRows);
+  return SQLITE_OK;
+}
+
+// Without xCreate a table is eponymous and cannot be created under another name.
+constexpr sqlite3_module make_module(bool is_writable) {
+  sqlite3_module m{};
+  m.iVersion = 2;  // with savepoints
+  m.xConnect = connect;
+  m.xBestIndex = best_index;
+  m.xDisconnect = disconnect;
+  m.xOpen = cursor_open;
+  m.xClose = cursor_close;
+  m.xFilter = cursor_filter;
+  m.xNext = cursor_next;
+  m.xEof = cursor_eof;
+  m.xColumn = cursor_column;
+  m.xRowid = cursor_rowid;
+  if (is_writable) {
+    m.xUpdate = write_update;
+    m.xBegin = write_begin;
+    m.xSync = write_sync;
+    m.xCommit = write_commit;
+    m.xRollback = write_rollback;
+    m.xSavepoint = write_savepoint;
+    m.xRelease = write_release;
+    m.xRollbackTo = write_rollback_to;
+  }
+  return m;
+}
+
+constexpr sqlite3_module kReadOnly = make_module(false);
+constexpr sqlite3_module kWritable = make_module(true);
+
+}  // namespace
+
+int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
+  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
+    const std::string name = std::string("tidepool_") + relation->name;
+    const sqlite3_module* module = has_assignable(*relation) ? &kWritable : &kReadOnly;
+    // SQLite calls the destructor with the connection, or at once where the registration fails.
+    const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging},
+                                              [](void* data) { delete static_cast<Binding*>(data); });
+    if (code != SQLITE_OK) return code;
+  }
+  return SQLITE_OK;
+}
+
+void unregister_tables(sqlite3* db) {
+  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
+    const std::string name = std::string("tidepool_") + relation->name;
+    sqlite3_create_module_v2(db, name.c_str(), nullptr, nullptr, nullptr);
+  }
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,116 @@
+#include "translate.hpp"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+SQLITE_EXTENSION_INIT3
+
+namespace tide::sqlite {
+
+std::string explain(const tide_error& error) {
+  std::string text = error.message[0] != '\0' ? error.message : tide_status_name(error.status);
+  if (error.detail[0] != '\0') text.append("\nDetail: ").append(error.detail);
+  if (error.hint[0] != '\0') text.append("\nHint: ").append(error.hint);
+  return text;
+}
+
+std::optional<std::string> text_of(sqlite3_value* value) {
+  if (sqlite3_value_type(value) == SQLITE_NULL) return std::nullopt;
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
+  if (bytes == nullptr) throw std::bad_alloc();
+  const auto length = static_cast<size_t>(sqlite3_value_bytes(value));
+  std::string text(bytes, length);
+  if (text.find('\0') != std::string::npos) return std::nullopt;
+  return text;
+}
+
+std::optional<int64_t> whole_number(sqlite3_value* value) {
+  switch (sqlite3_value_numeric_type(value)) {
+    case SQLITE_INTEGER: return sqlite3_value_int64(value);
+    case SQLITE_FLOAT: {
+      const double number = sqlite3_value_double(value);
+      // 2^53: beyond it a double no longer says which whole number was meant.
+      if (std::trunc(number) != number || std::fabs(number) > 9007199254740992.0) return std::nullopt;
+      return static_cast<int64_t>(number);
+    }
+    default: return std::nullopt;
+  }
+}
+
+std::optional<int64_t> duration_ms(sqlite3_value* value) {
+  if (const auto bare = whole_number(value)) return *bare >= 0 ? bare : std::nullopt;
+  if (sqlite3_value_type(value) != SQLITE_TEXT) return std::nullopt;
+  const auto text = text_of(value);
+  if (!text) return std::nullopt;
+  double number = 0;
+  const char* const last = text->data() + text->size();
+  const auto [end, error] = std::from_chars(text->data(), last, number, std::chars_format::fixed);
+  if (error != std::errc{} || number < 0) return std::nullopt;
+  const size_t blanks = text->find_first_not_of(' ', static_cast<size_t>(end - text->data()));
+  if (blanks == std::string::npos) return std::nullopt;
+  struct Unit {
+    std::string_view name;
+    double ms;
+  };
+  constexpr std::array<Unit, 6> kUnits = {
+      {{"us", 0.001}, {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+  for (const Unit& unit : kUnits) {
+    if (text->compare(blanks, std::string::npos, unit.name) != 0) continue;
+    const double ms = std::ceil(number * unit.ms);
+    if (ms > 9e15) return std::nullopt;
+    return static_cast<int64_t>(ms);
+  }
+  return std::nullopt;
+}
+
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      out.append(escape);
+    } else {
+      out.push_back(c);
+    }
+  }
+  out.push_back('"');
+  return out;
+}
+
+std::string json_value(sqlite3_value* value) {
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_NULL: return "null";
+    case SQLITE_INTEGER: return std::to_string(sqlite3_value_int64(value));
+    case SQLITE_FLOAT:
+      if (!std::isfinite(sqlite3_value_double(value))) return json_text(text_of(value).value_or(""));
+      return text_of(value).value_or("null");
+    default: return json_text(text_of(value).value_or(""));
+  }
+}
+
+std::string actor_name() {
+  std::array<char, 4096> room{};
+  passwd entry{};
+  passwd* found = nullptr;
+  const uid_t user = geteuid();
+  if (getpwuid_r(user, &entry, room.data(), room.size(), &found) == 0 && found != nullptr) {
+    return std::string(found->pw_name) + " via sqlite";
+  }
+  return "uid " + std::to_string(user) + " via sqlite";
+}
+
+void set_message(sqlite3_vtab* table, const std::string& text) noexcept {
+  sqlite3_free(table->zErrMsg);
+  table->zErrMsg = sqlite3_mprintf("%s", text.c_str());
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,52 @@
+// Between SQL values and the C API: texts, numbers, JSON and errors. No state.
+#pragma once
+
+#include <sqlite3ext.h>
+#include <tidepool/base.h>
+
+#include <cstdint>
+#include <exception>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tide::sqlite {
+
+// A tide_error as the one text SQLite has room for: the message, then "Detail:" and "Hint:" on lines of their own.
+std::string explain(const tide_error& error);
+
+// The text of a value (numbers are converted). Nothing for NULL and for texts with a NUL byte inside, which would be
+// cut silently where the C API reads them.
+std::optional<std::string> text_of(sqlite3_value* value);
+
+// 8, 8.0 and '8' are whole numbers; 8.5, 'eight', NULL and blobs are not.
+std::optional<int64_t> whole_number(sqlite3_value* value);
+
+// '30s', '500ms', '5min', or a whole number of milliseconds.
+std::optional<int64_t> duration_ms(sqlite3_value* value);
+
+// The value as JSON: numbers stay bare, all else is a string; NULL is null.
+std::string json_value(sqlite3_value* value);
+std::string json_text(std::string_view text);
+
+// "alice via sqlite": who steers, as `commands` shows it.
+std::string actor_name();
+
+// Hands `text` to SQLite as the message of a failed virtual table call.
+void set_message(sqlite3_vtab* table, const std::string& text) noexcept;
+
+// Runs a callback of a virtual table. SQLite is C: an exception must end here, as a result code.
+template <typename Body>
+int guarded(sqlite3_vtab* table, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return SQLITE_NOMEM;
+  } catch (const std::exception& broken) {
+    set_message(table, broken.what());
+    return SQLITE_ERROR;
+  }
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs the tests. Ends with one line: N passed, N failed[, N skipped].
+set -euo pipefail
+cd "$(dirname "$0")"
+. scripts/lib.sh
+
+usage() {
+  cat <<'TEXT'
+usage: ./test.sh                run everything (build, sanitizers and clang's warnings included)
+       ./test.sh NAME...        run some
+       ./test.sh --list         what there is to name
+       ./test.sh --help
+
+NAME is a suite (unit, sim, abi ...), a test (unit_pool), or a stage:
+  asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan    the concurrent tests under ThreadSanitizer
+  clang   compiles with clang, warnings are errors
+A test under a sanitizer is asan:unit_pool or tsan:race. Set NINJA_JOBS to limit the compiler processes.
+Logs: build*/meson-logs/testlog.txt, build*/compile.log.
+TEXT
+}
+
+# What each stage is configured with.
+options_of() {
+  case $1 in
+    build) echo "-Dwerror=true -Dtests=true" ;;
+    build-asan) echo "-Dwerror=true -Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Doptimization=1" \
+      "-Db_sanitize=address,undefined -Db_lundef=false" ;;
+    build-tsan) echo "-Dwerror=true -Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Doptimization=1" \
+      "-Db_sanitize=thread -Db_lundef=false" ;;
+    build-clang) echo "-Dwerror=true -Dtests=true -Doptimization=0 -Ddebug=false" ;;
+  esac
+}
+
+prepare() {
+  # shellcheck disable=SC2046
+  configure "$1" $(options_of "$1")
+}
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+tally() { printf '%s\n' "$1" >>"$results/stages"; }  # "passed NAME", "failed NAME", "skipped NAME"
+
+# run_tests FOLDER [MESON-TEST-ARGUMENT...]
+run_tests() {
+  local folder=$1 log status=0
+  shift
+  log=$results/$folder.log
+  rm -f "$folder"/meson-logs/testlog*
+  shown "testing $folder" "$log" "${runner[@]}" meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || status=$?
+  [ "$status" -ne 0 ] || grep -E '^ *[0-9]+/[0-9]+ ' "$log" || true
+  if [ -s "$folder/meson-logs/testlog.json" ]; then
+    echo "$folder" >>"$results/folders"
+  else
+    tally "failed $folder"
+  fi
+}
+
+runner=()
+stage() {
+  local folder=$1
+  shift
+  runner=()
+  if ! prepare "$folder" || ! build "$folder"; then
+    tally "failed $folder (does not build)"
+    return
+  fi
+  case $folder in
+    build-clang)
+      tally "passed clang compiles everything without a warning"
+      return
+      ;;
+    build-tsan)
+      # ThreadSanitizer needs its address range free; newer kernels randomise it away.
+      if setarch "$(uname -m)" -R true 2>/dev/null; then runner=(setarch "$(uname -m)" -R); fi
+      ;;
+  esac
+  run_tests "$folder" "$@"
+}
+
+list() {
+  prepare build >/dev/null
+  "$python" scripts/summary.py --list build
+  say "stages: asan tsan clang (asan:NAME and tsan:NAME for one test or suite)"
+}
+
+export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
+export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+
+case "${1-}" in
+  --help | -h)
+    usage
+    exit 0
+    ;;
+esac
+install_missing "${packages_build[@]}" "${packages_test[@]}"
+if [ "${1-}" = --list ]; then
+  list
+  exit 0
+fi
+
+if [ $# -eq 0 ]; then
+  for folder in build build-asan build-tsan; do stage "$folder"; done
+  CC=clang CXX=clang++ stage build-clang
+else
+  names=() asan=() tsan=() clang=false
+  for name in "$@"; do
+    case $name in
+      asan) asan+=('*') ;;
+      tsan) tsan+=('*') ;;
+      asan:*) asan+=("${name#asan:}") ;;
+      tsan:*) tsan+=("${name#tsan:}") ;;
+      clang) clang=true ;;
+      -*) usage >&2; exit 2 ;;
+      *) names+=("$name") ;;
+    esac
+  done
+  # select_tests FOLDER NAME...: suites become their tests; an unknown name ends the run.
+  select_tests() {
+    local folder=$1
+    shift
+    prepare "$folder" >/dev/null || fail "cannot configure $folder; see $folder.log"
+    "$python" scripts/summary.py --select "$folder" "$@" || exit 2
+  }
+  chosen=$([ ${#names[@]} -eq 0 ] || select_tests build "${names[@]}")
+  chosen_asan=$([ ${#asan[@]} -eq 0 ] || select_tests build-asan "${asan[@]}")
+  chosen_tsan=$([ ${#tsan[@]} -eq 0 ] || select_tests build-tsan "${tsan[@]}")
+  # shellcheck disable=SC2086
+  {
+    [ -z "$chosen" ] || stage build $chosen
+    [ -z "$chosen_asan" ] || stage build-asan $chosen_asan
+    [ -z "$chosen_tsan" ] || stage build-tsan $chosen_tsan
+  }
+  if $clang; then CC=clang CXX=clang++ stage build-clang; fi
+fi
+
+"$python" scripts/summary.py --count "$results"

@@ -1,0 +1,152 @@
+/*
+ * Sizes, offsets and numbers that compiled programs rely on. Prints them; with a file name as argument, compares them
+ * with that golden table and says what moved. They may only ever be added to: see c_api/README.md.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <tidepool/tidepool.h>
+
+struct fact {
+  const char *name;
+  long value;
+};
+#define SIZE(type) {"sizeof " #type, (long)sizeof(type)}
+#define PLACE(type, member) {"offsetof " #type "." #member, (long)offsetof(type, member)}
+#define NUMBER(name) {#name, (long)(name)}
+
+static const struct fact facts[] = {
+    SIZE(tide_status),
+    SIZE(tide_error),
+    PLACE(tide_error, size),
+    PLACE(tide_error, status),
+    PLACE(tide_error, native_code),
+    PLACE(tide_error, retryable),
+    PLACE(tide_error, sqlstate),
+    PLACE(tide_error, message),
+    PLACE(tide_error, detail),
+    PLACE(tide_error, hint),
+    SIZE(tide_lease),
+    PLACE(tide_lease, pool),
+    PLACE(tide_lease, id),
+    SIZE(tide_event),
+    PLACE(tide_event, size),
+    PLACE(tide_event, kind),
+    PLACE(tide_event, conn_id),
+    PLACE(tide_event, lease_id),
+    PLACE(tide_event, pool),
+    PLACE(tide_event, text),
+    SIZE(tide_pool_options),
+    PLACE(tide_pool_options, size),
+    PLACE(tide_pool_options, event_mask),
+    PLACE(tide_pool_options, on_event),
+    PLACE(tide_pool_options, event_context),
+    PLACE(tide_pool_options, foreign_loop),
+    PLACE(tide_pool_options, app),
+    SIZE(tide_acquire_options),
+    PLACE(tide_acquire_options, size),
+    PLACE(tide_acquire_options, mode),
+    PLACE(tide_acquire_options, timeout_ms),
+    PLACE(tide_acquire_options, tag),
+    PLACE(tide_acquire_options, callback),
+    PLACE(tide_acquire_options, context),
+    SIZE(tide_lease_stats),
+    PLACE(tide_lease_stats, size),
+    PLACE(tide_lease_stats, mode),
+    PLACE(tide_lease_stats, lease_id),
+    PLACE(tide_lease_stats, conn_id),
+    PLACE(tide_lease_stats, age_ms),
+    PLACE(tide_lease_stats, idle_ms),
+    PLACE(tide_lease_stats, uses_total),
+    SIZE(tide_column),
+    PLACE(tide_column, name),
+    PLACE(tide_column, type),
+    PLACE(tide_column, is_writable),
+    PLACE(tide_column, unit),
+    PLACE(tide_column, meaning),
+    SIZE(tide_relation),
+    PLACE(tide_relation, name),
+    PLACE(tide_relation, meaning),
+    PLACE(tide_relation, ncolumns),
+    PLACE(tide_relation, columns),
+    SIZE(tide_filter),
+    PLACE(tide_filter, size),
+    PLACE(tide_filter, directory),
+    PLACE(tide_filter, pool),
+    PLACE(tide_filter, instance_id),
+    SIZE(tide_control_options),
+    PLACE(tide_control_options, size),
+    PLACE(tide_control_options, directory),
+    PLACE(tide_control_options, actor),
+    SIZE(tide_driver),
+    PLACE(tide_driver, size),
+    PLACE(tide_driver, context),
+    PLACE(tide_driver, open),
+    PLACE(tide_driver, validate),
+    PLACE(tide_driver, reset),
+    PLACE(tide_driver, close),
+    PLACE(tide_driver, cancel),
+    NUMBER(TIDE_OK),
+    NUMBER(TIDE_TIMEOUT),
+    NUMBER(TIDE_CLOSED),
+    NUMBER(TIDE_QUEUE_FULL),
+    NUMBER(TIDE_UNAVAILABLE),
+    NUMBER(TIDE_BAD_ARGUMENT),
+    NUMBER(TIDE_BAD_OPTION),
+    NUMBER(TIDE_STALE_LEASE),
+    NUMBER(TIDE_DATABASE),
+    NUMBER(TIDE_NOT_FOUND),
+    NUMBER(TIDE_REFUSED),
+    NUMBER(TIDE_FORKED),
+    NUMBER(TIDE_NO_MEMORY),
+    NUMBER(TIDE_UNSUPPORTED),
+    NUMBER(TIDE_INTERNAL),
+    NUMBER(TIDE_EVENT_CONNECT),
+    NUMBER(TIDE_EVENT_ACQUIRE),
+    NUMBER(TIDE_EVENT_RELEASE),
+    NUMBER(TIDE_EVENT_REMOVE),
+    NUMBER(TIDE_EVENT_ERROR),
+    NUMBER(TIDE_EVENT_ALERT),
+    NUMBER(TIDE_READ_WRITE),
+    NUMBER(TIDE_READ),
+    NUMBER(TIDE_INT),
+    NUMBER(TIDE_DOUBLE),
+    NUMBER(TIDE_TEXT),
+    NUMBER(TIDE_BOOL),
+    NUMBER(TIDE_TIME),
+    NUMBER(TIDE_JSON),
+};
+enum { FACTS = sizeof facts / sizeof facts[0] };
+
+static int compare(const char *path) {
+  char line[256], expected[256];
+  size_t i = 0;
+  int moved = 0;
+  FILE *golden = fopen(path, "r");
+  if (golden == NULL) {
+    perror(path);
+    return 1;
+  }
+  for (i = 0; fgets(line, sizeof line, golden) != NULL; i++) {
+    line[strcspn(line, "\n")] = '\0';
+    if (i < FACTS) snprintf(expected, sizeof expected, "%s = %ld", facts[i].name, facts[i].value);
+    if (i >= FACTS || strcmp(line, expected) != 0) {
+      moved++;
+      printf("golden: %s\nnow:    %s\n", line, i < FACTS ? expected : "(nothing)");
+    }
+  }
+  fclose(golden);
+  if (i < FACTS) {
+    moved++;
+    printf("not in the golden table yet: %s\n", facts[i].name);
+  }
+  if (moved == 0) puts("ok");
+  return moved == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  size_t i;
+  if (argc > 1) return compare(argv[1]);
+  for (i = 0; i < FACTS; i++) printf("%s = %ld\n", facts[i].name, facts[i].value);
+  return 0;
+}

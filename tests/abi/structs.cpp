@@ -1,0 +1,181 @@
+// Size-first structs between callers and libraries of different age: a shorter struct is an older caller and is served
+// within its size; a longer one is a newer caller and is served as long as what we do not know is zero.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <tidepool/tidepool.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+constexpr size_t kTail = 64;
+constexpr char kUntouched = 0x5A;
+
+// A struct of a newer caller: `Known` and a tail this library does not know.
+template <typename Known>
+struct Longer {
+  Known known;
+  unsigned char tail[kTail] = {};
+
+  explicit Longer(const Known& k) : known(k) { known.size = static_cast<uint32_t>(sizeof(Known) + kTail); }
+};
+
+class StructsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tidepool-structs-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    setenv("TIDEPOOL_DIR", pattern.c_str(), 1);
+    url_ = "sqlite://" + (directory_ / "structs.db").string();
+  }
+  void TearDown() override {
+    if (pool_ != nullptr) tide_pool_close(pool_, 0, nullptr);
+    unsetenv("TIDEPOOL_DIR");
+    std::filesystem::remove_all(directory_);
+  }
+  void open() {
+    tide_error err = TIDE_ERROR_INIT;
+    ASSERT_EQ(tide_pool_open("structs", url_.c_str(), "min_size=1 max_size=2", &pool_, &err), TIDE_OK)
+        << err.message << ' ' << err.detail;
+  }
+  tide_status open_with(const tide_pool_options* with) {
+    tide_pool* pool = nullptr;
+    const tide_status status = tide_pool_open_with("structs", url_.c_str(), "min_size=1", with, &pool, nullptr);
+    if (status == TIDE_OK) tide_pool_close(pool, 0, nullptr);
+    return status;
+  }
+  tide_status acquire_with(const tide_acquire_options* with) {
+    tide_lease lease{};
+    const tide_status status = tide_pool_acquire_with(pool_, with, &lease, nullptr);
+    if (status == TIDE_OK) tide_lease_release(lease, nullptr);
+    return status;
+  }
+
+  std::filesystem::path directory_;
+  std::string url_;
+  tide_pool* pool_ = nullptr;
+};
+
+TEST_F(StructsTest, ErrorOfAnOlderCallerIsWrittenWithinItsSizeOnly) {
+  tide_error err = TIDE_ERROR_INIT;
+  err.size = offsetof(tide_error, detail);
+  std::memset(err.detail, kUntouched, sizeof err.detail);
+  std::memset(err.hint, kUntouched, sizeof err.hint);
+  tide_cursor* cursor = nullptr;
+  EXPECT_EQ(tide_cursor_open("puddles", nullptr, &cursor, &err), TIDE_NOT_FOUND);
+  EXPECT_EQ(err.status, TIDE_NOT_FOUND);
+  EXPECT_STRNE(err.message, "");
+  EXPECT_EQ(err.size, offsetof(tide_error, detail));
+  for (const char c : err.detail) ASSERT_EQ(c, kUntouched);
+  for (const char c : err.hint) ASSERT_EQ(c, kUntouched);
+}
+
+TEST_F(StructsTest, ErrorOfANewerCallerKeepsItsTail) {
+  Longer<tide_error> err(TIDE_ERROR_INIT);
+  tide_cursor* cursor = nullptr;
+  EXPECT_EQ(tide_cursor_open("puddles", nullptr, &cursor, &err.known), TIDE_NOT_FOUND);
+  EXPECT_EQ(err.known.status, TIDE_NOT_FOUND);
+  for (const unsigned char c : err.tail) ASSERT_EQ(c, 0);
+}
+
+TEST_F(StructsTest, PoolOptionsShorterAndLonger) {
+  tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
+  EXPECT_EQ(open_with(&with), TIDE_OK);
+  EXPECT_EQ(open_with(nullptr), TIDE_OK);
+  // Behind the end of an older caller's struct stands what it likes: here a pointer that must not be followed.
+  with.app = reinterpret_cast<const char*>(uintptr_t{1});
+  with.size = offsetof(tide_pool_options, app);
+  EXPECT_EQ(open_with(&with), TIDE_OK);
+
+  Longer<tide_pool_options> longer(TIDE_POOL_OPTIONS_INIT);
+  EXPECT_EQ(open_with(&longer.known), TIDE_OK);
+  longer.tail[kTail - 1] = 1;
+  EXPECT_EQ(open_with(&longer.known), TIDE_BAD_ARGUMENT);
+}
+
+TEST_F(StructsTest, SizesThatCannotBeAreRefused) {
+  open();
+  for (const uint32_t size : {0U, 3U, 0x10000000U, 0xFFFFFFFFU}) {
+    tide_pool_options pool_options = TIDE_POOL_OPTIONS_INIT;
+    pool_options.size = size;
+    EXPECT_EQ(open_with(&pool_options), TIDE_BAD_ARGUMENT) << size;
+    tide_acquire_options acquire_options = TIDE_ACQUIRE_OPTIONS_INIT;
+    acquire_options.size = size;
+    EXPECT_EQ(acquire_with(&acquire_options), TIDE_BAD_ARGUMENT) << size;
+    tide_filter filter = TIDE_FILTER_INIT;
+    filter.size = size;
+    tide_cursor* cursor = nullptr;
+    EXPECT_EQ(tide_cursor_open("pools", &filter, &cursor, nullptr), TIDE_BAD_ARGUMENT) << size;
+    tide_control_options control_options = TIDE_CONTROL_OPTIONS_INIT;
+    control_options.size = size;
+    EXPECT_EQ(tide_control_check("structs", "pause", nullptr, &control_options, nullptr), TIDE_BAD_ARGUMENT) << size;
+    tide_driver driver = TIDE_DRIVER_INIT;
+    driver.size = size;
+    EXPECT_EQ(tide_register_driver("structs", &driver, nullptr), TIDE_BAD_ARGUMENT) << size;
+  }
+}
+
+TEST_F(StructsTest, AcquireOptionsShorterAndLonger) {
+  open();
+  tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
+  with.mode = TIDE_READ;
+  EXPECT_EQ(acquire_with(&with), TIDE_OK);
+  with.tag = reinterpret_cast<const char*>(uintptr_t{1});
+  with.size = offsetof(tide_acquire_options, tag);
+  EXPECT_EQ(acquire_with(&with), TIDE_OK);
+
+  Longer<tide_acquire_options> longer(TIDE_ACQUIRE_OPTIONS_INIT);
+  EXPECT_EQ(acquire_with(&longer.known), TIDE_OK);
+  longer.tail[0] = 1;
+  EXPECT_EQ(acquire_with(&longer.known), TIDE_BAD_ARGUMENT);
+}
+
+TEST_F(StructsTest, LeaseStatsAreFilledUpToTheirSize) {
+  open();
+  tide_lease lease{};
+  ASSERT_EQ(tide_pool_acquire(pool_, "stats", -1, &lease, nullptr), TIDE_OK);
+  tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+  stats.size = offsetof(tide_lease_stats, age_ms);
+  stats.age_ms = stats.idle_ms = -77;
+  stats.uses_total = 77;
+  EXPECT_EQ(tide_lease_get_stats(lease, &stats, nullptr), TIDE_OK);
+  EXPECT_EQ(stats.lease_id, lease.id);
+  EXPECT_NE(stats.conn_id, 0U);
+  EXPECT_EQ(stats.age_ms, -77);
+  EXPECT_EQ(stats.idle_ms, -77);
+  EXPECT_EQ(stats.uses_total, 77U);
+
+  Longer<tide_lease_stats> longer(TIDE_LEASE_STATS_INIT);
+  EXPECT_EQ(tide_lease_get_stats(lease, &longer.known, nullptr), TIDE_OK);
+  EXPECT_EQ(longer.known.lease_id, lease.id);
+  for (const unsigned char c : longer.tail) ASSERT_EQ(c, 0);
+  EXPECT_EQ(tide_lease_release(lease, nullptr), TIDE_OK);
+}
+
+TEST_F(StructsTest, FilterAndControlOptionsShorterAndLonger) {
+  open();
+  tide_filter filter = TIDE_FILTER_INIT;
+  filter.instance_id = reinterpret_cast<const char*>(uintptr_t{1});
+  filter.size = offsetof(tide_filter, instance_id);
+  tide_cursor* cursor = nullptr;
+  ASSERT_EQ(tide_cursor_open("pools", &filter, &cursor, nullptr), TIDE_OK);
+  EXPECT_EQ(tide_cursor_next(cursor), 1);
+  tide_cursor_close(cursor);
+  Longer<tide_filter> longer_filter(TIDE_FILTER_INIT);
+  longer_filter.tail[1] = 1;
+  EXPECT_EQ(tide_cursor_open("pools", &longer_filter.known, &cursor, nullptr), TIDE_BAD_ARGUMENT);
+
+  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+  with.actor = reinterpret_cast<const char*>(uintptr_t{1});
+  with.size = offsetof(tide_control_options, actor);
+  EXPECT_EQ(tide_control_check("structs", "pause", nullptr, &with, nullptr), TIDE_OK);
+  Longer<tide_control_options> longer_with(TIDE_CONTROL_OPTIONS_INIT);
+  EXPECT_EQ(tide_control_check("structs", "pause", nullptr, &longer_with.known, nullptr), TIDE_OK);
+  longer_with.tail[2] = 1;
+  EXPECT_EQ(tide_control_check("structs", "pause", nullptr, &longer_with.known, nullptr), TIDE_BAD_ARGUMENT);
+}
+
+}  // namespace

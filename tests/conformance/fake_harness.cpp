@@ -1,0 +1,51 @@
+#include "conformance/harness.hpp"
+#include "driver/fake/connector.hpp"
+#include "unit/driver/support.hpp"
+
+namespace tide::test {
+namespace {
+
+class FakeHarness final : public Harness {
+ public:
+  FakeHarness() : server_(1, clock_), hopeless_server_(2, clock_) {
+    words_.one_row = "one";
+    words_.one_value = "1";
+    words_.change = "change 3";
+    words_.changed_rows = 3;
+    words_.echo_two = "echo";
+    words_.runs_long = "wait";
+    words_.syntax_error = "bogus";
+    words_.begin = "begin";
+    words_.rollback = "rollback";
+    words_.alter_session = "set";
+    hopeless_server_.script_opens(100, fake::OpenFate::fail_for_good);
+  }
+
+  std::unique_ptr<Connector> make_connector(const Policy& policy) override {
+    return std::make_unique<fake::FakeConnector>(server_, policy);
+  }
+  std::unique_ptr<Connector> make_hopeless_connector(const Policy& policy) override {
+    return std::make_unique<fake::FakeConnector>(hopeless_server_, policy);
+  }
+  const Clock& clock() const override { return clock_; }
+  void wait(Connector&, Instant until) override {
+    ASSERT_LT(until, Instant::never());
+    clock_.advance_to(until);
+  }
+  const Words& words() const override { return words_; }
+  Quirks quirks() const override { return {false, true, true}; }
+  bool break_session(Connection& connection) override { return server_.kill(connection.server_pid()); }
+
+ private:
+  // Every look at the clock takes a little: a statement that waits for its deadline reaches it.
+  ManualClock clock_{Span::micros(1)};
+  fake::FakeServer server_;
+  fake::FakeServer hopeless_server_;
+  Words words_;
+};
+
+}  // namespace
+
+std::unique_ptr<Harness> make_fake_harness() { return std::make_unique<FakeHarness>(); }
+
+}  // namespace tide::test

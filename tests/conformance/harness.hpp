@@ -1,0 +1,68 @@
+// Harness: what one driver brings along to be put to the suite.
+//
+// The suite speaks in promises of pool/ports.hpp only; the harness translates them into the driver's own SQL and says
+// what the driver cannot do. A new driver needs one harness and one line in harnesses().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pool/ports.hpp"
+
+namespace tide::test {
+
+struct Words {
+  std::string prepare;        // run once on the first session; may be empty
+  std::string one_row;        // exactly one row, one column ...
+  std::string one_value;      // ... with this text
+  std::string change;         // changes rows ...
+  int64_t changed_rows = 0;   // ... this many
+  std::string echo_two;       // two parameters come back as two columns of one row
+  std::string runs_long;      // does not end by itself
+  std::string syntax_error;
+  std::string begin;
+  std::string rollback;
+  std::string alter_session;  // leaves something in the session that a reset must remove
+  std::string session_mark;   // asks for it ...
+  std::string unmarked;       // ... and this is the answer of a clean session; empty when it cannot be asked
+};
+
+struct Quirks {
+  bool sees_committed_only = true;  // two sessions share data, and a rolled back change is gone
+  bool can_break = false;           // break_session() works
+  bool tells_loss = false;          // a broken session is told by `lost`
+};
+
+class Harness {
+ public:
+  virtual ~Harness() = default;
+  virtual std::unique_ptr<Connector> make_connector(const Policy& policy) = 0;
+  // A connector whose opens fail, for good.
+  virtual std::unique_ptr<Connector> make_hopeless_connector(const Policy& policy) = 0;
+  virtual const Clock& clock() const = 0;
+  // Nothing to do before `until`: wait for the connector's descriptor, or let virtual time pass.
+  virtual void wait(Connector& connector, Instant until) = 0;
+  virtual const Words& words() const = 0;
+  virtual Quirks quirks() const = 0;
+  // The database ends the session, or what the session stands on.
+  virtual bool break_session(Connection&) { return false; }
+};
+
+struct NamedHarness {
+  std::string name;
+  std::function<std::unique_ptr<Harness>()> make;
+};
+
+std::unique_ptr<Harness> make_sqlite_file_harness();
+std::unique_ptr<Harness> make_sqlite_memory_harness();
+std::unique_ptr<Harness> make_fake_harness();
+
+inline std::vector<NamedHarness> harnesses() {
+  return {{"sqlite_file", make_sqlite_file_harness},
+          {"sqlite_memory", make_sqlite_memory_harness},
+          {"fake", make_fake_harness}};
+}
+
+}  // namespace tide::test

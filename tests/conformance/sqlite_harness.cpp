@@ -1,0 +1,51 @@
+#include "conformance/harness.hpp"
+#include "unit/driver/support.hpp"
+
+namespace tide::test {
+namespace {
+
+class SqliteHarness final : public Harness {
+ public:
+  explicit SqliteHarness(bool is_memory) : is_memory_(is_memory) {
+    words_.prepare = "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)";
+    words_.one_row = "SELECT 1";
+    words_.one_value = "1";
+    words_.change = "UPDATE t SET x = x + 1";
+    words_.changed_rows = 3;
+    words_.echo_two = "SELECT ?1, ?2";
+    words_.runs_long = kEndless;
+    words_.syntax_error = "SELEKT 1";
+    words_.begin = "BEGIN";
+    words_.rollback = "ROLLBACK";
+    words_.alter_session = "CREATE TEMP TABLE mine (x)";
+    words_.session_mark = "SELECT count(*) FROM temp.sqlite_schema";
+    words_.unmarked = "0";
+  }
+
+  std::unique_ptr<Connector> make_connector(const Policy& policy) override {
+    return make_sqlite_connector(is_memory_ ? ":memory:" : dir_.file(), policy, clock_);
+  }
+  std::unique_ptr<Connector> make_hopeless_connector(const Policy& policy) override {
+    return make_sqlite_connector(dir_.path(), policy, clock_);
+  }
+  const Clock& clock() const override { return clock_; }
+  void wait(Connector&, Instant) override {}
+  const Words& words() const override { return words_; }
+  Quirks quirks() const override { return {true, !is_memory_, false}; }
+  bool break_session(Connection&) override {
+    return !is_memory_ && std::filesystem::remove(dir_.file());
+  }
+
+ private:
+  const bool is_memory_;
+  TempDir dir_;
+  RealClock clock_;
+  Words words_;
+};
+
+}  // namespace
+
+std::unique_ptr<Harness> make_sqlite_file_harness() { return std::make_unique<SqliteHarness>(false); }
+std::unique_ptr<Harness> make_sqlite_memory_harness() { return std::make_unique<SqliteHarness>(true); }
+
+}  // namespace tide::test

@@ -1,0 +1,212 @@
+"""The rules of the house. Each yields one line a violation: "path:line: what is wrong"."""
+import ast
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import tables
+import tree
+
+sys.path.insert(0, str(tree.ROOT / "scripts"))
+import sources  # noqa: E402  (the script that keeps the lists in the meson.build files)
+
+
+def files_are_short():
+    for path, text in tree.sources(*tables.CODE, *tables.SCRIPTS).items():
+        lines = text.count("\n")
+        if lines > tables.LINES_MAX:
+            yield f"{path}: {lines} lines; more than {tables.LINES_MAX}: where is the seam?"
+
+
+def lines_are_clean():
+    for path, text in tree.files().items():
+        if text and not text.endswith("\n"):
+            yield f"{path}: the last line does not end"
+        for number, line in enumerate(text.splitlines(), 1):
+            if "\t" in line or "\r" in line:
+                yield f"{path}:{number}: a tab or carriage return"
+            if line != line.rstrip():
+                yield f"{path}:{number}: blanks at the end"
+            if path.endswith(tables.CODE + tables.SCRIPTS) and len(line) > tables.COLUMNS_MAX:
+                yield f"{path}:{number}: {len(line)} columns; at most {tables.COLUMNS_MAX}"
+
+
+def room_of(path):
+    """("core", "pool"), ("outside", "c_api/src"), or None where includes are free."""
+    parts = path.split("/")
+    if parts[0] == "core" and len(parts) > 2:
+        return "core", parts[1]
+    for folder in tables.OUTSIDE:
+        if path.startswith(folder + "/"):
+            return "outside", folder
+    return None
+
+
+def includes_follow_the_arrows():
+    for path in tree.sources():
+        place = room_of(path)
+        if place is None:
+            continue
+        kind, room = place
+        if kind == "core" and room not in tables.ROOMS:
+            yield f"{path}: core/{room} is not in the table of rooms"
+            continue
+        allowed = (room, *tables.ROOMS[room]) if kind == "core" else tables.OUTSIDE[room]
+        for number, header, is_system in tree.includes(path):
+            target = header.split("/")[0]
+            if is_system or "/" not in header or (room, header) in tables.ROOM_EXCEPTIONS:
+                continue
+            if target not in allowed:
+                yield f"{path}:{number}: {room} must not know {header}"
+
+
+def no_exception_is_stale():
+    used = {(room_of(path)[1], header) for path in tree.sources() if room_of(path) is not None
+            for _, header, _ in tree.includes(path)}
+    for room, header in tables.ROOM_EXCEPTIONS:
+        if (room, header) not in used:
+            yield f"tests/house/tables.py: nobody in {room} includes {header} any more"
+
+
+def foreign_headers_stay_at_their_edge():
+    for path in tree.sources():
+        for number, header, _ in tree.includes(path):
+            for pattern, places in tables.FOREIGN_HEADERS.items():
+                if re.fullmatch(pattern, header) and not path.startswith(places):
+                    yield f"{path}:{number}: {header} belongs to {' '.join(places)}"
+
+
+def words_stay_at_their_edge(subject):
+    rule = tables.WORDS[subject]
+    for path in tree.sources(*tables.CODE, ".py"):
+        if path.startswith(rule["places"]) or path.startswith("tests/house/"):
+            continue
+        for number, word in tree.lines_with(path, rule["words"]):
+            yield f"{path}:{number}: {word} ({subject} belong to {' '.join(rule['places'])})"
+
+
+def no_forbidden_words():
+    forbidden = (*tables.FORBIDDEN, (str(tree.ROOT) + "/", "users have another folder"))
+    for path, text in tree.files().items():
+        for number, line in enumerate(text.splitlines(), 1):
+            for word, instead in forbidden:
+                if word in line:
+                    yield f"{path}:{number}: {word!r}: {instead}"
+
+
+def public_functions():
+    """[(path, line, name, comment above)]"""
+    found = []
+    for path, text in tree.files().items():
+        if not path.startswith(tables.HEADERS):
+            continue
+        for match in re.finditer(r"^TIDE_API\b[^;(]*?(tide_\w+)\(", text, re.M):
+            comment = re.search(r"/\*\*((?:(?!\*/).)*)\*/\s*\Z", text[:match.start()], re.S)
+            found.append((path, text.count("\n", 0, match.start()) + 1, match.group(1), comment and comment.group(1)))
+    return found
+
+
+def functions_are_documented():
+    for path, number, name, comment in public_functions():
+        if comment is None:
+            yield f"{path}:{number}: {name} has no comment"
+            continue
+        places = [re.search(rf"^ \* {tag}  +\S", comment, re.M) for tag in tables.DOC_TAGS]
+        for tag, place in zip(tables.DOC_TAGS, places):
+            if place is None:
+                yield f"{path}:{number}: {name} does not say {tag}"
+        starts = [place.start() for place in places if place is not None]
+        if starts != sorted(starts):
+            yield f"{path}:{number}: {name} has its tags in another order than {' '.join(tables.DOC_TAGS)}"
+
+
+def functions_are_exported():
+    declared = [name for _, _, name, _ in public_functions()]
+    mapped = re.findall(r"\b(tide_\w+);", tree.files()[tables.VERSION_MAP])
+    golden = tree.files()[tables.SYMBOLS].split()
+    for what, names in ((tables.VERSION_MAP, mapped), (tables.SYMBOLS, golden)):
+        for name in sorted(set(declared) - set(names)):
+            yield f"{what}: lacks {name}"
+        for name in sorted(set(names) - set(declared)):
+            yield f"{what}: {name} is in no header"
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield f"{what}: {name} stands twice"
+
+
+def rooms_explain_themselves():
+    for folder in tables.EXPLAINED:
+        path = f"{folder}/README.md".lstrip("/")
+        if not tree.files().get(path, "").strip():
+            yield f"{path}: is missing"
+
+
+def invariants_are_tested():
+    numbers = re.findall(r"\bI(\d+)\b", tree.files().get(tables.INVARIANTS, ""))
+    if not numbers:
+        yield f"{tables.INVARIANTS}: names no invariant"
+    tests = "\n".join(text for path, text in tree.files().items() if path.startswith("tests/") and
+                      not path.startswith("tests/house/") and not path.endswith(".md"))
+    for number in sorted(set(numbers), key=int):
+        if not re.search(rf"\bI{number}\b", tests):
+            yield f"{tables.INVARIANTS}: no test quotes I{number}"
+
+
+def rooms_have_unit_tests():
+    for room in tables.UNIT_TESTED:
+        if not any(path.startswith(f"tests/unit/{room}/") and path.endswith(".cpp") for path in tree.files()):
+            yield f"tests/unit/{room}: has no test"
+
+
+def source_lists_are_true():
+    for path in sources.wrong_lists(tree.ROOT):
+        yield f"{path.relative_to(tree.ROOT)}: a source list is not true; run scripts/sources.py"
+
+
+def headers_are_guarded():
+    for path, text in tree.sources(".hpp").items():
+        if not re.search(r"^#pragma once$", text, re.M):
+            yield f"{path}: has no #pragma once"
+    for path, text in tree.sources(".h").items():
+        if path.startswith(tables.HEADERS) and not re.search(r"^#ifndef TIDEPOOL_\w+_H\n#define TIDEPOOL_", text, re.M):
+            yield f"{path}: has no guard TIDEPOOL_..._H"
+
+
+def scripts_can_be_read():
+    for path, text in tree.files().items():
+        first = text.split("\n", 1)[0]
+        try:
+            if path.endswith(".py"):
+                ast.parse(text)
+            elif path.endswith(".json"):
+                json.loads(text)
+        except (SyntaxError, ValueError) as why:
+            yield f"{path}: {why}"
+        if path.endswith(".sh") or first.startswith("#!/usr/bin/env bash"):
+            run = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+            if run.returncode:
+                yield f"{path}: {run.stderr.strip()}"
+        is_program = first.startswith("#!")
+        if is_program != bool(pathlib.Path(tree.ROOT, path).stat().st_mode & 0o100):
+            yield f"{path}: {'starts with #! but is' if is_program else 'has no #! line and yet is'} executable" \
+                  .replace("but is executable", "but is not executable")
+
+
+RULES = {
+    "files are short": files_are_short,
+    "lines are clean": lines_are_clean,
+    "includes follow the arrows": includes_follow_the_arrows,
+    "no exception is stale": no_exception_is_stale,
+    "foreign headers stay at their edge": foreign_headers_stay_at_their_edge,
+    **{f"{subject} stay at their edge": (lambda s=subject: words_stay_at_their_edge(s)) for subject in tables.WORDS},
+    "no forbidden words": no_forbidden_words,
+    "public functions are documented": functions_are_documented,
+    "public functions are exported": functions_are_exported,
+    "rooms explain themselves": rooms_explain_themselves,
+    "rooms have unit tests": rooms_have_unit_tests,
+    "invariants are quoted by tests": invariants_are_tested,
+    "source lists are true": source_lists_are_true,
+    "headers are guarded": headers_are_guarded,
+    "scripts can be read": scripts_can_be_read,
+}

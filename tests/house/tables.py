@@ -1,0 +1,95 @@
+"""What the rules of the house are, as data. How they are checked: rules.py. To run them: tidy.py."""
+
+LINES_MAX = 400
+COLUMNS_MAX = 128  # clang-format breaks at 120; a comment or a table may need a little more
+
+CODE = (".c", ".h", ".cpp", ".hpp")
+SCRIPTS = (".py", ".sh")
+TEXTS = CODE + SCRIPTS + (".md", ".build", ".txt", ".map", ".golden", ".yml", ".json", ".sql", ".pml")
+
+# Which rooms of core/ a room may include, besides its own files.
+ROOMS = {
+    "base": (),
+    "policy": ("base",),
+    "plane": ("base",),
+    "brain": ("base", "policy"),
+    "reading": ("base", "plane"),
+    "pool": ("base", "policy", "plane", "brain"),
+    "driver": ("base", "policy", "plane", "brain", "pool"),
+}
+# Headers that may cross the arrows: (room, header): why.
+ROOM_EXCEPTIONS = {
+    ("reading", "policy/settings.hpp"): "the settings relation prints the catalogue",
+}
+# Outside core/: folder -> the rooms it may include. <tidepool/...> is free for all of these.
+OUTSIDE = {
+    "c_api/src": tuple(ROOMS),
+    "sqlite_extension": (),
+    "examples": (),
+}
+# Databases' own headers, and where they are met.
+FOREIGN_HEADERS = {
+    r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
+    r"libpq-fe\.h": ("core/driver/libpq/", "tests/"),
+    r"postgres\.h": ("pg_extension/",),
+    r"tidepool/.*": ("c_api/", "sqlite_extension/", "examples/", "tests/"),
+}
+
+# Words in code (comments and strings do not count) and the only places for them: prefixes of paths.
+WORDS = {
+    "clocks": {
+        "words": r"\b(clock_gettime|gettimeofday|(steady|system|high_resolution)_clock(?!\.hpp)|__?rdtscp?|time\s*\(\s*"
+                 r"(NULL|nullptr|0)\s*\))",
+        "places": (
+            "core/pool/system_clock.",      # the product's clock
+            "tests/race/",                  # storms that end after a while
+            "tests/bench/",
+            "examples/",
+        ),
+    },
+    "mapped memory": {
+        "words": r"\b(mmap|munmap|mremap|msync|MAP_SHARED)\b",
+        "places": ("core/plane/segment.", "core/plane/mailbox.", "tests/unit/plane/"),
+    },
+    "threads": {
+        "words": r"(#\s*include\s*<(thread|pthread\.h|future)>|\bstd::(jthread|thread)\b|\bpthread_\w+)",
+        "places": ("core/pool/", "core/driver/", "tests/", "examples/"),
+    },
+    "randomness": {
+        "words": r"\b(random_device|mt19937\w*|drand48|arc4random|srand|rand)\s*\(",
+        "places": ("tests/", "examples/"),
+    },
+    "sleeps": {
+        "words": r"\b(sleep_for|sleep_until|usleep|nanosleep|time\.sleep|sleep\s*\()",
+        "places": (
+            "examples/demo/workload.cpp",   # a shop's visitors take their time
+        ),
+    },
+}
+
+# Nowhere, not even in comments. Built from halves, so that this file does not break its own rule.
+FORBIDDEN = (
+    ("TO" "DO", "finish it or leave it out"),
+    ("FIX" "ME", "fix it or leave it out"),
+    ("../" "shared", "users do not have that folder"),
+    ("not " "implemented", "refuse with TIDE_UNSUPPORTED and say what is supported"),
+    ("DIS" "ABLED_", "a test runs or goes"),
+    ("G" "TEST_SKIP", "a test runs or goes"),
+)
+
+# Public C functions: the tags of their comments, in this order.
+DOC_TAGS = ("Threads", "Owns", "Fails", "Since")
+HEADERS = "c_api/include/tidepool"
+VERSION_MAP = "c_api/tidepool.map"
+SYMBOLS = "c_api/symbols.golden"
+
+# Folders that explain themselves in a README.md.
+EXPLAINED = (
+    "", "core", "core/base", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
+    "c_api", "sqlite_extension", "examples", "tests",
+)
+
+INVARIANTS = "core/README.md"
+
+# Rooms whose unit tests must exist.
+UNIT_TESTED = ("base", "policy", "plane", "brain", "pool", "driver", "reading")

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""Reading: every relation of the catalogue as a table, the same from every process."""
+import tempfile
+import shutil
+import sqlite3
+import unittest
+
+import support
+
+ISO_TIME = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z$"
+
+
+class Catalogue(support.PlaneCase):
+    def test_every_relation_can_be_read_and_has_the_columns_that_help_names(self):
+        self.owner().open()
+        db = self.connect()
+        documented = {}
+        for relation, column in db.execute("SELECT relation, column_name FROM tidepool_help"):
+            documented.setdefault(relation, []).append(column)
+        modules = {name for (name,) in db.execute("SELECT name FROM pragma_module_list WHERE name LIKE 'tidepool!_%'"
+                                                  " ESCAPE '!'")}
+        self.assertEqual(modules, {"tidepool_" + relation for relation in documented})
+        for relation, columns in documented.items():
+            with self.subTest(relation=relation):
+                cursor = db.execute("SELECT * FROM tidepool_" + relation)
+                self.assertEqual([c[0] for c in cursor.description], columns)
+                cursor.fetchall()
+        self.assertIn("pools", documented)
+        self.assertIn("commands", documented)
+
+    def test_declared_types_and_the_hidden_column(self):
+        db = self.connect()
+        declared = {row[1]: (row[2], row[6]) for row in db.execute("PRAGMA table_xinfo(tidepool_pools)")}
+        self.assertEqual(declared["pool"], ("TEXT", 0))
+        self.assertEqual(declared["in_use"], ("INTEGER", 0))
+        self.assertEqual(declared["age_ms"], ("REAL", 0))
+        self.assertEqual(declared["started_at"], ("TEXT", 0))
+        self.assertEqual(declared["dir"], ("TEXT", 1))
+
+    def test_a_pool_as_a_row(self):
+        instance_id = self.owner().open("app", "min_size=3 max_size=7")
+        db = self.connect()
+        db.row_factory = sqlite3.Row
+        self.eventually(lambda: db.execute("SELECT idle FROM tidepool_pools").fetchone()["idle"] == 3, "three idle")
+        row = db.execute("SELECT * FROM tidepool_pools").fetchone()
+        self.assertEqual(row["instance_id"], instance_id)
+        self.assertEqual((row["pool"], row["state"], row["backend"]), ("app", "running", "sqlite"))
+        self.assertEqual((row["min_size"], row["max_size"], row["size"], row["in_use"]), (3, 7, 3, 0))
+        self.assertIsInstance(row["utilization"], float)
+        self.assertRegex(row["started_at"], ISO_TIME)
+        self.assertIsNotNone(self.one(db, "SELECT julianday(started_at) FROM tidepool_pools"))
+
+    def test_leases_of_another_process_with_tag_and_age(self):
+        owner = self.owner()
+        owner.open()
+        number = owner.lease("app", "monthly report")
+        db = self.connect()
+        sql = "SELECT lease_id, tag, age_ms, typeof(overdue) FROM tidepool_leases WHERE pool = 'app'"
+        (lease_id, tag, age_ms, overdue), = db.execute(sql).fetchall()
+        self.assertEqual((lease_id, tag, overdue), (number, "monthly report", "integer"))
+        self.eventually(lambda: db.execute(sql).fetchone()[2] > age_ms, "an older lease")
+        self.assertEqual(self.one(db, "SELECT in_use FROM tidepool_pools"), 1)
+        owner.release(number)
+        self.eventually(lambda: db.execute(sql).fetchall() == [], "the end of the lease")
+
+    def test_a_dead_owner_stays_visible_as_dead(self):
+        owner = self.owner()
+        owner.open()
+        db = self.connect()
+        self.assertEqual(self.one(db, "SELECT state FROM tidepool_pools"), "running")
+        owner.kill()
+        self.eventually(lambda: self.one(db, "SELECT state FROM tidepool_pools") == "dead", "state dead")
+        self.refused(db, "SELECT tidepool_scale('app', 5)", "app")
+        self.refused(db, "UPDATE tidepool_pools SET target_size = 5", "app")
+
+    def test_an_empty_plane_has_no_rows_but_all_tables(self):
+        db = self.connect()
+        self.assertEqual(db.execute("SELECT * FROM tidepool_pools").fetchall(), [])
+        self.assertGreater(self.one(db, "SELECT count(*) FROM tidepool_help"), 100)
+
+    def test_damaged_files_give_no_rows_and_no_error(self):
+        self.owner().open()
+        for i, content in enumerate([b"", b"TIDE", b"\xff" * 70000, b"\0" * 4096]):
+            for ending in (".tide", ".segment", ".seg", ".mailbox", ""):
+                with open("%s/hostile-%d%s" % (self.plane, i, ending), "wb") as file:
+                    file.write(content)
+        db = self.connect()
+        self.assertEqual(db.execute("SELECT pool FROM tidepool_pools").fetchall(), [("app",)])
+
+
+class Filters(support.PlaneCase):
+    """The equalities handed down to the reader must never change an answer."""
+
+    def setUp(self):
+        super().setUp()
+        owner = self.owner()
+        self.ids = {name: owner.open(name) for name in ("app", "jobs", "7")}
+        self.db = self.connect()
+
+    def pools(self, condition, *values):
+        sql = "SELECT pool FROM tidepool_pools WHERE %s ORDER BY pool" % condition
+        return [pool for (pool,) in self.db.execute(sql, values)]
+
+    def test_equality(self):
+        self.assertEqual(self.pools("pool = 'app'"), ["app"])
+        self.assertEqual(self.pools("instance_id = ?", self.ids["jobs"]), ["jobs"])
+        self.assertEqual(self.pools("pool = 'app' AND instance_id = ?", self.ids["jobs"]), [])
+        self.assertEqual(self.pools("pool = 'nobody'"), [])
+        self.assertEqual(self.pools("pool = 'ap'"), [])
+
+    def test_values_that_are_no_text(self):
+        self.assertEqual(self.pools("pool = NULL"), [])
+        self.assertEqual(self.pools("pool = ?", None), [])
+        self.assertEqual(self.pools("instance_id = NULL AND pool = 'app'"), [])
+        self.assertEqual(self.pools("pool = ''"), [])
+        self.assertEqual(self.pools("pool = 7"), ["7"])
+        self.assertEqual(self.pools("pool = CAST('7.0' AS NUMERIC)"), ["7"])
+        self.assertEqual(self.pools("pool = x'617070'"), [])
+        self.assertEqual(self.pools("pool = ?", "app\0x"), [])
+        self.assertEqual(self.pools("pool IS NULL"), [])
+
+    def test_collations_sets_and_alternatives(self):
+        self.assertEqual(self.pools("pool = 'APP' COLLATE NOCASE"), ["app"])
+        self.assertEqual(self.pools("pool IN ('app', 'jobs', NULL)"), ["app", "jobs"])
+        self.assertEqual(self.pools("pool = 'app' OR instance_id = ?", self.ids["jobs"]), ["app", "jobs"])
+        self.assertEqual(self.pools("pool = 'app' OR instance_id = ?", self.ids["app"]), ["app"])
+        self.assertEqual(self.pools("pool > 'app'"), ["jobs"])
+        self.assertEqual(self.pools("pool <> 'app' AND pool <> '7'"), ["jobs"])
+
+    def test_an_alternative_finds_every_part_of_a_pool_once(self):
+        sql = "SELECT count(*), count(DISTINCT pool || name) FROM tidepool_settings WHERE %s"
+        everything = self.db.execute(sql % "pool IN ('app', 'jobs')").fetchone()
+        either = self.db.execute(sql % "pool = 'app' OR instance_id = '%s'" % self.ids["jobs"]).fetchone()
+        self.assertEqual(either, everything)
+        self.assertEqual(either[0], either[1])
+
+    def test_the_reader_is_asked_for_one_pool_only(self):
+        plan = self.db.execute("EXPLAIN QUERY PLAN SELECT * FROM tidepool_leases WHERE pool = 'app'").fetchone()[3]
+        self.assertIn("INDEX 4:", plan)
+
+    def test_join(self):
+        sql = ("SELECT p.pool, count(c.conn_id) FROM tidepool_pools p JOIN tidepool_connections c USING (instance_id)"
+               " GROUP BY p.pool ORDER BY p.pool")
+        self.eventually(lambda: self.db.execute(sql).fetchall() == [("7", 2), ("app", 2), ("jobs", 2)], "the join")
+
+    def test_another_directory(self):
+        other = tempfile.mkdtemp(prefix="tidepool-test-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, other, ignore_errors=True)
+        self.owner(other).open("elsewhere")
+        every = "SELECT pool FROM tidepool_pools"
+        self.assertEqual(self.db.execute("SELECT pool, dir FROM tidepool_pools(?)", (other,)).fetchall(),
+                         [("elsewhere", other)])
+        self.assertEqual(self.db.execute(every + " WHERE dir = ?", (other,)).fetchall(), [("elsewhere",)])
+        self.assertEqual(self.db.execute(every + " WHERE dir = ? AND pool = 'app'", (other,)).fetchall(), [])
+        self.assertEqual(len(self.db.execute(every + " WHERE dir IN (?, ?)", (other, self.plane)).fetchall()), 4)
+        self.assertEqual(self.db.execute("SELECT p.pool FROM (SELECT ? AS at) AS d, tidepool_pools(d.at) AS p",
+                                         (other,)).fetchall(), [("elsewhere",)])
+        self.assertEqual(self.db.execute(every + " WHERE dir = NULL").fetchall(), [])
+        self.assertEqual(self.db.execute("SELECT * FROM tidepool_pools('/nonexistent')").fetchall(), [])
+        self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_pools WHERE dir IS NULL"), 3)
+        self.db.execute("UPDATE tidepool_pools SET target_size = 4 WHERE dir = ?", (other,))
+        self.assertEqual(self.one(self.db, "SELECT target_size FROM tidepool_pools(?)", other), 4)
+
+
+class Shell(support.PlaneCase):
+    def test_the_sqlite3_shell_shows_and_steers(self):
+        self.owner().open()
+        output, errors = self.shell("SELECT pool, state FROM tidepool_pools",
+                                    "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'app'",
+                                    "SELECT target_size FROM tidepool_pools")
+        self.assertEqual((output, errors), ("app|running\n5\n", ""))
+
+
+if __name__ == "__main__":
+    unittest.main()

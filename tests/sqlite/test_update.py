@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""Steering by UPDATE: what a transaction stages reaches a pool at COMMIT, and only then."""
+import json
+import sqlite3
+import unittest
+
+import support
+
+
+class UpdateCase(support.PlaneCase):
+    def setUp(self):
+        super().setUp()
+        self.pool_owner = self.owner()
+        self.instance_id = self.pool_owner.open("app", "min_size=2 max_size=10")
+        self.db = self.connect()
+
+    def value(self, column, pool="app"):
+        return self.one(self.db, "SELECT %s FROM tidepool_pools WHERE pool = ?" % column, pool)
+
+    def orders(self):
+        """(verb, what is asked for) of every command, in order."""
+        asked = []
+        for verb, arguments in self.db.execute("SELECT verb, arguments FROM tidepool_commands ORDER BY command_id"):
+            arguments = json.loads(arguments or "{}")
+            wanted = arguments.get("target_size")
+            if "option" in arguments:
+                wanted = (arguments["option"], arguments["value"])
+            asked.append((verb, wanted))
+        return asked
+
+    def run_all(self, *statements):
+        for statement in statements:
+            self.db.execute(statement)
+
+
+class Values(UpdateCase):
+    def test_target_size_is_seen_by_the_next_select(self):
+        self.db.execute("UPDATE tidepool_pools SET target_size = 8 WHERE pool = 'app'")
+        self.assertEqual((self.value("target_size"), self.value("size_source")), (8, "manual"))
+        self.assertEqual(self.commands(self.db), [("scale", "applied")])
+        self.eventually(lambda: self.value("size") == 8, "eight connections")
+
+    def test_target_size_null_is_automatic_again(self):
+        self.run_all("UPDATE tidepool_pools SET target_size = 8", "UPDATE tidepool_pools SET target_size = NULL")
+        self.assertEqual(self.orders(), [("scale", 8), ("scale", None)])
+        self.assertNotEqual(self.value("size_source"), "manual")
+
+    def test_numbers_in_other_clothes(self):
+        self.run_all("UPDATE tidepool_pools SET target_size = '7'", "UPDATE tidepool_pools SET target_size = 6.0",
+                     "UPDATE tidepool_pools SET target_size = target_size + 1")
+        self.assertEqual(self.orders(), [("scale", 7), ("scale", 6), ("scale", 7)])
+
+    def test_both_limits_upward_and_downward(self):
+        self.db.execute("UPDATE tidepool_pools SET min_size = 20, max_size = 30, target_size = 25")
+        self.assertEqual([self.value(c) for c in ("min_size", "max_size", "target_size")], [20, 30, 25])
+        self.db.execute("UPDATE tidepool_pools SET max_size = 5, min_size = 3, target_size = 4")
+        self.assertEqual([self.value(c) for c in ("min_size", "max_size", "target_size")], [3, 5, 4])
+        self.assertEqual({status for (_, status) in self.commands(self.db)}, {"applied"})
+        self.assertEqual(self.orders(), [("set", ("max_size", "30")), ("set", ("min_size", "20")), ("scale", 25),
+                                         ("set", ("min_size", "3")), ("set", ("max_size", "5")), ("scale", 4)])
+
+    def test_limits_given_one_by_one_in_a_transaction(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET min_size = 20",
+                     "UPDATE tidepool_settings SET value = 30 WHERE pool = 'app' AND name = 'max_size'", "COMMIT")
+        self.assertEqual((self.value("min_size"), self.value("max_size")), (20, 30))
+
+    def test_state(self):
+        for state in ("paused", "running"):
+            self.db.execute("UPDATE tidepool_pools SET state = ?", (state,))
+            self.assertEqual(self.value("state"), state)
+        self.db.execute("UPDATE tidepool_pools SET state = 'draining'")
+        self.assertEqual([verb for verb, _ in self.orders()], ["pause", "resume", "drain"])
+
+    def test_settings(self):
+        self.db.execute("UPDATE tidepool_settings SET value = '7s' WHERE pool = 'app' AND name = 'acquire_timeout'")
+        self.assertEqual(self.orders(), [("set", ("acquire_timeout", "7s"))])
+        self.assertEqual(self.one(self.db, "SELECT value FROM tidepool_settings WHERE name = 'acquire_timeout'"), "7s")
+
+    def test_several_instances_of_one_name_are_each_addressed(self):
+        second = self.owner().open("app", "min_size=2 max_size=10")
+        self.db.execute("UPDATE tidepool_pools SET target_size = 9 WHERE pool = 'app'")
+        self.assertEqual(self.db.execute("SELECT instance_id, target_size FROM tidepool_pools ORDER BY 1").fetchall(),
+                         sorted([(self.instance_id, 9), (second, 9)]))
+        self.db.execute("UPDATE tidepool_pools SET target_size = 4 WHERE instance_id = ?", (second,))
+        self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools ORDER BY 1").fetchall(), [(4,), (9,)])
+
+    def test_update_from_another_table(self):
+        self.run_all("CREATE TABLE plan(name, size)", "INSERT INTO plan VALUES ('app', 6), ('other', 1)",
+                     "UPDATE tidepool_pools SET target_size = plan.size FROM plan WHERE plan.name = pool")
+        self.assertEqual(self.value("target_size"), 6)
+
+    def test_the_actor_is_shown(self):
+        self.db.execute("UPDATE tidepool_pools SET target_size = 8")
+        self.assertRegex(self.one(self.db, "SELECT actor FROM tidepool_commands"), r"^.+ via sqlite$")
+
+    def test_what_the_pool_refuses_after_the_commit_is_in_commands(self):
+        self.db.execute("UPDATE tidepool_pools SET target_size = 99")
+        status, message = self.db.execute("SELECT status, message FROM tidepool_commands").fetchone()
+        self.assertEqual(status, "refused")
+        self.assertIn("99", message)
+        self.assertLessEqual(self.value("target_size"), 10)
+
+
+class Refusals(UpdateCase):
+    def test_columns_that_are_measured(self):
+        writable = "target_size"
+        self.refused(self.db, "UPDATE tidepool_pools SET in_use = 1", "in_use", "cannot be assigned", writable)
+        self.refused(self.db, "UPDATE tidepool_pools SET pool = pool", "pool cannot be assigned", writable)
+        self.refused(self.db, "UPDATE tidepool_pools SET target_size = 5, idle = 0", "idle")
+        self.refused(self.db, "UPDATE tidepool_pools SET dir = '/tmp'", "dir", writable)
+        self.refused(self.db, "UPDATE tidepool_pools SET rowid = 5", "rowid", writable)
+        self.refused(self.db, "UPDATE tidepool_settings SET name = 'x'", "name", "value")
+        self.refused(self.db, "UPDATE tidepool_leases SET tag = 'x'", "tidepool_leases")
+        self.assertEqual(self.orders(), [])
+
+    def test_bad_values_fail_with_the_statement(self):
+        self.refused(self.db, "UPDATE tidepool_pools SET target_size = 'many'", "target_size", "many")
+        self.refused(self.db, "UPDATE tidepool_pools SET target_size = 2.5", "target_size", "2.5")
+        self.refused(self.db, "UPDATE tidepool_pools SET target_size = -1", "target_size", "-1")
+        self.refused(self.db, "UPDATE tidepool_pools SET min_size = NULL", "min_size")
+        self.refused(self.db, "UPDATE tidepool_pools SET state = 'dead'", "state", "paused", "running", "draining")
+        self.refused(self.db, "UPDATE tidepool_pools SET state = NULL", "state")
+        self.refused(self.db, "UPDATE tidepool_pools SET min_size = 9, max_size = 8", "min_size 9", "max_size 8")
+        self.refused(self.db, "UPDATE tidepool_pools SET min_size = 11", "min_size 11", "max_size 10")
+        self.refused(self.db, "UPDATE tidepool_settings SET value = NULL WHERE name = 'max_size'", "max_size")
+        self.refused(self.db, "UPDATE tidepool_settings SET value = 'x' WHERE name = 'max_size'", "max_size")
+        with self.assertRaises(sqlite3.IntegrityError):
+            self.db.execute("UPDATE tidepool_pools SET target_size = 'many'")
+        self.assertEqual(self.orders(), [])
+
+    def test_insert_and_delete(self):
+        self.refused(self.db, "INSERT INTO tidepool_pools(pool) VALUES ('new')", "INSERT is refused", "UPDATE may set")
+        self.refused(self.db, "DELETE FROM tidepool_pools", "DELETE is refused", "UPDATE may set")
+        self.refused(self.db, "REPLACE INTO tidepool_pools(pool) VALUES ('new')", "INSERT is refused")
+        self.refused(self.db, "DELETE FROM tidepool_leases")
+
+    def test_update_or_ignore_skips_the_rows_that_are_refused(self):
+        self.pool_owner.open("jobs", "min_size=2 max_size=10")
+        self.db.execute("UPDATE OR IGNORE tidepool_pools SET target_size = iif(pool = 'app', 'many', 6)")
+        self.assertEqual((self.value("target_size", "jobs"), len(self.orders())), (6, 1))
+
+
+class Transactions(UpdateCase):
+    def test_commit_publishes_one_command(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5")
+        self.assertEqual(self.orders(), [])
+        self.run_all("UPDATE tidepool_pools SET target_size = 6", "COMMIT")
+        self.assertEqual(self.orders(), [("scale", 6)])
+
+    def test_rollback_leaves_no_trace(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5",
+                     "UPDATE tidepool_settings SET value = '1s' WHERE name = 'acquire_timeout'", "ROLLBACK")
+        self.assertEqual(self.orders(), [])
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET max_size = 12", "COMMIT")
+        self.assertEqual(self.orders(), [("set", ("max_size", "12"))])
+
+    def test_closing_the_connection_in_a_transaction_is_a_rollback(self):
+        other = self.connect()
+        other.execute("BEGIN")
+        other.execute("UPDATE tidepool_pools SET target_size = 5")
+        other.close()
+        self.assertEqual(self.orders(), [])
+
+    def test_a_savepoint_takes_back_its_part(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5", "SAVEPOINT a",
+                     "UPDATE tidepool_pools SET target_size = 6, max_size = 12",
+                     "UPDATE tidepool_settings SET value = '1s' WHERE name = 'acquire_timeout'", "ROLLBACK TO a",
+                     "UPDATE tidepool_pools SET min_size = 3", "RELEASE a", "COMMIT")
+        self.assertEqual(self.orders(), [("set", ("min_size", "3")), ("scale", 5)])
+
+    def test_a_table_that_joins_inside_savepoints(self):
+        # The table never hears of savepoint a, and of b only until its release.
+        self.run_all("SAVEPOINT a", "SAVEPOINT b", "UPDATE tidepool_pools SET target_size = 5", "RELEASE b",
+                     "ROLLBACK TO a", "UPDATE tidepool_pools SET target_size = 6", "RELEASE a")
+        self.assertEqual(self.orders(), [("scale", 6)])
+
+    def test_rollback_to_the_same_savepoint_twice(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET min_size = 3", "SAVEPOINT a",
+                     "UPDATE tidepool_pools SET target_size = 5", "ROLLBACK TO a",
+                     "UPDATE tidepool_pools SET target_size = 6", "SAVEPOINT b",
+                     "UPDATE tidepool_pools SET target_size = 7", "ROLLBACK TO a", "COMMIT")
+        self.assertEqual(self.orders(), [("set", ("min_size", "3"))])
+
+    def test_a_statement_that_fails_half_way_stages_nothing(self):
+        self.pool_owner.open("jobs", "min_size=2 max_size=10")
+        for fine, bad in (("app", "jobs"), ("jobs", "app")):
+            self.run_all("BEGIN", "UPDATE tidepool_pools SET max_size = 11 WHERE pool = 'app'")
+            self.refused(self.db, "UPDATE tidepool_pools SET target_size = iif(pool = '%s', 5, 'many')" % fine, "many")
+            self.db.execute("COMMIT")
+            self.assertEqual(self.orders(), [("set", ("max_size", "11"))] * len(self.orders()), bad)
+        self.assertEqual(len(self.orders()), 2)
+
+    def test_a_pool_that_dies_before_the_commit_fails_the_commit(self):
+        self.db.execute("CREATE TABLE note(x)")
+        self.run_all("BEGIN", "INSERT INTO note VALUES (1)", "UPDATE tidepool_pools SET target_size = 5")
+        self.pool_owner.kill()
+        self.eventually(lambda: self.value("state") == "dead", "state dead")
+        self.refused(self.db, "COMMIT", "app")
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+        self.assertEqual(self.one(self.db, "SELECT count(*) FROM note"), 0)
+
+    def test_it_commits_together_with_ordinary_tables(self):
+        self.run_all("CREATE TABLE note(x)", "BEGIN", "INSERT INTO note VALUES (1)",
+                     "UPDATE tidepool_pools SET target_size = 5", "ROLLBACK")
+        self.assertEqual((self.one(self.db, "SELECT count(*) FROM note"), self.orders()), (0, []))
+        self.run_all("BEGIN", "INSERT INTO note VALUES (1)", "UPDATE tidepool_pools SET target_size = 5", "COMMIT")
+        self.assertEqual((self.one(self.db, "SELECT count(*) FROM note"), self.orders()), (1, [("scale", 5)]))
+
+
+if __name__ == "__main__":
+    unittest.main()

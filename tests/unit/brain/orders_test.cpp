@@ -1,0 +1,143 @@
+// Orders on connections and leases: recycle, close_connection, revoke; pending ones and their bound.
+#include "rig.hpp"
+
+namespace tide::test {
+namespace {
+
+// Lets time pass from wakeup to wakeup and obeys; opens arrive at once. Collects what was finished.
+std::vector<Action> pass(Rig& rig, Span span) {
+  std::vector<Action> finished;
+  const Instant end = rig.now + span;
+  for (;;) {
+    rig.tick();
+    for (const Action& action : rig.actions) {
+      if (action.kind == Action::Kind::finish_order) finished.push_back(action);
+    }
+    rig.obey();
+    rig.arrive();
+    if (rig.actions.empty() && rig.outlook.next_wakeup > end) break;
+    if (rig.actions.empty()) rig.now = rig.outlook.next_wakeup;
+  }
+  rig.now = end;
+  return finished;
+}
+
+TEST(Recycle, ReplacesEveryConnectionSpreadEvenly) {
+  Policy policy = calm();
+  policy.min_size = 10;
+  Rig rig = Rig::running(policy, 10);
+  const uint64_t last_old = rig.last_conn_id;
+  const Verdict verdict = rig.order(Verb::recycle, 0, Span::seconds(100));
+  EXPECT_EQ(verdict.kind, Verdict::Kind::pending);
+  EXPECT_EQ(verdict.message, "replacing 10 connections over 100s");
+  for (uint64_t gone = 1; gone <= 10; ++gone) {  // one in each tenth
+    const auto finished = pass(rig, Span::seconds(10));
+    const auto left = std::count_if(rig.slots.begin(), rig.slots.end(),
+                                    [last_old](const SlotCensus& s) { return s.conn_id <= last_old; });
+    EXPECT_EQ(left, static_cast<int64_t>(10 - gone));
+    EXPECT_EQ(finished.size(), gone == 10 ? 1U : 0U);
+    for (const Action& action : finished) EXPECT_EQ(action.verdict.message, "10 connections replaced");
+  }
+  EXPECT_EQ(rig.slots.size(), 10U);
+}
+
+TEST(Recycle, WaitsForLeasesAndForTheSize) {
+  Policy policy = calm();
+  policy.max_size = 2;
+  Rig rig = Rig::running(policy, 2);
+  rig.lease(0);
+  (void)rig.order(Verb::recycle);
+  EXPECT_TRUE(pass(rig, Span::seconds(1)).empty());
+  rig.give_back(0);
+  rig.tick();
+  EXPECT_EQ(rig.opens(), 1);
+  EXPECT_EQ(rig.count(Action::Kind::finish_order), 0);  // the size is not back yet
+  rig.obey();
+  rig.arrive();
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::finish_order), 1);
+}
+
+TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
+  Policy policy = calm();
+  policy.min_size = 4;
+  Rig rig = Rig::running(policy, 4);
+  (void)rig.order(Verb::recycle, 0, Span::seconds(1000));
+  EXPECT_TRUE(pass(rig, Span::seconds(10)).empty());
+  (void)rig.order(Verb::recycle);
+  const auto finished = pass(rig, Span::seconds(1));
+  EXPECT_EQ(finished.size(), 2U);
+  EXPECT_EQ(rig.last_conn_id, 8U);  // nobody was replaced twice
+}
+
+TEST(Recycle, OfAnEmptyPoolIsDone) {
+  Rig rig{calm()};
+  EXPECT_EQ(rig.order(Verb::recycle).message, "0 connections replaced");
+}
+
+TEST(CloseConnection, EndsOneAndTells) {
+  Rig rig = Rig::running(calm(), 2);
+  rig.lease(1);
+  EXPECT_EQ(rig.order(Verb::close_connection, 99).why.code, Code::not_found);
+  EXPECT_EQ(rig.order(Verb::close_connection, 0).why.code, Code::not_found);
+  EXPECT_EQ(rig.order(Verb::close_connection, 2).message, "closes when its lease ends");
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::control), 1);
+  EXPECT_TRUE(rig.is_retired(1));
+  rig.obey();
+  EXPECT_TRUE(pass(rig, Span::seconds(5)).empty());
+  rig.give_back(1);
+  const auto finished = pass(rig, Span::seconds(1));
+  ASSERT_EQ(finished.size(), 1U);
+  EXPECT_EQ(finished[0].verdict.message, "connection 2 closed");
+  EXPECT_EQ(rig.slots.size(), 2U);
+}
+
+TEST(CloseConnection, OneStillBeingOpenedEndsOnceItIsThere) {
+  Rig rig{calm()};
+  rig.tick();
+  rig.obey();
+  EXPECT_EQ(rig.order(Verb::close_connection, 1).kind, Verdict::Kind::pending);
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::retire), 0);
+  rig.arrive();
+  rig.tick();
+  EXPECT_TRUE(rig.is_retired(0));
+}
+
+TEST(Revoke, TakesTheLeaseAwayOnce) {
+  Rig rig = Rig::running(calm(), 2);
+  rig.lease(1);
+  const int64_t lease_id = static_cast<int64_t>(rig.at(1).lease_id);
+  EXPECT_EQ(rig.order(Verb::revoke, lease_id + 1).why.code, Code::not_found);
+  EXPECT_EQ(rig.order(Verb::revoke, lease_id).kind, Verdict::Kind::applied);
+  EXPECT_EQ(rig.order(Verb::revoke, lease_id).message, "already revoked");
+  rig.tick();
+  ASSERT_EQ(rig.count(Action::Kind::revoke_lease), 1);
+  EXPECT_EQ(rig.find(Action::Kind::revoke_lease)->slot, 1U);
+  EXPECT_NE(rig.note(EventKind::lease_revoked), nullptr);
+  EXPECT_EQ(rig.outlook.generation, rig.generation + 2);
+}
+
+TEST(Pending, IsBoundedAndFreesItsPlaces) {
+  Policy policy = calm();
+  Rig rig = Rig::running(policy, 2);
+  rig.lease_all();
+  for (int i = 0; i < 64; ++i) {
+    ASSERT_EQ(rig.order(Verb::close_connection, 1 + i % 2).kind, Verdict::Kind::pending);
+  }
+  for (const Verb verb : {Verb::close_connection, Verb::recycle, Verb::drain}) {
+    const Verdict verdict = rig.order(verb, 1);
+    EXPECT_EQ(verdict.why.code, Code::refused);
+    EXPECT_EQ(verdict.why.message, "64 orders are still pending");
+  }
+  EXPECT_EQ(rig.tick().state, PoolState::running);  // the refused drain has no effect
+  rig.obey();
+  rig.give_back(0);
+  rig.give_back(1);
+  EXPECT_EQ(pass(rig, Span::seconds(1)).size(), 64U);
+  EXPECT_EQ(rig.order(Verb::recycle).kind, Verdict::Kind::pending);
+}
+
+}  // namespace
+}  // namespace tide::test

@@ -1,0 +1,84 @@
+// A pool with nothing to do: no action, no allocation, no wakeup it does not need; and times that never come.
+#include <cstdlib>
+#include <new>
+
+#include "rig.hpp"
+
+namespace {
+size_t allocations_total = 0;
+}
+
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  ++allocations_total;
+  if (void* p = std::malloc(bytes == 0 ? 1 : bytes)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
+
+namespace tide::test {
+namespace {
+
+TEST(Quiet, TickAllocatesNothing) {
+  Policy policy;
+  policy.min_size = 10;
+  Rig rig = Rig::running(policy, 10);
+  rig.settle();
+  rig.lease(3);
+  const Census census = rig.census();
+  for (int i = 0; i < 3; ++i) {
+    rig.now += Span::seconds(1);
+    const size_t before = allocations_total;
+    rig.outlook = rig.brain.tick(rig.now, census, rig.actions);
+    const size_t after = allocations_total;
+    EXPECT_EQ(after, before);
+    EXPECT_TRUE(rig.actions.empty());
+  }
+}
+
+TEST(Quiet, AtMinSizeWakesForValidationAndAgeOnly) {
+  Policy policy;
+  Rig rig = Rig::running(policy, 2);
+  rig.settle();
+  EXPECT_EQ(rig.outlook.next_wakeup, rig.now + policy.validation_interval);
+  policy.validation_interval = Span();
+  rig.set(policy);
+  EXPECT_EQ(rig.tick().next_wakeup, Instant::never());
+  rig.at(0).expires_at = rig.now + Span::seconds(1700);
+  EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(1700));
+}
+
+TEST(Quiet, ABusyPoolWakesForTheSizer) {
+  Policy policy;
+  Rig rig = Rig::running(policy, 2);
+  rig.lease(0);
+  EXPECT_EQ(rig.tick().next_wakeup, rig.now + policy.scaling_interval);
+}
+
+TEST(Quiet, EndlessTimesDoNotOverflow) {
+  Policy policy;
+  for (Span* span : {&policy.idle_timeout, &policy.max_lifetime, &policy.validation_interval, &policy.retry_base,
+                     &policy.retry_max, &policy.lease_timeout, &policy.leak_threshold, &policy.scaling_interval,
+                     &policy.idle_in_transaction_timeout, &policy.sqlite_max_read_transaction,
+                     &policy.scale_up_cooldown, &policy.scale_down_cooldown, &policy.scale_up_wait}) {
+    *span = Span::forever();
+  }
+  Rig rig = Rig::running(policy, 4);
+  rig.lease(0);
+  rig.at(0).reading_since = rig.at(0).idle_in_transaction_since = rig.now;
+  rig.at(1).expires_at = rig.brain.draw_expiry(rig.now);
+  rig.add(Phase::opening);
+  rig.fail_opens(true);
+  (void)rig.order(Verb::recycle, 0, Span::forever());
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::control), 0);
+  for (int i = 0; i < 3; ++i) rig.tick_after(Span::seconds(3'000'000'000));
+  for (int i = 0; i < 100; ++i) {
+    rig.brain.connect_failed(rig.now, false);
+    rig.tick();
+  }
+  SUCCEED();
+}
+
+}  // namespace
+}  // namespace tide::test

@@ -1,0 +1,213 @@
+// Rig: a brain with a census made by hand. Time moves only when a test says so.
+//
+// obey() carries the actions out in the simplest way: an open is under way until arrive(), an idle connection that is
+// retired is gone at once, a leased one is marked, a validation holds its slot until checked().
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "brain/brain.hpp"
+
+namespace tide::test {
+
+class Rig {
+ public:
+  static constexpr uint32_t kCapacity = 32;
+
+  explicit Rig(const Policy& wanted = Policy(), uint32_t capacity = kCapacity)
+      : policy(wanted), brain(wanted, capacity, 7, now) {}
+
+  // A pool that has started and grown to `n` idle connections, wanted by the sizer.
+  static Rig running(const Policy& wanted, int n) {
+    Rig rig(wanted);
+    for (int i = 0; i < n; ++i) rig.add(Phase::idle);
+    (void)rig.order(Verb::scale, n);
+    (void)rig.order(Verb::scale, -1);
+    rig.tick();
+    EXPECT_GE(rig.outlook.target_size, n);
+    rig.generation = rig.outlook.generation;
+    return rig;
+  }
+
+  SlotCensus& add(Phase phase) {
+    SlotCensus slot;
+    slot.slot = free_slot();
+    slot.conn_id = ++last_conn_id;
+    put(slot, phase);
+    slot.born = slot.last_used = slot.validated_at = now;
+    slots.push_back(slot);
+    std::sort(slots.begin(), slots.end(), [](const auto& a, const auto& b) { return a.slot < b.slot; });
+    return at(slot.slot);
+  }
+
+  SlotCensus& at(uint32_t slot) {
+    return *std::find_if(slots.begin(), slots.end(), [slot](const auto& s) { return s.slot == slot; });
+  }
+  void remove(uint32_t slot) {
+    std::erase_if(slots, [slot](const auto& s) { return s.slot == slot; });
+  }
+
+  void put(SlotCensus& slot, Phase phase) {
+    slot.phase = phase;
+    slot.since = now;
+    if (phase != Phase::leased) return;
+    slot.lease_id = ++last_lease_id;
+    slot.leased_at = now;
+    ++slot.uses;
+  }
+  void lease(uint32_t slot) { put(at(slot), Phase::leased); ++acquires; }
+  void lease_all() {
+    for (SlotCensus& s : slots) {
+      if (s.phase == Phase::idle) lease(s.slot);
+    }
+  }
+  // As the keeper does: a connection marked to end does so when it comes back.
+  void give_back(uint32_t slot) {
+    SlotCensus& s = at(slot);
+    put(s, Phase::idle);
+    s.last_used = s.validated_at = now;
+    if (s.is_retiring) remove(slot);
+  }
+
+  Census census() const {
+    Census c;
+    c.slots = slots;
+    c.waiting = waiting;
+    if (waiting > 0) c.oldest_wait_since = now;
+    c.acquires_total = acquires;
+    c.wait_p95 = wait_p95;
+    c.in_use_average = in_use_average;
+    return c;
+  }
+
+  const Outlook& tick() {
+    outlook = brain.tick(now, census(), actions);
+    EXPECT_GT(outlook.next_wakeup, now);
+    return outlook;
+  }
+  const Outlook& tick_after(Span span) { now += span; return tick(); }
+  // Tick, carry out, and again, until nothing is asked for.
+  void settle() {
+    for (int i = 0; i < 100; ++i) {
+      tick();
+      obey();
+      arrive();
+      checked(true);
+      if (actions.empty()) return;
+    }
+    FAIL() << "the brain does not come to rest";
+  }
+
+  void obey() {
+    for (const Action& action : actions) {
+      if (action.kind == Action::Kind::open) add(Phase::opening);
+      if (action.kind == Action::Kind::validate) put(at(action.slot), Phase::held);
+      if (action.kind == Action::Kind::revoke_lease) remove(action.slot);
+      if (action.kind != Action::Kind::retire) continue;
+      SlotCensus& slot = at(action.slot);
+      slot.is_retiring = true;
+      if (slot.phase == Phase::idle) remove(action.slot);
+    }
+  }
+  void arrive() {
+    for (SlotCensus& slot : slots) {
+      if (slot.phase != Phase::opening) continue;
+      put(slot, Phase::idle);
+      slot.born = slot.last_used = slot.validated_at = now;
+      brain.connect_succeeded(now);
+    }
+  }
+  void fail_opens(bool is_permanent = false) {
+    const auto n = std::erase_if(slots, [](const auto& s) { return s.phase == Phase::opening; });
+    for (size_t i = 0; i < n; ++i) brain.connect_failed(now, is_permanent);
+  }
+  void checked(bool is_alive) {
+    for (size_t i = slots.size(); i-- > 0;) {
+      if (slots[i].phase != Phase::held) continue;
+      put(slots[i], Phase::idle);
+      slots[i].validated_at = now;
+      brain.validated(now, is_alive);
+      if (!is_alive || slots[i].is_retiring) remove(slots[i].slot);
+    }
+  }
+
+  Verdict order(Verb verb, int64_t number = 0, Span span = {}, std::string reason = {}) {
+    Order order;
+    order.command_id = ++last_command_id;
+    order.verb = verb;
+    order.number = number;
+    order.span = span;
+    order.reason = std::move(reason);
+    order.actor = "psql";
+    return brain.order(order, census(), now);
+  }
+  void set(const Policy& wanted) {
+    policy = wanted;
+    brain.set_policy(wanted, now);
+  }
+
+  int count(Action::Kind kind) const {
+    return static_cast<int>(
+        std::count_if(actions.begin(), actions.end(), [kind](const Action& a) { return a.kind == kind; }));
+  }
+  int opens() const { return count(Action::Kind::open); }
+  int retired(CloseReason reason) const {
+    return static_cast<int>(std::count_if(actions.begin(), actions.end(), [reason](const Action& a) {
+      return a.kind == Action::Kind::retire && a.reason == reason;
+    }));
+  }
+  bool is_retired(uint32_t slot) const {
+    return std::any_of(actions.begin(), actions.end(), [slot](const Action& a) {
+      return a.kind == Action::Kind::retire && a.slot == slot;
+    });
+  }
+  const Action* find(Action::Kind kind) const {
+    const auto it = std::find_if(actions.begin(), actions.end(), [kind](const Action& a) { return a.kind == kind; });
+    return it == actions.end() ? nullptr : &*it;
+  }
+  const Action* note(EventKind event) const {
+    const auto it = std::find_if(actions.begin(), actions.end(), [event](const Action& a) {
+      return a.kind == Action::Kind::note && a.event == event;
+    });
+    return it == actions.end() ? nullptr : &*it;
+  }
+
+  Instant now = Instant::at_ns(1'000'000'000'000);
+  Policy policy;
+  Brain brain;
+  std::vector<SlotCensus> slots;
+  std::vector<Action> actions;
+  Outlook outlook;
+  uint32_t waiting = 0;
+  uint64_t acquires = 0;
+  uint64_t generation = 0;  // once running
+  Span wait_p95;
+  double in_use_average = 0;
+  uint64_t last_conn_id = 0;
+  uint64_t last_lease_id = 0;
+  uint64_t last_command_id = 0;
+
+ private:
+  uint32_t free_slot() const {
+    uint32_t slot = 0;
+    while (std::any_of(slots.begin(), slots.end(), [slot](const auto& s) { return s.slot == slot; })) ++slot;
+    return slot;
+  }
+};
+
+// The defaults, without anything that ends or checks a connection by itself.
+inline Policy calm() {
+  Policy policy;
+  policy.idle_timeout = Span();
+  policy.validation_interval = Span();
+  policy.lease_timeout = Span();
+  policy.leak_threshold = Span();
+  policy.scaling = false;
+  return policy;
+}
+
+}  // namespace tide::test

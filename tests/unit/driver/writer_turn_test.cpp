@@ -1,0 +1,127 @@
+#include "driver/sqlite/writer_turn.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "unit/driver/support.hpp"
+
+namespace tide::test {
+namespace {
+
+using sqlite::WriterTurn;
+using Outcome = WriterTurn::Outcome;
+
+const std::atomic<bool> kGoOn{false};
+
+void until_waiting(const WriterTurn& turn, size_t waiters) {
+  while (turn.waiting() != waiters) std::this_thread::yield();
+}
+
+TEST(WriterTurn, IsTakenAndGiven) {
+  ManualClock clock;
+  WriterTurn turn(clock);
+  EXPECT_EQ(turn.holder().session, 0u);
+  EXPECT_EQ(turn.take(7, Instant::never(), kGoOn), Outcome::taken);
+  EXPECT_EQ(turn.holder().session, 7u);
+  EXPECT_EQ(turn.holder().since, clock.now());
+  turn.give(7);
+  EXPECT_EQ(turn.holder().session, 0u);
+}
+
+TEST(WriterTurn, T2IsHandedOverInTheOrderOfArrival) {
+  RealClock clock;
+  WriterTurn turn(clock);
+  ASSERT_EQ(turn.take(100, Instant::never(), kGoOn), Outcome::taken);
+  std::vector<uint64_t> order;  // written by whoever has the turn
+  std::vector<std::thread> threads;
+  for (uint64_t i = 1; i <= 16; ++i) {
+    threads.emplace_back([&, i] {
+      ASSERT_EQ(turn.take(i, Instant::never(), kGoOn), Outcome::taken);
+      order.push_back(i);
+      turn.give(i);
+    });
+    until_waiting(turn, i);
+  }
+  turn.give(100);
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_EQ(order.size(), 16u);
+  for (uint64_t i = 0; i < 16; ++i) EXPECT_EQ(order[i], i + 1);
+}
+
+TEST(WriterTurn, APastDeadlineAsksWithoutWaiting) {
+  ManualClock clock;
+  WriterTurn turn(clock);
+  EXPECT_EQ(turn.take(1, Instant(), kGoOn), Outcome::taken);
+  EXPECT_EQ(turn.take(2, Instant(), kGoOn), Outcome::timed_out);
+  EXPECT_EQ(turn.waiting(), 0u);
+}
+
+TEST(WriterTurn, AWaitEndsAtItsDeadlineOnThePoolsClock) {
+  ManualClock clock;
+  WriterTurn turn(clock);
+  ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
+  const Instant deadline = clock.now() + Span::seconds(3600);
+  Outcome outcome = Outcome::taken;
+  std::thread waiter([&] { outcome = turn.take(2, deadline, kGoOn); });
+  until_waiting(turn, 1);
+  turn.nudge(2);  // too early: it goes on waiting
+  EXPECT_EQ(turn.waiting(), 1u);
+  clock.advance(Span::seconds(3600));
+  turn.nudge(2);
+  waiter.join();
+  EXPECT_EQ(outcome, Outcome::timed_out);
+  turn.give(1);
+  EXPECT_EQ(turn.holder().session, 0u);
+}
+
+TEST(WriterTurn, AStoppedWaiterLeavesTheQueue) {
+  RealClock clock;
+  WriterTurn turn(clock);
+  ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
+  std::atomic<bool> should_stop{false};
+  Outcome stopped = Outcome::taken;
+  Outcome served = Outcome::stopped;
+  std::thread second([&] { stopped = turn.take(2, Instant::never(), should_stop); });
+  until_waiting(turn, 1);
+  std::thread third([&] { served = turn.take(3, Instant::never(), kGoOn); });
+  until_waiting(turn, 2);
+  should_stop.store(true);
+  turn.nudge(2);
+  second.join();
+  EXPECT_EQ(stopped, Outcome::stopped);
+  turn.give(1);
+  third.join();
+  EXPECT_EQ(served, Outcome::taken);
+  EXPECT_EQ(turn.holder().session, 3u);
+}
+
+// T1 and T3 under a storm of deadlines: the turn is neither doubled nor lost.
+TEST(WriterTurn, T3IsNeverLostBetweenServiceAndDeadline) {
+  RealClock clock;
+  WriterTurn turn(clock);
+  std::atomic<int> inside{0};
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (uint64_t i = 1; i <= 8; ++i) {
+    threads.emplace_back([&, i] {
+      Rng rng(i);
+      for (int k = 0; k < 500; ++k) {
+        const Span patience = Span::nanos(static_cast<int64_t>(rng.below(30'000)));
+        if (turn.take(i, clock.now() + patience, kGoOn) != Outcome::taken) continue;
+        EXPECT_EQ(inside.fetch_add(1), 0);
+        taken.fetch_add(1);
+        inside.fetch_sub(1);
+        turn.give(i);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(turn.holder().session, 0u);
+  EXPECT_EQ(turn.waiting(), 0u);
+  EXPECT_GT(taken.load(), 0);
+}
+
+}  // namespace
+}  // namespace tide::test
