@@ -47,17 +47,16 @@ def select(folder, wanted):
 
 
 def cases_of(folder):
-    """{test: [(case, outcome)]} as the JUnit file has it for tests that report their cases."""
+    """[(suite, case, outcome)] as the JUnit file has them; suites of tests that report their cases are named after
+    the test: "tidepool.tidepool:unit / unit_pool.Turnstile"."""
     path = pathlib.Path(folder, "meson-logs", "testlog.junit.xml")
-    cases = {}
-    if not path.exists():
-        return cases
-    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+    cases = []
+    for suite in ElementTree.parse(path).getroot().iter("testsuite") if path.exists() else ():
         for case in suite.findall("testcase"):
-            bad = case.find("failure") is not None or case.find("error") is not None
-            skipped = case.find("skipped") is not None or case.get("result") == "skipped"
-            outcome = "failed" if bad else "skipped" if skipped else "passed"
-            cases.setdefault(suite.get("name", ""), []).append((case.get("name"), outcome))
+            is_bad = case.find("failure") is not None or case.find("error") is not None
+            is_skipped = case.find("skipped") is not None or case.get("result") == "skipped"
+            outcome = "failed" if is_bad else "skipped" if is_skipped else "passed"
+            cases.append((suite.get("name", ""), case.get("name"), outcome))
     return cases
 
 
@@ -67,9 +66,10 @@ def outcomes_of(folder):
     found = []
     for line in pathlib.Path(folder, "meson-logs", "testlog.json").read_text(encoding="utf-8").splitlines():
         test = json.loads(line)
+        prefix = f"tidepool.{test['name']}."
         name = test["name"].split(" / ")[-1]
-        own = [(f"{name}: {case}", outcome) for suite, listed in cases.items()
-               if f".{name}." in f".{suite}." for case, outcome in listed]
+        own = [(f"{name}: {(suite + '.')[len(prefix):]}{case}", outcome) for suite, case, outcome in cases
+               if (suite + ".").startswith(prefix)]
         result = test["result"]
         total = "passed" if result in PASSED else "skipped" if result in SKIPPED else "failed"
         if total == "failed" and not any(outcome == "failed" for _, outcome in own):

@@ -41,7 +41,15 @@ int write_update(sqlite3_vtab* vtab, int count, sqlite3_value** values, sqlite3_
       const auto length = static_cast<size_t>(sqlite3_value_bytes(hidden));
       if (bytes != nullptr) row = RowIdentity::unpack({bytes, length});
     }
-    if (!row) return refuse(vtab, SQLITE_CONSTRAINT, "dir cannot be assigned" + hint);
+    if (!row) {
+      bool is_told = false;
+      for (int i = 0; i < relation.ncolumns; ++i) is_told = is_told || sqlite3_value_nochange(assigned[i]) != 0;
+      if (is_told) return refuse(vtab, SQLITE_CONSTRAINT, "dir cannot be assigned" + hint);
+      // SQLite hands over a whole new row here, of which nobody can tell what was meant and what is merely old.
+      return refuse(vtab, SQLITE_CONSTRAINT,
+                    "UPDATE ... FROM does not say which columns were assigned"
+                    "\nHint: write SET column = (SELECT ...) instead");
+    }
 
     std::vector<Order> orders;
     for (int i = 0; i < relation.ncolumns; ++i) {

@@ -93,7 +93,8 @@ void Brain::Memory::decide(brain::Desk& desk) {
 void Brain::Memory::look_at_start(const brain::Desk& desk) {
   const bool is_lazy = ledger.policy.init_mode == InitMode::lazy;
   const Census& census = desk.census();
-  ledger.is_awake = ledger.is_awake || !is_lazy || census.waiting > 0 || census.acquires_total > 0;
+  const bool has_caller = census.waiting > 0 || census.acquires_total > 0 || census.acquire_timeouts_total > 0;
+  ledger.is_awake = ledger.is_awake || !is_lazy || has_caller;
   ledger.is_started = ledger.is_started || is_lazy || desk.counts().open() >= desk.rule().lowest;
 }
 

@@ -70,7 +70,6 @@ void Sizer::tick(Desk& desk) {
   if (!is_free) high_in_row_ = low_in_row_ = 0;
   if (now >= next_at_) {
     if (is_free) evaluate(desk);
-    next_at_ += interval;
     skip_to(now + Span::nanos(1), interval);
   }
   was_dormant_ = is_free && is_dormant(desk);

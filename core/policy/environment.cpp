@@ -26,8 +26,9 @@ std::vector<GivenOption> options_from_environment(const EnvironmentReader& envir
   for (const Setting& setting : settings_catalogue()) {
     const std::string variable = variable_of(setting);
     std::string value = read_variable(environment, variable);
-    if (!value.empty())
+    if (!value.empty()) {
       given.push_back({std::string(setting.name), std::move(value), "environment variable " + variable});
+    }
   }
   return given;
 }

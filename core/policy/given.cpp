@@ -7,8 +7,9 @@ namespace {
 
 Status given_twice(const ResolvedOption& first, const ResolvedOption& second) {
   const std::string name(second.setting->name);
-  if (first.name == second.name)
+  if (first.name == second.name) {
     return Status::error(Code::bad_option, "option " + in_quotes(second.name) + " is given twice");
+  }
   return Status::error(Code::bad_option,
                        "options " + in_quotes(first.name) + " and " + in_quotes(second.name) + " are the same option",
                        "both set " + name, "give only " + name);

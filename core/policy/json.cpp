@@ -46,8 +46,9 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   bool end_array() override { return true; }
 
   bool start_object(std::size_t) override {
-    if (depth_ == kJsonDepthMax)
+    if (depth_ == kJsonDepthMax) {
       return refused("is nested too deeply", "at most " + std::to_string(kJsonDepthMax) + " objects");
+    }
     if (depth_++ > 0) outer_.push_back(key_);
     return true;
   }

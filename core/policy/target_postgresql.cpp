@@ -65,8 +65,9 @@ Result<std::string> shown_place(const Place& place) {
                    "give one port for all hosts, or one for each");
   }
   for (const std::string& port : ports) {
-    if (!port.empty() && !is_port(port))
+    if (!port.empty() && !is_port(port)) {
       return must_encode("a port of the database address is not a number from 1 to 65535");
+    }
   }
   std::string shown;
   if (place.hosts.empty() && !place.service.empty()) {
@@ -134,8 +135,9 @@ Status read_hosts(std::string_view text, Place& place) {
 Status check_user_info_is_clear(std::string_view authority, std::string_view path, std::string_view query) {
   const size_t at = authority.find('@');
   const bool has_user = at != std::string_view::npos;
-  if (has_user && authority.find('@', at + 1) != std::string_view::npos)
+  if (has_user && authority.find('@', at + 1) != std::string_view::npos) {
     return must_encode("the URL has more than one \"@\"");
+  }
   if (path.find('@') != std::string_view::npos) return must_encode("an \"@\" stands behind the host in the URL");
   if (!has_user && authority.find(':') != std::string_view::npos && query.find('@') != std::string_view::npos) {
     return must_encode("an \"@\" stands in the URL's parameters, but there is none before its host");
@@ -148,8 +150,9 @@ Status check_user_info_is_clear(std::string_view authority, std::string_view pat
 Result<ParsedTarget> parse_postgresql_url(std::string_view url) {
   const size_t colon = url.find(':');
   std::string_view body = url.substr(colon + 1);
-  if (!body.starts_with("//"))
+  if (!body.starts_with("//")) {
     return bad_url("two slashes are missing in the PostgreSQL URL", "begin it with postgresql://");
+  }
   body.remove_prefix(2);
 
   const size_t mark = std::min(body.find('?'), body.size());
@@ -164,8 +167,9 @@ Result<ParsedTarget> parse_postgresql_url(std::string_view url) {
   if (const size_t at = authority.find('@'); at != std::string_view::npos) {
     const std::string_view user_info = authority.substr(0, at);
     const auto user = percent_decoded(user_info.substr(0, user_info.find(':')));
-    if (!user || !percent_decoded(user_info))
+    if (!user || !percent_decoded(user_info)) {
       return must_encode("user or password in the URL are not properly percent-encoded UTF-8");
+    }
     place.user = *user;
     authority.remove_prefix(at + 1);
   }

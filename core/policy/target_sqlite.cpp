@@ -29,8 +29,9 @@ Result<std::string> absolute_path(const std::string& path) {
   const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
   if (error) return Status::error(Code::unavailable, "the working directory cannot be found: " + error.message());
   if (!absolute.has_filename()) return bad_path("the SQLite URL names a directory", "add the name of the file");
-  if (absolute.filename() == kMemory)
+  if (absolute.filename() == kMemory) {
     return bad_path("\":memory:\" behind a path is no database in memory", "write sqlite::memory:");
+  }
   return absolute.string();
 }
 
@@ -71,8 +72,9 @@ Result<ParsedTarget> parse_sqlite_url(std::string_view text) {
     path.remove_prefix(2);
   }
   const auto decoded = percent_decoded(path);
-  if (!decoded)
+  if (!decoded) {
     return bad_path("the path in the SQLite URL is not properly percent-encoded UTF-8", "write \"%\" as %25");
+  }
   return make_target(*decoded, query_of(text));
 }
 

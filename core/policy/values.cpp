@@ -109,8 +109,9 @@ Status assign_integer(Policy& policy, const Setting& setting, int64_t Policy::*m
     return refused(setting, text, "is not a whole number",
                    "write plain digits, for example " + std::string(setting.default_text));
   }
-  if (text.front() == '-')
+  if (text.front() == '-') {
     return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  }
   if (*value < *parse_integer(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_integer(setting.max_text)) return out_of_range(setting, text, false);
   policy.*member = *value;
@@ -120,8 +121,9 @@ Status assign_integer(Policy& policy, const Setting& setting, int64_t Policy::*m
 Status assign_ratio(Policy& policy, const Setting& setting, double Policy::*member, std::string_view text) {
   const auto value = parse_ratio(text);
   if (!value) return refused(setting, text, "is not a ratio", "80 % is written 0.8");
-  if (text.front() == '-')
+  if (text.front() == '-') {
     return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  }
   if (*value < *parse_ratio(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_ratio(setting.max_text)) {
     return refused(setting, text, "is above the maximum",

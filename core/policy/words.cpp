@@ -60,8 +60,9 @@ class WordReader {
       }
       value.push_back(text_[at_]);
     }
-    if (at_ == text_.size())
+    if (at_ == text_.size()) {
       return broken("a quoted value does not end", start, "close it with the quote it began with");
+    }
     ++at_;
     if (at_ < text_.size() && !is_separator(text_[at_])) {
       return broken("text follows a closing quote", at_,

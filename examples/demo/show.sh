@@ -98,11 +98,12 @@ show "SELECT command_id, verb, arguments, status, message FROM tidepool_commands
 
 caption "A wrong order is refused, and says why."
 printf "sqlite> SELECT tidepool_scale('shop', 99, 'too many');\n"
-if shell :memory: "SELECT tidepool_wait_applied(tidepool_scale('shop', 99, 'too many'), '5s');" >"$work/refused" 2>&1; then
+if shell :memory: "SELECT tidepool_scale('shop', 99, 'too many');" >"$work/refused" 2>&1; then
   printf '   NOT TRUE: 99 connections are refused\n'
   wrong=$((wrong + 1))
 else
-  head -n 2 "$work/refused"
+  cat "$work/refused"
+  printf '   true: 99 connections are refused\n'
 fi
 
 caption "Back to automatic; then the load stops, and the pool shrinks by itself."

@@ -37,8 +37,8 @@ class FakeHarness final : public Harness {
   bool break_session(Connection& connection) override { return server_.kill(connection.server_pid()); }
 
  private:
-  // Every look at the clock takes a little: a statement that waits for its deadline reaches it.
-  ManualClock clock_{Span::micros(1)};
+  // Every look at the clock takes 5 ms: a statement that waits for its deadline reaches it.
+  ManualClock clock_{Span::millis(5)};
   fake::FakeServer server_;
   fake::FakeServer hopeless_server_;
   Words words_;

@@ -105,7 +105,9 @@ TEST_P(DriverSuite, ResetsASession) {
   ASSERT_OK(run(*session, words().alter_session));
   connector_->reset(0, *session, ResetMode::full, now(), in(Span::seconds(30)));
   EXPECT_EQ(one().kind, Kind::reset_done);
-  if (!words().unmarked.empty()) EXPECT_EQ(ask(*session, words().session_mark), words().unmarked);
+  if (!words().unmarked.empty()) {
+    EXPECT_EQ(ask(*session, words().session_mark), words().unmarked);
+  }
   EXPECT_EQ(session->settle(ResetMode::smart), Settled::clean);
 }
 

@@ -182,7 +182,9 @@ TEST_P(DriverSuite, ASmartResetRemovesTracesAndNoneLeavesThem) {
   ASSERT_OK(session->begin_lease(LeaseMode::read_write, now()));
   ASSERT_TRUE(give_back(*session, ResetMode::smart));
   ASSERT_OK(session->begin_lease(LeaseMode::read_write, now()));
-  if (!words().unmarked.empty()) EXPECT_EQ(ask(*session, words().session_mark), words().unmarked);
+  if (!words().unmarked.empty()) {
+    EXPECT_EQ(ask(*session, words().session_mark), words().unmarked);
+  }
 }
 
 TEST_P(DriverSuite, AReadLeaseCannotWriteAndTheNextOneCan) {

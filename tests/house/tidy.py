@@ -23,7 +23,7 @@ def main(arguments):
         if is_tap:
             print(f"{'not ok' if violations else 'ok'} {number} - {name}")
         for violation in violations:
-            print(f"{'# ' if is_tap else ''}{violation}")
+            print(violation, file=sys.stderr if is_tap else sys.stdout)  # the test runner shows stderr
     if not is_tap:
         print(f"{bad} violations of {len(rules.RULES)} rules")
     return 1 if bad and not is_tap else 0

@@ -84,10 +84,11 @@ class Values(UpdateCase):
         self.db.execute("UPDATE tidepool_pools SET target_size = 4 WHERE instance_id = ?", (second,))
         self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools ORDER BY 1").fetchall(), [(4,), (9,)])
 
-    def test_update_from_another_table(self):
+    def test_sizes_from_another_table(self):
         self.run_all("CREATE TABLE plan(name, size)", "INSERT INTO plan VALUES ('app', 6), ('other', 1)",
-                     "UPDATE tidepool_pools SET target_size = plan.size FROM plan WHERE plan.name = pool")
-        self.assertEqual(self.value("target_size"), 6)
+                     "UPDATE tidepool_pools SET target_size = (SELECT size FROM plan WHERE name = pool)"
+                     " WHERE pool IN (SELECT name FROM plan)")
+        self.assertEqual((self.value("target_size"), self.orders()), (6, [("scale", 6)]))
 
     def test_the_actor_is_shown(self):
         self.db.execute("UPDATE tidepool_pools SET target_size = 8")
@@ -109,6 +110,7 @@ class Refusals(UpdateCase):
         self.refused(self.db, "UPDATE tidepool_pools SET target_size = 5, idle = 0", "idle")
         self.refused(self.db, "UPDATE tidepool_pools SET dir = '/tmp'", "dir", writable)
         self.refused(self.db, "UPDATE tidepool_pools SET rowid = 5", "rowid", writable)
+        self.refused(self.db, "UPDATE tidepool_pools SET target_size = 5 FROM (SELECT 1)", "UPDATE ... FROM", "SELECT")
         self.refused(self.db, "UPDATE tidepool_settings SET name = 'x'", "name", "value")
         self.refused(self.db, "UPDATE tidepool_leases SET tag = 'x'", "tidepool_leases")
         self.assertEqual(self.orders(), [])

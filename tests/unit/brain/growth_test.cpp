@@ -132,7 +132,7 @@ TEST(Backoff, DoublesUpToRetryMaxAndNeverGivesUp) {
     ASSERT_EQ(rig.opens(), 1) << round;
     rig.obey();
     rig.fail_opens();
-    const Span ceiling = round >= 7 ? policy.retry_max : policy.retry_base * (1LL << (round - 1));
+    const Span ceiling = round >= 7 ? policy.retry_max : policy.retry_base * (int64_t{1} << (round - 1));
     rig.tick();
     if (rig.opens() == 0) {
       EXPECT_LE(rig.outlook.next_wakeup - rig.now, std::max(std::min(ceiling, policy.retry_max), Span::millis(1)));

@@ -103,6 +103,46 @@ TEST(Shrink, LetsThoseBeingOpenedComeFirst) {
   EXPECT_TRUE(rig.is_retired(6) && rig.is_retired(7));
 }
 
+TEST(Shrink, HeldOnesGoBeforeLeasedOnes) {
+  Rig rig = Rig::running(calm(), 4);
+  rig.lease_all();
+  rig.put(rig.at(0), Phase::held);
+  (void)rig.order(Verb::scale, 3);
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+  EXPECT_TRUE(rig.is_retired(0));
+}
+
+TEST(Shrink, AboveTheTargetSparesCallersAndMinIdle) {
+  Policy policy = calm();
+  policy.min_idle = 1;
+  Rig rig = Rig::running(policy, 2);
+  rig.lease_all();
+  rig.add(Phase::idle);
+  rig.tick();
+  EXPECT_TRUE(rig.actions.empty());
+  rig.add(Phase::idle);
+  rig.waiting = 1;
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::retire), 0);
+  rig.waiting = 0;
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+  rig.tick();  // not carried out, so it is asked for again
+  EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+}
+
+TEST(Shrink, LeavesOneThatIsBeingValidated) {
+  Policy policy = calm();
+  policy.validation_interval = Span::seconds(30);
+  Rig rig = Rig::running(policy, 2);
+  rig.add(Phase::idle);
+  rig.tick_after(Span::seconds(30));
+  EXPECT_EQ(rig.find(Action::Kind::validate)->slot, 2U);
+  EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+  EXPECT_TRUE(rig.is_retired(1));
+}
+
 TEST(Burst, RaisesTheLimitForAWhile) {
   Rig rig = Rig::running(calm(), 10);
   rig.lease_all();

@@ -70,6 +70,21 @@ TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
   EXPECT_EQ(rig.last_conn_id, 8U);  // nobody was replaced twice
 }
 
+TEST(Recycle, ALaterOneDoesNotPostponeAnEarlierOne) {
+  Rig rig = Rig::running(calm(), 2);
+  (void)rig.order(Verb::recycle, 0, Span::seconds(10));
+  (void)rig.order(Verb::recycle, 0, Span::seconds(1000));
+  EXPECT_EQ(pass(rig, Span::seconds(10)).size(), 2U);
+}
+
+TEST(Recycle, EndsWithADrain) {
+  Rig rig = Rig::running(calm(), 2);
+  (void)rig.order(Verb::recycle, 0, Span::seconds(1000));
+  (void)rig.order(Verb::drain);
+  EXPECT_EQ(pass(rig, Span::seconds(1)).size(), 2U);
+  EXPECT_TRUE(rig.outlook.is_settled);
+}
+
 TEST(Recycle, OfAnEmptyPoolIsDone) {
   Rig rig{calm()};
   EXPECT_EQ(rig.order(Verb::recycle).message, "0 connections replaced");

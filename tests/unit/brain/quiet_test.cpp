@@ -48,6 +48,19 @@ TEST(Quiet, AtMinSizeWakesForValidationAndAgeOnly) {
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(1700));
 }
 
+TEST(Quiet, ComesBackAfterWork) {
+  Policy policy = calm();
+  policy.scaling = true;
+  Rig rig = Rig::running(policy, 2);
+  rig.lease(0);
+  rig.in_use_average = 0.5;
+  for (int i = 0; i < 5; ++i) rig.tick_after(policy.scaling_interval);
+  rig.give_back(0);
+  rig.in_use_average = 0;
+  rig.tick_after(policy.scaling_interval);
+  EXPECT_EQ(rig.outlook.next_wakeup, Instant::never());
+}
+
 TEST(Quiet, ABusyPoolWakesForTheSizer) {
   Policy policy;
   Rig rig = Rig::running(policy, 2);
@@ -72,7 +85,7 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
   (void)rig.order(Verb::recycle, 0, Span::forever());
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::control), 0);
-  for (int i = 0; i < 3; ++i) rig.tick_after(Span::seconds(3'000'000'000));
+  for (int i = 0; i < 3; ++i) rig.tick_after(Span::seconds(1'000'000'000));
   for (int i = 0; i < 100; ++i) {
     rig.brain.connect_failed(rig.now, false);
     rig.tick();

@@ -76,6 +76,8 @@ TEST(Lifetime, EndsIdleNowAndLeasedOnReturnButNotAllAtOnce) {
   EXPECT_LE(rig.outlook.next_wakeup, rig.now + Span::millis(100));
   rig.obey();
   EXPECT_TRUE(rig.at(0).is_retiring);
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 0);  // until their successors are there
   rig.tick_after(Span::seconds(181));  // a tenth of a life overdue
   EXPECT_EQ(rig.retired(CloseReason::lifetime), 5);
 }
@@ -156,6 +158,19 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
   rig.settle();
   for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
   EXPECT_EQ(rig.slots.size(), 6U);
+}
+
+TEST(Validation, FailuresBeforeADrainSayNothingAboutWhatComesAfter) {
+  Rig rig = Rig::running(calm(), 2);
+  for (int i = 0; i < 3; ++i) rig.brain.validated(rig.now, false);
+  (void)rig.order(Verb::drain);
+  rig.tick();
+  rig.obey();
+  (void)rig.order(Verb::resume);
+  rig.settle();
+  rig.tick_after(Span::seconds(10));
+  EXPECT_TRUE(rig.actions.empty());
+  EXPECT_EQ(rig.last_conn_id, 4U);
 }
 
 TEST(Validation, ASuccessBreaksTheRow) {

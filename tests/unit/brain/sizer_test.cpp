@@ -65,6 +65,38 @@ TEST(Sizer, UpWaitsForItsCooldown) {
   EXPECT_EQ(rig.outlook.target_size, 10);
 }
 
+TEST(Sizer, EachStepNeedsAStreakOfItsOwn) {
+  Policy policy = sized();
+  policy.scale_up_cooldown = Span();
+  Rig rig = Rig::running(policy, 2);
+  rig.lease_all();
+  rig.in_use_average = 10;
+  for (const int64_t target : {2, 4, 4, 6, 6, 8}) EXPECT_EQ(rig.tick_after(kPeriod).target_size, target);
+}
+
+TEST(Sizer, DoesNotGoDownWhileCallersWait) {
+  Policy policy = sized();
+  policy.scale_down_cooldown = Span();
+  Rig rig = Rig::running(policy, 6);
+  rig.waiting = 1;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(rig.tick_after(kPeriod).target_size, 6);
+  rig.waiting = 0;
+  for (const int64_t target : {6, 6, 4, 4, 4, 2, 2, 2, 2}) {
+    EXPECT_EQ(rig.tick_after(kPeriod).target_size, target);
+    rig.obey();
+  }
+}
+
+TEST(Sizer, LeavesTheRoomOfABurstToDemand) {
+  Policy policy = sized();
+  policy.scale_up_cooldown = Span();
+  Rig rig = Rig::running(policy, 10);
+  (void)rig.order(Verb::burst);
+  rig.lease_all();
+  rig.in_use_average = 10;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(rig.tick_after(kPeriod).target_size, 10);
+}
+
 TEST(Sizer, GoesDownAfterThreeLowPeriodsAndTheCooldown) {
   Rig rig = Rig::running(sized(), 2);
   rig.lease_all();

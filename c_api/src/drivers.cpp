@@ -1,0 +1,90 @@
+#include "drivers.hpp"
+
+#include <cstring>
+#include <mutex>
+
+#include "custom_connector.hpp"
+#include "driver/sqlite/connector.hpp"
+#include "guard.hpp"
+#include "structs.hpp"
+
+namespace tide {
+namespace {
+
+constexpr size_t kDriversMax = 16;
+
+struct Registered {
+  std::string scheme;
+  tide_driver driver;
+};
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<Registered> drivers;
+  static Registry& instance() {
+    static Registry* registry = new Registry();
+    return *registry;
+  }
+};
+
+Status check_scheme(const char* scheme) {
+  const std::string_view text = scheme == nullptr ? std::string_view{} : std::string_view(scheme, strnlen(scheme, 64));
+  const bool is_good = text.size() >= 2 && text.size() <= 30 &&
+                       text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == text.npos;
+  if (is_good) return Status::ok();
+  return Status::error(Code::bad_argument, "\"" + std::string(text) + "\" cannot be a scheme",
+                       "accepted: 2 to 30 lower-case letters and digits");
+}
+
+Status register_driver(const char* scheme, const tide_driver* given) {
+  if (Status checked = check_scheme(scheme); !checked) return checked;
+  tide_driver driver = TIDE_DRIVER_INIT;
+  if (given == nullptr) return Status::error(Code::bad_argument, "driver is NULL");
+  if (Status read = read_struct(given, "tide_driver", driver); !read) return read;
+  if (driver.open == nullptr || driver.close == nullptr) {
+    return Status::error(Code::bad_argument, "a driver needs open and close", "validate, reset and cancel may be NULL");
+  }
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  bool is_taken = false;
+  for (const char* own : {"sqlite", "postgresql", "postgres"}) is_taken = is_taken || std::strcmp(own, scheme) == 0;
+  for (const Registered& other : registry.drivers) is_taken = is_taken || other.scheme == scheme;
+  if (is_taken) return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is taken", "", "choose another one");
+  if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are registered already");
+  registry.drivers.push_back({scheme, driver});
+  return Status::ok();
+}
+
+}  // namespace
+
+std::vector<std::string> registered_schemes() {
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  std::vector<std::string> out;
+  for (const Registered& r : registry.drivers) out.push_back(r.scheme);
+  return out;
+}
+
+Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock) {
+  switch (target.backend) {
+    case Backend::sqlite: return make_sqlite_connector(target.connect_text, policy, clock);
+    case Backend::postgresql:
+      return Status::error(Code::unsupported, "this build has no driver for postgresql", "drivers here: sqlite, and registered ones",
+                           "use an sqlite:// URL, or register a driver with tide_register_driver()");
+    case Backend::custom: break;
+  }
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  for (const Registered& r : registry.drivers) {
+    if (r.scheme == target.scheme) {
+      return std::unique_ptr<Connector>(std::make_unique<CustomConnector>(r.driver, target.connect_text, clock));
+    }
+  }
+  return Status::error(Code::unsupported, "no driver for \"" + target.scheme + "\"");
+}
+
+}  // namespace tide
+
+tide_status tide_register_driver(const char* scheme, const tide_driver* driver, tide_error* err) {
+  return tide::guarded(err, [&] { return tide::register_driver(scheme, driver); });
+}

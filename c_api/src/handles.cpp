@@ -1,0 +1,120 @@
+#include "handles.hpp"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "pool/futex.hpp"
+
+namespace tide {
+
+Handles& Handles::instance() {
+  static Handles* handles = new Handles();  // never destroyed: pools may be closed by late destructors
+  return *handles;
+}
+
+Handles::Handles() { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+
+uint64_t Handles::reserve() {
+  const std::lock_guard lock(mutex_);
+  for (uint32_t i = 0; i < kPoolsMax; ++i) {
+    PoolEntry& entry = entries_[i];
+    if (is_reserved_[i] || entry.handle.load(std::memory_order_relaxed) != 0) continue;
+    is_reserved_[i] = true;
+    ++entry.generation;
+    return kMark << 48 | uint64_t{entry.generation} << 16 | i;
+  }
+  return 0;
+}
+
+void Handles::cancel(uint64_t handle) {
+  const std::lock_guard lock(mutex_);
+  is_reserved_[handle & 0xFFFF] = false;
+}
+
+void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread) {
+  const std::lock_guard lock(mutex_);
+  PoolEntry& entry = entry_of(handle);
+  entry.pool = pool.release();
+  entry.thread = thread.release();
+  entry.is_closing.store(false, std::memory_order_relaxed);
+  entry.handle.store(handle, std::memory_order_release);
+}
+
+Code Handles::reason(uint64_t handle) {
+  if (!is_well_formed(handle)) return Code::bad_argument;
+  PoolEntry& entry = entry_of(handle);
+  if (entry.forked.load(std::memory_order_acquire) == handle) return Code::forked;
+  const std::lock_guard lock(mutex_);
+  return (handle >> 16 & 0xFFFF'FFFF) <= entry.generation ? Code::closed : Code::bad_argument;
+}
+
+std::vector<tide_pool*> Handles::open_handles() {
+  const std::lock_guard lock(mutex_);
+  std::vector<tide_pool*> out;
+  for (PoolEntry& entry : entries_) {
+    if (const uint64_t handle = entry.handle.load(std::memory_order_acquire); handle != 0) out.push_back(handle_of(handle));
+  }
+  return out;
+}
+
+bool Handles::withdraw(PoolEntry& entry, Span patience) {
+  const uint64_t key = pool_key(entry.handle.load(std::memory_order_relaxed));
+  {
+    const std::lock_guard lock(mutex_);
+    entry.handle.store(0, std::memory_order_seq_cst);
+  }
+  const Instant give_up = SystemClock::instance().now() + patience;
+  while (Presence::is_anyone_in(key)) {
+    if (SystemClock::instance().now() >= give_up) return false;
+    const timespec pause{0, 200'000};
+    nanosleep(&pause, nullptr);
+  }
+  return true;
+}
+
+void Handles::retire(PoolEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  entry.pool = nullptr;
+  entry.thread = nullptr;
+  is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
+}
+
+void Handles::before_fork() { instance().mutex_.lock(); }
+
+void Handles::after_fork_in_parent() { instance().mutex_.unlock(); }
+
+// The child has the parent's pools in its memory and their descriptors in its table. It must not use, close politely
+// or even destroy them: it closes descriptors and remembers whose the handles were.
+void Handles::after_fork_in_child() {
+  Handles& self = instance();
+  Presence::forget_others_after_fork();
+  forget_thread_id_after_fork();
+  for (size_t i = 0; i < self.entries_.size(); ++i) {
+    PoolEntry& entry = self.entries_[i];
+    const uint64_t handle = entry.handle.load(std::memory_order_relaxed);
+    if (handle == 0) continue;
+    entry.pool->abandon_after_fork();
+    entry.forked.store(handle, std::memory_order_relaxed);
+    entry.handle.store(0, std::memory_order_relaxed);
+    entry.pool = nullptr;
+    entry.thread = nullptr;
+    self.is_reserved_[i] = false;
+  }
+  self.mutex_.unlock();
+}
+
+Status no_entry(Code code) {
+  switch (code) {
+    case Code::closed:
+      return Status::error(code, "the pool is closed", "", "a handle is dead after tide_pool_close()");
+    case Code::forked:
+      return Status::error(code, "the pool was opened before fork() and belongs to the parent process",
+                           "its connections must not be used from two processes",
+                           "open a pool of its own in the child, after fork()");
+    default:
+      return Status::error(Code::bad_argument, "not a pool handle", "accepted: what tide_pool_open() gave and nothing else",
+                           "check for NULL and for memory that was overwritten");
+  }
+}
+
+}  // namespace tide

@@ -1,0 +1,106 @@
+// Handles: from what a program passes in as tide_pool * to a Pool, safely.
+//
+// A handle is not an address but a number: mark, generation, index. It is looked up, never followed, so NULL, closed,
+// invented and inherited handles get a status. The fast path pays one table look-up and one comparison.
+//
+// Invariants: an index is reused only with a higher generation; a Pool is destroyed only after its entry is cleared and
+// nobody is inside (pool/presence.hpp).
+// Threads: look-ups from any thread without a lock; open and close under one mutex.
+// Failure: Door says ok, closed, forked or bad_argument.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <tidepool/tidepool.h>
+
+#include "pool/pool.hpp"
+#include "pool/thread_keeper.hpp"
+
+namespace tide {
+
+inline constexpr uint32_t kPoolsMax = 1024;  // open at once in one process
+
+struct PoolEntry {
+  std::atomic<uint64_t> handle{0};        // 0: free
+  std::atomic<uint64_t> forked{0};        // the handle the parent had here at the last fork
+  std::atomic<bool> is_closing{false};
+  Pool* pool = nullptr;
+  ThreadKeeper* thread = nullptr;         // nullptr: driven by a foreign loop
+  uint32_t generation = 0;                // of the last handle given out
+  std::mutex step_mutex;                  // of a foreign loop: step and close exclude each other
+};
+
+class Handles {
+ public:
+  static Handles& instance();
+
+  // A number for a pool that is about to be opened; 0 when all places are taken. Presence keys come from it.
+  uint64_t reserve();
+  void cancel(uint64_t handle);
+  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread);
+  PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
+  // What a handle that is not open deserves.
+  Code reason(uint64_t handle);
+  std::vector<tide_pool*> open_handles();
+
+  static uint64_t number_of(const tide_pool* pool) { return reinterpret_cast<uint64_t>(pool); }
+  static tide_pool* handle_of(uint64_t number) { return reinterpret_cast<tide_pool*>(number); }
+  static bool is_well_formed(uint64_t handle) {
+    return handle >> 48 == kMark && (handle & 0xFFFF) < kPoolsMax && (handle >> 16 & 0xFFFF'FFFF) != 0;
+  }
+  static uint64_t pool_key(uint64_t handle) { return handle & 0xFFFF'FFFF'FFFF; }
+  // Take the pool out for good: nobody finds it afterwards. Waits until nobody is inside; false: somebody stayed.
+  bool withdraw(PoolEntry& entry, Span patience);
+  // Make the entry's place free again.
+  void retire(PoolEntry& entry);
+
+ private:
+  static constexpr uint64_t kMark = 0x7D1E;  // no address of a program begins like that
+  Handles();
+  static void before_fork();
+  static void after_fork_in_parent();
+  static void after_fork_in_child();
+
+  std::mutex mutex_;
+  std::array<PoolEntry, kPoolsMax> entries_;
+  std::array<bool, kPoolsMax> is_reserved_{};
+};
+
+// A visit of the pool behind a handle: as long as the door stands open, the pool stays.
+class Door {
+ public:
+  explicit Door(const tide_pool* pool) : Door(pool, 0) {}
+  explicit Door(tide_lease lease)
+      : Door(lease.pool, LeaseId(lease.id).is_none() ? 0 : LeaseId(lease.id).slot() + 1) {}
+  Pool* operator->() const { return pool_; }
+  Pool& operator*() const { return *pool_; }
+  explicit operator bool() const { return pool_ != nullptr; }
+  Code code() const { return code_; }
+
+ private:
+  Door(const tide_pool* pool, uint32_t slot_plus_one)
+      : visit_(Presence::key_of_pool(Handles::pool_key(Handles::number_of(pool))) | slot_plus_one) {
+    const uint64_t handle = Handles::number_of(pool);
+    if (Handles::is_well_formed(handle) && visit_.is_inside()) [[likely]] {
+      const PoolEntry& entry = Handles::instance().entry_of(handle);
+      if (entry.handle.load(std::memory_order_acquire) == handle) [[likely]] {
+        pool_ = entry.pool;
+        return;
+      }
+    }
+    code_ = visit_.is_inside() ? Handles::instance().reason(handle) : Code::bad_argument;
+  }
+  Visit visit_;
+  Pool* pool_ = nullptr;
+  Code code_ = Code::ok;
+};
+
+// The error for a door that did not open.
+Status no_entry(Code code);
+
+}  // namespace tide

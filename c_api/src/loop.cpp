@@ -1,0 +1,43 @@
+// tide_pool_fd, tide_pool_step: a pool without a thread of its own.
+#include <tidepool/tidepool.h>
+
+#include "guard.hpp"
+#include "handles.hpp"
+#include "pool/keeper.hpp"
+
+using namespace tide;
+
+namespace {
+
+Status check_foreign(const PoolEntry& entry) {
+  if (entry.thread == nullptr) return Status::ok();
+  return Status::error(Code::bad_argument, "this pool has a thread of its own", "",
+                       "open it with tide_pool_options.foreign_loop = 1 to drive it yourself");
+}
+
+}  // namespace
+
+tide_status tide_pool_fd(tide_pool* pool, int* out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL");
+    const Door door(pool);
+    if (!door) return no_entry(door.code());
+    if (Status foreign = check_foreign(Handles::instance().entry_of(Handles::number_of(pool))); !foreign) return foreign;
+    *out = door->keeper().fd();
+    return Status::ok();
+  });
+}
+
+tide_status tide_pool_step(tide_pool* pool, int64_t* next_within_ms, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    const Door door(pool);
+    if (!door) return no_entry(door.code());
+    PoolEntry& entry = Handles::instance().entry_of(Handles::number_of(pool));
+    if (Status foreign = check_foreign(entry); !foreign) return foreign;
+    const std::unique_lock lock(entry.step_mutex, std::try_to_lock);
+    if (!lock.owns_lock()) return Status::error(Code::bad_argument, "the pool is being stepped or closed already");
+    const Span next = door->keeper().step();
+    if (next_within_ms != nullptr) *next_within_ms = (next.ns() + 999'999) / 1'000'000;
+    return Status::ok();
+  });
+}

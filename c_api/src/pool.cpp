@@ -1,0 +1,181 @@
+// tide_pool_*, tide_lease_*: opening, leasing, closing.
+#include <tidepool/tidepool.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "drivers.hpp"
+#include "guard.hpp"
+#include "handles.hpp"
+#include "opening.hpp"
+#include "structs.hpp"
+
+using namespace tide;
+
+namespace {
+
+std::string_view tag_of(const char* tag) {
+  return tag == nullptr ? std::string_view{} : std::string_view(tag, strnlen(tag, FixedText<64>::kBytesMax + 4));
+}
+
+constexpr int64_t kDayMs = 86'400'000;
+
+Status bad_timeout(int64_t timeout_ms) {
+  return Status::error(Code::bad_argument, "timeout_ms is " + std::to_string(timeout_ms),
+                       "accepted: 0 to 86400000, or negative for the pool's own", "a day is the longest wait");
+}
+
+tide_status stale(tide_error* err) {
+  return fail(err, Status::error(Code::stale_lease, "this lease has ended already",
+                                 "it was released before, or revoked, or its pool never gave it",
+                                 "release every lease exactly once; see `events` for revocations"));
+}
+
+tide_status refuse(const Door& door, Code code, Span waited, tide_error* err) {
+  if (err == nullptr) return static_cast<tide_status>(code);
+  return fail(err, door->explain(code, waited));
+}
+
+}  // namespace
+
+tide_status tide_pool_open(const char* name, const char* url, const char* options, tide_pool** out, tide_error* err) {
+  return tide_pool_open_with(name, url, options, nullptr, out, err);
+}
+
+tide_status tide_pool_open_with(const char* name, const char* url, const char* options, const tide_pool_options* with,
+                                tide_pool** out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_pool *");
+    tide_pool_options wanted = TIDE_POOL_OPTIONS_INIT;
+    if (Status read = read_struct(with, "tide_pool_options", wanted); !read) return read;
+    Result<tide_pool*> opened = open_pool(name, url, options, wanted);
+    if (!opened) return opened.take_status();
+    *out = opened.value();
+    return Status::ok();
+  });
+}
+
+tide_status tide_pool_close(tide_pool* pool, int64_t timeout_ms, tide_error* err) {
+  return guarded(err, [&] {
+    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
+    return close_pool(pool, timeout_ms < 0 ? std::optional<Span>{} : Span::millis(timeout_ms));
+  });
+}
+
+tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
+  return guarded(err, [&] {
+    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
+    return close_all_pools(timeout_ms < 0 ? std::optional<Span>{} : Span::millis(timeout_ms));
+  });
+}
+
+tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_ms, tide_lease* out, tide_error* err) {
+  try {
+    if (out == nullptr || timeout_ms > kDayMs) [[unlikely]] {
+      return fail(err, out == nullptr ? Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease")
+                                      : bad_timeout(timeout_ms));
+    }
+    const Door door(pool);
+    if (!door) [[unlikely]] return fail(err, no_entry(door.code()));
+    AcquireRequest request;
+    request.tag = tag_of(tag);
+    if (timeout_ms >= 0) request.timeout = Span::millis(timeout_ms);
+    LeaseId lease;
+    const Code code = door->acquire(request, lease);
+    if (code != Code::ok) [[unlikely]] return refuse(door, code, request.timeout, err);
+    *out = {pool, lease.bits};
+    return TIDE_OK;
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
+tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* with, tide_lease* out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (with == nullptr) return Status::error(Code::bad_argument, "with is NULL", "", "use tide_pool_acquire(), or pass TIDE_ACQUIRE_OPTIONS_INIT");
+    tide_acquire_options wanted = TIDE_ACQUIRE_OPTIONS_INIT;
+    if (Status read = read_struct(with, "tide_acquire_options", wanted); !read) return read;
+    if (wanted.mode != TIDE_READ_WRITE && wanted.mode != TIDE_READ) {
+      return Status::error(Code::bad_argument, "mode is " + std::to_string(wanted.mode), "accepted: TIDE_READ_WRITE, TIDE_READ");
+    }
+    if (wanted.timeout_ms > kDayMs) return bad_timeout(wanted.timeout_ms);
+    if (wanted.callback == nullptr && out == nullptr) return Status::error(Code::bad_argument, "out is NULL and there is no callback");
+    const Door door(pool);
+    if (!door) return no_entry(door.code());
+    AcquireRequest request;
+    request.tag = tag_of(wanted.tag);
+    request.mode = wanted.mode == TIDE_READ ? LeaseMode::read : LeaseMode::read_write;
+    if (wanted.timeout_ms >= 0) request.timeout = Span::millis(wanted.timeout_ms);
+    if (wanted.callback == nullptr) {
+      LeaseId lease;
+      const Code code = door->acquire(request, lease);
+      if (code != Code::ok) return door->explain(code, request.timeout);
+      *out = {pool, lease.bits};
+      return Status::ok();
+    }
+    const auto call = wanted.callback;
+    void* const context = wanted.context;
+    const Code code = door->acquire_async(request, [call, context, pool](Code outcome, LeaseId lease, const Status& why) {
+      tide_error error = TIDE_ERROR_INIT;
+      if (outcome != Code::ok) fail(&error, why);
+      call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
+    });
+    return code == Code::ok ? Status::ok() : door->explain(code, request.timeout);
+  });
+}
+
+tide_status tide_lease_release(tide_lease lease, tide_error* err) {
+  try {
+    const Door door(lease);
+    if (!door) [[unlikely]] return fail(err, no_entry(door.code()));
+    const LeaseId id(lease.id);
+    if (id.is_none() || door->release(id) != Code::ok) [[unlikely]] return stale(err);
+    return TIDE_OK;
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
+void* tide_lease_native(tide_lease lease) {
+  try {
+    const Door door(lease);
+    return door && !LeaseId(lease.id).is_none() ? door->native(LeaseId(lease.id)) : nullptr;
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats* out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL");
+    tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+    if (Status read = read_struct(out, "tide_lease_stats", stats); !read) return read;
+    const Door door(lease);
+    if (!door) return no_entry(door.code());
+    LeaseFacts facts;
+    if (LeaseId(lease.id).is_none() || door->facts(LeaseId(lease.id), facts) != Code::ok) {
+      return Status::error(Code::stale_lease, "this lease has ended already");
+    }
+    const uint32_t size = out->size;
+    stats.size = size;
+    stats.mode = facts.mode == LeaseMode::read ? TIDE_READ : TIDE_READ_WRITE;
+    stats.lease_id = lease.id;
+    stats.conn_id = facts.conn_id;
+    stats.age_ms = facts.age.ms();
+    stats.idle_ms = facts.idle.ms();
+    stats.uses_total = facts.uses_total;
+    std::memcpy(out, &stats, size < sizeof stats ? size : sizeof stats);
+    return Status::ok();
+  });
+}
+
+tide_status tide_pool_instance_id(tide_pool* pool, char out[33], tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL");
+    const Door door(pool);
+    if (!door) return no_entry(door.code());
+    const std::string hex = instance_hex(door->instance_id());
+    std::memcpy(out, hex.c_str(), 33);
+    return Status::ok();
+  });
+}

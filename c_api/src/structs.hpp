@@ -1,0 +1,34 @@
+// Size-first structs of callers: copied into the form this library knows.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "base/status.hpp"
+
+namespace tide {
+
+// A shorter struct is completed with zeros; a longer one is accepted as long as its unknown bytes are zero.
+template <typename T>
+Status read_struct(const T* from, const char* name, T& out) {
+  if (from == nullptr) return Status::ok();
+  uint32_t size = 0;
+  std::memcpy(&size, from, sizeof size);
+  if (size < sizeof size || size > 4096) {
+    return Status::error(Code::bad_argument, std::string(name) + ".size is " + std::to_string(size),
+                         "accepted: sizeof(" + std::string(name) + ")", "initialise it with its ..._INIT macro");
+  }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(from);
+  for (uint32_t i = sizeof(T); i < size; ++i) {
+    if (bytes[i] != 0) {
+      return Status::error(Code::bad_argument, std::string(name) + " asks for something this version does not know",
+                           "this is tidepool " + std::string(TIDE_VERSION_TEXT), "use a newer library");
+    }
+  }
+  out = T{};
+  std::memcpy(&out, from, size < sizeof(T) ? size : sizeof(T));
+  return Status::ok();
+}
+
+}  // namespace tide

@@ -1,0 +1,118 @@
+// Copies: what a reader takes out of a segment, as plain values. Texts are as long as they claim within their room;
+// numbers are as the owner wrote them, but for enums, which attach.cpp checks.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "plane/histogram.hpp"
+#include "plane/slot_word.hpp"
+
+namespace tide {
+
+struct HeaderCopy {
+  std::string instance_id;  // 32 hex digits
+  std::string pool, app, host, db_user, version, target;
+  uint32_t instance_high = 0;  // first 32 bits: the upper half of this pool's command ids
+  uint32_t pid = 0, uid = 0, backend = 0;
+  int64_t started_wall_ns = 0;
+  uint32_t slots = 0;
+};
+
+struct VitalsCopy {
+  int64_t heartbeat_mono = 0, anchor_mono = 0, anchor_wall = 0;
+  uint32_t state = 0, size_source = 0;
+  int64_t min_size = 0, max_size = 0, target_size = 0, limit_size = 0;
+  int64_t burst_until_mono = 0;
+  uint64_t generation = 0;
+  int64_t health = -1;          // -1: not measured
+  uint32_t slots_used = 0;
+  int64_t lease_timeout_ns = 0;
+  int64_t memory_bytes = -1;    // -1: not measured
+  double wait_p50_ms = 0, wait_p95_ms = 0, wait_p99_ms = 0, wait_max_ms = 0;  // NaN: not measured
+  double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
+};
+
+struct QueueCopy {
+  uint64_t waiting = 0;
+  int64_t head_since_mono = 0;
+  uint64_t timeouts_total = 0, rejected_total = 0, waiting_peak = 0, failed_wait_ns_total = 0;
+};
+
+struct KeeperStatsCopy {
+  std::array<uint64_t, 16> counters{};  // KeeperStats.connects_total .. connect_ns_total, in their order
+  uint64_t size_peak = 0, in_use_peak = 0;
+  int64_t stats_reset_wall = 0, last_error_wall = 0;
+  std::string last_error;
+  HistogramCounts connect{};
+};
+
+struct BaselineCopy {
+  std::array<uint64_t, 3> queue{};
+  std::array<uint64_t, 16> keeper{};
+  std::array<uint64_t, 9> slots{};
+  HistogramCounts wait{}, use{}, query{}, connect{};
+};
+
+struct SlotCopy {
+  uint32_t index = 0;
+  SlotWord word;
+  bool is_whole = true;  // false: the slot changed too fast to be copied in one piece; only word and conn_id count
+  int64_t acquired_mono = 0, last_used_mono = 0, expires_mono = 0, born_mono = 0, since_mono = 0, validated_mono = 0;
+  uint64_t acquires_total = 0, acquires_before = 0, queries_before = 0;
+  uint32_t thread_id = 0, flags = 0, server_pid = 0;
+  bool is_in_transaction = false;
+  uint64_t conn_id = 0;
+  std::string tag, last_error;
+};
+
+struct SlotStatsCopy {
+  std::array<uint64_t, 8> counters{};  // SlotStats.waited_total .. transactions_total, in their order
+  uint64_t wait_ns_max = 0;
+  HistogramCounts wait{}, use{}, query{};
+};
+
+struct WaiterCopy {
+  uint64_t ticket = 0;
+  int64_t queued_mono = 0, deadline_mono = 0;
+  std::string tag;
+};
+
+struct HistoryCopy {
+  int64_t at_wall_ns = 0;
+  uint32_t size = 0, limit_size = 0, in_use_max = 0, waiting_max = 0;
+  double in_use_avg = 0, wait_p99_ms = 0, use_ms = 0, predicted_in_use = 0;  // NaN: not measured
+  uint64_t acquires = 0, timeouts = 0, errors = 0;
+  int32_t health = -1;
+};
+
+struct JournalCopy {
+  uint64_t number = 0;  // from 0
+  int64_t at_wall_ns = 0;
+  uint32_t kind = 0, severity = 0;
+  std::string message, detail;
+};
+
+struct ScalingCopy {
+  uint64_t number = 0;
+  int64_t at_wall_ns = 0;
+  uint32_t from_size = 0, to_size = 0, cause = 0, in_use = 0, waiting = 0;
+  double wait_p95_ms = 0, predicted_in_use = 0;
+  std::string reason, actor;
+};
+
+struct CommandCopy {
+  uint64_t command_id = 0;
+  int64_t issued_wall_ns = 0, applied_wall_ns = 0;
+  uint32_t verb = 0, status = 0;
+  uint64_t generation = 0;
+  std::string actor, arguments, message;
+};
+
+struct SettingCopy {
+  std::string name, value;
+  uint32_t source = 0;
+};
+
+}  // namespace tide
