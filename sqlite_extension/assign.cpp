@@ -79,13 +79,13 @@ Refusal change_state(const char* column, sqlite3_value* value, const RowIdentity
 }
 
 Refusal set_setting(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order) {
+  if (row.name == "min_size" || row.name == "max_size") return set_limit(row.name.c_str(), value, row, order);
   const auto text = text_of(value);
   if (!text) {
     return std::string(column) + " of the setting '" + row.name + "' cannot be NULL" +
            "\nHint: its default stands in the column default_value";
   }
   set_option(row.name, *text, order);
-  if (row.name == "min_size" || row.name == "max_size") order.limit = whole_number(value);
   return std::nullopt;
 }
 

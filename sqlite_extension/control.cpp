@@ -3,6 +3,7 @@
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <iterator>
@@ -22,6 +23,7 @@ namespace {
 // (draining, recycling) is only given the time of a prompt refusal; tidepool_wait_applied() is the barrier.
 constexpr int64_t kAnswerWaitMs = 5'000;
 constexpr int64_t kPromptWaitMs = 500;
+constexpr int64_t kInterruptCheckMs = 250;
 
 struct Failure {
   std::string text;
@@ -270,6 +272,15 @@ void run_order(sqlite3_context* context, int count, Arguments values) {
   });
 }
 
+// SQLite tells a statement of an interrupt, not a function; so a statement is asked.
+bool is_interrupted(sqlite3* db) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &statement, nullptr);
+  const bool is_hit = code == SQLITE_INTERRUPT || (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_INTERRUPT);
+  sqlite3_finalize(statement);
+  return is_hit;
+}
+
 void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
     const Function& function = kWaitApplied;
@@ -281,7 +292,17 @@ void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
       wait_ms = duration_ms(values[1]).value_or(kAnswerWaitMs);
     }
     tide_error error = TIDE_ERROR_INIT;
-    const tide_status status = tide_wait_applied(static_cast<uint64_t>(id), wait_ms, nullptr, &error);
+    tide_status status = TIDE_TIMEOUT;
+    for (bool is_over = false; !is_over;) {
+      const int64_t slice_ms = std::min(wait_ms, kInterruptCheckMs);
+      status = tide_wait_applied(static_cast<uint64_t>(id), slice_ms, nullptr, &error);
+      wait_ms -= slice_ms;
+      is_over = status != TIDE_TIMEOUT || wait_ms <= 0;
+      if (!is_over && is_interrupted(sqlite3_context_db_handle(context))) {
+        sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+        return;
+      }
+    }
     if (status != TIDE_OK && status != TIDE_TIMEOUT) fail(function, explain(error));
     sqlite3_result_int(context, status == TIDE_OK ? 1 : 0);
   });

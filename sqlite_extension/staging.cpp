@@ -159,10 +159,12 @@ std::vector<Order> Staging::settled() const {
     return true;
   };
   const auto rank = [&](const Order& order) {
-    if (order.subject == "max_size") return max_first(order) ? 0 : 1;
-    if (order.subject == "min_size") return max_first(order) ? 1 : 0;
-    if (order.verb == "set") return 2;
-    return order.verb == "scale" ? 3 : 4;
+    // A draining pool takes nothing else before it is resumed, and nothing after.
+    if (order.verb == "resume") return 0;
+    if (order.subject == "max_size") return max_first(order) ? 1 : 2;
+    if (order.subject == "min_size") return max_first(order) ? 2 : 1;
+    if (order.verb == "set") return 3;
+    return order.verb == "scale" ? 4 : 5;
   };
   std::vector<std::pair<int, size_t>> places;
   for (size_t i = 0; i < orders.size(); ++i) places.emplace_back(rank(orders[i]), i);

@@ -5,8 +5,8 @@
 //
 // S1  No order reaches a pool before every xSync of the transaction has agreed and SQLite has committed.
 // S2  Of several orders on one subject of one instance only the last is published.
-// S3  What a transaction publishes is valid at every step between: limits before sizes, and of the two limits first the
-//     one that keeps min_size <= max_size.
+// S3  What a transaction publishes is valid at every step between: resume first, limits before sizes, pause and drain
+//     last; and of the two limits first the one that keeps min_size <= max_size.
 // Threads: one Staging for each connection, guarded by that connection's mutex like all its virtual tables.
 // Failure: check() may refuse, then SQLite rolls back. publish() must not fail: SQLite has committed already. What the
 // pool refuses after that is seen in tidepool_commands; what cannot be posted at all goes to SQLite's error log.

@@ -1,37 +1,32 @@
-// What the observing part of the library cannot know by itself: pools of this very process that have no files
-// (plane=off). The engine sets both hooks when it opens its first pool; without it (in the SQLite extension) they stay
-// empty and there are no such pools.
+// Local control: how pools of this very process are steered that have no files.
 //
-// Threads: any; set once, read often.
-// Failure: none.
+// What observes and steers is a library without the engine, so it cannot know the engine's pools: the engine, where it
+// is linked, says here how to list them and how to give them orders.
+// Threads: any; what is set must live for ever, and its functions must be callable by any thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <string>
-
-#include "base/status.hpp"
+#include <vector>
 
 namespace tide {
 
-// Call `visit(context, fd)` for the segment of every open pool of this process that has no file. The descriptor must
-// stay open during the call; who wants it longer duplicates it.
-using SegmentVisit = void (*)(void* context, int fd);
-using LocalSegments = void (*)(SegmentVisit visit, void* context);
+struct LocalPool {
+  std::string instance_id;  // 32 hex digits
+  std::string name;
+  int segment_fd = -1;      // the pool's own; the reader duplicates it and checks what it got
+};
 
-// Give the pool with this instance id (32 hex digits) an order, form already checked. The command id, or not_found when
-// no open pool without files bears the id.
-using LocalControl = Result<uint64_t> (*)(const std::string& instance_id, const std::string& verb,
-                                          const std::string& arguments, const std::string& actor);
+struct LocalControl {
+  std::vector<LocalPool> (*list)() = nullptr;
+  // Returns the command id; 0 if that pool is not open any more.
+  uint64_t (*post)(const std::string& instance_hex, const std::string& verb, const std::string& arguments,
+                   const std::string& actor) = nullptr;
+};
 
-namespace local {
-inline std::atomic<LocalSegments> segments{nullptr};
-inline std::atomic<LocalControl> control{nullptr};
-}  // namespace local
-
-inline void set_local_segments(LocalSegments hook) { local::segments.store(hook, std::memory_order_release); }
-inline void set_local_control(LocalControl hook) { local::control.store(hook, std::memory_order_release); }
-inline LocalSegments local_segments() { return local::segments.load(std::memory_order_acquire); }
-inline LocalControl local_control() { return local::control.load(std::memory_order_acquire); }
+// nullptr takes it away again.
+void set_local_control(const LocalControl* control) noexcept;
+// nullptr: no engine in this process, or no hook.
+const LocalControl* local_control() noexcept;
 
 }  // namespace tide

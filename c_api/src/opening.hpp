@@ -5,6 +5,7 @@
 
 #include <tidepool/tidepool.h>
 
+#include "base/instant.hpp"
 #include "base/status.hpp"
 
 namespace tide {

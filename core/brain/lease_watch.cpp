@@ -11,7 +11,8 @@ std::string lease_detail(const SlotCensus& slot, Instant now) {
          ",\"age_ms\":" + std::to_string((now - slot.leased_at).ms()) + "}";
 }
 
-std::string lease_text(const SlotCensus& slot, Instant now, std::string_view what, std::string_view option, Span value) {
+std::string lease_text(const SlotCensus& slot, Instant now, std::string_view what, std::string_view option,
+                       Span value) {
   std::string text = "connection " + std::to_string(slot.conn_id) + ", leased for " +
                      describe_span(now - slot.leased_at) + ", ";
   text.append(what).append(" (").append(option).append(" ").append(format_span(value)).append(")");

@@ -1,10 +1,10 @@
 #include "plane/order_form.hpp"
 
-#include <cmath>
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
+#include <set>
 #include <vector>
 
 #include "base/nearest.hpp"
@@ -14,16 +14,14 @@
 namespace tide {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
-// More than any order needs; bounds the work for a hostile one.
-constexpr size_t kArgumentsBytesMax = 4096;
-constexpr size_t kCanonicalBytesMax = decltype(format::MailboxOrder::arguments)::kBytesMax;
-constexpr size_t kOptionBytesMax = 48;
-constexpr size_t kReasonBytesMax = decltype(format::ScalingRecord::reason)::kBytesMax;
-constexpr int64_t kTargetSizeMax = 1'000'000;  // the pool knows its own bound; this is only against nonsense
+constexpr size_t kGivenBytesMax = 4096;  // more than any order needs; bounds the work for a hostile one
+constexpr size_t kCanonicalBytesMax = FixedText<896>::kBytesMax;
+constexpr size_t kQuotedBytesMax = 60;
+constexpr int64_t kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
 
-enum class Kind : uint8_t { size_or_null, id, duration, option_name, option_value, text };
+enum class Kind : uint8_t { size, id, length, spread, option, value, reason };
 
 struct Argument {
   std::string_view name;
@@ -31,44 +29,41 @@ struct Argument {
   bool is_required;
 };
 
-struct Form {
-  OrderVerb verb;
-  std::span<const Argument> arguments;
-};
-
-constexpr Argument kScale[] = {{"target_size", Kind::size_or_null, true}, {"reason", Kind::text, false}};
-constexpr Argument kBurst[] = {{"duration", Kind::duration, false}};
-constexpr Argument kSet[] = {{"option", Kind::option_name, true}, {"value", Kind::option_value, true}};
-constexpr Argument kRecycle[] = {{"spread", Kind::duration, false}};
+constexpr Argument kScale[] = {{"target_size", Kind::size, true}, {"reason", Kind::reason, false}};
+constexpr Argument kBurst[] = {{"duration", Kind::length, false}};
+constexpr Argument kSet[] = {{"option", Kind::option, true}, {"value", Kind::value, true}};
+constexpr Argument kRecycle[] = {{"spread", Kind::spread, false}};
 constexpr Argument kCloseConnection[] = {{"conn_id", Kind::id, true}};
 constexpr Argument kRevoke[] = {{"lease_id", Kind::id, true}};
 
-std::span<const Argument> arguments_of(OrderVerb verb) {
-  switch (verb) {
-    case OrderVerb::scale: return kScale;
-    case OrderVerb::burst: return kBurst;
-    case OrderVerb::set: return kSet;
-    case OrderVerb::recycle: return kRecycle;
-    case OrderVerb::close_connection: return kCloseConnection;
-    case OrderVerb::revoke: return kRevoke;
-    default: return {};
-  }
-}
+constexpr std::array<std::string_view, 11> kVerbs = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
+                                                     "recycle", "drain", "close_connection", "revoke", "reset_stats"};
+constexpr std::array<std::span<const Argument>, 11> kArguments = {kScale, kBurst,   {}, kSet,             {},      {},
+                                                                  kRecycle, {}, kCloseConnection, kRevoke, {}};
 
 std::string_view accepted(Kind kind) {
   switch (kind) {
-    case Kind::size_or_null: return "a whole number of connections from 0, or null for automatic sizing";
-    case Kind::id: return "a positive whole number";
-    case Kind::duration: return "a duration such as \"30s\", \"500ms\", \"5min\", or a whole number of milliseconds";
-    case Kind::option_name: return "the name of an option";
-    case Kind::option_value: return "the option's new value: text, number or boolean";
-    case Kind::text: return "text";
+    case Kind::size: return "a whole number of connections from 0, or null for automatic";
+    case Kind::id: return "a whole number from 1";
+    case Kind::length: return "a duration above 0 such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
+    case Kind::spread: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::option: return "the name of an option";
+    case Kind::value: return "a text, a number, true or false";
+    case Kind::reason: return "a text of at most 120 bytes";
   }
   return "";
 }
 
-// What somebody typed, short enough and clean enough to be quoted.
-std::string in_quotes(std::string_view text) { return "\"" + std::string(utf8_prefix(text, 60)) + "\""; }
+// What somebody typed, fit for an error text.
+std::string shown(std::string_view text) {
+  std::string out(utf8_prefix(text, kQuotedBytesMax));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text.size() > out.size() ? out + "..." : out;
+}
+
+std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::string list_of(std::span<const std::string_view> names) {
   std::string out;
@@ -81,136 +76,141 @@ std::string meant(std::string_view typed, std::span<const std::string_view> know
   return name.empty() ? std::string{} : "did you mean \"" + std::string(name) + "\"?";
 }
 
-Status bad(std::string message, std::string detail, std::string hint = {}) {
+Status bad(std::string message, std::string detail = {}, std::string hint = {}) {
   return Status::error(Code::bad_argument, std::move(message), std::move(detail), std::move(hint));
 }
 
-std::optional<int64_t> whole_number(const json& value) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<uint64_t>();
-    if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
-    return static_cast<int64_t>(number);
-  }
-  if (value.is_number_integer()) return value.get<int64_t>();
-  if (value.is_number_float()) {  // 8.0 is what some languages print for 8
-    const double number = value.get<double>();
-    if (std::trunc(number) == number && std::fabs(number) < 9e15) return static_cast<int64_t>(number);
-  }
-  return std::nullopt;
+std::optional<int64_t> whole_number(const Json& value) {
+  if (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()}) return {};
+  if (!value.is_number_integer()) return {};
+  return value.get<int64_t>();
 }
 
-std::optional<Span> duration(const json& value) {
+std::optional<Span> duration(const Json& value) {
   if (value.is_string()) return parse_span(value.get_ref<const std::string&>());
   const auto ms = whole_number(value);
-  if (!ms || *ms < 0 || *ms > Span::forever().ms()) return std::nullopt;
-  return Span::millis(*ms);
+  return ms && *ms >= 0 ? parse_span(std::to_string(*ms)) : std::nullopt;
 }
 
-std::string as_option_text(const json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>() ? "on" : "off";
-  return value.dump();
+// A text that is neither empty nor has a NUL, which C strings could not carry.
+bool is_word(const Json& value) {
+  return value.is_string() && !value.get_ref<const std::string&>().empty() &&
+         value.get_ref<const std::string&>().find('\0') == std::string::npos;
 }
 
-// False: not of this kind.
-bool take(Kind kind, const json& value, OrderForm& form) {
+// Fills in one argument, and its canonical form; false: the value is not of this kind.
+bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
   switch (kind) {
-    case Kind::size_or_null: {
-      const auto number = value.is_null() ? std::optional<int64_t>(-1) : whole_number(value);
-      if (!number || *number > kTargetSizeMax || (*number < 0 && !value.is_null())) return false;
-      form.number = *number;
+    case Kind::size: {
+      const auto size = value.is_null() ? std::optional<int64_t>(-1) : whole_number(value);
+      if (!size || *size > kSizeMax || (*size < 0 && !value.is_null())) return false;
+      form.number = *size;
+      canonical = value;
       return true;
     }
     case Kind::id: {
-      const auto number = whole_number(value);
-      if (!number || *number <= 0) return false;
-      form.number = *number;
+      const auto id = whole_number(value);
+      if (!id || *id < 1) return false;
+      form.number = *id;
+      canonical = value;
       return true;
     }
-    case Kind::duration: {
+    case Kind::length:
+    case Kind::spread: {
       const auto span = duration(value);
-      if (!span) return false;
+      if (!span || (kind == Kind::length && span->is_zero())) return false;
       form.span = *span;
+      canonical = format_span(*span);
       return true;
     }
-    case Kind::option_name: {
-      if (!value.is_string() || value.get_ref<const std::string&>().empty()) return false;
+    case Kind::option: {
+      if (!is_word(value)) return false;
       form.option = value.get<std::string>();
-      return form.option.size() <= kOptionBytesMax;
-    }
-    case Kind::option_value: {
-      if (!value.is_string() && !value.is_number() && !value.is_boolean()) return false;
-      form.value = as_option_text(value);
+      canonical = form.option;
       return true;
     }
-    case Kind::text: {
-      if (!value.is_string()) return false;
-      form.reason = utf8_prefix(value.get_ref<const std::string&>(), kReasonBytesMax);
+    case Kind::value: {
+      if (!value.is_string() && !value.is_number() && !value.is_boolean()) return false;
+      form.value = value.is_string() ? value.get<std::string>() : value.dump();
+      if (form.value.find('\0') != std::string::npos) return false;
+      canonical = form.value;
+      return true;
+    }
+    case Kind::reason: {
+      if (!value.is_string() || value.get_ref<const std::string&>().size() > kReasonBytesMax) return false;
+      form.reason = value.get<std::string>();
+      if (form.reason.find('\0') != std::string::npos) return false;
+      canonical = form.reason;
       return true;
     }
   }
   return false;
 }
 
-std::optional<OrderVerb> verb_of(std::string_view name) {
-  const auto verbs = vocabulary::verbs();
-  for (size_t i = 0; i < verbs.size(); ++i) {
-    if (verbs[i] == name) return static_cast<OrderVerb>(i);
-  }
-  return std::nullopt;
+Status too_long(const std::string& verb, size_t bytes, size_t bytes_max) {
+  return bad("the arguments of " + verb + " are too long",
+             std::to_string(bytes) + " bytes; accepted: up to " + std::to_string(bytes_max));
 }
 
-std::string shown(const json& value) {
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() <= 60 ? text : std::string(utf8_prefix(text, 60)) + "...";
+// A key that stands twice would mean one thing to one reader and another to the next.
+Result<Json> parse_object(const std::string& verb, const std::string& takes, std::string_view text) {
+  std::set<std::string> keys;
+  std::string twice;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& part) {
+    if (event == Json::parse_event_t::key && depth == 1 && !keys.insert(part.get<std::string>()).second) {
+      twice = part.get<std::string>();
+    }
+    return true;
+  };
+  try {
+    Json given = text.empty() ? Json::object() : Json::parse(text, watch);
+    if (!given.is_object()) return bad("the arguments of " + verb + " are no JSON object", takes);
+    if (!twice.empty()) return bad("argument " + in_quotes(twice) + " of " + verb + " stands twice", takes);
+    return given;
+  } catch (const Json::parse_error& error) {
+    return bad("the arguments of " + verb + " are no JSON: wrong at byte " + std::to_string(error.byte), takes,
+               "such as {} or {\"name\": \"value\"}");
+  }
 }
 
 }  // namespace
 
+std::span<const std::string_view> order_verbs() { return kVerbs; }
+
 Result<OrderForm> check_order(std::string_view verb_name, std::string_view arguments_json) {
-  const auto verb = verb_of(verb_name);
-  if (!verb) {
-    return bad("unknown verb " + in_quotes(verb_name), "accepted: " + list_of(vocabulary::verbs()),
-               meant(verb_name, vocabulary::verbs()));
+  OrderForm form;
+  while (form.verb < kVerbs.size() && kVerbs[form.verb] != verb_name) ++form.verb;
+  if (form.verb == kVerbs.size()) {
+    return bad("unknown verb " + in_quotes(verb_name), "accepted: " + list_of(kVerbs), meant(verb_name, kVerbs));
   }
-  if (arguments_json.size() > kArgumentsBytesMax) {
-    return bad("the arguments of " + std::string(verb_name) + " are too long",
-               std::to_string(arguments_json.size()) + " bytes; at most " + std::to_string(kArgumentsBytesMax));
-  }
-  const json given = arguments_json.empty() ? json::object() : json::parse(arguments_json, nullptr, false);
-  const std::span<const Argument> known = arguments_of(*verb);
+  const std::string verb(verb_name);
+  const std::span<const Argument> known = kArguments[form.verb];
   std::vector<std::string_view> names;
   for (const Argument& argument : known) names.push_back(argument.name);
-  const std::string takes = known.empty() ? std::string(verb_name) + " takes no arguments"
-                                          : std::string(verb_name) + " takes " + list_of(names);
-  if (!given.is_object()) return bad("the arguments of " + std::string(verb_name) + " are no JSON object", takes);
+  const std::string takes = verb + (names.empty() ? " takes no arguments" : " takes " + list_of(names));
+  if (arguments_json.size() > kGivenBytesMax) return too_long(verb, arguments_json.size(), kGivenBytesMax);
+  auto given = parse_object(verb, takes, arguments_json);
+  if (!given) return given.take_status();
 
-  for (const auto& [key, value] : given.items()) {
+  for (const auto& [key, value] : given->items()) {
     bool is_known = false;
     for (const std::string_view name : names) is_known = is_known || name == key;
-    if (!is_known) {
-      return bad("unknown argument " + in_quotes(key) + " of " + std::string(verb_name), takes, meant(key, names));
-    }
+    if (!is_known) return bad("unknown argument " + in_quotes(key) + " of " + verb, takes, meant(key, names));
   }
-  OrderForm form;
-  form.verb = *verb;
+  Json canonical = Json::object();
   for (const Argument& argument : known) {
-    const auto found = given.find(argument.name);
-    if (found == given.end()) {
+    const std::string name(argument.name);
+    const auto found = given->find(name);
+    if (found == given->end() || (found->is_null() && !argument.is_required)) {
       if (!argument.is_required) continue;
-      return bad(std::string(verb_name) + " lacks the argument \"" + std::string(argument.name) + "\"",
-                 "accepted: " + std::string(accepted(argument.kind)));
+      return bad(verb + " lacks the argument \"" + name + "\"", "accepted: " + std::string(accepted(argument.kind)));
     }
-    if (!take(argument.kind, *found, form)) {
-      return bad(std::string(verb_name) + ": " + std::string(argument.name) + " is " + shown(*found),
-                 "accepted: " + std::string(accepted(argument.kind)));
+    if (!fill_in(argument.kind, *found, form, canonical[name])) {
+      return bad(verb + ": " + name + " is " + shown(found->dump()), "accepted: " + std::string(accepted(argument.kind)));
     }
   }
-  form.arguments = given.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (form.arguments.size() > kCanonicalBytesMax) {
-    return bad("the arguments of " + std::string(verb_name) + " are too long",
-               std::to_string(form.arguments.size()) + " bytes; at most " + std::to_string(kCanonicalBytesMax));
-  }
+  form.canonical = canonical.dump();
+  if (form.canonical.size() > kCanonicalBytesMax) return too_long(verb, form.canonical.size(), kCanonicalBytesMax);
   return form;
 }
 

@@ -6,26 +6,31 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/instant.hpp"
 #include "base/status.hpp"
-#include "plane/vocabulary.hpp"
 
 namespace tide {
 
+inline constexpr size_t kReasonBytesMax = 120;
+
 struct OrderForm {
-  OrderVerb verb = OrderVerb::scale;
+  uint32_t verb = 0;      // the brain's Verb
   int64_t number = 0;     // scale: target size, -1 = automatic; close_connection: conn_id; revoke: lease_id
   Span span;              // burst: duration, zero = the pool's burst_duration; recycle: spread
   std::string option;     // set
   std::string value;      // set
   std::string reason;     // scale
-  std::string arguments;  // the same as JSON text, without what does not matter; fits into a mailbox
+  std::string canonical;  // the arguments as the shortest JSON object that means the same; fits into a mailbox
 };
 
-// `arguments_json` is a JSON object; "" stands for {}.
+// In the order of the brain's Verb.
+std::span<const std::string_view> order_verbs();
+
+// `arguments_json` is a JSON object; "" stands for {}. null stands for an optional argument that is not given.
 Result<OrderForm> check_order(std::string_view verb, std::string_view arguments_json);
 
 }  // namespace tide

@@ -44,6 +44,9 @@ class Keeper {
   // An order from this process (pools without a segment file). The number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
+  // The holder of a revoked lease came back: what was kept for its safety may go.
+  void holder_returned(LeaseId lease) { hand_.holder_returned(lease); }
+
   // Begin to close: nobody is let in any more, leases may end until `deadline`, then they are taken away.
   void begin_close(Instant deadline);
   bool is_closed() const { return is_closed_; }

@@ -103,13 +103,17 @@ Code Pool::refusal_now() const {
   return Code::ok;
 }
 
+// Who does not wait still shows that a connection is missing.
+Code Pool::give_up_at_once() {
+  turnstile_.count_timeout(Span{});
+  if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
+  return Code::timeout;
+}
+
 Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out) {
   if (const Code refusal = refusal_now(); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
-  if (timeout.is_zero()) {
-    turnstile_.count_timeout(timeout);
-    return Code::timeout;
-  }
+  if (timeout.is_zero()) return give_up_at_once();
   Ticket ticket;
   ticket.queued_at = asked_at;
   ticket.deadline = asked_at + timeout;
@@ -137,10 +141,7 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   }
   if (const Code refusal = refusal_now(); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
-  if (timeout.is_zero()) {
-    turnstile_.count_timeout(timeout);
-    return Code::timeout;
-  }
+  if (timeout.is_zero()) return give_up_at_once();
   auto ticket = std::make_unique<AsyncTicket>(*this, request, std::move(done));
   ticket->queued_at = now;
   ticket->deadline = now + timeout;
@@ -178,7 +179,10 @@ CloseReason Pool::reason_to_retire(uint32_t slot, Instant now) const {
 }
 
 Code Pool::release(LeaseId lease) {
-  if (!board_.is_current(lease)) return Code::stale_lease;
+  if (!board_.is_current(lease)) [[unlikely]] {
+    keeper_->holder_returned(lease);
+    return Code::stale_lease;
+  }
   const uint32_t slot = lease.slot();
   Seat& seat = seats_[slot];
   bool is_fit = settle_seat(seat);
@@ -196,7 +200,10 @@ Code Pool::release(LeaseId lease) {
     is_mine = board_.soil(lease);
     if (is_mine) keeper_->poke();
   }
-  if (!is_mine) return Code::stale_lease;
+  if (!is_mine) [[unlikely]] {
+    keeper_->holder_returned(lease);
+    return Code::stale_lease;
+  }
   if (spec_.events.mask != 0) tell(PoolEvent::release, 0, lease.bits, "");
   return Code::ok;
 }

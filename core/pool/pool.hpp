@@ -110,6 +110,7 @@ class Pool {
   LeaseId take_idle(const AcquireRequest& request, Instant now);
   bool is_worn(uint32_t slot, Instant now);
   Code acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out);
+  Code give_up_at_once();
   Status begin_touch(LeaseId lease, Instant now);
   bool settle_seat(Seat& seat) const;
   CloseReason reason_to_retire(uint32_t slot, Instant now) const;

@@ -42,6 +42,7 @@ WORDS = {
                  r"(NULL|nullptr|0)\s*\))",
         "places": (
             "core/pool/system_clock.",      # the product's clock
+            "core/plane/patience.",         # the readers' clock
             "tests/race/",                  # storms that end after a while
             "tests/bench/",
             "tests/unit/driver/support.hpp",  # drivers promise to keep real deadlines
@@ -69,6 +70,7 @@ WORDS = {
     "sleeps": {
         "words": r"\b(sleep_for|sleep_until|usleep|nanosleep|time\.sleep|sleep\s*\()",
         "places": (
+            "core/plane/patience.",         # who sent an order looks again whether it is answered
             "c_api/src/handles.cpp",        # tide_pool_close() lets callers leave before it frees the pool
             "tests/sqlite/support.py",      # looks again whether another process did what it was told
             "examples/demo/workload.cpp",   # a shop's visitors take their time

@@ -173,29 +173,29 @@ TEST_F(SqliteHost, ThreadsWithOneConnection) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// SQLite's own allocations, failing one after the other.
-struct Scarcity {
-  sqlite3_mem_methods real{};
-  int until_failure = -1;  // allocations that still succeed; below 0: all do
+// SQLite's own allocations, failing one after the other, for the thread that wants it so.
+sqlite3_mem_methods g_plenty;
+thread_local int t_until_failure = -1;  // allocations that still succeed; below 0: all do
 
-  bool is_denied() {
-    if (until_failure < 0) return false;
-    if (until_failure == 0) return true;
-    --until_failure;
-    return false;
+bool is_denied() {
+  if (t_until_failure > 0) --t_until_failure;
+  return t_until_failure == 0;
+}
+
+// The allocator can only be set before SQLite is used for the first time, by a pool or by a test.
+class Scarcity : public testing::Environment {
+ public:
+  void SetUp() override {
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &g_plenty), SQLITE_OK);
+    sqlite3_mem_methods scarce = g_plenty;
+    scarce.xMalloc = [](int bytes) { return is_denied() ? nullptr : g_plenty.xMalloc(bytes); };
+    scarce.xRealloc = [](void* old, int bytes) { return is_denied() ? nullptr : g_plenty.xRealloc(old, bytes); };
+    ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_MALLOC, &scarce), SQLITE_OK);
   }
-} g_scarcity;
+};
+[[maybe_unused]] const testing::Environment* const g_scarcity = testing::AddGlobalTestEnvironment(new Scarcity);
 
 TEST_F(SqliteHost, EveryAllocationOfSqliteMayFail) {
-  sqlite3_shutdown();
-  ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &g_scarcity.real), SQLITE_OK);
-  sqlite3_mem_methods scarce = g_scarcity.real;
-  scarce.xMalloc = [](int bytes) { return g_scarcity.is_denied() ? nullptr : g_scarcity.real.xMalloc(bytes); };
-  scarce.xRealloc = [](void* old, int bytes) {
-    return g_scarcity.is_denied() ? nullptr : g_scarcity.real.xRealloc(old, bytes);
-  };
-  ASSERT_EQ(sqlite3_config(SQLITE_CONFIG_MALLOC, &scarce), SQLITE_OK);
-  sqlite3_initialize();
   const char* const statements[] = {
       "SELECT * FROM tidepool_pools WHERE pool = 'app'",
       "SELECT * FROM tidepool_pools WHERE pool = 'nobody' OR instance_id = 'none'",
@@ -207,20 +207,17 @@ TEST_F(SqliteHost, EveryAllocationOfSqliteMayFail) {
   };
   const auto all = [&](int succeed) {
     Connection db;
-    g_scarcity.until_failure = succeed;
+    t_until_failure = succeed;
     if (db.load() == SQLITE_OK) {
       for (const char* sql : statements) db.run(sql);
     }
-    const bool was_hit = g_scarcity.until_failure == 0;
-    g_scarcity.until_failure = -1;
-    if (sqlite3_get_autocommit(db.get()) == 0) db.run("ROLLBACK");
+    const bool was_hit = t_until_failure == 0;
+    t_until_failure = -1;
     return was_hit;
   };
-  int step = 1;
-  for (int succeed = 0; all(succeed) && succeed < 20'000; succeed += step) step = 1 + succeed / 40;
-  sqlite3_shutdown();
-  sqlite3_config(SQLITE_CONFIG_MALLOC, &g_scarcity.real);
-  sqlite3_initialize();
+  int rounds = 0;
+  for (int succeed = 1; all(succeed); succeed += 1 + succeed / 40) ++rounds;
+  EXPECT_GT(rounds, 50);
   Connection db;
   ASSERT_EQ(db.load(), SQLITE_OK) << db.message();
   EXPECT_EQ(db.run("SELECT count(*) FROM tidepool_pools").cell(), "2");

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Steering by functions: each returns the number of its command; a refusal is an error that says why."""
+import threading
 import unittest
 
 import support
@@ -101,6 +102,16 @@ class Orders(FunctionCase):
         self.assertEqual(self.pool("state"), "draining")
         self.pool_owner.release(lease)
         self.assertEqual(self.one(self.db, "SELECT tidepool_wait_applied(?, '8s')", number), 1)
+
+    def test_a_long_wait_can_be_interrupted(self):
+        lease = self.pool_owner.lease("app")
+        number = self.one(self.db, "SELECT tidepool_drain('app')")
+        timer = threading.Timer(0.3, self.db.interrupt)
+        timer.start()
+        self.error("tidepool_wait_applied(%d, '1h')" % number, "interrupted")
+        timer.join()
+        self.assertEqual(self.one(self.db, "SELECT tidepool_wait_applied(?, 100)", number), 0)
+        self.pool_owner.release(lease)
 
     def test_reset_stats(self):
         self.run_one("tidepool_reset_stats('app')")

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Reading: every relation of the catalogue as a table, the same from every process."""
-import tempfile
+import os
 import shutil
 import sqlite3
+import tempfile
 import unittest
 
 import support
@@ -78,12 +79,17 @@ class Catalogue(support.PlaneCase):
         self.assertEqual(db.execute("SELECT * FROM tidepool_pools").fetchall(), [])
         self.assertGreater(self.one(db, "SELECT count(*) FROM tidepool_help"), 100)
 
-    def test_damaged_files_give_no_rows_and_no_error(self):
+    def test_hostile_files_give_no_rows_and_no_error(self):
         self.owner().open()
+        def path(number):
+            return "%s/hostile.%032x.segment" % (self.plane, number)
         for i, content in enumerate([b"", b"TIDE", b"\xff" * 70000, b"\0" * 4096]):
-            for ending in (".tide", ".segment", ".seg", ".mailbox", ""):
-                with open("%s/hostile-%d%s" % (self.plane, i, ending), "wb") as file:
-                    file.write(content)
+            with open(path(i), "wb") as file:
+                file.write(content)
+        os.mkfifo(path(10))
+        os.mkdir(path(11))
+        os.symlink(path(12), path(12))
+        os.symlink("/dev/zero", path(13))
         db = self.connect()
         self.assertEqual(db.execute("SELECT pool FROM tidepool_pools").fetchall(), [("app",)])
 

@@ -71,6 +71,12 @@ class Values(UpdateCase):
         self.db.execute("UPDATE tidepool_pools SET state = 'draining'")
         self.assertEqual([verb for verb, _ in self.orders()], ["pause", "resume", "drain"])
 
+    def test_resuming_and_scaling_at_once(self):
+        self.db.execute("UPDATE tidepool_pools SET state = 'draining'")
+        self.assertEqual(self.value("state"), "draining")
+        self.db.execute("UPDATE tidepool_pools SET target_size = 5, state = 'running'")
+        self.assertEqual((self.value("state"), self.value("target_size")), ("running", 5))
+
     def test_settings(self):
         self.db.execute("UPDATE tidepool_settings SET value = '7s' WHERE pool = 'app' AND name = 'acquire_timeout'")
         self.assertEqual(self.orders(), [("set", ("acquire_timeout", "7s"))])

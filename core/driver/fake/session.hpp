@@ -35,9 +35,9 @@ class FakeConnection final : public Connection {
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;
-  void cancel(uint64_t lease) noexcept override;
+  void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
-  bool end_transaction(std::string_view why, uint64_t lease) noexcept override;
+  bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
   void disarm() noexcept override;
   void abandon() noexcept override;
 

@@ -44,9 +44,9 @@ class SqliteConnection final : public Connection {
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;
-  void cancel(uint64_t lease) noexcept override;
+  void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
-  bool end_transaction(std::string_view why, uint64_t lease) noexcept override;
+  bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
   void disarm() noexcept override;
   // SQLite forbids carrying a connection across fork(), closing it included. So nothing is closed: the descriptors stay
   // open in the child until it ends, which costs the parent nothing (POSIX locks do not pass to a child).

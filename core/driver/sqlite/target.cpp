@@ -53,7 +53,7 @@ SqliteTarget make_target(const std::string& text) {
 OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
   if (target.is_memory) return {};
   if (target.path.empty()) {
-    return permanent(SQLITE_CANTOPEN, "58P01", "no database file was named", {},
+    return permanent(SQLITE_CANTOPEN, "58P01", "no database file was named", "a path or :memory: was expected",
                      "Give a path such as /var/lib/app/app.db, or :memory: for a database in memory.");
   }
   struct stat found {};

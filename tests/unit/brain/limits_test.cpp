@@ -128,8 +128,9 @@ TEST(Shrink, AboveTheTargetSparesCallersAndMinIdle) {
   rig.waiting = 0;
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+  EXPECT_TRUE(rig.is_retired(3));
   rig.tick();  // not carried out, so it is asked for again
-  EXPECT_EQ(rig.retired(CloseReason::scale), 1);
+  EXPECT_TRUE(rig.is_retired(3));
 }
 
 TEST(Shrink, LeavesOneThatIsBeingValidated) {

@@ -162,12 +162,14 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
 
 TEST(Validation, FailuresBeforeADrainSayNothingAboutWhatComesAfter) {
   Rig rig = Rig::running(calm(), 2);
-  for (int i = 0; i < 3; ++i) rig.brain.validated(rig.now, false);
+  for (int i = 0; i < 2; ++i) rig.brain.validated(rig.now, false);
   (void)rig.order(Verb::drain);
   rig.tick();
   rig.obey();
   (void)rig.order(Verb::resume);
   rig.settle();
+  rig.brain.validated(rig.now, false);
+  rig.tick();
   rig.tick_after(Span::seconds(10));
   EXPECT_TRUE(rig.actions.empty());
   EXPECT_EQ(rig.last_conn_id, 4U);

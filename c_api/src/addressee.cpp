@@ -1,0 +1,229 @@
+#include "addressee.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/nearest.hpp"
+#include "base/units.hpp"
+#include "local.hpp"
+#include "plane/directory.hpp"
+#include "plane/mailbox_sender.hpp"
+#include "plane/patience.hpp"
+
+namespace tide {
+namespace {
+
+constexpr size_t kListedMax = 20;
+constexpr Span kFirstPause = Span::millis(1);
+constexpr Span kLongestPause = Span::millis(20);
+constexpr int kAbsentLooksMax = 5;  // a record is out of sight while it is being written
+
+std::string in_quotes(std::string_view text) { return "\"" + std::string(text.substr(0, 64)) + "\""; }
+
+std::string listed(const std::vector<std::string>& entries, size_t count) {
+  std::string out;
+  for (const std::string& entry : entries) out.append(out.empty() ? "" : ", ").append(entry);
+  return count > entries.size() ? out + " and " + std::to_string(count - entries.size()) + " more" : out;
+}
+
+Status unknown_pool(std::string_view typed, const std::set<std::string>& names, const std::string& directory, size_t hidden) {
+  const std::string unreadable =
+      hidden == 0 ? "" : "; " + std::to_string(hidden) + " segments there cannot be read by this user or this version";
+  if (names.empty()) {
+    return Status::error(Code::not_found, "no pool " + in_quotes(typed), "no pool lives in " + directory + unreadable,
+                         "is it another user's, or are its segments elsewhere? see TIDEPOOL_DIR");
+  }
+  std::vector<std::string_view> known(names.begin(), names.end());
+  std::vector<std::string> first;
+  for (const std::string& name : names) {
+    if (first.size() < kListedMax) first.push_back(name);
+  }
+  const std::string_view nearest = nearest_name(typed, known);
+  return Status::error(Code::not_found, "no pool " + in_quotes(typed), "pools: " + listed(first, names.size()) + unreadable,
+                       nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
+}
+
+const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {
+  const auto found = std::find_if(commands.rbegin(), commands.rend(),
+                                  [&](const CommandCopy& command) { return command.command_id == command_id; });
+  return found == commands.rend() ? nullptr : &*found;
+}
+
+// The outcome an answer stands for; nothing while the order is under way.
+std::optional<Status> outcome_of(const CommandCopy& command, const std::string& pool) {
+  const std::string which = pool + ", order " + std::to_string(command.command_id);
+  switch (static_cast<format::CommandStatus>(command.status)) {
+    case format::CommandStatus::applied: return Status::ok();
+    case format::CommandStatus::refused:
+      return Status::error(Code::refused, command.message.empty() ? which + " was refused" : command.message, which);
+    case format::CommandStatus::expired:
+      return Status::error(Code::refused, command.message.empty() ? which + " came too late" : command.message, which,
+                           "give the order again");
+    case format::CommandStatus::queued: break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Addressee::~Addressee() {
+  if (local_fd_ >= 0) ::close(local_fd_);
+}
+
+Addressee::Addressee(Addressee&& other) noexcept : segment_(std::move(other.segment_)), local_fd_(other.local_fd_) {
+  other.local_fd_ = -1;
+}
+
+// Until visit() says no more. Pools of this process first. Returns how many segments could not be read.
+size_t Addressee::for_each(const std::string& directory, const Visit& visit) {
+  size_t hidden = 0;
+  std::set<std::string> seen;
+  const LocalControl* local = local_control();
+  if (local != nullptr && local->list != nullptr) {
+    for (const LocalPool& pool : local->list()) {
+      const int fd = ::fcntl(pool.segment_fd, F_DUPFD_CLOEXEC, 3);
+      if (fd < 0) continue;
+      auto segment = Attachment::from_fd(fd);
+      // The pool may have closed meanwhile, and its descriptor be something else by now.
+      if (!segment || segment->header().instance_id != pool.instance_id) {
+        ::close(fd);
+        continue;
+      }
+      seen.insert(pool.instance_id);
+      Addressee addressee(segment.take(), fd);
+      if (!visit(addressee)) return hidden;
+    }
+  }
+  for (const std::string& path : list_segments(directory)) {
+    auto segment = Attachment::open(path);
+    if (!segment) {
+      ++hidden;
+      continue;
+    }
+    // One that is listed as local and has a file nevertheless was visited above.
+    if (!seen.insert(segment->header().instance_id).second) continue;
+    Addressee addressee(segment.take(), -1);
+    if (!visit(addressee)) return hidden;
+  }
+  return hidden;
+}
+
+Liveness Addressee::liveness() const {
+  if (local_fd_ < 0) return segment_.liveness();
+  // Private memory outlives its pool as long as we hold it; the engine knows better.
+  const LocalControl* local = local_control();
+  if (local == nullptr || local->list == nullptr) return Liveness::dead;
+  for (const LocalPool& pool : local->list()) {
+    if (pool.instance_id == segment_.header().instance_id) return Liveness::alive;
+  }
+  return Liveness::dead;
+}
+
+Result<Addressee> Addressee::find(const std::string& directory, std::string_view pool_or_instance) {
+  std::set<std::string> names;
+  std::vector<std::string> bearers;  // of the name, the first few
+  size_t bearers_count = 0;
+  std::vector<Addressee> found;
+  std::optional<HeaderCopy> dead;
+  const size_t hidden = for_each(directory, [&](Addressee& addressee) {
+    const HeaderCopy& header = addressee.segment_.header();
+    const bool is_dead = addressee.liveness() == Liveness::dead;
+    if (!is_dead) names.insert(header.pool);
+    if (header.pool != pool_or_instance && header.instance_id != pool_or_instance) return true;
+    if (is_dead) {
+      dead = header;
+      return true;
+    }
+    ++bearers_count;
+    if (bearers.size() < kListedMax) {
+      bearers.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
+    }
+    if (found.empty()) found.push_back(std::move(addressee));
+    return true;
+  });
+  if (bearers_count > 1) {
+    return Status::error(Code::bad_argument, std::to_string(bearers_count) + " pools are named " + in_quotes(pool_or_instance),
+                         listed(bearers, bearers_count), "use the instance_id of the one you mean");
+  }
+  if (bearers_count == 1) return std::move(found.front());
+  if (dead) {
+    return Status::error(Code::refused, "pool " + in_quotes(dead->pool) + " is dead: its process ended",
+                         "instance " + dead->instance_id + ", pid " + std::to_string(dead->pid) + ", " + dead->app,
+                         "what it left behind goes away when a pool of this name opens again");
+  }
+  return unknown_pool(pool_or_instance, names, directory, hidden);
+}
+
+Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t command_id) {
+  std::vector<Addressee> found;
+  bool is_sure = false;
+  for_each(directory, [&](Addressee& addressee) {
+    if (addressee.segment_.header().instance_high != command_id >> 32) return true;
+    // Two pools with the same upper half are as good as impossible; a forged segment is not.
+    const auto commands = addressee.segment_.read_commands();
+    is_sure = record_of(commands, command_id) != nullptr;
+    if (is_sure || (found.empty() || found.front().liveness() == Liveness::dead)) {
+      found.clear();
+      found.push_back(std::move(addressee));
+    }
+    return !is_sure;
+  });
+  if (!found.empty()) return std::move(found.front());
+  return Status::error(Code::not_found, "no pool has an order " + std::to_string(command_id),
+                       "looked in " + directory + " and in this process", "a pool that closed takes its answers with it");
+}
+
+Result<uint64_t> Addressee::post(std::string_view verb, const std::string& arguments, const std::string& actor) const {
+  if (local_fd_ < 0) return post_order(segment_, verb, arguments, actor);
+  const LocalControl* local = local_control();
+  const uint64_t command_id = local == nullptr || local->post == nullptr
+                                  ? 0
+                                  : local->post(segment_.header().instance_id, std::string(verb), arguments, actor);
+  if (command_id != 0) return command_id;
+  return Status::error(Code::refused, name() + " closed meanwhile", "instance " + segment_.header().instance_id);
+}
+
+Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted) const {
+  const std::string which = "order " + std::to_string(command_id);
+  const int64_t give_up = monotonic_ns_now() + patience.ns();
+  Span pause = kFirstPause;
+  int absent_looks = 0;
+  for (;;) {
+    // Life before the answer: an owner may answer and end between the two looks, but not the other way round.
+    const Liveness life = liveness();
+    const auto commands = segment_.read_commands();
+    const CommandCopy* record = record_of(commands, command_id);
+    if (record != nullptr) {
+      if (auto outcome = outcome_of(*record, name())) return *outcome;
+    }
+    if (life == Liveness::dead) {
+      return Status::error(Code::refused, name() + " ended before it obeyed", which, "its process is gone; it will not be obeyed");
+    }
+    if (record != nullptr || is_known_posted) {
+      absent_looks = 0;
+    } else {
+      const auto posted = read_posted_orders(segment_);
+      absent_looks = record_of(posted, command_id) != nullptr ? 0 : absent_looks + 1;
+      if (absent_looks >= kAbsentLooksMax) {
+        return Status::error(Code::not_found, name() + " has no " + which, "it was never posted, or so long ago that its answer is gone",
+                             "`commands` shows the last orders");
+      }
+    }
+    const Span left = Span::nanos(give_up - monotonic_ns_now());
+    // What is not to be seen gets its few looks even without patience: not found and not yet are different answers.
+    if (left <= Span{} && absent_looks == 0) {
+      const std::string state = record != nullptr ? "is under way" : "is not answered yet";
+      return Status::error(Code::timeout, which + " to " + name() + " " + state + " after " + describe_span(patience),
+                           life == Liveness::stale ? "the pool has shown no sign of life for 5 s" : "it is posted and may still be obeyed",
+                           "see `commands`, or wait with tide_wait_applied(); do not give it again");
+    }
+    pause_for(left > Span{} ? std::min(pause, left) : kFirstPause);
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+}  // namespace tide

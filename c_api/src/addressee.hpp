@@ -1,0 +1,47 @@
+// Addressee: the pool an order is meant for, found by what a person calls it, and what it answered.
+//
+// A pool with a segment file is reached through its mailbox; one without, if it is of this process, through the engine's
+// hook (local.hpp).
+// Threads: one at a time.
+// Failure: not_found, refused or bad_argument, each listing what there is instead.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/status.hpp"
+#include "plane/attach.hpp"
+
+namespace tide {
+
+class Addressee {
+ public:
+  // The one live pool of that name or instance id, in the directory or in this process.
+  static Result<Addressee> find(const std::string& directory, std::string_view pool_or_instance);
+  // The pool that gave out this command id; dead ones too, because their answers may still be there.
+  static Result<Addressee> of_command(const std::string& directory, uint64_t command_id);
+
+  ~Addressee();
+  Addressee(Addressee&& other) noexcept;
+  Addressee& operator=(Addressee&&) = delete;
+
+  Result<uint64_t> post(std::string_view verb, const std::string& arguments, const std::string& actor) const;
+  // Until the order is obeyed (ok) or refused; timeout when the patience is over, closed when the owner is gone.
+  // With `is_known_posted` an order that is not to be seen is waited for, else it is not_found.
+  Status wait(uint64_t command_id, Span patience, bool is_known_posted) const;
+
+ private:
+  Addressee(Attachment segment, int local_fd) : segment_(std::move(segment)), local_fd_(local_fd) {}
+  using Visit = std::function<bool(Addressee&)>;
+  static size_t for_each(const std::string& directory, const Visit& visit);
+  Liveness liveness() const;
+  std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
+
+  Attachment segment_;
+  int local_fd_;  // a duplicate of our own; -1: the segment is a file
+};
+
+}  // namespace tide

@@ -1,0 +1,81 @@
+#include "guard.hpp"
+
+#include <cstddef>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string_view>
+
+#include "base/fixed_text.hpp"
+
+namespace tide {
+namespace {
+
+constexpr size_t kErrorBytesMin = 16;
+constexpr size_t kErrorBytesMax = 65536;  // a larger size is a struct that was never initialised
+
+struct Telling {
+  Code code;
+  bool is_retryable;
+  int32_t native_code;
+  std::string_view sqlstate, message, detail, hint;
+};
+
+// What lies behind `known` bytes belongs to somebody else. An older caller's struct may end within a text.
+void put_text(tide_error* err, size_t known, size_t offset, size_t room, std::string_view text) noexcept {
+  if (offset >= known) return;
+  if (room > known - offset) room = known - offset;
+  char* const to = reinterpret_cast<char*>(err) + offset;
+  const std::string_view kept = utf8_prefix(text, room - 1);
+  std::memcpy(to, kept.data(), kept.size());
+  std::memset(to + kept.size(), 0, room - kept.size());
+}
+
+tide_status tell(tide_error* err, const Telling& what) noexcept {
+  const auto status = static_cast<tide_status>(what.code);
+  if (err == nullptr || err->size < kErrorBytesMin || err->size > kErrorBytesMax) return status;
+  const size_t known = err->size < sizeof(tide_error) ? err->size : sizeof(tide_error);
+  err->status = status;
+  err->native_code = what.native_code;
+  err->retryable = what.is_retryable ? 1 : 0;
+  put_text(err, known, offsetof(tide_error, sqlstate), sizeof err->sqlstate, what.sqlstate);
+  put_text(err, known, offsetof(tide_error, message), sizeof err->message, what.message);
+  put_text(err, known, offsetof(tide_error, detail), sizeof err->detail, what.detail);
+  put_text(err, known, offsetof(tide_error, hint), sizeof err->hint, what.hint);
+  return status;
+}
+
+template <size_t N>
+std::string text_of(const char (&text)[N]) {
+  return std::string(text, strnlen(text, N));
+}
+
+}  // namespace
+
+tide_status fail(tide_error* err, const Status& why) noexcept {
+  if (why.is_ok()) return TIDE_OK;
+  return tell(err, {why.code, why.is_retryable, why.native_code, why.sqlstate, why.message, why.detail, why.hint});
+}
+
+tide_status fail_with_exception(tide_error* err) noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return tell(err, {Code::no_memory, false, 0, "", "out of memory", "", "free some memory and try again"});
+  } catch (const std::exception& problem) {
+    return tell(err, {Code::internal, false, 0, "", problem.what(), "an exception nobody expected", "please report this"});
+  } catch (...) {
+    return tell(err, {Code::internal, false, 0, "", "an exception of unknown type", "", "please report this"});
+  }
+}
+
+Status status_of(const tide_error& err) {
+  if (err.status == TIDE_OK) return Status::ok();
+  Status status = Status::error(static_cast<Code>(err.status), text_of(err.message), text_of(err.detail), text_of(err.hint));
+  status.is_retryable = err.retryable != 0;
+  status.native_code = err.native_code;
+  status.sqlstate = text_of(err.sqlstate);
+  return status;
+}
+
+}  // namespace tide

@@ -1,0 +1,229 @@
+#include "plane/mailbox_sender.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "plane/directory.hpp"
+#include "plane/mailbox_checksum.hpp"
+#include "plane/order_form.hpp"
+#include "plane/patience.hpp"
+
+namespace tide {
+namespace {
+
+constexpr Span kLockPatience = Span::seconds(1);
+constexpr Span kLockPause = Span::millis(2);
+constexpr uint64_t kNumberMax = uint64_t{1} << 62;  // nobody posts that many; beyond it somebody made a number up
+
+class File {
+ public:
+  File(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);  // and with it the lock
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Status refused(const Attachment& segment, const std::string& what, std::string detail = {}, std::string hint = {}) {
+  return Status::error(Code::refused, "pool \"" + segment.header().pool + "\": " + what, std::move(detail), std::move(hint));
+}
+
+Status cannot_open(const Attachment& segment, int error) {
+  if (error == EACCES || error == EPERM || error == EROFS) {
+    return refused(segment, "this user may not write to its mailbox", std::strerror(error),
+                   "those may steer who can write to the mailbox: the pool's own user and the group of the directory");
+  }
+  if (error == ENOENT) return refused(segment, "it has no mailbox any more", "", "it was closed meanwhile");
+  return refused(segment, "its mailbox cannot be opened", std::strerror(error));
+}
+
+bool read_whole(int fd, void* into, size_t bytes, uint64_t offset) {
+  return ::pread(fd, into, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+}
+
+bool write_whole(int fd, const void* from, size_t bytes, uint64_t offset) {
+  return ::pwrite(fd, from, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+}
+
+uint64_t place_of(uint64_t number) {
+  return sizeof(format::MailboxHeader) + number % format::kMailboxOrders * sizeof(format::MailboxOrder);
+}
+
+std::string hex_of(const uint8_t (&id)[16]) {
+  std::string out;
+  for (const uint8_t byte : id) {
+    out.push_back("0123456789abcdef"[byte >> 4]);
+    out.push_back("0123456789abcdef"[byte & 15]);
+  }
+  return out;
+}
+
+// The header, if this is a mailbox and that pool's.
+std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segment) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  if (info.st_size != static_cast<off_t>(format::kMailboxBytes)) return std::nullopt;
+  format::MailboxHeader header{};
+  if (!read_whole(fd, &header, sizeof header, 0)) return std::nullopt;
+  if (std::memcmp(header.magic, format::kMailboxMagic, sizeof header.magic) != 0) return std::nullopt;
+  if (header.layout_version != format::kLayoutVersion || header.header_bytes != sizeof header) return std::nullopt;
+  if (hex_of(header.instance_id) != segment.header().instance_id) return std::nullopt;
+  return header;
+}
+
+// Another sender holds the lock only while it writes a page or two; one that was stopped meanwhile must not stop us.
+bool lock(int fd) {
+  const int64_t give_up = monotonic_ns_now() + kLockPatience.ns();
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || monotonic_ns_now() > give_up) return false;
+    pause_for(kLockPause);
+  }
+  return true;
+}
+
+// The orders that stand in the ring in one piece, each at its own place.
+class Posted {
+ public:
+  explicit Posted(int fd) {
+    for (uint64_t place = 0; place < format::kMailboxOrders; ++place) {
+      format::MailboxOrder order;
+      if (!read_whole(fd, &order, sizeof order, place_of(place))) continue;
+      if (order.number == 0 || order.number > kNumberMax || order.number % format::kMailboxOrders != place) continue;
+      if (order.checksum == mailbox_checksum(order)) orders_[place] = order;
+    }
+  }
+  // The one at the place of `number`, whatever its own number.
+  const std::optional<format::MailboxOrder>& at_place_of(uint64_t number) const {
+    return orders_[number % format::kMailboxOrders];
+  }
+  bool holds(uint64_t number) const { return at_place_of(number) && at_place_of(number)->number == number; }
+  uint64_t highest() const {
+    uint64_t highest = 0;
+    for (const auto& order : orders_) highest = order ? std::max(highest, order->number) : highest;
+    return highest;
+  }
+
+ private:
+  std::array<std::optional<format::MailboxOrder>, format::kMailboxOrders> orders_;
+};
+
+// What the pool has answered: the lower halves of its command ids, which are the lower halves of the orders' numbers.
+class Answered {
+ public:
+  explicit Answered(const Attachment& segment) {
+    for (const CommandCopy& command : segment.read_commands()) {
+      if (command.command_id >> 32 != segment.header().instance_high) continue;
+      const auto low = static_cast<uint32_t>(command.command_id);
+      if (lows_.empty() || is_behind(low, highest_)) highest_ = low;
+      lows_.insert(low);
+    }
+  }
+  // Orders are answered in the order of their numbers, so what stands behind the highest answer has none.
+  bool is_open(uint64_t number) const { return lows_.empty() || is_behind(static_cast<uint32_t>(number), highest_); }
+  bool has(uint64_t number) const { return lows_.count(static_cast<uint32_t>(number)) != 0; }
+  uint32_t highest() const { return highest_; }
+
+ private:
+  // Numbers that went round once still compare rightly.
+  static bool is_behind(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
+  std::set<uint32_t> lows_;
+  uint32_t highest_ = 0;
+};
+
+// The last number that was given out. The count is believed where its order is there.
+uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, const Answered& answered) {
+  uint64_t last = header.sent;
+  if (last != 0 && !posted.holds(last)) last = posted.highest();
+  if (last <= UINT32_MAX) last = std::max<uint64_t>(last, answered.highest());
+  return last;
+}
+
+uint64_t command_id_of(const Attachment& segment, uint64_t number) {
+  return uint64_t{segment.header().instance_high} << 32 | (number & 0xFFFF'FFFFU);
+}
+
+}  // namespace
+
+Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, std::string_view arguments,
+                            std::string_view actor) {
+  format::MailboxOrder order{};
+  if (verb.size() > order.verb.kBytesMax || arguments.size() > order.arguments.kBytesMax) {
+    return Status::error(Code::bad_argument, "the order is too long for a mailbox",
+                         "accepted: arguments of up to " + std::to_string(order.arguments.kBytesMax) + " bytes");
+  }
+  if (segment.path().empty()) return refused(segment, "it has no mailbox", "", "it can be steered from its own process");
+  const File file(mailbox_path_of(segment.path()), O_RDWR);
+  if (file.fd() < 0) return cannot_open(segment, errno);
+  if (!read_header(file.fd(), segment)) return refused(segment, "its mailbox is damaged, or another pool's");
+  if (!lock(file.fd())) return refused(segment, "its mailbox is busy", "another sender has held it for a second", "try again");
+  auto header = read_header(file.fd(), segment);
+  if (!header) return refused(segment, "its mailbox is damaged, or another pool's");
+
+  const Posted posted(file.fd());
+  const Answered answered(segment);
+  uint64_t number = last_number(*header, posted, answered) + 1;
+  while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
+  if (number > kNumberMax) return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
+  const auto& before = posted.at_place_of(number);
+  if (before && before->number < number && answered.is_open(before->number)) {
+    return refused(segment, "its mailbox is full", "64 orders wait for an answer", "see `commands`; is the pool's process stopped?");
+  }
+  order.number = number;
+  order.issued_wall_ns = wall_ns_now();
+  order.verb.assign(verb);
+  order.actor.assign(actor);
+  order.arguments.assign(arguments);
+  order.checksum = mailbox_checksum(order);
+  header->sent = number;
+  // The count last: the owner looks for an order only when the count has passed it.
+  if (!write_whole(file.fd(), &order, sizeof order, place_of(number)) ||
+      !write_whole(file.fd(), &header->sent, sizeof header->sent, offsetof(format::MailboxHeader, sent))) {
+    return refused(segment, "its mailbox cannot be written", std::strerror(errno));
+  }
+  return command_id_of(segment, number);
+}
+
+std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
+  std::vector<CommandCopy> waiting;
+  if (segment.path().empty()) return waiting;
+  const File file(mailbox_path_of(segment.path()), O_RDONLY);
+  if (file.fd() < 0) return waiting;
+  const auto header = read_header(file.fd(), segment);
+  if (!header) return waiting;
+  const Posted posted(file.fd());
+  const Answered answered(segment);
+  const uint64_t last = last_number(*header, posted, answered);
+  const uint64_t first = last >= format::kMailboxOrders ? last - format::kMailboxOrders + 1 : 1;
+  const auto verbs = order_verbs();
+  for (uint64_t number = first; number <= last && number - first < format::kMailboxOrders; ++number) {
+    if (!posted.holds(number) || !answered.is_open(number)) continue;
+    const format::MailboxOrder& order = *posted.at_place_of(number);
+    const auto verb = std::find(verbs.begin(), verbs.end(), order.verb.view());
+    if (verb == verbs.end()) continue;  // no order at all; the owner will say so
+    CommandCopy copy;
+    copy.command_id = command_id_of(segment, number);
+    copy.issued_wall_ns = order.issued_wall_ns;
+    copy.verb = static_cast<uint32_t>(verb - verbs.begin());
+    copy.status = static_cast<uint32_t>(format::CommandStatus::queued);
+    copy.actor = order.actor.str();
+    copy.arguments = order.arguments.str();
+    waiting.push_back(std::move(copy));
+  }
+  return waiting;
+}
+
+}  // namespace tide

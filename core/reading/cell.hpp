@@ -1,0 +1,70 @@
+// Cells: from the numbers of a segment to values, with one rule each for what counts as not measured.
+//
+// Threads: any; nothing is kept. Safe with any numbers, also those a hostile owner made up.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "plane/attach.hpp"
+#include "reading/value.hpp"
+
+namespace tide::cell {
+
+inline Value none() { return std::monostate{}; }
+inline Value text(std::string_view text) { return std::string(text); }
+inline Value text_or_null(std::string_view text) { return text.empty() ? none() : Value(std::string(text)); }
+inline Value integer(int64_t number) { return number; }
+inline Value truth(bool is_true) { return int64_t{is_true ? 1 : 0}; }
+inline Value measured(double number) { return std::isfinite(number) ? Value(number) : none(); }
+// Of numbers whose "not measured" is negative.
+inline Value measured(int64_t number) { return number < 0 ? none() : Value(number); }
+// Ids keep their bits, so that they can be given back; counters stop at the largest number SQL has.
+inline Value id(uint64_t bits) { return static_cast<int64_t>(bits); }
+inline Value count(uint64_t number) {
+  constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  return static_cast<int64_t>(number < kMost ? number : kMost);
+}
+inline Value count_or_null(uint64_t number) { return number == 0 ? none() : count(number); }
+inline Value ms(int64_t ns) { return static_cast<double>(ns) / 1e6; }
+inline Value ms_total(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
+// Wall-clock nanoseconds; 0 is never.
+inline Value time(int64_t wall_ns) { return wall_ns == 0 ? none() : Value(wall_ns / 1000); }
+
+inline uint64_t minus(uint64_t total, uint64_t base) { return total > base ? total - base : 0; }
+inline int64_t plus(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+}
+// How long ago, never negative: the two clocks are not read at one moment.
+inline int64_t ns_between(int64_t from, int64_t to) {
+  int64_t ns = 0;
+  if (to <= from) return 0;
+  return __builtin_sub_overflow(to, from, &ns) ? std::numeric_limits<int64_t>::max() : ns;
+}
+
+// Moments: the owner's monotonic axis as seen from the reader's wall clock. Without vitals there is no anchor, and
+// every moment is null; so is moment 0, which no owner lives at.
+class Moments {
+ public:
+  Moments(const std::optional<VitalsCopy>& vitals, int64_t wall_now_ns) : vitals_(vitals), wall_now_ns_(wall_now_ns) {}
+
+  bool is_known(int64_t mono_ns) const { return vitals_.has_value() && mono_ns != 0; }
+  Value at(int64_t mono_ns) const { return is_known(mono_ns) ? time(wall_of_mono(*vitals_, mono_ns)) : none(); }
+  // 0 for an unknown moment; ask is_known() first.
+  int64_t ns_since(int64_t mono_ns) const {
+    return is_known(mono_ns) ? ns_between(wall_of_mono(*vitals_, mono_ns), wall_now_ns_) : 0;
+  }
+  Value ms_since(int64_t mono_ns) const { return is_known(mono_ns) ? ms(ns_since(mono_ns)) : none(); }
+
+ private:
+  const std::optional<VitalsCopy>& vitals_;
+  int64_t wall_now_ns_;
+};
+
+}  // namespace tide::cell

@@ -1,0 +1,102 @@
+#include "reading/fleet.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <ctime>
+#include <tuple>
+
+#include "plane/directory.hpp"
+
+namespace tide {
+namespace {
+
+std::atomic<LocalSegments> local_segments_hook{nullptr};
+
+// A duplicate, so that the owner may close its own while we read.
+class OwnDescriptor {
+ public:
+  explicit OwnDescriptor(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
+  ~OwnDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  OwnDescriptor(OwnDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  OwnDescriptor& operator=(OwnDescriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Where a segment that passed the filter can be opened again, in the order of visits.
+template <typename Place>
+struct Found {
+  std::string pool;
+  std::string instance_id;
+  Place place;
+
+  bool operator<(const Found& other) const {
+    return std::tie(pool, instance_id) < std::tie(other.pool, other.instance_id);
+  }
+};
+
+bool is_wanted(const FleetFilter& filter, const HeaderCopy& header) {
+  return (filter.pool.empty() || filter.pool == header.pool) &&
+         (filter.instance_id.empty() || filter.instance_id == header.instance_id);
+}
+
+void visit_local(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
+  const LocalSegments local_segments = local_segments_hook.load(std::memory_order_acquire);
+  if (local_segments == nullptr) return;
+  std::vector<Found<OwnDescriptor>> found;
+  for (const int fd : local_segments()) {
+    OwnDescriptor own(fd);
+    if (own.get() < 0) continue;
+    const auto segment = Attachment::from_fd(own.get());
+    if (!segment || !is_wanted(filter, segment->header())) continue;
+    found.push_back({segment->header().pool, segment->header().instance_id, std::move(own)});
+  }
+  std::sort(found.begin(), found.end());
+  for (const auto& one : found) {
+    if (auto segment = Attachment::from_fd(one.place.get())) visit(*segment);
+  }
+}
+
+void visit_files(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
+  // Opened twice: the order is known only when all headers are, and so many files may not be open at once.
+  std::vector<Found<std::string>> found;
+  for (const std::string& path : list_segments(resolve_directory(filter.directory))) {
+    const auto segment = Attachment::open(path);
+    if (!segment || !is_wanted(filter, segment->header())) continue;
+    found.push_back({segment->header().pool, segment->header().instance_id, path});
+  }
+  std::sort(found.begin(), found.end());
+  for (const auto& one : found) {
+    auto segment = Attachment::open(one.place);
+    if (segment && segment->header().instance_id == one.instance_id) visit(*segment);
+  }
+}
+
+}  // namespace
+
+void for_each_segment(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
+  visit_local(filter, visit);
+  visit_files(filter, visit);
+}
+
+void set_local_segments(LocalSegments local_segments) {
+  local_segments_hook.store(local_segments, std::memory_order_release);
+}
+
+int64_t wall_clock_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace tide

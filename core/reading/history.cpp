@@ -1,0 +1,64 @@
+// The relation "pool_history": the last minutes by the second, hours by the minute, days by the hour.
+#include "reading/cell.hpp"
+#include "reading/source.hpp"
+
+namespace tide {
+namespace {
+
+using enum ColumnType;
+
+constexpr int64_t kResolutionsMs[] = {1'000, 60'000, 3'600'000};
+
+constexpr Column kColumns[] = {
+    {"instance_id", text, "", "The instance, as in pools."},
+    {"pool", text, "", "The pool's name."},
+    {"at", time, "", "The end of the interval."},
+    {"resolution_ms", real, "ms", "The length of the interval: a second, a minute or an hour."},
+    {"size", integer, "connections", "Connections at the end of the interval."},
+    {"in_use_avg", real, "connections", "Connections that were leased, on average."},
+    {"in_use_max", integer, "connections", "The most connections that were leased at once."},
+    {"waiting_max", integer, "callers", "The most callers that waited at once."},
+    {"limit_size", integer, "connections", "The effective cap at the end of the interval."},
+    {"acquires", integer, "leases", "Leases granted in the interval."},
+    {"timeouts", integer, "callers", "Callers whose time was over in the interval."},
+    {"errors", integer, "", "Query errors and failed connects in the interval."},
+    {"wait_p99_ms", real, "ms", "99 of 100 waits were shorter; null when nobody was served."},
+    {"use_ms", real, "ms", "Time the leases that ended in the interval were held."},
+    {"predicted_in_use", real, "connections", "How many leases had been forecast; null without a forecast."},
+    {"health", integer, "", "0 (worst) to 100 (best)."},
+};
+
+void add_rows(const Attachment& segment, int64_t, std::vector<Row>& out) {
+  const HeaderCopy& h = segment.header();
+  for (const int64_t resolution_ms : kResolutionsMs) {
+    for (const HistoryCopy& record : segment.read_history(resolution_ms)) {
+      out.push_back({
+          cell::text(h.instance_id),
+          cell::text(h.pool),
+          cell::time(record.at_wall_ns),
+          static_cast<double>(resolution_ms),
+          cell::count(record.size),
+          cell::measured(record.in_use_avg),
+          cell::count(record.in_use_max),
+          cell::count(record.waiting_max),
+          cell::count(record.limit_size),
+          cell::count(record.acquires),
+          cell::count(record.timeouts),
+          cell::count(record.errors),
+          cell::measured(record.wait_p99_ms),
+          cell::measured(record.use_ms),
+          cell::measured(record.predicted_in_use),
+          cell::measured(int64_t{record.health}),
+      });
+    }
+  }
+}
+
+}  // namespace
+
+const Source& pool_history_source() {
+  static constexpr Source kSource{{"pool_history", "How each pool was, interval by interval.", kColumns}, add_rows};
+  return kSource;
+}
+
+}  // namespace tide

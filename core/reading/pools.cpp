@@ -1,0 +1,140 @@
+// The relation "pools": one row an instance, what it is and how it is right now.
+#include "reading/cell.hpp"
+#include "reading/source.hpp"
+#include "reading/vocabulary.hpp"
+
+namespace tide {
+namespace {
+
+using enum ColumnType;
+
+constexpr Column kColumns[] = {
+    {"instance_id", text, "", "One process's incarnation of a pool: 32 hex digits, never used again."},
+    {"pool", text, "", "The pool's name."},
+    {"source", text, "", "Where this row comes from: segment or hosted."},
+    {"app", text, "", "The application that owns the pool, as it calls itself."},
+    {"host", text, "", "The host the owner runs on."},
+    {"pid", integer, "", "The owner's process id."},
+    {"backend", text, "", "The kind of database: postgresql, sqlite or custom."},
+    {"target", text, "", "The database the pool connects to, without credentials."},
+    {"db_user", text, "", "The user the pool connects as."},
+    {"state", text, "",
+     "starting, running, paused, draining, degraded, emergency or closed; stale when the owner lives but does not tick, "
+     "dead when it is gone. Set it to paused, running or draining to steer the pool.",
+     true},
+    {"size", integer, "connections", "Connections there are: idle + in_use + connecting + validating."},
+    {"idle", integer, "connections", "Connections anybody may lease."},
+    {"in_use", integer, "connections", "Connections that are leased."},
+    {"connecting", integer, "connections", "Connections being opened."},
+    {"validating", integer, "connections", "Connections being checked or reset."},
+    {"waiting", integer, "callers", "Callers that wait for a connection."},
+    {"oldest_wait_ms", real, "ms", "How long the oldest of them has waited; 0 when nobody waits."},
+    {"min_size", integer, "connections", "The pool keeps at least this many connections.", true},
+    {"max_size", integer, "connections", "The pool never plans for more connections than this.", true},
+    {"target_size", integer, "connections", "How many connections the pool wants now; set it to scale by hand.", true},
+    {"limit_size", integer, "connections", "The effective cap: never more connections than this."},
+    {"size_source", text, "",
+     "The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget."},
+    {"burst_until", time, "", "When the burst ends; null when there is none."},
+    {"utilization", real, "ratio", "in_use / limit_size."},
+    {"health", integer, "", "0 (worst) to 100 (best)."},
+    {"generation", integer, "", "Grows with every applied control."},
+    {"started_at", time, "", "When the pool was opened."},
+    {"sampled_at", time, "", "When this row was read."},
+    {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},
+    {"version", text, "", "The owner's version of tidepool."},
+};
+
+struct SlotCounts {
+  uint64_t idle = 0, in_use = 0, connecting = 0, validating = 0;
+  uint64_t size() const { return idle + in_use + connecting + validating; }
+};
+
+// What closes is not in the size: it is on its way out, though it still counts against the cap.
+SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
+  SlotCounts counts;
+  for (const SlotCopy& slot : slots) {
+    switch (slot.word.state()) {
+      case SlotState::idle: ++counts.idle; break;
+      case SlotState::leased: ++counts.in_use; break;
+      case SlotState::opening: ++counts.connecting; break;
+      case SlotState::held:
+      case SlotState::soiled: ++counts.validating; break;
+      case SlotState::empty:
+      case SlotState::closing:
+      case SlotState::revoked: break;
+    }
+  }
+  return counts;
+}
+
+// An owner that closed its pool is neither dead nor stale, whatever became of it.
+Value state_of(Liveness liveness, const std::optional<VitalsCopy>& vitals) {
+  const std::string_view own = vitals ? pool_state_word(vitals->state) : std::string_view{};
+  if (own == "closed") return cell::text(own);
+  if (liveness == Liveness::dead) return cell::text("dead");
+  if (liveness == Liveness::stale) return cell::text("stale");
+  return cell::text_or_null(own);
+}
+
+Value oldest_wait(const QueueCopy& queue, const cell::Moments& moments) {
+  return queue.waiting == 0 ? cell::ms(0) : moments.ms_since(queue.head_since_mono);
+}
+
+Value utilization(uint64_t in_use, int64_t limit_size) {
+  if (limit_size <= 0) return cell::none();
+  return static_cast<double>(in_use) / static_cast<double>(limit_size);
+}
+
+void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+  const HeaderCopy& h = segment.header();
+  const Liveness liveness = segment.liveness();
+  const auto vitals = segment.read_vitals();
+  const auto queue = segment.read_queue();
+  const SlotCounts slots = count_slots(segment.read_slots());
+  const cell::Moments moments(vitals, wall_now_ns);
+  const auto size = [&](int64_t VitalsCopy::*member) {
+    return vitals ? cell::integer((*vitals).*member) : cell::none();
+  };
+  out.push_back({
+      cell::text(h.instance_id),
+      cell::text(h.pool),
+      cell::text("segment"),
+      cell::text_or_null(h.app),
+      cell::text_or_null(h.host),
+      cell::count(h.pid),
+      cell::text(backend_word(h.backend)),
+      cell::text(h.target),
+      cell::text_or_null(h.db_user),
+      state_of(liveness, vitals),
+      cell::count(slots.size()),
+      cell::count(slots.idle),
+      cell::count(slots.in_use),
+      cell::count(slots.connecting),
+      cell::count(slots.validating),
+      queue ? cell::count(queue->waiting) : cell::none(),
+      queue ? oldest_wait(*queue, moments) : cell::none(),
+      size(&VitalsCopy::min_size),
+      size(&VitalsCopy::max_size),
+      size(&VitalsCopy::target_size),
+      size(&VitalsCopy::limit_size),
+      vitals ? cell::text(size_source_word(vitals->size_source)) : cell::none(),
+      vitals ? moments.at(vitals->burst_until_mono) : cell::none(),
+      vitals ? utilization(slots.in_use, vitals->limit_size) : cell::none(),
+      vitals ? cell::measured(vitals->health) : cell::none(),
+      vitals ? cell::count(vitals->generation) : cell::none(),
+      cell::time(h.started_wall_ns),
+      cell::time(wall_now_ns),
+      vitals ? moments.ms_since(vitals->heartbeat_mono) : cell::none(),
+      cell::text(h.version),
+  });
+}
+
+}  // namespace
+
+const Source& pools_source() {
+  static constexpr Source kSource{{"pools", "One row for each pool of each process.", kColumns}, add_rows};
+  return kSource;
+}
+
+}  // namespace tide

@@ -1,0 +1,51 @@
+// The relation "waiters": who stands at the turnstile, oldest first. A segment shows a bounded number of them; how many
+// there are is pools.waiting.
+#include <limits>
+
+#include "reading/cell.hpp"
+#include "reading/source.hpp"
+
+namespace tide {
+namespace {
+
+using enum ColumnType;
+
+constexpr Column kColumns[] = {
+    {"instance_id", text, "", "The instance, as in pools."},
+    {"pool", text, "", "The pool's name."},
+    {"ticket", integer, "", "The place in the queue: lower tickets are served first."},
+    {"tag", text, "", "What the connection is wanted for, as the caller said."},
+    {"queued_at", time, "", "When the caller began to wait."},
+    {"waited_ms", real, "ms", "How long the caller has waited."},
+    {"deadline", time, "", "When the caller gives up; null is never."},
+};
+
+// As with connections that never expire.
+constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
+
+void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+  const HeaderCopy& h = segment.header();
+  const auto vitals = segment.read_vitals();
+  const cell::Moments moments(vitals, wall_now_ns);
+  for (const WaiterCopy& waiter : segment.read_waiters()) {
+    out.push_back({
+        cell::text(h.instance_id),
+        cell::text(h.pool),
+        cell::id(waiter.ticket),
+        cell::text_or_null(waiter.tag),
+        moments.at(waiter.queued_mono),
+        moments.ms_since(waiter.queued_mono),
+        waiter.deadline_mono >= kNeverMono ? cell::none() : moments.at(waiter.deadline_mono),
+    });
+  }
+}
+
+}  // namespace
+
+const Source& waiters_source() {
+  static constexpr Source kSource{{"waiters", "One row for each caller that waits for a connection.", kColumns},
+                                  add_rows};
+  return kSource;
+}
+
+}  // namespace tide

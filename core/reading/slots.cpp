@@ -1,0 +1,140 @@
+// The relations "connections" and "leases": what is in the slots.
+//
+// A slot that changed too fast to be copied in one piece still has its row, so that counts are right; the rest is null.
+#include <algorithm>
+#include <limits>
+
+#include "plane/format.hpp"
+#include "reading/cell.hpp"
+#include "reading/source.hpp"
+#include "reading/vocabulary.hpp"
+
+namespace tide {
+namespace {
+
+using enum ColumnType;
+
+constexpr Column kConnectionColumns[] = {
+    {"instance_id", text, "", "The instance, as in pools."},
+    {"pool", text, "", "The pool's name."},
+    {"conn_id", integer, "", "The connection; never used again in this instance."},
+    {"state", text, "", "connecting, idle, in_use, validating or closing."},
+    {"server_pid", integer, "", "The server's process behind it; null where the database has none."},
+    {"tag", text, "", "What its current lease is for."},
+    {"created_at", time, "", "When it was opened."},
+    {"state_since", time, "", "Since when it is in this state."},
+    {"expires_at", time, "", "When it will be replaced because of its age; null is never."},
+    {"uses_total", integer, "leases", "How often it was leased."},
+    {"queries_total", integer, "queries", "How many queries it was sent."},
+    {"in_transaction", boolean, "", "Whether a transaction is open on it."},
+    {"last_error", text, "", "Its last error; null when there was none."},
+    {"suspect_leak", boolean, "", "Whether its holder seems to have forgotten it."},
+};
+
+constexpr Column kLeaseColumns[] = {
+    {"instance_id", text, "", "The instance, as in pools."},
+    {"pool", text, "", "The pool's name."},
+    {"lease_id", integer, "", "The lease; never used again in this instance."},
+    {"conn_id", integer, "", "The connection that is leased."},
+    {"tag", text, "", "What the lease is for, as its holder said."},
+    {"thread_id", integer, "", "The thread that took it, as the kernel counts threads."},
+    {"acquired_at", time, "", "When it began."},
+    {"last_used_at", time, "", "When its holder last used it."},
+    {"age_ms", real, "ms", "How long it has been held."},
+    {"idle_ms", real, "ms", "How long its holder has not used it."},
+    {"deadline", time, "", "When it is overdue; null is never."},
+    {"overdue", boolean, "", "Whether it has been held longer than the lease timeout."},
+};
+
+// Owners write "never" as the largest number, from which some margin may have been taken.
+constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
+
+// Leases do not write since_mono, to keep the fast path short: their begin and end are its other times.
+int64_t since_mono_of(const SlotCopy& slot) {
+  switch (slot.word.state()) {
+    case SlotState::leased: return slot.acquired_mono;
+    case SlotState::idle: return std::max(slot.since_mono, slot.last_used_mono);
+    default: return slot.since_mono;
+  }
+}
+
+Value queries_of(const SlotCopy& slot, const std::vector<SlotStatsCopy>& stats) {
+  constexpr size_t kQueries = 4;  // in SlotStatsCopy.counters
+  if (slot.index >= stats.size()) return cell::none();
+  return cell::count(cell::minus(stats[slot.index].counters[kQueries], slot.queries_before));
+}
+
+void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+  const HeaderCopy& h = segment.header();
+  const auto slots = segment.read_slots();
+  const auto stats = segment.read_slot_stats();
+  const auto vitals = segment.read_vitals();
+  const cell::Moments moments(vitals, wall_now_ns);
+  for (const SlotCopy& slot : slots) {
+    const SlotState state = slot.word.state();
+    if (slot.conn_id == 0 || state == SlotState::empty) continue;
+    Row row{cell::text(h.instance_id), cell::text(h.pool), cell::id(slot.conn_id),
+            cell::text(connection_state_word(state))};
+    if (slot.is_whole) {
+      row.insert(row.end(), {
+                                cell::count_or_null(slot.server_pid),
+                                state == SlotState::leased ? cell::text_or_null(slot.tag) : cell::none(),
+                                moments.at(slot.born_mono),
+                                moments.at(since_mono_of(slot)),
+                                slot.expires_mono >= kNeverMono ? cell::none() : moments.at(slot.expires_mono),
+                                cell::count(cell::minus(slot.acquires_total, slot.acquires_before)),
+                                queries_of(slot, stats),
+                                cell::truth(slot.is_in_transaction),
+                                cell::text_or_null(slot.last_error),
+                                cell::truth((slot.flags & format::kFlagSuspect) != 0),
+                            });
+    }
+    row.resize(std::size(kConnectionColumns));
+    out.push_back(std::move(row));
+  }
+}
+
+void add_leases(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+  const HeaderCopy& h = segment.header();
+  const auto slots = segment.read_slots();
+  const auto vitals = segment.read_vitals();
+  const cell::Moments moments(vitals, wall_now_ns);
+  const int64_t timeout_ns = vitals ? vitals->lease_timeout_ns : 0;
+  for (const SlotCopy& slot : slots) {
+    if (slot.word.state() != SlotState::leased) continue;
+    const LeaseId lease(slot.index, slot.word.generation());
+    Row row{cell::text(h.instance_id), cell::text(h.pool), cell::id(lease.bits), cell::id(slot.conn_id)};
+    if (slot.is_whole) {
+      const bool has_deadline = timeout_ns > 0 && moments.is_known(slot.acquired_mono);
+      const bool is_overdue = has_deadline && moments.ns_since(slot.acquired_mono) > timeout_ns;
+      row.insert(row.end(), {
+                                cell::text_or_null(slot.tag),
+                                cell::count_or_null(slot.thread_id),
+                                moments.at(slot.acquired_mono),
+                                moments.at(slot.last_used_mono),
+                                moments.ms_since(slot.acquired_mono),
+                                moments.ms_since(slot.last_used_mono),
+                                has_deadline ? moments.at(cell::plus(slot.acquired_mono, timeout_ns)) : cell::none(),
+                                vitals ? cell::truth(is_overdue) : cell::none(),
+                            });
+    }
+    row.resize(std::size(kLeaseColumns));
+    out.push_back(std::move(row));
+  }
+}
+
+}  // namespace
+
+const Source& connections_source() {
+  static constexpr Source kSource{{"connections", "One row for each connection.", kConnectionColumns},
+                                  add_connections};
+  return kSource;
+}
+
+const Source& leases_source() {
+  static constexpr Source kSource{{"leases", "One row for each connection that somebody has.", kLeaseColumns},
+                                  add_leases};
+  return kSource;
+}
+
+}  // namespace tide

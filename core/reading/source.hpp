@@ -1,0 +1,37 @@
+// Source: a relation together with the function that makes its rows. One function a relation, beside its columns.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plane/attach.hpp"
+#include "reading/relation.hpp"
+#include "reading/value.hpp"
+
+namespace tide {
+
+struct Source {
+  Relation relation;
+  // The rows of one segment, as of `wall_now_ns`. nullptr: the relation has no rows of segments.
+  void (*add_rows)(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) = nullptr;
+  // Rows that are the same for everybody.
+  void (*add_fixed_rows)(std::vector<Row>& out) = nullptr;
+};
+
+const Source& pools_source();
+const Source& pool_stats_source();
+const Source& pool_histograms_source();
+const Source& pool_history_source();
+const Source& connections_source();
+const Source& leases_source();
+const Source& waiters_source();
+const Source& events_source();
+const Source& scaling_events_source();
+const Source& settings_source();
+const Source& commands_source();
+const Source& help_source();
+
+// The source of a relation of the catalogue; nullptr for any other.
+const Source* find_source(std::string_view name);
+
+}  // namespace tide

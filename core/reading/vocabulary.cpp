@@ -1,0 +1,38 @@
+#include "reading/vocabulary.hpp"
+
+#include "plane/vocabulary.hpp"
+#include "policy/settings.hpp"
+
+namespace tide {
+
+std::string_view backend_word(uint64_t backend) { return vocabulary::word(vocabulary::backends(), backend); }
+std::string_view pool_state_word(uint64_t state) { return vocabulary::word(vocabulary::pool_states(), state); }
+std::string_view size_source_word(uint64_t source) { return vocabulary::word(vocabulary::size_sources(), source); }
+std::string_view severity_word(uint64_t severity) { return vocabulary::word(vocabulary::severities(), severity); }
+std::string_view event_kind_word(uint64_t kind) { return vocabulary::word(vocabulary::event_kinds(), kind); }
+std::string_view verb_word(uint64_t verb) { return vocabulary::word(vocabulary::verbs(), verb); }
+std::string_view command_status_word(uint64_t status) {
+  return vocabulary::word(vocabulary::command_statuses(), status);
+}
+
+std::string_view setting_source_word(uint64_t source) {
+  // Checked before the cast, which would fold large numbers onto known ones.
+  if (source > static_cast<uint64_t>(SettingSource::manual)) return "unknown";
+  return source_name(static_cast<SettingSource>(source));
+}
+
+std::string_view connection_state_word(SlotState state) {
+  switch (state) {
+    case SlotState::empty: return "";
+    case SlotState::opening: return "connecting";
+    case SlotState::idle: return "idle";
+    case SlotState::leased: return "in_use";
+    case SlotState::soiled: return "validating";
+    case SlotState::held: return "validating";
+    case SlotState::closing: return "closing";
+    case SlotState::revoked: return "closing";
+  }
+  return "unknown";
+}
+
+}  // namespace tide

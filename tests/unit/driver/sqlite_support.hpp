@@ -1,0 +1,74 @@
+// A file database with sessions whose writer turn the test can look at, and a handle outside of the pool.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/session.hpp"
+#include "driver/sqlite/target.hpp"
+#include "unit/driver/support.hpp"
+
+namespace tide::test {
+
+using sqlite::SqliteConnection;
+using sqlite::WriterTurn;
+
+// Timeouts off: a test that wants one says so.
+inline Policy patient_policy() {
+  Policy policy;
+  policy.query_timeout = policy.statement_timeout = Span();
+  policy.sqlite_max_read_transaction = Span();
+  policy.sqlite_busy_timeout = Span::seconds(60);
+  return policy;
+}
+
+class SqliteRoom : public ::testing::Test {
+ protected:
+  std::unique_ptr<SqliteConnection> make_session(const Policy& policy, const std::string& name = "test.db") {
+    const sqlite::SqliteTarget target = sqlite::make_target(name == ":memory:" ? name : dir_.file(name));
+    sqlite::Database database;
+    EXPECT_OK(sqlite::open_database(target, database).status);
+    auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_, turn_, target, policy, clock_);
+    EXPECT_OK(session->furnish(clock_.now() + Span::seconds(30)));
+    EXPECT_OK(session->begin_lease(LeaseMode::read_write, clock_.now()));
+    return session;
+  }
+  std::unique_ptr<SqliteConnection> make_session() { return make_session(patient_policy()); }
+  void until_waiting(size_t waiters) const {
+    while (turn_->waiting() != waiters) std::this_thread::yield();
+  }
+  uint64_t turn_holder() const { return turn_->holder().session; }
+  Settled settle_and_lease(Connection& session, ResetMode mode, LeaseMode next = LeaseMode::read_write) {
+    const Settled settled = session.settle(mode);
+    if (settled == Settled::clean) EXPECT_OK(session.begin_lease(next, clock_.now()));
+    return settled;
+  }
+
+  TempDir dir_;
+  RealClock clock_;
+  std::shared_ptr<WriterTurn> turn_ = std::make_shared<WriterTurn>(clock_);
+  uint64_t sessions_ = 0;
+};
+
+// Somebody who knows nothing of the pool.
+class Stranger {
+ public:
+  explicit Stranger(const std::string& path) {
+    EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK);
+  }
+  ~Stranger() { sqlite3_close(database_); }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+  int run(const char* sql) { return sqlite3_exec(database_, sql, nullptr, nullptr, nullptr); }
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
+inline int run_native(Connection& session, const char* sql) {
+  return sqlite3_exec(static_cast<sqlite3*>(session.native()), sql, nullptr, nullptr, nullptr);
+}
+
+}  // namespace tide::test

@@ -1,0 +1,85 @@
+// Every field of the byte layout with its place, so that documents and golden files can be compared with the compiler.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "plane/format.hpp"
+
+namespace tide::test {
+
+struct FormatField {
+  std::string name;
+  size_t offset;
+  size_t bytes;
+};
+
+struct FormatStruct {
+  std::string name;
+  size_t bytes;
+  std::vector<FormatField> fields;
+};
+
+inline std::vector<FormatStruct> format_structs() {
+  using namespace tide::format;
+#define FIELD(name) {#name, offsetof(Subject, name), sizeof(Subject::name)}
+#define STRUCT(Type, ...)                                               \
+  [] {                                                                  \
+    using Subject = Type;                                               \
+    return FormatStruct{#Type, sizeof(Subject), {__VA_ARGS__}};         \
+  }()
+  return {
+      STRUCT(Region, FIELD(offset), FIELD(count), FIELD(stride)),
+      STRUCT(Header, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(total_bytes), FIELD(instance_id),
+             FIELD(started_wall_ns), FIELD(pid), FIELD(uid), FIELD(backend), FIELD(reserved), FIELD(pool), FIELD(app),
+             FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), FIELD(vitals), FIELD(queue), FIELD(totals),
+             FIELD(baseline), FIELD(slots), FIELD(slot_stats), FIELD(waiters), FIELD(history_1s), FIELD(history_1m),
+             FIELD(history_1h), FIELD(journal), FIELD(scaling), FIELD(commands), FIELD(settings), FIELD(zero)),
+      STRUCT(Vitals, FIELD(seq), FIELD(topology_seq), FIELD(heartbeat_mono), FIELD(anchor_mono), FIELD(anchor_wall),
+             FIELD(state), FIELD(min_size), FIELD(max_size), FIELD(target_size), FIELD(limit_size), FIELD(size_source),
+             FIELD(burst_until_mono), FIELD(generation), FIELD(health), FIELD(slots_used), FIELD(lease_timeout_ns),
+             FIELD(memory_bytes), FIELD(memory_reserved), FIELD(wait_p50_ms), FIELD(wait_p95_ms), FIELD(wait_p99_ms),
+             FIELD(wait_max_ms), FIELD(use_p50_ms), FIELD(use_p99_ms), FIELD(query_p50_ms), FIELD(query_p99_ms),
+             FIELD(reserved)),
+      STRUCT(QueueStats, FIELD(seq), FIELD(waiting), FIELD(head_since_mono), FIELD(timeouts_total),
+             FIELD(rejected_total), FIELD(waiting_peak), FIELD(failed_wait_ns_total), FIELD(reserved)),
+      STRUCT(KeeperStats, FIELD(seq), FIELD(connects_total), FIELD(connect_failures_total), FIELD(closed_idle_total),
+             FIELD(closed_lifetime_total), FIELD(closed_uses_total), FIELD(closed_error_total),
+             FIELD(closed_scale_total), FIELD(closed_control_total), FIELD(closed_shutdown_total),
+             FIELD(leases_overdue_total), FIELD(leases_reclaimed_total), FIELD(validations_total),
+             FIELD(validation_failures_total), FIELD(scale_up_total), FIELD(scale_down_total), FIELD(connect_ns_total),
+             FIELD(size_peak), FIELD(in_use_peak), FIELD(stats_reset_wall), FIELD(last_error_wall), FIELD(reserved),
+             FIELD(last_error), FIELD(connect), FIELD(reserved2)),
+      STRUCT(Baseline, FIELD(seq), FIELD(queue), FIELD(keeper), FIELD(slots), FIELD(wait), FIELD(use), FIELD(query),
+             FIELD(connect), FIELD(reserved)),
+      STRUCT(Slot, FIELD(word), FIELD(seq), FIELD(acquired_mono), FIELD(last_used_mono), FIELD(acquires_total),
+             FIELD(expires_mono), FIELD(thread_id), FIELD(flags), FIELD(acquires_before), FIELD(tag), FIELD(conn_id),
+             FIELD(born_mono), FIELD(since_mono), FIELD(validated_mono), FIELD(queries_before), FIELD(server_pid),
+             FIELD(is_in_transaction), FIELD(reserved), FIELD(last_error)),
+      STRUCT(SlotStats, FIELD(seq), FIELD(waited_total), FIELD(releases_total), FIELD(use_ns_total),
+             FIELD(wait_ns_total), FIELD(queries_total), FIELD(query_errors_total), FIELD(query_ns_total),
+             FIELD(transactions_total), FIELD(wait_ns_max), FIELD(wait), FIELD(use), FIELD(query), FIELD(reserved)),
+      STRUCT(Waiter, FIELD(seq), FIELD(ticket), FIELD(queued_mono), FIELD(deadline_mono), FIELD(tag), FIELD(reserved)),
+      STRUCT(HistoryRecord, FIELD(stamp), FIELD(at_wall_ns), FIELD(size), FIELD(limit_size), FIELD(in_use_max),
+             FIELD(waiting_max), FIELD(in_use_avg), FIELD(acquires), FIELD(timeouts), FIELD(errors), FIELD(wait_p99_ms),
+             FIELD(use_ms), FIELD(predicted_in_use), FIELD(health), FIELD(reserved)),
+      STRUCT(JournalRecord, FIELD(stamp), FIELD(at_wall_ns), FIELD(kind), FIELD(severity), FIELD(message),
+             FIELD(detail)),
+      STRUCT(ScalingRecord, FIELD(stamp), FIELD(at_wall_ns), FIELD(from_size), FIELD(to_size), FIELD(cause),
+             FIELD(in_use), FIELD(waiting), FIELD(reserved), FIELD(wait_p95_ms), FIELD(predicted_in_use), FIELD(reason),
+             FIELD(actor)),
+      STRUCT(CommandRecord, FIELD(stamp), FIELD(command_id), FIELD(issued_wall_ns), FIELD(applied_wall_ns), FIELD(verb),
+             FIELD(status), FIELD(generation), FIELD(actor), FIELD(arguments), FIELD(message)),
+      STRUCT(SettingRecord, FIELD(name), FIELD(value), FIELD(source), FIELD(reserved)),
+      STRUCT(SettingsBlock, FIELD(seq), FIELD(count), FIELD(reserved), FIELD(record)),
+      STRUCT(MailboxHeader, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(instance_id), FIELD(sent),
+             FIELD(reserved)),
+      STRUCT(MailboxOrder, FIELD(number), FIELD(issued_wall_ns), FIELD(checksum), FIELD(reserved), FIELD(verb),
+             FIELD(actor), FIELD(arguments)),
+  };
+#undef STRUCT
+#undef FIELD
+}
+
+}  // namespace tide::test
