@@ -60,7 +60,7 @@ static tide_status print_pool(const char *name, tide_error *err) {
     for (i = 0; i < (int)(sizeof wanted / sizeof wanted[0]); i++) {
       for (column = 0; column < pools->ncolumns; column++) {
         if (strcmp(pools->columns[column].name, wanted[i]) != 0) continue;
-        printf("%s=%s ", wanted[i], tide_cursor_text(cursor, column, NULL));
+        printf("%s%s=%s", i == 0 ? "" : " ", wanted[i], tide_cursor_text(cursor, column, NULL));
       }
     }
     printf("\n");

@@ -15,7 +15,7 @@ using Meaning = Refusal (*)(const char* column, sqlite3_value* value, const RowI
 
 std::string shown(sqlite3_value* value) {
   if (sqlite3_value_type(value) == SQLITE_NULL) return "NULL";
-  return "'" + text_of(value).value_or("...") + "'";
+  return "\"" + text_of(value).value_or("...") + "\"";
 }
 
 Order order_for(const RowIdentity& row) {
@@ -36,8 +36,8 @@ Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Orde
   }
   const auto size = whole_number(value);
   if (!size) {
-    return "target_size = " + shown(value) + " is refused" +
-           "\nDetail: a whole number of connections is accepted, or NULL for automatic sizing";
+    return "target_size cannot be " + shown(value) +
+           "\nDetail: accepted: a whole number of connections, or NULL for automatic sizing";
   }
   order.arguments = R"({"target_size":)" + std::to_string(*size) + "}";
   return std::nullopt;
@@ -52,8 +52,7 @@ void set_option(const std::string& option, const std::string& value, Order& orde
 Refusal set_limit(const char* column, sqlite3_value* value, const RowIdentity&, Order& order) {
   order.limit = whole_number(value);
   if (!order.limit) {
-    return std::string(column) + " = " + shown(value) +
-           " is refused\nDetail: a whole number of connections is accepted";
+    return std::string(column) + " cannot be " + shown(value) + "\nDetail: accepted: a whole number of connections";
   }
   set_option(column, std::to_string(*order.limit), order);
   return std::nullopt;
@@ -73,16 +72,17 @@ Refusal change_state(const char* column, sqlite3_value* value, const RowIdentity
     order.arguments = "{}";
     return std::nullopt;
   }
-  return "state = " + shown(value) + " is refused" +
-         "\nDetail: 'paused' pauses the pool, 'running' resumes it, 'draining' drains it; the other states are found "
-         "by the pool itself";
+  return "state cannot be " + shown(value) +
+         "\nDetail: accepted: \"paused\" to pause, \"running\" to resume, \"draining\" to drain; a pool finds the "
+         "other "
+         "states by itself";
 }
 
 Refusal set_setting(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order) {
   if (row.name == "min_size" || row.name == "max_size") return set_limit(row.name.c_str(), value, row, order);
   const auto text = text_of(value);
   if (!text) {
-    return std::string(column) + " of the setting '" + row.name + "' cannot be NULL" +
+    return std::string(column) + " of the setting \"" + row.name + "\" cannot be NULL" +
            "\nHint: its default stands in the column default_value";
   }
   set_option(row.name, *text, order);

@@ -74,8 +74,8 @@ std::string text_argument(const Function& function, int n, Arguments values) {
 int64_t whole_argument(const Function& function, int n, Arguments values) {
   const auto number = whole_number(values[n]);
   if (!number) {
-    fail(function, parameter(function, n) + " must be a whole number, not '" + text_of(values[n]).value_or("...") +
-                       "'" + usage_of(function));
+    fail(function, parameter(function, n) + " must be a whole number, not \"" + text_of(values[n]).value_or("...") +
+                       "\"" + usage_of(function));
   }
   return *number;
 }
@@ -83,8 +83,8 @@ int64_t whole_argument(const Function& function, int n, Arguments values) {
 // Checked here for its form only; the pool knows the range.
 std::string duration_argument(const Function& function, int n, Arguments values) {
   if (!duration_ms(values[n])) {
-    fail(function, parameter(function, n) + " '" + text_of(values[n]).value_or("...") + "' is no duration" +
-                       "\nDetail: '500ms', '30s', '5min', '1h' or a whole number of milliseconds is accepted");
+    fail(function, parameter(function, n) + " \"" + text_of(values[n]).value_or("...") + "\" is no duration" +
+                       "\nDetail: accepted: \"500ms\", \"30s\", \"5min\", \"1h\" or a whole number of milliseconds");
   }
   return json_value(values[n]);
 }

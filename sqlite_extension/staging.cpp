@@ -23,7 +23,7 @@ tide_control_options destination(const Order& order, const std::string& actor) {
   return with;
 }
 
-std::string place(const Order& order) { return "pool '" + order.pool + "', instance " + order.instance_id; }
+std::string place(const Order& order) { return "pool \"" + order.pool + "\", instance " + order.instance_id; }
 
 std::optional<std::string> refusal(const std::vector<Order>& orders) {
   const std::string actor = actor_name();
@@ -34,7 +34,7 @@ std::optional<std::string> refusal(const std::vector<Order>& orders) {
         TIDE_OK) {
       // The order went by instance_id; people know the pool by its name.
       std::string text = explain(error);
-      if (text.find(order.pool) == std::string::npos) text.insert(0, "pool '" + order.pool + "': ");
+      if (text.find(order.pool) == std::string::npos) text.insert(0, "pool \"" + order.pool + "\": ");
       return text;
     }
   }

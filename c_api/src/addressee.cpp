@@ -30,7 +30,8 @@ std::string listed(const std::vector<std::string>& entries, size_t count) {
   return count > entries.size() ? out + " and " + std::to_string(count - entries.size()) + " more" : out;
 }
 
-Status unknown_pool(std::string_view typed, const std::set<std::string>& names, const std::string& directory, size_t hidden) {
+Status unknown_pool(std::string_view typed, const std::set<std::string>& names, const std::string& directory,
+                    size_t hidden) {
   const std::string unreadable =
       hidden == 0 ? "" : "; " + std::to_string(hidden) + " segments there cannot be read by this user or this version";
   if (names.empty()) {
@@ -43,7 +44,8 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
     if (first.size() < kListedMax) first.push_back(name);
   }
   const std::string_view nearest = nearest_name(typed, known);
-  return Status::error(Code::not_found, "no pool " + in_quotes(typed), "pools: " + listed(first, names.size()) + unreadable,
+  return Status::error(Code::not_found, "no pool " + in_quotes(typed),
+                       "pools: " + listed(first, names.size()) + unreadable,
                        nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
 }
 
@@ -146,7 +148,8 @@ Result<Addressee> Addressee::find(const std::string& directory, std::string_view
     return true;
   });
   if (bearers_count > 1) {
-    return Status::error(Code::bad_argument, std::to_string(bearers_count) + " pools are named " + in_quotes(pool_or_instance),
+    return Status::error(Code::bad_argument,
+                         std::to_string(bearers_count) + " pools are named " + in_quotes(pool_or_instance),
                          listed(bearers, bearers_count), "use the instance_id of the one you mean");
   }
   if (bearers_count == 1) return std::move(found.front());
@@ -174,7 +177,8 @@ Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t c
   });
   if (!found.empty()) return std::move(found.front());
   return Status::error(Code::not_found, "no pool has an order " + std::to_string(command_id),
-                       "looked in " + directory + " and in this process", "a pool that closed takes its answers with it");
+                       "looked in " + directory + " and in this process",
+                       "a pool that closed takes its answers with it");
 }
 
 Result<uint64_t> Addressee::post(std::string_view verb, const std::string& arguments, const std::string& actor) const {
@@ -185,6 +189,17 @@ Result<uint64_t> Addressee::post(std::string_view verb, const std::string& argum
                                   : local->post(segment_.header().instance_id, std::string(verb), arguments, actor);
   if (command_id != 0) return command_id;
   return Status::error(Code::refused, name() + " closed meanwhile", "instance " + segment_.header().instance_id);
+}
+
+// Of an order without a record: was it posted at all, as far as we may look?
+bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
+  if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
+    return record_of(read_posted_orders(segment_), command_id) != nullptr;
+  }
+  // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
+  return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
+    return command.command_id >> 32 == command_id >> 32 && command.command_id > command_id;
+  });
 }
 
 Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted) const {
@@ -201,24 +216,27 @@ Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted)
       if (auto outcome = outcome_of(*record, name())) return *outcome;
     }
     if (life == Liveness::dead) {
-      return Status::error(Code::refused, name() + " ended before it obeyed", which, "its process is gone; it will not be obeyed");
+      return Status::error(Code::refused, name() + " ended before it obeyed", which,
+                           "the pool closed or its process ended; the order will not be obeyed");
     }
     if (record != nullptr || is_known_posted) {
       absent_looks = 0;
     } else {
-      const auto posted = read_posted_orders(segment_);
-      absent_looks = record_of(posted, command_id) != nullptr ? 0 : absent_looks + 1;
+      absent_looks = may_be_unanswered(command_id, commands) ? 0 : absent_looks + 1;
       if (absent_looks >= kAbsentLooksMax) {
-        return Status::error(Code::not_found, name() + " has no " + which, "it was never posted, or so long ago that its answer is gone",
+        return Status::error(Code::not_found, name() + " has no " + which,
+                             "it was never posted, or so long ago that its answer is gone",
                              "`commands` shows the last orders");
       }
     }
     const Span left = Span::nanos(give_up - monotonic_ns_now());
     // What is not to be seen gets its few looks even without patience: not found and not yet are different answers.
     if (left <= Span{} && absent_looks == 0) {
+      const std::string waited = patience.is_zero() ? "" : " after " + describe_span(patience);
       const std::string state = record != nullptr ? "is under way" : "is not answered yet";
-      return Status::error(Code::timeout, which + " to " + name() + " " + state + " after " + describe_span(patience),
-                           life == Liveness::stale ? "the pool has shown no sign of life for 5 s" : "it is posted and may still be obeyed",
+      return Status::error(Code::timeout, which + " to " + name() + " " + state + waited,
+                           life == Liveness::stale ? "the pool has shown no sign of life for 5 s"
+                                                   : "it is posted and may still be obeyed",
                            "see `commands`, or wait with tide_wait_applied(); do not give it again");
     }
     pause_for(left > Span{} ? std::min(pause, left) : kFirstPause);

@@ -29,7 +29,7 @@ class Addressee {
   Addressee& operator=(Addressee&&) = delete;
 
   Result<uint64_t> post(std::string_view verb, const std::string& arguments, const std::string& actor) const;
-  // Until the order is obeyed (ok) or refused; timeout when the patience is over, closed when the owner is gone.
+  // Until the order is obeyed (ok) or refused, also because the owner ended; timeout when the patience is over.
   // With `is_known_posted` an order that is not to be seen is waited for, else it is not_found.
   Status wait(uint64_t command_id, Span patience, bool is_known_posted) const;
 
@@ -38,6 +38,7 @@ class Addressee {
   using Visit = std::function<bool(Addressee&)>;
   static size_t for_each(const std::string& directory, const Visit& visit);
   Liveness liveness() const;
+  bool may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const;
   std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
 
   Attachment segment_;

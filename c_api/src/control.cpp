@@ -32,13 +32,15 @@ std::string default_actor() {
   passwd* found = nullptr;
   const uid_t uid = ::geteuid();
   const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
-  return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + " (pid " + std::to_string(::getpid()) + ")";
+  return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + " (pid " +
+         std::to_string(::getpid()) + ")";
 }
 
 // Of the arguments that all calls share, what can be said without looking at a pool.
 Result<OrderForm> check_call(const char* pool, const char* verb, const char* arguments_json) {
   if (pool == nullptr || pool[0] == '\0') {
-    return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id", "see `pools`");
+    return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
+                         "see `pools`");
   }
   if (verb == nullptr) return Status::error(Code::bad_argument, "verb is NULL", "", "such as \"scale\"");
   auto form = check_order(verb, arguments_json == nullptr ? "" : arguments_json);

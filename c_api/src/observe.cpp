@@ -52,11 +52,13 @@ class CRelations {
         columns.push_back({keep(column.name), type_of(column.type), column.is_writable ? 1 : 0, keep(column.unit),
                            keep(column.meaning)});
       }
-      relations_.push_back({keep(relation.name), keep(relation.meaning), static_cast<int32_t>(columns.size()), 0, columns.data()});
+      relations_.push_back(
+          {keep(relation.name), keep(relation.meaning), static_cast<int32_t>(columns.size()), 0, columns.data()});
     }
   }
   const tide_relation* at(int index) const {
-    return index >= 0 && static_cast<size_t>(index) < relations_.size() ? &relations_[static_cast<size_t>(index)] : nullptr;
+    return index >= 0 && static_cast<size_t>(index) < relations_.size() ? &relations_[static_cast<size_t>(index)]
+                                                                        : nullptr;
   }
 
  private:
@@ -75,8 +77,8 @@ Status unknown_relation(std::string_view typed) {
     list.append(list.empty() ? "" : ", ").append(relation.name);
   }
   const std::string_view nearest = nearest_name(typed, names);
-  return Status::error(Code::not_found, "no relation \"" + std::string(typed.substr(0, 64)) + "\"", "relations: " + list,
-                       nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
+  return Status::error(Code::not_found, "no relation \"" + std::string(typed.substr(0, 64)) + "\"",
+                       "relations: " + list, nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
 }
 
 std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }
@@ -129,7 +131,8 @@ const tide_relation* tide_relation_at(int index) {
 tide_status tide_cursor_open(const char* relation, const tide_filter* filter, tide_cursor** out, tide_error* err) {
   return guarded(err, [&]() -> Status {
     if (relation == nullptr) return Status::error(Code::bad_argument, "relation is NULL", "", "such as \"pools\"");
-    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_cursor *");
+    if (out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_cursor *");
     tide_filter wanted = TIDE_FILTER_INIT;
     if (Status read = read_struct(filter, "tide_filter", wanted); !read) return read;
     auto cursor = std::make_unique<tide_cursor>();

@@ -6,20 +6,14 @@
 
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 
 #include "plane/copying.hpp"
+#include "plane/patience.hpp"
 
 namespace tide {
 namespace {
 
 constexpr int64_t kStaleAfterNs = 5'000'000'000;
-
-int64_t wall_now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_REALTIME, &t);
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
 
 Status not_a_segment(const std::string& path, const std::string& why) {
   return Status::error(Code::not_found, (path.empty() ? "this segment" : path) + ": " + why);
@@ -156,12 +150,13 @@ Liveness Attachment::liveness() const {
     if (::fcntl(fd_, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK) return Liveness::dead;
   }
   const int64_t beat = last_heartbeat_wall_ns();
-  return beat != 0 && wall_now_ns() - beat > kStaleAfterNs ? Liveness::stale : Liveness::alive;
+  return beat != 0 && wall_ns_now() - beat > kStaleAfterNs ? Liveness::stale : Liveness::alive;
 }
 
 int64_t Attachment::last_heartbeat_wall_ns() const {
   const auto vitals = read_vitals();
-  return vitals && vitals->heartbeat_mono != 0 ? wall_of_mono(*vitals, vitals->heartbeat_mono) : 0;
+  if (!vitals || vitals->heartbeat_mono == 0) return 0;
+  return std::max<int64_t>(0, wall_of_mono(*vitals, vitals->heartbeat_mono));  // ages are taken from this
 }
 
 // A block behind a sequence number that stands first in it.

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/mailbox_checksum.hpp"
 #include "plane/order_form.hpp"
@@ -39,7 +40,8 @@ class File {
 };
 
 Status refused(const Attachment& segment, const std::string& what, std::string detail = {}, std::string hint = {}) {
-  return Status::error(Code::refused, "pool \"" + segment.header().pool + "\": " + what, std::move(detail), std::move(hint));
+  return Status::error(Code::refused, "pool \"" + segment.header().pool + "\": " + what, std::move(detail),
+                       std::move(hint));
 }
 
 Status cannot_open(const Attachment& segment, int error) {
@@ -165,11 +167,13 @@ Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, st
     return Status::error(Code::bad_argument, "the order is too long for a mailbox",
                          "accepted: arguments of up to " + std::to_string(order.arguments.kBytesMax) + " bytes");
   }
-  if (segment.path().empty()) return refused(segment, "it has no mailbox", "", "it can be steered from its own process");
+  if (segment.path().empty())
+    return refused(segment, "it has no mailbox", "", "it can be steered from its own process");
   const File file(mailbox_path_of(segment.path()), O_RDWR);
   if (file.fd() < 0) return cannot_open(segment, errno);
   if (!read_header(file.fd(), segment)) return refused(segment, "its mailbox is damaged, or another pool's");
-  if (!lock(file.fd())) return refused(segment, "its mailbox is busy", "another sender has held it for a second", "try again");
+  if (!lock(file.fd()))
+    return refused(segment, "its mailbox is busy", "another sender has held it for a second", "try again");
   auto header = read_header(file.fd(), segment);
   if (!header) return refused(segment, "its mailbox is damaged, or another pool's");
 
@@ -177,10 +181,12 @@ Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, st
   const Answered answered(segment);
   uint64_t number = last_number(*header, posted, answered) + 1;
   while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
-  if (number > kNumberMax) return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
+  if (number > kNumberMax)
+    return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
   const auto& before = posted.at_place_of(number);
   if (before && before->number < number && answered.is_open(before->number)) {
-    return refused(segment, "its mailbox is full", "64 orders wait for an answer", "see `commands`; is the pool's process stopped?");
+    return refused(segment, "its mailbox is full", "64 orders wait for an answer",
+                   "see `commands`; is the pool's process stopped?");
   }
   order.number = number;
   order.issued_wall_ns = wall_ns_now();
@@ -219,8 +225,8 @@ std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
     copy.issued_wall_ns = order.issued_wall_ns;
     copy.verb = static_cast<uint32_t>(verb - verbs.begin());
     copy.status = static_cast<uint32_t>(format::CommandStatus::queued);
-    copy.actor = order.actor.str();
-    copy.arguments = order.arguments.str();
+    copy.actor = clean_text(order.actor);
+    copy.arguments = clean_text(order.arguments);
     waiting.push_back(std::move(copy));
   }
   return waiting;

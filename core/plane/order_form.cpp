@@ -10,6 +10,7 @@
 #include "base/nearest.hpp"
 #include "base/units.hpp"
 #include "plane/format.hpp"
+#include "plane/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -36,10 +37,9 @@ constexpr Argument kRecycle[] = {{"spread", Kind::spread, false}};
 constexpr Argument kCloseConnection[] = {{"conn_id", Kind::id, true}};
 constexpr Argument kRevoke[] = {{"lease_id", Kind::id, true}};
 
-constexpr std::array<std::string_view, 11> kVerbs = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
-                                                     "recycle", "drain", "close_connection", "revoke", "reset_stats"};
-constexpr std::array<std::span<const Argument>, 11> kArguments = {kScale, kBurst,   {}, kSet,             {},      {},
-                                                                  kRecycle, {}, kCloseConnection, kRevoke, {}};
+// By verb.
+constexpr std::array<std::span<const Argument>, 11> kArguments = {kScale,   kBurst, {},               kSet,    {}, {},
+                                                                  kRecycle, {},     kCloseConnection, kRevoke, {}};
 
 std::string_view accepted(Kind kind) {
   switch (kind) {
@@ -170,18 +170,22 @@ Result<Json> parse_object(const std::string& verb, const std::string& takes, std
   } catch (const Json::parse_error& error) {
     return bad("the arguments of " + verb + " are no JSON: wrong at byte " + std::to_string(error.byte), takes,
                "such as {} or {\"name\": \"value\"}");
+  } catch (const Json::exception&) {
+    return bad("the arguments of " + verb + " hold a number that is too large", takes);
   }
 }
 
 }  // namespace
 
-std::span<const std::string_view> order_verbs() { return kVerbs; }
+std::span<const std::string_view> order_verbs() { return vocabulary::verbs(); }
 
 Result<OrderForm> check_order(std::string_view verb_name, std::string_view arguments_json) {
   OrderForm form;
-  while (form.verb < kVerbs.size() && kVerbs[form.verb] != verb_name) ++form.verb;
-  if (form.verb == kVerbs.size()) {
-    return bad("unknown verb " + in_quotes(verb_name), "accepted: " + list_of(kVerbs), meant(verb_name, kVerbs));
+  const auto verbs = order_verbs();
+  TIDE_ASSERT(verbs.size() == kArguments.size());
+  while (form.verb < verbs.size() && verbs[form.verb] != verb_name) ++form.verb;
+  if (form.verb == verbs.size()) {
+    return bad("unknown verb " + in_quotes(verb_name), "accepted: " + list_of(verbs), meant(verb_name, verbs));
   }
   const std::string verb(verb_name);
   const std::span<const Argument> known = kArguments[form.verb];

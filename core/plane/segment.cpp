@@ -176,8 +176,11 @@ Segment::~Segment() {
 }
 
 void Segment::abandon() noexcept {
-  // The lock belongs to the open file description, which the parent shares: closing here does not release it.
+  // The lock belongs to the open file description, which the parent shares: closing here does not release it. But a
+  // mapping kept here would keep the description, and the parent would look alive after its death.
+  if (memory_ != nullptr) ::munmap(memory_, bytes_);
   if (fd_ >= 0) ::close(fd_);
+  memory_ = nullptr;
   fd_ = -1;
   path_.clear();
   mailbox_path_.clear();

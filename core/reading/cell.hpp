@@ -49,20 +49,22 @@ inline int64_t ns_between(int64_t from, int64_t to) {
 }
 
 // Moments: the owner's monotonic axis as seen from the reader's wall clock. Without vitals there is no anchor, and
-// every moment is null; so is moment 0, which no owner lives at.
+// every moment is null; so is moment 0, which no owner lives at, and one that is beyond all time.
 class Moments {
  public:
   Moments(const std::optional<VitalsCopy>& vitals, int64_t wall_now_ns) : vitals_(vitals), wall_now_ns_(wall_now_ns) {}
 
-  bool is_known(int64_t mono_ns) const { return vitals_.has_value() && mono_ns != 0; }
-  Value at(int64_t mono_ns) const { return is_known(mono_ns) ? time(wall_of_mono(*vitals_, mono_ns)) : none(); }
+  bool is_known(int64_t mono_ns) const { return wall_of(mono_ns) != 0; }
+  Value at(int64_t mono_ns) const { return time(wall_of(mono_ns)); }
   // 0 for an unknown moment; ask is_known() first.
   int64_t ns_since(int64_t mono_ns) const {
-    return is_known(mono_ns) ? ns_between(wall_of_mono(*vitals_, mono_ns), wall_now_ns_) : 0;
+    return is_known(mono_ns) ? ns_between(wall_of(mono_ns), wall_now_ns_) : 0;
   }
   Value ms_since(int64_t mono_ns) const { return is_known(mono_ns) ? ms(ns_since(mono_ns)) : none(); }
 
  private:
+  int64_t wall_of(int64_t mono_ns) const { return vitals_ && mono_ns != 0 ? wall_of_mono(*vitals_, mono_ns) : 0; }
+
   const std::optional<VitalsCopy>& vitals_;
   int64_t wall_now_ns_;
 };

@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <tuple>
+#include <utility>
 
 #include "plane/directory.hpp"
+#include "plane/patience.hpp"
 
 namespace tide {
 namespace {
@@ -93,10 +94,6 @@ void set_local_segments(LocalSegments local_segments) {
   local_segments_hook.store(local_segments, std::memory_order_release);
 }
 
-int64_t wall_clock_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
+int64_t wall_clock_ns() { return wall_ns_now(); }
 
 }  // namespace tide

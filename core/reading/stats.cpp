@@ -1,7 +1,7 @@
 // The relations "pool_stats" and "pool_histograms": what happened since the pool opened or its statistics were reset.
 //
-// Nobody adds up while the pool works: each slot counts for itself, and the sums are made here. What reset_stats() found
-// is the baseline, read first, so that a reset meanwhile shows the old sums and not a difference below zero.
+// Nobody adds up while the pool works: each slot counts for itself, and the sums are made here. What reset_stats()
+// found is the baseline, read first, so that a reset meanwhile shows the old sums and not a difference below zero.
 #include <array>
 
 #include "reading/cell.hpp"

@@ -2,7 +2,7 @@
 # The demonstration: 100 callers on a pool of ten SQLite connections, watched and steered from the sqlite3 shell.
 # Every claim it prints is checked; the exit status is 0 only if all were true.
 #
-#   show.sh BUILD-FOLDER
+#   show.sh BUILD-FOLDER      DEMO_PACE: seconds to look at each scene (default 3)
 set -euo pipefail
 readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER}" && pwd)
 readonly extension=$build/sqlite_extension/tidepool
@@ -28,7 +28,13 @@ order() { echo "$1" >&3 2>/dev/null || true; }
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 
-caption() { printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"; }
+# caption TEXT: the next scene, once the last one was looked at.
+scene=0
+caption() {
+  [ "$scene" -eq 0 ] || sleep "${DEMO_PACE:-3}"
+  scene=$((scene + 1))
+  printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"
+}
 
 # shell ARGUMENT...: the real sqlite3 shell with the extension loaded, and no database.
 shell() { sqlite3 -batch -init /dev/null -cmd ".load $extension" "$@"; }
@@ -75,6 +81,7 @@ expect "leases tell what they are for" 5 \
   "select count(*) > 0 from tidepool_leases where tag in ('search', 'checkout', 'report')"
 
 caption "Who waits, and how long do callers wait?"
+expect "waiting is measured" 10 "select wait_p99_ms > 0 from tidepool_pool_stats where pool = 'shop'"
 show "SELECT ticket, tag, round(waited_ms, 1) AS waited_ms FROM tidepool_waiters ORDER BY ticket LIMIT 5;"
 show "SELECT acquires_total, acquires_waited_total, acquire_timeouts_total, round(wait_p50_ms, 1) AS p50_ms,
         round(wait_p99_ms, 1) AS p99_ms, round(wait_max_ms, 1) AS max_ms FROM tidepool_pool_stats;"

@@ -59,6 +59,7 @@ static void test_null(void) {
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_open("", "sqlite::memory:", NULL, &pool, &err));
   REFUSED(TIDE_BAD_OPTION, tide_pool_open("abi", "sqlite::memory:", "max_sise=3", &pool, &err));
   REFUSED(TIDE_UNSUPPORTED, tide_pool_open("abi", "gopher://host/db", NULL, &pool, &err));
+  REFUSED(TIDE_UNSUPPORTED, tide_pool_open("abi", "postgresql://host/db", NULL, &pool, &err));
   CHECK(pool == NULL);
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_close(NULL, 0, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_acquire(NULL, "tag", 0, &lease, &err));

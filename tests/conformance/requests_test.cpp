@@ -1,4 +1,7 @@
 // Promises of Connector: every request is answered once, in time, and tells what became of it.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "conformance/suite.hpp"
 
 namespace tide::test {
@@ -49,7 +52,8 @@ TEST_P(DriverSuite, EveryRequestIsAnsweredOnceOnItsSlot) {
 }
 
 TEST_P(DriverSuite, AnOpenPastItsDeadlineFails) {
-  connector_->open(3, now(), now() - Span::millis(1));
+  const Instant at = now();
+  connector_->open(3, at, at - Span::millis(1));
   const Completion done = one();
   EXPECT_EQ(done.kind, Kind::open_failed);
   EXPECT_EQ(done.slot, 3u);
@@ -78,7 +82,8 @@ TEST_P(DriverSuite, ValidatesALivingSession) {
 
 TEST_P(DriverSuite, AValidationPastItsDeadlineFails) {
   const auto session = open();
-  connector_->validate(0, *session, now(), now() - Span::millis(1));
+  const Instant at = now();
+  connector_->validate(0, *session, at, at - Span::millis(1));
   const Completion done = one();
   EXPECT_EQ(done.kind, Kind::validation_failed);
   EXPECT_EQ(done.status.code, Code::timeout);
@@ -138,10 +143,25 @@ TEST_P(DriverSuite, APolicyChangeReachesNewSessions) {
   EXPECT_EQ(status.sqlstate, "57014");
 }
 
-TEST_P(DriverSuite, AnAbandonedSessionIsLetGoQuietly) {
-  auto session = open();
-  session->abandon();
-  session.reset();
+TEST_P(DriverSuite, AForkedChildLetsGoAndTheParentGoesOn) {
+  auto session = open_leased();
+  ASSERT_OK(run(*session, words().begin));
+  ASSERT_OK(run(*session, words().change));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    session->abandon();
+    connector_->abandon();
+    session.reset();
+    connector_.reset();
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT_TRUE(session->facts().is_in_transaction);
+  EXPECT_OK(run(*session, words().rollback));
+  EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ class Orders(FunctionCase):
         self.assertEqual(self.pool("max_size"), 12)
         self.run_one("tidepool_set('app', 'acquire_timeout', '7s')")
         self.assertEqual(self.one(self.db, "SELECT value FROM tidepool_settings WHERE name = 'acquire_timeout'"), "7s")
-        self.run_one("tidepool_set('app', 'notify_webhook_url', '')")
+        self.run_one("tidepool_set('app', 'validation_query', '')")
 
     def test_pause_and_resume(self):
         self.run_one("tidepool_pause('app')")
@@ -135,8 +135,8 @@ class Refusals(FunctionCase):
 
     def test_an_unknown_pool_lists_the_known_ones(self):
         self.pool_owner.open("jobs")
-        self.error("tidepool_scale('ap', 5)", "'ap'", "app", "jobs")
-        self.error("tidepool_pause('nobody')", "'nobody'", "app", "jobs")
+        self.error("tidepool_scale('ap', 5)", '"ap"', "app", "jobs")
+        self.error("tidepool_pause('nobody')", '"nobody"', "app", "jobs")
 
     def test_an_ambiguous_name_lists_the_instances(self):
         second = self.owner().open("app")

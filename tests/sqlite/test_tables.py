@@ -16,7 +16,8 @@ class Catalogue(support.PlaneCase):
         self.owner().open()
         db = self.connect()
         documented = {}
-        for relation, column in db.execute("SELECT relation, column_name FROM tidepool_help"):
+        sql = "SELECT relation, column_name FROM tidepool_help WHERE column_name IS NOT NULL"
+        for relation, column in db.execute(sql):
             documented.setdefault(relation, []).append(column)
         modules = {name for (name,) in db.execute("SELECT name FROM pragma_module_list WHERE name LIKE 'tidepool!_%'"
                                                   " ESCAPE '!'")}

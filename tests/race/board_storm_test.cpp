@@ -1,0 +1,82 @@
+// The board under callers and its keeper: a slot has one owner at any moment (I2), and a lease ends once (I3).
+#include "race/storm.hpp"
+
+namespace tide::race {
+namespace {
+
+constexpr uint32_t kSlots = 3;
+constexpr uint32_t kCallers = 4;
+constexpr int kCycles = 4000;
+
+// Written by whoever has the slot and by nobody else: ThreadSanitizer sees when two have it.
+struct Desks {
+  uint64_t owner[kSlots] = {};
+};
+
+TEST(BoardStorm, ASlotHasOneOwner) {
+  Deck deck(kSlots);
+  Desks desks;
+  std::atomic<uint64_t> claims{0}, ends{0}, lost{0}, revoked{0};
+  std::atomic<uint32_t> callers_left{kCallers};
+  storm(kCallers + 1, [&](uint32_t me) {
+    Rng rng(me + 1);
+    if (me == kCallers) {  // the keeper
+      while (callers_left.load() != 0) {
+        const auto slot = static_cast<uint32_t>(rng.below(kSlots));
+        const SlotWord seen = deck.board.word(slot);
+        switch (seen.state()) {
+          case SlotState::idle:
+          case SlotState::soiled:
+            if (!deck.board.advance(slot, seen, SlotState::held)) break;
+            desks.owner[slot] = me;
+            EXPECT_TRUE(deck.board.advance(slot, seen.with(SlotState::held), SlotState::idle));
+            break;
+          case SlotState::leased:
+            // Revoked ones stay with their holder, who may still be writing, until it says so: see the storm of the pool.
+            if (rng.below(64) == 0 && deck.board.advance(slot, seen, SlotState::revoked)) ++revoked;
+            break;
+          default: break;
+        }
+      }
+      return;
+    }
+    for (int i = 0; i < kCycles; ++i) {
+      LeaseId lease = rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kSlots)));
+      if (lease.is_none()) {
+        std::this_thread::yield();
+        continue;
+      }
+      ++claims;
+      deck.board.write_holder(lease.slot(), "storm", me, now());
+      for (uint64_t turns = rng.below(3); turns > 0; --turns) {
+        desks.owner[lease.slot()] = me;
+        EXPECT_EQ(desks.owner[lease.slot()], me);
+        const LeaseId next = deck.board.hand_over(lease);  // to itself: the next generation
+        if (next.is_none()) break;
+        EXPECT_FALSE(deck.board.give_back(lease)) << "an ended lease ended again";
+        ++claims, ++ends;
+        deck.board.write_holder(next.slot(), "storm again", me, now());
+        lease = next;
+      }
+      const bool is_ended = rng.below(4) == 0 ? deck.board.soil(lease) : deck.board.give_back(lease);
+      ++(is_ended ? ends : lost);
+      EXPECT_FALSE(deck.board.give_back(lease));
+      if (is_ended) continue;
+      // I3: who lost it lost it to the keeper, and it is ours to bring back, for nobody else touches a revoked slot.
+      SlotWord word = deck.board.word(lease.slot());
+      ASSERT_EQ(word, lease.word().with(SlotState::revoked));
+      for (const SlotState to : {SlotState::closing, SlotState::empty, SlotState::opening, SlotState::idle}) {
+        ASSERT_TRUE(deck.board.advance(lease.slot(), word, to));
+        word = word.with(to);
+      }
+    }
+    --callers_left;
+  });
+  EXPECT_EQ(claims, ends + lost);
+  EXPECT_EQ(lost, revoked);
+  EXPECT_EQ(deck.acquires(), claims);
+  EXPECT_EQ(deck.generations(), claims);
+}
+
+}  // namespace
+}  // namespace tide::race

@@ -1,0 +1,106 @@
+// The catalogue is a promise: names and order of columns never change.
+#include "unit/reading/reading_support.hpp"
+
+namespace tide {
+namespace {
+
+std::string columns_of(std::string_view name) {
+  std::string out;
+  const Relation* relation = find_relation(name);
+  if (relation == nullptr) return "no such relation";
+  for (const Column& column : relation->columns) out += (out.empty() ? "" : " ") + std::string(column.name);
+  return out;
+}
+
+TEST(Catalogue, ColumnsStandAsPromised) {
+  EXPECT_EQ(columns_of("pools"),
+            "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
+            "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
+            "generation started_at sampled_at age_ms version");
+  EXPECT_EQ(columns_of("pool_stats"),
+            "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "
+            "releases_total connects_total connect_failures_total closed_idle_total closed_lifetime_total "
+            "closed_uses_total closed_error_total closed_scale_total closed_control_total leases_overdue_total "
+            "leases_reclaimed_total validations_total validation_failures_total queries_total query_errors_total "
+            "transactions_total retries_total statement_cache_hits_total statement_cache_misses_total "
+            "query_cache_hits_total query_cache_misses_total scale_up_total scale_down_total recoveries_total "
+            "wait_ms_total use_ms_total connect_ms_total query_ms_total wait_p50_ms wait_p95_ms wait_p99_ms wait_max_ms "
+            "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
+            "last_error_at stats_reset");
+  EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
+  EXPECT_EQ(columns_of("pool_history"),
+            "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
+            "errors wait_p99_ms use_ms predicted_in_use health");
+  EXPECT_EQ(columns_of("connections"),
+            "instance_id pool conn_id state server_pid tag created_at state_since expires_at uses_total queries_total "
+            "in_transaction last_error suspect_leak");
+  EXPECT_EQ(columns_of("leases"),
+            "instance_id pool lease_id conn_id tag thread_id acquired_at last_used_at age_ms idle_ms deadline overdue");
+  EXPECT_EQ(columns_of("waiters"), "instance_id pool ticket tag queued_at waited_ms deadline");
+  EXPECT_EQ(columns_of("events"), "instance_id pool seq at kind severity message detail");
+  EXPECT_EQ(columns_of("scaling_events"),
+            "instance_id pool seq at from_size to_size cause reason in_use waiting wait_p95_ms predicted_in_use actor");
+  EXPECT_EQ(columns_of("settings"),
+            "instance_id pool name value unit default_value source applies min max description");
+  EXPECT_EQ(columns_of("commands"),
+            "instance_id pool command_id issued_at actor verb arguments status applied_at generation");
+  EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning");
+  EXPECT_EQ(relations_catalogue().size(), 12u);
+  EXPECT_EQ(find_relation("pool"), nullptr);
+}
+
+TEST(Catalogue, SaysWhatMayBeSet) {
+  std::string writable;
+  for (const Relation& relation : relations_catalogue()) {
+    for (const Column& column : relation.columns) {
+      if (column.is_writable) writable += std::string(relation.name) + "." + std::string(column.name) + " ";
+    }
+  }
+  EXPECT_EQ(writable, "pools.state pools.min_size pools.max_size pools.target_size settings.value ");
+}
+
+TEST(Catalogue, NamesTellTypeAndUnit) {
+  for (const Relation& relation : relations_catalogue()) {
+    EXPECT_TRUE(relation.meaning.ends_with('.')) << relation.name;
+    for (const Column& column : relation.columns) {
+      const std::string where = std::string(relation.name) + "." + std::string(column.name);
+      EXPECT_TRUE(column.meaning.ends_with('.')) << where;
+      if (column.name.ends_with("_ms")) {
+        EXPECT_EQ(column.unit, "ms") << where;
+        EXPECT_EQ(column.type, ColumnType::real) << where;
+      } else if (column.name.ends_with("_ms_total")) {
+        EXPECT_EQ(column.type, ColumnType::real) << where;
+      } else if (column.name.ends_with("_total")) {
+        EXPECT_EQ(column.type, ColumnType::integer) << where;
+      } else if (column.name == "at" || column.name.ends_with("_at")) {
+        EXPECT_EQ(column.type, ColumnType::time) << where;
+      }
+    }
+  }
+}
+
+TEST(Catalogue, RefusesRelationsOfSomebodyElse) {
+  std::vector<Row> rows;
+  const Relation foreign{"pg_class", "Not ours.", {}};
+  EXPECT_EQ(read_relation(foreign, {}, 0, rows).code, Code::not_found);
+  EXPECT_TRUE(rows.empty());
+}
+
+TEST(Catalogue, HelpShowsEveryColumn) {
+  const test::Table help("help", {"/nonexistent", "", ""});
+  size_t expected = 0;
+  for (const Relation& relation : relations_catalogue()) expected += 1 + relation.columns.size();
+  ASSERT_EQ(help.size(), expected);
+  EXPECT_EQ(help.at(0, "relation"), test::text("pools"));
+  EXPECT_TRUE(is_null(help.at(0, "column_name")));
+  EXPECT_TRUE(is_null(help.at(0, "type")));
+  EXPECT_EQ(help.at(1, "column_name"), test::text("instance_id"));
+  EXPECT_EQ(help.at(1, "type"), test::text("text"));
+  EXPECT_TRUE(is_null(help.at(1, "unit")));
+  EXPECT_EQ(help.at(17, "column_name"), test::text("oldest_wait_ms"));
+  EXPECT_EQ(help.at(17, "type"), test::text("double precision"));
+  EXPECT_EQ(help.at(17, "unit"), test::text("ms"));
+}
+
+}  // namespace
+}  // namespace tide
