@@ -10,6 +10,7 @@
 
 #include "drivers.hpp"
 #include "handles.hpp"
+#include "home.hpp"
 #include "plane/directory.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
@@ -114,6 +115,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
         std::unique_ptr<ThreadKeeper> thread;
         if (options.foreign_loop == 0) thread = std::make_unique<ThreadKeeper>(pool->keeper());
         handles.publish(handle, std::move(pool), std::move(thread));
+        lend_private_pools();
         return Handles::handle_of(handle);
       }
       close_quietly(*pool);

@@ -50,6 +50,7 @@ constexpr Column kCommandColumns[] = {
     {"status", text, "", "queued, applied, refused or expired."},
     {"applied_at", time, "", "When it was answered; null when it was not yet."},
     {"generation", integer, "", "The pool's generation once it was applied."},
+    {"message", text, "", "What became of it, as a sentence; of a refusal the reason."},
 };
 
 void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -112,6 +113,7 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text(command_status_word(command.status)),
         cell::time(command.applied_wall_ns),
         cell::count_or_null(command.generation),
+        cell::text_or_null(command.message),
     });
   }
 }

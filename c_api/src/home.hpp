@@ -1,0 +1,10 @@
+// Home: the engine's side of local.hpp.
+#pragma once
+
+namespace tide {
+
+// From now on this process's pools without files can be observed and steered from within it.
+// Threads: any, any number of times.
+void lend_private_pools();
+
+}  // namespace tide
