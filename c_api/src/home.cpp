@@ -6,6 +6,7 @@
 #include "handles.hpp"
 #include "local.hpp"
 #include "pool/keeper.hpp"
+#include "reading/fleet.hpp"
 
 namespace tide {
 namespace {
@@ -27,6 +28,12 @@ std::vector<LocalPool> list_private_pools() {
   return pools;
 }
 
+std::vector<int> private_segments() {
+  std::vector<int> descriptors;
+  for_each_private_pool([&](Pool& pool) { descriptors.push_back(pool.segment().fd()); });
+  return descriptors;
+}
+
 uint64_t post_to_private_pool(const std::string& instance, const std::string& verb, const std::string& arguments,
                               const std::string& actor) {
   uint64_t command_id = 0;
@@ -41,6 +48,7 @@ uint64_t post_to_private_pool(const std::string& instance, const std::string& ve
 void lend_private_pools() {
   static constexpr LocalControl kControl{list_private_pools, post_to_private_pool};
   set_local_control(&kControl);
+  set_local_segments(private_segments);
 }
 
 }  // namespace tide

@@ -2,7 +2,7 @@
 # The demonstration: 100 callers on a pool of ten SQLite connections, watched and steered from the sqlite3 shell.
 # Every claim it prints is checked; the exit status is 0 only if all were true.
 #
-#   show.sh BUILD-FOLDER      DEMO_PACE: seconds to look at each scene (default 3)
+#   show.sh BUILD-FOLDER      DEMO_PACE: seconds to look at each scene (default 4)
 set -euo pipefail
 readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER}" && pwd)
 readonly extension=$build/sqlite_extension/tidepool
@@ -31,7 +31,7 @@ if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 # caption TEXT: the next scene, once the last one was looked at.
 scene=0
 caption() {
-  [ "$scene" -eq 0 ] || sleep "${DEMO_PACE:-3}"
+  [ "$scene" -eq 0 ] || sleep "${DEMO_PACE:-4}"
   scene=$((scene + 1))
   printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"
 }
@@ -129,7 +129,7 @@ expect "created = destroyed + open" 5 \
 if [ -t 0 ] && [ -t 1 ] && [ "$wrong" -eq 0 ]; then
   order load
   caption "The callers are back. The prompt is yours: SELECT * FROM tidepool_help; .quit leaves."
-  sqlite3 -init /dev/null -cmd ".load $extension" -cmd ".mode box" :memory: || true
+  sqlite3 -cmd ".load $extension" -cmd ".mode box" :memory: || true
 fi
 
 order stop

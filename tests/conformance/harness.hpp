@@ -14,13 +14,13 @@
 namespace tide::test {
 
 struct Words {
-  std::string prepare;        // run once on the first session; may be empty
-  std::string one_row;        // exactly one row, one column ...
-  std::string one_value;      // ... with this text
-  std::string change;         // changes rows ...
-  int64_t changed_rows = 0;   // ... this many
-  std::string echo_two;       // two parameters come back as two columns of one row
-  std::string runs_long;      // does not end by itself
+  std::string prepare;       // run once on the first session; may be empty
+  std::string one_row;       // exactly one row, one column ...
+  std::string one_value;     // ... with this text
+  std::string change;        // changes rows ...
+  int64_t changed_rows = 0;  // ... this many
+  std::string echo_two;      // two parameters come back as two columns of one row
+  std::string runs_long;     // does not end by itself
   std::string syntax_error;
   std::string begin;
   std::string rollback;

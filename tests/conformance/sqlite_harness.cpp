@@ -32,9 +32,7 @@ class SqliteHarness final : public Harness {
   void wait(Connector&, Instant) override {}
   const Words& words() const override { return words_; }
   Quirks quirks() const override { return {true, !is_memory_, false}; }
-  bool break_session(Connection&) override {
-    return !is_memory_ && std::filesystem::remove(dir_.file());
-  }
+  bool break_session(Connection&) override { return !is_memory_ && std::filesystem::remove(dir_.file()); }
 
  private:
   const bool is_memory_;

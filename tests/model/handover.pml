@@ -109,7 +109,7 @@ inline finish(t, how) {
   }
 }
 
-// The lowest idle slot for `who`, or slot == NS.
+// The lowest idle slot for `who` and the lease's generation, or slot == NS.
 inline claim_lowest(who) {
   slot = 0;
   do
@@ -117,7 +117,7 @@ inline claim_lowest(who) {
        if
        :: state[slot] == IDLE ->
             assert(owner[slot] == NOBODY);
-            state[slot] = LEASED; generation[slot]++; owner[slot] = who; break
+            state[slot] = LEASED; generation[slot]++; claimed = generation[slot]; owner[slot] = who; break
        :: else -> slot++
        fi
      }
@@ -127,7 +127,7 @@ inline claim_lowest(who) {
 
 inline grant(t) {
   unlink(t);
-  d_step { ticket_slot[t] = slot; ticket_generation[t] = generation[slot] }
+  d_step { ticket_slot[t] = slot; ticket_generation[t] = claimed; claimed = 0 }
   finish(t, GRANTED)
 }
 
@@ -216,7 +216,7 @@ inline pass_on() {
                    if
                    :: is_mine(mine, number) ->
                         assert(owner[mine] == me);
-                        generation[mine]++; owner[mine] = head; slot = mine; is_ended = true
+                        generation[mine]++; claimed = generation[mine]; owner[mine] = head; slot = mine; is_ended = true
                    :: else -> assert(owner[mine] != me); is_ended = false
                    fi
                  }
@@ -300,7 +300,7 @@ inline wait() {
 }
 
 proctype caller(byte me) {
-  byte slot, head, i, wake, deliveries, mine, number, rounds, elapsed_head, elapsed_number;
+  byte slot, claimed, head, i, wake, deliveries, mine, number, rounds, elapsed_head, elapsed_number;
   bool is_ended, is_granted, may_overtake;
   do
   :: rounds == ROUNDS -> break
@@ -324,7 +324,7 @@ proctype caller(byte me) {
                       // I9: no request overtakes a head whose window had elapsed when the request came.
                       assert(elapsed_head == NOBODY || elapsed_head == me || !is_waiting(elapsed_head) ||
                              ticket_number[elapsed_head] != elapsed_number || ticket_number[elapsed_head] == 0);
-                      d_step { mine = slot; number = generation[slot]; is_granted = true }
+                      d_step { mine = slot; number = claimed; claimed = 0; is_granted = true }
                  :: else
                  fi;
                  slot = 0
@@ -379,7 +379,7 @@ inline put_back(s) {
 inline reopen(s) { state[s] = EMPTY; state[s] = OPENING; put_back(s) }
 
 proctype keeper() {
-  byte slot, head, i, wake, deliveries, moves, s, flips, following;
+  byte slot, claimed, head, i, wake, deliveries, moves, s, flips, following;
   do
   :: done == NC -> break
   :: (state[0] == SOILED) -> state[0] = HELD; put_back(0)
@@ -449,10 +449,10 @@ proctype keeper() {
 }
 
 #ifdef CLOCK
-// The head's window elapses at any moment.
+// The head's window elapses at any moment from when it is counted: until then nobody can know of it.
 proctype clock() {
   do
-  :: atomic { queued != 0 && !is_elapsed[queue[0]] -> is_elapsed[queue[0]] = true }
+  :: atomic { queued != 0 && waiting >= queued && !is_elapsed[queue[0]] -> is_elapsed[queue[0]] = true }
   :: done == NC -> break
   od
 }

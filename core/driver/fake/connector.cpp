@@ -48,8 +48,8 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
   check_free(slot);
   TIDE_ASSERT(!sessions_.contains(slot));  // F2: the slot's session is still there
   ++server_.opens_total_;
-  Request request{Kind::open, slot, now + server_.latencies_.open.draw(server_.rng_), deadline, OpenFate::succeed, {},
-                  nullptr, nullptr};
+  Request request{Kind::open, slot,   now + server_.latencies_.open.draw(server_.rng_), deadline, OpenFate::succeed, {},
+                  nullptr,    nullptr};
   if (server_.is_down_) {
     request.fate = OpenFate::fail;
     request.refusal = refusal(Code::unavailable, "08001", "connection refused");
@@ -98,8 +98,14 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
   server_.advance(now);
   check_free(slot);
   TIDE_ASSERT(&session_of(slot) == static_cast<FakeConnection&>(*connection).session_.get());
-  Request request{Kind::close, slot, now + server_.latencies_.close.draw(server_.rng_), Instant::never(),
-                  OpenFate::succeed, {}, nullptr, std::move(connection)};
+  Request request{Kind::close,
+                  slot,
+                  now + server_.latencies_.close.draw(server_.rng_),
+                  Instant::never(),
+                  OpenFate::succeed,
+                  {},
+                  nullptr,
+                  std::move(connection)};
   requests_.push_back(std::move(request));
 }
 
@@ -171,7 +177,8 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
     status = refusal(Code::timeout, "", "no answer in time");
   }
   if (status) {
-    return {Completion::Kind::opened, request.slot, std::make_unique<FakeConnection>(server_, session, policy_), {}, false};
+    return {
+        Completion::Kind::opened, request.slot, std::make_unique<FakeConnection>(server_, session, policy_), {}, false};
   }
   session->is_alive = false;
   server_.drop_session(*session);
@@ -185,8 +192,8 @@ void FakeConnector::tell_losses(std::vector<Completion>& out) {
   for (auto& [slot, session] : sessions_) {
     if (session->is_alive || session->is_loss_told || is_pending(slot)) continue;
     session->is_loss_told = true;
-    out.push_back({Completion::Kind::lost, slot, nullptr, refusal(Code::database, "57P01", "the server ended the session"),
-                   false});
+    out.push_back({Completion::Kind::lost, slot, nullptr,
+                   refusal(Code::database, "57P01", "the server ended the session"), false});
   }
 }
 

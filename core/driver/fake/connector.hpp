@@ -1,7 +1,8 @@
 // FakeConnector: carries a pool's requests to a FakeServer; virtual time comes with every call.
 //
 // Threads: the keeper's only; the script of the server may be changed from elsewhere meanwhile.
-// Failure: completions, as scripted. A session the server killed is told by `lost`, or by the failure of the request that
+// Failure: completions, as scripted. A session the server killed is told by `lost`, or by the failure of the request
+// that
 //          was under way, never by both.
 #pragma once
 
@@ -38,9 +39,9 @@ class FakeConnector final : public Connector {
     Instant due;
     Instant deadline;
     OpenFate fate = OpenFate::succeed;
-    Status refusal;                          // of an open that fails
-    FakeConnection* connection = nullptr;    // of validate and reset
-    std::unique_ptr<Connection> owned;       // of close
+    Status refusal;                        // of an open that fails
+    FakeConnection* connection = nullptr;  // of validate and reset
+    std::unique_ptr<Connection> owned;     // of close
   };
   using Session = FakeServer::Session;
 
@@ -57,7 +58,7 @@ class FakeConnector final : public Connector {
 
   FakeServer& server_;
   Policy policy_;
-  std::vector<Request> requests_;  // in the order they were made
+  std::vector<Request> requests_;                          // in the order they were made
   std::map<uint32_t, std::shared_ptr<Session>> sessions_;  // by slot, from the open request on
   bool is_abandoned_ = false;
 };

@@ -1,9 +1,10 @@
 // FakeServer: a scripted database in virtual time, for simulation and tests.
 //
-// Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the same
-// order of calls; and watch the pool while doing so.
+// Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the
+// same order of calls; and watch the pool while doing so.
 //
-// F1  sessions_now() counts a session from the request that opens it until its close is answered (or the opening failed,
+// F1  sessions_now() counts a session from the request that opens it until its close is answered (or the opening
+// failed,
 //     or the session was killed): the strictest reading of "open or opening", so the cap can be asserted here.
 // F2  A slot has at most one request under way and at most one session; anything else stops the program.
 // F3  Every request is answered once; a request that hangs is answered at its deadline.
@@ -59,7 +60,8 @@ class FakeServer {
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  // ---- the script; each takes effect at once -------------------------------------------------------------------------
+  // ---- the script; each takes effect at once
+  // -------------------------------------------------------------------------
   void set_latencies(const Latencies& latencies);
   void set_time_passes(TimePasses time_passes);
   void set_handler(Handler handler);
@@ -87,7 +89,8 @@ class FakeServer {
   // Wakes statements that wait, so that they look at the clock.
   void clock_moved();
 
-  // ---- what it saw ---------------------------------------------------------------------------------------------------
+  // ---- what it saw
+  // ---------------------------------------------------------------------------------------------------
   uint32_t sessions_now() const;
   uint32_t sessions_peak() const;
   uint64_t opens_total() const;

@@ -61,8 +61,8 @@ Status FakeConnection::query(const QueryRequest& request, ResultTable& out) {
   ++server_.queries_total_;
   const Instant now = server_.clock_.now();
   server_.advance(now);
-  const Instant deadline = earliest(request.deadline, earliest(limit_of(now, policy_.query_timeout),
-                                                               limit_of(now, policy_.statement_timeout)));
+  const Instant deadline = earliest(
+      request.deadline, earliest(limit_of(now, policy_.query_timeout), limit_of(now, policy_.statement_timeout)));
   Status status = run(lock, request, deadline, out);
   if (!status) {
     out.clear();
@@ -86,7 +86,8 @@ Status FakeConnection::run(std::unique_lock<std::mutex>& lock, const QueryReques
   }
   pass_time(lock, latency);
   if (!ended_why_.empty() && request.sql != "rollback") return refuse("25P03", ended_why_);
-  if (is_failed_ && request.sql != "rollback") return refuse("25P02", "the transaction has failed; only rollback helps");
+  if (is_failed_ && request.sql != "rollback")
+    return refuse("25P02", "the transaction has failed; only rollback helps");
   if (request.sql == "wait") return wait(lock, deadline);
   if (server_.handler_) {
     const FakeServer::Handler handler = server_.handler_;

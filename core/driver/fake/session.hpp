@@ -57,14 +57,14 @@ class FakeConnection final : public Connection {
   const std::shared_ptr<FakeServer::Session> session_;
   const Policy policy_;
   LeaseMode mode_ = LeaseMode::read_write;
-  bool is_busy_ = false;        // inside a call of the holder
+  bool is_busy_ = false;  // inside a call of the holder
   bool is_cancelled_ = false;
   bool is_disarmed_ = false;
   bool is_abandoned_ = false;
   bool is_altered_ = false;
   bool is_in_transaction_ = false;
-  bool is_failed_ = false;      // the transaction: nothing but rollback helps
-  std::string ended_why_;       // end_transaction() was here
+  bool is_failed_ = false;  // the transaction: nothing but rollback helps
+  std::string ended_why_;   // end_transaction() was here
   Instant transaction_since_;
   Instant idle_since_;
   uint64_t lease_ = 1;

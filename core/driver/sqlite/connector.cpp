@@ -22,11 +22,15 @@ constexpr size_t kRequestsPerStepMax = 8;
 //
 // K1  Every request is answered exactly once, by a completion of its slot.
 // K2  A database in memory has one more session than the pool knows, the anchor: it exists as long as the connector.
-// Threads: the keeper's only. Failure: completions; an open that meets a foreign lock is tried again until its deadline.
+// Threads: the keeper's only. Failure: completions; an open that meets a foreign lock is tried again until its
+// deadline.
 class SqliteConnector final : public Connector {
  public:
   SqliteConnector(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
-      : target_(make_target(path_or_memory)), policy_(policy), clock_(clock), turn_(std::make_shared<WriterTurn>(clock)) {
+      : target_(make_target(path_or_memory)),
+        policy_(policy),
+        clock_(clock),
+        turn_(std::make_shared<WriterTurn>(clock)) {
     if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
   }
   ~SqliteConnector() override {
@@ -41,13 +45,15 @@ class SqliteConnector final : public Connector {
     requests_.push_back({Request::Kind::open, slot, deadline, now, nullptr, nullptr, ResetMode::none, {}});
   }
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override {
-    requests_.push_back({Request::Kind::validate, slot, deadline, now, &session(connection), nullptr, ResetMode::none, {}});
+    requests_.push_back(
+        {Request::Kind::validate, slot, deadline, now, &session(connection), nullptr, ResetMode::none, {}});
   }
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override {
     requests_.push_back({Request::Kind::reset, slot, deadline, now, &session(connection), nullptr, mode, {}});
   }
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override {
-    requests_.push_back({Request::Kind::close, slot, Instant::never(), now, nullptr, std::move(connection), ResetMode::none, {}});
+    requests_.push_back(
+        {Request::Kind::close, slot, Instant::never(), now, nullptr, std::move(connection), ResetMode::none, {}});
   }
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { policy_ = policy; }
@@ -151,7 +157,8 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
   Database database;
   if (failure.status) failure = open_database(target_, database);
   if (!failure.status) return fail(std::move(failure.status), failure.is_permanent);
-  auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, turn_, target_, policy_, clock_);
+  auto session =
+      std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, turn_, target_, policy_, clock_);
   Status status = session->furnish(request.deadline);
   if (status) {
     out.push_back({Completion::Kind::opened, request.slot, std::move(session), {}, false});

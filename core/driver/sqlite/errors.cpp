@@ -46,7 +46,8 @@ std::string_view sqlstate_of_constraint(int extended_code) {
 
 std::string hint_of(int extended_code, std::string_view sqlstate) {
   if (extended_code == SQLITE_BUSY_SNAPSHOT) {
-    return "The transaction read before it wrote and the database has moved on. Roll back and begin with BEGIN IMMEDIATE.";
+    return "The transaction read before it wrote and the database has moved on. Roll back and begin with BEGIN "
+           "IMMEDIATE.";
   }
   switch (extended_code & 0xFF) {
     case SQLITE_BUSY:

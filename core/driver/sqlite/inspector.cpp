@@ -7,9 +7,9 @@ namespace {
 
 // These take a value and still leave the session as it was: they ask about a table, or act at once on the file.
 constexpr std::string_view kHarmlessPragmas[] = {
-    "table_info",        "table_xinfo",     "table_list",   "index_info",     "index_xinfo",
-    "index_list",        "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check",
-    "wal_checkpoint",    "incremental_vacuum", "optimize",  "user_version",   "application_id",
+    "table_info",     "table_xinfo",        "table_list",        "index_info",      "index_xinfo",
+    "index_list",     "foreign_key_list",   "foreign_key_check", "integrity_check", "quick_check",
+    "wal_checkpoint", "incremental_vacuum", "optimize",          "user_version",    "application_id",
 };
 // The policy has a value for each of these, so they can be put back.
 constexpr std::string_view kRestorablePragmas[] = {"journal_mode", "synchronous", "cache_size",  "foreign_keys",
@@ -37,7 +37,9 @@ bool is_one_of(std::string_view name, const std::string_view (&names)[N]) {
 
 }  // namespace
 
-void Inspector::install(sqlite3* database) noexcept { sqlite3_set_authorizer(database, &Inspector::on_authorize, this); }
+void Inspector::install(sqlite3* database) noexcept {
+  sqlite3_set_authorizer(database, &Inspector::on_authorize, this);
+}
 
 void Inspector::remove(sqlite3* database) noexcept {
   // Statements the holder leaked keep the handle alive after close; they must find neither us nor a way on.
@@ -83,9 +85,7 @@ void Inspector::see(int action, const char* first, const char* second, const cha
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE: intent_.is_change = true; return;
-    case SQLITE_PRAGMA:
-      see_pragma(name, second != nullptr, schema != nullptr ? schema : "");
-      return;
+    case SQLITE_PRAGMA: see_pragma(name, second != nullptr, schema != nullptr ? schema : ""); return;
     case SQLITE_TRANSACTION: intent_.is_rollback = same_word(name, "ROLLBACK"); return;
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:

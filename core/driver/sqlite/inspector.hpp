@@ -23,12 +23,12 @@ enum class Alteration : uint8_t { none, restorable, lasting };
 
 // What the statement compiled last does.
 struct Intent {
-  bool is_change = false;        // INSERT, UPDATE, DELETE
-  bool is_definition = false;    // CREATE, DROP, ALTER, REINDEX, ANALYZE
+  bool is_change = false;      // INSERT, UPDATE, DELETE
+  bool is_definition = false;  // CREATE, DROP, ALTER, REINDEX, ANALYZE
   bool is_pragma = false;
   bool is_pragma_question = false;  // PRAGMA without a value that changes nothing
   bool is_busy_timeout = false;
-  bool is_rollback = false;      // of the whole transaction
+  bool is_rollback = false;  // of the whole transaction
 };
 
 class Inspector {

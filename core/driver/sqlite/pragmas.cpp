@@ -31,7 +31,8 @@ Status apply_journal_mode(sqlite3* database, const SqliteTarget& target, SqliteJ
   return driver_error("55000", SQLITE_READONLY,
                       "journal mode " + wanted + " is not possible on " + target.shown + ": SQLite kept " + found, {},
                       "wal needs a writable directory on a local file system. Put the file there, or set "
-                      "sqlite_journal_mode=" + found + ".");
+                      "sqlite_journal_mode=" +
+                          found + ".");
 }
 
 Status run_setting(sqlite3* database, const SqliteTarget& target, std::string_view name, int64_t value) {

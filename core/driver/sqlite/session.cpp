@@ -287,7 +287,8 @@ Status SqliteConnection::furnish(Instant deadline) {
                             "a database file this user may write was expected", "Check the file's permissions.");
     }
     std::string journal;
-    if (status && run_own(database_.get(), "PRAGMA main.journal_mode", &journal) == SQLITE_OK) is_wal_ = journal == "wal";
+    if (status) run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
+    is_wal_ = journal == "wal";
   }
   leave();
   return status;
@@ -326,9 +327,10 @@ Status SqliteConnection::validate(const std::string& validation_query, Instant d
   int has_moved = 0;
   if (!target_.is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
   if (has_moved != 0) {
-    status = driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was deleted, moved or replaced",
-                          "the session still has the old file open; what it wrote would be lost",
-                          "Replace a database only while no pool has it open, or restore into it (VACUUM INTO, backup).");
+    status =
+        driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was deleted, moved or replaced",
+                     "the session still has the old file open; what it wrote would be lost",
+                     "Replace a database only while no pool has it open, or restore into it (VACUUM INTO, backup).");
   } else {
     const OwnStatements own(inspector_);
     arm_for_keeper(deadline);

@@ -1,7 +1,7 @@
 // SqliteConnection: one session with a database file (or the shared database in memory).
 //
-// Purpose: run the holder's statements under deadline, cancel and writer turn; give the session on clean; let the keeper
-// end what a holder left open.
+// Purpose: run the holder's statements under deadline, cancel and writer turn; give the session on clean; let the
+// keeper end what a holder left open.
 //
 // S1  Hands: at most one thread works on the database through this object. A holder waits for the keeper's short work;
 //     the keeper never waits for a holder.

@@ -62,7 +62,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
   const Instant request_deadline = earliest(request.deadline, limit_of(running.started, policy_.query_timeout));
   std::string_view text = request.sql;
   bool has_run = false;
-  while (true) {
+  while (!text.empty()) {
     running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
     running.offset = static_cast<int64_t>(request.sql.size() - text.size());
     // Compiling reads the schema, which may have to wait for a foreign lock as well.
@@ -78,7 +78,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     }
     if (code != SQLITE_OK) return failure(code, running);
     if (statement == nullptr) {
-      if (rest.empty() || rest.size() == text.size()) break;
+      if (rest.size() == text.size()) break;
       text = rest;
       continue;
     }
@@ -211,9 +211,10 @@ Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
                         "an old snapshot keeps the WAL from being reused, which then grows without end",
                         "Read in smaller pieces, or raise sqlite_max_read_transaction.");
   }
-  Status status = Status::error(Code::timeout, "the statement did not finish in time",
-                                running.started.is_set() ? "it ran " + describe_span(clock_.now() - running.started) : "",
-                                "Ask for less, or raise query_timeout and statement_timeout.");
+  Status status =
+      Status::error(Code::timeout, "the statement did not finish in time",
+                    running.started.is_set() ? "it ran " + describe_span(clock_.now() - running.started) : "",
+                    "Ask for less, or raise query_timeout and statement_timeout.");
   status.sqlstate = "57014";
   status.native_code = SQLITE_INTERRUPT;
   status.is_retryable = false;  // the same statement would need the same time again

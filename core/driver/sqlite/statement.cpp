@@ -39,7 +39,8 @@ int compile(sqlite3* database, std::string_view text, Statement& out, std::strin
   const char* tail = nullptr;
   const int code = sqlite3_prepare_v2(database, text.data(), static_cast<int>(text.size()), &statement, &tail);
   out.reset(statement);
-  rest = code == SQLITE_OK && tail != nullptr ? text.substr(static_cast<size_t>(tail - text.data())) : std::string_view();
+  rest =
+      code == SQLITE_OK && tail != nullptr ? text.substr(static_cast<size_t>(tail - text.data())) : std::string_view();
   return code;
 }
 
@@ -55,9 +56,9 @@ Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> par
   }
   for (int place = 1; place <= places; ++place) {
     const char* text = params[static_cast<size_t>(number_of(statement, place) - 1)];
-    const int code = text == nullptr ? sqlite3_bind_null(statement, place)
-                                     : sqlite3_bind_text64(statement, place, text, std::strlen(text), SQLITE_STATIC,
-                                                           SQLITE_UTF8);
+    const int code = text == nullptr
+                         ? sqlite3_bind_null(statement, place)
+                         : sqlite3_bind_text64(statement, place, text, std::strlen(text), SQLITE_STATIC, SQLITE_UTF8);
     if (code != SQLITE_OK) return database_error(sqlite3_db_handle(statement), code);
   }
   return Status::ok();
@@ -73,8 +74,9 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
   }
   for (int64_t rows = 0; code == SQLITE_ROW; code = sqlite3_step(statement)) {
     if (rows++ >= limits.rows_max) {
-      return driver_error("54000", SQLITE_TOOBIG, "the result has more than " + std::to_string(limits.rows_max) + " rows",
-                          {}, "Ask for less at once: LIMIT, a narrower WHERE, or several statements.");
+      return driver_error("54000", SQLITE_TOOBIG,
+                          "the result has more than " + std::to_string(limits.rows_max) + " rows", {},
+                          "Ask for less at once: LIMIT, a narrower WHERE, or several statements.");
     }
     for (int column = 0; column < columns; ++column) {
       if (sqlite3_column_type(statement, column) == SQLITE_NULL) {

@@ -79,7 +79,8 @@ OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
   }
   if (S_ISDIR(found.st_mode)) {
     return permanent(SQLITE_CANTOPEN_ISDIR, "58P01", "cannot open " + target.shown + ": it is a directory",
-                     "a database file was expected", "Name the file inside of it, for example " + target.shown + "/app.db.");
+                     "a database file was expected",
+                     "Name the file inside of it, for example " + target.shown + "/app.db.");
   }
   if (!may(target.path, R_OK | W_OK) && !may_pass(errno)) {
     return permanent(SQLITE_CANTOPEN, "42501", "cannot open " + target.shown + ": " + std::strerror(errno),

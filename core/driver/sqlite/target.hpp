@@ -35,6 +35,7 @@ struct OpenFailure {
 };
 
 // What can be known before SQLite is asked; SQLite itself would only say "unable to open database file".
+// Looks with stat() only: to open and close the file here would drop the locks SQLite holds on it in this process.
 // `needs_journal`: the journal mode writes a second file beside the first.
 OpenFailure look_at(const SqliteTarget& target, bool needs_journal);
 // Opens the handle. SQLite is lazy: a file that is no database is found by the first statement.

@@ -5,8 +5,9 @@
 // the other.
 //
 // W1  The first reason to stop is the one that is told; it stays until the next arm().
-// W2  While nothing is armed, only disarm() stops statements: those run by the holder on native() have no deadline here.
-// Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the handlers
+// W2  While nothing is armed, only disarm() stops statements: those run by the holder on native() have no deadline
+// here. Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the
+// handlers
 //          run on the thread inside SQLite. All fields are atomic because the two need not be the same thread.
 // Failure: none; a handler never throws and never calls back into the database.
 #pragma once
@@ -25,9 +26,9 @@ class Watch {
  public:
   enum class Stop : uint8_t { none, cancelled, timed_out, read_too_old, disarmed };
   struct Limits {
-    Instant deadline = Instant::never();      // of the statement or the whole request
-    Instant read_until = Instant::never();    // the read snapshot may not live longer
-    Span busy_patience = Span::nanos(0);      // how long to wait for locks of others
+    Instant deadline = Instant::never();    // of the statement or the whole request
+    Instant read_until = Instant::never();  // the read snapshot may not live longer
+    Span busy_patience = Span::nanos(0);    // how long to wait for locks of others
   };
 
   Watch(const Clock& clock, Span busy_patience) : clock_(clock) { set_patience(busy_patience); }

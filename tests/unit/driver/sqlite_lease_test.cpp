@@ -22,8 +22,9 @@ class SqliteLease : public SqliteRoom {
 };
 
 TEST_F(SqliteLease, SettingsOfThePolicyComeBack) {
-  ASSERT_OK(run(*session_, "PRAGMA foreign_keys = off; PRAGMA cache_size = 5; PRAGMA synchronous = off;"
-                           "PRAGMA query_only = on; PRAGMA busy_timeout = 77"));
+  ASSERT_OK(run(*session_,
+                "PRAGMA foreign_keys = off; PRAGMA cache_size = 5; PRAGMA synchronous = off;"
+                "PRAGMA query_only = on; PRAGMA busy_timeout = 77"));
   EXPECT_EQ(ask(*session_, "PRAGMA busy_timeout"), "77");
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_EQ(ask(*session_, "PRAGMA foreign_keys"), "1");
@@ -40,20 +41,22 @@ TEST_F(SqliteLease, ASettingWithoutAValueToGoBackToEndsTheSession) {
   const auto fresh = make_session();
   ASSERT_OK(run(*fresh, "PRAGMA case_sensitive_like = on"));
   EXPECT_EQ(settle_and_lease(*fresh, ResetMode::rollback), Settled::clean);  // nobody asked for more
-  EXPECT_EQ(fresh->settle(ResetMode::smart), Settled::broken);                // and it is not forgotten
+  EXPECT_EQ(fresh->settle(ResetMode::smart), Settled::broken);               // and it is not forgotten
 }
 
 TEST_F(SqliteLease, QuestionsCostNothing) {
-  ASSERT_OK(run(*session_, "PRAGMA foreign_keys; PRAGMA table_info(t); SELECT * FROM pragma_table_info('t');"
-                           "PRAGMA integrity_check; PRAGMA case_sensitive_like; PRAGMA user_version = 5"));
+  ASSERT_OK(run(*session_,
+                "PRAGMA foreign_keys; PRAGMA table_info(t); SELECT * FROM pragma_table_info('t');"
+                "PRAGMA integrity_check; PRAGMA case_sensitive_like; PRAGMA user_version = 5"));
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
 }
 
 TEST_F(SqliteLease, AttachedDatabasesAndTemporaryObjectsGo) {
-  ASSERT_OK(run(*session_, "ATTACH '" + dir_.file("other.db") + "' AS \"odd \"\"name\"; CREATE TABLE \"odd \"\"name\".o (x);"
-                           "CREATE TEMP TABLE mine (x); CREATE TEMP VIEW v AS SELECT 1;"
-                           "CREATE TEMP TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO mine VALUES (1); END;"
-                           "INSERT INTO t VALUES (4)"));
+  ASSERT_OK(run(*session_, "ATTACH '" + dir_.file("other.db") +
+                               "' AS \"odd \"\"name\"; CREATE TABLE \"odd \"\"name\".o (x);"
+                               "CREATE TEMP TABLE mine (x); CREATE TEMP VIEW v AS SELECT 1;"
+                               "CREATE TEMP TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO mine VALUES (1); END;"
+                               "INSERT INTO t VALUES (4)"));
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM pragma_database_list WHERE seq > 1"), "0");
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM temp.sqlite_schema"), "0");
@@ -94,17 +97,21 @@ TEST_F(SqliteLease, AHalfReadStatementKeepsNoSnapshot) {
 TEST_F(SqliteLease, CallbacksLeftOnNativeAreRemoved) {
   auto* database = static_cast<sqlite3*>(session_->native());
   int calls = 0;
-  sqlite3_commit_hook(database, [](void* context) { return ++*static_cast<int*>(context), 1; }, &calls);
+  sqlite3_commit_hook(
+      database, [](void* context) { return ++*static_cast<int*>(context), 1; }, &calls);
   sqlite3_update_hook(
-      database, [](void* context, int, const char*, const char*, sqlite3_int64) { ++*static_cast<int*>(context); }, &calls);
+      database, [](void* context, int, const char*, const char*, sqlite3_int64) { ++*static_cast<int*>(context); },
+      &calls);
   sqlite3_busy_timeout(database, 3'600'000);
-  sqlite3_progress_handler(database, 1, [](void*) { return 1; }, nullptr);
+  sqlite3_progress_handler(
+      database, 1, [](void*) { return 1; }, nullptr);
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::rollback), Settled::clean);
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
   EXPECT_EQ(calls, 0);
   Stranger stranger(dir_.file());
   ASSERT_EQ(stranger.run("BEGIN IMMEDIATE"), SQLITE_OK);
-  EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (5)", nullptr, {}, clock_.now() + Span::millis(20)).code, Code::timeout);
+  EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (5)", nullptr, {}, clock_.now() + Span::millis(20)).code,
+            Code::timeout);
 }
 
 TEST_F(SqliteLease, AnotherAuthorizerOnNativeEndsTheSession) {

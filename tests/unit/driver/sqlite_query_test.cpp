@@ -10,9 +10,10 @@ class SqliteQuery : public SqliteRoom {
  protected:
   void SetUp() override {
     session_ = make_session();
-    ASSERT_OK(run(*session_, "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
-                             "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, n INT CHECK (n < 100),"
-                             " parent INT REFERENCES parent)"));
+    ASSERT_OK(run(*session_,
+                  "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+                  "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, n INT CHECK (n < 100),"
+                  " parent INT REFERENCES parent)"));
   }
   std::string sqlstate(std::string_view sql) { return run(*session_, sql).sqlstate; }
   std::unique_ptr<SqliteConnection> session_;
@@ -20,7 +21,8 @@ class SqliteQuery : public SqliteRoom {
 
 TEST_F(SqliteQuery, ValuesOfEveryKind) {
   ResultTable out;
-  ASSERT_OK(run(*session_, "SELECT NULL, 1, 1.5, 'text', '', x'', x'00ff00', 'a' || char(0) || 'b' AS \"odd name\"", &out));
+  ASSERT_OK(
+      run(*session_, "SELECT NULL, 1, 1.5, 'text', '', x'', x'00ff00', 'a' || char(0) || 'b' AS \"odd name\"", &out));
   ASSERT_EQ(out.columns(), 8);
   ASSERT_EQ(out.rows(), 1);
   EXPECT_EQ(out.text(0, 0), nullptr);

@@ -35,7 +35,8 @@ TEST_F(SqliteStop, AnExpiredRequestDoesNotEvenStart) {
 }
 
 TEST_F(SqliteStop, StatementTimeoutIsForEachStatementAndQueryTimeoutForAll) {
-  const std::string slice = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT count(*) FROM n;";
+  const std::string slice =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT count(*) FROM n;";
   std::string many;
   for (int i = 0; i < 60; ++i) many += slice;
   ManualClock clock(Span::millis(1));

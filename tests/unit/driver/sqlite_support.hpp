@@ -55,9 +55,7 @@ class SqliteRoom : public ::testing::Test {
 // Somebody who knows nothing of the pool.
 class Stranger {
  public:
-  explicit Stranger(const std::string& path) {
-    EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK);
-  }
+  explicit Stranger(const std::string& path) { EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK); }
   ~Stranger() { sqlite3_close(database_); }
   Stranger(const Stranger&) = delete;
   Stranger& operator=(const Stranger&) = delete;

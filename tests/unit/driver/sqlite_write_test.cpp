@@ -108,7 +108,8 @@ TEST_F(SqliteWrite, WritersAreServedInOrder) {
   }
   ASSERT_OK(run(*first_, "COMMIT"));
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(ask(*first_, "SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY rowid)"), "0,1,2,3,4,5,6,7,8,9,10,11,12");
+  EXPECT_EQ(ask(*first_, "SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY rowid)"),
+            "0,1,2,3,4,5,6,7,8,9,10,11,12");
 }
 
 TEST_F(SqliteWrite, SixteenThreadsNeverMeetBusy) {

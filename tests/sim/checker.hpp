@@ -1,0 +1,76 @@
+// Checker: looks at everything after every step, and compares what the pool shows with the books.
+//
+// The numbers are those of core/README.md. I3, I7, I8 and I9 are half in the books, where requests are answered and
+// leases let go.
+// Threads: one. Failure: complaints to the trace.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "plane/slot_word.hpp"
+#include "pool/pool.hpp"
+
+namespace tide::sim {
+
+class World;
+
+class Checker {
+ public:
+  explicit Checker(World& world) : world_(world) {}
+
+  void check();
+  // From the event sink.
+  void told(PoolEvent event, const char* text);
+  // An order was posted.
+  void ordered(std::string_view verb);
+
+  // I10: faults are over. Until it is whole, the pool must not take longer than one backoff period.
+  void expect_whole();
+  bool is_expecting_whole() const { return is_expecting_whole_; }
+  bool is_drained() const;
+  void check_closed();
+  // Every order has one record, in the order in which they were posted.
+  void check_orders(uint64_t posted);
+  uint64_t pending_orders() const;
+
+ private:
+  // The board at a glance.
+  struct Look {
+    std::array<uint32_t, kSlotStates> in_state{};
+    uint32_t full = 0;  // not empty
+    uint64_t acquires = 0, releases = 0, waited = 0, queries = 0, query_errors = 0;
+    uint64_t use_ns = 0, wait_ns = 0;
+    uint32_t of(SlotState state) const { return in_state[static_cast<size_t>(state)]; }
+  };
+  Look look();
+  void check_word(uint32_t slot, SlotWord before, SlotWord after);
+  void check_slot(uint32_t slot, SlotWord word);
+  void check_limit(const Look& look);
+  void check_leases(const Look& look);
+  void check_revocations();
+  void check_queue(const Look& look);
+  void check_time();
+  void check_counters(const Look& look);
+  void check_connects(const Look& look);
+  void check_recovery(const Look& look);
+  void say_state(const Look& look);
+
+  World& world_;
+  std::vector<SlotWord> words_;
+  std::string state_text_;
+  uint32_t full_before_ = 0;
+  uint32_t opening_before_ = 0;
+  uint64_t failures_ = 0;
+  Instant ordered_at_;
+  Instant drain_ordered_at_;
+  Instant failed_for_good_at_;
+  bool is_expecting_whole_ = false;
+  Instant expected_since_;
+};
+
+}  // namespace tide::sim

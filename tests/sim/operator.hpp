@@ -1,0 +1,37 @@
+// Operator: gives orders at random moments, sensible ones and garbage.
+#pragma once
+
+#include <string>
+
+#include "dice.hpp"
+
+namespace tide::sim {
+
+class World;
+
+class Operator {
+ public:
+  Operator(World& world, uint64_t seed) : world_(world), dice_(seed) {}
+
+  void begin();
+  // No more orders; those that would last are taken back.
+  void end();
+  void order(const std::string& verb, const std::string& arguments);
+  uint64_t posted() const { return posted_; }
+
+ private:
+  void come(uint64_t age);
+  void order_something();
+  void set_something();
+  void order_garbage();
+  void revoke_something();
+  void resume_later();
+
+  World& world_;
+  Dice dice_;
+  Span gap_ = Span::millis(50);
+  uint64_t age_ = 0;
+  uint64_t posted_ = 0;
+};
+
+}  // namespace tide::sim

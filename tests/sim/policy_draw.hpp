@@ -1,0 +1,11 @@
+// A random policy, with every span so short that everything it rules happens within seconds of virtual time.
+#pragma once
+
+#include "dice.hpp"
+#include "policy/policy.hpp"
+
+namespace tide::sim {
+
+Policy draw_policy(Dice& dice);
+
+}  // namespace tide::sim

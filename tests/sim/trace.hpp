@@ -1,0 +1,47 @@
+// Trace: what happened, line by line, and the first thing that should not have.
+//
+// Every line goes into a hash, so that two runs can be compared byte by byte without keeping either; the last lines are
+// kept for the report. A line holds nothing that differs between runs: no address, thread, process or random id.
+// Threads: one. Failure: none.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/instant.hpp"
+
+namespace tide::sim {
+
+class Trace {
+ public:
+  explicit Trace(bool is_shown) : is_shown_(is_shown) {}
+
+  void set_place(uint64_t step, Instant now) {
+    step_ = step;
+    now_ = now;
+  }
+  void say(const char* format, ...) __attribute__((format(printf, 2, 3)));
+  // An invariant is broken. The first complaint counts; the world stops at the end of the step.
+  void complain(const char* invariant, const char* format, ...) __attribute__((format(printf, 3, 4)));
+
+  bool is_broken() const { return !complaint_.empty(); }
+  uint64_t hash() const { return hash_; }
+  // To standard error: where, what was broken, and the last lines.
+  void report() const;
+
+ private:
+  static constexpr size_t kKept = 32;
+  static constexpr size_t kLineBytesMax = 240;
+  void keep(const char* text);
+
+  const bool is_shown_;
+  uint64_t step_ = 0;
+  Instant now_;
+  uint64_t hash_ = 14695981039346656037ULL;
+  std::array<std::array<char, kLineBytesMax>, kKept> last_{};
+  uint64_t lines_ = 0;
+  std::string complaint_;
+};
+
+}  // namespace tide::sim

@@ -1,0 +1,99 @@
+// World: one pool, its server, its callers and its operator, in virtual time and on one thread.
+//
+// A step is the next thing that happens: the keeper is called because its time has come or its descriptor is readable,
+// or an entry of the agenda is carried out. A statement that takes time runs the world meanwhile (nested steps), so that
+// leases are revoked and connections end under running statements. After every step the checker looks at everything.
+// The life of a world: acts, each a storm (load, faults, orders) and then a calm in which the pool must become whole;
+// at the end drain, resume, and close.
+// Threads: one. Failure: the trace holds the complaint; the world stops where it is.
+#pragma once
+
+#include <memory>
+
+#include "agenda.hpp"
+#include "books.hpp"
+#include "callers.hpp"
+#include "checker.hpp"
+#include "dice.hpp"
+#include "driver/fake/connector.hpp"
+#include "driver/fake/server.hpp"
+#include "faults.hpp"
+#include "operator.hpp"
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+#include "trace.hpp"
+#include "virtual_clock.hpp"
+
+namespace tide::sim {
+
+class World {
+ public:
+  World(uint64_t seed, bool is_shown);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // The whole life, with about `steps` steps.
+  void live(uint64_t steps);
+
+  Trace& trace() { return trace_; }
+  uint64_t steps() const { return steps_; }
+
+  // -- for the parts
+  Instant now() const { return clock_.now(); }
+  void after(Span span, Agenda::Deed deed) { agenda_.at(now() + span, std::move(deed)); }
+  Pool& pool() { return *pool_; }
+  const Policy& policy() const { return pool_->keeper().policy(); }
+  fake::FakeServer& server() { return server_; }
+  Books& books() { return books_; }
+  Checker& checker() { return checker_; }
+  Callers& callers() { return callers_; }
+  Span lateness_max() const { return lateness_max_; }
+  bool is_closing() const { return is_closing_; }
+  // May a caller start something that takes time? Not within the keeper, and not too deep.
+  bool may_nest() const { return !is_in_keeper_ && nesting_ < kNestingMax; }
+  void poke() { pool_->keeper().poke(); }  // as a socket that hangs up does
+
+ private:
+  static constexpr int kNestingMax = 3;
+
+  void open_pool();
+  bool step(Instant until);
+  void run_until(Instant until);
+  template <typename Condition>
+  void run_while(Condition condition, Span at_most, const char* invariant, const char* what);
+  void run_keeper();
+  void look_for_poke();
+  void let_time_pass(Span span);
+  void storm(uint64_t steps);
+  void calm();
+  void become_whole();
+  void drain_and_resume();
+  void close();
+  Span lateness() { return lateness_max_.is_zero() ? Span() : dice_.span(Span(), lateness_max_); }
+
+  Dice dice_;
+  VirtualClock clock_;
+  Trace trace_;
+  Agenda agenda_;
+  Books books_;
+  fake::FakeServer server_;
+  const Policy first_policy_;
+  Checker checker_;
+  Callers callers_;
+  Faults faults_;
+  Operator operator_;
+  const uint64_t seed_;
+  std::unique_ptr<Pool> pool_;
+
+  Span lateness_max_;          // the keeper's thread may be scheduled late
+  Instant keeper_due_;
+  bool is_poke_seen_ = false;
+  bool is_in_keeper_ = false;
+  bool is_closing_ = false;
+  int nesting_ = 0;
+  int idle_turns_ = 0;         // of the keeper, at one moment, without having been poked
+  uint64_t steps_ = 0;
+};
+
+}  // namespace tide::sim
