@@ -37,6 +37,10 @@ fi
 for name in "${names[@]}"; do
   [ -x "build/tests/bench/$name" ] || fail "no benchmark $name; see ./bench.sh --list"
 done
+export TIDEPOOL_EXTENSION="$PWD/build/sqlite_extension/tidepool"
+TIDEPOOL_DIR=$(mktemp -d /dev/shm/tidepool-bench-XXXXXX)
+export TIDEPOOL_DIR
+trap 'rm -rf "$TIDEPOOL_DIR"' EXIT
 ended=0
 for name in "${names[@]}"; do
   ended=$((ended + 1))
@@ -44,3 +48,8 @@ for name in "${names[@]}"; do
   say "== $name ($ended of ${#names[@]})"
   "build/tests/bench/$name" || fail "$name failed"
 done
+if [ $# -eq 0 ]; then
+  say ""
+  say "== hikari"
+  tests/bench/hikari.sh
+fi

@@ -16,6 +16,10 @@ namespace {
 using test::SegmentMaker;
 
 constexpr int kReads = 3000;
+// How much else an owner does between two changes: leases follow each other within less than a microsecond, connects
+// within tens of them.
+constexpr uint64_t kLeasesFollow = 100;
+constexpr uint64_t kConnectsFollow = 10'000;
 
 // A made segment in shared memory, written through its mapping as its owner does.
 class LiveSegment {
@@ -30,14 +34,15 @@ class LiveSegment {
     ::munmap(memory_, bytes_);
     ::close(fd_);
   }
-  // `step(n)` again and again, n from 1, until the test is over; other work in between, as owners have.
+  // `step(n)` again and again, n from 1, until the test is over; some other work in between, as owners have.
   template <typename Step>
-  void write(Step step) {
-    writer_ = std::thread([this, step]() mutable {
+  void write(uint64_t other_work, Step step) {
+    writer_ = std::thread([this, other_work, step]() mutable {
+      std::atomic<uint64_t> work{0};
       for (uint64_t n = 1; !is_over_; ++n) {
         step(n);
         steps_ = n;
-        for (int i = 0; i < 200; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+        for (uint64_t i = 0; i < other_work; ++i) work.fetch_add(1, std::memory_order_relaxed);
       }
     });
     while (steps_ < 10) std::this_thread::yield();  // the race is on when this returns
@@ -63,7 +68,7 @@ class LiveSegment {
 
 TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
   LiveSegment live;
-  live.write([slots = live.slots()](uint64_t n) {
+  live.write(kLeasesFollow, [slots = live.slots()](uint64_t n) {
     format::Slot& slot = slots[n % 2];
     slot.word.store(SlotWord(SlotState::leased, n).bits, std::memory_order_seq_cst);
     const SeqWrite guard(slot.seq);
@@ -98,7 +103,7 @@ TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
     live.slots()[i].conn_id = i < kOpen ? i + 1 : 0;
   }
   live.vitals().slots_used = SegmentMaker::kSlots;
-  live.write([slots = live.slots(), &topology = live.vitals().topology_seq, random = Rng(7)](uint64_t n) mutable {
+  live.write(kConnectsFollow, [slots = live.slots(), &topology = live.vitals().topology_seq, random = Rng(7)](uint64_t n) mutable {
     const auto nth = [&](bool is_empty) -> format::Slot& {
       for (uint32_t i = static_cast<uint32_t>(random.below(8));; i = (i + 1) % 8) {
         if ((SlotWord(slots[i].word).state() == SlotState::empty) == is_empty) return slots[i];
@@ -136,7 +141,7 @@ TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
 
 TEST(AttachRaceTest, ABlockIsOfOneMoment) {
   LiveSegment live;
-  live.write([queue = live.at<format::QueueStats>(live.header().queue)](uint64_t n) {
+  live.write(kLeasesFollow, [queue = live.at<format::QueueStats>(live.header().queue)](uint64_t n) {
     const SeqWrite guard(queue->seq);
     for (format::Cell* cell :
          {&queue->waiting, &queue->timeouts_total, &queue->rejected_total, &queue->waiting_peak}) {
@@ -159,7 +164,8 @@ TEST(AttachRaceTest, ABlockIsOfOneMoment) {
 TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
   LiveSegment live;
   const format::Region& region = live.header().journal;
-  live.write([ring = Ring<format::JournalRecord>(live.at<format::JournalRecord>(region), region.count)](uint64_t n) mutable {
+  Ring<format::JournalRecord> ring(live.at<format::JournalRecord>(region), region.count);
+  live.write(kLeasesFollow, [ring](uint64_t n) mutable {
     ring.append([&](format::JournalRecord& record) {
       record.at_wall_ns = static_cast<int64_t>(n);
       record.message.assign(std::to_string(n));

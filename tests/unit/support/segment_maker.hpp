@@ -310,9 +310,11 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
   void rewrite(std::string_view bytes) {
-    if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    // Written before it is cut: disks are slow to empty a file and fill it again.
+    if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
       ADD_FAILURE() << "cannot write " << path_;
     }
+    cut(bytes.size());
   }
   void cut(uint64_t bytes) {
     if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) ADD_FAILURE() << "cannot cut " << path_;
