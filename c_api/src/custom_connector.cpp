@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "policy/parse.hpp"
+
 namespace tide {
 namespace {
 
@@ -49,8 +51,10 @@ class CustomConnection final : public Connection {
   bool is_abandoned_ = false;
 };
 
+// A driver may well quote the URL it was given, and what it says goes into errors, events and the segment.
 Status said(const char* what, const char* message) {
-  return Status::error(Code::database, std::string(what) + ": " + (message[0] != '\0' ? message : "the driver gave no reason"));
+  const std::string reason = message[0] != '\0' ? without_password(message) : "the driver gave no reason";
+  return Status::error(Code::database, std::string(what) + ": " + reason);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "plane/segment.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -8,6 +10,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
+#include <vector>
 
 #include "plane/attach.hpp"
 #include "plane/directory.hpp"
@@ -82,6 +86,81 @@ bool hold_owner_lock(int fd) {
   return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
+// A segment in the making.
+constexpr std::string_view kNewEnding = ".new";
+constexpr std::string_view kMailboxEnding = ".mailbox";
+constexpr size_t kHexBytes = 32;
+constexpr int kLockAttemptsMax = 1000;
+
+// Who clears up holds the lock for no longer than it takes to unlink the file.
+bool gain_owner_lock(int fd) {
+  for (int attempt = 1; !hold_owner_lock(fd); ++attempt) {
+    if ((errno != EAGAIN && errno != EACCES) || attempt == kLockAttemptsMax) return false;
+    ::sched_yield();
+  }
+  return true;
+}
+
+std::string new_path(const std::string& directory, const std::string& hex) {
+  return directory + "/." + hex + std::string(kNewEnding);
+}
+
+bool is_named(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 || errno != ENOENT;
+}
+
+bool is_hex(std::string_view text) {
+  return text.size() == kHexBytes && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+// A file of ours that its owner has never finished. Who gets the lock knows that nobody else has it, and keeps it until
+// the name is gone, so that an owner who was just about to lock his new file sees that it has lost its name.
+void remove_unfinished(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return;
+  struct stat info {};
+  const bool is_ours = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::getuid();
+  if (is_ours && hold_owner_lock(fd) && is_named(fd)) ::unlink(path.c_str());
+  ::close(fd);
+}
+
+// A mailbox is made after the .new file and before that becomes the segment, and goes after it. So one without either
+// has no owner any more, as long as we look for the .new file first.
+void remove_orphan(const std::string& mailbox, const std::string& unfinished, const std::string& segment) {
+  struct stat info {};
+  if (::lstat(mailbox.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::getuid()) return;
+  if (!exists(unfinished) && !exists(segment)) ::unlink(mailbox.c_str());
+}
+
+// What owners left who were killed while they opened or closed a pool.
+void remove_leftovers(const std::string& directory) {
+  std::vector<std::string> unfinished, mailboxes;
+  DIR* dir = ::opendir(directory.c_str());
+  if (dir == nullptr) return;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (name.front() == '.' && name.ends_with(kNewEnding)) {
+      if (is_hex(name.substr(1, name.size() - 1 - kNewEnding.size()))) unfinished.emplace_back(name);
+    } else if (name.ends_with(kMailboxEnding) && name.size() > kMailboxEnding.size() + kHexBytes + 1) {
+      if (is_hex(name.substr(name.size() - kMailboxEnding.size() - kHexBytes, kHexBytes))) mailboxes.emplace_back(name);
+    }
+  }
+  ::closedir(dir);
+  for (const std::string& name : unfinished) remove_unfinished(directory + "/" + name);
+  for (const std::string& name : mailboxes) {
+    const std::string stem = name.substr(0, name.size() - kMailboxEnding.size());
+    const std::string hex = stem.substr(stem.size() - kHexBytes);
+    const std::string pool = stem.substr(0, stem.size() - kHexBytes - 1);
+    remove_orphan(directory + "/" + name, new_path(directory, hex), segment_path(directory, pool, hex));
+  }
+}
+
 }  // namespace
 
 std::string instance_hex(const InstanceId& id) {
@@ -136,12 +215,23 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
 }
 
 Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
-  const std::string path = spec.directory + "/." + instance_hex(spec.instance_id) + ".new";
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd_ < 0) return os_error("cannot create a segment in " + spec.directory, errno);
-  path_ = path;
+  const std::string path = new_path(spec.directory, instance_hex(spec.instance_id));
+  // Who clears up may take the file for a dead owner's before it is locked, and remove it; then it is made again.
+  while (path_.empty()) {
+    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd_ < 0) return os_error("cannot create a segment in " + spec.directory, errno);
+    if (!gain_owner_lock(fd_)) {
+      const int error = errno;
+      ::unlink(path.c_str());
+      return os_error("cannot lock " + path, error);
+    }
+    if (is_named(fd_)) {
+      path_ = path;
+    } else {
+      ::close(fd_);
+    }
+  }
   if (::fchmod(fd_, 0640) != 0) return os_error("cannot set the mode of " + path, errno);
-  if (!hold_owner_lock(fd_)) return os_error("cannot lock " + path, errno);
   if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0) {
     return os_error("cannot reserve " + std::to_string(bytes) + " bytes in " + spec.directory, error);
   }
@@ -197,6 +287,7 @@ void remove_dead_segments(const std::string& directory, const std::string& name,
     ::unlink(path.c_str());
     ::unlink(mailbox_path_of(path).c_str());
   }
+  remove_leftovers(directory);
 }
 
 }  // namespace tide

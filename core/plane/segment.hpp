@@ -82,7 +82,8 @@ class Segment {
 };
 
 // Remove segments and mailboxes in `directory` whose owner is dead and that this user owns: those of pool `name` at
-// once, others after a day. Never fails loudly: what cannot be removed stays.
+// once, others after a day; and at once what owners left behind who were killed while they opened or closed a pool.
+// Never fails loudly: what cannot be removed stays.
 void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns);
 
 }  // namespace tide

@@ -2,6 +2,7 @@
 
 #include "base/units.hpp"
 #include "brain/brain.hpp"
+#include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 #include "pool/publisher.hpp"
 
@@ -116,7 +117,7 @@ void Hand::welcome(Completion& completion, Instant now) {
   }
   publisher_.connected(now - asked_at_[slot]);
   brain_.connect_succeeded(now);
-  pool_.is_unreachable_.store(false, std::memory_order_relaxed);
+  pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
   {
     const std::lock_guard lock(pool_.story_mutex_);
     pool_.last_connect_error_.clear();
@@ -142,11 +143,16 @@ void Hand::refuse_open(Completion& completion, Instant now) {
     pool_.last_connect_error_ = completion.status.message;
   }
   pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
-  if (!completion.is_permanent) return;
+  if (!completion.is_permanent) {
+    pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);  // trying again may help after all
+    return;
+  }
   permanent_failure_ = completion.status;
   if (occupied_ != 0) return;
-  // Nobody has a connection and trying again cannot help: waiting would be a lie.
-  pool_.is_unreachable_.store(true, std::memory_order_relaxed);
+  // Nobody has a connection and trying again cannot help: waiting would be a lie. But a password or file may be mended,
+  // and the brain tries again for those who wait: so once in a while somebody must be let in to wait.
+  const Instant until = now + pool_.keeper_->policy().retry_max;
+  pool_.unreachable_until_ns_.store(until.ns(), std::memory_order_relaxed);
   Deliveries deliveries;
   pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
 }

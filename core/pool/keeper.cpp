@@ -43,6 +43,8 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
   watch(epoll_fd_, mailbox_.fd());
   watch(epoll_fd_, pool.connector_->fd());
   publisher_.settings(policy_, pool.spec_.sources);
+  publisher_.note(EventKind::pool_open, Severity::info,
+                  "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
 }
 
 Keeper::~Keeper() {
@@ -94,7 +96,8 @@ Span Keeper::step() {
   take_census(now);
   publish(now);
 
-  Instant next = earliest(earliest(outlook_.next_wakeup, expiry), earliest(connector_wakeup_, publisher_.next_second()));
+  Instant next = earliest(expiry, earliest(connector_wakeup_, publisher_.next_second()));
+  if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then
   if (mailbox_.fd() < 0 && !pool_.segment().mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (hand_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
   return std::clamp(next - pool_.clock_.now(), Span{}, kHeartbeat);

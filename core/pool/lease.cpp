@@ -34,7 +34,7 @@ struct Pool::AsyncTicket : Ticket {
   void finish() {
     if (signal.load(std::memory_order_acquire) == kGranted) {
       pool.seats_[lease.slot()].mode = mode;
-      pool.tell(PoolEvent::acquire, 0, lease.bits, "");
+      pool.tell_of_lease(PoolEvent::acquire, lease);
       done(Code::ok, lease, Status::ok());
     } else {
       done(refusal, {}, pool.explain(refusal, pool.clock_.now() - queued_at));
@@ -91,15 +91,15 @@ Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
   if (out.is_none()) [[unlikely]] {
     if (const Code code = acquire_slow(request, now, out); code != Code::ok) return code;
   }
-  if (spec_.events.mask != 0) tell(PoolEvent::acquire, 0, out.bits, "");
+  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, out);
   return Code::ok;
 }
 
 // A reason to send a request away at once; ok: it may queue.
-Code Pool::refusal_now() const {
+Code Pool::refusal_now(Instant now) const {
   const Gate gate = turnstile_.gate();
   if (gate == Gate::closed || gate == Gate::draining) return Code::closed;
-  if (is_unreachable_.load(std::memory_order_relaxed)) return Code::unavailable;
+  if (now.ns() < unreachable_until_ns_.load(std::memory_order_relaxed)) return Code::unavailable;
   return Code::ok;
 }
 
@@ -111,7 +111,7 @@ Code Pool::give_up_at_once() {
 }
 
 Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out) {
-  if (const Code refusal = refusal_now(); refusal != Code::ok) return refusal;
+  if (const Code refusal = refusal_now(asked_at); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
   Ticket ticket;
@@ -135,11 +135,11 @@ Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId
 Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Instant now = clock_.now();
   if (const LeaseId lease = take_idle(request, now); !lease.is_none()) {
-    tell(PoolEvent::acquire, 0, lease.bits, "");
+    tell_of_lease(PoolEvent::acquire, lease);
     done(Code::ok, lease, Status::ok());
     return Code::ok;
   }
-  if (const Code refusal = refusal_now(); refusal != Code::ok) return refusal;
+  if (const Code refusal = refusal_now(now); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
   auto ticket = std::make_unique<AsyncTicket>(*this, request, std::move(done));
@@ -192,6 +192,7 @@ Code Pool::release(LeaseId lease) {
     if (seat.retire_reason == CloseReason::none) seat.retire_reason = reason;
     is_fit = false;
   }
+  const uint64_t conn_id = read(board_.slot(slot).conn_id);
   bool is_mine = false;
   if (is_fit) {
     Deliveries deliveries;
@@ -204,7 +205,7 @@ Code Pool::release(LeaseId lease) {
     keeper_->holder_returned(lease);
     return Code::stale_lease;
   }
-  if (spec_.events.mask != 0) tell(PoolEvent::release, 0, lease.bits, "");
+  if (spec_.events.mask != 0) tell(PoolEvent::release, conn_id, lease.bits, "");
   return Code::ok;
 }
 
@@ -272,6 +273,10 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   out.idle = now - Instant::at_ns(static_cast<int64_t>(read(slot.last_used_mono)));
   out.uses_total = read(slot.acquires_total) - read(slot.acquires_before);
   return Code::ok;
+}
+
+void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
+  tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
 }
 
 void Pool::note_error(std::string_view text) {

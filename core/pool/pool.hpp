@@ -114,9 +114,10 @@ class Pool {
   Status begin_touch(LeaseId lease, Instant now);
   bool settle_seat(Seat& seat) const;
   CloseReason reason_to_retire(uint32_t slot, Instant now) const;
-  Code refusal_now() const;
+  Code refusal_now(Instant now) const;
   Span timeout_of(const AcquireRequest& request) const;
   void note_error(std::string_view text);
+  void tell_of_lease(PoolEvent event, LeaseId lease) const;
   void set_fast_policy(const Policy& policy);
   void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
     if (spec_.events.wants(event)) spec_.events.call(event, conn_id, lease_id, text);
@@ -138,7 +139,8 @@ class Pool {
   std::atomic<uint64_t> max_uses_{0};
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
   std::atomic<bool> can_grow_{true};         // a queue is worth waking the keeper for
-  std::atomic<bool> is_unreachable_{false};  // no connection, and trying again cannot help: fail at once
+  // No connection, and trying again cannot help: fail at once, until it is time to try nevertheless.
+  std::atomic<int64_t> unreachable_until_ns_{0};
 
   mutable std::mutex story_mutex_;           // guards the texts below: slow paths only
   std::string limit_reason_;

@@ -238,6 +238,12 @@ void Publisher::sample(const Outlook& outlook, Instant now) {
   second.waiting_max = waiting_seen_;
   second.seconds = 1;
   write_history(seconds_, second, outlook, 1);
+  if (second.timeouts != 0) {
+    note(EventKind::acquire_timeout, Severity::warning,
+         std::to_string(second.timeouts) + (second.timeouts == 1 ? " request" : " requests") +
+             " got no connection in time; at most " + std::to_string(second.waiting_max) + " waited, " +
+             std::to_string(second.in_use_max) + " in use");
+  }
   for (Span60* sum : {&minute_, &hour_}) {
     sum->in_use_sum += second.in_use_sum;
     sum->in_use_max = std::max(sum->in_use_max, second.in_use_max);

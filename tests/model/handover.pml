@@ -166,7 +166,11 @@ inline ask_may_overtake(number_waiting) {
 #ifdef CLOCK
   if
   :: number_waiting == 0 || queued == 0 -> may_overtake = true
+#ifdef BREAK_WINDOW
+  :: else -> may_overtake = true
+#else
   :: else -> may_overtake = !(queue[0] == elapsed_head && ticket_number[queue[0]] == elapsed_number)
+#endif
   fi
 #else
   if :: may_overtake = true :: number_waiting != 0 -> may_overtake = false fi
@@ -322,8 +326,10 @@ proctype caller(byte me) {
                  if
                  :: slot < NS ->
                       // I9: no request overtakes a head whose window had elapsed when the request came.
-                      assert(elapsed_head == NOBODY || elapsed_head == me || !is_waiting(elapsed_head) ||
-                             ticket_number[elapsed_head] != elapsed_number || ticket_number[elapsed_head] == 0);
+#ifdef CLOCK
+                      assert(elapsed_head == me || queued == 0 || queue[0] != elapsed_head ||
+                             ticket_number[queue[0]] != elapsed_number);
+#endif
                       d_step { mine = slot; number = claimed; claimed = 0; is_granted = true }
                  :: else
                  fi;

@@ -24,7 +24,9 @@ void Books::check_refusal(Code code, const Request& request) {
   const bool is_known = code == Code::timeout || code == Code::queue_full ||
                         (code == Code::closed && may_be_closed) || (code == Code::unavailable && may_be_unavailable);
   if (!is_known) trace_.complain("I7", "request %llu refused with %s", long_of(request.number), code_name(code));
-  if (request.must_succeed) {
+  // A full queue is the callers' doing, and an open may yet meet the fate it was given during the storm.
+  const bool is_excused = code == Code::queue_full || code == Code::unavailable;
+  if (request.must_succeed && !is_excused) {
     trace_.complain("I10", "request %llu got %s although nothing is wrong", long_of(request.number), code_name(code));
   }
 }

@@ -120,6 +120,7 @@ void Callers::query(LeaseId lease) {
                                     "begin", "commit", "rollback", "fail 40001", "nonsense", "wait"};
   QueryRequest request;
   request.sql = dice_.one_of(kWords);
+  if (is_calm_ && request.sql == "wait") request.sql = "one";
   if (request.sql == "wait") request.deadline = world_.now() + dice_.about(Span::millis(10));
   const Visit visit(Presence::key_of_slot(world_.pool().key(), lease.slot()));
   busy_.insert(lease.bits);

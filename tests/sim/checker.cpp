@@ -53,7 +53,7 @@ void Checker::told(PoolEvent event, const char* text) {
     case PoolEvent::remove: ++totals.removes; break;
     case PoolEvent::error:
       if (std::string_view(text).find("password") != std::string_view::npos) {
-        failed_for_good_at_ = world_.now();
+        unavailable_until_ = world_.now() + world_.policy().retry_max;
         world_.books().may_be_unavailable = true;
       }
       break;
@@ -174,7 +174,7 @@ void Checker::check_revocations() {
         world_.trace().complain("I3", "lease %llu was taken away for nothing", shown(lease.id.generation()));
       }
     } else if (reclaims && !world_.is_closing() && world_.now() - ordered_at_ > slack &&
-               age > policy.lease_timeout + slack && world_.now() - ordered_at_ > slack) {
+               age > policy.lease_timeout + slack) {
       world_.trace().complain("I3", "lease %llu should have been taken away", shown(lease.id.generation()));
     }
   }
@@ -271,7 +271,7 @@ void Checker::check_recovery(const Look& look) {
   const format::Vitals& vitals = pool.segment().vitals();
   Books& books = world_.books();
   // Told at once that no connection can be made: only as long as nobody need try again.
-  books.may_be_unavailable = failed_for_good_at_.is_set() && now - failed_for_good_at_ <= policy.retry_max + slack;
+  books.may_be_unavailable = unavailable_until_.is_set() && now <= unavailable_until_ + slack;
   if (static_cast<PoolState>(read(vitals.state)) != PoolState::draining && now - drain_ordered_at_ > slack) {
     books.may_be_closed = world_.is_closing();
   }

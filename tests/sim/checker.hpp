@@ -68,7 +68,7 @@ class Checker {
   uint64_t failures_ = 0;
   Instant ordered_at_;
   Instant drain_ordered_at_;
-  Instant failed_for_good_at_;
+  Instant unavailable_until_;
   bool is_expecting_whole_ = false;
   Instant expected_since_;
 };

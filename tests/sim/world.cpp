@@ -68,6 +68,7 @@ void World::open_pool() {
 // ---- the scheduler ------------------------------------------------------------------------------------------------
 
 bool World::step(Instant until) {
+  look_for_poke();
   const Instant event_at = agenda_.next();
   const Instant next = earliest(keeper_due_, event_at);
   if (next > until || trace_.is_broken()) return false;
@@ -81,7 +82,6 @@ bool World::step(Instant until) {
   }
   if (trace_.is_broken()) return false;
   trace_.set_place(steps_, now());
-  look_for_poke();
   checker_.check();
   return true;
 }
@@ -154,7 +154,7 @@ void World::calm() {
   callers_.begin_calm();
   become_whole();
   callers_.expect_success(true);
-  run_until(now() + dice_.span(Span::millis(200), Span::seconds(3)));
+  run_until(now() + dice_.span(Span::millis(100), Span::millis(800)));
   run_while([this] { return !books_.pending().empty(); }, Span::seconds(60), "I4", "a caller is not served although all is well");
   run_while([this] { return checker_.pending_orders() != 0; }, Span::seconds(30), "orders", "an order is never answered");
   callers_.expect_success(false);
@@ -169,13 +169,10 @@ void World::become_whole() {
 
 void World::drain_and_resume() {
   trace_.say("---- drain");
-  books_.may_be_closed = true;
   operator_.order("drain", "{}");
   run_while([this] { return !checker_.is_drained(); }, Span::seconds(60), "drain", "the pool does not become empty");
   callers_.ask(Span::millis(10));
   operator_.order("resume", "{}");
-  run_until(now() + lateness_max_ + Span::millis(1));
-  books_.may_be_closed = false;
   become_whole();
 }
 
@@ -187,7 +184,6 @@ void World::close() {
   if (trace_.is_broken()) return;
   books_.may_be_closed = is_closing_ = true;
   pool_->keeper().begin_close(now() + dice_.span(Span(), Span::millis(60)));
-  look_for_poke();
   run_while([this] { return !pool_->keeper().is_closed(); }, Span::seconds(10), "close", "it does not end");
   if (trace_.is_broken()) return;
   checker_.check_closed();

@@ -107,6 +107,7 @@ class FakeServer {
     bool is_alive = true;
     bool is_half_open = false;
     bool is_loss_told = false;
+    bool is_disarmed = false;  // cut off by the pool, which may give the slot to another
     bool is_counted = true;
   };
   struct Event {

@@ -224,6 +224,7 @@ void FakeConnection::disarm() noexcept {
   // The socket is cut, but the server may notice late: the session counts until its close is answered.
   session_->is_alive = false;
   session_->is_loss_told = true;
+  session_->is_disarmed = true;
   forget_transaction();
   server_.changed_.notify_all();
 }

@@ -47,6 +47,13 @@ void* SqliteConnection::native() noexcept {
   return database_.get();
 }
 
+// One stat(): has the file been deleted or replaced under the idle session?
+bool SqliteConnection::probe() noexcept {
+  int has_moved = 0;
+  if (!target_.is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  return has_moved == 0;
+}
+
 bool SqliteConnection::enter(Hands hands) noexcept {
   std::unique_lock lock(mutex_);
   hands_free_.wait(lock, [this] { return hands_ == Hands::free; });

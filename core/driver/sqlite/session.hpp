@@ -41,6 +41,7 @@ class SqliteConnection final : public Connection {
   SqliteConnection& operator=(const SqliteConnection&) = delete;
 
   void* native() noexcept override;
+  bool probe() noexcept override;
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;

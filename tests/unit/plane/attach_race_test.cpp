@@ -103,7 +103,8 @@ TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
     live.slots()[i].conn_id = i < kOpen ? i + 1 : 0;
   }
   live.vitals().slots_used = SegmentMaker::kSlots;
-  live.write(kConnectsFollow, [slots = live.slots(), &topology = live.vitals().topology_seq, random = Rng(7)](uint64_t n) mutable {
+  format::Cell& topology = live.vitals().topology_seq;
+  live.write(kConnectsFollow, [slots = live.slots(), &topology, random = Rng(7)](uint64_t n) mutable {
     const auto nth = [&](bool is_empty) -> format::Slot& {
       for (uint32_t i = static_cast<uint32_t>(random.below(8));; i = (i + 1) % 8) {
         if ((SlotWord(slots[i].word).state() == SlotState::empty) == is_empty) return slots[i];

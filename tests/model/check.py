@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""Explores the waiting protocol state by state; see README.md.
+
+    check.py [SPIN]    every configuration, then the broken variants, which must be found broken
+
+Exit code 0: as expected; 1: not; 77: skipped, for want of spin or of a C compiler.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+MODEL = pathlib.Path(__file__).resolve().parent / "handover.pml"
+DEPTH_MAX = 100_000
+MEMORY_MB_MAX = 3000
+SECONDS_MAX = 60  # of one configuration; none needs half of it on an idle machine
+
+# name, switches
+CONFIGURATIONS = [
+    ("two callers", "NC=2 NS=1 ROUNDS=2"),
+    ("three callers", "NC=3 NS=1 ROUNDS=1"),
+    ("two slots", "NC=3 NS=2 ROUNDS=1"),
+    ("callbacks", "NC=2 NS=1 ROUNDS=2 ASYNC=1"),
+    ("callbacks and expiry, two slots", "NC=3 NS=2 ROUNDS=1 ASYNC=1"),
+    ("keeper and revocation", "NC=2 NS=1 ROUNDS=1 MOVES=2"),
+    ("keeper, callbacks, expiry", "NC=2 NS=1 ROUNDS=1 ASYNC=1 MOVES=2"),
+    ("revocation, two leases each", "NC=2 NS=1 ROUNDS=2 MOVES=1"),
+    ("pause and resume", "NC=2 NS=1 ROUNDS=2 FLIPS=1"),
+    ("close", "NC=2 NS=1 ROUNDS=2 CLOSE=1"),
+    ("window, two callers", "NC=2 NS=1 ROUNDS=2 CLOCK=1"),
+    ("window, three callers", "NC=3 NS=1 ROUNDS=1 CLOCK=1"),
+]
+# What each variant leaves out must be missed.
+BROKEN = [
+    ("no second look for waiters", "NC=2 NS=1 ROUNDS=2 BREAK_RECHECK=1"),
+    ("nudge cleared after the scan", "NC=2 NS=1 ROUNDS=2 BREAK_NUDGE_ORDER=1"),
+    ("nudge kept by who gave up", "NC=3 NS=1 ROUNDS=1 BREAK_UNLINK=1"),
+    ("callbacks only after the own wait", "NC=3 NS=1 ROUNDS=1 ASYNC=1 BREAK_DELIVERY=1"),
+    ("newcomers never wait", "NC=2 NS=1 ROUNDS=2 CLOCK=1 BREAK_WINDOW=1"),
+]
+
+
+def explore(spin, compiler, folder, switches):
+    """The checker's own report."""
+    folder.mkdir()
+    defines = ["-D" + s for s in switches.split()]
+    subprocess.run([spin, "-a", *defines, str(MODEL)], cwd=folder, check=True, capture_output=True)
+    flags = ["-O2", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
+    subprocess.run([compiler, *flags, "-o", "pan", "pan.c"], cwd=folder, check=True)
+    pan = subprocess.run(["./pan", f"-m{DEPTH_MAX}", "-w22"], cwd=folder, capture_output=True, text=True,
+                         timeout=SECONDS_MAX, check=False)
+    return pan.stdout + pan.stderr
+
+
+def number(pattern, report):
+    found = re.search(pattern, report)
+    return int(found[1]) if found else -1
+
+
+def check(spin, compiler, folder, name, switches, is_broken):
+    began = time.monotonic()
+    try:
+        report = explore(spin, compiler, folder, switches)
+    except subprocess.TimeoutExpired:
+        print(f"FAIL  {name} [{switches}]: not done after {SECONDS_MAX} s")
+        return False
+    except subprocess.CalledProcessError as error:
+        print(f"FAIL  {name} [{switches}]: {error}\n{error.stdout or b''}{error.stderr or b''}")
+        return False
+    errors = number(r"errors: (\d+)", report)
+    states = number(r"(\d+) states, stored", report)
+    is_whole = not re.search(r"Search not completed|max search depth too small|out of memory", report)
+    is_good = errors > 0 if is_broken else errors == 0 and is_whole
+    what = "error found" if errors > 0 else "exhaustive" if is_whole else "NOT exhaustive"
+    print(f"{'ok  ' if is_good else 'FAIL'}  {name} [{switches}]: {what}, {states} states, "
+          f"{time.monotonic() - began:.1f} s", flush=True)
+    if not is_good:
+        print("\n".join(line for line in report.splitlines() if line.startswith(("pan:", "error:"))))
+        trail = subprocess.run([spin, "-t", "-p", *["-D" + s for s in switches.split()], str(MODEL), "-k",
+                                str(folder / "handover.pml.trail")], capture_output=True, text=True, check=False)
+        print("\n".join(trail.stdout.splitlines()[-200:]) if errors > 0 else report)
+    return is_good
+
+
+def main():
+    # Small searches run in 22 s together on one core; the memory is that of the largest, about 1 GB.
+    spin = sys.argv[1] if len(sys.argv) > 1 else shutil.which("spin")
+    compiler = shutil.which(os.environ.get("CC", "gcc").split()[0]) or shutil.which("cc")
+    if not spin or not pathlib.Path(spin).exists():
+        print("skipped: spin is not installed (Debian: apt install spin)")
+        return 77
+    if not compiler:
+        print("skipped: spin's programs need a C compiler")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="tidepool-model-") as room:
+        results = [check(spin, compiler, pathlib.Path(room) / str(i), name, switches, is_broken)
+                   for i, (name, switches, is_broken) in enumerate(
+                       [(*c, False) for c in CONFIGURATIONS] + [(*b, True) for b in BROKEN])]
+    print(f"{sum(results)} of {len(results)} as expected")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+// Readers of a segment while its owner writes: copies of one moment, counters that never go back, records that are whole.
+#include <map>
+
+#include "race/pool_rig.hpp"
+
+namespace tide::race {
+namespace {
+
+TEST(ReadingStorm, ATagBelongsToItsLease) {
+  constexpr uint32_t kSlots = 2;
+  Deck deck(kSlots);
+  put(deck.segment->vitals().slots_used, kSlots);
+  std::atomic<uint32_t> writers_left{2};
+  std::atomic<uint64_t> whole{0}, looks{0};
+  storm(4, [&](uint32_t me) {
+    if (me < 2) {
+      for (uint64_t i = 0; i < 4000 || looks.load() < 200; ++i) {
+        const LeaseId lease = deck.board.claim_lowest();
+        if (lease.is_none()) continue;
+        const uint64_t n = read(deck.board.slot(lease.slot()).acquires_total) + 1;
+        deck.board.write_holder(lease.slot(), "lease " + std::to_string(n), static_cast<uint32_t>(n), now());
+        if (i % 16 == 0) std::this_thread::yield();
+        deck.board.write_use(lease.slot(), now());
+        EXPECT_TRUE(deck.board.give_back(lease));
+      }
+      --writers_left;
+      return;
+    }
+    auto attached = Attachment::from_fd(deck.segment->fd());
+    ASSERT_TRUE(attached.is_ok());
+    std::map<uint32_t, uint64_t> acquires, releases;
+    while (writers_left.load() != 0) {
+      for (const SlotCopy& slot : attached->read_slots()) {
+        if (!slot.is_whole) continue;
+        ++whole;
+        EXPECT_GE(slot.acquires_total, acquires[slot.index]) << "a counter went back";
+        acquires[slot.index] = slot.acquires_total;
+        if (slot.acquires_total == 0) continue;
+        EXPECT_EQ(slot.tag, "lease " + std::to_string(slot.acquires_total));
+        EXPECT_EQ(slot.thread_id, static_cast<uint32_t>(slot.acquires_total));
+        EXPECT_TRUE(slot.acquires_total == slot.word.generation() || slot.acquires_total + 1 == slot.word.generation());
+      }
+      const std::vector<SlotStatsCopy> stats = attached->read_slot_stats();
+      for (uint32_t i = 0; i < stats.size(); ++i) {
+        EXPECT_GE(stats[i].counters[1], releases[i]);
+        releases[i] = stats[i].counters[1];
+      }
+      ++looks;
+    }
+  });
+  EXPECT_GT(whole, 0U);
+}
+
+TEST(ReadingStorm, RecordsOfARingAreWhole) {
+  const auto segment = private_segment(8);
+  format::Header& header = segment->header();
+  Ring<format::JournalRecord> ring(segment->ring<format::JournalRecord>(header.journal), header.journal.count);
+  std::atomic<uint64_t> looks{0};
+  std::atomic<bool> is_over{false};
+  storm(3, [&](uint32_t me) {
+    if (me == 0) {
+      for (uint64_t i = 0; i < 4000 || looks.load() < 40; ++i) {
+        const auto fill = [i](format::JournalRecord& r) {
+          r.at_wall_ns = static_cast<int64_t>(i);
+          r.kind = static_cast<uint32_t>(i % 7);
+          r.message.assign("message " + std::to_string(i));
+          r.detail.assign("detail " + std::to_string(i));
+        };
+        const uint64_t number = ring.append(fill);
+        EXPECT_EQ(number, i);
+        if (i % 5 == 0) EXPECT_TRUE(ring.amend(number, fill));
+      }
+      is_over.store(true);
+      return;
+    }
+    auto attached = Attachment::from_fd(segment->fd());
+    ASSERT_TRUE(attached.is_ok());
+    uint64_t last = 0;
+    while (!is_over.load()) {
+      const std::vector<JournalCopy> records = attached->read_journal();
+      uint64_t previous = 0;
+      for (const JournalCopy& r : records) {
+        EXPECT_TRUE(previous == 0 || r.number > previous);
+        previous = r.number;
+        EXPECT_EQ(r.at_wall_ns, static_cast<int64_t>(r.number));
+        EXPECT_EQ(r.message, "message " + std::to_string(r.number));
+        EXPECT_EQ(r.detail, "detail " + std::to_string(r.number));
+      }
+      if (!records.empty()) {
+        EXPECT_GE(records.back().number + header.journal.count, last);
+        last = records.back().number;
+      }
+      ++looks;
+    }
+  });
+}
+
+// The set of slots is that of one moment: none is counted twice or missing while connections come and go.
+TEST(ReadingStorm, APoolIsReadAsOneSet) {
+  PoolRig rig(storm_policy());
+  std::atomic<uint32_t> callers_left{3};
+  std::atomic<uint64_t> looks{0};
+  storm(5, [&](uint32_t me) {
+    Rng rng(me);
+    if (me < 3) {
+      for (int i = 0; i < 400 || looks.load() < 30; ++i) {
+        LeaseId lease;
+        ASSERT_EQ(rig.acquire(lease, Span::nanos(-1), "reader's prey"), Code::ok);
+        if (i % 64 == 0) rig.order("recycle", "{\"spread\":0}");
+        EXPECT_EQ(rig.query(lease, "one"), Code::ok);
+        EXPECT_EQ(rig.release(lease), Code::ok);
+      }
+      --callers_left;
+      return;
+    }
+    auto attached = Attachment::from_fd(rig.segment().fd());
+    ASSERT_TRUE(attached.is_ok());
+    std::array<uint64_t, 16> before{};
+    while (callers_left.load() != 0) {
+      uint32_t open = 0;
+      std::map<uint64_t, int> connections;
+      for (const SlotCopy& slot : attached->read_slots()) {
+        if (slot.word.state() == SlotState::empty) continue;
+        ++open;
+        if (slot.conn_id != 0) EXPECT_EQ(++connections[slot.conn_id], 1) << "seen twice";
+        if (slot.is_whole && slot.word.state() == SlotState::leased && slot.acquires_total == slot.word.generation()) {
+          EXPECT_EQ(slot.tag, "reader's prey");
+        }
+      }
+      EXPECT_LE(open, 3U) << "I1, as a reader sees it";
+      if (const auto totals = attached->read_totals()) {
+        for (size_t i = 0; i < before.size(); ++i) EXPECT_GE(totals->counters[i], before[i]);
+        before = totals->counters;
+      }
+      ++looks;
+    }
+  });
+  rig.close();
+  rig.expect_all_gone();
+}
+
+}  // namespace
+}  // namespace tide::race

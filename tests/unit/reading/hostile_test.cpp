@@ -1,0 +1,103 @@
+// Every relation over a directory in which one pool is sound and one was made to hurt: the sound one is always shown,
+// and whatever the other one shows has the form of a row.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "reading/rows.hpp"
+#include "unit/support/hostile.hpp"
+
+namespace tide {
+namespace {
+
+constexpr uint64_t kMutants = 10'000;
+
+bool fits(const Value& value, const Column& column) {
+  if (is_null(value)) return true;
+  if (const auto* real = std::get_if<double>(&value)) return column.type == ColumnType::real && std::isfinite(*real);
+  const bool is_text = column.type == ColumnType::text || column.type == ColumnType::json;
+  if (std::holds_alternative<std::string>(value)) return is_text;
+  return !is_text && column.type != ColumnType::real;
+}
+
+int64_t number(const Relation& relation, const Row& row, std::string_view column) {
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (relation.columns[i].name == column && std::holds_alternative<int64_t>(row[i])) return std::get<int64_t>(row[i]);
+  }
+  return -1;
+}
+
+class HostileRelationsTest : public testing::Test {
+ protected:
+  // The rows of all pools here, checked for their form.
+  std::vector<Row> rows_of(const Relation& relation) {
+    std::vector<Row> rows;
+    EXPECT_TRUE(read_relation(relation, {folder_.path(), "", ""}, test::kMadeWallNs + 1'000'000'000, rows).is_ok());
+    for (const Row& row : rows) {
+      EXPECT_EQ(row.size(), relation.columns.size()) << relation.name;
+      for (size_t i = 0; i < row.size() && i < relation.columns.size(); ++i) {
+        EXPECT_TRUE(fits(row[i], relation.columns[i])) << relation.name << "." << relation.columns[i].name;
+      }
+    }
+    return rows;
+  }
+  // Those of the sound pool among them.
+  std::vector<Row> sound(std::vector<Row> rows) {
+    const Value id = made_.instance_hex();
+    std::erase_if(rows, [&](const Row& row) { return row.empty() || row[0] != id; });
+    return rows;
+  }
+
+  test::TemporaryFolder folder_;
+  test::SegmentMaker made_;
+  test::SegmentFile intact_{folder_.path() + "/" + made_.file_name(), made_.bytes(), true};
+  const std::string mutant_path_ = folder_.path() + "/" + test::SegmentMaker("mutant", 2).file_name();
+};
+
+TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideTenThousandMutants) {
+  std::vector<std::vector<Row>> expected;
+  for (const Relation& relation : relations_catalogue()) expected.push_back(sound(rows_of(relation)));
+  ASSERT_EQ(expected[0].size(), 1U);  // pools
+
+  test::SegmentFile mutant(mutant_path_, "", true);
+  uint64_t shown = 0;
+  const auto catalogue = relations_catalogue();
+  for (uint64_t seed = 1; seed <= kMutants; ++seed) {
+    SCOPED_TRACE(seed);
+    mutant.rewrite(test::spoilt_segment(seed));
+    // Every mutant is asked for its pools and one more relation; all relations get their turn many times.
+    for (const size_t index : {size_t{0}, seed % catalogue.size()}) {
+      const Relation& relation = catalogue[index];
+      std::vector<Row> rows = rows_of(relation);
+      if (index == 0) {
+        shown += rows.size() > 1 ? 1 : 0;
+        for (const Row& row : rows) {
+          EXPECT_EQ(number(relation, row, "size"),
+                    number(relation, row, "idle") + number(relation, row, "in_use") +
+                        number(relation, row, "connecting") + number(relation, row, "validating"));
+        }
+      }
+      EXPECT_EQ(sound(std::move(rows)), expected[index]) << relation.name;
+    }
+    if (HasFailure()) break;
+  }
+  EXPECT_GT(shown, kMutants / 3);
+}
+
+TEST_F(HostileRelationsTest, WhatIsNoFileIsPassedOver) {
+  const Relation& pools = *find_relation("pools");
+  ASSERT_EQ(::symlink(intact_.path().c_str(), mutant_path_.c_str()), 0);
+  EXPECT_EQ(rows_of(pools).size(), 1U);
+  ::unlink(mutant_path_.c_str());
+  ASSERT_EQ(::mkfifo(mutant_path_.c_str(), 0600), 0);
+  EXPECT_EQ(rows_of(pools).size(), 1U);
+  ::unlink(mutant_path_.c_str());
+  ASSERT_EQ(::mkdir(mutant_path_.c_str(), 0700), 0);
+  EXPECT_EQ(rows_of(pools).size(), 1U);
+  ::rmdir(mutant_path_.c_str());
+  const test::SegmentFile nothing(mutant_path_, "", true);
+  EXPECT_EQ(rows_of(pools).size(), 1U);
+}
+
+}  // namespace
+}  // namespace tide
