@@ -68,7 +68,8 @@ install_missing() {
   logs=$(mktemp -d)
   shown "apt-get update" "$logs/update" "${sudo[@]}" apt-get update ||
     fail "apt-get update failed; is there a network?"
-  shown "installing ${missing[*]}" "$logs/install" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+  say "installing ${missing[*]}"
+  shown "installing ${#missing[@]} packages" "$logs/install" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}" || fail "cannot install: ${missing[*]}"
   rm -rf "$logs"
 }

@@ -33,7 +33,7 @@ struct FixedText {
 
   void assign(std::string_view text) {
     const std::string_view kept = utf8_prefix(text, kBytesMax);
-    std::memcpy(bytes, kept.data(), kept.size());
+    if (!kept.empty()) std::memcpy(bytes, kept.data(), kept.size());
     std::memset(bytes + kept.size(), 0, kBytesMax - kept.size());
     length = static_cast<uint16_t>(kept.size());
   }

@@ -98,7 +98,7 @@ class Board {
  private:
   // A tag is mostly the same few bytes again; only what changed is written.
   static void copy_tag(FixedText<64>& to, std::string_view tag) {
-    if (tag.size() == to.length && std::memcmp(to.bytes, tag.data(), tag.size()) == 0) return;
+    if (tag.size() == to.length && (tag.empty() || std::memcmp(to.bytes, tag.data(), tag.size()) == 0)) return;
     to.assign(tag);
   }
   bool move(LeaseId lease, SlotWord next) {

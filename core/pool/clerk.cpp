@@ -91,7 +91,11 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   order.reason = form->reason;
   order.actor = posted.actor;
   const Verdict verdict = decide(order, now);
-  record(posted, command_id, static_cast<uint32_t>(form->verb), verdict, false);
+  if (verdict.kind == Verdict::Kind::applied) {
+    applied_.push_back({posted, command_id, static_cast<uint32_t>(form->verb), verdict});
+  } else {
+    record(posted, command_id, static_cast<uint32_t>(form->verb), verdict, false);
+  }
   if (verdict.kind == Verdict::Kind::refused) {
     keeper_.publisher_.note(EventKind::command_refused, Severity::info,
                             std::string(verb_name(order.verb)) + " refused: " + verdict.why.message);
@@ -152,7 +156,7 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
                         : verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
                                                                   : format::CommandStatus::applied;
     out.status = static_cast<uint32_t>(status);
-    out.generation = keeper_.outlook_.generation + (is_pending ? 0 : 1);
+    out.generation = keeper_.outlook_.generation;
     out.actor.assign(posted.actor);
     out.arguments.assign(posted.arguments.size() <= FixedText<208>::kBytesMax ? posted.arguments : "{}");
     out.message.assign(story);
@@ -164,20 +168,30 @@ void Clerk::answer(uint64_t command_id, const Verdict& verdict) {
   const auto found = std::find_if(pending_.begin(), pending_.end(),
                                   [&](const Pending& p) { return p.command_id == command_id; });
   if (found == pending_.end()) return;
-  const int64_t wall_ns = pool_.clock().wall_ns();
-  const std::string story = story_of(verdict);
-  commands_.amend(found->record, [&](format::CommandRecord& out) {
-    out.applied_wall_ns = wall_ns;
-    out.status = static_cast<uint32_t>(verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
-                                                                              : format::CommandStatus::applied);
-    out.generation = keeper_.outlook_.generation;
-    out.message.assign(story);
-  });
+  finished_.push_back({found->record, verdict});
   pending_.erase(found);
+}
+
+void Clerk::settle() {
+  for (const Applied& order : applied_) record(order.posted, order.command_id, order.verb, order.verdict, false);
+  applied_.clear();
+  const int64_t wall_ns = pool_.clock().wall_ns();
+  for (const Finished& order : finished_) {
+    const std::string story = story_of(order.verdict);
+    const bool is_refused = order.verdict.kind == Verdict::Kind::refused;
+    commands_.amend(order.record, [&](format::CommandRecord& out) {
+      out.applied_wall_ns = wall_ns;
+      out.status = static_cast<uint32_t>(is_refused ? format::CommandStatus::refused : format::CommandStatus::applied);
+      out.generation = keeper_.outlook_.generation;
+      out.message.assign(story);
+    });
+  }
+  finished_.clear();
 }
 
 void Clerk::refuse_pending(const std::string& why) {
   while (!pending_.empty()) answer(pending_.front().command_id, refused(Status::error(Code::closed, why)));
+  settle();
 }
 
 }  // namespace tide

@@ -1,5 +1,7 @@
 // Clerk: orders: takes them in, has them checked and obeyed, and writes down what became of each.
 //
+// An answer is written only after the state it speaks of has been published: who has seen the answer sees the effect.
+//
 // Invariants: every order that arrives in one piece gets exactly one record in `commands` and one answer; an order that
 // is older than a minute when it arrives is not obeyed (expired).
 // Threads: take() and answer() the keeper's only; post() any.
@@ -29,6 +31,8 @@ class Clerk {
   void take(Instant now);
   // A pending order is finished.
   void answer(uint64_t command_id, const Verdict& verdict);
+  // The state has been published: write the answers.
+  void settle();
   // The pool closes: nothing pending will be obeyed any more.
   void refuse_pending(const std::string& why);
   // From this process; returns the command id.
@@ -38,6 +42,16 @@ class Clerk {
   struct Pending {
     uint64_t command_id;
     uint64_t record;
+  };
+  struct Applied {   // obeyed in this step
+    PostedOrder posted;
+    uint64_t command_id;
+    uint32_t verb;
+    Verdict verdict;
+  };
+  struct Finished {  // pending before this step
+    uint64_t record;
+    Verdict verdict;
   };
   void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
   Verdict decide(Order& order, Instant now);
@@ -50,6 +64,8 @@ class Clerk {
   Mailbox& mailbox_;
   Ring<format::CommandRecord> commands_;
   std::vector<Pending> pending_;
+  std::vector<Applied> applied_;
+  std::vector<Finished> finished_;
   std::mutex inbox_mutex_;
   std::vector<PostedOrder> inbox_;
   uint64_t local_number_ = 0;

@@ -1,5 +1,7 @@
 #include "pool/hand.hpp"
 
+#include <algorithm>
+
 #include "base/units.hpp"
 #include "brain/brain.hpp"
 #include "pool/keeper.hpp"
@@ -241,18 +243,17 @@ void Hand::revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now)
 // A revoked slot whose holder is out of our code: nobody writes into it any more.
 void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
   Seat& seat = pool_.seats_[slot];
-  if (!seat.is_native_out) {
-    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
-    pool_.connector_->close(slot, std::move(seat.connection), now);
-    submitted_ = true;
-    return;
-  }
+  const LeaseId lease(slot, seen.generation());
+  bool is_native_out = seat.is_native_out;
   {
-    const std::lock_guard lock(zombies_mutex_);
-    zombies_.push_back({LeaseId(slot, seen.generation()), std::move(seat.connection)});
+    const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
+    if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
+    if (is_native_out) zombies_.push_back({lease, std::move(seat.connection)});
+    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
   }
-  TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
-  finish_closing(slot, now);
+  if (is_native_out) return finish_closing(slot, now);
+  pool_.connector_->close(slot, std::move(seat.connection), now);
+  submitted_ = true;
 }
 
 void Hand::holder_returned(LeaseId lease) {
@@ -264,6 +265,10 @@ void Hand::holder_returned(LeaseId lease) {
     zombies_.erase(zombies_.begin() + static_cast<std::ptrdiff_t>(i));
     return;
   }
+  // Not buried yet: once it is, nobody will come back for it any more.
+  if (lease.slot() >= pool_.board_.capacity() || pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
+  const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
+  if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
 }
 
 void Hand::tend(const Policy& policy, Instant now) {

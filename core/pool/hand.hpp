@@ -76,6 +76,7 @@ class Hand {
   std::vector<uint64_t> marked_lease_;      // the lease a slot's overdue and suspect flags are about
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;
+  std::vector<LeaseId> returned_;  // of slots still in state revoked: their holders came back already
   uint64_t next_conn_id_ = 1;
   uint32_t occupied_ = 0;
   bool submitted_ = false;

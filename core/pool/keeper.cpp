@@ -95,6 +95,7 @@ Span Keeper::step() {
   deliveries.run();
   take_census(now);
   publish(now);
+  clerk_.settle();
 
   Instant next = earliest(expiry, earliest(connector_wakeup_, publisher_.next_second()));
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then

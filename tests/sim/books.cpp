@@ -24,7 +24,7 @@ void Books::check_refusal(Code code, const Request& request) {
   const bool is_known = code == Code::timeout || code == Code::queue_full ||
                         (code == Code::closed && may_be_closed) || (code == Code::unavailable && may_be_unavailable);
   if (!is_known) trace_.complain("I7", "request %llu refused with %s", long_of(request.number), code_name(code));
-  // A full queue is the callers' doing, and an open may yet meet the fate it was given during the storm.
+  // A full queue is the callers' doing, and an open under way may yet meet the fate it was given in the storm.
   const bool is_excused = code == Code::queue_full || code == Code::unavailable;
   if (request.must_succeed && !is_excused) {
     trace_.complain("I10", "request %llu got %s although nothing is wrong", long_of(request.number), code_name(code));
@@ -85,6 +85,10 @@ void Books::granted(const Request& request, LeaseId lease, Instant now, Span win
   entry.id = lease;
   entry.granted = now;
   ++live_;
+}
+
+bool Books::has_promises() const {
+  return std::any_of(pending_.begin(), pending_.end(), [](const auto& entry) { return entry.second.must_succeed; });
 }
 
 // A ticket may be granted before an older one is told of its own grant; what counts is who is left waiting.

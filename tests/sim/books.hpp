@@ -53,6 +53,8 @@ class Books {
   void refused(uint64_t number, Code code, Instant now);  // it returned something else: never answered
   void answered(uint64_t number, Code code, LeaseId lease, Instant now, Span window);
   const std::map<uint64_t, Request>& pending() const { return pending_; }
+  // Somebody waits who must be served.
+  bool has_promises() const;
   // Who was passed by while waiting still waits at the end of the step.
   void settle_overtakings();
 

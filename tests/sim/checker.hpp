@@ -71,6 +71,7 @@ class Checker {
   Instant unavailable_until_;
   bool is_expecting_whole_ = false;
   Instant expected_since_;
+  uint64_t connects_at_start_ = 0;
 };
 
 }  // namespace tide::sim

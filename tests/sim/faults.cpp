@@ -25,6 +25,7 @@ void Faults::end() {
   fake::FakeServer& server = world_.server();
   server.come_up();
   server.set_refusing(false);
+  server.forget_script();
   server.set_sessions_max(0);
   server.hold_closes_until(Instant());
   server.set_latencies(usual_latencies());

@@ -13,7 +13,7 @@ class Faults {
   Faults(World& world, uint64_t seed) : world_(world), dice_(seed) {}
 
   void begin();
-  // All is well again: up, quick, unlimited. Fates that opens were given stay with them, and end with them.
+  // All is well again: up, quick, unlimited. An open under way keeps the fate it met.
   void end();
 
  private:

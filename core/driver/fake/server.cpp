@@ -39,6 +39,11 @@ void FakeServer::script_opens(uint32_t count, OpenFate fate) {
   if (count > 0) script_.emplace_back(count, fate);
 }
 
+void FakeServer::forget_script() {
+  const std::lock_guard lock(mutex_);
+  script_.clear();
+}
+
 void FakeServer::set_refusing(bool is_refusing) {
   const std::lock_guard lock(mutex_);
   is_refusing_ = is_refusing;

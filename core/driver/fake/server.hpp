@@ -3,10 +3,11 @@
 // Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the
 // same order of calls; and watch the pool while doing so.
 //
-// F1  sessions_now() counts a session from the request that opens it until its close is answered (or the opening
-// failed,
-//     or the session was killed): the strictest reading of "open or opening", so the cap can be asserted here.
-// F2  A slot has at most one request under way and at most one session; anything else stops the program.
+// F1  sessions_now() counts a session from the request that opens it until its close is answered, its opening failed,
+//     it was killed, or its slot was given on after disarm(): the strictest reading of "open or opening", so that the
+//     cap can be asserted here.
+// F2  A slot has at most one request under way and at most one session that was not disarmed; anything else stops the
+//     program.
 // F3  Every request is answered once; a request that hangs is answered at its deadline.
 // Threads: any; one mutex. Deterministic as long as one thread makes the calls.
 // Failure: none of its own. It must outlive its connectors and their sessions.
@@ -69,6 +70,8 @@ class FakeServer {
   void set_sessions_max(uint32_t sessions_max);
   // The next `count` opens meet this fate, then the next entry of the script, then success.
   void script_opens(uint32_t count, OpenFate fate);
+  // Opens to come succeed again.
+  void forget_script();
   // Every open is refused in an orderly way (57P03) while on.
   void set_refusing(bool is_refusing);
   // No close is answered before this instant.

@@ -7,7 +7,7 @@
 //   set               leaves a trace in the session that only a reset removes
 //   begin, commit, rollback
 //   fail SQLSTATE     fails with it
-// Anything else is a syntax error (42601). Words are compared in lower case; FakeServer::set_handler adds others.
+// Anything else is a syntax error (42601). Words are lower case; FakeServer::set_handler adds others.
 //
 // Q1  One call of the holder at a time; a second one stops the program. Nobody validates, resets or closes meanwhile.
 // Q2  Ending a transaction takes a round trip here, as with PostgreSQL: settle() answers needs_reset.

@@ -22,8 +22,8 @@ constexpr size_t kRequestsPerStepMax = 8;
 //
 // K1  Every request is answered exactly once, by a completion of its slot.
 // K2  A database in memory has one more session than the pool knows, the anchor: it exists as long as the connector.
-// Threads: the keeper's only. Failure: completions; an open that meets a foreign lock is tried again until its
-// deadline.
+// Threads: the keeper's only.
+// Failure: completions; an open that meets a foreign lock is tried again until its deadline.
 class SqliteConnector final : public Connector {
  public:
   SqliteConnector(const std::string& path_or_memory, const Policy& policy, const Clock& clock)

@@ -1,13 +1,12 @@
 // Watch: says when a running statement has to stop, and lets SQLite ask.
 //
-// SQLite asks in two places: every few hundred microseconds of work (progress handler) and between two looks at
+// SQLite asks in two places: every thousand steps of its machine (progress handler) and between two looks at
 // somebody else's lock (busy handler). Both must end a statement in time, else a deadline holds for one and not for
 // the other.
 //
-// W1  The first reason to stop is the one that is told; it stays until the next arm().
-// W2  While nothing is armed, only disarm() stops statements: those run by the holder on native() have no deadline
-// here. Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the
-// handlers
+// W1  The first reason to stop is the one that is told; it stays until forget_stop().
+// W2  While nothing is armed, only disarm() stops statements: the holder's own on native() have no deadline here.
+// Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the handlers
 //          run on the thread inside SQLite. All fields are atomic because the two need not be the same thread.
 // Failure: none; a handler never throws and never calls back into the database.
 #pragma once

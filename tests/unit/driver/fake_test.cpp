@@ -170,6 +170,16 @@ TEST_F(Fake, ALossIsToldOnce) {
   EXPECT_EQ(told, (std::map<uint32_t, Kind>{{0, Kind::lost}, {1, Kind::validation_failed}}));
 }
 
+TEST_F(Fake, ADisarmedSessionCountsUntilItsSlotIsGivenOn) {
+  const auto revoked = opened(0);
+  revoked->disarm();
+  EXPECT_EQ(server_.sessions_now(), 1u);
+  const auto next = opened(0);  // the holder of the first one never gave its native handle back
+  EXPECT_EQ(server_.sessions_now(), 1u);
+  EXPECT_EQ(run(*revoked, "one").code, Code::stale_lease);
+  EXPECT_EQ(ask(*next, "one"), "1");
+}
+
 TEST_F(Fake, KillsAShare) {
   std::vector<std::unique_ptr<Connection>> sessions;
   for (uint32_t slot = 0; slot < 40; ++slot) sessions.push_back(opened(slot));
@@ -248,7 +258,7 @@ TEST_F(FakeDeathTest, F2TwoRequestsOnOneSlot) {
 
 TEST_F(FakeDeathTest, F2AnOpenBeforeTheCloseIsAnswered) {
   auto session = opened(0);
-  EXPECT_DEATH(connector_.open(0, now(), in(Span::seconds(1))), "sessions_.contains");
+  EXPECT_DEATH(connector_.open(0, now(), in(Span::seconds(1))), "is_disarmed");
   connector_.close(0, std::move(session), now());
   EXPECT_DEATH(connector_.open(0, now(), in(Span::seconds(1))), "is_pending");
 }

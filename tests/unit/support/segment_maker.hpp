@@ -1,7 +1,7 @@
 // Segment maker: a sound segment of layout version 1 with fixed numbers and a fixed clock, made without the owner's side,
 // so that readers are tested against the written format and not against a writer that shares their mistakes.
 //
-// The made pool: "app" with room for 8 slots, 6 of them used (idle, leased, leased and overdue, opening, held, closing),
+// The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held, closing),
 // two waiters, records in every ring, three settings.
 #pragma once
 
@@ -30,9 +30,9 @@ class SegmentMaker {
  public:
   static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6;
 
-  explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1) {
+  explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1, uint32_t slots = kSlots) {
     format::Header layout{};
-    const uint64_t bytes = lay_out(layout);
+    const uint64_t bytes = lay_out(layout, slots);
     words_.assign(bytes / 8, 0);
     format::Header& h = header();
     h = layout;
@@ -85,7 +85,7 @@ class SegmentMaker {
     return reinterpret_cast<T*>(reinterpret_cast<char*>(words_.data()) + offset);
   }
   static uint64_t mono_before(double seconds) { return static_cast<uint64_t>(kMadeMonoNs) - static_cast<uint64_t>(seconds * 1e9); }
-  static uint64_t lay_out(format::Header& h) {
+  static uint64_t lay_out(format::Header& h, uint32_t slots) {
     uint64_t end = sizeof(format::Header);
     const auto place = [&](format::Region& region, uint32_t count, size_t stride) {
       region = {end, count, static_cast<uint32_t>(stride)};
@@ -95,8 +95,8 @@ class SegmentMaker {
     place(h.queue, 1, sizeof(format::QueueStats));
     place(h.totals, 1, sizeof(format::KeeperStats));
     place(h.baseline, 1, sizeof(format::Baseline));
-    place(h.slots, kSlots, sizeof(format::Slot));
-    place(h.slot_stats, kSlots, sizeof(format::SlotStats));
+    place(h.slots, slots, sizeof(format::Slot));
+    place(h.slot_stats, slots, sizeof(format::SlotStats));
     place(h.waiters, kWaiters, sizeof(format::Waiter));
     place(h.history_1s, kRing, sizeof(format::HistoryRecord));
     place(h.history_1m, kRing, sizeof(format::HistoryRecord));

@@ -1,0 +1,161 @@
+/* Leases released twice, too late, elsewhere; taken away by a timeout or an operator while their holder still uses them. */
+#define _XOPEN_SOURCE 700
+#include "misuse.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+
+static void expect_stale(tide_lease lease) {
+  tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+  tide_result *result = NULL;
+  EXPECT(TIDE_STALE_LEASE, tide_lease_query(lease, "SELECT 1", 0, NULL, &result, &err));
+  EXPECT(TIDE_STALE_LEASE, tide_lease_get_stats(lease, &stats, &err));
+  EXPECT(TIDE_STALE_LEASE, tide_lease_release(lease, &err));
+  CHECK(tide_lease_native(lease) == NULL && result == NULL);
+}
+
+static void expect_healthy(tide_pool *pool) {
+  EXPECT(TIDE_OK, tide_pool_query(pool, "after", "SELECT 1", 0, NULL, NULL, &err));
+}
+
+static void double_release(tide_pool *pool) {
+  tide_lease lease, next;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "one", 2000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  expect_stale(lease);
+  /* I3: the second release must not end the lease of the next holder of the same connection. */
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "two", 2000, &next, &err));
+  expect_stale(lease);
+  EXPECT(TIDE_OK, tide_lease_query(next, "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(next, &err));
+}
+
+static void *release_here(void *lease) {
+  EXPECT(TIDE_OK, tide_lease_release(*(tide_lease *)lease, &err));
+  return NULL;
+}
+
+static void release_in_another_thread(tide_pool *pool) {
+  pthread_t thread;
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "moves", 2000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN", 0, NULL, NULL, &err));
+  CHECK(pthread_create(&thread, NULL, release_here, &lease) == 0);
+  CHECK(pthread_join(thread, NULL) == 0);
+  expect_stale(lease);
+  expect_healthy(pool);
+}
+
+static void reclaimed_by_timeout(void) {
+  char text[64];
+  tide_lease lease;
+  tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+  tide_pool *pool = open_pool("reclaim", "max_size=1 lease_timeout=50ms lease_timeout_action=reclaim", NULL);
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "forgotten", 2000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_query(lease, "SELECT 1", 0, NULL, NULL, &err));
+  EVENTUALLY(tide_lease_get_stats(lease, &stats, NULL) == TIDE_STALE_LEASE);
+  expect_stale(lease);
+  expect_healthy(pool); /* the only place is free again */
+  EVENTUALLY(strcmp(told("pool_stats", "reclaim", "leases_reclaimed_total", text, sizeof text), "1") == 0);
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static void revoked_while_its_handle_is_used(tide_pool *pool) {
+  char arguments[64];
+  tide_lease lease;
+  sqlite3 *native;
+  int i, answers = 0;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "revoked", 2000, &lease, &err));
+  native = tide_lease_native(lease);
+  CHECK(native != NULL && sqlite3_exec(native, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK);
+  snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)lease.id);
+  EXPECT(TIDE_OK, tide_control("leases", "revoke", arguments, 2000, NULL, &err));
+  /* Its holder may not have heard of it: the handle stays until he gives the lease back. */
+  for (i = 0; i < 100; i++) answers += sqlite3_exec(native, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) >= 0;
+  CHECK(answers == 100);
+  expect_healthy(pool);
+  expect_stale(lease);
+  expect_stale(lease);
+  expect_healthy(pool);
+}
+
+struct victim {
+  tide_lease lease;
+  int is_error;
+};
+
+static void *run_long(void *argument) {
+  static const char sql[] =
+      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+  struct victim *victim = argument;
+  victim->is_error = tide_lease_query(victim->lease, sql, 0, NULL, NULL, NULL) != TIDE_OK;
+  EXPECT(TIDE_STALE_LEASE, tide_lease_release(victim->lease, &err));
+  return NULL;
+}
+
+static void revoked_during_a_statement(tide_pool *pool) {
+  char arguments[64];
+  pthread_t thread;
+  struct victim victim;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "endless", 2000, &victim.lease, &err));
+  CHECK(pthread_create(&thread, NULL, run_long, &victim) == 0);
+  poll(NULL, 0, 20); /* most likely it runs by now; if not, it is refused as stale, which is right too */
+  snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)victim.lease.id);
+  EXPECT(TIDE_OK, tide_control("leases", "revoke", arguments, 2000, NULL, &err));
+  CHECK(pthread_join(thread, NULL) == 0);
+  CHECK(victim.is_error);
+  EXPECT(TIDE_REFUSED, tide_control("leases", "revoke", arguments, 2000, NULL, &err));
+  expect_healthy(pool);
+}
+
+static void read_mode(tide_pool *pool) {
+  tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
+  tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+  tide_error why = TIDE_ERROR_INIT;
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_query(pool, "setup", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  with.mode = TIDE_READ;
+  with.tag = "reader";
+  EXPECT(TIDE_OK, tide_pool_acquire_with(pool, &with, &lease, &err));
+  CHECK(tide_lease_get_stats(lease, &stats, NULL) == TIDE_OK && stats.mode == TIDE_READ);
+  EXPECT(TIDE_OK, tide_lease_query(lease, "SELECT * FROM t", 0, NULL, NULL, &err));
+  CHECK(tide_lease_query(lease, "INSERT INTO t VALUES (1)", 0, NULL, NULL, &why) == TIDE_DATABASE);
+  printf("a reader that writes is told: %s | %s | %s\n", why.message, why.detail, why.hint);
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "writer", "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
+}
+
+static void timeout_tells_the_story(void) {
+  static const char *const tags[] = {"first", "second", "third", "fourth"};
+  tide_error why = TIDE_ERROR_INIT;
+  tide_lease leases[4], none;
+  tide_pool *pool = open_pool("story", "max_size=4 acquire_timeout=60ms", NULL);
+  int i;
+  for (i = 0; i < 4; i++) {
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, tags[i], 2000, &leases[i], &err));
+    poll(NULL, 0, 2); /* so that the ages differ */
+  }
+  CHECK(tide_pool_acquire(pool, "too many", -1, &none, &why) == TIDE_TIMEOUT && why.retryable == 1);
+  CHECK(strstr(why.message, "pool \"story\"") != NULL);
+  CHECK(strstr(why.message, "within 60ms") != NULL || strstr(why.message, "within 60 ms") != NULL);
+  CHECK(strstr(why.message, "size 4 of 4 (max_size 4)") != NULL);
+  CHECK(strstr(why.message, "4 in use") != NULL && strstr(why.message, " waiting") != NULL);
+  CHECK(strstr(why.detail, "\"first\" for ") != NULL && strstr(why.detail, "\"second\" for ") != NULL);
+  CHECK(strstr(why.detail, "\"third\" for ") != NULL && strstr(why.detail, "\"fourth\"") == NULL);
+  printf("a timeout says: %s | %s | %s\n", why.message, why.detail, why.hint);
+  for (i = 0; i < 4; i++) EXPECT(TIDE_OK, tide_lease_release(leases[i], &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+void misuse_leases(void) {
+  tide_pool *pool = open_pool("leases", "min_size=1 max_size=1", NULL);
+  double_release(pool);
+  release_in_another_thread(pool);
+  reclaimed_by_timeout();
+  revoked_while_its_handle_is_used(pool);
+  revoked_during_a_statement(pool);
+  read_mode(pool);
+  timeout_tells_the_story();
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
