@@ -19,10 +19,10 @@ case "${1-}" in
   --list) ;;
   -*) usage >&2; exit 2 ;;
 esac
-install_missing "${packages_build[@]}" "${packages_bench[@]}"
+install_missing "${packages_build[@]}"
 [ -f build/build.ninja ] || configure build -Dwerror=true -Dtests=false
-shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null
-build build
+shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null || fail "cannot configure"
+build build benchmarks || fail "does not build"
 
 names=()
 for program in build/tests/bench/*; do

@@ -4,7 +4,6 @@
 readonly python=/usr/bin/python3
 readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 nlohmann-json3-dev)
 readonly packages_test=(libgtest-dev clang spin)
-readonly packages_bench=(libgtest-dev libbenchmark-dev)
 
 # Python programs started here leave no caches in the tree.
 export PYTHONDONTWRITEBYTECODE=1

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/fixed_text.hpp"
+#include "plane/copying.hpp"
 
 namespace tide {
 namespace {
@@ -27,7 +28,12 @@ void put_text(tide_error* err, size_t known, size_t offset, size_t room, std::st
   if (room > known - offset) room = known - offset;
   char* const to = reinterpret_cast<char*>(err) + offset;
   const std::string_view kept = utf8_prefix(text, room - 1);
-  std::memcpy(to, kept.data(), kept.size());
+  try {
+    // Quotes what users typed and databases said; what arrives is UTF-8 all the same, and no longer than it was.
+    std::memcpy(to, clean_text(kept).data(), kept.size());
+  } catch (const std::bad_alloc&) {
+    std::memcpy(to, kept.data(), kept.size());  // only our own short texts are told without memory
+  }
   std::memset(to + kept.size(), 0, room - kept.size());
 }
 

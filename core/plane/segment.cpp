@@ -250,10 +250,13 @@ Status Segment::create_mailbox(const SegmentSpec& spec) {
   header.header_bytes = sizeof header;
   std::memcpy(header.instance_id, spec.instance_id.data(), spec.instance_id.size());
   Status status;
-  if (::fchmod(fd, mode) != 0 || ::posix_fallocate(fd, 0, format::kMailboxBytes) != 0 ||
-      ::pwrite(fd, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
-    status = os_error("cannot prepare the mailbox " + path, errno != 0 ? errno : ENOSPC);
+  int error = ::fchmod(fd, mode) == 0 ? 0 : errno;
+  if (error == 0) error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns what went wrong, and sets no errno
+  if (error == 0) {
+    const ssize_t written = ::pwrite(fd, &header, sizeof header, 0);
+    if (written != static_cast<ssize_t>(sizeof header)) error = written < 0 ? errno : ENOSPC;
   }
+  if (error != 0) status = os_error("cannot prepare the mailbox " + path, error);
   ::close(fd);
   return status;
 }

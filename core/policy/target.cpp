@@ -66,7 +66,8 @@ Result<ParsedTarget> parse_target(std::string_view url, std::span<const std::str
                          "at most " + std::to_string(kUrlBytesMax) + " bytes are accepted");
   }
   if (!is_plain_utf8(url)) {
-    return Status::error(Code::bad_argument, "the URL is not UTF-8 text, or holds a NUL byte");
+    return Status::error(Code::bad_argument, "the URL is not UTF-8 text, or holds a NUL byte", std::string(kForms),
+                         "convert it to UTF-8; file names in other encodings are not supported");
   }
   const std::string_view scheme = scheme_of(url);
   if (scheme == "sqlite") return parse_sqlite_url(url.substr(scheme.size() + 1));

@@ -266,7 +266,8 @@ void Hand::holder_returned(LeaseId lease) {
     return;
   }
   // Not buried yet: once it is, nobody will come back for it any more.
-  if (lease.slot() >= pool_.board_.capacity() || pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
+  if (lease.slot() >= pool_.board_.capacity()) return;
+  if (pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
   const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
   if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
 }

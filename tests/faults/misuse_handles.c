@@ -2,8 +2,6 @@
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
-#include <pthread.h>
-
 static void try_handle(tide_pool *wild, tide_status expected) {
   tide_lease lease = {NULL, 0};
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;

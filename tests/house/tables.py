@@ -73,6 +73,7 @@ WORDS = {
             "core/plane/patience.",         # who sent an order looks again whether it is answered
             "c_api/src/handles.cpp",        # tide_pool_close() lets callers leave before it frees the pool
             "tests/sqlite/support.py",      # looks again whether another process did what it was told
+            "tests/bench/",                 # a lease that is held, a reader that reads at intervals
             "examples/demo/workload.cpp",   # a shop's visitors take their time
         ),
     },

@@ -8,6 +8,7 @@ Exit code 0: as expected; 1: not; 77: skipped, for want of spin or of a C compil
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 MODEL = pathlib.Path(__file__).resolve().parent / "handover.pml"
 DEPTH_MAX = 100_000
 MEMORY_MB_MAX = 3000
-SECONDS_MAX = 60  # of one configuration; none needs half of it on an idle machine
+CPU_SECONDS_MAX = 60  # of one search; none needs half of it
 
 # name, switches
 CONFIGURATIONS = [
@@ -49,10 +50,13 @@ def explore(spin, compiler, folder, switches):
     folder.mkdir()
     defines = ["-D" + s for s in switches.split()]
     subprocess.run([spin, "-a", *defines, str(MODEL)], cwd=folder, check=True, capture_output=True)
-    flags = ["-O2", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
+    flags = ["-O1", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
     subprocess.run([compiler, *flags, "-o", "pan", "pan.c"], cwd=folder, check=True)
-    pan = subprocess.run(["./pan", f"-m{DEPTH_MAX}", "-w22"], cwd=folder, capture_output=True, text=True,
-                         timeout=SECONDS_MAX, check=False)
+    # Processor time, not the clock: a loaded machine is no reason to fail.
+    pan = subprocess.run(["./pan", f"-m{DEPTH_MAX}", "-w22"], cwd=folder, capture_output=True, text=True, check=False,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX)))
+    if pan.returncode < 0:
+        raise subprocess.CalledProcessError(pan.returncode, "pan", pan.stdout, pan.stderr)
     return pan.stdout + pan.stderr
 
 
@@ -65,9 +69,6 @@ def check(spin, compiler, folder, name, switches, is_broken):
     began = time.monotonic()
     try:
         report = explore(spin, compiler, folder, switches)
-    except subprocess.TimeoutExpired:
-        print(f"FAIL  {name} [{switches}]: not done after {SECONDS_MAX} s")
-        return False
     except subprocess.CalledProcessError as error:
         print(f"FAIL  {name} [{switches}]: {error}\n{error.stdout or b''}{error.stderr or b''}")
         return False
@@ -87,7 +88,6 @@ def check(spin, compiler, folder, name, switches, is_broken):
 
 
 def main():
-    # Small searches run in 22 s together on one core; the memory is that of the largest, about 1 GB.
     spin = sys.argv[1] if len(sys.argv) > 1 else shutil.which("spin")
     compiler = shutil.which(os.environ.get("CC", "gcc").split()[0]) or shutil.which("cc")
     if not spin or not pathlib.Path(spin).exists():

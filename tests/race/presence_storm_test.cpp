@@ -18,7 +18,7 @@ struct Thing {
 };
 
 void storm_over(bool is_with_new_threads) {
-  constexpr int kThings = 1500;
+  const int things = is_with_new_threads ? 100 : 1500;
   std::atomic<Thing*> shared{new Thing(1)};
   std::atomic<bool> is_over{false};
   std::atomic<uint64_t> visits{0};
@@ -32,7 +32,7 @@ void storm_over(bool is_with_new_threads) {
   };
   storm(3, [&](uint32_t me) {
     if (me == 0) {
-      for (int i = 0; i < kThings || visits.load() < 200; ++i) {
+      for (int i = 0; i < things || visits.load() < 50; ++i) {
         Thing* old = shared.exchange(nullptr, std::memory_order_acq_rel);
         if (!comes_true([] { return !Presence::is_anyone_at(Presence::key_of_slot(kPool, 3)); })) break;
         delete old;

@@ -79,7 +79,9 @@ void Books::granted(const Request& request, LeaseId lease, Instant now, Span win
     }
   }
   uint64_t& last = generations_[lease.slot()];
-  if (lease.generation() <= last) trace_.complain("I3", "lease %llu of slot %u again", long_of(lease.generation()), lease.slot());
+  if (lease.generation() <= last) {
+    trace_.complain("I3", "lease %llu of slot %u again", long_of(lease.generation()), lease.slot());
+  }
   last = lease.generation();
   Lease& entry = leases_[lease.bits];
   entry.id = lease;

@@ -138,7 +138,8 @@ int run_all(const Options& options) {
       return 1;
     }
     if (shows_progress && clock.now() - start > Span::seconds(2)) {
-      std::fprintf(stderr, "\r%zu of %zu worlds, %llu steps", n + 1, options.tasks.size(), static_cast<unsigned long long>(steps));
+      std::fprintf(stderr, "\r%zu of %zu worlds, %llu steps", n + 1, options.tasks.size(),
+                   static_cast<unsigned long long>(steps));
     }
     if (options.tasks.size() == 1) {
       std::printf("seed %llu: trace %016llx\n", static_cast<unsigned long long>(options.tasks[n].seed),

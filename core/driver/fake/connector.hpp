@@ -1,9 +1,8 @@
 // FakeConnector: carries a pool's requests to a FakeServer; virtual time comes with every call.
 //
 // Threads: the keeper's only; the script of the server may be changed from elsewhere meanwhile.
-// Failure: completions, as scripted. A session the server killed is told by `lost`, or by the failure of the request
-// that
-//          was under way, never by both.
+// Failure: completions, as scripted. A session the server killed is told by `lost` or by the failure of the request
+//          that was under way, never by both.
 #pragma once
 
 #include <map>

@@ -1,5 +1,4 @@
-// Pragmas: the policy's wishes as SQLite's session settings, put in place at connect and again after a holder changed
-// them.
+// Pragmas: the policy's wishes as SQLite's settings, put in place at connect and again after a holder changed them.
 //
 // Nothing is assumed: the journal mode is the one setting SQLite may quietly decline, so its answer is compared.
 // Threads: whoever has the session's hands. Failure: a Status that names the setting and the file.

@@ -72,9 +72,9 @@ TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideTenThousandMutants) {
       if (index == 0) {
         shown += rows.size() > 1 ? 1 : 0;
         for (const Row& row : rows) {
-          EXPECT_EQ(number(relation, row, "size"),
-                    number(relation, row, "idle") + number(relation, row, "in_use") +
-                        number(relation, row, "connecting") + number(relation, row, "validating"));
+          EXPECT_EQ(number(relation, row, "size"), number(relation, row, "idle") + number(relation, row, "in_use") +
+                                                       number(relation, row, "connecting") +
+                                                       number(relation, row, "validating"));
         }
       }
       EXPECT_EQ(sound(std::move(rows)), expected[index]) << relation.name;

@@ -23,11 +23,12 @@ struct FormatStruct {
 
 inline std::vector<FormatStruct> format_structs() {
   using namespace tide::format;
-#define FIELD(name) {#name, offsetof(Subject, name), sizeof(Subject::name)}
-#define STRUCT(Type, ...)                                               \
-  [] {                                                                  \
-    using Subject = Type;                                               \
-    return FormatStruct{#Type, sizeof(Subject), {__VA_ARGS__}};         \
+#define FIELD(name) \
+  { #name, offsetof(Subject, name), sizeof(Subject::name) }
+#define STRUCT(Type, ...)                                       \
+  [] {                                                          \
+    using Subject = Type;                                       \
+    return FormatStruct{#Type, sizeof(Subject), {__VA_ARGS__}}; \
   }()
   return {
       STRUCT(Region, FIELD(offset), FIELD(count), FIELD(stride)),

@@ -37,7 +37,8 @@ inline std::string spoilt_segment(uint64_t seed) {
       bytes.resize(random.chance(0.5) ? random.below(bytes.size()) : random.below(bytes.size() / 64) * 64);
       break;
     case 1:  // any bytes
-      for (uint64_t i = 1 + random.below(64); i > 0; --i) bytes[random.below(bytes.size())] = static_cast<char>(random.next());
+      for (uint64_t i = 1 + random.below(64); i > 0; --i)
+        bytes[random.below(bytes.size())] = static_cast<char>(random.next());
       break;
     case 2:  // the first words of the header
       spoil_cells(0, 64, 1 + random.below(3));

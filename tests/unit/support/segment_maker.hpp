@@ -1,8 +1,8 @@
-// Segment maker: a sound segment of layout version 1 with fixed numbers and a fixed clock, made without the owner's side,
-// so that readers are tested against the written format and not against a writer that shares their mistakes.
+// Segment maker: a sound segment of layout version 1 with fixed numbers and a fixed clock, made without the owner's
+// side, so that readers are tested against the written format and not against a writer that shares their mistakes.
 //
-// The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held, closing),
-// two waiters, records in every ring, three settings.
+// The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held,
+// closing), two waiters, records in every ring, three settings.
 #pragma once
 
 #include <fcntl.h>
@@ -40,7 +40,8 @@ class SegmentMaker {
     h.layout_version = format::kLayoutVersion;
     h.header_bytes = sizeof h;
     h.total_bytes = bytes;
-    for (size_t i = 0; i < sizeof h.instance_id; ++i) h.instance_id[i] = static_cast<uint8_t>(i == 0 ? instance : i * 16 + i);
+    for (size_t i = 0; i < sizeof h.instance_id; ++i)
+      h.instance_id[i] = static_cast<uint8_t>(i == 0 ? instance : i * 16 + i);
     h.started_wall_ns = kMadeWallNs - 3600 * static_cast<int64_t>(kSecondNs);
     h.pid = 4242;
     h.uid = getuid();
@@ -84,7 +85,9 @@ class SegmentMaker {
   T* at(uint64_t offset) {
     return reinterpret_cast<T*>(reinterpret_cast<char*>(words_.data()) + offset);
   }
-  static uint64_t mono_before(double seconds) { return static_cast<uint64_t>(kMadeMonoNs) - static_cast<uint64_t>(seconds * 1e9); }
+  static uint64_t mono_before(double seconds) {
+    return static_cast<uint64_t>(kMadeMonoNs) - static_cast<uint64_t>(seconds * 1e9);
+  }
   static uint64_t lay_out(format::Header& h, uint32_t slots) {
     uint64_t end = sizeof(format::Header);
     const auto place = [&](format::Region& region, uint32_t count, size_t stride) {

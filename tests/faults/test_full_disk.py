@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""Full disks: a pool that finds no room for its segment says so and leaves nothing; one whose database does, survives.
+
+Each disk is a small tmpfs of its own. It takes root to mount one; who is not root is told that the tests were skipped.
+"""
+import os
+import subprocess
+import unittest
+
+import api
+import stage
+
+
+class FullDisk(stage.FaultCase):
+    def disk(self, size):
+        """A folder that holds no more than `size`."""
+        path = os.path.join(self.folder, "disk")
+        os.mkdir(path)
+        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "tidepool-test", path],
+                               capture_output=True, text=True, check=False)
+        if mount.returncode != 0:
+            reason = "no small disk can be made here: " + (mount.stderr.strip() or "mount failed")
+            print("skipped: " + reason)
+            self.skipTest(reason)
+        # Lazily, so that it goes even if something of a failed test still lies open on it.
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
+        return path
+
+    def fill(self, path):
+        """Leaves no free page."""
+        with open(os.path.join(path, "filler"), "wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        self.assertEqual(os.statvfs(path).f_bavail, 0)
+
+    def test_no_room_for_the_segment(self):
+        disk = self.disk("64k")
+        with self.assertRaises(api.Refusal) as caught:
+            self.pool("app", options="plane_dir=" + disk)
+        why = caught.exception
+        print("no room for a segment: %s: %s" % (why.status, why.text))
+        self.assertEqual(why.status, "no_memory")
+        for part in ("bytes in " + disk, "No space left on device", "plane=off"):
+            self.assertIn(part, why.text)
+        self.assertEqual(os.listdir(disk), [])
+
+    def test_no_room_for_the_mailbox(self):
+        """The smallest disk that holds the segment, found by trying, has no room for what comes after it."""
+        disk = self.disk("64k")
+        statuses = []
+        for kilobytes in range(64, 4096, 16):
+            subprocess.run(["mount", "-o", "remount,size=%dk" % kilobytes, disk], check=True)
+            try:
+                pool = api.Pool("app", "sqlite::memory:", "plane_dir=" + disk)
+            except api.Refusal as refusal:
+                statuses.append(refusal.text.split(":")[0])
+                self.assertEqual(refusal.status, "no_memory", refusal.text)
+                self.assertEqual(os.listdir(disk), [], "left behind by: " + refusal.text)
+            else:
+                pool.close()
+                break
+        self.assertEqual(os.listdir(disk), [])
+        print("refused %d times, opened with %d KiB; at the last: %s" % (len(statuses), kilobytes, statuses[-1]))
+        self.assertIn("cannot prepare the mailbox", statuses[-1])
+
+    def test_no_room_for_the_database(self):
+        disk = self.disk("1m")
+        pool = self.pool("app", "sqlite://%s/app.db" % disk, "max_size=2")
+        pool.query("CREATE TABLE t(x)")
+        self.fill(disk)
+        with self.assertRaises(api.Refusal) as caught:
+            for _ in range(100):
+                pool.query("INSERT INTO t VALUES (zeroblob(100000))")
+        why = caught.exception
+        print("no room for a row: %s: %s" % (why.status, why.text))
+        self.assertEqual(why.status, "database")
+        self.assertIn("full", why.text)
+        # The pool goes on: it reads, tells of the failure, and writes again once there is room.
+        pool.query("SELECT count(*) FROM t")
+        db = self.connect()
+        self.assertEqual(self.one(db, "SELECT state FROM tidepool_pools"), "running")
+        self.assertGreaterEqual(self.one(db, "SELECT query_errors_total FROM tidepool_pool_stats"), 1)
+        self.eventually(lambda: "full" in (self.one(db, "SELECT last_error FROM tidepool_pool_stats") or ""), "the error")
+        os.unlink(os.path.join(disk, "filler"))
+        pool.query("INSERT INTO t VALUES (zeroblob(100000))")
+        pool.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
