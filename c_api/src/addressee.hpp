@@ -1,9 +1,8 @@
 // Addressee: the pool an order is meant for, found by what a person calls it, and what it answered.
 //
-// A pool with a segment file is reached through its mailbox; one without, if it is of this process, through the engine's
-// hook (local.hpp).
-// Threads: one at a time.
-// Failure: not_found, refused or bad_argument, each listing what there is instead.
+// A pool with a segment file is reached through its mailbox; one without, if it is of this process, through the
+// engine's hook (local.hpp). Threads: one at a time. Failure: not_found, refused or bad_argument, each listing what
+// there is instead.
 #pragma once
 
 #include <functional>

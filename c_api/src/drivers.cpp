@@ -49,7 +49,8 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   bool is_taken = false;
   for (const char* own : {"sqlite", "postgresql", "postgres"}) is_taken = is_taken || std::strcmp(own, scheme) == 0;
   for (const Registered& other : registry.drivers) is_taken = is_taken || other.scheme == scheme;
-  if (is_taken) return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is taken", "", "choose another one");
+  if (is_taken)
+    return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is taken", "", "choose another one");
   if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are registered already");
   registry.drivers.push_back({scheme, driver});
   return Status::ok();
@@ -69,7 +70,8 @@ Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Po
   switch (target.backend) {
     case Backend::sqlite: return make_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
-      return Status::error(Code::unsupported, "this build has no driver for postgresql", "drivers here: sqlite, and registered ones",
+      return Status::error(Code::unsupported, "this build has no driver for postgresql",
+                           "drivers here: sqlite, and registered ones",
                            "use an sqlite:// URL, or register a driver with tide_register_driver()");
     case Backend::custom: break;
   }

@@ -69,7 +69,8 @@ tide_status fail_with_exception(tide_error* err) noexcept {
   } catch (const std::bad_alloc&) {
     return tell(err, {Code::no_memory, false, 0, "", "out of memory", "", "free some memory and try again"});
   } catch (const std::exception& problem) {
-    return tell(err, {Code::internal, false, 0, "", problem.what(), "an exception nobody expected", "please report this"});
+    return tell(err,
+                {Code::internal, false, 0, "", problem.what(), "an exception nobody expected", "please report this"});
   } catch (...) {
     return tell(err, {Code::internal, false, 0, "", "an exception of unknown type", "", "please report this"});
   }
@@ -77,7 +78,8 @@ tide_status fail_with_exception(tide_error* err) noexcept {
 
 Status status_of(const tide_error& err) {
   if (err.status == TIDE_OK) return Status::ok();
-  Status status = Status::error(static_cast<Code>(err.status), text_of(err.message), text_of(err.detail), text_of(err.hint));
+  Status status =
+      Status::error(static_cast<Code>(err.status), text_of(err.message), text_of(err.detail), text_of(err.hint));
   status.is_retryable = err.retryable != 0;
   status.native_code = err.native_code;
   status.sqlstate = text_of(err.sqlstate);

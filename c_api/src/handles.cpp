@@ -52,7 +52,8 @@ std::vector<tide_pool*> Handles::open_handles() {
   const std::lock_guard lock(mutex_);
   std::vector<tide_pool*> out;
   for (PoolEntry& entry : entries_) {
-    if (const uint64_t handle = entry.handle.load(std::memory_order_acquire); handle != 0) out.push_back(handle_of(handle));
+    if (const uint64_t handle = entry.handle.load(std::memory_order_acquire); handle != 0)
+      out.push_back(handle_of(handle));
   }
   return out;
 }
@@ -105,14 +106,14 @@ void Handles::after_fork_in_child() {
 
 Status no_entry(Code code) {
   switch (code) {
-    case Code::closed:
-      return Status::error(code, "the pool is closed", "", "a handle is dead after tide_pool_close()");
+    case Code::closed: return Status::error(code, "the pool is closed", "", "a handle is dead after tide_pool_close()");
     case Code::forked:
       return Status::error(code, "the pool was opened before fork() and belongs to the parent process",
                            "its connections must not be used from two processes",
                            "open a pool of its own in the child, after fork()");
     default:
-      return Status::error(Code::bad_argument, "not a pool handle", "accepted: what tide_pool_open() gave and nothing else",
+      return Status::error(Code::bad_argument, "not a pool handle",
+                           "accepted: what tide_pool_open() gave and nothing else",
                            "check for NULL and for memory that was overwritten");
   }
 }

@@ -26,13 +26,13 @@ namespace tide {
 inline constexpr uint32_t kPoolsMax = 1024;  // open at once in one process
 
 struct PoolEntry {
-  std::atomic<uint64_t> handle{0};        // 0: free
-  std::atomic<uint64_t> forked{0};        // the handle the parent had here at the last fork
+  std::atomic<uint64_t> handle{0};  // 0: free
+  std::atomic<uint64_t> forked{0};  // the handle the parent had here at the last fork
   std::atomic<bool> is_closing{false};
   Pool* pool = nullptr;
-  ThreadKeeper* thread = nullptr;         // nullptr: driven by a foreign loop
-  uint32_t generation = 0;                // of the last handle given out
-  std::mutex step_mutex;                  // of a foreign loop: step and close exclude each other
+  ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
+  uint32_t generation = 0;         // of the last handle given out
+  std::mutex step_mutex;           // of a foreign loop: step and close exclude each other
 };
 
 class Handles {
@@ -75,8 +75,7 @@ class Handles {
 class Door {
  public:
   explicit Door(const tide_pool* pool) : Door(pool, 0) {}
-  explicit Door(tide_lease lease)
-      : Door(lease.pool, LeaseId(lease.id).is_none() ? 0 : LeaseId(lease.id).slot() + 1) {}
+  explicit Door(tide_lease lease) : Door(lease.pool, LeaseId(lease.id).is_none() ? 0 : LeaseId(lease.id).slot() + 1) {}
   Pool* operator->() const { return pool_; }
   Pool& operator*() const { return *pool_; }
   explicit operator bool() const { return pool_ != nullptr; }

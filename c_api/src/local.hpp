@@ -14,7 +14,7 @@ namespace tide {
 struct LocalPool {
   std::string instance_id;  // 32 hex digits
   std::string name;
-  int segment_fd = -1;      // the pool's own; the reader duplicates it and checks what it got
+  int segment_fd = -1;  // the pool's own; the reader duplicates it and checks what it got
 };
 
 struct LocalControl {

@@ -22,7 +22,8 @@ tide_status tide_pool_fd(tide_pool* pool, int* out, tide_error* err) {
     if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL");
     const Door door(pool);
     if (!door) return no_entry(door.code());
-    if (Status foreign = check_foreign(Handles::instance().entry_of(Handles::number_of(pool))); !foreign) return foreign;
+    if (Status foreign = check_foreign(Handles::instance().entry_of(Handles::number_of(pool))); !foreign)
+      return foreign;
     *out = door->keeper().fd();
     return Status::ok();
   });

@@ -22,12 +22,15 @@ constexpr Span kWithdrawPatience = Span::seconds(5);
 
 Status check_name(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
-  const std::string_view text = name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
-  const bool is_good = !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
-                       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
+  const std::string_view text =
+      name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
+  const bool is_good =
+      !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
   if (is_good) return Status::ok();
-  return Status::error(Code::bad_argument, name == nullptr ? "name is NULL" : "name \"" + std::string(text) + "\" cannot name a pool",
-                       "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
+  return Status::error(
+      Code::bad_argument, name == nullptr ? "name is NULL" : "name \"" + std::string(text) + "\" cannot name a pool",
+      "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
 }
 
 std::string host_name() {
@@ -45,9 +48,9 @@ EventSink sink_of(const tide_pool_options& options, const std::string& name) {
   if (options.on_event == nullptr) return sink;
   sink.mask = options.event_mask;
   sink.call = [call = options.on_event, context = options.event_context, name](PoolEvent kind, uint64_t conn_id,
-                                                                              uint64_t lease_id, const char* text) {
-    const tide_event event{static_cast<uint32_t>(sizeof(tide_event)), static_cast<int32_t>(kind), conn_id, lease_id,
-                           name.c_str(), text};
+                                                                               uint64_t lease_id, const char* text) {
+    const tide_event event{
+        static_cast<uint32_t>(sizeof(tide_event)), static_cast<int32_t>(kind), conn_id, lease_id, name.c_str(), text};
     call(context, &event);
   };
   return sink;
@@ -99,8 +102,8 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   Handles& handles = Handles::instance();
   const uint64_t handle = handles.reserve();
   if (handle == 0) {
-    return Status::error(Code::refused, "too many pools are open in this process", "accepted: up to " + std::to_string(kPoolsMax),
-                         "close pools that are not needed any more");
+    return Status::error(Code::refused, "too many pools are open in this process",
+                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
   }
   spec.pool_key = Handles::pool_key(handle);
 
@@ -136,7 +139,8 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   if (!Handles::is_well_formed(handle)) return no_entry(Code::bad_argument);
   PoolEntry& entry = handles.entry_of(handle);
   if (Presence::am_i_in(Handles::pool_key(handle))) {
-    return Status::error(Code::bad_argument, "a pool cannot be closed from its own callback", "", "close it from another thread");
+    return Status::error(Code::bad_argument, "a pool cannot be closed from its own callback", "",
+                         "close it from another thread");
   }
   {
     const Door door(pool);
@@ -163,7 +167,8 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   handles.retire(entry);
   if (!had_to_revoke && is_everyone_out) return Status::ok();
   return Status::error(Code::timeout, "pool \"" + name + "\" is closed, but leases had to be taken away",
-                       "not all were released within the time given", "release leases before closing, or give more time");
+                       "not all were released within the time given",
+                       "release leases before closing, or give more time");
 }
 
 Status close_all_pools(std::optional<Span> timeout) {

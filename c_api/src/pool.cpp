@@ -45,7 +45,8 @@ tide_status tide_pool_open(const char* name, const char* url, const char* option
 tide_status tide_pool_open_with(const char* name, const char* url, const char* options, const tide_pool_options* with,
                                 tide_pool** out, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_pool *");
+    if (out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_pool *");
     tide_pool_options wanted = TIDE_POOL_OPTIONS_INIT;
     if (Status read = read_struct(with, "tide_pool_options", wanted); !read) return read;
     Result<tide_pool*> opened = open_pool(name, url, options, wanted);
@@ -72,17 +73,20 @@ tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
 tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_ms, tide_lease* out, tide_error* err) {
   try {
     if (out == nullptr || timeout_ms > kDayMs) [[unlikely]] {
-      return fail(err, out == nullptr ? Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease")
-                                      : bad_timeout(timeout_ms));
+      return fail(err, out == nullptr
+                           ? Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease")
+                           : bad_timeout(timeout_ms));
     }
     const Door door(pool);
-    if (!door) [[unlikely]] return fail(err, no_entry(door.code()));
+    if (!door) [[unlikely]]
+      return fail(err, no_entry(door.code()));
     AcquireRequest request;
     request.tag = tag_of(tag);
     if (timeout_ms >= 0) request.timeout = Span::millis(timeout_ms);
     LeaseId lease;
     const Code code = door->acquire(request, lease);
-    if (code != Code::ok) [[unlikely]] return refuse(door, code, request.timeout, err);
+    if (code != Code::ok) [[unlikely]]
+      return refuse(door, code, request.timeout, err);
     *out = {pool, lease.bits};
     return TIDE_OK;
   } catch (...) {
@@ -90,16 +94,21 @@ tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_
   }
 }
 
-tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* with, tide_lease* out, tide_error* err) {
+tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* with, tide_lease* out,
+                                   tide_error* err) {
   return guarded(err, [&]() -> Status {
-    if (with == nullptr) return Status::error(Code::bad_argument, "with is NULL", "", "use tide_pool_acquire(), or pass TIDE_ACQUIRE_OPTIONS_INIT");
+    if (with == nullptr)
+      return Status::error(Code::bad_argument, "with is NULL", "",
+                           "use tide_pool_acquire(), or pass TIDE_ACQUIRE_OPTIONS_INIT");
     tide_acquire_options wanted = TIDE_ACQUIRE_OPTIONS_INIT;
     if (Status read = read_struct(with, "tide_acquire_options", wanted); !read) return read;
     if (wanted.mode != TIDE_READ_WRITE && wanted.mode != TIDE_READ) {
-      return Status::error(Code::bad_argument, "mode is " + std::to_string(wanted.mode), "accepted: TIDE_READ_WRITE, TIDE_READ");
+      return Status::error(Code::bad_argument, "mode is " + std::to_string(wanted.mode),
+                           "accepted: TIDE_READ_WRITE, TIDE_READ");
     }
     if (wanted.timeout_ms > kDayMs) return bad_timeout(wanted.timeout_ms);
-    if (wanted.callback == nullptr && out == nullptr) return Status::error(Code::bad_argument, "out is NULL and there is no callback");
+    if (wanted.callback == nullptr && out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL and there is no callback");
     const Door door(pool);
     if (!door) return no_entry(door.code());
     AcquireRequest request;
@@ -115,11 +124,12 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
     }
     const auto call = wanted.callback;
     void* const context = wanted.context;
-    const Code code = door->acquire_async(request, [call, context, pool](Code outcome, LeaseId lease, const Status& why) {
-      tide_error error = TIDE_ERROR_INIT;
-      if (outcome != Code::ok) fail(&error, why);
-      call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
-    });
+    const Code code =
+        door->acquire_async(request, [call, context, pool](Code outcome, LeaseId lease, const Status& why) {
+          tide_error error = TIDE_ERROR_INIT;
+          if (outcome != Code::ok) fail(&error, why);
+          call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
+        });
     return code == Code::ok ? Status::ok() : door->explain(code, request.timeout);
   });
 }
@@ -127,9 +137,11 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
 tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   try {
     const Door door(lease);
-    if (!door) [[unlikely]] return fail(err, no_entry(door.code()));
+    if (!door) [[unlikely]]
+      return fail(err, no_entry(door.code()));
     const LeaseId id(lease.id);
-    if (id.is_none() || door->release(id) != Code::ok) [[unlikely]] return stale(err);
+    if (id.is_none() || door->release(id) != Code::ok) [[unlikely]]
+      return stale(err);
     return TIDE_OK;
   } catch (...) {
     return fail_with_exception(err);

@@ -20,7 +20,8 @@ constexpr int kParamsMax = 32766;
 Status check_query(const char* sql, int nparams, const char* const* params) {
   if (sql == nullptr) return Status::error(Code::bad_argument, "sql is NULL", "accepted: one statement", "");
   if (nparams < 0 || nparams > kParamsMax || (nparams > 0 && params == nullptr)) {
-    return Status::error(Code::bad_argument, "nparams is " + std::to_string(nparams) + (params == nullptr ? " and params is NULL" : ""),
+    return Status::error(Code::bad_argument,
+                         "nparams is " + std::to_string(nparams) + (params == nullptr ? " and params is NULL" : ""),
                          "accepted: 0 to 32766, with as many params");
   }
   return Status::ok();
@@ -79,7 +80,9 @@ int64_t tide_result_affected(const tide_result* r) { return r == nullptr ? -1 : 
 
 int tide_result_columns(const tide_result* r) { return r == nullptr ? 0 : r->table.columns(); }
 
-const char* tide_result_name(const tide_result* r, int column) { return r == nullptr ? nullptr : r->table.name(column); }
+const char* tide_result_name(const tide_result* r, int column) {
+  return r == nullptr ? nullptr : r->table.name(column);
+}
 
 const char* tide_result_text(const tide_result* r, int64_t row, int column) {
   return r == nullptr ? nullptr : r->table.text(row, column);

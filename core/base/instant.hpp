@@ -48,7 +48,10 @@ class Instant {
   constexpr Instant operator+(Span s) const { return Instant(ns_ + s.ns()); }
   constexpr Instant operator-(Span s) const { return Instant(ns_ - s.ns()); }
   constexpr Span operator-(Instant o) const { return Span::nanos(ns_ - o.ns_); }
-  constexpr Instant& operator+=(Span s) { ns_ += s.ns(); return *this; }
+  constexpr Instant& operator+=(Span s) {
+    ns_ += s.ns();
+    return *this;
+  }
 
  private:
   explicit constexpr Instant(int64_t ns) : ns_(ns) {}

@@ -9,41 +9,41 @@
 namespace tide {
 
 enum class Phase : uint8_t {
-  opening,   // connect under way
-  idle,      // may be leased
-  leased,    // a caller has it
-  held,      // the keeper has it: validation, reset
-  closing,   // the server's session may still be there
+  opening,  // connect under way
+  idle,     // may be leased
+  leased,   // a caller has it
+  held,     // the keeper has it: validation, reset
+  closing,  // the server's session may still be there
 };
 
 struct SlotCensus {
   uint32_t slot = 0;
   Phase phase = Phase::idle;
-  bool is_retiring = false;        // will be closed as soon as nobody has it
-  uint64_t conn_id = 0;            // never reused within a pool
-  Instant since;                   // begin of the phase
-  Instant born;                    // the connect was finished (opening: asked for)
+  bool is_retiring = false;               // will be closed as soon as nobody has it
+  uint64_t conn_id = 0;                   // never reused within a pool
+  Instant since;                          // begin of the phase
+  Instant born;                           // the connect was finished (opening: asked for)
   Instant expires_at = Instant::never();  // end of its lifetime, fixed at birth
-  Instant last_used;               // last return of a lease, else born
-  Instant validated_at;            // last proof of life: born, validated, or a used lease that went well
-  uint64_t uses = 0;               // leases so far
+  Instant last_used;                      // last return of a lease, else born
+  Instant validated_at;                   // last proof of life: born, validated, or a used lease that went well
+  uint64_t uses = 0;                      // leases so far
   // phase leased only
   uint64_t lease_id = 0;
   Instant leased_at;
   // sessions that tell (SQLite), else unset
   Instant idle_in_transaction_since;
-  Instant reading_since;           // holds a read snapshot of the database
+  Instant reading_since;  // holds a read snapshot of the database
 };
 
 struct Census {
-  std::span<const SlotCensus> slots;   // every slot that is not empty, lowest index first
-  uint32_t waiting = 0;                // callers in the queue
-  Instant oldest_wait_since;           // unset when none waits
+  std::span<const SlotCensus> slots;  // every slot that is not empty, lowest index first
+  uint32_t waiting = 0;               // callers in the queue
+  Instant oldest_wait_since;          // unset when none waits
   uint64_t acquires_total = 0;
   uint64_t acquires_waited_total = 0;
   uint64_t acquire_timeouts_total = 0;
-  Span wait_p95;                       // of the leases given within the last scaling interval; zero when none waited
-  double in_use_average = 0;           // over the last scaling interval
+  Span wait_p95;              // of the leases given within the last scaling interval; zero when none waited
+  double in_use_average = 0;  // over the last scaling interval
 };
 
 }  // namespace tide

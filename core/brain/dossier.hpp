@@ -17,13 +17,13 @@ struct Dossier {
   bool is_asked_to_retire = false;        // within the current tick; afterwards the census shows it
   bool is_asked_to_validate = false;      // likewise
 
-  uint64_t lease_id = 0;                  // whom the rest is about
+  uint64_t lease_id = 0;  // whom the rest is about
   bool is_overdue = false;
   bool is_suspect = false;
   bool is_cancelled = false;
   bool is_revoked = false;
-  Instant ended_idle_since;               // the transaction that was ended already, by its begin of idleness
-  Instant ended_reading_since;            // the same for a read snapshot
+  Instant ended_idle_since;     // the transaction that was ended already, by its begin of idleness
+  Instant ended_reading_since;  // the same for a read snapshot
 };
 
 // Dossiers: one for each slot, made once.

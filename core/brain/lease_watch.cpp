@@ -13,8 +13,8 @@ std::string lease_detail(const SlotCensus& slot, Instant now) {
 
 std::string lease_text(const SlotCensus& slot, Instant now, std::string_view what, std::string_view option,
                        Span value) {
-  std::string text = "connection " + std::to_string(slot.conn_id) + ", leased for " +
-                     describe_span(now - slot.leased_at) + ", ";
+  std::string text =
+      "connection " + std::to_string(slot.conn_id) + ", leased for " + describe_span(now - slot.leased_at) + ", ";
   text.append(what).append(" (").append(option).append(" ").append(format_span(value)).append(")");
   return text;
 }
@@ -50,8 +50,7 @@ void mark_overdue(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
 void act_on_overdue(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
   const Policy& policy = desk.policy();
   switch (policy.lease_timeout_action) {
-    case LeaseTimeoutAction::report:
-      return;
+    case LeaseTimeoutAction::report: return;
     case LeaseTimeoutAction::cancel:
       if (dossier.is_cancelled) return;
       dossier.is_cancelled = true;

@@ -27,17 +27,17 @@ struct Ledger {
       : policy(wanted), capacity(slots), rng(seed), dossiers(capacity) {}
 
   Policy policy;
-  int64_t capacity;           // slots; no rule can ask for more
+  int64_t capacity;  // slots; no rule can ask for more
   Rng rng;
   Dossiers dossiers;
   Controls controls;
-  int64_t target = 0;         // what the sizer wants; always within the rule in force once a tick is over
+  int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over
   std::optional<Instant> target_changed_at;
   std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault
-  bool is_started = false;    // min_size was there once
-  bool is_awake = false;      // init_mode lazy: somebody has asked for a connection
-  uint64_t generation = 0;    // of controls
-  Instant seen_at;            // `now` of the last call, for texts only
+  bool is_started = false;            // min_size was there once
+  bool is_awake = false;              // init_mode lazy: somebody has asked for a connection
+  uint64_t generation = 0;            // of controls
+  Instant seen_at;                    // `now` of the last call, for texts only
 };
 
 }  // namespace tide::brain

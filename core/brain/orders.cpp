@@ -192,8 +192,8 @@ Verdict Orders::close_connection(const Order& order, const Census& census, Insta
 
 Verdict Orders::revoke(const Order& order, const Census& census, Ledger& ledger) {
   const uint64_t lease_id = static_cast<uint64_t>(order.number);
-  const SlotCensus* slot = find_slot(
-      census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
+  const SlotCensus* slot =
+      find_slot(census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
   if (slot == nullptr) {
     return refused(Code::not_found, "there is no lease " + std::to_string(order.number), "it may have ended by itself",
                    "the leases relation lists them");

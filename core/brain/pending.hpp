@@ -39,7 +39,10 @@ class Pending {
     int64_t connections = 0;
   };
   bool is_done(const Entry& entry, bool is_awaited, const Desk& desk) const;
-  void close(Entry& entry) { entry.is_used = false; --n_; }
+  void close(Entry& entry) {
+    entry.is_used = false;
+    --n_;
+  }
 
   std::array<Entry, kMax> entries_;
   int n_ = 0;

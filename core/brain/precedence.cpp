@@ -40,13 +40,11 @@ std::string limit_reason(const Ledger& ledger) {
   const Controls& controls = ledger.controls;
   const Rule rule = precedence(ledger.policy, ledger.capacity, controls);
   switch (rule.source) {
-    case SizeSource::manual:
-      return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
+    case SizeSource::manual: return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
     case SizeSource::burst:
       return "burst to " + std::to_string(rule.limit) + " for another " +
              describe_span(latest(*controls.burst_until, ledger.seen_at) - ledger.seen_at);
-    default:
-      break;
+    default: break;
   }
   if (rule.limit < ledger.policy.max_size) return "the " + std::to_string(ledger.capacity) + " slots of this pool";
   return "max_size " + std::to_string(ledger.policy.max_size);

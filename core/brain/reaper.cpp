@@ -128,8 +128,7 @@ void Reaper::validated(bool is_alive, int64_t failures_max) {
 void Reaper::condemn_generation(Desk& desk) {
   is_generation_condemned_ = false;
   Ledger& ledger = desk.ledger();
-  const int64_t n =
-      ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0);
+  const int64_t n = ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0);
   if (n == 0) return;
   desk.note(EventKind::recycle, Severity::warning,
             std::to_string(desk.policy().max_validation_failures) +

@@ -15,9 +15,7 @@ double utilization(const Desk& desk) {
 
 int64_t highest(const Desk& desk) { return std::min(desk.rule().limit, desk.policy().max_size); }
 
-int64_t lowest(const Desk& desk) {
-  return std::max(desk.rule().lowest, desk.counts().in_use + desk.policy().min_idle);
-}
+int64_t lowest(const Desk& desk) { return std::max(desk.rule().lowest, desk.counts().in_use + desk.policy().min_idle); }
 
 bool is_high(const Desk& desk) {
   const Span wait = desk.census().wait_p95;

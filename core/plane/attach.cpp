@@ -27,7 +27,8 @@ struct RegionRule {
 
 // Every region with the record it must hold and the most records that make sense.
 constexpr uint32_t kRingMax = 1U << 16;
-#define TIDE_REGION(name, Record, most) {offsetof(format::Header, name), sizeof(format::Record), most}
+#define TIDE_REGION(name, Record, most) \
+  { offsetof(format::Header, name), sizeof(format::Record), most }
 constexpr RegionRule kRegionRules[] = {
     TIDE_REGION(vitals, Vitals, 1),
     TIDE_REGION(queue, QueueStats, 1),
@@ -115,7 +116,8 @@ Status Attachment::check() {
     return not_a_segment(path_, "layout version " + std::to_string(h.layout_version) + " is not known here");
   }
   const auto file_bytes = static_cast<uint64_t>(info.st_size < 0 ? 0 : info.st_size);
-  if (h.total_bytes < sizeof(format::Header) || h.total_bytes > format::kSegmentBytesMax || h.total_bytes > file_bytes) {
+  if (h.total_bytes < sizeof(format::Header) || h.total_bytes > format::kSegmentBytesMax ||
+      h.total_bytes > file_bytes) {
     return not_a_segment(path_, "the header claims another size than the file has");
   }
   for (const RegionRule& rule : kRegionRules) {
@@ -222,8 +224,8 @@ uint64_t Attachment::topology() const {
   return seq;
 }
 
-// Three reads of all slots: a slot whose sequence number and word are the same in the first and the third, and even, was
-// not touched during the second. Those that were are tried again; the set is taken anew when slots came or went.
+// Three reads of all slots: a slot whose sequence number and word are the same in the first and the third, and even,
+// was not touched during the second. Those that were are tried again; the set is taken anew when slots came or went.
 std::vector<SlotCopy> Attachment::read_slots() const {
   std::vector<SlotCopy> out;
   std::vector<Raw<format::Slot>> first, second, third;
@@ -236,7 +238,8 @@ std::vector<SlotCopy> Attachment::read_slots() const {
     third.resize(used);
     out.clear();
     if (used == 0) return out;
-    if (!read_bytes(regions_.slots.offset, first.data(), bytes) || !read_bytes(regions_.slots.offset, second.data(), bytes) ||
+    if (!read_bytes(regions_.slots.offset, first.data(), bytes) ||
+        !read_bytes(regions_.slots.offset, second.data(), bytes) ||
         !read_bytes(regions_.slots.offset, third.data(), bytes)) {
       return out;
     }
@@ -262,7 +265,8 @@ void Attachment::reread_slot(SlotCopy& copy) const {
   const uint64_t offset = regions_.slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
   Raw<format::Slot> first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
-    if (!read_bytes(offset, first.bytes, sizeof first.bytes) || !read_bytes(offset, second.bytes, sizeof second.bytes) ||
+    if (!read_bytes(offset, first.bytes, sizeof first.bytes) ||
+        !read_bytes(offset, second.bytes, sizeof second.bytes) ||
         !read_bytes(offset, third.bytes, sizeof third.bytes)) {
       return;
     }

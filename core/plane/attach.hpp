@@ -32,7 +32,7 @@ class Attachment {
   Attachment& operator=(Attachment&&) = delete;
 
   const HeaderCopy& header() const { return header_; }
-  const std::string& path() const { return path_; }   // "" of from_fd()
+  const std::string& path() const { return path_; }  // "" of from_fd()
   Liveness liveness() const;
   // When the owner last beat its heart, on the wall clock; 0 if it never did.
   int64_t last_heartbeat_wall_ns() const;
@@ -43,10 +43,10 @@ class Attachment {
   std::optional<BaselineCopy> read_baseline() const;
   // Every slot that was ever used, as one set: no connection is missing or seen twice because of a swap meanwhile.
   std::vector<SlotCopy> read_slots() const;
-  std::vector<SlotStatsCopy> read_slot_stats() const;  // by index, as many as were ever used
-  std::vector<WaiterCopy> read_waiters() const;        // oldest first
+  std::vector<SlotStatsCopy> read_slot_stats() const;                  // by index, as many as were ever used
+  std::vector<WaiterCopy> read_waiters() const;                        // oldest first
   std::vector<HistoryCopy> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000; oldest first
-  std::vector<JournalCopy> read_journal() const;       // oldest first, as are the next two
+  std::vector<JournalCopy> read_journal() const;                       // oldest first, as are the next two
   std::vector<ScalingCopy> read_scaling() const;
   std::vector<CommandCopy> read_commands() const;
   std::vector<SettingCopy> read_settings() const;

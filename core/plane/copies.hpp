@@ -26,10 +26,10 @@ struct VitalsCopy {
   int64_t min_size = 0, max_size = 0, target_size = 0, limit_size = 0;
   int64_t burst_until_mono = 0;
   uint64_t generation = 0;
-  int64_t health = -1;          // -1: not measured
+  int64_t health = -1;  // -1: not measured
   uint32_t slots_used = 0;
   int64_t lease_timeout_ns = 0;
-  int64_t memory_bytes = -1;    // -1: not measured
+  int64_t memory_bytes = -1;                                                  // -1: not measured
   double wait_p50_ms = 0, wait_p95_ms = 0, wait_p99_ms = 0, wait_max_ms = 0;  // NaN: not measured
   double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
 };

@@ -12,7 +12,9 @@ namespace {
 uint64_t get(const format::Cell& cell) { return cell.load(std::memory_order_relaxed); }
 int64_t get_signed(const format::Cell& cell) { return static_cast<int64_t>(get(cell)); }
 // Sizes and counts people read: never absurd, whatever stands there.
-int64_t get_count(const format::Cell& cell) { return static_cast<int64_t>(std::min<uint64_t>(get(cell), 1'000'000'000)); }
+int64_t get_count(const format::Cell& cell) {
+  return static_cast<int64_t>(std::min<uint64_t>(get(cell), 1'000'000'000));
+}
 // A double that is a number, or "not measured".
 double real(double value) {
   return value == value && value > -1e18 && value < 1e18 ? value : std::numeric_limits<double>::quiet_NaN();
@@ -41,8 +43,8 @@ size_t character_bytes(std::string_view text, size_t i) {
 }  // namespace
 
 void pause_before_pass(int pass) {
-  // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds, and
-  // a writer that died in the middle will never come.
+  // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds,
+  // and a writer that died in the middle will never come.
   if (pass % 8 == 3) sched_yield();
 }
 
@@ -93,8 +95,8 @@ VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
 }
 
 QueueCopy copy_of(const format::QueueStats& from) {
-  return {get(from.waiting) & 0xFFFF'FFFF, get_signed(from.head_since_mono), get(from.timeouts_total),
-          get(from.rejected_total), get(from.waiting_peak) & 0xFFFF'FFFF, get(from.failed_wait_ns_total)};
+  return {get(from.waiting) & 0xFFFF'FFFF, get_signed(from.head_since_mono),     get(from.timeouts_total),
+          get(from.rejected_total),        get(from.waiting_peak) & 0xFFFF'FFFF, get(from.failed_wait_ns_total)};
 }
 
 KeeperStatsCopy copy_of(const format::KeeperStats& from) {
@@ -181,7 +183,8 @@ HistoryCopy copy_of(const format::HistoryRecord& from) {
 }
 
 JournalCopy copy_of(const format::JournalRecord& from) {
-  return {get(from.stamp) - 1, from.at_wall_ns, from.kind, from.severity, clean_text(from.message), clean_text(from.detail)};
+  return {get(from.stamp) - 1, from.at_wall_ns,          from.kind,
+          from.severity,       clean_text(from.message), clean_text(from.detail)};
 }
 
 ScalingCopy copy_of(const format::ScalingRecord& from) {

@@ -22,9 +22,10 @@ bool is_directory(const std::string& path) {
 }
 
 Status unusable(const std::string& path, const std::string& why) {
-  return Status::error(Code::bad_option, "plane directory \"" + path + "\": " + why,
-                       "accepted: a directory this user may write to, or one that can be created because its parent exists",
-                       "set plane_dir or TIDEPOOL_DIR, or plane=off for a pool nobody can see");
+  return Status::error(
+      Code::bad_option, "plane directory \"" + path + "\": " + why,
+      "accepted: a directory this user may write to, or one that can be created because its parent exists",
+      "set plane_dir or TIDEPOOL_DIR, or plane=off for a pool nobody can see");
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ std::string resolve_directory(std::string_view wanted, const std::function<const
 
 Status ensure_directory(const std::string& path) {
   if (path.empty() || path.front() != '/') return unusable(path, "not an absolute path");
-  if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST) return unusable(path, std::string("cannot be created: ") + std::strerror(errno));
+  if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
+    return unusable(path, std::string("cannot be created: ") + std::strerror(errno));
   struct stat info {};
   // The name is followed once: a link that an administrator made is fine, one in a world-writable place is not.
   const bool is_in_shared_place = path.rfind("/dev/shm/", 0) == 0 || path.rfind("/tmp/", 0) == 0;
@@ -56,14 +58,16 @@ Status ensure_directory(const std::string& path) {
   if (path.rfind("/dev/shm/", 0) == 0 && info.st_uid != ::getuid() && info.st_uid != 0) {
     return unusable(path, "belongs to another user");
   }
-  if (::access(path.c_str(), W_OK | X_OK) != 0) return unusable(path, std::string("cannot be written: ") + std::strerror(errno));
+  if (::access(path.c_str(), W_OK | X_OK) != 0)
+    return unusable(path, std::string("cannot be written: ") + std::strerror(errno));
   return Status::ok();
 }
 
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex) {
   std::string name(pool);
   for (char& c : name) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    const bool is_plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
     if (!is_plain) c = '_';
   }
   if (name.empty() || name.front() == '.') name.insert(name.begin(), '_');

@@ -21,7 +21,8 @@ std::string resolve_directory(std::string_view wanted, const std::function<const
 // directory, and one below /dev/shm that belongs to somebody else.
 Status ensure_directory(const std::string& path);
 
-// "<directory>/<pool>.<instance>.segment"; characters of the pool's name that do not belong into a file name become '_'.
+// "<directory>/<pool>.<instance>.segment"; characters of the pool's name that do not belong into a file name become
+// '_'.
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex);
 std::string mailbox_path_of(const std::string& segment_path);
 

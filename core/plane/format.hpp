@@ -1,11 +1,11 @@
 // The byte layout of a segment, version 1. README.md beside this file gives the offsets; a test compares the two.
 //
 // A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
-// fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while others
-// read are relaxed atomics; what must be seen together stands behind a sequence number (odd: being written).
+// fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
+// others read are relaxed atomics; what must be seen together stands behind a sequence number (odd: being written).
 //
-// Times are nanoseconds of the host's monotonic clock axis ("mono") unless the name says wall (since 1970). The header's
-// anchor turns one into the other.
+// Times are nanoseconds of the host's monotonic clock axis ("mono") unless the name says wall (since 1970). The
+// header's anchor turns one into the other.
 #pragma once
 
 #include <atomic>
@@ -42,28 +42,28 @@ struct Header {
   int64_t started_wall_ns;
   uint32_t pid;
   uint32_t uid;
-  uint32_t backend;              // 0 postgresql, 1 sqlite, 2 custom
+  uint32_t backend;  // 0 postgresql, 1 sqlite, 2 custom
   uint32_t reserved;
   FixedText<64> pool;
   FixedText<64> app;
   FixedText<64> host;
   FixedText<64> db_user;
   FixedText<64> version;
-  FixedText<512> target;         // without credentials
-  Region vitals;                 // 1 x Vitals
-  Region queue;                  // 1 x QueueStats
-  Region totals;                 // 1 x KeeperStats
-  Region baseline;               // 1 x Baseline
-  Region slots;                  // n x Slot
-  Region slot_stats;             // n x SlotStats, same index
-  Region waiters;                // m x Waiter
-  Region history_1s;             // rings of HistoryRecord
+  FixedText<512> target;  // without credentials
+  Region vitals;          // 1 x Vitals
+  Region queue;           // 1 x QueueStats
+  Region totals;          // 1 x KeeperStats
+  Region baseline;        // 1 x Baseline
+  Region slots;           // n x Slot
+  Region slot_stats;      // n x SlotStats, same index
+  Region waiters;         // m x Waiter
+  Region history_1s;      // rings of HistoryRecord
   Region history_1m;
   Region history_1h;
-  Region journal;                // ring of JournalRecord
-  Region scaling;                // ring of ScalingRecord
-  Region commands;               // ring of CommandRecord
-  Region settings;               // 1 x SettingsBlock
+  Region journal;   // ring of JournalRecord
+  Region scaling;   // ring of ScalingRecord
+  Region commands;  // ring of CommandRecord
+  Region settings;  // 1 x SettingsBlock
   uint8_t zero[4096 - 64 - 832 - 14 * 16];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
@@ -71,24 +71,24 @@ static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof
 // Keeper-written, all behind `seq`. NaN in a double: not measured.
 struct Vitals {
   Cell seq;
-  Cell topology_seq;             // odd while slots are being filled or emptied; even and equal: the set is stable
-  Cell heartbeat_mono;           // last tick of the keeper
-  Cell anchor_mono;              // the same moment on both axes
+  Cell topology_seq;    // odd while slots are being filled or emptied; even and equal: the set is stable
+  Cell heartbeat_mono;  // last tick of the keeper
+  Cell anchor_mono;     // the same moment on both axes
   Cell anchor_wall;
-  Cell state;                    // PoolState
+  Cell state;  // PoolState
   Cell min_size;
   Cell max_size;
   Cell target_size;
   Cell limit_size;
-  Cell size_source;              // SizeSource
-  Cell burst_until_mono;         // 0: not bursting
+  Cell size_source;       // SizeSource
+  Cell burst_until_mono;  // 0: not bursting
   Cell generation;
-  Cell health;                   // 0..100, or ~0: not measured
-  Cell slots_used;               // slots at and above this index were never used
-  Cell lease_timeout_ns;         // 0: leases are never overdue
-  Cell memory_bytes;             // ~0: not measured
+  Cell health;            // 0..100, or ~0: not measured
+  Cell slots_used;        // slots at and above this index were never used
+  Cell lease_timeout_ns;  // 0: leases are never overdue
+  Cell memory_bytes;      // ~0: not measured
   Cell memory_reserved[3];
-  std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;      // of the last minute
+  std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
   std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell reserved[4];
 };
@@ -98,11 +98,11 @@ static_assert(sizeof(Vitals) == 256);
 struct QueueStats {
   Cell seq;
   Cell waiting;
-  Cell head_since_mono;          // 0: nobody waits
+  Cell head_since_mono;  // 0: nobody waits
   Cell timeouts_total;
-  Cell rejected_total;           // queue full, closed while waiting, or withdrawn
+  Cell rejected_total;  // queue full, closed while waiting, or withdrawn
   Cell waiting_peak;
-  Cell failed_wait_ns_total;     // time spent by those who got nothing
+  Cell failed_wait_ns_total;  // time spent by those who got nothing
   Cell reserved;
 };
 static_assert(sizeof(QueueStats) == 64);
@@ -129,7 +129,7 @@ struct KeeperStats {
   Cell size_peak;
   Cell in_use_peak;
   Cell stats_reset_wall;
-  Cell last_error_wall;          // 0: none yet
+  Cell last_error_wall;  // 0: none yet
   Cell reserved[3];
   FixedText<256> last_error;
   HistogramCells connect;
@@ -142,28 +142,28 @@ static_assert(sizeof(KeeperStats) == 192 + 256 + 432 + 16 && sizeof(KeeperStats)
 struct Slot {
   Cell word;
   Cell seq;
-  Cell acquired_mono;            // begin of the current or last lease
-  Cell last_used_mono;           // (*) last sign of the holder, or the return
-  Cell acquires_total;           // of this slot since the pool opened
-  Cell expires_mono;             // ~0>>1: never
-  Cell32 thread_id;              // of the holder
-  Cell32 flags;                  // (*) SlotFlag, keeper-written
-  Cell acquires_before;          // acquires_total when this connection was born: uses = acquires_total - this
-  FixedText<64> tag;             // of the current or last lease
-  Cell conn_id;                  // 0: no connection
+  Cell acquired_mono;    // begin of the current or last lease
+  Cell last_used_mono;   // (*) last sign of the holder, or the return
+  Cell acquires_total;   // of this slot since the pool opened
+  Cell expires_mono;     // ~0>>1: never
+  Cell32 thread_id;      // of the holder
+  Cell32 flags;          // (*) SlotFlag, keeper-written
+  Cell acquires_before;  // acquires_total when this connection was born: uses = acquires_total - this
+  FixedText<64> tag;     // of the current or last lease
+  Cell conn_id;          // 0: no connection
   Cell born_mono;
-  Cell since_mono;               // (*) begin of the state; of leased and idle see acquired_mono and last_used_mono
-  Cell validated_mono;           // (*)
+  Cell since_mono;      // (*) begin of the state; of leased and idle see acquired_mono and last_used_mono
+  Cell validated_mono;  // (*)
   Cell queries_before;
   Cell32 server_pid;
-  Cell32 is_in_transaction;      // (*)
+  Cell32 is_in_transaction;  // (*)
   Cell reserved[2];
   FixedText<64> last_error;
 };
 static_assert(sizeof(Slot) == 256 && offsetof(Slot, tag) == 64 && offsetof(Slot, conn_id) == 128);
 
 enum SlotFlag : uint32_t {
-  kFlagRetire = 1,     // close on return; the reason is in bits 8..15 (CloseReason)
+  kFlagRetire = 1,  // close on return; the reason is in bits 8..15 (CloseReason)
   kFlagOverdue = 2,
   kFlagSuspect = 4,
 };
@@ -171,7 +171,7 @@ enum SlotFlag : uint32_t {
 // Written by whoever has the slot, behind `seq`. All since the pool opened.
 struct SlotStats {
   Cell seq;
-  Cell waited_total;             // leases that had to wait; the others waited 0
+  Cell waited_total;  // leases that had to wait; the others waited 0
   Cell releases_total;
   Cell use_ns_total;
   Cell wait_ns_total;
@@ -180,7 +180,7 @@ struct SlotStats {
   Cell query_ns_total;
   Cell transactions_total;
   Cell wait_ns_max;
-  HistogramCells wait;           // of those that waited
+  HistogramCells wait;  // of those that waited
   HistogramCells use;
   HistogramCells query;
   Cell reserved[8];
@@ -190,9 +190,9 @@ static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 64 && sizeof(SlotStats) % 32 =
 // What reset_stats() subtracts from the sums; keeper-written, behind `seq`.
 struct Baseline {
   Cell seq;
-  Cell queue[3];                 // timeouts, rejected, failed_wait_ns
-  Cell keeper[16];               // KeeperStats.connects_total .. connect_ns_total, in their order
-  Cell slots[9];                 // acquires_total, then SlotStats.waited_total .. transactions_total, in their order
+  Cell queue[3];    // timeouts, rejected, failed_wait_ns
+  Cell keeper[16];  // KeeperStats.connects_total .. connect_ns_total, in their order
+  Cell slots[9];    // acquires_total, then SlotStats.waited_total .. transactions_total, in their order
   HistogramCells wait, use, query, connect;
   Cell reserved[3];
 };
@@ -212,16 +212,16 @@ static_assert(sizeof(Waiter) == 128);
 // Rings: record number i (from 0) stands at place i % count and carries stamp i + 1; 0 while it is being written.
 struct HistoryRecord {
   Cell stamp;
-  int64_t at_wall_ns;            // end of the interval
+  int64_t at_wall_ns;  // end of the interval
   uint32_t size, limit_size, in_use_max, waiting_max;
   double in_use_avg;
   uint64_t acquires;
   uint64_t timeouts;
-  uint64_t errors;               // query errors and connect failures
-  double wait_p99_ms;            // NaN: nobody was served
+  uint64_t errors;     // query errors and connect failures
+  double wait_p99_ms;  // NaN: nobody was served
   double use_ms;
-  double predicted_in_use;       // NaN: no forecast
-  int32_t health;                // -1: not measured
+  double predicted_in_use;  // NaN: no forecast
+  int32_t health;           // -1: not measured
   uint32_t reserved;
 };
 static_assert(sizeof(HistoryRecord) == 96);
@@ -229,10 +229,10 @@ static_assert(sizeof(HistoryRecord) == 96);
 struct JournalRecord {
   Cell stamp;
   int64_t at_wall_ns;
-  uint32_t kind;                 // EventKind
-  uint32_t severity;             // Severity
+  uint32_t kind;      // EventKind
+  uint32_t severity;  // Severity
   FixedText<168> message;
-  FixedText<192> detail;         // a JSON object, or empty
+  FixedText<192> detail;  // a JSON object, or empty
 };
 static_assert(sizeof(JournalRecord) == 384);
 
@@ -240,8 +240,8 @@ struct ScalingRecord {
   Cell stamp;
   int64_t at_wall_ns;
   uint32_t from_size, to_size, cause, in_use, waiting, reserved;
-  double wait_p95_ms;            // NaN: nobody waited
-  double predicted_in_use;       // NaN: no forecast
+  double wait_p95_ms;       // NaN: nobody waited
+  double predicted_in_use;  // NaN: no forecast
   FixedText<136> reason;
   FixedText<64> actor;
 };
@@ -253,12 +253,12 @@ struct CommandRecord {
   Cell stamp;
   uint64_t command_id;
   int64_t issued_wall_ns;
-  int64_t applied_wall_ns;       // 0: not yet
-  uint32_t verb;                 // Verb
-  uint32_t status;               // CommandStatus
-  uint64_t generation;           // after it was applied
+  int64_t applied_wall_ns;  // 0: not yet
+  uint32_t verb;            // Verb
+  uint32_t status;          // CommandStatus
+  uint64_t generation;      // after it was applied
   FixedText<64> actor;
-  FixedText<208> arguments;      // JSON
+  FixedText<208> arguments;  // JSON
   FixedText<192> message;
 };
 static_assert(sizeof(CommandRecord) == 512);
@@ -266,7 +266,7 @@ static_assert(sizeof(CommandRecord) == 512);
 struct SettingRecord {
   FixedText<48> name;
   FixedText<136> value;
-  uint32_t source;               // SettingSource
+  uint32_t source;  // SettingSource
   uint32_t reserved;
 };
 static_assert(sizeof(SettingRecord) == 192);
@@ -284,11 +284,11 @@ static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
 // Orders stand in a ring: number i (from 1) at place i % kMailboxOrders. A sender holds flock(LOCK_EX) while it writes
 // the order and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's `commands`.
 struct MailboxHeader {
-  char magic[8];                 // "TIDEMAIL"
+  char magic[8];  // "TIDEMAIL"
   uint32_t layout_version;
   uint32_t header_bytes;
   uint8_t instance_id[16];
-  uint64_t sent;                 // orders sent so far
+  uint64_t sent;  // orders sent so far
   uint64_t reserved[3];
 };
 static_assert(sizeof(MailboxHeader) == 64);
@@ -296,13 +296,13 @@ inline constexpr char kMailboxMagic[8] = {'T', 'I', 'D', 'E', 'M', 'A', 'I', 'L'
 inline constexpr uint32_t kMailboxOrders = 64;
 
 struct MailboxOrder {
-  uint64_t number;               // from 1
+  uint64_t number;  // from 1
   int64_t issued_wall_ns;
-  uint64_t checksum;             // of all other bytes: a torn order is not obeyed
+  uint64_t checksum;  // of all other bytes: a torn order is not obeyed
   uint64_t reserved;
   FixedText<32> verb;
   FixedText<64> actor;
-  FixedText<896> arguments;      // JSON object
+  FixedText<896> arguments;  // JSON object
 };
 static_assert(sizeof(MailboxOrder) == 1024);
 inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxOrders * sizeof(MailboxOrder);

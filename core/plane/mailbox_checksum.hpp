@@ -1,5 +1,5 @@
-// The checksum of an order in a mailbox: FNV-1a over every byte but its own field. It finds torn orders, not forged ones;
-// whoever may write the mailbox may steer the pool.
+// The checksum of an order in a mailbox: FNV-1a over every byte but its own field. It finds torn orders, not forged
+// ones; whoever may write the mailbox may steer the pool.
 #pragma once
 
 #include <cstddef>

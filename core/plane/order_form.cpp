@@ -38,8 +38,8 @@ constexpr Argument kCloseConnection[] = {{"conn_id", Kind::id, true}};
 constexpr Argument kRevoke[] = {{"lease_id", Kind::id, true}};
 
 // By verb.
-constexpr std::array<std::span<const Argument>, 11> kArguments = {kScale,   kBurst, {},               kSet,    {}, {},
-                                                                  kRecycle, {},     kCloseConnection, kRevoke, {}};
+constexpr std::array<std::span<const Argument>, 11> kArguments = {
+    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}};
 
 std::string_view accepted(Kind kind) {
   switch (kind) {
@@ -210,7 +210,8 @@ Result<OrderForm> check_order(std::string_view verb_name, std::string_view argum
       return bad(verb + " lacks the argument \"" + name + "\"", "accepted: " + std::string(accepted(argument.kind)));
     }
     if (!fill_in(argument.kind, *found, form, canonical[name])) {
-      return bad(verb + ": " + name + " is " + shown(found->dump()), "accepted: " + std::string(accepted(argument.kind)));
+      return bad(verb + ": " + name + " is " + shown(found->dump()),
+                 "accepted: " + std::string(accepted(argument.kind)));
     }
   }
   form.canonical = canonical.dump();

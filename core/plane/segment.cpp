@@ -251,7 +251,8 @@ Status Segment::create_mailbox(const SegmentSpec& spec) {
   std::memcpy(header.instance_id, spec.instance_id.data(), spec.instance_id.size());
   Status status;
   int error = ::fchmod(fd, mode) == 0 ? 0 : errno;
-  if (error == 0) error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns what went wrong, and sets no errno
+  if (error == 0)
+    error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns what went wrong, and sets no errno
   if (error == 0) {
     const ssize_t written = ::pwrite(fd, &header, sizeof header, 0);
     if (written != static_cast<ssize_t>(sizeof header)) error = written < 0 ? errno : ENOSPC;

@@ -29,7 +29,7 @@ struct SegmentSpec {
   std::string pool;
   std::string app;
   std::string host;
-  std::string target;    // without credentials
+  std::string target;  // without credentials
   std::string db_user;
   std::string version;
   std::string directory;  // "": private memory
@@ -57,10 +57,12 @@ class Segment {
   format::Waiter* waiters() { return at<format::Waiter>(header().waiters.offset); }
   format::SettingsBlock& settings() { return *at<format::SettingsBlock>(header().settings.offset); }
   template <typename Record>
-  Record* ring(const format::Region& region) { return at<Record>(region.offset); }
+  Record* ring(const format::Region& region) {
+    return at<Record>(region.offset);
+  }
 
   uint32_t capacity() { return header().slots.count; }
-  int fd() const { return fd_; }                      // for readers of this process; never written through
+  int fd() const { return fd_; }                     // for readers of this process; never written through
   const std::string& path() const { return path_; }  // "" for private memory
   const std::string& mailbox_path() const { return mailbox_path_; }
 
@@ -70,7 +72,9 @@ class Segment {
  private:
   Segment() = default;
   template <typename T>
-  T* at(uint64_t offset) { return reinterpret_cast<T*>(memory_ + offset); }
+  T* at(uint64_t offset) {
+    return reinterpret_cast<T*>(memory_ + offset);
+  }
   Status create_file(const SegmentSpec& spec, uint64_t bytes);
   Status create_mailbox(const SegmentSpec& spec);
 

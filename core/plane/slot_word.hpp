@@ -40,7 +40,9 @@ struct SlotWord {
 
   constexpr SlotState state() const { return static_cast<SlotState>(bits & 0xFFU); }
   constexpr uint64_t generation() const { return bits >> 8; }
-  constexpr SlotWord with(SlotState next) const { return SlotWord((bits & ~uint64_t{0xFF}) | static_cast<uint64_t>(next)); }
+  constexpr SlotWord with(SlotState next) const {
+    return SlotWord((bits & ~uint64_t{0xFF}) | static_cast<uint64_t>(next));
+  }
   constexpr SlotWord leased_next() const { return SlotWord(SlotState::leased, generation() + 1); }
   constexpr bool operator==(const SlotWord&) const = default;
   // False for a word no owner of this version writes (a reader's check of foreign memory).

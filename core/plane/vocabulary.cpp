@@ -9,11 +9,29 @@ constexpr std::string_view kPoolStates[] = {"starting", "running",   "paused", "
 constexpr std::string_view kSizeSources[] = {"config", "autoscale", "predicted", "manual",
                                              "burst",  "emergency", "budget"};
 constexpr std::string_view kSeverities[] = {"info", "warning", "critical"};
-constexpr std::string_view kEventKinds[] = {
-    "pool_open",      "pool_closed",     "connect_error",   "connection_lost", "validation_failed", "lease_overdue",
-    "lease_cancelled", "lease_revoked",  "leak_suspected",  "transaction_ended", "scale_up",        "scale_down",
-    "burst_on",       "burst_off",       "pause",           "resume",          "drain",             "recycle",
-    "setting_changed", "command_refused", "acquire_timeout", "init",           "stats_reset"};
+constexpr std::string_view kEventKinds[] = {"pool_open",
+                                            "pool_closed",
+                                            "connect_error",
+                                            "connection_lost",
+                                            "validation_failed",
+                                            "lease_overdue",
+                                            "lease_cancelled",
+                                            "lease_revoked",
+                                            "leak_suspected",
+                                            "transaction_ended",
+                                            "scale_up",
+                                            "scale_down",
+                                            "burst_on",
+                                            "burst_off",
+                                            "pause",
+                                            "resume",
+                                            "drain",
+                                            "recycle",
+                                            "setting_changed",
+                                            "command_refused",
+                                            "acquire_timeout",
+                                            "init",
+                                            "stats_reset"};
 constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
                                        "recycle", "drain", "close_connection", "revoke", "reset_stats"};
 constexpr std::string_view kCommandStatuses[] = {"queued", "applied", "refused", "expired"};

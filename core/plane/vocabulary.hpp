@@ -14,7 +14,17 @@ namespace tide {
 
 // As brain/action.hpp's Verb.
 enum class OrderVerb : uint8_t {
-  scale, burst, end_burst, set, pause, resume, recycle, drain, close_connection, revoke, reset_stats,
+  scale,
+  burst,
+  end_burst,
+  set,
+  pause,
+  resume,
+  recycle,
+  drain,
+  close_connection,
+  revoke,
+  reset_stats,
 };
 
 // As brain/action.hpp's PoolState, the ones a reader decides upon.

@@ -16,10 +16,11 @@ enum class Backend : uint8_t { postgresql, sqlite, custom };
 // Where a pool's connections go. `secret` parts never leave this struct but to the driver.
 struct Target {
   Backend backend = Backend::sqlite;
-  std::string scheme;       // "sqlite", "postgresql", or that of a registered driver
-  std::string connect_text; // what the driver is given (SQLite: the path; PostgreSQL: URL without tidepool.* parameters)
-  std::string shown;        // without credentials: "host:5432/db" or the file's absolute path
-  std::string user;         // shown as db_user; empty where there is none
+  std::string scheme;  // "sqlite", "postgresql", or that of a registered driver
+  std::string
+      connect_text;   // what the driver is given (SQLite: the path; PostgreSQL: URL without tidepool.* parameters)
+  std::string shown;  // without credentials: "host:5432/db" or the file's absolute path
+  std::string user;   // shown as db_user; empty where there is none
 };
 
 struct ParsedOptions {

@@ -40,23 +40,23 @@ struct Policy {
 
   // a connection's life
   Span connect_timeout = Span::seconds(5);
-  Span idle_timeout = Span::seconds(600);    // 0: never
-  Span max_lifetime = Span::seconds(1800);   // 0: never
+  Span idle_timeout = Span::seconds(600);   // 0: never
+  Span max_lifetime = Span::seconds(1800);  // 0: never
   double lifetime_jitter = 0.1;
-  int64_t max_uses = 0;                      // 0: no bound
-  std::string validation_query;              // "": the cheapest round trip
+  int64_t max_uses = 0;          // 0: no bound
+  std::string validation_query;  // "": the cheapest round trip
   Span validation_bypass = Span::millis(500);
   Span validation_interval = Span::seconds(30);  // 0: never
   Span validation_timeout = Span::seconds(2);
   int64_t max_validation_failures = 3;
-  Span retry_base = Span::millis(200);       // backoff between failed connects: full jitter, doubling ...
-  Span retry_max = Span::seconds(10);        // ... up to this
+  Span retry_base = Span::millis(200);  // backoff between failed connects: full jitter, doubling ...
+  Span retry_max = Span::seconds(10);   // ... up to this
   ResetMode reset_on_release = ResetMode::smart;
 
   // a lease's life
-  Span lease_timeout = Span::seconds(30);    // 0: never overdue
+  Span lease_timeout = Span::seconds(30);  // 0: never overdue
   LeaseTimeoutAction lease_timeout_action = LeaseTimeoutAction::report;
-  Span leak_threshold = Span::seconds(10);   // 0: never suspected
+  Span leak_threshold = Span::seconds(10);  // 0: never suspected
 
   // a statement's life
   Span statement_timeout = Span::seconds(30);            // 0: none

@@ -22,11 +22,11 @@ enum class Applies : uint8_t { now, new_connections, reopen };
 enum class SettingSource : uint8_t { default_, preset, environment, url, options, manual };
 
 struct Setting {
-  std::string_view name;         // "max_size"
+  std::string_view name;  // "max_size"
   SettingKind kind;
-  std::string_view unit;         // "", "connections", "ms", "ratio", ...; as the settings relation shows it
-  std::string_view default_text; // as format_value() writes it
-  std::string_view min_text;     // "" where there is no bound to show
+  std::string_view unit;          // "", "connections", "ms", "ratio", ...; as the settings relation shows it
+  std::string_view default_text;  // as format_value() writes it
+  std::string_view min_text;      // "" where there is no bound to show
   std::string_view max_text;
   Applies applies;
   std::span<const std::string_view> choices;    // of a choice
@@ -49,7 +49,7 @@ Status assign_value(Policy& policy, const Setting& setting, std::string_view tex
 // Contradictions between options, first one found ("min_size 8 is above max_size 4" ...).
 Status check_policy(const Policy& policy);
 
-std::string_view source_name(SettingSource source);    // "default", "preset", ...
-std::string_view applies_name(Applies applies);        // "now", "new_connections", "reopen"
+std::string_view source_name(SettingSource source);  // "default", "preset", ...
+std::string_view applies_name(Applies applies);      // "now", "new_connections", "reopen"
 
 }  // namespace tide

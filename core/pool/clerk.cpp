@@ -116,16 +116,18 @@ Verdict Clerk::set_option(const Order& order, Instant now) {
   const Setting* setting = find_setting(order.option);
   if (setting == nullptr) return refused(unknown_option(order.option));
   if (setting->applies == Applies::reopen) {
-    return refused(Status::error(Code::refused, "option \"" + std::string(setting->name) + "\" cannot change while the pool is open",
+    return refused(Status::error(Code::refused,
+                                 "option \"" + std::string(setting->name) + "\" cannot change while the pool is open",
                                  "it applies when a pool is opened", "open the pool with the new value"));
   }
   Policy changed = keeper_.policy_;
   if (Status assigned = assign_value(changed, *setting, order.value); !assigned) return refused(std::move(assigned));
   if (Status checked = check_policy(changed); !checked) return refused(std::move(checked));
   if (changed.max_size > pool_.board_.capacity()) {
-    return refused(Status::error(Code::refused, "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
-                                 "accepted: up to " + std::to_string(pool_.board_.capacity()) + ", fixed when it was opened",
-                                 "open the pool with a larger max_size"));
+    return refused(Status::error(
+        Code::refused, "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
+        "accepted: up to " + std::to_string(pool_.board_.capacity()) + ", fixed when it was opened",
+        "open the pool with a larger max_size"));
   }
   keeper_.policy_ = changed;
   pool_.set_fast_policy(changed);
@@ -151,10 +153,10 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
     out.issued_wall_ns = posted.issued_wall_ns;
     out.applied_wall_ns = is_pending ? 0 : wall_ns;
     out.verb = verb;
-    const auto status = is_expired                                ? format::CommandStatus::expired
-                        : is_pending                              ? format::CommandStatus::queued
+    const auto status = is_expired                               ? format::CommandStatus::expired
+                        : is_pending                             ? format::CommandStatus::queued
                         : verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
-                                                                  : format::CommandStatus::applied;
+                                                                 : format::CommandStatus::applied;
     out.status = static_cast<uint32_t>(status);
     out.generation = keeper_.outlook_.generation;
     out.actor.assign(posted.actor);
@@ -165,8 +167,8 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
 }
 
 void Clerk::answer(uint64_t command_id, const Verdict& verdict) {
-  const auto found = std::find_if(pending_.begin(), pending_.end(),
-                                  [&](const Pending& p) { return p.command_id == command_id; });
+  const auto found =
+      std::find_if(pending_.begin(), pending_.end(), [&](const Pending& p) { return p.command_id == command_id; });
   if (found == pending_.end()) return;
   finished_.push_back({found->record, verdict});
   pending_.erase(found);

@@ -43,7 +43,7 @@ class Clerk {
     uint64_t command_id;
     uint64_t record;
   };
-  struct Applied {   // obeyed in this step
+  struct Applied {  // obeyed in this step
     PostedOrder posted;
     uint64_t command_id;
     uint32_t verb;

@@ -34,9 +34,9 @@ class Hand {
   // Close every idle connection; with `is_forced` take leased ones away too. True: no slot is in use any more.
   bool shut_all(bool is_forced, Instant now);
 
-  uint32_t occupied() const { return occupied_; }   // slots that are not empty
+  uint32_t occupied() const { return occupied_; }  // slots that are not empty
   bool is_waiting_for_holders() const { return !revoked_.empty(); }
-  bool has_work() const { return submitted_; }      // the connector was asked for something since the last call
+  bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
   const Status& permanent_failure() const { return permanent_failure_; }
   // [any] The holder of a lease that was taken away came back: its session's memory may go now.
@@ -70,10 +70,10 @@ class Hand {
   Pool& pool_;
   Brain& brain_;
   Publisher& publisher_;
-  std::vector<Instant> asked_at_;           // of the connect under way in a slot
-  std::vector<CloseReason> close_reason_;   // of the closing slots
-  std::vector<uint32_t> revoked_;           // slots in state revoked
-  std::vector<uint64_t> marked_lease_;      // the lease a slot's overdue and suspect flags are about
+  std::vector<Instant> asked_at_;          // of the connect under way in a slot
+  std::vector<CloseReason> close_reason_;  // of the closing slots
+  std::vector<uint32_t> revoked_;          // slots in state revoked
+  std::vector<uint64_t> marked_lease_;     // the lease a slot's overdue and suspect flags are about
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;
   std::vector<LeaseId> returned_;  // of slots still in state revoked: their holders came back already

@@ -12,10 +12,10 @@ namespace tide {
 namespace {
 
 constexpr Span kHeartbeat = Span::seconds(1);
-constexpr Span kMailboxPoll = Span::millis(250);   // where the system cannot tell of a posted order
-constexpr Span kRevokedPoll = Span::millis(5);     // a holder is still inside our code
-constexpr Span kCloseGrace = Span::seconds(5);     // for the driver to end sessions at the end
-constexpr int kRoundsMax = 8;                      // completions that come at once, within one step
+constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
+constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
+constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
+constexpr int kRoundsMax = 8;                     // completions that come at once, within one step
 
 void watch(int epoll_fd, int fd) {
   if (fd < 0) return;
@@ -43,8 +43,9 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
   watch(epoll_fd_, mailbox_.fd());
   watch(epoll_fd_, pool.connector_->fd());
   publisher_.settings(policy_, pool.spec_.sources);
-  publisher_.note(EventKind::pool_open, Severity::info,
-                  "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
+  publisher_.note(
+      EventKind::pool_open, Severity::info,
+      "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
 }
 
 Keeper::~Keeper() {
@@ -127,7 +128,9 @@ void Keeper::take_census(Instant now) {
       case SlotState::closing:
       case SlotState::revoked: out.phase = Phase::closing; break;
     }
-    const auto instant = [](const format::Cell& cell) { return Instant::at_ns(static_cast<int64_t>(tide::read(cell))); };
+    const auto instant = [](const format::Cell& cell) {
+      return Instant::at_ns(static_cast<int64_t>(tide::read(cell)));
+    };
     out.slot = slot;
     out.is_retiring = (s.flags.load(std::memory_order_relaxed) & format::kFlagRetire) != 0;
     out.conn_id = tide::read(s.conn_id);
@@ -197,7 +200,8 @@ void Keeper::publish(Instant now) {
   }
   if (!error.empty()) publisher_.error(error);
   publisher_.sample(outlook_, now);
-  publisher_.vitals(outlook_, policy_, census_, is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state, now);
+  publisher_.vitals(outlook_, policy_, census_,
+                    is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state, now);
 }
 
 void Keeper::begin_close(Instant deadline) {

@@ -125,7 +125,9 @@ Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId
     return ticket.refusal;
   }
   if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
-  if (!turnstile_.wait(ticket, [this] { return clock_.now(); }, deliveries)) return ticket.refusal;
+  if (!turnstile_.wait(
+          ticket, [this] { return clock_.now(); }, deliveries))
+    return ticket.refusal;
   out = ticket.lease;
   seats_[out.slot()].mode = request.mode;
   hints[spec_.pool_key % kHints] = {spec_.pool_key, out.slot()};

@@ -16,7 +16,8 @@ uint32_t capacity_for(const Policy& policy) {
 
 Status check_room(const Policy& policy) {
   if (policy.max_size <= kSlotsMax) return Status::ok();
-  return Status::error(Code::bad_option, "max_size " + std::to_string(policy.max_size) + " is more than a pool can hold",
+  return Status::error(Code::bad_option,
+                       "max_size " + std::to_string(policy.max_size) + " is more than a pool can hold",
                        "accepted: 1 to " + std::to_string(kSlotsMax), "use several pools, or fewer connections");
 }
 

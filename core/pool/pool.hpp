@@ -138,14 +138,14 @@ class Pool {
   std::atomic<int64_t> max_waiting_{0};
   std::atomic<uint64_t> max_uses_{0};
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
-  std::atomic<bool> can_grow_{true};         // a queue is worth waking the keeper for
+  std::atomic<bool> can_grow_{true};  // a queue is worth waking the keeper for
   // No connection, and trying again cannot help: fail at once, until it is time to try nevertheless.
   std::atomic<int64_t> unreachable_until_ns_{0};
 
-  mutable std::mutex story_mutex_;           // guards the texts below: slow paths only
+  mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
   std::string limit_reason_;
-  std::string last_connect_error_;           // empty while connects succeed
-  std::string last_error_;                   // of a connect or statement, until the keeper has published it
+  std::string last_connect_error_;  // empty while connects succeed
+  std::string last_error_;          // of a connect or statement, until the keeper has published it
 
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;

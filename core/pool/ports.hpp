@@ -23,19 +23,19 @@ namespace tide {
 enum class LeaseMode : uint8_t { read_write, read };
 
 struct QueryRequest {
-  std::string_view sql;                  // one or more statements; the last one's rows are the result
-  std::span<const char* const> params;   // text or nullptr for NULL; bound to ?1.. / $1.. of the single statement
-  Instant deadline = Instant::never();   // on the pool's clock; past it the statement is cancelled
+  std::string_view sql;                 // one or more statements; the last one's rows are the result
+  std::span<const char* const> params;  // text or nullptr for NULL; bound to ?1.. / $1.. of the single statement
+  Instant deadline = Instant::never();  // on the pool's clock; past it the statement is cancelled
 };
 
 // What the keeper may see of a session at any moment without disturbing its holder (relaxed atomics inside).
 struct SessionFacts {
   bool is_in_transaction = false;
-  bool is_reading = false;               // holds a read snapshot (SQLite: pins the WAL)
-  Instant transaction_since;             // unset when in none
-  Instant idle_in_transaction_since;     // unset while a statement runs or when in none
+  bool is_reading = false;            // holds a read snapshot (SQLite: pins the WAL)
+  Instant transaction_since;          // unset when in none
+  Instant idle_in_transaction_since;  // unset while a statement runs or when in none
   uint64_t queries_total = 0;
-  uint64_t lease = 0;                    // which lease this is about; never 0, never the same again
+  uint64_t lease = 0;  // which lease this is about; never 0, never the same again
 };
 
 // For cancel() and end_transaction(): whichever lease there is.
@@ -84,7 +84,16 @@ class Connection {
 };
 
 struct Completion {
-  enum class Kind : uint8_t { opened, open_failed, validated, validation_failed, reset_done, reset_failed, closed, lost };
+  enum class Kind : uint8_t {
+    opened,
+    open_failed,
+    validated,
+    validation_failed,
+    reset_done,
+    reset_failed,
+    closed,
+    lost
+  };
   Kind kind;
   uint32_t slot;
   std::unique_ptr<Connection> connection;  // of opened
@@ -117,8 +126,8 @@ class Connector {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Instant now() const = 0;          // monotonic
-  virtual int64_t wall_ns() const = 0;      // since 1970, for display only
+  virtual Instant now() const = 0;      // monotonic
+  virtual int64_t wall_ns() const = 0;  // since 1970, for display only
 };
 
 }  // namespace tide

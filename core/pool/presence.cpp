@@ -41,8 +41,8 @@ struct PresenceRoll {
                     Presence::mine_ = nullptr;
                     static_cast<Presence::Record*>(record)->is_taken.store(false, std::memory_order_release);
                   }) == 0);
-      const bool is_known = TIDE_KNOWS_MEMBARRIER &&
-                            syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+      const bool is_known =
+          TIDE_KNOWS_MEMBARRIER && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
       Presence::needs_fence_.store(!is_known, std::memory_order_seq_cst);
     });
   }

@@ -26,7 +26,7 @@ class Presence {
 
   struct Record {
     alignas(128) std::atomic<Key> keys[kDepthMax] = {};
-    uint32_t depth = 0;                // of the owning thread alone
+    uint32_t depth = 0;  // of the owning thread alone
     std::atomic<bool> is_taken{false};
     Record* next = nullptr;
   };

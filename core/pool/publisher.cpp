@@ -15,9 +15,7 @@ Ring<Record> ring_of(Segment& segment, const format::Region& region) {
   return Ring<Record>(segment.ring<Record>(region), region.count);
 }
 
-void put_ms(std::atomic<double>& cell, double ms) {
-  cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed);
-}
+void put_ms(std::atomic<double>& cell, double ms) { cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed); }
 
 uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
 }  // namespace
@@ -75,7 +73,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
   if (action.to_size < action.from_size) count(&format::KeeperStats::scale_down_total);
 }
 
-void Publisher::count(format::Cell format::KeeperStats::* counter, uint64_t n) {
+void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
   format::KeeperStats& totals = pool_.segment().totals();
   SeqWrite guard(totals.seq);
   add_to(totals.*counter, n);
@@ -111,7 +109,8 @@ void Publisher::error(std::string_view text) {
   put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 
-void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, Instant now) {
+void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
+                       Instant now) {
   uint32_t in_use = 0;
   uint32_t size = 0;
   for (const SlotCensus& slot : census.slots) {

@@ -27,7 +27,7 @@ class Publisher {
   // -- events, as they happen
   void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
   void scaling(const Action& action, const Census& census);
-  void count(format::Cell format::KeeperStats::* counter, uint64_t n = 1);
+  void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
   void closed(CloseReason reason);
   void error(std::string_view text);
@@ -49,6 +49,7 @@ class Publisher {
    public:
     explicit Topology(Publisher& publisher);
     ~Topology();
+
    private:
     format::Cell& seq_;
   };
@@ -58,9 +59,9 @@ class Publisher {
   struct Totals {
     HistogramCounts wait{}, use{}, query{};
     uint64_t acquires = 0, waited = 0, timeouts = 0, errors = 0;
-    double use_ms = 0;         // of leases that ended and of those that last, up to the moment
+    double use_ms = 0;  // of leases that ended and of those that last, up to the moment
   };
-  struct Span60 {              // one resolution above seconds: accumulates until its interval is full
+  struct Span60 {  // one resolution above seconds: accumulates until its interval is full
     double in_use_sum = 0;
     uint32_t in_use_max = 0, waiting_max = 0;
     HistogramCounts wait{};
@@ -76,7 +77,7 @@ class Publisher {
   Ring<format::JournalRecord> journal_;
   Ring<format::ScalingRecord> scaling_;
   Ring<format::HistoryRecord> seconds_, minutes_, hours_;
-  std::vector<Totals> window_;      // one a second, ring
+  std::vector<Totals> window_;  // one a second, ring
   size_t window_next_ = 0;
   Totals last_;
   Span60 minute_, hour_;

@@ -14,9 +14,9 @@ namespace tide {
 
 struct alignas(64) Seat {
   std::unique_ptr<Connection> connection;
-  LeaseMode mode = LeaseMode::read_write;  // wanted by the current holder
-  bool is_touched = false;                 // the holder queried or took the native handle
-  bool is_native_out = false;              // the holder took the native handle
+  LeaseMode mode = LeaseMode::read_write;         // wanted by the current holder
+  bool is_touched = false;                        // the holder queried or took the native handle
+  bool is_native_out = false;                     // the holder took the native handle
   CloseReason retire_reason = CloseReason::none;  // of a slot that must not be leased again (keeper)
 };
 

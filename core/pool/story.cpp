@@ -37,7 +37,8 @@ Sizes sizes_of(const std::vector<SlotCopy>& slots) {
 
 std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
   std::erase_if(slots, [](const SlotCopy& s) { return s.word.state() != SlotState::leased || !s.is_whole; });
-  std::sort(slots.begin(), slots.end(), [](const SlotCopy& a, const SlotCopy& b) { return a.acquired_mono < b.acquired_mono; });
+  std::sort(slots.begin(), slots.end(),
+            [](const SlotCopy& a, const SlotCopy& b) { return a.acquired_mono < b.acquired_mono; });
   std::string text;
   for (size_t i = 0; i < slots.size() && i < kHoldersTold; ++i) {
     const SlotCopy& s = slots[i];
@@ -81,23 +82,27 @@ Status Pool::explain(Code code, Span waited) const {
   if (sizes.connecting != 0) state += ", " + std::to_string(sizes.connecting) + " connecting";
   state += ", " + std::to_string(waiting) + " waiting";
   std::string detail = holders_of(slots, clock_.now().ns());
-  if (!connect_error.empty()) detail += (detail.empty() ? "" : "\n") + std::string("last connect error: ") + connect_error;
+  if (!connect_error.empty())
+    detail += (detail.empty() ? "" : "\n") + std::string("last connect error: ") + connect_error;
 
   switch (code) {
     case Code::timeout: {
       const Span limit = waited.ns() >= 0 ? waited : Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
       const bool is_paused = turnstile_.gate() == Gate::paused;
-      const std::string what = limit.is_zero() ? "no connection is idle" : "no connection within " + describe_span(limit);
-      return Status::error(code, who + what + (is_paused ? ", the pool is paused; " : "; ") + state, detail,
-                           is_paused ? "resume the pool"
-                                     : "release leases sooner, raise max_size, or look at the leases relation");
+      const std::string what =
+          limit.is_zero() ? "no connection is idle" : "no connection within " + describe_span(limit);
+      return Status::error(
+          code, who + what + (is_paused ? ", the pool is paused; " : "; ") + state, detail,
+          is_paused ? "resume the pool" : "release leases sooner, raise max_size, or look at the leases relation");
     }
     case Code::queue_full:
-      return Status::error(code, who + "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) +
-                                     " callers wait already; " + state,
+      return Status::error(code,
+                           who + "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) +
+                               " callers wait already; " + state,
                            detail, "try again later, raise max_waiting, or shed load");
     case Code::unavailable:
-      return Status::error(code, who + "no connection can be made: " + connect_error, "", "see `events` for the attempts");
+      return Status::error(code, who + "no connection can be made: " + connect_error, "",
+                           "see `events` for the attempts");
     default: return Status::error(code, who + code_name(code));
   }
 }

@@ -41,8 +41,8 @@ struct Ticket {
   std::string_view tag;
   uint32_t thread_id = 0;
   LeaseMode mode = LeaseMode::read_write;
-  LeaseId lease;             // of a granted ticket
-  Code refusal = Code::ok;   // of a refused or expired one
+  LeaseId lease;            // of a granted ticket
+  Code refusal = Code::ok;  // of a refused or expired one
 
   // Asynchronous: owned by the queue, given back through Deliveries. Null: a thread sleeps on `signal`.
   void (*deliver)(Ticket*) = nullptr;
@@ -82,7 +82,8 @@ class Turnstile {
   Instant head_since() const { return Instant::at_ns(head_since_ns_.load(std::memory_order_relaxed)); }
   // May a request that comes now take an idle connection although others wait?
   bool may_overtake(Instant now) const {
-    return waiting() == 0 || now.ns() - head_since_ns_.load(std::memory_order_relaxed) < window_ns_.load(std::memory_order_relaxed);
+    return waiting() == 0 ||
+           now.ns() - head_since_ns_.load(std::memory_order_relaxed) < window_ns_.load(std::memory_order_relaxed);
   }
 
   // -- callers

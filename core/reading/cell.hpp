@@ -57,9 +57,7 @@ class Moments {
   bool is_known(int64_t mono_ns) const { return wall_of(mono_ns) != 0; }
   Value at(int64_t mono_ns) const { return time(wall_of(mono_ns)); }
   // 0 for an unknown moment; ask is_known() first.
-  int64_t ns_since(int64_t mono_ns) const {
-    return is_known(mono_ns) ? ns_between(wall_of(mono_ns), wall_now_ns_) : 0;
-  }
+  int64_t ns_since(int64_t mono_ns) const { return is_known(mono_ns) ? ns_between(wall_of(mono_ns), wall_now_ns_) : 0; }
   Value ms_since(int64_t mono_ns) const { return is_known(mono_ns) ? ms(ns_since(mono_ns)) : none(); }
 
  private:

@@ -16,7 +16,7 @@ namespace tide {
 
 // Empty members match everything.
 struct FleetFilter {
-  std::string directory;    // where the segments are; empty: see resolve_directory()
+  std::string directory;  // where the segments are; empty: see resolve_directory()
   std::string pool;
   std::string instance_id;  // 32 hex digits
 };

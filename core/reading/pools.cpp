@@ -19,7 +19,8 @@ constexpr Column kColumns[] = {
     {"target", text, "", "The database the pool connects to, without credentials."},
     {"db_user", text, "", "The user the pool connects as."},
     {"state", text, "",
-     "starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not tick, "
+     "starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not "
+     "tick, "
      "dead when it is gone.",
      true},
     {"size", integer, "connections", "Connections there are: idle + in_use + connecting + validating."},

@@ -126,14 +126,14 @@ const Source& events_source() {
 }
 
 const Source& scaling_events_source() {
-  static constexpr Source kSource{
-      {"scaling_events", "Every change of a pool's size, with its cause.", kScalingColumns}, add_scaling_events};
+  static constexpr Source kSource{{"scaling_events", "Every change of a pool's size, with its cause.", kScalingColumns},
+                                  add_scaling_events};
   return kSource;
 }
 
 const Source& commands_source() {
-  static constexpr Source kSource{
-      {"commands", "What pools were asked to do, and what became of it.", kCommandColumns}, add_commands};
+  static constexpr Source kSource{{"commands", "What pools were asked to do, and what became of it.", kCommandColumns},
+                                  add_commands};
   return kSource;
 }
 

@@ -126,8 +126,7 @@ void add_leases(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>
 }  // namespace
 
 const Source& connections_source() {
-  static constexpr Source kSource{{"connections", "One row for each connection.", kConnectionColumns},
-                                  add_connections};
+  static constexpr Source kSource{{"connections", "One row for each connection.", kConnectionColumns}, add_connections};
   return kSource;
 }
 

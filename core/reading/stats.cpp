@@ -75,8 +75,21 @@ constexpr Column kHistogramColumns[] = {
 
 // Places in KeeperStatsCopy.counters and BaselineCopy.keeper.
 enum KeeperPlace : size_t {
-  kConnects, kConnectFailures, kClosedIdle, kClosedLifetime, kClosedUses, kClosedError, kClosedScale, kClosedControl,
-  kClosedShutdown, kLeasesOverdue, kLeasesReclaimed, kValidations, kValidationFailures, kScaleUp, kScaleDown,
+  kConnects,
+  kConnectFailures,
+  kClosedIdle,
+  kClosedLifetime,
+  kClosedUses,
+  kClosedError,
+  kClosedScale,
+  kClosedControl,
+  kClosedShutdown,
+  kLeasesOverdue,
+  kLeasesReclaimed,
+  kValidations,
+  kValidationFailures,
+  kScaleUp,
+  kScaleDown,
   kConnectNs,
 };
 // Places in SlotStatsCopy.counters; in BaselineCopy.slots one later, behind the acquires.

@@ -17,7 +17,8 @@
 namespace bench {
 
 inline int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 inline void must(tide_status status, const tide_error& error, const char* what) {
@@ -48,7 +49,8 @@ class TidePool {
     register_nothing();
     tide_error error = TIDE_ERROR_INIT;
     const std::string n = std::to_string(size);
-    const std::string words = "init_mode=fail_fast acquire_timeout=60s min_size=" + n + " max_size=" + n + " " + options;
+    const std::string words =
+        "init_mode=fail_fast acquire_timeout=60s min_size=" + n + " max_size=" + n + " " + options;
     must(tide_pool_open("bench", "nothing:", words.c_str(), &pool_, &error), error, "open");
   }
   ~TidePool() { tide_pool_close(pool_, -1, nullptr); }

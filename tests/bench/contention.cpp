@@ -12,7 +12,7 @@ struct Load {
   int threads;
   int connections;
   int64_t hold_ns;
-  bool is_busy;     // holds by computing, not by sleeping
+  bool is_busy;  // holds by computing, not by sleeping
   double seconds;
 };
 
@@ -59,7 +59,8 @@ Outcome run(Pool& pool, const Load& load) {
   }
   const int64_t begin_ns = bench::now_ns();
   is_on.store(true, std::memory_order_release);
-  const timespec time{static_cast<time_t>(load.seconds), static_cast<long>((load.seconds - static_cast<double>(static_cast<time_t>(load.seconds))) * 1e9)};
+  const timespec time{static_cast<time_t>(load.seconds),
+                      static_cast<long>((load.seconds - static_cast<double>(static_cast<time_t>(load.seconds))) * 1e9)};
   nanosleep(&time, nullptr);
   is_over = true;
   const double seconds = static_cast<double>(bench::now_ns() - begin_ns) / 1e9;
@@ -82,7 +83,7 @@ void print(const char* name, const Outcome& o) {
 }
 
 Outcome median_of(const std::vector<Outcome>& runs) {
-  const auto of = [&](double Outcome::* member) {
+  const auto of = [&](double Outcome::*member) {
     std::vector<double> values;
     for (const Outcome& o : runs) values.push_back(o.*member);
     return bench::median(values);
@@ -150,8 +151,9 @@ int main() {
   const Load busy{32, 8, 10'000, true, 1};
   const auto [c, cb] = compare("32 threads on 8 connections held 10 us busy", busy, 5);
   std::printf("ratio c32_throughput %.3f of textbook (at least 0.93)\n", c.per_second / cb.per_second);
-  std::printf("ratio c32_longest_wait %.3f of textbook (at most 0.25), fairness %.2f (at least 0.75; textbook %.2f)\n\n",
-              c.wait_max_ms / cb.wait_max_ms, c.fairness, cb.fairness);
+  std::printf(
+      "ratio c32_longest_wait %.3f of textbook (at most 0.25), fairness %.2f (at least 0.75; textbook %.2f)\n\n",
+      c.wait_max_ms / cb.wait_max_ms, c.fairness, cb.fairness);
 
   std::vector<double> ours, textbook;
   for (int round = 0; round < 9; ++round) {
@@ -161,6 +163,7 @@ int main() {
     textbook.push_back(makespan_over_ideal(book, sleeping));
   }
   std::printf("one shot of 100 requests on 10 connections held 1 ms (medians of 9)\n");
-  std::printf("ratio makespan_over_ideal %.3f (at most 1.05; textbook %.3f)\n", bench::median(ours), bench::median(textbook));
+  std::printf("ratio makespan_over_ideal %.3f (at most 1.05; textbook %.3f)\n", bench::median(ours),
+              bench::median(textbook));
   return 0;
 }

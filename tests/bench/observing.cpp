@@ -65,8 +65,8 @@ int main() {
   waitpid(watcher, nullptr, 0);
   uint32_t rows = 0;
   while (read(pipe_fd[0], &rows, sizeof rows) == static_cast<ssize_t>(sizeof rows)) readings += rows > 0 ? 1 : 0;
-  std::printf("lease cycle, ns (median of %d rounds): unwatched %.1f, watched %.1f (%lu readings of 3 relations)\n", kRounds,
-              bench::median(unwatched), bench::median(watched), static_cast<unsigned long>(readings));
+  std::printf("lease cycle, ns (median of %d rounds): unwatched %.1f, watched %.1f (%lu readings of 3 relations)\n",
+              kRounds, bench::median(unwatched), bench::median(watched), static_cast<unsigned long>(readings));
   std::printf("ratio observed_to_unobserved %.3f (at most 1.03)\n", bench::median(watched) / bench::median(unwatched));
   return readings == 0 ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-// What does it cost to look at 100 pools? `SELECT * FROM tidepool_pools` in an SQLite host, and the same rows through the
-// C API, per pool, against a plain pread() of the same bytes.
+// What does it cost to look at 100 pools? `SELECT * FROM tidepool_pools` in an SQLite host, and the same rows through
+// the C API, per pool, against a plain pread() of the same bytes.
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -65,7 +65,9 @@ int main() {
   tide_error error = TIDE_ERROR_INIT;
   for (int i = 0; i < kPools; ++i) {
     const std::string name = "pool" + std::to_string(i);
-    bench::must(tide_pool_open(name.c_str(), "nothing:", "min_size=10 max_size=10 init_mode=fail_fast", &pools[static_cast<size_t>(i)], &error), error, "open");
+    bench::must(tide_pool_open(name.c_str(), "nothing:", "min_size=10 max_size=10 init_mode=fail_fast",
+                               &pools[static_cast<size_t>(i)], &error),
+                error, "open");
   }
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -75,7 +77,8 @@ int main() {
   const char* extension = getenv("TIDEPOOL_EXTENSION");
   char* why = nullptr;
   if (extension == nullptr || sqlite3_open(":memory:", &db) != SQLITE_OK ||
-      sqlite3_enable_load_extension(db, 1) != SQLITE_OK || sqlite3_load_extension(db, extension, nullptr, &why) != SQLITE_OK) {
+      sqlite3_enable_load_extension(db, 1) != SQLITE_OK ||
+      sqlite3_load_extension(db, extension, nullptr, &why) != SQLITE_OK) {
     std::fprintf(stderr, "cannot load the extension (TIDEPOOL_EXTENSION): %s\n", why != nullptr ? why : "not set");
     return 1;
   }
@@ -86,8 +89,10 @@ int main() {
     sql.push_back(us_of_sql(db));
   }
   const double p = bench::median(plain), c = bench::median(c_api), s = bench::median(sql);
-  std::printf("reading %d pools, us a pool (medians of %d): pread %.2f, C API %.2f, SELECT * %.2f\n", kPools, kRounds, p, c, s);
-  std::printf("ratio reading_c_api %.1f, reading_sql %.1f of a plain open, pread, close of the same bytes\n", c / p, s / p);
+  std::printf("reading %d pools, us a pool (medians of %d): pread %.2f, C API %.2f, SELECT * %.2f\n", kPools, kRounds,
+              p, c, s);
+  std::printf("ratio reading_c_api %.1f, reading_sql %.1f of a plain open, pread, close of the same bytes\n", c / p,
+              s / p);
   sqlite3_close(db);
   tide_close_all(-1, nullptr);
   std::filesystem::remove_all(directory);

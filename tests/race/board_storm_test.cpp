@@ -32,7 +32,8 @@ TEST(BoardStorm, ASlotHasOneOwner) {
             EXPECT_TRUE(deck.board.advance(slot, seen.with(SlotState::held), SlotState::idle));
             break;
           case SlotState::leased:
-            // Revoked ones stay with their holder, who may still be writing, until it says so: see the storm of the pool.
+            // Revoked ones stay with their holder, who may still be writing, until it says so: see the storm of the
+            // pool.
             if (rng.below(64) == 0 && deck.board.advance(slot, seen, SlotState::revoked)) ++revoked;
             break;
           default: break;
@@ -42,7 +43,8 @@ TEST(BoardStorm, ASlotHasOneOwner) {
       return;
     }
     for (int i = 0; i < kCycles; ++i) {
-      LeaseId lease = rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kSlots)));
+      LeaseId lease =
+          rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kSlots)));
       if (lease.is_none()) {
         std::this_thread::yield();
         continue;

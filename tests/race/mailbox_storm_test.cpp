@@ -1,4 +1,5 @@
-// The mailbox with senders in two processes and its owner reading: every order that was accepted arrives once and whole.
+// The mailbox with senders in two processes and its owner reading: every order that was accepted arrives once and
+// whole.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ class MailboxStorm : public ::testing::Test {
     int sent = 0;
     for (int i = 0; i < kOrders; ++i) {
       const std::string actor = std::string(1, name) + std::to_string(i);
-      sent += comes_true([&] { return post_order(*attached, "pause", "{}", actor).is_ok(); }, Span::seconds(20)) ? 1 : 0;
+      sent +=
+          comes_true([&] { return post_order(*attached, "pause", "{}", actor).is_ok(); }, Span::seconds(20)) ? 1 : 0;
     }
     return sent;
   }

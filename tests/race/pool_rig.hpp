@@ -32,7 +32,8 @@ class PoolRig {
     spec.policy = policy;
     spec.pool_key = keys++;
     spec.sources.resize(settings_catalogue().size());
-    auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), SystemClock::instance());
+    auto opened =
+        Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), SystemClock::instance());
     if (opened) pool_ = opened.take();
     if (pool_ != nullptr) keeper_ = std::make_unique<ThreadKeeper>(pool_->keeper());
   }

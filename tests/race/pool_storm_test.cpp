@@ -11,7 +11,8 @@ struct Tally {
 void one_lease(PoolRig& rig, Tally& tally, Rng& rng) {
   LeaseId lease;
   const bool is_patient = rng.below(4) != 0;
-  const Code code = rig.acquire(lease, is_patient ? Span::nanos(-1) : Span::micros(static_cast<int64_t>(rng.below(300))));
+  const Code code =
+      rig.acquire(lease, is_patient ? Span::nanos(-1) : Span::micros(static_cast<int64_t>(rng.below(300))));
   if (code != Code::ok) {
     ++tally.refused;
     if (is_patient && code == Code::timeout) ++tally.forgotten;
@@ -42,7 +43,9 @@ TEST(PoolStorm, OrdersWhileCallersWork) {
           case 0: rig.order("scale", "{\"target_size\":" + std::to_string(1 + rng.below(3)) + "}"); break;
           case 1: rig.order("recycle", "{\"spread\":0}"); break;
           case 2: rig.order("burst", "{\"duration\":\"50ms\"}"); break;
-          case 3: rig.order("set", "{\"option\":\"fairness_window\",\"value\":\"" + std::to_string(rng.below(2)) + "ms\"}"); break;
+          case 3:
+            rig.order("set", "{\"option\":\"fairness_window\",\"value\":\"" + std::to_string(rng.below(2)) + "ms\"}");
+            break;
           default:
             rig.order("pause");
             linger(Span::micros(static_cast<int64_t>(rng.below(500))));
@@ -82,8 +85,9 @@ TEST(PoolStorm, EveryCallbackComesOnce) {
       ASSERT_TRUE(comes_true([&] { return asked.load() - answered.load() < 16; }));
       ++asked;
       const Visit visit(Presence::key_of_pool(rig.pool().key()));
-      const AcquireRequest request{"callback", LeaseMode::read_write,
-                                   rng.below(2) == 0 ? Span::nanos(-1) : Span::micros(1 + static_cast<int64_t>(rng.below(400)))};
+      const AcquireRequest request{
+          "callback", LeaseMode::read_write,
+          rng.below(2) == 0 ? Span::nanos(-1) : Span::micros(1 + static_cast<int64_t>(rng.below(400)))};
       const Code code = rig.pool().acquire_async(request, [&](Code how, LeaseId lease, const Status&) {
         EXPECT_TRUE(how == Code::ok || how == Code::timeout) << code_name(how);
         if (how == Code::ok) {
@@ -138,7 +142,8 @@ TEST(PoolStorm, DrainingEnds) {
       if (me == 3) {
         comes_true([&] { return tally.acquired.load() > 60; });
         rig.order("drain");
-        EXPECT_TRUE(comes_true([&] { return rig.server().sessions_now() == 0; }, Span::seconds(8))) << "a connection stayed";
+        EXPECT_TRUE(comes_true([&] { return rig.server().sessions_now() == 0; }, Span::seconds(8)))
+            << "a connection stayed";
         is_drained.store(true);
         return;
       }

@@ -1,4 +1,5 @@
-// Readers of a segment while its owner writes: copies of one moment, counters that never go back, records that are whole.
+// Readers of a segment while its owner writes: copies of one moment, counters that never go back, records that are
+// whole.
 #include <map>
 
 #include "race/pool_rig.hpp"

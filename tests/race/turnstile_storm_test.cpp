@@ -59,7 +59,8 @@ class TurnstileStorm : public ::testing::TestWithParam<Plan> {
     EXPECT_EQ(read(stats.timeouts_total), expired_sync_ + expired_async_);
     EXPECT_EQ(read(stats.rejected_total), 0U);
     uint64_t rows = 0;
-    for (uint32_t i = 0; i < deck_.segment->header().waiters.count; ++i) rows += read(deck_.segment->waiters()[i].ticket);
+    for (uint32_t i = 0; i < deck_.segment->header().waiters.count; ++i)
+      rows += read(deck_.segment->waiters()[i].ticket);
     EXPECT_EQ(rows, 0U);
   }
 
@@ -87,7 +88,8 @@ class TurnstileStorm : public ::testing::TestWithParam<Plan> {
     Deliveries deliveries;
     ASSERT_TRUE(turnstile_.enqueue(ticket, asked, 0, deliveries));
     deliveries.run();
-    if (turnstile_.wait(ticket, [] { return now(); }, deliveries)) {
+    if (turnstile_.wait(
+            ticket, [] { return now(); }, deliveries)) {
       ++granted_;
       deliveries.run();
       return use(ticket.lease, rng);
@@ -216,7 +218,9 @@ TEST(TurnstileClose, ClosingRefusesEverybodyOnce) {
       ticket.queued_at = now();
       ticket.deadline = ticket.queued_at + Span::seconds(40);
       const bool is_queued = turnstile.enqueue(ticket, ticket.queued_at, 0, deliveries);
-      if (is_queued) EXPECT_FALSE(turnstile.wait(ticket, [] { return now(); }, deliveries));
+      if (is_queued)
+        EXPECT_FALSE(turnstile.wait(
+            ticket, [] { return now(); }, deliveries));
       EXPECT_EQ(ticket.refusal, Code::closed);
       ++refused;
     });
