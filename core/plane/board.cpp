@@ -22,6 +22,15 @@ void Board::write_wait(uint32_t slot, Span waited) {
   st.wait.add_us(ns / 1000);
 }
 
+void Board::take_back_use(uint32_t slot, uint64_t use_ns) {
+  format::SlotStats& st = stats_[slot];
+  SeqWrite guard(st.seq);
+  put(st.releases_total, read(st.releases_total) - 1);
+  put(st.use_ns_total, read(st.use_ns_total) - use_ns);
+  std::atomic<uint64_t>& bucket = st.use.count[histogram_bucket_of_us(use_ns / 1000)];
+  put(bucket, read(bucket) - 1);
+}
+
 bool Board::advance(uint32_t slot, SlotWord from, SlotState to) {
   TIDE_ASSERT(is_allowed(from.state(), to, SlotActor::keeper));
   return slots_[slot].word.compare_exchange_strong(from.bits, from.with(to).bits, std::memory_order_seq_cst,

@@ -62,12 +62,13 @@ class Board {
     SeqWrite guard(s.seq);
     put(s.acquired_mono, static_cast<uint64_t>(now.ns()));
     put(s.last_used_mono, static_cast<uint64_t>(now.ns()));
+    put(s.holder_generation, SlotWord(s.word.load(std::memory_order_relaxed)).generation());
     add_to(s.acquires_total);
     s.thread_id.store(thread_id, std::memory_order_relaxed);
     copy_tag(s.tag, tag);
   }
-  // Caller: count a lease that ends now. Before the transition that ends it.
-  void write_use(uint32_t slot, Instant now) {
+  // Caller: count a lease that ends now. Before the transition that ends it. Returns how long it was used.
+  uint64_t write_use(uint32_t slot, Instant now) {
     format::Slot& s = slots_[slot];
     const int64_t used_ns = now.ns() - static_cast<int64_t>(read(s.acquired_mono));
     const uint64_t use_ns = used_ns > 0 ? static_cast<uint64_t>(used_ns) : 0;
@@ -77,7 +78,10 @@ class Board {
     add_to(st.releases_total);
     add_to(st.use_ns_total, use_ns);
     st.use.add_us(use_ns / 1000);
+    return use_ns;
   }
+  // Caller: the lease did not end by this release after all; it was revoked meanwhile.
+  void take_back_use(uint32_t slot, uint64_t use_ns);
   // Holder: this lease had to wait.
   void write_wait(uint32_t slot, Span waited);
 

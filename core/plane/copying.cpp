@@ -219,6 +219,9 @@ CommandCopy copy_of(const format::CommandRecord& from) {
 
 bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third) {
   const uint64_t seq = get(first.seq);
+  // A lease whose holder has not written its facts yet still shows those of the one before.
+  const SlotWord word(get(first.word));
+  if (word.state() == SlotState::leased && get(first.holder_generation) != word.generation()) return false;
   return seq % 2 == 0 && seq == get(second.seq) && seq == get(third.seq) && get(first.word) == get(second.word) &&
          get(second.word) == get(third.word);
 }

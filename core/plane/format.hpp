@@ -157,7 +157,8 @@ struct Slot {
   Cell queries_before;
   Cell32 server_pid;
   Cell32 is_in_transaction;  // (*)
-  Cell reserved[2];
+  Cell holder_generation;   // of the lease that tag, thread_id and acquired_mono are about
+  Cell reserved;
   FixedText<64> last_error;
 };
 static_assert(sizeof(Slot) == 256 && offsetof(Slot, tag) == 64 && offsetof(Slot, conn_id) == 128);

@@ -74,7 +74,14 @@ void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
 Status os_error(const std::string& what, int error) {
   const bool is_space = error == ENOSPC || error == EDQUOT || error == ENOMEM;
   return Status::error(is_space ? Code::no_memory : Code::bad_option, what + ": " + std::strerror(error), "",
-                       "set plane_dir or TIDEPOOL_DIR to a directory this user may write to, or plane=off");
+                       is_space ? "free some space, or set plane_dir or TIDEPOOL_DIR to another file system"
+                                : "set plane_dir or TIDEPOOL_DIR to a directory this user may write to, or plane=off");
+}
+
+// When a dead owner was last known to live. Vitals it died writing cannot be read; then its birth must do.
+int64_t last_sign_of(const Attachment& segment) {
+  const int64_t beat = segment.last_heartbeat_wall_ns();
+  return beat != 0 ? beat : segment.header().started_wall_ns;
 }
 
 // The lock that says "the owner lives". An open-file-description lock, because a process-wide one would be dropped by
@@ -287,7 +294,7 @@ void remove_dead_segments(const std::string& directory, const std::string& name,
     if (!attached) continue;
     const Attachment& segment = *attached;
     if (segment.header().uid != ::getuid() || segment.liveness() != Liveness::dead) continue;
-    if (segment.header().pool != name && wall_now_ns - segment.last_heartbeat_wall_ns() < kDayNs) continue;
+    if (segment.header().pool != name && wall_now_ns - last_sign_of(segment) < kDayNs) continue;
     ::unlink(path.c_str());
     ::unlink(mailbox_path_of(path).c_str());
   }

@@ -23,7 +23,7 @@ Status unknown_scheme(std::string_view scheme, std::span<const std::string> cust
   std::string detail = "known schemes are";
   for (const std::string_view name : known) detail += (name == known.front() ? " " : ", ") + std::string(name);
   const std::string_view nearest = nearest_name(scheme, known);
-  return Status::error(Code::bad_argument, "unknown scheme " + in_quotes(scheme) + " in the URL", detail,
+  return Status::error(Code::unsupported, "unknown scheme " + in_quotes(scheme) + " in the URL", detail,
                        nearest.empty() ? "a file whose name has a colon is written ./name"
                                        : "did you mean \"" + std::string(nearest) + "\"?");
 }

@@ -105,8 +105,7 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
 void Hand::welcome(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
   Seat& seat = pool_.seats_[slot];
-  seat = Seat{};
-  seat.connection = std::move(completion.connection);
+  seat.seat(std::move(completion.connection));
   {
     format::Slot& s = pool_.board_.slot(slot);
     SeqWrite guard(s.seq);
@@ -229,6 +228,10 @@ void Hand::cancel(const Action& action) {
 }
 
 void Hand::revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now) {
+  if (!pool_.seats_[slot].has_begun(lease.bits)) {
+    if (pool_.board_.is_current(lease)) to_revoke_.push_back({lease, reason});
+    return;
+  }
   {
     const Publisher::Topology changing(publisher_);
     if (lease.slot() != slot || !pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return;
@@ -273,6 +276,9 @@ void Hand::holder_returned(LeaseId lease) {
 }
 
 void Hand::tend(const Policy& policy, Instant now) {
+  std::vector<ToRevoke> again;
+  again.swap(to_revoke_);
+  for (const ToRevoke& wanted : again) revoke(wanted.lease.slot(), wanted.lease, wanted.reason, now);
   for (size_t i = 0; i < revoked_.size();) {
     const uint32_t slot = revoked_[i];
     if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) {
@@ -285,9 +291,14 @@ void Hand::tend(const Policy& policy, Instant now) {
   }
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const SlotWord seen = pool_.board_.word(slot);
+    const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
+    if (seen.state() == SlotState::idle && (flags & format::kFlagRetire) != 0) {
+      // Given back by a holder who looked at the flags just before retire() set them.
+      begin_closing(slot, seen, static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+      continue;
+    }
     if (seen.state() != SlotState::soiled) continue;
     Seat& seat = pool_.seats_[slot];
-    const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
     CloseReason reason = seat.retire_reason;
     if (reason == CloseReason::none && (flags & format::kFlagRetire) != 0) {
       reason = static_cast<CloseReason>(flags >> 8 & 0xFF);

@@ -35,7 +35,7 @@ class Hand {
   bool shut_all(bool is_forced, Instant now);
 
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
-  bool is_waiting_for_holders() const { return !revoked_.empty(); }
+  bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty(); }
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
   const Status& permanent_failure() const { return permanent_failure_; }
@@ -72,6 +72,11 @@ class Hand {
   Publisher& publisher_;
   std::vector<Instant> asked_at_;          // of the connect under way in a slot
   std::vector<CloseReason> close_reason_;  // of the closing slots
+  struct ToRevoke {
+    LeaseId lease;
+    CloseReason reason;
+  };
+  std::vector<ToRevoke> to_revoke_;  // leases whose acquirer does not have them in hand yet
   std::vector<uint32_t> revoked_;          // slots in state revoked
   std::vector<uint64_t> marked_lease_;     // the lease a slot's overdue and suspect flags are about
   std::mutex zombies_mutex_;

@@ -143,7 +143,9 @@ void Keeper::take_census(Instant now) {
     if (out.phase == Phase::idle) out.since = latest(out.since, out.last_used);
     if (out.phase == Phase::leased) {
       out.lease_id = LeaseId(slot, seen.generation()).bits;
-      out.leased_at = instant(s.acquired_mono);
+      // Until the acquirer has it in hand, the times are still those of the lease before.
+      const bool has_begun = pool_.seats_[slot].has_begun(out.lease_id);
+      out.leased_at = has_begun ? instant(s.acquired_mono) : now;
       out.since = out.leased_at;
       const SessionFacts facts = pool_.seats_[slot].connection->facts();
       out.idle_in_transaction_since = facts.idle_in_transaction_since;

@@ -33,7 +33,7 @@ struct Pool::AsyncTicket : Ticket {
   }
   void finish() {
     if (signal.load(std::memory_order_acquire) == kGranted) {
-      pool.seats_[lease.slot()].mode = mode;
+      pool.seats_[lease.slot()].begin(lease.bits, mode);
       pool.tell_of_lease(PoolEvent::acquire, lease);
       done(Code::ok, lease, Status::ok());
     } else {
@@ -80,7 +80,7 @@ LeaseId Pool::take_idle(const AcquireRequest& request, Instant now) {
     }
     hint = {spec_.pool_key, slot};
     board_.write_holder(slot, request.tag, current_thread_id(), now);
-    seats_[slot].mode = request.mode;
+    seats_[slot].begin(lease.bits, request.mode);
     return lease;
   }
 }
@@ -125,11 +125,12 @@ Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId
     return ticket.refusal;
   }
   if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
+  deliveries.run();  // serving the queue may have served others: they must not wait while we sleep
   if (!turnstile_.wait(
           ticket, [this] { return clock_.now(); }, deliveries))
     return ticket.refusal;
   out = ticket.lease;
-  seats_[out.slot()].mode = request.mode;
+  seats_[out.slot()].begin(out.bits, request.mode);
   hints[spec_.pool_key % kHints] = {spec_.pool_key, out.slot()};
   return Code::ok;
 }
@@ -189,7 +190,7 @@ Code Pool::release(LeaseId lease) {
   Seat& seat = seats_[slot];
   bool is_fit = settle_seat(seat);
   const Instant now = clock_.now();
-  board_.write_use(slot, now);
+  const uint64_t use_ns = board_.write_use(slot, now);
   if (const CloseReason reason = reason_to_retire(slot, now); reason != CloseReason::none) {
     if (seat.retire_reason == CloseReason::none) seat.retire_reason = reason;
     is_fit = false;
@@ -204,6 +205,7 @@ Code Pool::release(LeaseId lease) {
     if (is_mine) keeper_->poke();
   }
   if (!is_mine) [[unlikely]] {
+    board_.take_back_use(slot, use_ns);  // ours still: a revoked slot waits until its holder is out of here
     keeper_->holder_returned(lease);
     return Code::stale_lease;
   }

@@ -4,6 +4,7 @@
 // board's compare-and-swap hands it over. `connection` changes only while the keeper has the slot.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -14,10 +15,28 @@ namespace tide {
 
 struct alignas(64) Seat {
   std::unique_ptr<Connection> connection;
-  LeaseMode mode = LeaseMode::read_write;         // wanted by the current holder
-  bool is_touched = false;                        // the holder queried or took the native handle
-  bool is_native_out = false;                     // the holder took the native handle
+  LeaseMode mode = LeaseMode::read_write;  // wanted by the current holder
+  bool is_touched = false;                 // the holder queried or took the native handle
+  bool is_native_out = false;              // the holder took the native handle
   CloseReason retire_reason = CloseReason::none;  // of a slot that must not be leased again (keeper)
+  // The lease whose acquirer is done with the slot and has it in hand. Until then the times in the slot may still be the
+  // last holder's and the acquirer still writes here, so the keeper neither judges nor revokes it.
+  std::atomic<uint64_t> begun_lease{0};
+
+  // A holder has it from here on; the last thing an acquirer writes.
+  void begin(uint64_t lease, LeaseMode wanted) {
+    mode = wanted;
+    begun_lease.store(lease, std::memory_order_release);
+  }
+  bool has_begun(uint64_t lease) const { return begun_lease.load(std::memory_order_acquire) == lease; }
+  // A new connection sits down.
+  void seat(std::unique_ptr<Connection> fresh) {
+    connection = std::move(fresh);
+    mode = LeaseMode::read_write;
+    is_touched = is_native_out = false;
+    retire_reason = CloseReason::none;
+    begun_lease.store(0, std::memory_order_relaxed);
+  }
 };
 
 }  // namespace tide

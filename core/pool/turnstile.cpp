@@ -94,6 +94,8 @@ void Turnstile::serve(Instant now, Deliveries& out) {
 
 void Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
   if (gate_.load(std::memory_order_relaxed) != Gate::running) return;
+  // Between "somebody waits" and "is there an idle one": the other half stands in Board::give_back().
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   while (first_ != nullptr) {
     const LeaseId lease = board_.claim_lowest();
     if (lease.is_none()) return;

@@ -57,7 +57,7 @@ inline std::vector<FormatStruct> format_structs() {
       STRUCT(Slot, FIELD(word), FIELD(seq), FIELD(acquired_mono), FIELD(last_used_mono), FIELD(acquires_total),
              FIELD(expires_mono), FIELD(thread_id), FIELD(flags), FIELD(acquires_before), FIELD(tag), FIELD(conn_id),
              FIELD(born_mono), FIELD(since_mono), FIELD(validated_mono), FIELD(queries_before), FIELD(server_pid),
-             FIELD(is_in_transaction), FIELD(reserved), FIELD(last_error)),
+             FIELD(is_in_transaction), FIELD(holder_generation), FIELD(reserved), FIELD(last_error)),
       STRUCT(SlotStats, FIELD(seq), FIELD(waited_total), FIELD(releases_total), FIELD(use_ns_total),
              FIELD(wait_ns_total), FIELD(queries_total), FIELD(query_errors_total), FIELD(query_ns_total),
              FIELD(transactions_total), FIELD(wait_ns_max), FIELD(wait), FIELD(use), FIELD(query), FIELD(reserved)),

@@ -189,6 +189,7 @@ class SegmentMaker {
   void fill_slot(uint32_t i, SlotState state) {
     format::Slot& s = slot(i);
     s.word = SlotWord(state, 20 + i).bits;
+    s.holder_generation = 20 + i;
     s.seq = 2 * i;
     s.acquired_mono = mono_before(i == 2 ? 40 : 1);
     s.last_used_mono = mono_before(0.25);

@@ -1,0 +1,142 @@
+// The queue in virtual time, one thread: every ticket is asynchronous, so nobody sleeps. What many threads do to it is
+// in tests/race and tests/model.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "pool/turnstile.hpp"
+
+namespace tide {
+namespace {
+
+struct Caller : Ticket {
+  bool is_answered = false;
+};
+
+class TurnstileTest : public testing::Test {
+ protected:
+  TurnstileTest() : segment_(make()), board_(*segment_), turnstile_(board_, *segment_) {}
+
+  static std::unique_ptr<Segment> make() {
+    SegmentSpec spec;
+    spec.pool = "test";
+    return Segment::create(spec).take();
+  }
+  uint32_t seat() {
+    const uint32_t slot = board_.open_lowest();
+    EXPECT_TRUE(board_.advance(slot, board_.word(slot), SlotState::idle));
+    return slot;
+  }
+  Caller& ask(Instant now, Span patience = Span::seconds(10), int64_t max_waiting = 0) {
+    callers_.push_back(std::make_unique<Caller>());
+    Caller& caller = *callers_.back();
+    caller.queued_at = now;
+    caller.deadline = now + patience;
+    caller.deliver = [](Ticket* ticket) { static_cast<Caller*>(ticket)->is_answered = true; };
+    Deliveries out;
+    if (!turnstile_.enqueue(caller, now, max_waiting, out)) caller.is_answered = true;
+    return caller;
+  }
+  bool pass_on(LeaseId lease, Instant now) {
+    Deliveries out;
+    return turnstile_.pass_on(lease, now, out);
+  }
+
+  std::unique_ptr<Segment> segment_;
+  Board board_;
+  Turnstile turnstile_;
+  std::vector<std::unique_ptr<Caller>> callers_;
+  Instant now_ = Instant::at_ns(1'000'000'000);
+};
+
+TEST_F(TurnstileTest, ServesInOrderOfArrival) {
+  seat();
+  const LeaseId held = board_.claim_lowest();
+  Caller& first = ask(now_);
+  Caller& second = ask(now_ + Span::micros(1));
+  EXPECT_TRUE(pass_on(held, now_ + Span::micros(2)));
+  EXPECT_TRUE(first.is_answered);
+  EXPECT_FALSE(second.is_answered);
+  EXPECT_EQ(first.lease.generation(), held.generation() + 1) << "a lease of its own, not the old one";
+  EXPECT_TRUE(pass_on(first.lease, now_ + Span::micros(3)));
+  EXPECT_TRUE(second.is_answered);
+}
+
+TEST_F(TurnstileTest, I4_NobodyWaitsWhileOneIsIdle) {
+  seat();
+  Caller& caller = ask(now_);
+  EXPECT_TRUE(caller.is_answered) << "who queues looks at the board once more";
+  EXPECT_EQ(turnstile_.waiting(), 0U);
+}
+
+TEST_F(TurnstileTest, I9_AfterTheWindowNobodyOvertakes) {
+  turnstile_.set_window(Span::millis(1));
+  seat();
+  (void)board_.claim_lowest();
+  ask(now_);
+  EXPECT_TRUE(turnstile_.may_overtake(now_ + Span::micros(999)));
+  EXPECT_FALSE(turnstile_.may_overtake(now_ + Span::millis(1)));
+  turnstile_.set_window(Span{});
+  EXPECT_FALSE(turnstile_.may_overtake(now_)) << "0 is strictly in order";
+}
+
+TEST_F(TurnstileTest, I7_ExpiredIsNeitherGrantedNorForgotten) {
+  seat();
+  const LeaseId held = board_.claim_lowest();
+  Caller& hasty = ask(now_, Span::millis(5));
+  Caller& patient = ask(now_, Span::seconds(5));
+  Deliveries out;
+  EXPECT_EQ(turnstile_.expire(now_ + Span::millis(5), out), patient.deadline);
+  out.run();
+  EXPECT_TRUE(hasty.is_answered);
+  EXPECT_EQ(hasty.refusal, Code::timeout);
+  EXPECT_TRUE(hasty.lease.is_none());
+  EXPECT_TRUE(pass_on(held, now_ + Span::millis(6)));
+  EXPECT_TRUE(patient.is_answered);
+  EXPECT_FALSE(patient.lease.is_none());
+  EXPECT_EQ(read(segment_->queue().timeouts_total), 1U);
+}
+
+TEST_F(TurnstileTest, ABoundedQueueRefusesAtOnce) {
+  seat();
+  (void)board_.claim_lowest();
+  ask(now_, Span::seconds(1), 1);
+  EXPECT_EQ(ask(now_, Span::seconds(1), 1).refusal, Code::queue_full);
+  EXPECT_EQ(read(segment_->queue().rejected_total), 1U);
+}
+
+TEST_F(TurnstileTest, PausedKeepsTheQueueAndResumedServesIt) {
+  seat();
+  Deliveries out;
+  turnstile_.set_gate(Gate::paused, now_, out);
+  Caller& caller = ask(now_);
+  EXPECT_FALSE(caller.is_answered);
+  turnstile_.set_gate(Gate::running, now_, out);
+  out.run();
+  EXPECT_TRUE(caller.is_answered);
+  EXPECT_FALSE(caller.lease.is_none());
+}
+
+TEST_F(TurnstileTest, ClosedRefusesAllAndLetsNobodyIn) {
+  seat();
+  (void)board_.claim_lowest();
+  Caller& waiting = ask(now_);
+  Deliveries out;
+  turnstile_.set_gate(Gate::closed, now_, out);
+  out.run();
+  EXPECT_EQ(waiting.refusal, Code::closed);
+  EXPECT_EQ(ask(now_).refusal, Code::closed);
+}
+
+TEST_F(TurnstileTest, I3_ARevokedLeaseIsNotPassedOn) {
+  seat();
+  const LeaseId held = board_.claim_lowest();
+  Caller& caller = ask(now_);
+  ASSERT_TRUE(board_.advance(held.slot(), held.word(), SlotState::revoked));
+  EXPECT_FALSE(pass_on(held, now_ + Span::millis(2)));
+  EXPECT_FALSE(caller.is_answered);
+}
+
+}  // namespace
+}  // namespace tide
