@@ -74,7 +74,7 @@ void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
 Status os_error(const std::string& what, int error) {
   const bool is_space = error == ENOSPC || error == EDQUOT || error == ENOMEM;
   return Status::error(is_space ? Code::no_memory : Code::bad_option, what + ": " + std::strerror(error), "",
-                       is_space ? "free some space, or set plane_dir or TIDEPOOL_DIR to another file system"
+                       is_space ? "free some space, set plane_dir or TIDEPOOL_DIR to another file system, or plane=off"
                                 : "set plane_dir or TIDEPOOL_DIR to a directory this user may write to, or plane=off");
 }
 

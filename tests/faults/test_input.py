@@ -43,8 +43,8 @@ OPTIONS = (
 )
 # url, status, what the texts must name; {folder} is a folder of this test
 URLS = (
-    ("gopher://host/db", "bad_argument", ["gopher", "sqlite"]),
-    ("sqlit:///x.db", "bad_argument", ["sqlit", "did you mean", "sqlite"]),
+    ("gopher://host/db", "unsupported", ["gopher", "sqlite"]),
+    ("sqlit:///x.db", "unsupported", ["sqlit", "did you mean", "sqlite"]),
     ("postgresql://host/db", "unsupported", ["postgresql", "sqlite"]),
     ("sqlite://", None, []),
     ("sqlite:///{folder}/text.db", None, ["text.db", "not a database"]),

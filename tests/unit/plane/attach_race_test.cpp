@@ -76,6 +76,7 @@ TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
     {
       const SeqWrite guard(slot.seq);
       put(slot.acquired_mono, n);
+      put(slot.holder_generation, n);
       put(slot.acquires_total, n);
       work(200);
       slot.thread_id.store(static_cast<uint32_t>(n), std::memory_order_relaxed);
@@ -92,6 +93,7 @@ TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
       if (!slots[s].is_whole) continue;
       ++whole;
       const uint64_t n = slots[s].acquires_total;
+      ASSERT_EQ(slots[s].word.generation(), n) << "facts of another lease";
       ASSERT_EQ(slots[s].acquired_mono, static_cast<int64_t>(n));
       ASSERT_EQ(slots[s].thread_id, static_cast<uint32_t>(n));
       ASSERT_EQ(slots[s].tag, std::string(n % 40, '.') + std::to_string(n));

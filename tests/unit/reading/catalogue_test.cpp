@@ -43,7 +43,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("settings"),
             "instance_id pool name value unit default_value source applies min max description");
   EXPECT_EQ(columns_of("commands"),
-            "instance_id pool command_id issued_at actor verb arguments status applied_at generation");
+            "instance_id pool command_id issued_at actor verb arguments status applied_at generation message");
   EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning");
   EXPECT_EQ(relations_catalogue().size(), 12u);
   EXPECT_EQ(find_relation("pool"), nullptr);

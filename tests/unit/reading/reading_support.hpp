@@ -87,6 +87,7 @@ inline format::Slot& fill_slot(Segment& segment, uint32_t index, SlotState state
   format::Slot& slot = segment.slots()[index];
   put(slot.word, SlotWord(state, generation).bits);
   put(slot.conn_id, 100 + index);
+  put(slot.holder_generation, generation);
   put(slot.born_mono, bits(kNowMono - 50 * kSecond));
   put(slot.since_mono, bits(kNowMono - 20 * kSecond));
   put(slot.acquired_mono, bits(kNowMono - 3 * kSecond));
