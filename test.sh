@@ -24,10 +24,11 @@ TEXT
 options_of() {
   case $1 in
     build) echo "-Dwerror=true -Dtests=true" ;;
-    build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Doptimization=1" \
-      "-Db_sanitize=address,undefined -Db_lundef=false" ;;
-    build-tsan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Doptimization=1" \
-      "-Db_sanitize=thread -Db_lundef=false" ;;
+    # Line numbers are all a report needs; full debug information and optimization take most of the compile time.
+    build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false -Doptimization=0" \
+      "-Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
+    build-tsan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false -Doptimization=1" \
+      "-Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=thread -Db_lundef=false" ;;
     build-clang) echo "-Dwerror=true -Dtests=true -Doptimization=0 -Ddebug=false" ;;
   esac
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "plane/copying.hpp"
+#include "plane/instance_id.hpp"
 #include "plane/patience.hpp"
 
 namespace tide {
@@ -51,15 +52,6 @@ bool is_sound(const format::Region& region, const RegionRule& rule, uint64_t tot
   if (region.stride != rule.stride || region.count == 0 || region.count > rule.count_max) return false;
   if (region.offset % 64 != 0 || region.offset < sizeof(format::Header) || region.offset > total_bytes) return false;
   return uint64_t{region.count} * region.stride <= total_bytes - region.offset;
-}
-
-std::string hex_of(const uint8_t (&id)[16]) {
-  std::string out;
-  for (const uint8_t byte : id) {
-    out.push_back("0123456789abcdef"[byte >> 4]);
-    out.push_back("0123456789abcdef"[byte & 15]);
-  }
-  return out;
 }
 
 }  // namespace
@@ -127,7 +119,7 @@ Status Attachment::check() {
   }
   std::memcpy(&regions_, raw->bytes + offsetof(format::Header, vitals), sizeof regions_);
   if (regions_.slots.count != regions_.slot_stats.count) return not_a_segment(path_, "slots without statistics");
-  header_.instance_id = hex_of(h.instance_id);
+  header_.instance_id = instance_hex(h.instance_id);
   header_.instance_high = uint32_t{h.instance_id[0]} << 24 | uint32_t{h.instance_id[1]} << 16 |
                           uint32_t{h.instance_id[2]} << 8 | uint32_t{h.instance_id[3]};
   header_.pool = clean_text(h.pool);

@@ -14,6 +14,7 @@
 
 #include "plane/copying.hpp"
 #include "plane/directory.hpp"
+#include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
 #include "plane/order_form.hpp"
 #include "plane/patience.hpp"
@@ -65,15 +66,6 @@ uint64_t place_of(uint64_t number) {
   return sizeof(format::MailboxHeader) + number % format::kMailboxOrders * sizeof(format::MailboxOrder);
 }
 
-std::string hex_of(const uint8_t (&id)[16]) {
-  std::string out;
-  for (const uint8_t byte : id) {
-    out.push_back("0123456789abcdef"[byte >> 4]);
-    out.push_back("0123456789abcdef"[byte & 15]);
-  }
-  return out;
-}
-
 // The header, if this is a mailbox and that pool's.
 std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segment) {
   struct stat info {};
@@ -83,7 +75,7 @@ std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segme
   if (!read_whole(fd, &header, sizeof header, 0)) return std::nullopt;
   if (std::memcmp(header.magic, format::kMailboxMagic, sizeof header.magic) != 0) return std::nullopt;
   if (header.layout_version != format::kLayoutVersion || header.header_bytes != sizeof header) return std::nullopt;
-  if (hex_of(header.instance_id) != segment.header().instance_id) return std::nullopt;
+  if (instance_hex(header.instance_id) != segment.header().instance_id) return std::nullopt;
   return header;
 }
 

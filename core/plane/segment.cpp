@@ -170,16 +170,6 @@ void remove_leftovers(const std::string& directory) {
 
 }  // namespace
 
-std::string instance_hex(const InstanceId& id) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const uint8_t byte : id) {
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
-  }
-  return out;
-}
-
 InstanceId random_instance_id() {
   InstanceId id{};
   TIDE_ASSERT(::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));

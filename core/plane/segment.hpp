@@ -16,11 +16,10 @@
 
 #include "base/status.hpp"
 #include "plane/format.hpp"
+#include "plane/instance_id.hpp"
 
 namespace tide {
 
-using InstanceId = std::array<uint8_t, 16>;
-std::string instance_hex(const InstanceId& id);
 // 128 bits from the kernel's generator.
 InstanceId random_instance_id();
 

@@ -170,6 +170,11 @@ void Keeper::take_census(Instant now) {
 
 void Keeper::decide(Instant now) {
   take_census(now);
+  if (pool_.has_unmet_.exchange(false, std::memory_order_acquire)) {
+    // Demand, though nobody queues: without this a pool that only ever hears "now or never" would stay empty.
+    ++census_.waiting;
+    if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
+  }
   publisher_.sample(outlook_, now);
   const PoolState before = outlook_.state;
   outlook_ = brain_.tick(now, census_, actions_);

@@ -106,7 +106,10 @@ Code Pool::refusal_now(Instant now) const {
 // Who does not wait still shows that a connection is missing.
 Code Pool::give_up_at_once() {
   turnstile_.count_timeout(Span{});
-  if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
+  if (can_grow_.load(std::memory_order_relaxed)) {
+    has_unmet_.store(true, std::memory_order_release);
+    keeper_->poke();
+  }
   return Code::timeout;
 }
 

@@ -138,6 +138,7 @@ class Pool {
   std::atomic<int64_t> max_waiting_{0};
   std::atomic<uint64_t> max_uses_{0};
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+  std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
   std::atomic<bool> can_grow_{true};  // a queue is worth waking the keeper for
   // No connection, and trying again cannot help: fail at once, until it is time to try nevertheless.
   std::atomic<int64_t> unreachable_until_ns_{0};

@@ -26,7 +26,9 @@ class Storm(stage.FaultCase):
         self.assertGreater(told["least"], 0, "a thread was never served")
         self.assertLessEqual(told["in_hand_max"], SIZE_MAX)
         self.assertLessEqual(told["peak"], SIZE_MAX)
-        self.assertEqual(told["overtaken"], 0)
+        # A thread that loses its processor between asking the time and joining the queue is late in the queue but not by
+        # its own books; where others compute, a few in ten thousand are. Without the window's rule it is most of them.
+        self.assertLessEqual(told["overtaken"], told["waited"] // 1000)
         for counter in ("acquires", "releases", "queries"):
             own, published = told[counter]
             self.assertEqual(own, published, counter)

@@ -132,6 +132,15 @@ TEST_F(PoolTest, I8_RevokedWhileNotInHandIsRevokedLater) {
   EXPECT_EQ(release(acquire()), Code::ok) << "a fresh connection has taken its place";
 }
 
+TEST_F(PoolTest, CallersWhoDoNotWaitMakeItGrowToo) {
+  open("min_size=0 max_size=2");
+  LeaseId lease;
+  EXPECT_EQ(pool_->acquire({"now or never", LeaseMode::read_write, Span{}}, lease), Code::timeout);
+  pool_->keeper().step();
+  EXPECT_EQ(read(pool_->segment().totals().connects_total), 1U);
+  EXPECT_EQ(release(acquire()), Code::ok);
+}
+
 TEST_F(PoolTest, LazyOpensNothingBeforeTheFirstCaller) {
   open("init_mode=lazy min_size=2 max_size=2");
   EXPECT_EQ(read(pool_->segment().totals().connects_total), 0U);
