@@ -7,6 +7,8 @@
 
 namespace tide {
 
+constinit std::array<PoolEntry, kPoolsMax> Handles::entries_{};
+
 Handles& Handles::instance() {
   static Handles* handles = new Handles();  // never destroyed: pools may be closed by late destructors
   return *handles;

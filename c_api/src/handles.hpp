@@ -43,7 +43,7 @@ class Handles {
   uint64_t reserve();
   void cancel(uint64_t handle);
   void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread);
-  PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
+  static PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
   // What a handle that is not open deserves.
   Code reason(uint64_t handle);
   std::vector<tide_pool*> open_handles();
@@ -67,7 +67,7 @@ class Handles {
   static void after_fork_in_child();
 
   std::mutex mutex_;
-  std::array<PoolEntry, kPoolsMax> entries_;
+  static constinit std::array<PoolEntry, kPoolsMax> entries_;  // needs no initialisation to be looked at
   std::array<bool, kPoolsMax> is_reserved_{};
 };
 
@@ -86,7 +86,7 @@ class Door {
       : visit_(Presence::key_of_pool(Handles::pool_key(Handles::number_of(pool))) | slot_plus_one) {
     const uint64_t handle = Handles::number_of(pool);
     if (Handles::is_well_formed(handle) && visit_.is_inside()) [[likely]] {
-      const PoolEntry& entry = Handles::instance().entry_of(handle);
+      const PoolEntry& entry = Handles::entry_of(handle);
       if (entry.handle.load(std::memory_order_acquire) == handle) [[likely]] {
         pool_ = entry.pool;
         return;

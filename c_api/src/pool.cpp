@@ -187,7 +187,7 @@ tide_status tide_pool_instance_id(tide_pool* pool, char out[33], tide_error* err
     const Door door(pool);
     if (!door) return no_entry(door.code());
     const std::string hex = instance_hex(door->instance_id());
-    std::memcpy(out, hex.c_str(), 33);
+    out[hex.copy(out, 32)] = '\0';
     return Status::ok();
   });
 }

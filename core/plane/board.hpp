@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/instant.hpp"
@@ -102,8 +103,26 @@ class Board {
  private:
   // A tag is mostly the same few bytes again; only what changed is written.
   static void copy_tag(FixedText<64>& to, std::string_view tag) {
-    if (tag.size() == to.length && (tag.empty() || std::memcmp(to.bytes, tag.data(), tag.size()) == 0)) return;
+    if (tag.size() == to.length && is_same(to.bytes, tag.data(), tag.size())) return;
     to.assign(tag);
+  }
+  // Tags are short: two overlapping words instead of a call.
+  static bool is_same(const char* a, const char* b, size_t bytes) {
+    const auto differ = [&]<typename Word>(Word) {
+      Word a_head, a_tail, b_head, b_tail;
+      std::memcpy(&a_head, a, sizeof(Word));
+      std::memcpy(&b_head, b, sizeof(Word));
+      std::memcpy(&a_tail, a + bytes - sizeof(Word), sizeof(Word));
+      std::memcpy(&b_tail, b + bytes - sizeof(Word), sizeof(Word));
+      return ((a_head ^ b_head) | (a_tail ^ b_tail)) != 0;
+    };
+    if (bytes > 16) return std::memcmp(a, b, bytes) == 0;
+    if (bytes >= 8) return !differ(uint64_t{});
+    if (bytes >= 4) return !differ(uint32_t{});
+    for (size_t i = 0; i < bytes; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
   }
   bool move(LeaseId lease, SlotWord next) {
     SlotWord expected = lease.word();

@@ -7,9 +7,8 @@
 #include <ctime>
 
 namespace tide {
-namespace {
-thread_local uint32_t cached_thread_id __attribute__((tls_model("initial-exec"))) = 0;
-}
+
+constinit thread_local uint32_t cached_thread_id = 0;
 
 void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeout) noexcept {
   timespec t{};
@@ -22,10 +21,7 @@ void futex_wake(const std::atomic<uint32_t>* word) noexcept {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
-uint32_t current_thread_id() noexcept {
-  if (cached_thread_id == 0) cached_thread_id = static_cast<uint32_t>(syscall(SYS_gettid));
-  return cached_thread_id;
-}
+uint32_t ask_thread_id() noexcept { return cached_thread_id = static_cast<uint32_t>(syscall(SYS_gettid)); }
 
 void forget_thread_id_after_fork() noexcept { cached_thread_id = 0; }
 

@@ -13,7 +13,15 @@ void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeo
 // Wake one sleeper. `word` may be gone already: then nobody of ours sleeps there and nothing happens.
 void futex_wake(const std::atomic<uint32_t>* word) noexcept;
 // The calling thread's number as the system shows it (cached).
-uint32_t current_thread_id() noexcept;
+inline uint32_t current_thread_id() noexcept;
 void forget_thread_id_after_fork() noexcept;
+
+// 0: not asked yet.
+extern constinit thread_local uint32_t cached_thread_id __attribute__((tls_model("initial-exec")));
+uint32_t ask_thread_id() noexcept;
+
+inline uint32_t current_thread_id() noexcept {
+  return cached_thread_id != 0 ? cached_thread_id : ask_thread_id();
+}
 
 }  // namespace tide

@@ -22,7 +22,7 @@
 
 namespace tide {
 
-thread_local Presence::Record* Presence::mine_ = nullptr;
+constinit thread_local Presence::Record* Presence::mine_ = nullptr;
 std::atomic<bool> Presence::needs_fence_{true};
 
 // All records of the process, newest first; grows only.

@@ -57,7 +57,7 @@ class Presence {
  private:
   static Record* enroll();
   static void settle();
-  static thread_local Record* mine_ __attribute__((tls_model("initial-exec")));
+  static constinit thread_local Record* mine_ __attribute__((tls_model("initial-exec")));
   static std::atomic<bool> needs_fence_;
   friend struct PresenceRoll;
 };

@@ -103,12 +103,7 @@ void Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
   }
 }
 
-bool Turnstile::pass_on(LeaseId lease, Instant now, Deliveries& out) {
-  if (!has_waiters()) {
-    if (!board_.give_back(lease)) return false;
-    if (has_waiters()) serve(now, out);
-    return true;
-  }
+bool Turnstile::pass_on_to_waiter(LeaseId lease, Instant now, Deliveries& out) {
   if (may_overtake(now) && is_nudge_pending_.load(std::memory_order_relaxed)) {
     // The head is awake already and will look at the board; if it looked too early, it cleared the flag before.
     if (!board_.give_back(lease)) return false;

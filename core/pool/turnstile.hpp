@@ -94,7 +94,12 @@ class Turnstile {
   template <typename Now>
   bool wait(Ticket& ticket, Now&& now, Deliveries& out);
   // The lease's connection is fit for the next holder: hand it over or put it on the board. False: it was revoked.
-  bool pass_on(LeaseId lease, Instant now, Deliveries& out);
+  bool pass_on(LeaseId lease, Instant now, Deliveries& out) {
+    if (has_waiters()) return pass_on_to_waiter(lease, now, out);
+    if (!board_.give_back(lease)) return false;
+    if (has_waiters()) [[unlikely]] serve(now, out);
+    return true;
+  }
   // Give idle connections to waiters, oldest first.
   void serve(Instant now, Deliveries& out);
   // Count one who did not even queue (timeout 0).
@@ -111,6 +116,7 @@ class Turnstile {
 
  private:
   class WakeList;
+  bool pass_on_to_waiter(LeaseId lease, Instant now, Deliveries& out);
   bool try_as_head(Ticket& ticket, Instant now, Deliveries& out);
   bool give_up(Ticket& ticket, Instant now, Deliveries& out);
   void park(Ticket& ticket, Instant now);
