@@ -94,7 +94,7 @@ struct Storm {
 
 struct Overtaking {
   uint64_t waited = 0;  // leases that were waited for longer than the window
-  uint64_t raw = 0, overtaken = 0;
+  uint64_t raw = 0, overtaken = 0;  // of those, the ones that somebody who came later was served before
 };
 
 Overtaking count_overtaking(const Storm& storm, int64_t slack_ns) {
@@ -107,10 +107,13 @@ Overtaking count_overtaking(const Storm& storm, int64_t slack_ns) {
     ++out.waited;
     const int64_t due = a.asked + kWindowNs;
     auto b = std::lower_bound(all.begin(), all.end(), due, [](const Record& r, int64_t t) { return r.got < t; });
-    for (; b != all.end() && b->got < a.decided_first; ++b) {
-      if (b->asked > a.asked && b->decided_first > due) ++out.raw;
-      if (b->asked > a.asked + slack_ns && b->decided_first > due + slack_ns) ++out.overtaken;
+    bool is_raw = false, is_overtaken = false;
+    for (; b != all.end() && b->got < a.decided_first && !is_overtaken; ++b) {
+      is_raw = is_raw || (b->asked > a.asked && b->decided_first > due);
+      is_overtaken = b->asked > a.asked + slack_ns && b->decided_first > due + slack_ns;
     }
+    out.raw += is_raw ? 1 : 0;
+    out.overtaken += is_overtaken ? 1 : 0;
   }
   return out;
 }
