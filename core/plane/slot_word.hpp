@@ -25,8 +25,7 @@ enum class SlotState : uint8_t {
 };
 inline constexpr int kSlotStates = 8;
 
-// 2047 slots and 2^52 leases a slot fit a positive 64-bit lease id (a thousand years of one lease a microsecond... of
-// one slot: 142 years).
+// 2047 slots and 2^52 leases of each fit a positive 64-bit lease id: at a lease a microsecond, 142 years.
 inline constexpr uint32_t kSlotsMax = 2047;
 inline constexpr int kLeaseSlotBits = 11;
 inline constexpr uint64_t kGenerationMax = (uint64_t{1} << 52) - 1;
