@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "custom_connector.hpp"
+#include "driver/libpq/connector.hpp"
 #include "driver/sqlite/connector.hpp"
 #include "guard.hpp"
 #include "structs.hpp"
@@ -56,6 +57,18 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   return Status::ok();
 }
 
+std::function<Status(std::string&)> credentials_of(const tide_pool_options& options) {
+  if (options.on_credential == nullptr) return nullptr;
+  return [ask = options.on_credential, context = options.credential_context](std::string& password) {
+    char text[1024] = {};
+    const int failed = ask(context, text, sizeof text);
+    password.assign(text, strnlen(text, sizeof text));
+    explicit_bzero(text, sizeof text);
+    if (failed == 0) return Status::ok();
+    return Status::error(Code::unavailable, "the credential callback gave no password");
+  };
+}
+
 }  // namespace
 
 std::vector<std::string> registered_schemes() {
@@ -66,13 +79,12 @@ std::vector<std::string> registered_schemes() {
   return out;
 }
 
-Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock) {
+Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
+                                                  const std::string& application, const tide_pool_options& options) {
   switch (target.backend) {
     case Backend::sqlite: return make_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
-      return Status::error(Code::unsupported, "this build has no driver for postgresql",
-                           "drivers here: sqlite, and registered ones",
-                           "use an sqlite:// URL, or register a driver with tide_register_driver()");
+      return make_postgresql_connector({target.connect_text, application, credentials_of(options)}, policy, clock);
     case Backend::custom: break;
   }
   Registry& registry = Registry::instance();

@@ -15,6 +15,8 @@
 namespace tide {
 
 std::vector<std::string> registered_schemes();
-Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock);
+// `application` is what the server may show for our sessions; of `options` only the credential callback is used.
+Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
+                                                  const std::string& application, const tide_pool_options& options);
 
 }  // namespace tide

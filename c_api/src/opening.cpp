@@ -85,12 +85,14 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes,
                               [](const char* variable) { return std::getenv(variable); });
   if (!parsed) return parsed.take_status();
-  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance());
+  const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
+  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, options);
   if (!connector) return connector.take_status();
 
   PoolSpec spec;
   spec.name = name;
-  spec.app = options.app != nullptr ? options.app : program_invocation_short_name;
+  spec.app = app;
+  spec.is_hosted = options.is_hosted != 0;
   spec.host = host_name();
   spec.version = TIDE_VERSION_TEXT;
   spec.target = parsed->target;

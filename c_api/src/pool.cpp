@@ -148,6 +148,30 @@ tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   }
 }
 
+tide_status tide_lease_discard(tide_lease lease, tide_error* err) {
+  try {
+    const Door door(lease);
+    if (!door) return fail(err, no_entry(door.code()));
+    const LeaseId id(lease.id);
+    if (id.is_none() || door->discard(id) != Code::ok) return stale(err);
+    return TIDE_OK;
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
+tide_status tide_lease_cancel(tide_lease lease, tide_error* err) {
+  try {
+    const Door door(lease);
+    if (!door) return fail(err, no_entry(door.code()));
+    const LeaseId id(lease.id);
+    if (id.is_none() || door->cancel(id) != Code::ok) return stale(err);
+    return TIDE_OK;
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
 void* tide_lease_native(tide_lease lease) {
   try {
     const Door door(lease);

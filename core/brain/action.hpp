@@ -24,6 +24,7 @@ enum class EventKind : uint8_t {
   pool_open, pool_closed, connect_error, connection_lost, validation_failed, lease_overdue, lease_cancelled,
   lease_revoked, leak_suspected, transaction_ended, scale_up, scale_down, burst_on, burst_off, pause, resume, drain,
   recycle, setting_changed, command_refused, acquire_timeout, init, stats_reset,
+  server_notice,
 };
 
 enum class Verb : uint8_t {

@@ -63,6 +63,7 @@ const char* event_kind_name(EventKind kind) {
     case EventKind::acquire_timeout: return "acquire_timeout";
     case EventKind::init: return "init";
     case EventKind::stats_reset: return "stats_reset";
+    case EventKind::server_notice: return "server_notice";
   }
   return "unknown";
 }

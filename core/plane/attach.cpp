@@ -131,6 +131,7 @@ Status Attachment::check() {
   header_.pid = h.pid;
   header_.uid = static_cast<uint32_t>(info.st_uid);  // what the file system says, not what the file claims
   header_.backend = h.backend;
+  header_.is_hosted = (h.flags & format::kHeaderHosted) != 0;
   header_.started_wall_ns = h.started_wall_ns;
   header_.slots = regions_.slots.count;
   return Status::ok();

@@ -16,6 +16,7 @@ struct HeaderCopy {
   std::string pool, app, host, db_user, version, target;
   uint32_t instance_high = 0;  // first 32 bits: the upper half of this pool's command ids
   uint32_t pid = 0, uid = 0, backend = 0;
+  bool is_hosted = false;
   int64_t started_wall_ns = 0;
   uint32_t slots = 0;
 };

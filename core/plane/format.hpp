@@ -33,6 +33,9 @@ struct Region {
 static_assert(sizeof(Region) == 16);
 
 // Written once, before the file gets its name, but for the anchor.
+// Of Header::flags. A reader ignores bits it does not know.
+inline constexpr uint32_t kHeaderHosted = 1;  // a database server hosts the pool for its backends
+
 struct Header {
   char magic[8];
   uint32_t layout_version;
@@ -43,7 +46,7 @@ struct Header {
   uint32_t pid;
   uint32_t uid;
   uint32_t backend;  // 0 postgresql, 1 sqlite, 2 custom
-  uint32_t reserved;
+  uint32_t flags;    // HeaderFlag
   FixedText<64> pool;
   FixedText<64> app;
   FixedText<64> host;

@@ -63,6 +63,7 @@ void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
   h.pid = static_cast<uint32_t>(::getpid());
   h.uid = ::getuid();
   h.backend = spec.backend;
+  h.flags = spec.is_hosted ? format::kHeaderHosted : 0;
   h.pool.assign(spec.pool);
   h.app.assign(spec.app);
   h.host.assign(spec.host);

@@ -35,6 +35,7 @@ struct SegmentSpec {
   uint32_t backend = 1;
   uint32_t capacity = 64;  // slots, at most kSlotsMax
   int64_t started_wall_ns = 0;
+  bool is_hosted = false;          // see format::kHeaderHosted
   bool is_group_steerable = true;  // mailbox 0660 instead of 0600
 };
 

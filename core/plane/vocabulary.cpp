@@ -31,7 +31,8 @@ constexpr std::string_view kEventKinds[] = {"pool_open",
                                             "command_refused",
                                             "acquire_timeout",
                                             "init",
-                                            "stats_reset"};
+                                            "stats_reset",
+                                            "server_notice"};
 constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
                                        "recycle", "drain", "close_connection", "revoke", "reset_stats"};
 constexpr std::string_view kCommandStatuses[] = {"queued", "applied", "refused", "expired"};

@@ -40,6 +40,8 @@ struct Policy {
 
   // a connection's life
   Span connect_timeout = Span::seconds(5);
+  bool keepalive = true;
+  Span keepalive_idle = Span::seconds(10);
   Span idle_timeout = Span::seconds(600);   // 0: never
   Span max_lifetime = Span::seconds(1800);  // 0: never
   double lifetime_jitter = 0.1;

@@ -347,6 +347,10 @@ void Hand::complete(Completion& completion, Instant now) {
       return;
     case Completion::Kind::closed: return finish_closing(slot, now);
     case Completion::Kind::lost: return lose(completion, now);
+    case Completion::Kind::noticed:
+      publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
+                      completion.status.message);
+      return;
   }
 }
 

@@ -184,7 +184,7 @@ CloseReason Pool::reason_to_retire(uint32_t slot, Instant now) const {
   return CloseReason::none;
 }
 
-Code Pool::release(LeaseId lease) {
+Code Pool::give_back(LeaseId lease, bool is_discarding) {
   if (!board_.is_current(lease)) [[unlikely]] {
     keeper_->holder_returned(lease);
     return Code::stale_lease;
@@ -192,6 +192,10 @@ Code Pool::release(LeaseId lease) {
   const uint32_t slot = lease.slot();
   Seat& seat = seats_[slot];
   bool is_fit = settle_seat(seat);
+  if (is_discarding) [[unlikely]] {
+    seat.retire_reason = CloseReason::error;
+    is_fit = false;
+  }
   const Instant now = clock_.now();
   const uint64_t use_ns = board_.write_use(slot, now);
   if (const CloseReason reason = reason_to_retire(slot, now); reason != CloseReason::none) {
@@ -213,6 +217,15 @@ Code Pool::release(LeaseId lease) {
     return Code::stale_lease;
   }
   if (spec_.events.mask != 0) tell(PoolEvent::release, conn_id, lease.bits, "");
+  return Code::ok;
+}
+
+Code Pool::cancel(LeaseId lease) {
+  if (!board_.is_current(lease)) return Code::stale_lease;
+  Connection& connection = *seats_[lease.slot()].connection;
+  const uint64_t session_lease = connection.facts().lease;  // read while ours still runs: never a later one's
+  if (!board_.is_current(lease)) return Code::stale_lease;
+  connection.cancel(session_lease);
   return Code::ok;
 }
 

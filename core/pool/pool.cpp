@@ -34,6 +34,7 @@ Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connecto
   segment_spec.db_user = spec.target.user;
   segment_spec.version = spec.version;
   segment_spec.backend = static_cast<uint32_t>(spec.target.backend);
+  segment_spec.is_hosted = spec.is_hosted;
   segment_spec.capacity = capacity_for(spec.policy);
   segment_spec.started_wall_ns = clock.wall_ns();
   if (spec.policy.plane) segment_spec.directory = spec.directory;

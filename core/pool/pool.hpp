@@ -49,6 +49,7 @@ struct PoolSpec {
   Policy policy;
   std::vector<SettingSource> sources;  // parallel to settings_catalogue()
   std::string directory;               // "": private memory
+  bool is_hosted = false;              // shown as source
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
@@ -80,7 +81,11 @@ class Pool {
   using AcquireDone = std::function<void(Code, LeaseId, const Status&)>;
   // Calls `done` exactly once, from here, a releasing thread or the keeper. Any other result than ok: never called.
   Code acquire_async(const AcquireRequest& request, AcquireDone done);
-  Code release(LeaseId lease);
+  Code release(LeaseId lease) { return give_back(lease, false); }
+  // The connection must not be used again: it is closed.
+  Code discard(LeaseId lease) { return give_back(lease, true); }
+  // Interrupt what runs on the lease's session, if anything.
+  Code cancel(LeaseId lease);
   void* native(LeaseId lease);
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
   Code facts(LeaseId lease, LeaseFacts& out) const;
@@ -107,6 +112,7 @@ class Pool {
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
 
+  Code give_back(LeaseId lease, bool is_discarding);
   LeaseId take_idle(const AcquireRequest& request, Instant now);
   bool is_worn(uint32_t slot, Instant now);
   Code acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out);

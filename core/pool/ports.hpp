@@ -92,13 +92,15 @@ struct Completion {
     reset_done,
     reset_failed,
     closed,
-    lost
+    lost,
+    noticed  // the server remarked something aside; answers no request
   };
   Kind kind;
   uint32_t slot;
   std::unique_ptr<Connection> connection;  // of opened
   Status status;                           // of the failures and of lost
   bool is_permanent = false;               // of open_failed: trying again cannot help (bad file, bad password)
+  bool is_warning = false;                 // of noticed
 };
 
 // Threads: the keeper's only, but for interrupt-free const calls. Every request is answered by exactly one

@@ -100,7 +100,7 @@ void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& 
   out.push_back({
       cell::text(h.instance_id),
       cell::text(h.pool),
-      cell::text("segment"),
+      cell::text(h.is_hosted ? "hosted" : "segment"),
       cell::text_or_null(h.app),
       cell::text_or_null(h.host),
       cell::count(h.pid),

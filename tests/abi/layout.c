@@ -43,6 +43,8 @@ static const struct fact facts[] = {
     PLACE(tide_pool_options, event_context),
     PLACE(tide_pool_options, foreign_loop),
     PLACE(tide_pool_options, app),
+    PLACE(tide_pool_options, on_credential),
+    PLACE(tide_pool_options, credential_context),
     SIZE(tide_acquire_options),
     PLACE(tide_acquire_options, size),
     PLACE(tide_acquire_options, mode),

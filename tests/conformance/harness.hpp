@@ -4,6 +4,8 @@
 // what the driver cannot do. A new driver needs one harness and one line in harnesses().
 #pragma once
 
+#include <stdlib.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,8 +60,12 @@ struct NamedHarness {
 std::unique_ptr<Harness> make_sqlite_file_harness();
 std::unique_ptr<Harness> make_sqlite_memory_harness();
 std::unique_ptr<Harness> make_fake_harness();
+std::unique_ptr<Harness> make_libpq_harness();
 
+// PostgreSQL is among them where TIDEPOOL_TEST_POSTGRESQL says how to reach a server: then it alone, since the other
+// drivers are put to the suite without one.
 inline std::vector<NamedHarness> harnesses() {
+  if (::getenv("TIDEPOOL_TEST_POSTGRESQL") != nullptr) return {{"libpq", make_libpq_harness}};
   return {{"sqlite_file", make_sqlite_file_harness},
           {"sqlite_memory", make_sqlite_memory_harness},
           {"fake", make_fake_harness}};

@@ -32,7 +32,7 @@ FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
     r"libpq-fe\.h": ("core/driver/libpq/", "tests/"),
     r"postgres\.h": ("pg_extension/",),
-    r"tidepool/.*": ("c_api/", "sqlite_extension/", "examples/", "tests/"),
+    r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "tests/"),
 }
 
 # Words in code (comments and strings do not count) and the only places for them: prefixes of paths.
@@ -73,6 +73,7 @@ WORDS = {
             "core/plane/patience.",         # who sent an order looks again whether it is answered
             "c_api/src/handles.cpp",        # tide_pool_close() lets callers leave before it frees the pool
             "tests/sqlite/support.py",      # looks again whether another process did what it was told
+            "tests/pg/",                    # looks again whether a server did what it was told
             "tests/bench/",                 # a lease that is held, a reader that reads at intervals
             "examples/demo/workload.cpp",   # a shop's visitors take their time
         ),
@@ -98,7 +99,7 @@ SYMBOLS = "c_api/symbols.golden"
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
     "", "core", "core/base", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
-    "c_api", "sqlite_extension", "examples", "tests",
+    "c_api", "sqlite_extension", "pg_extension", "examples", "tests",
 )
 
 INVARIANTS = "core/README.md"

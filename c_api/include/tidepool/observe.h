@@ -133,6 +133,21 @@ TIDE_API const char *tide_cursor_text(const tide_cursor *cursor, int column, siz
  */
 TIDE_API void tide_cursor_close(tide_cursor *cursor);
 
+/**
+ * Check one option without opening a pool: its name is known, its value is of its kind and within its range.
+ *
+ * @param name          current or old
+ * @param value         NULL checks the name alone
+ * @param current_name  may be NULL; set on success to what the catalogue calls it today
+ * @param err           may be NULL; names option, value, what is accepted, and for an unknown name the nearest
+ * Threads  any.
+ * Owns     the current name lives for ever.
+ * Fails    TIDE_BAD_OPTION, TIDE_BAD_ARGUMENT (name is NULL). What contradicts other options is not found here.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_option_check(const char *name, const char *value, const char **current_name,
+                                       tide_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -68,11 +68,13 @@ typedef struct tide_pool_options {
   tide_event_callback on_event; /* may be NULL */
   void *event_context;
   int32_t foreign_loop;         /* 1: no thread; you drive the keeper with tide_pool_step() */
-  int32_t reserved;
+  int32_t is_hosted;            /* 1: a database server hosts the pool; `source` in `pools` then says so */
   const char *app;              /* application name in `pools`; NULL: the program's name */
+  tide_credential_callback on_credential; /* NULL: the password of the URL (PostgreSQL only) */
+  void *credential_context;
 } tide_pool_options;
 
-#define TIDE_POOL_OPTIONS_INIT {(uint32_t)sizeof(tide_pool_options), 0, NULL, NULL, 0, 0, NULL}
+#define TIDE_POOL_OPTIONS_INIT {(uint32_t)sizeof(tide_pool_options), 0, NULL, NULL, 0, 0, NULL, NULL, NULL}
 
 /**
  * tide_pool_open() with callbacks or a foreign event loop.
@@ -181,6 +183,30 @@ TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_
  * Since    0.1
  */
 TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
+
+/**
+ * Give a lease back whose connection must not be used again: it is closed, and replaced when it is needed.
+ *
+ * @param lease  from an acquire; from any thread
+ * @param err    may be NULL
+ * Threads  any thread, also another than the one that acquired.
+ * Owns     ends the lease; its native handle must not be used any more.
+ * Fails    as tide_lease_release().
+ * Since    0.1
+ */
+TIDE_API tide_status tide_lease_discard(tide_lease lease, tide_error *err);
+
+/**
+ * Interrupt the statement that runs on a lease, if any: it fails with SQLSTATE 57014. Does not wait for that.
+ *
+ * @param lease  a lease that has not ended
+ * @param err    may be NULL
+ * Threads  any, also while another thread runs the statement.
+ * Owns     nothing; the lease goes on.
+ * Fails    TIDE_STALE_LEASE, TIDE_CLOSED, TIDE_BAD_ARGUMENT, TIDE_FORKED.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_lease_cancel(tide_lease lease, tide_error *err);
 
 /**
  * The driver's own handle: sqlite3 * or PGconn *, or what a custom driver returned.

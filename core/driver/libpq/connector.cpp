@@ -1,0 +1,292 @@
+#include "driver/libpq/connector.hpp"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "driver/libpq/opening.hpp"
+
+namespace tide {
+namespace libpq {
+namespace {
+
+// How long a server may take to end a session before its slot is free all the same.
+constexpr Span kGoodbyePatience = Span::seconds(10);
+
+// PgConnector: all of one pool's connections, driven by one epoll descriptor.
+//
+// K1  Every request is answered exactly once, by a completion of its slot.
+// K2  Every session's socket is watched for hang-up from its birth to its end, whoever has the session.
+// K3  `closed` is told when the server's session is gone: end-of-file on a copy of its socket.
+// Threads: the keeper's only; sessions reach it by the desk and the notices, which have their own locks.
+// Failure: completions.
+class PgConnector final : public Connector {
+ public:
+  PgConnector(PostgresqlTarget target, const Policy& policy, const Clock& clock)
+      : target_(std::move(target)),
+        policy_(policy),
+        clock_(clock),
+        desk_(std::make_shared<CancelDesk>()),
+        notices_(std::make_shared<Notices>()),
+        epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
+    TIDE_ASSERT(epoll_fd_ >= 0);
+    watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
+  }
+  ~PgConnector() override {
+    for (auto& [slot, closing] : closings_) {
+      if (!is_abandoned_ && closing.socket >= 0) ::close(closing.socket);
+    }
+    if (!is_abandoned_) ::close(epoll_fd_);
+  }
+
+  void open(uint32_t slot, Instant, Instant deadline) override {
+    openings_.emplace(slot, std::make_unique<Opening>(target_, policy_, deadline));
+    fresh_.push_back(slot);
+  }
+  void validate(uint32_t slot, Connection& connection, Instant, Instant deadline) override {
+    session(connection).begin_validation(policy_.validation_query);
+    begin_round(slot, session(connection), deadline, true);
+  }
+  void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant, Instant deadline) override {
+    session(connection).begin_reset(mode);
+    begin_round(slot, session(connection), deadline, false);
+  }
+  void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
+  Instant step(Instant now, std::vector<Completion>& out) override;
+  int fd() const noexcept override { return epoll_fd_; }
+  void set_policy(const Policy& policy) override { policy_ = policy; }
+  void abandon() noexcept override;
+
+ private:
+  struct RoundTask {
+    PgConnection* session;
+    Instant deadline;
+    bool is_validation;
+    bool is_writing = false;
+  };
+  struct Closing {
+    int socket;
+    Instant give_up;
+  };
+  static constexpr uint64_t kDeskMark = ~uint64_t{0};
+
+  static PgConnection& session(Connection& connection) { return static_cast<PgConnection&>(connection); }
+  void watch(int operation, int fd, uint32_t events, uint64_t mark) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = mark;
+    epoll_ctl(epoll_fd_, operation, fd, &event);
+  }
+  void begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation);
+  void handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out);
+  void follow_opening(uint32_t slot, Opening::Progress progress, std::vector<Completion>& out);
+  // True when the round is over.
+  bool follow_round(uint32_t slot, RoundTask& task, Instant now, std::vector<Completion>& out);
+  bool follow_closing(uint32_t slot, Closing& closing, Instant now, std::vector<Completion>& out) const;
+  void lose(uint32_t slot, std::vector<Completion>& out);
+  Instant expire(Instant now, std::vector<Completion>& out);
+
+  const PostgresqlTarget target_;
+  Policy policy_;
+  const Clock& clock_;
+  const std::shared_ptr<CancelDesk> desk_;
+  const std::shared_ptr<Notices> notices_;
+  const int epoll_fd_;
+  // By slot; a slot has at most one of the first three.
+  std::map<uint32_t, std::unique_ptr<Opening>> openings_;
+  std::map<uint32_t, RoundTask> rounds_;
+  std::map<uint32_t, Closing> closings_;
+  std::map<uint32_t, PgConnection*> watched_;
+  std::vector<uint32_t> fresh_;   // opens not begun yet
+  std::vector<uint32_t> pushed_;  // rounds to look at without an event
+  bool is_abandoned_ = false;
+};
+
+constexpr uint32_t kHangUp = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+Completion answer(Completion::Kind kind, uint32_t slot, Status status = {}, bool is_permanent = false) {
+  return {kind, slot, nullptr, std::move(status), is_permanent};
+}
+
+void PgConnector::begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation) {
+  rounds_.insert_or_assign(slot, RoundTask{&session, deadline, is_validation, false});
+  watch(EPOLL_CTL_MOD, session.socket(), EPOLLIN | kHangUp, slot);
+  pushed_.push_back(slot);
+}
+
+void PgConnector::close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) {
+  PgConnection& leaving = session(*connection);
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, leaving.socket(), nullptr);
+  watched_.erase(slot);
+  rounds_.erase(slot);
+  const int socket = leaving.finish(now);
+  connection.reset();
+  if (socket >= 0) watch(EPOLL_CTL_ADD, socket, EPOLLIN | kHangUp, slot);
+  closings_.insert_or_assign(slot, Closing{socket, socket >= 0 ? now + kGoodbyePatience : now});
+}
+
+Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
+  for (const uint32_t slot : std::exchange(fresh_, {})) {
+    if (const auto found = openings_.find(slot); found != openings_.end()) {
+      follow_opening(slot, found->second->begin(now), out);
+    }
+  }
+  Instant next = desk_->pump(now);
+  // A round may wait for its cancel, of which its own socket tells nothing.
+  for (const auto& [slot, task] : rounds_) pushed_.push_back(slot);
+  for (const uint32_t slot : std::exchange(pushed_, {})) {
+    const auto found = rounds_.find(slot);
+    if (found != rounds_.end() && follow_round(slot, found->second, now, out)) rounds_.erase(slot);
+  }
+  epoll_event events[64];
+  for (int count = 64; count == 64;) {
+    count = epoll_wait(epoll_fd_, events, 64, 0);
+    for (int i = 0; i < count; ++i) {
+      if (events[i].data.u64 == kDeskMark) {
+        next = earliest(next, desk_->pump(now));
+      } else {
+        handle(static_cast<uint32_t>(events[i].data.u64), events[i].events, now, out);
+      }
+    }
+  }
+  for (Notice& notice : notices_->take()) {
+    Completion told = answer(Completion::Kind::noticed, notice.slot);
+    told.status.message = std::move(notice.message);
+    told.is_warning = notice.is_warning;
+    out.push_back(std::move(told));
+  }
+  return earliest(next, expire(now, out));
+}
+
+void PgConnector::handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out) {
+  if (const auto found = openings_.find(slot); found != openings_.end()) {
+    follow_opening(slot, found->second->advance(now), out);
+  } else if (const auto round = rounds_.find(slot); round != rounds_.end()) {
+    if (follow_round(slot, round->second, now, out)) rounds_.erase(slot);
+  } else if (const auto closing = closings_.find(slot); closing != closings_.end()) {
+    if (follow_closing(slot, closing->second, now, out)) closings_.erase(slot);
+  } else if ((events & kHangUp) != 0) {
+    lose(slot, out);
+  }
+}
+
+void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std::vector<Completion>& out) {
+  using Progress = Opening::Progress;
+  Opening& opening = *openings_.at(slot);
+  const int socket = opening.socket();
+  switch (progress) {
+    case Progress::reading:
+    case Progress::writing: {
+      // libpq may have gone on to another host with another socket under the same number: say it anew each time.
+      epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
+      watch(EPOLL_CTL_ADD, socket, progress == Progress::reading ? EPOLLIN : EPOLLOUT, slot);
+      return;
+    }
+    case Progress::failed:
+      out.push_back(answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
+      openings_.erase(slot);
+      return;
+    case Progress::done: break;
+  }
+  std::shared_ptr<CancelState> cancel = opening.cancel_state();
+  auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_);
+  openings_.erase(slot);
+  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
+  watch(EPOLL_CTL_ADD, socket, kHangUp | EPOLLET, slot);
+  watched_.insert_or_assign(slot, fresh.get());
+  out.push_back({Completion::Kind::opened, slot, std::move(fresh), {}, false});
+}
+
+bool PgConnector::follow_round(uint32_t slot, RoundTask& task, Instant now, std::vector<Completion>& out) {
+  using Kind = Completion::Kind;
+  PgConnection& session = *task.session;
+  const PgConnection::Round round = session.step_round(now);
+  if (round == PgConnection::Round::pending) {
+    if (session.wants_to_write() != task.is_writing) {
+      task.is_writing = session.wants_to_write();
+      watch(EPOLL_CTL_MOD, session.socket(), EPOLLIN | kHangUp | (task.is_writing ? uint32_t{EPOLLOUT} : 0U), slot);
+    }
+    return false;
+  }
+  if (round == PgConnection::Round::done) {
+    watch(EPOLL_CTL_MOD, session.socket(), kHangUp | EPOLLET, slot);
+    out.push_back(answer(task.is_validation ? Kind::validated : Kind::reset_done, slot));
+    return true;
+  }
+  watch(EPOLL_CTL_MOD, session.socket(), EPOLLET, slot);
+  out.push_back(answer(task.is_validation ? Kind::validation_failed : Kind::reset_failed, slot, session.round_failure()));
+  return true;
+}
+
+bool PgConnector::follow_closing(uint32_t slot, Closing& closing, Instant now, std::vector<Completion>& out) const {
+  char ignored[4096];
+  ssize_t got = -1;
+  while (closing.socket >= 0 && (got = recv(closing.socket, ignored, sizeof ignored, MSG_DONTWAIT)) > 0) continue;
+  const bool is_open = closing.socket >= 0 && got < 0 && (errno == EAGAIN || errno == EINTR);
+  if (is_open && now < closing.give_up) return false;
+  if (closing.socket >= 0) ::close(closing.socket);
+  closing.socket = -1;
+  out.push_back(answer(Completion::Kind::closed, slot));
+  return true;
+}
+
+void PgConnector::lose(uint32_t slot, std::vector<Completion>& out) {
+  const auto found = watched_.find(slot);
+  if (found == watched_.end() || found->second == nullptr) return;
+  out.push_back(answer(Completion::Kind::lost, slot, found->second->last_words()));
+  watch(EPOLL_CTL_MOD, found->second->socket(), EPOLLET, slot);
+  found->second = nullptr;  // told once
+}
+
+Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
+  Instant next = Instant::never();
+  std::vector<uint32_t> over;
+  for (const auto& [slot, opening] : openings_) {
+    if (opening->deadline() <= now) over.push_back(slot);
+    next = earliest(next, opening->deadline());
+  }
+  for (const uint32_t slot : std::exchange(over, {})) follow_opening(slot, openings_.at(slot)->expire(now), out);
+  for (auto& [slot, task] : rounds_) {
+    next = earliest(next, task.deadline);
+    if (task.deadline > now) continue;
+    over.push_back(slot);
+    const bool is_validation = task.is_validation;
+    Status why = Status::error(Code::timeout, is_validation ? "a validation was not answered within validation_timeout"
+                                                            : "a reset was not answered within validation_timeout");
+    out.push_back(answer(is_validation ? Completion::Kind::validation_failed : Completion::Kind::reset_failed, slot,
+                         std::move(why)));
+  }
+  for (const uint32_t slot : std::exchange(over, {})) rounds_.erase(slot);
+  for (auto& [slot, closing] : closings_) {
+    next = earliest(next, closing.give_up);
+    if (closing.give_up <= now && follow_closing(slot, closing, now, out)) over.push_back(slot);
+  }
+  for (const uint32_t slot : over) closings_.erase(slot);
+  return next;
+}
+
+void PgConnector::abandon() noexcept {
+  is_abandoned_ = true;
+  for (auto& [slot, opening] : openings_) opening->abandon();
+  for (auto& [slot, closing] : closings_) {
+    if (closing.socket >= 0) ::close(closing.socket);
+  }
+  desk_->abandon();
+  ::close(epoll_fd_);
+}
+
+}  // namespace
+}  // namespace libpq
+
+std::unique_ptr<Connector> make_postgresql_connector(PostgresqlTarget target, const Policy& policy,
+                                                     const Clock& clock) {
+  return std::make_unique<libpq::PgConnector>(std::move(target), policy, clock);
+}
+
+}  // namespace tide

@@ -1,0 +1,123 @@
+#include "driver/libpq/conninfo.hpp"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "policy/parse.hpp"
+
+namespace tide::libpq {
+namespace {
+
+struct FreeOptions {
+  void operator()(PQconninfoOption* options) const noexcept { PQconninfoFree(options); }
+};
+using Options = std::unique_ptr<PQconninfoOption, FreeOptions>;
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> out(1);
+  for (const char c : list) {
+    if (c == ',') {
+      out.emplace_back();
+    } else {
+      out.back().push_back(c);
+    }
+  }
+  return out;
+}
+
+std::string rotated(const std::string& list, size_t by) {
+  std::vector<std::string> items = split(list);
+  std::rotate(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(by % items.size()), items.end());
+  std::string out;
+  for (const std::string& item : items) out.append(&item == items.data() ? "" : ",").append(item);
+  return out;
+}
+
+// A value libpq itself would take from the environment or the service file; ours must not hide it.
+std::string environment_value(std::string_view key) {
+  const Options defaults(PQconndefaults());
+  for (const PQconninfoOption* o = defaults.get(); o != nullptr && o->keyword != nullptr; ++o) {
+    if (key == o->keyword && o->val != nullptr) return o->val;
+  }
+  return {};
+}
+
+std::string seconds(Span span) { return std::to_string(std::max<int64_t>(1, span.ms() / 1000)); }
+
+}  // namespace
+
+Result<ConnectWords> ConnectWords::parse(const std::string& connect_text) {
+  char* why = nullptr;
+  const Options options(PQconninfoParse(connect_text.c_str(), &why));
+  const std::string message = why == nullptr ? "out of memory" : without_password(why);
+  PQfreemem(why);
+  if (options == nullptr) {
+    return Status::error(Code::bad_argument, "libpq refuses the target: " + message.substr(0, message.find('\n')), "",
+                         "see the connection strings of the PostgreSQL documentation");
+  }
+  ConnectWords out;
+  for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
+    if (o->val != nullptr) out.given_.emplace_back(o->keyword, o->val);
+  }
+  return out;
+}
+
+const std::string* ConnectWords::find(std::string_view key) const {
+  for (const auto& [name, value] : given_) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+size_t ConnectWords::hosts() const {
+  const std::string* list = find("hostaddr");
+  if (list == nullptr) list = find("host");
+  return list == nullptr ? 1 : split(*list).size();
+}
+
+std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Policy& policy,
+                                                                     const std::string& application, size_t rotation,
+                                                                     const std::string* password) const {
+  std::vector<std::pair<std::string, std::string>> out;
+  const auto add_default = [&](const char* key, std::string value) {
+    if (find(key) == nullptr) out.emplace_back(key, std::move(value));
+  };
+  for (const auto& [key, value] : given_) {
+    if (key == "password" && password != nullptr) continue;
+    const bool is_list = key == "host" || key == "hostaddr" || (key == "port" && split(value).size() > 1);
+    out.emplace_back(key, is_list ? rotated(value, rotation) : value);
+  }
+  if (password != nullptr) out.emplace_back("password", *password);
+  add_default("fallback_application_name", application.substr(0, 63));
+  if (environment_value("client_encoding").empty()) add_default("client_encoding", "UTF8");
+  if (policy.keepalive) {
+    // Three probes a third of the idle time apart: a dead peer is known after twice keepalive_idle.
+    const Span apart = Span::nanos(policy.keepalive_idle.ns() / 3);
+    add_default("keepalives", "1");
+    add_default("keepalives_idle", seconds(policy.keepalive_idle));
+    add_default("keepalives_interval", seconds(apart));
+    add_default("keepalives_count", "3");
+    add_default("tcp_user_timeout", std::to_string(2 * policy.keepalive_idle.ms()));
+  } else {
+    add_default("keepalives", "0");
+  }
+  // As start-up options and not as SET: no round trip, and RESET ALL comes back to them. Ours go first, so that the
+  // target's own win.
+  std::string ours;
+  const auto add_timeout = [&](const char* name, Span span) {
+    if (!span.is_zero()) ours.append("-c ").append(name).append("=").append(std::to_string(span.ms())).append(" ");
+  };
+  add_timeout("statement_timeout", policy.statement_timeout);
+  add_timeout("idle_in_transaction_session_timeout", policy.idle_in_transaction_timeout);
+  if (!ours.empty()) {
+    const std::string* theirs = find("options");
+    ours += theirs != nullptr ? *theirs : environment_value("options");
+    std::erase_if(out, [](const auto& word) { return word.first == "options"; });
+    out.emplace_back("options", ours);
+  }
+  return out;
+}
+
+}  // namespace tide::libpq

@@ -1,0 +1,32 @@
+// ConnectWords: what libpq is told at a connect: the target's own words, and the policy's where the target is silent.
+//
+// Threads: a value. Failure: parse() and words() answer with a Status that never holds a password.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.hpp"
+#include "policy/policy.hpp"
+
+namespace tide::libpq {
+
+class ConnectWords {
+ public:
+  // `connect_text` is a URL or key words, as libpq takes them.
+  static Result<ConnectWords> parse(const std::string& connect_text);
+
+  // Key and value of everything one connect is given. `rotation` begins the list of hosts further behind: libpq itself
+  // would spend the whole time on a first host that says nothing. `password` replaces the target's own.
+  std::vector<std::pair<std::string, std::string>> words(const Policy& policy, const std::string& application,
+                                                         size_t rotation, const std::string* password) const;
+  size_t hosts() const;
+
+ private:
+  const std::string* find(std::string_view key) const;
+  std::vector<std::pair<std::string, std::string>> given_;
+};
+
+}  // namespace tide::libpq

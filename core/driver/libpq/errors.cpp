@@ -1,0 +1,109 @@
+#include "driver/libpq/errors.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "policy/parse.hpp"
+
+namespace tide::libpq {
+namespace {
+
+std::string field(const PGresult* result, int code) {
+  const char* text = PQresultErrorField(result, code);
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+bool is_sqlstate(std::string_view text) {
+  return text.size() == 5 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isdigit(c) != 0 || (c >= 'A' && c <= 'Z');
+         });
+}
+
+// In "FATAL:  28P01: password authentication failed": where the five characters begin, or npos.
+size_t find_sqlstate(std::string_view message) {
+  for (size_t at = message.find(":  "); at != message.npos; at = message.find(":  ", at + 1)) {
+    const std::string_view code = message.substr(std::min(at + 3, message.size()), 5);
+    if (is_sqlstate(code) && message.substr(at + 8, 2) == ": ") return at + 3;
+  }
+  return message.npos;
+}
+
+}  // namespace
+
+std::string first_line(std::string_view message) {
+  std::string out(message.substr(0, message.find('\n')));
+  while (!out.empty() && std::isspace(static_cast<unsigned char>(out.back())) != 0) out.pop_back();
+  return out;
+}
+
+bool ends_session(std::string_view s) noexcept {
+  return s.starts_with("08") || s.starts_with("58") || s.starts_with("XX") || s == "25P03" || s == "25P04" ||
+         (s.size() == 5 && s.starts_with("57P0") && s[4] >= '1' && s[4] <= '5');
+}
+
+bool ends_generation(std::string_view s) noexcept { return s == "57P01" || s == "57P02"; }
+
+bool is_retryable(std::string_view s) noexcept {
+  return s.starts_with("08") || s == "40001" || s == "40P01" || s == "53300" ||
+         (s.size() == 5 && s.starts_with("57P0") && s[4] >= '1' && s[4] <= '5');
+}
+
+Status error_of(const PGresult* result) {
+  std::string message = field(result, PG_DIAG_MESSAGE_PRIMARY);
+  if (message.empty()) message = first_line(PQresultErrorMessage(result));
+  Status status = Status::error(Code::database, std::move(message), field(result, PG_DIAG_MESSAGE_DETAIL),
+                                field(result, PG_DIAG_MESSAGE_HINT));
+  status.sqlstate = field(result, PG_DIAG_SQLSTATE);
+  if (const std::string position = field(result, PG_DIAG_STATEMENT_POSITION); !position.empty()) {
+    status.detail += (status.detail.empty() ? "" : " ") + ("at character " + position + " of the statement");
+  }
+  status.is_retryable = is_retryable(status.sqlstate);
+  return status;
+}
+
+Status connection_error(const PGconn* conn) {
+  std::string message = first_line(PQerrorMessage(conn));
+  if (message.empty()) message = "the server closed the connection";
+  Status status = own_error("08006", without_password(message));
+  status.is_retryable = true;
+  return status;
+}
+
+Status own_error(std::string_view sqlstate, std::string message, std::string detail, std::string hint) {
+  Status status = Status::error(Code::database, std::move(message), std::move(detail), std::move(hint));
+  status.sqlstate = sqlstate;
+  return status;
+}
+
+ConnectFailure connect_failure(const PGconn* conn) {
+  const std::string whole = without_password(PQerrorMessage(conn));
+  const size_t at = find_sqlstate(whole);
+  ConnectFailure out;
+  std::string message = first_line(whole);
+  std::string sqlstate = "08001";
+  if (at != whole.npos) {
+    sqlstate = whole.substr(at, 5);
+    const std::string place = whole.substr(0, whole.find(" failed: "));  // connection to server at ...
+    message = first_line(std::string_view(whole).substr(at + 7));
+    if (place.size() < whole.size() && place.find('\n') == place.npos) message = place + " failed: " + message;
+  }
+  out.status = Status::error(Code::unavailable, std::move(message));
+  out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
+  if (out.is_permanent) out.status.code = Code::database;
+  out.status.is_retryable = !out.is_permanent;
+  if (sqlstate == "28P01" || sqlstate == "28000") {
+    out.status.hint = "check user, password and pg_hba.conf of the server";
+  } else if (sqlstate == "53300") {
+    out.status.hint = "the server has no session left; lower max_size, or raise max_connections there";
+  } else if (whole.find("no password supplied") != whole.npos) {
+    out.is_permanent = true;
+    out.status.code = Code::database;
+    out.status.is_retryable = false;
+    sqlstate = "28P01";
+    out.status.hint = "give a password in the target, in a password file, or by a credential callback";
+  }
+  out.status.sqlstate = std::move(sqlstate);
+  return out;
+}
+
+}  // namespace tide::libpq

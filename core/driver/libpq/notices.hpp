@@ -1,0 +1,48 @@
+// Notices: what servers remark aside, on its way from the thread that met it to the keeper, which writes the journal.
+//
+// Bounded: a statement that raises a notice for every row must cost nothing but the first few.
+// Threads: any. Failure: what does not fit is counted and forgotten.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tide::libpq {
+
+struct Notice {
+  uint32_t slot = 0;
+  bool is_warning = false;
+  std::string message;
+};
+
+class Notices {
+ public:
+  void add(uint32_t slot, const PGresult* result) noexcept {
+    try {
+      const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+      const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+      if (text == nullptr) return;
+      const std::lock_guard lock(mutex_);
+      if (waiting_.size() >= kWaitingMax) return;
+      waiting_.push_back({slot, severity != nullptr && std::string(severity) == "WARNING", text});
+    } catch (...) {
+      return;
+    }
+  }
+  std::vector<Notice> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(waiting_, {});
+  }
+
+ private:
+  static constexpr size_t kWaitingMax = 16;
+  std::mutex mutex_;
+  std::vector<Notice> waiting_;
+};
+
+}  // namespace tide::libpq

@@ -1,0 +1,300 @@
+#include "driver/libpq/session.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+
+#include <cstring>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "driver/libpq/errors.hpp"
+
+namespace tide::libpq {
+
+void FinishConnection::operator()(PGconn* conn) const noexcept {
+  PQsetnonblocking(conn, 1);  // the goodbye must not wait for a server that does not read
+  PQfinish(conn);
+}
+
+PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
+                           std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
+                           const Clock& clock)
+    : conn_(std::move(conn)),
+      slot_(slot),
+      socket_(PQsocket(conn_.get())),
+      server_pid_(PQbackendPID(conn_.get())),
+      cancel_(std::move(cancel)),
+      desk_(std::move(desk)),
+      notices_(std::move(notices)),
+      policy_(policy),
+      clock_(clock),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  reinstall();
+}
+
+PgConnection::~PgConnection() {
+  if (is_abandoned_.load()) {
+    [[maybe_unused]] PGconn* leaked = conn_.release();  // its goodbye would end the parent's session
+    return;
+  }
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+// A holder of native() may have put anything in place.
+void PgConnection::reinstall() noexcept {
+  PQsetnonblocking(conn_.get(), 1);
+  PQsetErrorVerbosity(conn_.get(), PQERRORS_DEFAULT);
+  PQuntrace(conn_.get());
+  PQsetNoticeReceiver(
+      conn_.get(),
+      [](void* self, const PGresult* result) {
+        auto* session = static_cast<PgConnection*>(self);
+        session->notices_->add(session->slot_, result);
+      },
+      this);
+}
+
+bool PgConnection::enter() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_disarmed_.load()) return false;
+  TIDE_ASSERT(!is_running_);
+  is_running_ = true;
+  return true;
+}
+
+void PgConnection::leave() noexcept {
+  const std::lock_guard lock(mutex_);
+  is_running_ = false;
+}
+
+void* PgConnection::native() noexcept {
+  const std::lock_guard lock(mutex_);
+  is_native_out_.store(true);
+  PQsetnonblocking(conn_.get(), 0);  // as PQconnectdb() would have given it
+  return conn_.get();
+}
+
+// Idle sessions receive nothing but bad news, settings and notices; libpq reads them to find the news.
+bool PgConnection::probe() noexcept {
+  char byte = 0;
+  for (int i = 0; i < 4; ++i) {
+    const ssize_t got = recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0) return errno == EAGAIN || errno == EINTR;
+    if (got == 0 || PQconsumeInput(conn_.get()) == 0) return false;
+    (void)PQisBusy(conn_.get());  // parses what came
+    if (PQstatus(conn_.get()) != CONNECTION_OK) return false;
+  }
+  return false;  // something keeps talking to an idle session
+}
+
+Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
+  ++lease_;
+  if (is_disarmed_.load()) return disarmed_error();
+  const bool is_wanted = mode == LeaseMode::read;
+  if (is_wanted == is_read_only_) return Status::ok();
+  Status status = run_own(is_wanted ? "SET default_transaction_read_only = on" : "RESET default_transaction_read_only",
+                          now + policy_.validation_timeout);
+  if (status) is_read_only_ = is_wanted;
+  return status;
+}
+
+bool PgConnection::is_provably_idle() const noexcept {
+  return !is_broken_ && !has_unread_ && PQstatus(conn_.get()) == CONNECTION_OK &&
+         PQtransactionStatus(conn_.get()) == PQTRANS_IDLE && PQpipelineStatus(conn_.get()) == PQ_PIPELINE_OFF;
+}
+
+Settled PgConnection::settle(ResetMode mode) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    ++lease_;
+    ended_.why.clear();
+    if (is_disarmed_.load()) return Settled::broken;
+  }
+  const bool was_native_out = is_native_out_.exchange(false);
+  if (was_native_out) reinstall();
+  is_in_transaction_.store(false);
+  idle_since_ns_.store(0);
+  const bool is_cancel_underway = cancel_->is_pending.load();
+  if (is_broken_ || cancel_->has_failed.load() || PQstatus(conn_.get()) != CONNECTION_OK) return Settled::broken;
+  if (PQpipelineStatus(conn_.get()) != PQ_PIPELINE_OFF) return Settled::broken;
+  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
+  const bool is_in_transaction = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+  if (!has_unread_ && !is_in_transaction && state != PQTRANS_IDLE) return Settled::broken;
+  if (mode == ResetMode::none) {
+    if (is_read_only_ && !is_in_transaction && !has_unread_) return Settled::needs_reset;
+    return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
+  }
+  const bool has_traces = has_traces_ || is_read_only_ || was_native_out;
+  if (was_native_out) has_traces_ = true;
+  const bool is_reset_due = mode == ResetMode::full || (mode == ResetMode::smart && has_traces) || is_read_only_;
+  return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
+}
+
+void PgConnection::cancel(uint64_t lease) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_disarmed_.load() || (lease != kAnyLease && lease != lease_.load())) return;
+  if (!is_running_ && !is_native_out_.load()) return;
+  if (cancel_->is_pending.load()) return;
+  desk_->ask(cancel_, clock_.now());
+  const uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);  // the holder helps the desk
+}
+
+SessionFacts PgConnection::facts() const noexcept {
+  SessionFacts facts;
+  facts.is_in_transaction = is_in_transaction_.load(std::memory_order_relaxed);
+  facts.queries_total = queries_total_.load(std::memory_order_relaxed);
+  facts.lease = lease_.load(std::memory_order_relaxed);
+  const auto since = [](const std::atomic<int64_t>& ns) {
+    const int64_t at = ns.load(std::memory_order_relaxed);
+    return at == 0 ? Instant{} : Instant::at_ns(at);
+  };
+  if (facts.is_in_transaction) {
+    facts.transaction_since = since(transaction_since_ns_);
+    facts.idle_in_transaction_since = since(idle_since_ns_);
+  }
+  return facts;
+}
+
+void PgConnection::note_transaction(Instant now) noexcept {
+  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
+  const bool is_open = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+  if (is_open && !is_in_transaction_.load()) transaction_since_ns_.store(now.ns());
+  idle_since_ns_.store(is_open ? now.ns() : 0);
+  is_in_transaction_.store(is_open);
+}
+
+bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_running_ || is_native_out_.load() || is_disarmed_.load() || !is_in_transaction_.load()) return false;
+  if ((lease != kAnyLease && lease != lease_.load()) || has_unread_) return false;
+  try {
+    std::string told(why);
+    if (PQsendQuery(conn_.get(), "ROLLBACK") == 0) return false;
+    PQflush(conn_.get());
+    has_unread_ = true;  // read by whoever has the session next
+    ended_.why = std::move(told);
+  } catch (...) {
+    return false;
+  }
+  is_in_transaction_.store(false);
+  idle_since_ns_.store(0);
+  return true;
+}
+
+void PgConnection::disarm() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_disarmed_.exchange(true)) return;
+  ++lease_;
+  is_in_transaction_.store(false);
+  if (is_running_ || is_native_out_.load()) desk_->ask(cancel_, clock_.now());
+  // For writing only: the server then ends the session, and its end can still be seen.
+  shutdown(socket_, SHUT_WR);
+  const uint64_t one = 1;
+  (void)!::write(wake_fd_, &one, sizeof one);
+}
+
+void PgConnection::abandon() noexcept {
+  is_abandoned_.store(true);
+  close(socket_);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+int PgConnection::finish(Instant now) noexcept {
+  const int copy = fcntl(socket_, F_DUPFD_CLOEXEC, 0);
+  if (!is_provably_idle() && !cancel_->is_pending.load()) desk_->ask(cancel_, now);
+  conn_.reset();
+  return copy;
+}
+
+void PgConnection::begin_reset(ResetMode mode) {
+  round_.clear();
+  round_next_ = 0;
+  is_round_sent_ = has_unread_;
+  is_reset_ = true;
+  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
+  if (state != PQTRANS_IDLE) round_.emplace_back("ROLLBACK");
+  const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && has_traces_);
+  if (is_full) {
+    round_.emplace_back("DISCARD ALL");
+  } else if (is_read_only_) {
+    round_.emplace_back("RESET default_transaction_read_only");
+  }
+  if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
+  if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
+}
+
+void PgConnection::begin_validation(const std::string& validation_query) {
+  round_.assign(1, validation_query);
+  round_next_ = 0;
+  is_round_sent_ = false;
+  is_reset_ = false;
+}
+
+PgConnection::Round PgConnection::step_round(Instant) {
+  const auto fail = [this](Status why) {
+    round_failure_ = std::move(why);
+    is_broken_ = true;
+    return Round::failed;
+  };
+  if (cancel_->is_pending.load()) return Round::pending;  // nothing new before the signal is sent (C3)
+  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel could not be delivered"));
+  wants_to_write_ = false;
+  while (round_next_ < round_.size()) {
+    if (!is_round_sent_) {
+      if (PQsendQuery(conn_.get(), round_[round_next_].c_str()) == 0) return fail(connection_error(conn_.get()));
+      is_round_sent_ = true;
+    }
+    const int flushed = PQflush(conn_.get());
+    if (flushed < 0) return fail(connection_error(conn_.get()));
+    wants_to_write_ = flushed > 0;
+    if (PQconsumeInput(conn_.get()) == 0) return fail(connection_error(conn_.get()));
+    const bool is_leftover = has_unread_;  // how a statement of the holder ended is the holder's affair
+    for (;;) {
+      if (PQisBusy(conn_.get()) != 0) return Round::pending;
+      const ResultHandle result(PQgetResult(conn_.get()));
+      if (result == nullptr) break;
+      const ExecStatusType status = PQresultStatus(result.get());
+      const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+      if (is_copy || (status == PGRES_FATAL_ERROR && !is_leftover)) return fail(error_of(result.get()));
+      if (PQstatus(conn_.get()) != CONNECTION_OK) return fail(connection_error(conn_.get()));
+    }
+    has_unread_ = false;
+    is_round_sent_ = false;
+    ++round_next_;
+  }
+  while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
+  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
+  if (is_reset_) has_traces_ = is_read_only_ = false;
+  return Round::done;
+}
+
+// In clear text only; a TLS record tells nothing to us.
+Status PgConnection::last_words() const {
+  char buffer[1024];
+  const ssize_t got = recv(socket_, buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT);
+  std::string sqlstate = "08006";
+  std::string message = "the server closed the connection of an idle session";
+  if (got > 5 && buffer[0] == 'E') {
+    for (ssize_t at = 5; at < got && buffer[at] != '\0';) {
+      const char kind = buffer[at++];
+      const size_t length = strnlen(buffer + at, static_cast<size_t>(got - at));
+      if (kind == 'C') sqlstate.assign(buffer + at, length);
+      if (kind == 'M') message.assign(buffer + at, length);
+      at += static_cast<ssize_t>(length) + 1;
+    }
+  }
+  return own_error(sqlstate, message);
+}
+
+Status PgConnection::disarmed_error() const {
+  return Status::error(Code::stale_lease, "the lease was taken back by the pool", "",
+                       "a lease must end before lease_timeout, a revocation or the closing of its pool");
+}
+
+}  // namespace tide::libpq

@@ -1,0 +1,147 @@
+// PgConnection: one session with a PostgreSQL server.
+//
+// P1  Hands: a holder's query and the keeper's work never overlap. The keeper never waits for a holder; what it wants
+//     of a session in use it says by flags, and wakes the holder.
+// P2  Provably idle: a session goes on to the next holder only when libpq says that the server waits for a command, in
+//     no transaction, with no result unread and no cancel under way.
+// P3  A cancel acts on the lease it names or on none; a cancel that is still travelling keeps the session busy.
+// P4  After disarm() nothing gets through: query() fails, the socket is shut for writing.
+// P5  After end_transaction() every statement fails up to the holder's ROLLBACK, else the second half of a transaction
+//     would be committed statement by statement.
+// Threads: as ports.hpp marks the calls.
+// Failure: promised Status values; noexcept calls answer `broken` or false.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "driver/libpq/cancel_desk.hpp"
+#include "driver/libpq/notices.hpp"
+#include "policy/policy.hpp"
+#include "pool/ports.hpp"
+
+namespace tide::libpq {
+
+struct FinishConnection {
+  void operator()(PGconn* conn) const noexcept;
+};
+using ConnectionHandle = std::unique_ptr<PGconn, FinishConnection>;
+
+struct ClearResult {
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
+class PgConnection final : public Connection {
+ public:
+  PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
+               std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
+               const Clock& clock);
+  ~PgConnection() override;
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  void* native() noexcept override;
+  int32_t server_pid() const noexcept override { return server_pid_; }
+  bool probe() noexcept override;
+  Status begin_lease(LeaseMode mode, Instant now) override;
+  Status query(const QueryRequest& request, ResultTable& out) override;
+  Settled settle(ResetMode mode) noexcept override;
+  void cancel(uint64_t lease = kAnyLease) noexcept override;
+  SessionFacts facts() const noexcept override;
+  bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
+  void disarm() noexcept override;
+  void abandon() noexcept override;
+
+  // [keeper] A round: statements sent one after the other and their answers read, without waiting.
+  enum class Round : uint8_t { pending, done, failed };
+  void begin_reset(ResetMode mode);
+  void begin_validation(const std::string& validation_query);
+  Round step_round(Instant now);
+  bool wants_to_write() const noexcept { return wants_to_write_; }
+  Status round_failure() const { return round_failure_; }
+  // [keeper] The end: a copy of the socket, which reads end-of-file when the server's session is gone; -1 if there is
+  // none. The session is finished; a statement that still runs is cancelled.
+  int finish(Instant now) noexcept;
+  // [keeper] What the server said before it hung up, without taking it from the holder.
+  Status last_words() const;
+
+  uint32_t slot() const noexcept { return slot_; }
+  int socket() const noexcept { return socket_; }
+
+ private:
+  struct Ended {
+    std::string why;  // empty: no transaction was ended behind the holder's back
+  };
+  struct Running {
+    Instant deadline;
+    Instant patience;  // when to stop waiting for a cancelled statement
+    bool is_timed_out = false;
+  };
+  enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
+
+  // session.cpp
+  bool enter() noexcept;
+  void leave() noexcept;
+  void note_transaction(Instant now) noexcept;
+  bool is_provably_idle() const noexcept;
+  Status disarmed_error() const;
+  void reinstall() noexcept;
+
+  // session_query.cpp
+  Status run(const QueryRequest& request, Running& running, ResultTable& out);
+  Status send(const QueryRequest& request);
+  Status collect(const QueryRequest& request, Running& running, ResultTable& out);
+  Status take_result(const PGresult* result, ResultTable& out, bool& is_row_set_open);
+  Status refuse_copy(ExecStatusType status);
+  Status explain_parameters(const QueryRequest& request, Running& running, Status error);
+  bool drain(Running& running);
+  Wait wait_readable(Running& running);
+  Wait wait_for_cancel(Running& running);
+  Status stopped(Wait how, const Running& running);
+  Status judge(Status status);
+  Status run_own(const char* sql, Instant deadline);
+
+  ConnectionHandle conn_;
+  const uint32_t slot_;
+  const int socket_;
+  const int32_t server_pid_;
+  const std::shared_ptr<CancelState> cancel_;
+  const std::shared_ptr<CancelDesk> desk_;
+  const std::shared_ptr<Notices> notices_;
+  const Policy policy_;
+  const Clock& clock_;
+  int wake_fd_ = -1;
+
+  mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while we wait
+  bool is_running_ = false;
+  Ended ended_;
+
+  // Touched by whoever has the hands.
+  bool has_unread_ = false;     // a statement's answer was not waited for
+  bool is_broken_ = false;
+  bool has_traces_ = false;     // something in the session may reach the next holder
+  bool is_read_only_ = false;
+  std::vector<std::string> round_;
+  size_t round_next_ = 0;
+  bool is_round_sent_ = false;
+  bool is_reset_ = false;
+  bool wants_to_write_ = false;
+  Status round_failure_;
+
+  std::atomic<bool> is_native_out_{false};
+  std::atomic<bool> is_disarmed_{false};
+  std::atomic<bool> is_abandoned_{false};
+  std::atomic<uint64_t> lease_{1};
+  std::atomic<bool> is_in_transaction_{false};
+  std::atomic<int64_t> transaction_since_ns_{0};
+  std::atomic<int64_t> idle_since_ns_{0};
+  std::atomic<uint64_t> queries_total_{0};
+};
+
+}  // namespace tide::libpq

@@ -1,0 +1,304 @@
+// PgConnection: the holder's statements.
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "driver/libpq/errors.hpp"
+#include "driver/libpq/session.hpp"
+#include "driver/libpq/traces.hpp"
+
+namespace tide::libpq {
+namespace {
+
+constexpr Span kDrainPatience = Span::millis(20);    // a cancelled statement usually ends within this
+constexpr size_t kResultBytesMax = size_t{1} << 30;  // past it the statement fails; the process does not
+
+int poll_timeout_ms(Instant until, Instant now) {
+  if (until >= Instant::never()) return -1;
+  const int64_t ns = std::max<int64_t>(0, (until - now).ns());
+  return static_cast<int>(std::min<int64_t>((ns + 999'999) / 1'000'000, 60'000));
+}
+
+Status too_large() {
+  return own_error("54000", "the result holds more than 1 GiB", "a result is kept in memory whole",
+                   "ask for less, or fetch it in parts with a cursor");
+}
+
+}  // namespace
+
+Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
+  out.clear();
+  if (!enter()) return disarmed_error();
+  struct Leave {
+    PgConnection& session;
+    ~Leave() { session.leave(); }
+  } leaving{*this};
+  const Instant began = clock_.now();
+  queries_total_.fetch_add(1, std::memory_order_relaxed);
+  Running running;
+  running.deadline = request.deadline;
+  if (!policy_.query_timeout.is_zero()) running.deadline = earliest(running.deadline, began + policy_.query_timeout);
+  running.patience = running.deadline;
+  idle_since_ns_.store(0, std::memory_order_relaxed);
+
+  Status status = run(request, running, out);
+  if (!status) {
+    out.clear();
+    const bool is_own_timeout = status.sqlstate == "57014" && status.code == Code::database &&
+                                !policy_.statement_timeout.is_zero() && !cancel_->is_pending.load() &&
+                                clock_.now() - began >= policy_.statement_timeout;
+    if (is_own_timeout) status.code = Code::timeout;
+  }
+  note_transaction(clock_.now());
+  return judge(std::move(status));
+}
+
+// What an error means for the session.
+Status PgConnection::judge(Status status) {
+  if (status) return status;
+  // 08P01 is also what the server answers to a wrong number of parameters; then it goes on as before.
+  const bool is_in_step = status.sqlstate == "08P01" && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
+  if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
+  if (is_disarmed_.load()) return disarmed_error();
+  return status;
+}
+
+Status PgConnection::run(const QueryRequest& request, Running& running, ResultTable& out) {
+  if (is_native_out_.load()) PQsetnonblocking(conn_.get(), 1);
+  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited, running);
+  if (has_unread_) {
+    if (!drain(running)) return stopped(is_disarmed_.load() ? Wait::disarmed : Wait::given_up, running);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (!ended_.why.empty()) {
+      if (!is_rollback(request.sql)) {
+        return own_error("25P03", "the transaction was ended: " + ended_.why, "",
+                         "say ROLLBACK, then begin the transaction again");
+      }
+      ended_.why.clear();
+      return Status::ok();  // the server has rolled back already
+    }
+  }
+  if (Status sent = send(request); !sent) return sent;
+  has_traces_ = has_traces_ || text_leaves_traces(request.sql);
+  Status status = collect(request, running, out);
+  if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK) {
+    return explain_parameters(request, running, std::move(status));
+  }
+  return status;
+}
+
+Status PgConnection::send(const QueryRequest& request) {
+  const std::string sql(request.sql);  // libpq wants its end marked
+  if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a zero byte");
+  const int count = static_cast<int>(request.params.size());
+  const int sent = count == 0 ? PQsendQuery(conn_.get(), sql.c_str())
+                              : PQsendQueryParams(conn_.get(), sql.c_str(), count, nullptr, request.params.data(),
+                                                  nullptr, nullptr, 0);
+  if (sent == 0) return connection_error(conn_.get());
+  PQsetSingleRowMode(conn_.get());
+  return Status::ok();
+}
+
+Status PgConnection::collect(const QueryRequest&, Running& running, ResultTable& out) {
+  Status failure;
+  bool is_row_set_open = false;
+  for (;;) {
+    if (const Wait waited = wait_readable(running); waited != Wait::ready) {
+      has_unread_ = true;
+      return stopped(waited, running);
+    }
+    const ResultHandle result(PQgetResult(conn_.get()));
+    if (result == nullptr) break;
+    if (!failure) continue;  // the rest of a failed text
+    failure = take_result(result.get(), out, is_row_set_open);
+    if (is_broken_) return failure;
+    if (!failure && failure.sqlstate == "54000") {
+      // Too much to take, so what is left of it is too: stop the statement and let whoever comes next read the end.
+      desk_->ask(cancel_, clock_.now());
+      has_unread_ = true;
+      return failure;
+    }
+  }
+  if (!failure && running.is_timed_out) return stopped(Wait::timed_out, running);
+  if (!failure && failure.sqlstate == "57014" && is_disarmed_.load()) return disarmed_error();
+  return failure;
+}
+
+Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool& is_row_set_open) {
+  switch (const ExecStatusType status = PQresultStatus(result)) {
+    case PGRES_SINGLE_TUPLE:
+    case PGRES_TUPLES_OK: {
+      const int columns = PQnfields(result);
+      if (!is_row_set_open) {
+        out.clear();
+        for (int c = 0; c < columns; ++c) out.add_column(PQfname(result, c));
+      }
+      is_row_set_open = status == PGRES_SINGLE_TUPLE;
+      for (int r = 0; r < PQntuples(result); ++r) {
+        for (int c = 0; c < columns; ++c) {
+          if (PQgetisnull(result, r, c) != 0) {
+            out.add_null();
+          } else {
+            out.add_text({PQgetvalue(result, r, c), static_cast<size_t>(PQgetlength(result, r, c))});
+          }
+        }
+        if (out.bytes() > kResultBytesMax) return too_large();
+      }
+      break;
+    }
+    case PGRES_COMMAND_OK:
+    case PGRES_EMPTY_QUERY: out.clear(); break;
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH: return refuse_copy(status);
+    case PGRES_FATAL_ERROR: return error_of(result);
+    default: return own_error("08P01", std::string("unexpected answer: ") + PQresStatus(status));
+  }
+  if (is_row_set_open) return Status::ok();
+  // Of the const-less libpq calls these two only read.
+  const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
+  has_traces_ = has_traces_ || tag_leaves_traces(tag);
+  const std::string_view rows = PQcmdTuples(const_cast<PGresult*>(result));
+  int64_t affected = -1;
+  if (!tag.starts_with("SELECT") && !tag.starts_with("FETCH")) {
+    if (std::from_chars(rows.data(), rows.data() + rows.size(), affected).ec != std::errc()) affected = -1;
+  }
+  out.set_affected(affected);
+  return Status::ok();
+}
+
+Status PgConnection::refuse_copy(ExecStatusType status) {
+  if (status == PGRES_COPY_IN) {
+    PQputCopyEnd(conn_.get(), "COPY is not supported here");
+  } else {
+    is_broken_ = true;  // the server may send for hours; ending the session is quicker
+  }
+  return own_error("0A000", "COPY needs the connection itself",
+                   "this call takes statements that answer with rows or a count",
+                   "take the native handle and use libpq's PQputCopyData() or PQgetCopyData()");
+}
+
+// The server says "protocol violation" for a wrong number of parameters; say how many there should be.
+Status PgConnection::explain_parameters(const QueryRequest& request, Running& running, Status error) {
+  if (PQsendPrepare(conn_.get(), "", std::string(request.sql).c_str(), 0, nullptr) == 0) return error;
+  ResultTable ignored;
+  if (!collect(request, running, ignored)) return error;
+  if (PQsendDescribePrepared(conn_.get(), "") == 0) return error;
+  int wanted = -1;
+  while (wait_readable(running) == Wait::ready) {
+    const ResultHandle result(PQgetResult(conn_.get()));
+    if (result == nullptr) break;
+    if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) wanted = PQnparams(result.get());
+  }
+  if (wanted < 0 || wanted == static_cast<int>(request.params.size())) return error;
+  Status status = Status::error(Code::bad_argument, "the statement takes " + std::to_string(wanted) +
+                                                        " parameters, " + std::to_string(request.params.size()) +
+                                                        " were given");
+  status.sqlstate = "07001";
+  return status;
+}
+
+// Reads what an earlier statement left unread, results and errors alike.
+bool PgConnection::drain(Running& running) {
+  for (;;) {
+    if (wait_readable(running) != Wait::ready) return false;
+    const ResultHandle result(PQgetResult(conn_.get()));
+    if (result == nullptr) break;
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) return false;
+  }
+  has_unread_ = false;
+  running.is_timed_out = false;
+  running.patience = running.deadline;
+  return true;
+}
+
+// Until PQgetResult() will not block. At the deadline the statement is cancelled and gets a last moment to end.
+PgConnection::Wait PgConnection::wait_readable(Running& running) {
+  for (;;) {
+    if (is_disarmed_.load()) return Wait::disarmed;
+    const int unsent = PQflush(conn_.get());
+    // The server may have said why before it hung up: then that is the result to read.
+    if (unsent < 0 && PQconsumeInput(conn_.get()) == 0 && PQisBusy(conn_.get()) != 0) return Wait::given_up;
+    if (PQisBusy(conn_.get()) == 0) return Wait::ready;
+    if (unsent < 0) return Wait::given_up;
+    pollfd fds[3] = {{socket_, static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
+                     {wake_fd_, POLLIN, 0},
+                     {desk_->fd(), POLLIN, 0}};
+    const bool is_cancelling = cancel_->is_pending.load();
+    const bool has_clock = running.patience < Instant::never() || is_cancelling;
+    Instant now = has_clock ? clock_.now() : Instant{};
+    Instant until = running.patience;
+    if (is_cancelling) until = earliest(until, earliest(desk_->pump(now), now + Span::millis(20)));
+    if (poll(fds, is_cancelling ? 3 : 2, poll_timeout_ms(until, now)) < 0 && errno != EINTR) return Wait::given_up;
+    if (fds[1].revents != 0) {
+      uint64_t n = 0;
+      (void)!::read(wake_fd_, &n, sizeof n);
+    }
+    if (fds[0].revents != 0 && PQconsumeInput(conn_.get()) == 0) {
+      return PQisBusy(conn_.get()) == 0 ? Wait::ready : Wait::given_up;
+    }
+    if (!has_clock || fds[0].revents != 0) continue;
+    now = clock_.now();
+    if (now < running.patience) continue;
+    if (running.is_timed_out) return Wait::timed_out;
+    running.is_timed_out = true;
+    running.patience = now + kDrainPatience;
+    if (!desk_->ask(cancel_, now)) return Wait::timed_out;
+  }
+}
+
+// P3: a cancel meant for the statement before must have struck before the next one starts.
+PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
+  while (cancel_->is_pending.load()) {
+    if (is_disarmed_.load()) return Wait::disarmed;
+    const Instant now = clock_.now();
+    if (now >= running.deadline) return Wait::timed_out;
+    const Instant until = earliest(running.deadline, earliest(desk_->pump(now), now + Span::millis(20)));
+    if (!cancel_->is_pending.load()) break;
+    pollfd fds[2] = {{desk_->fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+    poll(fds, 2, poll_timeout_ms(until, now));
+    if (fds[1].revents != 0) {
+      uint64_t n = 0;
+      (void)!::read(wake_fd_, &n, sizeof n);
+    }
+  }
+  return Wait::ready;
+}
+
+Status PgConnection::stopped(Wait how, const Running&) {
+  if (how == Wait::disarmed) return disarmed_error();
+  if (how == Wait::given_up) {
+    is_broken_ = true;
+    return connection_error(conn_.get());
+  }
+  Status status = Status::error(Code::timeout, "the statement did not finish in time", "it was cancelled on the server",
+                                "give it more time with query_timeout, or the call's deadline");
+  status.sqlstate = "57014";
+  status.is_retryable = false;
+  return status;
+}
+
+Status PgConnection::run_own(const char* sql, Instant deadline) {
+  if (!enter()) return disarmed_error();
+  struct Leave {
+    PgConnection& session;
+    ~Leave() { session.leave(); }
+  } leaving{*this};
+  QueryRequest request;
+  request.sql = sql;
+  Running running;
+  running.deadline = running.patience = deadline;
+  ResultTable ignored;
+  const bool had_traces = has_traces_;
+  Status status = run(request, running, ignored);
+  has_traces_ = had_traces;
+  return judge(std::move(status));
+}
+
+}  // namespace tide::libpq

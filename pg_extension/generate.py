@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""Prints the relations of the library's catalogue into the script of the version under development.
+
+    generate.py build/c_api/libtidepool.so            rewrite what stands between the script's begin and end marks
+    generate.py --check build/c_api/libtidepool.so    only tell whether it is true; exit 1 if not (a test does this)
+
+A script that was released is never changed: then a new one comes, and one to update from the old.
+"""
+import ctypes
+import pathlib
+import re
+import sys
+
+SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
+TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb"}
+PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
+RESERVED = ("at", "count", "min", "max", "value", "name")
+
+
+class Column(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_writable", ctypes.c_int32),
+                ("unit", ctypes.c_char_p), ("meaning", ctypes.c_char_p)]
+
+
+class Relation(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("meaning", ctypes.c_char_p), ("ncolumns", ctypes.c_int32),
+                ("reserved", ctypes.c_int32), ("columns", ctypes.POINTER(Column))]
+
+
+def catalogue(library):
+    """[(name, meaning, [(column, SQL type, comment)])]"""
+    at = ctypes.CDLL(str(library)).tide_relation_at
+    at.restype = ctypes.POINTER(Relation)
+    relations = []
+    while True:
+        found = at(len(relations))
+        if not found:
+            return relations
+        relation = found.contents
+        columns = []
+        for column in relation.columns[:relation.ncolumns]:
+            name, unit = column.name.decode(), column.unit.decode()
+            columns.append((name, "integer" if name in PIDS else TYPES[column.type],
+                            column.meaning.decode() + (f" [{unit}]" if unit else "")))
+        relations.append((relation.name.decode(), relation.meaning.decode(), columns))
+
+
+def literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name):
+    return f'"{name}"' if name in RESERVED else name
+
+
+def wrapped(words, indent):
+    lines, line = [], indent
+    for word in words:
+        if len(line) + len(word) + 1 > 118:
+            lines.append(line.rstrip())
+            line = indent
+        line += word + " "
+    return "\n".join([*lines, line.rstrip()])
+
+
+def relation_sql(name, meaning, columns):
+    row = [f"{quoted(column)} {kind}," for column, kind, _ in columns]
+    row[-1] = row[-1][:-1]
+    yield (f"CREATE FUNCTION tidepool.read_{name}(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)\n"
+           f"  RETURNS TABLE (\n{wrapped(row, '    ')})\n"
+           f"  AS 'MODULE_PATHNAME', 'tidepool_read_{name}' LANGUAGE C VOLATILE PARALLEL RESTRICTED;")
+    yield (f"COMMENT ON FUNCTION tidepool.read_{name}(text, text) IS\n"
+           f"  {literal('The rows of the view ' + name + '; arguments narrow them to one pool or instance.')};")
+    yield f"CREATE VIEW tidepool.{name} AS SELECT * FROM tidepool.read_{name}();"
+    yield f"COMMENT ON VIEW tidepool.{name} IS {literal(meaning)};"
+    for column, _, comment in columns:
+        yield f"COMMENT ON COLUMN tidepool.{name}.{quoted(column)} IS {literal(comment)};"
+
+
+def rights_sql(relations):
+    for name, _, _ in relations:
+        yield f"GRANT EXECUTE ON FUNCTION tidepool.read_{name}(text, text) TO pg_monitor;"
+    for name in [*(name for name, _, _ in relations), "backends"]:
+        yield f"GRANT SELECT ON tidepool.{name} TO pg_monitor;"
+
+
+def between(text, subject, lines):
+    marks = re.compile(rf"(-- begin of the {subject}[^\n]*\n).*?(-- end of the {subject}\n)", re.S)
+    return marks.sub(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
+
+
+def rewritten(library):
+    """(the script as it is, as it should be)"""
+    relations = catalogue(library)
+    old = SCRIPT.read_text(encoding="utf-8")
+    text = between(old, "relations", [line for relation in relations for line in (*relation_sql(*relation), "")])
+    return old, between(text, "readers' rights", rights_sql(relations))
+
+
+def main():
+    arguments = sys.argv[1:]
+    is_check = "--check" in arguments
+    libraries = [argument for argument in arguments if argument != "--check"]
+    if len(libraries) != 1:
+        sys.exit(__doc__)
+    old, new = rewritten(pathlib.Path(libraries[0]).resolve())
+    if old != new and is_check:
+        sys.exit(f"{SCRIPT.name} is not what the catalogue says; run pg_extension/generate.py")
+    if old != new:
+        SCRIPT.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

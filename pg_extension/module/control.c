@@ -1,0 +1,268 @@
+/*
+ * The controls: tidepool.scale(), pause(), ... Each makes an order (order.h, which checks the right to it), posts it at
+ * once, whatever becomes of the transaction, and waits for the answer so that a refusal is an error of the statement.
+ * What takes its time by nature (draining, recycling) is only given the time of a prompt refusal; wait_applied() is the
+ * barrier.
+ */
+#include <tidepool/observe.h>
+
+#include "common/pg_compat.h"
+
+#include <utils/guc.h>
+#include <utils/json.h>
+#include <utils/timestamp.h>
+
+#include "common/report.h"
+#include "order.h"
+#include "settings.h"
+#include "version.h"
+
+#define ANSWER_WAIT_MS 5000
+#define PROMPT_WAIT_MS 500
+#define LISTED_MAX 8
+
+static void refuse_null(const char* verb, const char* argument) {
+  ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("tidepool.%s(): %s is NULL", verb, argument)));
+}
+
+static char* text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+  if (PG_ARGISNULL(n)) refuse_null(verb, name);
+  return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static Datum steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms) {
+  tide_error error = TIDE_ERROR_INIT;
+  TidepoolOrder order;
+  uint64 command_id;
+  tide_status status;
+  tidepool_check_version();
+  order = tidepool_order(verb, pool, arguments);
+  command_id = tidepool_order_post(&order, &error);
+  if (command_id == 0) tidepool_report(&error, NULL);
+  status = tidepool_order_await(command_id, order.directory, wait_ms, &error);
+  if (status != TIDE_OK && status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
+  return Int64GetDatum((int64)command_id);
+}
+
+static Datum steer_plainly(FunctionCallInfo fcinfo, const char* verb, int64 wait_ms) {
+  return steer(verb, text_argument(fcinfo, 0, verb, "pool"), "{}", wait_ms);
+}
+
+#define PLAIN(verb, wait_ms)            \
+  PG_FUNCTION_INFO_V1(tidepool_##verb); \
+  Datum tidepool_##verb(PG_FUNCTION_ARGS) { return steer_plainly(fcinfo, #verb, wait_ms); }
+
+PLAIN(end_burst, ANSWER_WAIT_MS)
+PLAIN(pause, ANSWER_WAIT_MS)
+PLAIN(resume, ANSWER_WAIT_MS)
+PLAIN(drain, PROMPT_WAIT_MS)
+PLAIN(reset_stats, ANSWER_WAIT_MS)
+
+PG_FUNCTION_INFO_V1(tidepool_scale);
+Datum tidepool_scale(PG_FUNCTION_ARGS) {
+  StringInfoData arguments;
+  char* pool = text_argument(fcinfo, 0, "scale", "pool");
+  initStringInfo(&arguments);
+  if (PG_ARGISNULL(1)) {
+    appendStringInfoString(&arguments, "{\"target_size\":null");
+  } else {
+    appendStringInfo(&arguments, "{\"target_size\":%d", PG_GETARG_INT32(1));
+  }
+  if (!PG_ARGISNULL(2)) {
+    appendStringInfoString(&arguments, ",\"reason\":");
+    escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+  }
+  appendStringInfoChar(&arguments, '}');
+  return steer("scale", pool, arguments.data, ANSWER_WAIT_MS);
+}
+
+PG_FUNCTION_INFO_V1(tidepool_set);
+Datum tidepool_set(PG_FUNCTION_ARGS) {
+  StringInfoData arguments;
+  char* pool = text_argument(fcinfo, 0, "set", "pool");
+  initStringInfo(&arguments);
+  appendStringInfoString(&arguments, "{\"option\":");
+  escape_json(&arguments, text_argument(fcinfo, 1, "set", "option"));
+  appendStringInfoString(&arguments, ",\"value\":");
+  escape_json(&arguments, text_argument(fcinfo, 2, "set", "value"));
+  appendStringInfoChar(&arguments, '}');
+  return steer("set", pool, arguments.data, ANSWER_WAIT_MS);
+}
+
+/* An interval in milliseconds; a month counts 30 days, as in interval arithmetic elsewhere. */
+static int64 interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+  const Interval* span;
+  int64 days;
+  if (PG_ARGISNULL(n)) refuse_null(verb, name);
+  span = PG_GETARG_INTERVAL_P(n);
+  days = (int64)span->month * DAYS_PER_MONTH + span->day;
+  return days * (USECS_PER_DAY / 1000) + span->time / 1000;
+}
+
+/* {"duration": ...} of the second argument, which may be left out. `is_interval`: else it is a text such as '30s'. */
+static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, bool is_interval, int64 wait_ms) {
+  StringInfoData arguments;
+  char* pool = text_argument(fcinfo, 0, verb, "pool");
+  if (PG_ARGISNULL(1)) return steer(verb, pool, "{}", wait_ms);
+  initStringInfo(&arguments);
+  appendStringInfo(&arguments, "{\"%s\":", name);
+  if (is_interval) {
+    appendStringInfo(&arguments, INT64_FORMAT, interval_ms(fcinfo, 1, verb, name));
+  } else {
+    escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+  }
+  appendStringInfoChar(&arguments, '}');
+  return steer(verb, pool, arguments.data, wait_ms);
+}
+
+#define TIMED(verb, suffix, name, is_interval, wait_ms) \
+  PG_FUNCTION_INFO_V1(tidepool_##verb##suffix);         \
+  Datum tidepool_##verb##suffix(PG_FUNCTION_ARGS) { return steer_for(fcinfo, #verb, name, is_interval, wait_ms); }
+
+TIMED(burst, , "duration", false, ANSWER_WAIT_MS)
+TIMED(burst, _interval, "duration", true, ANSWER_WAIT_MS)
+TIMED(recycle, , "spread", false, PROMPT_WAIT_MS)
+TIMED(recycle, _interval, "spread", true, PROMPT_WAIT_MS)
+
+/* Which instances have a row with this number. Into fixed room, so that nothing can jump while the cursor is open. */
+typedef struct Owners {
+  int count;
+  struct {
+    char instance_id[40];
+    char pool[256];
+  } listed[LISTED_MAX];
+} Owners;
+
+static int place_of(const char* relation_name, const char* column_name) {
+  const tide_relation* relation;
+  for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
+    if (strcmp(relation->name, relation_name) != 0) continue;
+    for (int c = 0; c < relation->ncolumns; ++c) {
+      if (strcmp(relation->columns[c].name, column_name) == 0) return c;
+    }
+  }
+  elog(ERROR, "the library has no column %s.%s", relation_name, column_name);
+}
+
+static bool is_alive(const char* instance_id) {
+  const int state = place_of("pools", "state");
+  tide_filter filter = TIDE_FILTER_INIT;
+  tide_cursor* cursor = NULL;
+  bool is_alive = false;
+  filter.directory = tidepool_directory();
+  filter.instance_id = instance_id;
+  if (tide_cursor_open("pools", &filter, &cursor, NULL) != TIDE_OK) return false;
+  while (tide_cursor_next(cursor)) {
+    const char* word = tide_cursor_text(cursor, state, NULL);
+    is_alive = is_alive || (word != NULL && strcmp(word, "dead") != 0 && strcmp(word, "closed") != 0);
+  }
+  tide_cursor_close(cursor);
+  return is_alive;
+}
+
+static void note(Owners* owners, const char* instance_id, const char* pool) {
+  if (owners->count < LISTED_MAX) {
+    strlcpy(owners->listed[owners->count].instance_id, instance_id, sizeof owners->listed[0].instance_id);
+    strlcpy(owners->listed[owners->count].pool, pool, sizeof owners->listed[0].pool);
+  }
+  ++owners->count;
+}
+
+static void find_owners(const char* relation, const char* key, int64 id, Owners* owners) {
+  const int instance = place_of(relation, "instance_id");
+  const int pool = place_of(relation, "pool");
+  const int wanted = place_of(relation, key);
+  tide_filter filter = TIDE_FILTER_INIT;
+  tide_error error = TIDE_ERROR_INIT;
+  tide_cursor* cursor = NULL;
+  filter.directory = tidepool_directory();
+  owners->count = 0;
+  if (tide_cursor_open(relation, &filter, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
+  while (tide_cursor_next(cursor)) {
+    const char* instance_id = tide_cursor_text(cursor, instance, NULL);
+    const char* name = tide_cursor_text(cursor, pool, NULL);
+    if (tide_cursor_int(cursor, wanted) != id || instance_id == NULL) continue;
+    note(owners, instance_id, name != NULL ? name : "");
+  }
+  tide_cursor_close(cursor);
+}
+
+static void refuse_many(const Owners* owners, const char* key, int64 id) {
+  StringInfoData list;
+  initStringInfo(&list);
+  for (int i = 0; i < Min(owners->count, LISTED_MAX); ++i) {
+    appendStringInfo(&list, "%s%s %s", i > 0 ? ", " : "", owners->listed[i].instance_id, owners->listed[i].pool);
+  }
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("%s " INT64_FORMAT " exists in %d instances", key, id, owners->count),
+                  errdetail("They are: %s", tidepool_from_utf8(list.data, (size_t)list.len, NULL)),
+                  errhint("Give the pool's name or instance_id as well.")));
+}
+
+/* close_connection() and revoke(): the number alone says which pool is meant, unless two pools use it. */
+static Datum steer_by_number(FunctionCallInfo fcinfo, const char* verb, const char* relation, const char* key,
+                             int64 wait_ms) {
+  Owners owners;
+  int64 id;
+  char* arguments;
+  if (PG_ARGISNULL(0)) refuse_null(verb, key);
+  id = PG_GETARG_INT64(0);
+  arguments = psprintf("{\"%s\":" INT64_FORMAT "}", key, id);
+  if (!PG_ARGISNULL(1)) return steer(verb, text_argument(fcinfo, 1, verb, "pool"), arguments, wait_ms);
+  find_owners(relation, key, id, &owners);
+  if (owners.count > 1) {
+    Owners alive = {0};
+    for (int i = 0; i < Min(owners.count, LISTED_MAX); ++i) {
+      if (is_alive(owners.listed[i].instance_id)) note(&alive, owners.listed[i].instance_id, owners.listed[i].pool);
+    }
+    if (owners.count <= LISTED_MAX) owners = alive;
+  }
+  if (owners.count == 0) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("no pool of this host has %s " INT64_FORMAT, key, id),
+                    errhint("SELECT * FROM tidepool.%s", relation)));
+  }
+  if (owners.count > 1) refuse_many(&owners, key, id);
+  return steer(verb, owners.listed[0].instance_id, arguments, wait_ms);
+}
+
+PG_FUNCTION_INFO_V1(tidepool_close_connection);
+Datum tidepool_close_connection(PG_FUNCTION_ARGS) {
+  return steer_by_number(fcinfo, "close_connection", "connections", "conn_id", PROMPT_WAIT_MS);
+}
+
+PG_FUNCTION_INFO_V1(tidepool_revoke);
+Datum tidepool_revoke(PG_FUNCTION_ARGS) {
+  return steer_by_number(fcinfo, "revoke", "leases", "lease_id", ANSWER_WAIT_MS);
+}
+
+static Datum wait_applied(FunctionCallInfo fcinfo, int64 wait_ms) {
+  tide_error error = TIDE_ERROR_INIT;
+  tide_status status;
+  tidepool_check_version();
+  if (PG_ARGISNULL(0)) refuse_null("wait_applied", "command_id");
+  if (wait_ms < 0 || wait_ms > INT64CONST(86400000)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
+                    errdetail("Accepted: 0 to 1 day.")));
+  }
+  status = tidepool_order_await((uint64)PG_GETARG_INT64(0), tidepool_directory(), wait_ms, &error);
+  if (status != TIDE_OK && status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
+  PG_RETURN_BOOL(status == TIDE_OK);
+}
+
+PG_FUNCTION_INFO_V1(tidepool_wait_applied);
+Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
+  const char* text = text_argument(fcinfo, 1, "wait_applied", "timeout");
+  const char* hint = NULL;
+  int ms;
+  if (!parse_int(text, &ms, GUC_UNIT_MS, &hint)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout \"%s\" is no duration", text),
+                    errdetail("Accepted: \"500ms\", \"30s\", \"5min\", \"1h\" or a whole number of milliseconds."),
+                    hint != NULL ? errhint("%s", hint) : 0));
+  }
+  return wait_applied(fcinfo, ms);
+}
+
+PG_FUNCTION_INFO_V1(tidepool_wait_applied_interval);
+Datum tidepool_wait_applied_interval(PG_FUNCTION_ARGS) {
+  return wait_applied(fcinfo, interval_ms(fcinfo, 1, "wait_applied", "timeout"));
+}

@@ -1,0 +1,87 @@
+#include "order.h"
+
+#include <access/htup_details.h>
+#include <catalog/namespace.h>
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <utils/catcache.h>
+#include <utils/syscache.h>
+#include <utils/timestamp.h>
+
+#include "common/report.h"
+#include "settings.h"
+
+#define SLICE_MS_MIN 1
+#define SLICE_MS_MAX 20
+
+/*
+ * Several functions may bear the name, one for each type of a duration: the right to one of them is the right to the
+ * verb. Looked up by name and not by the function that was called, because UPDATE calls none.
+ */
+static bool may_steer(const char* verb, Oid role) {
+  const Oid schema = get_namespace_oid("tidepool", true);
+  CatCList* functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(verb));
+  bool is_allowed = false;
+  for (int i = 0; i < functions->n_members && !is_allowed; ++i) {
+    Form_pg_proc function = (Form_pg_proc)GETSTRUCT(&functions->members[i]->tuple);
+    is_allowed = OidIsValid(schema) && function->pronamespace == schema && tidepool_may_execute(function->oid, role);
+  }
+  ReleaseCatCacheList(functions);
+  return is_allowed;
+}
+
+TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments) {
+  TidepoolOrder order;
+  const char* directory = tidepool_directory();
+  if (!may_steer(verb, GetUserId())) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for control %s", verb),
+                    errhint("It takes EXECUTE on the function tidepool.%s.", verb)));
+  }
+  order.directory = directory != NULL ? pstrdup(directory) : NULL;
+  order.pool = tidepool_to_utf8(pstrdup(pool));
+  order.verb = verb;
+  order.arguments = tidepool_to_utf8(pstrdup(arguments));
+  order.actor = tidepool_to_utf8(GetUserNameFromId(GetUserId(), false));
+  return order;
+}
+
+static tide_control_options destination(const TidepoolOrder* order) {
+  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+  with.directory = order->directory;
+  with.actor = order->actor;
+  return with;
+}
+
+bool tidepool_order_is_right(const TidepoolOrder* order, tide_error* error) {
+  const tide_control_options with = destination(order);
+  return tide_control_check(order->pool, order->verb, order->arguments, &with, error) == TIDE_OK;
+}
+
+uint64 tidepool_order_post(const TidepoolOrder* order, tide_error* error) {
+  const tide_control_options with = destination(order);
+  uint64_t command_id = 0;
+  const tide_status status =
+      tide_control_with(order->pool, order->verb, order->arguments, 0, &with, &command_id, error);
+  return status == TIDE_OK ? command_id : 0;
+}
+
+tide_status tidepool_order_await(uint64 command_id, const char* directory, int64 wait_ms, tide_error* error) {
+  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+  const TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
+  long slice_ms = SLICE_MS_MIN;
+  with.directory = directory;
+  for (;;) {
+    const tide_error fresh = TIDE_ERROR_INIT;
+    tide_status status;
+    long left_ms;
+    *error = fresh;
+    status = tide_wait_applied(command_id, 0, &with, error);
+    left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+    if (status != TIDE_TIMEOUT || left_ms <= 0) return status;
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(slice_ms, left_ms),
+                    PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+    slice_ms = Min(slice_ms * 2, SLICE_MS_MAX);
+  }
+}

@@ -1,0 +1,41 @@
+/*
+ * Orders: what a user asks a pool for.
+ *
+ * tidepool_order() is the choke point: the only way to make an order, whether a function or an UPDATE asks for it, and
+ * it checks that the current user may execute the SQL function of the verb. What is posted has passed it.
+ */
+#ifndef TIDEPOOL_ORDER_H
+#define TIDEPOOL_ORDER_H
+
+#include <tidepool/control.h>
+
+#include "common/pg_compat.h"
+
+/* All texts in UTF-8. */
+typedef struct TidepoolOrder {
+  const char* directory; /* of the segments; NULL: the default one */
+  const char* pool;      /* a name or an instance_id */
+  const char* verb;      /* as tide_control() knows it; lives for ever */
+  const char* arguments; /* a JSON object */
+  const char* actor;     /* the role that gave it */
+} TidepoolOrder;
+
+/*
+ * Makes an order of the current user, in the current memory context. `pool` and `arguments` are in the server's
+ * encoding. Fails (42501) unless the user may execute a function tidepool.<verb>.
+ */
+extern TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments);
+
+/* Whether the pool lives and the arguments have the right form; else why not. Posts nothing. */
+extern bool tidepool_order_is_right(const TidepoolOrder* order, tide_error* error);
+
+/* Posts an order and does not wait. 0: it could not be posted, `error` says why. */
+extern uint64 tidepool_order_post(const TidepoolOrder* order, tide_error* error);
+
+/*
+ * Waits for the answer, at most `wait_ms`, as tide_wait_applied(), but in slices between which the query can be
+ * cancelled. Never holds a handle of the C API while it waits.
+ */
+extern tide_status tidepool_order_await(uint64 command_id, const char* directory, int64 wait_ms, tide_error* error);
+
+#endif

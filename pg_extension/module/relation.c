@@ -1,0 +1,207 @@
+/*
+ * tidepool.read_pools(), read_leases(), ...: the rows behind the views, one function for each relation of the
+ * catalogue.
+ *
+ *   SELECT pool, state, in_use, size FROM tidepool.pools;   -- the view is SELECT * FROM tidepool.read_pools()
+ *
+ * A call is a snapshot: tide_cursor_open() reads every segment with pread, so an owner that truncates its file while it
+ * is read costs rows, not the server. Datums are made straight from the cursor's numbers. Nothing is kept between
+ * calls.
+ *
+ * Whoever has not the rights of pg_read_all_stats sees no targets, users, tags and messages, whatever the way to the
+ * row: the mask is here, not in the views.
+ */
+#include <tidepool/observe.h>
+
+#include "common/pg_compat.h"
+
+#include <common/int.h>
+#include <funcapi.h>
+#include <miscadmin.h>
+#include <utils/memutils.h>
+#include <utils/timestamp.h>
+
+#include "common/report.h"
+#include "settings.h"
+#include "version.h"
+
+#define MASK "<insufficient privilege>"
+
+static const char* const kMasked[] = {"target", "db_user", "tag", "last_error", "message", "detail", "arguments"};
+
+/* How a column of the catalogue becomes a datum of the function's row type. */
+typedef struct Column {
+  Oid type;
+  bool is_masked;
+} Column;
+
+static bool is_private(const char* name) {
+  for (size_t i = 0; i < lengthof(kMasked); ++i) {
+    if (strcmp(name, kMasked[i]) == 0) return true;
+  }
+  return false;
+}
+
+static const tide_relation* relation_named(const char* name) {
+  const tide_relation* relation;
+  for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
+    if (strcmp(relation->name, name) == 0) return relation;
+  }
+  return NULL;
+}
+
+static bool fits(int32 kind, Oid type) {
+  switch (kind) {
+    case TIDE_INT: return type == INT8OID || type == INT4OID;
+    case TIDE_DOUBLE: return type == FLOAT8OID;
+    case TIDE_TEXT: return type == TEXTOID;
+    case TIDE_BOOL: return type == BOOLOID;
+    case TIDE_TIME: return type == TIMESTAMPTZOID;
+    case TIDE_JSON: return type == JSONBOID;
+    default: return false;
+  }
+}
+
+/* The script's row type and the library's catalogue, held together: a datum of the wrong type would be a crash. */
+static Column* columns_of(const tide_relation* relation, TupleDesc row) {
+  Column* columns = palloc(sizeof(Column) * (Size)row->natts);
+  const bool sees_all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+  if (row->natts != relation->ncolumns) {
+    elog(ERROR, "relation %s has %d columns, its function %d", relation->name, relation->ncolumns, row->natts);
+  }
+  for (int i = 0; i < row->natts; ++i) {
+    columns[i].type = TupleDescAttr(row, i)->atttypid;
+    columns[i].is_masked = !sees_all && is_private(relation->columns[i].name);
+    if (!fits(relation->columns[i].type, columns[i].type)) {
+      elog(ERROR, "column %s of relation %s has another type in its function", relation->columns[i].name,
+           relation->name);
+    }
+  }
+  return columns;
+}
+
+static Datum text_datum(const char* text, size_t length) {
+  size_t clean_length;
+  const char* clean = tidepool_from_utf8(text, length, &clean_length);
+  return PointerGetDatum(cstring_to_text_with_len(clean, (int)clean_length));
+}
+
+/* False: NULL. */
+static bool value_of(const tide_cursor* cursor, int i, const Column* column, Datum* out) {
+  if (tide_cursor_is_null(cursor, i)) return false;
+  switch (column->type) {
+    case INT8OID: *out = Int64GetDatum(tide_cursor_int(cursor, i)); return true;
+    case INT4OID: {
+      const int64 number = tide_cursor_int(cursor, i);
+      *out = Int32GetDatum((int32)number);
+      return number >= PG_INT32_MIN && number <= PG_INT32_MAX;
+    }
+    case FLOAT8OID: *out = Float8GetDatum(tide_cursor_double(cursor, i)); return true;
+    case BOOLOID: *out = BoolGetDatum(tide_cursor_int(cursor, i) != 0); return true;
+    case TIMESTAMPTZOID: {
+      const int64 epoch = (int64)(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+      int64 time;
+      if (pg_sub_s64_overflow(tide_cursor_int(cursor, i), epoch, &time) || !IS_VALID_TIMESTAMP(time)) return false;
+      *out = TimestampTzGetDatum(time);
+      return true;
+    }
+    default: {
+      size_t length = 0;
+      const char* text;
+      if (column->is_masked && column->type == JSONBOID) return false;
+      if (column->is_masked) {
+        *out = PointerGetDatum(cstring_to_text(MASK));
+        return true;
+      }
+      text = tide_cursor_text(cursor, i, &length);
+      if (text == NULL) return false;
+      if (column->type == JSONBOID) return tidepool_jsonb(tidepool_from_utf8(text, length, NULL), out);
+      *out = text_datum(text, length);
+      return true;
+    }
+  }
+}
+
+/* Its own function, so that a jump out of it leaves no local of the caller undefined. */
+static void copy_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
+  Datum* values = palloc(sizeof(Datum) * (Size)row->natts);
+  bool* nulls = palloc(sizeof(bool) * (Size)row->natts);
+  MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "tidepool row", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext outside = MemoryContextSwitchTo(per_row);
+  while (tide_cursor_next(cursor)) {
+    CHECK_FOR_INTERRUPTS();
+    for (int i = 0; i < row->natts; ++i) {
+      values[i] = (Datum)0;
+      nulls[i] = !value_of(cursor, i, &columns[i], &values[i]);
+    }
+    tuplestore_putvalues(rows, row, values, nulls);
+    MemoryContextReset(per_row);
+  }
+  MemoryContextSwitchTo(outside);
+  MemoryContextDelete(per_row);
+}
+
+/* NULL and '' mean all. */
+static const char* filter_argument(FunctionCallInfo fcinfo, int n) {
+  if (PG_NARGS() <= n || PG_ARGISNULL(n)) return NULL;
+  return tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(n)));
+}
+
+static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {
+  ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
+  const tide_relation* relation = relation_named(name);
+  tide_filter filter = TIDE_FILTER_INIT;
+  tide_error error = TIDE_ERROR_INIT;
+  tide_cursor* cursor = NULL;
+  TupleDesc row;
+  Tuplestorestate* rows;
+  MemoryContext outside;
+  const Column* columns;
+
+  tidepool_check_version();
+  if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("tidepool.read_%s() returns a set", name),
+                    errhint("Write SELECT * FROM tidepool.%s.", name)));
+  }
+  if (relation == NULL) elog(ERROR, "library has no relation %s", name);
+
+  outside = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+  if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row type");
+  row = CreateTupleDescCopy(row);
+  rows = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+  MemoryContextSwitchTo(outside);
+  columns = columns_of(relation, row);
+
+  filter.directory = tidepool_directory();
+  filter.pool = filter_argument(fcinfo, 0);
+  filter.instance_id = filter_argument(fcinfo, 1);
+  if (tide_cursor_open(name, &filter, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
+  PG_TRY();
+  { copy_rows(cursor, columns, row, rows); }
+  PG_FINALLY();
+  { tide_cursor_close(cursor); }
+  PG_END_TRY();
+
+  result->returnMode = SFRM_Materialize;
+  result->setResult = rows;
+  result->setDesc = row;
+  return (Datum)0;
+}
+
+#define READ(name)                           \
+  PG_FUNCTION_INFO_V1(tidepool_read_##name); \
+  Datum tidepool_read_##name(PG_FUNCTION_ARGS) { return read_relation(fcinfo, #name); }
+
+/* All of tide_relation_at(); a test tells when one is missing. */
+READ(pools)
+READ(pool_stats)
+READ(pool_histograms)
+READ(pool_history)
+READ(connections)
+READ(leases)
+READ(waiters)
+READ(events)
+READ(scaling_events)
+READ(settings)
+READ(commands)
+READ(help)

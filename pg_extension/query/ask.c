@@ -1,0 +1,194 @@
+/*
+ * Asking: one text of SQL on a lent connection, from sending it to the last of its answers.
+ *
+ * Answers are read row by row, so no result is ever whole in libpq's memory. A remote error is copied, the answer read
+ * to its end, and only then raised: the connection stays good. Whatever is raised in between (a cancel, a value that
+ * does not fit) costs the connection, and interrupts the remote statement.
+ */
+#include "query.h"
+
+#include <mb/pg_wchar.h>
+#include <miscadmin.h>
+
+/* Text of the other side, in our memory and our encoding; NULL stays NULL. */
+static char *own_text(const char *text) {
+  char *own = text == NULL ? NULL : pstrdup(text);
+  if (own == NULL || pg_verifymbstr(own, (int)strlen(own), true)) return own;
+  for (char *c = own; *c != '\0'; ++c) {
+    if ((*c & 0x80) != 0) *c = '?';
+  }
+  return own;
+}
+
+static char *without_newline(char *text) {
+  for (size_t i = strlen(text); i > 0 && text[i - 1] == '\n'; --i) text[i - 1] = '\0';
+  return text;
+}
+
+static void note_fault(Fault *fault, const PGresult *result, PGconn *conn) {
+  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  if (fault->is_set) return;
+  fault->is_set = true;
+  fault->message = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+  fault->detail = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+  fault->hint = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
+  fault->context = own_text(PQresultErrorField(result, PG_DIAG_CONTEXT));
+  fault->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
+                        ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])
+                        : ERRCODE_CONNECTION_FAILURE;
+  if (fault->message == NULL) fault->message = without_newline(own_text(PQerrorMessage(conn)));
+  if (fault->message[0] == '\0') fault->message = pstrdup("the connection to the remote server was lost");
+}
+
+static void report(const Fault *fault, const char *server) {
+  ereport(ERROR, (errcode(fault->sqlstate), errmsg("%s", fault->message),
+                  fault->detail != NULL ? errdetail("%s", fault->detail) : 0,
+                  fault->hint != NULL ? errhint("%s", fault->hint) : 0,
+                  fault->context != NULL ? errcontext("%s", fault->context) : 0, errcontext("server \"%s\"", server)));
+}
+
+/* Hands everything to the kernel. */
+static void flush(Hold *hold) {
+  PGconn *conn = hold->shell->conn;
+  while (PQflush(conn) > 0) {
+    (void)line_watch(PQsocket(conn), true);
+    line_wait();
+    (void)PQconsumeInput(conn);
+    (void)line_watch(PQsocket(conn), false);
+  }
+}
+
+/* NULL behind the last result. */
+static PGresult *next_result(Hold *hold) {
+  PGconn *conn = hold->shell->conn;
+  while (PQisBusy(conn)) {
+    line_wait();
+    if (PQconsumeInput(conn) == 0) break; /* the connection is lost: there is a result that says so */
+  }
+  return PQgetResult(conn);
+}
+
+static void begin_watching(Hold *hold) {
+  if (!hold->is_watched) hold->is_watched = line_watch(PQsocket(hold->shell->conn), false);
+}
+
+static void end_watching(Hold *hold) {
+  if (hold->is_watched) line_unwatch(PQsocket(hold->shell->conn));
+  hold->is_watched = false;
+}
+
+static void refuse_copy(Hold *hold) {
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("COPY cannot be used in a query of a hosted pool"),
+                  errhint("Copy between files and tables on the remote server itself, or use INSERT and SELECT."),
+                  errcontext("server \"%s\"", hold->name)));
+}
+
+static void read_answers(Hold *hold, Sink *sink, Fault *fault) {
+  bool is_inside = false; /* of a result set */
+  while ((hold->result = next_result(hold)) != NULL) {
+    PGresult *result = hold->result;
+    switch (PQresultStatus(result)) {
+      case PGRES_SINGLE_TUPLE:
+      case PGRES_TUPLES_OK:
+        if (!is_inside && sink != NULL) sink->begin(sink, result);
+        is_inside = PQresultStatus(result) == PGRES_SINGLE_TUPLE;
+        if (sink != NULL && PQntuples(result) > 0) sink->row(sink, result);
+        if (!is_inside && sink != NULL) sink->command(sink, result);
+        break;
+      case PGRES_COMMAND_OK:
+        if (sink != NULL) sink->command(sink, result);
+        break;
+      case PGRES_EMPTY_QUERY: break;
+      case PGRES_COPY_IN:
+      case PGRES_COPY_OUT:
+      case PGRES_COPY_BOTH: refuse_copy(hold); break;
+      default:
+        is_inside = false;
+        note_fault(fault, result, hold->shell->conn);
+        break;
+    }
+    PQclear(result);
+    hold->result = NULL;
+    if (PQstatus(hold->shell->conn) == CONNECTION_BAD) break;
+  }
+}
+
+static void fail_to_send(Hold *hold, Fault *fault) {
+  fault->is_set = true;
+  fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
+  fault->message = without_newline(own_text(PQerrorMessage(hold->shell->conn)));
+}
+
+/* How many parameters the statement takes, or -1 if the server does not tell. */
+static int count_parameters(Hold *hold, const char *sql) {
+  PGconn *conn = hold->shell->conn;
+  Fault ignored = {0};
+  int count = -1;
+  if (PQtransactionStatus(conn) != PQTRANS_IDLE || PQsendPrepare(conn, "", sql, 0, NULL) == 0) return -1;
+  flush(hold);
+  read_answers(hold, NULL, &ignored);
+  if (ignored.is_set || PQsendDescribePrepared(conn, "") == 0) return -1;
+  flush(hold);
+  while ((hold->result = next_result(hold)) != NULL) {
+    if (PQresultStatus(hold->result) == PGRES_COMMAND_OK) count = PQnparams(hold->result);
+    PQclear(hold->result);
+    hold->result = NULL;
+  }
+  return count;
+}
+
+static void explain_parameters(Hold *hold, const char *sql, int given, Fault *fault) {
+  int taken;
+  if (fault->sqlstate != ERRCODE_PROTOCOL_VIOLATION && fault->sqlstate != ERRCODE_UNDEFINED_PARAMETER) return;
+  taken = count_parameters(hold, sql);
+  if (taken < 0 || taken == given) return;
+  fault->detail = psprintf("The statement takes %d parameter%s, and %d %s given.", taken, taken == 1 ? "" : "s", given,
+                           given == 1 ? "was" : "were");
+  fault->hint = pstrdup("Give one text for each of $1, $2, ... behind the statement.");
+}
+
+static void run(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink, Fault *fault) {
+  PGconn *conn = hold->shell->conn;
+  const int is_sent =
+      nparams == 0 ? PQsendQuery(conn, sql) : PQsendQueryParams(conn, sql, nparams, NULL, params, NULL, NULL, 0);
+  begin_watching(hold);
+  if (is_sent) {
+    (void)PQsetSingleRowMode(conn);
+    flush(hold);
+    read_answers(hold, sink, fault);
+    if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
+  } else {
+    fail_to_send(hold, fault);
+  }
+  end_watching(hold);
+}
+
+void ask(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink) {
+  Fault fault = {0};
+  const char *server = pstrdup(hold->name);
+  const bool is_kept = hold->is_kept;
+  if (hold->is_lost || hold->line != line_number()) {
+    ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+                    errmsg("the lease on server \"%s\" is lost", server),
+                    errdetail("An error left its connection in the middle of a statement, or the worker was restarted."),
+                    errhint("Release it with tidepool.release(), then take a new one.")));
+  }
+  PG_TRY();
+  {
+    run(hold, sql, nparams, params, sink, &fault);
+    shell_report_notices(hold->shell);
+  }
+  PG_CATCH();
+  {
+    hold_lose(hold);
+    PG_RE_THROW();
+  }
+  PG_END_TRY();
+  if (PQstatus(hold->shell->conn) == CONNECTION_BAD) {
+    hold_lose(hold);
+  } else if (!is_kept) {
+    hold_end(hold);
+  }
+  if (fault.is_set) report(&fault, server);
+  if (sink != NULL) sink->end(sink);
+}

@@ -1,0 +1,131 @@
+/*
+ * Holds: the leases of this session. One is taken for a single statement, or kept by tidepool.lease() until release or
+ * the end of the transaction.
+ *
+ * A connection goes back clean only when its session is provably idle: no transaction open, nothing half read. Anything
+ * else interrupts what runs there and gives the connection up.
+ */
+#include "query.h"
+
+#include <access/xact.h>
+#include <miscadmin.h>
+
+static dlist_head holds = DLIST_STATIC_INIT(holds);
+static bool is_registered = false;
+
+static WireState state_of(const Hold *hold) {
+  switch (PQtransactionStatus(hold->shell->conn)) {
+    case PQTRANS_IDLE: return hold->is_lost ? WIRE_SPOILED : WIRE_CLEAN;
+    case PQTRANS_ACTIVE: return WIRE_RUNNING;
+    default: return WIRE_SPOILED;
+  }
+}
+
+/* Gives lease and shell back; the hold stays in the list. Never raises. */
+static void let_go(Hold *hold) {
+  Shell *shell = hold->shell;
+  WireState state;
+  if (shell == NULL) return;
+  if (hold->is_watched) line_unwatch(PQsocket(shell->conn));
+  hold->is_watched = false;
+  PQclear(hold->result);
+  hold->result = NULL;
+  state = state_of(hold);
+  /* First the shell: it must not be on the connection any more when somebody else gets that. */
+  hold->shell = NULL;
+  if (!shell_give_back(shell, state == WIRE_CLEAN) && state == WIRE_CLEAN) state = WIRE_SPOILED;
+  line_release(hold->line, hold->lease, state);
+}
+
+void hold_end(Hold *hold) {
+  let_go(hold);
+  dlist_delete(&hold->node);
+  pfree(hold);
+}
+
+void hold_lose(Hold *hold) {
+  hold->is_lost = true;
+  if (hold->is_kept) {
+    let_go(hold); /* it stays known as lost, so that nobody believes to be inside of the lease still */
+  } else {
+    hold_end(hold);
+  }
+}
+
+static void on_transaction(XactEvent event, void *context) {
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_PARALLEL_COMMIT:
+    case XACT_EVENT_PARALLEL_ABORT:
+      while (!dlist_is_empty(&holds)) hold_end(dlist_container(Hold, node, dlist_head_node(&holds)));
+      break;
+    default: break;
+  }
+}
+
+static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *context) {
+  dlist_mutable_iter i;
+  dlist_foreach_modify(i, &holds) {
+    Hold *hold = dlist_container(Hold, node, i.cur);
+    if (hold->owner != mine) continue;
+    if (event == SUBXACT_EVENT_ABORT_SUB) hold_end(hold);
+    if (event == SUBXACT_EVENT_COMMIT_SUB) hold->owner = parent;
+  }
+}
+
+static void watch_transactions(void) {
+  if (is_registered) return;
+  RegisterXactCallback(on_transaction, NULL);
+  RegisterSubXactCallback(on_subtransaction, NULL);
+  is_registered = true;
+}
+
+/* The one that is kept for this server and mapping. */
+Hold *hold_find(const Target *target) {
+  dlist_iter i;
+  dlist_foreach(i, &holds) {
+    Hold *hold = dlist_container(Hold, node, i.cur);
+    if (hold->is_kept && hold->server == target->server && hold->mapping == target->mapping) return hold;
+  }
+  return NULL;
+}
+
+Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
+  const bool may_lack_password = target->may_lack_password;
+  Hold *hold;
+  Lent lent;
+  watch_transactions();
+  hold = MemoryContextAllocZero(TopMemoryContext, sizeof *hold);
+  hold->server = target->server;
+  hold->mapping = target->mapping;
+  strlcpy(hold->name, target->key.server, sizeof hold->name);
+  hold->is_kept = is_kept;
+  hold->owner = GetCurrentSubTransactionId();
+  PG_TRY();
+  { line_lease(target, tag, dlist_is_empty(&holds), &lent); }
+  PG_CATCH();
+  {
+    pfree(hold);
+    PG_RE_THROW();
+  }
+  PG_END_TRY();
+  hold->line = line_number();
+  hold->lease = lent.lease;
+  hold->used_password = lent.used_password;
+  hold->shell = shell_take(&lent);
+  if (hold->shell == NULL) {
+    line_release(hold->line, hold->lease, WIRE_SPOILED);
+    pfree(hold);
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+                    errmsg("libpq could not take over a connection of server \"%s\"", target->key.server),
+                    errdetail("The process is probably out of file descriptors.")));
+  }
+  dlist_push_head(&holds, &hold->node);
+  if (superuser() || may_lack_password || hold->used_password) return hold;
+  hold->is_lost = true;
+  hold_end(hold);
+  target_check_password(false, false);
+  pg_unreachable();
+}

@@ -1,0 +1,158 @@
+/*
+ * The query functions: what their files know of each other.
+ *
+ *   Target  a foreign server as the current user may use it   (targets.c)
+ *   line    to the worker, which lends connections            (line.c)
+ *   Shell   libpq's side of a lent connection                 (shells.c)
+ *   Hold    a lease this session has: Target + lease + Shell  (holds.c)
+ *   ask     runs a statement on a Hold                        (ask.c)
+ *   Sink    what becomes of the answer                        (sinks.c)
+ *
+ * A backend waits only in line_wait(), which sees interrupts and the postmaster's death.
+ */
+#ifndef TIDEPOOL_QUERY_H
+#define TIDEPOOL_QUERY_H
+
+#include <tidepool/observe.h>
+
+#include "common/pg_compat.h"
+
+#include <access/tupdesc.h>
+#include <lib/ilist.h>
+#include <nodes/execnodes.h>
+#include <utils/tuplestore.h>
+
+#include <libpq-fe.h>
+
+#include "common/wire.h"
+
+#define POOL_NAME_BYTES 63
+#define TAG_BYTES 128
+
+/* -- targets.c */
+typedef struct TargetKey {
+  Oid user;
+  char server[NAMEDATALEN];
+} TargetKey;
+
+typedef struct Target {
+  TargetKey key;
+  uint64 made_at; /* generation of the catalogue it was read in */
+  MemoryContext memory;
+  Oid server;
+  Oid mapping;
+  bool has_password;
+  bool may_lack_password; /* password_required 'false', which only a superuser can set */
+  char pool[POOL_NAME_BYTES];
+  char tag[TAG_BYTES];
+  char *conninfo;
+  char *options;
+  int64 min_size, max_size; /* -1: not given */
+} Target;
+
+/* Fails when there is no such server, or the current user may not use it or has no mapping. Lives until the next call. */
+extern const Target *target_for(const char *server);
+/* Fails unless the current user is a superuser, or a password was needed, or the mapping says that none is. */
+extern void target_check_password(bool may_lack_password, bool used_password);
+
+/* -- validator.c */
+typedef enum OptionPlace { OPTION_POOL, OPTION_CONNECTION, OPTION_MAPPING, OPTION_OWN, OPTION_UNKNOWN } OptionPlace;
+extern OptionPlace option_place(const char *name);
+
+/* -- line.c */
+typedef struct Lent {
+  uint64 lease;
+  int server_pid;
+  bool used_password;
+  bool is_relayed;
+  int fd;
+  char instance[33];
+  char greeting[512]; /* name, NUL, value, NUL, ... of the remote session's parameters */
+  size_t greeting_bytes;
+} Lent;
+
+/* Which connection to the worker this is: leases end with it. */
+extern uint64 line_number(void);
+/* Fails with the pool's reason. `may_retry`: no lease of this session hangs on the old line. */
+extern void line_lease(const Target *target, const char *tag, bool may_retry, Lent *out);
+extern void line_release(uint64 line, uint64 lease, WireState state);
+extern void line_drop(const WireKey *key);
+/* The worker's pools; false when the worker is not there. `in` is valid until the next call into the line. */
+extern bool line_list(WireIn **in);
+/* Waiting for sockets of leases. */
+extern bool line_watch(int fd, bool for_write);
+extern void line_unwatch(int fd);
+extern void line_wait(void);
+
+/* -- shells.c */
+typedef struct Notice {
+  struct Notice *next;
+  char sqlstate[6];
+  char *message, *detail, *hint; /* malloc'd; may be NULL */
+} Notice;
+
+typedef struct Shell {
+  dlist_node node;
+  PGconn *conn;
+  int greeting; /* what the connection's descriptor is when nothing is lent */
+  int peer;     /* the greeting's other end: ours too */
+  bool is_out;
+  bool is_aligned;
+  char *parameters;
+  size_t parameters_bytes;
+  Notice *notices;
+  int notices_count;
+} Shell;
+
+/* Takes `lent->fd` in every case. */
+extern Shell *shell_take(Lent *lent);
+/* True: all that was read was whole messages, and the shell can serve again. False: it is gone. Never raises. */
+extern bool shell_give_back(Shell *shell, bool is_fit);
+extern void shell_report_notices(Shell *shell);
+
+/* -- holds.c */
+typedef struct Hold {
+  dlist_node node;
+  Oid server;
+  Oid mapping;
+  char name[NAMEDATALEN];
+  uint64 line;
+  uint64 lease;
+  bool used_password;
+  bool is_kept; /* by tidepool.lease() */
+  bool is_lost; /* an error left it in the middle of something */
+  bool is_watched;
+  SubTransactionId owner;
+  Shell *shell; /* NULL once it is lost */
+  PGresult *result;
+} Hold;
+
+extern Hold *hold_find(const Target *target);
+extern Hold *hold_begin(const Target *target, const char *tag, bool is_kept);
+extern void hold_end(Hold *hold);
+/* After an error: interrupts what runs and gives the connection up. Never raises. */
+extern void hold_lose(Hold *hold);
+
+/* -- ask.c */
+typedef struct Fault {
+  bool is_set;
+  int sqlstate;
+  char *message, *detail, *hint, *context;
+} Fault;
+
+typedef struct Sink {
+  void (*begin)(struct Sink *sink, const PGresult *result); /* a result set's columns; what came before is void */
+  void (*row)(struct Sink *sink, const PGresult *result);
+  void (*command)(struct Sink *sink, PGresult *result);
+  void (*end)(struct Sink *sink); /* everything arrived */
+} Sink;
+
+/* Runs `sql` and gives its answer to `sink`. Fails with the remote error. */
+extern void ask(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink);
+
+/* -- sinks.c */
+extern Sink *sink_rows(TupleDesc row, Tuplestorestate *rows, const char *server);
+extern Sink *sink_json(Tuplestorestate *rows, TupleDesc row);
+extern Sink *sink_count(int64 *count);
+
+#endif

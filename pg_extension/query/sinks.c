@@ -1,0 +1,221 @@
+/*
+ * Sinks: what becomes of an answer. Rows of the column list's types, JSON objects, or a number of rows changed.
+ * Of several result sets the last one counts.
+ */
+#include "query.h"
+
+#include <catalog/pg_type.h>
+#include <funcapi.h>
+#include <mb/pg_wchar.h>
+#include <utils/json.h>
+#include <utils/lsyscache.h>
+
+static void ignore_command(Sink *sink, PGresult *result) {}
+static void ignore_end(Sink *sink) {}
+
+/* The type's name where it means the same on both sides. */
+static const char *remote_type(Oid type) {
+  return type < FirstNormalObjectId ? format_type_be(type) : psprintf("a type of its own (oid %u)", type);
+}
+
+static void check_encoding(const char *value, int length) {
+  if (pg_verifymbstr(value, length, true)) return;
+  ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+                  errmsg("the server sent a text that is no valid %s", GetDatabaseEncodingName())));
+}
+
+/* -- rows */
+
+typedef struct RowSink {
+  Sink sink;
+  TupleDesc row;
+  Tuplestorestate *rows;
+  const char *server;
+  AttInMetadata *input;
+  MemoryContext per_row;
+  Datum *values;
+  bool *nulls;
+  int given;        /* columns of the last result set */
+  char *mismatch;   /* why the last result set cannot be rows; NULL: it can */
+  volatile int at;  /* the column being converted */
+} RowSink;
+
+static char *describe_columns(const RowSink *self, const PGresult *result) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < PQnfields(result) && i < 20; ++i) {
+    appendStringInfo(&text, "%s%s %s", i == 0 ? "" : ", ", PQfname(result, i), remote_type(PQftype(result, i)));
+  }
+  return text.data;
+}
+
+static void rows_begin(Sink *sink, const PGresult *result) {
+  RowSink *self = (RowSink *)sink;
+  tuplestore_clear(self->rows);
+  self->given = PQnfields(result);
+  self->mismatch = self->given == self->row->natts ? NULL : describe_columns(self, result);
+}
+
+static pg_noinline void raise_misfit(const RowSink *self, const PGresult *result, MemoryContext outside) {
+  Form_pg_attribute column = TupleDescAttr(self->row, self->at);
+  ErrorData *original;
+  const char *value;
+  int category;
+  MemoryContextSwitchTo(outside);
+  original = CopyErrorData();
+  category = ERRCODE_TO_CATEGORY(original->sqlerrcode);
+  if (category != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
+      category != ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)) {
+    PG_RE_THROW();
+  }
+  FlushErrorState();
+  value = remote_type(PQftype(result, self->at));
+  ereport(ERROR, (errcode(original->sqlerrcode),
+                  errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
+                         NameStr(column->attname), value, format_type_be(column->atttypid)),
+                  errdetail("%s", original->message),
+                  errhint("Name another type in the column list, or cast in the query."),
+                  errcontext("server \"%s\"", self->server)));
+}
+
+static void convert(RowSink *self, const PGresult *result) {
+  for (int i = 0; i < self->row->natts; ++i) {
+    char *value = PQgetisnull(result, 0, i) ? NULL : PQgetvalue(result, 0, i);
+    self->at = i;
+    self->nulls[i] = value == NULL;
+    if (value != NULL) check_encoding(value, PQgetlength(result, 0, i));
+    self->values[i] = InputFunctionCall(&self->input->attinfuncs[i], value, self->input->attioparams[i],
+                                        self->input->atttypmods[i]);
+  }
+}
+
+static void rows_row(Sink *sink, const PGresult *result) {
+  RowSink *self = (RowSink *)sink;
+  MemoryContext outside = CurrentMemoryContext;
+  if (self->mismatch != NULL) return;
+  if (self->input == NULL) self->input = TupleDescGetAttInMetadata(self->row);
+  MemoryContextSwitchTo(self->per_row);
+  PG_TRY();
+  { convert(self, result); }
+  PG_CATCH();
+  { raise_misfit(self, result, outside); }
+  PG_END_TRY();
+  tuplestore_putvalues(self->rows, self->row, self->values, self->nulls);
+  MemoryContextSwitchTo(outside);
+  MemoryContextReset(self->per_row);
+}
+
+static void rows_end(Sink *sink) {
+  RowSink *self = (RowSink *)sink;
+  if (self->mismatch == NULL) return;
+  ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                  errmsg("the column list has %d column%s, the result has %d", self->row->natts,
+                         self->row->natts == 1 ? "" : "s", self->given),
+                  errdetail("The server sends: %s.", self->mismatch), errcontext("server \"%s\"", self->server)));
+}
+
+Sink *sink_rows(TupleDesc row, Tuplestorestate *rows, const char *server) {
+  RowSink *self = palloc0(sizeof *self);
+  self->sink = (Sink){rows_begin, rows_row, ignore_command, rows_end};
+  self->row = row;
+  self->rows = rows;
+  self->server = server;
+  self->per_row = AllocSetContextCreate(CurrentMemoryContext, "tidepool row", ALLOCSET_DEFAULT_SIZES);
+  self->values = palloc(sizeof(Datum) * (Size)Max(row->natts, 1));
+  self->nulls = palloc(sizeof(bool) * (Size)Max(row->natts, 1));
+  return &self->sink;
+}
+
+/* -- JSON */
+
+typedef struct JsonSink {
+  Sink sink;
+  TupleDesc row;
+  Tuplestorestate *rows;
+  MemoryContext per_row;
+} JsonSink;
+
+static void json_begin(Sink *sink, const PGresult *result) { tuplestore_clear(((JsonSink *)sink)->rows); }
+
+static bool is_number(const char *value) {
+  return value[0] == '-' ? value[1] >= '0' && value[1] <= '9' : value[0] >= '0' && value[0] <= '9';
+}
+
+static void append_value(StringInfo out, Oid type, const char *value) {
+  switch (type) {
+    case BOOLOID: appendStringInfoString(out, value[0] == 't' ? "true" : "false"); return;
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case OIDOID:
+    case FLOAT4OID:
+    case FLOAT8OID:
+    case NUMERICOID: /* NaN and Infinity are no JSON numbers */
+      if (!is_number(value)) break;
+      appendStringInfoString(out, value);
+      return;
+    case JSONOID:
+    case JSONBOID: appendStringInfoString(out, value); return;
+    default: break;
+  }
+  escape_json(out, value);
+}
+
+static void json_row(Sink *sink, const PGresult *result) {
+  JsonSink *self = (JsonSink *)sink;
+  MemoryContext outside = MemoryContextSwitchTo(self->per_row);
+  StringInfoData text;
+  Datum value;
+  bool is_null = false;
+  initStringInfo(&text);
+  for (int i = 0; i < PQnfields(result); ++i) {
+    const char *name = PQfname(result, i);
+    check_encoding(name, (int)strlen(name));
+    appendStringInfoString(&text, i == 0 ? "{" : ", ");
+    escape_json(&text, name);
+    appendStringInfoString(&text, ": ");
+    if (PQgetisnull(result, 0, i)) {
+      appendStringInfoString(&text, "null");
+    } else {
+      check_encoding(PQgetvalue(result, 0, i), PQgetlength(result, 0, i));
+      append_value(&text, PQftype(result, i), PQgetvalue(result, 0, i));
+    }
+  }
+  appendStringInfoString(&text, PQnfields(result) == 0 ? "{}" : "}");
+  value = DirectFunctionCall1(jsonb_in, CStringGetDatum(text.data));
+  tuplestore_putvalues(self->rows, self->row, &value, &is_null);
+  MemoryContextSwitchTo(outside);
+  MemoryContextReset(self->per_row);
+}
+
+Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
+  JsonSink *self = palloc0(sizeof *self);
+  self->sink = (Sink){json_begin, json_row, ignore_command, ignore_end};
+  self->rows = rows;
+  self->row = row;
+  self->per_row = AllocSetContextCreate(CurrentMemoryContext, "tidepool row", ALLOCSET_DEFAULT_SIZES);
+  return &self->sink;
+}
+
+/* -- rows changed */
+
+typedef struct CountSink {
+  Sink sink;
+  int64 *count;
+} CountSink;
+
+static void count_begin(Sink *sink, const PGresult *result) {}
+static void count_row(Sink *sink, const PGresult *result) {}
+static void count_command(Sink *sink, PGresult *result) {
+  /* Of SELECT libpq tells the rows returned. */
+  const bool is_change = strncmp(PQcmdStatus(result), "SELECT", 6) != 0;
+  *((CountSink *)sink)->count = is_change ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
+}
+
+Sink *sink_count(int64 *count) {
+  CountSink *self = palloc0(sizeof *self);
+  self->sink = (Sink){count_begin, count_row, count_command, ignore_end};
+  self->count = count;
+  *count = 0;
+  return &self->sink;
+}

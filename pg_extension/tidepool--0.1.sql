@@ -1,0 +1,505 @@
+/* tidepool 0.1: the pools of this host as relations, and the controls over them. */
+-- The server runs this with search_path = pg_catalog, pg_temp (the control file's schema), so no name here can be caught
+-- by somebody else's object. The schema is made here, not by the control file, so that DROP EXTENSION drops it.
+
+\echo Use "CREATE EXTENSION tidepool" to load this file. \quit
+
+CREATE SCHEMA tidepool;
+COMMENT ON SCHEMA tidepool IS 'The connection pools of this host, seen and steered; SELECT * FROM tidepool.help explains';
+
+CREATE FUNCTION tidepool.version() RETURNS text
+  AS 'MODULE_PATHNAME', 'tidepool_version' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tidepool.version() IS 'The version of the library that is loaded.';
+
+-- Relations ---------------------------------------------------------------------------------------------------------
+-- A function for each, which reads the segments of the plane, and a view over it. A scan is a snapshot of each pool;
+-- two views in one statement are two snapshots. The functions can narrow what is read: tidepool.read_leases('app').
+-- Without the rights of pg_read_all_stats, targets, users, tags and messages are masked.
+
+-- begin of the relations, which generate.py prints from the library's catalogue
+CREATE FUNCTION tidepool.read_pools(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, source text, app text, host text, pid integer, backend text, target text,
+    db_user text, state text, size bigint, idle bigint, in_use bigint, connecting bigint, validating bigint,
+    waiting bigint, oldest_wait_ms double precision, min_size bigint, max_size bigint, target_size bigint,
+    limit_size bigint, size_source text, burst_until timestamptz, utilization double precision, health bigint,
+    generation bigint, started_at timestamptz, sampled_at timestamptz, age_ms double precision, version text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_pools' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
+  'The rows of the view pools; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.pools AS SELECT * FROM tidepool.read_pools();
+COMMENT ON VIEW tidepool.pools IS 'One row for each pool of each process.';
+COMMENT ON COLUMN tidepool.pools.instance_id IS 'One process''s incarnation of a pool: 32 hex digits, never used again.';
+COMMENT ON COLUMN tidepool.pools.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.pools.source IS 'Where this row comes from: segment or hosted.';
+COMMENT ON COLUMN tidepool.pools.app IS 'The application that owns the pool, as it calls itself.';
+COMMENT ON COLUMN tidepool.pools.host IS 'The host the owner runs on.';
+COMMENT ON COLUMN tidepool.pools.pid IS 'The owner''s process id.';
+COMMENT ON COLUMN tidepool.pools.backend IS 'The kind of database: postgresql, sqlite or custom.';
+COMMENT ON COLUMN tidepool.pools.target IS 'The database the pool connects to, without credentials.';
+COMMENT ON COLUMN tidepool.pools.db_user IS 'The user the pool connects as.';
+COMMENT ON COLUMN tidepool.pools.state IS 'starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not tick, dead when it is gone.';
+COMMENT ON COLUMN tidepool.pools.size IS 'Connections there are: idle + in_use + connecting + validating. [connections]';
+COMMENT ON COLUMN tidepool.pools.idle IS 'Connections anybody may lease. [connections]';
+COMMENT ON COLUMN tidepool.pools.in_use IS 'Connections that are leased. [connections]';
+COMMENT ON COLUMN tidepool.pools.connecting IS 'Connections being opened. [connections]';
+COMMENT ON COLUMN tidepool.pools.validating IS 'Connections being checked or reset. [connections]';
+COMMENT ON COLUMN tidepool.pools.waiting IS 'Callers that wait for a connection. [callers]';
+COMMENT ON COLUMN tidepool.pools.oldest_wait_ms IS 'How long the oldest of them has waited; 0 when nobody waits. [ms]';
+COMMENT ON COLUMN tidepool.pools.min_size IS 'The pool keeps at least this many connections. [connections]';
+COMMENT ON COLUMN tidepool.pools.max_size IS 'The pool never plans for more connections than this. [connections]';
+COMMENT ON COLUMN tidepool.pools.target_size IS 'How many connections the pool wants now; set it to scale by hand. [connections]';
+COMMENT ON COLUMN tidepool.pools.limit_size IS 'The effective cap: never more connections than this. [connections]';
+COMMENT ON COLUMN tidepool.pools.size_source IS 'The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget.';
+COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null when there is none.';
+COMMENT ON COLUMN tidepool.pools.utilization IS 'in_use / limit_size. [ratio]';
+COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best).';
+COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied control.';
+COMMENT ON COLUMN tidepool.pools.started_at IS 'When the pool was opened.';
+COMMENT ON COLUMN tidepool.pools.sampled_at IS 'When this row was read.';
+COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; the counts of slots are always current. [ms]';
+COMMENT ON COLUMN tidepool.pools.version IS 'The owner''s version of tidepool.';
+
+CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, acquires_total bigint, acquires_waited_total bigint, acquire_timeouts_total bigint,
+    acquire_rejected_total bigint, releases_total bigint, connects_total bigint, connect_failures_total bigint,
+    closed_idle_total bigint, closed_lifetime_total bigint, closed_uses_total bigint, closed_error_total bigint,
+    closed_scale_total bigint, closed_control_total bigint, leases_overdue_total bigint,
+    leases_reclaimed_total bigint, validations_total bigint, validation_failures_total bigint, queries_total bigint,
+    query_errors_total bigint, transactions_total bigint, retries_total bigint, statement_cache_hits_total bigint,
+    statement_cache_misses_total bigint, query_cache_hits_total bigint, query_cache_misses_total bigint,
+    scale_up_total bigint, scale_down_total bigint, recoveries_total bigint, wait_ms_total double precision,
+    use_ms_total double precision, connect_ms_total double precision, query_ms_total double precision,
+    wait_p50_ms double precision, wait_p95_ms double precision, wait_p99_ms double precision,
+    wait_max_ms double precision, use_p50_ms double precision, use_p99_ms double precision,
+    query_p50_ms double precision, query_p99_ms double precision, size_peak bigint, in_use_peak bigint,
+    waiting_peak bigint, memory_bytes bigint, last_error text, last_error_at timestamptz, stats_reset timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read_pool_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
+  'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.pool_stats AS SELECT * FROM tidepool.read_pool_stats();
+COMMENT ON VIEW tidepool.pool_stats IS 'One row for each pool: counters, times, percentiles and peaks.';
+COMMENT ON COLUMN tidepool.pool_stats.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_stats.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.pool_stats.acquires_total IS 'Leases that were granted. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.acquires_waited_total IS 'Those of them that had to wait. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_timeouts_total IS 'Callers whose time was over before they got a connection. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_rejected_total IS 'Callers turned away: the queue was full, the pool closed, or they withdrew. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.releases_total IS 'Leases that ended. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.connects_total IS 'Connections that were opened. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.connect_failures_total IS 'Attempts to open one that failed. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_idle_total IS 'Connections closed because they were idle too long. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_lifetime_total IS 'Connections closed because they were too old. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_uses_total IS 'Connections closed because they had been leased often enough. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_error_total IS 'Connections that were lost or failed their check. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_scale_total IS 'Connections closed because the pool shrank. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_control_total IS 'Connections closed because somebody asked for it. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.leases_overdue_total IS 'Leases held longer than the lease timeout. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.leases_reclaimed_total IS 'Leases that were taken from their holder. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.validations_total IS 'Checks of idle connections. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.validation_failures_total IS 'Those of them that failed. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.queries_total IS 'Queries sent through the pool. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_errors_total IS 'Those of them that failed. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that ended. [transactions]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were sent again. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be prepared. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'How often the pool grew.';
+COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'How often the pool shrank.';
+COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool came back after its database was gone.';
+COMMENT ON COLUMN tidepool.pool_stats.wait_ms_total IS 'Time all callers waited, with those who got nothing. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.use_ms_total IS 'Time all ended leases were held. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.connect_ms_total IS 'Time spent opening connections. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Time spent in queries. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Half of the waits of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95 of 100 waits of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99 of 100 waits of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'The longest wait of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Half of the leases that ended in the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99 of 100 leases that ended in the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Half of the queries of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_p99_ms IS '99 of 100 queries of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'The most connections there were at once. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'The most connections that were leased at once. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'The most callers that waited at once. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'Memory the connections use. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none.';
+COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
+COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
+
+CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, metric text, le_ms double precision, "count" bigint)
+  AS 'MODULE_PATHNAME', 'tidepool_read_pool_histograms' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_pool_histograms(text, text) IS
+  'The rows of the view pool_histograms; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.pool_histograms AS SELECT * FROM tidepool.read_pool_histograms();
+COMMENT ON VIEW tidepool.pool_histograms IS 'How long things took, in fixed buckets that may be added over pools.';
+COMMENT ON COLUMN tidepool.pool_histograms.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_histograms.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.pool_histograms.metric IS 'What was timed: wait, use, connect or query.';
+COMMENT ON COLUMN tidepool.pool_histograms.le_ms IS 'Upper bound of the durations counted here; null is infinity. [ms]';
+COMMENT ON COLUMN tidepool.pool_histograms."count" IS 'How many were that short, with all shorter ones.';
+
+CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, "at" timestamptz, resolution_ms double precision, size bigint,
+    in_use_avg double precision, in_use_max bigint, waiting_max bigint, limit_size bigint, acquires bigint,
+    timeouts bigint, errors bigint, wait_p99_ms double precision, use_ms double precision,
+    predicted_in_use double precision, health bigint)
+  AS 'MODULE_PATHNAME', 'tidepool_read_pool_history' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
+  'The rows of the view pool_history; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
+COMMENT ON VIEW tidepool.pool_history IS 'How each pool was, interval by interval.';
+COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
+COMMENT ON COLUMN tidepool.pool_history.resolution_ms IS 'The length of the interval: a second, a minute or an hour. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.size IS 'Connections at the end of the interval. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.in_use_avg IS 'Connections that were leased, on average. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.in_use_max IS 'The most connections that were leased at once. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.waiting_max IS 'The most callers that waited at once. [callers]';
+COMMENT ON COLUMN tidepool.pool_history.limit_size IS 'The effective cap at the end of the interval. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.acquires IS 'Leases granted in the interval. [leases]';
+COMMENT ON COLUMN tidepool.pool_history.timeouts IS 'Callers whose time was over in the interval. [callers]';
+COMMENT ON COLUMN tidepool.pool_history.errors IS 'Query errors and failed connects in the interval.';
+COMMENT ON COLUMN tidepool.pool_history.wait_p99_ms IS '99 of 100 waits were shorter; null when nobody was served. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.use_ms IS 'Time the leases that ended in the interval were held. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.predicted_in_use IS 'How many leases had been forecast; null without a forecast. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.health IS '0 (worst) to 100 (best).';
+
+CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, conn_id bigint, state text, server_pid integer, tag text, created_at timestamptz,
+    state_since timestamptz, expires_at timestamptz, uses_total bigint, queries_total bigint, in_transaction boolean,
+    last_error text, suspect_leak boolean)
+  AS 'MODULE_PATHNAME', 'tidepool_read_connections' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_connections(text, text) IS
+  'The rows of the view connections; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.connections AS SELECT * FROM tidepool.read_connections();
+COMMENT ON VIEW tidepool.connections IS 'One row for each connection.';
+COMMENT ON COLUMN tidepool.connections.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.connections.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.connections.conn_id IS 'The connection; never used again in this instance.';
+COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing.';
+COMMENT ON COLUMN tidepool.connections.server_pid IS 'The server''s process behind it; null where the database has none.';
+COMMENT ON COLUMN tidepool.connections.tag IS 'What its current lease is for.';
+COMMENT ON COLUMN tidepool.connections.created_at IS 'When it was opened.';
+COMMENT ON COLUMN tidepool.connections.state_since IS 'Since when it is in this state.';
+COMMENT ON COLUMN tidepool.connections.expires_at IS 'When it will be replaced because of its age; null is never.';
+COMMENT ON COLUMN tidepool.connections.uses_total IS 'How often it was leased. [leases]';
+COMMENT ON COLUMN tidepool.connections.queries_total IS 'How many queries it was sent. [queries]';
+COMMENT ON COLUMN tidepool.connections.in_transaction IS 'Whether a transaction is open on it.';
+COMMENT ON COLUMN tidepool.connections.last_error IS 'Its last error; null when there was none.';
+COMMENT ON COLUMN tidepool.connections.suspect_leak IS 'Whether its holder seems to have forgotten it.';
+
+CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, lease_id bigint, conn_id bigint, tag text, thread_id bigint,
+    acquired_at timestamptz, last_used_at timestamptz, age_ms double precision, idle_ms double precision,
+    deadline timestamptz, overdue boolean)
+  AS 'MODULE_PATHNAME', 'tidepool_read_leases' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_leases(text, text) IS
+  'The rows of the view leases; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
+COMMENT ON VIEW tidepool.leases IS 'One row for each connection that somebody has.';
+COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.leases.lease_id IS 'The lease; never used again in this instance.';
+COMMENT ON COLUMN tidepool.leases.conn_id IS 'The connection that is leased.';
+COMMENT ON COLUMN tidepool.leases.tag IS 'What the lease is for, as its holder said.';
+COMMENT ON COLUMN tidepool.leases.thread_id IS 'The thread that took it, as the kernel counts threads.';
+COMMENT ON COLUMN tidepool.leases.acquired_at IS 'When it began.';
+COMMENT ON COLUMN tidepool.leases.last_used_at IS 'When its holder last used it.';
+COMMENT ON COLUMN tidepool.leases.age_ms IS 'How long it has been held. [ms]';
+COMMENT ON COLUMN tidepool.leases.idle_ms IS 'How long its holder has not used it. [ms]';
+COMMENT ON COLUMN tidepool.leases.deadline IS 'When it is overdue; null is never.';
+COMMENT ON COLUMN tidepool.leases.overdue IS 'Whether it has been held longer than the lease timeout.';
+
+CREATE FUNCTION tidepool.read_waiters(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, ticket bigint, tag text, queued_at timestamptz, waited_ms double precision,
+    deadline timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read_waiters' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_waiters(text, text) IS
+  'The rows of the view waiters; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.waiters AS SELECT * FROM tidepool.read_waiters();
+COMMENT ON VIEW tidepool.waiters IS 'One row for each caller that waits for a connection.';
+COMMENT ON COLUMN tidepool.waiters.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.waiters.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.waiters.ticket IS 'The place in the queue: lower tickets are served first.';
+COMMENT ON COLUMN tidepool.waiters.tag IS 'What the connection is wanted for, as the caller said.';
+COMMENT ON COLUMN tidepool.waiters.queued_at IS 'When the caller began to wait.';
+COMMENT ON COLUMN tidepool.waiters.waited_ms IS 'How long the caller has waited. [ms]';
+COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the caller gives up; null is never.';
+
+CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, seq bigint, "at" timestamptz, kind text, severity text, message text, detail jsonb)
+  AS 'MODULE_PATHNAME', 'tidepool_read_events' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_events(text, text) IS
+  'The rows of the view events; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
+COMMENT ON VIEW tidepool.events IS 'What happened in each pool, oldest first.';
+COMMENT ON COLUMN tidepool.events.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.events.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.events.seq IS 'Counts the pool''s events from 1; a gap is an event that was overwritten.';
+COMMENT ON COLUMN tidepool.events."at" IS 'When it happened.';
+COMMENT ON COLUMN tidepool.events.kind IS 'What happened, as one of a closed set of words.';
+COMMENT ON COLUMN tidepool.events.severity IS 'info, warning or critical.';
+COMMENT ON COLUMN tidepool.events.message IS 'What happened, as a sentence.';
+COMMENT ON COLUMN tidepool.events.detail IS 'The numbers and names of it, as an object; null when there are none.';
+
+CREATE FUNCTION tidepool.read_scaling_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, seq bigint, "at" timestamptz, from_size bigint, to_size bigint, cause text,
+    reason text, in_use bigint, waiting bigint, wait_p95_ms double precision, predicted_in_use double precision,
+    actor text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_scaling_events' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_scaling_events(text, text) IS
+  'The rows of the view scaling_events; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.scaling_events AS SELECT * FROM tidepool.read_scaling_events();
+COMMENT ON VIEW tidepool.scaling_events IS 'Every change of a pool''s size, with its cause.';
+COMMENT ON COLUMN tidepool.scaling_events.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.scaling_events.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.scaling_events.seq IS 'Counts the pool''s changes of size from 1.';
+COMMENT ON COLUMN tidepool.scaling_events."at" IS 'When it was decided.';
+COMMENT ON COLUMN tidepool.scaling_events.from_size IS 'The target before. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.to_size IS 'The target afterwards. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.cause IS 'The rule that decided: one of the words of pools.size_source.';
+COMMENT ON COLUMN tidepool.scaling_events.reason IS 'Why, as a sentence.';
+COMMENT ON COLUMN tidepool.scaling_events.in_use IS 'Connections that were leased then. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.waiting IS 'Callers that waited then. [callers]';
+COMMENT ON COLUMN tidepool.scaling_events.wait_p95_ms IS '95 of 100 recent waits were shorter; null when nobody waited. [ms]';
+COMMENT ON COLUMN tidepool.scaling_events.predicted_in_use IS 'How many leases were forecast; null without a forecast. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who asked for it; null when the pool did it by itself.';
+
+CREATE FUNCTION tidepool.read_settings(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, "name" text, "value" text, unit text, default_value text, source text, applies text,
+    "min" text, "max" text, description text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_settings' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_settings(text, text) IS
+  'The rows of the view settings; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.settings AS SELECT * FROM tidepool.read_settings();
+COMMENT ON VIEW tidepool.settings IS 'Every option of each pool.';
+COMMENT ON COLUMN tidepool.settings.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.settings.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.settings."name" IS 'The option.';
+COMMENT ON COLUMN tidepool.settings."value" IS 'Its value; set it to change the option of the running pool.';
+COMMENT ON COLUMN tidepool.settings.unit IS 'What its numbers count; null when they count nothing.';
+COMMENT ON COLUMN tidepool.settings.default_value IS 'Its value where nobody gave one.';
+COMMENT ON COLUMN tidepool.settings.source IS 'Where the value came from: default, preset, environment, url, options or manual.';
+COMMENT ON COLUMN tidepool.settings.applies IS 'When a change takes effect: now, new_connections or reopen.';
+COMMENT ON COLUMN tidepool.settings."min" IS 'The smallest value that is accepted.';
+COMMENT ON COLUMN tidepool.settings."max" IS 'The largest value that is accepted.';
+COMMENT ON COLUMN tidepool.settings.description IS 'What it does.';
+
+CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, command_id bigint, issued_at timestamptz, actor text, verb text, arguments jsonb,
+    status text, applied_at timestamptz, generation bigint, message text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_commands' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_commands(text, text) IS
+  'The rows of the view commands; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
+COMMENT ON VIEW tidepool.commands IS 'What pools were asked to do, and what became of it.';
+COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control function returned it.';
+COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
+COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it.';
+COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for.';
+COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object.';
+COMMENT ON COLUMN tidepool.commands.status IS 'queued, applied, refused or expired.';
+COMMENT ON COLUMN tidepool.commands.applied_at IS 'When it was answered; null when it was not yet.';
+COMMENT ON COLUMN tidepool.commands.generation IS 'The pool''s generation once it was applied.';
+COMMENT ON COLUMN tidepool.commands.message IS 'What became of it, as a sentence; of a refusal the reason.';
+
+CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    relation text, column_name text, type text, unit text, meaning text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_help' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_help(text, text) IS
+  'The rows of the view help; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.help AS SELECT * FROM tidepool.read_help();
+COMMENT ON VIEW tidepool.help IS 'This: every relation and column.';
+COMMENT ON COLUMN tidepool.help.relation IS 'The relation.';
+COMMENT ON COLUMN tidepool.help.column_name IS 'Its column; null in the row that explains the relation itself.';
+COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
+COMMENT ON COLUMN tidepool.help.unit IS 'What its numbers count; null when they count nothing.';
+COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
+
+-- end of the relations
+
+-- A pid alone proves nothing: the pool may belong to another server whose process has the same number. So the backend
+-- must also be the pool's user's, and be as old as the connection says (10 s for the connect). A pool behind a pooler
+-- does not match: what it takes for the server's pid is the pooler's invention.
+CREATE VIEW tidepool.backends AS
+  SELECT a.pid, a.datname, a.usename, a.application_name, a.client_addr, a.backend_start, a.xact_start, a.query_start,
+         a.state, a.wait_event_type, a.wait_event, a.query,
+         c.pool, c.instance_id, c.app, c.conn_id, c.connection_state, c.tag, l.lease_id, l.age_ms AS lease_age_ms
+    FROM pg_catalog.pg_stat_activity AS a
+    LEFT JOIN (SELECT x.instance_id, x.pool, p.app, p.db_user, x.conn_id, x.state AS connection_state, x.server_pid,
+                      x.tag, x.created_at
+                 FROM tidepool.read_connections() AS x
+                 JOIN tidepool.read_pools() AS p ON p.instance_id = x.instance_id
+                WHERE p.backend = 'postgresql' AND p.state NOT IN ('dead', 'closed')) AS c
+      ON c.server_pid = a.pid AND COALESCE(NULLIF(c.db_user, ''), a.usename) = a.usename
+     AND a.backend_start BETWEEN c.created_at - interval '10 s' AND c.created_at + interval '10 s'
+    LEFT JOIN tidepool.read_leases() AS l ON l.instance_id = c.instance_id AND l.conn_id = c.conn_id
+   WHERE a.backend_type = 'client backend';
+COMMENT ON VIEW tidepool.backends IS
+  'One row for each session of this server: which pool of this host, which connection and which lease is behind it.';
+COMMENT ON COLUMN tidepool.backends.pid IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.datname IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.usename IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.application_name IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.client_addr IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.backend_start IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.xact_start IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.query_start IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.state IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.wait_event_type IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.wait_event IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.query IS 'As in pg_stat_activity.';
+COMMENT ON COLUMN tidepool.backends.pool IS 'The pool it is a connection of; null when no pool of this host is known to own it.';
+COMMENT ON COLUMN tidepool.backends.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.backends.app IS 'The application that owns the pool.';
+COMMENT ON COLUMN tidepool.backends.conn_id IS 'The connection, as in connections.';
+COMMENT ON COLUMN tidepool.backends.connection_state IS 'The state of the connection, as in connections.';
+COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for.';
+COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null while nobody has it.';
+COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
+
+-- Controls ----------------------------------------------------------------------------------------------------------
+-- An order is put into the pool's mailbox and obeyed at its next tick; the function returns its number, see
+-- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
+-- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
+-- and close_connection only half a second, then wait_applied() is the barrier. `pool` is a name, or an instance_id
+-- where several instances bear the name. Nobody but superusers may steer until GRANT EXECUTE says so.
+
+CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_scale' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
+  'Asks a pool to have this many connections; NULL returns to automatic sizing.';
+
+CREATE FUNCTION tidepool.burst(pool text, duration text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.burst(text, text) IS
+  'Lets a pool grow above max_size for a while, such as ''30s''; NULL is its burst_duration.';
+
+CREATE FUNCTION tidepool.burst(pool text, duration interval) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_burst_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.burst(text, interval) IS 'Lets a pool grow above max_size for a while.';
+
+CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_end_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.end_burst(text) IS 'Ends a burst before its time.';
+
+CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_set' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.set(text, text, text) IS 'Changes an option of a running pool; tidepool.settings lists them.';
+
+CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_pause' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.pause(text) IS 'No new leases; callers wait until resume.';
+
+CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.resume(text) IS 'Ends a pause or a drain.';
+
+CREATE FUNCTION tidepool.recycle(pool text, spread text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_recycle' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.recycle(text, text) IS
+  'Replaces every connection, gently, spread over a time such as ''30s''.';
+
+CREATE FUNCTION tidepool.recycle(pool text, spread interval) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_recycle_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.recycle(text, interval) IS 'Replaces every connection, gently, spread over a time.';
+
+CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_drain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.drain(text) IS 'No new leases, and every connection is closed once it is back.';
+
+CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_close_connection' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
+  'Closes one connection once nobody has it; the pool is needed only where several use the number.';
+
+CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_revoke' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
+  'Takes a lease from its holder; the pool is needed only where several use the number.';
+
+CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_reset_stats' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.reset_stats(text) IS 'Begins the counters and peaks of pool_stats anew.';
+
+CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout text DEFAULT '5s') RETURNS boolean
+  AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.wait_applied(bigint, text) IS
+  'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
+
+CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval) RETURNS boolean
+  AS 'MODULE_PATHNAME', 'tidepool_wait_applied_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
+  'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
+
+-- UPDATE ------------------------------------------------------------------------------------------------------------
+-- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb
+-- that the change means: scale, set, pause, resume or drain. Assigning the value that stands there already is no order.
+
+CREATE FUNCTION tidepool.update() RETURNS trigger
+  AS 'MODULE_PATHNAME', 'tidepool_update' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools and settings into orders, given at COMMIT.';
+
+CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.pools
+  FOR EACH ROW EXECUTE FUNCTION tidepool.update();
+COMMENT ON TRIGGER steer ON tidepool.pools IS 'target_size, min_size, max_size and state can be set.';
+
+CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.settings
+  FOR EACH ROW EXECUTE FUNCTION tidepool.update();
+COMMENT ON TRIGGER steer ON tidepool.settings IS 'value can be set.';
+
+-- Privileges --------------------------------------------------------------------------------------------------------
+-- Functions in a view are checked against whoever asks, so readers need both.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tidepool FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA tidepool FROM PUBLIC;
+GRANT USAGE ON SCHEMA tidepool TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.version() TO pg_monitor;
+-- begin of the readers' rights, which generate.py prints
+GRANT EXECUTE ON FUNCTION tidepool.read_pools(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_pool_stats(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_pool_histograms(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_pool_history(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_connections(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_leases(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_waiters(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_events(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_scaling_events(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_settings(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_commands(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_help(text, text) TO pg_monitor;
+GRANT SELECT ON tidepool.pools TO pg_monitor;
+GRANT SELECT ON tidepool.pool_stats TO pg_monitor;
+GRANT SELECT ON tidepool.pool_histograms TO pg_monitor;
+GRANT SELECT ON tidepool.pool_history TO pg_monitor;
+GRANT SELECT ON tidepool.connections TO pg_monitor;
+GRANT SELECT ON tidepool.leases TO pg_monitor;
+GRANT SELECT ON tidepool.waiters TO pg_monitor;
+GRANT SELECT ON tidepool.events TO pg_monitor;
+GRANT SELECT ON tidepool.scaling_events TO pg_monitor;
+GRANT SELECT ON tidepool.settings TO pg_monitor;
+GRANT SELECT ON tidepool.commands TO pg_monitor;
+GRANT SELECT ON tidepool.help TO pg_monitor;
+GRANT SELECT ON tidepool.backends TO pg_monitor;
+-- end of the readers' rights
+
+-- Hosted pools ------------------------------------------------------------------------------------------------------
+-- (hosted.sql goes below this line)

@@ -1,0 +1,47 @@
+-- Steering by functions: an order is given at once, and its answer is awaited.
+SELECT tidepool.scale('other', 3, 'a test') AS id \gset
+SELECT verb, status, arguments, actor FROM tidepool.commands WHERE command_id = :id;
+SELECT target_size, size_source FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.wait_applied(:id);
+SELECT tidepool.wait_applied(:id, interval '1 s'), tidepool.wait_applied(:id, '0');
+SELECT from_size, to_size, cause, actor FROM tidepool.scaling_events WHERE pool = 'other' ORDER BY seq DESC LIMIT 1;
+SELECT tidepool.scale('other', NULL) > 0 AS ordered;
+SELECT size_source <> 'manual' AS is_automatic FROM tidepool.pools WHERE pool = 'other';
+
+SELECT tidepool.pause('other') > 0 AS ordered;
+SELECT state FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.resume('other') > 0 AS ordered;
+SELECT state FROM tidepool.pools WHERE pool = 'other';
+
+SELECT tidepool.burst('other', '30s') > 0 AS ordered;
+SELECT burst_until > now() AS is_bursting FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.end_burst('other') > 0 AS ordered;
+SELECT burst_until FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.burst('other', interval '90 seconds') > 0 AS ordered;
+SELECT tidepool.end_burst('other') > 0 AS ordered;
+SELECT arguments FROM tidepool.commands WHERE pool = 'other' AND verb = 'burst' ORDER BY command_id;
+
+SELECT tidepool.wait_applied(tidepool.recycle('other', '0'), '10s');
+SELECT tidepool.wait_applied(tidepool.recycle('other', interval '0'), '10s');
+SELECT tidepool.reset_stats('other') > 0 AS ordered;
+SELECT stats_reset IS NOT NULL AS was_reset FROM tidepool.pool_stats WHERE pool = 'other';
+
+-- One connection, by its number and pool. An instance_id serves where a name is not enough.
+SELECT tidepool.wait_applied(tidepool.close_connection(max(conn_id), 'other'), '10s')
+  FROM tidepool.connections WHERE pool = 'other';
+SELECT tidepool.wait_applied(tidepool.pause(instance_id)), pool FROM tidepool.pools WHERE pool = 'twin';
+SELECT DISTINCT state FROM tidepool.pools WHERE pool = 'twin';
+SELECT tidepool.wait_applied(tidepool.resume(instance_id)), pool FROM tidepool.pools WHERE pool = 'twin';
+
+-- An order is no part of the transaction, and a read-only one may give it.
+BEGIN READ ONLY;
+SELECT tidepool.pause('other') > 0 AS ordered;
+ROLLBACK;
+SELECT state FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.resume('other') > 0 AS ordered;
+
+-- Draining, and back.
+SELECT tidepool.wait_applied(tidepool.drain('other'), '10s');
+SELECT state, size FROM tidepool.pools WHERE pool = 'other';
+SELECT tidepool.resume('other') > 0 AS ordered;
+SELECT state FROM tidepool.pools WHERE pool = 'other';

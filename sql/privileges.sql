@@ -1,0 +1,41 @@
+-- Who sees what, and who may steer.
+CREATE ROLE tp_plain;
+CREATE ROLE tp_monitor IN ROLE pg_monitor;
+CREATE ROLE tp_masked;
+CREATE ROLE tp_operator IN ROLE pg_monitor;
+GRANT USAGE ON SCHEMA tidepool TO tp_plain, tp_masked;
+GRANT SELECT ON tidepool.leases, tidepool.pools, tidepool.commands TO tp_masked;
+GRANT EXECUTE ON FUNCTION tidepool.read_leases, tidepool.read_pools, tidepool.read_commands TO tp_masked;
+GRANT EXECUTE ON FUNCTION tidepool.scale TO tp_operator;
+GRANT UPDATE ON tidepool.pools TO tp_operator;
+
+SET ROLE tp_plain;
+SELECT count(*) FROM tidepool.pools;
+SELECT count(*) FROM tidepool.read_pools();
+SELECT tidepool.pause('other');
+
+SET ROLE tp_monitor;
+SELECT tag FROM tidepool.leases ORDER BY tag COLLATE "C";
+SELECT target <> '<insufficient privilege>' AS sees_target FROM tidepool.pools WHERE pool = 'app';
+SELECT tidepool.pause('other');
+UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
+
+-- Without the rights of pg_read_all_stats.
+SET ROLE tp_masked;
+SELECT pool, tag FROM tidepool.leases;
+SELECT target FROM tidepool.pools WHERE pool = 'app';
+SELECT DISTINCT arguments FROM tidepool.commands;
+
+-- One control, by function and by UPDATE; the others are refused on both ways.
+SET ROLE tp_operator;
+SELECT tidepool.scale('other', 4) > 0 AS ordered;
+SELECT tidepool.set('other', 'max_size', '9');
+UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
+UPDATE tidepool.pools SET max_size = 9 WHERE pool = 'other';
+UPDATE tidepool.pools SET state = 'paused' WHERE pool = 'other';
+SELECT verb, status, actor FROM tidepool.commands WHERE pool = 'other' ORDER BY command_id DESC LIMIT 2;
+UPDATE tidepool.pools SET target_size = NULL WHERE pool = 'other';
+
+RESET ROLE;
+DROP OWNED BY tp_plain, tp_monitor, tp_masked, tp_operator;
+DROP ROLE tp_plain, tp_monitor, tp_masked, tp_operator;

@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "conformance/harness.hpp"
+#include "driver/libpq/connector.hpp"
+#include "unit/driver/support.hpp"
+
+namespace tide::test {
+namespace {
+
+// Puts the driver to the suite on the server that TIDEPOOL_TEST_POSTGRESQL names (tests/pg/with_server.py starts one).
+class LibpqHarness final : public Harness {
+ public:
+  LibpqHarness() {
+    words_.prepare = "CREATE TABLE IF NOT EXISTS t (x int); TRUNCATE t; INSERT INTO t VALUES (1), (2), (3)";
+    words_.one_row = "SELECT 1";
+    words_.one_value = "1";
+    words_.change = "UPDATE t SET x = x + 1";
+    words_.changed_rows = 3;
+    words_.echo_two = "SELECT $1::text, $2::text";
+    words_.runs_long = "SELECT pg_sleep(600)";
+    words_.syntax_error = "SELEKT 1";
+    words_.begin = "BEGIN";
+    words_.rollback = "ROLLBACK";
+    words_.alter_session = "SET work_mem = '1234kB'";
+    words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";
+    words_.unmarked = "0";
+  }
+
+  std::unique_ptr<Connector> make_connector(const Policy& policy) override {
+    return make_postgresql_connector({target(), "conformance", nullptr}, policy, clock_);
+  }
+  std::unique_ptr<Connector> make_hopeless_connector(const Policy& policy) override {
+    return make_postgresql_connector({target() + " dbname=nowhere", "conformance", nullptr}, policy, clock_);
+  }
+  const Clock& clock() const override { return clock_; }
+  void wait(Connector& connector, Instant until) override {
+    const int64_t ms = std::clamp<int64_t>((until - clock_.now()).ms() + 1, 0, 1000);
+    pollfd fd{connector.fd(), POLLIN, 0};
+    poll(&fd, 1, static_cast<int>(ms));
+  }
+  const Words& words() const override { return words_; }
+  Quirks quirks() const override { return {true, true, true}; }
+  bool break_session(Connection& connection) override {
+    auto connector = make_postgresql_connector({target(), "conformance", nullptr}, Policy{}, clock_);
+    connector->open(0, clock_.now(), clock_.now() + Span::seconds(10));
+    std::vector<Completion> done;
+    while (done.empty()) {
+      const Instant until = connector->step(clock_.now(), done);
+      if (done.empty()) wait(*connector, until);
+    }
+    const std::string sql = "SELECT pg_terminate_backend(" + std::to_string(connection.server_pid()) + ", 5000)";
+    QueryRequest request;
+    request.sql = sql;
+    ResultTable out;
+    return done.front().connection->query(request, out).is_ok() && std::string(out.text(0, 0)) == "t";
+  }
+
+ private:
+  static std::string target() { return ::getenv("TIDEPOOL_TEST_POSTGRESQL"); }
+  RealClock clock_;
+  Words words_;
+};
+
+}  // namespace
+
+std::unique_ptr<Harness> make_libpq_harness() { return std::make_unique<LibpqHarness>(); }
+
+}  // namespace tide::test
