@@ -46,7 +46,10 @@ for name in "${names[@]}"; do
   ended=$((ended + 1))
   say ""
   say "== $name ($ended of ${#names[@]})"
-  "build/tests/bench/$name" || fail "$name failed"
+  case $name in
+    postgresql) TIDEPOOL_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" ;;
+    *) "build/tests/bench/$name" ;;
+  esac || fail "$name failed"
 done
 if [ $# -eq 0 ]; then
   say ""

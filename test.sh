@@ -23,7 +23,7 @@ TEXT
 # What each stage is configured with. Warnings are judged by the builds that compile as the product is compiled.
 options_of() {
   case $1 in
-    build) echo "-Dwerror=true -Dtests=true" ;;
+    build) echo "-Dwerror=true -Dtests=true -Dpostgres=enabled" ;;
     # Line numbers are all a report needs; full debug information and optimization take most of the compile time.
     build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false -Doptimization=0" \
       "-Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
@@ -97,7 +97,7 @@ case "${1-}" in
     exit 0
     ;;
 esac
-install_missing "${packages_build[@]}" "${packages_test[@]}"
+install_missing "${packages_build[@]}" "${packages_postgres[@]}" "${packages_test[@]}"
 if [ "${1-}" = --list ]; then
   list
   exit 0

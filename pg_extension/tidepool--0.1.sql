@@ -338,7 +338,8 @@ COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
 
 -- A pid alone proves nothing: the pool may belong to another server whose process has the same number. So the backend
 -- must also be the pool's user's, and be as old as the connection says (10 s for the connect). A pool behind a pooler
--- does not match: what it takes for the server's pid is the pooler's invention.
+-- does not match: what it takes for the server's pid is the pooler's invention. Sessions that pg_stat_activity masks for
+-- whoever asks are left out, since it tells neither their kind nor their age.
 CREATE VIEW tidepool.backends AS
   SELECT a.pid, a.datname, a.usename, a.application_name, a.client_addr, a.backend_start, a.xact_start, a.query_start,
          a.state, a.wait_event_type, a.wait_event, a.query,

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# The demonstration: 100 callers on a pool of ten SQLite connections, watched and steered from the sqlite3 shell.
+# The demonstration: 100 callers on a pool of ten connections, watched and steered in SQL from another process: SQLite and
+# the sqlite3 shell, or a throw-away PostgreSQL and psql.
 # Every claim it prints is checked; the exit status is 0 only if all were true.
 #
-#   show.sh BUILD-FOLDER      DEMO_PACE: seconds to look at each scene (default 4)
+#   show.sh BUILD-FOLDER [sqlite|postgres]      DEMO_PACE: seconds to look at each scene (default 4)
 set -euo pipefail
-readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER}" && pwd)
+readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER [sqlite|postgres]}" && pwd)
+readonly database=${2:-sqlite}
 readonly extension=$build/sqlite_extension/tidepool
+readonly source=$(cd "$(dirname "$0")/../.." && pwd)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tidepool-demo-XXXXXX")
 export TIDEPOOL_DIR=$work/plane
@@ -16,6 +19,7 @@ workload=
 clean_up() {
   exec 3>&- || true
   [ -z "$workload" ] || wait "$workload" 2>/dev/null || true
+  [ "$database" != postgres ] || cluster_stop
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -36,22 +40,32 @@ caption() {
   printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"
 }
 
-# shell ARGUMENT...: the real sqlite3 shell with the extension loaded, and no database.
-shell() { sqlite3 -batch -init /dev/null -cmd ".load $extension" "$@"; }
+# What differs between the two: how SQL is run, for people and for checks, and the spelling of a few names.
+if [ "$database" = postgres ]; then
+  . "$source/examples/psql/cluster.sh"
+  readonly shell_name=psql prompt='postgres=#' words='PostgreSQL'
+  dialect() { sed -E 's/tidepool_([a-z])/tidepool.\1/g; s/round\(([a-z0-9_.]+), 1\)/round(\1::numeric, 1)/g' <<<"$1"; }
+  table() { psql -X -q -v ON_ERROR_STOP=1 -c "$(dialect "$1")"; }
+  value() { psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$(dialect "$1")"; }
+else
+  readonly shell_name='the sqlite3 shell' prompt='sqlite>' words='SQLite'
+  # The real sqlite3 shell with the extension loaded, and no database.
+  shell() { sqlite3 -batch -init /dev/null -cmd ".load $extension" "$@"; }
+  dialect() { printf '%s' "$1"; }
+  table() { shell -box :memory: "$1"; }
+  value() { shell -list -noheader :memory: "$1"; }
+fi
 
 # show SQL: as a person would type it, with its result.
 show() {
-  printf 'sqlite> %s\n' "$1"
-  shell -box :memory: "$1" || { wrong=$((wrong + 1)); printf 'this failed\n'; }
+  printf '%s %s\n' "$prompt" "$(dialect "$1")"
+  table "$1" || { wrong=$((wrong + 1)); printf 'this failed\n'; }
 }
 
-# value SQL: one value, for the checks.
-value() { shell -list -noheader :memory: "$1"; }
-
-# expect WHAT SECONDS SQL: SQL becomes 1 within SECONDS, or the demonstration fails.
+# expect WHAT SECONDS SQL: SQL becomes true within SECONDS, or the demonstration fails.
 expect() {
   local what=$1 until=$((SECONDS + $2)) sql=$3
-  while [ "$(value "$sql" 2>&1)" != 1 ]; do
+  while [[ "$(value "$sql" 2>&1)" != [1t] ]]; do
     if [ "$SECONDS" -ge "$until" ]; then
       printf '   NOT TRUE: %s\n' "$what"
       wrong=$((wrong + 1))
@@ -63,12 +77,23 @@ expect() {
 }
 
 mkfifo "$work/orders"
-"$build/examples/workload" "$work" <"$work/orders" >"$work/workload.log" 2>&1 &
+if [ "$database" = postgres ]; then
+  printf 'starting a throw-away PostgreSQL in %s\n' "$work"
+  cluster_start "$source" "$build" "$work" "log_connections = off" || exit 1
+  psql -X -q -c 'CREATE DATABASE shop' -c 'CREATE EXTENSION tidepool'
+  as_server "$build/examples/workload" "host=$PGHOST dbname=shop user=postgres" <"$work/orders" >"$work/workload.log" 2>&1 &
+else
+  "$build/examples/workload" "sqlite://$work/shop.db" <"$work/orders" >"$work/workload.log" 2>&1 &
+fi
 workload=$!
 exec 3>"$work/orders"
 
-caption "100 threads share one pool of SQLite connections in another process. This is the sqlite3 shell:"
-printf 'sqlite> .load %s\n' "${extension#"$PWD"/}"
+caption "100 threads share one pool of $words connections in another process. This is $shell_name:"
+if [ "$database" = postgres ]; then
+  printf '%s CREATE EXTENSION tidepool;\n' "$prompt"
+else
+  printf '%s .load %s\n' "$prompt" "${extension#"$PWD"/}"
+fi
 expect "the pool is there and its callers work" 10 \
   "select count(*) = 1 and max(in_use) > 0 from tidepool_pools where pool = 'shop' and state = 'running'"
 expect "demand made it grow from 2 connections to 10" 12 \
@@ -79,6 +104,14 @@ caption "Who has which connection, what for, and since when?"
 show "SELECT conn_id, tag, thread_id, acquired_at, round(age_ms, 1) AS age_ms FROM tidepool_leases ORDER BY age_ms DESC;"
 expect "leases tell what they are for" 5 \
   "select count(*) > 0 from tidepool_leases where tag in ('search', 'checkout', 'report')"
+
+if [ "$database" = postgres ]; then
+  caption "And which of the server's sessions is which?"
+  expect "the server's sessions are named by pool and tag" 10 \
+    "select count(*) > 0 from tidepool_backends where pool = 'shop' and tag in ('search', 'checkout', 'report')"
+  show "SELECT pid, pool, tag, round(lease_age_ms, 1) AS lease_age_ms, state, left(query, 40) AS query
+        FROM tidepool_backends WHERE pool = 'shop' ORDER BY lease_age_ms DESC NULLS LAST LIMIT 5;"
+fi
 
 caption "Who waits, and how long do callers wait?"
 expect "waiting is measured" 10 "select wait_p99_ms > 0 from tidepool_pool_stats where pool = 'shop'"
@@ -104,8 +137,8 @@ expect "the reason is on record" 5 \
 show "SELECT command_id, verb, arguments, status, message FROM tidepool_commands ORDER BY command_id;"
 
 caption "A wrong order is refused, and says why."
-printf "sqlite> SELECT tidepool_scale('shop', 99, 'too many');\n"
-if shell :memory: "SELECT tidepool_scale('shop', 99, 'too many');" >"$work/refused" 2>&1; then
+printf '%s %s\n' "$prompt" "$(dialect "SELECT tidepool_scale('shop', 99, 'too many');")"
+if table "SELECT tidepool_scale('shop', 99, 'too many');" >"$work/refused" 2>&1; then
   printf '   NOT TRUE: 99 connections are refused\n'
   wrong=$((wrong + 1))
 else
@@ -128,8 +161,13 @@ expect "created = destroyed + open" 5 \
 
 if [ -t 0 ] && [ -t 1 ] && [ "$wrong" -eq 0 ]; then
   order load
-  caption "The callers are back. The prompt is yours: SELECT * FROM tidepool_help; .quit leaves."
-  sqlite3 -cmd ".load $extension" -cmd ".mode box" :memory: || true
+  if [ "$database" = postgres ]; then
+    caption "The callers are back. The prompt is yours: SELECT * FROM tidepool.help; \\q leaves."
+    psql -X || true
+  else
+    caption "The callers are back. The prompt is yours: SELECT * FROM tidepool_help; .quit leaves."
+    sqlite3 -cmd ".load $extension" -cmd ".mode box" :memory: || true
+  fi
 fi
 
 order stop

@@ -1,6 +1,6 @@
-// A small shop: 100 callers on one pool of SQLite connections, until told to stop.
+// A small shop: 100 callers on one pool of connections, until told to stop.
 //
-//   workload FOLDER      makes FOLDER/shop.db and a pool named "shop" on it
+//   workload TARGET      makes the shop's tables in the database TARGET (empty so far) and a pool named "shop" on it
 //
 // Orders come as lines on standard input: "load" (how it begins), "quiet" (the callers pause, the pool stays), "stop".
 // End of input stops too, so it never outlives whoever started it. At the end it says what it did, and the exit status
@@ -28,6 +28,7 @@ constexpr const char* kOptions =
     "max_size=10 min_size=2 acquire_timeout=20s scaling_interval=500ms scale_up_cooldown=1s scale_up_periods=1 "
     "scale_up_wait=5ms scale_down_cooldown=1s scale_down_periods=2 idle_timeout=2s burst_duration=5s";
 
+// The SQL is understood by SQLite and PostgreSQL alike.
 // What a visitor of the shop does with a connection: some SQL, and a while of its own with the lease in hand.
 struct Errand {
   const char* tag;
@@ -37,11 +38,11 @@ struct Errand {
   const char* sql;
 };
 constexpr Errand kErrands[] = {
-    {"search", TIDE_READ, 60, 8, "select name, price from item where price < ?1 order by price desc limit 5"},
+    {"search", TIDE_READ, 60, 8, "select name, price from item where price < $1 order by price desc limit 5"},
     {"checkout", TIDE_READ_WRITE, 30, 4,
-     "insert into sale (item, at) select id, julianday('now') from item where id = ?1"},
+     "insert into sale (item, at) select id, current_timestamp from item where id = $1"},
     {"report", TIDE_READ, 10, 40,
-     "select item.name, count(*) from sale join item on item.id = sale.item where item.id > ?1 group by 1 limit 10"},
+     "select item.name, count(*) from sale join item on item.id = sale.item where item.id > $1 group by 1 limit 10"},
 };
 
 // Whether the callers work, pause or go home.
@@ -120,7 +121,7 @@ void visit(tide_pool* pool, unsigned seed, Shift& shift, Tally& tally) {
 bool furnish(tide_pool* pool, tide_error* err) {
   return tide_pool_query(pool, "setup",
                          "create table item (id integer primary key, name text, price integer);"
-                         "create table sale (id integer primary key, item integer references item, at real);"
+                         "create table sale (item integer references item, at timestamp);"
                          "create index sale_item on sale (item);"
                          "with recursive n (i) as (select 1 union all select i + 1 from n where i < 100)"
                          " insert into item select i, 'shell ' || i, i * 3 from n",
@@ -145,13 +146,12 @@ int complain(const char* doing, const tide_error& err) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::cerr << "usage: workload FOLDER\n";
+    std::cerr << "usage: workload TARGET\n";
     return 2;
   }
-  const std::string url = "sqlite://" + std::string(argv[1]) + "/shop.db";
   tide_error err = TIDE_ERROR_INIT;
   tide_pool* pool = nullptr;
-  if (tide_pool_open("shop", url.c_str(), kOptions, &pool, &err) != TIDE_OK) return complain("open", err);
+  if (tide_pool_open("shop", argv[1], kOptions, &pool, &err) != TIDE_OK) return complain("open", err);
   if (!furnish(pool, &err)) return complain("setup", err);
 
   Shift shift;

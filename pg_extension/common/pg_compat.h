@@ -20,6 +20,9 @@
 #else
 #include <pgstat.h>
 #endif
+#if PG_VERSION_NUM >= 170000
+#include <utils/wait_classes.h>
+#endif
 #if PG_VERSION_NUM >= 160000
 #include <nodes/miscnodes.h>
 #endif

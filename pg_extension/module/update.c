@@ -8,6 +8,7 @@
 
 #include "common/pg_compat.h"
 
+#include <access/htup_details.h>
 #include <commands/trigger.h>
 #include <executor/spi.h>
 #include <utils/datum.h>

@@ -20,8 +20,9 @@ static char *own_text(const char *text) {
   return own;
 }
 
-static char *without_newline(char *text) {
-  for (size_t i = strlen(text); i > 0 && text[i - 1] == '\n'; --i) text[i - 1] = '\0';
+/* libpq's own messages go on with guesses in further lines. */
+static char *first_line(char *text) {
+  text[strcspn(text, "\n")] = '\0';
   return text;
 }
 
@@ -36,7 +37,7 @@ static void note_fault(Fault *fault, const PGresult *result, PGconn *conn) {
   fault->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
                         ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])
                         : ERRCODE_CONNECTION_FAILURE;
-  if (fault->message == NULL) fault->message = without_newline(own_text(PQerrorMessage(conn)));
+  if (fault->message == NULL) fault->message = first_line(own_text(PQerrorMessage(conn)));
   if (fault->message[0] == '\0') fault->message = pstrdup("the connection to the remote server was lost");
 }
 
@@ -116,7 +117,7 @@ static void read_answers(Hold *hold, Sink *sink, Fault *fault) {
 static void fail_to_send(Hold *hold, Fault *fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
-  fault->message = without_newline(own_text(PQerrorMessage(hold->shell->conn)));
+  fault->message = first_line(own_text(PQerrorMessage(hold->shell->conn)));
 }
 
 /* How many parameters the statement takes, or -1 if the server does not tell. */

@@ -53,8 +53,8 @@ class Owner:
             raise RuntimeError(answer["error"])
         return answer
 
-    def open(self, name="app", options=""):
-        return self.ask("open", name, options)["instance_id"]
+    def open(self, name="app", options="", url=None):
+        return self.ask("open", name, options, url)["instance_id"]
 
     def lease(self, pool="app", tag=""):
         return self.ask("lease", pool, tag)["lease"]

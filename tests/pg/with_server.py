@@ -11,7 +11,7 @@ from cluster import Cluster
 
 
 def main():
-    with Cluster(settings="max_connections = 50") as cluster:
+    with Cluster(settings="max_connections = 120") as cluster:
         os.environ["TIDEPOOL_TEST_POSTGRESQL"] = cluster.conninfo()
         done = subprocess.run(sys.argv[1:])
         if done.returncode != 0:

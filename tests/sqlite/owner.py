@@ -4,6 +4,7 @@
 Reads one command a line, as a JSON array, and answers each with one JSON object:
   ["open", "app", "max_size=5"]  -> {"instance_id": "..."}     ["lease", "app", "report"] -> {"lease": 17}
   ["release", 17]                -> {"status": 0}              ["close", "app"]           -> {"status": 0}
+A fourth word of "open" is the URL; without it the pool is one of SQLite connections.
 Ends, closing its pools, when its input ends.
 """
 import ctypes
@@ -47,9 +48,9 @@ class Owner:
         self.pools = {}
         self.leases = {}
 
-    def open(self, name, options=""):
+    def open(self, name, options="", url=None):
         pool = POINTER()
-        url = "sqlite:///%s/%s.db" % (self.folder, name)
+        url = url or "sqlite:///%s/%s.db" % (self.folder, name)
         call(library.tide_pool_open, name.encode(), url.encode(), options.encode(), ctypes.byref(pool))
         self.pools[name] = pool
         instance_id = ctypes.create_string_buffer(33)

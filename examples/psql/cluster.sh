@@ -1,0 +1,54 @@
+# A throw-away PostgreSQL with tidepool preloaded: in a temporary folder, on a Unix socket only, under an unprivileged user.
+# Sourced by bash; cluster_start sets PGHOST, PGPORT, PGUSER and PGDATABASE for whatever comes after.
+
+# The programs of the newest server that has its headers installed (the extension was built for that one).
+cluster_config() { /usr/bin/python3 "$1/scripts/pg_config.py"; }
+
+# as_server COMMAND...: a server refuses to run as root; then it, and who shares segments with it, run as postgres.
+as_server() {
+  if [ "$(id -u)" -eq 0 ]; then
+    setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$cluster_work" "$@"
+  else
+    "$@"
+  fi
+}
+
+# cluster_start SOURCE BUILD WORK [SETTING...]
+cluster_start() {
+  local source=$1 build=$2 values setting
+  cluster_work=$3
+  shift 3
+  values=$(cluster_config "$source") || return 1
+  cluster_bin=$(sed -n 6p <<<"$values")
+  local libdir
+  libdir=$(sed -n 4p <<<"$values")
+  chmod 755 "$cluster_work"
+  mkdir -p "$cluster_work/stage" "$cluster_work/socket" "$cluster_work/plane"
+  meson install -C "$build" --no-rebuild --quiet --destdir "$cluster_work/stage" >"$cluster_work/install.log" 2>&1 || {
+    cat "$cluster_work/install.log"
+    return 1
+  }
+  chmod -R a+rX "$cluster_work/stage"
+  [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
+  as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \
+    >"$cluster_work/initdb.log" 2>&1 || { cat "$cluster_work/initdb.log"; return 1; }
+  # dynamic_library_path finds the preloaded module, Debian's extension_destdir the rest of a staged install.
+  {
+    echo "unix_socket_directories = '$cluster_work/socket'"
+    echo "listen_addresses = ''"
+    echo "fsync = off"
+    echo "shared_preload_libraries = 'tidepool'"
+    echo "dynamic_library_path = '$cluster_work/stage$libdir:\$libdir'"
+    echo "extension_destdir = '$cluster_work/stage'"
+    echo "tidepool.dir = '$cluster_work/plane'"
+    for setting in "$@"; do echo "$setting"; done
+  } | as_server tee -a "$cluster_work/data/postgresql.conf" >/dev/null
+  as_server "$cluster_bin/pg_ctl" -D "$cluster_work/data" -l "$cluster_work/server.log" -w -t 30 start \
+    >"$cluster_work/start.log" 2>&1 || { cat "$cluster_work/start.log" "$cluster_work/server.log"; return 1; }
+  export PGHOST=$cluster_work/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS= TIDEPOOL_DIR=$cluster_work/plane
+}
+
+cluster_stop() {
+  [ -z "${cluster_bin-}" ] || [ ! -f "$cluster_work/data/postmaster.pid" ] ||
+    as_server "$cluster_bin/pg_ctl" -D "$cluster_work/data" -m fast -w -t 30 stop >/dev/null 2>&1 || true
+}

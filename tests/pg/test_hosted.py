@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+"""Hosted pools: what one caller left behind no other sees, and what the worker owes to the server it lives in."""
+import sys
+import time
+import unittest
+
+import cluster
+import hosting
+import support
+from cluster import PsqlError, wait_until
+
+
+class Hosted(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.bench = hosting.Hosting()
+        cls.addClassCleanup(cls.bench.__exit__)
+        cls.bench.__enter__()
+        cls.sql = cls.bench.cluster.sql
+        cls.ask = cls.bench.ask
+
+    def test_the_worker_shows_itself(self):
+        self.assertEqual(self.sql("SELECT datname, application_name FROM pg_stat_activity "
+                                  "WHERE backend_type = 'tidepool worker'"), [[None, "tidepool"]])
+
+    def test_a_pool_is_shown_as_hosted(self):
+        self.ask("SELECT 1")
+        self.assertEqual(self.sql("SELECT source, app, backend FROM tidepool.pools WHERE pool = 'loop'"),
+                         [["hosted", "postgresql", "postgresql"]])
+        self.assertEqual(self.sql("SELECT server, mapping, state, max_size FROM tidepool.servers WHERE server = 'loop'"),
+                         [["loop", "postgres", "running", "2"]])
+
+    def test_connections_are_used_again(self):
+        pids = {self.ask("SELECT pg_backend_pid()") for _ in range(10)}
+        self.assertLessEqual(len(pids), 2)
+
+    def test_what_one_caller_left_no_other_sees(self):
+        leave = """SET work_mem = '3MB'; SET client_encoding = 'LATIN1'; CREATE TEMP TABLE left_over (a int);
+                   PREPARE left_over AS SELECT 1; SELECT pg_advisory_lock(42); LISTEN left_over; SET ROLE pg_monitor;
+                   DECLARE left_over CURSOR WITH HOLD FOR SELECT 1"""
+        look = """SELECT concat_ws(',', current_setting('work_mem'), current_setting('client_encoding'), current_user,
+                  to_regclass('pg_temp.left_over'), (SELECT count(*) FROM pg_prepared_statements),
+                  (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_cursors WHERE
+                  name = 'left_over'), (SELECT count(*) FROM pg_listening_channels()))"""
+        fresh = self.ask(look)
+        for _ in range(4):
+            self.sql(f"SELECT tidepool.execute('loop', $q${leave}$q$)")
+        for _ in range(4):
+            self.assertEqual(self.ask(look), fresh)
+
+    def test_an_open_transaction_is_rolled_back(self):
+        self.sql("SELECT tidepool.execute('loop', 'CREATE TABLE IF NOT EXISTS kept (a int)')")
+        self.sql("SELECT tidepool.execute('loop', 'BEGIN; INSERT INTO kept VALUES (1)')")
+        self.assertEqual(self.ask("SELECT count(*) FROM kept"), "0")
+        self.assertEqual(wait_until(lambda: self.bench.remote_backends("state LIKE '%in transaction%'") == 0), True)
+
+    def test_a_lease_holds_one_connection(self):
+        told = str(self.sql("""BEGIN; SELECT tidepool.lease('loop', 'my job') > 0;
+          SELECT tidepool.execute('loop', 'BEGIN; CREATE TEMP TABLE mine AS SELECT 7 AS a');
+          SELECT a FROM tidepool.query('loop', 'SELECT a FROM mine') AS (a int);
+          SELECT tag FROM tidepool.leases WHERE pool = 'loop';
+          SELECT tidepool.execute('loop', 'COMMIT'); SELECT tidepool.release('loop'); COMMIT"""))
+        self.assertIn("7", told)
+        self.assertIn("my job", told)
+
+    def test_a_lease_ends_with_its_transaction(self):
+        for end in ("COMMIT", "ROLLBACK"):
+            self.sql(f"BEGIN; SELECT tidepool.lease('loop'); {end}")
+            self.assertTrue(wait_until(lambda: self.sql("SELECT in_use FROM tidepool.pools WHERE pool = 'loop'") == [["0"]]))
+
+    def test_a_lease_ends_with_the_savepoint_that_took_it(self):
+        with self.assertRaisesRegex(PsqlError, "holds no lease"):
+            self.sql("BEGIN; SAVEPOINT s; SELECT tidepool.lease('loop'); ROLLBACK TO s; SELECT tidepool.release('loop')")
+        self.sql("BEGIN; SAVEPOINT s; SELECT tidepool.lease('loop'); RELEASE s; SELECT tidepool.release('loop'); COMMIT")
+
+    def test_an_error_inside_a_lease_leaves_it_usable(self):
+        self.sql("""DO $$ BEGIN
+          PERFORM tidepool.lease('loop');
+          BEGIN PERFORM tidepool.execute('loop', 'SELECT 1/0'); EXCEPTION WHEN division_by_zero THEN NULL; END;
+          PERFORM tidepool.execute('loop', 'SELECT 1');
+          BEGIN PERFORM * FROM tidepool.query('loop', 'SELECT ''x''') AS (a int);
+          EXCEPTION WHEN invalid_text_representation THEN NULL; END;
+          BEGIN PERFORM tidepool.execute('loop', 'SELECT 1'); RAISE 'not lost';
+          EXCEPTION WHEN connection_does_not_exist THEN NULL; END;
+        END $$""")
+
+    def test_an_interrupt_reaches_the_other_side(self):
+        for interrupt in ("timeout", "cancel", "terminate"):
+            with self.subTest(interrupt), self.bench.session() as session:
+                if interrupt == "timeout":
+                    session.ask("SET statement_timeout = 300")
+                session.send("SELECT tidepool.execute('loop', 'SELECT pg_sleep(30)')")
+                busy = lambda: self.bench.remote_backends("query = 'SELECT pg_sleep(30)' AND state = 'active'")
+                self.assertTrue(wait_until(lambda: busy() == 1, 2))
+                if interrupt != "timeout":
+                    self.sql(f"SELECT pg_{interrupt}_backend({session.pid})")
+                self.assertTrue(wait_until(lambda: busy() == 0, 3), interrupt)
+
+    def test_a_caller_who_waits_can_be_cancelled(self):
+        with self.bench.session() as one, self.bench.session() as two, self.bench.session() as three:
+            for session in (one, two):
+                session.ask("BEGIN; SELECT tidepool.lease('loop')")
+            three.ask("SET statement_timeout = 300")
+            self.assertIn("statement timeout", three.ask("SELECT tidepool.execute('loop', 'SELECT 1')"))
+            one.ask("COMMIT")
+            self.assertIn("0", three.ask("SELECT tidepool.execute('loop', 'SELECT 1')"))
+        self.assertTrue(wait_until(lambda: self.sql("SELECT in_use, waiting FROM tidepool.pools WHERE pool = 'loop'") ==
+                                   [["0", "0"]]))
+
+    def test_a_timeout_says_who_holds(self):
+        self.bench.serve("small", max_size=1, acquire_timeout="200ms")
+        with self.bench.session() as one:
+            one.ask("BEGIN; SELECT tidepool.lease('small', 'the greedy one')")
+            with self.assertRaisesRegex(PsqlError, "(?s)55P03.*server \"small\".*the greedy one"):
+                self.sql("SELECT tidepool.execute('small', 'SELECT 1')")
+
+    def test_altering_a_server_takes_a_new_pool(self):
+        self.bench.serve("moving")
+        self.sql("SELECT tidepool.execute('moving', 'SELECT 1')")
+        before = self.sql("SELECT instance_id FROM tidepool.servers WHERE server = 'moving'")
+        self.sql("ALTER SERVER moving OPTIONS (ADD max_size '3', ADD application_name 'moved')")
+        self.assertEqual(self.sql("SELECT * FROM tidepool.query('moving', 'SHOW application_name') AS (x text)"), [["moved"]])
+        after = self.sql("SELECT instance_id, max_size FROM tidepool.servers WHERE server = 'moving' AND state = 'running'")
+        self.assertNotEqual(before[0][0], after[0][0])
+        self.assertEqual(after[0][1], "3")
+        self.assertTrue(wait_until(lambda: len(self.sql("SELECT FROM tidepool.pools WHERE pool = 'moving' AND "
+                                                        "state NOT IN ('closed', 'dead')")) <= 1))
+
+    def test_a_dropped_server_takes_its_pool_along(self):
+        self.bench.serve("short_lived", application_name="short_lived")
+        self.sql("SELECT tidepool.execute('short_lived', 'SELECT 1')")
+        self.assertEqual(self.bench.cluster.backends("application_name = 'short_lived'"), 1)
+        self.sql("DROP SERVER short_lived CASCADE")
+        self.sql("SELECT * FROM tidepool.servers")
+        self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'short_lived'") == 0))
+
+    def test_the_budget_of_connections_is_kept(self):
+        self.bench.serve("greedy", max_size=1000)
+        self.sql("SELECT tidepool.execute('greedy', 'SELECT 1')")
+        given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'greedy'"))
+        self.assertLess(given, 100)
+        self.bench.serve("late")
+        with self.assertRaisesRegex(PsqlError, "53300.*no connections are left"):
+            self.sql("SELECT tidepool.execute('late', 'SELECT 1')")
+        self.sql("DROP SERVER greedy CASCADE")
+        self.sql("SELECT * FROM tidepool.servers")
+        self.assertTrue(wait_until(lambda: self.works("late")))
+
+    def works(self, server):
+        try:
+            self.sql(f"SELECT tidepool.execute('{server}', 'SELECT 1')")
+            return True
+        except PsqlError:
+            return False
+
+    def test_databases_come_and_go_while_it_is_busy(self):
+        with self.bench.session() as session:
+            session.send("DO $$ BEGIN FOR i IN 1..8000 LOOP PERFORM tidepool.execute('loop', 'SELECT 1'); END LOOP; END $$")
+            for statement in ("CREATE DATABASE other STRATEGY wal_log", "DROP DATABASE other"):
+                began = time.monotonic()
+                self.sql(statement)
+                self.assertLess(time.monotonic() - began, 2, statement)
+            session.receive()
+
+    def test_servers_survive_a_dump(self):
+        self.bench.serve("dumped", max_size=3, mapping="user 'postgres', password 'p''w\\d'")
+        dump = self.bench.cluster.run("pg_dump", "-h", self.bench.cluster.host, "-U", "postgres", "postgres").stdout
+        self.assertNotIn("tidepool.query", dump)
+        self.sql("CREATE DATABASE restored")
+        self.sql("CREATE ROLE tp_dummy" if "tp_dummy" in dump else "SELECT 1")
+        self.sql(dump, database="restored")
+        look = "SELECT ARRAY(SELECT unnest(srvoptions) ORDER BY 1), ARRAY(SELECT unnest(umoptions) ORDER BY 1) " \
+               "FROM pg_foreign_server s JOIN pg_user_mapping ON umserver = s.oid WHERE srvname = 'dumped'"
+        self.assertEqual(self.sql(look, database="restored"), self.sql(look))
+        self.assertEqual(self.sql("SELECT tidepool.execute('dumped', 'SELECT 1')", database="restored"), [["0"]])
+        self.sql("DROP DATABASE restored WITH (FORCE)")
+
+    def test_nothing_secret_is_shown(self):
+        self.bench.serve("secretive", mapping="user 'postgres', password 'open sesame'", host="127.0.0.1", port=1,
+                         connect_timeout="1s", acquire_timeout="2s")
+        with self.assertRaises(PsqlError) as told:
+            self.sql("SELECT tidepool.execute('secretive', 'SELECT 1')")
+        self.assertNotIn("sesame", str(told.exception))
+        for relation in ("servers", "pools", "events", "settings"):
+            self.assertNotIn("sesame", str(self.sql(f"SELECT * FROM tidepool.{relation}")))
+        log = [line for line in self.bench.cluster.log_text().split("\n") if "CREATE USER MAPPING" not in line]
+        self.assertNotIn("sesame", "\n".join(log))
+
+
+if __name__ == "__main__":
+    support.require_server()
+    sys.exit(unittest.main(verbosity=1))

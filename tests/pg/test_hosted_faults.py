@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""Hosted pools when things go wrong: killed backends, a killed worker, bad passwords, dead hosts, strange guests."""
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+import cluster
+import hosting
+import support
+from cluster import PsqlError, wait_until
+
+EVERYBODY = "SELECT tidepool.execute('{}', 'SELECT 1')"
+
+# Sends each packet on a line of its own and says whether it was answered or sent away.
+STRANGER = """
+import socket, sys
+for packet in sys.argv[2:]:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1])
+    for part in packet.split(','): s.send(bytes.fromhex(part))
+    try: print('answer' if s.recv(65536) else 'sent away')
+    except OSError: print('sent away')
+"""
+
+
+def packet(kind, body=b"", number=1, length=None):
+    return struct.pack("<IIQ", kind, 16 + len(body) if length is None else length, number) + body
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value + b"\0"
+
+
+class Faults(unittest.TestCase):
+    def hosting(self, **more):
+        bench = hosting.Hosting(**more)
+        self.addCleanup(bench.__exit__)
+        return bench.__enter__()
+
+    def works(self, bench, server="loop"):
+        try:
+            bench.cluster.sql(EVERYBODY.format(server))
+            return True
+        except (PsqlError, subprocess.SubprocessError):
+            return False
+
+    def test_a_killed_backend_takes_its_leases_along(self):
+        bench = self.hosting()
+        with bench.session() as session:
+            session.ask("BEGIN; SELECT tidepool.lease('loop')")
+            session.send("SELECT tidepool.execute('loop', 'SELECT pg_sleep(60)')")
+            self.assertTrue(wait_until(lambda: bench.remote_backends("state = 'active'") == 1))
+            os.kill(session.pid, 9)
+        self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server starts all its processes again
+        self.assertEqual(bench.remote_backends("query LIKE '%pg_sleep%'"), 0)
+
+    def test_the_worker_comes_back(self):
+        bench = self.hosting()
+        with bench.session() as holder, bench.session() as other:
+            holder.ask("BEGIN; SELECT tidepool.lease('loop')")
+            other.ask(EVERYBODY.format("loop"))
+            first = bench.worker()
+            bench.cluster.sql(f"SELECT pg_terminate_backend({first})")
+            began = time.monotonic()
+            self.assertTrue(wait_until(lambda: bench.worker() not in (None, first), 6))
+            self.assertLess(time.monotonic() - began, 5)
+            self.assertIn("0", other.ask(EVERYBODY.format("loop")))  # on a new line, without noticing
+            self.assertRegex(holder.ask(EVERYBODY.format("loop")), "lease on server \"loop\" is lost|closed the connection")
+        self.assertEqual(bench.remote_backends("state <> 'idle'"), 0)
+
+    def test_the_remote_server_ends_a_session(self):
+        bench = self.hosting()
+        for _ in range(3):
+            bench.cluster.sql("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE application_name = 'tidepool' "
+                              "AND backend_type = 'client backend'")
+            self.assertTrue(wait_until(lambda: self.works(bench), 5))
+        with bench.session() as session:
+            session.ask("BEGIN; SELECT tidepool.lease('loop')")
+            self.assertIn("terminating connection",
+                          session.ask("SELECT tidepool.execute('loop', 'SELECT pg_terminate_backend(pg_backend_pid())')"))
+        self.assertTrue(wait_until(lambda: self.works(bench), 5))
+
+    def test_stopping_the_server_ends_remote_sessions(self):
+        bench = self.hosting()
+        target = cluster.Cluster(name="target", folder=bench.folder)
+        self.addCleanup(target.destroy)
+        target.create().start()
+        bench.serve("far", host=target.host)
+        bench.cluster.sql(EVERYBODY.format("far"))
+        self.assertEqual(target.backends("application_name = 'tidepool'"), 1)
+        began = time.monotonic()
+        bench.cluster.stop("fast", check=True)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(target.backends("application_name = 'tidepool'"), 0)
+        self.assertNotIn("unexpected EOF", target.log_text())
+
+    def test_passwords(self):
+        hba = "local all bob scram-sha-256\nlocal all all trust\n"
+        bench = self.hosting()
+        bench.cluster.write("pg_hba.conf", hba)
+        bench.cluster.reload()
+        bench.cluster.sql("""SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'right';
+            CREATE ROLE alice LOGIN; GRANT USAGE ON SCHEMA tidepool TO alice;
+            GRANT EXECUTE ON FUNCTION tidepool.execute TO alice""")
+        cases = {"wrong": ("user 'bob', password 'wrong'", "08001.*password authentication failed"),
+                 "without": ("user 'bob'", "2F003.*password is required"),
+                 "trusted": ("user 'postgres', password 'unused'", "2F003.*password is required"),
+                 "good": ("user 'bob', password 'right'", None)}
+        for name, (mapping, refused) in cases.items():
+            bench.serve(name, user="alice", mapping=mapping)
+            with self.subTest(name):
+                with self.assertRaisesRegex(PsqlError, "42501.*permission denied for foreign server"):
+                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                bench.cluster.sql(f"GRANT USAGE ON FOREIGN SERVER {name} TO alice")
+                if refused is None:
+                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    continue
+                with self.assertRaisesRegex(PsqlError, f"(?s){refused}"):
+                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+        bench.cluster.sql("ALTER USER MAPPING FOR alice SERVER wrong OPTIONS (SET password 'right')")
+        bench.cluster.sql(EVERYBODY.format("wrong"), user="alice")
+
+    def test_a_host_that_does_not_answer(self):
+        bench = self.hosting()
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        bench.serve("deaf", host="127.0.0.1", port=port, connect_timeout="1s", acquire_timeout="3s")
+        began = time.monotonic()
+        with self.assertRaisesRegex(PsqlError, "(?s)08001|55P03"):
+            bench.cluster.sql(EVERYBODY.format("deaf"))
+        self.assertLess(time.monotonic() - began, 5)
+        listener.close()
+        bench.serve("closed", host="127.0.0.1", port=port, acquire_timeout="2s")
+        with self.assertRaisesRegex(PsqlError, "Connection refused"):
+            bench.cluster.sql(EVERYBODY.format("closed"))
+
+    def test_without_preload(self):
+        bench = self.hosting(preload="")
+        with self.assertRaisesRegex(PsqlError, "(?s)55000.*shared_preload_libraries = 'tidepool'"):
+            bench.cluster.sql(EVERYBODY.format("loop"))
+        self.assertEqual(bench.cluster.sql("SELECT server, state FROM tidepool.servers"), [["loop", None]])
+
+    def test_strangers(self):
+        bench = self.hosting()
+        bench.cluster.sql(EVERYBODY.format("loop"))
+        hello = packet(1, struct.pack("<II", 0x54494445, 1) + text(b"0.1.0"))
+        lease = struct.pack("<IIIQQQ", 1, 2, 3, 1000, 2**64 - 1, 2**64 - 1)
+        strange = {"another version": packet(1, struct.pack("<II", 0x54494445, 99) + text(b"0.1.0")),
+                   "no hello": packet(6), "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
+                   "an unknown kind": hello + b"", "a lease without end": packet(2, lease + struct.pack("<I", 2**32 - 1)),
+                   "text without end": packet(2, lease + struct.pack("<I", 3) + b"abcd" * 4),
+                   "somebody else's lease": packet(3, struct.pack("<I", 0), number=7)}
+        words = []
+        for name, bad in strange.items():
+            first = [] if name in ("another version", "no hello", "no head", "a lie about the length") else [hello]
+            if name == "an unknown kind":
+                bad = packet(77)
+            words.append(",".join(part.hex() for part in [*first, bad]))
+        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", STRANGER, str(bench.cluster.data / "pg_stat_tmp/tidepool.sock"),
+                                               *words]), capture_output=True, text=True, check=True)
+        self.assertEqual(len(done.stdout.split("\n")), len(strange) + 1)
+        first = bench.worker()
+        bench.cluster.sql(EVERYBODY.format("loop"))
+        self.assertEqual(bench.worker(), first)
+
+    def test_settings_are_read_again(self):
+        bench = self.hosting(settings="tidepool.hosted_idle_timeout = 500")
+        bench.cluster.sql(EVERYBODY.format("loop"))
+        self.assertEqual(bench.remote_backends(), 1)
+        self.assertTrue(wait_until(lambda: bench.remote_backends() == 0, 5))
+        bench.cluster.sql("ALTER SYSTEM SET tidepool.worker = off")
+        bench.cluster.reload()
+        self.assertTrue(wait_until(lambda: not self.works(bench), 5))
+        with self.assertRaisesRegex(PsqlError, "tidepool.worker is off"):
+            bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql("ALTER SYSTEM RESET tidepool.worker")
+        bench.cluster.reload()
+        self.assertTrue(wait_until(lambda: self.works(bench), 5))
+
+    def test_a_draining_pool_refuses(self):
+        bench = self.hosting()
+        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql("SELECT tidepool.drain('loop')")
+        with self.assertRaisesRegex(PsqlError, "(?s)server \"loop\".*drain"):
+            bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql("SELECT tidepool.resume('loop')")
+        self.assertTrue(wait_until(lambda: self.works(bench), 5))
+
+    def test_a_standby_asks_too(self):
+        bench = self.hosting(settings="wal_level = replica\nhot_standby = on")
+        primary = bench.cluster
+        standby = cluster.Cluster(name="standby", stage=bench.stage, folder=bench.folder, preload="tidepool",
+                                  settings=primary.settings + "\nprimary_conninfo = "
+                                  f"'host={primary.host} port={primary.port} user=postgres'")
+        standby.host = str(bench.private_folder("standby.s"))
+        primary.run("pg_basebackup", "-h", primary.host, "-U", "postgres", "-D", standby.data, "--checkpoint=fast", "-R")
+        self.addCleanup(standby.destroy)
+        standby.configure()
+        standby.start()
+        self.assertEqual(standby.value("SELECT pg_is_in_recovery()"), "t")
+        self.assertEqual(standby.value(hosting.ASK.format("SELECT pg_is_in_recovery()")), "f")  # of the primary
+
+
+if __name__ == "__main__":
+    support.require_server()
+    sys.exit(unittest.main(verbosity=1))
