@@ -10,7 +10,7 @@ usage: ./bench.sh             run every benchmark
        ./bench.sh NAME...     run some
        ./bench.sh --list      their names
        ./bench.sh --help
-A name is that of a program in build/tests/bench.
+A name is that of a program in build/tests/bench, or of a script in tests/bench.
 TEXT
 }
 
@@ -19,15 +19,16 @@ case "${1-}" in
   --list) ;;
   -*) usage >&2; exit 2 ;;
 esac
-install_missing "${packages_build[@]}"
+install_missing "${packages_build[@]}" "${packages_postgres[@]}" pgbouncer
 [ -f build/build.ninja ] || configure build -Dwerror=true -Dtests=false
 shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null || fail "cannot configure"
 build build benchmarks || fail "does not build"
 
 names=()
 for program in build/tests/bench/*; do
-  [ -f "$program" ] && [ -x "$program" ] && names+=("$(basename "$program")")
+  [ -f "$program" ] && [ -x "$program" ] && [ "$(basename "$program")" != many_pools ] && names+=("$(basename "$program")")
 done
+[ ! -e build/pg_extension/module/tidepool.so ] || names+=(hosted views)  # Python, and servers of their own
 [ ${#names[@]} -gt 0 ] || fail "no benchmark was built"
 if [ "${1-}" = --list ]; then
   printf '%s\n' "${names[@]}"
@@ -35,7 +36,7 @@ if [ "${1-}" = --list ]; then
 fi
 [ $# -eq 0 ] || names=("$@")
 for name in "${names[@]}"; do
-  [ -x "build/tests/bench/$name" ] || fail "no benchmark $name; see ./bench.sh --list"
+  [ -x "build/tests/bench/$name" ] || [ -x "tests/bench/$name.py" ] || fail "no benchmark $name; see ./bench.sh --list"
 done
 export TIDEPOOL_EXTENSION="$PWD/build/sqlite_extension/tidepool"
 TIDEPOOL_DIR=$(mktemp -d /dev/shm/tidepool-bench-XXXXXX)
@@ -47,6 +48,7 @@ for name in "${names[@]}"; do
   say ""
   say "== $name ($ended of ${#names[@]})"
   case $name in
+    hosted | views) "$python" "tests/bench/$name.py" ;;
     postgresql) TIDEPOOL_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" ;;
     *) "build/tests/bench/$name" ;;
   esac || fail "$name failed"

@@ -97,3 +97,11 @@ SELECT tidepool.execute('loop', 'SELECT 1');
 
 DROP SERVER loop CASCADE;
 SELECT * FROM tidepool.servers;
+
+-- their pools go, so that other tests find none
+DO $$ BEGIN
+  WHILE EXISTS (SELECT FROM tidepool.pools WHERE source = 'hosted') LOOP
+    PERFORM FROM tidepool.servers;
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;

@@ -66,3 +66,11 @@ SELECT tidepool.execute('dead', 'SELECT 1');
 SELECT tidepool.execute('far', 'DROP TABLE far_away');
 DROP SERVER far CASCADE;
 DROP SERVER dead CASCADE;
+
+-- their pools go, so that other tests find none
+DO $$ BEGIN
+  WHILE EXISTS (SELECT FROM tidepool.pools WHERE source = 'hosted') LOOP
+    PERFORM FROM tidepool.servers;
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;

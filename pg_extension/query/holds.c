@@ -104,7 +104,7 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   hold->is_kept = is_kept;
   hold->owner = GetCurrentSubTransactionId();
   PG_TRY();
-  { line_lease(target, tag, dlist_is_empty(&holds), &lent); }
+  { line_lease(target, tag, &lent); }
   PG_CATCH();
   {
     pfree(hold);

@@ -260,9 +260,9 @@ static bool try_to_lease(const Target *target, const char *tag) {
   return is_answered;
 }
 
-void line_lease(const Target *target, const char *tag, bool may_retry, Lent *lent) {
+void line_lease(const Target *target, const char *tag, Lent *lent) {
   for (int tries = 0; !try_to_lease(target, tag); ++tries) {
-    if (!may_retry || tries >= 2) report_no_worker(ECONNRESET);
+    if (tries >= 2) report_no_worker(ECONNRESET);
   }
   if (wire_head(&in).kind != WIRE_LEASED) unpack_failure(target);
   unpack_lease(lent);

@@ -73,8 +73,8 @@ typedef struct Lent {
 
 /* Which connection to the worker this is: leases end with it. */
 extern uint64 line_number(void);
-/* Fails with the pool's reason. `may_retry`: no lease of this session hangs on the old line. */
-extern void line_lease(const Target *target, const char *tag, bool may_retry, Lent *out);
+/* Fails with the pool's reason. A worker that was restarted is asked again. */
+extern void line_lease(const Target *target, const char *tag, Lent *out);
 extern void line_release(uint64 line, uint64 lease, WireState state);
 extern void line_drop(const WireKey *key);
 /* The worker's pools; false when the worker is not there. `in` is valid until the next call into the line. */

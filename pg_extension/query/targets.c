@@ -18,6 +18,8 @@
 #include <utils/inval.h>
 #include <utils/syscache.h>
 
+#include "common/report.h"
+
 #define WRAPPER "tidepool"
 
 static HTAB *targets = NULL;
@@ -170,7 +172,7 @@ static Target *read_target(const TargetKey *key) {
   target->server = server->serverid;
   target->min_size = target->max_size = -1;
   set_pool_name(target);
-  snprintf(target->tag, sizeof target->tag, "%s pid %d", GetUserNameFromId(key->user, false), MyProcPid);
+  snprintf(target->tag, sizeof target->tag, "%s pid %d", tidepool_to_utf8(GetUserNameFromId(key->user, false)), MyProcPid);
   initStringInfo(&conninfo);
   initStringInfo(&options);
   add_server_options(target, server, &conninfo, &options);

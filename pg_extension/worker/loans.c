@@ -55,11 +55,17 @@ void wish_begin(Guest *guest, uint64 request, Basin *basin, const char *tag, int
   if (status != TIDE_OK) on_outcome(wish, status, (tide_lease){NULL, 0}, &error);
 }
 
+/* It stays until the pool answers, and does not keep the pool open. */
+static void orphan(Wish *wish) {
+  wish->guest = NULL;
+  --wish->basin->wishes;
+  dlist_push_tail(&orphans, &wish->node);
+}
+
 void wishes_orphan(Guest *guest) {
   while (!dlist_is_empty(&guest->wishes)) {
     Wish *wish = dlist_container(Wish, node, dlist_pop_head_node(&guest->wishes));
-    wish->guest = NULL;
-    dlist_push_tail(&orphans, &wish->node);
+    orphan(wish);
   }
 }
 
@@ -69,8 +75,7 @@ void wish_withdraw(Guest *guest, uint64 request) {
     Wish *wish = dlist_container(Wish, node, i.cur);
     if (wish->request != request) continue;
     dlist_delete(&wish->node);
-    wish->guest = NULL;
-    dlist_push_tail(&orphans, &wish->node);
+    orphan(wish);
     return;
   }
   /* The answer was on its way: the guest has not used what it got. */
@@ -128,7 +133,7 @@ static void answer(Wish *wish) {
   const bool is_wanted = wish->guest != NULL;
   Basin *basin = wish->basin;
   dlist_delete(&wish->node);
-  --basin->wishes;
+  if (is_wanted) --basin->wishes;
   basin_touch(basin);
   if (wish->status == TIDE_OK && !(is_wanted && hand_out(wish))) (void)tide_lease_release(wish->lease, NULL);
   if (is_wanted && wish->status != TIDE_OK) tell_failure(wish->guest, wish->request, wish->status, &wish->error);

@@ -39,7 +39,7 @@ typedef struct Basin {
   tide_pool *pool;
   int64 min_given, max_given; /* as the server says; negative: it does not */
   int64 max_size;             /* what it was given of the budget */
-  int wishes, loans;
+  int wishes, loans;  /* of guests that are there */
   int connections;  /* as the pool's events tell */
   bool is_retired;  /* takes no new wishes; closes when the last loan is back */
   bool is_draining; /* was told to let go of its connections */

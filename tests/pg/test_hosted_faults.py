@@ -25,6 +25,19 @@ for packet in sys.argv[2:]:
     except OSError: print('sent away')
 """
 
+# A worker of another build, or somebody who plays one: answers the first packets of one line with those given.
+PRETENDER = """
+import os, socket, sys
+if os.path.exists(sys.argv[1]): os.unlink(sys.argv[1])
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(8)
+print('ready', flush=True)
+while True:
+    line, _ = s.accept()
+    for answer in sys.argv[2:]:
+        line.recv(65536); line.send(bytes.fromhex(answer))
+    line.close()
+"""
+
 
 def packet(kind, body=b"", number=1, length=None):
     return struct.pack("<IIQ", kind, 16 + len(body) if length is None else length, number) + body
@@ -166,6 +179,24 @@ class Faults(unittest.TestCase):
         first = bench.worker()
         bench.cluster.sql(EVERYBODY.format("loop"))
         self.assertEqual(bench.worker(), first)
+
+    def test_pretenders(self):
+        bench = self.hosting(preload="")
+        welcome, where = packet(101, number=0), bench.cluster.data / "pg_stat_tmp/tidepool.sock"
+        cases = {"another build.*worker is version 9.9": [packet(102, text(b"9.9"), number=0)],
+                 "no worker hosts pools": [b"nonsense"], "malformed": [welcome, packet(103, b"\1" * 40)],
+                 "server \"loop\": no luck": [welcome, packet(104, struct.pack("<I", 3) + text(b"") + text(b"no luck") +
+                                                             text(b"") + text(b""))]}
+        for told, answers in cases.items():
+            with self.subTest(told):
+                fake = subprocess.Popen(cluster.as_user([support.PYTHON, "-c", PRETENDER, str(where),
+                                                         *(answer.hex() for answer in answers)]), stdout=subprocess.PIPE)
+                fake.stdout.readline()
+                with self.assertRaisesRegex(PsqlError, f"(?s){told}"):
+                    bench.cluster.sql(EVERYBODY.format("loop"))
+                fake.kill()
+                fake.wait()
+                fake.stdout.close()
 
     def test_settings_are_read_again(self):
         bench = self.hosting(settings="tidepool.hosted_idle_timeout = 500")

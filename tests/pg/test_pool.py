@@ -269,7 +269,7 @@ def tls_is_used_when_asked(w):
     is_(wait_until(lambda: w.backends() == 2), True, "replaced")
     is_(pool.value("SELECT 1"), "1")
     w.end()
-    refuses(w.pool, "min_size=1 init_mode=fail_fast connect_timeout=3s", None, words + "verify-ca sslrootcert=/missing")
+    refuses(w.pool, "min_size=1 init_mode=fail_fast init_timeout=1s", None, words + "verify-ca sslrootcert=/missing")
 
 
 CASES = (size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
