@@ -70,7 +70,7 @@ DROP SERVER dead CASCADE;
 -- their pools go, so that other tests find none
 DO $$ BEGIN
   WHILE EXISTS (SELECT FROM tidepool.pools WHERE source = 'hosted') LOOP
-    PERFORM FROM tidepool.servers;
+    PERFORM FROM tidepool.read_hosted();
     PERFORM pg_sleep(0.01);
   END LOOP;
 END $$;

@@ -148,6 +148,27 @@ tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   }
 }
 
+tide_status tide_lease_release_unchanged(tide_lease lease, tide_error* err) {
+  try {
+    const Door door(lease);
+    if (!door) return fail(err, no_entry(door.code()));
+    const LeaseId id(lease.id);
+    if (id.is_none() || door->release_unchanged(id) != Code::ok) return stale(err);
+    return TIDE_OK;
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
+int tide_lease_is_wanted(tide_lease lease) {
+  try {
+    const Door door(lease);
+    return !door || LeaseId(lease.id).is_none() || door->is_wanted(LeaseId(lease.id)) ? 1 : 0;
+  } catch (...) {
+    return 1;
+  }
+}
+
 tide_status tide_lease_discard(tide_lease lease, tide_error* err) {
   try {
     const Door door(lease);

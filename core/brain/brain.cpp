@@ -54,8 +54,15 @@ Verdict Brain::order(const Order& order, const Census& census, Instant now) {
 
 void Brain::connect_succeeded(Instant) { memory_->growth.succeeded(); }
 
-void Brain::connect_failed(Instant now, bool is_permanent) {
+void Brain::connect_failed(Instant now, bool is_permanent, bool is_crowded) {
   memory_->growth.failed(now, is_permanent, memory_->ledger.policy, memory_->ledger.rng);
+  if (is_crowded) memory_->growth.crowded();
+}
+
+void Brain::connection_lost(Instant now, uint64_t conn_id) { memory_->reaper.lost(now, conn_id); }
+
+void Brain::generation_doomed(Instant now, uint64_t conn_id, const std::string& why) {
+  memory_->reaper.doomed(now, conn_id, why);
 }
 
 void Brain::validated(Instant, bool is_alive) {

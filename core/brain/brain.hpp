@@ -41,7 +41,12 @@ class Brain {
   // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
   // retry_max, so that a mended password or file is found).
   void connect_succeeded(Instant now);
-  void connect_failed(Instant now, bool is_permanent);
+  // Crowded: the server has no room for more, so the target comes down to what there is.
+  void connect_failed(Instant now, bool is_permanent, bool is_crowded = false);
+  // A connection died by itself. Two of them within a second: the others will not live long either.
+  void connection_lost(Instant now, uint64_t conn_id);
+  // A holder met an error that all connections of this age will meet.
+  void generation_doomed(Instant now, uint64_t conn_id, const std::string& why);
   // What became of a validation.
   void validated(Instant now, bool is_alive);
 

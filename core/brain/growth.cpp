@@ -1,6 +1,7 @@
 #include "brain/growth.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "brain/wording.hpp"
 
@@ -35,6 +36,10 @@ Span backoff_ceiling(int rounds, const Policy& policy) {
 void Growth::tick(Desk& desk) {
   const Ledger& ledger = desk.ledger();
   if (!ledger.is_awake) return;
+  if (std::exchange(is_crowded_, false)) {
+    const int64_t left = std::max(desk.rule().lowest, desk.counts().staying());
+    if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server has no room for more");
+  }
   const int64_t short_of_target = ledger.target - desk.counts().staying();
   const int64_t wanted = std::max(short_of_target, demand(desk));
   const int64_t n = allowed(desk, wanted);

@@ -8,6 +8,7 @@
 // Backoff: opens that were under way together fail together, as one round. Round n waits a random time up to
 // retry_base * 2^(n-1), at most retry_max (full jitter); then one single open probes; a success ends it. A failure
 // that trying again cannot help is tried again every retry_max. Nothing gives up for good.
+// A server without room for more brings the target down to what is open, so that only callers make us ask again.
 // Threads: the keeper's only.
 #pragma once
 
@@ -23,6 +24,8 @@ class Growth {
 
   void succeeded();
   void failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng);
+  // The server has no room for more.
+  void crowded() { is_crowded_ = true; }
   // A shorter retry_max takes effect at once.
   void set_policy(const Policy& policy, Instant now) { retry_at_ = earliest(retry_at_, now + policy.retry_max); }
 
@@ -33,6 +36,7 @@ class Growth {
   int64_t stragglers_ = 0;  // of those, begun before the latest round of failures: they tell nothing new
   int rounds_ = 0;          // failed in a row; 0 means well
   Instant retry_at_;        // while rounds_ > 0
+  bool is_crowded_ = false;  // until the next tick
 };
 
 }  // namespace tide::brain

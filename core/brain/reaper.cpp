@@ -1,6 +1,7 @@
 #include "brain/reaper.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/units.hpp"
 #include "brain/wording.hpp"
@@ -10,6 +11,9 @@ namespace {
 
 // A condemned generation is replaced over this time, so that the server does not meet a storm.
 constexpr Span kCondemnedSpread = Span::seconds(2);
+constexpr Span kLossesWithin = Span::seconds(1);
+// An error that the new generation meets as well is not cured by yet another one.
+constexpr Span kDoomsApart = Span::seconds(10);
 
 // An open cannot be taken back, so one that is still opening waits for its turn.
 bool may_retire(const Desk& desk, const SlotCensus& slot) {
@@ -107,7 +111,7 @@ void validate_quiet(Desk& desk) {
 }  // namespace
 
 void Reaper::tick(Desk& desk) {
-  if (is_generation_condemned_) condemn_generation(desk);
+  if (!verdict_.empty()) condemn_generation(desk);
   retire_ordered(desk);
   retire_used_up(desk);
   retire_expired(desk);
@@ -122,18 +126,32 @@ void Reaper::validated(bool is_alive, int64_t failures_max) {
   }
   if (++failures_in_row_ < failures_max) return;
   failures_in_row_ = 0;
-  is_generation_condemned_ = true;
+  verdict_ = std::to_string(failures_max) + " validations in a row failed (max_validation_failures)";
+}
+
+void Reaper::lost(Instant now, uint64_t conn_id) {
+  if (conn_id <= condemned_up_to_ || conn_id == lost_conn_id_) return;
+  if (lost_conn_id_ != 0 && now - lost_at_ <= kLossesWithin) verdict_ = "connections were lost within 1s";
+  lost_conn_id_ = conn_id;
+  lost_at_ = now;
+}
+
+void Reaper::doomed(Instant now, uint64_t conn_id, const std::string& why) {
+  if (conn_id <= condemned_up_to_ || (doomed_at_.is_set() && now - doomed_at_ < kDoomsApart)) return;
+  doomed_at_ = now;
+  verdict_ = why.empty() ? "a statement failed" : why;
 }
 
 void Reaper::condemn_generation(Desk& desk) {
-  is_generation_condemned_ = false;
+  const std::string why = std::exchange(verdict_, {});
   Ledger& ledger = desk.ledger();
+  for (const SlotCensus& slot : desk.census().slots) {
+    if (slot.phase != Phase::opening) condemned_up_to_ = std::max(condemned_up_to_, slot.conn_id);
+  }
   const int64_t n = ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0);
   if (n == 0) return;
   desk.note(EventKind::recycle, Severity::warning,
-            std::to_string(desk.policy().max_validation_failures) +
-                " validations in a row failed (max_validation_failures): replacing " + counted(n, "connection") +
-                " over " + format_span(kCondemnedSpread),
+            why + ": replacing " + counted(n, "connection") + " over " + format_span(kCondemnedSpread),
             "{\"connections\":" + std::to_string(n) + "}");
 }
 

@@ -122,6 +122,7 @@ void Hand::welcome(Completion& completion, Instant now) {
   {
     const std::lock_guard lock(pool_.story_mutex_);
     pool_.last_connect_error_.clear();
+    pool_.last_connect_sqlstate_.clear();
   }
   pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
   put_back(slot, now);
@@ -138,10 +139,11 @@ void Hand::refuse_open(Completion& completion, Instant now) {
   publisher_.count(&format::KeeperStats::connect_failures_total);
   publisher_.error(completion.status.message);
   publisher_.note(EventKind::connect_error, Severity::warning, completion.status.message);
-  brain_.connect_failed(now, completion.is_permanent);
+  brain_.connect_failed(now, completion.is_permanent, completion.is_crowded);
   {
     const std::lock_guard lock(pool_.story_mutex_);
     pool_.last_connect_error_ = completion.status.message;
+    pool_.last_connect_sqlstate_ = completion.status.sqlstate;
   }
   pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
   if (!completion.is_permanent) {
@@ -319,6 +321,7 @@ void Hand::lose(Completion& completion, Instant now) {
   publisher_.error(completion.status.message);
   publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
   const uint32_t slot = completion.slot;
+  brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
   set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::error) << 8);
   const SlotWord seen = pool_.board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
@@ -351,6 +354,9 @@ void Hand::complete(Completion& completion, Instant now) {
       publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
                       completion.status.message);
       return;
+    case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
+    case Completion::Kind::doomed:
+      return brain_.generation_doomed(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
   }
 }
 

@@ -161,12 +161,12 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
 }
 
 // Undo what must not reach the next holder. True: fit for it.
-bool Pool::settle_seat(Seat& seat) const {
+bool Pool::settle_seat(Seat& seat, ResetMode mode) const {
   const bool is_settling_needed = seat.is_touched;
   seat.is_touched = false;
   seat.is_native_out = false;
   if (!is_settling_needed) return true;
-  switch (seat.connection->settle(reset_mode_.load(std::memory_order_relaxed))) {
+  switch (seat.connection->settle(mode)) {
     case Settled::clean: return true;
     case Settled::needs_reset: return false;
     case Settled::broken: seat.retire_reason = CloseReason::error; return false;
@@ -184,15 +184,17 @@ CloseReason Pool::reason_to_retire(uint32_t slot, Instant now) const {
   return CloseReason::none;
 }
 
-Code Pool::give_back(LeaseId lease, bool is_discarding) {
+Code Pool::give_back(LeaseId lease, Return how) {
   if (!board_.is_current(lease)) [[unlikely]] {
     keeper_->holder_returned(lease);
     return Code::stale_lease;
   }
   const uint32_t slot = lease.slot();
   Seat& seat = seats_[slot];
-  bool is_fit = settle_seat(seat);
-  if (is_discarding) [[unlikely]] {
+  const ResetMode mode = reset_mode_.load(std::memory_order_relaxed);
+  bool is_fit =
+      settle_seat(seat, how == Return::unchanged && mode != ResetMode::none ? ResetMode::rollback : mode);
+  if (how == Return::discard) [[unlikely]] {
     seat.retire_reason = CloseReason::error;
     is_fit = false;
   }
@@ -218,6 +220,12 @@ Code Pool::give_back(LeaseId lease, bool is_discarding) {
   }
   if (spec_.events.mask != 0) tell(PoolEvent::release, conn_id, lease.bits, "");
   return Code::ok;
+}
+
+bool Pool::is_wanted(LeaseId lease) const {
+  if (!board_.is_current(lease)) return true;
+  return turnstile_.gate() != Gate::running || turnstile_.has_waiters() ||
+         reason_to_retire(lease.slot(), clock_.now()) != CloseReason::none;
 }
 
 Code Pool::cancel(LeaseId lease) {

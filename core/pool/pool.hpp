@@ -81,9 +81,13 @@ class Pool {
   using AcquireDone = std::function<void(Code, LeaseId, const Status&)>;
   // Calls `done` exactly once, from here, a releasing thread or the keeper. Any other result than ok: never called.
   Code acquire_async(const AcquireRequest& request, AcquireDone done);
-  Code release(LeaseId lease) { return give_back(lease, false); }
+  Code release(LeaseId lease) { return give_back(lease, Return::plain); }
+  // The holder vouches that the session is as it got it: only an open transaction is still undone.
+  Code release_unchanged(LeaseId lease) { return give_back(lease, Return::unchanged); }
   // The connection must not be used again: it is closed.
-  Code discard(LeaseId lease) { return give_back(lease, true); }
+  Code discard(LeaseId lease) { return give_back(lease, Return::discard); }
+  // Somebody waits for a connection, or the pool wants this one back.
+  bool is_wanted(LeaseId lease) const;
   // Interrupt what runs on the lease's session, if anything.
   Code cancel(LeaseId lease);
   void* native(LeaseId lease);
@@ -112,13 +116,14 @@ class Pool {
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
 
-  Code give_back(LeaseId lease, bool is_discarding);
+  enum class Return : uint8_t { plain, unchanged, discard };
+  Code give_back(LeaseId lease, Return how);
   LeaseId take_idle(const AcquireRequest& request, Instant now);
   bool is_worn(uint32_t slot, Instant now);
   Code acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out);
   Code give_up_at_once();
   Status begin_touch(LeaseId lease, Instant now);
-  bool settle_seat(Seat& seat) const;
+  bool settle_seat(Seat& seat, ResetMode mode) const;
   CloseReason reason_to_retire(uint32_t slot, Instant now) const;
   Code refusal_now(Instant now) const;
   Span timeout_of(const AcquireRequest& request) const;
@@ -152,6 +157,7 @@ class Pool {
   mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
   std::string limit_reason_;
   std::string last_connect_error_;  // empty while connects succeed
+  std::string last_connect_sqlstate_;
   std::string last_error_;          // of a connect or statement, until the keeper has published it
 
   std::unique_ptr<Connector> connector_;

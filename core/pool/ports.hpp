@@ -93,7 +93,10 @@ struct Completion {
     reset_failed,
     closed,
     lost,
-    noticed  // the server remarked something aside; answers no request
+    // These answer no request:
+    noticed,      // the server remarked something aside
+    lost_in_use,  // a holder met a dead session
+    doomed        // a holder met an error that the other sessions will meet too: the server goes down, or takes no writes
   };
   Kind kind;
   uint32_t slot;
@@ -101,6 +104,7 @@ struct Completion {
   Status status;                           // of the failures and of lost
   bool is_permanent = false;               // of open_failed: trying again cannot help (bad file, bad password)
   bool is_warning = false;                 // of noticed
+  bool is_crowded = false;                 // of open_failed: the server has no room for more, or is not ready
 };
 
 // Threads: the keeper's only, but for interrupt-free const calls. Every request is answered by exactly one

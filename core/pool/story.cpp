@@ -55,10 +55,12 @@ std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
 Status Pool::explain(Code code, Span waited) const {
   std::string limit_reason;
   std::string connect_error;
+  std::string connect_sqlstate;
   {
     const std::lock_guard lock(story_mutex_);
     limit_reason = limit_reason_;
     connect_error = last_connect_error_;
+    connect_sqlstate = last_connect_sqlstate_;
   }
   const std::string who = "pool \"" + spec_.name + "\": ";
   if (code == Code::closed) {
@@ -100,9 +102,12 @@ Status Pool::explain(Code code, Span waited) const {
                            who + "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) +
                                " callers wait already; " + state,
                            detail, "try again later, raise max_waiting, or shed load");
-    case Code::unavailable:
-      return Status::error(code, who + "no connection can be made: " + connect_error, "",
-                           "see `events` for the attempts");
+    case Code::unavailable: {
+      Status status =
+          Status::error(code, who + "no connection can be made: " + connect_error, "", "see `events` for the attempts");
+      status.sqlstate = connect_sqlstate;
+      return status;
+    }
     default: return Status::error(code, who + code_name(code));
   }
 }

@@ -54,6 +54,7 @@ static void flush(Hold *hold) {
   while (PQflush(conn) > 0) {
     (void)line_watch(PQsocket(conn), true);
     line_wait();
+    line_sweep();
     (void)PQconsumeInput(conn);
     (void)line_watch(PQsocket(conn), false);
   }
@@ -62,7 +63,8 @@ static void flush(Hold *hold) {
 /* NULL behind the last result. */
 static PGresult *next_result(Hold *hold) {
   PGconn *conn = hold->shell->conn;
-  while (PQisBusy(conn)) {
+  for (bool is_first = true; PQisBusy(conn); is_first = false) {
+    if (!is_first) line_sweep();
     line_wait();
     if (PQconsumeInput(conn) == 0) break; /* the connection is lost: there is a result that says so */
   }

@@ -55,7 +55,7 @@ bool line_watch(int fd, bool for_write) {
 void line_unwatch(int fd) { (void)epoll_ctl(watched, EPOLL_CTL_DEL, fd, NULL); }
 
 /* An answer nobody waits for any more brings a descriptor; and the worker may be gone. */
-static void sweep(void) {
+void line_sweep(void) {
   while (line >= 0) {
     const WireResult got = wire_receive(line, &in);
     if (got == WIRE_LATER) return;
@@ -64,18 +64,13 @@ static void sweep(void) {
   }
 }
 
-static void wait_once(void) {
+void line_wait(void) {
   WaitEvent event;
   (void)WaitEventSetWait(wait_set, -1, &event, 1, PG_WAIT_EXTENSION);
   if ((event.events & WL_LATCH_SET) != 0) {
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   }
-}
-
-void line_wait(void) {
-  wait_once();
-  sweep();
 }
 
 static bool is_preloaded(void) {
@@ -134,7 +129,7 @@ static bool receive(uint64 id) {
     const WireResult got = wire_receive(line, &in);
     if (got == WIRE_BROKEN) return false;
     if (got == WIRE_LATER) {
-      wait_once();
+      line_wait();
     } else if (wire_head(&in).id == id) {
       return true;
     } else if (in.fd >= 0) {
@@ -160,7 +155,7 @@ static bool greet(void) {
 }
 
 static void line_open(void) {
-  if (line >= 0) sweep();
+  if (line >= 0) line_sweep();
   if (line >= 0) return;
   prepare_waiting();
   for (int tries = 0;; ++tries) {

@@ -83,6 +83,8 @@ extern bool line_list(WireIn **in);
 extern bool line_watch(int fd, bool for_write);
 extern void line_unwatch(int fd);
 extern void line_wait(void);
+/* When a wait ended and what was waited for is not there: something may have come on the line instead. */
+extern void line_sweep(void);
 
 /* -- shells.c */
 typedef struct Notice {

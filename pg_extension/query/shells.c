@@ -264,10 +264,17 @@ static bool is_between_messages(Shell *shell) {
          shell->is_aligned;
 }
 
+/* What LISTEN brought: there is nobody to hear it. */
+static void drop_notifications(Shell *shell) {
+  PGnotify *notify;
+  while ((notify = PQnotifies(shell->conn)) != NULL) PQfreemem(notify);
+}
+
 bool shell_give_back(Shell *shell, bool is_fit) {
   bool is_whole;
   if (dup3(shell->greeting, PQsocket(shell->conn), O_CLOEXEC) < 0) is_fit = false;
   shell->is_out = false;
+  drop_notifications(shell);
   is_whole = is_fit && is_between_messages(shell);
   if (!is_whole || !is_as_greeted(shell)) forget(shell);
   return is_whole;

@@ -4,6 +4,7 @@
  */
 #include "query.h"
 
+#include <access/transam.h>
 #include <catalog/pg_type.h>
 #include <funcapi.h>
 #include <mb/pg_wchar.h>

@@ -11,7 +11,7 @@
 
 #include <sys/epoll.h>
 
-static const double kDrainMs = 2000; /* for sessions to end by themselves before the pool is shut */
+static const double kDrainMs = 15000; /* for sessions to end by themselves; shutting the pool would wait for them */
 
 static dlist_head basins = DLIST_STATIC_INIT(basins);
 

@@ -133,6 +133,7 @@ static void on_line(Watch *watch, uint32 events) {
     }
     if (in.fd >= 0) close(in.fd); /* nobody is asked for one */
     take_message(guest);
+    if (wire_head(&in).kind == WIRE_LEASE) return; /* it waits for the answer: nothing more can be there */
   }
 }
 

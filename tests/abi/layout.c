@@ -42,6 +42,7 @@ static const struct fact facts[] = {
     PLACE(tide_pool_options, on_event),
     PLACE(tide_pool_options, event_context),
     PLACE(tide_pool_options, foreign_loop),
+    PLACE(tide_pool_options, is_hosted),
     PLACE(tide_pool_options, app),
     PLACE(tide_pool_options, on_credential),
     PLACE(tide_pool_options, credential_context),

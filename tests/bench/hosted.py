@@ -2,7 +2,7 @@
 """`select 1` on another cluster by tidepool.query(), against dblink, dblink through PgBouncer and postgres_fdw.
 
 All by pgbench with 1, 8 and 64 clients on one server, asking a second one over a Unix socket. Rounds go through all ways in
-turn; printed is the median. BENCH_ROUNDS (3) and BENCH_SECONDS (2) a round.
+turn; printed is the median. BENCH_ROUNDS (3), BENCH_SECONDS (2) a round, BENCH_CLIENTS (1 8 64).
 """
 import os
 import pathlib
@@ -14,7 +14,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from postgres_support import ROUNDS, Counting, cluster, median, pgbench, progress  # noqa: E402
 
-CLIENTS = (1, 8, 64)
+CLIENTS = tuple(int(n) for n in os.environ.get("BENCH_CLIENTS", "1 8 64").split())
 STATEMENTS = 20  # within one held lease
 
 
@@ -136,7 +136,7 @@ def report(scripts, figures):
     ours = "tidepool.query, pool of 8"
 
     def ratio(what, bar, one, other, clients):
-        if (other, clients) in tps:
+        if (other, clients) in tps and (one, clients) in tps:
             print(f"{what:64} {tps[one, clients] / tps[other, clients]:6.2f}   (bar {bar})")
 
     print()

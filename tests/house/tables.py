@@ -30,7 +30,7 @@ OUTSIDE = {
 # Databases' own headers, and where they are met.
 FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
-    r"libpq-fe\.h": ("core/driver/libpq/", "tests/"),
+    r"libpq-fe\.h": ("core/driver/libpq/", "pg_extension/query/", "pg_extension/worker/", "tests/"),
     r"postgres\.h": ("pg_extension/",),
     r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "tests/"),
 }
@@ -99,7 +99,7 @@ SYMBOLS = "c_api/symbols.golden"
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
     "", "core", "core/base", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
-    "c_api", "sqlite_extension", "pg_extension", "examples", "tests",
+    "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
 INVARIANTS = "core/README.md"

@@ -45,7 +45,8 @@ library.tide_wait_applied.argtypes = [ctypes.c_uint64, ctypes.c_int64, POINTER, 
 library.tide_result_rows.argtypes, library.tide_result_rows.restype = [POINTER], ctypes.c_int64
 library.tide_result_columns.argtypes = [POINTER]
 library.tide_result_text.argtypes, library.tide_result_text.restype = [POINTER, ctypes.c_int64, ctypes.c_int], POINTER
-library.tide_result_length.argtypes, library.tide_result_length.restype = [POINTER, ctypes.c_int64, ctypes.c_int], ctypes.c_size_t
+library.tide_result_length.argtypes = [POINTER, ctypes.c_int64, ctypes.c_int]
+library.tide_result_length.restype = ctypes.c_size_t
 library.tide_result_free.argtypes, library.tide_result_free.restype = [POINTER], None
 
 
@@ -203,6 +204,9 @@ class Loaded:
 
     def stats(self):
         return self.say("stats")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stop(self):
         """The last counts. Waits for all threads: a call that hangs is found here."""

@@ -121,16 +121,21 @@ class Counts {
   std::string over_what_;
 };
 
+const tide_relation* relation(const char* name) {
+  const tide_relation* r = nullptr;
+  for (int i = 0; (r = tide_relation_at(i)) != nullptr && std::strcmp(r->name, name) != 0; ++i) {
+  }
+  return r;
+}
+
 // The pool's row of a relation, as a JSON object.
-std::string row_of(const char* relation) {
+std::string row_of(const char* name) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = kPool;
-  const tide_relation* r = nullptr;
-  for (int i = 0; (r = tide_relation_at(i)) != nullptr && std::strcmp(r->name, relation) != 0; ++i) {
-  }
+  const tide_relation* r = relation(name);
   tide_cursor* cursor = nullptr;
   std::string out;
-  if (r != nullptr && tide_cursor_open(relation, &filter, &cursor, nullptr) == TIDE_OK && tide_cursor_next(cursor) != 0) {
+  if (r != nullptr && tide_cursor_open(name, &filter, &cursor, nullptr) == TIDE_OK && tide_cursor_next(cursor) != 0) {
     for (int c = 0; c < r->ncolumns; ++c) {
       const char* text = tide_cursor_text(cursor, c, nullptr);
       const bool is_number = r->columns[c].type == TIDE_INT || r->columns[c].type == TIDE_DOUBLE;
@@ -140,6 +145,26 @@ std::string row_of(const char* relation) {
   }
   tide_cursor_close(cursor);
   return "{" + out + "}";
+}
+
+// Connections of a state; NULL: of any.
+int64_t connections_in(const char* state) {
+  tide_filter filter = TIDE_FILTER_INIT;
+  filter.pool = kPool;
+  static const int kStateColumn = [] {
+    const tide_relation* r = relation("connections");
+    int c = 0;
+    while (std::strcmp(r->columns[c].name, "state") != 0) ++c;
+    return c;
+  }();
+  tide_cursor* cursor = nullptr;
+  int64_t n = 0;
+  if (tide_cursor_open("connections", &filter, &cursor, nullptr) != TIDE_OK) return 0;
+  while (tide_cursor_next(cursor) != 0) {
+    n += state == nullptr || std::strcmp(tide_cursor_text(cursor, kStateColumn, nullptr), state) == 0 ? 1 : 0;
+  }
+  tide_cursor_close(cursor);
+  return n;
 }
 
 struct Load {
@@ -213,28 +238,10 @@ struct Load {
 
   void watch() {
     while (!is_over.load()) {
-      tide_filter filter = TIDE_FILTER_INIT;
-      filter.pool = kPool;
-      tide_cursor* cursor = nullptr;
-      if (tide_cursor_open("pools", &filter, &cursor, nullptr) == TIDE_OK && tide_cursor_next(cursor) != 0) {
-        counts.saw(tide_cursor_int(cursor, connecting_column), tide_cursor_int(cursor, size_column));
-      }
-      tide_cursor_close(cursor);
+      counts.saw(connections_in("connecting"), connections_in(nullptr));
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
-
-  int column(const char* name) const {
-    for (int i = 0; const tide_relation* r = tide_relation_at(i); ++i) {
-      if (std::strcmp(r->name, "pools") != 0) continue;
-      for (int c = 0; c < r->ncolumns; ++c) {
-        if (std::strcmp(r->columns[c].name, name) == 0) return c;
-      }
-    }
-    return 0;
-  }
-  const int connecting_column = column("connecting");
-  const int size_column = column("size");
 };
 
 void answer(const std::string& text) {
@@ -294,6 +301,11 @@ int main(int argc, char** argv) {
   for (std::thread& thread : threads) thread.join();
   const int64_t joined_ms = (now_ns() - told_at) / 1'000'000;
 
+  // What is on its way to its slot or out of it is in no counter yet.
+  const int64_t patience = now_ns() + 5'000'000'000;
+  while (now_ns() < patience && connections_in(nullptr) != connections_in("idle")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   const std::string stats = row_of("pool_stats");
   const std::string pools = row_of("pools");
   const int64_t closing_at = now_ns();

@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""An application under load whose server fails: nobody waits past the deadline, all comes back, nothing storms.
+
+Each case says `ok NAME: FIGURES`. Names on the command line run those only. TIDEPOOL_FREEZE_SECONDS: how long the frozen
+server stays frozen (4).
+"""
+import os
+import sys
+import threading
+import time
+
+import application
+import client
+import support
+from application import MENDING, assert_soon, back_after, check, told, works
+from client import is_, refuses
+
+FREEZE_S = float(os.environ.get("TIDEPOOL_FREEZE_SECONDS", "4"))
+
+
+def restarts(w, mode):
+    load = w.load()
+    w.server.stop(mode)
+    assert_soon(lambda: load.stats()["errors"], "errors are told")
+    time.sleep(1.0)
+    mark = w.mark()
+    w.server.start()
+    back = time.monotonic()
+    took = back_after(load, back)
+    time.sleep(0.5)
+    attempts = w.lines(mark, "connection received")
+    end = check(load)
+    if attempts > 60:
+        raise AssertionError(f"{attempts} connects after the return")
+    return f"back {took * 1000:.0f} ms after the server, {attempts} connects there; {told(end)}"
+
+
+def a_fast_restart(w):
+    return restarts(w, "fast")
+
+
+def an_immediate_restart(w):
+    return restarts(w, "immediate")
+
+
+def a_frozen_server(w):
+    load = w.load(acquire_ms=1000, query_ms=1000)
+    w.server.freeze()
+    try:
+        time.sleep(FREEZE_S)
+    finally:
+        w.server.thaw()
+    thawed = time.monotonic()
+    took = back_after(load, thawed)
+    # A statement that outlasts query_timeout may have done its work: that is not to be tried again.
+    end = check(load, is_all_retryable=False)
+    is_({key for key in end["not_retryable"]} <= {"timeout/57014"}, True, f"{end['not_retryable']} {end['samples']}")
+    return f"back {took * 1000:.0f} ms after the thaw; {told(end)}"
+
+
+def a_password_that_changed(w):
+    w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'one'")
+    url = w.server.conninfo(user="carol", password="one")
+    pool = w.pool(url, "min_size=2 max_size=4 burst=off scaling=off retry_max=1s acquire_timeout=500ms")
+    assert_soon(lambda: w.row("idle", "app") == (2,), "two sessions")
+    pid = pool.value("SELECT pg_backend_pid()")
+    w.server.sql("ALTER ROLE carol PASSWORD 'two'")
+    mark = w.mark()
+    first, second = pool.acquire(), pool.acquire()
+    refuses(pool.acquire, "third", 300, status="timeout")
+    is_(first.value("SELECT 1"), "1", "existing sessions live on")
+    first.release()
+    second.release()
+    is_(pid in (pool.value("SELECT pg_backend_pid()"), pid), True)
+    refusal = refuses(w.pool, url, "min_size=1 init_mode=fail_fast init_timeout=5s", status="database")
+    is_((refusal.sqlstate, refusal.is_retryable), ("28P01", False), str(refusal))
+    # Nobody has a session any more: callers are told at once, not after their timeout.
+    pool.control("recycle", wait_ms=0, spread="0s")  # cannot be done before the password is right again
+    assert_soon(lambda: w.row("size", "app") == (0,), "no session")
+    began = time.monotonic()
+    told_ = []
+    while time.monotonic() < began + 3.0:
+        at = time.monotonic()
+        try:
+            pool.acquire("x", 2000).release()
+        except client.Refusal as refusal:
+            told_.append((refusal.status, time.monotonic() - at))
+            time.sleep(0.05)
+    attempts = w.lines(mark, "password authentication failed")
+    if attempts > 12:
+        raise AssertionError(f"{attempts} attempts with a wrong password")
+    quick = sum(1 for _, took in told_ if took < 0.2)
+    is_(quick > len(told_) // 2, True, f"told at once: {quick} of {len(told_)}")
+    w.server.sql("ALTER ROLE carol PASSWORD 'one'")
+    healed = time.monotonic()
+    assert_soon(lambda: works(pool), "the pool heals", 5)
+    return f"{attempts} attempts in 3 s, told at once {quick} of {len(told_)}, healed after {time.monotonic() - healed:.1f} s"
+
+
+def a_server_that_is_full(w):
+    w.server.sql("ALTER SYSTEM SET max_connections = 20; ALTER SYSTEM SET superuser_reserved_connections = 3")
+    w.server.sql("DROP ROLE IF EXISTS dave; CREATE ROLE dave LOGIN")
+    w.server.restart()
+    others = [w.pool(w.server.conninfo(user="dave"), "min_size=14 max_size=14", name="others")]
+    assert_soon(lambda: w.row("size", "others") == (14,), "the others are there")
+    load = w.load(w.server.conninfo(user="dave", application_name="load"))
+    assert_soon(lambda: w.server.backends("application_name = 'load'") == 3, "three are left for us")
+    mark = w.mark()
+    time.sleep(3.0)
+    attempts = w.lines(mark, "sorry, too many clients|remaining connection slots")
+    target = w.row("target_size, size", "load")
+    if attempts > 16:
+        raise AssertionError(f"{attempts} attempts in 3 s at a full server")
+    others[0].close()
+    w.pools.remove(others[0])
+    began = time.monotonic()
+    assert_soon(lambda: w.server.backends("application_name = 'load'") >= 8, "the pool grows when others leave", 5)
+    took = time.monotonic() - began
+    end = check(load)
+    w.server.sql("ALTER SYSTEM RESET max_connections; ALTER SYSTEM RESET superuser_reserved_connections")
+    w.server.restart()
+    return f"{attempts} attempts in 3 s, target and size meanwhile {target}, grown {took:.1f} s after; {told(end)}"
+
+
+def a_database_that_is_gone(w):
+    w.server.sql("DROP DATABASE IF EXISTS gone")
+    w.server.sql("CREATE DATABASE gone")
+    pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {MENDING}")
+    is_(works(pool), True)
+    w.server.sql("DROP DATABASE gone WITH (FORCE)")
+    mark = w.mark()
+    assert_soon(lambda: "does not exist" in (w.plane.value(
+        "SELECT last_error FROM tidepool_pool_stats WHERE pool = 'app' ORDER BY last_error_at DESC") or ""), "the error")
+    refusal = refuses(lambda: [pool.query("SELECT 1") for _ in range(3)], sqlstate="3D000")
+    time.sleep(2.0)
+    attempts = w.lines(mark, 'database "gone" does not exist')
+    if attempts > 8:
+        raise AssertionError(f"{attempts} attempts")
+    w.server.sql("CREATE DATABASE gone")
+    assert_soon(lambda: works(pool), "the pool heals", 5)
+    return f"{attempts} attempts in 2 s; told {refusal}"
+
+
+def idle_sessions_that_are_ended(w):
+    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {MENDING}")
+    held = [pool.acquire() for _ in range(6)]
+    for lease in held:
+        lease.release()
+    assert_soon(lambda: w.row("idle", "app") >= (3,), "idle sessions")
+    before = w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")
+    began = time.monotonic()
+    w.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'")
+
+    def losses():
+        return w.plane.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND kind = 'connection_lost'")
+
+    assert_soon(lambda: losses() == len(before), "the losses are told")
+    known = time.monotonic() - began
+    is_(works(pool), True, "the next caller")
+    assert_soon(lambda: w.row("idle", "app") >= (3,), "replaced")
+    took = time.monotonic() - began
+    after = w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")
+    is_({pid for pid, in before} & {pid for pid, in after}, set(), "old sessions")
+    return f"{len(before)} ended, known after {known * 1000:.0f} ms, replaced after {took * 1000:.0f} ms"
+
+
+def a_session_ended_under_a_lease_condemns_the_others(w):
+    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=4 max_size=4 burst=off scaling=off {MENDING}")
+    assert_soon(lambda: w.row("idle", "app") == (4,), "idle sessions")
+    before = {pid for pid, in w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")}
+    lease = pool.acquire()
+    pid = lease.value("SELECT pg_backend_pid()")
+    threading.Timer(0.2, w.server.sql, (f"SELECT pg_terminate_backend({pid})",)).start()
+    refusal = refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57P01")
+    is_(refusal.is_retryable, True, str(refusal))
+    lease.release()
+
+    def is_replaced():
+        now = {pid for pid, in w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")}
+        return len(now) == 4 and not now & before
+
+    began = time.monotonic()
+    errors = 0
+    while not is_replaced() and time.monotonic() < began + 8:
+        errors += 0 if works(pool) else 1
+        time.sleep(0.02)
+    is_(is_replaced(), True, "the whole generation is replaced")
+    is_(errors, 0, "errors of callers")
+    return f"replaced within {time.monotonic() - began:.1f} s"
+
+
+CASES = (a_fast_restart, an_immediate_restart, a_frozen_server, a_password_that_changed, a_server_that_is_full,
+         a_database_that_is_gone, idle_sessions_that_are_ended, a_session_ended_under_a_lease_condemns_the_others)
+
+if __name__ == "__main__":
+    support.require_server()
+    sys.exit(application.main(CASES))

@@ -87,8 +87,8 @@ class Faults(unittest.TestCase):
     def test_the_remote_server_ends_a_session(self):
         bench = self.hosting()
         for _ in range(3):
-            bench.cluster.sql("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE application_name = 'tidepool' "
-                              "AND backend_type = 'client backend'")
+            bench.cluster.sql("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity "
+                              "WHERE application_name = 'tidepool' AND backend_type = 'client backend'")
             self.assertTrue(wait_until(lambda: self.works(bench), 5))
         with bench.session() as session:
             session.ask("BEGIN; SELECT tidepool.lease('loop')")
@@ -109,6 +109,30 @@ class Faults(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(target.backends("application_name = 'tidepool'"), 0)
         self.assertNotIn("unexpected EOF", target.log_text())
+
+    def test_a_frozen_server_holds_up_nobody_else(self):
+        bench = self.hosting()
+        target = cluster.Cluster(name="target", folder=bench.folder)
+        self.addCleanup(target.destroy)
+        target.create().start()
+        bench.serve("far", host=target.host, acquire_timeout="1s")
+        bench.cluster.sql(EVERYBODY.format("far"))
+        with bench.session() as asker, bench.session() as other:
+            asker.ask("SET statement_timeout = '500ms'")
+            target.freeze()
+            self.assertIn("timeout", asker.ask(EVERYBODY.format("far")))
+            bench.cluster.sql("ALTER SERVER far OPTIONS (ADD max_size '3')")
+            asker.send(EVERYBODY.format("far"))
+            until = time.monotonic() + 9
+            slowest = 0
+            while time.monotonic() < until:
+                began = time.monotonic()
+                self.assertIn("0", other.ask(EVERYBODY.format("loop")))
+                slowest = max(slowest, time.monotonic() - began)
+            self.assertLess(slowest, 1)
+            target.thaw()
+            asker.receive()
+        self.assertTrue(wait_until(lambda: self.works(bench, "far"), 10))
 
     def test_passwords(self):
         hba = "local all bob scram-sha-256\nlocal all all trust\n"
@@ -173,8 +197,9 @@ class Faults(unittest.TestCase):
             if name == "an unknown kind":
                 bad = packet(77)
             words.append(",".join(part.hex() for part in [*first, bad]))
-        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", STRANGER, str(bench.cluster.data / "pg_stat_tmp/tidepool.sock"),
-                                               *words]), capture_output=True, text=True, check=True)
+        door = str(bench.cluster.data / "pg_stat_tmp/tidepool.sock")
+        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", STRANGER, door, *words]), capture_output=True, text=True,
+                              check=True)
         self.assertEqual(len(done.stdout.split("\n")), len(strange) + 1)
         first = bench.worker()
         bench.cluster.sql(EVERYBODY.format("loop"))

@@ -26,7 +26,8 @@ ANSWER = "SELECT 'answer', '{0}', x FROM tidepool.query('loop', $$SELECT $1 || c
          "coalesce(to_regclass('pg_temp.left_over')::text, '')$$, '{0}') AS (x text);"
 KINDS = {
     "plain": ANSWER,
-    "slow": "SELECT 'answer', '{0}', x FROM tidepool.query('loop', 'SELECT $1 || ''4MB'' FROM pg_sleep(0.005)', '{0}') AS (x text);",
+    "slow": "SELECT 'answer', '{0}', x FROM tidepool.query('loop', 'SELECT $1 || ''4MB'' FROM pg_sleep(0.005)', '{0}') "
+            "AS (x text);",
     "wide": "SELECT 'answer', '{0}', max(x) FROM tidepool.query('loop', 'SELECT $1 || ''4MB'' FROM generate_series(1, 2000)', "
             "'{0}') AS (x text);",
     "error": "SELECT tidepool.execute('loop', 'SELECT 1/0 -- {0}');",
@@ -109,8 +110,8 @@ class Storm(unittest.TestCase):
         with bench.session() as watcher:
             while any(asker.is_alive() for asker in askers) and time.monotonic() < until:
                 verb = chance.choice(["cancel", "cancel", "terminate"])
-                counted = watcher.ask(
-                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidepool' AND backend_type = 'client backend'")
+                counted = watcher.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tidepool' "
+                                      "AND backend_type = 'client backend'")
                 most = max(most, int(counted or 0))
                 hit = watcher.ask(f"SELECT pg_{verb}_backend(pid) FROM pg_stat_activity WHERE application_name = 'psql' "
                                   f"AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1")

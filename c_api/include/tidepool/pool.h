@@ -185,6 +185,31 @@ TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_
 TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
 
 /**
+ * tide_lease_release() by a holder who vouches that the session is as it got it, native handle or not: no round trip is
+ * spent on a reset. An open transaction is rolled back all the same.
+ *
+ * @param lease  from an acquire; from any thread
+ * @param err    may be NULL
+ * Threads  any thread, also another than the one that acquired.
+ * Owns     ends the lease; its native handle must not be used any more.
+ * Fails    as tide_lease_release().
+ * Since    0.1
+ */
+TIDE_API tide_status tide_lease_release_unchanged(tide_lease lease, tide_error *err);
+
+/**
+ * Does somebody wait for a connection, or does the pool want this one back (paused, draining, recycled, too old)? Who
+ * keeps a lease between statements should then give it back.
+ *
+ * @param lease  a lease you hold
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    1 also for a lease that has ended, 0 otherwise.
+ * Since    0.1
+ */
+TIDE_API int tide_lease_is_wanted(tide_lease lease);
+
+/**
  * Give a lease back whose connection must not be used again: it is closed, and replaced when it is needed.
  *
  * @param lease  from an acquire; from any thread

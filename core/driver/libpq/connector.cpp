@@ -17,7 +17,8 @@ namespace libpq {
 namespace {
 
 // How long a server may take to end a session before its slot is free all the same.
-constexpr Span kGoodbyePatience = Span::seconds(10);
+// Not longer: after a network that swallows everything, this is how long a full pool has no room for a new session.
+constexpr Span kGoodbyePatience = Span::seconds(3);
 
 // PgConnector: all of one pool's connections, driven by one epoll descriptor.
 //
@@ -156,7 +157,10 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
     }
   }
   for (Notice& notice : notices_->take()) {
-    Completion told = answer(Completion::Kind::noticed, notice.slot);
+    const auto kind = notice.kind == NoticeKind::doomed ? Completion::Kind::doomed
+                      : notice.kind == NoticeKind::lost ? Completion::Kind::lost_in_use
+                                                        : Completion::Kind::noticed;
+    Completion told = answer(kind, notice.slot);
     told.status.message = std::move(notice.message);
     told.is_warning = notice.is_warning;
     out.push_back(std::move(told));
@@ -190,6 +194,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
     }
     case Progress::failed:
       out.push_back(answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
+      out.back().is_crowded = opening.failure().is_crowded;
       openings_.erase(slot);
       return;
     case Progress::done: break;
@@ -198,7 +203,12 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_);
   openings_.erase(slot);
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
-  watch(EPOLL_CTL_ADD, socket, kHangUp | EPOLLET, slot);
+  if (fresh->socket() < 0) {
+    Status why = Status::error(Code::unavailable, "no descriptor is left for a connection", "", "raise the limit nofile");
+    out.push_back(answer(Completion::Kind::open_failed, slot, std::move(why)));
+    return;
+  }
+  watch(EPOLL_CTL_ADD, fresh->socket(), kHangUp | EPOLLET, slot);
   watched_.insert_or_assign(slot, fresh.get());
   out.push_back({Completion::Kind::opened, slot, std::move(fresh), {}, false});
 }

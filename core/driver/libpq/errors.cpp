@@ -89,6 +89,7 @@ ConnectFailure connect_failure(const PGconn* conn) {
   }
   out.status = Status::error(Code::unavailable, std::move(message));
   out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
+  out.is_crowded = sqlstate == "53300" || sqlstate == "57P03";
   if (out.is_permanent) out.status.code = Code::database;
   out.status.is_retryable = !out.is_permanent;
   if (sqlstate == "28P01" || sqlstate == "28000") {

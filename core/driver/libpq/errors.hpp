@@ -23,6 +23,7 @@ Status own_error(std::string_view sqlstate, std::string message, std::string det
 struct ConnectFailure {
   Status status;
   bool is_permanent = false;  // trying again cannot help: password, database, right to connect
+  bool is_crowded = false;    // the server has no room for more sessions, or is not ready for any
 };
 // Why a connect failed; the connection must have been asked for verbose errors, which is where the SQLSTATE is.
 ConnectFailure connect_failure(const PGconn* conn);

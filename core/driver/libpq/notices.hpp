@@ -12,9 +12,18 @@
 #include <utility>
 #include <vector>
 
+#include "base/status.hpp"
+
 namespace tide::libpq {
 
+enum class NoticeKind : uint8_t {
+  remark,  // the server's NOTICE, WARNING ...
+  lost,    // a holder met a dead session
+  doomed,  // a holder met an error that the other sessions will meet too
+};
+
 struct Notice {
+  NoticeKind kind = NoticeKind::remark;
   uint32_t slot = 0;
   bool is_warning = false;
   std::string message;
@@ -29,7 +38,17 @@ class Notices {
       if (text == nullptr) return;
       const std::lock_guard lock(mutex_);
       if (waiting_.size() >= kWaitingMax) return;
-      waiting_.push_back({slot, severity != nullptr && std::string(severity) == "WARNING", text});
+      waiting_.push_back({NoticeKind::remark, slot, severity != nullptr && std::string(severity) == "WARNING", text});
+    } catch (...) {
+      return;
+    }
+  }
+  // Where there is no room a remark has to give way.
+  void add_bad_news(uint32_t slot, NoticeKind kind, const Status& why) noexcept {
+    try {
+      const std::lock_guard lock(mutex_);
+      if (waiting_.size() >= kWaitingMax) waiting_.erase(waiting_.begin());
+      waiting_.push_back({kind, slot, true, why.message});
     } catch (...) {
       return;
     }

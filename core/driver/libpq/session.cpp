@@ -26,7 +26,7 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
                            const Clock& clock)
     : conn_(std::move(conn)),
       slot_(slot),
-      socket_(PQsocket(conn_.get())),
+      socket_(fcntl(PQsocket(conn_.get()), F_DUPFD_CLOEXEC, 0)),
       server_pid_(PQbackendPID(conn_.get())),
       cancel_(std::move(cancel)),
       desk_(std::move(desk)),
@@ -43,6 +43,7 @@ PgConnection::~PgConnection() {
     return;
   }
   if (wake_fd_ >= 0) close(wake_fd_);
+  if (socket_ >= 0) close(socket_);
 }
 
 // A holder of native() may have put anything in place.
@@ -130,7 +131,7 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
     return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
   }
   const bool has_traces = has_traces_ || is_read_only_ || was_native_out;
-  if (was_native_out) has_traces_ = true;
+  if (was_native_out && mode != ResetMode::rollback) has_traces_ = true;
   const bool is_reset_due = mode == ResetMode::full || (mode == ResetMode::smart && has_traces) || is_read_only_;
   return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
 }
@@ -202,14 +203,15 @@ void PgConnection::disarm() noexcept {
 void PgConnection::abandon() noexcept {
   is_abandoned_.store(true);
   close(socket_);
+  if (const int theirs = PQsocket(conn_.get()); theirs >= 0) close(theirs);
   if (wake_fd_ >= 0) close(wake_fd_);
 }
 
 int PgConnection::finish(Instant now) noexcept {
-  const int copy = fcntl(socket_, F_DUPFD_CLOEXEC, 0);
   if (!is_provably_idle() && !cancel_->is_pending.load()) desk_->ask(cancel_, now);
   conn_.reset();
-  return copy;
+  shutdown(socket_, SHUT_WR);  // a server that got no goodbye learns it from this
+  return std::exchange(socket_, -1);
 }
 
 void PgConnection::begin_reset(ResetMode mode) {

@@ -8,6 +8,8 @@
 // P4  After disarm() nothing gets through: query() fails, the socket is shut for writing.
 // P5  After end_transaction() every statement fails up to the holder's ROLLBACK, else the second half of a transaction
 //     would be committed statement by statement.
+// P6  The socket is watched by a descriptor of our own: libpq closes its own as soon as it meets an error, and its number
+//     may be another session's a moment later.
 // Threads: as ports.hpp marks the calls.
 // Failure: promised Status values; noexcept calls answer `broken` or false.
 #pragma once
@@ -65,8 +67,8 @@ class PgConnection final : public Connection {
   Round step_round(Instant now);
   bool wants_to_write() const noexcept { return wants_to_write_; }
   Status round_failure() const { return round_failure_; }
-  // [keeper] The end: a copy of the socket, which reads end-of-file when the server's session is gone; -1 if there is
-  // none. The session is finished; a statement that still runs is cancelled.
+  // [keeper] The end: the socket, which reads end-of-file when the server's session is gone, now the caller's. The
+  // session is finished; a statement that still runs is cancelled.
   int finish(Instant now) noexcept;
   // [keeper] What the server said before it hung up, without taking it from the holder.
   Status last_words() const;
@@ -106,10 +108,11 @@ class PgConnection final : public Connection {
   Status stopped(Wait how, const Running& running);
   Status judge(Status status);
   Status run_own(const char* sql, Instant deadline);
+  bool is_doomed_to_read() const;
 
   ConnectionHandle conn_;
   const uint32_t slot_;
-  const int socket_;
+  int socket_;  // our copy (P6)
   const int32_t server_pid_;
   const std::shared_ptr<CancelState> cancel_;
   const std::shared_ptr<CancelDesk> desk_;

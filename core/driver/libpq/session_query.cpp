@@ -63,7 +63,27 @@ Status PgConnection::judge(Status status) {
   const bool is_in_step = status.sqlstate == "08P01" && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
   if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
   if (is_disarmed_.load()) return disarmed_error();
+  if (ends_generation(status.sqlstate) || (status.sqlstate == "25006" && !is_read_only_ && is_doomed_to_read())) {
+    notices_->add_bad_news(slot_, NoticeKind::doomed, status);
+  } else if (is_broken_ && status.sqlstate == "08006") {
+    notices_->add_bad_news(slot_, NoticeKind::lost, status);
+  }
   return status;
+}
+
+// Does the server take no writes, though nobody chose a standby?
+bool PgConnection::is_doomed_to_read() const {
+  const char* standby = PQparameterStatus(conn_.get(), "in_hot_standby");
+  if (standby == nullptr || std::string_view(standby) != "on") return false;
+  PQconninfoOption* const options = PQconninfo(conn_.get());
+  bool is_chosen = false;
+  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
+    if (o->val == nullptr || std::string_view(o->keyword) != "target_session_attrs") continue;
+    const std::string_view wanted = o->val;
+    is_chosen = wanted == "standby" || wanted == "prefer-standby" || wanted == "read-only";
+  }
+  PQconninfoFree(options);
+  return !is_chosen;
 }
 
 Status PgConnection::run(const QueryRequest& request, Running& running, ResultTable& out) {
@@ -156,7 +176,12 @@ Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool&
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH: return refuse_copy(status);
-    case PGRES_FATAL_ERROR: return error_of(result);
+    case PGRES_FATAL_ERROR:
+      // Without words from the server libpq makes up a result that has no SQLSTATE.
+      if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr && PQstatus(conn_.get()) != CONNECTION_OK) {
+        return connection_error(conn_.get());
+      }
+      return error_of(result);
     default: return own_error("08P01", std::string("unexpected answer: ") + PQresStatus(status));
   }
   if (is_row_set_open) return Status::ok();

@@ -50,6 +50,11 @@ TEST_F(Pools, ShowsWhatItIs) {
   EXPECT_EQ(pools.at(0, "version"), text("0.1"));
 }
 
+TEST_F(Pools, SaysWhoHostsIt) {
+  segment->header().flags = format::kHeaderHosted | 1U << 31;  // and a bit of a version to come
+  EXPECT_EQ(read().at(0, "source"), text("hosted"));
+}
+
 TEST_F(Pools, CountsSlotsByWhatTheyDo) {
   test::fill_slot(*segment, 0, SlotState::idle);
   test::fill_slot(*segment, 1, SlotState::leased);

@@ -1,0 +1,48 @@
+/*
+ * Lingering leases: a lease that stays with the backend that used it, until somebody else needs it.
+ *
+ * The words lie in memory that the worker makes and passes to each backend when it greets: a memfd, sealed against
+ * shrinking, so mapping it cannot fault. They tell who may use a lent connection at this moment:
+ *
+ *   in use  --backend: the statement is over-->  idle  --backend: CAS, next statement-->  in use
+ *                                                idle  --worker: CAS-->  recalled, and the worker has it back
+ *
+ * L1  Both leave `idle` by compare-and-swap, so exactly one of them gets the lease.
+ * L2  A lease goes idle only outside of a transaction, with every answer read, after statements that leave nothing in
+ *     the session (traces.c): whoever gets it next, this backend or another, finds it as it was.
+ * L3  The lease's number is in the word, so a word that was given to another lease in the meantime never matches.
+ * A backend that dies with an idle lease leaves nothing half done.
+ */
+#ifndef TIDEPOOL_PG_LINGER_H
+#define TIDEPOOL_PG_LINGER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define LINGER_SLOTS 4096
+#define LINGER_NO_SLOT UINT32_MAX
+#define LINGER_SLICE_NS INT64_C(1000000)  /* others may wait this long for a lease that is being used again and again */
+#define LINGER_IDLE_NS INT64_C(50000000)  /* nobody asked for anything: back to the pool */
+#define LINGER_AGE_NS INT64_C(1000000000) /* a lease is shown to the pool's rules (lifetime, uses) at least this often */
+
+typedef enum LingerState { LINGER_NONE, LINGER_IN_USE, LINGER_IDLE, LINGER_RECALLED } LingerState;
+
+typedef struct LingerSlot {
+  _Alignas(64) _Atomic uint64_t word; /* lease << 2 | state */
+  _Atomic int64_t idle_since_ns;      /* by CLOCK_MONOTONIC */
+  _Atomic uint32_t is_wanted;         /* the worker: others wait for this pool */
+} LingerSlot;
+
+typedef struct LingerBoard {
+  LingerSlot slots[LINGER_SLOTS];
+} LingerBoard;
+
+static inline uint64_t linger_word(uint64_t lease, LingerState state) { return lease << 2 | (uint64_t)state; }
+
+/* True: the lease was `from` and is `to` now. */
+static inline _Bool linger_move(LingerSlot *slot, uint64_t lease, LingerState from, LingerState to) {
+  uint64_t expected = linger_word(lease, from);
+  return atomic_compare_exchange_strong(&slot->word, &expected, linger_word(lease, to));
+}
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * Traces: may a statement leave something in the remote session that the next one could see?
+ *
+ * Told from its parse tree: the text must be nothing but reading SELECTs (or VALUES) that call only functions known to
+ * keep to themselves. Everything else, whatever this server's parser does not understand included, is taken to leave
+ * traces, and costs the session a reset. What hides behind a view or an operator of the remote database is not seen:
+ * `reset_on_release 'full'` on the server has every statement reset.
+ *
+ * The verdicts on the last texts are kept, since applications ask the same again and again.
+ */
+#include "query.h"
+
+#include <nodes/nodeFuncs.h>
+#include <nodes/parsenodes.h>
+#include <parser/parser.h>
+
+#if PG_VERSION_NUM >= 140000
+#define parse_text(sql) raw_parser(sql, RAW_PARSE_DEFAULT)
+#else
+#define parse_text(sql) raw_parser(sql)
+#endif
+
+#define REMEMBERED 16
+#define REMEMBERED_BYTES 1024
+
+typedef struct Verdict {
+  uint32 length;
+  bool leaves_traces;
+  char text[REMEMBERED_BYTES];
+} Verdict;
+
+static Verdict *verdicts[REMEMBERED];
+static uint32 next_verdict = 0;
+
+/* Sorted, for bsearch(). Aggregates, windows, texts, numbers, times, arrays, JSON: no state, no settings, no locks. */
+static const char *const kHarmless[] = {
+    "abs", "age", "array_agg", "array_length", "array_to_string", "avg", "bool_and", "bool_or", "btrim", "cardinality",
+    "ceil", "ceiling", "char_length", "concat", "concat_ws", "count", "date_part", "date_trunc", "dense_rank", "every",
+    "exp", "extract", "first_value", "floor", "format", "generate_series", "json_agg", "json_build_object",
+    "jsonb_agg", "jsonb_build_object", "lag", "last_value", "lead", "left", "length", "ln", "lower", "lpad", "ltrim",
+    "make_date", "max", "md5", "min", "mod", "now", "octet_length", "pg_backend_pid", "pg_sleep", "position", "power",
+    "rank", "regexp_replace", "repeat", "replace", "reverse", "right", "round", "row_number", "row_to_json", "rpad",
+    "rtrim", "split_part", "sqrt", "string_agg", "strpos", "substr", "substring", "sum", "to_char", "to_json",
+    "to_jsonb", "translate", "trim", "trunc", "unnest", "upper", "version", "width_bucket"};
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static bool is_harmless_call(const FuncCall *call) {
+  const char *name = strVal(llast(call->funcname));
+  if (list_length(call->funcname) > 2) return false;
+  if (list_length(call->funcname) == 2 && strcmp(strVal(linitial(call->funcname)), "pg_catalog") != 0) return false;
+  return bsearch(&name, kHarmless, lengthof(kHarmless), sizeof kHarmless[0], compare_names) != NULL;
+}
+
+static bool find_trace(Node *node, void *context) {
+  if (node == NULL) return false;
+  if (IsA(node, FuncCall) && !is_harmless_call((FuncCall *)node)) return true;
+  if (IsA(node, SelectStmt) && ((SelectStmt *)node)->intoClause != NULL) return true;
+  if (IsA(node, InsertStmt) || IsA(node, UpdateStmt) || IsA(node, DeleteStmt)) return true;
+  return raw_expression_tree_walker(node, find_trace, context);
+}
+
+static bool look_at(const char *sql) {
+  volatile bool leaves = true;
+  MemoryContext before = CurrentMemoryContext;
+  MemoryContext parsing = AllocSetContextCreate(before, "tidepool traces", ALLOCSET_SMALL_SIZES);
+  MemoryContextSwitchTo(parsing);
+  /* The parser touches memory alone, so an error of it needs no more cleaning up than this. */
+  PG_TRY();
+  {
+    ListCell *cell;
+    bool found = false;
+    foreach (cell, parse_text(sql)) {
+      Node *statement = lfirst_node(RawStmt, cell)->stmt;
+      found = found || !IsA(statement, SelectStmt) || find_trace(statement, NULL);
+    }
+    leaves = found;
+  }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(parsing);
+    FlushErrorState();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(parsing);
+  return leaves;
+}
+
+bool leaves_traces(const char *sql) {
+  const size_t length = strlen(sql);
+  Verdict *verdict;
+  if (length >= REMEMBERED_BYTES) return look_at(sql);
+  for (int i = 0; i < REMEMBERED; ++i) {
+    verdict = verdicts[i];
+    if (verdict != NULL && verdict->length == length && memcmp(verdict->text, sql, length) == 0)
+      return verdict->leaves_traces;
+  }
+  if (verdicts[next_verdict] == NULL) verdicts[next_verdict] = MemoryContextAlloc(TopMemoryContext, sizeof(Verdict));
+  verdict = verdicts[next_verdict];
+  verdict->length = UINT32_MAX; /* until the verdict is there */
+  verdict->leaves_traces = look_at(sql);
+  memcpy(verdict->text, sql, length);
+  verdict->length = (uint32)length;
+  next_verdict = (next_verdict + 1) % REMEMBERED;
+  return verdict->leaves_traces;
+}

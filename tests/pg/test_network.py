@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""An application under load on a bad network, and behind an address that moves. As test_faults.py, through proxy.py."""
+import os
+import sys
+import time
+
+import application
+import cluster
+import support
+from application import MENDING, assert_soon, back_after, check, told, works
+from client import is_, refuses
+from proxy import Proxy
+
+
+def a_network_that_cuts(w):
+    with Proxy(w.server) as proxy:
+        load = w.load(proxy.conninfo(application_name="load"))
+        for _ in range(5):
+            proxy.cut()
+            time.sleep(0.2)
+        took = back_after(load, time.monotonic())
+        proxy.bytes_max = 3000
+        time.sleep(1.0)
+        proxy.bytes_max = None
+        back_after(load, time.monotonic())
+        end = check(load)
+    return f"back after {took * 1000:.0f} ms; {told(end)}"
+
+
+def a_network_that_delays(w):
+    with Proxy(w.server) as proxy:
+        load = w.load(proxy.conninfo(application_name="load"))
+        proxy.delay_s = 0.1
+        time.sleep(1.5)
+        proxy.delay_s = 0.0
+        end = check(load)
+        is_(end["errors"], {}, "errors")
+    return told(end)
+
+
+def a_network_that_swallows(w):
+    with Proxy(w.server) as proxy:
+        load = w.load(proxy.conninfo(application_name="load"), "validation_timeout=500ms connect_timeout=1s",
+                      acquire_ms=1000, query_ms=1000)
+        proxy.mode = "half_open"
+        time.sleep(3.0)
+        proxy.mode = "pass"
+        took = back_after(load, time.monotonic(), 4.0)
+        end = check(load, is_all_retryable=False)
+        is_({key for key in end["not_retryable"]} <= {"timeout/57014"}, True, f"{end['not_retryable']} {end['samples']}")
+    return f"back after {took * 1000:.0f} ms; {told(end)}"
+
+
+def a_server_that_cannot_be_reached(w):
+    said = []
+    for mode in ("refuse", "silent"):
+        with Proxy(w.server) as proxy:
+            load = w.load(proxy.conninfo(application_name="load"), "connect_timeout=1s", acquire_ms=1000, query_ms=1000)
+            proxy.mode = mode
+            before = proxy.accepted
+            proxy.cut()
+            time.sleep(3.0)
+            attempts = proxy.accepted - before
+            proxy.mode = "pass"
+            took = back_after(load, time.monotonic(), 3.0)
+            end = check(load)
+        if attempts > 40:
+            raise AssertionError(f"{mode}: {attempts} connects within 3 s")
+        said.append(f"{mode}: {attempts} connects in 3 s, back after {took * 1000:.0f} ms, {told(end)}")
+    return "; ".join(said)
+
+
+def a_server_that_dies_while_connecting(w):
+    with Proxy(w.server) as proxy:
+        proxy.bytes_max = 20  # within the answers to the start-up message
+        pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {MENDING} acquire_timeout=500ms")
+        refuses(pool.acquire, "x", 500)
+        time.sleep(1.0)
+        attempts = proxy.accepted
+        proxy.bytes_max = None
+        assert_soon(lambda: works(pool), "the pool heals", 5)
+        if attempts > 30:
+            raise AssertionError(f"{attempts} attempts")
+    return f"{attempts} attempts in 1.5 s"
+
+
+def an_address_that_moves(w):
+    """Sessions on what is a standby now refuse writes: the pool goes over to where the address leads."""
+    standby = cluster.Cluster(name="standby", folder=w.server.folder,
+                              settings=f"primary_conninfo = 'host={w.server.host} port={w.server.port} user=postgres'")
+    os.makedirs(standby.host, exist_ok=True)
+    os.chmod(standby.host, 0o777)
+    w.server.run("pg_basebackup", "-h", w.server.host, "-U", "postgres", "-D", standby.data, "--checkpoint=fast", "-R")
+    try:
+        standby.configure()
+        standby.start()
+        w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
+        with Proxy(standby) as proxy:
+            pool = w.pool(proxy.conninfo(), f"min_size=4 max_size=4 burst=off scaling=off {MENDING}")
+            reading = w.pool(proxy.conninfo(target_session_attrs="prefer-standby"), "min_size=2 max_size=2", name="reading")
+            assert_soon(lambda: w.row("idle", "app") == (4,) and w.row("idle", "reading") == (2,), "sessions there")
+            assert_soon(lambda: standby.value("SELECT count(*) FROM pg_class WHERE relname = 't'") == "1", "the table there")
+            proxy.lead_to(w.server)
+            refuses(reading.query, "INSERT INTO t VALUES (0)", sqlstate="25006")
+            refuses(pool.query, "INSERT INTO t VALUES (1)", sqlstate="25006")
+            began = time.monotonic()
+            assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "nobody is left there", 5)
+            took = time.monotonic() - began
+            pool.query("INSERT INTO t VALUES (2)")
+            is_(standby.backends("application_name LIKE '%/reading'"), 2, "who reads there on purpose stays")
+    finally:
+        standby.owns_folder = False
+        standby.destroy()
+    return f"gone over within {took:.1f} s"
+
+
+CASES = (a_network_that_cuts, a_network_that_delays, a_network_that_swallows, a_server_that_cannot_be_reached,
+         a_server_that_dies_while_connecting, an_address_that_moves)
+
+if __name__ == "__main__":
+    support.require_server()
+    sys.exit(application.main(CASES))
