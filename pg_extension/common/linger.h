@@ -8,8 +8,9 @@
  *                                                idle  --worker: CAS-->  recalled, and the worker has it back
  *
  * L1  Both leave `idle` by compare-and-swap, so exactly one of them gets the lease.
- * L2  A lease goes idle only outside of a transaction, with every answer read, after statements that leave nothing in
- *     the session (traces.c): whoever gets it next, this backend or another, finds it as it was.
+ * L2  A lease goes idle only outside of a transaction, with every answer read, and after statements that leave nothing
+ *     in the session as far as can be told (query/traces.c), so that its own backend and role meet nothing of what they
+ *     did before. Nobody else ever gets it without a full reset.
  * L3  The lease's number is in the word, so a word that was given to another lease in the meantime never matches.
  * A backend that dies with an idle lease leaves nothing half done.
  */
@@ -21,7 +22,7 @@
 
 #define LINGER_SLOTS 4096
 #define LINGER_NO_SLOT UINT32_MAX
-#define LINGER_SLICE_NS INT64_C(1000000)  /* others may wait this long for a lease that is being used again and again */
+#define LINGER_SLICE_NS INT64_C(2000000)  /* others may wait this long for a lease that is being used again and again */
 #define LINGER_IDLE_NS INT64_C(50000000)  /* nobody asked for anything: back to the pool */
 #define LINGER_AGE_NS INT64_C(1000000000) /* a lease is shown to the pool's rules (lifetime, uses) at least this often */
 

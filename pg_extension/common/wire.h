@@ -7,7 +7,7 @@
  *
  *   backend                                   worker
  *   HELLO   magic, version, build         ->
- *                                         <-  WELCOME, or REFUSED message
+ *                                         <-  WELCOME + the lingering leases' memory, or REFUSED message
  *   LEASE   request, where, what, how long ->
  *                                         <-  LEASED + descriptor, or FAILED
  *   RELEASE, WITHDRAW, DROPPED            ->  (no answer)
@@ -47,6 +47,7 @@ typedef enum WireState {
   WIRE_CLEAN,   /* idle, outside of a transaction: reset it and lend it again */
   WIRE_SPOILED, /* close the connection */
   WIRE_RUNNING, /* something still runs: interrupt it, then close the connection */
+  WIRE_UNTOUCHED, /* the worker, of a lease that never reached its backend: lend it again as it is */
 } WireState;
 
 typedef struct WireHead {

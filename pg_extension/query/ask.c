@@ -52,7 +52,7 @@ static void report(const Fault *fault, const char *server) {
 static void flush(Hold *hold) {
   PGconn *conn = hold->shell->conn;
   while (PQflush(conn) > 0) {
-    (void)line_watch(PQsocket(conn), true);
+    hold->is_watched = line_watch(PQsocket(conn), true);
     line_wait();
     line_sweep();
     (void)PQconsumeInput(conn);
@@ -60,19 +60,22 @@ static void flush(Hold *hold) {
   }
 }
 
+static void begin_watching(Hold *hold) {
+  if (!hold->is_watched) hold->is_watched = line_watch(PQsocket(hold->shell->conn), false);
+}
+
 /* NULL behind the last result. */
 static PGresult *next_result(Hold *hold) {
   PGconn *conn = hold->shell->conn;
   for (bool is_first = true; PQisBusy(conn); is_first = false) {
-    if (!is_first) line_sweep();
-    line_wait();
+    if (!line_wait_briefly(PQsocket(conn))) {
+      if (!is_first) line_sweep();
+      begin_watching(hold);
+      line_wait();
+    }
     if (PQconsumeInput(conn) == 0) break; /* the connection is lost: there is a result that says so */
   }
   return PQgetResult(conn);
-}
-
-static void begin_watching(Hold *hold) {
-  if (!hold->is_watched) hold->is_watched = line_watch(PQsocket(hold->shell->conn), false);
 }
 
 static void end_watching(Hold *hold) {
@@ -154,7 +157,7 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
   PGconn *conn = hold->shell->conn;
   const int is_sent =
       nparams == 0 ? PQsendQuery(conn, sql) : PQsendQueryParams(conn, sql, nparams, NULL, params, NULL, NULL, 0);
-  begin_watching(hold);
+  hold->has_traces = hold->has_traces || leaves_traces(sql);
   if (is_sent) {
     (void)PQsetSingleRowMode(conn);
     flush(hold);

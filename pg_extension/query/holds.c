@@ -9,8 +9,11 @@
 
 #include <access/xact.h>
 #include <miscadmin.h>
+#include <sys/socket.h>
+#include <time.h>
 
 static dlist_head holds = DLIST_STATIC_INIT(holds);
+static dlist_head lingering = DLIST_STATIC_INIT(lingering); /* used by nobody, kept for the next statement */
 static bool is_registered = false;
 
 static WireState state_of(const Hold *hold) {
@@ -33,14 +36,74 @@ static void let_go(Hold *hold) {
   state = state_of(hold);
   /* First the shell: it must not be on the connection any more when somebody else gets that. */
   hold->shell = NULL;
-  if (!shell_give_back(shell, state == WIRE_CLEAN) && state == WIRE_CLEAN) state = WIRE_SPOILED;
+  {
+    const bool is_fit = state == WIRE_CLEAN;
+    if (!shell_give_back(shell, is_fit) && is_fit) state = WIRE_SPOILED;
+  }
   line_release(hold->line, hold->lease, state);
 }
 
-void hold_end(Hold *hold) {
+static void end(Hold *hold) {
   let_go(hold);
   dlist_delete(&hold->node);
   pfree(hold);
+}
+
+static int64 monotonic_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64)now.tv_sec * INT64CONST(1000000000) + now.tv_nsec;
+}
+
+/* The lease stays with this session for its next statement, unless others wait for it and it had its time. */
+static bool linger(Hold *hold) {
+  const int64 now = monotonic_ns();
+  const int64 age = now - hold->lent_ns;
+  if (hold->slot == NULL || hold->has_traces || hold->shell == NULL || hold->line != line_number() ||
+      state_of(hold) != WIRE_CLEAN)
+    return false;
+  if (age >= LINGER_AGE_NS || (age >= LINGER_SLICE_NS && atomic_load(&hold->slot->is_wanted) != 0)) return false;
+  if (hold->is_watched) line_unwatch(PQsocket(hold->shell->conn));
+  hold->is_watched = false;
+  hold->is_kept = false;
+  atomic_store(&hold->slot->idle_since_ns, now);
+  if (!linger_move(hold->slot, hold->lease, LINGER_IN_USE, LINGER_IDLE)) return false;
+  dlist_delete(&hold->node);
+  dlist_push_head(&lingering, &hold->node);
+  return true;
+}
+
+void hold_end(Hold *hold) {
+  if (!linger(hold)) end(hold);
+}
+
+/* Idle sessions receive nothing but bad news. */
+static bool is_quiet(const Hold *hold) {
+  char byte;
+  return recv(PQsocket(hold->shell->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* A lease that lingers for this target, in use again; NULL if there is none, or it was taken back meanwhile. */
+static Hold *resume(const Target *target) {
+  dlist_mutable_iter i;
+  dlist_foreach_modify(i, &lingering) {
+    Hold *hold = dlist_container(Hold, node, i.cur);
+    const bool is_wanted = hold->server == target->server && hold->mapping == target->mapping;
+    const bool is_mine = hold->made_at == target->made_at && hold->user == target->key.user;
+    const bool is_void = hold->line != line_number();
+    if (!is_wanted && !is_void) continue;
+    if (!is_void && linger_move(hold->slot, hold->lease, LINGER_IDLE, LINGER_IN_USE)) {
+      if (is_mine && is_quiet(hold)) return hold;
+      hold->is_lost = is_mine;
+      end(hold);
+      continue;
+    }
+    /* It is the worker's again; only the shell has to come off the descriptor. */
+    (void)shell_give_back(hold->shell, !is_void);
+    dlist_delete(&hold->node);
+    pfree(hold);
+  }
+  return NULL;
 }
 
 void hold_lose(Hold *hold) {
@@ -97,6 +160,14 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   Hold *hold;
   Lent lent;
   watch_transactions();
+  hold = resume(target);
+  if (hold != NULL) {
+    dlist_delete(&hold->node);
+    dlist_push_head(&holds, &hold->node);
+    hold->is_kept = is_kept;
+    hold->owner = GetCurrentSubTransactionId();
+    return hold;
+  }
   hold = MemoryContextAllocZero(TopMemoryContext, sizeof *hold);
   hold->server = target->server;
   hold->mapping = target->mapping;
@@ -114,6 +185,11 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   hold->line = line_number();
   hold->lease = lent.lease;
   hold->used_password = lent.used_password;
+  hold->slot = lent.slot;
+  hold->made_at = target->made_at;
+  hold->user = target->key.user;
+  hold->has_traces = target->is_always_reset;
+  hold->lent_ns = monotonic_ns();
   hold->shell = shell_take(&lent);
   if (hold->shell == NULL) {
     line_release(hold->line, hold->lease, WIRE_SPOILED);
@@ -125,7 +201,7 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   dlist_push_head(&holds, &hold->node);
   if (superuser() || may_lack_password || hold->used_password) return hold;
   hold->is_lost = true;
-  hold_end(hold);
+  end(hold);
   target_check_password(false, false);
   pg_unreachable();
 }

@@ -8,7 +8,10 @@
 
 #include <miscadmin.h>
 #include <storage/fd.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +25,9 @@ static uint64 number = 0;
 static uint64 requests = 0;
 static WaitEventSet *wait_set = NULL;
 static int watched = -1; /* an epoll of our own: descriptors come and go in it, which a WaitEventSet cannot do */
+#define BRIEFLY_MS 5  /* how late an interrupt may be seen that comes at the very moment */
+
+static LingerBoard *board = NULL; /* of the worker at the other end; NULL: nothing can linger */
 static WireOut out;
 static WireIn in;
 
@@ -71,6 +77,13 @@ void line_wait(void) {
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   }
+}
+
+/* Signals end a poll, but for one that comes just before it: hence no longer than BRIEFLY_MS. */
+bool line_wait_briefly(int fd) {
+  struct pollfd waited = {.fd = fd, .events = POLLIN};
+  CHECK_FOR_INTERRUPTS();
+  return poll(&waited, 1, BRIEFLY_MS) > 0;
 }
 
 static bool is_preloaded(void) {
@@ -129,7 +142,7 @@ static bool receive(uint64 id) {
     const WireResult got = wire_receive(line, &in);
     if (got == WIRE_BROKEN) return false;
     if (got == WIRE_LATER) {
-      line_wait();
+      if (!line_wait_briefly(line)) line_wait();
     } else if (wire_head(&in).id == id) {
       return true;
     } else if (in.fd >= 0) {
@@ -139,6 +152,20 @@ static bool receive(uint64 id) {
   return false;
 }
 
+/* Mapping is safe only where nobody can cut the memory short: the seal is checked, whoever sent it. */
+static void map_board(void) {
+  const int wanted = F_SEAL_SHRINK;
+  if (board != NULL) (void)munmap(board, sizeof *board);
+  board = NULL;
+  if (in.fd < 0) return;
+  if ((fcntl(in.fd, F_GET_SEALS) & wanted) == wanted && lseek(in.fd, 0, SEEK_END) >= (off_t)sizeof *board) {
+    void *memory = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, in.fd, 0);
+    if (memory != MAP_FAILED) board = memory;
+  }
+  close(in.fd);
+  in.fd = -1;
+}
+
 /* False: the worker went away while it was greeted. */
 static bool greet(void) {
   wire_begin(&out, WIRE_HELLO, 0);
@@ -146,7 +173,10 @@ static bool greet(void) {
   wire_put_u32(&out, WIRE_VERSION);
   wire_put_text(&out, TIDE_VERSION_TEXT);
   if (!send_out() || !receive(0)) return false;
-  if (wire_head(&in).kind == WIRE_WELCOME) return true;
+  if (wire_head(&in).kind == WIRE_WELCOME) {
+    map_board();
+    return true;
+  }
   line_close();
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                   errmsg("the worker that hosts pools is of another build of tidepool"),
@@ -211,11 +241,14 @@ static void unpack_failure(const Target *target) {
 }
 
 static void unpack_lease(Lent *lent) {
+  uint32 slot;
   memset(lent, 0, sizeof *lent);
   lent->lease = wire_get_u64(&in);
   lent->server_pid = (int)wire_get_u32(&in);
   lent->used_password = wire_get_u32(&in) != 0;
   lent->is_relayed = wire_get_u32(&in) != 0;
+  slot = wire_get_u32(&in);
+  lent->slot = board != NULL && slot < LINGER_SLOTS ? &board->slots[slot] : NULL;
   strlcpy(lent->instance, wire_get_text(&in), sizeof lent->instance);
   while (!in.is_bad && in.at < in.length) {
     const char *text = wire_get_text(&in);

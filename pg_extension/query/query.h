@@ -24,6 +24,7 @@
 
 #include <libpq-fe.h>
 
+#include "common/linger.h"
 #include "common/wire.h"
 
 #define POOL_NAME_BYTES 63
@@ -48,6 +49,7 @@ typedef struct Target {
   char *conninfo;
   char *options;
   int64 min_size, max_size; /* -1: not given */
+  bool is_always_reset;     /* reset_on_release is full: no statement is trusted */
 } Target;
 
 /* Fails when there is no such server, or the current user may not use it or has no mapping. Lives until the next call. */
@@ -65,6 +67,7 @@ typedef struct Lent {
   int server_pid;
   bool used_password;
   bool is_relayed;
+  LingerSlot *slot; /* NULL: it cannot linger */
   int fd;
   char instance[33];
   char greeting[512]; /* name, NUL, value, NUL, ... of the remote session's parameters */
@@ -85,6 +88,11 @@ extern void line_unwatch(int fd);
 extern void line_wait(void);
 /* When a wait ended and what was waited for is not there: something may have come on the line instead. */
 extern void line_sweep(void);
+/* The same for one socket alone, and for an answer that comes at once. False: it did not, so watch and wait. */
+extern bool line_wait_briefly(int fd);
+
+/* -- traces.c: may the statement leave something that the next one in the session could see? */
+extern bool leaves_traces(const char *sql);
 
 /* -- shells.c */
 typedef struct Notice {
@@ -124,6 +132,11 @@ typedef struct Hold {
   bool is_kept; /* by tidepool.lease() */
   bool is_lost; /* an error left it in the middle of something */
   bool is_watched;
+  bool has_traces; /* a statement may have left something in the session */
+  LingerSlot *slot;
+  uint64 made_at;  /* the target's */
+  Oid user;
+  int64 lent_ns;
   SubTransactionId owner;
   Shell *shell; /* NULL once it is lost */
   PGresult *result;

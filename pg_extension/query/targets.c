@@ -75,6 +75,8 @@ static void add_pool_option(Target *target, StringInfo options, const char *name
     target->min_size = strtoll(value, NULL, 10);
   } else if (strcmp(current, "max_size") == 0) {
     target->max_size = strtoll(value, NULL, 10);
+  } else if (strcmp(current, "reset_on_release") == 0) {
+    target->is_always_reset = strcmp(value, "full") == 0; /* the pool itself resets whatever a backend does not vouch for */
   } else if (strcmp(current, "connect_timeout") == 0 && strspn(value, "0123456789") == strlen(value)) {
     append_word(options, current, psprintf("%ss", value)); /* seconds, as libpq has it */
   } else {

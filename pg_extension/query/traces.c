@@ -3,8 +3,9 @@
  *
  * Told from its parse tree: the text must be nothing but reading SELECTs (or VALUES) that call only functions known to
  * keep to themselves. Everything else, whatever this server's parser does not understand included, is taken to leave
- * traces, and costs the session a reset. What hides behind a view or an operator of the remote database is not seen:
- * `reset_on_release 'full'` on the server has every statement reset.
+ * traces, and costs the session a reset before the next statement. What hides behind a view or an operator of the remote
+ * database is not seen. It concerns a session's own next statement alone, because between two backends there is always
+ * a full reset; `reset_on_release 'full'` on the server asks for one after every statement.
  *
  * The verdicts on the last texts are kept, since applications ask the same again and again.
  */

@@ -24,8 +24,17 @@ static const char *const kOfMapping[] = {"user", "password", "password_required"
 static const char *const kFixedWords[] = {"client_encoding", "fallback_application_name", "gssencmode", "replication",
                                           "gsslib", "krbsrvname", "gssdelegation"};
 /* Options of pools that the worker sets, or that mean nothing for a hosted pool. */
-static const char *const kFixedOptions[] = {"plane", "plane_dir", "reset_on_release", "init_mode", "burst",
+static const char *const kFixedOptions[] = {"plane", "plane_dir", "init_mode", "burst",
                                             "burst_max_size", "burst_duration"};
+
+/* Who borrows next must find the session as new, so it is not for a server to say less. */
+static void check_reset(const char *value) {
+  if (strcmp(value, "smart") == 0 || strcmp(value, "full") == 0) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
+                  errdetail("Accepted: smart (after statements that may leave something), full (after each).")));
+}
+
 
 static bool is_among(const char *name, const char *const *names, size_t count) {
   for (size_t i = 0; i < count; ++i) {
@@ -114,7 +123,10 @@ static void check_server_option(const char *name, const char *value) {
   switch (option_place(name)) {
     case OPTION_CONNECTION: return;
     case OPTION_POOL:
-      if (tide_option_check(name, as_duration(name, value), &current, &error) == TIDE_OK) return;
+      if (tide_option_check(name, as_duration(name, value), &current, &error) == TIDE_OK) {
+        if (strcmp(current, "reset_on_release") == 0) check_reset(value);
+        return;
+      }
       ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", error.message),
                       error.detail[0] != '\0' ? errdetail("%s", error.detail) : 0,
                       error.hint[0] != '\0' ? errhint("%s", error.hint) : 0));

@@ -28,8 +28,7 @@ void guest_leave(Guest *guest) {
   wishes_orphan(guest);
   while (!dlist_is_empty(&guest->loans)) {
     Loan *loan = dlist_container(Loan, node, dlist_head_node(&guest->loans));
-    loan_cancel(loan);
-    loan_return(loan, false);
+    loan_return(loan, linger_recall(loan) ? WIRE_CLEAN : WIRE_RUNNING);
   }
   watch_end(&guest->watch);
   close(guest->watch.fd);
@@ -54,7 +53,7 @@ static void greet(Guest *guest) {
   if (wire_is_finished(&in) && magic == WIRE_MAGIC && version == WIRE_VERSION && strcmp(build, TIDE_VERSION_TEXT) == 0) {
     guest->is_greeted = true;
     wire_begin(&out, WIRE_WELCOME, 0);
-    guests_answer(&out, guest, -1);
+    guests_answer(&out, guest, linger_fd());
     return;
   }
   wire_begin(&out, WIRE_REFUSED, 0);
@@ -93,8 +92,7 @@ static void take_return(Guest *guest, uint64 id) {
     guest_leave(guest);
     return;
   }
-  if (state != WIRE_CLEAN && state != WIRE_SPOILED) loan_cancel(loan);
-  loan_return(loan, state == WIRE_CLEAN);
+  loan_return(loan, state > WIRE_RUNNING ? WIRE_RUNNING : (WireState)state);
 }
 
 static void take_message(Guest *guest) {

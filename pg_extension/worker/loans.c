@@ -82,7 +82,7 @@ void wish_withdraw(Guest *guest, uint64 request) {
   dlist_foreach(i, &guest->loans) {
     Loan *loan = dlist_container(Loan, node, i.cur);
     if (loan->request != request) continue;
-    loan_return(loan, true);
+    loan_return(loan, WIRE_UNTOUCHED);
     return;
   }
 }
@@ -113,12 +113,14 @@ static bool hand_out(Wish *wish) {
   loan->relay = relay;
   dlist_push_head(&guest->loans, &loan->node);
   ++wish->basin->loans;
+  linger_lend(loan);
 
   wire_begin(&out, WIRE_LEASED, wish->request);
   wire_put_u64(&out, loan->id);
   wire_put_u32(&out, (uint32_t)PQbackendPID(conn));
   wire_put_u32(&out, (uint32_t)PQconnectionUsedPassword(conn));
   wire_put_u32(&out, relay != NULL);
+  wire_put_u32(&out, loan->slot);
   wire_put_text(&out, wish->basin->instance);
   for (size_t i = 0; i < lengthof(kParameters); ++i) {
     wire_put_text(&out, kParameters[i]);
@@ -157,14 +159,19 @@ Loan *loan_find(Guest *guest, uint64 id) {
 
 void loan_cancel(Loan *loan) { (void)tide_lease_cancel(loan->lease, NULL); }
 
-void loan_return(Loan *loan, bool is_clean) {
+void loan_return(Loan *loan, WireState state) {
   Basin *basin = loan->basin;
-  if (loan->relay != NULL && !relay_end(loan->relay)) is_clean = false;
+  linger_end(loan);
+  if (loan->relay != NULL && !relay_end(loan->relay)) state = WIRE_SPOILED;
   /* A lease that was revoked meanwhile is over already. */
-  if (is_clean) {
-    (void)tide_lease_release(loan->lease, NULL);
-  } else {
-    (void)tide_lease_discard(loan->lease, NULL);
+  switch (state) {
+    case WIRE_CLEAN: (void)tide_lease_release(loan->lease, NULL); break;
+    case WIRE_UNTOUCHED: (void)tide_lease_release_unchanged(loan->lease, NULL); break;
+    case WIRE_RUNNING:
+      loan_cancel(loan);
+      (void)tide_lease_discard(loan->lease, NULL);
+      break;
+    default: (void)tide_lease_discard(loan->lease, NULL); break;
   }
   dlist_delete(&loan->node);
   --basin->loans;

@@ -82,13 +82,15 @@ static void take_events(void) {
 /* All that is due now. Returns how long to sleep. */
 static double turn(void) {
   double sleep_ms;
+  double glance_ms;
   take_events();
+  glance_ms = linger_step();
   sleep_ms = basins_step();
   /* An answer that cannot be delivered gives its connection back, which may serve the next. */
   while (wishes_answer()) sleep_ms = basins_step();
   list_free_deep(to_free);
   to_free = NIL;
-  return sleep_ms;
+  return Min(sleep_ms, glance_ms);
 }
 
 static void wait_for_something(WaitEventSet *set, double sleep_ms) {
@@ -131,7 +133,7 @@ void tidepool_worker_main(Datum argument) {
   turn_context = AllocSetContextCreate(TopMemoryContext, "tidepool turn", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(turn_context);
   turn_epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (turn_epoll < 0 || !guests_open_door()) {
+  if (turn_epoll < 0 || !linger_begin() || !guests_open_door()) {
     ereport(LOG, (errmsg("tidepool worker cannot listen on \"%s\": %m", WIRE_SOCKET)));
     proc_exit(1);
   }

@@ -18,6 +18,7 @@
 #include <lib/ilist.h>
 #include <utils/timestamp.h>
 
+#include "common/linger.h"
 #include "common/wire.h"
 
 #define BASIN_NAME_BYTES 63
@@ -81,6 +82,8 @@ typedef struct Loan {
   uint64 id;
   uint64 request;
   Relay *relay; /* NULL: the socket itself was passed */
+  uint32 slot;  /* of the word that says whether the backend could do without; or LINGER_NO_SLOT */
+  int64 lent_ns;
 } Loan;
 
 /* loop.c */
@@ -118,8 +121,18 @@ extern bool wishes_answer(void);
 extern void wishes_orphan(Guest *guest);
 extern Loan *loan_find(Guest *guest, uint64 id);
 extern void loan_cancel(Loan *loan);
-extern void loan_return(Loan *loan, bool is_clean);
+extern void loan_return(Loan *loan, WireState state);
 extern void tell_failure(Guest *guest, uint64 request, tide_status status, const tide_error *error);
+
+/* linger.c: leases that stay with their backends between statements. */
+extern bool linger_begin(void);
+extern int linger_fd(void);
+extern void linger_lend(Loan *loan);
+extern void linger_end(Loan *loan);
+/* True: the backend did without it at this moment, and cannot have it again. */
+extern bool linger_recall(Loan *loan);
+/* Takes back what is needed elsewhere or not used; returns how long the loop may sleep. */
+extern double linger_step(void);
 
 /* relay.c: NULL if it cannot be made. */
 extern Relay *relay_begin(void *conn, int *passed_fd);

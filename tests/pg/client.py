@@ -40,6 +40,7 @@ library.tide_pool_acquire_with.argtypes = [POINTER, ctypes.POINTER(AcquireOption
 library.tide_pool_query.argtypes = [POINTER, TEXT, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
 library.tide_lease_query.argtypes = [Lease, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
 library.tide_lease_native.argtypes, library.tide_lease_native.restype = [Lease], POINTER
+library.tide_lease_cancel.argtypes = [Lease, ERROR]
 library.tide_control.argtypes = [TEXT, TEXT, TEXT, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64), ERROR]
 library.tide_wait_applied.argtypes = [ctypes.c_uint64, ctypes.c_int64, POINTER, ERROR]
 library.tide_result_rows.argtypes, library.tide_result_rows.restype = [POINTER], ctypes.c_int64
@@ -149,6 +150,9 @@ class Held:
 
     def native(self):
         return library.tide_lease_native(self.lease)
+
+    def cancel(self):
+        call(library.tide_lease_cancel, self.lease)
 
     def release(self):
         call(library.tide_lease_release, self.lease)

@@ -272,7 +272,79 @@ def tls_is_used_when_asked(w):
     refuses(w.pool, "min_size=1 init_mode=fail_fast init_timeout=1s", None, words + "verify-ca sslrootcert=/missing")
 
 
-CASES = (size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
+def statements_that_take_too_long_are_stopped(w):
+    pool = w.pool("min_size=1 max_size=1 burst=off statement_timeout=300ms query_timeout=2s")
+    pid = pool.value("SELECT pg_backend_pid()")
+    refuses(pool.query, "SELECT pg_sleep(5)", sqlstate="57014", status="timeout")  # by the server
+    is_(pool.value("SELECT pg_backend_pid()"), pid, "the session after it")
+    w.end()
+    pool = w.pool("min_size=1 max_size=1 burst=off statement_timeout=0 query_timeout=300ms")
+    pid = pool.value("SELECT pg_backend_pid()")
+    began = time.monotonic()
+    refuses(pool.query, "SELECT pg_sleep(5)", sqlstate="57014", status="timeout")  # by the pool
+    is_(pool.value("SELECT pg_backend_pid()"), pid, "the session after it")
+    took = time.monotonic() - began
+    is_(took < 1, True, f"took {took:.2f} s")
+    with pool.acquire() as lease:
+        pool.set("query_timeout", "10s")
+        threading.Timer(0.2, lease.cancel).start()
+        refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57014")  # by somebody else
+        is_(lease.value("SELECT pg_backend_pid()"), pid, "the session after it")
+    is_(w.backends(), 1, "sessions")
+
+
+def transactions_left_lying_are_ended(w):
+    w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
+    pool = w.pool("min_size=1 max_size=1 burst=off idle_in_transaction_timeout=400ms")
+    with pool.acquire() as lease:
+        lease.query("BEGIN")
+        lease.query("INSERT INTO t VALUES (1)")
+        is_(wait_until(lambda: w.server.backends("application_name = 'case' AND state LIKE 'idle in tr%'") == 0), True)
+        refuses(lease.query, "INSERT INTO t VALUES (2)", sqlstate="25P03")
+    is_(pool.value("SELECT count(*) FROM t"), "0", "rows")
+
+
+def closing_stops_what_runs(w):
+    pool = w.pool("min_size=2 max_size=2")
+    threads, wrong = together(2, lambda i: pool.query("SELECT pg_sleep(20)"))
+    is_(wait_until(lambda: w.server.backends("application_name = 'case' AND state = 'active'") == 2), True, "statements")
+    began = time.monotonic()
+    is_(refuses(pool.close, 200).status, "timeout")
+    w.pools.remove(pool)
+    for thread in threads:
+        thread.join()
+    is_(wait_until(lambda: w.backends() == 0), True, "sessions after close")
+    took = time.monotonic() - began
+    is_(took < 2, True, f"took {took:.1f} s")
+    is_(len(wrong), 2, f"statements that were told: {wrong}")
+    return f"gone after {took:.1f} s"
+
+
+def a_forked_child_disturbs_nobody(w):
+    pool = w.pool("min_size=3 max_size=3 scaling=off")
+    is_(wait_until(lambda: w.row("idle") == (3,)), True, "sessions")
+    held = pool.acquire()
+    pid = held.value("SELECT pg_backend_pid()")
+    child = os.fork()
+    if child == 0:
+        try:
+            refused = refuses(pool.query, "SELECT 1", status="forked") and refuses(held.query, "SELECT 1", status="forked")
+            os._exit(0 if refused else 1)
+        finally:
+            os._exit(2)
+    is_(os.waitpid(child, 0)[1], 0, "the child")
+    is_(held.value("SELECT pg_backend_pid()"), pid, "the session")
+    held.release()
+    threads, wrong = together(6, lambda i: is_(pool.value("SELECT $1::int", str(i)), str(i)))
+    for thread in threads:
+        thread.join()
+    is_(wrong, [], "errors")
+    is_(w.plane.value("SELECT connects_total FROM tidepool_pool_stats WHERE instance_id = (SELECT instance_id FROM "
+                      "tidepool_pools WHERE state NOT IN ('closed', 'dead'))"), 3, "connects")
+
+
+CASES = (statements_that_take_too_long_are_stopped, transactions_left_lying_are_ended, closing_stops_what_runs,
+         a_forked_child_disturbs_nobody, size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
          credentials_are_asked_at_every_connect, a_dead_first_host_is_passed_over, timeouts_are_settings_of_the_session,
          a_read_lease_refuses_writes, copy_is_refused, large_results_come_whole, values_come_unchanged,
          notices_are_events, native_use_leaves_no_trace, tls_is_used_when_asked)

@@ -33,7 +33,7 @@ inline std::vector<FormatStruct> format_structs() {
   return {
       STRUCT(Region, FIELD(offset), FIELD(count), FIELD(stride)),
       STRUCT(Header, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(total_bytes), FIELD(instance_id),
-             FIELD(started_wall_ns), FIELD(pid), FIELD(uid), FIELD(backend), FIELD(reserved), FIELD(pool), FIELD(app),
+             FIELD(started_wall_ns), FIELD(pid), FIELD(uid), FIELD(backend), FIELD(flags), FIELD(pool), FIELD(app),
              FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), FIELD(vitals), FIELD(queue), FIELD(totals),
              FIELD(baseline), FIELD(slots), FIELD(slot_stats), FIELD(waiters), FIELD(history_1s), FIELD(history_1m),
              FIELD(history_1h), FIELD(journal), FIELD(scaling), FIELD(commands), FIELD(settings), FIELD(zero)),
