@@ -72,7 +72,7 @@ DROP ROLE hosted_user;
 SELECT tidepool.release('loop');
 BEGIN;
 SELECT tidepool.lease('loop', 'a job') > 0 AS is_leased;
-SELECT tag FROM tidepool.leases WHERE pool = 'loop';
+SELECT tag FROM tidepool.leases WHERE pool = 'loop' AND tag = 'a job';
 SELECT tidepool.execute('loop', 'BEGIN; CREATE TEMP TABLE mine AS SELECT 7 AS a');
 SELECT * FROM tidepool.query('loop', 'SELECT a FROM mine') AS (a int);
 SAVEPOINT again;

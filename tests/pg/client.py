@@ -88,6 +88,13 @@ def ask(function, *first, sql, params=()):
     return rows_of(result)
 
 
+def order(pool, verb, wait_ms=0, **arguments):
+    """Steers a pool of any process; returns the order's number. By itself it does not wait."""
+    number = ctypes.c_uint64()
+    call(library.tide_control, pool.encode(), verb.encode(), json.dumps(arguments).encode(), wait_ms, ctypes.byref(number))
+    return number.value
+
+
 class Pool:
     def __init__(self, url, options="", name="app", password=None):
         """`password`: a function, asked at every connect."""
@@ -117,13 +124,7 @@ class Pool:
         return self.query(sql, *params)[0][0].decode()
 
     def control(self, verb, wait_ms=5000, **arguments):
-        number = ctypes.c_uint64()
-        try:
-            call(library.tide_control, self.name.encode(), verb.encode(), json.dumps(arguments).encode(), wait_ms,
-                 ctypes.byref(number))
-        finally:
-            self.last_order = number.value
-        return number.value
+        return order(self.name, verb, wait_ms, **arguments)
 
     def set(self, option, value):
         return self.control("set", option=option, value=str(value))

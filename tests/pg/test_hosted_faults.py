@@ -142,7 +142,7 @@ class Faults(unittest.TestCase):
         bench.cluster.sql("""SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'right';
             CREATE ROLE alice LOGIN; GRANT USAGE ON SCHEMA tidepool TO alice;
             GRANT EXECUTE ON FUNCTION tidepool.execute TO alice""")
-        cases = {"wrong": ("user 'bob', password 'wrong'", "08001.*password authentication failed"),
+        cases = {"wrong": ("user 'bob', password 'wrong'", "28P01.*password authentication failed"),
                  "without": ("user 'bob'", "2F003.*password is required"),
                  "trusted": ("user 'postgres', password 'unused'", "2F003.*password is required"),
                  "good": ("user 'bob', password 'right'", None)}

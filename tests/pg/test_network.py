@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """An application under load on a bad network, and behind an address that moves. As test_faults.py, through proxy.py."""
 import os
+import random
 import sys
 import time
 
@@ -8,7 +9,7 @@ import application
 import cluster
 import support
 from application import MENDING, assert_soon, back_after, check, told, works
-from client import is_, refuses
+from client import is_, order, refuses
 from proxy import Proxy
 
 
@@ -114,8 +115,50 @@ def an_address_that_moves(w):
     return f"gone over within {took:.1f} s"
 
 
+def everything_at_once(w):
+    """Faults and orders in an order drawn from TIDEPOOL_SEED (1), for TIDEPOOL_CHAOS_SECONDS (8)."""
+    dice = random.Random(int(os.environ.get("TIDEPOOL_SEED", "1")))
+    with Proxy(w.server) as proxy:
+        load = w.load(proxy.conninfo(application_name="load"), "connect_timeout=1s validation_timeout=500ms "
+                      "validation_interval=200ms max_lifetime=2s", acquire_ms=1500, query_ms=1500)
+
+        def during(attribute, value):
+            usual = getattr(proxy, attribute)
+            setattr(proxy, attribute, value)
+            time.sleep(dice.random() * 0.7)
+            setattr(proxy, attribute, usual)
+
+        def freeze():
+            w.server.freeze()
+            time.sleep(dice.random())
+            w.server.thaw()
+
+        def pause():
+            order("load", "pause")
+            time.sleep(dice.random() * 0.3)
+            order("load", "resume")
+
+        def signal(function):
+            w.server.sql(f"SELECT {function}(pid) FROM pg_stat_activity WHERE application_name = 'load' AND random() < 0.5")
+
+        faults = (proxy.cut, freeze, pause, lambda: w.server.restart("fast"), lambda: w.server.restart("immediate"),
+                  lambda: signal("pg_terminate_backend"), lambda: signal("pg_cancel_backend"),
+                  lambda: order("load", "set", option="max_size", value=str(dice.randint(4, 10))),
+                  lambda: order("load", "recycle", spread="200ms"), lambda: during("mode", "half_open"),
+                  lambda: during("delay_s", 0.02), lambda: during("bytes_max", dice.randint(10, 2000)))
+        end, n = time.monotonic() + float(os.environ.get("TIDEPOOL_CHAOS_SECONDS", "8")), 0
+        while time.monotonic() < end:
+            dice.choice(faults)()
+            time.sleep(dice.random() * 0.3)
+            n += 1
+        took = back_after(load, time.monotonic(), 6.0)
+        end = check(load, is_all_retryable=False)
+        is_({key for key in end["not_retryable"]} <= {"timeout/57014", "database/57014"}, True, f"{end['samples']}")
+    return f"{n} faults, back after {took * 1000:.0f} ms; {told(end)}"
+
+
 CASES = (a_network_that_cuts, a_network_that_delays, a_network_that_swallows, a_server_that_cannot_be_reached,
-         a_server_that_dies_while_connecting, an_address_that_moves)
+         a_server_that_dies_while_connecting, an_address_that_moves, everything_at_once)
 
 if __name__ == "__main__":
     support.require_server()

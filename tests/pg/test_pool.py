@@ -101,15 +101,6 @@ def size_is_what_was_ordered(w):
     return f"5 -> 7 sessions in {grown_ms:.0f} ms"
 
 
-def post(pool, verb, **arguments):
-    """Gives an order and does not wait for it."""
-    try:
-        return pool.control(verb, wait_ms=0, **arguments)
-    except client.Refusal as refusal:
-        is_(refusal.status, "timeout", str(refusal))
-        return pool.last_order
-
-
 def pause_and_resume_lose_nobody(w):
     pool = w.pool("min_size=2 max_size=4")
     pool.control("pause")
@@ -138,7 +129,7 @@ def recycle_replaces_all(w):
 
     threads, wrong = together(8, work)
     held = pool.acquire("holder")
-    number = post(pool, "recycle", spread="200ms")
+    number = pool.control("recycle", wait_ms=0, spread="200ms")
     refuses(pool.wait_applied, number, 500, status="timeout")  # one of the old ones is still held
     held.release()
     pool.wait_applied(number)
@@ -343,11 +334,12 @@ def a_forked_child_disturbs_nobody(w):
                       "tidepool_pools WHERE state NOT IN ('closed', 'dead'))"), 3, "connects")
 
 
-CASES = (statements_that_take_too_long_are_stopped, transactions_left_lying_are_ended, closing_stops_what_runs,
-         a_forked_child_disturbs_nobody, size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
-         credentials_are_asked_at_every_connect, a_dead_first_host_is_passed_over, timeouts_are_settings_of_the_session,
-         a_read_lease_refuses_writes, copy_is_refused, large_results_come_whole, values_come_unchanged,
-         notices_are_events, native_use_leaves_no_trace, tls_is_used_when_asked)
+CASES = (size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
+         credentials_are_asked_at_every_connect, a_dead_first_host_is_passed_over,
+         timeouts_are_settings_of_the_session, a_read_lease_refuses_writes, copy_is_refused, large_results_come_whole,
+         values_come_unchanged, notices_are_events, native_use_leaves_no_trace,
+         statements_that_take_too_long_are_stopped, transactions_left_lying_are_ended, closing_stops_what_runs,
+         a_forked_child_disturbs_nobody, tls_is_used_when_asked)
 
 
 def free_port():

@@ -77,7 +77,8 @@ bool is_rollback(std::string_view sql) noexcept {
   size_t at = skip_blank(sql, 0);
   size_t end = at;
   while (end < sql.size() && is_word(sql[end])) ++end;
-  const bool is_word_right = (end - at == 8 && matches_at(sql, at, "rollback")) || (end - at == 5 && matches_at(sql, at, "abort"));
+  const bool is_word_right =
+      (end - at == 8 && matches_at(sql, at, "rollback")) || (end - at == 5 && matches_at(sql, at, "abort"));
   if (!is_word_right) return false;
   at = skip_blank(sql, end);
   for (const std::string_view noise : {"work", "transaction"}) {
