@@ -46,4 +46,12 @@ static inline _Bool linger_move(LingerSlot *slot, uint64_t lease, LingerState fr
   return atomic_compare_exchange_strong(&slot->word, &expected, linger_word(lease, to));
 }
 
+/* CLOCK_MONOTONIC, which both sides share. */
+int64_t linger_now_ns(void);
+/* The worker's: makes the memory and seals it; NULL if that cannot be done. `fd` is what backends are given. */
+LingerBoard *linger_board_make(int *fd);
+/* A backend's: maps it only where nobody can cut it short, whoever sent it; NULL otherwise. `fd` stays the caller's. */
+LingerBoard *linger_board_map(int fd);
+void linger_board_unmap(LingerBoard *board);
+
 #endif

@@ -10,7 +10,6 @@
 #include <access/xact.h>
 #include <miscadmin.h>
 #include <sys/socket.h>
-#include <time.h>
 
 static dlist_head holds = DLIST_STATIC_INIT(holds);
 static dlist_head lingering = DLIST_STATIC_INIT(lingering); /* used by nobody, kept for the next statement */
@@ -49,15 +48,9 @@ static void end(Hold *hold) {
   pfree(hold);
 }
 
-static int64 monotonic_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64)now.tv_sec * INT64CONST(1000000000) + now.tv_nsec;
-}
-
 /* The lease stays with this session for its next statement, unless others wait for it and it had its time. */
 static bool linger(Hold *hold) {
-  const int64 now = monotonic_ns();
+  const int64 now = linger_now_ns();
   const int64 age = now - hold->lent_ns;
   if (hold->slot == NULL || hold->has_traces || hold->shell == NULL || hold->line != line_number() ||
       state_of(hold) != WIRE_CLEAN)
@@ -189,7 +182,7 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   hold->made_at = target->made_at;
   hold->user = target->key.user;
   hold->has_traces = target->is_always_reset;
-  hold->lent_ns = monotonic_ns();
+  hold->lent_ns = linger_now_ns();
   hold->shell = shell_take(&lent);
   if (hold->shell == NULL) {
     line_release(hold->line, hold->lease, WIRE_SPOILED);

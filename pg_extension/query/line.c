@@ -8,10 +8,8 @@
 
 #include <miscadmin.h>
 #include <storage/fd.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -152,17 +150,11 @@ static bool receive(uint64 id) {
   return false;
 }
 
-/* Mapping is safe only where nobody can cut the memory short: the seal is checked, whoever sent it. */
-static void map_board(void) {
-  const int wanted = F_SEAL_SHRINK;
-  if (board != NULL) (void)munmap(board, sizeof *board);
-  board = NULL;
-  if (in.fd < 0) return;
-  if ((fcntl(in.fd, F_GET_SEALS) & wanted) == wanted && lseek(in.fd, 0, SEEK_END) >= (off_t)sizeof *board) {
-    void *memory = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, in.fd, 0);
-    if (memory != MAP_FAILED) board = memory;
-  }
-  close(in.fd);
+/* Leases can linger only where this memory is there. */
+static void take_board(void) {
+  linger_board_unmap(board);
+  board = linger_board_map(in.fd);
+  if (in.fd >= 0) close(in.fd);
   in.fd = -1;
 }
 
@@ -174,7 +166,7 @@ static bool greet(void) {
   wire_put_text(&out, TIDE_VERSION_TEXT);
   if (!send_out() || !receive(0)) return false;
   if (wire_head(&in).kind == WIRE_WELCOME) {
-    map_board();
+    take_board();
     return true;
   }
   line_close();

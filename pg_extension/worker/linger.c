@@ -6,11 +6,6 @@
  */
 #include "worker.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <storage/ipc.h>
 
 static const double kLookMs = 1;
@@ -22,12 +17,6 @@ static Loan *lent[LINGER_SLOTS];
 static uint32 slots_used = 0; /* no slot from here on was ever given */
 static uint32 loans_out = 0;
 
-static int64 monotonic_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64)now.tv_sec * INT64CONST(1000000000) + now.tv_nsec;
-}
-
 /* A backend that goes on with an idle lease of a worker that is gone would use a connection nobody knows of. */
 static void recall_all(int code, Datum argument) {
   for (uint32 i = 0; i < slots_used; ++i) {
@@ -36,12 +25,8 @@ static void recall_all(int code, Datum argument) {
 }
 
 bool linger_begin(void) {
-  board_fd = memfd_create("tidepool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (board_fd < 0 || ftruncate(board_fd, sizeof(LingerBoard)) != 0 ||
-      fcntl(board_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-    return false;
-  board = mmap(NULL, sizeof(LingerBoard), PROT_READ | PROT_WRITE, MAP_SHARED, board_fd, 0);
-  if (board == MAP_FAILED) return false;
+  board = linger_board_make(&board_fd);
+  if (board == NULL) return false;
   on_proc_exit(recall_all, 0);
   return true;
 }
@@ -55,7 +40,7 @@ void linger_lend(Loan *loan) {
     lent[i] = loan;
     slots_used = Max(slots_used, i + 1);
     loan->slot = i;
-    loan->lent_ns = monotonic_ns();
+    loan->lent_ns = linger_now_ns();
     atomic_store(&board->slots[i].is_wanted, 0);
     atomic_store(&board->slots[i].word, linger_word(loan->id, LINGER_IN_USE));
     ++loans_out;
@@ -83,7 +68,7 @@ static bool is_due(const Loan *loan, const LingerSlot *slot, bool is_wanted, int
 
 double linger_step(void) {
   bool is_any_wanted = false;
-  const int64 now = loans_out == 0 ? 0 : monotonic_ns();
+  const int64 now = loans_out == 0 ? 0 : linger_now_ns();
   for (uint32 i = 0; i < slots_used && loans_out > 0; ++i) {
     Loan *loan = lent[i];
     LingerSlot *slot = &board->slots[i];

@@ -47,12 +47,13 @@ WORDS = {
             "tests/bench/",
             "tests/unit/driver/support.hpp",  # drivers promise to keep real deadlines
             "tests/sqlite/support.py",      # gives up waiting for another process
+            "pg_extension/common/linger.",    # a lease's age, told alike by backend and worker
             "examples/",
         ),
     },
     "mapped memory": {
         "words": r"\b(mmap|munmap|mremap|msync|MAP_SHARED)\b",
-        "places": ("core/plane/segment.", "core/plane/mailbox.", "tests/unit/plane/"),
+        "places": ("pg_extension/common/linger.", "core/plane/segment.", "core/plane/mailbox.", "tests/unit/plane/"),
     },
     "threads": {
         "words": r"(#\s*include\s*<(thread|pthread\.h|future)>|\bstd::(jthread|thread)\b|\bpthread_\w+)",
