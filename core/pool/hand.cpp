@@ -369,22 +369,7 @@ bool Hand::shut_all(bool is_forced, Instant now) {
       if (is_forced) revoke(slot, LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
   }
-  // Connections still being opened were never anybody's: the connector drops them when it goes, and nobody has to wait
-  // until a server that does not answer has had its connect_timeout.
-  uint32_t opening = 0;
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    if (pool_.board_.word(slot).state() == SlotState::opening) ++opening;
-  }
-  if (occupied_ != opening) return false;
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotWord seen = pool_.board_.word(slot);
-    if (seen.state() != SlotState::opening) continue;
-    const Publisher::Topology changing(publisher_);
-    put(pool_.board_.slot(slot).conn_id, 0);
-    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::empty));
-    --occupied_;
-  }
-  return true;
+  return occupied_ == 0;
 }
 
 void Hand::abandon_after_fork() noexcept {

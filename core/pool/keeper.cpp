@@ -219,6 +219,7 @@ void Keeper::begin_close(Instant deadline) {
   Deliveries deliveries;
   pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
   clerk_.refuse_pending("the pool is closing");
+  pool_.connector_->give_up_opens();
   poke();
 }
 

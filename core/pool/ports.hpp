@@ -124,6 +124,8 @@ class Connector {
   virtual int fd() const noexcept { return -1; }
   // A changed policy; applies to connections opened from now on.
   virtual void set_policy(const Policy& policy) = 0;
+  // The pool closes: opens under way may fail now instead of waiting for a server that does not answer.
+  virtual void give_up_opens() {}
   // In a forked child: close descriptors only.
   virtual void abandon() noexcept {}
 };

@@ -11,9 +11,9 @@ import sys
 
 SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE") or pathlib.Path(__file__).parents[2])
 # Everything else is our own or must be argued for.
-NEEDED_BY_LIBRARY = {"libsqlite3.so.0", "libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6",
+NEEDED_BY_LIBRARY = {"libpq.so.5", "libsqlite3.so.0", "libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6",
                      "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-NEEDED_BY_EXTENSION = NEEDED_BY_LIBRARY - {"libsqlite3.so.0"}  # a second SQLite in the process corrupts databases
+NEEDED_BY_EXTENSION = NEEDED_BY_LIBRARY - {"libpq.so.5", "libsqlite3.so.0"}  # a second SQLite in the process corrupts databases
 
 
 def output(*command):

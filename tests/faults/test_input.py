@@ -45,7 +45,7 @@ OPTIONS = (
 URLS = (
     ("gopher://host/db", "unsupported", ["gopher", "sqlite"]),
     ("sqlit:///x.db", "unsupported", ["sqlit", "did you mean", "sqlite"]),
-    ("postgresql://host/db", "unsupported", ["postgresql", "sqlite"]),
+    ("postgresql://127.0.0.1:1/db", "timeout", ["127.0.0.1", "Connection refused"]),
     ("sqlite://", None, []),
     ("sqlite:///{folder}/text.db", None, ["text.db", "not a database"]),
     ("sqlite:///{folder}", None, ["{folder}"]),

@@ -62,6 +62,7 @@ class PgConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   int fd() const noexcept override { return epoll_fd_; }
   void set_policy(const Policy& policy) override { policy_ = policy; }
+  void give_up_opens() override { is_giving_up_opens_ = true; }
   void abandon() noexcept override;
 
  private:
@@ -106,6 +107,7 @@ class PgConnector final : public Connector {
   std::map<uint32_t, PgConnection*> watched_;
   std::vector<uint32_t> fresh_;   // opens not begun yet
   std::vector<uint32_t> pushed_;  // rounds to look at without an event
+  bool is_giving_up_opens_ = false;
   bool is_abandoned_ = false;
 };
 
@@ -255,6 +257,11 @@ void PgConnector::lose(uint32_t slot, std::vector<Completion>& out) {
 }
 
 Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
+  if (is_giving_up_opens_) {
+    for (const auto& [slot, opening] : std::exchange(openings_, {})) {
+      out.push_back(answer(Completion::Kind::open_failed, slot, Status::error(Code::closed, "the pool is closing")));
+    }
+  }
   Instant next = Instant::never();
   std::vector<uint32_t> over;
   for (const auto& [slot, opening] : openings_) {

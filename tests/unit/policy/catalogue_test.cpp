@@ -29,6 +29,8 @@ constexpr Documented kDocumented[] = {
     {"max_waiting", "0"},
     {"fairness_window", "1ms"},
     {"connect_timeout", "5s"},
+    {"keepalive", "on"},
+    {"keepalive_idle", "10s"},
     {"idle_timeout", "10min"},
     {"max_lifetime", "30min"},
     {"lifetime_jitter", "0.1"},
@@ -168,6 +170,8 @@ constexpr OldName kOldNames[] = {
     {"acquireTimeoutMillis", "acquire_timeout"},
     {"connectionTimeoutMs", "connect_timeout"},
     {"connectionTimeoutMillis", "connect_timeout"},
+    {"keepAlive", "keepalive"},
+    {"keepAliveInitialDelayMillis", "keepalive_idle"},
     {"idleTimeoutMs", "idle_timeout"},
     {"idleTimeout", "idle_timeout"},
     {"idleTimeoutMillis", "idle_timeout"},
@@ -210,7 +214,7 @@ TEST(Catalogue, FindsEveryOldName) {
 }
 
 TEST(Catalogue, KnowsNoOtherName) {
-  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts", "keepAlive",
+  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts", "keepalive_",
                                       "enabled", "reapInterval", "utilization", "tidepool.max_size"}) {
     EXPECT_EQ(find_setting(name), nullptr) << name;
   }
