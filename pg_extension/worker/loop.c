@@ -85,9 +85,9 @@ static double turn(void) {
   double glance_ms;
   take_events();
   glance_ms = linger_step();
-  sleep_ms = basins_step();
+  sleep_ms = pools_step();
   /* An answer that cannot be delivered gives its connection back, which may serve the next. */
-  while (wishes_answer()) sleep_ms = basins_step();
+  while (requests_answer()) sleep_ms = pools_step();
   list_free_deep(to_free);
   to_free = NIL;
   return Min(sleep_ms, glance_ms);
@@ -108,12 +108,12 @@ static void wait_for_something(WaitEventSet *set, double sleep_ms) {
 static void say_goodbye(WaitEventSet *set) {
   const double until = now_ms() + kGoodbyeMs;
   pgstat_report_activity(STATE_RUNNING, "closing pools");
-  guests_close_door();
-  guests_leave();
-  basins_retire_all();
+  clients_close_door();
+  clients_leave();
+  pools_retire_all();
   for (;;) {
     double sleep_ms = turn();
-    if (basins_count() == 0 || now_ms() >= until) break;
+    if (pools_count() == 0 || now_ms() >= until) break;
     wait_for_something(set, Min(sleep_ms, 50));
   }
 }
@@ -133,7 +133,7 @@ void tidepool_worker_main(Datum argument) {
   turn_context = AllocSetContextCreate(TopMemoryContext, "tidepool turn", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(turn_context);
   turn_epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (turn_epoll < 0 || !linger_begin() || !guests_open_door()) {
+  if (turn_epoll < 0 || !linger_begin() || !clients_open_door()) {
     ereport(LOG, (errmsg("tidepool worker cannot listen on \"%s\": %m", WIRE_SOCKET)));
     proc_exit(1);
   }

@@ -1,5 +1,5 @@
 /*
- * Guests: backends come in by the door, greet, ask for connections and give them back.
+ * Clients: backends come in by the door, greet, ask for connections and give them back.
  *
  * Whoever breaks the protocol is sent away, and so is who leaves: leases it held are cancelled and their connections
  * closed, because nobody knows what state their sessions are in.
@@ -15,54 +15,54 @@
 #define MESSAGES_A_TURN 16
 
 static Watch door = {-1, NULL};
-static dlist_head guests = DLIST_STATIC_INIT(guests);
-static int guests_count = 0;
+static dlist_head clients = DLIST_STATIC_INIT(clients);
+static int clients_count = 0;
 
 /* Where messages are packed and unpacked: one at a time. */
 static WireOut out;
 static WireIn in;
 
-void guest_leave(Guest *guest) {
-  if (guest->is_gone) return;
-  guest->is_gone = true;
-  wishes_orphan(guest);
-  while (!dlist_is_empty(&guest->loans)) {
-    Loan *loan = dlist_container(Loan, node, dlist_head_node(&guest->loans));
-    loan_return(loan, linger_recall(loan) ? WIRE_CLEAN : WIRE_RUNNING);
+void client_leave(Client *client) {
+  if (client->is_gone) return;
+  client->is_gone = true;
+  requests_orphan(client);
+  while (!dlist_is_empty(&client->leases)) {
+    ClientLease *lent = dlist_container(ClientLease, node, dlist_head_node(&client->leases));
+    lease_return(lent, linger_recall(lent) ? WIRE_CLEAN : WIRE_RUNNING);
   }
-  watch_end(&guest->watch);
-  close(guest->watch.fd);
-  dlist_delete(&guest->node);
-  --guests_count;
-  free_later(guest);
+  watch_end(&client->watch);
+  close(client->watch.fd);
+  dlist_delete(&client->node);
+  --clients_count;
+  free_later(client);
 }
 
-void guests_leave(void) {
-  while (!dlist_is_empty(&guests)) guest_leave(dlist_container(Guest, node, dlist_head_node(&guests)));
+void clients_leave(void) {
+  while (!dlist_is_empty(&clients)) client_leave(dlist_container(Client, node, dlist_head_node(&clients)));
 }
 
-void guests_answer(WireOut *answer, Guest *guest, int fd) {
+void clients_answer(WireOut *answer, Client *client, int fd) {
   /* A backend reads what it asked for; one that lets answers pile up is broken. */
-  if (!guest->is_gone && wire_send(guest->watch.fd, answer, fd) != WIRE_DONE) guest_leave(guest);
+  if (!client->is_gone && wire_send(client->watch.fd, answer, fd) != WIRE_DONE) client_leave(client);
 }
 
-static void greet(Guest *guest) {
+static void greet(Client *client) {
   const uint32 magic = wire_get_u32(&in);
   const uint32 version = wire_get_u32(&in);
   const char *build = wire_get_text(&in);
   if (wire_is_finished(&in) && magic == WIRE_MAGIC && version == WIRE_VERSION && strcmp(build, TIDE_VERSION_TEXT) == 0) {
-    guest->is_greeted = true;
+    client->is_greeted = true;
     wire_begin(&out, WIRE_WELCOME, 0);
-    guests_answer(&out, guest, linger_fd());
+    clients_answer(&out, client, linger_fd());
     return;
   }
   wire_begin(&out, WIRE_REFUSED, 0);
   wire_put_text(&out, TIDE_VERSION_TEXT);
-  guests_answer(&out, guest, -1);
-  guest_leave(guest);
+  clients_answer(&out, client, -1);
+  client_leave(client);
 }
 
-static void take_wish(Guest *guest, uint64 request) {
+static void take_request(Client *client, uint64 request_id) {
   tide_error error = TIDE_ERROR_INIT;
   const WireKey key = wire_get_key(&in);
   const int64 timeout_ms = (int64)wire_get_u64(&in);
@@ -72,91 +72,91 @@ static void take_wish(Guest *guest, uint64 request) {
   const char *conninfo = wire_get_text(&in);
   const char *options = wire_get_text(&in);
   const char *tag = wire_get_text(&in);
-  Basin *basin;
+  HostedPool *hosted;
   if (!wire_is_finished(&in)) {
-    guest_leave(guest);
+    client_leave(client);
     return;
   }
-  basin = basin_for(&key, name, conninfo, options, min_size, max_size, &error);
-  if (basin == NULL) {
-    tell_failure(guest, request, error.status, &error);
+  hosted = hosted_pool_for(&key, name, conninfo, options, min_size, max_size, &error);
+  if (hosted == NULL) {
+    tell_failure(client, request_id, error.status, &error);
   } else {
-    wish_begin(guest, request, basin, tag, timeout_ms);
+    request_begin(client, request_id, hosted, tag, timeout_ms);
   }
 }
 
-static void take_return(Guest *guest, uint64 id) {
+static void take_return(Client *client, uint64 id) {
   const uint32 state = wire_get_u32(&in);
-  Loan *loan = loan_find(guest, id);
-  if (!wire_is_finished(&in) || loan == NULL) {
-    guest_leave(guest);
+  ClientLease *lent = lease_find(client, id);
+  if (!wire_is_finished(&in) || lent == NULL) {
+    client_leave(client);
     return;
   }
-  loan_return(loan, state > WIRE_RUNNING ? WIRE_RUNNING : (WireState)state);
+  lease_return(lent, state > WIRE_RUNNING ? WIRE_RUNNING : (WireState)state);
 }
 
-static void take_message(Guest *guest) {
+static void take_message(Client *client) {
   const WireHead head = wire_head(&in);
-  if (!guest->is_greeted && head.kind != WIRE_HELLO) {
-    guest_leave(guest);
+  if (!client->is_greeted && head.kind != WIRE_HELLO) {
+    client_leave(client);
     return;
   }
   switch (head.kind) {
-    case WIRE_HELLO: greet(guest); break;
-    case WIRE_LEASE: take_wish(guest, head.id); break;
-    case WIRE_RELEASE: take_return(guest, head.id); break;
-    case WIRE_WITHDRAW: wish_withdraw(guest, head.id); break;
+    case WIRE_HELLO: greet(client); break;
+    case WIRE_LEASE: take_request(client, head.id); break;
+    case WIRE_RELEASE: take_return(client, head.id); break;
+    case WIRE_WITHDRAW: request_withdraw(client, head.id); break;
     case WIRE_DROPPED: {
       const WireKey key = wire_get_key(&in);
-      if (wire_is_finished(&in)) basins_drop(&key);
+      if (wire_is_finished(&in)) pools_drop(&key);
       break;
     }
     case WIRE_LIST:
       wire_begin(&out, WIRE_LISTED, head.id);
-      basins_list(&out);
-      guests_answer(&out, guest, -1);
+      pools_list(&out);
+      clients_answer(&out, client, -1);
       break;
-    default: guest_leave(guest); break;
+    default: client_leave(client); break;
   }
 }
 
 static void on_line(Watch *watch, uint32 events) {
-  Guest *guest = (Guest *)watch;
-  for (int i = 0; i < MESSAGES_A_TURN && !guest->is_gone; ++i) {
+  Client *client = (Client *)watch;
+  for (int i = 0; i < MESSAGES_A_TURN && !client->is_gone; ++i) {
     const WireResult got = wire_receive(watch->fd, &in);
     if (got == WIRE_LATER) return;
     if (got == WIRE_BROKEN) {
-      guest_leave(guest);
+      client_leave(client);
       return;
     }
     if (in.fd >= 0) close(in.fd); /* nobody is asked for one */
-    take_message(guest);
+    take_message(client);
     if (wire_head(&in).kind == WIRE_LEASE) return; /* it waits for the answer: nothing more can be there */
   }
 }
 
 static void on_door(Watch *watch, uint32 events) {
   for (;;) {
-    Guest *guest;
+    Client *client;
     int32 pid = 0;
     const int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    if (!wire_is_same_user(fd, &pid) || guests_count >= GUESTS_MAX) {
+    if (!wire_is_same_user(fd, &pid) || clients_count >= CLIENTS_MAX) {
       close(fd);
       continue;
     }
-    guest = MemoryContextAllocZero(TopMemoryContext, sizeof *guest);
-    guest->watch = (Watch){fd, on_line};
-    guest->pid = pid;
-    dlist_init(&guest->wishes);
-    dlist_init(&guest->loans);
-    dlist_push_tail(&guests, &guest->node);
-    ++guests_count;
-    if (!watch_begin(&guest->watch, EPOLLIN)) guest_leave(guest);
+    client = MemoryContextAllocZero(TopMemoryContext, sizeof *client);
+    client->watch = (Watch){fd, on_line};
+    client->pid = pid;
+    dlist_init(&client->requests);
+    dlist_init(&client->leases);
+    dlist_push_tail(&clients, &client->node);
+    ++clients_count;
+    if (!watch_begin(&client->watch, EPOLLIN)) client_leave(client);
   }
 }
 
-bool guests_open_door(void) {
+bool clients_open_door(void) {
   struct sockaddr_un where = {.sun_family = AF_UNIX};
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
@@ -171,7 +171,7 @@ bool guests_open_door(void) {
   return watch_begin(&door, EPOLLIN);
 }
 
-void guests_close_door(void) {
+void clients_close_door(void) {
   watch_end(&door);
   close(door.fd);
   (void)unlink(WIRE_SOCKET);

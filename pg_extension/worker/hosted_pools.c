@@ -1,0 +1,216 @@
+/*
+ * Hosted pools: the hosted pools, one for each server and user mapping of each database.
+ *
+ * A pool opens at its first request. When its server or mapping was altered, the next request comes with another conninfo
+ * or other options: a new pool takes over, and the old one closes when its last lease is back. So do pools that nobody
+ * used for hosted_idle_timeout, and those whose server was dropped.
+ *
+ * All of them together never have more than max_hosted_connections connections, counted by their max_size.
+ */
+#include "worker.h"
+
+#include <sys/epoll.h>
+
+static const double kDrainMs = 15000; /* for sessions to end by themselves; shutting the pool would wait for them */
+
+static dlist_head hosted_pools = DLIST_STATIC_INIT(hosted_pools);
+
+void hosted_pool_touch(HostedPool *hosted) {
+  hosted->used_ms = now_ms();
+  hosted->used_at = GetCurrentTimestamp();
+  hosted->is_due = true;
+}
+
+static void on_pool(Watch *watch, uint32 events) { ((HostedPool *)watch)->is_due = true; }
+
+/* Below are C++ frames: nothing here may raise an error of the server's. */
+static void on_pool_event(void *context, const tide_event *event) {
+  HostedPool *hosted = context;
+  if (event->kind == TIDE_EVENT_CONNECT) ++hosted->connections;
+  if (event->kind == TIDE_EVENT_REMOVE) --hosted->connections;
+}
+
+static void refuse(tide_error *error, const char *sqlstate, const char *message, const char *hint) {
+  error->status = TIDE_REFUSED;
+  strlcpy(error->sqlstate, sqlstate, sizeof error->sqlstate);
+  strlcpy(error->message, message, sizeof error->message);
+  strlcpy(error->hint, hint, sizeof error->hint);
+}
+
+/* What is left of the budget for a pool that would like `wanted`. */
+static int64 budget_for(int64 wanted) {
+  int64 left = setting_int("tidepool.max_hosted_connections", 100);
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) {
+    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    /* Who closes keeps only what is still open. */
+    left -= hosted->is_retired ? hosted->connections : hosted->max_size;
+  }
+  return Min(wanted, left);
+}
+
+static bool open_pool(HostedPool *hosted, tide_error *error) {
+  tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
+  const int64 wanted = hosted->max_given >= 0 ? hosted->max_given : setting_int("tidepool.hosted_max_size", 10);
+  const char *directory = GetConfigOption("tidepool.dir", true, false);
+  StringInfoData options;
+  hosted->max_size = budget_for(wanted);
+  if (hosted->max_size < 1) {
+    char message[256];
+    snprintf(message, sizeof message, "no connections are left for the pool of server \"%s\"", hosted->name);
+    refuse(error, "53300", message,
+           "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
+    return false;
+  }
+  initStringInfo(&options);
+  appendStringInfoString(&options, hosted->options);
+  appendStringInfo(&options, " min_size=" INT64_FORMAT " max_size=" INT64_FORMAT,
+                   Min(Max(hosted->min_given, 0), hosted->max_size), hosted->max_size);
+  if (strstr(hosted->options, " acquire_timeout=") == NULL)
+    appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT,
+                     setting_int("tidepool.hosted_acquire_timeout", 10000));
+  appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off plane=on");
+  if (directory != NULL && directory[0] != '\0') appendStringInfo(&options, " plane_dir=\"%s\"", directory);
+  with.foreign_loop = 1;
+  with.is_hosted = 1;
+  with.app = "postgresql";
+  with.event_mask = (1U << TIDE_EVENT_CONNECT) | (1U << TIDE_EVENT_REMOVE);
+  with.on_event = on_pool_event;
+  with.event_context = hosted;
+  if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK)
+    return false;
+  hosted->watch.ready = on_pool;
+  if (tide_pool_fd(hosted->pool, &hosted->watch.fd, error) == TIDE_OK &&
+      tide_pool_instance_id(hosted->pool, hosted->instance, error) == TIDE_OK && watch_begin(&hosted->watch, EPOLLIN))
+    return true;
+  (void)tide_pool_close(hosted->pool, 0, NULL);
+  refuse(error, "53000", "a pool cannot be watched", "");
+  return false;
+}
+
+static void free_hosted_pool(HostedPool *hosted) {
+  if (hosted->conninfo != NULL) explicit_bzero(hosted->conninfo, strlen(hosted->conninfo));
+  free_later(hosted->conninfo);
+  free_later(hosted->options);
+  free_later(hosted);
+}
+
+static void retire(HostedPool *hosted) {
+  if (hosted->is_retired) return;
+  hosted->is_retired = true;
+  hosted->is_due = true;
+  hosted->retired_ms = now_ms();
+}
+
+void pools_retire_all(void) {
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) retire(dlist_container(HostedPool, node, i.cur));
+}
+
+void pools_drop(const WireKey *key) {
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) {
+    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    if (hosted->key.database == key->database && hosted->key.server == key->server &&
+        (key->mapping == InvalidOid || hosted->key.mapping == key->mapping))
+      retire(hosted);
+  }
+}
+
+static bool is_same(const HostedPool *hosted, const char *conninfo, const char *options, int64 min_size, int64 max_size) {
+  return strcmp(hosted->conninfo, conninfo) == 0 && strcmp(hosted->options, options) == 0 &&
+         hosted->min_given == min_size && hosted->max_given == max_size;
+}
+
+HostedPool *hosted_pool_for(const WireKey *key, const char *name, const char *conninfo, const char *options, int64 min_size,
+                 int64 max_size, tide_error *error) {
+  HostedPool *hosted;
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) {
+    hosted = dlist_container(HostedPool, node, i.cur);
+    if (hosted->is_retired || memcmp(&hosted->key, key, sizeof *key) != 0) continue;
+    if (is_same(hosted, conninfo, options, min_size, max_size)) return hosted;
+    retire(hosted);
+  }
+  if (!setting_is_on("tidepool.worker")) {
+    refuse(error, "55000", "tidepool hosts no pools: tidepool.worker is off", "Set it on and reload the server.");
+    return NULL;
+  }
+  hosted = MemoryContextAllocZero(TopMemoryContext, sizeof *hosted);
+  hosted->key = *key;
+  hosted->conninfo = MemoryContextStrdup(TopMemoryContext, conninfo);
+  hosted->options = MemoryContextStrdup(TopMemoryContext, options);
+  hosted->min_given = min_size;
+  hosted->max_given = max_size;
+  strlcpy(hosted->name, name, sizeof hosted->name);
+  if (!open_pool(hosted, error)) {
+    free_hosted_pool(hosted);
+    return NULL;
+  }
+  dlist_push_head(&hosted_pools, &hosted->node);
+  hosted_pool_touch(hosted);
+  return hosted;
+}
+
+/* True once it is gone. */
+static bool try_to_close(HostedPool *hosted, double now) {
+  if (hosted->leases > 0 || hosted->requests > 0) return false;
+  if (hosted->connections > 0 && !hosted->is_draining) {
+    tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+    const char *directory = GetConfigOption("tidepool.dir", true, false);
+    if (directory != NULL && directory[0] != '\0') with.directory = directory;
+    with.actor = "tidepool worker";
+    hosted->is_draining = true;
+    hosted->retired_ms = now;
+    if (tide_control_with(hosted->instance, "drain", NULL, 0, &with, NULL, NULL) == TIDE_OK) return false;
+  }
+  if (hosted->connections > 0 && now < hosted->retired_ms + kDrainMs) return false;
+  watch_end(&hosted->watch);
+  (void)tide_pool_close(hosted->pool, 0, NULL);
+  dlist_delete(&hosted->node);
+  free_hosted_pool(hosted);
+  return true;
+}
+
+double pools_step(void) {
+  const int64 idle_ms = setting_int("tidepool.hosted_idle_timeout", 300000);
+  const bool is_hosting = setting_is_on("tidepool.worker");
+  const double now = now_ms();
+  double next = now + 60000;
+  dlist_mutable_iter i;
+  dlist_foreach_modify(i, &hosted_pools) {
+    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    const bool is_unused = hosted->leases == 0 && hosted->requests == 0;
+    if (!is_hosting || (is_unused && idle_ms > 0 && now >= hosted->used_ms + (double)idle_ms)) retire(hosted);
+    if (hosted->is_due || now >= hosted->due_ms) {
+      int64_t within_ms = 1000;
+      hosted->is_due = false;
+      (void)tide_pool_step(hosted->pool, &within_ms, NULL);
+      hosted->due_ms = now + (double)within_ms;
+    }
+    if (hosted->is_retired && try_to_close(hosted, now)) continue;
+    next = Min(next, hosted->is_retired ? now + 20 : hosted->due_ms);
+  }
+  return next - now;
+}
+
+int pools_count(void) {
+  int count = 0;
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) ++count;
+  return count;
+}
+
+void pools_list(WireOut *out) {
+  uint32 count = 0;
+  dlist_iter i;
+  wire_put_u32(out, Min((uint32)pools_count(), WIRE_LISTED_MAX));
+  dlist_foreach(i, &hosted_pools) {
+    const HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    if (++count > WIRE_LISTED_MAX) break;
+    wire_put_key(out, &hosted->key);
+    wire_put_text(out, hosted->instance);
+    wire_put_u64(out, (uint64)hosted->used_at);
+    wire_put_u32(out, hosted->is_retired);
+  }
+}
