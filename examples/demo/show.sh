@@ -13,7 +13,6 @@ readonly source=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/tidepool-demo-XXXXXX")
 export TIDEPOOL_DIR=$work/plane
 mkdir "$TIDEPOOL_DIR"
-wrong=0
 workload=
 
 clean_up() {
@@ -28,17 +27,6 @@ trap '' PIPE
 
 # order WORD: to the workload, should it still be there.
 order() { echo "$1" >&3 2>/dev/null || true; }
-
-bold='' plain=''
-if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
-
-# caption TEXT: the next scene, once the last one was looked at.
-scene=0
-caption() {
-  [ "$scene" -eq 0 ] || sleep "${DEMO_PACE:-4}"
-  scene=$((scene + 1))
-  printf '\n%s-- %s%s\n' "$bold" "$1" "$plain"
-}
 
 # What differs between the two: how SQL is run, for people and for checks, and the spelling of a few names.
 if [ "$database" = postgres ]; then
@@ -56,25 +44,7 @@ else
   value() { shell -list -noheader :memory: "$1"; }
 fi
 
-# show SQL: as a person would type it, with its result.
-show() {
-  printf '%s %s\n' "$prompt" "$(dialect "$1")"
-  table "$1" || { wrong=$((wrong + 1)); printf 'this failed\n'; }
-}
-
-# expect WHAT SECONDS SQL: SQL becomes true within SECONDS, or the demonstration fails.
-expect() {
-  local what=$1 until=$((SECONDS + $2)) sql=$3
-  while [[ "$(value "$sql" 2>&1)" != [1t] ]]; do
-    if [ "$SECONDS" -ge "$until" ]; then
-      printf '   NOT TRUE: %s\n' "$what"
-      wrong=$((wrong + 1))
-      return 0
-    fi
-    sleep 0.2
-  done
-  printf '   true: %s\n' "$what"
-}
+. "$source/examples/demo/scenes.sh"
 
 mkfifo "$work/orders"
 if [ "$database" = postgres ]; then
@@ -137,14 +107,7 @@ expect "the reason is on record" 5 \
 show "SELECT command_id, verb, arguments, status, message FROM tidepool_commands ORDER BY command_id;"
 
 caption "A wrong order is refused, and says why."
-printf '%s %s\n' "$prompt" "$(dialect "SELECT tidepool_scale('shop', 99, 'too many');")"
-if table "SELECT tidepool_scale('shop', 99, 'too many');" >"$work/refused" 2>&1; then
-  printf '   NOT TRUE: 99 connections are refused\n'
-  wrong=$((wrong + 1))
-else
-  cat "$work/refused"
-  printf '   true: 99 connections are refused\n'
-fi
+refuse "99 connections are refused" "SELECT tidepool_scale('shop', 99, 'too many');"
 
 caption "Back to automatic; then the load stops, and the pool shrinks by itself."
 value "SELECT tidepool_scale('shop', NULL, 'back to automatic');" >/dev/null || wrong=$((wrong + 1))

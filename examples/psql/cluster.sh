@@ -15,16 +15,16 @@ as_server() {
 
 # cluster_start SOURCE BUILD WORK [SETTING...]
 cluster_start() {
-  local source=$1 build=$2 values setting
+  local root=$1 products=$2 values setting
   cluster_work=$3
   shift 3
-  values=$(cluster_config "$source") || return 1
+  values=$(cluster_config "$root") || return 1
   cluster_bin=$(sed -n 6p <<<"$values")
   local libdir
   libdir=$(sed -n 4p <<<"$values")
   chmod 755 "$cluster_work"
   mkdir -p "$cluster_work/stage" "$cluster_work/socket" "$cluster_work/plane"
-  meson install -C "$build" --no-rebuild --quiet --destdir "$cluster_work/stage" >"$cluster_work/install.log" 2>&1 || {
+  meson install -C "$products" --no-rebuild --quiet --destdir "$cluster_work/stage" >"$cluster_work/install.log" 2>&1 || {
     cat "$cluster_work/install.log"
     return 1
   }

@@ -209,7 +209,8 @@ static void pack_wish(const Target *target, const char *tag) {
   const WireKey key = {MyDatabaseId, target->server, target->mapping};
   wire_begin(&out, WIRE_LEASE, ++requests);
   wire_put_key(&out, &key);
-  wire_put_u64(&out, UINT64_MAX); /* the pool's acquire_timeout */
+  wire_put_u64(&out, (uint64)target->acquire_timeout_ms);
+  wire_put_u64(&out, (uint64)target->connect_timeout_ms);
   wire_put_u64(&out, (uint64)target->min_size);
   wire_put_u64(&out, (uint64)target->max_size);
   wire_put_text(&out, target->pool);

@@ -48,7 +48,8 @@ typedef struct Target {
   char tag[TAG_BYTES];
   char *conninfo;
   char *options;
-  int64 min_size, max_size; /* -1: not given */
+  int64 min_size, max_size;                      /* -1: not given */
+  int64 acquire_timeout_ms, connect_timeout_ms;  /* -1: not given */
   bool is_always_reset;     /* reset_on_release is full: no statement is trusted */
 } Target;
 

@@ -15,6 +15,7 @@
 #include <foreign/foreign.h>
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
+#include <utils/guc.h>
 #include <utils/inval.h>
 #include <utils/syscache.h>
 
@@ -68,6 +69,12 @@ static void set_pool_name(Target *target) {
   if (target->pool[0] == '.') target->pool[0] = '_';
 }
 
+/* The validator has seen it: the pool's own spelling of durations, which is the server's too. */
+static int64 milliseconds(const char *value) {
+  int ms = -1;
+  return parse_int(value, &ms, GUC_UNIT_MS, NULL) ? ms : -1;
+}
+
 static void add_pool_option(Target *target, StringInfo options, const char *name, const char *value) {
   const char *current = name;
   (void)tide_option_check(name, NULL, &current, NULL);
@@ -77,9 +84,12 @@ static void add_pool_option(Target *target, StringInfo options, const char *name
     target->max_size = strtoll(value, NULL, 10);
   } else if (strcmp(current, "reset_on_release") == 0) {
     target->is_always_reset = strcmp(value, "full") == 0; /* the pool itself resets whatever a backend does not vouch for */
-  } else if (strcmp(current, "connect_timeout") == 0 && strspn(value, "0123456789") == strlen(value)) {
-    append_word(options, current, psprintf("%ss", value)); /* seconds, as libpq has it */
   } else {
+    /* A bare connect_timeout is seconds, as libpq has it. */
+    const bool is_seconds = strcmp(current, "connect_timeout") == 0 && strspn(value, "0123456789") == strlen(value);
+    if (is_seconds) value = psprintf("%ss", value);
+    if (strcmp(current, "connect_timeout") == 0) target->connect_timeout_ms = milliseconds(value);
+    if (strcmp(current, "acquire_timeout") == 0) target->acquire_timeout_ms = milliseconds(value);
     append_word(options, current, value);
   }
 }
@@ -173,6 +183,7 @@ static Target *read_target(const TargetKey *key) {
   target->made_at = made_at;
   target->server = server->serverid;
   target->min_size = target->max_size = -1;
+  target->acquire_timeout_ms = target->connect_timeout_ms = -1;
   set_pool_name(target);
   snprintf(target->tag, sizeof target->tag, "%s pid %d", tidepool_to_utf8(GetUserNameFromId(key->user, false)), MyProcPid);
   initStringInfo(&conninfo);

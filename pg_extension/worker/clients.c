@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define MESSAGES_A_TURN 16
+#define CONNECT_TIMEOUT_MS 5000 /* the option's default */
+#define ANSWER_MS 20 /* for the failure of a connect that took all its time to be known */
 
 static Watch door = {-1, NULL};
 static dlist_head clients = DLIST_STATIC_INIT(clients);
@@ -65,7 +67,8 @@ static void greet(Client *client) {
 static void take_request(Client *client, uint64 request_id) {
   tide_error error = TIDE_ERROR_INIT;
   const WireKey key = wire_get_key(&in);
-  const int64 timeout_ms = (int64)wire_get_u64(&in);
+  int64 timeout_ms = (int64)wire_get_u64(&in);
+  const int64 connect_timeout_ms = (int64)wire_get_u64(&in);
   const int64 min_size = (int64)wire_get_u64(&in);
   const int64 max_size = (int64)wire_get_u64(&in);
   const char *name = wire_get_text(&in);
@@ -81,6 +84,10 @@ static void take_request(Client *client, uint64 request_id) {
   if (hosted == NULL) {
     tell_failure(client, request_id, error.status, &error);
   } else {
+    if (timeout_ms < 0) timeout_ms = setting_int("tidepool.hosted_acquire_timeout", 10000);
+    /* While nothing could be reached yet, the reason is worth more than the wait. */
+    if (hosted->connections == 0)
+      timeout_ms = Min(timeout_ms, connect_timeout_ms < 0 ? CONNECT_TIMEOUT_MS : connect_timeout_ms + ANSWER_MS);
     request_begin(client, request_id, hosted, tag, timeout_ms);
   }
 }
