@@ -69,6 +69,10 @@ static void test_null(void) {
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_fd(NULL, &fd, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_step(NULL, &next, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_lease_release(none, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_lease_release_unchanged(none, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_lease_discard(none, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_lease_cancel(none, &err));
+  CHECK(tide_lease_is_wanted(none) == 1);
   REFUSED(TIDE_BAD_ARGUMENT, tide_lease_query(none, "select 1", 0, NULL, &result, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_lease_get_stats(none, &stats, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_cursor_open(NULL, NULL, &cursor, &err));

@@ -31,6 +31,49 @@ static void double_release(tide_pool *pool) {
   EXPECT(TIDE_OK, tide_lease_release(next, &err));
 }
 
+static void discarded(tide_pool *pool) {
+  tide_lease_stats before = TIDE_LEASE_STATS_INIT, after = TIDE_LEASE_STATS_INIT;
+  tide_lease lease, next;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "spoiled", 2000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_get_stats(lease, &before, &err));
+  EXPECT(TIDE_OK, tide_lease_discard(lease, &err));
+  expect_stale(lease);
+  EXPECT(TIDE_STALE_LEASE, tide_lease_discard(lease, &err));
+  EXPECT(TIDE_STALE_LEASE, tide_lease_cancel(lease, &err));
+  EXPECT(TIDE_STALE_LEASE, tide_lease_release_unchanged(lease, &err));
+  CHECK(tide_lease_is_wanted(lease) == 1);
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "fresh", 2000, &next, &err));
+  EXPECT(TIDE_OK, tide_lease_get_stats(next, &after, &err));
+  CHECK(after.conn_id != before.conn_id);
+  EXPECT(TIDE_OK, tide_lease_cancel(next, &err)); /* nothing runs: nothing happens */
+  EXPECT(TIDE_OK, tide_lease_query(next, "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release_unchanged(next, &err));
+}
+
+static void *wait_for_one(void *pool) {
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "waits", 5000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  return NULL;
+}
+
+static void wanted_by_others(tide_pool *pool) {
+  pthread_t thread;
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "keeps", 2000, &lease, &err));
+  CHECK(tide_lease_is_wanted(lease) == 0);
+  CHECK(pthread_create(&thread, NULL, wait_for_one, pool) == 0);
+  EVENTUALLY(tide_lease_is_wanted(lease) == 1);
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  CHECK(pthread_join(thread, NULL) == 0);
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "paused", 2000, &lease, &err));
+  CHECK(tide_lease_is_wanted(lease) == 0);
+  EXPECT(TIDE_OK, tide_control("leases", "pause", NULL, 2000, NULL, &err));
+  CHECK(tide_lease_is_wanted(lease) == 1);
+  EXPECT(TIDE_OK, tide_control("leases", "resume", NULL, 2000, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+}
+
 static void *release_here(void *lease) {
   EXPECT(TIDE_OK, tide_lease_release(*(tide_lease *)lease, &err));
   return NULL;
@@ -151,6 +194,8 @@ static void timeout_tells_the_story(void) {
 void misuse_leases(void) {
   tide_pool *pool = open_pool("leases", "min_size=1 max_size=1", NULL);
   double_release(pool);
+  discarded(pool);
+  wanted_by_others(pool);
   release_in_another_thread(pool);
   reclaimed_by_timeout();
   revoked_while_its_handle_is_used(pool);
