@@ -575,10 +575,22 @@ COMMENT ON COLUMN tidepool.servers.instance_id IS 'The pool of this mapping, as 
 COMMENT ON COLUMN tidepool.servers.state IS 'State of the pool, as in tidepool.pools; draining: closes when its leases are back.';
 COMMENT ON COLUMN tidepool.servers.size IS 'Connections of the pool.';
 COMMENT ON COLUMN tidepool.servers.idle IS 'Connections nobody uses.';
-COMMENT ON COLUMN tidepool.servers.in_use IS 'Connections on loan to backends.';
+COMMENT ON COLUMN tidepool.servers.in_use IS 'Connections that sessions of this server have.';
 COMMENT ON COLUMN tidepool.servers.waiting IS 'Statements that wait for a connection.';
 COMMENT ON COLUMN tidepool.servers.max_size IS 'Most connections of the pool.';
 COMMENT ON COLUMN tidepool.servers.last_used_at IS 'When a connection was last asked for or given back.';
+
+-- The views that the library's catalogue does not know are explained by their comments.
+CREATE OR REPLACE VIEW tidepool.help AS
+  SELECT * FROM tidepool.read_help()
+  UNION ALL
+  SELECT * FROM (
+    SELECT v.relation, a.attname::text COLLATE "default", format_type(a.atttypid, NULL), NULL,
+           d.description COLLATE "default"
+      FROM (VALUES ('backends', 'tidepool.backends'::regclass), ('servers', 'tidepool.servers')) AS v (relation, oid)
+      JOIN pg_description AS d ON d.objoid = v.oid AND d.classoid = 'pg_class'::regclass
+      LEFT JOIN pg_attribute AS a ON a.attrelid = v.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+     ORDER BY v.relation, d.objsubid) AS more;
 
 REVOKE ALL ON FUNCTION tidepool.validator(text[], oid), tidepool.query(text, text, text[]),
   tidepool.query_json(text, text, text[]), tidepool.execute(text, text, text[]), tidepool.lease(text, text),

@@ -280,14 +280,37 @@ void Attachment::reread_slot(SlotCopy& copy) const {
 std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
   std::vector<SlotStatsCopy> out;
   const uint32_t used = slots_used();
-  auto raw = std::make_unique<Raw<format::SlotStats>>();
-  for (uint32_t i = 0; i < used; ++i) {
-    format::Region one = regions_.slot_stats;
-    one.offset += uint64_t{i} * sizeof(format::SlotStats);
-    // Cells are whole each; a block that never comes to rest is still the best answer there is.
-    (void)read_block(one, *raw);
-    out.push_back(copy_of(raw->get()));
+  // As read_block() does, but all at once: three system calls instead of three for each slot.
+  std::vector<Raw<format::SlotStats>> before(used), blocks(used), after(used);
+  const size_t bytes = size_t{used} * sizeof(format::SlotStats);
+  const uint64_t offset = regions_.slot_stats.offset;
+  if (!read_bytes(offset, before.data(), bytes) || !read_bytes(offset, blocks.data(), bytes) ||
+      !read_bytes(offset, after.data(), bytes)) {
+    return out;
   }
+  out.reserve(used);
+  for (uint32_t i = 0; i < used; ++i) {
+    uint64_t seq = 0;
+    uint64_t seq_after = 0;
+    std::memcpy(&seq, before[i].bytes, sizeof seq);
+    std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
+    if (seq != seq_after || seq % 2 != 0) {
+      format::Region one = regions_.slot_stats;
+      one.offset += uint64_t{i} * sizeof(format::SlotStats);
+      // Cells are whole each; a block that never comes to rest is still the best answer there is.
+      (void)read_block(one, blocks[i]);
+    }
+    out.push_back(copy_of(blocks[i].get()));
+  }
+  return out;
+}
+
+std::vector<uint64_t> Attachment::read_query_counts() const {
+  std::vector<Raw<format::SlotStats>> blocks(slots_used());
+  std::vector<uint64_t> out;
+  if (!read_bytes(regions_.slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
+  out.reserve(blocks.size());
+  for (const auto& block : blocks) out.push_back(block.get().queries_total.load(std::memory_order_relaxed));
   return out;
 }
 

@@ -43,6 +43,8 @@ class Attachment {
   std::optional<BaselineCopy> read_baseline() const;
   // Every slot that was ever used, as one set: no connection is missing or seen twice because of a swap meanwhile.
   std::vector<SlotCopy> read_slots() const;
+  // Of each used slot: how many queries its connections ran. One counter is whole in any reading, so one is enough.
+  std::vector<uint64_t> read_query_counts() const;
   std::vector<SlotStatsCopy> read_slot_stats() const;                  // by index, as many as were ever used
   std::vector<WaiterCopy> read_waiters() const;                        // oldest first
   std::vector<HistoryCopy> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000; oldest first

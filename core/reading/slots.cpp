@@ -58,16 +58,15 @@ int64_t since_mono_of(const SlotCopy& slot) {
   }
 }
 
-Value queries_of(const SlotCopy& slot, const std::vector<SlotStatsCopy>& stats) {
-  constexpr size_t kQueries = 4;  // in SlotStatsCopy.counters
-  if (slot.index >= stats.size()) return cell::none();
-  return cell::count(cell::minus(stats[slot.index].counters[kQueries], slot.queries_before));
+Value queries_of(const SlotCopy& slot, const std::vector<uint64_t>& query_counts) {
+  if (slot.index >= query_counts.size()) return cell::none();
+  return cell::count(cell::minus(query_counts[slot.index], slot.queries_before));
 }
 
 void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   const auto slots = segment.read_slots();
-  const auto stats = segment.read_slot_stats();
+  const auto query_counts = segment.read_query_counts();
   const auto vitals = segment.read_vitals();
   const cell::Moments moments(vitals, wall_now_ns);
   for (const SlotCopy& slot : slots) {
@@ -83,7 +82,7 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
                                 moments.at(since_mono_of(slot)),
                                 slot.expires_mono >= kNeverMono ? cell::none() : moments.at(slot.expires_mono),
                                 cell::count(cell::minus(slot.acquires_total, slot.acquires_before)),
-                                queries_of(slot, stats),
+                                queries_of(slot, query_counts),
                                 cell::truth(slot.is_in_transaction),
                                 cell::text_or_null(slot.last_error),
                                 cell::truth((slot.flags & format::kFlagSuspect) != 0),
