@@ -52,7 +52,7 @@ static void end(Hold *hold) {
 static bool linger(Hold *hold) {
   const int64 now = linger_now_ns();
   const int64 age = now - hold->lent_ns;
-  if (hold->slot == NULL || hold->has_traces || hold->shell == NULL || hold->line != line_number() ||
+  if (hold->slot == NULL || hold->has_own_tag || hold->has_traces || hold->shell == NULL || hold->line != line_number() ||
       state_of(hold) != WIRE_CLEAN)
     return false;
   if (age >= LINGER_AGE_NS || (age >= LINGER_SLICE_NS && atomic_load(&hold->slot->is_wanted) != 0)) return false;
@@ -76,18 +76,20 @@ static bool is_quiet(const Hold *hold) {
   return recv(PQsocket(hold->shell->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-/* A lease that lingers for this target, in use again; NULL if there is none, or it was taken back meanwhile. */
-static Hold *resume(const Target *target) {
+/* A lease that lingers for this target, in use again; NULL if there is none, or it was taken back meanwhile. One that must
+ * be new (it has a tag of its own) finds the connection given back. */
+static Hold *resume(const Target *target, bool is_new_lease) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &lingering) {
     Hold *hold = dlist_container(Hold, node, i.cur);
     const bool is_wanted = hold->server == target->server && hold->mapping == target->mapping;
-    const bool is_mine = hold->made_at == target->made_at && hold->user == target->key.user;
+    const bool is_fit = hold->made_at == target->made_at && hold->user == target->key.user;
     const bool is_void = hold->line != line_number();
     if (!is_wanted && !is_void) continue;
     if (!is_void && linger_move(hold->slot, hold->lease, LINGER_IDLE, LINGER_IN_USE)) {
-      if (is_mine && is_quiet(hold)) return hold;
-      hold->is_lost = is_mine;
+      const bool is_alive = is_quiet(hold);
+      if (is_alive && is_fit && !is_new_lease) return hold;
+      hold->is_lost = !is_alive;
       end(hold);
       continue;
     }
@@ -150,10 +152,11 @@ Hold *hold_find(const Target *target) {
 
 Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   const bool may_lack_password = target->may_lack_password;
+  const bool has_own_tag = strcmp(tag, target->tag) != 0;
   Hold *hold;
   Lent lent;
   watch_transactions();
-  hold = resume(target);
+  hold = resume(target, has_own_tag);
   if (hold != NULL) {
     dlist_delete(&hold->node);
     dlist_push_head(&holds, &hold->node);
@@ -179,6 +182,7 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   hold->lease = lent.lease;
   hold->used_password = lent.used_password;
   hold->slot = lent.slot;
+  hold->has_own_tag = has_own_tag;
   hold->made_at = target->made_at;
   hold->user = target->key.user;
   hold->has_traces = target->is_always_reset;

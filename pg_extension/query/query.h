@@ -133,6 +133,7 @@ typedef struct Hold {
   bool is_kept; /* by tidepool.lease() */
   bool is_lost; /* an error left it in the middle of something */
   bool is_watched;
+  bool has_own_tag; /* so it is no use for other statements */
   bool has_traces; /* a statement may have left something in the session */
   LingerSlot *slot;
   uint64 made_at;  /* the target's */

@@ -67,6 +67,14 @@ class Lingering(unittest.TestCase):
             self.assertTrue(wait_until(lambda: self.bench.cluster.value(
                 "SELECT sum(in_use) FROM tidepool.pools WHERE pool = 'loop' AND state = 'running'") == "0", 2))
 
+    def test_a_lease_with_a_tag_shows_it(self):
+        with self.bench.session() as session:
+            session.ask(PID)
+            self.assertEqual(session.ask("BEGIN; SELECT tidepool.lease('loop', 'my job') > 0;"
+                                         "SELECT tag FROM tidepool.leases WHERE tag NOT LIKE '% pid %'; COMMIT"),
+                             "t\nmy job")
+            self.assertEqual(session.ask(PID + ";SELECT count(*) FROM tidepool.leases WHERE tag = 'my job'").split()[-1], "0")
+
     def test_pause_ends_it(self):
         with self.bench.session() as session, self.bench.session() as control:
             session.ask(PID)
