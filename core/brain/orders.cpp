@@ -84,7 +84,7 @@ Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
   if (order.number < low || order.number > high) {
     return refused(Code::refused,
                    "scale to " + std::to_string(order.number) + " refused: outside min_size and max_size",
-                   "accepted: " + std::to_string(low) + " to " + std::to_string(high) + ", or -1 for automatic",
+                   "accepted: " + std::to_string(low) + " to " + std::to_string(high) + ", or null for automatic",
                    order.number > high ? "raise max_size, or order a burst for a short while" : "lower min_size");
   }
   const int64_t from = ledger.target;
