@@ -40,6 +40,7 @@ for name in "${names[@]}"; do
 done
 export TIDEPOOL_EXTENSION="$PWD/build/sqlite_extension/tidepool"
 TIDEPOOL_DIR=$(mktemp -d /dev/shm/tidepool-bench-XXXXXX)
+chmod 1777 "$TIDEPOOL_DIR"  # servers run as another user
 export TIDEPOOL_DIR
 trap 'rm -rf "$TIDEPOOL_DIR"' EXIT
 ended=0

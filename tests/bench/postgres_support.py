@@ -39,15 +39,16 @@ def pgbench(server, script, clients, seconds=SECONDS, variables=()):
 class Counting:
     """The most sessions a server has had while this lasted."""
 
-    def __init__(self, server):
+    def __init__(self, server, where="true"):
         self.server = server
+        self.where = where
         self.most = 0
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
         while not self.over.wait(0.3):
-            self.most = max(self.most, self.server.backends())
+            self.most = max(self.most, self.server.backends(self.where))
 
     def __enter__(self):
         self.thread.start()

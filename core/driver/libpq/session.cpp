@@ -162,12 +162,17 @@ SessionFacts PgConnection::facts() const noexcept {
   return facts;
 }
 
-void PgConnection::note_transaction(Instant now) noexcept {
+void PgConnection::note_transaction() noexcept {
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   const bool is_open = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
-  if (is_open && !is_in_transaction_.load()) transaction_since_ns_.store(now.ns());
-  idle_since_ns_.store(is_open ? now.ns() : 0);
-  is_in_transaction_.store(is_open);
+  if (is_open) {
+    const int64_t now = clock_.now().ns();
+    if (!is_in_transaction_.load()) transaction_since_ns_.store(now);
+    idle_since_ns_.store(now);
+  } else if (is_in_transaction_.load(std::memory_order_relaxed)) {
+    idle_since_ns_.store(0);
+  }
+  is_in_transaction_.store(is_open, std::memory_order_relaxed);
 }
 
 bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {

@@ -90,7 +90,7 @@ class PgConnection final : public Connection {
   // session.cpp
   bool enter() noexcept;
   void leave() noexcept;
-  void note_transaction(Instant now) noexcept;
+  void note_transaction() noexcept;
   bool is_provably_idle() const noexcept;
   Status disarmed_error() const;
   void reinstall() noexcept;

@@ -52,7 +52,7 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
                                 clock_.now() - began >= policy_.statement_timeout;
     if (is_own_timeout) status.code = Code::timeout;
   }
-  note_transaction(clock_.now());
+  note_transaction();
   return judge(std::move(status));
 }
 
