@@ -28,7 +28,7 @@ names=()
 for program in build/tests/bench/*; do
   [ -f "$program" ] && [ -x "$program" ] && [ "$(basename "$program")" != many_pools ] && names+=("$(basename "$program")")
 done
-[ ! -e build/pg_extension/module/tidepool.so ] || names+=(hosted views)  # Python, and servers of their own
+[ ! -e build/pg_extension/tidepool.so ] || names+=(hosted views)  # Python, and servers of their own
 [ ${#names[@]} -gt 0 ] || fail "no benchmark was built"
 if [ "${1-}" = --list ]; then
   printf '%s\n' "${names[@]}"
