@@ -89,7 +89,7 @@ class PgConnector final : public Connector {
   void handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out);
   void follow_opening(uint32_t slot, Opening::Progress progress, std::vector<Completion>& out);
   // True when the round is over.
-  bool follow_round(uint32_t slot, RoundTask& task, Instant now, std::vector<Completion>& out);
+  bool follow_round(uint32_t slot, RoundTask& task, std::vector<Completion>& out);
   bool follow_closing(uint32_t slot, Closing& closing, Instant now, std::vector<Completion>& out) const;
   void lose(uint32_t slot, std::vector<Completion>& out);
   Instant expire(Instant now, std::vector<Completion>& out);
@@ -105,8 +105,7 @@ class PgConnector final : public Connector {
   std::map<uint32_t, RoundTask> rounds_;
   std::map<uint32_t, Closing> closings_;
   std::map<uint32_t, PgConnection*> watched_;
-  std::vector<uint32_t> fresh_;   // opens not begun yet
-  std::vector<uint32_t> pushed_;  // rounds to look at without an event
+  std::vector<uint32_t> fresh_;  // opens not begun yet
   bool is_giving_up_opens_ = false;
   bool is_abandoned_ = false;
 };
@@ -120,7 +119,6 @@ Completion answer(Completion::Kind kind, uint32_t slot, Status status = {}, bool
 void PgConnector::begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation) {
   rounds_.insert_or_assign(slot, RoundTask{&session, deadline, is_validation, false});
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLIN | kHangUp, slot);
-  pushed_.push_back(slot);
 }
 
 void PgConnector::close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) {
@@ -141,11 +139,9 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
     }
   }
   Instant next = desk_->pump(now);
-  // A round may wait for its cancel, of which its own socket tells nothing.
-  for (const auto& [slot, task] : rounds_) pushed_.push_back(slot);
-  for (const uint32_t slot : std::exchange(pushed_, {})) {
-    const auto found = rounds_.find(slot);
-    if (found != rounds_.end() && follow_round(slot, found->second, now, out)) rounds_.erase(slot);
+  // Fresh rounds have to be begun, and one that waits for its cancel hears nothing of that on its own socket.
+  for (auto round = rounds_.begin(); round != rounds_.end();) {
+    round = follow_round(round->first, round->second, out) ? rounds_.erase(round) : std::next(round);
   }
   epoll_event events[64];
   for (int count = 64; count == 64;) {
@@ -172,9 +168,9 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
 
 void PgConnector::handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out) {
   if (const auto found = openings_.find(slot); found != openings_.end()) {
-    follow_opening(slot, found->second->advance(now), out);
+    follow_opening(slot, found->second->advance(), out);
   } else if (const auto round = rounds_.find(slot); round != rounds_.end()) {
-    if (follow_round(slot, round->second, now, out)) rounds_.erase(slot);
+    if (follow_round(slot, round->second, out)) rounds_.erase(slot);
   } else if (const auto closing = closings_.find(slot); closing != closings_.end()) {
     if (follow_closing(slot, closing->second, now, out)) closings_.erase(slot);
   } else if ((events & kHangUp) != 0) {
@@ -215,10 +211,10 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   out.push_back({Completion::Kind::opened, slot, std::move(fresh), {}, false});
 }
 
-bool PgConnector::follow_round(uint32_t slot, RoundTask& task, Instant now, std::vector<Completion>& out) {
+bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Completion>& out) {
   using Kind = Completion::Kind;
   PgConnection& session = *task.session;
-  const PgConnection::Round round = session.step_round(now);
+  const PgConnection::Round round = session.step_round();
   if (round == PgConnection::Round::pending) {
     if (session.wants_to_write() != task.is_writing) {
       task.is_writing = session.wants_to_write();

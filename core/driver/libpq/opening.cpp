@@ -35,14 +35,14 @@ Opening::Progress Opening::attempt(Instant now) {
   conn_.reset(PQconnectStartParams(keys.data(), values.data(), 0));
   if (conn_ == nullptr) return fail(Status::error(Code::no_memory, "out of memory for a connection"), false);
   PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // connect errors have no other place for their SQLSTATE
-  if (PQstatus(conn_.get()) == CONNECTION_BAD) return judge(PGRES_POLLING_FAILED, now);
+  if (PQstatus(conn_.get()) == CONNECTION_BAD) return judge(PGRES_POLLING_FAILED);
   catcher_.start(conn_.get());
   return Progress::writing;
 }
 
-Opening::Progress Opening::advance(Instant now) { return judge(PQconnectPoll(conn_.get()), now); }
+Opening::Progress Opening::advance() { return judge(PQconnectPoll(conn_.get())); }
 
-Opening::Progress Opening::judge(PostgresPollingStatusType status, Instant now) {
+Opening::Progress Opening::judge(PostgresPollingStatusType status) {
   switch (status) {
     case PGRES_POLLING_READING: return Progress::reading;
     case PGRES_POLLING_OK: key_ = catcher_.stop(conn_.get()); return Progress::done;
@@ -50,7 +50,6 @@ Opening::Progress Opening::judge(PostgresPollingStatusType status, Instant now) 
       catcher_.stop(conn_.get());
       failure_ = connect_failure(conn_.get());
       conn_.reset();
-      (void)now;
       return Progress::failed;
     }
     default: return Progress::writing;

@@ -27,7 +27,7 @@ class Opening {
       : target_(target), policy_(policy), deadline_(deadline) {}
 
   Progress begin(Instant now);
-  Progress advance(Instant now);  // the socket is ready
+  Progress advance();             // the socket is ready
   Progress expire(Instant now);   // deadline() has passed
   Instant deadline() const { return attempt_deadline_; }
   int socket() const { return conn_ == nullptr ? -1 : PQsocket(conn_.get()); }
@@ -40,9 +40,8 @@ class Opening {
 
  private:
   Progress attempt(Instant now);
-  Progress judge(PostgresPollingStatusType status, Instant now);
+  Progress judge(PostgresPollingStatusType status);
   Progress fail(Status why, bool is_permanent);
-  Progress next_host(Instant now);
 
   const PostgresqlTarget& target_;
   const Policy policy_;

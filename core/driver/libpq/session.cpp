@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-
 #include <cstring>
 #include <utility>
 
@@ -243,7 +241,7 @@ void PgConnection::begin_validation(const std::string& validation_query) {
   is_reset_ = false;
 }
 
-PgConnection::Round PgConnection::step_round(Instant) {
+PgConnection::Round PgConnection::step_round() {
   const auto fail = [this](Status why) {
     round_failure_ = std::move(why);
     is_broken_ = true;

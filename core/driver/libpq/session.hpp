@@ -64,7 +64,7 @@ class PgConnection final : public Connection {
   enum class Round : uint8_t { pending, done, failed };
   void begin_reset(ResetMode mode);
   void begin_validation(const std::string& validation_query);
-  Round step_round(Instant now);
+  Round step_round();
   bool wants_to_write() const noexcept { return wants_to_write_; }
   Status round_failure() const { return round_failure_; }
   // [keeper] The end: the socket, which reads end-of-file when the server's session is gone, now the caller's. The
@@ -98,14 +98,14 @@ class PgConnection final : public Connection {
   // session_query.cpp
   Status run(const QueryRequest& request, Running& running, ResultTable& out);
   Status send(const QueryRequest& request);
-  Status collect(const QueryRequest& request, Running& running, ResultTable& out);
+  Status collect(Running& running, ResultTable& out);
   Status take_result(const PGresult* result, ResultTable& out, bool& is_row_set_open);
   Status refuse_copy(ExecStatusType status);
   Status explain_parameters(const QueryRequest& request, Running& running, Status error);
   bool drain(Running& running);
   Wait wait_readable(Running& running);
   Wait wait_for_cancel(Running& running);
-  Status stopped(Wait how, const Running& running);
+  Status stopped(Wait how);
   Status judge(Status status);
   Status run_own(const char* sql, Instant deadline);
   bool is_doomed_to_read() const;

@@ -88,9 +88,9 @@ bool PgConnection::is_doomed_to_read() const {
 
 Status PgConnection::run(const QueryRequest& request, Running& running, ResultTable& out) {
   if (is_native_out_.load()) PQsetnonblocking(conn_.get(), 1);
-  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited, running);
+  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited);
   if (has_unread_) {
-    if (!drain(running)) return stopped(is_disarmed_.load() ? Wait::disarmed : Wait::given_up, running);
+    if (!drain(running)) return stopped(is_disarmed_.load() ? Wait::disarmed : Wait::given_up);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -105,7 +105,7 @@ Status PgConnection::run(const QueryRequest& request, Running& running, ResultTa
   }
   if (Status sent = send(request); !sent) return sent;
   has_traces_ = has_traces_ || text_leaves_traces(request.sql);
-  Status status = collect(request, running, out);
+  Status status = collect(running, out);
   if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK) {
     return explain_parameters(request, running, std::move(status));
   }
@@ -124,13 +124,13 @@ Status PgConnection::send(const QueryRequest& request) {
   return Status::ok();
 }
 
-Status PgConnection::collect(const QueryRequest&, Running& running, ResultTable& out) {
+Status PgConnection::collect(Running& running, ResultTable& out) {
   Status failure;
   bool is_row_set_open = false;
   for (;;) {
     if (const Wait waited = wait_readable(running); waited != Wait::ready) {
       has_unread_ = true;
-      return stopped(waited, running);
+      return stopped(waited);
     }
     const ResultHandle result(PQgetResult(conn_.get()));
     if (result == nullptr) break;
@@ -144,7 +144,7 @@ Status PgConnection::collect(const QueryRequest&, Running& running, ResultTable&
       return failure;
     }
   }
-  if (!failure && running.is_timed_out) return stopped(Wait::timed_out, running);
+  if (!failure && running.is_timed_out) return stopped(Wait::timed_out);
   if (!failure && failure.sqlstate == "57014" && is_disarmed_.load()) return disarmed_error();
   return failure;
 }
@@ -212,7 +212,7 @@ Status PgConnection::refuse_copy(ExecStatusType status) {
 Status PgConnection::explain_parameters(const QueryRequest& request, Running& running, Status error) {
   if (PQsendPrepare(conn_.get(), "", std::string(request.sql).c_str(), 0, nullptr) == 0) return error;
   ResultTable ignored;
-  if (!collect(request, running, ignored)) return error;
+  if (!collect(running, ignored)) return error;
   if (PQsendDescribePrepared(conn_.get(), "") == 0) return error;
   int wanted = -1;
   while (wait_readable(running) == Wait::ready) {
@@ -296,7 +296,7 @@ PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
   return Wait::ready;
 }
 
-Status PgConnection::stopped(Wait how, const Running&) {
+Status PgConnection::stopped(Wait how) {
   if (how == Wait::disarmed) return disarmed_error();
   if (how == Wait::given_up) {
     is_broken_ = true;
