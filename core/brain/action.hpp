@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,21 +27,41 @@ enum class EventKind : uint8_t {
   lease_revoked, leak_suspected, transaction_ended, scale_up, scale_down, burst_on, burst_off, pause, resume, drain,
   recycle, setting_changed, command_refused, acquire_timeout, init, stats_reset,
   server_notice,
+  breaker_open, breaker_probe, breaker_closed, emergency_on, emergency_off, health_failed, health_ok, recovery,
+  alert_firing, alert_resolved, alert_acked, alert_rule_changed, warming, overload_on, overload_off, memory_pressure,
+  clock_jump,
 };
 
 enum class Verb : uint8_t {
   scale, burst, end_burst, set, pause, resume, recycle, drain, close_connection, revoke, reset_stats,
+  check_health, ack, set_alert, drop_alert,
+};
+
+// The rest of a set_alert order. What is not given stays as it is, or as the built-in rule of this name has it.
+struct AlertWish {
+  std::string rule;
+  std::optional<std::string> metric;
+  std::optional<std::string> comparison;  // ">", ">=", "<", "<="
+  std::optional<double> threshold;
+  std::optional<Span> hold;  // how long before it fires
+  std::optional<std::string> severity;
+  std::optional<bool> is_enabled;
+  std::optional<std::string> message;
+  std::optional<std::string> advice;
+  std::optional<double> clear_at;  // hysteresis: the value at which it ends
 };
 
 // A control, already checked for form (names, types, ranges of single values) by pool/orders.
 struct Order {
   uint64_t command_id = 0;
   Verb verb = Verb::scale;
-  int64_t number = 0;        // scale: target size, -1 = back to automatic; close_connection: conn_id; revoke: lease_id
+  // scale: target size, -1 = back to automatic; close_connection: conn_id; revoke: lease_id; ack: alert_id
+  int64_t number = 0;
   Span span;                 // burst: duration (zero = burst_duration); recycle: spread
   std::string option;        // set
   std::string value;         // set
   std::string reason;        // scale: why, for scaling_events
+  AlertWish alert;           // set_alert; drop_alert: its rule alone
   std::string actor;         // who, for events and scaling_events
 };
 
@@ -63,6 +85,10 @@ struct Action {
     note,             // event, severity, text, detail (JSON object)
     scaling,          // from_size, to_size, cause, text = reason, actor: one row of scaling_events
     finish_order,     // command_id, verdict
+    survey,           // slot, conn_id: like validate, and ask the server how many sessions it has and may have
+    shed_memory,      // caches of idle sessions: a driver's page caches and the like
+    refuse_waiters,   // whoever waits is told that nothing can be had: the breaker is open
+    put_alert,        // slot = its place in the alert table, which changed
   };
   Kind kind = Kind::note;
   uint32_t slot = 0;
@@ -81,6 +107,8 @@ struct Action {
   Verdict verdict;
 };
 
+enum class BreakerState : uint8_t { off, closed, open, half_open };
+
 // What holds after a tick.
 struct Outlook {
   PoolState state = PoolState::starting;
@@ -89,6 +117,9 @@ struct Outlook {
   SizeSource size_source = SizeSource::config;
   Instant burst_until;           // unset when not bursting
   uint64_t generation = 0;       // bumped by every applied control
+  BreakerState breaker = BreakerState::off;
+  Instant breaker_probe_at;      // unset unless the breaker is open
+  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // connections in use, 10 s ahead
   bool is_settled = false;       // draining: nothing is open any more; starting: min_size is there
   Instant next_wakeup = Instant::never();
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "base/instant.hpp"
@@ -35,6 +36,37 @@ struct SlotCensus {
   Instant reading_since;  // holds a read snapshot of the database
 };
 
+// What the process and the server have left. NaN: not measured.
+struct Resources {
+  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  double memory_bytes = kUnknown;        // resident, of the process or its cgroup: what the limit counts
+  double memory_limit_bytes = kUnknown;  // memory_limit, else the cgroup's, else the machine's
+  double memory_stall = kUnknown;        // PSI: share of the last 10 s in which some task waited for memory, 0..1
+  double descriptors = kUnknown;
+  double descriptors_max = kUnknown;     // RLIMIT_NOFILE
+  double server_sessions = kUnknown;     // all clients' sessions at the database server
+  double server_sessions_max = kUnknown;
+  double driver_bytes = kUnknown;        // allocated by the driver's library (SQLite)
+};
+
+// Sums since the pool opened. Each only grows.
+struct Traffic {
+  uint64_t requests_total = 0;      // leases asked for: given, refused, or still waited for
+  uint64_t releases_total = 0;      // leases that ended
+  uint64_t slow_total = 0;          // waited longer than wait_objective, or in vain
+  uint64_t queries_total = 0;
+  uint64_t query_errors_total = 0;  // all that failed
+  uint64_t query_faults_total = 0;  // of those, the ones no healthy application provokes in normal work
+  uint64_t connects_total = 0;
+  uint64_t connect_failures_total = 0;
+  uint64_t validations_total = 0;
+  uint64_t validation_failures_total = 0;
+  double use_seconds = 0;    // of leases, up to this moment
+  double ended_seconds = 0;  // of leases that ended
+  double wait_seconds = 0;   // of requests, up to this moment
+  double query_seconds = 0;
+};
+
 struct Census {
   std::span<const SlotCensus> slots;  // every slot that is not empty, lowest index first
   uint32_t waiting = 0;               // callers in the queue
@@ -44,6 +76,8 @@ struct Census {
   uint64_t acquire_timeouts_total = 0;
   Span wait_p95;              // of the leases given within the last scaling interval; zero when none waited
   double in_use_average = 0;  // over the last scaling interval
+  Traffic traffic;
+  Resources resources;
 };
 
 }  // namespace tide

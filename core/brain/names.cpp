@@ -64,6 +64,23 @@ const char* event_kind_name(EventKind kind) {
     case EventKind::init: return "init";
     case EventKind::stats_reset: return "stats_reset";
     case EventKind::server_notice: return "server_notice";
+    case EventKind::breaker_open: return "breaker_open";
+    case EventKind::breaker_probe: return "breaker_probe";
+    case EventKind::breaker_closed: return "breaker_closed";
+    case EventKind::emergency_on: return "emergency_on";
+    case EventKind::emergency_off: return "emergency_off";
+    case EventKind::health_failed: return "health_failed";
+    case EventKind::health_ok: return "health_ok";
+    case EventKind::recovery: return "recovery";
+    case EventKind::alert_firing: return "alert_firing";
+    case EventKind::alert_resolved: return "alert_resolved";
+    case EventKind::alert_acked: return "alert_acked";
+    case EventKind::alert_rule_changed: return "alert_rule_changed";
+    case EventKind::warming: return "warming";
+    case EventKind::overload_on: return "overload_on";
+    case EventKind::overload_off: return "overload_off";
+    case EventKind::memory_pressure: return "memory_pressure";
+    case EventKind::clock_jump: return "clock_jump";
   }
   return "unknown";
 }
@@ -95,6 +112,10 @@ const char* verb_name(Verb verb) {
     case Verb::close_connection: return "close_connection";
     case Verb::revoke: return "revoke";
     case Verb::reset_stats: return "reset_stats";
+    case Verb::check_health: return "check_health";
+    case Verb::ack: return "ack";
+    case Verb::set_alert: return "set_alert";
+    case Verb::drop_alert: return "drop_alert";
   }
   return "unknown";
 }

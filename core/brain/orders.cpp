@@ -56,6 +56,11 @@ Verdict Orders::decide(const Order& order, const Census& census, Instant now, Le
     case Verb::drain: return drain(order, census, ledger);
     case Verb::close_connection: return close_connection(order, census, now, ledger);
     case Verb::revoke: return revoke(order, census, ledger);
+    case Verb::check_health:
+    case Verb::ack:
+    case Verb::set_alert:
+    case Verb::drop_alert:
+      return refused(Code::unsupported, std::string(verb_name(order.verb)) + " is not there yet");
     case Verb::set:
     case Verb::reset_stats: break;
   }

@@ -67,7 +67,11 @@ struct Header {
   Region scaling;   // ring of ScalingRecord
   Region commands;  // ring of CommandRecord
   Region settings;  // 1 x SettingsBlock
-  uint8_t zero[4096 - 64 - 832 - 14 * 16];
+  Region alerts;       // n x AlertRecord
+  Region alert_rules;  // 1 x AlertRulesBlock
+  Region health;       // 1 x HealthBlock
+  Region forecasts;    // 1 x ForecastsBlock
+  uint8_t zero[4096 - 64 - 832 - 18 * 16];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
 
@@ -93,7 +97,9 @@ struct Vitals {
   Cell memory_reserved[3];
   std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
   std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
-  Cell reserved[4];
+  Cell breaker;             // BreakerState
+  Cell breaker_probe_mono;  // 0: no probe is due
+  Cell reserved[2];
 };
 static_assert(sizeof(Vitals) == 256);
 
@@ -133,7 +139,9 @@ struct KeeperStats {
   Cell in_use_peak;
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
-  Cell reserved[3];
+  Cell recoveries_total;
+  Cell alerts_fired_total;
+  Cell reserved[1];
   FixedText<256> last_error;
   HistogramCells connect;
   Cell reserved2[2];
@@ -187,7 +195,9 @@ struct SlotStats {
   HistogramCells wait;  // of those that waited
   HistogramCells use;
   HistogramCells query;
-  Cell reserved[8];
+  Cell slow_total;    // of waited_total, those that waited longer than wait_objective
+  Cell faults_total;  // of query_errors_total, those that no healthy application provokes in normal work
+  Cell reserved[6];
 };
 static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 64 && sizeof(SlotStats) % 32 == 0);
 
@@ -250,6 +260,108 @@ struct ScalingRecord {
   FixedText<64> actor;
 };
 static_assert(sizeof(ScalingRecord) == 256);
+
+enum class AlertState : uint32_t { pending, firing, resolved };
+
+// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
+struct AlertRecord {
+  Cell seq;
+  uint64_t alert_id;          // instance bits, then a number, as command ids
+  int64_t since_wall_ns;      // the condition holds since
+  int64_t last_seen_wall_ns;  // it was last seen to hold
+  int64_t resolved_wall_ns;   // 0: not yet
+  int64_t acked_wall_ns;      // 0: nobody has
+  uint64_t occurrences;       // how many looks found the condition true
+  double value;               // when last seen
+  double threshold;
+  uint32_t severity;  // Severity
+  uint32_t state;     // AlertState
+  FixedText<48> rule;
+  FixedText<48> metric;
+  FixedText<64> acked_by;
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved[2];
+};
+static_assert(sizeof(AlertRecord) == 640);
+
+enum class Comparison : uint32_t { above, at_least, below, at_most };
+
+struct AlertRuleRecord {
+  FixedText<48> rule;
+  FixedText<48> metric;
+  double threshold;
+  double clear_at;  // the value at which the condition ends
+  int64_t hold_ns;  // the condition must hold this long before it fires
+  uint32_t comparison;
+  uint32_t severity;
+  uint32_t is_enabled;
+  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved;
+};
+static_assert(sizeof(AlertRuleRecord) == 528);
+
+inline constexpr uint32_t kAlertRulesMax = 64;
+struct AlertRulesBlock {
+  Cell seq;
+  uint64_t count;
+  uint64_t reserved[6];
+  AlertRuleRecord record[kAlertRulesMax];
+};
+static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
+
+enum class HealthCheck : uint32_t { connectivity, performance, resources, scaling };
+enum class HealthStatus : uint32_t { ok, warning, failed };
+
+// NaN: not measured. checked_wall_ns 0: never looked at.
+struct HealthRecord {
+  uint32_t status;  // HealthStatus
+  uint32_t reserved;
+  double score;  // 0..100
+  double value;
+  double threshold;
+  int64_t checked_wall_ns;
+  FixedText<152> message;
+};
+static_assert(sizeof(HealthRecord) == 192);
+
+inline constexpr uint32_t kHealthChecks = 4;
+struct HealthBlock {
+  Cell seq;
+  uint64_t reserved[7];
+  HealthRecord record[kHealthChecks];  // by HealthCheck
+};
+static_assert(sizeof(HealthBlock) == 64 + 4 * 192);
+
+struct ForecastRecord {
+  int64_t at_wall_ns;  // when it was made
+  int64_t horizon_ns;
+  double predicted_in_use, low, high;
+  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
+  double error_wape;  // sum of absolute errors over sum of actuals
+  uint32_t is_selected;
+  uint32_t reserved;
+  FixedText<24> model;
+  uint64_t reserved2[5];
+};
+static_assert(sizeof(ForecastRecord) == 128);
+
+inline constexpr uint32_t kForecastsMax = 32;
+// The brain's numbers of sizing, beside its forecasts. NaN: not known.
+struct ForecastsBlock {
+  Cell seq;
+  uint64_t count;
+  double efficiency;           // time in use over time open, decayed
+  double slow_share;           // of the requests, decayed
+  double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
+  double demand;               // connections in use and waited for, filtered
+  uint64_t overloads_total;    // times the knee was passed
+  uint64_t bursts_total;       // times connections were opened for a queue
+  ForecastRecord record[kForecastsMax];
+};
+static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
 
 enum class CommandStatus : uint32_t { queued, applied, refused, expired };
 

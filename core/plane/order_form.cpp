@@ -38,8 +38,8 @@ constexpr Argument kCloseConnection[] = {{"conn_id", Kind::id, true}};
 constexpr Argument kRevoke[] = {{"lease_id", Kind::id, true}};
 
 // By verb.
-constexpr std::array<std::span<const Argument>, 11> kArguments = {
-    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}};
+constexpr std::array<std::span<const Argument>, 15> kArguments = {
+    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}, {}, {}, {}, {}};
 
 std::string_view accepted(Kind kind) {
   switch (kind) {

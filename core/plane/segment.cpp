@@ -28,6 +28,7 @@ constexpr uint32_t kHistoryHours = 336;
 constexpr uint32_t kJournalRecords = 256;
 constexpr uint32_t kScalingRecords = 128;
 constexpr uint32_t kCommandRecords = 128;
+constexpr uint32_t kAlertRecords = 128;
 
 uint64_t place(format::Region& region, uint64_t offset, uint32_t count, size_t stride) {
   region = {offset, count, static_cast<uint32_t>(stride)};
@@ -50,6 +51,10 @@ uint64_t lay_out(format::Header& h, uint32_t capacity) {
   end = place(h.scaling, end, kScalingRecords, sizeof(format::ScalingRecord));
   end = place(h.commands, end, kCommandRecords, sizeof(format::CommandRecord));
   end = place(h.settings, end, 1, sizeof(format::SettingsBlock));
+  end = place(h.alerts, end, kAlertRecords, sizeof(format::AlertRecord));
+  end = place(h.alert_rules, end, 1, sizeof(format::AlertRulesBlock));
+  end = place(h.health, end, 1, sizeof(format::HealthBlock));
+  end = place(h.forecasts, end, 1, sizeof(format::ForecastsBlock));
   return (end + 4095) / 4096 * 4096;
 }
 

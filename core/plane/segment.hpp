@@ -56,6 +56,10 @@ class Segment {
   format::SlotStats* slot_stats() { return at<format::SlotStats>(header().slot_stats.offset); }
   format::Waiter* waiters() { return at<format::Waiter>(header().waiters.offset); }
   format::SettingsBlock& settings() { return *at<format::SettingsBlock>(header().settings.offset); }
+  format::AlertRecord* alerts() { return at<format::AlertRecord>(header().alerts.offset); }
+  format::AlertRulesBlock& alert_rules() { return *at<format::AlertRulesBlock>(header().alert_rules.offset); }
+  format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
+  format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
   template <typename Record>
   Record* ring(const format::Region& region) {
     return at<Record>(region.offset);

@@ -25,6 +25,10 @@ enum class OrderVerb : uint8_t {
   close_connection,
   revoke,
   reset_stats,
+  check_health,
+  ack,
+  set_alert,
+  drop_alert,
 };
 
 // As brain/action.hpp's PoolState, the ones a reader decides upon.
@@ -42,6 +46,12 @@ std::span<const std::string_view> severities();
 std::span<const std::string_view> event_kinds();
 std::span<const std::string_view> verbs();
 std::span<const std::string_view> command_statuses();
+std::span<const std::string_view> breaker_states();
+std::span<const std::string_view> alert_states();
+std::span<const std::string_view> comparisons();      // as format::Comparison
+std::span<const std::string_view> alert_metrics();    // as brain/sentinel/metric.hpp's Metric
+std::span<const std::string_view> health_checks();    // as format::HealthCheck
+std::span<const std::string_view> health_statuses();  // as format::HealthStatus
 
 // The word for a number, or "unknown".
 std::string_view word(std::span<const std::string_view> words, uint64_t number);

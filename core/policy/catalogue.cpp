@@ -14,6 +14,8 @@ constexpr std::array<Names, 3> kInitModes = {"lazy", "eager", "fail_fast"};
 constexpr std::array<Names, 4> kResetModes = {"none", "rollback", "smart", "full"};
 constexpr std::array<Names, 6> kJournalModes = {"wal", "delete", "truncate", "persist", "memory", "off"};
 constexpr std::array<Names, 4> kSynchronous = {"off", "normal", "full", "extra"};
+constexpr std::array<Names, 2> kSizings = {"adaptive", "threshold"};
+constexpr std::array<Names, 4> kPredictions = {"off", "linear", "seasonal", "auto"};
 constexpr std::array<Names, 3> kTempStores = {"default", "file", "memory"};
 
 template <auto EnumMember>
@@ -121,11 +123,22 @@ std::vector<CatalogueRow> make_rows() {
       {"shutdown_timeout", &P::shutdown_timeout, "ms", "0", "24h", now, {"shutdownTimeout"},
        "Closing waits this long for leases to come back; 0 does not wait."},
 
-      // the threshold sizer
+      // the size follows the load
       {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling"},
        "Whether the pool changes its size with the load."},
       {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
        "The size is reconsidered this often."},
+      {"sizing", choice<&P::sizing>(kSizings), "", "", "", now, {},
+       "adaptive keeps waits within wait_objective; threshold obeys scale_up_* and scale_down_*."},
+      {"wait_objective", &P::wait_objective, "ms", "1ms", "1min", now, {},
+       "The adaptive sizer keeps the pool large enough that few requests wait longer than this."},
+      {"wait_objective_share", &P::wait_objective_share, "ratio", "0.0001", "0.5", now, {},
+       "How few: this share of the requests may wait longer than wait_objective."},
+      {"prediction", choice<&P::prediction>(kPredictions), "", "", "", now,
+       {"prediction.model", "prediction.enabled", "enablePredictiveScaling"},
+       "Which forecasts may open connections ahead of the load, once they have beaten persistence."},
+
+      // the threshold sizer
       {"scale_up_utilization", &P::scale_up_utilization, "ratio", "0", "1", now,
        {"scaleUpThreshold", "scaleUp.utilization"},
        "At this share of connections in use the pool counts as too small."},
@@ -142,6 +155,60 @@ std::vector<CatalogueRow> make_rows() {
        "The pool shrinks after being too large for this many intervals in a row."},
       {"scale_down_cooldown", &P::scale_down_cooldown, "ms", "0", "1d", now, {"scaleDownCooldown"},
        "After a change of size, the pool does not shrink for this long; 0 is no pause."},
+
+      // when the database is gone
+      {"breaker", &P::breaker, "", "", "", now, {"circuitBreaker"},
+       "Whether callers are refused at once while no connection is left and none can be made."},
+      {"breaker_trip_after", &P::breaker_trip_after, "ms", "0", "1h", now, {},
+       "The breaker opens after nothing but failed connects for this long; 0 opens it at the first."},
+      {"breaker_probe_interval", &P::breaker_probe_interval, "ms", "10ms", "1h", now, {},
+       "While the breaker is open, one connect is tried this often."},
+
+      // health
+      {"health_interval", &P::health_interval, "ms", "0", "1d", now, {"healthCheckIntervalMs", "healthCheckInterval"},
+       "The health checks are made this often, and every second while one of them fails; 0 is never."},
+      {"health_max_response", &P::health_max_response, "ms", "1ms", "1h", now, {"maxResponseTime"},
+       "The performance check fails when statements take this long on average."},
+      {"health_max_error_rate", &P::health_max_error_rate, "ratio", "0", "1", now, {"maxErrorRate"},
+       "The performance check fails when more than this share of the statements fails."},
+      {"health_min_healthy", &P::health_min_healthy, "connections", "0", "10000", now, {"minHealthyConnections"},
+       "The connectivity check warns when fewer connections than this are alive; 0 is min_size."},
+      {"health_max_utilization", &P::health_max_utilization, "ratio", "0.01", "1", now, {"maxPoolUtilization"},
+       "The resources check warns above this share of the connections, memory, descriptors or server sessions."},
+      {"recovery", TextMember{&P::recovery, TextRule::recovery_list}, "", "", "1000 bytes", now,
+       {"autoRecovery.strategies"},
+       "What the pool tries by itself when a health check fails, in this order; empty is nothing."},
+      {"recovery_max_attempts", &P::recovery_max_attempts, "attempts", "1", "100", now,
+       {"maxRecoveryAttempts", "recoveryAttempts"},
+       "The pool tries this often to recover from one trouble."},
+      {"emergency", &P::emergency, "", "", "", now, {"emergencyMode.enabled"},
+       "Whether the pool makes itself small when its health is very low or most statements fail."},
+      {"emergency_below", &P::emergency_below, "points", "0", "80", now, {"emergencyMode.threshold"},
+       "Emergency begins when health is below this twice in a row, and ends when it is well above again."},
+      {"emergency_max_size", &P::emergency_max_size, "connections", "1", "10000", now, {"emergencyMode.maxConnections"},
+       "The size of the pool in an emergency, if max_size is not smaller still."},
+
+      // alerts
+      {"alert_utilization", &P::alert_utilization, "ratio", "0.01", "1", now, {"connectionUtilization"},
+       "The rule connection_exhaustion: alert when this share of the limit is in use."},
+      {"alert_wait", &P::alert_wait, "ms", "1ms", "1d", now, {"acquisitionWaitTime", "slowQueryThresholdMs"},
+       "The rule wait_time: alert when a caller waits this long."},
+      {"alert_error_rate", &P::alert_error_rate, "ratio", "0", "1", now, {"errorRate"},
+       "The rule error_rate: alert when more than this share of the statements fails."},
+      {"alert_errors_per_hour", &P::alert_errors_per_hour, "errors", "0", "1000000000", now, {},
+       "The rule errors_per_hour: alert when there are more than this many errors in an hour."},
+      {"alert_waiting", &P::alert_waiting, "callers", "0", "1000000", now, {},
+       "The rule waiting_count: alert when more than this many callers wait."},
+      {"alert_health_failure_rate", &P::alert_health_failure_rate, "ratio", "0", "1", now, {"healthFailureRate"},
+       "The rule health_failures: alert when more than this share of the recent health checks failed."},
+      {"alert_memory", &P::alert_memory, "ratio", "0.01", "1", now, {},
+       "The rule memory_pressure: alert when the process uses this share of memory_limit."},
+      {"notify_log", &P::notify_log, "", "", "", now, {"enableConsoleLogging"},
+       "Whether alerts are also written as lines to the log: standard error, or the database server's log."},
+
+      // resources
+      {"memory_limit", BytesMember{&P::memory_limit}, "bytes", "0", "1024TB", now, {},
+       "Near this much memory idle connections are closed; 0 is the limit of the process's cgroup, else the machine's."},
 
       // SQLite
       {"sqlite_journal_mode", choice<&P::sqlite_journal_mode>(kJournalModes), "", "", "", fresh, {},

@@ -20,7 +20,7 @@ struct ChoiceMember {
   void (*set)(Policy&, size_t);
 };
 
-enum class TextRule : uint8_t { any, absolute_path };
+enum class TextRule : uint8_t { any, absolute_path, recovery_list };
 inline constexpr size_t kTextBytesMax = 1000;
 
 struct TextMember {
@@ -28,9 +28,14 @@ struct TextMember {
   TextRule rule;
 };
 
+// A number of bytes, written with a unit.
+struct BytesMember {
+  int64_t Policy::*bytes;
+};
+
 // The alternatives stand in the order of SettingKind, so that a row's kind follows from its member.
 using Member =
-    std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember, TextMember>;
+    std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember, TextMember, BytesMember>;
 
 struct CatalogueRow {
   std::string_view name;

@@ -32,6 +32,7 @@ Status check_policy(const Policy& policy) {
   if (policy.scale_down_utilization >= policy.scale_up_utilization) {
     return not_above(policy, "scale_down_utilization", "scale_up_utilization", "not below");
   }
+  if (policy.health_min_healthy > policy.max_size) return not_above(policy, "health_min_healthy", "max_size", "above");
   return Status::ok();
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/instant.hpp"
 
@@ -19,6 +20,11 @@ enum class Preset : uint8_t { development, staging, production, serverless, high
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
+enum class Sizing : uint8_t { adaptive, threshold };
+enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };
+
+// What `recovery` lists.
+inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};
 
 struct Policy {
   Preset preset = Preset::production;
@@ -70,9 +76,15 @@ struct Policy {
   Span init_timeout = Span::seconds(30);
   Span shutdown_timeout = Span::seconds(15);
 
-  // the threshold sizer
+  // the size follows the load
   bool scaling = true;
   Span scaling_interval = Span::seconds(1);
+  Sizing sizing = Sizing::adaptive;
+  Span wait_objective = Span::millis(10);
+  double wait_objective_share = 0.008;  // of the requests may wait longer than that
+  PredictionMode prediction = PredictionMode::auto_;
+
+  // the threshold sizer
   double scale_up_utilization = 0.8;
   Span scale_up_wait = Span::seconds(1);
   int64_t scale_up_periods = 2;
@@ -80,6 +92,36 @@ struct Policy {
   double scale_down_utilization = 0.3;
   int64_t scale_down_periods = 3;
   Span scale_down_cooldown = Span::seconds(300);
+
+  // when the database is gone
+  bool breaker = true;
+  Span breaker_trip_after = Span::seconds(15);
+  Span breaker_probe_interval = Span::seconds(1);
+
+  // health, recovery, emergency
+  Span health_interval = Span::seconds(30);  // 0: never
+  Span health_max_response = Span::seconds(5);
+  double health_max_error_rate = 0.05;
+  int64_t health_min_healthy = 0;  // 0: min_size
+  double health_max_utilization = 0.9;
+  std::string recovery = "restart_connections,scale_pool";  // of kRecoveryStrategies, in this order
+  int64_t recovery_max_attempts = 3;                        // of one trouble
+  bool emergency = true;
+  int64_t emergency_below = 20;  // health
+  int64_t emergency_max_size = 3;
+
+  // alerts: the thresholds of the rules that come with the pool
+  double alert_utilization = 0.9;
+  Span alert_wait = Span::seconds(5);
+  double alert_error_rate = 0.05;
+  int64_t alert_errors_per_hour = 10;
+  int64_t alert_waiting = 5;
+  double alert_health_failure_rate = 0.2;
+  double alert_memory = 0.8;
+  bool notify_log = true;
+
+  // resources
+  int64_t memory_limit = 0;  // bytes; 0: the cgroup's, else the machine's
 
   // SQLite
   SqliteJournalMode sqlite_journal_mode = SqliteJournalMode::wal;
@@ -94,6 +136,7 @@ struct Policy {
   bool plane = true;
   std::string plane_dir;  // "": see plane/directory.hpp
 
+  int64_t healthy_min() const { return health_min_healthy != 0 ? health_min_healthy : min_size; }
   int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * max_size; }
 };
 

@@ -38,7 +38,7 @@ const Catalogue& catalogue() {
   return made;
 }
 
-static_assert(std::variant_size_v<Member> == static_cast<size_t>(SettingKind::text) + 1);
+static_assert(std::variant_size_v<Member> == static_cast<size_t>(SettingKind::bytes) + 1);
 static_assert(
     std::is_same_v<std::variant_alternative_t<static_cast<size_t>(SettingKind::choice), Member>, ChoiceMember>);
 static_assert(

@@ -15,7 +15,7 @@
 
 namespace tide {
 
-enum class SettingKind : uint8_t { boolean, integer, ratio, duration, choice, text };
+enum class SettingKind : uint8_t { boolean, integer, ratio, duration, choice, text, bytes };
 // When a changed value takes effect.
 enum class Applies : uint8_t { now, new_connections, reopen };
 // Where a value came from. The order is the order of precedence, weakest first.

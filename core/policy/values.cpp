@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <vector>
 
 #include "base/nearest.hpp"
 #include "base/units.hpp"
@@ -77,7 +78,13 @@ std::string accepted(const Setting& setting) {
       return name + " takes a duration " + from_to(setting) +
              ": a number with us, ms, s, min, h or d, or bare milliseconds";
     case SettingKind::choice: return name + " takes one of: " + listed(setting.choices);
-    case SettingKind::text: return name + " takes up to " + std::string(setting.max_text) + " of UTF-8 text";
+    case SettingKind::text:
+      if (const auto& text = std::get<TextMember>(member_of(setting)); text.rule == TextRule::recovery_list) {
+        return name + " takes a list, separated by commas, of: " + listed(kRecoveryStrategies) + "; empty is none";
+      }
+      return name + " takes up to " + std::string(setting.max_text) + " of UTF-8 text";
+    case SettingKind::bytes:
+      return name + " takes a size " + from_to(setting) + ": a number with B, kB, MB, GB or TB, or bare bytes";
   }
   return {};
 }
@@ -149,8 +156,17 @@ Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*mem
   return Status::ok();
 }
 
-Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember& member, std::string_view text) {
+// A choice that has "off" is switched off, and one that has "auto" switched on, in the words of a boolean too.
+std::string choice_word(const ChoiceMember& member, std::string_view text) {
   const std::string word = lower_case(text);
+  if (is_one_of(word, member.names)) return word;
+  if (is_one_of(word, kFalseWords) && is_one_of("off", member.names)) return "off";
+  if (is_one_of(word, kTrueWords) && is_one_of("auto", member.names)) return "auto";
+  return word;
+}
+
+Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember& member, std::string_view text) {
+  const std::string word = choice_word(member, text);
   for (size_t i = 0; i < member.names.size(); ++i) {
     if (member.names[i] != word) continue;
     member.set(policy, i);
@@ -161,11 +177,57 @@ Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember&
                  nearest.empty() ? std::string{} : "did you mean \"" + std::string(nearest) + "\"?");
 }
 
+// The words of a list, without blanks around them; an empty list has none.
+std::vector<std::string_view> words_of_list(std::string_view text) {
+  std::vector<std::string_view> words;
+  if (trimmed_blanks(text).empty()) return words;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    words.push_back(trimmed_blanks(text.substr(begin, comma - begin)));
+    begin = comma + 1;
+  }
+  return words;
+}
+
+Status assign_recovery(Policy& policy, const Setting& setting, std::string Policy::*member, std::string_view text) {
+  std::vector<std::string_view> chosen;
+  for (const std::string_view word : words_of_list(text)) {
+    const std::string lower = lower_case(word);
+    const auto known = std::find(std::begin(kRecoveryStrategies), std::end(kRecoveryStrategies), lower);
+    if (known == std::end(kRecoveryStrategies)) {
+      const std::string_view nearest = nearest_name(lower, kRecoveryStrategies);
+      return refused(setting, word, "is not a recovery strategy",
+                     nearest.empty() ? std::string{} : "did you mean \"" + std::string(nearest) + "\"?");
+    }
+    if (std::find(chosen.begin(), chosen.end(), *known) != chosen.end()) {
+      return refused(setting, word, "stands twice", "name each strategy once");
+    }
+    chosen.push_back(*known);
+  }
+  std::string list;
+  for (const std::string_view word : chosen) list.append(list.empty() ? "" : ",").append(word);
+  policy.*member = list;
+  return Status::ok();
+}
+
+Status assign_bytes(Policy& policy, const Setting& setting, int64_t Policy::*member, std::string_view text) {
+  if (!text.empty() && text.front() == '-') {
+    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+  }
+  const auto value = parse_bytes(text);
+  if (!value) return refused(setting, text, "is not an accepted size", "write for example 512MB or 2GB");
+  if (*value < *parse_bytes(setting.min_text)) return out_of_range(setting, text, true);
+  if (*value > *parse_bytes(setting.max_text)) return out_of_range(setting, text, false);
+  policy.*member = *value;
+  return Status::ok();
+}
+
 Status assign_text(Policy& policy, const Setting& setting, const TextMember& member, std::string_view text) {
   if (text.size() > kTextBytesMax) {
     return refused(setting, text, "has " + std::to_string(text.size()) + " bytes, which is too long");
   }
   if (!is_plain_utf8(text)) return refused(setting, text, "is not UTF-8 text, or holds a NUL byte");
+  if (member.rule == TextRule::recovery_list) return assign_recovery(policy, setting, member.text, text);
   if (member.rule == TextRule::absolute_path && !text.empty() && text.front() != '/') {
     return refused(setting, text, "is not an absolute path", "begin it with \"/\"");
   }
@@ -183,6 +245,7 @@ std::string format_member(const Policy& policy, const Member& member) {
                         [&](Span Policy::*m) { return format_span(policy.*m); },
                         [&](const ChoiceMember& m) { return std::string(m.names[m.get(policy)]); },
                         [&](const TextMember& m) { return policy.*m.text; },
+                        [&](const BytesMember& m) { return format_bytes(policy.*m.bytes); },
                     },
                     member);
 }
@@ -200,6 +263,7 @@ Status assign_value(Policy& policy, const Setting& setting, std::string_view tex
                         [&](Span Policy::*m) { return assign_duration(policy, setting, m, bare); },
                         [&](const ChoiceMember& m) { return assign_choice(policy, setting, m, bare); },
                         [&](const TextMember& m) { return assign_text(policy, setting, m, text); },
+                        [&](const BytesMember& m) { return assign_bytes(policy, setting, m.bytes, bare); },
                     },
                     member_of(setting));
 }

@@ -15,6 +15,7 @@
 
 #include "base/instant.hpp"
 #include "base/status.hpp"
+#include "brain/census.hpp"
 #include "policy/policy.hpp"
 #include "pool/result_table.hpp"
 
@@ -79,8 +80,16 @@ class Connection {
   // [any] The lease was revoked while its holder may still have native(): end the session's effects (cancel, roll
   // back, cut the socket) but keep the memory valid until destruction.
   virtual void disarm() noexcept = 0;
+  // [keeper] Give memory back that serves speed only (page caches). The session stays as it is.
+  virtual void shed_memory() noexcept {}
   // In a forked child: close descriptors only, say nothing to the server; the object is never used again.
   virtual void abandon() noexcept = 0;
+};
+
+// How many sessions a server has and may have, of all its clients. Negative: it does not tell.
+struct ServerLoad {
+  int64_t sessions = -1;
+  int64_t sessions_max = -1;
 };
 
 struct Completion {
@@ -105,6 +114,7 @@ struct Completion {
   bool is_permanent = false;               // of open_failed: trying again cannot help (bad file, bad password)
   bool is_warning = false;                 // of noticed
   bool is_crowded = false;                 // of open_failed: the server has no room for more, or is not ready
+  ServerLoad load = {};                    // of validated, when survey() asked
 };
 
 // Threads: the keeper's only, but for interrupt-free const calls. Every request is answered by exactly one
@@ -115,6 +125,12 @@ class Connector {
 
   virtual void open(uint32_t slot, Instant now, Instant deadline) = 0;
   virtual void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) = 0;
+  // Like validate(), and asks the server how full it is where it can tell.
+  virtual void survey(uint32_t slot, Connection& connection, Instant now, Instant deadline) {
+    validate(slot, connection, now, deadline);
+  }
+  // Bytes the driver's library has allocated in this process, for all pools; -1: it does not count them.
+  virtual int64_t memory_bytes() const { return -1; }
   virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;
   // Takes the connection; `closed` comes when the server's session is gone (or the driver gave up on it).
   virtual void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) = 0;
@@ -128,6 +144,14 @@ class Connector {
   virtual void give_up_opens() {}
   // In a forked child: close descriptors only.
   virtual void abandon() noexcept {}
+};
+
+// What the process has left. Costs system calls: asked once a second at most, by the keeper.
+class ResourceProbe {
+ public:
+  virtual ~ResourceProbe() = default;
+  // `memory_limit` in bytes, 0: find the limit out. Fills in all but the server's and the driver's members.
+  virtual Resources sample(int64_t memory_limit) = 0;
 };
 
 // The pool's clock. Readings never go back and come from one axis, shared by all processes of the host.

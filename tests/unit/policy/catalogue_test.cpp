@@ -54,6 +54,10 @@ constexpr Documented kDocumented[] = {
     {"shutdown_timeout", "15s"},
     {"scaling", "on"},
     {"scaling_interval", "1s"},
+    {"sizing", "adaptive"},
+    {"wait_objective", "10ms"},
+    {"wait_objective_share", "0.008"},
+    {"prediction", "auto"},
     {"scale_up_utilization", "0.8"},
     {"scale_up_wait", "1s"},
     {"scale_up_periods", "2"},
@@ -61,6 +65,28 @@ constexpr Documented kDocumented[] = {
     {"scale_down_utilization", "0.3"},
     {"scale_down_periods", "3"},
     {"scale_down_cooldown", "5min"},
+    {"breaker", "on"},
+    {"breaker_trip_after", "15s"},
+    {"breaker_probe_interval", "1s"},
+    {"health_interval", "30s"},
+    {"health_max_response", "5s"},
+    {"health_max_error_rate", "0.05"},
+    {"health_min_healthy", "0"},
+    {"health_max_utilization", "0.9"},
+    {"recovery", "restart_connections,scale_pool"},
+    {"recovery_max_attempts", "3"},
+    {"emergency", "on"},
+    {"emergency_below", "20"},
+    {"emergency_max_size", "3"},
+    {"alert_utilization", "0.9"},
+    {"alert_wait", "5s"},
+    {"alert_error_rate", "0.05"},
+    {"alert_errors_per_hour", "10"},
+    {"alert_waiting", "5"},
+    {"alert_health_failure_rate", "0.2"},
+    {"alert_memory", "0.8"},
+    {"notify_log", "on"},
+    {"memory_limit", "0"},
     {"sqlite_journal_mode", "wal"},
     {"sqlite_synchronous", "normal"},
     {"sqlite_cache_pages", "1000"},
@@ -117,12 +143,16 @@ TEST(Catalogue, UnitAndBoundsFollowTheKind) {
         break;
       case SettingKind::ratio: EXPECT_EQ(setting.unit, "ratio"); break;
       case SettingKind::integer: EXPECT_FALSE(setting.unit.empty()); break;
+      case SettingKind::bytes:
+        EXPECT_EQ(setting.unit, "bytes");
+        EXPECT_TRUE(parse_bytes(setting.max_text).has_value());
+        break;
       case SettingKind::boolean:
       case SettingKind::choice: EXPECT_EQ(setting.min_text, ""); [[fallthrough]];
       case SettingKind::text: EXPECT_EQ(setting.unit, "");
     }
     const bool is_number = setting.kind == SettingKind::duration || setting.kind == SettingKind::ratio ||
-                           setting.kind == SettingKind::integer;
+                           setting.kind == SettingKind::integer || setting.kind == SettingKind::bytes;
     EXPECT_EQ(is_number, !setting.min_text.empty());
     EXPECT_EQ(setting.kind == SettingKind::choice, !setting.choices.empty());
   }
@@ -191,6 +221,28 @@ constexpr OldName kOldNames[] = {
     {"shutdownTimeout", "shutdown_timeout"},
     {"enableAutoScaling", "scaling"},
     {"evaluationIntervalMs", "scaling_interval"},
+    {"prediction.model", "prediction"},
+    {"prediction.enabled", "prediction"},
+    {"enablePredictiveScaling", "prediction"},
+    {"circuitBreaker", "breaker"},
+    {"healthCheckIntervalMs", "health_interval"},
+    {"healthCheckInterval", "health_interval"},
+    {"maxResponseTime", "health_max_response"},
+    {"maxErrorRate", "health_max_error_rate"},
+    {"minHealthyConnections", "health_min_healthy"},
+    {"maxPoolUtilization", "health_max_utilization"},
+    {"autoRecovery.strategies", "recovery"},
+    {"maxRecoveryAttempts", "recovery_max_attempts"},
+    {"recoveryAttempts", "recovery_max_attempts"},
+    {"emergencyMode.enabled", "emergency"},
+    {"emergencyMode.threshold", "emergency_below"},
+    {"emergencyMode.maxConnections", "emergency_max_size"},
+    {"connectionUtilization", "alert_utilization"},
+    {"acquisitionWaitTime", "alert_wait"},
+    {"slowQueryThresholdMs", "alert_wait"},
+    {"errorRate", "alert_error_rate"},
+    {"healthFailureRate", "alert_health_failure_rate"},
+    {"enableConsoleLogging", "notify_log"},
     {"scaleUpThreshold", "scale_up_utilization"},
     {"scaleUp.utilization", "scale_up_utilization"},
     {"scaleUp.waitTime", "scale_up_wait"},

@@ -191,6 +191,7 @@ TEST(Values, BothEndsOfEveryRangeAreAcceptedAndTheNextOnesAreNot) {
     if (setting.kind == SettingKind::integer) above = std::to_string(std::stoll(std::string(setting.max_text)) + 1);
     if (setting.kind == SettingKind::ratio)
       above = std::string(setting.max_text) + (setting.max_text == "1" ? ".001" : "1");
+    if (setting.kind == SettingKind::bytes) above = std::to_string(*parse_bytes(setting.max_text) + 1);
     EXPECT_FALSE(assign_value(policy, setting, above)) << above;
   }
 }
@@ -200,8 +201,14 @@ std::string random_text(const Setting& setting, Rng& rng) {
   switch (setting.kind) {
     case SettingKind::boolean: return rng.chance(0.5) ? "on" : "off";
     case SettingKind::choice: return std::string(setting.choices[rng.below(setting.choices.size())]);
-    case SettingKind::text: return "/" + std::string(rng.below(50), 't');
-    case SettingKind::ratio: return std::to_string(rng.unit() * 0.9);
+    case SettingKind::text:
+      if (setting.name == "recovery") return std::string(rng.chance(0.3) ? "" : kRecoveryStrategies[rng.below(3)]);
+      return "/" + std::string(rng.below(50), 't');
+    case SettingKind::bytes: return format_bytes(static_cast<int64_t>(rng.below(1ULL << 50)));
+    case SettingKind::ratio: {
+      const double low = std::stod(std::string(setting.min_text));
+      return std::to_string(low + rng.unit() * (std::stod(std::string(setting.max_text)) - low) * 0.9);
+    }
     case SettingKind::integer: {
       const uint64_t low = std::stoull(std::string(setting.min_text));
       return std::to_string(low + rng.below(std::stoull(std::string(setting.max_text)) - low + 1));
