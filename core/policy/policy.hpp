@@ -17,6 +17,7 @@ enum class LeaseTimeoutAction : uint8_t { report, cancel, reclaim };
 enum class InitMode : uint8_t { lazy, eager, fail_fast };
 enum class ResetMode : uint8_t { none, rollback, smart, full };
 enum class Preset : uint8_t { development, staging, production, serverless, high_throughput, batch };
+enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };  // which forecasts the adaptive sizer may use
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };

@@ -1,0 +1,30 @@
+#include "brain/sizing/observation.hpp"
+
+#include <algorithm>
+
+namespace tide::brain {
+
+Observation cleaned(const Observation& seen, double last_now_s) {
+  constexpr double kNowMax_s = 1e11;
+  Observation out;
+  out.now_s = within(seen.now_s, last_now_s, std::max(last_now_s, kNowMax_s));
+  out.dt_s = within(seen.dt_s, 0, kTickMax_s);
+  out.arrivals = within(seen.arrivals, 0, kCountMax);
+  out.completions = within(seen.completions, 0, kCountMax);
+  out.hold_s = within(seen.hold_s, 0, kCountMax);
+  out.in_use_avg = within(seen.in_use_avg, 0, kCountMax);
+  out.demand_avg = within(seen.demand_avg, out.in_use_avg, kCountMax);
+  out.in_use_max = within(seen.in_use_max, 0, kCountMax);
+  out.demand_max = within(seen.demand_max, 0, kCountMax);
+  out.waiting = within(seen.waiting, 0, kCountMax);
+  out.wait_s = within(seen.wait_s, 0, kCountMax);
+  out.slow = within(seen.slow, 0, kCountMax);
+  out.timeouts = within(seen.timeouts, 0, kCountMax);
+  out.open = within(seen.open, 0, kCountMax);
+  out.connecting = within(seen.connecting, 0, out.open);
+  out.idle = within(seen.idle, 0, out.open);
+  out.target = within(seen.target, 0, kCountMax);
+  return out;
+}
+
+}  // namespace tide::brain
