@@ -83,7 +83,7 @@ struct Action {
     mark_overdue,     // slot, lease_id: counts leases_overdue_total; the connection shows it
     mark_suspect,     // slot, lease_id: shows suspect_leak
     note,             // event, severity, text, detail (JSON object)
-    scaling,          // from_size, to_size, cause, text = reason, actor: one row of scaling_events
+    scaling,          // from_size, to_size, cause, text = reason, actor, predicted_in_use: a row of scaling_events
     finish_order,     // command_id, verdict
     survey,           // slot, conn_id: like validate, and ask the server how many sessions it has and may have
     shed_memory,      // caches of idle sessions: a driver's page caches and the like
@@ -101,6 +101,7 @@ struct Action {
   int64_t from_size = 0;
   int64_t to_size = 0;
   SizeSource cause = SizeSource::config;
+  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // of scaling
   std::string text;
   std::string detail;
   std::string actor;

@@ -6,22 +6,25 @@
 #include "brain/growth.hpp"
 #include "brain/lease_watch.hpp"
 #include "brain/ledger.hpp"
+#include "brain/medic/medic.hpp"
 #include "brain/orders.hpp"
 #include "brain/precedence.hpp"
 #include "brain/reaper.hpp"
 #include "brain/shrink.hpp"
 #include "brain/sizer.hpp"
+#include "brain/steering.hpp"
 
 namespace tide {
 
 struct Brain::Memory {
   Memory(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
-      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval) {
+      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval), steering(policy) {
     ledger.seen_at = now;
-    ledger.target = brain::precedence(policy, ledger.capacity, ledger.controls).lowest;
+    ledger.target = brain::precedence(ledger).lowest;
   }
 
   void decide(brain::Desk& desk);
+  void look_after(brain::Desk& desk, const brain::Beat* beat);
   void look_at_start(const brain::Desk& desk);
   PoolState state() const;
   Outlook outlook(const brain::Desk& desk) const;
@@ -30,6 +33,8 @@ struct Brain::Memory {
   brain::Orders orders;
   brain::Reaper reaper;
   brain::Sizer sizer;
+  brain::Steering steering;
+  brain::Medic medic;
   brain::Growth growth;
 };
 
@@ -49,12 +54,20 @@ void Brain::set_policy(const Policy& policy, Instant now) {
 Verdict Brain::order(const Order& order, const Census& census, Instant now) {
   memory_->ledger.seen_at = now;
   memory_->ledger.dossiers.sync(census);
-  return memory_->orders.accept(order, census, now, memory_->ledger);
+  if (order.verb != Verb::check_health) return memory_->orders.accept(order, census, now, memory_->ledger);
+  Verdict verdict = memory_->medic.order_check(order);
+  if (verdict.kind != Verdict::Kind::refused) ++memory_->ledger.generation;
+  return verdict;
 }
 
-void Brain::connect_succeeded(Instant) { memory_->growth.succeeded(); }
+void Brain::connect_succeeded(Instant, Span took) {
+  memory_->growth.succeeded();
+  memory_->medic.breaker().succeeded();
+  memory_->steering.connected(took);
+}
 
 void Brain::connect_failed(Instant now, bool is_permanent, bool is_crowded) {
+  memory_->medic.breaker().failed(now, is_permanent);
   memory_->growth.failed(now, is_permanent, memory_->ledger.policy, memory_->ledger.rng);
   if (is_crowded) memory_->growth.crowded();
 }
@@ -69,6 +82,11 @@ void Brain::validated(Instant, bool is_alive) {
   memory_->reaper.validated(is_alive, memory_->ledger.policy.max_validation_failures);
 }
 
+void Brain::surveyed(Instant now, bool is_alive) {
+  memory_->medic.surveyed();
+  validated(now, is_alive);
+}
+
 Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& actions) {
   actions.clear();
   memory_->ledger.seen_at = now;
@@ -81,20 +99,43 @@ Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& acti
 // The order of deciders. Each sees what those before it have asked for.
 void Brain::Memory::decide(brain::Desk& desk) {
   orders.tick(desk);
-  desk.put_rule(brain::precedence(ledger.policy, ledger.capacity, ledger.controls));
+  const brain::Beat* beat = ledger.pulse.tick(desk.now(), desk.census()) ? &ledger.pulse.last() : nullptr;
+  desk.put_rule(brain::precedence(ledger));
   look_at_start(desk);
   brain::watch_leases(desk);
   if (ledger.controls.is_draining) {
     orders.retire_all(desk);
     reaper.forget_failures();
+    medic.skip(desk);
   } else {
-    brain::keep_target_in_range(desk);
-    reaper.tick(desk);
-    sizer.tick(desk);
-    growth.tick(desk);
-    brain::shrink(desk);
+    look_after(desk, beat);
   }
   orders.finish(desk);
+}
+
+// A pool that is meant to have connections.
+void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
+  medic.tick(desk, beat);
+  if (medic.take_forget()) {
+    steering.forget();
+    ledger.pulse.forget();
+  }
+  desk.put_rule(brain::precedence(ledger));
+  brain::keep_target_in_range(desk);
+  reaper.tick(desk);
+  const bool is_held = medic.emergency().is_on() || medic.pressure().is_on();
+  if (!is_held) sizer.tick(desk);
+  steering.tick(desk, beat, is_held);
+  growth.tick(desk, steering, medic.breaker());
+  brain::shrink(desk);
+  if (medic.breaker().is_tripped() && desk.census().waiting > 0) {
+    Action refuse;
+    refuse.kind = Action::Kind::refuse_waiters;
+    desk.put(std::move(refuse));
+  }
+  const brain::Counts& counts = desk.counts();
+  const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.rule().lowest;
+  if (is_busy) desk.wake_at(ledger.pulse.next_at());
 }
 
 void Brain::Memory::look_at_start(const brain::Desk& desk) {
@@ -108,6 +149,8 @@ void Brain::Memory::look_at_start(const brain::Desk& desk) {
 PoolState Brain::Memory::state() const {
   if (ledger.controls.is_draining) return PoolState::draining;
   if (ledger.controls.is_paused) return PoolState::paused;
+  if (medic.emergency().is_on()) return PoolState::emergency;
+  if (medic.is_degraded()) return PoolState::degraded;
   return ledger.is_started ? PoolState::running : PoolState::starting;
 }
 
@@ -119,7 +162,13 @@ Outlook Brain::Memory::outlook(const brain::Desk& desk) const {
   out.target_size = is_draining ? 0 : ledger.target;
   out.limit_size = rule.limit;
   out.size_source = rule.source;
-  if (rule.source == SizeSource::config && ledger.target > rule.lowest) out.size_source = SizeSource::autoscale;
+  if (rule.source == SizeSource::config && ledger.target > rule.lowest) {
+    const bool is_predicted = ledger.target_source == SizeSource::predicted;
+    out.size_source = is_predicted ? SizeSource::predicted : SizeSource::autoscale;
+  }
+  out.breaker = medic.breaker().state(ledger.policy);
+  out.breaker_probe_at = medic.breaker().probe_at();
+  out.predicted_in_use = steering.sizer().facts().predicted_in_use_10;
   out.burst_until = ledger.controls.burst_until.value_or(Instant());
   out.generation = ledger.generation;
   out.is_settled = is_draining ? desk.counts().total == 0 : ledger.is_started;
@@ -135,5 +184,11 @@ Instant Brain::draw_expiry(Instant born) {
 }
 
 std::string Brain::limit_reason() const { return brain::limit_reason(memory_->ledger); }
+
+const brain::Health& Brain::health() const { return memory_->medic.health(); }
+
+const brain::AdaptiveSizer& Brain::sizer() const { return memory_->steering.sizer(); }
+
+const brain::Breaker& Brain::breaker() const { return memory_->medic.breaker(); }
 
 }  // namespace tide

@@ -3,8 +3,9 @@
 // Pure: no clock, no thread, no I/O, no randomness but the seeded generator it is given. The same inputs in the same
 // order give the same outputs, byte for byte; the simulator and the product run this same object.
 //
-// Deciders, in this order within a tick (each a file of its own): orders, then precedence() sets the limit and the
-// range of the target, lease_watch, reaper, sizer, then growth opens and shrink retires, then pending orders end.
+// Deciders, in this order within a tick (each a file of its own): orders, the pulse, lease_watch, medic; then
+// precedence() sets the limit and the range of the target; reaper, sizer or steering; then growth opens and shrink
+// retires, the sentinel looks at it all, and pending orders end.
 // Precedence of the size, in one place (brain/precedence.*): emergency cap, burst, manual, predicted, adaptive,
 // then min_size and max_size.
 //
@@ -21,6 +22,9 @@
 #include "base/rng.hpp"
 #include "brain/action.hpp"
 #include "brain/census.hpp"
+#include "brain/medic/breaker.hpp"
+#include "brain/medic/health.hpp"
+#include "brain/sizing/adaptive.hpp"
 #include "policy/policy.hpp"
 
 namespace tide {
@@ -40,7 +44,7 @@ class Brain {
 
   // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
   // retry_max, so that a mended password or file is found).
-  void connect_succeeded(Instant now);
+  void connect_succeeded(Instant now, Span took = Span());
   // Crowded: the server has no room for more, so the target comes down to what there is.
   void connect_failed(Instant now, bool is_permanent, bool is_crowded = false);
   // A connection died by itself. Two of them within a second: the others will not live long either.
@@ -49,6 +53,8 @@ class Brain {
   void generation_doomed(Instant now, uint64_t conn_id, const std::string& why);
   // What became of a validation.
   void validated(Instant now, bool is_alive);
+  // Likewise of a survey.
+  void surveyed(Instant now, bool is_alive);
 
   // Decides. `actions` is cleared first; its capacity is kept, so that a quiet tick allocates nothing.
   Outlook tick(Instant now, const Census& census, std::vector<Action>& actions);
@@ -58,6 +64,11 @@ class Brain {
 
   // Why limit_size is what it is, for error texts: "max_size", "manual scale to 4 by psql", "burst until ...".
   std::string limit_reason() const;
+
+  // -- what is told besides: as of the last tick
+  const brain::Health& health() const;
+  const brain::AdaptiveSizer& sizer() const;
+  const brain::Breaker& breaker() const;
 
  private:
   struct Memory;

@@ -61,12 +61,16 @@ void Desk::retire(const SlotCensus& slot, CloseReason reason) {
   ask(Action::Kind::retire, slot).reason = reason;
 }
 
-void Desk::validate(const SlotCensus& slot) {
+void Desk::validate(const SlotCensus& slot) { hold(slot, Action::Kind::validate); }
+
+void Desk::survey(const SlotCensus& slot) { hold(slot, Action::Kind::survey); }
+
+void Desk::hold(const SlotCensus& slot, Action::Kind why) {
   TIDE_ASSERT(is_staying(slot, Phase::idle));
   --counts_.idle;
   ++counts_.held;
   dossier(slot).is_asked_to_validate = true;
-  ask(Action::Kind::validate, slot);
+  ask(why, slot);
 }
 
 Action& Desk::ask(Action::Kind kind, const SlotCensus& slot) {
@@ -87,17 +91,20 @@ void Desk::note(EventKind event, Severity severity, std::string text, std::strin
   action.detail = std::move(detail);
 }
 
-void Desk::set_target(int64_t to, SizeSource cause, const std::string& reason) {
+void Desk::set_target(int64_t to, SizeSource cause, const std::string& reason, double predicted_in_use) {
   const int64_t from = ledger_.target;
   if (from == to) return;
   ledger_.target = to;
+  ledger_.target_source = cause;
   ledger_.target_changed_at = now_;
+  ledger_.pulse.target_moved(to > from);
   Action& scaling = actions_.emplace_back();
   scaling.kind = Action::Kind::scaling;
   scaling.from_size = from;
   scaling.to_size = to;
   scaling.cause = cause;
   scaling.text = reason;
+  scaling.predicted_in_use = predicted_in_use;
   note(to > from ? EventKind::scale_up : EventKind::scale_down, Severity::info,
        "target " + std::to_string(from) + " -> " + std::to_string(to) + ": " + reason,
        "{\"from\":" + std::to_string(from) + ",\"to\":" + std::to_string(to) +

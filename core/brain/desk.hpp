@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,13 +59,17 @@ class Desk {
   void open();
   void retire(const SlotCensus& slot, CloseReason reason);
   void validate(const SlotCensus& slot);
+  // Like validate(), and the server is asked how full it is.
+  void survey(const SlotCensus& slot);
   // Something about the lease on `slot`; the caller fills in the rest.
   Action& ask(Action::Kind kind, const SlotCensus& slot);
   void note(EventKind event, Severity severity, std::string text, std::string detail = {});
   void put(Action&& action) { actions_.push_back(std::move(action)); }
 
   // The target changes: one scaling action, one note, and the cooldowns know. Nothing if it is the same.
-  void set_target(int64_t to, SizeSource cause, const std::string& reason);
+  // `predicted_in_use`: what was forecast when this was decided.
+  void set_target(int64_t to, SizeSource cause, const std::string& reason,
+                  double predicted_in_use = std::numeric_limits<double>::quiet_NaN());
 
   void wake_at(Instant when) { wakeup_ = earliest(wakeup_, when); }
   // Never in the past: what is due at this very moment was either done or is worth another look a little later.
@@ -72,6 +77,7 @@ class Desk {
 
  private:
   int64_t& count_of(Phase phase);
+  void hold(const SlotCensus& slot, Action::Kind why);
 
   Ledger& ledger_;
   const Census& census_;

@@ -9,11 +9,14 @@ namespace tide::brain {
 namespace {
 
 // Connections that callers and min_idle need beyond those that will serve them. None while paused: nobody is served.
-int64_t demand(const Desk& desk) {
+int64_t demand(Desk& desk, Steering& steering) {
   if (desk.ledger().controls.is_paused) return 0;
   const Counts& counts = desk.counts();
-  const int64_t needed = static_cast<int64_t>(desk.census().waiting) + desk.policy().min_idle;
-  return needed - counts.idle - counts.opening - counts.held;
+  const int64_t ready = counts.idle + counts.opening + counts.held;
+  const int64_t min_idle = desk.policy().min_idle;
+  const std::optional<int64_t> for_waiters = steering.wanted_for_waiters(desk);
+  if (for_waiters) return std::max(*for_waiters, min_idle - ready);
+  return static_cast<int64_t>(desk.census().waiting) + min_idle - ready;
 }
 
 std::string demand_text(const Desk& desk) {
@@ -33,28 +36,33 @@ Span backoff_ceiling(int rounds, const Policy& policy) {
 
 }  // namespace
 
-void Growth::tick(Desk& desk) {
+void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker) {
   const Ledger& ledger = desk.ledger();
   if (!ledger.is_awake) return;
   if (std::exchange(is_crowded_, false)) {
     const int64_t left = std::max(desk.rule().lowest, desk.counts().staying());
     if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server has no room for more");
   }
-  const int64_t short_of_target = ledger.target - desk.counts().staying();
-  const int64_t wanted = std::max(short_of_target, demand(desk));
-  const int64_t n = allowed(desk, wanted);
+  const int64_t short_of_target = ledger.target + ledger.spares - desk.counts().staying();
+  const int64_t needed = demand(desk, steering);
+  const int64_t wanted = std::max({short_of_target, needed, int64_t{breaker.is_tripped() ? 1 : 0}});
+  const int64_t n = allowed(desk, wanted, breaker);
   for (int64_t i = 0; i < n; ++i) desk.open();
+  if (n > 0) breaker.probe_began(desk);
   under_way_ += std::max<int64_t>(n, 0);
-  if (n > 0 && desk.counts().staying() > ledger.target) {
-    desk.set_target(std::min(desk.counts().staying(), desk.rule().limit), SizeSource::autoscale, demand_text(desk));
+  if (n > 0 && needed > 0 && desk.counts().staying() > ledger.target + ledger.spares) {
+    desk.set_target(std::min(desk.counts().staying() - ledger.spares, desk.rule().limit), SizeSource::autoscale,
+                    demand_text(desk));
   }
 }
 
-int64_t Growth::allowed(Desk& desk, int64_t wanted) const {
+int64_t Growth::allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const {
   const Counts& counts = desk.counts();
   const int64_t room = desk.rule().limit - counts.total;
   const int64_t n = std::min({wanted, room, desk.policy().max_connecting - counts.connecting});
-  if (n <= 0 || rounds_ == 0) return n;
+  if (n <= 0) return n;
+  if (breaker.is_tripped()) return std::min(n, breaker.allowance(desk, n));
+  if (rounds_ == 0) return n;
   if (desk.now() < retry_at_) {
     desk.wake_at(retry_at_);
     return 0;

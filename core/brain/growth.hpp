@@ -1,9 +1,11 @@
 // Growth: opens connections, at the pace a struggling server can bear.
 //
 // Opens are asked for when there are fewer connections than the target, or when callers (and min_idle) need more than
-// are idle, being opened or held by the keeper: those will serve them. A caller is never left waiting for a lease to
-// end while the limit has room. What demand opens beyond the target becomes the target, so that whatever brings the
-// target down later (sizer, idle_timeout) also closes it.
+// are idle, being opened or held by the keeper: those will serve them. Where the adaptive sizer steers it first asks
+// whether a lease will end sooner than a connection can be opened (steering); no caller is left waiting for one that
+// does not end while the limit has room. What demand opens beyond the target becomes the target, so that whatever
+// brings the target down later (sizer, idle_timeout) also closes it.
+// While the breaker is open the one probe is all that is opened, whether somebody wants it or not.
 // Bounds: the limit, counting open, opening and closing (I1); max_connecting at once; the backoff.
 // Backoff: opens that were under way together fail together, as one round. Round n waits a random time up to
 // retry_base * 2^(n-1), at most retry_max (full jitter); then one single open probes; a success ends it. A failure
@@ -15,12 +17,14 @@
 #include <cstdint>
 
 #include "brain/desk.hpp"
+#include "brain/medic/breaker.hpp"
+#include "brain/steering.hpp"
 
 namespace tide::brain {
 
 class Growth {
  public:
-  void tick(Desk& desk);
+  void tick(Desk& desk, Steering& steering, Breaker& breaker);
 
   void succeeded();
   void failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng);
@@ -30,7 +34,7 @@ class Growth {
   void set_policy(const Policy& policy, Instant now) { retry_at_ = earliest(retry_at_, now + policy.retry_max); }
 
  private:
-  int64_t allowed(Desk& desk, int64_t wanted) const;
+  int64_t allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const;
 
   int64_t under_way_ = 0;   // opens asked for and not answered
   int64_t stragglers_ = 0;  // of those, begun before the latest round of failures: they tell nothing new

@@ -9,17 +9,24 @@
 #include "base/rng.hpp"
 #include "brain/action.hpp"
 #include "brain/dossier.hpp"
+#include "brain/pulse.hpp"
 #include "policy/policy.hpp"
 
 namespace tide::brain {
 
-// What operators have ordered and is still in force. Written by orders alone.
+// What operators have ordered and is still in force. Written by orders, and burst_until by steering too.
 struct Controls {
   bool is_paused = false;
   bool is_draining = false;
   std::optional<int64_t> manual_size;
   std::string manual_actor;
   std::optional<Instant> burst_until;
+};
+
+// Limits the pool sets itself. Written by medic (emergency) and steering (overload) alone.
+struct Caps {
+  std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
+  std::optional<int64_t> overload;   // while the database gets slower with more connections
 };
 
 struct Ledger {
@@ -31,6 +38,10 @@ struct Ledger {
   Rng rng;
   Dossiers dossiers;
   Controls controls;
+  Pulse pulse;
+  Caps caps;
+  int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
+  SizeSource target_source = SizeSource::autoscale;  // who moved the target last
   int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over
   std::optional<Instant> target_changed_at;
   std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault

@@ -124,7 +124,7 @@ Verdict Orders::burst(const Order& order, Instant now, Ledger& ledger) {
   }
   const bool was_on = ledger.controls.burst_until.has_value();
   ledger.controls.burst_until = now + span;
-  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls);
+  const Rule rule = precedence(ledger);
   const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
   note(order, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
   return applied(text);
@@ -149,7 +149,7 @@ Verdict Orders::resume(const Order& order, Instant now, Ledger& ledger) {
   if (!controls.is_paused && !controls.is_draining) return applied("already running");
   if (controls.is_draining) {
     pending_.overtake_drains("resumed" + by(order.actor), backlog_);
-    ledger.target = precedence(ledger.policy, ledger.capacity, controls).lowest;
+    ledger.target = precedence(ledger).lowest;
   }
   controls.is_paused = controls.is_draining = false;
   ledger.resumed_at = now;

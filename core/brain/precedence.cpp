@@ -8,10 +8,18 @@
 
 namespace tide::brain {
 
-Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls) {
+Rule precedence(const Ledger& ledger) {
+  return precedence(ledger.policy, ledger.capacity, ledger.controls, ledger.caps);
+}
+
+Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps) {
   Rule rule;
   rule.limit = std::min(policy.max_size, capacity);
   rule.lowest = std::min(policy.min_size, rule.limit);
+  if (caps.overload && *caps.overload < rule.limit && !controls.manual_size && !controls.burst_until) {
+    rule.limit = std::max(rule.lowest, *caps.overload);
+    rule.source = SizeSource::autoscale;
+  }
   if (controls.manual_size) {
     const int64_t pinned = std::clamp(*controls.manual_size, rule.lowest, rule.limit);
     rule = {pinned, pinned, SizeSource::manual};
@@ -19,6 +27,11 @@ Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls
   if (controls.burst_until) {  // a burst only ever raises
     rule.limit = std::max(rule.limit, std::min(policy.burst_limit(), capacity));
     rule.source = SizeSource::burst;
+  }
+  if (caps.emergency && *caps.emergency < rule.limit) {  // and an emergency only ever lowers
+    rule.limit = *caps.emergency;
+    rule.lowest = std::min(rule.lowest, rule.limit);
+    rule.source = SizeSource::emergency;
   }
   return rule;
 }
@@ -38,8 +51,11 @@ void keep_target_in_range(Desk& desk) {
 
 std::string limit_reason(const Ledger& ledger) {
   const Controls& controls = ledger.controls;
-  const Rule rule = precedence(ledger.policy, ledger.capacity, controls);
+  const Rule rule = precedence(ledger);
   switch (rule.source) {
+    case SizeSource::emergency: return "an emergency, at most " + counted(rule.limit, "connection");
+    case SizeSource::autoscale:
+      return "overload: beyond " + counted(rule.limit, "connection") + " the database gets slower";
     case SizeSource::manual: return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
     case SizeSource::burst:
       return "burst to " + std::to_string(rule.limit) + " for another " +

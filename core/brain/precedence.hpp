@@ -1,8 +1,8 @@
 // Precedence: which rule sets the size, in one place.
 //
-// Strongest first: emergency cap, burst, manual, predicted, adaptive, then min_size and max_size. A rule is a range
-// for the target; its upper end is the limit. Of these ranks burst, manual, adaptive and the two options have a
-// decider in this room; a rank nobody speaks for does not appear in the code.
+// Strongest first: emergency cap, burst, manual, then what the load asks for (predicted, adaptive; overload is its upper
+// end), then min_size and max_size. A rule is a range for the target; its upper end is the limit. Within the range the
+// sizers move the target. The table with who begins and ends each stands in README.md.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ struct Rule {
   SizeSource source = SizeSource::config;
 };
 
-// `source` is config where neither burst nor manual is in force.
-Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls);
+// `source` is config where neither emergency, burst nor manual is in force, autoscale where overload sets the limit.
+Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps);
+Rule precedence(const Ledger& ledger);
 
 // The target moves into the range of the rule in force; every move is told, with the reason.
 void keep_target_in_range(Desk& desk);

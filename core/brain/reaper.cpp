@@ -44,19 +44,38 @@ bool is_long_overdue(const SlotCensus& slot, Instant now) {
   return now - slot.expires_at > (slot.expires_at - slot.born) / 10;
 }
 
+// An idle connection is replaced before it ends, where the limit has room: its successor, a spare, is opened first, and
+// the old one stays, and may be leased, until that is there. A leased one ends when it comes back; it does not count as
+// staying, so that growth opens its successor beforehand.
+bool waits_for_successor(const Desk& desk, const SlotCensus& slot) {
+  const Ledger& ledger = desk.ledger();
+  const Counts& counts = desk.counts();
+  if (slot.phase == Phase::leased || !ledger.is_awake || ledger.controls.is_paused) return false;
+  if (counts.open() > ledger.target) return false;  // it is there, or not needed
+  return counts.opening > 0 || counts.total + ledger.spares < desk.rule().limit;
+}
+
 void retire_expired(Desk& desk) {
   const Counts& counts = desk.counts();
-  int64_t allowance = 1 + counts.open() / 4 - counts.closing - counts.opening;
+  const int64_t together_max = 1 + counts.open() / 4;
+  int64_t allowance = together_max - counts.closing;
+  int64_t& spares = desk.ledger().spares;
+  spares = 0;
   for (const SlotCensus& slot : desk.census().slots) {
     if (!may_retire(desk, slot)) continue;
     if (desk.now() < slot.expires_at) {
       desk.wake_at(slot.expires_at);
-    } else if (allowance > 0 || is_long_overdue(slot, desk.now())) {
+      continue;
+    }
+    const bool is_overdue = is_long_overdue(slot, desk.now());
+    if (!is_overdue && waits_for_successor(desk, slot)) {
+      spares = std::min(spares + 1, together_max);
+    } else if (is_overdue || allowance > (counts.open() > desk.ledger().target ? 0 : counts.opening)) {
       desk.retire(slot, CloseReason::lifetime);
       --allowance;
-    } else {
-      desk.wake_at(desk.now() + kRecheck);
+      continue;
     }
+    desk.wake_at(desk.now() + kRecheck);
   }
 }
 

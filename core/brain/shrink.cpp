@@ -17,7 +17,8 @@ void retire_highest(Desk& desk, Phase phase, int64_t n) {
 int64_t above_target(const Desk& desk) {
   if (desk.census().waiting > 0) return 0;
   const Counts& counts = desk.counts();
-  return std::min(counts.staying() - desk.ledger().target, counts.idle - desk.policy().min_idle);
+  const int64_t wanted = desk.ledger().target + desk.ledger().spares;
+  return std::min(counts.staying() - wanted, counts.idle - desk.policy().min_idle);
 }
 
 }  // namespace

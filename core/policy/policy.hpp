@@ -22,7 +22,6 @@ enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class Sizing : uint8_t { adaptive, threshold };
-enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };
 
 // What `recovery` lists.
 inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};

@@ -1,0 +1,58 @@
+// Breaker: stops sending callers into the queue of a database that is gone.
+//
+//  closed     connects are tried as growth sees fit; callers queue
+//  open       no connection is left, and for breaker_trip_after nothing but failures: callers are refused at once
+//  half_open  one connect, the probe, is under way; callers are still refused
+//
+// closed -> open       no live connection, and the first of an unbroken row of failures is breaker_trip_after ago
+// open -> half_open    breaker_probe_interval after the last probe began (retry_max when trying again cannot help)
+// half_open -> closed  the probe is connected; half_open -> open: it failed
+// any -> closed        a connection is alive after all, or the option is switched off
+//
+// Invariants: it never opens while a connection lives; while it is not closed at most one connect is under way, begun at
+// most once a breaker_probe_interval; it always ends, since probing never does.
+// Threads: the keeper's only. Failure: none.
+#pragma once
+
+#include "brain/desk.hpp"
+
+namespace tide::brain {
+
+class Breaker {
+ public:
+  // A connect came to its end.
+  void succeeded();
+  void failed(Instant now, bool is_permanent);
+
+  void tick(Desk& desk);
+  // Opens that growth may ask for now: as many as it likes, or one probe, or none.
+  int64_t allowance(const Desk& desk, int64_t wanted) const;
+  // Growth has asked for the probe.
+  void probe_began(Desk& desk);
+
+  BreakerState state(const Policy& policy) const;
+  bool is_tripped() const { return is_tripped_; }
+  bool is_failing() const { return failing_since_.is_set(); }
+  Instant failing_since() const { return failing_since_; }
+  // Unset unless open.
+  Instant probe_at() const { return is_tripped_ && !is_probing_ ? probe_at_ : Instant(); }
+  uint64_t trips() const { return trips_; }
+
+ private:
+  void trip(Desk& desk);
+  void close(Desk& desk, std::string why);
+
+  Instant failing_since_;  // unset after a success
+  int64_t failures_ = 0;   // in a row
+  bool is_tripped_ = false;
+  bool is_probing_ = false;
+  bool is_hopeless_ = false;  // the last failure was permanent
+  Instant tripped_at_;
+  Instant probe_began_at_;
+  Instant failed_at_;
+  Instant probe_at_;
+  uint64_t trips_ = 0;
+  int64_t probes_ = 0;  // since it tripped
+};
+
+}  // namespace tide::brain

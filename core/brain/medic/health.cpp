@@ -1,0 +1,196 @@
+#include "brain/medic/health.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr double kFewStatements = 5;  // fewer say nothing about a rate
+constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
+
+std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
+
+HealthStatus status_of(double score) {
+  return score >= 100 ? HealthStatus::ok : score >= 50 ? HealthStatus::warning : HealthStatus::failed;
+}
+
+// 100 up to half the threshold, falling to 50 just before it, 49 at it, 0 at twice the threshold.
+double grade(double value, double threshold) {
+  if (!std::isfinite(value) || value <= 0) return 100;
+  if (threshold <= 0) return 0;
+  const double x = value / threshold;
+  if (x <= kWarnFrom) return 100;
+  if (x < 1) return 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
+  return std::max(0.0, 49 * (2 - x));
+}
+
+// 100 below the threshold, falling to 50 half-way from there to 1, then to 0 at 1.
+double grade_share(double value, double threshold) {
+  if (!std::isfinite(value) || value < threshold) return 100;
+  const double middle = (1 + threshold) / 2;
+  if (threshold >= 1) return 0;
+  if (value < middle) return 99 - (value - threshold) / (middle - threshold) * 49;
+  return std::max(0.0, 49 * (1 - value) / (1 - middle));
+}
+
+void put(Finding& finding, double score, double value, double threshold, std::string message) {
+  finding.score = std::clamp(std::round(score), 0.0, 100.0);
+  finding.status = status_of(finding.score);
+  finding.value = value;
+  finding.threshold = threshold;
+  finding.message = std::move(message);
+}
+
+void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse& pulse, Finding& out) {
+  const int64_t alive = desk.counts().open();
+  const int64_t wanted =
+      facts.is_wanted ? std::min({desk.policy().healthy_min(), desk.ledger().target, desk.rule().limit}) : 0;
+  const double alive_value = static_cast<double>(alive);
+  const double threshold = static_cast<double>(wanted);
+  if (facts.failing_since.is_set()) {
+    const std::string since = "connects have failed for " + describe_span(desk.now() - facts.failing_since);
+    if (alive == 0) {
+      return put(out, 0, alive_value, threshold,
+                 "no connection is alive, " + since + (facts.is_tripped ? "; the breaker is open" : ""));
+    }
+    return put(out, 50 + 30 * std::min(1.0, alive_value / std::max(1.0, threshold)), alive_value, threshold,
+               counted(alive, "connection") + " alive, but " + since);
+  }
+  if (alive < wanted) {
+    const bool is_coming = desk.counts().opening > 0;
+    const double score = alive == 0 && !is_coming ? 25 : 50 + 45 * alive_value / std::max(1.0, threshold);
+    return put(out, score, alive_value, threshold,
+               std::to_string(alive) + " of " + counted(wanted, "connection") + " alive" +
+                   (is_coming ? ", more are being opened" : ""));
+  }
+  if (pulse.quarter().validation_failures > 0) {
+    return put(out, 70, alive_value, threshold,
+               counted(static_cast<int64_t>(pulse.quarter().validation_failures), "validation") +
+                   " failed within 15 s");
+  }
+  put(out, 100, alive_value, threshold, counted(alive, "connection") + " alive");
+}
+
+void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
+  const Policy& policy = desk.policy();
+  const Beat& beat = pulse.quarter().queries >= kFewStatements ? pulse.quarter() : pulse.minute();
+  if (beat.queries < kFewStatements) {
+    return put(out, 100, Resources::kUnknown, policy.health_max_error_rate, "too few statements to judge");
+  }
+  const double error_rate = beat.faults / beat.queries;
+  const double response_ms = beat.query_s * 1e3 / beat.queries;
+  const double limit_ms = policy.health_max_response.ms_exact();
+  const double by_errors = grade(error_rate, policy.health_max_error_rate);
+  const double by_response = grade(response_ms, limit_ms);
+  const std::string text = percent(error_rate) + " of " + counted(static_cast<int64_t>(beat.queries), "statement") +
+                           " failed, they took " + describe_span(Span::nanos(static_cast<int64_t>(response_ms * 1e6))) +
+                           " on average";
+  if (by_response < by_errors) return put(out, by_response, response_ms, limit_ms, text);
+  put(out, by_errors, error_rate, policy.health_max_error_rate, text);
+}
+
+struct Share {
+  double value = Resources::kUnknown;
+  const char* what = "";
+};
+
+double ratio(double part, double whole) {
+  return std::isfinite(part) && std::isfinite(whole) && whole > 0 ? std::max(0.0, part / whole) : Resources::kUnknown;
+}
+
+void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
+  const Resources& r = desk.census().resources;
+  const double limit = static_cast<double>(std::max<int64_t>(1, desk.rule().limit));
+  double in_use = static_cast<double>(desk.counts().in_use) / limit;
+  // A pool that is just large enough for its work is busy, not ill.
+  const bool has_queue = desk.census().waiting > 0 || pulse.last().wait_s > 0;
+  if (!has_queue) in_use = std::min(in_use, desk.policy().health_max_utilization * 0.999);
+  const Share shares[] = {{in_use, "of the connections in use"},
+                          {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
+                          {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},
+                          {ratio(r.server_sessions, r.server_sessions_max), "of the server's sessions taken"}};
+  Share worst = shares[0];
+  for (const Share& share : shares) {
+    if (std::isfinite(share.value) && share.value > worst.value) worst = share;
+  }
+  const double threshold = desk.policy().health_max_utilization;
+  put(out, grade_share(worst.value, threshold), worst.value, threshold, percent(worst.value) + " " + worst.what);
+}
+
+void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
+  const double threshold = desk.policy().health_max_error_rate;
+  const Beat& beat = pulse.quarter();
+  const double refused = beat.requests > 0 ? std::min(1.0, beat.timeouts / beat.requests) : 0;
+  if (beat.timeouts > 0) {
+    // Every caller who was sent away is worth a warning.
+    return put(out, std::min(99.0, grade(refused, threshold)), refused, threshold,
+               counted(static_cast<int64_t>(beat.timeouts), "request") + " got no connection in time within 15 s, limit " +
+                   std::to_string(desk.rule().limit));
+  }
+  const bool is_at_limit = desk.counts().staying() >= desk.rule().limit;
+  const int64_t waiting = desk.census().waiting;
+  if (is_at_limit && waiting > 0 && pulse.last().slow > 0) {
+    return put(out, 75, refused, threshold,
+               counted(waiting, "caller") + " waiting at the limit of " + std::to_string(desk.rule().limit));
+  }
+  put(out, 100, refused, threshold, "everybody got a connection in time");
+}
+
+}  // namespace
+
+bool Health::has(HealthStatus at_least) const {
+  return std::any_of(findings.begin(), findings.end(), [&](const Finding& f) { return f.status >= at_least; });
+}
+
+const char* check_name(Check check) {
+  switch (check) {
+    case Check::connectivity: return "connectivity";
+    case Check::performance: return "performance";
+    case Check::resources: return "resources";
+    case Check::scaling: return "scaling";
+  }
+  return "unknown";
+}
+
+const char* health_status_name(HealthStatus status) {
+  switch (status) {
+    case HealthStatus::ok: return "ok";
+    case HealthStatus::warning: return "warning";
+    case HealthStatus::failed: return "failed";
+  }
+  return "unknown";
+}
+
+void check_health(const Desk& desk, const Pulse& pulse, const HealthFacts& facts, Health& out) {
+  const auto at = [&](Check check) -> Finding& { return out.findings[static_cast<size_t>(check)]; };
+  check_connectivity(desk, facts, pulse, at(Check::connectivity));
+  check_performance(desk, pulse, at(Check::performance));
+  check_resources(desk, pulse, at(Check::resources));
+  check_scaling(desk, pulse, at(Check::scaling));
+  for (Finding& finding : out.findings) finding.checked_at = desk.now();
+  const double c = at(Check::connectivity).score;
+  const double p = at(Check::performance).score;
+  const double r = at(Check::resources).score;
+  const double s = at(Check::scaling).score;
+  const double weighted = 0.35 * c + 0.30 * p + 0.15 * r + 0.20 * s;
+  out.score = static_cast<int64_t>(std::round(std::min(weighted, 10 + 0.9 * std::min(c, p))));
+  ++out.rounds;
+}
+
+std::string health_text(const Health& health) {
+  if (health.score < 0) return "health was never checked";
+  std::string text = "health " + std::to_string(health.score);
+  for (size_t i = 0; i < kChecks; ++i) {
+    const Finding& finding = health.findings[i];
+    text += std::string(i == 0 ? ": " : ", ") + check_name(static_cast<Check>(i)) + " " +
+            health_status_name(finding.status);
+    if (finding.status != HealthStatus::ok) text += " (" + finding.message + ")";
+  }
+  return text;
+}
+
+}  // namespace tide::brain

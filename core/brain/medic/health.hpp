@@ -1,0 +1,62 @@
+// Health: four checks over what the brain knows, and one score from them.
+//
+//  connectivity  connections alive, against health_min_healthy; failed when there is none and connects fail
+//  performance   share of statements that failed (faults, see README.md) against health_max_error_rate, and their mean
+//                duration against health_max_response; over the last 15 s, or the last minute where that has too few
+//  resources     the fullest of: connections in use, memory, descriptors, server sessions; a share of what there may be
+//  scaling       share of requests that got no connection in time, against health_max_error_rate; and whether the pool
+//                is at its limit with callers waiting
+//
+// A check's score: 100 while all is well, 99..50 in the range of a warning, 49..0 when failed; the formulas stand in
+// README.md. health = min(0.35 C + 0.30 P + 0.15 R + 0.20 S, 10 + 0.9 min(C, P)): a pool whose database is gone or
+// answers with errors is ill, however much memory there is.
+// Threads: the keeper's only. Failure: none; what cannot be measured counts as well.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "brain/desk.hpp"
+#include "brain/pulse.hpp"
+
+namespace tide::brain {
+
+// In the order of plane/format.hpp's HealthCheck and HealthStatus.
+enum class Check : uint8_t { connectivity, performance, resources, scaling };
+inline constexpr size_t kChecks = 4;
+enum class HealthStatus : uint8_t { ok, warning, failed };
+
+struct Finding {
+  HealthStatus status = HealthStatus::ok;
+  double score = 100;
+  double value = Resources::kUnknown;
+  double threshold = Resources::kUnknown;
+  Instant checked_at;  // unset: never
+  std::string message;
+};
+
+struct Health {
+  std::array<Finding, kChecks> findings;
+  int64_t score = -1;  // 0..100; -1: never checked
+  uint64_t rounds = 0;
+
+  const Finding& of(Check check) const { return findings[static_cast<size_t>(check)]; }
+  bool has(HealthStatus at_least) const;
+};
+
+const char* check_name(Check check);
+const char* health_status_name(HealthStatus status);
+
+// One round of checks. `failing_since` unset: the last connect went well. `had_connection`: one was alive once.
+struct HealthFacts {
+  Instant failing_since;
+  bool is_tripped = false;
+  bool is_wanted = true;  // connections are wanted at all: not lazy and asleep
+};
+void check_health(const Desk& desk, const Pulse& pulse, const HealthFacts& facts, Health& out);
+
+// What a person reads: "health 87: connectivity ok, performance warning (...), ...".
+std::string health_text(const Health& health);
+
+}  // namespace tide::brain

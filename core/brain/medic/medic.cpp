@@ -1,0 +1,130 @@
+#include "brain/medic/medic.hpp"
+
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr Span kLookAgain = Span::seconds(1);     // while something is not well
+constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits for the server's answer
+
+}  // namespace
+
+Verdict Medic::order_check(const Order& order) {
+  if (asked_n_ == kChecksAskedMax) {
+    return {Verdict::Kind::refused,
+            Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
+                          "at most " + std::to_string(kChecksAskedMax) + " can be", "wait for their answers"),
+            {}};
+  }
+  if (asked_n_ == 0) asked_at_ = Instant();
+  asked_[asked_n_++] = order.command_id;
+  return {Verdict::Kind::pending, Status::ok(), "checking"};
+}
+
+bool Medic::is_due(const Desk& desk, const Beat* beat) const {
+  const Instant now = desk.now();
+  if (emergency_.is_on()) return !checked_at_.is_set() || now >= checked_at_ + kLookAgain;
+  const Span interval = desk.policy().health_interval;
+  if (interval.is_zero()) return false;
+  if (!checked_at_.is_set()) return desk.ledger().is_started;
+  if (now >= checked_at_ + interval) return true;
+  if (now < checked_at_ + std::min(kLookAgain, interval)) return false;
+  return health_.has(HealthStatus::warning) || breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
+}
+
+void Medic::tick(Desk& desk, const Beat* beat) {
+  if (beat != nullptr) emergency_.saw_beat(*beat);
+  breaker_.tick(desk);
+  pressure_.tick(desk);
+  if (asked_n_ > 0 && !asked_at_.is_set()) {
+    asked_at_ = desk.now();
+    surveyed_at_ = Instant();
+    survey(desk);
+  }
+  const bool is_answerable = asked_n_ > 0 && (!is_surveying_ || desk.now() >= asked_at_ + kSurveyPatience);
+  if (is_due(desk, beat) || is_answerable) check(desk);
+  if (is_answerable) answer_checks(desk);
+  if (asked_n_ > 0) desk.wake_at(asked_at_ + kSurveyPatience);
+  emergency_.tick(desk, health_, breaker_.is_tripped());
+  desk.ledger().caps.emergency = emergency_.cap();
+  recovery_.tick(desk, health_, emergency_.is_on());
+  const Policy& policy = desk.policy();
+  if (checked_at_.is_set() && (health_.has(HealthStatus::warning) || emergency_.is_on())) {
+    desk.wake_at(checked_at_ + kLookAgain);
+  } else if (checked_at_.is_set() && !policy.health_interval.is_zero()) {
+    desk.wake_at(checked_at_ + policy.health_interval);
+  }
+  if (emergency_.cap() && !emergency_.is_on()) desk.wake_at(desk.now() + kLookAgain);
+}
+
+void Medic::skip(Desk& desk) {
+  if (asked_n_ > 0) answer_checks(desk);
+  is_surveying_ = false;
+}
+
+void Medic::check(Desk& desk) {
+  std::array<HealthStatus, kChecks> before{};
+  for (size_t i = 0; i < kChecks; ++i) before[i] = health_.findings[i].status;
+  const Ledger& ledger = desk.ledger();
+  const bool is_regular = !checked_at_.is_set() || desk.now() >= checked_at_ + desk.policy().health_interval;
+  check_health(desk, ledger.pulse, {breaker_.failing_since(), breaker_.is_tripped(), ledger.is_awake}, health_);
+  checked_at_ = desk.now();
+  rounds_failed_[health_.rounds % kRoundsKept] = health_.has(HealthStatus::failed);
+  emergency_.saw_round(health_, desk.policy(), desk.counts().open() > 0);
+  tell_changes(desk, before);
+  if (is_regular) survey(desk);
+}
+
+// One idle connection, the least used; nobody may be waiting for it.
+bool Medic::survey(Desk& desk) {
+  const Ledger& ledger = desk.ledger();
+  if (is_surveying_ || ledger.controls.is_paused || desk.census().waiting > 0) return false;
+  for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
+    if (!desk.is_staying(slot, Phase::idle)) continue;
+    desk.survey(slot);
+    is_surveying_ = true;
+    surveyed_at_ = desk.now();
+    return true;
+  }
+  return false;
+}
+
+void Medic::answer_checks(Desk& desk) {
+  for (size_t i = 0; i < asked_n_; ++i) {
+    Action finish;
+    finish.kind = Action::Kind::finish_order;
+    finish.command_id = asked_[i];
+    finish.verdict = {Verdict::Kind::applied, Status::ok(), health_text(health_)};
+    desk.put(std::move(finish));
+  }
+  asked_n_ = 0;
+}
+
+void Medic::tell_changes(Desk& desk, const std::array<HealthStatus, kChecks>& before) {
+  for (size_t i = 0; i < kChecks; ++i) {
+    const Finding& now = health_.findings[i];
+    const HealthStatus was = before[i];
+    if (now.status == was) continue;
+    const bool is_worse = now.status > was;
+    // A warning that comes and goes is shown in health_checks; only what failed, and its end, is news.
+    if (std::max(now.status, was) != HealthStatus::failed) continue;
+    desk.note(is_worse ? EventKind::health_failed : EventKind::health_ok,
+              is_worse ? Severity::warning : Severity::info,
+              std::string(check_name(static_cast<Check>(i))) + " " + health_status_name(now.status) + ": " + now.message,
+              "{\"check\":\"" + std::string(check_name(static_cast<Check>(i))) +
+                  "\",\"score\":" + std::to_string(static_cast<int>(now.score)) +
+                  ",\"health\":" + std::to_string(health_.score) + "}");
+  }
+}
+
+double Medic::failure_rate() const {
+  if (health_.rounds < 3) return Resources::kUnknown;
+  const auto n = static_cast<double>(std::min<uint64_t>(health_.rounds, kRoundsKept));
+  return static_cast<double>(std::count(rounds_failed_.begin(), rounds_failed_.end(), true)) / n;
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,83 @@
+// Pulse: what happened in the last second, quarter of a minute, minute and hour, from the sums of the census.
+//
+// The brain is asked at odd moments; a beat is taken once at least a second has passed since the last one, and says how
+// long it was. Windows are sums over beats, so a late tick makes a longer beat and loses nothing.
+// Invariants: no beat is negative (sums that go back count as not having moved); memory is fixed.
+// Threads: the keeper's only. Failure: none.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "brain/census.hpp"
+
+namespace tide::brain {
+
+struct Beat {
+  double seconds = 0;
+  double requests = 0;
+  double acquires = 0;
+  double releases = 0;
+  double slow = 0;      // waited longer than wait_objective, or in vain
+  double timeouts = 0;  // got no connection in time
+  double queries = 0;
+  double query_errors = 0;
+  double faults = 0;  // query errors that no healthy application provokes
+  double connects = 0;
+  double connect_failures = 0;
+  double validation_failures = 0;
+  double use_s = 0;     // of leases, within this time
+  double ended_s = 0;   // holds of the leases that ended
+  double wait_s = 0;    // of requests, within this time
+  double query_s = 0;
+  double reversals = 0;  // of the target: it went up after it had gone down, or down after up
+
+  // Something that a health check should look at now.
+  bool is_troubled() const { return timeouts > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0; }
+  double errors() const { return faults + connect_failures + validation_failures; }
+  void add(const Beat& other, double sign);
+};
+
+class Pulse {
+ public:
+  static constexpr Span kBeat = Span::seconds(1);
+
+  // True: a beat was taken.
+  bool tick(Instant now, const Census& census);
+  // The target went up (or down).
+  void target_moved(bool is_up);
+  // Everything of the past is forgotten; the sums stay where they are.
+  void forget();
+
+  uint64_t beats() const { return beats_; }
+  Instant next_at() const { return taken_at_ + kBeat; }
+  const Beat& last() const { return ring_[(next_ + kSeconds - 1) % kSeconds]; }
+  const Beat& quarter() const { return quarter_; }  // the last 15 beats
+  const Beat& minute() const { return minute_; }    // the last 60
+  double errors_of_hour() const;
+
+ private:
+  static constexpr size_t kSeconds = 60;
+  static constexpr size_t kQuarter = 15;
+  static constexpr size_t kMinutes = 60;
+
+  void push(const Beat& beat);
+
+  Instant taken_at_;
+  Traffic before_;
+  uint64_t acquires_before_ = 0;
+  uint64_t timeouts_before_ = 0;
+  std::array<Beat, kSeconds> ring_{};
+  size_t next_ = 0;
+  uint64_t beats_ = 0;
+  Beat quarter_;
+  Beat minute_;
+  std::array<double, kMinutes> errors_by_minute_{};
+  double errors_of_minute_ = 0;
+  double seconds_of_minute_ = 0;
+  size_t minute_next_ = 0;
+  double reversals_ = 0;  // since the last beat
+  int direction_ = 0;     // of the last move of the target
+};
+
+}  // namespace tide::brain

@@ -1,0 +1,202 @@
+#include "brain/steering.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr double kConnectWeight = 0.2;  // of the newest connect in the running mean
+constexpr int kCrowdedBeats = 2;
+constexpr int kRoomyBeats = 5;
+
+double seconds_of(Instant at) { return static_cast<double>(at.ns()) / 1e9; }
+
+SizingSettings settings_of(const Policy& policy, int64_t lowest, int64_t limit, double connect_s) {
+  SizingSettings out;
+  out.min_size = lowest;
+  out.max_size = limit;
+  out.connect_s = connect_s;
+  out.max_connecting = policy.max_connecting;
+  out.objective_s = policy.wait_objective.seconds_exact();
+  out.share = policy.wait_objective_share;
+  out.prediction = policy.prediction;
+  return out;
+}
+
+std::string_view cause_text(SizingCause cause) {
+  switch (cause) {
+    case SizingCause::none: return "no change";
+    case SizingCause::reactive: return "the load grew";
+    case SizingCause::forecast: return "ahead of a forecast";
+    case SizingCause::demand: return "callers queue";
+    case SizingCause::stabilised: return "the load has been lower for a while";
+    case SizingCause::knee: return "more connections made the database slower";
+    case SizingCause::limit: return "the limit";
+  }
+  return "";
+}
+
+}  // namespace
+
+Steering::Steering(const Policy& policy)
+    : sizer_(settings_of(policy, policy.min_size, policy.max_size, connect_s_), kSeasons_s) {}
+
+void Steering::connected(Span took) {
+  const double s = std::max(0.0, took.seconds_exact());
+  connect_s_ = std::exchange(has_connected_, true) ? connect_s_ + kConnectWeight * (s - connect_s_) : s;
+}
+
+bool Steering::is_steering(const Desk& desk) const {
+  const Ledger& ledger = desk.ledger();
+  return desk.policy().scaling && desk.policy().sizing == Sizing::adaptive && !is_held_ &&
+         !ledger.controls.is_paused && !ledger.controls.manual_size && ledger.is_started;
+}
+
+void Steering::prepare(const Desk& desk, bool is_held) {
+  is_held_ = is_held;
+  // The rule's limit without our own cap, which would otherwise never come up again.
+  const Ledger& ledger = desk.ledger();
+  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls, {ledger.caps.emergency, std::nullopt});
+  sizer_.set(settings_of(desk.policy(), rule.lowest, rule.limit, connect_s_));
+  sizer_.freeze(!is_steering(desk));
+  sizer_.burst(desk.ledger().controls.burst_until.has_value());
+}
+
+Observation Steering::observe(const Desk& desk) const {
+  const Counts& counts = desk.counts();
+  Observation seen;
+  seen.now_s = seconds_of(desk.now());
+  seen.dt_s = sum_.seconds;
+  seen.arrivals = sum_.requests;
+  seen.completions = sum_.releases;
+  seen.hold_s = sum_.ended_s;
+  seen.in_use_avg = sum_.use_s / std::max(1e-3, sum_.seconds);
+  seen.demand_avg = (sum_.use_s + sum_.wait_s) / std::max(1e-3, sum_.seconds);
+  seen.in_use_max = in_use_max_;
+  seen.demand_max = demand_max_;
+  seen.waiting = static_cast<double>(desk.census().waiting);
+  seen.wait_s = sum_.wait_s;
+  seen.slow = sum_.slow;
+  seen.timeouts = sum_.timeouts;
+  seen.open = static_cast<double>(counts.total - counts.closing);
+  seen.connecting = static_cast<double>(counts.connecting);
+  seen.idle = static_cast<double>(counts.idle);
+  seen.target = static_cast<double>(desk.ledger().target);
+  return seen;
+}
+
+void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
+  const double in_use = static_cast<double>(desk.counts().in_use);
+  in_use_max_ = std::max(in_use_max_, in_use);
+  demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
+  prepare(desk, is_held);
+  if (beat != nullptr) {
+    sum_.add(*beat, 1);
+    watch_burst(desk, *beat);
+  }
+  // scaling_interval can make it look less often than once a beat, not more often.
+  if (beat == nullptr || sum_.seconds + 1e-9 < std::max(1.0, desk.policy().scaling_interval.seconds_exact())) return;
+  const Observation seen = observe(desk);
+  sum_ = Beat();
+  in_use_max_ = demand_max_ = 0;
+  const int64_t target = sizer_.tick(seen);
+  if (!is_steering(desk)) {
+    desk.ledger().caps.overload.reset();
+    return;
+  }
+  watch_overload(desk, target);
+  const int64_t lowest = std::max(desk.rule().lowest, std::min(desk.policy().min_idle, desk.rule().limit));
+  const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
+  if (to == desk.ledger().target) return;
+  const bool is_forecast = sizer_.facts().cause == SizingCause::forecast && to > desk.ledger().target;
+  if (is_forecast) {
+    desk.note(EventKind::warming, Severity::info,
+              "opening " + counted(to - desk.ledger().target, "connection") + " ahead of a forecast of " +
+                  short_number(sizer_.facts().predicted_demand) + " in use");
+  }
+  desk.set_target(to, is_forecast ? SizeSource::predicted : SizeSource::autoscale, reason(desk, seen),
+                  sizer_.facts().predicted_in_use_10);
+}
+
+std::optional<int64_t> Steering::wanted_for_waiters(Desk& desk) {
+  if (!is_steering(desk)) return std::nullopt;
+  const Census& census = desk.census();
+  if (census.waiting == 0) return 0;
+  if (std::isnan(sizer_.facts().hold_s)) return std::nullopt;  // nothing is known of how long leases last
+  const Span patience = std::max(desk.policy().wait_objective, Span::nanos(static_cast<int64_t>(connect_s_ * 1e9))) * 2;
+  const Instant due = census.oldest_wait_since + patience;
+  if (desk.now() >= due) return std::nullopt;
+  desk.wake_at(due);
+  const Counts& counts = desk.counts();
+  // Those who will find an idle or returning connection do not queue for long.
+  const int64_t ready = counts.idle + counts.held;
+  const int64_t queue = std::max<int64_t>(0, static_cast<int64_t>(census.waiting) - ready);
+  if (queue == 0) return 0;
+  const int64_t open = counts.total - counts.closing;
+  const int64_t target = sizer_.demand(seconds_of(desk.now()), queue, counts.in_use, open, counts.connecting,
+                                       desk.ledger().target);
+  return target > desk.ledger().target ? target - desk.counts().staying() : 0;
+}
+
+void Steering::watch_overload(Desk& desk, int64_t target) {
+  std::optional<int64_t>& cap = desk.ledger().caps.overload;
+  const bool was_over = cap.has_value();
+  const AdaptiveSizer::Facts& facts = sizer_.facts();
+  if (facts.is_overloaded) {
+    cap = std::max<int64_t>(1, target);
+    desk.put_rule(precedence(desk.ledger()));
+  } else {
+    cap.reset();
+  }
+  if (was_over == facts.is_overloaded) return;
+  const std::string knee = "knee at " + short_number(facts.knee) + " connections, hold time " +
+                           short_number(facts.hold_s * 1e3) + " ms against " + short_number(facts.base_hold_s * 1e3) +
+                           " ms";
+  desk.note(facts.is_overloaded ? EventKind::overload_on : EventKind::overload_off,
+            facts.is_overloaded ? Severity::warning : Severity::info,
+            facts.is_overloaded ? "the database gets slower with more connections, so there will be fewer: " + knee
+                                : "the database is no longer overloaded: " + knee);
+}
+
+void Steering::watch_burst(Desk& desk, const Beat& beat) {
+  const Policy& policy = desk.policy();
+  Controls& controls = desk.ledger().controls;
+  if (!controls.burst_until) is_own_burst_ = false;
+  const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_steering(desk) &&
+                   !desk.ledger().caps.overload;
+  const bool is_crowded = desk.census().waiting > 0 && beat.slow > 0 && desk.counts().staying() >= desk.rule().limit;
+  crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;
+  const AdaptiveSizer::Facts& facts = sizer_.facts();
+  roomy_beats_ = !is_crowded && facts.demand < 0.8 * static_cast<double>(policy.max_size) ? roomy_beats_ + 1 : 0;
+  if (is_own_burst_ && roomy_beats_ >= kRoomyBeats) {
+    controls.burst_until.reset();
+    is_own_burst_ = false;
+    desk.note(EventKind::burst_off, Severity::info, "burst ended: the demand fits below max_size again");
+    return;
+  }
+  if (!may || controls.burst_until || crowded_beats_ < kCrowdedBeats) return;
+  controls.burst_until = desk.now() + policy.burst_duration;
+  is_own_burst_ = true;
+  desk.wake_at(*controls.burst_until);
+  desk.note(EventKind::burst_on, Severity::warning,
+            "burst: callers wait at max_size " + std::to_string(policy.max_size) + ", so up to " +
+                counted(policy.burst_max_size, "connection") + " for " + format_span(policy.burst_duration));
+}
+
+std::string Steering::reason(const Desk& desk, const Observation& seen) const {
+  const AdaptiveSizer::Facts& facts = sizer_.facts();
+  std::string text(cause_text(facts.cause));
+  text += ": demand " + short_number(facts.demand) + ", " + short_number(seen.arrivals / std::max(1e-3, seen.dt_s)) +
+          " requests/s of " + short_number(facts.hold_s * 1e3) + " ms, " + short_number(seen.slow) + " of " +
+          short_number(seen.arrivals) + " slow, margin " + short_number(facts.kappa);
+  if (std::isfinite(facts.knee)) text += ", knee " + short_number(facts.knee);
+  if (desk.census().waiting > 0) text += ", " + std::to_string(desk.census().waiting) + " waiting";
+  return text;
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,56 @@
+// Steering: the adaptive sizer (sizing/) at the wheel of a pool. Makes its observations from the pulse, and its answers
+// the target; asks it when callers queue; tells why.
+//
+// It steers while sizing is adaptive, scaling is on, and the pool runs. A size pinned by hand, an emergency, and
+// sizing = threshold leave it learning and forecasting without a say.
+// Patience: what the sizer expects to be given back does not come when leases last unusually long. So once the oldest
+// caller has waited twice as long as opening takes (and twice wait_objective), every caller counts (demand()).
+// Overload: while the database gets slower with more connections, the sizer's knee is a limit: see precedence.
+// Automatic burst: only where burst_max_size says how far. Begun when callers wait at the limit for 2 beats in a row;
+// ends after burst_duration, or once the demand has fitted below max_size for 5 beats.
+// Threads: the keeper's only. Failure: none.
+#pragma once
+
+#include <optional>
+
+#include "brain/desk.hpp"
+#include "brain/pulse.hpp"
+#include "brain/sizing/adaptive.hpp"
+
+namespace tide::brain {
+
+class Steering {
+ public:
+  explicit Steering(const Policy& policy);
+
+  // A connect took this long.
+  void connected(Span took);
+  void forget() { sizer_.forget(); }
+
+  // `beat` is there when one was taken in this tick. `is_held`: an emergency or a shortage of memory holds the size.
+  void tick(Desk& desk, const Beat* beat, bool is_held);
+  // Connections that those who wait need beyond what is open and being opened; unset: the sizer has no say.
+  std::optional<int64_t> wanted_for_waiters(Desk& desk);
+
+  const AdaptiveSizer& sizer() const { return sizer_; }
+
+ private:
+  bool is_steering(const Desk& desk) const;
+  void prepare(const Desk& desk, bool is_held);
+  Observation observe(const Desk& desk) const;
+  void watch_overload(Desk& desk, int64_t target);
+  void watch_burst(Desk& desk, const Beat& beat);
+  std::string reason(const Desk& desk, const Observation& seen) const;
+
+  AdaptiveSizer sizer_;
+  double connect_s_ = 0.030;
+  bool has_connected_ = false;
+  bool is_held_ = false;
+  Beat sum_;  // since the sizer's last tick
+  double in_use_max_ = 0, demand_max_ = 0;
+  int crowded_beats_ = 0, roomy_beats_ = 0;
+  bool is_own_burst_ = false;
+  uint64_t wishes_ = 0;  // the rises asked for a queue that were told
+};
+
+}  // namespace tide::brain
