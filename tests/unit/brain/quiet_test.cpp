@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "allocations.hpp"
 #include "rig.hpp"
 
 namespace {
@@ -17,6 +18,9 @@ size_t allocations_total = 0;
 [[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace tide::test {
+
+size_t allocations() { return allocations_total; }
+
 namespace {
 
 TEST(Quiet, TickAllocatesNothing) {

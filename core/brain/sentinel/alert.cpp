@@ -1,0 +1,75 @@
+#include "brain/sentinel/alert.hpp"
+
+#include <cmath>
+#include <cstdio>
+
+#include "base/fixed_text.hpp"
+#include "base/units.hpp"
+
+namespace tide::brain {
+namespace {
+
+// "begin middle end" within the room for a text; what is too long is taken from the middle.
+std::string fitted(std::string begin, std::string_view middle, const std::string& end) {
+  const size_t fixed = begin.size() + end.size();
+  const size_t room = fixed < kEventTextBytesMax ? kEventTextBytesMax - fixed : 0;
+  return begin.append(utf8_prefix(middle, room)).append(end);
+}
+
+std::string numbers(const Alert& alert) {
+  return " (" + std::string(about(alert.metric).name) + " " + figure(alert.value) + ", threshold " +
+         figure(alert.threshold) + ")";
+}
+
+// One character of UTF-8, or its escape, at the head of `text`, which is not empty.
+std::string json_character(std::string_view text, size_t& bytes) {
+  bytes = 1;
+  const unsigned char c = static_cast<unsigned char>(text[0]);
+  if (c == '"' || c == '\\') return {'\\', text[0]};
+  if (c < 0x20) {
+    char out[8];
+    std::snprintf(out, sizeof out, "\\u%04x", c);
+    return out;
+  }
+  while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) ++bytes;
+  return std::string(text.substr(0, bytes));
+}
+
+// As much of `text` as a string of JSON as fits into `room` bytes, quotes included; "" if not even the quotes do.
+std::string json_text(std::string_view text, size_t room) {
+  if (room < 2) return {};
+  std::string out = "\"";
+  while (!text.empty()) {
+    size_t bytes = 0;
+    const std::string piece = json_character(text, bytes);
+    if (out.size() + piece.size() + 1 > room) break;
+    out += piece;
+    text.remove_prefix(bytes);
+  }
+  return out + "\"";
+}
+
+std::string json_number(double value) { return std::isfinite(value) ? figure(value) : "null"; }
+
+}  // namespace
+
+std::string firing_text(const Alert& alert) { return fitted(alert.rule + ": ", alert.message, numbers(alert)); }
+
+std::string resolved_text(const Alert& alert, std::string_view why) {
+  const std::string lasted = describe_span(alert.resolved_at - alert.since);
+  return fitted(alert.rule + ": resolved after " + lasted + ", ", why, numbers(alert));
+}
+
+std::string alert_detail(const Alert& alert) {
+  constexpr std::string_view kAdvice = ",\"advice\":";
+  constexpr size_t kWorthWhile = 20;  // bytes of advice
+  std::string out = "{\"rule\":" + json_text(alert.rule, 80) + ",\"metric\":\"" + std::string(about(alert.metric).name) +
+                    "\",\"value\":" + json_number(alert.value) + ",\"threshold\":" + json_number(alert.threshold);
+  const size_t used = out.size() + kAdvice.size() + 1;
+  if (!alert.advice.empty() && used + kWorthWhile <= kEventDetailBytesMax) {
+    out.append(kAdvice).append(json_text(alert.advice, kEventDetailBytesMax - used));
+  }
+  return out + "}";
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,154 @@
+#include "brain/sentinel/rule.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "brain/brain.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr std::array<std::string_view, 4> kComparisons = {">", ">=", "<", "<="};
+
+bool holds(Comparison comparison, double value, double bound) {
+  switch (comparison) {
+    case Comparison::above: return value > bound;
+    case Comparison::at_least: return value >= bound;
+    case Comparison::below: return value < bound;
+    case Comparison::at_most: break;
+  }
+  return value <= bound;
+}
+
+struct BuiltIn {
+  std::string_view name;
+  Metric metric;
+  Comparison comparison;
+  double (*threshold)(const Policy&);
+  Span hold;
+  Severity severity;
+  std::string_view message;
+  std::string_view advice;
+};
+
+constexpr Comparison kAbove = Comparison::above;
+constexpr Comparison kAtLeast = Comparison::at_least;
+constexpr Severity kWarning = Severity::warning;
+constexpr Severity kCritical = Severity::critical;
+
+double one(const Policy&) { return 1; }
+double none(const Policy&) { return 0; }
+
+const BuiltIn kBuiltIn[] = {
+    {"connection_exhaustion", Metric::utilization, kAtLeast, [](const Policy& p) { return p.alert_utilization; },
+     Span::seconds(10), kWarning, "Nearly all connections that the pool may have are in use.",
+     "Look into leases who holds them, and for what. If they are needed raise max_size, or order a burst; else make "
+     "the work under a lease shorter."},
+    {"wait_time", Metric::oldest_wait_ms, kAtLeast, [](const Policy& p) { return p.alert_wait.ms_exact(); }, Span(),
+     kWarning, "A caller has waited long for a connection.",
+     "Look into leases who keeps connections away from waiters. Raise max_size, or lower acquire_timeout so that "
+     "callers give up sooner."},
+    {"acquire_timeouts", Metric::timeouts_per_minute, kAbove, none, Span(), kWarning,
+     "Callers waited for a connection in vain.",
+     "The events of kind acquire_timeout say who held the connections. Raise max_size, or acquire_timeout, or hold "
+     "leases for a shorter time."},
+    {"error_rate", Metric::error_rate, kAbove, [](const Policy& p) { return p.alert_error_rate; }, Span::seconds(10),
+     kWarning, "Many statements fail.",
+     "Look into events and into the database's log for the errors; if connections are at fault, order a recycle."},
+    {"errors_per_hour", Metric::errors_per_hour, kAbove,
+     [](const Policy& p) { return static_cast<double>(p.alert_errors_per_hour); }, Span(), kWarning,
+     "There were many errors within an hour.",
+     "Look into events and into the database's log for what they have in common. Raise alert_errors_per_hour if so "
+     "many are usual."},
+    {"waiting_count", Metric::waiting, kAbove, [](const Policy& p) { return static_cast<double>(p.alert_waiting); },
+     Span::seconds(5), kWarning, "Many callers wait for a connection.",
+     "Look into waiters and leases. Raise max_size if the database bears it, or bound the queue with max_waiting."},
+    {"health_failures", Metric::health_failure_rate, kAbove,
+     [](const Policy& p) { return p.alert_health_failure_rate; }, Span(), kCritical,
+     "Many of the recent health checks failed.",
+     "Look into health which check failed and why; then at the database itself and the way to it."},
+    {"frequent_scaling", Metric::scaling_reversals_per_minute, kAbove, [](const Policy&) { return 30.0; }, Span(),
+     Severity::info, "The size goes up and down without rest.",
+     "Look into scaling_events for the reasons. Raise min_size, or scale_down_cooldown, so that connections stay."},
+    {"overdue_leases", Metric::overdue_leases, kAtLeast, one, Span(), kWarning,
+     "Leases are out for longer than lease_timeout.",
+     "Look into leases who has them; revoke them, or let lease_timeout_action do it. Raise lease_timeout if the work "
+     "takes so long."},
+    {"leaked_leases", Metric::leak_suspects, kAtLeast, one, Span(), kWarning,
+     "Leases are out for so long that they look forgotten.",
+     "Look into leases for their tags, find the code that does not release, and revoke them. Raise leak_threshold if "
+     "they are meant to be."},
+    {"breaker_open", Metric::breaker_open, kAtLeast, one, Span(), kCritical,
+     "The database cannot be reached, and callers are refused at once.",
+     "Look at the database server and at the network; the events of kind connect_error say what was met. The pool "
+     "probes every breaker_probe_interval."},
+    {"emergency", Metric::emergency, kAtLeast, one, Span(), kCritical,
+     "The pool is in an emergency: its size is held down.",
+     "Look into health and events for the cause. It ends by itself; emergency_below and emergency_max_size say when "
+     "and how much."},
+    {"memory_pressure", Metric::memory_ratio, kAtLeast, [](const Policy& p) { return p.alert_memory; },
+     Span::seconds(10), kWarning, "The process is short of memory.",
+     "Lower max_size or sqlite_cache_pages, or give the process more memory; memory_limit says what counts as all."},
+};
+
+}  // namespace
+
+bool AlertRule::begins_with(double value) const { return holds(comparison, value, threshold); }
+bool AlertRule::ends_with(double value) const { return !holds(comparison, value, clear_at); }
+
+const char* comparison_name(Comparison comparison) { return kComparisons[static_cast<size_t>(comparison)].data(); }
+
+std::optional<Comparison> comparison_of(std::string_view name) {
+  const auto found = std::find(kComparisons.begin(), kComparisons.end(), name);
+  if (found == kComparisons.end()) return std::nullopt;
+  return static_cast<Comparison>(found - kComparisons.begin());
+}
+
+std::optional<Severity> severity_of(std::string_view name) {
+  for (const Severity severity : {Severity::info, Severity::warning, Severity::critical}) {
+    if (name == severity_name(severity)) return severity;
+  }
+  return std::nullopt;
+}
+
+double default_clear_at(Metric metric, Comparison comparison, double threshold) {
+  const MetricRow& row = about(metric);
+  const double slack = threshold * row.slack;
+  if (comparison == Comparison::above || comparison == Comparison::at_least) return threshold - slack;
+  // Upwards there may be less room: half of what there is, or the condition could never end.
+  return threshold + std::max(0.0, std::min(slack, (row.top - threshold) / 2));
+}
+
+std::string default_message(const AlertRule& rule) {
+  return std::string(about(rule.metric).name) + " is " + comparison_name(rule.comparison) + " " + figure(rule.threshold);
+}
+
+std::vector<AlertRule> built_in_rules(const Policy& policy) {
+  std::vector<AlertRule> rules;
+  rules.reserve(kAlertRulesMax);
+  for (const BuiltIn& row : kBuiltIn) {
+    AlertRule& rule = rules.emplace_back();
+    rule.name = row.name;
+    rule.metric = row.metric;
+    rule.comparison = row.comparison;
+    rule.threshold = row.threshold(policy);
+    rule.clear_at = default_clear_at(rule.metric, rule.comparison, rule.threshold);
+    rule.hold = row.hold;
+    rule.severity = row.severity;
+    rule.is_built_in = true;
+    rule.message = row.message;
+    rule.advice = row.advice;
+  }
+  return rules;
+}
+
+std::string figure(double value) {
+  char out[32];
+  const bool is_great = std::fabs(value) >= 1000 && std::fabs(value) < 1e15;
+  std::snprintf(out, sizeof out, is_great ? "%.0f" : "%.4g", value);
+  return out;
+}
+
+}  // namespace tide::brain

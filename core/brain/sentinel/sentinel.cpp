@@ -1,0 +1,239 @@
+#include "brain/sentinel/sentinel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/assert.hpp"
+#include "base/fixed_text.hpp"
+#include "base/units.hpp"
+#include "brain/wording.hpp"
+#include "policy/text.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr size_t kActorBytesMax = 62;
+constexpr uint64_t kNumberMask = 0xFFFF'FFFF;  // the rest of an alert_id is the pool's instance
+
+Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
+Verdict refused(Status why) { return {Verdict::Kind::refused, std::move(why), {}}; }
+
+Action put_alert(size_t place) {
+  Action action;
+  action.kind = Action::Kind::put_alert;
+  action.slot = static_cast<uint32_t>(place);
+  return action;
+}
+
+auto putting_on(Desk& desk) {
+  return [&desk](Action&& action) { desk.put(std::move(action)); };
+}
+
+Action resolved_note(const Alert& alert, std::string_view why) {
+  Action action;
+  action.kind = Action::Kind::note;
+  action.event = EventKind::alert_resolved;
+  action.severity = Severity::info;
+  action.text = resolved_text(alert, why);
+  action.detail = alert_detail(alert);
+  return action;
+}
+
+}  // namespace
+
+Sentinel::Sentinel(const Policy& policy) : book_(policy), watches_(book_.rules().size()), alerts_(kPlaces) {
+  watches_.reserve(kAlertRulesMax);
+}
+
+void Sentinel::set_policy(const Policy& policy) {
+  book_.set_policy(policy, [this](size_t rule) { end_because(rule, seen_at_, "its threshold was changed"); });
+}
+
+void Sentinel::tick(Desk& desk, const Readings& readings) {
+  seen_at_ = desk.now();
+  for (Action& action : backlog_) desk.put(std::move(action));
+  backlog_.clear();
+  const std::span<const AlertRule> rules = book_.rules();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].is_enabled) look(desk, rules[i], watches_[i], readings[rules[i].metric]);
+  }
+}
+
+void Sentinel::look(Desk& desk, const AlertRule& rule, Watch& watch, double value) {
+  if (watch.place == kNowhere) {
+    if (rule.begins_with(value)) begin(desk, rule, watch, value);
+  } else if (alerts_[watch.place].state == AlertState::pending) {
+    wait_out_hold(desk, rule, watch, value);
+  } else {
+    wait_for_end(desk, rule, watch, value);
+  }
+}
+
+void Sentinel::begin(Desk& desk, const AlertRule& rule, Watch& watch, double value) {
+  watch = Watch();
+  watch.place = room();
+  Alert& alert = alerts_[watch.place];
+  alert = Alert();
+  alert.number = ++last_number_;
+  alert.rule = rule.name;
+  alert.metric = rule.metric;
+  alert.severity = rule.severity;
+  alert.threshold = rule.threshold;
+  alert.since = desk.now();
+  alert.message = rule.message;
+  alert.advice = rule.advice;
+  see(watch, value, desk.now());
+  if (rule.hold.is_zero()) return fire(desk, watch);
+  tell(desk, watch);
+  desk.wake_at(alert.since + rule.hold);
+}
+
+// The condition is true: what is remembered of that.
+void Sentinel::see(Watch& watch, double value, Instant now) {
+  Alert& alert = alerts_[watch.place];
+  alert.value = value;
+  alert.last_seen = watch.measured_at = now;
+  watch.clear_since = Instant();
+  if (alert.occurrences > 0 && now < watch.counted_at + kLookInterval) return;
+  ++alert.occurrences;
+  watch.counted_at = now;
+}
+
+void Sentinel::wait_out_hold(Desk& desk, const AlertRule& rule, Watch& watch, double value) {
+  if (!rule.begins_with(value)) return end(watch, desk.now(), {}, putting_on(desk));
+  see(watch, value, desk.now());
+  const Instant due = alerts_[watch.place].since + rule.hold;
+  if (desk.now() >= due) return fire(desk, watch);
+  if (desk.now() >= watch.told_at + kLookInterval) tell(desk, watch);
+  desk.wake_at(due);
+}
+
+void Sentinel::fire(Desk& desk, Watch& watch) {
+  Alert& alert = alerts_[watch.place];
+  alert.state = AlertState::firing;
+  ++fired_total_;
+  desk.note(EventKind::alert_firing, alert.severity, firing_text(alert), alert_detail(alert));
+  tell(desk, watch);
+  desk.wake_at(desk.now() + kLookInterval);
+}
+
+void Sentinel::wait_for_end(Desk& desk, const AlertRule& rule, Watch& watch, double value) {
+  const Instant now = desk.now();
+  if (std::isnan(value)) {
+    if (now >= watch.measured_at + kUnmeasuredMax) {
+      return end(watch, now, "not measured for " + describe_span(now - watch.measured_at), putting_on(desk));
+    }
+  } else if (rule.ends_with(value)) {
+    watch.measured_at = now;
+    if (!watch.clear_since.is_set()) watch.clear_since = now;
+    if (about(rule.metric).is_fact || now >= watch.clear_since + kClearFor) {
+      return end(watch, now, std::string(about(rule.metric).name) + " is " + figure(value), putting_on(desk));
+    }
+    desk.wake_at(watch.clear_since + kClearFor);
+  } else {
+    see(watch, value, now);
+    if (now >= watch.told_at + kLookInterval) tell(desk, watch);
+  }
+  desk.wake_at(now + kLookInterval);
+}
+
+template <typename Out>
+void Sentinel::end(Watch& watch, Instant now, const std::string& why, Out&& out) {
+  Alert& alert = alerts_[watch.place];
+  if (alert.state == AlertState::firing) {
+    alert.state = AlertState::resolved;
+    alert.resolved_at = now;
+    out(resolved_note(alert, why));
+  } else {
+    alert = Alert();
+  }
+  out(put_alert(watch.place));
+  watch = Watch();
+}
+
+void Sentinel::end_because(size_t rule, Instant now, const std::string& why) {
+  if (watches_[rule].place == kNowhere) return;
+  end(watches_[rule], now, why, [this](Action&& action) { backlog_.push_back(std::move(action)); });
+}
+
+void Sentinel::tell(Desk& desk, Watch& watch) {
+  watch.told_at = desk.now();
+  desk.put(put_alert(watch.place));
+}
+
+// A free place, else that of the alert that was resolved first.
+size_t Sentinel::room() const {
+  size_t best = kNowhere;
+  for (size_t place = 0; place < kPlaces; ++place) {
+    const Alert& alert = alerts_[place];
+    if (alert.number == 0) return place;
+    if (alert.state != AlertState::resolved) continue;
+    if (best == kNowhere || alert.resolved_at < alerts_[best].resolved_at) best = place;
+  }
+  static_assert(kPlaces > kAlertRulesMax);
+  TIDE_ASSERT(best != kNowhere);  // at most one alert of a rule is not resolved
+  return best;
+}
+
+int64_t Sentinel::firing(Severity at_least) const {
+  return std::count_if(alerts_.begin(), alerts_.end(), [at_least](const Alert& alert) {
+    return alert.number != 0 && alert.state == AlertState::firing && alert.severity >= at_least;
+  });
+}
+
+void Sentinel::note(const Order& order, EventKind event, std::string text) {
+  Action& action = backlog_.emplace_back();
+  action.kind = Action::Kind::note;
+  action.event = event;
+  action.text = std::move(text) + by(order.actor);
+  action.actor = order.actor;
+}
+
+Verdict Sentinel::set_alert(const Order& order, Instant now) {
+  Result<RuleBook::Entry> entry = book_.set(order.alert);
+  if (!entry) return refused(entry.take_status());
+  const AlertRule& rule = book_.rules()[entry->place];
+  const std::string what = "alert rule " + in_quotes(rule.name);
+  if (entry->change == RuleBook::Change::none) return applied(what + " is so already");
+  if (entry->change == RuleBook::Change::added) watches_.emplace_back();
+  const std::string now_is = ": " + default_message(rule) + (rule.is_enabled ? "" : ", switched off");
+  const std::string done = entry->change == RuleBook::Change::added ? " set" : " changed";
+  end_because(entry->place, now, (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(order.actor));
+  note(order, EventKind::alert_rule_changed, what + done + now_is);
+  return applied(what + done + now_is);
+}
+
+Verdict Sentinel::drop_alert(const Order& order, Instant now) {
+  const auto place = book_.find(order.alert.rule);
+  if (place) end_because(*place, now, "its rule was dropped" + by(order.actor));
+  Result<size_t> dropped = book_.drop(order.alert.rule);
+  if (!dropped) return refused(dropped.take_status());
+  watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(*dropped));
+  const std::string what = "alert rule " + in_quotes(order.alert.rule) + " dropped";
+  note(order, EventKind::alert_rule_changed, what);
+  return applied(what);
+}
+
+Verdict Sentinel::ack(const Order& order, Instant now) {
+  const uint64_t number = static_cast<uint64_t>(order.number) & kNumberMask;
+  const auto found = std::find_if(alerts_.begin(), alerts_.end(), [number](const Alert& alert) {
+    return alert.number != 0 && (alert.number & kNumberMask) == number;
+  });
+  const std::string id = std::to_string(order.number);
+  if (found == alerts_.end()) {
+    return refused(Status::error(Code::not_found, "there is no alert " + id, "old ones make room for new ones",
+                                 "the alerts relation lists them"));
+  }
+  if (found->state == AlertState::resolved) {
+    return refused(Status::error(Code::refused, "alert " + id + " of rule " + in_quotes(found->rule) + " is resolved already",
+                                 "only an alert that is not over can be acknowledged"));
+  }
+  if (found->acked_at.is_set()) return applied("already acknowledged" + by(found->acked_by));
+  found->acked_at = now;
+  found->acked_by = utf8_prefix(order.actor, kActorBytesMax);
+  backlog_.push_back(put_alert(static_cast<size_t>(found - alerts_.begin())));
+  note(order, EventKind::alert_acked, "alert of rule " + in_quotes(found->rule) + " acknowledged");
+  return applied("alert of rule " + in_quotes(found->rule) + " acknowledged");
+}
+
+}  // namespace tide::brain

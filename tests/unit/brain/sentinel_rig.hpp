@@ -1,0 +1,124 @@
+// A sentinel with readings made by hand. Time moves only when a test says so.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "brain/sentinel/sentinel.hpp"
+
+namespace tide::test {
+
+using brain::Alert;
+using brain::AlertRule;
+using brain::AlertState;
+using brain::Comparison;
+using brain::Metric;
+using brain::Sentinel;
+
+class SentinelRig {
+ public:
+  explicit SentinelRig(const Policy& wanted = Policy()) : policy(wanted), sentinel(wanted), ledger(wanted, 8, 7) {}
+
+  // One tick, after `span`.
+  void tick(Span span = Span()) {
+    now += span;
+    actions.clear();
+    brain::Desk desk(ledger, census, now, actions);
+    sentinel.tick(desk, readings);
+    wakeup = desk.next_wakeup();
+    for (const Action& action : actions) {
+      if (action.kind == Action::Kind::note) notes.push_back(action);
+    }
+  }
+  // Ticks every `step` for `span`.
+  void run(Span span, Span step = Span::seconds(1)) {
+    for (const Instant end = now + span; now < end;) tick(std::min(step, end - now));
+  }
+  void put(Metric metric, double value) { readings[metric] = value; }
+
+  // The youngest alert of a rule, or nullptr.
+  const Alert* alert(const std::string& rule) const {
+    const Alert* found = nullptr;
+    for (size_t place = 0; place < sentinel.places(); ++place) {
+      const Alert& alert = sentinel.alert(place);
+      if (alert.number != 0 && alert.rule == rule && (!found || alert.number > found->number)) found = &alert;
+    }
+    return found;
+  }
+  bool is_firing(const std::string& rule) const {
+    const Alert* found = alert(rule);
+    return found != nullptr && found->state == AlertState::firing;
+  }
+  const AlertRule* rule(const std::string& name) const {
+    const auto rules = sentinel.rules();
+    const auto it = std::find_if(rules.begin(), rules.end(), [&](const AlertRule& r) { return r.name == name; });
+    return it == rules.end() ? nullptr : &*it;
+  }
+  // Notes so far of one kind about one rule.
+  int count(EventKind event, const std::string& rule) const {
+    return static_cast<int>(std::count_if(notes.begin(), notes.end(), [&](const Action& note) {
+      return note.event == event && note.text.rfind(rule + ":", 0) == 0;
+    }));
+  }
+  int puts() const {
+    return static_cast<int>(std::count_if(actions.begin(), actions.end(), [](const Action& action) {
+      return action.kind == Action::Kind::put_alert;
+    }));
+  }
+
+  Verdict set(const AlertWish& wish) {
+    Order order;
+    order.verb = Verb::set_alert;
+    order.alert = wish;
+    order.actor = "psql";
+    return sentinel.set_alert(order, now);
+  }
+  Verdict drop(const std::string& rule) {
+    Order order;
+    order.verb = Verb::drop_alert;
+    order.alert.rule = rule;
+    order.actor = "psql";
+    return sentinel.drop_alert(order, now);
+  }
+  Verdict ack(uint64_t number, const std::string& actor = "ada") {
+    Order order;
+    order.verb = Verb::ack;
+    order.number = static_cast<int64_t>(number);
+    order.actor = actor;
+    return sentinel.ack(order, now);
+  }
+
+  Instant now = Instant::at_ns(1'000'000'000'000);
+  Policy policy;
+  Sentinel sentinel;
+  brain::Ledger ledger;
+  Census census;
+  brain::Readings readings;
+  std::vector<Action> actions;
+  std::vector<Action> notes;  // of all ticks
+  Instant wakeup;
+};
+
+inline AlertWish wish(const std::string& rule) {
+  AlertWish made;
+  made.rule = rule;
+  return made;
+}
+
+inline AlertWish wish(const std::string& rule, const std::string& metric, double threshold) {
+  AlertWish made = wish(rule);
+  made.metric = metric;
+  made.threshold = threshold;
+  return made;
+}
+
+inline bool is_applied(const Verdict& verdict) { return verdict.kind == Verdict::Kind::applied; }
+inline bool is_refused(const Verdict& verdict, Code code) {
+  return verdict.kind == Verdict::Kind::refused && verdict.why.code == code;
+}
+
+}  // namespace tide::test
