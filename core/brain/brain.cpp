@@ -9,7 +9,9 @@
 #include "brain/medic/medic.hpp"
 #include "brain/orders.hpp"
 #include "brain/precedence.hpp"
+#include "brain/readings.hpp"
 #include "brain/reaper.hpp"
+#include "brain/sentinel/sentinel.hpp"
 #include "brain/shrink.hpp"
 #include "brain/sizer.hpp"
 #include "brain/steering.hpp"
@@ -18,7 +20,7 @@ namespace tide {
 
 struct Brain::Memory {
   Memory(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
-      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval), steering(policy) {
+      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval), steering(policy), sentinel(policy) {
     ledger.seen_at = now;
     ledger.target = brain::precedence(ledger).lowest;
   }
@@ -36,6 +38,7 @@ struct Brain::Memory {
   brain::Steering steering;
   brain::Medic medic;
   brain::Growth growth;
+  brain::Sentinel sentinel;
 };
 
 Brain::Brain(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
@@ -49,13 +52,20 @@ void Brain::set_policy(const Policy& policy, Instant now) {
   memory_->ledger.seen_at = now;
   ++memory_->ledger.generation;
   memory_->growth.set_policy(policy, now);
+  memory_->sentinel.set_policy(policy);
 }
 
 Verdict Brain::order(const Order& order, const Census& census, Instant now) {
   memory_->ledger.seen_at = now;
   memory_->ledger.dossiers.sync(census);
-  if (order.verb != Verb::check_health) return memory_->orders.accept(order, census, now, memory_->ledger);
-  Verdict verdict = memory_->medic.order_check(order);
+  Verdict verdict;
+  switch (order.verb) {
+    case Verb::check_health: verdict = memory_->medic.order_check(order); break;
+    case Verb::ack: verdict = memory_->sentinel.ack(order, now); break;
+    case Verb::set_alert: verdict = memory_->sentinel.set_alert(order, now); break;
+    case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(order, now); break;
+    default: return memory_->orders.accept(order, census, now, memory_->ledger);
+  }
   if (verdict.kind != Verdict::Kind::refused) ++memory_->ledger.generation;
   return verdict;
 }
@@ -110,6 +120,7 @@ void Brain::Memory::decide(brain::Desk& desk) {
   } else {
     look_after(desk, beat);
   }
+  sentinel.tick(desk, brain::take_readings(desk, medic));
   orders.finish(desk);
 }
 
@@ -134,8 +145,9 @@ void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
     desk.put(std::move(refuse));
   }
   const brain::Counts& counts = desk.counts();
+  const bool is_steered = ledger.policy.scaling && ledger.policy.sizing == Sizing::adaptive;
   const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.rule().lowest;
-  if (is_busy) desk.wake_at(ledger.pulse.next_at());
+  if (is_steered && is_busy) desk.wake_at(ledger.pulse.next_at());
 }
 
 void Brain::Memory::look_at_start(const brain::Desk& desk) {
@@ -190,5 +202,7 @@ const brain::Health& Brain::health() const { return memory_->medic.health(); }
 const brain::AdaptiveSizer& Brain::sizer() const { return memory_->steering.sizer(); }
 
 const brain::Breaker& Brain::breaker() const { return memory_->medic.breaker(); }
+
+const brain::Sentinel& Brain::sentinel() const { return memory_->sentinel; }
 
 }  // namespace tide

@@ -24,6 +24,7 @@
 #include "brain/census.hpp"
 #include "brain/medic/breaker.hpp"
 #include "brain/medic/health.hpp"
+#include "brain/sentinel/sentinel.hpp"
 #include "brain/sizing/adaptive.hpp"
 #include "policy/policy.hpp"
 
@@ -69,6 +70,7 @@ class Brain {
   const brain::Health& health() const;
   const brain::AdaptiveSizer& sizer() const;
   const brain::Breaker& breaker() const;
+  const brain::Sentinel& sentinel() const;
 
  private:
   struct Memory;

@@ -60,12 +60,11 @@ Verdict Orders::decide(const Order& order, const Census& census, Instant now, Le
     case Verb::ack:
     case Verb::set_alert:
     case Verb::drop_alert:
-      return refused(Code::unsupported, std::string(verb_name(order.verb)) + " is not there yet");
     case Verb::set:
     case Verb::reset_stats: break;
   }
-  constexpr bool is_an_order_for_the_brain = false;  // set and reset_stats never come here
-  TIDE_ASSERT(is_an_order_for_the_brain);
+  constexpr bool is_an_order_about_connections = false;  // the others have deciders of their own
+  TIDE_ASSERT(is_an_order_about_connections);
   return {};
 }
 

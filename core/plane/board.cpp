@@ -12,7 +12,7 @@ bool Board::has_idle() const {
   return false;
 }
 
-void Board::write_wait(uint32_t slot, Span waited) {
+void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
   const uint64_t ns = waited.ns() > 0 ? static_cast<uint64_t>(waited.ns()) : 0;
   format::SlotStats& st = stats_[slot];
   SeqWrite guard(st.seq);
@@ -20,6 +20,7 @@ void Board::write_wait(uint32_t slot, Span waited) {
   add_to(st.wait_ns_total, ns);
   if (ns > read(st.wait_ns_max)) put(st.wait_ns_max, ns);
   st.wait.add_us(ns / 1000);
+  if (is_slow) add_to(st.slow_total);
 }
 
 void Board::take_back_use(uint32_t slot, uint64_t use_ns) {

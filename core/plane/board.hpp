@@ -84,7 +84,7 @@ class Board {
   // Caller: the lease did not end by this release after all; it was revoked meanwhile.
   void take_back_use(uint32_t slot, uint64_t use_ns);
   // Holder: this lease had to wait.
-  void write_wait(uint32_t slot, Span waited);
+  void write_wait(uint32_t slot, Span waited, bool is_slow);
 
   // Caller: end the lease, slot idle again. False: it was revoked meanwhile. Full barrier when it succeeds.
   bool give_back(LeaseId lease) { return move(lease, lease.word().with(SlotState::idle)); }

@@ -44,18 +44,12 @@ Clerk::Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox)
       commands_(pool.segment().ring<format::CommandRecord>(pool.segment().header().commands),
                 pool.segment().header().commands.count) {}
 
-uint64_t Clerk::command_id_of(uint64_t number) const {
-  const InstanceId& id = pool_.instance_id();
-  const uint64_t high = uint64_t{id[0]} << 24 | uint64_t{id[1]} << 16 | uint64_t{id[2]} << 8 | uint64_t{id[3]};
-  return high << 32 | (number & 0xFFFF'FFFFU);
-}
-
 uint64_t Clerk::post(PostedOrder order) {
   const std::lock_guard lock(inbox_mutex_);
   // Numbers of this process's own orders; a pool with a mailbox gets its orders there, so the two never mix.
   order.number = ++local_number_;
   inbox_.push_back(std::move(order));
-  return command_id_of(local_number_);
+  return pool_.id_of(local_number_);
 }
 
 void Clerk::take(Instant now) {
@@ -65,7 +59,7 @@ void Clerk::take(Instant now) {
     orders.insert(orders.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
     inbox_.clear();
   }
-  for (const PostedOrder& order : orders) obey(order, command_id_of(order.number), now);
+  for (const PostedOrder& order : orders) obey(order, pool_.id_of(order.number), now);
 }
 
 void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {

@@ -57,7 +57,6 @@ class Clerk {
   Verdict decide(Order& order, Instant now);
   Verdict set_option(const Order& order, Instant now);
   void record(const PostedOrder& posted, uint64_t command_id, uint32_t verb, const Verdict& verdict, bool is_expired);
-  uint64_t command_id_of(uint64_t number) const;
 
   Pool& pool_;
   Keeper& keeper_;

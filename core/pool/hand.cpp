@@ -16,7 +16,8 @@ Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
       publisher_(publisher),
       asked_at_(pool.board_.capacity()),
       close_reason_(pool.board_.capacity(), CloseReason::none),
-      marked_lease_(pool.board_.capacity(), 0) {}
+      marked_lease_(pool.board_.capacity(), 0),
+      is_surveyed_(pool.board_.capacity(), false) {}
 
 Hand::~Hand() {
   // Whoever still holds a native handle may use it at any time; memory that is never freed is the smaller evil.
@@ -27,7 +28,13 @@ void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instan
   switch (action.kind) {
     case Action::Kind::open: return open(policy, limit, now);
     case Action::Kind::retire: return retire(action, now);
-    case Action::Kind::validate: return validate(action, policy, now);
+    case Action::Kind::validate:
+    case Action::Kind::survey: return validate(action, policy, now);
+    case Action::Kind::shed_memory: return shed_memory(now);
+    case Action::Kind::refuse_waiters: {
+      Deliveries deliveries;
+      return pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
+    }
     case Action::Kind::cancel_lease: return cancel(action);
     case Action::Kind::revoke_lease: return revoke(action.slot, LeaseId(action.lease_id), CloseReason::control, now);
     case Action::Kind::end_transaction: {
@@ -117,7 +124,7 @@ void Hand::welcome(Completion& completion, Instant now) {
     s.server_pid.store(static_cast<uint32_t>(seat.connection->server_pid()), std::memory_order_relaxed);
   }
   publisher_.connected(now - asked_at_[slot]);
-  brain_.connect_succeeded(now);
+  brain_.connect_succeeded(now, now - asked_at_[slot]);
   pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
   {
     const std::lock_guard lock(pool_.story_mutex_);
@@ -216,8 +223,33 @@ void Hand::validate(const Action& action, const Policy& policy, Instant now) {
   if (!pool_.board_.advance(action.slot, seen, SlotState::held)) return;
   stamp_state(action.slot, now);
   publisher_.count(&format::KeeperStats::validations_total);
-  pool_.connector_->validate(action.slot, *pool_.seats_[action.slot].connection, now, now + policy.validation_timeout);
+  Connection& connection = *pool_.seats_[action.slot].connection;
+  const Instant deadline = now + policy.validation_timeout;
+  is_surveyed_[action.slot] = action.kind == Action::Kind::survey;
+  if (is_surveyed_[action.slot]) {
+    pool_.connector_->survey(action.slot, connection, now, deadline);
+  } else {
+    pool_.connector_->validate(action.slot, connection, now, deadline);
+  }
   submitted_ = true;
+}
+
+void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
+  if (is_surveyed_[slot]) {
+    is_surveyed_[slot] = false;
+    brain_.surveyed(now, is_alive);
+  } else {
+    brain_.validated(now, is_alive);
+  }
+}
+
+void Hand::shed_memory(Instant now) {
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotWord seen = pool_.board_.word(slot);
+    if (seen.state() != SlotState::idle || !pool_.board_.advance(slot, seen, SlotState::held)) continue;
+    pool_.seats_[slot].connection->shed_memory();
+    put_back(slot, now);
+  }
 }
 
 void Hand::cancel(const Action& action) {
@@ -334,13 +366,14 @@ void Hand::complete(Completion& completion, Instant now) {
     case Completion::Kind::open_failed: return refuse_open(completion, now);
     case Completion::Kind::validated:
       put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
-      brain_.validated(now, true);
+      if (completion.load.sessions >= 0) server_load_ = completion.load;
+      validation_ended(slot, true, now);
       return put_back(slot, now);
     case Completion::Kind::validation_failed:
       publisher_.count(&format::KeeperStats::validation_failures_total);
       publisher_.error(completion.status.message);
       publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
-      brain_.validated(now, false);
+      validation_ended(slot, false, now);
       begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
       return;
     case Completion::Kind::reset_done: return put_back(slot, now);

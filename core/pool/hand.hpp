@@ -39,6 +39,7 @@ class Hand {
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
   const Status& permanent_failure() const { return permanent_failure_; }
+  const ServerLoad& server_load() const { return server_load_; }  // as the last survey found it
   // [any] The holder of a lease that was taken away came back: its session's memory may go now.
   void holder_returned(LeaseId lease);
   void abandon_after_fork() noexcept;
@@ -62,6 +63,8 @@ class Hand {
   void put_back(uint32_t slot, Instant now);
   void validate(const Action& action, const Policy& policy, Instant now);
   void cancel(const Action& action);
+  void shed_memory(Instant now);
+  void validation_ended(uint32_t slot, bool is_alive, Instant now);
   void lose(Completion& completion, Instant now);
   void mark(const Action& action, uint32_t flag);
   void set_flag(uint32_t slot, uint32_t flag);
@@ -86,6 +89,8 @@ class Hand {
   uint32_t occupied_ = 0;
   bool submitted_ = false;
   Status permanent_failure_;
+  std::vector<bool> is_surveyed_;  // the slot is held for a survey
+  ServerLoad server_load_;
 };
 
 }  // namespace tide

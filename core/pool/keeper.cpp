@@ -6,12 +6,17 @@
 
 #include <algorithm>
 
+#include "base/units.hpp"
+#include "plane/attach.hpp"
 #include "pool/pool.hpp"
 
 namespace tide {
 namespace {
 
 constexpr Span kHeartbeat = Span::seconds(1);
+constexpr Span kHeartbeatMin = Span::millis(50);
+constexpr Span kResourcesEvery = Span::seconds(1);
+constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
 constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
 constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
 constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
@@ -32,6 +37,7 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
       policy_(policy),
       brain_(policy, pool.board_.capacity(), seed, pool.clock_.now()),
       publisher_(pool),
+      bulletin_(pool),
       hand_(pool, brain_, publisher_),
       mailbox_(pool.segment().mailbox_path()),
       clerk_(pool, *this, mailbox_) {
@@ -102,7 +108,7 @@ Span Keeper::step() {
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then
   if (mailbox_.fd() < 0 && !pool_.segment().mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (hand_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
-  return std::clamp(next - pool_.clock_.now(), Span{}, kHeartbeat);
+  return std::clamp(next - pool_.clock_.now(), Span{}, heartbeat());
 }
 
 bool Keeper::take_completions(Instant now) {
@@ -161,11 +167,57 @@ void Keeper::take_census(Instant now) {
   census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
   census_.wait_p95 = publisher_.recent_wait_p95();
   census_.in_use_average = publisher_.recent_in_use_average();
-  census_.acquires_total = census_.acquires_waited_total = 0;
+  take_traffic(now);
+}
+
+void Keeper::take_traffic(Instant now) {
+  Traffic t;
+  uint64_t acquires = 0, waited = 0, use_ns = 0, wait_ns = 0, query_ns = 0;
+  double running_s = 0;
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    census_.acquires_total += tide::read(pool_.board_.slot(slot).acquires_total);
-    census_.acquires_waited_total += tide::read(pool_.board_.stats(slot).waited_total);
+    const format::Slot& s = pool_.board_.slot(slot);
+    const format::SlotStats& stats = pool_.board_.stats(slot);
+    acquires += tide::read(s.acquires_total);
+    waited += tide::read(stats.waited_total);
+    t.releases_total += tide::read(stats.releases_total);
+    t.slow_total += tide::read(stats.slow_total);
+    t.queries_total += tide::read(stats.queries_total);
+    t.query_errors_total += tide::read(stats.query_errors_total);
+    t.query_faults_total += tide::read(stats.faults_total);
+    use_ns += tide::read(stats.use_ns_total);
+    wait_ns += tide::read(stats.wait_ns_total);
+    query_ns += tide::read(stats.query_ns_total);
   }
+  for (const SlotCensus& slot : slots_) {
+    if (slot.phase == Phase::leased) running_s += (now - slot.leased_at).seconds_exact();
+  }
+  const format::QueueStats& queue = pool_.segment().queue();
+  const format::KeeperStats& totals = pool_.segment().totals();
+  census_.acquires_total = acquires;
+  census_.acquires_waited_total = waited;
+  t.requests_total = acquires + census_.acquire_timeouts_total + tide::read(queue.rejected_total) + census_.waiting;
+  t.slow_total += census_.acquire_timeouts_total;
+  t.connects_total = tide::read(totals.connects_total);
+  t.connect_failures_total = tide::read(totals.connect_failures_total);
+  t.validations_total = tide::read(totals.validations_total);
+  t.validation_failures_total = tide::read(totals.validation_failures_total);
+  t.ended_seconds = static_cast<double>(use_ns) / 1e9;
+  t.use_seconds = t.ended_seconds + running_s;
+  t.wait_seconds = static_cast<double>(wait_ns + tide::read(queue.failed_wait_ns_total)) / 1e9 +
+                   pool_.turnstile_.seconds_waited(now);
+  t.query_seconds = static_cast<double>(query_ns) / 1e9;
+  census_.traffic = t;
+}
+
+void Keeper::take_resources(Instant now) {
+  if (resources_at_.is_set() && now < resources_at_ + kResourcesEvery) return;
+  resources_at_ = now;
+  if (pool_.spec_.probe != nullptr) census_.resources = pool_.spec_.probe->sample(policy_.memory_limit);
+  const ServerLoad& load = hand_.server_load();
+  const auto known = [](int64_t n) { return n < 0 ? Resources::kUnknown : static_cast<double>(n); };
+  census_.resources.server_sessions = known(load.sessions);
+  census_.resources.server_sessions_max = known(load.sessions_max);
+  census_.resources.driver_bytes = known(pool_.connector_->memory_bytes());
 }
 
 void Keeper::decide(Instant now) {
@@ -175,7 +227,8 @@ void Keeper::decide(Instant now) {
     ++census_.waiting;
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
   }
-  publisher_.sample(outlook_, now);
+  take_resources(now);
+  publisher_.sample(outlook_, brain_.health().score, now);
   const PoolState before = outlook_.state;
   outlook_ = brain_.tick(now, census_, actions_);
   if (outlook_.state != before) {
@@ -186,17 +239,66 @@ void Keeper::decide(Instant now) {
     if (gate != pool_.turnstile_.gate()) pool_.turnstile_.set_gate(gate, now, deliveries);
   }
   if (outlook_.is_settled) is_started_ = true;
-  for (const Action& action : actions_) {
-    switch (action.kind) {
-      case Action::Kind::note: publisher_.note(action.event, action.severity, action.text, action.detail); break;
-      case Action::Kind::scaling: publisher_.scaling(action, census_); break;
-      case Action::Kind::finish_order: clerk_.answer(action.command_id, action.verdict); break;
-      default: hand_.act(action, policy_, outlook_.limit_size, now);
-    }
-  }
+  for (const Action& action : actions_) obey(action, now);
+  const bool is_broken = outlook_.breaker == BreakerState::open || outlook_.breaker == BreakerState::half_open;
+  pool_.breaker_probe_ns_.store(outlook_.breaker_probe_at.ns(), std::memory_order_relaxed);
+  pool_.is_broken_.store(is_broken, std::memory_order_relaxed);
   pool_.can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
   const std::lock_guard lock(pool_.story_mutex_);
   pool_.limit_reason_ = brain_.limit_reason();
+}
+
+void Keeper::obey(const Action& action, Instant now) {
+  switch (action.kind) {
+    case Action::Kind::note: return note(action);
+    case Action::Kind::scaling: return publisher_.scaling(action, census_);
+    case Action::Kind::finish_order: return clerk_.answer(action.command_id, action.verdict);
+    case Action::Kind::put_alert: return bulletin_.write_alert(brain_, action.slot, now);
+    default: return hand_.act(action, policy_, outlook_.limit_size, now);
+  }
+}
+
+// A note about a lease names its tag, which the brain does not know. Read as any observer does: the holder may write it.
+void Keeper::note(const Action& action) {
+  std::string text = action.text;
+  if (action.lease_id != 0) {
+    if (auto segment = Attachment::from_fd(pool_.segment().fd())) {
+      const LeaseId lease(action.lease_id);
+      for (const SlotCopy& slot : segment->read_slots()) {
+        if (slot.index != lease.slot() || slot.word != lease.word() || !slot.is_whole) continue;
+        text = (slot.tag.empty() ? std::string("(no tag): ") : "\"" + slot.tag + "\": ") + text;
+      }
+    }
+  }
+  publisher_.note(action.event, action.severity, text, action.detail);
+  const bool is_alert = action.event == EventKind::alert_firing || action.event == EventKind::alert_resolved;
+  if (is_alert && policy_.notify_log && pool_.spec_.log) {
+    const bool is_over = action.event == EventKind::alert_resolved;
+    pool_.spec_.log("tidepool: pool \"" + pool_.spec_.name + "\": " + (is_over ? "alert resolved: " : "alert: ") + text);
+  }
+}
+
+// The wall clock is for display only, so a jump changes nothing; but whoever reads times should know.
+void Keeper::watch_clocks(Instant now) {
+  const int64_t ahead_ns = pool_.clock().wall_ns() - now.ns();
+  const int64_t jump_ns = ahead_ns - wall_ahead_ns_;
+  const bool is_first = wall_ahead_ns_ == 0;
+  wall_ahead_ns_ = ahead_ns;
+  if (is_first || (jump_ns < kClockJumpNs && jump_ns > -kClockJumpNs)) return;
+  const Span by = Span::nanos(jump_ns < 0 ? -jump_ns : jump_ns);
+  publisher_.note(EventKind::clock_jump, Severity::warning,
+                  "the wall clock jumped " + std::string(jump_ns < 0 ? "back" : "ahead") + " by " + describe_span(by) +
+                      "; the pool goes by the monotonic clock",
+                  "{\"jump_ms\":" + std::to_string(jump_ns / 1'000'000) + "}");
+}
+
+// Leases taken on the fast path wake nobody; how long they may last must be seen soon enough all the same.
+Span Keeper::heartbeat() const {
+  Span span = kHeartbeat;
+  for (const Span limit : {policy_.leak_threshold, policy_.lease_timeout}) {
+    if (!limit.is_zero()) span = std::min(span, std::max(limit / 10, kHeartbeatMin));
+  }
+  return span;
 }
 
 void Keeper::publish(Instant now) {
@@ -206,9 +308,12 @@ void Keeper::publish(Instant now) {
     error.swap(pool_.last_error_);
   }
   if (!error.empty()) publisher_.error(error);
-  publisher_.sample(outlook_, now);
+  watch_clocks(now);
+  publisher_.sample(outlook_, brain_.health().score, now);
+  bulletin_.write(brain_, now);
   publisher_.vitals(outlook_, policy_, census_,
-                    is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state, now);
+                    is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
+                    brain_.health().score, now);
 }
 
 void Keeper::begin_close(Instant deadline) {

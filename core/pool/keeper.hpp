@@ -19,6 +19,7 @@
 
 #include "brain/brain.hpp"
 #include "plane/mailbox.hpp"
+#include "pool/bulletin.hpp"
 #include "pool/clerk.hpp"
 #include "pool/hand.hpp"
 #include "pool/ports.hpp"
@@ -67,11 +68,18 @@ class Keeper {
   void take_census(Instant now);
   void publish(Instant now);
   void drain_poke();
+  void take_traffic(Instant now);
+  void take_resources(Instant now);
+  void obey(const Action& action, Instant now);
+  void note(const Action& action);
+  void watch_clocks(Instant now);
+  Span heartbeat() const;
 
   Pool& pool_;
   Policy policy_;
   Brain brain_;
   Publisher publisher_;
+  Bulletin bulletin_;
   Hand hand_;
   Mailbox mailbox_;
   Clerk clerk_;
@@ -81,6 +89,8 @@ class Keeper {
   std::vector<Action> actions_;
   std::vector<Completion> completions_;
   Outlook outlook_;
+  Instant resources_at_;
+  int64_t wall_ahead_ns_ = 0;  // of the monotonic clock
   Instant connector_wakeup_ = Instant::never();
 
   bool is_started_ = false;

@@ -99,6 +99,7 @@ Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
 Code Pool::refusal_now(Instant now) const {
   const Gate gate = turnstile_.gate();
   if (gate == Gate::closed || gate == Gate::draining) return Code::closed;
+  if (is_broken_.load(std::memory_order_relaxed)) return Code::unavailable;
   if (now.ns() < unreachable_until_ns_.load(std::memory_order_relaxed)) return Code::unavailable;
   return Code::ok;
 }

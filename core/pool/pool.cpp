@@ -71,6 +71,13 @@ void Pool::set_fast_policy(const Policy& policy) {
   max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
+  turnstile_.set_objective(policy.wait_objective);
+}
+
+uint64_t Pool::id_of(uint64_t number) const {
+  const InstanceId& id = instance_id_;
+  const uint64_t high = uint64_t{id[0]} << 24 | uint64_t{id[1]} << 16 | uint64_t{id[2]} << 8 | uint64_t{id[3]};
+  return high << 32 | (number & 0xFFFF'FFFFU);
 }
 
 void Pool::abandon_after_fork() noexcept {

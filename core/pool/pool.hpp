@@ -53,6 +53,8 @@ struct PoolSpec {
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
+  std::shared_ptr<ResourceProbe> probe;           // null: nothing is known of memory and descriptors
+  std::function<void(const std::string&)> log;    // one line without its end, when notify_log is on; may be empty
 };
 
 struct AcquireRequest {
@@ -100,6 +102,8 @@ class Pool {
   Keeper& keeper() { return *keeper_; }
   const std::string& name() const { return spec_.name; }
   const InstanceId& instance_id() const { return instance_id_; }
+  // Ids of commands and alerts: the instance's first bits, then a number, so that an id alone says whose it is.
+  uint64_t id_of(uint64_t number) const;
   uint64_t key() const { return spec_.pool_key; }
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
@@ -112,6 +116,7 @@ class Pool {
   friend class Hand;
   friend class Publisher;
   friend class Clerk;
+  friend class Bulletin;
   struct AsyncTicket;
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
@@ -151,6 +156,9 @@ class Pool {
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
   std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
   std::atomic<bool> can_grow_{true};  // a queue is worth waking the keeper for
+  // The breaker is open: nobody is let into the queue. When the next connect is tried; 0: one is under way.
+  std::atomic<bool> is_broken_{false};
+  std::atomic<int64_t> breaker_probe_ns_{0};
   // No connection, and trying again cannot help: fail at once, until it is time to try nevertheless.
   std::atomic<int64_t> unreachable_until_ns_{0};
 

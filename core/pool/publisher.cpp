@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "pool/pool.hpp"
 
@@ -36,6 +37,7 @@ Publisher::Publisher(Pool& pool)
       window_(kWindowSeconds) {
   format::KeeperStats& totals = pool.segment().totals();
   put(totals.stats_reset_wall, static_cast<uint64_t>(pool.clock().wall_ns()));
+  predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
 }
 
@@ -49,7 +51,10 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     // A cut JSON object is none.
     record.detail.assign(detail.size() <= FixedText<192>::kBytesMax ? detail : std::string_view{});
   });
-  if (severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+  const bool is_alert = kind == EventKind::alert_firing || kind == EventKind::alert_resolved;
+  if (is_alert || severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+  if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
+  if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
 }
 
 void Publisher::scaling(const Action& action, const Census& census) {
@@ -65,7 +70,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
     record.in_use = in_use;
     record.waiting = census.waiting;
     record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
-    record.predicted_in_use = kNotMeasured;
+    record.predicted_in_use = action.predicted_in_use;
     record.reason.assign(action.text);
     record.actor.assign(action.actor);
   });
@@ -110,7 +115,7 @@ void Publisher::error(std::string_view text) {
 }
 
 void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
-                       Instant now) {
+                       int64_t health, Instant now) {
   uint32_t in_use = 0;
   uint32_t size = 0;
   for (const SlotCensus& slot : census.slots) {
@@ -141,10 +146,13 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.size_source, static_cast<uint64_t>(outlook.size_source));
   put(v.burst_until_mono, bits_of(outlook.burst_until));
   put(v.generation, outlook.generation);
-  put(v.health, ~uint64_t{0});
+  put(v.health, health < 0 ? ~uint64_t{0} : static_cast<uint64_t>(health));
   put(v.slots_used, pool_.board_.used());
   put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
-  put(v.memory_bytes, ~uint64_t{0});
+  const double memory = census.resources.memory_bytes;
+  put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
+  put(v.breaker, static_cast<uint64_t>(outlook.breaker));
+  put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
 }
 
 void Publisher::settings(const Policy& policy, const std::vector<SettingSource>& sources) {
@@ -217,7 +225,7 @@ void Publisher::publish_percentiles(const Totals& totals) {
   put_ms(v.query_p99_ms, histogram_quantile_ms(query, 0.99));
 }
 
-void Publisher::sample(const Outlook& outlook, Instant now) {
+void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   if (!sampled_at_.is_set()) {  // the first call sets the zero
     sampled_at_ = now;
     next_second_ = now + Span::seconds(1);
@@ -236,7 +244,13 @@ void Publisher::sample(const Outlook& outlook, Instant now) {
   second.in_use_max = in_use_seen_;
   second.waiting_max = waiting_seen_;
   second.seconds = 1;
-  write_history(seconds_, second, outlook, 1);
+  if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
+      predicted >= 0) {
+    second.predicted_sum = predicted;
+    second.predicted_seconds = 1;
+  }
+  predictions_next_ = (predictions_next_ + 1) % predictions_.size();
+  write_history(seconds_, second, outlook, health, 1);
   if (second.timeouts != 0) {
     note(EventKind::acquire_timeout, Severity::warning,
          std::to_string(second.timeouts) + (second.timeouts == 1 ? " request" : " requests") +
@@ -252,14 +266,16 @@ void Publisher::sample(const Outlook& outlook, Instant now) {
     sum->timeouts += second.timeouts;
     sum->errors += second.errors;
     sum->use_ms += second.use_ms;
+    sum->predicted_sum += second.predicted_sum;
+    sum->predicted_seconds += second.predicted_seconds;
     ++sum->seconds;
   }
   if (minute_.seconds >= 60) {
-    write_history(minutes_, minute_, outlook, minute_.seconds);
+    write_history(minutes_, minute_, outlook, health, minute_.seconds);
     minute_ = {};
   }
   if (hour_.seconds >= 3600) {
-    write_history(hours_, hour_, outlook, hour_.seconds);
+    write_history(hours_, hour_, outlook, health, hour_.seconds);
     hour_ = {};
   }
   const double p95_ms = histogram_quantile_ms(second.wait, 0.95);
@@ -275,7 +291,7 @@ void Publisher::sample(const Outlook& outlook, Instant now) {
 }
 
 void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
-                              double seconds) {
+                              int64_t health, double seconds) {
   const int64_t wall_ns = pool_.clock().wall_ns();
   const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
   ring.append([&](format::HistoryRecord& record) {
@@ -290,8 +306,8 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
     record.errors = sum.errors;
     record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
     record.use_ms = sum.use_ms;
-    record.predicted_in_use = kNotMeasured;
-    record.health = -1;
+    record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
+    record.health = static_cast<int32_t>(health);
   });
 }
 

@@ -33,11 +33,12 @@ class Publisher {
   void error(std::string_view text);
 
   // -- the state, at every step
-  void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, Instant now);
+  void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
+              Instant now);
   void settings(const Policy& policy, const std::vector<SettingSource>& sources);
   void reset_stats();
   // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
-  void sample(const Outlook& outlook, Instant now);
+  void sample(const Outlook& outlook, int64_t health, Instant now);
   Instant next_second() const { return next_second_; }
 
   // What the census needs of the recent past.
@@ -67,10 +68,13 @@ class Publisher {
     HistogramCounts wait{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
     double use_ms = 0;
+    double predicted_sum = 0;  // in use, as it was forecast
+    uint32_t predicted_seconds = 0;
     uint32_t seconds = 0;
   };
   Totals read_totals(Instant now);
-  void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, double seconds);
+  void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
+                     double seconds);
   void publish_percentiles(const Totals& now_totals);
 
   Pool& pool_;
@@ -86,6 +90,9 @@ class Publisher {
   Instant sampled_at_;
   Span recent_wait_p95_;
   double recent_in_use_ = 0;
+  // Forecasts speak of the next 10 s: what a second was expected to be was said about 5 s before it.
+  std::array<double, 5> predictions_;
+  size_t predictions_next_ = 0;
 };
 
 }  // namespace tide

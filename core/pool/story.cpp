@@ -103,8 +103,17 @@ Status Pool::explain(Code code, Span waited) const {
                                " callers wait already; " + state,
                            detail, "try again later, raise max_waiting, or shed load");
     case Code::unavailable: {
-      Status status =
-          Status::error(code, who + "no connection can be made: " + connect_error, "", "see `events` for the attempts");
+      std::string what = "no connection can be made: ";
+      if (is_broken_.load(std::memory_order_relaxed)) {
+        const int64_t probe_ns = breaker_probe_ns_.load(std::memory_order_relaxed);
+        const Span left = Span::nanos(std::max<int64_t>(0, probe_ns - clock_.now().ns()));
+        what = "the breaker is open, since no connection could be made for a while; " +
+               (probe_ns == 0 ? std::string("a connect is being tried now") :
+                                "the next connect is tried in " + describe_span(left)) +
+               "; last error: ";
+      }
+      Status status = Status::error(code, who + what + connect_error, "",
+                                    "try again after that; `events` lists the attempts");
       status.sqlstate = connect_sqlstate;
       return status;
     }

@@ -64,6 +64,7 @@ bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
     return false;
   }
   ticket.number = next_number_++;
+  if (!base_.is_set()) base_ = ticket.queued_at;
   ticket.previous_ = last_;
   ticket.next_ = nullptr;
   (last_ != nullptr ? last_->next_ : first_) = &ticket;
@@ -79,6 +80,7 @@ bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
     put(row.deadline_mono, static_cast<uint64_t>(ticket.deadline.ns()));
     row.tag.assign(ticket.tag);
   }
+  queued_us_sum_ += since_base_us(ticket.queued_at);
   if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);
   waiting_.fetch_add(1, std::memory_order_seq_cst);
   publish();
@@ -174,7 +176,8 @@ void Turnstile::park(Ticket& ticket, Instant now) {
 void Turnstile::grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& out, WakeList& wake) {
   unlink(ticket);
   publish();
-  board_.write_wait(lease.slot(), now - ticket->queued_at);
+  const Span waited = now - ticket->queued_at;
+  board_.write_wait(lease.slot(), waited, waited.ns() > objective_ns_.load(std::memory_order_relaxed));
   board_.write_holder(lease.slot(), ticket->tag, ticket->thread_id, now);
   ticket->lease = lease;
   if (ticket->deliver != nullptr) {
@@ -202,6 +205,7 @@ void Turnstile::unlink(Ticket* ticket) {
   (ticket->previous_ != nullptr ? ticket->previous_->next_ : first_) = ticket->next_;
   (ticket->next_ != nullptr ? ticket->next_->previous_ : last_) = ticket->previous_;
   if (ticket->deliver != nullptr) --async_waiting_;
+  queued_us_sum_ -= since_base_us(ticket->queued_at);
   if (ticket->signal.load(std::memory_order_relaxed) == Ticket::kNudged) {
     is_nudge_pending_.store(false, std::memory_order_seq_cst);
   }
@@ -214,6 +218,13 @@ void Turnstile::unlink(Ticket* ticket) {
   }
   head_since_ns_.store(first_ != nullptr ? first_->queued_at.ns() : 0, std::memory_order_relaxed);
   waiting_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+double Turnstile::seconds_waited(Instant now) {
+  if (waiting() == 0) return 0;
+  const std::lock_guard lock(mutex_);
+  const double all = static_cast<double>(waiting()) * static_cast<double>(since_base_us(now));
+  return std::max(0.0, (all - static_cast<double>(queued_us_sum_)) / 1e6);
 }
 
 void Turnstile::publish() {

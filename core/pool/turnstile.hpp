@@ -108,6 +108,10 @@ class Turnstile {
   // -- keeper
   void set_gate(Gate gate, Instant now, Deliveries& out);  // closed and draining refuse all who wait
   void set_window(Span window) { window_ns_.store(window.ns(), std::memory_order_relaxed); }
+  // Who waits longer than this counts as slow.
+  void set_objective(Span objective) { objective_ns_.store(objective.ns(), std::memory_order_relaxed); }
+  // How long those who wait now have waited, all together.
+  double seconds_waited(Instant now);
   void refuse_all(Code why, Deliveries& out);
   // Asynchronous tickets past their deadline; returns the next such deadline.
   Instant expire(Instant now, Deliveries& out);
@@ -125,6 +129,7 @@ class Turnstile {
   void refuse(Ticket* ticket, Code why, Deliveries& out, WakeList& wake);
   void unlink(Ticket* ticket);
   void publish();
+  int64_t since_base_us(Instant at) const { return (at - base_).ns() / 1000; }
 
   Board& board_;
   format::QueueStats& stats_;
@@ -135,6 +140,7 @@ class Turnstile {
   std::atomic<bool> is_nudge_pending_{false};
   std::atomic<int64_t> head_since_ns_{0};
   std::atomic<int64_t> window_ns_{1'000'000};
+  std::atomic<int64_t> objective_ns_{10'000'000};
   std::atomic<Gate> gate_{Gate::running};
 
   alignas(64) std::mutex mutex_;
@@ -142,6 +148,8 @@ class Turnstile {
   Ticket* last_ = nullptr;
   uint64_t next_number_ = 1;
   uint32_t async_waiting_ = 0;
+  Instant base_;               // of the sum: the first ticket's
+  int64_t queued_us_sum_ = 0;  // of the tickets that wait, their queued_at since base_
 };
 
 template <typename Now>

@@ -14,12 +14,24 @@
 
 namespace tide::test {
 
+// Without the deciders that have tests of their own: the threshold rule sizes, nobody looks after health.
+inline Policy plain(Policy policy) {
+  policy.sizing = Sizing::threshold;
+  policy.health_interval = Span();
+  policy.breaker = false;
+  policy.emergency = false;
+  return policy;
+}
+
 class Rig {
  public:
   static constexpr uint32_t kCapacity = 32;
+  struct Whole {};  // with every decider, and with what the sentinel says
 
   explicit Rig(const Policy& wanted = Policy(), uint32_t capacity = kCapacity)
-      : policy(wanted), brain(wanted, capacity, 7, now) {}
+      : policy(plain(wanted)), brain(policy, capacity, 7, now) {}
+  Rig(Whole, const Policy& wanted, uint32_t capacity = kCapacity)
+      : policy(wanted), brain(wanted, capacity, 7, now), is_whole(true) {}
 
   // A pool that has started and grown to `n` idle connections, wanted by the sizer.
   static Rig running(const Policy& wanted, int n) {
@@ -81,12 +93,17 @@ class Rig {
     c.acquires_total = acquires;
     c.wait_p95 = wait_p95;
     c.in_use_average = in_use_average;
+    c.traffic = traffic;
+    c.resources = resources;
+    c.acquire_timeouts_total = timeouts;
+    if (waiting > 0 && waiting_since.is_set()) c.oldest_wait_since = waiting_since;
     return c;
   }
 
   const Outlook& tick() {
     outlook = brain.tick(now, census(), actions);
     EXPECT_GT(outlook.next_wakeup, now);
+    if (!is_whole) std::erase_if(actions, is_of_the_sentinel);
     return outlook;
   }
   const Outlook& tick_after(Span span) { now += span; return tick(); }
@@ -105,7 +122,8 @@ class Rig {
   void obey() {
     for (const Action& action : actions) {
       if (action.kind == Action::Kind::open) add(Phase::opening);
-      if (action.kind == Action::Kind::validate) put(at(action.slot), Phase::held);
+      if (action.kind == Action::Kind::survey) surveys.push_back(action.slot);
+      if (action.kind == Action::Kind::validate || action.kind == Action::Kind::survey) put(at(action.slot), Phase::held);
       if (action.kind == Action::Kind::revoke_lease) remove(action.slot);
       if (action.kind != Action::Kind::retire) continue;
       SlotCensus& slot = at(action.slot);
@@ -130,7 +148,11 @@ class Rig {
       if (slots[i].phase != Phase::held) continue;
       put(slots[i], Phase::idle);
       slots[i].validated_at = now;
-      brain.validated(now, is_alive);
+      if (std::erase(surveys, slots[i].slot) != 0) {
+        brain.surveyed(now, is_alive);
+      } else {
+        brain.validated(now, is_alive);
+      }
       if (!is_alive || slots[i].is_retiring) remove(slots[i].slot);
     }
   }
@@ -146,8 +168,8 @@ class Rig {
     return brain.order(order, census(), now);
   }
   void set(const Policy& wanted) {
-    policy = wanted;
-    brain.set_policy(wanted, now);
+    policy = is_whole ? wanted : plain(wanted);
+    brain.set_policy(policy, now);
   }
 
   int count(Action::Kind kind) const {
@@ -187,9 +209,21 @@ class Rig {
   uint64_t generation = 0;  // once running
   Span wait_p95;
   double in_use_average = 0;
+  Traffic traffic;
+  Resources resources;
+  uint64_t timeouts = 0;
+  Instant waiting_since;  // unset: since this very moment
+  std::vector<uint32_t> surveys;
+  bool is_whole = false;
   uint64_t last_conn_id = 0;
   uint64_t last_lease_id = 0;
   uint64_t last_command_id = 0;
+
+  static bool is_of_the_sentinel(const Action& a) {
+    return a.kind == Action::Kind::put_alert ||
+           (a.kind == Action::Kind::note &&
+            (a.event == EventKind::alert_firing || a.event == EventKind::alert_resolved));
+  }
 
  private:
   uint32_t free_slot() const {

@@ -1,11 +1,13 @@
 #include "world.hpp"
 
+#include "rig.hpp"
+
 #include <algorithm>
 
 namespace tide::test {
 
 World::World(const Policy& policy, uint64_t seed)
-    : policy_(policy), rng_(seed), brain_(policy, kCapacity, seed ^ 0xB1A1, now_) {}
+    : policy_(plain(policy)), rng_(seed), brain_(policy_, kCapacity, seed ^ 0xB1A1, now_) {}
 
 void World::step() {
   pass_time();
@@ -262,6 +264,7 @@ void World::obey(const Action& action) {
     ASSERT_EQ(pending_.erase(action.command_id), 1U);
   }
   if (action.kind == Kind::note || action.kind == Kind::scaling || action.kind == Kind::finish_order) return;
+  if (action.kind == Kind::put_alert || action.kind == Kind::shed_memory) return;
   Place* place = find(action);
   ASSERT_NE(place, nullptr);
   if (action.kind == Kind::retire) return retire(action);
