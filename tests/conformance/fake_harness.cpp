@@ -33,7 +33,7 @@ class FakeHarness final : public Harness {
     clock_.advance_to(until);
   }
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {false, true, true}; }
+  Quirks quirks() const override { return {false, true, true, true}; }
   bool break_session(Connection& connection) override { return server_.kill(connection.server_pid()); }
 
  private:

@@ -29,12 +29,16 @@ struct Words {
   std::string alter_session;  // leaves something in the session that a reset must remove
   std::string session_mark;   // asks for it ...
   std::string unmarked;       // ... and this is the answer of a clean session; empty when it cannot be asked
+  std::string be_nobody;      // the session goes on without privileges; empty where there are none
+  std::string hide_load;      // nobody without privileges is told the load any more ...
+  std::string show_load;      // ... and again
 };
 
 struct Quirks {
   bool sees_committed_only = true;  // two sessions share data, and a rolled back change is gone
   bool can_break = false;           // break_session() works
   bool tells_loss = false;          // a broken session is told by `lost`
+  bool tells_load = false;          // survey() says how many sessions there are
 };
 
 class Harness {

@@ -26,6 +26,9 @@ class LibpqHarness final : public Harness {
     words_.alter_session = "SET work_mem = '1234kB'";
     words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";
     words_.unmarked = "0";
+    words_.be_nobody = "DROP ROLE IF EXISTS tide_nobody; CREATE ROLE tide_nobody; SET ROLE tide_nobody";
+    words_.hide_load = "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity(int) FROM PUBLIC";
+    words_.show_load = "GRANT EXECUTE ON FUNCTION pg_stat_get_activity(int) TO PUBLIC";
   }
 
   std::unique_ptr<Connector> make_connector(const Policy& policy) override {
@@ -41,7 +44,7 @@ class LibpqHarness final : public Harness {
     poll(&fd, 1, static_cast<int>(ms));
   }
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {true, true, true}; }
+  Quirks quirks() const override { return {true, true, true, true}; }
   bool break_session(Connection& connection) override {
     auto connector = make_postgresql_connector({target(), "conformance", nullptr}, Policy{}, clock_);
     connector->open(0, clock_.now(), clock_.now() + Span::seconds(10));

@@ -63,6 +63,14 @@ class DriverSuite : public ::testing::TestWithParam<NamedHarness> {
     EXPECT_EQ(done.kind, Kind::closed);
     EXPECT_EQ(done.slot, slot);
   }
+  // A survey that must find the session alive.
+  ServerLoad survey(Connection& session) {
+    connector_->survey(0, session, now(), in(Span::seconds(30)));
+    const Completion done = one();
+    EXPECT_EQ(done.kind, Kind::validated) << done.status.message;
+    EXPECT_EQ(done.slot, 0u);
+    return done.load;
+  }
   // settle(), and the reset the driver may ask for.
   bool give_back(Connection& session, ResetMode mode) {
     const Settled settled = session.settle(mode);

@@ -91,6 +91,11 @@ void FakeConnector::validate(uint32_t slot, Connection& connection, Instant now,
   send(Kind::validate, slot, connection, server_.latencies_.validate, now, deadline);
 }
 
+void FakeConnector::survey(uint32_t slot, Connection& connection, Instant now, Instant deadline) {
+  const std::lock_guard lock(server_.mutex_);
+  send(Kind::survey, slot, connection, server_.latencies_.validate, now, deadline);
+}
+
 void FakeConnector::reset(uint32_t slot, Connection& connection, ResetMode, Instant now, Instant deadline) {
   const std::lock_guard lock(server_.mutex_);
   send(Kind::reset, slot, connection, server_.latencies_.reset, now, deadline);
@@ -170,7 +175,9 @@ Completion FakeConnector::finish(Request& request, Instant now) {
   }
   const Told told = is_reset ? (status ? Told::reset_done : Told::reset_failed)
                              : (status ? Told::validated : Told::validation_failed);
-  return {told, request.slot, nullptr, std::move(status), false};
+  Completion done{told, request.slot, nullptr, std::move(status), false};
+  if (told == Told::validated && request.kind == Kind::survey) done.load = server_.load();
+  return done;
 }
 
 Completion FakeConnector::finish_open(Request& request, Instant) {

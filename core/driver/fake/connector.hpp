@@ -24,6 +24,7 @@ class FakeConnector final : public Connector {
 
   void open(uint32_t slot, Instant now, Instant deadline) override;
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override;
+  void survey(uint32_t slot, Connection& connection, Instant now, Instant deadline) override;
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override;
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
@@ -31,7 +32,7 @@ class FakeConnector final : public Connector {
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:
-  enum class Kind : uint8_t { open, validate, reset, close };
+  enum class Kind : uint8_t { open, validate, survey, reset, close };
   struct Request {
     Kind kind;
     uint32_t slot;
@@ -39,7 +40,7 @@ class FakeConnector final : public Connector {
     Instant deadline;
     OpenFate fate = OpenFate::succeed;
     Status refusal;                        // of an open that fails
-    FakeConnection* connection = nullptr;  // of validate and reset
+    FakeConnection* connection = nullptr;  // of validate, survey and reset
     std::unique_ptr<Connection> owned;     // of close
   };
   using Session = FakeServer::Session;

@@ -34,6 +34,11 @@ void FakeServer::set_sessions_max(uint32_t sessions_max) {
   sessions_max_ = sessions_max;
 }
 
+void FakeServer::set_load(ServerLoad load) {
+  const std::lock_guard lock(mutex_);
+  load_ = load;
+}
+
 void FakeServer::script_opens(uint32_t count, OpenFate fate) {
   const std::lock_guard lock(mutex_);
   if (count > 0) script_.emplace_back(count, fate);
@@ -168,6 +173,11 @@ void FakeServer::drop_session(Session& session) {
   session.is_counted = false;
   TIDE_ASSERT(sessions_now_ > 0);
   --sessions_now_;
+}
+
+ServerLoad FakeServer::load() const {
+  if (load_) return *load_;
+  return {sessions_now_, sessions_max_ != 0 ? int64_t{sessions_max_} : -1};
 }
 
 OpenFate FakeServer::next_fate() {

@@ -68,6 +68,8 @@ class FakeServer {
   void set_handler(Handler handler);
   // 0: no limit. Beyond it an open is refused as PostgreSQL does (53300).
   void set_sessions_max(uint32_t sessions_max);
+  // What a survey is told; without it how many sessions there are, and sessions_max if that is a limit.
+  void set_load(ServerLoad load);
   // The next `count` opens meet this fate, then the next entry of the script, then success.
   void script_opens(uint32_t count, OpenFate fate);
   // Opens to come succeed again.
@@ -125,6 +127,7 @@ class FakeServer {
   void kill_session(Session& session);
   void drop_session(Session& session);
   OpenFate next_fate();
+  ServerLoad load() const;
   std::shared_ptr<Session> start_session(uint32_t slot);
 
   const Clock& clock_;
@@ -135,6 +138,7 @@ class FakeServer {
   TimePasses time_passes_;
   Handler handler_;
   uint32_t sessions_max_ = 0;
+  std::optional<ServerLoad> load_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;
   bool is_refusing_ = false;
   bool is_down_ = false;

@@ -54,6 +54,10 @@ class PgConnector final : public Connector {
     session(connection).begin_validation(policy_.validation_query);
     begin_round(slot, session(connection), deadline, true);
   }
+  void survey(uint32_t slot, Connection& connection, Instant, Instant deadline) override {
+    session(connection).begin_survey(policy_.validation_query);
+    begin_round(slot, session(connection), deadline, true);
+  }
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant, Instant deadline) override {
     session(connection).begin_reset(mode);
     begin_round(slot, session(connection), deadline, false);
@@ -225,6 +229,7 @@ bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Compl
   if (round == PgConnection::Round::done) {
     watch(EPOLL_CTL_MOD, session.socket(), kHangUp | EPOLLET, slot);
     out.push_back(answer(task.is_validation ? Kind::validated : Kind::reset_done, slot));
+    out.back().load = session.load();
     return true;
   }
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLET, slot);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -13,6 +14,26 @@
 #include "driver/libpq/errors.hpp"
 
 namespace tide::libpq {
+namespace {
+
+// Client sessions count against what users without privileges may open. Of another role's session such a user is not
+// told the type; then a user and a database tell it from the server's own processes.
+constexpr char kSurvey[] =
+    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'"
+    " OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)),"
+    " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
+    " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
+    " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4";
+
+// -1 for what is no number.
+int64_t count_in(const char* text) noexcept {
+  int64_t count = -1;
+  const char* const end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, count);
+  return error == std::errc() && stop == end && count >= 0 ? count : -1;
+}
+
+}  // namespace
 
 void FinishConnection::operator()(PGconn* conn) const noexcept {
   PQsetnonblocking(conn, 1);  // the goodbye must not wait for a server that does not read
@@ -217,9 +238,15 @@ int PgConnection::finish(Instant now) noexcept {
   return std::exchange(socket_, -1);
 }
 
-void PgConnection::begin_reset(ResetMode mode) {
+void PgConnection::begin_round() noexcept {
   round_.clear();
   round_next_ = 0;
+  survey_at_ = kNoSurvey;
+  load_ = {};
+}
+
+void PgConnection::begin_reset(ResetMode mode) {
+  begin_round();
   is_round_sent_ = has_unread_;
   is_reset_ = true;
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
@@ -235,10 +262,33 @@ void PgConnection::begin_reset(ResetMode mode) {
 }
 
 void PgConnection::begin_validation(const std::string& validation_query) {
-  round_.assign(1, validation_query);
-  round_next_ = 0;
+  begin_round();
+  round_.push_back(validation_query);
   is_round_sent_ = false;
   is_reset_ = false;
+}
+
+void PgConnection::begin_survey(const std::string& validation_query) {
+  begin_validation(validation_query);
+  if (is_survey_refused_) return;
+  if (validation_query.empty()) round_.clear();  // the question alone proves that the session lives
+  survey_at_ = round_.size();
+  round_.emplace_back(kSurvey);
+}
+
+// False when the session must not be used again.
+bool PgConnection::take_survey(const PGresult* result) noexcept {
+  const char* const told = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view sqlstate = told != nullptr ? told : "";
+  if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+    // What it does not know or does not allow today it will not tomorrow.
+    is_survey_refused_ = sqlstate.starts_with("42") || sqlstate.starts_with("0A") || sqlstate.starts_with("22");
+    return !sqlstate.empty() && !ends_session(sqlstate);
+  }
+  if (PQntuples(result) == 1 && PQnfields(result) == 2) {
+    load_ = {count_in(PQgetvalue(result, 0, 0)), count_in(PQgetvalue(result, 0, 1))};
+  }
+  return true;
 }
 
 PgConnection::Round PgConnection::step_round() {
@@ -266,7 +316,9 @@ PgConnection::Round PgConnection::step_round() {
       if (result == nullptr) break;
       const ExecStatusType status = PQresultStatus(result.get());
       const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
-      if (is_copy || (status == PGRES_FATAL_ERROR && !is_leftover)) return fail(error_of(result.get()));
+      const bool is_survey = round_next_ == survey_at_;
+      const bool is_failure = is_survey ? !take_survey(result.get()) : status == PGRES_FATAL_ERROR && !is_leftover;
+      if (is_copy || is_failure) return fail(error_of(result.get()));
       if (PQstatus(conn_.get()) != CONNECTION_OK) return fail(connection_error(conn_.get()));
     }
     has_unread_ = false;

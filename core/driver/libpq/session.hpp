@@ -64,7 +64,10 @@ class PgConnection final : public Connection {
   enum class Round : uint8_t { pending, done, failed };
   void begin_reset(ResetMode mode);
   void begin_validation(const std::string& validation_query);
+  // A validation that also asks how full the server is. A server that does not tell is no worse for it.
+  void begin_survey(const std::string& validation_query);
   Round step_round();
+  ServerLoad load() const noexcept { return load_; }  // of the last survey
   bool wants_to_write() const noexcept { return wants_to_write_; }
   Status round_failure() const { return round_failure_; }
   // [keeper] The end: the socket, which reads end-of-file when the server's session is gone, now the caller's. The
@@ -85,6 +88,7 @@ class PgConnection final : public Connection {
     Instant patience;  // when to stop waiting for a cancelled statement
     bool is_timed_out = false;
   };
+  static constexpr size_t kNoSurvey = ~size_t{0};
   enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
 
   // session.cpp
@@ -94,6 +98,8 @@ class PgConnection final : public Connection {
   bool is_provably_idle() const noexcept;
   Status disarmed_error() const;
   void reinstall() noexcept;
+  void begin_round() noexcept;
+  bool take_survey(const PGresult* result) noexcept;
 
   // session_query.cpp
   Status run(const QueryRequest& request, Running& running, ResultTable& out);
@@ -134,6 +140,9 @@ class PgConnection final : public Connection {
   size_t round_next_ = 0;
   bool is_round_sent_ = false;
   bool is_reset_ = false;
+  size_t survey_at_ = kNoSurvey;   // which statement of the round asks for the load
+  bool is_survey_refused_ = false;  // the server cannot tell, and need not be asked again
+  ServerLoad load_;
   bool wants_to_write_ = false;
   Status round_failure_;
 

@@ -57,6 +57,8 @@ class SqliteConnector final : public Connector {
   }
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { policy_ = policy; }
+  // Of the whole process, so also what other pools and the application's own databases use.
+  int64_t memory_bytes() const override { return sqlite3_memory_used(); }
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:

@@ -328,6 +328,12 @@ Status SqliteConnection::restore(Instant deadline) {
   return status;
 }
 
+void SqliteConnection::shed_memory() noexcept {
+  if (!enter(Hands::inner)) return;
+  sqlite3_db_release_memory(database_.get());
+  leave();
+}
+
 Status SqliteConnection::validate(const std::string& validation_query, Instant deadline) {
   if (!enter(Hands::inner)) return disarmed_error();
   Status status;

@@ -49,6 +49,7 @@ class SqliteConnection final : public Connection {
   SessionFacts facts() const noexcept override;
   bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
   void disarm() noexcept override;
+  void shed_memory() noexcept override;
   // SQLite forbids carrying a connection across fork(), closing it included. So nothing is closed: the descriptors stay
   // open in the child until it ends, which costs the parent nothing (POSIX locks do not pass to a child).
   void abandon() noexcept override { is_abandoned_.store(true); }

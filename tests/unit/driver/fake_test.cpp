@@ -251,6 +251,29 @@ TEST(FakeServer, IsTheSameForTheSameSeed) {
 // F2, Q1: misuse is loud.
 using FakeDeathTest = Fake;
 
+TEST_F(Fake, ASurveyTellsWhatThereIsOrWhatItWasTold) {
+  const auto first = opened(0);
+  const auto second = opened(1);
+  const auto survey = [&] {
+    connector_.survey(0, *first, now(), in(Span::seconds(5)));
+    const Completion done = one();
+    EXPECT_EQ(done.kind, Kind::validated);
+    return done.load;
+  };
+  EXPECT_EQ(survey().sessions, 2);
+  EXPECT_EQ(survey().sessions_max, -1);
+  server_.set_sessions_max(30);
+  EXPECT_EQ(survey().sessions_max, 30);
+  server_.set_load({95, 100});
+  EXPECT_EQ(survey().sessions, 95);
+  EXPECT_EQ(survey().sessions_max, 100);
+  server_.make_all_half_open();
+  connector_.survey(0, *first, now(), in(Span::seconds(5)));
+  const Completion done = one();
+  EXPECT_EQ(done.kind, Kind::validation_failed);
+  EXPECT_EQ(done.load.sessions, -1);
+}
+
 TEST_F(FakeDeathTest, F2TwoRequestsOnOneSlot) {
   connector_.open(0, now(), in(Span::seconds(1)));
   EXPECT_DEATH(connector_.open(0, now(), in(Span::seconds(1))), "is_pending");
