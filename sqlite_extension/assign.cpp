@@ -89,17 +89,30 @@ Refusal set_setting(const char* column, sqlite3_value* value, const RowIdentity&
   return std::nullopt;
 }
 
+Refusal acknowledge(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order) {
+  const auto by = text_of(value);
+  if (!row.alert_id || !by || by->empty()) {
+    return std::string(column) + " cannot be " + shown(value) +
+           "\nDetail: accepted: the name of who has seen the alert; what was acknowledged stays so";
+  }
+  order.verb = "ack";
+  order.subject = "alert " + std::to_string(*row.alert_id);
+  order.arguments = R"({"alert_id":)" + std::to_string(*row.alert_id) + R"(,"by":)" + json_text(*by) + "}";
+  return std::nullopt;
+}
+
 struct Assignable {
   std::string_view relation;
   std::string_view column;
   Meaning meaning;
 };
 
-constexpr std::array<Assignable, 5> kAssignable = {{{"pools", "target_size", scale},
+constexpr std::array<Assignable, 6> kAssignable = {{{"pools", "target_size", scale},
                                                     {"pools", "min_size", set_limit},
                                                     {"pools", "max_size", set_limit},
                                                     {"pools", "state", change_state},
-                                                    {"settings", "value", set_setting}}};
+                                                    {"settings", "value", set_setting},
+                                                    {"alerts", "acked_by", acknowledge}}};
 
 Meaning meaning_of(const tide_relation& relation, int column) {
   const tide_column& wanted = relation.columns[column];
@@ -128,11 +141,12 @@ std::string RowIdentity::pack() const {
   put(blob, name);
   put(blob, limits.min_size);
   put(blob, limits.max_size);
+  put(blob, alert_id);
   return blob;
 }
 
 std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
-  std::array<std::string_view, 8> fields;
+  std::array<std::string_view, 9> fields;
   for (std::string_view& field : fields) {
     const size_t end = blob.find('\0');
     if (end == std::string_view::npos) return std::nullopt;
@@ -153,6 +167,7 @@ std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
   row.name = fields[5];
   row.limits.min_size = number(fields[6]);
   row.limits.max_size = number(fields[7]);
+  row.alert_id = number(fields[8]);
   return row;
 }
 

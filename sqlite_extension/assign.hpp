@@ -23,6 +23,7 @@ struct RowIdentity {
   std::string pool;
   std::string name;  // of the option, in settings
   Limits limits;
+  std::optional<int64_t> alert_id;  // in alerts
 
   // SQLite hands xUpdate only the columns that were assigned. The identity travels in the hidden column, as a blob
   // nobody writes by accident, so nothing needs to be remembered between reading a row and updating it.

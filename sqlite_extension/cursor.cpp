@@ -63,6 +63,7 @@ RowIdentity identity_of(const Cursor& cursor) {
   row.name = text_at(cursor.rows, table.name);
   row.limits.min_size = number(table.min_size);
   row.limits.max_size = number(table.max_size);
+  row.alert_id = number(table.alert_id);
   if (row.name == "min_size" || row.name == "max_size") {
     const std::string text = text_at(cursor.rows, table.value);
     int64_t limit = 0;

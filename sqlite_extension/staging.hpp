@@ -34,7 +34,7 @@ struct Order {
   std::string pool;              // its name, for messages
   std::string verb;              // as tide_control() knows it
   std::string arguments;         // JSON
-  std::string subject;           // what it is about: "target_size", "state" or an option's name (S2)
+  std::string subject;           // what it is about: "target_size", "state", an option's name or an alert (S2)
   std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
   Limits before;                 // as the row showed them when the statement ran
 };

@@ -18,7 +18,7 @@ struct Table : sqlite3_vtab {
   const tide_relation* relation = nullptr;
   std::shared_ptr<Staging> staging;
   // Places of the columns that matter here; -1 where the relation has none.
-  int instance_id = -1, pool = -1, name = -1, value = -1, min_size = -1, max_size = -1;
+  int instance_id = -1, pool = -1, name = -1, value = -1, min_size = -1, max_size = -1, alert_id = -1;
 
   int directory() const { return relation->ncolumns; }  // the hidden column stands behind all others
   std::string sql_name() const { return std::string("tidepool_") + relation->name; }

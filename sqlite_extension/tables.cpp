@@ -84,6 +84,7 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     table->value = place_of(relation, "value");
     table->min_size = place_of(relation, "min_size");
     table->max_size = place_of(relation, "max_size");
+    table->alert_id = place_of(relation, "alert_id");
     *out = table.release();
     return SQLITE_OK;
   } catch (const std::bad_alloc&) {

@@ -181,6 +181,34 @@ Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t c
                        "a pool that closed takes its answers with it");
 }
 
+Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t alert_id) {
+  std::vector<Addressee> found;
+  std::string dead;
+  bool is_sure = false;
+  for_each(directory, [&](Addressee& addressee) {
+    if (addressee.segment_.header().instance_high != alert_id >> 32) return true;
+    if (addressee.liveness() == Liveness::dead) {
+      dead = addressee.name();
+      return true;
+    }
+    const auto alerts = addressee.segment_.read_alerts();
+    is_sure = std::any_of(alerts.begin(), alerts.end(), [&](const AlertCopy& a) { return a.alert_id == alert_id; });
+    if (is_sure || found.empty()) {
+      found.clear();
+      found.push_back(std::move(addressee));
+    }
+    return !is_sure;
+  });
+  if (!found.empty()) return std::move(found.front());
+  const std::string which = "alert " + std::to_string(alert_id);
+  if (!dead.empty()) {
+    return Status::error(Code::refused, which + " is of " + dead + ", which is dead: its process ended", "",
+                         "there is nobody who could be told");
+  }
+  return Status::error(Code::not_found, "no pool has an " + which, "looked in " + directory + " and in this process",
+                       "`alerts` shows which there are");
+}
+
 Result<uint64_t> Addressee::post(std::string_view verb, const std::string& arguments, const std::string& actor) const {
   if (local_fd_ < 0) return post_order(segment_, verb, arguments, actor);
   const LocalControl* local = local_control();

@@ -23,6 +23,9 @@ class Addressee {
   // The pool that gave out this command id; dead ones too, because their answers may still be there.
   static Result<Addressee> of_command(const std::string& directory, uint64_t command_id);
 
+  // The live pool that gave out this alert id.
+  static Result<Addressee> of_alert(const std::string& directory, uint64_t alert_id);
+
   ~Addressee();
   Addressee(Addressee&& other) noexcept;
   Addressee& operator=(Addressee&&) = delete;

@@ -10,6 +10,7 @@
 #include "guard.hpp"
 #include "plane/directory.hpp"
 #include "plane/order_form.hpp"
+#include "plane/vocabulary.hpp"
 #include "policy/settings.hpp"
 #include "structs.hpp"
 
@@ -36,9 +37,15 @@ std::string default_actor() {
          std::to_string(::getpid()) + ")";
 }
 
+// An alert's number says whose it is.
+bool needs_pool(const char* verb) {
+  return verb == nullptr || verb != vocabulary::verbs()[static_cast<size_t>(OrderVerb::ack)];
+}
+
 // Of the arguments that all calls share, what can be said without looking at a pool.
 Result<OrderForm> check_call(const char* pool, const char* verb, const char* arguments_json) {
-  if (pool == nullptr || pool[0] == '\0') {
+  const bool is_missing = pool == nullptr ? needs_pool(verb) : pool[0] == '\0';
+  if (is_missing) {
     return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
                          "see `pools`");
   }
@@ -46,6 +53,11 @@ Result<OrderForm> check_call(const char* pool, const char* verb, const char* arg
   auto form = check_order(verb, arguments_json == nullptr ? "" : arguments_json);
   if (form && !form->option.empty() && find_setting(form->option) == nullptr) return unknown_option(form->option);
   return form;
+}
+
+Result<Addressee> addressee_of(const std::string& directory, const char* pool, const OrderForm& form) {
+  if (pool != nullptr) return Addressee::find(directory, pool);
+  return Addressee::of_alert(directory, static_cast<uint64_t>(form.number));
 }
 
 std::string directory_of(const tide_control_options& options) {
@@ -69,7 +81,7 @@ tide_status tide_control_with(const char* pool_or_instance, const char* verb, co
     if (!patience) return patience.status();
     const auto form = check_call(pool_or_instance, verb, arguments_json);
     if (!form) return form.status();
-    const auto addressee = Addressee::find(directory_of(options), pool_or_instance);
+    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *form);
     if (!addressee) return addressee.status();
     const bool is_named = options.actor != nullptr && options.actor[0] != '\0';
     const auto posted = addressee->post(verb, form->canonical, is_named ? options.actor : default_actor());
@@ -89,7 +101,7 @@ tide_status tide_control_check(const char* pool_or_instance, const char* verb, c
     if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
     const auto form = check_call(pool_or_instance, verb, arguments_json);
     if (!form) return form.status();
-    const auto addressee = Addressee::find(directory_of(options), pool_or_instance);
+    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *form);
     return addressee ? Status::ok() : addressee.status();
   });
 }

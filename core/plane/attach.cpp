@@ -24,12 +24,16 @@ struct RegionRule {
   size_t offset_in_header;
   uint32_t stride;
   uint32_t count_max;
+  bool is_optional;  // an owner that is older than this region has zeros there
 };
 
 // Every region with the record it must hold and the most records that make sense.
 constexpr uint32_t kRingMax = 1U << 16;
+constexpr uint32_t kAlertsMax = 1U << 12;
 #define TIDE_REGION(name, Record, most) \
-  { offsetof(format::Header, name), sizeof(format::Record), most }
+  { offsetof(format::Header, name), sizeof(format::Record), most, false }
+#define TIDE_YOUNGER_REGION(name, Record, most) \
+  { offsetof(format::Header, name), sizeof(format::Record), most, true }
 constexpr RegionRule kRegionRules[] = {
     TIDE_REGION(vitals, Vitals, 1),
     TIDE_REGION(queue, QueueStats, 1),
@@ -45,10 +49,16 @@ constexpr RegionRule kRegionRules[] = {
     TIDE_REGION(scaling, ScalingRecord, kRingMax),
     TIDE_REGION(commands, CommandRecord, kRingMax),
     TIDE_REGION(settings, SettingsBlock, 1),
+    TIDE_YOUNGER_REGION(alerts, AlertRecord, kAlertsMax),
+    TIDE_YOUNGER_REGION(alert_rules, AlertRulesBlock, 1),
+    TIDE_YOUNGER_REGION(health, HealthBlock, 1),
+    TIDE_YOUNGER_REGION(forecasts, ForecastsBlock, 1),
 };
+#undef TIDE_YOUNGER_REGION
 #undef TIDE_REGION
 
 bool is_sound(const format::Region& region, const RegionRule& rule, uint64_t total_bytes) {
+  if (rule.is_optional && region.offset == 0 && region.count == 0 && region.stride == 0) return true;
   if (region.stride != rule.stride || region.count == 0 || region.count > rule.count_max) return false;
   if (region.offset % 64 != 0 || region.offset < sizeof(format::Header) || region.offset > total_bytes) return false;
   return uint64_t{region.count} * region.stride <= total_bytes - region.offset;
@@ -154,20 +164,23 @@ int64_t Attachment::last_heartbeat_wall_ns() const {
   return std::max<int64_t>(0, wall_of_mono(*vitals, vitals->heartbeat_mono));  // ages are taken from this
 }
 
-// A block behind a sequence number that stands first in it.
-template <typename Block>
-bool Attachment::read_block(const format::Region& region, Block& out) const {
-  auto& raw = out;
+bool Attachment::read_behind_seq(uint64_t offset, void* into, size_t bytes) const {
   for (int pass = 0; pass < kPassesMax; ++pass) {
     uint64_t before = 0;
     uint64_t after = 0;
-    if (!read_bytes(region.offset, &before, sizeof before)) return false;
-    if (!read_bytes(region.offset, raw.bytes, sizeof raw.bytes)) return false;
-    if (!read_bytes(region.offset, &after, sizeof after)) return false;
+    if (!read_bytes(offset, &before, sizeof before)) return false;
+    if (!read_bytes(offset, into, bytes)) return false;
+    if (!read_bytes(offset, &after, sizeof after)) return false;
     if (before == after && before % 2 == 0) return true;
     pause_before_pass(pass);
   }
   return false;
+}
+
+// A block behind a sequence number that stands first in it.
+template <typename Block>
+bool Attachment::read_block(const format::Region& region, Block& out) const {
+  return read_behind_seq(region.offset, out.bytes, sizeof out.bytes);
 }
 
 std::optional<VitalsCopy> Attachment::read_vitals() const {

@@ -52,11 +52,17 @@ class Attachment {
   std::vector<ScalingCopy> read_scaling() const;
   std::vector<CommandCopy> read_commands() const;
   std::vector<SettingCopy> read_settings() const;
+  // What the pool makes of itself. Owners that are older than these have none.
+  std::vector<AlertCopy> read_alerts() const;  // in the order of alert_id
+  std::vector<AlertRuleCopy> read_alert_rules() const;
+  std::vector<HealthCopy> read_health() const;          // of the checks that were ever made
+  std::optional<ForecastsCopy> read_forecasts() const;  // nothing also while nothing was ever written
 
  private:
   struct Regions {
     format::Region vitals, queue, totals, baseline, slots, slot_stats, waiters, history_1s, history_1m, history_1h,
         journal, scaling, commands, settings;
+    format::Region alerts, alert_rules, health, forecasts;  // count 0: the owner has none
   };
   Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}
   Status check();
@@ -64,6 +70,8 @@ class Attachment {
   uint32_t slots_used() const;
   uint64_t topology() const;
   bool read_bytes(uint64_t offset, void* into, size_t bytes) const;
+  // `bytes` bytes that begin with a sequence number; false: they never came to rest.
+  bool read_behind_seq(uint64_t offset, void* into, size_t bytes) const;
   template <typename Block>
   bool read_block(const format::Region& region, Block& out) const;
   template <typename Record, typename Copy, typename Make>

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "plane/histogram.hpp"
 #include "plane/slot_word.hpp"
@@ -33,6 +34,8 @@ struct VitalsCopy {
   int64_t memory_bytes = -1;                                                  // -1: not measured
   double wait_p50_ms = 0, wait_p95_ms = 0, wait_p99_ms = 0, wait_max_ms = 0;  // NaN: not measured
   double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
+  uint32_t breaker = 0;
+  int64_t breaker_probe_mono = 0;  // 0: no probe is due
 };
 
 struct QueueCopy {
@@ -45,6 +48,7 @@ struct KeeperStatsCopy {
   std::array<uint64_t, 16> counters{};  // KeeperStats.connects_total .. connect_ns_total, in their order
   uint64_t size_peak = 0, in_use_peak = 0;
   int64_t stats_reset_wall = 0, last_error_wall = 0;
+  uint64_t recoveries_total = 0, alerts_fired_total = 0;
   std::string last_error;
   HistogramCounts connect{};
 };
@@ -54,6 +58,7 @@ struct BaselineCopy {
   std::array<uint64_t, 16> keeper{};
   std::array<uint64_t, 9> slots{};
   HistogramCounts wait{}, use{}, query{}, connect{};
+  uint64_t slow = 0, recoveries = 0, alerts_fired = 0;
 };
 
 struct SlotCopy {
@@ -72,6 +77,7 @@ struct SlotStatsCopy {
   std::array<uint64_t, 8> counters{};  // SlotStats.waited_total .. transactions_total, in their order
   uint64_t wait_ns_max = 0;
   HistogramCounts wait{}, use{}, query{};
+  uint64_t slow_total = 0, faults_total = 0;
 };
 
 struct WaiterCopy {
@@ -114,6 +120,45 @@ struct CommandCopy {
 struct SettingCopy {
   std::string name, value;
   uint32_t source = 0;
+};
+
+struct AlertCopy {
+  uint64_t alert_id = 0;
+  int64_t since_wall_ns = 0, last_seen_wall_ns = 0;
+  int64_t resolved_wall_ns = 0, acked_wall_ns = 0;  // 0: not yet
+  uint64_t occurrences = 0;
+  double value = 0, threshold = 0;  // NaN: not measured
+  uint32_t severity = 0, state = 0;
+  std::string rule, metric, acked_by, message, advice;
+};
+
+struct AlertRuleCopy {
+  std::string rule, metric;
+  double threshold = 0, clear_at = 0;
+  int64_t hold_ns = 0;
+  uint32_t comparison = 0, severity = 0;
+  bool is_enabled = false, is_built_in = false;
+  std::string message, advice;
+};
+
+struct HealthCopy {
+  uint32_t check = 0, status = 0;
+  double score = 0, value = 0, threshold = 0;  // NaN: not measured
+  int64_t checked_wall_ns = 0;
+  std::string message;
+};
+
+struct ForecastCopy {
+  int64_t at_wall_ns = 0, horizon_ns = 0;
+  double predicted_in_use = 0, low = 0, high = 0, error_mape = 0, error_wape = 0;  // NaN: not known
+  bool is_selected = false;
+  std::string model;
+};
+
+struct ForecastsCopy {
+  double efficiency = 0, slow_share = 0, prediction_accuracy = 0, demand = 0;  // NaN: not known
+  uint64_t overloads_total = 0, bursts_total = 0;
+  std::vector<ForecastCopy> forecasts;
 };
 
 }  // namespace tide

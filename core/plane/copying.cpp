@@ -91,6 +91,8 @@ VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
   to.use_p99_ms = real(from.use_p99_ms.load(std::memory_order_relaxed));
   to.query_p50_ms = real(from.query_p50_ms.load(std::memory_order_relaxed));
   to.query_p99_ms = real(from.query_p99_ms.load(std::memory_order_relaxed));
+  to.breaker = static_cast<uint32_t>(std::min<uint64_t>(get(from.breaker), 255));
+  to.breaker_probe_mono = get_signed(from.breaker_probe_mono);
   return to;
 }
 
@@ -107,6 +109,8 @@ KeeperStatsCopy copy_of(const format::KeeperStats& from) {
   to.in_use_peak = get(from.in_use_peak) & 0xFFFF'FFFF;
   to.stats_reset_wall = get_signed(from.stats_reset_wall);
   to.last_error_wall = get_signed(from.last_error_wall);
+  to.recoveries_total = get(from.recoveries_total);
+  to.alerts_fired_total = get(from.alerts_fired_total);
   to.last_error = clean_text(from.last_error);
   to.connect = counts_of(from.connect);
   return to;
@@ -121,6 +125,9 @@ BaselineCopy copy_of(const format::Baseline& from) {
   to.use = counts_of(from.use);
   to.query = counts_of(from.query);
   to.connect = counts_of(from.connect);
+  to.slow = get(from.slow);
+  to.recoveries = get(from.recoveries);
+  to.alerts_fired = get(from.alerts_fired);
   return to;
 }
 
@@ -156,6 +163,8 @@ SlotStatsCopy copy_of(const format::SlotStats& from) {
   to.wait = counts_of(from.wait);
   to.use = counts_of(from.use);
   to.query = counts_of(from.query);
+  to.slow_total = get(from.slow_total);
+  to.faults_total = get(from.faults_total);
   return to;
 }
 
@@ -214,6 +223,71 @@ CommandCopy copy_of(const format::CommandRecord& from) {
   to.actor = clean_text(from.actor);
   to.arguments = clean_text(from.arguments);
   to.message = clean_text(from.message);
+  return to;
+}
+
+AlertCopy copy_of(const format::AlertRecord& from) {
+  AlertCopy to;
+  to.alert_id = from.alert_id & std::numeric_limits<int64_t>::max();
+  to.since_wall_ns = from.since_wall_ns;
+  to.last_seen_wall_ns = from.last_seen_wall_ns;
+  to.resolved_wall_ns = from.resolved_wall_ns;
+  to.acked_wall_ns = from.acked_wall_ns;
+  to.occurrences = from.occurrences;
+  to.value = real(from.value);
+  to.threshold = real(from.threshold);
+  to.severity = from.severity;
+  to.state = from.state;
+  to.rule = clean_text(from.rule);
+  to.metric = clean_text(from.metric);
+  to.acked_by = clean_text(from.acked_by);
+  to.message = clean_text(from.message);
+  to.advice = clean_text(from.advice);
+  return to;
+}
+
+AlertRuleCopy copy_of(const format::AlertRuleRecord& from) {
+  AlertRuleCopy to;
+  to.rule = clean_text(from.rule);
+  to.metric = clean_text(from.metric);
+  to.threshold = real(from.threshold);
+  to.clear_at = real(from.clear_at);
+  to.hold_ns = std::max<int64_t>(0, from.hold_ns);
+  to.comparison = from.comparison;
+  to.severity = from.severity;
+  to.is_enabled = from.is_enabled != 0;
+  to.is_built_in = from.is_built_in != 0;
+  to.message = clean_text(from.message);
+  to.advice = clean_text(from.advice);
+  return to;
+}
+
+HealthCopy copy_of(const format::HealthRecord& from, uint32_t check) {
+  HealthCopy to;
+  to.check = check;
+  to.status = from.status;
+  to.score = real(from.score);
+  to.value = real(from.value);
+  to.threshold = real(from.threshold);
+  to.checked_wall_ns = from.checked_wall_ns;
+  to.message = clean_text(from.message);
+  return to;
+}
+
+ForecastsCopy copy_of(const format::ForecastsBlock& from) {
+  ForecastsCopy to;
+  to.efficiency = real(from.efficiency);
+  to.slow_share = real(from.slow_share);
+  to.prediction_accuracy = real(from.prediction_accuracy);
+  to.demand = real(from.demand);
+  to.overloads_total = from.overloads_total;
+  to.bursts_total = from.bursts_total;
+  for (uint64_t i = 0; i < from.count && i < format::kForecastsMax; ++i) {
+    const format::ForecastRecord& record = from.record[i];
+    to.forecasts.push_back({record.at_wall_ns, std::max<int64_t>(0, record.horizon_ns), real(record.predicted_in_use),
+                            real(record.low), real(record.high), real(record.error_mape), real(record.error_wape),
+                            record.is_selected != 0, clean_text(record.model)});
+  }
   return to;
 }
 

@@ -41,6 +41,10 @@ HistoryCopy copy_of(const format::HistoryRecord& from);
 JournalCopy copy_of(const format::JournalRecord& from);
 ScalingCopy copy_of(const format::ScalingRecord& from);
 CommandCopy copy_of(const format::CommandRecord& from);
+AlertCopy copy_of(const format::AlertRecord& from);
+AlertRuleCopy copy_of(const format::AlertRuleRecord& from);
+HealthCopy copy_of(const format::HealthRecord& from, uint32_t check);
+ForecastsCopy copy_of(const format::ForecastsBlock& from);
 bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third);
 
 }  // namespace tide

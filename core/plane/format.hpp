@@ -1,4 +1,5 @@
 // The byte layout of a segment, version 1. README.md beside this file gives the offsets; a test compares the two.
+// What the pool's watch over itself writes stands in format_watch.hpp.
 //
 // A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
 // fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
@@ -13,6 +14,8 @@
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
+#include "plane/format_cell.hpp"
+#include "plane/format_watch.hpp"
 #include "plane/histogram.hpp"
 
 namespace tide::format {
@@ -20,10 +23,6 @@ namespace tide::format {
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
 inline constexpr uint32_t kLayoutVersion = 1;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
-
-using Cell = std::atomic<uint64_t>;
-using Cell32 = std::atomic<uint32_t>;
-static_assert(sizeof(Cell) == 8 && Cell::is_always_lock_free && sizeof(Cell32) == 4);
 
 struct Region {
   uint64_t offset;  // from the begin of the file; a multiple of 64
@@ -208,7 +207,9 @@ struct Baseline {
   Cell keeper[16];  // KeeperStats.connects_total .. connect_ns_total, in their order
   Cell slots[9];    // acquires_total, then SlotStats.waited_total .. transactions_total, in their order
   HistogramCells wait, use, query, connect;
-  Cell reserved[3];
+  Cell slow;          // the sum of SlotStats.slow_total
+  Cell recoveries;    // KeeperStats.recoveries_total
+  Cell alerts_fired;  // KeeperStats.alerts_fired_total
 };
 static_assert(sizeof(Baseline) == 8 * 32 + 4 * 432 && sizeof(Baseline) % 64 == 0);
 
@@ -260,108 +261,6 @@ struct ScalingRecord {
   FixedText<64> actor;
 };
 static_assert(sizeof(ScalingRecord) == 256);
-
-enum class AlertState : uint32_t { pending, firing, resolved };
-
-// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
-struct AlertRecord {
-  Cell seq;
-  uint64_t alert_id;          // instance bits, then a number, as command ids
-  int64_t since_wall_ns;      // the condition holds since
-  int64_t last_seen_wall_ns;  // it was last seen to hold
-  int64_t resolved_wall_ns;   // 0: not yet
-  int64_t acked_wall_ns;      // 0: nobody has
-  uint64_t occurrences;       // how many looks found the condition true
-  double value;               // when last seen
-  double threshold;
-  uint32_t severity;  // Severity
-  uint32_t state;     // AlertState
-  FixedText<48> rule;
-  FixedText<48> metric;
-  FixedText<64> acked_by;
-  FixedText<192> message;
-  FixedText<192> advice;
-  uint64_t reserved[2];
-};
-static_assert(sizeof(AlertRecord) == 640);
-
-enum class Comparison : uint32_t { above, at_least, below, at_most };
-
-struct AlertRuleRecord {
-  FixedText<48> rule;
-  FixedText<48> metric;
-  double threshold;
-  double clear_at;  // the value at which the condition ends
-  int64_t hold_ns;  // the condition must hold this long before it fires
-  uint32_t comparison;
-  uint32_t severity;
-  uint32_t is_enabled;
-  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
-  FixedText<192> message;
-  FixedText<192> advice;
-  uint64_t reserved;
-};
-static_assert(sizeof(AlertRuleRecord) == 528);
-
-inline constexpr uint32_t kAlertRulesMax = 64;
-struct AlertRulesBlock {
-  Cell seq;
-  uint64_t count;
-  uint64_t reserved[6];
-  AlertRuleRecord record[kAlertRulesMax];
-};
-static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
-
-enum class HealthCheck : uint32_t { connectivity, performance, resources, scaling };
-enum class HealthStatus : uint32_t { ok, warning, failed };
-
-// NaN: not measured. checked_wall_ns 0: never looked at.
-struct HealthRecord {
-  uint32_t status;  // HealthStatus
-  uint32_t reserved;
-  double score;  // 0..100
-  double value;
-  double threshold;
-  int64_t checked_wall_ns;
-  FixedText<152> message;
-};
-static_assert(sizeof(HealthRecord) == 192);
-
-inline constexpr uint32_t kHealthChecks = 4;
-struct HealthBlock {
-  Cell seq;
-  uint64_t reserved[7];
-  HealthRecord record[kHealthChecks];  // by HealthCheck
-};
-static_assert(sizeof(HealthBlock) == 64 + 4 * 192);
-
-struct ForecastRecord {
-  int64_t at_wall_ns;  // when it was made
-  int64_t horizon_ns;
-  double predicted_in_use, low, high;
-  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
-  double error_wape;  // sum of absolute errors over sum of actuals
-  uint32_t is_selected;
-  uint32_t reserved;
-  FixedText<24> model;
-  uint64_t reserved2[5];
-};
-static_assert(sizeof(ForecastRecord) == 128);
-
-inline constexpr uint32_t kForecastsMax = 32;
-// The brain's numbers of sizing, beside its forecasts. NaN: not known.
-struct ForecastsBlock {
-  Cell seq;
-  uint64_t count;
-  double efficiency;           // time in use over time open, decayed
-  double slow_share;           // of the requests, decayed
-  double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
-  double demand;               // connections in use and waited for, filtered
-  uint64_t overloads_total;    // times the knee was passed
-  uint64_t bursts_total;       // times connections were opened for a queue
-  ForecastRecord record[kForecastsMax];
-};
-static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
 
 enum class CommandStatus : uint32_t { queued, applied, refused, expired };
 

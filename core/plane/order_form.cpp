@@ -1,6 +1,8 @@
 #include "plane/order_form.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -22,7 +24,28 @@ constexpr size_t kCanonicalBytesMax = FixedText<896>::kBytesMax;
 constexpr size_t kQuotedBytesMax = 60;
 constexpr int64_t kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
 
-enum class Kind : uint8_t { size, id, length, spread, option, value, reason };
+constexpr double kFigureMax = 1e18;  // as far as readers believe a number
+
+enum class Kind : uint8_t {
+  size,
+  id,
+  length,
+  spread,
+  option,
+  value,
+  reason,
+  by,
+  rule,
+  metric,
+  comparison,
+  threshold,
+  hold,
+  severity,
+  enabled,
+  message,
+  advice,
+  clear_at,
+};
 
 struct Argument {
   std::string_view name;
@@ -36,12 +59,42 @@ constexpr Argument kSet[] = {{"option", Kind::option, true}, {"value", Kind::val
 constexpr Argument kRecycle[] = {{"spread", Kind::spread, false}};
 constexpr Argument kCloseConnection[] = {{"conn_id", Kind::id, true}};
 constexpr Argument kRevoke[] = {{"lease_id", Kind::id, true}};
+constexpr Argument kAck[] = {{"alert_id", Kind::id, true}, {"by", Kind::by, false}};
+constexpr Argument kSetAlert[] = {{"rule", Kind::rule, true},
+                                  {"metric", Kind::metric, false},
+                                  {"comparison", Kind::comparison, false},
+                                  {"threshold", Kind::threshold, false},
+                                  {"for", Kind::hold, false},
+                                  {"severity", Kind::severity, false},
+                                  {"enabled", Kind::enabled, false},
+                                  {"message", Kind::message, false},
+                                  {"advice", Kind::advice, false},
+                                  {"clear_at", Kind::clear_at, false}};
+constexpr Argument kDropAlert[] = {{"rule", Kind::rule, true}};
 
 // By verb.
 constexpr std::array<std::span<const Argument>, 15> kArguments = {
-    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}, {}, {}, {}, {}};
+    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}, {}, kAck, kSetAlert, kDropAlert};
 
-std::string_view accepted(Kind kind) {
+std::string list_of(std::span<const std::string_view> names) {
+  std::string out;
+  for (const std::string_view name : names) out.append(out.empty() ? "" : ", ").append(name);
+  return out;
+}
+
+// The words a kind is limited to; none where anything goes.
+std::span<const std::string_view> words_of(Kind kind) {
+  switch (kind) {
+    case Kind::metric: return vocabulary::alert_metrics();
+    case Kind::comparison: return vocabulary::comparisons();
+    case Kind::severity: return vocabulary::severities();
+    default: return {};
+  }
+}
+
+std::string text_of_at_most(size_t bytes) { return "a text of at most " + std::to_string(bytes) + " bytes"; }
+
+std::string accepted(Kind kind) {
   switch (kind) {
     case Kind::size: return "a whole number of connections from 0, or null for automatic";
     case Kind::id: return "a whole number from 1";
@@ -49,7 +102,18 @@ std::string_view accepted(Kind kind) {
     case Kind::spread: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
     case Kind::option: return "the name of an option";
     case Kind::value: return "a text, a number, true or false";
-    case Kind::reason: return "a text of at most 120 bytes";
+    case Kind::reason: return text_of_at_most(kReasonBytesMax);
+    case Kind::by: return text_of_at_most(kAckedByBytesMax) + ", not empty";
+    case Kind::rule: return "1 to " + std::to_string(kRuleNameBytesMax) + " of a to z, 0 to 9 and _";
+    case Kind::metric:
+    case Kind::comparison:
+    case Kind::severity: return list_of(words_of(kind));
+    case Kind::threshold:
+    case Kind::clear_at: return "a number between -1e18 and 1e18";
+    case Kind::hold: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::enabled: return "true or false";
+    case Kind::message:
+    case Kind::advice: return text_of_at_most(kAlertTextBytesMax);
   }
   return "";
 }
@@ -64,12 +128,6 @@ std::string shown(std::string_view text) {
 }
 
 std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
-
-std::string list_of(std::span<const std::string_view> names) {
-  std::string out;
-  for (const std::string_view name : names) out.append(out.empty() ? "" : ", ").append(name);
-  return out;
-}
 
 std::string meant(std::string_view typed, std::span<const std::string_view> known) {
   const std::string_view name = nearest_name(typed, known);
@@ -92,10 +150,70 @@ std::optional<Span> duration(const Json& value) {
   return ms && *ms >= 0 ? parse_span(std::to_string(*ms)) : std::nullopt;
 }
 
-// A text that is neither empty nor has a NUL, which C strings could not carry.
-bool is_word(const Json& value) {
-  return value.is_string() && !value.get_ref<const std::string&>().empty() &&
+// A text that C strings and the room it is meant for can carry.
+bool is_text(const Json& value, size_t bytes_max = kGivenBytesMax) {
+  return value.is_string() && value.get_ref<const std::string&>().size() <= bytes_max &&
          value.get_ref<const std::string&>().find('\0') == std::string::npos;
+}
+
+bool is_word(const Json& value) { return is_text(value) && !value.get_ref<const std::string&>().empty(); }
+
+std::optional<std::string> rule_name(const Json& value) {
+  if (!is_word(value)) return {};
+  const auto& name = value.get_ref<const std::string&>();
+  const bool is_plain = std::all_of(
+      name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  return is_plain && name.size() <= kRuleNameBytesMax ? std::optional(name) : std::nullopt;
+}
+
+std::optional<double> figure(const Json& value) {
+  if (!value.is_number()) return {};
+  const auto number = value.get<double>();
+  return std::isfinite(number) && std::fabs(number) < kFigureMax ? std::optional(number) : std::nullopt;
+}
+
+// One of the words of its kind.
+std::optional<std::string> choice(Kind kind, const Json& value) {
+  const auto words = words_of(kind);
+  if (!value.is_string() || std::find(words.begin(), words.end(), value.get_ref<const std::string&>()) == words.end()) {
+    return {};
+  }
+  return value.get<std::string>();
+}
+
+// Puts what was found into its place; false: nothing was found.
+template <typename T, typename Place>
+bool keep(const std::optional<T>& found, Place& place) {
+  if (found) place = *found;
+  return found.has_value();
+}
+
+// fill_in() of the arguments about alerts. Their canonical form is the value itself, but for a duration's.
+bool fill_in_alert(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
+  AlertForm& alert = form.alert;
+  const auto text = [&](size_t bytes_max) {
+    return is_text(value, bytes_max) ? std::optional(value.get<std::string>()) : std::nullopt;
+  };
+  canonical = value;
+  switch (kind) {
+    case Kind::by: return is_word(value) && keep(text(kAckedByBytesMax), form.by);
+    case Kind::rule: return keep(rule_name(value), alert.rule);
+    case Kind::metric: return keep(choice(kind, value), alert.metric);
+    case Kind::comparison: return keep(choice(kind, value), alert.comparison);
+    case Kind::severity: return keep(choice(kind, value), alert.severity);
+    case Kind::threshold: return keep(figure(value), alert.threshold);
+    case Kind::clear_at: return keep(figure(value), alert.clear_at);
+    case Kind::message: return keep(text(kAlertTextBytesMax), alert.message);
+    case Kind::advice: return keep(text(kAlertTextBytesMax), alert.advice);
+    case Kind::enabled:
+      return keep(value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt, alert.is_enabled);
+    case Kind::hold: {
+      if (!keep(duration(value), alert.hold)) return false;
+      canonical = format_span(*alert.hold);
+      return true;
+    }
+    default: return false;
+  }
 }
 
 // Fills in one argument, and its canonical form; false: the value is not of this kind.
@@ -137,14 +255,13 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
       return true;
     }
     case Kind::reason: {
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kReasonBytesMax) return false;
+      if (!is_text(value, kReasonBytesMax)) return false;
       form.reason = value.get<std::string>();
-      if (form.reason.find('\0') != std::string::npos) return false;
       canonical = form.reason;
       return true;
     }
+    default: return fill_in_alert(kind, value, form, canonical);
   }
-  return false;
 }
 
 Status too_long(const std::string& verb, size_t bytes, size_t bytes_max) {
@@ -207,11 +324,14 @@ Result<OrderForm> check_order(std::string_view verb_name, std::string_view argum
     const auto found = given->find(name);
     if (found == given->end() || (found->is_null() && !argument.is_required)) {
       if (!argument.is_required) continue;
-      return bad(verb + " lacks the argument \"" + name + "\"", "accepted: " + std::string(accepted(argument.kind)));
+      return bad(verb + " lacks the argument \"" + name + "\"", "accepted: " + accepted(argument.kind));
     }
     if (!fill_in(argument.kind, *found, form, canonical[name])) {
-      return bad(verb + ": " + name + " is " + shown(found->dump()),
-                 "accepted: " + std::string(accepted(argument.kind)));
+      // Of signs, each is as near as any other.
+      const auto words =
+          argument.kind == Kind::comparison ? std::span<const std::string_view>{} : words_of(argument.kind);
+      return bad(verb + ": " + name + " is " + shown(found->dump()), "accepted: " + accepted(argument.kind),
+                 found->is_string() ? meant(found->get_ref<const std::string&>(), words) : std::string{});
     }
   }
   form.canonical = canonical.dump();

@@ -25,7 +25,7 @@ constexpr Column kColumns[] = {
     {"wait_p99_ms", real, "ms", "99 of 100 waits were shorter; null when nobody was served."},
     {"use_ms", real, "ms", "Time the leases that ended in the interval were held."},
     {"predicted_in_use", real, "connections", "How many leases had been forecast; null without a forecast."},
-    {"health", integer, "", "0 (worst) to 100 (best)."},
+    {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
 };
 
 void add_rows(const Attachment& segment, int64_t, std::vector<Row>& out) {

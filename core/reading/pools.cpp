@@ -20,8 +20,7 @@ constexpr Column kColumns[] = {
     {"db_user", text, "", "The user the pool connects as."},
     {"state", text, "",
      "starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not "
-     "tick, "
-     "dead when it is gone.",
+     "tick, dead when it is gone.",
      true},
     {"size", integer, "connections", "Connections there are: idle + in_use + connecting + validating."},
     {"idle", integer, "connections", "Connections anybody may lease."},
@@ -38,12 +37,15 @@ constexpr Column kColumns[] = {
      "The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget."},
     {"burst_until", time, "", "When the burst ends; null when there is none."},
     {"utilization", real, "ratio", "in_use / limit_size."},
-    {"health", integer, "", "0 (worst) to 100 (best)."},
+    {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
     {"generation", integer, "", "Grows with every applied control."},
     {"started_at", time, "", "When the pool was opened."},
     {"sampled_at", time, "", "When this row was read."},
     {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},
     {"version", text, "", "The owner's version of tidepool."},
+    {"breaker", text, "",
+     "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer."},
+    {"breaker_probe_at", time, "", "When the database is tried next; null unless the breaker is open."},
 };
 
 struct SlotCounts {
@@ -128,6 +130,8 @@ void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& 
       cell::time(wall_now_ns),
       vitals ? moments.ms_since(vitals->heartbeat_mono) : cell::none(),
       cell::text(h.version),
+      vitals ? cell::text(breaker_word(vitals->breaker)) : cell::none(),
+      vitals ? moments.at(vitals->breaker_probe_mono) : cell::none(),
   });
 }
 

@@ -43,7 +43,7 @@ constexpr Column kStatsColumns[] = {
     {"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to."},
     {"scale_up_total", integer, "", "How often the pool grew."},
     {"scale_down_total", integer, "", "How often the pool shrank."},
-    {"recoveries_total", integer, "", "How often the pool came back after its database was gone."},
+    {"recoveries_total", integer, "", "How often the pool took steps to heal itself."},
     {"wait_ms_total", real, "ms", "Time all callers waited, with those who got nothing."},
     {"use_ms_total", real, "ms", "Time all ended leases were held."},
     {"connect_ms_total", real, "ms", "Time spent opening connections."},
@@ -63,6 +63,13 @@ constexpr Column kStatsColumns[] = {
     {"last_error", text, "", "The last error of a connection; null when there was none."},
     {"last_error_at", time, "", "When that was."},
     {"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
+    {"waits_over_objective_total", integer, "leases", "Leases whose callers had waited longer than wait_objective."},
+    {"alerts_fired_total", integer, "alerts", "How often an alert began to fire."},
+    {"overloads_total", integer, "", "How often more connections did not help any more, since the pool opened."},
+    {"bursts_total", integer, "", "How often connections were opened because callers queued, since the pool opened."},
+    {"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
+    {"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
+    {"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
 };
 
 constexpr Column kHistogramColumns[] = {
@@ -115,6 +122,13 @@ struct Sums {
   Value keeper_count(KeeperPlace place) const {
     return keeper ? cell::count(cell::minus(keeper->counters[place], base.keeper[place])) : cell::none();
   }
+  Value slow_count() const { return cell::count(cell::minus(slots.slow_total, base.slow)); }
+  Value recoveries() const {
+    return keeper ? cell::count(cell::minus(keeper->recoveries_total, base.recoveries)) : cell::none();
+  }
+  Value alerts_fired() const {
+    return keeper ? cell::count(cell::minus(keeper->alerts_fired_total, base.alerts_fired)) : cell::none();
+  }
   Value queue_count(uint64_t QueueCopy::*member, QueuePlace place) const {
     return queue ? cell::count(cell::minus((*queue).*member, base.queue[place])) : cell::none();
   }
@@ -131,6 +145,7 @@ std::optional<Sums> read_sums(const Attachment& segment) {
   // The counters of the slots before the acquires: who waited was granted before, so waited <= acquires holds.
   for (const SlotStatsCopy& slot : segment.read_slot_stats()) {
     for (size_t i = 0; i < slot.counters.size(); ++i) sums.slots.counters[i] += slot.counters[i];
+    sums.slots.slow_total += slot.slow_total;
     add(sums.slots.wait, slot.wait);
     add(sums.slots.use, slot.use);
     add(sums.slots.query, slot.query);
@@ -180,7 +195,7 @@ void add_sums(const Sums& sums, Row& row) {
       cell::none(),  // query cache misses
       sums.keeper_count(kScaleUp),
       sums.keeper_count(kScaleDown),
-      cell::none(),  // recoveries
+      sums.recoveries(),
       wait_total(sums),
       cell::ms_total(sums.slot(kUseNs)),
       connect_total(sums),
@@ -190,6 +205,16 @@ void add_sums(const Sums& sums, Row& row) {
 }
 constexpr size_t kSumsBegin = 2;
 constexpr size_t kSums = 32;
+
+// The brain's own numbers of sizing; none of them has a baseline.
+void add_sizing(const std::optional<ForecastsCopy>& sizing, Row& row) {
+  row.push_back(sizing ? cell::count(sizing->overloads_total) : cell::none());
+  row.push_back(sizing ? cell::count(sizing->bursts_total) : cell::none());
+  for (const auto ratio :
+       {&ForecastsCopy::efficiency, &ForecastsCopy::slow_share, &ForecastsCopy::prediction_accuracy}) {
+    row.push_back(sizing ? cell::measured((*sizing).*ratio) : cell::none());
+  }
+}
 
 void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const auto sums = read_sums(segment);
@@ -212,6 +237,9 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   row.push_back(keeper ? cell::text_or_null(keeper->last_error) : cell::none());
   row.push_back(keeper ? cell::time(keeper->last_error_wall) : cell::none());
   row.push_back(keeper ? cell::time(keeper->stats_reset_wall) : cell::none());
+  row.push_back(sums ? sums->slow_count() : cell::none());
+  row.push_back(sums ? sums->alerts_fired() : cell::none());
+  add_sizing(segment.read_forecasts(), row);
   out.push_back(std::move(row));
 }
 

@@ -14,6 +14,13 @@ std::string_view verb_word(uint64_t verb) { return vocabulary::word(vocabulary::
 std::string_view command_status_word(uint64_t status) {
   return vocabulary::word(vocabulary::command_statuses(), status);
 }
+std::string_view breaker_word(uint64_t state) { return vocabulary::word(vocabulary::breaker_states(), state); }
+std::string_view alert_state_word(uint64_t state) { return vocabulary::word(vocabulary::alert_states(), state); }
+std::string_view comparison_word(uint64_t comparison) {
+  return vocabulary::word(vocabulary::comparisons(), comparison);
+}
+std::string_view health_check_word(uint64_t check) { return vocabulary::word(vocabulary::health_checks(), check); }
+std::string_view health_status_word(uint64_t status) { return vocabulary::word(vocabulary::health_statuses(), status); }
 
 std::string_view setting_source_word(uint64_t source) {
   // Checked before the cast, which would fold large numbers onto known ones.

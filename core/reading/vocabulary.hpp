@@ -20,6 +20,11 @@ std::string_view event_kind_word(uint64_t kind);
 std::string_view verb_word(uint64_t verb);
 std::string_view command_status_word(uint64_t status);
 std::string_view setting_source_word(uint64_t source);
+std::string_view breaker_word(uint64_t state);
+std::string_view alert_state_word(uint64_t state);
+std::string_view comparison_word(uint64_t comparison);
+std::string_view health_check_word(uint64_t check);
+std::string_view health_status_word(uint64_t status);
 
 // What the connection in a slot of this state is doing; "" of an empty slot.
 std::string_view connection_state_word(SlotState state);

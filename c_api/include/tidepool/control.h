@@ -14,9 +14,15 @@ extern "C" {
  * Verbs and their arguments (JSON object; durations as '30s' or milliseconds):
  *   scale {"target_size": 8 or null (automatic), "reason": "..."}   burst {"duration": "60s"}   end_burst {}
  *   set {"option": "max_size", "value": "20"}   pause {}   resume {}   recycle {"spread": "10s"}   drain {}
- *   close_connection {"conn_id": 7}   revoke {"lease_id": 123}   reset_stats {}
+ *   close_connection {"conn_id": 7}   revoke {"lease_id": 123}   reset_stats {}   check_health {}
+ *   ack {"alert_id": 123, "by": "alice"}   by whom: without it, the actor
+ *   set_alert {"rule": "long_queue", "metric": "waiting", "comparison": ">", "threshold": 5, "for": "30s",
+ *              "severity": "warning", "enabled": true, "message": "...", "advice": "...", "clear_at": 2}
+ *              makes a rule or changes one; only "rule" is needed, what is not given stays as it is
+ *   drop_alert {"rule": "long_queue"}
  *
- * @param pool_or_instance  a pool's name, or an instance_id where several pools bear the name
+ * @param pool_or_instance  a pool's name, or an instance_id where several pools bear the name; NULL for ack, whose
+ *                          number says which pool is meant
  * @param verb              see above
  * @param arguments_json    NULL for none
  * @param wait_ms           how long to wait for the answer; 0: do not wait; negative: 5000

@@ -41,7 +41,7 @@ enum {
   TIDE_EVENT_RELEASE = 3, /* a lease ended */
   TIDE_EVENT_REMOVE = 4,  /* a connection was closed; text is the reason */
   TIDE_EVENT_ERROR = 5,   /* something failed; text says what */
-  TIDE_EVENT_ALERT = 6    /* a warning or alert; text says what */
+  TIDE_EVENT_ALERT = 6    /* a warning, or an alert that fires or changes; text says what, `alerts` the rest */
 };
 
 typedef struct tide_event {

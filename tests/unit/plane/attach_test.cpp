@@ -73,6 +73,8 @@ TEST_F(AttachTest, VitalsAndTimesAreCopied) {
   EXPECT_EQ(v->lease_timeout_ns, 30'000'000'000);
   EXPECT_EQ(v->wait_p95_ms, 1.5);
   EXPECT_TRUE(std::isnan(v->query_p99_ms));
+  EXPECT_EQ(v->breaker, 2U);
+  EXPECT_EQ(v->breaker_probe_mono, kMadeMonoNs + 1'000'000'000);
   EXPECT_EQ(wall_of_mono(*v, kMadeMonoNs - 1'000'000'000), kMadeWallNs - 1'000'000'000);
   EXPECT_EQ(segment.last_heartbeat_wall_ns(), kMadeWallNs);
 }
@@ -89,11 +91,16 @@ TEST_F(AttachTest, CountersAreCopied) {
   EXPECT_EQ(queue->failed_wait_ns_total, 70'000'000'000U);
   for (size_t i = 0; i < totals->counters.size(); ++i) EXPECT_EQ(totals->counters[i], 100 + i);
   EXPECT_EQ(totals->last_error, "the server said no");
+  EXPECT_EQ(totals->recoveries_total, 11U);
+  EXPECT_EQ(totals->alerts_fired_total, 13U);
   EXPECT_EQ(totals->connect[10], 100U);
   EXPECT_EQ(baseline->queue[0], 2U);
   EXPECT_EQ(baseline->keeper[15], 15U);
   EXPECT_EQ(baseline->slots[0], 10U);
   EXPECT_EQ(baseline->use[5], 1U);
+  EXPECT_EQ(baseline->slow, 4U);
+  EXPECT_EQ(baseline->recoveries, 1U);
+  EXPECT_EQ(baseline->alerts_fired, 3U);
 }
 
 TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
@@ -117,6 +124,8 @@ TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
   EXPECT_EQ(stats[2].counters[1], 21U);  // releases
   EXPECT_EQ(stats[2].wait[20], 5U);
   EXPECT_EQ(stats[2].wait_ns_max, 100'000'000U);
+  EXPECT_EQ(stats[2].slow_total, 2U);
+  EXPECT_EQ(stats[2].faults_total, 1U);
 }
 
 TEST_F(AttachTest, WaitersComeInTheOrderOfTheirTickets) {
@@ -294,7 +303,7 @@ TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
   EXPECT_TRUE(refuses([](format::Header& h) { h.total_bytes = ~uint64_t{0}; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slots.count = h.slot_stats.count = kSlotsMax + 1; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slot_stats.count -= 1; }));
-  for (size_t i = 0; i < 14; ++i) {
+  for (size_t i = 0; i < 18; ++i) {
     const auto region = [i](format::Header& h) -> format::Region& { return (&h.vitals)[i]; };
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).stride += 64; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset += 8; })) << i;

@@ -1,5 +1,6 @@
 // Segments made to hurt: a reader may say no, or less, but it neither crashes nor hangs nor shows what cannot be.
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "plane/attach.hpp"
@@ -48,6 +49,26 @@ size_t read_all(const Attachment& segment) {
   for (const ScalingCopy& scaling : segment.read_scaling()) n += is_clean(scaling.reason) ? 1 : 0;
   for (const CommandCopy& command : segment.read_commands()) n += is_clean(command.message) ? 1 : 0;
   for (const SettingCopy& setting : segment.read_settings()) n += is_clean(setting.value) ? 1 : 0;
+  uint64_t last_id = 0;
+  for (const AlertCopy& alert : segment.read_alerts()) {
+    EXPECT_LE(last_id, alert.alert_id);
+    last_id = alert.alert_id;
+    n += is_clean(alert.message + alert.advice + alert.rule + alert.metric + alert.acked_by) ? 1 : 0;
+    EXPECT_FALSE(std::isinf(alert.value) || std::isinf(alert.threshold));
+  }
+  const auto rules = segment.read_alert_rules();
+  EXPECT_LE(rules.size(), format::kAlertRulesMax);
+  for (const AlertRuleCopy& rule : rules) {
+    EXPECT_GE(rule.hold_ns, 0);
+    EXPECT_FALSE(std::isinf(rule.threshold) || std::isinf(rule.clear_at));
+    n += is_clean(rule.rule + rule.message) ? 1 : 0;
+  }
+  for (const HealthCopy& health : segment.read_health()) n += is_clean(health.message) ? 1 : 0;
+  if (const auto forecasts = segment.read_forecasts()) {
+    EXPECT_LE(forecasts->forecasts.size(), format::kForecastsMax);
+    EXPECT_FALSE(std::isinf(forecasts->efficiency) || std::isinf(forecasts->demand));
+    for (const ForecastCopy& forecast : forecasts->forecasts) n += is_clean(forecast.model) ? 1 : 0;
+  }
   return n;
 }
 

@@ -16,7 +16,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("pools"),
             "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
             "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
-            "generation started_at sampled_at age_ms version");
+            "generation started_at sampled_at age_ms version breaker breaker_probe_at");
   EXPECT_EQ(columns_of("pool_stats"),
             "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "
             "releases_total connects_total connect_failures_total closed_idle_total closed_lifetime_total "
@@ -26,7 +26,8 @@ TEST(Catalogue, ColumnsStandAsPromised) {
             "query_cache_hits_total query_cache_misses_total scale_up_total scale_down_total recoveries_total "
             "wait_ms_total use_ms_total connect_ms_total query_ms_total wait_p50_ms wait_p95_ms wait_p99_ms wait_max_ms "
             "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
-            "last_error_at stats_reset");
+            "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
+            "efficiency slow_share prediction_accuracy");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
@@ -40,12 +41,22 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("events"), "instance_id pool seq at kind severity message detail");
   EXPECT_EQ(columns_of("scaling_events"),
             "instance_id pool seq at from_size to_size cause reason in_use waiting wait_p95_ms predicted_in_use actor");
+  EXPECT_EQ(columns_of("alerts"),
+            "instance_id pool alert_id rule severity state metric value threshold since last_seen occurrences "
+            "resolved_at acked_by message advice acked_at");
+  EXPECT_EQ(columns_of("health_checks"),
+            "instance_id pool check_name status score value threshold message checked_at");
+  EXPECT_EQ(columns_of("forecasts"),
+            "instance_id pool at horizon_ms model predicted_in_use low high error_mape selected error_wape");
+  EXPECT_EQ(columns_of("alert_rules"),
+            "pool rule metric comparison threshold for_ms severity enabled message advice clear_at built_in "
+            "instance_id");
   EXPECT_EQ(columns_of("settings"),
             "instance_id pool name value unit default_value source applies min max description");
   EXPECT_EQ(columns_of("commands"),
             "instance_id pool command_id issued_at actor verb arguments status applied_at generation message");
   EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning");
-  EXPECT_EQ(relations_catalogue().size(), 12u);
+  EXPECT_EQ(relations_catalogue().size(), 16u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -56,7 +67,7 @@ TEST(Catalogue, SaysWhatMayBeSet) {
       if (column.is_writable) writable += std::string(relation.name) + "." + std::string(column.name) + " ";
     }
   }
-  EXPECT_EQ(writable, "pools.state pools.min_size pools.max_size pools.target_size settings.value ");
+  EXPECT_EQ(writable, "pools.state pools.min_size pools.max_size pools.target_size alerts.acked_by settings.value ");
 }
 
 TEST(Catalogue, NamesTellTypeAndUnit) {
@@ -72,6 +83,8 @@ TEST(Catalogue, NamesTellTypeAndUnit) {
         EXPECT_EQ(column.type, ColumnType::real) << where;
       } else if (column.name.ends_with("_total")) {
         EXPECT_EQ(column.type, ColumnType::integer) << where;
+      } else if (column.name == "clear_at") {  // a value of the metric, not a moment
+        EXPECT_EQ(column.type, ColumnType::real) << where;
       } else if (column.name == "at" || column.name.ends_with("_at")) {
         EXPECT_EQ(column.type, ColumnType::time) << where;
       }

@@ -100,6 +100,19 @@ TEST_F(Pools, ShowsBurstAndHealth) {
   EXPECT_EQ(read().at(0, "health"), integer(93));
 }
 
+TEST_F(Pools, ShowsTheBreaker) {
+  EXPECT_EQ(read().at(0, "breaker"), text("off"));
+  EXPECT_TRUE(is_null(read().at(0, "breaker_probe_at")));
+  put(segment->vitals().breaker, 2);
+  put(segment->vitals().breaker_probe_mono, test::bits(test::kNowMono + test::kSecond));
+  EXPECT_EQ(read().at(0, "breaker"), text("open"));
+  EXPECT_EQ(read().at(0, "breaker_probe_at"), integer(test::us_after_now(test::kSecond)));
+  put(segment->vitals().breaker, 3);
+  EXPECT_EQ(read().at(0, "breaker"), text("half_open"));
+  put(segment->vitals().breaker, ~uint64_t{0});
+  EXPECT_EQ(read().at(0, "breaker"), text("unknown"));
+}
+
 TEST_F(Pools, IsStaleWhenItsHeartStopped) {
   put(segment->vitals().anchor_wall, test::bits(1'577'836'800 * test::kSecond));  // 2020
   EXPECT_EQ(read().at(0, "state"), text("stale"));

@@ -82,8 +82,9 @@ TEST_F(Stats, WhatIsNotMeasuredIsNull) {
   const test::Table stats = read();
   for (const char* column :
        {"transactions_total", "retries_total", "statement_cache_hits_total", "statement_cache_misses_total",
-        "query_cache_hits_total", "query_cache_misses_total", "recoveries_total", "wait_p50_ms", "wait_max_ms",
-        "use_p99_ms", "query_p99_ms", "memory_bytes", "last_error", "last_error_at", "stats_reset"}) {
+        "query_cache_hits_total", "query_cache_misses_total", "wait_p50_ms", "wait_max_ms", "use_p99_ms", "query_p99_ms",
+        "memory_bytes", "last_error", "last_error_at", "stats_reset", "overloads_total", "bursts_total", "efficiency",
+        "slow_share", "prediction_accuracy"}) {
     EXPECT_TRUE(is_null(stats.at(0, column))) << column;
   }
 }
@@ -124,12 +125,44 @@ TEST_F(Stats, TakesTheBaselineOff) {
   EXPECT_EQ(stats.at(0, "queries_total"), integer(0));
 }
 
+TEST_F(Stats, CountsWhatThePoolDidForItself) {
+  for (uint32_t i = 0; i < 2; ++i) put(segment->slot_stats()[i].slow_total, 3);
+  put(segment->totals().recoveries_total, 4);
+  put(segment->totals().alerts_fired_total, 9);
+  EXPECT_EQ(read().at(0, "waits_over_objective_total"), integer(6));
+  EXPECT_EQ(read().at(0, "recoveries_total"), integer(4));
+  EXPECT_EQ(read().at(0, "alerts_fired_total"), integer(9));
+  put(segment->baseline().slow, 5);
+  put(segment->baseline().recoveries, 1);
+  put(segment->baseline().alerts_fired, 10);
+  EXPECT_EQ(read().at(0, "waits_over_objective_total"), integer(1));
+  EXPECT_EQ(read().at(0, "recoveries_total"), integer(3));
+  EXPECT_EQ(read().at(0, "alerts_fired_total"), integer(0));
+}
+
+TEST_F(Stats, ShowsTheNumbersOfSizing) {
+  format::ForecastsBlock& sizing = segment->forecasts();
+  put(sizing.seq, 2);
+  sizing.efficiency = 0.5;
+  sizing.slow_share = std::numeric_limits<double>::quiet_NaN();
+  sizing.prediction_accuracy = 0.9;
+  sizing.overloads_total = 2;
+  sizing.bursts_total = 7;
+  const test::Table stats = read();
+  EXPECT_EQ(stats.at(0, "efficiency"), real(0.5));
+  EXPECT_TRUE(is_null(stats.at(0, "slow_share")));
+  EXPECT_EQ(stats.at(0, "prediction_accuracy"), real(0.9));
+  EXPECT_EQ(stats.at(0, "overloads_total"), integer(2));
+  EXPECT_EQ(stats.at(0, "bursts_total"), integer(7));
+}
+
 TEST_F(Stats, MakesNothingUpWithoutABaseline) {
   put(segment->baseline().seq, 1);
   const test::Table stats = read();
   ASSERT_EQ(stats.size(), 1u);
   EXPECT_TRUE(is_null(stats.at(0, "acquires_total")));
   EXPECT_TRUE(is_null(stats.at(0, "query_ms_total")));
+  EXPECT_TRUE(is_null(stats.at(0, "waits_over_objective_total")));
   EXPECT_EQ(stats.at(0, "size_peak"), integer(8));
   EXPECT_EQ(read("pool_histograms").size(), 0u);
 }

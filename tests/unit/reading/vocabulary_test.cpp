@@ -41,6 +41,31 @@ TEST(Vocabulary, KnowsCommandStatusesAndBackends) {
   EXPECT_EQ(backend_word(3), "unknown");
 }
 
+TEST(Vocabulary, KnowsTheWordsOfTheWatch) {
+  const auto word_of = [](auto number) { return static_cast<uint64_t>(number); };
+  EXPECT_EQ(breaker_word(word_of(BreakerState::off)), "off");
+  EXPECT_EQ(breaker_word(word_of(BreakerState::closed)), "closed");
+  EXPECT_EQ(breaker_word(word_of(BreakerState::open)), "open");
+  EXPECT_EQ(breaker_word(word_of(BreakerState::half_open)), "half_open");
+  EXPECT_EQ(alert_state_word(word_of(format::AlertState::pending)), "pending");
+  EXPECT_EQ(alert_state_word(word_of(format::AlertState::resolved)), "resolved");
+  EXPECT_EQ(comparison_word(word_of(format::Comparison::above)), ">");
+  EXPECT_EQ(comparison_word(word_of(format::Comparison::at_least)), ">=");
+  EXPECT_EQ(comparison_word(word_of(format::Comparison::below)), "<");
+  EXPECT_EQ(comparison_word(word_of(format::Comparison::at_most)), "<=");
+  EXPECT_EQ(health_check_word(word_of(format::HealthCheck::connectivity)), "connectivity");
+  EXPECT_EQ(health_check_word(word_of(format::HealthCheck::scaling)), "scaling");
+  EXPECT_EQ(health_status_word(word_of(format::HealthStatus::ok)), "ok");
+  EXPECT_EQ(health_status_word(word_of(format::HealthStatus::failed)), "failed");
+  for (const uint64_t number : {uint64_t{4}, uint64_t{1} << 32, ~uint64_t{0}}) {
+    EXPECT_EQ(breaker_word(number), "unknown");
+    EXPECT_EQ(alert_state_word(number), "unknown");
+    EXPECT_EQ(comparison_word(number), "unknown");
+    EXPECT_EQ(health_check_word(number), "unknown");
+    EXPECT_EQ(health_status_word(number), "unknown");
+  }
+}
+
 TEST(Vocabulary, TakesNumbersNobodyShouldWrite) {
   for (const uint64_t number : {uint64_t{256}, uint64_t{1} << 32, ~uint64_t{0}}) {
     EXPECT_EQ(pool_state_word(number), "unknown");

@@ -32,7 +32,7 @@ inline std::string spoilt_segment(uint64_t seed) {
     for (uint64_t i = 0; i < times; ++i) put(begin + random.below((end - begin) / 8) * 8, hurtful_number(random), 8);
   };
   constexpr uint64_t kRegions = offsetof(format::Header, vitals);
-  switch (random.below(9)) {
+  switch (random.below(10)) {
     case 0:  // cut anywhere, most of all where something ends
       bytes.resize(random.chance(0.5) ? random.below(bytes.size()) : random.below(bytes.size() / 64) * 64);
       break;
@@ -44,10 +44,10 @@ inline std::string spoilt_segment(uint64_t seed) {
       spoil_cells(0, 64, 1 + random.below(3));
       break;
     case 3:  // a region: offset, count or stride
-      put(kRegions + random.below(14 * 4) * 4, hurtful_number(random), random.chance(0.5) ? 4 : 8);
+      put(kRegions + random.below(18 * 4) * 4, hurtful_number(random), random.chance(0.5) ? 4 : 8);
       break;
     case 4:  // regions that lie upon each other, yet within bounds
-      put(kRegions + random.below(14) * 16, 4096 + random.below((bytes.size() - 4096) / 64) * 64, 8);
+      put(kRegions + random.below(18) * 16, 4096 + random.below((bytes.size() - 4096) / 64) * 64, 8);
       break;
     case 5:  // few cells
       spoil_cells(4096, bytes.size(), 1 + random.below(16));
@@ -62,6 +62,11 @@ inline std::string spoilt_segment(uint64_t seed) {
       const format::Header& h = made.header();
       spoil_cells(h.vitals.offset, h.vitals.offset + sizeof(format::Vitals), 1 + random.below(4));
       spoil_cells(h.slots.offset, h.waiters.offset + 4 * sizeof(format::Waiter), random.below(32));
+      break;
+    }
+    case 8: {  // alerts, rules, health and forecasts: texts, numbers of closed sets, doubles
+      const format::Header& h = made.header();
+      spoil_cells(h.alerts.offset, h.forecasts.offset + sizeof(format::ForecastsBlock), 1 + random.below(256));
       break;
     }
     default:  // all behind the header

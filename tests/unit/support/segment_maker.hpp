@@ -2,23 +2,20 @@
 // side, so that readers are tested against the written format and not against a writer that shares their mistakes.
 //
 // The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held,
-// closing), two waiters, records in every ring, three settings.
+// closing), two waiters, records in every ring, three settings, two alerts of two rules, two health checks,
+// two forecasts.
 #pragma once
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "plane/format.hpp"
 #include "plane/slot_word.hpp"
+#include "unit/support/segment_file.hpp"
 
 namespace tide::test {
 
@@ -28,7 +25,7 @@ inline constexpr uint64_t kSecondNs = 1'000'000'000;
 
 class SegmentMaker {
  public:
-  static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6;
+  static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6, kAlerts = 4;
 
   explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1, uint32_t slots = kSlots) {
     format::Header layout{};
@@ -64,6 +61,14 @@ class SegmentMaker {
   format::SlotStats& stats(uint32_t i) { return at<format::SlotStats>(header().slot_stats.offset)[i]; }
   format::Waiter& waiter(uint32_t i) { return at<format::Waiter>(header().waiters.offset)[i]; }
   format::SettingsBlock& settings() { return *at<format::SettingsBlock>(header().settings.offset); }
+  format::AlertRecord& alert(uint32_t i) { return at<format::AlertRecord>(header().alerts.offset)[i]; }
+  format::AlertRulesBlock& alert_rules() { return *at<format::AlertRulesBlock>(header().alert_rules.offset); }
+  format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
+  format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
+  uint64_t instance_bits() {
+    const uint8_t* id = header().instance_id;
+    return uint64_t{id[0]} << 56 | uint64_t{id[1]} << 48 | uint64_t{id[2]} << 40 | uint64_t{id[3]} << 32;
+  }
   template <typename Record>
   Record& record(const format::Region& region, uint64_t number) {
     return at<Record>(region.offset)[number % region.count];
@@ -108,6 +113,10 @@ class SegmentMaker {
     place(h.scaling, kRing, sizeof(format::ScalingRecord));
     place(h.commands, kRing, sizeof(format::CommandRecord));
     place(h.settings, 1, sizeof(format::SettingsBlock));
+    place(h.alerts, kAlerts, sizeof(format::AlertRecord));
+    place(h.alert_rules, 1, sizeof(format::AlertRulesBlock));
+    place(h.health, 1, sizeof(format::HealthBlock));
+    place(h.forecasts, 1, sizeof(format::ForecastsBlock));
     return end;
   }
   void fill() {
@@ -126,6 +135,7 @@ class SegmentMaker {
       w.tag.assign(i == 0 ? "second" : "first");
     }
     fill_rings();
+    fill_watch();
     constexpr const char* kSettings[][2] = {{"min_size", "2"}, {"max_size", "6"}, {"acquire_timeout", "10s"}};
     settings().seq = 2;
     settings().count = std::size(kSettings);
@@ -160,6 +170,8 @@ class SegmentMaker {
     v.use_p50_ms = 4.5;
     v.use_p99_ms = 5.5;
     v.query_p50_ms = v.query_p99_ms = std::numeric_limits<double>::quiet_NaN();
+    v.breaker = 2;
+    v.breaker_probe_mono = static_cast<uint64_t>(kMadeMonoNs) + kSecondNs;
   }
   void fill_totals() {
     format::QueueStats& q = queue();
@@ -177,6 +189,8 @@ class SegmentMaker {
     k.in_use_peak = 5;
     k.stats_reset_wall = static_cast<uint64_t>(header().started_wall_ns);
     k.last_error_wall = static_cast<uint64_t>(kMadeWallNs) - kSecondNs;
+    k.recoveries_total = 11;
+    k.alerts_fired_total = 13;
     k.last_error.assign("the server said no");
     k.connect.count[10] = 100;
     format::Baseline& b = baseline();
@@ -185,6 +199,9 @@ class SegmentMaker {
     for (uint64_t i = 0; i < 16; ++i) b.keeper[i] = i;
     b.slots[0] = 10;
     b.use.count[5] = 1;
+    b.slow = 4;
+    b.recoveries = 1;
+    b.alerts_fired = 3;
   }
   void fill_slot(uint32_t i, SlotState state) {
     format::Slot& s = slot(i);
@@ -220,6 +237,8 @@ class SegmentMaker {
     t.wait.count[20] = 5;
     t.use.count[5] = 19 + i;
     t.query.count[8] = 50;
+    t.slow_total = 2;
+    t.faults_total = 1;
   }
   void fill_rings() {
     for (const format::Region* region : {&header().history_1s, &header().history_1m, &header().history_1h}) {
@@ -260,8 +279,7 @@ class SegmentMaker {
     s.stamp = 1;
     for (uint64_t n = 0; n < 2; ++n) {
       auto& c = record<format::CommandRecord>(header().commands, n);
-      c.command_id = uint64_t{header().instance_id[0]} << 56 | uint64_t{header().instance_id[1]} << 48 |
-                     uint64_t{header().instance_id[2]} << 40 | uint64_t{header().instance_id[3]} << 32 | (n + 1);
+      c.command_id = instance_bits() | (n + 1);
       c.issued_wall_ns = kMadeWallNs - 2 * static_cast<int64_t>(kSecondNs);
       c.applied_wall_ns = kMadeWallNs - static_cast<int64_t>(kSecondNs);
       c.verb = n == 0 ? 4 : 0;
@@ -273,62 +291,67 @@ class SegmentMaker {
       c.stamp = n + 1;
     }
   }
+  void fill_watch() {
+    constexpr auto kSecondSigned = static_cast<int64_t>(kSecondNs);
+    for (uint32_t i = 0; i < 2; ++i) {
+      format::AlertRecord& a = alert(i);
+      a.seq = 2;
+      a.alert_id = instance_bits() | (2 - i);  // not in the order of rows
+      a.since_wall_ns = kMadeWallNs - 60 * kSecondSigned;
+      a.last_seen_wall_ns = kMadeWallNs - (i == 0 ? 1 : 30) * kSecondSigned;
+      a.resolved_wall_ns = i == 0 ? 0 : kMadeWallNs - 20 * kSecondSigned;
+      a.acked_wall_ns = i == 0 ? 0 : kMadeWallNs - 25 * kSecondSigned;
+      a.occurrences = 40 + i;
+      a.value = i == 0 ? 0.95 : 7;
+      a.threshold = i == 0 ? 0.9 : 5;
+      a.severity = i == 0 ? 1 : 2;
+      a.state = i == 0 ? 1 : 2;
+      a.rule.assign(i == 0 ? "high_utilization" : "long_queue");
+      a.metric.assign(i == 0 ? "utilization" : "waiting");
+      a.acked_by.assign(i == 0 ? "" : "alice");
+      a.message.assign(i == 0 ? "95 % of the connections are in use" : "7 callers wait");
+      a.advice.assign(i == 0 ? "raise max_size" : "");
+      format::AlertRuleRecord& r = alert_rules().record[i];
+      r.rule = a.rule;
+      r.metric = a.metric;
+      r.threshold = a.threshold;
+      r.clear_at = i == 0 ? 0.8 : 4;
+      r.hold_ns = i == 0 ? 30 * kSecondSigned : 0;
+      r.comparison = i == 0 ? 1 : 0;
+      r.severity = a.severity;
+      r.is_enabled = 1 - i;
+      r.is_built_in = 1 - i;
+      r.message.assign(i == 0 ? "the pool is nearly used up" : "");
+      r.advice = a.advice;
+      format::HealthRecord& c = health().record[i * 2];  // connectivity and resources
+      c.status = i;
+      c.score = i == 0 ? 100 : 61.5;
+      c.value = i == 0 ? 3.5 : std::numeric_limits<double>::quiet_NaN();
+      c.threshold = i == 0 ? 5000 : 0.8;
+      c.checked_wall_ns = kMadeWallNs - (5 + i) * kSecondSigned;
+      c.message.assign(i == 0 ? "" : "memory is short");
+      format::ForecastRecord& f = forecasts().record[i];
+      f.at_wall_ns = kMadeWallNs - kSecondSigned;
+      f.horizon_ns = (i == 0 ? 10 : 60) * kSecondSigned;
+      f.predicted_in_use = 4.5 + i;
+      f.low = 3;
+      f.high = 7;
+      f.error_mape = i == 0 ? 0.125 : std::numeric_limits<double>::quiet_NaN();
+      f.error_wape = i == 0 ? 0.25 : std::numeric_limits<double>::quiet_NaN();
+      f.is_selected = 1 - i;
+      f.model.assign(i == 0 ? "linear" : "seasonal");
+    }
+    alert_rules().seq = health().seq = forecasts().seq = 2;
+    alert_rules().count = forecasts().count = 2;
+    forecasts().efficiency = 0.75;
+    forecasts().slow_share = 0.004;
+    forecasts().prediction_accuracy = std::numeric_limits<double>::quiet_NaN();
+    forecasts().demand = 4.25;
+    forecasts().overloads_total = 2;
+    forecasts().bursts_total = 3;
+  }
 
   std::vector<uint64_t> words_;  // zeroed, and aligned for every cell
-};
-
-// A folder that is gone afterwards.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tidepool-unit-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) ADD_FAILURE() << "no temporary folder";
-    path_ = pattern;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// A segment file; with an owner's lock as long as this lives, if wanted.
-class SegmentFile {
- public:
-  SegmentFile(std::string path, std::string_view bytes, bool is_alive) : path_(std::move(path)) {
-    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    if (fd_ < 0) ADD_FAILURE() << path_;
-    rewrite(bytes);
-    if (!is_alive) return;
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    if (::fcntl(fd_, F_OFD_SETLK, &lock) != 0) ADD_FAILURE() << "no lock on " << path_;
-  }
-  ~SegmentFile() {
-    ::unlink(path_.c_str());
-    ::close(fd_);
-  }
-  SegmentFile(const SegmentFile&) = delete;
-  SegmentFile& operator=(const SegmentFile&) = delete;
-  void rewrite(std::string_view bytes) {
-    // Written before it is cut: disks are slow to empty a file and fill it again.
-    if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-      ADD_FAILURE() << "cannot write " << path_;
-    }
-    cut(bytes.size());
-  }
-  void cut(uint64_t bytes) {
-    if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) ADD_FAILURE() << "cannot cut " << path_;
-  }
-  const std::string& path() const { return path_; }
-  int fd() const { return fd_; }
-
- private:
-  std::string path_;
-  int fd_ = -1;
 };
 
 }  // namespace tide::test

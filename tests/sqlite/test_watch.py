@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""Alerts, their rules, health and forecasts: how they show, and the orders about them."""
+import json
+import pathlib
+import sqlite3
+import unittest
+
+import support
+import watch
+
+
+class WatchCase(support.PlaneCase):
+    def setUp(self):
+        super().setUp()
+        self.pool_owner = self.owner()
+        self.instance_id = self.pool_owner.open("app", "min_size=1 max_size=4")
+        self.db = self.connect()
+
+    def segment(self, instance_id=None):
+        return next(pathlib.Path(self.plane).glob(f"*.{instance_id or self.instance_id}.segment"))
+
+    def rows(self, sql, *values):
+        return self.db.execute(sql, values).fetchall()
+
+    def orders(self, pool="app"):
+        """(verb, arguments) of every command of a pool."""
+        sql = "SELECT verb, arguments FROM tidepool_commands WHERE pool = ? ORDER BY command_id"
+        return [(verb, json.loads(arguments)) for verb, arguments in self.rows(sql, pool)]
+
+    def ordered(self, call, *values, pool="app"):
+        """The order that a call made, whatever the pool says to it."""
+        before = len(self.orders(pool))
+        try:
+            self.assertIsInstance(self.one(self.db, "SELECT " + call, *values), int)
+        except sqlite3.Error as refusal:
+            self.assertEqual(len(self.orders(pool)), before + 1, str(refusal))
+        return self.orders(pool)[-1]
+
+    def error(self, call, *parts):
+        return self.refused(self.db, "SELECT " + call, *parts)
+
+
+class Rows(WatchCase):
+    def setUp(self):
+        super().setUp()
+        self.image = watch.Image(self.segment())
+        self.image.become("old")
+        self.bits = watch.bits_of(watch.OLD_INSTANCE)
+
+    def test_alerts_in_the_order_of_their_ids(self):
+        self.image.put_alerts(watch.alert(self.bits | 9), watch.alert(self.bits | 4, "broken", 2, 2, "bob", 9.0, True))
+        self.image.write_to(self.plane)
+        self.assertEqual(self.rows("SELECT alert_id, rule, severity, state, metric, value, threshold, occurrences,"
+                                   " resolved_at IS NULL, acked_by, acked_at IS NULL, message, advice"
+                                   " FROM tidepool_alerts WHERE pool = 'old'"),
+                         [(self.bits | 4, "broken", "critical", "resolved", "waiting", 9.0, 5.0, 3, 0, "bob", 0,
+                           "7 callers wait", "raise max_size"),
+                          (self.bits | 9, "long_queue", "warning", "firing", "waiting", 7.0, 5.0, 3, 1, None, 1,
+                           "7 callers wait", "raise max_size")])
+        since, seen = self.rows("SELECT since, last_seen FROM tidepool_alerts WHERE alert_id = ?", self.bits | 9)[0]
+        self.assertLess(since, seen)
+
+    def test_rules(self):
+        self.image.put_rules(watch.rule("a", 0.5, 0.25, 1500, 1, 0, 1, 1, "half"), watch.rule("b", is_enabled=0, is_built_in=0))
+        self.image.write_to(self.plane)
+        self.assertEqual(self.rows("SELECT rule, metric, comparison, threshold, for_ms, severity, enabled, message, advice,"
+                                   " clear_at, built_in FROM tidepool_alert_rules WHERE pool = 'old'"),
+                         [("a", "waiting", ">=", 0.5, 1500.0, "info", 1, "half", None, 0.25, 1),
+                          ("b", "waiting", ">", 5.0, 0.0, "warning", 0, None, None, None, 0)])
+
+    def test_health_and_forecasts(self):
+        self.image.put_health(watch.check(0, 99.5, 2.0, 5000.0), watch.check(checked=0), watch.check(2, 0.0, message="full"))
+        self.image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), watch.forecast(60, "seasonal"),
+                                 efficiency=0.75, overloads=2)
+        self.image.write_to(self.plane)
+        self.assertEqual(self.rows("SELECT check_name, status, score, value, threshold, message FROM tidepool_health_checks"
+                                   " WHERE pool = 'old'"),
+                         [("connectivity", "ok", 99.5, 2.0, 5000.0, None), ("resources", "failed", 0.0, None, None, "full")])
+        self.assertEqual(self.rows("SELECT horizon_ms, model, predicted_in_use, low, high, error_mape, selected, error_wape"
+                                   " FROM tidepool_forecasts WHERE pool = 'old'"),
+                         [(10_000.0, "linear", 4.5, 3.0, 7.0, 0.1, 1, None),
+                          (60_000.0, "seasonal", 4.5, 3.0, 7.0, None, 0, None)])
+        self.assertEqual(self.rows("SELECT efficiency, slow_share, overloads_total, bursts_total FROM tidepool_pool_stats"
+                                   " WHERE pool = 'old'"), [(0.75, None, 2, 0)])
+
+    def test_an_older_owner_has_none_of_it(self):
+        self.image.forget_the_watch()
+        self.image.write_to(self.plane)
+        self.assertEqual(self.rows("SELECT pool FROM tidepool_pools WHERE pool = 'old'"), [("old",)])
+        for relation in ("alerts", "alert_rules", "health_checks", "forecasts"):
+            self.assertEqual(self.rows(f"SELECT * FROM tidepool_{relation} WHERE pool = 'old'"), [])
+        self.assertEqual(self.rows("SELECT efficiency FROM tidepool_pool_stats WHERE pool = 'old'"), [(None,)])
+
+    def test_the_breaker_has_a_word(self):
+        self.assertIn(self.one(self.db, "SELECT breaker FROM tidepool_pools WHERE pool = 'app'"),
+                      ("off", "closed", "open", "half_open"))
+
+
+class Orders(WatchCase):
+    def test_check_health(self):
+        self.assertEqual(self.ordered("tidepool_check_health('app')"), ("check_health", {}))
+
+    def test_every_argument_of_a_rule_reaches_the_pool(self):
+        call = "tidepool_set_alert('app', 'r_1', 'waiting', '>=', 5, '90s', 'critical', 0, 'they wait', '', 2.5)"
+        self.assertEqual(self.ordered(call), ("set_alert", {
+            "rule": "r_1", "metric": "waiting", "comparison": ">=", "threshold": 5, "for": "90s", "severity": "critical",
+            "enabled": False, "message": "they wait", "advice": "", "clear_at": 2.5}))
+        self.assertEqual(self.ordered("tidepool_drop_alert('app', 'r_1')"), ("drop_alert", {"rule": "r_1"}))
+
+    def test_null_is_not_given(self):
+        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL)"), ("set_alert", {"rule": "r"}))
+        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, 0.1, NULL, NULL, 1)"),
+                         ("set_alert", {"rule": "r", "threshold": 0.1, "enabled": True}))
+        self.assertEqual(self.ordered("tidepool_set_alert(?, 'r', 'waiting', NULL, '7', 1500)", self.instance_id),
+                         ("set_alert", {"rule": "r", "metric": "waiting", "threshold": 7, "for": "1500ms"}))
+
+    def test_a_rule_for_all_pools(self):
+        other = self.owner()
+        other.open("jobs")
+        for call, verb in (("tidepool_set_alert(NULL, 'r', 'waiting')", "set_alert"),
+                           ("tidepool_drop_alert(NULL, 'r')", "drop_alert")):
+            self.assertEqual(self.ordered(call)[0], verb)
+            self.assertEqual([name for name, _ in self.orders("jobs")][-1], verb)
+        self.assertEqual(len(self.orders("jobs")), 2)
+        # One that is gone is none of them, and what is wrong for one is wrong for all.
+        other.kill()
+        self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'jobs'") == "dead")
+        self.ordered("tidepool_drop_alert(NULL, 'r')")
+        self.assertEqual(len(self.orders("jobs")), 2)
+        self.error("tidepool_set_alert(NULL, 'r', 'wait')", "metric", "waiting")
+
+    def test_without_a_pool_there_is_nobody_to_tell(self):
+        self.pool_owner.ask("close", "app")
+        self.error("tidepool_set_alert(NULL, 'r', 'waiting')", "no pool here")
+        self.error("tidepool_set_alert('app', 'r', 'waiting')", '"app"')
+
+    def test_ack_finds_the_pool_by_the_number(self):
+        number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
+        self.owner().open("jobs")
+        self.error("tidepool_ack(%d)" % ((0x7D << 56) | 1), "no pool has an alert", "alerts")
+        watch.plant_alert(self.segment(), watch.alert(number))
+        self.assertEqual(self.ordered("tidepool_ack(?)", number), ("ack", {"alert_id": number}))
+        self.assertEqual(self.orders("jobs"), [])
+        self.pool_owner.kill()
+        self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'app'") == "dead")
+        self.error("tidepool_ack(%d)" % number, "dead", '"app"')
+
+    def test_forms_that_are_wrong(self):
+        usage = "Usage: tidepool_set_alert(pool, rule, metric [, comparison, threshold, for, severity, enabled, message," \
+                " advice, clear_at])"
+        self.error("tidepool_set_alert('app', 'r')", usage)
+        self.error("tidepool_set_alert('app'" + ", NULL" * 11 + ")", "wrong number of arguments", usage)
+        self.error("tidepool_set_alert('app', NULL, 'waiting')", "rule is NULL")
+        self.error("tidepool_set_alert('app', 'A rule', 'waiting')", "rule", "a to z")
+        self.error("tidepool_set_alert('', 'r', 'waiting')", "pool")
+        self.error("tidepool_set_alert('app', 'r', 'waitin')", "metric", "waitin", 'did you mean "waiting"?')
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '=')", "comparison", ">=")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 'many')", "threshold", "many")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 9e999)", "threshold", "Inf")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 1e300)", "threshold", "1e18")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 'soon')", "for", "soon", "30s")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, -1)", "for", "-1")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 0, 'warn')", "severity", "warning")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 0, 'info', 2)", "enabled", "0 or 1")
+        self.error("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, printf('%191c', 'x'))", "message", "190")
+        self.error("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'x')", "clear_at")
+        self.error("tidepool_drop_alert('app', NULL)", "rule is NULL")
+        self.error("tidepool_drop_alert('app')", "Usage: tidepool_drop_alert(pool, rule)")
+        self.error("tidepool_ack(NULL)", "alert_id is NULL")
+        self.error("tidepool_ack('first')", "alert_id", "first")
+        self.error("tidepool_ack(0)", "alert_id")
+        self.error("tidepool_ack(-1)", "alert_id")
+        self.error("tidepool_check_health()", "Usage: tidepool_check_health(pool)")
+        self.error("tidepool_check_health(NULL)", "pool is NULL")
+        self.assertEqual(self.orders(), [])
+
+    def test_long_rules_are_obeyed_and_shown_in_short(self):
+        long = "x" * 190
+        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, ?, ?)", long, long),
+                         ("set_alert", {}))
+
+
+class Updates(WatchCase):
+    def setUp(self):
+        super().setUp()
+        self.number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
+        watch.plant_alert(self.segment(), watch.alert(self.number))
+
+    def test_acked_by_is_an_order(self):
+        self.db.execute("UPDATE tidepool_alerts SET acked_by = 'me, \"myself\"' WHERE alert_id = ?", (self.number,))
+        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": 'me, "myself"'})])
+
+    def test_two_alerts_are_two_orders(self):
+        image = watch.Image(self.segment())
+        offset, count, stride = watch.region(image.bytes, watch.ALERTS)
+        with open(self.segment(), "r+b") as file:
+            file.seek(offset + (count - 2) * stride)
+            file.write(watch.alert(self.number + 1, "other"))
+        self.db.execute("UPDATE tidepool_alerts SET acked_by = rule")
+        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "long_queue"}),
+                                         ("ack", {"alert_id": self.number + 1, "by": "other"})])
+
+    def test_it_is_part_of_the_transaction(self):
+        self.db.execute("BEGIN")
+        self.db.execute("UPDATE tidepool_alerts SET acked_by = 'a'")
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.orders(), [])
+        for statement in ("BEGIN", "UPDATE tidepool_alerts SET acked_by = 'a'", "SAVEPOINT s",
+                          "UPDATE tidepool_alerts SET acked_by = 'b'", "ROLLBACK TO s", "COMMIT"):
+            self.db.execute(statement)
+        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "a"})])
+
+    def test_nothing_else_can_be_assigned(self):
+        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = NULL", "acked_by cannot be NULL", "name")
+        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = ''", "acked_by")
+        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = printf('%63c', 'x')", "62")
+        self.refused(self.db, "UPDATE tidepool_alerts SET state = 'resolved'", "state cannot be assigned", "acked_by")
+        self.refused(self.db, "UPDATE tidepool_alert_rules SET threshold = 1", "tidepool_alert_rules")
+        self.refused(self.db, "DELETE FROM tidepool_alerts", "DELETE is refused", "acked_by")
+        self.refused(self.db, "INSERT INTO tidepool_alerts(rule) VALUES ('x')", "INSERT is refused")
+        self.assertEqual(self.orders(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
