@@ -8,6 +8,7 @@ usage() {
   cat <<'TEXT'
 usage: ./bench.sh             run every benchmark
        ./bench.sh NAME...     run some
+       ./bench.sh NAME... --WORD...    the last of them is given what begins with the first --
        ./bench.sh --list      their names
        ./bench.sh --help
 A name is that of a program in build/tests/bench, or of a script in tests/bench.
@@ -34,7 +35,16 @@ if [ "${1-}" = --list ]; then
   printf '%s\n' "${names[@]}"
   exit 0
 fi
-[ $# -eq 0 ] || names=("$@")
+arguments=()  # of the last benchmark
+if [ $# -gt 0 ]; then
+  names=()
+  while [ $# -gt 0 ] && [[ $1 != --* ]]; do
+    names+=("$1")
+    shift
+  done
+  arguments=("$@")
+  set -- "${names[@]}"
+fi
 for name in "${names[@]}"; do
   [ -x "build/tests/bench/$name" ] || [ -x "tests/bench/$name.py" ] || fail "no benchmark $name; see ./bench.sh --list"
 done
@@ -46,12 +56,14 @@ trap 'rm -rf "$TIDEPOOL_DIR"' EXIT
 ended=0
 for name in "${names[@]}"; do
   ended=$((ended + 1))
+  mine=()
+  [ "$ended" -lt ${#names[@]} ] || mine=("${arguments[@]}")
   say ""
   say "== $name ($ended of ${#names[@]})"
   case $name in
-    hosted | views) "$python" "tests/bench/$name.py" ;;
-    postgresql) TIDEPOOL_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" ;;
-    *) "build/tests/bench/$name" ;;
+    hosted | views) "$python" "tests/bench/$name.py" "${mine[@]}" ;;
+    postgresql) TIDEPOOL_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" "${mine[@]}" ;;
+    *) "build/tests/bench/$name" "${mine[@]}" ;;
   esac || fail "$name failed"
 done
 if [ $# -eq 0 ]; then
