@@ -57,8 +57,7 @@ bool waits_for_successor(const Desk& desk, const SlotCensus& slot) {
 
 void retire_expired(Desk& desk) {
   const Counts& counts = desk.counts();
-  const int64_t together_max = 1 + counts.open() / 4;
-  int64_t allowance = together_max - counts.closing;
+  int64_t allowance = 1 + counts.open() / 4 - counts.closing;
   int64_t& spares = desk.ledger().spares;
   spares = 0;
   for (const SlotCensus& slot : desk.census().slots) {
@@ -69,7 +68,8 @@ void retire_expired(Desk& desk) {
     }
     const bool is_overdue = is_long_overdue(slot, desk.now());
     if (!is_overdue && waits_for_successor(desk, slot)) {
-      spares = std::min(spares + 1, together_max);
+      if (allowance > 0) ++spares;
+      --allowance;
     } else if (is_overdue || allowance > (counts.open() > desk.ledger().target ? 0 : counts.opening)) {
       desk.retire(slot, CloseReason::lifetime);
       --allowance;

@@ -63,23 +63,39 @@ TEST(Lifetime, IsDrawnOnceWithJitterDownward) {
   EXPECT_GT(rig.brain.draw_expiry(rig.now), rig.now);
 }
 
-TEST(Lifetime, EndsIdleNowAndLeasedOnReturnButNotAllAtOnce) {
+TEST(Lifetime, ReplacesTheIdleBeforeTheyEndAndNotAllAtOnce) {
   Policy policy = calm();
   policy.min_size = 8;
+  policy.max_size = 16;
   Rig rig = Rig::running(policy, 8);
   rig.lease(0);
   for (SlotCensus& slot : rig.slots) slot.expires_at = rig.now + Span::seconds(1800);
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(1800));
   rig.tick_after(Span::seconds(1800));
-  EXPECT_EQ(rig.retired(CloseReason::lifetime), 3);  // 1 + 8 / 4
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 1);  // the leased one, which ends when it comes back
   EXPECT_TRUE(rig.is_retired(0));
+  EXPECT_EQ(rig.opens(), 3);  // 1 + 8 / 4 replacements at once
   EXPECT_LE(rig.outlook.next_wakeup, rig.now + Span::millis(100));
   rig.obey();
   EXPECT_TRUE(rig.at(0).is_retiring);
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::lifetime), 0);  // until their successors are there
+  EXPECT_EQ(rig.retired(CloseReason::scale), 0);     // who are no surplus
+  rig.arrive();
+  rig.tick();
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 2);
+  rig.obey();
   rig.tick_after(Span::seconds(181));  // a tenth of a life overdue
   EXPECT_EQ(rig.retired(CloseReason::lifetime), 5);
+}
+
+TEST(Lifetime, EndsAtOnceWhereTheLimitLeavesNoRoomForASuccessor) {
+  Policy policy = calm();
+  policy.min_size = policy.max_size = 4;
+  Rig rig = Rig::running(policy, 4);
+  for (SlotCensus& slot : rig.slots) slot.expires_at = rig.now + Span::seconds(1800);
+  rig.tick_after(Span::seconds(1800));
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 2);  // 1 + 4 / 4
 }
 
 TEST(MaxUses, EndsIdleNowAndLeasedOnReturn) {

@@ -29,7 +29,9 @@ class Rig {
   struct Whole {};  // with every decider, and with what the sentinel says
 
   explicit Rig(const Policy& wanted = Policy(), uint32_t capacity = kCapacity)
-      : policy(plain(wanted)), brain(policy, capacity, 7, now) {}
+      : policy(plain(wanted)), brain(policy, capacity, 7, now) {
+    drop_alerts();
+  }
   Rig(Whole, const Policy& wanted, uint32_t capacity = kCapacity)
       : policy(wanted), brain(wanted, capacity, 7, now), is_whole(true) {}
 
@@ -103,7 +105,9 @@ class Rig {
   const Outlook& tick() {
     outlook = brain.tick(now, census(), actions);
     EXPECT_GT(outlook.next_wakeup, now);
-    if (!is_whole) std::erase_if(actions, is_of_the_sentinel);
+    if (!is_whole) {
+      std::erase_if(actions, [](const Action& a) { return a.event == EventKind::alert_rule_changed; });
+    }
     return outlook;
   }
   const Outlook& tick_after(Span span) { now += span; return tick(); }
@@ -219,13 +223,15 @@ class Rig {
   uint64_t last_lease_id = 0;
   uint64_t last_command_id = 0;
 
-  static bool is_of_the_sentinel(const Action& a) {
-    return a.kind == Action::Kind::put_alert ||
-           (a.kind == Action::Kind::note &&
-            (a.event == EventKind::alert_firing || a.event == EventKind::alert_resolved));
-  }
-
  private:
+  void drop_alerts() {
+    while (!brain.sentinel().rules().empty()) {
+      Order drop;
+      drop.verb = Verb::drop_alert;
+      drop.alert.rule = brain.sentinel().rules().front().name;
+      EXPECT_EQ(brain.order(drop, census(), now).kind, Verdict::Kind::applied);
+    }
+  }
   uint32_t free_slot() const {
     uint32_t slot = 0;
     while (std::any_of(slots.begin(), slots.end(), [slot](const auto& s) { return s.slot == slot; })) ++slot;

@@ -95,15 +95,18 @@ TEST(Json, IsRefusedWithThePlace) {
   }
 }
 
-// Else the size a pool may have in an emergency would become its size.
+// The size a pool may have in an emergency is not its size.
 TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
-  for (const std::string_view text :
-       {R"({"healthCheckConfig": {"emergencyMode": {"maxConnections": 5}}})",
-        R"({"emergencyMode": {"maxConnections": 5}})", R"({"anything": {"max_size": 5}})"}) {
+  for (const std::string_view text : {R"({"healthCheckConfig": {"emergencyMode": {"maxConnections": 5}}})",
+                                      R"({"emergencyMode": {"maxConnections": 5}})"}) {
     const auto parsed = test::parse("sqlite::memory:", text);
-    ASSERT_FALSE(parsed) << text;
-    EXPECT_TRUE(contains(parsed.status().message, "unknown option")) << parsed.status().message;
+    ASSERT_TRUE(parsed) << text;
+    EXPECT_EQ(parsed->policy.emergency_max_size, 5);
+    EXPECT_EQ(parsed->policy.max_size, Policy().max_size);
   }
+  const auto parsed = test::parse("sqlite::memory:", R"({"anything": {"max_size": 5}})");
+  ASSERT_FALSE(parsed);
+  EXPECT_TRUE(contains(parsed.status().message, "unknown option")) << parsed.status().message;
 }
 
 TEST(Json, ABrokenTextIsNeverQuoted) {
