@@ -419,7 +419,7 @@ COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control f
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
 COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it.';
 COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for.';
-COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object.';
+COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object; {} when they were too long to keep.';
 COMMENT ON COLUMN tidepool.commands.status IS 'queued, applied, refused or expired.';
 COMMENT ON COLUMN tidepool.commands.applied_at IS 'When it was answered; null when it was not yet.';
 COMMENT ON COLUMN tidepool.commands.generation IS 'The pool''s generation once it was applied.';

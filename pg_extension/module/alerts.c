@@ -62,7 +62,7 @@ static List* living_pools(void) {
   return *living;
 }
 
-/* How many pools have the order now. What is wrong for one is wrong for all, and an error. */
+/* How many pools have the order now. If it is none because the order is wrong, that is the error. */
 static int post_all(List* living, const char* verb, const char* arguments) {
   tide_error first = TIDE_ERROR_INIT;
   ListCell* cell;
@@ -72,15 +72,11 @@ static int post_all(List* living, const char* verb, const char* arguments) {
     tide_error error = TIDE_ERROR_INIT;
     const TidepoolOrder order = tidepool_order(verb, one->instance_id, arguments);
     one->command_id = tidepool_order_post(&order, &error);
-    if (one->command_id != 0) {
-      ++posted;
-    } else if (error.status == TIDE_BAD_ARGUMENT) {
-      tidepool_report(&error, NULL);
-    } else if (first.status == TIDE_OK) {
-      first = error;
-    }
+    if (one->command_id != 0) ++posted;
+    if (one->command_id == 0 && first.status == TIDE_OK) first = error;
   }
   if (posted > 0) return posted;
+  if (first.status == TIDE_BAD_ARGUMENT) tidepool_report(&first, NULL);
   ereport(
       ERROR,
       (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
