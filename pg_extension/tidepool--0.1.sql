@@ -23,7 +23,8 @@ CREATE FUNCTION tidepool.read_pools(only_pool text DEFAULT NULL, only_instance t
     db_user text, state text, size bigint, idle bigint, in_use bigint, connecting bigint, validating bigint,
     waiting bigint, oldest_wait_ms double precision, min_size bigint, max_size bigint, target_size bigint,
     limit_size bigint, size_source text, burst_until timestamptz, utilization double precision, health bigint,
-    generation bigint, started_at timestamptz, sampled_at timestamptz, age_ms double precision, version text)
+    generation bigint, started_at timestamptz, sampled_at timestamptz, age_ms double precision, version text,
+    breaker text, breaker_probe_at timestamptz)
   AS 'MODULE_PATHNAME', 'tidepool_read_pools' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
   'The rows of the view pools; arguments narrow them to one pool or instance.';
@@ -53,12 +54,14 @@ COMMENT ON COLUMN tidepool.pools.limit_size IS 'The effective cap: never more co
 COMMENT ON COLUMN tidepool.pools.size_source IS 'The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget.';
 COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null when there is none.';
 COMMENT ON COLUMN tidepool.pools.utilization IS 'in_use / limit_size. [ratio]';
-COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best).';
+COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best); null before the first check.';
 COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied control.';
 COMMENT ON COLUMN tidepool.pools.started_at IS 'When the pool was opened.';
 COMMENT ON COLUMN tidepool.pools.sampled_at IS 'When this row was read.';
 COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; the counts of slots are always current. [ms]';
 COMMENT ON COLUMN tidepool.pools.version IS 'The owner''s version of tidepool.';
+COMMENT ON COLUMN tidepool.pools.breaker IS 'off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.';
+COMMENT ON COLUMN tidepool.pools.breaker_probe_at IS 'When the database is tried next; null unless the breaker is open.';
 
 CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -74,7 +77,9 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     wait_p50_ms double precision, wait_p95_ms double precision, wait_p99_ms double precision,
     wait_max_ms double precision, use_p50_ms double precision, use_p99_ms double precision,
     query_p50_ms double precision, query_p99_ms double precision, size_peak bigint, in_use_peak bigint,
-    waiting_peak bigint, memory_bytes bigint, last_error text, last_error_at timestamptz, stats_reset timestamptz)
+    waiting_peak bigint, memory_bytes bigint, last_error text, last_error_at timestamptz, stats_reset timestamptz,
+    waits_over_objective_total bigint, alerts_fired_total bigint, overloads_total bigint, bursts_total bigint,
+    efficiency double precision, slow_share double precision, prediction_accuracy double precision)
   AS 'MODULE_PATHNAME', 'tidepool_read_pool_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -109,7 +114,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answere
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'How often the pool grew.';
 COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'How often the pool shrank.';
-COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool came back after its database was gone.';
+COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool took steps to heal itself.';
 COMMENT ON COLUMN tidepool.pool_stats.wait_ms_total IS 'Time all callers waited, with those who got nothing. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_ms_total IS 'Time all ended leases were held. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.connect_ms_total IS 'Time spent opening connections. [ms]';
@@ -129,6 +134,13 @@ COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'Memory the connections us
 COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none.';
 COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
 COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
+COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'How often an alert began to fire. [alerts]';
+COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more, since the pool opened.';
+COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often connections were opened because callers queued, since the pool opened.';
+COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
+COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
+COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -170,7 +182,7 @@ COMMENT ON COLUMN tidepool.pool_history.errors IS 'Query errors and failed conne
 COMMENT ON COLUMN tidepool.pool_history.wait_p99_ms IS '99 of 100 waits were shorter; null when nobody was served. [ms]';
 COMMENT ON COLUMN tidepool.pool_history.use_ms IS 'Time the leases that ended in the interval were held. [ms]';
 COMMENT ON COLUMN tidepool.pool_history.predicted_in_use IS 'How many leases had been forecast; null without a forecast. [connections]';
-COMMENT ON COLUMN tidepool.pool_history.health IS '0 (worst) to 100 (best).';
+COMMENT ON COLUMN tidepool.pool_history.health IS '0 (worst) to 100 (best); null before the first check.';
 
 CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -278,6 +290,99 @@ COMMENT ON COLUMN tidepool.scaling_events.wait_p95_ms IS '95 of 100 recent waits
 COMMENT ON COLUMN tidepool.scaling_events.predicted_in_use IS 'How many leases were forecast; null without a forecast. [connections]';
 COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who asked for it; null when the pool did it by itself.';
 
+CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, alert_id bigint, rule text, severity text, state text, metric text,
+    "value" double precision, threshold double precision, since timestamptz, last_seen timestamptz,
+    occurrences bigint, resolved_at timestamptz, acked_by text, message text, advice text, acked_at timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read_alerts' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_alerts(text, text) IS
+  'The rows of the view alerts; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
+COMMENT ON VIEW tidepool.alerts IS 'What is, or was, wrong with each pool.';
+COMMENT ON COLUMN tidepool.alerts.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.alerts.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.alerts.alert_id IS 'The alert; never used again.';
+COMMENT ON COLUMN tidepool.alerts.rule IS 'The rule that raised it, as in alert_rules.';
+COMMENT ON COLUMN tidepool.alerts.severity IS 'info, warning or critical.';
+COMMENT ON COLUMN tidepool.alerts.state IS 'pending while the condition has not held long enough, firing, or resolved.';
+COMMENT ON COLUMN tidepool.alerts.metric IS 'What the rule looks at.';
+COMMENT ON COLUMN tidepool.alerts."value" IS 'The metric when the condition was last seen to hold; its name tells the unit.';
+COMMENT ON COLUMN tidepool.alerts.threshold IS 'The value the metric was compared with.';
+COMMENT ON COLUMN tidepool.alerts.since IS 'Since when the condition holds, or held.';
+COMMENT ON COLUMN tidepool.alerts.last_seen IS 'When it was last seen to hold.';
+COMMENT ON COLUMN tidepool.alerts.occurrences IS 'How many looks found that it held.';
+COMMENT ON COLUMN tidepool.alerts.resolved_at IS 'When it ended; null while it lasts.';
+COMMENT ON COLUMN tidepool.alerts.acked_by IS 'Who has seen it; null when nobody has. Set it to your name to acknowledge the alert.';
+COMMENT ON COLUMN tidepool.alerts.message IS 'What is wrong, as a sentence.';
+COMMENT ON COLUMN tidepool.alerts.advice IS 'What may help.';
+COMMENT ON COLUMN tidepool.alerts.acked_at IS 'When somebody acknowledged it; null when nobody has.';
+
+CREATE FUNCTION tidepool.read_health_checks(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, check_name text, status text, score double precision, "value" double precision,
+    threshold double precision, message text, checked_at timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read_health_checks' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_health_checks(text, text) IS
+  'The rows of the view health_checks; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.health_checks AS SELECT * FROM tidepool.read_health_checks();
+COMMENT ON VIEW tidepool.health_checks IS 'The latest health check of each kind.';
+COMMENT ON COLUMN tidepool.health_checks.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.health_checks.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.health_checks.check_name IS 'connectivity, performance, resources or scaling.';
+COMMENT ON COLUMN tidepool.health_checks.status IS 'ok, warning or failed.';
+COMMENT ON COLUMN tidepool.health_checks.score IS '0 (worst) to 100 (best).';
+COMMENT ON COLUMN tidepool.health_checks."value" IS 'What was measured; null when the check has no one number.';
+COMMENT ON COLUMN tidepool.health_checks.threshold IS 'The value it was compared with.';
+COMMENT ON COLUMN tidepool.health_checks.message IS 'What was found, as a sentence.';
+COMMENT ON COLUMN tidepool.health_checks.checked_at IS 'When the check was made. One that was never made has no row.';
+
+CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, "at" timestamptz, horizon_ms double precision, model text,
+    predicted_in_use double precision, low double precision, high double precision, error_mape double precision,
+    selected boolean, error_wape double precision)
+  AS 'MODULE_PATHNAME', 'tidepool_read_forecasts' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_forecasts(text, text) IS
+  'The rows of the view forecasts; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.forecasts AS SELECT * FROM tidepool.read_forecasts();
+COMMENT ON VIEW tidepool.forecasts IS 'How many leases each pool expects.';
+COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.forecasts.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.forecasts."at" IS 'When the forecast was made.';
+COMMENT ON COLUMN tidepool.forecasts.horizon_ms IS 'How far ahead it looks. [ms]';
+COMMENT ON COLUMN tidepool.forecasts.model IS 'The model that made it.';
+COMMENT ON COLUMN tidepool.forecasts.predicted_in_use IS 'How many connections will be leased. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.low IS 'It will hardly be fewer. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.high IS 'It will hardly be more. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.error_mape IS 'How far this model has been off: the mean of error / actual; null when not known. [ratio]';
+COMMENT ON COLUMN tidepool.forecasts.selected IS 'Whether this model is the one the pool goes by.';
+COMMENT ON COLUMN tidepool.forecasts.error_wape IS 'The sum of all errors / the sum of what came; null when not known. [ratio]';
+
+CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    pool text, rule text, metric text, comparison text, threshold double precision, for_ms double precision,
+    severity text, enabled boolean, message text, advice text, clear_at double precision, built_in boolean,
+    instance_id text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_alert_rules' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_alert_rules(text, text) IS
+  'The rows of the view alert_rules; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.alert_rules AS SELECT * FROM tidepool.read_alert_rules();
+COMMENT ON VIEW tidepool.alert_rules IS 'When each pool raises an alert.';
+COMMENT ON COLUMN tidepool.alert_rules.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.alert_rules.rule IS 'The rule.';
+COMMENT ON COLUMN tidepool.alert_rules.metric IS 'What it looks at.';
+COMMENT ON COLUMN tidepool.alert_rules.comparison IS 'The condition: metric >, >=, < or <= threshold.';
+COMMENT ON COLUMN tidepool.alert_rules.threshold IS 'The value the metric is compared with.';
+COMMENT ON COLUMN tidepool.alert_rules.for_ms IS 'How long the condition holds before the alert fires. [ms]';
+COMMENT ON COLUMN tidepool.alert_rules.severity IS 'info, warning or critical.';
+COMMENT ON COLUMN tidepool.alert_rules.enabled IS 'Whether the rule is looked at.';
+COMMENT ON COLUMN tidepool.alert_rules.message IS 'What its alerts say; null: a sentence made of the numbers.';
+COMMENT ON COLUMN tidepool.alert_rules.advice IS 'What its alerts advise.';
+COMMENT ON COLUMN tidepool.alert_rules.clear_at IS 'The value at which the condition ends, so that alerts do not flicker.';
+COMMENT ON COLUMN tidepool.alert_rules.built_in IS 'Whether it is as it came with the pool; false when somebody set it.';
+COMMENT ON COLUMN tidepool.alert_rules.instance_id IS 'The instance, as in pools.';
+
 CREATE FUNCTION tidepool.read_settings(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, "name" text, "value" text, unit text, default_value text, source text, applies text,
@@ -314,7 +419,7 @@ COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control f
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
 COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it.';
 COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for.';
-COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object.';
+COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object; {} when they were too long to keep.';
 COMMENT ON COLUMN tidepool.commands.status IS 'queued, applied, refused or expired.';
 COMMENT ON COLUMN tidepool.commands.applied_at IS 'When it was answered; null when it was not yet.';
 COMMENT ON COLUMN tidepool.commands.generation IS 'The pool''s generation once it was applied.';
@@ -441,6 +546,38 @@ CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_reset_stats' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.reset_stats(text) IS 'Begins the counters and peaks of pool_stats anew.';
 
+CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_check_health' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.check_health(text) IS 'Makes all health checks of a pool now; see tidepool.health_checks.';
+
+CREATE FUNCTION tidepool.ack(alert_id bigint) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_ack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.ack(bigint) IS 'Acknowledges an alert; its number says which pool is meant.';
+
+-- set_alert, drop_alert: `pool` NULL means every live pool that may be steered from here. Each gets its own order, the
+-- last one's number is returned, and a notice says how many there were. What is NULL stays as it is.
+CREATE FUNCTION tidepool.set_alert(
+    pool text, rule text, metric text DEFAULT NULL, comparison text DEFAULT NULL,
+    threshold double precision DEFAULT NULL, hold text DEFAULT NULL, severity text DEFAULT NULL,
+    enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
+    clear_at double precision DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_set_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, text, text, boolean, text, text, double precision) IS
+  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires, such as ''30s''.';
+
+CREATE FUNCTION tidepool.set_alert(
+    pool text, rule text, metric text, comparison text, threshold double precision, hold interval,
+    severity text DEFAULT NULL, enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
+    clear_at double precision DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_set_alert_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
+  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires.';
+
+CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
+  'Drops a rule for alerts that somebody made; one that came with the pool is as it came.';
+
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout text DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.wait_applied(bigint, text) IS
@@ -453,11 +590,11 @@ COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
 
 -- UPDATE ------------------------------------------------------------------------------------------------------------
 -- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb
--- that the change means: scale, set, pause, resume or drain. Assigning the value that stands there already is no order.
+-- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no order.
 
 CREATE FUNCTION tidepool.update() RETURNS trigger
   AS 'MODULE_PATHNAME', 'tidepool_update' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools and settings into orders, given at COMMIT.';
+COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into orders, given at COMMIT.';
 
 CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.pools
   FOR EACH ROW EXECUTE FUNCTION tidepool.update();
@@ -466,6 +603,10 @@ COMMENT ON TRIGGER steer ON tidepool.pools IS 'target_size, min_size, max_size a
 CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.settings
   FOR EACH ROW EXECUTE FUNCTION tidepool.update();
 COMMENT ON TRIGGER steer ON tidepool.settings IS 'value can be set.';
+
+CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.alerts
+  FOR EACH ROW EXECUTE FUNCTION tidepool.update();
+COMMENT ON TRIGGER steer ON tidepool.alerts IS 'acked_by can be set.';
 
 -- Privileges --------------------------------------------------------------------------------------------------------
 -- Functions in a view are checked against whoever asks, so readers need both.
@@ -484,6 +625,10 @@ GRANT EXECUTE ON FUNCTION tidepool.read_leases(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_waiters(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_events(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_scaling_events(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_alerts(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_health_checks(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_forecasts(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_alert_rules(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_settings(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_commands(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_help(text, text) TO pg_monitor;
@@ -496,6 +641,10 @@ GRANT SELECT ON tidepool.leases TO pg_monitor;
 GRANT SELECT ON tidepool.waiters TO pg_monitor;
 GRANT SELECT ON tidepool.events TO pg_monitor;
 GRANT SELECT ON tidepool.scaling_events TO pg_monitor;
+GRANT SELECT ON tidepool.alerts TO pg_monitor;
+GRANT SELECT ON tidepool.health_checks TO pg_monitor;
+GRANT SELECT ON tidepool.forecasts TO pg_monitor;
+GRANT SELECT ON tidepool.alert_rules TO pg_monitor;
 GRANT SELECT ON tidepool.settings TO pg_monitor;
 GRANT SELECT ON tidepool.commands TO pg_monitor;
 GRANT SELECT ON tidepool.help TO pg_monitor;

@@ -81,28 +81,31 @@ uint64_t order_all(const Function& function, const Call& call) {
   with.actor = actor.c_str();
   const std::vector<Owner> pools = live_pools();
   std::vector<std::pair<uint64_t, std::string>> posted;  // with the pool's name
-  std::string first_reason;
+  tide_error first = TIDE_ERROR_INIT;                    // why one of them did not take it
   for (const Owner& pool : pools) {
     uint64_t command_id = 0;
     tide_error error = TIDE_ERROR_INIT;
-    const tide_status status = tide_control_with(pool.instance_id.c_str(), function.name, call.arguments.c_str(), 0,
-                                                 &with, &command_id, &error);
-    if (status == TIDE_BAD_ARGUMENT) fail(function, explain(error));  // what is wrong for one is wrong for all
+    tide_control_with(pool.instance_id.c_str(), function.name, call.arguments.c_str(), 0, &with, &command_id, &error);
     if (command_id != 0) posted.emplace_back(command_id, pool.pool);
-    if (command_id == 0 && first_reason.empty()) first_reason = "\nDetail: " + explain(error);
+    if (command_id == 0 && first.status == TIDE_OK) first = error;
   }
-  if (posted.empty()) fail(function, "there is no pool here that this user may steer" + first_reason);
+  if (posted.empty() && first.status == TIDE_BAD_ARGUMENT) fail(function, explain(first));  // the order is wrong
+  if (posted.empty()) {
+    fail(function, "there is no pool here that this user may steer" +
+                       (first.status != TIDE_OK ? "\nDetail: " + explain(first) : std::string()));
+  }
   const auto share_ms = std::max<int64_t>(1, function.wait_ms / static_cast<int64_t>(posted.size()));
   size_t refused = 0;
+  std::string reason;
   for (const auto& [command_id, pool] : posted) {
     tide_error error = TIDE_ERROR_INIT;
     const tide_status status = tide_wait_applied(command_id, share_ms, nullptr, &error);
     if (status == TIDE_OK || status == TIDE_TIMEOUT) continue;
-    if (refused++ == 0) first_reason = "pool \"" + pool + "\": " + explain(error);
+    if (refused++ == 0) reason = "pool \"" + pool + "\": " + explain(error);
   }
   const std::string counted = std::to_string(posted.size()) + (posted.size() == 1 ? " pool" : " pools");
   if (refused > 0) {
-    fail(function, "refused by " + std::to_string(refused) + " of " + counted + "; the first says: " + first_reason);
+    fail(function, "refused by " + std::to_string(refused) + " of " + counted + "; the first says: " + reason);
   }
   sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %s", function.name, counted.c_str());
   return posted.back().first;

@@ -163,7 +163,7 @@ std::vector<Order> Staging::settled() const {
     if (order.verb == "resume") return 0;
     if (order.subject == "max_size") return max_first(order) ? 1 : 2;
     if (order.subject == "min_size") return max_first(order) ? 2 : 1;
-    if (order.verb == "set") return 3;
+    if (order.verb == "set" || order.verb == "ack") return 3;
     return order.verb == "scale" ? 4 : 5;
   };
   std::vector<std::pair<int, size_t>> places;

@@ -46,7 +46,7 @@ constexpr Column kCommandColumns[] = {
     {"issued_at", time, "", "When it was asked for."},
     {"actor", text, "", "Who asked for it."},
     {"verb", text, "", "What was asked for."},
-    {"arguments", json, "", "With which arguments, as an object."},
+    {"arguments", json, "", "With which arguments, as an object; {} when they were too long to keep."},
     {"status", text, "", "queued, applied, refused or expired."},
     {"applied_at", time, "", "When it was answered; null when it was not yet."},
     {"generation", integer, "", "The pool's generation once it was applied."},

@@ -13,24 +13,23 @@
 #include <utils/timestamp.h>
 
 #include "common/report.h"
-#include "order.h"
+#include "control.h"
 #include "settings.h"
 #include "version.h"
 
-#define ANSWER_WAIT_MS 5000
 #define PROMPT_WAIT_MS 500
 #define LISTED_MAX 8
 
-static void refuse_null(const char* verb, const char* argument) {
+void tidepool_refuse_null(const char* verb, const char* argument) {
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("tidepool.%s(): %s is NULL", verb, argument)));
 }
 
-static char* text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
-  if (PG_ARGISNULL(n)) refuse_null(verb, name);
+char* tidepool_text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+  if (PG_ARGISNULL(n)) tidepool_refuse_null(verb, name);
   return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
-static Datum steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms) {
+Datum tidepool_steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms) {
   tide_error error = TIDE_ERROR_INIT;
   TidepoolOrder order;
   uint64 command_id;
@@ -45,7 +44,7 @@ static Datum steer(const char* verb, const char* pool, const char* arguments, in
 }
 
 static Datum steer_plainly(FunctionCallInfo fcinfo, const char* verb, int64 wait_ms) {
-  return steer(verb, text_argument(fcinfo, 0, verb, "pool"), "{}", wait_ms);
+  return tidepool_steer(verb, tidepool_text_argument(fcinfo, 0, verb, "pool"), "{}", wait_ms);
 }
 
 #define PLAIN(verb, wait_ms)            \
@@ -57,11 +56,12 @@ PLAIN(pause, ANSWER_WAIT_MS)
 PLAIN(resume, ANSWER_WAIT_MS)
 PLAIN(drain, PROMPT_WAIT_MS)
 PLAIN(reset_stats, ANSWER_WAIT_MS)
+PLAIN(check_health, ANSWER_WAIT_MS)
 
 PG_FUNCTION_INFO_V1(tidepool_scale);
 Datum tidepool_scale(PG_FUNCTION_ARGS) {
   StringInfoData arguments;
-  char* pool = text_argument(fcinfo, 0, "scale", "pool");
+  char* pool = tidepool_text_argument(fcinfo, 0, "scale", "pool");
   initStringInfo(&arguments);
   if (PG_ARGISNULL(1)) {
     appendStringInfoString(&arguments, "{\"target_size\":null");
@@ -73,27 +73,26 @@ Datum tidepool_scale(PG_FUNCTION_ARGS) {
     escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(2)));
   }
   appendStringInfoChar(&arguments, '}');
-  return steer("scale", pool, arguments.data, ANSWER_WAIT_MS);
+  return tidepool_steer("scale", pool, arguments.data, ANSWER_WAIT_MS);
 }
 
 PG_FUNCTION_INFO_V1(tidepool_set);
 Datum tidepool_set(PG_FUNCTION_ARGS) {
   StringInfoData arguments;
-  char* pool = text_argument(fcinfo, 0, "set", "pool");
+  char* pool = tidepool_text_argument(fcinfo, 0, "set", "pool");
   initStringInfo(&arguments);
   appendStringInfoString(&arguments, "{\"option\":");
-  escape_json(&arguments, text_argument(fcinfo, 1, "set", "option"));
+  escape_json(&arguments, tidepool_text_argument(fcinfo, 1, "set", "option"));
   appendStringInfoString(&arguments, ",\"value\":");
-  escape_json(&arguments, text_argument(fcinfo, 2, "set", "value"));
+  escape_json(&arguments, tidepool_text_argument(fcinfo, 2, "set", "value"));
   appendStringInfoChar(&arguments, '}');
-  return steer("set", pool, arguments.data, ANSWER_WAIT_MS);
+  return tidepool_steer("set", pool, arguments.data, ANSWER_WAIT_MS);
 }
 
-/* An interval in milliseconds; a month counts 30 days, as in interval arithmetic elsewhere. */
-static int64 interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+int64 tidepool_interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
   const Interval* span;
   int64 days;
-  if (PG_ARGISNULL(n)) refuse_null(verb, name);
+  if (PG_ARGISNULL(n)) tidepool_refuse_null(verb, name);
   span = PG_GETARG_INTERVAL_P(n);
   days = (int64)span->month * DAYS_PER_MONTH + span->day;
   return days * (USECS_PER_DAY / 1000) + span->time / 1000;
@@ -102,17 +101,17 @@ static int64 interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const
 /* {"duration": ...} of the second argument, which may be left out. `is_interval`: else it is a text such as '30s'. */
 static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, bool is_interval, int64 wait_ms) {
   StringInfoData arguments;
-  char* pool = text_argument(fcinfo, 0, verb, "pool");
-  if (PG_ARGISNULL(1)) return steer(verb, pool, "{}", wait_ms);
+  char* pool = tidepool_text_argument(fcinfo, 0, verb, "pool");
+  if (PG_ARGISNULL(1)) return tidepool_steer(verb, pool, "{}", wait_ms);
   initStringInfo(&arguments);
   appendStringInfo(&arguments, "{\"%s\":", name);
   if (is_interval) {
-    appendStringInfo(&arguments, INT64_FORMAT, interval_ms(fcinfo, 1, verb, name));
+    appendStringInfo(&arguments, INT64_FORMAT, tidepool_interval_ms(fcinfo, 1, verb, name));
   } else {
     escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(1)));
   }
   appendStringInfoChar(&arguments, '}');
-  return steer(verb, pool, arguments.data, wait_ms);
+  return tidepool_steer(verb, pool, arguments.data, wait_ms);
 }
 
 #define TIMED(verb, suffix, name, is_interval, wait_ms) \
@@ -133,7 +132,7 @@ typedef struct Owners {
   } listed[LISTED_MAX];
 } Owners;
 
-static int place_of(const char* relation_name, const char* column_name) {
+int tidepool_place_of(const char* relation_name, const char* column_name) {
   const tide_relation* relation;
   for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
     if (strcmp(relation->name, relation_name) != 0) continue;
@@ -145,7 +144,7 @@ static int place_of(const char* relation_name, const char* column_name) {
 }
 
 static bool is_alive(const char* instance_id) {
-  const int state = place_of("pools", "state");
+  const int state = tidepool_place_of("pools", "state");
   tide_filter filter = TIDE_FILTER_INIT;
   tide_cursor* cursor = NULL;
   bool is_alive = false;
@@ -169,9 +168,9 @@ static void note(Owners* owners, const char* instance_id, const char* pool) {
 }
 
 static void find_owners(const char* relation, const char* key, int64 id, Owners* owners) {
-  const int instance = place_of(relation, "instance_id");
-  const int pool = place_of(relation, "pool");
-  const int wanted = place_of(relation, key);
+  const int instance = tidepool_place_of(relation, "instance_id");
+  const int pool = tidepool_place_of(relation, "pool");
+  const int wanted = tidepool_place_of(relation, key);
   tide_filter filter = TIDE_FILTER_INIT;
   tide_error error = TIDE_ERROR_INIT;
   tide_cursor* cursor = NULL;
@@ -205,10 +204,11 @@ static Datum steer_by_number(FunctionCallInfo fcinfo, const char* verb, const ch
   Owners owners;
   int64 id;
   char* arguments;
-  if (PG_ARGISNULL(0)) refuse_null(verb, key);
+  if (PG_ARGISNULL(0)) tidepool_refuse_null(verb, key);
   id = PG_GETARG_INT64(0);
   arguments = psprintf("{\"%s\":" INT64_FORMAT "}", key, id);
-  if (!PG_ARGISNULL(1)) return steer(verb, text_argument(fcinfo, 1, verb, "pool"), arguments, wait_ms);
+  if (!PG_ARGISNULL(1))
+    return tidepool_steer(verb, tidepool_text_argument(fcinfo, 1, verb, "pool"), arguments, wait_ms);
   find_owners(relation, key, id, &owners);
   if (owners.count > 1) {
     Owners alive = {0};
@@ -222,7 +222,7 @@ static Datum steer_by_number(FunctionCallInfo fcinfo, const char* verb, const ch
                     errhint("SELECT * FROM tidepool.%s", relation)));
   }
   if (owners.count > 1) refuse_many(&owners, key, id);
-  return steer(verb, owners.listed[0].instance_id, arguments, wait_ms);
+  return tidepool_steer(verb, owners.listed[0].instance_id, arguments, wait_ms);
 }
 
 PG_FUNCTION_INFO_V1(tidepool_close_connection);
@@ -239,7 +239,7 @@ static Datum wait_applied(FunctionCallInfo fcinfo, int64 wait_ms) {
   tide_error error = TIDE_ERROR_INIT;
   tide_status status;
   tidepool_check_version();
-  if (PG_ARGISNULL(0)) refuse_null("wait_applied", "command_id");
+  if (PG_ARGISNULL(0)) tidepool_refuse_null("wait_applied", "command_id");
   if (wait_ms < 0 || wait_ms > INT64CONST(86400000)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
                     errdetail("Accepted: 0 to 1 day.")));
@@ -251,7 +251,7 @@ static Datum wait_applied(FunctionCallInfo fcinfo, int64 wait_ms) {
 
 PG_FUNCTION_INFO_V1(tidepool_wait_applied);
 Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
-  const char* text = text_argument(fcinfo, 1, "wait_applied", "timeout");
+  const char* text = tidepool_text_argument(fcinfo, 1, "wait_applied", "timeout");
   const char* hint = NULL;
   int ms;
   if (!parse_int(text, &ms, GUC_UNIT_MS, &hint)) {
@@ -264,5 +264,5 @@ Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
 
 PG_FUNCTION_INFO_V1(tidepool_wait_applied_interval);
 Datum tidepool_wait_applied_interval(PG_FUNCTION_ARGS) {
-  return wait_applied(fcinfo, interval_ms(fcinfo, 1, "wait_applied", "timeout"));
+  return wait_applied(fcinfo, tidepool_interval_ms(fcinfo, 1, "wait_applied", "timeout"));
 }

@@ -38,7 +38,7 @@ TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arg
                     errhint("It takes EXECUTE on the function tidepool.%s.", verb)));
   }
   order.directory = directory != NULL ? pstrdup(directory) : NULL;
-  order.pool = tidepool_to_utf8(pstrdup(pool));
+  order.pool = pool != NULL ? tidepool_to_utf8(pstrdup(pool)) : NULL;
   order.verb = verb;
   order.arguments = tidepool_to_utf8(pstrdup(arguments));
   order.actor = tidepool_to_utf8(GetUserNameFromId(GetUserId(), false));

@@ -14,7 +14,7 @@
 /* All texts in UTF-8. */
 typedef struct TidepoolOrder {
   const char* directory; /* of the segments; NULL: the default one */
-  const char* pool;      /* a name or an instance_id */
+  const char* pool;      /* a name or an instance_id; NULL where the arguments say which */
   const char* verb;      /* as tide_control() knows it; lives for ever */
   const char* arguments; /* a JSON object */
   const char* actor;     /* the role that gave it */

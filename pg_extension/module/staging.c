@@ -123,7 +123,7 @@ static int rank_of(const TidepoolAssignment* assignment) {
   /* A draining pool takes nothing else before it is resumed, and nothing after. */
   if (strcmp(assignment->order.verb, "resume") == 0) return 0;
   if (assignment->is_limit) return is_about(assignment, "max_size") == max_goes_first(assignment) ? 1 : 2;
-  if (strcmp(assignment->order.verb, "set") == 0) return 3;
+  if (strcmp(assignment->order.verb, "set") == 0 || strcmp(assignment->order.verb, "ack") == 0) return 3;
   return strcmp(assignment->order.verb, "scale") == 0 ? 4 : 5;
 }
 

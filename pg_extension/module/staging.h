@@ -27,7 +27,7 @@ typedef struct TidepoolLimits {
 typedef struct TidepoolAssignment {
   TidepoolOrder order; /* its pool is an instance_id */
   const char* pool;    /* the name, for messages; in the server's encoding */
-  const char* subject; /* what it is about: "target_size", "state" or an option's name (S2) */
+  const char* subject; /* what it is about: "target_size", "state", an option's name or an alert (S2) */
   bool is_limit;       /* the subject is min_size or max_size, and this is its new value: */
   int64 limit;
   TidepoolLimits before; /* as the row showed them when the statement ran */

@@ -1,5 +1,5 @@
 /*
- * UPDATE of the views pools and settings: the trigger that turns changed columns into assignments (staging.h).
+ * UPDATE of the views pools, settings and alerts: the trigger that turns changed columns into assignments (staging.h).
  *
  * A trigger is told the old and the new row, not which columns the statement named. So an assignment of the value a
  * column has already is no order; scale() says it nevertheless.
@@ -102,10 +102,24 @@ static void assign_state(TidepoolAssignment* to, const char* instance_id, const 
   to->order = tidepool_order(verb, instance_id, "{}");
 }
 
+/* An alert that was acknowledged stays so: there is no order that takes it back. */
+static void assign_ack(TidepoolAssignment* to, const char* instance_id, const char* alert_id, const char* by) {
+  StringInfoData arguments;
+  if (by == NULL || by[0] == '\0') refuse_value("acked_by", by, "the name of who has seen the alert");
+  initStringInfo(&arguments);
+  appendStringInfo(&arguments, "{\"alert_id\":%s,\"by\":", alert_id);
+  escape_json(&arguments, by);
+  appendStringInfoChar(&arguments, '}');
+  to->subject = psprintf("alert %s", alert_id);
+  to->order = tidepool_order("ack", instance_id, arguments.data);
+}
+
 static void assign(TidepoolAssignment* to, const char* column, const Row* old, const Row* new) {
   const char* instance_id = key_of(old, "instance_id");
   const char* value = value_of(new, column);
-  if (strcmp(old->relation, "settings") == 0) {
+  if (strcmp(old->relation, "alerts") == 0) {
+    assign_ack(to, instance_id, key_of(old, "alert_id"), value);
+  } else if (strcmp(old->relation, "settings") == 0) {
     const char* name = key_of(old, "name");
     if (strcmp(name, "min_size") == 0 || strcmp(name, "max_size") == 0) {
       assign_limit(to, instance_id, name, value);
@@ -136,7 +150,7 @@ static TidepoolLimits limits_of(const Row* row) {
   if (strcmp(row->relation, "pools") == 0) {
     limits.has_min_size = number_of(value_of(row, "min_size"), &limits.min_size);
     limits.has_max_size = number_of(value_of(row, "max_size"), &limits.max_size);
-  } else {
+  } else if (strcmp(row->relation, "settings") == 0) {
     const char* name = key_of(row, "name");
     const char* value = value_of(row, "value");
     if (strcmp(name, "min_size") == 0) limits.has_min_size = number_of(value, &limits.min_size);

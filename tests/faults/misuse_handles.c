@@ -72,6 +72,13 @@ static void try_null_arguments(tide_pool *pool) {
   EXPECT(TIDE_BAD_ARGUMENT, tide_pool_step(pool, &next, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control(NULL, "pause", NULL, 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("", "pause", NULL, 0, NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT, tide_control(NULL, NULL, NULL, 0, NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT, tide_control(NULL, "set_alert", "{\"rule\": \"r\"}", 0, NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT, tide_control(NULL, "ack", NULL, 0, NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT, tide_control("", "ack", "{\"alert_id\": 1}", 0, NULL, &err));
+  EXPECT(TIDE_NOT_FOUND, tide_control(NULL, "ack", "{\"alert_id\": 1}", 0, NULL, &err));
+  EXPECT(TIDE_NOT_FOUND, tide_control_check(NULL, "ack", "{\"alert_id\": 1}", NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", "set_alert", "{\"rule\": \"r\", \"threshold\": 1e999}", 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", NULL, NULL, 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", "pause", NULL, INT64_MAX, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control_with("handles", "flood", NULL, 0, &steer, NULL, &err));

@@ -12,7 +12,7 @@ import cluster
 import support
 
 RELATIONS = ("pools", "pool_stats", "pool_histograms", "pool_history", "connections", "leases", "waiters", "events",
-             "scaling_events", "settings", "commands")
+             "scaling_events", "alerts", "health_checks", "forecasts", "alert_rules", "settings", "commands")
 LOOK_S = 3  # how long a file is changed while it is read
 
 

@@ -59,8 +59,8 @@ class Roles(unittest.TestCase):
         return name.startswith("read_") or name == "version" or (role == "tp_operator" and name == GRANTED)
 
     def test_there_is_something(self):
-        self.assertGreaterEqual(len(self.views), 13)
-        self.assertGreaterEqual(len(self.functions), 25)
+        self.assertGreaterEqual(len(self.views), 17)
+        self.assertGreaterEqual(len(self.functions), 34)
 
     def test_views(self):
         for view in self.views:

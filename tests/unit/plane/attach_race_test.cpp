@@ -102,6 +102,47 @@ TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
   EXPECT_GT(whole, kReads / 2);
 }
 
+// Facts of alerts and rules that are written together are read together.
+TEST(AttachRaceTest, AnAlertAndARuleAreOfOneWriting) {
+  LiveSegment live;
+  auto* alerts = live.at<format::AlertRecord>(live.header().alerts);
+  auto* rules = live.at<format::AlertRulesBlock>(live.header().alert_rules);
+  live.write([alerts, rules, made_id = alerts[0].alert_id](uint64_t n) {
+    const auto figure = static_cast<double>(n);
+    {
+      const SeqWrite guard(alerts[0].seq);
+      alerts[0].alert_id = made_id;
+      alerts[0].value = figure;
+      work(200);
+      alerts[0].occurrences = n;
+      alerts[0].message.assign(std::string(n % 100, '.') + std::to_string(n));
+    }
+    work(600);
+    {
+      const SeqWrite guard(rules->seq);
+      rules->record[0].threshold = figure;
+      work(200);
+      rules->record[1].clear_at = figure;
+    }
+    work(600);
+  });
+  const Attachment segment = live.attach();
+  int whole = 0;
+  for (int i = 0; i < kReads; ++i) {
+    for (const AlertCopy& alert : segment.read_alerts()) {
+      if (alert.rule != "high_utilization" || alert.occurrences == 40) continue;
+      ++whole;
+      ASSERT_EQ(alert.value, static_cast<double>(alert.occurrences));
+      ASSERT_EQ(alert.message, std::string(alert.occurrences % 100, '.') + std::to_string(alert.occurrences));
+    }
+    const std::vector<AlertRuleCopy> read = segment.read_alert_rules();
+    if (read.empty()) continue;
+    ASSERT_EQ(read.size(), 2U);
+    ASSERT_EQ(read[0].threshold, read[1].clear_at);
+  }
+  EXPECT_GT(whole, kReads / 2);
+}
+
 // I1: the cap holds for what a reader counts, although connections come and go while it reads. Many slots, so that
 // reading them takes a while.
 TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
