@@ -576,7 +576,7 @@ COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision,
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
-  'Drops a rule for alerts that somebody made; one that came with the pool is as it came.';
+  'Drops a rule for alerts; set_alert brings one that came with the pool back as it came.';
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout text DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "plane/directory.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
+#include "pool/system_probe.hpp"
 
 namespace tide {
 namespace {
@@ -101,6 +103,8 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.directory = resolve_directory(parsed->policy.plane_dir);
   spec.seed = fresh_seed();
   spec.events = sink_of(options, spec.name);
+  spec.probe = std::make_shared<SystemProbe>();
+  spec.log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
   Handles& handles = Handles::instance();
   const uint64_t handle = handles.reserve();
   if (handle == 0) {

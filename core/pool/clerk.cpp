@@ -83,7 +83,10 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   order.option = form->option;
   order.value = form->value;
   order.reason = form->reason;
-  order.actor = posted.actor;
+  const AlertForm& alert = form->alert;
+  order.alert = {alert.rule,       alert.metric,  alert.comparison, alert.threshold, alert.hold, alert.severity,
+                 alert.is_enabled, alert.message, alert.advice,     alert.clear_at};
+  order.actor = order.verb == Verb::ack && !form->by.empty() ? form->by : posted.actor;
   const Verdict verdict = decide(order, now);
   if (verdict.kind == Verdict::Kind::applied) {
     applied_.push_back({posted, command_id, static_cast<uint32_t>(form->verb), verdict});

@@ -1,6 +1,7 @@
 // The fast path: acquire, release, and what a holder does with a lease.
 #include <algorithm>
 
+#include "pool/faults.hpp"
 #include "pool/futex.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -277,7 +278,10 @@ Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out)
     add_to(stats.queries_total);
     add_to(stats.query_ns_total, ns);
     stats.query.add_us(ns / 1000);
-    if (!status) add_to(stats.query_errors_total);
+    if (!status) {
+      add_to(stats.query_errors_total);
+      if (is_fault(status)) add_to(stats.faults_total);
+    }
   }
   if (status) {
     put(slot.validated_mono, static_cast<uint64_t>(ended.ns()));

@@ -322,17 +322,22 @@ void Publisher::reset_stats() {
     put(base.queue[2], read(queue.failed_wait_ns_total));
     const format::Cell* first = &totals.connects_total;
     for (size_t i = 0; i < std::size(base.keeper); ++i) put(base.keeper[i], read(first[i]));
+    put(base.recoveries, read(totals.recoveries_total));
+    put(base.alerts_fired, read(totals.alerts_fired_total));
     HistogramCounts wait{}, use{}, query{}, connect{};
     uint64_t sums[9] = {};
+    uint64_t slow = 0;
     for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
       const format::SlotStats& stats = pool_.board_.stats(slot);
       sums[0] += read(pool_.board_.slot(slot).acquires_total);
       const format::Cell* cells = &stats.waited_total;
       for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
+      slow += read(stats.slow_total);
       stats.wait.add_to(wait);
       stats.use.add_to(use);
       stats.query.add_to(query);
     }
+    put(base.slow, slow);
     totals.connect.add_to(connect);
     for (size_t i = 0; i < std::size(sums); ++i) put(base.slots[i], sums[i]);
     for (size_t i = 0; i < kHistogramBuckets; ++i) {

@@ -105,11 +105,11 @@ double ratio(double part, double whole) {
 void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const Resources& r = desk.census().resources;
   const double limit = static_cast<double>(std::max<int64_t>(1, desk.rule().limit));
-  double in_use = static_cast<double>(desk.counts().in_use) / limit;
+  const double threshold = desk.policy().health_max_utilization;
+  const double in_use = static_cast<double>(desk.counts().in_use) / limit;
   // A pool that is just large enough for its work is busy, not ill.
-  const bool has_queue = desk.census().waiting > 0 || pulse.last().wait_s > 0;
-  if (!has_queue) in_use = std::min(in_use, desk.policy().health_max_utilization * 0.999);
-  const Share shares[] = {{in_use, "of the connections in use"},
+  const bool is_short = desk.census().waiting > 0 || pulse.last().slow > 0;
+  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "of the connections in use"},
                           {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
                           {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},
                           {ratio(r.server_sessions, r.server_sessions_max), "of the server's sessions taken"}};
@@ -117,8 +117,8 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > worst.value) worst = share;
   }
-  const double threshold = desk.policy().health_max_utilization;
-  put(out, grade_share(worst.value, threshold), worst.value, threshold, percent(worst.value) + " " + worst.what);
+  const double shown = worst.what == shares[0].what ? in_use : worst.value;
+  put(out, grade_share(worst.value, threshold), shown, threshold, percent(shown) + " " + worst.what);
 }
 
 void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
