@@ -96,6 +96,7 @@ Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
   controls.manual_actor = order.actor;
   ledger.target = order.number;
   ledger.target_changed_at = now;
+  if (from != order.number) ledger.pulse.target_moved(from < order.number);
   ledger.is_awake = true;
   Action& scaling = backlog_.emplace_back();
   scaling.kind = Action::Kind::scaling;
