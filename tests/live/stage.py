@@ -1,7 +1,7 @@
 """What the programs of this folder stand on: pools on a real database, and eyes that see and steer them in SQL.
 
-    stage.main(CASES)    runs the cases, of which each gets a Stage; the first word of the command line is the database
-    stage.main(CASES, together=False)    one after the other: for those that must not share the processors
+    stage.main(CASES, ALONE)    runs the cases, of which each gets a Stage: those of ALONE one after the other, then all of
+                                CASES at once; the first word of the command line is the database
 
 Statements are written with a ~ before each name of the product: `~pools` is tidepool_pools in SQLite, tidepool.pools in
 PostgreSQL. The pools are of this process; with PostgreSQL it runs as the server's user, as a server reads no other's.
@@ -148,6 +148,7 @@ class NetworkRoad:
 
 class Sqlite:
     name, faulty = "sqlite", "SELECT * FROM missing_table"
+    false, odd_numbers = "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
     slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000) SELECT count(*) FROM c"
 
     def __init__(self):
@@ -164,12 +165,17 @@ class Sqlite:
     def url(self, name):
         return f"sqlite://{self.folder}/{name}.db"
 
+    @staticmethod
+    def password(_):
+        return ""  # there are none
+
     def end(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Postgres:
     name, faulty, slow = "postgresql", "SELECT * FROM missing_table", "SELECT pg_sleep(0.02)"
+    false, odd_numbers = "false", ("'nan'", "'inf'", "'-inf'", "'NaN'::float8")
 
     def __init__(self):
         self.bench = support.Bench(settings="max_connections = 300")
@@ -186,6 +192,10 @@ class Postgres:
 
     def url(self, name):
         return self.server.conninfo(application_name=name)
+
+    @staticmethod
+    def password(secret):
+        return f" password={secret}"
 
     def end(self):
         self.bench.__exit__()
@@ -225,6 +235,36 @@ class Callers:
         return self
 
 
+class Owner:
+    """Another process with pools, whose standard error is kept; tests/sqlite/owner.py says what can be asked."""
+
+    def __init__(self, database):
+        self.database = database
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([sys.executable, str(HERE.parent / "sqlite/owner.py")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+
+    ask, lease, release = support.Owner.ask, support.Owner.lease, support.Owner.release
+
+    def open(self, name, options, url=None):
+        return self.ask("open", name, options, url or self.database.url(name))["instance_id"]
+
+    @staticmethod
+    def steered(name):
+        """What steers a pool of that process, as client.Pool steers one of ours."""
+        pool = object.__new__(client.Pool)
+        pool.name = name
+        return pool
+
+    def errors(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def end(self):
+        support.Owner.end(self)
+        self.log.close()
+
+
 class Stage:
     """One case: its pool, its eyes, and what is to be put away at its end."""
 
@@ -244,6 +284,11 @@ class Stage:
 
     def road(self):
         made = self.database.road(self.name)
+        self.ends.append(made.end)
+        return made
+
+    def owner(self):
+        made = Owner(self.database)
         self.ends.append(made.end)
         return made
 
@@ -355,8 +400,8 @@ def as_the_servers_user():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main(cases, together=True):
-    """What a program returns: how many cases failed."""
+def main(cases, alone=()):
+    """What a program returns: how many cases failed. Those `alone` come first, one after the other."""
     kind, *chosen = sys.argv[1:]
     if kind == Postgres.name:
         support.require_server()
@@ -365,13 +410,15 @@ def main(cases, together=True):
     failures = []
     database = Sqlite() if kind == Sqlite.name else Postgres()
     try:
-        threads = [threading.Thread(target=play, args=(case, database, failures)) for case in cases
-                   if not chosen or case.__name__ in chosen]
-        for thread in threads:
+        def begun(case):
+            thread = threading.Thread(target=play, args=(case, database, failures))
             thread.start()
-            if not together:
-                thread.join()
-        for thread in threads:
+            return thread
+
+        for case in alone:
+            if not chosen or case.__name__ in chosen:
+                begun(case).join()
+        for thread in [begun(case) for case in cases if not chosen or case.__name__ in chosen]:
             thread.join()
     finally:
         database.end()
