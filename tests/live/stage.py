@@ -115,9 +115,12 @@ class FileRoad:
         folder.mkdir()
         self.url = f"sqlite://{folder}/app.db"
 
-    def lose(self, pool):
-        """Open files would go on to work: they are given up, and cannot be opened again."""
+    def block(self):
+        """No new connection; those that are open go on to work."""
         self.folder.rename(str(self.folder) + ".gone")
+
+    def lose(self, pool):
+        self.block()
         pool.control("recycle", wait_ms=0, spread="0s")
 
     def find(self):
@@ -135,8 +138,11 @@ class NetworkRoad:
         self.proxy.__enter__()
         self.url = self.proxy.conninfo()
 
-    def lose(self, _):
+    def block(self):
         self.proxy.mode = "refuse"
+
+    def lose(self, _):
+        self.block()
         self.proxy.cut()
 
     def find(self):
@@ -345,9 +351,10 @@ class Stage:
             raise AssertionError(f"{columns}: {seen[0]} instead of {expected} after {seconds} s") from None
 
     def check(self, name):
-        """(status, score, value, threshold, message) of a health check."""
-        return self.rows("SELECT status, score, value, threshold, message FROM ~health_checks "
-                         f"WHERE pool = :pool AND check_name = '{name}'")[0]
+        """(status, score, value, threshold, message) of a health check; Nones before the first."""
+        found = self.rows("SELECT status, score, value, threshold, message FROM ~health_checks "
+                          f"WHERE pool = :pool AND check_name = '{name}'")
+        return found[0] if found else (None,) * 5
 
     def turns(self, check, status, seconds=PATIENCE_S):
         """Waits for a status of a health check; its row."""
