@@ -18,15 +18,18 @@ HealthStatus status_of(double score) {
   return score >= 100 ? HealthStatus::ok : score >= 50 ? HealthStatus::warning : HealthStatus::failed;
 }
 
-// 100 up to half the threshold, falling to 50 just before it, 49 at it, 0 at twice the threshold.
-double grade(double value, double threshold) {
+// 100 up to half the threshold, falling to 50 just before it, 49 at it, falling to 0 at `worst`.
+double grade(double value, double threshold, double worst) {
   if (!std::isfinite(value) || value <= 0) return 100;
-  if (threshold <= 0) return 0;
+  if (value >= worst) return 0;
+  if (value >= threshold) return 49 * (worst - value) / (worst - threshold);
   const double x = value / threshold;
-  if (x <= kWarnFrom) return 100;
-  if (x < 1) return 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
-  return std::max(0.0, 49 * (2 - x));
+  return x <= kWarnFrom ? 100 : 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
 }
+
+// Half of everything failing is as bad as it gets; a threshold near that leaves twice its value.
+double grade_rate(double value, double threshold) { return grade(value, threshold, std::max(0.5, 2 * threshold)); }
+double grade_duration(double value, double threshold) { return grade(value, threshold, 3 * threshold); }
 
 // 100 below the threshold, falling to 50 half-way from there to 1, then to 0 at 1.
 double grade_share(double value, double threshold) {
@@ -84,8 +87,8 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double error_rate = beat.faults / beat.queries;
   const double response_ms = beat.query_s * 1e3 / beat.queries;
   const double limit_ms = policy.health_max_response.ms_exact();
-  const double by_errors = grade(error_rate, policy.health_max_error_rate);
-  const double by_response = grade(response_ms, limit_ms);
+  const double by_errors = grade_rate(error_rate, policy.health_max_error_rate);
+  const double by_response = grade_duration(response_ms, limit_ms);
   const std::string text = percent(error_rate) + " of " + counted(static_cast<int64_t>(beat.queries), "statement") +
                            " failed, they took " + describe_span(Span::nanos(static_cast<int64_t>(response_ms * 1e6))) +
                            " on average";
@@ -127,7 +130,7 @@ void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double refused = beat.requests > 0 ? std::min(1.0, beat.timeouts / beat.requests) : 0;
   if (beat.timeouts > 0) {
     // Every caller who was sent away is worth a warning.
-    return put(out, std::min(99.0, grade(refused, threshold)), refused, threshold,
+    return put(out, std::min(99.0, grade_rate(refused, threshold)), refused, threshold,
                counted(static_cast<int64_t>(beat.timeouts), "request") + " got no connection in time within 15 s, limit " +
                    std::to_string(desk.rule().limit));
   }

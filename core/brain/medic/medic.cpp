@@ -27,13 +27,16 @@ Verdict Medic::order_check(const Order& order) {
 
 bool Medic::is_due(const Desk& desk, const Beat* beat) const {
   const Instant now = desk.now();
-  if (emergency_.is_on()) return !checked_at_.is_set() || now >= checked_at_ + kLookAgain;
   const Span interval = desk.policy().health_interval;
+  // What was found ill must be seen to be well again, whatever the interval.
+  const bool is_urgent = emergency_.is_on() || health_.has(HealthStatus::warning);
+  const Span soon = interval.is_zero() ? kLookAgain : std::min(kLookAgain, interval);
+  if (is_urgent) return !checked_at_.is_set() || now >= checked_at_ + soon;
   if (interval.is_zero()) return false;
   if (!checked_at_.is_set()) return desk.ledger().is_started;
   if (now >= checked_at_ + interval) return true;
-  if (now < checked_at_ + std::min(kLookAgain, interval)) return false;
-  return health_.has(HealthStatus::warning) || breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
+  if (now < checked_at_ + soon) return false;
+  return breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
 }
 
 void Medic::tick(Desk& desk, const Beat* beat) {
