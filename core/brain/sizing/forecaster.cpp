@@ -24,6 +24,8 @@ constexpr double kLevel = 0.3;
 constexpr double kTrend = 0.05;
 constexpr double kTrendTau_s = 15;
 constexpr double kKeep = 0.998;       // of a score, a sample
+constexpr double kKeepRecent = 0.97;  // ... of the last while
+constexpr double kDoubt = 1;          // one over the root of the samples: how much less a young score is trusted
 constexpr double kGate = 0.9;         // of persistence's WAPE: what a model must stay below
 constexpr double kMapeMin_per_s = 5;  // arrivals: fewer make percentages meaningless
 constexpr double kSample_s = 0.999;
@@ -115,6 +117,9 @@ void Forecaster::judge(Horizon horizon, Pending& due) {
     score.error = score.error * kKeep + error;
     score.actual = score.actual * kKeep + actual;
     score.weight = score.weight * kKeep + 1;
+    score.recent = score.recent * kKeepRecent + error;
+    score.recent_persistence =
+        score.recent_persistence * kKeepRecent + std::abs(static_cast<double>(due[kPersistence]) - actual);
     if (actual >= kMapeMin_per_s) {
       score.share = score.share * kKeep + error / actual;
       score.share_weight = score.share_weight * kKeep + 1;
@@ -171,6 +176,9 @@ int Forecaster::best(Horizon horizon, PredictionMode mode) const {
     const double error = wape(horizon, model);
     if (!is_candidate || !(error < below) || !(error < best_wape)) continue;
     if (std::isnan(forecast(horizon, model))) continue;
+    const Score& score = scores_[horizon][static_cast<size_t>(model)];
+    if (!(error < below * (1 - kDoubt / std::sqrt(score.weight)))) continue;
+    if (score.recent > score.recent_persistence) continue;
     best_wape = error;
     best_model = model;
   }

@@ -32,8 +32,12 @@ class Staffing {
   double kappa() const { return kappa_; }
 
  private:
+  double aim(const Observation& seen, double share);
+
   double kappa_ = 0.5;
   double arrivals_per_s_ = -1;  // slow mean; negative: not known
+  double slow_ = 0;             // decayed sums
+  double arrivals_ = 0;         // 0: nothing seen
 };
 
 }  // namespace tide::brain
