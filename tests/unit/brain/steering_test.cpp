@@ -109,6 +109,35 @@ TEST(Steering, ThresholdAndScalingOffLeaveItWithoutASay) {
   }
 }
 
+TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
+  Policy policy = steered();
+  policy.min_size = 0;
+  policy.idle_timeout = Span::seconds(30);
+  MedicRig rig(policy);
+  for (int i = 0; i < 20; ++i) rig.second(of(50));
+  ASSERT_GE(rig.slots.size(), 5U);
+  for (SlotCensus& slot : rig.slots) slot.last_used = rig.now;
+  for (int i = 0; i < 120; ++i) rig.second({.queries = 0, .requests = 0});
+  EXPECT_EQ(rig.slots.size(), 0U);
+  rig.told.clear();
+  for (int i = 0; i < 120; ++i) rig.second({.queries = 0, .requests = 0});
+  EXPECT_EQ(rig.slots.size(), 0U);
+  for (const Action& action : rig.told) EXPECT_NE(action.kind, Action::Kind::open);
+}
+
+TEST(Steering, UnderLoadIdleTimeoutTakesNothingThatTheSizerKeeps) {
+  Policy policy = steered();
+  policy.idle_timeout = Span::seconds(10);
+  MedicRig rig(policy);
+  for (int i = 0; i < 60; ++i) rig.second(of(50));
+  rig.told.clear();
+  for (int i = 0; i < 60; ++i) rig.second(of(50));  // its connections are idle whenever it looks
+  for (const Action& action : rig.told) {
+    EXPECT_NE(action.kind, Action::Kind::open);
+    EXPECT_FALSE(action.kind == Action::Kind::retire && action.reason == CloseReason::idle);
+  }
+}
+
 TEST(Steering, ABurstByItselfOnlyWhereItsSizeWasTyped) {
   for (const int64_t burst_max : {int64_t{0}, int64_t{12}}) {
     Policy policy = steered();
