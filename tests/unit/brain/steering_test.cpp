@@ -48,14 +48,19 @@ TEST(Steering, OpensForAQueueOnlyWhatReleasesWillNotServe) {
   MedicRig rig(steered());
   for (int i = 0; i < 20; ++i) rig.second(of(40));
   rig.lease_all();
-  rig.waiting = 1;
   rig.waiting_since = rig.now;
+  const auto wanted_for = [&rig](uint32_t waiting) {
+    brain::AdaptiveSizer sizer = rig.brain.sizer();  // a copy: nothing is decided
+    const int64_t open = static_cast<int64_t>(rig.slots.size());
+    return sizer.demand(static_cast<double>(rig.now.ns()) / 1e9, waiting, open, open, 0, open) - open;
+  };
+  EXPECT_EQ(wanted_for(0), 0);
+  EXPECT_LE(wanted_for(1), 6);
+  EXPECT_GE(wanted_for(20), wanted_for(1) + 10);
+  EXPECT_LT(wanted_for(20), 20 + 6);
+  rig.waiting = 20;
   rig.tick();
-  const int64_t for_one = rig.opens();
-  rig.waiting = 30;
-  rig.tick();
-  EXPECT_GT(rig.opens() + for_one, 3);
-  EXPECT_LT(for_one, 2);
+  EXPECT_EQ(rig.opens(), 4);  // max_connecting
 }
 
 TEST(Steering, APatientCallerIsServedInTheEnd) {
