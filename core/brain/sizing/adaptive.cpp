@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down is left out
 constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to the callers that queue
-constexpr double kDemandRoot = 1.2;      // roots of what is open that a raise on demand adds
+constexpr double kDemandRoot = 1;        // roots of what is open that a raise on demand adds
 constexpr double kNoShrink_s = 5;        // after a raise on demand
 constexpr double kNoShrinkConnects = 7;  // ... and as many times the time to open
 constexpr double kForecastFactor = 1.3;  // of the load foreseen

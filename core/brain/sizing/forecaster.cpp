@@ -23,9 +23,9 @@ constexpr double kMeanTau_s = 20;
 constexpr double kLevel = 0.3;
 constexpr double kTrend = 0.05;
 constexpr double kTrendTau_s = 15;
-constexpr double kKeep = 0.998;       // of a score, a sample
-constexpr double kKeepRecent = 0.97;  // ... of the last while
-constexpr double kDoubt = 1;          // one over the root of the samples: how much less a young score is trusted
+constexpr double kKeepScore = 0.999;  // of a score, a sample
+constexpr double kKeepRecent = 0.96;  // ... of the last while
+constexpr double kDoubt = 1.5;        // over the root of the samples: how much less a young score is trusted
 constexpr double kGate = 0.9;         // of persistence's WAPE: what a model must stay below
 constexpr double kMapeMin_per_s = 5;  // arrivals: fewer make percentages meaningless
 constexpr double kSample_s = 0.999;
@@ -114,15 +114,15 @@ void Forecaster::judge(Horizon horizon, Pending& due) {
     if (std::isnan(due[model])) continue;
     const double error = std::abs(static_cast<double>(due[model]) - actual);
     Score& score = scores_[horizon][model];
-    score.error = score.error * kKeep + error;
-    score.actual = score.actual * kKeep + actual;
-    score.weight = score.weight * kKeep + 1;
+    score.error = score.error * kKeepScore + error;
+    score.actual = score.actual * kKeepScore + actual;
+    score.weight = score.weight * kKeepScore + 1;
     score.recent = score.recent * kKeepRecent + error;
     score.recent_persistence =
         score.recent_persistence * kKeepRecent + std::abs(static_cast<double>(due[kPersistence]) - actual);
     if (actual >= kMapeMin_per_s) {
-      score.share = score.share * kKeep + error / actual;
-      score.share_weight = score.share_weight * kKeep + 1;
+      score.share = score.share * kKeepScore + error / actual;
+      score.share_weight = score.share_weight * kKeepScore + 1;
     }
   }
   due.fill(kNothing);

@@ -8,10 +8,10 @@
 //   seasonal_k   the profile of season k
 //   level_k      the same times today's level: last 5 s over what the profile says of them, within 1/2 .. 2
 //
-// Every forecast is scored when its time has come: |forecast - actual|, decayed by 0.998 a second, over the actual,
-// decayed likewise, is the model's WAPE. The best model with WAPE < 0.9 (1 - 1/sqrt(samples)) of persistence's is
+// Every forecast is scored when its time has come: |forecast - actual|, decayed by 0.999 a second, over the actual,
+// decayed likewise, is the model's WAPE. The best model with WAPE < 0.9 (1 - 1.5 / sqrt(samples)) of persistence's is
 // *selected*, else persistence: a model that does not beat "no change" by a tenth never has a say, and a young score
-// must be better than that. It must also be no worse than persistence of late (errors decayed by 0.97 a second), or the
+// must be better than that. It must also be no worse than persistence of late (errors decayed by 0.96 a second), or the
 // first flash crowd would be foretold by what was learnt in quiet times. Only a selected seasonal model may act
 // (peak()). Time is counted in samples of about a second: shorter ticks are gathered, longer ones count as several.
 // Threads: the keeper's only. Failure: what is not known is NaN; a silence of a minute forgets what is pending.

@@ -5,34 +5,33 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kMargin = 1.2;
-constexpr double kMarginPerKappa = 4.7;
+constexpr double kMargin = 0.7;
+constexpr double kMarginPerKappa = 5.2;
 constexpr double kGain = 0.12;
-constexpr double kReserve = 0.9;  // of the share is aimed at
-constexpr double kDebt = 1.5;     // how strongly what went wrong of late is made good
-constexpr double kDebtLow = 0.4;  // ... down to this part of the aim
+constexpr double kDebt = 1.5;      // how strongly what went wrong of late is made good
+constexpr double kDebtLow = 0.55;  // bounds of the aim, in shares
+constexpr double kDebtHigh = 1.5;
 constexpr double kDebtWeight = 0.0005;
-constexpr double kDebtPrior = 1000;  // arrivals that are taken to have met the aim before the first
+constexpr double kDebtPrior = 1000;  // arrivals that are taken to have met the share before the first
 constexpr double kArrivalsMin = 5;   // a tick with fewer arrivals is no better evidence than one with so many
 constexpr double kMeanWeight = 0.005;
 constexpr double kBurstPart = 0.25;  // of a tick's arrivals, by which its slow ones are judged at least
 constexpr double kWindow_s = 2;
 constexpr double kWindowPerKappa = 2.6;
-constexpr double kPatience = 1;
-constexpr double kEagerness = 0.7;
+constexpr double kPatience = 1.15;
+constexpr double kEagerness = 0.8;
 
 }  // namespace
 
 double Staffing::aim(const Observation& seen, double share) {
-  const double plain = kReserve * share;
   if (arrivals_ <= 0) {
     arrivals_ = kDebtPrior;
-    slow_ = kDebtPrior * plain;
+    slow_ = kDebtPrior * share;
   }
   const double keep = 1 - weight(kDebtWeight, seen.dt_s);
   slow_ = slow_ * keep + seen.slow;
   arrivals_ = arrivals_ * keep + seen.arrivals;
-  return within(plain * (1 - kDebt * (slow_ / (arrivals_ * plain) - 1)), kDebtLow * plain, plain);
+  return within(share * (1 - kDebt * (slow_ / (arrivals_ * share) - 1)), kDebtLow * share, kDebtHigh * share);
 }
 
 void Staffing::learn(const Observation& seen, double share, bool is_limited) {
@@ -48,7 +47,7 @@ void Staffing::learn(const Observation& seen, double share, bool is_limited) {
 }
 
 double Staffing::need(double erlangs, double kappa) const {
-  const double spread = std::max(erlangs, std::min(0.25, 10 * erlangs));  // nothing asked for, nothing kept
+  const double spread = std::max(erlangs, std::min(0.25, arrivals_per_s_));
   return erlangs + (kMargin + kMarginPerKappa * kappa) * std::sqrt(spread) + 0.5;
 }
 

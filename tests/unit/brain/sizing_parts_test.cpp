@@ -19,7 +19,7 @@ TEST(SizingDemand, RisesFasterThanItFalls) {
   demand.see(calm_second(51, 200, 0.040, 10));
   EXPECT_NEAR(demand.erlangs(), 4 + 0.7 * 4, 0.01);
   demand.see(calm_second(52, 50, 0.040, 10));
-  EXPECT_NEAR(demand.erlangs(), 6.8 - 4.8 * (1 - std::exp(-1 / 1.3)), 0.01);
+  EXPECT_NEAR(demand.erlangs(), 6.8 - 4.8 * (1 - std::exp(-0.5)), 0.01);
 }
 
 // A full pool hides what is asked of it; the arrivals do not.
@@ -44,7 +44,7 @@ TEST(SizingStaffing, LearnsUntilTheShareIsMet) {
     for (int i = 0; i < seconds; ++i) staffing.learn(seen, 0.008, is_limited);
   };
   const double start = staffing.kappa();
-  learn(0.9 * 0.8, 100);  // a tenth of the share is kept back
+  learn(0.8, 100);
   EXPECT_NEAR(staffing.kappa(), start, 1e-6);
   learn(2, 100);
   const double more = staffing.kappa();
@@ -66,11 +66,11 @@ TEST(SizingStaffing, MakesGoodWhatWentWrong) {
       seen.slow = slow;
       staffing.learn(seen, 0.008, true);  // no more connections were to be had
     }
-    seen.slow = 0.9 * 0.8;
+    seen.slow = 0.8;
     for (int i = 0; i < 300; ++i) staffing.learn(seen, 0.008, false);
     return staffing.kappa();
   };
-  EXPECT_GT(kappa_after(10), kappa_after(0.9 * 0.8) + 0.05);
+  EXPECT_GT(kappa_after(10), kappa_after(0.8) + 0.05);
 }
 
 TEST(SizingStaffing, KappaSaysThreeThings) {
