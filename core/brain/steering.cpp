@@ -95,7 +95,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
   in_use_max_ = std::max(in_use_max_, in_use);
   demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
   prepare(desk, is_held);
-  desk.ledger().is_steered = is_steering(desk) && desk.ledger().pulse.minute().requests > 0;
+  desk.ledger().is_steered = is_steering(desk) && desk.ledger().pulse.last().requests > 0;
   if (beat != nullptr) {
     sum_.add(*beat, 1);
     watch_burst(desk, *beat);
