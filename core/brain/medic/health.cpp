@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kFewStatements = 5;  // fewer say nothing about a rate
 constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
+constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
 
 std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
 
@@ -109,9 +110,10 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const Resources& r = desk.census().resources;
   const double limit = static_cast<double>(std::max<int64_t>(1, desk.rule().limit));
   const double threshold = desk.policy().health_max_utilization;
-  const double in_use = static_cast<double>(desk.counts().in_use) / limit;
+  const Beat recent = pulse.recent(kBusyBeats);
+  const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
   // A pool that is just large enough for its work is busy, not ill.
-  const bool is_short = desk.census().waiting > 0 || pulse.last().slow > 0;
+  const bool is_short = desk.census().waiting > 0 || recent.slow > 0;
   const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "of the connections in use"},
                           {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
                           {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},

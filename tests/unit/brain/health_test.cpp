@@ -115,12 +115,17 @@ TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
   policy.max_size = 2;
   MedicRig rig(policy);
   rig.lease_all();
-  rig.second({});
+  const auto busy_second = [&rig](uint64_t slow) { rig.second({.slow = slow, .hold_ms = 20}); };  // 2 in use
+  for (int i = 0; i < 6; ++i) busy_second(0);
   expect(rig, Check::resources, HealthStatus::ok);
+  EXPECT_NEAR(rig.finding(Check::resources).value, 1, 0.01);
   rig.waiting = 3;
-  rig.second({.slow = 10});
+  busy_second(10);
   expect(rig, Check::resources, HealthStatus::failed);
   expect(rig, Check::scaling, HealthStatus::warning);
+  rig.waiting = 0;
+  for (int i = 0; i < 6; ++i) rig.second({});
+  expect(rig, Check::resources, HealthStatus::ok);
 }
 
 TEST(Health, ScalingGoesByRequestsThatGotNothing) {
