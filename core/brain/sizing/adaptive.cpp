@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tide::brain {
 namespace {
@@ -47,6 +48,7 @@ void AdaptiveSizer::forget() {
   forecaster_.forget();
   knee_ = KneeGuard(settings_.min_size, settings_.max_size);
   window_.clear();
+  gathered_ = {};
   no_shrink_until_s_ = 0;
   wish_ = SizingCause::none;
   in_use_s_ = open_s_ = slow_ = arrivals_ = 0;
@@ -60,10 +62,11 @@ void AdaptiveSizer::forget() {
 int64_t AdaptiveSizer::clamped(int64_t size) const { return std::clamp(size, settings_.min_size, settings_.max_size); }
 
 int64_t AdaptiveSizer::tick(const Observation& raw) {
-  const Observation seen = cleaned(raw, now_s_);
-  now_s_ = seen.now_s;
-  const int64_t target = whole(seen.target);
-  if (seen.dt_s < kTickMin_s) return clamped(target);
+  gathered_ = joined(gathered_, cleaned(raw, now_s_));
+  now_s_ = gathered_.now_s;
+  const int64_t target = whole(gathered_.target);
+  if (gathered_.dt_s < kTickMin_s) return clamped(target);
+  const Observation seen = std::exchange(gathered_, {});
   learn(seen);
   facts_.predicted_demand = kUnknown;
   const int64_t next = is_frozen_ ? target : decide(seen, recommend(seen));

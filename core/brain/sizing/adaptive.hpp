@@ -14,7 +14,8 @@
 // Invariants: the target lies within min_size .. max_size, whatever the observations are. Same settings, seasons and
 // calls, same targets. demand() never lowers. Nothing is allocated after construction.
 // Threads: the keeper's only.
-// Failure: an observation that is not a number counts as nothing seen; a clock that stands still teaches nothing.
+// Failure: an observation that is not a number counts as nothing seen; while a clock stands still nothing is
+// learnt or decided.
 #pragma once
 
 #include <array>
@@ -55,7 +56,7 @@ class AdaptiveSizer {
   AdaptiveSizer(const SizingSettings& settings, std::span<const double> season_s);
   void set(const SizingSettings& settings);  // a live change; what is learnt stays
 
-  int64_t tick(const Observation& seen);
+  int64_t tick(const Observation& seen);  // the target; the one it is shown until about a second has been seen
   int64_t demand(double now_s, int64_t waiting, int64_t in_use, int64_t open, int64_t connecting, int64_t target);
 
   // Emergency, or a size pinned by hand: kappa and the window stand still, nothing is opened on demand and tick()
@@ -115,6 +116,7 @@ class AdaptiveSizer {
   Forecaster forecaster_;
   KneeGuard knee_;
   StabilisationWindow window_;
+  Observation gathered_;  // ticks that were too short
   double now_s_ = 0;
   double no_shrink_until_s_ = 0;
   bool is_frozen_ = false;
