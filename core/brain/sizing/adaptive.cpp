@@ -93,7 +93,7 @@ int64_t AdaptiveSizer::recommend(const Observation& seen) {
   if (predicted > wanted) {  // false for what is not known
     wanted = predicted;
     wish_ = SizingCause::forecast;
-    facts_.predicted_demand = predicted;
+    facts_.predicted_demand = peak * demand_.hold_s();
     ++facts_.forecasts_used;
   }
   const int64_t recommended = whole(wanted);

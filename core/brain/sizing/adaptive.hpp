@@ -57,6 +57,7 @@ class AdaptiveSizer {
   void set(const SizingSettings& settings);  // a live change; what is learnt stays
 
   int64_t tick(const Observation& seen);  // the target; the one it is shown until about a second has been seen
+  // `waiting` counts the caller, `open` those being opened.
   int64_t demand(double now_s, int64_t waiting, int64_t in_use, int64_t open, int64_t connecting, int64_t target);
 
   // Emergency, or a size pinned by hand: kappa and the window stand still, nothing is opened on demand and tick()
@@ -84,7 +85,7 @@ class AdaptiveSizer {
     double knee = kUnknown;
     double base_hold_s = kUnknown;
     double cap = 0;
-    double predicted_demand = kUnknown;     // connections wanted by a forecast that acted at the last tick
+    double predicted_demand = kUnknown;     // erlangs of a forecast that raised the last recommendation
     double predicted_in_use_10 = kUnknown;  // erlangs, and their band: forecast -+ mean absolute error
     double predicted_in_use_60 = kUnknown;
     double low_10 = kUnknown, high_10 = kUnknown, low_60 = kUnknown, high_60 = kUnknown;
