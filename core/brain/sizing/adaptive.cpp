@@ -11,7 +11,6 @@ constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down 
 constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to the callers that queue
 constexpr double kDemandRoot = 1;        // roots of what is open that a raise on demand adds
 constexpr double kNoShrink_s = 5;        // after a raise on demand
-constexpr double kNoShrinkConnects = 7;  // ... and as many times the time to open
 constexpr double kForecastFactor = 1.3;  // of the load foreseen
 constexpr double kLeadTicks_s = 2;       // how far a forecast looks, besides the time to open
 constexpr double kLeadConnects = 8;      // connections that may have to be opened one after the other
@@ -137,8 +136,7 @@ int64_t AdaptiveSizer::demand(double now_s, int64_t waiting, int64_t in_use, int
   const double spare = kDemandRoot * std::sqrt(static_cast<double>(std::max<int64_t>(open, 0)));
   const int64_t raised = std::min(knee_.cap(), whole(static_cast<double>(open) + wanted + spare));
   if (raised <= target) return clamped(target);
-  no_shrink_until_s_ =
-      within(now_s, now_s_, now_s_ + kTickMax_s) + kNoShrink_s + kNoShrinkConnects * settings_.connect_s;
+  no_shrink_until_s_ = within(now_s, now_s_, now_s_ + kTickMax_s) + kNoShrink_s;
   ++facts_.bursts;
   facts_.cause = SizingCause::demand;
   return clamped(raised);

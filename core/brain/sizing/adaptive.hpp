@@ -9,7 +9,7 @@
 // It grows by its queue and shrinks by its demand. A raise on demand opens what the queue needs and a root of what is
 // open besides, so that a crowd is met in few steps; tick() raises only what is 40 % too small, for the rest is left to
 // the callers who would notice. It lowers what is 25 % too large, to the highest recommendation of a short window, and
-// not within 5 s + 7 times the time to open after a raise on demand: the dearer a connection, the longer it is kept.
+// not within 5 s after a raise on demand.
 //
 // Invariants: the target lies within min_size .. max_size, whatever the observations are. Same settings, seasons and
 // calls, same targets. demand() never lowers. Nothing is allocated after construction.
