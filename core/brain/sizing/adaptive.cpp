@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tide::brain {
 namespace {
@@ -10,7 +11,6 @@ constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down 
 constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to the callers that queue
 constexpr double kDemandRoot = 1;        // roots of what is open that a raise on demand adds
 constexpr double kNoShrink_s = 5;        // after a raise on demand
-constexpr double kNoShrinkConnects = 7;  // ... and as many times the time to open
 constexpr double kForecastFactor = 1.3;  // of the load foreseen
 constexpr double kLeadTicks_s = 2;       // how far a forecast looks, besides the time to open
 constexpr double kLeadConnects = 8;      // connections that may have to be opened one after the other
@@ -47,6 +47,7 @@ void AdaptiveSizer::forget() {
   forecaster_.forget();
   knee_ = KneeGuard(settings_.min_size, settings_.max_size);
   window_.clear();
+  gathered_ = {};
   no_shrink_until_s_ = 0;
   wish_ = SizingCause::none;
   in_use_s_ = open_s_ = slow_ = arrivals_ = 0;
@@ -60,10 +61,11 @@ void AdaptiveSizer::forget() {
 int64_t AdaptiveSizer::clamped(int64_t size) const { return std::clamp(size, settings_.min_size, settings_.max_size); }
 
 int64_t AdaptiveSizer::tick(const Observation& raw) {
-  const Observation seen = cleaned(raw, now_s_);
-  now_s_ = seen.now_s;
-  const int64_t target = whole(seen.target);
-  if (seen.dt_s < kTickMin_s) return clamped(target);
+  gathered_ = joined(gathered_, cleaned(raw, now_s_));
+  now_s_ = gathered_.now_s;
+  const int64_t target = whole(gathered_.target);
+  if (gathered_.dt_s < kTickMin_s) return clamped(target);
+  const Observation seen = std::exchange(gathered_, {});
   learn(seen);
   facts_.predicted_demand = kUnknown;
   const int64_t next = is_frozen_ ? target : decide(seen, recommend(seen));
@@ -90,7 +92,7 @@ int64_t AdaptiveSizer::recommend(const Observation& seen) {
   if (predicted > wanted) {  // false for what is not known
     wanted = predicted;
     wish_ = SizingCause::forecast;
-    facts_.predicted_demand = predicted;
+    facts_.predicted_demand = peak * demand_.hold_s();
     ++facts_.forecasts_used;
   }
   const int64_t recommended = whole(wanted);
@@ -134,8 +136,7 @@ int64_t AdaptiveSizer::demand(double now_s, int64_t waiting, int64_t in_use, int
   const double spare = kDemandRoot * std::sqrt(static_cast<double>(std::max<int64_t>(open, 0)));
   const int64_t raised = std::min(knee_.cap(), whole(static_cast<double>(open) + wanted + spare));
   if (raised <= target) return clamped(target);
-  no_shrink_until_s_ =
-      within(now_s, now_s_, now_s_ + kTickMax_s) + kNoShrink_s + kNoShrinkConnects * settings_.connect_s;
+  no_shrink_until_s_ = within(now_s, now_s_, now_s_ + kTickMax_s) + kNoShrink_s;
   ++facts_.bursts;
   facts_.cause = SizingCause::demand;
   return clamped(raised);

@@ -28,7 +28,6 @@ constexpr double kKeepRecent = 0.96;  // ... of the last while
 constexpr double kDoubt = 1.5;        // over the root of the samples: how much less a young score is trusted
 constexpr double kGate = 0.9;         // of persistence's WAPE: what a model must stay below
 constexpr double kMapeMin_per_s = 5;  // arrivals: fewer make percentages meaningless
-constexpr double kSample_s = 0.999;
 
 }  // namespace
 
@@ -86,9 +85,9 @@ void Forecaster::see(double now_s, double dt_s, double arrivals, PredictionMode 
   for (int i = 0; i < seasons_total_; ++i) seasons_[static_cast<size_t>(i)].see(now_s, dt_s, arrivals / dt_s);
   gathered_s_ += dt_s;
   gathered_ += arrivals;
-  if (gathered_s_ < kSample_s) return;
+  if (gathered_s_ < kTickMin_s) return;
   const double rate = gathered_ / gathered_s_;
-  const int64_t samples = static_cast<int64_t>(std::min(gathered_s_ - kSample_s, 1.0 * kFarSamples)) + 1;
+  const int64_t samples = static_cast<int64_t>(std::min(gathered_s_ - kTickMin_s, 1.0 * kFarSamples)) + 1;
   gathered_s_ = gathered_ = 0;
   for (int64_t i = 0; i < samples; ++i) sample(rate);
   predict(now_s);

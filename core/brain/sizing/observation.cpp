@@ -28,4 +28,22 @@ Observation cleaned(const Observation& seen, double last_now_s) {
   return out;
 }
 
+Observation joined(const Observation& first, const Observation& second) {
+  Observation out = second;  // what is now
+  const auto sum = [](double a, double b) { return std::min(a + b, kCountMax); };
+  out.dt_s = std::min(first.dt_s + second.dt_s, kTickMax_s);
+  out.arrivals = sum(first.arrivals, second.arrivals);
+  out.completions = sum(first.completions, second.completions);
+  out.hold_s = sum(first.hold_s, second.hold_s);
+  out.wait_s = sum(first.wait_s, second.wait_s);
+  out.slow = sum(first.slow, second.slow);
+  out.timeouts = sum(first.timeouts, second.timeouts);
+  out.in_use_max = std::max(first.in_use_max, second.in_use_max);
+  out.demand_max = std::max(first.demand_max, second.demand_max);
+  const double part = first.dt_s + second.dt_s > 0 ? first.dt_s / (first.dt_s + second.dt_s) : 0;
+  out.in_use_avg = part * first.in_use_avg + (1 - part) * second.in_use_avg;
+  out.demand_avg = part * first.demand_avg + (1 - part) * second.demand_avg;
+  return out;
+}
+
 }  // namespace tide::brain

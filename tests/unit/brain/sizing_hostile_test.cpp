@@ -94,6 +94,27 @@ TEST(SizingHostile, AClockThatStandsStillTeachesNothing) {
   EXPECT_EQ(rig.sizer.facts().kappa, before.kappa);
 }
 
+// The pool may be ticked as often as it likes: the decisions are those of whole seconds.
+TEST(SizingHostile, ShortTicksAreGathered) {
+  SizerRig whole(roomy(), kSeasons);
+  AdaptiveSizer parts(roomy(), kSeasons);
+  Rng rng(9);
+  int64_t target = 2;
+  for (int i = 1; i <= 500; ++i) {
+    const double arrivals = 300 * rng.unit();
+    whole.second(arrivals);
+    for (int k = 1; k <= 4; ++k) {
+      Observation seen = calm_second(i - 1 + 0.25 * k, arrivals / 4, 0.040, target);
+      seen.dt_s = 0.25;
+      seen.in_use_avg = seen.demand_avg = arrivals * 0.040;
+      const int64_t next = parts.tick(seen);
+      if (k < 4) ASSERT_EQ(next, target);
+      target = next;
+    }
+    ASSERT_EQ(target, whole.target) << "at " << i;
+  }
+}
+
 TEST(SizingHostile, ADayOfSilenceIsOneTick) {
   SizerRig rig(roomy(), kSeasons);
   rig.seconds(100, 200);
