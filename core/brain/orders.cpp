@@ -107,6 +107,7 @@ Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
   controls.manual_size = order.number;
   controls.manual_actor = order.actor;
   ledger.target_changed_at = now;
+  if (from != order.number) ledger.pulse.target_moved(from < order.number);
   ledger.is_awake = true;
   move_target(order, order.number, SizeSource::manual,
               order.reason.empty() ? "scale to " + std::to_string(order.number) : order.reason, ledger);

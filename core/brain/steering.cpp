@@ -196,8 +196,10 @@ std::string Steering::reason(const Desk& desk, const Observation& seen) const {
   const AdaptiveSizer::Facts& facts = sizer_.facts();
   std::string text(cause_text(facts.cause));
   text += ": demand " + short_number(facts.demand) + ", " + short_number(seen.arrivals / std::max(1e-3, seen.dt_s)) +
-          " requests/s of " + short_number(facts.hold_s * 1e3) + " ms, " + short_number(seen.slow) + " of " +
-          short_number(seen.arrivals) + " slow, margin " + short_number(facts.kappa);
+          " requests/s";
+  if (std::isfinite(facts.hold_s)) text += " of " + short_number(facts.hold_s * 1e3) + " ms";
+  text += ", " + short_number(seen.slow) + " of " + short_number(seen.arrivals) + " slow, margin " +
+          short_number(facts.kappa);
   if (std::isfinite(facts.knee)) text += ", knee " + short_number(facts.knee);
   if (desk.census().waiting > 0) text += ", " + std::to_string(desk.census().waiting) + " waiting";
   return text;

@@ -33,7 +33,8 @@ void fill(format::ForecastRecord& out, const char* model, int64_t horizon_s, con
 Band band_of(double arrivals, double hold_s, double wape) {
   const double in_use = arrivals * hold_s;
   const double error = in_use * wape;
-  return {in_use, std::max(0.0, in_use - error), in_use + error};
+  const double low = in_use - error;
+  return {in_use, low < 0 ? 0 : low, in_use + error};  // what is not known stays so
 }
 
 }  // namespace

@@ -47,7 +47,9 @@ class Observer:
             before = self.seen.get(row["instance_id"])
             if before is not None:
                 for name in row.keys():
-                    if name.endswith("_total") and row[name] is not None and row[name] < before[name]:
+                    if not name.endswith("_total") or row[name] is None or before[name] is None:
+                        continue  # not measured, at the first look
+                    if row[name] < before[name]:
                         self.wrong("%s went from %s down to %s" % (name, before[name], row[name]), row)
             self.seen[row["instance_id"]] = row
 

@@ -121,7 +121,7 @@ Overtaking count_overtaking(const Storm& storm, int64_t slack_ns) {
 bool prepare(const std::string& folder, Storm& storm) {
   tide_error err = TIDE_ERROR_INIT;
   const std::string url = "sqlite://" + folder + "/storm.db";
-  const std::string options = "min_size=2 max_size=10 burst=off acquire_timeout=60s";
+  const std::string options = "min_size=2 max_size=10 burst=off acquire_timeout=60s notify_log=off";
   const char* const setup[] = {"CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, n INT)",
                                "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100) "
                                "INSERT OR IGNORE INTO t SELECT x, 0 FROM c"};

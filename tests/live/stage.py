@@ -1,0 +1,425 @@
+"""What the programs of this folder stand on: pools on a real database, and eyes that see and steer them in SQL.
+
+    stage.main(CASES, ALONE)    runs the cases, of which each gets a Stage: those of ALONE one after the other, then all of
+                                CASES at once; the first word of the command line is the database
+
+Statements are written with a ~ before each name of the product: `~pools` is tidepool_pools in SQLite, tidepool.pools in
+PostgreSQL. The pools are of this process; with PostgreSQL it runs as the server's user, as a server reads no other's.
+"""
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "pg")]
+import client  # noqa: E402
+import cluster  # noqa: E402
+import proxy  # noqa: E402
+import support  # noqa: E402
+
+PATIENCE_S = 20  # for what should come at once, on a machine that does other things too
+QUIET = "notify_log=off"
+
+
+def until(condition, what, seconds=PATIENCE_S):
+    """The value of the condition, as soon as it is one."""
+    value = cluster.wait_until(condition, seconds)
+    if not value:
+        raise AssertionError(f"not within {seconds} s: {what}")
+    return value
+
+
+def is_(got, expected, what=""):
+    client.is_(got, expected, what)
+
+
+def within(got, low, high, what=""):
+    if got is None or not low <= got <= high:
+        raise AssertionError(f"{what}: {got!r} instead of {low} to {high}")
+
+
+def said(text, *parts):
+    """The text must name all the parts."""
+    for part in parts:
+        if part not in text:
+            raise AssertionError(f"{part!r} is missing in {text!r}")
+    return text
+
+
+class SqliteEyes:
+    def __init__(self):
+        self.db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.db.enable_load_extension(True)
+        self.db.load_extension(client.EXTENSION)
+
+    def rows(self, sql):
+        return self.db.execute(sql.replace("~", "tidepool_")).fetchall()
+
+    def error(self, sql):
+        try:
+            self.rows(sql)
+        except sqlite3.Error as refusal:
+            return str(refusal)
+        return None
+
+    def end(self):
+        self.db.close()
+
+
+class PostgresEyes:
+    """Through a pool that nobody else sees, as any application would ask."""
+
+    def __init__(self, conninfo):
+        self.pool = client.Pool(conninfo, "plane=off min_size=1 max_size=2 health_interval=0 " + QUIET, name="eyes")
+
+    @staticmethod
+    def native(cell):
+        if cell is None:
+            return None
+        text = cell.decode()
+        if text in ("t", "f"):
+            return int(text == "t")
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return text
+
+    def rows(self, sql):
+        return [tuple(map(self.native, row)) for row in self.pool.query(sql.replace("~", "tidepool."))]
+
+    def error(self, sql):
+        try:
+            self.rows(sql)
+        except client.Refusal as refusal:
+            return str(refusal)
+        return None
+
+    def end(self):
+        self.pool.close()
+
+
+class FileRoad:
+    """A database whose folder can be taken away."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+        self.url = f"sqlite://{folder}/app.db"
+
+    def lose(self, pool):
+        """Open files would go on to work: they are given up, and cannot be opened again."""
+        self.folder.rename(str(self.folder) + ".gone")
+        pool.control("recycle", wait_ms=0, spread="0s")
+
+    def find(self):
+        pathlib.Path(str(self.folder) + ".gone").rename(self.folder)
+
+    def end(self):
+        pass
+
+
+class NetworkRoad:
+    """A way to the server that can be cut."""
+
+    def __init__(self, server):
+        self.proxy = proxy.Proxy(server)
+        self.proxy.__enter__()
+        self.url = self.proxy.conninfo()
+
+    def lose(self, _):
+        self.proxy.mode = "refuse"
+        self.proxy.cut()
+
+    def find(self):
+        self.proxy.mode = "pass"
+
+    def end(self):
+        self.proxy.__exit__()
+
+
+class Sqlite:
+    name, faulty = "sqlite", "SELECT * FROM missing_table"
+    false, odd_numbers = "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
+    slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000) SELECT count(*) FROM c"
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidepool-live-", dir="/dev/shm"))
+        (self.folder / "plane").mkdir(mode=0o700)
+        os.environ["TIDEPOOL_DIR"] = str(self.folder / "plane")
+
+    def eyes(self):
+        return SqliteEyes()
+
+    def road(self, name):
+        return FileRoad(self.folder / name)
+
+    def url(self, name):
+        return f"sqlite://{self.folder}/{name}.db"
+
+    @staticmethod
+    def password(_):
+        return ""  # there are none
+
+    def end(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Postgres:
+    name, faulty, slow = "postgresql", "SELECT * FROM missing_table", "SELECT pg_sleep(0.02)"
+    false, odd_numbers = "false", ("'nan'", "'inf'", "'-inf'", "'NaN'::float8")
+
+    def __init__(self):
+        self.bench = support.Bench(settings="max_connections = 300")
+        self.bench.__enter__()
+        self.server = self.bench.cluster
+        self.bench.extension()
+        os.environ["TIDEPOOL_DIR"] = str(self.bench.plane)
+
+    def eyes(self):
+        return PostgresEyes(self.server.conninfo())
+
+    def road(self, _):
+        return NetworkRoad(self.server)
+
+    def url(self, name):
+        return self.server.conninfo(application_name=name)
+
+    @staticmethod
+    def password(secret):
+        return f" password={secret}"
+
+    def end(self):
+        self.bench.__exit__()
+
+
+class Callers:
+    """Threads that do the same thing again and again, and count what came of it."""
+
+    def __init__(self, n, work, pause_s=0.0):
+        self.work, self.pause_s = work, pause_s
+        self.is_over, self.lock = threading.Event(), threading.Lock()
+        self.ok, self.failed, self.statuses, self.samples = 0, 0, {}, {}
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(n)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.is_over.is_set():
+            try:
+                self.work()
+                with self.lock:
+                    self.ok += 1
+            except client.Refusal as refusal:
+                with self.lock:
+                    self.failed += 1
+                    self.statuses[refusal.status] = self.statuses.get(refusal.status, 0) + 1
+                    self.samples[refusal.status] = str(refusal)
+            if self.pause_s > 0:
+                self.is_over.wait(self.pause_s)
+
+    def stop(self):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join(30)
+            if thread.is_alive():
+                raise AssertionError("a caller hangs")
+        return self
+
+
+class Owner:
+    """Another process with pools, whose standard error is kept; tests/sqlite/owner.py says what can be asked."""
+
+    def __init__(self, database):
+        self.database = database
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([sys.executable, str(HERE.parent / "sqlite/owner.py")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+
+    ask, lease, release = support.Owner.ask, support.Owner.lease, support.Owner.release
+
+    def open(self, name, options, url=None):
+        return self.ask("open", name, options, url or self.database.url(name))["instance_id"]
+
+    @staticmethod
+    def steered(name):
+        """What steers a pool of that process, as client.Pool steers one of ours."""
+        pool = object.__new__(client.Pool)
+        pool.name = name
+        return pool
+
+    def errors(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def end(self):
+        support.Owner.end(self)
+        self.log.close()
+
+
+class Stage:
+    """One case: its pool, its eyes, and what is to be put away at its end."""
+
+    def __init__(self, database, name):
+        self.database, self.name = database, name
+        self.eyes = database.eyes()
+        self.ends = []
+        self.pools = []
+
+    def pool(self, options="", url=None, name=None):
+        """What is said later in the options counts."""
+        words = dict(word.split("=", 1) for word in f"{QUIET} {options}".split())
+        made = client.Pool(url or self.database.url(name or self.name), " ".join(f"{k}={v}" for k, v in words.items()),
+                           name=name or self.name)
+        self.pools.append(made)
+        return made
+
+    def road(self):
+        made = self.database.road(self.name)
+        self.ends.append(made.end)
+        return made
+
+    def owner(self):
+        made = Owner(self.database)
+        self.ends.append(made.end)
+        return made
+
+    def callers(self, *arguments):
+        made = Callers(*arguments)
+        self.ends.append(made.stop)
+        return made
+
+    def faulty(self, pool):
+        """A statement that no healthy application sends."""
+        try:
+            pool.query(self.database.faulty)
+        except client.Refusal as refusal:
+            return refusal
+        raise AssertionError("the faulty statement was well")
+
+    def rows(self, sql):
+        return self.eyes.rows(sql.replace(":pool", f"'{self.name}'"))
+
+    def value(self, sql):
+        found = self.rows(sql)
+        return found[0][0] if found else None
+
+    def error(self, sql, *parts):
+        """What is said to a statement that must fail."""
+        text = self.eyes.error(sql.replace(":pool", f"'{self.name}'"))
+        if text is None:
+            raise AssertionError(f"not refused: {sql}")
+        return said(text, *parts)
+
+    def order(self, call):
+        """A control in SQL, and its effect."""
+        number = self.value(f"SELECT ~{call}")
+        is_(self.value(f"SELECT ~wait_applied({number})"), 1, call)
+        return number
+
+    def set(self, option, value):
+        return self.order(f"set(:pool, '{option}', '{value}')")
+
+    def state(self, columns="state"):
+        found = self.rows(f"SELECT {columns} FROM ~pools WHERE pool = :pool AND state NOT IN ('closed', 'dead')")[0]
+        return found if "," in columns else found[0]
+
+    def reaches(self, columns, expected, seconds=PATIENCE_S):
+        """Waits until the pool shows this; what it shows last goes into the error."""
+        seen = []
+
+        def is_there():
+            seen[:] = [self.state(columns)]
+            return seen[0] == expected
+        try:
+            until(is_there, "", seconds)
+        except AssertionError:
+            raise AssertionError(f"{columns}: {seen[0]} instead of {expected} after {seconds} s") from None
+
+    def check(self, name):
+        """(status, score, value, threshold, message) of a health check."""
+        return self.rows("SELECT status, score, value, threshold, message FROM ~health_checks "
+                         f"WHERE pool = :pool AND check_name = '{name}'")[0]
+
+    def turns(self, check, status, seconds=PATIENCE_S):
+        """Waits for a status of a health check; its row."""
+        seen = []
+
+        def has_turned():
+            seen[:] = [self.check(check)]
+            return seen[0][0] == status
+        if not cluster.wait_until(has_turned, seconds):
+            raise AssertionError(f"{check} is {seen[0]} after {seconds} s, not {status}")
+        return seen[0]
+
+    def events(self, kind, like="%"):
+        return [row[0] for row in self.rows("SELECT message FROM ~events WHERE pool = :pool "
+                                            f"AND kind = '{kind}' AND message LIKE '{like}' ORDER BY seq")]
+
+    def end(self):
+        for end in reversed(self.ends):
+            end()
+        for pool in self.pools:
+            client.library.tide_pool_close(pool.handle, 200, None)
+        self.eyes.end()
+
+
+def play(case, database, failures):
+    began = time.monotonic()
+    stage = None
+    try:
+        stage = Stage(database, case.__name__)
+        try:
+            told = case(stage)
+        finally:
+            stage.end()
+        print(f"ok {case.__name__} ({time.monotonic() - began:.1f} s){': ' + told if told else ''}", flush=True)
+    except Exception:  # noqa: BLE001  (all are told)
+        failures.append(case.__name__)
+        print(f"not ok {case.__name__} ({time.monotonic() - began:.1f} s)\n{traceback.format_exc()}", flush=True)
+
+
+def as_the_servers_user():
+    """Runs this program again, under the user that servers run as, with an install that only we could make."""
+    folder = tempfile.mkdtemp(prefix="tp-", dir="/tmp")
+    os.chmod(folder, 0o755)
+    try:
+        environment = dict(os.environ)
+        if "TIDEPOOL_STAGE" not in os.environ:
+            environment["TIDEPOOL_STAGE"] = cluster.stage(pathlib.Path(folder, "stage"))
+        return subprocess.run(cluster.as_user([sys.executable, *sys.argv]), env=environment, check=False).returncode
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(cases, alone=()):
+    """What a program returns: how many cases failed. Those `alone` come first, one after the other."""
+    kind, *chosen = sys.argv[1:]
+    if kind == Postgres.name:
+        support.require_server()
+        if cluster.drop_user() is not None:
+            return as_the_servers_user()
+    failures = []
+    database = Sqlite() if kind == Sqlite.name else Postgres()
+    try:
+        def begun(case):
+            thread = threading.Thread(target=play, args=(case, database, failures))
+            thread.start()
+            return thread
+
+        for case in alone:
+            if not chosen or case.__name__ in chosen:
+                begun(case).join()
+        for thread in [begun(case) for case in cases if not chosen or case.__name__ in chosen]:
+            thread.join()
+    finally:
+        database.end()
+    return len(failures)
