@@ -47,13 +47,15 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker) {
   const int64_t needed = demand(desk, steering);
   const int64_t wanted = std::max({short_of_target, needed, int64_t{breaker.is_tripped() ? 1 : 0}});
   const int64_t n = allowed(desk, wanted, breaker);
+  const int64_t before = desk.counts().staying();
   for (int64_t i = 0; i < n; ++i) desk.open();
   if (n > 0) breaker.probe_began(desk);
   under_way_ += std::max<int64_t>(n, 0);
-  if (n > 0 && needed > 0 && desk.counts().staying() > ledger.target + ledger.spares) {
-    desk.set_target(std::min(desk.counts().staying() - ledger.spares, desk.rule().limit), SizeSource::autoscale,
-                    demand_text(desk));
-  }
+  if (n <= 0 || needed <= 0) return;
+  // The sizer's wish is one decision, carried out at the pace of max_connecting; without it each open is its own.
+  const int64_t wished = ledger.is_steered ? before + needed : desk.counts().staying();
+  const int64_t to = std::min(wished - ledger.spares, desk.rule().limit);
+  if (to > ledger.target) desk.set_target(to, SizeSource::autoscale, demand_text(desk));
 }
 
 int64_t Growth::allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const {

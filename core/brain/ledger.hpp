@@ -43,6 +43,7 @@ struct Ledger {
   int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last
   int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over
+  bool is_steered = false;  // the adaptive sizer moves the target, and there is a load it goes by
   std::optional<Instant> target_changed_at;
   std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault
   bool is_started = false;            // min_size was there once

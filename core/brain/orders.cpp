@@ -76,6 +76,18 @@ void Orders::note(const Order& order, EventKind event, std::string text) {
   action.actor = order.actor;
 }
 
+// A row of scaling_events, whoever moves the target.
+void Orders::move_target(const Order& order, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
+  Action& scaling = backlog_.emplace_back();
+  scaling.kind = Action::Kind::scaling;
+  scaling.from_size = ledger.target;
+  scaling.to_size = to;
+  scaling.cause = cause;
+  scaling.text = std::move(why);
+  scaling.actor = order.actor;
+  ledger.target = to;
+}
+
 Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
   if (order.number == -1) {
@@ -94,17 +106,11 @@ Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
   const int64_t from = ledger.target;
   controls.manual_size = order.number;
   controls.manual_actor = order.actor;
-  ledger.target = order.number;
   ledger.target_changed_at = now;
   if (from != order.number) ledger.pulse.target_moved(from < order.number);
   ledger.is_awake = true;
-  Action& scaling = backlog_.emplace_back();
-  scaling.kind = Action::Kind::scaling;
-  scaling.from_size = from;
-  scaling.to_size = order.number;
-  scaling.cause = SizeSource::manual;
-  scaling.text = order.reason.empty() ? "scale to " + std::to_string(order.number) : order.reason;
-  scaling.actor = order.actor;
+  move_target(order, order.number, SizeSource::manual,
+              order.reason.empty() ? "scale to " + std::to_string(order.number) : order.reason, ledger);
   if (from != order.number) {
     note(order, from < order.number ? EventKind::scale_up : EventKind::scale_down,
          "target " + std::to_string(from) + " -> " + std::to_string(order.number));
@@ -149,7 +155,10 @@ Verdict Orders::resume(const Order& order, Instant now, Ledger& ledger) {
   if (!controls.is_paused && !controls.is_draining) return applied("already running");
   if (controls.is_draining) {
     pending_.overtake_drains("resumed" + by(order.actor), backlog_);
-    ledger.target = precedence(ledger).lowest;
+    const Rule rule = precedence(ledger);
+    if (rule.lowest != ledger.target) {
+      move_target(order, rule.lowest, rule.source, "resumed after a drain, with the lowest size", ledger);
+    }
   }
   controls.is_paused = controls.is_draining = false;
   ledger.resumed_at = now;

@@ -39,6 +39,7 @@ class Orders {
   Verdict close_connection(const Order& order, const Census& census, Instant now, Ledger& ledger);
   Verdict revoke(const Order& order, const Census& census, Ledger& ledger);
 
+  void move_target(const Order& order, int64_t to, SizeSource cause, std::string why, Ledger& ledger);
   void note(const Order& order, EventKind event, std::string text);
   void end_expired_burst(Desk& desk);
   void drop_manual_out_of_range(Desk& desk);

@@ -76,6 +76,12 @@ void Pulse::push(const Beat& beat) {
   errors_of_minute_ = seconds_of_minute_ = 0;
 }
 
+Beat Pulse::recent(size_t beats) const {
+  Beat sum;
+  for (size_t i = 1; i <= std::min(beats, kSeconds); ++i) sum.add(ring_[(next_ + kSeconds - i) % kSeconds], 1);
+  return sum;
+}
+
 double Pulse::errors_of_hour() const {
   return errors_of_minute_ + std::accumulate(errors_by_minute_.begin(), errors_by_minute_.end(), 0.0);
 }

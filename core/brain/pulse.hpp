@@ -54,6 +54,7 @@ class Pulse {
   const Beat& last() const { return ring_[(next_ + kSeconds - 1) % kSeconds]; }
   const Beat& quarter() const { return quarter_; }  // the last 15 beats
   const Beat& minute() const { return minute_; }    // the last 60
+  Beat recent(size_t beats) const;                  // the last few, up to 60
   double errors_of_hour() const;
 
  private:

@@ -51,7 +51,7 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   out[Metric::timeouts_per_minute] = pulse.minute().timeouts;
   out[Metric::connect_failures_per_minute] = pulse.minute().connect_failures;
   out[Metric::health] = medic.health().score >= 0 ? whole(medic.health().score) : Resources::kUnknown;
-  out[Metric::health_failure_rate] = medic.failure_rate();
+  out[Metric::health_failure_rate] = medic.failure_rate(desk.now());
   out[Metric::scaling_reversals_per_minute] = pulse.minute().reversals;
   out[Metric::overdue_leases] = whole(leases.overdue);
   out[Metric::leak_suspects] = whole(leases.suspect);

@@ -87,7 +87,9 @@ Instant idle_since(const Desk& desk, const SlotCensus& slot) {
 void retire_unused(Desk& desk) {
   const Policy& policy = desk.policy();
   if (policy.idle_timeout.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;
-  const int64_t lowest = desk.rule().lowest;
+  // What the sizer keeps for the load it sees is not unused, however rarely its turn comes.
+  const Ledger& ledger = desk.ledger();
+  const int64_t lowest = ledger.is_steered ? std::max(desk.rule().lowest, ledger.target) : desk.rule().lowest;
   int64_t n = 0;
   for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
     if (desk.counts().staying() <= lowest || desk.counts().idle <= policy.min_idle) break;

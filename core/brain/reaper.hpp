@@ -2,7 +2,8 @@
 //
 // Rules, in this order: replacement ordered (recycle, close_connection); max_uses; lifetime; idle_timeout; validation.
 // A leased connection is only marked: it ends when its holder gives it back. Nothing here opens; growth replaces.
-// Invariants: idle_timeout never goes below the lowest size of the rule in force, nor below min_idle idle ones, and
+// Invariants: idle_timeout never goes below the lowest size of the rule in force (nor, while the adaptive sizer sees a
+// load, below its target), nor below min_idle idle ones, and
 // takes the target along so that growth does not open again at once. Lifetimes that end together are spread: no more
 // than 1 + open/4 replacements are under way, until one is overdue by a tenth of its life. At most half of the idle
 // connections are away for validation, so that callers find one.

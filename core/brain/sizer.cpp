@@ -43,7 +43,8 @@ std::string evidence(const Desk& desk, std::string_view option, double threshold
 // A pinned size and a pool that is not running have nothing to evaluate.
 bool Sizer::is_free_to_move(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
-  return desk.policy().scaling && desk.policy().sizing == Sizing::threshold && !ledger.controls.is_paused && ledger.is_started &&
+  const Policy& policy = desk.policy();
+  return policy.scaling && policy.sizing == Sizing::threshold && !ledger.controls.is_paused && ledger.is_started &&
          (desk.rule().lowest < highest(desk) || ledger.target > desk.rule().lowest);
 }
 

@@ -95,6 +95,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
   in_use_max_ = std::max(in_use_max_, in_use);
   demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
   prepare(desk, is_held);
+  desk.ledger().is_steered = is_steering(desk) && desk.ledger().pulse.last().requests > 0;
   if (beat != nullptr) {
     sum_.add(*beat, 1);
     watch_burst(desk, *beat);
@@ -113,6 +114,9 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
   const int64_t lowest = std::max(desk.rule().lowest, std::min(desk.policy().min_idle, desk.rule().limit));
   const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
   if (to == desk.ledger().target) return;
+  // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
+  const bool is_quiet = seen.arrivals == 0 && seen.waiting == 0 && seen.in_use_avg == 0;
+  if (is_quiet && to > desk.ledger().target && sizer_.facts().cause != SizingCause::forecast) return;
   const bool is_forecast = sizer_.facts().cause == SizingCause::forecast && to > desk.ledger().target;
   if (is_forecast) {
     desk.note(EventKind::warming, Severity::info,

@@ -88,6 +88,7 @@ void Bulletin::write_forecasts(const brain::AdaptiveSizer& sizer, Instant) {
                                            : band_of(model.forecast_10, facts.hold_s, model.wape_10);
     const Band far = model.is_selected_60 ? Band{facts.predicted_in_use_60, facts.low_60, facts.high_60}
                                           : band_of(model.forecast_60, facts.hold_s, model.wape_60);
+    if (!std::isfinite(model.forecast_10)) continue;  // a season that was not lived through yet
     fill(block.record[n++], model.name, 10, near, model.mape_10, model.wape_10, model.is_selected_10, wall_ns);
     fill(block.record[n++], model.name, 60, far, model.mape_60, model.wape_60, model.is_selected_60, wall_ns);
   }

@@ -261,54 +261,6 @@ void Hand::cancel(const Action& action) {
   if (pool_.board_.is_current(lease)) connection.cancel(session_lease);
 }
 
-void Hand::revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now) {
-  if (!pool_.seats_[slot].has_begun(lease.bits)) {
-    if (pool_.board_.is_current(lease)) to_revoke_.push_back({lease, reason});
-    return;
-  }
-  {
-    const Publisher::Topology changing(publisher_);
-    if (lease.slot() != slot || !pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return;
-    stamp_state(slot, now);
-  }
-  close_reason_[slot] = reason;
-  publisher_.count(&format::KeeperStats::leases_reclaimed_total);
-  pool_.seats_[slot].connection->disarm();
-  revoked_.push_back(slot);
-}
-
-// A revoked slot whose holder is out of our code: nobody writes into it any more.
-void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
-  Seat& seat = pool_.seats_[slot];
-  const LeaseId lease(slot, seen.generation());
-  bool is_native_out = seat.is_native_out;
-  {
-    const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
-    if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
-    if (is_native_out) zombies_.push_back({lease, std::move(seat.connection)});
-    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
-  }
-  if (is_native_out) return finish_closing(slot, now);
-  pool_.connector_->close(slot, std::move(seat.connection), now);
-  submitted_ = true;
-}
-
-void Hand::holder_returned(LeaseId lease) {
-  std::unique_ptr<Connection> gone;
-  const std::lock_guard lock(zombies_mutex_);
-  for (size_t i = 0; i < zombies_.size(); ++i) {
-    if (zombies_[i].lease.bits != lease.bits) continue;
-    gone = std::move(zombies_[i].connection);
-    zombies_.erase(zombies_.begin() + static_cast<std::ptrdiff_t>(i));
-    return;
-  }
-  // Not buried yet: once it is, nobody will come back for it any more.
-  if (lease.slot() >= pool_.board_.capacity()) return;
-  if (pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
-  const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
-  if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
-}
-
 void Hand::tend(const Policy& policy, Instant now) {
   std::vector<ToRevoke> again;
   again.swap(to_revoke_);

@@ -239,10 +239,11 @@ void Keeper::decide(Instant now) {
     if (gate != pool_.turnstile_.gate()) pool_.turnstile_.set_gate(gate, now, deliveries);
   }
   if (outlook_.is_settled) is_started_ = true;
-  for (const Action& action : actions_) obey(action, now);
+  // Before those who wait are refused: who asks again at once must not get into the queue.
   const bool is_broken = outlook_.breaker == BreakerState::open || outlook_.breaker == BreakerState::half_open;
   pool_.breaker_probe_ns_.store(outlook_.breaker_probe_at.ns(), std::memory_order_relaxed);
   pool_.is_broken_.store(is_broken, std::memory_order_relaxed);
+  for (const Action& action : actions_) obey(action, now);
   pool_.can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
   const std::lock_guard lock(pool_.story_mutex_);
   pool_.limit_reason_ = brain_.limit_reason();

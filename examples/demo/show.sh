@@ -91,6 +91,15 @@ show "SELECT acquires_total, acquires_waited_total, acquire_timeouts_total, roun
 expect "callers queue, and none was refused" 5 \
   "select acquires_waited_total > 0 and acquire_timeouts_total = 0 from tidepool_pool_stats where pool = 'shop'"
 
+caption "Is it well, and does anything need a person? Rules of alerts are data: here is one more."
+show "SELECT check_name, status, score, message FROM tidepool_health_checks;"
+show "SELECT tidepool_set_alert('shop', 'busy', 'in_use', '>=', 5) AS command_id;"
+expect "the alert fires" 10 "select count(*) = 1 from tidepool_alerts where rule = 'busy' and state = 'firing'"
+show "UPDATE tidepool_alerts SET acked_by = 'the demonstration' WHERE rule = 'busy' AND state = 'firing';"
+expect "somebody has seen it" 5 \
+  "select count(*) = 1 from tidepool_alerts where rule = 'busy' and acked_by = 'the demonstration'"
+show "SELECT rule, severity, state, value, threshold, acked_by, message FROM tidepool_alerts ORDER BY alert_id;"
+
 caption "Steer it: fewer connections, from SQL."
 show "UPDATE tidepool_pools SET target_size = 4 WHERE pool = 'shop';"
 expect "the pool went down to 4, while callers kept coming" 8 \

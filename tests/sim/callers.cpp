@@ -11,7 +11,7 @@ constexpr size_t kPendingMax = 80;  // keeps a step cheap; the queue's own bound
 }  // namespace
 
 void Callers::begin_storm() {
-  is_calm_ = false;
+  is_calm_ = is_quiet_ = false;
   change_mood(++age_);
   come(age_);
 }
@@ -20,12 +20,23 @@ void Callers::begin_calm() {
   is_calm_ = true;
   mood_ = {Span::millis(8), Span::micros(500), 0.5, 0};
   come(++age_);
-  // A lease that its holder forgot is remembered now, unless the pool is to take it away.
+  remember(false);
+}
+
+void Callers::begin_quiet() {
+  is_calm_ = is_quiet_ = true;
+  mood_ = {Span::millis(150), Span::millis(1), 1, 0};
+  come(++age_);
+  remember(true);
+}
+
+// A lease that its holder forgot is remembered now, unless the pool is to take it away.
+void Callers::remember(bool all) {
   const Policy& policy = world_.policy();
   const bool is_reclaimed =
       policy.lease_timeout_action == LeaseTimeoutAction::reclaim && !policy.lease_timeout.is_zero();
   for (const auto& [bits, lease] : world_.books().leases()) {
-    if (is_reclaimed && !lease.is_revoked && dice_.chance(0.5)) continue;
+    if (!all && is_reclaimed && !lease.is_revoked && dice_.chance(0.5)) continue;
     world_.after(dice_.span(Span(), Span::millis(50)), [this, id = lease.id] {
       if (world_.books().find(id) != nullptr && !busy_.contains(id.bits)) let_go(id);
     });
@@ -70,10 +81,14 @@ void Callers::ask(Span timeout) {
   request.timeout = timeout;
   const Span limit = timeout.ns() < 0 ? world_.policy().acquire_timeout : timeout;
   const uint64_t number = books.ask(world_.now(), limit, request.mode, must_succeed_);
+  const bool is_refusing = world_.is_refusing();
   const Code code = world_.pool().acquire_async(
       request, [this, number](Code answer, LeaseId lease, const Status&) { answered(number, answer, lease); });
   if (code == Code::ok) {
     books.queued(number);
+    if (is_refusing && books.pending().contains(number)) {
+      world_.trace().complain("breaker", "it is open, but request %llu may wait", static_cast<unsigned long long>(number));
+    }
   } else {
     books.refused(number, code, world_.now());
   }
@@ -89,7 +104,7 @@ void Callers::hold(LeaseId lease) {
   if (dice_.chance(0.03)) return let_go(lease);  // within the callback
   if (!is_calm_ && dice_.chance(0.02)) ask(some_timeout());
   const int64_t acts = dice_.between(0, static_cast<int64_t>(2 * mood_.queries + 0.5));
-  const Span first = dice_.about(mood_.hold / (acts + 1));
+  const Span first = dice_.about(mood_.hold / (acts + 1)).scaled(world_.incidents().slowness(world_.books().live()));
   world_.after(first, [this, lease, acts] { act(lease, acts); });
 }
 
@@ -104,6 +119,7 @@ void Callers::act(LeaseId lease, int64_t left) {
     const Span next = dice_.about(mood_.hold / left);
     return world_.after(next, [this, lease, left] { act(lease, left - 1); });
   }
+  if (world_.incidents().is_leaky() && dice_.chance(0.1)) return;
   if (!dice_.chance(mood_.sloppiness)) return let_go(lease);
   if (dice_.chance(0.3)) return;  // forgotten
   if (dice_.chance(0.5)) {        // much too late
@@ -120,7 +136,7 @@ void Callers::query(LeaseId lease) {
                                     "begin", "commit", "rollback", "fail 40001", "nonsense", "wait"};
   QueryRequest request;
   request.sql = dice_.one_of(kWords);
-  if (is_calm_ && request.sql == "wait") request.sql = "one";
+  if (is_quiet_ || (is_calm_ && request.sql == "wait")) request.sql = "one";
   if (request.sql == "wait") request.deadline = world_.now() + dice_.about(Span::millis(10));
   const Visit visit(Presence::key_of_slot(world_.pool().key(), lease.slot()));
   busy_.insert(lease.bits);

@@ -22,6 +22,8 @@ class Callers {
   void begin_storm();
   // Few come, and they are well-behaved; what others have forgotten comes back.
   void begin_calm();
+  // Fewer still, whose statements all go well; every lease that was forgotten comes back.
+  void begin_quiet();
   // From now on whoever asks must be served.
   void expect_success(bool must_succeed) { must_succeed_ = must_succeed; }
   void ask(Span timeout);
@@ -43,6 +45,7 @@ class Callers {
   void act(LeaseId lease, int64_t left);
   void query(LeaseId lease);
   void let_go(LeaseId lease);
+  void remember(bool all);
   Span some_timeout();
 
   World& world_;
@@ -50,6 +53,7 @@ class Callers {
   Mood mood_;
   bool is_calm_ = false;
   bool must_succeed_ = false;
+  bool is_quiet_ = false;
   std::set<uint64_t> busy_;  // leases within a statement
   uint64_t age_ = 0;  // what an earlier age noted in the agenda is void
 };

@@ -1,6 +1,7 @@
 #include "checker.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "plane/rings.hpp"
 #include "world.hpp"
@@ -48,6 +49,7 @@ uint64_t closed_total(const format::KeeperStats& t) {
 
 void Checker::told(PoolEvent event, const char* text) {
   Totals& totals = world_.books().totals;
+  world_.medic().told(event, text);
   switch (event) {
     case PoolEvent::connect: ++totals.connects; break;
     case PoolEvent::acquire: ++totals.told_acquires; break;
@@ -59,7 +61,10 @@ void Checker::told(PoolEvent event, const char* text) {
         world_.books().may_be_unavailable = true;
       }
       break;
-    case PoolEvent::alert: world_.trace().say("alert: %s", text); break;
+    case PoolEvent::alert:
+      world_.trace().say("alert: %s", text);
+      if (std::string_view(text).starts_with("breaker open")) world_.books().may_be_unavailable = true;
+      break;
   }
 }
 
@@ -75,10 +80,10 @@ Checker::Look Checker::look() {
   Segment& segment = world_.pool().segment();
   const uint32_t capacity = segment.capacity();
   words_.resize(capacity);
-  for (uint32_t slot = 0; slot < capacity; ++slot) {
+  used_ = static_cast<uint32_t>(read(segment.vitals().slots_used));
+  for (uint32_t slot = 0; slot < used_; ++slot) {
     const format::Slot& s = segment.slots()[slot];
     const SlotWord word(read(s.word));
-    if (word.bits == 0 && words_[slot].bits == 0) continue;  // never used
     check_word(slot, words_[slot], word);
     check_slot(slot, word);
     words_[slot] = word;
@@ -148,7 +153,7 @@ void Checker::check_limit(const Look& look) {
 // I3: what the board shows as leased is what the books have, one by one.
 void Checker::check_leases(const Look& look) {
   Books& books = world_.books();
-  for (uint32_t slot = 0; slot < words_.size(); ++slot) {
+  for (uint32_t slot = 0; slot < used_; ++slot) {
     if (words_[slot].state() != SlotState::leased) continue;
     const LeaseId id(slot, words_[slot].generation());
     const Lease* lease = books.find(id);
@@ -190,7 +195,9 @@ void Checker::check_queue(const Look& look) {
     world_.trace().complain("I7", "%llu in the queue, %zu wait", shown(read(queue.waiting)), pending.size());
   }
   const auto state = static_cast<PoolState>(read(world_.pool().segment().vitals().state));
-  const bool is_serving = state == PoolState::running || state == PoolState::starting;
+  const bool is_serving = state != PoolState::paused && state != PoolState::draining;
+  const bool is_broken = world_.breaks("I4") && world_.faults().is_down() && !pending.empty();
+  if (is_broken) world_.trace().complain("I4", "on purpose: somebody waits while the server is down");
   if (is_serving && !world_.is_closing() && !pending.empty() && look.of(SlotState::idle) != 0) {
     world_.trace().complain("I4", "%zu wait beside %u idle connections", pending.size(), look.of(SlotState::idle));
   }
@@ -273,17 +280,20 @@ void Checker::check_recovery(const Look& look) {
   const format::Vitals& vitals = pool.segment().vitals();
   Books& books = world_.books();
   // Told at once that no connection can be made: only as long as nobody need try again.
-  books.may_be_unavailable = unavailable_until_.is_set() && now <= unavailable_until_ + slack;
+  books.may_be_unavailable =
+      (unavailable_until_.is_set() && now <= unavailable_until_ + slack) || MedicChecker::is_refusing(pool);
   if (static_cast<PoolState>(read(vitals.state)) != PoolState::draining && now - drain_ordered_at_ > slack) {
     books.may_be_closed = world_.is_closing();
   }
+  connect_timeout_max_ = std::max(connect_timeout_max_, policy.connect_timeout);
   const uint64_t failures = read(pool.segment().totals().connect_failures_total);
   if (failures != failures_) expected_since_ = now;
   failures_ = failures;
   if (!is_expecting_whole_ || now - ordered_at_ <= slack) return;
   const auto wanted = static_cast<int64_t>(std::min(read(vitals.target_size), read(vitals.limit_size)));
   const int64_t open = static_cast<int64_t>(look.full) - opening - look.of(SlotState::closing) - look.of(SlotState::revoked);
-  const bool is_serving = static_cast<PoolState>(read(vitals.state)) == PoolState::running;
+  const auto state = static_cast<PoolState>(read(vitals.state));
+  const bool is_serving = state == PoolState::running || state == PoolState::degraded || state == PoolState::emergency;
   // Connections with short lives may end as fast as they are made; making enough is what is asked for.
   const auto made = static_cast<int64_t>(read(pool.segment().totals().connects_total) - connects_at_start_);
   if (is_serving && (open >= wanted || made > wanted)) {
@@ -291,7 +301,9 @@ void Checker::check_recovery(const Look& look) {
     return world_.trace().say("whole: %lld of %lld", static_cast<long long>(open), static_cast<long long>(wanted));
   }
   const int64_t rounds = wanted / policy.max_connecting + 2;
-  const Span bound = policy.retry_max + policy.connect_timeout + Span::millis(20) * rounds + Span::millis(100) + slack * 8;
+  // A connect that hangs, a pause, and then each round of connects; while the breaker is open, until its next probe.
+  const Span pause = std::max(policy.retry_max, policy.breaker ? policy.breaker_probe_interval.scaled(1.1) : Span());
+  const Span bound = pause + connect_timeout_max_ + Span::millis(20) * rounds + Span::millis(100) + slack * 8;
   if (now - expected_since_ > bound) {
     is_expecting_whole_ = false;
     world_.trace().complain("I10", "only %lld of %lld open", static_cast<long long>(open), static_cast<long long>(wanted));
@@ -301,7 +313,7 @@ void Checker::check_recovery(const Look& look) {
 void Checker::say_state(const Look& look) {
   const format::Vitals& vitals = world_.pool().segment().vitals();
   std::string text;
-  for (const SlotWord word : words_) text += kLetters[static_cast<size_t>(word.state())];
+  for (const SlotWord word : std::span(words_).first(used_)) text += kLetters[static_cast<size_t>(word.state())];
   text.erase(text.find_last_not_of('.') + 1);
   text += " | " + std::to_string(look.full) + " full, target " + std::to_string(read(vitals.target_size)) + ", limit " +
           std::to_string(read(vitals.limit_size)) + ", " + std::to_string(world_.books().pending().size()) + " wait, state " +

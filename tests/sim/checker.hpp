@@ -63,12 +63,14 @@ class Checker {
   World& world_;
   std::vector<SlotWord> words_;
   std::string state_text_;
+  uint32_t used_ = 0;  // slots at and above were never used
   uint32_t full_before_ = 0;
   uint32_t opening_before_ = 0;
   uint64_t failures_ = 0;
   Instant ordered_at_;
   Instant drain_ordered_at_;
   Instant unavailable_until_;
+  Span connect_timeout_max_;  // an open under way has the one of its time
   bool is_expecting_whole_ = false;
   Instant expected_since_;
   uint64_t connects_at_start_ = 0;

@@ -16,6 +16,9 @@ class Dice {
  public:
   explicit Dice(uint64_t seed) : rng_(seed) {}
 
+  // For dice of their own.
+  uint64_t seed() { return rng_.next(); }
+  double unit() { return rng_.unit(); }
   bool chance(double probability) { return rng_.chance(probability); }
   int64_t between(int64_t low, int64_t high) {
     return low + static_cast<int64_t>(rng_.below(static_cast<uint64_t>(high - low + 1)));

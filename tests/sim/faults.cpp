@@ -23,96 +23,157 @@ void Faults::begin() {
 void Faults::end() {
   ++age_;
   fake::FakeServer& server = world_.server();
-  server.come_up();
+  come_up();
   server.set_refusing(false);
+  server.set_silent(false);
   server.forget_script();
   server.set_sessions_max(0);
+  server.set_foreign_sessions(0);
   server.hold_closes_until(Instant());
   server.set_latencies(usual_latencies());
+  world_.probe().be_usual();
   world_.trace().say("the server is well");
   world_.poke();
 }
 
+template <typename Cure>
+void Faults::until(Dice& dice, Span most, Cure cure) {
+  const Span usual = dice.span(Span::millis(1), most);
+  // Now and then long enough for whoever looks back for seconds.
+  world_.after(dice.chance(0.1) ? usual * 10 : usual, [this, age = age_, cure] {
+    if (age == age_) cure(world_.server());
+  });
+}
+
 void Faults::strike(uint64_t age) {
   if (age != age_) return;
-  fake::FakeServer& server = world_.server();
-  const auto until = [&](Span most, auto cure) {
-    world_.after(dice_.span(Span::millis(1), most), [this, age, cure] {
-      if (age == age_) cure(world_.server());
-    });
-  };
-  switch (dice_.between(0, 8)) {
-    case 0:
-      world_.trace().say("fault: down");
-      server.go_down();
-      until(Span::millis(400), [](fake::FakeServer& s) { s.come_up(); });
-      break;
-    case 1:
-      world_.trace().say("fault: refusing");
-      server.set_refusing(true);
-      until(Span::millis(300), [](fake::FakeServer& s) { s.set_refusing(false); });
-      break;
-    case 2:
-      slow_down();
-      until(Span::millis(500), [](fake::FakeServer& s) { s.set_latencies(usual_latencies()); });
-      break;
-    case 3: {
-      const auto n = static_cast<uint32_t>(dice_.between(0, 8));
-      world_.trace().say("fault: at most %u sessions", n + 1);
-      server.set_sessions_max(n + 1);
-      until(Span::millis(400), [](fake::FakeServer& s) { s.set_sessions_max(0); });
-      break;
-    }
-    case 4:
-      world_.trace().say("fault: closes are held");
-      server.hold_closes_until(world_.now() + dice_.span(Span::millis(1), Span::millis(300)));
-      break;
-    case 5:
-    case 6: spoil_opens(); break;
-    default: kill_some();
-  }
+  constexpr Kind kKindsOfFaults[] = {Kind::down,     Kind::flapping, Kind::slow,    Kind::silent, Kind::refusing,
+                                     Kind::crowded,  Kind::password, Kind::foreign, Kind::partial, Kind::kills,
+                                     Kind::kills,    Kind::hangs,    Kind::hangs,   Kind::closes, Kind::clock_jump,
+                                     Kind::memory};
+  const Kind kind = dice_.one_of(kKindsOfFaults);
+  Dice dice(dice_.seed());
+  if (world_.kinds().has(kind)) strike_with(kind, dice);
   world_.poke();  // sockets that hang up wake whoever watches them
   world_.after(dice_.about(gap_), [this, age] { strike(age); });
 }
 
-void Faults::slow_down() {
+void Faults::strike_with(Kind kind, Dice& dice) {
+  world_.trace().say("fault: %s", kind_name(kind).data());
+  fake::FakeServer& server = world_.server();
+  switch (kind) {
+    case Kind::down:
+      go_down();
+      return until(dice, Span::millis(400), [this](fake::FakeServer&) { come_up(); });
+    case Kind::flapping: return flap(world_.now() + dice.span(Span::millis(200), Span::seconds(3)), age_);
+    case Kind::slow: return slow_down(dice);
+    case Kind::silent:
+      server.set_silent(true);
+      return until(dice, Span::millis(300), [](fake::FakeServer& s) { s.set_silent(false); });
+    case Kind::refusing: return refuse(dice);
+    case Kind::password:
+      server.set_refusing(true, "28P01");
+      return until(dice, Span::millis(300), [](fake::FakeServer& s) { s.set_refusing(false); });
+    case Kind::crowded:
+    case Kind::foreign: return crowd(dice);
+    case Kind::partial: return freeze_some(dice);
+    case Kind::kills: return kill(dice);
+    case Kind::hangs: return spoil_opens(dice);
+    case Kind::closes:
+      return server.hold_closes_until(world_.now() + dice.span(Span::millis(1), Span::millis(300)));
+    case Kind::clock_jump: return jump(dice);
+    case Kind::memory: return press_memory(dice);
+    default: return;
+  }
+}
+
+void Faults::go_down() {
+  is_down_ = true;
+  world_.server().go_down();
+}
+
+void Faults::come_up() {
+  is_down_ = false;
+  world_.server().come_up();
+}
+
+void Faults::flap(Instant until, uint64_t age) {
+  if (age != age_) return;
+  const bool is_over = world_.now() >= until;
+  if (is_down_ || is_over) {
+    come_up();
+  } else {
+    go_down();
+  }
+  world_.poke();
+  if (is_over) return;
+  world_.after(Span::millis(50) + dice_.about(Span::millis(150)), [this, until, age] { flap(until, age); });
+}
+
+void Faults::slow_down(Dice& dice) {
   fake::Latencies slow = usual_latencies();
-  slow.open.least = world_.policy().connect_timeout.scaled(dice_.chance(0.5) ? 0.5 : 1.2);
+  slow.open.least = world_.policy().connect_timeout.scaled(dice.chance(0.5) ? 0.5 : 1.2);
   slow.validate.mean_more = world_.policy().validation_timeout.scaled(0.5);
   slow.reset.mean_more = slow.validate.mean_more;
   slow.query.mean_more = Span::millis(3);
-  world_.trace().say("fault: slow");
   world_.server().set_latencies(slow);
+  until(dice, Span::millis(500), [](fake::FakeServer& s) { s.set_latencies(usual_latencies()); });
 }
 
-void Faults::spoil_opens() {
+void Faults::refuse(Dice& dice) {
+  constexpr const char* kStates[] = {"57P03", "57P03", "08004", "53400", "3D000"};
+  world_.server().set_refusing(true, dice.one_of(kStates));
+  until(dice, Span::millis(300), [](fake::FakeServer& s) { s.set_refusing(false); });
+}
+
+// Room for a few sessions only, or for many that others have nearly all.
+void Faults::crowd(Dice& dice) {
+  const auto room = static_cast<uint32_t>(dice.between(1, 9));
+  const uint32_t foreign = dice.chance(0.5) ? 90 : 0;
+  world_.server().set_sessions_max(foreign + room);
+  world_.server().set_foreign_sessions(foreign);
+  until(dice, Span::millis(400), [](fake::FakeServer& s) {
+    s.set_sessions_max(0);
+    s.set_foreign_sessions(0);
+  });
+}
+
+void Faults::spoil_opens(Dice& dice) {
   constexpr fake::OpenFate kFates[] = {fake::OpenFate::fail, fake::OpenFate::hang, fake::OpenFate::fail_for_good};
-  const fake::OpenFate fate = dice_.one_of(kFates);
-  const auto n = static_cast<uint32_t>(dice_.between(1, 4));
-  world_.trace().say("fault: the next %u opens meet fate %d", n, static_cast<int>(fate));
-  world_.server().script_opens(n, fate);
+  world_.server().script_opens(static_cast<uint32_t>(dice.between(1, 4)), dice.one_of(kFates));
 }
 
-void Faults::kill_some() {
+void Faults::freeze_some(Dice& dice) {
+  for (const int32_t pid : world_.server().pids()) {
+    if (dice.chance(0.5)) world_.server().make_half_open(pid);
+  }
+}
+
+void Faults::kill(Dice& dice) {
   fake::FakeServer& server = world_.server();
   const std::vector<int32_t> pids = server.pids();
   if (pids.empty()) return;
-  const int32_t victim = pids[dice_.index(pids.size())];
-  switch (dice_.between(0, 4)) {
-    case 0:
-      world_.trace().say("fault: all sessions are half open");
-      return server.make_all_half_open();
-    case 1:
-      world_.trace().say("fault: session %d is half open", victim);
-      return server.make_half_open(victim);
-    case 2: {
-      const uint32_t killed = server.kill_some(dice_.chance(0.3) ? 1.0 : 0.5);
-      return world_.trace().say("fault: %u sessions killed", killed);
-    }
-    default:
-      world_.trace().say("fault: session %d killed", victim);
-      (void)server.kill(victim);
+  const int32_t victim = pids[dice.index(pids.size())];
+  if (dice.chance(0.3)) {
+    (void)server.kill_some(dice.chance(0.3) ? 1.0 : 0.5);
+  } else if (dice.chance(0.3)) {
+    server.make_half_open(victim);
+  } else {
+    (void)server.kill(victim);
   }
+}
+
+void Faults::press_memory(Dice& dice) {
+  FakeProbe& probe = world_.probe();
+  const double limit = FakeProbe::kUsualLimit * (dice.chance(0.5) ? 0.1 : 1);  // lowered under what is used
+  const double bytes = limit * (0.8 + 0.05 * static_cast<double>(dice.between(0, 5)));
+  probe.set(bytes, limit, dice.chance(0.2) ? 0.2 : 0);
+  until(dice, Span::seconds(2), [this](fake::FakeServer&) { world_.probe().be_usual(); });
+}
+
+void Faults::jump(Dice& dice) {
+  constexpr int64_t kDayNs = 86'400'000'000'000;
+  world_.jump_wall(Span::nanos(dice.chance(0.5) ? kDayNs : -kDayNs));
 }
 
 }  // namespace tide::sim

@@ -1,8 +1,9 @@
-// Faults: what a server and a network do to a pool.
+// Faults: what a server, a network and a machine do to a pool.
 #pragma once
 
 #include "dice.hpp"
 #include "driver/fake/server.hpp"
+#include "kinds.hpp"
 
 namespace tide::sim {
 
@@ -15,17 +16,30 @@ class Faults {
   void begin();
   // All is well again: up, quick, unlimited. An open under way keeps the fate it met.
   void end();
+  bool is_down() const { return is_down_; }
 
  private:
+  // Each strike has dice of its own, so that one that is switched off leaves the others as they were.
   void strike(uint64_t age);
-  void kill_some();
-  void spoil_opens();
-  void slow_down();
-  void shrink_server();
+  void strike_with(Kind kind, Dice& dice);
+  void kill(Dice& dice);
+  void freeze_some(Dice& dice);
+  void spoil_opens(Dice& dice);
+  void slow_down(Dice& dice);
+  void refuse(Dice& dice);
+  void crowd(Dice& dice);
+  void press_memory(Dice& dice);
+  void jump(Dice& dice);
+  void flap(Instant until, uint64_t age);
+  void go_down();
+  void come_up();
+  template <typename Cure>
+  void until(Dice& dice, Span most, Cure cure);
 
   World& world_;
   Dice dice_;
   Span gap_ = Span::millis(100);
+  bool is_down_ = false;
   uint64_t age_ = 0;
 };
 

@@ -74,7 +74,7 @@ struct Outcome {
 };
 
 Outcome run(const Task& task, bool is_shown) {
-  World world(task.seed, is_shown);
+  World world({task.seed, is_shown, {}, {}});
   running = &world;
   running_task = task;
   alarm(kWorldSecondsMax);

@@ -1,6 +1,7 @@
 #include "operator.hpp"
 
 #include "base/units.hpp"
+#include "wishes.hpp"
 #include "world.hpp"
 
 namespace tide::sim {
@@ -21,6 +22,9 @@ void Operator::end() {
   order("resume", "{}");
   order("end_burst", "{}");
   order("scale", argument("target_size", "null"));
+  // Spans that no server could keep within.
+  order("set", R"({"option":"connect_timeout","value":"100ms"})");
+  order("set", R"({"option":"validation_timeout","value":"20ms"})");
 }
 
 void Operator::come(uint64_t age) {
@@ -29,34 +33,33 @@ void Operator::come(uint64_t age) {
   world_.after(dice_.about(gap_), [this, age] { come(age); });
 }
 
-void Operator::order(const std::string& verb, const std::string& arguments) {
+uint64_t Operator::order(const std::string& verb, const std::string& arguments) {
   world_.trace().say("order %s %s", verb.c_str(), arguments.c_str());
   world_.checker().ordered(verb);
-  world_.pool().keeper().post(verb, arguments, "sim");
   ++posted_;
+  return world_.pool().keeper().post(verb, arguments, "sim");
 }
 
 void Operator::order_something() {
   const auto span = [this](int64_t most_ms) { return "\"" + format_span(Span::millis(dice_.between(1, most_ms))) + "\""; };
-  switch (dice_.between(0, 17)) {
+  const int64_t which = dice_.between(0, 21);
+  if (which > 16) return set_something();
+  if (which > 13) return order_alert();
+  if (!world_.kinds().has(Kind::orders)) return;
+  switch (which) {
     case 0:
-    case 1: return order("scale", argument("target_size", std::to_string(dice_.between(0, 14))));
-    case 2: return order("scale", argument("target_size", "null"));
-    case 3: return order("burst", dice_.chance(0.5) ? "{}" : argument("duration", span(300)));
-    case 4: return order("end_burst", "{}");
-    case 5:
-      order("pause", "{}");
-      return resume_later();
-    case 6: return order("recycle", dice_.chance(0.5) ? "{}" : argument("spread", span(200)));
-    case 7:
-      order("drain", "{}");
-      return resume_later();
-    case 8: return order("close_connection", argument("conn_id", std::to_string(dice_.between(1, 40))));
+    case 1: order("scale", argument("target_size", std::to_string(dice_.between(0, 14)))); return;
+    case 2: order("scale", argument("target_size", "null")); return;
+    case 3: order("burst", dice_.chance(0.5) ? "{}" : argument("duration", span(300))); return;
+    case 4: order("end_burst", "{}"); return;
+    case 5: order("pause", "{}"); return resume_later();
+    case 6: order("recycle", dice_.chance(0.5) ? "{}" : argument("spread", span(200))); return;
+    case 7: order("drain", "{}"); return resume_later();
+    case 8: order("close_connection", argument("conn_id", std::to_string(dice_.between(1, 40)))); return;
     case 9:
     case 10: return revoke_something();
-    case 11: return order("reset_stats", "{}");
-    case 12: return order_garbage();
-    default: return set_something();
+    case 11: order("reset_stats", "{}"); return;
+    default: return order_garbage();
   }
 }
 
@@ -77,50 +80,49 @@ void Operator::revoke_something() {
 }
 
 void Operator::set_something() {
-  struct Knob {
-    const char* name;
-    int64_t low;
-    int64_t high;
-    const char* unit;
-  };
-  constexpr Knob kKnobs[] = {
-      {"min_size", 0, 6, ""},          {"max_size", 1, 12, ""},         {"max_size", 1, 12, ""},
-      {"min_idle", 0, 4, ""},          {"max_connecting", 1, 5, ""},    {"burst_max_size", 0, 20, ""},
-      {"max_waiting", 0, 20, ""},      {"max_uses", 0, 40, ""},         {"acquire_timeout", 1, 200, "ms"},
-      {"fairness_window", 0, 5, "ms"}, {"idle_timeout", 0, 300, "ms"},  {"max_lifetime", 0, 1000, "ms"},
-      {"lease_timeout", 0, 100, "ms"}, {"leak_threshold", 0, 50, "ms"}, {"validation_interval", 0, 200, "ms"},
-      {"query_timeout", 0, 50, "ms"},  {"retry_max", 20, 300, "ms"},    {"connect_timeout", 15, 200, "ms"},
-      {"grow_step", 1, 5, ""},         {"validation_bypass", 0, 50, "ms"},
-  };
-  constexpr const char* kWords[][2] = {{"burst", "off"},
-                                       {"burst", "on"},
-                                       {"scaling", "off"},
-                                       {"scaling", "on"},
-                                       {"lease_timeout_action", "report"},
-                                       {"lease_timeout_action", "cancel"},
-                                       {"lease_timeout_action", "reclaim"},
-                                       {"reset_on_release", "full"},
-                                       {"reset_on_release", "smart"},
-                                       {"init_mode", "lazy"},
-                                       {"max_size", "many"},
-                                       {"min_size", "10000"},
-                                       {"max_size", "10000"},
-                                       {"no_such_option", "1"}};
-  std::string option, value;
-  if (dice_.chance(0.7)) {
-    const Knob& knob = dice_.one_of(kKnobs);
-    option = knob.name;
-    value = std::to_string(dice_.between(knob.low, knob.high)) + knob.unit;
-  } else {
-    const auto& words = dice_.one_of(kWords);
-    option = words[0];
-    value = words[1];
+  if (dice_.chance(0.1)) {
+    const Contradiction wrong = draw_contradiction(dice_);
+    if (!world_.kinds().has(Kind::settings)) return;
+    const uint64_t id = order("set", wrong.wish.arguments());
+    return world_.records().expect_contradiction(id, wrong.wish.option, wrong.other);
   }
-  order("set", "{\"option\":\"" + option + "\",\"value\":\"" + value + "\"}");
+  const bool is_usual = dice_.chance(0.5);
+  const Wish wish = is_usual ? draw_usual_wish(dice_) : draw_wish(dice_);
+  if (world_.kinds().has(Kind::settings)) order("set", wish.arguments());
+}
+
+void Operator::reset_settings(const Policy& policy) {
+  for (const Wish& wish : wishes_back_to(policy)) order("set", wish.arguments());
+}
+
+void Operator::order_alert() {
+  Dice dice(dice_.seed());
+  if (!world_.kinds().has(Kind::alert_rules)) return;
+  switch (dice.between(0, 5)) {
+    case 0: order("drop_alert", argument("rule", "\"" + draw_rule(dice) + "\"")); return;
+    case 1: order("check_health", "{}"); return;
+    case 2: return ack_something();
+    default: order("set_alert", draw_alert(dice));
+  }
+}
+
+void Operator::ack_something() {
+  Segment& segment = world_.pool().segment();
+  uint64_t id = 1;
+  for (uint32_t place = 0; place < segment.header().alerts.count; ++place) {
+    const format::AlertRecord& alert = segment.alerts()[place];
+    if (alert.alert_id != 0) id = alert.alert_id;
+  }
+  // The id holds the instance's random bits, which no trace may show.
+  world_.trace().say("order ack of the last alert");
+  world_.checker().ordered("ack");
+  world_.pool().keeper().post("ack", argument("alert_id", std::to_string(id)), "sim");
+  ++posted_;
 }
 
 void Operator::order_garbage() {
-  const std::string kVerbs[] = {"scale", "burst", "set", "recycle", "close_connection", "revoke", "", "no such verb"};
+  const std::string kVerbs[] = {"scale",      "burst",        "set",    "recycle", "close_connection", "revoke", "set_alert", "ack",
+                                "drop_alert", "check_health", "",       "no such verb"};
   const std::string kArguments[] = {"",
                                     "{",
                                     "[]",
@@ -131,6 +133,8 @@ void Operator::order_garbage() {
                                     "{\"conn_id\":18446744073709551615}",
                                     "{\"duration\":\"\\u0000\"}",
                                     "{\"option\":null,\"value\":{}}",
+                                    "{\"rule\":\"\",\"threshold\":\"NaN\"}",
+                                    "{\"alert_id\":-1,\"by\":5}",
                                     "\xff\xfe",
                                     std::string(5000, '{')};
   order(dice_.one_of(kVerbs), dice_.one_of(kArguments));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dice.hpp"
+#include "policy/policy.hpp"
 
 namespace tide::sim {
 
@@ -16,13 +17,17 @@ class Operator {
   void begin();
   // No more orders; those that would last are taken back.
   void end();
-  void order(const std::string& verb, const std::string& arguments);
+  uint64_t order(const std::string& verb, const std::string& arguments);  // its command id
+  // Every option is what it was when the pool was opened.
+  void reset_settings(const Policy& policy);
   uint64_t posted() const { return posted_; }
 
  private:
   void come(uint64_t age);
   void order_something();
   void set_something();
+  void order_alert();
+  void ack_something();
   void order_garbage();
   void revoke_something();
   void resume_later();

@@ -20,7 +20,8 @@ void draw_sizes(Dice& dice, Policy& policy) {
   policy.grow_step = dice.between(1, 4);
   policy.max_connecting = dice.between(1, 4);
   policy.burst = dice.chance(0.8);
-  policy.burst_max_size = dice.chance(0.5) ? 0 : policy.max_size + dice.between(0, 6);
+  // With that the board has room for max_size 200.
+  policy.burst_max_size = dice.chance(0.2) ? 100 : dice.chance(0.5) ? 0 : policy.max_size + dice.between(0, 6);
   policy.burst_duration = millis_between(dice, 5, 300);
 }
 
@@ -67,6 +68,44 @@ void draw_scaling(Dice& dice, Policy& policy) {
   policy.scale_down_cooldown = millis_between(dice, 0, 400);
 }
 
+void draw_sizing(Dice& dice, Policy& policy) {
+  constexpr PredictionMode kPredictions[] = {PredictionMode::off, PredictionMode::linear, PredictionMode::seasonal,
+                                             PredictionMode::auto_};
+  policy.sizing = dice.chance(0.6) ? Sizing::adaptive : Sizing::threshold;
+  policy.wait_objective = millis_between(dice, 1, 20);
+  policy.wait_objective_share = 0.001 + 0.05 * dice.unit();
+  policy.prediction = dice.one_of(kPredictions);
+}
+
+void draw_watch(Dice& dice, Policy& policy) {
+  policy.breaker = dice.chance(0.8);
+  policy.breaker_trip_after = sometimes(dice, 0.9, 10, 500);
+  policy.breaker_probe_interval = millis_between(dice, 10, 300);
+  policy.health_interval = sometimes(dice, 0.9, 5, 3000);
+  policy.health_max_response = millis_between(dice, 5, 2000);
+  policy.health_max_error_rate = 0.02 + 0.3 * dice.unit();
+  policy.health_min_healthy = dice.chance(0.7) ? 0 : dice.between(0, policy.max_size);
+  policy.health_max_utilization = 0.5 + 0.5 * dice.unit();
+  constexpr const char* kRecoveries[] = {"", "restart_connections", "scale_pool", "reset_metrics",
+                                         "restart_connections,scale_pool", "reset_metrics,scale_pool,restart_connections"};
+  policy.recovery = dice.one_of(kRecoveries);
+  policy.recovery_max_attempts = dice.between(1, 4);
+  policy.emergency = dice.chance(0.8);
+  policy.emergency_below = dice.between(0, 80);
+  policy.emergency_max_size = dice.between(1, 8);
+  policy.memory_limit = dice.chance(0.3) ? dice.between(250, 2000) * 1'000'000 : 0;
+}
+
+void draw_alerts(Dice& dice, Policy& policy) {
+  policy.alert_utilization = 0.3 + 0.7 * dice.unit();
+  policy.alert_wait = millis_between(dice, 1, 300);
+  policy.alert_error_rate = 0.3 * dice.unit();
+  policy.alert_errors_per_hour = dice.between(0, 50);
+  policy.alert_waiting = dice.between(0, 20);
+  policy.alert_health_failure_rate = 0.9 * dice.unit();
+  policy.alert_memory = 0.5 + 0.5 * dice.unit();
+}
+
 }  // namespace
 
 Policy draw_policy(Dice& dice) {
@@ -75,6 +114,9 @@ Policy draw_policy(Dice& dice) {
   draw_life(dice, policy);
   draw_leases(dice, policy);
   draw_scaling(dice, policy);
+  draw_sizing(dice, policy);
+  draw_watch(dice, policy);
+  draw_alerts(dice, policy);
   constexpr InitMode kModes[] = {InitMode::lazy, InitMode::eager, InitMode::eager, InitMode::fail_fast};
   policy.init_mode = dice.one_of(kModes);
   TIDE_ASSERT(check_policy(policy).is_ok());

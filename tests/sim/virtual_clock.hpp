@@ -1,4 +1,4 @@
-// VirtualClock: time that passes only when the world says so.
+// VirtualClock: time that passes only when the world says so. The wall clock can jump besides.
 #pragma once
 
 #include "base/assert.hpp"
@@ -9,7 +9,8 @@ namespace tide::sim {
 class VirtualClock final : public Clock {
  public:
   Instant now() const override { return now_; }
-  int64_t wall_ns() const override { return kWallStartNs + now_.ns(); }
+  int64_t wall_ns() const override { return kWallStartNs + wall_jumps_ns_ + now_.ns(); }
+  void jump_wall(Span by) { wall_jumps_ns_ += by.ns(); }
   void move_to(Instant when) {
     TIDE_ASSERT(when >= now_);
     now_ = when;
@@ -17,6 +18,7 @@ class VirtualClock final : public Clock {
 
  private:
   static constexpr int64_t kWallStartNs = 1'800'000'000'000'000'000;
+  int64_t wall_jumps_ns_ = 0;
   Instant now_ = Instant::at_ns(1'000'000'000);
 };
 

@@ -2,6 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
+#include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "policy_draw.hpp"
 
@@ -19,6 +22,12 @@ Policy policy_of(uint64_t seed) {
   return draw_policy(dice);
 }
 
+constexpr double kConvalescenceChance = 0.25;
+constexpr uint64_t kQuietTurnsMax = 400;
+// So that a minute of virtual time is not dear.
+constexpr const char* kQuiet[][2] = {{"validation_interval", "5s"}, {"idle_timeout", "10min"}, {"max_lifetime", "0"},
+                                     {"max_uses", "0"},             {"scaling_interval", "1s"}, {"query_timeout", "1s"}};
+
 bool is_readable(int fd) {
   pollfd entry{fd, POLLIN, 0};
   return poll(&entry, 1, 0) > 0;
@@ -26,19 +35,23 @@ bool is_readable(int fd) {
 
 }  // namespace
 
-World::World(uint64_t seed, bool is_shown)
-    : dice_(seed * 7 + 2),
-      trace_(is_shown),
+World::World(const WorldSpec& spec)
+    : spec_(spec),
+      dice_(spec.seed * 7 + 2),
+      trace_(spec.is_shown),
       books_(trace_),
-      server_(seed * 7 + 3, clock_),
-      first_policy_(policy_of(seed)),
+      server_(spec.seed * 7 + 3, clock_),
+      first_policy_(policy_of(spec.seed)),
       checker_(*this),
-      callers_(*this, seed * 7 + 4),
-      faults_(*this, seed * 7 + 5),
-      operator_(*this, seed * 7 + 6),
-      seed_(seed) {
+      medic_(trace_),
+      records_(trace_),
+      callers_(*this, spec.seed * 7 + 4),
+      faults_(*this, spec.seed * 7 + 5),
+      incidents_(*this, spec.seed * 7 + 8),
+      operator_(*this, spec.seed * 7 + 6) {
   if (dice_.chance(0.3)) lateness_max_ = dice_.span(Span::micros(10), Span::millis(3));
   server_.set_time_passes([this](Span span) { let_time_pass(span); });
+  server_.set_handler([this](const QueryRequest&, ResultTable&) { return incidents_.answer(); });
   open_pool();
 }
 
@@ -56,7 +69,8 @@ void World::open_pool() {
   spec.policy = first_policy_;
   spec.sources.resize(settings_catalogue().size());
   spec.pool_key = next_pool_key();
-  spec.seed = seed_;
+  spec.seed = spec_.seed;
+  spec.probe = probe_;
   spec.events.mask = ~uint32_t{0};
   spec.events.call = [this](PoolEvent event, uint64_t, uint64_t, const char* text) { checker_.told(event, text); };
   auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, first_policy_), clock_);
@@ -106,6 +120,10 @@ void World::run_keeper() {
   is_in_keeper_ = true;
   const Span wait = pool_->keeper().step();
   is_in_keeper_ = false;
+  if (!is_closing_) {
+    medic_.turned(*pool_, now(), lateness_max_);
+    records_.turned(*pool_);
+  }
   keeper_due_ = pool_->keeper().is_closed() ? Instant::never() : now() + wait + lateness();
   if (++idle_turns_ > 50) trace_.complain("liveness", "the keeper turns without a pause");
 }
@@ -132,6 +150,7 @@ void World::live(uint64_t steps) {
     storm(steps * static_cast<uint64_t>(act + 1) / static_cast<uint64_t>(acts));
     calm();
   }
+  if (!trace_.is_broken() && dice_.chance(kConvalescenceChance)) convalesce();
   if (!trace_.is_broken()) drain_and_resume();
   if (!trace_.is_broken()) close();
 }
@@ -141,6 +160,7 @@ void World::storm(uint64_t steps) {
   trace_.say("---- storm");
   callers_.begin_storm();
   if (dice_.chance(0.9)) faults_.begin();
+  if (dice_.chance(0.7)) incidents_.begin();
   if (dice_.chance(0.9)) operator_.begin();
   while (steps_ < steps && step(Instant::never())) {
   }
@@ -150,6 +170,7 @@ void World::storm(uint64_t steps) {
 void World::calm() {
   trace_.say("---- calm");
   faults_.end();
+  incidents_.end();
   operator_.end();
   callers_.begin_calm();
   become_whole();
@@ -165,6 +186,60 @@ void World::calm() {
 void World::become_whole() {
   checker_.expect_whole();
   run_while([this] { return checker_.is_expecting_whole(); }, Span::seconds(600), "I10", "never whole again");
+}
+
+// With a light load and nothing wrong the pool becomes well, says so, and comes to rest.
+void World::convalesce() {
+  trace_.say("---- convalescence");
+  operator_.reset_settings(first_policy_);
+  for (const char* const* wish : kQuiet) {
+    operator_.order("set", std::string(R"({"option":")") + wish[0] + R"(","value":")" + wish[1] + "\"}");
+  }
+  callers_.begin_quiet();
+  const Instant since = now();
+  medic_.expect_ends(since);
+  run_until(now() + Span::seconds(1));
+  run_while([this] { return !medic_.is_well(); }, Span::seconds(60), "health", "not well within a minute of light load");
+  if (trace_.is_broken()) return trace_.say("%s", MedicChecker::ills(*pool_).c_str());
+  // Where checks are switched off, what they said last is forgotten a minute later, and a minute after that the alert.
+  const Instant end = since + Span::seconds(policy().health_interval.is_zero() ? 160 : 130);
+  while (!trace_.is_broken() && !lasting_alert().empty()) {
+    if (!step(end) && !trace_.is_broken()) {
+      trace_.complain("alerts", "%s is not resolved within two minutes of light load", lasting_alert().c_str());
+    }
+  }
+  const uint64_t turns = medic_.turns();
+  const uint64_t steps = steps_;
+  run_until(now() + Span::seconds(2));
+  if (medic_.turns() - turns > kQuietTurnsMax) {
+    trace_.complain("rest", "%llu turns of the keeper in two seconds of %llu steps",
+                    static_cast<unsigned long long>(medic_.turns() - turns), static_cast<unsigned long long>(steps_ - steps));
+  }
+  medic_.expect_ends(Instant());
+}
+
+// A built-in rule that fires though it has no reason any more; "" if none does.
+std::string World::lasting_alert() {
+  const Policy& policy = this->policy();
+  const auto limit = static_cast<double>(read(pool_->segment().vitals().limit_size));
+  const format::AlertRulesBlock& rules = pool_->segment().alert_rules();
+  for (const std::string& rule : records_.firing()) {
+    const auto is_it = [&](const format::AlertRuleRecord& record) {
+      return record.rule.view() == rule && record.is_built_in != 0;
+    };
+    if (std::none_of(rules.record, rules.record + rules.count, is_it)) continue;
+    if (rule == "errors_per_hour") continue;                                        // an hour is longer than this
+    if (rule == "connection_exhaustion" && policy.alert_utilization * limit < 2) continue;  // one lease is enough
+    if (rule == "wait_time" && policy.alert_wait < Span::millis(100)) continue;     // a connect takes about that long
+    if (rule == "frequent_scaling" && policy.sizing == Sizing::threshold) continue;  // its spans are that short
+    return rule;
+  }
+  return "";
+}
+
+bool World::is_refusing() {
+  const auto state = static_cast<PoolState>(read(pool_->segment().vitals().state));
+  return !is_in_keeper_ && state != PoolState::closed && MedicChecker::is_refusing(*pool_);
 }
 
 void World::drain_and_resume() {

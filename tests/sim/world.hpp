@@ -18,17 +18,29 @@
 #include "driver/fake/connector.hpp"
 #include "driver/fake/server.hpp"
 #include "faults.hpp"
+#include "incidents.hpp"
+#include "kinds.hpp"
+#include "medic_checker.hpp"
 #include "operator.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
+#include "record_checker.hpp"
+#include "resources.hpp"
 #include "trace.hpp"
 #include "virtual_clock.hpp"
 
 namespace tide::sim {
 
+struct WorldSpec {
+  uint64_t seed = 1;
+  bool is_shown = false;
+  Kinds kinds;        // what may go wrong
+  std::string broken;  // an invariant whose check is broken on purpose
+};
+
 class World {
  public:
-  World(uint64_t seed, bool is_shown);
+  explicit World(const WorldSpec& spec);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -47,6 +59,19 @@ class World {
   fake::FakeServer& server() { return server_; }
   Books& books() { return books_; }
   Checker& checker() { return checker_; }
+  MedicChecker& medic() { return medic_; }
+  RecordChecker& records() { return records_; }
+  Faults& faults() { return faults_; }
+  Incidents& incidents() { return incidents_; }
+  FakeProbe& probe() { return *probe_; }
+  const Kinds& kinds() const { return spec_.kinds; }
+  bool breaks(std::string_view invariant) const { return spec_.broken == invariant; }
+  uint64_t order(const std::string& verb, const std::string& arguments) { return operator_.order(verb, arguments); }
+  void jump_wall(Span by) { clock_.jump_wall(by); }
+  // The statement that is being answered takes this much longer.
+  void let_statement_last(Span span) { let_time_pass(span); }
+  // Whoever asks now must be refused at once.
+  bool is_refusing();
   Callers& callers() { return callers_; }
   Span lateness_max() const { return lateness_max_; }
   bool is_closing() const { return is_closing_; }
@@ -68,10 +93,13 @@ class World {
   void storm(uint64_t steps);
   void calm();
   void become_whole();
+  void convalesce();
+  std::string lasting_alert();
   void drain_and_resume();
   void close();
   Span lateness() { return lateness_max_.is_zero() ? Span() : dice_.span(Span(), lateness_max_); }
 
+  const WorldSpec spec_;
   Dice dice_;
   VirtualClock clock_;
   Trace trace_;
@@ -79,11 +107,14 @@ class World {
   Books books_;
   fake::FakeServer server_;
   const Policy first_policy_;
+  std::shared_ptr<FakeProbe> probe_ = std::make_shared<FakeProbe>();
   Checker checker_;
+  MedicChecker medic_;
+  RecordChecker records_;
   Callers callers_;
   Faults faults_;
+  Incidents incidents_;
   Operator operator_;
-  const uint64_t seed_;
   std::unique_ptr<Pool> pool_;
 
   Span lateness_max_;          // the keeper's thread may be scheduled late

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kFewStatements = 5;  // fewer say nothing about a rate
 constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
+constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
 
 std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
 
@@ -18,15 +19,18 @@ HealthStatus status_of(double score) {
   return score >= 100 ? HealthStatus::ok : score >= 50 ? HealthStatus::warning : HealthStatus::failed;
 }
 
-// 100 up to half the threshold, falling to 50 just before it, 49 at it, 0 at twice the threshold.
-double grade(double value, double threshold) {
+// 100 up to half the threshold, falling to 50 just before it, 49 at it, falling to 0 at `worst`.
+double grade(double value, double threshold, double worst) {
   if (!std::isfinite(value) || value <= 0) return 100;
-  if (threshold <= 0) return 0;
+  if (value >= worst) return 0;
+  if (value >= threshold) return 49 * (worst - value) / (worst - threshold);
   const double x = value / threshold;
-  if (x <= kWarnFrom) return 100;
-  if (x < 1) return 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
-  return std::max(0.0, 49 * (2 - x));
+  return x <= kWarnFrom ? 100 : 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
 }
+
+// Half of everything failing is as bad as it gets; a threshold near that leaves twice its value.
+double grade_rate(double value, double threshold) { return grade(value, threshold, std::max(0.5, 2 * threshold)); }
+double grade_duration(double value, double threshold) { return grade(value, threshold, 3 * threshold); }
 
 // 100 below the threshold, falling to 50 half-way from there to 1, then to 0 at 1.
 double grade_share(double value, double threshold) {
@@ -84,8 +88,8 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double error_rate = beat.faults / beat.queries;
   const double response_ms = beat.query_s * 1e3 / beat.queries;
   const double limit_ms = policy.health_max_response.ms_exact();
-  const double by_errors = grade(error_rate, policy.health_max_error_rate);
-  const double by_response = grade(response_ms, limit_ms);
+  const double by_errors = grade_rate(error_rate, policy.health_max_error_rate);
+  const double by_response = grade_duration(response_ms, limit_ms);
   const std::string text = percent(error_rate) + " of " + counted(static_cast<int64_t>(beat.queries), "statement") +
                            " failed, they took " + describe_span(Span::nanos(static_cast<int64_t>(response_ms * 1e6))) +
                            " on average";
@@ -106,9 +110,10 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const Resources& r = desk.census().resources;
   const double limit = static_cast<double>(std::max<int64_t>(1, desk.rule().limit));
   const double threshold = desk.policy().health_max_utilization;
-  const double in_use = static_cast<double>(desk.counts().in_use) / limit;
+  const Beat recent = pulse.recent(kBusyBeats);
+  const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
   // A pool that is just large enough for its work is busy, not ill.
-  const bool is_short = desk.census().waiting > 0 || pulse.last().slow > 0;
+  const bool is_short = desk.census().waiting > 0 || recent.slow > 0;
   const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "of the connections in use"},
                           {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
                           {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},
@@ -127,7 +132,7 @@ void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double refused = beat.requests > 0 ? std::min(1.0, beat.timeouts / beat.requests) : 0;
   if (beat.timeouts > 0) {
     // Every caller who was sent away is worth a warning.
-    return put(out, std::min(99.0, grade(refused, threshold)), refused, threshold,
+    return put(out, std::min(99.0, grade_rate(refused, threshold)), refused, threshold,
                counted(static_cast<int64_t>(beat.timeouts), "request") + " got no connection in time within 15 s, limit " +
                    std::to_string(desk.rule().limit));
   }

@@ -27,13 +27,16 @@ Verdict Medic::order_check(const Order& order) {
 
 bool Medic::is_due(const Desk& desk, const Beat* beat) const {
   const Instant now = desk.now();
-  if (emergency_.is_on()) return !checked_at_.is_set() || now >= checked_at_ + kLookAgain;
   const Span interval = desk.policy().health_interval;
+  // What was found ill must be seen to be well again, whatever the interval.
+  const bool is_urgent = emergency_.is_on() || health_.has(HealthStatus::warning);
+  const Span soon = interval.is_zero() ? kLookAgain : std::min(kLookAgain, interval);
+  if (is_urgent) return !checked_at_.is_set() || now >= checked_at_ + soon;
   if (interval.is_zero()) return false;
   if (!checked_at_.is_set()) return desk.ledger().is_started;
   if (now >= checked_at_ + interval) return true;
-  if (now < checked_at_ + std::min(kLookAgain, interval)) return false;
-  return health_.has(HealthStatus::warning) || breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
+  if (now < checked_at_ + soon) return false;
+  return breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
 }
 
 void Medic::tick(Desk& desk, const Beat* beat) {
@@ -70,13 +73,19 @@ void Medic::check(Desk& desk) {
   std::array<HealthStatus, kChecks> before{};
   for (size_t i = 0; i < kChecks; ++i) before[i] = health_.findings[i].status;
   const Ledger& ledger = desk.ledger();
-  const bool is_regular = !checked_at_.is_set() || desk.now() >= checked_at_ + desk.policy().health_interval;
   check_health(desk, ledger.pulse, {breaker_.failing_since(), breaker_.is_tripped(), ledger.is_awake}, health_);
   checked_at_ = desk.now();
-  rounds_failed_[health_.rounds % kRoundsKept] = health_.has(HealthStatus::failed);
+  rounds_[health_.rounds % kRoundsKept] = {desk.now(), health_.has(HealthStatus::failed)};
   emergency_.saw_round(health_, desk.policy(), desk.counts().open() > 0);
   tell_changes(desk, before);
-  if (is_regular) survey(desk);
+  if (is_survey_due(desk)) survey(desk);
+}
+
+// By the time of the last survey, not of the last check: while something is not well there is a check each second.
+bool Medic::is_survey_due(const Desk& desk) const {
+  if (health_.of(Check::resources).status != HealthStatus::ok) return true;  // what the server said may be over
+  const Span interval = desk.policy().health_interval;
+  return !interval.is_zero() && (!surveyed_at_.is_set() || desk.now() >= surveyed_at_ + interval);
 }
 
 // One idle connection, the least used; nobody may be waiting for it.
@@ -121,10 +130,17 @@ void Medic::tell_changes(Desk& desk, const std::array<HealthStatus, kChecks>& be
   }
 }
 
-double Medic::failure_rate() const {
-  if (health_.rounds < 3) return Resources::kUnknown;
-  const auto n = static_cast<double>(std::min<uint64_t>(health_.rounds, kRoundsKept));
-  return static_cast<double>(std::count(rounds_failed_.begin(), rounds_failed_.end(), true)) / n;
+// Rounds are made each second while something is wrong and rarely when all is well: those of a minute ago would
+// outlive the trouble by far.
+double Medic::failure_rate(Instant now) const {
+  int64_t recent = 0, failed = 0;
+  for (const Round& round : rounds_) {
+    if (!round.at.is_set() || now - round.at > kRoundsWithin) continue;
+    ++recent;
+    failed += round.has_failed ? 1 : 0;
+  }
+  if (health_.rounds < 3 || recent < 2) return Resources::kUnknown;
+  return static_cast<double>(failed) / static_cast<double>(recent);
 }
 
 }  // namespace tide::brain

@@ -1,8 +1,8 @@
 // Medic: looks after the pool's health: checks it, tries to mend it, and makes the pool small when that is all it can do.
 //
 // Checks are made every health_interval, on the word of check_health, in the beat after something went wrong, and each
-// second while a check is not well or an emergency lasts. With each regular round one idle connection is surveyed: a
-// round trip that also asks the server how full it is.
+// second while a check is not well or an emergency lasts. Every health_interval, and with each check while resources
+// are short, one idle connection is surveyed: a round trip that also asks the server how full it is.
 // Threads: the keeper's only. Failure: none.
 #pragma once
 
@@ -31,8 +31,9 @@ class Medic {
   const Emergency& emergency() const { return emergency_; }
   const Health& health() const { return health_; }
   const Pressure& pressure() const { return pressure_; }
-  // Share of the last rounds in which a check failed; NaN before the third round.
-  double failure_rate() const;
+  // Share of the last rounds, at most a minute old, in which a check failed; NaN before the third round, and when fewer
+  // than two are recent.
+  double failure_rate(Instant now) const;
   uint64_t recoveries() const { return recovery_.successes(); }
   bool take_forget() { return recovery_.take_forget(); }
   bool is_degraded() const { return breaker_.is_tripped() || health_.has(HealthStatus::failed); }
@@ -40,9 +41,15 @@ class Medic {
  private:
   static constexpr size_t kChecksAskedMax = 16;
   static constexpr size_t kRoundsKept = 10;
+  static constexpr Span kRoundsWithin = Span::seconds(60);
+  struct Round {
+    Instant at;  // unset: not made yet
+    bool has_failed = false;
+  };
 
   bool is_due(const Desk& desk, const Beat* beat) const;
   void check(Desk& desk);
+  bool is_survey_due(const Desk& desk) const;
   bool survey(Desk& desk);
   void answer_checks(Desk& desk);
   void tell_changes(Desk& desk, const std::array<HealthStatus, kChecks>& before);
@@ -53,7 +60,7 @@ class Medic {
   Pressure pressure_;
   Health health_;
   Instant checked_at_;
-  std::array<bool, kRoundsKept> rounds_failed_{};
+  std::array<Round, kRoundsKept> rounds_{};
   bool is_surveying_ = false;
   Instant surveyed_at_;
   std::array<uint64_t, kChecksAskedMax> asked_{};  // command ids of check_health

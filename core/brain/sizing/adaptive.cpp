@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tide::brain {
 namespace {
 
-constexpr double kDeadband = 0.2;    // of the target: a smaller scale-down is left out
-constexpr double kNoShrink_s = 2;    // after a raise on demand
-constexpr double kLeadTicks_s = 2;   // how far a forecast looks, besides the time to open
-constexpr double kLeadConnects = 8;  // connections that may have to be opened one after the other
+constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down is left out
+constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to the callers that queue
+constexpr double kDemandRoot = 1;        // roots of what is open that a raise on demand adds
+constexpr double kNoShrink_s = 5;        // after a raise on demand
+constexpr double kForecastFactor = 1.3;  // of the load foreseen
+constexpr double kLeadTicks_s = 2;       // how far a forecast looks, besides the time to open
+constexpr double kLeadConnects = 8;      // connections that may have to be opened one after the other
 constexpr double kLeadMax_s = 600;
 constexpr double kOutcomeWeight = 0.005;
 
@@ -43,6 +47,7 @@ void AdaptiveSizer::forget() {
   forecaster_.forget();
   knee_ = KneeGuard(settings_.min_size, settings_.max_size);
   window_.clear();
+  gathered_ = {};
   no_shrink_until_s_ = 0;
   wish_ = SizingCause::none;
   in_use_s_ = open_s_ = slow_ = arrivals_ = 0;
@@ -56,10 +61,11 @@ void AdaptiveSizer::forget() {
 int64_t AdaptiveSizer::clamped(int64_t size) const { return std::clamp(size, settings_.min_size, settings_.max_size); }
 
 int64_t AdaptiveSizer::tick(const Observation& raw) {
-  const Observation seen = cleaned(raw, now_s_);
-  now_s_ = seen.now_s;
-  const int64_t target = whole(seen.target);
-  if (seen.dt_s < kTickMin_s) return clamped(target);
+  gathered_ = joined(gathered_, cleaned(raw, now_s_));
+  now_s_ = gathered_.now_s;
+  const int64_t target = whole(gathered_.target);
+  if (gathered_.dt_s < kTickMin_s) return clamped(target);
+  const Observation seen = std::exchange(gathered_, {});
   learn(seen);
   facts_.predicted_demand = kUnknown;
   const int64_t next = is_frozen_ ? target : decide(seen, recommend(seen));
@@ -82,11 +88,11 @@ int64_t AdaptiveSizer::recommend(const Observation& seen) {
   wish_ = SizingCause::reactive;
   const double opening_s = settings_.connect_s * (1 + kLeadConnects / static_cast<double>(settings_.max_connecting));
   const double peak = forecaster_.peak(seen.now_s, std::min(kLeadTicks_s + opening_s, kLeadMax_s));
-  const double predicted = staffing_.need(peak * demand_.hold_s(), kappa());
+  const double predicted = staffing_.need(kForecastFactor * peak * demand_.hold_s(), kappa());
   if (predicted > wanted) {  // false for what is not known
     wanted = predicted;
     wish_ = SizingCause::forecast;
-    facts_.predicted_demand = predicted;
+    facts_.predicted_demand = peak * demand_.hold_s();
     ++facts_.forecasts_used;
   }
   const int64_t recommended = whole(wanted);
@@ -105,7 +111,7 @@ int64_t AdaptiveSizer::decide(const Observation& seen, int64_t recommended) {
     return knee_.limit();
   }
   const int64_t target = whole(seen.target);
-  if (recommended > target) {
+  if (static_cast<double>(recommended) > (1 + kUpBand) * static_cast<double>(target)) {
     facts_.cause = wish_;
     return recommended;
   }
@@ -127,7 +133,8 @@ int64_t AdaptiveSizer::demand(double now_s, int64_t waiting, int64_t in_use, int
   const double released = static_cast<double>(in_use) * patience_s / demand_.hold_s();
   const double wanted = std::ceil(static_cast<double>(waiting) - released) - static_cast<double>(connecting);
   if (!(wanted > 0)) return clamped(target);
-  const int64_t raised = std::min(knee_.cap(), whole(static_cast<double>(open) + wanted));
+  const double spare = kDemandRoot * std::sqrt(static_cast<double>(std::max<int64_t>(open, 0)));
+  const int64_t raised = std::min(knee_.cap(), whole(static_cast<double>(open) + wanted + spare));
   if (raised <= target) return clamped(target);
   no_shrink_until_s_ = within(now_s, now_s_, now_s_ + kTickMax_s) + kNoShrink_s;
   ++facts_.bursts;

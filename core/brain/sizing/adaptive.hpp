@@ -6,10 +6,16 @@
 //   tick(seen)   about once a second: demand -> need + margin -> forecast -> stabilisation -> knee -> target
 //   demand(...)  when a caller queues: raises the target if the queue will not drain before a connection could be open
 //
+// It grows by its queue and shrinks by its demand. A raise on demand opens what the queue needs and a root of what is
+// open besides, so that a crowd is met in few steps; tick() raises only what is 40 % too small, for the rest is left to
+// the callers who would notice. It lowers what is 25 % too large, to the highest recommendation of a short window, and
+// not within 5 s after a raise on demand.
+//
 // Invariants: the target lies within min_size .. max_size, whatever the observations are. Same settings, seasons and
 // calls, same targets. demand() never lowers. Nothing is allocated after construction.
 // Threads: the keeper's only.
-// Failure: an observation that is not a number counts as nothing seen; a clock that stands still teaches nothing.
+// Failure: an observation that is not a number counts as nothing seen; while a clock stands still nothing is
+// learnt or decided.
 #pragma once
 
 #include <array>
@@ -50,7 +56,8 @@ class AdaptiveSizer {
   AdaptiveSizer(const SizingSettings& settings, std::span<const double> season_s);
   void set(const SizingSettings& settings);  // a live change; what is learnt stays
 
-  int64_t tick(const Observation& seen);
+  int64_t tick(const Observation& seen);  // the target; the one it is shown until about a second has been seen
+  // `waiting` counts the caller, `open` those being opened.
   int64_t demand(double now_s, int64_t waiting, int64_t in_use, int64_t open, int64_t connecting, int64_t target);
 
   // Emergency, or a size pinned by hand: kappa and the window stand still, nothing is opened on demand and tick()
@@ -78,7 +85,7 @@ class AdaptiveSizer {
     double knee = kUnknown;
     double base_hold_s = kUnknown;
     double cap = 0;
-    double predicted_demand = kUnknown;     // connections wanted by a forecast that acted at the last tick
+    double predicted_demand = kUnknown;     // erlangs of a forecast that raised the last recommendation
     double predicted_in_use_10 = kUnknown;  // erlangs, and their band: forecast -+ mean absolute error
     double predicted_in_use_60 = kUnknown;
     double low_10 = kUnknown, high_10 = kUnknown, low_60 = kUnknown, high_60 = kUnknown;
@@ -110,6 +117,7 @@ class AdaptiveSizer {
   Forecaster forecaster_;
   KneeGuard knee_;
   StabilisationWindow window_;
+  Observation gathered_;  // ticks that were too short
   double now_s_ = 0;
   double no_shrink_until_s_ = 0;
   bool is_frozen_ = false;

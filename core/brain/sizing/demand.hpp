@@ -4,7 +4,7 @@
 //   x   = max(L, lambda * S) if somebody waits at the tick's end, else their mean
 //         L: mean of in use + waiting; lambda: arrivals a second; lambda * S is Little's law (L = lambda W) and, unlike
 //         L, is not cut off by a pool that is too small
-//   f  <- f + w (x - f), w = 1/2 a second when rising, 1 - e^(-dt/2) when falling: up faster than down
+//   f  <- f + w (x - f), w = 0.7 a second when rising, 1 - e^(-dt/2) when falling: up faster than down
 //
 // Threads: the keeper's only.
 #pragma once

@@ -23,10 +23,11 @@ constexpr double kMeanTau_s = 20;
 constexpr double kLevel = 0.3;
 constexpr double kTrend = 0.05;
 constexpr double kTrendTau_s = 15;
-constexpr double kKeep = 0.998;       // of a score, a sample
+constexpr double kKeepScore = 0.999;  // of a score, a sample
+constexpr double kKeepRecent = 0.96;  // ... of the last while
+constexpr double kDoubt = 1.5;        // over the root of the samples: how much less a young score is trusted
 constexpr double kGate = 0.9;         // of persistence's WAPE: what a model must stay below
 constexpr double kMapeMin_per_s = 5;  // arrivals: fewer make percentages meaningless
-constexpr double kSample_s = 0.999;
 
 }  // namespace
 
@@ -84,9 +85,9 @@ void Forecaster::see(double now_s, double dt_s, double arrivals, PredictionMode 
   for (int i = 0; i < seasons_total_; ++i) seasons_[static_cast<size_t>(i)].see(now_s, dt_s, arrivals / dt_s);
   gathered_s_ += dt_s;
   gathered_ += arrivals;
-  if (gathered_s_ < kSample_s) return;
+  if (gathered_s_ < kTickMin_s) return;
   const double rate = gathered_ / gathered_s_;
-  const int64_t samples = static_cast<int64_t>(std::min(gathered_s_ - kSample_s, 1.0 * kFarSamples)) + 1;
+  const int64_t samples = static_cast<int64_t>(std::min(gathered_s_ - kTickMin_s, 1.0 * kFarSamples)) + 1;
   gathered_s_ = gathered_ = 0;
   for (int64_t i = 0; i < samples; ++i) sample(rate);
   predict(now_s);
@@ -112,12 +113,15 @@ void Forecaster::judge(Horizon horizon, Pending& due) {
     if (std::isnan(due[model])) continue;
     const double error = std::abs(static_cast<double>(due[model]) - actual);
     Score& score = scores_[horizon][model];
-    score.error = score.error * kKeep + error;
-    score.actual = score.actual * kKeep + actual;
-    score.weight = score.weight * kKeep + 1;
+    score.error = score.error * kKeepScore + error;
+    score.actual = score.actual * kKeepScore + actual;
+    score.weight = score.weight * kKeepScore + 1;
+    score.recent = score.recent * kKeepRecent + error;
+    score.recent_persistence =
+        score.recent_persistence * kKeepRecent + std::abs(static_cast<double>(due[kPersistence]) - actual);
     if (actual >= kMapeMin_per_s) {
-      score.share = score.share * kKeep + error / actual;
-      score.share_weight = score.share_weight * kKeep + 1;
+      score.share = score.share * kKeepScore + error / actual;
+      score.share_weight = score.share_weight * kKeepScore + 1;
     }
   }
   due.fill(kNothing);
@@ -171,6 +175,9 @@ int Forecaster::best(Horizon horizon, PredictionMode mode) const {
     const double error = wape(horizon, model);
     if (!is_candidate || !(error < below) || !(error < best_wape)) continue;
     if (std::isnan(forecast(horizon, model))) continue;
+    const Score& score = scores_[horizon][static_cast<size_t>(model)];
+    if (!(error < below * (1 - kDoubt / std::sqrt(score.weight)))) continue;
+    if (score.recent > score.recent_persistence) continue;
     best_wape = error;
     best_model = model;
   }

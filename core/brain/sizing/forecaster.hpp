@@ -8,10 +8,12 @@
 //   seasonal_k   the profile of season k
 //   level_k      the same times today's level: last 5 s over what the profile says of them, within 1/2 .. 2
 //
-// Every forecast is scored when its time has come: |forecast - actual|, decayed by 0.998 a second, over the actual,
-// decayed likewise, is the model's WAPE. The best model with WAPE < 0.9 persistence's is *selected*, else persistence:
-// a model that does not beat "no change" by a tenth never has a say. Only a selected seasonal model may act (peak()).
-// Time is counted in samples of about a second: shorter ticks are gathered, longer ones count as several.
+// Every forecast is scored when its time has come: |forecast - actual|, decayed by 0.999 a second, over the actual,
+// decayed likewise, is the model's WAPE. The best model with WAPE < 0.9 (1 - 1.5 / sqrt(samples)) of persistence's is
+// *selected*, else persistence: a model that does not beat "no change" by a tenth never has a say, and a young score
+// must be better than that. It must also be no worse than persistence of late (errors decayed by 0.96 a second), or the
+// first flash crowd would be foretold by what was learnt in quiet times. Only a selected seasonal model may act
+// (peak()). Time is counted in samples of about a second: shorter ticks are gathered, longer ones count as several.
 // Threads: the keeper's only. Failure: what is not known is NaN; a silence of a minute forgets what is pending.
 #pragma once
 
@@ -53,6 +55,7 @@ class Forecaster {
   static constexpr int kKept = 10;  // samples: the longest mean asked for
   struct Score {
     double error = 0, actual = 0, weight = 0, share = 0, share_weight = 0;
+    double recent = 0, recent_persistence = 0;  // errors of the last while, at the same samples
   };
   using Forecasts = std::array<double, kModels>;
   using Pending = std::array<float, kModels>;

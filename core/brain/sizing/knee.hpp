@@ -7,11 +7,11 @@
 // upwards by 2 % a second. If k0 fell below 0.7 of the hold time known from calm times, the whole database got slower,
 // which looks like contention; then k0 is taken to be that hold time.
 //
-// Overload begins after 2 ticks in a row with callers waiting, 90 % in use, n > n* and hold times above 1.6 k0. Within
-// it a limit rules: above 1.1 n* it falls to max(0.65 n*, half of it), else it grows by 5 % (at least 1) while callers
-// wait. The saw-tooth is wide on purpose: the spread it makes keeps the fit alive. Overload ends after 3 ticks without
-// waiters; 1.2 limit stays as a cap for 120 s, then grows by 10 % a tick, and at once when callers wait far below the
-// knee.
+// Overload begins after 2 ticks in a row with callers waiting, 90 % in use, n > n* and hold times above 2.5 k0
+// (at the knee they are 2 k0). Within it a limit rules: above 1.1 n* it falls to max(0.65 n*, half of it), else it
+// grows by 5 % (at least 1) while callers wait. The saw-tooth is wide on purpose: the spread it makes keeps the fit
+// alive. Overload ends after 3 ticks without waiters; 1.2 limit stays as a cap for 120 s, then grows by 10 % a tick,
+// and at once when callers wait far below the knee.
 //
 // Invariants: min <= cap() <= max; limit() within the same.
 // Threads: the keeper's only. Failure: without completions nothing is learnt and nothing changes.

@@ -1,8 +1,8 @@
 // Observation: what the adaptive sizer is told once per tick: sums over the tick, means over the tick, and what is now.
 //
 // cleaned() is the room's front door: whatever a caller writes into an Observation, behind it every number is finite,
-// not negative and bounded, so that no formula needs to ask again.
-// Threads: a value.
+// not negative and bounded, so that no formula needs to ask again. joined() makes one tick of two that follow each
+// other: in a tick much shorter than a second too little happens to tell anything by it. Threads: a value.
 #pragma once
 
 #include <cmath>
@@ -30,7 +30,7 @@ struct Observation {
   double target = 0;      // how many there should be
 };
 
-inline constexpr double kTickMin_s = 1e-3;     // a shorter tick teaches nothing
+inline constexpr double kTickMin_s = 0.9;      // shorter ticks are gathered until they are as long together
 inline constexpr double kTickMax_s = 604'800;  // a longer one is taken for a week
 inline constexpr double kCountMax = 1e9;
 
@@ -46,5 +46,6 @@ inline double weight(double per_second, double dt_s) {
 }
 
 Observation cleaned(const Observation& seen, double last_now_s);
+Observation joined(const Observation& first, const Observation& second);  // both cleaned
 
 }  // namespace tide::brain

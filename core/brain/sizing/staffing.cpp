@@ -5,29 +5,50 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kMargin = 0.8;
-constexpr double kMarginPerKappa = 2.2;
-constexpr double kGain = 0.3;
-constexpr double kArrivalsMin = 5;  // a tick with fewer arrivals is no better evidence than one with so many
+constexpr double kMargin = 0.7;
+constexpr double kMarginPerKappa = 5.2;
+constexpr double kGain = 0.12;
+constexpr double kDebt = 1.5;      // how strongly what went wrong of late is made good
+constexpr double kDebtLow = 0.55;  // bounds of the aim, in shares
+constexpr double kDebtHigh = 1.5;
+constexpr double kDebtWeight = 0.0005;
+constexpr double kDebtPrior = 1000;  // arrivals that are taken to have met the share before the first
+constexpr double kArrivalsMin = 5;   // a tick with fewer arrivals is no better evidence than one with so many
 constexpr double kMeanWeight = 0.005;
-constexpr double kWindow_s = 8;
-constexpr double kWindowPerKappa = 10;
+constexpr double kBurstPart = 0.25;  // of a tick's arrivals, by which its slow ones are judged at least
+constexpr double kWindow_s = 2;
+constexpr double kWindowPerKappa = 2.6;
+constexpr double kPatience = 1.15;
+constexpr double kEagerness = 0.8;
 
 }  // namespace
+
+double Staffing::aim(const Observation& seen, double share) {
+  if (arrivals_ <= 0) {
+    arrivals_ = kDebtPrior;
+    slow_ = kDebtPrior * share;
+  }
+  const double keep = 1 - weight(kDebtWeight, seen.dt_s);
+  slow_ = slow_ * keep + seen.slow;
+  arrivals_ = arrivals_ * keep + seen.arrivals;
+  return within(share * (1 - kDebt * (slow_ / (arrivals_ * share) - 1)), kDebtLow * share, kDebtHigh * share);
+}
 
 void Staffing::learn(const Observation& seen, double share, bool is_limited) {
   const double rate = seen.arrivals / seen.dt_s;
   if (arrivals_per_s_ < 0) arrivals_per_s_ = std::max(1.0, rate);
   arrivals_per_s_ += weight(kMeanWeight, seen.dt_s) * (rate - arrivals_per_s_);
+  const double aimed = aim(seen, share);
   if (seen.arrivals <= 0) return;
-  const double scale = std::max({kArrivalsMin, arrivals_per_s_ * seen.dt_s, 0.25 * seen.arrivals});
-  const double step = kGain * (seen.slow - share * seen.arrivals) / scale;
+  const double scale = std::max({kArrivalsMin, arrivals_per_s_ * seen.dt_s, kBurstPart * seen.arrivals});
+  const double step = kGain * (seen.slow - aimed * seen.arrivals) / scale;
   if (step > 0 && is_limited) return;
   kappa_ = within(kappa_ + step, 0, kKappaMax);
 }
 
 double Staffing::need(double erlangs, double kappa) const {
-  return erlangs + (kMargin + kMarginPerKappa * kappa) * std::sqrt(std::max(erlangs, 0.25)) + 0.5;
+  const double spread = std::max(erlangs, std::min(0.25, arrivals_per_s_));
+  return erlangs + (kMargin + kMarginPerKappa * kappa) * std::sqrt(spread) + 0.5;
 }
 
 double Staffing::window_s(double kappa) const {
@@ -35,7 +56,7 @@ double Staffing::window_s(double kappa) const {
 }
 
 double Staffing::patience_s(double objective_s, double connect_s, double kappa) const {
-  return std::max(objective_s, connect_s) * std::max(0.0, 1 - kappa);
+  return std::max(objective_s, connect_s) * std::max(0.0, kPatience - kEagerness * kappa);
 }
 
 }  // namespace tide::brain

@@ -1,15 +1,18 @@
 // Staffing: how many connections so many erlangs need, and the learnt margin (kappa) that decides it.
 //
-//   need(a) = a + (0.8 + 2.2 kappa) sqrt(max(a, 1/4)) + 1/2
+//   need(a) = a + (0.7 + 5.2 kappa) sqrt(max(a, 1/4)) + 1/2
 //             square-root staffing (Feldman, Mandelbaum, Massey, Whitt 2008): load plus a margin that grows with its
-//             root
-//   kappa  += 0.3 (slow - share * arrivals) / max(5, mean arrivals a tick, arrivals / 4), within 0 .. 1.5, from 0.5
+//             root. The 1/4 is for who asks seldom; it fades once there are no arrivals for many minutes.
+//   kappa  += 0.12 (slow - aim * arrivals) / max(5, mean arrivals a tick, arrivals / 4), within 0 .. 1.5, from 0.5
 //             an integral controller of the share of requests that wait longer than the objective. In the long run the
 //             share is met whatever the arrivals look like (the argument of adaptive conformal inference, Gibbs and
 //             Candes 2021), so nothing has to be assumed about them.
+//   aim     = share * (1 - 1.5 (recent / share - 1)), within 0.55 .. 1.5 of the share
+//             recent: the share of the last half hour or so. What it exceeds the share by is given back: a tick with
+//             many arrivals is divided by more, so a crowd would else weigh less than it hurt.
 //
 // kappa says three things at once: the margin, how eagerly callers that queue open connections (patience_s), and how
-// long capacity is kept (window_s = 8 * 10^kappa, at most 300 s).
+// long capacity is kept (window_s = 2 * 2.6^kappa, at most 300 s).
 // Anti-windup: is_limited tells that more connections are not to be had; then kappa only comes down.
 // Threads: the keeper's only.
 #pragma once
@@ -27,13 +30,17 @@ class Staffing {
 
   double need(double erlangs, double kappa) const;
   double window_s(double kappa) const;
-  // How long a queue may take to drain before it opens connections: what opening costs, or the objective if longer.
+  // How long a queue may take to drain before it opens connections: max(objective, time to open) (1.15 - 0.8 kappa).
   double patience_s(double objective_s, double connect_s, double kappa) const;
   double kappa() const { return kappa_; }
 
  private:
+  double aim(const Observation& seen, double share);
+
   double kappa_ = 0.5;
   double arrivals_per_s_ = -1;  // slow mean; negative: not known
+  double slow_ = 0;             // decayed sums
+  double arrivals_ = 0;         // 0: nothing seen
 };
 
 }  // namespace tide::brain

@@ -15,6 +15,15 @@ Status refusal(Code code, std::string_view sqlstate, std::string message) {
   return status;
 }
 
+const char* refusal_text(std::string_view sqlstate) {
+  if (sqlstate == "57P03") return "the database system is starting up";
+  if (sqlstate == "28P01") return "password authentication failed";
+  return "the server refused the connection";
+}
+
+// The server has no room for more, or is not ready.
+bool is_of_crowd(std::string_view sqlstate) { return sqlstate == "53300" || sqlstate == "57P03"; }
+
 }  // namespace
 
 FakeConnector::~FakeConnector() {
@@ -57,10 +66,12 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
   if (server_.is_down_) {
     request.fate = OpenFate::fail;
     request.refusal = refusal(Code::unavailable, "08001", "connection refused");
-  } else if (server_.is_refusing_) {
-    request.fate = OpenFate::fail;
-    request.refusal = refusal(Code::unavailable, "57P03", "the database system is starting up");
-  } else if (server_.sessions_max_ != 0 && server_.sessions_now_ >= server_.sessions_max_) {
+  } else if (!server_.refusing_with_.empty()) {
+    request.fate = server_.refusing_with_ == "28P01" ? OpenFate::fail_for_good : OpenFate::fail;
+    request.refusal = refusal(Code::unavailable, server_.refusing_with_, refusal_text(server_.refusing_with_));
+  } else if (server_.is_silent_) {
+    request.fate = OpenFate::hang;
+  } else if (server_.sessions_max_ != 0 && server_.sessions_now_ + server_.foreign_sessions_ >= server_.sessions_max_) {
     request.fate = OpenFate::fail;
     request.refusal = refusal(Code::unavailable, "53300", "sorry, too many clients already");
   } else {
@@ -196,7 +207,10 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
   server_.sessions_.erase(session->pid);
   sessions_.erase(request.slot);
   const bool is_permanent = request.fate == OpenFate::fail_for_good;
-  return {Completion::Kind::open_failed, request.slot, nullptr, std::move(status), is_permanent};
+  const bool is_crowded = is_of_crowd(status.sqlstate);
+  Completion failed{Completion::Kind::open_failed, request.slot, nullptr, std::move(status), is_permanent};
+  failed.is_crowded = is_crowded;
+  return failed;
 }
 
 void FakeConnector::tell_losses(std::vector<Completion>& out) {

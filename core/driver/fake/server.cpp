@@ -49,9 +49,21 @@ void FakeServer::forget_script() {
   script_.clear();
 }
 
-void FakeServer::set_refusing(bool is_refusing) {
+void FakeServer::set_refusing(bool is_refusing, std::string_view sqlstate) {
   const std::lock_guard lock(mutex_);
-  is_refusing_ = is_refusing;
+  refusing_with_ = is_refusing ? sqlstate : "";
+}
+
+void FakeServer::set_silent(bool is_silent) {
+  const std::lock_guard lock(mutex_);
+  is_silent_ = is_silent;
+  if (!is_silent) return;
+  for (auto& [pid, session] : sessions_) session->is_half_open = true;
+}
+
+void FakeServer::set_foreign_sessions(uint32_t n) {
+  const std::lock_guard lock(mutex_);
+  foreign_sessions_ = n;
 }
 
 void FakeServer::hold_closes_until(Instant until) {
@@ -177,7 +189,7 @@ void FakeServer::drop_session(Session& session) {
 
 ServerLoad FakeServer::load() const {
   if (load_) return *load_;
-  return {sessions_now_, sessions_max_ != 0 ? int64_t{sessions_max_} : -1};
+  return {int64_t{sessions_now_} + foreign_sessions_, sessions_max_ != 0 ? int64_t{sessions_max_} : -1};
 }
 
 OpenFate FakeServer::next_fate() {

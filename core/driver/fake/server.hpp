@@ -22,6 +22,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/instant.hpp"
@@ -74,8 +75,13 @@ class FakeServer {
   void script_opens(uint32_t count, OpenFate fate);
   // Opens to come succeed again.
   void forget_script();
-  // Every open is refused in an orderly way (57P03) while on.
-  void set_refusing(bool is_refusing);
+  // Every open is refused in an orderly way while on: the server is starting up, unless another SQLSTATE is named.
+  // 28P01, a wrong password, is permanent; after 57P03 and 53300 the completion says that the server is crowded.
+  void set_refusing(bool is_refusing, std::string_view sqlstate = "57P03");
+  // Silent: opens are accepted and never answered, and every session there is becomes half-open for good.
+  void set_silent(bool is_silent);
+  // Sessions of other clients: they count against sessions_max, and a survey is told of them.
+  void set_foreign_sessions(uint32_t n);
   // No close is answered before this instant.
   void hold_closes_until(Instant until);
   // Down: opens fail with 08001, and every session is killed.
@@ -140,7 +146,9 @@ class FakeServer {
   uint32_t sessions_max_ = 0;
   std::optional<ServerLoad> load_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;
-  bool is_refusing_ = false;
+  std::string refusing_with_;  // an SQLSTATE; empty: not refusing
+  bool is_silent_ = false;
+  uint32_t foreign_sessions_ = 0;
   bool is_down_ = false;
   Instant closes_held_until_;
   std::deque<Event> events_;  // by instant

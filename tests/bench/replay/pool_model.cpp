@@ -61,6 +61,10 @@ void PoolModel::advance(double to_s) {
 
 void PoolModel::count_wait(double wait_s) {
   ++served_;
+  if (wait_s <= 0) {
+    ++waits_[0];
+    return;
+  }
   seen_.wait_s += wait_s;
   if (wait_s > server_.objective_s) {
     ++slow_;

@@ -4,6 +4,7 @@
 
 #include "allocations.hpp"
 #include "rig.hpp"
+#include "sizing_rig.hpp"
 
 namespace {
 size_t allocations_total = 0;
@@ -95,6 +96,18 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
     rig.tick();
   }
   SUCCEED();
+}
+
+TEST(Quiet, TheAdaptiveSizerAllocatesNothing) {
+  Rng rng(5);
+  SizerRig rig(roomy(), brain::kSeasons_s);
+  const size_t before = allocations_total;
+  for (int i = 0; i < 5000; ++i) {
+    rig.second(200 * rng.unit(), 0.040, rng.chance(0.1) ? 4 : 0);
+    rig.target = rig.sizer.demand(rig.now_s, static_cast<int64_t>(rng.below(9)), 3, rig.target, 0, rig.target);
+    if (i % 1000 == 999) rig.sizer.forget();
+  }
+  EXPECT_EQ(allocations_total, before);
 }
 
 }  // namespace

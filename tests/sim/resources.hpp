@@ -1,0 +1,35 @@
+// Resources: what the process has left, as the world says.
+#pragma once
+
+#include "pool/ports.hpp"
+
+namespace tide::sim {
+
+class FakeProbe final : public ResourceProbe {
+ public:
+  static constexpr double kUsualBytes = 100e6;
+  static constexpr double kUsualLimit = 1e9;
+
+  Resources sample(int64_t memory_limit) override {
+    Resources out;
+    out.memory_bytes = bytes_;
+    out.memory_limit_bytes = memory_limit > 0 ? static_cast<double>(memory_limit) : limit_;
+    out.memory_stall = stall_;
+    out.descriptors = 20;
+    out.descriptors_max = 1024;
+    return out;
+  }
+  void set(double bytes, double limit, double stall) {
+    bytes_ = bytes;
+    limit_ = limit;
+    stall_ = stall;
+  }
+  void be_usual() { set(kUsualBytes, kUsualLimit, 0); }
+
+ private:
+  double bytes_ = kUsualBytes;
+  double limit_ = kUsualLimit;
+  double stall_ = 0;
+};
+
+}  // namespace tide::sim

@@ -1,0 +1,182 @@
+// Each check turned to warning, to failed, and back, and the score they make together.
+#include "medic_rig.hpp"
+
+namespace tide::test {
+namespace {
+
+using brain::Check;
+using brain::HealthStatus;
+
+void expect(const MedicRig& rig, Check check, HealthStatus status) {
+  const brain::Finding& finding = rig.finding(check);
+  EXPECT_EQ(finding.status, status) << brain::check_name(check) << ": " << finding.message;
+  const bool is_in_range = status == HealthStatus::ok        ? finding.score == 100
+                           : status == HealthStatus::warning ? finding.score >= 50 && finding.score < 100
+                                                             : finding.score < 50;
+  EXPECT_TRUE(is_in_range) << finding.score;
+  EXPECT_FALSE(finding.message.empty());
+  EXPECT_EQ(finding.checked_at, rig.now);
+}
+
+void expect_formula(const MedicRig& rig) {
+  const brain::Health& health = rig.brain.health();
+  const double c = health.of(Check::connectivity).score, p = health.of(Check::performance).score;
+  const double r = health.of(Check::resources).score, s = health.of(Check::scaling).score;
+  const double mean = 0.35 * c + 0.30 * p + 0.15 * r + 0.20 * s;
+  EXPECT_NEAR(static_cast<double>(health.score), std::min(mean, 10 + 0.9 * std::min(c, p)), 0.51);
+}
+
+TEST(Health, AWellPoolHasAHundredPoints) {
+  MedicRig rig;
+  rig.second({});
+  EXPECT_EQ(rig.brain.health().score, 100);
+  for (const Check check : {Check::connectivity, Check::performance, Check::resources, Check::scaling}) {
+    expect(rig, check, HealthStatus::ok);
+  }
+}
+
+TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
+  Policy policy = MedicRig::quick();
+  policy.min_size = 3;
+  policy.breaker_trip_after = Span::seconds(600);
+  MedicRig rig(policy);
+  rig.is_server_up = false;
+  rig.remove(0);
+  rig.second({});
+  rig.second({});
+  expect(rig, Check::connectivity, HealthStatus::warning);
+  rig.slots.clear();
+  for (int i = 0; i < 3; ++i) rig.second({.queries = 0, .requests = 0});
+  expect(rig, Check::connectivity, HealthStatus::failed);
+  EXPECT_EQ(rig.finding(Check::connectivity).score, 0);
+  EXPECT_LE(rig.brain.health().score, 10);
+  EXPECT_EQ(rig.outlook.state, PoolState::degraded);
+  expect_formula(rig);
+  rig.is_server_up = true;
+  for (int i = 0; i < 12; ++i) rig.second({});
+  expect(rig, Check::connectivity, HealthStatus::ok);
+  EXPECT_EQ(rig.outlook.state, PoolState::running);
+  EXPECT_EQ(rig.times(EventKind::health_failed), 1);
+  EXPECT_EQ(rig.times(EventKind::health_ok), 1);
+}
+
+TEST(Health, PerformanceGoesByTheShareOfFaults) {
+  MedicRig rig;
+  rig.second({.queries = 1'000, .faults = 40});
+  expect(rig, Check::performance, HealthStatus::warning);
+  EXPECT_NEAR(rig.finding(Check::performance).value, 0.04, 1e-9);
+  for (int i = 0; i < 20; ++i) rig.second({.queries = 1'000, .faults = 80});
+  expect(rig, Check::performance, HealthStatus::failed);
+  expect_formula(rig);
+  for (int i = 0; i < 20; ++i) rig.second({.queries = 1'000});
+  expect(rig, Check::performance, HealthStatus::ok);
+}
+
+TEST(Health, PerformanceGoesByTheMeanDurationToo) {
+  Policy policy = MedicRig::quick();
+  policy.health_max_response = Span::millis(100);
+  MedicRig rig(policy);
+  for (int i = 0; i < 20; ++i) rig.second({.query_ms = 80});
+  expect(rig, Check::performance, HealthStatus::warning);
+  for (int i = 0; i < 20; ++i) rig.second({.query_ms = 150});
+  expect(rig, Check::performance, HealthStatus::failed);
+  EXPECT_NEAR(rig.finding(Check::performance).value, 150, 1);
+  for (int i = 0; i < 20; ++i) rig.second({.query_ms = 10});
+  expect(rig, Check::performance, HealthStatus::ok);
+}
+
+TEST(Health, AFewStatementsSayNothing) {
+  MedicRig rig;
+  rig.second({.queries = 2, .faults = 2});
+  expect(rig, Check::performance, HealthStatus::ok);
+}
+
+TEST(Health, ResourcesGoByTheFullest) {
+  MedicRig rig;
+  rig.resources.descriptors_max = 1'000;
+  rig.resources.descriptors = 500;
+  rig.resources.server_sessions_max = 100;
+  rig.resources.server_sessions = 92;
+  rig.second({});
+  expect(rig, Check::resources, HealthStatus::warning);
+  EXPECT_NEAR(rig.finding(Check::resources).value, 0.92, 1e-9);
+  rig.resources.descriptors = 990;
+  rig.second({});
+  expect(rig, Check::resources, HealthStatus::failed);
+  EXPECT_NE(rig.finding(Check::resources).message.find("descriptors"), std::string::npos);
+  rig.resources = Resources();
+  rig.second({});
+  rig.second({});
+  expect(rig, Check::resources, HealthStatus::ok);
+}
+
+TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
+  Policy policy = MedicRig::quick();
+  policy.max_size = 2;
+  MedicRig rig(policy);
+  rig.lease_all();
+  const auto busy_second = [&rig](uint64_t slow) { rig.second({.slow = slow, .hold_ms = 20}); };  // 2 in use
+  for (int i = 0; i < 6; ++i) busy_second(0);
+  expect(rig, Check::resources, HealthStatus::ok);
+  EXPECT_NEAR(rig.finding(Check::resources).value, 1, 0.01);
+  rig.waiting = 3;
+  busy_second(10);
+  expect(rig, Check::resources, HealthStatus::failed);
+  expect(rig, Check::scaling, HealthStatus::warning);
+  rig.waiting = 0;
+  for (int i = 0; i < 6; ++i) rig.second({});
+  expect(rig, Check::resources, HealthStatus::ok);
+}
+
+TEST(Health, ScalingGoesByRequestsThatGotNothing) {
+  MedicRig rig;
+  rig.second({.requests = 1'000, .timeouts = 20});
+  expect(rig, Check::scaling, HealthStatus::warning);
+  for (int i = 0; i < 15; ++i) rig.second({.requests = 1'000, .timeouts = 100});
+  expect(rig, Check::scaling, HealthStatus::failed);
+  expect_formula(rig);
+  for (int i = 0; i < 16; ++i) rig.second({});
+  expect(rig, Check::scaling, HealthStatus::ok);
+}
+
+TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
+  Policy policy = MedicRig::quick();
+  policy.health_interval = Span::seconds(3600);
+  MedicRig rig(policy);
+  const uint64_t rounds = rig.brain.health().rounds;
+  EXPECT_EQ(rig.order(Verb::check_health).kind, Verdict::Kind::pending);
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::survey), 1);
+  EXPECT_EQ(rig.count(Action::Kind::finish_order), 0);
+  rig.obey();
+  rig.checked(true);
+  rig.tick();
+  ASSERT_EQ(rig.count(Action::Kind::finish_order), 1);
+  EXPECT_NE(rig.find(Action::Kind::finish_order)->verdict.message.find("health 100"), std::string::npos);
+  EXPECT_EQ(rig.brain.health().rounds, rounds + 1);
+}
+
+TEST(Health, AnOrderIsAnsweredThoughTheSurveyNeverIs) {
+  MedicRig rig;
+  (void)rig.order(Verb::check_health);
+  rig.tick();
+  rig.obey();
+  rig.tick_after(Span::seconds(3));
+  EXPECT_EQ(rig.count(Action::Kind::finish_order), 1);
+}
+
+TEST(Health, IntervalZeroMeansNever) {
+  Policy policy = MedicRig::quick();
+  policy.health_interval = Span();
+  MedicRig rig(policy);
+  for (int i = 0; i < 50; ++i) rig.second({.faults = 100});
+  // But an emergency looks all the same: it must see its end.
+  EXPECT_EQ(rig.outlook.state, PoolState::emergency);
+  for (int i = 0; i < 60; ++i) rig.second({});
+  const uint64_t rounds = rig.brain.health().rounds;
+  for (int i = 0; i < 50; ++i) rig.second({});
+  EXPECT_EQ(rig.brain.health().rounds, rounds);
+}
+
+}  // namespace
+}  // namespace tide::test
