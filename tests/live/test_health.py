@@ -48,7 +48,6 @@ def life(s, check, *steps):
         within(row[1], low, high, f"score when {status}")
         if s.state() != "paused":
             s.reaches("state", "degraded" if status == "failed" else "running", LONG)
-        if "-v" in sys.argv: print(row, stage.time.monotonic())
         told.append(f"{status} {row[1]:.0f} (health {judged(s, status)})")
     is_(len(s.events("health_failed", f"{check} failed: %")) >= 1, True, "an event of the failure")
     is_(len(s.events("health_ok", f"{check} %")) >= 1, True, "an event of the end")
@@ -64,7 +63,8 @@ def connectivity(s):
 
     def lose_the_idle():
         road.block()
-        s.order("close_connection(%d)" % s.value("SELECT conn_id FROM ~connections WHERE pool = :pool AND state = 'idle'"))
+        s.order("close_connection(%d, :pool)" % s.value("SELECT conn_id FROM ~connections WHERE pool = :pool "
+                                                          "AND state = 'idle'"))
 
     def lose_the_other():
         held.pop().release()
@@ -129,8 +129,8 @@ def resources_by_connections(s):
     def give_back():
         while held:
             held.pop().release()
-    return life(s, "resources", (some_wait, "warning", "90 % of the connections in use"),
-                (all_are_out, "failed", "100 % of the connections in use"), (give_back, "ok"))
+    return life(s, "resources", (some_wait, "warning", "% of the connections in use"),
+                (all_are_out, "failed", "% of the connections in use"), (give_back, "ok"))
 
 
 def resources_by_memory(s):
