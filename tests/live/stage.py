@@ -36,6 +36,11 @@ def until(condition, what, seconds=PATIENCE_S):
     return value
 
 
+def pass_time(seconds):
+    """Where the length of something is the matter itself, as of an outage."""
+    threading.Event().wait(seconds)
+
+
 def is_(got, expected, what=""):
     client.is_(got, expected, what)
 
@@ -152,6 +157,23 @@ class NetworkRoad:
         self.proxy.__exit__()
 
 
+class ServerRoad:
+    """A server of its own, which really stops."""
+
+    def __init__(self):
+        self.server = cluster.Cluster().create().start()
+        self.url = self.server.conninfo(application_name="app")
+
+    def lose(self, _):
+        self.server.stop("immediate")
+
+    def find(self):
+        self.server.start()
+
+    def end(self):
+        self.server.destroy()
+
+
 class Sqlite:
     name, faulty = "sqlite", "SELECT * FROM missing_table"
     false, odd_numbers = "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
@@ -167,6 +189,8 @@ class Sqlite:
 
     def road(self, name):
         return FileRoad(self.folder / name)
+
+    machine = road
 
     def url(self, name):
         return f"sqlite://{self.folder}/{name}.db"
@@ -195,6 +219,10 @@ class Postgres:
 
     def road(self, _):
         return NetworkRoad(self.server)
+
+    @staticmethod
+    def machine(_):
+        return ServerRoad()
 
     def url(self, name):
         return self.server.conninfo(application_name=name)
@@ -292,6 +320,25 @@ class Stage:
         made = self.database.road(self.name)
         self.ends.append(made.end)
         return made
+
+    def machine(self):
+        """A database that fails as a whole."""
+        made = self.database.machine(self.name)
+        self.ends.append(made.end)
+        return made
+
+    def watch(self, sql, every_s=0.02):
+        """Asks again and again beside the case; the rows that were seen, each once. Ends with the case."""
+        seen, is_over, eyes = {}, threading.Event(), self.database.eyes()
+
+        def look():
+            while not is_over.wait(every_s):
+                for row in eyes.rows(sql.replace(":pool", f"'{self.name}'")):
+                    seen.setdefault(row, time.monotonic())
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        self.ends.append(lambda: (is_over.set(), thread.join(), eyes.end()))
+        return seen
 
     def owner(self):
         made = Owner(self.database)
