@@ -176,7 +176,7 @@ class ServerRoad:
 
 class Sqlite:
     name, faulty = "sqlite", "SELECT * FROM missing_table"
-    false, odd_numbers = "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
+    true, false, odd_numbers = "1", "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
     slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000) SELECT count(*) FROM c"
 
     def __init__(self):
@@ -205,7 +205,7 @@ class Sqlite:
 
 class Postgres:
     name, faulty, slow = "postgresql", "SELECT * FROM missing_table", "SELECT pg_sleep(0.02)"
-    false, odd_numbers = "false", ("'nan'", "'inf'", "'-inf'", "'NaN'::float8")
+    true, false, odd_numbers = "true", "false", ("'nan'", "'inf'", "'-inf'", "'NaN'::float8")
 
     def __init__(self):
         self.bench = support.Bench(settings="max_connections = 300")
