@@ -15,6 +15,7 @@
 
 #include "plane/attach.hpp"
 #include "plane/directory.hpp"
+#include "plane/patience.hpp"
 #include "plane/slot_word.hpp"
 
 namespace tide {
@@ -103,13 +104,19 @@ bool hold_owner_lock(int fd) {
 constexpr std::string_view kNewEnding = ".new";
 constexpr std::string_view kMailboxEnding = ".mailbox";
 constexpr size_t kHexBytes = 32;
-constexpr int kLockAttemptsMax = 1000;
+constexpr int kLockAttemptsMax = 2000;
+constexpr int kLockAttemptsQuick = 100;
 
-// Who clears up holds the lock for no longer than it takes to unlink the file.
+// Who clears up holds the lock for no longer than it takes to unlink the file; but he may lose his processor meanwhile,
+// and a child that he forks has the lock too until it runs its program.
 bool gain_owner_lock(int fd) {
   for (int attempt = 1; !hold_owner_lock(fd); ++attempt) {
     if ((errno != EAGAIN && errno != EACCES) || attempt == kLockAttemptsMax) return false;
-    ::sched_yield();
+    if (attempt < kLockAttemptsQuick) {
+      ::sched_yield();
+    } else {
+      pause_for(Span::millis(1));
+    }
   }
   return true;
 }
