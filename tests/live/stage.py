@@ -9,7 +9,6 @@ PostgreSQL. The pools are of this process; with PostgreSQL it runs as the server
 import os
 import pathlib
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -21,11 +20,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "pg")]
 import client  # noqa: E402
 import cluster  # noqa: E402
-import proxy  # noqa: E402
+import ground  # noqa: E402
 import support  # noqa: E402
 
 PATIENCE_S = 20  # for what should come at once, on a machine that does other things too
-QUIET = "notify_log=off"
+QUIET = ground.QUIET
 
 
 def until(condition, what, seconds=PATIENCE_S):
@@ -56,183 +55,6 @@ def said(text, *parts):
         if part not in text:
             raise AssertionError(f"{part!r} is missing in {text!r}")
     return text
-
-
-class SqliteEyes:
-    def __init__(self):
-        self.db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self.db.enable_load_extension(True)
-        self.db.load_extension(client.EXTENSION)
-
-    def rows(self, sql):
-        return self.db.execute(sql.replace("~", "tidepool_")).fetchall()
-
-    def error(self, sql):
-        try:
-            self.rows(sql)
-        except sqlite3.Error as refusal:
-            return str(refusal)
-        return None
-
-    def end(self):
-        self.db.close()
-
-
-class PostgresEyes:
-    """Through a pool that nobody else sees, as any application would ask."""
-
-    def __init__(self, conninfo):
-        self.pool = client.Pool(conninfo, "plane=off min_size=1 max_size=2 health_interval=0 " + QUIET, name="eyes")
-
-    @staticmethod
-    def native(cell):
-        if cell is None:
-            return None
-        text = cell.decode()
-        if text in ("t", "f"):
-            return int(text == "t")
-        for kind in (int, float):
-            try:
-                return kind(text)
-            except ValueError:
-                pass
-        return text
-
-    def rows(self, sql):
-        return [tuple(map(self.native, row)) for row in self.pool.query(sql.replace("~", "tidepool."))]
-
-    def error(self, sql):
-        try:
-            self.rows(sql)
-        except client.Refusal as refusal:
-            return str(refusal)
-        return None
-
-    def end(self):
-        self.pool.close()
-
-
-class FileRoad:
-    """A database whose folder can be taken away."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir()
-        self.url = f"sqlite://{folder}/app.db"
-
-    def block(self):
-        """No new connection; those that are open go on to work."""
-        self.folder.rename(str(self.folder) + ".gone")
-
-    def lose(self, pool):
-        self.block()
-        pool.control("recycle", wait_ms=0, spread="0s")
-
-    def find(self):
-        pathlib.Path(str(self.folder) + ".gone").rename(self.folder)
-
-    def end(self):
-        pass
-
-
-class NetworkRoad:
-    """A way to the server that can be cut."""
-
-    def __init__(self, server):
-        self.proxy = proxy.Proxy(server)
-        self.proxy.__enter__()
-        self.url = self.proxy.conninfo()
-
-    def block(self):
-        self.proxy.mode = "refuse"
-
-    def lose(self, _):
-        self.block()
-        self.proxy.cut()
-
-    def find(self):
-        self.proxy.mode = "pass"
-
-    def end(self):
-        self.proxy.__exit__()
-
-
-class ServerRoad:
-    """A server of its own, which really stops."""
-
-    def __init__(self):
-        self.server = cluster.Cluster().create().start()
-        self.url = self.server.conninfo(application_name="app")
-
-    def lose(self, _):
-        self.server.stop("immediate")
-
-    def find(self):
-        self.server.start()
-
-    def end(self):
-        self.server.destroy()
-
-
-class Sqlite:
-    name, faulty = "sqlite", "SELECT * FROM missing_table"
-    true, false, odd_numbers = "1", "0", ("'nan'", "'inf'", "9e999", "-9e999", "'five'")
-    slow = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100000) SELECT count(*) FROM c"
-
-    def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidepool-live-", dir="/dev/shm"))
-        (self.folder / "plane").mkdir(mode=0o700)
-        os.environ["TIDEPOOL_DIR"] = str(self.folder / "plane")
-
-    def eyes(self):
-        return SqliteEyes()
-
-    def road(self, name):
-        return FileRoad(self.folder / name)
-
-    machine = road
-
-    def url(self, name):
-        return f"sqlite://{self.folder}/{name}.db"
-
-    @staticmethod
-    def password(_):
-        return ""  # there are none
-
-    def end(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Postgres:
-    name, faulty, slow = "postgresql", "SELECT * FROM missing_table", "SELECT pg_sleep(0.02)"
-    true, false, odd_numbers = "true", "false", ("'nan'", "'inf'", "'-inf'", "'NaN'::float8")
-
-    def __init__(self):
-        self.bench = support.Bench(settings="max_connections = 300")
-        self.bench.__enter__()
-        self.server = self.bench.cluster
-        self.bench.extension()
-        os.environ["TIDEPOOL_DIR"] = str(self.bench.plane)
-
-    def eyes(self):
-        return PostgresEyes(self.server.conninfo())
-
-    def road(self, _):
-        return NetworkRoad(self.server)
-
-    @staticmethod
-    def machine(_):
-        return ServerRoad()
-
-    def url(self, name):
-        return self.server.conninfo(application_name=name)
-
-    @staticmethod
-    def password(secret):
-        return f" password={secret}"
-
-    def end(self):
-        self.bench.__exit__()
 
 
 class Callers:
@@ -457,12 +279,12 @@ def as_the_servers_user():
 def main(cases, alone=()):
     """What a program returns: how many cases failed. Those `alone` come first, one after the other."""
     kind, *chosen = sys.argv[1:]
-    if kind == Postgres.name:
+    if kind == ground.Postgres.name:
         support.require_server()
         if cluster.drop_user() is not None:
             return as_the_servers_user()
     failures = []
-    database = Sqlite() if kind == Sqlite.name else Postgres()
+    database = ground.Sqlite() if kind == ground.Sqlite.name else ground.Postgres()
     try:
         def begun(case):
             thread = threading.Thread(target=play, args=(case, database, failures))
