@@ -9,7 +9,6 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kFewStatements = 5;  // fewer say nothing about a rate
 constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
 constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
 
@@ -81,10 +80,11 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
 
 void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
   const Policy& policy = desk.policy();
-  const Beat& beat = pulse.quarter().queries >= kFewStatements ? pulse.quarter() : pulse.minute();
-  if (beat.queries < kFewStatements) {
+  const Beat* statements = pulse.with_statements();
+  if (statements == nullptr) {
     return put(out, 100, Resources::kUnknown, policy.health_max_error_rate, "too few statements to judge");
   }
+  const Beat& beat = *statements;
   const double error_rate = beat.faults / beat.queries;
   const double response_ms = beat.query_s * 1e3 / beat.queries;
   const double limit_ms = policy.health_max_response.ms_exact();
