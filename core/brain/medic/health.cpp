@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "base/units.hpp"
 #include "brain/wording.hpp"
@@ -99,7 +100,7 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
 
 struct Share {
   double value = Resources::kUnknown;
-  const char* what = "";
+  std::string_view what;
 };
 
 double ratio(double part, double whole) {
@@ -114,16 +115,21 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
   // A pool that is just large enough for its work is busy, not ill.
   const bool is_short = desk.census().waiting > 0 || recent.slow > 0;
-  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "of the connections in use"},
-                          {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
-                          {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},
-                          {ratio(r.server_sessions, r.server_sessions_max), "of the server's sessions taken"}};
+  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "connections"},
+                          {ratio(r.memory_bytes, r.memory_limit_bytes), "memory"},
+                          {ratio(r.descriptors, r.descriptors_max), "descriptors"},
+                          {ratio(r.server_sessions, r.server_sessions_max), "server sessions"}};
   Share worst = shares[0];
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > worst.value) worst = share;
   }
-  const double shown = worst.what == shares[0].what ? in_use : worst.value;
-  put(out, grade_share(worst.value, threshold), shown, threshold, percent(shown) + " " + worst.what);
+  const auto shown = [&](const Share& share) { return share.what == shares[0].what ? in_use : share.value; };
+  std::string text = std::string(worst.what) + " " + percent(shown(worst));
+  for (const Share& share : shares) {
+    if (share.what == worst.what || !std::isfinite(share.value)) continue;
+    text.append(", ").append(share.what).append(" ").append(percent(shown(share)));
+  }
+  put(out, grade_share(worst.value, threshold), shown(worst), threshold, text + " in use");
 }
 
 void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
