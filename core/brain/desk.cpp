@@ -61,6 +61,11 @@ void Desk::retire(const SlotCensus& slot, CloseReason reason) {
   ask(Action::Kind::retire, slot).reason = reason;
 }
 
+bool Desk::has_slow_waiter() const {
+  const Instant since = census_.oldest_wait_since;
+  return census_.waiting > 0 && since.is_set() && now_ - since > policy().wait_objective;
+}
+
 void Desk::validate(const SlotCensus& slot) { hold(slot, Action::Kind::validate); }
 
 void Desk::survey(const SlotCensus& slot) { hold(slot, Action::Kind::survey); }

@@ -46,6 +46,8 @@ class Desk {
   Instant now() const { return now_; }
   const Census& census() const { return census_; }
   const Policy& policy() const { return ledger_.policy; }
+  // Somebody waits for longer than anybody should, and may do so for long yet: he is in no sum before his wait ends.
+  bool has_slow_waiter() const;
   Ledger& ledger() const { return ledger_; }
   Dossier& dossier(const SlotCensus& slot) const { return ledger_.dossiers.of(slot); }
   const Counts& counts() const { return counts_; }

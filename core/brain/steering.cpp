@@ -173,7 +173,8 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   if (!controls.burst_until) is_own_burst_ = false;
   const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_steering(desk) &&
                    !desk.ledger().caps.overload;
-  const bool is_crowded = desk.census().waiting > 0 && beat.slow > 0 && desk.counts().staying() >= desk.rule().limit;
+  const bool is_slow = beat.slow > 0 || desk.has_slow_waiter();
+  const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.rule().limit;
   crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;
   const AdaptiveSizer::Facts& facts = sizer_.facts();
   roomy_beats_ = !is_crowded && facts.demand < 0.8 * static_cast<double>(policy.max_size) ? roomy_beats_ + 1 : 0;

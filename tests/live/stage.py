@@ -36,6 +36,11 @@ def until(condition, what, seconds=PATIENCE_S):
     return value
 
 
+def pass_time(seconds):
+    """Where the length of something is the matter itself, as of an outage."""
+    threading.Event().wait(seconds)
+
+
 def is_(got, expected, what=""):
     client.is_(got, expected, what)
 
@@ -115,9 +120,12 @@ class FileRoad:
         folder.mkdir()
         self.url = f"sqlite://{folder}/app.db"
 
-    def lose(self, pool):
-        """Open files would go on to work: they are given up, and cannot be opened again."""
+    def block(self):
+        """No new connection; those that are open go on to work."""
         self.folder.rename(str(self.folder) + ".gone")
+
+    def lose(self, pool):
+        self.block()
         pool.control("recycle", wait_ms=0, spread="0s")
 
     def find(self):
@@ -135,8 +143,11 @@ class NetworkRoad:
         self.proxy.__enter__()
         self.url = self.proxy.conninfo()
 
-    def lose(self, _):
+    def block(self):
         self.proxy.mode = "refuse"
+
+    def lose(self, _):
+        self.block()
         self.proxy.cut()
 
     def find(self):
@@ -144,6 +155,23 @@ class NetworkRoad:
 
     def end(self):
         self.proxy.__exit__()
+
+
+class ServerRoad:
+    """A server of its own, which really stops."""
+
+    def __init__(self):
+        self.server = cluster.Cluster().create().start()
+        self.url = self.server.conninfo(application_name="app")
+
+    def lose(self, _):
+        self.server.stop("immediate")
+
+    def find(self):
+        self.server.start()
+
+    def end(self):
+        self.server.destroy()
 
 
 class Sqlite:
@@ -161,6 +189,8 @@ class Sqlite:
 
     def road(self, name):
         return FileRoad(self.folder / name)
+
+    machine = road
 
     def url(self, name):
         return f"sqlite://{self.folder}/{name}.db"
@@ -189,6 +219,10 @@ class Postgres:
 
     def road(self, _):
         return NetworkRoad(self.server)
+
+    @staticmethod
+    def machine(_):
+        return ServerRoad()
 
     def url(self, name):
         return self.server.conninfo(application_name=name)
@@ -287,6 +321,25 @@ class Stage:
         self.ends.append(made.end)
         return made
 
+    def machine(self):
+        """A database that fails as a whole."""
+        made = self.database.machine(self.name)
+        self.ends.append(made.end)
+        return made
+
+    def watch(self, sql, every_s=0.02):
+        """Asks again and again beside the case; the rows that were seen, each once. Ends with the case."""
+        seen, is_over, eyes = {}, threading.Event(), self.database.eyes()
+
+        def look():
+            while not is_over.wait(every_s):
+                for row in eyes.rows(sql.replace(":pool", f"'{self.name}'")):
+                    seen.setdefault(row, time.monotonic())
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        self.ends.append(lambda: (is_over.set(), thread.join(), eyes.end()))
+        return seen
+
     def owner(self):
         made = Owner(self.database)
         self.ends.append(made.end)
@@ -345,9 +398,10 @@ class Stage:
             raise AssertionError(f"{columns}: {seen[0]} instead of {expected} after {seconds} s") from None
 
     def check(self, name):
-        """(status, score, value, threshold, message) of a health check."""
-        return self.rows("SELECT status, score, value, threshold, message FROM ~health_checks "
-                         f"WHERE pool = :pool AND check_name = '{name}'")[0]
+        """(status, score, value, threshold, message) of a health check; Nones before the first."""
+        found = self.rows("SELECT status, score, value, threshold, message FROM ~health_checks "
+                          f"WHERE pool = :pool AND check_name = '{name}'")
+        return found[0] if found else (None,) * 5
 
     def turns(self, check, status, seconds=PATIENCE_S):
         """Waits for a status of a health check; its row."""

@@ -108,7 +108,7 @@ def flood(s, pool, n):
 
 
 def error_rate(s):
-    pool = s.pool(f"{CALM} min_size=2 max_size=2 emergency=off alert_errors_per_hour=1000000 recovery=")
+    pool = s.pool(f"{CALM} min_size=2 max_size=2 emergency=off alert_errors_per_hour=1000000 recovery=''")
     bad = s.callers(1, lambda: s.faulty(pool), 0.2)
     good = s.callers(1, lambda: pool.query("SELECT 1"), 0.2)
 
@@ -120,13 +120,13 @@ def error_rate(s):
 
 
 def errors_per_hour(s):
-    pool = s.pool(f"{CALM} min_size=1 max_size=2 emergency=off alert_errors_per_hour=5 recovery=")
+    pool = s.pool(f"{CALM} min_size=1 max_size=2 emergency=off alert_errors_per_hour=5 recovery=''")
     return rings(s, "errors_per_hour", lambda: [s.faulty(pool) for _ in range(8)],
                  lambda: s.set("alert_errors_per_hour", 100), 6, 8)
 
 
 def health_failures(s):
-    pool = s.pool(f"{CALM} health_interval=200ms min_size=2 max_size=2 emergency=off recovery=")
+    pool = s.pool(f"{CALM} health_interval=200ms min_size=2 max_size=2 emergency=off recovery=''")
     bad = s.callers(1, lambda: s.faulty(pool), 0.05)
 
     def cure():

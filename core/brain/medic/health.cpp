@@ -144,7 +144,7 @@ void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
   }
   const bool is_at_limit = desk.counts().staying() >= desk.rule().limit;
   const int64_t waiting = desk.census().waiting;
-  if (is_at_limit && waiting > 0 && pulse.last().slow > 0) {
+  if (is_at_limit && waiting > 0 && (pulse.last().slow > 0 || desk.has_slow_waiter())) {
     return put(out, 75, refused, threshold,
                counted(waiting, "caller") + " waiting at the limit of " + std::to_string(desk.rule().limit));
   }

@@ -54,7 +54,7 @@ void Medic::tick(Desk& desk, const Beat* beat) {
   if (asked_n_ > 0) desk.wake_at(asked_at_ + kSurveyPatience);
   emergency_.tick(desk, health_, breaker_.is_tripped());
   desk.ledger().caps.emergency = emergency_.cap();
-  recovery_.tick(desk, health_, emergency_.is_on());
+  recovery_.tick(desk, health_, emergency_.is_on() || pressure_.is_on());
   const Policy& policy = desk.policy();
   if (checked_at_.is_set() && (health_.has(HealthStatus::warning) || emergency_.is_on())) {
     desk.wake_at(checked_at_ + kLookAgain);

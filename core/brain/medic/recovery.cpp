@@ -48,11 +48,12 @@ void Recovery::tell(Desk& desk, Severity severity, const std::string& text, cons
                 ",\"of\":" + std::to_string(desk.policy().recovery_max_attempts) + ",\"outcome\":\"" + outcome + "\"}");
 }
 
-void Recovery::tick(Desk& desk, const Health& health, bool is_emergency) {
+void Recovery::tick(Desk& desk, const Health& health, bool is_held) {
   const std::string& list = desk.policy().recovery;
   if (!strategy_.empty()) {
-    const bool is_well = !health.has(HealthStatus::failed);
-    if (is_well || desk.now() >= judge_at_) return judge(desk, health);
+    // Who forgets what went wrong is well at once: that says nothing.
+    const bool is_proof = !health.has(HealthStatus::failed) && strategy_ != kRecoveryStrategies[2];
+    if (is_proof || desk.now() >= judge_at_) return judge(desk, health);
     return desk.wake_at(judge_at_);
   }
   if (!health.has(HealthStatus::failed)) {
@@ -69,11 +70,11 @@ void Recovery::tick(Desk& desk, const Health& health, bool is_emergency) {
   }
   const int64_t words = words_in(list);
   for (int64_t i = 0; i < words; ++i) {
-    if (try_one(desk, health, is_emergency, word_at(list, attempts_ + i))) return;
+    if (try_one(desk, health, is_held, word_at(list, attempts_ + i))) return;
   }
 }
 
-bool Recovery::try_one(Desk& desk, const Health& health, bool is_emergency, std::string_view strategy) {
+bool Recovery::try_one(Desk& desk, const Health& health, bool is_held, std::string_view strategy) {
   Ledger& ledger = desk.ledger();
   const bool is_ill = has_failed(health, Check::performance);
   std::string what;
@@ -83,8 +84,10 @@ bool Recovery::try_one(Desk& desk, const Health& health, bool is_emergency, std:
     what = "replacing " + counted(n, "connection") + " over " + format_span(kRestartSpread);
   } else if (strategy == kRecoveryStrategies[1]) {
     const int64_t to = std::min(ledger.target + desk.policy().grow_step, desk.rule().limit);
-    const bool is_short = has_failed(health, Check::scaling) || has_failed(health, Check::resources);
-    if (!is_short || is_emergency || to <= ledger.target || !desk.policy().scaling) return false;
+    // Of memory, descriptors and sessions there would be even less.
+    const bool is_short =
+        has_failed(health, Check::scaling) || (has_failed(health, Check::resources) && desk.census().waiting > 0);
+    if (!is_short || is_held || to <= ledger.target || !desk.policy().scaling) return false;
     what = "target " + std::to_string(ledger.target) + " -> " + std::to_string(to);
     desk.set_target(to, SizeSource::autoscale, "recovery from a failed check: " + failed_checks(health));
   } else {

@@ -23,13 +23,13 @@ class Recovery {
  public:
   static constexpr Span kJudgeAfter = Span::seconds(5);
 
-  void tick(Desk& desk, const Health& health, bool is_emergency);
+  void tick(Desk& desk, const Health& health, bool is_held);
   // reset_metrics was tried since the last call.
   bool take_forget() { return std::exchange(wants_forget_, false); }
   uint64_t successes() const { return successes_; }
 
  private:
-  bool try_one(Desk& desk, const Health& health, bool is_emergency, std::string_view strategy);
+  bool try_one(Desk& desk, const Health& health, bool is_held, std::string_view strategy);
   void judge(Desk& desk, const Health& health);
   void tell(Desk& desk, Severity severity, const std::string& text, const char* outcome) const;
 

@@ -1,0 +1,240 @@
+#!/usr/bin/python3
+"""Each health check turned to a warning, to failed and back to ok by a real cause; the score; check_health in SQL.
+
+usage: test_health.py sqlite|postgresql [CASE...]
+"""
+import math
+import os
+import resource
+import sys
+
+import stage
+from stage import client, is_, said, until, within
+
+CALM = "burst=off scaling=off health_interval=1s recovery='' emergency=off"
+LONG = 40  # a window of 15 s must pass
+
+
+def half_up(x):
+    return math.floor(x + 0.5)
+
+
+def judged(s, what):
+    """The score follows the formula in core/brain/medic/README.md from the scores of the checks, all of one round."""
+    def rows():
+        return s.rows("SELECT check_name, score, checked_at FROM ~health_checks WHERE pool = :pool")
+
+    for _ in range(100):
+        before, health, after = rows(), s.state("health"), rows()
+        if before == after:
+            c, p, r, t = (dict((name, score) for name, score, _ in after)[name]
+                          for name in ("connectivity", "performance", "resources", "scaling"))
+            expected = half_up(min(0.35 * c + 0.30 * p + 0.15 * r + 0.20 * t, 10 + 0.9 * min(c, p)))
+            is_(abs(health - expected) <= 1, True, f"{what}: health {health} from {(c, p, r, t)}, not {expected}")
+            if health == expected:
+                return health
+    raise AssertionError(f"{what}: the score never was that of the checks")
+
+
+def life(s, check, *steps):
+    """Each step is (what to do, the status that must come of it, what the message must name)."""
+    told = []
+    s.turns(check, "ok")
+    for act, status, *parts in steps:
+        act()
+        row = s.turns(check, status, LONG)
+        said(row[4], *parts)
+        low, high = {"ok": (100, 100), "warning": (50, 99), "failed": (0, 49)}[status]
+        within(row[1], low, high, f"score when {status}")
+        if s.state() != "paused":
+            s.reaches("state", "degraded" if status == "failed" else "running", LONG)
+        told.append(f"{status} {row[1]:.0f} (health {judged(s, status)})")
+    is_(len(s.events("health_failed", f"{check} failed: %")) >= 1, True, "an event of the failure")
+    is_(len(s.events("health_ok", f"{check} %")) >= 1, True, "an event of the end")
+    return ", ".join(told)
+
+
+def connectivity(s):
+    """Fewer than wanted, then none at all."""
+    road = s.road()
+    pool = s.pool(f"{CALM} breaker=off retry_base=20ms retry_max=300ms min_size=2 max_size=4", road.url)
+    s.reaches("size, state", (2, "running"))
+    held = [pool.acquire("keeper")]
+
+    def lose_the_idle():
+        road.block()
+        s.order("close_connection(%d, :pool)" % s.value("SELECT conn_id FROM ~connections WHERE pool = :pool "
+                                                          "AND state = 'idle'"))
+
+    def lose_the_other():
+        held.pop().release()
+        road.find()  # so that losing it can begin anew
+        road.lose(pool)
+    return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connects have failed"),
+                (lose_the_other, "failed", "no connection is alive, connects have failed for"),
+                (road.find, "ok", "2 connections alive"))
+
+
+def performance_by_faults(s):
+    pool = s.pool(f"{CALM} min_size=2 max_size=2")
+
+    def some(share):
+        """So many faults among all the statements."""
+        for i in range(400):
+            s.faulty(pool) if i < 400 * share else pool.query("SELECT 1")
+    return life(s, "performance",
+                (lambda: some(0.035), "warning", "% of", "statements failed"),
+                (lambda: some(0.5), "failed", "statements failed"),
+                (lambda: [pool.query("SELECT 1") for _ in range(12000)], "ok", "statements failed"))
+
+
+def performance_by_slowness(s):
+    pool = s.pool(f"{CALM} min_size=2 max_size=2")
+
+    def slow():
+        for _ in range(12):
+            pool.query(s.database.slow)
+
+    def threshold(factor):
+        """In the middle of the range: the mean moves with every look."""
+        response_ms = s.value("SELECT value FROM ~health_checks WHERE pool = :pool AND check_name = 'performance'")
+        s.set("health_max_response", f"{max(1000, int(response_ms * factor * 1000))}us")
+
+    def make_them_count():
+        s.set("health_max_response", "1ms")  # so that the duration is what is shown
+        slow()
+        s.turns("performance", "failed")
+
+    return life(s, "performance",
+                (make_them_count, "failed", "on average"),
+                (lambda: threshold(1 / 0.75), "warning", "on average"),
+                (lambda: s.set("health_max_response", "5s"), "ok", "on average"))
+
+
+def resources_by_connections(s):
+    """Nine of ten are out, and others wait since the pool is paused; then all ten are, and others wait all the same."""
+    pool = s.pool(f"{CALM} min_size=10 max_size=10 health_max_utilization=0.85")
+    s.reaches("size", 10)
+    held = [pool.acquire("keeper") for _ in range(9)]
+    others = []
+
+    def some_wait():
+        s.order("pause(:pool)")
+        others.append(s.callers(1, lambda: pool.acquire("waits", 60000).release(), 0.1))
+
+    def all_are_out():
+        others.append(s.callers(1, lambda: held.append(pool.acquire("takes", 60000)), 60))
+        s.order("resume(:pool)")
+
+    def give_back():
+        while held:
+            held.pop().release()
+    return life(s, "resources", (some_wait, "warning", "% of the connections in use"),
+                (all_are_out, "failed", "% of the connections in use"), (give_back, "ok"))
+
+
+def resources_by_memory(s):
+    """A process of its own, in which nothing else grows."""
+    owner = s.owner()
+    owner.open(s.name, f"{CALM} min_size=1 max_size=2 {stage.QUIET}")
+
+    def bytes_():
+        return s.value("SELECT memory_bytes FROM ~pool_stats WHERE pool = :pool")
+
+    def limit(share):
+        s.set("memory_limit", int(bytes_() / share))
+    readings = []
+
+    def is_settled():
+        reading = s.rows("SELECT seconds.at, stats.memory_bytes FROM (SELECT max(at) AS at FROM ~pool_history "
+                         "WHERE pool = :pool AND resolution_ms = 1000) AS seconds, ~pool_stats AS stats WHERE pool = :pool")
+        readings.extend(row for row in reading if row[0] not in [known[0] for known in readings])
+        last = [row[1] for row in readings[-4:]]
+        return len(last) == 4 and max(last) < 1.005 * min(last)
+    until(is_settled, "the process has grown up")
+    return life(s, "resources", (lambda: limit(0.92), "warning", "of the memory used"),
+                (lambda: limit(1.0), "failed", "of the memory used"),
+                (lambda: s.set("memory_limit", "100TB"), "ok"))
+
+
+def resources_by_descriptors(s):
+    owner = s.owner()
+    owner.open(s.name, f"{CALM} min_size=1 max_size=2 {stage.QUIET}")
+    s.reaches("size, state", (1, "running"))
+    process = owner.process.pid
+    before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+
+    def limit(share):
+        used = len(os.listdir(f"/proc/{process}/fd"))
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (int(used / share), before[1]))
+    return life(s, "resources", (lambda: limit(0.9), "warning", "of the descriptors used"),
+                (lambda: limit(1.0), "failed", "of the descriptors used"),
+                (lambda: resource.prlimit(process, resource.RLIMIT_NOFILE, before), "ok"))
+
+
+def scaling(s):
+    """Callers that wait at the limit, then callers that wait in vain."""
+    pool = s.pool(f"{CALM} min_size=2 max_size=2 health_max_utilization=1")
+    s.reaches("size", 2)
+    held = [pool.acquire("keeper") for _ in range(2)]
+    waiters = []
+
+    def in_vain():
+        for _ in range(3):
+            client.refuses(pool.acquire, "in vain", 20, status="timeout")
+
+    def give_back():
+        for lease in held:
+            lease.release()
+        waiters[0].stop()
+        for _ in range(400):  # so that those in vain are few, until they are 15 s ago
+            pool.query("SELECT 1")
+    return life(s, "scaling",
+                (lambda: waiters.append(s.callers(2, lambda: pool.acquire("waits", 60000).release(), 0.1)), "warning",
+                 "waiting at the limit of 2"),
+                (in_vain, "failed", "got no connection in time"),
+                (give_back, "warning", "got no connection in time"),
+                (lambda: None, "ok", "everybody got a connection in time"))
+
+
+def asked_in_sql(s):
+    s.pool("health_interval=0 min_size=2 max_size=2")
+    s.reaches("state, size", ("running", 2))
+    is_(s.value("SELECT health FROM ~pools WHERE pool = :pool"), None, "nobody asked yet")
+    number = s.order("check_health(:pool)")
+    status, message = s.rows(f"SELECT status, message FROM ~commands WHERE command_id = {number}")[0]
+    is_(status, "applied")
+    said(message, "health 100: connectivity ok, performance ok, resources ok, scaling ok")
+    is_(s.state("health"), 100)
+    s.set("health_min_healthy", 2)
+    number = s.order("check_health(:pool)")
+    said(s.value(f"SELECT message FROM ~commands WHERE command_id = {number}"), "health 100: ")
+
+
+CASES = [connectivity, performance_by_faults, performance_by_slowness, resources_by_connections, resources_by_memory,
+         resources_by_descriptors, scaling, asked_in_sql]
+
+
+def resources_by_sessions(s):
+    """Other clients fill a small server."""
+    with stage.cluster.Cluster(settings="max_connections = 20\nsuperuser_reserved_connections = 1") as server:
+        s.pool(f"{CALM} min_size=2 max_size=2", server.conninfo())
+        s.reaches("size", 2)
+        others = s.pool("health_interval=0 min_size=0 max_size=20", server.conninfo(), name="others")
+
+        def reach(sessions):
+            s.order(f"scale('others', {sessions - 2})")
+            until(lambda: s.value("SELECT idle FROM ~pools WHERE pool = 'others'") == sessions - 2, "the others")
+        told = life(s, "resources", (lambda: reach(18), "warning", "of the server's sessions taken"),
+                    (lambda: reach(20), "failed", "of the server's sessions taken"),
+                    (lambda: reach(4), "ok"))
+        for pool in (s.pools.pop(), s.pools.pop()):
+            pool.close()
+        is_(others.name, "others")
+    return told
+
+
+if __name__ == "__main__":
+    if "postgresql" in sys.argv:
+        CASES.append(resources_by_sessions)
+    sys.exit(stage.main(CASES))
