@@ -22,7 +22,8 @@ void Operator::end() {
   order("resume", "{}");
   order("end_burst", "{}");
   order("scale", argument("target_size", "null"));
-  // Spans that no server could keep within.
+  // Spans that no server could keep within, and lives too short for a pool ever to be whole.
+  order("set", R"({"option":"max_lifetime","value":"1s"})");
   order("set", R"({"option":"connect_timeout","value":"100ms"})");
   order("set", R"({"option":"validation_timeout","value":"20ms"})");
 }

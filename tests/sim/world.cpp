@@ -195,6 +195,7 @@ void World::convalesce() {
   for (const char* const* wish : kQuiet) {
     operator_.order("set", std::string(R"({"option":")") + wish[0] + R"(","value":")" + wish[1] + "\"}");
   }
+  if (!first_policy_.health_interval.is_zero()) operator_.order("set", R"({"option":"health_interval","value":"1s"})");
   callers_.begin_quiet();
   const Instant since = now();
   medic_.expect_ends(since);
