@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shrink.hpp"
+#include "storms.hpp"
 #include "worlds.hpp"
 
 namespace tide::sim {
@@ -17,6 +18,7 @@ constexpr char kHelp[] =
     "usage: sim [--worlds K] [--steps M] [--first SEED]   K worlds (240) of about M steps (5000), seeds from SEED (1)\n"
     "       sim --seed N [--steps M] [--trace]            one world; --trace prints every line\n"
     "       sim --seeds FILE                              the seeds of a file: \"SEED STEPS # why\" lines\n"
+    "       sim --storms N [--first SEED]                 N short lives, with a storm or an outage each\n"
     "--twice runs every world twice and compares the hashes of their traces.\n"
     "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
 
@@ -27,6 +29,7 @@ struct Options {
   Kinds kinds;
   std::string broken;
   bool is_self_test = false;
+  uint64_t storms = 0;
   WorldsSpec spec;
 };
 
@@ -70,6 +73,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.spec.is_twice = true;
     } else if (is("--self-test")) {
       options.is_self_test = true;
+    } else if (is_with_value("--storms")) {
+      is_good = read_number(argv[++i], options.storms);
     } else if (is_with_value("--seeds")) {
       is_good = read_seeds(argv[++i], options);
       options.worlds = 0;
@@ -109,6 +114,7 @@ int main(int argc, char** argv) {
     std::fputs(tide::sim::kHelp, is_asked_for ? stdout : stderr);
     return is_asked_for ? 0 : 2;
   }
+  if (options.storms > 0) return tide::sim::run_storms(options.first, options.storms, options.spec.is_shown);
   if (options.is_self_test) return tide::sim::test_shrinking(options.broken);
   return tide::sim::run_worlds(options.spec);
 }
