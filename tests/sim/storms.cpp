@@ -138,7 +138,9 @@ bool Storm::live(Tally& tally) {
   player_.medic().expect_ends(stage_.now());
   player_.set_load(kLightRate, Span::millis(10));
   const Instant since = stage_.now();
-  const bool is_well = stage_.run_while([this] { return !player_.medic().is_well(); }, Span::seconds(60));
+  const uint64_t served = player_.served();
+  const bool is_well = stage_.run_while(
+      [&] { return !player_.medic().is_well() || player_.served() == served; }, Span::seconds(60));
   if (!is_well && !trace().is_broken()) {
     trace().complain("health", "not well a minute after the storm: %s", MedicChecker::ills(player_.pool()).c_str());
   }
