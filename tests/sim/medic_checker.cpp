@@ -64,8 +64,12 @@ bool MedicChecker::is_refusing(Pool& pool) {
 
 std::string MedicChecker::ills(Pool& pool) {
   const format::Vitals& vitals = pool.segment().vitals();
+  const View seen = view(pool);
   std::string text = "state " + std::to_string(read(vitals.state)) + ", health " +
-                     std::to_string(static_cast<int64_t>(read(vitals.health)));
+                     std::to_string(static_cast<int64_t>(read(vitals.health))) + ", " + std::to_string(seen.staying) +
+                     " open and " + std::to_string(seen.opening) + " opening, target " + std::to_string(seen.target) +
+                     ", limit " + std::to_string(seen.limit) + ", breaker " +
+                     std::to_string(static_cast<int>(seen.breaker));
   for (const format::HealthRecord& record : pool.segment().health().record) {
     if (record.status != 0) text += ", " + record.message.str();
   }
@@ -183,7 +187,9 @@ void MedicChecker::check_ends(Pool& pool, const View& view, Instant now, Span la
   const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                 : policy.breaker_probe_interval;
   const Span bound = apart + apart / 10 + policy.connect_timeout + kSecond + lateness * 4;
-  if (now - since > bound) {
+  // It may open late: connects that were begun before hang on until their time is over.
+  const Span late = policy.connect_timeout + policy.breaker_trip_after + kSecond + lateness * 4;
+  if (now - latest(since, tripped_since_) > bound || tripped_since_ - since > late) {
     trace_.complain("breaker", "it is open, though the server has been well for %.1f s", (now - since).seconds_exact());
   }
 }

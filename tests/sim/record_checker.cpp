@@ -100,6 +100,7 @@ void RecordChecker::take(const format::JournalRecord& record) {
 }
 
 void RecordChecker::take(const format::ScalingRecord& record) {
+  trace_.say("target %u -> %u: %s", record.from_size, record.to_size, record.reason.str().c_str());
   if (record.reason.view().empty()) {
     trace_.complain("scaling", "target %u -> %u without a reason", record.from_size, record.to_size);
   }

@@ -102,6 +102,7 @@ void Storm::clear_up() {
   server.come_up();
   server.set_refusing(false);
   server.set_silent(false);
+  if (weather_ == Weather::silent) server.kill_all();  // who speaks up again hears that the session is gone
   server.set_sessions_max(0);
   server.set_foreign_sessions(0);
   stage_.fail_statements(0);
@@ -138,6 +139,7 @@ bool Storm::live(Tally& tally) {
   player_.medic().expect_ends(stage_.now());
   player_.set_load(kLightRate, Span::millis(10));
   const Instant since = stage_.now();
+  stage_.run_for(player_.pool().keeper().policy().connect_timeout);  // what was begun before may still fail
   const uint64_t served = player_.served();
   const bool is_well = stage_.run_while(
       [&] { return !player_.medic().is_well() || player_.served() == served; }, Span::seconds(60));
