@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "fleet.hpp"
 #include "shrink.hpp"
 #include "storms.hpp"
 #include "worlds.hpp"
@@ -19,6 +20,7 @@ constexpr char kHelp[] =
     "       sim --seed N [--steps M] [--trace]            one world; --trace prints every line\n"
     "       sim --seeds FILE                              the seeds of a file: \"SEED STEPS # why\" lines\n"
     "       sim --storms N [--first SEED]                 N short lives, with a storm or an outage each\n"
+    "       sim --pools N [--first SEED]                  N pools at once, one server\n"
     "--twice runs every world twice and compares the hashes of their traces.\n"
     "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
 
@@ -30,6 +32,7 @@ struct Options {
   std::string broken;
   bool is_self_test = false;
   uint64_t storms = 0;
+  uint64_t pools = 0;
   WorldsSpec spec;
 };
 
@@ -75,6 +78,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.is_self_test = true;
     } else if (is_with_value("--storms")) {
       is_good = read_number(argv[++i], options.storms);
+    } else if (is_with_value("--pools")) {
+      is_good = read_number(argv[++i], options.pools);
     } else if (is_with_value("--seeds")) {
       is_good = read_seeds(argv[++i], options);
       options.worlds = 0;
@@ -115,6 +120,7 @@ int main(int argc, char** argv) {
     return is_asked_for ? 0 : 2;
   }
   if (options.storms > 0) return tide::sim::run_storms(options.first, options.storms, options.spec.is_shown);
+  if (options.pools > 0) return tide::sim::run_fleet(options.first, options.pools, options.spec.is_shown);
   if (options.is_self_test) return tide::sim::test_shrinking(options.broken);
   return tide::sim::run_worlds(options.spec);
 }

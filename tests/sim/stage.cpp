@@ -68,7 +68,7 @@ void Player::ask() {
   const Code code = pool_->acquire_async({}, [this, number](Code answer, LeaseId lease, const Status&) {
     if (deadlines_.erase(number) == 0) stage_.trace().complain("I7", "a request is answered a second time");
     if (answer == Code::ok) return hold(lease);
-    stage_.trace().say("request %llu of pool %zu: %s; %s", static_cast<unsigned long long>(number), number_,
+    stage_.trace().say("request %llu of pool %zu: %s, %s", static_cast<unsigned long long>(number), number_,
                        code_name(answer), MedicChecker::ills(*pool_).c_str());
     ++refused_;
   });

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "plane/rings.hpp"
 #include "policy/settings.hpp"
