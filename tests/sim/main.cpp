@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fleet.hpp"
+#include "normal.hpp"
 #include "shrink.hpp"
 #include "storms.hpp"
 #include "worlds.hpp"
@@ -21,6 +22,8 @@ constexpr char kHelp[] =
     "       sim --seeds FILE                              the seeds of a file: \"SEED STEPS # why\" lines\n"
     "       sim --storms N [--first SEED]                 N short lives, with a storm or an outage each\n"
     "       sim --pools N [--first SEED]                  N pools at once, one server\n"
+    "       sim --alerts-normal [--runs K] [--first SEED] hours of normal load: no built-in alert may fire\n"
+    "       sim --alerts-normal --trace FILE.csv --bin S  the same with counts of requests each S seconds (2nd column)\n"
     "--twice runs every world twice and compares the hashes of their traces.\n"
     "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
 
@@ -31,6 +34,8 @@ struct Options {
   Kinds kinds;
   std::string broken;
   bool is_self_test = false;
+  bool is_normal = false;
+  NormalSpec normal;
   uint64_t storms = 0;
   uint64_t pools = 0;
   WorldsSpec spec;
@@ -70,7 +75,16 @@ bool parse(int argc, char** argv, Options& options) {
     const auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0; };
     const auto is_with_value = [&](const char* name) { return is(name) && i + 1 < argc; };
     bool is_good = true;
-    if (is("--trace")) {
+    if (is("--alerts-normal")) {
+      options.is_normal = true;
+    } else if (is_with_value("--trace") && argv[i + 1][0] != '-') {
+      options.normal.file = argv[++i];
+    } else if (is_with_value("--bin")) {
+      options.normal.bin_s = std::atof(argv[++i]);
+      is_good = options.normal.bin_s > 0;
+    } else if (is_with_value("--runs")) {
+      is_good = read_number(argv[++i], options.normal.runs);
+    } else if (is("--trace")) {
       options.spec.is_shown = true;
     } else if (is("--twice")) {
       options.spec.is_twice = true;
@@ -121,6 +135,11 @@ int main(int argc, char** argv) {
   }
   if (options.storms > 0) return tide::sim::run_storms(options.first, options.storms, options.spec.is_shown);
   if (options.pools > 0) return tide::sim::run_fleet(options.first, options.pools, options.spec.is_shown);
+  if (options.is_normal) {
+    options.normal.first = options.first;
+    options.normal.is_shown = options.spec.is_shown;
+    return tide::sim::run_normal(options.normal);
+  }
   if (options.is_self_test) return tide::sim::test_shrinking(options.broken);
   return tide::sim::run_worlds(options.spec);
 }
