@@ -11,7 +11,7 @@
 namespace tide::sim {
 namespace {
 
-constexpr uint32_t kForeign = 10;     // sessions of others
+constexpr uint32_t kForeign = 10;    // sessions of others
 constexpr double kSessionsEach = 5;  // what the server has room for
 // Those who come first after an outage take more than they need for long: the last ones must wait until they let go.
 constexpr Span kServedWithin = Span::seconds(60);
@@ -42,7 +42,8 @@ Policy draw_policy_of_fleet(Dice& dice) {
 class Fleet {
  public:
   Fleet(uint64_t seed, uint64_t pools, bool is_shown)
-      : stage_(seed, is_shown), sessions_max_(kForeign + static_cast<uint32_t>(kSessionsEach * static_cast<double>(pools))) {
+      : stage_(seed, is_shown),
+        sessions_max_(kForeign + static_cast<uint32_t>(kSessionsEach * static_cast<double>(pools))) {
     stage_.server().set_sessions_max(sessions_max_);
     stage_.server().set_foreign_sessions(kForeign);
     for (uint64_t n = 0; n < pools; ++n) stage_.add(draw_policy_of_fleet(stage_.dice()));
@@ -70,8 +71,8 @@ void Fleet::load(double erlangs) {
 
 void Fleet::check_sessions() {
   if (stage_.server().sessions_peak() + kForeign > sessions_max_) {
-    stage_.trace().complain("sessions", "the server had %u, at most %u may be", stage_.server().sessions_peak() + kForeign,
-                            sessions_max_);
+    stage_.trace().complain("sessions", "the server had %u, at most %u may be",
+                            stage_.server().sessions_peak() + kForeign, sessions_max_);
   }
 }
 
@@ -156,14 +157,15 @@ int run_fleet(uint64_t seed, uint64_t pools, bool is_shown) {
     refused += player->refused();
     trips += player->medic().trips();
   }
-  std::printf("%llu pools, %llu steps, %.0f s of virtual time: %llu leases, %llu refusals, %llu times a breaker opened, "
-              "at most %u sessions of %u; %.1f s\n",
-              static_cast<unsigned long long>(pools), static_cast<unsigned long long>(fleet->stage().steps()),
-              (fleet->stage().now() - Instant()).seconds_exact(), static_cast<unsigned long long>(served),
-              static_cast<unsigned long long>(refused), static_cast<unsigned long long>(trips),
-              fleet->stage().server().sessions_peak() + kForeign,
-              kForeign + static_cast<uint32_t>(kSessionsEach * static_cast<double>(pools)),
-              (clock.now() - start).seconds_exact());
+  std::printf(
+      "%llu pools, %llu steps, %.0f s of virtual time: %llu leases, %llu refusals, %llu times a breaker opened, "
+      "at most %u sessions of %u; %.1f s\n",
+      static_cast<unsigned long long>(pools), static_cast<unsigned long long>(fleet->stage().steps()),
+      (fleet->stage().now() - Instant()).seconds_exact(), static_cast<unsigned long long>(served),
+      static_cast<unsigned long long>(refused), static_cast<unsigned long long>(trips),
+      fleet->stage().server().sessions_peak() + kForeign,
+      kForeign + static_cast<uint32_t>(kSessionsEach * static_cast<double>(pools)),
+      (clock.now() - start).seconds_exact());
   delete fleet;
   return 0;
 }

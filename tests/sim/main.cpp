@@ -23,7 +23,8 @@ constexpr char kHelp[] =
     "       sim --storms N [--first SEED]                 N short lives, with a storm or an outage each\n"
     "       sim --pools N [--first SEED]                  N pools at once, one server\n"
     "       sim --alerts-normal [--runs K] [--first SEED] hours of normal load: no built-in alert may fire\n"
-    "       sim --alerts-normal --trace FILE.csv --bin S  the same with counts of requests each S seconds (2nd column)\n"
+    "       sim --alerts-normal --trace FILE.csv --bin S  the same with counts of requests each S seconds (2nd "
+    "column)\n"
     "--twice runs every world twice and compares the hashes of their traces.\n"
     "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
 

@@ -107,7 +107,8 @@ void MedicChecker::check_states(Pool&, const View& view) {
 void MedicChecker::check_breaker(Pool& pool, const View& view, Instant now) {
   const Policy& policy = pool.keeper().policy();
   if ((view.breaker == BreakerState::off) == policy.breaker) {
-    trace_.complain("breaker", "it is %s, the option %s", policy.breaker ? "off" : "there", policy.breaker ? "on" : "off");
+    trace_.complain("breaker", "it is %s, the option %s", policy.breaker ? "off" : "there",
+                    policy.breaker ? "on" : "off");
   }
   const bool is_tripped = view.is_tripped();
   const auto begun = static_cast<int64_t>(std::max(view.last_conn_id, last_conn_id_) - last_conn_id_);
@@ -125,7 +126,8 @@ void MedicChecker::check_breaker(Pool& pool, const View& view, Instant now) {
   if (is_tripped && begun > 0) {
     const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                   : policy.breaker_probe_interval;
-    if (view.opening > 1) trace_.complain("breaker", "%lld connects under way, one of them a probe", shown(view.opening));
+    if (view.opening > 1)
+      trace_.complain("breaker", "%lld connects under way, one of them a probe", shown(view.opening));
     if (probe_began_at_.is_set() && now - probe_began_at_ < apart) {
       trace_.complain("breaker", "a probe %.3f ms after the last one, %.3f ms is right",
                       (now - probe_began_at_).ms_exact(), apart.ms_exact());
@@ -140,13 +142,15 @@ void MedicChecker::check_caps(Pool& pool, const View& view) {
   if (view.staying > view.limit) {
     trace_.complain("cap", "%lld connections stay, the limit is %lld", shown(view.staying), shown(view.limit));
   }
-  if (view.target > view.limit) trace_.complain("cap", "target %lld, limit %lld", shown(view.target), shown(view.limit));
+  if (view.target > view.limit)
+    trace_.complain("cap", "target %lld, limit %lld", shown(view.target), shown(view.limit));
   if (view.state == PoolState::emergency && view.limit > policy.emergency_max_size) {
     trace_.complain("cap", "emergency, but the limit is %lld", shown(view.limit));
   }
   const bool is_burst = read(pool.segment().vitals().burst_until_mono) != 0;
   const int64_t most = is_burst ? std::max(policy.max_size, policy.burst_limit()) : policy.max_size;
-  if (view.limit > most) trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
+  if (view.limit > most)
+    trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
 }
 
 void MedicChecker::check_health(Pool& pool) {
@@ -154,7 +158,8 @@ void MedicChecker::check_health(Pool& pool) {
   const uint64_t health = read(pool.segment().vitals().health);
   has_failed_check_ = has_failed(block);
   if (block.record[0].checked_wall_ns == 0) {
-    if (health != ~uint64_t{0}) trace_.complain("health", "%llu, but never checked", static_cast<unsigned long long>(health));
+    if (health != ~uint64_t{0})
+      trace_.complain("health", "%llu, but never checked", static_cast<unsigned long long>(health));
     return;
   }
   for (const format::HealthRecord& record : block.record) {
@@ -165,7 +170,8 @@ void MedicChecker::check_health(Pool& pool) {
     if (!fits) trace_.complain("health", "status %u with a score of %.1f", record.status, record.score);
   }
   if (static_cast<double>(health) != expected_health(block)) {
-    trace_.complain("health", "%lld, but the checks make %.0f", shown(static_cast<int64_t>(health)), expected_health(block));
+    trace_.complain("health", "%lld, but the checks make %.0f", shown(static_cast<int64_t>(health)),
+                    expected_health(block));
   }
 }
 

@@ -39,7 +39,7 @@ class MedicChecker {
   uint64_t degradations() const { return degradations_; }
   bool is_emergency() const { return was_emergency_; }
   bool is_tripped() const { return was_tripped_; }
-  bool is_well() const { return is_well_; }      // running, and health is at least 90
+  bool is_well() const { return is_well_; }  // running, and health is at least 90
   uint64_t turns() const { return turns_; }
 
  private:

@@ -35,8 +35,10 @@ struct Named {
 std::vector<Named> shapes(double peak) {
   return {
       {"steady", [peak](int64_t, Dice&) { return 0.6 * peak; }},
-      {"daily", [peak](int64_t s, Dice&) { return peak * (0.5 - 0.4 * std::cos(static_cast<double>(s) * 2 * M_PI / 600)); }},
-      {"bursts", [peak, until = int64_t{0}](int64_t s, Dice& dice) mutable {
+      {"daily",
+       [peak](int64_t s, Dice&) { return peak * (0.5 - 0.4 * std::cos(static_cast<double>(s) * 2 * M_PI / 600)); }},
+      {"bursts",
+       [peak, until = int64_t{0}](int64_t s, Dice& dice) mutable {
          if (s >= until && dice.chance(0.02)) until = s + dice.between(3, 20);
          return s < until ? peak : 0.3 * peak;
        }},
@@ -89,14 +91,15 @@ Result live(const char* name, uint64_t seed, const Policy& policy, int64_t secon
     result.is_calm = false;
   }
   const format::KeeperStats& totals = player.pool().segment().totals();
-  std::printf("%-8s max_size %-3lld seed %llu: %llu requests, %llu in vain, %llu times up and %llu down, size at most %llu, "
-              "below health 90 for %llu s;%s\n",
-              name, static_cast<long long>(policy.max_size), static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(player.asked()), static_cast<unsigned long long>(player.refused()),
-              static_cast<unsigned long long>(read(totals.scale_up_total)),
-              static_cast<unsigned long long>(read(totals.scale_down_total)),
-              static_cast<unsigned long long>(read(totals.size_peak)), static_cast<unsigned long long>(ill_s),
-              alerts.empty() ? " no alert" : alerts.c_str());
+  std::printf(
+      "%-8s max_size %-3lld seed %llu: %llu requests, %llu in vain, %llu times up and %llu down, size at most %llu, "
+      "below health 90 for %llu s;%s\n",
+      name, static_cast<long long>(policy.max_size), static_cast<unsigned long long>(seed),
+      static_cast<unsigned long long>(player.asked()), static_cast<unsigned long long>(player.refused()),
+      static_cast<unsigned long long>(read(totals.scale_up_total)),
+      static_cast<unsigned long long>(read(totals.scale_down_total)),
+      static_cast<unsigned long long>(read(totals.size_peak)), static_cast<unsigned long long>(ill_s),
+      alerts.empty() ? " no alert" : alerts.c_str());
   std::fflush(stdout);
   if (stage->trace().is_broken()) stage->trace().report();
   if (!result.is_calm) return result;  // what is broken cannot be taken down in order
@@ -105,7 +108,8 @@ Result live(const char* name, uint64_t seed, const Policy& policy, int64_t secon
   return result;
 }
 
-// ---- recorded load ---------------------------------------------------------------------------------------------------
+// ---- recorded load
+// ---------------------------------------------------------------------------------------------------
 
 std::vector<double> read_counts(const std::string& path) {
   std::vector<double> counts;
@@ -138,9 +142,9 @@ int run_trace(const NormalSpec& spec) {
                                 counts.size() - 1);
       return counts[bin] / peak * kPeakErlangs;
     };
-    std::printf("from bin %lld of %zu, at most %.1f erlangs\n", static_cast<long long>(begin), counts.size(),
-                *std::max_element(counts.begin() + begin, counts.begin() + std::min(begin + bins, static_cast<int64_t>(counts.size()))) /
-                    peak * kPeakErlangs);
+    const auto end = std::min(begin + bins, static_cast<int64_t>(counts.size()));
+    const double most = *std::max_element(counts.begin() + begin, counts.begin() + end) / peak * kPeakErlangs;
+    std::printf("from bin %lld of %zu, at most %.1f erlangs\n", static_cast<long long>(begin), counts.size(), most);
     is_calm = live("trace", spec.first, usual_policy(kMaxSizeOfPeak), seconds, shape, spec.is_shown).is_calm && is_calm;
   }
   return is_calm ? 0 : 1;
@@ -159,8 +163,9 @@ int run_normal(const NormalSpec& spec) {
     const bool is_large = (seed / 6) % 2 == 1;
     const std::vector<Named> all = shapes(is_large ? kPeakErlangs : 4);
     const Named& named = all[seed % all.size()];
-    const Result result = live(named.name, seed, is_large ? usual_policy(kMaxSizeOfPeak) : usual_policy(Policy().max_size),
-                               kSeconds, named.shape, spec.is_shown);
+    const Result result =
+        live(named.name, seed, is_large ? usual_policy(kMaxSizeOfPeak) : usual_policy(Policy().max_size), kSeconds,
+             named.shape, spec.is_shown);
     is_calm = is_calm && result.is_calm;
     steps += result.steps;
   }

@@ -8,9 +8,9 @@ namespace tide::sim {
 
 struct NormalSpec {
   uint64_t first = 1;
-  uint64_t runs = 1;      // an hour of virtual time each, of one shape after the other
-  std::string file;       // instead of these: counts of requests, in the second column of a CSV
-  double bin_s = 1;       // that each of them is for
+  uint64_t runs = 1;  // an hour of virtual time each, of one shape after the other
+  std::string file;   // instead of these: counts of requests, in the second column of a CSV
+  double bin_s = 1;   // that each of them is for
   bool is_shown = false;
 };
 

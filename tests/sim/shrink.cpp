@@ -33,7 +33,7 @@ void calm_down(Task& task, const std::string& broken) {
 Task shrink(const Task& task, const std::string& broken) {
   Task smallest = task;
   if (failure_of(smallest) != broken) return task;  // it cannot be had again
-  calm_down(smallest, broken);  // first, while there are steps enough to fail in another way
+  calm_down(smallest, broken);                      // first, while there are steps enough to fail in another way
   shorten(smallest, broken);
   calm_down(smallest, broken);
   shorten(smallest, broken);

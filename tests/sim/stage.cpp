@@ -73,7 +73,8 @@ void Player::ask() {
     ++refused_;
   });
   if (code == Code::ok) {
-    if (is_refusing && deadlines_.contains(number)) stage_.trace().complain("breaker", "it is open, but somebody may wait");
+    if (is_refusing && deadlines_.contains(number))
+      stage_.trace().complain("breaker", "it is open, but somebody may wait");
     return;
   }
   deadlines_.erase(number);
@@ -186,7 +187,8 @@ void Stage::close_all() {
     player->pool().keeper().begin_close(now() + Span::seconds(1));
   }
   const auto is_open = [](const auto& player) { return !player->pool().keeper().is_closed(); };
-  const bool is_done = run_while([&] { return std::any_of(players_.begin(), players_.end(), is_open); }, Span::seconds(10));
+  const bool is_done =
+      run_while([&] { return std::any_of(players_.begin(), players_.end(), is_open); }, Span::seconds(10));
   if (!is_done && !trace_.is_broken()) trace_.complain("close", "it does not end");
 }
 

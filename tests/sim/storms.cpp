@@ -25,12 +25,13 @@ struct Tally {
   double slowest_s = 0;  // until it was well again
 };
 
-constexpr double kRate = 12;       // requests a second, so that every second says something
+constexpr double kRate = 12;  // requests a second, so that every second says something
 constexpr double kLightRate = 2;
 
 Policy draw_policy_of_storm(Dice& dice) {
   constexpr Span kIntervals[] = {Span(), Span::seconds(1), Span::seconds(5), Span::seconds(30)};
-  constexpr const char* kRecoveries[] = {"", "restart_connections,scale_pool", "restart_connections", "reset_metrics,scale_pool"};
+  constexpr const char* kRecoveries[] = {"", "restart_connections,scale_pool", "restart_connections",
+                                         "reset_metrics,scale_pool"};
   Policy policy;
   policy.max_size = dice.between(1, 20);
   policy.min_size = dice.between(0, std::min<int64_t>(3, policy.max_size));
@@ -54,7 +55,8 @@ Policy draw_policy_of_storm(Dice& dice) {
 class Storm {
  public:
   Storm(uint64_t seed, bool is_shown)
-      : stage_(seed, is_shown), weather_(static_cast<Weather>(stage_.dice().index(kWeathers))),
+      : stage_(seed, is_shown),
+        weather_(static_cast<Weather>(stage_.dice().index(kWeathers))),
         player_(stage_.add(draw_policy_of_storm(stage_.dice()))) {}
 
   // False: something went wrong.
@@ -142,8 +144,8 @@ bool Storm::live(Tally& tally) {
   const Instant since = stage_.now();
   stage_.run_for(player_.pool().keeper().policy().connect_timeout);  // what was begun before may still fail
   const uint64_t served = player_.served();
-  const bool is_well = stage_.run_while(
-      [&] { return !player_.medic().is_well() || player_.served() == served; }, Span::seconds(60));
+  const bool is_well =
+      stage_.run_while([&] { return !player_.medic().is_well() || player_.served() == served; }, Span::seconds(60));
   if (!is_well && !trace().is_broken()) {
     trace().complain("health", "not well a minute after the storm: %s", MedicChecker::ills(player_.pool()).c_str());
   }
@@ -176,10 +178,11 @@ int run_storms(uint64_t first, uint64_t count, bool is_shown) {
     }
     delete storm;
   }
-  std::printf("%llu storms, %llu steps: %llu emergencies, %llu times the breaker opened, well after %.1f s at most; %.1f s\n",
-              static_cast<unsigned long long>(tally.storms), static_cast<unsigned long long>(tally.steps),
-              static_cast<unsigned long long>(tally.emergencies), static_cast<unsigned long long>(tally.trips),
-              tally.slowest_s, (clock.now() - start).seconds_exact());
+  std::printf(
+      "%llu storms, %llu steps: %llu emergencies, %llu times the breaker opened, well after %.1f s at most; %.1f s\n",
+      static_cast<unsigned long long>(tally.storms), static_cast<unsigned long long>(tally.steps),
+      static_cast<unsigned long long>(tally.emergencies), static_cast<unsigned long long>(tally.trips), tally.slowest_s,
+      (clock.now() - start).seconds_exact());
   return 0;
 }
 

@@ -52,6 +52,7 @@ struct Outcome {
   uint64_t hash = 0;
   uint64_t steps = 0;
   std::string broken;  // the invariant; "" if the world lived
+  uint64_t trips = 0, emergencies = 0, degradations = 0, alerts = 0;
 };
 
 Outcome live(const Task& task, bool is_shown) {
@@ -59,14 +60,17 @@ Outcome live(const Task& task, bool is_shown) {
   running = world;
   alarm(kWorldSecondsMax);
   world->live(task.steps);
-  Outcome outcome{world->trace().hash(), world->steps(), world->trace().broken()};
+  const MedicChecker& medic = world->medic();
+  Outcome outcome{world->trace().hash(), world->steps(),       world->trace().broken(),       medic.trips(),
+                  medic.emergencies(),   medic.degradations(), world->records().fired_total()};
   if (!outcome.broken.empty()) return outcome;  // it stays where it is
   running = nullptr;
   delete world;
   return outcome;
 }
 
-// ---- between the processes: what the child was at --------------------------------------------------------------------
+// ---- between the processes: what the child was at
+// --------------------------------------------------------------------
 
 struct Word {
   uint64_t number;  // of the task
@@ -104,11 +108,15 @@ int live_all(const WorldsSpec& spec, int fd) {
   const Clock& clock = SystemClock::instance();
   const Instant start = clock.now();
   const bool shows_progress = isatty(STDERR_FILENO) != 0 && !spec.is_shown;
-  uint64_t steps = 0;
+  uint64_t steps = 0, trips = 0, emergencies = 0, degradations = 0, alerts = 0;
   for (size_t n = 0; n < spec.tasks.size(); ++n) {
     tell(fd, n, "death");
     const Outcome outcome = live(spec.tasks[n], spec.is_shown);
     steps += outcome.steps;
+    trips += outcome.trips;
+    emergencies += outcome.emergencies;
+    degradations += outcome.degradations;
+    alerts += outcome.alerts;
     if (!outcome.broken.empty()) {
       tell(fd, n, outcome.broken);
       std::fflush(stdout);
@@ -123,10 +131,14 @@ int live_all(const WorldsSpec& spec, int fd) {
     if (shows_progress && clock.now() - start > Span::seconds(2)) {
       std::fprintf(stderr, "\r%zu of %zu worlds, %llu steps", n + 1, spec.tasks.size(), shown(steps));
     }
-    if (spec.tasks.size() == 1) std::printf("seed %llu: trace %016llx\n", shown(spec.tasks[n].seed), shown(outcome.hash));
+    if (spec.tasks.size() == 1)
+      std::printf("seed %llu: trace %016llx\n", shown(spec.tasks[n].seed), shown(outcome.hash));
   }
   if (shows_progress) std::fprintf(stderr, "\r\033[K");
-  std::printf("%zu worlds, %llu steps, %.1f s\n", spec.tasks.size(), shown(steps), (clock.now() - start).seconds_exact());
+  std::printf(
+      "%zu worlds, %llu steps: degraded %llu times, breaker open %llu times, %llu emergencies, %llu alerts; %.1f s\n",
+      spec.tasks.size(), shown(steps), shown(degradations), shown(trips), shown(emergencies), shown(alerts),
+      (clock.now() - start).seconds_exact());
   tell(fd, spec.tasks.size(), "");
   return 0;
 }

@@ -27,7 +27,8 @@ struct WorldsSpec {
 // 0: all went well.
 int run_worlds(const WorldsSpec& spec);
 
-// Lives the world in a process of its own. The name of the invariant that was broken, "death" if it died; "" if it lived.
+// Lives the world in a process of its own. The name of the invariant that was broken, "death" if it died; "" if it
+// lived.
 std::string failure_of(const Task& task);
 
 // What is to be typed to see it again.
