@@ -82,6 +82,7 @@ void MedicChecker::turned(Pool& pool, Instant now, Span lateness) {
   const bool is_closing = seen.state == PoolState::closed || seen.state == PoolState::draining;
   if (is_closing || !not_draining_since_.is_set()) not_draining_since_ = now;
   check_health(pool);
+  check_hands(pool, now, lateness);
   if (!is_closing) {
     check_states(pool, seen);
     check_breaker(pool, seen, now);
@@ -151,6 +152,25 @@ void MedicChecker::check_caps(Pool& pool, const View& view) {
   const int64_t most = is_burst ? std::max(policy.max_size, policy.burst_limit()) : policy.max_size;
   if (view.limit > most)
     trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
+}
+
+// What the keeper has in hand comes to an end in its time.
+void MedicChecker::check_hands(Pool& pool, Instant now, Span lateness) {
+  Segment& segment = pool.segment();
+  const Policy& policy = pool.keeper().policy();
+  connect_timeout_max_ = std::max(connect_timeout_max_, policy.connect_timeout);
+  validation_timeout_max_ = std::max(validation_timeout_max_, policy.validation_timeout);
+  for (uint64_t slot = 0; slot < read(segment.vitals().slots_used); ++slot) {
+    const format::Slot& s = segment.slots()[slot];
+    const SlotState state = SlotWord(read(s.word)).state();
+    if (state != SlotState::opening && state != SlotState::held) continue;
+    const Span age = now - Instant::at_ns(static_cast<int64_t>(read(s.since_mono)));
+    const Span most = state == SlotState::opening ? connect_timeout_max_ : validation_timeout_max_;
+    if (age > most + kSecond + lateness) {
+      trace_.complain("hands", "slot %llu has been in state %d for %.1f s", static_cast<unsigned long long>(slot),
+                      static_cast<int>(state), age.seconds_exact());
+    }
+  }
 }
 
 void MedicChecker::check_health(Pool& pool) {

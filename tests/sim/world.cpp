@@ -22,7 +22,7 @@ Policy policy_of(uint64_t seed) {
   return draw_policy(dice);
 }
 
-constexpr double kConvalescenceChance = 0.25;
+constexpr double kConvalescenceChance = 0.5;
 constexpr uint64_t kQuietTurnsMax = 400;
 // So that a minute of virtual time is not dear.
 constexpr const char* kQuiet[][2] = {{"validation_interval", "5s"}, {"idle_timeout", "10min"},
