@@ -90,7 +90,7 @@ Observation Steering::observe(const Desk& desk) const {
   return seen;
 }
 
-void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
+void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded) {
   const double in_use = static_cast<double>(desk.counts().in_use);
   in_use_max_ = std::max(in_use_max_, in_use);
   demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
@@ -112,7 +112,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
   watch_overload(desk, target);
   const int64_t lowest = std::max(desk.rule().lowest, std::min(desk.policy().min_idle, desk.rule().limit));
   const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
-  if (to == desk.ledger().target) return;
+  if (to == desk.ledger().target || (to > desk.ledger().target && is_crowded)) return;
   const bool is_forecast = sizer_.facts().cause == SizingCause::forecast && to > desk.ledger().target;
   if (is_forecast) {
     desk.note(EventKind::warming, Severity::info,
