@@ -221,6 +221,11 @@ void World::convalesce() {
                     static_cast<unsigned long long>(medic_.turns() - turns),
                     static_cast<unsigned long long>(steps_ - steps));
   }
+  if (kinds().has(Kind::memory)) {
+    probe_->set(0.95 * FakeProbe::kUsualLimit, FakeProbe::kUsualLimit, 0);
+    run_until(now() + Span::seconds(8));
+    probe_->be_usual();
+  }
   medic_.expect_ends(Instant());
 }
 
