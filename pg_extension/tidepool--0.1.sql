@@ -114,7 +114,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answere
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'How often the pool grew.';
 COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'How often the pool shrank.';
-COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool took steps to heal itself.';
+COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool''s own attempts to recover from a failed check helped; events tells of all.';
 COMMENT ON COLUMN tidepool.pool_stats.wait_ms_total IS 'Time all callers waited, with those who got nothing. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_ms_total IS 'Time all ended leases were held. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.connect_ms_total IS 'Time spent opening connections. [ms]';
@@ -130,7 +130,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_p99_ms IS '99 of 100 queries of the 
 COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'The most connections there were at once. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'The most connections that were leased at once. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'The most callers that waited at once. [callers]';
-COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'Memory the connections use. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'What the driver''s library has allocated in this process (SQLite); null where it does not count. [bytes]';
 COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none.';
 COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
 COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';

@@ -136,7 +136,7 @@ void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
   reaper.tick(desk);
   const bool is_held = medic.emergency().is_on() || medic.pressure().is_on();
   if (!is_held) sizer.tick(desk);
-  steering.tick(desk, beat, is_held);
+  steering.tick(desk, beat, is_held, growth.is_crowded(desk.now()));
   growth.tick(desk, steering, medic.breaker());
   brain::shrink(desk);
   if (medic.breaker().is_tripped() && desk.census().waiting > 0) {

@@ -63,6 +63,8 @@ class Desk {
   void validate(const SlotCensus& slot);
   // Like validate(), and the server is asked how full it is.
   void survey(const SlotCensus& slot);
+  // Memory that serves speed only.
+  void shed_memory() { actions_.emplace_back().kind = Action::Kind::shed_memory; }
   // Something about the lease on `slot`; the caller fills in the rest.
   Action& ask(Action::Kind kind, const SlotCensus& slot);
   void note(EventKind event, Severity severity, std::string text, std::string detail = {});

@@ -40,6 +40,7 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker) {
   const Ledger& ledger = desk.ledger();
   if (!ledger.is_awake) return;
   if (std::exchange(is_crowded_, false)) {
+    crowded_until_ = desk.now() + kCrowdedFor;
     const int64_t left = std::max(desk.rule().lowest, desk.counts().staying());
     if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server has no room for more");
   }
@@ -76,6 +77,7 @@ void Growth::succeeded() {
   under_way_ = std::max<int64_t>(under_way_ - 1, 0);
   stragglers_ = 0;
   rounds_ = 0;
+  crowded_until_ = Instant();
 }
 
 void Growth::failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng) {

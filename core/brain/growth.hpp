@@ -10,7 +10,8 @@
 // Backoff: opens that were under way together fail together, as one round. Round n waits a random time up to
 // retry_base * 2^(n-1), at most retry_max (full jitter); then one single open probes; a success ends it. A failure
 // that trying again cannot help is tried again every retry_max. Nothing gives up for good.
-// A server without room for more brings the target down to what is open, so that only callers make us ask again.
+// A server without room for more brings the target down to what is open, so that only callers make us ask again; for
+// kCrowdedFor, or until a connect succeeds, the adaptive sizer does not raise it.
 // Threads: the keeper's only.
 #pragma once
 
@@ -24,12 +25,16 @@ namespace tide::brain {
 
 class Growth {
  public:
+  static constexpr Span kCrowdedFor = Span::seconds(10);
+
   void tick(Desk& desk, Steering& steering, Breaker& breaker);
 
   void succeeded();
   void failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng);
   // The server has no room for more.
   void crowded() { is_crowded_ = true; }
+  // It had none a short while ago: a greater target would come down again at once.
+  bool is_crowded(Instant now) const { return now < crowded_until_; }
   // A shorter retry_max takes effect at once.
   void set_policy(const Policy& policy, Instant now) { retry_at_ = earliest(retry_at_, now + policy.retry_max); }
 
@@ -41,6 +46,7 @@ class Growth {
   int rounds_ = 0;          // failed in a row; 0 means well
   Instant retry_at_;        // while rounds_ > 0
   bool is_crowded_ = false;  // until the next tick
+  Instant crowded_until_;
 };
 
 }  // namespace tide::brain

@@ -82,6 +82,11 @@ Beat Pulse::recent(size_t beats) const {
   return sum;
 }
 
+const Beat* Pulse::with_statements() const {
+  if (quarter_.queries >= kFewStatements) return &quarter_;
+  return minute_.queries >= kFewStatements ? &minute_ : nullptr;
+}
+
 double Pulse::errors_of_hour() const {
   return errors_of_minute_ + std::accumulate(errors_by_minute_.begin(), errors_by_minute_.end(), 0.0);
 }

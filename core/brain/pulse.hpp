@@ -41,6 +41,7 @@ struct Beat {
 class Pulse {
  public:
   static constexpr Span kBeat = Span::seconds(1);
+  static constexpr double kFewStatements = 5;
 
   // True: a beat was taken.
   bool tick(Instant now, const Census& census);
@@ -55,6 +56,8 @@ class Pulse {
   const Beat& quarter() const { return quarter_; }  // the last 15 beats
   const Beat& minute() const { return minute_; }    // the last 60
   Beat recent(size_t beats) const;                  // the last few, up to 60
+  // The quarter, or the minute where that has too few statements to speak of rates. Nothing where both have.
+  const Beat* with_statements() const;
   double errors_of_hour() const;
 
  private:

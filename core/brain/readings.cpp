@@ -5,8 +5,6 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kFewStatements = 5;  // fewer say nothing about a rate
-
 double whole(int64_t n) { return static_cast<double>(n); }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : Resources::kUnknown; }
@@ -32,8 +30,7 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   const Census& census = desk.census();
   const Counts& counts = desk.counts();
   const Pulse& pulse = desk.ledger().pulse;
-  const Beat& statements = pulse.quarter().queries >= kFewStatements ? pulse.quarter() : pulse.minute();
-  const bool has_statements = statements.queries >= kFewStatements;
+  const Beat* statements = pulse.with_statements();
   const LeaseCounts leases = count_leases(desk);
   const Resources& r = census.resources;
   Readings out;
@@ -45,8 +42,8 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   out[Metric::oldest_wait_ms] =
       census.waiting > 0 ? std::max(0.0, (desk.now() - census.oldest_wait_since).ms_exact()) : 0;
   out[Metric::wait_p95_ms] = census.wait_p95.ms_exact();
-  out[Metric::query_ms] = has_statements ? statements.query_s * 1e3 / statements.queries : Resources::kUnknown;
-  out[Metric::error_rate] = has_statements ? std::min(1.0, statements.faults / statements.queries) : 0;
+  out[Metric::query_ms] = statements != nullptr ? statements->query_s * 1e3 / statements->queries : Resources::kUnknown;
+  out[Metric::error_rate] = statements != nullptr ? std::min(1.0, statements->faults / statements->queries) : 0;
   out[Metric::errors_per_hour] = pulse.errors_of_hour();
   out[Metric::timeouts_per_minute] = pulse.minute().timeouts;
   out[Metric::connect_failures_per_minute] = pulse.minute().connect_failures;

@@ -90,7 +90,7 @@ Observation Steering::observe(const Desk& desk) const {
   return seen;
 }
 
-void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
+void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded) {
   const double in_use = static_cast<double>(desk.counts().in_use);
   in_use_max_ = std::max(in_use_max_, in_use);
   demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
@@ -113,7 +113,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held) {
   watch_overload(desk, target);
   const int64_t lowest = std::max(desk.rule().lowest, std::min(desk.policy().min_idle, desk.rule().limit));
   const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
-  if (to == desk.ledger().target) return;
+  if (to == desk.ledger().target || (to > desk.ledger().target && is_crowded)) return;
   // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
   const bool is_quiet = seen.arrivals == 0 && seen.waiting == 0 && seen.in_use_avg == 0;
   if (is_quiet && to > desk.ledger().target && sizer_.facts().cause != SizingCause::forecast) return;

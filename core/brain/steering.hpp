@@ -28,7 +28,8 @@ class Steering {
   void forget() { sizer_.forget(); }
 
   // `beat` is there when one was taken in this tick. `is_held`: an emergency or a shortage of memory holds the size.
-  void tick(Desk& desk, const Beat* beat, bool is_held);
+  // `is_crowded`: the server has no room for more, so the target does not go up.
+  void tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded);
   // Connections that those who wait need beyond what is open and being opened; unset: the sizer has no say.
   std::optional<int64_t> wanted_for_waiters(Desk& desk);
 

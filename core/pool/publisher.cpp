@@ -149,7 +149,7 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.health, health < 0 ? ~uint64_t{0} : static_cast<uint64_t>(health));
   put(v.slots_used, pool_.board_.used());
   put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
-  const double memory = census.resources.memory_bytes;
+  const double memory = census.resources.driver_bytes;
   put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
   put(v.breaker, static_cast<uint64_t>(outlook.breaker));
   put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));

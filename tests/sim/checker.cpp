@@ -111,6 +111,7 @@ void Checker::check() {
   check_counters(now);
   check_connects(now);
   check_recovery(now);
+  check_pressure();
   world_.books().settle_overtakings();
   say_state(now);
 }
@@ -307,6 +308,37 @@ void Checker::check_recovery(const Look& look) {
   if (now - expected_since_ > bound) {
     is_expecting_whole_ = false;
     world_.trace().complain("I10", "only %lld of %lld open", static_cast<long long>(open), static_cast<long long>(wanted));
+  }
+}
+
+// Short of memory, with nobody waiting: what lies idle above the lowest size goes.
+void Checker::check_pressure() {
+  constexpr Span kShedWithin = Span::seconds(5);  // a sample a second, a pause of one, idle for one; heartbeats between
+  Pool& pool = world_.pool();
+  const Policy& policy = world_.policy();
+  const format::Vitals& vitals = pool.segment().vitals();
+  const auto state = static_cast<PoolState>(read(vitals.state));
+  const bool is_expected = world_.probe().is_short(policy.memory_limit) && world_.books().pending().empty() &&
+                           state != PoolState::paused && state != PoolState::draining && !world_.is_closing() &&
+                           static_cast<SizeSource>(read(vitals.size_source)) != SizeSource::manual;
+  if (!is_expected) shed_expected_since_ = Instant();
+  if (is_expected && !shed_expected_since_.is_set()) shed_expected_since_ = world_.now();
+  if (!is_expected || world_.now() - latest(shed_expected_since_, ordered_at_) <= kShedWithin) return;
+  const int64_t lowest = std::min(policy.min_size, static_cast<int64_t>(read(vitals.limit_size)));
+  int64_t open = 0, idle = 0, unused = 0;
+  for (uint32_t slot = 0; slot < used_; ++slot) {
+    const SlotState slot_state = words_[slot].state();
+    const format::Slot& s = pool.segment().slots()[slot];
+    if (slot_state == SlotState::empty || slot_state == SlotState::closing || slot_state == SlotState::revoked) continue;
+    ++open;
+    if (slot_state != SlotState::idle) continue;
+    ++idle;
+    const Span unused_for = world_.now() - Instant::at_ns(static_cast<int64_t>(read(s.last_used_mono)));
+    if (unused_for > kShedWithin && read(s.since_mono) < static_cast<uint64_t>((world_.now() - kShedWithin).ns())) ++unused;
+  }
+  if (unused > 0 && open > lowest && idle > policy.min_idle) {
+    world_.trace().complain("memory", "short of it, but %lld of %lld connections lie idle",
+                            static_cast<long long>(unused), static_cast<long long>(open));
   }
 }
 

@@ -58,6 +58,7 @@ class Checker {
   void check_counters(const Look& look);
   void check_connects(const Look& look);
   void check_recovery(const Look& look);
+  void check_pressure();
   void say_state(const Look& look);
 
   World& world_;
@@ -71,6 +72,7 @@ class Checker {
   Instant drain_ordered_at_;
   Instant unavailable_until_;
   Span connect_timeout_max_;  // an open under way has the one of its time
+  Instant shed_expected_since_;  // short of memory and nobody waits since; unset: that is not so
   bool is_expecting_whole_ = false;
   Instant expected_since_;
   uint64_t connects_at_start_ = 0;

@@ -47,10 +47,10 @@ void Faults::until(Dice& dice, Span most, Cure cure) {
 
 void Faults::strike(uint64_t age) {
   if (age != age_) return;
-  constexpr Kind kKindsOfFaults[] = {Kind::down,     Kind::flapping, Kind::slow,    Kind::silent, Kind::refusing,
-                                     Kind::crowded,  Kind::password, Kind::foreign, Kind::partial, Kind::kills,
-                                     Kind::kills,    Kind::hangs,    Kind::hangs,   Kind::closes, Kind::clock_jump,
-                                     Kind::memory};
+  constexpr Kind kKindsOfFaults[] = {Kind::down,     Kind::flapping, Kind::slow,       Kind::silent,
+                                     Kind::refusing, Kind::crowded,  Kind::password,   Kind::foreign,
+                                     Kind::partial,  Kind::kills,    Kind::kills,      Kind::hangs,
+                                     Kind::hangs,    Kind::closes,   Kind::clock_jump, Kind::memory};
   const Kind kind = dice_.one_of(kKindsOfFaults);
   Dice dice(dice_.seed());
   if (world_.kinds().has(kind)) strike_with(kind, dice);
@@ -62,9 +62,7 @@ void Faults::strike_with(Kind kind, Dice& dice) {
   world_.trace().say("fault: %s", kind_name(kind).data());
   fake::FakeServer& server = world_.server();
   switch (kind) {
-    case Kind::down:
-      go_down();
-      return until(dice, Span::millis(400), [this](fake::FakeServer&) { come_up(); });
+    case Kind::down: go_down(); return until(dice, Span::millis(400), [this](fake::FakeServer&) { come_up(); });
     case Kind::flapping: return flap(world_.now() + dice.span(Span::millis(200), Span::seconds(3)), age_);
     case Kind::slow: return slow_down(dice);
     case Kind::silent:
@@ -79,8 +77,7 @@ void Faults::strike_with(Kind kind, Dice& dice) {
     case Kind::partial: return freeze_some(dice);
     case Kind::kills: return kill(dice);
     case Kind::hangs: return spoil_opens(dice);
-    case Kind::closes:
-      return server.hold_closes_until(world_.now() + dice.span(Span::millis(1), Span::millis(300)));
+    case Kind::closes: return server.hold_closes_until(world_.now() + dice.span(Span::millis(1), Span::millis(300)));
     case Kind::clock_jump: return jump(dice);
     case Kind::memory: return press_memory(dice);
     default: return;

@@ -19,7 +19,8 @@ void Incidents::end() {
 // One after the other, with a pause in between.
 void Incidents::come(uint64_t age) {
   if (age != age_) return;
-  constexpr Kind kKindsOfIncidents[] = {Kind::brownout, Kind::heavy, Kind::errors, Kind::errors, Kind::leaks, Kind::resizing};
+  constexpr Kind kKindsOfIncidents[] = {Kind::brownout, Kind::heavy, Kind::errors,
+                                        Kind::errors,   Kind::leaks, Kind::resizing};
   const Kind kind = dice_.one_of(kKindsOfIncidents);
   Dice dice(dice_.seed());
   const Span lasts = dice.chance(0.3) ? dice.span(Span::seconds(2), Span::seconds(5)) : dice.about(Span::millis(300));

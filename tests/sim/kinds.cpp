@@ -7,8 +7,8 @@ namespace tide::sim {
 namespace {
 
 constexpr std::array<std::string_view, kKinds> kNames = {
-    "down",    "flapping", "slow",   "silent",     "refusing", "crowded",  "password", "foreign",
-    "partial", "kills",    "hangs",  "closes",     "clock_jump", "memory", "brownout", "heavy",
+    "down",    "flapping", "slow",     "silent",   "refusing",    "crowded", "password", "foreign",
+    "partial", "kills",    "hangs",    "closes",   "clock_jump",  "memory",  "brownout", "heavy",
     "errors",  "leaks",    "resizing", "settings", "alert_rules", "orders"};
 
 }  // namespace

@@ -1,7 +1,4 @@
-// sim: worlds of a pool in virtual time, one after the other, each from its seed. See README.md.
-#include <unistd.h>
-
-#include <csignal>
+// sim: pools in virtual time. See README.md.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -10,82 +7,40 @@
 #include <string>
 #include <vector>
 
-#include "pool/system_clock.hpp"
-#include "world.hpp"
-
-// There when a sanitizer is; it ends the process without a signal.
-extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
+#include "fleet.hpp"
+#include "normal.hpp"
+#include "shrink.hpp"
+#include "storms.hpp"
+#include "worlds.hpp"
 
 namespace tide::sim {
 namespace {
-
-constexpr unsigned kWorldSecondsMax = 240;  // of real time; more means that it hangs
 
 constexpr char kHelp[] =
     "usage: sim [--worlds K] [--steps M] [--first SEED]   K worlds (240) of about M steps (5000), seeds from SEED (1)\n"
     "       sim --seed N [--steps M] [--trace]            one world; --trace prints every line\n"
     "       sim --seeds FILE                              the seeds of a file: \"SEED STEPS # why\" lines\n"
-    "--twice runs every world twice and compares the hashes of their traces.\n";
-
-struct Task {
-  uint64_t seed;
-  uint64_t steps;
-};
+    "       sim --storms N [--first SEED]                 N short lives, with a storm or an outage each\n"
+    "       sim --pools N [--first SEED]                  N pools at once, one server\n"
+    "       sim --alerts-normal [--runs K] [--first SEED] hours of normal load: no built-in alert may fire\n"
+    "       sim --alerts-normal --trace FILE.csv --bin S  the same with counts of requests each S seconds (2nd "
+    "column)\n"
+    "--twice runs every world twice and compares the hashes of their traces.\n"
+    "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
 
 struct Options {
   uint64_t worlds = 240;
   uint64_t steps = 5000;
   uint64_t first = 1;
-  bool is_shown = false;
-  bool is_twice = false;
-  std::vector<Task> tasks;
+  Kinds kinds;
+  std::string broken;
+  bool is_self_test = false;
+  bool is_normal = false;
+  NormalSpec normal;
+  uint64_t storms = 0;
+  uint64_t pools = 0;
+  WorldsSpec spec;
 };
-
-// The world that runs now, for a death that comes by surprise.
-World* running = nullptr;
-Task running_task{};
-
-void say_replay(const char* what) {
-  std::fflush(stdout);
-  if (running != nullptr) running->trace().report();
-  std::fprintf(stderr, "seed %llu: %s\nreplay: sim --seed %llu --steps %llu --trace\n",
-               static_cast<unsigned long long>(running_task.seed), what,
-               static_cast<unsigned long long>(running_task.seed), static_cast<unsigned long long>(running_task.steps));
-}
-
-void die_on_signal(int signal) {
-  say_replay(signal == SIGALRM ? "hangs" : "an assertion failed");
-  std::_Exit(1);
-}
-
-void watch_for_death() {
-  std::signal(SIGABRT, die_on_signal);
-  std::signal(SIGALRM, die_on_signal);
-  if (__sanitizer_set_death_callback != nullptr) {
-    __sanitizer_set_death_callback([] {
-      if (running != nullptr) say_replay("a sanitizer stopped it");
-    });
-  }
-}
-
-struct Outcome {
-  uint64_t hash = 0;
-  uint64_t steps = 0;
-};
-
-Outcome run(const Task& task, bool is_shown) {
-  World world({task.seed, is_shown, {}, {}});
-  running = &world;
-  running_task = task;
-  alarm(kWorldSecondsMax);
-  world.live(task.steps);
-  if (world.trace().is_broken()) {
-    say_replay("failed");
-    std::_Exit(1);  // a world in the middle of its life cannot be taken down in order
-  }
-  running = nullptr;
-  return {world.trace().hash(), world.steps()};
-}
 
 bool read_seeds(const char* path, Options& options) {
   std::ifstream file(path);
@@ -93,63 +48,80 @@ bool read_seeds(const char* path, Options& options) {
   std::string line;
   while (std::getline(file, line)) {
     std::istringstream words(line.substr(0, line.find('#')));
-    Task task{};
-    if (words >> task.seed >> task.steps) options.tasks.push_back(task);
+    Task task;
+    if (words >> task.seed >> task.steps) options.spec.tasks.push_back(task);
   }
   return true;
+}
+
+bool read_kinds(const char* list, bool is_without, Options& options) {
+  const std::optional<Kinds> named = parse_kinds(list);
+  if (!named) return false;
+  for (size_t i = 0; i < kKinds; ++i) {
+    const Kind kind = static_cast<Kind>(i);
+    if (named->has(kind) == is_without) options.kinds.put(kind, false);
+  }
+  return true;
+}
+
+bool read_number(const char* text, uint64_t& value) {
+  char* end = nullptr;
+  value = std::strtoull(text, &end, 10);
+  return *text != '\0' && *end == '\0';
 }
 
 bool parse(int argc, char** argv, Options& options) {
   bool is_single = false;
   for (int i = 1; i < argc; ++i) {
     const auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0; };
-    if (is("--trace")) {
-      options.is_shown = true;
+    const auto is_with_value = [&](const char* name) { return is(name) && i + 1 < argc; };
+    bool is_good = true;
+    if (is("--alerts-normal")) {
+      options.is_normal = true;
+    } else if (is_with_value("--trace") && argv[i + 1][0] != '-') {
+      options.normal.file = argv[++i];
+    } else if (is_with_value("--bin")) {
+      options.normal.bin_s = std::atof(argv[++i]);
+      is_good = options.normal.bin_s > 0;
+    } else if (is_with_value("--runs")) {
+      is_good = read_number(argv[++i], options.normal.runs);
+    } else if (is("--trace")) {
+      options.spec.is_shown = true;
     } else if (is("--twice")) {
-      options.is_twice = true;
-    } else if (is("--seeds") && i + 1 < argc) {
-      if (!read_seeds(argv[++i], options)) return false;
+      options.spec.is_twice = true;
+    } else if (is("--self-test")) {
+      options.is_self_test = true;
+    } else if (is_with_value("--storms")) {
+      is_good = read_number(argv[++i], options.storms);
+    } else if (is_with_value("--pools")) {
+      is_good = read_number(argv[++i], options.pools);
+    } else if (is_with_value("--seeds")) {
+      is_good = read_seeds(argv[++i], options);
       options.worlds = 0;
-    } else if ((is("--worlds") || is("--steps") || is("--first") || is("--seed")) && i + 1 < argc) {
-      uint64_t& value = is("--worlds") ? options.worlds : is("--steps") ? options.steps : options.first;
-      is_single = is_single || is("--seed");
-      char* end = nullptr;
-      value = std::strtoull(argv[++i], &end, 10);
-      if (*end != '\0') return false;
+    } else if (is_with_value("--break")) {
+      options.broken = argv[++i];
+    } else if (is_with_value("--only") || is_with_value("--without")) {
+      const bool is_without = is("--without");
+      is_good = read_kinds(argv[++i], is_without, options);
+    } else if (is_with_value("--worlds")) {
+      is_good = read_number(argv[++i], options.worlds);
+    } else if (is_with_value("--steps")) {
+      is_good = read_number(argv[++i], options.steps);
+    } else if (is_with_value("--first")) {
+      is_good = read_number(argv[++i], options.first);
+    } else if (is_with_value("--seed")) {
+      is_good = read_number(argv[++i], options.first);
+      is_single = true;
     } else {
-      return false;
+      is_good = false;
     }
+    if (!is_good) return false;
   }
   if (is_single) options.worlds = 1;
-  for (uint64_t n = 0; n < options.worlds; ++n) options.tasks.push_back({options.first + n, options.steps});
-  return true;
-}
-
-int run_all(const Options& options) {
-  const Clock& clock = SystemClock::instance();
-  const Instant start = clock.now();
-  const bool shows_progress = isatty(STDERR_FILENO) != 0 && !options.is_shown;
-  uint64_t steps = 0;
-  for (size_t n = 0; n < options.tasks.size(); ++n) {
-    const Outcome outcome = run(options.tasks[n], options.is_shown);
-    steps += outcome.steps;
-    if (options.is_twice && run(options.tasks[n], false).hash != outcome.hash) {
-      say_replay("the second run differs from the first");
-      return 1;
-    }
-    if (shows_progress && clock.now() - start > Span::seconds(2)) {
-      std::fprintf(stderr, "\r%zu of %zu worlds, %llu steps", n + 1, options.tasks.size(),
-                   static_cast<unsigned long long>(steps));
-    }
-    if (options.tasks.size() == 1) {
-      std::printf("seed %llu: trace %016llx\n", static_cast<unsigned long long>(options.tasks[n].seed),
-                  static_cast<unsigned long long>(outcome.hash));
-    }
+  for (uint64_t n = 0; n < options.worlds; ++n) {
+    options.spec.tasks.push_back({options.first + n, options.steps, options.kinds, options.broken});
   }
-  if (shows_progress) std::fprintf(stderr, "\r\033[K");
-  std::printf("%zu worlds, %llu steps, %.1f s\n", options.tasks.size(), static_cast<unsigned long long>(steps),
-              (clock.now() - start).seconds_exact());
-  return 0;
+  return true;
 }
 
 }  // namespace
@@ -162,6 +134,13 @@ int main(int argc, char** argv) {
     std::fputs(tide::sim::kHelp, is_asked_for ? stdout : stderr);
     return is_asked_for ? 0 : 2;
   }
-  tide::sim::watch_for_death();
-  return tide::sim::run_all(options);
+  if (options.storms > 0) return tide::sim::run_storms(options.first, options.storms, options.spec.is_shown);
+  if (options.pools > 0) return tide::sim::run_fleet(options.first, options.pools, options.spec.is_shown);
+  if (options.is_normal) {
+    options.normal.first = options.first;
+    options.normal.is_shown = options.spec.is_shown;
+    return tide::sim::run_normal(options.normal);
+  }
+  if (options.is_self_test) return tide::sim::test_shrinking(options.broken);
+  return tide::sim::run_worlds(options.spec);
 }

@@ -64,8 +64,12 @@ bool MedicChecker::is_refusing(Pool& pool) {
 
 std::string MedicChecker::ills(Pool& pool) {
   const format::Vitals& vitals = pool.segment().vitals();
+  const View seen = view(pool);
   std::string text = "state " + std::to_string(read(vitals.state)) + ", health " +
-                     std::to_string(static_cast<int64_t>(read(vitals.health)));
+                     std::to_string(static_cast<int64_t>(read(vitals.health))) + ", " + std::to_string(seen.staying) +
+                     " open and " + std::to_string(seen.opening) + " opening, target " + std::to_string(seen.target) +
+                     ", limit " + std::to_string(seen.limit) + ", breaker " +
+                     std::to_string(static_cast<int>(seen.breaker));
   for (const format::HealthRecord& record : pool.segment().health().record) {
     if (record.status != 0) text += ", " + record.message.str();
   }
@@ -78,6 +82,7 @@ void MedicChecker::turned(Pool& pool, Instant now, Span lateness) {
   const bool is_closing = seen.state == PoolState::closed || seen.state == PoolState::draining;
   if (is_closing || !not_draining_since_.is_set()) not_draining_since_ = now;
   check_health(pool);
+  check_hands(pool, now, lateness);
   if (!is_closing) {
     check_states(pool, seen);
     check_breaker(pool, seen, now);
@@ -103,7 +108,8 @@ void MedicChecker::check_states(Pool&, const View& view) {
 void MedicChecker::check_breaker(Pool& pool, const View& view, Instant now) {
   const Policy& policy = pool.keeper().policy();
   if ((view.breaker == BreakerState::off) == policy.breaker) {
-    trace_.complain("breaker", "it is %s, the option %s", policy.breaker ? "off" : "there", policy.breaker ? "on" : "off");
+    trace_.complain("breaker", "it is %s, the option %s", policy.breaker ? "off" : "there",
+                    policy.breaker ? "on" : "off");
   }
   const bool is_tripped = view.is_tripped();
   const auto begun = static_cast<int64_t>(std::max(view.last_conn_id, last_conn_id_) - last_conn_id_);
@@ -121,7 +127,8 @@ void MedicChecker::check_breaker(Pool& pool, const View& view, Instant now) {
   if (is_tripped && begun > 0) {
     const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                   : policy.breaker_probe_interval;
-    if (view.opening > 1) trace_.complain("breaker", "%lld connects under way, one of them a probe", shown(view.opening));
+    if (view.opening > 1)
+      trace_.complain("breaker", "%lld connects under way, one of them a probe", shown(view.opening));
     if (probe_began_at_.is_set() && now - probe_began_at_ < apart) {
       trace_.complain("breaker", "a probe %.3f ms after the last one, %.3f ms is right",
                       (now - probe_began_at_).ms_exact(), apart.ms_exact());
@@ -136,13 +143,34 @@ void MedicChecker::check_caps(Pool& pool, const View& view) {
   if (view.staying > view.limit) {
     trace_.complain("cap", "%lld connections stay, the limit is %lld", shown(view.staying), shown(view.limit));
   }
-  if (view.target > view.limit) trace_.complain("cap", "target %lld, limit %lld", shown(view.target), shown(view.limit));
+  if (view.target > view.limit)
+    trace_.complain("cap", "target %lld, limit %lld", shown(view.target), shown(view.limit));
   if (view.state == PoolState::emergency && view.limit > policy.emergency_max_size) {
     trace_.complain("cap", "emergency, but the limit is %lld", shown(view.limit));
   }
   const bool is_burst = read(pool.segment().vitals().burst_until_mono) != 0;
   const int64_t most = is_burst ? std::max(policy.max_size, policy.burst_limit()) : policy.max_size;
-  if (view.limit > most) trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
+  if (view.limit > most)
+    trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
+}
+
+// What the keeper has in hand comes to an end in its time.
+void MedicChecker::check_hands(Pool& pool, Instant now, Span lateness) {
+  Segment& segment = pool.segment();
+  const Policy& policy = pool.keeper().policy();
+  connect_timeout_max_ = std::max(connect_timeout_max_, policy.connect_timeout);
+  validation_timeout_max_ = std::max(validation_timeout_max_, policy.validation_timeout);
+  for (uint64_t slot = 0; slot < read(segment.vitals().slots_used); ++slot) {
+    const format::Slot& s = segment.slots()[slot];
+    const SlotState state = SlotWord(read(s.word)).state();
+    if (state != SlotState::opening && state != SlotState::held) continue;
+    const Span age = now - Instant::at_ns(static_cast<int64_t>(read(s.since_mono)));
+    const Span most = state == SlotState::opening ? connect_timeout_max_ : validation_timeout_max_;
+    if (age > most + kSecond + lateness) {
+      trace_.complain("hands", "slot %llu has been in state %d for %.1f s", static_cast<unsigned long long>(slot),
+                      static_cast<int>(state), age.seconds_exact());
+    }
+  }
 }
 
 void MedicChecker::check_health(Pool& pool) {
@@ -150,7 +178,8 @@ void MedicChecker::check_health(Pool& pool) {
   const uint64_t health = read(pool.segment().vitals().health);
   has_failed_check_ = has_failed(block);
   if (block.record[0].checked_wall_ns == 0) {
-    if (health != ~uint64_t{0}) trace_.complain("health", "%llu, but never checked", static_cast<unsigned long long>(health));
+    if (health != ~uint64_t{0})
+      trace_.complain("health", "%llu, but never checked", static_cast<unsigned long long>(health));
     return;
   }
   for (const format::HealthRecord& record : block.record) {
@@ -161,7 +190,8 @@ void MedicChecker::check_health(Pool& pool) {
     if (!fits) trace_.complain("health", "status %u with a score of %.1f", record.status, record.score);
   }
   if (static_cast<double>(health) != expected_health(block)) {
-    trace_.complain("health", "%lld, but the checks make %.0f", shown(static_cast<int64_t>(health)), expected_health(block));
+    trace_.complain("health", "%lld, but the checks make %.0f", shown(static_cast<int64_t>(health)),
+                    expected_health(block));
   }
 }
 
@@ -183,7 +213,9 @@ void MedicChecker::check_ends(Pool& pool, const View& view, Instant now, Span la
   const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                 : policy.breaker_probe_interval;
   const Span bound = apart + apart / 10 + policy.connect_timeout + kSecond + lateness * 4;
-  if (now - since > bound) {
+  // It may open late: connects that were begun before hang on until their time is over.
+  const Span late = policy.connect_timeout + policy.breaker_trip_after + kSecond + lateness * 4;
+  if (now - latest(since, tripped_since_) > bound || tripped_since_ - since > late) {
     trace_.complain("breaker", "it is open, though the server has been well for %.1f s", (now - since).seconds_exact());
   }
 }

@@ -4,6 +4,7 @@
 //  breaker   never tripped while a connection is alive; then one connect at a time, breaker_probe_interval apart
 //            (retry_max when the last failure was permanent); nobody is left in the queue
 //  caps      what stays is never more than the limit; the limit is within what the rule in force may have
+//  hands     connects, validations and resets end
 //  health    every score fits its status, and the health of the pool fits the scores
 //  ends      an emergency and a tripped breaker end in time once nothing is wrong any more
 // Knows no world: it looks at one pool through its segment, so that every mode of the simulator can use it.
@@ -39,7 +40,7 @@ class MedicChecker {
   uint64_t degradations() const { return degradations_; }
   bool is_emergency() const { return was_emergency_; }
   bool is_tripped() const { return was_tripped_; }
-  bool is_well() const { return is_well_; }      // running, and health is at least 90
+  bool is_well() const { return is_well_; }  // running, and health is at least 90
   uint64_t turns() const { return turns_; }
 
  private:
@@ -56,6 +57,7 @@ class MedicChecker {
   void check_states(Pool& pool, const View& view);
   void check_breaker(Pool& pool, const View& view, Instant now);
   void check_caps(Pool& pool, const View& view);
+  void check_hands(Pool& pool, Instant now, Span lateness);
   void check_health(Pool& pool);
   void check_ends(Pool& pool, const View& view, Instant now, Span lateness);
 
@@ -72,6 +74,8 @@ class MedicChecker {
   Instant emergency_since_;
   Instant not_draining_since_;
   Instant well_since_;
+  Span connect_timeout_max_;  // of the policies so far
+  Span validation_timeout_max_;
   uint64_t trips_ = 0;
   uint64_t emergencies_ = 0;
   uint64_t degradations_ = 0;

@@ -7,7 +7,9 @@
 namespace tide::sim {
 namespace {
 
-std::string argument(const char* name, const std::string& value) { return std::string("{\"") + name + "\":" + value + "}"; }
+std::string argument(const char* name, const std::string& value) {
+  return std::string("{\"") + name + "\":" + value + "}";
+}
 
 }  // namespace
 
@@ -22,7 +24,8 @@ void Operator::end() {
   order("resume", "{}");
   order("end_burst", "{}");
   order("scale", argument("target_size", "null"));
-  // Spans that no server could keep within.
+  // Spans that no server could keep within, and lives too short for a pool ever to be whole.
+  order("set", R"({"option":"max_lifetime","value":"1s"})");
   order("set", R"({"option":"connect_timeout","value":"100ms"})");
   order("set", R"({"option":"validation_timeout","value":"20ms"})");
 }
@@ -41,7 +44,9 @@ uint64_t Operator::order(const std::string& verb, const std::string& arguments) 
 }
 
 void Operator::order_something() {
-  const auto span = [this](int64_t most_ms) { return "\"" + format_span(Span::millis(dice_.between(1, most_ms))) + "\""; };
+  const auto span = [this](int64_t most_ms) {
+    return "\"" + format_span(Span::millis(dice_.between(1, most_ms))) + "\"";
+  };
   const int64_t which = dice_.between(0, 21);
   if (which > 16) return set_something();
   if (which > 13) return order_alert();
@@ -121,8 +126,9 @@ void Operator::ack_something() {
 }
 
 void Operator::order_garbage() {
-  const std::string kVerbs[] = {"scale",      "burst",        "set",    "recycle", "close_connection", "revoke", "set_alert", "ack",
-                                "drop_alert", "check_health", "",       "no such verb"};
+  const std::string kVerbs[] = {"scale",  "burst",       "set", "recycle",    "close_connection",
+                                "revoke", "set_alert",   "ack", "drop_alert", "check_health",
+                                "",       "no such verb"};
   const std::string kArguments[] = {"",
                                     "{",
                                     "[]",

@@ -37,7 +37,8 @@ void draw_life(Dice& dice, Policy& policy) {
   policy.max_validation_failures = dice.between(1, 4);
   policy.retry_base = millis_between(dice, 1, 20);
   policy.retry_max = policy.retry_base + millis_between(dice, 0, 300);
-  constexpr ResetMode kModes[] = {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::smart, ResetMode::full};
+  constexpr ResetMode kModes[] = {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::smart,
+                                  ResetMode::full};
   policy.reset_on_release = dice.one_of(kModes);
 }
 
@@ -86,8 +87,12 @@ void draw_watch(Dice& dice, Policy& policy) {
   policy.health_max_error_rate = 0.02 + 0.3 * dice.unit();
   policy.health_min_healthy = dice.chance(0.7) ? 0 : dice.between(0, policy.max_size);
   policy.health_max_utilization = 0.5 + 0.5 * dice.unit();
-  constexpr const char* kRecoveries[] = {"", "restart_connections", "scale_pool", "reset_metrics",
-                                         "restart_connections,scale_pool", "reset_metrics,scale_pool,restart_connections"};
+  constexpr const char* kRecoveries[] = {"",
+                                         "restart_connections",
+                                         "scale_pool",
+                                         "reset_metrics",
+                                         "restart_connections,scale_pool",
+                                         "reset_metrics,scale_pool,restart_connections"};
   policy.recovery = dice.one_of(kRecoveries);
   policy.recovery_max_attempts = dice.between(1, 4);
   policy.emergency = dice.chance(0.8);

@@ -1,5 +1,7 @@
 #include "record_checker.hpp"
 
+#include <numeric>
+
 #include "brain/action.hpp"
 #include "plane/rings.hpp"
 #include "policy/settings.hpp"
@@ -66,7 +68,8 @@ void RecordChecker::turned(Pool& pool) {
   const auto state = static_cast<PoolState>(read(vitals.state));
   const bool is_leaving = state == PoolState::draining || state == PoolState::closed;
   if (!is_leaving && last_to_ && *last_to_ != read(vitals.target_size)) {
-    trace_.complain("scaling", "the target is %llu, the last record says %u", shown(read(vitals.target_size)), *last_to_);
+    trace_.complain("scaling", "the target is %llu, the last record says %u", shown(read(vitals.target_size)),
+                    *last_to_);
   }
   if (!is_leaving && !last_to_) last_to_ = static_cast<uint32_t>(read(vitals.target_size));
   const auto breaker = static_cast<BreakerState>(read(vitals.breaker));
@@ -100,6 +103,7 @@ void RecordChecker::take(const format::JournalRecord& record) {
 }
 
 void RecordChecker::take(const format::ScalingRecord& record) {
+  trace_.say("target %u -> %u: %s", record.from_size, record.to_size, record.reason.str().c_str());
   if (record.reason.view().empty()) {
     trace_.complain("scaling", "target %u -> %u without a reason", record.from_size, record.to_size);
   }
@@ -125,7 +129,8 @@ void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
     contradictions_.erase(found);
   }
   if (record.verb != static_cast<uint32_t>(Verb::set)) return;
-  const bool is_contradiction = message.find(" is above ") != std::string::npos || message.find(" is not below ") != std::string::npos;
+  const bool is_contradiction =
+      message.find(" is above ") != std::string::npos || message.find(" is not below ") != std::string::npos;
   if (status == format::CommandStatus::refused && is_contradiction && !names_both(message)) {
     trace_.complain("orders", "a contradiction that does not name both: %s", message.c_str());
   }
@@ -151,9 +156,7 @@ void RecordChecker::check_alerts(Pool& pool) {
       trace_.complain("alerts", "rule %s has two alerts that are not resolved", std::string(alert.rule.view()).c_str());
     }
   }
-  uint64_t fired_total = 0;
   for (const auto& [rule, fired] : fired_) {
-    fired_total += fired;
     const uint64_t over = resolved_[rule];
     if (!has_journal_gap_ && fired - over != firing[rule]) {
       trace_.complain("alerts", "rule %s fired %llu times and was resolved %llu times, %llu are firing", rule.c_str(),
@@ -161,9 +164,14 @@ void RecordChecker::check_alerts(Pool& pool) {
     }
   }
   const uint64_t counted = read(pool.segment().totals().alerts_fired_total);
-  if (!has_journal_gap_ && counted != fired_total) {
-    trace_.complain("alerts", "alerts_fired_total is %llu, %llu were announced", shown(counted), shown(fired_total));
+  if (!has_journal_gap_ && counted != fired_total()) {
+    trace_.complain("alerts", "alerts_fired_total is %llu, %llu were announced", shown(counted), shown(fired_total()));
   }
+}
+
+uint64_t RecordChecker::fired_total() const {
+  return std::accumulate(fired_.begin(), fired_.end(), uint64_t{0},
+                         [](uint64_t n, const auto& rule) { return n + rule.second; });
 }
 
 std::vector<std::string> RecordChecker::firing() const {

@@ -34,6 +34,7 @@ class RecordChecker {
   std::vector<std::string> firing() const;
   // How often each rule has fired.
   const std::map<std::string, uint64_t>& fired() const { return fired_; }
+  uint64_t fired_total() const;
 
  private:
   void take(const format::JournalRecord& record);

@@ -24,6 +24,10 @@ class FakeProbe final : public ResourceProbe {
     limit_ = limit;
     stall_ = stall;
   }
+  // The process is short of memory by any measure.
+  bool is_short(int64_t memory_limit) const {
+    return bytes_ >= 0.9 * (memory_limit > 0 ? static_cast<double>(memory_limit) : limit_) || stall_ >= 0.1;
+  }
   void be_usual() { set(kUsualBytes, kUsualLimit, 0); }
 
  private:

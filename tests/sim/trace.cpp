@@ -31,7 +31,9 @@ void Trace::complain(const char* invariant, const char* format, ...) {
   va_end(arguments);
   const std::string complaint = std::string(invariant) + " broken: " + text;
   keep(complaint.c_str());
-  if (complaint_.empty()) complaint_ = "step " + std::to_string(step_) + ": " + complaint;
+  if (!complaint_.empty()) return;
+  broken_ = invariant;
+  complaint_ = "step " + std::to_string(step_) + ": " + complaint;
 }
 
 void Trace::report() const {

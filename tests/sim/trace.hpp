@@ -26,6 +26,8 @@ class Trace {
   void complain(const char* invariant, const char* format, ...) __attribute__((format(printf, 3, 4)));
 
   bool is_broken() const { return !complaint_.empty(); }
+  // The invariant of the first complaint.
+  const std::string& broken() const { return broken_; }
   uint64_t hash() const { return hash_; }
   // To standard error: where, what was broken, and the last lines.
   void report() const;
@@ -42,6 +44,7 @@ class Trace {
   std::array<std::array<char, kLineBytesMax>, kKept> last_{};
   uint64_t lines_ = 0;
   std::string complaint_;
+  std::string broken_;
 };
 
 }  // namespace tide::sim

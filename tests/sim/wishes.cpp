@@ -29,8 +29,8 @@ std::string draw_integer(Dice& dice, const Setting& setting) {
 std::string draw_span(Dice& dice, const Setting& setting) {
   const Span low = parse_span(setting.min_text).value_or(Span());
   const Span high = std::min(parse_span(setting.max_text).value_or(Span::seconds(1)), low + Span::seconds(2));
-  return format_span(Span::millis(static_cast<int64_t>(
-      draw_figure(dice, static_cast<double>(low.ms()), static_cast<double>(high.ms())))));
+  return format_span(Span::millis(
+      static_cast<int64_t>(draw_figure(dice, static_cast<double>(low.ms()), static_cast<double>(high.ms())))));
 }
 
 std::string draw_text(Dice& dice, std::string_view name) {
@@ -79,13 +79,26 @@ Wish draw_usual_wish(Dice& dice) {
     const char* unit;
   };
   constexpr Knob kKnobs[] = {
-      {"min_size", 0, 6, ""},          {"max_size", 1, 12, ""},         {"max_size", 1, 12, ""},
-      {"min_idle", 0, 4, ""},          {"max_connecting", 1, 5, ""},    {"burst_max_size", 0, 20, ""},
-      {"max_waiting", 0, 20, ""},      {"max_uses", 0, 40, ""},         {"acquire_timeout", 1, 200, "ms"},
-      {"fairness_window", 0, 5, "ms"}, {"idle_timeout", 0, 300, "ms"},  {"max_lifetime", 0, 1000, "ms"},
-      {"lease_timeout", 0, 100, "ms"}, {"leak_threshold", 0, 50, "ms"}, {"validation_interval", 0, 200, "ms"},
-      {"query_timeout", 0, 50, "ms"},  {"retry_max", 20, 300, "ms"},    {"connect_timeout", 15, 200, "ms"},
-      {"grow_step", 1, 5, ""},         {"validation_bypass", 0, 50, "ms"},
+      {"min_size", 0, 6, ""},
+      {"max_size", 1, 12, ""},
+      {"max_size", 1, 12, ""},
+      {"min_idle", 0, 4, ""},
+      {"max_connecting", 1, 5, ""},
+      {"burst_max_size", 0, 20, ""},
+      {"max_waiting", 0, 20, ""},
+      {"max_uses", 0, 40, ""},
+      {"acquire_timeout", 1, 200, "ms"},
+      {"fairness_window", 0, 5, "ms"},
+      {"idle_timeout", 0, 300, "ms"},
+      {"max_lifetime", 0, 1000, "ms"},
+      {"lease_timeout", 0, 100, "ms"},
+      {"leak_threshold", 0, 50, "ms"},
+      {"validation_interval", 0, 200, "ms"},
+      {"query_timeout", 0, 50, "ms"},
+      {"retry_max", 20, 300, "ms"},
+      {"connect_timeout", 15, 200, "ms"},
+      {"grow_step", 1, 5, ""},
+      {"validation_bypass", 0, 50, "ms"},
   };
   constexpr const char* kWords[][2] = {{"burst", "off"},
                                        {"burst", "on"},
@@ -121,8 +134,9 @@ Contradiction draw_contradiction(Dice& dice) {
 }
 
 std::string draw_rule(Dice& dice) {
-  constexpr std::string_view kRules[] = {"wait_time", "connection_exhaustion", "breaker_open", "emergency",  "own_one",
-                                         "own_two",   "errors_per_hour",       "no such rule", "own_three", "waiting_count"};
+  constexpr std::string_view kRules[] = {
+      "wait_time", "connection_exhaustion", "breaker_open", "emergency", "own_one",
+      "own_two",   "errors_per_hour",       "no such rule", "own_three", "waiting_count"};
   return std::string(pick(dice, kRules));
 }
 
@@ -142,7 +156,7 @@ std::string draw_alert(Dice& dice) {
 }
 
 std::vector<Wish> wishes_back_to(const Policy& policy) {
-  std::vector<Wish> wishes = {{"min_size", "0"},   {"min_idle", "0"},    {"health_min_healthy", "0"},
+  std::vector<Wish> wishes = {{"min_size", "0"},     {"min_idle", "0"},       {"health_min_healthy", "0"},
                               {"retry_base", "1ms"}, {"burst_max_size", "0"}, {"scale_down_utilization", "0"}};
   for (const std::string_view late : {"", "late"}) {
     for (const Setting& setting : settings_catalogue()) {

@@ -22,11 +22,12 @@ Policy policy_of(uint64_t seed) {
   return draw_policy(dice);
 }
 
-constexpr double kConvalescenceChance = 0.25;
+constexpr double kConvalescenceChance = 0.5;
 constexpr uint64_t kQuietTurnsMax = 400;
 // So that a minute of virtual time is not dear.
-constexpr const char* kQuiet[][2] = {{"validation_interval", "5s"}, {"idle_timeout", "10min"}, {"max_lifetime", "0"},
-                                     {"max_uses", "0"},             {"scaling_interval", "1s"}, {"query_timeout", "1s"}};
+constexpr const char* kQuiet[][2] = {{"validation_interval", "5s"}, {"idle_timeout", "10min"},
+                                     {"max_lifetime", "0"},         {"max_uses", "0"},
+                                     {"scaling_interval", "1s"},    {"query_timeout", "1s"}};
 
 bool is_readable(int fd) {
   pollfd entry{fd, POLLIN, 0};
@@ -176,9 +177,11 @@ void World::calm() {
   become_whole();
   callers_.expect_success(true);
   run_until(now() + dice_.span(Span::millis(100), Span::millis(800)));
-  run_while([this] { return checker_.pending_orders() != 0; }, Span::seconds(30), "orders", "an order is never answered");
+  run_while([this] { return checker_.pending_orders() != 0; }, Span::seconds(30), "orders",
+            "an order is never answered");
   callers_.expect_success(false);
-  run_while([this] { return books_.has_promises(); }, Span::seconds(30), "I4", "a caller is not served though all is well");
+  run_while([this] { return books_.has_promises(); }, Span::seconds(30), "I4",
+            "a caller is not served though all is well");
   if (!trace_.is_broken()) checker_.check_orders(operator_.posted());
 }
 
@@ -195,11 +198,13 @@ void World::convalesce() {
   for (const char* const* wish : kQuiet) {
     operator_.order("set", std::string(R"({"option":")") + wish[0] + R"(","value":")" + wish[1] + "\"}");
   }
+  if (!first_policy_.health_interval.is_zero()) operator_.order("set", R"({"option":"health_interval","value":"1s"})");
   callers_.begin_quiet();
   const Instant since = now();
   medic_.expect_ends(since);
   run_until(now() + Span::seconds(1));
-  run_while([this] { return !medic_.is_well(); }, Span::seconds(60), "health", "not well within a minute of light load");
+  run_while([this] { return !medic_.is_well(); }, Span::seconds(60), "health",
+            "not well within a minute of light load");
   if (trace_.is_broken()) return trace_.say("%s", MedicChecker::ills(*pool_).c_str());
   // Where checks are switched off, what they said last is forgotten a minute later, and a minute after that the alert.
   const Instant end = since + Span::seconds(policy().health_interval.is_zero() ? 160 : 130);
@@ -213,7 +218,13 @@ void World::convalesce() {
   run_until(now() + Span::seconds(2));
   if (medic_.turns() - turns > kQuietTurnsMax) {
     trace_.complain("rest", "%llu turns of the keeper in two seconds of %llu steps",
-                    static_cast<unsigned long long>(medic_.turns() - turns), static_cast<unsigned long long>(steps_ - steps));
+                    static_cast<unsigned long long>(medic_.turns() - turns),
+                    static_cast<unsigned long long>(steps_ - steps));
+  }
+  if (kinds().has(Kind::memory)) {
+    probe_->set(0.95 * FakeProbe::kUsualLimit, FakeProbe::kUsualLimit, 0);
+    run_until(now() + Span::seconds(8));
+    probe_->be_usual();
   }
   medic_.expect_ends(Instant());
 }
@@ -228,9 +239,9 @@ std::string World::lasting_alert() {
       return record.rule.view() == rule && record.is_built_in != 0;
     };
     if (std::none_of(rules.record, rules.record + rules.count, is_it)) continue;
-    if (rule == "errors_per_hour") continue;                                        // an hour is longer than this
+    if (rule == "errors_per_hour") continue;  // an hour is longer than this
     if (rule == "connection_exhaustion" && policy.alert_utilization * limit < 2) continue;  // one lease is enough
-    if (rule == "wait_time" && policy.alert_wait < Span::millis(100)) continue;     // a connect takes about that long
+    if (rule == "wait_time" && policy.alert_wait < Span::millis(100)) continue;      // a connect takes about that long
     if (rule == "frequent_scaling" && policy.sizing == Sizing::threshold) continue;  // its spans are that short
     return rule;
   }
@@ -265,7 +276,8 @@ void World::close() {
   callers_.give_up();
   callers_.ask(Span::millis(10));
   pool_.reset();
-  if (server_.sessions_now() != 0) trace_.complain("close", "%u sessions are left on the server", server_.sessions_now());
+  if (server_.sessions_now() != 0)
+    trace_.complain("close", "%u sessions are left on the server", server_.sessions_now());
 }
 
 }  // namespace tide::sim

@@ -8,7 +8,7 @@
 namespace tide::brain {
 
 void Breaker::succeeded() {
-  failing_since_ = Instant();
+  failing_since_ = alone_since_ = Instant();
   failures_ = 0;
   is_probing_ = false;
   is_hopeless_ = false;
@@ -16,6 +16,7 @@ void Breaker::succeeded() {
 
 void Breaker::failed(Instant now, bool is_permanent) {
   if (!failing_since_.is_set()) failing_since_ = now;
+  if (!alone_since_.is_set()) alone_since_ = now;
   ++failures_;
   failed_at_ = now;
   is_hopeless_ = is_permanent;
@@ -30,21 +31,29 @@ BreakerState Breaker::state(const Policy& policy) const {
 
 void Breaker::tick(Desk& desk) {
   const Policy& policy = desk.policy();
+  if (desk.counts().open() > 0) {
+    alone_since_ = Instant();
+    failures_ = 0;
+  }
   if (is_tripped_) {
     if (!policy.breaker) return close(desk, "the option breaker is off");
     if (desk.counts().open() > 0 || !is_failing()) return close(desk, "a connection is there");
     if (is_probing_) return;
-    const Span apart = is_hopeless_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
-                                    : policy.breaker_probe_interval;
+    const Span apart = probes_apart(policy);
     // A probe that took long is followed by a breath, not by the next one at once.
     probe_at_ = latest(probe_began_at_ + apart, failed_at_ + apart / 10);
     desk.wake_at(latest(probe_at_, desk.now()));
     return;
   }
-  if (!policy.breaker || !is_failing() || desk.counts().open() > 0) return;
-  const Instant due = failing_since_ + policy.breaker_trip_after;
+  if (!policy.breaker || !alone_since_.is_set()) return;
+  const Instant due = alone_since_ + policy.breaker_trip_after;
   if (desk.now() < due) return desk.wake_at(due);
   trip(desk);
+}
+
+// A wrong password is not mended within a second.
+Span Breaker::probes_apart(const Policy& policy) const {
+  return is_hopeless_ ? std::max(policy.breaker_probe_interval, policy.retry_max) : policy.breaker_probe_interval;
 }
 
 void Breaker::trip(Desk& desk) {
@@ -52,12 +61,12 @@ void Breaker::trip(Desk& desk) {
   is_probing_ = false;
   tripped_at_ = desk.now();
   probe_began_at_ = failed_at_;
-  probe_at_ = latest(desk.now(), failed_at_ + desk.policy().breaker_probe_interval);
+  probe_at_ = latest(desk.now(), failed_at_ + probes_apart(desk.policy()));
   ++trips_;
   probes_ = 0;
   desk.note(EventKind::breaker_open, Severity::critical,
             "breaker open: no connection is left, and " + counted(failures_, "connect") + " failed within " +
-                describe_span(desk.now() - failing_since_) + "; callers are refused at once, one connect is tried every " +
+                describe_span(desk.now() - alone_since_) + "; callers are refused at once, one connect is tried every " +
                 format_span(desk.policy().breaker_probe_interval),
             "{\"failures\":" + std::to_string(failures_) + "}");
   desk.wake_at(probe_at_);

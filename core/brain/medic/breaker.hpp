@@ -4,7 +4,8 @@
 //  open       no connection is left, and for breaker_trip_after nothing but failures: callers are refused at once
 //  half_open  one connect, the probe, is under way; callers are still refused
 //
-// closed -> open       no live connection, and the first of an unbroken row of failures is breaker_trip_after ago
+// closed -> open       no live connection, and the first of an unbroken row of failures without one is
+//                      breaker_trip_after ago
 // open -> half_open    breaker_probe_interval after the last probe began (retry_max when trying again cannot help)
 // half_open -> closed  the probe is connected; half_open -> open: it failed
 // any -> closed        a connection is alive after all, or the option is switched off
@@ -39,10 +40,12 @@ class Breaker {
   uint64_t trips() const { return trips_; }
 
  private:
+  Span probes_apart(const Policy& policy) const;
   void trip(Desk& desk);
   void close(Desk& desk, std::string why);
 
   Instant failing_since_;  // unset after a success
+  Instant alone_since_;    // the first failure without a connection alive; unset while one is, and after a success
   int64_t failures_ = 0;   // in a row
   bool is_tripped_ = false;
   bool is_probing_ = false;

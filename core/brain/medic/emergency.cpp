@@ -8,14 +8,13 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kStormStatements = 5;
 constexpr double kStormShare = 0.5;
 constexpr int kStormBeats = 2;
 constexpr int kLowRounds = 2;
 constexpr int kGoodRounds = 3;
 
 bool is_storm(const Beat& beat) {
-  return beat.queries >= kStormStatements && beat.faults > kStormShare * beat.queries;
+  return beat.queries >= Pulse::kFewStatements && beat.faults > kStormShare * beat.queries;
 }
 
 }  // namespace
@@ -55,9 +54,7 @@ void Emergency::enter(Desk& desk, const std::string& why) {
   good_ = low_ = 0;
   since_ = desk.now();
   ++entries_;
-  Action drop;
-  drop.kind = Action::Kind::shed_memory;
-  desk.put(std::move(drop));
+  desk.shed_memory();
   desk.note(EventKind::emergency_on, Severity::critical,
             "emergency: " + why + "; at most " + counted(*cap_, "connection") + " until health has been " +
                 std::to_string(std::max(kLeaveFrom, desk.policy().emergency_below + 10)) + " for " +

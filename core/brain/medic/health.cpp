@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "base/units.hpp"
 #include "brain/wording.hpp"
@@ -9,7 +10,6 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kFewStatements = 5;  // fewer say nothing about a rate
 constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
 constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
 
@@ -55,7 +55,10 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
       facts.is_wanted ? std::min({desk.policy().healthy_min(), desk.ledger().target, desk.rule().limit}) : 0;
   const double alive_value = static_cast<double>(alive);
   const double threshold = static_cast<double>(wanted);
-  if (facts.failing_since.is_set()) {
+  // A failure of long ago, after which nothing more was needed, is no trouble of today.
+  const bool is_failing =
+      facts.failing_since.is_set() && (alive == 0 || desk.counts().connecting > 0 || pulse.quarter().connect_failures > 0);
+  if (is_failing) {
     const std::string since = "connects have failed for " + describe_span(desk.now() - facts.failing_since);
     if (alive == 0) {
       return put(out, 0, alive_value, threshold,
@@ -81,10 +84,11 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
 
 void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
   const Policy& policy = desk.policy();
-  const Beat& beat = pulse.quarter().queries >= kFewStatements ? pulse.quarter() : pulse.minute();
-  if (beat.queries < kFewStatements) {
+  const Beat* statements = pulse.with_statements();
+  if (statements == nullptr) {
     return put(out, 100, Resources::kUnknown, policy.health_max_error_rate, "too few statements to judge");
   }
+  const Beat& beat = *statements;
   const double error_rate = beat.faults / beat.queries;
   const double response_ms = beat.query_s * 1e3 / beat.queries;
   const double limit_ms = policy.health_max_response.ms_exact();
@@ -99,7 +103,7 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
 
 struct Share {
   double value = Resources::kUnknown;
-  const char* what = "";
+  std::string_view what;
 };
 
 double ratio(double part, double whole) {
@@ -114,16 +118,21 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
   // A pool that is just large enough for its work is busy, not ill.
   const bool is_short = desk.census().waiting > 0 || recent.slow > 0;
-  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "of the connections in use"},
-                          {ratio(r.memory_bytes, r.memory_limit_bytes), "of the memory used"},
-                          {ratio(r.descriptors, r.descriptors_max), "of the descriptors used"},
-                          {ratio(r.server_sessions, r.server_sessions_max), "of the server's sessions taken"}};
+  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "connections"},
+                          {ratio(r.memory_bytes, r.memory_limit_bytes), "memory"},
+                          {ratio(r.descriptors, r.descriptors_max), "descriptors"},
+                          {ratio(r.server_sessions, r.server_sessions_max), "server sessions"}};
   Share worst = shares[0];
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > worst.value) worst = share;
   }
-  const double shown = worst.what == shares[0].what ? in_use : worst.value;
-  put(out, grade_share(worst.value, threshold), shown, threshold, percent(shown) + " " + worst.what);
+  const auto shown = [&](const Share& share) { return share.what == shares[0].what ? in_use : share.value; };
+  std::string text = std::string(worst.what) + " " + percent(shown(worst));
+  for (const Share& share : shares) {
+    if (share.what == worst.what || !std::isfinite(share.value)) continue;
+    text.append(", ").append(share.what).append(" ").append(percent(shown(share)));
+  }
+  put(out, grade_share(worst.value, threshold), shown(worst), threshold, text + " in use");
 }
 
 void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {

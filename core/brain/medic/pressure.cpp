@@ -19,12 +19,6 @@ double memory_ratio(const Resources& r) {
 
 std::string megabytes(double bytes) { return short_number(std::round(bytes / 1048576)) + " MB"; }
 
-void drop_caches(Desk& desk) {
-  Action drop;
-  drop.kind = Action::Kind::shed_memory;
-  desk.put(std::move(drop));
-}
-
 }  // namespace
 
 void Pressure::tick(Desk& desk) {
@@ -41,12 +35,12 @@ void Pressure::tick(Desk& desk) {
                      : "memory is well again, " + state,
               "{\"ratio\":" + short_number(used) + "}");
     shed_at_ = desk.now();
-    if (is_on_) drop_caches(desk);
+    if (is_on_) desk.shed_memory();
   }
   if (!is_on_ || desk.ledger().controls.is_paused) return;
   if (desk.now() >= shed_at_ + kShedEvery) {
     shed_at_ = desk.now();
-    drop_caches(desk);
+    desk.shed_memory();
     shed(desk);
   }
   desk.wake_at(shed_at_ + kShedEvery);

@@ -82,7 +82,7 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
       request.refusal = refusal(Code::database, "28P01", "password authentication failed");
     }
   }
-  sessions_[slot] = server_.start_session(slot);
+  sessions_[slot] = server_.start_session(slot, request.refusal.is_ok());
   requests_.push_back(std::move(request));
 }
 

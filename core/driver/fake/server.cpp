@@ -199,12 +199,13 @@ OpenFate FakeServer::next_fate() {
   return fate;
 }
 
-std::shared_ptr<FakeServer::Session> FakeServer::start_session(uint32_t slot) {
+std::shared_ptr<FakeServer::Session> FakeServer::start_session(uint32_t slot, bool is_let_in) {
   auto session = std::make_shared<Session>();
   session->pid = ++last_pid_;
   session->slot = slot;
   sessions_.emplace(session->pid, session);
-  sessions_peak_ = std::max(sessions_peak_, ++sessions_now_);
+  session->is_counted = is_let_in;
+  if (is_let_in) sessions_peak_ = std::max(sessions_peak_, ++sessions_now_);
   return session;
 }
 

@@ -3,9 +3,9 @@
 // Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the
 // same order of calls; and watch the pool while doing so.
 //
-// F1  sessions_now() counts a session from the request that opens it until its close is answered, its opening failed,
-//     it was killed, or its slot was given on after disarm(): the strictest reading of "open or opening", so that the
-//     cap can be asserted here.
+// F1  sessions_now() counts a session from the request that opens it (unless it is refused at once) until its close is
+//     answered, its opening failed, it was killed, or its slot was given on after disarm(): the strictest reading of
+//     "open or opening", so that the cap can be asserted here.
 // F2  A slot has at most one request under way and at most one session that was not disarmed; anything else stops the
 //     program.
 // F3  Every request is answered once; a request that hangs is answered at its deadline.
@@ -134,7 +134,7 @@ class FakeServer {
   void drop_session(Session& session);
   OpenFate next_fate();
   ServerLoad load() const;
-  std::shared_ptr<Session> start_session(uint32_t slot);
+  std::shared_ptr<Session> start_session(uint32_t slot, bool is_let_in);
 
   const Clock& clock_;
   mutable std::mutex mutex_;
