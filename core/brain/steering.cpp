@@ -13,6 +13,7 @@ namespace {
 constexpr double kConnectWeight = 0.2;  // of the newest connect in the running mean
 constexpr int kCrowdedBeats = 2;
 constexpr int kRoomyBeats = 5;
+constexpr Span kPeakKept = Span::seconds(60);  // of the connections in use
 
 double seconds_of(Instant at) { return static_cast<double>(at.ns()) / 1e9; }
 
@@ -103,6 +104,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded)
   // scaling_interval can make it look less often than once a beat, not more often.
   if (beat == nullptr || sum_.seconds + 1e-9 < std::max(1.0, desk.policy().scaling_interval.seconds_exact())) return;
   const Observation seen = observe(desk);
+  remember_peak(desk.now());
   sum_ = Beat();
   in_use_max_ = demand_max_ = 0;
   const int64_t target = sizer_.tick(seen);
@@ -111,7 +113,9 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded)
     return;
   }
   watch_overload(desk, target);
-  const int64_t lowest = std::max(desk.rule().lowest, std::min(desk.policy().min_idle, desk.rule().limit));
+  const int64_t min_idle = desk.policy().min_idle;
+  const int64_t beside = min_idle > 0 ? min_idle + peak_ : 0;
+  const int64_t lowest = std::max(desk.rule().lowest, std::min(beside, desk.rule().limit));
   const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
   if (to == desk.ledger().target || (to > desk.ledger().target && is_crowded)) return;
   // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
@@ -123,8 +127,20 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded)
               "opening " + counted(to - desk.ledger().target, "connection") + " ahead of a forecast of " +
                   short_number(sizer_.facts().predicted_demand) + " in use");
   }
-  desk.set_target(to, is_forecast ? SizeSource::predicted : SizeSource::autoscale, reason(desk, seen),
+  std::string why = reason(desk, seen);
+  if (target < lowest && lowest > desk.rule().lowest) {
+    why = "min_idle " + std::to_string(min_idle) + " beside " + std::to_string(peak_) + " in use; " + why;
+  }
+  desk.set_target(to, is_forecast ? SizeSource::predicted : SizeSource::autoscale, why,
                   sizer_.facts().predicted_in_use_10);
+}
+
+// min_idle is meant beside those in use: a target that forgets them is raised by the next lease and comes down after it.
+void Steering::remember_peak(Instant now) {
+  const auto peak = static_cast<int64_t>(in_use_max_);
+  if (peak < peak_ && now < peak_at_ + kPeakKept) return;
+  peak_ = peak;
+  peak_at_ = now;
 }
 
 std::optional<int64_t> Steering::wanted_for_waiters(Desk& desk) {

@@ -39,6 +39,7 @@ class Steering {
   bool is_steering(const Desk& desk) const;
   void prepare(const Desk& desk, bool is_held);
   Observation observe(const Desk& desk) const;
+  void remember_peak(Instant now);
   void watch_overload(Desk& desk, int64_t target);
   void watch_burst(Desk& desk, const Beat& beat);
   std::string reason(const Desk& desk, const Observation& seen) const;
@@ -49,6 +50,8 @@ class Steering {
   bool is_held_ = false;
   Beat sum_;  // since the sizer's last tick
   double in_use_max_ = 0, demand_max_ = 0;
+  int64_t peak_ = 0;  // of the connections in use, as long as it is not older than a minute
+  Instant peak_at_;
   int crowded_beats_ = 0, roomy_beats_ = 0;
   bool is_own_burst_ = false;
   uint64_t wishes_ = 0;  // the rises asked for a queue that were told

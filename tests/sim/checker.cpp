@@ -49,7 +49,7 @@ uint64_t closed_total(const format::KeeperStats& t) {
 
 void Checker::told(PoolEvent event, const char* text) {
   Totals& totals = world_.books().totals;
-  world_.medic().told(event, text);
+  world_.medic().told(world_.pool(), event, text, world_.now());
   switch (event) {
     case PoolEvent::connect: ++totals.connects; break;
     case PoolEvent::acquire: ++totals.told_acquires; break;

@@ -32,8 +32,13 @@ bool has_failed(const format::HealthBlock& block) {
 
 }  // namespace
 
-void MedicChecker::told(PoolEvent event, std::string_view text) {
-  if (event == PoolEvent::error) is_last_failure_permanent_ = text.find("password") != std::string_view::npos;
+// Statements that fail are told of as well; a connect is counted first.
+void MedicChecker::told(Pool& pool, PoolEvent event, std::string_view text, Instant now) {
+  const uint64_t failures = read(pool.segment().totals().connect_failures_total);
+  if (event != PoolEvent::error || failures == failures_) return;
+  failures_ = failures;
+  is_last_failure_permanent_ = text.find("password") != std::string_view::npos;
+  failed_at_ = now;
 }
 
 MedicChecker::View MedicChecker::view(Pool& pool) {
@@ -116,8 +121,13 @@ void MedicChecker::check_breaker(Pool& pool, const View& view, Instant now) {
   if (is_tripped && !was_tripped_) {
     ++trips_;
     tripped_since_ = now;
-    probe_began_at_ = Instant();
+    probe_began_at_ = failed_at_;
+    if (now - alive_at_ < policy.breaker_trip_after) {
+      trace_.complain("breaker", "it opens %.3f ms after a connection was alive, %.3f ms is right",
+                      (now - alive_at_).ms_exact(), policy.breaker_trip_after.ms_exact());
+    }
   }
+  if (view.staying > 0) alive_at_ = now;
   if (is_tripped && view.staying > 0) {
     trace_.complain("breaker", "it is open beside %lld living connections", shown(view.staying));
   }

@@ -1,8 +1,9 @@
 // MedicChecker: how the pool looks after itself, seen from outside after every turn of its keeper.
 //
 //  states    degraded exactly when a check fails or the breaker is not closed; running and starting otherwise
-//  breaker   never tripped while a connection is alive; then one connect at a time, breaker_probe_interval apart
-//            (retry_max when the last failure was permanent); nobody is left in the queue
+//  breaker   never tripped while a connection is alive, nor sooner than breaker_trip_after afterwards; then one connect
+//            at a time, breaker_probe_interval apart (retry_max when the last failure was permanent); nobody is left in
+//            the queue
 //  caps      what stays is never more than the limit; the limit is within what the rule in force may have
 //  hands     connects, validations and resets end
 //  health    every score fits its status, and the health of the pool fits the scores
@@ -25,7 +26,7 @@ class MedicChecker {
   explicit MedicChecker(Trace& trace) : trace_(trace) {}
 
   // From the event sink.
-  void told(PoolEvent event, std::string_view text);
+  void told(Pool& pool, PoolEvent event, std::string_view text, Instant now);
   // The keeper has turned; it may have been late by as much as `lateness`.
   void turned(Pool& pool, Instant now, Span lateness);
   // The server and whoever talks to it are well from now on (unset: no longer).
@@ -70,6 +71,9 @@ class MedicChecker {
   bool has_failed_check_ = false;
   uint64_t last_conn_id_ = 0;
   Instant probe_began_at_;
+  uint64_t failures_ = 0;  // of connects
+  Instant failed_at_;      // the last of them
+  Instant alive_at_;   // a connection, when last seen
   Instant tripped_since_;
   Instant emergency_since_;
   Instant not_draining_since_;

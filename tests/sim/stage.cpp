@@ -36,7 +36,9 @@ Player::Player(Stage& stage, const Policy& policy, uint64_t seed, size_t number)
   spec.seed = seed;
   spec.probe = probe_;
   spec.events.mask = 1U << static_cast<uint32_t>(PoolEvent::error);
-  spec.events.call = [this](PoolEvent event, uint64_t, uint64_t, const char* text) { medic_.told(event, text); };
+  spec.events.call = [this](PoolEvent event, uint64_t, uint64_t, const char* text) {
+    medic_.told(*pool_, event, text, stage_.now());
+  };
   auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(stage.server_, policy), stage.clock_);
   TIDE_ASSERT(opened.is_ok());
   pool_ = opened.take();
@@ -182,6 +184,7 @@ void Stage::poke_all() {
 }
 
 void Stage::close_all() {
+  if (trace_.is_broken()) return;
   for (const auto& player : players_) {
     player->set_load(0, Span());
     player->pool().keeper().begin_close(now() + Span::seconds(1));
