@@ -63,9 +63,10 @@ def connectivity(s):
     held = [pool.acquire("keeper")]
 
     def lose_the_idle():
+        idle = "SELECT conn_id FROM ~connections WHERE pool = :pool AND state = 'idle'"
+        number = until(lambda: s.value(idle), "the other is not being validated")
         road.block()
-        s.order("close_connection(%d, :pool)" % s.value("SELECT conn_id FROM ~connections WHERE pool = :pool "
-                                                          "AND state = 'idle'"))
+        s.order(f"close_connection({number}, :pool)")
 
     def lose_the_other():
         held.pop().release()
