@@ -40,6 +40,11 @@ def pass_time(seconds):
     threading.Event().wait(seconds)
 
 
+def resident_bytes(pid="self"):
+    """The memory of a process, as its pools see it when they are given a memory_limit."""
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 def is_(got, expected, what=""):
     client.is_(got, expected, what)
 

@@ -104,8 +104,9 @@ def gone_and_back(s):
     for from_size, to_size, reason in sizes:
         is_(4 <= to_size <= 10 and from_size != to_size and len(reason) > 5, True, f"{from_size} -> {to_size}: {reason}")
     within(len(sizes), 0, 12 + STOP_S / 2, "changes of size")
-    row = s.rows("SELECT * FROM ~pool_stats WHERE pool = :pool")
-    is_(len(row), 1)
+    closed = " + ".join(f"closed_{why}_total" for why in ("idle", "lifetime", "uses", "error", "scale", "control"))
+    until(lambda: s.rows(f"SELECT connects_total - ({closed}) FROM ~pool_stats WHERE pool = :pool") ==
+          s.rows("SELECT size FROM ~pools WHERE pool = :pool AND connecting = 0"), "every connect is accounted for")
     return (f"open after {opened - lost:.1f} s, {probes} probes in {counted_s:.1f} s, {len(asking.told)} requests, longest "
             f"refusal {longest * 1000:.1f} ms ({slow} over 50 ms), all well {took * 1000:.0f} ms after the return, at most "
             f"{max(c for _, _, c in seen)} connecting, {len(sizes)} changes of size")

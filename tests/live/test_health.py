@@ -44,6 +44,7 @@ def life(s, check, *steps):
         act()
         row = s.turns(check, status, LONG)
         said(row[4], *parts)
+        is_(check != "resources" or row[4].startswith(parts[0] if parts else ""), True, f"the fullest comes first: {row[4]}")
         low, high = {"ok": (100, 100), "warning": (50, 99), "failed": (0, 49)}[status]
         within(row[1], low, high, f"score when {status}")
         if s.state() != "paused":
@@ -62,9 +63,10 @@ def connectivity(s):
     held = [pool.acquire("keeper")]
 
     def lose_the_idle():
+        idle = "SELECT conn_id FROM ~connections WHERE pool = :pool AND state = 'idle'"
+        number = until(lambda: s.value(idle), "the other is not being validated")
         road.block()
-        s.order("close_connection(%d, :pool)" % s.value("SELECT conn_id FROM ~connections WHERE pool = :pool "
-                                                          "AND state = 'idle'"))
+        s.order(f"close_connection({number}, :pool)")
 
     def lose_the_other():
         held.pop().release()
@@ -129,8 +131,8 @@ def resources_by_connections(s):
     def give_back():
         while held:
             held.pop().release()
-    return life(s, "resources", (some_wait, "warning", "% of the connections in use"),
-                (all_are_out, "failed", "% of the connections in use"), (give_back, "ok"))
+    return life(s, "resources", (some_wait, "warning", "connections "),
+                (all_are_out, "failed", "connections "), (give_back, "ok"))
 
 
 def resources_by_memory(s):
@@ -138,22 +140,16 @@ def resources_by_memory(s):
     owner = s.owner()
     owner.open(s.name, f"{CALM} min_size=1 max_size=2 {stage.QUIET}")
 
-    def bytes_():
-        return s.value("SELECT memory_bytes FROM ~pool_stats WHERE pool = :pool")
-
-    def limit(share):
-        s.set("memory_limit", int(bytes_() / share))
     readings = []
 
     def is_settled():
-        reading = s.rows("SELECT seconds.at, stats.memory_bytes FROM (SELECT max(at) AS at FROM ~pool_history "
-                         "WHERE pool = :pool AND resolution_ms = 1000) AS seconds, ~pool_stats AS stats WHERE pool = :pool")
-        readings.extend(row for row in reading if row[0] not in [known[0] for known in readings])
-        last = [row[1] for row in readings[-4:]]
-        return len(last) == 4 and max(last) < 1.005 * min(last)
+        readings.append(stage.resident_bytes(owner.process.pid))
+        return len(readings) > 100 and max(readings[-100:]) < 1.005 * min(readings[-100:])
+
+    def limit(share):
+        s.set("memory_limit", int(stage.resident_bytes(owner.process.pid) / share))
     until(is_settled, "the process has grown up")
-    return life(s, "resources", (lambda: limit(0.92), "warning", "of the memory used"),
-                (lambda: limit(1.0), "failed", "of the memory used"),
+    return life(s, "resources", (lambda: limit(0.92), "warning", "memory "), (lambda: limit(1.0), "failed", "memory "),
                 (lambda: s.set("memory_limit", "100TB"), "ok"))
 
 
@@ -167,8 +163,8 @@ def resources_by_descriptors(s):
     def limit(share):
         used = len(os.listdir(f"/proc/{process}/fd"))
         resource.prlimit(process, resource.RLIMIT_NOFILE, (int(used / share), before[1]))
-    return life(s, "resources", (lambda: limit(0.9), "warning", "of the descriptors used"),
-                (lambda: limit(1.0), "failed", "of the descriptors used"),
+    return life(s, "resources", (lambda: limit(0.9), "warning", "descriptors "),
+                (lambda: limit(1.0), "failed", "descriptors "),
                 (lambda: resource.prlimit(process, resource.RLIMIT_NOFILE, before), "ok"))
 
 
@@ -225,8 +221,8 @@ def resources_by_sessions(s):
         def reach(sessions):
             s.order(f"scale('others', {sessions - 2})")
             until(lambda: s.value("SELECT idle FROM ~pools WHERE pool = 'others'") == sessions - 2, "the others")
-        told = life(s, "resources", (lambda: reach(18), "warning", "of the server's sessions taken"),
-                    (lambda: reach(20), "failed", "of the server's sessions taken"),
+        told = life(s, "resources", (lambda: reach(18), "warning", "server sessions "),
+                    (lambda: reach(20), "failed", "server sessions "),
                     (lambda: reach(4), "ok"))
         for pool in (s.pools.pop(), s.pools.pop()):
             pool.close()

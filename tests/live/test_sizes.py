@@ -112,8 +112,10 @@ SPACIOUS = f"min_size=2 max_size=10 sizing=threshold burst=off recovery='' healt
 def memory_by_its_limit(s):
     owner = s.owner()
     owner.open(s.name, SPACIOUS)
-    bytes_ = until(lambda: s.value("SELECT memory_bytes FROM ~pool_stats WHERE pool = :pool"), "the memory is known")
-    shed_and_grow(s, owner, lambda: s.set("memory_limit", int(bytes_ / 0.95)), lambda: s.set("memory_limit", "100TB"))
+
+    def press():
+        s.set("memory_limit", int(stage.resident_bytes(owner.process.pid) / 0.95))
+    shed_and_grow(s, owner, press, lambda: s.set("memory_limit", "100TB"))
 
 
 def memory_by_a_cgroup(s):

@@ -131,8 +131,7 @@ def memory_is_no_reason_to_grow(s):
     """A pool that is short of memory must not try to recover by opening more."""
     s.pool(f"{QUICK} recovery=scale_pool sizing=threshold min_size=2 max_size=9")
     s.reaches("idle", 2)
-    bytes_ = until(lambda: s.value("SELECT memory_bytes FROM ~pool_stats WHERE pool = :pool"), "the memory is known")
-    s.set("memory_limit", bytes_ // 2)
+    s.set("memory_limit", stage.resident_bytes() // 2)
     until(lambda: s.check("resources")[0] == "failed" and len(s.events("memory_pressure")) == 1, "it is short")
     rounds = {s.check("resources")[1:]}
     until(lambda: rounds.add(s.rows("SELECT checked_at FROM ~health_checks WHERE pool = :pool LIMIT 1")[0]) or
