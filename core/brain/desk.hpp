@@ -36,6 +36,7 @@ struct Counts {
   int64_t in_use = 0;      // leases, also those on a connection that will be closed
 
   int64_t open() const { return idle + leased + held; }
+  int64_t alive() const { return total - connecting - closing; }  // also those that are retiring
   int64_t staying() const { return opening + open(); }
 };
 

@@ -50,7 +50,8 @@ void put(Finding& finding, double score, double value, double threshold, std::st
 }
 
 void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse& pulse, Finding& out) {
-  const int64_t alive = desk.counts().open();
+  // Also the leased ones that will end when they come back: their holders work with them.
+  const int64_t alive = desk.counts().alive();
   const int64_t wanted =
       facts.is_wanted ? std::min({desk.policy().healthy_min(), desk.ledger().target, desk.rule().limit}) : 0;
   const double alive_value = static_cast<double>(alive);

@@ -43,8 +43,9 @@ Span pause_after(int64_t attempts) {
 }  // namespace
 
 void Recovery::tell(Desk& desk, Severity severity, const std::string& text, const char* outcome) const {
+  const std::string& strategy = strategy_.empty() ? desk.policy().recovery : strategy_;
   desk.note(EventKind::recovery, severity, text,
-            "{\"strategy\":\"" + strategy_ + "\",\"attempt\":" + std::to_string(attempts_) +
+            "{\"strategy\":\"" + strategy + "\",\"attempt\":" + std::to_string(attempts_) +
                 ",\"of\":" + std::to_string(desk.policy().recovery_max_attempts) + ",\"outcome\":\"" + outcome + "\"}");
 }
 
