@@ -130,6 +130,17 @@ TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
   for (const Action& action : rig.told) EXPECT_NE(action.kind, Action::Kind::open);
 }
 
+TEST(Steering, AnUnusedPoolStaysAtMinSize) {
+  for (const int64_t min_size : {0, 1, 3}) {
+    Policy policy = steered();
+    policy.min_size = min_size;
+    MedicRig rig(policy);
+    for (int i = 0; i < 60; ++i) rig.second({.queries = 0, .requests = 0});
+    EXPECT_EQ(rig.slots.size(), static_cast<size_t>(min_size));
+    EXPECT_EQ(rig.times(EventKind::scale_up) + rig.times(EventKind::scale_down), 0);
+  }
+}
+
 TEST(Steering, UnderLoadIdleTimeoutTakesNothingThatTheSizerKeeps) {
   Policy policy = steered();
   policy.idle_timeout = Span::seconds(10);
