@@ -44,9 +44,9 @@ class Steering {
   void watch_burst(Desk& desk, const Beat& beat);
   std::string reason(const Desk& desk, const Observation& seen) const;
 
-  AdaptiveSizer sizer_;
-  double connect_s_ = 0.030;
+  double connect_s_ = 0.030;  // before the sizer, which is told of it
   bool has_connected_ = false;
+  AdaptiveSizer sizer_;
   bool is_held_ = false;
   Beat sum_;  // since the sizer's last tick
   double in_use_max_ = 0, demand_max_ = 0;
@@ -54,7 +54,6 @@ class Steering {
   Instant peak_at_;
   int crowded_beats_ = 0, roomy_beats_ = 0;
   bool is_own_burst_ = false;
-  uint64_t wishes_ = 0;  // the rises asked for a queue that were told
 };
 
 }  // namespace tide::brain

@@ -90,7 +90,7 @@ class World {
   uint64_t last_command_id_ = 0;
   std::set<uint64_t> pending_;
   uint64_t fingerprint_ = 1469598103934665603ULL;
-  std::array<uint64_t, 11> actions_of_{};
+  std::array<uint64_t, static_cast<size_t>(Action::Kind::put_alert) + 1> actions_of_{};
 };
 
 }  // namespace tide::test
