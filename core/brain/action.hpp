@@ -32,6 +32,11 @@ enum class EventKind : uint8_t {
   clock_jump,
 };
 
+// What people are told of alerts, whatever its severity.
+constexpr bool is_about_alert(EventKind event) {
+  return event == EventKind::alert_firing || event == EventKind::alert_resolved;
+}
+
 enum class Verb : uint8_t {
   scale, burst, end_burst, set, pause, resume, recycle, drain, close_connection, revoke, reset_stats,
   check_health, ack, set_alert, drop_alert,

@@ -201,8 +201,6 @@ const brain::Health& Brain::health() const { return memory_->medic.health(); }
 
 const brain::AdaptiveSizer& Brain::sizer() const { return memory_->steering.sizer(); }
 
-const brain::Breaker& Brain::breaker() const { return memory_->medic.breaker(); }
-
 const brain::Sentinel& Brain::sentinel() const { return memory_->sentinel; }
 
 }  // namespace tide

@@ -22,7 +22,6 @@
 #include "base/rng.hpp"
 #include "brain/action.hpp"
 #include "brain/census.hpp"
-#include "brain/medic/breaker.hpp"
 #include "brain/medic/health.hpp"
 #include "brain/sentinel/sentinel.hpp"
 #include "brain/sizing/adaptive.hpp"
@@ -69,7 +68,6 @@ class Brain {
   // -- what is told besides: as of the last tick
   const brain::Health& health() const;
   const brain::AdaptiveSizer& sizer() const;
-  const brain::Breaker& breaker() const;
   const brain::Sentinel& sentinel() const;
 
  private:

@@ -64,7 +64,7 @@ int64_t Growth::allowed(Desk& desk, int64_t wanted, const Breaker& breaker) cons
   const int64_t room = desk.rule().limit - counts.total;
   const int64_t n = std::min({wanted, room, desk.policy().max_connecting - counts.connecting});
   if (n <= 0) return n;
-  if (breaker.is_tripped()) return std::min(n, breaker.allowance(desk, n));
+  if (breaker.is_tripped()) return breaker.may_probe(desk) ? 1 : 0;
   if (rounds_ == 0) return n;
   if (desk.now() < retry_at_) {
     desk.wake_at(retry_at_);

@@ -167,7 +167,6 @@ void Keeper::take_census(Instant now) {
   census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
   census_.wait_p95 = publisher_.recent_wait_p95();
   census_.in_use_average = publisher_.recent_in_use_average();
-  take_traffic(now);
 }
 
 void Keeper::take_traffic(Instant now) {
@@ -222,6 +221,7 @@ void Keeper::take_resources(Instant now) {
 
 void Keeper::decide(Instant now) {
   take_census(now);
+  take_traffic(now);  // what the brain alone looks at
   if (pool_.has_unmet_.exchange(false, std::memory_order_acquire)) {
     // Demand, though nobody queues: without this a pool that only ever hears "now or never" would stay empty.
     ++census_.waiting;
@@ -272,8 +272,7 @@ void Keeper::note(const Action& action) {
     }
   }
   publisher_.note(action.event, action.severity, text, action.detail);
-  const bool is_alert = action.event == EventKind::alert_firing || action.event == EventKind::alert_resolved;
-  if (is_alert && policy_.notify_log && pool_.spec_.log) {
+  if (is_about_alert(action.event) && policy_.notify_log && pool_.spec_.log) {
     const bool is_over = action.event == EventKind::alert_resolved;
     pool_.spec_.log("tidepool: pool \"" + pool_.spec_.name + "\": " + (is_over ? "alert resolved: " : "alert: ") + text);
   }

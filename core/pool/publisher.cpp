@@ -51,8 +51,7 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     // A cut JSON object is none.
     record.detail.assign(detail.size() <= FixedText<192>::kBytesMax ? detail : std::string_view{});
   });
-  const bool is_alert = kind == EventKind::alert_firing || kind == EventKind::alert_resolved;
-  if (is_alert || severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+  if (is_about_alert(kind) || severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
   if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
 }

@@ -62,7 +62,6 @@ void Breaker::trip(Desk& desk) {
   tripped_at_ = desk.now();
   probe_began_at_ = failed_at_;
   probe_at_ = latest(desk.now(), failed_at_ + probes_apart(desk.policy()));
-  ++trips_;
   probes_ = 0;
   desk.note(EventKind::breaker_open, Severity::critical,
             "breaker open: no connection is left, and " + counted(failures_, "connect") + " failed within " +
@@ -79,10 +78,8 @@ void Breaker::close(Desk& desk, std::string why) {
             "{\"open_ms\":" + std::to_string(lasted.ms()) + "}");
 }
 
-int64_t Breaker::allowance(const Desk& desk, int64_t wanted) const {
-  if (!is_tripped_) return wanted;
-  const bool may_probe = !is_probing_ && desk.now() >= probe_at_ && desk.counts().connecting == 0;
-  return may_probe ? 1 : 0;
+bool Breaker::may_probe(const Desk& desk) const {
+  return is_tripped_ && !is_probing_ && desk.now() >= probe_at_ && desk.counts().connecting == 0;
 }
 
 void Breaker::probe_began(Desk& desk) {

@@ -26,8 +26,8 @@ class Breaker {
   void failed(Instant now, bool is_permanent);
 
   void tick(Desk& desk);
-  // Opens that growth may ask for now: as many as it likes, or one probe, or none.
-  int64_t allowance(const Desk& desk, int64_t wanted) const;
+  // While it is tripped: whether growth may ask for the probe now.
+  bool may_probe(const Desk& desk) const;
   // Growth has asked for the probe.
   void probe_began(Desk& desk);
 
@@ -37,7 +37,6 @@ class Breaker {
   Instant failing_since() const { return failing_since_; }
   // Unset unless open.
   Instant probe_at() const { return is_tripped_ && !is_probing_ ? probe_at_ : Instant(); }
-  uint64_t trips() const { return trips_; }
 
  private:
   Span probes_apart(const Policy& policy) const;
@@ -54,7 +53,6 @@ class Breaker {
   Instant probe_began_at_;
   Instant failed_at_;
   Instant probe_at_;
-  uint64_t trips_ = 0;
   int64_t probes_ = 0;  // since it tripped
 };
 

@@ -53,7 +53,6 @@ void Emergency::enter(Desk& desk, const std::string& why) {
   cap_ = desk.policy().emergency_max_size;
   good_ = low_ = 0;
   since_ = desk.now();
-  ++entries_;
   desk.shed_memory();
   desk.note(EventKind::emergency_on, Severity::critical,
             "emergency: " + why + "; at most " + counted(*cap_, "connection") + " until health has been " +

@@ -32,7 +32,6 @@ class Emergency {
   bool is_on() const { return is_on_; }
   // The cap, while there is one: also for a while after the end.
   std::optional<int64_t> cap() const { return cap_; }
-  uint64_t entries() const { return entries_; }
 
  private:
   void enter(Desk& desk, const std::string& why);
@@ -45,7 +44,6 @@ class Emergency {
   int good_ = 0;    // rounds in a row
   int beats_since_cap_ = 0;
   Instant since_;
-  uint64_t entries_ = 0;
 };
 
 }  // namespace tide::brain

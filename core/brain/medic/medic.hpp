@@ -34,7 +34,6 @@ class Medic {
   // Share of the last rounds, at most a minute old, in which a check failed; NaN before the third round, and when fewer
   // than two are recent.
   double failure_rate(Instant now) const;
-  uint64_t recoveries() const { return recovery_.successes(); }
   bool take_forget() { return recovery_.take_forget(); }
   bool is_degraded() const { return breaker_.is_tripped() || health_.has(HealthStatus::failed); }
 

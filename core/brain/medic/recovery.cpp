@@ -112,7 +112,6 @@ void Recovery::judge(Desk& desk, const Health& health) {
   const bool is_well = !health.has(HealthStatus::failed);
   const std::string which = "recovery attempt " + std::to_string(attempts_) + " (" + strategy_ + ") ";
   if (is_well) {
-    ++successes_;
     tell(desk, Severity::info, which + "helped: " + trouble_ + " is well again", "success");
   } else {
     tell(desk, Severity::warning, which + "did not help: " + failed_checks(health) + " failed", "failure");

@@ -26,7 +26,6 @@ class Recovery {
   void tick(Desk& desk, const Health& health, bool is_held);
   // reset_metrics was tried since the last call.
   bool take_forget() { return std::exchange(wants_forget_, false); }
-  uint64_t successes() const { return successes_; }
 
  private:
   bool try_one(Desk& desk, const Health& health, bool is_held, std::string_view strategy);
@@ -40,7 +39,6 @@ class Recovery {
   bool wants_forget_ = false;
   Instant judge_at_;
   Instant next_at_;
-  uint64_t successes_ = 0;
 };
 
 }  // namespace tide::brain

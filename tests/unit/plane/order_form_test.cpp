@@ -1,31 +1,17 @@
 // What an order may say, and what is told to those who say something else.
-#include "plane/order_form.hpp"
-
 #include <gtest/gtest.h>
 
 #include "brain/action.hpp"
 #include "plane/format.hpp"
+#include "unit/plane/order_form_support.hpp"
 
 namespace tide {
 namespace {
 
-OrderForm good(std::string_view verb, std::string_view arguments) {
-  auto form = check_order(verb, arguments);
-  EXPECT_TRUE(form.is_ok()) << verb << " " << arguments << ": " << form.status().message;
-  return form ? form.take() : OrderForm{};
-}
-
-Status bad(std::string_view verb, std::string_view arguments) {
-  auto form = check_order(verb, arguments);
-  EXPECT_FALSE(form.is_ok()) << verb << " " << arguments;
-  EXPECT_EQ(form.status().code, Code::bad_argument);
-  EXPECT_FALSE(form.status().message.empty());
-  return form.take_status();
-}
-
-void refuses(std::string_view verb, std::string_view arguments) { EXPECT_FALSE(bad(verb, arguments).is_ok()); }
-
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+using test::bad;
+using test::contains;
+using test::good;
+using test::refuses;
 
 TEST(OrderForm, VerbsStandInTheOrderOfTheBrains) {
   const auto verbs = order_verbs();
