@@ -26,6 +26,7 @@ library.tide_pool_query.argtypes = [POINTER, TEXT, TEXT, ctypes.c_int, POINTER, 
 library.tide_lease_query.argtypes = [Lease, TEXT, ctypes.c_int, POINTER, POINTER, POINTER]
 library.tide_control.argtypes = [TEXT, TEXT, TEXT, ctypes.c_int64, POINTER, POINTER]
 library.tide_cursor_open.argtypes = [TEXT, POINTER, POINTER, POINTER]
+library.tide_lease_native.argtypes, library.tide_lease_native.restype = [Lease], POINTER
 library.tide_register_driver.argtypes = [TEXT, POINTER, POINTER]
 
 
@@ -34,6 +35,7 @@ class Refusal(Exception):
 
     def __init__(self, error):
         self.status = NAMES[error.status]
+        self.sqlstate, self.is_retryable = error.sqlstate.decode(), error.retryable != 0
         self.message, self.detail, self.hint = (t.decode("utf-8", "strict") for t in
                                                 (error.message, error.detail, error.hint))
         self.text = " | ".join((self.message, self.detail, self.hint))
@@ -68,6 +70,10 @@ class Pool:
 
     def close(self, timeout_ms=1000):
         call("tide_pool_close", self.handle, timeout_ms)
+
+
+def native(lease):
+    return library.tide_lease_native(lease)
 
 
 def control(pool, verb, arguments=None, wait_ms=2000):

@@ -4,10 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/session.hpp"
-#include "driver/sqlite/target.hpp"
-#include "driver/sqlite/writer_turn.hpp"
 
 namespace tide {
 namespace sqlite {
@@ -27,10 +26,7 @@ constexpr size_t kRequestsPerStepMax = 8;
 class SqliteConnector final : public Connector {
  public:
   SqliteConnector(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
-      : target_(make_target(path_or_memory)),
-        policy_(policy),
-        clock_(clock),
-        turn_(std::make_shared<WriterTurn>(clock)) {
+      : policy_(policy), clock_(clock), file_(std::make_shared<DatabaseFile>(make_target(path_or_memory), clock)) {
     if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
   }
   ~SqliteConnector() override {
@@ -80,10 +76,10 @@ class SqliteConnector final : public Connector {
   bool carry_out(Request& request, Instant now, std::vector<Completion>& out);
   bool carry_out_open(Request& request, Instant now, std::vector<Completion>& out);
 
-  const SqliteTarget target_;
   Policy policy_;
   const Clock& clock_;
-  const std::shared_ptr<WriterTurn> turn_;
+  const std::shared_ptr<DatabaseFile> file_;
+  const SqliteTarget& target_ = file_->target();
   Database anchor_;
   OpenFailure anchor_failure_;
   std::deque<Request> requests_;  // at most one per slot: the pool waits for the answer
@@ -159,8 +155,7 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
   Database database;
   if (failure.status) failure = open_database(target_, database);
   if (!failure.status) return fail(std::move(failure.status), failure.is_permanent);
-  auto session =
-      std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, turn_, target_, policy_, clock_);
+  auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, file_, policy_, clock_);
   Status status = session->furnish(request.deadline);
   if (status) {
     out.push_back({Completion::Kind::opened, request.slot, std::move(session), {}, false});

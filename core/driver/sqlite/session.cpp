@@ -14,15 +14,15 @@ constexpr Span kKeeperPatience = Span::millis(5);
 constexpr Span kRestoreSpan = Span::seconds(1);
 }  // namespace
 
-SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shared_ptr<WriterTurn> turn,
-                                   SqliteTarget target, const Policy& policy, const Clock& clock)
+SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shared_ptr<DatabaseFile> file,
+                                   const Policy& policy, const Clock& clock)
     : database_(std::move(database)),
       number_(number),
-      turn_(std::move(turn)),
-      target_(std::move(target)),
+      file_(std::move(file)),
       policy_(policy),
       clock_(clock),
       watch_(clock, policy.sqlite_busy_timeout) {
+  file_->enter();
   watch_.install(database_.get());
   inspector_.install(database_.get());
 }
@@ -39,6 +39,14 @@ SqliteConnection::~SqliteConnection() {
     hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
   }
   Watch::remove(database_.get());
+  // Such a handle is closed when its last statement is finalized, if ever.
+  if (sqlite3_next_stmt(database_.get(), nullptr) != nullptr) file_->note_kept_handle();
+  if (file_->needs_last_checkpoint()) empty_wal();
+  {
+    // A cancel that met no statement is still noted in the handle, and the last close would give up its checkpoint.
+    const OwnStatements own(inspector_);
+    run_own(database_.get(), "SELECT 1");
+  }
   Inspector::remove(database_.get());
 }
 
@@ -50,7 +58,7 @@ void* SqliteConnection::native() noexcept {
 // One stat(): has the file been deleted or replaced under the idle session?
 bool SqliteConnection::probe() noexcept {
   int has_moved = 0;
-  if (!target_.is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  if (!file_->target().is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
   return has_moved == 0;
 }
 
@@ -142,7 +150,7 @@ bool SqliteConnection::settle_inner(ResetMode mode) {
   if (alteration == Alteration::lasting) return false;
   if (mode == ResetMode::smart && alteration == Alteration::none) return true;
   watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
-  if (!restore_session(database_.get(), target_, policy_)) return false;
+  if (!restore_session(database_.get(), file_->target(), policy_)) return false;
   inspector_.forget_alteration();
   is_query_only_ = false;
   is_query_only_known_ = true;
@@ -191,7 +199,7 @@ void SqliteConnection::cancel(uint64_t lease) noexcept {
       sqlite3_interrupt(database_.get());
     }
   }
-  turn_->nudge(number_);
+  file_->turn().nudge(number_);
 }
 
 SessionFacts SqliteConnection::facts() const noexcept {
@@ -246,7 +254,7 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
 
 void SqliteConnection::disarm() noexcept {
   watch_.disarm();
-  turn_->nudge(number_);
+  file_->turn().nudge(number_);
   {
     const std::lock_guard lock(mutex_);
     if (hands_ != Hands::free) {  // whoever has the hands finishes it on leaving
@@ -254,9 +262,19 @@ void SqliteConnection::disarm() noexcept {
       return;
     }
     hands_ = Hands::inner;
-    if (!is_disarm_finished_) sqlite3_interrupt(database_.get());  // a statement on native()
   }
+  if (!is_disarm_finished_) interrupt_native();
   leave();
+}
+
+// Only where a thread is inside SQLite: an interrupt that meets no statement stays noted in the handle.
+void SqliteConnection::interrupt_native() noexcept {
+  sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
+  if (sqlite3_mutex_try(inside) == SQLITE_OK) {
+    sqlite3_mutex_leave(inside);
+  } else {
+    sqlite3_interrupt(database_.get());
+  }
 }
 
 void SqliteConnection::finish_disarm() noexcept {
@@ -268,12 +286,23 @@ void SqliteConnection::finish_disarm() noexcept {
     Watch::remove(database_.get());  // it would stop the rollback, too
     reset_strays();
     roll_back();
+    give_turn();
+    file_->leave();
+    if (is_native_taken_.load()) file_->note_kept_handle();
+    if (file_->needs_last_checkpoint()) empty_wal();
     watch_.install(database_.get());
     inspector_.install(database_.get());  // expires every statement, so that each must pass the inspector again
   }
   sqlite3_mutex_leave(inside);
-  give_turn();
   forget_transaction();
+}
+
+// What the last close does otherwise. Only in the writer turn: SQLite up to 3.51.2 may damage a WAL that one connection
+// resets while another writes. Readers of other processes are not waited for.
+void SqliteConnection::empty_wal() noexcept {
+  if (file_->turn().take(number_, Instant(), watch_.should_stop()) != WriterTurn::Outcome::taken) return;
+  sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  file_->turn().give(number_);
 }
 
 // ---- the keeper's work ----------------------------------------------------------------------------------------------
@@ -288,9 +317,9 @@ Status SqliteConnection::furnish(Instant deadline) {
   {
     const OwnStatements own(inspector_);
     arm_for_keeper(deadline);
-    status = apply_pragmas(database_.get(), target_, policy_);
+    status = apply_pragmas(database_.get(), file_->target(), policy_);
     if (status && sqlite3_db_readonly(database_.get(), "main") == 1) {
-      status = driver_error("25006", SQLITE_READONLY, "cannot write to " + target_.shown,
+      status = driver_error("25006", SQLITE_READONLY, "cannot write to " + file_->target().shown,
                             "a database file this user may write was expected", "Check the file's permissions.");
     }
     std::string journal;
@@ -311,7 +340,7 @@ Status SqliteConnection::restore(Instant deadline) {
     if (!roll_back()) {
       status = database_error(database_.get(), sqlite3_errcode(database_.get()));
     } else {
-      status = restore_session(database_.get(), target_, policy_);
+      status = restore_session(database_.get(), file_->target(), policy_);
     }
     if (status && inspector_.alteration() == Alteration::lasting) {
       status = Status::error(Code::refused, "a holder changed settings that have no value to go back to");
@@ -338,10 +367,10 @@ Status SqliteConnection::validate(const std::string& validation_query, Instant d
   if (!enter(Hands::inner)) return disarmed_error();
   Status status;
   int has_moved = 0;
-  if (!target_.is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  if (!file_->target().is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
   if (has_moved != 0) {
     status =
-        driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was deleted, moved or replaced",
+        driver_error("58030", SQLITE_READONLY_DBMOVED, file_->target().shown + " was deleted, moved or replaced",
                      "the session still has the old file open; what it wrote would be lost",
                      "Replace a database only while no pool has it open, or restore into it (VACUUM INTO, backup).");
   } else {

@@ -11,8 +11,9 @@
 //     recompilation refused, through native().
 // S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
 //     else the second half of a transaction would be committed statement by statement.
-// Threads: as ports.hpp marks the calls.
-// Failure: promised Status values; noexcept calls answer `broken` or false.
+// S6  The last session to go leaves no WAL with anything in it, also where a holder keeps a handle open behind the
+// pool. Threads: as ports.hpp marks the calls. Failure: promised Status values; noexcept calls answer `broken` or
+// false.
 #pragma once
 
 #include <atomic>
@@ -21,11 +22,10 @@
 #include <mutex>
 #include <string>
 
+#include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/inspector.hpp"
 #include "driver/sqlite/statement.hpp"
-#include "driver/sqlite/target.hpp"
 #include "driver/sqlite/watch.hpp"
-#include "driver/sqlite/writer_turn.hpp"
 #include "policy/policy.hpp"
 #include "pool/ports.hpp"
 
@@ -34,8 +34,8 @@ namespace tide::sqlite {
 class SqliteConnection final : public Connection {
  public:
   // `number` names the session in messages and in the turn's queue; not 0, unique in the connector.
-  SqliteConnection(Database database, uint64_t number, std::shared_ptr<WriterTurn> turn, SqliteTarget target,
-                   const Policy& policy, const Clock& clock);
+  SqliteConnection(Database database, uint64_t number, std::shared_ptr<DatabaseFile> file, const Policy& policy,
+                   const Clock& clock);
   ~SqliteConnection() override;
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
@@ -78,6 +78,8 @@ class SqliteConnection final : public Connection {
   bool enter(Hands hands) noexcept;
   void leave() noexcept;
   void finish_disarm() noexcept;
+  void interrupt_native() noexcept;
+  void empty_wal() noexcept;
   bool settle_inner(ResetMode mode);
   bool roll_back() noexcept;
   void reset_strays() noexcept;
@@ -101,8 +103,7 @@ class SqliteConnection final : public Connection {
 
   Database database_;
   const uint64_t number_;
-  const std::shared_ptr<WriterTurn> turn_;
-  const SqliteTarget target_;
+  const std::shared_ptr<DatabaseFile> file_;
   const Policy policy_;
   const Clock& clock_;
   Watch watch_;

@@ -157,7 +157,8 @@ Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
   // Without WAL the writer of now waits for our read lock: waiting for its turn would be a deadlock until the deadline.
   const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
   const bool may_wait = is_wal_ || !is_upgrade;
-  const WriterTurn::Outcome outcome = turn_->take(number_, may_wait ? deadline : Instant(), watch_.should_stop());
+  const WriterTurn::Outcome outcome =
+      file_->turn().take(number_, may_wait ? deadline : Instant(), watch_.should_stop());
   if (outcome == WriterTurn::Outcome::taken) {
     has_turn_ = true;
     return Status::ok();
@@ -167,12 +168,12 @@ Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
     return driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads", {},
                         "Roll back and begin with BEGIN IMMEDIATE.");
   }
-  const WriterTurn::Holder holder = turn_->holder();
+  const WriterTurn::Holder holder = file_->turn().holder();
   const Instant now = clock_.now();
   std::string detail = "waited " + describe_span(now - running.started);
   if (holder.session != 0) {
     detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
-              ", " + std::to_string(turn_->waiting()) + " more wait";
+              ", " + std::to_string(file_->turn().waiting()) + " more wait";
   }
   Status status = Status::error(Code::timeout, "the writer turn did not come in time", std::move(detail),
                                 "Keep write transactions short; SQLite has one writer at a time.");
@@ -184,7 +185,7 @@ Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
 void SqliteConnection::give_turn() noexcept {
   if (!has_turn_) return;
   has_turn_ = false;
-  turn_->give(number_);
+  file_->turn().give(number_);
 }
 
 // ---- afterwards -----------------------------------------------------------------------------------------------------

@@ -15,12 +15,9 @@ class SqliteStop : public SqliteRoom {
 
 TEST_F(SqliteStop, ADeadlineOnTheGivenClockEndsAStatement) {
   ManualClock clock(Span::millis(1));  // each look takes a millisecond: the deadline comes after 1000 looks
-  const sqlite::SqliteTarget target = sqlite::make_target(dir_.file());
-  sqlite::Database database;
-  ASSERT_OK(sqlite::open_database(target, database).status);
-  SqliteConnection session(std::move(database), 9, turn_, target, patient_policy(), clock);
+  const auto session = open_session_on(file(), patient_policy(), clock);
   const Instant before = clock.now();
-  const Status status = run(session, kEndless, nullptr, {}, before + Span::seconds(1));
+  const Status status = run(*session, kEndless, nullptr, {}, before + Span::seconds(1));
   EXPECT_EQ(status.code, Code::timeout);
   EXPECT_FALSE(status.is_retryable);
   EXPECT_GE(clock.now() - before, Span::seconds(1));
@@ -44,11 +41,7 @@ TEST_F(SqliteStop, StatementTimeoutIsForEachStatementAndQueryTimeoutForAll) {
     Policy policy = patient_policy();
     policy.statement_timeout = statement;
     policy.query_timeout = query;
-    const sqlite::SqliteTarget target = sqlite::make_target(dir_.file());
-    sqlite::Database database;
-    EXPECT_OK(sqlite::open_database(target, database).status);
-    SqliteConnection session(std::move(database), 9, turn_, target, policy, clock);
-    return run(session, many).code;
+    return run(*open_session_on(file(), policy, clock), many).code;
   };
   EXPECT_EQ(time_with(Span::seconds(2), Span()), Code::ok);
   EXPECT_EQ(time_with(Span(), Span::seconds(2)), Code::timeout);

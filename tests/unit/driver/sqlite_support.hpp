@@ -1,10 +1,12 @@
 // A file database with sessions whose writer turn the test can look at, and a handle outside of the pool.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/session.hpp"
 #include "driver/sqlite/target.hpp"
@@ -12,8 +14,8 @@
 
 namespace tide::test {
 
+using sqlite::DatabaseFile;
 using sqlite::SqliteConnection;
-using sqlite::WriterTurn;
 
 // Timeouts off: a test that wants one says so.
 inline Policy patient_policy() {
@@ -27,19 +29,29 @@ inline Policy patient_policy() {
 class SqliteRoom : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteConnection> make_session(const Policy& policy, const std::string& name = "test.db") {
-    const sqlite::SqliteTarget target = sqlite::make_target(name == ":memory:" ? name : dir_.file(name));
-    sqlite::Database database;
-    EXPECT_OK(sqlite::open_database(target, database).status);
-    auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_, turn_, target, policy, clock_);
+    auto session = open_session_on(file(name), policy, clock_);
     EXPECT_OK(session->furnish(clock_.now() + Span::seconds(30)));
     EXPECT_OK(session->begin_lease(LeaseMode::read_write, clock_.now()));
     return session;
   }
   std::unique_ptr<SqliteConnection> make_session() { return make_session(patient_policy()); }
-  void until_waiting(size_t waiters) const {
-    while (turn_->waiting() != waiters) std::this_thread::yield();
+  // As its connector would know it: one for all sessions of a name.
+  const std::shared_ptr<DatabaseFile>& file(const std::string& name = "test.db") {
+    std::shared_ptr<DatabaseFile>& found = files_[name];
+    if (found == nullptr) found = std::make_shared<DatabaseFile>(sqlite::make_target(dir_.file(name)), clock_);
+    return found;
   }
-  uint64_t turn_holder() const { return turn_->holder().session; }
+  // Neither furnished nor leased.
+  std::unique_ptr<SqliteConnection> open_session_on(const std::shared_ptr<DatabaseFile>& file, const Policy& policy,
+                                                    const Clock& clock) {
+    sqlite::Database database;
+    EXPECT_OK(sqlite::open_database(file->target(), database).status);
+    return std::make_unique<SqliteConnection>(std::move(database), ++sessions_, file, policy, clock);
+  }
+  void until_waiting(size_t waiters) {
+    while (file()->turn().waiting() != waiters) std::this_thread::yield();
+  }
+  uint64_t turn_holder() { return file()->turn().holder().session; }
   Settled settle_and_lease(Connection& session, ResetMode mode, LeaseMode next = LeaseMode::read_write) {
     const Settled settled = session.settle(mode);
     if (settled == Settled::clean) EXPECT_OK(session.begin_lease(next, clock_.now()));
@@ -48,7 +60,7 @@ class SqliteRoom : public ::testing::Test {
 
   TempDir dir_;
   RealClock clock_;
-  std::shared_ptr<WriterTurn> turn_ = std::make_shared<WriterTurn>(clock_);
+  std::map<std::string, std::shared_ptr<DatabaseFile>> files_;
   uint64_t sessions_ = 0;
 };
 

@@ -92,7 +92,7 @@ TEST_F(SqliteWrite, AWaitForTheTurnCanBeCancelledAndDisarmed) {
   second_->disarm();
   waiter.join();
   EXPECT_EQ(status.code, Code::stale_lease);
-  EXPECT_EQ(turn_->waiting(), 0u);
+  EXPECT_EQ(file()->turn().waiting(), 0u);
 }
 
 TEST_F(SqliteWrite, WritersAreServedInOrder) {
