@@ -97,7 +97,8 @@ std::vector<CatalogueRow> make_rows() {
       {"retry_max", &P::retry_max, "ms", "1ms", "1d", now, {},
        "No pause between failed connects is longer than this."},
       {"reset_on_release", choice<&P::reset_on_release>(kResetModes), "", "", "", now, {},
-       "What is undone when a connection is given back; smart undoes what the lease may have changed."},
+       "What is undone when a connection is given back; smart misses what triggers, column defaults, views "
+       "and operators leave in its session, full does not."},
 
       // a lease's life
       {"lease_timeout", &P::lease_timeout, "ms", "0", "30d", now, {"leaseTimeout"},

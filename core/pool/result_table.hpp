@@ -18,6 +18,7 @@ class ResultTable {
     names_.clear();
     cells_.clear();
     bytes_.clear();
+    command_.clear();
     affected_ = -1;
   }
   void add_column(std::string_view name) { names_.emplace_back(name); }
@@ -28,10 +29,12 @@ class ResultTable {
     bytes_.push_back('\0');
   }
   void set_affected(int64_t rows) { affected_ = rows; }
+  void set_command(std::string_view command) { command_ = command; }
 
   int columns() const { return static_cast<int>(names_.size()); }
   int64_t rows() const { return names_.empty() ? 0 : static_cast<int64_t>(cells_.size() / names_.size()); }
   int64_t affected() const { return affected_; }  // rows changed; -1 where the statement cannot change any
+  const std::string& command() const { return command_; }  // what was run, in the database's words; may be empty
   size_t bytes() const { return bytes_.size(); }
   const char* name(int column) const {
     return column >= 0 && column < columns() ? names_[static_cast<size_t>(column)].c_str() : nullptr;
@@ -54,6 +57,7 @@ class ResultTable {
   std::vector<std::string> names_;
   std::vector<Cell> cells_;
   std::string bytes_;
+  std::string command_;
   int64_t affected_ = -1;
 };
 

@@ -26,6 +26,11 @@ struct Words {
   std::string syntax_error;
   std::string begin;
   std::string rollback;
+  std::vector<std::string> more_rollbacks;  // other words for it
+  std::string begin_special;                // a transaction of a special kind ...
+  std::string rollback_and_chain;           // ... is followed by one like it; empty where that cannot be
+  std::string kind;                         // asks for it ...
+  std::string special_kind;                 // ... and the answer
   std::string alter_session;  // leaves something in the session that a reset must remove
   std::string session_mark;   // asks for it ...
   std::string unmarked;       // ... and this is the answer of a clean session; empty when it cannot be asked

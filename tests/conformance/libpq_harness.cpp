@@ -23,6 +23,12 @@ class LibpqHarness final : public Harness {
     words_.syntax_error = "SELEKT 1";
     words_.begin = "BEGIN";
     words_.rollback = "ROLLBACK";
+    words_.more_rollbacks = {"/* all /* of */ it */ ROLLBACK", "rollback -- done", ";ABORT/**/AND NO CHAIN;",
+                             "Rollback Work"};
+    words_.begin_special = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
+    words_.rollback_and_chain = "ROLLBACK /* and */ AND CHAIN";
+    words_.kind = "SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name LIKE 'transaction\\_%'";
+    words_.special_kind = "on serializable on";
     words_.alter_session = "SET work_mem = '1234kB'";
     words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";
     words_.unmarked = "0";

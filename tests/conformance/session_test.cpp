@@ -216,6 +216,44 @@ TEST_P(DriverSuite, AnIdleTransactionCanBeEndedFromOutside) {
   EXPECT_OK(run(*session, words().change));
 }
 
+TEST_P(DriverSuite, AnEndedTransactionIsRolledBackInTheHoldersOwnWords) {
+  const auto session = open_leased();
+  for (const std::string& rollback : words().more_rollbacks) {
+    ASSERT_OK(run(*session, words().begin));
+    ASSERT_TRUE(session->end_transaction("idle"));
+    EXPECT_EQ(run(*session, "-- " + rollback + "\n" + words().one_row).sqlstate, "25P03");
+    EXPECT_OK(run(*session, rollback));
+    EXPECT_EQ(ask(*session, words().one_row), words().one_value) << rollback;
+    EXPECT_FALSE(session->facts().is_in_transaction);
+    ASSERT_OK(run(*session, words().begin));
+    EXPECT_OK(run(*session, rollback));  // as the database itself takes it
+    EXPECT_FALSE(session->facts().is_in_transaction) << rollback;
+  }
+  EXPECT_EQ(session->settle(ResetMode::rollback), Settled::clean);
+}
+
+TEST_P(DriverSuite, ATransactionChainedToAnEndedOneIsOfTheSameKind) {
+  if (words().rollback_and_chain.empty()) GTEST_SKIP() << "this driver chains no transactions";
+  const auto session = open_leased();
+  ASSERT_OK(run(*session, words().begin_special));
+  for (const std::string& after : {std::string(), "; " + words().kind}) {
+    ASSERT_TRUE(session->end_transaction("idle"));
+    EXPECT_EQ(run(*session, words().kind).sqlstate, "25P03");
+    EXPECT_OK(run(*session, words().rollback_and_chain + after));
+    EXPECT_TRUE(session->facts().is_in_transaction);
+    EXPECT_EQ(ask(*session, words().kind), words().special_kind);
+  }
+  EXPECT_EQ(run(*session, words().syntax_error).sqlstate, "42601");
+  ASSERT_TRUE(session->end_transaction("a failed one"));
+  EXPECT_OK(run(*session, words().rollback_and_chain));
+  EXPECT_TRUE(session->facts().is_in_transaction);
+  EXPECT_OK(run(*session, words().rollback + "; " + words().begin));
+  EXPECT_NE(ask(*session, words().kind), words().special_kind);
+  ASSERT_TRUE(session->end_transaction("once more"));
+  EXPECT_OK(run(*session, words().rollback + "; " + words().begin));  // a text goes on behind the ROLLBACK
+  EXPECT_TRUE(session->facts().is_in_transaction);
+}
+
 TEST_P(DriverSuite, TheNextLeaseKnowsNothingOfAnEndedTransaction) {
   const auto session = open_leased();
   ASSERT_OK(run(*session, words().begin));

@@ -17,6 +17,7 @@ class SqliteHarness final : public Harness {
     words_.syntax_error = "SELEKT 1";
     words_.begin = "BEGIN";
     words_.rollback = "ROLLBACK";
+    words_.more_rollbacks = {"/* all of it */ ROLLBACK", "rollback -- done", ";ROLLBACK/**/TRANSACTION;"};
     words_.alter_session = "CREATE TEMP TABLE mine (x)";
     words_.session_mark = "SELECT count(*) FROM temp.sqlite_schema";
     words_.unmarked = "0";

@@ -22,7 +22,8 @@ typedef struct tide_result tide_result;
  * @param err      may be NULL
  * Threads  one call at a time on one lease.
  * Owns     the result is yours: tide_result_free(). The lease stays yours, also after an error.
- * Fails    TIDE_DATABASE, TIDE_TIMEOUT (query_timeout; the statement was cancelled), TIDE_STALE_LEASE,
+ * Fails    TIDE_DATABASE, TIDE_TIMEOUT (query_timeout; a cancel was requested, and err->detail
+ *          says whether it is known to have taken effect), TIDE_STALE_LEASE,
  *          TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED, TIDE_NO_MEMORY.
  * Since    0.1
  */

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -14,26 +13,6 @@
 #include "driver/libpq/errors.hpp"
 
 namespace tide::libpq {
-namespace {
-
-// Client sessions count against what users without privileges may open. Of another role's session such a user is not
-// told the type; then a user and a database tell it from the server's own processes.
-constexpr char kSurvey[] =
-    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'"
-    " OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)),"
-    " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
-    " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
-    " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4";
-
-// -1 for what is no number.
-int64_t count_in(const char* text) noexcept {
-  int64_t count = -1;
-  const char* const end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, count);
-  return error == std::errc() && stop == end && count >= 0 ? count : -1;
-}
-
-}  // namespace
 
 void FinishConnection::operator()(PGconn* conn) const noexcept {
   PQsetnonblocking(conn, 1);  // the goodbye must not wait for a server that does not read
@@ -94,6 +73,7 @@ void PgConnection::leave() noexcept {
 
 void* PgConnection::native() noexcept {
   const std::lock_guard lock(mutex_);
+  if (!own_failure_) return nullptr;
   is_native_out_.store(true);
   PQsetnonblocking(conn_.get(), 0);  // as PQconnectdb() would have given it
   return conn_.get();
@@ -119,8 +99,41 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
   if (is_wanted == is_read_only_) return Status::ok();
   Status status = run_own(is_wanted ? "SET default_transaction_read_only = on" : "RESET default_transaction_read_only",
                           now + policy_.validation_timeout);
-  if (status) is_read_only_ = is_wanted;
+  if (status) {
+    is_read_only_ = is_wanted;
+    return status;
+  }
+  if (is_disarmed_.load()) return status;
+  status.message = std::string("the session could not be made ") + (is_wanted ? "read-only" : "writable again") + ": " +
+                   status.message;
+  status.hint = "give this lease back; its session is replaced";
+  status.is_retryable = true;  // nothing of the caller's was run
+  own_failure_ = status;
   return status;
+}
+
+void PgConnection::leave_unread() noexcept {
+  has_unread_ = true;
+  add_trace(Trace::resettable);
+}
+
+// One answer of a statement that was not waited for. False: the session cannot be used any more.
+bool PgConnection::take_leftover(const PGresult* result) noexcept {
+  switch (PQresultStatus(result)) {
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH: return false;
+    case PGRES_FATAL_ERROR: return !is_own_unread_;  // how a statement of the holder ended is the holder's affair
+    default: break;
+  }
+  add_trace(trace_of_tag(PQcmdStatus(const_cast<PGresult*>(result))));
+  if (!is_own_unread_ || PQntuples(result) != 1) return true;
+  try {
+    own_answers_.emplace_back(PQgetvalue(result, 0, 0));
+  } catch (...) {
+    own_answers_.clear();
+  }
+  return true;
 }
 
 bool PgConnection::is_provably_idle() const noexcept {
@@ -140,7 +153,9 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
   is_in_transaction_.store(false);
   idle_since_ns_.store(0);
   const bool is_cancel_underway = cancel_->is_pending.load();
-  if (is_broken_ || cancel_->has_failed.load() || PQstatus(conn_.get()) != CONNECTION_OK) return Settled::broken;
+  if (is_broken_ || !own_failure_ || cancel_->has_failed.load() || PQstatus(conn_.get()) != CONNECTION_OK) {
+    return Settled::broken;
+  }
   if (PQpipelineStatus(conn_.get()) != PQ_PIPELINE_OFF) return Settled::broken;
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   const bool is_in_transaction = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
@@ -149,8 +164,9 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
     if (is_read_only_ && !is_in_transaction && !has_unread_) return Settled::needs_reset;
     return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
   }
-  const bool has_traces = has_traces_ || is_read_only_ || was_native_out;
-  if (was_native_out && mode != ResetMode::rollback) has_traces_ = true;
+  if (was_native_out && mode != ResetMode::rollback) add_trace(Trace::resettable);
+  if (trace_ == Trace::lasting && mode != ResetMode::rollback) return Settled::broken;
+  const bool has_traces = trace_ != Trace::none;
   const bool is_reset_due = mode == ResetMode::full || (mode == ResetMode::smart && has_traces) || is_read_only_;
   return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
 }
@@ -194,24 +210,6 @@ void PgConnection::note_transaction() noexcept {
   is_in_transaction_.store(is_open, std::memory_order_relaxed);
 }
 
-bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (is_running_ || is_native_out_.load() || is_disarmed_.load() || !is_in_transaction_.load()) return false;
-  if ((lease != kAnyLease && lease != lease_.load()) || has_unread_) return false;
-  try {
-    std::string told(why);
-    if (PQsendQuery(conn_.get(), "ROLLBACK") == 0) return false;
-    PQflush(conn_.get());
-    has_unread_ = true;  // read by whoever has the session next
-    ended_.why = std::move(told);
-  } catch (...) {
-    return false;
-  }
-  is_in_transaction_.store(false);
-  idle_since_ns_.store(0);
-  return true;
-}
-
 void PgConnection::disarm() noexcept {
   const std::lock_guard lock(mutex_);
   if (is_disarmed_.exchange(true)) return;
@@ -236,99 +234,6 @@ int PgConnection::finish(Instant now) noexcept {
   conn_.reset();
   shutdown(socket_, SHUT_WR);  // a server that got no goodbye learns it from this
   return std::exchange(socket_, -1);
-}
-
-void PgConnection::begin_round() noexcept {
-  round_.clear();
-  round_next_ = 0;
-  survey_at_ = kNoSurvey;
-  load_ = {};
-}
-
-void PgConnection::begin_reset(ResetMode mode) {
-  begin_round();
-  is_round_sent_ = has_unread_;
-  is_reset_ = true;
-  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
-  if (state != PQTRANS_IDLE) round_.emplace_back("ROLLBACK");
-  const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && has_traces_);
-  if (is_full) {
-    round_.emplace_back("DISCARD ALL");
-  } else if (is_read_only_) {
-    round_.emplace_back("RESET default_transaction_read_only");
-  }
-  if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
-  if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
-}
-
-void PgConnection::begin_validation(const std::string& validation_query) {
-  begin_round();
-  round_.push_back(validation_query);
-  is_round_sent_ = false;
-  is_reset_ = false;
-}
-
-void PgConnection::begin_survey(const std::string& validation_query) {
-  begin_validation(validation_query);
-  if (is_survey_refused_) return;
-  if (validation_query.empty()) round_.clear();  // the question alone proves that the session lives
-  survey_at_ = round_.size();
-  round_.emplace_back(kSurvey);
-}
-
-// False when the session must not be used again.
-bool PgConnection::take_survey(const PGresult* result) noexcept {
-  const char* const told = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const std::string_view sqlstate = told != nullptr ? told : "";
-  if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-    // What it does not know or does not allow today it will not tomorrow.
-    is_survey_refused_ = sqlstate.starts_with("42") || sqlstate.starts_with("0A") || sqlstate.starts_with("22");
-    return !sqlstate.empty() && !ends_session(sqlstate);
-  }
-  if (PQntuples(result) == 1 && PQnfields(result) == 2) {
-    load_ = {count_in(PQgetvalue(result, 0, 0)), count_in(PQgetvalue(result, 0, 1))};
-  }
-  return true;
-}
-
-PgConnection::Round PgConnection::step_round() {
-  const auto fail = [this](Status why) {
-    round_failure_ = std::move(why);
-    is_broken_ = true;
-    return Round::failed;
-  };
-  if (cancel_->is_pending.load()) return Round::pending;  // nothing new before the signal is sent (C3)
-  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel could not be delivered"));
-  wants_to_write_ = false;
-  while (round_next_ < round_.size()) {
-    if (!is_round_sent_) {
-      if (PQsendQuery(conn_.get(), round_[round_next_].c_str()) == 0) return fail(connection_error(conn_.get()));
-      is_round_sent_ = true;
-    }
-    const int flushed = PQflush(conn_.get());
-    if (flushed < 0) return fail(connection_error(conn_.get()));
-    wants_to_write_ = flushed > 0;
-    if (PQconsumeInput(conn_.get()) == 0) return fail(connection_error(conn_.get()));
-    const bool is_leftover = has_unread_;  // how a statement of the holder ended is the holder's affair
-    for (;;) {
-      if (PQisBusy(conn_.get()) != 0) return Round::pending;
-      const ResultHandle result(PQgetResult(conn_.get()));
-      if (result == nullptr) break;
-      const ExecStatusType status = PQresultStatus(result.get());
-      const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
-      const bool is_survey = round_next_ == survey_at_;
-      const bool is_failure = is_survey ? !take_survey(result.get()) : status == PGRES_FATAL_ERROR && !is_leftover;
-      if (is_copy || is_failure) return fail(error_of(result.get()));
-      if (PQstatus(conn_.get()) != CONNECTION_OK) return fail(connection_error(conn_.get()));
-    }
-    has_unread_ = false;
-    is_round_sent_ = false;
-    ++round_next_;
-  }
-  while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
-  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
-  if (is_reset_) has_traces_ = is_read_only_ = false;
-  return Round::done;
 }
 
 // In clear text only; a TLS record tells nothing to us.

@@ -8,6 +8,8 @@
 // P4  After disarm() nothing gets through: query() fails, the socket is shut for writing.
 // P5  After end_transaction() every statement fails up to the holder's ROLLBACK, else the second half of a transaction
 //     would be committed statement by statement.
+// P7  What a statement whose answer was not waited for has done is not known: its lease counts as one that left traces.
+//     When a statement of the pool's own fails or is late, the session runs nothing any more and is closed.
 // P6  The socket is watched by a descriptor of our own: libpq closes its own as soon as it meets an error, and its number
 //     may be another session's a moment later.
 // Threads: as ports.hpp marks the calls.
@@ -24,6 +26,7 @@
 
 #include "driver/libpq/cancel_desk.hpp"
 #include "driver/libpq/notices.hpp"
+#include "driver/libpq/traces.hpp"
 #include "policy/policy.hpp"
 #include "pool/ports.hpp"
 
@@ -86,7 +89,12 @@ class PgConnection final : public Connection {
   struct Running {
     Instant deadline;
     Instant patience;  // when to stop waiting for a cancelled statement
+    std::string_view sql;
+    size_t answers = 0;  // of its statements
+    bool is_sent = false;
     bool is_timed_out = false;
+    bool is_cancel_asked = false;
+    bool is_given_up = false;  // what is left of the answer is not read by anybody
   };
   static constexpr size_t kNoSurvey = ~size_t{0};
   enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
@@ -97,21 +105,34 @@ class PgConnection final : public Connection {
   void note_transaction() noexcept;
   bool is_provably_idle() const noexcept;
   Status disarmed_error() const;
+  void add_trace(Trace trace) noexcept { trace_ = trace_ > trace ? trace_ : trace; }
+  void leave_unread() noexcept;
+  bool take_leftover(const PGresult* result) noexcept;
   void reinstall() noexcept;
+
+  // session_rounds.cpp
   void begin_round() noexcept;
   bool take_survey(const PGresult* result) noexcept;
+
+  // session_ended.cpp
+  const char* end_words() const noexcept;
+  std::string ended_why() const;  // empty: nothing was ended
+  // What is to be sent in place of `sql`, empty for nothing; or what the holder is told.
+  Result<std::string> after_ended(std::string_view sql);
+  std::string begin_as_before() const;
 
   // session_query.cpp
   Status run(const QueryRequest& request, Running& running, ResultTable& out);
   Status send(const QueryRequest& request);
   Status collect(Running& running, ResultTable& out);
-  Status take_result(const PGresult* result, ResultTable& out, bool& is_row_set_open);
-  Status refuse_copy(ExecStatusType status);
+  Status take_result(const PGresult* result, Running& running, ResultTable& out, bool& is_row_set_open);
+  Status refuse_copy(ExecStatusType status, Running& running);
   Status explain_parameters(const QueryRequest& request, Running& running, Status error);
-  bool drain(Running& running);
+  Wait drain(Running& running);
   Wait wait_readable(Running& running);
   Wait wait_for_cancel(Running& running);
-  Status stopped(Wait how);
+  Status stopped(Wait how, const Running& running);
+  Status timed_out(const Running& running) const;
   Status judge(Status status);
   Status run_own(const char* sql, Instant deadline);
   bool is_doomed_to_read() const;
@@ -132,13 +153,17 @@ class PgConnection final : public Connection {
   Ended ended_;
 
   // Touched by whoever has the hands.
-  bool has_unread_ = false;     // a statement's answer was not waited for
+  bool has_unread_ = false;      // a statement's answer was not waited for
+  bool is_own_unread_ = false;   // ... and it is the pool's own ROLLBACK
   bool is_broken_ = false;
-  bool has_traces_ = false;     // something in the session may reach the next holder
+  Trace trace_ = Trace::none;    // what may reach the next holder
   bool is_read_only_ = false;
+  Status own_failure_;           // of a statement of the pool's own: nobody knows what the session is like (P7)
+  std::vector<std::string> own_answers_;  // what SHOW said when the transaction was ended, for ROLLBACK AND CHAIN
   std::vector<std::string> round_;
   size_t round_next_ = 0;
   bool is_round_sent_ = false;
+  bool is_full_reset_ = false;
   bool is_reset_ = false;
   size_t survey_at_ = kNoSurvey;   // which statement of the round asks for the load
   bool is_survey_refused_ = false;  // the server cannot tell, and need not be asked again

@@ -9,6 +9,7 @@
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
 #include "driver/libpq/traces.hpp"
+#include "driver/libpq/transactions.hpp"
 
 namespace tide::libpq {
 namespace {
@@ -20,6 +21,25 @@ int poll_timeout_ms(Instant until, Instant now) {
   if (until >= Instant::never()) return -1;
   const int64_t ns = std::max<int64_t>(0, (until - now).ns());
   return static_cast<int>(std::min<int64_t>((ns + 999'999) / 1'000'000, 60'000));
+}
+
+bool is_copy(ExecStatusType status) {
+  return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+// The server answers ROLLBACK to a COMMIT when a statement of the transaction has failed, and calls that no error.
+Status check_rollback(std::string_view sql, size_t n) {
+  const Statement statement = statement_at(sql, n);
+  const bool is_prepare = statement.word == TransactionWord::prepare;
+  const bool is_chain = statement.word == TransactionWord::commit_and_chain;
+  if (!is_prepare && !is_chain && statement.word != TransactionWord::commit) return Status::ok();
+  std::string detail = "a statement in it had failed, so ";
+  detail += is_prepare ? "PREPARE TRANSACTION" : "COMMIT";
+  detail += " undid it all";
+  if (is_chain) detail += ", and began the next transaction";
+  if (has_statement(statement.rest)) detail += "; the statements behind it were run";
+  return own_error("25P02", "the transaction was rolled back", std::move(detail),
+                   "look at the error of the statement that failed, then run the transaction again");
 }
 
 Status too_large() {
@@ -59,8 +79,10 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
 // What an error means for the session.
 Status PgConnection::judge(Status status) {
   if (status) return status;
-  // 08P01 is also what the server answers to a wrong number of parameters; then it goes on as before.
-  const bool is_in_step = status.sqlstate == "08P01" && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
+  // 08P01 is also what the server answers to a wrong number of parameters, and 25P03 what we say of a transaction that
+  // the pool has ended; then the session goes on as before.
+  const bool is_in_step = (status.sqlstate == "08P01" || status.sqlstate == "25P03") &&
+                          PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
   if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
   if (is_disarmed_.load()) return disarmed_error();
   if (ends_generation(status.sqlstate) || (status.sqlstate == "25006" && !is_read_only_ && is_doomed_to_read())) {
@@ -87,27 +109,29 @@ bool PgConnection::is_doomed_to_read() const {
 }
 
 Status PgConnection::run(const QueryRequest& request, Running& running, ResultTable& out) {
+  if (!own_failure_) return own_failure_;
   if (is_native_out_.load()) PQsetnonblocking(conn_.get(), 1);
-  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited);
+  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited, running);
   if (has_unread_) {
-    if (!drain(running)) return stopped(is_disarmed_.load() ? Wait::disarmed : Wait::given_up);
+    if (const Wait waited = drain(running); waited != Wait::ready) return stopped(waited, running);
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (!ended_.why.empty()) {
-      if (!is_rollback(request.sql)) {
-        return own_error("25P03", "the transaction was ended: " + ended_.why, "",
-                         "say ROLLBACK, then begin the transaction again");
-      }
-      ended_.why.clear();
-      return Status::ok();  // the server has rolled back already
-    }
+  QueryRequest wanted = request;
+  std::string in_its_place;
+  if (!ended_why().empty()) {
+    Result<std::string> text = after_ended(request.sql);
+    if (!text) return text.take_status();
+    in_its_place = text.take();
+    wanted.sql = in_its_place;
+    out.set_command("ROLLBACK");
+    if (in_its_place.empty()) return Status::ok();  // the server has rolled back already
   }
-  if (Status sent = send(request); !sent) return sent;
-  has_traces_ = has_traces_ || text_leaves_traces(request.sql);
+  if (Status sent = send(wanted); !sent) return sent;
+  running.sql = wanted.sql;
+  running.is_sent = true;
+  if (trace_ != Trace::lasting) add_trace(trace_of_text(wanted.sql));
   Status status = collect(running, out);
   if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK) {
-    return explain_parameters(request, running, std::move(status));
+    return explain_parameters(wanted, running, std::move(status));
   }
   return status;
 }
@@ -129,27 +153,35 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
   bool is_row_set_open = false;
   for (;;) {
     if (const Wait waited = wait_readable(running); waited != Wait::ready) {
-      has_unread_ = true;
-      return stopped(waited);
+      leave_unread();
+      return stopped(waited, running);
     }
     const ResultHandle result(PQgetResult(conn_.get()));
     if (result == nullptr) break;
-    if (!failure) continue;  // the rest of a failed text
-    failure = take_result(result.get(), out, is_row_set_open);
-    if (is_broken_) return failure;
+    if (!failure) {  // what follows a failure is for nobody, but it may leave traces
+      if (is_copy(PQresultStatus(result.get()))) (void)refuse_copy(PQresultStatus(result.get()), running);
+      if (running.is_given_up) return failure;
+      (void)take_leftover(result.get());
+      continue;
+    }
+    failure = take_result(result.get(), running, out, is_row_set_open);
+    if (running.is_given_up) return failure;
     if (!failure && failure.sqlstate == "54000") {
       // Too much to take, so what is left of it is too: stop the statement and let whoever comes next read the end.
       desk_->ask(cancel_, clock_.now());
-      has_unread_ = true;
+      leave_unread();
       return failure;
     }
   }
-  if (!failure && running.is_timed_out) return stopped(Wait::timed_out);
-  if (!failure && failure.sqlstate == "57014" && is_disarmed_.load()) return disarmed_error();
-  return failure;
+  if (failure.sqlstate != "57014") return failure;
+  if (is_disarmed_.load()) return disarmed_error();
+  if (!running.is_timed_out) return failure;
+  Status status = timed_out(running);
+  status.detail = "it was cancelled on the server";
+  return status;
 }
 
-Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool& is_row_set_open) {
+Status PgConnection::take_result(const PGresult* result, Running& running, ResultTable& out, bool& is_row_set_open) {
   switch (const ExecStatusType status = PQresultStatus(result)) {
     case PGRES_SINGLE_TUPLE:
     case PGRES_TUPLES_OK: {
@@ -175,7 +207,7 @@ Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool&
     case PGRES_EMPTY_QUERY: out.clear(); break;
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
-    case PGRES_COPY_BOTH: return refuse_copy(status);
+    case PGRES_COPY_BOTH: return refuse_copy(status, running);
     case PGRES_FATAL_ERROR:
       // Without words from the server libpq makes up a result that has no SQLSTATE.
       if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr && PQstatus(conn_.get()) != CONNECTION_OK) {
@@ -187,7 +219,12 @@ Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool&
   if (is_row_set_open) return Status::ok();
   // Of the const-less libpq calls these two only read.
   const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
-  has_traces_ = has_traces_ || tag_leaves_traces(tag);
+  add_trace(trace_of_tag(tag));
+  out.set_command(tag);
+  const size_t answer = running.answers++;
+  if (tag == "ROLLBACK") {
+    if (Status rolled_back = check_rollback(running.sql, answer); !rolled_back) return rolled_back;
+  }
   const std::string_view rows = PQcmdTuples(const_cast<PGresult*>(result));
   int64_t affected = -1;
   if (!tag.starts_with("SELECT") && !tag.starts_with("FETCH")) {
@@ -197,11 +234,11 @@ Status PgConnection::take_result(const PGresult* result, ResultTable& out, bool&
   return Status::ok();
 }
 
-Status PgConnection::refuse_copy(ExecStatusType status) {
+Status PgConnection::refuse_copy(ExecStatusType status, Running& running) {
   if (status == PGRES_COPY_IN) {
     PQputCopyEnd(conn_.get(), "COPY is not supported here");
   } else {
-    is_broken_ = true;  // the server may send for hours; ending the session is quicker
+    is_broken_ = running.is_given_up = true;  // the server may send for hours; ending the session is quicker
   }
   return own_error("0A000", "COPY needs the connection itself",
                    "this call takes statements that answer with rows or a count",
@@ -229,18 +266,24 @@ Status PgConnection::explain_parameters(const QueryRequest& request, Running& ru
 }
 
 // Reads what an earlier statement left unread, results and errors alike.
-bool PgConnection::drain(Running& running) {
+PgConnection::Wait PgConnection::drain(Running& running) {
+  bool is_fit = true;
   for (;;) {
-    if (wait_readable(running) != Wait::ready) return false;
+    if (const Wait waited = wait_readable(running); waited != Wait::ready) return waited;
     const ResultHandle result(PQgetResult(conn_.get()));
     if (result == nullptr) break;
-    const ExecStatusType status = PQresultStatus(result.get());
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) return false;
+    if (is_copy(PQresultStatus(result.get()))) return Wait::given_up;
+    is_fit = take_leftover(result.get()) && is_fit;
   }
-  has_unread_ = false;
-  running.is_timed_out = false;
+  if (is_own_unread_ && (!is_fit || PQtransactionStatus(conn_.get()) != PQTRANS_IDLE)) {
+    own_failure_ = own_error("25P03", "the transaction was ended: " + ended_why(), "the session did not survive it",
+                             "give this lease back and take another");
+    return Wait::given_up;
+  }
+  has_unread_ = is_own_unread_ = false;
+  running.is_timed_out = running.is_cancel_asked = false;
   running.patience = running.deadline;
-  return true;
+  return Wait::ready;
 }
 
 // Until PQgetResult() will not block. At the deadline the statement is cancelled and gets a last moment to end.
@@ -274,7 +317,8 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
     if (running.is_timed_out) return Wait::timed_out;
     running.is_timed_out = true;
     running.patience = now + kDrainPatience;
-    if (!desk_->ask(cancel_, now)) return Wait::timed_out;
+    running.is_cancel_asked = desk_->ask(cancel_, now);
+    if (!running.is_cancel_asked) return Wait::timed_out;
   }
 }
 
@@ -296,13 +340,18 @@ PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
   return Wait::ready;
 }
 
-Status PgConnection::stopped(Wait how) {
+Status PgConnection::stopped(Wait how, const Running& running) {
   if (how == Wait::disarmed) return disarmed_error();
-  if (how == Wait::given_up) {
-    is_broken_ = true;
-    return connection_error(conn_.get());
-  }
-  Status status = Status::error(Code::timeout, "the statement did not finish in time", "it was cancelled on the server",
+  if (how == Wait::timed_out) return timed_out(running);
+  is_broken_ = true;
+  return own_failure_ ? connection_error(conn_.get()) : own_failure_;  // ok() means that there is none
+}
+
+Status PgConnection::timed_out(const Running& running) const {
+  const char* what = "a cancel was requested; whether the statement took effect before is not known";
+  if (!running.is_sent) what = "it was not sent: the statement before it on this lease had not ended";
+  if (running.is_sent && !running.is_cancel_asked) what = "no cancel could be requested; whether it took effect is not known";
+  Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
                                 "give it more time with query_timeout, or the call's deadline");
   status.sqlstate = "57014";
   status.is_retryable = false;
@@ -320,9 +369,9 @@ Status PgConnection::run_own(const char* sql, Instant deadline) {
   Running running;
   running.deadline = running.patience = deadline;
   ResultTable ignored;
-  const bool had_traces = has_traces_;
+  const Trace trace = trace_;
   Status status = run(request, running, ignored);
-  has_traces_ = had_traces;
+  trace_ = trace;
   return judge(std::move(status));
 }
 

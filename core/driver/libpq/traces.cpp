@@ -1,90 +1,151 @@
 #include "driver/libpq/traces.hpp"
 
+#include <algorithm>
 #include <array>
+
+#include "base/sql_scanner.hpp"
+#include "driver/libpq/harmless_functions.hpp"
 
 namespace tide::libpq {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_word(char c) { return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+using Kind = SqlScanner::Kind;
+using Token = SqlScanner::Token;
+using Words = std::string_view;
 
-bool matches_at(std::string_view text, size_t at, std::string_view word) {
-  if (text.size() - at < word.size()) return false;
-  for (size_t i = 0; i < word.size(); ++i) {
-    if (lower(text[at + i]) != word[i]) return false;
-  }
-  return true;
-}
+constexpr size_t kWordBytesMax = 63;  // of an identifier in PostgreSQL
 
 // First words of command tags that change data or definitions, not the session.
-constexpr std::array<std::string_view, 33> kHarmless = {
-    "SELECT", "INSERT",  "UPDATE", "DELETE",  "MERGE",    "BEGIN",   "START",      "COMMIT",   "ROLLBACK",
-    "SAVEPOINT", "RELEASE", "TRUNCATE", "ANALYZE", "VACUUM", "EXPLAIN", "SHOW",     "CHECKPOINT", "COMMENT",
-    "GRANT",  "REVOKE",  "COPY",   "LOCK",    "REINDEX",  "REFRESH", "NOTIFY",     "CLOSE",    "FETCH",
-    "MOVE",   "CREATE",  "DROP",   "ALTER",   "EXECUTE",  "CLUSTER"};
+constexpr std::array kHarmlessTags = std::to_array<Words>(
+    {"ALTER",  "ANALYZE", "BEGIN",  "CHECKPOINT", "CLOSE",   "CLUSTER", "COMMENT", "COMMIT",   "COPY",
+     "CREATE", "DELETE",  "DROP",   "EXECUTE",    "EXPLAIN", "FETCH",   "GRANT",   "INSERT",   "LOCK",
+     "MERGE",  "MOVE",    "NOTIFY", "REFRESH",    "REINDEX", "RELEASE", "REVOKE",  "ROLLBACK", "SAVEPOINT",
+     "SELECT", "SHOW",    "START",  "TRUNCATE",   "UPDATE",  "VACUUM"});
+static_assert(std::is_sorted(kHarmlessTags.begin(), kHarmlessTags.end()));
 
-struct Trace {
-  std::string_view word;
-  bool is_whole;  // not within a longer identifier
-};
-constexpr std::array<Trace, 5> kTraces = {{{"set_config", true},
-                                           {"advisory", false},
-                                           {"temp", true},
-                                           {"temporary", true},
-                                           {"pg_temp", true}}};
+// Key words and types that stand before a parenthesis without being a function.
+constexpr std::array kNoFunctions = std::to_array<Words>(
+    {"all",       "analyze",   "and",       "any",       "array",     "as",       "between",  "bigint",  "bit",
+     "by",        "case",      "cast",      "character", "check",     "coalesce", "conflict", "cube",    "dec",
+     "decimal",   "default",   "distinct",  "else",      "except",    "exists",   "explain",  "extract", "filter",
+     "float",     "from",      "greatest",  "group",     "grouping",  "having",   "ilike",    "in",      "insert",
+     "intersect", "is",        "join",      "key",       "lateral",   "least",    "like",     "limit",   "materialized",
+     "not",       "nullif",    "offset",    "on",        "only",      "or",       "order",    "over",    "overlaps",
+     "overlay",   "position",  "precision", "returning", "rollup",    "row",      "select",   "set",     "sets",
+     "some",      "substring", "then",      "time",      "timestamp", "to",       "trim",     "union",   "unique",
+     "update",    "using",     "vacuum",    "values",    "varying",   "when",     "where",    "with",    "xmlelement",
+     "xmlforest"});
+static_assert(std::is_sorted(kNoFunctions.begin(), kNoFunctions.end()));
 
-size_t skip_blank(std::string_view sql, size_t at) {
-  while (at < sql.size()) {
-    const char c = sql[at];
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ';') {
-      ++at;
-    } else if (sql.substr(at, 2) == "--") {
-      at = sql.find('\n', at);
-      if (at == sql.npos) return sql.size();
-    } else {
-      break;
+bool is_among(const auto& sorted, std::string_view word) {
+  return std::binary_search(sorted.begin(), sorted.end(), word);
+}
+
+// A name in lower case, as PostgreSQL would look it up.
+class Lowered {
+ public:
+  explicit Lowered(const Token& token) {
+    if (token.text.size() > kWordBytesMax) return;
+    for (const char c : token.text) {
+      const bool is_upper = token.kind == Kind::word && c >= 'A' && c <= 'Z';
+      bytes_[size_++] = is_upper ? static_cast<char>(c - 'A' + 'a') : c;
     }
   }
-  return at;
+  std::string_view text() const { return {bytes_, size_}; }  // empty: too long to be known
+
+ private:
+  char bytes_[kWordBytesMax] = {};
+  size_t size_ = 0;
+};
+
+// What DISCARD ALL does not undo.
+bool is_lasting(std::string_view function) {
+  return function == "setseed" || function == "pg_replication_origin_session_setup" || function == "pg_backup_start" ||
+         function == "pg_start_backup" || function.starts_with("dblink_connect") ||
+         (function.starts_with("pg_create_") && function.ends_with("_replication_slot"));
 }
+
+// What a name with a parenthesis behind it leaves. `before`: the word in front of the name.
+Trace trace_of_call(const Token& name, bool is_qualified, bool is_in_catalog, std::string_view before) {
+  // A list of columns: INSERT INTO t (a, b), FROM f() AS g (a), WITH g (a) AS, CREATE TABLE IF NOT EXISTS t (a int) ...
+  for (const Words list : {"into", "as", "with", "recursive", "table", "exists", "references"}) {
+    if (is_same_word(before, list)) return Trace::none;
+  }
+  const Lowered lowered(name);
+  const std::string_view function = lowered.text();
+  if (is_lasting(function)) return Trace::lasting;
+  if (name.kind == Kind::word && !is_qualified && is_among(kNoFunctions, function)) return Trace::none;
+  const bool is_known = (!is_qualified || is_in_catalog) && is_among(kHarmlessFunctions, function);
+  return is_known ? Trace::none : Trace::resettable;
+}
+
+bool is_temporary(const Token& token) {
+  return token.is_word("temp") || token.is_word("temporary") || Lowered(token).text() == "pg_temp";
+}
+
+// Reads one text from its beginning to its end, or to the first thing that cannot be undone.
+class Reader {
+ public:
+  explicit Reader(std::string_view sql) : scanner_(sql) {}
+
+  Trace read() {
+    Trace found = Trace::none;
+    for (Token token = scanner_.next(); token.kind != Kind::end; token = scanner_.next()) {
+      found = std::max(found, take(token));
+      if (found == Trace::lasting) return found;
+    }
+    return scanner_.is_unclear() ? std::max(found, Trace::resettable) : found;
+  }
+
+ private:
+  Trace take(const Token& token) {
+    if (token.kind == Kind::word || token.kind == Kind::name) return take_name(token);
+    Trace found = Trace::none;
+    if (token.is_symbol('(') && is_name_last_) found = trace_of_call(name_, is_qualified_, is_in_catalog_, before_);
+    is_dot_last_ = token.is_symbol('.') && is_name_last_;
+    if (!is_dot_last_) before_ = {};
+    if (token.is_symbol(';')) is_explain_ = is_update_ = false, is_first_ = true;
+    is_name_last_ = false;
+    return found;
+  }
+
+  Trace take_name(const Token& token) {
+    is_in_catalog_ = is_dot_last_ && !is_qualified_ && Lowered(name_).text() == "pg_catalog";
+    is_qualified_ = is_dot_last_;
+    if (!is_dot_last_) before_ = is_name_last_ && name_.kind == Kind::word ? name_.text : std::string_view();
+    name_ = token;
+    is_name_last_ = true;
+    is_dot_last_ = false;
+    is_explain_ = is_explain_ || (is_first_ && token.is_word("explain"));
+    is_update_ = is_update_ || token.is_word("update");
+    is_first_ = false;
+    const bool is_run = is_explain_ && (token.is_word("analyze") || token.is_word("analyse"));
+    const bool is_setting = is_update_ && Lowered(token).text() == "pg_settings";
+    const bool is_escaped = token.is_word("uescape");  // a name that is spelled in another way
+    return is_run || is_setting || is_escaped || is_temporary(token) ? Trace::resettable : Trace::none;
+  }
+
+  SqlScanner scanner_;
+  Token name_;               // the last one
+  std::string_view before_;  // the word in front of the name, or of the first of its parts
+  bool is_name_last_ = false;
+  bool is_dot_last_ = false;
+  bool is_qualified_ = false;
+  bool is_in_catalog_ = false;
+  bool is_first_ = true;  // of its statement
+  bool is_explain_ = false;
+  bool is_update_ = false;
+};
 
 }  // namespace
 
-bool tag_leaves_traces(std::string_view tag) noexcept {
+Trace trace_of_tag(std::string_view tag) noexcept {
   const std::string_view first = tag.substr(0, tag.find(' '));
-  if (first.empty()) return false;
-  for (const std::string_view harmless : kHarmless) {
-    if (first == harmless) return false;
-  }
-  return true;
+  if (first == "LOAD") return Trace::lasting;
+  if (first.empty() || is_among(kHarmlessTags, first)) return Trace::none;
+  return Trace::resettable;
 }
 
-bool text_leaves_traces(std::string_view sql) noexcept {
-  for (size_t at = 0; at < sql.size(); ++at) {
-    const char c = lower(sql[at]);
-    if (c != 's' && c != 'a' && c != 't' && c != 'p') continue;
-    for (const Trace& trace : kTraces) {
-      if (c != trace.word.front() || !matches_at(sql, at, trace.word)) continue;
-      if (!trace.is_whole) return true;
-      const size_t end = at + trace.word.size();
-      if ((at == 0 || !is_word(sql[at - 1])) && (end == sql.size() || !is_word(sql[end]))) return true;
-    }
-  }
-  return false;
-}
-
-bool is_rollback(std::string_view sql) noexcept {
-  size_t at = skip_blank(sql, 0);
-  size_t end = at;
-  while (end < sql.size() && is_word(sql[end])) ++end;
-  const bool is_word_right =
-      (end - at == 8 && matches_at(sql, at, "rollback")) || (end - at == 5 && matches_at(sql, at, "abort"));
-  if (!is_word_right) return false;
-  at = skip_blank(sql, end);
-  for (const std::string_view noise : {"work", "transaction"}) {
-    if (matches_at(sql, at, noise)) at = skip_blank(sql, at + noise.size());
-  }
-  return at >= sql.size();
-}
+Trace trace_of_text(std::string_view sql) noexcept { return Reader(sql).read(); }
 
 }  // namespace tide::libpq

@@ -2,45 +2,139 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/libpq/transactions.hpp"
+
 namespace tide::libpq {
 namespace {
 
 TEST(Traces, TagsOfDataAndDefinitionsLeaveNothing) {
   for (const char* tag : {"SELECT 1", "INSERT 0 5", "UPDATE 2", "BEGIN", "COMMIT", "ROLLBACK", "CREATE TABLE", "SHOW",
                           "EXPLAIN", "", "FETCH 3", "LOCK TABLE"}) {
-    EXPECT_FALSE(tag_leaves_traces(tag)) << tag;
+    EXPECT_EQ(trace_of_tag(tag), Trace::none) << tag;
   }
 }
 
 TEST(Traces, TagsThatChangeTheSessionDo) {
   for (const char* tag : {"SET", "RESET", "PREPARE", "DEALLOCATE", "LISTEN", "UNLISTEN", "DECLARE CURSOR", "DO", "CALL",
-                          "LOAD", "DISCARD ALL", "SETTLE"}) {
-    EXPECT_TRUE(tag_leaves_traces(tag)) << tag;
+                          "DISCARD ALL", "SETTLE"}) {
+    EXPECT_EQ(trace_of_tag(tag), Trace::resettable) << tag;
   }
+  EXPECT_EQ(trace_of_tag("LOAD"), Trace::lasting);
 }
 
 TEST(Traces, WhatATagDoesNotTellIsInTheText) {
+  for (const char* sql : {"select set_config('work_mem', '1MB', false)",
+                          "SELECT PG_ADVISORY_LOCK(1)",
+                          "create temp table t (x int)",
+                          "select 1 into temporary t",
+                          "insert into pg_temp.t values (1)",
+                          "select pg_try_advisory_lock_shared(1)",
+                          "select nextval('s')",
+                          "select lastval()",
+                          "explain analyze select 1",
+                          "EXPLAIN (ANALYZE, BUFFERS) DELETE FROM t",
+                          "update pg_settings set setting = '1MB' where name = 'work_mem'",
+                          "UPDATE ONLY pg_catalog.pg_settings AS s SET setting = 1",
+                          "select my_function(1)",
+                          "select upper(mine(x)) from t",
+                          "select app.upper('x')",
+                          "insert into t (a) values (mine())",
+                          "select * from mine() as m (a, b)",
+                          "select \"mine\" ('x')",
+                          "select \"Upper\"('x')",
+                          "select/* hidden */set_config/* from view */-- so\n('a', 'b', false)",
+                          "select distinct on (a) mine(b) from t",
+                          "select U&\"set!005fconfig\" UESCAPE '!' ('a.b', '1', false)",
+                          "execute mine(1)"}) {
+    EXPECT_EQ(trace_of_text(sql), Trace::resettable) << sql;
+  }
+}
+
+TEST(Traces, WhatNoResetRemoves) {
   for (const char* sql :
-       {"select set_config('work_mem', '1MB', false)", "SELECT PG_ADVISORY_LOCK(1)", "create temp table t (x int)",
-        "select 1 into temporary t", "insert into pg_temp.t values (1)", "select pg_try_advisory_lock_shared(1)"}) {
-    EXPECT_TRUE(text_leaves_traces(sql)) << sql;
+       {"select setseed(0.5)", "SELECT dblink_connect('c', 'dbname=x')", "select 1, public.setseed(1)",
+        "select dblink_connect_u('x')", "select pg_create_physical_replication_slot('s', true, true)"}) {
+    EXPECT_EQ(trace_of_text(sql), Trace::lasting) << sql;
   }
 }
 
-TEST(Traces, LongerWordsAreOtherWords) {
-  for (const char* sql : {"select temperature from t", "select attempt", "update templates set x = 1", "", "s", "temp_"}) {
-    EXPECT_FALSE(text_leaves_traces(sql)) << sql;
+TEST(Traces, OrdinaryStatementsLeaveNothing) {
+  for (const char* sql :
+       {"select temperature from t",
+        "select attempt",
+        "update templates set x = 1",
+        "",
+        "s",
+        "temp_",
+        "select 1",
+        "SELECT count(*), max(price) FROM sale WHERE at > now() - interval '1 day'",
+        "insert into t (a, b) values ($1, $2) on conflict (a) do update set b = excluded.b returning (b)",
+        "INSERT INTO app.t AS x (a) SELECT (a) FROM u WHERE a IN (1, 2) AND EXISTS (SELECT 1)",
+        "update t set (a, b) = (1, 2) where id = any ($1)",
+        "delete from t using u where (t.id = u.id)",
+        "with recursive n (i) as (select 1 union all select i + 1 from n) select sum(i) over (partition by i) from n",
+        "select pg_catalog.lower(x), cast(a as numeric(10, 2)), b::varchar(3) from generate_series(1, 3) as g (a)",
+        "select 'set_config(1)', $$lastval()$$, $a$ $$ mine() $a$, e'\\'mine()', \"temp (\"\"x\" -- mine()\n/* /* "
+        "mine() */ temp */",
+        "create table if not exists t (x int primary key, y varchar(3) references u (y))",
+        "explain select 1",
+        "analyze t",
+        "select array_agg(x order by (y)) filter (where (z)) from t",
+        "select * from pg_settings",
+        "begin; insert into t values (1); commit",
+        "select date '2026-01-01', row(1, 2)"}) {
+    EXPECT_EQ(trace_of_text(sql), Trace::none) << sql;
   }
 }
 
-TEST(Traces, RollbackOfTheWholeTransaction) {
-  for (const char* sql : {"ROLLBACK", "rollback;", " -- so be it\n abort ; ", "ROLLBACK WORK", "rollback transaction"}) {
-    EXPECT_TRUE(is_rollback(sql)) << sql;
+TEST(Traces, ATextThatASettingMayTurnIntoAnotherOneIsNotTrusted) {
+  // Without standard_conforming_strings the first literal goes on to the second backslash.
+  EXPECT_EQ(trace_of_text("select 'a\\', mine(), 'b\\'"), Trace::resettable);
+  EXPECT_EQ(trace_of_text("select 'a\\' || lower('x')"), Trace::resettable);
+  EXPECT_EQ(trace_of_text("select 'C:\\temp'"), Trace::none);
+}
+
+TEST(Transactions, RollbackOfTheWholeTransaction) {
+  for (const char* sql : {"ROLLBACK", "rollback;", " -- so be it\n abort ; ", "ROLLBACK WORK", "rollback transaction",
+                          "/* a /* b */ c */ROLLBACK", "rollback/* over */", "ROLLBACK AND NO CHAIN",
+                          "abort work and/**/no chain -- done", ";; rollback"}) {
+    const Statement first = first_statement(sql);
+    EXPECT_EQ(first.word, TransactionWord::rollback) << sql;
+    EXPECT_FALSE(has_statement(first.rest)) << sql;
   }
-  for (const char* sql : {"ROLLBACK TO a", "rollback to savepoint a", "COMMIT", "", "-- rollback", "rollbacks",
-                          "ROLLBACK; DROP TABLE t", "ROLLBACK AND CHAIN", "ROLLBACK PREPARED 'x'"}) {
-    EXPECT_FALSE(is_rollback(sql)) << sql;
+  for (const char* sql : {"ROLLBACK AND CHAIN", "/**/abort/**/transaction and chain;"}) {
+    EXPECT_EQ(first_statement(sql).word, TransactionWord::rollback_and_chain) << sql;
   }
+  for (const char* sql :
+       {"ROLLBACK TO a", "rollback to savepoint a", "", "-- rollback", "rollbacks", "/* rollback",
+        "ROLLBACK PREPARED 'x'", "\"rollback\"", "ROLLBACK WORK TO a", "'rollback'", "rollback and"}) {
+    EXPECT_EQ(first_statement(sql).word, TransactionWord::other) << sql;
+  }
+}
+
+TEST(Transactions, CommitInItsForms) {
+  for (const char* sql : {"commit", "END", "/* x */ COMMIT WORK", "end transaction and no chain;"}) {
+    EXPECT_EQ(first_statement(sql).word, TransactionWord::commit) << sql;
+  }
+  EXPECT_EQ(first_statement("commit and chain").word, TransactionWord::commit_and_chain);
+  EXPECT_EQ(first_statement("prepare transaction 'x'").word, TransactionWord::prepare);
+  for (const char* sql :
+       {"COMMIT PREPARED 'x'", "prepare transaction as select 1", "prepare x as select 'y'", "endless"}) {
+    EXPECT_EQ(first_statement(sql).word, TransactionWord::other) << sql;
+  }
+}
+
+TEST(Transactions, StatementsAreCountedAsTheServerAnswersThem) {
+  const char* const text =
+      "begin; insert into t values (';', $$;$$, \";\"); -- ;\n;"
+      "create rule r as on insert to t do also (delete from u; delete from v);"
+      "create function f() returns int begin atomic select case when true then 1 end; select 2; end;"
+      "/*;*/commit; select 1";
+  EXPECT_EQ(statement_at(text, 4).word, TransactionWord::commit);
+  EXPECT_EQ(statement_at(text, 3).word, TransactionWord::other);
+  EXPECT_TRUE(has_statement(statement_at(text, 4).rest));
+  EXPECT_FALSE(has_statement(statement_at(text, 5).rest));
+  EXPECT_EQ(statement_at(text, 6).word, TransactionWord::other);
 }
 
 }  // namespace

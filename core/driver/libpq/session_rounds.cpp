@@ -1,0 +1,127 @@
+// PgConnection: the keeper's rounds.
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "driver/libpq/errors.hpp"
+#include "driver/libpq/session.hpp"
+
+namespace tide::libpq {
+namespace {
+
+// Client sessions count against what users without privileges may open. Of another role's session such a user is not
+// told the type; then a user and a database tell it from the server's own processes.
+constexpr char kSurvey[] =
+    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'"
+    " OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)),"
+    " pg_catalog.current_setting('max_connections')::pg_catalog.int4"
+    " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
+    " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4";
+
+// -1 for what is no number.
+int64_t count_in(const char* text) noexcept {
+  int64_t count = -1;
+  const char* const end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, count);
+  return error == std::errc() && stop == end && count >= 0 ? count : -1;
+}
+
+}  // namespace
+
+void PgConnection::begin_round() noexcept {
+  round_.clear();
+  round_next_ = 0;
+  survey_at_ = kNoSurvey;
+  load_ = {};
+}
+
+void PgConnection::begin_reset(ResetMode mode) {
+  begin_round();
+  is_round_sent_ = has_unread_;
+  is_reset_ = true;
+  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
+  if (state != PQTRANS_IDLE) round_.emplace_back("ROLLBACK");
+  is_full_reset_ = mode == ResetMode::full || (mode == ResetMode::smart && trace_ != Trace::none);
+  if (is_full_reset_) {
+    round_.emplace_back("DISCARD ALL");
+  } else if (is_read_only_) {
+    round_.emplace_back("RESET default_transaction_read_only");
+  }
+  if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
+  if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
+}
+
+void PgConnection::begin_validation(const std::string& validation_query) {
+  begin_round();
+  round_.push_back(validation_query);
+  is_round_sent_ = false;
+  is_reset_ = is_full_reset_ = false;
+}
+
+void PgConnection::begin_survey(const std::string& validation_query) {
+  begin_validation(validation_query);
+  if (is_survey_refused_) return;
+  if (validation_query.empty()) round_.clear();  // the question alone proves that the session lives
+  survey_at_ = round_.size();
+  round_.emplace_back(kSurvey);
+}
+
+// False when the session must not be used again.
+bool PgConnection::take_survey(const PGresult* result) noexcept {
+  const char* const told = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view sqlstate = told != nullptr ? told : "";
+  if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+    // What it does not know or does not allow today it will not tomorrow.
+    is_survey_refused_ = sqlstate.starts_with("42") || sqlstate.starts_with("0A") || sqlstate.starts_with("22");
+    return !sqlstate.empty() && !ends_session(sqlstate);
+  }
+  if (PQntuples(result) == 1 && PQnfields(result) == 2) {
+    load_ = {count_in(PQgetvalue(result, 0, 0)), count_in(PQgetvalue(result, 0, 1))};
+  }
+  return true;
+}
+
+PgConnection::Round PgConnection::step_round() {
+  const auto fail = [this](Status why) {
+    round_failure_ = std::move(why);
+    is_broken_ = true;
+    return Round::failed;
+  };
+  if (cancel_->is_pending.load()) return Round::pending;  // nothing new before the signal is sent (C3)
+  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel could not be delivered"));
+  wants_to_write_ = false;
+  while (round_next_ < round_.size()) {
+    if (!is_round_sent_) {
+      if (PQsendQuery(conn_.get(), round_[round_next_].c_str()) == 0) return fail(connection_error(conn_.get()));
+      is_round_sent_ = true;
+    }
+    const int flushed = PQflush(conn_.get());
+    if (flushed < 0) return fail(connection_error(conn_.get()));
+    wants_to_write_ = flushed > 0;
+    if (PQconsumeInput(conn_.get()) == 0) return fail(connection_error(conn_.get()));
+    const bool is_leftover = has_unread_;
+    for (;;) {
+      if (PQisBusy(conn_.get()) != 0) return Round::pending;
+      const ResultHandle result(PQgetResult(conn_.get()));
+      if (result == nullptr) break;
+      const ExecStatusType status = PQresultStatus(result.get());
+      const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+      const bool is_failure = is_leftover                 ? !take_leftover(result.get())
+                              : round_next_ == survey_at_ ? !take_survey(result.get())
+                                                          : status == PGRES_FATAL_ERROR;
+      if (is_copy || is_failure) return fail(error_of(result.get()));
+      if (PQstatus(conn_.get()) != CONNECTION_OK) return fail(connection_error(conn_.get()));
+    }
+    has_unread_ = is_own_unread_ = false;
+    is_round_sent_ = false;
+    ++round_next_;
+  }
+  while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
+  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
+  if (is_full_reset_ && trace_ == Trace::lasting) return fail(own_error("08P01", "the session cannot be reset"));
+  if (is_full_reset_) trace_ = Trace::none;
+  if (is_reset_) is_read_only_ = false;
+  return Round::done;
+}
+
+}  // namespace tide::libpq

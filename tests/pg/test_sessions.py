@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""What one lease of a PostgreSQL pool leaves to the next, and what its holder is told.
+
+One server; each case says `ok NAME`. Names on the command line run those only.
+"""
+import os
+import signal
+import sys
+
+import application
+import client
+from application import assert_soon
+from client import is_, refuses
+
+ONE = "min_size=1 max_size=1 burst=off scaling=off validation_interval=0 health_interval=0"
+# What a statement leaves, how it shows, and what a session of its own answers.
+LEFT = (("SET ROLE pg_monitor", "SELECT current_user", "postgres"),
+        ("SET search_path = evil", "SHOW search_path", '"$user", public'),
+        ("LISTEN ch", "SELECT count(*) FROM pg_listening_channels()", "0"),
+        ("PREPARE s AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements", "0"),
+        ("SET statement_timeout = 1", "SHOW statement_timeout", "0"),
+        ("SELECT pg_advisory_lock(7)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0"))
+
+
+class Stopped:
+    """A backend that does not run while this lasts."""
+
+    def __init__(self, pid):
+        self.pid = int(pid)
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def one(w, options=""):
+    return w.pool(w.server.conninfo(), f"{ONE} statement_timeout=0 {options}")
+
+
+def a_late_statement_reaches_nobody(w):
+    pool = one(w, "query_timeout=150ms")
+    for statement, look, clean in LEFT:
+        for is_read_by_its_holder in (False, True):
+            with pool.acquire() as lease:
+                pid = lease.value("SELECT pg_backend_pid()")
+                with Stopped(pid):
+                    told = refuses(lease.query, statement, sqlstate="57014", status="timeout")
+                is_("a cancel was requested" in told.detail and "not known" in told.detail, True, str(told))
+                if is_read_by_its_holder:
+                    assert_soon(lambda: works(lease), "the lease goes on")
+            what = f"after {statement}, read by its holder: {is_read_by_its_holder}"
+            with pool.acquire() as lease:
+                is_(lease.value(look), clean, what)
+                is_(lease.value("SELECT pg_backend_pid()"), pid, f"the session {what}")
+
+
+def works(lease):
+    try:
+        return lease.value("SELECT 1") == "1"
+    except client.Refusal:
+        return False
+
+
+def a_cancelled_statement_is_told_so(w):
+    pool = one(w, "query_timeout=100ms")
+    told = refuses(pool.query, "SELECT pg_sleep(20)", sqlstate="57014", status="timeout")
+    is_(told.detail, "it was cancelled on the server")
+
+
+def a_late_statement_of_the_pool_costs_the_session(w):
+    w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
+    pool = one(w, "validation_timeout=150ms query_timeout=5s")
+    with pool.acquire() as lease:
+        pid = lease.value("SELECT pg_backend_pid()")
+    with pool.acquire(read=True) as lease:
+        with Stopped(pid):
+            told = refuses(lease.query, "SELECT 1")
+        is_(("read-only" in told.message, told.is_retryable), (True, True), str(told))
+        refuses(lease.query, "INSERT INTO t VALUES (1)")  # it must not run as if this were another lease
+        is_(lease.native(), None, "native()")
+    pool.query("INSERT INTO t VALUES (2)")
+    is_(pool.value("SELECT string_agg(n::text, ' ') FROM t"), "2", "rows")
+    with pool.acquire(read=True) as lease:
+        refuses(lease.query, "INSERT INTO t VALUES (3)", sqlstate="25006")
+
+
+def what_functions_leave_reaches_nobody(w):
+    w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n serial, x int);"
+                 "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$SELECT set_config('a.b', 'left', false)$$")
+    pool = one(w)
+    pid = pool.value("SELECT pg_backend_pid()")
+    look = "SELECT coalesce(current_setting('a.b', true), '')"
+    for statement in ("SELECT mine()", "EXPLAIN ANALYZE SELECT mine()", "INSERT INTO t (x) SELECT 1 WHERE mine() = ''"):
+        pool.query(statement)
+        is_(pool.value(look), "", statement)
+    pool.query("UPDATE pg_settings SET setting = '77MB' WHERE name = 'work_mem'")
+    is_(pool.value("SHOW work_mem"), "4MB", "after UPDATE pg_settings")
+    pool.query("SELECT nextval('t_n_seq')")
+    refuses(pool.query, "SELECT lastval()", sqlstate="55000")
+    is_(pool.value("SELECT pg_backend_pid()"), pid, "the session")
+    pool.query("SELECT setseed(0.5)")
+    is_(pool.value("SELECT pg_backend_pid()") == pid, False, "a session whose seed was set goes on")
+
+
+CASES = (a_late_statement_reaches_nobody, a_cancelled_statement_is_told_so,
+         a_late_statement_of_the_pool_costs_the_session, what_functions_leave_reaches_nobody)
+
+if __name__ == "__main__":
+    sys.exit(application.main(CASES))
