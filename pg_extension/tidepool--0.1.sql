@@ -96,7 +96,7 @@ COMMENT ON COLUMN tidepool.pool_stats.connects_total IS 'Connections that were o
 COMMENT ON COLUMN tidepool.pool_stats.connect_failures_total IS 'Attempts to open one that failed. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_idle_total IS 'Connections closed because they were idle too long. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_lifetime_total IS 'Connections closed because they were too old. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_uses_total IS 'Connections closed because they had been leased often enough. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_uses_total IS 'Connections closed because they had been leased often enough, or a lease left what cannot be undone. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_error_total IS 'Connections that were lost or failed their check. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_scale_total IS 'Connections closed because the pool shrank. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_control_total IS 'Connections closed because somebody asked for it. [connections]';

@@ -171,6 +171,7 @@ bool Pool::settle_seat(Seat& seat, ResetMode mode) const {
   switch (seat.connection->settle(mode)) {
     case Settled::clean: return true;
     case Settled::needs_reset: return false;
+    case Settled::spent: seat.retire_reason = CloseReason::uses; return false;
     case Settled::broken: seat.retire_reason = CloseReason::error; return false;
   }
   return false;
@@ -194,6 +195,7 @@ Code Pool::give_back(LeaseId lease, Return how) {
   const uint32_t slot = lease.slot();
   Seat& seat = seats_[slot];
   const ResetMode mode = reset_mode_.load(std::memory_order_relaxed);
+  if (how == Return::unchanged && seat.is_touched) seat.connection->vouch();
   bool is_fit =
       settle_seat(seat, how == Return::unchanged && mode != ResetMode::none ? ResetMode::rollback : mode);
   if (how == Return::discard) [[unlikely]] {

@@ -46,6 +46,7 @@ inline constexpr uint64_t kAnyLease = 0;
 enum class Settled : uint8_t {
   clean,        // may go to the next lease at once
   needs_reset,  // the keeper must reset it first (a round trip)
+  spent,        // well, but holds what no reset can undo: it is replaced
   broken,       // must not be used again
 };
 
@@ -69,6 +70,9 @@ class Connection {
   // [holder] The lease ends: undo what must not reach the next holder, without a round trip. `was_touched` is false
   // when the holder neither queried nor took native(): then this is not called at all unless mode was read.
   virtual Settled settle(ResetMode mode) noexcept = 0;
+  // [holder] The holder vouches that it left nothing in the session, native() or not. Said before settle(), for it
+  // alone.
+  virtual void vouch() noexcept {}
   // [any] Interrupt what runs now, if anything. Never blocks. `lease` is SessionFacts::lease read while the lease meant
   // was running: a cancel that comes late then does nothing instead of hitting the next holder.
   virtual void cancel(uint64_t lease = kAnyLease) noexcept = 0;

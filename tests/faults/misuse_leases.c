@@ -123,6 +123,50 @@ static void revoked_while_its_handle_is_used(tide_pool *pool) {
   expect_healthy(pool);
 }
 
+static void say_who(sqlite3_context *context, int n, sqlite3_value **values) {
+  (void)n, (void)values;
+  sqlite3_result_text(context, sqlite3_user_data(context), -1, SQLITE_TRANSIENT);
+}
+
+static unsigned long long conn_id_of(tide_lease lease) {
+  tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+  EXPECT(TIDE_OK, tide_lease_get_stats(lease, &stats, &err));
+  return stats.conn_id;
+}
+
+/* A function whose context dies with its holder: the next lease must not find it, whatever is reset at a release. */
+static void a_function_left_on_the_handle(void) {
+  static const char *const modes[] = {"none", "rollback", "smart", "full"};
+  char options[80], text[32];
+  size_t i;
+  for (i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    tide_lease lease;
+    tide_pool *pool;
+    unsigned long long vouched;
+    tide_error why = TIDE_ERROR_INIT;
+    char *context = strdup("the holder before");
+    snprintf(options, sizeof options, "max_size=1 reset_on_release=%s", modes[i]);
+    pool = open_pool("native", options, NULL);
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "leaves it", 2000, &lease, &err));
+    CHECK(sqlite3_create_function(tide_lease_native(lease), "who", 0, SQLITE_UTF8, context, say_who, NULL, NULL) ==
+          SQLITE_OK);
+    EXPECT(TIDE_OK, tide_lease_query(lease, "SELECT who()", 0, NULL, NULL, &err));
+    EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+    free(context);
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "is clean", 2000, &lease, &err));
+    CHECK(tide_lease_query(lease, "SELECT who()", 0, NULL, NULL, &why) == TIDE_DATABASE);
+    CHECK(strcmp(why.sqlstate, "42883") == 0);
+    CHECK(tide_lease_native(lease) != NULL);
+    vouched = conn_id_of(lease);
+    EXPECT(TIDE_OK, tide_lease_release_unchanged(lease, &err));
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "is the same", 2000, &lease, &err));
+    CHECK(conn_id_of(lease) == vouched);
+    EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+    EVENTUALLY(strcmp(told("pool_stats", "native", "closed_uses_total", text, sizeof text), "1") == 0);
+    EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+  }
+}
+
 struct victim {
   tide_lease lease;
   int is_error;
@@ -200,6 +244,7 @@ void misuse_leases(void) {
   reclaimed_by_timeout();
   revoked_while_its_handle_is_used(pool);
   revoked_during_a_statement(pool);
+  a_function_left_on_the_handle();
   read_mode(pool);
   timeout_tells_the_story();
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));

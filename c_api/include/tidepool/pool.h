@@ -187,7 +187,7 @@ TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
 
 /**
  * tide_lease_release() by a holder who vouches that the session is as it got it, native handle or not: no round trip is
- * spent on a reset. An open transaction is rolled back all the same.
+ * spent on a reset, and a session of SQLite is kept. An open transaction is rolled back all the same.
  *
  * @param lease  from an acquire; from any thread
  * @param err    may be NULL
@@ -236,6 +236,11 @@ TIDE_API tide_status tide_lease_cancel(tide_lease lease, tide_error *err);
 
 /**
  * The driver's own handle: sqlite3 * or PGconn *, or what a custom driver returned.
+ *
+ * SQLite: what a holder does to the handle (functions, collations, modules, limits, sqlite3_db_config()) cannot be
+ * undone, so whatever `reset_on_release` says the session is closed at the release and another is opened when one is
+ * needed, which takes about a millisecond. Who left nothing keeps the session with tide_lease_release_unchanged().
+ * Finalize statements before the release: one that is left keeps the file open.
  *
  * @param lease  a lease you hold
  * Threads  any; use the handle from one thread at a time.

@@ -117,44 +117,50 @@ Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
 Settled SqliteConnection::settle(ResetMode mode) noexcept {
   if (!enter(Hands::inner)) return Settled::broken;
   lease_.fetch_add(1);
-  bool is_clean = false;
+  Settled settled = Settled::broken;
   try {
-    is_clean = settle_inner(mode);
+    settled = settle_inner(mode);
   } catch (const std::bad_alloc&) {
-    is_clean = false;
+    settled = Settled::broken;
   }
+  is_vouched_ = false;
   give_turn();
   forget_transaction();
   leave();
-  return is_clean && !watch_.is_disarmed() ? Settled::clean : Settled::broken;
+  return watch_.is_disarmed() ? Settled::broken : settled;
 }
 
-bool SqliteConnection::settle_inner(ResetMode mode) {
+Settled SqliteConnection::settle_inner(ResetMode mode) {
   const OwnStatements own(inspector_);
+  const bool is_known = take_back_native();
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   reset_strays();
-  // Also under `none`: a session that goes away must not keep the others waiting until it is closed.
-  if (!roll_back()) return false;
+  // Whatever the mode: a session that goes away must not keep the others waiting until it is closed.
+  if (!roll_back()) return Settled::broken;
   ended_ = {};
   watch_.set_patience(policy_.sqlite_busy_timeout);
-  if (was_in_transaction && mode == ResetMode::none) return false;
-  if (is_native_taken_.load()) {
-    // A foreign authorizer saw what we did not: nobody can tell what this session is like now.
-    if (!inspector_.is_installed(database_.get())) return false;
-    reinstall();
-    is_native_taken_.store(false);
-  }
+  if (was_in_transaction && mode == ResetMode::none) return Settled::broken;
+  if (!is_known) return Settled::spent;
   const Alteration alteration = inspector_.alteration();
   if (alteration != Alteration::none) is_query_only_known_ = false;
-  if (mode == ResetMode::none || mode == ResetMode::rollback) return true;
-  if (alteration == Alteration::lasting) return false;
-  if (mode == ResetMode::smart && alteration == Alteration::none) return true;
+  if (mode == ResetMode::none || mode == ResetMode::rollback) return Settled::clean;
+  if (alteration == Alteration::lasting) return Settled::spent;
+  if (mode == ResetMode::smart && alteration == Alteration::none) return Settled::clean;
   watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
-  if (!restore_session(database_.get(), file_->target(), policy_)) return false;
+  if (!restore_session(database_.get(), file_->target(), policy_)) return Settled::broken;
   inspector_.forget_alteration();
   is_query_only_ = false;
   is_query_only_known_ = true;
-  return true;
+  return Settled::clean;
+}
+
+// The native handle comes back from the holder. False when nobody can tell what the session is like now.
+bool SqliteConnection::take_back_native() noexcept {
+  if (!is_native_taken_.exchange(false)) return true;
+  // A foreign authorizer saw what ours did not, whatever its holder vouches for.
+  const bool is_known = is_vouched_ && inspector_.is_installed(database_.get());
+  remove_callbacks();
+  return is_known;
 }
 
 bool SqliteConnection::roll_back() noexcept {
@@ -172,10 +178,11 @@ void SqliteConnection::reset_strays() noexcept {
   }
 }
 
-// The holder had the handle: whatever callbacks it left would run in the next holder's statements, with dead contexts.
-void SqliteConnection::reinstall() noexcept {
+// What a holder left on the handle would run in our own statements from here on, with contexts that may be dead.
+void SqliteConnection::remove_callbacks() noexcept {
   sqlite3* database = database_.get();
   watch_.install(database);
+  inspector_.install(database);
   sqlite3_commit_hook(database, nullptr, nullptr);
   sqlite3_rollback_hook(database, nullptr, nullptr);
   sqlite3_update_hook(database, nullptr, nullptr);
@@ -283,6 +290,7 @@ void SqliteConnection::finish_disarm() noexcept {
   {
     const OwnStatements own(inspector_);
     inspector_.refuse_all();
+    if (is_native_taken_.load()) remove_callbacks();
     Watch::remove(database_.get());  // it would stop the rollback, too
     reset_strays();
     roll_back();

@@ -11,9 +11,12 @@
 //     recompilation refused, through native().
 // S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
 //     else the second half of a transaction would be committed statement by statement.
-// S6  The last session to go leaves no WAL with anything in it, also where a holder keeps a handle open behind the
-// pool. Threads: as ports.hpp marks the calls. Failure: promised Status values; noexcept calls answer `broken` or
-// false.
+// S6  The last session to go leaves no WAL with anything in it, also where a holder keeps a handle behind the pool.
+// S7  A session whose native() was out goes to no other lease, whatever the reset mode, unless its holder vouches for
+//     it: functions, collations, modules, limits and settings of the handle can neither be listed nor taken back, and
+//     one whose context died with its holder would end the process.
+// Threads: as ports.hpp marks the calls.
+// Failure: promised Status values; noexcept calls answer `broken` or false.
 #pragma once
 
 #include <atomic>
@@ -45,6 +48,7 @@ class SqliteConnection final : public Connection {
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;
+  void vouch() noexcept override { is_vouched_ = true; }
   void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
   bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
@@ -80,10 +84,11 @@ class SqliteConnection final : public Connection {
   void finish_disarm() noexcept;
   void interrupt_native() noexcept;
   void empty_wal() noexcept;
-  bool settle_inner(ResetMode mode);
+  Settled settle_inner(ResetMode mode);
   bool roll_back() noexcept;
   void reset_strays() noexcept;
-  void reinstall() noexcept;
+  bool take_back_native() noexcept;
+  void remove_callbacks() noexcept;
   void set_query_only(bool is_on, int& code);
   void arm_for_keeper(Instant deadline) noexcept;
   Status disarmed_error() const;
@@ -117,6 +122,7 @@ class SqliteConnection final : public Connection {
   // Touched by whoever has the hands.
   bool has_turn_ = false;
   bool is_wal_ = false;
+  bool is_vouched_ = false;  // by the holder, for the settle() that follows
   LeaseMode mode_ = LeaseMode::read_write;
   bool is_query_only_ = false;
   bool is_query_only_known_ = true;

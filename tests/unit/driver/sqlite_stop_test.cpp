@@ -99,6 +99,7 @@ TEST_F(SqliteStop, ACancelReachesAStatementOnNative) {
   EXPECT_EQ(sqlite3_exec(database, kEndless, nullptr, nullptr, nullptr), SQLITE_INTERRUPT);
   is_done.store(true);
   canceller.join();
+  session_->vouch();
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM t"), "1");
 }
