@@ -31,6 +31,24 @@ SELECT tidepool.execute('far', 'DELETE FROM far_away RETURNING a');
 SELECT tidepool.execute('far', 'SELECT 1');
 SELECT tidepool.execute('far', 'DO $$ BEGIN RAISE NOTICE ''from afar''; END $$');
 
+-- a transaction needs a lease, and is not committed when a statement of it has failed
+SELECT tidepool.execute('far', 'BEGIN');
+SELECT tidepool.execute('far', 'BEGIN; INSERT INTO far_away VALUES (70)');
+SELECT tidepool.execute('far', 'BEGIN; SELECT 1/0');
+SELECT tidepool.execute('far', 'BEGIN; INSERT INTO far_away VALUES (71); COMMIT');
+BEGIN;
+SELECT tidepool.lease('far') > 0 AS leased;
+SELECT tidepool.execute('far', 'BEGIN; INSERT INTO far_away VALUES (72)');
+SAVEPOINT a;
+SELECT tidepool.execute('far', 'SELECT 1/0');
+ROLLBACK TO a;
+SELECT tidepool.execute('far', '/* of it */ END');
+ROLLBACK TO a;
+SELECT tidepool.execute('far', 'BEGIN; SAVEPOINT b');
+SELECT tidepool.execute('far', 'ROLLBACK TO b; COMMIT');
+COMMIT;
+SELECT * FROM tidepool.query('far', 'SELECT a FROM far_away WHERE a >= 70') AS (a int);
+
 -- what does not fit
 SELECT * FROM tidepool.query('far', 'SELECT ''x''::text, 1') AS (n int, m int);
 SELECT * FROM tidepool.query('far', 'SELECT 70000') AS (small smallint);

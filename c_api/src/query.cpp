@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "guard.hpp"
 #include "handles.hpp"
@@ -27,9 +28,11 @@ Status check_query(const char* sql, int nparams, const char* const* params) {
   return Status::ok();
 }
 
-Status run(Pool& pool, LeaseId lease, const char* sql, int nparams, const char* const* params, tide_result** out) {
+using ResultHandle = std::unique_ptr<tide_result>;
+
+Status run(Pool& pool, LeaseId lease, const char* sql, int nparams, const char* const* params, ResultHandle& result) {
   if (lease.is_none()) return Status::error(Code::stale_lease, "this is no lease");
-  auto result = std::make_unique<tide_result>();
+  result = std::make_unique<tide_result>();
   QueryRequest request;
   request.sql = sql;
   request.params = {params, static_cast<size_t>(nparams)};
@@ -38,7 +41,22 @@ Status run(Pool& pool, LeaseId lease, const char* sql, int nparams, const char* 
     status.message = "this lease has ended already";
     status.detail = "it was released before, or revoked, or its pool never gave it";
   }
+  return status;
+}
+
+Status give(Status status, ResultHandle result, tide_result** out) {
   if (status && out != nullptr) *out = result.release();
+  return status;
+}
+
+// The lease ends with the call, and with it the transaction, which the caller believes to be in.
+Status check_transaction(const Pool& pool, LeaseId lease) {
+  LeaseFacts facts;
+  if (pool.facts(lease, facts) != Code::ok || !facts.is_in_transaction) return Status::ok();
+  Status status = Status::error(Code::bad_argument, "the statement left a transaction open",
+                                "the next call may have another connection; what was done in the transaction is rolled back",
+                                "take a lease with tide_pool_acquire() and use tide_lease_query(), up to its COMMIT");
+  status.sqlstate = "25001";
   return status;
 }
 
@@ -50,7 +68,9 @@ tide_status tide_lease_query(tide_lease lease, const char* sql, int nparams, con
     if (Status checked = check_query(sql, nparams, params); !checked) return checked;
     const Door door(lease);
     if (!door) return no_entry(door.code());
-    return run(*door, LeaseId(lease.id), sql, nparams, params, out);
+    ResultHandle result;
+    Status status = run(*door, LeaseId(lease.id), sql, nparams, params, result);
+    return give(std::move(status), std::move(result), out);
   });
 }
 
@@ -62,21 +82,25 @@ tide_status tide_pool_query(tide_pool* pool, const char* tag, const char* sql, i
     tide_error why = TIDE_ERROR_INIT;
     if (tide_pool_acquire(pool, tag, -1, &lease, &why) != TIDE_OK) return status_of(why);
     Status status;
+    ResultHandle result;
     try {
       const Door door(lease);
-      status = door ? run(*door, LeaseId(lease.id), sql, nparams, params, out) : no_entry(door.code());
+      status = door ? run(*door, LeaseId(lease.id), sql, nparams, params, result) : no_entry(door.code());
+      if (status) status = check_transaction(*door, LeaseId(lease.id));
     } catch (...) {
       tide_lease_release(lease, nullptr);
       throw;
     }
     tide_lease_release(lease, nullptr);
-    return status;
+    return give(std::move(status), std::move(result), out);
   });
 }
 
 int64_t tide_result_rows(const tide_result* r) { return r == nullptr ? 0 : r->table.rows(); }
 
 int64_t tide_result_affected(const tide_result* r) { return r == nullptr ? -1 : r->table.affected(); }
+
+const char* tide_result_command(const tide_result* r) { return r == nullptr ? nullptr : r->table.command().c_str(); }
 
 int tide_result_columns(const tide_result* r) { return r == nullptr ? 0 : r->table.columns(); }
 

@@ -303,6 +303,7 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   const format::Slot& slot = board_.slot(lease.slot());
   const Instant now = clock_.now();
   out.mode = seats_[lease.slot()].mode;
+  out.is_in_transaction = slot.is_in_transaction.load(std::memory_order_relaxed) != 0;
   out.conn_id = read(slot.conn_id);
   out.age = now - Instant::at_ns(static_cast<int64_t>(read(slot.acquired_mono)));
   out.idle = now - Instant::at_ns(static_cast<int64_t>(read(slot.last_used_mono)));

@@ -69,6 +69,7 @@ struct LeaseFacts {
   Span age;
   Span idle;
   uint64_t uses_total = 0;
+  bool is_in_transaction = false;  // after its last statement
 };
 
 class Pool {

@@ -89,8 +89,20 @@ static void refuse_copy(Hold *hold) {
                   errcontext("server \"%s\"", hold->name)));
 }
 
-static void read_answers(Hold *hold, Sink *sink, Fault *fault) {
+/* The server answers ROLLBACK to a COMMIT when a statement of the transaction has failed, and calls that no error. */
+static void check_commit(const PGresult *result, const char *sql, int n, Fault *fault) {
+  if (fault->is_set || strcmp(PQcmdStatus((PGresult *)result), "ROLLBACK") != 0 || !commits_at(sql, n)) return;
+  fault->is_set = true;
+  fault->sqlstate = ERRCODE_IN_FAILED_SQL_TRANSACTION;
+  fault->message = pstrdup("the transaction was rolled back");
+  fault->detail = pstrdup("A statement in it had failed, so nothing of it was committed.");
+  fault->hint = pstrdup("Look at the error of that statement, then run the transaction again.");
+}
+
+/* `sql`: what is answered; NULL for what is none of the caller's. */
+static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) {
   bool is_inside = false; /* of a result set */
+  int answers = 0;
   while ((hold->result = next_result(hold)) != NULL) {
     PGresult *result = hold->result;
     switch (PQresultStatus(result)) {
@@ -99,10 +111,14 @@ static void read_answers(Hold *hold, Sink *sink, Fault *fault) {
         if (!is_inside && sink != NULL) sink->begin(sink, result);
         is_inside = PQresultStatus(result) == PGRES_SINGLE_TUPLE;
         if (sink != NULL && PQntuples(result) > 0) sink->row(sink, result);
-        if (!is_inside && sink != NULL) sink->command(sink, result);
+        if (is_inside) break;
+        if (sink != NULL) sink->command(sink, result);
+        ++answers;
         break;
       case PGRES_COMMAND_OK:
         if (sink != NULL) sink->command(sink, result);
+        if (sql != NULL) check_commit(result, sql, answers, fault);
+        ++answers;
         break;
       case PGRES_EMPTY_QUERY: break;
       case PGRES_COPY_IN:
@@ -132,7 +148,7 @@ static int count_parameters(Hold *hold, const char *sql) {
   int count = -1;
   if (PQtransactionStatus(conn) != PQTRANS_IDLE || PQsendPrepare(conn, "", sql, 0, NULL) == 0) return -1;
   flush(hold);
-  read_answers(hold, NULL, &ignored);
+  read_answers(hold, NULL, NULL, &ignored);
   if (ignored.is_set || PQsendDescribePrepared(conn, "") == 0) return -1;
   flush(hold);
   while ((hold->result = next_result(hold)) != NULL) {
@@ -161,12 +177,30 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
   if (is_sent) {
     (void)PQsetSingleRowMode(conn);
     flush(hold);
-    read_answers(hold, sink, fault);
+    read_answers(hold, sql, sink, fault);
     if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
   } else {
     fail_to_send(hold, fault);
   }
   end_watching(hold);
+}
+
+/* The connection goes to others after this statement, so a transaction cannot go on. */
+static void end_transaction(Hold *hold, Fault *fault) {
+  PGconn *conn = hold->shell->conn;
+  const PGTransactionStatusType state = PQtransactionStatus(conn);
+  Fault ignored = {0};
+  if (state != PQTRANS_INTRANS && state != PQTRANS_INERROR) return;
+  if (PQsendQuery(conn, "ROLLBACK") == 0) return; /* then the connection is given up */
+  flush(hold);
+  read_answers(hold, NULL, NULL, &ignored);
+  end_watching(hold);
+  if (fault->is_set) return;
+  fault->is_set = true;
+  fault->sqlstate = ERRCODE_ACTIVE_SQL_TRANSACTION;
+  fault->message = pstrdup("the statement left a transaction open");
+  fault->detail = pstrdup("The next one may run on another connection; what was done in the transaction is rolled back.");
+  fault->hint = pstrdup("Keep a connection with tidepool.lease(), up to the end of the transaction.");
 }
 
 void ask(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink) {
@@ -182,6 +216,7 @@ void ask(Hold *hold, const char *sql, int nparams, const char *const *params, Si
   PG_TRY();
   {
     run(hold, sql, nparams, params, sink, &fault);
+    if (!is_kept && PQstatus(hold->shell->conn) != CONNECTION_BAD) end_transaction(hold, &fault);
     shell_report_notices(hold->shell);
   }
   PG_CATCH();

@@ -94,6 +94,8 @@ extern bool line_wait_briefly(int fd);
 
 /* -- traces.c: may the statement leave something that the next one in the session could see? */
 extern bool leaves_traces(const char *sql);
+/* Whether statement `n` of the text, from 0, is COMMIT, END or PREPARE TRANSACTION. */
+extern bool commits_at(const char *sql, int n);
 
 /* -- shells.c */
 typedef struct Notice {

@@ -61,22 +61,32 @@ static bool find_trace(Node *node, void *context) {
   return raw_expression_tree_walker(node, find_trace, context);
 }
 
-static bool look_at(const char *sql) {
-  volatile bool leaves = true;
+static bool is_trace_in(List *statements, int n) {
+  ListCell *cell;
+  foreach (cell, statements) {
+    Node *statement = lfirst_node(RawStmt, cell)->stmt;
+    if (!IsA(statement, SelectStmt) || find_trace(statement, NULL)) return true;
+  }
+  return false;
+}
+
+static bool is_commit_in(List *statements, int n) {
+  Node *statement = n < list_length(statements) ? list_nth_node(RawStmt, statements, n)->stmt : NULL;
+  TransactionStmtKind kind;
+  if (statement == NULL || !IsA(statement, TransactionStmt)) return false;
+  kind = ((TransactionStmt *)statement)->kind;
+  return kind == TRANS_STMT_COMMIT || kind == TRANS_STMT_PREPARE;
+}
+
+/* What `question` says of the statements, or `otherwise` where this server's parser does not understand them. */
+static bool ask_parser(const char *sql, bool (*question)(List *statements, int n), int n, bool otherwise) {
+  volatile bool answer = otherwise;
   MemoryContext before = CurrentMemoryContext;
   MemoryContext parsing = AllocSetContextCreate(before, "tidepool traces", ALLOCSET_SMALL_SIZES);
   MemoryContextSwitchTo(parsing);
   /* The parser touches memory alone, so an error of it needs no more cleaning up than this. */
   PG_TRY();
-  {
-    ListCell *cell;
-    bool found = false;
-    foreach (cell, parse_text(sql)) {
-      Node *statement = lfirst_node(RawStmt, cell)->stmt;
-      found = found || !IsA(statement, SelectStmt) || find_trace(statement, NULL);
-    }
-    leaves = found;
-  }
+  { answer = question(parse_text(sql), n); }
   PG_CATCH();
   {
     MemoryContextSwitchTo(parsing);
@@ -85,8 +95,12 @@ static bool look_at(const char *sql) {
   PG_END_TRY();
   MemoryContextSwitchTo(before);
   MemoryContextDelete(parsing);
-  return leaves;
+  return answer;
 }
+
+static bool look_at(const char *sql) { return ask_parser(sql, is_trace_in, 0, true); }
+
+bool commits_at(const char *sql, int n) { return ask_parser(sql, is_commit_in, n, false); }
 
 bool leaves_traces(const char *sql) {
   const size_t length = strlen(sql);

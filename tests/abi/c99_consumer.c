@@ -95,6 +95,7 @@ static void test_null(void) {
   CHECK(tide_result_name(NULL, 0) == NULL);
   CHECK(tide_result_text(NULL, 0, 0) == NULL);
   CHECK(tide_result_length(NULL, 0, 0) == 0);
+  CHECK(tide_result_command(NULL) == NULL);
   tide_result_free(NULL);
   tide_cursor_close(NULL);
 }

@@ -21,6 +21,7 @@ struct Words {
   std::string one_value;     // ... with this text
   std::string change;        // changes rows ...
   int64_t changed_rows = 0;  // ... this many
+  std::string changed_command;  // ... and this is what the result calls it
   std::string echo_two;      // two parameters come back as two columns of one row
   std::string runs_long;     // does not end by itself
   std::string syntax_error;

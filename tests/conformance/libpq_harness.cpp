@@ -18,6 +18,7 @@ class LibpqHarness final : public Harness {
     words_.one_value = "1";
     words_.change = "UPDATE t SET x = x + 1";
     words_.changed_rows = 3;
+    words_.changed_command = "UPDATE 3";
     words_.echo_two = "SELECT $1::text, $2::text";
     words_.runs_long = "SELECT pg_sleep(600)";
     words_.syntax_error = "SELEKT 1";

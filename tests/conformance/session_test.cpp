@@ -23,6 +23,7 @@ TEST_P(DriverSuite, CountsChangedRows) {
   ASSERT_OK(run(*session, words().change, &out));
   EXPECT_EQ(out.affected(), words().changed_rows);
   EXPECT_EQ(out.rows(), 0);
+  EXPECT_EQ(out.command(), words().changed_command);
 }
 
 TEST_P(DriverSuite, BindsTextAndNull) {

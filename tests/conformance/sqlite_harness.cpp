@@ -12,6 +12,7 @@ class SqliteHarness final : public Harness {
     words_.one_value = "1";
     words_.change = "UPDATE t SET x = x + 1";
     words_.changed_rows = 3;
+    words_.changed_command = "UPDATE";
     words_.echo_two = "SELECT ?1, ?2";
     words_.runs_long = kEndless;
     words_.syntax_error = "SELEKT 1";

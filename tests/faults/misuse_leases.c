@@ -213,6 +213,25 @@ static void read_mode(tide_pool *pool) {
   EXPECT(TIDE_OK, tide_pool_query(pool, "writer", "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
 }
 
+/* Three calls would commit what their caller believes to have rolled back. */
+static void a_transaction_needs_a_lease(tide_pool *pool) {
+  static const char *const texts[] = {"BEGIN", "BEGIN IMMEDIATE; INSERT INTO t VALUES (7)", "SAVEPOINT a"};
+  tide_result *result = NULL;
+  size_t i;
+  for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    tide_error why = TIDE_ERROR_INIT;
+    CHECK(tide_pool_query(pool, "careless", texts[i], 0, NULL, &result, &why) == TIDE_BAD_ARGUMENT);
+    CHECK(result == NULL && strcmp(why.sqlstate, "25001") == 0 && strstr(why.hint, "lease") != NULL);
+    EXPECT(TIDE_OK, tide_pool_query(pool, "next", "SELECT count(*) FROM t WHERE x = 7", 0, NULL, &result, &err));
+    CHECK(strcmp(tide_result_text(result, 0, 0), "0") == 0 && strcmp(tide_result_command(result), "SELECT") == 0);
+    tide_result_free(result);
+    result = NULL;
+  }
+  EXPECT(TIDE_OK, tide_pool_query(pool, "whole", "begin; insert into t values (8); /* */ commit", 0, NULL, &result, &err));
+  CHECK(strcmp(tide_result_command(result), "COMMIT") == 0);
+  tide_result_free(result);
+}
+
 static void timeout_tells_the_story(void) {
   static const char *const tags[] = {"first", "second", "third", "fourth"};
   tide_error why = TIDE_ERROR_INIT;
@@ -246,6 +265,7 @@ void misuse_leases(void) {
   revoked_during_a_statement(pool);
   a_function_left_on_the_handle();
   read_mode(pool);
+  a_transaction_needs_a_lease(pool);
   timeout_tells_the_story();
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }

@@ -48,6 +48,7 @@ library.tide_result_columns.argtypes = [POINTER]
 library.tide_result_text.argtypes, library.tide_result_text.restype = [POINTER, ctypes.c_int64, ctypes.c_int], POINTER
 library.tide_result_length.argtypes = [POINTER, ctypes.c_int64, ctypes.c_int]
 library.tide_result_length.restype = ctypes.c_size_t
+library.tide_result_command.argtypes, library.tide_result_command.restype = [POINTER], TEXT
 library.tide_result_free.argtypes, library.tide_result_free.restype = [POINTER], None
 
 
@@ -81,11 +82,16 @@ def rows_of(result):
     return rows
 
 
-def ask(function, *first, sql, params=()):
+def run_on(function, *first, sql, params=()):
+    """The result itself, which is to be freed."""
     result = POINTER()
     values = (TEXT * max(1, len(params)))(*[p.encode() if isinstance(p, str) else p for p in params])
     call(function, *first, sql.encode(), len(params), values, ctypes.byref(result))
-    return rows_of(result)
+    return result
+
+
+def ask(function, *first, sql, params=()):
+    return rows_of(run_on(function, *first, sql=sql, params=params))
 
 
 def order(pool, verb, wait_ms=0, **arguments):
@@ -148,6 +154,13 @@ class Held:
 
     def value(self, sql, *params):
         return self.query(sql, *params)[0][0].decode()
+
+    def command(self, sql):
+        """What the server calls what it did."""
+        result = run_on(library.tide_lease_query, self.lease, sql=sql)
+        said = library.tide_result_command(result).decode()
+        library.tide_result_free(result)
+        return said
 
     def native(self):
         return library.tide_lease_native(self.lease)

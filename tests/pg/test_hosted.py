@@ -50,7 +50,8 @@ class Hosted(unittest.TestCase):
 
     def test_an_open_transaction_is_rolled_back(self):
         self.sql("SELECT tidepool.execute('loop', 'CREATE TABLE IF NOT EXISTS kept (a int)')")
-        self.sql("SELECT tidepool.execute('loop', 'BEGIN; INSERT INTO kept VALUES (1)')")
+        with self.assertRaisesRegex(PsqlError, "25001.*a transaction open"):
+            self.sql("SELECT tidepool.execute('loop', 'BEGIN; INSERT INTO kept VALUES (1)')")
         self.assertEqual(self.ask("SELECT count(*) FROM kept"), "0")
         self.assertEqual(wait_until(lambda: self.bench.remote_backends("state LIKE '%in transaction%'") == 0), True)
 

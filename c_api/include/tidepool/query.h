@@ -22,9 +22,9 @@ typedef struct tide_result tide_result;
  * @param err      may be NULL
  * Threads  one call at a time on one lease.
  * Owns     the result is yours: tide_result_free(). The lease stays yours, also after an error.
- * Fails    TIDE_DATABASE, TIDE_TIMEOUT (query_timeout; a cancel was requested, and err->detail
- *          says whether it is known to have taken effect), TIDE_STALE_LEASE,
- *          TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED, TIDE_NO_MEMORY.
+ * Fails    TIDE_DATABASE (25P02: COMMIT of a transaction in which a statement failed; it was rolled back),
+ *          TIDE_TIMEOUT (query_timeout; the detail says whether the statement is known to be cancelled),
+ *          TIDE_STALE_LEASE, TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED, TIDE_NO_MEMORY.
  * Since    0.1
  */
 TIDE_API tide_status tide_lease_query(tide_lease lease, const char *sql, int nparams, const char *const *params,
@@ -33,12 +33,15 @@ TIDE_API tide_status tide_lease_query(tide_lease lease, const char *sql, int npa
 /**
  * Acquire, run a statement, release.
  *
+ * The next call may have another connection, so a transaction cannot go on from one call to the next: a text that leaves
+ * one open is refused, and the release rolls back what it did in there. Begin and end it within one text, or take a lease.
+ *
  * @param pool  an open pool
  * @param tag   as tide_pool_acquire()
  * @param sql, nparams, params, out, err  as tide_lease_query()
  * Threads  any; any number of calls may run at once.
  * Owns     the result is yours: tide_result_free().
- * Fails    as tide_pool_acquire() and tide_lease_query().
+ * Fails    as tide_pool_acquire() and tide_lease_query(); TIDE_BAD_ARGUMENT (25001) if a transaction is left open.
  * Since    0.1
  */
 TIDE_API tide_status tide_pool_query(tide_pool *pool, const char *tag, const char *sql, int nparams,
@@ -63,6 +66,20 @@ TIDE_API int64_t tide_result_rows(const tide_result *r);
  * Since    0.1
  */
 TIDE_API int64_t tide_result_affected(const tide_result *r);
+
+/**
+ * What was run, in the database's words: of the text's last statement.
+ *
+ * PostgreSQL's command tag, such as "INSERT 0 1" or "SELECT 3". SQLite has none: the statement's first word in
+ * capitals, such as "INSERT" or "WITH".
+ *
+ * @param r  a result
+ * Threads  any, as long as nobody frees it.
+ * Owns     lives as long as the result.
+ * Fails    NULL for NULL; "" for a text without a statement.
+ * Since    0.1
+ */
+TIDE_API const char *tide_result_command(const tide_result *r);
 
 /**
  * Columns returned; 0 for NULL.

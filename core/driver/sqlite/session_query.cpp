@@ -71,7 +71,8 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     Statement statement;
     std::string_view rest;
     const int code = compile(database_.get(), text, statement, rest);
-    const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback;
+    const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback &&
+                             sqlite3_stmt_isexplain(statement.get()) == 0;
     if (!ended_.sqlstate.empty() && !is_rollback) {
       return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "the transaction was rolled back",
                           "Send ROLLBACK, then begin again.");
@@ -92,6 +93,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     } else if (Status status = run_statement(statement.get(), running, request, out); !status) {
       return status;
     }
+    out.set_command(command_of(statement.get()));
     has_run = true;
     text = rest;
     running.started = clock_.now();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sql_scanner.hpp"
 #include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
 
@@ -93,6 +94,16 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
     }
   }
   return Status::ok();
+}
+
+std::string command_of(sqlite3_stmt* statement) {
+  const char* const sql = sqlite3_sql(statement);
+  SqlScanner scanner(sql != nullptr ? sql : "", false);
+  std::string word(scanner.next().text);
+  for (char& c : word) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return word;
 }
 
 int run_own(sqlite3* database, const char* text, std::string* first_cell) {

@@ -36,6 +36,9 @@ Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> par
 // Steps to the end and collects the rows. `code` is SQLite's answer: SQLITE_DONE when all went well.
 Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultTable& out, int& code);
 
+// The statement's first word in capitals: what SQLite has in place of a command tag.
+std::string command_of(sqlite3_stmt* statement);
+
 // Runs a statement of the driver's own and forgets its rows, but for the first cell if wanted.
 int run_own(sqlite3* database, const char* text, std::string* first_cell = nullptr);
 
