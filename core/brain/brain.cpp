@@ -88,6 +88,10 @@ void Brain::generation_doomed(Instant now, uint64_t conn_id, const std::string& 
   memory_->reaper.doomed(now, conn_id, why);
 }
 
+void Brain::generation_suspected(Instant now, uint64_t conn_id, const std::string& why) {
+  memory_->reaper.suspect(now, conn_id, why);
+}
+
 void Brain::validated(Instant, bool is_alive) {
   memory_->reaper.validated(is_alive, memory_->ledger.policy.max_validation_failures);
 }

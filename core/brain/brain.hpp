@@ -47,10 +47,12 @@ class Brain {
   void connect_succeeded(Instant now, Span took = Span());
   // Crowded: the server has no room for more, so the target comes down to what there is.
   void connect_failed(Instant now, bool is_permanent, bool is_crowded = false);
-  // A connection died by itself. Two of them within a second: the others will not live long either.
+  // A connection died by itself. Two of them within a second: one of the others is asked whether they live.
   void connection_lost(Instant now, uint64_t conn_id);
   // A holder met an error that all connections of this age will meet.
   void generation_doomed(Instant now, uint64_t conn_id, const std::string& why);
+  // A holder met an error that they may meet: likewise.
+  void generation_suspected(Instant now, uint64_t conn_id, const std::string& why);
   // What became of a validation.
   void validated(Instant now, bool is_alive);
   // Likewise of a survey.

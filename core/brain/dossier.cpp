@@ -1,5 +1,7 @@
 #include "brain/dossier.hpp"
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 
 namespace tide::brain {
@@ -39,11 +41,13 @@ int64_t replaceable(const Census& census) {
   return n;
 }
 
-int64_t Dossiers::mark_for_replacement(const Census& census, Instant now, Span spread, Rng& rng, uint64_t awaited_by) {
-  const int64_t all = replaceable(census);
+int64_t Dossiers::mark_for_replacement(const Census& census, Instant now, Span spread, Rng& rng, uint64_t awaited_by,
+                                       uint64_t newest) {
+  const auto is_meant = [newest](const SlotCensus& slot) { return is_replaceable(slot) && slot.conn_id <= newest; };
+  const auto all = std::count_if(census.slots.begin(), census.slots.end(), is_meant);
   int64_t n = 0;
   for (const SlotCensus& slot : census.slots) {
-    if (!is_replaceable(slot)) continue;
+    if (!is_meant(slot)) continue;
     Dossier& dossier = of(slot);
     const double share = (static_cast<double>(n) + rng.unit()) / static_cast<double>(all);
     dossier.replace_at = earliest(dossier.replace_at, now + spread.scaled(share));

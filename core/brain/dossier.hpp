@@ -43,8 +43,10 @@ class Dossiers {
 
   // Every connection of `census` is to be retired at a moment of its own: evenly over `spread`, with jitter within
   // the even steps. Orders that overlap merge: the earlier moment counts. Connections still being opened are new
-  // enough. `awaited_by` is the bit of the order that waits for them, 0 for none. Returns how many there are.
-  int64_t mark_for_replacement(const Census& census, Instant now, Span spread, Rng& rng, uint64_t awaited_by);
+  // enough. `awaited_by` is the bit of the order that waits for them, 0 for none; conn_ids above `newest` are left out.
+  // Returns how many there are.
+  int64_t mark_for_replacement(const Census& census, Instant now, Span spread, Rng& rng, uint64_t awaited_by,
+                               uint64_t newest = ~uint64_t{0});
 
  private:
   std::vector<Dossier> all_;

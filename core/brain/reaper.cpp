@@ -1,6 +1,7 @@
 #include "brain/reaper.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/units.hpp"
@@ -14,6 +15,7 @@ constexpr Span kCondemnedSpread = Span::seconds(2);
 constexpr Span kLossesWithin = Span::seconds(1);
 // An error that the new generation meets as well is not cured by yet another one.
 constexpr Span kDoomsApart = Span::seconds(10);
+constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
 
 // An open cannot be taken back, so one that is still opening waits for its turn.
 bool may_retire(const Desk& desk, const SlotCensus& slot) {
@@ -132,7 +134,14 @@ void validate_quiet(Desk& desk) {
 }  // namespace
 
 void Reaper::tick(Desk& desk) {
-  if (!verdict_.empty()) condemn_generation(desk);
+  if (!verdict_.empty()) {
+    condemn_generation(desk, std::exchange(verdict_, {}), kAll);
+    suspicion_.drop();
+  }
+  if (suspicion_.is_confirmed(desk)) {
+    condemn_generation(desk, suspicion_.why(), suspicion_.newest());
+    suspicion_.drop();
+  }
   retire_ordered(desk);
   retire_used_up(desk);
   retire_expired(desk);
@@ -152,7 +161,7 @@ void Reaper::validated(bool is_alive, int64_t failures_max) {
 
 void Reaper::lost(Instant now, uint64_t conn_id) {
   if (conn_id <= condemned_up_to_ || conn_id == lost_conn_id_) return;
-  if (lost_conn_id_ != 0 && now - lost_at_ <= kLossesWithin) verdict_ = "connections were lost within 1s";
+  if (lost_conn_id_ != 0 && now - lost_at_ <= kLossesWithin) suspicion_.raise(now, "connections were lost within 1s");
   lost_conn_id_ = conn_id;
   lost_at_ = now;
 }
@@ -163,13 +172,19 @@ void Reaper::doomed(Instant now, uint64_t conn_id, const std::string& why) {
   verdict_ = why.empty() ? "a statement failed" : why;
 }
 
-void Reaper::condemn_generation(Desk& desk) {
-  const std::string why = std::exchange(verdict_, {});
+void Reaper::suspect(Instant now, uint64_t conn_id, const std::string& why) {
+  if (conn_id > condemned_up_to_) suspicion_.raise(now, why.empty() ? "a connection was ended" : why);
+}
+
+void Reaper::condemn_generation(Desk& desk, const std::string& why, uint64_t newest) {
   Ledger& ledger = desk.ledger();
   for (const SlotCensus& slot : desk.census().slots) {
-    if (slot.phase != Phase::opening) condemned_up_to_ = std::max(condemned_up_to_, slot.conn_id);
+    if (slot.phase != Phase::opening && slot.conn_id <= newest) {
+      condemned_up_to_ = std::max(condemned_up_to_, slot.conn_id);
+    }
   }
-  const int64_t n = ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0);
+  const int64_t n =
+      ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kCondemnedSpread, ledger.rng, 0, newest);
   if (n == 0) return;
   desk.note(EventKind::recycle, Severity::warning,
             why + ": replacing " + counted(n, "connection") + " over " + format_span(kCondemnedSpread),

@@ -340,6 +340,8 @@ void Hand::complete(Completion& completion, Instant now) {
                       completion.status.message);
       return;
     case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
+    case Completion::Kind::suspected:
+      return brain_.generation_suspected(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
     case Completion::Kind::doomed:
       return brain_.generation_doomed(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
   }

@@ -109,7 +109,8 @@ struct Completion {
     // These answer no request:
     noticed,      // the server remarked something aside
     lost_in_use,  // a holder met a dead session
-    doomed        // a holder met an error that the other sessions will meet too: the server goes down, or takes no writes
+    suspected,    // a holder's session was ended, perhaps not alone
+    doomed        // a holder met an error that the other sessions will meet too: the server crashed, or takes no writes
   };
   Kind kind;
   uint32_t slot;

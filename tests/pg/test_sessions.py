@@ -144,9 +144,34 @@ def a_transaction_needs_a_lease(w):
         w.end()
 
 
+def a_session_that_is_ended_costs_no_other(w):
+    pool = w.pool(w.server.conninfo(application_name="ten"),
+                  "min_size=10 max_size=10 burst=off scaling=off validation_interval=0 health_interval=0")
+
+    def pids():
+        return {row[0] for row in w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'ten'")}
+
+    assert_soon(lambda: len(pids()) == 10, "ten sessions")
+    before = pids()
+    with pool.acquire() as lease:
+        pid = lease.value("SELECT pg_backend_pid()")
+        w.server.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
+        is_(refuses(lease.query, "SELECT 1", sqlstate="57P01").is_retryable, True)
+
+    def validations():
+        return w.plane.value("SELECT max(validations_total) FROM tidepool_pool_stats WHERE pool = 'app'")
+
+    assert_soon(lambda: validations() > 0, "another one is asked")
+    assert_soon(lambda: is_(pool.value("SELECT 1"), "1") is None and len(pids()) == 10 and pid not in pids(),
+                "the one is replaced, and no caller notices")
+    is_(w.plane.rows("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'"), [], "recycled")
+    is_(before - pids(), {pid}, "sessions that went")
+
+
 CASES = (a_late_statement_reaches_nobody, a_cancelled_statement_is_told_so,
          a_late_statement_of_the_pool_costs_the_session, what_functions_leave_reaches_nobody,
-         a_failed_transaction_is_not_committed, a_transaction_needs_a_lease)
+         a_failed_transaction_is_not_committed, a_transaction_needs_a_lease,
+         a_session_that_is_ended_costs_no_other)
 
 if __name__ == "__main__":
     sys.exit(application.main(CASES))

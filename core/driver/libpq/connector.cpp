@@ -120,6 +120,16 @@ Completion answer(Completion::Kind kind, uint32_t slot, Status status = {}, bool
   return {kind, slot, nullptr, std::move(status), is_permanent};
 }
 
+Completion::Kind kind_of(NoticeKind notice) {
+  switch (notice) {
+    case NoticeKind::lost: return Completion::Kind::lost_in_use;
+    case NoticeKind::suspected: return Completion::Kind::suspected;
+    case NoticeKind::doomed: return Completion::Kind::doomed;
+    case NoticeKind::remark: break;
+  }
+  return Completion::Kind::noticed;
+}
+
 void PgConnector::begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation) {
   rounds_.insert_or_assign(slot, RoundTask{&session, deadline, is_validation, false});
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLIN | kHangUp, slot);
@@ -159,10 +169,7 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
     }
   }
   for (Notice& notice : notices_->take()) {
-    const auto kind = notice.kind == NoticeKind::doomed ? Completion::Kind::doomed
-                      : notice.kind == NoticeKind::lost ? Completion::Kind::lost_in_use
-                                                        : Completion::Kind::noticed;
-    Completion told = answer(kind, notice.slot);
+    Completion told = answer(kind_of(notice.kind), notice.slot);
     told.status.message = std::move(notice.message);
     told.is_warning = notice.is_warning;
     out.push_back(std::move(told));

@@ -41,7 +41,9 @@ bool ends_session(std::string_view s) noexcept {
          (s.size() == 5 && s.starts_with("57P0") && s[4] >= '1' && s[4] <= '5');
 }
 
-bool ends_generation(std::string_view s) noexcept { return s == "57P01" || s == "57P02"; }
+bool ends_generation(std::string_view s) noexcept { return s == "57P02"; }
+
+bool may_end_generation(std::string_view s) noexcept { return s == "57P01"; }
 
 bool is_retryable(std::string_view s) noexcept {
   return s.starts_with("08") || s == "40001" || s == "40P01" || s == "53300" ||

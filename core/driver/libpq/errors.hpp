@@ -30,8 +30,10 @@ ConnectFailure connect_failure(const PGconn* conn);
 
 // After this the session must not be used again.
 bool ends_session(std::string_view sqlstate) noexcept;
-// The server goes down or fails over: other sessions will not live long either.
+// The server crashed: all sessions are gone.
 bool ends_generation(std::string_view sqlstate) noexcept;
+// The server goes down, or somebody ended this one session.
+bool may_end_generation(std::string_view sqlstate) noexcept;
 // The same statement may succeed when asked again.
 bool is_retryable(std::string_view sqlstate) noexcept;
 

@@ -17,9 +17,10 @@
 namespace tide::libpq {
 
 enum class NoticeKind : uint8_t {
-  remark,  // the server's NOTICE, WARNING ...
-  lost,    // a holder met a dead session
-  doomed,  // a holder met an error that the other sessions will meet too
+  remark,     // the server's NOTICE, WARNING ...
+  lost,       // a holder met a dead session
+  suspected,  // the server ended a holder's session, perhaps not alone
+  doomed,     // a holder met an error that the other sessions will meet too
 };
 
 struct Notice {

@@ -87,6 +87,8 @@ Status PgConnection::judge(Status status) {
   if (is_disarmed_.load()) return disarmed_error();
   if (ends_generation(status.sqlstate) || (status.sqlstate == "25006" && !is_read_only_ && is_doomed_to_read())) {
     notices_->add_bad_news(slot_, NoticeKind::doomed, status);
+  } else if (may_end_generation(status.sqlstate)) {
+    notices_->add_bad_news(slot_, NoticeKind::suspected, status);
   } else if (is_broken_ && status.sqlstate == "08006") {
     notices_->add_bad_news(slot_, NoticeKind::lost, status);
   }

@@ -36,20 +36,103 @@ TEST(Condemned, OneLossSaysNothingOfTheOthers) {
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
-TEST(Condemned, TwoLossesWithinASecondReplaceTheGenerationGently) {
+// Lets the one that is asked answer; how many were asked.
+int answer(Rig& rig, bool is_alive) {
+  rig.tick();
+  const int asked = rig.count(Action::Kind::validate);
+  rig.obey();
+  rig.now += Span::millis(1);
+  rig.checked(is_alive);
+  return asked;
+}
+
+TEST(Condemned, TwoLossesWithinASecondAreASuspicion) {
+  for (const bool is_alive : {true, false}) {
+    Rig rig = six();
+    const uint64_t last_old = rig.last_conn_id;
+    rig.brain.connection_lost(rig.now, 1);
+    rig.now += Span::millis(900);
+    rig.brain.connection_lost(rig.now, 2);
+    rig.remove(0);
+    rig.remove(1);
+    EXPECT_EQ(answer(rig, is_alive), 1);
+    rig.tick();
+    if (is_alive) {
+      EXPECT_EQ(rig.note(EventKind::recycle), nullptr);
+      EXPECT_EQ(replaced_within(rig, kSpread), 0);
+      continue;
+    }
+    ASSERT_NE(rig.note(EventKind::recycle), nullptr);
+    EXPECT_EQ(rig.note(EventKind::recycle)->text, "connections were lost within 1s: replacing 3 connections over 2s");
+    EXPECT_LT(rig.retired(CloseReason::control), 3);  // not all at once
+    replaced_within(rig, kSpread);
+    rig.settle();
+    EXPECT_EQ(rig.slots.size(), 6U);
+    for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
+  }
+}
+
+TEST(Condemned, OneThatTheServerEndedReplacesNobodyWhileAnotherLives) {
+  Rig rig = six();
+  rig.brain.generation_suspected(rig.now, 1, "terminating connection");
+  rig.remove(0);
+  EXPECT_EQ(answer(rig, true), 1);
+  rig.brain.generation_suspected(rig.now, 2, "terminating connection");  // another one, and another look
+  rig.brain.generation_suspected(rig.now, 3, "terminating connection");
+  rig.settle();
+  EXPECT_EQ(replaced_within(rig, kSpread), 0);
+}
+
+TEST(Condemned, OneThatTheServerEndedCondemnsTheGenerationWhenAnotherIsDeadToo) {
   Rig rig = six();
   const uint64_t last_old = rig.last_conn_id;
-  rig.brain.connection_lost(rig.now, 1);
-  rig.now += Span::millis(900);
-  rig.brain.connection_lost(rig.now, 2);
+  rig.brain.generation_suspected(rig.now, 1, "terminating connection");
+  rig.remove(0);
+  rig.tick();
+  rig.obey();
+  const uint64_t fresh = rig.add(Phase::idle).conn_id;  // opened meanwhile, so the server is back
+  rig.checked(false);
   rig.tick();
   ASSERT_NE(rig.note(EventKind::recycle), nullptr);
-  EXPECT_EQ(rig.note(EventKind::recycle)->text, "connections were lost within 1s: replacing 6 connections over 2s");
-  EXPECT_LT(rig.retired(CloseReason::control), 3);  // not all at once
+  EXPECT_EQ(rig.note(EventKind::recycle)->text, "terminating connection: replacing 4 connections over 2s");
   replaced_within(rig, kSpread);
-  rig.settle();
-  EXPECT_EQ(rig.slots.size(), 6U);
-  for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
+  EXPECT_TRUE(std::any_of(rig.slots.begin(), rig.slots.end(),
+                          [&](const SlotCensus& slot) { return slot.conn_id == fresh; }));
+  EXPECT_TRUE(std::none_of(rig.slots.begin(), rig.slots.end(),
+                           [&](const SlotCensus& slot) { return slot.conn_id <= last_old; }));
+}
+
+TEST(Condemned, WhoHasProvedToLiveNeedsNoQuestion) {
+  Rig rig = six();
+  rig.lease_all();
+  rig.brain.generation_suspected(rig.now, 1, "terminating connection");
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::validate), 0);  // all are leased
+  EXPECT_LE(rig.outlook.next_wakeup - rig.now, Span::seconds(1));
+  rig.now += Span::millis(10);
+  rig.give_back(3);
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+  EXPECT_EQ(replaced_within(rig, kSpread), 0);
+}
+
+TEST(Condemned, ASuspicionThatNobodyCanAnswerEnds) {
+  Rig rig = six();
+  rig.lease_all();
+  rig.brain.generation_suspected(rig.now, 1, "terminating connection");
+  rig.tick();
+  rig.tick_after(Span::seconds(10));
+  for (SlotCensus& slot : rig.slots) slot.phase = Phase::idle;
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+}
+
+TEST(Condemned, WhileDrainingNobodyIsAsked) {
+  Rig rig = six();
+  rig.brain.generation_suspected(rig.now, 1, "terminating connection");
+  (void)rig.order(Verb::drain);
+  rig.tick();
+  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
 }
 
 TEST(Condemned, WhatTheCondemnedTellIsNoNews) {
@@ -60,6 +143,7 @@ TEST(Condemned, WhatTheCondemnedTellIsNoNews) {
   rig.brain.connection_lost(rig.now, 1);
   rig.brain.connection_lost(rig.now, 2);
   rig.brain.generation_doomed(rig.now, 3, "the server goes down");
+  rig.brain.generation_suspected(rig.now, 4, "terminating connection");
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 

@@ -15,9 +15,10 @@ TEST(PostgresqlErrors, WhichEndTheSession) {
 }
 
 TEST(PostgresqlErrors, WhichTellOfAServerGoingDown) {
-  EXPECT_TRUE(ends_generation("57P01"));
   EXPECT_TRUE(ends_generation("57P02"));
-  EXPECT_FALSE(ends_generation("57P03"));
+  EXPECT_TRUE(may_end_generation("57P01"));
+  for (const char* s : {"57P01", "57P03", "57P05"}) EXPECT_FALSE(ends_generation(s)) << s;
+  for (const char* s : {"57P02", "57P03", "57P05", "57014"}) EXPECT_FALSE(may_end_generation(s)) << s;
 }
 
 TEST(PostgresqlErrors, WhichAreWorthAnotherTry) {
