@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "callbacks.hpp"
 #include "policy/parse.hpp"
 
 namespace tide {
@@ -10,9 +11,12 @@ namespace {
 
 class CustomConnection final : public Connection {
  public:
-  CustomConnection(const tide_driver& driver, void* native) : driver_(driver), native_(native) {}
+  CustomConnection(const tide_driver& driver, void* native, uint64_t handle)
+      : driver_(driver), native_(native), handle_(handle) {}
   ~CustomConnection() override {
-    if (!is_abandoned_) driver_.close(driver_.context, native_);
+    if (is_abandoned_) return;
+    const CallbackScope scope(handle_);
+    driver_.close(driver_.context, native_);
   }
   void* native() noexcept override { return native_; }
   Status begin_lease(LeaseMode, Instant) override {
@@ -29,7 +33,9 @@ class CustomConnection final : public Connection {
   }
   void cancel(uint64_t lease) noexcept override {
     if (lease != kAnyLease && lease != lease_.load(std::memory_order_relaxed)) return;
-    if (driver_.cancel != nullptr) driver_.cancel(driver_.context, native_);
+    if (driver_.cancel == nullptr) return;
+    const CallbackScope scope(handle_);
+    driver_.cancel(driver_.context, native_);
   }
   SessionFacts facts() const noexcept override {
     SessionFacts facts;
@@ -46,6 +52,7 @@ class CustomConnection final : public Connection {
  private:
   const tide_driver driver_;
   void* const native_;
+  const uint64_t handle_;
   std::atomic<uint64_t> lease_{1};
   std::atomic<bool> is_disarmed_{false};
   bool is_abandoned_ = false;
@@ -80,6 +87,7 @@ Instant CustomConnector::step(Instant, std::vector<Completion>& out) {
 }
 
 void CustomConnector::carry_out(Work& work, std::vector<Completion>& out) {
+  const CallbackScope scope(handle_);
   char message[512] = {};
   const int64_t left_ms = std::max<int64_t>(1, (work.deadline - clock_.now()).ms());
   Completion done{work.wanted, work.slot, nullptr, Status::ok(), false};
@@ -92,7 +100,7 @@ void CustomConnector::carry_out(Work& work, std::vector<Completion>& out) {
     case Completion::Kind::opened: {
       void* native = nullptr;
       if (driver_.open(driver_.context, url_.c_str(), left_ms, &native, message, sizeof message) == 0) {
-        done.connection = std::make_unique<CustomConnection>(driver_, native);
+        done.connection = std::make_unique<CustomConnection>(driver_, native, handle_);
       } else {
         fail_with(Completion::Kind::open_failed, "connect failed");
       }

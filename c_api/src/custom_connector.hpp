@@ -16,8 +16,8 @@ namespace tide {
 
 class CustomConnector final : public Connector {
  public:
-  CustomConnector(const tide_driver& driver, std::string url, const Clock& clock)
-      : driver_(driver), url_(std::move(url)), clock_(clock) {}
+  CustomConnector(const tide_driver& driver, std::string url, const Clock& clock, uint64_t handle)
+      : driver_(driver), url_(std::move(url)), clock_(clock), handle_(handle) {}
 
   void open(uint32_t slot, Instant now, Instant deadline) override;
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override;
@@ -39,6 +39,7 @@ class CustomConnector final : public Connector {
   const tide_driver driver_;
   const std::string url_;
   const Clock& clock_;
+  const uint64_t handle_;  // of the pool, for CallbackScope
   std::vector<Work> work_;
 };
 

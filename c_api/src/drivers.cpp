@@ -3,6 +3,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "callbacks.hpp"
 #include "custom_connector.hpp"
 #include "driver/libpq/connector.hpp"
 #include "driver/sqlite/connector.hpp"
@@ -57,9 +58,10 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   return Status::ok();
 }
 
-std::function<Status(std::string&)> credentials_of(const tide_pool_options& options) {
+std::function<Status(std::string&)> credentials_of(const tide_pool_options& options, uint64_t handle) {
   if (options.on_credential == nullptr) return nullptr;
-  return [ask = options.on_credential, context = options.credential_context](std::string& password) {
+  return [ask = options.on_credential, context = options.credential_context, handle](std::string& password) {
+    const CallbackScope scope(handle);
     char text[1024] = {};
     const int failed = ask(context, text, sizeof text);
     password.assign(text, strnlen(text, sizeof text));
@@ -80,18 +82,21 @@ std::vector<std::string> registered_schemes() {
 }
 
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
-                                                  const std::string& application, const tide_pool_options& options) {
+                                                  const std::string& application, const tide_pool_options& options,
+                                                  uint64_t handle) {
   switch (target.backend) {
     case Backend::sqlite: return make_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
-      return make_postgresql_connector({target.connect_text, application, credentials_of(options)}, policy, clock);
+      return make_postgresql_connector({target.connect_text, application, credentials_of(options, handle)}, policy,
+                                       clock);
     case Backend::custom: break;
   }
   Registry& registry = Registry::instance();
   const std::lock_guard lock(registry.mutex);
   for (const Registered& r : registry.drivers) {
     if (r.scheme == target.scheme) {
-      return std::unique_ptr<Connector>(std::make_unique<CustomConnector>(r.driver, target.connect_text, clock));
+      return std::unique_ptr<Connector>(
+          std::make_unique<CustomConnector>(r.driver, target.connect_text, clock, handle));
     }
   }
   return Status::error(Code::unsupported, "no driver for \"" + target.scheme + "\"");

@@ -16,7 +16,9 @@ namespace tide {
 
 std::vector<std::string> registered_schemes();
 // `application` is what the server may show for our sessions; of `options` only the credential callback is used.
+// `handle` is the pool's that the program's functions are called for.
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
-                                                  const std::string& application, const tide_pool_options& options);
+                                                  const std::string& application, const tide_pool_options& options,
+                                                  uint64_t handle);
 
 }  // namespace tide

@@ -33,12 +33,15 @@ void Handles::cancel(uint64_t handle) {
   is_reserved_[handle & 0xFFFF] = false;
 }
 
-void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread) {
+void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread,
+                      Callbacks& callbacks) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
   entry.pool = pool.release();
   entry.thread = thread.release();
+  entry.callbacks = &callbacks;
   entry.is_closing.store(false, std::memory_order_relaxed);
+  entry.is_stepped.store(false, std::memory_order_relaxed);
   entry.handle.store(handle, std::memory_order_release);
 }
 
@@ -79,6 +82,7 @@ void Handles::retire(PoolEntry& entry) {
   const std::lock_guard lock(mutex_);
   entry.pool = nullptr;
   entry.thread = nullptr;
+  entry.callbacks = nullptr;
   is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
 }
 
@@ -101,6 +105,7 @@ void Handles::after_fork_in_child() {
     entry.handle.store(0, std::memory_order_relaxed);
     entry.pool = nullptr;
     entry.thread = nullptr;
+    entry.callbacks = nullptr;
     self.is_reserved_[i] = false;
   }
   self.mutex_.unlock();

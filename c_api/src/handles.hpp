@@ -18,6 +18,7 @@
 
 #include <tidepool/tidepool.h>
 
+#include "callbacks.hpp"
 #include "pool/pool.hpp"
 #include "pool/thread_keeper.hpp"
 
@@ -29,10 +30,11 @@ struct PoolEntry {
   std::atomic<uint64_t> handle{0};  // 0: free
   std::atomic<uint64_t> forked{0};  // the handle the parent had here at the last fork
   std::atomic<bool> is_closing{false};
+  std::atomic<bool> is_stepped{false};  // of a foreign loop: step and close exclude each other
   Pool* pool = nullptr;
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
+  Callbacks* callbacks = nullptr;  // lives as long as the pool
   uint32_t generation = 0;         // of the last handle given out
-  std::mutex step_mutex;           // of a foreign loop: step and close exclude each other
 };
 
 class Handles {
@@ -42,7 +44,7 @@ class Handles {
   // A number for a pool that is about to be opened; 0 when all places are taken. Presence keys come from it.
   uint64_t reserve();
   void cancel(uint64_t handle);
-  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread);
+  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
   // What a handle that is not open deserves.
   Code reason(uint64_t handle);
@@ -69,6 +71,22 @@ class Handles {
   std::mutex mutex_;
   static constinit std::array<PoolEntry, kPoolsMax> entries_;  // needs no initialisation to be looked at
   std::array<bool, kPoolsMax> is_reserved_{};
+};
+
+// The right to drive a pool without a thread of its own.
+class StepTurn {
+ public:
+  explicit StepTurn(PoolEntry& entry) : entry_(entry), is_taken_(!entry.is_stepped.exchange(true)) {}
+  ~StepTurn() {
+    if (is_taken_) entry_.is_stepped.store(false);
+  }
+  StepTurn(const StepTurn&) = delete;
+  StepTurn& operator=(const StepTurn&) = delete;
+  explicit operator bool() const { return is_taken_; }
+
+ private:
+  PoolEntry& entry_;
+  const bool is_taken_;
 };
 
 // A visit of the pool behind a handle: as long as the door stands open, the pool stays.

@@ -35,8 +35,9 @@ tide_status tide_pool_step(tide_pool* pool, int64_t* next_within_ms, tide_error*
     if (!door) return no_entry(door.code());
     PoolEntry& entry = Handles::instance().entry_of(Handles::number_of(pool));
     if (Status foreign = check_foreign(entry); !foreign) return foreign;
-    const std::unique_lock lock(entry.step_mutex, std::try_to_lock);
-    if (!lock.owns_lock()) return Status::error(Code::bad_argument, "the pool is being stepped or closed already");
+    if (entry.is_closing.load(std::memory_order_acquire)) return no_entry(Code::closed);
+    const StepTurn turn(entry);
+    if (!turn) return Status::error(Code::bad_argument, "the pool is being stepped or closed already");
     const Span next = door->keeper().step();
     if (next_within_ms != nullptr) *next_within_ms = (next.ns() + 999'999) / 1'000'000;
     return Status::ok();

@@ -8,11 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
+#include "callbacks.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
 #include "home.hpp"
 #include "plane/directory.hpp"
+#include "plane/patience.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
 #include "pool/system_probe.hpp"
@@ -21,6 +24,8 @@ namespace tide {
 namespace {
 
 constexpr Span kWithdrawPatience = Span::seconds(5);
+constexpr Span kKeeperPatience = Span::seconds(7);    // after the deadline; it gives up itself before that
+constexpr Span kCallbackPatience = Span::seconds(1);  // after the deadline and the keeper's end
 
 Status check_name(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
@@ -45,18 +50,32 @@ uint64_t fresh_seed() {
   return getrandom(&seed, sizeof seed, 0) == static_cast<ssize_t>(sizeof seed) ? seed : 1;
 }
 
-EventSink sink_of(const tide_pool_options& options, const std::string& name) {
+// The sink keeps the callbacks for as long as the pool lives, also where no events are wanted.
+EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callbacks>& callbacks) {
   EventSink sink;
-  if (options.on_event == nullptr) return sink;
-  sink.mask = options.event_mask;
-  sink.call = [call = options.on_event, context = options.event_context, name](PoolEvent kind, uint64_t conn_id,
-                                                                               uint64_t lease_id, const char* text) {
-    const tide_event event{
-        static_cast<uint32_t>(sizeof(tide_event)), static_cast<int32_t>(kind), conn_id, lease_id, name.c_str(), text};
-    call(context, &event);
+  if (options.on_event != nullptr) sink.mask = options.event_mask;
+  sink.call = [callbacks](PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) {
+    callbacks->tell_event(kind, conn_id, lease_id, text);
   };
+  sink.take_dropped = [&own = *callbacks] { return own.take_dropped(); };
   return sink;
 }
+
+// A place for a pool, given back unless it is used.
+class Reservation {
+ public:
+  Reservation() : handle_(Handles::instance().reserve()) {}
+  ~Reservation() {
+    if (handle_ != 0) Handles::instance().cancel(handle_);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  uint64_t handle() const { return handle_; }
+  uint64_t use() { return std::exchange(handle_, 0); }
+
+ private:
+  uint64_t handle_;
+};
 
 // What init_mode=fail_fast promises: usable when open() returns, or the reason why not.
 Status wait_until_started(Pool& pool, const Policy& policy) {
@@ -88,7 +107,13 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
                               [](const char* variable) { return std::getenv(variable); });
   if (!parsed) return parsed.take_status();
   const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
-  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, options);
+  Reservation place;
+  if (place.handle() == 0) {
+    return Status::error(Code::refused, "too many pools are open in this process",
+                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
+  }
+  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, options,
+                                  place.handle());
   if (!connector) return connector.take_status();
 
   PoolSpec spec;
@@ -102,87 +127,116 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.sources = parsed->sources;
   spec.directory = resolve_directory(parsed->policy.plane_dir);
   spec.seed = fresh_seed();
-  spec.events = sink_of(options, spec.name);
+  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), spec.name);
+  spec.events = sink_of(options, callbacks);
   spec.probe = std::make_shared<SystemProbe>();
   spec.log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
-  Handles& handles = Handles::instance();
-  const uint64_t handle = handles.reserve();
-  if (handle == 0) {
-    return Status::error(Code::refused, "too many pools are open in this process",
-                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
-  }
-  spec.pool_key = Handles::pool_key(handle);
+  spec.pool_key = Handles::pool_key(place.handle());
 
-  Status failure;
-  try {
-    auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
-    if (opened) {
-      std::unique_ptr<Pool> pool = opened.take();
-      pool->keeper().step();
-      if (parsed->policy.init_mode == InitMode::fail_fast) failure = wait_until_started(*pool, parsed->policy);
-      if (failure) {
-        std::unique_ptr<ThreadKeeper> thread;
-        if (options.foreign_loop == 0) thread = std::make_unique<ThreadKeeper>(pool->keeper());
-        handles.publish(handle, std::move(pool), std::move(thread));
-        lend_private_pools();
-        return Handles::handle_of(handle);
-      }
+  auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
+  if (!opened) return opened.take_status();
+  std::unique_ptr<Pool> pool = opened.take();
+  pool->keeper().step();
+  if (parsed->policy.init_mode == InitMode::fail_fast) {
+    if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
       close_quietly(*pool);
-    } else {
-      failure = opened.take_status();
+      return failure;
     }
-  } catch (...) {
-    handles.cancel(handle);
-    throw;
   }
-  handles.cancel(handle);
-  return failure;
+  std::unique_ptr<ThreadKeeper> thread;
+  if (options.foreign_loop == 0) {
+    callbacks->relieve(pool->keeper());
+    thread = std::make_unique<ThreadKeeper>(pool->keeper());
+  }
+  const uint64_t handle = place.use();
+  Handles::instance().publish(handle, std::move(pool), std::move(thread), *callbacks);
+  lend_private_pools();
+  return Handles::handle_of(handle);
 }
+
+namespace {
+
+// What the calling thread is inside of cannot be taken away by it.
+bool am_i_inside(uint64_t handle) {
+  return CallbackScope::is_inside(handle) || Presence::am_i_in(Handles::pool_key(handle));
+}
+
+Status refuse_inside(const char* what) {
+  return Status::error(Code::bad_argument, std::string(what) + " from its own callback", "nothing was closed",
+                       "close from another thread, or after the callback has returned");
+}
+
+// Drive or let drive the keeper to its end. False: it is held up in code of the program.
+bool close_keeper(PoolEntry& entry, Instant deadline, Instant give_up) {
+  if (entry.thread != nullptr) return entry.thread->close(deadline, give_up);
+  Keeper& keeper = entry.pool->keeper();
+  for (;;) {
+    const StepTurn turn(entry);
+    if (turn) {
+      keeper.begin_close(deadline);
+      while (!keeper.is_closed()) wait_for_keeper(keeper, step_or_pause(keeper));
+      return true;
+    }
+    if (SystemClock::instance().now() >= give_up) return false;
+    pause_for(Span::micros(200));
+  }
+}
+
+}  // namespace
 
 Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const uint64_t handle = Handles::number_of(pool);
   Handles& handles = Handles::instance();
   if (!Handles::is_well_formed(handle)) return no_entry(Code::bad_argument);
   PoolEntry& entry = handles.entry_of(handle);
-  if (Presence::am_i_in(Handles::pool_key(handle))) {
-    return Status::error(Code::bad_argument, "a pool cannot be closed from its own callback", "",
-                         "close it from another thread");
-  }
+  if (am_i_inside(handle)) return refuse_inside("a pool cannot be closed");
+  std::string who;
+  Instant now;
   {
     const Door door(pool);
     if (!door) return no_entry(door.code());
+    who = "pool \"" + door->name() + "\" is closed, but ";
+    now = door->clock().now();
     if (entry.is_closing.exchange(true)) return no_entry(Code::closed);
   }
-  // From here on this thread alone owns the pool's end.
+  // From here on this thread alone owns the pool's end, and nothing it does may fail.
   Pool& own = *entry.pool;
-  const Instant deadline = own.clock().now() + timeout.value_or(own.keeper().policy().shutdown_timeout);
-  if (entry.thread != nullptr) {
-    entry.thread->close(deadline);
-  } else {
-    const std::lock_guard lock(entry.step_mutex);
-    own.keeper().begin_close(deadline);
-    while (!own.keeper().is_closed()) wait_for_keeper(own.keeper(), own.keeper().step());
-  }
-  const bool had_to_revoke = own.keeper().had_to_revoke();
-  const std::string name = own.name();
+  const std::shared_ptr<Callbacks> callbacks = entry.callbacks->shared_from_this();
+  const Instant deadline = now + timeout.value_or(own.keeper().policy().shutdown_timeout);
+  const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperPatience);
+  const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
+  const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackPatience);
   std::unique_ptr<Pool> last_owner(&own);
-  const std::unique_ptr<ThreadKeeper> thread(entry.thread);
-  const bool is_everyone_out = handles.withdraw(entry, kWithdrawPatience);
-  if (!is_everyone_out) (void)last_owner.release();  // somebody is stuck inside a callback: memory for safety
+  std::unique_ptr<ThreadKeeper> thread(entry.thread);
+  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawPatience : Span{}) && is_keeper_out;
+  if (!is_everyone_out) {  // somebody is stuck inside a callback: memory for safety
+    (void)last_owner.release();
+    (void)thread.release();
+  }
   last_owner.reset();
   handles.retire(entry);
-  if (!had_to_revoke && is_everyone_out) return Status::ok();
-  return Status::error(Code::timeout, "pool \"" + name + "\" is closed, but leases had to be taken away",
+  if (!is_everyone_out || !is_all_told) {
+    return Status::error(
+        Code::timeout, who + "a function of the program that it called has not returned",
+        is_everyone_out ? "outcomes of asynchronous acquires that wait are told when it returns" : "its memory is kept",
+        "return from callbacks and from a driver's functions; their contexts are still in use");
+  }
+  if (!had_to_revoke) return Status::ok();
+  return Status::error(Code::timeout, who + "leases had to be taken away",
                        "not all were released within the time given",
                        "release leases before closing, or give more time");
 }
 
 Status close_all_pools(std::optional<Span> timeout) {
+  const std::vector<tide_pool*> pools = Handles::instance().open_handles();
+  const bool is_inside = std::any_of(pools.begin(), pools.end(),
+                                     [](const tide_pool* pool) { return am_i_inside(Handles::number_of(pool)); });
+  if (is_inside || CallbackScope::is_inside_any()) return refuse_inside("a pool cannot be closed with all others");
   std::vector<std::thread> threads;
   std::mutex mutex;
   Status first;
   // All at once: the time given is for all together.
-  for (tide_pool* pool : Handles::instance().open_handles()) {
+  for (tide_pool* pool : pools) {
     threads.emplace_back([&, pool] {
       Status closed = close_pool(pool, timeout);
       if (closed || closed.code == Code::closed) return;

@@ -124,11 +124,14 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
     }
     const auto call = wanted.callback;
     void* const context = wanted.context;
+    Callbacks& callbacks = *Handles::entry_of(Handles::number_of(pool)).callbacks;
     const Code code =
-        door->acquire_async(request, [call, context, pool](Code outcome, LeaseId lease, const Status& why) {
-          tide_error error = TIDE_ERROR_INIT;
-          if (outcome != Code::ok) fail(&error, why);
-          call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
+        door->acquire_async(request, [call, context, pool, &callbacks](Code outcome, LeaseId lease, const Status& why) {
+          callbacks.tell_outcome([call, context, pool, outcome, lease, why] {
+            tide_error error = TIDE_ERROR_INIT;
+            if (outcome != Code::ok) fail(&error, why);
+            call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
+          });
         });
     return code == Code::ok ? Status::ok() : door->explain(code, request.timeout);
   });

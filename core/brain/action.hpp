@@ -29,7 +29,7 @@ enum class EventKind : uint8_t {
   server_notice,
   breaker_open, breaker_probe, breaker_closed, emergency_on, emergency_off, health_failed, health_ok, recovery,
   alert_firing, alert_resolved, alert_acked, alert_rule_changed, warming, overload_on, overload_off, memory_pressure,
-  clock_jump,
+  clock_jump, events_dropped,
 };
 
 // What people are told of alerts, whatever its severity.

@@ -81,6 +81,7 @@ const char* event_kind_name(EventKind kind) {
     case EventKind::overload_off: return "overload_off";
     case EventKind::memory_pressure: return "memory_pressure";
     case EventKind::clock_jump: return "clock_jump";
+    case EventKind::events_dropped: return "events_dropped";
   }
   return "unknown";
 }

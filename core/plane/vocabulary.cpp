@@ -49,7 +49,8 @@ constexpr std::string_view kEventKinds[] = {"pool_open",
                                             "overload_on",
                                             "overload_off",
                                             "memory_pressure",
-                                            "clock_jump"};
+                                            "clock_jump",
+                                            "events_dropped"};
 constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
                                        "recycle", "drain", "close_connection", "revoke", "reset_stats", "check_health",
                                        "ack",     "set_alert", "drop_alert"};

@@ -77,7 +77,33 @@ uint64_t Keeper::post(const std::string& verb, const std::string& arguments, con
   return id;
 }
 
+// Marks the thread as the one that drives this keeper. They nest: a function of the program that one keeper calls may
+// step another.
+class Keeper::Stepping {
+ public:
+  explicit Stepping(const Keeper& keeper) : keeper_(keeper), outer_(innermost_) { innermost_ = this; }
+  ~Stepping() { innermost_ = outer_; }
+  Stepping(const Stepping&) = delete;
+  Stepping& operator=(const Stepping&) = delete;
+  static bool is_mine(const Keeper& keeper) {
+    for (const Stepping* at = innermost_; at != nullptr; at = at->outer_) {
+      if (&at->keeper_ == &keeper) return true;
+    }
+    return false;
+  }
+
+ private:
+  static thread_local const Stepping* innermost_;
+  const Keeper& keeper_;
+  const Stepping* const outer_;
+};
+
+thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
+
+bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
+
 Span Keeper::step() {
+  const Stepping stepping(*this);
   drain_poke();
   Instant now = pool_.clock_.now();
   hand_.clear_work();
@@ -308,6 +334,12 @@ void Keeper::publish(Instant now) {
     error.swap(pool_.last_error_);
   }
   if (!error.empty()) publisher_.error(error);
+  if (pool_.spec_.events.take_dropped) {
+    if (const uint64_t dropped = pool_.spec_.events.take_dropped(); dropped != 0) {
+      publisher_.note(EventKind::events_dropped, Severity::warning,
+                      std::to_string(dropped) + " events were dropped: the event callback did not keep up");
+    }
+  }
   watch_clocks(now);
   publisher_.sample(outlook_, brain_.health().score, now);
   bulletin_.write(brain_, now);
@@ -318,6 +350,7 @@ void Keeper::publish(Instant now) {
 
 void Keeper::begin_close(Instant deadline) {
   if (is_closing_) return;
+  const Stepping stepping(*this);  // refusing who waits calls the program
   is_closing_ = true;
   close_deadline_ = deadline;
   close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;

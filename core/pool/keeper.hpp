@@ -38,6 +38,9 @@ class Keeper {
 
   // Do all that is due. Returns how long until the next call is wanted; at most a second (the heartbeat).
   Span step();
+  // The calling thread is inside step() of this keeper: in one of the program's functions. What it waits for there, the
+  // keeper cannot do.
+  bool is_stepped_by_me() const noexcept;
   // Readable when step() has something to do before that.
   int fd() const { return epoll_fd_; }
   // Something happened that may need the keeper soon. Cheap when it is awake already.
@@ -61,6 +64,8 @@ class Keeper {
 
  private:
   friend class Clerk;
+
+  class Stepping;
 
   bool take_completions(Instant now);
   void decide(Instant now);

@@ -119,6 +119,10 @@ Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId
   if (const Code refusal = refusal_now(asked_at); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
+  if (keeper_->is_stepped_by_me()) [[unlikely]] {
+    (void)give_up_at_once();
+    return Code::refused;  // only the keeper opens connections, and it waits for us
+  }
   Ticket ticket;
   ticket.queued_at = asked_at;
   ticket.deadline = asked_at + timeout;

@@ -37,6 +37,7 @@ enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, a
 struct EventSink {
   uint32_t mask = 0;  // bit (1 << PoolEvent)
   std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
+  std::function<uint64_t()> take_dropped;  // how many could not be told since it was last asked; may be empty
   bool wants(PoolEvent event) const { return (mask >> static_cast<uint32_t>(event) & 1U) != 0; }
 };
 

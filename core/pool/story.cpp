@@ -97,6 +97,13 @@ Status Pool::explain(Code code, Span waited) const {
           code, who + what + (is_paused ? ", the pool is paused; " : "; ") + state, detail,
           is_paused ? "resume the pool" : "release leases sooner, raise max_size, or look at the leases relation");
     }
+    case Code::refused:
+      return Status::error(code,
+                           who + "no connection is idle, and this callback holds up the thread that could open one; " +
+                               state,
+                           detail,
+                           "in a callback on the thread that drives the pool, acquire with a callback or with a "
+                           "timeout of 0, or let another thread wait");
     case Code::queue_full:
       return Status::error(code,
                            who + "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) +

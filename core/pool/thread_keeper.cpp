@@ -4,6 +4,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <new>
+
+#include "pool/futex.hpp"
+#include "pool/system_clock.hpp"
+
 namespace tide {
 
 ThreadKeeper::ThreadKeeper(Keeper& keeper) : keeper_(keeper) {
@@ -11,7 +16,12 @@ ThreadKeeper::ThreadKeeper(Keeper& keeper) : keeper_(keeper) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -24,20 +34,40 @@ void ThreadKeeper::run() {
   while (!keeper_.is_closed()) {
     const int64_t deadline_ns = close_deadline_ns_.load(std::memory_order_acquire);
     if (deadline_ns != 0) keeper_.begin_close(Instant::at_ns(deadline_ns));
-    const Span span = keeper_.step();
+    const Span span = step_or_pause(keeper_);
     if (!keeper_.is_closed()) wait_for_keeper(keeper_, span);
   }
+  has_ended_.store(1, std::memory_order_release);
+  futex_wake(&has_ended_);
 }
 
-void ThreadKeeper::close(Instant deadline) {
+bool ThreadKeeper::close(Instant deadline, Instant give_up) {
   close_deadline_ns_.store(deadline.ns() > 0 ? deadline.ns() : 1, std::memory_order_release);
   keeper_.poke();
+  while (has_ended_.load(std::memory_order_acquire) == 0) {
+    const Span left = give_up - SystemClock::instance().now();
+    if (left <= Span{}) {
+      thread_.detach();
+      return false;
+    }
+    futex_wait(has_ended_, 0, std::min(left, Span::seconds(3600)));
+  }
   thread_.join();
+  return true;
 }
 
 void ThreadKeeper::abandon_after_fork() noexcept {
   // The thread lives in the parent; joining or detaching it here would be wrong either way, so the object is forgotten.
   new std::thread(std::move(thread_));
+}
+
+Span step_or_pause(Keeper& keeper) noexcept {
+  constexpr Span kPause = Span::millis(50);
+  try {
+    return keeper.step();
+  } catch (const std::bad_alloc&) {
+    return kPause;
+  }
 }
 
 void wait_for_keeper(const Keeper& keeper, Span span) {

@@ -2,6 +2,8 @@
 //
 // All signals are blocked in it, so that the application's handlers never run there.
 // Threads: start and join from the thread that opens and closes the pool.
+// Failure: the constructor throws std::system_error where no thread is to be had; close() says if the thread is stuck
+// in a driver.
 #pragma once
 
 #include <atomic>
@@ -15,8 +17,9 @@ class ThreadKeeper {
  public:
   explicit ThreadKeeper(Keeper& keeper);
   ~ThreadKeeper();
-  // Ask the keeper to close and wait until it has.
-  void close(Instant deadline);
+  // Ask the keeper to close and wait until it has, at most until `give_up`. False: it is held up in code that is not
+  // ours; the thread goes on by itself whenever that returns, so keeper and this object must stay.
+  bool close(Instant deadline, Instant give_up = Instant::never());
   // In a forked child: the thread does not exist here.
   void abandon_after_fork() noexcept;
 
@@ -24,9 +27,12 @@ class ThreadKeeper {
   void run();
   Keeper& keeper_;
   std::atomic<int64_t> close_deadline_ns_{0};
+  std::atomic<uint32_t> has_ended_{0};
   std::thread thread_;
 };
 
+// Keeper::step() for whoever must go on: without memory it is tried again a little later.
+Span step_or_pause(Keeper& keeper) noexcept;
 // Sleep until the keeper's descriptor is readable, at most `span`. For whoever drives a keeper by hand.
 void wait_for_keeper(const Keeper& keeper, Span span);
 

@@ -60,6 +60,7 @@ int main(void) {
   } parts[] = {{"handles", misuse_handles},
                {"leases", misuse_leases},
                {"close", misuse_close},
+               {"callbacks", misuse_callbacks},
                {"fork", misuse_fork},
                {"features", features}};
   char command[128];

@@ -60,6 +60,7 @@ WORDS = {
         "places": (
             "core/pool/", "core/driver/",
             "c_api/src/handles.",           # the fork hooks
+            "c_api/src/callbacks.",         # the thread that calls the program back
             "c_api/src/opening.cpp",        # tide_close_all() closes all pools at once
             "tests/", "examples/",
         ),

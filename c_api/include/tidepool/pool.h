@@ -54,9 +54,17 @@ typedef struct tide_event {
 } tide_event;
 
 /**
- * Called for every event of the mask. CONNECT, REMOVE, ERROR and ALERT come from the keeper; ACQUIRE and RELEASE from
- * the thread that leases. No lock of the pool is held; every function but tide_pool_close() may be called inside.
- * Must not throw and should return quickly.
+ * Called for every event of the mask. No lock of the pool is held; every function but tide_pool_close() of the same pool
+ * and tide_close_all() may be called inside. Must not throw.
+ *
+ * ACQUIRE, RELEASE, and ERROR of a statement come from the thread that leases. CONNECT, REMOVE, ALERT and ERROR of a
+ * connect come from a thread of the pool's own that does nothing but call back, in the order in which they happened; it
+ * is started when it is first needed, and where no thread is to be had the keeper calls. So a callback may block, and may
+ * wait for a lease: the pool goes on meanwhile. Up to 1024 events wait for it; what is more is dropped and counted in
+ * `events` as events_dropped. Two callbacks may run at once on two threads.
+ *
+ * With foreign_loop=1 they come from the thread inside tide_pool_step(), which they hold up: an acquire that would have
+ * to wait there is refused at once with TIDE_REFUSED.
  */
 typedef void (*tide_event_callback)(void *context, const tide_event *event);
 
@@ -99,10 +107,12 @@ TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, cons
  * @param pool        an open pool
  * @param timeout_ms  how long leases may last; negative takes `shutdown_timeout`; 0 does not wait
  * @param err         may be NULL
- * Threads  any but a callback of this pool.
- * Owns     takes the handle.
- * Fails    TIDE_TIMEOUT if leases had to be taken away (the pool is closed all the same), TIDE_CLOSED if it was closed
- *          before, TIDE_BAD_ARGUMENT, TIDE_FORKED.
+ * Threads  any but a callback or driver function of this pool: there it is refused with TIDE_BAD_ARGUMENT, and the pool
+ *          stays open.
+ * Owns     takes the handle, unless it is refused.
+ * Fails    TIDE_TIMEOUT if leases had to be taken away, or a callback or driver function has not returned 1 s (a driver's:
+ *          7 s) after the timeout (the pool is closed all the same; contexts are in use until that returns),
+ *          TIDE_CLOSED if it was closed before or is being closed, TIDE_BAD_ARGUMENT, TIDE_FORKED.
  * Since    0.1
  */
 TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_error *err);
@@ -112,9 +122,10 @@ TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_e
  *
  * @param timeout_ms  for all together; negative takes the longest `shutdown_timeout`
  * @param err         may be NULL; tells of the first that failed
- * Threads  any but a callback of a pool.
- * Owns     takes all handles.
- * Fails    TIDE_TIMEOUT if leases had to be taken away.
+ * Threads  any but a callback or driver function of a pool: there it is refused with TIDE_BAD_ARGUMENT, and all stay
+ *          open.
+ * Owns     takes all handles, unless it is refused.
+ * Fails    TIDE_TIMEOUT as tide_pool_close(), TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
 TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
@@ -132,7 +143,8 @@ TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
  * @param err         may be NULL; a timeout names size, cap, waiters and the oldest leases
  * Threads  any; any number of calls may run at once.
  * Owns     you must give the lease back with tide_lease_release(), also after an error on it.
- * Fails    TIDE_TIMEOUT (retryable), TIDE_QUEUE_FULL, TIDE_CLOSED, TIDE_UNAVAILABLE, TIDE_BAD_ARGUMENT, TIDE_FORKED.
+ * Fails    TIDE_TIMEOUT (retryable), TIDE_QUEUE_FULL, TIDE_CLOSED, TIDE_UNAVAILABLE, TIDE_BAD_ARGUMENT, TIDE_FORKED;
+ *          TIDE_REFUSED in a callback that holds up the thread which drives the pool, if it would have to wait.
  * Since    0.1
  */
 TIDE_API tide_status tide_pool_acquire(tide_pool *pool, const char *tag, int64_t timeout_ms, tide_lease *out,
@@ -142,7 +154,8 @@ enum { TIDE_READ_WRITE = 0, TIDE_READ = 1 };
 
 /**
  * Called once with the outcome of an asynchronous acquire: status TIDE_OK and a lease, or an error. Comes from the
- * thread that gave the connection back, from the keeper, or from within the acquire call itself.
+ * thread that gave the connection back, from within the acquire call itself, or, where the keeper would call, from the
+ * thread that also calls for events (see tide_event_callback): outcomes are told in their order and never dropped.
  */
 typedef void (*tide_acquire_callback)(void *context, tide_status status, tide_lease lease, const tide_error *err);
 

@@ -26,7 +26,7 @@ TEST(Names, AreCompleteAndDistinct) {
   expect_distinct(size_source_name, SizeSource::budget);
   expect_distinct(pool_state_name, PoolState::closed);
   expect_distinct(severity_name, Severity::critical);
-  expect_distinct(event_kind_name, EventKind::clock_jump);
+  expect_distinct(event_kind_name, EventKind::events_dropped);
   expect_distinct(close_reason_name, CloseReason::shutdown);
   expect_distinct(verb_name, Verb::drop_alert);
 }

@@ -1,0 +1,137 @@
+#include "callbacks.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <chrono>
+#include <exception>
+#include <new>
+#include <system_error>
+
+#include "pool/system_clock.hpp"
+
+namespace tide {
+
+thread_local const CallbackScope* CallbackScope::innermost_ = nullptr;
+
+Callbacks::~Callbacks() {
+  if (thread_.joinable()) thread_.detach();
+}
+
+void Callbacks::call_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) const {
+  const tide_event event{static_cast<uint32_t>(sizeof(tide_event)),
+                         static_cast<int32_t>(kind),
+                         conn_id,
+                         lease_id,
+                         pool_name_.c_str(),
+                         text};
+  const CallbackScope scope(handle_);
+  call_(context_, &event);
+}
+
+void Callbacks::tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) {
+  if (!is_for_thread()) return call_event(kind, conn_id, lease_id, text);
+  bool is_taken = false;
+  try {
+    is_taken = put({[this, kind, conn_id, lease_id, kept = std::string(text)] {
+                      call_event(kind, conn_id, lease_id, kept.c_str());
+                    },
+                    true});
+  } catch (const std::bad_alloc&) {
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
+    return;
+  }
+  if (!is_taken) call_event(kind, conn_id, lease_id, text);
+}
+
+void Callbacks::tell_outcome(std::function<void()> call) {
+  if (is_for_thread()) {
+    try {
+      if (put({call, false})) return;
+    } catch (const std::bad_alloc&) {
+      // Told here, then: late is better than never, and it must be told exactly once.
+    }
+  }
+  const CallbackScope scope(handle_);
+  call();
+}
+
+bool Callbacks::put(Item item) {
+  const std::lock_guard lock(mutex_);
+  if (is_ending_ || (!thread_.joinable() && !start_thread())) return false;
+  if (item.is_event && events_waiting_ == kEventsMax) {
+    ++dropped_;
+    return true;
+  }
+  const bool is_event = item.is_event;
+  items_.push_back(std::move(item));
+  if (is_event) ++events_waiting_;
+  wanted_.notify_one();
+  return true;
+}
+
+// With the mutex held. All signals are blocked in the thread, so that the program's handlers never run there.
+bool Callbacks::start_thread() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    // It keeps what it works with: it may outlive the pool, if a function of the program does not return.
+    thread_ = std::thread([self = shared_from_this()] { self->run(); });
+  } catch (const std::exception&) {
+    // No thread to be had, or no memory; the next call tries again.
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread_.joinable();
+}
+
+void Callbacks::run() {
+  pthread_setname_np(pthread_self(), "tidepool-calls");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wanted_.wait(lock, [this] { return is_ending_ || !items_.empty(); });
+    if (items_.empty()) break;
+    Item item = std::move(items_.front());
+    items_.pop_front();
+    if (item.is_event) --events_waiting_;
+    lock.unlock();
+    {
+      const CallbackScope scope(handle_);
+      item.call();
+    }
+    item.call = nullptr;
+    lock.lock();
+  }
+  has_ended_ = true;
+  ended_.notify_all();
+}
+
+uint64_t Callbacks::take_dropped() {
+  const std::lock_guard lock(mutex_);
+  if (events_waiting_ == kEventsMax) return 0;
+  return std::exchange(dropped_, 0);
+}
+
+bool Callbacks::finish(Instant give_up) {
+  std::unique_lock lock(mutex_);
+  is_ending_ = true;
+  wanted_.notify_one();
+  if (!thread_.joinable()) return true;
+  while (!has_ended_) {
+    const Span left = give_up - SystemClock::instance().now();
+    if (left <= Span{}) {
+      std::erase_if(items_, [](const Item& item) { return item.is_event; });
+      events_waiting_ = 0;
+      thread_.detach();
+      return false;
+    }
+    ended_.wait_for(lock, std::chrono::nanoseconds(left.ns()));
+  }
+  lock.unlock();
+  thread_.join();
+  return true;
+}
+
+}  // namespace tide

@@ -1,0 +1,97 @@
+// Callbacks: how the program's functions are called, on which thread, and who is inside one of them.
+//
+// What the keeper of a pool with a thread of its own would call (events, outcomes of asynchronous acquires) is handed
+// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The thread is
+// started when it is first needed; where it cannot be, the keeper calls by itself. All other threads call directly.
+//
+// Invariants: an outcome is told exactly once; at most kEventsMax events wait, and what exceeds that is dropped and
+// counted; what the keeper tells is told in its order.
+// Threads: any.
+// Failure: none; finish() says whether a function of the program has not returned.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <tidepool/tidepool.h>
+
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+
+namespace tide {
+
+// While it lives, the calling thread is inside a function of the program that was called for this pool.
+class CallbackScope {
+ public:
+  explicit CallbackScope(uint64_t handle) : handle_(handle), outer_(innermost_) { innermost_ = this; }
+  ~CallbackScope() { innermost_ = outer_; }
+  CallbackScope(const CallbackScope&) = delete;
+  CallbackScope& operator=(const CallbackScope&) = delete;
+
+  static bool is_inside(uint64_t handle) {
+    for (const CallbackScope* scope = innermost_; scope != nullptr; scope = scope->outer_) {
+      if (scope->handle_ == handle) return true;
+    }
+    return false;
+  }
+  static bool is_inside_any() { return innermost_ != nullptr; }
+
+ private:
+  static thread_local const CallbackScope* innermost_;
+  const uint64_t handle_;
+  const CallbackScope* const outer_;
+};
+
+class Callbacks : public std::enable_shared_from_this<Callbacks> {
+ public:
+  static constexpr size_t kEventsMax = 1024;
+
+  Callbacks(const tide_pool_options& options, uint64_t handle, std::string pool_name)
+      : call_(options.on_event), context_(options.event_context), handle_(handle), pool_name_(std::move(pool_name)) {}
+  ~Callbacks();
+
+  // From now on the keeper's calls are another thread's. Once, before that thread runs.
+  void relieve(const Keeper& keeper) { keeper_ = &keeper; }
+  void tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text);
+  void tell_outcome(std::function<void()> call);
+  // Events dropped since the last call; 0 as long as events are still being dropped.
+  uint64_t take_dropped();
+  // Wait until all is told, and end the thread. False: a function of the program has not returned; then outcomes that
+  // wait are told when it does, events are not.
+  bool finish(Instant give_up);
+
+ private:
+  struct Item {
+    std::function<void()> call;
+    bool is_event;
+  };
+  bool is_for_thread() const { return keeper_ != nullptr && keeper_->is_stepped_by_me(); }
+  void call_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) const;
+  // False: the caller has to call by itself.
+  bool put(Item item);
+  bool start_thread();
+  void run();
+
+  const tide_event_callback call_;
+  void* const context_;
+  const uint64_t handle_;
+  const std::string pool_name_;
+  const Keeper* keeper_ = nullptr;
+
+  std::mutex mutex_;
+  std::condition_variable wanted_;
+  std::condition_variable ended_;
+  std::deque<Item> items_;
+  size_t events_waiting_ = 0;
+  uint64_t dropped_ = 0;
+  bool is_ending_ = false;
+  bool has_ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace tide
