@@ -173,7 +173,7 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
   PGconn *conn = hold->shell->conn;
   const int is_sent =
       nparams == 0 ? PQsendQuery(conn, sql) : PQsendQueryParams(conn, sql, nparams, NULL, params, NULL, NULL, 0);
-  hold->has_traces = hold->has_traces || leaves_traces(sql);
+  hold->traces = Max(hold->traces, traces_of(sql));
   if (is_sent) {
     (void)PQsetSingleRowMode(conn);
     flush(hold);

@@ -2,8 +2,8 @@
  * Holds: the leases of this session. One is taken for a single statement, or kept by tidepool.lease() until release or
  * the end of the transaction.
  *
- * A connection goes back clean only when its session is provably idle: no transaction open, nothing half read. Anything
- * else interrupts what runs there and gives the connection up.
+ * A connection goes back clean only when its session is provably idle: no transaction open, nothing half read, and nothing
+ * left that no reset undoes. Anything else interrupts what runs there and gives the connection up.
  */
 #include "query.h"
 
@@ -17,7 +17,7 @@ static bool is_registered = false;
 
 static WireState state_of(const Hold *hold) {
   switch (PQtransactionStatus(hold->shell->conn)) {
-    case PQTRANS_IDLE: return hold->is_lost ? WIRE_SPOILED : WIRE_CLEAN;
+    case PQTRANS_IDLE: return hold->is_lost || hold->traces == TRACES_LASTING ? WIRE_SPOILED : WIRE_CLEAN;
     case PQTRANS_ACTIVE: return WIRE_RUNNING;
     default: return WIRE_SPOILED;
   }
@@ -52,8 +52,8 @@ static void end(Hold *hold) {
 static bool linger(Hold *hold) {
   const int64 now = linger_now_ns();
   const int64 age = now - hold->lent_ns;
-  if (hold->slot == NULL || hold->has_own_tag || hold->has_traces || hold->shell == NULL || hold->line != line_number() ||
-      state_of(hold) != WIRE_CLEAN)
+  if (hold->slot == NULL || hold->has_own_tag || hold->traces != TRACES_NONE || hold->shell == NULL ||
+      hold->line != line_number() || state_of(hold) != WIRE_CLEAN)
     return false;
   if (age >= LINGER_AGE_NS || (age >= LINGER_SLICE_NS && atomic_load(&hold->slot->is_wanted) != 0)) return false;
   if (hold->is_watched) line_unwatch(PQsocket(hold->shell->conn));
@@ -185,7 +185,7 @@ Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
   hold->has_own_tag = has_own_tag;
   hold->made_at = target->made_at;
   hold->user = target->key.user;
-  hold->has_traces = target->is_always_reset;
+  hold->traces = target->is_always_reset ? TRACES_RESETTABLE : TRACES_NONE;
   hold->lent_ns = linger_now_ns();
   hold->shell = shell_take(&lent);
   if (hold->shell == NULL) {

@@ -93,7 +93,12 @@ extern void line_sweep(void);
 extern bool line_wait_briefly(int fd);
 
 /* -- traces.c: may the statement leave something that the next one in the session could see? */
-extern bool leaves_traces(const char *sql);
+typedef enum Traces {
+  TRACES_NONE,
+  TRACES_RESETTABLE,
+  TRACES_LASTING /* DISCARD ALL does not undo it */
+} Traces;
+extern Traces traces_of(const char *sql);
 /* Whether statement `n` of the text, from 0, is COMMIT, END or PREPARE TRANSACTION. */
 extern bool commits_at(const char *sql, int n);
 
@@ -136,7 +141,7 @@ typedef struct Hold {
   bool is_lost; /* an error left it in the middle of something */
   bool is_watched;
   bool has_own_tag; /* so it is no use for other statements */
-  bool has_traces; /* a statement may have left something in the session */
+  Traces traces; /* what a statement may have left in the session */
   LingerSlot *slot;
   uint64 made_at;  /* the target's */
   Oid user;

@@ -5,7 +5,8 @@
  * keep to themselves. Everything else, whatever this server's parser does not understand included, is taken to leave
  * traces, and costs the session a reset before the next statement. What hides behind a view or an operator of the remote
  * database is not seen. It concerns a session's own next statement alone, because between two backends there is always
- * a full reset; `reset_on_release 'full'` on the server asks for one after every statement.
+ * a full reset; `reset_on_release 'full'` on the server asks for one after every statement. What no reset undoes (LOAD,
+ * setseed(), dblink_connect() ...) costs the connection.
  *
  * The verdicts on the last texts are kept, since applications ask the same again and again.
  */
@@ -26,7 +27,7 @@
 
 typedef struct Verdict {
   uint32 length;
-  bool leaves_traces;
+  Traces traces;
   char text[REMEMBERED_BYTES];
 } Verdict;
 
@@ -53,6 +54,19 @@ static bool is_harmless_call(const FuncCall *call) {
   return bsearch(&name, kHarmless, lengthof(kHarmless), sizeof kHarmless[0], compare_names) != NULL;
 }
 
+static bool is_lasting_call(const FuncCall *call) {
+  const char *name = strVal(llast(call->funcname));
+  return strcmp(name, "setseed") == 0 || strncmp(name, "dblink_connect", strlen("dblink_connect")) == 0 ||
+         strcmp(name, "pg_replication_origin_session_setup") == 0 || strcmp(name, "pg_backup_start") == 0 ||
+         strcmp(name, "pg_start_backup") == 0;
+}
+
+static bool find_lasting(Node *node, void *context) {
+  if (node == NULL) return false;
+  if (IsA(node, FuncCall) && is_lasting_call((FuncCall *)node)) return true;
+  return raw_expression_tree_walker(node, find_lasting, context);
+}
+
 static bool find_trace(Node *node, void *context) {
   if (node == NULL) return false;
   if (IsA(node, FuncCall) && !is_harmless_call((FuncCall *)node)) return true;
@@ -61,16 +75,22 @@ static bool find_trace(Node *node, void *context) {
   return raw_expression_tree_walker(node, find_trace, context);
 }
 
-static bool is_trace_in(List *statements, int n) {
-  ListCell *cell;
-  foreach (cell, statements) {
-    Node *statement = lfirst_node(RawStmt, cell)->stmt;
-    if (!IsA(statement, SelectStmt) || find_trace(statement, NULL)) return true;
-  }
-  return false;
+static Traces traces_of_statement(Node *statement) {
+  const bool is_change = IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) || IsA(statement, DeleteStmt);
+  if (IsA(statement, LoadStmt)) return TRACES_LASTING;
+  if (!is_change && !IsA(statement, SelectStmt)) return TRACES_RESETTABLE;
+  if (find_lasting(statement, NULL)) return TRACES_LASTING;
+  return is_change || find_trace(statement, NULL) ? TRACES_RESETTABLE : TRACES_NONE;
 }
 
-static bool is_commit_in(List *statements, int n) {
+static int find_traces(List *statements, int n) {
+  Traces found = TRACES_NONE;
+  ListCell *cell;
+  foreach (cell, statements) found = Max(found, traces_of_statement(lfirst_node(RawStmt, cell)->stmt));
+  return (int)found;
+}
+
+static int is_commit_in(List *statements, int n) {
   Node *statement = n < list_length(statements) ? list_nth_node(RawStmt, statements, n)->stmt : NULL;
   TransactionStmtKind kind;
   if (statement == NULL || !IsA(statement, TransactionStmt)) return false;
@@ -79,8 +99,8 @@ static bool is_commit_in(List *statements, int n) {
 }
 
 /* What `question` says of the statements, or `otherwise` where this server's parser does not understand them. */
-static bool ask_parser(const char *sql, bool (*question)(List *statements, int n), int n, bool otherwise) {
-  volatile bool answer = otherwise;
+static int ask_parser(const char *sql, int (*question)(List *statements, int n), int n, int otherwise) {
+  volatile int answer = otherwise;
   MemoryContext before = CurrentMemoryContext;
   MemoryContext parsing = AllocSetContextCreate(before, "tidepool traces", ALLOCSET_SMALL_SIZES);
   MemoryContextSwitchTo(parsing);
@@ -98,25 +118,25 @@ static bool ask_parser(const char *sql, bool (*question)(List *statements, int n
   return answer;
 }
 
-static bool look_at(const char *sql) { return ask_parser(sql, is_trace_in, 0, true); }
+static Traces look_at(const char *sql) { return (Traces)ask_parser(sql, find_traces, 0, TRACES_RESETTABLE); }
 
-bool commits_at(const char *sql, int n) { return ask_parser(sql, is_commit_in, n, false); }
+bool commits_at(const char *sql, int n) { return ask_parser(sql, is_commit_in, n, false) != 0; }
 
-bool leaves_traces(const char *sql) {
+Traces traces_of(const char *sql) {
   const size_t length = strlen(sql);
   Verdict *verdict;
   if (length >= REMEMBERED_BYTES) return look_at(sql);
   for (int i = 0; i < REMEMBERED; ++i) {
     verdict = verdicts[i];
     if (verdict != NULL && verdict->length == length && memcmp(verdict->text, sql, length) == 0)
-      return verdict->leaves_traces;
+      return verdict->traces;
   }
   if (verdicts[next_verdict] == NULL) verdicts[next_verdict] = MemoryContextAlloc(TopMemoryContext, sizeof(Verdict));
   verdict = verdicts[next_verdict];
   verdict->length = UINT32_MAX; /* until the verdict is there */
-  verdict->leaves_traces = look_at(sql);
+  verdict->traces = look_at(sql);
   memcpy(verdict->text, sql, length);
   verdict->length = (uint32)length;
   next_verdict = (next_verdict + 1) % REMEMBERED;
-  return verdict->leaves_traces;
+  return verdict->traces;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Hosted pools: what one caller left behind no other sees, and what the worker owes to the server it lives in."""
+import re
 import sys
 import time
 import unittest
@@ -47,6 +48,14 @@ class Hosted(unittest.TestCase):
             self.sql(f"SELECT tidepool.execute('loop', $q${leave}$q$)")
         for _ in range(4):
             self.assertEqual(self.ask(look), fresh)
+
+    def test_what_no_reset_undoes_costs_the_connection(self):
+        for statement in ("SELECT setseed(0.5)", "LOAD 'plpgsql'"):
+            told = str(self.sql(f"""BEGIN; SELECT tidepool.lease('loop') > 0;
+              SELECT 'pid=' || pid FROM tidepool.query('loop', 'SELECT pg_backend_pid()') AS (pid int);
+              SELECT tidepool.execute('loop', $q${statement}$q$); COMMIT"""))
+            left = re.search("pid=([0-9]+)", told)[1]
+            self.assertEqual(wait_until(lambda: self.bench.remote_backends(f"pid = {left}") == 0), True, statement)
 
     def test_an_open_transaction_is_rolled_back(self):
         self.sql("SELECT tidepool.execute('loop', 'CREATE TABLE IF NOT EXISTS kept (a int)')")

@@ -254,7 +254,11 @@ Status PgConnection::explain_parameters(const QueryRequest& request, Running& ru
   if (!collect(running, ignored)) return error;
   if (PQsendDescribePrepared(conn_.get(), "") == 0) return error;
   int wanted = -1;
-  while (wait_readable(running) == Wait::ready) {
+  for (;;) {
+    if (wait_readable(running) != Wait::ready) {
+      leave_unread();
+      break;
+    }
     const ResultHandle result(PQgetResult(conn_.get()));
     if (result == nullptr) break;
     if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) wanted = PQnparams(result.get());

@@ -1,7 +1,6 @@
 #include "driver/libpq/traces.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/sql_scanner.hpp"
 #include "driver/libpq/harmless_functions.hpp"
@@ -16,30 +15,28 @@ using Words = std::string_view;
 constexpr size_t kWordBytesMax = 63;  // of an identifier in PostgreSQL
 
 // First words of command tags that change data or definitions, not the session.
-constexpr std::array kHarmlessTags = std::to_array<Words>(
-    {"ALTER",  "ANALYZE", "BEGIN",  "CHECKPOINT", "CLOSE",   "CLUSTER", "COMMENT", "COMMIT",   "COPY",
-     "CREATE", "DELETE",  "DROP",   "EXECUTE",    "EXPLAIN", "FETCH",   "GRANT",   "INSERT",   "LOCK",
-     "MERGE",  "MOVE",    "NOTIFY", "REFRESH",    "REINDEX", "RELEASE", "REVOKE",  "ROLLBACK", "SAVEPOINT",
-     "SELECT", "SHOW",    "START",  "TRUNCATE",   "UPDATE",  "VACUUM"});
-static_assert(std::is_sorted(kHarmlessTags.begin(), kHarmlessTags.end()));
+constexpr Words kHarmlessTags[] = {"ALTER",   "ANALYZE", "BEGIN",    "CHECKPOINT", "CLOSE",    "CLUSTER",   "COMMENT",
+                                   "COMMIT",  "COPY",    "CREATE",   "DELETE",     "DROP",     "EXECUTE",   "EXPLAIN",
+                                   "FETCH",   "GRANT",   "INSERT",   "LOCK",       "MERGE",    "MOVE",      "NOTIFY",
+                                   "REFRESH", "REINDEX", "RELEASE",  "REVOKE",     "ROLLBACK", "SAVEPOINT", "SELECT",
+                                   "SHOW",    "START",   "TRUNCATE", "UPDATE",     "VACUUM"};
+static_assert(std::ranges::is_sorted(kHarmlessTags));
 
 // Key words and types that stand before a parenthesis without being a function.
-constexpr std::array kNoFunctions = std::to_array<Words>(
-    {"all",       "analyze",   "and",       "any",       "array",     "as",       "between",  "bigint",  "bit",
-     "by",        "case",      "cast",      "character", "check",     "coalesce", "conflict", "cube",    "dec",
-     "decimal",   "default",   "distinct",  "else",      "except",    "exists",   "explain",  "extract", "filter",
-     "float",     "from",      "greatest",  "group",     "grouping",  "having",   "ilike",    "in",      "insert",
-     "intersect", "is",        "join",      "key",       "lateral",   "least",    "like",     "limit",   "materialized",
-     "not",       "nullif",    "offset",    "on",        "only",      "or",       "order",    "over",    "overlaps",
-     "overlay",   "position",  "precision", "returning", "rollup",    "row",      "select",   "set",     "sets",
-     "some",      "substring", "then",      "time",      "timestamp", "to",       "trim",     "union",   "unique",
-     "update",    "using",     "vacuum",    "values",    "varying",   "when",     "where",    "with",    "xmlelement",
-     "xmlforest"});
-static_assert(std::is_sorted(kNoFunctions.begin(), kNoFunctions.end()));
+constexpr Words kNoFunctions[] = {
+    "all",       "analyze",   "and",       "any",       "array",     "as",       "between",  "bigint",  "bit",
+    "by",        "case",      "cast",      "character", "check",     "coalesce", "conflict", "cube",    "dec",
+    "decimal",   "default",   "distinct",  "else",      "except",    "exists",   "explain",  "extract", "filter",
+    "float",     "from",      "greatest",  "group",     "grouping",  "having",   "ilike",    "in",      "insert",
+    "intersect", "is",        "join",      "key",       "lateral",   "least",    "like",     "limit",   "materialized",
+    "not",       "nullif",    "offset",    "on",        "only",      "or",       "order",    "over",    "overlaps",
+    "overlay",   "position",  "precision", "returning", "rollup",    "row",      "select",   "set",     "sets",
+    "some",      "substring", "then",      "time",      "timestamp", "to",       "trim",     "union",   "unique",
+    "update",    "using",     "vacuum",    "values",    "varying",   "when",     "where",    "with",    "xmlelement",
+    "xmlforest", "zone"};
+static_assert(std::ranges::is_sorted(kNoFunctions));
 
-bool is_among(const auto& sorted, std::string_view word) {
-  return std::binary_search(sorted.begin(), sorted.end(), word);
-}
+bool is_among(const auto& sorted, std::string_view word) { return std::ranges::binary_search(sorted, word); }
 
 // A name in lower case, as PostgreSQL would look it up.
 class Lowered {
@@ -80,7 +77,7 @@ Trace trace_of_call(const Token& name, bool is_qualified, bool is_in_catalog, st
 }
 
 bool is_temporary(const Token& token) {
-  return token.is_word("temp") || token.is_word("temporary") || Lowered(token).text() == "pg_temp";
+  return token.is_word("temp") || token.is_word("temporary") || Lowered(token).text().starts_with("pg_temp");
 }
 
 // Reads one text from its beginning to its end, or to the first thing that cannot be undone.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/rng.hpp"
+#include "base/sql_scanner.hpp"
 #include "driver/libpq/transactions.hpp"
 
 namespace tide::libpq {
@@ -92,6 +94,25 @@ TEST(Traces, ATextThatASettingMayTurnIntoAnotherOneIsNotTrusted) {
   EXPECT_EQ(trace_of_text("select 'a\\', mine(), 'b\\'"), Trace::resettable);
   EXPECT_EQ(trace_of_text("select 'a\\' || lower('x')"), Trace::resettable);
   EXPECT_EQ(trace_of_text("select 'C:\\temp'"), Trace::none);
+}
+
+TEST(Traces, AnyTextIsReadToItsEnd) {
+  constexpr std::string_view kParts[] = {"'", "\"", "$$", "$a$", "/*", "*/", "--", "\n", "\\", "E'", "U&\"", "(", ")", ";",
+                                         " ", "a", "begin", "create function", ".", "1", "$1", "\xc3\xa9", "rollback"};
+  Rng rng(7);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text;
+    for (uint64_t n = rng.below(12); n > 0; --n) text += kParts[rng.below(std::size(kParts))];
+    SqlScanner scanner(text);
+    size_t last = 0;
+    for (auto token = scanner.next(); token.kind != SqlScanner::Kind::end; token = scanner.next()) {
+      ASSERT_GT(scanner.position(), last) << text;
+      last = scanner.position();
+    }
+    EXPECT_EQ(scanner.position(), text.size()) << text;
+    (void)trace_of_text(text);
+    EXPECT_LE(statement_at(text, 2).rest.size(), text.size());
+  }
 }
 
 TEST(Transactions, RollbackOfTheWholeTransaction) {
