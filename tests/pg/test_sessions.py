@@ -40,7 +40,7 @@ def one(w, options=""):
 
 
 def a_late_statement_reaches_nobody(w):
-    pool = one(w, "query_timeout=150ms")
+    pool = one(w, "query_timeout=250ms")
     for statement, look, clean in LEFT:
         for is_read_by_its_holder in (False, True):
             with pool.acquire() as lease:
@@ -72,7 +72,7 @@ def a_cancelled_statement_is_told_so(w):
 
 def a_late_statement_of_the_pool_costs_the_session(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
-    pool = one(w, "validation_timeout=150ms query_timeout=5s")
+    pool = one(w, "validation_timeout=300ms query_timeout=5s")
     with pool.acquire() as lease:
         pid = lease.value("SELECT pg_backend_pid()")
     with pool.acquire(read=True) as lease:
