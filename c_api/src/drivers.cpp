@@ -73,6 +73,10 @@ std::function<Status(std::string&)> credentials_of(const tide_pool_options& opti
 
 }  // namespace
 
+void hold_drivers_for_fork() noexcept { Registry::instance().mutex.lock(); }
+
+void release_drivers_after_fork() noexcept { Registry::instance().mutex.unlock(); }
+
 std::vector<std::string> registered_schemes() {
   Registry& registry = Registry::instance();
   const std::lock_guard lock(registry.mutex);
@@ -85,7 +89,9 @@ Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Po
                                                   const std::string& application, const tide_pool_options& options,
                                                   uint64_t handle) {
   switch (target.backend) {
-    case Backend::sqlite: return make_sqlite_connector(target.connect_text, policy, clock);
+    case Backend::sqlite:
+      if (Status checked = check_sqlite_target(target.connect_text); !checked) return checked;
+      return make_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
       return make_postgresql_connector({target.connect_text, application, credentials_of(options, handle)}, policy,
                                        clock);

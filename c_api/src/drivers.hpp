@@ -21,4 +21,8 @@ Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Po
                                                   const std::string& application, const tide_pool_options& options,
                                                   uint64_t handle);
 
+// The list of registered drivers must not be another thread's when the process forks.
+void hold_drivers_for_fork() noexcept;
+void release_drivers_after_fork() noexcept;
+
 }  // namespace tide

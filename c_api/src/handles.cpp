@@ -3,7 +3,11 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "driver/sqlite/open_files.hpp"
+#include "drivers.hpp"
+#include "policy/settings.hpp"
 #include "pool/futex.hpp"
+#include "pool/keeper.hpp"
 
 namespace tide {
 
@@ -14,7 +18,16 @@ Handles& Handles::instance() {
   return *handles;
 }
 
-Handles::Handles() { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+Handles::Handles() {
+  const Visit enrolled(Presence::kNobody);  // what that prepares once must not be half done in a child
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+namespace {
+// Made while the library is loaded: a fork in the middle of it would leave the child without.
+[[maybe_unused]] const Handles& made_early = Handles::instance();
+constexpr Span kForkPatience = Span::millis(50);  // for all keepers together; their steps take microseconds
+}  // namespace
 
 uint64_t Handles::reserve() {
   const std::lock_guard lock(mutex_);
@@ -33,10 +46,16 @@ void Handles::cancel(uint64_t handle) {
   is_reserved_[handle & 0xFFFF] = false;
 }
 
+void Handles::note_opening(uint64_t handle, Pool* pool) {
+  const std::lock_guard lock(mutex_);
+  entry_of(handle).opening = pool;
+}
+
 void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread,
                       Callbacks& callbacks) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
+  entry.opening = nullptr;
   entry.pool = pool.release();
   entry.thread = thread.release();
   entry.callbacks = &callbacks;
@@ -86,9 +105,29 @@ void Handles::retire(PoolEntry& entry) {
   is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
 }
 
-void Handles::before_fork() { instance().mutex_.lock(); }
+void Handles::before_fork() {
+  Handles& self = instance();
+  self.mutex_.lock();
+  const Instant give_up = SystemClock::instance().now() + kForkPatience;
+  for (PoolEntry& entry : self.entries_) {
+    if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
+  }
+  hold_drivers_for_fork();
+  sqlite::hold_for_fork();
+  // What is made once, at its first use, must not be in the making.
+  (void)settings_catalogue();
+  (void)tide_relation_at(0);
+}
 
-void Handles::after_fork_in_parent() { instance().mutex_.unlock(); }
+void Handles::after_fork_in_parent() {
+  Handles& self = instance();
+  sqlite::release_after_fork(false);
+  release_drivers_after_fork();
+  for (PoolEntry& entry : self.entries_) {
+    if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
+  }
+  self.mutex_.unlock();
+}
 
 // The child has the parent's pools in its memory and their descriptors in its table. It must not use, close politely
 // or even destroy them: it closes descriptors and remembers whose the handles were.
@@ -96,17 +135,21 @@ void Handles::after_fork_in_child() {
   Handles& self = instance();
   Presence::forget_others_after_fork();
   forget_thread_id_after_fork();
+  sqlite::release_after_fork(true);
+  release_drivers_after_fork();
   for (size_t i = 0; i < self.entries_.size(); ++i) {
     PoolEntry& entry = self.entries_[i];
     const uint64_t handle = entry.handle.load(std::memory_order_relaxed);
-    if (handle == 0) continue;
-    entry.pool->abandon_after_fork();
-    entry.forked.store(handle, std::memory_order_relaxed);
+    if (Pool* const pool = entry.any_pool()) pool->abandon_after_fork(entry.is_whole);
+    if (handle != 0) entry.forked.store(handle, std::memory_order_relaxed);
     entry.handle.store(0, std::memory_order_relaxed);
     entry.pool = nullptr;
+    entry.opening = nullptr;
     entry.thread = nullptr;
     entry.callbacks = nullptr;
-    self.is_reserved_[i] = false;
+    entry.is_stepped.store(false, std::memory_order_relaxed);
+    entry.is_closing.store(false, std::memory_order_relaxed);
+    self.is_reserved_[i] = false;  // also where another thread was just opening or closing
   }
   self.mutex_.unlock();
 }

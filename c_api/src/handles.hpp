@@ -5,7 +5,8 @@
 //
 // Invariants: an index is reused only with a higher generation; a Pool is destroyed only after its entry is cleared and
 // nobody is inside (pool/presence.hpp).
-// Threads: look-ups from any thread without a lock; open and close under one mutex.
+// Threads: look-ups from any thread without a lock; open and close under one mutex. At a fork every mutex that a child
+// needs for pools of its own is taken first, in this order: handles, keepers, drivers, SQLite's.
 // Failure: Door says ok, closed, forked or bad_argument.
 #pragma once
 
@@ -32,9 +33,13 @@ struct PoolEntry {
   std::atomic<bool> is_closing{false};
   std::atomic<bool> is_stepped{false};  // of a foreign loop: step and close exclude each other
   Pool* pool = nullptr;
+  Pool* opening = nullptr;         // not published yet
+  bool is_whole = false;           // between the handlers of a fork: the keeper is at rest
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
   uint32_t generation = 0;         // of the last handle given out
+  // Under the mutex of Handles.
+  Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : opening; }
 };
 
 class Handles {
@@ -44,6 +49,8 @@ class Handles {
   // A number for a pool that is about to be opened; 0 when all places are taken. Presence keys come from it.
   uint64_t reserve();
   void cancel(uint64_t handle);
+  // The pool exists, though nobody has its handle yet: a child of fork() must know of it. nullptr: not any more.
+  void note_opening(uint64_t handle, Pool* pool);
   void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
   // What a handle that is not open deserves.

@@ -61,6 +61,18 @@ EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callba
   return sink;
 }
 
+// For as long as it lives, a child of fork() knows of a pool that has no handle yet. It ends before the pool does.
+class OpeningNote {
+ public:
+  OpeningNote(uint64_t handle, Pool& pool) : handle_(handle) { Handles::instance().note_opening(handle, &pool); }
+  ~OpeningNote() { Handles::instance().note_opening(handle_, nullptr); }
+  OpeningNote(const OpeningNote&) = delete;
+  OpeningNote& operator=(const OpeningNote&) = delete;
+
+ private:
+  const uint64_t handle_;
+};
+
 // A place for a pool, given back unless it is used.
 class Reservation {
  public:
@@ -136,6 +148,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
   if (!opened) return opened.take_status();
   std::unique_ptr<Pool> pool = opened.take();
+  const OpeningNote noted(place.handle(), *pool);
   pool->keeper().step();
   if (parsed->policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {

@@ -9,6 +9,7 @@
 #include "base/units.hpp"
 #include "plane/attach.hpp"
 #include "pool/pool.hpp"
+#include "pool/stepping.hpp"
 
 namespace tide {
 namespace {
@@ -19,8 +20,6 @@ constexpr Span kResourcesEvery = Span::seconds(1);
 constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
 constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
 constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
-constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
-constexpr int kRoundsMax = 8;                     // completions that come at once, within one step
 
 void watch(int epoll_fd, int fd) {
   if (fd < 0) return;
@@ -77,32 +76,8 @@ uint64_t Keeper::post(const std::string& verb, const std::string& arguments, con
   return id;
 }
 
-// Marks the thread as the one that drives this keeper. They nest: a function of the program that one keeper calls may
-// step another.
-class Keeper::Stepping {
- public:
-  explicit Stepping(const Keeper& keeper) : keeper_(keeper), outer_(innermost_) { innermost_ = this; }
-  ~Stepping() { innermost_ = outer_; }
-  Stepping(const Stepping&) = delete;
-  Stepping& operator=(const Stepping&) = delete;
-  static bool is_mine(const Keeper& keeper) {
-    for (const Stepping* at = innermost_; at != nullptr; at = at->outer_) {
-      if (&at->keeper_ == &keeper) return true;
-    }
-    return false;
-  }
-
- private:
-  static thread_local const Stepping* innermost_;
-  const Keeper& keeper_;
-  const Stepping* const outer_;
-};
-
-thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
-
-bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
-
 Span Keeper::step() {
+  const std::lock_guard lock(step_mutex_);
   const Stepping stepping(*this);
   drain_poke();
   Instant now = pool_.clock_.now();
@@ -346,46 +321,6 @@ void Keeper::publish(Instant now) {
   publisher_.vitals(outlook_, policy_, census_,
                     is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
                     brain_.health().score, now);
-}
-
-void Keeper::begin_close(Instant deadline) {
-  if (is_closing_) return;
-  const Stepping stepping(*this);  // refusing who waits calls the program
-  is_closing_ = true;
-  close_deadline_ = deadline;
-  close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;
-  Deliveries deliveries;
-  pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
-  clerk_.refuse_pending("the pool is closing");
-  pool_.connector_->give_up_opens();
-  poke();
-}
-
-void Keeper::step_closing(Instant now) {
-  const bool is_forced = now >= close_deadline_;
-  for (int round = 0; round < kRoundsMax; ++round) {
-    if (is_forced) {
-      for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-        revoked_at_close_ = revoked_at_close_ || pool_.board_.word(slot).state() == SlotState::leased;
-      }
-    }
-    if (hand_.shut_all(is_forced, now)) {
-      is_closed_ = true;
-      return;
-    }
-    hand_.tend(policy_, now);
-    if (!take_completions(now)) break;
-  }
-  // A driver that cannot end a session in time must not keep the application from ending.
-  if (now >= close_gives_up_) is_closed_ = true;
-}
-
-void Keeper::abandon_after_fork() noexcept {
-  hand_.abandon_after_fork();
-  mailbox_.abandon();
-  if (poke_fd_ >= 0) close(poke_fd_);
-  if (epoll_fd_ >= 0) close(epoll_fd_);
-  poke_fd_ = epoll_fd_ = -1;
 }
 
 }  // namespace tide

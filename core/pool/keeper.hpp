@@ -60,12 +60,18 @@ class Keeper {
   // The first connect failed for good: what init_mode=fail_fast reports.
   const Status& start_failure() const { return hand_.permanent_failure(); }
   const Policy& policy() const { return policy_; }
-  void abandon_after_fork() noexcept;
+  // Before fork(), in the thread that calls it: keep the keeper from changing its lists, so that the child finds them
+  // whole. False: it did not come to rest by `give_up`, which means that it is held up by a function of the program.
+  bool hold_for_fork(Instant give_up) noexcept;
+  void release_after_fork() noexcept;
+  // `is_whole`: hold_for_fork() succeeded; if not, only descriptors are closed that never change.
+  void abandon_after_fork(bool is_whole) noexcept;
 
  private:
   friend class Clerk;
 
   class Stepping;
+  static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
 
   bool take_completions(Instant now);
   void decide(Instant now);
@@ -104,6 +110,9 @@ class Keeper {
   bool revoked_at_close_ = false;
   Instant close_deadline_ = Instant::never();
   Instant close_gives_up_ = Instant::never();
+
+  std::mutex step_mutex_;  // held through a step and by who forks; never waited for by a step of the same thread
+  bool is_held_for_fork_ = false;
 
   int epoll_fd_ = -1;
   int poke_fd_ = -1;

@@ -80,9 +80,9 @@ uint64_t Pool::id_of(uint64_t number) const {
   return high << 32 | (number & 0xFFFF'FFFFU);
 }
 
-void Pool::abandon_after_fork() noexcept {
-  keeper_->abandon_after_fork();
-  connector_->abandon();
+void Pool::abandon_after_fork(bool is_whole) noexcept {
+  keeper_->abandon_after_fork(is_whole);
+  if (is_whole) connector_->abandon();
   segment_->abandon();
 }
 

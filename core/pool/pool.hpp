@@ -111,7 +111,8 @@ class Pool {
   const Clock& clock() const { return clock_.clock(); }
   Span query_timeout() const { return Span::nanos(query_timeout_ns_.load(std::memory_order_relaxed)); }
   // In a forked child: close descriptors only; nothing else may be called afterwards, not even the destructor.
-  void abandon_after_fork() noexcept;
+  // `is_whole`: the keeper was at rest (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.
+  void abandon_after_fork(bool is_whole) noexcept;
 
  private:
   friend class Keeper;

@@ -56,11 +56,6 @@ bool ThreadKeeper::close(Instant deadline, Instant give_up) {
   return true;
 }
 
-void ThreadKeeper::abandon_after_fork() noexcept {
-  // The thread lives in the parent; joining or detaching it here would be wrong either way, so the object is forgotten.
-  new std::thread(std::move(thread_));
-}
-
 Span step_or_pause(Keeper& keeper) noexcept {
   constexpr Span kPause = Span::millis(50);
   try {

@@ -20,8 +20,6 @@ class ThreadKeeper {
   // Ask the keeper to close and wait until it has, at most until `give_up`. False: it is held up in code that is not
   // ours; the thread goes on by itself whenever that returns, so keeper and this object must stay.
   bool close(Instant deadline, Instant give_up = Instant::never());
-  // In a forked child: the thread does not exist here.
-  void abandon_after_fork() noexcept;
 
  private:
   void run();

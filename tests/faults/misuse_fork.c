@@ -1,7 +1,9 @@
-/* fork() with open pools: the child is told, and harms neither its parent's pool nor the signs of its life. */
+/* fork() with open pools: the child is told, and harms neither its parent's pool, the signs of its life nor its data;
+   and whatever other threads were doing, it can open pools of its own. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,7 +92,232 @@ static void child_outlives_its_parent(void) {
   close(ready[1]);
 }
 
+/* ---- files that were open at the fork ---- */
+
+static tide_status open_file(const char *name, const char *path, tide_pool **out, tide_error *why) {
+  char url[400];
+  snprintf(url, sizeof url, "sqlite://%s", path);
+  return tide_pool_open(name, url, "max_size=2", out, why);
+}
+
+/* SQLite would believe that this process has the parent's locks. */
+static void is_refused(const char *path) {
+  tide_error why = TIDE_ERROR_INIT;
+  tide_pool *pool = NULL;
+  CHECK(open_file("heir", path, &pool, &why) == TIDE_FORKED);
+  CHECK(strstr(why.message, path) != NULL && strstr(why.hint, "exec") != NULL);
+}
+
+static void is_accepted(const char *path) {
+  tide_pool *pool = NULL;
+  EXPECT(TIDE_OK, open_file("heir", path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "CREATE TABLE IF NOT EXISTS heir(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static void run_in_child(void (*part)(void)) {
+  int status = -1;
+  const pid_t child = fork();
+  if (child == 0) {
+    failures = 0;
+    alarm(20); /* who waits for a thread of the parent's would wait for ever */
+    part();
+    _exit(failures == 0 ? 0 : 1);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static char open_path[256], link_path[256], hard_path[256], attached_path[256], closed_path[256], own_path[256];
+
+static void heirs(void) {
+  tide_error why = TIDE_ERROR_INIT;
+  char text[300];
+  tide_pool *pool = NULL;
+  tide_lease lease;
+  is_refused(open_path);
+  is_refused(link_path);
+  is_refused(hard_path);
+  is_refused(attached_path);
+  is_accepted(closed_path);
+  EXPECT(TIDE_OK, open_file("heir", own_path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "heir", 2000, &lease, &err));
+  snprintf(text, sizeof text, "ATTACH '%s' AS theirs", open_path);
+  CHECK(tide_lease_query(lease, text, 0, NULL, NULL, &why) == TIDE_FORKED && strstr(why.message, open_path) != NULL);
+  EXPECT(TIDE_DATABASE, tide_lease_query(lease, "INSERT INTO theirs.t VALUES (2)", 0, NULL, NULL, &err));
+  snprintf(text, sizeof text, "ATTACH '%s' AS ours", closed_path);
+  EXPECT(TIDE_OK, tide_lease_query(lease, text, 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static void heirs_and_theirs(void) {
+  heirs();
+  run_in_child(heirs);
+}
+
+static void files_of_the_parent(void) {
+  char text[300];
+  tide_pool *pool = NULL, *closed = NULL;
+  tide_lease lease;
+  tide_result *rows = NULL;
+  snprintf(open_path, sizeof open_path, "%s/theirs.db", folder);
+  snprintf(link_path, sizeof link_path, "%s/theirs-by-link.db", folder);
+  snprintf(hard_path, sizeof hard_path, "%s/theirs-by-name.db", folder);
+  snprintf(attached_path, sizeof attached_path, "%s/theirs-attached.db", folder);
+  snprintf(closed_path, sizeof closed_path, "%s/not-theirs.db", folder);
+  snprintf(own_path, sizeof own_path, "%s/own.db", folder);
+  EXPECT(TIDE_OK, open_file("theirs", open_path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "parent", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  CHECK(symlink(open_path, link_path) == 0 && link(open_path, hard_path) == 0);
+  EXPECT(TIDE_OK, open_file("closed", closed_path, &closed, &err));
+  EXPECT(TIDE_OK, tide_pool_query(closed, "parent", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_close(closed, -1, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "attaches", 2000, &lease, &err));
+  snprintf(text, sizeof text, "ATTACH '%s' AS more", attached_path);
+  EXPECT(TIDE_OK, tide_lease_query(lease, text, 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE more.t(x)", 0, NULL, NULL, &err));
+  run_in_child(heirs_and_theirs);
+  EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "parent", "SELECT * FROM t", 0, NULL, &rows, &err));
+  CHECK(tide_result_rows(rows) == 1);
+  tide_result_free(rows);
+  /* Detached with the lease: nobody's any more. */
+  is_accepted(attached_path);
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+/* ---- what other threads held at the fork ---- */
+
+struct stuck {
+  int is_inside, may_go;
+};
+static int stuck_in_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+                         size_t bytes) {
+  struct stuck *stuck = context;
+  int looks;
+  (void)url, (void)timeout_ms, (void)message, (void)bytes;
+  __atomic_store_n(&stuck->is_inside, 1, __ATOMIC_SEQ_CST);
+  for (looks = 0; looks < 2000 && !__atomic_load_n(&stuck->may_go, __ATOMIC_SEQ_CST); looks++) poll(NULL, 0, 5);
+  *connection = stuck;
+  return 0;
+}
+static void do_nothing(void *context, void *connection) { (void)context, (void)connection; }
+
+static void *step_once(void *pool) {
+  EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
+  return NULL;
+}
+
+static void step_own_pools(void) {
+  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
+  int i;
+  options.foreign_loop = 1;
+  for (i = 0; i < 8; i++) { /* one of them stands where the parent's pool stood */
+    char name[32];
+    tide_pool *pool;
+    tide_lease lease;
+    int rounds;
+    snprintf(name, sizeof name, "stepped-%d", i);
+    pool = open_pool(name, "min_size=1 max_size=1", &options);
+    for (rounds = 0; rounds < 5; rounds++) EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "stepped", 0, &lease, &err));
+    EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  }
+  EXPECT(TIDE_OK, tide_close_all(0, &err));
+}
+
+static void fork_beside_a_step(void) {
+  static struct stuck stuck;
+  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
+  tide_driver driver = TIDE_DRIVER_INIT;
+  pthread_t thread;
+  tide_lease lease;
+  tide_pool *pool = NULL;
+  driver.context = &stuck;
+  driver.open = stuck_in_open;
+  driver.close = do_nothing;
+  EXPECT(TIDE_OK, tide_register_driver("stuckfork", &driver, &err));
+  options.foreign_loop = 1;
+  EXPECT(TIDE_OK, tide_pool_open_with("stepping", "stuckfork://x", "min_size=0 max_size=1", &options, &pool, &err));
+  EXPECT(TIDE_TIMEOUT, tide_pool_acquire(pool, "wanted", 0, &lease, &err)); /* makes the next step open one */
+  CHECK(pthread_create(&thread, NULL, step_once, pool) == 0);
+  EVENTUALLY(__atomic_load_n(&stuck.is_inside, __ATOMIC_SEQ_CST));
+  run_in_child(step_own_pools);
+  __atomic_store_n(&stuck.may_go, 1, __ATOMIC_SEQ_CST);
+  CHECK(pthread_join(thread, NULL) == 0);
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static int hammer_ends;
+static int plain_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+                      size_t bytes) {
+  (void)url, (void)timeout_ms, (void)message, (void)bytes;
+  *connection = context;
+  return 0;
+}
+
+/* Opens, uses and closes one pool after the other, and asks everything that can be asked. */
+static void use_pools(const char *name, const char *url, int rounds) {
+  int i;
+  for (i = 0; i < rounds && !__atomic_load_n(&hammer_ends, __ATOMIC_SEQ_CST); i++) {
+    tide_pool *pool = NULL;
+    tide_lease lease;
+    tide_driver driver = TIDE_DRIVER_INIT;
+    tide_cursor *cursor = NULL;
+    EXPECT(TIDE_OK, tide_pool_open(name, url, i % 2 ? "max_size=2 plane=off" : "max_size=2", &pool, &err));
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "hammer", 10000, &lease, &err));
+    if (strncmp(url, "sqlite", 6) == 0) {
+      EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));
+      EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO t VALUES (hex(randomblob(99)))", 0, NULL, NULL, &err));
+    }
+    EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+    CHECK(tide_register_driver("plainfork", &driver, NULL) == TIDE_BAD_ARGUMENT);
+    EXPECT(TIDE_OK, tide_control(name, "scale", "{\"target_size\": 1}", 0, NULL, &err));
+    if (tide_cursor_open("settings", NULL, &cursor, NULL) == TIDE_OK) {
+      while (tide_cursor_next(cursor)) {}
+      tide_cursor_close(cursor);
+    }
+    EXPECT(TIDE_OK, tide_pool_close(pool, 10000, &err));
+  }
+}
+
+static void *hammer(void *which) {
+  char name[32], url[300];
+  const int number = *(const int *)which;
+  snprintf(name, sizeof name, "hammer-%d", number);
+  snprintf(url, sizeof url, "sqlite://%s/%s.db", folder, name);
+  use_pools(name, number == 0 ? "plainfork://x" : number == 1 ? "sqlite::memory:" : url, 1 << 30);
+  return NULL;
+}
+
+static void use_own_pools(void) {
+  char url[300];
+  snprintf(url, sizeof url, "sqlite://%s/child-%ld.db", folder, (long)getpid());
+  use_pools("own-file", url, 2);
+  use_pools("own-memory", "sqlite::memory:", 2);
+  use_pools("own-driver", "plainfork://x", 2);
+}
+
+static void fork_beside_everything(void) {
+  static const int numbers[] = {0, 1, 2, 3};
+  tide_driver driver = TIDE_DRIVER_INIT;
+  pthread_t threads[4];
+  int i, forks;
+  driver.context = &hammer_ends;
+  driver.open = plain_open;
+  driver.close = do_nothing;
+  EXPECT(TIDE_OK, tide_register_driver("plainfork", &driver, &err));
+  for (i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, hammer, (void *)(size_t)&numbers[i]) == 0);
+  for (forks = 0; forks < 25 && failures == 0; forks++) run_in_child(use_own_pools);
+  __atomic_store_n(&hammer_ends, 1, __ATOMIC_SEQ_CST);
+  for (i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
 void misuse_fork(void) {
   child_is_told();
   child_outlives_its_parent();
+  files_of_the_parent();
+  fork_beside_a_step();
+  fork_beside_everything();
 }

@@ -27,7 +27,9 @@ typedef struct tide_lease {
  * @param err      may be NULL
  * Threads  any; starts one thread, the pool's keeper, unless the option struct of tide_pool_open_with() says otherwise.
  * Owns     you must end it with tide_pool_close().
- * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY;
+ * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY,
+ *          TIDE_FORKED (an SQLite file that a pool of the parent process had open at the fork: open it in the child first,
+ *          fork before opening, or exec());
  *          with init_mode=fail_fast also TIDE_UNAVAILABLE, TIDE_DATABASE and TIDE_TIMEOUT.
  * Since    0.1
  */

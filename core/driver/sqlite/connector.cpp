@@ -6,6 +6,7 @@
 
 #include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/open_files.hpp"
 #include "driver/sqlite/session.hpp"
 
 namespace tide {
@@ -151,6 +152,10 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
   OpenFailure failure = anchor_failure_;
   const SqliteJournalMode journal = policy_.sqlite_journal_mode;
   const bool needs_journal = journal != SqliteJournalMode::memory && journal != SqliteJournalMode::off;
+  if (failure.status && !target_.is_memory) {
+    failure.status = check_not_inherited(target_.path, target_.shown);
+    failure.is_permanent = true;  // of a failure; nothing ends it
+  }
   if (failure.status) failure = look_at(target_, needs_journal);
   Database database;
   if (failure.status) failure = open_database(target_, database);
@@ -177,8 +182,14 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
 }  // namespace
 }  // namespace sqlite
 
+Status check_sqlite_target(const std::string& path_or_memory) {
+  const sqlite::SqliteTarget target = sqlite::make_target(path_or_memory);
+  return target.is_memory ? Status::ok() : sqlite::check_not_inherited(target.path, target.shown);
+}
+
 std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memory, const Policy& policy,
                                                  const Clock& clock) {
+  sqlite::prepare_for_forks();
   return std::make_unique<sqlite::SqliteConnector>(path_or_memory, policy, clock);
 }
 

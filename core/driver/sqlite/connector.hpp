@@ -15,4 +15,7 @@ namespace tide {
 std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memory, const Policy& policy,
                                                  const Clock& clock);
 
+// TIDE_FORKED for a file that was open in the parent process at the fork; what else may be wrong is told by open().
+Status check_sqlite_target(const std::string& path_or_memory);
+
 }  // namespace tide

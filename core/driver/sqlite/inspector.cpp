@@ -92,7 +92,10 @@ void Inspector::see(int action, const char* first, const char* second, const cha
     case SQLITE_CREATE_TEMP_TRIGGER:
     case SQLITE_CREATE_TEMP_VIEW:
     case SQLITE_ATTACH:
-    case SQLITE_DETACH: alter(Alteration::restorable); [[fallthrough]];
+    case SQLITE_DETACH:
+      intent_.is_attach = intent_.is_attach || action == SQLITE_ATTACH;
+      alter(Alteration::restorable);
+      [[fallthrough]];
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TABLE:
     case SQLITE_CREATE_TRIGGER:

@@ -28,6 +28,7 @@ struct Intent {
   bool is_pragma = false;
   bool is_pragma_question = false;  // PRAGMA without a value that changes nothing
   bool is_busy_timeout = false;
+  bool is_attach = false;
   bool is_rollback = false;  // of the whole transaction
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/open_files.hpp"
 #include "driver/sqlite/statement.hpp"
 
 namespace tide::sqlite {
@@ -106,6 +107,7 @@ Status restore_session(sqlite3* database, const SqliteTarget& target, const Poli
     if (code != SQLITE_OK) break;
   }
   if (code != SQLITE_OK) return failed(database, code, "the list of databases", target);
+  forget_attached_files(database);
   // Changing temp_store drops every temporary object; apply_pragmas() sets it back.
   const int other = policy.sqlite_temp_store == SqliteTempStore::file ? 2 : 1;
   if (Status status = run_setting(database, target, "temp_store", other); !status) return status;

@@ -6,6 +6,7 @@
 
 #include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/open_files.hpp"
 #include "driver/sqlite/session.hpp"
 
 namespace tide::sqlite {
@@ -135,6 +136,10 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
     out.set_affected(sqlite3_changes64(database_.get()));
   }
   sqlite3_reset(statement);
+  if (status && intent.is_attach) {
+    const OwnStatements own(inspector_);
+    status = remember_attached(database_.get());
+  }
   if (intent.is_busy_timeout) {
     if (const char* told = out.text(0, 0); told != nullptr) watch_.set_patience(Span::millis(std::atoi(told)));
     watch_.install(database_.get());

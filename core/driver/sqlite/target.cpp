@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/open_files.hpp"
 
 namespace tide::sqlite {
 namespace {
@@ -95,14 +96,29 @@ OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
   return {};
 }
 
+void CloseDatabase::operator()(sqlite3* database) const noexcept {
+  const bool is_kept = sqlite3_next_stmt(database, nullptr) != nullptr;
+  // The address may be another handle's as soon as this one is closed.
+  move_files(database, is_kept ? nullptr : &is_kept);
+  sqlite3_close_v2(database);
+  forget_files(&is_kept);
+}
+
 OpenFailure open_database(const SqliteTarget& target, Database& out) {
   // FULLMUTEX: the keeper may have to enter a handle that a holder uses through native() on another thread.
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
   if (target.is_memory) flags |= SQLITE_OPEN_URI;
+  // Remembered before it is open, since the process may fork meanwhile.
+  if (!target.is_memory) remember_file(&flags, target.path, false);
   sqlite3* database = nullptr;
   const int code = sqlite3_open_v2(target.path.c_str(), &database, flags, nullptr);
+  if (database != nullptr) move_files(&flags, database);
+  forget_files(&flags);
   out.reset(database);
-  if (code == SQLITE_OK) return {};
+  if (code == SQLITE_OK) {
+    if (!target.is_memory) remember_file(database, target.path, false);
+    return {};
+  }
   const int why = database != nullptr ? sqlite3_system_errno(database) : ENOMEM;
   Status status = driver_error(sqlstate_of(code, {}), code, "cannot open " + target.shown + ": " + sqlite3_errstr(code),
                                why != 0 ? std::strerror(why) : "", "Check the path and its permissions.");

@@ -16,7 +16,7 @@ namespace tide::sqlite {
 
 struct CloseDatabase {
   // v2: statements a holder leaked keep the handle until they are finalized, instead of making the close fail.
-  void operator()(sqlite3* database) const noexcept { sqlite3_close_v2(database); }
+  void operator()(sqlite3* database) const noexcept;
 };
 using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 

@@ -1,0 +1,77 @@
+// Keeper, its end: closing, and what becomes of it when the process forks.
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "plane/patience.hpp"
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+#include "pool/stepping.hpp"
+
+namespace tide {
+namespace {
+
+constexpr Span kCloseGrace = Span::seconds(5);  // for the driver to end sessions at the end
+
+}  // namespace
+
+thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
+
+bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
+
+void Keeper::begin_close(Instant deadline) {
+  if (is_closing_) return;
+  const std::lock_guard lock(step_mutex_);
+  const Stepping stepping(*this);  // refusing who waits calls the program
+  is_closing_ = true;
+  close_deadline_ = deadline;
+  close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;
+  Deliveries deliveries;
+  pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
+  clerk_.refuse_pending("the pool is closing");
+  pool_.connector_->give_up_opens();
+  poke();
+}
+
+void Keeper::step_closing(Instant now) {
+  const bool is_forced = now >= close_deadline_;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    if (is_forced) {
+      for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+        revoked_at_close_ = revoked_at_close_ || pool_.board_.word(slot).state() == SlotState::leased;
+      }
+    }
+    if (hand_.shut_all(is_forced, now)) {
+      is_closed_ = true;
+      return;
+    }
+    hand_.tend(policy_, now);
+    if (!take_completions(now)) break;
+  }
+  // A driver that cannot end a session in time must not keep the application from ending.
+  if (now >= close_gives_up_) is_closed_ = true;
+}
+
+bool Keeper::hold_for_fork(Instant give_up) noexcept {
+  if (is_stepped_by_me()) return true;  // a function of the program forks: this very thread is between two changes
+  while (!(is_held_for_fork_ = step_mutex_.try_lock())) {
+    if (pool_.clock_.now() >= give_up) return false;
+    pause_for(Span::micros(100));
+  }
+  return true;
+}
+
+void Keeper::release_after_fork() noexcept {
+  if (std::exchange(is_held_for_fork_, false)) step_mutex_.unlock();
+}
+
+void Keeper::abandon_after_fork(bool is_whole) noexcept {
+  if (is_whole) hand_.abandon_after_fork();
+  mailbox_.abandon();
+  if (poke_fd_ >= 0) close(poke_fd_);
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+  poke_fd_ = epoll_fd_ = -1;
+}
+
+}  // namespace tide
