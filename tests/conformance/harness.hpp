@@ -45,6 +45,7 @@ struct Quirks {
   bool can_break = false;           // break_session() works
   bool tells_loss = false;          // a broken session is told by `lost`
   bool tells_load = false;          // survey() says how many sessions there are
+  std::string loss = "57P0";        // how the SQLSTATE begins that its holder meets
 };
 
 class Harness {

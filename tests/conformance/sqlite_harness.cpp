@@ -33,7 +33,7 @@ class SqliteHarness final : public Harness {
   const Clock& clock() const override { return clock_; }
   void wait(Connector&, Instant) override {}
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {true, !is_memory_, false, false}; }
+  Quirks quirks() const override { return {true, !is_memory_, !is_memory_, false, "58030"}; }
   bool break_session(Connection&) override { return !is_memory_ && std::filesystem::remove(dir_.file()); }
 
  private:

@@ -1,6 +1,7 @@
 #include "driver/sqlite/connector.hpp"
 
 #include <deque>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -39,6 +40,7 @@ class SqliteConnector final : public Connector {
   }
 
   void open(uint32_t slot, Instant now, Instant deadline) override {
+    generations_.erase(slot);
     requests_.push_back({Request::Kind::open, slot, deadline, now, nullptr, nullptr, ResetMode::none, {}});
   }
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override {
@@ -76,6 +78,8 @@ class SqliteConnector final : public Connector {
   // False when it must be tried again later.
   bool carry_out(Request& request, Instant now, std::vector<Completion>& out);
   bool carry_out_open(Request& request, Instant now, std::vector<Completion>& out);
+  // Sessions whose file is gone, each once.
+  Instant look_at_file(Instant now, std::vector<Completion>& out);
 
   Policy policy_;
   const Clock& clock_;
@@ -84,6 +88,8 @@ class SqliteConnector final : public Connector {
   Database anchor_;
   OpenFailure anchor_failure_;
   std::deque<Request> requests_;  // at most one per slot: the pool waits for the answer
+  std::map<uint32_t, uint64_t> generations_;  // of the file, by slot, of sessions that are open and not lost
+  Instant next_look_;
   uint64_t sessions_total_ = 0;
   bool is_abandoned_ = false;
 };
@@ -91,6 +97,9 @@ class SqliteConnector final : public Connector {
 Completion answer(Completion::Kind kind, uint32_t slot, Status status = {}, bool is_permanent = false) {
   return {kind, slot, nullptr, std::move(status), is_permanent};
 }
+
+// How often the file is looked at where nobody uses it.
+constexpr Span kLookSpan = Span::seconds(1);
 
 Status too_late(const std::string& what, const SqliteTarget& target) {
   return Status::error(Code::timeout, what + " " + target.shown + " did not finish in time");
@@ -111,7 +120,21 @@ Instant SqliteConnector::step(Instant now, std::vector<Completion>& out) {
     next = earliest(next, request.due);
     requests_.push_back(std::move(request));
   }
-  return next;
+  return earliest(next, look_at_file(now, out));
+}
+
+Instant SqliteConnector::look_at_file(Instant now, std::vector<Completion>& out) {
+  if (generations_.empty() || target_.is_memory) return Instant::never();
+  if (now >= next_look_) {
+    file_->is_missing();
+    next_look_ = now + kLookSpan;
+  }
+  for (auto entry = generations_.begin(); entry != generations_.end();) {
+    const auto [slot, generation] = *entry;
+    entry = file_->is_lost(generation) ? generations_.erase(entry) : std::next(entry);
+    if (file_->is_lost(generation)) out.push_back(answer(Completion::Kind::lost, slot, file_->loss()));
+  }
+  return next_look_;
 }
 
 bool SqliteConnector::carry_out(Request& request, Instant now, std::vector<Completion>& out) {
@@ -122,6 +145,7 @@ bool SqliteConnector::carry_out(Request& request, Instant now, std::vector<Compl
       Status status = now >= request.deadline ? too_late("validating a session of", target_)
                                               : request.session->validate(policy_.validation_query, request.deadline);
       const Kind kind = status ? Kind::validated : Kind::validation_failed;
+      if (kind == Kind::validation_failed) generations_.erase(request.slot);  // told already
       out.push_back(answer(kind, request.slot, std::move(status)));
       return true;
     }
@@ -134,6 +158,7 @@ bool SqliteConnector::carry_out(Request& request, Instant now, std::vector<Compl
       return true;
     }
     case Request::Kind::close:
+      generations_.erase(request.slot);
       request.owned.reset();
       out.push_back(answer(Kind::closed, request.slot));
       return true;
@@ -150,6 +175,8 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
     return fail(request.last ? too_late("opening", target_) : std::move(request.last), false);
   }
   OpenFailure failure = anchor_failure_;
+  bool may_create = true;
+  if (failure.status) failure = file_->admit(may_create);
   const SqliteJournalMode journal = policy_.sqlite_journal_mode;
   const bool needs_journal = journal != SqliteJournalMode::memory && journal != SqliteJournalMode::off;
   if (failure.status && !target_.is_memory) {
@@ -158,11 +185,16 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
   }
   if (failure.status) failure = look_at(target_, needs_journal);
   Database database;
-  if (failure.status) failure = open_database(target_, database);
+  if (failure.status) failure = open_database(target_, database, may_create);
+  if (!failure.status && !may_create) {
+    // Gone since it was looked for: that comes back, other than what SQLite makes of it.
+    if (OpenFailure now_missing = file_->admit(may_create); !now_missing.status) failure = std::move(now_missing);
+  }
   if (!failure.status) return fail(std::move(failure.status), failure.is_permanent);
   auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, file_, policy_, clock_);
   Status status = session->furnish(request.deadline);
   if (status) {
+    generations_[request.slot] = session->generation();
     out.push_back({Completion::Kind::opened, request.slot, std::move(session), {}, false});
     return true;
   }

@@ -49,6 +49,7 @@ std::string hint_of(int extended_code, std::string_view sqlstate) {
     return "The transaction read before it wrote and the database has moved on. Roll back and begin with BEGIN "
            "IMMEDIATE.";
   }
+  if (extended_code == SQLITE_READONLY_DBMOVED) return "Put the file back, and acquire a new lease.";
   switch (extended_code & 0xFF) {
     case SQLITE_BUSY:
       return "Another process or a session outside the pool holds the lock. Roll back and try again; begin a "
@@ -70,6 +71,7 @@ std::string hint_of(int extended_code, std::string_view sqlstate) {
 
 std::string_view sqlstate_of(int extended_code, std::string_view message) {
   if (extended_code == SQLITE_IOERR_NOMEM) return "53200";
+  if (extended_code == SQLITE_READONLY_DBMOVED) return "58030";
   switch (extended_code & 0xFF) {
     case SQLITE_ERROR:
       for (const Wording& wording : kWordings) {
@@ -104,6 +106,7 @@ bool is_busy(int result_code) noexcept {
 }
 
 bool is_hopeless(int result_code) noexcept {
+  if (result_code == SQLITE_READONLY_DBMOVED) return false;  // the file may come back
   switch (result_code & 0xFF) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:

@@ -74,6 +74,7 @@ void Inspector::see_pragma(std::string_view name, bool has_value, std::string_vi
   intent_.is_busy_timeout = same_word(name, "busy_timeout");
   intent_.is_pragma_question = !has_value && !is_one_of(name, kActingPragmas);
   if (!has_value || is_one_of(name, kHarmlessPragmas)) return;
+  if (same_word(name, "journal_mode")) has_journal_change_.store(true, std::memory_order_relaxed);
   // restore_session() sets main's values; an attached database is detached anyway.
   const bool is_known = is_one_of(name, kRestorablePragmas) && !same_word(schema, "temp");
   alter(is_known ? Alteration::restorable : Alteration::lasting);

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace tide::sqlite {
 
@@ -44,8 +45,11 @@ class Inspector {
 
   Alteration alteration() const noexcept { return alteration_.load(std::memory_order_relaxed); }
   void forget_alteration() noexcept { alteration_.store(Alteration::none, std::memory_order_relaxed); }
+  // A holder's PRAGMA journal_mode=x was compiled, and may have run or run yet.
+  bool has_journal_change() const noexcept { return has_journal_change_.load(std::memory_order_relaxed); }
+  void forget_journal_change() noexcept { has_journal_change_.store(false, std::memory_order_relaxed); }
   // The driver's own statements say nothing about the holder and pass also after refuse_all().
-  void set_own(bool is_own) noexcept { is_own_ = is_own; }
+  bool set_own(bool is_own) noexcept { return std::exchange(is_own_, is_own); }
   void refuse_all() noexcept { is_refusing_.store(true); }
 
  private:
@@ -59,19 +63,21 @@ class Inspector {
   uint64_t seen_total_ = 0;
   bool is_own_ = false;
   std::atomic<Alteration> alteration_{Alteration::none};
+  std::atomic<bool> has_journal_change_{false};
   std::atomic<bool> is_refusing_{false};
 };
 
 // For the time of the driver's own statements.
 class OwnStatements {
  public:
-  explicit OwnStatements(Inspector& inspector) : inspector_(inspector) { inspector_.set_own(true); }
-  ~OwnStatements() { inspector_.set_own(false); }
+  explicit OwnStatements(Inspector& inspector) : inspector_(inspector), was_own_(inspector.set_own(true)) {}
+  ~OwnStatements() { inspector_.set_own(was_own_); }
   OwnStatements(const OwnStatements&) = delete;
   OwnStatements& operator=(const OwnStatements&) = delete;
 
  private:
   Inspector& inspector_;
+  const bool was_own_;
 };
 
 }  // namespace tide::sqlite

@@ -48,18 +48,22 @@ SqliteConnection::~SqliteConnection() {
     run_own(database_.get(), "SELECT 1");
   }
   Inspector::remove(database_.get());
+  database_.reset();
+  file_->close_handle();
 }
 
 void* SqliteConnection::native() noexcept {
+  if (is_file_lost()) return nullptr;  // what is written there is lost
   is_native_taken_.store(true);
   return database_.get();
 }
 
-// One stat(): has the file been deleted or replaced under the idle session?
 bool SqliteConnection::probe() noexcept {
-  int has_moved = 0;
-  if (!file_->target().is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-  return has_moved == 0;
+  try {
+    return is_file_intact(DatabaseFile::Depth::database);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 bool SqliteConnection::enter(Hands hands) noexcept {
@@ -104,7 +108,9 @@ Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
   mode_ = mode;
   const bool is_read = mode == LeaseMode::read;
   Status status;
-  if (!is_query_only_known_ || is_query_only_ != is_read) {
+  if (!is_file_intact(DatabaseFile::Depth::database)) {
+    status = file_->loss();
+  } else if (!is_query_only_known_ || is_query_only_ != is_read) {
     const OwnStatements own(inspector_);
     int code = SQLITE_OK;
     set_query_only(is_read, code);
@@ -140,18 +146,38 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   ended_ = {};
   watch_.set_patience(policy_.sqlite_busy_timeout);
   if (was_in_transaction && mode == ResetMode::none) return Settled::broken;
+  if (is_file_lost()) return Settled::broken;
   if (!is_known) return Settled::spent;
   const Alteration alteration = inspector_.alteration();
   if (alteration != Alteration::none) is_query_only_known_ = false;
+  if (inspector_.has_journal_change()) note_journal();
+  inspector_.forget_journal_change();
   if (mode == ResetMode::none || mode == ResetMode::rollback) return Settled::clean;
   if (alteration == Alteration::lasting) return Settled::spent;
   if (mode == ResetMode::smart && alteration == Alteration::none) return Settled::clean;
   watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
-  if (!restore_session(database_.get(), file_->target(), policy_)) return Settled::broken;
+  if (!put_back()) return Settled::broken;
   inspector_.forget_alteration();
   is_query_only_ = false;
   is_query_only_known_ = true;
   return Settled::clean;
+}
+
+Status SqliteConnection::put_back() {
+  const bool was_wal = is_wal_;
+  Status status = restore_session(database_.get(), file_->target(), policy_);
+  if (was_wal != (policy_.sqlite_journal_mode == SqliteJournalMode::wal)) note_journal();
+  return status;
+}
+
+// A holder may have changed the journal mode; then the WAL has come or gone without anybody's fault.
+void SqliteConnection::note_journal() {
+  std::string journal;
+  const OwnStatements own(inspector_);
+  run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
+  is_wal_ = journal == "wal";
+  if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // opens the WAL
+  file_->learn_journal();
 }
 
 // The native handle comes back from the holder. False when nobody can tell what the session is like now.
@@ -333,6 +359,8 @@ Status SqliteConnection::furnish(Instant deadline) {
     std::string journal;
     if (status) run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
     is_wal_ = journal == "wal";
+    if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // creates the WAL, so that it can be known
+    if (status) status = file_->learn(database_.get(), generation_);
   }
   leave();
   return status;
@@ -348,7 +376,7 @@ Status SqliteConnection::restore(Instant deadline) {
     if (!roll_back()) {
       status = database_error(database_.get(), sqlite3_errcode(database_.get()));
     } else {
-      status = restore_session(database_.get(), file_->target(), policy_);
+      status = put_back();
     }
     if (status && inspector_.alteration() == Alteration::lasting) {
       status = Status::error(Code::refused, "a holder changed settings that have no value to go back to");
@@ -374,13 +402,8 @@ void SqliteConnection::shed_memory() noexcept {
 Status SqliteConnection::validate(const std::string& validation_query, Instant deadline) {
   if (!enter(Hands::inner)) return disarmed_error();
   Status status;
-  int has_moved = 0;
-  if (!file_->target().is_memory) sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-  if (has_moved != 0) {
-    status =
-        driver_error("58030", SQLITE_READONLY_DBMOVED, file_->target().shown + " was deleted, moved or replaced",
-                     "the session still has the old file open; what it wrote would be lost",
-                     "Replace a database only while no pool has it open, or restore into it (VACUUM INTO, backup).");
+  if (!is_file_intact(DatabaseFile::Depth::all)) {
+    status = file_->loss();
   } else {
     const OwnStatements own(inspector_);
     arm_for_keeper(deadline);

@@ -64,6 +64,8 @@ class SqliteConnection final : public Connection {
   Status restore(Instant deadline);
 
   uint64_t number() const noexcept { return number_; }
+  // Which of the files that were at the path one after the other; 0 in memory.
+  uint64_t generation() const noexcept { return generation_; }
 
  private:
   enum class Hands : uint8_t { free, query, inner };
@@ -88,6 +90,10 @@ class SqliteConnection final : public Connection {
   bool roll_back() noexcept;
   void reset_strays() noexcept;
   bool take_back_native() noexcept;
+  Status put_back();
+  void note_journal();
+  bool is_file_intact(DatabaseFile::Depth depth) { return file_->is_intact(generation_, depth); }
+  bool is_file_lost() const noexcept { return file_->is_lost(generation_); }
   void remove_callbacks() noexcept;
   void set_query_only(bool is_on, int& code);
   void arm_for_keeper(Instant deadline) noexcept;
@@ -98,6 +104,9 @@ class SqliteConnection final : public Connection {
   Status run_statement(sqlite3_stmt* statement, const Running& running, const QueryRequest& request, ResultTable& out);
   Status check_lease(bool is_writing) const;
   Status take_turn(const Running& running, Instant deadline);
+  Status take_turn_only(const Running& running, Instant deadline);
+  bool is_intact_for_writing();
+  Status lost_commit() const;
   void give_turn() noexcept;
   Status failure(int code, const Running& running);
   Status stopped(Watch::Stop stop, const Running& running);
@@ -122,6 +131,7 @@ class SqliteConnection final : public Connection {
   // Touched by whoever has the hands.
   bool has_turn_ = false;
   bool is_wal_ = false;
+  uint64_t generation_ = 0;  // of the file; 0: in memory
   bool is_vouched_ = false;  // by the holder, for the settle() that follows
   LeaseMode mode_ = LeaseMode::read_write;
   bool is_query_only_ = false;

@@ -58,6 +58,7 @@ Status SqliteConnection::query(const QueryRequest& request, ResultTable& out) {
 }
 
 Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out) {
+  if (is_file_lost()) return file_->loss();
   if (Status status = check_text(request.sql); !status) return status;
   Running running{clock_.now(), {}, 0};
   const Instant request_deadline = earliest(request.deadline, limit_of(running.started, policy_.query_timeout));
@@ -144,7 +145,22 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
     if (const char* told = out.text(0, 0); told != nullptr) watch_.set_patience(Span::millis(std::atoi(told)));
     watch_.install(database_.get());
   }
+  const bool was_writing = has_turn_;
   after_statement(running, was_in_transaction, status);
+  // Whoever is told that it was committed must find it there.
+  const bool is_committed = status && was_writing && !has_turn_ && !intent.is_rollback;
+  if (is_committed && !is_intact_for_writing()) return lost_commit();
+  return status;
+}
+
+bool SqliteConnection::is_intact_for_writing() {
+  if (inspector_.has_journal_change()) note_journal();
+  return is_file_intact(DatabaseFile::Depth::all);
+}
+
+Status SqliteConnection::lost_commit() const {
+  Status status = file_->loss();
+  status.detail = "the transaction was committed to the old file, and is lost with it";
   return status;
 }
 
@@ -161,6 +177,13 @@ Instant SqliteConnection::read_until(Instant started) const noexcept {
 // ---- the writer turn ------------------------------------------------------------------------------------------------
 
 Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
+  if (Status status = take_turn_only(running, deadline); !status) return status;
+  if (is_intact_for_writing()) return Status::ok();
+  give_turn();
+  return file_->loss();
+}
+
+Status SqliteConnection::take_turn_only(const Running& running, Instant deadline) {
   // Without WAL the writer of now waits for our read lock: waiting for its turn would be a deadlock until the deadline.
   const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
   const bool may_wait = is_wal_ || !is_upgrade;

@@ -104,9 +104,10 @@ void CloseDatabase::operator()(sqlite3* database) const noexcept {
   forget_files(&is_kept);
 }
 
-OpenFailure open_database(const SqliteTarget& target, Database& out) {
+OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_create) {
   // FULLMUTEX: the keeper may have to enter a handle that a holder uses through native() on another thread.
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+  if (may_create) flags |= SQLITE_OPEN_CREATE;
   if (target.is_memory) flags |= SQLITE_OPEN_URI;
   // Remembered before it is open, since the process may fork meanwhile.
   if (!target.is_memory) remember_file(&flags, target.path, false);

@@ -39,6 +39,7 @@ struct OpenFailure {
 // `needs_journal`: the journal mode writes a second file beside the first.
 OpenFailure look_at(const SqliteTarget& target, bool needs_journal);
 // Opens the handle. SQLite is lazy: a file that is no database is found by the first statement.
-OpenFailure open_database(const SqliteTarget& target, Database& out);
+// `may_create`: a file that is not there is created.
+OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_create = true);
 
 }  // namespace tide::sqlite

@@ -157,9 +157,6 @@ TEST_F(SqliteOpen, AReplacedFileFailsValidation) {
   const Completion done = pump(*connector_, clock_);
   EXPECT_EQ(done.kind, Completion::Kind::validation_failed);
   EXPECT_NE(done.status.message.find("replaced"), std::string::npos);
-  std::filesystem::rename(dir_.file("old.db"), dir_.file());
-  connector_->validate(0, *opened.connection, clock_.now(), clock_.now() + Span::seconds(30));
-  EXPECT_EQ(pump(*connector_, clock_).kind, Completion::Kind::validated);
 }
 
 TEST_F(SqliteOpen, AValidationQueryIsAsked) {

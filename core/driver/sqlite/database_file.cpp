@@ -1,0 +1,188 @@
+#include "driver/sqlite/database_file.hpp"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "driver/sqlite/errors.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+// False where the system does not tell whether there is a file, for example for want of permission.
+bool identify(const std::string& path, std::optional<FileIdentity>& out) {
+  struct stat found {};
+  out.reset();
+  if (::stat(path.c_str(), &found) != 0) return errno == ENOENT || errno == ENOTDIR;
+  out = FileIdentity{found.st_dev, found.st_ino};
+  return true;
+}
+
+uint64_t bytes_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? static_cast<uint64_t>(found.st_size) : 0;
+}
+
+// Only what was there can be lost.
+bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
+  return known.has_value() && known != found;
+}
+
+}  // namespace
+
+void DatabaseFile::enter() noexcept {
+  sessions_.fetch_add(1);
+  handles_.fetch_add(1);
+}
+
+DatabaseFile::Files DatabaseFile::at(std::string real_path) {
+  Files files;
+  files.wal_path = real_path + "-wal";
+  files.index_path = real_path + "-shm";
+  files.path = std::move(real_path);
+  return files;
+}
+
+DatabaseFile::Files DatabaseFile::at_now() const {
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(target_.path.c_str(), nullptr), &::free);
+  return at(real != nullptr ? real.get() : target_.path);
+}
+
+bool DatabaseFile::look(Depth depth, Files& out) const {
+  if (!identify(target_.path, out.database)) return false;
+  return depth == Depth::database || (identify(out.wal_path, out.wal) && identify(out.index_path, out.index));
+}
+
+std::string DatabaseFile::what_happened(const Files& found) const {
+  const auto said = [](const std::string& path, bool is_there) {
+    return path + (is_there ? " was replaced by another file" : " was deleted or moved");
+  };
+  if (is_gone(known_->database, found.database)) return said(target_.shown, found.database.has_value());
+  if (is_gone(known_->wal, found.wal)) return said(known_->wal_path, found.wal.has_value());
+  return said(known_->index_path, found.index.has_value());
+}
+
+void DatabaseFile::lose(std::string what) noexcept {
+  what_ = std::move(what);
+  lost_generation_.store(generation_);
+}
+
+Status DatabaseFile::loss() const {
+  const std::lock_guard lock(mutex_);
+  return driver_error("58030", SQLITE_READONLY_DBMOVED, what_,
+                      "the pool's sessions have the old file open, and what they write there would be lost",
+                      "Put the file back, without the -wal and -shm of another, and the pool takes it up by itself. To "
+                      "begin with an empty database close the pool and open it again.");
+}
+
+bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
+  if (generation == 0) return true;
+  if (is_lost(generation)) return false;
+  std::shared_ptr<const Files> known;
+  {
+    const std::lock_guard lock(mutex_);
+    if (generation != generation_) return true;
+    known = known_;
+  }
+  Files found;
+  if (depth == Depth::all) found = at(known->path);
+  if (!look(depth, found)) return true;
+  const bool is_journal_gone =
+      depth == Depth::all && (is_gone(known->wal, found.wal) || is_gone(known->index, found.index));
+  if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
+  const std::lock_guard lock(mutex_);
+  if (known != known_) return true;  // learnt anew meanwhile
+  lose(what_happened(found));
+  return false;
+}
+
+bool DatabaseFile::stands_in_the_way(const Files& found, Status& why) const {
+  const auto wait = [&](const std::string& what) {
+    why = driver_error("58030", SQLITE_CANTOPEN, what,
+                       std::to_string(handles_.load()) + " sessions of the old file are still open",
+                       "Give back the leases that are out.");
+    why.is_retryable = true;
+    return true;
+  };
+  const bool has_old_wal = known_->wal.has_value() && found.wal == known_->wal;
+  const bool has_old_index = known_->index.has_value() && found.index == known_->index;
+  if (found.database == known_->database) {
+    // What is in a WAL that was deleted can still be saved, but only by the last session that has it open.
+    const bool is_whole = !is_gone(known_->wal, found.wal) && !is_gone(known_->index, found.index);
+    return !is_whole && handles_.load() > 0 && wait(what_happened(found));
+  }
+  if (has_old_wal && bytes_of(found.wal_path) > 0) {
+    why = driver_error("58030", SQLITE_CANTOPEN,
+                       target_.shown + " was replaced, but " + found.wal_path + " is still that of the old file",
+                       "SQLite would apply the changes of the old file to the new one, and damage it",
+                       "Remove the -wal and -shm files of the old database, or put the old file back.");
+    return true;
+  }
+  return (has_old_wal || has_old_index) && handles_.load() > 0 && wait(target_.shown + " was replaced");
+}
+
+OpenFailure DatabaseFile::admit(bool& may_create) {
+  const std::lock_guard lock(mutex_);
+  may_create = known_ == nullptr;
+  if (may_create) return {};
+  Files found = at_now();
+  if (!look(Depth::all, found)) return {};
+  if (!found.database.has_value()) {
+    return {driver_error("58030", SQLITE_CANTOPEN, target_.shown + " is gone",
+                         "the pool had it open, and does not create another one in its place",
+                         "Put the file back (restore it from a backup), and the pool takes it up by itself. To begin "
+                         "with an empty database close the pool and open it again."),
+            false};
+  }
+  OpenFailure failure;
+  stands_in_the_way(found, failure.status);
+  return failure;
+}
+
+Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
+  generation = 0;
+  if (target_.is_memory) return Status::ok();
+  const char* name = sqlite3_db_filename(database, "main");
+  int has_moved = 0;
+  sqlite3_file_control(database, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  const std::lock_guard lock(mutex_);
+  Files found = at(name != nullptr ? name : target_.path);
+  if (!look(Depth::all, found)) return Status::ok();
+  if (has_moved != 0 || !found.database.has_value()) {
+    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was opened");
+  }
+  if (known_ != nullptr && !is_lost(generation_) && handles_.load() > 1) {
+    const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
+                          is_gone(known_->index, found.index);
+    if (is_other) lose(what_happened(found));  // the old sessions must not take the new files for their own
+  }
+  if (generation_ == 0 || is_lost(generation_)) ++generation_;
+  known_ = std::make_shared<const Files>(std::move(found));
+  generation = generation_;
+  return Status::ok();
+}
+
+void DatabaseFile::learn_journal() {
+  const std::lock_guard lock(mutex_);
+  if (known_ == nullptr) return;
+  Files found = at(known_->path);
+  if (!look(Depth::all, found) || found.database != known_->database) return;
+  known_ = std::make_shared<const Files>(std::move(found));
+}
+
+bool DatabaseFile::is_missing() {
+  uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    generation = generation_;
+  }
+  if (generation == 0) return false;
+  if (handles_.load() > 0) return !is_intact(generation, Depth::all);
+  bool unused = false;
+  return !admit(unused).status;
+}
+
+}  // namespace tide::sqlite
