@@ -79,7 +79,7 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     query_p50_ms double precision, query_p99_ms double precision, size_peak bigint, in_use_peak bigint,
     waiting_peak bigint, memory_bytes bigint, last_error text, last_error_at timestamptz, stats_reset timestamptz,
     waits_over_objective_total bigint, alerts_fired_total bigint, overloads_total bigint, bursts_total bigint,
-    efficiency double precision, slow_share double precision, prediction_accuracy double precision)
+    efficiency double precision, slow_share double precision, prediction_accuracy double precision, wal_bytes bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read_pool_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -141,6 +141,7 @@ COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often connections wer
 COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
+COMMENT ON COLUMN tidepool.pool_stats.wal_bytes IS 'The size of the database''s write-ahead log (SQLite); null where there is none. [bytes]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (

@@ -47,6 +47,8 @@ struct Resources {
   double server_sessions = kUnknown;     // all clients' sessions at the database server
   double server_sessions_max = kUnknown;
   double driver_bytes = kUnknown;        // allocated by the driver's library (SQLite)
+  double wal_bytes = kUnknown;           // the size of the database's WAL (SQLite)
+  bool is_file_missing = false;          // the database's file was deleted or replaced (SQLite)
 };
 
 // Sums since the pool opened. Each only grows.

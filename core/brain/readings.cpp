@@ -57,6 +57,8 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   out[Metric::memory_ratio] = ratio(r.memory_bytes, r.memory_limit_bytes);
   out[Metric::descriptors_ratio] = ratio(r.descriptors, r.descriptors_max);
   out[Metric::server_sessions_ratio] = ratio(r.server_sessions, r.server_sessions_max);
+  out[Metric::file_missing] = r.is_file_missing ? 1 : 0;
+  out[Metric::wal_bytes] = r.wal_bytes;
   return out;
 }
 

@@ -93,7 +93,8 @@ struct Vitals {
   Cell slots_used;        // slots at and above this index were never used
   Cell lease_timeout_ns;  // 0: leases are never overdue
   Cell memory_bytes;      // ~0: not measured
-  Cell memory_reserved[3];
+  Cell wal_bytes;         // 0: not measured; else one more than the bytes
+  Cell memory_reserved[2];
   std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
   std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState

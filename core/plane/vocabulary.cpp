@@ -78,7 +78,9 @@ constexpr std::string_view kAlertMetrics[] = {"utilization",
                                               "emergency",
                                               "memory_ratio",
                                               "descriptors_ratio",
-                                              "server_sessions_ratio"};
+                                              "server_sessions_ratio",
+                                              "file_missing",
+                                              "wal_bytes"};
 constexpr std::string_view kHealthChecks[] = {"connectivity", "performance", "resources", "scaling"};
 constexpr std::string_view kHealthStatuses[] = {"ok", "warning", "failed"};
 constexpr std::string_view kCommandStatuses[] = {"queued", "applied", "refused", "expired"};

@@ -16,6 +16,7 @@ constexpr std::array<Names, 6> kJournalModes = {"wal", "delete", "truncate", "pe
 constexpr std::array<Names, 4> kSynchronous = {"off", "normal", "full", "extra"};
 constexpr std::array<Names, 2> kSizings = {"adaptive", "threshold"};
 constexpr std::array<Names, 4> kPredictions = {"off", "linear", "seasonal", "auto"};
+constexpr std::array<Names, 3> kAccesses = {"read_write", "read_only", "immutable"};
 constexpr std::array<Names, 3> kTempStores = {"default", "file", "memory"};
 
 template <auto EnumMember>
@@ -212,6 +213,8 @@ std::vector<CatalogueRow> make_rows() {
        "Near this much memory idle connections are closed; 0 is the limit of the process's cgroup, else the machine's."},
 
       // SQLite
+      {"sqlite_access", choice<&P::sqlite_access>(kAccesses), "", "", "", reopen, {},
+       "read_only (mode=ro in the URL) opens a file that may only be read; immutable, one that nobody changes."},
       {"sqlite_journal_mode", choice<&P::sqlite_journal_mode>(kJournalModes), "", "", "", fresh, {},
        "PRAGMA journal_mode of each SQLite connection; wal lets readers and one writer work at once."},
       {"sqlite_synchronous", choice<&P::sqlite_synchronous>(kSynchronous), "", "", "", fresh, {},
@@ -226,6 +229,8 @@ std::vector<CatalogueRow> make_rows() {
        "SQLite waits this long for a lock another process holds; 0 does not wait."},
       {"sqlite_max_read_transaction", &P::sqlite_max_read_transaction, "ms", "0", "30d", now, {},
        "A read transaction older than this is ended, since it keeps the WAL from being truncated; 0 is never."},
+      {"sqlite_wal_limit", BytesMember{&P::sqlite_wal_limit}, "bytes", "0", "1024TB", now, {},
+       "A writer cuts a WAL larger than this off, waiting for readers up to 0.1 s; wal_size alerts; 0 is no bound."},
 
       // the segment
       {"plane", &P::plane, "", "", "", reopen, {},

@@ -21,6 +21,7 @@ enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };  // which 
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
+enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
 enum class Sizing : uint8_t { adaptive, threshold };
 
 // What `recovery` lists.
@@ -124,6 +125,7 @@ struct Policy {
   int64_t memory_limit = 0;  // bytes; 0: the cgroup's, else the machine's
 
   // SQLite
+  SqliteAccess sqlite_access = SqliteAccess::read_write;
   SqliteJournalMode sqlite_journal_mode = SqliteJournalMode::wal;
   SqliteSynchronous sqlite_synchronous = SqliteSynchronous::normal;
   int64_t sqlite_cache_pages = 1000;
@@ -131,6 +133,7 @@ struct Policy {
   SqliteTempStore sqlite_temp_store = SqliteTempStore::memory;
   Span sqlite_busy_timeout = Span::seconds(5);
   Span sqlite_max_read_transaction = Span::seconds(60);  // 0: no bound
+  int64_t sqlite_wal_limit = int64_t{64} << 20;          // bytes; 0: no bound
 
   // the segment
   bool plane = true;

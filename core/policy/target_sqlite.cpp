@@ -18,8 +18,31 @@ Status bad_path(const std::string& what, std::string hint) {
 Status unknown_parameter(const QueryParameter& parameter) {
   if (lacks_prefix(parameter.name)) return missing_prefix(parameter.name);
   return Status::error(Code::bad_argument, "unknown parameter " + in_quotes(parameter.name) + " of a SQLite URL",
-                       "only parameters tidepool.<option>= are accepted",
+                       "accepted are mode=ro, mode=rwc, immutable=1 and tidepool.<option>=",
                        "for a \"?\" in a file's name write sqlite: and %3F");
+}
+
+// SQLite's own parameters that say how a file is opened. mode=rwc is what a pool does anyway.
+Status take_access(const QueryParameter& parameter, std::vector<GivenOption>& options) {
+  const bool is_read_only = parameter.name == "mode" && parameter.value == "ro";
+  const bool is_immutable = parameter.name == "immutable" && parameter.value == "1";
+  if (is_read_only || is_immutable) {
+    const std::string_view access = is_immutable ? "immutable" : "read_only";
+    for (GivenOption& option : options) {
+      if (option.name != "sqlite_access" || option.where.empty()) continue;
+      if (is_immutable) option.value = access;  // mode=ro&immutable=1 is the stronger of both
+      return Status::ok();
+    }
+    options.push_back({"sqlite_access", std::string(access), "URL parameter " + parameter.name});
+    return Status::ok();
+  }
+  const bool says_default = (parameter.name == "mode" && parameter.value == "rwc") ||
+                            (parameter.name == "immutable" && parameter.value == "0");
+  if (says_default) return Status::ok();
+  if (parameter.name != "mode" && parameter.name != "immutable") return unknown_parameter(parameter);
+  return Status::error(
+      Code::bad_argument, "parameter " + in_quotes(parameter.name) + " of a SQLite URL has another value",
+      "accepted are mode=ro, mode=rwc, immutable=0 and immutable=1", "for a database in memory write sqlite::memory:");
 }
 
 // The path is made absolute at once, so that neither a later chdir() nor a reader elsewhere takes it for another file.
@@ -38,8 +61,11 @@ Result<std::string> absolute_path(const std::string& path) {
 Result<ParsedTarget> make_target(const std::string& path, std::string_view query_text) {
   Result<SplitQuery> query = split_query(query_text);
   if (!query) return query.take_status();
-  if (!query->others.empty()) return unknown_parameter(query->others.front());
   ParsedTarget parsed;
+  parsed.options = std::move(query->options);
+  for (const QueryParameter& parameter : query->others) {
+    if (Status status = take_access(parameter, parsed.options); !status) return status;
+  }
   parsed.target.backend = Backend::sqlite;
   parsed.target.scheme = "sqlite";
   if (path == kMemory) {
@@ -50,7 +76,6 @@ Result<ParsedTarget> make_target(const std::string& path, std::string_view query
     parsed.target.connect_text = absolute.take();
   }
   parsed.target.shown = parsed.target.connect_text;
-  parsed.options = std::move(query->options);
   return parsed;
 }
 

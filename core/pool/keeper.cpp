@@ -218,6 +218,9 @@ void Keeper::take_resources(Instant now) {
   census_.resources.server_sessions = known(load.sessions);
   census_.resources.server_sessions_max = known(load.sessions_max);
   census_.resources.driver_bytes = known(pool_.connector_->memory_bytes());
+  const FileFacts file = pool_.connector_->file_facts();
+  census_.resources.is_file_missing = file.is_missing;
+  census_.resources.wal_bytes = known(file.wal_bytes);
 }
 
 void Keeper::decide(Instant now) {

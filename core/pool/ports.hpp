@@ -96,6 +96,12 @@ struct ServerLoad {
   int64_t sessions_max = -1;
 };
 
+// What a connector sees of the database itself, where that is a file.
+struct FileFacts {
+  int64_t wal_bytes = -1;   // of the write-ahead log beside it; -1: there is none
+  bool is_missing = false;  // it was deleted, or another one is in its place than the sessions have open
+};
+
 struct Completion {
   enum class Kind : uint8_t {
     opened,
@@ -136,6 +142,8 @@ class Connector {
   }
   // Bytes the driver's library has allocated in this process, for all pools; -1: it does not count them.
   virtual int64_t memory_bytes() const { return -1; }
+  // Asked once a second at most.
+  virtual FileFacts file_facts() { return {}; }
   virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;
   // Takes the connection; `closed` comes when the server's session is gone (or the driver gave up on it).
   virtual void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) = 0;

@@ -150,6 +150,8 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
   const double memory = census.resources.driver_bytes;
   put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
+  const double wal = census.resources.wal_bytes;
+  put(v.wal_bytes, wal >= 0 && wal < 1e18 ? static_cast<uint64_t>(wal) + 1 : 0);
   put(v.breaker, static_cast<uint64_t>(outlook.breaker));
   put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
 }

@@ -73,6 +73,7 @@ constexpr Column kStatsColumns[] = {
     {"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
     {"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
     {"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
+    {"wal_bytes", integer, "bytes", "The size of the database's write-ahead log (SQLite); null where there is none."},
 };
 
 constexpr Column kHistogramColumns[] = {
@@ -243,6 +244,7 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   row.push_back(sums ? sums->slow_count() : cell::none());
   row.push_back(sums ? sums->alerts_fired() : cell::none());
   add_sizing(segment.read_forecasts(), row);
+  row.push_back(vitals ? cell::measured(vitals->wal_bytes) : cell::none());
   out.push_back(std::move(row));
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The database file of a pool of SQLite connections: whole when the pool is closed, whatever was done before."""
+"""The database file of a pool of SQLite connections: whole when the pool is closed, and never written past its loss."""
 import os
 import shutil
 import sqlite3
+import threading
 import unittest
 
 import api
@@ -77,6 +78,125 @@ class Closed(stage.FaultCase):
                 self.expect_whole(may_keep_an_empty_wal=True)
                 for suffix in ("", "-wal", "-shm"):
                     os.unlink(self.path(suffix))
+
+    def test_the_close_of_a_pool_whose_file_is_gone_creates_none(self):
+        pool = self.filled()
+        for suffix in ("", "-wal", "-shm"):
+            os.unlink(self.path(suffix))
+        pool.close()
+        self.assertFalse(os.path.exists(self.path()))
+
+
+class Lost(stage.FaultCase):
+    """Deleted, moved or replaced under callers at work: who was told OK finds his row, everybody else hears why not."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(self.folder, "app.db")
+        self.away = os.path.join(self.folder, "away.db")
+        self.database = self.pool(options="max_size=3 min_size=1 health_interval=1s acquire_timeout=200ms "
+                                          "breaker_trip_after=1s notify_log=off")
+        self.database.query("CREATE TABLE t (x)")
+        self.extension = self.connect()
+        self.is_over = False
+        self.kept, self.refusals = [], []
+        self.callers = [threading.Thread(target=self.work, args=(n,)) for n in range(4)]
+        self.addCleanup(self.stop)
+        for caller in self.callers:
+            caller.start()
+        self.eventually(lambda: len(self.kept) > 20, "the work of the callers")
+
+    def work(self, caller):
+        number = 0
+        while not self.is_over:
+            number += 1
+            row = "%d:%d" % (caller, number)
+            try:
+                self.database.query("INSERT INTO t VALUES ('%s')" % row)
+                self.kept.append(row)
+            except api.Refusal as refusal:
+                self.refusals.append(refusal)
+
+    def stop(self):
+        self.is_over = True
+        for caller in self.callers:
+            caller.join()
+
+    def asked(self, sql):
+        return self.extension.execute(sql).fetchone()
+
+    def expect_trouble(self, words):
+        """The callers are told, nothing is created, the alert fires, and the pool is not well."""
+        self.eventually(lambda: any(r.sqlstate == "58030" for r in self.refusals), "an error that says so")
+        first = next(r for r in self.refusals if r.sqlstate == "58030")
+        self.assertIn(words, first.text)
+        self.assertTrue(first.hint)
+        kept = len(self.kept)
+        self.eventually(lambda: self.asked("SELECT state FROM tidepool_alerts WHERE rule = 'file_missing'") ==
+                        ("firing",), "the alert")
+        self.eventually(lambda: self.asked("SELECT health < 50 FROM tidepool_pools") == (1,), "that it is not well")
+        self.eventually(lambda: any("is gone" in r.text or "was replaced" in r.text or words in r.text
+                                    for r in self.refusals if r.status in ("timeout", "unavailable")),
+                        "an acquire that says so")
+        self.assertEqual(len(self.kept), kept, "rows that were acknowledged after the loss")
+
+    def expect_recovery(self):
+        kept = len(self.kept)
+        self.eventually(lambda: len(self.kept) > kept + 10, "the work to go on")
+        self.eventually(lambda: self.asked("SELECT count(*) FROM tidepool_alerts WHERE rule = 'file_missing' AND "
+                                           "state <> 'resolved'") == (0,), "the end of the alert")
+        self.stop()
+        self.database.close()
+
+    def rows(self):
+        db = sqlite3.connect(self.path)
+        self.addCleanup(db.close)
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchone()[0], "ok")
+        return {x for (x,) in db.execute("SELECT x FROM t")}
+
+    def test_moved_away_and_back(self):
+        os.rename(self.path, self.away)
+        self.expect_trouble("was deleted or moved")
+        self.assertFalse(os.path.exists(self.path))
+        os.rename(self.away, self.path)
+        self.expect_recovery()
+        self.assertLessEqual(set(self.kept), self.rows())
+
+    def test_deleted_and_restored(self):
+        db = sqlite3.connect(self.path)
+        db.execute("VACUUM INTO ?", (self.away,))
+        db.close()
+        for suffix in ("", "-wal", "-shm"):
+            os.unlink(self.path + suffix)
+        self.expect_trouble("was deleted or moved")
+        self.assertFalse(os.path.exists(self.path))
+        lost = len(self.kept)
+        os.rename(self.away, self.path)
+        self.expect_recovery()
+        self.assertLessEqual(set(self.kept[lost:]), self.rows())
+
+    def test_replaced_by_a_rename(self):
+        db = sqlite3.connect(self.path)
+        db.execute("VACUUM INTO ?", (self.away,))
+        db.close()
+        os.rename(self.away, self.path)
+        self.expect_trouble("was replaced by another file")
+        self.eventually(lambda: any("is still that of the old file" in r.text for r in self.refusals),
+                        "an error that names the WAL")
+        lost = len(self.kept)
+        for suffix in ("-wal", "-shm"):
+            os.unlink(self.path + suffix)
+        self.expect_recovery()
+        self.assertLessEqual(set(self.kept[lost:]), self.rows())
+
+    def test_the_wal_alone_is_deleted(self):
+        """What was in it is saved by the sessions that have it open."""
+        os.unlink(self.path + "-wal")
+        self.eventually(lambda: any("-wal was deleted" in r.text for r in self.refusals), "an error that says so")
+        self.eventually(lambda: self.asked("SELECT count(*) > 0 FROM tidepool_events WHERE kind = 'connection_lost'") ==
+                        (1,), "the event")
+        self.expect_recovery()
+        self.assertLessEqual(set(self.kept), self.rows())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Every built-in alert rule: its cause makes it fire, in time, once and with the right value; without the cause it ends.
+Those about the file of an SQLite database are in tests/faults/test_database_file.py.
 
 usage: test_alerts.py sqlite|postgresql [CASE...]
 """

@@ -14,10 +14,15 @@ typedef struct tide_result tide_result;
 /**
  * Run a statement on a lease you hold.
  *
+ * Parameters are bound as text, and there are no others yet. PostgreSQL gives each the type that its place asks for. In
+ * SQLite a text that is compared with a column or stored in it is converted as the column's declared type says; where
+ * there is no column, text never equals a number: `length(name) = ?1` with "3" finds no row, and is no error. Write
+ * `length(name) = CAST(?1 AS INTEGER)`.
+ *
  * @param lease    a lease you hold
  * @param sql      one statement; several, separated by ';', only without parameters (the last one's rows count)
  * @param nparams  number of parameters, 0 to 32766
- * @param params   texts for ?1, ?2 ... (SQLite) or $1, $2 ... (PostgreSQL); NULL entries are SQL NULL
+ * @param params   texts for ?1, ?2 ... (SQLite) or $1, $2 ... (PostgreSQL), see above; NULL entries are SQL NULL
  * @param out      set only on success; may be NULL when no result is wanted
  * @param err      may be NULL
  * Threads  one call at a time on one lease.

@@ -56,6 +56,9 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
       facts.is_wanted ? std::min({desk.policy().healthy_min(), desk.ledger().target, desk.rule().limit}) : 0;
   const double alive_value = static_cast<double>(alive);
   const double threshold = static_cast<double>(wanted);
+  if (desk.census().resources.is_file_missing) {
+    return put(out, 0, alive_value, threshold, "the database file was deleted or replaced");
+  }
   // A failure of long ago, after which nothing more was needed, is no trouble of today.
   const bool is_failing =
       facts.failing_since.is_set() && (alive == 0 || desk.counts().connecting > 0 || pulse.quarter().connect_failures > 0);

@@ -1,6 +1,7 @@
 // Health: four checks over what the brain knows, and one score from them.
 //
-//  connectivity  connections alive, against health_min_healthy; failed when there is none and connects fail
+//  connectivity  connections alive, against health_min_healthy; failed when there is none and connects fail, or when
+//                the database's file was deleted or replaced under them
 //  performance   share of statements that failed (faults, see README.md) against health_max_error_rate, and their mean
 //                duration against health_max_response; over the last 15 s, or the last minute where that has too few
 //  resources     the fullest of: connections in use, memory, descriptors, server sessions; a share of what there may be

@@ -36,7 +36,7 @@ bool Medic::is_due(const Desk& desk, const Beat* beat) const {
   if (!checked_at_.is_set()) return desk.ledger().is_started;
   if (now >= checked_at_ + interval) return true;
   if (now < checked_at_ + soon) return false;
-  return breaker_.is_failing() || (beat != nullptr && beat->is_troubled());
+  return breaker_.is_failing() || desk.census().resources.is_file_missing || (beat != nullptr && beat->is_troubled());
 }
 
 void Medic::tick(Desk& desk, const Beat* beat) {

@@ -32,8 +32,10 @@ constexpr MetricRow kRows[kMetrics] = {
     {"emergency", "0 or 1", "The size is held down because the pool is in a bad state.", 0, 1, true},
     {"memory_ratio", "ratio", "Memory of the process, as a share of its limit.", kSlack, 1, false},
     {"descriptors_ratio", "ratio", "Open file descriptors, as a share of what the process may have.", kSlack, 1, false},
-    {"server_sessions_ratio", "ratio", "All clients' sessions at the server, as a share of what it may have.", kSlack, 1,
-     false},
+    {"server_sessions_ratio", "ratio", "All clients' sessions at the server, as a share of what it may have.", kSlack,
+     1, false},
+    {"file_missing", "0 or 1", "The database file was deleted or replaced under the pool (SQLite).", 0, 1, true},
+    {"wal_bytes", "bytes", "The size of the database's write-ahead log (SQLite).", kSlack, kEndless, false},
 };
 // clang-format on
 
@@ -44,7 +46,7 @@ constexpr auto names_of_rows() {
 }
 constexpr auto kNames = names_of_rows();
 
-static_assert(static_cast<size_t>(Metric::server_sessions_ratio) + 1 == kMetrics);
+static_assert(static_cast<size_t>(Metric::wal_bytes) + 1 == kMetrics);
 
 }  // namespace
 

@@ -34,8 +34,10 @@ enum class Metric : uint8_t {
   memory_ratio,
   descriptors_ratio,
   server_sessions_ratio,
+  file_missing,
+  wal_bytes,
 };
-inline constexpr size_t kMetrics = 22;
+inline constexpr size_t kMetrics = 24;
 
 struct MetricRow {
   std::string_view name;

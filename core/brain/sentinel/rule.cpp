@@ -40,6 +40,8 @@ constexpr Severity kCritical = Severity::critical;
 
 double one(const Policy&) { return 1; }
 double none(const Policy&) { return 0; }
+// 0 is no bound.
+double wal_limit(const Policy& p) { return p.sqlite_wal_limit != 0 ? static_cast<double>(p.sqlite_wal_limit) : 1e18; }
 
 const BuiltIn kBuiltIn[] = {
     {"connection_exhaustion", Metric::utilization, kAtLeast, [](const Policy& p) { return p.alert_utilization; },
@@ -91,6 +93,15 @@ const BuiltIn kBuiltIn[] = {
     {"memory_pressure", Metric::memory_ratio, kAtLeast, [](const Policy& p) { return p.alert_memory; },
      Span::seconds(10), kWarning, "The process is short of memory.",
      "Lower max_size or sqlite_cache_pages, or give the process more memory; memory_limit says what counts as all."},
+    {"file_missing", Metric::file_missing, kAtLeast, one, Span(), kCritical,
+     "The database file was deleted or replaced under the pool; statements fail.",
+     "Put the file back, without the -wal and -shm files of another: the pool takes it up by itself. The events of "
+     "kind "
+     "connection_lost say what happened."},
+    {"wal_size", Metric::wal_bytes, kAbove, wal_limit, Span::seconds(30), kWarning,
+     "The write-ahead log of the database is large; readers that overlap keep it from starting anew.",
+     "Look into leases for reads that last, also in other processes. Lower sqlite_max_read_transaction, or raise "
+     "sqlite_wal_limit if the disk bears it."},
 };
 
 }  // namespace

@@ -28,7 +28,9 @@ constexpr size_t kRequestsPerStepMax = 8;
 class SqliteConnector final : public Connector {
  public:
   SqliteConnector(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
-      : policy_(policy), clock_(clock), file_(std::make_shared<DatabaseFile>(make_target(path_or_memory), clock)) {
+      : policy_(policy),
+        clock_(clock),
+        file_(std::make_shared<DatabaseFile>(make_target(path_or_memory, policy.sqlite_access), clock)) {
     if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
   }
   ~SqliteConnector() override {
@@ -58,6 +60,10 @@ class SqliteConnector final : public Connector {
   void set_policy(const Policy& policy) override { policy_ = policy; }
   // Of the whole process, so also what other pools and the application's own databases use.
   int64_t memory_bytes() const override { return sqlite3_memory_used(); }
+  FileFacts file_facts() override {
+    const bool is_missing = file_->is_missing();  // looks
+    return {file_->wal_bytes(), is_missing};
+  }
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:

@@ -7,24 +7,23 @@
 #include <memory>
 #include <utility>
 
+#include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
 
 namespace tide::sqlite {
 namespace {
 
 // False where the system does not tell whether there is a file, for example for want of permission.
-bool identify(const std::string& path, std::optional<FileIdentity>& out) {
+bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t* bytes = nullptr) {
   struct stat found {};
   out.reset();
   if (::stat(path.c_str(), &found) != 0) return errno == ENOENT || errno == ENOTDIR;
   out = FileIdentity{found.st_dev, found.st_ino};
+  if (bytes != nullptr) *bytes = found.st_size;
   return true;
 }
 
-uint64_t bytes_of(const std::string& path) {
-  struct stat found {};
-  return ::stat(path.c_str(), &found) == 0 ? static_cast<uint64_t>(found.st_size) : 0;
-}
+constexpr Span kRestartEvery = Span::seconds(1);
 
 // Only what was there can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
@@ -51,9 +50,13 @@ DatabaseFile::Files DatabaseFile::at_now() const {
   return at(real != nullptr ? real.get() : target_.path);
 }
 
-bool DatabaseFile::look(Depth depth, Files& out) const {
+bool DatabaseFile::look(Depth depth, Files& out) {
   if (!identify(target_.path, out.database)) return false;
-  return depth == Depth::database || (identify(out.wal_path, out.wal) && identify(out.index_path, out.index));
+  if (depth == Depth::database) return true;
+  int64_t wal_bytes = -1;
+  if (!identify(out.wal_path, out.wal, &wal_bytes)) return false;
+  wal_bytes_.store(wal_bytes, std::memory_order_relaxed);
+  return identify(out.index_path, out.index);
 }
 
 std::string DatabaseFile::what_happened(const Files& found) const {
@@ -114,7 +117,7 @@ bool DatabaseFile::stands_in_the_way(const Files& found, Status& why) const {
     const bool is_whole = !is_gone(known_->wal, found.wal) && !is_gone(known_->index, found.index);
     return !is_whole && handles_.load() > 0 && wait(what_happened(found));
   }
-  if (has_old_wal && bytes_of(found.wal_path) > 0) {
+  if (has_old_wal && wal_bytes() > 0) {
     why = driver_error("58030", SQLITE_CANTOPEN,
                        target_.shown + " was replaced, but " + found.wal_path + " is still that of the old file",
                        "SQLite would apply the changes of the old file to the new one, and damage it",
@@ -171,6 +174,33 @@ void DatabaseFile::learn_journal() {
   Files found = at(known_->path);
   if (!look(Depth::all, found) || found.database != known_->database) return;
   known_ = std::make_shared<const Files>(std::move(found));
+}
+
+void DatabaseFile::enter_reader(uint64_t session, Instant since) {
+  const std::lock_guard lock(mutex_);
+  readers_[session] = since;
+}
+
+void DatabaseFile::leave_reader(uint64_t session) noexcept {
+  const std::lock_guard lock(mutex_);
+  readers_.erase(session);
+}
+
+std::string DatabaseFile::describe_readers(uint64_t session, Instant now) const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  for (const auto& [number, since] : readers_) {
+    if (number == session) continue;
+    text += (text.empty() ? "session " : ", session ") + std::to_string(number) + " has been in a transaction for " +
+            describe_span(now - since);
+  }
+  return text;
+}
+
+bool DatabaseFile::may_restart_wal(Instant now) noexcept {
+  if (now.ns() < restart_at_ns_.load(std::memory_order_relaxed)) return false;
+  restart_at_ns_.store((now + kRestartEvery).ns(), std::memory_order_relaxed);
+  return true;
 }
 
 bool DatabaseFile::is_missing() {

@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,12 @@ class DatabaseFile {
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }
   bool needs_last_checkpoint() const noexcept { return has_kept_handle_.load() && sessions_.load() == 0; }
 
+  // Sessions in a transaction that others wait for, where there is no WAL.
+  void enter_reader(uint64_t session, Instant since);
+  void leave_reader(uint64_t session) noexcept;
+  // Those other than `session`, in words; empty when there is none.
+  std::string describe_readers(uint64_t session, Instant now) const;
+
   // Whether another session may be opened now, and whether SQLite may create the file for it.
   OpenFailure admit(bool& may_create);
   // A session has opened the files. `generation` becomes the one it belongs to.
@@ -65,6 +72,10 @@ class DatabaseFile {
   // The same without looking.
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
   Status loss() const;
+  // The size of the WAL when it was looked at last; -1: there was none.
+  int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }
+  // At most once a second, so that writers do not wait for readers all the time.
+  bool may_restart_wal(Instant now) noexcept;
   // [keeper] Looks; true while no session can be opened, or those that are open are lost.
   bool is_missing();
 
@@ -79,7 +90,7 @@ class DatabaseFile {
   };
 
   // What is at the paths of `out` now. False where that cannot be known.
-  bool look(Depth depth, Files& out) const;
+  bool look(Depth depth, Files& out);
   static Files at(std::string real_path);
   // Where nothing is open the path may lead somewhere else by now.
   Files at_now() const;
@@ -92,10 +103,13 @@ class DatabaseFile {
   std::atomic<int64_t> sessions_{0};
   std::atomic<int64_t> handles_{0};
   std::atomic<bool> has_kept_handle_{false};
+  std::atomic<int64_t> wal_bytes_{-1};
+  std::atomic<int64_t> restart_at_ns_{0};  // the next attempt, not before
 
   mutable std::mutex mutex_;            // guards what follows
   std::shared_ptr<const Files> known_;  // of the current generation; null: nothing was opened yet
   std::string what_;                    // happened to the generation that was lost last
+  std::map<uint64_t, Instant> readers_;
   uint64_t generation_ = 0;
   std::atomic<uint64_t> lost_generation_{0};
 };

@@ -46,8 +46,7 @@ std::string_view sqlstate_of_constraint(int extended_code) {
 
 std::string hint_of(int extended_code, std::string_view sqlstate) {
   if (extended_code == SQLITE_BUSY_SNAPSHOT) {
-    return "The transaction read before it wrote and the database has moved on. Roll back and begin with BEGIN "
-           "IMMEDIATE.";
+    return "The statement read before it wrote, and the database has moved on; try again.";
   }
   if (extended_code == SQLITE_READONLY_DBMOVED) return "Put the file back, and acquire a new lease.";
   switch (extended_code & 0xFF) {

@@ -75,11 +75,18 @@ Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy
   if (const int code = run_own(database, "PRAGMA main.schema_version"); code != SQLITE_OK) {
     Status status = database_error(database, code);
     status.message = "cannot use " + target.shown + ": " + status.message;
+    const int primary = code & 0xFF;
+    if ((primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) && target.access == SqliteAccess::read_only) {
+      status.detail = "a database in WAL mode needs a -shm file beside it, which this user may not create";
+      status.hint =
+          "Give this user write permission to the directory, or open the pool with immutable=1 if nobody "
+          "changes the file.";
+    }
     if (status.detail.empty()) status.detail = "an SQLite 3 database, or an empty or missing file, was expected";
     return status;
   }
   // A database in memory has no journal to choose: SQLite answers "memory" whatever is asked.
-  if (!target.is_memory) {
+  if (!target.is_memory && target.is_writable()) {
     if (Status status = apply_journal_mode(database, target, policy.sqlite_journal_mode); !status) return status;
   }
   const struct {

@@ -25,6 +25,7 @@
 #include <mutex>
 #include <string>
 
+#include "driver/sqlite/change_counters.hpp"
 #include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/inspector.hpp"
 #include "driver/sqlite/statement.hpp"
@@ -33,6 +34,9 @@
 #include "pool/ports.hpp"
 
 namespace tide::sqlite {
+
+// Foreign locks: the keeper waits no longer for them in one go, and tries again at a later step.
+inline constexpr Span kKeeperPatience = Span::millis(5);
 
 class SqliteConnection final : public Connection {
  public:
@@ -80,7 +84,7 @@ class SqliteConnection final : public Connection {
     int64_t offset = 0;  // of the current statement in the text
   };
 
-  // session.cpp
+  // session.cpp, session_lease.cpp
   bool enter(Hands hands) noexcept;
   void leave() noexcept;
   void finish_disarm() noexcept;
@@ -106,9 +110,13 @@ class SqliteConnection final : public Connection {
   Status take_turn(const Running& running, Instant deadline);
   Status take_turn_only(const Running& running, Instant deadline);
   bool is_intact_for_writing();
+  void restart_wal() noexcept;
   Status lost_commit() const;
   void give_turn() noexcept;
   Status failure(int code, const Running& running);
+  void explain_busy(Status& status) const;
+  Span lock_patience(const Running& running) const noexcept;
+  bool is_memory() const noexcept { return file_->target().is_memory; }
   Status stopped(Watch::Stop stop, const Running& running);
   void after_statement(const Running& running, bool was_in_transaction, const Status& status);
   void note_transaction(Instant started) noexcept;
@@ -122,6 +130,7 @@ class SqliteConnection final : public Connection {
   const Clock& clock_;
   Watch watch_;
   Inspector inspector_;
+  ChangeCounters counters_;
 
   std::mutex mutex_;  // guards hands_ and the ends of a lease; never held while SQLite works
   std::condition_variable hands_free_;
@@ -132,6 +141,7 @@ class SqliteConnection final : public Connection {
   bool has_turn_ = false;
   bool is_wal_ = false;
   uint64_t generation_ = 0;  // of the file; 0: in memory
+  bool is_reader_ = false;   // entered as one in file_: the others wait for it where there is no WAL
   bool is_vouched_ = false;  // by the holder, for the settle() that follows
   LeaseMode mode_ = LeaseMode::read_write;
   bool is_query_only_ = false;

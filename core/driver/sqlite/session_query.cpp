@@ -1,4 +1,5 @@
 // The holder's statements: what each needs before it runs, what has to be looked at after it.
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <new>
@@ -11,6 +12,9 @@
 
 namespace tide::sqlite {
 namespace {
+
+// How long a writer waits for readers so that the WAL can begin anew.
+constexpr Span kRestartSpan = Span::millis(100);
 
 Instant limit_of(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
 
@@ -68,7 +72,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
     running.offset = static_cast<int64_t>(request.sql.size() - text.size());
     // Compiling reads the schema, which may have to wait for a foreign lock as well.
-    watch_.arm({running.deadline, Instant::never(), watch_.patience()});
+    watch_.arm({running.deadline, Instant::never(), lock_patience(running)});
     inspector_.begin();
     Statement statement;
     std::string_view rest;
@@ -129,7 +133,7 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
   }
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   const Instant read_limit = is_writing || has_turn_ ? Instant::never() : read_until(running.started);
-  watch_.arm({running.deadline, read_limit, watch_.patience()});
+  watch_.arm({running.deadline, read_limit, lock_patience(running)});
   int code = SQLITE_OK;
   Status status = collect_rows(statement, ResultLimits{}, out, code);
   if (status && code != SQLITE_DONE) status = failure(code, running);
@@ -165,6 +169,11 @@ Status SqliteConnection::lost_commit() const {
 }
 
 Status SqliteConnection::check_lease(bool is_writing) const {
+  if (is_writing && !file_->target().is_writable()) {
+    return driver_error("25006", SQLITE_READONLY, "cannot write: the pool only reads " + file_->target().shown,
+                        "it was opened with mode=ro or immutable=1, or with sqlite_access",
+                        "Open a pool without it to write.");
+  }
   if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
   return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
 }
@@ -195,8 +204,9 @@ Status SqliteConnection::take_turn_only(const Running& running, Instant deadline
   }
   if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
   if (!may_wait) {
-    return driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads", {},
-                        "Roll back and begin with BEGIN IMMEDIATE.");
+    Status status = driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads");
+    explain_busy(status);
+    return status;
   }
   const WriterTurn::Holder holder = file_->turn().holder();
   const Instant now = clock_.now();
@@ -224,11 +234,50 @@ Status SqliteConnection::failure(int code, const Running& running) {
   const bool is_interrupt = (code & 0xFF) == SQLITE_INTERRUPT;
   if (is_interrupt || is_busy(code)) {
     Watch::Stop stop = watch_.stop();
+    if (stop == Watch::Stop::timed_out && is_busy(code) && !file_->describe_readers(number_, clock_.now()).empty()) {
+      Status status = database_error(database_.get(), code, running.offset);
+      explain_busy(status);
+      status.code = Code::timeout;
+      return status;
+    }
     // sqlite3_interrupt() may be quicker than the next look at the flag behind it.
     if (stop == Watch::Stop::none && is_interrupt) stop = watch_.check();
     if (stop != Watch::Stop::none) return stopped(stop, running);
   }
-  return database_error(database_.get(), code, running.offset);
+  Status status = database_error(database_.get(), code, running.offset);
+  if (is_busy(code)) explain_busy(status);
+  return status;
+}
+
+// Who holds the lock, as far as it is known here, and what may help.
+void SqliteConnection::explain_busy(Status& status) const {
+  const bool is_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
+  if (is_in_transaction && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ) {
+    // What it has read is old by now, or the one who writes waits for it: no repetition in here will succeed.
+    status.is_retryable = false;
+    status.hint =
+        "Roll back and repeat the whole transaction; begin one that will write with BEGIN IMMEDIATE. The "
+        "statement alone cannot succeed any more.";
+    return;
+  }
+  const std::string readers = file_->describe_readers(number_, clock_.now());
+  if (readers.empty()) return;
+  status.sqlstate = "55P03";
+  status.is_retryable = true;
+  status.message = "the database is in use by other leases of this pool";
+  status.detail = readers;
+  status.hint = is_memory()
+                    ? "In memory readers and the writer wait for each other: end transactions soon, or use a file."
+                    : "Without WAL readers and the writer wait for each other: end transactions soon, or set "
+                      "sqlite_journal_mode=wal.";
+}
+
+// In memory nobody but the pool's own sessions can hold a lock, so it is waited for like the turn, as long as there is
+// a bound to it.
+Span SqliteConnection::lock_patience(const Running& running) const noexcept {
+  const Span patience = watch_.patience();
+  if (!is_memory() || patience.is_zero() || running.deadline >= Instant::never()) return patience;
+  return std::max(patience, running.deadline - running.started);
 }
 
 Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
@@ -260,8 +309,25 @@ void SqliteConnection::after_statement(const Running& running, bool was_in_trans
   } else if (was_in_transaction && !status && sqlite3_get_autocommit(database_.get()) != 0) {
     ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message};
   }
-  if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+  if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) {
+    if (status) restart_wal();
+    give_turn();
+  }
   note_transaction(running.started);
+}
+
+// SQLite writes into the WAL from its begin again only when a writer finds no reader of it. Where readers overlap none
+// does, and the WAL grows without end. So a writer waits for those of now, while it holds the lock that lets no other
+// writer put more into it; who begins to read meanwhile reads the database alone, and is not waited for. Only in the
+// writer turn: SQLite up to 3.51.2 may damage a WAL that one connection resets while another writes.
+void SqliteConnection::restart_wal() noexcept {
+  if (!is_wal_ || policy_.sqlite_wal_limit == 0 || file_->wal_bytes() <= policy_.sqlite_wal_limit) return;
+  if (sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_NONE) return;
+  const Instant now = clock_.now();
+  if (!file_->may_restart_wal(now)) return;
+  const OwnStatements own(inspector_);
+  watch_.arm({now + kRestartSpan, Instant::never(), kRestartSpan});
+  sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
 }
 
 void SqliteConnection::note_transaction(Instant started) noexcept {
@@ -277,11 +343,17 @@ void SqliteConnection::note_transaction(Instant started) noexcept {
   const int state = sqlite3_txn_state(database_.get(), nullptr);
   if (state != SQLITE_TXN_NONE && !reading_since_.is_set()) reading_since_ = started;
   is_reading_.store(state == SQLITE_TXN_READ, relaxed);
+  if (!is_wal_ && state != SQLITE_TXN_NONE && !is_reader_) {
+    is_reader_ = true;
+    file_->enter_reader(number_, reading_since_);
+  }
 }
 
 void SqliteConnection::forget_transaction() noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;
   reading_since_ = {};
+  if (is_reader_) file_->leave_reader(number_);
+  is_reader_ = false;
   is_in_transaction_.store(false, relaxed);
   is_reading_.store(false, relaxed);
   transaction_since_ns_.store(0, relaxed);

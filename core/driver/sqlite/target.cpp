@@ -37,19 +37,53 @@ bool may_pass(int system_error) {
 
 }  // namespace
 
-SqliteTarget make_target(const std::string& text) {
+SqliteTarget make_target(const std::string& text, SqliteAccess access) {
   static std::atomic<uint64_t> made{0};
   if (text == ":memory:") {
     // The leading slash makes memdb share it by name within the process.
     const uint64_t number = made.fetch_add(1) + 1;
-    return {"file:/tidepool-" + std::to_string(number) + "?vfs=memdb", ":memory:", true};
+    return {"file:/tidepool-" + std::to_string(number) + "?vfs=memdb", ":memory:", true, SqliteAccess::read_write};
   }
   if (text.empty()) return {};
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(text, error);
   const std::string path = error ? text : absolute.string();
-  return {path, path, false};
+  return {path, path, false, access};
 }
+
+namespace {
+
+OpenFailure look_at_read_only(const SqliteTarget& target) {
+  if (!may(target.path, R_OK) && !may_pass(errno)) {
+    return permanent(SQLITE_CANTOPEN, "42501", "cannot open " + target.shown + ": " + std::strerror(errno),
+                     "a database file this user may read was expected", "Give this user read permission to the file.");
+  }
+  struct stat wal {};
+  if (target.access == SqliteAccess::immutable && ::stat((target.path + "-wal").c_str(), &wal) == 0 &&
+      wal.st_size > 0) {
+    return permanent(SQLITE_CANTOPEN, "55000", "cannot open " + target.shown + " as immutable: it has a WAL",
+                     "what is in " + target.shown + "-wal would not be seen",
+                     "Open it with mode=ro, or have a process that may write to it close it in good order.");
+  }
+  return {};
+}
+
+// The path as a file: URI, so that it can carry a parameter.
+std::string uri_of(const std::string& path) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '%' || c == '?' || c == '#') {
+      uri.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+    } else {
+      uri.push_back(c);
+    }
+  }
+  return uri;
+}
+
+}  // namespace
 
 OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
   if (target.is_memory) return {};
@@ -62,6 +96,11 @@ OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
     const int why = errno;
     const std::string directory = directory_of(target.path);
     struct stat parent {};
+    if (why == ENOENT && !target.is_writable()) {
+      return permanent(SQLITE_CANTOPEN, "58P01", "cannot open " + target.shown + ": there is no such file",
+                       "a file that may only be read is not created where it is missing",
+                       "Check the path, or open the pool without mode=ro and immutable=1.");
+    }
     if (why == ENOENT && ::stat(directory.c_str(), &parent) == 0) {
       if (may(directory, W_OK | X_OK)) return {};  // SQLite will create the file
       return permanent(SQLITE_CANTOPEN, "42501", "cannot create " + target.shown + ": permission denied",
@@ -83,15 +122,18 @@ OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
                      "a database file was expected",
                      "Name the file inside of it, for example " + target.shown + "/app.db.");
   }
+  if (!target.is_writable()) return look_at_read_only(target);
   if (!may(target.path, R_OK | W_OK) && !may_pass(errno)) {
     return permanent(SQLITE_CANTOPEN, "42501", "cannot open " + target.shown + ": " + std::strerror(errno),
                      "a database file this user may read and write was expected",
-                     "Give this user read and write permission to the file and its directory.");
+                     "Give this user read and write permission to the file and its directory. To read only, open the "
+                     "pool with ?mode=ro in its URL, or sqlite_access=read_only.");
   }
   if (needs_journal && !may(directory_of(target.path), W_OK | X_OK) && !may_pass(errno)) {
     return permanent(SQLITE_CANTOPEN, "42501", "cannot write beside " + target.shown + ": " + std::strerror(errno),
                      "SQLite keeps its journal (or WAL) in the same directory",
-                     "Give this user write permission to " + directory_of(target.path) + ".");
+                     "Give this user write permission to " + directory_of(target.path) +
+                         ". To read only, open the pool with ?mode=ro in its URL, or sqlite_access=read_only.");
   }
   return {};
 }
@@ -106,13 +148,16 @@ void CloseDatabase::operator()(sqlite3* database) const noexcept {
 
 OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_create) {
   // FULLMUTEX: the keeper may have to enter a handle that a holder uses through native() on another thread.
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
-  if (may_create) flags |= SQLITE_OPEN_CREATE;
-  if (target.is_memory) flags |= SQLITE_OPEN_URI;
+  int flags = SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |= target.is_writable() ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+  if (may_create && target.is_writable()) flags |= SQLITE_OPEN_CREATE;
+  const bool is_immutable = target.access == SqliteAccess::immutable;
+  if (target.is_memory || is_immutable) flags |= SQLITE_OPEN_URI;
+  const std::string name = is_immutable ? uri_of(target.path) + "?immutable=1" : target.path;
   // Remembered before it is open, since the process may fork meanwhile.
   if (!target.is_memory) remember_file(&flags, target.path, false);
   sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(target.path.c_str(), &database, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &database, flags, nullptr);
   if (database != nullptr) move_files(&flags, database);
   forget_files(&flags);
   out.reset(database);

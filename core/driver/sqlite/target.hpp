@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/status.hpp"
+#include "policy/policy.hpp"
 
 namespace tide::sqlite {
 
@@ -24,10 +25,13 @@ struct SqliteTarget {
   std::string path;   // absolute, so that a later chdir() means nothing; for memory the URI of the shared database
   std::string shown;  // for messages
   bool is_memory = false;
+  SqliteAccess access = SqliteAccess::read_write;
+
+  bool is_writable() const noexcept { return access == SqliteAccess::read_write; }
 };
 
-// `text` is a path or ":memory:". Every call with ":memory:" makes a database of its own.
-SqliteTarget make_target(const std::string& text);
+// `text` is a path or ":memory:". Every call with ":memory:" makes a database of its own, which is always writable.
+SqliteTarget make_target(const std::string& text, SqliteAccess access = SqliteAccess::read_write);
 
 struct OpenFailure {
   Status status;

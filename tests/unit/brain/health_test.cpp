@@ -60,6 +60,20 @@ TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
   EXPECT_EQ(rig.times(EventKind::health_ok), 1);
 }
 
+TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
+  MedicRig rig;
+  rig.second({.queries = 10});
+  expect(rig, Check::connectivity, HealthStatus::ok);
+  rig.resources.is_file_missing = true;
+  rig.second({.queries = 10});
+  expect(rig, Check::connectivity, HealthStatus::failed);
+  EXPECT_NE(rig.finding(Check::connectivity).message.find("deleted or replaced"), std::string::npos);
+  expect_formula(rig);
+  rig.resources.is_file_missing = false;
+  for (int i = 0; i < 20; ++i) rig.second({.queries = 10});
+  expect(rig, Check::connectivity, HealthStatus::ok);
+}
+
 TEST(Health, PerformanceGoesByTheShareOfFaults) {
   MedicRig rig;
   rig.second({.queries = 1'000, .faults = 40});

@@ -70,6 +70,8 @@ const Cause kCauses[] = {
     {"breaker_open", Metric::breaker_open, 1, 0, 0, Span(), Severity::critical, true},
     {"emergency", Metric::emergency, 1, 0, 0, Span(), Severity::critical, true},
     {"memory_pressure", Metric::memory_ratio, 0.8, 0.79, 0.7, Span::seconds(10), Severity::warning, false},
+    {"file_missing", Metric::file_missing, 1, 0, 0, Span(), Severity::critical, true},
+    {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
 };
 
 TEST(SentinelBuiltIn, AllAreHere) {

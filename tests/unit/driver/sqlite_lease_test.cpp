@@ -64,6 +64,31 @@ TEST_F(SqliteLease, AttachedDatabasesAndTemporaryObjectsGo) {
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (5)"));
 }
 
+TEST_F(SqliteLease, WhatTheLeaseBeforeChangedIsNotCounted) {
+  constexpr const char* kCounters = "SELECT last_insert_rowid() || ' ' || changes() || ' ' || total_changes()";
+  EXPECT_EQ(ask(*session_, kCounters), "3 3 3");
+  for (const ResetMode mode : {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::full}) {
+    ASSERT_EQ(settle_and_lease(*session_, mode), Settled::clean);
+    EXPECT_EQ(ask(*session_, kCounters), "0 0 0");
+    ASSERT_OK(run(*session_, "UPDATE t SET x = x WHERE 0"));
+    EXPECT_EQ(ask(*session_, kCounters), "0 0 0");
+    ASSERT_OK(run(*session_, "UPDATE t SET x = x"));
+    EXPECT_EQ(ask(*session_, kCounters), "0 3 3");
+    ASSERT_OK(run(*session_, "UPDATE t SET x = x WHERE 0"));
+    EXPECT_EQ(ask(*session_, kCounters), "0 0 3");
+  }
+}
+
+TEST_F(SqliteLease, TriggersCountAsSqliteCountsThem) {
+  ASSERT_OK(run(*session_,
+                "CREATE TABLE log (n, total); CREATE TRIGGER tr AFTER INSERT ON t BEGIN "
+                "UPDATE t SET x = x; INSERT INTO log VALUES (changes(), total_changes()); END"));
+  ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
+  ASSERT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
+  EXPECT_EQ(ask(*session_, "SELECT n FROM log"), "4");
+  EXPECT_EQ(ask(*session_, "SELECT changes() || ' ' || total_changes()"), "1 6");
+}
+
 TEST_F(SqliteLease, QueryOnlyFollowsTheLease) {
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart, LeaseMode::read), Settled::clean);
   EXPECT_EQ(ask(*session_, "PRAGMA query_only"), "1");

@@ -76,6 +76,89 @@ TEST_F(SqliteOpen, AReadOnlyDirectoryIsRefused) {
   ::chmod(dir_.path().c_str(), 0777);
 }
 
+class SqliteReadOnly : public SqliteOpen {
+ protected:
+  void SetUp() override {
+    Stranger owner(dir_.file());
+    ASSERT_EQ(owner.run("CREATE TABLE t (x); INSERT INTO t VALUES ('kept')"), SQLITE_OK);
+  }
+  static Policy with(SqliteAccess access) {
+    Policy policy;
+    policy.sqlite_access = access;
+    return policy;
+  }
+  // As nobody, who may read the file and nothing else.
+  void expect_readable(SqliteAccess access) {
+    ::chmod(dir_.file().c_str(), 0444);
+    ::chmod(dir_.path().c_str(), 0555);
+    {
+      const AsNobody nobody;
+      ASSERT_TRUE(nobody.is_unprivileged());
+      const Completion refused = open(dir_.file());
+      ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
+      EXPECT_NE(refused.status.hint.find("mode=ro"), std::string::npos) << refused.status.hint;
+      const Completion done = open(dir_.file(), with(access));
+      ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message << " / " << done.status.detail;
+      for (const LeaseMode mode : {LeaseMode::read, LeaseMode::read_write}) {
+        ASSERT_OK(done.connection->begin_lease(mode, clock_.now()));
+        EXPECT_EQ(ask(*done.connection, "SELECT x FROM t"), "kept");
+        for (const char* sql : {"INSERT INTO t VALUES (1)", "BEGIN IMMEDIATE", "CREATE TABLE u (x)", "VACUUM"}) {
+          const Status status = run(*done.connection, sql);
+          EXPECT_EQ(status.sqlstate, "25006") << sql << ": " << status.message;
+          EXPECT_NE(status.message.find("only reads"), std::string::npos) << status.message;
+          EXPECT_FALSE(status.hint.empty());
+        }
+        EXPECT_NE(run_native(*done.connection, "INSERT INTO t VALUES (1)"), SQLITE_OK);
+        done.connection->vouch();
+        EXPECT_EQ(done.connection->settle(ResetMode::full), Settled::clean);
+      }
+    }
+    ::chmod(dir_.path().c_str(), 0777);
+  }
+};
+
+TEST_F(SqliteReadOnly, AFileThatMayOnlyBeReadIsRead) { expect_readable(SqliteAccess::read_only); }
+
+TEST_F(SqliteReadOnly, AFileInWalModeIsReadAsImmutableWhereNoIndexCanBeMade) {
+  { EXPECT_EQ(Stranger(dir_.file()).run("PRAGMA journal_mode = wal"), SQLITE_OK); }
+  ::chmod(dir_.path().c_str(), 0555);
+  {
+    const AsNobody nobody;
+    const Completion refused = open(dir_.file(), with(SqliteAccess::read_only));
+    ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
+    EXPECT_NE(refused.status.hint.find("immutable=1"), std::string::npos) << refused.status.hint;
+  }
+  expect_readable(SqliteAccess::immutable);
+}
+
+TEST_F(SqliteReadOnly, AWalThatWouldNotBeSeenIsTold) {
+  Stranger owner(dir_.file());
+  ASSERT_EQ(owner.run("PRAGMA journal_mode = wal; INSERT INTO t VALUES ('in the WAL')"), SQLITE_OK);
+  const Completion refused = open(dir_.file(), with(SqliteAccess::immutable));
+  ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
+  EXPECT_NE(refused.status.message.find("it has a WAL"), std::string::npos) << refused.status.message;
+  const Completion done = open(dir_.file(), with(SqliteAccess::read_only));
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  EXPECT_EQ(ask(*done.connection, "SELECT count(*) FROM t"), "2");
+}
+
+TEST_F(SqliteReadOnly, NothingIsCreated) {
+  for (const SqliteAccess access : {SqliteAccess::read_only, SqliteAccess::immutable}) {
+    const Completion refused = open(dir_.file("missing.db"), with(access));
+    ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
+    EXPECT_EQ(refused.status.sqlstate, "58P01");
+    EXPECT_FALSE(std::filesystem::exists(dir_.file("missing.db")));
+  }
+}
+
+TEST_F(SqliteReadOnly, ANameOfAnyCharactersCanBeImmutable) {
+  const std::string path = dir_.file("a b%20?c#d&e=f.db");
+  { EXPECT_EQ(Stranger(path).run("CREATE TABLE t (x); INSERT INTO t VALUES (42)"), SQLITE_OK); }
+  const Completion done = open(path, with(SqliteAccess::immutable));
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  EXPECT_EQ(ask(*done.connection, "SELECT x FROM t"), "42");
+}
+
 TEST_F(SqliteOpen, ANameLikeAUriIsAName) {
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(dir_.path());

@@ -169,14 +169,117 @@ TEST_F(SqliteWrite, ADatabaseInMemoryServesReadersAndWriters) {
   EXPECT_EQ(ask(*sessions[0], "SELECT count(*) FROM t"), "320");
 }
 
+// The pool's own reader is not "another process", and is waited for like the writer turn.
+TEST_F(SqliteWrite, InMemoryAWriterWaitsForReadersAndIsToldOfThem) {
+  Policy policy = patient_policy();
+  policy.sqlite_busy_timeout = Span::millis(5);
+  const auto connector = make_sqlite_connector(":memory:", policy, clock_);
+  const auto reader = open_session(*connector, clock_);
+  const auto writer = open_session(*connector, clock_);
+  ASSERT_OK(run(*reader, "CREATE TABLE t (x); BEGIN; SELECT * FROM t"));
+  const Instant before = clock_.now();
+  Status status = run(*writer, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::millis(60)));
+  EXPECT_GE(clock_.now() - before, Span::millis(50));
+  EXPECT_EQ(status.code, Code::timeout);
+  EXPECT_EQ(status.sqlstate, "55P03");
+  EXPECT_TRUE(status.is_retryable);
+  EXPECT_NE(status.message.find("other leases of this pool"), std::string::npos) << status.message;
+  EXPECT_NE(status.detail.find("session 1 has been in a transaction for"), std::string::npos) << status.detail;
+  EXPECT_EQ(status.hint.find("process"), std::string::npos) << status.hint;
+  std::thread waiter([&] { status = run(*writer, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::seconds(60))); });
+  std::this_thread::yield();
+  EXPECT_OK(run(*reader, "SELECT * FROM t; COMMIT"));
+  waiter.join();
+  EXPECT_OK(status);
+}
+
+TEST_F(SqliteWrite, WithoutWalAWriterIsToldOfTheReadersItWaitedFor) {
+  Policy policy = patient_policy();
+  policy.sqlite_journal_mode = SqliteJournalMode::delete_;
+  policy.sqlite_busy_timeout = Span::millis(5);
+  const auto reader = make_session(policy, "old.db");
+  const auto writer = make_session(policy, "old.db");
+  ASSERT_OK(run(*reader, "CREATE TABLE t (x); BEGIN; SELECT * FROM t"));
+  const Status status = run(*writer, "INSERT INTO t VALUES (1)");
+  EXPECT_EQ(status.sqlstate, "55P03");
+  EXPECT_NE(status.detail.find("has been in a transaction for"), std::string::npos) << status.detail;
+  EXPECT_NE(status.hint.find("sqlite_journal_mode=wal"), std::string::npos) << status.hint;
+}
+
+// Two readers that take turns so that there is always one: SQLite alone would let the WAL grow for ever.
+TEST_F(SqliteWrite, AWalBeyondItsLimitBeginsAnewThoughReadersOverlap) {
+  Policy policy = patient_policy();
+  policy.sqlite_wal_limit = 1 << 20;
+  policy.sqlite_synchronous = SqliteSynchronous::off;
+  const auto writer = make_session(policy, "grows.db");
+  ASSERT_OK(run(*writer, "CREATE TABLE t (x)"));
+  std::atomic<bool> is_over{false};
+  std::vector<std::unique_ptr<SqliteConnection>> sessions;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) sessions.push_back(make_session(policy, "grows.db"));
+  std::mutex hand_over;
+  int begun = 0;  // transactions; the one before ends only when the next has begun
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&, i] {
+      Connection& session = *sessions[static_cast<size_t>(i)];
+      for (int round = i;; round += 2) {
+        for (bool is_mine = false; !is_mine && !is_over.load(); std::this_thread::yield()) {
+          const std::lock_guard lock(hand_over);
+          is_mine = begun == round;
+        }
+        if (is_over.load()) return;
+        EXPECT_OK(run(session, "BEGIN; SELECT count(*) FROM sqlite_schema"));
+        {
+          const std::lock_guard lock(hand_over);
+          ++begun;
+        }
+        const auto has_successor = [&] {
+          const std::lock_guard lock(hand_over);
+          return begun > round + 1;
+        };
+        while (!has_successor() && !is_over.load()) std::this_thread::yield();
+        EXPECT_OK(run(session, "COMMIT"));
+      }
+    });
+  }
+  const auto wal_bytes = [&] { return std::filesystem::file_size(dir_.file("grows.db-wal")); };
+  uintmax_t highest = 0;
+  bool has_begun_anew = false;
+  for (const Instant until = in(Span::seconds(20)); !has_begun_anew && clock_.now() < until;) {
+    ASSERT_OK(run(*writer, "INSERT INTO t VALUES (zeroblob(100000))"));
+    highest = std::max(highest, wal_bytes());
+    has_begun_anew = wal_bytes() < highest;
+  }
+  is_over.store(true);
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_TRUE(has_begun_anew) << highest;
+  EXPECT_GT(highest, uintmax_t{1} << 20);
+  EXPECT_EQ(ask(*writer, "PRAGMA integrity_check"), "ok");
+}
+
+TEST_F(SqliteWrite, AReaderThatStaysCostsAWriterLittle) {
+  Policy policy = patient_policy();
+  policy.sqlite_wal_limit = 1 << 16;
+  const auto writer = make_session(policy, "grows.db");
+  ASSERT_OK(run(*writer, "CREATE TABLE t (x)"));
+  const auto reader = make_session(policy, "grows.db");
+  ASSERT_OK(run(*reader, "BEGIN; SELECT * FROM t"));
+  for (int i = 0; i < 20; ++i) ASSERT_OK(run(*writer, "INSERT INTO t VALUES (zeroblob(100000))"));
+  EXPECT_GT(std::filesystem::file_size(dir_.file("grows.db-wal")), uintmax_t{1} << 20);
+  EXPECT_EQ(ask(*reader, "SELECT count(*) FROM t"), "0");
+  EXPECT_EQ(turn_holder(), 0u);
+}
+
 TEST_F(SqliteWrite, AReaderThatWantsToWriteTooLateIsToldToBeginImmediate) {
   ASSERT_OK(run(*first_, "BEGIN; SELECT * FROM t"));
   ASSERT_OK(run(*second_, "INSERT INTO t VALUES (1)"));
   const Status status = run(*first_, "INSERT INTO t VALUES (2)");
   EXPECT_EQ(status.sqlstate, "40001");
   EXPECT_EQ(status.native_code, SQLITE_BUSY_SNAPSHOT);
-  EXPECT_TRUE(status.is_retryable);
+  EXPECT_FALSE(status.is_retryable);  // the transaction must be repeated, not the statement
   EXPECT_NE(status.hint.find("BEGIN IMMEDIATE"), std::string::npos);
+  EXPECT_NE(status.hint.find("whole transaction"), std::string::npos);
+  EXPECT_EQ(run(*first_, "INSERT INTO t VALUES (2)").native_code, SQLITE_BUSY_SNAPSHOT);
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_OK(run(*second_, "INSERT INTO t VALUES (3)"));
   EXPECT_OK(run(*first_, "ROLLBACK; INSERT INTO t VALUES (4)"));
@@ -192,7 +295,8 @@ TEST_F(SqliteWrite, WithoutWalAReaderDoesNotQueueBehindTheWriterThatWaitsForIt) 
   ASSERT_OK(run(*writer, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)"));
   const Status status = run(*reader, "INSERT INTO t VALUES (2)");
   EXPECT_EQ(status.sqlstate, "40001");
-  EXPECT_TRUE(status.is_retryable);
+  EXPECT_FALSE(status.is_retryable);
+  EXPECT_NE(status.hint.find("whole transaction"), std::string::npos);
   ASSERT_OK(run(*reader, "ROLLBACK"));
   EXPECT_OK(run(*writer, "COMMIT"));
 }

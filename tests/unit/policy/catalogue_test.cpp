@@ -87,6 +87,7 @@ constexpr Documented kDocumented[] = {
     {"alert_memory", "0.8"},
     {"notify_log", "on"},
     {"memory_limit", "0"},
+    {"sqlite_access", "read_write"},
     {"sqlite_journal_mode", "wal"},
     {"sqlite_synchronous", "normal"},
     {"sqlite_cache_pages", "1000"},
@@ -94,6 +95,7 @@ constexpr Documented kDocumented[] = {
     {"sqlite_temp_store", "memory"},
     {"sqlite_busy_timeout", "5s"},
     {"sqlite_max_read_transaction", "1min"},
+    {"sqlite_wal_limit", "64MB"},
     {"plane", "on"},
     {"plane_dir", ""},
 };

@@ -58,6 +58,28 @@ TEST(SqliteTarget, IsAnAbsolutePathOrMemory) {
   }
 }
 
+TEST(SqliteTarget, SaysHowTheFileIsOpened) {
+  const struct {
+    std::string_view url;
+    SqliteAccess access;
+  } rows[] = {
+      {"sqlite:///var/a.db", SqliteAccess::read_write},
+      {"sqlite:///var/a.db?mode=rwc&immutable=0", SqliteAccess::read_write},
+      {"sqlite:///var/a.db?mode=ro", SqliteAccess::read_only},
+      {"/var/a.db?mode=ro", SqliteAccess::read_only},
+      {"sqlite:///var/a.db?immutable=1", SqliteAccess::immutable},
+      {"sqlite:///var/a.db?mode=ro&immutable=1", SqliteAccess::immutable},
+      {"sqlite:///var/a.db?immutable=1&mode=ro", SqliteAccess::immutable},
+      {"sqlite:///var/a.db?tidepool.sqlite_access=read_only", SqliteAccess::read_only},
+  };
+  for (const auto& row : rows) {
+    const auto parsed = test::parse(row.url);
+    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;
+    EXPECT_EQ(parsed->policy.sqlite_access, row.access) << row.url;
+    EXPECT_EQ(parsed->target.connect_text, "/var/a.db") << row.url;
+  }
+}
+
 struct Refused {
   std::string_view url;
   std::string_view said;
@@ -75,7 +97,9 @@ constexpr Refused kRefused[] = {
     {"sqlite:///a%00.db", "percent-encoded"},
     {"sqlite:///a%FF.db", "percent-encoded"},
     {"sqlite:///a%2", "percent-encoded"},
-    {"sqlite:///a.db?mode=ro", "unknown parameter \"mode\""},
+    {"sqlite:///a.db?cache=shared", "unknown parameter \"cache\""},
+    {"sqlite:///a.db?mode=memory", "parameter \"mode\""},
+    {"sqlite:///a.db?immutable=yes", "parameter \"immutable\""},
     {"sqlite:///a.db?max_size=5", "tidepool.max_size"},
     {"sqlite:///a.db?max=5", "tidepool.max"},
     {"sqlite:///a.db?tidepool.max_size", "URL parameter 1 has no \"=\""},

@@ -17,17 +17,18 @@ TEST(Catalogue, ColumnsStandAsPromised) {
             "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
             "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
             "generation started_at sampled_at age_ms version breaker breaker_probe_at");
-  EXPECT_EQ(columns_of("pool_stats"),
-            "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "
-            "releases_total connects_total connect_failures_total closed_idle_total closed_lifetime_total "
-            "closed_uses_total closed_error_total closed_scale_total closed_control_total leases_overdue_total "
-            "leases_reclaimed_total validations_total validation_failures_total queries_total query_errors_total "
-            "transactions_total retries_total statement_cache_hits_total statement_cache_misses_total "
-            "query_cache_hits_total query_cache_misses_total scale_up_total scale_down_total recoveries_total "
-            "wait_ms_total use_ms_total connect_ms_total query_ms_total wait_p50_ms wait_p95_ms wait_p99_ms wait_max_ms "
-            "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
-            "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
-            "efficiency slow_share prediction_accuracy");
+  EXPECT_EQ(
+      columns_of("pool_stats"),
+      "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "
+      "releases_total connects_total connect_failures_total closed_idle_total closed_lifetime_total "
+      "closed_uses_total closed_error_total closed_scale_total closed_control_total leases_overdue_total "
+      "leases_reclaimed_total validations_total validation_failures_total queries_total query_errors_total "
+      "transactions_total retries_total statement_cache_hits_total statement_cache_misses_total "
+      "query_cache_hits_total query_cache_misses_total scale_up_total scale_down_total recoveries_total "
+      "wait_ms_total use_ms_total connect_ms_total query_ms_total wait_p50_ms wait_p95_ms wait_p99_ms wait_max_ms "
+      "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
+      "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
+      "efficiency slow_share prediction_accuracy wal_bytes");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "

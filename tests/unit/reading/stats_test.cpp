@@ -80,11 +80,26 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
 
 TEST_F(Stats, WhatIsNotMeasuredIsNull) {
   const test::Table stats = read();
-  for (const char* column :
-       {"transactions_total", "retries_total", "statement_cache_hits_total", "statement_cache_misses_total",
-        "query_cache_hits_total", "query_cache_misses_total", "wait_p50_ms", "wait_max_ms", "use_p99_ms", "query_p99_ms",
-        "memory_bytes", "last_error", "last_error_at", "stats_reset", "overloads_total", "bursts_total", "efficiency",
-        "slow_share", "prediction_accuracy"}) {
+  for (const char* column : {"transactions_total",
+                             "retries_total",
+                             "statement_cache_hits_total",
+                             "statement_cache_misses_total",
+                             "query_cache_hits_total",
+                             "query_cache_misses_total",
+                             "wait_p50_ms",
+                             "wait_max_ms",
+                             "use_p99_ms",
+                             "query_p99_ms",
+                             "memory_bytes",
+                             "last_error",
+                             "last_error_at",
+                             "stats_reset",
+                             "overloads_total",
+                             "bursts_total",
+                             "efficiency",
+                             "slow_share",
+                             "prediction_accuracy",
+                             "wal_bytes"}) {
     EXPECT_TRUE(is_null(stats.at(0, column))) << column;
   }
 }
@@ -93,6 +108,7 @@ TEST_F(Stats, ShowsPercentilesMemoryAndTheLastError) {
   segment->vitals().wait_p95_ms.store(1.5);
   segment->vitals().query_p50_ms.store(0.25);
   put(segment->vitals().memory_bytes, 4096);
+  put(segment->vitals().wal_bytes, 8193);
   segment->totals().last_error.assign("disk I/O error");
   put(segment->totals().last_error_wall, test::bits(test::kNowWall - test::kSecond));
   put(segment->totals().stats_reset_wall, test::bits(test::kNowWall - 2 * test::kSecond));
@@ -100,6 +116,7 @@ TEST_F(Stats, ShowsPercentilesMemoryAndTheLastError) {
   EXPECT_EQ(stats.at(0, "wait_p95_ms"), real(1.5));
   EXPECT_EQ(stats.at(0, "query_p50_ms"), real(0.25));
   EXPECT_EQ(stats.at(0, "memory_bytes"), integer(4096));
+  EXPECT_EQ(stats.at(0, "wal_bytes"), integer(8192));
   EXPECT_EQ(stats.at(0, "last_error"), text("disk I/O error"));
   EXPECT_EQ(stats.at(0, "last_error_at"), integer(test::us_after_now(-test::kSecond)));
   EXPECT_EQ(stats.at(0, "stats_reset"), integer(test::us_after_now(-2 * test::kSecond)));

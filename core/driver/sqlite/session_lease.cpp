@@ -1,0 +1,138 @@
+// The two ends of a lease: what it finds, and what must not reach the next one.
+#include <new>
+#include <string>
+
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/pragmas.hpp"
+#include "driver/sqlite/session.hpp"
+
+namespace tide::sqlite {
+namespace {
+// To put a session back in order in the holder's thread; past it a fresh session is the better choice.
+constexpr Span kRestoreSpan = Span::seconds(1);
+}  // namespace
+
+void SqliteConnection::set_query_only(bool is_on, int& code) {
+  code = run_own(database_.get(), is_on ? "PRAGMA query_only=1" : "PRAGMA query_only=0");
+  is_query_only_known_ = code == SQLITE_OK;
+  is_query_only_ = is_on;
+}
+
+Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
+  if (!enter(Hands::inner)) return disarmed_error();
+  lease_.fetch_add(1);
+  mode_ = mode;
+  counters_.begin_lease(database_.get());
+  const bool is_read = mode == LeaseMode::read || !file_->target().is_writable();
+  Status status;
+  if (!is_file_intact(DatabaseFile::Depth::database)) {
+    status = file_->loss();
+  } else if (!is_query_only_known_ || is_query_only_ != is_read) {
+    const OwnStatements own(inspector_);
+    int code = SQLITE_OK;
+    set_query_only(is_read, code);
+    if (code != SQLITE_OK) status = database_error(database_.get(), code);
+  }
+  leave();
+  return status;
+}
+
+Settled SqliteConnection::settle(ResetMode mode) noexcept {
+  if (!enter(Hands::inner)) return Settled::broken;
+  lease_.fetch_add(1);
+  Settled settled = Settled::broken;
+  try {
+    settled = settle_inner(mode);
+  } catch (const std::bad_alloc&) {
+    settled = Settled::broken;
+  }
+  is_vouched_ = false;
+  give_turn();
+  forget_transaction();
+  leave();
+  return watch_.is_disarmed() ? Settled::broken : settled;
+}
+
+Settled SqliteConnection::settle_inner(ResetMode mode) {
+  const OwnStatements own(inspector_);
+  const bool is_known = take_back_native();
+  const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
+  reset_strays();
+  // Whatever the mode: a session that goes away must not keep the others waiting until it is closed.
+  if (!roll_back()) return Settled::broken;
+  ended_ = {};
+  watch_.set_patience(policy_.sqlite_busy_timeout);
+  if (was_in_transaction && mode == ResetMode::none) return Settled::broken;
+  if (is_file_lost()) return Settled::broken;
+  if (!is_known) return Settled::spent;
+  const Alteration alteration = inspector_.alteration();
+  if (alteration != Alteration::none) is_query_only_known_ = false;
+  if (inspector_.has_journal_change()) note_journal();
+  inspector_.forget_journal_change();
+  if (mode == ResetMode::none || mode == ResetMode::rollback) return Settled::clean;
+  if (alteration == Alteration::lasting) return Settled::spent;
+  if (mode == ResetMode::smart && alteration == Alteration::none) return Settled::clean;
+  watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
+  if (!put_back()) return Settled::broken;
+  inspector_.forget_alteration();
+  is_query_only_ = false;
+  is_query_only_known_ = true;
+  return Settled::clean;
+}
+
+Status SqliteConnection::put_back() {
+  const bool was_wal = is_wal_;
+  Status status = restore_session(database_.get(), file_->target(), policy_);
+  if (was_wal != (policy_.sqlite_journal_mode == SqliteJournalMode::wal)) note_journal();
+  return status;
+}
+
+// A holder may have changed the journal mode; then the WAL has come or gone without anybody's fault.
+void SqliteConnection::note_journal() {
+  std::string journal;
+  const OwnStatements own(inspector_);
+  run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
+  is_wal_ = journal == "wal";
+  if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // opens the WAL
+  file_->learn_journal();
+}
+
+// The native handle comes back from the holder. False when nobody can tell what the session is like now.
+bool SqliteConnection::take_back_native() noexcept {
+  if (!is_native_taken_.exchange(false)) return true;
+  // A foreign authorizer saw what ours did not, whatever its holder vouches for.
+  const bool is_known = is_vouched_ && inspector_.is_installed(database_.get());
+  remove_callbacks();
+  return is_known;
+}
+
+bool SqliteConnection::roll_back() noexcept {
+  if (sqlite3_get_autocommit(database_.get()) != 0) return true;
+  run_own(database_.get(), "ROLLBACK");
+  return sqlite3_get_autocommit(database_.get()) != 0;
+}
+
+// A statement stepped half way keeps its read snapshot, and with it the WAL, for ever. It is reset and not finalized:
+// it belongs to the holder, who may finalize it later.
+void SqliteConnection::reset_strays() noexcept {
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(database_.get(), nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(database_.get(), statement)) {
+    if (sqlite3_stmt_busy(statement) != 0) sqlite3_reset(statement);
+  }
+}
+
+// What a holder left on the handle would run in our own statements from here on, with contexts that may be dead.
+void SqliteConnection::remove_callbacks() noexcept {
+  sqlite3* database = database_.get();
+  watch_.install(database);
+  inspector_.install(database);
+  sqlite3_commit_hook(database, nullptr, nullptr);
+  sqlite3_rollback_hook(database, nullptr, nullptr);
+  sqlite3_update_hook(database, nullptr, nullptr);
+  sqlite3_trace_v2(database, 0, nullptr, nullptr);
+  sqlite3_wal_autocheckpoint(database, 1000);  // SQLite's default; takes the place of any WAL hook
+  sqlite3_extended_result_codes(database, 1);
+  sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, policy_.sqlite_foreign_keys ? 1 : 0, nullptr);
+}
+
+}  // namespace tide::sqlite
