@@ -8,6 +8,7 @@
 
 #include "base/fixed_text.hpp"
 #include "plane/copying.hpp"
+#include "plane/shortage.hpp"
 
 namespace tide {
 namespace {
@@ -68,6 +69,8 @@ tide_status fail_with_exception(tide_error* err) noexcept {
     throw;
   } catch (const std::bad_alloc&) {
     return tell(err, {Code::no_memory, false, 0, "", "out of memory", "", "free some memory and try again"});
+  } catch (const Shortage& shortage) {
+    return fail(err, shortage.status());
   } catch (const std::exception& problem) {
     return tell(err,
                 {Code::internal, false, 0, "", problem.what(), "an exception nobody expected", "please report this"});

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -107,7 +108,7 @@ Status wait_until_started(Pool& pool, const Policy& policy) {
 
 void close_quietly(Pool& pool) {
   pool.keeper().begin_close(pool.clock().now());
-  while (!pool.keeper().is_closed()) wait_for_keeper(pool.keeper(), pool.keeper().step());
+  while (!pool.keeper().is_closed()) wait_for_keeper(pool.keeper(), step_or_pause(pool.keeper()));
 }
 
 }  // namespace
@@ -159,7 +160,12 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   std::unique_ptr<ThreadKeeper> thread;
   if (options.foreign_loop == 0) {
     callbacks->relieve(pool->keeper());
-    thread = std::make_unique<ThreadKeeper>(pool->keeper());
+    try {
+      thread = std::make_unique<ThreadKeeper>(pool->keeper());
+    } catch (...) {
+      close_quietly(*pool);
+      throw;
+    }
   }
   const uint64_t handle = place.use();
   Handles::instance().publish(handle, std::move(pool), std::move(thread), *callbacks);
@@ -246,16 +252,22 @@ Status close_all_pools(std::optional<Span> timeout) {
                                      [](const tide_pool* pool) { return am_i_inside(Handles::number_of(pool)); });
   if (is_inside || CallbackScope::is_inside_any()) return refuse_inside("a pool cannot be closed with all others");
   std::vector<std::thread> threads;
+  threads.reserve(pools.size());  // nothing may fail while they run
   std::mutex mutex;
   Status first;
   // All at once: the time given is for all together.
   for (tide_pool* pool : pools) {
-    threads.emplace_back([&, pool] {
+    const auto close_one = [&, pool] {
       Status closed = close_pool(pool, timeout);
       if (closed || closed.code == Code::closed) return;
       const std::lock_guard lock(mutex);
       if (first) first = std::move(closed);
-    });
+    };
+    try {
+      threads.emplace_back(close_one);
+    } catch (const std::system_error&) {
+      close_one();  // no thread is to be had: one after the other, then
+    }
   }
   for (std::thread& thread : threads) thread.join();
   return first;

@@ -4,15 +4,18 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "plane/mailbox_checksum.hpp"
+#include "plane/shortage.hpp"
 
 namespace tide {
 
 Mailbox::Mailbox(const std::string& path) {
   if (path.empty()) return;
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd_ < 0 && is_shortage(errno)) throw Shortage(shortage_status("cannot open the mailbox " + path, errno));
   watch_fd_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (watch_fd_ >= 0 && ::inotify_add_watch(watch_fd_, path.c_str(), IN_MODIFY) < 0) {
     ::close(watch_fd_);

@@ -24,7 +24,8 @@ struct PostedOrder {
 
 class Mailbox {
  public:
-  // `path` is this pool's mailbox; "" makes a mailbox that is always empty.
+  // `path` is this pool's mailbox; "" makes a mailbox that is always empty. Throws Shortage without a descriptor for
+  // it.
   explicit Mailbox(const std::string& path);
   ~Mailbox();
   Mailbox(const Mailbox&) = delete;

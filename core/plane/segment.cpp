@@ -16,6 +16,7 @@
 #include "plane/attach.hpp"
 #include "plane/directory.hpp"
 #include "plane/patience.hpp"
+#include "plane/shortage.hpp"
 #include "plane/slot_word.hpp"
 
 namespace tide {
@@ -79,7 +80,8 @@ void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
 }
 
 Status os_error(const std::string& what, int error) {
-  const bool is_space = error == ENOSPC || error == EDQUOT || error == ENOMEM;
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) return shortage_status(what, error);
+  const bool is_space = error == ENOSPC || error == EDQUOT;
   return Status::error(is_space ? Code::no_memory : Code::bad_option, what + ": " + std::strerror(error), "",
                        is_space ? "free some space, set plane_dir or TIDEPOOL_DIR to another file system, or plane=off"
                                 : "set plane_dir or TIDEPOOL_DIR to a directory this user may write to, or plane=off");

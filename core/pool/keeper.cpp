@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/units.hpp"
 #include "plane/attach.hpp"
+#include "plane/shortage.hpp"
 #include "pool/pool.hpp"
 #include "pool/stepping.hpp"
 
@@ -43,7 +45,11 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
   slots_.reserve(pool.board_.capacity());
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  TIDE_ASSERT(epoll_fd_ >= 0 && poke_fd_ >= 0);
+  if (epoll_fd_ < 0 || poke_fd_ < 0) {
+    const int error = errno;
+    close_descriptors();
+    throw Shortage(shortage_status("cannot make the descriptors of pool \"" + pool.name() + "\"", error));
+  }
   watch(epoll_fd_, poke_fd_);
   watch(epoll_fd_, mailbox_.fd());
   watch(epoll_fd_, pool.connector_->fd());
@@ -53,9 +59,12 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
       "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
 }
 
-Keeper::~Keeper() {
+Keeper::~Keeper() { close_descriptors(); }
+
+void Keeper::close_descriptors() noexcept {
   if (poke_fd_ >= 0) close(poke_fd_);
   if (epoll_fd_ >= 0) close(epoll_fd_);
+  poke_fd_ = epoll_fd_ = -1;
 }
 
 void Keeper::poke() {

@@ -31,6 +31,7 @@ class Pool;
 
 class Keeper {
  public:
+  // Throws Shortage where no descriptors are left.
   Keeper(Pool& pool, const Policy& policy, uint64_t seed);
   ~Keeper();
   Keeper(const Keeper&) = delete;
@@ -73,6 +74,7 @@ class Keeper {
   class Stepping;
   static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
 
+  void close_descriptors() noexcept;
   bool take_completions(Instant now);
   void decide(Instant now);
   void step_closing(Instant now);

@@ -1,7 +1,6 @@
 // Keeper, its end: closing, and what becomes of it when the process forks.
-#include <unistd.h>
-
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "plane/patience.hpp"
@@ -29,7 +28,11 @@ void Keeper::begin_close(Instant deadline) {
   close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;
   Deliveries deliveries;
   pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
-  clerk_.refuse_pending("the pool is closing");
+  try {
+    clerk_.refuse_pending("the pool is closing");
+  } catch (const std::bad_alloc&) {
+    // Who waits for an answer sees the pool closed.
+  }
   pool_.connector_->give_up_opens();
   poke();
 }
@@ -69,9 +72,7 @@ void Keeper::release_after_fork() noexcept {
 void Keeper::abandon_after_fork(bool is_whole) noexcept {
   if (is_whole) hand_.abandon_after_fork();
   mailbox_.abandon();
-  if (poke_fd_ >= 0) close(poke_fd_);
-  if (epoll_fd_ >= 0) close(epoll_fd_);
-  poke_fd_ = epoll_fd_ = -1;
+  close_descriptors();
 }
 
 }  // namespace tide

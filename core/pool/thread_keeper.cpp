@@ -5,7 +5,9 @@
 #include <signal.h>
 
 #include <new>
+#include <system_error>
 
+#include "plane/shortage.hpp"
 #include "pool/futex.hpp"
 #include "pool/system_clock.hpp"
 
@@ -18,6 +20,9 @@ ThreadKeeper::ThreadKeeper(Keeper& keeper) : keeper_(keeper) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
     thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& problem) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw Shortage(shortage_status("cannot start the pool's thread", problem.code().value()));
   } catch (...) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;

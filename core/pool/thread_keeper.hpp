@@ -2,7 +2,7 @@
 //
 // All signals are blocked in it, so that the application's handlers never run there.
 // Threads: start and join from the thread that opens and closes the pool.
-// Failure: the constructor throws std::system_error where no thread is to be had; close() says if the thread is stuck
+// Failure: the constructor throws Shortage where no thread is to be had; close() says if the thread is stuck
 // in a driver.
 #pragma once
 

@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
                {"close", misuse_close},
                {"callbacks", misuse_callbacks},
                {"fork", misuse_fork},
+               {"limits", misuse_limits},
                {"features", features}};
   char command[128];
   size_t i;

@@ -41,6 +41,7 @@ void misuse_leases(void);
 void misuse_callbacks(void);
 void misuse_close(void);
 void misuse_fork(void);
+void misuse_limits(void);
 void features(void);
 
 #endif

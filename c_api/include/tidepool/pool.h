@@ -30,7 +30,8 @@ typedef struct tide_lease {
  * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY,
  *          TIDE_FORKED (an SQLite file that a pool of the parent process had open at the fork: open it in the child first,
  *          fork before opening, or exec());
- *          with init_mode=fail_fast also TIDE_UNAVAILABLE, TIDE_DATABASE and TIDE_TIMEOUT.
+ *          TIDE_UNAVAILABLE (no descriptor or thread is left; the message names the limit);
+ *          with init_mode=fail_fast also for other reasons, TIDE_DATABASE and TIDE_TIMEOUT.
  * Since    0.1
  */
 TIDE_API tide_status tide_pool_open(const char *name, const char *url, const char *options, tide_pool **out,

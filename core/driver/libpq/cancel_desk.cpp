@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "base/assert.hpp"
+#include "plane/shortage.hpp"
 
 namespace tide::libpq {
 namespace {
@@ -23,7 +23,11 @@ constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL's protocol: "Cancel
 CancelDesk::CancelDesk() {
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   event_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  TIDE_ASSERT(epoll_fd_ >= 0 && event_fd_ >= 0);
+  if (epoll_fd_ < 0 || event_fd_ < 0) {
+    const int error = errno;
+    abandon();
+    throw Shortage(shortage_status("cannot make descriptors for cancel requests", error));
+  }
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = event_fd_;

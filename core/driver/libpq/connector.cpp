@@ -9,8 +9,8 @@
 #include <map>
 #include <utility>
 
-#include "base/assert.hpp"
 #include "driver/libpq/opening.hpp"
+#include "plane/shortage.hpp"
 
 namespace tide {
 namespace libpq {
@@ -36,7 +36,7 @@ class PgConnector final : public Connector {
         desk_(std::make_shared<CancelDesk>()),
         notices_(std::make_shared<Notices>()),
         epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
-    TIDE_ASSERT(epoll_fd_ >= 0);
+    if (epoll_fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for connections", errno));
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
   }
   ~PgConnector() override {
@@ -213,7 +213,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   openings_.erase(slot);
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {
-    Status why = Status::error(Code::unavailable, "no descriptor is left for a connection", "", "raise the limit nofile");
+    Status why = shortage_status("no descriptor is left for a connection", EMFILE);
     out.push_back(answer(Completion::Kind::open_failed, slot, std::move(why)));
     return;
   }

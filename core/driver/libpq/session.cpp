@@ -32,6 +32,7 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
       policy_(policy),
       clock_(clock),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (wake_fd_ < 0 && socket_ >= 0) ::close(std::exchange(socket_, -1));  // then the connector refuses it
   reinstall();
 }
 

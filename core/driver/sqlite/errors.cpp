@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "plane/shortage.hpp"
+
 namespace tide::sqlite {
 namespace {
 
@@ -137,6 +139,7 @@ Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
   }
   std::string message = text != nullptr ? text : "unknown error";
   const std::string_view sqlstate = sqlstate_of(code, message);
+  if ((code & 0xFF) == SQLITE_CANTOPEN) message += shortage_text(sqlite3_system_errno(database));
   std::string detail;
   if (offset_base >= 0) {
     const int offset = sqlite3_error_offset(database);

@@ -12,6 +12,7 @@
 
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/open_files.hpp"
+#include "plane/shortage.hpp"
 
 namespace tide::sqlite {
 namespace {
@@ -166,8 +167,10 @@ OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_cr
     return {};
   }
   const int why = database != nullptr ? sqlite3_system_errno(database) : ENOMEM;
-  Status status = driver_error(sqlstate_of(code, {}), code, "cannot open " + target.shown + ": " + sqlite3_errstr(code),
-                               why != 0 ? std::strerror(why) : "", "Check the path and its permissions.");
+  Status status = driver_error(sqlstate_of(code, {}), code,
+                               "cannot open " + target.shown + ": " + sqlite3_errstr(code) + shortage_text(why),
+                               why != 0 ? std::strerror(why) : "",
+                               is_shortage(why) ? "Raise the limit." : "Check the path and its permissions.");
   const bool is_permanent = !may_pass(why) && !is_busy(code) && (code & 0xFF) != SQLITE_NOMEM;
   status.is_retryable = !is_permanent;
   out.reset();
