@@ -17,11 +17,20 @@ Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
       asked_at_(pool.board_.capacity()),
       close_reason_(pool.board_.capacity(), CloseReason::none),
       marked_lease_(pool.board_.capacity(), 0),
-      is_surveyed_(pool.board_.capacity(), false) {}
+      is_surveyed_(pool.board_.capacity(), false) {
+  unasked_.reserve(pool.board_.capacity());
+}
 
 Hand::~Hand() {
   // Whoever still holds a native handle may use it at any time; memory that is never freed is the smaller evil.
   for (Zombie& zombie : zombies_) (void)zombie.connection.release();
+}
+
+void Hand::take_unasked(std::vector<Completion>& out) {
+  for (; !unasked_.empty(); unasked_.pop_back()) {
+    out.push_back({unasked_.back().failure, unasked_.back().slot, nullptr,
+                   Status::error(Code::no_memory, "out of memory"), false});
+  }
 }
 
 void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instant now) {
@@ -105,8 +114,7 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
   }
   marked_lease_[slot] = 0;
   asked_at_[slot] = now;
-  pool_.connector_->open(slot, now, now + policy.connect_timeout);
-  submitted_ = true;
+  ask(slot, Completion::Kind::open_failed, [&] { pool_.connector_->open(slot, now, now + policy.connect_timeout); });
 }
 
 void Hand::welcome(Completion& completion, Instant now) {
@@ -200,8 +208,8 @@ bool Hand::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Insta
     stamp_state(slot, now);
   }
   close_reason_[slot] = reason;
-  pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now);
-  submitted_ = true;
+  ask(slot, Completion::Kind::closed,
+      [&] { pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now); });
   return true;
 }
 
@@ -226,12 +234,13 @@ void Hand::validate(const Action& action, const Policy& policy, Instant now) {
   Connection& connection = *pool_.seats_[action.slot].connection;
   const Instant deadline = now + policy.validation_timeout;
   is_surveyed_[action.slot] = action.kind == Action::Kind::survey;
-  if (is_surveyed_[action.slot]) {
-    pool_.connector_->survey(action.slot, connection, now, deadline);
-  } else {
-    pool_.connector_->validate(action.slot, connection, now, deadline);
-  }
-  submitted_ = true;
+  ask(action.slot, Completion::Kind::validation_failed, [&] {
+    if (is_surveyed_[action.slot]) {
+      pool_.connector_->survey(action.slot, connection, now, deadline);
+    } else {
+      pool_.connector_->validate(action.slot, connection, now, deadline);
+    }
+  });
 }
 
 void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
@@ -295,8 +304,9 @@ void Hand::tend(const Policy& policy, Instant now) {
     }
     TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::held));
     stamp_state(slot, now);
-    pool_.connector_->reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
-    submitted_ = true;
+    ask(slot, Completion::Kind::reset_failed, [&] {
+      pool_.connector_->reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
+    });
   }
   clear_old_marks();
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "brain/action.hpp"
@@ -36,6 +37,8 @@ class Hand {
 
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
   bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty(); }
+  // Requests that did not reach the connector, answered as failed.
+  void take_unasked(std::vector<Completion>& out);
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
   const Status& permanent_failure() const { return permanent_failure_; }
@@ -51,6 +54,9 @@ class Hand {
     LeaseId lease;
     std::unique_ptr<Connection> connection;
   };
+  // A request to the connector, which promises an answer; without memory for it the answer is `failure`.
+  template <typename Request>
+  void ask(uint32_t slot, Completion::Kind failure, Request&& request);
   void clear_old_marks();
   void open(const Policy& policy, int64_t limit, Instant now);
   void retire(const Action& action, Instant now);
@@ -88,9 +94,24 @@ class Hand {
   uint64_t next_conn_id_ = 1;
   uint32_t occupied_ = 0;
   bool submitted_ = false;
+  struct Unasked {
+    uint32_t slot;
+    Completion::Kind failure;
+  };
+  std::vector<Unasked> unasked_;  // has room for every slot from the beginning: at most one request is under way in each
   Status permanent_failure_;
   std::vector<bool> is_surveyed_;  // the slot is held for a survey
   ServerLoad server_load_;
 };
+
+template <typename Request>
+void Hand::ask(uint32_t slot, Completion::Kind failure, Request&& request) {
+  try {
+    request();
+  } catch (const std::bad_alloc&) {
+    unasked_.push_back({slot, failure});
+  }
+  submitted_ = true;
+}
 
 }  // namespace tide

@@ -36,8 +36,7 @@ void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
     TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
   }
   if (is_native_out) return finish_closing(slot, now);
-  pool_.connector_->close(slot, std::move(seat.connection), now);
-  submitted_ = true;
+  ask(slot, Completion::Kind::closed, [&] { pool_.connector_->close(slot, std::move(seat.connection), now); });
 }
 
 void Hand::holder_returned(LeaseId lease) {

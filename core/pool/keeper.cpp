@@ -122,10 +122,14 @@ Span Keeper::step() {
 }
 
 bool Keeper::take_completions(Instant now) {
-  completions_.clear();
+  // Without memory a step ends where it is; what was not taken then is taken now.
   connector_wakeup_ = pool_.connector_->step(now, completions_);
-  for (Completion& completion : completions_) hand_.complete(completion, now);
-  return !completions_.empty();
+  hand_.take_unasked(completions_);
+  const bool is_any = !completions_.empty();
+  while (completions_taken_ < completions_.size()) hand_.complete(completions_[completions_taken_++], now);
+  completions_.clear();
+  completions_taken_ = 0;
+  return is_any;
 }
 
 void Keeper::take_census(Instant now) {

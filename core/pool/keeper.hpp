@@ -101,6 +101,7 @@ class Keeper {
   Census census_;
   std::vector<Action> actions_;
   std::vector<Completion> completions_;
+  size_t completions_taken_ = 0;  // of those
   Outlook outlook_;
   Instant resources_at_;
   int64_t wall_ahead_ns_ = 0;  // of the monotonic clock

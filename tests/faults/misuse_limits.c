@@ -174,11 +174,11 @@ static void memory_runs_out(void) {
   static void *chunks[kChunks];
   struct rlimit before;
   tide_pool *pool = NULL;
-  tide_lease lease;
+  tide_lease lease, all[3];
   size_t bytes;
   int n = 0, i, failed = 0;
   if (IS_SANITIZED) return;
-  EXPECT(TIDE_OK, tide_pool_open("runs-out", file_url, "max_size=3", &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_open("runs-out", file_url, "max_size=3 retry_base=5ms retry_max=20ms", &pool, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "before", "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));
   CHECK(getrlimit(RLIMIT_AS, &before) == 0);
   set_limit(RLIMIT_AS, (rlim_t)address_space_kb() * 1024);
@@ -202,6 +202,9 @@ static void memory_runs_out(void) {
   printf("memory runs out: %d calls failed\n", failed);
   CHECK(failed > 0);
   EXPECT(TIDE_OK, tide_pool_query(pool, "after", "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
+  /* No place for a connection was lost. */
+  for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_pool_acquire(pool, "all of them", 5000, &all[i], &err));
+  for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_lease_release(all[i], &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
 }
 

@@ -1,6 +1,7 @@
 #include "driver/sqlite/connector.hpp"
 
 #include <deque>
+#include <new>
 #include <map>
 #include <string>
 #include <utility>
@@ -81,6 +82,7 @@ class SqliteConnector final : public Connector {
 
   // The pool gives back only what it got from here.
   static SqliteConnection& session(Connection& connection) { return static_cast<SqliteConnection&>(connection); }
+  static Completion::Kind failure_of(Request::Kind kind);
   // False when it must be tried again later.
   bool carry_out(Request& request, Instant now, std::vector<Completion>& out);
   bool carry_out_open(Request& request, Instant now, std::vector<Completion>& out);
@@ -111,20 +113,36 @@ Status too_late(const std::string& what, const SqliteTarget& target) {
   return Status::error(Code::timeout, what + " " + target.shown + " did not finish in time");
 }
 
+Completion::Kind SqliteConnector::failure_of(Request::Kind kind) {
+  switch (kind) {
+    case Request::Kind::open: return Completion::Kind::open_failed;
+    case Request::Kind::validate: return Completion::Kind::validation_failed;
+    case Request::Kind::reset: return Completion::Kind::reset_failed;
+    case Request::Kind::close: break;
+  }
+  return Completion::Kind::closed;
+}
+
 Instant SqliteConnector::step(Instant now, std::vector<Completion>& out) {
+  out.reserve(out.size() + requests_.size() + 1);  // K1: what is carried out can be answered, whatever memory is left
   size_t carried_out = 0;
   Instant next = Instant::never();
   // Once round the queue: what has to wait goes to its end.
   for (size_t left = requests_.size(); left > 0; --left) {
     Request request = std::move(requests_.front());
     requests_.pop_front();
-    if (request.due <= now && carried_out < kRequestsPerStepMax) {
-      ++carried_out;
-      if (carry_out(request, now, out)) continue;
-      request.due = earliest(now + kRetrySpan, request.deadline);
+    try {
+      if (request.due <= now && carried_out < kRequestsPerStepMax) {
+        ++carried_out;
+        if (carry_out(request, now, out)) continue;
+        request.due = earliest(now + kRetrySpan, request.deadline);
+      }
+      next = earliest(next, request.due);
+      requests_.push_back(std::move(request));
+    } catch (const std::bad_alloc&) {
+      request.owned.reset();
+      out.push_back(answer(failure_of(request.kind), request.slot, Status::error(Code::no_memory, "out of memory")));
     }
-    next = earliest(next, request.due);
-    requests_.push_back(std::move(request));
   }
   return earliest(next, look_at_file(now, out));
 }
