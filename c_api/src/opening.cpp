@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -185,6 +187,19 @@ Status refuse_inside(const char* what) {
                        "close from another thread, or after the callback has returned");
 }
 
+// What code of the program may still be inside of. Not forgotten, so that tools do not take it for a leak.
+void keep_for_ever(Pool* pool, ThreadKeeper* thread) {
+  struct Kept {
+    Pool* pool;
+    ThreadKeeper* thread;
+    Kept* next;
+  };
+  static std::atomic<Kept*> first{nullptr};
+  Kept* const kept = new (std::nothrow) Kept{pool, thread, first.load()};
+  while (kept != nullptr && !first.compare_exchange_weak(kept->next, kept)) {
+  }
+}
+
 // Drive or let drive the keeper to its end. False: it is held up in code of the program.
 bool close_keeper(PoolEntry& entry, Instant deadline, Instant give_up) {
   if (entry.thread != nullptr) return entry.thread->close(deadline, give_up);
@@ -229,8 +244,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawPatience : Span{}) && is_keeper_out;
   if (!is_everyone_out) {  // somebody is stuck inside a callback: memory for safety
-    (void)last_owner.release();
-    (void)thread.release();
+    keep_for_ever(last_owner.release(), thread.release());
   }
   last_owner.reset();
   handles.retire(entry);

@@ -8,6 +8,13 @@
 
 #include <tidepool/tidepool.h>
 
+/* Sanitizers need descriptors and address space themselves, and their allocator may be locked in a child of fork(). */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 extern int failures;
 extern char folder[];
 
