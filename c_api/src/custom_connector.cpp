@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "callbacks.hpp"
 #include "policy/parse.hpp"
@@ -20,7 +21,7 @@ class CustomConnection final : public Connection {
   }
   void* native() noexcept override { return native_; }
   Status begin_lease(LeaseMode, Instant) override {
-    lease_.fetch_add(1, std::memory_order_relaxed);
+    change_lease();
     return Status::ok();
   }
   Status query(const QueryRequest&, ResultTable&) override {
@@ -28,12 +29,14 @@ class CustomConnection final : public Connection {
                          "take tide_lease_native() and use the database's own functions");
   }
   Settled settle(ResetMode mode) noexcept override {
+    change_lease();
     if (is_disarmed_.load(std::memory_order_acquire)) return Settled::broken;
     return driver_.reset != nullptr && mode != ResetMode::none ? Settled::needs_reset : Settled::clean;
   }
   void cancel(uint64_t lease) noexcept override {
-    if (lease != kAnyLease && lease != lease_.load(std::memory_order_relaxed)) return;
     if (driver_.cancel == nullptr) return;
+    const std::lock_guard lock(mutex_);  // the lease it is meant for cannot end while the driver cancels
+    if (lease != kAnyLease && lease != lease_.load(std::memory_order_relaxed)) return;
     const CallbackScope scope(handle_);
     driver_.cancel(driver_.context, native_);
   }
@@ -50,8 +53,14 @@ class CustomConnection final : public Connection {
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:
+  void change_lease() {
+    const std::lock_guard lock(mutex_);
+    lease_.fetch_add(1, std::memory_order_relaxed);
+  }
+
   const tide_driver driver_;
   void* const native_;
+  std::mutex mutex_;
   const uint64_t handle_;
   std::atomic<uint64_t> lease_{1};
   std::atomic<bool> is_disarmed_{false};

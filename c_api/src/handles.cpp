@@ -89,7 +89,8 @@ bool Handles::withdraw(PoolEntry& entry, Span patience) {
     entry.handle.store(0, std::memory_order_seq_cst);
   }
   const Instant give_up = SystemClock::instance().now() + patience;
-  while (Presence::is_anyone_in(key)) {
+  // A callback may still be due to a thread that has left the pool already.
+  while (Presence::is_anyone_in(key) || entry.pool->callbacks_open() != 0) {
     if (SystemClock::instance().now() >= give_up) return false;
     const timespec pause{0, 200'000};
     nanosleep(&pause, nullptr);

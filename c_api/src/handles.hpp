@@ -25,9 +25,9 @@
 
 namespace tide {
 
-inline constexpr uint32_t kPoolsMax = 1024;  // open at once in one process
+inline constexpr uint32_t kPoolsMax = 1024;  // open at once in one process; a power of two
 
-struct PoolEntry {
+struct alignas(64) PoolEntry {
   std::atomic<uint64_t> handle{0};  // 0: free
   std::atomic<uint64_t> forked{0};  // the handle the parent had here at the last fork
   std::atomic<bool> is_closing{false};
@@ -52,7 +52,8 @@ class Handles {
   // The pool exists, though nobody has its handle yet: a child of fork() must know of it. nullptr: not any more.
   void note_opening(uint64_t handle, Pool* pool);
   void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
-  static PoolEntry& entry_of(uint64_t handle) { return entries_[handle & 0xFFFF]; }
+  // Of any number: an entry with another handle, if it is none of ours.
+  static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
   // What a handle that is not open deserves.
   Code reason(uint64_t handle);
   std::vector<tide_pool*> open_handles();
@@ -62,7 +63,8 @@ class Handles {
   static bool is_well_formed(uint64_t handle) {
     return handle >> 48 == kMark && (handle & 0xFFFF) < kPoolsMax && (handle >> 16 & 0xFFFF'FFFF) != 0;
   }
-  static uint64_t pool_key(uint64_t handle) { return handle & 0xFFFF'FFFF'FFFF; }
+  // What of a handle fits into a presence key, so that the key is one shift.
+  static uint64_t pool_key(uint64_t handle) { return handle & (~uint64_t{0} >> kLeaseSlotBits); }
   // Take the pool out for good: nobody finds it afterwards. Waits until nobody is inside; false: somebody stayed.
   bool withdraw(PoolEntry& entry, Span patience);
   // Make the entry's place free again.
@@ -104,24 +106,21 @@ class Door {
   Pool* operator->() const { return pool_; }
   Pool& operator*() const { return *pool_; }
   explicit operator bool() const { return pool_ != nullptr; }
-  Code code() const { return code_; }
+  // Why it did not open.
+  Code code() const { return Handles::instance().reason(handle_); }
 
  private:
   Door(const tide_pool* pool, uint32_t slot_plus_one)
-      : visit_(Presence::key_of_pool(Handles::pool_key(Handles::number_of(pool))) | slot_plus_one) {
-    const uint64_t handle = Handles::number_of(pool);
-    if (Handles::is_well_formed(handle) && visit_.is_inside()) [[likely]] {
-      const PoolEntry& entry = Handles::entry_of(handle);
-      if (entry.handle.load(std::memory_order_acquire) == handle) [[likely]] {
-        pool_ = entry.pool;
-        return;
-      }
+      : handle_(Handles::number_of(pool)), visit_(Presence::key_of_pool(Handles::pool_key(handle_)) | slot_plus_one) {
+    const PoolEntry& entry = Handles::entry_of(handle_);
+    if (entry.handle.load(std::memory_order_acquire) == handle_ && handle_ != 0) [[likely]] {
+      pool_ = entry.pool;
+      if (pool_ == nullptr) __builtin_unreachable();  // an entry has its pool as long as it has a handle
     }
-    code_ = visit_.is_inside() ? Handles::instance().reason(handle) : Code::bad_argument;
   }
-  Visit visit_;
+  const uint64_t handle_;
+  const Visit visit_;
   Pool* pool_ = nullptr;
-  Code code_ = Code::ok;
 };
 
 // The error for a door that did not open.

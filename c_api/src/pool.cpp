@@ -14,9 +14,7 @@ using namespace tide;
 
 namespace {
 
-std::string_view tag_of(const char* tag) {
-  return tag == nullptr ? std::string_view{} : std::string_view(tag, strnlen(tag, FixedText<64>::kBytesMax + 4));
-}
+const char* tag_of(const char* tag) { return tag == nullptr ? "" : tag; }
 
 constexpr int64_t kDayMs = 86'400'000;
 
@@ -29,11 +27,6 @@ tide_status stale(tide_error* err) {
   return fail(err, Status::error(Code::stale_lease, "this lease has ended already",
                                  "it was released before, or revoked, or its pool never gave it",
                                  "release every lease exactly once; see `events` for revocations"));
-}
-
-tide_status refuse(const Door& door, Code code, Span waited, tide_error* err) {
-  if (err == nullptr) return static_cast<tide_status>(code);
-  return fail(err, door->explain(code, waited));
 }
 
 }  // namespace
@@ -70,25 +63,42 @@ tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
   });
 }
 
-tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_ms, tide_lease* out, tide_error* err) {
-  try {
-    if (out == nullptr || timeout_ms > kDayMs) [[unlikely]] {
-      return fail(err, out == nullptr
-                           ? Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease")
-                           : bad_timeout(timeout_ms));
-    }
+// Whatever keeps an acquire from being served at once.
+[[gnu::noinline, gnu::cold]] static tide_status acquire_slowly(tide_pool* pool, const char* tag, int64_t timeout_ms,
+                                                               tide_lease* out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease");
+    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
     const Door door(pool);
-    if (!door) [[unlikely]]
-      return fail(err, no_entry(door.code()));
+    if (!door) return no_entry(door.code());
     AcquireRequest request;
     request.tag = tag_of(tag);
     if (timeout_ms >= 0) request.timeout = Span::millis(timeout_ms);
     LeaseId lease;
-    const Code code = door->acquire(request, lease);
-    if (code != Code::ok) [[unlikely]]
-      return refuse(door, code, request.timeout, err);
+    if (const Code code = door->acquire(request, lease); code != Code::ok) {
+      if (err != nullptr) return door->explain(code, request.timeout);
+      Status untold;
+      untold.code = code;
+      return untold;
+    }
     *out = {pool, lease.bits};
-    return TIDE_OK;
+    return Status::ok();
+  });
+}
+
+tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_ms, tide_lease* out, tide_error* err) {
+  try {
+    if (out != nullptr && tag != nullptr && timeout_ms <= kDayMs) [[likely]] {
+      const Door door(pool);
+      if (door) [[likely]] {
+        if (const LeaseId lease = door->acquire_idle(tag, LeaseMode::read_write); !lease.is_none()) [[likely]] {
+          *out = {pool, lease.bits};
+          return TIDE_OK;
+        }
+      }
+    }
+    return acquire_slowly(pool, tag, timeout_ms, out, err);
   } catch (...) {
     return fail_with_exception(err);
   }
@@ -137,30 +147,39 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
   });
 }
 
+[[gnu::noinline, gnu::cold]] static tide_status refuse_lease(tide_lease lease, tide_error* err) {
+  const Door door(lease);
+  return door ? stale(err) : fail(err, no_entry(door.code()));
+}
+
 tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   try {
-    const Door door(lease);
-    if (!door) [[unlikely]]
-      return fail(err, no_entry(door.code()));
-    const LeaseId id(lease.id);
-    if (id.is_none() || door->release(id) != Code::ok) [[unlikely]]
-      return stale(err);
-    return TIDE_OK;
+    {
+      const Door door(lease);
+      if (door && door->release(LeaseId(lease.id)) == Code::ok) [[likely]] return TIDE_OK;
+    }
+    return refuse_lease(lease, err);
+  } catch (...) {
+    return fail_with_exception(err);
+  }
+}
+
+// For the calls on a lease that are not on the fast path. `use` says ok, or that the lease is none.
+template <typename Use>
+static tide_status with_lease(tide_lease lease, tide_error* err, Use&& use) noexcept {
+  try {
+    {
+      const Door door(lease);
+      if (door && use(*door, LeaseId(lease.id)) == Code::ok) return TIDE_OK;
+    }
+    return refuse_lease(lease, err);
   } catch (...) {
     return fail_with_exception(err);
   }
 }
 
 tide_status tide_lease_release_unchanged(tide_lease lease, tide_error* err) {
-  try {
-    const Door door(lease);
-    if (!door) return fail(err, no_entry(door.code()));
-    const LeaseId id(lease.id);
-    if (id.is_none() || door->release_unchanged(id) != Code::ok) return stale(err);
-    return TIDE_OK;
-  } catch (...) {
-    return fail_with_exception(err);
-  }
+  return with_lease(lease, err, [](Pool& pool, LeaseId id) { return pool.release_unchanged(id); });
 }
 
 int tide_lease_is_wanted(tide_lease lease) {
@@ -173,27 +192,11 @@ int tide_lease_is_wanted(tide_lease lease) {
 }
 
 tide_status tide_lease_discard(tide_lease lease, tide_error* err) {
-  try {
-    const Door door(lease);
-    if (!door) return fail(err, no_entry(door.code()));
-    const LeaseId id(lease.id);
-    if (id.is_none() || door->discard(id) != Code::ok) return stale(err);
-    return TIDE_OK;
-  } catch (...) {
-    return fail_with_exception(err);
-  }
+  return with_lease(lease, err, [](Pool& pool, LeaseId id) { return pool.discard(id); });
 }
 
 tide_status tide_lease_cancel(tide_lease lease, tide_error* err) {
-  try {
-    const Door door(lease);
-    if (!door) return fail(err, no_entry(door.code()));
-    const LeaseId id(lease.id);
-    if (id.is_none() || door->cancel(id) != Code::ok) return stale(err);
-    return TIDE_OK;
-  } catch (...) {
-    return fail_with_exception(err);
-  }
+  return with_lease(lease, err, [](Pool& pool, LeaseId id) { return pool.cancel(id); });
 }
 
 void* tide_lease_native(tide_lease lease) {

@@ -12,6 +12,10 @@ bool Board::has_idle() const {
   return false;
 }
 
+void Board::assign_tag(FixedText<64>& to, const char* tag) {
+  to.assign({tag, strnlen(tag, FixedText<64>::kBytesMax + 4)});  // enough to see where the last character begins
+}
+
 void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
   const uint64_t ns = waited.ns() > 0 ? static_cast<uint64_t>(waited.ns()) : 0;
   format::SlotStats& st = stats_[slot];
@@ -21,15 +25,6 @@ void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
   if (ns > read(st.wait_ns_max)) put(st.wait_ns_max, ns);
   st.wait.add_us(ns / 1000);
   if (is_slow) add_to(st.slow_total);
-}
-
-void Board::take_back_use(uint32_t slot, uint64_t use_ns) {
-  format::SlotStats& st = stats_[slot];
-  SeqWrite guard(st.seq);
-  put(st.releases_total, read(st.releases_total) - 1);
-  put(st.use_ns_total, read(st.use_ns_total) - use_ns);
-  std::atomic<uint64_t>& bucket = st.use.count[histogram_bucket_of_us(use_ns / 1000)];
-  put(bucket, read(bucket) - 1);
 }
 
 bool Board::advance(uint32_t slot, SlotWord from, SlotState to) {

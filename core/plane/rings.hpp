@@ -53,16 +53,17 @@ class Ring {
 // order leave it even.
 class SeqWrite {
  public:
-  explicit SeqWrite(format::Cell& seq) : seq_(seq) {
-    seq_.store(seq_.load(std::memory_order_relaxed) | 1, std::memory_order_relaxed);
+  explicit SeqWrite(format::Cell& seq) : seq_(seq), odd_(seq.load(std::memory_order_relaxed) | 1) {
+    seq_.store(odd_, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
   }
-  ~SeqWrite() { seq_.store((seq_.load(std::memory_order_relaxed) | 1) + 1, std::memory_order_release); }
+  ~SeqWrite() { seq_.store(odd_ + 1, std::memory_order_release); }
   SeqWrite(const SeqWrite&) = delete;
   SeqWrite& operator=(const SeqWrite&) = delete;
 
  private:
   format::Cell& seq_;
+  const uint64_t odd_;
 };
 
 // Single-writer counters.

@@ -6,7 +6,8 @@
 // Who may do which transition (one table, is_allowed(); everything else is a broken invariant):
 //   keeper   empty->opening  opening->idle|leased|empty  idle->held|closing  held->idle|leased|closing
 //            soiled->held|closing  leased->revoked  revoked->closing  closing->empty
-//   caller   idle->leased  leased->idle|leased'|soiled       (leased': handed to a waiter, next generation)
+//   caller   idle->leased  leased->returning  returning->idle|leased'|soiled
+//            (leased': handed to a waiter, next generation)
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,9 @@ enum class SlotState : uint8_t {
   held = 5,     // the keeper has it: validation, reset
   closing = 6,  // the server's session may still be there
   revoked = 7,  // taken from its holder; closes as soon as the holder is out of our code
+  returning = 8,  // the lease has ended; whoever ended it settles the session
 };
-inline constexpr int kSlotStates = 8;
+inline constexpr int kSlotStates = 9;
 
 // 2047 slots and 2^52 leases of each fit a positive 64-bit lease id: at a lease a microsecond, 142 years.
 inline constexpr uint32_t kSlotsMax = 2047;
@@ -65,8 +67,8 @@ enum class SlotActor : uint8_t { keeper, caller };
 constexpr bool is_allowed(SlotState from, SlotState to, SlotActor actor) {
   using S = SlotState;
   if (actor == SlotActor::caller) {
-    return (from == S::idle && to == S::leased) ||
-           (from == S::leased && (to == S::idle || to == S::leased || to == S::soiled));
+    return (from == S::idle && to == S::leased) || (from == S::leased && to == S::returning) ||
+           (from == S::returning && (to == S::idle || to == S::leased || to == S::soiled));
   }
   switch (from) {
     case S::empty: return to == S::opening;
@@ -77,6 +79,7 @@ constexpr bool is_allowed(SlotState from, SlotState to, SlotActor actor) {
     case S::leased: return to == S::revoked;
     case S::revoked: return to == S::closing;
     case S::closing: return to == S::empty;
+    case S::returning: return false;  // whoever ended the lease moves it on
   }
   return false;
 }

@@ -208,9 +208,19 @@ bool Hand::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Insta
     stamp_state(slot, now);
   }
   close_reason_[slot] = reason;
-  ask(slot, Completion::Kind::closed,
-      [&] { pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now); });
+  departing_.push_back(slot);
+  close_unvisited(now);
   return true;
+}
+
+// Whoever came to the slot before it was closing may still use the session (a cancel from another thread does).
+void Hand::close_unvisited(Instant now) {
+  std::erase_if(departing_, [&](uint32_t slot) {
+    if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) return false;
+    ask(slot, Completion::Kind::closed,
+        [&] { pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now); });
+    return true;
+  });
 }
 
 void Hand::finish_closing(uint32_t slot, Instant) {
@@ -274,6 +284,7 @@ void Hand::tend(const Policy& policy, Instant now) {
   std::vector<ToRevoke> again;
   again.swap(to_revoke_);
   for (const ToRevoke& wanted : again) revoke(wanted.lease.slot(), wanted.lease, wanted.reason, now);
+  if (!departing_.empty()) close_unvisited(now);
   for (size_t i = 0; i < revoked_.size();) {
     const uint32_t slot = revoked_[i];
     if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) {
@@ -365,6 +376,8 @@ bool Hand::shut_all(bool is_forced, Instant now) {
       set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::shutdown) << 8);
       if (is_forced) revoke(slot, LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
+    // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.
+    if (seen.state() == SlotState::returning && is_forced) pool_.seats_[slot].connection->disarm();
   }
   return occupied_ == 0;
 }

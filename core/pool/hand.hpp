@@ -36,7 +36,7 @@ class Hand {
   bool shut_all(bool is_forced, Instant now);
 
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
-  bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty(); }
+  bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty() || !departing_.empty(); }
   // Requests that did not reach the connector, answered as failed.
   void take_unasked(std::vector<Completion>& out);
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
@@ -63,6 +63,7 @@ class Hand {
   bool begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now);
   void revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now);
   void bury(uint32_t slot, SlotWord seen, Instant now);
+  void close_unvisited(Instant now);
   void finish_closing(uint32_t slot, Instant now);
   void welcome(Completion& completion, Instant now);
   void refuse_open(Completion& completion, Instant now);
@@ -87,6 +88,7 @@ class Hand {
   };
   std::vector<ToRevoke> to_revoke_;  // leases whose acquirer does not have them in hand yet
   std::vector<uint32_t> revoked_;          // slots in state revoked
+  std::vector<uint32_t> departing_;        // slots in state closing whose session a thread may still be looking at
   std::vector<uint64_t> marked_lease_;     // the lease a slot's overdue and suspect flags are about
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;

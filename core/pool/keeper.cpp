@@ -143,6 +143,7 @@ void Keeper::take_census(Instant now) {
       case SlotState::opening: out.phase = Phase::opening; break;
       case SlotState::idle: out.phase = Phase::idle; break;
       case SlotState::leased: out.phase = Phase::leased; break;
+      case SlotState::returning:
       case SlotState::soiled:
       case SlotState::held: out.phase = Phase::held; break;
       case SlotState::closing:

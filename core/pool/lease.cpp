@@ -1,30 +1,24 @@
 // The fast path: acquire, release, and what a holder does with a lease.
 #include <algorithm>
+#include <cstring>
+#include <thread>
 
+#include "base/assert.hpp"
 #include "pool/faults.hpp"
 #include "pool/futex.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 
 namespace tide {
-namespace {
-
-// The slot this thread leased last, for the pools it uses most: trying it first costs one compare-and-swap and keeps
-// the connection's memory in this processor's cache.
-struct Hint {
-  uint64_t pool_key = 0;
-  uint32_t slot = 0;
-};
-constexpr size_t kHints = 4;
-thread_local Hint hints[kHints] __attribute__((tls_model("initial-exec")));
-
-}  // namespace
+constinit thread_local SlotHint slot_hints[kSlotHints];
 
 // Pool::AsyncTicket: a queued request without a thread.
 struct Pool::AsyncTicket : Ticket {
-  AsyncTicket(Pool& owner, const AcquireRequest& request, AcquireDone call)
-      : pool(owner), text(utf8_prefix(request.tag, FixedText<64>::kBytesMax)), done(std::move(call)) {
-    tag = text;
+  AsyncTicket(Pool& owner, const AcquireRequest& request, Instant now, AcquireDone call)
+      : pool(owner), text(request.tag, strnlen(request.tag, FixedText<64>::kBytesMax + 4)), done(std::move(call)) {
+    pool.callbacks_open_.fetch_add(1, std::memory_order_seq_cst);
+    tag = text.c_str();
+    queued_at = now;
     mode = request.mode;
     thread_id = current_thread_id();
     deliver = [](Ticket* ticket) {
@@ -32,6 +26,10 @@ struct Pool::AsyncTicket : Ticket {
       self->finish();
     };
   }
+  // The last thing of the pool that it touches: from then on the pool may be gone.
+  ~AsyncTicket() { pool.callbacks_open_.fetch_sub(1, std::memory_order_seq_cst); }
+  AsyncTicket(const AsyncTicket&) = delete;
+  AsyncTicket& operator=(const AsyncTicket&) = delete;
   void finish() {
     if (signal.load(std::memory_order_acquire) == kGranted) {
       pool.seats_[lease.slot()].begin(lease.bits, mode);
@@ -51,49 +49,52 @@ Span Pool::timeout_of(const AcquireRequest& request) const {
   return Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
 }
 
-// An idle connection may have outlived its time, or its server, since somebody last looked.
-bool Pool::is_worn(uint32_t slot, Instant now) {
-  const format::Slot& s = board_.slot(slot);
+// An idle connection may have outlived its time, or its server, since somebody last looked. Of a claimed slot.
+bool Pool::is_worn(LeaseId lease, Instant now) {
+  const format::Slot& s = board_.slot(lease.slot());
+  Seat& seat = seats_[lease.slot()];
   if (static_cast<int64_t>(read(s.expires_mono)) <= now.ns()) {
-    seats_[slot].retire_reason = CloseReason::lifetime;
+    seat.retire_reason = CloseReason::lifetime;
     return true;
   }
   const int64_t idle_ns = now.ns() - static_cast<int64_t>(read(s.last_used_mono));
-  if (idle_ns < probe_after_ns_.load(std::memory_order_relaxed)) return false;
-  if (seats_[slot].connection->probe()) return false;
-  seats_[slot].retire_reason = CloseReason::error;
+  if (idle_ns < probe_after_ns_.load(std::memory_order_relaxed) || seat.connection->probe()) return false;
+  seat.retire_reason = CloseReason::error;
   return true;
 }
 
-LeaseId Pool::take_idle(const AcquireRequest& request, Instant now) {
+LeaseId Pool::claim_any(Instant now) {
   if (turnstile_.gate() != Gate::running || !turnstile_.may_overtake(now)) return {};
-  Hint& hint = hints[spec_.pool_key % kHints];
   for (;;) {
-    LeaseId lease;
-    if (hint.pool_key == spec_.pool_key) lease = board_.claim(hint.slot);
-    if (lease.is_none()) lease = board_.claim_lowest();
+    const LeaseId lease = board_.claim_lowest();
     if (lease.is_none()) return {};
-    const uint32_t slot = lease.slot();
-    if (is_worn(slot, now)) [[unlikely]] {
-      board_.soil(lease);
-      keeper_->poke();
-      continue;
+    if (!is_worn(lease, now)) {
+      slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, lease.slot()};
+      return lease;
     }
-    hint = {spec_.pool_key, slot};
-    board_.write_holder(slot, request.tag, current_thread_id(), now);
-    seats_[slot].begin(lease.bits, request.mode);
-    return lease;
+    TIDE_ASSERT(board_.end(lease));
+    board_.soil(lease);
+    keeper_->poke();
   }
 }
 
-Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
-  const Instant now = clock_.now();
-  out = take_idle(request, now);
-  if (out.is_none()) [[unlikely]] {
-    if (const Code code = acquire_slow(request, now, out); code != Code::ok) return code;
+LeaseId Pool::acquire_any(const char* tag, LeaseMode mode, Instant now) {
+  const LeaseId lease = claim_any(now);
+  return lease.is_none() ? lease : begin_or_put_away(lease, tag, mode, now);
+}
+
+// Of a claimed slot.
+LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
+  if (is_worn(lease, now)) {
+    TIDE_ASSERT(board_.end(lease));
+    board_.soil(lease);
+    keeper_->poke();
+    return acquire_any(tag, mode, now);
   }
-  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, out);
-  return Code::ok;
+  board_.write_holder(lease, tag, current_thread_id(), now);
+  seats_[lease.slot()].begin(lease.bits, mode);
+  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, lease);
+  return lease;
 }
 
 // A reason to send a request away at once; ok: it may queue.
@@ -115,7 +116,8 @@ Code Pool::give_up_at_once() {
   return Code::timeout;
 }
 
-Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out) {
+Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
+  const Instant asked_at = clock_.now();
   if (const Code refusal = refusal_now(asked_at); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
@@ -134,30 +136,33 @@ Code Pool::acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId
     return ticket.refusal;
   }
   if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
-  deliveries.run();  // serving the queue may have served others: they must not wait while we sleep
+  deliveries.run_before_sleep();  // serving the queue may have served others: they must not wait while we sleep
   if (!turnstile_.wait(
           ticket, [this] { return clock_.now(); }, deliveries))
     return ticket.refusal;
   out = ticket.lease;
   seats_[out.slot()].begin(out.bits, request.mode);
-  hints[spec_.pool_key % kHints] = {spec_.pool_key, out.slot()};
+  slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, out.slot()};
+  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, out);
   return Code::ok;
 }
 
 Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Instant now = clock_.now();
-  if (const LeaseId lease = take_idle(request, now); !lease.is_none()) {
-    tell_of_lease(PoolEvent::acquire, lease);
-    done(Code::ok, lease, Status::ok());
+  Deliveries deliveries;
+  if (const LeaseId lease = claim_any(now); !lease.is_none()) {
+    auto served = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));
+    board_.write_holder(lease, served->tag, served->thread_id, now);
+    served->lease = lease;
+    served->signal.store(Ticket::kGranted, std::memory_order_relaxed);
+    deliveries.add(served.release());
     return Code::ok;
   }
   if (const Code refusal = refusal_now(now); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
-  auto ticket = std::make_unique<AsyncTicket>(*this, request, std::move(done));
-  ticket->queued_at = now;
+  auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));
   ticket->deadline = now + timeout;
-  Deliveries deliveries;
   if (!turnstile_.enqueue(*ticket, now, max_waiting_.load(std::memory_order_relaxed), deliveries)) {
     return ticket->refusal;
   }
@@ -166,23 +171,84 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   return Code::ok;
 }
 
-// Undo what must not reach the next holder. True: fit for it.
-bool Pool::settle_seat(Seat& seat, ResetMode mode) const {
-  const bool is_settling_needed = seat.is_touched;
+// ---- the end of a lease ---------------------------------------------------------------------------------------------
+
+// Undo what must not reach the next holder. What the session must be closed for, if anything; `is_fit` is false also
+// where the keeper must reset it first.
+CloseReason Pool::settle_seat(Seat& seat, Return how, bool& is_fit) const {
+  const bool was_touched = seat.is_touched;
   seat.is_touched = false;
   seat.is_native_out = false;
-  if (!is_settling_needed) return true;
-  switch (seat.connection->settle(mode)) {
-    case Settled::clean: return true;
-    case Settled::needs_reset: return false;
-    case Settled::spent: seat.retire_reason = CloseReason::uses; return false;
-    case Settled::broken: seat.retire_reason = CloseReason::error; return false;
+  is_fit = false;
+  const ResetMode mode = reset_mode_.load(std::memory_order_relaxed);
+  if (was_touched) {
+    if (how == Return::unchanged) seat.connection->vouch();
+    const bool is_vouched = how == Return::unchanged && mode != ResetMode::none;
+    switch (seat.connection->settle(is_vouched ? ResetMode::rollback : mode)) {
+      case Settled::clean: is_fit = true; break;
+      case Settled::needs_reset: break;
+      case Settled::spent: return CloseReason::uses;
+      case Settled::broken: return CloseReason::error;
+    }
+  } else {
+    is_fit = true;
   }
-  return false;
+  if (how != Return::discard) return CloseReason::none;
+  is_fit = false;
+  return CloseReason::error;
 }
 
-CloseReason Pool::reason_to_retire(uint32_t slot, Instant now) const {
-  const format::Slot& s = board_.slot(slot);
+Code Pool::release_unchanged(LeaseId lease) { return give_back(lease, Return::unchanged); }
+Code Pool::discard(LeaseId lease) { return give_back(lease, Return::discard); }
+
+Code Pool::give_back(LeaseId lease, Return how) {
+  if (lease.slot() >= board_.capacity() || !board_.end(lease)) return refuse_return(lease);
+  return finish_return(lease, how);
+}
+
+Code Pool::refuse_return(LeaseId lease) {
+  keeper_->holder_returned(lease);
+  return Code::stale_lease;
+}
+
+// Of a lease that this thread has ended. Where another thread is inside a call on its session, that call goes on with
+// what we began.
+Code Pool::finish_return(LeaseId lease, Return how) {
+  Seat& seat = seats_[lease.slot()];
+  uint64_t call = seat.call.load(std::memory_order_seq_cst);
+  if (call != 0) seat.ended_how = how;
+  while (call != 0) {
+    if (seat.call.compare_exchange_weak(call, call | Seat::kEnded, std::memory_order_seq_cst)) return Code::ok;
+  }
+  settle_and_pass_on(lease, how);
+  return Code::ok;
+}
+
+void Pool::settle_and_pass_on(LeaseId lease, Return how) {
+  const uint32_t slot = lease.slot();
+  bool is_fit = true;
+  const CloseReason reason = settle_seat(seats_[slot], how, is_fit);
+  const Instant now = clock_.now();
+  board_.write_use(slot, now);
+  pass_on_or_put_away(lease, now, reason, is_fit);
+}
+
+// To the next holder, or to the keeper, who resets or closes it.
+void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, bool is_fit) {
+  const format::Slot& s = board_.slot(lease.slot());
+  if (reason == CloseReason::none) reason = reason_to_retire(s, now);
+  const uint64_t conn_id = read(s.conn_id);  // afterwards the slot is somebody else's
+  if (is_fit && reason == CloseReason::none) {
+    turnstile_.pass_on(lease, now);
+  } else {
+    seats_[lease.slot()].retire_reason = reason;
+    board_.soil(lease);
+    keeper_->poke();
+  }
+  tell(PoolEvent::release, conn_id, lease.bits, "");
+}
+
+CloseReason Pool::reason_to_retire(const format::Slot& s, Instant now) const {
   const uint32_t flags = s.flags.load(std::memory_order_relaxed);
   if ((flags & format::kFlagRetire) != 0) return static_cast<CloseReason>(flags >> 8 & 0xFF);
   if (static_cast<int64_t>(read(s.expires_mono)) <= now.ns()) return CloseReason::lifetime;
@@ -191,53 +257,55 @@ CloseReason Pool::reason_to_retire(uint32_t slot, Instant now) const {
   return CloseReason::none;
 }
 
-Code Pool::give_back(LeaseId lease, Return how) {
-  if (!board_.is_current(lease)) [[unlikely]] {
-    keeper_->holder_returned(lease);
-    return Code::stale_lease;
+// ---- what a holder does with a lease --------------------------------------------------------------------------------
+
+// Call: one use of a session by a holder. No other works for the same lease meanwhile, and where the lease is ended
+// meanwhile, the session stays with this call until it returns.
+class Pool::Call {
+ public:
+  Call(Pool& pool, LeaseId lease) : pool_(pool), slot_(lease.slot()) {
+    if (slot_ >= pool.board_.capacity()) {
+      code_ = Code::stale_lease;
+      return;
+    }
+    std::atomic<uint64_t>& call = pool.seats_[slot_].call;
+    for (uint64_t seen = 0; !call.compare_exchange_strong(seen, lease.bits, std::memory_order_seq_cst); seen = 0) {
+      const bool is_same = (seen & ~Seat::kEnded) == lease.bits;
+      if (!pool.board_.is_current(lease)) code_ = Code::stale_lease;
+      if (is_same && code_ == Code::ok) code_ = Code::refused;
+      if (code_ != Code::ok) return;
+      std::this_thread::yield();  // a call for an earlier lease, which finds that out just now
+    }
+    is_inside_ = true;
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // who ends the lease looks for us after that
+    if (!pool.board_.is_current(lease)) code_ = Code::stale_lease;
   }
-  const uint32_t slot = lease.slot();
-  Seat& seat = seats_[slot];
-  const ResetMode mode = reset_mode_.load(std::memory_order_relaxed);
-  if (how == Return::unchanged && seat.is_touched) seat.connection->vouch();
-  bool is_fit =
-      settle_seat(seat, how == Return::unchanged && mode != ResetMode::none ? ResetMode::rollback : mode);
-  if (how == Return::discard) [[unlikely]] {
-    seat.retire_reason = CloseReason::error;
-    is_fit = false;
+  ~Call() {
+    if (!is_inside_) return;
+    const uint64_t seen = pool_.seats_[slot_].call.exchange(0, std::memory_order_seq_cst);
+    if ((seen & Seat::kEnded) == 0) return;
+    const LeaseId ended(slot_, pool_.board_.word(slot_).generation());
+    pool_.settle_and_pass_on(ended, pool_.seats_[slot_].ended_how);
   }
-  const Instant now = clock_.now();
-  const uint64_t use_ns = board_.write_use(slot, now);
-  if (const CloseReason reason = reason_to_retire(slot, now); reason != CloseReason::none) {
-    if (seat.retire_reason == CloseReason::none) seat.retire_reason = reason;
-    is_fit = false;
-  }
-  const uint64_t conn_id = read(board_.slot(slot).conn_id);
-  bool is_mine = false;
-  if (is_fit) {
-    Deliveries deliveries;
-    is_mine = turnstile_.pass_on(lease, now, deliveries);
-  } else {
-    is_mine = board_.soil(lease);
-    if (is_mine) keeper_->poke();
-  }
-  if (!is_mine) [[unlikely]] {
-    board_.take_back_use(slot, use_ns);  // ours still: a revoked slot waits until its holder is out of here
-    keeper_->holder_returned(lease);
-    return Code::stale_lease;
-  }
-  if (spec_.events.mask != 0) tell(PoolEvent::release, conn_id, lease.bits, "");
-  return Code::ok;
-}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  Code code() const { return code_; }
+
+ private:
+  Pool& pool_;
+  const uint32_t slot_;
+  Code code_ = Code::ok;
+  bool is_inside_ = false;
+};
 
 bool Pool::is_wanted(LeaseId lease) const {
   if (!board_.is_current(lease)) return true;
   return turnstile_.gate() != Gate::running || turnstile_.has_waiters() ||
-         reason_to_retire(lease.slot(), clock_.now()) != CloseReason::none;
+         reason_to_retire(board_.slot(lease.slot()), clock_.now()) != CloseReason::none;
 }
 
 Code Pool::cancel(LeaseId lease) {
-  if (!board_.is_current(lease)) return Code::stale_lease;
+  if (lease.is_none() || !board_.is_current(lease)) return Code::stale_lease;
   Connection& connection = *seats_[lease.slot()].connection;
   const uint64_t session_lease = connection.facts().lease;  // read while ours still runs: never a later one's
   if (!board_.is_current(lease)) return Code::stale_lease;
@@ -245,27 +313,41 @@ Code Pool::cancel(LeaseId lease) {
   return Code::ok;
 }
 
-// The first use of a session in a lease: from now on it must be settled at the end.
+// The first use of a session in a lease: from now on it must be settled at the end. Within a Call.
 Status Pool::begin_touch(LeaseId lease, Instant now) {
-  if (!board_.is_current(lease)) return Status::error(Code::stale_lease, "");
-  format::Slot& slot = board_.slot(lease.slot());
-  put(slot.last_used_mono, static_cast<uint64_t>(now.ns()));
+  put(board_.slot(lease.slot()).last_used_mono, static_cast<uint64_t>(now.ns()));
   Seat& seat = seats_[lease.slot()];
   if (seat.is_touched) return Status::ok();
   seat.is_touched = true;
-  return seat.connection->begin_lease(seat.mode, now);
+  return seat.connection->begin_lease(seat.mode.load(std::memory_order_relaxed), now);
 }
 
 void* Pool::native(LeaseId lease) {
-  if (!begin_touch(lease, clock_.now())) return nullptr;
+  const Call call(*this, lease);
+  if (call.code() != Code::ok || !begin_touch(lease, clock_.now())) return nullptr;
   Seat& seat = seats_[lease.slot()];
   seat.is_native_out = true;
   return seat.connection->native();
 }
 
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
+  uint64_t conn_id = 0;
+  Status status = query_within_call(lease, request, out, conn_id);
+  if (!status && conn_id != 0) tell(PoolEvent::error, conn_id, lease.bits, status.message.c_str());
+  return status;
+}
+
+// `conn_id` is set where the database was asked.
+Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id) {
+  const Call call(*this, lease);
+  if (call.code() == Code::refused) {
+    return Status::error(Code::refused, "another thread is inside a call on this lease",
+                         "a lease serves one thread at a time", "acquire a lease for each thread");
+  }
+  if (call.code() != Code::ok) return Status::error(call.code(), "");
   const Instant began = clock_.now();
   if (Status touched = begin_touch(lease, began); !touched) return touched;
+  conn_id = read(board_.slot(lease.slot()).conn_id);
   Connection& connection = *seats_[lease.slot()].connection;
   QueryRequest bounded = request;
   if (const Span limit = query_timeout(); !limit.is_zero()) {
@@ -297,7 +379,6 @@ Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out)
       slot.last_error.assign(status.message);
     }
     note_error(status.message);
-    tell(PoolEvent::error, read(slot.conn_id), lease.bits, status.message.c_str());
   }
   return status;
 }
@@ -306,7 +387,7 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   if (!board_.is_current(lease)) return Code::stale_lease;
   const format::Slot& slot = board_.slot(lease.slot());
   const Instant now = clock_.now();
-  out.mode = seats_[lease.slot()].mode;
+  out.mode = seats_[lease.slot()].mode.load(std::memory_order_relaxed);
   out.is_in_transaction = slot.is_in_transaction.load(std::memory_order_relaxed) != 0;
   out.conn_id = read(slot.conn_id);
   out.age = now - Instant::at_ns(static_cast<int64_t>(read(slot.acquired_mono)));

@@ -58,6 +58,7 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       clock_(clock),
       seats_(board_.capacity()),
       connector_(std::move(connector)) {
+  fast_key_ = spec_.events.mask == 0 ? spec_.pool_key : ~uint64_t{0};
   set_fast_policy(spec_.policy);
 }
 
@@ -69,6 +70,7 @@ void Pool::set_fast_policy(const Policy& policy) {
   probe_after_ns_.store(policy.validation_bypass.ns(), std::memory_order_relaxed);
   max_waiting_.store(policy.max_waiting, std::memory_order_relaxed);
   max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
+  asks_at_return_.store(policy.max_uses != 0 || spec_.events.mask != 0, std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);

@@ -1,6 +1,6 @@
 // Pool: the assembly of a segment, a board, a turnstile, a brain and a keeper, and the leases given from them.
 //
-// acquire() and release() are the fast path (pool/lease.cpp): with an idle connection no lock, no allocation and no
+// acquire() and release() are the fast path (pool/fast_path.hpp): with an idle connection no lock, no allocation and no
 // system call. Everything else is the keeper's (pool/keeper.hpp).
 //
 // I3  Every lease ends once, by release, revocation or close.
@@ -59,7 +59,7 @@ struct PoolSpec {
 };
 
 struct AcquireRequest {
-  std::string_view tag;
+  const char* tag = "";  // ends with NUL; a longer one than fits is cut
   LeaseMode mode = LeaseMode::read_write;
   Span timeout = Span::nanos(-1);  // negative: acquire_timeout; zero: do not wait
 };
@@ -81,17 +81,24 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   // -- leases, from any thread within a Visit
+  // An idle connection at once, or none; then acquire_slow() waits or says why not.
+  LeaseId acquire_idle(const char* tag, LeaseMode mode);
+  Code acquire_slow(const AcquireRequest& request, LeaseId& out);
   Code acquire(const AcquireRequest& request, LeaseId& out);
   using AcquireDone = std::function<void(Code, LeaseId, const Status&)>;
-  // Calls `done` exactly once, from here, a releasing thread or the keeper. Any other result than ok: never called.
+  // Calls `done` exactly once, from here, a releasing thread or the keeper, and never within another such call of the
+  // thread. Any other result than ok: never called.
   Code acquire_async(const AcquireRequest& request, AcquireDone done);
-  Code release(LeaseId lease) { return give_back(lease, Return::plain); }
+  // Where a call on the lease still runs in another thread, the connection goes back when that returns.
+  Code release(LeaseId lease);
   // The holder vouches that the session is as it got it: only an open transaction is still undone.
-  Code release_unchanged(LeaseId lease) { return give_back(lease, Return::unchanged); }
+  Code release_unchanged(LeaseId lease);
   // The connection must not be used again: it is closed.
-  Code discard(LeaseId lease) { return give_back(lease, Return::discard); }
+  Code discard(LeaseId lease);
   // Somebody waits for a connection, or the pool wants this one back.
   bool is_wanted(LeaseId lease) const;
+  // Callbacks of asynchronous requests that have not been called, or have not returned.
+  uint64_t callbacks_open() const { return callbacks_open_.load(std::memory_order_seq_cst); }
   // Interrupt what runs on the lease's session, if anything.
   Code cancel(LeaseId lease);
   void* native(LeaseId lease);
@@ -124,15 +131,26 @@ class Pool {
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
 
-  enum class Return : uint8_t { plain, unchanged, discard };
-  Code give_back(LeaseId lease, Return how);
-  LeaseId take_idle(const AcquireRequest& request, Instant now);
-  bool is_worn(uint32_t slot, Instant now);
-  Code acquire_slow(const AcquireRequest& request, Instant asked_at, LeaseId& out);
+  class Call;
+
+  // fast_path.hpp
+  bool is_fresh(const format::Slot& slot, Instant now) const;
+
+  // lease.cpp
+  LeaseId claim_any(Instant now);
+  [[gnu::cold]] LeaseId acquire_any(const char* tag, LeaseMode mode, Instant now);
+  [[gnu::cold]] LeaseId begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
+  bool is_worn(LeaseId lease, Instant now);
+  [[gnu::cold]] Code refuse_return(LeaseId lease);
+  [[gnu::noinline]] Code finish_return(LeaseId lease, Return how);
+  void settle_and_pass_on(LeaseId lease, Return how);
+  [[gnu::cold]] void pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, bool is_fit);
   Code give_up_at_once();
+  Code give_back(LeaseId lease, Return how);
   Status begin_touch(LeaseId lease, Instant now);
-  bool settle_seat(Seat& seat, ResetMode mode) const;
-  CloseReason reason_to_retire(uint32_t slot, Instant now) const;
+  Status query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id);
+  CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
+  CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
   Code refusal_now(Instant now) const;
   Span timeout_of(const AcquireRequest& request) const;
   void note_error(std::string_view text);
@@ -151,12 +169,15 @@ class Pool {
   std::vector<Seat> seats_;
 
   // What the fast path needs of the policy; written by the keeper when a setting changes.
+  uint64_t fast_key_ = 0;                     // the pool's key, or one that no hint has: acquires tell an event
+  std::atomic<bool> asks_at_return_{false};  // max_uses is set, or releases tell an event
   std::atomic<int64_t> acquire_timeout_ns_{0};
   std::atomic<int64_t> query_timeout_ns_{0};
   std::atomic<int64_t> probe_after_ns_{0};
   std::atomic<int64_t> max_waiting_{0};
   std::atomic<uint64_t> max_uses_{0};
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+  std::atomic<uint64_t> callbacks_open_{0};
   std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
   std::atomic<bool> can_grow_{true};  // a queue is worth waking the keeper for
   // The breaker is open: nobody is let into the queue. When the next connect is tried; 0: one is under way.
@@ -176,3 +197,5 @@ class Pool {
 };
 
 }  // namespace tide
+
+#include "pool/fast_path.hpp"  // the inline half

@@ -22,7 +22,8 @@
 
 namespace tide {
 
-constinit thread_local Presence::Record* Presence::mine_ = nullptr;
+constinit Presence::Record Presence::nobody_;
+constinit thread_local Presence::Record* Presence::mine_ = &Presence::nobody_;
 std::atomic<bool> Presence::needs_fence_{true};
 
 // All records of the process, newest first; grows only.
@@ -37,10 +38,7 @@ struct PresenceRoll {
   }
   void prepare() {
     std::call_once(once, [this] {
-      TIDE_ASSERT(pthread_key_create(&exit_key, [](void* record) {
-                    Presence::mine_ = nullptr;
-                    static_cast<Presence::Record*>(record)->is_taken.store(false, std::memory_order_release);
-                  }) == 0);
+      TIDE_ASSERT(pthread_key_create(&exit_key, [](void*) { Presence::depart(); }) == 0);
       const bool is_known =
           TIDE_KNOWS_MEMBARRIER && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
       Presence::needs_fence_.store(!is_known, std::memory_order_seq_cst);
@@ -69,13 +67,36 @@ struct PresenceRoll {
   }
 };
 
+// The first visit of a thread, one too many for its record, or every one where a visit needs a fence of its own.
+Presence::Record* Presence::enter_slowly(Key key) {
+  Record* record = mine_;
+  if (record == &nobody_ || record->top == record->keys + kDepth) record = enroll();
+  std::atomic<Key>* const cell = record->top++;
+  cell->exchange(key, std::memory_order_seq_cst);
+  return record;
+}
+
 Presence::Record* Presence::enroll() {
   PresenceRoll& roll = PresenceRoll::instance();
   roll.prepare();
-  mine_ = roll.take();
-  mine_->depth = 0;
-  pthread_setspecific(roll.exit_key, mine_);
-  return mine_;
+  Record* fresh = roll.take();
+  const bool is_first = mine_ == &nobody_;
+  fresh->top = fresh->keys;
+  fresh->limit = fresh->keys + (needs_fence_.load(std::memory_order_relaxed) ? 0 : kDepth);
+  fresh->outer = is_first ? nullptr : mine_;
+  if (is_first) pthread_setspecific(roll.exit_key, fresh);
+  mine_ = fresh;
+  return fresh;
+}
+
+// The thread ends.
+void Presence::depart() {
+  for (Record* record = mine_; record != nullptr && record != &nobody_;) {
+    Record* const outer = record->outer;
+    record->is_taken.store(false, std::memory_order_release);
+    record = outer;
+  }
+  mine_ = &nobody_;
 }
 
 void Presence::settle() {
@@ -97,16 +118,19 @@ bool Presence::is_anyone_in(uint64_t pool_key) {
 }
 
 bool Presence::am_i_in(uint64_t pool_key) {
-  if (mine_ == nullptr) return false;
-  for (uint32_t i = 0; i < mine_->depth; ++i) {
-    if (mine_->keys[i].load(std::memory_order_relaxed) >> kLeaseSlotBits == pool_key) return true;
+  for (const Record* record = mine_; record != nullptr; record = record->outer) {
+    for (const std::atomic<Key>* cell = record->keys; cell != record->top; ++cell) {
+      if (cell->load(std::memory_order_relaxed) >> kLeaseSlotBits == pool_key) return true;
+    }
   }
   return false;
 }
 
 void Presence::forget_others_after_fork() noexcept {
   for (Record* r = PresenceRoll::instance().first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
-    if (r == mine_) continue;
+    bool is_mine = false;
+    for (const Record* own = mine_; own != nullptr; own = own->outer) is_mine = is_mine || own == r;
+    if (is_mine) continue;
     for (std::atomic<Key>& cell : r->keys) cell.store(kNobody, std::memory_order_relaxed);
     r->is_taken.store(false, std::memory_order_relaxed);
   }

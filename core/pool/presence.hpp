@@ -6,6 +6,7 @@
 // Where the kernel offers no membarrier, entering pays a fence of its own.
 //
 // A key names a pool instance and, where one is meant, a slot: key = pool_key << kLeaseSlotBits | (slot + 1).
+// A thread that nests its visits deeper than a record holds takes another one, and keeps it.
 // Threads: any. Records are never freed, only reused by later threads.
 #pragma once
 
@@ -20,31 +21,36 @@ class Presence {
  public:
   using Key = uint64_t;
   static constexpr Key kNobody = 0;
-  static constexpr uint32_t kDepthMax = 8;  // visits within callbacks of visits
+  static constexpr uint32_t kDepth = 8;  // visits within callbacks of visits that one record holds
   static Key key_of_pool(uint64_t pool_key) { return pool_key << kLeaseSlotBits; }
   static Key key_of_slot(uint64_t pool_key, uint32_t slot) { return key_of_pool(pool_key) | (slot + 1); }
 
   struct Record {
-    alignas(128) std::atomic<Key> keys[kDepthMax] = {};
-    uint32_t depth = 0;  // of the owning thread alone
+    alignas(128) std::atomic<Key> keys[kDepth] = {};
+    // Of the owning thread alone.
+    std::atomic<Key>* top = keys;    // where the next key goes
+    std::atomic<Key>* limit = keys;  // from here on enter() takes the long way
+    Record* outer = nullptr;  // the record that was full when this one was taken to go on with
     std::atomic<bool> is_taken{false};
     Record* next = nullptr;
   };
 
-  // Everything read after this call is protected by the key until the matching leave(). False: nested too deep.
-  static bool enter(Key key) {
-    Record* record = mine_ != nullptr ? mine_ : enroll();
-    if (record->depth == kDepthMax) return false;
-    std::atomic<Key>& cell = record->keys[record->depth++];
-    if (needs_fence_.load(std::memory_order_relaxed)) {
-      cell.exchange(key, std::memory_order_seq_cst);
-    } else {
-      cell.store(key, std::memory_order_relaxed);
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // the other half is settle()'s membarrier
-    }
-    return true;
+  // Everything read after this call is protected by the key until leave() of the record returned. The depth does not
+  // matter.
+  static Record* enter(Key key) {
+    Record* record = mine_;
+    std::atomic<Key>* const cell = record->top;
+    if (cell >= record->limit) [[unlikely]] return enter_slowly(key);
+    record->top = cell + 1;
+    cell->store(key, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the other half is settle()'s membarrier
+    return record;
   }
-  static void leave() { mine_->keys[--mine_->depth].store(kNobody, std::memory_order_release); }
+  static void leave(Record* record) {
+    std::atomic<Key>* const cell = record->top - 1;
+    record->top = cell;
+    cell->store(kNobody, std::memory_order_release);
+  }
 
   // Once something is unreachable: is any thread still inside at this slot, or anywhere in this pool?
   static bool is_anyone_at(Key key_of_slot);
@@ -55,8 +61,11 @@ class Presence {
   static void forget_others_after_fork() noexcept;
 
  private:
+  static Record* enter_slowly(Key key);
   static Record* enroll();
+  static void depart();
   static void settle();
+  static Record nobody_;  // of threads that never entered: full from the beginning
   static constinit thread_local Record* mine_ __attribute__((tls_model("initial-exec")));
   static std::atomic<bool> needs_fence_;
   friend struct PresenceRoll;
@@ -64,16 +73,13 @@ class Presence {
 
 class Visit {
  public:
-  explicit Visit(Presence::Key key) : is_inside_(Presence::enter(key)) {}
-  ~Visit() {
-    if (is_inside_) Presence::leave();
-  }
-  bool is_inside() const { return is_inside_; }
+  explicit Visit(Presence::Key key) : record_(Presence::enter(key)) {}
+  ~Visit() { Presence::leave(record_); }
   Visit(const Visit&) = delete;
   Visit& operator=(const Visit&) = delete;
 
  private:
-  bool is_inside_;
+  Presence::Record* const record_;
 };
 
 }  // namespace tide

@@ -1,7 +1,9 @@
 // Seat: the private half of a slot, what stays in this process: the connection and what its holder did with it.
 //
-// Threads: whoever has the slot (its holder, or the keeper in states opening, held, soiled, closing, revoked); the
-// board's compare-and-swap hands it over. `connection` changes only while the keeper has the slot.
+// Threads: whoever has the slot (its holder, who ended its lease, or the keeper in states opening, held, soiled, closing,
+// revoked); the board's compare-and-swap hands it over. `connection` changes only while the keeper has the slot, and is
+// destroyed only when no thread is at the slot any more (pool/presence.hpp). One call at a time works on the session for
+// a lease: `call` says which lease it is for. Who ends a lease while a call of it runs leaves the rest to that call.
 #pragma once
 
 #include <atomic>
@@ -13,9 +15,12 @@
 
 namespace tide {
 
+// How a lease ends.
+enum class Return : uint8_t { plain, unchanged, discard };
+
 struct alignas(64) Seat {
   std::unique_ptr<Connection> connection;
-  LeaseMode mode = LeaseMode::read_write;  // wanted by the current holder
+  std::atomic<LeaseMode> mode{LeaseMode::read_write};  // wanted by the current holder
   bool is_touched = false;                 // the holder queried or took the native handle
   bool is_native_out = false;              // the holder took the native handle
   CloseReason retire_reason = CloseReason::none;  // of a slot that must not be leased again (keeper)
@@ -23,16 +28,21 @@ struct alignas(64) Seat {
   // last holder's and the acquirer still writes here, so the keeper neither judges nor revokes it.
   std::atomic<uint64_t> begun_lease{0};
 
+  // The lease that a call works for, or 0; with kEnded, the call must finish the end of the current lease.
+  std::atomic<uint64_t> call{0};
+  Return ended_how = Return::plain;  // of kEnded
+  static constexpr uint64_t kEnded = uint64_t{1} << 63;  // no lease has this bit (plane/slot_word.hpp)
+
   // A holder has it from here on; the last thing an acquirer writes.
   void begin(uint64_t lease, LeaseMode wanted) {
-    mode = wanted;
+    mode.store(wanted, std::memory_order_relaxed);
     begun_lease.store(lease, std::memory_order_release);
   }
   bool has_begun(uint64_t lease) const { return begun_lease.load(std::memory_order_acquire) == lease; }
   // A new connection sits down.
   void seat(std::unique_ptr<Connection> fresh) {
     connection = std::move(fresh);
-    mode = LeaseMode::read_write;
+    mode.store(LeaseMode::read_write, std::memory_order_relaxed);
     is_touched = is_native_out = false;
     retire_reason = CloseReason::none;
     begun_lease.store(0, std::memory_order_relaxed);

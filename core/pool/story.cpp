@@ -21,7 +21,8 @@ Sizes sizes_of(const std::vector<SlotCopy>& slots) {
   Sizes sizes;
   for (const SlotCopy& slot : slots) {
     switch (slot.word.state()) {
-      case SlotState::leased: ++sizes.in_use; [[fallthrough]];
+      case SlotState::leased:
+      case SlotState::returning: ++sizes.in_use; [[fallthrough]];
       case SlotState::idle:
       case SlotState::held:
       case SlotState::soiled: ++sizes.size; break;

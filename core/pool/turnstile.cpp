@@ -1,6 +1,7 @@
 #include "pool/turnstile.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.hpp"
 #include "plane/rings.hpp"
@@ -14,11 +15,15 @@ class Turnstile::WakeList {
   ~WakeList() {
     for (size_t i = 0; i < count_; ++i) futex_wake(signals_[i]);
   }
-  void add(const std::atomic<uint32_t>* signal) {
+  // Changes the signal, then remembers the sleeper or, when the list is full, wakes it at once. In that order: who is
+  // woken before the change sees none and sleeps on.
+  void tell(std::atomic<uint32_t>& signal, Ticket::Signal news) {
+    const std::atomic<uint32_t>* const address = &signal;
+    signal.store(news, std::memory_order_release);  // from here on the ticket may be gone
     if (count_ == kMax) {
-      futex_wake(signal);
+      futex_wake(address);
     } else {
-      signals_[count_++] = signal;
+      signals_[count_++] = address;
     }
   }
 
@@ -38,7 +43,40 @@ void Deliveries::add(Ticket* ticket) {
   last_ = ticket;
 }
 
+void Deliveries::take_from(Deliveries& other) {
+  if (other.first_ == nullptr) return;
+  (last_ != nullptr ? last_->next_ : first_) = other.first_;
+  last_ = other.last_;
+  other.first_ = other.last_ = nullptr;
+}
+
+// Marks the thread's delivering loop.
+class Deliveries::Running {
+ public:
+  explicit Running(Deliveries* self) : outer_(running_) { running_ = self; }
+  ~Running() { running_ = outer_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Deliveries* const outer_;
+};
+
+thread_local Deliveries* Deliveries::running_ = nullptr;
+
 void Deliveries::run() {
+  if (first_ == nullptr) return;
+  if (running_ != nullptr) return running_->take_from(*this);
+  deliver_all();
+}
+
+void Deliveries::run_before_sleep() {
+  if (running_ != nullptr) take_from(*running_);
+  if (first_ != nullptr) deliver_all();
+}
+
+void Deliveries::deliver_all() {
+  const Running running(this);
   while (first_ != nullptr) {
     Ticket* ticket = first_;
     first_ = ticket->next_;
@@ -78,7 +116,7 @@ bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
     put(row.ticket, ticket.number);
     put(row.queued_mono, static_cast<uint64_t>(ticket.queued_at.ns()));
     put(row.deadline_mono, static_cast<uint64_t>(ticket.deadline.ns()));
-    row.tag.assign(ticket.tag);
+    row.tag.assign({ticket.tag, strnlen(ticket.tag, FixedText<64>::kBytesMax + 4)});
   }
   queued_us_sum_ += since_base_us(ticket.queued_at);
   if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);
@@ -94,42 +132,48 @@ void Turnstile::serve(Instant now, Deliveries& out) {
   serve_locked(now, out, wake);
 }
 
+void Turnstile::serve(Instant now) {
+  Deliveries out;
+  serve(now, out);
+}
+
 void Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
   if (gate_.load(std::memory_order_relaxed) != Gate::running) return;
-  // Between "somebody waits" and "is there an idle one": the other half stands in Board::give_back().
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   while (first_ != nullptr) {
+    // Between "somebody waits", or "the nudge is over", and "is there an idle one": the other half stands in
+    // Board::give_back().
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     const LeaseId lease = board_.claim_lowest();
     if (lease.is_none()) return;
     grant(first_, lease, now, out, wake);
   }
 }
 
-bool Turnstile::pass_on_to_waiter(LeaseId lease, Instant now, Deliveries& out) {
+void Turnstile::pass_on_to_waiter(LeaseId lease, Instant now) {
+  Deliveries out;
   if (may_overtake(now) && is_nudge_pending_.load(std::memory_order_relaxed)) {
-    // The head is awake already and will look at the board; if it looked too early, it cleared the flag before.
-    if (!board_.give_back(lease)) return false;
-    if (is_nudge_pending_.load(std::memory_order_seq_cst)) return true;
-    serve(now, out);
-    return true;
+    // The head is awake already and will look at the board. If it looked too early, or left the queue without a look,
+    // the flag was cleared before.
+    board_.give_back(lease);
+    if (!is_nudge_pending_.load(std::memory_order_seq_cst)) serve(now, out);
+    return;
   }
   WakeList wake;
   const std::lock_guard lock(mutex_);
   Ticket* head = first_;
   const bool is_served = head != nullptr && gate_.load(std::memory_order_relaxed) == Gate::running;
   if (is_served && (head->deliver != nullptr || !may_overtake(now))) {
-    const LeaseId next = board_.hand_over(lease);
-    if (next.is_none()) return false;
-    grant(head, next, now, out, wake);
-    return true;
+    // A connection may lie on the board for this head, who was nudged to fetch it: from here on it is for the next one.
+    const bool was_nudged = is_nudge_pending_.load(std::memory_order_relaxed);
+    grant(head, board_.hand_over(lease), now, out, wake);
+    if (was_nudged) serve_locked(now, out, wake);
+    return;
   }
-  if (!board_.give_back(lease)) return false;
+  board_.give_back(lease);
   if (is_served && !is_nudge_pending_.load(std::memory_order_relaxed)) {
     is_nudge_pending_.store(true, std::memory_order_seq_cst);
-    wake.add(&head->signal);
-    head->signal.store(Ticket::kNudged, std::memory_order_release);
+    wake.tell(head->signal, Ticket::kNudged);
   }
-  return true;
 }
 
 // The head was nudged: try the board, or go on waiting.
@@ -178,27 +222,21 @@ void Turnstile::grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& ou
   publish();
   const Span waited = now - ticket->queued_at;
   board_.write_wait(lease.slot(), waited, waited.ns() > objective_ns_.load(std::memory_order_relaxed));
-  board_.write_holder(lease.slot(), ticket->tag, ticket->thread_id, now);
+  board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
   ticket->lease = lease;
-  if (ticket->deliver != nullptr) {
-    ticket->signal.store(Ticket::kGranted, std::memory_order_release);
-    out.add(ticket);
-    return;
-  }
-  wake.add(&ticket->signal);
-  ticket->signal.store(Ticket::kGranted, std::memory_order_release);  // from here on the ticket may be gone
+  end_ticket(ticket, Ticket::kGranted, out, wake);
 }
 
 void Turnstile::refuse(Ticket* ticket, Code why, Deliveries& out, WakeList& wake) {
   unlink(ticket);
   ticket->refusal = why;
-  if (ticket->deliver != nullptr) {
-    ticket->signal.store(Ticket::kRefused, std::memory_order_release);
-    out.add(ticket);
-    return;
-  }
-  wake.add(&ticket->signal);
-  ticket->signal.store(Ticket::kRefused, std::memory_order_release);
+  end_ticket(ticket, Ticket::kRefused, out, wake);
+}
+
+void Turnstile::end_ticket(Ticket* ticket, Ticket::Signal how, Deliveries& out, WakeList& wake) {
+  if (ticket->deliver == nullptr) return wake.tell(ticket->signal, how);
+  ticket->signal.store(how, std::memory_order_release);
+  out.add(ticket);
 }
 
 void Turnstile::unlink(Ticket* ticket) {

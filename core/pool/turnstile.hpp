@@ -38,7 +38,7 @@ struct Ticket {
   uint64_t number = 0;
   Instant queued_at;
   Instant deadline = Instant::never();
-  std::string_view tag;
+  const char* tag = "";  // ends with NUL, lives as long as the ticket
   uint32_t thread_id = 0;
   LeaseMode mode = LeaseMode::read_write;
   LeaseId lease;            // of a granted ticket
@@ -56,17 +56,29 @@ struct Ticket {
 };
 
 // Asynchronous tickets that are finished; called when no lock is held.
+//
+// A delivery calls the program, which may give leases back or ask for more, and so finish further tickets. Those are
+// delivered by the loop that is running on this thread already, never within a delivery: the stack stays as deep as it
+// is, however long the chain. So a ticket may be delivered after the call that finished it has returned, and must keep
+// what it needs.
 class Deliveries {
  public:
   Deliveries() = default;
-  ~Deliveries() { run(); }
+  ~Deliveries() {
+    if (first_ != nullptr) run();
+  }
   Deliveries(const Deliveries&) = delete;
   Deliveries& operator=(const Deliveries&) = delete;
+  void add(Ticket* ticket);
   void run();
+  // Before the thread sleeps: also what the loop around it has not delivered yet, since that cannot go on meanwhile.
+  void run_before_sleep();
 
  private:
-  friend class Turnstile;
-  void add(Ticket* ticket);
+  class Running;
+  void deliver_all();
+  void take_from(Deliveries& other);
+  static thread_local Deliveries* running_;  // of this thread; null: none
   Ticket* first_ = nullptr;
   Ticket* last_ = nullptr;
 };
@@ -78,6 +90,10 @@ class Turnstile {
   // -- asked on the fast path, without the mutex
   Gate gate() const { return gate_.load(std::memory_order_relaxed); }
   bool has_waiters() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
+  // Nobody waits, and who comes may pass.
+  bool is_free() const {
+    return gate_.load(std::memory_order_relaxed) == Gate::running && waiting_.load(std::memory_order_relaxed) == 0;
+  }
   uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   Instant head_since() const { return Instant::at_ns(head_since_ns_.load(std::memory_order_relaxed)); }
   // May a request that comes now take an idle connection although others wait?
@@ -93,15 +109,16 @@ class Turnstile {
   // `clock` is asked for the time; true: granted.
   template <typename Now>
   bool wait(Ticket& ticket, Now&& now, Deliveries& out);
-  // The lease's connection is fit for the next holder: hand it over or put it on the board. False: it was revoked.
-  bool pass_on(LeaseId lease, Instant now, Deliveries& out) {
-    if (has_waiters()) return pass_on_to_waiter(lease, now, out);
-    if (!board_.give_back(lease)) return false;
-    if (has_waiters()) [[unlikely]] serve(now, out);
-    return true;
+  // The connection of a lease that this caller has ended (Board::end) is fit for the next holder: hand it over or put
+  // it on the board.
+  void pass_on(LeaseId lease, Instant now) {
+    if (has_waiters()) [[unlikely]] return pass_on_to_waiter(lease, now);
+    board_.give_back(lease);
+    if (has_waiters()) [[unlikely]] serve(now);
   }
   // Give idle connections to waiters, oldest first.
   void serve(Instant now, Deliveries& out);
+  void serve(Instant now);
   // Count one who did not even queue (timeout 0).
   void count_timeout(Span waited);
 
@@ -120,7 +137,8 @@ class Turnstile {
 
  private:
   class WakeList;
-  bool pass_on_to_waiter(LeaseId lease, Instant now, Deliveries& out);
+  void pass_on_to_waiter(LeaseId lease, Instant now);
+  void end_ticket(Ticket* ticket, Ticket::Signal how, Deliveries& out, WakeList& wake);
   bool try_as_head(Ticket& ticket, Instant now, Deliveries& out);
   bool give_up(Ticket& ticket, Instant now, Deliveries& out);
   void park(Ticket& ticket, Instant now);

@@ -59,7 +59,8 @@ SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
   for (const SlotCopy& slot : slots) {
     switch (slot.word.state()) {
       case SlotState::idle: ++counts.idle; break;
-      case SlotState::leased: ++counts.in_use; break;
+      case SlotState::leased:
+      case SlotState::returning: ++counts.in_use; break;
       case SlotState::opening: ++counts.connecting; break;
       case SlotState::held:
       case SlotState::soiled: ++counts.validating; break;

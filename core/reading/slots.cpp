@@ -52,7 +52,8 @@ constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
 // Leases do not write since_mono, to keep the fast path short: their begin and end are its other times.
 int64_t since_mono_of(const SlotCopy& slot) {
   switch (slot.word.state()) {
-    case SlotState::leased: return slot.acquired_mono;
+    case SlotState::leased:
+    case SlotState::returning: return slot.acquired_mono;
     case SlotState::idle: return std::max(slot.since_mono, slot.last_used_mono);
     default: return slot.since_mono;
   }

@@ -33,7 +33,8 @@ std::string_view connection_state_word(SlotState state) {
     case SlotState::empty: return "";
     case SlotState::opening: return "connecting";
     case SlotState::idle: return "idle";
-    case SlotState::leased: return "in_use";
+    case SlotState::leased:
+    case SlotState::returning: return "in_use";
     case SlotState::soiled: return "validating";
     case SlotState::held: return "validating";
     case SlotState::closing: return "closing";

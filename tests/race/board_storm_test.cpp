@@ -50,20 +50,25 @@ TEST(BoardStorm, ASlotHasOneOwner) {
         continue;
       }
       ++claims;
-      deck.board.write_holder(lease.slot(), "storm", me, now());
+      deck.board.write_holder(lease, "storm", me, now());
       for (uint64_t turns = rng.below(3); turns > 0; --turns) {
         desks.owner[lease.slot()] = me;
         EXPECT_EQ(desks.owner[lease.slot()], me);
+        if (!deck.board.end(lease)) break;
+        EXPECT_FALSE(deck.board.end(lease)) << "an ended lease ended again";
         const LeaseId next = deck.board.hand_over(lease);  // to itself: the next generation
-        if (next.is_none()) break;
-        EXPECT_FALSE(deck.board.give_back(lease)) << "an ended lease ended again";
         ++claims, ++ends;
-        deck.board.write_holder(next.slot(), "storm again", me, now());
+        deck.board.write_holder(next, "storm again", me, now());
         lease = next;
       }
-      const bool is_ended = rng.below(4) == 0 ? deck.board.soil(lease) : deck.board.give_back(lease);
+      const bool is_ended = deck.board.end(lease);
+      if (is_ended && rng.below(4) == 0) {
+        deck.board.soil(lease);
+      } else if (is_ended) {
+        deck.board.give_back(lease);
+      }
       ++(is_ended ? ends : lost);
-      EXPECT_FALSE(deck.board.give_back(lease));
+      EXPECT_FALSE(deck.board.end(lease));
       if (is_ended) continue;
       // I3: who lost it lost it to the keeper, and it is ours to bring back, for nobody else touches a revoked slot.
       SlotWord word = deck.board.word(lease.slot());

@@ -38,7 +38,7 @@ class PoolRig {
     if (pool_ != nullptr) keeper_ = std::make_unique<ThreadKeeper>(pool_->keeper());
   }
 
-  Code acquire(LeaseId& lease, Span timeout = Span::nanos(-1), std::string_view tag = "storm") {
+  Code acquire(LeaseId& lease, Span timeout = Span::nanos(-1), const char* tag = "storm") {
     const Visit visit(Presence::key_of_pool(pool_->key()));
     return pool_->acquire({tag, LeaseMode::read_write, timeout}, lease);
   }

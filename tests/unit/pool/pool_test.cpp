@@ -35,7 +35,7 @@ class PoolTest : public testing::Test {
     pool_->keeper().begin_close(pool_->clock().now());
     while (!pool_->keeper().is_closed()) pool_->keeper().step();
   }
-  LeaseId acquire(std::string_view tag = "test", LeaseMode mode = LeaseMode::read_write) {
+  LeaseId acquire(const char* tag = "test", LeaseMode mode = LeaseMode::read_write) {
     const Visit visit(Presence::key_of_pool(kKey));
     LeaseId lease;
     EXPECT_EQ(pool_->acquire({tag, mode, Span{}}, lease), Code::ok);
