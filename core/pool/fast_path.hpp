@@ -1,8 +1,8 @@
 // The fast path: acquire with an idle connection, and release of a lease that nobody waits for.
 //
-// Inline (by force: the compiler thinks it too long), and in registers from end to end, because callers pay for it at every lease: one compare-and-swap claims a
-// slot, one ends the lease, one exchange puts the slot back; two clock readings; what is counted is written into lines
-// that the holder alone writes. Whatever is rare is a call into lease.cpp.
+// Inline by force, and in registers from end to end, because callers pay for it at every lease: one compare-and-swap
+// claims a slot, one ends the lease, one exchange puts the slot back; two clock readings; what is counted is written into
+// lines that the holder alone writes. Whatever is rare is a call into lease.cpp or lease_end.cpp.
 #pragma once
 
 #include "pool/futex.hpp"
@@ -28,7 +28,7 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
 
 [[gnu::always_inline]] inline LeaseId Pool::acquire_idle(const char* tag, LeaseMode mode) {
   const Instant now = clock_.now();
-  const SlotHint& hint = slot_hints[spec_.pool_key % kSlotHints];
+  const SlotHint& hint = slot_hints[fast_key_ % kSlotHints];
   LeaseId lease;
   if (hint.pool_key == fast_key_ && turnstile_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
     format::Slot& s = board_.slot(hint.slot);

@@ -296,7 +296,57 @@ static void close_beside_a_blocked_driver(void) {
   EVENTUALLY(read_flag(&told.outcomes) == 1);
 }
 
+/* ---- giving back, and asking for more, from inside ---- */
+
+static int given_back;
+
+static void give_back(void *context, tide_status status, tide_lease lease, const tide_error *why) {
+  (void)why;
+  CHECK(status == TIDE_OK);
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  count_up(&given_back);
+  if (context != NULL) { /* and ask again, as often as told */
+    int *left = context;
+    tide_acquire_options again = TIDE_ACQUIRE_OPTIONS_INIT;
+    if (--*left == 0) return;
+    again.callback = give_back;
+    again.context = left;
+    EXPECT(TIDE_OK, tide_pool_acquire_with(*(tide_pool **)(left + 2), &again, NULL, &err));
+  }
+}
+
+static void callbacks_give_back(void) {
+  tide_pool *pool = open_pool("givers", "min_size=1 max_size=1", NULL);
+  struct {
+    int left, unused;
+    tide_pool *pool;
+  } chain;
+  tide_lease lease;
+  int i;
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "first", 5000, &lease, &err));
+  for (i = 0; i < 200; i++) {
+    tide_acquire_options wanted = TIDE_ACQUIRE_OPTIONS_INIT;
+    wanted.callback = give_back;
+    EXPECT(TIDE_OK, tide_pool_acquire_with(pool, &wanted, NULL, &err));
+  }
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EVENTUALLY(read_flag(&given_back) == 200);
+  chain.left = 20000;
+  chain.pool = pool;
+  {
+    tide_acquire_options wanted = TIDE_ACQUIRE_OPTIONS_INIT;
+    wanted.callback = give_back;
+    wanted.context = &chain.left;
+    EXPECT(TIDE_OK, tide_pool_acquire_with(pool, &wanted, NULL, &err));
+  }
+  EVENTUALLY(read_flag(&given_back) == 20200);
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "afterwards", 1000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
 void misuse_callbacks(void) {
+  callbacks_give_back();
   closing_inside();
   two_closers();
   event_callback_blocks();

@@ -50,6 +50,110 @@ static void discarded(tide_pool *pool) {
   EXPECT(TIDE_OK, tide_lease_release_unchanged(next, &err));
 }
 
+/* Two threads give the same lease back at the same moment, while others use what they let go of. */
+static tide_lease shared_lease;
+static pthread_barrier_t both_ready;
+static int ended_ok;
+
+static void *release_shared(void *rounds) {
+  long i;
+  for (i = 0; i < (long)rounds; i++) {
+    pthread_barrier_wait(&both_ready);
+    if (tide_lease_release(shared_lease, NULL) == TIDE_OK) __atomic_fetch_add(&ended_ok, 1, __ATOMIC_RELAXED);
+    pthread_barrier_wait(&both_ready);
+  }
+  return NULL;
+}
+
+static void *work_in_transactions(void *pool) {
+  int i;
+  for (i = 0; i < 300; i++) {
+    tide_lease lease;
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "innocent", 10000, &lease, &err));
+    EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN IMMEDIATE", 0, NULL, NULL, &err));
+    EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO kept VALUES (1)", 0, NULL, NULL, &err));
+    EXPECT(TIDE_OK, tide_lease_query(lease, "COMMIT", 0, NULL, NULL, &err));
+    EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  }
+  return NULL;
+}
+
+static void released_by_two(tide_pool *pool) {
+  enum { rounds = 600 };
+  pthread_t releasers[2], innocent;
+  tide_result *rows = NULL;
+  char total[32];
+  int i;
+  EXPECT(TIDE_OK, tide_pool_query(pool, "setup", "CREATE TABLE kept (x)", 0, NULL, NULL, &err));
+  CHECK(pthread_barrier_init(&both_ready, NULL, 3) == 0);
+  ended_ok = 0;
+  for (i = 0; i < 2; i++) CHECK(pthread_create(&releasers[i], NULL, release_shared, (void *)(long)rounds) == 0);
+  CHECK(pthread_create(&innocent, NULL, work_in_transactions, pool) == 0);
+  for (i = 0; i < rounds; i++) {
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "shared", 10000, &shared_lease, &err));
+    if (i % 2 == 0) EXPECT(TIDE_OK, tide_lease_query(shared_lease, "SELECT 1", 0, NULL, NULL, &err));
+    pthread_barrier_wait(&both_ready);
+    pthread_barrier_wait(&both_ready);
+  }
+  for (i = 0; i < 2; i++) CHECK(pthread_join(releasers[i], NULL) == 0);
+  CHECK(pthread_join(innocent, NULL) == 0);
+  pthread_barrier_destroy(&both_ready);
+  CHECK(ended_ok == rounds);
+  EXPECT(TIDE_OK, tide_pool_query(pool, "check", "SELECT count(*) FROM kept", 0, NULL, &rows, &err));
+  snprintf(total, sizeof total, "%s", rows != NULL ? tide_result_text(rows, 0, 0) : "");
+  CHECK(strcmp(total, "300") == 0);
+  tide_result_free(rows);
+}
+
+/* Cancels, looks and second calls from other threads against leases that end, are discarded and begin again. */
+static volatile uint64_t current_lease;
+static volatile int is_over;
+
+static void *disturb(void *pool) {
+  unsigned turn = 0;
+  while (!is_over) {
+    tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
+    tide_lease lease;
+    tide_status answer;
+    lease.pool = pool;
+    lease.id = current_lease;
+    if (lease.id == 0) continue;
+    switch (turn++ % 4) {
+      case 0: answer = tide_lease_cancel(lease, NULL); break;
+      case 1: answer = tide_lease_get_stats(lease, &stats, NULL); break;
+      case 2: answer = tide_lease_query(lease, "SELECT 2", 0, NULL, NULL, NULL); break;
+      default: answer = tide_lease_native(lease) != NULL ? TIDE_OK : TIDE_STALE_LEASE; break;
+    }
+    /* the holder's own call may be under way (refused), or be cut short by a cancel (database) */
+    CHECK(answer == TIDE_OK || answer == TIDE_STALE_LEASE || answer == TIDE_REFUSED || answer == TIDE_DATABASE);
+  }
+  return NULL;
+}
+
+static void disturbed_by_others(tide_pool *pool) {
+  pthread_t threads[2];
+  int i, t;
+  is_over = 0;
+  current_lease = 0;
+  for (t = 0; t < 2; t++) CHECK(pthread_create(&threads[t], NULL, disturb, pool) == 0);
+  for (i = 0; i < 600; i++) {
+    tide_lease lease;
+    tide_status answer;
+    EXPECT(TIDE_OK, tide_pool_acquire(pool, "disturbed", 10000, &lease, &err));
+    current_lease = lease.id;
+    answer = tide_lease_query(lease, "SELECT 1", 0, NULL, NULL, NULL);
+    CHECK(answer == TIDE_OK || answer == TIDE_REFUSED || answer == TIDE_DATABASE);
+    if (i % 3 == 0) {
+      EXPECT(TIDE_OK, tide_lease_discard(lease, &err));
+    } else {
+      EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+    }
+  }
+  is_over = 1;
+  for (t = 0; t < 2; t++) CHECK(pthread_join(threads[t], NULL) == 0);
+  expect_healthy(pool);
+}
+
 static void *wait_for_one(void *pool) {
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "waits", 5000, &lease, &err));
@@ -257,6 +361,8 @@ static void timeout_tells_the_story(void) {
 void misuse_leases(void) {
   tide_pool *pool = open_pool("leases", "min_size=1 max_size=1", NULL);
   double_release(pool);
+  released_by_two(pool);
+  disturbed_by_others(pool);
   discarded(pool);
   wanted_by_others(pool);
   release_in_another_thread(pool);

@@ -25,6 +25,8 @@ CONFIGURATIONS = [
     ("two callers", "NC=2 NS=1 ROUNDS=2"),
     ("three callers", "NC=3 NS=1 ROUNDS=1"),
     ("two slots", "NC=3 NS=2 ROUNDS=1"),
+    # The head's window can elapse between two releases while somebody stands behind it.
+    ("two slots, two waiters", "NC=4 NS=2 ROUNDS=1 STAGED=1 PATIENT=1"),
     ("callbacks", "NC=2 NS=1 ROUNDS=2 ASYNC=1"),
     ("callbacks and expiry, two slots", "NC=3 NS=2 ROUNDS=1 ASYNC=1"),
     ("keeper and revocation", "NC=2 NS=1 ROUNDS=1 MOVES=2"),
@@ -40,6 +42,8 @@ BROKEN = [
     ("no second look for waiters", "NC=2 NS=1 ROUNDS=2 BREAK_RECHECK=1"),
     ("nudge cleared after the scan", "NC=2 NS=1 ROUNDS=2 BREAK_NUDGE_ORDER=1"),
     ("nudge kept by who gave up", "NC=3 NS=1 ROUNDS=1 BREAK_UNLINK=1"),
+    ("nobody looks at the board for who stands behind a nudged head",
+     "NC=4 NS=2 ROUNDS=1 STAGED=1 PATIENT=1 BREAK_HANDOVER=1"),
     ("callbacks only after the own wait", "NC=3 NS=1 ROUNDS=1 ASYNC=1 BREAK_DELIVERY=1"),
     ("newcomers never wait", "NC=2 NS=1 ROUNDS=2 CLOCK=1 BREAK_WINDOW=1"),
 ]

@@ -9,12 +9,16 @@
 
 proctype caller(byte me) {
   byte slot, claimed, head, i, wake, deliveries, mine, number, rounds, elapsed_head, elapsed_number;
-  bool is_ended, is_granted, may_overtake;
+  bool is_ended, is_granted, may_overtake, was_nudged;
   do
   :: rounds == ROUNDS -> break
   :: rounds < ROUNDS ->
        rounds++;
        is_granted = false;
+#ifdef STAGED
+       // The first NS callers hold the slots; the others found none idle.
+       if :: me < NS -> mine = me; number = 1; is_granted = true :: else fi;
+#else
        read_clock();
        // Pool::take_idle: gate and waiting are relaxed loads.
        if
@@ -44,6 +48,7 @@ proctype caller(byte me) {
        :: gate != RUNNING || gate_old != RUNNING
        fi;
        d_step { elapsed_head = 0; elapsed_number = 0 }
+#endif
        if
        :: !is_granted ->
             enqueue();
@@ -60,19 +65,23 @@ proctype caller(byte me) {
             }
        :: else
        fi;
+#ifdef STAGED
+       // Who waited keeps what it got, so that whoever is still asleep must be woken by what lies on the board.
+       if :: me >= NS -> assert(is_granted); break :: else fi;
+#endif
        if
        :: is_granted ->
             // I3: while it is the current lease nobody else has the slot.
             assert(!is_mine(mine, number) || owner[mine] == me);
             read_clock();
-#if MOVES > 0
+            end_lease(mine, number);
             if
-            :: skip -> pass_on()
-            :: skip -> end_lease(mine, number, SOILED)
-            fi;
-#else
-            pass_on();
+            :: is_ended -> pass_on()
+#if MOVES > 0
+            :: is_ended -> pass(mine, SOILED)
 #endif
+            :: !is_ended
+            fi;
             d_step { mine = 0; number = 0; is_ended = false; is_granted = false; elapsed_head = 0; elapsed_number = 0 }
        :: else
        fi
@@ -153,7 +162,11 @@ proctype keeper() {
   assert(waiting == 0 && queued == 0 && !nudge && !mutex);
   s = 0;
   do
+#ifdef STAGED
+  :: s < NS -> assert(state[s] == LEASED && owner[s] >= NS); s++
+#else
   :: s < NS -> assert((state[s] == IDLE || state[s] == SOILED) && owner[s] == NOBODY); s++
+#endif
   :: else -> break
   od
 }
@@ -171,7 +184,11 @@ proctype clock() {
 init {
   byte n;
   atomic {
+#ifdef STAGED
+    do :: n < NS -> owner[n] = n; state[n] = LEASED; generation[n] = 1; n++ :: else -> break od;
+#else
     do :: n < NS -> owner[n] = NOBODY; n++ :: else -> break od;
+#endif
     n = 0;
     do :: n < NC -> run caller(n); n++ :: else -> break od;
     run keeper();

@@ -11,6 +11,7 @@
 #define CLOSING 5
 #define EMPTY 6
 #define OPENING 7
+#define RETURNING 8
 
 #define FREE 0      // no ticket
 #define QUEUED 1
@@ -147,14 +148,18 @@ inline serve() { lock(); serve_locked(); unlock(); wake_sleepers() }
 
 #define is_mine(s, g) (state[s] == LEASED && generation[s] == g)
 
-// give_back and soil: the compare decides, and it must agree with the ghost (I3).
-inline end_lease(s, g, to) {
+// Board::end: the compare decides, and it must agree with the ghost (I3). The slot stays with who ended the lease.
+inline end_lease(s, g) {
   atomic {
     if
-    :: is_mine(s, g) -> assert(owner[s] == me); owner[s] = NOBODY; state[s] = to; is_ended = true
+    :: is_mine(s, g) -> assert(owner[s] == me); state[s] = RETURNING; is_ended = true
     :: else -> assert(owner[s] != me); is_ended = false
     fi
   }
+}
+// Board::give_back and soil.
+inline pass(s, to) {
+  atomic { assert(state[s] == RETURNING && owner[s] == me); owner[s] = NOBODY; state[s] = to }
 }
 
 // May the head be overtaken at the time this caller read from its clock? With a clock in the model: not if the head's
@@ -187,13 +192,13 @@ inline read_clock() {
 #endif
 }
 
-// Turnstile::pass_on. `mine`, `number`: the lease.
+// Turnstile::pass_on. `mine`, `number`: the lease, which has ended.
 inline pass_on() {
   if
   :: waiting == 0 ->
-       end_lease(mine, number, IDLE);
+       pass(mine, IDLE);
 #ifndef BREAK_RECHECK
-       if :: is_ended && waiting != 0 -> serve() :: else fi
+       if :: waiting != 0 -> serve() :: else fi
 #endif
   :: else ->
        // Both loads of the shortcut are relaxed: each may see what was true before the last change.
@@ -204,8 +209,8 @@ inline pass_on() {
        fi;
        if
        :: may_overtake ->
-            end_lease(mine, number, IDLE);
-            if :: is_ended && !nudge -> serve() :: else fi
+            pass(mine, IDLE);
+            if :: !nudge -> serve() :: else fi
        :: else ->
             lock();
             head = 0;
@@ -213,20 +218,23 @@ inline pass_on() {
             ask_may_overtake(waiting);
             if
             :: queued != 0 && gate == RUNNING && (is_async(head) || !may_overtake) ->
+                 was_nudged = nudge;
                  atomic {
-                   if
-                   :: is_mine(mine, number) ->
-                        assert(owner[mine] == me);
-                        generation[mine]++; claimed = generation[mine]; owner[mine] = head; slot = mine; is_ended = true
-                   :: else -> assert(owner[mine] != me); is_ended = false
-                   fi
+                   assert(state[mine] == RETURNING && owner[mine] == me);
+                   state[mine] = LEASED; generation[mine]++; claimed = generation[mine]; owner[mine] = head; slot = mine
                  }
-                 if :: is_ended -> grant(head) :: else fi;
-                 slot = 0
+                 grant(head);
+                 slot = 0;
+#ifndef BREAK_HANDOVER
+                 // The connection the head was nudged for is for the next one now.
+                 if :: was_nudged -> was_nudged = false; serve_locked() :: else fi
+#else
+                 was_nudged = false
+#endif
             :: else ->
-                 end_lease(mine, number, IDLE);
+                 pass(mine, IDLE);
                  if
-                 :: is_ended && queued != 0 && gate == RUNNING && !nudge ->
+                 :: queued != 0 && gate == RUNNING && !nudge ->
                       set_nudge(true);
                       d_step { wake = wake | (1 << head); signal[head] = NUDGED }
                  :: else
@@ -241,7 +249,9 @@ inline pass_on() {
 }
 
 inline enqueue() {
+#ifndef PATIENT
   if :: is_impatient[me] = true :: skip fi;
+#endif
   lock();
   if
   :: gate == CLOSED -> unlock(); signal[me] = REFUSED; is_delivered[me] = is_async(me)

@@ -85,5 +85,16 @@ TEST(PresenceStorm, VisitsNestAndAreSeenFromOutside) {
   EXPECT_FALSE(Presence::is_anyone_in(kPool));
 }
 
+TEST(Presence, TheDepthOfVisitsDoesNotMatter) {
+  constexpr uint32_t kDeep = 100;
+  std::vector<std::unique_ptr<Visit>> visits;
+  for (uint32_t i = 0; i < kDeep; ++i) visits.push_back(std::make_unique<Visit>(Presence::key_of_slot(kPool + 7, i)));
+  for (uint32_t i = 0; i < kDeep; ++i) EXPECT_TRUE(Presence::is_anyone_at(Presence::key_of_slot(kPool + 7, i)));
+  EXPECT_TRUE(Presence::am_i_in(kPool + 7));
+  while (!visits.empty()) visits.pop_back();
+  EXPECT_FALSE(Presence::is_anyone_in(kPool + 7));
+  EXPECT_FALSE(Presence::am_i_in(kPool + 7));
+}
+
 }  // namespace
 }  // namespace tide::race

@@ -201,6 +201,38 @@ INSTANTIATE_TEST_SUITE_P(Flips, TurnstileStorm,
                          ::testing::Values(Plan{.slots = 1, .has_flips = true},
                                            Plan{.slots = 2, .asynchronous = 0.3, .has_flips = true}));
 
+// More sleepers than a list of the woken holds: each must be awake long before its own deadline.
+TEST(TurnstileClose, EverySleeperHearsWhatBecameOfIt) {
+  constexpr uint32_t kSleepers = 64;
+  for (const Gate news : {Gate::closed, Gate::running}) {
+    for (int round = 0; round < 4; ++round) {
+      Deck deck(kSleepers, kSleepers);
+      Turnstile turnstile(deck.board, *deck.segment);
+      Deliveries deliveries;
+      turnstile.set_gate(Gate::paused, now(), deliveries);
+      std::atomic<uint32_t> told{0};
+      storm(kSleepers + 1, [&](uint32_t me) {
+        Deliveries mine;
+        if (me == kSleepers) {
+          ASSERT_TRUE(comes_true([&] { return turnstile.waiting() == kSleepers; }));
+          linger(Span::millis(5));  // they fall asleep
+          turnstile.set_gate(news, now(), mine);
+          EXPECT_TRUE(comes_true([&] { return told == kSleepers; }, Span::seconds(20)));
+          return;
+        }
+        Ticket ticket;
+        ticket.queued_at = now();
+        ticket.deadline = ticket.queued_at + Span::seconds(40);
+        ASSERT_TRUE(turnstile.enqueue(ticket, ticket.queued_at, 0, mine));
+        const bool is_granted = turnstile.wait(
+            ticket, [] { return now(); }, mine);
+        EXPECT_EQ(is_granted, news == Gate::running);
+        ++told;
+      });
+    }
+  }
+}
+
 TEST(TurnstileClose, ClosingRefusesEverybodyOnce) {
   for (uint64_t round = 0; round < 30; ++round) {
     Deck deck(1);

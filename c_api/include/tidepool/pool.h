@@ -189,7 +189,8 @@ TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_
                                             tide_error *err);
 
 /**
- * Give a lease back. An open transaction is rolled back unless `reset_on_release` is none.
+ * Give a lease back. An open transaction is rolled back unless `reset_on_release` is none. Where another thread is still
+ * inside a call on the lease, the lease ends now and the connection goes back when that call returns.
  *
  * @param lease  from an acquire; from any thread
  * @param err    may be NULL

@@ -28,6 +28,7 @@ typedef struct tide_result tide_result;
  * Threads  one call at a time on one lease.
  * Owns     the result is yours: tide_result_free(). The lease stays yours, also after an error.
  * Fails    TIDE_DATABASE (25P02: COMMIT of a transaction in which a statement failed; it was rolled back),
+ *          TIDE_REFUSED while another thread is inside a call on the lease,
  *          TIDE_TIMEOUT (query_timeout; the detail says whether the statement is known to be cancelled),
  *          TIDE_STALE_LEASE, TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED, TIDE_NO_MEMORY.
  * Since    0.1

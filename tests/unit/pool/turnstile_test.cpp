@@ -2,6 +2,8 @@
 // in tests/race and tests/model.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -69,6 +71,60 @@ TEST_F(TurnstileTest, I4_NobodyWaitsWhileOneIsIdle) {
   Caller& caller = ask(now_);
   EXPECT_TRUE(caller.is_answered) << "who queues looks at the board once more";
   EXPECT_EQ(turnstile_.waiting(), 0U);
+}
+
+TEST_F(TurnstileTest, I4_WhoStandsBehindANudgedHeadGetsWhatTheHeadWasNudgedFor) {
+  turnstile_.set_window(Span::millis(1));
+  seat();
+  seat();
+  const LeaseId first = board_.claim_lowest();
+  const LeaseId second = board_.claim_lowest();
+  Ticket head, behind;  // of sleeping threads
+  for (Ticket* ticket : {&head, &behind}) {
+    Deliveries out;
+    ticket->queued_at = now_;
+    ASSERT_TRUE(turnstile_.enqueue(*ticket, now_, 0, out));
+  }
+  // The head's window elapses between the two: the first goes to the board, the second to the head directly.
+  EXPECT_TRUE(pass_on(first, now_ + Span::micros(999)));
+  EXPECT_EQ(head.signal, Ticket::kNudged);
+  EXPECT_TRUE(pass_on(second, now_ + Span::micros(1001)));
+  EXPECT_EQ(head.signal, Ticket::kGranted);
+  EXPECT_EQ(behind.signal, Ticket::kGranted) << "it sleeps beside an idle connection";
+}
+
+TEST_F(TurnstileTest, ADeliveryThatFinishesOthersDoesNotNestThem) {
+  seat();
+  const LeaseId held = board_.claim_lowest();
+  struct GivesBack : Ticket {
+    std::function<void(LeaseId)> give_back;
+    int* depth = nullptr;
+    int* deepest = nullptr;
+  };
+  constexpr int kCallers = 1000;
+  int depth = 0, deepest = 0;
+  std::vector<std::unique_ptr<GivesBack>> all;
+  for (int i = 0; i < kCallers; ++i) {
+    all.push_back(std::make_unique<GivesBack>());
+    GivesBack& caller = *all.back();
+    caller.queued_at = now_;
+    caller.give_back = [this](LeaseId lease) { EXPECT_TRUE(pass_on(lease, now_)); };
+    caller.depth = &depth;
+    caller.deepest = &deepest;
+    caller.deliver = [](Ticket* ticket) {
+      auto& self = *static_cast<GivesBack*>(ticket);
+      *self.deepest = std::max(*self.deepest, ++*self.depth);
+      self.give_back(self.lease);
+      --*self.depth;
+    };
+    Deliveries out;
+    ASSERT_TRUE(turnstile_.enqueue(caller, now_, 0, out));
+  }
+  EXPECT_TRUE(pass_on(held, now_));
+  EXPECT_EQ(deepest, 1);
+  for (const auto& caller : all) EXPECT_EQ(caller->signal, Ticket::kGranted);
+  EXPECT_EQ(turnstile_.waiting(), 0U);
+  EXPECT_FALSE(board_.claim_lowest().is_none());
 }
 
 TEST_F(TurnstileTest, I9_AfterTheWindowNobodyOvertakes) {
