@@ -82,9 +82,12 @@ void Callers::ask(Span timeout) {
   const Span limit = timeout.ns() < 0 ? world_.policy().acquire_timeout : timeout;
   const uint64_t number = books.ask(world_.now(), limit, request.mode, must_succeed_);
   const bool is_refusing = world_.is_refusing();
+  const format::Cell& waiting = world_.pool().segment().queue().waiting;
+  const uint64_t waiting_before = read(waiting);
   const Code code = world_.pool().acquire_async(
       request, [this, number](Code answer, LeaseId lease, const Status&) { answered(number, answer, lease); });
   if (code == Code::ok) {
+    if (read(waiting) == waiting_before) return;  // served: the answer has come, or comes when this callback returns
     books.queued(number);
     if (is_refusing && books.pending().contains(number)) {
       world_.trace().complain("breaker", "it is open, but request %llu may wait", static_cast<unsigned long long>(number));
