@@ -151,18 +151,17 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
 Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Instant now = clock_.now();
   Deliveries deliveries;
+  auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));  // first: it may fail
   if (const LeaseId lease = claim_any(now); !lease.is_none()) {
-    auto served = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));
-    board_.write_holder(lease, served->tag, served->thread_id, now);
-    served->lease = lease;
-    served->signal.store(Ticket::kGranted, std::memory_order_relaxed);
-    deliveries.add(served.release());
+    board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
+    ticket->lease = lease;
+    ticket->signal.store(Ticket::kGranted, std::memory_order_relaxed);
+    deliveries.add(ticket.release());
     return Code::ok;
   }
   if (const Code refusal = refusal_now(now); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
-  auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));
   ticket->deadline = now + timeout;
   if (!turnstile_.enqueue(*ticket, now, max_waiting_.load(std::memory_order_relaxed), deliveries)) {
     return ticket->refusal;
