@@ -56,8 +56,13 @@ def life(s, check, *steps):
 
 
 def connectivity(s):
-    """Fewer than wanted, then none at all."""
+    """Fewer than wanted, then none at all. Without its file no session of SQLite is worth anything."""
     road = s.road()
+    if s.database.name == "sqlite":
+        s.pool(f"{CALM} breaker=off retry_base=20ms retry_max=300ms min_size=2 max_size=4", road.url)
+        s.reaches("size, state", (2, "running"))
+        return life(s, "connectivity", (road.block, "failed", "the database file was deleted or replaced"),
+                    (road.find, "ok", "2 connections alive"))
     pool = s.pool(f"{CALM} breaker=off retry_base=20ms retry_max=300ms min_size=2 max_size=4", road.url)
     s.reaches("size, state", (2, "running"))
     held = [pool.acquire("keeper")]
