@@ -106,17 +106,17 @@ static void released_by_two(tide_pool *pool) {
 }
 
 /* Cancels, looks and second calls from other threads against leases that end, are discarded and begin again. */
-static volatile uint64_t current_lease;
-static volatile int is_over;
+static uint64_t current_lease; /* both atomic: the threads share them */
+static int is_over;
 
 static void *disturb(void *pool) {
   unsigned turn = 0;
-  while (!is_over) {
+  while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
     tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
     tide_lease lease;
     tide_status answer;
     lease.pool = pool;
-    lease.id = current_lease;
+    lease.id = __atomic_load_n(&current_lease, __ATOMIC_SEQ_CST);
     if (lease.id == 0) continue;
     switch (turn++ % 4) {
       case 0: answer = tide_lease_cancel(lease, NULL); break;
@@ -140,7 +140,7 @@ static void disturbed_by_others(tide_pool *pool) {
     tide_lease lease;
     tide_status answer;
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "disturbed", 10000, &lease, &err));
-    current_lease = lease.id;
+    __atomic_store_n(&current_lease, lease.id, __ATOMIC_SEQ_CST);
     answer = tide_lease_query(lease, "SELECT 1", 0, NULL, NULL, NULL);
     CHECK(answer == TIDE_OK || answer == TIDE_REFUSED || answer == TIDE_DATABASE);
     if (i % 3 == 0) {
@@ -149,7 +149,7 @@ static void disturbed_by_others(tide_pool *pool) {
       EXPECT(TIDE_OK, tide_lease_release(lease, &err));
     }
   }
-  is_over = 1;
+  __atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);
   for (t = 0; t < 2; t++) CHECK(pthread_join(threads[t], NULL) == 0);
   expect_healthy(pool);
 }
