@@ -65,7 +65,7 @@ static int is_open(const char *url, const char *options, const char *limit, tide
       (strstr(why.message, limit) == NULL && strstr(why.detail, limit) == NULL &&
        strstr(why.message, "out of memory") == NULL)) {
     fprintf(stderr, "%s: %s: %s | %s | %s\n", url, tide_status_name(status), why.message, why.detail, why.hint);
-    CHECK(!"a status that names the limit");
+    check(0, "a status that names the limit", __FILE__, __LINE__);
   }
   return 0;
 }
