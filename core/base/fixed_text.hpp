@@ -37,6 +37,8 @@ struct FixedText {
     std::memset(bytes + kept.size(), 0, kBytesMax - kept.size());
     length = static_cast<uint16_t>(kept.size());
   }
+  // What assign() needs of a text that ends with NUL, however long it is: enough to see where the last character begins.
+  static std::string_view prefix_of(const char* text) { return {text, strnlen(text, kBytesMax + 4)}; }
   // Safe on memory a hostile process wrote: the length is checked against the room.
   std::string_view view() const { return {bytes, length <= kBytesMax ? length : kBytesMax}; }
   std::string str() const { return std::string(view()); }

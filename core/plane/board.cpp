@@ -13,7 +13,7 @@ bool Board::has_idle() const {
 }
 
 void Board::assign_tag(FixedText<64>& to, const char* tag) {
-  to.assign({tag, strnlen(tag, FixedText<64>::kBytesMax + 4)});  // enough to see where the last character begins
+  to.assign(FixedText<64>::prefix_of(tag));
 }
 
 void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {

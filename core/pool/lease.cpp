@@ -1,6 +1,5 @@
 // Leases: acquire where no fresh connection is at hand, and what a holder does with a lease.
 #include <algorithm>
-#include <cstring>
 #include <thread>
 
 #include "base/assert.hpp"
@@ -16,7 +15,7 @@ constinit thread_local SlotHint slot_hints[kSlotHints];
 // Pool::AsyncTicket: a queued request without a thread.
 struct Pool::AsyncTicket : Ticket {
   AsyncTicket(Pool& owner, const AcquireRequest& request, Instant now, AcquireDone call)
-      : pool(owner), text(request.tag, strnlen(request.tag, FixedText<64>::kBytesMax + 4)), done(std::move(call)) {
+      : pool(owner), text(FixedText<64>::prefix_of(request.tag)), done(std::move(call)) {
     pool.callbacks_open_.fetch_add(1, std::memory_order_seq_cst);
     tag = text.c_str();
     queued_at = now;
@@ -53,15 +52,19 @@ Span Pool::timeout_of(const AcquireRequest& request) const {
 // An idle connection may have outlived its time, or its server, since somebody last looked. Of a claimed slot.
 bool Pool::is_worn(LeaseId lease, Instant now) {
   const format::Slot& s = board_.slot(lease.slot());
+  if (is_fresh(s, now)) return false;
   Seat& seat = seats_[lease.slot()];
-  if (static_cast<int64_t>(read(s.expires_mono)) <= now.ns()) {
-    seat.retire_reason = CloseReason::lifetime;
-    return true;
-  }
-  const int64_t idle_ns = now.ns() - static_cast<int64_t>(read(s.last_used_mono));
-  if (idle_ns < probe_after_ns_.load(std::memory_order_relaxed) || seat.connection->probe()) return false;
-  seat.retire_reason = CloseReason::error;
+  const bool is_over = static_cast<int64_t>(read(s.expires_mono)) <= now.ns();
+  if (!is_over && seat.connection->probe()) return false;
+  seat.retire_reason = is_over ? CloseReason::lifetime : CloseReason::error;
   return true;
+}
+
+// Of a claimed slot whose connection is worn: the keeper closes it.
+void Pool::put_away(LeaseId lease) {
+  TIDE_ASSERT(board_.end(lease));
+  board_.soil(lease);
+  keeper_->poke();
 }
 
 LeaseId Pool::claim_any(Instant now) {
@@ -73,25 +76,23 @@ LeaseId Pool::claim_any(Instant now) {
       slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, lease.slot()};
       return lease;
     }
-    TIDE_ASSERT(board_.end(lease));
-    board_.soil(lease);
-    keeper_->poke();
+    put_away(lease);
   }
 }
 
 LeaseId Pool::acquire_any(const char* tag, LeaseMode mode, Instant now) {
   const LeaseId lease = claim_any(now);
-  return lease.is_none() ? lease : begin_or_put_away(lease, tag, mode, now);
+  return lease.is_none() ? lease : begin(lease, tag, mode, now);
 }
 
-// Of a claimed slot.
+// Of a claimed slot that was idle for long, or has outlived its time.
 LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
-  if (is_worn(lease, now)) {
-    TIDE_ASSERT(board_.end(lease));
-    board_.soil(lease);
-    keeper_->poke();
-    return acquire_any(tag, mode, now);
-  }
+  if (!is_worn(lease, now)) return begin(lease, tag, mode, now);
+  put_away(lease);
+  return acquire_any(tag, mode, now);
+}
+
+LeaseId Pool::begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
   board_.write_holder(lease, tag, current_thread_id(), now);
   seats_[lease.slot()].begin(lease.bits, mode);
   if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, lease);

@@ -141,6 +141,8 @@ class Pool {
   [[gnu::cold]] LeaseId acquire_any(const char* tag, LeaseMode mode, Instant now);
   [[gnu::cold]] LeaseId begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
   bool is_worn(LeaseId lease, Instant now);
+  void put_away(LeaseId lease);
+  LeaseId begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
   [[gnu::cold]] Code refuse_return(LeaseId lease);
   [[gnu::noinline]] Code finish_return(LeaseId lease, Return how);
   void settle_and_pass_on(LeaseId lease, Return how);

@@ -1,7 +1,6 @@
 #include "pool/turnstile.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/assert.hpp"
 #include "plane/rings.hpp"
@@ -116,7 +115,7 @@ bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
     put(row.ticket, ticket.number);
     put(row.queued_mono, static_cast<uint64_t>(ticket.queued_at.ns()));
     put(row.deadline_mono, static_cast<uint64_t>(ticket.deadline.ns()));
-    row.tag.assign({ticket.tag, strnlen(ticket.tag, FixedText<64>::kBytesMax + 4)});
+    row.tag.assign(row.tag.prefix_of(ticket.tag));
   }
   queued_us_sum_ += since_base_us(ticket.queued_at);
   if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);

@@ -24,13 +24,6 @@ class SqliteClose : public SqliteRoom {
     EXPECT_TRUE(may_keep_an_empty_wal || !has_wal());
     EXPECT_EQ(rows_of_the_file_alone(), "1");
   }
-  sqlite3_stmt* leave_half_read() {
-    sqlite3_stmt* statement = nullptr;
-    auto* database = static_cast<sqlite3*>(session_->native());
-    EXPECT_EQ(sqlite3_prepare_v2(database, "SELECT x FROM t", -1, &statement, nullptr), SQLITE_OK);
-    EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW);
-    return statement;
-  }
   std::unique_ptr<SqliteConnection> session_;
 };
 
@@ -88,7 +81,7 @@ TEST_F(SqliteClose, AReaderOfAnotherProcessIsNotWaitedForAndClosesLast) {
 
 // SQLite keeps the handle, and with it the file's WAL, until the statement is finalized, which may be never.
 TEST_F(SqliteClose, AStatementThatItsHolderLeftKeepsNothingInTheWal) {
-  sqlite3_stmt* statement = leave_half_read();
+  sqlite3_stmt* statement = leave_half_read(*session_);
   session_.reset();
   expect_whole(true);
   sqlite3_finalize(statement);

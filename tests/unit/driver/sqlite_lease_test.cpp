@@ -11,14 +11,6 @@ class SqliteLease : public SqliteRoom {
     session_ = make_session();
     ASSERT_OK(run(*session_, "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)"));
   }
-  // Half way through a read on native(): pins a snapshot.
-  sqlite3_stmt* leave_half_read() {
-    sqlite3_stmt* statement = nullptr;
-    auto* database = static_cast<sqlite3*>(session_->native());
-    EXPECT_EQ(sqlite3_prepare_v2(database, "SELECT x FROM t", -1, &statement, nullptr), SQLITE_OK);
-    EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW);
-    return statement;
-  }
   std::unique_ptr<SqliteConnection> session_;
 };
 
@@ -114,7 +106,7 @@ TEST_F(SqliteLease, ATransactionBegunOnNativeIsRolledBack) {
 
 TEST_F(SqliteLease, AHalfReadStatementKeepsNoSnapshot) {
   Stranger stranger(dir_.file());
-  sqlite3_stmt* statement = leave_half_read();
+  sqlite3_stmt* statement = leave_half_read(*session_);
   ASSERT_EQ(stranger.run("INSERT INTO t VALUES (4)"), SQLITE_OK);
   session_->vouch();
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
@@ -275,7 +267,7 @@ TEST_F(SqliteLease, AnotherAuthorizerOnNativeEndsTheSessionWhateverItsHolderSays
 
 // S4
 TEST_F(SqliteLease, S4ADisarmedSessionLetsNothingThroughNativeEither) {
-  sqlite3_stmt* statement = leave_half_read();
+  sqlite3_stmt* statement = leave_half_read(*session_);
   auto* database = static_cast<sqlite3*>(session_->native());
   ASSERT_EQ(run_native(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES (4)"), SQLITE_OK);
   std::thread([&] { session_->disarm(); }).join();
@@ -292,7 +284,7 @@ TEST_F(SqliteLease, S4ADisarmedSessionLetsNothingThroughNativeEither) {
 
 TEST_F(SqliteLease, TheKeeperWaitsForNoHolderOnNative) {
   ASSERT_OK(run(*session_, "BEGIN; SELECT * FROM t"));
-  sqlite3_stmt* statement = leave_half_read();
+  sqlite3_stmt* statement = leave_half_read(*session_);
   EXPECT_FALSE(session_->end_transaction("old"));  // the holder is in the middle of something
   sqlite3_finalize(statement);
   sqlite3_mutex* inside = sqlite3_db_mutex(static_cast<sqlite3*>(session_->native()));

@@ -48,6 +48,14 @@ class SqliteRoom : public ::testing::Test {
     EXPECT_OK(sqlite::open_database(file->target(), database).status);
     return std::make_unique<SqliteConnection>(std::move(database), ++sessions_, file, policy, clock);
   }
+  // Half way through a read on native(): pins a snapshot.
+  sqlite3_stmt* leave_half_read(Connection& session) {
+    sqlite3_stmt* statement = nullptr;
+    auto* database = static_cast<sqlite3*>(session.native());
+    EXPECT_EQ(sqlite3_prepare_v2(database, "SELECT x FROM t", -1, &statement, nullptr), SQLITE_OK);
+    EXPECT_EQ(sqlite3_step(statement), SQLITE_ROW);
+    return statement;
+  }
   void until_waiting(size_t waiters) {
     while (file()->turn().waiting() != waiters) std::this_thread::yield();
   }
