@@ -136,8 +136,7 @@ void Hand::welcome(Completion& completion, Instant now) {
   pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
   {
     const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_error_.clear();
-    pool_.last_connect_sqlstate_.clear();
+    pool_.last_connect_failure_ = Status::ok();
   }
   pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
   put_back(slot, now);
@@ -157,8 +156,9 @@ void Hand::refuse_open(Completion& completion, Instant now) {
   brain_.connect_failed(now, completion.is_permanent, completion.is_crowded);
   {
     const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_error_ = completion.status.message;
-    pool_.last_connect_sqlstate_ = completion.status.sqlstate;
+    pool_.last_connect_failure_ = completion.status;
+    // Whatever the driver says of its error: what is hopeless to the pool is not worth another try of the caller's.
+    if (completion.is_permanent) pool_.last_connect_failure_.is_retryable = false;
   }
   pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
   if (!completion.is_permanent) {

@@ -105,6 +105,7 @@ class Pool {
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
   Code facts(LeaseId lease, LeaseFacts& out) const;
   // The whole story of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
+  // Where no session exists because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
   Status explain(Code code, Span waited) const;
 
   // -- keeper and assembly
@@ -154,6 +155,7 @@ class Pool {
   CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
   CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
   Code refusal_now(Instant now) const;
+  Status explain_unavailable(const std::string& who, const Status& failure) const;
   Span timeout_of(const AcquireRequest& request) const;
   void note_error(std::string_view text);
   void tell_of_lease(PoolEvent event, LeaseId lease) const;
@@ -190,8 +192,7 @@ class Pool {
 
   mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
   std::string limit_reason_;
-  std::string last_connect_error_;  // empty while connects succeed
-  std::string last_connect_sqlstate_;
+  Status last_connect_failure_;  // ok while connects succeed
   std::string last_error_;          // of a connect or statement, until the keeper has published it
 
   std::unique_ptr<Connector> connector_;

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kHoldersTold = 3;
 
 struct Sizes {
-  uint32_t size = 0;
+  uint32_t size = 0;  // those being opened included
   uint32_t in_use = 0;
   uint32_t connecting = 0;
 };
@@ -51,17 +51,39 @@ std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
   return text;
 }
 
+// What would help. What keeps the pool from having more sessions comes first: as long as that lasts, to release sooner
+// or to raise a limit changes nothing.
+std::string advice(Code code, const Sizes& sizes, int64_t limit, const Status& failure) {
+  if (code == Code::refused) {
+    return "in a callback on the thread that drives the pool, acquire with a callback or with a timeout of 0, or let "
+           "another thread wait";
+  }
+  const int64_t sessions = sizes.size - sizes.connecting;
+  const std::string mend = !failure.hint.empty() ? failure.hint : "see the connect error; `events` lists the attempts";
+  if (!failure && sessions == 0) return mend;
+  if (!failure && sessions < limit) return "release leases sooner, or let the pool grow, whose connects fail: " + mend;
+  if (sessions == 0) return "the first connection is not there yet: wait longer, and see whether the database answers";
+  return code == Code::queue_full ? "try again later, raise max_waiting, or shed load"
+                                  : "release leases sooner, raise max_size, or look at the leases relation";
+}
+
+// A refusal whose reason is that connects fail is that error: whether to try again and what to do is up to it.
+void follow(const Status& failure, Status& refusal) {
+  refusal.sqlstate = failure.sqlstate;
+  refusal.native_code = failure.native_code;
+  refusal.is_retryable = failure.is_retryable;
+  refusal.detail = failure.detail;
+}
+
 }  // namespace
 
 Status Pool::explain(Code code, Span waited) const {
   std::string limit_reason;
-  std::string connect_error;
-  std::string connect_sqlstate;
+  Status failure;  // of the last connect, if it failed
   {
     const std::lock_guard lock(story_mutex_);
     limit_reason = limit_reason_;
-    connect_error = last_connect_error_;
-    connect_sqlstate = last_connect_sqlstate_;
+    failure = last_connect_failure_;
   }
   const std::string who = "pool \"" + spec_.name + "\": ";
   if (code == Code::closed) {
@@ -69,6 +91,11 @@ Status Pool::explain(Code code, Span waited) const {
     return Status::error(code, who + (is_draining ? "draining, nobody is let in" : "closed or closing"), "",
                          is_draining ? "resume the pool" : "");
   }
+  if (code == Code::unavailable) return explain_unavailable(who, failure);
+  if (code != Code::timeout && code != Code::queue_full && code != Code::refused) {
+    return Status::error(code, who + code_name(code));
+  }
+
   // The same copy any observer would take: the live slots are written while we look.
   auto segment = Attachment::from_fd(segment_->fd());
   std::vector<SlotCopy> slots;
@@ -78,55 +105,54 @@ Status Pool::explain(Code code, Span waited) const {
     vitals = segment->read_vitals();
   }
   const Sizes sizes = sizes_of(slots);
-  const uint32_t waiting = turnstile_.waiting();
   std::string state = "size " + std::to_string(sizes.size);
   if (vitals) state += " of " + std::to_string(vitals->limit_size) + " (" + limit_reason + ")";
   state += ", " + std::to_string(sizes.in_use) + " in use";
   if (sizes.connecting != 0) state += ", " + std::to_string(sizes.connecting) + " connecting";
-  state += ", " + std::to_string(waiting) + " waiting";
-  std::string detail = holders_of(slots, clock_.now().ns());
-  if (!connect_error.empty())
-    detail += (detail.empty() ? "" : "\n") + std::string("last connect error: ") + connect_error;
+  state += ", " + std::to_string(turnstile_.waiting()) + " waiting";
 
-  switch (code) {
-    case Code::timeout: {
-      const Span limit = waited.ns() >= 0 ? waited : Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
-      const bool is_paused = turnstile_.gate() == Gate::paused;
-      const std::string what =
-          limit.is_zero() ? "no connection is idle" : "no connection within " + describe_span(limit);
-      return Status::error(
-          code, who + what + (is_paused ? ", the pool is paused; " : "; ") + state, detail,
-          is_paused ? "resume the pool" : "release leases sooner, raise max_size, or look at the leases relation");
-    }
-    case Code::refused:
-      return Status::error(code,
-                           who + "no connection is idle, and this callback holds up the thread that could open one; " +
-                               state,
-                           detail,
-                           "in a callback on the thread that drives the pool, acquire with a callback or with a "
-                           "timeout of 0, or let another thread wait");
-    case Code::queue_full:
-      return Status::error(code,
-                           who + "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) +
-                               " callers wait already; " + state,
-                           detail, "try again later, raise max_waiting, or shed load");
-    case Code::unavailable: {
-      std::string what = "no connection can be made: ";
-      if (is_broken_.load(std::memory_order_relaxed)) {
-        const int64_t probe_ns = breaker_probe_ns_.load(std::memory_order_relaxed);
-        const Span left = Span::nanos(std::max<int64_t>(0, probe_ns - clock_.now().ns()));
-        what = "the breaker is open, since no connection could be made for a while; " +
-               (probe_ns == 0 ? std::string("a connect is being tried now") :
-                                "the next connect is tried in " + describe_span(left)) +
-               "; last error: ";
-      }
-      Status status = Status::error(code, who + what + connect_error, "",
-                                    "try again after that; `events` lists the attempts");
-      status.sqlstate = connect_sqlstate;
-      return status;
-    }
-    default: return Status::error(code, who + code_name(code));
+  const bool is_paused = turnstile_.gate() == Gate::paused;
+  std::string what =
+      "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) + " callers wait already";
+  if (code == Code::timeout) {
+    const Span limit = waited.ns() >= 0 ? waited : Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
+    what = limit.is_zero() ? "no connection is idle" : "no connection within " + describe_span(limit);
+  } else if (code == Code::refused) {
+    what = "no connection is idle, and this callback holds up the thread that could open one";
   }
+  if (is_paused) what += ", the pool is paused";
+  const bool is_unconnected = !failure && sizes.size == sizes.connecting;
+  if (is_unconnected) what += ", since none can be made: " + failure.message;
+  Status refusal = Status::error(code, who + what + "; " + state, holders_of(slots, clock_.now().ns()),
+                                 advice(code, sizes, vitals ? int64_t{vitals->limit_size} : 0, failure));
+  const bool is_about_sessions = code != Code::refused && !is_paused;
+  if (is_paused && code != Code::refused) refusal.hint = "resume the pool";
+  if (is_unconnected) {
+    if (is_about_sessions) follow(failure, refusal);
+  } else if (!failure) {
+    refusal.detail += (refusal.detail.empty() ? "" : "\n") + std::string("last connect error: ") + failure.message;
+  }
+  return refusal;
+}
+
+Status Pool::explain_unavailable(const std::string& who, const Status& failure) const {
+  if (failure) {
+    // A connect has succeeded since the caller was refused.
+    return Status::error(Code::unavailable, who + "no connection could be made a moment ago", "", "try again");
+  }
+  std::string what = "no connection can be made: ";
+  if (is_broken_.load(std::memory_order_relaxed)) {
+    const int64_t probe_ns = breaker_probe_ns_.load(std::memory_order_relaxed);
+    const Span left = Span::nanos(std::max<int64_t>(0, probe_ns - clock_.now().ns()));
+    what = "the breaker is open, since no connection could be made for a while; " +
+           (probe_ns == 0 ? std::string("a connect is being tried now")
+                          : "the next connect is tried in " + describe_span(left)) +
+           "; last error: ";
+  }
+  Status refusal =
+      Status::error(Code::unavailable, who + what + failure.message, "", advice(Code::unavailable, {}, 0, failure));
+  follow(failure, refusal);
+  return refusal;
 }
 
 }  // namespace tide

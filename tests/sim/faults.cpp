@@ -118,7 +118,7 @@ void Faults::slow_down(Dice& dice) {
 }
 
 void Faults::refuse(Dice& dice) {
-  constexpr const char* kStates[] = {"57P03", "57P03", "08004", "53400", "3D000"};
+  constexpr const char* kStates[] = {"57P03", "57P03", "08004", "53400", "58000"};
   world_.server().set_refusing(true, dice.one_of(kStates));
   until(dice, Span::millis(300), [](fake::FakeServer& s) { s.set_refusing(false); });
 }

@@ -143,7 +143,8 @@ TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
  * @param tag         what for, shown in `leases`; up to 62 bytes are kept; may be NULL
  * @param timeout_ms  up to 86400000; 0 never waits; negative takes the pool's `acquire_timeout`
  * @param out         set only on success
- * @param err         may be NULL; a timeout names size, cap, waiters and the oldest leases
+ * @param err         may be NULL; a timeout names size, cap, waiters and the oldest leases; where there is no connection
+ *                    because connects fail, sqlstate, retryable and hint are those of the last connect
  * Threads  any; any number of calls may run at once.
  * Owns     you must give the lease back with tide_lease_release(), also after an error on it.
  * Fails    TIDE_TIMEOUT (retryable), TIDE_QUEUE_FULL, TIDE_CLOSED, TIDE_UNAVAILABLE, TIDE_BAD_ARGUMENT, TIDE_FORKED;

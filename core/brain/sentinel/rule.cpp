@@ -50,12 +50,12 @@ const BuiltIn kBuiltIn[] = {
      "the work under a lease shorter."},
     {"wait_time", Metric::oldest_wait_ms, kAtLeast, [](const Policy& p) { return p.alert_wait.ms_exact(); }, Span(),
      kWarning, "A caller has waited long for a connection.",
-     "Look into leases who keeps connections away from waiters. Raise max_size, or lower acquire_timeout so that "
-     "callers give up sooner."},
+     "If events of kind connect_error are recent, mend that. Else look into leases who keeps connections away from "
+     "waiters; raise max_size, or lower acquire_timeout."},
     {"acquire_timeouts", Metric::timeouts_per_minute, kAbove, none, Span(), kWarning,
      "Callers waited for a connection in vain.",
-     "The events of kind acquire_timeout say who held the connections. Raise max_size, or acquire_timeout, or hold "
-     "leases for a shorter time."},
+     "If events of kind connect_error are recent, mend that. Else those of kind acquire_timeout say who held the "
+     "connections: raise max_size, or hold leases for a shorter time."},
     {"error_rate", Metric::error_rate, kAbove, [](const Policy& p) { return p.alert_error_rate; }, Span::seconds(10),
      kWarning, "Many statements fail.",
      "Look into events and into the database's log for the errors; if connections are at fault, order a recycle."},
@@ -66,7 +66,8 @@ const BuiltIn kBuiltIn[] = {
      "many are usual."},
     {"waiting_count", Metric::waiting, kAbove, [](const Policy& p) { return static_cast<double>(p.alert_waiting); },
      Span::seconds(5), kWarning, "Many callers wait for a connection.",
-     "Look into waiters and leases. Raise max_size if the database bears it, or bound the queue with max_waiting."},
+     "If events of kind connect_error are recent, mend that. Else look into waiters and leases; raise max_size if the "
+     "database bears it, or bound the queue with max_waiting."},
     {"health_failures", Metric::health_failure_rate, kAbove,
      [](const Policy& p) { return p.alert_health_failure_rate; }, Span(), kCritical,
      "Many of the recent health checks failed.",

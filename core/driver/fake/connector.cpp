@@ -12,13 +12,21 @@ namespace {
 Status refusal(Code code, std::string_view sqlstate, std::string message) {
   Status status = Status::error(code, std::move(message));
   status.sqlstate = sqlstate;
+  status.hint = "what the driver advises on " + status.sqlstate;
   return status;
 }
 
 const char* refusal_text(std::string_view sqlstate) {
   if (sqlstate == "57P03") return "the database system is starting up";
   if (sqlstate == "28P01") return "password authentication failed";
+  if (sqlstate == "3D000") return "the database does not exist";
+  if (sqlstate == "42501") return "permission denied for the database";
   return "the server refused the connection";
+}
+
+// Trying again cannot help.
+bool is_hopeless(std::string_view sqlstate) {
+  return sqlstate == "28P01" || sqlstate == "3D000" || sqlstate == "42501";
 }
 
 // The server has no room for more, or is not ready.
@@ -67,7 +75,7 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
     request.fate = OpenFate::fail;
     request.refusal = refusal(Code::unavailable, "08001", "connection refused");
   } else if (!server_.refusing_with_.empty()) {
-    request.fate = server_.refusing_with_ == "28P01" ? OpenFate::fail_for_good : OpenFate::fail;
+    request.fate = is_hopeless(server_.refusing_with_) ? OpenFate::fail_for_good : OpenFate::fail;
     request.refusal = refusal(Code::unavailable, server_.refusing_with_, refusal_text(server_.refusing_with_));
   } else if (server_.is_silent_) {
     request.fate = OpenFate::hang;

@@ -76,7 +76,7 @@ class FakeServer {
   // Opens to come succeed again.
   void forget_script();
   // Every open is refused in an orderly way while on: the server is starting up, unless another SQLSTATE is named.
-  // 28P01, a wrong password, is permanent; after 57P03 and 53300 the completion says that the server is crowded.
+  // 28P01, 3D000 and 42501 are permanent; after 57P03 and 53300 the completion says that the server is crowded.
   void set_refusing(bool is_refusing, std::string_view sqlstate = "57P03");
   // Silent: opens are accepted and never answered, and every session there is becomes half-open for good.
   void set_silent(bool is_silent);

@@ -28,6 +28,39 @@ size_t find_sqlstate(std::string_view message) {
   return message.npos;
 }
 
+struct Advice {
+  std::string_view key;  // an SQLSTATE or its beginning; of libpq's own errors: a part of the message
+  std::string_view hint;
+};
+
+constexpr Advice kRefusedByServer[] = {
+    {"28", "check user, password and pg_hba.conf of the server"},
+    {"3D000", "create the database, or correct dbname"},
+    {"42501", "GRANT CONNECT ON DATABASE to this user, or connect as another"},
+    {"53300", "the server has no session left; lower max_size, or raise max_connections there"},
+    {"57P03", "the server starts, stops or recovers; the pool tries again by itself"},
+};
+
+// libpq's own errors have no SQLSTATE. In another language than English none of these is found.
+constexpr Advice kMetByLibpq[] = {
+    {"SSL", "check sslmode, the certificates, and whether the server offers TLS"},
+    {"certificate", "check sslmode, the certificates, and whether the server offers TLS"},
+    {"session is ", "no host has the role that target_session_attrs asks for"},
+    {"hot standby", "no host has the role that target_session_attrs asks for"},
+    {"invalid ", "correct the target"},
+};
+
+std::string connect_hint(std::string_view sqlstate, std::string_view message) {
+  for (const Advice& advice : kRefusedByServer) {
+    if (sqlstate.starts_with(advice.key)) return std::string(advice.hint);
+  }
+  if (sqlstate != "08001") return "see the server's log";
+  for (const Advice& advice : kMetByLibpq) {
+    if (message.find(advice.key) != message.npos) return std::string(advice.hint);
+  }
+  return "is the server running, does it listen there, and is it reachable from here?";
+}
+
 }  // namespace
 
 std::string first_line(std::string_view message) {
@@ -94,11 +127,8 @@ ConnectFailure connect_failure(const PGconn* conn) {
   out.is_crowded = sqlstate == "53300" || sqlstate == "57P03";
   if (out.is_permanent) out.status.code = Code::database;
   out.status.is_retryable = !out.is_permanent;
-  if (sqlstate == "28P01" || sqlstate == "28000") {
-    out.status.hint = "check user, password and pg_hba.conf of the server";
-  } else if (sqlstate == "53300") {
-    out.status.hint = "the server has no session left; lower max_size, or raise max_connections there";
-  } else if (whole.find("no password supplied") != whole.npos) {
+  out.status.hint = connect_hint(sqlstate, whole);
+  if (at == whole.npos && whole.find("no password supplied") != whole.npos) {
     out.is_permanent = true;
     out.status.code = Code::database;
     out.status.is_retryable = false;

@@ -110,7 +110,8 @@ Completion answer(Completion::Kind kind, uint32_t slot, Status status = {}, bool
 constexpr Span kLookSpan = Span::seconds(1);
 
 Status too_late(const std::string& what, const SqliteTarget& target) {
-  return Status::error(Code::timeout, what + " " + target.shown + " did not finish in time");
+  return Status::error(Code::timeout, what + " " + target.shown + " did not finish in time", "",
+                       "Look whether the disk is slow, or another process holds the file.");
 }
 
 Completion::Kind SqliteConnector::failure_of(Request::Kind kind) {

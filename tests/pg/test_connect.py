@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+"""Connecting: what callers are told while nobody can connect."""
+import socket
+import sys
+
+import application
+import client
+import support
+from client import is_, refuses
+from cluster import wait_until
+from proxy import Proxy
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def a_refusal_follows_the_connect_error(w):
+    w.server.sql("CREATE ROLE carol LOGIN PASSWORD 'high'; CREATE ROLE dave LOGIN; CREATE ROLE erin LOGIN CONNECTION LIMIT 0;")
+    w.server.sql("CREATE DATABASE private")
+    w.server.sql("REVOKE CONNECT ON DATABASE private FROM PUBLIC")
+    silent = Proxy(w.server)
+    silent.mode = "silent"
+    table = (  # target, SQLSTATE, worth another try, of the message, of the hint
+        (f"host=127.0.0.1 port={free_port()} user=postgres", "08001", True, "Connection refused", "is the server running"),
+        (w.server.conninfo().replace(w.server.host, "/nonexistent"), "08001", True, "No such file", "is the server running"),
+        (silent.conninfo(), "08001", True, "did not answer within connect_timeout", "reachable"),
+        (w.server.conninfo(user="carol", password="low"), "28P01", False, "password authentication", "password"),
+        (w.server.conninfo(user="carol"), "28P01", False, "no password supplied", "give a password"),
+        (w.server.conninfo(user="nobody"), "28000", False, "does not exist", "check user"),
+        (w.server.conninfo(database="missing"), "3D000", False, "does not exist", "correct dbname"),
+        (w.server.conninfo(database="private", user="dave"), "42501", False, "permission denied", "GRANT CONNECT"),
+        (w.server.conninfo(user="erin"), "53300", True, "too many connections", "max_connections"),
+        (w.server.conninfo(sslmode="maybe"), "08001", True, "sslmode", "correct the target"),
+        ("sqlite:///nonexistent/app.db", "58P01", False, "no directory /nonexistent", "Make the directory"),
+        ("sqlite:///tmp", "58P01", False, "is a directory", "Name the file inside"),
+        ("sqlite:///etc/hostname", "XX001", False, "not a database", "another kind of file"),
+    )
+    with silent:
+        for target, sqlstate, is_retryable, message, hint in table:
+            pool = w.pool(target, f"max_size=3 connect_timeout=200ms acquire_timeout=100ms {application.MENDING}")
+            wait_until(lambda: refuses(pool.acquire, "x", 50).sqlstate == sqlstate)  # the first connect may be under way
+            for ask in (lambda: pool.acquire("x", 100), lambda: pool.acquire("x", 0), lambda: pool.query("SELECT 1")):
+                told = refuses(ask, sqlstate=sqlstate)
+                is_(told.is_retryable, is_retryable, str(told))
+                is_((message in told.message, hint in told.hint), (True, True), str(told))
+                is_("raise max_size" in told.hint or "after that" in told.hint, False, str(told))
+            w.end()
+
+
+CASES = (a_refusal_follows_the_connect_error,)
+
+if __name__ == "__main__":
+    support.require_server()
+    sys.exit(application.main(CASES))
