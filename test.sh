@@ -103,13 +103,39 @@ if [ "${1-}" = --list ]; then
   exit 0
 fi
 
+# compile_beside: the compilers take what the tests, which mostly wait, leave of the processors.
+compile_beside() {
+  renice -n 19 "$BASHPID" >/dev/null
+  local folder
+  for folder in build-asan build-tsan; do
+    if prepare "$folder"; then build "$folder" || true; fi
+    touch "$results/$folder.compiled"
+  done
+  CC=clang CXX=clang++ stage build-clang >"$results/clang.out" 2>&1
+}
+
+# until_compiled FOLDER: a folder that does not compile is left to its stage, which says why.
+until_compiled() {
+  while [ ! -e "$results/$1.compiled" ] && kill -0 "$beside" 2>/dev/null; do
+    sleep 1
+    tail -c 200 "$1/compile.log" 2>/dev/null || true
+  done
+}
+
 if [ $# -eq 0 ]; then
-  # clang takes what the tests, which mostly wait, leave of the processors.
-  (renice -n 19 "$BASHPID" >/dev/null; CC=clang CXX=clang++ stage build-clang) >"$results/clang.out" 2>&1 &
-  clang=$!
-  for folder in build build-asan build-tsan; do stage "$folder"; done
-  wait "$clang" || true
-  cat "$results/clang.out"
+  if prepare build && build build; then
+    compile_beside >"$results/beside.out" 2>&1 &
+    beside=$!
+    stage build
+    for folder in build-asan build-tsan; do
+      shown "waiting for $folder" "$results/waiting.log" until_compiled "$folder"
+      stage "$folder"
+    done
+    shown "waiting for build-clang" "$results/waiting.log" tail --pid="$beside" -f /dev/null
+    cat "$results/clang.out"
+  else
+    tally "failed build (does not build)"
+  fi
 else
   names=() asan=() tsan=() clang=false
   for name in "$@"; do

@@ -83,7 +83,7 @@ VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
   to.slots_used = static_cast<uint32_t>(std::min<uint64_t>(get(from.slots_used), slots));
   to.lease_timeout_ns = std::max<int64_t>(0, get_signed(from.lease_timeout_ns));
   to.memory_bytes = get_signed(from.memory_bytes) < 0 ? -1 : get_signed(from.memory_bytes);
-  to.wal_bytes = std::max<int64_t>(-1, get_signed(from.wal_bytes) - 1);
+  to.wal_bytes = std::max<int64_t>(0, get_signed(from.wal_bytes)) - 1;
   to.wait_p50_ms = real(from.wait_p50_ms.load(std::memory_order_relaxed));
   to.wait_p95_ms = real(from.wait_p95_ms.load(std::memory_order_relaxed));
   to.wait_p99_ms = real(from.wait_p99_ms.load(std::memory_order_relaxed));
