@@ -4,10 +4,25 @@
 
 namespace tide {
 
-bool Board::has_idle() const {
+LeaseId Board::claim_lowest(bool& is_one_returning) {
+  const uint32_t n = used();
+  is_one_returning = false;
+  for (uint32_t i = 0; i < n; ++i) {
+    SlotWord seen(slots_[i].word.load(std::memory_order_acquire));
+    // Who loses the race for an idle slot looks at it again: it may be on its way back already.
+    while (seen.state() == SlotState::idle) {
+      if (const LeaseId lease = claim(i); !lease.is_none()) return lease;
+      seen = word(i);
+    }
+    is_one_returning = is_one_returning || seen.state() == SlotState::returning;
+  }
+  return {};
+}
+
+bool Board::is_one_returning() const {
   const uint32_t n = used();
   for (uint32_t i = 0; i < n; ++i) {
-    if (SlotWord(slots_[i].word.load(std::memory_order_seq_cst)).state() == SlotState::idle) return true;
+    if (word(i).state() == SlotState::returning) return true;
   }
   return false;
 }

@@ -56,13 +56,12 @@ class Board {
   }
   // Caller: the lowest idle slot, so that high ones fall idle and can be retired.
   LeaseId claim_lowest() {
-    const uint32_t n = used();
-    for (uint32_t i = 0; i < n; ++i) {
-      if (const LeaseId lease = claim(i); !lease.is_none()) return lease;
-    }
-    return {};
+    bool is_one_returning = false;
+    return claim_lowest(is_one_returning);
   }
-  bool has_idle() const;
+  // The same; where there is none, `is_one_returning` says whether a lease was being given back just then.
+  LeaseId claim_lowest(bool& is_one_returning);
+  bool is_one_returning() const;
 
   // Caller: write who holds it, right after claim or hand-over. `tag` ends with NUL and is cut to fit.
   [[gnu::always_inline]] void write_holder(LeaseId lease, const char* tag, uint32_t thread_id, Instant now) {
@@ -104,6 +103,12 @@ class Board {
   }
   // Who ended the lease: the slot is idle again. Full barrier.
   void give_back(LeaseId lease) { pass(lease.slot(), lease.word().with(SlotState::idle)); }
+  // The same without a barrier: what its thread reads next, it may read before others see the slot idle. Until they do
+  // they see it returning.
+  void put_back(LeaseId lease) {
+    slots_[lease.slot()].word.store(lease.word().with(SlotState::idle).bits, std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
   // Who ended the lease: the keeper must see the connection first.
   void soil(LeaseId lease) { pass(lease.slot(), lease.word().with(SlotState::soiled)); }
   // Who ended the lease: begin the next one at once.

@@ -197,9 +197,10 @@ struct SlotStats {
   HistogramCells query;
   Cell slow_total;    // of waited_total, those that waited longer than wait_objective
   Cell faults_total;  // of query_errors_total, those that no healthy application provokes in normal work
-  Cell reserved[6];
+  Cell reserved[10];
 };
-static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 64 && sizeof(SlotStats) % 32 == 0);
+// Whole lines, so that what every lease counts stands in one of its own.
+static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 96 && sizeof(SlotStats) % 64 == 0);
 
 // What reset_stats() subtracts from the sums; keeper-written, behind `seq`.
 struct Baseline {

@@ -1,7 +1,7 @@
 // The fast path: acquire with an idle connection, and release of a lease that nobody waits for.
 //
 // Inline by force, and in registers from end to end, because callers pay for it at every lease: one compare-and-swap
-// claims a slot, one ends the lease, one exchange puts the slot back; two clock readings; what is counted is written into
+// claims a slot, one ends the lease, a plain store puts the slot back; two clock readings; what is counted is written into
 // lines that the holder alone writes. Whatever is rare is a call into lease.cpp or lease_end.cpp.
 #pragma once
 
@@ -60,7 +60,7 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
                          now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
                          !asks_at_return_.load(std::memory_order_relaxed);
     if (is_kept && !turnstile_.has_waiters()) [[likely]] {
-      board_.give_back(lease);
+      board_.put_back(lease);
       if (turnstile_.has_waiters()) [[unlikely]] turnstile_.serve(now);
     } else {
       pass_on_or_put_away(lease, now, CloseReason::none, true);

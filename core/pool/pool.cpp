@@ -70,7 +70,8 @@ void Pool::set_fast_policy(const Policy& policy) {
   probe_after_ns_.store(policy.validation_bypass.ns(), std::memory_order_relaxed);
   max_waiting_.store(policy.max_waiting, std::memory_order_relaxed);
   max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
-  asks_at_return_.store(policy.max_uses != 0 || spec_.events.mask != 0, std::memory_order_relaxed);
+  asks_at_return_.store(policy.max_uses != 0 || spec_.events.mask != 0 || Presence::needs_fence(),
+                        std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);

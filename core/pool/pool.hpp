@@ -174,7 +174,7 @@ class Pool {
 
   // What the fast path needs of the policy; written by the keeper when a setting changes.
   uint64_t fast_key_ = 0;                     // the pool's key, or one that no hint has: acquires tell an event
-  std::atomic<bool> asks_at_return_{false};  // max_uses is set, or releases tell an event
+  std::atomic<bool> asks_at_return_{false};  // max_uses is set, releases tell an event, or need a barrier
   std::atomic<int64_t> acquire_timeout_ns_{0};
   std::atomic<int64_t> query_timeout_ns_{0};
   std::atomic<int64_t> probe_after_ns_{0};

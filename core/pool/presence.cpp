@@ -107,6 +107,11 @@ void Presence::settle() {
   }
 }
 
+bool Presence::needs_fence() {
+  PresenceRoll::instance().prepare();
+  return needs_fence_.load(std::memory_order_relaxed);
+}
+
 bool Presence::is_anyone_at(Key key) {
   settle();
   return PresenceRoll::instance().any([key](Key k) { return k == key; });

@@ -52,6 +52,12 @@ class Presence {
     cell->store(kNobody, std::memory_order_release);
   }
 
+  // What this thread has written before is seen by all threads, and what they have written by this one: a full barrier
+  // in every thread of the process, which costs them nothing until it is asked for (some microseconds for the caller).
+  static void settle();
+  // The kernel cannot do that: settle() is the caller's barrier alone, and the other side needs one of its own.
+  static bool needs_fence();
+
   // Once something is unreachable: is any thread still inside at this slot, or anywhere in this pool?
   static bool is_anyone_at(Key key_of_slot);
   static bool is_anyone_in(uint64_t pool_key);
@@ -64,7 +70,6 @@ class Presence {
   static Record* enter_slowly(Key key);
   static Record* enroll();
   static void depart();
-  static void settle();
   static Record nobody_;  // of threads that never entered: full from the beginning
   static constinit thread_local Record* mine_ __attribute__((tls_model("initial-exec")));
   static std::atomic<bool> needs_fence_;

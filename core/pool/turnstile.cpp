@@ -1,10 +1,12 @@
 #include "pool/turnstile.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "base/assert.hpp"
 #include "plane/rings.hpp"
 #include "pool/futex.hpp"
+#include "pool/presence.hpp"
 
 namespace tide {
 
@@ -90,8 +92,28 @@ Turnstile::Turnstile(Board& board, Segment& segment)
 }
 
 bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Deliveries& out) {
-  WakeList wake;
-  const std::lock_guard lock(mutex_);
+  bool is_one_returning = false;
+  {
+    WakeList wake;
+    const std::lock_guard lock(mutex_);
+    if (!enter(ticket, max_waiting)) return false;
+    is_one_returning = serve_locked(now, out, wake);
+  }
+  if (is_one_returning) look_again(now, out);
+  return true;
+}
+
+// A lease is being given back by a thread that may not have seen that somebody queued. That takes some nanoseconds,
+// unless the thread lost its processor, or settles a session first.
+void Turnstile::look_again(Instant now, Deliveries& out) {
+  constexpr int kYields = 4;
+  for (int i = 0; i < kYields && board_.is_one_returning(); ++i) std::this_thread::yield();
+  if (board_.is_one_returning()) Presence::settle();
+  serve(now, out);
+}
+
+// Under the mutex: the ticket becomes the last of the queue, or is refused.
+bool Turnstile::enter(Ticket& ticket, int64_t max_waiting) {
   const Gate gate = gate_.load(std::memory_order_relaxed);
   const bool is_full = max_waiting > 0 && waiting() >= static_cast<uint64_t>(max_waiting);
   if (gate == Gate::closed || gate == Gate::draining || is_full) {
@@ -121,7 +143,6 @@ bool Turnstile::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
   if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);
   waiting_.fetch_add(1, std::memory_order_seq_cst);
   publish();
-  serve_locked(now, out, wake);
   return true;
 }
 
@@ -136,16 +157,18 @@ void Turnstile::serve(Instant now) {
   serve(now, out);
 }
 
-void Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
-  if (gate_.load(std::memory_order_relaxed) != Gate::running) return;
+bool Turnstile::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
+  if (gate_.load(std::memory_order_relaxed) != Gate::running) return false;
   while (first_ != nullptr) {
     // Between "somebody waits", or "the nudge is over", and "is there an idle one": the other half stands in
-    // Board::give_back().
+    // Board::end() and give_back().
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    const LeaseId lease = board_.claim_lowest();
-    if (lease.is_none()) return;
+    bool is_one_returning = false;
+    const LeaseId lease = board_.claim_lowest(is_one_returning);
+    if (lease.is_none()) return is_one_returning;
     grant(first_, lease, now, out, wake);
   }
+  return false;
 }
 
 void Turnstile::pass_on_to_waiter(LeaseId lease, Instant now) {
@@ -273,12 +296,15 @@ void Turnstile::publish() {
 }
 
 void Turnstile::set_gate(Gate gate, Instant now, Deliveries& out) {
+  bool is_one_returning = false;
   {
     WakeList wake;
     const std::lock_guard lock(mutex_);
     gate_.store(gate, std::memory_order_seq_cst);
-    if (gate == Gate::running) serve_locked(now, out, wake);
+    // Who queued before did not look at the board.
+    if (gate == Gate::running) is_one_returning = serve_locked(now, out, wake);
   }
+  if (is_one_returning) look_again(now, out);
   if (gate == Gate::closed || gate == Gate::draining) refuse_all(Code::closed, out);
 }
 

@@ -7,7 +7,9 @@
 // are handed to the head directly and nobody may overtake it.
 //
 // I4  No waiter sleeps while a connection is idle: whoever puts one on the board looks for waiters afterwards, and
-//     whoever queues looks at the board afterwards, each with a full barrier in between.
+//     whoever queues looks at the board afterwards. Of the two barriers in between a release on the fast path leaves its
+//     own out: it is `returning` before it looks, by a full barrier, and who queues and sees that asks for one barrier in
+//     all threads before it looks again.
 // I7  A ticket is in exactly one of: queued, granted, refused (closed, full), expired, withdrawn.
 // I8  A grant that races a timeout belongs to the waiter; the mutex decides which came first.
 // I9  Who has waited the fairness window is not overtaken by a request that came later.
@@ -142,7 +144,11 @@ class Turnstile {
   bool try_as_head(Ticket& ticket, Instant now, Deliveries& out);
   bool give_up(Ticket& ticket, Instant now, Deliveries& out);
   void park(Ticket& ticket, Instant now);
-  void serve_locked(Instant now, Deliveries& out, WakeList& wake);
+  // True: somebody still waits, and a lease was being given back just then. Where that one may not have seen the first
+  // who waits, look_again().
+  bool serve_locked(Instant now, Deliveries& out, WakeList& wake);
+  void look_again(Instant now, Deliveries& out);
+  bool enter(Ticket& ticket, int64_t max_waiting);
   void grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& out, WakeList& wake);
   void refuse(Ticket* ticket, Code why, Deliveries& out, WakeList& wake);
   void unlink(Ticket* ticket);

@@ -40,6 +40,8 @@ CONFIGURATIONS = [
 # What each variant leaves out must be missed.
 BROKEN = [
     ("no second look for waiters", "NC=2 NS=1 ROUNDS=2 BREAK_RECHECK=1"),
+    ("no barrier for a lease that is being given back", "NC=2 NS=1 ROUNDS=2 BREAK_BARRIER=1"),
+    ("no barrier for a lease that is being given back during a pause", "NC=2 NS=1 ROUNDS=2 FLIPS=1 BREAK_RESUME=1"),
     ("nudge cleared after the scan", "NC=2 NS=1 ROUNDS=2 BREAK_NUDGE_ORDER=1"),
     ("nudge kept by who gave up", "NC=3 NS=1 ROUNDS=1 BREAK_UNLINK=1"),
     ("nobody looks at the board for who stands behind a nudged head",

@@ -9,7 +9,7 @@
 
 proctype caller(byte me) {
   byte slot, claimed, head, i, wake, deliveries, mine, number, rounds, elapsed_head, elapsed_number;
-  bool is_ended, is_granted, may_overtake, was_nudged;
+  bool is_ended, is_granted, may_overtake, was_nudged, is_coming;
   do
   :: rounds == ROUNDS -> break
   :: rounds < ROUNDS ->
@@ -82,7 +82,7 @@ proctype caller(byte me) {
 #endif
             :: !is_ended
             fi;
-            d_step { mine = 0; number = 0; is_ended = false; is_granted = false; elapsed_head = 0; elapsed_number = 0 }
+            d_step { mine = 0; number = 0; is_ended = false; is_granted = false; is_coming = false; elapsed_head = 0; elapsed_number = 0 }
        :: else
        fi
   od;
@@ -99,6 +99,7 @@ inline reopen(s) { state[s] = EMPTY; state[s] = OPENING; put_back(s) }
 
 proctype keeper() {
   byte slot, claimed, head, i, wake, deliveries, moves, s, flips, following;
+  bool is_coming;
   do
   :: done == NC -> break
   :: (state[0] == SOILED) -> state[0] = HELD; put_back(0)
@@ -145,7 +146,11 @@ proctype keeper() {
   :: flips < FLIPS ->
        flips++;
        lock(); set_gate(PAUSED); unlock();
-       lock(); set_gate(RUNNING); serve_locked(); unlock(); wake_sleepers(); deliver()
+       lock(); set_gate(RUNNING); serve_locked(); unlock(); wake_sleepers();
+#ifndef BREAK_RESUME
+       look_again();
+#endif
+       deliver()
 #endif
 #ifdef CLOSE
   :: gate == RUNNING ->

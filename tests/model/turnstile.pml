@@ -47,6 +47,7 @@ byte queue[NC], queued;
 byte signal[NC], ticket_slot[NC], ticket_generation[NC], ticket_number[NC];
 bool is_asleep[NC], is_delivered[NC], is_impatient[NC], is_elapsed[NC];
 byte done;
+byte ahead;  // releases that have looked for waiters before others can see their slot idle
 
 #define is_async(t) (t >= NC - ASYNC)
 #define is_waiting(t) (signal[t] == QUEUED || signal[t] == NUDGED)
@@ -109,14 +110,14 @@ inline finish(t, how) {
 
 // The lowest idle slot for `who` and the lease's generation, or slot == NS.
 inline claim_lowest(who) {
-  slot = 0;
+  slot = 0; is_coming = false;
   do
   :: slot < NS -> atomic {
        if
        :: state[slot] == IDLE ->
             assert(owner[slot] == NOBODY);
             state[slot] = LEASED; generation[slot]++; claimed = generation[slot]; owner[slot] = who; break
-       :: else -> slot++
+       :: else -> is_coming = is_coming || state[slot] == RETURNING; slot++
        fi
      }
   :: slot == NS -> break
@@ -130,10 +131,11 @@ inline grant(t) {
 }
 
 inline serve_locked() {
+  is_coming = false;
   if
   :: gate == RUNNING ->
        do
-       :: queued == 0 -> break
+       :: queued == 0 -> is_coming = false; break
        :: queued != 0 ->
             head = queue[0];
             claim_lowest(head);
@@ -196,10 +198,15 @@ inline read_clock() {
 inline pass_on() {
   if
   :: waiting == 0 ->
-       pass(mine, IDLE);
+       if
+       :: pass(mine, IDLE);
 #ifndef BREAK_RECHECK
-       if :: waiting != 0 -> serve() :: else fi
+          if :: waiting != 0 -> serve() :: else fi
 #endif
+       // Board::put_back has no barrier: the second look may come before others see the slot idle.
+       :: atomic { waiting == 0 -> ahead++ }
+          atomic { pass(mine, IDLE); ahead-- }
+       fi
   :: else ->
        // Both loads of the shortcut are relaxed: each may see what was true before the last change.
        if :: may_overtake = nudge :: may_overtake = nudge_old fi;
@@ -248,6 +255,14 @@ inline pass_on() {
   deliver()
 }
 
+// Turnstile::look_again: who was returning has done so, or Presence::settle makes everybody's slot visible.
+inline look_again() {
+  if
+  :: is_coming -> is_coming = false; atomic { ahead == 0 }; serve()
+  :: else
+  fi
+}
+
 inline enqueue() {
 #ifndef PATIENT
   if :: is_impatient[me] = true :: skip fi;
@@ -266,6 +281,9 @@ inline enqueue() {
        d_step { waiting_old = waiting; waiting++ }
        serve_locked();
        unlock(); wake_sleepers();
+#ifndef BREAK_BARRIER
+       look_again();
+#endif
 #ifndef BREAK_DELIVERY
        deliver()
 #endif
