@@ -15,6 +15,7 @@ constexpr std::array<Names, 4> kResetModes = {"none", "rollback", "smart", "full
 constexpr std::array<Names, 6> kJournalModes = {"wal", "delete", "truncate", "persist", "memory", "off"};
 constexpr std::array<Names, 4> kSynchronous = {"off", "normal", "full", "extra"};
 constexpr std::array<Names, 2> kSizings = {"adaptive", "threshold"};
+constexpr std::array<Names, 4> kPoolers = {"auto", "none", "session", "transaction"};
 constexpr std::array<Names, 4> kPredictions = {"off", "linear", "seasonal", "auto"};
 constexpr std::array<Names, 3> kAccesses = {"read_write", "read_only", "immutable"};
 constexpr std::array<Names, 3> kTempStores = {"default", "file", "memory"};
@@ -211,6 +212,11 @@ std::vector<CatalogueRow> make_rows() {
       // resources
       {"memory_limit", BytesMember{&P::memory_limit}, "bytes", "0", "1024TB", now, {},
        "Near this much memory idle connections are closed; 0 is the limit of the process's cgroup, else the machine's."},
+
+      // PostgreSQL
+      {"pooler", choice<&P::pooler>(kPoolers), "", "", "", fresh, {},
+       "The pool_mode of a PgBouncer in front of the server; auto finds out whether there is one, and counts it as "
+       "transaction."},
 
       // SQLite
       {"sqlite_access", choice<&P::sqlite_access>(kAccesses), "", "", "", reopen, {},

@@ -23,6 +23,7 @@ enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
 enum class Sizing : uint8_t { adaptive, threshold };
+enum class Pooler : uint8_t { auto_, none, session, transaction };  // what stands between the pool and a server
 
 // What `recovery` lists.
 inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};
@@ -123,6 +124,9 @@ struct Policy {
 
   // resources
   int64_t memory_limit = 0;  // bytes; 0: the cgroup's, else the machine's
+
+  // PostgreSQL
+  Pooler pooler = Pooler::auto_;
 
   // SQLite
   SqliteAccess sqlite_access = SqliteAccess::read_write;

@@ -47,7 +47,7 @@ class PgConnector final : public Connector {
   }
 
   void open(uint32_t slot, Instant, Instant deadline) override {
-    openings_.emplace(slot, std::make_unique<Opening>(target_, policy_, deadline));
+    openings_.emplace(slot, std::make_unique<Opening>(target_, policy_, deadline, pooler_));
     fresh_.push_back(slot);
   }
   void validate(uint32_t slot, Connection& connection, Instant, Instant deadline) override {
@@ -104,6 +104,7 @@ class PgConnector final : public Connector {
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
   const int epoll_fd_;
+  PoolerMemory pooler_;
   // By slot; a slot has at most one of the first three.
   std::map<uint32_t, std::unique_ptr<Opening>> openings_;
   std::map<uint32_t, RoundTask> rounds_;
@@ -204,12 +205,15 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
     case Progress::failed:
       out.push_back(answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
       out.back().is_crowded = opening.failure().is_crowded;
+      if (out.back().status.sqlstate == "08001") pooler_ = {};  // who is there next may be another
       openings_.erase(slot);
       return;
     case Progress::done: break;
   }
   std::shared_ptr<CancelState> cancel = opening.cancel_state();
-  auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_);
+  const std::string remark = opening.greeting().remark();
+  auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_,
+                                              opening.greeting().terms());
   openings_.erase(slot);
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {
@@ -220,6 +224,9 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   watch(EPOLL_CTL_ADD, fresh->socket(), kHangUp | EPOLLET, slot);
   watched_.insert_or_assign(slot, fresh.get());
   out.push_back({Completion::Kind::opened, slot, std::move(fresh), {}, false});
+  if (remark.empty()) return;
+  out.push_back(answer(Completion::Kind::noticed, slot));
+  out.back().status.message = remark;
 }
 
 bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Completion>& out) {

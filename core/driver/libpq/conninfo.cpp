@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "driver/libpq/session_settings.hpp"
 #include "policy/parse.hpp"
 
 namespace tide::libpq {
@@ -44,6 +45,16 @@ std::string environment_value(std::string_view key) {
   return {};
 }
 
+// As start-up options and not as SET: no round trip, and RESET ALL comes back to them. They go before the target's own,
+// so that those win.
+std::string policy_options(const Policy& policy) {
+  std::string out;
+  for (const auto& [name, value] : session_settings(policy)) {
+    out.append("-c ").append(name).append("=").append(value).append(" ");
+  }
+  return out;
+}
+
 std::string seconds(Span span) { return std::to_string(std::max<int64_t>(1, span.ms() / 1000)); }
 
 }  // namespace
@@ -79,7 +90,8 @@ size_t ConnectWords::hosts() const {
 
 std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Policy& policy,
                                                                      const std::string& application, size_t rotation,
-                                                                     const std::string* password) const {
+                                                                     const std::string* password,
+                                                                     StartupOptions sent) const {
   std::vector<std::pair<std::string, std::string>> out;
   const auto add_default = [&](const char* key, std::string value) {
     if (find(key) == nullptr) out.emplace_back(key, std::move(value));
@@ -103,21 +115,22 @@ std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Polic
   } else {
     add_default("keepalives", "0");
   }
-  // As start-up options and not as SET: no round trip, and RESET ALL comes back to them. Ours go first, so that the
-  // target's own win.
-  std::string ours;
-  const auto add_timeout = [&](const char* name, Span span) {
-    if (!span.is_zero()) ours.append("-c ").append(name).append("=").append(std::to_string(span.ms())).append(" ");
-  };
-  add_timeout("statement_timeout", policy.statement_timeout);
-  add_timeout("idle_in_transaction_session_timeout", policy.idle_in_transaction_timeout);
-  if (!ours.empty()) {
-    const std::string* theirs = find("options");
-    ours += theirs != nullptr ? *theirs : environment_value("options");
-    std::erase_if(out, [](const auto& word) { return word.first == "options"; });
-    out.emplace_back("options", ours);
+  std::string options = sent == StartupOptions::all ? policy_options(policy) : std::string();
+  if (sent == StartupOptions::targets || !options.empty()) options += target_options();
+  if (options.empty() && sent != StartupOptions::none) return out;
+  std::erase_if(out, [](const auto& word) { return word.first == "options"; });
+  if (!options.empty()) {
+    out.emplace_back("options", options);
+  } else if (!environment_value("options").empty()) {
+    // libpq takes an empty value for no value, and then the environment's; within a connection string it does not.
+    out.insert(out.begin(), no_options());
   }
   return out;
+}
+
+std::string ConnectWords::target_options() const {
+  const std::string* given = find("options");
+  return given != nullptr ? *given : environment_value("options");
 }
 
 }  // namespace tide::libpq

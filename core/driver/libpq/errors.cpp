@@ -34,6 +34,7 @@ struct Advice {
 };
 
 constexpr Advice kRefusedByServer[] = {
+    {"08P01", kPoolerHint},
     {"28", "check user, password and pg_hba.conf of the server"},
     {"3D000", "create the database, or correct dbname"},
     {"42501", "GRANT CONNECT ON DATABASE to this user, or connect as another"},
@@ -59,6 +60,27 @@ std::string connect_hint(std::string_view sqlstate, std::string_view message) {
     if (message.find(advice.key) != message.npos) return std::string(advice.hint);
   }
   return "is the server running, does it listen there, and is it reachable from here?";
+}
+
+// PgBouncer says 08P01 for whatever it refuses, always in English.
+struct PoolerWords {
+  std::string_view part;
+  bool is_permanent;
+  bool is_crowded;
+};
+constexpr PoolerWords kRefusedByPooler[] = {
+    {"authentication failed", true, false},
+    {"does not exist", true, false},
+    {"no such", true, false},
+    {"no more connections allowed", false, true},
+};
+
+void judge_pooler(std::string_view message, ConnectFailure& failure) {
+  for (const PoolerWords& words : kRefusedByPooler) {
+    if (message.find(words.part) == message.npos) continue;
+    failure.is_permanent = words.is_permanent;
+    failure.is_crowded = words.is_crowded;
+  }
 }
 
 }  // namespace
@@ -125,6 +147,7 @@ ConnectFailure connect_failure(const PGconn* conn) {
   out.status = Status::error(Code::unavailable, std::move(message));
   out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
   out.is_crowded = sqlstate == "53300" || sqlstate == "57P03";
+  if (sqlstate == "08P01") judge_pooler(out.status.message, out);
   if (out.is_permanent) out.status.code = Code::database;
   out.status.is_retryable = !out.is_permanent;
   out.status.hint = connect_hint(sqlstate, whole);

@@ -25,6 +25,7 @@ struct ConnectFailure {
   bool is_permanent = false;  // trying again cannot help: password, database, right to connect
   bool is_crowded = false;    // the server has no room for more sessions, or is not ready for any
 };
+inline constexpr char kPoolerHint[] = "a pooler says this, not the server; see its log";  // of 08P01
 // Why a connect failed; the connection must have been asked for verbose errors, which is where the SQLSTATE is.
 ConnectFailure connect_failure(const PGconn* conn);
 

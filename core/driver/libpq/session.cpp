@@ -21,16 +21,16 @@ void FinishConnection::operator()(PGconn* conn) const noexcept {
 
 PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
                            std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
-                           const Clock& clock)
+                           const Clock& clock, Terms terms)
     : conn_(std::move(conn)),
       slot_(slot),
       socket_(fcntl(PQsocket(conn_.get()), F_DUPFD_CLOEXEC, 0)),
-      server_pid_(PQbackendPID(conn_.get())),
       cancel_(std::move(cancel)),
       desk_(std::move(desk)),
       notices_(std::move(notices)),
       policy_(policy),
       clock_(clock),
+      terms_(std::move(terms)),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (wake_fd_ < 0 && socket_ >= 0) ::close(std::exchange(socket_, -1));  // then the connector refuses it
   reinstall();
@@ -98,8 +98,12 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
   if (is_disarmed_.load()) return disarmed_error();
   const bool is_wanted = mode == LeaseMode::read;
   if (is_wanted == is_read_only_) return Status::ok();
-  Status status = run_own(is_wanted ? "SET default_transaction_read_only = on" : "RESET default_transaction_read_only",
-                          now + policy_.validation_timeout);
+  if (terms_.is_shared) {
+    is_read_only_ = is_wanted;
+    return Status::ok();
+  }
+  const std::string words = is_wanted ? "SET default_transaction_read_only = on" : writable_words();
+  Status status = run_own(words.c_str(), now + policy_.validation_timeout);
   if (status) {
     is_read_only_ = is_wanted;
     return status;
@@ -111,6 +115,16 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
   status.is_retryable = true;  // nothing of the caller's was run
   own_failure_ = status;
   return status;
+}
+
+// RESET comes back to what the server says, which is not what was set at the start.
+std::string PgConnection::writable_words() const {
+  return "RESET default_transaction_read_only" + (terms_.settings.empty() ? "" : "; " + terms_.settings);
+}
+
+// In a shared session every SET is local to its transaction; the others are refused.
+Trace PgConnection::trace_of(std::string_view tag) const noexcept {
+  return terms_.is_shared && tag == "SET" ? Trace::none : trace_of_tag(tag);
 }
 
 void PgConnection::leave_unread() noexcept {
@@ -127,7 +141,7 @@ bool PgConnection::take_leftover(const PGresult* result) noexcept {
     case PGRES_FATAL_ERROR: return !is_own_unread_;  // how a statement of the holder ended is the holder's affair
     default: break;
   }
-  add_trace(trace_of_tag(PQcmdStatus(const_cast<PGresult*>(result))));
+  add_trace(trace_of(PQcmdStatus(const_cast<PGresult*>(result))));
   if (!is_own_unread_ || PQntuples(result) != 1) return true;
   try {
     own_answers_.emplace_back(PQgetvalue(result, 0, 0));
@@ -162,13 +176,15 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
   const bool is_in_transaction = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
   if (!has_unread_ && !is_in_transaction && state != PQTRANS_IDLE) return Settled::broken;
   if (mode == ResetMode::none) {
-    if (is_read_only_ && !is_in_transaction && !has_unread_) return Settled::needs_reset;
+    if (is_read_only_ && !terms_.is_shared && !is_in_transaction && !has_unread_) return Settled::needs_reset;
     return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
   }
   if (was_native_out && mode != ResetMode::rollback) add_trace(Trace::resettable);
   if (trace_ == Trace::lasting && mode != ResetMode::rollback) return Settled::broken;
   const bool has_traces = trace_ != Trace::none;
-  const bool is_reset_due = mode == ResetMode::full || (mode == ResetMode::smart && has_traces) || is_read_only_;
+  const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && has_traces);
+  if (is_full && terms_.is_shared) return Settled::spent;
+  const bool is_reset_due = is_full || (is_read_only_ && !terms_.is_shared);
   return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
 }
 

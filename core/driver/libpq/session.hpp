@@ -12,6 +12,8 @@
 //     When a statement of the pool's own fails or is late, the session runs nothing any more and is closed.
 // P6  The socket is watched by a descriptor of our own: libpq closes its own as soon as it meets an error, and its number
 //     may be another session's a moment later.
+// P8  In a session that a pooler shares (Terms) nothing is set and nothing discarded: a read lease makes each of its
+//     transactions read-only, statements are ended by cancels alone, and what left traces is closed.
 // Threads: as ports.hpp marks the calls.
 // Failure: promised Status values; noexcept calls answer `broken` or false.
 #pragma once
@@ -25,6 +27,7 @@
 #include <vector>
 
 #include "driver/libpq/cancel_desk.hpp"
+#include "driver/libpq/greeting.hpp"
 #include "driver/libpq/notices.hpp"
 #include "driver/libpq/traces.hpp"
 #include "policy/policy.hpp"
@@ -46,13 +49,13 @@ class PgConnection final : public Connection {
  public:
   PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
                std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
-               const Clock& clock);
+               const Clock& clock, Terms terms);
   ~PgConnection() override;
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
   void* native() noexcept override;
-  int32_t server_pid() const noexcept override { return server_pid_; }
+  int32_t server_pid() const noexcept override { return terms_.server_pid; }
   bool probe() noexcept override;
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
@@ -92,6 +95,7 @@ class PgConnection final : public Connection {
     std::string_view sql;
     size_t answers = 0;  // of its statements
     bool is_sent = false;
+    bool is_own = false;  // a statement of the pool's around the holder's
     bool is_timed_out = false;
     bool is_cancel_asked = false;
     bool is_given_up = false;  // what is left of the answer is not read by anybody
@@ -109,6 +113,8 @@ class PgConnection final : public Connection {
   void leave_unread() noexcept;
   bool take_leftover(const PGresult* result) noexcept;
   void reinstall() noexcept;
+  std::string writable_words() const;
+  Trace trace_of(std::string_view tag) const noexcept;
 
   // session_rounds.cpp
   void begin_round() noexcept;
@@ -121,8 +127,15 @@ class PgConnection final : public Connection {
   Result<std::string> after_ended(std::string_view sql);
   std::string begin_as_before() const;
 
+  // session_shared.cpp
+  Status run_shared(const QueryRequest& request, Running& running, ResultTable& out);
+  Status begin_read_only(const QueryRequest& request, Running& running, ResultTable& out);
+  Status run_within(const QueryRequest& request, Running& running, ResultTable& out);
+  Status step(const char* sql, Running& running);
+
   // session_query.cpp
   Status run(const QueryRequest& request, Running& running, ResultTable& out);
+  Status exchange(const QueryRequest& request, Running& running, ResultTable& out);
   Status send(const QueryRequest& request);
   Status collect(Running& running, ResultTable& out);
   Status take_result(const PGresult* result, Running& running, ResultTable& out, bool& is_row_set_open);
@@ -140,12 +153,12 @@ class PgConnection final : public Connection {
   ConnectionHandle conn_;
   const uint32_t slot_;
   int socket_;  // our copy (P6)
-  const int32_t server_pid_;
   const std::shared_ptr<CancelState> cancel_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
   const Policy policy_;
   const Clock& clock_;
+  const Terms terms_;
   int wake_fd_ = -1;
 
   mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while we wait
@@ -158,6 +171,7 @@ class PgConnection final : public Connection {
   bool is_broken_ = false;
   Trace trace_ = Trace::none;    // what may reach the next holder
   bool is_read_only_ = false;
+  bool is_within_own_ = false;   // the transaction is one of the pool's around a statement of a read lease
   Status own_failure_;           // of a statement of the pool's own: nobody knows what the session is like (P7)
   std::vector<std::string> own_answers_;  // what SHOW said when the transaction was ended, for ROLLBACK AND CHAIN
   std::vector<std::string> round_;

@@ -61,6 +61,9 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
   Running running;
   running.deadline = request.deadline;
   if (!policy_.query_timeout.is_zero()) running.deadline = earliest(running.deadline, began + policy_.query_timeout);
+  if (terms_.is_shared && !policy_.statement_timeout.is_zero()) {
+    running.deadline = earliest(running.deadline, began + policy_.statement_timeout);
+  }
   running.patience = running.deadline;
   idle_since_ns_.store(0, std::memory_order_relaxed);
 
@@ -127,13 +130,20 @@ Status PgConnection::run(const QueryRequest& request, Running& running, ResultTa
     out.set_command("ROLLBACK");
     if (in_its_place.empty()) return Status::ok();  // the server has rolled back already
   }
-  if (Status sent = send(wanted); !sent) return sent;
-  running.sql = wanted.sql;
+  return terms_.is_shared ? run_shared(wanted, running, out) : exchange(wanted, running, out);
+}
+
+// One text and its answers.
+Status PgConnection::exchange(const QueryRequest& request, Running& running, ResultTable& out) {
+  if (Status sent = send(request); !sent) return sent;
+  running.sql = request.sql;
   running.is_sent = true;
-  if (trace_ != Trace::lasting) add_trace(trace_of_text(wanted.sql));
+  running.answers = 0;
+  if (trace_ != Trace::lasting) add_trace(trace_of_text(request.sql));
   Status status = collect(running, out);
-  if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK) {
-    return explain_parameters(wanted, running, std::move(status));
+  // Through a pooler a second question could reach another session.
+  if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared) {
+    return explain_parameters(request, running, std::move(status));
   }
   return status;
 }
@@ -221,7 +231,7 @@ Status PgConnection::take_result(const PGresult* result, Running& running, Resul
   if (is_row_set_open) return Status::ok();
   // Of the const-less libpq calls these two only read.
   const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
-  add_trace(trace_of_tag(tag));
+  add_trace(trace_of(tag));
   out.set_command(tag);
   const size_t answer = running.answers++;
   if (tag == "ROLLBACK") {
@@ -356,9 +366,11 @@ Status PgConnection::stopped(Wait how, const Running& running) {
 Status PgConnection::timed_out(const Running& running) const {
   const char* what = "a cancel was requested; whether the statement took effect before is not known";
   if (!running.is_sent) what = "it was not sent: the statement before it on this lease had not ended";
+  if (running.is_own) what = "the pooler had no session of the server for it in time";
   if (running.is_sent && !running.is_cancel_asked) what = "no cancel could be requested; whether it took effect is not known";
   Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
-                                "give it more time with query_timeout, or the call's deadline");
+                                std::string("give it more time with query_timeout") +
+                                    (terms_.is_shared ? ", statement_timeout" : "") + ", or the call's deadline");
   status.sqlstate = "57014";
   status.is_retryable = false;
   return status;

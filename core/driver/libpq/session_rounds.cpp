@@ -41,11 +41,13 @@ void PgConnection::begin_reset(ResetMode mode) {
   is_reset_ = true;
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   if (state != PQTRANS_IDLE) round_.emplace_back("ROLLBACK");
-  is_full_reset_ = mode == ResetMode::full || (mode == ResetMode::smart && trace_ != Trace::none);
+  const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && trace_ != Trace::none);
+  is_full_reset_ = is_full && !terms_.is_shared;
   if (is_full_reset_) {
     round_.emplace_back("DISCARD ALL");
-  } else if (is_read_only_) {
-    round_.emplace_back("RESET default_transaction_read_only");
+    if (!terms_.settings.empty()) round_.push_back(terms_.settings);
+  } else if (is_read_only_ && !terms_.is_shared) {
+    round_.push_back(writable_words());
   }
   if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
   if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
@@ -120,7 +122,7 @@ PgConnection::Round PgConnection::step_round() {
   if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
   if (is_full_reset_ && trace_ == Trace::lasting) return fail(own_error("08P01", "the session cannot be reset"));
   if (is_full_reset_) trace_ = Trace::none;
-  if (is_reset_) is_read_only_ = false;
+  if (is_reset_) is_read_only_ = is_within_own_ = false;
   return Round::done;
 }
 

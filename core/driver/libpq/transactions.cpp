@@ -31,6 +31,7 @@ class Head {
       const bool is_two_phase = is(1, "transaction") && count_ == 3 && tokens_[2].kind == Kind::literal;
       return is_two_phase ? TransactionWord::prepare : TransactionWord::other;
     }
+    if (is(0, "begin") || (is(0, "start") && is(1, "transaction"))) return TransactionWord::begin;
     const bool is_rollback = is(0, "rollback") || is(0, "abort");
     if (!is_rollback && !is(0, "commit") && !is(0, "end")) return TransactionWord::other;
     const size_t i = is(1, "work") || is(1, "transaction") ? 2 : 1;

@@ -1,5 +1,5 @@
-// Which statement of a text ends a transaction. Asked only where it matters: after the pool has ended one, and when the
-// server's answer is ROLLBACK.
+// Which statement of a text begins or ends a transaction. Asked only where it matters: after the pool has ended one,
+// when the server's answer is ROLLBACK, and through a pooler.
 // Threads: pure.
 #pragma once
 
@@ -16,6 +16,7 @@ enum class TransactionWord : uint8_t {
   commit,              // COMMIT, END
   commit_and_chain,
   prepare,  // PREPARE TRANSACTION
+  begin,    // BEGIN, START TRANSACTION
 };
 
 struct Statement {

@@ -87,6 +87,7 @@ constexpr Documented kDocumented[] = {
     {"alert_memory", "0.8"},
     {"notify_log", "on"},
     {"memory_limit", "0"},
+    {"pooler", "auto"},
     {"sqlite_access", "read_write"},
     {"sqlite_journal_mode", "wal"},
     {"sqlite_synchronous", "normal"},

@@ -1,0 +1,64 @@
+// PgConnection: the holder's statements in a session that a pooler shares (P8).
+#include "base/sql_scanner.hpp"
+#include "driver/libpq/errors.hpp"
+#include "driver/libpq/session.hpp"
+#include "driver/libpq/shared_session.hpp"
+#include "driver/libpq/transactions.hpp"
+
+namespace tide::libpq {
+
+Status PgConnection::run_shared(const QueryRequest& request, Running& running, ResultTable& out) {
+  if (Status checked = check_shared(request.sql); !checked) return checked;
+  if (is_within_own_) {
+    // The statement before was given up with its transaction still open.
+    if (PQtransactionStatus(conn_.get()) != PQTRANS_IDLE) {
+      if (Status ended = step("ROLLBACK", running); !ended) return ended;
+    }
+    is_within_own_ = false;
+  }
+  if (!is_read_only_) return exchange(request, running, out);
+  if (Status checked = check_shared_read(request.sql); !checked) return checked;
+  if (PQtransactionStatus(conn_.get()) != PQTRANS_IDLE) return exchange(request, running, out);
+  switch (first_statement(request.sql).word) {
+    case TransactionWord::other: return run_within(request, running, out);
+    case TransactionWord::begin: return begin_read_only(request, running, out);
+    default: return exchange(request, running, out);
+  }
+}
+
+// The holder's own BEGIN.
+Status PgConnection::begin_read_only(const QueryRequest& request, Running& running, ResultTable& out) {
+  const std::string text = std::string(request.sql) + "\n; SET TRANSACTION READ ONLY";
+  QueryRequest wanted = request;
+  wanted.sql = text;
+  Status status = exchange(wanted, running, out);
+  if (status) out.set_command(SqlScanner(request.sql).next().is_word("start") ? "START TRANSACTION" : "BEGIN");
+  return status;
+}
+
+// A statement outside of any transaction, in a read-only one of its own.
+Status PgConnection::run_within(const QueryRequest& request, Running& running, ResultTable& out) {
+  is_within_own_ = true;
+  if (Status begun = step("BEGIN READ ONLY", running); !begun) return begun;
+  Status status = exchange(request, running, out);
+  if (has_unread_ || is_broken_ || PQstatus(conn_.get()) != CONNECTION_OK) return status;
+  Status ended = step(status ? "COMMIT" : "ROLLBACK", running);
+  if (!ended) return status ? ended : status;
+  is_within_own_ = false;
+  return status;
+}
+
+Status PgConnection::step(const char* sql, Running& running) {
+  if (const Wait waited = wait_for_cancel(running); waited != Wait::ready) return stopped(waited, running);
+  if (PQsendQuery(conn_.get(), sql) == 0) return connection_error(conn_.get());
+  running.sql = sql;
+  running.answers = 0;
+  running.is_sent = false;
+  running.is_own = true;
+  ResultTable ignored;
+  Status status = collect(running, ignored);
+  running.is_own = false;
+  return status;
+}
+
+}  // namespace tide::libpq
