@@ -3,6 +3,9 @@
 #include <pthread.h>
 #include <time.h>
 
+#include <chrono>
+#include <new>
+
 #include "driver/sqlite/open_files.hpp"
 #include "drivers.hpp"
 #include "policy/settings.hpp"
@@ -26,6 +29,7 @@ Handles::Handles() {
 namespace {
 // Made while the library is loaded: a fork in the middle of it would leave the child without.
 [[maybe_unused]] const Handles& made_early = Handles::instance();
+constexpr Span kMakingPatience = Span::seconds(1);  // files are made and removed meanwhile
 constexpr Span kForkPatience = Span::millis(50);  // for all keepers together; their steps take microseconds
 }  // namespace
 
@@ -46,16 +50,16 @@ void Handles::cancel(uint64_t handle) {
   is_reserved_[handle & 0xFFFF] = false;
 }
 
-void Handles::note_opening(uint64_t handle, Pool* pool) {
+void Handles::note_unlisted(uint64_t handle, Pool* pool) {
   const std::lock_guard lock(mutex_);
-  entry_of(handle).opening = pool;
+  entry_of(handle).unlisted = pool;
 }
 
 void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread,
                       Callbacks& callbacks) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
-  entry.opening = nullptr;
+  entry.unlisted = nullptr;
   entry.pool = pool.release();
   entry.thread = thread.release();
   entry.callbacks = &callbacks;
@@ -86,6 +90,7 @@ bool Handles::withdraw(PoolEntry& entry, Span patience) {
   const uint64_t key = pool_key(entry.handle.load(std::memory_order_relaxed));
   {
     const std::lock_guard lock(mutex_);
+    entry.unlisted = entry.pool;
     entry.handle.store(0, std::memory_order_seq_cst);
   }
   const Instant give_up = SystemClock::instance().now() + patience;
@@ -101,6 +106,7 @@ bool Handles::withdraw(PoolEntry& entry, Span patience) {
 void Handles::retire(PoolEntry& entry) {
   const std::lock_guard lock(mutex_);
   entry.pool = nullptr;
+  entry.unlisted = nullptr;
   entry.thread = nullptr;
   entry.callbacks = nullptr;
   is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
@@ -108,8 +114,9 @@ void Handles::retire(PoolEntry& entry) {
 
 void Handles::before_fork() {
   Handles& self = instance();
-  self.mutex_.lock();
+  self.is_making_held_ = self.making_.try_lock_for(std::chrono::nanoseconds(kMakingPatience.ns()));
   const Instant give_up = SystemClock::instance().now() + kForkPatience;
+  self.mutex_.lock();
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
   }
@@ -128,6 +135,7 @@ void Handles::after_fork_in_parent() {
     if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
   }
   self.mutex_.unlock();
+  if (self.is_making_held_) self.making_.unlock();
 }
 
 // The child has the parent's pools in its memory and their descriptors in its table. It must not use, close politely
@@ -145,7 +153,7 @@ void Handles::after_fork_in_child() {
     if (handle != 0) entry.forked.store(handle, std::memory_order_relaxed);
     entry.handle.store(0, std::memory_order_relaxed);
     entry.pool = nullptr;
-    entry.opening = nullptr;
+    entry.unlisted = nullptr;
     entry.thread = nullptr;
     entry.callbacks = nullptr;
     entry.is_stepped.store(false, std::memory_order_relaxed);
@@ -153,6 +161,7 @@ void Handles::after_fork_in_child() {
     self.is_reserved_[i] = false;  // also where another thread was just opening or closing
   }
   self.mutex_.unlock();
+  new (&self.making_) std::timed_mutex;  // its holder may be a thread that is not here
 }
 
 Status no_entry(Code code) {

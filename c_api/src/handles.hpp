@@ -6,7 +6,7 @@
 // Invariants: an index is reused only with a higher generation; a Pool is destroyed only after its entry is cleared and
 // nobody is inside (pool/presence.hpp).
 // Threads: look-ups from any thread without a lock; open and close under one mutex. At a fork every mutex that a child
-// needs for pools of its own is taken first, in this order: handles, keepers, drivers, SQLite's.
+// needs for pools of its own is taken first, in this order: making, handles, keepers, drivers, SQLite's.
 // Failure: Door says ok, closed, forked or bad_argument.
 #pragma once
 
@@ -33,13 +33,13 @@ struct alignas(64) PoolEntry {
   std::atomic<bool> is_closing{false};
   std::atomic<bool> is_stepped{false};  // of a foreign loop: step and close exclude each other
   Pool* pool = nullptr;
-  Pool* opening = nullptr;         // not published yet
+  Pool* unlisted = nullptr;        // exists without a handle: not published yet, or withdrawn
   bool is_whole = false;           // between the handlers of a fork: the keeper is at rest
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
   uint32_t generation = 0;         // of the last handle given out
   // Under the mutex of Handles.
-  Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : opening; }
+  Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : unlisted; }
 };
 
 class Handles {
@@ -49,8 +49,8 @@ class Handles {
   // A number for a pool that is about to be opened; 0 when all places are taken. Presence keys come from it.
   uint64_t reserve();
   void cancel(uint64_t handle);
-  // The pool exists, though nobody has its handle yet: a child of fork() must know of it. nullptr: not any more.
-  void note_opening(uint64_t handle, Pool* pool);
+  // The pool exists, though nobody can find it by its handle: a child of fork() must know of it. nullptr: not any more.
+  void note_unlisted(uint64_t handle, Pool* pool);
   void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
   // Of any number: an entry with another handle, if it is none of ours.
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
@@ -77,9 +77,22 @@ class Handles {
   static void after_fork_in_parent();
   static void after_fork_in_child();
 
+  friend class ForkPause;
+  std::timed_mutex making_;  // taken before mutex_
+  bool is_making_held_ = false;
   std::mutex mutex_;
   static constinit std::array<PoolEntry, kPoolsMax> entries_;  // needs no initialisation to be looked at
   std::array<bool, kPoolsMax> is_reserved_{};
+};
+
+// While one lives, fork() waits, though not for long: a child cannot close the descriptors of a pool that is half made or
+// half taken apart. Not for code that waits or calls the program.
+class ForkPause {
+ public:
+  ForkPause() : lock_(Handles::instance().making_) {}
+
+ private:
+  const std::lock_guard<std::timed_mutex> lock_;
 };
 
 // The right to drive a pool without a thread of its own.

@@ -64,16 +64,27 @@ EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callba
   return sink;
 }
 
-// For as long as it lives, a child of fork() knows of a pool that has no handle yet. It ends before the pool does.
-class OpeningNote {
+// A pool that has no handle yet, or none any more, and that a child of fork() knows of.
+class UnlistedPool {
  public:
-  OpeningNote(uint64_t handle, Pool& pool) : handle_(handle) { Handles::instance().note_opening(handle, &pool); }
-  ~OpeningNote() { Handles::instance().note_opening(handle_, nullptr); }
-  OpeningNote(const OpeningNote&) = delete;
-  OpeningNote& operator=(const OpeningNote&) = delete;
+  UnlistedPool(uint64_t handle, std::unique_ptr<Pool> pool) : handle_(handle), pool_(std::move(pool)) {
+    Handles::instance().note_unlisted(handle_, pool_.get());
+  }
+  ~UnlistedPool() {
+    if (pool_ == nullptr) return;
+    const ForkPause pause;
+    Handles::instance().note_unlisted(handle_, nullptr);
+    pool_.reset();
+  }
+  UnlistedPool(const UnlistedPool&) = delete;
+  UnlistedPool& operator=(const UnlistedPool&) = delete;
+  Pool& operator*() const { return *pool_; }
+  Pool* operator->() const { return pool_.get(); }
+  std::unique_ptr<Pool> take() { return std::move(pool_); }
 
  private:
   const uint64_t handle_;
+  std::unique_ptr<Pool> pool_;
 };
 
 // A place for a pool, given back unless it is used.
@@ -148,10 +159,14 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
   spec.pool_key = Handles::pool_key(place.handle());
 
-  auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
-  if (!opened) return opened.take_status();
-  std::unique_ptr<Pool> pool = opened.take();
-  const OpeningNote noted(place.handle(), *pool);
+  std::optional<UnlistedPool> made;
+  {
+    const ForkPause pause;
+    auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
+    if (!opened) return opened.take_status();
+    made.emplace(place.handle(), opened.take());
+  }
+  UnlistedPool& pool = *made;
   pool->keeper().step();
   if (parsed->policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
@@ -170,7 +185,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
     }
   }
   const uint64_t handle = place.use();
-  Handles::instance().publish(handle, std::move(pool), std::move(thread), *callbacks);
+  Handles::instance().publish(handle, pool.take(), std::move(thread), *callbacks);
   lend_private_pools();
   return Handles::handle_of(handle);
 }
@@ -240,13 +255,13 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperPatience);
   const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
   const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackPatience);
-  std::unique_ptr<Pool> last_owner(&own);
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawPatience : Span{}) && is_keeper_out;
   if (!is_everyone_out) {  // somebody is stuck inside a callback: memory for safety
-    keep_for_ever(last_owner.release(), thread.release());
+    keep_for_ever(&own, thread.release());
+  } else {
+    const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
   }
-  last_owner.reset();
   handles.retire(entry);
   if (!is_everyone_out || !is_all_told) {
     return Status::error(

@@ -7,7 +7,6 @@
 
 #include <mutex>
 
-#include "base/assert.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 #define TIDE_KNOWS_MEMBARRIER false  // ThreadSanitizer cannot see a barrier the kernel makes
@@ -30,6 +29,7 @@ std::atomic<bool> Presence::needs_fence_{true};
 struct PresenceRoll {
   std::atomic<Presence::Record*> first{nullptr};
   pthread_key_t exit_key{};
+  bool has_exit_key = false;  // no key is left in the process: the records of threads that end are not used again
   std::once_flag once;
 
   static PresenceRoll& instance() {
@@ -38,7 +38,7 @@ struct PresenceRoll {
   }
   void prepare() {
     std::call_once(once, [this] {
-      TIDE_ASSERT(pthread_key_create(&exit_key, [](void*) { Presence::depart(); }) == 0);
+      has_exit_key = pthread_key_create(&exit_key, [](void*) { Presence::depart(); }) == 0;
       const bool is_known =
           TIDE_KNOWS_MEMBARRIER && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
       Presence::needs_fence_.store(!is_known, std::memory_order_seq_cst);
@@ -84,7 +84,7 @@ Presence::Record* Presence::enroll() {
   fresh->top = fresh->keys;
   fresh->limit = fresh->keys + (needs_fence_.load(std::memory_order_relaxed) ? 0 : kDepth);
   fresh->outer = is_first ? nullptr : mine_;
-  if (is_first) pthread_setspecific(roll.exit_key, fresh);
+  if (is_first && roll.has_exit_key) pthread_setspecific(roll.exit_key, fresh);
   mine_ = fresh;
   return fresh;
 }
