@@ -24,7 +24,7 @@ CREATE FUNCTION tidepool.read_pools(only_pool text DEFAULT NULL, only_instance t
     waiting bigint, oldest_wait_ms double precision, min_size bigint, max_size bigint, target_size bigint,
     limit_size bigint, size_source text, burst_until timestamptz, utilization double precision, health bigint,
     generation bigint, started_at timestamptz, sampled_at timestamptz, age_ms double precision, version text,
-    breaker text, breaker_probe_at timestamptz)
+    breaker text, breaker_probe_at timestamptz, pooler text)
   AS 'MODULE_PATHNAME', 'tidepool_read_pools' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
   'The rows of the view pools; arguments narrow them to one pool or instance.';
@@ -62,6 +62,7 @@ COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; 
 COMMENT ON COLUMN tidepool.pools.version IS 'The owner''s version of tidepool.';
 COMMENT ON COLUMN tidepool.pools.breaker IS 'off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.';
 COMMENT ON COLUMN tidepool.pools.breaker_probe_at IS 'When the database is tried next; null unless the breaker is open.';
+COMMENT ON COLUMN tidepool.pools.pooler IS 'What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known.';
 
 CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (

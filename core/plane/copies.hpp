@@ -37,6 +37,7 @@ struct VitalsCopy {
   double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
   uint32_t breaker = 0;
   int64_t breaker_probe_mono = 0;  // 0: no probe is due
+  uint32_t pooler = 0;             // 0: not known
 };
 
 struct QueueCopy {

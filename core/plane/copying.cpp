@@ -94,6 +94,7 @@ VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
   to.query_p99_ms = real(from.query_p99_ms.load(std::memory_order_relaxed));
   to.breaker = static_cast<uint32_t>(std::min<uint64_t>(get(from.breaker), 255));
   to.breaker_probe_mono = get_signed(from.breaker_probe_mono);
+  to.pooler = static_cast<uint32_t>(std::min<uint64_t>(get(from.pooler), 255));
   return to;
 }
 

@@ -99,7 +99,8 @@ struct Vitals {
   std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState
   Cell breaker_probe_mono;  // 0: no probe is due
-  Cell reserved[2];
+  Cell pooler;              // 0: not known; 1 none, 2 session, 3 transaction
+  Cell reserved;
 };
 static_assert(sizeof(Vitals) == 256);
 

@@ -55,6 +55,7 @@ constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "
                                        "recycle", "drain", "close_connection", "revoke", "reset_stats", "check_health",
                                        "ack",     "set_alert", "drop_alert"};
 constexpr std::string_view kBreakerStates[] = {"off", "closed", "open", "half_open"};
+constexpr std::string_view kPoolers[] = {"", "none", "session", "transaction"};
 constexpr std::string_view kAlertStates[] = {"pending", "firing", "resolved"};
 constexpr std::string_view kComparisons[] = {">", ">=", "<", "<="};
 constexpr std::string_view kAlertMetrics[] = {"utilization",
@@ -95,6 +96,7 @@ std::span<const std::string_view> event_kinds() { return kEventKinds; }
 std::span<const std::string_view> verbs() { return kVerbs; }
 std::span<const std::string_view> command_statuses() { return kCommandStatuses; }
 std::span<const std::string_view> breaker_states() { return kBreakerStates; }
+std::span<const std::string_view> poolers() { return kPoolers; }
 std::span<const std::string_view> alert_states() { return kAlertStates; }
 std::span<const std::string_view> comparisons() { return kComparisons; }
 std::span<const std::string_view> alert_metrics() { return kAlertMetrics; }

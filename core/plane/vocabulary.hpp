@@ -47,6 +47,7 @@ std::span<const std::string_view> event_kinds();
 std::span<const std::string_view> verbs();
 std::span<const std::string_view> command_statuses();
 std::span<const std::string_view> breaker_states();
+std::span<const std::string_view> poolers();  // what stands between the pool and the server; "": not known
 std::span<const std::string_view> alert_states();
 std::span<const std::string_view> comparisons();      // as format::Comparison
 std::span<const std::string_view> alert_metrics();    // as brain/sentinel/metric.hpp's Metric

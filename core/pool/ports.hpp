@@ -142,6 +142,8 @@ class Connector {
   }
   // Bytes the driver's library has allocated in this process, for all pools; -1: it does not count them.
   virtual int64_t memory_bytes() const { return -1; }
+  // What stands between the sessions and their server, as the last connect found it; auto_: not known.
+  virtual Pooler pooler() const { return Pooler::auto_; }
   // Asked once a second at most.
   virtual FileFacts file_facts() { return {}; }
   virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;

@@ -154,6 +154,7 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.wal_bytes, wal >= 0 && wal < 1e18 ? static_cast<uint64_t>(wal) + 1 : 0);
   put(v.breaker, static_cast<uint64_t>(outlook.breaker));
   put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
+  put(v.pooler, static_cast<uint64_t>(pool_.connector_->pooler()));
 }
 
 void Publisher::settings(const Policy& policy, const std::vector<SettingSource>& sources) {

@@ -46,6 +46,8 @@ constexpr Column kColumns[] = {
     {"breaker", text, "",
      "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer."},
     {"breaker_probe_at", time, "", "When the database is tried next; null unless the breaker is open."},
+    {"pooler", text, "",
+     "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known."},
 };
 
 struct SlotCounts {
@@ -133,6 +135,7 @@ void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& 
       cell::text(h.version),
       vitals ? cell::text(breaker_word(vitals->breaker)) : cell::none(),
       vitals ? moments.at(vitals->breaker_probe_mono) : cell::none(),
+      vitals ? cell::text_or_null(pooler_word(vitals->pooler)) : cell::none(),
   });
 }
 

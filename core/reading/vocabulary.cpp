@@ -15,6 +15,7 @@ std::string_view command_status_word(uint64_t status) {
   return vocabulary::word(vocabulary::command_statuses(), status);
 }
 std::string_view breaker_word(uint64_t state) { return vocabulary::word(vocabulary::breaker_states(), state); }
+std::string_view pooler_word(uint64_t pooler) { return vocabulary::word(vocabulary::poolers(), pooler); }
 std::string_view alert_state_word(uint64_t state) { return vocabulary::word(vocabulary::alert_states(), state); }
 std::string_view comparison_word(uint64_t comparison) {
   return vocabulary::word(vocabulary::comparisons(), comparison);

@@ -21,6 +21,7 @@ std::string_view verb_word(uint64_t verb);
 std::string_view command_status_word(uint64_t status);
 std::string_view setting_source_word(uint64_t source);
 std::string_view breaker_word(uint64_t state);
+std::string_view pooler_word(uint64_t pooler);
 std::string_view alert_state_word(uint64_t state);
 std::string_view comparison_word(uint64_t comparison);
 std::string_view health_check_word(uint64_t check);

@@ -67,6 +67,8 @@ def an_acquire_works_at_once(w, b, pool, is_own):
     with pool.acquire() as lease:
         pid = int(lease.value("SELECT pg_backend_pid()"))
     is_([row[0] for row in pids if row[0] is not None] != [], is_own, "server_pid")
+    shown = ("session" if is_own else "transaction",)
+    assert_soon(lambda: w.row("pooler", "app") == shown, f"pools.pooler is {shown}")
     if is_own:
         assert_soon(lambda: pid in [row[0] for row in w.plane.rows("SELECT server_pid FROM tidepool_connections")],
                     "the server's own process id is shown")
@@ -254,6 +256,7 @@ def what_was_said_is_obeyed(w):
         refuses(pool.query, "SET search_path = evil", sqlstate="0A000")
     pool = w.pool(w.server.conninfo(), ONE)
     is_(pool.value("SHOW statement_timeout"), "30s", "without a pooler")
+    assert_soon(lambda: w.row("pooler", "app") == ("none",), "pools.pooler is none")
 
 
 # PgBouncer greets all the same, so a connect alone proves nothing.

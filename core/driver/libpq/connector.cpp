@@ -65,6 +65,7 @@ class PgConnector final : public Connector {
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
   int fd() const noexcept override { return epoll_fd_; }
+  Pooler pooler() const override { return pooler_mode_; }
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void give_up_opens() override { is_giving_up_opens_ = true; }
   void abandon() noexcept override;
@@ -105,6 +106,7 @@ class PgConnector final : public Connector {
   const std::shared_ptr<Notices> notices_;
   const int epoll_fd_;
   PoolerMemory pooler_;
+  Pooler pooler_mode_ = Pooler::auto_;  // of the last connect
   // By slot; a slot has at most one of the first three.
   std::map<uint32_t, std::unique_ptr<Opening>> openings_;
   std::map<uint32_t, RoundTask> rounds_;
@@ -212,6 +214,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   }
   std::shared_ptr<CancelState> cancel = opening.cancel_state();
   const std::string remark = opening.greeting().remark();
+  pooler_mode_ = opening.greeting().pooler();
   auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_,
                                               opening.greeting().terms());
   openings_.erase(slot);

@@ -152,6 +152,11 @@ Greeting::Progress Greeting::share() {
       "use ALTER ROLE ... SET or ALTER DATABASE ... SET, or pooler=session if that is the pooler's pool_mode"));
 }
 
+Pooler Greeting::pooler() const {
+  if (terms_.is_shared) return Pooler::transaction;
+  return policy_.pooler == Pooler::session ? Pooler::session : Pooler::none;
+}
+
 Greeting::Progress Greeting::fail(Status why) {
   failure_ = {};
   failure_.is_permanent = !why.sqlstate.starts_with("08") && !ends_session(why.sqlstate);

@@ -52,6 +52,7 @@ class Greeting {
 
   // Of a finished one.
   const Terms& terms() const { return terms_; }
+  Pooler pooler() const;
   const std::string& remark() const { return remark_; }  // what was found out and is worth a line; or empty
 
  private:

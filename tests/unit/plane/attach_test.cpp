@@ -75,6 +75,7 @@ TEST_F(AttachTest, VitalsAndTimesAreCopied) {
   EXPECT_TRUE(std::isnan(v->query_p99_ms));
   EXPECT_EQ(v->breaker, 2U);
   EXPECT_EQ(v->breaker_probe_mono, kMadeMonoNs + 1'000'000'000);
+  EXPECT_EQ(v->pooler, 3U);
   EXPECT_EQ(wall_of_mono(*v, kMadeMonoNs - 1'000'000'000), kMadeWallNs - 1'000'000'000);
   EXPECT_EQ(segment.last_heartbeat_wall_ns(), kMadeWallNs);
 }

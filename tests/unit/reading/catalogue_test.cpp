@@ -16,7 +16,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("pools"),
             "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
             "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
-            "generation started_at sampled_at age_ms version breaker breaker_probe_at");
+            "generation started_at sampled_at age_ms version breaker breaker_probe_at pooler");
   EXPECT_EQ(
       columns_of("pool_stats"),
       "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "

@@ -100,6 +100,14 @@ TEST_F(Pools, ShowsBurstAndHealth) {
   EXPECT_EQ(read().at(0, "health"), integer(93));
 }
 
+TEST_F(Pools, ShowsThePooler) {
+  EXPECT_TRUE(is_null(read().at(0, "pooler")));
+  put(segment->vitals().pooler, 1);
+  EXPECT_EQ(read().at(0, "pooler"), text("none"));
+  put(segment->vitals().pooler, 3);
+  EXPECT_EQ(read().at(0, "pooler"), text("transaction"));
+}
+
 TEST_F(Pools, ShowsTheBreaker) {
   EXPECT_EQ(read().at(0, "breaker"), text("off"));
   EXPECT_TRUE(is_null(read().at(0, "breaker_probe_at")));

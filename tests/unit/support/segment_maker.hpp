@@ -172,6 +172,7 @@ class SegmentMaker {
     v.query_p50_ms = v.query_p99_ms = std::numeric_limits<double>::quiet_NaN();
     v.breaker = 2;
     v.breaker_probe_mono = static_cast<uint64_t>(kMadeMonoNs) + kSecondNs;
+    v.pooler = 3;
   }
   void fill_totals() {
     format::QueueStats& q = queue();
