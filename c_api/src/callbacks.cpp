@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <system_error>
@@ -108,6 +109,30 @@ void Callbacks::run() {
   ended_.notify_all();
 }
 
+Status Callbacks::ask_credential(std::string& password) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_ending_) return Status::error(Code::closed, "the pool is closing");
+    ++asking_;
+  }
+  char text[1024] = {};
+  int failed = 0;
+  {
+    const CallbackScope scope(handle_);
+    failed = ask_(ask_context_, text, sizeof text);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    --asking_;
+    ended_.notify_all();
+  }
+  password.assign(text, strnlen(text, sizeof text));
+  explicit_bzero(text, sizeof text);
+  if (failed == 0) return Status::ok();
+  return Status::error(Code::unavailable, "the credential callback gave no password", "",
+                       "let it return 0 and a password; it is called again at the next connect");
+}
+
 uint64_t Callbacks::take_dropped() {
   const std::lock_guard lock(mutex_);
   if (events_waiting_ == kEventsMax) return 0;
@@ -118,19 +143,18 @@ bool Callbacks::finish(Instant give_up) {
   std::unique_lock lock(mutex_);
   is_ending_ = true;
   wanted_.notify_one();
-  if (!thread_.joinable()) return true;
-  while (!has_ended_) {
+  while (asking_ != 0 || (thread_.joinable() && !has_ended_)) {
     const Span left = give_up - SystemClock::instance().now();
     if (left <= Span{}) {
       std::erase_if(items_, [](const Item& item) { return item.is_event; });
       events_waiting_ = 0;
-      thread_.detach();
+      if (thread_.joinable()) thread_.detach();
       return false;
     }
     ended_.wait_for(lock, std::chrono::nanoseconds(left.ns()));
   }
   lock.unlock();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   return true;
 }
 

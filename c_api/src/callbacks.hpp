@@ -2,7 +2,8 @@
 //
 // What the keeper of a pool with a thread of its own would call (events, outcomes of asynchronous acquires) is handed
 // to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The thread is
-// started when it is first needed; where it cannot be, the keeper calls by itself. All other threads call directly.
+// started when it is first needed; where it cannot be, the keeper calls by itself. All other threads call directly, as
+// those do that make connections and need a password for it.
 //
 // Invariants: an outcome is told exactly once; at most kEventsMax events wait, and what exceeds that is dropped and
 // counted; what the keeper tells is told in its order.
@@ -52,7 +53,12 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   static constexpr size_t kEventsMax = 1024;
 
   Callbacks(const tide_pool_options& options, uint64_t handle, std::string pool_name)
-      : call_(options.on_event), context_(options.event_context), handle_(handle), pool_name_(std::move(pool_name)) {}
+      : call_(options.on_event),
+        context_(options.event_context),
+        ask_(options.on_credential),
+        ask_context_(options.credential_context),
+        handle_(handle),
+        pool_name_(std::move(pool_name)) {}
   ~Callbacks();
 
   // From now on the keeper's calls are another thread's. Once, before that thread runs.
@@ -61,8 +67,11 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   void tell_outcome(std::function<void()> call);
   // Events dropped since the last call; 0 as long as events are still being dropped.
   uint64_t take_dropped();
-  // Wait until all is told, and end the thread. False: a function of the program has not returned; then outcomes that
-  // wait are told when it does, events are not.
+  bool has_credentials() const { return ask_ != nullptr; }
+  // Calls the program for the password of the moment; not any more once finish() was called.
+  Status ask_credential(std::string& password);
+  // Wait until all is told and asked, and end the thread. False: a function of the program has not returned; then
+  // outcomes that wait are told when it does, events are not.
   bool finish(Instant give_up);
 
  private:
@@ -79,6 +88,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
 
   const tide_event_callback call_;
   void* const context_;
+  const tide_credential_callback ask_;
+  void* const ask_context_;
   const uint64_t handle_;
   const std::string pool_name_;
   const Keeper* keeper_ = nullptr;
@@ -89,6 +100,7 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   std::deque<Item> items_;
   size_t events_waiting_ = 0;
   uint64_t dropped_ = 0;
+  size_t asking_ = 0;  // threads inside the credential callback
   bool is_ending_ = false;
   bool has_ended_ = false;
   std::thread thread_;

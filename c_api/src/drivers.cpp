@@ -58,17 +58,9 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   return Status::ok();
 }
 
-std::function<Status(std::string&)> credentials_of(const tide_pool_options& options, uint64_t handle) {
-  if (options.on_credential == nullptr) return nullptr;
-  return [ask = options.on_credential, context = options.credential_context, handle](std::string& password) {
-    const CallbackScope scope(handle);
-    char text[1024] = {};
-    const int failed = ask(context, text, sizeof text);
-    password.assign(text, strnlen(text, sizeof text));
-    explicit_bzero(text, sizeof text);
-    if (failed == 0) return Status::ok();
-    return Status::error(Code::unavailable, "the credential callback gave no password");
-  };
+std::function<Status(std::string&)> credentials_of(const std::shared_ptr<Callbacks>& callbacks) {
+  if (!callbacks->has_credentials()) return nullptr;
+  return [callbacks](std::string& password) { return callbacks->ask_credential(password); };
 }
 
 }  // namespace
@@ -86,15 +78,14 @@ std::vector<std::string> registered_schemes() {
 }
 
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
-                                                  const std::string& application, const tide_pool_options& options,
-                                                  uint64_t handle) {
+                                                  const std::string& application,
+                                                  const std::shared_ptr<Callbacks>& callbacks, uint64_t handle) {
   switch (target.backend) {
     case Backend::sqlite:
       if (Status checked = check_sqlite_target(target.connect_text); !checked) return checked;
       return make_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
-      return make_postgresql_connector({target.connect_text, application, credentials_of(options, handle)}, policy,
-                                       clock);
+      return make_postgresql_connector({target.connect_text, application, credentials_of(callbacks)}, policy, clock);
     case Backend::custom: break;
   }
   Registry& registry = Registry::instance();

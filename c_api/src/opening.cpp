@@ -138,7 +138,8 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
     return Status::error(Code::refused, "too many pools are open in this process",
                          "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
   }
-  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, options,
+  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), name);
+  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, callbacks,
                                   place.handle());
   if (!connector) return connector.take_status();
 
@@ -153,7 +154,6 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.sources = parsed->sources;
   spec.directory = resolve_directory(parsed->policy.plane_dir);
   spec.seed = fresh_seed();
-  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), spec.name);
   spec.events = sink_of(options, callbacks);
   spec.probe = std::make_shared<SystemProbe>();
   spec.log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
@@ -171,6 +171,10 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   if (parsed->policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
       close_quietly(*pool);
+      if (!callbacks->finish(pool->clock().now() + kCallbackPatience)) {
+        failure.detail += failure.detail.empty() ? "" : "; ";
+        failure.detail += "the credential callback has not returned: its context is still in use";
+      }
       return failure;
     }
   }

@@ -57,6 +57,7 @@ void Keeper::step_closing(Instant now) {
 }
 
 bool Keeper::hold_for_fork(Instant give_up) noexcept {
+  (void)pool_.connector_->hold_for_fork(std::max(Span{}, give_up - pool_.clock_.now()));
   if (is_stepped_by_me()) return true;  // a function of the program forks: this very thread is between two changes
   while (!(is_held_for_fork_ = step_mutex_.try_lock())) {
     if (pool_.clock_.now() >= give_up) return false;
@@ -66,6 +67,7 @@ bool Keeper::hold_for_fork(Instant give_up) noexcept {
 }
 
 void Keeper::release_after_fork() noexcept {
+  pool_.connector_->release_after_fork();
   if (std::exchange(is_held_for_fork_, false)) step_mutex_.unlock();
 }
 

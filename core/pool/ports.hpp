@@ -157,6 +157,10 @@ class Connector {
   virtual void set_policy(const Policy& policy) = 0;
   // The pool closes: opens under way may fail now instead of waiting for a server that does not answer.
   virtual void give_up_opens() {}
+  // Before and after a fork(), in the thread that calls it: keep threads of the connector out of what a child needs, such
+  // as the locks of the database's library. False: they did not come out of it in time.
+  virtual bool hold_for_fork(Span) noexcept { return true; }
+  virtual void release_after_fork() noexcept {}
   // In a forked child: close descriptors only.
   virtual void abandon() noexcept {}
 };

@@ -250,6 +250,65 @@ static void fork_beside_a_step(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
+static int hold_password(void *context, char *password, size_t bytes) {
+  void *unused = NULL;
+  (void)bytes;
+  password[0] = '\0';
+  return stuck_in_open(context, NULL, 0, &unused, NULL, 0);
+}
+
+static const char *const kNobody = "postgresql://me@127.0.0.1:1/nobody?sslmode=disable&gssencmode=disable";
+
+static void connect_own_pool(void) {
+  tide_error why = TIDE_ERROR_INIT;
+  tide_pool *pool = NULL;
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_open("connects", kNobody, "connect_timeout=5s", &pool, &err));
+  CHECK(tide_pool_acquire(pool, "refused", 300, &lease, &why) != TIDE_OK && strstr(why.message, "refused") != NULL);
+  EXPECT(TIDE_OK, tide_pool_close(pool, 0, &err));
+  step_own_pools();
+}
+
+/* A connect has a thread of its own, which a child has not. */
+static void fork_beside_a_connect(void) {
+  static struct stuck stuck;
+  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
+  tide_pool *pool = NULL;
+  options.on_credential = hold_password;
+  options.credential_context = &stuck;
+  EXPECT(TIDE_OK, tide_pool_open_with("connecting", kNobody, "min_size=1", &options, &pool, &err));
+  EVENTUALLY(__atomic_load_n(&stuck.is_inside, __ATOMIC_SEQ_CST));
+  run_in_child(connect_own_pool);
+  __atomic_store_n(&stuck.may_go, 1, __ATOMIC_SEQ_CST);
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static void open_one_pool(void) {
+  tide_pool *pool = NULL;
+  EXPECT(TIDE_OK, tide_pool_open("in-a-callback", "sqlite::memory:", "", &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "child", "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
+static int fork_for_a_password(void *context, char *password, size_t bytes) {
+  (void)bytes;
+  password[0] = '\0';
+  run_in_child(open_one_pool);
+  __atomic_store_n((int *)context, 1, __ATOMIC_SEQ_CST);
+  return 0;
+}
+
+static void fork_inside_a_connect(void) {
+  static int has_forked;
+  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
+  tide_pool *pool = NULL;
+  options.on_credential = fork_for_a_password;
+  options.credential_context = &has_forked;
+  EXPECT(TIDE_OK, tide_pool_open_with("forking", kNobody, "min_size=1 retry_base=1min retry_max=1min", &options, &pool, &err));
+  EVENTUALLY(__atomic_load_n(&has_forked, __ATOMIC_SEQ_CST));
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+}
+
 static int hammer_ends;
 static int plain_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
                       size_t bytes) {
@@ -340,5 +399,7 @@ void misuse_fork(void) {
   child_outlives_its_parent();
   files_of_the_parent();
   fork_beside_a_step();
+  fork_beside_a_connect();
+  fork_inside_a_connect();
   if (!IS_SANITIZED) fork_beside_everything();
 }

@@ -221,6 +221,29 @@ static void no_threads(void) {
   works_again("sqlite::memory:", "plane=off");
 }
 
+/* A connect has a thread of its own. */
+static void no_thread_for_a_connect(void) {
+  struct rlimit before;
+  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
+  tide_error why = TIDE_ERROR_INIT;
+  tide_pool *pool = NULL;
+  tide_lease lease;
+  int looks;
+  if (getuid() == 0 && setuid(65534) != 0) return;
+  options.foreign_loop = 1;
+  CHECK(getrlimit(RLIMIT_NPROC, &before) == 0);
+  EXPECT(TIDE_OK, tide_pool_open_with("threadless", "postgresql://127.0.0.1:1/nowhere", "plane=off min_size=0", &options,
+                                      &pool, &err));
+  set_limit(RLIMIT_NPROC, 0);
+  for (looks = 0; looks < 100 && strstr(why.message, "RLIMIT_NPROC") == NULL; looks++) {
+    EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
+    CHECK(tide_pool_acquire(pool, "wanted", 0, &lease, &why) != TIDE_OK);
+  }
+  CHECK(looks < 100);
+  set_limit(RLIMIT_NPROC, before.rlim_cur);
+  EXPECT(TIDE_OK, tide_pool_close(pool, 0, &err));
+}
+
 static void in_a_child(void (*part)(void)) {
   int status = -1;
   const pid_t child = fork();
@@ -240,4 +263,5 @@ void misuse_limits(void) {
   in_a_child(no_memory);
   in_a_child(memory_runs_out);
   in_a_child(no_threads);
+  in_a_child(no_thread_for_a_connect);
 }

@@ -39,6 +39,7 @@ library.tide_pool_open_with.argtypes = [TEXT, TEXT, TEXT, ctypes.POINTER(OpenOpt
 library.tide_pool_acquire_with.argtypes = [POINTER, ctypes.POINTER(AcquireOptions), ctypes.POINTER(Lease), ERROR]
 library.tide_pool_query.argtypes = [POINTER, TEXT, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
 library.tide_lease_query.argtypes = [Lease, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
+library.tide_pool_step.argtypes = [POINTER, ctypes.POINTER(ctypes.c_int64), ERROR]
 library.tide_lease_native.argtypes, library.tide_lease_native.restype = [Lease], POINTER
 library.tide_lease_cancel.argtypes = [Lease, ERROR]
 library.tide_control.argtypes = [TEXT, TEXT, TEXT, ctypes.c_int64, ctypes.POINTER(ctypes.c_uint64), ERROR]
@@ -102,14 +103,17 @@ def order(pool, verb, wait_ms=0, **arguments):
 
 
 class Pool:
-    def __init__(self, url, options="", name="app", password=None):
-        """`password`: a function, asked at every connect."""
+    def __init__(self, url, options="", name="app", password=None, foreign=False):
+        """`password`: a function, asked at every connect; None instead of a text makes that fail. `foreign`: step() it."""
         self.name = name
         self.handle = POINTER()
-        with_ = OpenOptions(size=ctypes.sizeof(OpenOptions), app=b"pg-test")
+        with_ = OpenOptions(size=ctypes.sizeof(OpenOptions), app=b"pg-test", foreign_loop=1 if foreign else 0)
         if password is not None:
             def credential(_, buffer, size):
-                text = password().encode()[:size - 1] + b"\0"
+                text = password()
+                if text is None:
+                    return 1
+                text = text.encode()[:size - 1] + b"\0"
                 ctypes.memmove(buffer, text, len(text))
                 return 0
             with_.on_credential = self.keep = CREDENTIAL(credential)
@@ -138,6 +142,9 @@ class Pool:
     @staticmethod
     def wait_applied(number, wait_ms=5000):
         call(library.tide_wait_applied, number, wait_ms, None)
+
+    def step(self):
+        call(library.tide_pool_step, self.handle, None)
 
     def close(self, timeout_ms=2000):
         call(library.tide_pool_close, self.handle, timeout_ms)

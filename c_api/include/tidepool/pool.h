@@ -26,6 +26,8 @@ typedef struct tide_lease {
  * @param out      set only on success
  * @param err      may be NULL
  * Threads  any; starts one thread, the pool's keeper, unless the option struct of tide_pool_open_with() says otherwise.
+ *          PostgreSQL: and one for each connect while it lasts, at most `max_connecting`, and 16 more for connects that
+ *          were given up but are held up in a name look-up or a callback.
  * Owns     you must end it with tide_pool_close().
  * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY,
  *          TIDE_FORKED (an SQLite file that a pool of the parent process had open at the fork: open it in the child first,
@@ -71,7 +73,12 @@ typedef struct tide_event {
  */
 typedef void (*tide_event_callback)(void *context, const tide_event *event);
 
-/* Called at every connect, on the keeper, to get the password of the moment. Write NUL-terminated text, return 0. */
+/*
+ * Called at every connect to get the password of the moment. Write NUL-terminated text, return 0; anything else makes the
+ * connect fail. It is called on the thread that makes this connect, with foreign_loop=1 too, and one call of a pool at a
+ * time. It may block: the pool goes on meanwhile, and the time it takes counts against `connect_timeout`; a password that
+ * comes later is not used.
+ */
 typedef int (*tide_credential_callback)(void *context, char *password, size_t password_bytes);
 
 typedef struct tide_pool_options {
@@ -79,7 +86,7 @@ typedef struct tide_pool_options {
   uint32_t event_mask;          /* bit (1 << TIDE_EVENT_...); 0: no events */
   tide_event_callback on_event; /* may be NULL */
   void *event_context;
-  int32_t foreign_loop;         /* 1: no thread; you drive the keeper with tide_pool_step() */
+  int32_t foreign_loop;         /* 1: no keeper's thread; you drive it with tide_pool_step() */
   int32_t is_hosted;            /* 1: a database server hosts the pool; `source` in `pools` then says so */
   const char *app;              /* application name in `pools`; NULL: the program's name */
   tide_credential_callback on_credential; /* NULL: the password of the URL (PostgreSQL only) */

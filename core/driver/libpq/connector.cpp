@@ -35,11 +35,14 @@ class PgConnector final : public Connector {
         clock_(clock),
         desk_(std::make_shared<CancelDesk>()),
         notices_(std::make_shared<Notices>()),
+        attempts_(std::make_shared<Attempts>()),
         epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
     if (epoll_fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for connections", errno));
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
+    watch(EPOLL_CTL_ADD, attempts_->fd(), EPOLLIN, kAttemptsMark);
   }
   ~PgConnector() override {
+    if (!is_abandoned_) attempts_->end();
     for (auto& [slot, closing] : closings_) {
       if (!is_abandoned_ && closing.socket >= 0) ::close(closing.socket);
     }
@@ -47,7 +50,7 @@ class PgConnector final : public Connector {
   }
 
   void open(uint32_t slot, Instant, Instant deadline) override {
-    openings_.emplace(slot, std::make_unique<Opening>(target_, policy_, deadline, pooler_));
+    openings_.emplace(slot, std::make_unique<Opening>(target_, policy_, deadline, attempts_, pooler_));
     fresh_.push_back(slot);
   }
   void validate(uint32_t slot, Connection& connection, Instant, Instant deadline) override {
@@ -68,6 +71,8 @@ class PgConnector final : public Connector {
   Pooler pooler() const override { return pooler_mode_; }
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void give_up_opens() override { is_giving_up_opens_ = true; }
+  bool hold_for_fork(Span patience) noexcept override { return attempts_->hold_for_fork(patience); }
+  void release_after_fork() noexcept override { attempts_->release_after_fork(); }
   void abandon() noexcept override;
 
  private:
@@ -82,6 +87,7 @@ class PgConnector final : public Connector {
     Instant give_up;
   };
   static constexpr uint64_t kDeskMark = ~uint64_t{0};
+  static constexpr uint64_t kAttemptsMark = kDeskMark - 1;
 
   static PgConnection& session(Connection& connection) { return static_cast<PgConnection&>(connection); }
   void watch(int operation, int fd, uint32_t events, uint64_t mark) const {
@@ -92,6 +98,7 @@ class PgConnector final : public Connector {
   }
   void begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation);
   void handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out);
+  void advance_openings(std::vector<Completion>& out);
   void follow_opening(uint32_t slot, Opening::Progress progress, std::vector<Completion>& out);
   // True when the round is over.
   bool follow_round(uint32_t slot, RoundTask& task, std::vector<Completion>& out);
@@ -104,6 +111,7 @@ class PgConnector final : public Connector {
   const Clock& clock_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
+  const std::shared_ptr<Attempts> attempts_;
   const int epoll_fd_;
   PoolerMemory pooler_;
   Pooler pooler_mode_ = Pooler::auto_;  // of the last connect
@@ -166,6 +174,8 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kDeskMark) {
         next = earliest(next, desk_->pump(now));
+      } else if (events[i].data.u64 == kAttemptsMark) {
+        advance_openings(out);
       } else {
         handle(static_cast<uint32_t>(events[i].data.u64), events[i].events, now, out);
       }
@@ -192,20 +202,30 @@ void PgConnector::handle(uint32_t slot, uint32_t events, Instant now, std::vecto
   }
 }
 
+void PgConnector::advance_openings(std::vector<Completion>& out) {
+  attempts_->answer_bell();
+  for (auto next = openings_.begin(); next != openings_.end();) {
+    const auto opening = next++;
+    follow_opening(opening->first, opening->second->advance(), out);
+  }
+}
+
 void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std::vector<Completion>& out) {
   using Progress = Opening::Progress;
   Opening& opening = *openings_.at(slot);
   const int socket = opening.socket();
   switch (progress) {
+    case Progress::waiting: return;
     case Progress::reading:
     case Progress::writing: {
-      // libpq may have gone on to another host with another socket under the same number: say it anew each time.
+      // There may be another socket under the same number than last time: say it anew.
       epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
       watch(EPOLL_CTL_ADD, socket, progress == Progress::reading ? EPOLLIN : EPOLLOUT, slot);
       return;
     }
     case Progress::failed:
-      out.push_back(answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
+      out.push_back(
+          answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
       out.back().is_crowded = opening.failure().is_crowded;
       if (out.back().status.sqlstate == "08001") pooler_ = {};  // who is there next may be another
       openings_.erase(slot);
@@ -250,7 +270,8 @@ bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Compl
     return true;
   }
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLET, slot);
-  out.push_back(answer(task.is_validation ? Kind::validation_failed : Kind::reset_failed, slot, session.round_failure()));
+  out.push_back(
+      answer(task.is_validation ? Kind::validation_failed : Kind::reset_failed, slot, session.round_failure()));
   return true;
 }
 
@@ -313,6 +334,7 @@ void PgConnector::abandon() noexcept {
     if (closing.socket >= 0) ::close(closing.socket);
   }
   desk_->abandon();
+  attempts_->abandon();
   ::close(epoll_fd_);
 }
 

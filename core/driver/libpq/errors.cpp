@@ -48,8 +48,21 @@ constexpr Advice kMetByLibpq[] = {
     {"certificate", "check sslmode, the certificates, and whether the server offers TLS"},
     {"session is ", "no host has the role that target_session_attrs asks for"},
     {"hot standby", "no host has the role that target_session_attrs asks for"},
+    {"could not translate host name", "is the host name right, and does the name server answer?"},
     {"invalid ", "correct the target"},
 };
+
+// Of several hosts libpq tells one after the other, each with a line for each address: what stands behind the first
+// line, but for libpq's advice, which is indented.
+std::string further_lines(std::string_view message) {
+  std::string out;
+  for (size_t at = message.find('\n'); at < message.size(); at = message.find('\n', at + 1)) {
+    const std::string line = first_line(message.substr(at + 1));
+    if (line.empty() || line[0] == '\t') continue;
+    out.append(out.empty() ? "" : "; ").append(line);
+  }
+  return out;
+}
 
 std::string connect_hint(std::string_view sqlstate, std::string_view message) {
   for (const Advice& advice : kRefusedByServer) {
@@ -144,7 +157,7 @@ ConnectFailure connect_failure(const PGconn* conn) {
     message = first_line(std::string_view(whole).substr(at + 7));
     if (place.size() < whole.size() && place.find('\n') == place.npos) message = place + " failed: " + message;
   }
-  out.status = Status::error(Code::unavailable, std::move(message));
+  out.status = Status::error(Code::unavailable, std::move(message), at == whole.npos ? further_lines(whole) : "");
   out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
   out.is_crowded = sqlstate == "53300" || sqlstate == "57P03";
   if (sqlstate == "08P01") judge_pooler(out.status.message, out);

@@ -2,70 +2,58 @@
 
 #include <unistd.h>
 
-#include <vector>
+#include "plane/shortage.hpp"
 
 namespace tide::libpq {
+
+Opening::~Opening() {
+  if (attempt_ != nullptr) attempt_->give_up();
+}
 
 Opening::Progress Opening::begin(Instant now) {
   Result<ConnectWords> parsed = ConnectWords::parse(target_.connect_text);
   if (!parsed) return fail(parsed.take_status(), true);
   words_ = parsed.take();
-  return attempt(now);
+  return try_next_host(now);
 }
 
-Opening::Progress Opening::attempt(Instant now) {
+Opening::Progress Opening::try_next_host(Instant now) {
   const size_t hosts = words_->hosts();
-  const auto left = static_cast<int64_t>(hosts - attempt_ % hosts);
-  attempt_deadline_ = now + Span::nanos((deadline_ - now).ns() / left);
-  return connect();
+  attempt_deadline_ = now + Span::nanos((deadline_ - now).ns() / static_cast<int64_t>(hosts - tries_));
+  size_t host = tries_ == 0 ? 0 : first_host_ + 1;
+  for (size_t passed = 0; passed < hosts && attempts_->is_held_up(host % hosts); ++passed) ++host;
+  first_host_ = host % hosts;
+  return start_attempt();
 }
 
-Opening::Progress Opening::connect() {
-  is_greeting_ = false;
-  std::string password;
-  if (target_.credentials) {
-    if (Status asked = target_.credentials(password); !asked) return fail(std::move(asked), false);
+Opening::Progress Opening::start_attempt() {
+  if (!attempts_->has_room(obstacle_)) return Progress::waiting;
+  try {
+    attempt_ = Attempt::start(
+        {*words_, policy_, target_.application, target_.credentials, first_host_, greeting_.options()}, attempts_);
+  } catch (const Shortage& shortage) {
+    return fail(shortage.status(), false);
   }
-  const auto words = words_->words(policy_, target_.application, attempt_, target_.credentials ? &password : nullptr,
-                                   greeting_.options());
-  std::vector<const char*> keys;
-  std::vector<const char*> values;
-  for (const auto& [key, value] : words) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  catcher_.stop(nullptr);
-  const bool is_expanded = words.front() == ConnectWords::no_options();
-  conn_.reset(PQconnectStartParams(keys.data(), values.data(), is_expanded ? 1 : 0));
-  if (conn_ == nullptr) return fail(Status::error(Code::no_memory, "out of memory for a connection"), false);
-  PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // connect errors have no other place for their SQLSTATE
-  if (PQstatus(conn_.get()) == CONNECTION_BAD) return judge(PGRES_POLLING_FAILED);
-  catcher_.start(conn_.get());
-  return Progress::writing;
+  return Progress::waiting;
 }
 
 Opening::Progress Opening::advance() {
-  return is_greeting_ ? follow(greeting_.advance(conn_.get())) : judge(PQconnectPoll(conn_.get()));
-}
-
-Opening::Progress Opening::judge(PostgresPollingStatusType status) {
-  switch (status) {
-    case PGRES_POLLING_READING: return Progress::reading;
-    case PGRES_POLLING_OK:
-      key_ = catcher_.stop(conn_.get());
-      is_greeting_ = true;
-      return follow(greeting_.begin(conn_.get(), words_->target_options()));
-    case PGRES_POLLING_FAILED: {
-      catcher_.stop(conn_.get());
-      failure_ = connect_failure(conn_.get());
-      conn_.reset();
-      if (greeting_.take_refusal(failure_, !words_->target_options().empty())) return connect();
-      return Progress::failed;
-    }
-    default: return Progress::writing;
+  if (is_greeting_) return follow(greeting_.advance(conn_.get()));
+  if (attempt_ == nullptr) return start_attempt();
+  if (!attempt_->is_finished()) return Progress::waiting;
+  const std::shared_ptr<Attempt> finished = std::move(attempt_);
+  failure_ = finished->failure();
+  if (failure_.status.code == Code::no_memory) {
+    return fail(Status::error(Code::no_memory, "out of memory for a connection"), false);
   }
+  if (!failure_.status) {
+    const bool is_tried_again = greeting_.take_refusal(failure_, !finished->target_options().empty());
+    return is_tried_again ? start_attempt() : Progress::failed;
+  }
+  conn_ = finished->take();
+  key_ = finished->key();
+  is_greeting_ = true;
+  return follow(greeting_.begin(conn_.get(), finished->target_options()));
 }
 
 Opening::Progress Opening::follow(Greeting::Progress progress) {
@@ -87,19 +75,26 @@ Opening::Progress Opening::fail(Status why, bool is_permanent) {
 }
 
 Opening::Progress Opening::expire(Instant now) {
-  std::string where;
-  if (conn_ != nullptr) {
-    const char* host = PQhost(conn_.get());
-    where = host == nullptr || *host == '\0' ? "" : std::string(" at \"") + host + "\", port " + PQport(conn_.get());
-    catcher_.stop(conn_.get());
-    conn_.reset();
-  }
-  ++attempt_;
-  if (attempt_ < words_->hosts() && now < deadline_) return attempt(now);
-  Status status = Status::error(Code::timeout, "the server" + where + " did not answer within connect_timeout", "",
-                                "is it running, and reachable from here?");
-  status.sqlstate = "08001";
-  return fail(std::move(status), false);
+  if (attempt_ != nullptr && attempt_->is_finished()) return advance();
+  Status why = lateness();
+  if (attempt_ != nullptr) attempt_->give_up();
+  attempt_.reset();
+  conn_.reset();
+  is_greeting_ = false;
+  ++tries_;
+  if (tries_ < words_->hosts() && now < deadline_) return try_next_host(now);
+  return fail(std::move(why), false);
+}
+
+Status Opening::lateness() const {
+  if (attempt_ != nullptr) return attempt_->lateness();
+  if (conn_ != nullptr) return server_is_late(place_of(conn_.get()));
+  Status why =
+      Status::error(Code::timeout, "no connect could be begun within connect_timeout",
+                    std::to_string(Attempts::kHeldUpMax) + " that were given up are still held up by " + obstacle_,
+                    "find out why that does not return");
+  why.sqlstate = "08001";
+  return why;
 }
 
 std::shared_ptr<CancelState> Opening::cancel_state() {
@@ -112,6 +107,7 @@ std::shared_ptr<CancelState> Opening::cancel_state() {
 }
 
 void Opening::abandon() noexcept {
+  if (attempt_ != nullptr) attempt_->abandon();
   if (conn_ == nullptr) return;
   const int fd = PQsocket(conn_.get());
   if (fd >= 0) close(fd);

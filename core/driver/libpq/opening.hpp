@@ -1,7 +1,7 @@
 // Opening: one connection being made, from the first host name to a session that answers.
 //
-// Everything is asynchronous but the lookup of a host name, for which libpq has no other way; addresses and Unix sockets
-// need none. Where the target names several hosts, each gets its share of the time. A pooler that refuses start-up options
+// It waits for attempts, which do what may block. Where the target names several hosts, each gets its share of the
+// time; a host at which another attempt is held up is passed over for as long. A pooler that refuses start-up options
 // is connected to once more without them, within the same time.
 // Threads: the keeper's. Failure: Progress::failed and failure().
 #pragma once
@@ -12,25 +12,33 @@
 #include <optional>
 #include <string>
 
-#include "driver/libpq/conninfo.hpp"
+#include "driver/libpq/attempt.hpp"
 #include "driver/libpq/connector.hpp"
+#include "driver/libpq/conninfo.hpp"
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/greeting.hpp"
-#include "driver/libpq/key_catcher.hpp"
 #include "driver/libpq/session.hpp"
 
 namespace tide::libpq {
 
 class Opening {
  public:
-  enum class Progress : uint8_t { reading, writing, done, failed };
+  enum class Progress : uint8_t { waiting, reading, writing, done, failed };  // reading, writing: at socket()
 
-  Opening(const PostgresqlTarget& target, const Policy& policy, Instant deadline, PoolerMemory& pooler)
-      : target_(target), policy_(policy), deadline_(deadline), greeting_(pooler, policy) {}
+  Opening(const PostgresqlTarget& target, const Policy& policy, Instant deadline, std::shared_ptr<Attempts> attempts,
+          PoolerMemory& pooler)
+      : target_(target),
+        policy_(policy),
+        deadline_(deadline),
+        attempts_(std::move(attempts)),
+        greeting_(pooler, policy) {}
+  ~Opening();
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
 
   Progress begin(Instant now);
-  Progress advance();             // the socket is ready
-  Progress expire(Instant now);   // deadline() has passed
+  Progress advance();            // an attempt has ended, perhaps this one's, or the socket is ready
+  Progress expire(Instant now);  // deadline() has passed
   Instant deadline() const { return attempt_deadline_; }
   int socket() const { return conn_ == nullptr ? -1 : PQsocket(conn_.get()); }
   const ConnectFailure& failure() const { return failure_; }
@@ -42,22 +50,25 @@ class Opening {
   void abandon() noexcept;
 
  private:
-  Progress attempt(Instant now);
-  Progress connect();
-  Progress judge(PostgresPollingStatusType status);
+  Progress try_next_host(Instant now);
+  Progress start_attempt();
   Progress follow(Greeting::Progress progress);
   Progress fail(Status why, bool is_permanent);
+  Status lateness() const;
 
   const PostgresqlTarget& target_;
   const Policy policy_;
   const Instant deadline_;
+  const std::shared_ptr<Attempts> attempts_;
   Instant attempt_deadline_;
   std::optional<ConnectWords> words_;
-  size_t attempt_ = 0;
+  size_t tries_ = 0;
+  size_t first_host_ = 0;
+  std::shared_ptr<Attempt> attempt_;  // null: there is no room for one
+  std::string obstacle_;              // why
   ConnectionHandle conn_;
   Greeting greeting_;
   bool is_greeting_ = false;  // connected
-  KeyCatcher catcher_;
   std::optional<BackendKey> key_;
   ConnectFailure failure_;
 };
