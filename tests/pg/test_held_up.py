@@ -153,10 +153,10 @@ def a_credential_callback_that_fails_is_told(w):
 
 def a_credential_callback_may_use_the_pool(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'high'")
-    pool, seen = None, []
+    has_session, seen = threading.Event(), []
 
     def password():
-        if pool is not None:
+        if has_session.is_set():
             seen.append(refuses(pool.close, 0, status="bad_argument"))
             with pool.acquire("from the callback", 2000) as lease:  # there is one session, and the keeper goes on
                 seen.append(lease.value("SELECT 1"))
@@ -164,6 +164,7 @@ def a_credential_callback_may_use_the_pool(w):
 
     pool = w.pool(w.server.conninfo(user="carol"), options(1, "5s"), password=password)
     assert_soon(lambda: w.row("idle", pool.name) == (1,), "a session")
+    has_session.set()
     pool.control("scale", wait_ms=5000, target_size=2)
     assert_soon(lambda: w.row("idle", pool.name) == (2,), "another one")
     is_(seen[1], "1")

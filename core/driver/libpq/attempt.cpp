@@ -272,6 +272,7 @@ void Attempt::connect() {
 
 bool Attempt::ask_for_password(std::string& password) {
   std::unique_lock lock(all_->mutex_);
+  stage_ = Stage::asking;
   all_->changed_.wait(lock, [this] { return !all_->is_asking_ || is_given_up_; });
   if (is_given_up_) return false;
   all_->is_asking_ = true;

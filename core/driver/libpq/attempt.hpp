@@ -112,7 +112,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
  private:
   friend class Attempts;
-  enum class Stage : uint8_t { asking, inside, talking };
+  enum class Stage : uint8_t { starting, asking, inside, talking };
   // While it lives, the thread is inside libpq.
   class Inside;
 
@@ -134,7 +134,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   std::atomic<int> socket_{-1};  // unless the thread is inside libpq
 
   // Under the mutex of all_.
-  Stage stage_ = Stage::asking;
+  Stage stage_ = Stage::starting;
   std::string where_;  // the server it talks to
   std::string names_;  // what libpq may have to look up now
 

@@ -155,7 +155,7 @@ const char* const kLate = "the name look-up of \"held.test\" did not end within 
 TEST_F(PgAttempt, ANameLookUpHoldsUpNobodyAndIsCountedAgainstTheTimeout) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
-  open(*connector, 0, Span::millis(150));
+  open(*connector, 0, Span::millis(400));
   EXPECT_TRUE(NameServer::instance().wait_until_asked("held.test"));
   step(*connector);
   EXPECT_TRUE(done_.empty());
@@ -182,7 +182,7 @@ TEST_F(PgAttempt, OneUnknownNameOfSeveralDoesNotStopTheOthers) {
 TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test,quick.test");
-  open(*connector, 0, Span::millis(300));
+  open(*connector, 0, Span::millis(800));
   // Half of the time is the first host's; then quick.test refuses, and libpq goes on to the other one.
   EXPECT_EQ(reason(*connector), kLate);
   EXPECT_EQ(NameServer::instance().asking("held.test"), 2);
@@ -192,7 +192,7 @@ TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
       {"host=held.test,127.0.0.1 port=" + silent.port() + " sslmode=disable gssencmode=disable", "test", {}}, Policy{},
       clock_);
   NameServer::instance().hold("held.test");
-  open(*again, 0, Span::millis(300));
+  open(*again, 0, Span::millis(800));
   EXPECT_EQ(reason(*again),
             "the server at \"127.0.0.1\", port " + silent.port() + " did not answer within connect_timeout");
   EXPECT_TRUE(silent.is_called());
@@ -206,7 +206,7 @@ TEST_F(PgAttempt, SoManyMayBeHeldUpAndNoMore) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
   constexpr auto kMax = static_cast<uint32_t>(libpq::Attempts::kHeldUpMax);
-  for (uint32_t slot = 0; slot < kMax; ++slot) open(*connector, slot, Span::millis(50));
+  for (uint32_t slot = 0; slot < kMax; ++slot) open(*connector, slot, Span::millis(800));
   EXPECT_TRUE(NameServer::instance().wait_until_asked("held.test", kMax));
   for (const Completion& done : answers(*connector, kMax)) EXPECT_EQ(done.status.message, kLate);
   open(*connector, 0, Span::millis(50));
@@ -234,7 +234,7 @@ TEST_F(PgAttempt, TheCredentialCallbackHoldsUpNobodyAndIsCalledByOneAtATime) {
     password = "secret";
     return calls == 3 ? Status::error(Code::unavailable, "no password today") : Status::ok();
   });
-  for (const uint32_t slot : {0, 1, 2}) open(*connector, slot, Span::millis(100));
+  for (const uint32_t slot : {0, 1, 2}) open(*connector, slot, Span::millis(400));
   for (const Completion& done : answers(*connector, 3)) {
     EXPECT_EQ(done.status.message, "the credential callback did not return within connect_timeout");
     EXPECT_EQ(done.status.code, Code::timeout);
@@ -259,7 +259,7 @@ TEST_F(PgAttempt, NobodyWaitsForThemAtTheEnd) {
   for (const bool is_late : {false, true}) {
     const int before = NameServer::instance().asking("held.test");
     auto connector = connect_to("held.test");
-    open(*connector, 0, Span::millis(is_late ? 50 : 10'000));
+    open(*connector, 0, Span::millis(is_late ? 400 : 10'000));
     EXPECT_TRUE(NameServer::instance().wait_until_asked("held.test", before + 1));
     if (is_late) {
       EXPECT_EQ(reason(*connector), kLate);
@@ -275,7 +275,7 @@ TEST_F(PgAttempt, NobodyWaitsForThemAtTheEnd) {
 TEST_F(PgAttempt, AForkFindsNobodyInsideOfLibpq) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
-  open(*connector, 0, Span::millis(300));
+  open(*connector, 0, Span::millis(800));
   EXPECT_TRUE(NameServer::instance().wait_until_asked("held.test"));
   EXPECT_FALSE(connector->hold_for_fork(Span::millis(1)));
   connector->release_after_fork();
@@ -299,7 +299,7 @@ TEST_F(PgAttempt, AForkFindsNobodyInsideOfLibpq) {
 TEST_F(PgAttempt, AThreadMayBeHeldUpBeyondTheEndOfTheProgram) {
   NameServer::instance().hold("forever.test");
   const auto connector = connect_to("forever.test");
-  open(*connector, 0, Span::millis(50));
+  open(*connector, 0, Span::millis(400));
   EXPECT_TRUE(NameServer::instance().wait_until_asked("forever.test"));
   EXPECT_NE(reason(*connector).find("forever.test"), std::string::npos);
 }
