@@ -191,7 +191,7 @@ static void files_of_the_parent(void) {
 /* ---- what other threads held at the fork ---- */
 
 struct stuck {
-  int is_inside, may_go;
+  int is_inside, may_go; /* in this order */
 };
 static int stuck_in_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
                          size_t bytes) {
@@ -269,18 +269,14 @@ static void connect_own_pool(void) {
   step_own_pools();
 }
 
-/* A connect has a thread of its own, which a child has not. */
-static void fork_beside_a_connect(void) {
-  static struct stuck stuck;
+static tide_pool *connect_in_vain(const char *name, tide_credential_callback ask, void *context) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_pool *pool = NULL;
-  options.on_credential = hold_password;
-  options.credential_context = &stuck;
-  EXPECT(TIDE_OK, tide_pool_open_with("connecting", kNobody, "min_size=1", &options, &pool, &err));
-  EVENTUALLY(__atomic_load_n(&stuck.is_inside, __ATOMIC_SEQ_CST));
-  run_in_child(connect_own_pool);
-  __atomic_store_n(&stuck.may_go, 1, __ATOMIC_SEQ_CST);
-  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+  options.on_credential = ask;
+  options.credential_context = context;
+  EXPECT(TIDE_OK, tide_pool_open_with(name, kNobody, "min_size=1 retry_base=1min retry_max=1min", &options, &pool, &err));
+  EVENTUALLY(__atomic_load_n((int *)context, __ATOMIC_SEQ_CST));
+  return pool;
 }
 
 static void open_one_pool(void) {
@@ -290,22 +286,23 @@ static void open_one_pool(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static int fork_for_a_password(void *context, char *password, size_t bytes) {
+static int fork_for_a_password(void *has_forked, char *password, size_t bytes) {
   (void)bytes;
   password[0] = '\0';
   run_in_child(open_one_pool);
-  __atomic_store_n((int *)context, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n((int *)has_forked, 1, __ATOMIC_SEQ_CST);
   return 0;
 }
 
-static void fork_inside_a_connect(void) {
+/* A connect has a thread of its own, which a child has not, unless it is the one that forks. */
+static void fork_beside_a_connect(void) {
+  static struct stuck stuck;
   static int has_forked;
-  tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
-  tide_pool *pool = NULL;
-  options.on_credential = fork_for_a_password;
-  options.credential_context = &has_forked;
-  EXPECT(TIDE_OK, tide_pool_open_with("forking", kNobody, "min_size=1 retry_base=1min retry_max=1min", &options, &pool, &err));
-  EVENTUALLY(__atomic_load_n(&has_forked, __ATOMIC_SEQ_CST));
+  tide_pool *pool = connect_in_vain("connecting", hold_password, &stuck);
+  run_in_child(connect_own_pool);
+  __atomic_store_n(&stuck.may_go, 1, __ATOMIC_SEQ_CST);
+  EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
+  pool = connect_in_vain("forking", fork_for_a_password, &has_forked);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -400,6 +397,5 @@ void misuse_fork(void) {
   files_of_the_parent();
   fork_beside_a_step();
   fork_beside_a_connect();
-  fork_inside_a_connect();
   if (!IS_SANITIZED) fork_beside_everything();
 }
