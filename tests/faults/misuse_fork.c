@@ -252,9 +252,8 @@ static void fork_beside_a_step(void) {
 
 static int hold_password(void *context, char *password, size_t bytes) {
   void *unused = NULL;
-  (void)bytes;
   password[0] = '\0';
-  return stuck_in_open(context, NULL, 0, &unused, NULL, 0);
+  return stuck_in_open(context, NULL, 0, &unused, NULL, bytes);
 }
 
 static const char *const kNobody = "postgresql://me@127.0.0.1:1/nobody?sslmode=disable&gssencmode=disable";
@@ -274,7 +273,7 @@ static tide_pool *connect_in_vain(const char *name, tide_credential_callback ask
   tide_pool *pool = NULL;
   options.on_credential = ask;
   options.credential_context = context;
-  EXPECT(TIDE_OK, tide_pool_open_with(name, kNobody, "min_size=1 retry_base=1min retry_max=1min", &options, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_open_with(name, kNobody, "min_size=1 retry_base=9s", &options, &pool, &err));
   EVENTUALLY(__atomic_load_n((int *)context, __ATOMIC_SEQ_CST));
   return pool;
 }
