@@ -2,11 +2,13 @@
 
 #include <cstring>
 #include <mutex>
+#include <optional>
 
 #include "callbacks.hpp"
-#include "custom_connector.hpp"
+#include "custom_driver.hpp"
 #include "driver/libpq/connector.hpp"
 #include "driver/sqlite/connector.hpp"
+#include "driver/threaded/connector.hpp"
 #include "guard.hpp"
 #include "structs.hpp"
 
@@ -46,6 +48,10 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   if (driver.open == nullptr || driver.close == nullptr) {
     return Status::error(Code::bad_argument, "a driver needs open and close", "validate, reset and cancel may be NULL");
   }
+  if ((driver.flags & ~uint64_t{TIDE_DRIVER_CONCURRENT}) != 0) {
+    return Status::error(Code::bad_argument, "flags of the driver has bits this library does not know",
+                         "accepted: 0 or TIDE_DRIVER_CONCURRENT");
+  }
   Registry& registry = Registry::instance();
   const std::lock_guard lock(registry.mutex);
   bool is_taken = false;
@@ -56,6 +62,15 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are registered already");
   registry.drivers.push_back({scheme, driver});
   return Status::ok();
+}
+
+std::optional<tide_driver> find_driver(const std::string& scheme) {
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  for (const Registered& r : registry.drivers) {
+    if (r.scheme == scheme) return r.driver;
+  }
+  return std::nullopt;
 }
 
 std::function<Status(std::string&)> credentials_of(const std::shared_ptr<Callbacks>& callbacks) {
@@ -83,18 +98,14 @@ Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Po
   switch (target.backend) {
     case Backend::sqlite:
       if (Status checked = check_sqlite_target(target.connect_text); !checked) return checked;
-      return make_sqlite_connector(target.connect_text, policy, clock);
+      if (target.connect_text == ":memory:") return make_sqlite_connector(target.connect_text, policy, clock);
+      return make_threaded_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
       return make_postgresql_connector({target.connect_text, application, credentials_of(callbacks)}, policy, clock);
     case Backend::custom: break;
   }
-  Registry& registry = Registry::instance();
-  const std::lock_guard lock(registry.mutex);
-  for (const Registered& r : registry.drivers) {
-    if (r.scheme == target.scheme) {
-      return std::unique_ptr<Connector>(
-          std::make_unique<CustomConnector>(r.driver, target.connect_text, clock, handle));
-    }
+  if (const std::optional<tide_driver> driver = find_driver(target.scheme)) {
+    return make_threaded_connector(std::make_unique<CustomDriver>(*driver, target.connect_text, clock, handle), clock);
   }
   return Status::error(Code::unsupported, "no driver for \"" + target.scheme + "\"");
 }

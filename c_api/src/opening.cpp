@@ -28,6 +28,7 @@ namespace {
 
 constexpr Span kWithdrawPatience = Span::seconds(5);
 constexpr Span kKeeperPatience = Span::seconds(7);    // after the deadline; it gives up itself before that
+constexpr Span kFirstPatience = Span::millis(100);    // for connections that may come at once
 constexpr Span kCallbackPatience = Span::seconds(1);  // after the deadline and the keeper's end
 
 Status check_name(const char* name) {
@@ -119,6 +120,18 @@ Status wait_until_started(Pool& pool, const Policy& policy) {
   return why;
 }
 
+// Where no network is between, connections are there in a moment: whoever never waits should find them.
+void wait_for_the_first(Pool& pool, Backend backend) {
+  const Instant give_up = pool.clock().now() + kFirstPatience;
+  for (;;) {
+    const Span next = pool.keeper().step();
+    if (backend == Backend::postgresql || pool.keeper().has_begun()) return;
+    const Span left = give_up - pool.clock().now();
+    if (left <= Span{}) return;
+    wait_for_keeper(pool.keeper(), std::min(next, left));
+  }
+}
+
 void close_quietly(Pool& pool) {
   pool.keeper().begin_close(pool.clock().now());
   while (!pool.keeper().is_closed()) wait_for_keeper(pool.keeper(), step_or_pause(pool.keeper()));
@@ -167,7 +180,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
     made.emplace(place.handle(), opened.take());
   }
   UnlistedPool& pool = *made;
-  pool->keeper().step();
+  wait_for_the_first(*pool, parsed->target.backend);
   if (parsed->policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
       close_quietly(*pool);
@@ -258,6 +271,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const Instant deadline = now + timeout.value_or(own.keeper().policy().shutdown_timeout);
   const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperPatience);
   const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
+  const Status left_behind = is_keeper_out ? own.keeper().left_behind() : Status::ok();
   const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackPatience);
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawPatience : Span{}) && is_keeper_out;
@@ -272,6 +286,9 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
         Code::timeout, who + "a function of the program that it called has not returned",
         is_everyone_out ? "outcomes of asynchronous acquires that wait are told when it returns" : "its memory is kept",
         "return from callbacks and from a driver's functions; their contexts are still in use");
+  }
+  if (!left_behind) {
+    return Status::error(Code::timeout, who + left_behind.message, left_behind.detail, left_behind.hint);
   }
   if (!had_to_revoke) return Status::ok();
   return Status::error(Code::timeout, who + "leases had to be taken away",

@@ -335,8 +335,8 @@ void Hand::lose(Completion& completion, Instant now) {
 void Hand::complete(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
   switch (completion.kind) {
-    case Completion::Kind::opened: return welcome(completion, now);
-    case Completion::Kind::open_failed: return refuse_open(completion, now);
+    case Completion::Kind::opened: has_tried_ = true; return welcome(completion, now);
+    case Completion::Kind::open_failed: has_tried_ = true; return refuse_open(completion, now);
     case Completion::Kind::validated:
       put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
       if (completion.load.sessions >= 0) server_load_ = completion.load;
@@ -380,6 +380,14 @@ bool Hand::shut_all(bool is_forced, Instant now) {
     if (seen.state() == SlotState::returning && is_forced) pool_.seats_[slot].connection->disarm();
   }
   return occupied_ == 0;
+}
+
+bool Hand::is_done_with_sessions() const {
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotState state = pool_.board_.word(slot).state();
+    if (state != SlotState::empty && state != SlotState::closing) return false;
+  }
+  return departing_.empty();
 }
 
 void Hand::abandon_after_fork() noexcept {

@@ -35,12 +35,16 @@ class Hand {
   // Close every idle connection; with `is_forced` take leased ones away too. True: no slot is in use any more.
   bool shut_all(bool is_forced, Instant now);
 
+  // Every session that there is has been handed to the connector to be closed.
+  bool is_done_with_sessions() const;
+
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
   bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty() || !departing_.empty(); }
   // Requests that did not reach the connector, answered as failed.
   void take_unasked(std::vector<Completion>& out);
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
+  bool has_tried() const { return has_tried_; }  // a connect has ended
   const Status& permanent_failure() const { return permanent_failure_; }
   const ServerLoad& server_load() const { return server_load_; }  // as the last survey found it
   // [any] The holder of a lease that was taken away came back: its session's memory may go now.
@@ -102,6 +106,7 @@ class Hand {
   };
   std::vector<Unasked> unasked_;  // has room for every slot from the beginning: at most one request is under way in each
   Status permanent_failure_;
+  bool has_tried_ = false;
   std::vector<bool> is_surveyed_;  // the slot is held for a survey
   ServerLoad server_load_;
 };

@@ -56,8 +56,12 @@ class Keeper {
   void begin_close(Instant deadline);
   bool is_closed() const { return is_closed_; }
   bool had_to_revoke() const { return revoked_at_close_; }
+  // Of a closed pool: a driver's call that has not come back. Ok: none.
+  Status left_behind() const;
   // min_size connections are there (or the pool is lazy).
   bool is_started() const { return is_started_; }
+  // It is started, or a connect has ended, well or not: who never waits cannot hope for more.
+  bool has_begun() const { return is_started_ || hand_.has_tried(); }
   // The first connect failed for good: what init_mode=fail_fast reports.
   const Status& start_failure() const { return hand_.permanent_failure(); }
   const Policy& policy() const { return policy_; }

@@ -39,22 +39,28 @@ void Keeper::begin_close(Instant deadline) {
 
 void Keeper::step_closing(Instant now) {
   const bool is_forced = now >= close_deadline_;
+  if (is_forced) pool_.connector_->give_up();
+  bool is_any = false;
   for (int round = 0; round < kRoundsMax; ++round) {
     if (is_forced) {
       for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
         revoked_at_close_ = revoked_at_close_ || pool_.board_.word(slot).state() == SlotState::leased;
       }
     }
-    if (hand_.shut_all(is_forced, now)) {
+    if (hand_.shut_all(is_forced, now) && !pool_.connector_->is_at_work()) {
       is_closed_ = true;
       return;
     }
     hand_.tend(policy_, now);
-    if (!take_completions(now)) break;
+    is_any = take_completions(now);
+    if (!is_any) break;
   }
   // A driver that cannot end a session in time must not keep the application from ending.
-  if (now >= close_gives_up_) is_closed_ = true;
+  const bool is_held_up = is_forced && !is_any && hand_.is_done_with_sessions() && pool_.connector_->is_held_up();
+  if (is_held_up || now >= close_gives_up_) is_closed_ = true;
 }
+
+Status Keeper::left_behind() const { return pool_.connector_->left_behind(); }
 
 bool Keeper::hold_for_fork(Instant give_up) noexcept {
   (void)pool_.connector_->hold_for_fork(std::max(Span{}, give_up - pool_.clock_.now()));

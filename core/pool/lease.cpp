@@ -123,9 +123,9 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   if (const Code refusal = refusal_now(asked_at); refusal != Code::ok) return refusal;
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
-  if (keeper_->is_stepped_by_me()) [[unlikely]] {
+  if (keeper_->is_stepped_by_me() || connector_->is_called_by_me()) [[unlikely]] {
     (void)give_up_at_once();
-    return Code::refused;  // only the keeper opens connections, and it waits for us
+    return Code::refused;  // who opens connections waits for us
   }
   Ticket ticket;
   ticket.queued_at = asked_at;

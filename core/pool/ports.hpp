@@ -1,7 +1,8 @@
 // Ports: all the pool needs from outside. Drivers, clocks and event sinks implement them; the pool knows no other.
 //
 //  Connection  one session with a database, owned by exactly one slot
-//  Connector   makes, checks, resets and closes connections; never blocks on the network; pumped by the keeper
+//  Connector   makes, checks, resets and closes connections; never blocks on network, disk or program; pumped by the
+//              keeper
 //  Clock       the only place where time comes from
 //  EventSink   told about finished things (connect, release, error ...)
 #pragma once
@@ -161,6 +162,16 @@ class Connector {
   // as the locks of the database's library. False: they did not come out of it in time.
   virtual bool hold_for_fork(Span) noexcept { return true; }
   virtual void release_after_fork() noexcept {}
+  // The time for closing is over: what does not come back is answered by the next step(), as failed.
+  virtual void give_up() {}
+  // Calls are under way that the end of a pool is worth waiting for, though all its requests may be answered ...
+  virtual bool is_at_work() const { return false; }
+  // ... but not any longer: they began long ago.
+  virtual bool is_held_up() const { return false; }
+  // What is under way when the pool is destroyed, and goes on behind it; ok: nothing.
+  virtual Status left_behind() const { return Status::ok(); }
+  // [any] The calling thread is inside a call of the database driver: what it waits for there, a driver cannot do.
+  virtual bool is_called_by_me() const noexcept { return false; }
   // In a forked child: close descriptors only.
   virtual void abandon() noexcept {}
 };

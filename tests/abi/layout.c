@@ -118,6 +118,8 @@ static const struct fact facts[] = {
     NUMBER(TIDE_BOOL),
     NUMBER(TIDE_TIME),
     NUMBER(TIDE_JSON),
+    PLACE(tide_driver, flags),
+    NUMBER(TIDE_DRIVER_CONCURRENT),
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 

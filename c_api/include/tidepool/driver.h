@@ -8,9 +8,25 @@
 extern "C" {
 #endif
 
+/* Flags of a driver. */
+enum {
+  TIDE_DRIVER_CONCURRENT = 1 /* calls for different connections may run at the same time */
+};
+
 /*
- * The calls of a driver. open, validate, reset and close run on the keeper, one at a time, and must respect their
- * deadline; cancel may come from any thread at any moment. Return 0 for success; else fill the message.
+ * The calls of a driver. Return 0 for success; else fill the message.
+ *
+ * open, validate, reset and close run on helper threads of the pool, in which all signals are blocked. They may block:
+ * the pool goes on meanwhile, and so does tide_pool_step(). Calls for one connection never overlap. Calls for different
+ * connections of a pool are made one at a time, too, unless the driver has TIDE_DRIVER_CONCURRENT: then up to 4 run at
+ * once. Two pools call independently of each other. close may also come from the thread that gives back a lease which
+ * was taken away from it; cancel may come from any thread at any moment and must not block.
+ *
+ * A call that has not returned 50 ms after its timeout_ms (close: 2 s) is late. The pool goes on without it: it counts as
+ * failed, a connection that it opens is closed when it returns, and the connection that it checks or resets is closed
+ * after it. It does not hold up the others, so they may then run beside it; but when 4 calls of a pool are late, the next
+ * wait until one of them returns. tide_pool_close() waits for late calls up to its timeout and says so if they remain:
+ * the context is in use until they return.
  */
 typedef struct tide_driver {
   uint32_t size;  /* TIDE_DRIVER_INIT */
@@ -27,9 +43,10 @@ typedef struct tide_driver {
   void (*close)(void *context, void *connection);
   /* Interrupt what runs on it. May be NULL. */
   void (*cancel)(void *context, void *connection);
+  uint64_t flags; /* TIDE_DRIVER_..., or 0 */
 } tide_driver;
 
-#define TIDE_DRIVER_INIT {(uint32_t)sizeof(tide_driver), 0, NULL, NULL, NULL, NULL, NULL, NULL}
+#define TIDE_DRIVER_INIT {(uint32_t)sizeof(tide_driver), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 
 /**
  * Register a driver for URLs that begin with `scheme` and a colon. For the life of the process.

@@ -23,8 +23,8 @@ extern "C" {
 TIDE_API tide_status tide_pool_fd(tide_pool *pool, int *out, tide_error *err);
 
 /**
- * Let the pool do what is due: open, check, close, decide, answer controls. Never waits for the network, a name server
- * or the credential callback.
+ * Let the pool do what is due: open, check, close, decide, answer controls. Never waits for the network, a name server,
+ * the credential callback, a driver or a disk.
  *
  * @param pool            a pool opened with foreign_loop
  * @param next_within_ms  set to how long you may wait for the descriptor before the next call; at most 1000

@@ -28,6 +28,7 @@ typedef struct tide_lease {
  * Threads  any; starts one thread, the pool's keeper, unless the option struct of tide_pool_open_with() says otherwise.
  *          PostgreSQL: and one for each connect while it lasts, at most `max_connecting`, and 16 more for connects that
  *          were given up but are held up in a name look-up or a callback.
+ *          Registered drivers and SQLite files: and up to 4 for calls that may block.
  * Owns     you must end it with tide_pool_close().
  * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme), TIDE_NO_MEMORY,
  *          TIDE_FORKED (an SQLite file that a pool of the parent process had open at the fork: open it in the child first,
@@ -120,8 +121,9 @@ TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, cons
  * Threads  any but a callback or driver function of this pool: there it is refused with TIDE_BAD_ARGUMENT, and the pool
  *          stays open.
  * Owns     takes the handle, unless it is refused.
- * Fails    TIDE_TIMEOUT if leases had to be taken away, or a callback or driver function has not returned 1 s (a driver's:
- *          7 s) after the timeout (the pool is closed all the same; contexts are in use until that returns),
+ * Fails    TIDE_TIMEOUT if leases had to be taken away, or a callback has not returned 1 s after the timeout, or a driver
+ *          function or SQLite's work on a file has lasted for 2 s by then or later (the pool is closed all the same;
+ *          contexts are in use until that returns),
  *          TIDE_CLOSED if it was closed before or is being closed, TIDE_BAD_ARGUMENT, TIDE_FORKED.
  * Since    0.1
  */

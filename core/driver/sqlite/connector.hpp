@@ -15,6 +15,12 @@ namespace tide {
 std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memory, const Policy& policy,
                                                  const Clock& clock);
 
+// The same for a file, with helper threads: a disk that does not answer holds nobody up but who needs it.
+// Throws Shortage where no descriptor is left.
+// Threads  any; the clock must live as long as the process.
+std::unique_ptr<Connector> make_threaded_sqlite_connector(const std::string& path, const Policy& policy,
+                                                          const Clock& clock);
+
 // TIDE_FORKED for a file that was open in the parent process at the fork; what else may be wrong is told by open().
 Status check_sqlite_target(const std::string& path_or_memory);
 

@@ -71,6 +71,7 @@ class DatabaseFile {
   bool is_intact(uint64_t generation, Depth depth);
   // The same without looking.
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
+  uint64_t lost_generation() const noexcept { return lost_generation_.load(); }
   Status loss() const;
   // The size of the WAL when it was looked at last; -1: there was none.
   int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }

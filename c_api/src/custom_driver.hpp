@@ -1,0 +1,39 @@
+// CustomDriver: a driver that a program registered, as the pool calls it.
+//
+// A thrown exception must not come out of C callbacks; what comes anyway ends the process, as in any C code.
+// Threads: as driver/threaded/blocking_driver.hpp says. Failure: what the driver's messages say.
+#pragma once
+
+#include <string>
+
+#include <tidepool/tidepool.h>
+
+#include "driver/threaded/blocking_driver.hpp"
+
+namespace tide {
+
+class CustomDriver final : public BlockingDriver {
+ public:
+  // `handle` is the pool's that the program's functions are called for.
+  CustomDriver(const tide_driver& driver, std::string url, const Clock& clock, uint64_t handle)
+      : driver_(driver), url_(std::move(url)), clock_(clock), handle_(handle) {}
+
+  Opened open(Instant deadline) override;
+  Status validate(Connection& session, Instant deadline) override;
+  Status reset(Connection& session, ResetMode mode, Instant deadline) override;
+  std::string whose() const override { return "the driver's"; }
+  std::string hint() const override {
+    return "A driver's functions must return by their deadline; until then its context is in use.";
+  }
+  bool may_overlap() const noexcept override { return (driver_.flags & TIDE_DRIVER_CONCURRENT) != 0; }
+
+ private:
+  int64_t ms_left(Instant deadline) const;
+
+  const tide_driver driver_;
+  const std::string url_;
+  const Clock& clock_;
+  const uint64_t handle_;
+};
+
+}  // namespace tide

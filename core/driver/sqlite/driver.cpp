@@ -1,0 +1,124 @@
+#include "driver/sqlite/driver.hpp"
+
+#include <utility>
+
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/open_files.hpp"
+#include "driver/sqlite/session.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+// The pool gives back only what it got from here.
+SqliteConnection& own(Connection& session) { return static_cast<SqliteConnection&>(session); }
+
+}  // namespace
+
+SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
+    : policy_(std::make_shared<const Policy>(policy)),
+      clock_(clock),
+      file_(std::make_shared<DatabaseFile>(make_target(path_or_memory, policy.sqlite_access), clock)) {
+  if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
+}
+
+SqliteDriver::~SqliteDriver() {
+  if (!is_abandoned_) return;
+  [[maybe_unused]] sqlite3* leaked = anchor_.release();  // as SqliteConnection::abandon()
+}
+
+void SqliteDriver::set_policy(const Policy& policy) {
+  auto changed = std::make_shared<const Policy>(policy);
+  const std::lock_guard lock(mutex_);
+  policy_.swap(changed);
+}
+
+std::shared_ptr<const Policy> SqliteDriver::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
+}
+
+std::string SqliteDriver::hint() const {
+  return "Look whether the disk of " + target_.shown + " is slow, or another process holds the file.";
+}
+
+Status SqliteDriver::too_late(const char* what) const {
+  return Status::error(Code::timeout, what + (" " + target_.shown) + " did not finish in time", "", hint());
+}
+
+BlockingDriver::Look SqliteDriver::look() {
+  Look seen;
+  seen.facts.is_missing = file_->is_missing();  // looks
+  seen.facts.wal_bytes = file_->wal_bytes();
+  seen.lost_generation = file_->lost_generation();
+  if (seen.lost_generation != 0) seen.loss = file_->loss();
+  return seen;
+}
+
+Status SqliteDriver::validate(Connection& session, Instant deadline) {
+  if (clock_.now() >= deadline) return too_late("validating a session of");
+  return own(session).validate(policy()->validation_query, deadline);
+}
+
+// Whatever the mode: the settings cost microseconds here and no round trip.
+Status SqliteDriver::reset(Connection& session, ResetMode, Instant deadline) {
+  if (clock_.now() >= deadline) return too_late("resetting a session of");
+  return own(session).restore(deadline);
+}
+
+Database SqliteDriver::open_handle(const Policy& policy, OpenFailure& failure) {
+  failure = anchor_failure_;
+  bool may_create = true;
+  if (failure.status) failure = file_->admit(may_create);
+  const SqliteJournalMode journal = policy.sqlite_journal_mode;
+  const bool needs_journal = journal != SqliteJournalMode::memory && journal != SqliteJournalMode::off;
+  if (failure.status && !target_.is_memory) {
+    failure.status = check_not_inherited(target_.path, target_.shown);
+    failure.is_permanent = true;  // of a failure; nothing ends it
+  }
+  if (failure.status) failure = look_at(target_, needs_journal);
+  Database database;
+  if (failure.status) failure = open_database(target_, database, may_create);
+  if (!failure.status && !may_create) {
+    // Gone since it was looked for: that comes back, other than what SQLite makes of it.
+    if (OpenFailure now_missing = file_->admit(may_create); !now_missing.status) failure = std::move(now_missing);
+  }
+  if (!failure.status) database.reset();
+  return database;
+}
+
+BlockingDriver::Opened SqliteDriver::open(Instant deadline) {
+  Opened opened;
+  if (clock_.now() >= deadline) {
+    opened.status = too_late("opening");
+    return opened;
+  }
+  const std::shared_ptr<const Policy> policy = this->policy();
+  OpenFailure failure;
+  Database database = open_handle(*policy, failure);
+  if (database == nullptr) {
+    opened.status = std::move(failure.status);
+    opened.is_permanent = failure.is_permanent;
+    return opened;
+  }
+  auto session = std::make_unique<SqliteConnection>(std::move(database), ++sessions_total_, file_, *policy, clock_);
+  opened.status = session->furnish(deadline);
+  Status& status = opened.status;
+  if (status) {
+    opened.generation = session->generation();
+    opened.connection = std::move(session);
+    return opened;
+  }
+  session.reset();
+  if (is_busy(status.native_code)) {
+    status.code = Code::unavailable;
+    status.is_retryable = opened.is_busy = true;
+  } else if ((status.native_code & 0xFF) == SQLITE_INTERRUPT) {
+    status = too_late("opening");
+  } else {
+    opened.is_permanent = is_hopeless(status.native_code);
+    status.is_retryable = !opened.is_permanent;
+  }
+  return opened;
+}
+
+}  // namespace tide::sqlite

@@ -1,0 +1,55 @@
+// SqliteDriver: opens, checks, resets and closes sessions of one database file, or of one database in memory.
+//
+// K2  A database in memory has one more session than the pool knows, the anchor: it exists as long as the driver.
+// Threads: any; calls for different sessions may overlap.
+// Failure: as threaded/blocking_driver.hpp says. An open that meets a foreign lock is busy.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "driver/sqlite/database_file.hpp"
+#include "driver/threaded/blocking_driver.hpp"
+
+namespace tide::sqlite {
+
+class SqliteDriver final : public BlockingDriver {
+ public:
+  SqliteDriver(const std::string& path_or_memory, const Policy& policy, const Clock& clock);
+  ~SqliteDriver() override;
+
+  Opened open(Instant deadline) override;
+  Status validate(Connection& session, Instant deadline) override;
+  Status reset(Connection& session, ResetMode mode, Instant deadline) override;
+  Look look() override;
+  bool has_file() const noexcept override { return !target_.is_memory; }
+  uint64_t lost_generation() const noexcept override { return file_->lost_generation(); }
+  std::string whose() const override { return "SQLite's"; }
+  std::string hint() const override;
+  bool may_overlap() const noexcept override { return true; }
+  // Of the whole process, so also what other pools and the application's own databases use.
+  int64_t memory_bytes() const override { return sqlite3_memory_used(); }
+  void set_policy(const Policy& policy) override;
+  void abandon() noexcept override { is_abandoned_ = true; }
+
+ private:
+  std::shared_ptr<const Policy> policy() const;
+  // Null, and `failure` says why.
+  Database open_handle(const Policy& policy, OpenFailure& failure);
+  Status too_late(const char* what) const;
+
+  mutable std::mutex mutex_;  // guards policy_
+  std::shared_ptr<const Policy> policy_;
+  const Clock& clock_;
+  const std::shared_ptr<DatabaseFile> file_;
+  const SqliteTarget& target_ = file_->target();
+  Database anchor_;
+  OpenFailure anchor_failure_;
+  std::atomic<uint64_t> sessions_total_{0};
+  bool is_abandoned_ = false;
+};
+
+}  // namespace tide::sqlite

@@ -1,0 +1,219 @@
+#include "driver/threaded/calls.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <new>
+#include <system_error>
+
+#include "plane/shortage.hpp"
+
+namespace tide {
+namespace {
+
+constexpr Span kLeavePatience = Span::millis(200);  // for a helper that has only to look up and go
+thread_local const Calls* innermost = nullptr;
+
+bool matters(const Call& call) { return call.kind != Call::Kind::look; }
+
+}  // namespace
+
+Calls::Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
+    : driver_(std::move(driver)), clock_(clock), fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for the pool's helper threads", errno));
+}
+
+Calls::~Calls() { close_fd(); }
+
+void Calls::close_fd() noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+void Calls::drain_fd() noexcept {
+  uint64_t n = 0;
+  (void)!::read(fd_, &n, sizeof n);
+}
+
+bool Calls::is_called_by_me() const noexcept { return innermost == this; }
+
+void Calls::carry_out(Call& call) noexcept {
+  const Calls* const outer = std::exchange(innermost, this);
+  try {
+    switch (call.kind) {
+      case Call::Kind::open: call.opened = driver_->open(call.deadline); break;
+      case Call::Kind::validate: call.status = driver_->validate(*call.session, call.deadline); break;
+      case Call::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
+      case Call::Kind::close: driver_->close(std::move(call.owned)); break;
+      case Call::Kind::look: call.look = driver_->look(); break;
+    }
+  } catch (const std::bad_alloc&) {
+    call.status = call.opened.status = Status::error(Code::no_memory, "out of memory");
+  }
+  innermost = outer;
+}
+
+bool Calls::is_runnable(const Call& call, Instant now) const {
+  if (call.due > now) return false;
+  const auto is_in_the_way = [&](const Call& other) {
+    if (call.session != nullptr && other.session == call.session) return true;
+    return !driver_->may_overlap() && !other.is_given_up;
+  };
+  if (std::any_of(running.begin(), running.end(), is_in_the_way)) return false;
+  for (const Call& earlier : waiting) {
+    if (&earlier == &call) break;
+    if (call.session != nullptr && earlier.session == call.session) return false;
+  }
+  return true;
+}
+
+bool Calls::begin_next(std::list<Call>::iterator& out) {
+  const Instant now = clock_.now();
+  out = std::find_if(waiting.begin(), waiting.end(), [&](const Call& call) {
+    return (!is_ending_ || call.kind == Call::Kind::close) && is_runnable(call, now);
+  });
+  if (out == waiting.end()) return false;
+  running.splice(running.end(), waiting, out);
+  out->started = now;
+  if (out->kind != Call::Kind::open) out->deadline = now + out->span;
+  return true;
+}
+
+void Calls::finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>& lock) {
+  if ((call->is_given_up || is_ending_) && call->opened.connection != nullptr) {
+    lock.unlock();
+    driver_->close(std::move(call->opened.connection));
+    lock.lock();
+    call->is_given_up = true;
+  }
+  if (call->is_given_up) {
+    running.erase(call);
+  } else {
+    done.splice(done.end(), running, call);
+  }
+  const uint64_t one = 1;
+  if (!is_ending_) (void)!::write(fd_, &one, sizeof one);
+  progress.notify_all();
+  wanted_.notify_all();  // what waited for the same session
+}
+
+void Calls::run(Helper& me) {
+  pthread_setname_np(pthread_self(), "tidepool-helper");
+  std::unique_lock lock(mutex);
+  std::list<Call>::iterator call;
+  for (;;) {
+    if (begin_next(call)) {
+      lock.unlock();
+      carry_out(*call);
+      lock.lock();
+      finish(call, lock);
+    } else if (is_ending_) {
+      break;  // what still waits does so for a call of another helper, who will make it
+    } else {
+      ++idle_;
+      wanted_.wait(lock);
+      --idle_;
+    }
+  }
+  me.has_left = true;
+  progress.notify_all();
+}
+
+// All signals are blocked in a helper, so that the program's handlers never run there.
+Status Calls::start_helper() {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  int error = 0;
+  helpers_.emplace_back();
+  Helper& helper = helpers_.back();
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    helper.thread = std::thread([self = shared_from_this(), &helper] { self->run(helper); });
+  } catch (const std::system_error& problem) {
+    error = problem.code().value();
+  } catch (const std::bad_alloc&) {
+    error = ENOMEM;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error == 0) return Status::ok();
+  helpers_.pop_back();
+  return shortage_status("cannot start a thread for calls that may block", error);
+}
+
+bool Calls::has_free_helper() const noexcept {
+  const size_t stuck =
+      static_cast<size_t>(std::count_if(running.begin(), running.end(), [](const Call& c) { return c.is_given_up; }));
+  return stuck < kHelpersMax;
+}
+
+Instant Calls::employ(Instant now) noexcept {
+  Instant next = Instant::never();
+  bool is_any_runnable = false;
+  for (const Call& call : waiting) {
+    if (call.due > now) next = earliest(next, call.due);
+    is_any_runnable = is_any_runnable || is_runnable(call, now);
+  }
+  if (!is_any_runnable) return next;
+  if (idle_ > 0) {
+    wanted_.notify_all();
+    return next;
+  }
+  if (helpers_.size() >= kHelpersMax) return next;
+  Instant all_slow_at;
+  for (const Call& call : running) {
+    if (!call.is_given_up) all_slow_at = latest(all_slow_at, call.started + kSlow);
+  }
+  // A helper that is between two calls will find it.
+  if (helpers_.size() > running.size()) return earliest(next, now + kSlow);
+  if (all_slow_at > now) return earliest(next, all_slow_at);
+  try {
+    (void)start_helper();
+  } catch (const std::bad_alloc&) {
+    // Those who wait go on waiting.
+  }
+  return earliest(next, now + kSlow);
+}
+
+bool Calls::is_at_work() const noexcept {
+  return std::any_of(waiting.begin(), waiting.end(), matters) || std::any_of(running.begin(), running.end(), matters);
+}
+
+bool Calls::is_held_up(Instant now) const noexcept {
+  return !running.empty() &&
+         std::all_of(running.begin(), running.end(), [&](const Call& call) { return now >= call.started + kPatience; });
+}
+
+void Calls::end() noexcept {
+  std::unique_lock lock(mutex);
+  is_ending_ = true;
+  for (auto call = done.begin(); call != done.end();) {
+    const auto taken_by_nobody = call++;
+    if (taken_by_nobody->opened.connection == nullptr) continue;
+    taken_by_nobody->kind = Call::Kind::close;
+    taken_by_nobody->owned = std::move(taken_by_nobody->opened.connection);
+    waiting.splice(waiting.end(), done, taken_by_nobody);
+  }
+  wanted_.notify_all();
+  const auto have_all_left = [this] {
+    return is_held_up(clock_.now()) ||
+           std::all_of(helpers_.begin(), helpers_.end(), [](const Helper& helper) { return helper.has_left; });
+  };
+  progress.wait_for(lock, std::chrono::nanoseconds(kLeavePatience.ns()), have_all_left);
+  for (Helper& helper : helpers_) {
+    if (!helper.has_left) {
+      helper.thread.detach();
+      continue;
+    }
+    lock.unlock();
+    helper.thread.join();
+    lock.lock();
+  }
+}
+
+}  // namespace tide

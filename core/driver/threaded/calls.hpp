@@ -1,0 +1,108 @@
+// Calls: what a blocking driver is asked to do, and the helper threads that make the calls.
+//
+// B1  A call is in exactly one of the lists: waiting, running, done.
+// B2  Calls for one session never overlap, and keep their order.
+// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as were given up.
+// B4  A session that was opened for nobody any more is closed, and a session handed over to be closed is closed, even if
+//     the pool is gone by then.
+// Threads: run() on the helpers; all other calls under `mutex`, from the connector. The helpers keep this object alive,
+//          so it may outlive the pool under a call that does not come back.
+// Failure: start_helper() says why there is no thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "driver/threaded/blocking_driver.hpp"
+
+namespace tide {
+
+struct Call {
+  enum class Kind : uint8_t { open, validate, reset, close, look };
+  Kind kind;
+  uint32_t slot = 0;
+  Instant asked;
+  Span span;                          // it has that long
+  Connection* session = nullptr;      // of all but open and look
+  std::unique_ptr<Connection> owned;  // of close
+  ResetMode mode = ResetMode::none;
+  Instant due;                // not before
+  Instant started;            // unset: it waits
+  Instant deadline;           // while waiting, and of an open: from `asked`; of the others from `started`
+  bool is_given_up = false;   // it was answered without it
+
+  BlockingDriver::Opened opened;
+  Status status;  // of validate and reset; what an open that was busy met last
+  BlockingDriver::Look look;
+};
+
+class Calls : public std::enable_shared_from_this<Calls> {
+ public:
+  // One call that does not come back may not stop the others, and each may cost a thread for ever. As many as there are
+  // cancels at once.
+  static constexpr size_t kHelpersMax = 4;
+  // A call that lasts that long is worth another helper for those who wait.
+  static constexpr Span kSlow = Span::millis(10);
+  // After that a call without a deadline (close) is not waited for any more.
+  static constexpr Span kPatience = Span::seconds(2);
+
+  // Throws Shortage where no descriptor is left.
+  Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock);
+  ~Calls();
+  Calls(const Calls&) = delete;
+  Calls& operator=(const Calls&) = delete;
+
+  BlockingDriver& driver() noexcept { return *driver_; }
+  const BlockingDriver& driver() const noexcept { return *driver_; }
+  // Readable when a call is done.
+  int fd() const noexcept { return fd_; }
+  void drain_fd() noexcept;
+  void close_fd() noexcept;
+  // The calling thread is inside one of these calls.
+  bool is_called_by_me() const noexcept;
+  // Makes the call here and now.
+  void carry_out(Call& call) noexcept;
+  // No call is begun any more but those that close; helpers end. Waits a moment for those that are nearly done.
+  void end() noexcept;
+
+  std::mutex mutex;  // guards what follows
+  std::list<Call> waiting;
+  std::list<Call> running;
+  std::list<Call> done;
+  std::condition_variable progress;  // a call is done, or a helper has ended
+
+  // May this call begin now? In the order of the list, since an earlier one of the same session goes first.
+  bool is_runnable(const Call& call, Instant now) const;
+  // Wakes or starts helpers for what waits. Returns when it wants to be called next.
+  Instant employ(Instant now) noexcept;
+  Status start_helper();
+  bool has_helper() const noexcept { return !helpers_.empty(); }
+  bool has_free_helper() const noexcept;
+  // Something is under way that matters: not just a look.
+  bool is_at_work() const noexcept;
+  // All that is under way began long ago.
+  bool is_held_up(Instant now) const noexcept;
+
+ private:
+  struct Helper {
+    std::thread thread;
+    bool has_left = false;
+  };
+  void run(Helper& me);
+  bool begin_next(std::list<Call>::iterator& out);
+  void finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>& lock);
+
+  const std::unique_ptr<BlockingDriver> driver_;
+  const Clock& clock_;
+  int fd_ = -1;
+  std::list<Helper> helpers_;
+  size_t idle_ = 0;
+  bool is_ending_ = false;
+  std::condition_variable wanted_;
+};
+
+}  // namespace tide

@@ -1,0 +1,344 @@
+#include "driver/threaded/connector.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "base/units.hpp"
+#include "driver/threaded/calls.hpp"
+
+namespace tide {
+namespace {
+
+// A driver that keeps its deadline needs a moment to say so itself, and says it better.
+constexpr Span kGrace = Span::millis(50);
+// What comes at once, as from a file in the system's cache, is taken in the step that asked for it.
+constexpr Span kPrompt = Span::millis(2);
+// When a file is locked by another process, how long until it is tried again.
+constexpr Span kRetrySpan = Span::millis(10);
+constexpr Span kLookSpan = Span::seconds(1);
+
+const char* name_of(Call::Kind kind) {
+  switch (kind) {
+    case Call::Kind::open: return "open";
+    case Call::Kind::validate: return "validate";
+    case Call::Kind::reset: return "reset";
+    case Call::Kind::close: return "close";
+    case Call::Kind::look: break;
+  }
+  return "look at its file";
+}
+
+Completion::Kind success_of(Call::Kind kind) {
+  switch (kind) {
+    case Call::Kind::open: return Completion::Kind::opened;
+    case Call::Kind::validate: return Completion::Kind::validated;
+    case Call::Kind::reset: return Completion::Kind::reset_done;
+    default: return Completion::Kind::closed;
+  }
+}
+
+Completion::Kind failure_of(Call::Kind kind) {
+  switch (kind) {
+    case Call::Kind::open: return Completion::Kind::open_failed;
+    case Call::Kind::validate: return Completion::Kind::validation_failed;
+    case Call::Kind::reset: return Completion::Kind::reset_failed;
+    default: return Completion::Kind::closed;
+  }
+}
+
+// ThreadedConnector: hands requests to Calls, and answers for those that do not come back.
+//
+// K1  Every request is answered exactly once, by a completion of its slot.
+// Threads: the keeper's only.
+// Failure: completions. Where no thread is to be had, opens fail and closes are made by the keeper.
+class ThreadedConnector final : public Connector {
+ public:
+  ThreadedConnector(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
+      : clock_(clock), calls_(std::make_shared<Calls>(std::move(driver), clock)) {}
+  ~ThreadedConnector() override {
+    if (!is_abandoned_) {
+      calls_->end();
+    } else {
+      [[maybe_unused]] const auto* leaked = new std::shared_ptr<Calls>(calls_);  // its helpers are not here
+    }
+  }
+
+  void open(uint32_t slot, Instant now, Instant deadline) override {
+    generations_.erase(slot);
+    std::list<Call> one = make(Call::Kind::open, slot, now, deadline);
+    one.front().deadline = deadline;
+    ask(one);
+  }
+  void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override {
+    std::list<Call> one = make(Call::Kind::validate, slot, now, deadline);
+    one.front().session = &connection;
+    ask(one);
+  }
+  void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override {
+    std::list<Call> one = make(Call::Kind::reset, slot, now, deadline);
+    one.front().session = &connection;
+    one.front().mode = mode;
+    ask(one);
+  }
+  void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override {
+    generations_.erase(slot);
+    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kPatience);
+    one.front().session = connection.get();
+    one.front().owned = std::move(connection);
+    ask(one);
+  }
+  Instant step(Instant now, std::vector<Completion>& out) override;
+  int fd() const noexcept override { return calls_->fd(); }
+  int64_t memory_bytes() const override { return calls_->driver().memory_bytes(); }
+  // What was seen last: the file's disk may be the one that does not answer.
+  FileFacts file_facts() override {
+    wants_look_ = true;
+    return file_facts_;
+  }
+  void set_policy(const Policy& policy) override { calls_->driver().set_policy(policy); }
+  void give_up_opens() override { is_closing_ = true; }
+  void give_up() override { is_given_up_ = is_closing_ = true; }
+  bool is_at_work() const override {
+    const std::lock_guard lock(calls_->mutex);
+    return calls_->is_at_work();
+  }
+  bool is_held_up() const override {
+    const std::lock_guard lock(calls_->mutex);
+    return calls_->is_held_up(clock_.now());
+  }
+  bool is_called_by_me() const noexcept override { return calls_->is_called_by_me(); }
+  Status left_behind() const override;
+  // No lock is taken and no thread touched: the child has neither.
+  void abandon() noexcept override {
+    is_abandoned_ = true;
+    calls_->close_fd();
+    calls_->driver().abandon();
+  }
+
+ private:
+  static std::list<Call> make(Call::Kind kind, uint32_t slot, Instant now, Instant deadline) {
+    std::list<Call> one(1);
+    one.front().kind = kind;
+    one.front().slot = slot;
+    one.front().asked = now;
+    one.front().span = deadline - now;
+    return one;
+  }
+  void ask(std::list<Call>& one);
+  void await_prompt_answers(std::unique_lock<std::mutex>& lock) const;
+  void take(std::vector<Completion>& out, Instant now);
+  void take_look(const BlockingDriver::Look& look, std::vector<Completion>& out);
+  void give_up_late(std::vector<Completion>& out, Instant now);
+  void give_up_waiting(std::vector<Completion>& out, Instant now);
+  void look(Instant now);
+  Status too_late(const Call& call, Instant now) const;
+  Status refusal(const Call& call, Instant now) const;
+
+  const Clock& clock_;
+  const std::shared_ptr<Calls> calls_;
+  std::map<uint32_t, uint64_t> generations_;  // of the file, by slot, of sessions that are open and not lost
+  FileFacts file_facts_;
+  Instant next_look_;
+  uint64_t looked_at_generation_ = 0;
+  bool is_looking_ = false;
+  bool wants_look_ = false;
+  bool has_asked_ = false;  // since the last step
+  bool is_closing_ = false;
+  bool is_given_up_ = false;
+  bool is_abandoned_ = false;
+};
+
+void ThreadedConnector::ask(std::list<Call>& one) {
+  Call& call = one.front();
+  has_asked_ = true;
+  std::unique_lock lock(calls_->mutex);
+  if (!calls_->has_helper()) {
+    Status started = calls_->start_helper();
+    if (!started) {
+      // The next request tries again; that of a session cannot be refused.
+      if (call.kind == Call::Kind::open) {
+        call.opened.status = std::move(started);
+      } else {
+        call.deadline = call.asked + call.span;
+        lock.unlock();
+        calls_->carry_out(call);
+        lock.lock();
+      }
+      calls_->done.splice(calls_->done.end(), one);
+      return;
+    }
+  }
+  calls_->waiting.splice(calls_->waiting.end(), one);
+  calls_->employ(call.asked);
+}
+
+Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
+  calls_->drain_fd();
+  std::unique_lock lock(calls_->mutex);
+  if (std::exchange(has_asked_, false)) {
+    await_prompt_answers(lock);
+    now = latest(now, clock_.now());
+  }
+  // K1: what is taken off a list is answered, whatever memory is left.
+  out.reserve(out.size() + calls_->done.size() + calls_->running.size() + calls_->waiting.size() + generations_.size());
+  take(out, now);
+  give_up_late(out, now);
+  give_up_waiting(out, now);
+  look(now);
+  Instant next = calls_->employ(now);
+  for (const Call& call : calls_->running) {
+    if (!call.is_given_up && call.kind != Call::Kind::look) next = earliest(next, call.deadline + kGrace);
+  }
+  for (const Call& call : calls_->waiting) {
+    const Instant over = call.asked + call.span + kGrace;
+    if (over > now && call.kind != Call::Kind::look) next = earliest(next, over);
+  }
+  if (!generations_.empty() && !is_looking_) next = earliest(next, next_look_);
+  return next;
+}
+
+void ThreadedConnector::await_prompt_answers(std::unique_lock<std::mutex>& lock) const {
+  const Instant now = clock_.now();
+  for (const Call& call : calls_->running) {
+    if (now >= call.started + kPrompt) return;  // one that lasts is not worth stopping for
+  }
+  calls_->progress.wait_for(lock, std::chrono::nanoseconds(kPrompt.ns()),
+                            [&] { return calls_->waiting.empty() && calls_->running.empty(); });
+}
+
+void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
+  while (!calls_->done.empty()) {
+    Call& call = calls_->done.front();
+    switch (call.kind) {
+      case Call::Kind::look: take_look(call.look, out); break;
+      case Call::Kind::open: {
+        BlockingDriver::Opened& opened = call.opened;
+        if (opened.connection != nullptr) {
+          if (opened.generation != 0) generations_[call.slot] = opened.generation;
+          out.push_back({Completion::Kind::opened, call.slot, std::move(opened.connection), {}, false});
+        } else if (opened.is_busy && now < call.deadline && !is_closing_) {
+          call.status = std::move(opened.status);
+          call.opened = {};
+          call.due = earliest(now + kRetrySpan, call.deadline);
+          call.started = {};
+          calls_->waiting.splice(calls_->waiting.end(), calls_->done, calls_->done.begin());
+          continue;
+        } else {
+          out.push_back({Completion::Kind::open_failed, call.slot, nullptr, std::move(opened.status),
+                         opened.is_permanent});
+        }
+        break;
+      }
+      default: {
+        const Completion::Kind kind = call.status ? success_of(call.kind) : failure_of(call.kind);
+        if (kind == Completion::Kind::validation_failed) generations_.erase(call.slot);  // told already
+        out.push_back({kind, call.slot, nullptr, std::move(call.status), false});
+      }
+    }
+    calls_->done.pop_front();
+  }
+}
+
+void ThreadedConnector::take_look(const BlockingDriver::Look& look, std::vector<Completion>& out) {
+  is_looking_ = false;
+  file_facts_ = look.facts;
+  for (auto entry = generations_.begin(); entry != generations_.end();) {
+    const auto [slot, generation] = *entry;
+    if (generation > look.lost_generation) {
+      ++entry;
+      continue;
+    }
+    out.push_back({Completion::Kind::lost, slot, nullptr, look.loss, false});
+    entry = generations_.erase(entry);
+  }
+}
+
+// Calls under way whose time is over.
+void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) {
+  for (auto at = calls_->running.begin(); at != calls_->running.end(); ++at) {
+    Call& call = *at;
+    if (call.is_given_up || call.kind == Call::Kind::look) continue;
+    const bool is_cut_off = is_given_up_ && call.kind != Call::Kind::close;
+    if (now < call.deadline + kGrace && !is_cut_off) continue;
+    out.push_back({failure_of(call.kind), call.slot, nullptr,
+                   is_cut_off ? refusal(call, now) : too_late(call, now), false});
+    call.is_given_up = true;
+  }
+}
+
+// A session is not given up because it waits, as long as there is somebody who may come to it.
+void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant now) {
+  for (auto at = calls_->waiting.begin(); at != calls_->waiting.end();) {
+    const auto call = at++;
+    const bool is_open = call->kind == Call::Kind::open;
+    const bool is_late = now >= call->asked + call->span + kGrace;
+    if (call->kind == Call::Kind::close) {
+      // The slot is free after a while; the call is made when it can be.
+      if (!is_late || call->is_given_up) continue;
+      out.push_back({Completion::Kind::closed, call->slot, nullptr, {}, false});
+      call->is_given_up = true;
+      continue;
+    }
+    if (call->kind == Call::Kind::look) continue;
+    const bool is_over = is_given_up_ || (is_open ? is_closing_ || is_late : is_late && !calls_->has_free_helper());
+    if (!is_over) continue;
+    out.push_back({failure_of(call->kind), call->slot, nullptr, refusal(*call, now), false});
+    calls_->waiting.erase(call);
+  }
+}
+
+void ThreadedConnector::look(Instant now) {
+  BlockingDriver& driver = calls_->driver();
+  if (is_looking_ || is_closing_ || !driver.has_file() || !calls_->has_helper()) return;
+  const bool is_due = now >= next_look_ || driver.lost_generation() != looked_at_generation_;
+  if (!wants_look_ && (generations_.empty() || !is_due)) return;
+  looked_at_generation_ = driver.lost_generation();
+  std::list<Call> one = make(Call::Kind::look, 0, now, now + kLookSpan);
+  calls_->waiting.splice(calls_->waiting.end(), one);
+  next_look_ = now + kLookSpan;
+  wants_look_ = false;
+  is_looking_ = true;
+}
+
+Status ThreadedConnector::too_late(const Call& call, Instant now) const {
+  const BlockingDriver& driver = calls_->driver();
+  return Status::error(Code::timeout,
+                       driver.whose() + " " + name_of(call.kind) + " has not come back after " +
+                           describe_span(now - call.started),
+                       call.kind == Call::Kind::open ? "what it opens is closed when it comes back"
+                                                     : "the session is closed when it comes back",
+                       driver.hint());
+}
+
+// For a call that was not even begun, or is cut off.
+Status ThreadedConnector::refusal(const Call& call, Instant now) const {
+  if (is_closing_) return Status::error(Code::closed, "the pool is closing");
+  for (const Call& other : calls_->running) {
+    if (other.kind == Call::Kind::look || now < other.started + Calls::kSlow) continue;
+    Status status = too_late(other, now);
+    status.detail = std::string("a call of ") + name_of(call.kind) + " had to wait for it";
+    return status;
+  }
+  if (call.kind == Call::Kind::open && !call.status) return call.status;
+  return Status::error(Code::timeout, calls_->driver().whose() + " " + name_of(call.kind) + " was not begun in time", "",
+                       calls_->driver().hint());
+}
+
+Status ThreadedConnector::left_behind() const {
+  const std::lock_guard lock(calls_->mutex);
+  for (const Call& call : calls_->running) {
+    if (call.kind != Call::Kind::look) return too_late(call, clock_.now());
+  }
+  return Status::ok();
+}
+
+}  // namespace
+
+std::unique_ptr<Connector> make_threaded_connector(std::unique_ptr<BlockingDriver> driver, const Clock& clock) {
+  return std::make_unique<ThreadedConnector>(std::move(driver), clock);
+}
+
+}  // namespace tide
