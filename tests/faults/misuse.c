@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
                {"leases", misuse_leases},
                {"close", misuse_close},
                {"callbacks", misuse_callbacks},
+               {"drivers", misuse_drivers},
                {"fork", misuse_fork},
                {"limits", misuse_limits},
                {"features", features}};

@@ -46,6 +46,7 @@ const char *told(const char *relation, const char *pool, const char *column, cha
 void misuse_handles(void);
 void misuse_leases(void);
 void misuse_callbacks(void);
+void misuse_drivers(void);
 void misuse_close(void);
 void misuse_fork(void);
 void misuse_limits(void);

@@ -62,7 +62,7 @@ bool Calls::is_runnable(const Call& call, Instant now) const {
   if (call.due > now) return false;
   const auto is_in_the_way = [&](const Call& other) {
     if (call.session != nullptr && other.session == call.session) return true;
-    return !driver_->may_overlap() && !other.is_given_up;
+    return !driver_->may_overlap() && !other.is_late;
   };
   if (std::any_of(running.begin(), running.end(), is_in_the_way)) return false;
   for (const Call& earlier : waiting) {
@@ -148,7 +148,7 @@ Status Calls::start_helper() {
 
 bool Calls::has_free_helper() const noexcept {
   const size_t stuck =
-      static_cast<size_t>(std::count_if(running.begin(), running.end(), [](const Call& c) { return c.is_given_up; }));
+      static_cast<size_t>(std::count_if(running.begin(), running.end(), [](const Call& call) { return call.is_late; }));
   return stuck < kHelpersMax;
 }
 
@@ -167,7 +167,7 @@ Instant Calls::employ(Instant now) noexcept {
   if (helpers_.size() >= kHelpersMax) return next;
   Instant all_slow_at;
   for (const Call& call : running) {
-    if (!call.is_given_up) all_slow_at = latest(all_slow_at, call.started + kSlow);
+    if (!call.is_late) all_slow_at = latest(all_slow_at, call.started + kSlow);
   }
   // A helper that is between two calls will find it.
   if (helpers_.size() > running.size()) return earliest(next, now + kSlow);

@@ -2,7 +2,7 @@
 //
 // B1  A call is in exactly one of the lists: waiting, running, done.
 // B2  Calls for one session never overlap, and keep their order.
-// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as were given up.
+// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as are late.
 // B4  A session that was opened for nobody any more is closed, and a session handed over to be closed is closed, even if
 //     the pool is gone by then.
 // Threads: run() on the helpers; all other calls under `mutex`, from the connector. The helpers keep this object alive,
@@ -34,6 +34,7 @@ struct Call {
   Instant started;            // unset: it waits
   Instant deadline;           // while waiting, and of an open: from `asked`; of the others from `started`
   bool is_given_up = false;   // it was answered without it
+  bool is_late = false;       // it did not keep its deadline
 
   BlockingDriver::Opened opened;
   Status status;  // of validate and reset; what an open that was busy met last

@@ -190,7 +190,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
   look(now);
   Instant next = calls_->employ(now);
   for (const Call& call : calls_->running) {
-    if (!call.is_given_up && call.kind != Call::Kind::look) next = earliest(next, call.deadline + kGrace);
+    if (!call.is_late && call.kind != Call::Kind::look) next = earliest(next, call.deadline + kGrace);
   }
   for (const Call& call : calls_->waiting) {
     const Instant over = call.asked + call.span + kGrace;
@@ -260,9 +260,10 @@ void ThreadedConnector::take_look(const BlockingDriver::Look& look, std::vector<
 void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) {
   for (auto at = calls_->running.begin(); at != calls_->running.end(); ++at) {
     Call& call = *at;
-    if (call.is_given_up || call.kind == Call::Kind::look) continue;
+    if (call.kind == Call::Kind::look) continue;
+    call.is_late = now >= call.deadline + kGrace;
     const bool is_cut_off = is_given_up_ && call.kind != Call::Kind::close;
-    if (now < call.deadline + kGrace && !is_cut_off) continue;
+    if (call.is_given_up || !(call.is_late || is_cut_off)) continue;
     out.push_back({failure_of(call.kind), call.slot, nullptr,
                    is_cut_off ? refusal(call, now) : too_late(call, now), false});
     call.is_given_up = true;
