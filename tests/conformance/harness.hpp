@@ -70,6 +70,7 @@ struct NamedHarness {
 
 std::unique_ptr<Harness> make_sqlite_file_harness();
 std::unique_ptr<Harness> make_sqlite_memory_harness();
+std::unique_ptr<Harness> make_sqlite_threaded_harness();
 std::unique_ptr<Harness> make_fake_harness();
 std::unique_ptr<Harness> make_libpq_harness();
 
@@ -79,6 +80,7 @@ inline std::vector<NamedHarness> harnesses() {
   if (::getenv("TIDEPOOL_TEST_POSTGRESQL") != nullptr) return {{"libpq", make_libpq_harness}};
   return {{"sqlite_file", make_sqlite_file_harness},
           {"sqlite_memory", make_sqlite_memory_harness},
+          {"sqlite_threaded", make_sqlite_threaded_harness},
           {"fake", make_fake_harness}};
 }
 

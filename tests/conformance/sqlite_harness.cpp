@@ -1,3 +1,7 @@
+#include <poll.h>
+
+#include <algorithm>
+
 #include "conformance/harness.hpp"
 #include "unit/driver/support.hpp"
 
@@ -6,7 +10,8 @@ namespace {
 
 class SqliteHarness final : public Harness {
  public:
-  explicit SqliteHarness(bool is_memory) : is_memory_(is_memory) {
+  enum class Kind { memory, file, threaded };
+  explicit SqliteHarness(Kind kind) : is_memory_(kind == Kind::memory), is_threaded_(kind == Kind::threaded) {
     words_.prepare = "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)";
     words_.one_row = "SELECT 1";
     words_.one_value = "1";
@@ -25,19 +30,27 @@ class SqliteHarness final : public Harness {
   }
 
   std::unique_ptr<Connector> make_connector(const Policy& policy) override {
+    if (is_threaded_) return make_threaded_sqlite_connector(dir_.file(), policy, clock_);
     return make_sqlite_connector(is_memory_ ? ":memory:" : dir_.file(), policy, clock_);
   }
   std::unique_ptr<Connector> make_hopeless_connector(const Policy& policy) override {
+    if (is_threaded_) return make_threaded_sqlite_connector(dir_.path(), policy, clock_);
     return make_sqlite_connector(dir_.path(), policy, clock_);
   }
   const Clock& clock() const override { return clock_; }
-  void wait(Connector&, Instant) override {}
+  void wait(Connector& connector, Instant until) override {
+    if (!is_threaded_) return;
+    pollfd fd{connector.fd(), POLLIN, 0};
+    const Span left = std::clamp(until - clock_.now(), Span{}, Span::millis(100));
+    poll(&fd, 1, static_cast<int>(left.ms()) + 1);
+  }
   const Words& words() const override { return words_; }
   Quirks quirks() const override { return {true, !is_memory_, !is_memory_, false, "58030"}; }
   bool break_session(Connection&) override { return !is_memory_ && std::filesystem::remove(dir_.file()); }
 
  private:
   const bool is_memory_;
+  const bool is_threaded_;
   TempDir dir_;
   RealClock clock_;
   Words words_;
@@ -45,7 +58,14 @@ class SqliteHarness final : public Harness {
 
 }  // namespace
 
-std::unique_ptr<Harness> make_sqlite_file_harness() { return std::make_unique<SqliteHarness>(false); }
-std::unique_ptr<Harness> make_sqlite_memory_harness() { return std::make_unique<SqliteHarness>(true); }
+std::unique_ptr<Harness> make_sqlite_file_harness() {
+  return std::make_unique<SqliteHarness>(SqliteHarness::Kind::file);
+}
+std::unique_ptr<Harness> make_sqlite_memory_harness() {
+  return std::make_unique<SqliteHarness>(SqliteHarness::Kind::memory);
+}
+std::unique_ptr<Harness> make_sqlite_threaded_harness() {
+  return std::make_unique<SqliteHarness>(SqliteHarness::Kind::threaded);
+}
 
 }  // namespace tide::test

@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
                {"close", misuse_close},
                {"callbacks", misuse_callbacks},
                {"drivers", misuse_drivers},
+               {"disk", misuse_disk},
                {"fork", misuse_fork},
                {"limits", misuse_limits},
                {"features", features}};

@@ -47,6 +47,7 @@ void misuse_handles(void);
 void misuse_leases(void);
 void misuse_callbacks(void);
 void misuse_drivers(void);
+void misuse_disk(void);
 void misuse_close(void);
 void misuse_fork(void);
 void misuse_limits(void);
