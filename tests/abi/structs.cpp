@@ -118,6 +118,26 @@ TEST_F(StructsTest, SizesThatCannotBeAreRefused) {
   }
 }
 
+TEST_F(StructsTest, DriversShorterAndLonger) {
+  const auto open_nothing = [](void*, const char*, int64_t, void**, char*, size_t) { return 1; };
+  const auto close_nothing = [](void*, void*) {};
+  tide_driver driver = TIDE_DRIVER_INIT;
+  driver.open = open_nothing;
+  driver.close = close_nothing;
+  driver.flags = ~uint64_t{0};
+  EXPECT_EQ(tide_register_driver("structsall", &driver, nullptr), TIDE_BAD_ARGUMENT);
+  driver.size = offsetof(tide_driver, flags);  // an older caller's: what follows is not its flags
+  EXPECT_EQ(tide_register_driver("structsold", &driver, nullptr), TIDE_OK);
+
+  Longer<tide_driver> longer(TIDE_DRIVER_INIT);
+  longer.known.open = open_nothing;
+  longer.known.close = close_nothing;
+  longer.tail[0] = 1;
+  EXPECT_EQ(tide_register_driver("structsnew", &longer.known, nullptr), TIDE_BAD_ARGUMENT);
+  longer.tail[0] = 0;
+  EXPECT_EQ(tide_register_driver("structsnew", &longer.known, nullptr), TIDE_OK);
+}
+
 TEST_F(StructsTest, AcquireOptionsShorterAndLonger) {
   open();
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;

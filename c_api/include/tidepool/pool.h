@@ -121,9 +121,9 @@ TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, cons
  * Threads  any but a callback or driver function of this pool: there it is refused with TIDE_BAD_ARGUMENT, and the pool
  *          stays open.
  * Owns     takes the handle, unless it is refused.
- * Fails    TIDE_TIMEOUT if leases had to be taken away, or a callback has not returned 1 s after the timeout, or a driver
- *          function or SQLite's work on a file has lasted for 2 s by then or later (the pool is closed all the same;
- *          contexts are in use until that returns),
+ * Fails    TIDE_TIMEOUT if leases had to be taken away, if a callback has not returned 1 s after the timeout, or if a
+ *          driver's function or SQLite's work on a file has not returned by the timeout though it was given 2 s at least
+ *          (the pool is closed all the same; contexts are in use until that returns),
  *          TIDE_CLOSED if it was closed before or is being closed, TIDE_BAD_ARGUMENT, TIDE_FORKED.
  * Since    0.1
  */
