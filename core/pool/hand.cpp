@@ -143,6 +143,7 @@ void Hand::welcome(Completion& completion, Instant now) {
 }
 
 void Hand::refuse_open(Completion& completion, Instant now) {
+  has_failed_ = true;
   const uint32_t slot = completion.slot;
   {
     const Publisher::Topology changing(publisher_);
@@ -335,8 +336,8 @@ void Hand::lose(Completion& completion, Instant now) {
 void Hand::complete(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
   switch (completion.kind) {
-    case Completion::Kind::opened: has_tried_ = true; return welcome(completion, now);
-    case Completion::Kind::open_failed: has_tried_ = true; return refuse_open(completion, now);
+    case Completion::Kind::opened: return welcome(completion, now);
+    case Completion::Kind::open_failed: return refuse_open(completion, now);
     case Completion::Kind::validated:
       put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
       if (completion.load.sessions >= 0) server_load_ = completion.load;

@@ -44,7 +44,7 @@ class Hand {
   void take_unasked(std::vector<Completion>& out);
   bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
   void clear_work() { submitted_ = false; }
-  bool has_tried() const { return has_tried_; }  // a connect has ended
+  bool has_failed() const { return has_failed_; }  // a connect has
   const Status& permanent_failure() const { return permanent_failure_; }
   const ServerLoad& server_load() const { return server_load_; }  // as the last survey found it
   // [any] The holder of a lease that was taken away came back: its session's memory may go now.
@@ -106,7 +106,7 @@ class Hand {
   };
   std::vector<Unasked> unasked_;  // has room for every slot from the beginning: at most one request is under way in each
   Status permanent_failure_;
-  bool has_tried_ = false;
+  bool has_failed_ = false;
   std::vector<bool> is_surveyed_;  // the slot is held for a survey
   ServerLoad server_load_;
 };

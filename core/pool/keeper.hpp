@@ -60,8 +60,8 @@ class Keeper {
   Status left_behind() const;
   // min_size connections are there (or the pool is lazy).
   bool is_started() const { return is_started_; }
-  // It is started, or a connect has ended, well or not: who never waits cannot hope for more.
-  bool has_begun() const { return is_started_ || hand_.has_tried(); }
+  // It is started, or a connect has failed: who never waits cannot hope for more.
+  bool has_begun() const { return is_started_ || hand_.has_failed(); }
   // The first connect failed for good: what init_mode=fail_fast reports.
   const Status& start_failure() const { return hand_.permanent_failure(); }
   const Policy& policy() const { return policy_; }

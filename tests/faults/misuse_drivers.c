@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SETTING(name, value) "{\"option\": \"" name "\", \"value\": \"" value "\"}"
 
@@ -15,24 +14,23 @@ static int look_at(const int *value) { return __atomic_load_n(value, __ATOMIC_SE
 static void change(int *value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
 static int add(int *value, int n) { return __atomic_add_fetch(value, n, __ATOMIC_SEQ_CST); }
 
-static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* ---- a driver with gates ---- */
 
 struct gated {
   int is_shut[KINDS];   /* calls of that kind do not return */
   int inside[KINDS];    /* calls that are inside */
   int calls[KINDS];     /* calls that have returned */
-  int at_once, most_at_once, overlaps, is_asking, asked;
+  int closed, at_once, most_at_once, overlaps, is_asking, asked;
   tide_pool *pool;
 };
 struct session {
+  struct gated *driver;
   int users;
 };
+
+/* A process registers 16 drivers at most, so the URL says whose gates are meant. */
+static struct gated *worlds[32];
+static int worlds_open;
 
 static void pass(struct gated *driver, int kind, struct session *session) {
   const int now = add(&driver->at_once, 1);
@@ -48,43 +46,55 @@ static void pass(struct gated *driver, int kind, struct session *session) {
 }
 static int gated_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
                       size_t bytes) {
-  struct gated *driver = context;
+  struct gated *driver = worlds[atoi(strrchr(url, '/') + 1)];
+  struct session *session = calloc(1, sizeof(struct session));
   tide_lease lease;
-  (void)url, (void)message, (void)bytes;
+  (void)context, (void)message, (void)bytes;
   CHECK(timeout_ms > 0);
   if (look_at(&driver->is_asking)) change(&driver->asked, tide_pool_acquire(driver->pool, "inside", 5000, &lease, NULL));
   pass(driver, OPEN, NULL);
-  *connection = calloc(1, sizeof(struct session));
+  session->driver = driver;
+  *connection = session;
   return 0;
 }
 static int gated_validate(void *context, void *connection, int64_t timeout_ms, char *message, size_t bytes) {
-  (void)timeout_ms, (void)message, (void)bytes;
-  pass(context, VALIDATE, connection);
+  (void)context, (void)timeout_ms, (void)message, (void)bytes;
+  pass(((struct session *)connection)->driver, VALIDATE, connection);
   return 0;
 }
 static int gated_reset(void *context, void *connection, int64_t timeout_ms, char *message, size_t bytes) {
-  (void)timeout_ms, (void)message, (void)bytes;
-  pass(context, RESET, connection);
+  (void)context, (void)timeout_ms, (void)message, (void)bytes;
+  pass(((struct session *)connection)->driver, RESET, connection);
   return 0;
 }
 static void gated_close(void *context, void *connection) {
-  pass(context, CLOSE, connection);
-  free(connection);
+  struct session *session = connection;
+  struct gated *driver = session->driver;
+  (void)context;
+  pass(driver, CLOSE, session);
+  free(session);
+  add(&driver->closed, 1);
 }
 
-static tide_pool *open_gated(const char *scheme, struct gated *driver, uint64_t flags, const char *options,
-                             const tide_pool_options *with) {
+static void register_gated(void) {
   tide_driver table = TIDE_DRIVER_INIT;
-  char url[64];
-  table.context = driver;
   table.open = gated_open;
   table.validate = gated_validate;
   table.reset = gated_reset;
   table.close = gated_close;
-  table.flags = flags;
-  EXPECT(TIDE_OK, tide_register_driver(scheme, &table, &err));
-  snprintf(url, sizeof url, "%s://host/db", scheme);
-  EXPECT(TIDE_OK, tide_pool_open_with(scheme, url, options, with, &driver->pool, &err));
+  EXPECT(TIDE_OK, tide_register_driver("gated", &table, &err));
+  table.flags = TIDE_DRIVER_CONCURRENT;
+  EXPECT(TIDE_OK, tide_register_driver("gatedconcurrent", &table, &err));
+  table.flags = 2;
+  EXPECT(TIDE_BAD_ARGUMENT, tide_register_driver("gatedflags", &table, &err));
+}
+
+static tide_pool *open_gated(const char *name, struct gated *driver, int is_concurrent, const char *options,
+                             const tide_pool_options *with) {
+  char url[64];
+  worlds[worlds_open] = driver;
+  snprintf(url, sizeof url, "gated%s://host/%d", is_concurrent ? "concurrent" : "", worlds_open++);
+  EXPECT(TIDE_OK, tide_pool_open_with(name, url, options, with, &driver->pool, &err));
   return driver->pool;
 }
 
@@ -149,25 +159,25 @@ static void one_call_stays_inside(void) {
   static struct gated drivers[2 * KINDS];
   tide_pool *pools[2 * KINDS];
   int i;
-  double began;
   tide_error why = TIDE_ERROR_INIT;
   for (i = 0; i < 2 * KINDS; i++) {
     const int kind = i % KINDS, is_concurrent = i < KINDS;
-    char scheme[32];
-    snprintf(scheme, sizeof scheme, "gated%s%d", is_concurrent ? "concurrent" : "", kind);
-    pools[i] = open_gated(scheme, &drivers[i], is_concurrent ? TIDE_DRIVER_CONCURRENT : 0, OPTIONS, NULL);
-    provoke(pools[i], scheme, kind, &drivers[i]);
-    others_go_on(pools[i], scheme, is_concurrent && kind != RESET);
+    char name[32];
+    snprintf(name, sizeof name, "gated-%d", i);
+    pools[i] = open_gated(name, &drivers[i], is_concurrent, OPTIONS, NULL);
+    provoke(pools[i], name, kind, &drivers[i]);
+    others_go_on(pools[i], name, is_concurrent && kind != RESET);
     CHECK(look_at(&drivers[i].inside[kind]) >= 1 && look_at(&drivers[i].overlaps) == 0);
     CHECK(is_concurrent || look_at(&drivers[i].most_at_once) == 1);
   }
-  began = seconds();
   CHECK(tide_close_all(200, &why) == TIDE_TIMEOUT);
-  CHECK(seconds() - began < 4);
   CHECK(strstr(why.message, "the driver's") != NULL && strstr(why.message, "has not come back") != NULL);
-  for (i = 0; i < 2 * KINDS; i++) change(&drivers[i].is_shut[i % KINDS], 0);
   for (i = 0; i < 2 * KINDS; i++) {
-    EVENTUALLY(look_at(&drivers[i].calls[OPEN]) == look_at(&drivers[i].calls[CLOSE]));
+    CHECK(look_at(&drivers[i].inside[i % KINDS]) >= 1); /* closing did not wait for it */
+    change(&drivers[i].is_shut[i % KINDS], 0);
+  }
+  for (i = 0; i < 2 * KINDS; i++) {
+    EVENTUALLY(look_at(&drivers[i].calls[OPEN]) == look_at(&drivers[i].closed));
     EXPECT(TIDE_CLOSED, tide_pool_close(pools[i], 0, &err));
     CHECK(look_at(&drivers[i].overlaps) == 0);
     CHECK(i < KINDS || look_at(&drivers[i].most_at_once) == 1);
@@ -180,19 +190,15 @@ static void a_step_never_waits(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_lease lease;
   tide_pool *pool;
-  double slowest = 0;
   int i;
   options.foreign_loop = 1;
   change(&driver.is_shut[OPEN], 1);
   pool = open_gated("gatedloop", &driver, 0, "min_size=0 max_size=1", &options);
   EXPECT(TIDE_TIMEOUT, tide_pool_acquire(pool, "wanted", 0, &lease, &err)); /* makes the next step open one */
   for (i = 0; i < 50 || (i < 2000 && !look_at(&driver.inside[OPEN])); i++) {
-    const double began = seconds();
     EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
-    if (seconds() - began > slowest) slowest = seconds() - began;
   }
-  CHECK(look_at(&driver.inside[OPEN]) == 1);
-  CHECK(slowest < (IS_SANITIZED ? 1 : 0.3)); /* a busy machine may stop any thread; the call is still inside */
+  CHECK(look_at(&driver.inside[OPEN]) == 1); /* no step waited for it */
   change(&driver.is_shut[OPEN], 0);
   for (i = 0; i < 2000 && !has_size("gatedloop", "idle", "1"); i++) {
     EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
@@ -201,7 +207,7 @@ static void a_step_never_waits(void) {
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "served", 0, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
-  CHECK(look_at(&driver.calls[OPEN]) == 1 && look_at(&driver.calls[CLOSE]) == 1);
+  CHECK(look_at(&driver.calls[OPEN]) == 1 && look_at(&driver.closed) == 1);
 }
 
 /* A call that misses its deadline: who waits is told which one, the others go on beside it, and what it opened is closed. */
@@ -234,7 +240,7 @@ static void late_calls(void) {
   for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_pool_acquire(pool, "three again", 10000, &leases[i], &err));
   for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_lease_release(leases[i], &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
-  CHECK(look_at(&driver.calls[OPEN]) == look_at(&driver.calls[CLOSE]) && look_at(&driver.overlaps) == 0);
+  CHECK(look_at(&driver.calls[OPEN]) == look_at(&driver.closed) && look_at(&driver.overlaps) == 0);
 }
 
 static struct gated stormed[2];
@@ -255,13 +261,13 @@ static void calls_at_once(void) {
   int i, t;
   for (i = 0; i < 2; i++) {
     pthread_t threads[4];
-    tide_pool *pool = open_gated(i ? "gatedall" : "gatedone", &stormed[i], i ? TIDE_DRIVER_CONCURRENT : 0,
+    tide_pool *pool = open_gated(i ? "gatedall" : "gatedone", &stormed[i], i,
                                  "min_size=2 max_size=3 validation_interval=5ms", NULL);
     for (t = 0; t < 4; t++) CHECK(pthread_create(&threads[t], NULL, storm, pool) == 0);
     for (t = 0; t < 4; t++) CHECK(pthread_join(threads[t], NULL) == 0);
     EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
     CHECK(look_at(&stormed[i].overlaps) == 0 && look_at(&stormed[i].most_at_once) <= (i ? 4 : 1));
-    CHECK(look_at(&stormed[i].calls[OPEN]) == look_at(&stormed[i].calls[CLOSE]));
+    CHECK(look_at(&stormed[i].calls[OPEN]) == look_at(&stormed[i].closed));
   }
 }
 
@@ -278,16 +284,8 @@ static void acquire_inside(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void flags_are_checked(void) {
-  tide_driver driver = TIDE_DRIVER_INIT;
-  driver.open = gated_open;
-  driver.close = gated_close;
-  driver.flags = 2;
-  EXPECT(TIDE_BAD_ARGUMENT, tide_register_driver("gatedflags", &driver, &err));
-}
-
 void misuse_drivers(void) {
-  flags_are_checked();
+  register_gated();
   one_call_stays_inside();
   a_step_never_waits();
   late_calls();
