@@ -66,8 +66,9 @@ TickRate measure() { return {}; }
 SystemClock::SystemClock() : rate_(measure()) {}
 
 const SystemClock& SystemClock::instance() {
-  static const SystemClock clock;
-  return clock;
+  // Never destroyed: threads that are stuck in a driver when the process ends still read it.
+  static SystemClock* const clock = new SystemClock();
+  return *clock;
 }
 
 Instant SystemClock::now() const {
