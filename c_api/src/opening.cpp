@@ -152,9 +152,6 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
                          "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
   }
   const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), name);
-  auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, callbacks,
-                                  place.handle());
-  if (!connector) return connector.take_status();
 
   PoolSpec spec;
   spec.name = name;
@@ -175,6 +172,9 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   std::optional<UnlistedPool> made;
   {
     const ForkPause pause;
+    auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, callbacks,
+                                    place.handle());
+    if (!connector) return connector.take_status();
     auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
     if (!opened) return opened.take_status();
     made.emplace(place.handle(), opened.take());

@@ -214,6 +214,7 @@ void Calls::end() noexcept {
     helper.thread.join();
     lock.lock();
   }
+  close_fd();  // not at the end of a helper that is stuck: a child of fork() would inherit it
 }
 
 }  // namespace tide
