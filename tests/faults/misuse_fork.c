@@ -221,10 +221,8 @@ static void step_own_pools(void) {
   int i;
   options.foreign_loop = 1;
   for (i = 0; i < 8; i++) { /* one of them stands where the parent's pool stood */
-    char name[32];
-    tide_pool *pool;
-    snprintf(name, sizeof name, "stepped-%d", i);
-    pool = open_pool(name, "min_size=1 max_size=1", &options);
+    static const char *const names[] = {"step-0", "step-1", "step-2", "step-3", "step-4", "step-5", "step-6", "step-7"};
+    tide_pool *pool = open_pool(names[i], "min_size=1 max_size=1", &options);
     EVENTUALLY(is_served_by_step(pool)); /* the disk may be slow */
   }
   EXPECT(TIDE_OK, tide_close_all(0, &err));
