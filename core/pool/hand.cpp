@@ -18,7 +18,11 @@ Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
       close_reason_(pool.board_.capacity(), CloseReason::none),
       marked_lease_(pool.board_.capacity(), 0),
       is_surveyed_(pool.board_.capacity(), false) {
-  unasked_.reserve(pool.board_.capacity());
+  const uint32_t slots = pool.board_.capacity();
+  unasked_.reserve(slots);
+  to_revoke_.reserve(slots);
+  revoked_.reserve(slots);
+  departing_.reserve(slots);
 }
 
 Hand::~Hand() {
@@ -45,7 +49,7 @@ void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instan
       return pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
     }
     case Action::Kind::cancel_lease: return cancel(action);
-    case Action::Kind::revoke_lease: return revoke(action.slot, LeaseId(action.lease_id), CloseReason::control, now);
+    case Action::Kind::revoke_lease: return revoke(LeaseId(action.lease_id), CloseReason::control, now);
     case Action::Kind::end_transaction: {
       if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
       Connection& connection = *pool_.seats_[action.slot].connection;
@@ -282,9 +286,7 @@ void Hand::cancel(const Action& action) {
 }
 
 void Hand::tend(const Policy& policy, Instant now) {
-  std::vector<ToRevoke> again;
-  again.swap(to_revoke_);
-  for (const ToRevoke& wanted : again) revoke(wanted.lease.slot(), wanted.lease, wanted.reason, now);
+  std::erase_if(to_revoke_, [&](const ToRevoke& wanted) { return revoke_if_begun(wanted.lease, wanted.reason, now); });
   if (!departing_.empty()) close_unvisited(now);
   for (size_t i = 0; i < revoked_.size();) {
     const uint32_t slot = revoked_[i];
@@ -292,9 +294,9 @@ void Hand::tend(const Policy& policy, Instant now) {
       ++i;
       continue;
     }
+    bury(slot, pool_.board_.word(slot), now);
     revoked_[i] = revoked_.back();
     revoked_.pop_back();
-    bury(slot, pool_.board_.word(slot), now);
   }
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const SlotWord seen = pool_.board_.word(slot);
@@ -324,15 +326,17 @@ void Hand::tend(const Policy& policy, Instant now) {
 }
 
 void Hand::lose(Completion& completion, Instant now) {
-  publisher_.error(completion.status.message);
-  publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
   const uint32_t slot = completion.slot;
-  brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
+  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
   set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::error) << 8);
   const SlotWord seen = pool_.board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
+  publisher_.error(completion.status.message);
+  publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
+  brain_.connection_lost(now, conn_id);
 }
 
+// What becomes of the slot comes first: without memory for the rest, that alone is lost.
 void Hand::complete(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
   switch (completion.kind) {
@@ -344,11 +348,11 @@ void Hand::complete(Completion& completion, Instant now) {
       validation_ended(slot, true, now);
       return put_back(slot, now);
     case Completion::Kind::validation_failed:
+      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
       publisher_.count(&format::KeeperStats::validation_failures_total);
       publisher_.error(completion.status.message);
-      publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
       validation_ended(slot, false, now);
-      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
       return;
     case Completion::Kind::reset_done: return put_back(slot, now);
     case Completion::Kind::reset_failed:
@@ -375,7 +379,7 @@ bool Hand::shut_all(bool is_forced, Instant now) {
     if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::shutdown, now);
     if (seen.state() == SlotState::leased) {
       set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::shutdown) << 8);
-      if (is_forced) revoke(slot, LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
+      if (is_forced) revoke(LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
     // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.
     if (seen.state() == SlotState::returning && is_forced) pool_.seats_[slot].connection->disarm();

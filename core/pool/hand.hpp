@@ -65,7 +65,8 @@ class Hand {
   void open(const Policy& policy, int64_t limit, Instant now);
   void retire(const Action& action, Instant now);
   bool begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now);
-  void revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now);
+  void revoke(LeaseId lease, CloseReason reason, Instant now);
+  bool revoke_if_begun(LeaseId lease, CloseReason reason, Instant now);
   void bury(uint32_t slot, SlotWord seen, Instant now);
   void close_unvisited(Instant now);
   void finish_closing(uint32_t slot, Instant now);
@@ -90,7 +91,8 @@ class Hand {
     LeaseId lease;
     CloseReason reason;
   };
-  std::vector<ToRevoke> to_revoke_;  // leases whose acquirer does not have them in hand yet
+  // These have room for every slot from the beginning: a slot that is not in its list is lost.
+  std::vector<ToRevoke> to_revoke_;        // leases whose acquirer does not have them in hand yet
   std::vector<uint32_t> revoked_;          // slots in state revoked
   std::vector<uint32_t> departing_;        // slots in state closing whose session a thread may still be looking at
   std::vector<uint64_t> marked_lease_;     // the lease a slot's overdue and suspect flags are about

@@ -8,20 +8,27 @@
 
 namespace tide {
 
-void Hand::revoke(uint32_t slot, LeaseId lease, CloseReason reason, Instant now) {
-  if (!pool_.seats_[slot].has_begun(lease.bits)) {
-    if (pool_.board_.is_current(lease)) to_revoke_.push_back({lease, reason});
-    return;
-  }
+void Hand::revoke(LeaseId lease, CloseReason reason, Instant now) {
+  if (revoke_if_begun(lease, reason, now)) return;
+  const auto is_same = [lease](const ToRevoke& wanted) { return wanted.lease.bits == lease.bits; };
+  if (std::none_of(to_revoke_.begin(), to_revoke_.end(), is_same)) to_revoke_.push_back({lease, reason});
+}
+
+// False: its acquirer does not have it in hand yet.
+bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
+  const uint32_t slot = lease.slot();
+  if (!pool_.board_.is_current(lease)) return true;
+  if (!pool_.seats_[slot].has_begun(lease.bits)) return false;
   {
     const Publisher::Topology changing(publisher_);
-    if (lease.slot() != slot || !pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return;
+    if (!pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return true;
     stamp_state(slot, now);
   }
   close_reason_[slot] = reason;
   publisher_.count(&format::KeeperStats::leases_reclaimed_total);
   pool_.seats_[slot].connection->disarm();
   revoked_.push_back(slot);
+  return true;
 }
 
 // A revoked slot whose holder is out of our code: nobody writes into it any more.
@@ -32,7 +39,10 @@ void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
   {
     const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
     if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
-    if (is_native_out) zombies_.push_back({lease, std::move(seat.connection)});
+    if (is_native_out) {
+      zombies_.reserve(zombies_.size() + 1);  // may fail, before anything has changed
+      zombies_.push_back({lease, std::move(seat.connection)});
+    }
     TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::closing));
   }
   if (is_native_out) return finish_closing(slot, now);

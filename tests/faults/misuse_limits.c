@@ -172,7 +172,8 @@ static void memory_runs_out(void) {
   size_t bytes;
   int n = 0, i, failed = 0;
   if (IS_SANITIZED) return;
-  EXPECT(TIDE_OK, tide_pool_open("runs-out", file_url, "max_size=3 retry_base=5ms retry_max=20ms", &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_open("runs-out", file_url, "max_size=3 retry_base=5ms retry_max=20ms emergency=off", &pool,
+                                 &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "before", "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));
   CHECK(getrlimit(RLIMIT_AS, &before) == 0);
   set_limit(RLIMIT_AS, (rlim_t)address_space_kb() * 1024);
