@@ -356,7 +356,8 @@ static void use_own_pools(void) {
 }
 
 /* What a child keeps open of a pool lets the pool live on after its owner has died. Readers hold no lock: what the
-   parent's threads were reading, private memory too, may stay open. */
+   parent's threads were reading, private memory too, may stay open, and so may the event descriptor of a driver's thread
+   that was just ending. */
 static void has_no_pools_descriptors(void) {
   char link[64], target[300];
   int fd;
@@ -367,7 +368,7 @@ static void has_no_pools_descriptors(void) {
     if (bytes < 0) continue;
     target[bytes] = 0;
     if ((strstr(target, ".segment") && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR) ||
-        strstr(target, "eventfd") || strstr(target, "eventpoll")) {
+        strstr(target, "eventpoll")) {
       fprintf(stderr, "a child has inherited %s\n", target);
       failures++;
     }
