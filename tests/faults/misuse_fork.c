@@ -355,9 +355,8 @@ static void use_own_pools(void) {
   use_pools("own-driver", "plainfork://x", 2);
 }
 
-/* What a child keeps open of a pool lets the pool live on after its owner has died. Readers hold no lock: what the
-   parent's threads were reading, private memory too, may stay open, and so may the event descriptor of a driver's thread
-   that was just ending. */
+/* What a child keeps open of a pool lets the pool live on after its owner has died. Readers' descriptors, and those of a
+   thread of a driver that is just ending, hold no lock. */
 static void has_no_pools_descriptors(void) {
   char link[64], target[300];
   int fd;
