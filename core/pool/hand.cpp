@@ -121,65 +121,6 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
   ask(slot, Completion::Kind::open_failed, [&] { pool_.connector_->open(slot, now, now + policy.connect_timeout); });
 }
 
-void Hand::welcome(Completion& completion, Instant now) {
-  const uint32_t slot = completion.slot;
-  Seat& seat = pool_.seats_[slot];
-  seat.seat(std::move(completion.connection));
-  {
-    format::Slot& s = pool_.board_.slot(slot);
-    SeqWrite guard(s.seq);
-    put(s.born_mono, static_cast<uint64_t>(now.ns()));
-    put(s.since_mono, static_cast<uint64_t>(now.ns()));
-    put(s.last_used_mono, static_cast<uint64_t>(now.ns()));
-    put(s.validated_mono, static_cast<uint64_t>(now.ns()));
-    put(s.expires_mono, static_cast<uint64_t>(brain_.draw_expiry(now).ns()));
-    s.server_pid.store(static_cast<uint32_t>(seat.connection->server_pid()), std::memory_order_relaxed);
-  }
-  publisher_.connected(now - asked_at_[slot]);
-  brain_.connect_succeeded(now, now - asked_at_[slot]);
-  pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_failure_ = Status::ok();
-  }
-  pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
-  put_back(slot, now);
-}
-
-void Hand::refuse_open(Completion& completion, Instant now) {
-  has_failed_ = true;
-  const uint32_t slot = completion.slot;
-  {
-    const Publisher::Topology changing(publisher_);
-    put(pool_.board_.slot(slot).conn_id, 0);
-    TIDE_ASSERT(pool_.board_.advance(slot, pool_.board_.word(slot), SlotState::empty));
-    --occupied_;
-  }
-  publisher_.count(&format::KeeperStats::connect_failures_total);
-  publisher_.error(completion.status.message);
-  publisher_.note(EventKind::connect_error, Severity::warning, completion.status.message);
-  brain_.connect_failed(now, completion.is_permanent, completion.is_crowded);
-  {
-    const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_failure_ = completion.status;
-    // Whatever the driver says of its error: what is hopeless to the pool is not worth another try of the caller's.
-    if (completion.is_permanent) pool_.last_connect_failure_.is_retryable = false;
-  }
-  pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
-  if (!completion.is_permanent) {
-    pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);  // trying again may help after all
-    return;
-  }
-  permanent_failure_ = completion.status;
-  if (occupied_ != 0) return;
-  // Nobody has a connection and trying again cannot help: waiting would be a lie. But a password or file may be mended,
-  // and the brain tries again for those who wait: so once in a while somebody must be let in to wait.
-  const Instant until = now + pool_.keeper_->policy().retry_max;
-  pool_.unreachable_until_ns_.store(until.ns(), std::memory_order_relaxed);
-  Deliveries deliveries;
-  pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
-}
-
 // The keeper is done with a slot it opened or held: to the next waiter or the board.
 void Hand::put_back(uint32_t slot, Instant now) {
   const SlotWord seen = pool_.board_.word(slot);
@@ -258,15 +199,6 @@ void Hand::validate(const Action& action, const Policy& policy, Instant now) {
   });
 }
 
-void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
-  if (is_surveyed_[slot]) {
-    is_surveyed_[slot] = false;
-    brain_.surveyed(now, is_alive);
-  } else {
-    brain_.validated(now, is_alive);
-  }
-}
-
 void Hand::shed_memory(Instant now) {
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const SlotWord seen = pool_.board_.word(slot);
@@ -323,54 +255,6 @@ void Hand::tend(const Policy& policy, Instant now) {
     });
   }
   clear_old_marks();
-}
-
-void Hand::lose(Completion& completion, Instant now) {
-  const uint32_t slot = completion.slot;
-  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
-  set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::error) << 8);
-  const SlotWord seen = pool_.board_.word(slot);
-  if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
-  publisher_.error(completion.status.message);
-  publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
-  brain_.connection_lost(now, conn_id);
-}
-
-// What becomes of the slot comes first: without memory for the rest, that alone is lost.
-void Hand::complete(Completion& completion, Instant now) {
-  const uint32_t slot = completion.slot;
-  switch (completion.kind) {
-    case Completion::Kind::opened: return welcome(completion, now);
-    case Completion::Kind::open_failed: return refuse_open(completion, now);
-    case Completion::Kind::validated:
-      put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
-      if (completion.load.sessions >= 0) server_load_ = completion.load;
-      validation_ended(slot, true, now);
-      return put_back(slot, now);
-    case Completion::Kind::validation_failed:
-      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
-      publisher_.count(&format::KeeperStats::validation_failures_total);
-      publisher_.error(completion.status.message);
-      validation_ended(slot, false, now);
-      publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
-      return;
-    case Completion::Kind::reset_done: return put_back(slot, now);
-    case Completion::Kind::reset_failed:
-      publisher_.error(completion.status.message);
-      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
-      return;
-    case Completion::Kind::closed: return finish_closing(slot, now);
-    case Completion::Kind::lost: return lose(completion, now);
-    case Completion::Kind::noticed:
-      publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
-                      completion.status.message);
-      return;
-    case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
-    case Completion::Kind::suspected:
-      return brain_.generation_suspected(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
-    case Completion::Kind::doomed:
-      return brain_.generation_doomed(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
-  }
 }
 
 bool Hand::shut_all(bool is_forced, Instant now) {
