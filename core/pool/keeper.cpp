@@ -126,6 +126,10 @@ bool Keeper::take_completions(Instant now) {
   connector_wakeup_ = pool_.connector_->step(now, completions_);
   hand_.take_unasked(completions_);
   const bool is_any = !completions_.empty();
+  for (const Completion& completion : completions_) {
+    // Where a session lost its file, whoever asks why should hear of the file.
+    if (completion.kind == Completion::Kind::lost) take_file_facts();
+  }
   while (completions_taken_ < completions_.size()) hand_.complete(completions_[completions_taken_++], now);
   completions_.clear();
   completions_taken_ = 0;
@@ -232,9 +236,13 @@ void Keeper::take_resources(Instant now) {
   census_.resources.server_sessions = known(load.sessions);
   census_.resources.server_sessions_max = known(load.sessions_max);
   census_.resources.driver_bytes = known(pool_.connector_->memory_bytes());
+  take_file_facts();
+}
+
+void Keeper::take_file_facts() {
   const FileFacts file = pool_.connector_->file_facts();
   census_.resources.is_file_missing = file.is_missing;
-  census_.resources.wal_bytes = known(file.wal_bytes);
+  census_.resources.wal_bytes = file.wal_bytes < 0 ? Resources::kUnknown : static_cast<double>(file.wal_bytes);
 }
 
 void Keeper::decide(Instant now) {

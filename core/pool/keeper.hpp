@@ -87,6 +87,7 @@ class Keeper {
   void drain_poke();
   void take_traffic(Instant now);
   void take_resources(Instant now);
+  void take_file_facts();
   void obey(const Action& action, Instant now);
   void note(const Action& action);
   void watch_clocks(Instant now);

@@ -145,7 +145,7 @@ class Connector {
   virtual int64_t memory_bytes() const { return -1; }
   // What stands between the sessions and their server, as the last connect found it; auto_: not known.
   virtual Pooler pooler() const { return Pooler::auto_; }
-  // Asked once a second at most.
+  // Asked once a second, and when a session is lost.
   virtual FileFacts file_facts() { return {}; }
   virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;
   // Takes the connection; `closed` comes when the server's session is gone (or the driver gave up on it).

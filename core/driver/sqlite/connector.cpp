@@ -55,7 +55,7 @@ class SqliteConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { driver_.set_policy(policy); }
   int64_t memory_bytes() const override { return driver_.memory_bytes(); }
-  FileFacts file_facts() override { return driver_.look().facts; }
+  FileFacts file_facts() override { return driver_.look(); }
   void abandon() noexcept override {
     is_abandoned_ = true;
     driver_.abandon();
@@ -137,7 +137,7 @@ Instant SqliteConnector::look_at_file(Instant now, std::vector<Completion>& out)
     const auto [slot, generation] = *entry;
     const bool is_lost = generation <= lost;
     entry = is_lost ? generations_.erase(entry) : std::next(entry);
-    if (is_lost) out.push_back(answer(Completion::Kind::lost, slot, driver_.look().loss));
+    if (is_lost) out.push_back(answer(Completion::Kind::lost, slot, driver_.loss()));
   }
   return next_look_;
 }

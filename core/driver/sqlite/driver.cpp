@@ -45,13 +45,9 @@ Status SqliteDriver::too_late(const char* what) const {
   return Status::error(Code::timeout, what + (" " + target_.shown) + " did not finish in time", "", hint());
 }
 
-BlockingDriver::Look SqliteDriver::look() {
-  Look seen;
-  seen.facts.is_missing = file_->is_missing();  // looks
-  seen.facts.wal_bytes = file_->wal_bytes();
-  seen.lost_generation = file_->lost_generation();
-  if (seen.lost_generation != 0) seen.loss = file_->loss();
-  return seen;
+FileFacts SqliteDriver::look() {
+  const bool is_missing = file_->is_missing();  // looks
+  return {file_->wal_bytes(), is_missing};
 }
 
 Status SqliteDriver::validate(Connection& session, Instant deadline) {

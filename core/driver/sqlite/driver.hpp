@@ -24,9 +24,10 @@ class SqliteDriver final : public BlockingDriver {
   Opened open(Instant deadline) override;
   Status validate(Connection& session, Instant deadline) override;
   Status reset(Connection& session, ResetMode mode, Instant deadline) override;
-  Look look() override;
+  FileFacts look() override;
   bool has_file() const noexcept override { return !target_.is_memory; }
   uint64_t lost_generation() const noexcept override { return file_->lost_generation(); }
+  Status loss() const override { return file_->loss(); }
   std::string whose() const override { return "SQLite's"; }
   std::string hint() const override;
   bool may_overlap() const noexcept override { return true; }

@@ -26,13 +26,7 @@ class BlockingDriver {
     Status status;
     bool is_permanent = false;  // trying again cannot help
     bool is_busy = false;       // what stood in the way passes in a moment
-    uint64_t generation = 0;    // of the file, as in Look; 0: it cannot be lost
-  };
-  // What is to be seen of the file that the sessions have open.
-  struct Look {
-    FileFacts facts;
-    uint64_t lost_generation = 0;  // sessions up to this one have lost their file ...
-    Status loss;                   // ... for this reason
+    uint64_t generation = 0;    // of the file; 0: it cannot be lost
   };
 
   virtual ~BlockingDriver() = default;
@@ -41,12 +35,15 @@ class BlockingDriver {
   virtual Status validate(Connection& session, Instant deadline) = 0;
   virtual Status reset(Connection& session, ResetMode mode, Instant deadline) = 0;
   virtual void close(std::unique_ptr<Connection> session) noexcept { session.reset(); }
-  virtual Look look() { return {}; }
+  // At the file that the sessions have open.
+  virtual FileFacts look() { return {}; }
 
   // [any] Does look() see anything?
   virtual bool has_file() const noexcept { return false; }
-  // [any] As the next look() will say, without looking.
+  // [any] Sessions up to this one have lost their file, as far as anybody has looked ...
   virtual uint64_t lost_generation() const noexcept { return 0; }
+  // [any] ... for this reason.
+  virtual Status loss() const { return Status::ok(); }
   // [any] Whose calls they are, for messages, such as "the driver's".
   virtual std::string whose() const = 0;
   // [any] What to do about calls that do not come back.

@@ -50,7 +50,7 @@ void Calls::carry_out(Call& call) noexcept {
       case Call::Kind::validate: call.status = driver_->validate(*call.session, call.deadline); break;
       case Call::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
       case Call::Kind::close: driver_->close(std::move(call.owned)); break;
-      case Call::Kind::look: call.look = driver_->look(); break;
+      case Call::Kind::look: call.facts = driver_->look(); break;
     }
   } catch (const std::bad_alloc&) {
     call.status = call.opened.status = Status::error(Code::no_memory, "out of memory");

@@ -38,7 +38,7 @@ struct Call {
 
   BlockingDriver::Opened opened;
   Status status;  // of validate and reset; what an open that was busy met last
-  BlockingDriver::Look look;
+  FileFacts facts;  // of look
 };
 
 class Calls : public std::enable_shared_from_this<Calls> {

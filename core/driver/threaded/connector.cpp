@@ -130,7 +130,7 @@ class ThreadedConnector final : public Connector {
   void ask(std::list<Call>& one);
   void await_prompt_answers(std::unique_lock<std::mutex>& lock) const;
   void take(std::vector<Completion>& out, Instant now);
-  void take_look(const BlockingDriver::Look& look, std::vector<Completion>& out);
+  void tell_losses(std::vector<Completion>& out);
   void give_up_late(std::vector<Completion>& out, Instant now);
   void give_up_waiting(std::vector<Completion>& out, Instant now);
   void look(Instant now);
@@ -142,7 +142,6 @@ class ThreadedConnector final : public Connector {
   std::map<uint32_t, uint64_t> generations_;  // of the file, by slot, of sessions that are open and not lost
   FileFacts file_facts_;
   Instant next_look_;
-  uint64_t looked_at_generation_ = 0;
   bool is_looking_ = false;
   bool wants_look_ = false;
   bool has_asked_ = false;  // since the last step
@@ -185,6 +184,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
   // K1: what is taken off a list is answered, whatever memory is left.
   out.reserve(out.size() + calls_->done.size() + calls_->running.size() + calls_->waiting.size() + generations_.size());
   take(out, now);
+  tell_losses(out);
   give_up_late(out, now);
   give_up_waiting(out, now);
   look(now);
@@ -213,7 +213,10 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
   while (!calls_->done.empty()) {
     Call& call = calls_->done.front();
     switch (call.kind) {
-      case Call::Kind::look: take_look(call.look, out); break;
+      case Call::Kind::look:
+        is_looking_ = false;
+        file_facts_ = call.facts;
+        break;
       case Call::Kind::open: {
         BlockingDriver::Opened& opened = call.opened;
         if (opened.connection != nullptr) {
@@ -227,6 +230,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
           calls_->waiting.splice(calls_->waiting.end(), calls_->done, calls_->done.begin());
           continue;
         } else {
+          wants_look_ = true;  // for whoever asks why
           out.push_back({Completion::Kind::open_failed, call.slot, nullptr, std::move(opened.status),
                          opened.is_permanent});
         }
@@ -242,17 +246,19 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
   }
 }
 
-void ThreadedConnector::take_look(const BlockingDriver::Look& look, std::vector<Completion>& out) {
-  is_looking_ = false;
-  file_facts_ = look.facts;
+// Told before the sessions are closed, each once.
+void ThreadedConnector::tell_losses(std::vector<Completion>& out) {
+  const uint64_t lost = calls_->driver().lost_generation();
   for (auto entry = generations_.begin(); entry != generations_.end();) {
     const auto [slot, generation] = *entry;
-    if (generation > look.lost_generation) {
+    if (generation > lost) {
       ++entry;
       continue;
     }
-    out.push_back({Completion::Kind::lost, slot, nullptr, look.loss, false});
+    out.push_back({Completion::Kind::lost, slot, nullptr, calls_->driver().loss(), false});
     entry = generations_.erase(entry);
+    file_facts_.is_missing = true;  // until somebody has looked again
+    wants_look_ = true;
   }
 }
 
@@ -294,9 +300,7 @@ void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant no
 void ThreadedConnector::look(Instant now) {
   BlockingDriver& driver = calls_->driver();
   if (is_looking_ || is_closing_ || !driver.has_file() || !calls_->has_helper()) return;
-  const bool is_due = now >= next_look_ || driver.lost_generation() != looked_at_generation_;
-  if (!wants_look_ && (generations_.empty() || !is_due)) return;
-  looked_at_generation_ = driver.lost_generation();
+  if (!wants_look_ && (generations_.empty() || now < next_look_)) return;
   std::list<Call> one = make(Call::Kind::look, 0, now, now + kLookSpan);
   calls_->waiting.splice(calls_->waiting.end(), one);
   next_look_ = now + kLookSpan;
