@@ -94,8 +94,8 @@ static void no_descriptors(void) {
   CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
   for (i = 0; i < 3; i++) {
     int refused = 0, opened = 0;
-    const char *options = i == 2 ? "min_size=0" : "min_size=1 init_mode=fail_fast init_timeout=30ms";
-    if (i < 2) works_again(urls[i], options);
+    const char *options = i == 2 ? "min_size=0" : "min_size=1 init_mode=fail_fast init_timeout=250ms";
+    if (i < 2) works_again(urls[i], "min_size=1 init_mode=fail_fast");
     at_first = usage_now();
     for (free_count = 0; free_count <= 16; free_count++) {
       tide_pool *pool = NULL;
@@ -113,7 +113,7 @@ static void no_descriptors(void) {
       CHECK(is_same(at_first, now));
     }
     CHECK(refused > 0 && opened > 0);
-    if (i < 2) works_again(urls[i], options);
+    if (i < 2) works_again(urls[i], "min_size=1 init_mode=fail_fast");
   }
   /* A place for a pool is given back, too: more refusals than there are places. */
   lowest = open("/dev/null", O_RDONLY);
@@ -222,27 +222,34 @@ static void no_threads(void) {
   works_again("sqlite::memory:", "plane=off");
 }
 
-/* A connect has a thread of its own. */
-static void no_thread_for_a_connect(void) {
+/* One step of a pool whose connects fail: do callers hear of the limit? */
+static int is_limit_told(tide_pool *pool, const char *limit) {
+  tide_error why = TIDE_ERROR_INIT;
+  tide_lease lease;
+  EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
+  CHECK(tide_pool_acquire(pool, "wanted", 0, &lease, &why) != TIDE_OK);
+  return strstr(why.message, limit) != NULL;
+}
+
+/* A connect of an open pool takes a thread and descriptors. */
+static void connect_without(int which, const char *limit) {
   struct rlimit before;
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
-  tide_error why = TIDE_ERROR_INIT;
   tide_pool *pool = NULL;
-  tide_lease lease;
-  int looks;
-  if (getuid() == 0 && setuid(65534) != 0) return;
   options.foreign_loop = 1;
-  CHECK(getrlimit(RLIMIT_NPROC, &before) == 0);
-  EXPECT(TIDE_OK, tide_pool_open_with("threadless", "postgresql://127.0.0.1:1/nowhere", "plane=off min_size=0", &options,
-                                      &pool, &err));
-  set_limit(RLIMIT_NPROC, 0);
-  for (looks = 0; looks < 100 && strstr(why.message, "RLIMIT_NPROC") == NULL; looks++) {
-    EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
-    CHECK(tide_pool_acquire(pool, "wanted", 0, &lease, &why) != TIDE_OK);
-  }
-  CHECK(looks < 100);
-  set_limit(RLIMIT_NPROC, before.rlim_cur);
+  CHECK(getrlimit(which, &before) == 0);
+  EXPECT(TIDE_OK, tide_pool_open_with("scarce", "postgresql://127.0.0.1:1/nowhere",
+                                      "plane=off min_size=0 retry_base=1ms retry_max=5ms", &options, &pool, &err));
+  set_limit(which, 0);
+  EVENTUALLY(is_limit_told(pool, limit));
+  set_limit(which, before.rlim_cur);
+  EVENTUALLY(is_limit_told(pool, "Connection refused"));
   EXPECT(TIDE_OK, tide_pool_close(pool, 0, &err));
+}
+static void no_descriptor_for_a_connect(void) { connect_without(RLIMIT_NOFILE, "RLIMIT_NOFILE"); }
+static void no_thread_for_a_connect(void) {
+  if (getuid() == 0 && setuid(65534) != 0) return;
+  connect_without(RLIMIT_NPROC, "RLIMIT_NPROC");
 }
 
 static void in_a_child(void (*part)(void)) {
@@ -265,4 +272,5 @@ void misuse_limits(void) {
   in_a_child(memory_runs_out);
   in_a_child(no_threads);
   in_a_child(no_thread_for_a_connect);
+  in_a_child(no_descriptor_for_a_connect);
 }
