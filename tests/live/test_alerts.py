@@ -77,6 +77,7 @@ def wait(s, pool, n):
 
 def wait_time(s):
     pool = s.pool(f"{CALM} min_size=2 max_size=2 alert_wait=500ms")
+    until(lambda: s.value("SELECT idle FROM ~pools WHERE pool = :pool") == 2, "connections, whose making is a wait too")
     held = hold(pool, 2)
     s.ends.append(lambda: give_back(held))
     return rings(s, "wait_time", lambda: wait(s, pool, 1), lambda: give_back(held), 500, 500 + LATE_S * 1000, 0.5)
