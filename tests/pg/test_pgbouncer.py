@@ -254,6 +254,7 @@ def what_was_said_is_obeyed(w):
     with Bouncer(w.server, "transaction", ignore_startup_parameters="options") as b:
         pool = w.pool(b.conninfo(), ONE)
         refuses(pool.query, "SET search_path = evil", sqlstate="0A000")
+        w.end()
     pool = w.pool(w.server.conninfo(), ONE)
     is_(pool.value("SHOW statement_timeout"), "30s", "without a pooler")
     assert_soon(lambda: w.row("pooler", "app") == ("none",), "pools.pooler is none")
