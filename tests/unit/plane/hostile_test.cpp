@@ -13,7 +13,7 @@ using test::SegmentFile;
 using test::SegmentMaker;
 using test::TemporaryFolder;
 
-constexpr uint64_t kMutants = 10'000;
+using test::kMutants;
 
 bool is_clean(const std::string& text) {
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -72,7 +72,7 @@ size_t read_all(const Attachment& segment) {
   return n;
 }
 
-TEST(HostileTest, TenThousandMutantsDoNoHarm) {
+TEST(HostileTest, MutantsDoNoHarm) {
   const TemporaryFolder folder;
   SegmentFile file(folder.path() + "/mutant", "", true);
   uint64_t opened = 0;

@@ -11,7 +11,7 @@
 namespace tide {
 namespace {
 
-constexpr uint64_t kMutants = 10'000;
+using test::kMutants;
 
 bool fits(const Value& value, const Column& column) {
   if (is_null(value)) return true;
@@ -59,7 +59,7 @@ class HostileRelationsTest : public testing::Test {
   const std::string mutant_path_ = folder_.path() + "/" + test::SegmentMaker("mutant", 2).file_name();
 };
 
-TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideTenThousandMutants) {
+TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideMutants) {
   std::vector<std::vector<Row>> expected;
   for (const Relation& relation : relations_catalogue()) expected.push_back(sound(relation, rows_of(relation)));
   ASSERT_EQ(expected[0].size(), 1U);  // pools

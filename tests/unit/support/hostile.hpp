@@ -9,6 +9,16 @@
 
 namespace tide::test {
 
+// How many spoilt segments a test tries: a sanitizer takes some twenty times as long for each, and ThreadSanitizer has
+// nothing to see in one thread.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr uint64_t kMutants = 300;
+#elif defined(__SANITIZE_ADDRESS__)
+inline constexpr uint64_t kMutants = 3'000;
+#else
+inline constexpr uint64_t kMutants = 10'000;
+#endif
+
 // A number that somebody would write to hurt: near the ends of what 64, 32 and 16 bits hold, or anything.
 inline uint64_t hurtful_number(Rng& random) {
   constexpr uint64_t kEnds[] = {0, 1, 63, 64, 4096, 0x7FFF, 0xFFFF, 0x7FFF'FFFF, 0xFFFF'FFFF, 0x7FFF'FFFF'FFFF'FFFF};
