@@ -234,12 +234,12 @@ TEST_F(PgAttempt, TheCredentialCallbackHoldsUpNobodyAndIsCalledByOneAtATime) {
     password = "secret";
     return calls == 3 ? Status::error(Code::unavailable, "no password today") : Status::ok();
   });
-  for (const uint32_t slot : {0, 1, 2}) open(*connector, slot, Span::millis(400));
+  for (const uint32_t slot : {0U, 1U, 2U}) open(*connector, slot, Span::millis(400));
   for (const Completion& done : answers(*connector, 3)) {
     EXPECT_EQ(done.status.message, "the credential callback did not return within connect_timeout");
     EXPECT_EQ(done.status.code, Code::timeout);
   }
-  for (const uint32_t slot : {0, 1}) open(*connector, slot, Span::seconds(10));
+  for (const uint32_t slot : {0U, 1U}) open(*connector, slot, Span::seconds(10));
   {
     const std::lock_guard lock(mutex);
     EXPECT_EQ(calls, 1) << "of the others' time nothing was left";
