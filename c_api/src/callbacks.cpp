@@ -1,7 +1,6 @@
 #include "callbacks.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <chrono>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <new>
 #include <system_error>
 
+#include "pool/blocked_signals.hpp"
 #include "pool/system_clock.hpp"
 
 namespace tide {
@@ -72,19 +72,15 @@ bool Callbacks::put(Item item) {
   return true;
 }
 
-// With the mutex held. All signals are blocked in the thread, so that the program's handlers never run there.
+// With the mutex held.
 bool Callbacks::start_thread() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;
   try {
     // It keeps what it works with: it may outlive the pool, if a function of the program does not return.
     thread_ = std::thread([self = shared_from_this()] { self->run(); });
   } catch (const std::exception&) {
     // No thread to be had, or no memory; the next call tries again.
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread_.joinable();
 }
 

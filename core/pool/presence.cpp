@@ -7,7 +7,6 @@
 
 #include <mutex>
 
-
 #if defined(__SANITIZE_THREAD__)
 #define TIDE_KNOWS_MEMBARRIER false  // ThreadSanitizer cannot see a barrier the kernel makes
 #elif defined(__has_feature)

@@ -2,32 +2,24 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include <new>
 #include <system_error>
 
 #include "plane/shortage.hpp"
+#include "pool/blocked_signals.hpp"
 #include "pool/futex.hpp"
 #include "pool/system_clock.hpp"
 
 namespace tide {
 
 ThreadKeeper::ThreadKeeper(Keeper& keeper) : keeper_(keeper) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& problem) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw Shortage(shortage_status("cannot start the pool's thread", problem.code().value()));
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ThreadKeeper::~ThreadKeeper() {

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include <thread>
 
 #include "plane/shortage.hpp"
+#include "pool/blocked_signals.hpp"
 
 namespace tide::libpq {
 namespace {
@@ -33,18 +33,6 @@ int make_event_fd(const char* what) {
 void ring(int fd) noexcept {
   const uint64_t one = 1;
   (void)!::write(fd, &one, sizeof one);
-}
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> out(1);
-  for (const char c : list) {
-    if (c == ',') {
-      out.emplace_back();
-    } else {
-      out.back().push_back(c);
-    }
-  }
-  return out;
 }
 
 bool is_address(const std::string& host) {
@@ -69,22 +57,6 @@ std::string names_of(const std::vector<Host>& hosts, size_t begin) {
   return out;
 }
 
-// Threads started while it lives have all signals blocked, so that the program's handlers never run there.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>>& words) {
@@ -104,9 +76,9 @@ std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>
     host = given("host", "PGHOST");
     address = given("hostaddr", "PGHOSTADDR");
   }
-  const std::vector<std::string> addresses = split(address);
+  const std::vector<std::string> addresses = split_list(address);
   std::vector<Host> out;
-  for (const std::string& name : split(host)) {
+  for (const std::string& name : split_list(host)) {
     const bool is_known = out.size() < addresses.size() && !addresses[out.size()].empty();
     out.push_back({name, is_known || !has_to_be_looked_up(name) ? "" : "\"" + name + "\""});
   }

@@ -16,20 +16,8 @@ struct FreeOptions {
 };
 using Options = std::unique_ptr<PQconninfoOption, FreeOptions>;
 
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> out(1);
-  for (const char c : list) {
-    if (c == ',') {
-      out.emplace_back();
-    } else {
-      out.back().push_back(c);
-    }
-  }
-  return out;
-}
-
 std::string rotated(const std::string& list, size_t by) {
-  std::vector<std::string> items = split(list);
+  std::vector<std::string> items = split_list(list);
   std::rotate(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(by % items.size()), items.end());
   std::string out;
   for (const std::string& item : items) out.append(&item == items.data() ? "" : ",").append(item);
@@ -59,6 +47,18 @@ std::string seconds(Span span) { return std::to_string(std::max<int64_t>(1, span
 
 }  // namespace
 
+std::vector<std::string> split_list(std::string_view list) {
+  std::vector<std::string> out(1);
+  for (const char c : list) {
+    if (c == ',') {
+      out.emplace_back();
+    } else {
+      out.back().push_back(c);
+    }
+  }
+  return out;
+}
+
 Result<ConnectWords> ConnectWords::parse(const std::string& connect_text) {
   char* why = nullptr;
   const Options options(PQconninfoParse(connect_text.c_str(), &why));
@@ -85,7 +85,7 @@ const std::string* ConnectWords::find(std::string_view key) const {
 size_t ConnectWords::hosts() const {
   const std::string* list = find("hostaddr");
   if (list == nullptr) list = find("host");
-  return list == nullptr ? 1 : split(*list).size();
+  return list == nullptr ? 1 : split_list(*list).size();
 }
 
 std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Policy& policy,
@@ -98,7 +98,7 @@ std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Polic
   };
   for (const auto& [key, value] : given_) {
     if (key == "password" && password != nullptr) continue;
-    const bool is_list = key == "host" || key == "hostaddr" || (key == "port" && split(value).size() > 1);
+    const bool is_list = key == "host" || key == "hostaddr" || (key == "port" && split_list(value).size() > 1);
     out.emplace_back(key, is_list ? rotated(value, rotation) : value);
   }
   if (password != nullptr) out.emplace_back("password", *password);

@@ -20,6 +20,9 @@ enum class StartupOptions : uint8_t {
   none,
 };
 
+// The items of a list with commas, such as that of hosts; empty ones are kept.
+std::vector<std::string> split_list(std::string_view list);
+
 class ConnectWords {
  public:
   // `connect_text` is a URL or key words, as libpq takes them.

@@ -1,7 +1,6 @@
 #include "driver/threaded/calls.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <system_error>
 
 #include "plane/shortage.hpp"
+#include "pool/blocked_signals.hpp"
 
 namespace tide {
 namespace {
@@ -124,23 +124,18 @@ void Calls::run(Helper& me) {
   progress.notify_all();
 }
 
-// All signals are blocked in a helper, so that the program's handlers never run there.
 Status Calls::start_helper() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
   int error = 0;
   helpers_.emplace_back();
   Helper& helper = helpers_.back();
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
+    const BlockedSignals blocked;
     helper.thread = std::thread([self = shared_from_this(), &helper] { self->run(helper); });
   } catch (const std::system_error& problem) {
     error = problem.code().value();
   } catch (const std::bad_alloc&) {
     error = ENOMEM;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error == 0) return Status::ok();
   helpers_.pop_back();
   return shortage_status("cannot start a thread for calls that may block", error);

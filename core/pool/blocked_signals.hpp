@@ -1,0 +1,27 @@
+// BlockedSignals: threads started while one lives have all signals blocked, so that the program's handlers never run in
+// a thread that is not the program's.
+//
+// Threads: it belongs to the one that starts the other.
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+
+namespace tide {
+
+class BlockedSignals {
+ public:
+  BlockedSignals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace tide
