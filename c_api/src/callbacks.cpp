@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -56,6 +57,11 @@ void Callbacks::tell_outcome(std::function<void()> call) {
   }
   const CallbackScope scope(handle_);
   call();
+}
+
+void Callbacks::log(const std::string& line) {
+  const auto write = [text = line + "\n"] { std::fputs(text.c_str(), stderr); };
+  if (!is_for_thread() || !put({write, true})) write();
 }
 
 bool Callbacks::put(Item item) {

@@ -1,12 +1,13 @@
 // Callbacks: how the program's functions are called, on which thread, and who is inside one of them.
 //
 // What the keeper of a pool with a thread of its own would call (events, outcomes of asynchronous acquires) is handed
-// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The thread is
+// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper; and so are lines
+// for standard error, which may be a pipe that nobody reads. The thread is
 // started when it is first needed; where it cannot be, the keeper calls by itself. All other threads call directly, as
 // those do that make connections and need a password for it.
 //
-// Invariants: an outcome is told exactly once; at most kEventsMax events wait, and what exceeds that is dropped and
-// counted; what the keeper tells is told in its order.
+// Invariants: an outcome is told exactly once; at most kEventsMax events and lines wait, and what exceeds that is dropped
+// and counted; what the keeper tells is told in its order.
 // Threads: any.
 // Failure: none; finish() says whether a function of the program has not returned.
 #pragma once
@@ -65,7 +66,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   void relieve(const Keeper& keeper) { keeper_ = &keeper; }
   void tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text);
   void tell_outcome(std::function<void()> call);
-  // Events dropped since the last call; 0 as long as events are still being dropped.
+  void log(const std::string& line);
+  // Events and lines dropped since the last call; 0 as long as events are still being dropped.
   uint64_t take_dropped();
   bool has_credentials() const { return ask_ != nullptr; }
   // Calls the program for the password of the moment; not any more once finish() was called.
@@ -77,7 +79,7 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
  private:
   struct Item {
     std::function<void()> call;
-    bool is_event;
+    bool is_event;  // or a line: it may be dropped
   };
   bool is_for_thread() const { return keeper_ != nullptr && keeper_->is_stepped_by_me(); }
   void call_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) const;

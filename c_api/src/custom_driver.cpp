@@ -49,10 +49,8 @@ class CustomConnection final : public Connection {
     return facts;
   }
   bool end_transaction(std::string_view, uint64_t) noexcept override { return false; }
-  void disarm() noexcept override {
-    is_disarmed_.store(true, std::memory_order_release);
-    cancel(kAnyLease);
-  }
+  void disarm() noexcept override { is_disarmed_.store(true, std::memory_order_release); }
+  void finish_disarm() noexcept override { cancel(kAnyLease); }
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:

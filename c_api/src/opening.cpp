@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <system_error>
@@ -166,7 +165,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.seed = fresh_seed();
   spec.events = sink_of(options, callbacks);
   spec.probe = std::make_shared<SystemProbe>();
-  spec.log = [](const std::string& line) { std::fputs((line + "\n").c_str(), stderr); };
+  spec.log = [callbacks](const std::string& line) { callbacks->log(line); };
   spec.pool_key = Handles::pool_key(place.handle());
 
   std::optional<UnlistedPool> made;

@@ -16,6 +16,7 @@ Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
       publisher_(publisher),
       asked_at_(pool.board_.capacity()),
       close_reason_(pool.board_.capacity(), CloseReason::none),
+      cut_off_(pool.board_.capacity(), CutOff::no),
       marked_lease_(pool.board_.capacity(), 0),
       is_surveyed_(pool.board_.capacity(), false) {
   const uint32_t slots = pool.board_.capacity();
@@ -48,18 +49,9 @@ void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instan
       Deliveries deliveries;
       return pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
     }
-    case Action::Kind::cancel_lease: return cancel(action);
+    case Action::Kind::cancel_lease: return cancel(action, now);
     case Action::Kind::revoke_lease: return revoke(LeaseId(action.lease_id), CloseReason::control, now);
-    case Action::Kind::end_transaction: {
-      if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
-      Connection& connection = *pool_.seats_[action.slot].connection;
-      const uint64_t session_lease = connection.facts().lease;
-      if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
-      if (connection.end_transaction(action.text, session_lease)) {
-        publisher_.note(EventKind::transaction_ended, Severity::warning, action.text);
-      }
-      return;
-    }
+    case Action::Kind::end_transaction: return end_transaction(action, now);
     case Action::Kind::mark_overdue:
       publisher_.count(&format::KeeperStats::leases_overdue_total);
       return mark(action, format::kFlagOverdue);
@@ -117,6 +109,7 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
     s.last_error.assign({});
   }
   marked_lease_[slot] = 0;
+  cut_off_[slot] = CutOff::no;
   asked_at_[slot] = now;
   ask(slot, Completion::Kind::open_failed, [&] { pool_.connector_->open(slot, now, now + policy.connect_timeout); });
 }
@@ -208,13 +201,33 @@ void Hand::shed_memory(Instant now) {
   }
 }
 
-void Hand::cancel(const Action& action) {
-  const LeaseId lease(action.lease_id);
-  if (!pool_.board_.is_current(lease)) return;
-  Connection& connection = *pool_.seats_[action.slot].connection;
-  // The session numbers its leases itself; read while ours still runs, the number cannot name a later one.
-  const uint64_t session_lease = connection.facts().lease;
-  if (pool_.board_.is_current(lease)) connection.cancel(session_lease);
+// The session that has this lease, and its own number for it: sessions count their leases themselves, and a number that
+// is read while ours still runs cannot name a later one. Null: the lease is over.
+Connection* Hand::session_of(LeaseId lease, uint64_t& number) {
+  if (!pool_.board_.is_current(lease)) return nullptr;
+  Connection* const session = pool_.seats_[lease.slot()].connection.get();
+  number = session->facts().lease;
+  return pool_.board_.is_current(lease) ? session : nullptr;
+}
+
+void Hand::cancel(const Action& action, Instant now) {
+  uint64_t number = 0;
+  Connection* const session = session_of(LeaseId(action.lease_id), number);
+  if (session != nullptr) pool_.connector_->cancel(action.slot, *session, number, now);
+}
+
+void Hand::end_transaction(const Action& action, Instant now) {
+  uint64_t number = 0;
+  Connection* const session = session_of(LeaseId(action.lease_id), number);
+  if (session == nullptr) return;
+  submitted_ = true;
+  if (pool_.connector_->end_transaction(action.slot, *session, action.text, number, now)) {
+    tell_transaction_ended(action.text);
+  }
+}
+
+void Hand::tell_transaction_ended(const std::string& why) {
+  publisher_.note(EventKind::transaction_ended, Severity::warning, why);
 }
 
 void Hand::tend(const Policy& policy, Instant now) {
@@ -222,7 +235,8 @@ void Hand::tend(const Policy& policy, Instant now) {
   if (!departing_.empty()) close_unvisited(now);
   for (size_t i = 0; i < revoked_.size();) {
     const uint32_t slot = revoked_[i];
-    if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) {
+    const bool is_used = Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot));
+    if (is_used || cut_off_[slot] == CutOff::under_way) {
       ++i;
       continue;
     }
@@ -266,7 +280,7 @@ bool Hand::shut_all(bool is_forced, Instant now) {
       if (is_forced) revoke(LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
     // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.
-    if (seen.state() == SlotState::returning && is_forced) pool_.seats_[slot].connection->disarm();
+    if (seen.state() == SlotState::returning && is_forced && cut_off_[slot] == CutOff::no) cut_off(slot, now);
   }
   return occupied_ == 0;
 }

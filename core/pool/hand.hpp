@@ -74,7 +74,11 @@ class Hand {
   void refuse_open(Completion& completion, Instant now);
   void put_back(uint32_t slot, Instant now);
   void validate(const Action& action, const Policy& policy, Instant now);
-  void cancel(const Action& action);
+  Connection* session_of(LeaseId lease, uint64_t& number);
+  void cancel(const Action& action, Instant now);
+  void end_transaction(const Action& action, Instant now);
+  void tell_transaction_ended(const std::string& why);
+  void cut_off(uint32_t slot, Instant now);
   void shed_memory(Instant now);
   void validation_ended(uint32_t slot, bool is_alive, Instant now);
   void lose(Completion& completion, Instant now);
@@ -87,6 +91,8 @@ class Hand {
   Publisher& publisher_;
   std::vector<Instant> asked_at_;          // of the connect under way in a slot
   std::vector<CloseReason> close_reason_;  // of the closing slots
+  enum class CutOff : uint8_t { no, under_way, finished, given_up };
+  std::vector<CutOff> cut_off_;            // what became of a session whose lease was taken away
   struct ToRevoke {
     LeaseId lease;
     CloseReason reason;

@@ -111,6 +111,11 @@ void Hand::complete(Completion& completion, Instant now) {
       begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
       return;
     case Completion::Kind::closed: return finish_closing(slot, now);
+    case Completion::Kind::disarmed:
+      cut_off_[slot] = completion.status ? CutOff::finished : CutOff::given_up;
+      if (!completion.status) publisher_.error(completion.status.message);
+      return;
+    case Completion::Kind::transaction_ended: return tell_transaction_ended(completion.status.message);
     case Completion::Kind::lost: return lose(completion, now);
     case Completion::Kind::noticed:
       publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,

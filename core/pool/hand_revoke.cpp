@@ -26,12 +26,25 @@ bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
   }
   close_reason_[slot] = reason;
   publisher_.count(&format::KeeperStats::leases_reclaimed_total);
-  pool_.seats_[slot].connection->disarm();
   revoked_.push_back(slot);
+  cut_off(slot, now);
   return true;
 }
 
-// A revoked slot whose holder is out of our code: nobody writes into it any more.
+void Hand::cut_off(uint32_t slot, Instant now) {
+  Connection& session = *pool_.seats_[slot].connection;
+  session.disarm();
+  bool is_finished = true;
+  try {
+    is_finished = pool_.connector_->finish_disarm(slot, session, now);
+  } catch (const std::bad_alloc&) {
+    session.finish_disarm();
+  }
+  cut_off_[slot] = is_finished ? CutOff::finished : CutOff::under_way;
+  submitted_ = true;
+}
+
+// A revoked slot whose holder is out of our code, and whose session was cut off: nobody writes into it any more.
 void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
   Seat& seat = pool_.seats_[slot];
   const LeaseId lease(slot, seen.generation());
@@ -39,7 +52,10 @@ void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
   {
     const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
     if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
-    if (is_native_out) {
+    // A call that does not come back uses the session, too: its memory is the price.
+    if (is_native_out && cut_off_[slot] == CutOff::given_up) {
+      (void)seat.connection.release();
+    } else if (is_native_out) {
       zombies_.reserve(zombies_.size() + 1);  // may fail, before anything has changed
       zombies_.push_back({lease, std::move(seat.connection)});
     }

@@ -337,7 +337,8 @@ void Keeper::publish(Instant now) {
   if (pool_.spec_.events.take_dropped) {
     if (const uint64_t dropped = pool_.spec_.events.take_dropped(); dropped != 0) {
       publisher_.note(EventKind::events_dropped, Severity::warning,
-                      std::to_string(dropped) + " events were dropped: the event callback did not keep up");
+                      std::to_string(dropped) + " events or lines of the log were dropped: the event callback, or who "
+                                                "reads standard error, did not keep up");
     }
   }
   watch_clocks(now);

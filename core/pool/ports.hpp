@@ -80,11 +80,14 @@ class Connection {
   // [any]
   virtual SessionFacts facts() const noexcept = 0;
   // [any] End an open transaction of a holder that sits in it for too long; its next query fails and says `why`.
-  // False if it could not be done now, or the lease is over.
+  // False if it could not be done now, or the lease is over. May last as long as the database takes.
   virtual bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept = 0;
-  // [any] The lease was revoked while its holder may still have native(): end the session's effects (cancel, roll
-  // back, cut the socket) but keep the memory valid until destruction.
+  // [any] The lease was revoked while its holder may still have native(): interrupt what runs, and let nothing begin any
+  // more. Never blocks. The memory stays valid until destruction.
   virtual void disarm() noexcept = 0;
+  // [any] After disarm(): end what effects the session still has (roll back, release locks), unless the holder is inside
+  // a call, which does so on its way out. May last as long as the database takes.
+  virtual void finish_disarm() noexcept {}
   // [keeper] Give memory back that serves speed only (page caches). The session stays as it is.
   virtual void shed_memory() noexcept {}
   // In a forked child: close descriptors only, say nothing to the server; the object is never used again.
@@ -112,8 +115,10 @@ struct Completion {
     reset_done,
     reset_failed,
     closed,
+    disarmed,  // with a failure: the call has not come back, and uses the session until it does
     lost,
     // These answer no request:
+    transaction_ended,  // end_transaction() did; status.message is its `why`
     noticed,      // the server remarked something aside
     lost_in_use,  // a holder met a dead session
     suspected,    // a holder's session was ended, perhaps not alone
@@ -129,8 +134,8 @@ struct Completion {
   ServerLoad load = {};                    // of validated, when survey() asked
 };
 
-// Threads: the keeper's only, but for interrupt-free const calls. Every request is answered by exactly one
-// completion of the same slot from a later step(), also after the deadline (then a failure).
+// Threads: the keeper's only, but for interrupt-free const calls. Every open, validate, survey, reset and close is
+// answered by exactly one completion of the same slot from a later step(), also after the deadline (then a failure).
 class Connector {
  public:
   virtual ~Connector() = default;
@@ -150,6 +155,18 @@ class Connector {
   virtual void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) = 0;
   // Takes the connection; `closed` comes when the server's session is gone (or the driver gave up on it).
   virtual void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) = 0;
+  // What the keeper does to sessions that are leased, for a database that may take its time over it. Made before what is
+  // asked for the same session later.
+  virtual void cancel(uint32_t, Connection& connection, uint64_t lease, Instant) { connection.cancel(lease); }
+  // True: finished. False: `disarmed` follows, and until then the session must live.
+  virtual bool finish_disarm(uint32_t, Connection& connection, Instant) {
+    connection.finish_disarm();
+    return true;
+  }
+  // True: ended. False: it could not be, or it is under way and `transaction_ended` may follow.
+  virtual bool end_transaction(uint32_t, Connection& connection, const std::string& why, uint64_t lease, Instant) {
+    return connection.end_transaction(why, lease);
+  }
   // Progress. Appends completions; returns when it wants to be called next (never() if only fd() can tell).
   virtual Instant step(Instant now, std::vector<Completion>& out) = 0;
   // Readable when step() has something to do; -1 if there is no such descriptor.

@@ -269,6 +269,7 @@ TEST_P(DriverSuite, ADisarmedSessionFailsCleanly) {
   ASSERT_OK(run(*session, words().begin));
   ASSERT_OK(run(*session, words().change));
   session->disarm();
+  session->finish_disarm();
   EXPECT_EQ(run(*session, words().one_row).code, Code::stale_lease);
   EXPECT_EQ(session->begin_lease(LeaseMode::read_write, now()).code, Code::stale_lease);
   EXPECT_FALSE(session->end_transaction("why"));

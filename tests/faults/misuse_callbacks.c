@@ -2,8 +2,10 @@
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int read_flag(const int *flag) { return __atomic_load_n(flag, __ATOMIC_SEQ_CST); }
 static void set_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST); }
@@ -345,8 +347,28 @@ static void callbacks_give_back(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
+/* A line of the log for which there is no room, in a pipe that nobody reads. */
+static void log_is_not_read(void) {
+  char text[128];
+  int ends[2];
+  const int own = dup(STDERR_FILENO);
+  tide_lease lease;
+  tide_pool *pool = open_pool("unread", "max_size=1 lease_timeout=50ms leak_threshold=0", NULL);
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "overdue", 2000, &lease, &err));
+  CHECK(own >= 0 && pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+  while (write(ends[1], text, sizeof text) > 0) {}
+  CHECK(fcntl(ends[1], F_SETFL, 0) == 0 && dup2(ends[1], STDERR_FILENO) >= 0 && close(ends[1]) == 0);
+  EVENTUALLY(atoi(told("pool_stats", "unread", "alerts_fired_total", text, sizeof text)) >= 1);
+  EXPECT(TIDE_OK, tide_control("unread", "pause", NULL, 5000, NULL, &err));
+  EXPECT(TIDE_OK, tide_control("unread", "resume", NULL, 5000, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  CHECK(dup2(own, STDERR_FILENO) >= 0 && close(own) == 0 && close(ends[0]) == 0); /* who writes there fails now */
+  EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
+}
+
 void misuse_callbacks(void) {
   callbacks_give_back();
+  log_is_not_read();
   closing_inside();
   two_closers();
   event_callback_blocks();

@@ -100,9 +100,59 @@ static void closing_in_time(void) {
   CHECK(pthread_join(thread, NULL) == 0);
 }
 
+static void wait_inside(int kind) { EVENTUALLY(look_at(&slow_disk.inside[kind]) >= 1); }
+
+/* A transaction that is taken away must be rolled back, which may take as long as the disk likes. */
+static void revoking(void) {
+  tide_lease taken, other;
+  char arguments[64];
+  char text[128];
+  tide_pool *pool = open_pool("slow-revoke", "min_size=2 max_size=2 init_mode=fail_fast", NULL);
+  EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "taken", 5000, &taken, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "other", 5000, &other, &err));
+  CHECK(tide_lease_native(taken) != NULL); /* its memory stays until the holder comes back */
+  EXPECT(TIDE_OK, tide_lease_query(taken, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
+  set_gate(SLOW_UNLOCK, 1);
+  snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)taken.id);
+  EXPECT(TIDE_OK, tide_control("slow-revoke", "revoke", arguments, 5000, NULL, &err));
+  wait_inside(SLOW_UNLOCK);
+  commands_go_on("slow-revoke");
+  EXPECT(TIDE_STALE_LEASE, tide_lease_release(taken, &err)); /* and leaves the session alone that is rolled back */
+  CHECK(look_at(&slow_disk.inside[SLOW_UNLOCK]) == 1);
+  set_gate(SLOW_UNLOCK, 0);
+  EVENTUALLY(strcmp(told("pools", "slow-revoke", "idle", text, sizeof text), "1") == 0);
+  EXPECT(TIDE_OK, tide_lease_query(other, "INSERT INTO t VALUES (2)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(other, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
+  CHECK(!has_wal("slow-revoke"));
+}
+
+/* The same where the pool ends a transaction that its holder forgot. */
+static void ending_transactions(void) {
+  tide_lease lease;
+  tide_error why = TIDE_ERROR_INIT;
+  tide_pool *pool = open_pool("slow-idle", "min_size=1 max_size=2 idle_in_transaction_timeout=50ms", NULL);
+  EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "forgets", 5000, &lease, &err));
+  EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
+  set_gate(SLOW_UNLOCK, 1);
+  wait_inside(SLOW_UNLOCK);
+  commands_go_on("slow-idle");
+  CHECK(look_at(&slow_disk.inside[SLOW_UNLOCK]) == 1);
+  set_gate(SLOW_UNLOCK, 0);
+  CHECK(tide_lease_query(lease, "INSERT INTO t VALUES (2)", 0, NULL, NULL, &why) == TIDE_DATABASE);
+  CHECK(strcmp(why.sqlstate, "25P03") == 0 && strstr(why.message, "idle_in_transaction_timeout") != NULL);
+  EXPECT(TIDE_OK, tide_lease_query(lease, "ROLLBACK; INSERT INTO t VALUES (3)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_lease_release(lease, &err));
+  EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
+}
+
 void misuse_disk(void) {
   install_slow_disk("/slow-");
   opening();
   closing();
   closing_in_time();
+  revoking();
+  ending_transactions();
 }

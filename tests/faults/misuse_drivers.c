@@ -8,7 +8,7 @@
 
 #define SETTING(name, value) "{\"option\": \"" name "\", \"value\": \"" value "\"}"
 
-enum { OPEN, VALIDATE, RESET, CLOSE, KINDS };
+enum { OPEN, VALIDATE, RESET, CLOSE, CANCEL, KINDS };
 
 static int look_at(const int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static void change(int *value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
@@ -32,17 +32,20 @@ struct session {
 static struct gated *worlds[32];
 static int worlds_open;
 
-static void pass(struct gated *driver, int kind, struct session *session) {
-  const int now = add(&driver->at_once, 1);
+static void stay(struct gated *driver, int kind) {
   int looks;
-  if (now > look_at(&driver->most_at_once)) change(&driver->most_at_once, now);
-  if (session != NULL && add(&session->users, 1) != 1) add(&driver->overlaps, 1);
   add(&driver->inside[kind], 1);
   for (looks = 0; looks < 20000 && look_at(&driver->is_shut[kind]); looks++) poll(NULL, 0, 1);
   add(&driver->inside[kind], -1);
+  add(&driver->calls[kind], 1);
+}
+static void pass(struct gated *driver, int kind, struct session *session) {
+  const int now = add(&driver->at_once, 1);
+  if (now > look_at(&driver->most_at_once)) change(&driver->most_at_once, now);
+  if (session != NULL && add(&session->users, 1) != 1) add(&driver->overlaps, 1);
+  stay(driver, kind);
   if (session != NULL) add(&session->users, -1);
   add(&driver->at_once, -1);
-  add(&driver->calls[kind], 1);
 }
 static int gated_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
                       size_t bytes) {
@@ -75,6 +78,11 @@ static void gated_close(void *context, void *connection) {
   free(session);
   add(&driver->closed, 1);
 }
+/* May come at any moment, beside any other call. */
+static void gated_cancel(void *context, void *connection) {
+  (void)context;
+  stay(((struct session *)connection)->driver, CANCEL);
+}
 
 static void register_gated(void) {
   tide_driver table = TIDE_DRIVER_INIT;
@@ -82,6 +90,7 @@ static void register_gated(void) {
   table.validate = gated_validate;
   table.reset = gated_reset;
   table.close = gated_close;
+  table.cancel = gated_cancel;
   EXPECT(TIDE_OK, tide_register_driver("gated", &table, &err));
   table.flags = TIDE_DRIVER_CONCURRENT;
   EXPECT(TIDE_OK, tide_register_driver("gatedconcurrent", &table, &err));
@@ -128,6 +137,7 @@ static void provoke(tide_pool *pool, const char *name, int kind, struct gated *d
   static int outcome;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_lease all[3];
+  char arguments[64];
   int i;
   change(&driver->is_shut[kind], 1);
   switch (kind) {
@@ -142,6 +152,12 @@ static void provoke(tide_pool *pool, const char *name, int kind, struct gated *d
       break;
     case VALIDATE:
       EXPECT(TIDE_OK, tide_control(name, "set", SETTING("validation_interval", "20ms"), 5000, NULL, &err));
+      break;
+    case CANCEL: /* a lease that is taken away is cut off first */
+      EXPECT(TIDE_OK, tide_pool_acquire(pool, "revoked", 5000, &all[0], &err));
+      snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)all[0].id);
+      EXPECT(TIDE_OK, tide_control(name, "revoke", arguments, 5000, NULL, &err));
+      EXPECT(TIDE_STALE_LEASE, tide_lease_release(all[0], &err));
       break;
     default:
       EXPECT(TIDE_OK, tide_pool_acquire(pool, "returned", 5000, &all[0], &err));

@@ -51,6 +51,7 @@ static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volat
   return under(f)->pMethods->xShmMap(under(f), page, size, extend, out);
 }
 static int f_shm_lock(sqlite3_file *f, int offset, int n, int flags) {
+  if (flags & SQLITE_SHM_UNLOCK) pass(is_slow(f), SLOW_UNLOCK);
   return under(f)->pMethods->xShmLock(under(f), offset, n, flags);
 }
 static void f_shm_barrier(sqlite3_file *f) { under(f)->pMethods->xShmBarrier(under(f)); }

@@ -3,7 +3,7 @@
 #ifndef TIDEPOOL_TESTS_SLOW_DISK_H
 #define TIDEPOOL_TESTS_SLOW_DISK_H
 
-enum { SLOW_OPEN, SLOW_READ, SLOW_SYNC, SLOW_KINDS };
+enum { SLOW_OPEN, SLOW_READ, SLOW_SYNC, SLOW_UNLOCK, SLOW_KINDS };
 
 struct slow_disk {
   const char *word;

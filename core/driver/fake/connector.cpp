@@ -126,6 +126,7 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
   server_.advance(now);
   check_free(slot);
   TIDE_ASSERT(&session_of(slot) == static_cast<FakeConnection&>(*connection).session_.get());
+  if (const auto disarm = disarms_.find(slot); disarm != disarms_.end()) disarm->second = now;  // comes first
   Request request{Kind::close,
                   slot,
                   now + server_.latencies_.close.draw(server_.rng_),
@@ -135,6 +136,15 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
                   nullptr,
                   std::move(connection)};
   requests_.push_back(std::move(request));
+}
+
+// Like a driver that must roll back: it takes as long as ending the session.
+bool FakeConnector::finish_disarm(uint32_t slot, Connection&, Instant now) {
+  const std::lock_guard lock(server_.mutex_);
+  server_.advance(now);
+  TIDE_ASSERT(disarms_.count(slot) == 0);
+  disarms_[slot] = now + server_.latencies_.close.draw(server_.rng_);
+  return false;
 }
 
 Instant FakeConnector::due_of(const Request& request, Instant now) {
@@ -151,6 +161,11 @@ Instant FakeConnector::step(Instant now, std::vector<Completion>& out) {
   {
     const std::lock_guard lock(server_.mutex_);
     server_.advance(now);
+    for (auto disarm = disarms_.begin(); disarm != disarms_.end();) {
+      const auto [slot, due] = *disarm;
+      if (due <= now) out.push_back({Completion::Kind::disarmed, slot, nullptr, {}, false});
+      disarm = due <= now ? disarms_.erase(disarm) : std::next(disarm);
+    }
     std::vector<Request> waiting;
     for (Request& request : requests_) {
       const Instant due = due_of(request, now);
@@ -168,6 +183,7 @@ Instant FakeConnector::step(Instant now, std::vector<Completion>& out) {
   ready.clear();  // connections end here, without the mutex
   const std::lock_guard lock(server_.mutex_);
   Instant next = server_.next_event();
+  for (const auto& [slot, due] : disarms_) next = earliest(next, due);
   for (const Request& request : requests_) next = earliest(next, due_of(request, now));
   return next;
 }

@@ -27,6 +27,7 @@ class FakeConnector final : public Connector {
   void survey(uint32_t slot, Connection& connection, Instant now, Instant deadline) override;
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override;
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
+  bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void abandon() noexcept override { is_abandoned_ = true; }
@@ -59,6 +60,7 @@ class FakeConnector final : public Connector {
   FakeServer& server_;
   Policy policy_;
   std::vector<Request> requests_;                          // in the order they were made
+  std::map<uint32_t, Instant> disarms_;                    // under way, by slot; done at that instant
   std::map<uint32_t, std::shared_ptr<Session>> sessions_;  // by slot, from the open request on
   bool is_abandoned_ = false;
 };

@@ -59,13 +59,18 @@ bool DatabaseFile::look(Depth depth, Files& out) {
   return identify(out.index_path, out.index);
 }
 
-std::string DatabaseFile::what_happened(const Files& found) const {
+std::shared_ptr<const DatabaseFile::Files> DatabaseFile::known() const {
+  const std::lock_guard lock(mutex_);
+  return known_;
+}
+
+std::string DatabaseFile::what_happened(const Files& known, const Files& found) const {
   const auto said = [](const std::string& path, bool is_there) {
     return path + (is_there ? " was replaced by another file" : " was deleted or moved");
   };
-  if (is_gone(known_->database, found.database)) return said(target_.shown, found.database.has_value());
-  if (is_gone(known_->wal, found.wal)) return said(known_->wal_path, found.wal.has_value());
-  return said(known_->index_path, found.index.has_value());
+  if (is_gone(known.database, found.database)) return said(target_.shown, found.database.has_value());
+  if (is_gone(known.wal, found.wal)) return said(known.wal_path, found.wal.has_value());
+  return said(known.index_path, found.index.has_value());
 }
 
 void DatabaseFile::lose(std::string what) noexcept {
@@ -98,11 +103,11 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
   if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
   const std::lock_guard lock(mutex_);
   if (known != known_) return true;  // learnt anew meanwhile
-  lose(what_happened(found));
+  lose(what_happened(*known, found));
   return false;
 }
 
-bool DatabaseFile::stands_in_the_way(const Files& found, Status& why) const {
+bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, Status& why) const {
   const auto wait = [&](const std::string& what) {
     why = driver_error("58030", SQLITE_CANTOPEN, what,
                        std::to_string(handles_.load()) + " sessions of the old file are still open",
@@ -110,12 +115,12 @@ bool DatabaseFile::stands_in_the_way(const Files& found, Status& why) const {
     why.is_retryable = true;
     return true;
   };
-  const bool has_old_wal = known_->wal.has_value() && found.wal == known_->wal;
-  const bool has_old_index = known_->index.has_value() && found.index == known_->index;
-  if (found.database == known_->database) {
+  const bool has_old_wal = known.wal.has_value() && found.wal == known.wal;
+  const bool has_old_index = known.index.has_value() && found.index == known.index;
+  if (found.database == known.database) {
     // What is in a WAL that was deleted can still be saved, but only by the last session that has it open.
-    const bool is_whole = !is_gone(known_->wal, found.wal) && !is_gone(known_->index, found.index);
-    return !is_whole && handles_.load() > 0 && wait(what_happened(found));
+    const bool is_whole = !is_gone(known.wal, found.wal) && !is_gone(known.index, found.index);
+    return !is_whole && handles_.load() > 0 && wait(what_happened(known, found));
   }
   if (has_old_wal && wal_bytes() > 0) {
     why = driver_error("58030", SQLITE_CANTOPEN,
@@ -128,8 +133,8 @@ bool DatabaseFile::stands_in_the_way(const Files& found, Status& why) const {
 }
 
 OpenFailure DatabaseFile::admit(bool& may_create) {
-  const std::lock_guard lock(mutex_);
-  may_create = known_ == nullptr;
+  const std::shared_ptr<const Files> known = this->known();
+  may_create = known == nullptr;
   if (may_create) return {};
   Files found = at_now();
   if (!look(Depth::all, found)) return {};
@@ -141,7 +146,7 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
             false};
   }
   OpenFailure failure;
-  stands_in_the_way(found, failure.status);
+  stands_in_the_way(*known, found, failure.status);
   return failure;
 }
 
@@ -151,16 +156,17 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   const char* name = sqlite3_db_filename(database, "main");
   int has_moved = 0;
   sqlite3_file_control(database, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard in_turn(learning_);
   Files found = at(name != nullptr ? name : target_.path);
   if (!look(Depth::all, found)) return Status::ok();
+  const std::lock_guard lock(mutex_);
   if (has_moved != 0 || !found.database.has_value()) {
     return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was opened");
   }
   if (known_ != nullptr && !is_lost(generation_) && handles_.load() > 1) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
                           is_gone(known_->index, found.index);
-    if (is_other) lose(what_happened(found));  // the old sessions must not take the new files for their own
+    if (is_other) lose(what_happened(*known_, found));  // the old sessions must not take the new files for their own
   }
   if (generation_ == 0 || is_lost(generation_)) ++generation_;
   known_ = std::make_shared<const Files>(std::move(found));
@@ -169,11 +175,13 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
 }
 
 void DatabaseFile::learn_journal() {
+  const std::lock_guard in_turn(learning_);
+  const std::shared_ptr<const Files> known = this->known();
+  if (known == nullptr) return;
+  Files found = at(known->path);
+  if (!look(Depth::all, found) || found.database != known->database) return;
   const std::lock_guard lock(mutex_);
-  if (known_ == nullptr) return;
-  Files found = at(known_->path);
-  if (!look(Depth::all, found) || found.database != known_->database) return;
-  known_ = std::make_shared<const Files>(std::move(found));
+  if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
 }
 
 void DatabaseFile::enter_reader(uint64_t session, Instant since) {

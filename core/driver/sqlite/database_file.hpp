@@ -10,7 +10,8 @@
 // file
 //     to a new one, and truncate a WAL index under the sessions that have it mapped.
 // D4  A file that was there once is never created again.
-// Threads: any. A short mutex, never held while SQLite runs.
+// Threads: any. A short mutex, never held while SQLite runs or a file is looked at: a disk may not answer, and the keeper
+//          asks here, too.
 // Failure: 58030, with the way out; a path that cannot be looked at for other reasons than its absence is left to
 // SQLite.
 #pragma once
@@ -95,8 +96,9 @@ class DatabaseFile {
   static Files at(std::string real_path);
   // Where nothing is open the path may lead somewhere else by now.
   Files at_now() const;
-  bool stands_in_the_way(const Files& found, Status& why) const;
-  std::string what_happened(const Files& found) const;
+  std::shared_ptr<const Files> known() const;
+  bool stands_in_the_way(const Files& known, const Files& found, Status& why) const;
+  std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
 
   const SqliteTarget target_;
@@ -107,7 +109,8 @@ class DatabaseFile {
   std::atomic<int64_t> wal_bytes_{-1};
   std::atomic<int64_t> restart_at_ns_{0};  // the next attempt, not before
 
-  mutable std::mutex mutex_;            // guards what follows
+  std::mutex learning_;       // who looks in order to remember; taken before mutex_
+  mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const Files> known_;  // of the current generation; null: nothing was opened yet
   std::string what_;                    // happened to the generation that was lost last
   std::map<uint64_t, Instant> readers_;

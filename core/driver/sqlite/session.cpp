@@ -28,6 +28,7 @@ SqliteConnection::~SqliteConnection() {
     return;
   }
   disarm();
+  finish_disarm();
   {
     // A revoked holder may still be on its way out of query(); what it touches must outlive it.
     std::unique_lock lock(mutex_);
@@ -78,7 +79,7 @@ void SqliteConnection::leave() noexcept {
     is_disarm_finished_ = true;
     hands_ = Hands::inner;  // a cancel would only disturb the rollback
     lock.unlock();
-    finish_disarm();
+    end_effects();
     lock.lock();
   }
   hands_ = Hands::free;
@@ -160,15 +161,18 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
 void SqliteConnection::disarm() noexcept {
   watch_.disarm();
   file_->turn().nudge(number_);
+  const std::lock_guard lock(mutex_);
+  if (hands_ == Hands::query) sqlite3_interrupt(database_.get());
+  if (hands_ == Hands::free && !is_disarm_finished_) interrupt_native();
+}
+
+void SqliteConnection::finish_disarm() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    if (hands_ != Hands::free) {  // whoever has the hands finishes it on leaving
-      if (hands_ == Hands::query) sqlite3_interrupt(database_.get());
-      return;
-    }
+    if (hands_ != Hands::free) return;  // whoever has them finishes it on leaving
     hands_ = Hands::inner;
   }
-  if (!is_disarm_finished_) interrupt_native();
+  if (!is_disarm_finished_) interrupt_native();  // a holder may have begun something since
   leave();
 }
 
@@ -182,7 +186,7 @@ void SqliteConnection::interrupt_native() noexcept {
   }
 }
 
-void SqliteConnection::finish_disarm() noexcept {
+void SqliteConnection::end_effects() noexcept {
   sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
   sqlite3_mutex_enter(inside);
   {

@@ -7,7 +7,7 @@
 //     the keeper never waits for a holder.
 // S2  While a transaction of ours can write, we hold the writer turn; without one we never do.
 // S3  A cancel acts on the lease it names or on none: lease numbers change at both ends of a lease, under the lock.
-// S4  After disarm() nothing gets through any more: neither by query() nor, since every statement is expired and its
+// S4  After disarm() and finish_disarm() nothing gets through any more: neither by query() nor, since every statement is expired and its
 //     recompilation refused, through native().
 // S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
 //     else the second half of a transaction would be committed statement by statement.
@@ -57,6 +57,7 @@ class SqliteConnection final : public Connection {
   SessionFacts facts() const noexcept override;
   bool end_transaction(std::string_view why, uint64_t lease = kAnyLease) noexcept override;
   void disarm() noexcept override;
+  void finish_disarm() noexcept override;
   void shed_memory() noexcept override;
   // SQLite forbids carrying a connection across fork(), closing it included. So nothing is closed: the descriptors stay
   // open in the child until it ends, which costs the parent nothing (POSIX locks do not pass to a child).
@@ -87,7 +88,7 @@ class SqliteConnection final : public Connection {
   // session.cpp, session_lease.cpp
   bool enter(Hands hands) noexcept;
   void leave() noexcept;
-  void finish_disarm() noexcept;
+  void end_effects() noexcept;
   void interrupt_native() noexcept;
   void empty_wal() noexcept;
   Settled settle_inner(ResetMode mode);

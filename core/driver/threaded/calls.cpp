@@ -51,6 +51,9 @@ void Calls::carry_out(Call& call) noexcept {
       case Call::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
       case Call::Kind::close: driver_->close(std::move(call.owned)); break;
       case Call::Kind::look: call.facts = driver_->look(); break;
+      case Call::Kind::cancel: call.session->cancel(call.lease); break;
+      case Call::Kind::end_transaction: call.is_ended = call.session->end_transaction(call.why, call.lease); break;
+      case Call::Kind::disarm: call.session->finish_disarm(); break;
     }
   } catch (const std::bad_alloc&) {
     call.status = call.opened.status = Status::error(Code::no_memory, "out of memory");
@@ -62,7 +65,7 @@ bool Calls::is_runnable(const Call& call, Instant now) const {
   if (call.due > now) return false;
   const auto is_in_the_way = [&](const Call& other) {
     if (call.session != nullptr && other.session == call.session) return true;
-    return !driver_->may_overlap() && !other.is_late;
+    return !driver_->may_overlap() && !other.is_late && !other.is_about_lease() && !call.is_about_lease();
   };
   if (std::any_of(running.begin(), running.end(), is_in_the_way)) return false;
   for (const Call& earlier : waiting) {
@@ -75,7 +78,7 @@ bool Calls::is_runnable(const Call& call, Instant now) const {
 bool Calls::begin_next(std::list<Call>::iterator& out) {
   const Instant now = clock_.now();
   out = std::find_if(waiting.begin(), waiting.end(), [&](const Call& call) {
-    return (!is_ending_ || call.kind == Call::Kind::close) && is_runnable(call, now);
+    return (!is_ending_ || call.is_an_end()) && is_runnable(call, now);
   });
   if (out == waiting.end()) return false;
   running.splice(running.end(), waiting, out);
@@ -187,6 +190,7 @@ bool Calls::is_held_up(Instant now) const noexcept {
 void Calls::end() noexcept {
   std::unique_lock lock(mutex);
   is_ending_ = true;
+  waiting.remove_if([](const Call& call) { return !call.is_an_end(); });  // else what comes after them waits for ever
   for (auto call = done.begin(); call != done.end();) {
     const auto taken_by_nobody = call++;
     if (taken_by_nobody->opened.connection == nullptr) continue;

@@ -2,7 +2,8 @@
 //
 // B1  A call is in exactly one of the lists: waiting, running, done.
 // B2  Calls for one session never overlap, and keep their order.
-// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as are late.
+// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as are late, and such as
+//     reach into a lease, which come at any moment.
 // B4  A session that was opened for nobody any more is closed, and a session handed over to be closed is closed, even if
 //     the pool is gone by then.
 // Threads: run() on the helpers; all other calls under `mutex`, from the connector. The helpers keep this object alive,
@@ -22,7 +23,7 @@
 namespace tide {
 
 struct Call {
-  enum class Kind : uint8_t { open, validate, reset, close, look };
+  enum class Kind : uint8_t { open, validate, reset, close, look, cancel, end_transaction, disarm };
   Kind kind;
   uint32_t slot = 0;
   Instant asked;
@@ -30,6 +31,8 @@ struct Call {
   Connection* session = nullptr;      // of all but open and look
   std::unique_ptr<Connection> owned;  // of close
   ResetMode mode = ResetMode::none;
+  uint64_t lease = kAnyLease;  // of cancel and end_transaction
+  std::string why;             // of end_transaction
   Instant due;                // not before
   Instant started;            // unset: it waits
   Instant deadline;           // while waiting, and of an open: from `asked`; of the others from `started`
@@ -38,7 +41,17 @@ struct Call {
 
   BlockingDriver::Opened opened;
   Status status;  // of validate and reset; what an open that was busy met last
-  FileFacts facts;  // of look
+  FileFacts facts;        // of look
+  bool is_ended = false;  // of end_transaction
+
+  // A request whose slot waits for the answer.
+  bool is_answered() const { return kind != Kind::look && kind != Kind::cancel && kind != Kind::end_transaction; }
+  // It is made even for a pool that is gone.
+  bool is_an_end() const { return kind == Kind::close || kind == Kind::disarm; }
+  // It reaches into what the holder of a session does, so it need not wait for calls about other sessions.
+  bool is_about_lease() const {
+    return kind == Kind::cancel || kind == Kind::end_transaction || kind == Kind::disarm;
+  }
 };
 
 class Calls : public std::enable_shared_from_this<Calls> {
@@ -67,7 +80,7 @@ class Calls : public std::enable_shared_from_this<Calls> {
   bool is_called_by_me() const noexcept;
   // Makes the call here and now.
   void carry_out(Call& call) noexcept;
-  // No call is begun any more but those that close; helpers end. Waits a moment for those that are nearly done.
+  // No call is begun any more but those that end sessions; helpers end. Waits a moment for those that are nearly done.
   void end() noexcept;
 
   std::mutex mutex;  // guards what follows

@@ -26,6 +26,9 @@ const char* name_of(Call::Kind kind) {
     case Call::Kind::validate: return "validate";
     case Call::Kind::reset: return "reset";
     case Call::Kind::close: return "close";
+    case Call::Kind::cancel: return "cancel";
+    case Call::Kind::end_transaction: return "rollback of an open transaction";
+    case Call::Kind::disarm: return "rollback of a revoked lease";
     case Call::Kind::look: break;
   }
   return "look at its file";
@@ -36,6 +39,7 @@ Completion::Kind success_of(Call::Kind kind) {
     case Call::Kind::open: return Completion::Kind::opened;
     case Call::Kind::validate: return Completion::Kind::validated;
     case Call::Kind::reset: return Completion::Kind::reset_done;
+    case Call::Kind::disarm: return Completion::Kind::disarmed;
     default: return Completion::Kind::closed;
   }
 }
@@ -45,13 +49,15 @@ Completion::Kind failure_of(Call::Kind kind) {
     case Call::Kind::open: return Completion::Kind::open_failed;
     case Call::Kind::validate: return Completion::Kind::validation_failed;
     case Call::Kind::reset: return Completion::Kind::reset_failed;
+    case Call::Kind::disarm: return Completion::Kind::disarmed;
     default: return Completion::Kind::closed;
   }
 }
 
 // ThreadedConnector: hands requests to Calls, and answers for those that do not come back.
 //
-// K1  Every request is answered exactly once, by a completion of its slot.
+// K1  Every request is answered exactly once, by a completion of its slot; cancels, and transactions that were not ended,
+//     never.
 // Threads: the keeper's only.
 // Failure: completions. Where no thread is to be had, opens fail and closes are made by the keeper.
 class ThreadedConnector final : public Connector {
@@ -89,6 +95,27 @@ class ThreadedConnector final : public Connector {
     one.front().session = connection.get();
     one.front().owned = std::move(connection);
     ask(one);
+  }
+  void cancel(uint32_t slot, Connection& connection, uint64_t lease, Instant now) override {
+    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kPatience);
+    one.front().session = &connection;
+    one.front().lease = lease;
+    ask(one);
+  }
+  bool end_transaction(uint32_t slot, Connection& connection, const std::string& why, uint64_t lease,
+                       Instant now) override {
+    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kPatience);
+    one.front().session = &connection;
+    one.front().lease = lease;
+    one.front().why = why;
+    ask(one);
+    return false;
+  }
+  bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override {
+    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kPatience);
+    one.front().session = &connection;
+    ask(one);
+    return false;
   }
   Instant step(Instant now, std::vector<Completion>& out) override;
   int fd() const noexcept override { return calls_->fd(); }
@@ -190,7 +217,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
   look(now);
   Instant next = calls_->employ(now);
   for (const Call& call : calls_->running) {
-    if (!call.is_late && call.kind != Call::Kind::look) next = earliest(next, call.deadline + kGrace);
+    if (!call.is_late && call.is_answered()) next = earliest(next, call.deadline + kGrace);
   }
   for (const Call& call : calls_->waiting) {
     const Instant over = call.asked + call.span + kGrace;
@@ -216,6 +243,12 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
       case Call::Kind::look:
         is_looking_ = false;
         file_facts_ = call.facts;
+        break;
+      case Call::Kind::cancel: break;
+      case Call::Kind::end_transaction:
+        if (!call.is_ended) break;
+        call.status.message = std::move(call.why);
+        out.push_back({Completion::Kind::transaction_ended, call.slot, nullptr, std::move(call.status), false});
         break;
       case Call::Kind::open: {
         BlockingDriver::Opened& opened = call.opened;
@@ -268,8 +301,8 @@ void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) 
     Call& call = *at;
     if (call.kind == Call::Kind::look) continue;
     call.is_late = now >= call.deadline + kGrace;
-    const bool is_cut_off = is_given_up_ && call.kind != Call::Kind::close;
-    if (call.is_given_up || !(call.is_late || is_cut_off)) continue;
+    const bool is_cut_off = is_given_up_ && !call.is_an_end();
+    if (!call.is_answered() || call.is_given_up || !(call.is_late || is_cut_off)) continue;
     out.push_back({failure_of(call.kind), call.slot, nullptr,
                    is_cut_off ? refusal(call, now) : too_late(call, now), false});
     call.is_given_up = true;
@@ -282,17 +315,18 @@ void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant no
     const auto call = at++;
     const bool is_open = call->kind == Call::Kind::open;
     const bool is_late = now >= call->asked + call->span + kGrace;
-    if (call->kind == Call::Kind::close) {
+    if (call->is_an_end()) {
       // The slot is free after a while; the call is made when it can be.
       if (!is_late || call->is_given_up) continue;
-      out.push_back({Completion::Kind::closed, call->slot, nullptr, {}, false});
+      const bool is_close = call->kind == Call::Kind::close;
+      out.push_back({failure_of(call->kind), call->slot, nullptr, is_close ? Status::ok() : refusal(*call, now), false});
       call->is_given_up = true;
       continue;
     }
     if (call->kind == Call::Kind::look) continue;
     const bool is_over = is_given_up_ || (is_open ? is_closing_ || is_late : is_late && !calls_->has_free_helper());
     if (!is_over) continue;
-    out.push_back({failure_of(call->kind), call->slot, nullptr, refusal(*call, now), false});
+    if (call->is_answered()) out.push_back({failure_of(call->kind), call->slot, nullptr, refusal(*call, now), false});
     calls_->waiting.erase(call);
   }
 }

@@ -271,6 +271,7 @@ TEST_F(SqliteLease, S4ADisarmedSessionLetsNothingThroughNativeEither) {
   auto* database = static_cast<sqlite3*>(session_->native());
   ASSERT_EQ(run_native(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES (4)"), SQLITE_OK);
   std::thread([&] { session_->disarm(); }).join();
+  std::thread([&] { session_->finish_disarm(); }).join();
   EXPECT_EQ(sqlite3_step(statement), SQLITE_AUTH);
   EXPECT_EQ(run_native(*session_, "COMMIT"), SQLITE_AUTH);
   EXPECT_EQ(run_native(*session_, "INSERT INTO t VALUES (5)"), SQLITE_AUTH);

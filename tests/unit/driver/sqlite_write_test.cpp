@@ -63,6 +63,7 @@ TEST_F(SqliteWrite, EveryWayOutGivesTheTurnBack) {
   third = make_session();
   begin(*third);
   third->disarm();
+  third->finish_disarm();
   EXPECT_EQ(turn_holder(), 0u);
   const auto fourth = make_session();
   EXPECT_EQ(ask(*fourth, "SELECT count(*) FROM t"), "1");

@@ -16,7 +16,7 @@
 namespace tide::test {
 namespace {
 
-enum Gate : size_t { kOpen, kValidate, kReset, kClose, kGates };
+enum Gate : size_t { kOpen, kValidate, kReset, kClose, kCancel, kEnd, kDisarm, kGates };
 
 // What the driver of a test shares with it; outlives both connector and driver.
 struct Story {
@@ -26,6 +26,7 @@ struct Story {
   std::array<int, kGates> inside{};
   int opened = 0;
   int closed = 0;
+  std::vector<Gate> passed;  // in that order
   bool is_driver_gone = false;
 
   void pass(Gate gate) {
@@ -34,6 +35,7 @@ struct Story {
     changed.notify_all();
     changed.wait(lock, [&] { return !is_shut[gate]; });
     --inside[gate];
+    passed.push_back(gate);
   }
   void set(Gate gate, bool shut) {
     const std::lock_guard lock(mutex);
@@ -63,10 +65,14 @@ class Session final : public Connection {
   Status begin_lease(LeaseMode, Instant) override { return Status::ok(); }
   Status query(const QueryRequest&, ResultTable&) override { return Status::ok(); }
   Settled settle(ResetMode) noexcept override { return Settled::clean; }
-  void cancel(uint64_t) noexcept override {}
+  void cancel(uint64_t) noexcept override { story_.pass(kCancel); }
   SessionFacts facts() const noexcept override { return {}; }
-  bool end_transaction(std::string_view, uint64_t) noexcept override { return false; }
+  bool end_transaction(std::string_view why, uint64_t) noexcept override {
+    story_.pass(kEnd);
+    return why != "is over";
+  }
   void disarm() noexcept override {}
+  void finish_disarm() noexcept override { story_.pass(kDisarm); }
   void abandon() noexcept override {}
 
  private:
@@ -110,7 +116,7 @@ class ThreadedTest : public testing::Test {
     connector_ = make_threaded_connector(std::make_unique<Driver>(story_, may_overlap), clock_);
   }
   ~ThreadedTest() override {
-    for (const Gate gate : {kOpen, kValidate, kReset, kClose}) story_.set(gate, false);
+    for (size_t gate = 0; gate < kGates; ++gate) story_.set(static_cast<Gate>(gate), false);
     connector_.reset();
     EXPECT_TRUE(story_.eventually([this] { return story_.is_driver_gone && story_.opened == story_.closed; }));
   }
@@ -265,6 +271,57 @@ TEST_F(ThreadedTest, TheConnectorMayGoAwayUnderItsCalls) {
   EXPECT_EQ(inside(kReset), 1);
   EXPECT_EQ(closed(), 0);
   // The rest is in the destructor of the test: both sessions are closed, and the driver goes.
+}
+
+// What reaches into a lease waits neither for calls about other sessions nor in the step that asks for it, and keeps the
+// order in which it was asked for.
+TEST_F(ThreadedTest, ALeaseIsReachedInOrderBesideTheCallOfAnother) {
+  start(false);
+  auto session = open(0);
+  story_.set(kOpen, true);
+  connector_->open(1, clock_.now(), in(Span::seconds(10)));
+  ASSERT_TRUE(is_inside(kOpen, 1));
+  connector_->cancel(0, *session, 1, clock_.now());
+  EXPECT_FALSE(connector_->end_transaction(0, *session, "is over", 1, clock_.now()));
+  EXPECT_FALSE(connector_->end_transaction(0, *session, "idle for 61 s", 1, clock_.now()));
+  EXPECT_FALSE(connector_->finish_disarm(0, *session, clock_.now()));
+  const Completion ended = next(0);
+  EXPECT_EQ(ended.kind, Completion::Kind::transaction_ended);
+  EXPECT_EQ(ended.status.message, "idle for 61 s");
+  const Completion disarmed = next(0);
+  EXPECT_EQ(disarmed.kind, Completion::Kind::disarmed);
+  EXPECT_OK(disarmed.status);
+  EXPECT_EQ(inside(kOpen), 1);
+  story_.set(kOpen, false);
+  close(1, next(1).connection);
+  close(0, std::move(session));
+  const std::vector<Gate> wanted{kOpen, kCancel, kEnd, kEnd, kDisarm, kOpen, kClose, kClose};
+  EXPECT_EQ(story_.passed, wanted);
+}
+
+// Its slot is told after a while, and what is asked for the session later comes after it.
+TEST_F(ThreadedTest, ACancelThatDoesNotComeBackHoldsUpOnlyItsSession) {
+  start(true);
+  auto session = open(0);
+  story_.set(kCancel, true);
+  connector_->cancel(0, *session, 1, clock_.now());
+  ASSERT_TRUE(is_inside(kCancel, 1));
+  connector_->finish_disarm(0, *session, clock_.now());
+  close(1, open(1));
+  const Completion disarmed = next(0);
+  EXPECT_EQ(disarmed.kind, Completion::Kind::disarmed);
+  EXPECT_EQ(disarmed.status.code, Code::timeout);
+  EXPECT_NE(disarmed.status.message.find("the test's cancel has not come back"), std::string::npos)
+      << disarmed.status.message;
+  connector_->close(0, std::move(session), clock_.now());
+  (void)connector_->step(clock_.now(), done_);
+  EXPECT_EQ(closed(), 1);
+  connector_.reset();  // also where the pool is gone meanwhile, everything ends in order
+  EXPECT_EQ(closed(), 1);
+  story_.set(kCancel, false);
+  EXPECT_TRUE(story_.eventually([this] { return story_.closed == 2; }));
+  const std::vector<Gate> wanted{kOpen, kOpen, kClose, kCancel, kDisarm, kClose};
+  EXPECT_EQ(story_.passed, wanted);
 }
 
 TEST_F(ThreadedTest, ACloseThatLastsFreesItsSlot) {
