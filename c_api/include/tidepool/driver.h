@@ -23,8 +23,8 @@ enum {
  * was taken away from it. cancel may come at any moment, beside any other call: from the thread of tide_lease_cancel(),
  * which waits for it, or from a helper thread; one connection is cancelled once at a time, and closed only afterwards.
  *
- * A call that has not returned 50 ms after its timeout_ms (close, cancel: 2 s) is late. The pool goes on without it: it counts as
- * failed, a connection that it opens is closed when it returns, and the connection that it checks or resets is closed
+ * A call that has not returned 50 ms after its timeout_ms (close, cancel: 2 s) is late. The pool goes on without it: it
+ * counts as failed, a connection that it opens is closed when it returns, and the connection that it is about is closed
  * after it. It does not hold up the others, so they may then run beside it; but when 4 calls of a pool are late, the next
  * wait until one of them returns. tide_pool_close() waits for late calls up to its timeout and says so if they remain:
  * the context is in use until they return.

@@ -7,8 +7,8 @@
 //     the keeper never waits for a holder.
 // S2  While a transaction of ours can write, we hold the writer turn; without one we never do.
 // S3  A cancel acts on the lease it names or on none: lease numbers change at both ends of a lease, under the lock.
-// S4  After disarm() and finish_disarm() nothing gets through any more: neither by query() nor, since every statement is expired and its
-//     recompilation refused, through native().
+// S4  After disarm() and finish_disarm() nothing gets through any more: neither by query() nor, since every statement is
+//     expired and its recompilation refused, through native().
 // S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
 //     else the second half of a transaction would be committed statement by statement.
 // S6  The last session to go leaves no WAL with anything in it, also where a holder keeps a handle behind the pool.
