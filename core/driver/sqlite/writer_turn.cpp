@@ -18,23 +18,23 @@ WriterTurn::Outcome WriterTurn::take(uint64_t session, Instant deadline, const s
     holder_ = {session, clock_.now()};
     return Outcome::taken;
   }
+  const auto outcome_at = [&](Instant now) {
+    if (should_stop.load()) return Outcome::stopped;
+    return now >= deadline ? Outcome::timed_out : Outcome::taken;
+  };
+  // Asking without waiting takes no memory: whoever does it may have none.
+  if (const Outcome outcome = outcome_at(clock_.now()); outcome != Outcome::taken) return outcome;
   Ticket ticket{session, false, {}};
   queue_.push_back(&ticket);
-  Outcome outcome = Outcome::taken;
   while (!ticket.is_served) {
     const Instant now = clock_.now();
-    if (should_stop.load()) {
-      outcome = Outcome::stopped;
-    } else if (now >= deadline) {
-      outcome = Outcome::timed_out;
-    }
-    if (outcome != Outcome::taken) {
+    if (const Outcome outcome = outcome_at(now); outcome != Outcome::taken) {
       queue_.erase(std::find(queue_.begin(), queue_.end(), &ticket));
       return outcome;
     }
     ticket.changed.wait_for(lock, std::chrono::nanoseconds(std::min((deadline - now).ns(), kSleepNsMax)));
   }
-  return outcome;
+  return Outcome::taken;
 }
 
 void WriterTurn::give(uint64_t session) noexcept {
