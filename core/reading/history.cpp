@@ -9,7 +9,7 @@ using enum ColumnType;
 
 constexpr int64_t kResolutionsMs[] = {1'000, 60'000, 3'600'000};
 
-constexpr Column kColumns[] = {
+constexpr Column kHistoryColumns[] = {
     {"instance_id", text, "", "The instance, as in pools."},
     {"pool", text, "", "The pool's name."},
     {"at", time, "", "The end of the interval."},
@@ -28,7 +28,7 @@ constexpr Column kColumns[] = {
     {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
 };
 
-void add_rows(const Attachment& segment, int64_t, std::vector<Row>& out) {
+void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   for (const int64_t resolution_ms : kResolutionsMs) {
     for (const HistoryCopy& record : segment.read_history(resolution_ms)) {
@@ -57,7 +57,8 @@ void add_rows(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& pool_history_source() {
-  static constexpr Source kSource{{"pool_history", "How each pool was, interval by interval.", kColumns}, add_rows};
+  static constexpr Source kSource{{"pool_history", "How each pool was, interval by interval.", kHistoryColumns},
+                                  add_intervals};
   return kSource;
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 using enum ColumnType;
 
-constexpr Column kColumns[] = {
+constexpr Column kPoolColumns[] = {
     {"instance_id", text, "", "One process's incarnation of a pool: 32 hex digits, never used again."},
     {"pool", text, "", "The pool's name."},
     {"source", text, "", "Where this row comes from: segment or hosted."},
@@ -92,7 +92,7 @@ Value utilization(uint64_t in_use, int64_t limit_size) {
   return static_cast<double>(in_use) / static_cast<double>(limit_size);
 }
 
-void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   const Liveness liveness = segment.liveness();
   const auto vitals = segment.read_vitals();
@@ -142,7 +142,7 @@ void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& 
 }  // namespace
 
 const Source& pools_source() {
-  static constexpr Source kSource{{"pools", "One row for each pool of each process.", kColumns}, add_rows};
+  static constexpr Source kSource{{"pools", "One row for each pool of each process.", kPoolColumns}, add_pools};
   return kSource;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 using enum ColumnType;
 
-constexpr Column kColumns[] = {
+constexpr Column kWaiterColumns[] = {
     {"instance_id", text, "", "The instance, as in pools."},
     {"pool", text, "", "The pool's name."},
     {"ticket", integer, "", "The place in the queue: lower tickets are served first."},
@@ -23,7 +23,7 @@ constexpr Column kColumns[] = {
 // As with connections that never expire.
 constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
 
-void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
+void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   const auto vitals = segment.read_vitals();
   const cell::Moments moments(vitals, wall_now_ns);
@@ -43,8 +43,8 @@ void add_rows(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& 
 }  // namespace
 
 const Source& waiters_source() {
-  static constexpr Source kSource{{"waiters", "One row for each caller that waits for a connection.", kColumns},
-                                  add_rows};
+  static constexpr Source kSource{{"waiters", "One row for each caller that waits for a connection.", kWaiterColumns},
+                                  add_waiters};
   return kSource;
 }
 

@@ -4,25 +4,25 @@
 namespace tide::race {
 namespace {
 
-constexpr uint32_t kSlots = 3;
-constexpr uint32_t kCallers = 4;
+constexpr uint32_t kBoardSlots = 3;
+constexpr uint32_t kBoardCallers = 4;
 constexpr int kCycles = 2000;
 
 // Written by whoever has the slot and by nobody else: ThreadSanitizer sees when two have it.
 struct Desks {
-  uint64_t owner[kSlots] = {};
+  uint64_t owner[kBoardSlots] = {};
 };
 
 TEST(BoardStorm, ASlotHasOneOwner) {
-  Deck deck(kSlots);
+  Deck deck(kBoardSlots);
   Desks desks;
   std::atomic<uint64_t> claims{0}, ends{0}, lost{0}, revoked{0};
-  std::atomic<uint32_t> callers_left{kCallers};
-  storm(kCallers + 1, [&](uint32_t me) {
+  std::atomic<uint32_t> callers_left{kBoardCallers};
+  storm(kBoardCallers + 1, [&](uint32_t me) {
     Rng rng(me + 1);
-    if (me == kCallers) {  // the keeper
+    if (me == kBoardCallers) {  // the keeper
       while (callers_left.load() != 0) {
-        const auto slot = static_cast<uint32_t>(rng.below(kSlots));
+        const auto slot = static_cast<uint32_t>(rng.below(kBoardSlots));
         const SlotWord seen = deck.board.word(slot);
         switch (seen.state()) {
           case SlotState::idle:
@@ -44,7 +44,7 @@ TEST(BoardStorm, ASlotHasOneOwner) {
     }
     for (int i = 0; i < kCycles; ++i) {
       LeaseId lease =
-          rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kSlots)));
+          rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kBoardSlots)));
       if (lease.is_none()) {
         std::this_thread::yield();
         continue;

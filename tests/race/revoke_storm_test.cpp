@@ -4,7 +4,7 @@
 namespace tide::race {
 namespace {
 
-constexpr uint32_t kCallers = 4;
+constexpr uint32_t kHolders = 4;
 
 Policy revoking(Span lease_timeout) {
   Policy policy = storm_policy();
@@ -17,7 +17,7 @@ Policy revoking(Span lease_timeout) {
 TEST(RevokeStorm, LateHoldersAreStale) {
   PoolRig rig(revoking(Span::millis(4)));
   std::atomic<uint64_t> acquired{0}, released{0}, stale{0};
-  storm(kCallers, [&](uint32_t me) {
+  storm(kHolders, [&](uint32_t me) {
     Rng rng(me + 21);
     for (int i = 0; i < 120; ++i) {
       LeaseId lease;

@@ -101,8 +101,6 @@ class AdaptiveSizer {
   std::span<const Model> models() const;
 
  private:
-  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
   double kappa() const { return is_bursting_ ? Staffing::kKappaMax : staffing_.kappa(); }
   void learn(const Observation& seen);
   int64_t recommend(const Observation& seen);

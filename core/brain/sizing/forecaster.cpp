@@ -9,7 +9,6 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 constexpr int kPersistence = 0;
 constexpr int kMean = 1;

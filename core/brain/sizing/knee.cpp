@@ -1,12 +1,10 @@
 #include "brain/sizing/knee.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace tide::brain {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr double kKeep = 0.95;    // of the fit, a second
 constexpr double kSpread = 0.05;  // least variance of n^2 over its mean squared
 constexpr double kDrift = 1.02;   // of the knee, a second without spread

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 namespace tide::brain {
 
@@ -30,6 +31,7 @@ struct Observation {
   double target = 0;      // how many there should be
 };
 
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();  // a figure that nobody knows yet
 inline constexpr double kTickMin_s = 0.9;      // shorter ticks are gathered until they are as long together
 inline constexpr double kTickMax_s = 604'800;  // a longer one is taken for a week
 inline constexpr double kCountMax = 1e9;

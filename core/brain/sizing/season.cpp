@@ -7,7 +7,7 @@
 namespace tide::brain {
 namespace {
 
-constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+constexpr float kEmpty = std::numeric_limits<float>::quiet_NaN();
 constexpr float kBlend = 0.4F;
 constexpr int kBucketsMin = 8;
 constexpr int kSamplesMax = 24;  // points that a mean looks at
@@ -15,7 +15,7 @@ constexpr int kSamplesMax = 24;  // points that a mean looks at
 }  // namespace
 
 SeasonProfile::SeasonProfile(double season_s) {
-  buckets_.fill(kUnknown);
+  buckets_.fill(kEmpty);
   buckets_total_ = std::clamp(static_cast<int>(std::min(season_s / 2, 1e6)), kBucketsMin, kBucketsMax);
   width_s_ = season_s / buckets_total_;
 }

@@ -14,7 +14,7 @@ constexpr double kDebtHigh = 1.5;
 constexpr double kDebtWeight = 0.0005;
 constexpr double kDebtPrior = 1000;  // arrivals that are taken to have met the share before the first
 constexpr double kArrivalsMin = 5;   // a tick with fewer arrivals is no better evidence than one with so many
-constexpr double kMeanWeight = 0.005;
+constexpr double kArrivalWeight = 0.005;
 constexpr double kBurstPart = 0.25;  // of a tick's arrivals, by which its slow ones are judged at least
 constexpr double kWindow_s = 2;
 constexpr double kWindowPerKappa = 2.6;
@@ -37,7 +37,7 @@ double Staffing::aim(const Observation& seen, double share) {
 void Staffing::learn(const Observation& seen, double share, bool is_limited) {
   const double rate = seen.arrivals / seen.dt_s;
   if (arrivals_per_s_ < 0) arrivals_per_s_ = std::max(1.0, rate);
-  arrivals_per_s_ += weight(kMeanWeight, seen.dt_s) * (rate - arrivals_per_s_);
+  arrivals_per_s_ += weight(kArrivalWeight, seen.dt_s) * (rate - arrivals_per_s_);
   const double aimed = aim(seen, share);
   if (seen.arrivals <= 0) return;
   const double scale = std::max({kArrivalsMin, arrivals_per_s_ * seen.dt_s, kBurstPart * seen.arrivals});

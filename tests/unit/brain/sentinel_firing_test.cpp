@@ -11,7 +11,6 @@ namespace tide::test {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr Span kSecond = Span::seconds(1);
 
 TEST(SentinelWords, AreThoseOfThePlane) {
   const auto words = vocabulary::alert_metrics();

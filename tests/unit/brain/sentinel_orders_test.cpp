@@ -8,7 +8,6 @@
 namespace tide::test {
 namespace {
 
-constexpr Span kSecond = Span::seconds(1);
 
 TEST(SentinelRules, ANewOneNeedsMetricAndThreshold) {
   SentinelRig rig;

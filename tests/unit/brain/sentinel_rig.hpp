@@ -19,6 +19,8 @@ using brain::Comparison;
 using brain::Metric;
 using brain::Sentinel;
 
+inline constexpr Span kSecond = Span::seconds(1);
+
 class SentinelRig {
  public:
   explicit SentinelRig(const Policy& wanted = Policy()) : policy(wanted), sentinel(wanted), ledger(wanted, 8, 7) {}

@@ -74,13 +74,13 @@ TEST(Parse, OldNamesAreTheSameOptions) {
   EXPECT_EQ(parsed->policy.preset, Preset::development);
 }
 
-struct Refused {
+struct RefusedText {
   std::string_view url;
   std::string_view options;
   Variables environment;
   std::string_view said;
 };
-const Refused kRefused[] = {
+const RefusedText kRefusedTexts[] = {
     {kUrl, "max_conections=5", {}, "unknown option \"max_conections\""},
     {kUrl, "max_size=5 max_size=6", {}, "option \"max_size\" is given twice"},
     {kUrl, "max_size=5 maxConnections=5", {}, "\"max_size\" and \"maxConnections\" are the same option"},
@@ -105,7 +105,7 @@ const Refused kRefused[] = {
 };
 
 TEST(Parse, RefusesInsteadOfGuessing) {
-  for (const Refused& row : kRefused) {
+  for (const RefusedText& row : kRefusedTexts) {
     const auto parsed = parse(row.url, row.options, row.environment);
     ASSERT_FALSE(parsed) << row.url << " " << row.options;
     EXPECT_EQ(parsed.status().code, Code::bad_option);

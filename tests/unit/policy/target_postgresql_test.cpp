@@ -65,12 +65,12 @@ TEST(PostgresqlTarget, IsShownWithoutSecrets) {
   }
 }
 
-struct Refused {
+struct RefusedServer {
   std::string_view url;
   std::string_view said;
 };
 // libpq would take a piece of these passwords for a host, a port or a database, and so would everyone who is shown it.
-constexpr Refused kRefused[] = {
+constexpr RefusedServer kRefusedServers[] = {
     {"postgresql://me:hun@hunter2@h/app", "more than one \"@\""},
     {"postgresql://me:hunter2/x@h/app", "behind the host"},
     {"postgresql://me:12/hunter2@h/app", "behind the host"},
@@ -104,7 +104,7 @@ constexpr Refused kRefused[] = {
 };
 
 TEST(PostgresqlTarget, IsRefusedWithoutQuotingIt) {
-  for (const Refused& row : kRefused) {
+  for (const RefusedServer& row : kRefusedServers) {
     const auto parsed = test::parse(row.url);
     if (row.said.empty() && parsed) {
       EXPECT_FALSE(contains(parsed->target.shown, "hunter2")) << row.url;

@@ -80,11 +80,11 @@ TEST(SqliteTarget, SaysHowTheFileIsOpened) {
   }
 }
 
-struct Refused {
+struct RefusedUrl {
   std::string_view url;
   std::string_view said;
 };
-constexpr Refused kRefused[] = {
+constexpr RefusedUrl kRefusedUrls[] = {
     {"sqlite://relative.db", "three slashes"},
     {"sqlite://", "slash"},
     {"sqlite:", "names no file"},
@@ -120,7 +120,7 @@ constexpr Refused kRefused[] = {
 };
 
 TEST(Target, IsRefusedWithAReasonAndNoText) {
-  for (const Refused& row : kRefused) {
+  for (const RefusedUrl& row : kRefusedUrls) {
     const auto parsed = test::parse(row.url);
     ASSERT_FALSE(parsed) << row.url;
     const bool is_scheme_unknown = parsed.status().message.starts_with("unknown scheme");

@@ -66,12 +66,12 @@ TEST(Values, AreAcceptedAndShown) {
   }
 }
 
-struct Refused {
+struct RefusedValue {
   std::string_view name;
   std::string_view text;
   std::string_view said;  // a piece of message or hint
 };
-constexpr Refused kRefused[] = {
+constexpr RefusedValue kRefusedValues[] = {
     {"max_size", "", "whole number"},
     {"max_size", "0", "below the minimum"},
     {"max_size", "10001", "above the maximum"},
@@ -134,7 +134,7 @@ constexpr Refused kRefused[] = {
 };
 
 TEST(Values, AreRefusedAndLeaveThePolicyAlone) {
-  for (const Refused& row : kRefused) {
+  for (const RefusedValue& row : kRefusedValues) {
     SCOPED_TRACE(std::string(row.name) + "=" + std::string(row.text));
     const Setting& setting = *find_setting(row.name);
     Policy policy;
