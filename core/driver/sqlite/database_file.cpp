@@ -107,10 +107,10 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
   return false;
 }
 
-bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, Status& why) const {
+bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const {
   const auto wait = [&](const std::string& what) {
     why = driver_error("58030", SQLITE_CANTOPEN, what,
-                       std::to_string(handles_.load()) + " sessions of the old file are still open",
+                       std::to_string(others) + " sessions of the old file are still open",
                        "Give back the leases that are out.");
     why.is_retryable = true;
     return true;
@@ -120,7 +120,7 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, Sta
   if (found.database == known.database) {
     // What is in a WAL that was deleted can still be saved, but only by the last session that has it open.
     const bool is_whole = !is_gone(known.wal, found.wal) && !is_gone(known.index, found.index);
-    return !is_whole && handles_.load() > 0 && wait(what_happened(known, found));
+    return !is_whole && others > 0 && wait(what_happened(known, found));
   }
   if (has_old_wal && wal_bytes() > 0) {
     why = driver_error("58030", SQLITE_CANTOPEN,
@@ -129,7 +129,7 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, Sta
                        "Remove the -wal and -shm files of the old database, or put the old file back.");
     return true;
   }
-  return (has_old_wal || has_old_index) && handles_.load() > 0 && wait(target_.shown + " was replaced");
+  return (has_old_wal || has_old_index) && others > 0 && wait(target_.shown + " was replaced");
 }
 
 OpenFailure DatabaseFile::admit(bool& may_create) {
@@ -146,7 +146,7 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
             false};
   }
   OpenFailure failure;
-  stands_in_the_way(*known, found, failure.status);
+  stands_in_the_way(*known, found, handles_.load(), failure.status);
   return failure;
 }
 
@@ -163,10 +163,15 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   if (has_moved != 0 || !found.database.has_value()) {
     return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was opened");
   }
-  if (known_ != nullptr && !is_lost(generation_) && handles_.load() > 1) {
+  const int64_t others = handles_.load() - 1;
+  if (known_ != nullptr && others > 0) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
                           is_gone(known_->index, found.index);
-    if (is_other) lose(what_happened(*known_, found));  // the old sessions must not take the new files for their own
+    // The old sessions must not take the new files for their own.
+    if (is_other && !is_lost(generation_)) lose(what_happened(*known_, found));
+    // admit() let it in before: what happened since must not be mixed either.
+    Status why;
+    if (is_other && stands_in_the_way(*known_, found, others, why)) return why;
   }
   if (generation_ == 0 || is_lost(generation_)) ++generation_;
   known_ = std::make_shared<const Files>(std::move(found));

@@ -97,7 +97,8 @@ class DatabaseFile {
   // Where nothing is open the path may lead somewhere else by now.
   Files at_now() const;
   std::shared_ptr<const Files> known() const;
-  bool stands_in_the_way(const Files& known, const Files& found, Status& why) const;
+  // `others`: handles that are open on the known files.
+  bool stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const;
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
 

@@ -207,6 +207,20 @@ TEST_F(SqliteFile, WhatIsInAWalThatWasDeletedIsSavedByItsSessions) {
   EXPECT_OK(run(*next, "INSERT INTO t VALUES ('kept')"));
 }
 
+// It was there when the pool looked, and was not when SQLite opened it: with a new WAL, and the index of the old one.
+TEST_F(SqliteFile, D3AWalThatIsDeletedWhileASessionIsOpenedIsNotMixedWithANewOne) {
+  const auto first = make_session(patient_policy(), "other.db");
+  ASSERT_OK(run(*first, "CREATE TABLE t (x); INSERT INTO t VALUES ('old')"));
+  ASSERT_OK(run(*first, "PRAGMA wal_checkpoint"));  // so that SQLite itself misses nothing
+  auto second = open_session_on(file("other.db"), patient_policy(), clock_);
+  fs::remove(dir_.file("other.db") + "-wal");
+  Status status = second->furnish(clock_.now() + Span::seconds(30));
+  EXPECT_EQ(status.sqlstate, "58030") << status.message;
+  EXPECT_TRUE(status.is_retryable);
+  second.reset();
+  expect_lost(run(*first, "INSERT INTO t VALUES ('lost')"), "-wal was ");
+}
+
 TEST_F(SqliteFile, AnIndexThatWasDeletedIsNoticed) {
   fs::remove(dir_.file() + "-shm");
   expect_session_lost(*session_, "-shm was deleted or moved");
