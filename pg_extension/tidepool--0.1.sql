@@ -496,14 +496,10 @@ CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAU
 COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
   'Asks a pool to have this many connections; NULL returns to automatic sizing.';
 
-CREATE FUNCTION tidepool.burst(pool text, duration text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.burst(text, text) IS
+COMMENT ON FUNCTION tidepool.burst(text, interval) IS
   'Lets a pool grow above max_size for a while, such as ''30s''; NULL is its burst_duration.';
-
-CREATE FUNCTION tidepool.burst(pool text, duration interval) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_burst_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.burst(text, interval) IS 'Lets a pool grow above max_size for a while.';
 
 CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_end_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -521,14 +517,10 @@ CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.resume(text) IS 'Ends a pause or a drain.';
 
-CREATE FUNCTION tidepool.recycle(pool text, spread text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_recycle' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.recycle(text, text) IS
+COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
   'Replaces every connection, gently, spread over a time such as ''30s''.';
-
-CREATE FUNCTION tidepool.recycle(pool text, spread interval) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_recycle_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.recycle(text, interval) IS 'Replaces every connection, gently, spread over a time.';
 
 CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_drain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -560,33 +552,20 @@ COMMENT ON FUNCTION tidepool.ack(bigint) IS 'Acknowledges an alert; its number s
 -- last one's number is returned, and a notice says how many there were. What is NULL stays as it is.
 CREATE FUNCTION tidepool.set_alert(
     pool text, rule text, metric text DEFAULT NULL, comparison text DEFAULT NULL,
-    threshold double precision DEFAULT NULL, hold text DEFAULT NULL, severity text DEFAULT NULL,
+    threshold double precision DEFAULT NULL, hold interval DEFAULT NULL, severity text DEFAULT NULL,
     enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
     clear_at double precision DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_set_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, text, text, boolean, text, text, double precision) IS
-  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires, such as ''30s''.';
-
-CREATE FUNCTION tidepool.set_alert(
-    pool text, rule text, metric text, comparison text, threshold double precision, hold interval,
-    severity text DEFAULT NULL, enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
-    clear_at double precision DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_set_alert_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
-  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires.';
+  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires, such as ''30s''.';
 
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
   'Drops a rule for alerts; set_alert brings one that came with the pool back as it came.';
 
-CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout text DEFAULT '5s') RETURNS boolean
+CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.wait_applied(bigint, text) IS
-  'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
-
-CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval) RETURNS boolean
-  AS 'MODULE_PATHNAME', 'tidepool_wait_applied_interval' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
   'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
 

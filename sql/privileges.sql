@@ -7,6 +7,15 @@ GRANT USAGE ON SCHEMA tidepool TO tp_plain, tp_masked;
 GRANT SELECT ON tidepool.leases, tidepool.pools, tidepool.commands TO tp_masked;
 GRANT EXECUTE ON FUNCTION tidepool.read_leases, tidepool.read_pools, tidepool.read_commands TO tp_masked;
 GRANT EXECUTE ON FUNCTION tidepool.scale TO tp_operator;
+-- Each function can be granted by its name alone.
+DO $$
+DECLARE name text;
+BEGIN
+  FOR name IN SELECT proname FROM pg_proc WHERE pronamespace = 'tidepool'::regnamespace LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION tidepool.%I TO tp_plain', name);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION tidepool.%I FROM tp_plain', name);
+  END LOOP;
+END $$;
 GRANT UPDATE ON tidepool.pools TO tp_operator;
 
 SET ROLE tp_plain;

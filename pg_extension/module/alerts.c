@@ -158,15 +158,14 @@ static void add_number(FunctionCallInfo fcinfo, int n, const char* name, StringI
   appendStringInfo(arguments, ",\"%s\":%.17g", name, number);
 }
 
-static Datum set_alert(FunctionCallInfo fcinfo, bool is_interval) {
+PG_FUNCTION_INFO_V1(tidepool_set_alert);
+Datum tidepool_set_alert(PG_FUNCTION_ARGS) {
   StringInfoData arguments;
   begin_rule(fcinfo, "set_alert", &arguments);
   add_text(fcinfo, 2, "metric", &arguments);
   add_text(fcinfo, 3, "comparison", &arguments);
   add_number(fcinfo, 4, "threshold", &arguments);
-  if (!is_interval) {
-    add_text(fcinfo, 5, "for", &arguments);
-  } else if (!PG_ARGISNULL(5)) {
+  if (!PG_ARGISNULL(5)) {
     appendStringInfo(&arguments, ",\"for\":" INT64_FORMAT, tidepool_interval_ms(fcinfo, 5, "set_alert", "hold"));
   }
   add_text(fcinfo, 6, "severity", &arguments);
@@ -177,9 +176,3 @@ static Datum set_alert(FunctionCallInfo fcinfo, bool is_interval) {
   appendStringInfoChar(&arguments, '}');
   return steer_rule(fcinfo, "set_alert", arguments.data);
 }
-
-PG_FUNCTION_INFO_V1(tidepool_set_alert);
-Datum tidepool_set_alert(PG_FUNCTION_ARGS) { return set_alert(fcinfo, false); }
-
-PG_FUNCTION_INFO_V1(tidepool_set_alert_interval);
-Datum tidepool_set_alert_interval(PG_FUNCTION_ARGS) { return set_alert(fcinfo, true); }

@@ -98,30 +98,21 @@ int64 tidepool_interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, con
   return days * (USECS_PER_DAY / 1000) + span->time / 1000;
 }
 
-/* {"duration": ...} of the second argument, which may be left out. `is_interval`: else it is a text such as '30s'. */
-static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, bool is_interval, int64 wait_ms) {
+/* {"duration": ...} in ms, of the second argument, which may be left out. */
+static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, int64 wait_ms) {
   StringInfoData arguments;
   char* pool = tidepool_text_argument(fcinfo, 0, verb, "pool");
   if (PG_ARGISNULL(1)) return tidepool_steer(verb, pool, "{}", wait_ms);
   initStringInfo(&arguments);
-  appendStringInfo(&arguments, "{\"%s\":", name);
-  if (is_interval) {
-    appendStringInfo(&arguments, INT64_FORMAT, tidepool_interval_ms(fcinfo, 1, verb, name));
-  } else {
-    escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-  }
-  appendStringInfoChar(&arguments, '}');
+  appendStringInfo(&arguments, "{\"%s\":" INT64_FORMAT "}", name, tidepool_interval_ms(fcinfo, 1, verb, name));
   return tidepool_steer(verb, pool, arguments.data, wait_ms);
 }
 
-#define TIMED(verb, suffix, name, is_interval, wait_ms) \
-  PG_FUNCTION_INFO_V1(tidepool_##verb##suffix);         \
-  Datum tidepool_##verb##suffix(PG_FUNCTION_ARGS) { return steer_for(fcinfo, #verb, name, is_interval, wait_ms); }
+PG_FUNCTION_INFO_V1(tidepool_burst);
+Datum tidepool_burst(PG_FUNCTION_ARGS) { return steer_for(fcinfo, "burst", "duration", ANSWER_WAIT_MS); }
 
-TIMED(burst, , "duration", false, ANSWER_WAIT_MS)
-TIMED(burst, _interval, "duration", true, ANSWER_WAIT_MS)
-TIMED(recycle, , "spread", false, PROMPT_WAIT_MS)
-TIMED(recycle, _interval, "spread", true, PROMPT_WAIT_MS)
+PG_FUNCTION_INFO_V1(tidepool_recycle);
+Datum tidepool_recycle(PG_FUNCTION_ARGS) { return steer_for(fcinfo, "recycle", "spread", PROMPT_WAIT_MS); }
 
 /* Which instances have a row with this number. Into fixed room, so that nothing can jump while the cursor is open. */
 typedef struct Owners {
@@ -235,11 +226,14 @@ Datum tidepool_revoke(PG_FUNCTION_ARGS) {
   return steer_by_number(fcinfo, "revoke", "leases", "lease_id", ANSWER_WAIT_MS);
 }
 
-static Datum wait_applied(FunctionCallInfo fcinfo, int64 wait_ms) {
+PG_FUNCTION_INFO_V1(tidepool_wait_applied);
+Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
   tide_error error = TIDE_ERROR_INIT;
   tide_status status;
+  int64 wait_ms;
   tidepool_check_version();
   if (PG_ARGISNULL(0)) tidepool_refuse_null("wait_applied", "command_id");
+  wait_ms = tidepool_interval_ms(fcinfo, 1, "wait_applied", "timeout");
   if (wait_ms < 0 || wait_ms > INT64CONST(86400000)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
                     errdetail("Accepted: 0 to 1 day.")));
@@ -247,22 +241,4 @@ static Datum wait_applied(FunctionCallInfo fcinfo, int64 wait_ms) {
   status = tidepool_order_await((uint64)PG_GETARG_INT64(0), tidepool_directory(), wait_ms, &error);
   if (status != TIDE_OK && status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
   PG_RETURN_BOOL(status == TIDE_OK);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_wait_applied);
-Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
-  const char* text = tidepool_text_argument(fcinfo, 1, "wait_applied", "timeout");
-  const char* hint = NULL;
-  int ms;
-  if (!parse_int(text, &ms, GUC_UNIT_MS, &hint)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout \"%s\" is no duration", text),
-                    errdetail("Accepted: \"500ms\", \"30s\", \"5min\", \"1h\" or a whole number of milliseconds."),
-                    hint != NULL ? errhint("%s", hint) : 0));
-  }
-  return wait_applied(fcinfo, ms);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_wait_applied_interval);
-Datum tidepool_wait_applied_interval(PG_FUNCTION_ARGS) {
-  return wait_applied(fcinfo, tidepool_interval_ms(fcinfo, 1, "wait_applied", "timeout"));
 }
