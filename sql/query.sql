@@ -22,6 +22,9 @@ SELECT * FROM tidepool.query_json('far', $$SELECT 1::int2 AS i, 2.50 AS n, 1e20:
   '-Infinity'::numeric AS inf, true AS b, '[1, {"x": null}]'::json AS j, '"s"'::jsonb AS js, NULL::int AS nothing,
   E'a"b\\c\nd' AS t, DATE '2026-02-01' AS d$$);
 SELECT * FROM tidepool.query_json('far', 'SELECT n FROM generate_series(1, 2) n');
+-- Columns of one name keep their values.
+SELECT * FROM tidepool.query_json('far', 'SELECT 1 AS id, 2 AS id, 3 AS id_2, 4 AS id, 5 AS id_3, NULL AS id, ''a'' AS "?", ''b'' AS "?"');
+SELECT * FROM tidepool.query_json('far', 'SELECT * FROM (VALUES (1, ''a'')) a(id, name) JOIN (VALUES (1, ''b'')) b(id, name) USING (id)');
 
 -- changes
 SELECT tidepool.execute('far', 'CREATE TABLE far_away (a int PRIMARY KEY)');

@@ -134,9 +134,59 @@ typedef struct JsonSink {
   TupleDesc row;
   Tuplestorestate *rows;
   MemoryContext per_row;
+  MemoryContext per_result;
+  char **names; /* the keys of this result's objects, as JSON strings */
 } JsonSink;
 
-static void json_begin(Sink *sink, const PGresult *result) { tuplestore_clear(((JsonSink *)sink)->rows); }
+static bool is_column(const PGresult *result, const char *name) {
+  for (int i = 0; i < PQnfields(result); ++i) {
+    if (strcmp(PQfname(result, i), name) == 0) return true;
+  }
+  return false;
+}
+
+static bool is_key(char **keys, int count, const char *name) {
+  for (int i = 0; i < count; ++i) {
+    if (strcmp(keys[i], name) == 0) return true;
+  }
+  return false;
+}
+
+/* An object has each key once, a result may have two columns of one name: the second becomes name_2, or the next number
+   that is free. `keys` are those of the columns before. */
+static char *key_of(const PGresult *result, int column, char **keys) {
+  const char *name = PQfname(result, column);
+  int number = 1;
+  char *key;
+  for (int i = 0; i < column; ++i) {
+    if (strcmp(PQfname(result, i), name) == 0) ++number;
+  }
+  if (number == 1) return pstrdup(name);
+  do {
+    key = psprintf("%s_%d", name, number++);
+  } while (is_column(result, key) || is_key(keys, column, key));
+  return key;
+}
+
+static void json_begin(Sink *sink, const PGresult *result) {
+  JsonSink *self = (JsonSink *)sink;
+  MemoryContext outside;
+  char **keys;
+  tuplestore_clear(self->rows);
+  MemoryContextReset(self->per_result);
+  outside = MemoryContextSwitchTo(self->per_result);
+  self->names = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
+  keys = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
+  for (int i = 0; i < PQnfields(result); ++i) {
+    StringInfoData text;
+    check_encoding(PQfname(result, i), (int)strlen(PQfname(result, i)));
+    initStringInfo(&text);
+    keys[i] = key_of(result, i, keys);
+    escape_json(&text, keys[i]);
+    self->names[i] = text.data;
+  }
+  MemoryContextSwitchTo(outside);
+}
 
 static bool is_number(const char *value) {
   return value[0] == '-' ? value[1] >= '0' && value[1] <= '9' : value[0] >= '0' && value[0] <= '9';
@@ -170,11 +220,7 @@ static void json_row(Sink *sink, const PGresult *result) {
   bool is_null = false;
   initStringInfo(&text);
   for (int i = 0; i < PQnfields(result); ++i) {
-    const char *name = PQfname(result, i);
-    check_encoding(name, (int)strlen(name));
-    appendStringInfoString(&text, i == 0 ? "{" : ", ");
-    escape_json(&text, name);
-    appendStringInfoString(&text, ": ");
+    appendStringInfo(&text, "%s%s: ", i == 0 ? "{" : ", ", self->names[i]);
     if (PQgetisnull(result, 0, i)) {
       appendStringInfoString(&text, "null");
     } else {
@@ -192,6 +238,7 @@ static void json_row(Sink *sink, const PGresult *result) {
 Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
   JsonSink *self = palloc0(sizeof *self);
   self->sink = (Sink){json_begin, json_row, ignore_command, ignore_end};
+  self->per_result = AllocSetContextCreate(CurrentMemoryContext, "tidepool result", ALLOCSET_DEFAULT_SIZES);
   self->rows = rows;
   self->row = row;
   self->per_row = AllocSetContextCreate(CurrentMemoryContext, "tidepool row", ALLOCSET_DEFAULT_SIZES);
