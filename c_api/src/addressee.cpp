@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/nearest.hpp"
+#include "base/owned_id.hpp"
 #include "base/units.hpp"
 #include "local.hpp"
 #include "plane/directory.hpp"
@@ -106,6 +107,7 @@ size_t Addressee::for_each(const std::string& directory, const Visit& visit) {
       ++hidden;
       continue;
     }
+    if (!is_home_of(path, segment->header().pool, segment->header().instance_id)) continue;
     // One that is listed as local and has a file nevertheless was visited above.
     if (!seen.insert(segment->header().instance_id).second) continue;
     Addressee addressee(segment.take(), -1);
@@ -126,33 +128,40 @@ Liveness Addressee::liveness() const {
 }
 
 Result<Addressee> Addressee::find(const std::string& directory, std::string_view pool_or_instance) {
+  // Those of one kind that bear the name.
+  struct Bearers {
+    size_t count = 0;
+    std::vector<std::string> shown;  // the first few
+    std::vector<Addressee> first;
+  };
   std::set<std::string> names;
-  std::vector<std::string> bearers;  // of the name, the first few
-  size_t bearers_count = 0;
-  std::vector<Addressee> found;
+  Bearers alive;
+  Bearers stale;  // asked only where nobody is alive: a process that was stopped may go on
   std::optional<HeaderCopy> dead;
   const size_t hidden = for_each(directory, [&](Addressee& addressee) {
     const HeaderCopy& header = addressee.segment_.header();
-    const bool is_dead = addressee.liveness() == Liveness::dead;
-    if (!is_dead) names.insert(header.pool);
+    const Liveness life = addressee.liveness();
+    if (life != Liveness::dead) names.insert(header.pool);
     if (header.pool != pool_or_instance && header.instance_id != pool_or_instance) return true;
-    if (is_dead) {
+    if (life == Liveness::dead) {
       dead = header;
       return true;
     }
-    ++bearers_count;
-    if (bearers.size() < kListedMax) {
-      bearers.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
+    Bearers& bearers = life == Liveness::alive ? alive : stale;
+    ++bearers.count;
+    if (bearers.shown.size() < kListedMax) {
+      bearers.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
     }
-    if (found.empty()) found.push_back(std::move(addressee));
+    if (bearers.first.empty()) bearers.first.push_back(std::move(addressee));
     return true;
   });
-  if (bearers_count > 1) {
+  Bearers& meant = alive.count != 0 ? alive : stale;
+  if (meant.count > 1) {
     return Status::error(Code::bad_argument,
-                         std::to_string(bearers_count) + " pools are named " + in_quotes(pool_or_instance),
-                         listed(bearers, bearers_count), "use the instance_id of the one you mean");
+                         std::to_string(meant.count) + " pools are named " + in_quotes(pool_or_instance),
+                         listed(meant.shown, meant.count), "use the instance_id of the one you mean");
   }
-  if (bearers_count == 1) return std::move(found.front());
+  if (meant.count == 1) return std::move(meant.first.front());
   if (dead) {
     return Status::error(Code::refused, "pool " + in_quotes(dead->pool) + " is dead: its process ended",
                          "instance " + dead->instance_id + ", pid " + std::to_string(dead->pid) + ", " + dead->app,
@@ -165,8 +174,8 @@ Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t c
   std::vector<Addressee> found;
   bool is_sure = false;
   for_each(directory, [&](Addressee& addressee) {
-    if (addressee.segment_.header().instance_high != command_id >> 32) return true;
-    // Two pools with the same upper half are as good as impossible; a forged segment is not.
+    if (addressee.segment_.header().owner != owner_of(command_id)) return true;
+    // Two pools with the same bits are rare, but there are forged segments, too.
     const auto commands = addressee.segment_.read_commands();
     is_sure = record_of(commands, command_id) != nullptr;
     if (is_sure || (found.empty() || found.front().liveness() == Liveness::dead)) {
@@ -186,7 +195,7 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
   std::string dead;
   bool is_sure = false;
   for_each(directory, [&](Addressee& addressee) {
-    if (addressee.segment_.header().instance_high != alert_id >> 32) return true;
+    if (addressee.segment_.header().owner != owner_of(alert_id)) return true;
     if (addressee.liveness() == Liveness::dead) {
       dead = addressee.name();
       return true;
@@ -226,7 +235,7 @@ bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<Command
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
   return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
-    return command.command_id >> 32 == command_id >> 32 && command.command_id > command_id;
+    return owner_of(command.command_id) == owner_of(command_id) && command.command_id > command_id;
   });
 }
 

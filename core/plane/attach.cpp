@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/owned_id.hpp"
 #include "plane/copying.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/patience.hpp"
@@ -130,8 +131,7 @@ Status Attachment::check() {
   std::memcpy(&regions_, raw->bytes + offsetof(format::Header, vitals), sizeof regions_);
   if (regions_.slots.count != regions_.slot_stats.count) return not_a_segment(path_, "slots without statistics");
   header_.instance_id = instance_hex(h.instance_id);
-  header_.instance_high = uint32_t{h.instance_id[0]} << 24 | uint32_t{h.instance_id[1]} << 16 |
-                          uint32_t{h.instance_id[2]} << 8 | uint32_t{h.instance_id[3]};
+  header_.owner = owner_bits(h.instance_id);
   header_.pool = clean_text(h.pool);
   header_.app = clean_text(h.app);
   header_.host = clean_text(h.host);

@@ -15,7 +15,7 @@ namespace tide {
 struct HeaderCopy {
   std::string instance_id;  // 32 hex digits
   std::string pool, app, host, db_user, version, target;
-  uint32_t instance_high = 0;  // first 32 bits: the upper half of this pool's command ids
+  uint32_t owner = 0;  // the part of it that this pool's ids carry (base/owned_id.hpp)
   uint32_t pid = 0, uid = 0, backend = 0;
   bool is_hosted = false;
   int64_t started_wall_ns = 0;

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/owned_id.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -216,7 +217,7 @@ ScalingCopy copy_of(const format::ScalingRecord& from) {
 
 CommandCopy copy_of(const format::CommandRecord& from) {
   CommandCopy to;
-  to.command_id = from.command_id & std::numeric_limits<int64_t>::max();
+  to.command_id = from.command_id & kIdMax;
   to.issued_wall_ns = from.issued_wall_ns;
   to.applied_wall_ns = from.applied_wall_ns;
   to.verb = from.verb;
@@ -230,7 +231,7 @@ CommandCopy copy_of(const format::CommandRecord& from) {
 
 AlertCopy copy_of(const format::AlertRecord& from) {
   AlertCopy to;
-  to.alert_id = from.alert_id & std::numeric_limits<int64_t>::max();
+  to.alert_id = from.alert_id & kIdMax;
   to.since_wall_ns = from.since_wall_ns;
   to.last_seen_wall_ns = from.last_seen_wall_ns;
   to.resolved_wall_ns = from.resolved_wall_ns;

@@ -74,6 +74,10 @@ std::string segment_path(const std::string& directory, std::string_view pool, st
   return directory + "/" + name + "." + std::string(instance_hex) + std::string(kSegmentEnding);
 }
 
+bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex) {
+  return path == segment_path(path.substr(0, path.rfind('/')), pool, instance_hex);
+}
+
 std::string mailbox_path_of(const std::string& segment_path) {
   std::string path = segment_path;
   if (path.size() > kSegmentEnding.size()) path.resize(path.size() - kSegmentEnding.size());

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "base/owned_id.hpp"
 #include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
@@ -115,13 +116,13 @@ class Posted {
   std::array<std::optional<format::MailboxOrder>, format::kMailboxOrders> orders_;
 };
 
-// What the pool has answered: the lower halves of its command ids, which are the lower halves of the orders' numbers.
+// What the pool has answered: the numbers in its command ids, which are the lower halves of the orders' numbers.
 class Answered {
  public:
   explicit Answered(const Attachment& segment) {
     for (const CommandCopy& command : segment.read_commands()) {
-      if (command.command_id >> 32 != segment.header().instance_high) continue;
-      const auto low = static_cast<uint32_t>(command.command_id);
+      if (owner_of(command.command_id) != segment.header().owner) continue;
+      const uint32_t low = number_of(command.command_id);
       if (lows_.empty() || is_behind(low, highest_)) highest_ = low;
       lows_.insert(low);
     }
@@ -147,7 +148,7 @@ uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, 
 }
 
 uint64_t command_id_of(const Attachment& segment, uint64_t number) {
-  return uint64_t{segment.header().instance_high} << 32 | (number & 0xFFFF'FFFFU);
+  return owned_id(segment.header().owner, number);
 }
 
 }  // namespace

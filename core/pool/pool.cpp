@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/owned_id.hpp"
 #include "plane/directory.hpp"
 #include "pool/keeper.hpp"
 
@@ -77,11 +78,7 @@ void Pool::set_fast_policy(const Policy& policy) {
   turnstile_.set_objective(policy.wait_objective);
 }
 
-uint64_t Pool::id_of(uint64_t number) const {
-  const InstanceId& id = instance_id_;
-  const uint64_t high = uint64_t{id[0]} << 24 | uint64_t{id[1]} << 16 | uint64_t{id[2]} << 8 | uint64_t{id[3]};
-  return high << 32 | (number & 0xFFFF'FFFFU);
-}
+uint64_t Pool::id_of(uint64_t number) const { return owned_id(owner_bits(instance_id_.data()), number); }
 
 void Pool::abandon_after_fork(bool is_whole) noexcept {
   keeper_->abandon_after_fork(is_whole);

@@ -74,6 +74,7 @@ void visit_files(const FleetFilter& filter, const std::function<void(Attachment&
   for (const std::string& path : list_segments(resolve_directory(filter.directory))) {
     const auto segment = Attachment::open(path);
     if (!segment || !is_wanted(filter, segment->header())) continue;
+    if (!is_home_of(path, segment->header().pool, segment->header().instance_id)) continue;
     found.push_back({segment->header().pool, segment->header().instance_id, path});
   }
   std::sort(found.begin(), found.end());

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/owned_id.hpp"
 #include "plane/mailbox.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "race/storm.hpp"
@@ -58,7 +59,7 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
   Mailbox mailbox(segment_->mailbox_path());
   Ring<format::CommandRecord> answers(segment_->ring<format::CommandRecord>(segment_->header().commands),
                                       segment_->header().commands.count);
-  const auto high = static_cast<uint64_t>(Attachment::from_fd(segment_->fd())->header().instance_high);
+  const uint32_t owner = Attachment::from_fd(segment_->fd())->header().owner;
   std::set<std::string> seen;
   uint64_t last = 0;
   storm(3, [&](uint32_t me) {
@@ -74,7 +75,7 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
         EXPECT_TRUE(seen.insert(order.actor).second) << order.actor << " came twice";
         // An order counts as waiting until it is answered.
         answers.append([&](format::CommandRecord& r) {
-          r.command_id = high << 32 | (order.number & 0xFFFF'FFFFU);
+          r.command_id = owned_id(owner, order.number);
           r.status = static_cast<uint32_t>(format::CommandStatus::applied);
         });
       }

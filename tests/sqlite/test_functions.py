@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """Steering by functions: each returns the number of its command; a refusal is an error that says why."""
+import os
+import shutil
 import threading
 import unittest
 
@@ -17,6 +19,7 @@ class FunctionCase(support.PlaneCase):
         """The command's number, after the pool has obeyed."""
         number = self.one(self.db, "SELECT " + call, *values)
         self.assertIsInstance(number, int)
+        self.assertLess(number, 2 ** 53, "a double must hold it")
         self.assertEqual(self.one(self.db, "SELECT tidepool_wait_applied(?, '8s')", number), 1)
         status = self.one(self.db, "SELECT status FROM tidepool_commands WHERE command_id = ?", number)
         self.assertEqual(status, "applied")
@@ -46,6 +49,15 @@ class Orders(FunctionCase):
         self.pool_owner.open("jobs", "min_size=2 max_size=10")
         self.db.execute("SELECT tidepool_scale(instance_id, 5) FROM tidepool_pools").fetchall()
         self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools").fetchall(), [(5,), (5,)])
+
+    def test_a_copy_of_a_segment_is_no_pool(self):
+        """A backup in the directory, whatever it is called, neither hides the pool nor shows as one."""
+        name = "app.%s.segment" % self.instance_id
+        for copy in ("aaa.%s.segment" % self.instance_id, "zzz.%s.segment" % self.instance_id,
+                     "app.%s.segment" % ("0" * 32), "app.%s.segment" % ("f" * 32)):
+            shutil.copy(os.path.join(self.plane, name), os.path.join(self.plane, copy))
+        self.run_one("tidepool_scale('app', 3)")
+        self.assertEqual(self.db.execute("SELECT pool, state FROM tidepool_pools").fetchall(), [("app", "running")])
 
     def test_an_instance_is_a_pool_too(self):
         self.run_one("tidepool_scale(?, 4)", self.instance_id)

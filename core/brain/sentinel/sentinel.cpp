@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "base/fixed_text.hpp"
+#include "base/owned_id.hpp"
 #include "base/units.hpp"
 #include "brain/wording.hpp"
 #include "policy/text.hpp"
@@ -13,7 +14,6 @@ namespace tide::brain {
 namespace {
 
 constexpr size_t kActorBytesMax = 62;
-constexpr uint64_t kNumberMask = 0xFFFF'FFFF;  // the rest of an alert_id is the pool's instance
 
 Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
 Verdict refused(Status why) { return {Verdict::Kind::refused, std::move(why), {}}; }
@@ -215,9 +215,9 @@ Verdict Sentinel::drop_alert(const Order& order, Instant now) {
 }
 
 Verdict Sentinel::ack(const Order& order, Instant now) {
-  const uint64_t number = static_cast<uint64_t>(order.number) & kNumberMask;
+  const uint32_t number = number_of(static_cast<uint64_t>(order.number));
   const auto found = std::find_if(alerts_.begin(), alerts_.end(), [number](const Alert& alert) {
-    return alert.number != 0 && (alert.number & kNumberMask) == number;
+    return alert.number != 0 && number_of(alert.number) == number;
   });
   const std::string id = std::to_string(order.number);
   if (found == alerts_.end()) {

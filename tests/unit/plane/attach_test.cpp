@@ -1,4 +1,5 @@
 // A sound segment is read field by field; what is no segment is refused; what is half written is left out or marked.
+#include "base/owned_id.hpp"
 #include "plane/attach.hpp"
 
 #include <sys/mman.h>
@@ -42,7 +43,7 @@ TEST_F(AttachTest, HeaderIsCopied) {
   const Attachment segment = attach();
   const HeaderCopy& h = segment.header();
   EXPECT_EQ(h.instance_id, made_.instance_hex());
-  EXPECT_EQ(h.instance_high, 0x01112233U);
+  EXPECT_EQ(h.owner, 0x011122U >> 3);
   EXPECT_EQ(h.pool, "app");
   EXPECT_EQ(h.app, "shop");
   EXPECT_EQ(h.host, "host-1");
@@ -159,7 +160,7 @@ TEST_F(AttachTest, RingsComeOldestFirst) {
   EXPECT_EQ(scaling[0].reason, "callers wait");
   const std::vector<CommandCopy> commands = segment.read_commands();
   ASSERT_EQ(commands.size(), 2U);
-  EXPECT_EQ(commands[1].command_id, uint64_t{0x01112233} << 32 | 2);
+  EXPECT_EQ(commands[1].command_id, owned_id(0x011122 >> 3, 2));
   EXPECT_EQ(commands[1].message, "99 is above max_size 6");
 }
 

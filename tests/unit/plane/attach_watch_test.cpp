@@ -154,7 +154,7 @@ TEST_F(AttachWatchTest, NumbersThatAreNoneAndForeignTextsDoNoHarm) {
   made_.vitals().breaker = ~uint64_t{0};
   const Attachment segment = attach();
   const AlertCopy alert = segment.read_alerts()[1];
-  EXPECT_EQ(alert.alert_id, static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+  EXPECT_EQ(alert.alert_id, kIdMax);
   EXPECT_TRUE(std::isnan(alert.value) && std::isnan(alert.threshold));
   EXPECT_EQ(alert.message.size(), FixedText<192>::kBytesMax);
   EXPECT_EQ(alert.rule, "a??");

@@ -1,4 +1,5 @@
 // Orders through the mailbox: from a sender's post_order() to the owner's take(), with honest and with hostile writers.
+#include "base/owned_id.hpp"
 #include "plane/mailbox.hpp"
 
 #include <fcntl.h>
@@ -47,7 +48,7 @@ class MailboxTest : public ::testing::Test {
 
   Result<uint64_t> post(std::string_view verb = "pause") { return post_order(*attachment_, verb, "{}", "tester"); }
   uint64_t id_of(uint64_t number) const {
-    return uint64_t{attachment_->header().instance_high} << 32 | (number & 0xFFFF'FFFFU);
+    return owned_id(attachment_->header().owner, number);
   }
   // What the owner writes when it has obeyed.
   void answer(uint64_t number) {

@@ -1,3 +1,4 @@
+#include "base/owned_id.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "policy/settings.hpp"
 #include "unit/reading/reading_support.hpp"
@@ -78,8 +79,7 @@ TEST_F(Rings, ScalingEvents) {
 }
 
 TEST_F(Rings, CommandsAnsweredAndQueued) {
-  // The upper half of a command id is the begin of the instance_id.
-  const uint64_t answered = uint64_t{0x2B000000} << 32 | 1;
+  const uint64_t answered = owned_id(0x2B1122 >> 3, 1);
   ring<format::CommandRecord>(segment->header().commands).append([&](format::CommandRecord& record) {
     record.command_id = answered;
     record.issued_wall_ns = test::kNowWall - 2 * kSecond;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/owned_id.hpp"
 #include "plane/format.hpp"
 #include "plane/slot_word.hpp"
 #include "unit/support/segment_file.hpp"
@@ -66,8 +67,7 @@ class SegmentMaker {
   format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
   format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
   uint64_t instance_bits() {
-    const uint8_t* id = header().instance_id;
-    return uint64_t{id[0]} << 56 | uint64_t{id[1]} << 48 | uint64_t{id[2]} << 40 | uint64_t{id[3]} << 32;
+    return owned_id(owner_bits(header().instance_id), 0);
   }
   template <typename Record>
   Record& record(const format::Region& region, uint64_t number) {
