@@ -2,9 +2,9 @@
 //
 // What the keeper of a pool with a thread of its own would call (events, outcomes of asynchronous acquires) is handed
 // to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper; and so are lines
-// for standard error, which may be a pipe that nobody reads. The thread is
-// started when it is first needed; where it cannot be, the keeper calls by itself. All other threads call directly, as
-// those do that make connections and need a password for it.
+// for standard error, which may be a pipe that nobody reads. The thread is started when it is first needed; where it
+// cannot be, the keeper calls by itself. All other threads call directly, as those do that make connections and need a
+// password for it.
 //
 // Invariants: an outcome is told exactly once; at most kEventsMax events and lines wait, and what exceeds that is dropped
 // and counted; what the keeper tells is told in its order.

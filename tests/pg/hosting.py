@@ -1,6 +1,7 @@
 """A server that hosts pools, whose server `loop` leads back to itself: what the tests of hosted pools share."""
 import subprocess
 import threading
+import unittest
 
 import support
 
@@ -40,6 +41,17 @@ class Hosting(support.Bench):
 
     def session(self):
         return Session(self.cluster)
+
+
+class Case(unittest.TestCase):
+    """Tests that share one such server."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bench = Hosting()
+        cls.addClassCleanup(cls.bench.__exit__)
+        cls.bench.__enter__()
+        cls.sql = cls.bench.cluster.sql
 
 
 class Session:

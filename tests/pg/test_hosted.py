@@ -11,13 +11,10 @@ import support
 from cluster import PsqlError, wait_until
 
 
-class Hosted(unittest.TestCase):
+class Hosted(hosting.Case):
     @classmethod
     def setUpClass(cls):
-        cls.bench = hosting.Hosting()
-        cls.addClassCleanup(cls.bench.__exit__)
-        cls.bench.__enter__()
-        cls.sql = cls.bench.cluster.sql
+        super().setUpClass()
         cls.ask = cls.bench.ask
 
     def test_the_worker_shows_itself(self):

@@ -9,14 +9,7 @@ from bouncer import Bouncer
 from cluster import PsqlError
 
 
-class HostedPooler(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.bench = hosting.Hosting()
-        cls.addClassCleanup(cls.bench.__exit__)
-        cls.bench.__enter__()
-        cls.sql = cls.bench.cluster.sql
-
+class HostedPooler(hosting.Case):
     def setUp(self):
         self.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (a int)")
 

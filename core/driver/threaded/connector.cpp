@@ -79,41 +79,35 @@ class ThreadedConnector final : public Connector {
     ask(one);
   }
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override {
-    std::list<Call> one = make(Call::Kind::validate, slot, now, deadline);
-    one.front().session = &connection;
+    std::list<Call> one = make(Call::Kind::validate, slot, now, deadline, &connection);
     ask(one);
   }
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override {
-    std::list<Call> one = make(Call::Kind::reset, slot, now, deadline);
-    one.front().session = &connection;
+    std::list<Call> one = make(Call::Kind::reset, slot, now, deadline, &connection);
     one.front().mode = mode;
     ask(one);
   }
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override {
     generations_.erase(slot);
-    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kPatience);
-    one.front().session = connection.get();
+    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kPatience, connection.get());
     one.front().owned = std::move(connection);
     ask(one);
   }
   void cancel(uint32_t slot, Connection& connection, uint64_t lease, Instant now) override {
-    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kPatience);
-    one.front().session = &connection;
+    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kPatience, &connection);
     one.front().lease = lease;
     ask(one);
   }
   bool end_transaction(uint32_t slot, Connection& connection, const std::string& why, uint64_t lease,
                        Instant now) override {
-    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kPatience);
-    one.front().session = &connection;
+    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kPatience, &connection);
     one.front().lease = lease;
     one.front().why = why;
     ask(one);
     return false;
   }
   bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override {
-    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kPatience);
-    one.front().session = &connection;
+    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kPatience, &connection);
     ask(one);
     return false;
   }
@@ -146,12 +140,14 @@ class ThreadedConnector final : public Connector {
   }
 
  private:
-  static std::list<Call> make(Call::Kind kind, uint32_t slot, Instant now, Instant deadline) {
+  static std::list<Call> make(Call::Kind kind, uint32_t slot, Instant now, Instant deadline,
+                              Connection* session = nullptr) {
     std::list<Call> one(1);
     one.front().kind = kind;
     one.front().slot = slot;
     one.front().asked = now;
     one.front().span = deadline - now;
+    one.front().session = session;
     return one;
   }
   void ask(std::list<Call>& one);
