@@ -93,7 +93,7 @@ def what_is_refused(s):
             ("'r', 'wating', '>', 1", "wating", 'did you mean "waiting"?'),
             ("'r', 'waiting', '=', 1", "comparison"),
             ("'r', 'waiting', '>', 1, '5 parsecs'", "for", "5 parsecs"),
-            ("'r', 'waiting', '>', 1, '-5s'", "for", "-5s"),
+            ("'r', 'waiting', '>', 1, '-5s'", "for is", "-5"),
             ("'r', 'waiting', '>', 1, '2d'", "hold", "1d"),
             ("'r', 'waiting', '>', 1, NULL, 'grave'", "severity", "critical"),
             ("'r', NULL, '>', 1", '"r" is new, and lacks a metric'),

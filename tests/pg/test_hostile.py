@@ -29,17 +29,17 @@ class Hostile(unittest.TestCase):
         self.image = self.good.read_bytes()
         self.first_postmaster = self.bench.cluster.postmaster()
 
-    def place(self, name):
+    def place(self, name, instance=None):
         """Where readers look: a pool's name, an instance's 32 digits, and the ending."""
-        return self.bench.plane / f"{name}.{self.dice.randbytes(16).hex()}{self.good.suffix}"
+        return self.bench.plane / f"{name}.{(instance or self.dice.randbytes(16)).hex()}{self.good.suffix}"
 
     def copy(self):
         """A good segment of another instance, whose owner is dead."""
         return bytearray(self.image[:24] + self.dice.randbytes(16) + self.image[40:])
 
     def plant(self, name, content):
-        """A file that looks like a segment from outside."""
-        path = self.place(name)
+        """A file that looks like a segment from outside, named as its content says: else it were a mere copy."""
+        path = self.place(name, bytes(content[24:40]) if len(content) >= 40 else None)
         path.write_bytes(content)
         self.give(path)
         return path
@@ -70,7 +70,7 @@ class Hostile(unittest.TestCase):
             for _ in range(3 if number % 2 else 100):
                 at = self.dice.randrange(40, 4096 if number % 2 else len(image) - 8) & ~7
                 image[at:at + 8] = self.dice.choice((b"\xff" * 8, b"\xff" * 7 + b"\x7f", self.dice.randbytes(8), bytes(8)))
-            self.plant(f"bits{number}", bytes(image))
+            self.plant("good", bytes(image))
         self.look_at_everything()
         # Some of them still look like pools; else this test would test nothing.
         self.assertGreater(int(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools")), 1)
@@ -78,8 +78,9 @@ class Hostile(unittest.TestCase):
 
     def test_texts_that_are_no_text(self):
         image = bytes(self.copy()).replace(b"good", b"\xff\xfe\xc0\x80")
-        self.plant("bytes", image)
+        self.plant("____", image)
         self.look_at_everything()
+        self.assertEqual(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools"), "2")
         self.assert_no_crash()
 
     def test_databases_of_other_encodings(self):
@@ -114,7 +115,7 @@ class Hostile(unittest.TestCase):
 
     def test_a_file_that_shrinks_while_it_is_read(self):
         image = bytes(self.copy())
-        path = self.plant("shrinks", image)
+        path = self.plant("good", image)
         is_over = threading.Event()
 
         def shrink_and_grow():
