@@ -14,6 +14,7 @@
 #include <utils/builtins.h>
 #include <utils/fmgrprotos.h>
 #include <utils/guc.h>
+#include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #if PG_VERSION_NUM >= 140000
 #include <utils/wait_event.h>
@@ -92,6 +93,16 @@ static inline WaitEventSet* tidepool_create_wait_event_set(int size) {
 #else
   return CreateWaitEventSet(TopMemoryContext, size);
 #endif
+}
+
+/* What an array has as elements, or a range or multirange is made of; InvalidOid for other types. */
+static inline Oid tidepool_member_type(Oid type) {
+  Oid member = get_element_type(type);
+  if (!OidIsValid(member)) member = get_range_subtype(type);
+#if PG_VERSION_NUM >= 140000
+  if (!OidIsValid(member)) member = get_multirange_range(type);
+#endif
+  return member;
 }
 
 static inline bool tidepool_may_use_server(Oid server, Oid role) {

@@ -2,12 +2,14 @@
 
 #include <mb/pg_wchar.h>
 
+int tidepool_sqlstate_of(const char* text) {
+  if (text == NULL || strlen(text) != 5 || strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5) return 0;
+  return MAKE_SQLSTATE(text[0], text[1], text[2], text[3], text[4]);
+}
+
 int tidepool_sqlstate(const tide_error* error) {
-  if (strlen(error->sqlstate) == 5 && strspn(error->sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
-      strncmp(error->sqlstate, "00", 2) != 0) {
-    const char* s = error->sqlstate;
-    return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]);
-  }
+  const int sqlstate = tidepool_sqlstate_of(error->sqlstate);
+  if (sqlstate != 0 && strncmp(error->sqlstate, "00", 2) != 0) return sqlstate;
   switch (error->status) {
     case TIDE_TIMEOUT: return ERRCODE_LOCK_NOT_AVAILABLE;
     case TIDE_CLOSED:

@@ -6,6 +6,9 @@
 
 #include "common/pg_compat.h"
 
+/* Five letters and digits as ereport() takes them; 0, the code of success, for NULL and for what is no SQLSTATE. */
+extern int tidepool_sqlstate_of(const char* text);
+
 /* SQLSTATE of an error of tidepool, as ereport() takes it. */
 extern int tidepool_sqlstate(const tide_error* error);
 

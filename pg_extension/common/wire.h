@@ -24,7 +24,7 @@
 /* Below the data directory, which is every server process's working directory and open to the server's user only. */
 #define WIRE_SOCKET "pg_stat_tmp/tidepool.sock"
 #define WIRE_MAGIC UINT32_C(0x54494445)
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_BYTES_MAX 32768
 #define WIRE_LISTED_MAX 256
 

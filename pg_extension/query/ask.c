@@ -7,18 +7,9 @@
  */
 #include "query.h"
 
-#include <mb/pg_wchar.h>
 #include <miscadmin.h>
 
-/* Text of the other side, in our memory and our encoding; NULL stays NULL. */
-static char *own_text(const char *text) {
-  char *own = text == NULL ? NULL : pstrdup(text);
-  if (own == NULL || pg_verifymbstr(own, (int)strlen(own), true)) return own;
-  for (char *c = own; *c != '\0'; ++c) {
-    if ((*c & 0x80) != 0) *c = '?';
-  }
-  return own;
-}
+#include "common/report.h"
 
 /* libpq's own messages go on with guesses in further lines. */
 static char *first_line(char *text) {
@@ -30,14 +21,13 @@ static void note_fault(Fault *fault, const PGresult *result, PGconn *conn) {
   const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   if (fault->is_set) return;
   fault->is_set = true;
-  fault->message = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-  fault->detail = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
-  fault->hint = own_text(PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
-  fault->context = own_text(PQresultErrorField(result, PG_DIAG_CONTEXT));
-  fault->sqlstate = sqlstate != NULL && strlen(sqlstate) == 5
-                        ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])
-                        : ERRCODE_CONNECTION_FAILURE;
-  if (fault->message == NULL) fault->message = first_line(own_text(PQerrorMessage(conn)));
+  fault->message = dialect_message(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+  fault->detail = dialect_message(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+  fault->hint = dialect_message(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
+  fault->context = dialect_message(conn, PQresultErrorField(result, PG_DIAG_CONTEXT));
+  fault->sqlstate = tidepool_sqlstate_of(sqlstate);
+  if (fault->sqlstate == 0) fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
+  if (fault->message == NULL) fault->message = first_line(dialect_message(conn, PQerrorMessage(conn)));
   if (fault->message[0] == '\0') fault->message = pstrdup("the connection to the remote server was lost");
 }
 
@@ -138,7 +128,7 @@ static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) 
 static void fail_to_send(Hold *hold, Fault *fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
-  fault->message = first_line(own_text(PQerrorMessage(hold->shell->conn)));
+  fault->message = first_line(dialect_message(hold->shell->conn, PQerrorMessage(hold->shell->conn)));
 }
 
 /* How many parameters the statement takes, or -1 if the server does not tell. */
@@ -169,16 +159,29 @@ static void explain_parameters(Hold *hold, const char *sql, int given, Fault *fa
   fault->hint = pstrdup("Give one text for each of $1, $2, ... behind the statement.");
 }
 
+static const char *const *sent_texts(PGconn *conn, int count, const char *const *texts) {
+  const char **sent = palloc(sizeof(char *) * (Size)count);
+  for (int i = 0; i < count; ++i) sent[i] = texts[i] == NULL ? NULL : dialect_sent(conn, texts[i]);
+  return sent;
+}
+
 static void run(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink, Fault *fault) {
   PGconn *conn = hold->shell->conn;
-  const int is_sent =
-      nparams == 0 ? PQsendQuery(conn, sql) : PQsendQueryParams(conn, sql, nparams, NULL, params, NULL, NULL, 0);
+  const char *sent = dialect_sent(conn, sql);
+  const int is_sent = nparams == 0 ? PQsendQuery(conn, sent)
+                                   : PQsendQueryParams(conn, sent, nparams, NULL, sent_texts(conn, nparams, params), NULL,
+                                                       NULL, 0);
+  if (sink != NULL) {
+    sink->conn = conn;
+    dialect_expect(&sink->dialect, sql);
+  }
   hold->traces = Max(hold->traces, traces_of(sql));
   if (is_sent) {
     (void)PQsetSingleRowMode(conn);
     flush(hold);
     read_answers(hold, sql, sink, fault);
-    if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
+    if (!fault->is_set && sink != NULL) dialect_settle(&sink->dialect, conn, fault);
+    else if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
   } else {
     fail_to_send(hold, fault);
   }

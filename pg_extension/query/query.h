@@ -105,6 +105,7 @@ extern bool commits_at(const char *sql, int n);
 /* -- shells.c */
 typedef struct Notice {
   struct Notice *next;
+  int level; /* of ereport() */
   char sqlstate[6];
   char *message, *detail, *hint; /* malloc'd; may be NULL */
 } Notice;
@@ -157,14 +158,50 @@ extern void hold_end(Hold *hold);
 /* After an error: interrupts what runs and gives the connection up. Never raises. */
 extern void hold_lose(Hold *hold);
 
-/* -- ask.c */
+/* -- ask.c, dialect.c */
 typedef struct Fault {
   bool is_set;
   int sqlstate;
   char *message, *detail, *hint, *context;
 } Fault;
 
+/* -- dialect.c: how the remote session writes texts, dates and intervals */
+#define DIALECT_SETTINGS 4
+
+typedef struct Dialect {
+  char settings[DIALECT_SETTINGS][64]; /* as the session reported them when the result set began */
+  char *kinds;    /* of the columns; NULL before the first result set */
+  bool has_dates; /* a column of any result set, or it may be one */
+  bool names_styles; /* the statement may set one, perhaps for its own time alone, which nobody reports */
+  int encoding;
+  int nest;      /* of settings; 0: our own are the remote session's */
+  bool is_plain; /* ISO dates, postgres intervals: each value can be read in one way only */
+} Dialect;
+
+/* The statement whose answer is to be read. */
+extern void dialect_expect(Dialect *dialect, const char *sql);
+/* From here to dialect_leave(), values are read as the session reports to write them. Fails when it cannot be. An error
+ * ends it as well. */
+extern void dialect_adopt(Dialect *dialect, PGconn *conn, const PGresult *result);
+extern void dialect_leave(Dialect *dialect);
+/* A text of ours as the remote session takes it, and one of its own as we do; fails when it is none. */
+extern const char *dialect_sent(PGconn *conn, const char *text);
+extern char *dialect_text(const Dialect *dialect, char *text, int length);
+/* The same for messages, which are never refused: a copy, NULL for NULL. */
+extern char *dialect_message(PGconn *conn, const char *text);
+/* Fails when the column's `value`, of the type `remote` over there, may mean two things as a `local`. */
+extern void dialect_check(const Dialect *dialect, PGconn *conn, int column, char *value, Oid remote, Oid local);
+/* Of a value that could not be read: fails with the reason if the styles may be it. */
+extern void dialect_explain(const Dialect *dialect, PGconn *conn, int column, const char *value);
+/* The value as it is written with ISO dates and postgres intervals; fails as dialect_check() does. */
+extern char *dialect_restate(const Dialect *dialect, PGconn *conn, int column, char *value, Oid remote);
+/* Behind the last answer, when a server since version 14 tells what the statement has set. */
+extern void dialect_settle(const Dialect *dialect, PGconn *conn, Fault *fault);
+
+/* -- ask.c */
 typedef struct Sink {
+  PGconn *conn; /* that answers */
+  Dialect dialect;
   void (*begin)(struct Sink *sink, const PGresult *result); /* a result set's columns; what came before is void */
   void (*row)(struct Sink *sink, const PGresult *result);
   void (*command)(struct Sink *sink, PGresult *result);

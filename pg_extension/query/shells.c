@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/report.h"
+
 #define SHELLS_MAX 8 /* kept for use; of different encodings and server versions */
 #define NOTICES_MAX 100
 #define PROBE_SQLSTATE "TPOOL"
@@ -43,6 +45,18 @@ static char *copy_field(const PGresult *result, int field) {
   return text == NULL ? NULL : strdup(text);
 }
 
+/* What is told to the client only, here as there: a LOG of ours would go into this server's log. */
+static int level_of(const char *severity) {
+  static const struct {
+    const char *name;
+    int level;
+  } kLevels[] = {{"WARNING", WARNING}, {"INFO", INFO}, {"LOG", DEBUG1}, {"DEBUG", DEBUG1}};
+  for (size_t i = 0; severity != NULL && i < lengthof(kLevels); ++i) {
+    if (strcmp(severity, kLevels[i].name) == 0) return kLevels[i].level;
+  }
+  return NOTICE;
+}
+
 /* libpq's frames are below: no palloc, no ereport. */
 static void on_notice(void *context, const PGresult *result) {
   Shell *shell = context;
@@ -54,6 +68,7 @@ static void on_notice(void *context, const PGresult *result) {
     return;
   }
   if (shell->notices_count >= NOTICES_MAX || (notice = calloc(1, sizeof *notice)) == NULL) return;
+  notice->level = level_of(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED));
   strlcpy(notice->sqlstate, sqlstate == NULL ? "00000" : sqlstate, sizeof notice->sqlstate);
   notice->message = copy_field(result, PG_DIAG_MESSAGE_PRIMARY);
   notice->detail = copy_field(result, PG_DIAG_MESSAGE_DETAIL);
@@ -66,16 +81,18 @@ static void on_notice(void *context, const PGresult *result) {
 void shell_report_notices(Shell *shell) {
   while (shell->notices != NULL) {
     Notice *first = shell->notices;
-    char *message = pstrdup(first->message == NULL ? "" : first->message);
-    char *detail = first->detail == NULL ? NULL : pstrdup(first->detail);
-    char *hint = first->hint == NULL ? NULL : pstrdup(first->hint);
+    const int level = first->level;
+    const int sqlstate = tidepool_sqlstate_of(first->sqlstate);
+    char *message = dialect_message(shell->conn, first->message == NULL ? "" : first->message);
+    char *detail = dialect_message(shell->conn, first->detail);
+    char *hint = dialect_message(shell->conn, first->hint);
     shell->notices = first->next;
     --shell->notices_count;
     free(first->message);
     free(first->detail);
     free(first->hint);
     free(first);
-    ereport(NOTICE, (errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
+    ereport(level, (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
                      hint != NULL ? errhint("%s", hint) : 0));
   }
 }

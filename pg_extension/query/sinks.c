@@ -7,22 +7,15 @@
 #include <access/transam.h>
 #include <catalog/pg_type.h>
 #include <funcapi.h>
-#include <mb/pg_wchar.h>
 #include <utils/json.h>
 #include <utils/lsyscache.h>
 
-static void ignore_command(Sink *sink, PGresult *result) {}
 static void ignore_end(Sink *sink) {}
+static void end_set(Sink *sink, PGresult *result) { dialect_leave(&sink->dialect); }
 
 /* The type's name where it means the same on both sides. */
 static const char *remote_type(Oid type) {
   return type < FirstNormalObjectId ? format_type_be(type) : psprintf("a type of its own (oid %u)", type);
-}
-
-static void check_encoding(const char *value, int length) {
-  if (pg_verifymbstr(value, length, true)) return;
-  ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-                  errmsg("the server sent a text that is no valid %s", GetDatabaseEncodingName())));
 }
 
 /* -- rows */
@@ -53,14 +46,15 @@ static char *describe_columns(const RowSink *self, const PGresult *result) {
 static void rows_begin(Sink *sink, const PGresult *result) {
   RowSink *self = (RowSink *)sink;
   tuplestore_clear(self->rows);
+  dialect_adopt(&sink->dialect, sink->conn, result);
   self->given = PQnfields(result);
   self->mismatch = self->given == self->row->natts ? NULL : describe_columns(self, result);
 }
 
 static pg_noinline void raise_misfit(const RowSink *self, const PGresult *result, MemoryContext outside) {
   Form_pg_attribute column = TupleDescAttr(self->row, self->at);
+  const Oid remote = PQftype(result, self->at);
   ErrorData *original;
-  const char *value;
   int category;
   MemoryContextSwitchTo(outside);
   original = CopyErrorData();
@@ -70,10 +64,17 @@ static pg_noinline void raise_misfit(const RowSink *self, const PGresult *result
     PG_RE_THROW();
   }
   FlushErrorState();
-  value = remote_type(PQftype(result, self->at));
+  dialect_explain(&self->sink.dialect, self->sink.conn, self->at, PQgetvalue(result, 0, self->at));
+  if (remote == column->atttypid) {
+    ereport(ERROR, (errcode(original->sqlerrcode),
+                    errmsg("a value of column \"%s\" cannot be read as %s", NameStr(column->attname),
+                           format_type_be(remote)),
+                    errdetail("%s", original->message), errhint("Name another type in the column list, such as text."),
+                    errcontext("server \"%s\"", self->server)));
+  }
   ereport(ERROR, (errcode(original->sqlerrcode),
                   errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
-                         NameStr(column->attname), value, format_type_be(column->atttypid)),
+                         NameStr(column->attname), remote_type(remote), format_type_be(column->atttypid)),
                   errdetail("%s", original->message),
                   errhint("Name another type in the column list, or cast in the query."),
                   errcontext("server \"%s\"", self->server)));
@@ -84,9 +85,12 @@ static void convert(RowSink *self, const PGresult *result) {
     char *value = PQgetisnull(result, 0, i) ? NULL : PQgetvalue(result, 0, i);
     self->at = i;
     self->nulls[i] = value == NULL;
-    if (value != NULL) check_encoding(value, PQgetlength(result, 0, i));
+    if (value != NULL) value = dialect_text(&self->sink.dialect, value, PQgetlength(result, 0, i));
     self->values[i] = InputFunctionCall(&self->input->attinfuncs[i], value, self->input->attioparams[i],
                                         self->input->atttypmods[i]);
+    if (value != NULL)
+      dialect_check(&self->sink.dialect, self->sink.conn, i, value, PQftype(result, i),
+                    TupleDescAttr(self->row, i)->atttypid);
   }
 }
 
@@ -117,7 +121,7 @@ static void rows_end(Sink *sink) {
 
 Sink *sink_rows(TupleDesc row, Tuplestorestate *rows, const char *server) {
   RowSink *self = palloc0(sizeof *self);
-  self->sink = (Sink){rows_begin, rows_row, ignore_command, rows_end};
+  self->sink = (Sink){.begin = rows_begin, .row = rows_row, .command = end_set, .end = rows_end};
   self->row = row;
   self->rows = rows;
   self->server = server;
@@ -173,16 +177,16 @@ static void json_begin(Sink *sink, const PGresult *result) {
   MemoryContext outside;
   char **keys;
   tuplestore_clear(self->rows);
+  dialect_adopt(&sink->dialect, sink->conn, result);
   MemoryContextReset(self->per_result);
   outside = MemoryContextSwitchTo(self->per_result);
   self->names = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
   keys = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
   for (int i = 0; i < PQnfields(result); ++i) {
     StringInfoData text;
-    check_encoding(PQfname(result, i), (int)strlen(PQfname(result, i)));
     initStringInfo(&text);
     keys[i] = key_of(result, i, keys);
-    escape_json(&text, keys[i]);
+    escape_json(&text, dialect_text(&self->sink.dialect, keys[i], (int)strlen(keys[i])));
     self->names[i] = text.data;
   }
   MemoryContextSwitchTo(outside);
@@ -224,8 +228,8 @@ static void json_row(Sink *sink, const PGresult *result) {
     if (PQgetisnull(result, 0, i)) {
       appendStringInfoString(&text, "null");
     } else {
-      check_encoding(PQgetvalue(result, 0, i), PQgetlength(result, 0, i));
-      append_value(&text, PQftype(result, i), PQgetvalue(result, 0, i));
+      char *own = dialect_text(&self->sink.dialect, PQgetvalue(result, 0, i), PQgetlength(result, 0, i));
+      append_value(&text, PQftype(result, i), dialect_restate(&sink->dialect, sink->conn, i, own, PQftype(result, i)));
     }
   }
   appendStringInfoString(&text, PQnfields(result) == 0 ? "{}" : "}");
@@ -237,7 +241,7 @@ static void json_row(Sink *sink, const PGresult *result) {
 
 Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
   JsonSink *self = palloc0(sizeof *self);
-  self->sink = (Sink){json_begin, json_row, ignore_command, ignore_end};
+  self->sink = (Sink){.begin = json_begin, .row = json_row, .command = end_set, .end = ignore_end};
   self->per_result = AllocSetContextCreate(CurrentMemoryContext, "tidepool result", ALLOCSET_DEFAULT_SIZES);
   self->rows = rows;
   self->row = row;
@@ -262,7 +266,7 @@ static void count_command(Sink *sink, PGresult *result) {
 
 Sink *sink_count(int64 *count) {
   CountSink *self = palloc0(sizeof *self);
-  self->sink = (Sink){count_begin, count_row, count_command, ignore_end};
+  self->sink = (Sink){.begin = count_begin, .row = count_row, .command = count_command, .end = ignore_end};
   self->count = count;
   *count = 0;
   return &self->sink;

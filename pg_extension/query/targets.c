@@ -95,7 +95,8 @@ static void add_pool_option(Target *target, StringInfo options, const char *name
 }
 
 static void add_server_options(Target *target, const ForeignServer *server, StringInfo conninfo, StringInfo options) {
-  const char *session = "-c datestyle=ISO -c intervalstyle=postgres";
+  /* The styles in which each value can be read in one way only; extra_float_digits is for servers before 12. */
+  const char *session = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
   bool has_name = false;
   ListCell *cell;
   foreach (cell, server->options) {

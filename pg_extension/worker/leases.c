@@ -15,7 +15,8 @@ static WireOut out;
 
 /* What libpq on the other side wants to know of the session, in the order of its greeting. */
 static const char *const kParameters[] = {"server_version", "server_encoding", "client_encoding",
-                                          "standard_conforming_strings", "integer_datetimes"};
+                                          "standard_conforming_strings", "integer_datetimes", "DateStyle",
+                                          "IntervalStyle", "TimeZone"};
 
 void tell_failure(Client *client, uint64 request_id, tide_status status, const tide_error *error) {
   wire_begin(&out, WIRE_FAILED, request_id);

@@ -67,7 +67,8 @@ static void close_inside(void *context, tide_status status, tide_lease lease, co
 
 static tide_pool *seen_pool;
 static void close_on_event(void *context, const tide_event *event) {
-  if (event->kind == TIDE_EVENT_ACQUIRE) __atomic_store_n((int *)context, tide_pool_close(seen_pool, 0, NULL), __ATOMIC_SEQ_CST);
+  if (event->kind == TIDE_EVENT_ACQUIRE)
+    __atomic_store_n((int *)context, tide_pool_close(seen_pool, 0, NULL), __ATOMIC_SEQ_CST);
 }
 
 static void from_a_callback(void) {

@@ -154,13 +154,15 @@ class Cluster:
         return [os.path.join(self.pg["bindir"], "psql"), "-X", "-q", "-h", self.host, "-p", str(self.port), "-U", user,
                 "-d", database, "-v", "ON_ERROR_STOP=1"]
 
-    def sql(self, text, database="postgres", user="postgres", timeout=60):
-        """Rows as lists of text (None for NULL). Raises PsqlError with what the server said."""
+    def sql(self, text, database="postgres", user="postgres", timeout=60, stderr=False):
+        """Rows as lists of text (None for NULL), or what came besides. Raises PsqlError with what the server said."""
         done = subprocess.run([*self.psql_command(database, user), "-A", "-t", "-F", "\x1f", "-R", "\x1e",
                                "-P", "null=\x1d", "-v", "VERBOSITY=verbose"], input=text, text=True,
                               capture_output=True, env=self.environment(), timeout=timeout)
         if done.returncode != 0:
             raise PsqlError(done.stderr.strip())
+        if stderr:
+            return done.stderr
         rows = [row for row in done.stdout.rstrip("\n").split("\x1e") if row != ""]
         return [[None if cell == "\x1d" else cell for cell in row.rstrip("\n").split("\x1f")] for row in rows]
 
