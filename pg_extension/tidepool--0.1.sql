@@ -686,20 +686,22 @@ CREATE FUNCTION tidepool.read_hosted(OUT server oid, OUT mapping oid, OUT instan
   AS '$libdir/tidepool_query', 'tide_sql_read_hosted' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.read_hosted() IS 'The pools that the worker hosts for this database; see tidepool.servers.';
 
--- servers: the hosted pools of this database, one row a server and user mapping; without a pool while nobody used it.
+-- servers: the hosted pools of this database, one row a server and user mapping; without a pool while nobody used it. The
+-- pool of a server that was dropped is shown until it has closed.
 CREATE VIEW tidepool.servers AS
-  SELECT s.srvname::text AS server, pg_get_userbyid(s.srvowner)::text AS owner,
-         CASE WHEN m.umid IS NULL THEN NULL WHEN m.umuser = 0 THEN 'public' ELSE m.usename::text END AS mapping,
-         h.instance_id, CASE WHEN h.is_closing THEN 'draining' ELSE p.state END AS state, p.size, p.idle, p.in_use,
-         p.waiting, p.max_size, h.last_used_at
-  FROM pg_foreign_server s
-  JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'tidepool'
-  LEFT JOIN pg_user_mappings m ON m.srvid = s.oid
-  LEFT JOIN tidepool.read_hosted() h ON h.server = s.oid AND h.mapping = m.umid
+  SELECT coalesce(s.server, p.pool) AS server, s.owner, s.mapping, h.instance_id,
+         CASE WHEN h.is_closing THEN 'draining' ELSE p.state END AS state, p.size, p.idle, p.in_use, p.waiting, p.max_size,
+         h.last_used_at
+  FROM (SELECT s.oid, m.umid, s.srvname::text AS server, pg_get_userbyid(s.srvowner)::text AS owner,
+               CASE WHEN m.umid IS NULL THEN NULL WHEN m.umuser = 0 THEN 'public' ELSE m.usename::text END AS mapping
+        FROM pg_foreign_server s
+        JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'tidepool'
+        LEFT JOIN pg_user_mappings m ON m.srvid = s.oid) s
+  FULL JOIN tidepool.read_hosted() h ON h.server = s.oid AND h.mapping = s.umid
   LEFT JOIN tidepool.pools p ON p.instance_id = h.instance_id;
 COMMENT ON VIEW tidepool.servers IS 'Hosted pools of this database: servers, who connects by them, and the state of their pools.';
-COMMENT ON COLUMN tidepool.servers.server IS 'Name of the foreign server, and of its pools.';
-COMMENT ON COLUMN tidepool.servers.owner IS 'Who owns the server.';
+COMMENT ON COLUMN tidepool.servers.server IS 'Name of the foreign server, and of its pools; of a dropped server, the pool that still closes.';
+COMMENT ON COLUMN tidepool.servers.owner IS 'Who owns the server; NULL: it was dropped.';
 COMMENT ON COLUMN tidepool.servers.mapping IS 'The user whose mapping it is, or public.';
 COMMENT ON COLUMN tidepool.servers.instance_id IS 'The pool of this mapping, as in tidepool.pools; NULL: none is open.';
 COMMENT ON COLUMN tidepool.servers.state IS 'State of the pool, as in tidepool.pools; draining: closes when its leases are back.';

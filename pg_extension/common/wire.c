@@ -70,6 +70,20 @@ WireKey wire_get_key(WireIn* in) {
   return key;
 }
 
+void wire_put_dropped(WireOut* out, const WireKey* key) {
+  wire_begin(out, WIRE_DROPPED, 0);
+  wire_put_u32(out, WIRE_MAGIC);
+  wire_put_u32(out, WIRE_VERSION);
+  wire_put_key(out, key);
+}
+
+bool wire_get_dropped(WireIn* in, WireKey* key) {
+  const uint32_t magic = wire_get_u32(in);
+  const uint32_t version = wire_get_u32(in);
+  *key = wire_get_key(in);
+  return wire_is_finished(in) && magic == WIRE_MAGIC && version == WIRE_VERSION;
+}
+
 const char* wire_get_text(WireIn* in) {
   const uint32_t size = wire_get_u32(in);
   const char* text = in->bytes + in->at;

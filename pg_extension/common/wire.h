@@ -10,7 +10,8 @@
  *                                         <-  WELCOME + the lingering leases' memory, or REFUSED message
  *   LEASE   request, where, what, how long ->
  *                                         <-  LEASED + descriptor, or FAILED
- *   RELEASE, WITHDRAW, DROPPED            ->  (no answer)
+ *   RELEASE, WITHDRAW                     ->  (no answer)
+ *   DROPPED magic, version, whose         ->  (no answer; needs no hello before it)
  *   LIST                                  ->
  *                                         <-  LISTED
  */
@@ -56,7 +57,7 @@ typedef struct WireHead {
   uint64_t id;     /* of the request, or of the lease */
 } WireHead;
 
-/* Whose pool it is. */
+/* Whose pool it is. In DROPPED, 0 stands for all: of the server, or of the database. */
 typedef struct WireKey {
   uint32_t database;
   uint32_t server;
@@ -83,6 +84,8 @@ void wire_begin(WireOut* out, WireKind kind, uint64_t id);
 void wire_put_u32(WireOut* out, uint32_t value);
 void wire_put_u64(WireOut* out, uint64_t value);
 void wire_put_key(WireOut* out, const WireKey* key);
+/* The whole message. */
+void wire_put_dropped(WireOut* out, const WireKey* key);
 /* NULL travels as "". */
 void wire_put_text(WireOut* out, const char* text);
 
@@ -90,6 +93,8 @@ WireHead wire_head(const WireIn* in);
 uint32_t wire_get_u32(WireIn* in);
 uint64_t wire_get_u64(WireIn* in);
 WireKey wire_get_key(WireIn* in);
+/* False: it is malformed, or of another build. */
+bool wire_get_dropped(WireIn* in, WireKey* key);
 /* Lives as long as `in`; never NULL. */
 const char* wire_get_text(WireIn* in);
 /* Every field was there and nothing is left. */

@@ -10,6 +10,7 @@
 #include <miscadmin.h>
 #include <postmaster/bgworker.h>
 
+#include "drops.h"
 #include "settings.h"
 #include "staging.h"
 
@@ -34,5 +35,7 @@ void _PG_init(void) {
   if (IsBinaryUpgrade) return; /* pg_upgrade's servers must start no worker */
   tidepool_define_settings();
   tidepool_staging_watch();
-  if (process_shared_preload_libraries_in_progress && tidepool_wants_worker()) register_worker();
+  if (!process_shared_preload_libraries_in_progress) return;
+  tidepool_drops_watch();
+  if (tidepool_wants_worker()) register_worker();
 }

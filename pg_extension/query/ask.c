@@ -125,6 +125,15 @@ static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) 
   }
 }
 
+/* A worker that ends interrupts what runs on its connections, which the remote server tells as if somebody had cancelled. */
+static void explain_cancel(const Hold *hold, Fault *fault) {
+  if (fault->sqlstate != ERRCODE_QUERY_CANCELED || !line_is_lost(hold->line)) return;
+  fault->sqlstate = ERRCODE_ADMIN_SHUTDOWN;
+  fault->message = pstrdup("the worker that hosts pools ended while the statement ran");
+  fault->detail = pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
+  fault->hint = pstrdup("It is started again by the server; look at the server's log, then repeat the statement.");
+}
+
 static void fail_to_send(Hold *hold, Fault *fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
@@ -173,6 +182,7 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
                                                        NULL, 0);
   if (sink != NULL) {
     sink->conn = conn;
+    sink->sql = sql;
     dialect_expect(&sink->dialect, sql);
   }
   hold->traces = Max(hold->traces, traces_of(sql));
@@ -180,6 +190,7 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
     (void)PQsetSingleRowMode(conn);
     flush(hold);
     read_answers(hold, sql, sink, fault);
+    if (fault->is_set) explain_cancel(hold, fault);
     if (!fault->is_set && sink != NULL) dialect_settle(&sink->dialect, conn, fault);
     else if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
   } else {

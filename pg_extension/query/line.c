@@ -68,6 +68,11 @@ void line_sweep(void) {
   }
 }
 
+bool line_is_lost(uint64 of_line) {
+  line_sweep();
+  return line < 0 || of_line != number;
+}
+
 void line_wait(void) {
   WaitEvent event;
   (void)WaitEventSetWait(wait_set, -1, &event, 1, PG_WAIT_EXTENSION);
@@ -301,8 +306,7 @@ void line_release(uint64 of_line, uint64 lease, WireState state) {
 }
 
 void line_drop(const WireKey *key) {
-  wire_begin(&out, WIRE_DROPPED, 0);
-  wire_put_key(&out, key);
+  wire_put_dropped(&out, key);
   tell(number);
 }
 

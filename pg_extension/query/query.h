@@ -79,6 +79,8 @@ typedef struct Lent {
 extern uint64 line_number(void);
 /* Fails with the pool's reason. A worker that was restarted is asked again. */
 extern void line_lease(const Target *target, const char *tag, Lent *out);
+/* Whether the connection of that number is over: the worker is gone. */
+extern bool line_is_lost(uint64 line);
 extern void line_release(uint64 line, uint64 lease, WireState state);
 extern void line_drop(const WireKey *key);
 /* The worker's pools; false when the worker is not there. `in` is valid until the next call into the line. */
@@ -101,6 +103,8 @@ typedef enum Traces {
 extern Traces traces_of(const char *sql);
 /* Whether statement `n` of the text, from 0, is COMMIT, END or PREPARE TRANSACTION. */
 extern bool commits_at(const char *sql, int n);
+/* Whether it is COPY into a table. */
+extern bool copies_in_at(const char *sql, int n);
 
 /* -- shells.c */
 typedef struct Notice {
@@ -200,7 +204,8 @@ extern void dialect_settle(const Dialect *dialect, PGconn *conn, Fault *fault);
 
 /* -- ask.c */
 typedef struct Sink {
-  PGconn *conn; /* that answers */
+  PGconn *conn;    /* that answers */
+  const char *sql; /* what is answered */
   Dialect dialect;
   void (*begin)(struct Sink *sink, const PGresult *result); /* a result set's columns; what came before is void */
   void (*row)(struct Sink *sink, const PGresult *result);

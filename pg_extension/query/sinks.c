@@ -254,14 +254,25 @@ Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
 typedef struct CountSink {
   Sink sink;
   int64 *count;
+  int commands; /* of the text, so far */
 } CountSink;
 
 static void count_begin(Sink *sink, const PGresult *result) {}
 static void count_row(Sink *sink, const PGresult *result) {}
+
+/* Of SELECT, FETCH, MOVE and COPY TO the server tells rows as well. */
+static bool is_change(const char *command, const char *sql, int n) {
+  static const char *const kChanges[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
+  for (size_t i = 0; i < lengthof(kChanges); ++i) {
+    if (strncmp(command, kChanges[i], strlen(kChanges[i])) == 0) return true;
+  }
+  return strncmp(command, "COPY ", 5) == 0 && copies_in_at(sql, n);
+}
+
 static void count_command(Sink *sink, PGresult *result) {
-  /* Of SELECT libpq tells the rows returned. */
-  const bool is_change = strncmp(PQcmdStatus(result), "SELECT", 6) != 0;
-  *((CountSink *)sink)->count = is_change ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
+  CountSink *self = (CountSink *)sink;
+  const bool is_counted = is_change(PQcmdStatus(result), sink->sql, self->commands++);
+  *self->count = is_counted ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
 }
 
 Sink *sink_count(int64 *count) {

@@ -98,6 +98,11 @@ static int is_commit_in(List *statements, int n) {
   return kind == TRANS_STMT_COMMIT || kind == TRANS_STMT_PREPARE;
 }
 
+static int is_copy_in(List *statements, int n) {
+  Node *statement = n < list_length(statements) ? list_nth_node(RawStmt, statements, n)->stmt : NULL;
+  return statement != NULL && IsA(statement, CopyStmt) && ((CopyStmt *)statement)->is_from;
+}
+
 /* What `question` says of the statements, or `otherwise` where this server's parser does not understand them. */
 static int ask_parser(const char *sql, int (*question)(List *statements, int n), int n, int otherwise) {
   volatile int answer = otherwise;
@@ -121,6 +126,8 @@ static int ask_parser(const char *sql, int (*question)(List *statements, int n),
 static Traces look_at(const char *sql) { return (Traces)ask_parser(sql, find_traces, 0, TRACES_RESETTABLE); }
 
 bool commits_at(const char *sql, int n) { return ask_parser(sql, is_commit_in, n, false) != 0; }
+
+bool copies_in_at(const char *sql, int n) { return ask_parser(sql, is_copy_in, n, false) != 0; }
 
 Traces traces_of(const char *sql) {
   const size_t length = strlen(sql);

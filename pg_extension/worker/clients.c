@@ -104,7 +104,7 @@ static void take_return(Client *client, uint64 id) {
 
 static void take_message(Client *client) {
   const WireHead head = wire_head(&in);
-  if (!client->is_greeted && head.kind != WIRE_HELLO) {
+  if (!client->is_greeted && head.kind != WIRE_HELLO && head.kind != WIRE_DROPPED) {
     client_leave(client);
     return;
   }
@@ -114,8 +114,12 @@ static void take_message(Client *client) {
     case WIRE_RELEASE: take_return(client, head.id); break;
     case WIRE_WITHDRAW: request_withdraw(client, head.id); break;
     case WIRE_DROPPED: {
-      const WireKey key = wire_get_key(&in);
-      if (wire_is_finished(&in)) pools_drop(&key);
+      WireKey key;
+      if (wire_get_dropped(&in, &key)) {
+        pools_drop(&key);
+      } else {
+        client_leave(client);
+      }
       break;
     }
     case WIRE_LIST:

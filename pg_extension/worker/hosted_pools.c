@@ -5,13 +5,17 @@
  * or other options: a new pool takes over, and the old one closes when its last lease is back. So do pools that nobody
  * used for hosted_idle_timeout, and those whose server was dropped.
  *
- * All of them together never have more than max_hosted_connections connections, counted by their max_size.
+ * All of them together never have more than max_hosted_connections connections, counted by their max_size. Where there is
+ * no room, pools that nobody uses close for the one that is asked for.
  */
 #include "worker.h"
 
 #include <sys/epoll.h>
 
 static const double kDrainMs = 15000; /* for sessions to end by themselves; shutting the pool would wait for them */
+
+static const double kJustNowMs = 1000;
+static const int64 kStoppingMs = 1000; /* a server that is stopping waits for its own sessions, some of which are ours */
 
 static dlist_head hosted_pools = DLIST_STATIC_INIT(hosted_pools);
 
@@ -37,29 +41,115 @@ static void refuse(tide_error *error, const char *sqlstate, const char *message,
   strlcpy(error->hint, hint, sizeof error->hint);
 }
 
-/* What is left of the budget for a pool that would like `wanted`. */
-static int64 budget_for(int64 wanted) {
+static int column_of(const tide_relation *relation, const char *name) {
+  for (int c = 0; c < relation->ncolumns; ++c) {
+    if (strcmp(relation->columns[c].name, name) == 0) return c;
+  }
+  return -1;
+}
+
+static const tide_relation *relation_named(const char *name) {
+  for (int i = 0;; ++i) {
+    const tide_relation *relation = tide_relation_at(i);
+    if (relation == NULL || strcmp(relation->name, name) == 0) return relation;
+  }
+}
+
+static const char *plane_dir(void) {
+  const char *directory = GetConfigOption("tidepool.dir", true, false);
+  return directory == NULL || directory[0] == '\0' ? NULL : directory;
+}
+
+/* What somebody has ordered is kept: a pool that was drained or paused is not closed for others. */
+static void look_at_state(HostedPool *hosted) {
+  tide_filter filter = TIDE_FILTER_INIT;
+  const tide_relation *relation = relation_named("pools");
+  tide_cursor *cursor = NULL;
+  filter.directory = plane_dir();
+  filter.instance_id = hosted->instance;
+  hosted->is_drained = hosted->is_paused = false;
+  if (tide_cursor_open("pools", &filter, &cursor, NULL) != TIDE_OK) return;
+  if (tide_cursor_next(cursor)) {
+    const char *state = tide_cursor_text(cursor, column_of(relation, "state"), NULL);
+    hosted->is_drained = state != NULL && strcmp(state, "draining") == 0;
+    hosted->is_paused = state != NULL && strcmp(state, "paused") == 0;
+  }
+  tide_cursor_close(cursor);
+}
+
+/* Who closes, or was drained, keeps only what is still open. */
+static int64 claim_of(const HostedPool *hosted) {
+  return hosted->is_retired || hosted->is_drained ? hosted->connections : hosted->max_size;
+}
+
+static int64 budget_left(void) {
   int64 left = setting_int("tidepool.max_hosted_connections", 100);
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) left -= claim_of(dlist_container(HostedPool, node, i.cur));
+  return left;
+}
+
+static void free_hosted_pool(HostedPool *hosted) {
+  if (hosted->conninfo != NULL) explicit_bzero(hosted->conninfo, strlen(hosted->conninfo));
+  free_later(hosted->conninfo);
+  free_later(hosted->options);
+  free_later(hosted);
+}
+
+static void close_now(HostedPool *hosted) {
+  watch_end(&hosted->watch);
+  (void)tide_pool_close(hosted->pool, 0, NULL);
+  dlist_delete(&hosted->node);
+  free_hosted_pool(hosted);
+}
+
+/* The one that nobody has used for the longest time. */
+static HostedPool *least_used(void) {
+  HostedPool *found = NULL;
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
     HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
-    /* Who closes keeps only what is still open. */
-    left -= hosted->is_retired ? hosted->connections : hosted->max_size;
+    const bool is_unused = hosted->leases == 0 && hosted->requests == 0 && !hosted->is_drained && !hosted->is_paused;
+    if (is_unused && (found == NULL || hosted->used_ms < found->used_ms)) found = hosted;
   }
-  return Min(wanted, left);
+  return found;
+}
+
+/* Before somebody is refused, or gets less than he wants, pools that nobody uses close. One that was used just now does so
+ * only for somebody who would get nothing. */
+static void make_room(int64 wanted) {
+  dlist_iter i;
+  if (budget_left() >= wanted) return;
+  dlist_foreach(i, &hosted_pools) look_at_state(dlist_container(HostedPool, node, i.cur));
+  while (budget_left() < wanted) {
+    HostedPool *unused = least_used();
+    if (unused == NULL || (budget_left() > 0 && now_ms() < unused->used_ms + kJustNowMs)) return;
+    close_now(unused);
+  }
+}
+
+/* Who has the connections, for an error's detail. */
+static void list_claims(char *text, size_t bytes) {
+  size_t at = (size_t)snprintf(text, bytes, "In use:");
+  dlist_iter i;
+  dlist_foreach(i, &hosted_pools) {
+    const HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    if (at < bytes) at += (size_t)snprintf(text + at, bytes - at, " %s " INT64_FORMAT, hosted->name, claim_of(hosted));
+  }
 }
 
 static bool open_pool(HostedPool *hosted, tide_error *error) {
   tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
   const int64 wanted = hosted->max_given >= 0 ? hosted->max_given : setting_int("tidepool.hosted_max_size", 10);
-  const char *directory = GetConfigOption("tidepool.dir", true, false);
   StringInfoData options;
-  hosted->max_size = budget_for(wanted);
+  make_room(wanted);
+  hosted->max_size = Min(wanted, budget_left());
   if (hosted->max_size < 1) {
     char message[256];
     snprintf(message, sizeof message, "no connections are left for the pool of server \"%s\"", hosted->name);
     refuse(error, "53300", message,
            "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
+    list_claims(error->detail, sizeof error->detail);
     return false;
   }
   initStringInfo(&options);
@@ -70,7 +160,7 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
     appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT,
                      setting_int("tidepool.hosted_acquire_timeout", 10000));
   appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off plane=on");
-  if (directory != NULL && directory[0] != '\0') appendStringInfo(&options, " plane_dir=\"%s\"", directory);
+  if (plane_dir() != NULL) appendStringInfo(&options, " plane_dir=\"%s\"", plane_dir());
   with.foreign_loop = 1;
   with.is_hosted = 1;
   with.app = "postgresql";
@@ -86,13 +176,6 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   (void)tide_pool_close(hosted->pool, 0, NULL);
   refuse(error, "53000", "a pool cannot be watched", "");
   return false;
-}
-
-static void free_hosted_pool(HostedPool *hosted) {
-  if (hosted->conninfo != NULL) explicit_bzero(hosted->conninfo, strlen(hosted->conninfo));
-  free_later(hosted->conninfo);
-  free_later(hosted->options);
-  free_later(hosted);
 }
 
 static void retire(HostedPool *hosted) {
@@ -111,7 +194,8 @@ void pools_drop(const WireKey *key) {
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
     HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
-    if (hosted->key.database == key->database && hosted->key.server == key->server &&
+    if (hosted->key.database == key->database &&
+        (key->server == InvalidOid || hosted->key.server == key->server) &&
         (key->mapping == InvalidOid || hosted->key.mapping == key->mapping))
       retire(hosted);
   }
@@ -157,23 +241,32 @@ static bool try_to_close(HostedPool *hosted, double now) {
   if (hosted->leases > 0 || hosted->requests > 0) return false;
   if (hosted->connections > 0 && !hosted->is_draining) {
     tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-    const char *directory = GetConfigOption("tidepool.dir", true, false);
-    if (directory != NULL && directory[0] != '\0') with.directory = directory;
+    with.directory = plane_dir();
     with.actor = "tidepool worker";
     hosted->is_draining = true;
     hosted->retired_ms = now;
     if (tide_control_with(hosted->instance, "drain", NULL, 0, &with, NULL, NULL) == TIDE_OK) return false;
   }
   if (hosted->connections > 0 && now < hosted->retired_ms + kDrainMs) return false;
-  watch_end(&hosted->watch);
-  (void)tide_pool_close(hosted->pool, 0, NULL);
-  dlist_delete(&hosted->node);
-  free_hosted_pool(hosted);
+  close_now(hosted);
   return true;
 }
 
+/* Others may have got what a drained pool had. One that was resumed makes way for a new pool then, which gets what is left. */
+static void follow_drained(HostedPool *hosted) {
+  look_at_state(hosted);
+  if (!hosted->is_drained && budget_left() < 0) retire(hosted);
+}
+
+/* How long a pool may be unused; 0: for ever. */
+static int64 idle_limit_ms(void) {
+  const int64 limit_ms = setting_int("tidepool.hosted_idle_timeout", 300000);
+  if (!is_server_stopping()) return limit_ms;
+  return limit_ms > 0 ? Min(limit_ms, kStoppingMs) : kStoppingMs;
+}
+
 double pools_step(void) {
-  const int64 idle_ms = setting_int("tidepool.hosted_idle_timeout", 300000);
+  const int64 idle_ms = idle_limit_ms();
   const bool is_hosting = setting_is_on("tidepool.worker");
   const double now = now_ms();
   double next = now + 60000;
@@ -182,6 +275,7 @@ double pools_step(void) {
     HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
     const bool is_unused = hosted->leases == 0 && hosted->requests == 0;
     if (!is_hosting || (is_unused && idle_ms > 0 && now >= hosted->used_ms + (double)idle_ms)) retire(hosted);
+    if (hosted->is_drained && now >= hosted->due_ms) follow_drained(hosted);
     if (hosted->is_due || now >= hosted->due_ms) {
       int64_t within_ms = 1000;
       hosted->is_due = false;

@@ -44,6 +44,7 @@ typedef struct HostedPool {
   int connections;  /* as the pool's events tell */
   bool is_retired;  /* takes no new requests; closes when the last lease is back */
   bool is_draining; /* was told to let go of its connections */
+  bool is_drained, is_paused; /* by somebody's order, when its state was last looked at */
   bool is_due;
   double due_ms;
   double retired_ms;
@@ -93,6 +94,8 @@ extern void watch_change(Watch *watch, uint32 events);
 extern void watch_end(Watch *watch);
 /* At the end of the turn. */
 extern void free_later(void *memory);
+/* A smart shutdown has begun: no new sessions come, and the server ends with its last one. */
+extern bool is_server_stopping(void);
 extern int64 setting_int(const char *name, int64 otherwise);
 extern bool setting_is_on(const char *name);
 

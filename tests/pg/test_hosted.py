@@ -137,25 +137,80 @@ class Hosted(hosting.Case):
         self.bench.serve("short_lived", application_name="short_lived")
         self.sql("SELECT tidepool.execute('short_lived', 'SELECT 1')")
         self.assertEqual(self.bench.cluster.backends("application_name = 'short_lived'"), 1)
-        self.sql("DROP SERVER short_lived CASCADE")
-        self.sql("SELECT * FROM tidepool.servers")
-        self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'short_lived'") == 0))
+        self.sql("BEGIN; SAVEPOINT s; DROP SERVER short_lived CASCADE; ROLLBACK TO s; COMMIT")
+        self.sql("BEGIN; DROP SERVER short_lived CASCADE; ROLLBACK")
+        self.assertFalse(wait_until(lambda: self.bench.cluster.backends("application_name = 'short_lived'") == 0, 0.5))
+        for drop in ("DROP USER MAPPING FOR postgres SERVER short_lived", "DROP SERVER short_lived CASCADE"):
+            self.sql("SELECT tidepool.execute('short_lived', 'SELECT 1')")
+            self.sql(drop)
+            self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'short_lived'") == 0), drop)
+            if "MAPPING" in drop:
+                self.sql("CREATE USER MAPPING FOR postgres SERVER short_lived OPTIONS (user 'postgres')")
+
+    def test_a_dropped_database_takes_its_pools_along(self):
+        self.sql("CREATE DATABASE short_lived")
+        self.bench.extension("short_lived")
+        self.bench.serve("inside", database="short_lived", application_name="inside")
+        self.sql("SELECT tidepool.execute('inside', 'SELECT 1')", database="short_lived")
+        self.assertEqual(self.bench.cluster.backends("application_name = 'inside'"), 1)
+        self.assertTrue(wait_until(lambda: self.works("DROP DATABASE short_lived")))
+        self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'inside'") == 0))
+
+    def test_nobody_is_refused_for_pools_that_nobody_uses(self):
+        for number in range(12):  # of 10 connections each, where 100 is all
+            self.bench.serve(f"spare{number}", application_name=f"spare{number}")
+            self.sql(f"SELECT tidepool.execute('spare{number}', 'SELECT 1')")
+        self.assertEqual(self.sql("SELECT count(*) FROM tidepool.servers WHERE server = 'spare0' AND state IS NULL"), [["1"]])
+        for number in range(12):
+            self.sql(f"DROP SERVER spare{number} CASCADE")
+
+    def test_a_drained_pool_gives_its_connections_back(self):
+        self.bench.serve("drained", max_size=90)
+        self.sql("SELECT tidepool.execute('drained', 'SELECT 1')")
+        self.sql("SELECT tidepool.wait_applied(tidepool.drain('drained'))")
+        self.assertTrue(wait_until(lambda: self.sql("SELECT size FROM tidepool.pools WHERE pool = 'drained'") == [["0"]]))
+        self.bench.serve("heir", max_size=90)
+        with self.bench.session() as holder:
+            holder.ask("BEGIN; SELECT tidepool.lease('heir')")
+            given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'heir'"))
+            self.assertGreater(given, 50)
+            self.assertEqual(self.sql("SELECT state FROM tidepool.servers WHERE server = 'drained'"), [["draining"]])
+            # Resumed, it has what is left.
+            self.sql("SELECT tidepool.wait_applied(tidepool.resume('drained'))")
+            self.assertTrue(wait_until(lambda: int(self.bench.cluster.value(
+                "SELECT coalesce(sum(max_size), 0) FROM tidepool.servers WHERE state <> 'draining'")) <= 100))
+            self.assertTrue(wait_until(lambda: self.works("SELECT tidepool.execute('drained', 'SELECT 1')")))
+        for server in ("drained", "heir"):
+            self.sql(f"DROP SERVER {server} CASCADE")
+
+    def test_execute_counts_changes(self):
+        self.sql("SELECT tidepool.execute('loop', 'CREATE TABLE counted (a int)')")
+        path = self.bench.cluster.folder / "pg" / "counted.txt"
+        for statement, count in (("INSERT INTO counted SELECT generate_series(1, 5)", 5),
+                                 ("UPDATE counted SET a = a + 1 WHERE a > 3", 2), ("SELECT * FROM counted", 0),
+                                 ("BEGIN; DECLARE c CURSOR FOR SELECT * FROM counted; FETCH 3 FROM c", 0),
+                                 (f"COPY counted TO '{path}'", 0), (f"COPY counted FROM '{path}'", 5),
+                                 ("CREATE TABLE counted_too AS SELECT * FROM counted", 0), ("DELETE FROM counted", 10)):
+            told = self.sql(f"BEGIN; SELECT tidepool.lease('loop'); SELECT tidepool.execute('loop', $q${statement}$q$);"
+                            "SELECT tidepool.execute('loop', 'COMMIT'); COMMIT")
+            self.assertEqual(told[0][0].split("\n")[1], str(count), statement)
 
     def test_the_budget_of_connections_is_kept(self):
         self.bench.serve("greedy", max_size=1000)
-        self.sql("SELECT tidepool.execute('greedy', 'SELECT 1')")
-        given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'greedy'"))
-        self.assertLess(given, 100)
         self.bench.serve("late")
-        with self.assertRaisesRegex(PsqlError, "53300.*no connections are left"):
-            self.sql("SELECT tidepool.execute('late', 'SELECT 1')")
+        with self.bench.session() as one, self.bench.session() as other:
+            one.ask("BEGIN; SELECT tidepool.lease('loop')")
+            other.ask("BEGIN; SELECT tidepool.lease('greedy')")
+            given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'greedy'"))
+            self.assertLess(given, 100)
+            with self.assertRaisesRegex(PsqlError, "(?s)53300.*no connections are left.*DETAIL:  In use:.* greedy [0-9]+"):
+                self.sql("SELECT tidepool.execute('late', 'SELECT 1')")
         self.sql("DROP SERVER greedy CASCADE")
-        self.sql("SELECT * FROM tidepool.servers")
-        self.assertTrue(wait_until(lambda: self.works("late")))
+        self.assertTrue(wait_until(lambda: self.works("SELECT tidepool.execute('late', 'SELECT 1')")))
 
-    def works(self, server):
+    def works(self, statement):
         try:
-            self.sql(f"SELECT tidepool.execute('{server}', 'SELECT 1')")
+            self.sql(statement)
             return True
         except PsqlError:
             return False

@@ -240,6 +240,22 @@ class Faults(unittest.TestCase):
         bench.cluster.reload()
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 
+    def test_a_smart_shutdown_does_not_wait_for_pools(self):
+        bench = self.hosting()
+        bench.cluster.sql(EVERYBODY.format("loop"))
+        began = time.monotonic()
+        bench.cluster.stop("smart", check=True)
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_who_waits_while_the_worker_ends_is_told_so(self):
+        bench = self.hosting()
+        with bench.session() as waiting:
+            waiting.ask("\\set VERBOSITY verbose")
+            waiting.send(EVERYBODY.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
+            self.assertTrue(wait_until(lambda: bench.remote_backends("query LIKE '%pg_sleep%'") == 1))
+            bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
+            self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools ended|ERROR:  08006")
+
     def test_a_draining_pool_refuses(self):
         bench = self.hosting()
         bench.cluster.sql(EVERYBODY.format("loop"))
