@@ -695,7 +695,7 @@ CREATE VIEW tidepool.servers AS
   FROM (SELECT s.oid, m.umid, s.srvname::text AS server, pg_get_userbyid(s.srvowner)::text AS owner,
                CASE WHEN m.umid IS NULL THEN NULL WHEN m.umuser = 0 THEN 'public' ELSE m.usename::text END AS mapping
         FROM pg_foreign_server s
-        JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'tidepool'
+        JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwvalidator = 'tidepool.validator(text[], oid)'::regprocedure
         LEFT JOIN pg_user_mappings m ON m.srvid = s.oid) s
   FULL JOIN tidepool.read_hosted() h ON h.server = s.oid AND h.mapping = s.umid
   LEFT JOIN tidepool.pools p ON p.instance_id = h.instance_id;

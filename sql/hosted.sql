@@ -96,7 +96,6 @@ SELECT tidepool.resume(instance_id) > 0 AS is_ordered FROM tidepool.servers WHER
 SELECT tidepool.execute('loop', 'SELECT 1');
 
 DROP SERVER loop CASCADE;
-SELECT * FROM tidepool.servers;
 
 -- their pools go, so that other tests find none
 DO $$ BEGIN
@@ -105,3 +104,4 @@ DO $$ BEGIN
     PERFORM pg_sleep(0.01);
   END LOOP;
 END $$;
+SELECT * FROM tidepool.servers;

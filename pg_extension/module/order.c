@@ -1,42 +1,52 @@
 #include "order.h"
 
 #include <access/htup_details.h>
-#include <catalog/namespace.h>
 #include <miscadmin.h>
 #include <storage/latch.h>
 #include <utils/catcache.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
 
+#include "common/extension.h"
 #include "common/report.h"
 #include "settings.h"
 
 #define SLICE_MS_MIN 1
 #define SLICE_MS_MAX 20
 
-/*
- * Several functions may bear the name, one for each type of a duration: the right to one of them is the right to the
- * verb. Looked up by name and not by the function that was called, because UPDATE calls none.
- */
-static bool may_steer(const char* verb, Oid role) {
-  const Oid schema = get_namespace_oid("tidepool", true);
+/* The SQL function of a verb: the one of this name that is the extension's, wherever its schema is and however that is
+ * called. Not the function that was called, because UPDATE calls none. */
+static Oid function_of(const char* verb, Oid* schema) {
   CatCList* functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(verb));
-  bool is_allowed = false;
-  for (int i = 0; i < functions->n_members && !is_allowed; ++i) {
+  Oid found = InvalidOid;
+  for (int i = 0; i < functions->n_members && !OidIsValid(found); ++i) {
     Form_pg_proc function = (Form_pg_proc)GETSTRUCT(&functions->members[i]->tuple);
-    is_allowed = OidIsValid(schema) && function->pronamespace == schema && tidepool_may_execute(function->oid, role);
+    if (!tidepool_is_own(ProcedureRelationId, function->oid)) continue;
+    found = function->oid;
+    *schema = function->pronamespace;
   }
   ReleaseCatCacheList(functions);
-  return is_allowed;
+  return found;
+}
+
+static void check_right(const char* verb) {
+  Oid schema = InvalidOid;
+  const Oid function = function_of(verb, &schema);
+  if (!OidIsValid(function)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                    errmsg("extension tidepool has no function %s in this database", verb),
+                    errhint("Give the function its name back, or run CREATE EXTENSION tidepool.")));
+  }
+  if (tidepool_may_execute(function, GetUserId())) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for control %s", verb),
+                  errhint("It takes EXECUTE on the function %s.",
+                          quote_qualified_identifier(get_namespace_name(schema), verb))));
 }
 
 TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments) {
   TidepoolOrder order;
   const char* directory = tidepool_directory();
-  if (!may_steer(verb, GetUserId())) {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for control %s", verb),
-                    errhint("It takes EXECUTE on the function tidepool.%s.", verb)));
-  }
+  check_right(verb);
   order.directory = directory != NULL ? pstrdup(directory) : NULL;
   order.pool = pool != NULL ? tidepool_to_utf8(pstrdup(pool)) : NULL;
   order.verb = verb;

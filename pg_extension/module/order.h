@@ -22,7 +22,7 @@ typedef struct TidepoolOrder {
 
 /*
  * Makes an order of the current user, in the current memory context. `pool` and `arguments` are in the server's
- * encoding. Fails (42501) unless the user may execute a function tidepool.<verb>.
+ * encoding. Fails (42501) unless the user may execute the extension's function <verb>.
  */
 extern TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments);
 

@@ -16,6 +16,7 @@
 #include <utils/rel.h>
 #include <utils/typcache.h>
 
+#include "common/extension.h"
 #include "common/report.h"
 #include "staging.h"
 #include "version.h"
@@ -47,10 +48,12 @@ static char* key_of(const Row* row, const char* column) {
   return value;
 }
 
-static const tide_relation* relation_named(const char* name) {
+/* Somebody's own view may bear the name, and show whatever he likes. */
+static const tide_relation* relation_of(Relation view) {
   const tide_relation* relation;
   for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
-    if (strcmp(relation->name, name) == 0) return relation;
+    if (strcmp(relation->name, RelationGetRelationName(view)) != 0) continue;
+    if (tidepool_is_own(RelationRelationId, RelationGetRelid(view))) return relation;
   }
   ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                   errmsg("tidepool.update() belongs to tidepool's own views")));
@@ -184,7 +187,7 @@ Datum tidepool_update(PG_FUNCTION_ARGS) {
                     errmsg("tidepool.update() is called by triggers of tidepool's views")));
   }
   tidepool_check_version();
-  relation = relation_named(RelationGetRelationName(trigger->tg_relation));
+  relation = relation_of(trigger->tg_relation);
   if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("cannot %s tidepool.%s: rows come and go with the pools themselves",

@@ -19,9 +19,8 @@
 #include <utils/inval.h>
 #include <utils/syscache.h>
 
+#include "common/extension.h"
 #include "common/report.h"
-
-#define WRAPPER "tidepool"
 
 static HTAB *targets = NULL;
 static uint64 generation = 1;
@@ -158,7 +157,7 @@ static ForeignServer *find_server(const char *name) {
                             quote_identifier(name))));
   }
   wrapper = GetForeignDataWrapper(server->fdwid);
-  if (strcmp(wrapper->fdwname, WRAPPER) != 0) {
+  if (!tidepool_is_own(ForeignDataWrapperRelationId, server->fdwid)) {
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                     errmsg("server \"%s\" is of foreign data wrapper \"%s\"", name, wrapper->fdwname),
                     errhint("A hosted pool is a server of FOREIGN DATA WRAPPER tidepool.")));

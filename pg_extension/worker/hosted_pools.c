@@ -167,8 +167,13 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   with.event_mask = (1U << TIDE_EVENT_CONNECT) | (1U << TIDE_EVENT_REMOVE);
   with.on_event = on_pool_event;
   with.event_context = hosted;
-  if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK)
+  if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK) {
+    /* A server has no such option. */
+    if (strstr(error->hint, "plane_dir") != NULL)
+      strlcpy(error->hint, "Set tidepool.dir to a directory that the server's operating-system user may write to, and reload.",
+              sizeof error->hint);
     return false;
+  }
   hosted->watch.ready = on_pool;
   if (tide_pool_fd(hosted->pool, &hosted->watch.fd, error) == TIDE_OK &&
       tide_pool_instance_id(hosted->pool, hosted->instance, error) == TIDE_OK && watch_begin(&hosted->watch, EPOLLIN))

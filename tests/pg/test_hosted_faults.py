@@ -256,6 +256,12 @@ class Faults(unittest.TestCase):
             bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
             self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools ended|ERROR:  08006")
 
+    def test_a_directory_that_cannot_be_used_is_named_as_the_server_has_it(self):
+        bench = self.hosting()
+        bench.cluster.sql("ALTER SYSTEM SET tidepool.dir = '/etc/passwd'; SELECT pg_reload_conf()")
+        with self.assertRaisesRegex(PsqlError, '(?s)"/etc/passwd": not a directory.*HINT:  Set tidepool.dir to a directory'):
+            wait_until(lambda: bench.cluster.sql(EVERYBODY.format("loop")) is None, 5)
+
     def test_a_draining_pool_refuses(self):
         bench = self.hosting()
         bench.cluster.sql(EVERYBODY.format("loop"))
