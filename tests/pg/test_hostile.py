@@ -10,6 +10,7 @@ import unittest
 
 import cluster
 import support
+from cluster import PsqlError
 
 RELATIONS = ("pools", "pool_stats", "pool_histograms", "pool_history", "connections", "leases", "waiters", "events",
              "scaling_events", "alerts", "health_checks", "forecasts", "alert_rules", "settings", "commands")
@@ -138,6 +139,35 @@ class Hostile(unittest.TestCase):
         path.unlink()
         self.look_at_everything()
         self.assert_no_crash()
+
+    def test_what_cannot_be_delivered_is_an_error(self):
+        mailbox = next(path for path in self.bench.plane.iterdir() if path.suffix == ".mailbox")
+        aside = mailbox.with_suffix(".aside")
+        calls = ("SELECT tidepool.scale('good', 2)", "SELECT tidepool.pause('good')", "SELECT tidepool.reset_stats('good')",
+                 "SELECT tidepool.set_alert('good', 'mine', 'in_use', '>', 1)",
+                 "UPDATE tidepool.pools SET target_size = 2", "UPDATE tidepool.pools SET state = 'paused'",
+                 "UPDATE tidepool.settings SET value = '3' WHERE name = 'max_size'")
+
+        def link():
+            mailbox.symlink_to(aside)
+
+        for what, spoil in (("may not write", lambda: shutil.copy(aside, mailbox) and mailbox.chmod(0o400)),
+                            ("no mailbox", lambda: None), ("cannot be opened", mailbox.mkdir), ("cannot be opened", link),
+                            ("damaged", lambda: mailbox.write_bytes(b"abc") and self.give(mailbox))):
+            mailbox.rename(aside)
+            spoil()
+            if mailbox.is_file() and not mailbox.is_symlink():
+                self.give(mailbox)
+            for call in calls:
+                with self.subTest(call=call, what=what), self.assertRaisesRegex(PsqlError, f"55000.*{what}"):
+                    self.bench.cluster.sql(call)
+            if mailbox.is_dir():
+                mailbox.rmdir()
+            elif os.path.lexists(mailbox):
+                mailbox.unlink()
+            aside.rename(mailbox)
+        self.assertEqual(self.bench.cluster.sql("SELECT tidepool.wait_applied(tidepool.scale('good', 2))"), [["t"]])
+        self.assertEqual(self.bench.cluster.sql("SELECT count(*) FROM tidepool.commands"), [["1"]])
 
     def test_a_plane_that_is_gone(self):
         shutil.rmtree(self.bench.plane)
