@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void put(WireOut* out, const void* data, size_t size) {
@@ -171,4 +172,19 @@ bool wire_is_same_user(int line, int32_t* pid) {
   if (getsockopt(line, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return false;
   *pid = (int32_t)who.pid;
   return who.uid == geteuid();
+}
+
+int wire_connect(void) {
+  struct sockaddr_un where = {.sun_family = AF_UNIX};
+  int32_t pid = 0;
+  int error;
+  const int line = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (line < 0) return -1;
+  strcpy(where.sun_path, WIRE_SOCKET);
+  errno = 0;
+  if (connect(line, (struct sockaddr*)&where, sizeof where) == 0 && wire_is_same_user(line, &pid)) return line;
+  error = errno != 0 ? errno : EPERM;
+  close(line);
+  errno = error;
+  return -1;
 }

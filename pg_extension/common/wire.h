@@ -109,6 +109,8 @@ typedef enum WireResult {
 /* Neither waits. `fd` goes along unless it is negative; it stays the caller's. */
 WireResult wire_send(int line, WireOut* out, int fd);
 WireResult wire_receive(int line, WireIn* in);
+/* A line to the worker, which does not wait; -1: errno says why not. */
+int wire_connect(void);
 /* Whether the process at the other end runs as the same user as this one; sets its id. */
 bool wire_is_same_user(int line, int32_t* pid);
 

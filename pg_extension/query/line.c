@@ -10,8 +10,6 @@
 #include <storage/fd.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/report.h"
@@ -107,14 +105,9 @@ static void report_no_worker(int error) {
 }
 
 static bool try_to_connect(void) {
-  struct sockaddr_un where = {.sun_family = AF_UNIX};
-  int32 pid = 0;
-  line = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  line = wire_connect();
   if (line < 0) return false;
-  strlcpy(where.sun_path, WIRE_SOCKET, sizeof where.sun_path);
-  if (connect(line, (struct sockaddr *)&where, sizeof where) == 0 && wire_is_same_user(line, &pid) &&
-      line_watch(line, false))
-    return true;
+  if (line_watch(line, false)) return true;
   {
     const int save_errno = errno;
     line_close();
