@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Hosted pools when things go wrong: killed backends, a killed worker, bad passwords, dead hosts, strange guests."""
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -187,16 +188,19 @@ class Faults(unittest.TestCase):
     def test_strangers(self):
         bench = self.hosting()
         bench.cluster.sql(EVERYBODY.format("loop"))
-        hello = packet(1, struct.pack("<II", 0x54494445, 1) + text(b"0.1.0"))
+        wire = (cluster.SOURCE / "pg_extension/common/wire.h").read_text()
+        version = int(re.search("#define WIRE_VERSION ([0-9]+)", wire)[1])
+        hello = packet(1, struct.pack("<II", 0x54494445, version) + text(b"0.1.0"))
         lease = struct.pack("<IIIQQQ", 1, 2, 3, 1000, 2**64 - 1, 2**64 - 1)
         strange = {"another version": packet(1, struct.pack("<II", 0x54494445, 99) + text(b"0.1.0")),
-                   "no hello": packet(6), "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
+                   "no hello": packet(5), "a drop without end": packet(6),
+                   "a drop of another version": packet(6, struct.pack("<IIIII", 0x54494445, 99, 1, 2, 3)), "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
                    "an unknown kind": hello + b"", "a lease without end": packet(2, lease + struct.pack("<I", 2**32 - 1)),
                    "text without end": packet(2, lease + struct.pack("<I", 3) + b"abcd" * 4),
                    "somebody else's lease": packet(3, struct.pack("<I", 0), number=7)}
         words = []
         for name, bad in strange.items():
-            first = [] if name in ("another version", "no hello", "no head", "a lie about the length") else [hello]
+            first = [] if name.startswith(("another version", "no ", "a lie", "a drop")) else [hello]
             if name == "an unknown kind":
                 bad = packet(77)
             words.append(",".join(part.hex() for part in [*first, bad]))
