@@ -194,7 +194,8 @@ class Faults(unittest.TestCase):
         lease = struct.pack("<IIIQQQ", 1, 2, 3, 1000, 2**64 - 1, 2**64 - 1)
         strange = {"another version": packet(1, struct.pack("<II", 0x54494445, 99) + text(b"0.1.0")),
                    "no hello": packet(5), "a drop without end": packet(6),
-                   "a drop of another version": packet(6, struct.pack("<IIIII", 0x54494445, 99, 1, 2, 3)), "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
+                   "a drop of another version": packet(6, struct.pack("<IIIII", 0x54494445, 99, 1, 2, 3)),
+                   "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
                    "an unknown kind": hello + b"", "a lease without end": packet(2, lease + struct.pack("<I", 2**32 - 1)),
                    "text without end": packet(2, lease + struct.pack("<I", 3) + b"abcd" * 4),
                    "somebody else's lease": packet(3, struct.pack("<I", 0), number=7)}
