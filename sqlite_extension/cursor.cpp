@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "assign.hpp"
+#include "origin.hpp"
 #include "table.hpp"
 #include "translate.hpp"
 
@@ -100,6 +101,10 @@ int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlit
     cursor.is_on_row = false;
     cursor.directory.reset();
     cursor.seen.clear();
+    if (auto why = refuse_reading(table_behind(cursor).db, table_behind(cursor).sql_name())) {
+      set_message(base->pVtab, table_behind(cursor).sql_name() + ": " + *why);
+      return SQLITE_ERROR;
+    }
 
     // `= NULL` is never true. A value that is not text may still be equal after SQLite converted it, and "" would mean
     // "all" to the reader: then nothing is handed down and SQLite compares.

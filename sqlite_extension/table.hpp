@@ -15,6 +15,7 @@ namespace tide::sqlite {
 enum Pushed : int { kByDirectory = 1, kByInstance = 2, kByPool = 4 };
 
 struct Table : sqlite3_vtab {
+  sqlite3* db = nullptr;
   const tide_relation* relation = nullptr;
   std::shared_ptr<Staging> staging;
   // Places of the columns that matter here; -1 where the relation has none.

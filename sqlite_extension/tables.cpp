@@ -76,6 +76,7 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     // A row is refused before any of its orders is staged, so UPDATE OR IGNORE can skip it.
     sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     auto table = std::make_unique<Table>();
+    table->db = db;
     table->relation = &relation;
     table->staging = binding.staging;
     table->instance_id = place_of(relation, "instance_id");
