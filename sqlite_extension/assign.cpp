@@ -39,6 +39,7 @@ Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Orde
     return "target_size cannot be " + shown(value) +
            "\nDetail: accepted: a whole number of connections, or NULL for automatic sizing";
   }
+  order.target_size = size;
   order.arguments = R"({"target_size":)" + std::to_string(*size) + "}";
   return std::nullopt;
 }
