@@ -20,7 +20,7 @@ bool same_instance(const Order& a, const Order& b) {
 
 tide_control_options destination(const Order& order, const std::string& actor) {
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-  with.directory = order.directory ? order.directory->c_str() : nullptr;
+  with.directory = order.directory.c_str();
   with.actor = actor.c_str();
   return with;
 }

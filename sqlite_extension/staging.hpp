@@ -32,7 +32,7 @@ struct Limits {
 };
 
 struct Order {
-  std::optional<std::string> directory;  // nothing: the default plane directory
+  std::string directory;
   std::string instance_id;
   std::string pool;              // its name, for messages
   std::string verb;              // as tide_control() knows it
