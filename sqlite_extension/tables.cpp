@@ -18,8 +18,9 @@
 // (assign.hpp), held until COMMIT (staging.hpp).
 //
 // The hidden column `dir` is the argument of the table-valued form, and the directory a row was read from:
-// D1  `dir = X` (also IS and IN), joined to the rest by AND, makes a scan read X. Everything else reads the default
-//     directory, and compares its name: in `dir = X OR pool = 'z'`, `dir LIKE X` or `NOT dir = X` nothing else is read.
+// D1  `dir = X` (also IS, IN, and `dir = X OR dir = Y`, which is IN), joined to the rest by AND, makes a scan read X.
+//     Everything else reads the default directory, and compares its name: in `dir = X OR pool = 'z'`, `dir LIKE X` or
+//     `NOT dir = X` nothing else is read.
 // D2  SQLite may scan once for each side of an OR, and one side alone looks like D1. Costs prevent it: whatever reads by
 //     `dir` costs more than a whole scan of the default directory, so an OR with such a side is never split.
 // D3  A scan whose `dir` is compared with a table that is read later reads the default directory. Its cost lets SQLite
@@ -119,19 +120,22 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
   const Table& table = table_of(vtab);
   int by_instance = -1, by_pool = -1;
   std::vector<int> by_directory;
+  bool comes_later = false;
   for (int i = 0; i < plan->nConstraint; ++i) {
     const auto& constraint = plan->aConstraint[i];
     const bool is_equality = constraint.op == SQLITE_INDEX_CONSTRAINT_EQ;
-    const bool is_directory = constraint.iColumn == table.directory();
+    // Where rows belong to no pool (help), no directory is read either.
+    const bool is_directory = constraint.iColumn == table.directory() && table.pool >= 0;
     if (!is_equality && !(is_directory && constraint.op == SQLITE_INDEX_CONSTRAINT_IS)) continue;
     // NOCASE and the like match more names than the reader would.
     if (std::strcmp(sqlite3_vtab_collation(plan, i), "BINARY") != 0) continue;
-    if (is_directory && constraint.usable == 0) plan->idxNum |= kDirectoryComesLater;
+    comes_later = comes_later || (is_directory && constraint.usable == 0);
     if (constraint.usable == 0) continue;
     if (is_directory) by_directory.push_back(i);
     if (constraint.iColumn == table.instance_id && table.instance_id >= 0) by_instance = i;
     if (constraint.iColumn == table.pool && table.pool >= 0) by_pool = i;
   }
+  if (comes_later && by_directory.empty()) plan->idxNum |= kDirectoryComesLater;
   int arguments = 0;
   const auto push = [&](int constraint, Pushed what) {
     if (constraint < 0) return;

@@ -224,6 +224,8 @@ class Directories(support.PlaneCase):
         for given in ("a.dir = :o", "b.dir = :o"):
             self.assertEqual(self.rows("JOIN tidepool_settings AS b ON a.dir = b.dir WHERE b.name = 'sizing' AND " + given,
                                        "a.pool"), [("elsewhere",)], given)
+        self.assertEqual(self.rows("JOIN tidepool_pools AS b ON a.dir = b.dir WHERE b.dir IN (:o, 'nowhere')", "a.pool"),
+                         [("elsewhere",)])
         # The order is the writer's here, and on the left nothing is known yet.
         self.assertEqual(len(self.rows("CROSS JOIN tidepool_pools AS b ON a.dir = b.dir", "b.pool")), 4)
         self.assertEqual(self.rows("WHERE EXISTS (SELECT 1 FROM tidepool_settings AS b WHERE b.dir = a.dir)"), both)
