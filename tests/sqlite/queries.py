@@ -25,7 +25,7 @@ class Sqlite:
 
 
 class Postgres:
-    LIKES = ("LIKE", "NOT LIKE", "ILIKE", "~")
+    LIKES = ("LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE")
     IS = ("IS NOT DISTINCT FROM", "IS DISTINCT FROM")
     COLLATIONS = ("", "", ' COLLATE "C"')
     JOINS = ("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")

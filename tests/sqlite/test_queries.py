@@ -7,7 +7,6 @@ import os
 import random
 import sqlite3
 import sys
-import time
 import unittest
 
 import queries
@@ -62,7 +61,8 @@ class Queries(support.PlaneCase):
     def copy(self):
         """copy_<relation> for each; what the generator may use, which is all columns but the ages."""
         first = self.everything()
-        time.sleep(0.02)
+        age = self.one(self.db, "SELECT min(age_ms) FROM tidepool_pools")
+        self.eventually(lambda: self.one(self.db, "SELECT min(age_ms) FROM tidepool_pools") > age + 5, "time")
         second = self.everything()
         relations, moving = {}, set()
         for relation, (columns, rows) in first.items():
