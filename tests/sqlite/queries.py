@@ -20,7 +20,9 @@ class Sqlite:
         return expression
 
     @staticmethod
-    def odd(rng, _value):
+    def odd(rng, value):
+        if value.startswith("'") and rng.random() < 0.6:
+            return rng.choice((value.upper(), value[:-1] + "  '"))
         return rng.choice(Sqlite.ODD)
 
 
@@ -38,7 +40,7 @@ class Postgres:
     def odd(rng, value):
         """Of the same type: another one would be an error, not an answer."""
         kind = value.rpartition("::")[2]
-        return rng.choice(["NULL::" + kind] + (["''::text", "'nobody'::text", "'APP'::text"] if kind == "text" else []))
+        return rng.choice(["NULL::" + kind] + (["''::text", "'nobody'::text", "upper(%s)" % value] if kind == "text" else []))
 
 
 class Maker:
@@ -69,7 +71,7 @@ class Maker:
     def literal(self, relation, column):
         values = self.relations[relation][column]
         value = self.rng.choice(values)
-        return self.dialect.odd(self.rng, value) if self.rng.random() < 0.2 else value
+        return self.dialect.odd(self.rng, value) if self.rng.random() < 0.25 else value
 
     def comparison(self, relation, alias):
         rng, column = self.rng, self.column(relation)
