@@ -41,6 +41,8 @@ class Queries(support.PlaneCase):
         for owner in owners:
             owner.kill()
         self.db = self.connect()
+        # SQLite 3.40 finds nothing in an automatic index of a plain table by `= 'a  ' COLLATE RTRIM`.
+        self.db.execute("PRAGMA automatic_index = off")
         self.eventually(lambda: self.one(self.db, "SELECT count(*) FROM tidepool_pools WHERE state = 'dead'") == 3, "death")
         self.relations = self.copy()
 
