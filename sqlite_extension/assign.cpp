@@ -39,6 +39,7 @@ Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Orde
     return "target_size cannot be " + shown(value) +
            "\nDetail: accepted: a whole number of connections, or NULL for automatic sizing";
   }
+  order.target_size = size;
   order.arguments = R"({"target_size":)" + std::to_string(*size) + "}";
   return std::nullopt;
 }
@@ -134,8 +135,7 @@ void put(std::string& blob, std::optional<int64_t> field) { put(blob, field ? st
 std::string RowIdentity::pack() const {
   std::string blob;
   put(blob, kMagic);
-  put(blob, directory ? "1" : "0");
-  put(blob, directory.value_or(""));
+  put(blob, directory);
   put(blob, instance_id);
   put(blob, pool);
   put(blob, name);
@@ -146,7 +146,7 @@ std::string RowIdentity::pack() const {
 }
 
 std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
-  std::array<std::string_view, 9> fields;
+  std::array<std::string_view, 8> fields;
   for (std::string_view& field : fields) {
     const size_t end = blob.find('\0');
     if (end == std::string_view::npos) return std::nullopt;
@@ -161,13 +161,13 @@ std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
     return out;
   };
   RowIdentity row;
-  if (fields[1] == "1") row.directory = std::string(fields[2]);
-  row.instance_id = fields[3];
-  row.pool = fields[4];
-  row.name = fields[5];
-  row.limits.min_size = number(fields[6]);
-  row.limits.max_size = number(fields[7]);
-  row.alert_id = number(fields[8]);
+  row.directory = fields[1];
+  row.instance_id = fields[2];
+  row.pool = fields[3];
+  row.name = fields[4];
+  row.limits.min_size = number(fields[5]);
+  row.limits.max_size = number(fields[6]);
+  row.alert_id = number(fields[7]);
   return row;
 }
 

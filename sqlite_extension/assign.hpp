@@ -18,7 +18,7 @@ namespace tide::sqlite {
 
 // The row an UPDATE is about, as the snapshot showed it.
 struct RowIdentity {
-  std::optional<std::string> directory;
+  std::string directory;
   std::string instance_id;
   std::string pool;
   std::string name;  // of the option, in settings

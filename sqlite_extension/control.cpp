@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "orders.hpp"
+#include "origin.hpp"
 #include "translate.hpp"
 
 SQLITE_EXTENSION_INIT3
@@ -44,6 +45,10 @@ void check_writable(const Function& function, sqlite3* db) {
   if (is_query_only) {
     fail(function, "query_only is on, so this connection must not steer\nHint: PRAGMA query_only = off");
   }
+}
+
+void check_origin(const Function& function, sqlite3* db) {
+  if (auto why = refuse_control(db, std::string("tidepool_") + function.name)) fail(function, *why);
 }
 
 // Runs the body of a function; whatever goes wrong becomes the error of the statement.
@@ -114,6 +119,7 @@ uint64_t order_all(const Function& function, const Call& call) {
 void run_order(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
     const auto& function = *static_cast<const Function*>(sqlite3_user_data(context));
+    check_origin(function, sqlite3_context_db_handle(context));
     check_arguments(function, count, values);
     check_writable(function, sqlite3_context_db_handle(context));
     const Call call = function.call(function, count, values);
@@ -134,6 +140,7 @@ bool is_interrupted(sqlite3* db) {
 void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
     const Function& function = kWaitApplied;
+    check_origin(function, sqlite3_context_db_handle(context));
     check_arguments(function, count, values);
     const int64_t id = whole_argument(function, 0, values);
     int64_t wait_ms = kAnswerWaitMs;

@@ -2,12 +2,15 @@
 
 #include <tidepool/observe.h>
 
+#include <array>
 #include <charconv>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 
 #include "assign.hpp"
+#include "origin.hpp"
 #include "table.hpp"
 #include "translate.hpp"
 
@@ -19,7 +22,8 @@ namespace {
 struct Cursor : sqlite3_vtab_cursor {
   tide_cursor* rows = nullptr;
   bool is_on_row = false;
-  std::optional<std::string> directory;
+  std::string directory;  // read from
+  bool is_blind = false, is_elsewhere = false;  // counted in OpenScans
   int64_t rowid = 0;
   std::unordered_map<uint64_t, int64_t> seen;  // rows so far of each instance
 };
@@ -44,10 +48,34 @@ int step(Cursor& cursor) {
   // SQLite carries out `a OR b` as two scans and drops what it saw before by rowid. So the number must be the same
   // whatever the filter: which instance, and the how manyeth row of it.
   const std::string whose = text_at(cursor.rows, table.instance_id >= 0 ? table.instance_id : table.pool);
-  const uint64_t hash = fnv1a(fnv1a(0xcbf29ce484222325ULL, cursor.directory.value_or("")), whose) & 0x7fffffffffULL;
+  const uint64_t hash = fnv1a(fnv1a(0xcbf29ce484222325ULL, cursor.directory), whose) & 0x7fffffffffULL;
   const int64_t ordinal = cursor.seen[hash]++;
   cursor.rowid = static_cast<int64_t>(hash << 24) + ordinal;
   return SQLITE_OK;
+}
+
+std::string default_directory() {
+  std::array<char, 4096> path{};
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_default_directory(path.data(), path.size(), &error) != TIDE_OK) throw std::runtime_error(explain(error));
+  return path.data();
+}
+
+void leave(Cursor& cursor) {
+  OpenScans& scans = *table_behind(cursor).scans;
+  if (cursor.is_blind) --scans.blind;
+  if (cursor.is_elsewhere) --scans.elsewhere;
+  cursor.is_blind = cursor.is_elsewhere = false;
+}
+
+// D3: false where the answer would depend on which table is read first.
+bool enter(Cursor& cursor, bool is_blind, bool is_elsewhere) {
+  OpenScans& scans = *table_behind(cursor).scans;
+  cursor.is_blind = is_blind;
+  cursor.is_elsewhere = is_elsewhere;
+  if (is_blind) ++scans.blind;
+  if (is_elsewhere) ++scans.elsewhere;
+  return scans.blind == 0 || scans.elsewhere == 0;
 }
 
 RowIdentity identity_of(const Cursor& cursor) {
@@ -87,6 +115,7 @@ int cursor_open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
 
 int cursor_close(sqlite3_vtab_cursor* base) {
   Cursor* cursor = &cursor_of(base);
+  leave(*cursor);
   tide_cursor_close(cursor->rows);
   delete cursor;
   return SQLITE_OK;
@@ -98,8 +127,12 @@ int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlit
     tide_cursor_close(cursor.rows);
     cursor.rows = nullptr;
     cursor.is_on_row = false;
-    cursor.directory.reset();
     cursor.seen.clear();
+    leave(cursor);
+    if (auto why = refuse_reading(table_behind(cursor).db, table_behind(cursor).sql_name())) {
+      set_message(base->pVtab, table_behind(cursor).sql_name() + ": " + *why);
+      return SQLITE_ERROR;
+    }
 
     // `= NULL` is never true. A value that is not text may still be equal after SQLite converted it, and "" would mean
     // "all" to the reader: then nothing is handed down and SQLite compares.
@@ -109,17 +142,28 @@ int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlit
       if (sqlite3_value_type(value) == SQLITE_NULL) is_empty = true;
       if (sqlite3_value_type(value) == SQLITE_TEXT) to = text_of(value).value_or("");
     };
+    cursor.directory = default_directory();
+    bool is_elsewhere = false;
     if ((pushed & kByDirectory) != 0) {
       sqlite3_value* value = *values++;
-      if (sqlite3_value_type(value) != SQLITE_BLOB) cursor.directory = text_of(value);
-      if (!cursor.directory) is_empty = true;
+      const auto wanted = sqlite3_value_type(value) != SQLITE_BLOB ? text_of(value) : std::nullopt;
+      is_empty = !wanted || wanted->empty();
+      is_elsewhere = !is_empty && *wanted != cursor.directory;
+      if (is_elsewhere) cursor.directory = *wanted;
+    }
+    if (!enter(cursor, (pushed & kDirectoryComesLater) != 0, is_elsewhere)) {
+      set_message(base->pVtab, table_behind(cursor).sql_name() + ": cannot tell which directory is meant: dir is compared "
+                                   "with a table that is read later, while \"" + cursor.directory + "\" is read"
+                                   "\nHint: give every table its directory, dir = '...' or tidepool_" +
+                                   table_behind(cursor).relation->name + "('...')");
+      return SQLITE_ERROR;
     }
     if ((pushed & kByInstance) != 0) narrow(*values++, instance_id);
     if ((pushed & kByPool) != 0) narrow(*values++, pool);
     if (is_empty) return SQLITE_OK;
 
     tide_filter wanted = TIDE_FILTER_INIT;
-    wanted.directory = cursor.directory ? cursor.directory->c_str() : nullptr;
+    wanted.directory = cursor.directory.c_str();
     wanted.instance_id = instance_id.empty() ? nullptr : instance_id.c_str();
     wanted.pool = pool.empty() ? nullptr : pool.c_str();
     tide_error error = TIDE_ERROR_INIT;
@@ -157,7 +201,7 @@ int cursor_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int index
       return SQLITE_OK;
     }
     if (is_hidden) {
-      if (cursor.directory) text_result(context, *cursor.directory);
+      text_result(context, cursor.directory);
       return SQLITE_OK;
     }
     if (tide_cursor_is_null(cursor.rows, index) != 0) return SQLITE_OK;

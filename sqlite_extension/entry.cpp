@@ -3,7 +3,9 @@
 // A program that links SQLite itself compiles these files with -DSQLITE_CORE and passes the entry point to
 // sqlite3_auto_extension().
 #include <sqlite3ext.h>
+#include <tidepool/base.h>
 
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -39,6 +41,25 @@ int refuse(const sqlite3_api_routines* api, char** message, const char* text) {
   return SQLITE_ERROR;
 }
 
+// Loaded already: then the functions, the tables and what a transaction has staged stay as they are. A statement that
+// runs (SELECT load_extension(...) itself) would not let them be replaced anyway.
+bool answers(sqlite3* db, const char* sql, const char* wanted) {
+  sqlite3_stmt* statement = nullptr;
+  bool is_it = false;
+  if (sqlite3_prepare_v2(db, sql, -1, &statement, nullptr) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+    is_it = text != nullptr && std::strcmp(text, wanted) == 0;
+  }
+  sqlite3_finalize(statement);
+  return is_it;
+}
+
+bool is_loaded(sqlite3* db) {
+  // Asked for by name first: calling a function that is not there would leave a line in SQLite's error log.
+  return answers(db, "SELECT name FROM pragma_function_list WHERE name = 'tidepool_version'", "tidepool_version") &&
+         answers(db, "SELECT tidepool_version()", tide_version());
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) int sqlite3_tidepool_init(sqlite3* db, char** message,
@@ -51,10 +72,11 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_tidepool_init(sqli
   if (sqlite3_libversion_number() < kSqliteVersionMin) return refuse(api, message, "needs SQLite 3.31 or newer");
 #endif
   try {
+    if (is_loaded(db)) return SQLITE_OK;
     // Functions first: where they cannot be replaced because a statement runs, nothing has been touched.
     int code = tide::sqlite::register_functions(db);
     if (code == SQLITE_BUSY) {
-      return refuse(api, message, "is loaded already, and cannot be loaded again while a statement runs");
+      return refuse(api, message, "another version is loaded, and cannot be replaced while a statement runs");
     }
     if (code == SQLITE_OK) code = tide::sqlite::register_tables(db, std::make_shared<tide::sqlite::Staging>());
     if (code == SQLITE_OK) return SQLITE_OK;

@@ -40,7 +40,7 @@ int64_t whole_argument(const Function& function, int n, Arguments values) {
 
 std::string duration_argument(const Function& function, int n, Arguments values) {
   if (!duration_ms(values[n])) {
-    fail(function, parameter(function, n) + " \"" + text_of(values[n]).value_or("...") + "\" is no duration" +
+    fail(function, parameter(function, n) + " is \"" + text_of(values[n]).value_or("...") + "\", not a duration" +
                        "\nDetail: accepted: \"500ms\", \"30s\", \"5min\", \"1h\" or a whole number of milliseconds");
   }
   return json_value(values[n]);

@@ -10,7 +10,9 @@ SQLITE_EXTENSION_INIT3
 namespace tide::sqlite {
 namespace {
 
-constexpr int64_t kAnswersWaitMsMax = 1'000;  // all answers of one commit together
+// A drain takes its time by nature: it only gets the time of a prompt refusal.
+constexpr int64_t kAnswerWaitMsMax = 5'000;
+constexpr int64_t kDrainWaitMsMax = 500;
 
 bool same_instance(const Order& a, const Order& b) {
   return a.instance_id == b.instance_id && a.directory == b.directory;
@@ -18,12 +20,18 @@ bool same_instance(const Order& a, const Order& b) {
 
 tide_control_options destination(const Order& order, const std::string& actor) {
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-  with.directory = order.directory ? order.directory->c_str() : nullptr;
+  with.directory = order.directory.c_str();
   with.actor = actor.c_str();
   return with;
 }
 
 std::string place(const Order& order) { return "pool \"" + order.pool + "\", instance " + order.instance_id; }
+
+// The order went by instance_id; people know the pool by its name.
+std::string named(const Order& order, std::string text) {
+  if (text.find(order.pool) == std::string::npos) text.insert(0, "pool \"" + order.pool + "\": ");
+  return text;
+}
 
 std::optional<std::string> refusal(const std::vector<Order>& orders) {
   const std::string actor = actor_name();
@@ -32,20 +40,17 @@ std::optional<std::string> refusal(const std::vector<Order>& orders) {
     tide_error error = TIDE_ERROR_INIT;
     if (tide_control_check(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(), &with, &error) !=
         TIDE_OK) {
-      // The order went by instance_id; people know the pool by its name.
-      std::string text = explain(error);
-      if (text.find(order.pool) == std::string::npos) text.insert(0, "pool \"" + order.pool + "\": ");
-      return text;
+      return named(order, explain(error));
     }
   }
   return std::nullopt;
 }
 
-// Would these orders, all carried out, leave min_size above max_size? `assumes_rows`: a limit that is not assigned
-// stays as the row showed it.
+// Would these orders, all carried out, leave min_size above max_size, or target_size outside of both? `assumes_rows`: a
+// limit that is not assigned stays as the row showed it.
 std::optional<std::string> contradiction(const std::vector<Order>& orders, bool assumes_rows) {
   for (const Order& order : orders) {
-    if (!order.limit) continue;
+    if (!order.limit && !order.target_size) continue;
     Limits after = assumes_rows ? order.before : Limits{};
     for (const Order& other : orders) {
       if (!other.limit || !same_instance(order, other)) continue;
@@ -55,6 +60,14 @@ std::optional<std::string> contradiction(const std::vector<Order>& orders, bool 
       return "min_size " + std::to_string(*after.min_size) + " would be above max_size " +
              std::to_string(*after.max_size) + "\nDetail: " + place(order);
     }
+    if (!order.target_size) continue;
+    const bool is_above = after.max_size && *order.target_size > *after.max_size;
+    if (!is_above && !(after.min_size && *order.target_size < *after.min_size)) continue;
+    return "target_size " + std::to_string(*order.target_size) + " is " +
+           (is_above ? "above max_size " + std::to_string(*after.max_size)
+                     : "below min_size " + std::to_string(*after.min_size)) +
+           "\nDetail: " + place(order) + "\nHint: " +
+           (is_above ? "raise max_size in the same UPDATE, or call tidepool_burst()" : "lower min_size in the same UPDATE");
   }
   return std::nullopt;
 }
@@ -68,7 +81,6 @@ std::optional<std::string> Staging::stage(Table table, std::vector<Order> orders
   if (auto why = refusal(orders)) return why;
   staged_.reserve(staged_.size() + orders.size());
   for (Order& order : orders) staged_.push_back({table, next_sequence_++, std::move(order)});
-  is_checked_ = false;
   return std::nullopt;
 }
 
@@ -87,56 +99,58 @@ void Staging::rollback_to(Table table, int number) {
   const uint64_t first = mark != marks.end() ? mark->second : 0;
   std::erase_if(staged_, [&](const Staged& s) { return s.table == table && s.sequence >= first; });
   marks.erase(marks.upper_bound(number), marks.end());
-  is_checked_ = false;
 }
 
-std::optional<std::string> Staging::check() {
-  // Each table of the transaction asks; the answer is the same for all.
-  if (is_checked_) return std::nullopt;
+std::optional<std::string> Staging::publish() {
+  // Each table of the transaction asks, and SQLite asks again when COMMIT is tried again: what was posted stays posted.
   const std::vector<Order> orders = settled();
   if (auto why = contradiction(orders, true)) return why;
   if (auto why = refusal(orders)) return why;
-  is_checked_ = true;
-  return std::nullopt;
-}
-
-void Staging::publish() {
-  const std::vector<Order> orders = settled();
-  // SQLite tells every table of the commit; the first to hear publishes for all, the others find nothing.
   staged_.clear();
-  marks_.clear();
-  if (orders.empty()) return;
+  published_.reserve(published_.size() + orders.size());
 
+  // One after the other, so that nothing is asked for after a refusal.
   const std::string actor = actor_name();
-  std::vector<uint64_t> ids(orders.size(), 0);
-  for (size_t i = 0; i < orders.size(); ++i) {
+  std::string refused;
+  bool is_patient = true;  // until an answer did not come in time: then the others are posted and only looked at
+  for (size_t i = 0; i < orders.size() && refused.empty(); ++i) {
     const Order& order = orders[i];
     const tide_control_options with = destination(order, actor);
+    const int64_t wait_ms = !is_patient ? 1 : order.verb == "drain" ? kDrainWaitMsMax : kAnswerWaitMsMax;
+    uint64_t command_id = 0;
     tide_error error = TIDE_ERROR_INIT;
-    tide_control_with(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(), 0, &with, &ids[i],
-                      &error);
-    if (ids[i] == 0) {
-      sqlite3_log(SQLITE_WARNING, "tidepool: %s of %s was committed but could not be posted: %s", order.verb.c_str(),
-                  place(order).c_str(), explain(error).c_str());
+    const tide_status status = tide_control_with(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(),
+                                                 wait_ms, &with, &command_id, &error);
+    if (status == TIDE_OK || (status == TIDE_TIMEOUT && command_id != 0)) {
+      published_.push_back(order);
+    } else {
+      refused = named(order, explain(error));
     }
+    if (status != TIDE_TIMEOUT || order.verb == "drain") continue;
+    is_patient = false;
+    sqlite3_log(SQLITE_WARNING, "tidepool: command %llu, %s of %s, is not answered yet",
+                static_cast<unsigned long long>(command_id), order.verb.c_str(), place(order).c_str());
   }
-  for (size_t i = 0; i < orders.size(); ++i) {
-    if (ids[i] == 0) continue;
-    const tide_control_options with = destination(orders[i], actor);
-    tide_error error = TIDE_ERROR_INIT;
-    const auto share = std::max<int64_t>(1, kAnswersWaitMsMax / static_cast<int64_t>(orders.size()));
-    if (tide_wait_applied(ids[i], share, &with, &error) == TIDE_REFUSED) {
-      sqlite3_log(SQLITE_WARNING, "tidepool: command %llu, %s of %s, was refused: %s",
-                  static_cast<unsigned long long>(ids[i]), orders[i].verb.c_str(), place(orders[i]).c_str(),
-                  explain(error).c_str());
-    }
-  }
+  if (refused.empty()) return std::nullopt;
+  if (!published_.empty()) refused += "\nDetail: not taken back:";
+  for (const Order& order : published_) refused += "\n  " + order.verb + " of " + place(order);
+  published_.clear();
+  return refused;
+}
+
+void Staging::commit(Table table) {
+  published_.clear();
+  drop(table);
 }
 
 void Staging::drop(Table table) {
+  for (const Order& order : published_) {
+    sqlite3_log(SQLITE_WARNING, "tidepool: %s of %s stands although the transaction was rolled back after it",
+                order.verb.c_str(), place(order).c_str());
+  }
+  published_.clear();
   std::erase_if(staged_, [&](const Staged& s) { return s.table == table; });
   marks_.erase(table);
-  is_checked_ = false;
 }
 
 std::vector<Order> Staging::settled() const {

@@ -2,14 +2,17 @@
 //
 // Why not steer in xUpdate: what is done there survives ROLLBACK. Here UPDATE only stages; COMMIT publishes, ROLLBACK
 // drops, and ROLLBACK TO drops what came after the savepoint.
+// Why in xSync: it is the last callback whose failure SQLite hears of, and a pool's refusal must fail the commit. The
+// price: where SQLite itself fails after it (the disk is full), the pools have obeyed; that goes to SQLite's error log.
 //
-// S1  No order reaches a pool before every xSync of the transaction has agreed and SQLite has committed.
+// S1  No order reaches a pool before COMMIT, and none before all orders of the transaction have passed every check that
+//     can be made beforehand.
 // S2  Of several orders on one subject of one instance only the last is published.
 // S3  What a transaction publishes is valid at every step between: resume first, limits before sizes, pause and drain
 //     last; and of the two limits first the one that keeps min_size <= max_size.
 // Threads: one Staging for each connection, guarded by that connection's mutex like all its virtual tables.
-// Failure: check() may refuse, then SQLite rolls back. publish() must not fail: SQLite has committed already. What the
-// pool refuses after that is seen in tidepool_commands; what cannot be posted at all goes to SQLite's error log.
+// Failure: stage() and publish() return why; then SQLite rolls the statement or the transaction back. An order that is
+// posted and not answered in time is no failure: it stands in tidepool_commands as queued.
 #pragma once
 
 #include <tidepool/control.h>
@@ -29,13 +32,14 @@ struct Limits {
 };
 
 struct Order {
-  std::optional<std::string> directory;  // nothing: the default plane directory
+  std::string directory;
   std::string instance_id;
   std::string pool;              // its name, for messages
   std::string verb;              // as tide_control() knows it
   std::string arguments;         // JSON
   std::string subject;           // what it is about: "target_size", "state", an option's name or an alert (S2)
   std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
+  std::optional<int64_t> target_size;
   Limits before;                 // as the row showed them when the statement ran
 };
 
@@ -52,10 +56,9 @@ class Staging {
   void release(Table table, int number);
   void rollback_to(Table table, int number);
 
-  // The last moment at which the commit can still be refused; the text says why.
-  std::optional<std::string> check();
-  // Post everything, of all tables, and wait up to a second for the answers, so that a SELECT that follows sees them.
-  void publish();
+  // At COMMIT: check everything, post everything, wait for the answers. The text says what was refused, and by whom.
+  std::optional<std::string> publish();
+  void commit(Table table);
   void drop(Table table);
 
  private:
@@ -71,7 +74,7 @@ class Staging {
   std::vector<Staged> staged_;
   std::map<Table, std::map<int, uint64_t>> marks_;  // savepoint number -> the sequence number that came next
   uint64_t next_sequence_ = 0;
-  bool is_checked_ = false;
+  std::vector<Order> published_;  // obeyed, while SQLite has not committed yet
 };
 
 }  // namespace tide::sqlite

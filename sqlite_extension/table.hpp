@@ -12,11 +12,24 @@
 namespace tide::sqlite {
 
 // What xBestIndex tells xFilter; the arguments come in this order.
-enum Pushed : int { kByDirectory = 1, kByInstance = 2, kByPool = 4 };
+enum Pushed : int {
+  kByDirectory = 1,
+  kByInstance = 2,
+  kByPool = 4,
+  kDirectoryComesLater = 8,  // `dir` is compared with a table that is read after this one
+};
+
+// Which directories the open scans of a connection read. See D3 in tables.cpp.
+struct OpenScans {
+  int blind = 0;      // kDirectoryComesLater
+  int elsewhere = 0;  // of another directory than the default
+};
 
 struct Table : sqlite3_vtab {
+  sqlite3* db = nullptr;
   const tide_relation* relation = nullptr;
   std::shared_ptr<Staging> staging;
+  std::shared_ptr<OpenScans> scans;
   // Places of the columns that matter here; -1 where the relation has none.
   int instance_id = -1, pool = -1, name = -1, value = -1, min_size = -1, max_size = -1, alert_id = -1;
 

@@ -14,8 +14,19 @@
 // How it works. One module serves all relations: names and types come from tide_relation_at(). A cursor is a snapshot
 // that tide_cursor_open() takes in xFilter, so a scan never sees a pool half way through a change, and a pool that
 // disappears meanwhile does no harm. Equality on `pool` and `instance_id` is handed down, which spares reading the
-// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. The hidden column `dir`
-// is the argument of the table-valued form. UPDATE becomes orders (assign.hpp), held until COMMIT (staging.hpp).
+// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. UPDATE becomes orders
+// (assign.hpp), held until COMMIT (staging.hpp).
+//
+// The hidden column `dir` is the argument of the table-valued form, and the directory a row was read from:
+// D1  `dir = X` (also IS, IN, and `dir = X OR dir = Y`, which is IN), joined to the rest by AND, makes a scan read X.
+//     Everything else reads the default directory, and compares its name: in `dir = X OR pool = 'z'`, `dir LIKE X` or
+//     `NOT dir = X` nothing else is read.
+// D2  SQLite may scan once for each side of an OR, and one side alone looks like D1. Costs prevent it: whatever reads by
+//     `dir` costs more than a whole scan of the default directory, so an OR with such a side is never split.
+// D3  A scan whose `dir` is compared with a table that is read later reads the default directory. Its cost lets SQLite
+//     prefer an order in which the directory is known first. Where there is none (a.dir = b.dir alone), all scans must
+//     read the default directory while it is open, or the statement fails. On the left of LEFT and CROSS JOIN, whose order
+//     is fixed, SQLite does not even mention the comparison: there the default directory is meant.
 //
 // Threads: everything here belongs to one connection and is guarded by its mutex.
 // Failure: result codes and zErrMsg; no exception passes into SQLite.
@@ -27,6 +38,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "assign.hpp"
 #include "cursor.hpp"
@@ -41,7 +53,12 @@ namespace {
 struct Binding {
   const tide_relation* relation;
   std::shared_ptr<Staging> staging;
+  std::shared_ptr<OpenScans> scans;
 };
+
+constexpr double kCostBase = 100;
+constexpr double kCostByDirectory = 1e12;  // D2
+constexpr double kCostBlind = 1e30;        // D3
 
 int place_of(const tide_relation& relation, const char* name) {
   for (int i = 0; i < relation.ncolumns; ++i) {
@@ -76,8 +93,10 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     // A row is refused before any of its orders is staged, so UPDATE OR IGNORE can skip it.
     sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     auto table = std::make_unique<Table>();
+    table->db = db;
     table->relation = &relation;
     table->staging = binding.staging;
+    table->scans = binding.scans;
     table->instance_id = place_of(relation, "instance_id");
     table->pool = place_of(relation, "pool");
     table->name = place_of(relation, "name");
@@ -99,40 +118,44 @@ int disconnect(sqlite3_vtab* table) {
 
 int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
   const Table& table = table_of(vtab);
-  int by_directory = -1, by_instance = -1, by_pool = -1;
+  int by_instance = -1, by_pool = -1;
+  std::vector<int> by_directory;
+  bool comes_later = false;
   for (int i = 0; i < plan->nConstraint; ++i) {
     const auto& constraint = plan->aConstraint[i];
-    if (constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (constraint.iColumn == table.directory()) {
-      // The directory says what is read at all: a plan that does not know it yet would read the wrong one.
-      if (constraint.usable == 0) return SQLITE_CONSTRAINT;
-      by_directory = i;
-    }
-    if (constraint.usable == 0) continue;
+    const bool is_equality = constraint.op == SQLITE_INDEX_CONSTRAINT_EQ;
+    // Where rows belong to no pool (help), no directory is read either.
+    const bool is_directory = constraint.iColumn == table.directory() && table.pool >= 0;
+    if (!is_equality && !(is_directory && constraint.op == SQLITE_INDEX_CONSTRAINT_IS)) continue;
     // NOCASE and the like match more names than the reader would.
     if (std::strcmp(sqlite3_vtab_collation(plan, i), "BINARY") != 0) continue;
+    comes_later = comes_later || (is_directory && constraint.usable == 0);
+    if (constraint.usable == 0) continue;
+    if (is_directory) by_directory.push_back(i);
     if (constraint.iColumn == table.instance_id && table.instance_id >= 0) by_instance = i;
     if (constraint.iColumn == table.pool && table.pool >= 0) by_pool = i;
   }
+  if (comes_later && by_directory.empty()) plan->idxNum |= kDirectoryComesLater;
   int arguments = 0;
   const auto push = [&](int constraint, Pushed what) {
     if (constraint < 0) return;
     plan->aConstraintUsage[constraint].argvIndex = ++arguments;
     plan->idxNum |= what;
   };
-  push(by_directory, kByDirectory);
+  // One is enough: SQLite compares the others with what was read.
+  push(by_directory.empty() ? -1 : by_directory.front(), kByDirectory);
   push(by_instance, kByInstance);
   push(by_pool, kByPool);
-  // xColumn gives the directory back as it was given, but a number or blob would not compare equal: xFilter decides.
-  if (by_directory >= 0) plan->aConstraintUsage[by_directory].omit = 1;
-
   // A guess good enough to read pools first in a join: opening the directory costs, pools are few, their parts many.
   const bool is_small =
       std::strcmp(table.relation->name, "pools") == 0 || std::strcmp(table.relation->name, "pool_stats") == 0;
   const int64_t rows_of_instance = is_small ? 1 : 100;
   const int64_t instances = by_instance >= 0 ? 1 : by_pool >= 0 ? 2 : 10;
   plan->estimatedRows = rows_of_instance * instances;
-  plan->estimatedCost = 100.0 + static_cast<double>(plan->estimatedRows);
+  const double cost = (plan->idxNum & kDirectoryComesLater) != 0 ? kCostBlind
+                      : (plan->idxNum & kByDirectory) != 0       ? kCostByDirectory
+                                                                 : kCostBase;
+  plan->estimatedCost = cost + static_cast<double>(plan->estimatedRows);
   return SQLITE_OK;
 }
 
@@ -169,11 +192,12 @@ constexpr sqlite3_module kWritable = make_module(true);
 }  // namespace
 
 int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
+  const auto scans = std::make_shared<OpenScans>();
   for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
     const std::string name = std::string("tidepool_") + relation->name;
     const sqlite3_module* module = has_assignable(*relation) ? &kWritable : &kReadOnly;
     // SQLite calls the destructor with the connection, or at once where the registration fails.
-    const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging},
+    const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging, scans},
                                               [](void* data) { delete static_cast<Binding*>(data); });
     if (code != SQLITE_OK) return code;
   }

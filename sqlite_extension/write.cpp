@@ -66,12 +66,12 @@ int write_begin(sqlite3_vtab* vtab) {
 }
 int write_sync(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] {
-    const auto why = table_of(vtab).staging->check();
+    const auto why = table_of(vtab).staging->publish();
     return why ? refuse(vtab, SQLITE_CONSTRAINT, *why) : SQLITE_OK;
   });
 }
 int write_commit(sqlite3_vtab* vtab) {
-  return guarded(vtab, [&] { return table_of(vtab).staging->publish(), SQLITE_OK; });
+  return guarded(vtab, [&] { return table_of(vtab).staging->commit(vtab), SQLITE_OK; });
 }
 int write_rollback(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] { return table_of(vtab).staging->drop(vtab), SQLITE_OK; });

@@ -14,6 +14,7 @@
 #include "plane/directory.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "plane/patience.hpp"
+#include "policy/settings.hpp"
 
 namespace tide {
 namespace {
@@ -69,6 +70,27 @@ std::optional<Status> outcome_of(const CommandCopy& command, const std::string& 
     case format::CommandStatus::queued: break;
   }
   return std::nullopt;
+}
+
+// What a pool answers to `set`, as far as that depends neither on its other options nor on its state.
+Status check_set(const OrderForm& form, int64_t capacity) {
+  if (form.option.empty()) return Status::ok();
+  const Setting* setting = find_setting(form.option);
+  if (setting == nullptr) return unknown_option(form.option);
+  if (setting->applies == Applies::reopen) {
+    return Status::error(Code::refused,
+                         "option " + in_quotes(setting->name) + " cannot change while the pool is open",
+                         "it applies when a pool is opened", "open the pool with the new value");
+  }
+  Policy changed;
+  if (Status assigned = assign_value(changed, *setting, form.value); !assigned) return assigned;
+  if (setting->name == "max_size" && changed.max_size > capacity) {
+    return Status::error(Code::refused,
+                         "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
+                         "accepted: up to " + std::to_string(capacity) + ", fixed when it was opened",
+                         "open the pool with a larger max_size");
+  }
+  return Status::ok();
 }
 
 }  // namespace
@@ -216,6 +238,11 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
   }
   return Status::error(Code::not_found, "no pool has an " + which, "looked in " + directory + " and in this process",
                        "`alerts` shows which there are");
+}
+
+Status Addressee::check(const OrderForm& form) const {
+  if (Status set = check_set(form, segment_.header().slots); !set) return set;
+  return local_fd_ < 0 ? check_mailbox(segment_) : Status::ok();
 }
 
 Result<uint64_t> Addressee::post(std::string_view verb, const std::string& arguments, const std::string& actor) const {

@@ -102,7 +102,7 @@ tide_status tide_control_check(const char* pool_or_instance, const char* verb, c
     const auto form = check_call(pool_or_instance, verb, arguments_json);
     if (!form) return form.status();
     const auto addressee = addressee_of(directory_of(options), pool_or_instance, *form);
-    return addressee ? Status::ok() : addressee.status();
+    return addressee ? addressee->check(*form) : addressee.status();
   });
 }
 

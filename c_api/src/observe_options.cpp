@@ -1,7 +1,10 @@
-// tide_option_check: the catalogue of options, asked about one.
+// tide_option_check, tide_default_directory: what holds before any pool is looked at.
 #include <tidepool/observe.h>
 
+#include <cstring>
+
 #include "guard.hpp"
+#include "plane/directory.hpp"
 #include "policy/settings.hpp"
 
 using namespace tide;
@@ -17,6 +20,19 @@ tide_status tide_option_check(const char* name, const char* value, const char** 
     }
     // The catalogue's names are literals, so they end with a NUL.
     if (current_name != nullptr) *current_name = setting->name.data();
+    return Status::ok();
+  });
+}
+
+tide_status tide_default_directory(char* path, size_t bytes, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (path == nullptr) return Status::error(Code::bad_argument, "path is NULL");
+    const std::string directory = resolve_directory("");
+    if (bytes <= directory.size()) {
+      return Status::error(Code::bad_argument, "bytes is " + std::to_string(bytes),
+                           "this directory needs " + std::to_string(directory.size() + 1), "4096 is always enough");
+    }
+    std::memcpy(path, directory.c_str(), directory.size() + 1);
     return Status::ok();
   });
 }

@@ -51,7 +51,15 @@ Status cannot_open(const Attachment& segment, int error) {
     return refused(segment, "this user may not write to its mailbox", std::strerror(error),
                    "those may steer who can write to the mailbox: the pool's own user and the group of the directory");
   }
-  if (error == ENOENT) return refused(segment, "it has no mailbox any more", "", "it was closed meanwhile");
+  if (error == ENOENT) {
+    return refused(segment, "its mailbox is missing", mailbox_path_of(segment.path()),
+                   "close the pool and open it again, unless it was closed meanwhile");
+  }
+  if (error == ELOOP || error == EISDIR || error == ENXIO) {
+    const char* const what = error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "no regular file";
+    return refused(segment, std::string("its mailbox is ") + what, mailbox_path_of(segment.path()),
+                   "somebody replaced it; close the pool and open it again");
+  }
   return refused(segment, "its mailbox cannot be opened", std::strerror(error));
 }
 
@@ -147,11 +155,36 @@ uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, 
   return last;
 }
 
+// For the next order, if there is room for it.
+Result<uint64_t> next_number(const Attachment& segment, const format::MailboxHeader& header, const Posted& posted) {
+  const Answered answered(segment);
+  uint64_t number = last_number(header, posted, answered) + 1;
+  while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
+  if (number > kNumberMax)
+    return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
+  const auto& before = posted.at_place_of(number);
+  if (before && before->number < number && answered.is_open(before->number)) {
+    return refused(segment, "its mailbox is full", "64 orders wait for an answer",
+                   "see `commands`; is the pool's process stopped?");
+  }
+  return number;
+}
+
 uint64_t command_id_of(const Attachment& segment, uint64_t number) {
   return owned_id(segment.header().owner, number);
 }
 
 }  // namespace
+
+Status check_mailbox(const Attachment& segment) {
+  if (segment.path().empty())
+    return refused(segment, "it has no mailbox", "", "it can be steered from its own process");
+  const File file(mailbox_path_of(segment.path()), O_RDWR);
+  if (file.fd() < 0) return cannot_open(segment, errno);
+  const auto header = read_header(file.fd(), segment);
+  if (!header) return refused(segment, "its mailbox is damaged, or another pool's");
+  return next_number(segment, *header, Posted(file.fd())).status();
+}
 
 Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, std::string_view arguments,
                             std::string_view actor) {
@@ -170,17 +203,9 @@ Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, st
   auto header = read_header(file.fd(), segment);
   if (!header) return refused(segment, "its mailbox is damaged, or another pool's");
 
-  const Posted posted(file.fd());
-  const Answered answered(segment);
-  uint64_t number = last_number(*header, posted, answered) + 1;
-  while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
-  if (number > kNumberMax)
-    return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
-  const auto& before = posted.at_place_of(number);
-  if (before && before->number < number && answered.is_open(before->number)) {
-    return refused(segment, "its mailbox is full", "64 orders wait for an answer",
-                   "see `commands`; is the pool's process stopped?");
-  }
+  const auto free = next_number(segment, *header, Posted(file.fd()));
+  if (!free) return free.status();
+  const uint64_t number = *free;
   order.number = number;
   order.issued_wall_ns = wall_ns_now();
   order.verb.assign(verb);

@@ -21,6 +21,9 @@ namespace tide {
 Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, std::string_view arguments,
                             std::string_view actor);
 
+// Would post_order() find a mailbox that this user may write and that has room? Nothing is posted.
+Status check_mailbox(const Attachment& segment);
+
 // Orders that were posted and not answered yet, oldest first, as `queued`. None where the mailbox cannot be read.
 std::vector<CommandCopy> read_posted_orders(const Attachment& segment);
 

@@ -82,6 +82,8 @@ static void test_null(void) {
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_sise", NULL, NULL, &err));
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_size", "many", NULL, &err));
   CHECK(tide_option_check("maxConnections", "8", &name, NULL) == TIDE_OK && strcmp(name, "max_size") == 0);
+  REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(NULL, 0, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(id, 3, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_control(NULL, "scale", NULL, 0, NULL, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_control("abi", NULL, NULL, 0, NULL, &err));
   REFUSED(TIDE_NOT_FOUND, tide_control("nobody_has_this_name", "pause", NULL, 0, NULL, &err));

@@ -75,12 +75,27 @@ class Loading(support.PlaneCase):
     def test_loading_twice_in_one_connection(self):
         self.owner().open()
         db = self.connect()
+        load = "SELECT load_extension('%s')" % support.EXTENSION
+        for again in (lambda: db.load_extension(support.EXTENSION), lambda: db.execute(load).fetchall(),
+                      lambda: db.execute(load).fetchall()):
+            again()
+            self.assertEqual(self.one(db, "SELECT pool FROM tidepool_pools"), "app")
+        begun = db.execute("SELECT name FROM tidepool_settings")
+        begun.fetchone()
+        db.execute(load).fetchall()
+        self.assertGreater(len(begun.fetchall()), 10)
+
+    def test_loading_again_keeps_what_a_transaction_has_staged(self):
+        self.owner().open()
+        db = self.connect()
+        for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 5", "SELECT load_extension('%s')" %
+                          support.EXTENSION, "UPDATE tidepool_pools SET target_size = 6"):
+            db.execute(statement).fetchall()
         db.load_extension(support.EXTENSION)
-        self.assertEqual(self.one(db, "SELECT pool FROM tidepool_pools"), "app")
-        self.refused(db, "SELECT load_extension('%s')" % support.EXTENSION, "loaded already")
-        self.assertEqual(self.one(db, "SELECT pool FROM tidepool_pools"), "app")
-        db.execute("UPDATE tidepool_pools SET target_size = 5")
-        self.assertEqual(self.one(db, "SELECT target_size FROM tidepool_pools"), 5)
+        db.execute("UPDATE tidepool_pools SET target_size = 7")
+        db.execute("COMMIT")
+        self.assertEqual(self.one(db, "SELECT target_size FROM tidepool_pools"), 7)
+        self.assertEqual(self.commands(db), [("scale", "applied")])
 
     def test_the_entry_point_follows_the_name_of_the_file(self):
         file = support.EXTENSION if os.path.exists(support.EXTENSION) else support.EXTENSION + ".so"

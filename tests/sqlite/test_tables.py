@@ -164,9 +164,93 @@ class Filters(support.PlaneCase):
                                          (other,)).fetchall(), [("elsewhere",)])
         self.assertEqual(self.db.execute(every + " WHERE dir = NULL").fetchall(), [])
         self.assertEqual(self.db.execute("SELECT * FROM tidepool_pools('/nonexistent')").fetchall(), [])
-        self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_pools WHERE dir IS NULL"), 3)
         self.db.execute("UPDATE tidepool_pools SET target_size = 4 WHERE dir = ?", (other,))
         self.assertEqual(self.one(self.db, "SELECT target_size FROM tidepool_pools(?)", other), 4)
+
+
+class Directories(support.PlaneCase):
+    """The hidden column dir: which directory is read, and where a row comes from."""
+
+    def setUp(self):
+        super().setUp()
+        self.other = tempfile.mkdtemp(prefix="tidepool-test-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, self.other, ignore_errors=True)
+        owner = self.owner()
+        for name in ("app", "jobs"):
+            owner.open(name)
+        self.owner(self.other).open("elsewhere")
+        self.db = self.connect()
+
+    def rows(self, rest, columns="pool"):
+        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), {"o": self.other, "p": self.plane})
+        return sorted(found.fetchall())
+
+    def test_its_value_is_the_directory_that_was_read(self):
+        both = [("app",), ("jobs",)]
+        self.assertEqual(self.rows("", "pool, dir"), [("app", self.plane), ("jobs", self.plane)])
+        self.assertEqual(self.rows("WHERE dir = :o", "pool, dir"), [("elsewhere", self.other)])
+        self.assertEqual(self.rows("WHERE dir = :p", "pool"), both)
+        self.assertEqual(self.rows("WHERE dir IS NULL"), [])
+        self.assertEqual(self.rows("WHERE dir = '' OR dir IS NULL"), [])
+        self.assertEqual(self.rows("WHERE dir IS NOT NULL"), both)
+        self.assertEqual(self.one(self.db, "SELECT DISTINCT dir FROM tidepool_help"), self.plane)
+
+    def test_equality_by_and_chooses_what_is_read(self):
+        self.assertEqual(self.rows("WHERE dir IS :o"), [("elsewhere",)])
+        self.assertEqual(self.rows("WHERE dir IN (:o, :p)"), [("app",), ("elsewhere",), ("jobs",)])
+        self.assertEqual(self.rows("WHERE dir = :o AND dir LIKE '%'"), [("elsewhere",)])
+        self.assertEqual(self.rows("WHERE dir = :o AND dir = :p"), [])
+        self.assertEqual(self.rows("WHERE dir = :o AND (pool = 'elsewhere' OR pool = 'app')"), [("elsewhere",)])
+
+    def test_anything_else_compares_the_directory_in_use(self):
+        both = [("app",), ("jobs",)]
+        self.assertEqual(self.rows("WHERE dir LIKE '/dev/shm/%'"), both)
+        self.assertEqual(self.rows("WHERE dir LIKE :o"), [])
+        self.assertEqual(self.rows("WHERE dir GLOB :p"), both)
+        self.assertEqual(self.rows("WHERE dir <> :o"), both)
+        self.assertEqual(self.rows("WHERE dir = upper(:p) COLLATE NOCASE"), both)
+        self.assertEqual(self.rows("WHERE dir = :o OR pool = 'app'"), [("app",)])
+        self.assertEqual(self.rows("WHERE dir = :p OR pool = 'app'"), both)
+        self.assertEqual(self.rows("WHERE (dir = :o AND pool = 'elsewhere') OR (dir = :p AND pool = 'jobs')"), [("jobs",)])
+        self.assertEqual(self.rows("WHERE instance_id = 'x' OR dir = :o OR pool = 'jobs'"), [("jobs",)])
+        self.assertEqual(self.rows("WHERE NOT dir = :o AND (dir = :o OR pool = 'app')"), [("app",)])
+
+    def test_joins_by_directory(self):
+        both = [("app",), ("jobs",)]
+        self.assertEqual(len(self.rows("JOIN tidepool_pools AS b ON a.dir = b.dir", "a.pool, b.pool")), 4)
+        self.assertEqual(self.rows("JOIN tidepool_pools AS b USING (dir, pool)"), both)
+        self.assertEqual(self.rows("LEFT JOIN tidepool_pools AS b ON a.dir = b.dir AND a.pool = b.pool",
+                                   "b.pool"), both)
+        for given in ("a.dir = :o", "b.dir = :o"):
+            self.assertEqual(self.rows("JOIN tidepool_settings AS b ON a.dir = b.dir WHERE b.name = 'sizing' AND " + given,
+                                       "a.pool"), [("elsewhere",)], given)
+        self.assertEqual(self.rows("JOIN tidepool_pools AS b ON a.dir = b.dir WHERE b.dir IN (:o, 'nowhere')", "a.pool"),
+                         [("elsewhere",)])
+        # The order is the writer's here, and on the left nothing is known yet.
+        self.assertEqual(len(self.rows("CROSS JOIN tidepool_pools AS b ON a.dir = b.dir", "b.pool")), 4)
+        self.assertEqual(self.rows("WHERE EXISTS (SELECT 1 FROM tidepool_settings AS b WHERE b.dir = a.dir)"), both)
+        self.assertEqual(self.db.execute("SELECT p.pool FROM (SELECT ? AS at) AS d, tidepool_pools AS p WHERE p.dir = d.at",
+                                         (self.other,)).fetchall(), [("elsewhere",)])
+
+    def test_what_cannot_be_told_is_an_error(self):
+        joined = "SELECT a.pool FROM tidepool_pools AS a JOIN tidepool_pools AS b ON a.dir = b.dir"
+        self.assertEqual(len(self.db.execute(joined).fetchall()), 4)
+        message = self.refused(self.db, joined + " JOIN tidepool_pools AS c WHERE c.dir = '%s'" % self.other,
+                               "tidepool_pools", "Hint", "dir = '...'")
+        self.assertIn(self.other, message)
+        # And it leaves nothing behind.
+        self.assertEqual(self.rows("WHERE dir = :o"), [("elsewhere",)])
+
+    def test_an_update_reaches_the_directory_of_its_row(self):
+        self.db.execute("UPDATE tidepool_pools SET target_size = 4 WHERE dir LIKE '/dev/shm/%' AND pool = 'app'")
+        self.db.execute("UPDATE tidepool_pools SET target_size = 5 WHERE dir IS ?", (self.other,))
+        self.assertEqual(self.rows("", "pool, target_size = 4"), [("app", 1), ("jobs", 0)])
+        self.assertEqual(self.rows("WHERE dir = :o", "target_size"), [(5,)])
+        # One order, whichever way the row was found.
+        for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 6 WHERE pool = 'app'",
+                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.plane, "COMMIT"):
+            self.db.execute(statement)
+        self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_commands WHERE pool = 'app'"), 2)
 
 
 class Shell(support.PlaneCase):

@@ -100,14 +100,6 @@ class Values(UpdateCase):
         self.db.execute("UPDATE tidepool_pools SET target_size = 8")
         self.assertRegex(self.one(self.db, "SELECT actor FROM tidepool_commands"), r"^.+ via sqlite$")
 
-    def test_what_the_pool_refuses_after_the_commit_is_in_commands(self):
-        self.db.execute("UPDATE tidepool_pools SET target_size = 99")
-        status, message = self.db.execute("SELECT status, message FROM tidepool_commands").fetchone()
-        self.assertEqual(status, "refused")
-        self.assertIn("99", message)
-        self.assertLessEqual(self.value("target_size"), 10)
-
-
 class Refusals(UpdateCase):
     def test_columns_that_are_measured(self):
         writable = "target_size"
@@ -146,6 +138,86 @@ class Refusals(UpdateCase):
         self.pool_owner.open("jobs", "min_size=2 max_size=10")
         self.db.execute("UPDATE OR IGNORE tidepool_pools SET target_size = iif(pool = 'app', 'many', 6)")
         self.assertEqual((self.value("target_size", "jobs"), len(self.orders())), (6, 1))
+
+
+class Commits(UpdateCase):
+    """What a pool refuses, and what cannot reach it, fails the statement or the COMMIT; nothing else is done then."""
+
+    def setUp(self):
+        super().setUp()
+        self.pool_owner.open("jobs", "min_size=2 max_size=10")
+        self.db.execute("CREATE TABLE note(x)")
+
+    def fails(self, sql, *parts):
+        self.refused(self.db, sql, *parts)
+        self.assertEqual(self.orders(), [], sql)
+        self.run_all("BEGIN", "INSERT INTO note VALUES (1)")
+        try:
+            self.db.execute(sql)
+        except sqlite3.Error:
+            self.db.execute("ROLLBACK")
+        else:
+            self.refused(self.db, "COMMIT", *parts)
+        self.assertFalse(self.db.in_transaction)
+        self.assertEqual((self.one(self.db, "SELECT count(*) FROM note"), self.orders()), (0, []), sql)
+
+    def test_values_the_option_does_not_take(self):
+        setting = "UPDATE tidepool_settings SET value = '%s' WHERE name = '%s'"
+        self.fails(setting % ("soon", "idle_timeout"), "idle_timeout", "soon", "30s")
+        self.fails(setting % ("banana", "sizing"), "sizing", "banana", "adaptive", "threshold")
+        self.fails(setting % ("2", "wait_objective_share"), "wait_objective_share", "2")
+        self.fails(setting % ("eager", "init_mode"), "init_mode", "open")
+        self.fails(setting % ("0", "max_size"), "max_size", "0")
+        self.fails("UPDATE tidepool_pools SET max_size = 9223372036854775807", "max_size", "9223372036854775807")
+        self.fails("UPDATE tidepool_pools SET max_size = 4999", "max_size", "4999", "room for")
+        self.fails("UPDATE tidepool_pools SET min_size = 9223372036854775807", "min_size", "9223372036854775807")
+        self.fails("UPDATE tidepool_pools SET target_size = 99999", "target_size 99999", "max_size 10", "tidepool_burst")
+        self.fails("UPDATE tidepool_pools SET target_size = 1", "target_size 1", "min_size 2")
+
+    def test_a_row_that_is_refused_takes_the_others_with_it(self):
+        for bad in ("app", "jobs"):
+            self.fails("UPDATE tidepool_pools SET target_size = iif(pool = '%s', 11, 5)" % bad, "11", bad)
+            self.fails("UPDATE tidepool_settings SET value = iif(pool = '%s', 'soon', '1min')"
+                       " WHERE name = 'idle_timeout'" % bad, "soon")
+
+    def test_a_size_that_a_later_statement_makes_room_for(self):
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 12 WHERE pool = 'app'",
+                     "UPDATE tidepool_pools SET max_size = 14 WHERE pool = 'app'", "COMMIT")
+        self.assertEqual((self.value("max_size"), self.value("target_size")), (14, 12))
+
+    def test_what_only_the_pool_knows(self):
+        self.run_all("UPDATE tidepool_pools SET state = 'draining' WHERE pool = 'app'", "BEGIN",
+                     "INSERT INTO note VALUES (1)", "UPDATE tidepool_pools SET target_size = 5")
+        self.refused(self.db, "COMMIT", "the pool is draining", "resume")
+        self.assertEqual(self.one(self.db, "SELECT count(*) FROM note"), 0)
+        setting = "UPDATE tidepool_settings SET value = '%s' WHERE name = '%s' AND pool = 'jobs'"
+        self.refused(self.db, setting % (9, "burst_max_size"), "burst_max_size", "max_size 10", 'pool "jobs"')
+
+    def test_what_was_obeyed_before_a_refusal_is_named_and_nothing_is_asked_for_after_it(self):
+        self.db.execute("UPDATE tidepool_pools SET state = 'draining' WHERE pool = 'jobs'")
+        self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'app'",
+                     "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'jobs'",
+                     "UPDATE tidepool_pools SET state = 'paused' WHERE pool = 'app'")
+        message = self.refused(self.db, "COMMIT", "the pool is draining")
+        self.assertIn('scale of pool "app"', message.partition("not taken back:")[2])
+        self.assertEqual(sorted(self.commands(self.db)),
+                         [("drain", "applied"), ("scale", "applied"), ("scale", "refused")])
+
+    def test_a_commit_that_sqlite_could_not_finish_is_not_posted_twice(self):
+        file = "%s/some.sqlite" % self.plane
+        db, reader = self.connect(file), sqlite3.connect(file, isolation_level=None)
+        db.execute("PRAGMA busy_timeout = 0")
+        db.execute("CREATE TABLE note(x)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM note").fetchall()
+        for statement in ("BEGIN", "INSERT INTO note VALUES (1)",
+                          "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'app'"):
+            db.execute(statement)
+        self.refused(db, "COMMIT", "locked")
+        reader.execute("COMMIT")
+        db.execute("COMMIT")
+        self.assertEqual((self.orders(), self.one(db, "SELECT count(*) FROM note")), ([("scale", 5)], 1))
+        reader.close()
 
 
 class Transactions(UpdateCase):

@@ -181,13 +181,16 @@ class Orders(WatchCase):
 
 
 class Updates(WatchCase):
+    """The alerts are planted, so the pool refuses them; what was asked of it is seen all the same."""
+
     def setUp(self):
         super().setUp()
         self.number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
         watch.plant_alert(self.segment(), watch.alert(self.number))
 
     def test_acked_by_is_an_order(self):
-        self.db.execute("UPDATE tidepool_alerts SET acked_by = 'me, \"myself\"' WHERE alert_id = ?", (self.number,))
+        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = 'me, \"myself\"' WHERE alert_id = %d" % self.number,
+                     "there is no alert %d" % self.number)
         self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": 'me, "myself"'})])
 
     def test_two_alerts_are_two_orders(self):
@@ -196,9 +199,10 @@ class Updates(WatchCase):
         with open(self.segment(), "r+b") as file:
             file.seek(offset + (count - 2) * stride)
             file.write(watch.alert(self.number + 1, "other"))
-        self.db.execute("UPDATE tidepool_alerts SET acked_by = rule")
-        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "long_queue"}),
-                                         ("ack", {"alert_id": self.number + 1, "by": "other"})])
+        for rule, number in (("long_queue", self.number), ("other", self.number + 1)):
+            self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = rule WHERE rule = '%s'" % rule,
+                         "there is no alert %d" % number)
+            self.assertEqual(self.orders()[-1], ("ack", {"alert_id": number, "by": rule}))
 
     def test_it_is_part_of_the_transaction(self):
         self.db.execute("BEGIN")
@@ -206,8 +210,9 @@ class Updates(WatchCase):
         self.db.execute("ROLLBACK")
         self.assertEqual(self.orders(), [])
         for statement in ("BEGIN", "UPDATE tidepool_alerts SET acked_by = 'a'", "SAVEPOINT s",
-                          "UPDATE tidepool_alerts SET acked_by = 'b'", "ROLLBACK TO s", "COMMIT"):
+                          "UPDATE tidepool_alerts SET acked_by = 'b'", "ROLLBACK TO s"):
             self.db.execute(statement)
+        self.refused(self.db, "COMMIT", "there is no alert %d" % self.number)
         self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "a"})])
 
     def test_nothing_else_can_be_assigned(self):

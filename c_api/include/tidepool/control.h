@@ -63,7 +63,8 @@ TIDE_API tide_status tide_control_with(const char *pool_or_instance, const char 
 
 /**
  * Check an order without posting it: the pool exists, alive and unique, the verb is known, the arguments have the right
- * form. What the pool itself may still refuse (limits, state) is not known here.
+ * form, an option's value is accepted by its kind and range and may change while the pool is open, and the mailbox can be
+ * written by this user and has room. What depends on the pool's state and on its other options is not known here.
  *
  * @param pool_or_instance, verb, arguments_json, with, err  as tide_control_with()
  * Threads  any.

@@ -148,6 +148,20 @@ TIDE_API void tide_cursor_close(tide_cursor *cursor);
 TIDE_API tide_status tide_option_check(const char *name, const char *value, const char **current_name,
                                        tide_error *err);
 
+/**
+ * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else
+ * $XDG_RUNTIME_DIR/tidepool, else /dev/shm/tidepool-<uid>.
+ *
+ * @param path   where it goes, with its NUL; untouched on failure
+ * @param bytes  the room there; 4096 is always enough
+ * @param err    may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_BAD_ARGUMENT (path is NULL, or bytes are too few).
+ * Since    0.1
+ */
+TIDE_API tide_status tide_default_directory(char *path, size_t bytes, tide_error *err);
+
 #ifdef __cplusplus
 }
 #endif
