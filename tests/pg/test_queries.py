@@ -39,7 +39,7 @@ class Queries(unittest.TestCase):
         owners = [cls.bench.owner(), cls.bench.owner()]
         for owner, names in zip(owners, (("app", "jobs"), ("app",))):
             for name in names:
-                owner.open(name, "min_size=2 max_size=5 scaling=off")
+                owner.open(name, "min_size=2 max_size=5 scaling=off lease_timeout=1h leak_threshold=1h")
             for i in range(3):
                 owner.lease(names[0], "report %d" % i)
         cls.bench.extension()

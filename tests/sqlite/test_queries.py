@@ -34,7 +34,7 @@ class Queries(support.PlaneCase):
         for names in (("app", "jobs"), ("app",)):
             owners.append(self.owner())
             for name in names:
-                owners[-1].open(name, "min_size=2 max_size=5 scaling=off")
+                owners[-1].open(name, "min_size=2 max_size=5 scaling=off lease_timeout=1h leak_threshold=1h")
             for i in range(3):
                 owners[-1].lease(names[0], "report %d" % i)
         self.settle()
