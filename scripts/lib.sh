@@ -3,7 +3,7 @@
 
 readonly python=/usr/bin/python3
 readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 libpq-dev nlohmann-json3-dev)
-readonly packages_postgres=(postgresql-15 postgresql-server-dev-15 libssl-dev openssl)
+readonly packages_postgres=(postgresql-NN postgresql-server-dev-NN libssl-dev openssl)  # NN: see server_version
 readonly packages_test=(libgtest-dev clang spin valgrind pgbouncer)
 
 # Python programs started here leave no caches in the tree.
@@ -49,27 +49,48 @@ shown() {
   return "$status"
 }
 
+# as_root COMMAND...
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+has_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# server_version: of the PostgreSQL whose server and headers are here, else of the one that the system offers.
+server_version() {
+  local version
+  version=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'postgresql-server-dev-[0-9]*' 2>/dev/null |
+    sed -nE 's/^installed postgresql-server-dev-([0-9]+)$/\1/p' | sort -n | tail -n 1)
+  if [ -z "$version" ] || ! has_package "postgresql-$version"; then
+    version=$(apt-cache depends postgresql 2>/dev/null | sed -nE 's/^ *Depends: postgresql-([0-9]+)$/\1/p')
+  fi
+  printf '%s' "$version"
+}
+
+# missing_of PACKAGE...: those that are not there, one a line; NN in a name is the version of PostgreSQL.
+missing_of() {
+  local package version
+  version=$(server_version)
+  for package in "$@"; do
+    package=${package/%-NN/-${version:-NN}}
+    has_package "$package" || printf '%s\n' "$package"
+  done
+}
+
 # install_missing PACKAGE...: Debian packages, only those that are not there.
 install_missing() {
-  local package missing=() sudo=()
+  local missing logs
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
     fail "this is not a Debian system; install the equivalents of: $*"
-  for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-  done
+  mapfile -t missing < <(missing_of "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
-      fail "missing: ${missing[*]}; run as root, or: sudo apt-get install --no-install-recommends ${missing[*]}"
-    sudo=(sudo -n)
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  local logs
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
+    fail "missing: ${missing[*]}; run as root, or: sudo apt-get install --no-install-recommends ${missing[*]}"
   logs=$(mktemp -d)
-  shown "apt-get update" "$logs/update" "${sudo[@]}" apt-get update ||
-    fail "apt-get update failed; is there a network?"
+  shown "apt-get update" "$logs/update" as_root apt-get update || fail "apt-get update failed; is there a network?"
+  mapfile -t missing < <(missing_of "$@")  # only now a bare system knows versions
   say "installing ${missing[*]}"
-  shown "installing ${#missing[@]} packages" "$logs/install" "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+  shown "installing ${#missing[@]} packages" "$logs/install" as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}" || fail "cannot install: ${missing[*]}"
   rm -rf "$logs"
 }

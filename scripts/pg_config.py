@@ -35,7 +35,7 @@ def main():
                 return 0
         except (OSError, subprocess.CalledProcessError):
             continue
-    print("no PostgreSQL with server headers; on Debian: apt-get install postgresql-server-dev-15", file=sys.stderr)
+    print("no PostgreSQL with server headers; on Debian: apt-get install postgresql-server-dev-all", file=sys.stderr)
     return 1
 
 

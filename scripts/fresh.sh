@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Tries the commands of the README where nothing is installed: makes a bare Debian, puts the committed files below root's
+# home there, which nobody else may enter, and runs them as root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/lib.sh
+
+usage() {
+  cat <<'TEXT'
+usage: scripts/fresh.sh [--cache DIR] [--keep] SUITE [COMMAND...]
+
+SUITE is a release of Debian: bookworm, trixie. COMMAND is one argument, run by bash in the checkout; without any:
+  "./demo.sh" "./demo.sh postgres" "./test.sh"
+Ends with the status of the first that failed. Needs root (chroot, mount), a network and 6 GB.
+
+  --cache DIR    keep the bare system, DIR/SUITE.tar, for the next time; not on a tmpfs
+  --keep         leave the used system where it is, and say where
+TEXT
+}
+
+cache='' keep=false
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --cache) [ $# -gt 1 ] || { usage >&2; exit 2; }; cache=$2; shift ;;
+    --keep) keep=true ;;
+    -*) usage >&2; exit 2 ;;
+    *) break ;;
+  esac
+  shift
+done
+[ $# -gt 0 ] || { usage >&2; exit 2; }
+readonly suite=$1
+shift
+[[ $suite =~ ^[a-z]+$ ]] || { usage >&2; exit 2; }
+[ $# -gt 0 ] || set -- "./demo.sh" "./demo.sh postgres" "./test.sh"
+[ "$(id -u)" -eq 0 ] || fail "needs root, for chroot and mount: sudo scripts/fresh.sh $suite"
+git rev-parse --verify -q HEAD >/dev/null || fail "this is no git checkout, so nothing tells the files that belong to it"
+[ -z "$(git status --porcelain)" ] || say "what is not committed is not tried"
+
+install_missing debootstrap debian-archive-keyring
+[ -z "$cache" ] || mkdir -p "$cache"
+work=$(mktemp -d "${cache:-/var/tmp}/tidepool-$suite-XXXXXX")
+readonly work system=$work/system
+clean_up() {
+  local running
+  running=$(jobs -p)
+  [ -z "$running" ] || { kill -KILL $running; wait; } 2>/dev/null || true
+  $keep || rm -rf --one-file-system "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+# The tests and the databases in them are to meet a file system as on any machine, and memory is for programs.
+[ "$(stat -f -c %T "$work")" != tmpfs ] || fail "$work is on a tmpfs; name a directory on a disk with --cache"
+
+# apart COMMAND...: with mounts and processes of its own, which end with it.
+apart() { exec unshare --mount --pid --fork --kill-child "$@"; }
+
+if [ -n "$cache" ] && [ -f "$cache/$suite.tar" ]; then
+  mkdir "$system"
+  shown "unpacking $cache/$suite.tar" "$work/log" tar -xpf "$cache/$suite.tar" --numeric-owner -C "$system" ||
+    fail "cannot unpack $cache/$suite.tar"
+else
+  shown "making a bare $suite" "$work/log" apart \
+    debootstrap --variant=minbase "$suite" "$system" http://deb.debian.org/debian || fail "cannot make a $suite"
+  if [ -n "$cache" ]; then
+    tar -cpf "$work/tar" --numeric-owner -C "$system" .
+    mv "$work/tar" "$cache/$suite.tar"
+  fi
+fi
+install -m 644 /etc/resolv.conf "$system/etc/resolv.conf"
+install -d -m 700 "$system/root" "$system/root/tidepool"
+git archive HEAD | tar -xf - -C "$system/root/tidepool" --no-same-owner
+
+# inside COMMAND: in the system, as in a container.
+inside() {
+  # shellcheck disable=SC2016
+  apart bash -ec '
+    mount -t proc proc "$1/proc"
+    mount --rbind /sys "$1/sys"
+    mount --rbind /dev "$1/dev"
+    mount -t tmpfs -o mode=1777,nosuid,nodev shm "$1/dev/shm"
+    cd /
+    status=0  # this shell stays, to be the parent of what others leave
+    env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+      chroot "$1" bash -c "cd /root/tidepool && $2" || status=$?
+    exit "$status"
+  ' inside "$system" "$1"
+}
+
+status=0
+for command in "$@"; do
+  say ""
+  say "== $suite: $command"
+  ended=0
+  shown "$command" "$work/log" inside "$command" || ended=$?
+  [ "$ended" -ne 0 ] || tail -n 5 "$work/log"
+  [ "$status" -ne 0 ] || status=$ended
+done
+! $keep || say "left: $system"
+exit "$status"
