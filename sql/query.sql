@@ -60,10 +60,8 @@ SELECT * FROM tidepool.query('far', 'SELECT 1') AS (n int, m int);
 SELECT tidepool.query('far', 'SELECT 1');
 
 -- errors of the other side keep their SQLSTATE
-\set VERBOSITY verbose
 \set SHOW_CONTEXT errors
 DO $do$ BEGIN PERFORM tidepool.execute('far', 'SELECT 1/0'); EXCEPTION WHEN division_by_zero THEN RAISE NOTICE 'caught'; END $do$;
-\set VERBOSITY default
 SELECT tidepool.execute('far', 'SELEC 1');
 SELECT tidepool.execute('far', 'INSERT INTO far_away VALUES (1), (1)');
 SELECT tidepool.execute('far', 'SELECT $1::int + $2::int', '1');

@@ -51,7 +51,8 @@ if [ "$database" = postgres ]; then
   printf 'starting a throw-away PostgreSQL in %s\n' "$work"
   cluster_start "$source" "$build" "$work" "log_connections = off" || exit 1
   psql -X -q -c 'CREATE DATABASE shop' -c 'CREATE EXTENSION tidepool'
-  as_server "$build/examples/workload" "host=$PGHOST dbname=shop user=postgres" <"$work/orders" >"$work/workload.log" 2>&1 &
+  as_server "$work/build/examples/workload" "host=$PGHOST dbname=shop user=postgres" <"$work/orders" \
+    >"$work/workload.log" 2>&1 &
 else
   "$build/examples/workload" "sqlite://$work/shop.db" <"$work/orders" >"$work/workload.log" 2>&1 &
 fi

@@ -5,16 +5,17 @@
 # the extension was built for.
 cluster_config() { /usr/bin/python3 "$1/scripts/pg_config.py" "${TIDEPOOL_PG_CONFIG-}"; }
 
-# as_server COMMAND...: a server refuses to run as root; then it, and who shares segments with it, run as postgres.
+# as_server COMMAND...: a server refuses to run as root; then it, and who shares segments with it, run as postgres. That user
+# may not enter root's home: of the build it is given copies, and it starts in no folder of ours.
 as_server() {
   if [ "$(id -u)" -eq 0 ]; then
-    setpriv --reuid=postgres --regid=postgres --clear-groups env HOME="$cluster_work" "$@"
+    setpriv --reuid=postgres --regid=postgres --clear-groups env -C / HOME="$cluster_work" "$@"
   else
     "$@"
   fi
 }
 
-# cluster_start SOURCE BUILD WORK [SETTING...]
+# cluster_start SOURCE BUILD WORK [SETTING...]: the workload for as_server is in WORK/build/examples.
 cluster_start() {
   local root=$1 products=$2 values setting
   cluster_work=$3
@@ -29,7 +30,10 @@ cluster_start() {
     cat "$cluster_work/install.log"
     return 1
   }
-  chmod -R a+rX "$cluster_work/stage"
+  mkdir -p "$cluster_work/build/examples" "$cluster_work/build/c_api"
+  cp "$products/examples/workload" "$cluster_work/build/examples"
+  cp -P "$products"/c_api/libtidepool.so* "$cluster_work/build/c_api"
+  chmod -R a+rX "$cluster_work/stage" "$cluster_work/build"
   [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
   as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \
     >"$cluster_work/initdb.log" 2>&1 || { cat "$cluster_work/initdb.log"; return 1; }

@@ -54,7 +54,7 @@ printf 'starting a throw-away PostgreSQL in %s\n' "$work"
 cluster_start "$source" "$build" "$work" "log_connections = off" || exit 1
 furnish_orders
 mkfifo "$work/orders"
-as_server "$build/examples/workload" "host=$PGHOST dbname=shop user=postgres" <"$work/orders" >"$work/workload.log" 2>&1 &
+as_server "$work/build/examples/workload" "host=$PGHOST dbname=shop user=postgres" <"$work/orders" >"$work/workload.log" 2>&1 &
 workload=$!
 exec 3>"$work/orders"
 

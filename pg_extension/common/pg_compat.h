@@ -21,9 +21,6 @@
 #else
 #include <pgstat.h>
 #endif
-#if PG_VERSION_NUM >= 170000
-#include <utils/wait_classes.h>
-#endif
 #if PG_VERSION_NUM >= 160000
 #include <nodes/miscnodes.h>
 #endif
@@ -62,7 +59,7 @@ static inline void tidepool_reserve_settings(void) {
 /* The jsonb that `text` is, or false where it is none: what stands in a segment may be anything. */
 static inline bool tidepool_jsonb(char* text, Datum* out) {
 #if PG_VERSION_NUM >= 160000
-  ErrorSaveContext saved = {T_ErrorSaveContext};
+  ErrorSaveContext saved = {.type = T_ErrorSaveContext};
   return DirectInputFunctionCallSafe(jsonb_in, text, InvalidOid, -1, (Node*)&saved, out);
 #else
   /* jsonb_in only computes: it takes no lock and no buffer, so catching its error needs no subtransaction. */

@@ -1,4 +1,5 @@
 // More threads than connections: throughput, waits and fairness, beside the textbook pool in the same run.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 

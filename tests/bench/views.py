@@ -37,9 +37,11 @@ def main():
         server.create().start()
         server.sql("CREATE EXTENSION tidepool")
         figures = {}
+        cluster.readable(cluster.BUILD / "c_api/libtidepool.so.0")  # found beside the program
+        program = cluster.readable(cluster.BUILD / "tests/bench/many_pools")
         for pools, connections in ((1, 10), (100, 100)):
             many = subprocess.Popen(
-                cluster.as_user([str(cluster.BUILD / "tests/bench/many_pools"), str(pools), str(connections)]),
+                cluster.as_user([str(program), str(pools), str(connections)]),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, TIDEPOOL_DIR=str(plane)), text=True)
             if many.stdout.readline() != "ready\n":
                 raise RuntimeError("many_pools did not start")

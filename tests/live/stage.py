@@ -269,14 +269,18 @@ def play(case, database, failures):
 
 
 def as_the_servers_user():
-    """Runs this program again, under the user that servers run as, with an install that only we could make."""
+    """Runs this program again, under the user that servers run as, with copies and an install that only we could make."""
     folder = tempfile.mkdtemp(prefix="tp-", dir="/tmp")
     os.chmod(folder, 0o755)
     try:
-        environment = dict(os.environ)
+        tests, scripts = cluster.readable(HERE.parent), cluster.readable(cluster.SOURCE / "scripts")
+        environment = dict(os.environ, TIDEPOOL_SOURCE=str(scripts.parent), TIDEPOOL_BUILD=str(scripts.parent / "build"),
+                           TIDEPOOL_LIBRARY=str(cluster.readable(support.LIBRARY)),
+                           TIDEPOOL_EXTENSION=str(cluster.readable(client.EXTENSION + ".so").with_suffix("")))
         if "TIDEPOOL_STAGE" not in os.environ:
             environment["TIDEPOOL_STAGE"] = cluster.stage(pathlib.Path(folder, "stage"))
-        return subprocess.run(cluster.as_user([sys.executable, *sys.argv]), env=environment, check=False).returncode
+        program = [sys.executable, str(tests / "live" / pathlib.Path(sys.argv[0]).name), *sys.argv[1:]]
+        return subprocess.run(cluster.as_user(program), env=environment, check=False, cwd="/").returncode
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

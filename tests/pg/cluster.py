@@ -4,6 +4,7 @@
         cluster.sql("SELECT 1")                       -> [["1"]]
         cluster.sql("SELECT 1/0", check=False)        -> PsqlError in .error
 """
+import atexit
 import os
 import pathlib
 import pwd
@@ -12,10 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
-BUILD = pathlib.Path(os.environ.get("TIDEPOOL_BUILD", SOURCE / "build"))
+SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE", pathlib.Path(__file__).parents[2])).resolve()
+BUILD = pathlib.Path(os.environ.get("TIDEPOOL_BUILD", SOURCE / "build")).resolve()
 
 
 def pg_values():
@@ -41,6 +43,50 @@ def as_user(command):
     if user is None:
         return command
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *command]
+
+
+class Copies:
+    """Copies of what is below SOURCE and BUILD, side by side as there; they last as long as this process."""
+
+    def __init__(self):
+        self.folder, self.places, self.lock = None, {}, threading.Lock()
+
+    def of(self, path):
+        path = pathlib.Path(path).resolve()
+        with self.lock:
+            if self.folder is None:
+                self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))
+                atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+            if path not in self.places:
+                self.places[path] = self.make(path)
+            return self.places[path]
+
+    def make(self, path):
+        place = self.folder / ("build" / path.relative_to(BUILD) if path.is_relative_to(BUILD) else
+                               path.relative_to(SOURCE) if path.is_relative_to(SOURCE) else path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, place, dirs_exist_ok=True)
+        else:
+            shutil.copy(path, place)
+        make_readable(self.folder)
+        return place
+
+
+copies = Copies()
+
+
+def readable(path):
+    """Where the servers' user finds a file or folder of this checkout: root's home is closed to it, so root lends a copy."""
+    return pathlib.Path(path) if drop_user() is None else copies.of(path)
+
+
+def make_readable(folder):
+    for path, _, files in os.walk(folder):
+        os.chmod(path, 0o755)
+        for file in files:
+            file = os.path.join(path, file)
+            os.chmod(file, 0o755 if os.access(file, os.X_OK) or ".so" in file else 0o644)
 
 
 class PsqlError(Exception):
@@ -133,8 +179,7 @@ class Cluster:
     def signal(self, number):
         """To the postmaster and all its children: SIGSTOP freezes a server."""
         first = self.postmaster()
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True, text=True).stdout
-        for pid in [first, *map(int, children.split())]:
+        for pid in [first, *children_of(first)]:
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
@@ -195,11 +240,21 @@ def stage(folder):
     """A staged install of the built extension below `folder`; what a packager would put into a package."""
     subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--quiet", "--destdir", str(folder)], check=True,
                    stdout=subprocess.DEVNULL)
-    for path, _, files in os.walk(folder):
-        os.chmod(path, 0o755)
-        for file in files:
-            os.chmod(os.path.join(path, file), 0o755 if ".so" in file else 0o644)
+    make_readable(folder)
     return str(folder)
+
+
+def children_of(parent):
+    """The ids of the processes whose parent that is."""
+    found = []
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # PID (NAME) STATE PARENT ...; the name may have spaces and parentheses.
+            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+        except OSError:
+            pass  # it has ended
+    return found
 
 
 def wait_until(condition, seconds=10, every=0.02):

@@ -44,9 +44,11 @@ def run(bench, tests, accept):
     if not program.exists():
         support.skip(f"no {program}; on Debian it is part of postgresql-server-dev")
     results = bench.private_folder("out")
+    sources = cluster.readable(cluster.SOURCE / "sql").parent
+    cluster.readable(cluster.SOURCE / "expected")
     bench.cluster.run("createdb", "-h", bench.cluster.host, "-p", bench.cluster.port, "-U", "postgres", "regression")
     done = subprocess.run(
-        cluster.as_user([str(program), f"--inputdir={cluster.SOURCE}", f"--outputdir={results}",
+        cluster.as_user([str(program), f"--inputdir={sources}", f"--outputdir={results}",
                          f"--bindir={pg['bindir']}", f"--host={bench.cluster.host}", f"--port={bench.cluster.port}",
                          "--user=postgres", "--dbname=regression", "--use-existing", *tests]),
         env=dict(bench.cluster.environment(), PGTZ="UTC"), cwd=results, text=True, check=False)

@@ -38,8 +38,9 @@ class Owner:
     """Another process with pools, under the server's user; see tests/sqlite/owner.py for what can be asked."""
 
     def __init__(self, plane, folder):
-        environment = dict(os.environ, TIDEPOOL_DIR=str(plane), TIDEPOOL_LIBRARY=LIBRARY, TMPDIR=str(folder))
-        self.process = subprocess.Popen(cluster.as_user([PYTHON, str(OWNER)]), stdin=subprocess.PIPE,
+        environment = dict(os.environ, TIDEPOOL_DIR=str(plane), TIDEPOOL_LIBRARY=str(cluster.readable(LIBRARY)),
+                           TMPDIR=str(folder))
+        self.process = subprocess.Popen(cluster.as_user([PYTHON, str(cluster.readable(OWNER))]), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env=environment, text=True, cwd="/")
 
     def ask(self, *command):

@@ -152,7 +152,8 @@ class Hostile(unittest.TestCase):
             mailbox.symlink_to(aside)
 
         for what, spoil in (("may not write", lambda: shutil.copy(aside, mailbox) and mailbox.chmod(0o400)),
-                            ("mailbox is missing", lambda: None), ("is a directory", mailbox.mkdir), ("is a symbolic link", link),
+                            ("mailbox is missing", lambda: None), ("is a directory", mailbox.mkdir),
+                            ("is a symbolic link", link),
                             ("damaged", lambda: mailbox.write_bytes(b"abc") and self.give(mailbox))):
             mailbox.rename(aside)
             spoil()

@@ -96,6 +96,17 @@ class Values(UpdateCase):
                      " WHERE pool IN (SELECT name FROM plan)")
         self.assertEqual((self.value("target_size"), self.orders()), (6, [("scale", 6)]))
 
+    def test_sizes_from_a_join(self):
+        self.run_all("CREATE TABLE plan(name, size)", "INSERT INTO plan VALUES ('app', 6), ('other', 1)")
+        join = "UPDATE tidepool_pools SET target_size = plan.size FROM plan WHERE plan.name = pool"
+        try:
+            self.db.execute(join)
+        except sqlite3.Error:  # an SQLite that does not say what was assigned
+            self.refused(self.db, join, "UPDATE ... FROM", "SELECT")
+            self.assertEqual(self.orders(), [])
+        else:
+            self.assertEqual((self.value("target_size"), self.orders()), (6, [("scale", 6)]))
+
     def test_the_actor_is_shown(self):
         self.db.execute("UPDATE tidepool_pools SET target_size = 8")
         self.assertRegex(self.one(self.db, "SELECT actor FROM tidepool_commands"), r"^.+ via sqlite$")
@@ -108,7 +119,6 @@ class Refusals(UpdateCase):
         self.refused(self.db, "UPDATE tidepool_pools SET target_size = 5, idle = 0", "idle")
         self.refused(self.db, "UPDATE tidepool_pools SET dir = '/tmp'", "dir", writable)
         self.refused(self.db, "UPDATE tidepool_pools SET rowid = 5", "rowid", writable)
-        self.refused(self.db, "UPDATE tidepool_pools SET target_size = 5 FROM (SELECT 1)", "UPDATE ... FROM", "SELECT")
         self.refused(self.db, "UPDATE tidepool_settings SET name = 'x'", "name", "value")
         self.refused(self.db, "UPDATE tidepool_leases SET tag = 'x'", "tidepool_leases")
         self.assertEqual(self.orders(), [])

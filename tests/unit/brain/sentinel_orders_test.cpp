@@ -1,4 +1,5 @@
 // Rules as people and the policy change them; acknowledging; and whatever a seed does.
+#include <algorithm>
 #include <map>
 #include <set>
 

@@ -1,4 +1,5 @@
 // Segments made to hurt: a reader may say no, or less, but it neither crashes nor hangs nor shows what cannot be.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <thread>

@@ -1,6 +1,8 @@
 // The whole way from URL, options and environment to a policy: precedence, sources, refusals.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "policy_support.hpp"
 
 namespace tide {

@@ -1,6 +1,8 @@
 // What a caller is told who gets no connection: where connects fail, the connect error decides hint and retryable.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "driver/fake/connector.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
