@@ -1,4 +1,4 @@
-/* Everything that differs between PostgreSQL 13 and 18, so that no other file asks for a version. */
+/* Everything that differs between PostgreSQL 13 and 19, so that no other file asks for a version. */
 #ifndef TIDEPOOL_PG_COMPAT_H
 #define TIDEPOOL_PG_COMPAT_H
 
@@ -37,6 +37,13 @@
 #define TIDEPOOL_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = module, .version = TIDE_VERSION_TEXT)
 #else
 #define TIDEPOOL_MODULE_MAGIC(module) PG_MODULE_MAGIC
+#endif
+
+/* The parse trees of a text; needs <parser/parser.h>. */
+#if PG_VERSION_NUM >= 140000
+#define tidepool_parse(sql) raw_parser(sql, RAW_PARSE_DEFAULT)
+#else
+#define tidepool_parse(sql) raw_parser(sql)
 #endif
 
 static inline bool tidepool_may_execute(Oid function, Oid role) {

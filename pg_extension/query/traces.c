@@ -16,12 +16,6 @@
 #include <nodes/parsenodes.h>
 #include <parser/parser.h>
 
-#if PG_VERSION_NUM >= 140000
-#define parse_text(sql) raw_parser(sql, RAW_PARSE_DEFAULT)
-#else
-#define parse_text(sql) raw_parser(sql)
-#endif
-
 #define REMEMBERED 16
 #define REMEMBERED_BYTES 1024
 
@@ -111,7 +105,7 @@ static int ask_parser(const char *sql, int (*question)(List *statements, int n),
   MemoryContextSwitchTo(parsing);
   /* The parser touches memory alone, so an error of it needs no more cleaning up than this. */
   PG_TRY();
-  { answer = question(parse_text(sql), n); }
+  { answer = question(tidepool_parse(sql), n); }
   PG_CATCH();
   {
     MemoryContextSwitchTo(parsing);
