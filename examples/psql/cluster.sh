@@ -32,7 +32,7 @@ cluster_start() {
   }
   mkdir -p "$cluster_work/build/examples" "$cluster_work/build/c_api"
   cp "$products/examples/workload" "$cluster_work/build/examples"
-  cp -P "$products"/c_api/libtidepool.so* "$cluster_work/build/c_api"
+  cp "$products/c_api/libtidepool.so.0" "$cluster_work/build/c_api"
   chmod -R a+rX "$cluster_work/stage" "$cluster_work/build"
   [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
   as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \

@@ -2,6 +2,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include <algorithm>
+
 #include "conformance/harness.hpp"
 #include "driver/libpq/connector.hpp"
 #include "unit/driver/support.hpp"

@@ -52,7 +52,7 @@ class Copies:
         self.folder, self.places, self.lock = None, {}, threading.Lock()
 
     def of(self, path):
-        path = pathlib.Path(path).resolve()
+        path = pathlib.Path(os.path.abspath(path))  # by the name it is asked for, which may be that of a link
         with self.lock:
             if self.folder is None:
                 self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))

@@ -4,6 +4,7 @@
 // and one that dies takes its process along. The parent then makes the failing one smaller (shrink.hpp).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
