@@ -1,4 +1,4 @@
-/* Everything that differs between PostgreSQL 13 and 18, so that no other file asks for a version. */
+/* Everything that differs between PostgreSQL 13 and 19, so that no other file asks for a version. */
 #ifndef TIDEPOOL_PG_COMPAT_H
 #define TIDEPOOL_PG_COMPAT_H
 
@@ -31,6 +31,14 @@
 
 #if PG_VERSION_NUM < 140000
 #define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
+#endif
+
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn() /* before the declaration */
+#endif
+
+#if PG_VERSION_NUM < 190000
+#define PG_SIG_IGN SIG_IGN
 #endif
 
 #if PG_VERSION_NUM >= 180000

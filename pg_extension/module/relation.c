@@ -15,6 +15,7 @@
 
 #include "common/pg_compat.h"
 
+#include <catalog/pg_type.h>
 #include <common/int.h>
 #include <funcapi.h>
 #include <miscadmin.h>
