@@ -21,6 +21,7 @@
 #include <miscadmin.h>
 #include <utils/memutils.h>
 #include <utils/timestamp.h>
+#include <utils/tuplestore.h>
 
 #include "common/report.h"
 #include "settings.h"
