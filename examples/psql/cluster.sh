@@ -22,8 +22,10 @@ cluster_start() {
   shift 3
   values=$(cluster_config "$root") || return 1
   cluster_bin=$(sed -n 6p <<<"$values")
-  local libdir
+  local version libdir sharedir staged
+  version=$(sed -nE '2s/[^0-9]*([0-9]+).*/\1/p' <<<"$values")
   libdir=$(sed -n 4p <<<"$values")
+  sharedir=$(sed -n 5p <<<"$values")
   chmod 755 "$cluster_work"
   mkdir -p "$cluster_work/stage" "$cluster_work/socket" "$cluster_work/plane"
   meson install -C "$products" --no-rebuild --quiet --destdir "$cluster_work/stage" >"$cluster_work/install.log" 2>&1 || {
@@ -37,14 +39,17 @@ cluster_start() {
   [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
   as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \
     >"$cluster_work/initdb.log" 2>&1 || { cat "$cluster_work/initdb.log"; return 1; }
-  # dynamic_library_path finds the preloaded module, Debian's extension_destdir the rest of a staged install.
+  # dynamic_library_path finds the modules. Where the rest of a staged install is can be told to PostgreSQL 18 and newer, and
+  # to Debian's before that.
+  staged="extension_destdir = '$cluster_work/stage'"
+  [ "$version" -lt 18 ] || staged="extension_control_path = '$cluster_work/stage$sharedir:\$system'"
   {
     echo "unix_socket_directories = '$cluster_work/socket'"
     echo "listen_addresses = ''"
     echo "fsync = off"
     echo "shared_preload_libraries = 'tidepool'"
     echo "dynamic_library_path = '$cluster_work/stage$libdir:\$libdir'"
-    echo "extension_destdir = '$cluster_work/stage'"
+    echo "$staged"
     echo "tidepool.dir = '$cluster_work/plane'"
     for setting in "$@"; do echo "$setting"; done
   } | as_server tee -a "$cluster_work/data/postgresql.conf" >/dev/null

@@ -33,6 +33,14 @@
 #define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
 #endif
 
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn() /* before the declaration */
+#endif
+
+#if PG_VERSION_NUM < 190000
+#define PG_SIG_IGN SIG_IGN
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #define TIDEPOOL_MODULE_MAGIC(module) PG_MODULE_MAGIC_EXT(.name = module, .version = TIDE_VERSION_TEXT)
 #else

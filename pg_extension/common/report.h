@@ -17,7 +17,7 @@ extern int tidepool_sqlstate(const tide_error* error);
  * closed every handle of the C API before; `error` stands on the caller's stack and needs no release.
  * `prefix` (in UTF-8) goes before the message; NULL for none.
  */
-extern void tidepool_report(const tide_error* error, const char* prefix) pg_attribute_noreturn();
+pg_noreturn extern void tidepool_report(const tide_error* error, const char* prefix);
 
 /*
  * A text from tidepool in the server's encoding, palloc'd. Never fails for its contents: what is no UTF-8, or cannot be

@@ -11,7 +11,7 @@
 #define ANSWER_WAIT_MS 5000
 
 /* "tidepool.verb(): argument is NULL". */
-extern void tidepool_refuse_null(const char* verb, const char* argument) pg_attribute_noreturn();
+pg_noreturn extern void tidepool_refuse_null(const char* verb, const char* argument);
 
 /* The n-th argument, which must not be NULL. */
 extern char* tidepool_text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);

@@ -15,11 +15,13 @@
 
 #include "common/pg_compat.h"
 
+#include <catalog/pg_type.h>
 #include <common/int.h>
 #include <funcapi.h>
 #include <miscadmin.h>
 #include <utils/memutils.h>
 #include <utils/timestamp.h>
+#include <utils/tuplestore.h>
 
 #include "common/report.h"
 #include "settings.h"

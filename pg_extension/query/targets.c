@@ -16,6 +16,7 @@
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <utils/guc.h>
+#include <utils/hsearch.h>
 #include <utils/inval.h>
 #include <utils/syscache.h>
 

@@ -151,7 +151,7 @@ void tidepool_worker_main(Datum argument) {
 
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, on_sigterm);
-  pqsignal(SIGINT, SIG_IGN);
+  pqsignal(SIGINT, PG_SIG_IGN);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnection(NULL, NULL, 0);
   pgstat_report_appname("tidepool");

@@ -30,7 +30,8 @@ class LibpqHarness final : public Harness {
                              "Rollback Work"};
     words_.begin_special = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
     words_.rollback_and_chain = "ROLLBACK /* and */ AND CHAIN";
-    words_.kind = "SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name LIKE 'transaction\\_%'";
+    words_.kind = "SELECT concat_ws(' ', current_setting('transaction_deferrable'), current_setting('transaction_isolation'), "
+                  "current_setting('transaction_read_only'))";
     words_.special_kind = "on serializable on";
     words_.alter_session = "SET work_mem = '1234kB'";
     words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";

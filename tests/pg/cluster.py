@@ -8,6 +8,7 @@ import atexit
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -135,14 +136,19 @@ class Cluster:
                  "fsync = off", "logging_collector = off", "log_line_prefix = '%m [%p] %b '", "timezone = 'UTC'",
                  "max_connections = 100"]
         if self.stage:
-            lines += [f"dynamic_library_path = '{self.stage}{self.pg['pkglibdir']}:$libdir'",
-                      f"extension_destdir = '{self.stage}'"]
+            lines += [f"dynamic_library_path = '{self.stage}{self.pg['pkglibdir']}:$libdir'", self.stage_setting()]
         if self.preload:
             lines.append(f"shared_preload_libraries = '{self.preload}'")
         lines += [self.settings]
         self.write("postgresql.auto.conf", "\n".join(lines) + "\n")
         if self.hba:
             self.write("pg_hba.conf", self.hba)
+
+    def stage_setting(self):
+        """Where control file and script are; before PostgreSQL 18 only Debian's can be told."""
+        if int(re.search(r"\d+", self.pg["version"])[0]) < 18:
+            return f"extension_destdir = '{self.stage}'"
+        return f"extension_control_path = '{self.stage}{self.pg['sharedir']}:$system'"
 
     def write(self, file, text):
         path = self.data / file
