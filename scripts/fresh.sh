@@ -7,22 +7,24 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
-usage: scripts/fresh.sh [--cache DIR] [--keep] SUITE [COMMAND...]
+usage: scripts/fresh.sh [--cache DIR] [--ccache DIR] [--keep] SUITE [COMMAND...]
 
 SUITE is a release of Debian: bookworm, trixie. COMMAND is one argument, run by bash in the checkout; without any:
   "./demo.sh" "./demo.sh postgres" "./test.sh"
 Ends with the status of the first that failed. Needs root (chroot, mount), a network and 6 GB.
 
   --cache DIR    keep the bare system, DIR/SUITE.tar, for the next time; not on a tmpfs
+  --ccache DIR   compile through ccache, whose files are in DIR: for repeated runs; then the system is not quite bare
   --keep         leave the used system where it is, and say where
 TEXT
 }
 
-cache='' keep=false
+cache='' ccache='' keep=false
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage; exit 0 ;;
     --cache) [ $# -gt 1 ] || { usage >&2; exit 2; }; cache=$2; shift ;;
+    --ccache) [ $# -gt 1 ] || { usage >&2; exit 2; }; ccache=$2; shift ;;
     --keep) keep=true ;;
     -*) usage >&2; exit 2 ;;
     *) break ;;
@@ -80,14 +82,20 @@ inside() {
     mount --rbind /sys "$1/sys"
     mount --rbind /dev "$1/dev"
     mount -t tmpfs -o mode=1777,nosuid,nodev shm "$1/dev/shm"
+    [ -z "$3" ] || { mkdir -p "$3" "$1/ccache" && mount --bind "$3" "$1/ccache"; }
     cd /
     status=0  # this shell stays, to be the parent of what others leave
-    env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    env -i HOME=/root ${3:+CCACHE_DIR=/ccache} PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
       chroot "$1" bash -c "cd /root/tidepool && $2" || status=$?
     exit "$status"
-  ' inside "$system" "$1"
+  ' inside "$system" "$1" "$ccache"
 }
+
+if [ -n "$ccache" ]; then
+  shown "installing ccache" "$work/log" inside "apt-get update && apt-get install -y --no-install-recommends ccache" ||
+    fail "cannot install ccache"
+fi
 
 status=0
 for command in "$@"; do
