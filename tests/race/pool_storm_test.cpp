@@ -38,7 +38,7 @@ TEST(PoolStorm, OrdersWhileCallersWork) {
   storm(kCallers + 1, [&](uint32_t me) {
     Rng rng(me + 5);
     if (me == kCallers) {
-      for (int i = 0; callers_left.load() != 0; ++i) {
+      while (callers_left.load() != 0) {
         switch (rng.below(5)) {
           case 0: rig.order("scale", "{\"target_size\":" + std::to_string(1 + rng.below(3)) + "}"); break;
           case 1: rig.order("recycle", "{\"spread\":0}"); break;
