@@ -89,8 +89,8 @@ static void check_commit(const PGresult *result, const char *sql, int n, Fault *
   fault->hint = pstrdup("Look at the error of that statement, then run the transaction again.");
 }
 
-/* `sql`: what is answered; NULL for what is none of the caller's. */
-static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) {
+/* `sql`: what is answered; NULL for what is none of the caller's. Returns how many answers there were. */
+static int read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) {
   bool is_inside = false; /* of a result set */
   int answers = 0;
   while ((hold->result = next_result(hold)) != NULL) {
@@ -110,7 +110,7 @@ static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) 
         if (sql != NULL) check_commit(result, sql, answers, fault);
         ++answers;
         break;
-      case PGRES_EMPTY_QUERY: break;
+      case PGRES_EMPTY_QUERY: ++answers; break;
       case PGRES_COPY_IN:
       case PGRES_COPY_OUT:
       case PGRES_COPY_BOTH: refuse_copy(hold); break;
@@ -123,11 +123,24 @@ static void read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) 
     hold->result = NULL;
     if (PQstatus(hold->shell->conn) == CONNECTION_BAD) break;
   }
+  return answers;
 }
 
-/* A worker that ends interrupts what runs on its connections, which the remote server tells as if somebody had cancelled. */
-static void explain_cancel(const Hold *hold, Fault *fault) {
-  if (fault->sqlstate != ERRCODE_QUERY_CANCELED || !line_is_lost(hold->line)) return;
+/* A worker that ends interrupts what runs on its connections, which the remote server tells as if somebody had cancelled.
+ * Until a connection is gone the worker reads from it too, so that what was told may be missing here: then nothing says
+ * that the statement was carried out. */
+static void explain_end(const Hold *hold, int answers, Fault *fault) {
+  const bool is_lost = line_is_lost(hold->line);
+  if (fault->is_set && (fault->sqlstate != ERRCODE_QUERY_CANCELED || !is_lost)) return;
+  if (!fault->is_set && answers > 0 && !is_lost) return;
+  fault->is_set = true;
+  if (!is_lost) {
+    fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
+    fault->message = pstrdup("the connection was taken away while the statement ran");
+    fault->detail = pstrdup("There was no answer; whether the statement had an effect is not known.");
+    fault->hint = pstrdup("Somebody may have revoked the lease; see tidepool.commands.");
+    return;
+  }
   fault->sqlstate = ERRCODE_ADMIN_SHUTDOWN;
   fault->message = pstrdup("the worker that hosts pools ended while the statement ran");
   fault->detail = pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
@@ -147,7 +160,7 @@ static int count_parameters(Hold *hold, const char *sql) {
   int count = -1;
   if (PQtransactionStatus(conn) != PQTRANS_IDLE || PQsendPrepare(conn, "", sql, 0, NULL) == 0) return -1;
   flush(hold);
-  read_answers(hold, NULL, NULL, &ignored);
+  (void)read_answers(hold, NULL, NULL, &ignored);
   if (ignored.is_set || PQsendDescribePrepared(conn, "") == 0) return -1;
   flush(hold);
   while ((hold->result = next_result(hold)) != NULL) {
@@ -189,8 +202,7 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
   if (is_sent) {
     (void)PQsetSingleRowMode(conn);
     flush(hold);
-    read_answers(hold, sql, sink, fault);
-    if (fault->is_set) explain_cancel(hold, fault);
+    explain_end(hold, read_answers(hold, sql, sink, fault), fault);
     if (!fault->is_set && sink != NULL) dialect_settle(&sink->dialect, conn, fault);
     else if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
   } else {
@@ -207,7 +219,7 @@ static void end_transaction(Hold *hold, Fault *fault) {
   if (state != PQTRANS_INTRANS && state != PQTRANS_INERROR) return;
   if (PQsendQuery(conn, "ROLLBACK") == 0) return; /* then the connection is given up */
   flush(hold);
-  read_answers(hold, NULL, NULL, &ignored);
+  (void)read_answers(hold, NULL, NULL, &ignored);
   end_watching(hold);
   if (fault->is_set) return;
   fault->is_set = true;
