@@ -48,7 +48,7 @@ fi
 for name in "${names[@]}"; do
   [ -x "build/tests/bench/$name" ] || [ -x "tests/bench/$name.py" ] || fail "no benchmark $name; see ./bench.sh --list"
 done
-export TIDEPOOL_EXTENSION="$PWD/build/sqlite_extension/tidepool"
+export TIDE_EXTENSION="$PWD/build/sqlite_extension/tidepool"
 TIDEPOOL_DIR=$(mktemp -d /dev/shm/tidepool-bench-XXXXXX)
 chmod 1777 "$TIDEPOOL_DIR"  # servers run as another user
 export TIDEPOOL_DIR
@@ -62,7 +62,7 @@ for name in "${names[@]}"; do
   say "== $name ($ended of ${#names[@]})"
   case $name in
     hosted | views) "$python" "tests/bench/$name.py" "${mine[@]}" ;;
-    postgresql) TIDEPOOL_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" "${mine[@]}" ;;
+    postgresql) TIDE_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" "${mine[@]}" ;;
     *) "build/tests/bench/$name" "${mine[@]}" ;;
   esac || fail "$name failed"
 done

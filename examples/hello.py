@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """hello.c in Python: the C API through ctypes, no build step.
 
-The library is found in TIDEPOOL_LIBRARY, else in this checkout's build/, else where the system keeps libraries.
+The library is found in TIDE_LIBRARY, else in this checkout's build/, else where the system keeps libraries.
 """
 import ctypes
 import ctypes.util
@@ -44,7 +44,7 @@ class TideError(Exception):
 
 
 def load():
-    path = os.environ.get("TIDEPOOL_LIBRARY") or (str(BUILT) if BUILT.exists() else ctypes.util.find_library("tidepool"))
+    path = os.environ.get("TIDE_LIBRARY") or (str(BUILT) if BUILT.exists() else ctypes.util.find_library("tidepool"))
     if not path:
         raise SystemExit("libtidepool.so is not built yet: run ./demo.sh, or: meson setup build && ninja -C build")
     library = ctypes.CDLL(path)

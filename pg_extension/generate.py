@@ -14,6 +14,7 @@ import sys
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
 TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb"}
 PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
+REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
 RESERVED = ("at", "count", "min", "max", "value", "name")
 
 
@@ -80,6 +81,8 @@ def relation_sql(name, meaning, columns):
 def rights_sql(relations):
     for name, _, _ in relations:
         yield f"GRANT EXECUTE ON FUNCTION tidepool.read_{name}(text, text) TO pg_monitor;"
+    for report in REPORTS:
+        yield f"GRANT EXECUTE ON FUNCTION tidepool.{report} TO pg_monitor;"
     for name in [*(name for name, _, _ in relations), "backends"]:
         yield f"GRANT SELECT ON tidepool.{name} TO pg_monitor;"
 

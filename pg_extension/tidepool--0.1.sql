@@ -443,6 +443,16 @@ COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
 
 -- end of the relations
 
+CREATE FUNCTION tidepool.health(pool text) RETURNS SETOF tidepool.health
+  LANGUAGE sql STABLE AS 'SELECT * FROM tidepool.read_health($1)';
+COMMENT ON FUNCTION tidepool.health(text) IS
+  'One verdict on each instance of this pool, as in the view health; no row where there is no such pool.';
+
+CREATE FUNCTION tidepool.check_options(options text, OUT kind text, OUT message text, OUT detail text, OUT hint text)
+  RETURNS SETOF record AS 'MODULE_PATHNAME', 'tidepool_check_options' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.check_options(text) IS
+  'Everything there is to say about options before a pool is opened with them: errors, or else advice and notes.';
+
 -- A pid alone proves nothing: the pool may belong to another server whose process has the same number. So the backend
 -- must also be the pool's user's, and be as old as the connection says (10 s for the connect). A pool behind a pooler
 -- does not match: what it takes for the server's pid is the pooler's invention. Sessions that pg_stat_activity masks for

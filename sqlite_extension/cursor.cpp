@@ -204,6 +204,10 @@ int cursor_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int index
       text_result(context, cursor.directory);
       return SQLITE_OK;
     }
+    if (index == table.which()) {
+      text_result(context, text_at(cursor.rows, table.pool));
+      return SQLITE_OK;
+    }
     if (tide_cursor_is_null(cursor.rows, index) != 0) return SQLITE_OK;
     switch (table.relation->columns[index].type) {
       case TIDE_INT:

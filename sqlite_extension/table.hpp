@@ -31,9 +31,12 @@ struct Table : sqlite3_vtab {
   std::shared_ptr<Staging> staging;
   std::shared_ptr<OpenScans> scans;
   // Places of the columns that matter here; -1 where the relation has none.
+  bool is_report = false;
   int instance_id = -1, pool = -1, name = -1, value = -1, min_size = -1, max_size = -1, alert_id = -1;
 
-  int directory() const { return relation->ncolumns; }  // the hidden column stands behind all others
+  // Hidden columns stand behind all others. `which`, of health alone, is its argument: tidepool_health('app').
+  int which() const { return is_report ? relation->ncolumns : -1; }
+  int directory() const { return relation->ncolumns + (is_report ? 1 : 0); }
   std::string sql_name() const { return std::string("tidepool_") + relation->name; }
 };
 

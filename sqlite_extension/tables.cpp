@@ -5,6 +5,8 @@
 //   -- app|running|3|8|0
 //   SELECT tag, age_ms FROM tidepool_leases WHERE pool = 'app' ORDER BY age_ms DESC LIMIT 1;
 //   -- monthly report|5013.2
+//   SELECT status, issues FROM tidepool_health('app');                  -- here the argument is the pool
+//   -- healthy|[]
 //   SELECT count(*) FROM tidepool_connections('/srv/other/tidepool');   -- the pools of another directory
 //   -- 12
 //   UPDATE tidepool_pools SET target_size = 8 WHERE pool = 'app';       -- an order; see tidepool_commands
@@ -86,6 +88,8 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
       sql.append("\"").append(relation.columns[i].name).append("\" ");
       sql.append(declared_type(relation.columns[i].type)).append(", ");
     }
+    const bool is_report = std::strcmp(relation.name, "health") == 0;
+    if (is_report) sql.append("which TEXT HIDDEN, ");
     sql.append("dir TEXT HIDDEN)");
     if (const int code = sqlite3_declare_vtab(db, sql.c_str()); code != SQLITE_OK) return code;
     // Not from triggers and views of a database file: whoever wrote the file must neither steer nor look at pools.
@@ -97,6 +101,7 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     table->relation = &relation;
     table->staging = binding.staging;
     table->scans = binding.scans;
+    table->is_report = is_report;
     table->instance_id = place_of(relation, "instance_id");
     table->pool = place_of(relation, "pool");
     table->name = place_of(relation, "name");
@@ -133,7 +138,8 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
     if (constraint.usable == 0) continue;
     if (is_directory) by_directory.push_back(i);
     if (constraint.iColumn == table.instance_id && table.instance_id >= 0) by_instance = i;
-    if (constraint.iColumn == table.pool && table.pool >= 0) by_pool = i;
+    const bool is_pool = constraint.iColumn == table.pool || constraint.iColumn == table.which();
+    if (is_pool && constraint.iColumn >= 0) by_pool = i;
   }
   if (comes_later && by_directory.empty()) plan->idxNum |= kDirectoryComesLater;
   int arguments = 0;

@@ -59,9 +59,13 @@ void Callbacks::tell_outcome(std::function<void()> call) {
   call();
 }
 
-void Callbacks::log(const std::string& line) {
-  const auto write = [text = line + "\n"] { std::fputs(text.c_str(), stderr); };
-  if (!is_for_thread() || !put({write, true})) write();
+void Callbacks::log(std::string line, Severity severity) {
+  const auto write = [this, text = std::move(line), severity] {
+    if (log_.write(text, severity)) return;
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
+  };
+  if (!put({write, true})) write();
 }
 
 bool Callbacks::put(Item item) {

@@ -22,6 +22,7 @@
 
 #include <tidepool/tidepool.h>
 
+#include "notify/log_writer.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 
@@ -53,8 +54,9 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
  public:
   static constexpr size_t kEventsMax = 1024;
 
-  Callbacks(const tide_pool_options& options, uint64_t handle, std::string pool_name)
-      : call_(options.on_event),
+  Callbacks(const tide_pool_options& options, uint64_t handle, std::string pool_name, std::string log_destination)
+      : log_(std::move(log_destination)),
+        call_(options.on_event),
         context_(options.event_context),
         ask_(options.on_credential),
         ask_context_(options.credential_context),
@@ -66,7 +68,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   void relieve(const Keeper& keeper) { keeper_ = &keeper; }
   void tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text);
   void tell_outcome(std::function<void()> call);
-  void log(const std::string& line);
+  // From any thread: standard error may be a pipe that nobody reads, and no caller waits for that.
+  void log(std::string line, Severity severity);
   // Events and lines dropped since the last call; 0 as long as events are still being dropped.
   uint64_t take_dropped();
   bool has_credentials() const { return ask_ != nullptr; }
@@ -88,6 +91,7 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   bool start_thread();
   void run();
 
+  const LogWriter log_;
   const tide_event_callback call_;
   void* const context_;
   const tide_credential_callback ask_;

@@ -10,6 +10,7 @@
 #include "driver/sqlite/connector.hpp"
 #include "driver/threaded/connector.hpp"
 #include "guard.hpp"
+#include "home.hpp"
 #include "structs.hpp"
 
 namespace tide {
@@ -61,6 +62,7 @@ Status register_driver(const char* scheme, const tide_driver* given) {
     return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is taken", "", "choose another one");
   if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are registered already");
   registry.drivers.push_back({scheme, driver});
+  lend_private_pools();
   return Status::ok();
 }
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "drivers.hpp"
 #include "handles.hpp"
 #include "local.hpp"
 #include "pool/keeper.hpp"
@@ -46,7 +47,7 @@ uint64_t post_to_private_pool(const std::string& instance, const std::string& ve
 }  // namespace
 
 void lend_private_pools() {
-  static constexpr LocalControl kControl{list_private_pools, post_to_private_pool};
+  static constexpr LocalControl kControl{list_private_pools, post_to_private_pool, registered_schemes};
   set_local_control(&kControl);
   set_local_segments(private_segments);
 }

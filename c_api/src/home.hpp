@@ -3,7 +3,8 @@
 
 namespace tide {
 
-// From now on this process's pools without files can be observed and steered from within it.
+// From now on this process's pools without files can be observed and steered from within it, and the drivers that it has
+// registered are known to those who check options.
 // Threads: any, any number of times.
 void lend_private_pools();
 

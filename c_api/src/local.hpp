@@ -22,6 +22,8 @@ struct LocalControl {
   // Returns the command id; 0 if that pool is not open any more.
   uint64_t (*post)(const std::string& instance_hex, const std::string& verb, const std::string& arguments,
                    const std::string& actor) = nullptr;
+  // The schemes of drivers that the program has registered.
+  std::vector<std::string> (*schemes)() = nullptr;
 };
 
 // nullptr takes it away again.

@@ -8,6 +8,7 @@
 
 #include "base/nearest.hpp"
 #include "base/units.hpp"
+#include "cursor.hpp"
 #include "guard.hpp"
 #include "reading/fleet.hpp"
 #include "reading/relation.hpp"
@@ -16,14 +17,6 @@
 #include "structs.hpp"
 
 using namespace tide;
-
-// Rows are taken when the cursor opens, so a cursor never waits for a pool and always ends.
-struct tide_cursor {
-  const Relation* relation = nullptr;
-  std::vector<Row> rows;
-  size_t next = 0;
-  mutable std::vector<std::string> texts;  // by column: the last text made for it; no part of what is shown
-};
 
 namespace {
 

@@ -2,10 +2,15 @@
 #include <tidepool/observe.h>
 
 #include <cstring>
+#include <memory>
 
+#include "cursor.hpp"
 #include "guard.hpp"
+#include "local.hpp"
 #include "plane/directory.hpp"
+#include "policy/parse.hpp"
 #include "policy/settings.hpp"
+#include "surroundings.hpp"
 
 using namespace tide;
 
@@ -20,6 +25,45 @@ tide_status tide_option_check(const char* name, const char* value, const char** 
     }
     // The catalogue's names are literals, so they end with a NUL.
     if (current_name != nullptr) *current_name = setting->name.data();
+    return Status::ok();
+  });
+}
+
+namespace {
+
+constexpr Column kFindingColumns[] = {
+    {"kind", ColumnType::text, "", "error, advice or note."},
+    {"message", ColumnType::text, "", "What is said, naming the option and its value."},
+    {"detail", ColumnType::text, "", "What is accepted, or why."},
+    {"hint", ColumnType::text, "", "What to do instead."},
+};
+constexpr Relation kFindings{"findings", "What there is to say about options.", kFindingColumns};
+
+Value text_or_null(const std::string& text) { return text.empty() ? Value{} : Value(text); }
+
+}  // namespace
+
+tide_status tide_options_check(const char* url, const char* options, tide_cursor** out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_cursor *");
+    const std::string_view text = options == nullptr ? "" : options;
+    std::vector<Finding> findings;
+    if (url == nullptr) {
+      findings = check_options(std::nullopt, text, {}, Environment());
+    } else {
+      const LocalControl* const local = local_control();
+      const std::vector<std::string> schemes = local != nullptr ? local->schemes() : std::vector<std::string>{};
+      findings = check_options(url, text, schemes, process_environment());
+    }
+    auto cursor = std::make_unique<tide_cursor>();
+    cursor->relation = &kFindings;
+    for (const Finding& finding : findings) {
+      cursor->rows.push_back({Value(std::string(finding_word(finding.kind))), Value(finding.about.message),
+                              text_or_null(finding.about.detail), text_or_null(finding.about.hint)});
+    }
+    cursor->texts.resize(std::size(kFindingColumns));
+    *out = cursor.release();
     return Status::ok();
   });
 }

@@ -16,11 +16,14 @@
 #include "drivers.hpp"
 #include "handles.hpp"
 #include "home.hpp"
+#include "notify/log_line.hpp"
+#include "notify/log_writer.hpp"
 #include "plane/directory.hpp"
 #include "plane/patience.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
 #include "pool/system_probe.hpp"
+#include "surroundings.hpp"
 
 namespace tide {
 namespace {
@@ -46,6 +49,12 @@ Status check_name(const char* name) {
 std::string host_name() {
   char host[65] = {};
   return gethostname(host, sizeof host - 1) == 0 ? host : "";
+}
+
+// As far as it can be measured: the cgroup's, else the machine's.
+int64_t memory_limit() {
+  const double limit = SystemProbe().sample(0).memory_limit_bytes;
+  return limit > 0 && limit < 1e18 ? static_cast<int64_t>(limit) : 0;
 }
 
 uint64_t fresh_seed() {
@@ -141,8 +150,9 @@ void close_quietly(Pool& pool) {
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
   if (Status named = check_name(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
-  auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes,
-                              [](const char* variable) { return std::getenv(variable); });
+  Environment environment = process_environment();
+  environment.memory_limit = memory_limit();
+  auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes, environment);
   if (!parsed) return parsed.take_status();
   const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
   Reservation place;
@@ -150,7 +160,9 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
     return Status::error(Code::refused, "too many pools are open in this process",
                          "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
   }
-  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), name);
+  const std::string& destination = parsed->policy.log_destination;
+  if (Status writable = LogWriter(destination).check(); !writable) return writable;
+  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), name, destination);
 
   PoolSpec spec;
   spec.name = name;
@@ -161,11 +173,14 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.target = parsed->target;
   spec.policy = parsed->policy;
   spec.sources = parsed->sources;
+  spec.notes = parsed->notes;
   spec.directory = resolve_directory(parsed->policy.plane_dir);
   spec.seed = fresh_seed();
   spec.events = sink_of(options, callbacks);
   spec.probe = std::make_shared<SystemProbe>();
-  spec.log = [callbacks](const std::string& line) { callbacks->log(line); };
+  spec.log = [callbacks, pool = std::string(name)](const LogFact& fact, LogFormat format) {
+    callbacks->log(log_line(fact, pool, format), fact.severity);
+  };
   spec.pool_key = Handles::pool_key(place.handle());
 
   std::optional<UnlistedPool> made;

@@ -45,7 +45,9 @@ std::string_view nearest_name(std::string_view typed, std::span<const std::strin
       best = name;
     }
   }
-  return best_distance <= std::max<size_t>(2, typed.size() / 2) ? best : std::string_view{};
+  // A hint that is far off is worse than none.
+  const size_t most = std::clamp<size_t>(typed.size() / 4, 1, 3);
+  return best_distance <= most ? best : std::string_view{};
 }
 
 }  // namespace tide

@@ -214,7 +214,8 @@ std::vector<SettingCopy> Attachment::read_settings() const {
   if (!read_block(regions_.settings, *raw)) return out;
   const format::SettingsBlock& block = raw->get();
   for (uint64_t i = 0; i < block.count && i < format::kSettingsMax; ++i) {
-    out.push_back({clean_text(block.record[i].name), clean_text(block.record[i].value), block.record[i].source});
+    const format::SettingRecord& record = block.record[i];
+    out.push_back({clean_text(record.name), clean_text(record.value), record.source, record.is_note == 1});
   }
   return out;
 }

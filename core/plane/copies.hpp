@@ -122,6 +122,7 @@ struct CommandCopy {
 struct SettingCopy {
   std::string name, value;
   uint32_t source = 0;
+  bool is_note = false;  // on the option of this name, or on a word that is no option
 };
 
 struct AlertCopy {

@@ -284,8 +284,8 @@ static_assert(sizeof(CommandRecord) == 512);
 struct SettingRecord {
   FixedText<48> name;
   FixedText<136> value;
-  uint32_t source;  // SettingSource
-  uint32_t reserved;
+  uint32_t source;   // SettingSource
+  uint32_t is_note;  // 1: no option's value, but a note: on the option of this name, or on a word that is no option
 };
 static_assert(sizeof(SettingRecord) == 192);
 

@@ -20,7 +20,7 @@ struct ChoiceMember {
   void (*set)(Policy&, size_t);
 };
 
-enum class TextRule : uint8_t { any, absolute_path, recovery_list };
+enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination };
 inline constexpr size_t kTextBytesMax = 1000;
 
 struct TextMember {
@@ -37,6 +37,13 @@ struct BytesMember {
 using Member =
     std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember, TextMember, BytesMember>;
 
+// What must hold for an option to do anything: `option` has (or, if `is_not`, has not) the value `value`.
+struct Need {
+  std::string_view option;
+  std::string_view value;
+  bool is_not = false;
+};
+
 struct CatalogueRow {
   std::string_view name;
   Member member;
@@ -46,10 +53,13 @@ struct CatalogueRow {
   Applies applies;
   std::vector<std::string_view> old_names;
   std::string_view description;
+  std::vector<Need> needs = {};  // all of them
 };
 
 // In the order people read them. Lives for ever.
 std::span<const CatalogueRow> catalogue_rows();
+// Whether the option does nothing unless `option` has `value`.
+bool needs(const Setting& setting, std::string_view option, std::string_view value);
 // `setting` must be of the catalogue.
 const Member& member_of(const Setting& setting);
 std::string format_member(const Policy& policy, const Member& member);

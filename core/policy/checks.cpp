@@ -20,20 +20,27 @@ Status not_above(const Policy& policy, std::string_view low, std::string_view hi
 
 }  // namespace
 
-Status check_policy(const Policy& policy) {
-  if (policy.min_size > policy.max_size) return not_above(policy, "min_size", "max_size", "above");
-  if (policy.min_idle > policy.max_size) return not_above(policy, "min_idle", "max_size", "above");
+std::vector<Status> contradictions(const Policy& policy) {
+  std::vector<Status> found;
+  const auto refuse = [&](std::string_view low, std::string_view high, std::string_view relation) -> Status& {
+    return found.emplace_back(not_above(policy, low, high, relation));
+  };
+  if (policy.min_size > policy.max_size) refuse("min_size", "max_size", "above");
+  if (policy.min_idle > policy.max_size) refuse("min_idle", "max_size", "above");
   if (policy.burst_max_size != 0 && policy.burst_max_size < policy.max_size) {
-    Status status = not_above(policy, "max_size", "burst_max_size", "above");
-    status.hint += "; burst_max_size 0 is twice max_size";
-    return status;
+    refuse("max_size", "burst_max_size", "above").hint += "; burst_max_size 0 is twice max_size";
   }
-  if (policy.retry_base > policy.retry_max) return not_above(policy, "retry_base", "retry_max", "above");
+  if (policy.retry_base > policy.retry_max) refuse("retry_base", "retry_max", "above");
   if (policy.scale_down_utilization >= policy.scale_up_utilization) {
-    return not_above(policy, "scale_down_utilization", "scale_up_utilization", "not below");
+    refuse("scale_down_utilization", "scale_up_utilization", "not below");
   }
-  if (policy.health_min_healthy > policy.max_size) return not_above(policy, "health_min_healthy", "max_size", "above");
-  return Status::ok();
+  if (policy.health_min_healthy > policy.max_size) refuse("health_min_healthy", "max_size", "above");
+  return found;
+}
+
+Status check_policy(const Policy& policy) {
+  std::vector<Status> found = contradictions(policy);
+  return found.empty() ? Status::ok() : std::move(found.front());
 }
 
 }  // namespace tide

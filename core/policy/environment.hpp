@@ -1,16 +1,40 @@
 // What the environment says about a pool. Only the variables named here are read.
 #pragma once
 
+#include <concepts>
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "policy/given.hpp"
-#include "policy/parse.hpp"
+#include "base/status.hpp"
 
 namespace tide {
 
-// TIDEPOOL_MAX_SIZE and so on, one for every option. An empty variable counts as unset, as in shells and composers.
-std::vector<GivenOption> options_from_environment(const EnvironmentReader& environment);
+struct GivenOption;
+
+// Reads an environment variable; nullptr when unset. Injected so that tests need no real environment.
+using EnvironmentReader = std::function<const char*(const char*)>;
+
+struct Environment {
+  EnvironmentReader read;
+  std::vector<std::string> names;  // of the variables that begin with TIDEPOOL_, where that is known
+  int64_t memory_limit = 0;        // of the process, in bytes; 0: not known
+
+  Environment() = default;
+  template <std::convertible_to<EnvironmentReader> Read>
+  Environment(Read reader) : read(std::move(reader)) {}  // NOLINT: implicit on purpose
+};
+
+// TIDEPOOL_MAX_SIZE and so on, one for every option; where it is absent, the variables of other pools that mean the same:
+// HEALTH_CHECK_INTERVAL, ENABLE_POOL_LOGGING, DEBUG=true. An empty variable counts as unset, as in shells and composers.
+std::vector<GivenOption> options_from_environment(const Environment& environment);
+
+// Each of `environment.names` that means nothing here is one refusal behind `refusals`. Left out are TIDEPOOL_DIR, and
+// what Kubernetes sets for a service called tidepool.
+void refuse_unknown_variables(const Environment& environment, std::vector<Status>& refusals);
 
 // DATABASE_URL, else key words from DB_HOST, DB_PORT, DB_NAME, DB_USERNAME and DB_PASSWORD, of which DB_HOST or DB_NAME
 // must be set. Fails with bad_argument when there is neither.
@@ -18,6 +42,6 @@ struct EnvironmentUrl {
   std::string url;
   std::string_view from;  // for error texts
 };
-Result<EnvironmentUrl> url_from_environment(const EnvironmentReader& environment);
+Result<EnvironmentUrl> url_from_environment(const Environment& environment);
 
 }  // namespace tide

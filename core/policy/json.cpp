@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 
 #include "policy/text.hpp"
 
@@ -13,9 +15,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::string_view, 7> kGroups = {"poolConfig",        "monitoringConfig",     "lifecycleConfig",
-                                                     "healthCheckConfig", "adaptiveSizingConfig", "thresholds",
-                                                     "optimization"};
+constexpr std::array<std::string_view, 9> kGroups = {
+    "poolConfig",           "monitoringConfig", "alertThresholds", "notifications", "lifecycleConfig",
+    "healthCheckConfig", "adaptiveSizingConfig", "thresholds",      "optimization"};
+// Keys that say nothing without the group they stand in.
+constexpr std::array<std::string_view, 3> kGroupsOwn = {"enabled", "intervalMs", "timeoutMs"};
+
+bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 // Not the text of the number in the source, which the library may write with the locale's decimal point.
 std::string number_text(double number) {
@@ -41,11 +49,18 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   bool string(string_t& value) override { return scalar(value); }
   bool binary(binary_t&) override { return refused("is binary", {}); }
   bool start_array(std::size_t) override {
-    return refused("is an array", "options take a number, a string, true or false");
+    if (list_) return refused("is an array in an array", {});
+    list_.emplace();
+    return true;
   }
-  bool end_array() override { return true; }
+  bool end_array() override {
+    const std::string list = *list_;
+    list_.reset();
+    return option(list, true);
+  }
 
   bool start_object(std::size_t) override {
+    if (list_) return refused("is an object in an array", {});
     if (depth_ == kJsonDepthMax) {
       return refused("is nested too deeply", "at most " + std::to_string(kJsonDepthMax) + " objects");
     }
@@ -84,18 +99,29 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   }
 
   bool scalar(std::string value) {
+    if (!list_) return option(std::move(value), false);
+    if (value.empty() || value.find(',') != std::string::npos) {
+      return refused("has an element that is empty or holds a comma", "an array holds plain words");
+    }
+    list_->append(list_->empty() ? "" : ",").append(value);
+    return true;
+  }
+
+  bool option(std::string value, bool is_list) {
     std::string name;
     for (const std::string& outer : outer_) {
-      if (std::find(kGroups.begin(), kGroups.end(), outer) == kGroups.end()) name += outer + ".";
+      const bool is_innermost = &outer == &outer_.back();
+      if (!is_one_of(outer, kGroups) || (is_innermost && is_one_of(key_, kGroupsOwn))) name += outer + ".";
     }
-    given.push_back({name + key_, std::move(value), outer_.empty() ? std::string{} : "JSON key " + in_quotes(path())});
+    given.push_back(
+        {name + key_, std::move(value), outer_.empty() ? std::string{} : "JSON key " + in_quotes(path()), is_list});
     return true;
   }
 
   bool refused(const std::string& why, std::string hint) {
     status =
         Status::error(Code::bad_option, "the options text cannot be used: JSON key " + in_quotes(path()) + " " + why,
-                      "accepted are numbers, strings, true, false, and objects of these", std::move(hint));
+                      "accepted are numbers, strings, true, false, arrays of words, and objects of these", std::move(hint));
     return false;
   }
 
@@ -103,6 +129,7 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   size_t depth_ = 0;
   std::vector<std::string> outer_;  // the keys of the objects around, without the outermost, which has none
   std::string key_;
+  std::optional<std::string> list_;  // within an array: its elements so far
 };
 
 }  // namespace

@@ -1,8 +1,12 @@
 #include "policy/parse.hpp"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
-#include "policy/environment.hpp"
+#include "policy/advice.hpp"
+#include "policy/catalogue.hpp"
+#include "policy/conninfo.hpp"
 #include "policy/given.hpp"
 #include "policy/json.hpp"
 #include "policy/preset.hpp"
@@ -30,10 +34,52 @@ Result<std::vector<GivenOption>> parse_options_text(std::string_view text) {
   return body.starts_with('{') ? parse_json(text) : parse_words(text);
 }
 
-Result<ParsedTarget> parse_target_or_environment(std::string_view url, std::span<const std::string> custom_schemes,
-                                                 const EnvironmentReader& environment) {
+// A path as a URL, in which "%" and "?" have a meaning of their own.
+std::string sqlite_url_of(std::string_view path) {
+  std::string url = "sqlite:";
+  for (const char c : path) url += c == '%' ? "%25" : c == '?' ? "%3F" : std::string(1, c);
+  return url;
+}
+
+// host, database and so on among the options, as a URL.
+Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
+  const auto part = [&](std::string_view key_word) -> const TargetPart* {
+    const auto found =
+        std::find_if(parts.begin(), parts.end(), [&](const TargetPart& p) { return p.key_word == key_word; });
+    return found == parts.end() ? nullptr : &*found;
+  };
+  std::string words;
+  for (const TargetPart& each : parts) {
+    if (part(each.key_word) != &each && part(each.key_word)->value != each.value) {
+      return Status::error(Code::bad_option, "options " + in_quotes(part(each.key_word)->name) + " and " +
+                                                 in_quotes(each.name) + " name two databases");
+    }
+    if (part(each.key_word) != &each || each.value.empty()) continue;
+    words += (words.empty() ? "" : " ") + std::string(each.key_word) + "=" + conninfo_quoted(each.value);
+  }
+  if (const TargetPart* const path = part("sqlite")) {
+    if (part("host") == nullptr && part("dbname") == nullptr) return sqlite_url_of(path->value);
+    return Status::error(Code::bad_option, "options name a file of SQLite and a server's database",
+                         "given are " + in_quotes(path->name) + " and " + in_quotes(parts.front().name));
+  }
+  if (part("host") != nullptr || part("dbname") != nullptr) return words;
+  return Status::error(Code::bad_option, "option " + in_quotes(parts.front().name) + " alone names no database",
+                       "at least host or database is needed with it", "give them, or a URL");
+}
+
+Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<TargetPart>& parts,
+                                      std::span<const std::string> custom_schemes, const Environment& environment) {
   const std::string_view typed = trimmed_blanks(url);
-  if (!typed.empty()) return parse_target(typed, custom_schemes);
+  if (!typed.empty()) {
+    if (parts.empty()) return parse_target(typed, custom_schemes);
+    return Status::error(Code::bad_option,
+                         "the database is named twice: by the URL, and by option " + in_quotes(parts.front().name),
+                         "one of them must say all", "leave the URL empty, or leave the option out");
+  }
+  if (!parts.empty()) {
+    Result<std::string> named = url_of_parts(parts);
+    return named ? parse_target(*named, custom_schemes) : Result<ParsedTarget>(named.take_status());
+  }
   Result<EnvironmentUrl> found = url_from_environment(environment);
   if (!found) return found.take_status();
   Result<ParsedTarget> parsed = parse_target(trimmed_blanks(found->url), custom_schemes);
@@ -46,25 +92,36 @@ Result<ParsedTarget> parse_target_or_environment(std::string_view url, std::span
 // Writes values into the policy and remembers who gave them.
 class PolicyWriter {
  public:
-  explicit PolicyWriter(ParsedOptions& out) : out_(out) {
+  PolicyWriter(ParsedOptions& out, std::vector<Status>& refusals) : out_(out), refusals_(refusals) {
     out_.sources.assign(settings_catalogue().size(), SettingSource::default_);
   }
 
-  Status write(const Layer& layer) {
+  void write(const Layer& layer) {
     for (const ResolvedOption& option : layer.options) {
-      if (Status status = assign_resolved(out_.policy, option); !status) return status;
+      if (option.setting->name == "preset") continue;
+      if (Status status = assign_resolved(out_.policy, option); !status) {
+        refusals_.push_back(std::move(status));
+        refused_.push_back(option.setting->name);
+        continue;
+      }
       source_of(*option.setting) = layer.source;
     }
-    return Status::ok();
   }
 
   // The preset is looked for in all layers, but its values stand below every one of them.
-  Status write_preset(std::span<const Layer> layers) {
+  void write_preset(std::span<const Layer> layers, const Environment& environment) {
+    const Setting& chosen = *find_setting("preset");
     for (const Layer& layer : layers) {
       for (const ResolvedOption& option : layer.options) {
-        if (option.setting->name != "preset") continue;
-        if (Status status = assign_resolved(out_.policy, option); !status) return status;
+        if (option.setting != &chosen) continue;
+        if (Status status = assign_resolved(out_.policy, option); !status) return refusals_.push_back(std::move(status));
+        source_of(chosen) = layer.source;
       }
+    }
+    if (out_.policy.preset == Preset::auto_) {
+      const FoundPreset found = find_preset(environment.read, environment.memory_limit);
+      out_.policy.preset = found.preset;
+      out_.notes.push_back({"preset", "auto: " + (found.because.empty() ? "nothing is recognised" : found.because)});
     }
     for (const PresetValue& preset : preset_values(out_.policy.preset)) {
       const Setting& setting = *find_setting(preset.option);
@@ -72,7 +129,14 @@ class PolicyWriter {
       TIDE_ASSERT(status.is_ok());
       source_of(setting) = SettingSource::preset;
     }
-    return Status::ok();
+  }
+
+  // Those of values that were given and are not refused themselves.
+  void check() {
+    for (Status& status : contradictions(out_.policy)) {
+      const auto is_about = [&](std::string_view name) { return status.message.find(name) != std::string::npos; };
+      if (std::none_of(refused_.begin(), refused_.end(), is_about)) refusals_.push_back(std::move(status));
+    }
   }
 
   // A minimum nobody asked for gives way to a maximum somebody gave: max_size=1 alone is no contradiction. A minimum
@@ -82,43 +146,105 @@ class PolicyWriter {
     if (!is_given && out_.policy.min_size > out_.policy.max_size) out_.policy.min_size = out_.policy.max_size;
   }
 
+  // Who gives the threshold sizer's options wants it, if nothing is said about that.
+  void choose_sizing(std::span<const Layer> layers) {
+    const Setting& sizing = *find_setting("sizing");
+    if (source_of(sizing) > SettingSource::preset) return;
+    for (const Layer& layer : layers) {
+      for (const ResolvedOption& option : layer.options) {
+        if (!needs(*option.setting, "sizing", "threshold")) continue;
+        out_.policy.sizing = Sizing::threshold;
+        source_of(sizing) = layer.source;
+        if (chosen_by_.empty()) chosen_by_ = option.name;
+      }
+    }
+    if (!chosen_by_.empty()) out_.notes.push_back({"sizing", "threshold, since " + chosen_by_ + " is given"});
+  }
+
  private:
   SettingSource& source_of(const Setting& setting) {
     return out_.sources[static_cast<size_t>(&setting - settings_catalogue().data())];
   }
 
   ParsedOptions& out_;
+  std::vector<Status>& refusals_;
+  std::vector<std::string_view> refused_;
+  std::string chosen_by_;
 };
+
+// As far as it goes; complete where `refusals` stays empty.
+ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view options,
+                        std::span<const std::string> custom_schemes, const Environment& environment,
+                        std::vector<Status>& refusals) {
+  ParsedOptions out;
+  std::vector<Status> of_options;
+  std::vector<GivenOption> words;
+  if (Result<std::vector<GivenOption>> text = parse_options_text(options)) {
+    words = text.take();
+  } else {
+    of_options.push_back(text.take_status());
+  }
+  Resolution from_options = resolve_options(std::move(words), of_options);
+
+  std::vector<GivenOption> parameters;
+  const bool is_named = url.has_value() || !from_options.target.empty();
+  if (is_named && (of_options.empty() || from_options.target.empty())) {
+    Result<ParsedTarget> target =
+        parse_any_target(url.value_or(""), from_options.target, custom_schemes, environment);
+    if (target) {
+      out.target = std::move(target->target);
+      parameters = std::move(target->options);
+    } else {
+      refusals.push_back(target.take_status());
+    }
+  }
+  refuse_unknown_variables(environment, refusals);
+  Resolution from_environment = resolve_options(options_from_environment(environment), refusals);
+  Resolution from_url = resolve_options(std::move(parameters), refusals);
+  std::move(of_options.begin(), of_options.end(), std::back_inserter(refusals));
+
+  const std::array<Layer, 3> layers = {{{SettingSource::environment, std::move(from_environment.options)},
+                                        {SettingSource::url, std::move(from_url.options)},
+                                        {SettingSource::options, std::move(from_options.options)}}};
+  for (Resolution* const source : {&from_environment, &from_url, &from_options}) {
+    std::move(source->notes.begin(), source->notes.end(), std::back_inserter(out.notes));
+  }
+  PolicyWriter writer(out, refusals);
+  writer.write_preset(layers, environment);
+  for (const Layer& layer : layers) writer.write(layer);
+  writer.yield_min_size();
+  writer.choose_sizing(layers);
+  writer.check();
+  return out;
+}
 
 }  // namespace
 
 Result<ParsedOptions> parse_options(std::string_view url, std::string_view options,
-                                    std::span<const std::string> custom_schemes, const EnvironmentReader& environment) {
-  Result<ParsedTarget> target = parse_target_or_environment(url, custom_schemes, environment);
-  if (!target) return target.take_status();
-  Result<std::vector<GivenOption>> from_text = parse_options_text(options);
-  if (!from_text) return from_text.take_status();
+                                    std::span<const std::string> custom_schemes, const Environment& environment) {
+  std::vector<Status> refusals;
+  ParsedOptions parsed = parse_all(url, options, custom_schemes, environment, refusals);
+  if (!refusals.empty()) return std::move(refusals.front());
+  return parsed;
+}
 
-  std::array<Layer, 3> layers = {
-      {{SettingSource::environment, {}}, {SettingSource::url, {}}, {SettingSource::options, {}}}};
-  std::array<std::vector<GivenOption>, 3> given = {options_from_environment(environment), std::move(target->options),
-                                                   from_text.take()};
-  for (size_t i = 0; i < layers.size(); ++i) {
-    Result<std::vector<ResolvedOption>> resolved = resolve_options(std::move(given[i]));
-    if (!resolved) return resolved.take_status();
-    layers[i].options = resolved.take();
-  }
+std::vector<Finding> check_options(std::optional<std::string_view> url, std::string_view options,
+                                   std::span<const std::string> custom_schemes, const Environment& environment) {
+  std::vector<Finding> findings;
+  std::vector<Status> refusals;
+  const ParsedOptions parsed = parse_all(url, options, custom_schemes, environment, refusals);
+  for (Status& refusal : refusals) findings.push_back({Finding::Kind::error, std::move(refusal)});
+  if (!findings.empty()) return findings;
+  return advise(parsed, url.has_value());
+}
 
-  ParsedOptions out;
-  out.target = std::move(target->target);
-  PolicyWriter writer(out);
-  if (Status status = writer.write_preset(layers); !status) return status;
-  for (const Layer& layer : layers) {
-    if (Status status = writer.write(layer); !status) return status;
+std::string_view finding_word(Finding::Kind kind) {
+  switch (kind) {
+    case Finding::Kind::error: return "error";
+    case Finding::Kind::advice: return "advice";
+    case Finding::Kind::note: return "note";
   }
-  writer.yield_min_size();
-  if (Status status = check_policy(out.policy); !status) return status;
-  return out;
+  return "unknown";
 }
 
 }  // namespace tide

@@ -16,12 +16,17 @@ namespace tide {
 enum class LeaseTimeoutAction : uint8_t { report, cancel, reclaim };
 enum class InitMode : uint8_t { lazy, eager, fail_fast };
 enum class ResetMode : uint8_t { none, rollback, smart, full };
-enum class Preset : uint8_t { development, staging, production, serverless, high_throughput, batch };
+// `auto_` is only ever asked for: a Policy that is made has what it was found to mean.
+enum class Preset : uint8_t {
+  none, development, staging, production, test, local, serverless, web, high_throughput, batch, auto_
+};
 enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };  // which forecasts the adaptive sizer may use
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
+enum class LogLevel : uint8_t { off, alerts, events, debug };     // each tells what those before it tell
+enum class LogFormat : uint8_t { key_value, json };
 enum class Sizing : uint8_t { adaptive, threshold };
 enum class Pooler : uint8_t { auto_, none, session, transaction };  // what stands between the pool and a server
 
@@ -29,7 +34,7 @@ enum class Pooler : uint8_t { auto_, none, session, transaction };  // what stan
 inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};
 
 struct Policy {
-  Preset preset = Preset::production;
+  Preset preset = Preset::none;
 
   // how many
   int64_t min_size = 2;
@@ -119,8 +124,13 @@ struct Policy {
   int64_t alert_errors_per_hour = 10;
   int64_t alert_waiting = 5;
   double alert_health_failure_rate = 0.2;
+  bool alerts = true;  // whether rules are judged at all
   double alert_memory = 0.8;
-  bool notify_log = true;
+
+  // the log
+  LogLevel log = LogLevel::alerts;
+  LogFormat log_format = LogFormat::key_value;
+  std::string log_destination = "stderr";  // or "syslog", or a file's absolute path
 
   // resources
   int64_t memory_limit = 0;  // bytes; 0: the cgroup's, else the machine's

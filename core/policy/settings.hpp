@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,8 +47,26 @@ std::string format_value(const Policy& policy, const Setting& setting);
 // Parses and range-checks `text` into `policy`; on failure `policy` is untouched and the Status names option, value,
 // what is accepted, and a hint. Does not look at contradictions between options: see check_policy().
 Status assign_value(Policy& policy, const Setting& setting, std::string_view text);
+// Whether it takes several values, separated by commas.
+bool takes_list(const Setting& setting);
+// "on", "true", "yes", "1" and their opposites, in any case; nothing else.
+std::optional<bool> parse_boolean(std::string_view text);
 // Contradictions between options, first one found ("min_size 8 is above max_size 4" ...).
 Status check_policy(const Policy& policy);
+// The same, all of them.
+std::vector<Status> contradictions(const Policy& policy);
+// Why the option does nothing as things are ("no effect while sizing is adaptive"), "" where it has its effect.
+// `backend` is a word of the relation pools: "postgresql", "sqlite", "custom".
+std::string why_without_effect(const Policy& policy, std::string_view backend, const Setting& setting);
+
+// Something to say about a pool's options: why an option has its value (`name` is that option, `value` the reason), or
+// another pool's word that was accepted though it is no option here (its name and value).
+struct SettingNote {
+  std::string name;
+  std::string value;
+};
+// Why it changes nothing; "" for a word that is not known.
+std::string_view note_of_word(std::string_view name);
 
 std::string_view source_name(SettingSource source);  // "default", "preset", ...
 std::string_view applies_name(Applies applies);      // "now", "new_connections", "reopen"

@@ -24,6 +24,7 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 
 constexpr std::array<std::string_view, 4> kTrueWords = {"on", "true", "yes", "1"};
 constexpr std::array<std::string_view, 4> kFalseWords = {"off", "false", "no", "0"};
+constexpr std::array<std::string_view, 2> kLogDestinations = {"stderr", "syslog"};
 
 bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -31,7 +32,9 @@ bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
 
 std::string listed(std::span<const std::string_view> words) {
   std::string out;
-  for (const std::string_view word : words) out += (out.empty() ? "" : ", ") + std::string(word);
+  for (const std::string_view word : words) {
+    out += (out.empty() ? "" : ", ") + (word.empty() ? std::string("''") : std::string(word));
+  }
   return out;
 }
 
@@ -82,6 +85,9 @@ std::string accepted(const Setting& setting) {
       if (const auto& text = std::get<TextMember>(member_of(setting)); text.rule == TextRule::recovery_list) {
         return name + " takes a list, separated by commas, of: " + listed(kRecoveryStrategies) + "; empty is none";
       }
+      if (std::get<TextMember>(member_of(setting)).rule == TextRule::log_destination) {
+        return name + " takes one of: " + listed(kLogDestinations) + ", or the absolute path of a file";
+      }
       return name + " takes up to " + std::string(setting.max_text) + " of UTF-8 text";
     case SettingKind::bytes:
       return name + " takes a size " + from_to(setting) + ": a number with B, kB, MB, GB or TB, or bare bytes";
@@ -101,12 +107,11 @@ Status out_of_range(const Setting& setting, std::string_view text, bool is_below
 }
 
 Status assign_boolean(Policy& policy, const Setting& setting, bool Policy::*member, std::string_view text) {
-  const std::string word = lower_case(text);
-  const bool is_on = is_one_of(word, kTrueWords);
-  if (!is_on && !is_one_of(word, kFalseWords)) {
+  const std::optional<bool> is_on = parse_boolean(text);
+  if (!is_on) {
     return refused(setting, text, "is neither on nor off", "write " + std::string(setting.name) + "=on or =off");
   }
-  policy.*member = is_on;
+  policy.*member = *is_on;
   return Status::ok();
 }
 
@@ -156,12 +161,16 @@ Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*mem
   return Status::ok();
 }
 
-// A choice that has "off" is switched off, and one that has "auto" switched on, in the words of a boolean too.
+// A choice that has "off" is switched off, and one that has an "on" of its own switched on, in a boolean's words too.
 std::string choice_word(const ChoiceMember& member, std::string_view text) {
+  constexpr std::string_view kOnWords[] = {"auto", "alerts"};
   const std::string word = lower_case(text);
-  if (is_one_of(word, member.names)) return word;
-  if (is_one_of(word, kFalseWords) && is_one_of("off", member.names)) return "off";
-  if (is_one_of(word, kTrueWords) && is_one_of("auto", member.names)) return "auto";
+  if (is_one_of(word, member.names) || !is_one_of("off", member.names)) return word;
+  if (is_one_of(word, kFalseWords)) return "off";
+  if (!is_one_of(word, kTrueWords)) return word;
+  for (const std::string_view on : kOnWords) {
+    if (is_one_of(on, member.names)) return std::string(on);
+  }
   return word;
 }
 
@@ -228,14 +237,30 @@ Status assign_text(Policy& policy, const Setting& setting, const TextMember& mem
   }
   if (!is_plain_utf8(text)) return refused(setting, text, "is not UTF-8 text, or holds a NUL byte");
   if (member.rule == TextRule::recovery_list) return assign_recovery(policy, setting, member.text, text);
-  if (member.rule == TextRule::absolute_path && !text.empty() && text.front() != '/') {
+  const bool is_path = !text.empty() && text.front() == '/';
+  if (member.rule == TextRule::absolute_path && !text.empty() && !is_path) {
     return refused(setting, text, "is not an absolute path", "begin it with \"/\"");
+  }
+  if (member.rule == TextRule::log_destination && !is_path && !is_one_of(text, kLogDestinations)) {
+    return refused(setting, text, "is no destination", "a file's path begins with \"/\"");
   }
   policy.*member.text = std::string(text);
   return Status::ok();
 }
 
 }  // namespace
+
+std::optional<bool> parse_boolean(std::string_view text) {
+  const std::string word = lower_case(trimmed_blanks(text));
+  if (is_one_of(word, kTrueWords)) return true;
+  if (is_one_of(word, kFalseWords)) return false;
+  return std::nullopt;
+}
+
+bool takes_list(const Setting& setting) {
+  const auto* const text = std::get_if<TextMember>(&member_of(setting));
+  return text != nullptr && text->rule == TextRule::recovery_list;
+}
 
 std::string format_member(const Policy& policy, const Member& member) {
   return std::visit(Overloaded{

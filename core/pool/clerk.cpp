@@ -135,7 +135,9 @@ Verdict Clerk::set_option(const Order& order, Instant now) {
     if (&catalogue[i] == setting) pool_.spec_.sources[i] = SettingSource::manual;
   }
   keeper_.publisher_.settings(changed, pool_.spec_.sources);
-  const std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
+  std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
+  const std::string why = why_without_effect(changed, pool_.spec_.target.scheme, *setting);
+  if (!why.empty()) text += "; " + why;
   keeper_.publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + order.actor);
   return applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on" : text);
 }

@@ -28,9 +28,10 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
 
 [[gnu::always_inline]] inline LeaseId Pool::acquire_idle(const char* tag, LeaseMode mode) {
   const Instant now = clock_.now();
-  const SlotHint& hint = slot_hints[fast_key_ % kSlotHints];
+  const uint64_t key = fast_key_.load(std::memory_order_relaxed);
+  const SlotHint& hint = slot_hints[key % kSlotHints];
   LeaseId lease;
-  if (hint.pool_key == fast_key_ && turnstile_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
+  if (hint.pool_key == key && turnstile_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
     format::Slot& s = board_.slot(hint.slot);
     if (is_fresh(s, now)) [[likely]] {
       board_.write_holder(s, lease, tag, current_thread_id(), now);

@@ -298,10 +298,6 @@ void Keeper::note(const Action& action) {
     }
   }
   publisher_.note(action.event, action.severity, text, action.detail);
-  if (is_about_alert(action.event) && policy_.notify_log && pool_.spec_.log) {
-    const bool is_over = action.event == EventKind::alert_resolved;
-    pool_.spec_.log("tidepool: pool \"" + pool_.spec_.name + "\": " + (is_over ? "alert resolved: " : "alert: ") + text);
-  }
 }
 
 // The wall clock is for display only, so a jump changes nothing; but whoever reads times should know.

@@ -95,7 +95,7 @@ LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, 
 LeaseId Pool::begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
   board_.write_holder(lease, tag, current_thread_id(), now);
   seats_[lease.slot()].begin(lease.bits, mode);
-  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, lease);
+  if (told_.load(std::memory_order_relaxed) != 0) tell_of_lease(PoolEvent::acquire, lease);
   return lease;
 }
 
@@ -145,7 +145,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   out = ticket.lease;
   seats_[out.slot()].begin(out.bits, request.mode);
   slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, out.slot()};
-  if (spec_.events.mask != 0) tell_of_lease(PoolEvent::acquire, out);
+  if (told_.load(std::memory_order_relaxed) != 0) tell_of_lease(PoolEvent::acquire, out);
   return Code::ok;
 }
 

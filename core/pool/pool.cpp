@@ -22,7 +22,24 @@ Status check_room(const Policy& policy) {
                        "accepted: 1 to " + std::to_string(kSlotsMax), "use several pools, or fewer connections");
 }
 
+// Alerts are logged as the notes they are.
+constexpr LogLevel level_of(PoolEvent event) {
+  return event == PoolEvent::acquire || event == PoolEvent::release ? LogLevel::debug : LogLevel::events;
+}
+
 }  // namespace
+
+const char* pool_event_name(PoolEvent event) {
+  switch (event) {
+    case PoolEvent::connect: return "connect";
+    case PoolEvent::acquire: return "acquire";
+    case PoolEvent::release: return "release";
+    case PoolEvent::remove: return "remove";
+    case PoolEvent::error: return "error";
+    case PoolEvent::alert: return "alert";
+  }
+  return "unknown";
+}
 
 Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connector> connector, const Clock& clock) {
   if (Status room = check_room(spec.policy); !room) return room;
@@ -59,7 +76,6 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       clock_(clock),
       seats_(board_.capacity()),
       connector_(std::move(connector)) {
-  fast_key_ = spec_.events.mask == 0 ? spec_.pool_key : ~uint64_t{0};
   set_fast_policy(spec_.policy);
 }
 
@@ -71,11 +87,41 @@ void Pool::set_fast_policy(const Policy& policy) {
   probe_after_ns_.store(policy.validation_bypass.ns(), std::memory_order_relaxed);
   max_waiting_.store(policy.max_waiting, std::memory_order_relaxed);
   max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
-  asks_at_return_.store(policy.max_uses != 0 || spec_.events.mask != 0 || Presence::needs_fence(),
-                        std::memory_order_relaxed);
+  log_level_.store(policy.log, std::memory_order_relaxed);
+  log_format_.store(policy.log_format, std::memory_order_relaxed);
+  uint32_t told = spec_.events.mask;
+  for (PoolEvent event : {PoolEvent::connect, PoolEvent::acquire, PoolEvent::release, PoolEvent::remove, PoolEvent::error}) {
+    if (logs(level_of(event))) told |= bit_of(event);
+  }
+  told_.store(told, std::memory_order_relaxed);
+  fast_key_.store(told == 0 ? spec_.pool_key : ~uint64_t{0}, std::memory_order_relaxed);
+  asks_at_return_.store(policy.max_uses != 0 || told != 0 || Presence::needs_fence(), std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);
+}
+
+void Pool::tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
+  if (spec_.events.wants(event)) spec_.events.call(event, conn_id, lease_id, text);
+  if (event == PoolEvent::alert || !logs(level_of(event))) return;
+  LogFact fact;
+  fact.level = level_of(event);
+  fact.severity = event == PoolEvent::error ? Severity::warning : Severity::info;
+  fact.event = pool_event_name(event);
+  fact.message = text;
+  fact.conn_id = conn_id;
+  fact.lease_id = lease_id;
+  // The tag stands in the slot for as long as the lease lasts, and a moment longer; who logs an acquire holds it.
+  FixedText<64> tag;
+  if (event == PoolEvent::acquire) tag = board_.slot(LeaseId(lease_id).slot()).tag;
+  fact.tag = tag.view();
+  log(fact);
+}
+
+void Pool::log(LogFact fact) const {
+  if (!logs(fact.level)) return;
+  fact.at_wall_ns = clock_.clock().wall_ns();
+  spec_.log(fact, log_format_.load(std::memory_order_relaxed));
 }
 
 uint64_t Pool::id_of(uint64_t number) const { return owned_id(owner_bits(instance_id_.data()), number); }

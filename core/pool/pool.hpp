@@ -22,6 +22,7 @@
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
+#include "pool/log_fact.hpp"
 #include "pool/presence.hpp"
 #include "pool/seat.hpp"
 #include "pool/system_clock.hpp"
@@ -32,13 +33,15 @@ namespace tide {
 class Keeper;
 
 enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, alert };
+constexpr uint32_t bit_of(PoolEvent event) { return 1U << static_cast<uint32_t>(event); }
+const char* pool_event_name(PoolEvent event);
 
 // Where the application hears of events. Called without any lock of the pool.
 struct EventSink {
   uint32_t mask = 0;  // bit (1 << PoolEvent)
   std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
   std::function<uint64_t()> take_dropped;  // how many could not be told since it was last asked; may be empty
-  bool wants(PoolEvent event) const { return (mask >> static_cast<uint32_t>(event) & 1U) != 0; }
+  bool wants(PoolEvent event) const { return (mask & bit_of(event)) != 0; }
 };
 
 struct PoolSpec {
@@ -49,13 +52,14 @@ struct PoolSpec {
   Target target;
   Policy policy;
   std::vector<SettingSource> sources;  // parallel to settings_catalogue()
+  std::vector<SettingNote> notes;      // shown among the settings
   std::string directory;               // "": private memory
   bool is_hosted = false;              // shown as source
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
   std::shared_ptr<ResourceProbe> probe;           // null: nothing is known of memory and descriptors
-  std::function<void(const std::string&)> log;    // one line without its end, when notify_log is on; may be empty
+  std::function<void(const LogFact&, LogFormat)> log;  // what the option log asks for; from any thread; may be empty
 };
 
 struct AcquireRequest {
@@ -161,8 +165,11 @@ class Pool {
   void tell_of_lease(PoolEvent event, LeaseId lease) const;
   void set_fast_policy(const Policy& policy);
   void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
-    if (spec_.events.wants(event)) spec_.events.call(event, conn_id, lease_id, text);
+    if ((told_.load(std::memory_order_relaxed) & bit_of(event)) != 0) tell_and_log(event, conn_id, lease_id, text);
   }
+  [[gnu::cold]] void tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const;
+  bool logs(LogLevel level) const { return log_level_.load(std::memory_order_relaxed) >= level && spec_.log; }
+  void log(LogFact fact) const;
 
   PoolSpec spec_;
   InstanceId instance_id_;
@@ -173,7 +180,10 @@ class Pool {
   std::vector<Seat> seats_;
 
   // What the fast path needs of the policy; written by the keeper when a setting changes.
-  uint64_t fast_key_ = 0;                     // the pool's key, or one that no hint has: acquires tell an event
+  std::atomic<uint64_t> fast_key_{0};         // the pool's key, or one that no hint has: acquires tell an event
+  std::atomic<uint32_t> told_{0};             // the events that the program or the log wants: bit_of()
+  std::atomic<LogLevel> log_level_{LogLevel::off};
+  std::atomic<LogFormat> log_format_{LogFormat::key_value};
   std::atomic<bool> asks_at_return_{false};  // max_uses is set, releases tell an event, or need a barrier
   std::atomic<int64_t> acquire_timeout_ns_{0};
   std::atomic<int64_t> query_timeout_ns_{0};

@@ -51,6 +51,13 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     // A cut JSON object is none.
     record.detail.assign(detail.size() <= FixedText<192>::kBytesMax ? detail : std::string_view{});
   });
+  LogFact fact;
+  fact.level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
+  fact.severity = severity;
+  fact.event = event_kind_name(kind);
+  fact.message = message;
+  fact.detail = detail;
+  pool_.log(fact);
   if (is_about_alert(kind) || severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
   if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
@@ -161,12 +168,25 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   const auto catalogue = settings_catalogue();
   format::SettingsBlock& block = pool_.segment().settings();
   SeqWrite guard(block.seq);
-  block.count = std::min<uint64_t>(catalogue.size(), format::kSettingsMax);
-  for (uint64_t i = 0; i < block.count; ++i) {
-    block.record[i].name.assign(catalogue[i].name);
-    block.record[i].value.assign(format_value(policy, catalogue[i]));
-    block.record[i].source = static_cast<uint32_t>(sources[i]);
+  uint64_t next = 0;
+  const auto put_record = [&](std::string_view name, std::string_view value, SettingSource source, uint32_t is_note) {
+    if (next == format::kSettingsMax) return;
+    format::SettingRecord& record = block.record[next++];
+    record.name.assign(name);
+    record.value.assign(value);
+    record.source = static_cast<uint32_t>(source);
+    record.is_note = is_note;
+  };
+  for (size_t i = 0; i < catalogue.size(); ++i) {
+    put_record(catalogue[i].name, format_value(policy, catalogue[i]), sources[i], 0);
   }
+  for (const SettingNote& note : pool_.spec_.notes) {
+    // Why an option had its value is told until somebody gives it another.
+    const Setting* const setting = find_setting(note.name);
+    const bool is_past = setting != nullptr && sources[static_cast<size_t>(setting - catalogue.data())] == SettingSource::manual;
+    if (!is_past) put_record(note.name, note.value, SettingSource::options, 1);
+  }
+  block.count = next;
 }
 
 Publisher::Totals Publisher::read_totals(Instant now) {

@@ -1,5 +1,6 @@
 // The relation "pools": one row an instance, what it is and how it is right now.
 #include "reading/cell.hpp"
+#include "reading/counts.hpp"
 #include "reading/source.hpp"
 #include "reading/vocabulary.hpp"
 
@@ -50,12 +51,8 @@ constexpr Column kPoolColumns[] = {
      "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known."},
 };
 
-struct SlotCounts {
-  uint64_t idle = 0, in_use = 0, connecting = 0, validating = 0;
-  uint64_t size() const { return idle + in_use + connecting + validating; }
-};
+}  // namespace
 
-// What closes is not in the size: it is on its way out, though it still counts against the cap.
 SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
   SlotCounts counts;
   for (const SlotCopy& slot : slots) {
@@ -74,14 +71,15 @@ SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
   return counts;
 }
 
-// An owner that closed its pool is neither dead nor stale, whatever became of it.
-Value state_of(Liveness liveness, const std::optional<VitalsCopy>& vitals) {
+std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& vitals) {
   const std::string_view own = vitals ? pool_state_word(vitals->state) : std::string_view{};
-  if (own == "closed") return cell::text(own);
-  if (liveness == Liveness::dead) return cell::text("dead");
-  if (liveness == Liveness::stale) return cell::text("stale");
-  return cell::text_or_null(own);
+  if (own == "closed") return own;
+  if (liveness == Liveness::dead) return "dead";
+  if (liveness == Liveness::stale) return "stale";
+  return own;
 }
+
+namespace {
 
 Value oldest_wait(const QueueCopy& queue, const cell::Moments& moments) {
   return queue.waiting == 0 ? cell::ms(0) : moments.ms_since(queue.head_since_mono);
@@ -112,7 +110,7 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       cell::text(backend_word(h.backend)),
       cell::text(h.target),
       cell::text_or_null(h.db_user),
-      state_of(liveness, vitals),
+      cell::text_or_null(state_word(liveness, vitals)),
       cell::count(slots.size()),
       cell::count(slots.idle),
       cell::count(slots.in_use),

@@ -13,6 +13,7 @@ constexpr SourceOf kSources[] = {
     connections_source,    leases_source,     waiters_source,         events_source,
     scaling_events_source, alerts_source,     health_checks_source,   forecasts_source,
     alert_rules_source,    settings_source,   commands_source,        help_source,
+    presets_source,        health_source,
 };
 constexpr size_t kRelations = std::size(kSources);
 

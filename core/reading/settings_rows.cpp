@@ -1,4 +1,5 @@
-// The relations "settings" and "help": two catalogues, the one of options and the one of this room, as rows.
+// The relations "settings", "presets" and "help": catalogues as rows.
+#include "policy/preset.hpp"
 #include "policy/settings.hpp"
 
 #include "reading/cell.hpp"
@@ -22,6 +23,7 @@ constexpr Column kSettingColumns[] = {
     {"min", text, "", "The smallest value that is accepted."},
     {"max", text, "", "The largest value that is accepted."},
     {"description", text, "", "What it does."},
+    {"note", text, "", "Why it has its value, or why it has no effect as things are; null where there is nothing to say."},
 };
 
 constexpr Column kHelpColumns[] = {
@@ -32,11 +34,39 @@ constexpr Column kHelpColumns[] = {
     {"meaning", text, "", "What it tells."},
 };
 
+// The pool's options as far as this version knows them.
+Policy policy_of(const std::vector<SettingCopy>& settings) {
+  Policy policy;
+  for (const SettingCopy& copy : settings) {
+    const Setting* const known = copy.is_note ? nullptr : find_setting(copy.name);
+    if (known != nullptr) (void)assign_value(policy, *known, copy.value).is_ok();
+  }
+  return policy;
+}
+
+// Why the option has its value, and why that has no effect.
+std::string note_on(const Setting& setting, const std::vector<SettingCopy>& settings, const Policy& policy,
+                    std::string_view backend) {
+  std::string note;
+  for (const SettingCopy& copy : settings) {
+    if (copy.is_note && copy.name == setting.name) note = copy.value;
+  }
+  const std::string effect = why_without_effect(policy, backend, setting);
+  if (!effect.empty()) note += (note.empty() ? "" : "; ") + effect;
+  return note;
+}
+
 void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const SettingCopy& copy : segment.read_settings()) {
+  const std::vector<SettingCopy> settings = segment.read_settings();
+  const Policy policy = policy_of(settings);
+  const std::string_view backend = backend_word(h.backend);
+  for (const SettingCopy& copy : settings) {
     // An owner of another version may have options that are unknown here: their values are shown all the same.
     const Setting* known = find_setting(copy.name);
+    if (copy.is_note && known != nullptr) continue;  // stands in the option's own row
+    const std::string note =
+        known != nullptr ? note_on(*known, settings, policy, backend) : std::string(note_of_word(copy.name));
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
@@ -49,7 +79,26 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
         known != nullptr ? cell::text_or_null(known->min_text) : cell::none(),
         known != nullptr ? cell::text_or_null(known->max_text) : cell::none(),
         known != nullptr ? cell::text(known->description) : cell::none(),
+        cell::text_or_null(note),
     });
+  }
+}
+
+constexpr Column kPresetColumns[] = {
+    {"preset", text, "", "The preset, as the option preset takes it."},
+    {"option", text, "", "An option it sets."},
+    {"value", text, "", "The value, where no other is given."},
+    {"document", text, "", "The document whose value it is; null where it is this pool's own choice."},
+    {"note", text, "", "What another document says, or why it is set; null where there is nothing to say."},
+};
+
+void add_presets(std::vector<Row>& out) {
+  const std::span<const std::string_view> names = find_setting("preset")->choices;
+  for (size_t i = 0; i < names.size(); ++i) {
+    for (const PresetValue& each : preset_values(static_cast<Preset>(i))) {
+      out.push_back({cell::text(names[i]), cell::text(each.option), cell::text(each.value),
+                     cell::text_or_null(each.document), cell::text_or_null(each.note)});
+    }
   }
 }
 
@@ -67,6 +116,12 @@ void add_help(std::vector<Row>& out) {
 
 const Source& settings_source() {
   static constexpr Source kSource{{"settings", "Every option of each pool.", kSettingColumns}, add_settings};
+  return kSource;
+}
+
+const Source& presets_source() {
+  static constexpr Source kSource{
+      {"presets", "The named sets of values that the option preset takes.", kPresetColumns}, nullptr, add_presets};
   return kSource;
 }
 

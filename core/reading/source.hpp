@@ -33,6 +33,8 @@ const Source& forecasts_source();
 const Source& alert_rules_source();
 const Source& settings_source();
 const Source& commands_source();
+const Source& presets_source();
+const Source& health_source();
 const Source& help_source();
 
 // The source of a relation of the catalogue; nullptr for any other.

@@ -1,9 +1,9 @@
 # A throw-away PostgreSQL with tidepool preloaded: in a temporary folder, on a Unix socket only, under an unprivileged user.
 # Sourced by bash; cluster_start sets PGHOST, PGPORT, PGUSER and PGDATABASE for whatever comes after.
 
-# The programs of the newest server that has its headers installed, unless TIDEPOOL_PG_CONFIG names another: the one that
+# The programs of the newest server that has its headers installed, unless TIDE_PG_CONFIG names another: the one that
 # the extension was built for.
-cluster_config() { /usr/bin/python3 "$1/scripts/pg_config.py" "${TIDEPOOL_PG_CONFIG-}"; }
+cluster_config() { /usr/bin/python3 "$1/scripts/pg_config.py" "${TIDE_PG_CONFIG-}"; }
 
 # as_server COMMAND...: a server refuses to run as root; then it, and who shares segments with it, run as postgres. That user
 # may not enter root's home: of the build it is given copies, and it starts in no folder of ours.

@@ -125,7 +125,7 @@ static bool value_of(const tide_cursor* cursor, int i, const Column* column, Dat
 }
 
 /* Its own function, so that a jump out of it leaves no local of the caller undefined. */
-static void copy_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
+static pg_noinline void copy_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
   Datum* values = palloc(sizeof(Datum) * (Size)row->natts);
   bool* nulls = palloc(sizeof(bool) * (Size)row->natts);
   MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "tidepool row", ALLOCSET_DEFAULT_SIZES);
@@ -149,44 +149,67 @@ static const char* filter_argument(FunctionCallInfo fcinfo, int n) {
   return tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(n)));
 }
 
-static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {
+/* Where the rows of this call go. */
+static Tuplestorestate* result_rows(FunctionCallInfo fcinfo, const char* name, TupleDesc* row) {
   ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
+  Tuplestorestate* rows;
+  MemoryContext outside;
+  if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("tidepool.%s() returns a set", name),
+                    errhint("Write SELECT * FROM tidepool.%s(...).", name)));
+  }
+  outside = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+  if (get_call_result_type(fcinfo, NULL, row) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row type");
+  *row = CreateTupleDescCopy(*row);
+  rows = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+  MemoryContextSwitchTo(outside);
+  result->returnMode = SFRM_Materialize;
+  result->setResult = rows;
+  result->setDesc = *row;
+  return rows;
+}
+
+static void take_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
+  PG_TRY();
+  { copy_rows(cursor, columns, row, rows); }
+  PG_FINALLY();
+  { tide_cursor_close(cursor); }
+  PG_END_TRY();
+}
+
+static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {
   const tide_relation* relation = relation_named(name);
   tide_filter filter = TIDE_FILTER_INIT;
   tide_error error = TIDE_ERROR_INIT;
   tide_cursor* cursor = NULL;
   TupleDesc row;
   Tuplestorestate* rows;
-  MemoryContext outside;
   const Column* columns;
 
   tidepool_check_version();
-  if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("tidepool.read_%s() returns a set", name),
-                    errhint("Write SELECT * FROM tidepool.%s.", name)));
-  }
   if (relation == NULL) elog(ERROR, "library has no relation %s", name);
-
-  outside = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-  if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE) elog(ERROR, "return type must be a row type");
-  row = CreateTupleDescCopy(row);
-  rows = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-  MemoryContextSwitchTo(outside);
+  rows = result_rows(fcinfo, psprintf("read_%s", name), &row);
   columns = columns_of(relation, row);
-
   filter.directory = tidepool_directory();
   filter.pool = filter_argument(fcinfo, 0);
   filter.instance_id = filter_argument(fcinfo, 1);
   if (tide_cursor_open(name, &filter, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
-  PG_TRY();
-  { copy_rows(cursor, columns, row, rows); }
-  PG_FINALLY();
-  { tide_cursor_close(cursor); }
-  PG_END_TRY();
+  take_rows(cursor, columns, row, rows);
+  return (Datum)0;
+}
 
-  result->returnMode = SFRM_Materialize;
-  result->setResult = rows;
-  result->setDesc = row;
+PG_FUNCTION_INFO_V1(tidepool_check_options);
+Datum tidepool_check_options(PG_FUNCTION_ARGS) {
+  tide_error error = TIDE_ERROR_INIT;
+  tide_cursor* cursor = NULL;
+  TupleDesc row;
+  Tuplestorestate* rows = result_rows(fcinfo, "check_options", &row);
+  const char* options = filter_argument(fcinfo, 0);
+  Column* columns = palloc0(sizeof(Column) * (Size)row->natts);
+  for (int i = 0; i < row->natts; ++i) columns[i].type = TEXTOID;
+  /* Alone: what the server's environment says is nothing to the program that will open the pool. */
+  if (tide_options_check(NULL, options, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
+  take_rows(cursor, columns, row, rows);
   return (Datum)0;
 }
 
@@ -211,3 +234,5 @@ READ(alert_rules)
 READ(settings)
 READ(commands)
 READ(help)
+READ(presets)
+READ(health)

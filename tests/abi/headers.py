@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 
-INCLUDE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE") or pathlib.Path(__file__).parents[2], "c_api", "include")
+INCLUDE = pathlib.Path(os.environ.get("TIDE_SOURCE") or pathlib.Path(__file__).parents[2], "c_api", "include")
 STRICT = ["-pedantic-errors", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef", "-Werror", "-fsyntax-only"]
 
 

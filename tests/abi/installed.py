@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE") or pathlib.Path(__file__).parents[2])
-BUILD = pathlib.Path(os.environ.get("TIDEPOOL_BUILD") or SOURCE / "build")
+SOURCE = pathlib.Path(os.environ.get("TIDE_SOURCE") or pathlib.Path(__file__).parents[2])
+BUILD = pathlib.Path(os.environ.get("TIDE_BUILD") or SOURCE / "build")
 PROGRAMS = [SOURCE / "examples" / "hello.c", SOURCE / "tests" / "abi" / "c99_consumer.c"]
 
 

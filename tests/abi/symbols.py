@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE") or pathlib.Path(__file__).parents[2])
+SOURCE = pathlib.Path(os.environ.get("TIDE_SOURCE") or pathlib.Path(__file__).parents[2])
 # Everything else is our own or must be argued for.
 NEEDED_BY_LIBRARY = {"libpq.so.5", "libsqlite3.so.0", "libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6",
                      "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}

@@ -9,8 +9,8 @@ import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-os.environ.setdefault("TIDEPOOL_SOURCE", str(SOURCE))
-os.environ.setdefault("TIDEPOOL_BUILD", str(SOURCE / "build"))
+os.environ.setdefault("TIDE_SOURCE", str(SOURCE))
+os.environ.setdefault("TIDE_BUILD", str(SOURCE / "build"))
 sys.path.insert(0, str(SOURCE / "tests/pg"))
 
 import cluster  # noqa: E402  (tests/pg is on the path only now)

@@ -1,5 +1,5 @@
 // `select 1` on PostgreSQL: threads on a pool of 8 through the C API, against threads that each hold a bare libpq
-// connection and call PQexec(). Needs a server: TIDEPOOL_TEST_POSTGRESQL (./bench.sh starts one).
+// connection and call PQexec(). Needs a server: TIDE_TEST_POSTGRESQL (./bench.sh starts one).
 #include <libpq-fe.h>
 #include <tidepool/tidepool.h>
 
@@ -72,8 +72,8 @@ void print(const char* what, int threads, const Figures& f) {
 }  // namespace
 
 int main() {
-  const char* target = std::getenv("TIDEPOOL_TEST_POSTGRESQL");
-  if (target == nullptr) die("TIDEPOOL_TEST_POSTGRESQL", "not set; run ./bench.sh postgresql, which starts a server");
+  const char* target = std::getenv("TIDE_TEST_POSTGRESQL");
+  if (target == nullptr) die("TIDE_TEST_POSTGRESQL", "not set; run ./bench.sh postgresql, which starts a server");
   tide_error err = TIDE_ERROR_INIT;
   tide_pool* pool = nullptr;
   if (tide_pool_open("bench", target, "min_size=8 max_size=8 init_mode=fail_fast max_connecting=8", &pool, &err) != 0) {

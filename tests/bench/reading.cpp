@@ -74,12 +74,12 @@ int main() {
     if (entry.path().extension() == ".segment") paths.push_back(entry.path());
   }
   sqlite3* db = nullptr;
-  const char* extension = getenv("TIDEPOOL_EXTENSION");
+  const char* extension = getenv("TIDE_EXTENSION");
   char* why = nullptr;
   if (extension == nullptr || sqlite3_open(":memory:", &db) != SQLITE_OK ||
       sqlite3_enable_load_extension(db, 1) != SQLITE_OK ||
       sqlite3_load_extension(db, extension, nullptr, &why) != SQLITE_OK) {
-    std::fprintf(stderr, "cannot load the extension (TIDEPOOL_EXTENSION): %s\n", why != nullptr ? why : "not set");
+    std::fprintf(stderr, "cannot load the extension (TIDE_EXTENSION): %s\n", why != nullptr ? why : "not set");
     return 1;
   }
   std::vector<double> plain, c_api, sql;

@@ -74,10 +74,10 @@ std::unique_ptr<Harness> make_sqlite_threaded_harness();
 std::unique_ptr<Harness> make_fake_harness();
 std::unique_ptr<Harness> make_libpq_harness();
 
-// PostgreSQL is among them where TIDEPOOL_TEST_POSTGRESQL says how to reach a server: then it alone, since the other
+// PostgreSQL is among them where TIDE_TEST_POSTGRESQL says how to reach a server: then it alone, since the other
 // drivers are put to the suite without one.
 inline std::vector<NamedHarness> harnesses() {
-  if (::getenv("TIDEPOOL_TEST_POSTGRESQL") != nullptr) return {{"libpq", make_libpq_harness}};
+  if (::getenv("TIDE_TEST_POSTGRESQL") != nullptr) return {{"libpq", make_libpq_harness}};
   return {{"sqlite_file", make_sqlite_file_harness},
           {"sqlite_memory", make_sqlite_memory_harness},
           {"sqlite_threaded", make_sqlite_threaded_harness},

@@ -11,7 +11,7 @@
 namespace tide::test {
 namespace {
 
-// Puts the driver to the suite on the server that TIDEPOOL_TEST_POSTGRESQL names (tests/pg/with_server.py starts one).
+// Puts the driver to the suite on the server that TIDE_TEST_POSTGRESQL names (tests/pg/with_server.py starts one).
 class LibpqHarness final : public Harness {
  public:
   LibpqHarness() {
@@ -71,7 +71,7 @@ class LibpqHarness final : public Harness {
   }
 
  private:
-  static std::string target() { return ::getenv("TIDEPOOL_TEST_POSTGRESQL"); }
+  static std::string target() { return ::getenv("TIDE_TEST_POSTGRESQL"); }
   RealClock clock_;
   Words words_;
 };

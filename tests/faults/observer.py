@@ -19,7 +19,7 @@ class Observer:
         self.db = sqlite3.connect(":memory:")
         self.db.row_factory = sqlite3.Row
         self.db.enable_load_extension(True)
-        self.db.load_extension(os.environ["TIDEPOOL_EXTENSION"])
+        self.db.load_extension(os.environ["TIDE_EXTENSION"])
         self.seen = {}
         self.counts = {"readings": 0, "pools": 0, "leases": 0, "wrong": 0, "size_peak": 0, "states": {}, "told": []}
 

@@ -11,7 +11,7 @@ import api  # noqa: F401  (shows the way to the support of the sqlite tests)
 import support
 
 HERE = pathlib.Path(__file__).resolve().parent
-STORM = os.environ.get("TIDEPOOL_STORM", "")
+STORM = os.environ.get("TIDE_STORM", "")
 
 
 class Observer:

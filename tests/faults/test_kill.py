@@ -9,8 +9,8 @@ import unittest
 
 import stage
 
-KILLS = int(os.environ.get("TIDEPOOL_KILLS", "60"))
-SEED = int(os.environ.get("TIDEPOOL_KILL_SEED", "4711"))
+KILLS = int(os.environ.get("TIDE_KILLS", "60"))
+SEED = int(os.environ.get("TIDE_KILL_SEED", "4711"))
 SIZE_MAX = 10
 LIFE_S_MAX = 0.15       # of an owner under load
 STARTUP_S_MAX = 0.02    # every second owner is killed while it starts

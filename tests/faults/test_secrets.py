@@ -12,7 +12,7 @@ import support
 
 SECRET = "s3cr3t-Pa55"
 ENCODED = SECRET.replace("-", "%2D")
-TRIES = "TIDEPOOL_SECRETS_CHILD"
+TRIES = "TIDE_SECRETS_CHILD"
 
 # What a user may type; what becomes of it is a refusal or a pool, and both must keep quiet.
 URLS = (

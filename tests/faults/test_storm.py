@@ -6,7 +6,7 @@ import unittest
 
 import stage
 
-SECONDS = int(os.environ.get("TIDEPOOL_STORM_SECONDS", "8"))
+SECONDS = int(os.environ.get("TIDE_STORM_SECONDS", "8"))
 SIZE_MAX = 10
 
 

@@ -16,10 +16,12 @@ ROOMS = {
     "reading": ("base", "plane"),
     "pool": ("base", "policy", "plane", "brain"),
     "driver": ("base", "policy", "plane", "brain", "pool"),
+    "notify": ("base", "policy", "brain", "pool"),
 }
 # Headers that may cross the arrows: (room, header): why.
 ROOM_EXCEPTIONS = {
     ("reading", "policy/settings.hpp"): "the settings relation prints the catalogue",
+    ("reading", "policy/preset.hpp"): "the presets relation prints the presets",
 }
 # Outside core/: folder -> the rooms it may include. <tidepool/...> is free for all of these.
 OUTSIDE = {

@@ -10,7 +10,7 @@ import cluster
 import proxy
 import support
 
-QUIET = "notify_log=off"
+QUIET = "log=off"
 
 
 class SqliteEyes:

@@ -274,11 +274,11 @@ def as_the_servers_user():
     os.chmod(folder, 0o755)
     try:
         tests, scripts = cluster.readable(HERE.parent), cluster.readable(cluster.SOURCE / "scripts")
-        environment = dict(os.environ, TIDEPOOL_SOURCE=str(scripts.parent), TIDEPOOL_BUILD=str(scripts.parent / "build"),
-                           TIDEPOOL_LIBRARY=str(cluster.readable(support.LIBRARY)),
-                           TIDEPOOL_EXTENSION=str(cluster.readable(client.EXTENSION + ".so").with_suffix("")))
-        if "TIDEPOOL_STAGE" not in os.environ:
-            environment["TIDEPOOL_STAGE"] = cluster.stage(pathlib.Path(folder, "stage"))
+        environment = dict(os.environ, TIDE_SOURCE=str(scripts.parent), TIDE_BUILD=str(scripts.parent / "build"),
+                           TIDE_LIBRARY=str(cluster.readable(support.LIBRARY)),
+                           TIDE_EXTENSION=str(cluster.readable(client.EXTENSION + ".so").with_suffix("")))
+        if "TIDE_STAGE" not in os.environ:
+            environment["TIDE_STAGE"] = cluster.stage(pathlib.Path(folder, "stage"))
         program = [sys.executable, str(tests / "live" / pathlib.Path(sys.argv[0]).name), *sys.argv[1:]]
         return subprocess.run(cluster.as_user(program), env=environment, check=False, cwd="/").returncode
     finally:

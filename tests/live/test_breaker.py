@@ -3,7 +3,7 @@
 
 usage: test_breaker.py sqlite|postgresql [CASE...]
 
-TIDEPOOL_STOP_SECONDS: how long it stays away (6).
+TIDE_STOP_SECONDS: how long it stays away (6).
 """
 import os
 import sys
@@ -13,7 +13,7 @@ import time
 import stage
 from stage import client, is_, said, until, within
 
-STOP_S = float(os.environ.get("TIDEPOOL_STOP_SECONDS", "6"))
+STOP_S = float(os.environ.get("TIDE_STOP_SECONDS", "6"))
 TRIP_S = 2
 OPTIONS = (f"min_size=4 max_size=10 burst=off health_interval=1s acquire_timeout=1s breaker_trip_after={TRIP_S}s "
            "retry_base=50ms retry_max=1s")

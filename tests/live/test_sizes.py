@@ -14,7 +14,7 @@ import time
 import stage
 from stage import client, is_, said, until, within
 
-SEED = int(os.environ.get("TIDEPOOL_SIZES_SEED", "11"))
+SEED = int(os.environ.get("TIDE_SIZES_SEED", "11"))
 
 
 def forgotten_leases(s):

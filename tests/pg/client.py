@@ -12,8 +12,8 @@ import traceback
 
 import cluster
 
-os.environ.setdefault("TIDEPOOL_LIBRARY", str(cluster.BUILD / "c_api/libtidepool.so"))
-EXTENSION = os.environ.get("TIDEPOOL_EXTENSION", str(cluster.BUILD / "sqlite_extension/tidepool"))
+os.environ.setdefault("TIDE_LIBRARY", str(cluster.BUILD / "c_api/libtidepool.so"))
+EXTENSION = os.environ.get("TIDE_EXTENSION", str(cluster.BUILD / "sqlite_extension/tidepool"))
 LOAD = cluster.BUILD / "tests/pg/pg_load"
 sys.path.append(str(cluster.SOURCE / "tests/sqlite"))
 from owner import ERROR, POINTER, TEXT, Error, Lease, library  # noqa: E402  (the structs are there)

@@ -17,12 +17,12 @@ import tempfile
 import threading
 import time
 
-SOURCE = pathlib.Path(os.environ.get("TIDEPOOL_SOURCE", pathlib.Path(__file__).parents[2])).resolve()
-BUILD = pathlib.Path(os.environ.get("TIDEPOOL_BUILD", SOURCE / "build")).resolve()
+SOURCE = pathlib.Path(os.environ.get("TIDE_SOURCE", pathlib.Path(__file__).parents[2])).resolve()
+BUILD = pathlib.Path(os.environ.get("TIDE_BUILD", SOURCE / "build")).resolve()
 
 
 def pg_values():
-    out = subprocess.run([sys.executable, str(SOURCE / "scripts/pg_config.py"), os.environ.get("TIDEPOOL_PG_CONFIG", "")],
+    out = subprocess.run([sys.executable, str(SOURCE / "scripts/pg_config.py"), os.environ.get("TIDE_PG_CONFIG", "")],
                          capture_output=True, text=True, check=True).stdout.split("\n")
     return dict(zip(("pg_config", "version", "include", "pkglibdir", "sharedir", "bindir"), out))
 

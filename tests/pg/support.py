@@ -17,7 +17,7 @@ import tempfile
 import cluster
 
 PYTHON = "/usr/bin/python3"
-LIBRARY = os.environ.get("TIDEPOOL_LIBRARY", str(cluster.BUILD / "c_api/libtidepool.so"))
+LIBRARY = os.environ.get("TIDE_LIBRARY", str(cluster.BUILD / "c_api/libtidepool.so"))
 OWNER = cluster.SOURCE / "tests/sqlite/owner.py"
 SKIPPED = 77  # what meson takes for "could not be run here"
 
@@ -38,7 +38,7 @@ class Owner:
     """Another process with pools, under the server's user; see tests/sqlite/owner.py for what can be asked."""
 
     def __init__(self, plane, folder):
-        environment = dict(os.environ, TIDEPOOL_DIR=str(plane), TIDEPOOL_LIBRARY=str(cluster.readable(LIBRARY)),
+        environment = dict(os.environ, TIDEPOOL_DIR=str(plane), TIDE_LIBRARY=str(cluster.readable(LIBRARY)),
                            TMPDIR=str(folder))
         self.process = subprocess.Popen(cluster.as_user([PYTHON, str(cluster.readable(OWNER))]), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env=environment, text=True, cwd="/")
@@ -80,7 +80,7 @@ class Owner:
 
 
 class Bench:
-    """A server, the extension's staged install and an empty plane that both may use. TIDEPOOL_STAGE: a stage to take."""
+    """A server, the extension's staged install and an empty plane that both may use. TIDE_STAGE: a stage to take."""
 
     def __init__(self, preload="", settings=""):
         require_server()
@@ -88,7 +88,7 @@ class Bench:
         self.plane = self.private_folder("plane")
         self.owners = []
         try:
-            self.stage = os.environ.get("TIDEPOOL_STAGE") or cluster.stage(self.folder / "stage")
+            self.stage = os.environ.get("TIDE_STAGE") or cluster.stage(self.folder / "stage")
         except subprocess.CalledProcessError:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise

@@ -54,7 +54,7 @@ class Columns(unittest.TestCase):
         cls.sqlite = sqlite3.connect(":memory:")
         cls.addClassCleanup(cls.sqlite.close)
         cls.sqlite.enable_load_extension(True)
-        cls.sqlite.load_extension(os.environ.get("TIDEPOOL_EXTENSION", str(cluster.BUILD / "sqlite_extension/tidepool")))
+        cls.sqlite.load_extension(os.environ.get("TIDE_EXTENSION", str(cluster.BUILD / "sqlite_extension/tidepool")))
 
     def sql(self, text):
         return self.bench.cluster.sql(text)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """An application under load whose server fails: nobody waits past the deadline, all comes back, nothing storms.
 
-Each case says `ok NAME: FIGURES`. Names on the command line run those only. TIDEPOOL_FREEZE_SECONDS: how long the frozen
+Each case says `ok NAME: FIGURES`. Names on the command line run those only. TIDE_FREEZE_SECONDS: how long the frozen
 server stays frozen (4).
 """
 import os
@@ -14,7 +14,7 @@ import support
 from application import MENDING, assert_soon, back_after, check, told, works
 from client import is_, refuses
 
-FREEZE_S = float(os.environ.get("TIDEPOOL_FREEZE_SECONDS", "4"))
+FREEZE_S = float(os.environ.get("TIDE_FREEZE_SECONDS", "4"))
 
 
 def restarts(w, mode):

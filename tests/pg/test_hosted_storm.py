@@ -2,7 +2,7 @@
 """64 sessions ask over a pool of 8 while some are cancelled, terminated or run into their timeout.
 
 Each answer belongs to its question, nobody meets what another left behind, and never are there more than 8 sessions on
-the other side. TIDEPOOL_STORM_CALLS: how many calls in all (10,000); TIDEPOOL_STORM_SEED: another storm.
+the other side. TIDE_STORM_CALLS: how many calls in all (10,000); TIDE_STORM_SEED: another storm.
 """
 import os
 import random
@@ -16,8 +16,8 @@ import hosting
 import support
 from cluster import wait_until
 
-CALLS = int(os.environ.get("TIDEPOOL_STORM_CALLS", "10000"))
-SEED = int(os.environ.get("TIDEPOOL_STORM_SEED", "1"))
+CALLS = int(os.environ.get("TIDE_STORM_CALLS", "10000"))
+SEED = int(os.environ.get("TIDE_STORM_SEED", "1"))
 SESSIONS = 64
 SIZE = 8
 SECONDS_MAX = 60 + CALLS / 500

@@ -116,8 +116,8 @@ def an_address_that_moves(w):
 
 
 def everything_at_once(w):
-    """Faults and orders in an order drawn from TIDEPOOL_SEED (1), for TIDEPOOL_CHAOS_SECONDS (8)."""
-    dice = random.Random(int(os.environ.get("TIDEPOOL_SEED", "1")))
+    """Faults and orders in an order drawn from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
+    dice = random.Random(int(os.environ.get("TIDE_SEED", "1")))
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"), "connect_timeout=1s validation_timeout=500ms "
                       "validation_interval=200ms max_lifetime=2s", acquire_ms=1500, query_ms=1500)
@@ -146,7 +146,7 @@ def everything_at_once(w):
                   lambda: order("load", "set", option="max_size", value=str(dice.randint(4, 10))),
                   lambda: order("load", "recycle", spread="200ms"), lambda: during("mode", "half_open"),
                   lambda: during("delay_s", 0.02), lambda: during("bytes_max", dice.randint(10, 2000)))
-        end, n = time.monotonic() + float(os.environ.get("TIDEPOOL_CHAOS_SECONDS", "8")), 0
+        end, n = time.monotonic() + float(os.environ.get("TIDE_CHAOS_SECONDS", "8")), 0
         while time.monotonic() < end:
             dice.choice(faults)()
             time.sleep(dice.random() * 0.3)

@@ -11,8 +11,8 @@ import hosting
 import support
 from cluster import PsqlError
 
-ROUNDS = int(os.environ.get("TIDEPOOL_ROUNDS", "5"))  # combinations of styles under which all types are tried
-SEED = int(os.environ.get("TIDEPOOL_SEED", "1"))
+ROUNDS = int(os.environ.get("TIDE_ROUNDS", "5"))  # combinations of styles under which all types are tried
+SEED = int(os.environ.get("TIDE_SEED", "1"))
 
 DATES = ("2026-02-03", "0099-12-31", "10000-01-02", "0044-03-15 BC", "infinity", "-infinity")
 TIMES = ("2026-02-03 04:05:06.789", "2026-07-08 09:10:11", "1880-01-02 03:04:05", "infinity")

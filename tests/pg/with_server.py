@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs a program with a throw-away PostgreSQL: its connection words in TIDEPOOL_TEST_POSTGRESQL.
+"""Runs a program with a throw-away PostgreSQL: its connection words in TIDE_TEST_POSTGRESQL.
 
 usage: with_server.py PROGRAM [ARGUMENT...]
 """
@@ -12,7 +12,7 @@ from cluster import Cluster
 
 def main():
     with Cluster(settings="max_connections = 120") as cluster:
-        os.environ["TIDEPOOL_TEST_POSTGRESQL"] = cluster.conninfo()
+        os.environ["TIDE_TEST_POSTGRESQL"] = cluster.conninfo()
         done = subprocess.run(sys.argv[1:])
         if done.returncode != 0:
             print(cluster.log_text()[-3000:], file=sys.stderr)

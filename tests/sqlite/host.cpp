@@ -18,7 +18,7 @@
 namespace {
 
 std::string extension_path() {
-  const char* path = std::getenv("TIDEPOOL_EXTENSION");
+  const char* path = std::getenv("TIDE_EXTENSION");
   return path != nullptr ? path : "tidepool";
 }
 

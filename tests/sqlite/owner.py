@@ -24,7 +24,7 @@ class Error(ctypes.Structure):
                 ("detail", ctypes.c_char * 1024), ("hint", ctypes.c_char * 256)]
 
 
-library = ctypes.CDLL(os.environ["TIDEPOOL_LIBRARY"])
+library = ctypes.CDLL(os.environ["TIDE_LIBRARY"])
 POINTER, TEXT = ctypes.c_void_p, ctypes.c_char_p
 ERROR = ctypes.POINTER(Error)
 library.tide_pool_open.argtypes = [TEXT, TEXT, TEXT, ctypes.POINTER(POINTER), ERROR]

@@ -10,8 +10,8 @@ import tempfile
 import time
 import unittest
 
-EXTENSION = os.environ["TIDEPOOL_EXTENSION"]
-LIBRARY = os.environ["TIDEPOOL_LIBRARY"]
+EXTENSION = os.environ["TIDE_EXTENSION"]
+LIBRARY = os.environ["TIDE_LIBRARY"]
 PYTHON = "/usr/bin/python3"
 WAIT_S_MAX = 10
 
@@ -21,7 +21,7 @@ class Owner:
 
     def __init__(self, plane):
         script = pathlib.Path(__file__).with_name("owner.py")
-        environment = dict(os.environ, TIDEPOOL_DIR=plane, TIDEPOOL_LIBRARY=LIBRARY)
+        environment = dict(os.environ, TIDEPOOL_DIR=plane, TIDE_LIBRARY=LIBRARY)
         self.process = subprocess.Popen([PYTHON, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env=environment, text=True)
 

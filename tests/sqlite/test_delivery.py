@@ -82,7 +82,7 @@ class Delivery(support.PlaneCase):
             shutil.copy(pathlib.Path(__file__).with_name(module), folder)
         done = subprocess.run([*privileges, support.PYTHON, os.path.join(folder, "test_delivery.py"), "--attempt",
                                extension, library, self.plane], capture_output=True, text=True, timeout=60, check=False,
-                              env=dict(os.environ, TIDEPOOL_EXTENSION=extension, TIDEPOOL_LIBRARY=library))
+                              env=dict(os.environ, TIDE_EXTENSION=extension, TIDE_LIBRARY=library))
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 

@@ -149,6 +149,22 @@ TIDE_API tide_status tide_option_check(const char *name, const char *value, cons
                                        tide_error *err);
 
 /**
+ * Check all options before a pool is opened with them: everything there is to say, not only the first.
+ *
+ * @param url      as for tide_pool_open(), with which the environment counts, too; NULL: look at the options alone
+ * @param options  as for tide_pool_open(); NULL for none
+ * @param out      set only on success, before the first row. Columns, all text: kind ("error": tide_pool_open() would
+ *                 refuse it; "advice": accepted, but rarely wise; "note": it has no effect, or why it has its value),
+ *                 message, detail, hint (NULL where there is none). Without a row there is nothing to say.
+ * @param err      may be NULL
+ * Threads  any.
+ * Owns     you must end it with tide_cursor_close().
+ * Fails    TIDE_BAD_ARGUMENT (out is NULL), TIDE_NO_MEMORY. Refused options are rows, no failure.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_options_check(const char *url, const char *options, tide_cursor **out, tide_error *err);
+
+/**
  * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else
  * $XDG_RUNTIME_DIR/tidepool, else /dev/shm/tidepool-<uid>.
  *

@@ -20,8 +20,8 @@ typedef struct tide_lease {
  * Open a pool.
  *
  * @param name     1 to 62 bytes: letters, digits, '_', '-', '.'; what `pools` and controls call it
- * @param url      target, such as "sqlite:///var/lib/app.db" or "postgresql://db/app"; NULL or "" takes
- *                 DATABASE_URL, DB_HOST ...
+ * @param url      target, such as "sqlite:///var/lib/app.db" or "postgresql://db/app"; NULL or "" takes host, port,
+ *                 database, username, password or dbPath of the options, else DATABASE_URL, DB_HOST ...
  * @param options  "max_size=20 acquire_timeout=5s" or a JSON object; NULL for none
  * @param out      set only on success
  * @param err      may be NULL
@@ -141,6 +141,46 @@ TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_e
  * Since    0.1
  */
 TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
+
+/**
+ * The open pool of this process that has this name.
+ *
+ * @param name  as given to tide_pool_open()
+ * @param out   set only on success
+ * @param err   may be NULL
+ * Threads  any.
+ * Owns     the handle stays whose it is: it is valid until somebody closes the pool.
+ * Fails    TIDE_NOT_FOUND (the detail lists what is open), TIDE_REFUSED (several pools have the name), TIDE_BAD_ARGUMENT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_find(const char *name, tide_pool **out, tide_error *err);
+
+/* One verdict on a pool. All texts end with NUL; what would not fit whole is left out. */
+typedef struct tide_health {
+  uint32_t size;               /* TIDE_HEALTH_INIT */
+  int32_t healthy;             /* 1: status is "healthy" */
+  char status[16];             /* "healthy"; "degraded": it serves, but not as it should; "unhealthy": it does not */
+  char issues[1024];           /* a line each, the worst first; "" where nothing is wrong */
+  char recommendations[1024];  /* what to do about each issue, a line each, in the same order */
+  char checks[2048];           /* the latest health checks, the evidence, as a JSON object by their names */
+} tide_health;
+
+#define TIDE_HEALTH_INIT {(uint32_t)sizeof(tide_health), 0, {0}, {0}, {0}, {0}}
+
+/**
+ * Is the pool well? Unhealthy: it is closed, no connection can be made, all connections are in use while callers wait, more
+ * than 10 callers wait, or the latest check of connectivity or performance failed. Degraded: starting, paused, draining
+ * or in an emergency, or another check does not say ok. The relation `health` says the same of every pool of the host.
+ *
+ * @param pool  an open pool
+ * @param out   its size tells how much of it is filled
+ * @param err   may be NULL
+ * Threads  any; asks no database, so it answers at once.
+ * Owns     nothing.
+ * Fails    TIDE_CLOSED, TIDE_BAD_ARGUMENT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_pool_health(tide_pool *pool, tide_health *out, tide_error *err);
 
 /**
  * Lease one healthy connection, waiting at most `timeout_ms` for it.

@@ -41,11 +41,14 @@ Action resolved_note(const Alert& alert, std::string_view why) {
 
 }  // namespace
 
-Sentinel::Sentinel(const Policy& policy) : book_(policy), watches_(book_.rules().size()), alerts_(kPlaces) {
+Sentinel::Sentinel(const Policy& policy)
+    : is_on_(policy.alerts), book_(policy), watches_(book_.rules().size()), alerts_(kPlaces) {
   watches_.reserve(kAlertRulesMax);
 }
 
 void Sentinel::set_policy(const Policy& policy) {
+  is_on_ = policy.alerts;
+  for (size_t i = 0; !is_on_ && i < watches_.size(); ++i) end_because(i, seen_at_, "the option alerts is off");
   book_.set_policy(policy, [this](size_t rule) { end_because(rule, seen_at_, "its threshold was changed"); });
 }
 
@@ -54,7 +57,7 @@ void Sentinel::tick(Desk& desk, const Readings& readings) {
   for (Action& action : backlog_) desk.put(std::move(action));
   backlog_.clear();
   const std::span<const AlertRule> rules = book_.rules();
-  for (size_t i = 0; i < rules.size(); ++i) {
+  for (size_t i = 0; is_on_ && i < rules.size(); ++i) {
     if (rules[i].is_enabled) look(desk, rules[i], watches_[i], readings[rules[i].metric]);
   }
 }

@@ -77,6 +77,7 @@ class Sentinel {
   size_t room() const;
   void note(const Order& order, EventKind event, std::string text);
 
+  bool is_on_;  // the option alerts
   RuleBook book_;
   std::vector<Watch> watches_;  // one a rule
   std::vector<Alert> alerts_;   // kPlaces

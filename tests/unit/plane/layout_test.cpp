@@ -11,7 +11,7 @@ namespace tide {
 namespace {
 
 std::string readme() {
-  const char* source = std::getenv("TIDEPOOL_SOURCE");
+  const char* source = std::getenv("TIDE_SOURCE");
   std::ifstream file(std::string(source != nullptr ? source : ".") + "/core/plane/README.md");
   return {std::istreambuf_iterator<char>(file), {}};
 }

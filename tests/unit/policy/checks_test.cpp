@@ -71,7 +71,7 @@ TEST(Presets, AreAcceptedAndFreeOfContradictions) {
   }
 }
 
-TEST(Presets, ProductionIsTheDefaults) { EXPECT_TRUE(preset_values(Preset::production).empty()); }
+TEST(Presets, NoneIsTheDefaults) { EXPECT_TRUE(preset_values(Preset::none).empty()); }
 
 struct PresetRow {
   std::string_view preset;
@@ -81,10 +81,14 @@ struct PresetRow {
   Span statement_timeout;
 };
 const PresetRow kPresets[] = {
-    {"development", 2, 10, Span::seconds(10), Span::seconds(60)},
+    {"", 2, 10, Span::seconds(10), Span::seconds(30)},
+    {"development", 2, 10, Span::seconds(10), Span::seconds(30)},
     {"staging", 5, 20, Span::seconds(10), Span::seconds(30)},
-    {"production", 2, 10, Span::seconds(10), Span::seconds(30)},
-    {"serverless", 0, 2, Span::seconds(5), Span::seconds(30)},
+    {"production", 10, 50, Span::seconds(10), Span::seconds(30)},
+    {"test", 2, 10, Span::seconds(10), Span::seconds(30)},
+    {"local", 1, 5, Span::seconds(10), Span::seconds(30)},
+    {"serverless", 1, 2, Span::seconds(5), Span::seconds(30)},
+    {"web", 2, 10, Span::seconds(5), Span::seconds(30)},
     {"high_throughput", 5, 25, Span::seconds(2), Span::seconds(30)},
     {"batch", 1, 5, Span::seconds(30), Span::seconds(30)},
 };
@@ -92,7 +96,7 @@ const PresetRow kPresets[] = {
 TEST(Presets, BringTheirValuesWithTheirSource) {
   for (const PresetRow& row : kPresets) {
     SCOPED_TRACE(row.preset);
-    const auto parsed = test::parse("sqlite::memory:", "preset=" + std::string(row.preset));
+    const auto parsed = test::parse("sqlite::memory:", "preset='" + std::string(row.preset) + "'");
     ASSERT_TRUE(parsed) << parsed.status().message;
     EXPECT_EQ(parsed->policy.min_size, row.min_size);
     EXPECT_EQ(parsed->policy.max_size, row.max_size);

@@ -72,12 +72,17 @@ constexpr Broken kBroken[] = {
     {"{max_size: 20}", "line 1, column 2"},
     {"{\"a\": \"\xFF\"}", "not valid JSON"},
     {"{\"max_size\": null}", "\"max_size\" is null"},
-    {"{\"max_size\": [1]}", "\"max_size\" is an array"},
-    {"{\"poolConfig\": {\"maxConnections\": []}}", "\"poolConfig.maxConnections\" is an array"},
+    {"{\"max_size\": [1]}", "max_size takes one value, not an array"},
+    {"{\"poolConfig\": {\"maxConnections\": []}}", "JSON key \"poolConfig.maxConnections\""},
+    {"{\"recovery\": [[\"scale_pool\"]]}", "is an array in an array"},
+    {"{\"recovery\": [{}]}", "is an object in an array"},
+    {"{\"recovery\": [\"scale_pool,restart_connections\"]}", "holds a comma"},
+    {"{\"enableMetrics\": [true]}", "takes one value, not an array"},
     {"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "nested too deeply"},
     {"{\"max_size\": 1e400}", "not valid JSON"},
     {"{\"max_size\": 20, \"max_size\": 30}", "\"max_size\" is given twice"},
     {"{\"poolConfig\": {\"max\": 20}, \"max_size\": 30}", "\"max\" and \"max_size\" are the same option"},
+    {"{\"healthCheckConfig\": {\"enabled\": 3}}", "\"3\" is neither on nor off"},
     {"{\"max_size\": true}", "\"true\" is not a whole number"},
     {"{\"max_size\": 20.5}", "\"20.5\" is not a whole number"},
     {"{\"max_size\": -3}", "\"-3\" is negative"},
@@ -112,7 +117,8 @@ TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
 TEST(Json, ABrokenTextIsNeverQuoted) {
   for (const std::string_view text :
        {"{\"password\": \"hunter2", "{\"password\": hunter2}", "{\"x\": \"hunter2\" \"hunter2\"}",
-        "{\"password\": \"hunter2\"}", "{\"password\": [\"hunter2\"]}", "{hunter2}"}) {
+        "{\"password\": \"hunter2\"}", "{\"password\": [\"hunter2\"]}",
+        "{\"host\": \"db\", \"port\": \"x\", \"password\": \"hunter2\"}", "{hunter2}"}) {
     const auto parsed = test::parse("sqlite::memory:", text);
     ASSERT_FALSE(parsed);
     EXPECT_FALSE(contains(test::whole_text(parsed.status()), "hunter2")) << test::whole_text(parsed.status());

@@ -1,0 +1,67 @@
+#include "notify/log_writer.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <system_error>
+
+namespace tide {
+namespace {
+
+constexpr mode_t kFileMode = 0640;  // as a segment: tags and messages are not for everybody
+
+int open_file(const std::string& path) {
+  return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode);
+}
+
+// In one call where the system takes it, so that lines of several processes do not mix.
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+int priority_of(Severity severity) {
+  switch (severity) {
+    case Severity::info: return LOG_INFO;
+    case Severity::warning: return LOG_WARNING;
+    case Severity::critical: return LOG_CRIT;
+  }
+  return LOG_INFO;
+}
+
+}  // namespace
+
+Status LogWriter::check() const {
+  if (!is_file()) return Status::ok();
+  const int fd = open_file(destination_);
+  if (fd >= 0) {
+    ::close(fd);
+    return Status::ok();
+  }
+  return Status::error(Code::bad_option, "log_destination: \"" + destination_ + "\" cannot be written: " +
+                                             std::generic_category().message(errno),
+                       "log_destination takes stderr, syslog, or the absolute path of a file",
+                       "make its directory, or name a file this user may write");
+}
+
+bool LogWriter::write(std::string_view line, Severity severity) const {
+  if (destination_ == "syslog") {
+    ::syslog(LOG_USER | priority_of(severity), "tidepool: %.*s", static_cast<int>(line.size()), line.data());
+    return true;
+  }
+  if (!is_file()) return write_all(STDERR_FILENO, "tidepool: " + std::string(line) + "\n");
+  const int fd = open_file(destination_);
+  if (fd < 0) return false;
+  const bool is_written = write_all(fd, std::string(line) + "\n");
+  ::close(fd);
+  return is_written;
+}
+
+}  // namespace tide

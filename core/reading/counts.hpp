@@ -1,0 +1,24 @@
+// What several relations make of the same reading.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "plane/attach.hpp"
+
+namespace tide {
+
+// What closes is not in the size: it is on its way out, though it still counts against the cap.
+struct SlotCounts {
+  uint64_t idle = 0, in_use = 0, connecting = 0, validating = 0;
+  uint64_t size() const { return idle + in_use + connecting + validating; }
+};
+SlotCounts count_slots(const std::vector<SlotCopy>& slots);
+
+// The pool's own word, "dead" or "stale"; "" where it cannot be read. An owner that closed its pool is neither dead nor
+// stale, whatever became of it.
+std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& vitals);
+
+}  // namespace tide

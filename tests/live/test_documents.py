@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Configurations that people bring along: every one of documents.py opens a pool, and `settings` shows what it means here.
+
+usage: test_documents.py sqlite|postgresql [CASE...]
+"""
+import json
+import sys
+
+import client
+import documents
+import stage
+from stage import is_, said
+
+
+def each_opens_with_its_values(s):
+    for title, each in documents.ALL.items():
+        pool = client.Pool(s.database.url(s.name), json.dumps(each["options"]), name=s.name)
+        rows = s.rows("SELECT name, value, source, note FROM ~settings WHERE pool = :pool")
+        shown = {name: (str(value), source) for name, value, source, _ in rows}
+        for name, value in each["settings"].items():
+            is_(shown[name], (value, "options"), f"{title}: {name}")
+        notes = {name: note for name, _, _, note in rows}
+        for word in each["words"]:
+            is_(bool(notes[word]), True, f"{title}: {word} stands there with a reason")
+        is_("secret" in str(rows), False, f"{title}: a web address is a secret")
+        pool.close()
+    return f"{len(documents.ALL)} configurations"
+
+
+def what_an_address_says(s):
+    """host, port and so on in place of a URL; a file's path for SQLite."""
+    url = s.database.url(s.name)
+    if s.database.name == "sqlite":
+        parts = {"dbPath": url.removeprefix("sqlite://")}
+    else:
+        words = dict(word.split("=", 1) for word in url.replace("'", "").split())
+        parts = {"host": words["host"], "port": words.get("port", "5432"), "database": words["dbname"],
+                 "username": words["user"], "password": "unused"}
+    pool = client.Pool("", json.dumps({**parts, "max": 3}), name=s.name)
+    is_(len(pool.query("SELECT 1")), 1)
+    is_("unused" in str(s.rows("SELECT * FROM ~settings")), False, "a password stands nowhere")
+    pool.close()
+    for options, part in (({"username": "x"}, "names no database"), ({**parts, "dbPath": "/a", "host": "h"}, "")):
+        try:
+            client.Pool("", json.dumps(options), name=s.name)
+            raise AssertionError(f"accepted: {options}")
+        except client.Refusal as refusal:
+            said(str(refusal), part)
+
+
+def a_switch_that_is_off(s):
+    pool = s.pool(name=s.name, options="")
+    pool.close()
+    off = {"healthCheckConfig": {"enabled": False, "intervalMs": 60000, "autoRecovery": {"enabled": False, "strategies": [
+        "scale_pool"]}, "emergencyMode": {"enabled": False}},
+        "adaptiveSizingConfig": {"enabled": False, "prediction": {"enabled": False, "model": "linear"}},
+        "monitoringConfig": {"enabled": False}, "enableLogging": False}
+    pool = client.Pool(s.database.url(s.name), json.dumps(off), name=s.name)
+    shown = dict(s.rows("SELECT name, value FROM ~settings WHERE pool = :pool"))
+    for name, value in (("health_interval", "0"), ("recovery", ""), ("emergency", "off"), ("scaling", "off"),
+                        ("prediction", "off"), ("alerts", "off"), ("log", "off")):
+        is_(str(shown[name]) if shown[name] is not None else "", value, name)
+    pool.close()
+
+
+def what_cannot_be_is_refused(s):
+    for options, *parts in (
+            ({"enableMetrics": False}, "enableMetrics", "plane=off"), ({"usePool": False}, "usePool"),
+            ({"idleTimeoutMs": 1000, "idleConnectionTimeoutMs": 2000}, "idleTimeoutMs", "idleConnectionTimeoutMs"),
+            ({"enableHealthChecks": True, "enableHealthCheck": False}, "enableHealthChecks", "enableHealthCheck"),
+            ({"enableHealthChecks": "maybe"}, "enableHealthChecks", "maybe"),
+            ({"poolConfig": {"maxConections": 3}}, "poolConfig.maxConections", "max_size")):
+        try:
+            client.Pool(s.database.url(s.name), json.dumps(options), name=s.name)
+            raise AssertionError(f"accepted: {options}")
+        except client.Refusal as refusal:
+            said(str(refusal), *parts)
+    try:
+        client.Pool(s.database.url(s.name), '{"enableQueryCash": true}', name=s.name)
+        raise AssertionError("accepted")
+    except client.Refusal as refusal:
+        is_("burst" in str(refusal), False, "a hint that is far off is worse than none")
+
+
+CASES = (each_opens_with_its_values, what_an_address_says, a_switch_that_is_off, what_cannot_be_is_refused)
+
+if __name__ == "__main__":
+    sys.exit(stage.main(CASES))
