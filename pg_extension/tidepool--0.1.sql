@@ -388,7 +388,7 @@ COMMENT ON COLUMN tidepool.alert_rules.instance_id IS 'The instance, as in pools
 CREATE FUNCTION tidepool.read_settings(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, "name" text, "value" text, unit text, default_value text, source text, applies text,
-    "min" text, "max" text, description text)
+    "min" text, "max" text, description text, note text)
   AS 'MODULE_PATHNAME', 'tidepool_read_settings' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_settings(text, text) IS
   'The rows of the view settings; arguments narrow them to one pool or instance.';
@@ -405,6 +405,7 @@ COMMENT ON COLUMN tidepool.settings.applies IS 'When a change takes effect: now,
 COMMENT ON COLUMN tidepool.settings."min" IS 'The smallest value that is accepted.';
 COMMENT ON COLUMN tidepool.settings."max" IS 'The largest value that is accepted.';
 COMMENT ON COLUMN tidepool.settings.description IS 'What it does.';
+COMMENT ON COLUMN tidepool.settings.note IS 'Why it has its value, or why it has no effect as things are; null where there is nothing to say.';
 
 CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -440,6 +441,36 @@ COMMENT ON COLUMN tidepool.help.column_name IS 'Its column; null in the row that
 COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
 COMMENT ON COLUMN tidepool.help.unit IS 'What its numbers count; null when they count nothing.';
 COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
+
+CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    preset text, option text, "value" text, document text, note text)
+  AS 'MODULE_PATHNAME', 'tidepool_read_presets' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_presets(text, text) IS
+  'The rows of the view presets; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.presets AS SELECT * FROM tidepool.read_presets();
+COMMENT ON VIEW tidepool.presets IS 'The named sets of values that the option preset takes.';
+COMMENT ON COLUMN tidepool.presets.preset IS 'The preset, as the option preset takes it.';
+COMMENT ON COLUMN tidepool.presets.option IS 'An option it sets.';
+COMMENT ON COLUMN tidepool.presets."value" IS 'The value, where no other is given.';
+COMMENT ON COLUMN tidepool.presets.document IS 'The document whose value it is; null where it is this pool''s own choice.';
+COMMENT ON COLUMN tidepool.presets.note IS 'What another document says, or why it is set; null where there is nothing to say.';
+
+CREATE FUNCTION tidepool.read_health(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, healthy boolean, status text, issues jsonb, recommendations jsonb, checks jsonb)
+  AS 'MODULE_PATHNAME', 'tidepool_read_health' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_health(text, text) IS
+  'The rows of the view health; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.health AS SELECT * FROM tidepool.read_health();
+COMMENT ON VIEW tidepool.health IS 'One verdict on each pool, with reasons and advice.';
+COMMENT ON COLUMN tidepool.health.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.health.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.health.healthy IS 'Whether the status is healthy.';
+COMMENT ON COLUMN tidepool.health.status IS 'healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.';
+COMMENT ON COLUMN tidepool.health.issues IS 'What is wrong, an array of sentences, the worst first; empty where nothing is.';
+COMMENT ON COLUMN tidepool.health.recommendations IS 'What to do about each issue, in the same order.';
+COMMENT ON COLUMN tidepool.health.checks IS 'The latest health checks, by their names: status, score, message and checked_at.';
 
 -- end of the relations
 
@@ -623,6 +654,10 @@ GRANT EXECUTE ON FUNCTION tidepool.read_alert_rules(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_settings(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_commands(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_help(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_presets(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_health(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.health(text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.check_options(text) TO pg_monitor;
 GRANT SELECT ON tidepool.pools TO pg_monitor;
 GRANT SELECT ON tidepool.pool_stats TO pg_monitor;
 GRANT SELECT ON tidepool.pool_histograms TO pg_monitor;
@@ -639,6 +674,8 @@ GRANT SELECT ON tidepool.alert_rules TO pg_monitor;
 GRANT SELECT ON tidepool.settings TO pg_monitor;
 GRANT SELECT ON tidepool.commands TO pg_monitor;
 GRANT SELECT ON tidepool.help TO pg_monitor;
+GRANT SELECT ON tidepool.presets TO pg_monitor;
+GRANT SELECT ON tidepool.health TO pg_monitor;
 GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 

@@ -53,8 +53,8 @@ std::vector<CatalogueRow> make_rows() {
   // clang-format off
   return {
       {"preset", choice<&P::preset>(kPresets), "", "", "", reopen, {"environment"},
-       "A named set of values for everything not given otherwise, as the relation presets lists them; empty: the "
-       "defaults; auto: as NODE_ENV, APP_ENV or a serverless platform say."},
+       "A named set of values for what is not given otherwise, see the relation presets; auto: as NODE_ENV, APP_ENV or "
+       "the platform say; empty: none."},
 
       // how many
       {"min_size", &P::min_size, "connections", "0", "10000", now, {"minConnections", "min", "poolSize"},
@@ -68,8 +68,8 @@ std::vector<CatalogueRow> make_rows() {
       {"max_connecting", &P::max_connecting, "connections", "1", "1000", now, {},
        "At most this many connections are being opened at once."},
       {"burst", &P::burst, "", "", "", now, {"enableBurstMode"},
-       "Whether the pool may grow above max_size for a short time: by itself up to burst_max_size where that is given, by "
-       "order up to twice max_size."},
+       "Whether the pool may exceed max_size for a short time: by itself where burst_max_size is given, by order up to twice "
+       "max_size."},
       {"burst_max_size", &P::burst_max_size, "connections", "0", "20000", now, {},
        "The size a burst may reach; 0 is twice max_size.", bursting},
       {"burst_duration", &P::burst_duration, "ms", "1ms", "1d", now, {},
@@ -148,8 +148,8 @@ std::vector<CatalogueRow> make_rows() {
 
       // the size follows the load
       {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling", "adaptiveSizingConfig.enabled"},
-       "Whether the pool sizes itself by the load; off: it still opens a connection for a caller who finds none idle, up "
-       "to max_size, and closes what idle_timeout says."},
+       "Whether the pool follows the load; off: it still opens for a caller who finds none idle, up to max_size, and "
+       "obeys idle_timeout."},
       {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
        "The size is reconsidered this often.", scaled},
       {"sizing", choice<&P::sizing>(kSizings), "", "", "", now, {},

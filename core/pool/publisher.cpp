@@ -183,7 +183,8 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   for (const SettingNote& note : pool_.spec_.notes) {
     // Why an option had its value is told until somebody gives it another.
     const Setting* const setting = find_setting(note.name);
-    const bool is_past = setting != nullptr && sources[static_cast<size_t>(setting - catalogue.data())] == SettingSource::manual;
+    const bool is_past =
+        setting != nullptr && sources[static_cast<size_t>(setting - catalogue.data())] == SettingSource::manual;
     if (!is_past) put_record(note.name, note.value, SettingSource::options, 1);
   }
   block.count = next;

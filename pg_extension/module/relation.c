@@ -169,12 +169,16 @@ static Tuplestorestate* result_rows(FunctionCallInfo fcinfo, const char* name, T
   return rows;
 }
 
-static void take_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
+static pg_noinline void take_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
   PG_TRY();
   { copy_rows(cursor, columns, row, rows); }
-  PG_FINALLY();
-  { tide_cursor_close(cursor); }
+  PG_CATCH();
+  {
+    tide_cursor_close(cursor);
+    PG_RE_THROW();
+  }
   PG_END_TRY();
+  tide_cursor_close(cursor);
 }
 
 static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {

@@ -6,10 +6,9 @@ usage: test_documents.py sqlite|postgresql [CASE...]
 import json
 import sys
 
-import client
 import documents
 import stage
-from stage import is_, said
+from stage import client, is_, said
 
 
 def each_opens_with_its_values(s):

@@ -49,11 +49,11 @@ def contradictions(s):
 
 def another(name, value, unit, low, high):
     """A value that the option accepts and does not have."""
-    if value in ("on", "off"):
+    if value in ("on", "off") and name != "log":
         return "off" if value == "on" else "on"
     words = {"lease_timeout_action": ("report", "cancel"), "reset_on_release": ("smart", "full"),
              "sizing": ("adaptive", "threshold"), "prediction": ("auto", "linear"), "recovery": ("", "reset_metrics"),
-             "validation_query": ("", "SELECT 1")}
+             "validation_query": ("", "SELECT 1"), "log": ("off", "events"), "log_format": ("key_value", "json")}
     if name in words:
         return next(word for word in words[name] if word != value)
     special = {"scale_down_utilization": "0.25", "scale_up_utilization": "0.85", "min_idle": "1", "health_min_healthy": "1",

@@ -156,7 +156,7 @@ def the_callback_is_told(s):
 
 
 def lines_on_standard_error(s):
-    """With notify_log one for the beginning and one for the end; without it none; never a password."""
+    """With log=alerts one for the beginning and one for the end; without it (here by its old name) none; never a password."""
     loud, quiet = s.owner(), s.owner()
     road = s.road()
     url = road.url + s.database.password(SECRET)
@@ -174,15 +174,15 @@ def lines_on_standard_error(s):
     until(lambda: "breaker_open: " in loud.errors(), "the breaker's line")
     is_(quiet.errors(), "", "what the quiet one says")
     lines = loud.errors().splitlines()
-    is_([line for line in lines if not line.startswith('tidepool: pool "loud": alert')], [], "other lines")
-    is_(lines[0].startswith('tidepool: pool "loud": alert: mine: It is out. (in_use 1, threshold 0)'), True, lines[0])
-    is_(len([line for line in lines if '"loud": alert resolved: mine: ' in line]), 1, repr(lines))
+    is_([line for line in lines if " pool=loud event=alert_" not in line], [], "other lines")
+    said(lines[0], "tidepool: time=", " level=", ' event=alert_firing message="mine: It is out. (in_use 1, threshold 0)')
+    is_(len([line for line in lines if ' event=alert_resolved message="mine: ' in line]), 1, repr(lines))
     seen = loud.errors()
     for relation in ("alerts", "events", "pools", "pool_stats", "settings", "commands"):
         seen += repr(s.rows(f"SELECT * FROM ~{relation}"))
     is_(SECRET in seen, False, "the password")
     road.find()
-    until(lambda: "alert resolved: breaker_open: " in loud.errors(), "the breaker's end")
+    until(lambda: 'event=alert_resolved message="breaker_open: ' in loud.errors(), "the breaker's end")
 
 
 ALONE = (a_rule_for_all_pools,)

@@ -162,7 +162,7 @@ typedef struct tide_health {
   char status[16];             /* "healthy"; "degraded": it serves, but not as it should; "unhealthy": it does not */
   char issues[1024];           /* a line each, the worst first; "" where nothing is wrong */
   char recommendations[1024];  /* what to do about each issue, a line each, in the same order */
-  char checks[2048];           /* the latest health checks, the evidence, as a JSON object by their names */
+  char checks[1536];           /* the latest health checks, the evidence, as a JSON object by their names */
 } tide_health;
 
 #define TIDE_HEALTH_INIT {(uint32_t)sizeof(tide_health), 0, {0}, {0}, {0}, {0}}

@@ -78,6 +78,7 @@ constexpr Documented kDocumented[] = {
     {"emergency", "on"},
     {"emergency_below", "20"},
     {"emergency_max_size", "3"},
+    {"alerts", "on"},
     {"alert_utilization", "0.9"},
     {"alert_wait", "5s"},
     {"alert_error_rate", "0.05"},

@@ -88,7 +88,7 @@ const RefusedText kRefusedTexts[] = {
     {kUrl, "max_conections=5", {}, "unknown option \"max_conections\""},
     {kUrl, "max_size=5 max_size=6", {}, "option \"max_size\" is given twice"},
     {kUrl, "max_size=5 maxConnections=6", {}, "\"max_size\" and \"maxConnections\" are the same option"},
-    {kUrl, "max=5 maxConnections=5", {}, "both set max_size"},
+    {kUrl, "max=5 maxConnections=6", {}, "both set max_size"},
     {"sqlite::memory:?tidepool.max_size=5&tidepool.max=6", "", {}, "are the same option (in the URL)"},
     {"sqlite::memory:?tidepool.max_sice=5", "", {}, "unknown option \"max_sice\" (in the URL)"},
     {"sqlite::memory:?tidepool.max_size=x", "", {}, "(in the URL)"},

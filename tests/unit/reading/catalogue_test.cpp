@@ -53,11 +53,13 @@ TEST(Catalogue, ColumnsStandAsPromised) {
             "pool rule metric comparison threshold for_ms severity enabled message advice clear_at built_in "
             "instance_id");
   EXPECT_EQ(columns_of("settings"),
-            "instance_id pool name value unit default_value source applies min max description");
+            "instance_id pool name value unit default_value source applies min max description note");
   EXPECT_EQ(columns_of("commands"),
             "instance_id pool command_id issued_at actor verb arguments status applied_at generation message");
   EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning");
-  EXPECT_EQ(relations_catalogue().size(), 16u);
+  EXPECT_EQ(columns_of("presets"), "preset option value document note");
+  EXPECT_EQ(columns_of("health"), "instance_id pool healthy status issues recommendations checks");
+  EXPECT_EQ(relations_catalogue().size(), 18u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
