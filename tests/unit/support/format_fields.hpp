@@ -91,7 +91,7 @@ inline std::vector<FormatStruct> format_structs() {
              FIELD(demand), FIELD(overloads_total), FIELD(bursts_total), FIELD(record)),
       STRUCT(CommandRecord, FIELD(stamp), FIELD(command_id), FIELD(issued_wall_ns), FIELD(applied_wall_ns), FIELD(verb),
              FIELD(status), FIELD(generation), FIELD(actor), FIELD(arguments), FIELD(message)),
-      STRUCT(SettingRecord, FIELD(name), FIELD(value), FIELD(source), FIELD(reserved)),
+      STRUCT(SettingRecord, FIELD(name), FIELD(value), FIELD(source), FIELD(is_note)),
       STRUCT(SettingsBlock, FIELD(seq), FIELD(count), FIELD(reserved), FIELD(record)),
       STRUCT(MailboxHeader, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(instance_id), FIELD(sent),
              FIELD(reserved)),
