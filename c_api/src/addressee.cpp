@@ -9,6 +9,7 @@
 
 #include "base/nearest.hpp"
 #include "base/owned_id.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "local.hpp"
 #include "plane/directory.hpp"
@@ -23,8 +24,6 @@ constexpr size_t kListedMax = 20;
 constexpr Span kFirstPause = Span::millis(1);
 constexpr Span kLongestPause = Span::millis(20);
 constexpr int kAbsentLooksMax = 5;  // a record is out of sight while it is being written
-
-std::string in_quotes(std::string_view text) { return "\"" + std::string(text.substr(0, 64)) + "\""; }
 
 std::string listed(const std::vector<std::string>& entries, size_t count) {
   std::string out;

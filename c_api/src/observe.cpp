@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "guard.hpp"
 #include "reading/fleet.hpp"
@@ -77,7 +78,7 @@ Status unknown_relation(std::string_view typed) {
     list.append(list.empty() ? "" : ", ").append(relation.name);
   }
   const std::string_view nearest = nearest_name(typed, names);
-  return Status::error(Code::not_found, "no relation \"" + std::string(typed.substr(0, 64)) + "\"",
+  return Status::error(Code::not_found, "no relation " + in_quotes(typed),
                        "relations: " + list, nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "plane/format.hpp"
 #include "plane/vocabulary.hpp"
@@ -21,7 +22,6 @@ using Json = nlohmann::json;
 
 constexpr size_t kGivenBytesMax = 4096;  // more than any order needs; bounds the work for a hostile one
 constexpr size_t kCanonicalBytesMax = FixedText<896>::kBytesMax;
-constexpr size_t kQuotedBytesMax = 60;
 constexpr int64_t kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
 
 constexpr double kFigureMax = 1e18;  // as far as readers believe a number
@@ -118,16 +118,10 @@ std::string accepted(Kind kind) {
   return "";
 }
 
-// What somebody typed, fit for an error text.
-std::string shown(std::string_view text) {
-  std::string out(utf8_prefix(text, kQuotedBytesMax));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return text.size() > out.size() ? out + "..." : out;
+// What somebody typed, fit for an error text: a text in quotes, all else as JSON.
+std::string typed(const Json& value) {
+  return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : shown_text(value.dump());
 }
-
-std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::string meant(std::string_view typed, std::span<const std::string_view> known) {
   const std::string_view name = nearest_name(typed, known);
@@ -154,6 +148,15 @@ std::optional<Span> duration(const Json& value) {
 bool is_text(const Json& value, size_t bytes_max = kGivenBytesMax) {
   return value.is_string() && value.get_ref<const std::string&>().size() <= bytes_max &&
          value.get_ref<const std::string&>().find('\0') == std::string::npos;
+}
+
+// A text for people, who must read no password in it.
+std::optional<std::string> masked_text(const Json& value, size_t bytes_max, Json& canonical) {
+  if (!is_text(value)) return {};
+  std::string text = without_password(value.get_ref<const std::string&>());
+  if (text.size() > bytes_max) return {};
+  canonical = text;
+  return text;
 }
 
 bool is_word(const Json& value) { return is_text(value) && !value.get_ref<const std::string&>().empty(); }
@@ -191,9 +194,7 @@ bool keep(const std::optional<T>& found, Place& place) {
 // fill_in() of the arguments about alerts. Their canonical form is the value itself, but for a duration's.
 bool fill_in_alert(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
   AlertForm& alert = form.alert;
-  const auto text = [&](size_t bytes_max) {
-    return is_text(value, bytes_max) ? std::optional(value.get<std::string>()) : std::nullopt;
-  };
+  const auto text = [&](size_t bytes_max) { return masked_text(value, bytes_max, canonical); };
   canonical = value;
   switch (kind) {
     case Kind::by: return is_word(value) && keep(text(kAckedByBytesMax), form.by);
@@ -254,12 +255,7 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
       canonical = form.value;
       return true;
     }
-    case Kind::reason: {
-      if (!is_text(value, kReasonBytesMax)) return false;
-      form.reason = value.get<std::string>();
-      canonical = form.reason;
-      return true;
-    }
+    case Kind::reason: return keep(masked_text(value, kReasonBytesMax, canonical), form.reason);
     default: return fill_in_alert(kind, value, form, canonical);
   }
 }
@@ -330,7 +326,7 @@ Result<OrderForm> check_order(std::string_view verb_name, std::string_view argum
       // Of signs, each is as near as any other.
       const auto words =
           argument.kind == Kind::comparison ? std::span<const std::string_view>{} : words_of(argument.kind);
-      return bad(verb + ": " + name + " is " + shown(found->dump()), "accepted: " + accepted(argument.kind),
+      return bad(verb + ": " + name + " is " + typed(*found), "accepted: " + accepted(argument.kind),
                  found->is_string() ? meant(found->get_ref<const std::string&>(), words) : std::string{});
     }
   }

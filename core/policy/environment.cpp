@@ -2,8 +2,8 @@
 
 #include <array>
 
+#include "base/text.hpp"
 #include "policy/conninfo.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {

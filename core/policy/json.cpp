@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <array>
 
+#include "base/text.hpp"
 #include "policy/environment.hpp"
 #include "policy/given.hpp"
 #include "policy/json.hpp"
 #include "policy/preset.hpp"
 #include "policy/target.hpp"
-#include "policy/text.hpp"
 #include "policy/words.hpp"
 
 namespace tide {

@@ -44,7 +44,4 @@ using EnvironmentReader = std::function<const char*(const char*)>;
 Result<ParsedOptions> parse_options(std::string_view url, std::string_view options,
                                     std::span<const std::string> custom_schemes, const EnvironmentReader& environment);
 
-// The same text with every password replaced by "***": URL user info, password=, and similar parameters.
-std::string without_password(std::string_view url_or_conninfo);
-
 }  // namespace tide

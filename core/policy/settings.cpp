@@ -1,8 +1,8 @@
 #include "policy/settings.hpp"
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "policy/catalogue.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {

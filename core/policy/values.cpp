@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "policy/catalogue.hpp"
 #include "policy/settings.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {

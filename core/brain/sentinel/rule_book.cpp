@@ -5,9 +5,9 @@
 #include <cstdio>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "brain/brain.hpp"
-#include "policy/text.hpp"
 
 namespace tide::brain {
 namespace {
