@@ -169,10 +169,7 @@ std::string number_json(const Function& function, int n, Arguments values) {
   const int type = sqlite3_value_numeric_type(values[n]);
   if (type == SQLITE_INTEGER) return std::to_string(sqlite3_value_int64(values[n]));
   const double number = type == SQLITE_FLOAT ? sqlite3_value_double(values[n]) : HUGE_VAL;
-  if (!std::isfinite(number)) {
-    fail(function, parameter(function, n) + " must be a number, not \"" + text_of(values[n]).value_or("...") + "\"" +
-                       usage_of(function));
-  }
+  if (!std::isfinite(number)) return text_json(function, n, values);  // what is accepted is the library's to say
   std::array<char, 32> digits{};
   std::snprintf(digits.data(), digits.size(), "%.17g", number);
   return digits.data();

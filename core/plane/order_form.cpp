@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -23,8 +22,6 @@ using Json = nlohmann::json;
 constexpr size_t kGivenBytesMax = 4096;  // more than any order needs; bounds the work for a hostile one
 constexpr size_t kCanonicalBytesMax = FixedText<896>::kBytesMax;
 constexpr int64_t kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
-
-constexpr double kFigureMax = 1e18;  // as far as readers believe a number
 
 enum class Kind : uint8_t {
   size,
@@ -94,12 +91,14 @@ std::span<const std::string_view> words_of(Kind kind) {
 
 std::string text_of_at_most(size_t bytes) { return "a text of at most " + std::to_string(bytes) + " bytes"; }
 
+constexpr const char* kSuchAs = " such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
+
 std::string accepted(Kind kind) {
   switch (kind) {
     case Kind::size: return "a whole number of connections from 0, or null for automatic";
     case Kind::id: return "a whole number from 1";
-    case Kind::length: return "a duration above 0 such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
-    case Kind::spread: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::length: return "a duration above 0 and up to " + format_span(kBurstMax) + kSuchAs;
+    case Kind::spread: return std::string("a duration") + kSuchAs + "; 0: at once";
     case Kind::option: return "the name of an option";
     case Kind::value: return "a text, a number, true or false";
     case Kind::reason: return text_of_at_most(kReasonBytesMax);
@@ -109,8 +108,8 @@ std::string accepted(Kind kind) {
     case Kind::comparison:
     case Kind::severity: return list_of(words_of(kind));
     case Kind::threshold:
-    case Kind::clear_at: return "a number between -1e18 and 1e18";
-    case Kind::hold: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::clear_at: return "a number from 0 to below 1e18";
+    case Kind::hold: return "a duration up to " + format_span(kAlertHoldMax) + kSuchAs + "; 0: at once";
     case Kind::enabled: return "true or false";
     case Kind::message:
     case Kind::advice: return text_of_at_most(kAlertTextBytesMax);
@@ -172,7 +171,7 @@ std::optional<std::string> rule_name(const Json& value) {
 std::optional<double> figure(const Json& value) {
   if (!value.is_number()) return {};
   const auto number = value.get<double>();
-  return std::isfinite(number) && std::fabs(number) < kFigureMax ? std::optional(number) : std::nullopt;
+  return number >= 0 && number < kAlertFigureMax ? std::optional(number) : std::nullopt;
 }
 
 // One of the words of its kind.
@@ -209,7 +208,7 @@ bool fill_in_alert(Kind kind, const Json& value, OrderForm& form, Json& canonica
     case Kind::enabled:
       return keep(value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt, alert.is_enabled);
     case Kind::hold: {
-      if (!keep(duration(value), alert.hold)) return false;
+      if (!keep(duration(value), alert.hold) || *alert.hold > kAlertHoldMax) return false;
       canonical = format_span(*alert.hold);
       return true;
     }
@@ -237,7 +236,7 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
     case Kind::length:
     case Kind::spread: {
       const auto span = duration(value);
-      if (!span || (kind == Kind::length && span->is_zero())) return false;
+      if (!span || (kind == Kind::length && (span->is_zero() || *span > kBurstMax))) return false;
       form.span = *span;
       canonical = format_span(*span);
       return true;
@@ -258,6 +257,12 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
     case Kind::reason: return keep(masked_text(value, kReasonBytesMax, canonical), form.reason);
     default: return fill_in_alert(kind, value, form, canonical);
   }
+}
+
+// Of what the order says itself; the rest is up to the rule as the pool has it.
+Status check_ends(const AlertForm& alert) {
+  if (!alert.comparison || !alert.threshold || !alert.clear_at) return Status::ok();
+  return check_alert_ends(alert.rule, *alert.comparison, *alert.threshold, *alert.clear_at);
 }
 
 Status too_long(const std::string& verb, size_t bytes, size_t bytes_max) {
@@ -330,6 +335,7 @@ Result<OrderForm> check_order(std::string_view verb_name, std::string_view argum
                  found->is_string() ? meant(found->get_ref<const std::string&>(), words) : std::string{});
     }
   }
+  if (Status ends = check_ends(form.alert); !ends) return ends;
   form.canonical = canonical.dump();
   if (form.canonical.size() > kCanonicalBytesMax) return too_long(verb, form.canonical.size(), kCanonicalBytesMax);
   return form;

@@ -111,22 +111,11 @@ Verdict Clerk::decide(Order& order, Instant now) {
 }
 
 Verdict Clerk::set_option(const Order& order, Instant now) {
-  const Setting* setting = find_setting(order.option);
-  if (setting == nullptr) return refused(unknown_option(order.option));
-  if (setting->applies == Applies::reopen) {
-    return refused(Status::error(Code::refused,
-                                 "option \"" + std::string(setting->name) + "\" cannot change while the pool is open",
-                                 "it applies when a pool is opened", "open the pool with the new value"));
-  }
   Policy changed = keeper_.policy_;
-  if (Status assigned = assign_value(changed, *setting, order.value); !assigned) return refused(std::move(assigned));
+  const auto set = tide::set_option(changed, order.option, order.value, pool_.board_.capacity());
+  if (!set) return refused(set.status());
+  const Setting* const setting = *set;
   if (Status checked = check_policy(changed); !checked) return refused(std::move(checked));
-  if (changed.max_size > pool_.board_.capacity()) {
-    return refused(Status::error(
-        Code::refused, "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
-        "accepted: up to " + std::to_string(pool_.board_.capacity()) + ", fixed when it was opened",
-        "open the pool with a larger max_size"));
-  }
   keeper_.policy_ = changed;
   pool_.set_fast_policy(changed);
   keeper_.brain_.set_policy(changed, now);
