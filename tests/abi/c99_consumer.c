@@ -117,13 +117,21 @@ static void test_invented_handles(void) {
 
 static void test_relations(void) {
   const tide_relation *r;
-  int i, has_pools = 0;
+  int i, c, has_pools = 0;
   CHECK(tide_relation_at(-1) == NULL);
   CHECK(tide_relation_at(100000) == NULL);
   for (i = 0; (r = tide_relation_at(i)) != NULL; i++) {
     CHECK(r->name != NULL && r->meaning != NULL && r->ncolumns > 0);
     if (strcmp(r->name, "pools") == 0) has_pools = 1;
+    for (c = 0; c < r->ncolumns; c++) {
+      const int masked = tide_column_is_masked(r, c);
+      if (strcmp(r->columns[c].name, "instance_id") == 0) CHECK(masked == 0);
+      if (strcmp(r->columns[c].name, "tag") == 0) CHECK(masked == 1);
+    }
+    CHECK(tide_column_is_masked(r, -1) == 1);
+    CHECK(tide_column_is_masked(r, r->ncolumns) == 1);
   }
+  CHECK(tide_column_is_masked(NULL, 0) == 1);
   CHECK(has_pools);
 }
 
