@@ -1,8 +1,10 @@
-// tide_option_check, tide_default_directory: what holds before any pool is looked at.
+// tide_option_check, tide_duration_parse, tide_default_directory: what holds before any pool is looked at.
 #include <tidepool/observe.h>
 
 #include <cstring>
 
+#include "base/text.hpp"
+#include "base/units.hpp"
 #include "guard.hpp"
 #include "plane/directory.hpp"
 #include "policy/settings.hpp"
@@ -20,6 +22,21 @@ tide_status tide_option_check(const char* name, const char* value, const char** 
     }
     // The catalogue's names are literals, so they end with a NUL.
     if (current_name != nullptr) *current_name = setting->name.data();
+    return Status::ok();
+  });
+}
+
+tide_status tide_duration_parse(const char* text, int64_t* microseconds, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (text == nullptr) return Status::error(Code::bad_argument, "text is NULL", "", "such as \"30s\"");
+    if (microseconds == nullptr) return Status::error(Code::bad_argument, "microseconds is NULL");
+    const auto span = parse_span(text);
+    if (!span) {
+      return Status::error(Code::bad_argument, in_quotes(text) + " is not a duration",
+                           "accepted: a number with us, ms, s, min, h or d, or bare milliseconds; whole microseconds",
+                           "write for example 500ms, 30s, 5min, 1h or 2d");
+    }
+    *microseconds = span->ns() / 1000;
     return Status::ok();
   });
 }

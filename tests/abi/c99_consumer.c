@@ -52,7 +52,7 @@ static void test_null(void) {
   const char *name = "";
   char id[33];
   int fd;
-  int64_t next;
+  int64_t next, us = 0;
 
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_open(NULL, "sqlite::memory:", NULL, &pool, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_open("abi", "sqlite::memory:", NULL, NULL, &err));
@@ -82,6 +82,11 @@ static void test_null(void) {
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_sise", NULL, NULL, &err));
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_size", "many", NULL, &err));
   CHECK(tide_option_check("maxConnections", "8", &name, NULL) == TIDE_OK && strcmp(name, "max_size") == 0);
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse(NULL, &us, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("30s", NULL, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("soon", &us, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("0.5us", &us, &err));
+  CHECK(tide_duration_parse("1.5s", &us, NULL) == TIDE_OK && us == 1500000);
   REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(NULL, 0, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(id, 3, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_control(NULL, "scale", NULL, 0, NULL, &err));

@@ -169,7 +169,8 @@ class Privileges(unittest.TestCase):
         self.make_role("reader", "pause")
         self.sql("REVOKE pg_monitor FROM reader")
         self.sql(f"SELECT tidepool.scale('app', 2, '{SECRET}');"
-                 f"SELECT tidepool.set_alert('app', 'noted', 'size', '>=', 0, '0 s', message => '{SECRET}', advice => '{SECRET}')")
+                 f"SELECT tidepool.set_alert('app', 'noted', 'size', '>=', 0, '0 s', message => '{SECRET}', "
+                 f"advice => '{SECRET}')")
         noted = "FROM tidepool.alerts WHERE rule = 'noted' AND state = 'firing'"
         support.cluster.wait_until(lambda: self.sql(f"SELECT alert_id {noted}"), 10)
         self.sql(f"UPDATE tidepool.alerts SET acked_by = '{SECRET}' WHERE alert_id = (SELECT alert_id {noted})")

@@ -165,6 +165,20 @@ TIDE_API tide_status tide_option_check(const char *name, const char *value, cons
                                        tide_error *err);
 
 /**
+ * Read a duration as all options and orders take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
+ * milliseconds. Exact or refused: nothing finer than a microsecond, nothing rounded.
+ *
+ * @param text          not negative
+ * @param microseconds  set only on success
+ * @param err           may be NULL; names the text and what is accepted
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_BAD_ARGUMENT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_duration_parse(const char *text, int64_t *microseconds, tide_error *err);
+
+/**
  * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else
  * $XDG_RUNTIME_DIR/tidepool, else /dev/shm/tidepool-<uid>.
  *
