@@ -36,7 +36,7 @@ std::string_view digits_at_front(std::string_view text) {
 
 // whole.fraction * factor, if that is a whole number and not beyond all sense. Never rounded.
 std::optional<int64_t> product(std::string_view whole, std::string_view fraction, int64_t factor) {
-  using Wide = unsigned __int128;
+  __extension__ using Wide = unsigned __int128;
   constexpr Wide kMost = 9'000'000'000'000'000'000;
   constexpr size_t kFractionDigitsMax = 18;
   Wide sum = 0;

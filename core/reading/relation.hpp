@@ -27,13 +27,18 @@ struct Column {
   bool is_writable;          // UPDATE may set it, which posts an order
   Privacy privacy;
 
-  constexpr Column(std::string_view name, ColumnType type, std::string_view unit, std::string_view meaning,
-                   Privacy privacy, bool is_writable = false)
-      : name(name), type(type), unit(unit), meaning(meaning), is_writable(is_writable), privacy(privacy) {}
+  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit, std::string_view its_meaning,
+                   Privacy its_privacy, bool may_be_set = false)
+      : name(its_name),
+        type(its_type),
+        unit(its_unit),
+        meaning(its_meaning),
+        is_writable(may_be_set),
+        privacy(its_privacy) {}
   // Numbers, times and truths are the pool's own and open. A text or an object says who may read it, or is not compiled.
-  constexpr Column(std::string_view name, ColumnType type, std::string_view unit, std::string_view meaning,
-                   bool is_writable = false)
-      : Column(name, type, unit, meaning, Privacy::open, is_writable) {
+  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit, std::string_view its_meaning,
+                   bool may_be_set = false)
+      : Column(its_name, its_type, its_unit, its_meaning, Privacy::open, may_be_set) {
     if (type == ColumnType::text || type == ColumnType::json) throw "a column of texts lacks its Privacy";
   }
 };

@@ -66,7 +66,7 @@ TEST(OrderRecord, MasksPasswords) {
       R"({"password":"hunter2"})",
       R"({"deep":[{"api_key":"hunter2"}]})",
       R"({"reason":"for postgresql://me:hunter2@h/db"})",
-      R"({"option":"validation_query","value":"select dblink('password=hunter2')"})",
+      R"x({"option":"validation_query","value":"select dblink('password=hunter2')"})x",
       R"(password=hunter2)",
       R"({"password":"hunter2")",
   };
