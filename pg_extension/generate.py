@@ -15,6 +15,7 @@ SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
 TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb"}
 PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
 REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
+MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
 
 
@@ -30,7 +31,8 @@ class Relation(ctypes.Structure):
 
 def catalogue(library):
     """[(name, meaning, [(column, SQL type, comment)])]"""
-    at = ctypes.CDLL(str(library)).tide_relation_at
+    tide = ctypes.CDLL(str(library))
+    at = tide.tide_relation_at
     at.restype = ctypes.POINTER(Relation)
     relations = []
     while True:
@@ -39,10 +41,11 @@ def catalogue(library):
             return relations
         relation = found.contents
         columns = []
-        for column in relation.columns[:relation.ncolumns]:
+        for place, column in enumerate(relation.columns[:relation.ncolumns]):
             name, unit = column.name.decode(), column.unit.decode()
+            mask = MASKED if tide.tide_column_is_masked(found, place) else ""
             columns.append((name, "integer" if name in PIDS else TYPES[column.type],
-                            column.meaning.decode() + (f" [{unit}]" if unit else "")))
+                            column.meaning.decode() + (f" [{unit}]" if unit else "") + mask))
         relations.append((relation.name.decode(), relation.meaning.decode(), columns))
 
 

@@ -37,8 +37,8 @@ COMMENT ON COLUMN tidepool.pools.app IS 'The application that owns the pool, as 
 COMMENT ON COLUMN tidepool.pools.host IS 'The host the owner runs on.';
 COMMENT ON COLUMN tidepool.pools.pid IS 'The owner''s process id.';
 COMMENT ON COLUMN tidepool.pools.backend IS 'The kind of database: postgresql, sqlite or custom.';
-COMMENT ON COLUMN tidepool.pools.target IS 'The database the pool connects to, without credentials.';
-COMMENT ON COLUMN tidepool.pools.db_user IS 'The user the pool connects as.';
+COMMENT ON COLUMN tidepool.pools.target IS 'The database the pool connects to, without credentials. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.pools.db_user IS 'The user the pool connects as. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pools.state IS 'starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not tick, dead when it is gone.';
 COMMENT ON COLUMN tidepool.pools.size IS 'Connections there are: idle + in_use + connecting + validating. [connections]';
 COMMENT ON COLUMN tidepool.pools.idle IS 'Connections anybody may lease. [connections]';
@@ -132,7 +132,7 @@ COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'The most connections there w
 COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'The most connections that were leased at once. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'The most callers that waited at once. [callers]';
 COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'What the driver''s library has allocated in this process (SQLite); null where it does not count. [bytes]';
-COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none.';
+COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
 COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
@@ -201,14 +201,14 @@ COMMENT ON COLUMN tidepool.connections.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.connections.conn_id IS 'The connection; never used again in this instance.';
 COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing.';
 COMMENT ON COLUMN tidepool.connections.server_pid IS 'The server''s process behind it; null where the database has none.';
-COMMENT ON COLUMN tidepool.connections.tag IS 'What its current lease is for.';
+COMMENT ON COLUMN tidepool.connections.tag IS 'What its current lease is for. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.connections.created_at IS 'When it was opened.';
 COMMENT ON COLUMN tidepool.connections.state_since IS 'Since when it is in this state.';
 COMMENT ON COLUMN tidepool.connections.expires_at IS 'When it will be replaced because of its age; null is never.';
 COMMENT ON COLUMN tidepool.connections.uses_total IS 'How often it was leased. [leases]';
 COMMENT ON COLUMN tidepool.connections.queries_total IS 'How many queries it was sent. [queries]';
 COMMENT ON COLUMN tidepool.connections.in_transaction IS 'Whether a transaction is open on it.';
-COMMENT ON COLUMN tidepool.connections.last_error IS 'Its last error; null when there was none.';
+COMMENT ON COLUMN tidepool.connections.last_error IS 'Its last error; null when there was none. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.connections.suspect_leak IS 'Whether its holder seems to have forgotten it.';
 
 CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
@@ -225,7 +225,7 @@ COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.leases.lease_id IS 'The lease; never used again in this instance.';
 COMMENT ON COLUMN tidepool.leases.conn_id IS 'The connection that is leased.';
-COMMENT ON COLUMN tidepool.leases.tag IS 'What the lease is for, as its holder said.';
+COMMENT ON COLUMN tidepool.leases.tag IS 'What the lease is for, as its holder said. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.leases.thread_id IS 'The thread that took it, as the kernel counts threads.';
 COMMENT ON COLUMN tidepool.leases.acquired_at IS 'When it began.';
 COMMENT ON COLUMN tidepool.leases.last_used_at IS 'When its holder last used it.';
@@ -246,7 +246,7 @@ COMMENT ON VIEW tidepool.waiters IS 'One row for each caller that waits for a co
 COMMENT ON COLUMN tidepool.waiters.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.waiters.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.waiters.ticket IS 'The place in the queue: lower tickets are served first.';
-COMMENT ON COLUMN tidepool.waiters.tag IS 'What the connection is wanted for, as the caller said.';
+COMMENT ON COLUMN tidepool.waiters.tag IS 'What the connection is wanted for, as the caller said. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.waiters.queued_at IS 'When the caller began to wait.';
 COMMENT ON COLUMN tidepool.waiters.waited_ms IS 'How long the caller has waited. [ms]';
 COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the caller gives up; null is never.';
@@ -265,8 +265,8 @@ COMMENT ON COLUMN tidepool.events.seq IS 'Counts the pool''s events from 1; a ga
 COMMENT ON COLUMN tidepool.events."at" IS 'When it happened.';
 COMMENT ON COLUMN tidepool.events.kind IS 'What happened, as one of a closed set of words.';
 COMMENT ON COLUMN tidepool.events.severity IS 'info, warning or critical.';
-COMMENT ON COLUMN tidepool.events.message IS 'What happened, as a sentence.';
-COMMENT ON COLUMN tidepool.events.detail IS 'The numbers and names of it, as an object; null when there are none.';
+COMMENT ON COLUMN tidepool.events.message IS 'What happened, as a sentence. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.events.detail IS 'The numbers and names of it, as an object; null when there are none. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_scaling_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -285,12 +285,12 @@ COMMENT ON COLUMN tidepool.scaling_events."at" IS 'When it was decided.';
 COMMENT ON COLUMN tidepool.scaling_events.from_size IS 'The target before. [connections]';
 COMMENT ON COLUMN tidepool.scaling_events.to_size IS 'The target afterwards. [connections]';
 COMMENT ON COLUMN tidepool.scaling_events.cause IS 'The rule that decided: one of the words of pools.size_source.';
-COMMENT ON COLUMN tidepool.scaling_events.reason IS 'Why, as a sentence.';
+COMMENT ON COLUMN tidepool.scaling_events.reason IS 'Why, as a sentence. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.scaling_events.in_use IS 'Connections that were leased then. [connections]';
 COMMENT ON COLUMN tidepool.scaling_events.waiting IS 'Callers that waited then. [callers]';
 COMMENT ON COLUMN tidepool.scaling_events.wait_p95_ms IS '95 of 100 recent waits were shorter; null when nobody waited. [ms]';
 COMMENT ON COLUMN tidepool.scaling_events.predicted_in_use IS 'How many leases were forecast; null without a forecast. [connections]';
-COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who asked for it; null when the pool did it by itself.';
+COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who asked for it; null when the pool did it by itself. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -315,9 +315,9 @@ COMMENT ON COLUMN tidepool.alerts.since IS 'Since when the condition holds, or h
 COMMENT ON COLUMN tidepool.alerts.last_seen IS 'When it was last seen to hold.';
 COMMENT ON COLUMN tidepool.alerts.occurrences IS 'How many looks found that it held.';
 COMMENT ON COLUMN tidepool.alerts.resolved_at IS 'When it ended; null while it lasts.';
-COMMENT ON COLUMN tidepool.alerts.acked_by IS 'Who has seen it; null when nobody has. Set it to your name to acknowledge the alert.';
-COMMENT ON COLUMN tidepool.alerts.message IS 'What is wrong, as a sentence.';
-COMMENT ON COLUMN tidepool.alerts.advice IS 'What may help.';
+COMMENT ON COLUMN tidepool.alerts.acked_by IS 'Who has seen it; null when nobody has. Set it to your name to acknowledge the alert. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alerts.message IS 'What is wrong, as a sentence. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alerts.advice IS 'What may help. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.alerts.acked_at IS 'When somebody acknowledged it; null when nobody has.';
 
 CREATE FUNCTION tidepool.read_health_checks(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
@@ -336,7 +336,7 @@ COMMENT ON COLUMN tidepool.health_checks.status IS 'ok, warning or failed.';
 COMMENT ON COLUMN tidepool.health_checks.score IS '0 (worst) to 100 (best).';
 COMMENT ON COLUMN tidepool.health_checks."value" IS 'What was measured; null when the check has no one number.';
 COMMENT ON COLUMN tidepool.health_checks.threshold IS 'The value it was compared with.';
-COMMENT ON COLUMN tidepool.health_checks.message IS 'What was found, as a sentence.';
+COMMENT ON COLUMN tidepool.health_checks.message IS 'What was found, as a sentence. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.health_checks.checked_at IS 'When the check was made. One that was never made has no row.';
 
 CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
@@ -379,8 +379,8 @@ COMMENT ON COLUMN tidepool.alert_rules.threshold IS 'The value the metric is com
 COMMENT ON COLUMN tidepool.alert_rules.for_ms IS 'How long the condition holds before the alert fires. [ms]';
 COMMENT ON COLUMN tidepool.alert_rules.severity IS 'info, warning or critical.';
 COMMENT ON COLUMN tidepool.alert_rules.enabled IS 'Whether the rule is looked at.';
-COMMENT ON COLUMN tidepool.alert_rules.message IS 'What its alerts say; null: a sentence made of the numbers.';
-COMMENT ON COLUMN tidepool.alert_rules.advice IS 'What its alerts advise.';
+COMMENT ON COLUMN tidepool.alert_rules.message IS 'What its alerts say; null: a sentence made of the numbers. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alert_rules.advice IS 'What its alerts advise. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.alert_rules.clear_at IS 'The value at which the condition ends, so that alerts do not flicker.';
 COMMENT ON COLUMN tidepool.alert_rules.built_in IS 'Whether it is as it came with the pool; false when somebody set it.';
 COMMENT ON COLUMN tidepool.alert_rules.instance_id IS 'The instance, as in pools.';
@@ -420,17 +420,17 @@ COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control function returned it.';
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
-COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it.';
-COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for.';
-COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object; {} when they were too long to keep.';
+COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for, as it came; unknown where it was no word.';
+COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no object is a text. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.commands.status IS 'queued, applied, refused or expired.';
 COMMENT ON COLUMN tidepool.commands.applied_at IS 'When it was answered; null when it was not yet.';
 COMMENT ON COLUMN tidepool.commands.generation IS 'The pool''s generation once it was applied.';
-COMMENT ON COLUMN tidepool.commands.message IS 'What became of it, as a sentence; of a refusal the reason.';
+COMMENT ON COLUMN tidepool.commands.message IS 'What became of it, as a sentence; of a refusal the reason. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
-    relation text, column_name text, type text, unit text, meaning text)
+    relation text, column_name text, type text, unit text, meaning text, privacy text)
   AS 'MODULE_PATHNAME', 'tidepool_read_help' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_help(text, text) IS
   'The rows of the view help; arguments narrow them to one pool or instance.';
@@ -441,6 +441,7 @@ COMMENT ON COLUMN tidepool.help.column_name IS 'Its column; null in the row that
 COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
 COMMENT ON COLUMN tidepool.help.unit IS 'What its numbers count; null when they count nothing.';
 COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
+COMMENT ON COLUMN tidepool.help.privacy IS 'open, or masked: shown as <insufficient privilege> (objects: null) to PostgreSQL roles without the rights of pg_read_all_stats; null for a relation.';
 
 CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (

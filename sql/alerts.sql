@@ -22,11 +22,16 @@ SET client_min_messages = warning;
 SELECT asks($$check_health('other')$$);
 SELECT asks($$set_alert('other', 'too_slow', 'wait_p95_ms', '>=', 250.5, '90s', 'critical', false, 'slow', '', 100)$$);
 SELECT asks($$set_alert('other', 'r', enabled => true)$$);
-SELECT asks($$set_alert('other', 'r', threshold => 0.1, hold => '500ms', clear_at => -1e-7)$$);
+SELECT asks($$set_alert('other', 'r', threshold => 0.1, hold => '500ms', clear_at => 1e-7)$$);
 SELECT asks($$set_alert('other', 'r', NULL, NULL, NULL, interval '2 minutes', message => 'it''s "so"')$$);
 SELECT asks($$set_alert(pool => 'other', rule => 'r', advice => 'none')$$);
 SELECT asks($$set_alert('other', 'r')$$);
 SELECT asks($$drop_alert('other', 'r')$$);
+
+-- Whatever fits into an order is kept whole.
+SELECT count(*) FROM asks($$set_alert('other', 'long', 'waiting', '>', 20, '30s', message => repeat('m', 190), advice => repeat('a', 190))$$);
+SELECT arguments->>'rule' AS rule, arguments->>'message' = repeat('m', 190) AS message, arguments->>'advice' = repeat('a', 190) AS advice
+  FROM tidepool.commands WHERE pool = 'other' ORDER BY command_id DESC LIMIT 1;
 
 -- Without a pool: every one of them.
 SELECT asks($$set_alert(NULL, 'r', 'waiting')$$);
@@ -52,6 +57,8 @@ SELECT tidepool.set_alert('other', 'r', threshold => 1e300);
 SELECT tidepool.set_alert('other', 'r', threshold => '1e999');
 SELECT tidepool.set_alert('other', 'r', hold => 'soon');
 SELECT tidepool.set_alert('other', 'r', NULL, NULL, NULL, interval '-1 s');
+SELECT tidepool.set_alert('other', 'r', hold => '25 hours');
+SELECT tidepool.set_alert('other', 'r', 'waiting', '>', 5, clear_at => 6);
 SELECT tidepool.set_alert('other', 'r', message => repeat('m', 191));
 SELECT tidepool.set_alert(NULL, 'r', 'waitin');
 \echo :LAST_ERROR_SQLSTATE

@@ -18,6 +18,7 @@ SELECT burst_until > now() AS is_bursting FROM tidepool.pools WHERE pool = 'othe
 SELECT tidepool.end_burst('other') > 0 AS ordered;
 SELECT burst_until FROM tidepool.pools WHERE pool = 'other';
 SELECT tidepool.burst('other', interval '90 seconds') > 0 AS ordered;
+SELECT tidepool.burst('other', interval '1.0005 s') > 0 AS ordered;
 SELECT tidepool.end_burst('other') > 0 AS ordered;
 SELECT arguments FROM tidepool.commands WHERE pool = 'other' AND verb = 'burst' ORDER BY command_id;
 

@@ -14,6 +14,9 @@ SELECT tidepool.set('other', 'max_sise', '5');
 SELECT tidepool.burst('other', 'soon');
 \echo :LAST_ERROR_SQLSTATE
 SELECT tidepool.burst('other', interval '-1 s');
+SELECT tidepool.burst('other', interval '1 month');
+SELECT tidepool.wait_applied(1, interval '1 year');
+SELECT tidepool.wait_applied(1, interval '0.0005 s');
 SELECT tidepool.recycle('other', 'a while');
 SELECT tidepool.close_connection(99999999);
 \echo :LAST_ERROR_SQLSTATE

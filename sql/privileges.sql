@@ -4,8 +4,9 @@ CREATE ROLE tp_monitor IN ROLE pg_monitor;
 CREATE ROLE tp_masked;
 CREATE ROLE tp_operator IN ROLE pg_monitor;
 GRANT USAGE ON SCHEMA tidepool TO tp_plain, tp_masked;
-GRANT SELECT ON tidepool.leases, tidepool.pools, tidepool.commands TO tp_masked;
-GRANT EXECUTE ON FUNCTION tidepool.read_leases, tidepool.read_pools, tidepool.read_commands TO tp_masked;
+GRANT SELECT ON tidepool.leases, tidepool.pools, tidepool.commands, tidepool.scaling_events, tidepool.help TO tp_masked;
+GRANT EXECUTE ON FUNCTION tidepool.read_leases, tidepool.read_pools, tidepool.read_commands, tidepool.read_scaling_events,
+  tidepool.read_help TO tp_masked;
 GRANT EXECUTE ON FUNCTION tidepool.scale TO tp_operator;
 -- Each function can be granted by its name alone.
 DO $$
@@ -34,6 +35,8 @@ SET ROLE tp_masked;
 SELECT pool, tag FROM tidepool.leases;
 SELECT target FROM tidepool.pools WHERE pool = 'app';
 SELECT DISTINCT arguments FROM tidepool.commands;
+SELECT DISTINCT reason, actor FROM tidepool.scaling_events WHERE actor IS NOT NULL;
+SELECT relation, column_name FROM tidepool.help WHERE privacy = 'masked';
 
 -- One control, by function and by UPDATE; the others are refused on both ways.
 SET ROLE tp_operator;

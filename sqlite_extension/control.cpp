@@ -1,6 +1,7 @@
 #include "control.hpp"
 
 #include <tidepool/control.h>
+#include <tidepool/observe.h>
 
 #include <algorithm>
 #include <string>
@@ -137,6 +138,16 @@ bool is_interrupted(sqlite3* db) {
   return is_hit;
 }
 
+int64_t timeout_ms(const Function& function, sqlite3_value* value) {
+  int64_t us = 0;
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_duration_parse(duration_text(value).c_str(), &us, &error) != TIDE_OK) {
+    fail(function, "timeout: " + explain(error));
+  }
+  if (us % 1000 != 0) fail(function, "timeout is finer than a millisecond\nHint: give whole milliseconds");
+  return us / 1000;
+}
+
 void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
     const Function& function = kWaitApplied;
@@ -144,10 +155,7 @@ void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
     check_arguments(function, count, values);
     const int64_t id = whole_argument(function, 0, values);
     int64_t wait_ms = kAnswerWaitMs;
-    if (count > 1) {
-      duration_argument(function, 1, values);
-      wait_ms = duration_ms(values[1]).value_or(kAnswerWaitMs);
-    }
+    if (count > 1) wait_ms = timeout_ms(function, values[1]);
     tide_error error = TIDE_ERROR_INIT;
     tide_status status = TIDE_TIMEOUT;
     for (bool is_over = false; !is_over;) {

@@ -38,15 +38,9 @@ int64_t whole_argument(const Function& function, int n, Arguments values) {
   return *number;
 }
 
-std::string duration_argument(const Function& function, int n, Arguments values) {
-  if (!duration_ms(values[n])) {
-    fail(function, parameter(function, n) + " is \"" + text_of(values[n]).value_or("...") + "\", not a duration" +
-                       "\nDetail: accepted: \"500ms\", \"30s\", \"5min\", \"1h\" or a whole number of milliseconds");
-  }
-  return json_value(values[n]);
-}
-
 namespace {
+
+std::string duration_json(const Function&, int n, Arguments values) { return json_text(duration_text(values[n])); }
 
 std::string text_argument(const Function& function, int n, Arguments values) {
   auto text = text_of(values[n]);
@@ -59,7 +53,7 @@ Call plain(const Function& function, int, Arguments values) { return {text_argum
 Call with_duration(const Function& function, int count, Arguments values) {
   Call call = plain(function, count, values);
   if (count > 1) {
-    call.arguments = "{" + json_text(parameter(function, 1)) + ":" + duration_argument(function, 1, values) + "}";
+    call.arguments = "{" + json_text(parameter(function, 1)) + ":" + duration_json(function, 1, values) + "}";
   }
   return call;
 }
@@ -169,10 +163,7 @@ std::string number_json(const Function& function, int n, Arguments values) {
   const int type = sqlite3_value_numeric_type(values[n]);
   if (type == SQLITE_INTEGER) return std::to_string(sqlite3_value_int64(values[n]));
   const double number = type == SQLITE_FLOAT ? sqlite3_value_double(values[n]) : HUGE_VAL;
-  if (!std::isfinite(number)) {
-    fail(function, parameter(function, n) + " must be a number, not \"" + text_of(values[n]).value_or("...") + "\"" +
-                       usage_of(function));
-  }
+  if (!std::isfinite(number)) return text_json(function, n, values);  // what is accepted is the library's to say
   std::array<char, 32> digits{};
   std::snprintf(digits.data(), digits.size(), "%.17g", number);
   return digits.data();
@@ -204,7 +195,7 @@ Call about_rule(const Function& function, int count, Arguments values, std::span
 
 Call set_alert(const Function& function, int count, Arguments values) {
   // metric, comparison, threshold, for, severity, enabled, message, advice, clear_at
-  constexpr ToJson kKinds[] = {text_json,  text_json, number_json, duration_argument, text_json,
+  constexpr ToJson kKinds[] = {text_json,  text_json, number_json, duration_json, text_json,
                                truth_json, text_json, text_json,   number_json};
   return about_rule(function, count, values, kKinds);
 }

@@ -48,8 +48,6 @@ std::string usage_of(const Function& function);
 // The name of the n-th parameter, out of "pool, target_size [, reason]".
 std::string parameter(const Function& function, int n);
 int64_t whole_argument(const Function& function, int n, Arguments values);
-// As JSON. Checked here for its form only; the pool knows the range.
-std::string duration_argument(const Function& function, int n, Arguments values);
 
 struct Owner {
   std::string instance_id;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -42,30 +41,10 @@ std::optional<int64_t> whole_number(sqlite3_value* value) {
   }
 }
 
-std::optional<int64_t> duration_ms(sqlite3_value* value) {
-  if (const auto bare = whole_number(value)) return *bare >= 0 ? bare : std::nullopt;
-  if (sqlite3_value_type(value) != SQLITE_TEXT) return std::nullopt;
-  const auto text = text_of(value);
-  if (!text) return std::nullopt;
-  double number = 0;
-  const char* const last = text->data() + text->size();
-  const auto [end, error] = std::from_chars(text->data(), last, number, std::chars_format::fixed);
-  if (error != std::errc{} || number < 0) return std::nullopt;
-  const size_t blanks = text->find_first_not_of(' ', static_cast<size_t>(end - text->data()));
-  if (blanks == std::string::npos) return std::nullopt;
-  struct Unit {
-    std::string_view name;
-    double ms;
-  };
-  constexpr std::array<Unit, 6> kUnits = {
-      {{"us", 0.001}, {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
-  for (const Unit& unit : kUnits) {
-    if (text->compare(blanks, std::string::npos, unit.name) != 0) continue;
-    const double ms = std::ceil(number * unit.ms);
-    if (ms > 9e15) return std::nullopt;
-    return static_cast<int64_t>(ms);
-  }
-  return std::nullopt;
+std::string duration_text(sqlite3_value* value) {
+  const bool is_number = sqlite3_value_type(value) != SQLITE_TEXT;
+  if (const auto bare = is_number ? whole_number(value) : std::nullopt) return std::to_string(*bare);
+  return text_of(value).value_or("");
 }
 
 std::string json_text(std::string_view text) {

@@ -23,8 +23,8 @@ std::optional<std::string> text_of(sqlite3_value* value);
 // 8, 8.0 and '8' are whole numbers; 8.5, 'eight', NULL and blobs are not.
 std::optional<int64_t> whole_number(sqlite3_value* value);
 
-// '30s', '500ms', '5min', or a whole number of milliseconds.
-std::optional<int64_t> duration_ms(sqlite3_value* value);
+// A duration as the library reads it: '30s', or a number of milliseconds; whether it is one is the library's to say.
+std::string duration_text(sqlite3_value* value);
 
 // The value as JSON: numbers stay bare, all else is a string; NULL is null.
 std::string json_value(sqlite3_value* value);

@@ -9,6 +9,7 @@
 
 #include "base/nearest.hpp"
 #include "base/owned_id.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "local.hpp"
 #include "plane/directory.hpp"
@@ -23,8 +24,6 @@ constexpr size_t kListedMax = 20;
 constexpr Span kFirstPause = Span::millis(1);
 constexpr Span kLongestPause = Span::millis(20);
 constexpr int kAbsentLooksMax = 5;  // a record is out of sight while it is being written
-
-std::string in_quotes(std::string_view text) { return "\"" + std::string(text.substr(0, 64)) + "\""; }
 
 std::string listed(const std::vector<std::string>& entries, size_t count) {
   std::string out;
@@ -70,27 +69,6 @@ std::optional<Status> outcome_of(const CommandCopy& command, const std::string& 
     case format::CommandStatus::queued: break;
   }
   return std::nullopt;
-}
-
-// What a pool answers to `set`, as far as that depends neither on its other options nor on its state.
-Status check_set(const OrderForm& form, int64_t capacity) {
-  if (form.option.empty()) return Status::ok();
-  const Setting* setting = find_setting(form.option);
-  if (setting == nullptr) return unknown_option(form.option);
-  if (setting->applies == Applies::reopen) {
-    return Status::error(Code::refused,
-                         "option " + in_quotes(setting->name) + " cannot change while the pool is open",
-                         "it applies when a pool is opened", "open the pool with the new value");
-  }
-  Policy changed;
-  if (Status assigned = assign_value(changed, *setting, form.value); !assigned) return assigned;
-  if (setting->name == "max_size" && changed.max_size > capacity) {
-    return Status::error(Code::refused,
-                         "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
-                         "accepted: up to " + std::to_string(capacity) + ", fixed when it was opened",
-                         "open the pool with a larger max_size");
-  }
-  return Status::ok();
 }
 
 }  // namespace
@@ -241,7 +219,11 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
 }
 
 Status Addressee::check(const OrderForm& form) const {
-  if (Status set = check_set(form, segment_.header().slots); !set) return set;
+  if (!form.option.empty()) {
+    Policy changed;
+    const auto set = set_option(changed, form.option, form.value, segment_.header().slots);
+    if (!set) return set.status();
+  }
   return local_fd_ < 0 ? check_mailbox(segment_) : Status::ok();
 }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "base/text.hpp"
 #include "callbacks.hpp"
 #include "policy/parse.hpp"
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/text.hpp"
 #include "callbacks.hpp"
 #include "custom_driver.hpp"
 #include "driver/libpq/connector.hpp"
@@ -37,7 +38,7 @@ Status check_scheme(const char* scheme) {
   const bool is_good = text.size() >= 2 && text.size() <= 30 &&
                        text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == text.npos;
   if (is_good) return Status::ok();
-  return Status::error(Code::bad_argument, "\"" + std::string(text) + "\" cannot be a scheme",
+  return Status::error(Code::bad_argument, in_quotes(text) + " cannot be a scheme",
                        "accepted: 2 to 30 lower-case letters and digits");
 }
 

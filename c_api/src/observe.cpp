@@ -1,4 +1,4 @@
-// tide_relation_at, tide_cursor_*: relations as C sees them.
+// tide_relation_at, tide_column_is_masked, tide_cursor_*: relations as C sees them.
 #include <tidepool/observe.h>
 
 #include <charconv>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "cursor.hpp"
 #include "guard.hpp"
@@ -70,7 +71,7 @@ Status unknown_relation(std::string_view typed) {
     list.append(list.empty() ? "" : ", ").append(relation.name);
   }
   const std::string_view nearest = nearest_name(typed, names);
-  return Status::error(Code::not_found, "no relation \"" + std::string(typed.substr(0, 64)) + "\"",
+  return Status::error(Code::not_found, "no relation " + in_quotes(typed),
                        "relations: " + list, nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
 }
 
@@ -119,6 +120,14 @@ const tide_relation* tide_relation_at(int index) {
   } catch (...) {
     return nullptr;  // no memory; the next call tries again
   }
+}
+
+int tide_column_is_masked(const tide_relation* relation, int column) {
+  if (relation == nullptr || relation->name == nullptr || column < 0) return 1;
+  const Relation* known = find_relation(relation->name);
+  const auto index = static_cast<size_t>(column);
+  if (known == nullptr || index >= known->columns.size()) return 1;
+  return known->columns[index].privacy == Privacy::open ? 0 : 1;
 }
 
 tide_status tide_cursor_open(const char* relation, const tide_filter* filter, tide_cursor** out, tide_error* err) {

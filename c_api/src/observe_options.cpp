@@ -1,9 +1,11 @@
-// tide_option_check, tide_default_directory: what holds before any pool is looked at.
+// tide_option_check, tide_duration_parse, tide_default_directory: what holds before any pool is looked at.
 #include <tidepool/observe.h>
 
 #include <cstring>
 #include <memory>
 
+#include "base/text.hpp"
+#include "base/units.hpp"
 #include "cursor.hpp"
 #include "guard.hpp"
 #include "local.hpp"
@@ -32,10 +34,10 @@ tide_status tide_option_check(const char* name, const char* value, const char** 
 namespace {
 
 constexpr Column kFindingColumns[] = {
-    {"kind", ColumnType::text, "", "error, advice or note."},
-    {"message", ColumnType::text, "", "What is said, naming the option and its value."},
-    {"detail", ColumnType::text, "", "What is accepted, or why."},
-    {"hint", ColumnType::text, "", "What to do instead."},
+    {"kind", ColumnType::text, "", "error, advice or note.", Privacy::open},
+    {"message", ColumnType::text, "", "What is said, naming the option and its value.", Privacy::open},
+    {"detail", ColumnType::text, "", "What is accepted, or why.", Privacy::open},
+    {"hint", ColumnType::text, "", "What to do instead.", Privacy::open},
 };
 constexpr Relation kFindings{"findings", "What there is to say about options.", kFindingColumns};
 
@@ -64,6 +66,21 @@ tide_status tide_options_check(const char* url, const char* options, tide_cursor
     }
     cursor->texts.resize(std::size(kFindingColumns));
     *out = cursor.release();
+    return Status::ok();
+  });
+}
+
+tide_status tide_duration_parse(const char* text, int64_t* microseconds, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    if (text == nullptr) return Status::error(Code::bad_argument, "text is NULL", "", "such as \"30s\"");
+    if (microseconds == nullptr) return Status::error(Code::bad_argument, "microseconds is NULL");
+    const auto span = parse_span(text);
+    if (!span) {
+      return Status::error(Code::bad_argument, in_quotes(text) + " is not a duration",
+                           "accepted: a number with us, ms, s, min, h or d, or bare milliseconds; whole microseconds",
+                           "write for example 500ms, 30s, 5min, 1h or 2d");
+    }
+    *microseconds = span->ns() / 1000;
     return Status::ok();
   });
 }

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/text.hpp"
 #include "callbacks.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
@@ -42,7 +43,7 @@ Status check_name(const char* name) {
       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
   if (is_good) return Status::ok();
   return Status::error(
-      Code::bad_argument, name == nullptr ? "name is NULL" : "name \"" + std::string(text) + "\" cannot name a pool",
+      Code::bad_argument, name == nullptr ? "name is NULL" : "name " + in_quotes(text) + " cannot name a pool",
       "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
 }
 

@@ -1,7 +1,6 @@
 #include "base/units.hpp"
 
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <ctime>
 
@@ -29,20 +28,53 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+std::string_view digits_at_front(std::string_view text) {
+  size_t n = 0;
+  while (n < text.size() && text[n] >= '0' && text[n] <= '9') ++n;
+  return text.substr(0, n);
+}
+
+// whole.fraction * factor, if that is a whole number and not beyond all sense. Never rounded.
+std::optional<int64_t> product(std::string_view whole, std::string_view fraction, int64_t factor) {
+  __extension__ using Wide = unsigned __int128;
+  constexpr Wide kMost = 9'000'000'000'000'000'000;
+  constexpr size_t kFractionDigitsMax = 18;
+  Wide sum = 0;
+  for (const char digit : whole) {
+    sum = sum * 10 + static_cast<Wide>(digit - '0');
+    if (sum > kMost) return std::nullopt;
+  }
+  sum *= static_cast<Wide>(factor);
+  while (!fraction.empty() && fraction.back() == '0') fraction.remove_suffix(1);
+  if (fraction.size() > kFractionDigitsMax) return std::nullopt;
+  Wide part = 0;
+  Wide parts = 1;
+  for (const char digit : fraction) {
+    part = part * 10 + static_cast<Wide>(digit - '0');
+    parts *= 10;
+  }
+  part *= static_cast<Wide>(factor);
+  if (part % parts != 0) return std::nullopt;
+  sum += part / parts;
+  return sum > kMost ? std::nullopt : std::optional(static_cast<int64_t>(sum));
+}
+
 // A decimal number ("1.5" too), optional blanks, a unit of the table.
 template <size_t N>
 std::optional<int64_t> parse_with_units(std::string_view text, const std::array<Unit, N>& units) {
   text = trimmed(text);
-  if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc{}) return std::nullopt;
-  const std::string_view unit = trimmed(text.substr(static_cast<size_t>(end - text.data())));
+  const std::string_view whole = digits_at_front(text);
+  if (whole.empty()) return std::nullopt;
+  text.remove_prefix(whole.size());
+  std::string_view fraction;
+  if (!text.empty() && text.front() == '.') {
+    fraction = digits_at_front(text.substr(1));
+    if (fraction.empty()) return std::nullopt;
+    text.remove_prefix(1 + fraction.size());
+  }
+  const std::string_view unit = trimmed(text);
   for (const Unit& u : units) {
-    if (u.name != unit) continue;
-    const double scaled = number * static_cast<double>(u.factor);
-    if (scaled > 9e18) return std::nullopt;
-    return static_cast<int64_t>(scaled + 0.5);
+    if (u.name == unit) return product(whole, fraction, u.factor);
   }
   return std::nullopt;
 }
@@ -51,7 +83,7 @@ std::optional<int64_t> parse_with_units(std::string_view text, const std::array<
 
 std::optional<Span> parse_span(std::string_view text) {
   const auto ns = parse_with_units(text, kSpanUnits);
-  if (!ns || *ns > Span::forever().ns()) return std::nullopt;
+  if (!ns || *ns > Span::forever().ns() || *ns % 1'000 != 0) return std::nullopt;
   return Span::nanos(*ns);
 }
 

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "base/order_limits.hpp"
 #include "base/units.hpp"
 #include "brain/brain.hpp"
 #include "brain/wording.hpp"
 
 namespace tide::brain {
 namespace {
-
-constexpr Span kBurstMax = Span::seconds(24 * 60 * 60);
 
 Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
 Verdict pending(std::string message) { return {Verdict::Kind::pending, Status::ok(), std::move(message)}; }

@@ -114,9 +114,9 @@ struct ScalingCopy {
 struct CommandCopy {
   uint64_t command_id = 0;
   int64_t issued_wall_ns = 0, applied_wall_ns = 0;
-  uint32_t verb = 0, status = 0;
+  uint32_t status = 0;
   uint64_t generation = 0;
-  std::string actor, arguments, message;
+  std::string actor, verb, arguments, message;
 };
 
 struct SettingCopy {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/owned_id.hpp"
+#include "base/text.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -26,21 +27,6 @@ HistogramCounts counts_of(const HistogramCells& cells) {
   return out;
 }
 
-// The length of the valid UTF-8 character that begins at text[i]; 0 if there is none.
-size_t character_bytes(std::string_view text, size_t i) {
-  const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
-  const unsigned char lead = byte(i);
-  if (lead < 0x80) return 1;
-  const size_t n = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (n == 0 || lead >= 0xF5 || i + n > text.size()) return 0;
-  for (size_t k = 1; k < n; ++k) {
-    if ((byte(i + k) & 0xC0U) != 0x80U) return 0;
-  }
-  if ((lead == 0xE0 && byte(i + 1) < 0xA0) || (lead == 0xED && byte(i + 1) > 0x9F)) return 0;
-  if ((lead == 0xF0 && byte(i + 1) < 0x90) || (lead == 0xF4 && byte(i + 1) > 0x8F)) return 0;
-  return n;
-}
-
 }  // namespace
 
 void pause_before_pass(int pass) {
@@ -53,7 +39,7 @@ std::string clean_text(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   for (size_t i = 0; i < bytes.size();) {
-    const size_t n = character_bytes(bytes, i);
+    const size_t n = utf8_length(bytes.substr(i));
     const bool is_control = n == 1 && (static_cast<unsigned char>(bytes[i]) < 0x20 || bytes[i] == 0x7F) &&
                             bytes[i] != '\n' && bytes[i] != '\t';
     if (n == 0 || is_control) {
@@ -220,10 +206,10 @@ CommandCopy copy_of(const format::CommandRecord& from) {
   to.command_id = from.command_id & kIdMax;
   to.issued_wall_ns = from.issued_wall_ns;
   to.applied_wall_ns = from.applied_wall_ns;
-  to.verb = from.verb;
   to.status = from.status;
   to.generation = from.generation & std::numeric_limits<int64_t>::max();
   to.actor = clean_text(from.actor);
+  to.verb = clean_text(from.verb);
   to.arguments = clean_text(from.arguments);
   to.message = clean_text(from.message);
   return to;

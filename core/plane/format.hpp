@@ -1,4 +1,4 @@
-// The byte layout of a segment, version 1. README.md beside this file gives the offsets; a test compares the two.
+// The byte layout of a segment, version 2. README.md beside this file gives the offsets; a test compares the two.
 // What the pool's watch over itself writes stands in format_watch.hpp.
 //
 // A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
@@ -21,7 +21,7 @@
 namespace tide::format {
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -272,14 +272,15 @@ struct CommandRecord {
   uint64_t command_id;
   int64_t issued_wall_ns;
   int64_t applied_wall_ns;  // 0: not yet
-  uint32_t verb;            // Verb
+  uint32_t reserved;
   uint32_t status;          // CommandStatus
   uint64_t generation;      // after it was applied
   FixedText<64> actor;
-  FixedText<208> arguments;  // JSON
-  FixedText<192> message;
+  FixedText<32> verb;        // as it came, or "unknown"
+  FixedText<896> arguments;  // JSON: as long as those of MailboxOrder
+  FixedText<240> message;
 };
-static_assert(sizeof(CommandRecord) == 512);
+static_assert(sizeof(CommandRecord) == 1280);
 
 struct SettingRecord {
   FixedText<48> name;

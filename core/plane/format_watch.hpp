@@ -1,4 +1,4 @@
-// The byte layout of a segment, version 1, continued: what the pool's watch over itself writes: alerts, their rules,
+// The byte layout of a segment, continued: what the pool's watch over itself writes: alerts, their rules,
 // health and forecasts. The rules of format.hpp hold here too.
 //
 // These regions are younger than the rest: in the header of an older owner they are all zero.

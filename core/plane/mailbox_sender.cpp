@@ -17,7 +17,7 @@
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
-#include "plane/order_form.hpp"
+#include "plane/order_record.hpp"
 #include "plane/patience.hpp"
 
 namespace tide {
@@ -232,19 +232,16 @@ std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
   const Answered answered(segment);
   const uint64_t last = last_number(*header, posted, answered);
   const uint64_t first = last >= format::kMailboxOrders ? last - format::kMailboxOrders + 1 : 1;
-  const auto verbs = order_verbs();
   for (uint64_t number = first; number <= last && number - first < format::kMailboxOrders; ++number) {
     if (!posted.holds(number) || !answered.is_open(number)) continue;
     const format::MailboxOrder& order = *posted.at_place_of(number);
-    const auto verb = std::find(verbs.begin(), verbs.end(), order.verb.view());
-    if (verb == verbs.end()) continue;  // no order at all; the owner will say so
     CommandCopy copy;
     copy.command_id = command_id_of(segment, number);
     copy.issued_wall_ns = order.issued_wall_ns;
-    copy.verb = static_cast<uint32_t>(verb - verbs.begin());
     copy.status = static_cast<uint32_t>(format::CommandStatus::queued);
     copy.actor = clean_text(order.actor);
-    copy.arguments = clean_text(order.arguments);
+    copy.verb = recorded_verb(order.verb.view());
+    copy.arguments = recorded_arguments(order.arguments.view(), order.arguments.kBytesMax);
     waiting.push_back(std::move(copy));
   }
   return waiting;

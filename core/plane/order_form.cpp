@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "plane/format.hpp"
 #include "plane/vocabulary.hpp"
@@ -21,10 +21,7 @@ using Json = nlohmann::json;
 
 constexpr size_t kGivenBytesMax = 4096;  // more than any order needs; bounds the work for a hostile one
 constexpr size_t kCanonicalBytesMax = FixedText<896>::kBytesMax;
-constexpr size_t kQuotedBytesMax = 60;
 constexpr int64_t kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
-
-constexpr double kFigureMax = 1e18;  // as far as readers believe a number
 
 enum class Kind : uint8_t {
   size,
@@ -94,12 +91,14 @@ std::span<const std::string_view> words_of(Kind kind) {
 
 std::string text_of_at_most(size_t bytes) { return "a text of at most " + std::to_string(bytes) + " bytes"; }
 
+constexpr const char* kSuchAs = " such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
+
 std::string accepted(Kind kind) {
   switch (kind) {
     case Kind::size: return "a whole number of connections from 0, or null for automatic";
     case Kind::id: return "a whole number from 1";
-    case Kind::length: return "a duration above 0 such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
-    case Kind::spread: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::length: return "a duration above 0 and up to " + format_span(kBurstMax) + kSuchAs;
+    case Kind::spread: return std::string("a duration") + kSuchAs + "; 0: at once";
     case Kind::option: return "the name of an option";
     case Kind::value: return "a text, a number, true or false";
     case Kind::reason: return text_of_at_most(kReasonBytesMax);
@@ -109,8 +108,8 @@ std::string accepted(Kind kind) {
     case Kind::comparison:
     case Kind::severity: return list_of(words_of(kind));
     case Kind::threshold:
-    case Kind::clear_at: return "a number between -1e18 and 1e18";
-    case Kind::hold: return "a duration such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds; 0: at once";
+    case Kind::clear_at: return "a number from 0 to below 1e18";
+    case Kind::hold: return "a duration up to " + format_span(kAlertHoldMax) + kSuchAs + "; 0: at once";
     case Kind::enabled: return "true or false";
     case Kind::message:
     case Kind::advice: return text_of_at_most(kAlertTextBytesMax);
@@ -118,16 +117,10 @@ std::string accepted(Kind kind) {
   return "";
 }
 
-// What somebody typed, fit for an error text.
-std::string shown(std::string_view text) {
-  std::string out(utf8_prefix(text, kQuotedBytesMax));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return text.size() > out.size() ? out + "..." : out;
+// What somebody typed, fit for an error text: a text in quotes, all else as JSON.
+std::string typed(const Json& value) {
+  return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : shown_text(value.dump());
 }
-
-std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::string meant(std::string_view typed, std::span<const std::string_view> known) {
   const std::string_view name = nearest_name(typed, known);
@@ -156,6 +149,15 @@ bool is_text(const Json& value, size_t bytes_max = kGivenBytesMax) {
          value.get_ref<const std::string&>().find('\0') == std::string::npos;
 }
 
+// A text for people, who must read no password in it.
+std::optional<std::string> masked_text(const Json& value, size_t bytes_max, Json& canonical) {
+  if (!is_text(value)) return {};
+  std::string text = without_password(value.get_ref<const std::string&>());
+  if (text.size() > bytes_max) return {};
+  canonical = text;
+  return text;
+}
+
 bool is_word(const Json& value) { return is_text(value) && !value.get_ref<const std::string&>().empty(); }
 
 std::optional<std::string> rule_name(const Json& value) {
@@ -169,7 +171,7 @@ std::optional<std::string> rule_name(const Json& value) {
 std::optional<double> figure(const Json& value) {
   if (!value.is_number()) return {};
   const auto number = value.get<double>();
-  return std::isfinite(number) && std::fabs(number) < kFigureMax ? std::optional(number) : std::nullopt;
+  return number >= 0 && number < kAlertFigureMax ? std::optional(number) : std::nullopt;
 }
 
 // One of the words of its kind.
@@ -191,9 +193,7 @@ bool keep(const std::optional<T>& found, Place& place) {
 // fill_in() of the arguments about alerts. Their canonical form is the value itself, but for a duration's.
 bool fill_in_alert(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
   AlertForm& alert = form.alert;
-  const auto text = [&](size_t bytes_max) {
-    return is_text(value, bytes_max) ? std::optional(value.get<std::string>()) : std::nullopt;
-  };
+  const auto text = [&](size_t bytes_max) { return masked_text(value, bytes_max, canonical); };
   canonical = value;
   switch (kind) {
     case Kind::by: return is_word(value) && keep(text(kAckedByBytesMax), form.by);
@@ -208,7 +208,7 @@ bool fill_in_alert(Kind kind, const Json& value, OrderForm& form, Json& canonica
     case Kind::enabled:
       return keep(value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt, alert.is_enabled);
     case Kind::hold: {
-      if (!keep(duration(value), alert.hold)) return false;
+      if (!keep(duration(value), alert.hold) || *alert.hold > kAlertHoldMax) return false;
       canonical = format_span(*alert.hold);
       return true;
     }
@@ -236,7 +236,7 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
     case Kind::length:
     case Kind::spread: {
       const auto span = duration(value);
-      if (!span || (kind == Kind::length && span->is_zero())) return false;
+      if (!span || (kind == Kind::length && (span->is_zero() || *span > kBurstMax))) return false;
       form.span = *span;
       canonical = format_span(*span);
       return true;
@@ -254,14 +254,15 @@ bool fill_in(Kind kind, const Json& value, OrderForm& form, Json& canonical) {
       canonical = form.value;
       return true;
     }
-    case Kind::reason: {
-      if (!is_text(value, kReasonBytesMax)) return false;
-      form.reason = value.get<std::string>();
-      canonical = form.reason;
-      return true;
-    }
+    case Kind::reason: return keep(masked_text(value, kReasonBytesMax, canonical), form.reason);
     default: return fill_in_alert(kind, value, form, canonical);
   }
+}
+
+// Of what the order says itself; the rest is up to the rule as the pool has it.
+Status check_ends(const AlertForm& alert) {
+  if (!alert.comparison || !alert.threshold || !alert.clear_at) return Status::ok();
+  return check_alert_ends(alert.rule, *alert.comparison, *alert.threshold, *alert.clear_at);
 }
 
 Status too_long(const std::string& verb, size_t bytes, size_t bytes_max) {
@@ -330,10 +331,11 @@ Result<OrderForm> check_order(std::string_view verb_name, std::string_view argum
       // Of signs, each is as near as any other.
       const auto words =
           argument.kind == Kind::comparison ? std::span<const std::string_view>{} : words_of(argument.kind);
-      return bad(verb + ": " + name + " is " + shown(found->dump()), "accepted: " + accepted(argument.kind),
+      return bad(verb + ": " + name + " is " + typed(*found), "accepted: " + accepted(argument.kind),
                  found->is_string() ? meant(found->get_ref<const std::string&>(), words) : std::string{});
     }
   }
+  if (Status ends = check_ends(form.alert); !ends) return ends;
   form.canonical = canonical.dump();
   if (form.canonical.size() > kCanonicalBytesMax) return too_long(verb, form.canonical.size(), kCanonicalBytesMax);
   return form;

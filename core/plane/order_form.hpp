@@ -12,16 +12,17 @@
 #include <string_view>
 
 #include "base/instant.hpp"
+#include "base/order_limits.hpp"
 #include "base/status.hpp"
 #include "plane/format.hpp"
 
 namespace tide {
 
 inline constexpr size_t kReasonBytesMax = 120;
-// What an alert has room for. With both sentences full and everything else given, an order still fits into a mailbox,
-// unless it is made of characters that JSON must escape.
-inline constexpr size_t kRuleNameBytesMax = decltype(format::AlertRuleRecord::rule)::kBytesMax;
-inline constexpr size_t kAlertTextBytesMax = decltype(format::AlertRuleRecord::message)::kBytesMax;
+// With both sentences of an alert full and everything else given, an order still fits into a mailbox, unless it is made
+// of characters that JSON must escape.
+static_assert(kRuleNameBytesMax == decltype(format::AlertRuleRecord::rule)::kBytesMax);
+static_assert(kAlertTextBytesMax == decltype(format::AlertRuleRecord::message)::kBytesMax);
 inline constexpr size_t kAckedByBytesMax = decltype(format::AlertRecord::acked_by)::kBytesMax;
 
 // As brain/action.hpp's AlertWish. What is not given stays as it is.

@@ -1,6 +1,6 @@
 #include "policy/conninfo.hpp"
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {

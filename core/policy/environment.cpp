@@ -4,10 +4,10 @@
 #include <array>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "policy/conninfo.hpp"
 #include "policy/given.hpp"
 #include "policy/other_words.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "policy/other_words.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {

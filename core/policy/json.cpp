@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 
+#include "base/text.hpp"
 #include "policy/advice.hpp"
 #include "policy/catalogue.hpp"
 #include "policy/conninfo.hpp"
@@ -11,7 +12,6 @@
 #include "policy/json.hpp"
 #include "policy/preset.hpp"
 #include "policy/target.hpp"
-#include "policy/text.hpp"
 #include "policy/words.hpp"
 
 namespace tide {

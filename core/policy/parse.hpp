@@ -56,7 +56,4 @@ std::vector<Finding> check_options(std::optional<std::string_view> url, std::str
                                    std::span<const std::string> custom_schemes, const Environment& environment);
 std::string_view finding_word(Finding::Kind kind);  // "error", "advice", "note"
 
-// The same text with every password replaced by "***": URL user info, password=, and similar parameters.
-std::string without_password(std::string_view url_or_conninfo);
-
 }  // namespace tide

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {

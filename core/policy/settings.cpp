@@ -1,8 +1,8 @@
 #include "policy/settings.hpp"
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "policy/catalogue.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {
@@ -82,6 +82,26 @@ Status unknown_option(std::string_view typed) {
                                                                : std::string_view{};
   if (!old_name.empty()) hint += " (old name \"" + std::string(old_name) + "\")";
   return Status::error(Code::bad_option, message, detail, hint + "?");
+}
+
+Result<const Setting*> set_option(Policy& policy, std::string_view name, std::string_view text, int64_t capacity) {
+  const Setting* const setting = find_setting(name);
+  if (setting == nullptr) return unknown_option(name);
+  if (setting->applies == Applies::reopen) {
+    return Status::error(Code::refused,
+                         "option " + in_quotes(setting->name) + " cannot change while the pool is open",
+                         "it applies when a pool is opened", "open the pool with the new value");
+  }
+  Policy changed = policy;
+  if (Status assigned = assign_value(changed, *setting, text); !assigned) return assigned;
+  if (setting->name == "max_size" && changed.max_size > capacity) {
+    return Status::error(Code::refused,
+                         "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
+                         "accepted: up to " + std::to_string(capacity) + ", fixed when it was opened",
+                         "open the pool with a larger max_size");
+  }
+  policy = changed;
+  return setting;
 }
 
 std::string_view source_name(SettingSource source) {

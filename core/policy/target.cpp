@@ -1,8 +1,8 @@
 #include "policy/target.hpp"
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "policy/conninfo.hpp"
-#include "policy/text.hpp"
 #include "policy/url.hpp"
 
 namespace tide {

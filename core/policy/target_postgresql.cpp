@@ -1,6 +1,6 @@
+#include "base/text.hpp"
 #include "policy/conninfo.hpp"
 #include "policy/target.hpp"
-#include "policy/text.hpp"
 #include "policy/url.hpp"
 
 namespace tide {

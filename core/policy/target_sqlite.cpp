@@ -1,7 +1,7 @@
 #include <filesystem>
 
+#include "base/text.hpp"
 #include "policy/target.hpp"
-#include "policy/text.hpp"
 #include "policy/url.hpp"
 
 namespace tide {

@@ -1,16 +1,9 @@
 #include "policy/url.hpp"
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 Status malformed_parameter(size_t number, const std::string& what) {
   return Status::error(Code::bad_argument, "URL parameter " + std::to_string(number) + " " + what,
@@ -27,23 +20,6 @@ std::string_view scheme_of(std::string_view url) {
          (is_letter(url[i]) || is_digit(url[i]) || url[i] == '+' || url[i] == '-' || url[i] == '.' || url[i] == '_'))
     ++i;
   return i < url.size() && url[i] == ':' ? url.substr(0, i) : std::string_view{};
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  if (!is_plain_utf8(out)) return std::nullopt;
-  return out;
 }
 
 std::string SplitQuery::rest() const {

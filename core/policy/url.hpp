@@ -13,10 +13,6 @@ namespace tide {
 // "postgresql" of "postgresql://..."; "" where the text does not begin with a scheme and a colon.
 std::string_view scheme_of(std::string_view url);
 
-// nullopt when a "%" is not followed by two hexadecimal digits, or the result holds a NUL or is not UTF-8.
-// "+" stays "+", as in libpq.
-std::optional<std::string> percent_decoded(std::string_view text);
-
 struct QueryParameter {
   std::string_view raw;  // "name=value" as typed
   std::string name;      // decoded

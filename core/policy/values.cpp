@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "policy/catalogue.hpp"
 #include "policy/settings.hpp"
-#include "policy/text.hpp"
 
 namespace tide {
 namespace {
@@ -151,10 +151,9 @@ Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*mem
   }
   const auto value = parse_span(text);
   if (!value) {
-    return refused(setting, text, "is not an accepted duration", "write for example 500ms, 30s, 5min, 1h or 2d");
+    return refused(setting, text, "is not an accepted duration",
+                   "write for example 500ms, 30s, 5min, 1h or 2d; nothing is finer than 1us");
   }
-  // Finer than format_span() writes: taking it would show the user a value he did not give.
-  if (value->ns() % 1'000 != 0) return refused(setting, text, "is finer than a microsecond", "use whole microseconds");
   if (*value < *parse_span(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_span(setting.max_text)) return out_of_range(setting, text, false);
   policy.*member = *value;

@@ -4,6 +4,7 @@
 
 #include "base/units.hpp"
 #include "plane/order_form.hpp"
+#include "plane/order_record.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -66,12 +67,12 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   const int64_t age_ns = pool_.clock().wall_ns() - posted.issued_wall_ns;
   auto form = check_order(posted.verb, posted.arguments);
   if (age_ns > kOrderLifeNs) {
-    return record(posted, command_id, form ? static_cast<uint32_t>(form->verb) : 0,
+    return record(posted, command_id,
                   applied("not obeyed: it was " + describe_span(Span::nanos(age_ns)) + " old when it arrived"), true);
   }
-  if (!form) return record(posted, command_id, 0, refused(form.take_status()), false);
+  if (!form) return record(posted, command_id, refused(form.take_status()), false);
   if (pending_.size() >= kPendingMax) {
-    return record(posted, command_id, static_cast<uint32_t>(form->verb),
+    return record(posted, command_id,
                   refused(Status::error(Code::refused, "64 orders are pending already", "", "wait for them to finish")),
                   false);
   }
@@ -89,9 +90,9 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   order.actor = order.verb == Verb::ack && !form->by.empty() ? form->by : posted.actor;
   const Verdict verdict = decide(order, now);
   if (verdict.kind == Verdict::Kind::applied) {
-    applied_.push_back({posted, command_id, static_cast<uint32_t>(form->verb), verdict});
+    applied_.push_back({posted, command_id, verdict});
   } else {
-    record(posted, command_id, static_cast<uint32_t>(form->verb), verdict, false);
+    record(posted, command_id, verdict, false);
   }
   if (verdict.kind == Verdict::Kind::refused) {
     keeper_.publisher_.note(EventKind::command_refused, Severity::info,
@@ -110,22 +111,11 @@ Verdict Clerk::decide(Order& order, Instant now) {
 }
 
 Verdict Clerk::set_option(const Order& order, Instant now) {
-  const Setting* setting = find_setting(order.option);
-  if (setting == nullptr) return refused(unknown_option(order.option));
-  if (setting->applies == Applies::reopen) {
-    return refused(Status::error(Code::refused,
-                                 "option \"" + std::string(setting->name) + "\" cannot change while the pool is open",
-                                 "it applies when a pool is opened", "open the pool with the new value"));
-  }
   Policy changed = keeper_.policy_;
-  if (Status assigned = assign_value(changed, *setting, order.value); !assigned) return refused(std::move(assigned));
+  const auto set = tide::set_option(changed, order.option, order.value, pool_.board_.capacity());
+  if (!set) return refused(set.status());
+  const Setting* const setting = *set;
   if (Status checked = check_policy(changed); !checked) return refused(std::move(checked));
-  if (changed.max_size > pool_.board_.capacity()) {
-    return refused(Status::error(
-        Code::refused, "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
-        "accepted: up to " + std::to_string(pool_.board_.capacity()) + ", fixed when it was opened",
-        "open the pool with a larger max_size"));
-  }
   keeper_.policy_ = changed;
   pool_.set_fast_policy(changed);
   keeper_.brain_.set_policy(changed, now);
@@ -142,8 +132,7 @@ Verdict Clerk::set_option(const Order& order, Instant now) {
   return applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on" : text);
 }
 
-void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb, const Verdict& verdict,
-                   bool is_expired) {
+void Clerk::record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired) {
   const int64_t wall_ns = pool_.clock().wall_ns();
   const bool is_pending = verdict.kind == Verdict::Kind::pending;
   const std::string story = story_of(verdict);
@@ -151,7 +140,6 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
     out.command_id = command_id;
     out.issued_wall_ns = posted.issued_wall_ns;
     out.applied_wall_ns = is_pending ? 0 : wall_ns;
-    out.verb = verb;
     const auto status = is_expired                               ? format::CommandStatus::expired
                         : is_pending                             ? format::CommandStatus::queued
                         : verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
@@ -159,7 +147,8 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
     out.status = static_cast<uint32_t>(status);
     out.generation = keeper_.outlook_.generation;
     out.actor.assign(posted.actor);
-    out.arguments.assign(posted.arguments.size() <= FixedText<208>::kBytesMax ? posted.arguments : "{}");
+    out.verb.assign(recorded_verb(posted.verb));
+    out.arguments.assign(recorded_arguments(posted.arguments, out.arguments.kBytesMax));
     out.message.assign(story);
   });
   if (is_pending) pending_.push_back({command_id, number});
@@ -174,7 +163,7 @@ void Clerk::answer(uint64_t command_id, const Verdict& verdict) {
 }
 
 void Clerk::settle() {
-  for (const Applied& order : applied_) record(order.posted, order.command_id, order.verb, order.verdict, false);
+  for (const Applied& order : applied_) record(order.posted, order.command_id, order.verdict, false);
   applied_.clear();
   const int64_t wall_ns = pool_.clock().wall_ns();
   for (const Finished& order : finished_) {

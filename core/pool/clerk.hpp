@@ -46,7 +46,6 @@ class Clerk {
   struct Applied {  // obeyed in this step
     PostedOrder posted;
     uint64_t command_id;
-    uint32_t verb;
     Verdict verdict;
   };
   struct Finished {  // pending before this step
@@ -56,7 +55,7 @@ class Clerk {
   void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
   Verdict decide(Order& order, Instant now);
   Verdict set_option(const Order& order, Instant now);
-  void record(const PostedOrder& posted, uint64_t command_id, uint32_t verb, const Verdict& verdict, bool is_expired);
+  void record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
 
   Pool& pool_;
   Keeper& keeper_;

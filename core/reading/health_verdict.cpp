@@ -13,6 +13,7 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 using Json = nlohmann::ordered_json;
 
 class Judge {
@@ -114,13 +115,14 @@ void judge_check(const HealthCopy& check, Judge& judge) {
 }
 
 constexpr Column kVerdictColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"healthy", boolean, "", "Whether the status is healthy."},
-    {"status", text, "", "healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should."},
-    {"issues", json, "", "What is wrong, an array of sentences, the worst first; empty where nothing is."},
-    {"recommendations", json, "", "What to do about each issue, in the same order."},
-    {"checks", json, "", "The latest health checks, by their names: status, score, message and checked_at."},
+    {"status", text, "", "healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.",
+     open},
+    {"issues", json, "", "What is wrong, an array of sentences, the worst first; empty where nothing is.", masked},
+    {"recommendations", json, "", "What to do about each issue, in the same order.", open},
+    {"checks", json, "", "The latest health checks, by their names: status, score, message and checked_at.", masked},
 };
 
 void add_verdict(const Attachment& segment, int64_t, std::vector<Row>& out) {

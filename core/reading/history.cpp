@@ -6,12 +6,13 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr int64_t kResolutionsMs[] = {1'000, 60'000, 3'600'000};
 
 constexpr Column kHistoryColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"at", time, "", "The end of the interval."},
     {"resolution_ms", real, "ms", "The length of the interval: a second, a minute or an hour."},
     {"size", integer, "connections", "Connections at the end of the interval."},

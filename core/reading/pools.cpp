@@ -8,21 +8,22 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kPoolColumns[] = {
-    {"instance_id", text, "", "One process's incarnation of a pool: 32 hex digits, never used again."},
-    {"pool", text, "", "The pool's name."},
-    {"source", text, "", "Where this row comes from: segment or hosted."},
-    {"app", text, "", "The application that owns the pool, as it calls itself."},
-    {"host", text, "", "The host the owner runs on."},
+    {"instance_id", text, "", "One process's incarnation of a pool: 32 hex digits, never used again.", open},
+    {"pool", text, "", "The pool's name.", open},
+    {"source", text, "", "Where this row comes from: segment or hosted.", open},
+    {"app", text, "", "The application that owns the pool, as it calls itself.", open},
+    {"host", text, "", "The host the owner runs on.", open},
     {"pid", integer, "", "The owner's process id."},
-    {"backend", text, "", "The kind of database: postgresql, sqlite or custom."},
-    {"target", text, "", "The database the pool connects to, without credentials."},
-    {"db_user", text, "", "The user the pool connects as."},
+    {"backend", text, "", "The kind of database: postgresql, sqlite or custom.", open},
+    {"target", text, "", "The database the pool connects to, without credentials.", masked},
+    {"db_user", text, "", "The user the pool connects as.", masked},
     {"state", text, "",
      "starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not "
      "tick, dead when it is gone.",
-     true},
+     open, true},
     {"size", integer, "connections", "Connections there are: idle + in_use + connecting + validating."},
     {"idle", integer, "connections", "Connections anybody may lease."},
     {"in_use", integer, "connections", "Connections that are leased."},
@@ -35,7 +36,7 @@ constexpr Column kPoolColumns[] = {
     {"target_size", integer, "connections", "How many connections the pool wants now; set it to scale by hand.", true},
     {"limit_size", integer, "connections", "The effective cap: never more connections than this."},
     {"size_source", text, "",
-     "The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget."},
+     "The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget.", open},
     {"burst_until", time, "", "When the burst ends; null when there is none."},
     {"utilization", real, "ratio", "in_use / limit_size."},
     {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
@@ -43,12 +44,13 @@ constexpr Column kPoolColumns[] = {
     {"started_at", time, "", "When the pool was opened."},
     {"sampled_at", time, "", "When this row was read."},
     {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},
-    {"version", text, "", "The owner's version of tidepool."},
+    {"version", text, "", "The owner's version of tidepool.", open},
     {"breaker", text, "",
-     "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer."},
+     "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.", open},
     {"breaker_probe_at", time, "", "When the database is tried next; null unless the breaker is open."},
     {"pooler", text, "",
-     "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known."},
+     "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known.",
+     open},
 };
 
 }  // namespace

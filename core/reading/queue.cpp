@@ -9,12 +9,13 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kWaiterColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"ticket", integer, "", "The place in the queue: lower tickets are served first."},
-    {"tag", text, "", "What the connection is wanted for, as the caller said."},
+    {"tag", text, "", "What the connection is wanted for, as the caller said.", masked},
     {"queued_at", time, "", "When the caller began to wait."},
     {"waited_ms", real, "ms", "How long the caller has waited."},
     {"deadline", time, "", "When the caller gives up; null is never."},

@@ -42,6 +42,8 @@ const Source* find_source(std::string_view name) {
   return nullptr;
 }
 
+std::string_view privacy_name(Privacy privacy) { return privacy == Privacy::masked ? "masked" : "open"; }
+
 std::string_view type_name(ColumnType type) {
   switch (type) {
     case ColumnType::integer: return "bigint";

@@ -11,46 +11,49 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kEventColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"seq", integer, "", "Counts the pool's events from 1; a gap is an event that was overwritten."},
     {"at", time, "", "When it happened."},
-    {"kind", text, "", "What happened, as one of a closed set of words."},
-    {"severity", text, "", "info, warning or critical."},
-    {"message", text, "", "What happened, as a sentence."},
-    {"detail", json, "", "The numbers and names of it, as an object; null when there are none."},
+    {"kind", text, "", "What happened, as one of a closed set of words.", open},
+    {"severity", text, "", "info, warning or critical.", open},
+    {"message", text, "", "What happened, as a sentence.", masked},
+    {"detail", json, "", "The numbers and names of it, as an object; null when there are none.", masked},
 };
 
 constexpr Column kScalingColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"seq", integer, "", "Counts the pool's changes of size from 1."},
     {"at", time, "", "When it was decided."},
     {"from_size", integer, "connections", "The target before."},
     {"to_size", integer, "connections", "The target afterwards."},
-    {"cause", text, "", "The rule that decided: one of the words of pools.size_source."},
-    {"reason", text, "", "Why, as a sentence."},
+    {"cause", text, "", "The rule that decided: one of the words of pools.size_source.", open},
+    {"reason", text, "", "Why, as a sentence.", masked},
     {"in_use", integer, "connections", "Connections that were leased then."},
     {"waiting", integer, "callers", "Callers that waited then."},
     {"wait_p95_ms", real, "ms", "95 of 100 recent waits were shorter; null when nobody waited."},
     {"predicted_in_use", real, "connections", "How many leases were forecast; null without a forecast."},
-    {"actor", text, "", "Who asked for it; null when the pool did it by itself."},
+    {"actor", text, "", "Who asked for it; null when the pool did it by itself.", masked},
 };
 
 constexpr Column kCommandColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"command_id", integer, "", "The command, as the control function returned it."},
     {"issued_at", time, "", "When it was asked for."},
-    {"actor", text, "", "Who asked for it."},
-    {"verb", text, "", "What was asked for."},
-    {"arguments", json, "", "With which arguments, as an object; {} when they were too long to keep."},
-    {"status", text, "", "queued, applied, refused or expired."},
+    {"actor", text, "", "Who asked for it.", masked},
+    {"verb", text, "", "What was asked for, as it came; unknown where it was no word.", open},
+    {"arguments", json, "",
+     "With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no object "
+     "is a text.", masked},
+    {"status", text, "", "queued, applied, refused or expired.", open},
     {"applied_at", time, "", "When it was answered; null when it was not yet."},
     {"generation", integer, "", "The pool's generation once it was applied."},
-    {"message", text, "", "What became of it, as a sentence; of a refusal the reason."},
+    {"message", text, "", "What became of it, as a sentence; of a refusal the reason.", masked},
 };
 
 void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -108,7 +111,7 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::id(command.command_id),
         cell::time(command.issued_wall_ns),
         cell::text_or_null(command.actor),
-        cell::text(verb_word(command.verb)),
+        cell::text(command.verb.empty() ? "unknown" : std::string_view(command.verb)),
         cell::text_or_null(command.arguments),
         cell::text(command_status_word(command.status)),
         cell::time(command.applied_wall_ns),

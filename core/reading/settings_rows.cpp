@@ -10,28 +10,34 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kSettingColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
-    {"name", text, "", "The option."},
-    {"value", text, "", "Its value; set it to change the option of the running pool.", true},
-    {"unit", text, "", "What its numbers count; null when they count nothing."},
-    {"default_value", text, "", "Its value where nobody gave one."},
-    {"source", text, "", "Where the value came from: default, preset, environment, url, options or manual."},
-    {"applies", text, "", "When a change takes effect: now, new_connections or reopen."},
-    {"min", text, "", "The smallest value that is accepted."},
-    {"max", text, "", "The largest value that is accepted."},
-    {"description", text, "", "What it does."},
-    {"note", text, "", "Why it has its value, or why it has no effect as things are; null where there is nothing to say."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
+    {"name", text, "", "The option.", open},
+    // Open, as the values in pg_settings are: no option holds a secret.
+    {"value", text, "", "Its value; set it to change the option of the running pool.", open, true},
+    {"unit", text, "", "What its numbers count; null when they count nothing.", open},
+    {"default_value", text, "", "Its value where nobody gave one.", open},
+    {"source", text, "", "Where the value came from: default, preset, environment, url, options or manual.", open},
+    {"applies", text, "", "When a change takes effect: now, new_connections or reopen.", open},
+    {"min", text, "", "The smallest value that is accepted.", open},
+    {"max", text, "", "The largest value that is accepted.", open},
+    {"description", text, "", "What it does.", open},
+    {"note", text, "", "Why it has its value, or why it has no effect as things are; null where there is nothing to say.",
+     open},
 };
 
 constexpr Column kHelpColumns[] = {
-    {"relation", text, "", "The relation."},
-    {"column_name", text, "", "Its column; null in the row that explains the relation itself."},
-    {"type", text, "", "The column's type."},
-    {"unit", text, "", "What its numbers count; null when they count nothing."},
-    {"meaning", text, "", "What it tells."},
+    {"relation", text, "", "The relation.", open},
+    {"column_name", text, "", "Its column; null in the row that explains the relation itself.", open},
+    {"type", text, "", "The column's type.", open},
+    {"unit", text, "", "What its numbers count; null when they count nothing.", open},
+    {"meaning", text, "", "What it tells.", open},
+    {"privacy", text, "",
+     "open, or masked: shown as <insufficient privilege> (objects: null) to PostgreSQL roles without the rights of "
+     "pg_read_all_stats; null for a relation.", open},
 };
 
 // The pool's options as far as this version knows them.
@@ -85,11 +91,11 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 constexpr Column kPresetColumns[] = {
-    {"preset", text, "", "The preset, as the option preset takes it."},
-    {"option", text, "", "An option it sets."},
-    {"value", text, "", "The value, where no other is given."},
-    {"document", text, "", "The document whose value it is; null where it is this pool's own choice."},
-    {"note", text, "", "What another document says, or why it is set; null where there is nothing to say."},
+    {"preset", text, "", "The preset, as the option preset takes it.", open},
+    {"option", text, "", "An option it sets.", open},
+    {"value", text, "", "The value, where no other is given.", open},
+    {"document", text, "", "The document whose value it is; null where it is this pool's own choice.", open},
+    {"note", text, "", "What another document says, or why it is set; null where there is nothing to say.", open},
 };
 
 void add_presets(std::vector<Row>& out) {
@@ -104,10 +110,12 @@ void add_presets(std::vector<Row>& out) {
 
 void add_help(std::vector<Row>& out) {
   for (const Relation& relation : relations_catalogue()) {
-    out.push_back({cell::text(relation.name), cell::none(), cell::none(), cell::none(), cell::text(relation.meaning)});
+    out.push_back({cell::text(relation.name), cell::none(), cell::none(), cell::none(), cell::text(relation.meaning),
+                   cell::none()});
     for (const Column& column : relation.columns) {
       out.push_back({cell::text(relation.name), cell::text(column.name), cell::text(type_name(column.type)),
-                     cell::text_or_null(column.unit), cell::text(column.meaning)});
+                     cell::text_or_null(column.unit), cell::text(column.meaning),
+                     cell::text(privacy_name(column.privacy))});
     }
   }
 }

@@ -13,30 +13,31 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kConnectionColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"conn_id", integer, "", "The connection; never used again in this instance."},
-    {"state", text, "", "connecting, idle, in_use, validating or closing."},
+    {"state", text, "", "connecting, idle, in_use, validating or closing.", open},
     {"server_pid", integer, "", "The server's process behind it; null where the database has none."},
-    {"tag", text, "", "What its current lease is for."},
+    {"tag", text, "", "What its current lease is for.", masked},
     {"created_at", time, "", "When it was opened."},
     {"state_since", time, "", "Since when it is in this state."},
     {"expires_at", time, "", "When it will be replaced because of its age; null is never."},
     {"uses_total", integer, "leases", "How often it was leased."},
     {"queries_total", integer, "queries", "How many queries it was sent."},
     {"in_transaction", boolean, "", "Whether a transaction is open on it."},
-    {"last_error", text, "", "Its last error; null when there was none."},
+    {"last_error", text, "", "Its last error; null when there was none.", masked},
     {"suspect_leak", boolean, "", "Whether its holder seems to have forgotten it."},
 };
 
 constexpr Column kLeaseColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"lease_id", integer, "", "The lease; never used again in this instance."},
     {"conn_id", integer, "", "The connection that is leased."},
-    {"tag", text, "", "What the lease is for, as its holder said."},
+    {"tag", text, "", "What the lease is for, as its holder said.", masked},
     {"thread_id", integer, "", "The thread that took it, as the kernel counts threads."},
     {"acquired_at", time, "", "When it began."},
     {"last_used_at", time, "", "When its holder last used it."},

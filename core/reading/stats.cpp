@@ -11,10 +11,11 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kStatsColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"acquires_total", integer, "leases", "Leases that were granted."},
     {"acquires_waited_total", integer, "leases", "Those of them that had to wait."},
     {"acquire_timeouts_total", integer, "callers", "Callers whose time was over before they got a connection."},
@@ -63,7 +64,7 @@ constexpr Column kStatsColumns[] = {
     {"waiting_peak", integer, "callers", "The most callers that waited at once."},
     {"memory_bytes", integer, "bytes",
      "What the driver's library has allocated in this process (SQLite); null where it does not count."},
-    {"last_error", text, "", "The last error of a connection; null when there was none."},
+    {"last_error", text, "", "The last error of a connection; null when there was none.", masked},
     {"last_error_at", time, "", "When that was."},
     {"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
     {"waits_over_objective_total", integer, "leases", "Leases whose callers had waited longer than wait_objective."},
@@ -77,9 +78,9 @@ constexpr Column kStatsColumns[] = {
 };
 
 constexpr Column kHistogramColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
-    {"metric", text, "", "What was timed: wait, use, connect or query."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
+    {"metric", text, "", "What was timed: wait, use, connect or query.", open},
     {"le_ms", real, "ms", "Upper bound of the durations counted here; null is infinity."},
     {"count", integer, "", "How many were that short, with all shorter ones."},
 };

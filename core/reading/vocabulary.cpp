@@ -10,7 +10,6 @@ std::string_view pool_state_word(uint64_t state) { return vocabulary::word(vocab
 std::string_view size_source_word(uint64_t source) { return vocabulary::word(vocabulary::size_sources(), source); }
 std::string_view severity_word(uint64_t severity) { return vocabulary::word(vocabulary::severities(), severity); }
 std::string_view event_kind_word(uint64_t kind) { return vocabulary::word(vocabulary::event_kinds(), kind); }
-std::string_view verb_word(uint64_t verb) { return vocabulary::word(vocabulary::verbs(), verb); }
 std::string_view command_status_word(uint64_t status) {
   return vocabulary::word(vocabulary::command_statuses(), status);
 }

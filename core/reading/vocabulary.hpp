@@ -17,7 +17,6 @@ std::string_view pool_state_word(uint64_t state);
 std::string_view size_source_word(uint64_t source);
 std::string_view severity_word(uint64_t severity);
 std::string_view event_kind_word(uint64_t kind);
-std::string_view verb_word(uint64_t verb);
 std::string_view command_status_word(uint64_t status);
 std::string_view setting_source_word(uint64_t source);
 std::string_view breaker_word(uint64_t state);

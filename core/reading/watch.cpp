@@ -8,15 +8,16 @@ namespace tide {
 namespace {
 
 using enum ColumnType;
+using enum Privacy;
 
 constexpr Column kAlertColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"alert_id", integer, "", "The alert; never used again."},
-    {"rule", text, "", "The rule that raised it, as in alert_rules."},
-    {"severity", text, "", "info, warning or critical."},
-    {"state", text, "", "pending while the condition has not held long enough, firing, or resolved."},
-    {"metric", text, "", "What the rule looks at."},
+    {"rule", text, "", "The rule that raised it, as in alert_rules.", open},
+    {"severity", text, "", "info, warning or critical.", open},
+    {"state", text, "", "pending while the condition has not held long enough, firing, or resolved.", open},
+    {"metric", text, "", "What the rule looks at.", open},
     {"value", real, "", "The metric when the condition was last seen to hold; its name tells the unit."},
     {"threshold", real, "", "The value the metric was compared with."},
     {"since", time, "", "Since when the condition holds, or held."},
@@ -24,30 +25,30 @@ constexpr Column kAlertColumns[] = {
     {"occurrences", integer, "", "How many looks found that it held."},
     {"resolved_at", time, "", "When it ended; null while it lasts."},
     {"acked_by", text, "", "Who has seen it; null when nobody has. Set it to your name to acknowledge the alert.",
-     true},
-    {"message", text, "", "What is wrong, as a sentence."},
-    {"advice", text, "", "What may help."},
+     masked, true},
+    {"message", text, "", "What is wrong, as a sentence.", masked},
+    {"advice", text, "", "What may help.", masked},
     {"acked_at", time, "", "When somebody acknowledged it; null when nobody has."},
 };
 
 constexpr Column kHealthColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
-    {"check_name", text, "", "connectivity, performance, resources or scaling."},
-    {"status", text, "", "ok, warning or failed."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
+    {"check_name", text, "", "connectivity, performance, resources or scaling.", open},
+    {"status", text, "", "ok, warning or failed.", open},
     {"score", real, "", "0 (worst) to 100 (best)."},
     {"value", real, "", "What was measured; null when the check has no one number."},
     {"threshold", real, "", "The value it was compared with."},
-    {"message", text, "", "What was found, as a sentence."},
+    {"message", text, "", "What was found, as a sentence.", masked},
     {"checked_at", time, "", "When the check was made. One that was never made has no row."},
 };
 
 constexpr Column kForecastColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools."},
-    {"pool", text, "", "The pool's name."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
+    {"pool", text, "", "The pool's name.", open},
     {"at", time, "", "When the forecast was made."},
     {"horizon_ms", real, "ms", "How far ahead it looks."},
-    {"model", text, "", "The model that made it."},
+    {"model", text, "", "The model that made it.", open},
     {"predicted_in_use", real, "connections", "How many connections will be leased."},
     {"low", real, "connections", "It will hardly be fewer."},
     {"high", real, "connections", "It will hardly be more."},
@@ -57,19 +58,19 @@ constexpr Column kForecastColumns[] = {
 };
 
 constexpr Column kRuleColumns[] = {
-    {"pool", text, "", "The pool's name."},
-    {"rule", text, "", "The rule."},
-    {"metric", text, "", "What it looks at."},
-    {"comparison", text, "", "The condition: metric >, >=, < or <= threshold."},
+    {"pool", text, "", "The pool's name.", open},
+    {"rule", text, "", "The rule.", open},
+    {"metric", text, "", "What it looks at.", open},
+    {"comparison", text, "", "The condition: metric >, >=, < or <= threshold.", open},
     {"threshold", real, "", "The value the metric is compared with."},
     {"for_ms", real, "ms", "How long the condition holds before the alert fires."},
-    {"severity", text, "", "info, warning or critical."},
+    {"severity", text, "", "info, warning or critical.", open},
     {"enabled", boolean, "", "Whether the rule is looked at."},
-    {"message", text, "", "What its alerts say; null: a sentence made of the numbers."},
-    {"advice", text, "", "What its alerts advise."},
+    {"message", text, "", "What its alerts say; null: a sentence made of the numbers.", masked},
+    {"advice", text, "", "What its alerts advise.", masked},
     {"clear_at", real, "", "The value at which the condition ends, so that alerts do not flicker."},
     {"built_in", boolean, "", "Whether it is as it came with the pool; false when somebody set it."},
-    {"instance_id", text, "", "The instance, as in pools."},
+    {"instance_id", text, "", "The instance, as in pools.", open},
 };
 
 void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {

@@ -150,10 +150,9 @@ static void add_number(FunctionCallInfo fcinfo, int n, const char* name, StringI
   double number;
   if (PG_ARGISNULL(n)) return;
   number = PG_GETARG_FLOAT8(n);
-  if (isnan(number) || isinf(number)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("%s cannot be %s", name, isnan(number) ? "NaN" : "infinite"),
-                    errdetail("Accepted: a number between -1e18 and 1e18.")));
+  if (isnan(number) || isinf(number)) { /* JSON has no such number; what is accepted is the library's to say */
+    appendStringInfo(arguments, ",\"%s\":\"%s\"", name, isnan(number) ? "NaN" : number < 0 ? "-Infinity" : "Infinity");
+    return;
   }
   appendStringInfo(arguments, ",\"%s\":%.17g", name, number);
 }
@@ -166,7 +165,7 @@ Datum tidepool_set_alert(PG_FUNCTION_ARGS) {
   add_text(fcinfo, 3, "comparison", &arguments);
   add_number(fcinfo, 4, "threshold", &arguments);
   if (!PG_ARGISNULL(5)) {
-    appendStringInfo(&arguments, ",\"for\":" INT64_FORMAT, tidepool_interval_ms(fcinfo, 5, "set_alert", "hold"));
+    appendStringInfo(&arguments, ",\"for\":\"" INT64_FORMAT "us\"", tidepool_interval_us(fcinfo, 5, "set_alert", "hold"));
   }
   add_text(fcinfo, 6, "severity", &arguments);
   if (!PG_ARGISNULL(7)) appendStringInfo(&arguments, ",\"enabled\":%s", PG_GETARG_BOOL(7) ? "true" : "false");

@@ -8,6 +8,7 @@
 
 #include "common/pg_compat.h"
 
+#include <common/int.h>
 #include <utils/guc.h>
 #include <utils/json.h>
 #include <utils/timestamp.h>
@@ -89,22 +90,29 @@ Datum tidepool_set(PG_FUNCTION_ARGS) {
   return tidepool_steer("set", pool, arguments.data, ANSWER_WAIT_MS);
 }
 
-int64 tidepool_interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
   const Interval* span;
-  int64 days;
+  int64 us;
   if (PG_ARGISNULL(n)) tidepool_refuse_null(verb, name);
   span = PG_GETARG_INTERVAL_P(n);
-  days = (int64)span->month * DAYS_PER_MONTH + span->day;
-  return days * (USECS_PER_DAY / 1000) + span->time / 1000;
+  if (span->month != 0) { /* of an infinite one, too */
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("tidepool.%s(): %s has months or years, which have no one length", verb, name),
+                    errhint("Give days, such as '30 days'.")));
+  }
+  if (pg_mul_s64_overflow(span->day, USECS_PER_DAY, &us) || pg_add_s64_overflow(us, span->time, &us)) {
+    ereport(ERROR, (errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW), errmsg("tidepool.%s(): %s is out of range", verb, name)));
+  }
+  return us;
 }
 
-/* {"duration": ...} in ms, of the second argument, which may be left out. */
+/* {"duration": "...us"} of the second argument, which may be left out. */
 static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, int64 wait_ms) {
   StringInfoData arguments;
   char* pool = tidepool_text_argument(fcinfo, 0, verb, "pool");
   if (PG_ARGISNULL(1)) return tidepool_steer(verb, pool, "{}", wait_ms);
   initStringInfo(&arguments);
-  appendStringInfo(&arguments, "{\"%s\":" INT64_FORMAT "}", name, tidepool_interval_ms(fcinfo, 1, verb, name));
+  appendStringInfo(&arguments, "{\"%s\":\"" INT64_FORMAT "us\"}", name, tidepool_interval_us(fcinfo, 1, verb, name));
   return tidepool_steer(verb, pool, arguments.data, wait_ms);
 }
 
@@ -230,15 +238,15 @@ PG_FUNCTION_INFO_V1(tidepool_wait_applied);
 Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
   tide_error error = TIDE_ERROR_INIT;
   tide_status status;
-  int64 wait_ms;
+  int64 wait_us;
   tidepool_check_version();
   if (PG_ARGISNULL(0)) tidepool_refuse_null("wait_applied", "command_id");
-  wait_ms = tidepool_interval_ms(fcinfo, 1, "wait_applied", "timeout");
-  if (wait_ms < 0 || wait_ms > INT64CONST(86400000)) {
+  wait_us = tidepool_interval_us(fcinfo, 1, "wait_applied", "timeout");
+  if (wait_us < 0 || wait_us > USECS_PER_DAY || wait_us % 1000 != 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
-                    errdetail("Accepted: 0 to 1 day.")));
+                    errdetail("Accepted: 0 to 1 day, in whole milliseconds.")));
   }
-  status = tidepool_order_await((uint64)PG_GETARG_INT64(0), tidepool_directory(), wait_ms, &error);
+  status = tidepool_order_await((uint64)PG_GETARG_INT64(0), tidepool_directory(), wait_us / 1000, &error);
   if (status != TIDE_OK && status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
   PG_RETURN_BOOL(status == TIDE_OK);
 }

@@ -16,8 +16,11 @@ pg_noreturn extern void tidepool_refuse_null(const char* verb, const char* argum
 /* The n-th argument, which must not be NULL. */
 extern char* tidepool_text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);
 
-/* The same of an interval, in milliseconds; a month counts 30 days, as in interval arithmetic elsewhere. */
-extern int64 tidepool_interval_ms(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);
+/*
+ * The same of an interval, in microseconds and exactly: the one place where intervals are converted. A day has 24 hours;
+ * months, which have no one length, are refused.
+ */
+extern int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);
 
 /* Gives an order and waits for its answer. The command id; a refusal is an error. `pool` NULL: the arguments say it. */
 extern Datum tidepool_steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms);

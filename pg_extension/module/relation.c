@@ -9,7 +9,7 @@
  * calls.
  *
  * Whoever has not the rights of pg_read_all_stats sees no targets, users, tags and messages, whatever the way to the
- * row: the mask is here, not in the views.
+ * row: the mask is here, not in the views. Which columns those are is said by the library, where each is defined.
  */
 #include <tidepool/observe.h>
 
@@ -29,20 +29,11 @@
 
 #define MASK "<insufficient privilege>"
 
-static const char* const kMasked[] = {"target", "db_user", "tag", "last_error", "message", "detail", "arguments"};
-
 /* How a column of the catalogue becomes a datum of the function's row type. */
 typedef struct Column {
   Oid type;
   bool is_masked;
 } Column;
-
-static bool is_private(const char* name) {
-  for (size_t i = 0; i < lengthof(kMasked); ++i) {
-    if (strcmp(name, kMasked[i]) == 0) return true;
-  }
-  return false;
-}
 
 static const tide_relation* relation_named(const char* name) {
   const tide_relation* relation;
@@ -73,7 +64,7 @@ static Column* columns_of(const tide_relation* relation, TupleDesc row) {
   }
   for (int i = 0; i < row->natts; ++i) {
     columns[i].type = TupleDescAttr(row, i)->atttypid;
-    columns[i].is_masked = !sees_all && is_private(relation->columns[i].name);
+    columns[i].is_masked = !sees_all && tide_column_is_masked(relation, i) != 0;
     if (!fits(relation->columns[i].type, columns[i].type)) {
       elog(ERROR, "column %s of relation %s has another type in its function", relation->columns[i].name,
            relation->name);

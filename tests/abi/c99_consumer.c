@@ -52,7 +52,7 @@ static void test_null(void) {
   const char *name = "";
   char id[33];
   int fd;
-  int64_t next;
+  int64_t next, us = 0;
 
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_open(NULL, "sqlite::memory:", NULL, &pool, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_pool_open("abi", "sqlite::memory:", NULL, NULL, &err));
@@ -82,6 +82,11 @@ static void test_null(void) {
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_sise", NULL, NULL, &err));
   REFUSED(TIDE_BAD_OPTION, tide_option_check("max_size", "many", NULL, &err));
   CHECK(tide_option_check("maxConnections", "8", &name, NULL) == TIDE_OK && strcmp(name, "max_size") == 0);
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse(NULL, &us, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("30s", NULL, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("soon", &us, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_duration_parse("0.5us", &us, &err));
+  CHECK(tide_duration_parse("1.5s", &us, NULL) == TIDE_OK && us == 1500000);
   REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(NULL, 0, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_default_directory(id, 3, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_control(NULL, "scale", NULL, 0, NULL, &err));
@@ -117,13 +122,21 @@ static void test_invented_handles(void) {
 
 static void test_relations(void) {
   const tide_relation *r;
-  int i, has_pools = 0;
+  int i, c, has_pools = 0;
   CHECK(tide_relation_at(-1) == NULL);
   CHECK(tide_relation_at(100000) == NULL);
   for (i = 0; (r = tide_relation_at(i)) != NULL; i++) {
     CHECK(r->name != NULL && r->meaning != NULL && r->ncolumns > 0);
     if (strcmp(r->name, "pools") == 0) has_pools = 1;
+    for (c = 0; c < r->ncolumns; c++) {
+      const int masked = tide_column_is_masked(r, c);
+      if (strcmp(r->columns[c].name, "instance_id") == 0) CHECK(masked == 0);
+      if (strcmp(r->columns[c].name, "tag") == 0) CHECK(masked == 1);
+    }
+    CHECK(tide_column_is_masked(r, -1) == 1);
+    CHECK(tide_column_is_masked(r, r->ncolumns) == 1);
   }
+  CHECK(tide_column_is_masked(NULL, 0) == 1);
   CHECK(has_pools);
 }
 

@@ -165,6 +165,36 @@ class Privileges(unittest.TestCase):
         self.assertNotIn(SECRET, told)
         self.assertNotRegex(told, "ERROR")
 
+    def test_each_column_is_open_or_masked_as_help_says(self):
+        self.make_role("reader", "pause")
+        self.sql("REVOKE pg_monitor FROM reader")
+        self.sql(f"SELECT tidepool.scale('app', 2, '{SECRET}');"
+                 f"SELECT tidepool.set_alert('app', 'noted', 'size', '>=', 0, '0 s', message => '{SECRET}', "
+                 f"advice => '{SECRET}')")
+        noted = "FROM tidepool.alerts WHERE rule = 'noted' AND state = 'firing'"
+        support.cluster.wait_until(lambda: self.sql(f"SELECT alert_id {noted}"), 10)
+        self.sql(f"UPDATE tidepool.alerts SET acked_by = '{SECRET}' WHERE alert_id = (SELECT alert_id {noted})")
+        full = set()
+        for relation, column, kind, privacy in self.sql(
+                "SELECT relation, column_name, type, privacy FROM tidepool.help WHERE column_name IS NOT NULL"):
+            with self.subTest(column=f"{relation}.{column}"):
+                query = f"SELECT DISTINCT (\"{column}\" IS NULL)::text, \"{column}\"::text FROM tidepool.{relation}"
+                ours = {value for is_null, value in self.sql(query) if is_null == "false"}
+                theirs = {value for is_null, value in self.sql(query, user="reader") if is_null == "false"}
+                full |= {f"{relation}.{column}"} if ours else set()
+                if privacy == "open":
+                    self.assertNotIn("<insufficient privilege>", theirs)
+                    self.assertEqual(bool(theirs), bool(ours))
+                    if kind == "text":
+                        self.assertLessEqual(theirs, ours)
+                else:
+                    self.assertEqual(privacy, "masked")
+                    self.assertEqual(theirs, {"<insufficient privilege>"} if ours and kind == "text" else set())
+        self.assertLessEqual({"pools.target", "leases.tag", "connections.tag", "events.message", "scaling_events.reason",
+                              "scaling_events.actor", "alerts.acked_by", "alerts.message", "alerts.advice",
+                              "alert_rules.message", "alert_rules.advice", "commands.actor", "commands.arguments",
+                              "commands.message"}, full)
+
     def test_a_hosted_pool_takes_all_rights_at_once(self):
         self.bench.cluster.write("pg_hba.conf", "local all bob scram-sha-256\nlocal all all trust\n")
         self.bench.cluster.reload()

@@ -128,7 +128,7 @@ void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
     }
     contradictions_.erase(found);
   }
-  if (record.verb != static_cast<uint32_t>(Verb::set)) return;
+  if (record.verb.view() != "set") return;
   const bool is_contradiction =
       message.find(" is above ") != std::string::npos || message.find(" is not below ") != std::string::npos;
   if (status == format::CommandStatus::refused && is_contradiction && !names_both(message)) {

@@ -137,6 +137,14 @@ class Orders(FunctionCase):
         self.error("tidepool_wait_applied('first')", "command_id", "first")
 
 
+    def test_durations_are_what_the_pool_was_told(self):
+        for given, told in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
+                            ("2000.0", "2s"), ("1.5", "1500us")):
+            self.run_one("tidepool_burst('app', %s)" % given)
+            arguments = self.one(self.db, "SELECT arguments FROM tidepool_commands ORDER BY command_id DESC LIMIT 1")
+            self.assertEqual(arguments, '{"duration":"%s"}' % told)
+
+
 class Refusals(FunctionCase):
     def test_the_pool_says_no(self):
         self.error("tidepool_scale('app', 99)", "tidepool_scale", "99")
@@ -190,6 +198,8 @@ class Refusals(FunctionCase):
         self.error("tidepool_scale(char(97, 0, 98), 2)", "pool")
         self.error("tidepool_burst('app', 'a while')", "duration", "a while", "30s")
         self.error("tidepool_burst('app', -5)", "duration", "-5")
+        self.error("tidepool_burst('app', '0.5us')", "duration", "0.5us")
+        self.error("tidepool_wait_applied(1, '1500us')", "finer than a millisecond")
         self.error("tidepool_recycle('app', '10 parsecs')", "spread", "10 parsecs")
         self.error("tidepool_close_connection('first')", "conn_id", "first")
         self.assertEqual(self.commands(self.db), [])

@@ -174,10 +174,10 @@ class Orders(WatchCase):
         self.error("tidepool_check_health(NULL)", "pool is NULL")
         self.assertEqual(self.orders(), [])
 
-    def test_long_rules_are_obeyed_and_shown_in_short(self):
+    def test_long_rules_are_obeyed_and_shown_whole(self):
         long = "x" * 190
         self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, ?, ?)", long, long),
-                         ("set_alert", {}))
+                         ("set_alert", {"rule": "r", "message": long, "advice": long}))
 
 
 class Updates(WatchCase):

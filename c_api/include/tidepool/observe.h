@@ -38,6 +38,22 @@ typedef struct tide_relation {
  */
 TIDE_API const tide_relation *tide_relation_at(int index);
 
+/**
+ * Is a column for readers of everything alone? 1: it holds what somebody typed or sent (tags, reasons, errors), who
+ * somebody is, or where a pool connects to, and must be hidden from readers who may see figures only. 0: open to all.
+ *
+ * A cursor shows everything: who may read a segment's file may read all of it. Who shows its rows to others, as the
+ * PostgreSQL extension does to roles, hides these columns.
+ *
+ * @param relation  as tide_relation_at() gave it
+ * @param column    from 0
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    1 for what is no column.
+ * Since    0.1
+ */
+TIDE_API int tide_column_is_masked(const tide_relation *relation, int column);
+
 typedef struct tide_cursor tide_cursor;
 
 /* Which rows. NULL or "" means all. */
@@ -163,6 +179,20 @@ TIDE_API tide_status tide_option_check(const char *name, const char *value, cons
  * Since    0.1
  */
 TIDE_API tide_status tide_options_check(const char *url, const char *options, tide_cursor **out, tide_error *err);
+
+/**
+ * Read a duration as all options and orders take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
+ * milliseconds. Exact or refused: nothing finer than a microsecond, nothing rounded.
+ *
+ * @param text          not negative
+ * @param microseconds  set only on success
+ * @param err           may be NULL; names the text and what is accepted
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_BAD_ARGUMENT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_duration_parse(const char *text, int64_t *microseconds, tide_error *err);
 
 /**
  * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "base/order_limits.hpp"
 #include "brain/action.hpp"
 #include "brain/sentinel/metric.hpp"
 #include "policy/policy.hpp"
@@ -19,11 +20,9 @@ namespace tide::brain {
 // In the order of format::Comparison.
 enum class Comparison : uint8_t { above, at_least, below, at_most };
 
-// Bytes of text: what the segment has room for.
-inline constexpr size_t kRuleNameBytesMax = 46;
-inline constexpr size_t kAlertTextBytesMax = 190;
 inline constexpr size_t kAlertRulesMax = 64;
-inline constexpr Span kAlertHoldMax = Span::seconds(24 * 60 * 60);
+using tide::kAlertTextBytesMax;
+using tide::kRuleNameBytesMax;
 
 struct AlertRule {
   std::string name;

@@ -4,6 +4,7 @@
 // built-in rule) and the threshold (clear_at), so a rule is "built in" as long as it is what the policy alone makes.
 // Invariants: at most kAlertRulesMax rules, names differ; clear_at is never ahead of the threshold; a refused wish
 // changes nothing; the generation is raised once by every change.
+// A wish comes checked for its form (plane/order_form: names, words, ranges); what depends on the rules is checked here.
 // Threads: the keeper's only. Failure: a wish that cannot be is refused with the reason.
 #pragma once
 

@@ -6,9 +6,9 @@
 #include "base/assert.hpp"
 #include "base/fixed_text.hpp"
 #include "base/owned_id.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "brain/wording.hpp"
-#include "policy/text.hpp"
 
 namespace tide::brain {
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/text.hpp"
 #include "driver/libpq/session_settings.hpp"
 #include "policy/parse.hpp"
 

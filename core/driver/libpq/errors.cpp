@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.hpp"
 #include "policy/parse.hpp"
 
 namespace tide::libpq {

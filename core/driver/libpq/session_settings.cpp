@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace tide::libpq {
 namespace {
-
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::vector<std::string> split_at_blanks(std::string_view text) {
   std::vector<std::string> out;
@@ -58,7 +58,7 @@ Result<SessionSettings> settings_in(std::string_view options) {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == text.npos) {
       return Status::error(Code::bad_argument,
-                           "\"" + words[i] + "\" in the target's options cannot be set after the connect",
+                           in_quotes(words[i]) + " in the target's options cannot be set after the connect",
                            "a pooler refuses start-up options, so they are sent as settings of the session",
                            "write them as -c name=value");
     }

@@ -25,6 +25,20 @@ TEST(Units, DurationsAsPeopleWriteThem) {
   }
 }
 
+TEST(Units, NothingIsRounded) {
+  EXPECT_EQ(parse_span("0.001ms"), Span::micros(1));
+  EXPECT_EQ(parse_span("0.1s"), Span::millis(100));
+  EXPECT_EQ(parse_span("1.000000000000000000000000s"), Span::seconds(1));
+  EXPECT_EQ(parse_span("0.0000000000115740740740d"), std::nullopt) << "not quite a microsecond";
+  EXPECT_EQ(parse_span("2251799813685249us"), Span::micros(2'251'799'813'685'249)) << "no double holds its nanoseconds";
+  for (const char* finer : {"0.5us", "0.0001ms", "1.0000001s", "0.33333333333333h", "1.s", "1..5s", "1 000ms"}) {
+    EXPECT_FALSE(parse_span(finer).has_value()) << finer;
+  }
+  EXPECT_EQ(parse_bytes("1.5kB"), 1536);
+  EXPECT_FALSE(parse_bytes("0.3kB").has_value()) << "307.2 bytes";
+  EXPECT_FALSE(parse_bytes("99999999TB").has_value());
+}
+
 TEST(Units, WhatIsWrittenCanBeReadBack) {
   Rng rng(7);
   for (int i = 0; i < 10'000; ++i) {

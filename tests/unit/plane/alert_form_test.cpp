@@ -54,7 +54,7 @@ TEST(AlertForm, ZeroAndNothingAreValues) {
   EXPECT_EQ(good("set_alert", with("for", "0")).alert.hold, Span{});
   EXPECT_EQ(good("set_alert", with("for", "1500")).alert.hold, Span::millis(1500));
   EXPECT_EQ(good("set_alert", with("threshold", "0")).alert.threshold, 0);
-  EXPECT_EQ(good("set_alert", with("clear_at", "-3")).alert.clear_at, -3);
+  EXPECT_EQ(good("set_alert", with("clear_at", "0")).alert.clear_at, 0);
   EXPECT_EQ(good("set_alert", with("message", "\"\"")).alert.message, "");
   EXPECT_EQ(good("set_alert", with("threshold", "123456789012345678")).alert.threshold, 123456789012345678.0);
 }
@@ -123,19 +123,30 @@ TEST(AlertForm, RefusesNamesOfRulesThatAreNone) {
 
 TEST(AlertForm, RefusesNumbersThatAreNone) {
   for (const char* name : {"threshold", "clear_at"}) {
-    for (const char* value : {"\"0.9\"", "true", "[]", "1e18", "-1e300", "NaN", "Infinity", "18446744073709551615"}) {
+    for (const char* value : {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
       refuses("set_alert", with(name, value));
     }
     EXPECT_TRUE(contains(bad("set_alert", with(name, "1e999")).message, "too large"));
-    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"nan\"")).detail, "a number between"));
+    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"nan\"")).detail, "a number from 0"));
   }
-  for (const char* hold : {"-1", "\"-1s\"", "\"soon\"", "1.5", "true", "9223372036854775807"}) {
+  for (const char* hold : {"-1", "\"-1s\"", "\"soon\"", "1.5", "true", "9223372036854775807", "\"25h\""}) {
     refuses("set_alert", with("for", hold));
   }
   for (const char* enabled : {"0", "1", "\"true\"", "[]"}) refuses("set_alert", with("enabled", enabled));
   for (const char* id : {"0", "-1", "null", "\"7\"", "1.5", "9223372036854775808"}) {
     refuses("ack", std::string(R"({"alert_id": )") + id + "}");
   }
+}
+
+TEST(AlertForm, AConditionEndsBeforeItBegins) {
+  const auto rule = [](std::string_view sign, int threshold, int clear_at) {
+    return R"({"rule": "r", "comparison": ")" + std::string(sign) + R"(", "threshold": )" + std::to_string(threshold) +
+           R"(, "clear_at": )" + std::to_string(clear_at) + "}";
+  };
+  good("set_alert", rule(">", 5, 5));
+  good("set_alert", rule("<=", 5, 9));
+  EXPECT_EQ(bad("set_alert", rule(">=", 5, 6)).message, "alert rule \"r\": clear_at 6 is above the threshold 5");
+  EXPECT_EQ(bad("set_alert", rule("<", 5, 4)).message, "alert rule \"r\": clear_at 4 is below the threshold 5");
 }
 
 TEST(AlertForm, RefusesTextsThatDoNotFit) {
@@ -156,8 +167,8 @@ TEST(AlertForm, RefusesTextsThatDoNotFit) {
 TEST(AlertForm, TheLongestRuleFitsIntoAMailbox) {
   const auto order = [](const std::string& text) {
     return R"({"rule": ")" + std::string(46, 'r') +
-           R"(", "metric": "scaling_reversals_per_minute", "comparison": ">=", "threshold": -1.2345678901234567e-300,
-           "clear_at": -1.2345678901234567e-300, "for": "100000000001ms", "severity": "critical", "enabled": false,
+           R"(", "metric": "scaling_reversals_per_minute", "comparison": ">=", "threshold": 1.2345678901234567e-300,
+           "clear_at": 1.2345678901234567e-300, "for": "86399999999us", "severity": "critical", "enabled": false,
            "message": ")" +
            text + R"(", "advice": ")" + text + "\"}";
   };

@@ -104,7 +104,7 @@ TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
   auto waiting = read_posted_orders(*attachment_);
   ASSERT_EQ(waiting.size(), 3U);
   EXPECT_EQ(waiting[0].command_id, id_of(1));
-  EXPECT_EQ(waiting[2].verb, 7U);
+  EXPECT_EQ(waiting[2].verb, "drain");
   EXPECT_EQ(waiting[1].status, 0U);
   EXPECT_EQ(waiting[1].actor, "tester");
   answer(1);

@@ -99,7 +99,7 @@ TEST(OrderForm, RefusesWrongTypesAndRanges) {
     refuses("scale", std::string(R"({"target_size": )") + size + "}");
   }
   for (const char* duration :
-       {"0", "-5", "\"0s\"", "\"-1s\"", "\"soon\"", "\"\"", "1.5", "true", "{}", "9223372036854775807"}) {
+       {"0", "-5", "\"0s\"", "\"-1s\"", "\"soon\"", "\"\"", "1.5", "true", "{}", "9223372036854775807", "\"25h\""}) {
     refuses("burst", std::string(R"({"duration": )") + duration + "}");
   }
   for (const char* id : {"0", "-1", "null", "\"7\"", "9223372036854775808"}) {

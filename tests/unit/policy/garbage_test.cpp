@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.hpp"
-#include "policy/text.hpp"
+#include "base/text.hpp"
 #include "policy_support.hpp"
 
 namespace tide {

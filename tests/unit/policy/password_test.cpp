@@ -1,7 +1,7 @@
 // Masking: every form a password takes, and texts that must stay readable.
 #include <gtest/gtest.h>
 
-#include "policy/text.hpp"
+#include "base/text.hpp"
 #include "policy_support.hpp"
 
 namespace tide {

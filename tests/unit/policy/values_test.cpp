@@ -108,7 +108,7 @@ constexpr RefusedValue kRefusedValues[] = {
     {"acquire_timeout", "inf", "duration"},
     {"connect_timeout", "0", "below the minimum"},
     {"idle_timeout", "31d", "above the maximum"},
-    {"idle_timeout", "0.1us", "finer than a microsecond"},
+    {"idle_timeout", "0.1us", "is not an accepted duration"},
     {"statement_timeout", "25d", "above the maximum"},
     {"lifetime_jitter", "0.91", "above the maximum"},
     {"lifetime_jitter", "-0.1", "negative"},

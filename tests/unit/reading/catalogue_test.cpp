@@ -56,7 +56,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
             "instance_id pool name value unit default_value source applies min max description note");
   EXPECT_EQ(columns_of("commands"),
             "instance_id pool command_id issued_at actor verb arguments status applied_at generation message");
-  EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning");
+  EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning privacy");
   EXPECT_EQ(columns_of("presets"), "preset option value document note");
   EXPECT_EQ(columns_of("health"), "instance_id pool healthy status issues recommendations checks");
   EXPECT_EQ(relations_catalogue().size(), 18u);
@@ -71,6 +71,52 @@ TEST(Catalogue, SaysWhatMayBeSet) {
     }
   }
   EXPECT_EQ(writable, "pools.state pools.min_size pools.max_size pools.target_size alerts.acked_by settings.value ");
+}
+
+// Every text and object of every relation is on one side; a new one has to be decided on.
+TEST(Catalogue, SaysWhoMayReadWhat) {
+  const auto with = [](Privacy privacy) {
+    std::string out;
+    for (const Relation& relation : relations_catalogue()) {
+      std::string names;
+      for (const Column& column : relation.columns) {
+        const bool is_of_words = column.type == ColumnType::text || column.type == ColumnType::json;
+        EXPECT_TRUE(is_of_words || column.privacy == Privacy::open) << column.name;
+        if (is_of_words && column.privacy == privacy) names += " " + std::string(column.name);
+      }
+      if (!names.empty()) out += std::string(relation.name) + ":" + names + "\n";
+    }
+    return out;
+  };
+  EXPECT_EQ(with(Privacy::masked),
+            "pools: target db_user\n"
+            "pool_stats: last_error\n"
+            "connections: tag last_error\n"
+            "leases: tag\n"
+            "waiters: tag\n"
+            "events: message detail\n"
+            "scaling_events: reason actor\n"
+            "alerts: acked_by message advice\n"
+            "health_checks: message\n"
+            "alert_rules: message advice\n"
+            "commands: actor arguments message\n");
+  EXPECT_EQ(with(Privacy::open),
+            "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
+            "pool_stats: instance_id pool\n"
+            "pool_histograms: instance_id pool metric\n"
+            "pool_history: instance_id pool\n"
+            "connections: instance_id pool state\n"
+            "leases: instance_id pool\n"
+            "waiters: instance_id pool\n"
+            "events: instance_id pool kind severity\n"
+            "scaling_events: instance_id pool cause\n"
+            "alerts: instance_id pool rule severity state metric\n"
+            "health_checks: instance_id pool check_name status\n"
+            "forecasts: instance_id pool model\n"
+            "alert_rules: pool rule metric comparison severity instance_id\n"
+            "settings: instance_id pool name value unit default_value source applies min max description\n"
+            "commands: instance_id pool verb status\n"
+            "help: relation column_name type unit meaning privacy\n");
 }
 
 TEST(Catalogue, NamesTellTypeAndUnit) {
@@ -116,6 +162,10 @@ TEST(Catalogue, HelpShowsEveryColumn) {
   EXPECT_EQ(help.at(17, "column_name"), test::text("oldest_wait_ms"));
   EXPECT_EQ(help.at(17, "type"), test::text("double precision"));
   EXPECT_EQ(help.at(17, "unit"), test::text("ms"));
+  EXPECT_TRUE(is_null(help.at(0, "privacy")));
+  EXPECT_EQ(help.at(1, "privacy"), test::text("open"));
+  EXPECT_EQ(help.at(8, "column_name"), test::text("target"));
+  EXPECT_EQ(help.at(8, "privacy"), test::text("masked"));
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_F(Rings, CommandsAnsweredAndQueued) {
     record.command_id = answered;
     record.issued_wall_ns = test::kNowWall - 2 * kSecond;
     record.applied_wall_ns = test::kNowWall - kSecond;
-    record.verb = 0;
+    record.verb.assign("scale");
     record.status = static_cast<uint32_t>(format::CommandStatus::applied);
     record.generation = 8;
     record.actor.assign("anna");

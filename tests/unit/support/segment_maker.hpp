@@ -283,7 +283,7 @@ class SegmentMaker {
       c.command_id = instance_bits() | (n + 1);
       c.issued_wall_ns = kMadeWallNs - 2 * static_cast<int64_t>(kSecondNs);
       c.applied_wall_ns = kMadeWallNs - static_cast<int64_t>(kSecondNs);
-      c.verb = n == 0 ? 4 : 0;
+      c.verb.assign(n == 0 ? "pause" : "scale");
       c.status = n == 0 ? 1 : 2;
       c.generation = 2 + n;
       c.actor.assign("alice");

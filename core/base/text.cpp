@@ -1,14 +1,21 @@
-#include "policy/text.hpp"
+#include "base/text.hpp"
 
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
-#include "policy/parse.hpp"
 
 namespace tide {
 namespace {
 
-// The length of the well-formed UTF-8 character at the front of `text`, 0 if there is none.
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t i) {
     return i < text.size() ? static_cast<uint32_t>(static_cast<unsigned char>(text[i])) : 0U;
@@ -28,8 +35,6 @@ size_t utf8_length(std::string_view text) {
   return length;
 }
 
-}  // namespace
-
 bool is_plain_utf8(std::string_view text) {
   while (!text.empty()) {
     const size_t length = utf8_length(text);
@@ -39,7 +44,24 @@ bool is_plain_utf8(std::string_view text) {
   return true;
 }
 
-std::string in_quotes(std::string_view text) {
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
+    if (high < 0 || low < 0) return std::nullopt;
+    out.push_back(static_cast<char>(high * 16 + low));
+    i += 2;
+  }
+  if (!is_plain_utf8(out)) return std::nullopt;
+  return out;
+}
+
+std::string shown_text(std::string_view text) {
   const std::string masked = without_password(text);
   std::string_view rest = masked;
   std::string shown;
@@ -55,8 +77,10 @@ std::string in_quotes(std::string_view text) {
     }
   }
   const std::string_view kept = utf8_prefix(shown, kQuotedBytesMax);
-  return "\"" + std::string(kept) + (kept.size() < shown.size() ? "...\"" : "\"");
+  return std::string(kept) + (kept.size() < shown.size() ? "..." : "");
 }
+
+std::string in_quotes(std::string_view text) { return "\"" + shown_text(text) + "\""; }
 
 std::string_view trimmed_blanks(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);

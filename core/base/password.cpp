@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "policy/parse.hpp"
-#include "policy/text.hpp"
-#include "policy/url.hpp"
+#include "base/text.hpp"
 
 namespace tide {
 namespace {
@@ -49,16 +47,6 @@ std::string mask_false_ports(const std::string& text) {
 }
 
 bool is_key_char(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-' || c == '%'; }
-
-bool is_secret(std::string_view raw_key) {
-  const std::string key = lower_case(percent_decoded(raw_key).value_or(std::string(raw_key)));
-  constexpr std::array<std::string_view, 9> kParts = {"passw", "sword",  "passphrase", "pwd",  "secret",
-                                                      "token", "apikey", "api_key",    "scram"};
-  for (const std::string_view part : kParts) {
-    if (key.find(part) != std::string::npos) return true;
-  }
-  return key == "pass" || key.ends_with("_pass") || key.ends_with("dbpass");
-}
 
 // Where the key before position `end` begins, and where it ends: blanks and one quote may stand behind it.
 struct KeyPlace {
@@ -108,7 +96,7 @@ std::string mask_values(std::string_view text) {
     const bool is_encoded = text[i] == '%' && lower_case(text.substr(i, 3)) == "%3d";
     if (text[i] != '=' && text[i] != ':' && !is_encoded) continue;
     const KeyPlace key = key_before(text, i);
-    if (key.begin == key.end || !is_secret(text.substr(key.begin, key.end - key.begin))) continue;
+    if (key.begin == key.end || !is_secret_name(text.substr(key.begin, key.end - key.begin))) continue;
     const bool is_parameter =
         is_encoded || (key.begin > 0 && (text[key.begin - 1] == '?' || text[key.begin - 1] == '&'));
     size_t value = i + (is_encoded ? 3 : 1);
@@ -125,8 +113,18 @@ std::string mask_values(std::string_view text) {
 
 }  // namespace
 
-std::string without_password(std::string_view url_or_conninfo) {
-  return mask_values(mask_false_ports(mask_user_info(url_or_conninfo)));
+bool is_secret_name(std::string_view name) {
+  const std::string key = lower_case(percent_decoded(name).value_or(std::string(name)));
+  constexpr std::array<std::string_view, 9> kParts = {"passw", "sword",  "passphrase", "pwd",  "secret",
+                                                      "token", "apikey", "api_key",    "scram"};
+  for (const std::string_view part : kParts) {
+    if (key.find(part) != std::string::npos) return true;
+  }
+  return key == "pass" || key.ends_with("_pass") || key.ends_with("dbpass");
+}
+
+std::string without_password(std::string_view text) {
+  return mask_values(mask_false_ports(mask_user_info(text)));
 }
 
 }  // namespace tide

@@ -1,0 +1,99 @@
+#include "plane/order_record.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/assert.hpp"
+#include "base/fixed_text.hpp"
+#include "base/text.hpp"
+#include "plane/copying.hpp"
+#include "plane/format.hpp"
+
+namespace tide {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kMask = "***";
+constexpr std::string_view kCut = "...";
+constexpr size_t kLeftOfTextMin = 16;     // a text is not shortened below this
+constexpr size_t kGivenBytesMax = 8192;   // bounds the work for what a hostile sender wrote
+
+std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void mask_passwords(Json& value) {
+  if (value.is_string()) {
+    value = without_password(value.get_ref<const std::string&>());
+    return;
+  }
+  if (!value.is_structured()) return;
+  for (auto& [key, part] : value.items()) {
+    const bool is_secret = value.is_object() && is_secret_name(key) && part.is_primitive() && !part.is_null();
+    if (is_secret) {
+      part = kMask;
+    } else {
+      mask_passwords(part);
+    }
+  }
+}
+
+// {"option": "password", "value": "..."}: the name of what is secret stands beside it.
+void mask_option(Json& order) {
+  const auto option = order.find("option");
+  const auto value = order.find("value");
+  if (option == order.end() || value == order.end() || !option->is_string() || value->is_null()) return;
+  if (is_secret_name(option->get_ref<const std::string&>())) *value = kMask;
+}
+
+std::string* longest_text(Json& value) {
+  if (value.is_string()) return value.get_ptr<std::string*>();
+  std::string* longest = nullptr;
+  if (!value.is_structured()) return longest;
+  for (Json& part : value) {
+    std::string* const found = longest_text(part);
+    if (found != nullptr && (longest == nullptr || found->size() > longest->size())) longest = found;
+  }
+  return longest;
+}
+
+// Nothing where even short texts are too many.
+std::optional<std::string> fitted(Json value, size_t bytes_max) {
+  std::string text = dump(value);
+  while (text.size() > bytes_max) {
+    std::string* const longest = longest_text(value);
+    if (longest == nullptr || longest->size() <= kLeftOfTextMin) return std::nullopt;
+    // At most half at once: what JSON must escape takes more bytes than the text has.
+    const size_t excess = std::min(text.size() - bytes_max + kCut.size(), longest->size() / 2);
+    const size_t kept = std::min(longest->size() - excess, longest->size() - kCut.size() - 1);
+    *longest = std::string(utf8_prefix(*longest, kept)).append(kCut);
+    text = dump(value);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string recorded_verb(std::string_view verb) {
+  const auto is_of_a_word = [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-'; };
+  const bool is_word = !verb.empty() && verb.size() <= decltype(format::CommandRecord::verb)::kBytesMax &&
+                       std::all_of(verb.begin(), verb.end(), is_of_a_word);
+  return is_word ? std::string(verb) : "unknown";
+}
+
+std::string recorded_arguments(std::string_view arguments, size_t bytes_max) {
+  TIDE_ASSERT(bytes_max >= 200);
+  arguments = utf8_prefix(arguments, kGivenBytesMax);
+  if (trimmed_blanks(arguments).empty()) return "{}";
+  Json given = Json::parse(arguments, nullptr, false);
+  if (given.is_object()) {
+    mask_option(given);
+    mask_passwords(given);
+    const auto text = fitted(std::move(given), bytes_max);
+    // PostgreSQL's jsonb takes no NUL.
+    if (text && text->find("\\u0000") == std::string::npos) return *text;
+  }
+  return *fitted(Json(without_password(clean_text(arguments))), bytes_max);
+}
+
+}  // namespace tide
