@@ -177,14 +177,15 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
   if (!has_unread_ && !is_in_transaction && state != PQTRANS_IDLE) return Settled::broken;
   if (mode == ResetMode::none) {
     if (is_read_only_ && !terms_.is_shared && !is_in_transaction && !has_unread_) return Settled::needs_reset;
-    return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
+    if (is_in_transaction || has_unread_ || is_cancel_underway) return Settled::broken;
+    return is_write_refused_ ? Settled::needs_reset : Settled::clean;
   }
   if (was_native_out && mode != ResetMode::rollback) add_trace(Trace::resettable);
   if (trace_ == Trace::lasting && mode != ResetMode::rollback) return Settled::broken;
   const bool has_traces = trace_ != Trace::none;
   const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && has_traces);
   if (is_full && terms_.is_shared) return Settled::spent;
-  const bool is_reset_due = is_full || (is_read_only_ && !terms_.is_shared);
+  const bool is_reset_due = is_full || is_write_refused_ || (is_read_only_ && !terms_.is_shared);
   return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
 }
 
