@@ -87,7 +87,8 @@ std::vector<CatalogueRow> make_rows() {
       {"validation_query", TextMember{&P::validation_query, TextRule::any}, "", "", "1000 bytes", now,
        {"validationQuery"}, "The statement that proves a connection alive; empty is the cheapest round trip."},
       {"validation_bypass", &P::validation_bypass, "ms", "0", "30d", now, {},
-       "A connection used within this time is handed out unchecked; 0 checks at every acquire."},
+       "A connection used within this time is handed out unchecked; after longer silence PostgreSQL is asked "
+       "before the first statement; 0 always checks."},
       {"validation_interval", &P::validation_interval, "ms", "0", "30d", now, {"validationIntervalMs"},
        "An idle connection is validated this often; 0 is never."},
       {"validation_timeout", &P::validation_timeout, "ms", "1ms", "1h", now, {"timeoutMs"},

@@ -103,8 +103,9 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return Status::ok();
   }
   const std::string words = is_wanted ? "SET default_transaction_read_only = on" : writable_words();
-  Status status = run_own(words.c_str(), now + policy_.validation_timeout);
+  Status status = run_own(words.c_str(), now + proof_patience());
   if (status) {
+    is_doubtful_ = false;
     is_read_only_ = is_wanted;
     return status;
   }
@@ -193,6 +194,7 @@ void PgConnection::cancel(uint64_t lease) noexcept {
   const std::lock_guard lock(mutex_);
   if (is_disarmed_.load() || (lease != kAnyLease && lease != lease_.load())) return;
   if (!is_running_ && !is_native_out_.load()) return;
+  ++cancels_;
   if (cancel_->is_pending.load()) return;
   desk_->ask(cancel_, clock_.now());
   const uint64_t one = 1;

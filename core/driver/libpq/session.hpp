@@ -57,6 +57,7 @@ class PgConnection final : public Connection {
   void* native() noexcept override;
   int32_t server_pid() const noexcept override { return terms_.server_pid; }
   bool probe() noexcept override;
+  void distrust() noexcept override { is_doubtful_ = true; }
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;
@@ -153,6 +154,8 @@ class PgConnection final : public Connection {
   Status judge(Status status);
   bool is_standby_chosen() const;
   void judge_refused_write(const Status& status);
+  Span proof_patience() const;
+  Status prove_alive(Instant deadline);
 
   ConnectionHandle conn_;
   const uint32_t slot_;
@@ -174,6 +177,7 @@ class PgConnection final : public Connection {
   bool is_own_unread_ = false;   // ... and it is the pool's own ROLLBACK
   bool is_broken_ = false;
   Trace trace_ = Trace::none;    // what may reach the next holder
+  bool is_doubtful_ = false;     // silent for so long that the server is asked first whether it lives
   bool is_read_only_ = false;
   bool is_write_refused_ = false;  // and who wants that is not known: the server is asked when the lease has ended
   bool is_within_own_ = false;   // the transaction is one of the pool's around a statement of a read lease
@@ -199,6 +203,7 @@ class PgConnection final : public Connection {
   std::atomic<int64_t> transaction_since_ns_{0};
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
+  std::atomic<uint64_t> cancels_{0};  // of statements of the holder's
 };
 
 }  // namespace tide::libpq

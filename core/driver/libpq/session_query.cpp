@@ -67,7 +67,8 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
   running.patience = running.deadline;
   idle_since_ns_.store(0, std::memory_order_relaxed);
 
-  Status status = run(request, running, out);
+  Status status = is_doubtful_ ? prove_alive(running.deadline) : Status::ok();
+  if (status) status = run(request, running, out);
   if (!status) {
     out.clear();
     const bool is_own_timeout = status.sqlstate == "57014" && status.code == Code::database &&
