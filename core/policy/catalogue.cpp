@@ -94,7 +94,7 @@ std::vector<CatalogueRow> make_rows() {
       {"validation_timeout", &P::validation_timeout, "ms", "1ms", "1h", now, {"timeoutMs"},
        "A validation that takes longer has failed."},
       {"max_validation_failures", &P::max_validation_failures, "failures", "1", "1000", now, {"maxValidationFailures"},
-       "After this many failed validations in a row a connection is closed."},
+       "A failed validation closes its connection; this many in a row, of whichever connections, replace all."},
       {"retry_base", &P::retry_base, "ms", "1ms", "1h", now, {"retryDelayMs"},
        "The first pause after a failed connect is random up to this, and doubles with each failure."},
       {"retry_max", &P::retry_max, "ms", "1ms", "1d", now, {},
@@ -129,7 +129,7 @@ std::vector<CatalogueRow> make_rows() {
 
       // the size follows the load
       {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling"},
-       "Whether the pool changes its size with the load."},
+       "Whether a sizer chooses the size; off, connections still open for callers who wait and close after idle_timeout."},
       {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
        "The size is reconsidered this often."},
       {"sizing", choice<&P::sizing>(kSizings), "", "", "", now, {},
