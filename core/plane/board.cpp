@@ -1,5 +1,7 @@
 #include "plane/board.hpp"
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 
 namespace tide {
@@ -44,18 +46,24 @@ void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
 
 bool Board::advance(uint32_t slot, SlotWord from, SlotState to) {
   TIDE_ASSERT(is_allowed(from.state(), to, SlotActor::keeper));
-  return slots_[slot].word.compare_exchange_strong(from.bits, from.with(to).bits, std::memory_order_seq_cst,
-                                                   std::memory_order_relaxed);
+  if (!slots_[slot].word.compare_exchange_strong(from.bits, from.with(to).bits, std::memory_order_seq_cst,
+                                                 std::memory_order_relaxed)) {
+    return false;
+  }
+  if (to == SlotState::empty) empty_from_ = std::min(empty_from_, slot);
+  return true;
 }
 
 uint32_t Board::open_lowest() {
-  for (uint32_t i = 0; i < capacity_; ++i) {
+  for (uint32_t i = empty_from_; i < capacity_; ++i) {
     const SlotWord seen = word(i);
     if (seen.state() != SlotState::empty) continue;
     TIDE_ASSERT(advance(i, seen, SlotState::opening));
+    empty_from_ = i + 1;
     if (i >= used()) used_.store(i + 1, std::memory_order_release);
     return i;
   }
+  empty_from_ = capacity_;
   return capacity_;
 }
 

@@ -119,7 +119,7 @@ class Board {
   }
   // Keeper: any transition of its own. False: the word was not `from` any more.
   bool advance(uint32_t slot, SlotWord from, SlotState to);
-  // Keeper: the lowest empty slot becomes opening; capacity() if there is none below `limit`.
+  // Keeper: the lowest empty slot becomes opening; capacity() if there is none.
   uint32_t open_lowest();
 
  private:
@@ -130,6 +130,7 @@ class Board {
   format::SlotStats* stats_;
   uint32_t capacity_;
   std::atomic<uint32_t> used_{0};
+  uint32_t empty_from_ = 0;  // the keeper's: no slot below is empty
 };
 
 }  // namespace tide

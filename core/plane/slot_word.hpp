@@ -27,10 +27,12 @@ enum class SlotState : uint8_t {
 };
 inline constexpr int kSlotStates = 9;
 
-// 2047 slots and 2^52 leases of each fit a positive 64-bit lease id: at a lease a microsecond, 142 years.
-inline constexpr uint32_t kSlotsMax = 2047;
-inline constexpr int kLeaseSlotBits = 11;
-inline constexpr uint64_t kGenerationMax = (uint64_t{1} << 52) - 1;
+// A burst of twice the largest max_size, and 2^48 leases of each slot, fit a positive 64-bit lease id: at a lease every
+// 10 microseconds, 89 years.
+inline constexpr uint32_t kSlotsMax = 20000;
+inline constexpr int kLeaseSlotBits = 15;
+inline constexpr uint64_t kGenerationMax = (uint64_t{1} << (63 - kLeaseSlotBits)) - 1;
+static_assert(kSlotsMax < uint32_t{1} << kLeaseSlotBits);
 
 struct SlotWord {
   uint64_t bits = 0;

@@ -106,13 +106,14 @@ std::vector<CatalogueRow> make_rows() {
       {"validation_query", TextMember{&P::validation_query, TextRule::any}, "", "", "1000 bytes", now,
        {"validationQuery"}, "The statement that proves a connection alive; empty is the cheapest round trip."},
       {"validation_bypass", &P::validation_bypass, "ms", "0", "30d", now, {},
-       "A connection used within this time is handed out unchecked; 0 checks at every acquire."},
+       "A connection used within this time is handed out unchecked; after longer silence PostgreSQL is asked "
+       "before the first statement; 0 always checks."},
       {"validation_interval", &P::validation_interval, "ms", "0", "30d", now, {"validationIntervalMs"},
        "An idle connection is validated this often; 0 is never."},
       {"validation_timeout", &P::validation_timeout, "ms", "1ms", "1h", now, {"healthCheckConfig.timeoutMs", "timeoutMs"},
        "A validation that takes longer has failed."},
       {"max_validation_failures", &P::max_validation_failures, "failures", "1", "1000", now, {"maxValidationFailures"},
-       "A connection whose validation fails is closed; when this many fail in a row, all are replaced."},
+       "A failed validation closes its connection; this many in a row, of whichever connections, replace all."},
       {"retry_base", &P::retry_base, "ms", "1ms", "1h", now, {"retryDelayMs"},
        "The first pause after a failed connect is random up to this, and doubles with each failure."},
       {"retry_max", &P::retry_max, "ms", "1ms", "1d", now, {},
@@ -148,8 +149,7 @@ std::vector<CatalogueRow> make_rows() {
 
       // the size follows the load
       {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling", "adaptiveSizingConfig.enabled"},
-       "Whether the pool follows the load; off: it still opens for a caller who finds none idle, up to max_size, and "
-       "obeys idle_timeout."},
+       "Whether a sizer chooses the size; off, connections still open for callers who wait and close after idle_timeout."},
       {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
        "The size is reconsidered this often.", scaled},
       {"sizing", choice<&P::sizing>(kSizings), "", "", "", now, {},

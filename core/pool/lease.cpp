@@ -10,6 +10,14 @@
 
 namespace tide {
 
+namespace {
+
+// Within a lease no statement asks the database whether it lives sooner than this after the last, whatever
+// validation_bypass says of its first.
+constexpr int64_t kTrustWithinNs = 500'000'000;
+
+}  // namespace
+
 constinit thread_local SlotHint slot_hints[kSlotHints];
 
 // Pool::AsyncTicket: a queued request without a thread.
@@ -230,8 +238,11 @@ Code Pool::cancel(LeaseId lease) {
 
 // The first use of a session in a lease: from now on it must be settled at the end. Within a Call.
 Status Pool::begin_touch(LeaseId lease, Instant now) {
-  put(board_.slot(lease.slot()).last_used_mono, static_cast<uint64_t>(now.ns()));
+  format::Slot& slot = board_.slot(lease.slot());
+  put(slot.last_used_mono, static_cast<uint64_t>(now.ns()));
   Seat& seat = seats_[lease.slot()];
+  const int64_t trust_ns = std::max(probe_after_ns_.load(std::memory_order_relaxed), seat.is_touched ? kTrustWithinNs : 0);
+  if (now.ns() - static_cast<int64_t>(read(slot.validated_mono)) >= trust_ns) seat.connection->distrust();
   if (seat.is_touched) return Status::ok();
   seat.is_touched = true;
   return seat.connection->begin_lease(seat.mode.load(std::memory_order_relaxed), now);
@@ -286,9 +297,9 @@ Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, Resul
       if (is_fault(status)) add_to(stats.faults_total);
     }
   }
-  if (status) {
-    put(slot.validated_mono, static_cast<uint64_t>(ended.ns()));
-  } else {
+  // An error is an answer, too.
+  if (status || status.code == Code::database) put(slot.validated_mono, static_cast<uint64_t>(ended.ns()));
+  if (!status) {
     {
       SeqWrite guard(slot.seq);
       slot.last_error.assign(status.message);

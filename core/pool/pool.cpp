@@ -15,13 +15,6 @@ uint32_t capacity_for(const Policy& policy) {
   return static_cast<uint32_t>(std::min<int64_t>(wanted, kSlotsMax));
 }
 
-Status check_room(const Policy& policy) {
-  if (policy.max_size <= kSlotsMax) return Status::ok();
-  return Status::error(Code::bad_option,
-                       "max_size " + std::to_string(policy.max_size) + " is more than a pool can hold",
-                       "accepted: 1 to " + std::to_string(kSlotsMax), "use several pools, or fewer connections");
-}
-
 // Alerts are logged as the notes they are.
 constexpr LogLevel level_of(PoolEvent event) {
   return event == PoolEvent::acquire || event == PoolEvent::release ? LogLevel::debug : LogLevel::events;
@@ -42,7 +35,6 @@ const char* pool_event_name(PoolEvent event) {
 }
 
 Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connector> connector, const Clock& clock) {
-  if (Status room = check_room(spec.policy); !room) return room;
   SegmentSpec segment_spec;
   segment_spec.instance_id = random_instance_id();
   segment_spec.pool = spec.name;

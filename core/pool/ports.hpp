@@ -63,6 +63,9 @@ class Connection {
   virtual int32_t server_pid() const noexcept { return 0; }
   // [holder] Is the session plainly dead? Asked at acquire after some idle time, so it must cost no round trip.
   virtual bool probe() noexcept { return true; }
+  // [holder] The database has not been heard from for so long that the next query() had better ask it first whether it
+  // still answers, if that can be in doubt. Said by the pool, which knows for how long.
+  virtual void distrust() noexcept {}
   // [holder] A lease begins. Cheap when nothing has to change. A failure leaves the session usable or broken as
   // settle() will say.
   virtual Status begin_lease(LeaseMode mode, Instant now) = 0;

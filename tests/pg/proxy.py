@@ -3,12 +3,14 @@
     with Proxy(cluster) as proxy:
         proxy.cut()                 every connection is reset
         proxy.mode = "half_open"    nothing is forwarded any more, everything stays open (new ones too)
+        proxy.lose()                no packet arrives here any more, none is acknowledged; new connects hear nothing
         proxy.mode = "silent"       new connections are accepted and hear nothing
         proxy.mode = "refuse"       new connections are closed at once
         proxy.mode = "pass"
         proxy.delay_s = 0.05        each chunk of an answer waits that long
         proxy.bytes_max = 300       a connection is closed after so many bytes of answers; None: never
 """
+import ctypes
 import heapq
 import selectors
 import socket
@@ -17,6 +19,7 @@ import threading
 import time
 
 CHUNK = 65536
+SO_ATTACH_FILTER = 26
 
 
 class Link:
@@ -61,6 +64,14 @@ class Proxy:
         done = threading.Event()
         self.orders.append(done)
         done.wait(5)
+
+    def lose(self):
+        """As a network that loses all packets. A socket's filter sees them before TCP does, and needs no privilege."""
+        self.mode = "half_open"
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: ret 0
+        program = struct.pack("HL", 1, ctypes.addressof(nothing))
+        for end in [self.listener] + [link.client for link in set(self.links.values())]:
+            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
     def run(self):
         while not self.is_over:

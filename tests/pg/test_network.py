@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import threading
 import time
 
 import application
@@ -85,6 +86,69 @@ def a_server_that_dies_while_connecting(w):
     return f"{attempts} attempts in 1.5 s"
 
 
+ALONE = ("min_size=1 max_size=1 burst=off scaling=off validation_interval=0 health_interval=0 keepalive_idle=1s")
+
+
+def timed(function, *arguments, **expected):
+    began = time.monotonic()
+    refusal = refuses(function, *arguments, **expected)
+    return time.monotonic() - began, refusal
+
+
+def a_server_that_acknowledges_and_never_answers(w):
+    """A session that was silent is asked first; what was not sent may be tried again."""
+    said = []
+    for options, limit in (("validation_timeout=400ms", 0.4), ("validation_timeout=1min", 2.0)):
+        with Proxy(w.server) as proxy:
+            pool = w.pool(proxy.conninfo(), f"{ALONE} validation_bypass=0 query_timeout=30s {options}")
+            with pool.acquire() as lease:
+                proxy.mode = "half_open"
+                took, told_ = timed(lease.query, "SELECT 1", sqlstate="08006")
+                is_(("was not sent" in told_.detail, told_.is_retryable), (True, True), str(told_))
+                refuses(lease.query, "SELECT 1", sqlstate="08006")  # at once
+            if not limit <= took < limit + 1:
+                raise AssertionError(f"told after {took:.1f} s with {options}")
+            said.append(f"{took:.1f}")
+            proxy.mode = "pass"
+            assert_soon(lambda: works(pool), "another session", 8)
+            pool.close()
+            w.pools.remove(pool)
+    return f"told after {', '.join(said)} s"
+
+
+def a_deadline_before_the_server_was_heard(w):
+    with Proxy(w.server) as proxy:
+        pool = w.pool(proxy.conninfo(), f"{ALONE} validation_bypass=0 query_timeout=300ms")
+        with pool.acquire() as lease:
+            proxy.mode = "half_open"
+            refusal = refuses(lease.query, "SELECT 1", sqlstate="57014", status="timeout")
+            is_("was not sent" in refusal.detail, True, str(refusal))
+
+
+def a_network_that_loses_everything(w):
+    """TCP itself gives up after twice keepalive_idle, whether it waits for an acknowledgement or for an answer."""
+    said = []
+    for words, is_running in (({}, False), ({}, True), (dict(keepalives="0", tcp_user_timeout="0"), False)):
+        with Proxy(w.server) as proxy:
+            timeout = "4s" if words else "30s"
+            pool = w.pool(proxy.conninfo(**words), f"{ALONE} validation_bypass=1h query_timeout={timeout}")
+            with pool.acquire() as lease:
+                lease.query("SELECT 1")
+                if is_running:
+                    threading.Timer(0.3, proxy.lose).start()
+                else:
+                    proxy.lose()
+                took, told_ = timed(lease.query, "SELECT pg_sleep(600)")
+                if words:
+                    is_(told_.sqlstate, "57014", f"what the target says of TCP holds: {told_}")
+                elif told_.sqlstate != "08006" or took > 4:
+                    raise AssertionError(f"after {took:.1f} s: {told_}")
+                said.append(f"{took:.1f}")
+            pool.close(500)
+            w.pools.remove(pool)
+    return f"told after {', '.join(said)} s"
+
+
 def an_address_that_moves(w):
     """Sessions on what is a standby now refuse writes: the pool goes over to where the address leads."""
     standby = cluster.Cluster(name="standby", folder=w.server.folder,
@@ -158,7 +222,8 @@ def everything_at_once(w):
 
 
 CASES = (a_network_that_cuts, a_network_that_delays, a_network_that_swallows, a_server_that_cannot_be_reached,
-         a_server_that_dies_while_connecting, an_address_that_moves, everything_at_once)
+         a_server_that_dies_while_connecting, a_server_that_acknowledges_and_never_answers,
+         a_deadline_before_the_server_was_heard, a_network_that_loses_everything, an_address_that_moves, everything_at_once)
 
 if __name__ == "__main__":
     support.require_server()

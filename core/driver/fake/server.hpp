@@ -13,6 +13,7 @@
 // Failure: none of its own. It must outlive its connectors and their sessions.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -106,6 +107,7 @@ class FakeServer {
   uint32_t sessions_peak() const;
   uint64_t opens_total() const;
   uint64_t queries_total() const;
+  uint64_t distrusts_total() const { return distrusts_total_; }  // how often a session was told to ask before its query
   std::vector<int32_t> pids() const;  // of living sessions, oldest first
 
  private:
@@ -158,6 +160,7 @@ class FakeServer {
   uint32_t sessions_peak_ = 0;
   uint64_t opens_total_ = 0;
   uint64_t queries_total_ = 0;
+  std::atomic<uint64_t> distrusts_total_{0};
 };
 
 }  // namespace tide::fake

@@ -32,6 +32,7 @@ class FakeConnection final : public Connection {
 
   void* native() noexcept override { return this; }
   int32_t server_pid() const noexcept override { return session_->pid; }
+  void distrust() noexcept override { ++server_.distrusts_total_; }
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;

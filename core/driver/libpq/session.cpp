@@ -103,8 +103,9 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return Status::ok();
   }
   const std::string words = is_wanted ? "SET default_transaction_read_only = on" : writable_words();
-  Status status = run_own(words.c_str(), now + policy_.validation_timeout);
+  Status status = run_own(words.c_str(), now + proof_patience());
   if (status) {
+    is_doubtful_ = false;
     is_read_only_ = is_wanted;
     return status;
   }
@@ -177,14 +178,15 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
   if (!has_unread_ && !is_in_transaction && state != PQTRANS_IDLE) return Settled::broken;
   if (mode == ResetMode::none) {
     if (is_read_only_ && !terms_.is_shared && !is_in_transaction && !has_unread_) return Settled::needs_reset;
-    return is_in_transaction || has_unread_ || is_cancel_underway ? Settled::broken : Settled::clean;
+    if (is_in_transaction || has_unread_ || is_cancel_underway) return Settled::broken;
+    return is_write_refused_ ? Settled::needs_reset : Settled::clean;
   }
   if (was_native_out && mode != ResetMode::rollback) add_trace(Trace::resettable);
   if (trace_ == Trace::lasting && mode != ResetMode::rollback) return Settled::broken;
   const bool has_traces = trace_ != Trace::none;
   const bool is_full = mode == ResetMode::full || (mode == ResetMode::smart && has_traces);
   if (is_full && terms_.is_shared) return Settled::spent;
-  const bool is_reset_due = is_full || (is_read_only_ && !terms_.is_shared);
+  const bool is_reset_due = is_full || is_write_refused_ || (is_read_only_ && !terms_.is_shared);
   return is_in_transaction || has_unread_ || is_cancel_underway || is_reset_due ? Settled::needs_reset : Settled::clean;
 }
 
@@ -192,6 +194,7 @@ void PgConnection::cancel(uint64_t lease) noexcept {
   const std::lock_guard lock(mutex_);
   if (is_disarmed_.load() || (lease != kAnyLease && lease != lease_.load())) return;
   if (!is_running_ && !is_native_out_.load()) return;
+  ++cancels_;
   if (cancel_->is_pending.load()) return;
   desk_->ask(cancel_, clock_.now());
   const uint64_t one = 1;

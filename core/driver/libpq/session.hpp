@@ -57,6 +57,7 @@ class PgConnection final : public Connection {
   void* native() noexcept override;
   int32_t server_pid() const noexcept override { return terms_.server_pid; }
   bool probe() noexcept override;
+  void distrust() noexcept override { is_doubtful_ = true; }
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
   Settled settle(ResetMode mode) noexcept override;
@@ -100,7 +101,7 @@ class PgConnection final : public Connection {
     bool is_cancel_asked = false;
     bool is_given_up = false;  // what is left of the answer is not read by anybody
   };
-  static constexpr size_t kNoSurvey = ~size_t{0};
+  static constexpr size_t kNotAsked = ~size_t{0};
   enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
 
   // session.cpp
@@ -119,6 +120,7 @@ class PgConnection final : public Connection {
   // session_rounds.cpp
   void begin_round() noexcept;
   bool take_survey(const PGresult* result) noexcept;
+  bool take_why_read_only(const PGresult* result);
 
   // session_ended.cpp
   const char* end_words() const noexcept;
@@ -146,9 +148,14 @@ class PgConnection final : public Connection {
   Wait wait_for_cancel(Running& running);
   Status stopped(Wait how, const Running& running);
   Status timed_out(const Running& running) const;
-  Status judge(Status status);
   Status run_own(const char* sql, Instant deadline);
-  bool is_doomed_to_read() const;
+
+  // session_judge.cpp
+  Status judge(Status status);
+  bool is_standby_chosen() const;
+  void judge_refused_write(const Status& status);
+  Span proof_patience() const;
+  Status prove_alive(Instant deadline);
 
   ConnectionHandle conn_;
   const uint32_t slot_;
@@ -170,7 +177,9 @@ class PgConnection final : public Connection {
   bool is_own_unread_ = false;   // ... and it is the pool's own ROLLBACK
   bool is_broken_ = false;
   Trace trace_ = Trace::none;    // what may reach the next holder
+  bool is_doubtful_ = false;     // silent for so long that the server is asked first whether it lives
   bool is_read_only_ = false;
+  bool is_write_refused_ = false;  // and who wants that is not known: the server is asked when the lease has ended
   bool is_within_own_ = false;   // the transaction is one of the pool's around a statement of a read lease
   Status own_failure_;           // of a statement of the pool's own: nobody knows what the session is like (P7)
   std::vector<std::string> own_answers_;  // what SHOW said when the transaction was ended, for ROLLBACK AND CHAIN
@@ -179,7 +188,8 @@ class PgConnection final : public Connection {
   bool is_round_sent_ = false;
   bool is_full_reset_ = false;
   bool is_reset_ = false;
-  size_t survey_at_ = kNoSurvey;   // which statement of the round asks for the load
+  size_t survey_at_ = kNotAsked;  // which statement of the round asks for the load
+  size_t why_read_only_at_ = kNotAsked;  // ... and which asks why a write was refused
   bool is_survey_refused_ = false;  // the server cannot tell, and need not be asked again
   ServerLoad load_;
   bool wants_to_write_ = false;
@@ -193,6 +203,7 @@ class PgConnection final : public Connection {
   std::atomic<int64_t> transaction_since_ns_{0};
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
+  std::atomic<uint64_t> cancels_{0};  // of statements of the holder's
 };
 
 }  // namespace tide::libpq

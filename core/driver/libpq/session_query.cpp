@@ -67,7 +67,8 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
   running.patience = running.deadline;
   idle_since_ns_.store(0, std::memory_order_relaxed);
 
-  Status status = run(request, running, out);
+  Status status = is_doubtful_ ? prove_alive(running.deadline) : Status::ok();
+  if (status) status = run(request, running, out);
   if (!status) {
     out.clear();
     const bool is_own_timeout = status.sqlstate == "57014" && status.code == Code::database &&
@@ -77,40 +78,6 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
   }
   note_transaction();
   return judge(std::move(status));
-}
-
-// What an error means for the session.
-Status PgConnection::judge(Status status) {
-  if (status) return status;
-  // 08P01 is also what the server answers to a wrong number of parameters, and 25P03 what we say of a transaction that
-  // the pool has ended; then the session goes on as before.
-  const bool is_in_step = (status.sqlstate == "08P01" || status.sqlstate == "25P03") &&
-                          PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
-  if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
-  if (is_disarmed_.load()) return disarmed_error();
-  if (ends_generation(status.sqlstate) || (status.sqlstate == "25006" && !is_read_only_ && is_doomed_to_read())) {
-    notices_->add_bad_news(slot_, NoticeKind::doomed, status);
-  } else if (may_end_generation(status.sqlstate)) {
-    notices_->add_bad_news(slot_, NoticeKind::suspected, status);
-  } else if (is_broken_ && status.sqlstate == "08006") {
-    notices_->add_bad_news(slot_, NoticeKind::lost, status);
-  }
-  return status;
-}
-
-// Does the server take no writes, though nobody chose a standby?
-bool PgConnection::is_doomed_to_read() const {
-  const char* standby = PQparameterStatus(conn_.get(), "in_hot_standby");
-  if (standby == nullptr || std::string_view(standby) != "on") return false;
-  PQconninfoOption* const options = PQconninfo(conn_.get());
-  bool is_chosen = false;
-  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
-    if (o->val == nullptr || std::string_view(o->keyword) != "target_session_attrs") continue;
-    const std::string_view wanted = o->val;
-    is_chosen = wanted == "standby" || wanted == "prefer-standby" || wanted == "read-only";
-  }
-  PQconninfoFree(options);
-  return !is_chosen;
 }
 
 Status PgConnection::run(const QueryRequest& request, Running& running, ResultTable& out) {

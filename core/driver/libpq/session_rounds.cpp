@@ -18,6 +18,14 @@ constexpr char kSurvey[] =
     " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
     " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4";
 
+// Why the server takes no writes from a session that has been reset; null where it does, or where the pool's user or the
+// program wants none. What ALTER ROLE or the target's options say of this user's sessions is wanted.
+constexpr char kWhyReadOnly[] =
+    "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'"
+    " WHEN setting = 'on' AND source NOT IN ('session', 'client', 'user', 'database user', 'interactive')"
+    " THEN 'default_transaction_read_only is on there' END"
+    " FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
+
 // -1 for what is no number.
 int64_t count_in(const char* text) noexcept {
   int64_t count = -1;
@@ -31,7 +39,7 @@ int64_t count_in(const char* text) noexcept {
 void PgConnection::begin_round() noexcept {
   round_.clear();
   round_next_ = 0;
-  survey_at_ = kNoSurvey;
+  survey_at_ = why_read_only_at_ = kNotAsked;
   load_ = {};
 }
 
@@ -50,6 +58,10 @@ void PgConnection::begin_reset(ResetMode mode) {
     round_.push_back(writable_words());
   }
   if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
+  if (is_write_refused_) {
+    why_read_only_at_ = round_.size();
+    round_.emplace_back(kWhyReadOnly);
+  }
   if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
 }
 
@@ -83,6 +95,19 @@ bool PgConnection::take_survey(const PGresult* result) noexcept {
   return true;
 }
 
+// False when the session must not be used again.
+bool PgConnection::take_why_read_only(const PGresult* result) {
+  is_write_refused_ = false;
+  if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
+    const Status why = error_of(result);
+    return !why.sqlstate.empty() && !ends_session(why.sqlstate);
+  }
+  if (PQntuples(result) != 1 || PQgetisnull(result, 0, 0) != 0) return true;
+  Status status = own_error("25006", std::string("a write was refused, ") + PQgetvalue(result, 0, 0));
+  notices_->add_bad_news(slot_, NoticeKind::doomed, status);
+  return true;
+}
+
 PgConnection::Round PgConnection::step_round() {
   const auto fail = [this](Status why) {
     round_failure_ = std::move(why);
@@ -108,9 +133,10 @@ PgConnection::Round PgConnection::step_round() {
       if (result == nullptr) break;
       const ExecStatusType status = PQresultStatus(result.get());
       const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
-      const bool is_failure = is_leftover                 ? !take_leftover(result.get())
-                              : round_next_ == survey_at_ ? !take_survey(result.get())
-                                                          : status == PGRES_FATAL_ERROR;
+      const bool is_failure = is_leftover                        ? !take_leftover(result.get())
+                              : round_next_ == survey_at_        ? !take_survey(result.get())
+                              : round_next_ == why_read_only_at_ ? !take_why_read_only(result.get())
+                                                                 : status == PGRES_FATAL_ERROR;
       if (is_copy || is_failure) return fail(error_of(result.get()));
       if (PQstatus(conn_.get()) != CONNECTION_OK) return fail(connection_error(conn_.get()));
     }

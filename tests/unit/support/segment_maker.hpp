@@ -1,4 +1,4 @@
-// Segment maker: a sound segment of layout version 1 with fixed numbers and a fixed clock, made without the owner's
+// Segment maker: a sound segment with fixed numbers and a fixed clock, made without the owner's
 // side, so that readers are tested against the written format and not against a writer that shares their mistakes.
 //
 // The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held,

@@ -1,0 +1,97 @@
+// PgConnection: what errors and silence say about the session and its server.
+#include <algorithm>
+
+#include "base/units.hpp"
+#include "driver/libpq/errors.hpp"
+#include "driver/libpq/session.hpp"
+
+namespace tide::libpq {
+
+// What an error means for the session.
+Status PgConnection::judge(Status status) {
+  if (status) return status;
+  // 08P01 is also what the server answers to a wrong number of parameters, and 25P03 what we say of a transaction that
+  // the pool has ended; then the session goes on as before.
+  const bool is_in_step = (status.sqlstate == "08P01" || status.sqlstate == "25P03") &&
+                          PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
+  if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
+  if (is_disarmed_.load()) return disarmed_error();
+  if (status.sqlstate == "25006") judge_refused_write(status);
+  if (ends_generation(status.sqlstate)) {
+    notices_->add_bad_news(slot_, NoticeKind::doomed, status);
+  } else if (may_end_generation(status.sqlstate)) {
+    notices_->add_bad_news(slot_, NoticeKind::suspected, status);
+  } else if (is_broken_ && status.sqlstate == "08006") {
+    notices_->add_bad_news(slot_, NoticeKind::lost, status);
+  }
+  return status;
+}
+
+bool PgConnection::is_standby_chosen() const {
+  PQconninfoOption* const options = PQconninfo(conn_.get());
+  bool is_chosen = false;
+  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
+    if (o->val == nullptr || std::string_view(o->keyword) != "target_session_attrs") continue;
+    const std::string_view wanted = o->val;
+    is_chosen = wanted == "standby" || wanted == "prefer-standby" || wanted == "read-only";
+  }
+  PQconninfoFree(options);
+  return is_chosen;
+}
+
+// Where it is the server that takes no writes, though nobody chose such a one, all sessions there have to go. Servers
+// since 14 tell both reasons that they may have; but whether the holder set the second, they do not tell: that is asked
+// when the lease is over, and so are both of older servers. A transaction the holder began READ ONLY is neither.
+void PgConnection::judge_refused_write(const Status& status) {
+  if (is_read_only_ || terms_.is_shared || is_standby_chosen()) return;
+  const auto told = [this](const char* name) {
+    const char* const value = PQparameterStatus(conn_.get(), name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  if (told("in_hot_standby") == "on") return notices_->add_bad_news(slot_, NoticeKind::doomed, status);
+  is_write_refused_ = told("in_hot_standby") != "off" || told("default_transaction_read_only") != "off";
+}
+
+// How long a server that lives may take to say so.
+Span PgConnection::proof_patience() const {
+  if (!policy_.keepalive) return policy_.validation_timeout;
+  return std::min(policy_.validation_timeout, policy_.keepalive_idle * 2);
+}
+
+// Before the statement of a session that was silent for long: an empty one. On a network that swallows everything, where
+// TCP may even be told that all arrives, this costs a moment instead of query_timeout, and nothing of the holder's was
+// done. Not where another server session may take it (P8), nor where the holder of native() may be in the middle of
+// something.
+Status PgConnection::prove_alive(Instant deadline) {
+  is_doubtful_ = false;
+  const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
+  const bool is_quiet = state == PQTRANS_IDLE || state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+  if (terms_.is_shared || is_native_out_.load() || has_unread_ || !own_failure_ || !is_quiet) return Status::ok();
+  Running asking;
+  if (const Wait waited = wait_for_cancel(asking); waited != Wait::ready) return stopped(waited, asking);
+  const uint64_t cancels = cancels_.load();
+  const Span patience = proof_patience();
+  const Instant limit = clock_.now() + patience;
+  asking.deadline = asking.patience = earliest(deadline, limit);
+  asking.is_timed_out = true;  // no cancel at the deadline: who does not answer does not hear it
+  if (PQsendQuery(conn_.get(), "") == 0) return connection_error(conn_.get());
+  const Trace trace = trace_;
+  ResultTable ignored;
+  Status status = collect(asking, ignored);
+  trace_ = trace;
+  if (status && cancels_.load() != cancels) return own_error("57014", "the statement was cancelled before it was sent");
+  if (status.code != Code::timeout) return status;
+  if (limit > deadline) {
+    status.detail = "it was not sent: the server was first asked whether it still answers, and had not answered yet";
+    return status;
+  }
+  status = own_error("08006", "the server has not answered for " + describe_span(patience),
+                     "its session had been silent for some time, so it was asked first; the statement was not sent",
+                     "give this lease back and take another; is the server reachable from here?");
+  status.is_retryable = true;
+  own_failure_ = status;
+  is_broken_ = true;
+  return status;
+}
+
+}  // namespace tide::libpq
