@@ -90,7 +90,7 @@ struct Vitals {
   Cell burst_until_mono;  // 0: not bursting
   Cell generation;
   Cell health;            // 0..100, or ~0: not measured
-  Cell slots_used;        // slots at and above this index were never used
+  Cell slots_used;        // (*) slots at and above this index were never used
   Cell lease_timeout_ns;  // 0: leases are never overdue
   Cell memory_bytes;      // ~0: not measured
   Cell wal_bytes;         // 0: not measured; else one more than the bytes
@@ -137,7 +137,7 @@ struct KeeperStats {
   Cell scale_down_total;
   Cell connect_ns_total;
   Cell size_peak;
-  Cell in_use_peak;
+  Cell in_use_peak;  // (*) raised by whoever leases
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
   Cell recoveries_total;

@@ -107,6 +107,7 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
     s.is_in_transaction.store(0, std::memory_order_relaxed);
     s.tag.assign({});
     s.last_error.assign({});
+    publisher_.grew();
   }
   marked_lease_[slot] = 0;
   cut_off_[slot] = CutOff::no;

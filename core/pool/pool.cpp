@@ -55,7 +55,8 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
     : spec_(std::move(spec)),
       segment_(std::move(segment)),
       board_(*segment_),
-      turnstile_(board_, *segment_),
+      in_use_peak_(board_, segment_->totals().in_use_peak),
+      turnstile_(board_, in_use_peak_, *segment_),
       clock_(clock),
       seats_(board_.capacity()),
       connector_(std::move(connector)) {
@@ -71,8 +72,8 @@ void Pool::set_fast_policy(const Policy& policy) {
   probe_after_ns_.store(policy.validation_bypass.ns(), std::memory_order_relaxed);
   max_waiting_.store(policy.max_waiting, std::memory_order_relaxed);
   max_uses_.store(static_cast<uint64_t>(policy.max_uses), std::memory_order_relaxed);
-  asks_at_return_.store(policy.max_uses != 0 || spec_.events.mask != 0 || Presence::needs_fence(),
-                        std::memory_order_relaxed);
+  const bool is_told = spec_.events.mask != 0 || in_use_peak_.is_counting();
+  asks_at_return_.store(policy.max_uses != 0 || is_told || Presence::needs_fence(), std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);

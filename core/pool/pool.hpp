@@ -22,6 +22,7 @@
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
+#include "pool/in_use_peak.hpp"
 #include "pool/presence.hpp"
 #include "pool/seat.hpp"
 #include "pool/system_clock.hpp"
@@ -144,6 +145,7 @@ class Pool {
   bool is_worn(LeaseId lease, Instant now);
   void put_away(LeaseId lease);
   LeaseId begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
+  [[gnu::cold]] LeaseId begin_noted(LeaseId lease, LeaseMode mode);
   [[gnu::cold]] Code refuse_return(LeaseId lease);
   [[gnu::noinline]] Code finish_return(LeaseId lease, Return how);
   void settle_and_pass_on(LeaseId lease, Return how);
@@ -168,13 +170,14 @@ class Pool {
   InstanceId instance_id_;
   std::unique_ptr<Segment> segment_;
   Board board_;
+  InUsePeak in_use_peak_;
   Turnstile turnstile_;
   TickClock clock_;
   std::vector<Seat> seats_;
 
   // What the fast path needs of the policy; written by the keeper when a setting changes.
   uint64_t fast_key_ = 0;                     // the pool's key, or one that no hint has: acquires tell an event
-  std::atomic<bool> asks_at_return_{false};  // max_uses is set, releases tell an event, or need a barrier
+  std::atomic<bool> asks_at_return_{false};  // see set_fast_policy()
   std::atomic<int64_t> acquire_timeout_ns_{0};
   std::atomic<int64_t> query_timeout_ns_{0};
   std::atomic<int64_t> probe_after_ns_{0};

@@ -113,25 +113,27 @@ void Publisher::error(std::string_view text) {
   put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 
+// Connections there are, counted as readers count them: what closes is on its way out.
+uint32_t Publisher::size() const {
+  uint32_t n = 0;
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotState state = pool_.board_.word(slot).state();
+    n += state == SlotState::empty || state == SlotState::closing || state == SlotState::revoked ? 0 : 1;
+  }
+  return n;
+}
+
+void Publisher::grew() {
+  put(pool_.segment().vitals().slots_used, pool_.board_.used());  // alone: a reader counts from this moment on
+  format::KeeperStats& totals = pool_.segment().totals();
+  if (const uint32_t now = size(); now > read(totals.size_peak)) {
+    SeqWrite guard(totals.seq);
+    put(totals.size_peak, now);
+  }
+}
+
 void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
                        int64_t health, Instant now) {
-  uint32_t in_use = 0;
-  uint32_t size = 0;
-  for (const SlotCensus& slot : census.slots) {
-    in_use += slot.phase == Phase::leased ? 1 : 0;
-    size += slot.phase == Phase::closing ? 0 : 1;
-  }
-  in_use_seen_ = std::max(in_use_seen_, in_use);
-  waiting_seen_ = std::max(waiting_seen_, census.waiting);
-  size_seen_ = std::max(size_seen_, size);
-  {
-    format::KeeperStats& totals = pool_.segment().totals();
-    if (in_use > read(totals.in_use_peak) || size > read(totals.size_peak)) {
-      SeqWrite guard(totals.seq);
-      put(totals.in_use_peak, std::max<uint64_t>(read(totals.in_use_peak), in_use));
-      put(totals.size_peak, std::max<uint64_t>(read(totals.size_peak), size));
-    }
-  }
   format::Vitals& v = pool_.segment().vitals();
   SeqWrite guard(v.seq);
   put(v.heartbeat_mono, bits_of(now));
@@ -146,7 +148,6 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.burst_until_mono, bits_of(outlook.burst_until));
   put(v.generation, outlook.generation);
   put(v.health, health < 0 ? ~uint64_t{0} : static_cast<uint64_t>(health));
-  put(v.slots_used, pool_.board_.used());
   put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
   const double memory = census.resources.driver_bytes;
   put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
@@ -171,7 +172,8 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
 
 Publisher::Totals Publisher::read_totals(Instant now) {
   Totals totals;
-  double use_ns = 0;
+  uint64_t ended_ns = 0;
+  int64_t running_ns = 0;
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const format::Slot& s = pool_.board_.slot(slot);
     const format::SlotStats& stats = pool_.board_.stats(slot);
@@ -181,12 +183,13 @@ Publisher::Totals Publisher::read_totals(Instant now) {
     totals.acquires += read(s.acquires_total);
     totals.waited += read(stats.waited_total);
     totals.errors += read(stats.query_errors_total);
-    use_ns += static_cast<double>(read(stats.use_ns_total));
+    ended_ns += read(stats.use_ns_total);
     if (pool_.board_.word(slot).state() == SlotState::leased) {
-      use_ns += static_cast<double>(std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono))));
+      running_ns += std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono)));
     }
   }
-  totals.use_ms = use_ns / 1e6;
+  totals.ended_ms = static_cast<double>(ended_ns) / 1e6;
+  totals.use_ms = totals.ended_ms + static_cast<double>(running_ns) / 1e6;
   totals.timeouts = read(pool_.segment().queue().timeouts_total);
   totals.errors += read(pool_.segment().totals().connect_failures_total);
   // A lease that did not wait waited nothing: that is a measurement too.
@@ -241,10 +244,10 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   second.acquires = since(totals.acquires, last_.acquires);
   second.timeouts = since(totals.timeouts, last_.timeouts);
   second.errors = since(totals.errors, last_.errors);
-  second.use_ms = std::max(0.0, totals.use_ms - last_.use_ms);
-  second.in_use_sum = second.use_ms / 1e3 / seconds;
-  second.in_use_max = in_use_seen_;
-  second.waiting_max = waiting_seen_;
+  second.ended_ms = totals.ended_ms - last_.ended_ms;
+  second.in_use_sum = std::max(0.0, totals.use_ms - last_.use_ms) / 1e3 / seconds;
+  second.in_use_max = pool_.in_use_peak_.take_second();
+  second.waiting_max = pool_.turnstile_.take_waiting_most();
   second.seconds = 1;
   if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
       predicted >= 0) {
@@ -267,7 +270,7 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
     sum->acquires += second.acquires;
     sum->timeouts += second.timeouts;
     sum->errors += second.errors;
-    sum->use_ms += second.use_ms;
+    sum->ended_ms += second.ended_ms;
     sum->predicted_sum += second.predicted_sum;
     sum->predicted_seconds += second.predicted_seconds;
     ++sum->seconds;
@@ -287,7 +290,6 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   window_[window_next_] = totals;
   window_next_ = (window_next_ + 1) % kWindowSeconds;
   last_ = totals;
-  in_use_seen_ = waiting_seen_ = size_seen_ = 0;
   sampled_at_ = now;
   next_second_ = now + Span::seconds(1);
 }
@@ -298,7 +300,7 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
   const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
   ring.append([&](format::HistoryRecord& record) {
     record.at_wall_ns = wall_ns;
-    record.size = size_seen_;
+    record.size = size();
     record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
     record.in_use_max = sum.in_use_max;
     record.waiting_max = sum.waiting_max;
@@ -307,7 +309,7 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
     record.timeouts = sum.timeouts;
     record.errors = sum.errors;
     record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
-    record.use_ms = sum.use_ms;
+    record.use_ms = sum.ended_ms;
     record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
     record.health = static_cast<int32_t>(health);
   });
@@ -349,9 +351,10 @@ void Publisher::reset_stats() {
       put(base.connect.count[i], connect[i]);
     }
   }
+  pool_.turnstile_.reset_peak();
+  pool_.in_use_peak_.reset();
   SeqWrite guard(totals.seq);
-  put(totals.size_peak, 0);
-  put(totals.in_use_peak, 0);
+  put(totals.size_peak, size());
   put(totals.stats_reset_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 

@@ -31,6 +31,7 @@ class Publisher {
   void connected(Span took);
   void closed(CloseReason reason);
   void error(std::string_view text);
+  void grew();  // a slot was filled; the only way in which the size grows
 
   // -- the state, at every step
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
@@ -60,14 +61,15 @@ class Publisher {
   struct Totals {
     HistogramCounts wait{}, use{}, query{};
     uint64_t acquires = 0, waited = 0, timeouts = 0, errors = 0;
-    double use_ms = 0;  // of leases that ended and of those that last, up to the moment
+    double ended_ms = 0;  // how long the leases that ended were held
+    double use_ms = 0;    // the same with those that last, up to the moment
   };
   struct Span60 {  // one resolution above seconds: accumulates until its interval is full
     double in_use_sum = 0;
     uint32_t in_use_max = 0, waiting_max = 0;
     HistogramCounts wait{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double use_ms = 0;
+    double ended_ms = 0;
     double predicted_sum = 0;  // in use, as it was forecast
     uint32_t predicted_seconds = 0;
     uint32_t seconds = 0;
@@ -76,6 +78,7 @@ class Publisher {
   void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
+  uint32_t size() const;
 
   Pool& pool_;
   Ring<format::JournalRecord> journal_;
@@ -85,7 +88,6 @@ class Publisher {
   size_t window_next_ = 0;
   Totals last_;
   Span60 minute_, hour_;
-  uint32_t in_use_seen_ = 0, waiting_seen_ = 0, size_seen_ = 0;  // highest since the last sample
   Instant next_second_;
   Instant sampled_at_;
   Span recent_wait_p95_;
