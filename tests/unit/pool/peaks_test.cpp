@@ -155,6 +155,7 @@ TEST_F(Peaks, TheSizeOfAnIntervalIsThatAtItsEnd) {
 
 TEST_F(Peaks, AnIntervalTellsHowLongTheLeasesThatEndedInItWereHeld) {
   open(of_size(2));
+  pass(Span::seconds(1));
   const LeaseId lease = acquire();
   pass(Span::seconds(1));
   EXPECT_EQ(last_second().use_ms, 0) << "none has ended";
