@@ -23,7 +23,8 @@ SELECT arguments FROM tidepool.commands WHERE pool = 'other' AND verb = 'burst' 
 
 SELECT tidepool.wait_applied(tidepool.recycle('other', '0'), '10s');
 SELECT tidepool.wait_applied(tidepool.recycle('other', interval '0'), '10s');
-SELECT tidepool.reset_stats('other') > 0 AS ordered;
+SELECT stats_reset FROM tidepool.pool_stats WHERE pool = 'other';
+SELECT tidepool.wait_applied(tidepool.reset_stats('other'), '10s');
 SELECT stats_reset IS NOT NULL AS was_reset FROM tidepool.pool_stats WHERE pool = 'other';
 
 -- One connection, by its number and pool. An instance_id serves where a name is not enough.

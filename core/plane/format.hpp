@@ -70,7 +70,8 @@ struct Header {
   Region alert_rules;  // 1 x AlertRulesBlock
   Region health;       // 1 x HealthBlock
   Region forecasts;    // 1 x ForecastsBlock
-  uint8_t zero[4096 - 64 - 832 - 18 * 16];
+  Region tallies;      // 1 x Tallies
+  uint8_t zero[4096 - 64 - 832 - 19 * 16];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
 

@@ -302,7 +302,7 @@ Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, Resul
       SeqWrite guard(slot.seq);
       slot.last_error.assign(status.message);
     }
-    note_error(status.message);
+    keeper_->note_error(status.message);
   }
   return status;
 }
@@ -322,11 +322,6 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
 
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
   tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
-}
-
-void Pool::note_error(std::string_view text) {
-  const std::lock_guard lock(story_mutex_);
-  last_error_.assign(text);
 }
 
 }  // namespace tide

@@ -159,7 +159,6 @@ class Pool {
   Code refusal_now(Instant now) const;
   Status explain_unavailable(const std::string& who, const Status& failure) const;
   Span timeout_of(const AcquireRequest& request) const;
-  void note_error(std::string_view text);
   void tell_of_lease(PoolEvent event, LeaseId lease) const;
   void set_fast_policy(const Policy& policy);
   void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
@@ -196,7 +195,6 @@ class Pool {
   mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
   std::string limit_reason_;
   Status last_connect_failure_;  // ok while connects succeed
-  std::string last_error_;          // of a connect or statement, until the keeper has published it
 
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;

@@ -35,8 +35,6 @@ Publisher::Publisher(Pool& pool)
       minutes_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1m)),
       hours_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1h)),
       window_(kWindowSeconds) {
-  format::KeeperStats& totals = pool.segment().totals();
-  put(totals.stats_reset_wall, static_cast<uint64_t>(pool.clock().wall_ns()));
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
 }
@@ -79,6 +77,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
 
 void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.*counter, n);
 }
@@ -86,13 +85,19 @@ void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
 void Publisher::connected(Span took) {
   const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, took.ns()));
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.connects_total);
   add_to(totals.connect_ns_total, ns);
   totals.connect.add_us(ns / 1000);
 }
 
-void Publisher::closed(CloseReason reason) {
+void Publisher::closed(CloseReason reason, Span lived) {
+  {
+    format::Tallies& tallies = pool_.segment().tallies();
+    SeqWrite guard(tallies.seq);
+    add_to(tallies.lived_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, lived.ns())));
+  }
   using S = format::KeeperStats;
   switch (reason) {
     case CloseReason::idle: return count(&S::closed_idle_total);
@@ -108,6 +113,7 @@ void Publisher::closed(CloseReason reason) {
 
 void Publisher::error(std::string_view text) {
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   totals.last_error.assign(text);
   put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
@@ -127,6 +133,7 @@ void Publisher::grew() {
   put(pool_.segment().vitals().slots_used, pool_.board_.used());  // alone: a reader counts from this moment on
   format::KeeperStats& totals = pool_.segment().totals();
   if (const uint32_t now = size(); now > read(totals.size_peak)) {
+    const std::lock_guard lock(totals_mutex_);
     SeqWrite guard(totals.seq);
     put(totals.size_peak, now);
   }
@@ -315,6 +322,14 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
   });
 }
 
+void Publisher::reset_tallies(uint64_t faults) {
+  format::Tallies& tallies = pool_.segment().tallies();
+  SeqWrite guard(tallies.seq);
+  const format::Cell* first = &tallies.bursts_total;
+  for (size_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], read(first[i]));
+  put(tallies.baseline_faults, faults);
+}
+
 void Publisher::reset_stats() {
   format::KeeperStats& totals = pool_.segment().totals();
   format::QueueStats& queue = pool_.segment().queue();
@@ -331,17 +346,20 @@ void Publisher::reset_stats() {
     HistogramCounts wait{}, use{}, query{}, connect{};
     uint64_t sums[9] = {};
     uint64_t slow = 0;
+    uint64_t faults = 0;
     for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
       const format::SlotStats& stats = pool_.board_.stats(slot);
       sums[0] += read(pool_.board_.slot(slot).acquires_total);
       const format::Cell* cells = &stats.waited_total;
       for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
       slow += read(stats.slow_total);
+      faults += read(stats.faults_total);
       stats.wait.add_to(wait);
       stats.use.add_to(use);
       stats.query.add_to(query);
     }
     put(base.slow, slow);
+    reset_tallies(faults);
     totals.connect.add_to(connect);
     for (size_t i = 0; i < std::size(sums); ++i) put(base.slots[i], sums[i]);
     for (size_t i = 0; i < kHistogramBuckets; ++i) {
@@ -353,6 +371,7 @@ void Publisher::reset_stats() {
   }
   pool_.turnstile_.reset_peak();
   pool_.in_use_peak_.reset();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   put(totals.size_peak, size());
   put(totals.stats_reset_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));

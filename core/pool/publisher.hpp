@@ -1,11 +1,12 @@
 // Publisher: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling.
 //
-// Threads: the keeper's only.
+// Threads: the keeper's only, but for error().
 // Failure: none; rings overwrite their oldest records.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,8 @@ class Publisher {
   void scaling(const Action& action, const Census& census);
   void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
-  void closed(CloseReason reason);
-  void error(std::string_view text);
+  void closed(CloseReason reason, Span lived);
+  void error(std::string_view text);  // [any]
   void grew();  // a slot was filled; the only way in which the size grows
 
   // -- the state, at every step
@@ -79,8 +80,10 @@ class Publisher {
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
   uint32_t size() const;
+  void reset_tallies(uint64_t faults);
 
   Pool& pool_;
+  std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats
   Ring<format::JournalRecord> journal_;
   Ring<format::ScalingRecord> scaling_;
   Ring<format::HistoryRecord> seconds_, minutes_, hours_;

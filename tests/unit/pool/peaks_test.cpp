@@ -1,4 +1,5 @@
 // A peak is the highest value there was, however short, and whether or not the keeper looked.
+#include "pool/in_use_peak.hpp"
 #include "unit/pool/timed_pool.hpp"
 
 namespace tide {
@@ -165,6 +166,73 @@ TEST_F(Peaks, AnIntervalTellsHowLongTheLeasesThatEndedInItWereHeld) {
   pass(Span::millis(500));
   EXPECT_NEAR(last_second().use_ms, 1500, 0.001);
   EXPECT_NEAR(last_second().in_use_avg, 0.5, 0.01);
+}
+
+// Leases of single slots, in an order that a pool alone would not choose.
+class Marks : public testing::Test {
+ protected:
+  Marks() : segment_(make()), board_(*segment_), peak_(board_, total_) {
+    for (int i = 0; i < 3; ++i) {
+      const uint32_t slot = board_.open_lowest();
+      EXPECT_TRUE(board_.advance(slot, board_.word(slot), SlotState::idle));
+    }
+  }
+  static std::unique_ptr<Segment> make() {
+    SegmentSpec spec;
+    spec.pool = "test";
+    return Segment::create(spec).take();
+  }
+  LeaseId begin(uint32_t slot) {
+    const LeaseId lease = board_.claim(slot);
+    EXPECT_FALSE(lease.is_none());
+    if (!peak_.is_known(marks_[slot])) marks_[slot] = peak_.note(slot);
+    return lease;
+  }
+  void end(LeaseId lease) {
+    EXPECT_TRUE(board_.end(lease));
+    board_.give_back(lease);
+  }
+
+  std::unique_ptr<Segment> segment_;
+  Board board_;
+  format::Cell total_{0};
+  InUsePeak peak_;
+  uint64_t marks_[3] = {};
+};
+
+TEST_F(Marks, AFurtherSlotMakesEverySlotLookAgain) {
+  end(begin(0));
+  EXPECT_TRUE(peak_.is_known(marks_[0])) << "alone it cannot be more than one";
+  const LeaseId held = begin(1);
+  EXPECT_EQ(total_.load(), 1U);
+  const LeaseId both = begin(0);
+  EXPECT_EQ(total_.load(), 2U);
+  EXPECT_TRUE(peak_.is_known(marks_[0]));
+  EXPECT_EQ(peak_.take_second(), 2U);
+  end(both);
+  end(held);
+}
+
+TEST_F(Marks, AnEndedLeaseIsInUseUntilItsConnectionIsFree) {
+  const LeaseId first = begin(0);
+  ASSERT_TRUE(board_.end(first));
+  const LeaseId second = begin(1);
+  EXPECT_EQ(total_.load(), 2U) << "as the relation pools counts it";
+  board_.give_back(first);
+  end(second);
+}
+
+TEST_F(Marks, ASecondBeginsWithWhatIsInUse) {
+  const LeaseId held = begin(2);
+  EXPECT_EQ(peak_.take_second(), 1U);
+  EXPECT_FALSE(peak_.is_known(marks_[2])) << "no mark outlives its second";
+  const LeaseId other = begin(0);
+  EXPECT_EQ(peak_.take_second(), 2U);
+  end(held);
+  end(other);
+  EXPECT_EQ(peak_.take_second(), 2U);
+  EXPECT_EQ(peak_.take_second(), 0U);
+  EXPECT_EQ(total_.load(), 2U);
 }
 
 }  // namespace

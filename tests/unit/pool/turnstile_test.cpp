@@ -18,7 +18,11 @@ struct Caller : Ticket {
 
 class TurnstileTest : public testing::Test {
  protected:
-  TurnstileTest() : segment_(make()), board_(*segment_), in_use_peak_(board_, segment_->totals().in_use_peak), turnstile_(board_, in_use_peak_, *segment_) {}
+  TurnstileTest()
+      : segment_(make()),
+        board_(*segment_),
+        in_use_peak_(board_, segment_->totals().in_use_peak),
+        turnstile_(board_, in_use_peak_, *segment_) {}
 
   static std::unique_ptr<Segment> make() {
     SegmentSpec spec;
