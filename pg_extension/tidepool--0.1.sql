@@ -80,7 +80,10 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     query_p50_ms double precision, query_p99_ms double precision, size_peak bigint, in_use_peak bigint,
     waiting_peak bigint, memory_bytes bigint, last_error text, last_error_at timestamptz, stats_reset timestamptz,
     waits_over_objective_total bigint, alerts_fired_total bigint, overloads_total bigint, bursts_total bigint,
-    efficiency double precision, slow_share double precision, prediction_accuracy double precision, wal_bytes bigint)
+    efficiency double precision, slow_share double precision, prediction_accuracy double precision, wal_bytes bigint,
+    emergencies_total bigint, recovery_attempts_total bigint, health_checks_total bigint,
+    health_check_failures_total bigint, query_faults_total bigint, closed_total bigint,
+    lived_ms_total double precision)
   AS 'MODULE_PATHNAME', 'tidepool_read_pool_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -107,12 +110,12 @@ COMMENT ON COLUMN tidepool.pool_stats.validations_total IS 'Checks of idle conne
 COMMENT ON COLUMN tidepool.pool_stats.validation_failures_total IS 'Those of them that failed. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.queries_total IS 'Queries sent through the pool. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_errors_total IS 'Those of them that failed. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that ended. [transactions]';
-COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were sent again. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be prepared. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that ended; not measured yet. [transactions]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were sent again; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be prepared; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'How often the pool grew.';
 COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'How often the pool shrank.';
 COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool''s own attempts to recover from a failed check helped; events tells of all.';
@@ -123,7 +126,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Time spent in queries. 
 COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Half of the waits of the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95 of 100 waits of the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99 of 100 waits of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'The longest wait of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'The longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Half of the leases that ended in the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99 of 100 leases that ended in the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Half of the queries of the last minute were shorter. [ms]';
@@ -137,12 +140,19 @@ COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
 COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'How often an alert began to fire. [alerts]';
-COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more, since the pool opened.';
-COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often connections were opened because callers queued, since the pool opened.';
+COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more.';
+COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by order or because callers waited at max_size.';
 COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.wal_bytes IS 'The size of the database''s write-ahead log (SQLite); null where there is none. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.emergencies_total IS 'How often the pool made itself small because of an emergency.';
+COMMENT ON COLUMN tidepool.pool_stats.recovery_attempts_total IS 'The pool''s own attempts to recover from a failed check; recoveries_total counts those that helped.';
+COMMENT ON COLUMN tidepool.pool_stats.health_checks_total IS 'How often the pool''s health was checked; each time all checks are made.';
+COMMENT ON COLUMN tidepool.pool_stats.health_check_failures_total IS 'Those of them in which a check failed.';
+COMMENT ON COLUMN tidepool.pool_stats.query_faults_total IS 'Failed queries that no healthy application sends, which health and alerts go by: not those that a constraint, a conflict, RAISE or the application itself ended. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_total IS 'Connections that were closed, for whatever reason. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'How long those were open, all together; divided by closed_total it is their average lifetime. [ms]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (

@@ -207,4 +207,6 @@ const brain::AdaptiveSizer& Brain::sizer() const { return memory_->steering.size
 
 const brain::Sentinel& Brain::sentinel() const { return memory_->sentinel; }
 
+const brain::Tallies& Brain::tallies() const { return memory_->ledger.tallies; }
+
 }  // namespace tide

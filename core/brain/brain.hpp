@@ -29,6 +29,10 @@
 
 namespace tide {
 
+namespace brain {
+struct Tallies;
+}
+
 class Brain {
  public:
   Brain(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now);
@@ -71,6 +75,7 @@ class Brain {
   const brain::Health& health() const;
   const brain::AdaptiveSizer& sizer() const;
   const brain::Sentinel& sentinel() const;
+  const brain::Tallies& tallies() const;
 
  private:
   struct Memory;

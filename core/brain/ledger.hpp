@@ -23,6 +23,15 @@ struct Controls {
   std::optional<Instant> burst_until;
 };
 
+// What happened since the pool opened; counted where it happens.
+struct Tallies {
+  uint64_t bursts = 0;
+  uint64_t emergencies = 0;
+  uint64_t recovery_attempts = 0;
+  uint64_t health_checks = 0;
+  uint64_t health_check_failures = 0;
+};
+
 // Limits the pool sets itself. Written by medic (emergency) and steering (overload) alone.
 struct Caps {
   std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
@@ -40,6 +49,7 @@ struct Ledger {
   Controls controls;
   Pulse pulse;
   Caps caps;
+  Tallies tallies;
   int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last
   int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over

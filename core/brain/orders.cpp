@@ -129,6 +129,7 @@ Verdict Orders::burst(const Order& order, Instant now, Ledger& ledger) {
   }
   const bool was_on = ledger.controls.burst_until.has_value();
   ledger.controls.burst_until = now + span;
+  ledger.tallies.bursts += was_on ? 0 : 1;
   const Rule rule = precedence(ledger);
   const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
   note(order, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);

@@ -202,6 +202,7 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   }
   if (!may || controls.burst_until || crowded_beats_ < kCrowdedBeats) return;
   controls.burst_until = desk.now() + policy.burst_duration;
+  ++desk.ledger().tallies.bursts;
   is_own_burst_ = true;
   desk.wake_at(*controls.burst_until);
   desk.note(EventKind::burst_on, Severity::warning,

@@ -55,6 +55,7 @@ constexpr RegionRule kRegionRules[] = {
     TIDE_YOUNGER_REGION(alert_rules, AlertRulesBlock, 1),
     TIDE_YOUNGER_REGION(health, HealthBlock, 1),
     TIDE_YOUNGER_REGION(forecasts, ForecastsBlock, 1),
+    TIDE_YOUNGER_REGION(tallies, Tallies, 1),
 };
 #undef TIDE_YOUNGER_REGION
 #undef TIDE_REGION

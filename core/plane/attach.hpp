@@ -57,12 +57,13 @@ class Attachment {
   std::vector<AlertRuleCopy> read_alert_rules() const;
   std::vector<HealthCopy> read_health() const;          // of the checks that were ever made
   std::optional<ForecastsCopy> read_forecasts() const;  // nothing also while nothing was ever written
+  std::optional<TalliesCopy> read_tallies() const;
 
  private:
   struct Regions {
     format::Region vitals, queue, totals, baseline, slots, slot_stats, waiters, history_1s, history_1m, history_1h,
         journal, scaling, commands, settings;
-    format::Region alerts, alert_rules, health, forecasts;  // count 0: the owner has none
+    format::Region alerts, alert_rules, health, forecasts, tallies;  // count 0: the owner has none
   };
   Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}
   Status check();

@@ -64,4 +64,11 @@ std::optional<ForecastsCopy> Attachment::read_forecasts() const {
   return copy_of(raw->get());
 }
 
+std::optional<TalliesCopy> Attachment::read_tallies() const {
+  Raw<format::Tallies> raw;
+  const format::Region& region = regions_.tallies;
+  if (region.count == 0 || !read_behind_seq(region.offset, raw.bytes, sizeof raw.bytes)) return std::nullopt;
+  return copy_of(raw.get());
+}
+
 }  // namespace tide

@@ -32,6 +32,8 @@ class Board {
   // Slots at and above this index were never used.
   uint32_t used() const { return used_.load(std::memory_order_relaxed); }
   SlotWord word(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_acquire)); }
+  // In the one order of all sequentially consistent operations: after a write of the caller's, seen by all.
+  SlotWord word_in_order(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_seq_cst)); }
   bool is_current(LeaseId lease) const { return lease.slot() < capacity_ && word(lease.slot()) == lease.word(); }
   format::Slot& slot(uint32_t index) { return slots_[index]; }
   const format::Slot& slot(uint32_t index) const { return slots_[index]; }

@@ -164,4 +164,10 @@ struct ForecastsCopy {
   std::vector<ForecastCopy> forecasts;
 };
 
+struct TalliesCopy {
+  std::array<uint64_t, 7> counters{};  // Tallies.bursts_total .. lived_ns_total, in their order
+  std::array<uint64_t, 7> baseline{};
+  uint64_t baseline_faults = 0;
+};
+
 }  // namespace tide

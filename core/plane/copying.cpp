@@ -297,4 +297,16 @@ int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns) {
   return wall;
 }
 
+TalliesCopy copy_of(const format::Tallies& from) {
+  static_assert(format::kTallies == std::tuple_size_v<decltype(TalliesCopy::counters)>);
+  TalliesCopy to;
+  const format::Cell* first = &from.bursts_total;
+  for (size_t i = 0; i < to.counters.size(); ++i) {
+    to.counters[i] = get(first[i]);
+    to.baseline[i] = get(from.baseline[i]);
+  }
+  to.baseline_faults = get(from.baseline_faults);
+  return to;
+}
+
 }  // namespace tide

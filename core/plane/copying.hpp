@@ -45,6 +45,7 @@ AlertCopy copy_of(const format::AlertRecord& from);
 AlertRuleCopy copy_of(const format::AlertRuleRecord& from);
 HealthCopy copy_of(const format::HealthRecord& from, uint32_t check);
 ForecastsCopy copy_of(const format::ForecastsBlock& from);
+TalliesCopy copy_of(const format::Tallies& from);
 bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third);
 
 }  // namespace tide

@@ -70,7 +70,8 @@ struct Header {
   Region alert_rules;  // 1 x AlertRulesBlock
   Region health;       // 1 x HealthBlock
   Region forecasts;    // 1 x ForecastsBlock
-  uint8_t zero[4096 - 64 - 832 - 18 * 16];
+  Region tallies;      // 1 x Tallies
+  uint8_t zero[4096 - 64 - 832 - 19 * 16];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
 
@@ -90,7 +91,7 @@ struct Vitals {
   Cell burst_until_mono;  // 0: not bursting
   Cell generation;
   Cell health;            // 0..100, or ~0: not measured
-  Cell slots_used;        // slots at and above this index were never used
+  Cell slots_used;        // (*) slots at and above this index were never used
   Cell lease_timeout_ns;  // 0: leases are never overdue
   Cell memory_bytes;      // ~0: not measured
   Cell wal_bytes;         // 0: not measured; else one more than the bytes
@@ -137,7 +138,7 @@ struct KeeperStats {
   Cell scale_down_total;
   Cell connect_ns_total;
   Cell size_peak;
-  Cell in_use_peak;
+  Cell in_use_peak;  // (*) raised by whoever leases
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
   Cell recoveries_total;

@@ -57,6 +57,7 @@ uint64_t lay_out(format::Header& h, uint32_t capacity) {
   end = place(h.alert_rules, end, 1, sizeof(format::AlertRulesBlock));
   end = place(h.health, end, 1, sizeof(format::HealthBlock));
   end = place(h.forecasts, end, 1, sizeof(format::ForecastsBlock));
+  end = place(h.tallies, end, 1, sizeof(format::Tallies));
   return (end + 4095) / 4096 * 4096;
 }
 

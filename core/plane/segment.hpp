@@ -60,6 +60,7 @@ class Segment {
   format::AlertRulesBlock& alert_rules() { return *at<format::AlertRulesBlock>(header().alert_rules.offset); }
   format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
   format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
+  format::Tallies& tallies() { return *at<format::Tallies>(header().tallies.offset); }
   template <typename Record>
   Record* ring(const format::Region& region) {
     return at<Record>(region.offset);

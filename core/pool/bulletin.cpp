@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "brain/ledger.hpp"
 #include "plane/rings.hpp"
 #include "pool/pool.hpp"
 
@@ -45,6 +46,7 @@ int64_t Bulletin::wall_of(Instant at, Instant now) const {
 }
 
 void Bulletin::write(const Brain& brain, Instant now) {
+  write_tallies(brain);
   if (brain.health().rounds != rounds_seen_) {
     rounds_seen_ = brain.health().rounds;
     write_health(brain.health(), now);
@@ -57,6 +59,18 @@ void Bulletin::write(const Brain& brain, Instant now) {
     forecast_at_ = now;
     write_forecasts(brain.sizer(), now);
   }
+}
+
+void Bulletin::write_tallies(const Brain& brain) {
+  const brain::Tallies& counted = brain.tallies();
+  format::Tallies& out = pool_.segment().tallies();
+  SeqWrite guard(out.seq);
+  put(out.bursts_total, counted.bursts);
+  put(out.emergencies_total, counted.emergencies);
+  put(out.recovery_attempts_total, counted.recovery_attempts);
+  put(out.health_checks_total, counted.health_checks);
+  put(out.health_check_failures_total, counted.health_check_failures);
+  put(out.overloads_total, brain.sizer().facts().overloads);
 }
 
 void Bulletin::write_health(const brain::Health& health, Instant now) {

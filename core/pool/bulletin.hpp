@@ -19,6 +19,8 @@ class Bulletin {
 
   // After a tick of the brain: what has changed since the last call.
   void write(const Brain& brain, Instant now);
+  // What the brain has counted up to now.
+  void write_tallies(const Brain& brain);
   // The alert at this place of the brain's table has changed.
   void write_alert(const Brain& brain, size_t place, Instant now);
 

@@ -103,6 +103,7 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
 Verdict Clerk::decide(Order& order, Instant now) {
   if (order.verb == Verb::set) return set_option(order, now);
   if (order.verb == Verb::reset_stats) {
+    keeper_.bulletin_.write_tallies(keeper_.brain_);  // what was counted before the order
     keeper_.publisher_.reset_stats();
     keeper_.publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + order.actor);
     return applied("statistics start anew");

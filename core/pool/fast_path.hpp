@@ -35,7 +35,9 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
     format::Slot& s = board_.slot(hint.slot);
     if (is_fresh(s, now)) [[likely]] {
       board_.write_holder(s, lease, tag, current_thread_id(), now);
-      seats_[hint.slot].begin(lease.bits, mode);
+      Seat& seat = seats_[hint.slot];
+      if (!in_use_peak_.is_known(seat.peak_mark)) [[unlikely]] return begin_noted(lease, mode);
+      seat.begin(lease.bits, mode);
       return lease;
     }
     return begin_or_put_away(lease, tag, mode, now);

@@ -107,6 +107,7 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
     s.is_in_transaction.store(0, std::memory_order_relaxed);
     s.tag.assign({});
     s.last_error.assign({});
+    publisher_.grew();
   }
   marked_lease_[slot] = 0;
   cut_off_[slot] = CutOff::no;
@@ -162,7 +163,8 @@ void Hand::close_unvisited(Instant now) {
   });
 }
 
-void Hand::finish_closing(uint32_t slot, Instant) {
+void Hand::finish_closing(uint32_t slot, Instant now) {
+  const Instant born = Instant::at_ns(static_cast<int64_t>(read(pool_.board_.slot(slot).born_mono)));
   const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
   {
     const Publisher::Topology changing(publisher_);
@@ -170,7 +172,7 @@ void Hand::finish_closing(uint32_t slot, Instant) {
     TIDE_ASSERT(pool_.board_.advance(slot, pool_.board_.word(slot), SlotState::empty));
     --occupied_;
   }
-  publisher_.closed(close_reason_[slot]);
+  publisher_.closed(close_reason_[slot], now - born);
   pool_.tell(PoolEvent::remove, conn_id, 0, close_reason_name(close_reason_[slot]));
 }
 

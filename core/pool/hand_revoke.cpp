@@ -24,6 +24,7 @@ bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
     if (!pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return true;
     stamp_state(slot, now);
   }
+  pool_.in_use_peak_.ended();
   close_reason_[slot] = reason;
   publisher_.count(&format::KeeperStats::leases_reclaimed_total);
   revoked_.push_back(slot);

@@ -324,12 +324,6 @@ Span Keeper::heartbeat() const {
 }
 
 void Keeper::publish(Instant now) {
-  std::string error;
-  {
-    const std::lock_guard lock(pool_.story_mutex_);
-    error.swap(pool_.last_error_);
-  }
-  if (!error.empty()) publisher_.error(error);
   if (pool_.spec_.events.take_dropped) {
     if (const uint64_t dropped = pool_.spec_.events.take_dropped(); dropped != 0) {
       publisher_.note(EventKind::events_dropped, Severity::warning,

@@ -49,6 +49,8 @@ class Keeper {
   // An order from this process (pools without a segment file). The number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
+  // [any] A statement failed: shown as the last error at once.
+  void note_error(std::string_view text) { publisher_.error(text); }
   // The holder of a revoked lease came back: what was kept for its safety may go.
   void holder_returned(LeaseId lease) { hand_.holder_returned(lease); }
 

@@ -102,8 +102,16 @@ LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, 
 
 LeaseId Pool::begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
   board_.write_holder(lease, tag, current_thread_id(), now);
-  seats_[lease.slot()].begin(lease.bits, mode);
+  begin_noted(lease, mode);
   if (told_.load(std::memory_order_relaxed) != 0) tell_of_lease(PoolEvent::acquire, lease);
+  return lease;
+}
+
+// Of a claimed slot that may be one more in use than there ever were.
+LeaseId Pool::begin_noted(LeaseId lease, LeaseMode mode) {
+  Seat& seat = seats_[lease.slot()];
+  if (!in_use_peak_.is_known(seat.peak_mark)) seat.peak_mark = in_use_peak_.note(lease.slot());
+  seat.begin(lease.bits, mode);
   return lease;
 }
 
@@ -163,6 +171,7 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));  // first: it may fail
   if (const LeaseId lease = claim_any(now); !lease.is_none()) {
     board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
+    in_use_peak_.note(lease.slot());
     ticket->lease = lease;
     ticket->signal.store(Ticket::kGranted, std::memory_order_relaxed);
     deliveries.add(ticket.release());
@@ -304,7 +313,7 @@ Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, Resul
       SeqWrite guard(slot.seq);
       slot.last_error.assign(status.message);
     }
-    note_error(status.message);
+    keeper_->note_error(status.message);
   }
   return status;
 }
@@ -324,11 +333,6 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
 
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
   tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
-}
-
-void Pool::note_error(std::string_view text) {
-  const std::lock_guard lock(story_mutex_);
-  last_error_.assign(text);
 }
 
 }  // namespace tide

@@ -69,6 +69,7 @@ void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, b
   const format::Slot& s = board_.slot(lease.slot());
   if (reason == CloseReason::none) reason = reason_to_retire(s, now);
   const uint64_t conn_id = read(s.conn_id);  // afterwards the slot is somebody else's
+  in_use_peak_.ended();
   if (is_fit && reason == CloseReason::none) {
     turnstile_.pass_on(lease, now);
   } else {

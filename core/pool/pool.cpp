@@ -64,7 +64,8 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
     : spec_(std::move(spec)),
       segment_(std::move(segment)),
       board_(*segment_),
-      turnstile_(board_, *segment_),
+      in_use_peak_(board_, segment_->totals().in_use_peak),
+      turnstile_(board_, in_use_peak_, *segment_),
       clock_(clock),
       seats_(board_.capacity()),
       connector_(std::move(connector)) {
@@ -87,7 +88,9 @@ void Pool::set_fast_policy(const Policy& policy) {
   }
   told_.store(told, std::memory_order_relaxed);
   fast_key_.store(told == 0 ? spec_.pool_key : ~uint64_t{0}, std::memory_order_relaxed);
-  asks_at_return_.store(policy.max_uses != 0 || told != 0 || Presence::needs_fence(), std::memory_order_relaxed);
+  asks_at_return_.store(
+      policy.max_uses != 0 || told != 0 || in_use_peak_.is_counting() || Presence::needs_fence(),
+      std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);

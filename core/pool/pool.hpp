@@ -22,6 +22,7 @@
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
+#include "pool/in_use_peak.hpp"
 #include "pool/log_fact.hpp"
 #include "pool/presence.hpp"
 #include "pool/seat.hpp"
@@ -148,6 +149,7 @@ class Pool {
   bool is_worn(LeaseId lease, Instant now);
   void put_away(LeaseId lease);
   LeaseId begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
+  [[gnu::cold]] LeaseId begin_noted(LeaseId lease, LeaseMode mode);
   [[gnu::cold]] Code refuse_return(LeaseId lease);
   [[gnu::noinline]] Code finish_return(LeaseId lease, Return how);
   void settle_and_pass_on(LeaseId lease, Return how);
@@ -161,7 +163,6 @@ class Pool {
   Code refusal_now(Instant now) const;
   Status explain_unavailable(const std::string& who, const Status& failure) const;
   Span timeout_of(const AcquireRequest& request) const;
-  void note_error(std::string_view text);
   void tell_of_lease(PoolEvent event, LeaseId lease) const;
   void set_fast_policy(const Policy& policy);
   void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
@@ -175,6 +176,7 @@ class Pool {
   InstanceId instance_id_;
   std::unique_ptr<Segment> segment_;
   Board board_;
+  InUsePeak in_use_peak_;
   Turnstile turnstile_;
   TickClock clock_;
   std::vector<Seat> seats_;
@@ -184,7 +186,7 @@ class Pool {
   std::atomic<uint32_t> told_{0};             // the events that the program or the log wants: bit_of()
   std::atomic<LogLevel> log_level_{LogLevel::off};
   std::atomic<LogFormat> log_format_{LogFormat::key_value};
-  std::atomic<bool> asks_at_return_{false};  // max_uses is set, releases tell an event, or need a barrier
+  std::atomic<bool> asks_at_return_{false};  // see set_fast_policy()
   std::atomic<int64_t> acquire_timeout_ns_{0};
   std::atomic<int64_t> query_timeout_ns_{0};
   std::atomic<int64_t> probe_after_ns_{0};
@@ -203,7 +205,6 @@ class Pool {
   mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
   std::string limit_reason_;
   Status last_connect_failure_;  // ok while connects succeed
-  std::string last_error_;          // of a connect or statement, until the keeper has published it
 
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;

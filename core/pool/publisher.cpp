@@ -35,8 +35,6 @@ Publisher::Publisher(Pool& pool)
       minutes_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1m)),
       hours_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1h)),
       window_(kWindowSeconds) {
-  format::KeeperStats& totals = pool.segment().totals();
-  put(totals.stats_reset_wall, static_cast<uint64_t>(pool.clock().wall_ns()));
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
 }
@@ -86,6 +84,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
 
 void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.*counter, n);
 }
@@ -93,13 +92,19 @@ void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
 void Publisher::connected(Span took) {
   const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, took.ns()));
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.connects_total);
   add_to(totals.connect_ns_total, ns);
   totals.connect.add_us(ns / 1000);
 }
 
-void Publisher::closed(CloseReason reason) {
+void Publisher::closed(CloseReason reason, Span lived) {
+  {
+    format::Tallies& tallies = pool_.segment().tallies();
+    SeqWrite guard(tallies.seq);
+    add_to(tallies.lived_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, lived.ns())));
+  }
   using S = format::KeeperStats;
   switch (reason) {
     case CloseReason::idle: return count(&S::closed_idle_total);
@@ -115,30 +120,34 @@ void Publisher::closed(CloseReason reason) {
 
 void Publisher::error(std::string_view text) {
   format::KeeperStats& totals = pool_.segment().totals();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   totals.last_error.assign(text);
   put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 
+// Connections there are, counted as readers count them: what closes is on its way out.
+uint32_t Publisher::size() const {
+  uint32_t n = 0;
+  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
+    const SlotState state = pool_.board_.word(slot).state();
+    n += state == SlotState::empty || state == SlotState::closing || state == SlotState::revoked ? 0 : 1;
+  }
+  return n;
+}
+
+void Publisher::grew() {
+  put(pool_.segment().vitals().slots_used, pool_.board_.used());  // alone: a reader counts from this moment on
+  format::KeeperStats& totals = pool_.segment().totals();
+  if (const uint32_t now = size(); now > read(totals.size_peak)) {
+    const std::lock_guard lock(totals_mutex_);
+    SeqWrite guard(totals.seq);
+    put(totals.size_peak, now);
+  }
+}
+
 void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
                        int64_t health, Instant now) {
-  uint32_t in_use = 0;
-  uint32_t size = 0;
-  for (const SlotCensus& slot : census.slots) {
-    in_use += slot.phase == Phase::leased ? 1 : 0;
-    size += slot.phase == Phase::closing ? 0 : 1;
-  }
-  in_use_seen_ = std::max(in_use_seen_, in_use);
-  waiting_seen_ = std::max(waiting_seen_, census.waiting);
-  size_seen_ = std::max(size_seen_, size);
-  {
-    format::KeeperStats& totals = pool_.segment().totals();
-    if (in_use > read(totals.in_use_peak) || size > read(totals.size_peak)) {
-      SeqWrite guard(totals.seq);
-      put(totals.in_use_peak, std::max<uint64_t>(read(totals.in_use_peak), in_use));
-      put(totals.size_peak, std::max<uint64_t>(read(totals.size_peak), size));
-    }
-  }
   format::Vitals& v = pool_.segment().vitals();
   SeqWrite guard(v.seq);
   put(v.heartbeat_mono, bits_of(now));
@@ -153,7 +162,6 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.burst_until_mono, bits_of(outlook.burst_until));
   put(v.generation, outlook.generation);
   put(v.health, health < 0 ? ~uint64_t{0} : static_cast<uint64_t>(health));
-  put(v.slots_used, pool_.board_.used());
   put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
   const double memory = census.resources.driver_bytes;
   put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
@@ -192,7 +200,8 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
 
 Publisher::Totals Publisher::read_totals(Instant now) {
   Totals totals;
-  double use_ns = 0;
+  uint64_t ended_ns = 0;
+  int64_t running_ns = 0;
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const format::Slot& s = pool_.board_.slot(slot);
     const format::SlotStats& stats = pool_.board_.stats(slot);
@@ -202,12 +211,13 @@ Publisher::Totals Publisher::read_totals(Instant now) {
     totals.acquires += read(s.acquires_total);
     totals.waited += read(stats.waited_total);
     totals.errors += read(stats.query_errors_total);
-    use_ns += static_cast<double>(read(stats.use_ns_total));
+    ended_ns += read(stats.use_ns_total);
     if (pool_.board_.word(slot).state() == SlotState::leased) {
-      use_ns += static_cast<double>(std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono))));
+      running_ns += std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono)));
     }
   }
-  totals.use_ms = use_ns / 1e6;
+  totals.ended_ms = static_cast<double>(ended_ns) / 1e6;
+  totals.use_ms = totals.ended_ms + static_cast<double>(running_ns) / 1e6;
   totals.timeouts = read(pool_.segment().queue().timeouts_total);
   totals.errors += read(pool_.segment().totals().connect_failures_total);
   // A lease that did not wait waited nothing: that is a measurement too.
@@ -262,10 +272,10 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   second.acquires = since(totals.acquires, last_.acquires);
   second.timeouts = since(totals.timeouts, last_.timeouts);
   second.errors = since(totals.errors, last_.errors);
-  second.use_ms = std::max(0.0, totals.use_ms - last_.use_ms);
-  second.in_use_sum = second.use_ms / 1e3 / seconds;
-  second.in_use_max = in_use_seen_;
-  second.waiting_max = waiting_seen_;
+  second.ended_ms = totals.ended_ms - last_.ended_ms;
+  second.in_use_sum = std::max(0.0, totals.use_ms - last_.use_ms) / 1e3 / seconds;
+  second.in_use_max = pool_.in_use_peak_.take_second();
+  second.waiting_max = pool_.turnstile_.take_waiting_most();
   second.seconds = 1;
   if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
       predicted >= 0) {
@@ -288,7 +298,7 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
     sum->acquires += second.acquires;
     sum->timeouts += second.timeouts;
     sum->errors += second.errors;
-    sum->use_ms += second.use_ms;
+    sum->ended_ms += second.ended_ms;
     sum->predicted_sum += second.predicted_sum;
     sum->predicted_seconds += second.predicted_seconds;
     ++sum->seconds;
@@ -308,7 +318,6 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   window_[window_next_] = totals;
   window_next_ = (window_next_ + 1) % kWindowSeconds;
   last_ = totals;
-  in_use_seen_ = waiting_seen_ = size_seen_ = 0;
   sampled_at_ = now;
   next_second_ = now + Span::seconds(1);
 }
@@ -319,7 +328,7 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
   const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
   ring.append([&](format::HistoryRecord& record) {
     record.at_wall_ns = wall_ns;
-    record.size = size_seen_;
+    record.size = size();
     record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
     record.in_use_max = sum.in_use_max;
     record.waiting_max = sum.waiting_max;
@@ -328,10 +337,18 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
     record.timeouts = sum.timeouts;
     record.errors = sum.errors;
     record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
-    record.use_ms = sum.use_ms;
+    record.use_ms = sum.ended_ms;
     record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
     record.health = static_cast<int32_t>(health);
   });
+}
+
+void Publisher::reset_tallies(uint64_t faults) {
+  format::Tallies& tallies = pool_.segment().tallies();
+  SeqWrite guard(tallies.seq);
+  const format::Cell* first = &tallies.bursts_total;
+  for (size_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], read(first[i]));
+  put(tallies.baseline_faults, faults);
 }
 
 void Publisher::reset_stats() {
@@ -350,17 +367,20 @@ void Publisher::reset_stats() {
     HistogramCounts wait{}, use{}, query{}, connect{};
     uint64_t sums[9] = {};
     uint64_t slow = 0;
+    uint64_t faults = 0;
     for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
       const format::SlotStats& stats = pool_.board_.stats(slot);
       sums[0] += read(pool_.board_.slot(slot).acquires_total);
       const format::Cell* cells = &stats.waited_total;
       for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
       slow += read(stats.slow_total);
+      faults += read(stats.faults_total);
       stats.wait.add_to(wait);
       stats.use.add_to(use);
       stats.query.add_to(query);
     }
     put(base.slow, slow);
+    reset_tallies(faults);
     totals.connect.add_to(connect);
     for (size_t i = 0; i < std::size(sums); ++i) put(base.slots[i], sums[i]);
     for (size_t i = 0; i < kHistogramBuckets; ++i) {
@@ -370,9 +390,11 @@ void Publisher::reset_stats() {
       put(base.connect.count[i], connect[i]);
     }
   }
+  pool_.turnstile_.reset_peak();
+  pool_.in_use_peak_.reset();
+  const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
-  put(totals.size_peak, 0);
-  put(totals.in_use_peak, 0);
+  put(totals.size_peak, size());
   put(totals.stats_reset_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 

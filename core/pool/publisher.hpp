@@ -1,11 +1,12 @@
 // Publisher: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling.
 //
-// Threads: the keeper's only.
+// Threads: the keeper's only, but for error().
 // Failure: none; rings overwrite their oldest records.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,9 @@ class Publisher {
   void scaling(const Action& action, const Census& census);
   void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
-  void closed(CloseReason reason);
-  void error(std::string_view text);
+  void closed(CloseReason reason, Span lived);
+  void error(std::string_view text);  // [any]
+  void grew();  // a slot was filled; the only way in which the size grows
 
   // -- the state, at every step
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
@@ -60,14 +62,15 @@ class Publisher {
   struct Totals {
     HistogramCounts wait{}, use{}, query{};
     uint64_t acquires = 0, waited = 0, timeouts = 0, errors = 0;
-    double use_ms = 0;  // of leases that ended and of those that last, up to the moment
+    double ended_ms = 0;  // how long the leases that ended were held
+    double use_ms = 0;    // the same with those that last, up to the moment
   };
   struct Span60 {  // one resolution above seconds: accumulates until its interval is full
     double in_use_sum = 0;
     uint32_t in_use_max = 0, waiting_max = 0;
     HistogramCounts wait{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double use_ms = 0;
+    double ended_ms = 0;
     double predicted_sum = 0;  // in use, as it was forecast
     uint32_t predicted_seconds = 0;
     uint32_t seconds = 0;
@@ -76,8 +79,11 @@ class Publisher {
   void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
+  uint32_t size() const;
+  void reset_tallies(uint64_t faults);
 
   Pool& pool_;
+  std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats
   Ring<format::JournalRecord> journal_;
   Ring<format::ScalingRecord> scaling_;
   Ring<format::HistoryRecord> seconds_, minutes_, hours_;
@@ -85,7 +91,6 @@ class Publisher {
   size_t window_next_ = 0;
   Totals last_;
   Span60 minute_, hour_;
-  uint32_t in_use_seen_ = 0, waiting_seen_ = 0, size_seen_ = 0;  // highest since the last sample
   Instant next_second_;
   Instant sampled_at_;
   Span recent_wait_p95_;

@@ -28,6 +28,9 @@ struct alignas(64) Seat {
   // last holder's and the acquirer still writes here, so the keeper neither judges nor revokes it.
   std::atomic<uint64_t> begun_lease{0};
 
+  // Of the slot's last holder: a lease with this mark is no new peak (pool/in_use_peak.hpp).
+  uint64_t peak_mark = 0;
+
   // The lease that a call works for, or 0; with kEnded, the call must finish the end of the current lease.
   std::atomic<uint64_t> call{0};
   Return ended_how = Return::plain;  // of kEnded

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "plane/rings.hpp"
@@ -86,8 +87,8 @@ void Deliveries::deliver_all() {
   }
 }
 
-Turnstile::Turnstile(Board& board, Segment& segment)
-    : board_(board), stats_(segment.queue()), rows_(segment.waiters()) {
+Turnstile::Turnstile(Board& board, InUsePeak& in_use_peak, Segment& segment)
+    : board_(board), in_use_peak_(in_use_peak), stats_(segment.queue()), rows_(segment.waiters()) {
   for (uint32_t i = segment.header().waiters.count; i > 0; --i) free_rows_.push_back(static_cast<int32_t>(i - 1));
 }
 
@@ -242,6 +243,7 @@ void Turnstile::park(Ticket& ticket, Instant now) {
 void Turnstile::grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& out, WakeList& wake) {
   unlink(ticket);
   publish();
+  in_use_peak_.note(lease.slot());
   const Span waited = now - ticket->queued_at;
   board_.write_wait(lease.slot(), waited, waited.ns() > objective_ns_.load(std::memory_order_relaxed));
   board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
@@ -287,9 +289,21 @@ double Turnstile::seconds_waited(Instant now) {
   return std::max(0.0, (all - static_cast<double>(queued_us_sum_)) / 1e6);
 }
 
+uint32_t Turnstile::take_waiting_most() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(waiting_most_, waiting());
+}
+
+void Turnstile::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  SeqWrite guard(stats_.seq);
+  put(stats_.waiting_peak, waiting());
+}
+
 void Turnstile::publish() {
   SeqWrite guard(stats_.seq);
-  const uint64_t n = waiting();
+  const uint32_t n = waiting();
+  waiting_most_ = std::max(waiting_most_, n);
   put(stats_.waiting, n);
   put(stats_.head_since_mono, static_cast<uint64_t>(head_since_ns_.load(std::memory_order_relaxed)));
   if (n > read(stats_.waiting_peak)) put(stats_.waiting_peak, n);

@@ -26,6 +26,7 @@
 
 #include "base/status.hpp"
 #include "plane/board.hpp"
+#include "pool/in_use_peak.hpp"
 #include "pool/ports.hpp"
 
 namespace tide {
@@ -87,7 +88,7 @@ class Deliveries {
 
 class Turnstile {
  public:
-  Turnstile(Board& board, Segment& segment);
+  Turnstile(Board& board, InUsePeak& in_use_peak, Segment& segment);
 
   // -- asked on the fast path, without the mutex
   Gate gate() const { return gate_.load(std::memory_order_relaxed); }
@@ -132,6 +133,10 @@ class Turnstile {
   // How long those who wait now have waited, all together.
   double seconds_waited(Instant now);
   void refuse_all(Code why, Deliveries& out);
+  // The most who waited at once since the last call; who waits now begins the next count.
+  uint32_t take_waiting_most();
+  // The published peak begins anew, with who waits now.
+  void reset_peak();
   // Asynchronous tickets past their deadline; returns the next such deadline.
   Instant expire(Instant now, Deliveries& out);
   void lock_for_fork() { mutex_.lock(); }
@@ -156,6 +161,7 @@ class Turnstile {
   int64_t since_base_us(Instant at) const { return (at - base_).ns() / 1000; }
 
   Board& board_;
+  InUsePeak& in_use_peak_;
   format::QueueStats& stats_;
   format::Waiter* rows_;
   std::vector<int32_t> free_rows_;
@@ -172,6 +178,7 @@ class Turnstile {
   Ticket* last_ = nullptr;
   uint64_t next_number_ = 1;
   uint32_t async_waiting_ = 0;
+  uint32_t waiting_most_ = 0;  // since take_waiting_most()
   Instant base_;               // of the sum: the first ticket's
   int64_t queued_us_sum_ = 0;  // of the tickets that wait, their queued_at since base_
 };

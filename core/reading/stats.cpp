@@ -37,12 +37,12 @@ constexpr Column kStatsColumns[] = {
     {"validation_failures_total", integer, "connections", "Those of them that failed."},
     {"queries_total", integer, "queries", "Queries sent through the pool."},
     {"query_errors_total", integer, "queries", "Those of them that failed."},
-    {"transactions_total", integer, "transactions", "Transactions that ended."},
-    {"retries_total", integer, "queries", "Queries that were sent again."},
-    {"statement_cache_hits_total", integer, "queries", "Queries whose statement was already prepared."},
-    {"statement_cache_misses_total", integer, "queries", "Queries whose statement had to be prepared."},
-    {"query_cache_hits_total", integer, "queries", "Queries answered from the query cache."},
-    {"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to."},
+    {"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."},
+    {"retries_total", integer, "queries", "Queries that were sent again; not measured yet."},
+    {"statement_cache_hits_total", integer, "queries", "Queries whose statement was already prepared; not measured yet."},
+    {"statement_cache_misses_total", integer, "queries", "Queries whose statement had to be prepared; not measured yet."},
+    {"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
+    {"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to; not measured yet."},
     {"scale_up_total", integer, "", "How often the pool grew."},
     {"scale_down_total", integer, "", "How often the pool shrank."},
     {"recoveries_total", integer, "",
@@ -54,7 +54,7 @@ constexpr Column kStatsColumns[] = {
     {"wait_p50_ms", real, "ms", "Half of the waits of the last minute were shorter."},
     {"wait_p95_ms", real, "ms", "95 of 100 waits of the last minute were shorter."},
     {"wait_p99_ms", real, "ms", "99 of 100 waits of the last minute were shorter."},
-    {"wait_max_ms", real, "ms", "The longest wait of the last minute."},
+    {"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
     {"use_p50_ms", real, "ms", "Half of the leases that ended in the last minute were shorter."},
     {"use_p99_ms", real, "ms", "99 of 100 leases that ended in the last minute were shorter."},
     {"query_p50_ms", real, "ms", "Half of the queries of the last minute were shorter."},
@@ -64,17 +64,29 @@ constexpr Column kStatsColumns[] = {
     {"waiting_peak", integer, "callers", "The most callers that waited at once."},
     {"memory_bytes", integer, "bytes",
      "What the driver's library has allocated in this process (SQLite); null where it does not count."},
-    {"last_error", text, "", "The last error of a connection; null when there was none.", masked},
+    {"last_error", text, "",
+     "The last error of a statement or a connection; null when there was none. reset_stats keeps it.", masked},
     {"last_error_at", time, "", "When that was."},
     {"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
     {"waits_over_objective_total", integer, "leases", "Leases whose callers had waited longer than wait_objective."},
     {"alerts_fired_total", integer, "alerts", "How often an alert began to fire."},
-    {"overloads_total", integer, "", "How often more connections did not help any more, since the pool opened."},
-    {"bursts_total", integer, "", "How often connections were opened because callers queued, since the pool opened."},
+    {"overloads_total", integer, "", "How often more connections did not help any more."},
+    {"bursts_total", integer, "", "How often a burst began, by order or because callers waited at max_size."},
     {"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
     {"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
     {"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
     {"wal_bytes", integer, "bytes", "The size of the database's write-ahead log (SQLite); null where there is none."},
+    {"emergencies_total", integer, "", "How often the pool made itself small because of an emergency."},
+    {"recovery_attempts_total", integer, "",
+     "The pool's own attempts to recover from a failed check; recoveries_total counts those that helped."},
+    {"health_checks_total", integer, "", "How often the pool's health was checked; each time all checks are made."},
+    {"health_check_failures_total", integer, "", "Those of them in which a check failed."},
+    {"query_faults_total", integer, "queries",
+     "Failed queries that no healthy application sends, which health and alerts go by: not those that a constraint, a "
+     "conflict, RAISE or the application itself ended."},
+    {"closed_total", integer, "connections", "Connections that were closed, for whatever reason."},
+    {"lived_ms_total", real, "ms",
+     "How long those were open, all together; divided by closed_total it is their average lifetime."},
 };
 
 constexpr Column kHistogramColumns[] = {
@@ -106,6 +118,16 @@ enum KeeperPlace : size_t {
 };
 // Places in SlotStatsCopy.counters; in BaselineCopy.slots one later, behind the acquires.
 enum SlotPlace : size_t { kWaited, kReleases, kUseNs, kWaitNs, kQueries, kQueryErrors, kQueryNs, kTransactions };
+// Places in TalliesCopy.
+enum TallyPlace : size_t {
+  kBursts,
+  kEmergencies,
+  kRecoveryAttempts,
+  kHealthChecks,
+  kHealthCheckFailures,
+  kOverloads,
+  kLivedNs,
+};
 // Places in BaselineCopy.queue.
 enum QueuePlace : size_t { kTimeouts, kRejected, kFailedWaitNs };
 
@@ -117,6 +139,7 @@ void add(HistogramCounts& sum, const HistogramCounts& more) {
 struct Sums {
   std::optional<QueueCopy> queue;
   std::optional<KeeperStatsCopy> keeper;
+  std::optional<TalliesCopy> tallies;
   BaselineCopy base;
   uint64_t acquires = 0;
   SlotStatsCopy slots;
@@ -134,6 +157,17 @@ struct Sums {
   Value alerts_fired() const {
     return keeper ? cell::count(cell::minus(keeper->alerts_fired_total, base.alerts_fired)) : cell::none();
   }
+  uint64_t tally(TallyPlace place) const { return cell::minus(tallies->counters[place], tallies->baseline[place]); }
+  Value tally_count(TallyPlace place) const { return tallies ? cell::count(tally(place)) : cell::none(); }
+  Value faults() const {
+    return tallies ? cell::count(cell::minus(slots.faults_total, tallies->baseline_faults)) : cell::none();
+  }
+  Value closed() const {
+    if (!keeper) return cell::none();
+    uint64_t n = 0;
+    for (size_t i = kClosedIdle; i <= kClosedShutdown; ++i) n += cell::minus(keeper->counters[i], base.keeper[i]);
+    return cell::count(n);
+  }
   Value queue_count(uint64_t QueueCopy::*member, QueuePlace place) const {
     return queue ? cell::count(cell::minus((*queue).*member, base.queue[place])) : cell::none();
   }
@@ -147,10 +181,12 @@ std::optional<Sums> read_sums(const Attachment& segment) {
   sums.base = *base;
   sums.queue = segment.read_queue();
   sums.keeper = segment.read_totals();
+  sums.tallies = segment.read_tallies();
   // The counters of the slots before the acquires: who waited was granted before, so waited <= acquires holds.
   for (const SlotStatsCopy& slot : segment.read_slot_stats()) {
     for (size_t i = 0; i < slot.counters.size(); ++i) sums.slots.counters[i] += slot.counters[i];
     sums.slots.slow_total += slot.slow_total;
+    sums.slots.faults_total += slot.faults_total;
     add(sums.slots.wait, slot.wait);
     add(sums.slots.use, slot.use);
     add(sums.slots.query, slot.query);
@@ -211,10 +247,8 @@ void add_sums(const Sums& sums, Row& row) {
 constexpr size_t kSumsBegin = 2;
 constexpr size_t kSums = 32;
 
-// The brain's own numbers of sizing; none of them has a baseline.
+// The brain's own numbers of sizing.
 void add_sizing(const std::optional<ForecastsCopy>& sizing, Row& row) {
-  row.push_back(sizing ? cell::count(sizing->overloads_total) : cell::none());
-  row.push_back(sizing ? cell::count(sizing->bursts_total) : cell::none());
   for (const auto ratio :
        {&ForecastsCopy::efficiency, &ForecastsCopy::slow_share, &ForecastsCopy::prediction_accuracy}) {
     row.push_back(sizing ? cell::measured((*sizing).*ratio) : cell::none());
@@ -244,8 +278,16 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   row.push_back(keeper ? cell::time(keeper->stats_reset_wall) : cell::none());
   row.push_back(sums ? sums->slow_count() : cell::none());
   row.push_back(sums ? sums->alerts_fired() : cell::none());
+  row.push_back(sums ? sums->tally_count(kOverloads) : cell::none());
+  row.push_back(sums ? sums->tally_count(kBursts) : cell::none());
   add_sizing(segment.read_forecasts(), row);
   row.push_back(vitals ? cell::measured(vitals->wal_bytes) : cell::none());
+  for (const TallyPlace place : {kEmergencies, kRecoveryAttempts, kHealthChecks, kHealthCheckFailures}) {
+    row.push_back(sums ? sums->tally_count(place) : cell::none());
+  }
+  row.push_back(sums ? sums->faults() : cell::none());
+  row.push_back(sums ? sums->closed() : cell::none());
+  row.push_back(sums && sums->tallies ? cell::ms_total(sums->tally(kLivedNs)) : cell::none());
   out.push_back(std::move(row));
 }
 

@@ -179,7 +179,8 @@ class TurnstileStorm : public ::testing::TestWithParam<Plan> {
 
   const Plan plan_ = GetParam();
   Deck deck_{plan_.slots};
-  Turnstile turnstile_{deck_.board, *deck_.segment};
+  InUsePeak in_use_peak_{deck_.board, deck_.segment->totals().in_use_peak};
+  Turnstile turnstile_{deck_.board, in_use_peak_, *deck_.segment};
   uint64_t desks_[8] = {};
   std::mutex delivered_mutex_;
   std::deque<std::unique_ptr<AsyncTicket>> delivered_;
@@ -210,7 +211,8 @@ TEST(TurnstileClose, EverySleeperHearsWhatBecameOfIt) {
   for (const Gate news : {Gate::closed, Gate::running}) {
     for (int round = 0; round < 4; ++round) {
       Deck deck(kSleepers, kSleepers);
-      Turnstile turnstile(deck.board, *deck.segment);
+      InUsePeak in_use_peak(deck.board, deck.segment->totals().in_use_peak);
+      Turnstile turnstile(deck.board, in_use_peak, *deck.segment);
       Deliveries deliveries;
       turnstile.set_gate(Gate::paused, now(), deliveries);
       std::atomic<uint32_t> told{0};
@@ -239,7 +241,8 @@ TEST(TurnstileClose, EverySleeperHearsWhatBecameOfIt) {
 TEST(TurnstileClose, ClosingRefusesEverybodyOnce) {
   for (uint64_t round = 0; round < 30; ++round) {
     Deck deck(1);
-    Turnstile turnstile(deck.board, *deck.segment);
+    InUsePeak in_use_peak(deck.board, deck.segment->totals().in_use_peak);
+    Turnstile turnstile(deck.board, in_use_peak, *deck.segment);
     const LeaseId held = deck.board.claim_lowest();
     std::atomic<uint32_t> refused{0};
     storm(5, [&](uint32_t me) {

@@ -80,8 +80,8 @@ class Rows(WatchCase):
                                    " FROM tidepool_forecasts WHERE pool = 'old'"),
                          [(10_000.0, "linear", 4.5, 3.0, 7.0, 0.1, 1, None),
                           (60_000.0, "seasonal", 4.5, 3.0, 7.0, None, 0, None)])
-        self.assertEqual(self.rows("SELECT efficiency, slow_share, overloads_total, bursts_total FROM tidepool_pool_stats"
-                                   " WHERE pool = 'old'"), [(0.75, None, 2, 0)])
+        self.assertEqual(self.rows("SELECT efficiency, slow_share, prediction_accuracy FROM tidepool_pool_stats"
+                                   " WHERE pool = 'old'"), [(0.75, None, None)])
 
     def test_an_older_owner_has_none_of_it(self):
         self.image.forget_the_watch()

@@ -49,6 +49,7 @@ void Emergency::tick(Desk& desk, const Health& health, bool is_tripped) {
 }
 
 void Emergency::enter(Desk& desk, const std::string& why) {
+  ++desk.ledger().tallies.emergencies;
   is_on_ = true;
   cap_ = desk.policy().emergency_max_size;
   good_ = low_ = 0;

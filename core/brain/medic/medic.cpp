@@ -72,9 +72,11 @@ void Medic::skip(Desk& desk) {
 void Medic::check(Desk& desk) {
   std::array<HealthStatus, kChecks> before{};
   for (size_t i = 0; i < kChecks; ++i) before[i] = health_.findings[i].status;
-  const Ledger& ledger = desk.ledger();
+  Ledger& ledger = desk.ledger();
   check_health(desk, ledger.pulse, {breaker_.failing_since(), breaker_.is_tripped(), ledger.is_awake}, health_);
   checked_at_ = desk.now();
+  ++ledger.tallies.health_checks;
+  ledger.tallies.health_check_failures += health_.has(HealthStatus::failed) ? 1 : 0;
   rounds_[health_.rounds % kRoundsKept] = {desk.now(), health_.has(HealthStatus::failed)};
   emergency_.saw_round(health_, desk.policy(), desk.counts().open() > 0);
   tell_changes(desk, before);

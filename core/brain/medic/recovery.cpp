@@ -99,6 +99,7 @@ bool Recovery::try_one(Desk& desk, const Health& health, bool is_held, std::stri
   strategy_ = strategy;
   trouble_ = failed_checks(health);
   ++attempts_;
+  ++ledger.tallies.recovery_attempts;
   judge_at_ = desk.now() + kJudgeAfter;
   desk.wake_at(judge_at_);
   tell(desk, Severity::warning,

@@ -54,8 +54,8 @@ const BuiltIn kBuiltIn[] = {
      "waiters; raise max_size, or lower acquire_timeout."},
     {"acquire_timeouts", Metric::timeouts_per_minute, kAbove, none, Span(), kWarning,
      "Callers waited for a connection in vain.",
-     "If events of kind connect_error are recent, mend that. Else those of kind acquire_timeout say who held the "
-     "connections: raise max_size, or hold leases for a shorter time."},
+     "If events of kind connect_error are recent, mend that. Else the error of such a caller says who held the "
+     "connections, and leases who holds them now: raise max_size, or hold leases for a shorter time."},
     {"error_rate", Metric::error_rate, kAbove, [](const Policy& p) { return p.alert_error_rate; }, Span::seconds(10),
      kWarning, "Many statements fail.",
      "Look into events and into the database's log for the errors; if connections are at fault, order a recycle."},
@@ -71,7 +71,7 @@ const BuiltIn kBuiltIn[] = {
     {"health_failures", Metric::health_failure_rate, kAbove,
      [](const Policy& p) { return p.alert_health_failure_rate; }, Span(), kCritical,
      "Many of the recent health checks failed.",
-     "Look into health which check failed and why; then at the database itself and the way to it."},
+     "Look into health_checks which check failed and why; then at the database itself and the way to it."},
     {"frequent_scaling", Metric::scaling_reversals_per_minute, kAbove, [](const Policy&) { return 30.0; }, Span(),
      Severity::info, "The size goes up and down without rest.",
      "Look into scaling_events for the reasons. Raise min_size, or scale_down_cooldown, so that connections stay."},
@@ -89,7 +89,7 @@ const BuiltIn kBuiltIn[] = {
      "probes every breaker_probe_interval."},
     {"emergency", Metric::emergency, kAtLeast, one, Span(), kCritical,
      "The pool is in an emergency: its size is held down.",
-     "Look into health and events for the cause. It ends by itself; emergency_below and emergency_max_size say when "
+     "Look into health_checks and events for the cause. It ends by itself; emergency_below and emergency_max_size say when "
      "and how much."},
     {"memory_pressure", Metric::memory_ratio, kAtLeast, [](const Policy& p) { return p.alert_memory; },
      Span::seconds(10), kWarning, "The process is short of memory.",

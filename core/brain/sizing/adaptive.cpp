@@ -45,6 +45,7 @@ void AdaptiveSizer::forget() {
   demand_ = DemandFilter();
   staffing_ = Staffing();
   forecaster_.forget();
+  overloads_before_ += knee_.overloads_total();  // a count is nothing that was learnt
   knee_ = KneeGuard(settings_.min_size, settings_.max_size);
   window_.clear();
   gathered_ = {};
@@ -52,6 +53,7 @@ void AdaptiveSizer::forget() {
   wish_ = SizingCause::none;
   in_use_s_ = open_s_ = slow_ = arrivals_ = 0;
   facts_ = Facts();
+  facts_.overloads = overloads_before_;
   facts_.kappa = staffing_.kappa();
   facts_.window_s = staffing_.window_s(staffing_.kappa());
   facts_.cap = static_cast<double>(settings_.max_size);
@@ -167,7 +169,7 @@ void AdaptiveSizer::note_outcome(const Observation& seen) {
   facts_.base_hold_s = knee_.base_hold_s() > 0 ? knee_.base_hold_s() : kUnknown;
   facts_.cap = static_cast<double>(knee_.cap());
   facts_.is_overloaded = knee_.is_overloaded();
-  facts_.overloads = knee_.overloads_total();
+  facts_.overloads = overloads_before_ + knee_.overloads_total();
 }
 
 void AdaptiveSizer::note_forecasts() {

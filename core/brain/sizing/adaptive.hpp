@@ -114,6 +114,7 @@ class AdaptiveSizer {
   Staffing staffing_;
   Forecaster forecaster_;
   KneeGuard knee_;
+  uint64_t overloads_before_ = 0;  // forget()
   StabilisationWindow window_;
   Observation gathered_;  // ticks that were too short
   double now_s_ = 0;

@@ -305,7 +305,7 @@ TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
   EXPECT_TRUE(refuses([](format::Header& h) { h.total_bytes = ~uint64_t{0}; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slots.count = h.slot_stats.count = kSlotsMax + 1; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slot_stats.count -= 1; }));
-  for (size_t i = 0; i < 18; ++i) {
+  for (size_t i = 0; i < 19; ++i) {
     const auto region = [i](format::Header& h) -> format::Region& { return (&h.vitals)[i]; };
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).stride += 64; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset += 8; })) << i;

@@ -100,14 +100,27 @@ TEST_F(AttachWatchTest, ForecastsComeWithTheNumbersOfSizing) {
   EXPECT_FALSE(copy->forecasts[1].is_selected);
 }
 
+TEST_F(AttachWatchTest, TalliesComeWithWhatAResetFound) {
+  const auto copy = attach().read_tallies();
+  ASSERT_TRUE(copy.has_value());
+  for (size_t i = 0; i < copy->counters.size(); ++i) {
+    EXPECT_EQ(copy->counters[i], 200 + i);
+    EXPECT_EQ(copy->baseline[i], 10 * i);
+  }
+  EXPECT_EQ(copy->baseline_faults, 1U);
+  made_.tallies().seq = 3;
+  EXPECT_FALSE(attach().read_tallies().has_value());
+}
+
 TEST_F(AttachWatchTest, AnOwnerThatIsOlderHasNothingOfIt) {
   format::Header& h = made_.header();
-  h.alerts = h.alert_rules = h.health = h.forecasts = {};
+  h.alerts = h.alert_rules = h.health = h.forecasts = h.tallies = {};
   const Attachment segment = attach();
   EXPECT_TRUE(segment.read_alerts().empty());
   EXPECT_TRUE(segment.read_alert_rules().empty());
   EXPECT_TRUE(segment.read_health().empty());
   EXPECT_FALSE(segment.read_forecasts().has_value());
+  EXPECT_FALSE(segment.read_tallies().has_value());
   EXPECT_EQ(segment.read_slots().size(), SegmentMaker::kUsed);
   EXPECT_EQ(segment.read_settings().size(), 3U);
 }

@@ -18,7 +18,11 @@ struct Caller : Ticket {
 
 class TurnstileTest : public testing::Test {
  protected:
-  TurnstileTest() : segment_(make()), board_(*segment_), turnstile_(board_, *segment_) {}
+  TurnstileTest()
+      : segment_(make()),
+        board_(*segment_),
+        in_use_peak_(board_, segment_->totals().in_use_peak),
+        turnstile_(board_, in_use_peak_, *segment_) {}
 
   static std::unique_ptr<Segment> make() {
     SegmentSpec spec;
@@ -48,6 +52,7 @@ class TurnstileTest : public testing::Test {
 
   std::unique_ptr<Segment> segment_;
   Board board_;
+  InUsePeak in_use_peak_;
   Turnstile turnstile_;
   std::vector<std::unique_ptr<Caller>> callers_;
   Instant now_ = Instant::at_ns(1'000'000'000);

@@ -94,8 +94,6 @@ TEST_F(Stats, WhatIsNotMeasuredIsNull) {
                              "last_error",
                              "last_error_at",
                              "stats_reset",
-                             "overloads_total",
-                             "bursts_total",
                              "efficiency",
                              "slow_share",
                              "prediction_accuracy",
@@ -163,14 +161,31 @@ TEST_F(Stats, ShowsTheNumbersOfSizing) {
   sizing.efficiency = 0.5;
   sizing.slow_share = std::numeric_limits<double>::quiet_NaN();
   sizing.prediction_accuracy = 0.9;
-  sizing.overloads_total = 2;
-  sizing.bursts_total = 7;
   const test::Table stats = read();
   EXPECT_EQ(stats.at(0, "efficiency"), real(0.5));
   EXPECT_TRUE(is_null(stats.at(0, "slow_share")));
   EXPECT_EQ(stats.at(0, "prediction_accuracy"), real(0.9));
-  EXPECT_EQ(stats.at(0, "overloads_total"), integer(2));
-  EXPECT_EQ(stats.at(0, "bursts_total"), integer(7));
+}
+
+TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
+  format::Tallies& tallies = segment->tallies();
+  for (uint64_t i = 0; i < format::kTallies; ++i) put((&tallies.bursts_total)[i], 20 + i);
+  put(tallies.lived_ns_total, 90 * test::kMs);
+  for (uint32_t i = 0; i < 2; ++i) put(segment->slot_stats()[i].faults_total, 4);
+  const char* columns[] = {"bursts_total", "emergencies_total", "recovery_attempts_total", "health_checks_total",
+                           "health_check_failures_total", "overloads_total"};
+  for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(read().at(0, columns[i]), integer(20 + i)) << columns[i];
+  EXPECT_EQ(read().at(0, "lived_ms_total"), real(90));
+  EXPECT_EQ(read().at(0, "query_faults_total"), integer(8));
+  EXPECT_EQ(read().at(0, "closed_total"), integer(1002 + 1003 + 1004 + 1005 + 1006 + 1007 + 1008));
+  for (uint64_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], 15);
+  put(tallies.baseline[6], 40 * test::kMs);
+  put(tallies.baseline_faults, 6);
+  for (uint64_t i = 2; i <= 8; ++i) put(segment->baseline().keeper[i], 1000);
+  for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(read().at(0, columns[i]), integer(5 + i)) << columns[i];
+  EXPECT_EQ(read().at(0, "lived_ms_total"), real(50));
+  EXPECT_EQ(read().at(0, "query_faults_total"), integer(2));
+  EXPECT_EQ(read().at(0, "closed_total"), integer(2 + 3 + 4 + 5 + 6 + 7 + 8));
 }
 
 TEST_F(Stats, MakesNothingUpWithoutABaseline) {

@@ -105,7 +105,7 @@ TEST_F(Watch, ShowsForecasts) {
 
 TEST_F(Watch, AnOlderOwnerHasNoRows) {
   format::Header& h = made.header();
-  h.alerts = h.alert_rules = h.health = h.forecasts = {};
+  h.alerts = h.alert_rules = h.health = h.forecasts = h.tallies = {};
   for (const char* relation : {"alerts", "alert_rules", "health_checks", "forecasts"}) {
     EXPECT_EQ(read(relation).size(), 0u) << relation;
   }

@@ -66,6 +66,7 @@ class SegmentMaker {
   format::AlertRulesBlock& alert_rules() { return *at<format::AlertRulesBlock>(header().alert_rules.offset); }
   format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
   format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
+  format::Tallies& tallies() { return *at<format::Tallies>(header().tallies.offset); }
   uint64_t instance_bits() {
     return owned_id(owner_bits(header().instance_id), 0);
   }
@@ -117,6 +118,7 @@ class SegmentMaker {
     place(h.alert_rules, 1, sizeof(format::AlertRulesBlock));
     place(h.health, 1, sizeof(format::HealthBlock));
     place(h.forecasts, 1, sizeof(format::ForecastsBlock));
+    place(h.tallies, 1, sizeof(format::Tallies));
     return end;
   }
   void fill() {
@@ -350,6 +352,12 @@ class SegmentMaker {
     forecasts().demand = 4.25;
     forecasts().overloads_total = 2;
     forecasts().bursts_total = 3;
+    tallies().seq = 2;
+    for (uint64_t i = 0; i < format::kTallies; ++i) {
+      (&tallies().bursts_total)[i] = 200 + i;
+      tallies().baseline[i] = 10 * i;
+    }
+    tallies().baseline_faults = 1;
   }
 
   std::vector<uint64_t> words_;  // zeroed, and aligned for every cell

@@ -1,0 +1,353 @@
+#!/usr/bin/python3
+"""Every column of pools, pool_stats and pool_history in a situation in which its value is known.
+
+usage: test_figures.py sqlite|postgresql [CASE...]
+
+A case names the columns it tells the truth of, and fails if it did not look at one of them. A column that no case names
+fails `every_column_is_told`.
+"""
+import functools
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+
+import stage
+from stage import client, is_, until, within
+
+CALM = "scaling=off burst=off health_interval=0 validation_interval=0 recovery='' emergency=off"
+NOTHING = {"pools": set(), "pool_stats": set(), "pool_history": set()}
+TOLD = {relation: set() for relation in NOTHING}
+
+
+def between(low, high):
+    return lambda got: got is not None and low <= got <= high
+
+
+def tells(**columns):
+    """Of the case: relation="column column ...". The case gets `shows`, which compares."""
+    named = {relation: set(words.split()) for relation, words in columns.items()}
+    for relation, words in named.items():
+        TOLD[relation] |= words
+
+    def deco(case):
+        @functools.wraps(case)
+        def played(s):
+            looked_at = {relation: set() for relation in named}
+
+            def shows(relation, what="", also="", **expected):
+                looked_at[relation] |= set(expected)
+                cells = [f"{epoch(s, name)} AS {name}" if is_time(name) else f'"{name}"' for name in expected]
+                found = s.rows(f"SELECT {', '.join(cells)} FROM ~{relation} WHERE pool = :pool {also}")
+                is_(len(found), 1, f"{what}: rows of {relation}")
+                wrong = [f"{name} is {got!r}" + ("" if callable(right) else f", not {right!r}")
+                         for (name, right), got in zip(expected.items(), found[0])
+                         if not (right(got) if callable(right) else got == right)]
+                is_(wrong, [], what)
+            said = case(s, shows)
+            is_({relation: names - looked_at[relation] for relation, names in named.items()},
+                {relation: set() for relation in named}, "columns that were named and not looked at")
+            return said
+        return played
+    return deco
+
+
+def is_time(column):
+    return column in ("at", "burst_until", "stats_reset") or column.endswith("_at")
+
+
+def epoch(s, column):
+    """Seconds since 1970."""
+    if s.database.name == "sqlite":
+        return f"(julianday(\"{column}\") - 2440587.5) * 86400.0"
+    return f"CAST(extract(epoch FROM \"{column}\") AS double precision)"
+
+
+def now():
+    return between(time.time() - 2, time.time() + 2)
+
+
+def every_column_is_told(s):
+    for relation, told in TOLD.items():
+        there = {row[0] for row in s.rows(f"SELECT column_name FROM ~help WHERE relation = '{relation}' "
+                                          "AND column_name IS NOT NULL")}
+        is_((there - told, told - there), (set(), set()), f"columns of {relation}: not told, not there")
+
+
+@tells(pools="instance_id pool source app host pid backend target db_user state size idle in_use connecting validating waiting "
+             "oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health generation "
+             "started_at sampled_at age_ms version breaker breaker_probe_at pooler")
+def what_is(s, shows):
+    pool = s.pool(f"min_size=2 max_size=4 {CALM} burst=on fairness_window=0")
+    began = now()
+    s.reaches("size, idle, state", (2, 2, "running"))
+    is_sqlite = s.database.name == "sqlite"
+    user = None if is_sqlite else s.value("SELECT user")
+    shows("pools", "at rest", instance_id=lambda got: re.fullmatch("[0-9a-f]{32}", str(got)) is not None, pool=s.name,
+          source="segment", app="pg-test", host=socket.gethostname(), pid=os.getpid(), backend=s.database.name,
+          target=lambda got: (s.name if is_sqlite else "postgres") in got, db_user=user, state="running", size=2, idle=2,
+          in_use=0, connecting=0, validating=0, waiting=0, oldest_wait_ms=0, min_size=2, max_size=4, target_size=2,
+          limit_size=4, size_source="config", burst_until=None, utilization=0, health=None, generation=0, started_at=began,
+          sampled_at=now(), age_ms=between(0, 3000), version=lambda got: got and got[0].isdigit(), breaker="closed",
+          breaker_probe_at=None, pooler=lambda got: got is None if is_sqlite else got in (None, "none"))
+    held = [pool.acquire() for _ in range(2)]
+    shows("pools", "held", size=2, idle=0, in_use=2, utilization=0.5)
+    s.order("scale(:pool, 3)")
+    s.reaches("size", 3)
+    held.append(pool.acquire())
+    shows("pools", "scaled", in_use=3, target_size=3, generation=1, size_source="manual")
+    s.order("pause(:pool)")
+    asked = time.monotonic()
+    waiter = threading.Thread(target=lambda: held.append(pool.acquire(timeout_ms=20000)))
+    waiter.start()
+    s.reaches("waiting, state", (1, "paused"))
+    until(lambda: s.state("oldest_wait_ms") > 100, "he waits")
+    shows("pools", "waiting", waiting=1, oldest_wait_ms=between(100, (time.monotonic() - asked) * 1000 + 50))
+    s.order("burst(:pool, '60s')")
+    shows("pools", "burst", burst_until=between(time.time() + 55, time.time() + 61), size_source="burst", limit_size=8)
+    s.order("resume(:pool)")
+    held[0].release()
+    waiter.join(20)
+    for lease in held[1:]:
+        lease.release()
+    s.order("check_health(:pool)")
+    shows("pools", "checked", health=100)
+
+
+@tells(pools="breaker breaker_probe_at state", pool_stats="connect_failures_total last_error last_error_at")
+def what_is_lost(s, shows):
+    road = s.road()
+    pool = s.pool(f"min_size=1 max_size=2 {CALM} breaker_trip_after=500ms breaker_probe_interval=1s retry_base=100ms "
+                  "retry_max=200ms connect_timeout=1s acquire_timeout=300ms", url=road.url)
+    s.reaches("size, idle", (1, 1))
+    road.lose(pool)
+    until(lambda: s.state("breaker") in ("open", "half_open"), "the breaker opens")
+    until(lambda: s.rows("SELECT 1 FROM ~pools WHERE pool = :pool AND breaker = 'open' AND breaker_probe_at IS NOT NULL"),
+          "a probe is due")
+    shows("pools", "lost", breaker=lambda got: got in ("open", "half_open"), state="degraded",
+          breaker_probe_at=lambda got: got is None or now()(got))
+    failures = len(s.events("connect_error"))
+    shows("pool_stats", "lost", connect_failures_total=between(failures, failures + 5), last_error=lambda got: bool(got),
+          last_error_at=now())
+    road.find()
+    s.reaches("breaker, breaker_probe_at", ("closed", None))
+
+
+COUNTED = ("acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total releases_total connects_total "
+           "queries_total query_errors_total query_faults_total wait_ms_total use_ms_total connect_ms_total query_ms_total "
+           "waits_over_objective_total in_use_peak waiting_peak validations_total health_checks_total bursts_total "
+           "scale_up_total scale_down_total")
+UNMEASURED = ("transactions_total retries_total statement_cache_hits_total statement_cache_misses_total query_cache_hits_total "
+              "query_cache_misses_total")
+
+
+@tells(pool_stats=f"instance_id pool {COUNTED} {UNMEASURED} size_peak last_error last_error_at stats_reset wait_p50_ms "
+                  "wait_p95_ms wait_p99_ms wait_max_ms use_p50_ms use_p99_ms query_p50_ms query_p99_ms memory_bytes wal_bytes "
+                  "connect_failures_total leases_overdue_total leases_reclaimed_total validation_failures_total",
+       pool_history="instance_id pool at resolution_ms")
+def what_is_counted(s, shows):
+    pool = s.pool(f"min_size=3 max_size=3 {CALM} burst=on max_waiting=1 fairness_window=0")
+    s.reaches("size, idle", (3, 3))
+    began = time.monotonic()
+    held = [pool.acquire() for _ in range(3)]
+    client.refuses(pool.acquire, "at once", 0, status="timeout")
+    got = []
+    waiter = threading.Thread(target=lambda: got.append(pool.acquire(timeout_ms=20000)))
+    waiter.start()
+    s.reaches("waiting", 1)
+    client.refuses(pool.acquire, "one too many", 5000, status="queue_full")
+    waited_ms = 200
+    until(lambda: s.state("oldest_wait_ms") > waited_ms, "he waits")
+    held[0].release()
+    waiter.join(20)
+    most_waited_ms = (time.monotonic() - began) * 1000
+    held[1].query(s.database.slow)
+    held[1].query(f"CREATE TABLE {s.name} (a INTEGER PRIMARY KEY)")
+    held[1].query(f"INSERT INTO {s.name} VALUES (1)")
+    client.refuses(held[2].query, s.database.faulty, status="database")
+    client.refuses(held[1].query, f"INSERT INTO {s.name} VALUES (1)", status="database")
+    shows("pool_stats", "at once", last_error=lambda said: "unique" in said.lower(), last_error_at=now(), query_errors_total=2)
+    for lease in (*held[1:], *got):
+        lease.release()
+    elapsed_ms = (time.monotonic() - began) * 1000
+    for _ in range(3):
+        s.order("burst(:pool, '60s')")
+        s.order("burst(:pool, '60s')")  # makes it longer, and is none of its own
+        s.order("end_burst(:pool)")
+    s.order("check_health(:pool)")
+    until(lambda: s.value("SELECT query_p99_ms FROM ~pool_stats WHERE pool = :pool") is not None, "a second is over")
+    is_sqlite = s.database.name == "sqlite"
+    wal_bytes = None
+    if is_sqlite:
+        wal_bytes = os.path.getsize(f"{s.database.folder}/{s.name}.db-wal")
+        within(wal_bytes, 1, 1 << 30, "bytes of the log")
+        until(lambda: s.value("SELECT wal_bytes FROM ~pool_stats WHERE pool = :pool") == wal_bytes, "its size is shown")
+    longest = between(waited_ms / 1.6, most_waited_ms * 1.6)  # a bucket is half as wide as its bound
+    shows("pool_stats", "counted", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
+          acquires_total=4, acquires_waited_total=1, acquire_timeouts_total=1, acquire_rejected_total=1, releases_total=4,
+          connects_total=3, connect_failures_total=0, queries_total=5, query_errors_total=2, query_faults_total=1,
+          wait_ms_total=between(waited_ms, most_waited_ms), waits_over_objective_total=1,
+          use_ms_total=between(2 * waited_ms, 4 * elapsed_ms), connect_ms_total=between(0.001, 20_000),
+          query_ms_total=between(1, elapsed_ms), size_peak=3, in_use_peak=3, waiting_peak=1, bursts_total=3,
+          validations_total=1, validation_failures_total=0, health_checks_total=1, scale_up_total=0, scale_down_total=0,
+          leases_overdue_total=0, leases_reclaimed_total=0, stats_reset=None, wait_p50_ms=between(0, 0.001),
+          wait_p95_ms=longest, wait_p99_ms=longest, wait_max_ms=longest, use_p50_ms=between(waited_ms / 1.6, elapsed_ms * 1.6),
+          use_p99_ms=between(waited_ms / 1.6, elapsed_ms * 1.6), query_p50_ms=between(0, elapsed_ms * 1.6),
+          query_p99_ms=between(0, elapsed_ms * 1.6), memory_bytes=between(1, 1 << 40) if is_sqlite else None,
+          wal_bytes=wal_bytes, **dict.fromkeys(UNMEASURED.split()))
+    for column in UNMEASURED.split():
+        is_("not measured yet" in s.value("SELECT meaning FROM ~help WHERE relation = 'pool_stats' "
+                                          f"AND column_name = '{column}'"), True, column)
+    s.order("scale(:pool, 3)")
+    s.order("reset_stats(:pool)")
+    shows("pool_stats", "anew", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
+          last_error=lambda said: "unique" in said.lower())
+    shows("pool_history", "a second", "AND resolution_ms = 1000 AND at = (SELECT max(at) FROM ~pool_history WHERE pool = :pool "
+          "AND resolution_ms = 1000)", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
+          at=between(time.time() - 5, time.time() + 2), resolution_ms=1000)
+
+
+def second_like(s, condition):
+    """A second of history of which this is true."""
+    newest = f"SELECT max(at) FROM ~pool_history WHERE pool = :pool AND resolution_ms = 1000 AND {condition}"
+    until(lambda: s.value(newest) is not None, f"a second in which {condition}")
+    return f"AND resolution_ms = 1000 AND at = ({newest})"
+
+
+@tells(pool_history="size in_use_avg in_use_max waiting_max limit_size acquires timeouts errors wait_p99_ms use_ms "
+                    "predicted_in_use health")
+def what_was(s, shows):
+    pool = s.pool(f"min_size=2 max_size=4 {CALM} prediction=off fairness_window=0")
+    s.reaches("size, idle", (2, 2))
+    lease = pool.acquire()
+    shows("pool_history", "one is held", second_like(s, "acquires = 0 AND in_use_avg > 0.99"), size=2,
+          in_use_avg=between(0.99, 1.01), in_use_max=1, waiting_max=0, limit_size=4, acquires=0, timeouts=0, errors=0,
+          wait_p99_ms=None, use_ms=0, predicted_in_use=lambda got: got is None or got >= 0, health=None)
+    client.refuses(lease.query, s.database.faulty, status="database")
+    other = pool.acquire()
+    client.refuses(pool.acquire, "in vain", 0, status="timeout")
+    s.order("pause(:pool)")
+    client.refuses(pool.acquire, "in vain", 50, status="timeout")
+    s.order("resume(:pool)")
+    other.release()
+    lease.release()
+    s.order("check_health(:pool)")
+    until(lambda: s.value("SELECT sum(use_ms) FROM ~pool_history WHERE pool = :pool AND resolution_ms = 1000") > 0, "ends")
+    used_ms = s.value("SELECT use_ms_total FROM ~pool_stats WHERE pool = :pool")
+    told = s.rows("SELECT sum(acquires), sum(timeouts), sum(errors), max(in_use_max), max(waiting_max), "
+                  "sum(use_ms) FROM ~pool_history WHERE pool = :pool AND resolution_ms = 1000")[0]
+    is_(tuple(map(int, told[:5])), (2, 2, 1, 2, 1), "acquires, timeouts, errors, in_use_max, waiting_max of all seconds")
+    within(told[5], used_ms - 0.1, used_ms + 0.1, "use_ms of all seconds")
+    shows("pool_history", "at rest", second_like(s, "health = 100 AND in_use_max = 0"), in_use_avg=between(0, 0.001),
+          health=100)
+
+
+@tells(pool_stats="closed_idle_total closed_lifetime_total closed_uses_total closed_error_total closed_scale_total "
+                  "closed_control_total closed_total lived_ms_total scale_up_total scale_down_total size_peak "
+                  "leases_overdue_total leases_reclaimed_total")
+def what_is_closed(s, shows):
+    pool = s.pool(f"min_size=1 max_size=4 {CALM}")
+    began = time.monotonic()
+    s.reaches("size, idle", (1, 1))
+
+    def closed(**counts):
+        (column, n), = counts.items()
+        until(lambda: s.value(f"SELECT {column} FROM ~pool_stats WHERE pool = :pool") == n, f"{column} {n}")
+        shows("pool_stats", column, **counts)
+    s.order("scale(:pool, 3)")
+    s.reaches("idle", 3)
+    s.order("scale(:pool, 1)")
+    closed(closed_scale_total=2)
+    shows("pool_stats", "scaled", scale_up_total=1, scale_down_total=1, size_peak=3)
+    s.order("close_connection((SELECT max(conn_id) FROM ~connections WHERE pool = :pool), :pool)")
+    closed(closed_control_total=1)
+    s.reaches("idle", 1)
+    s.set("max_uses", 1)
+    pool.acquire().release()
+    closed(closed_uses_total=1)
+    s.set("max_uses", 0)
+    s.reaches("idle", 1)
+    client.call(client.library.tide_lease_discard, pool.acquire().lease)
+    closed(closed_error_total=1)
+    s.reaches("idle", 1)
+    s.set("lease_timeout", "200ms")
+    s.set("lease_timeout_action", "reclaim")
+    lost = pool.acquire()
+    until(lambda: s.value("SELECT leases_reclaimed_total FROM ~pool_stats WHERE pool = :pool") == 1, "it is taken away")
+    shows("pool_stats", "reclaimed", leases_overdue_total=1, leases_reclaimed_total=1)
+    client.refuses(lost.release, status="stale_lease")
+    closed(closed_control_total=2)
+    s.set("lease_timeout", "0")
+    s.reaches("idle", 1)
+    shows("pool_stats", "all", closed_total=6, lived_ms_total=between(200, 6 * (time.monotonic() - began) * 1000),
+          closed_idle_total=0, closed_lifetime_total=0)
+
+
+@tells(pool_stats="closed_idle_total closed_lifetime_total")
+def what_grows_old(s, shows):
+    pool = s.pool(f"min_size=0 max_size=1 {CALM} idle_timeout=1s")
+    pool.query("SELECT 1")
+    s.reaches("size", 0)
+    shows("pool_stats", "idle", closed_idle_total=1, closed_lifetime_total=0)
+    s.set("idle_timeout", "0")
+    s.set("max_lifetime", "1s")
+    pool.query("SELECT 1")
+    s.set("max_lifetime", "0")  # drawn at birth: it ends all the same, and its successor does not
+    until(lambda: s.value("SELECT closed_lifetime_total FROM ~pool_stats WHERE pool = :pool"), "its time is over")
+    shows("pool_stats", "old", closed_idle_total=1, closed_lifetime_total=1)
+
+
+@tells(pool_stats="emergencies_total recovery_attempts_total recoveries_total health_checks_total health_check_failures_total "
+                  "alerts_fired_total")
+def what_goes_wrong(s, shows):
+    pool = s.pool("min_size=2 max_size=4 burst=off health_interval=1s recovery=restart_connections recovery_max_attempts=2 "
+                  "emergency=on alert_errors_per_hour=5")
+    s.reaches("size, idle", (2, 2))
+    storm = s.callers(2, lambda: pool.query(s.database.faulty), 0.02)
+    until(lambda: s.events("emergency_on"), "an emergency", 60)
+    until(lambda: s.events("recovery"), "an attempt", 60)
+    until(lambda: s.events("alert_firing"), "an alert", 60)
+    storm.stop()
+
+    def is_told():
+        begun = sum(json.loads(detail)["outcome"] == "begun" for (detail,) in s.rows(
+            "SELECT CAST(detail AS text) FROM ~events WHERE pool = :pool AND kind = 'recovery'"))
+        helped = s.value("SELECT count(*) FROM ~events WHERE pool = :pool AND kind = 'recovery' AND severity = 'info'")
+        shows("pool_stats", "trouble", emergencies_total=len(s.events("emergency_on")), recovery_attempts_total=begun,
+              recoveries_total=helped, alerts_fired_total=len(s.events("alert_firing")))
+        return True
+    wrong = []
+
+    def is_settled():  # between two looks one more may have come
+        try:
+            return is_told()
+        except AssertionError as why:
+            wrong[:] = [str(why)]
+            return False
+    if not client.cluster.wait_until(is_settled, 10):
+        raise AssertionError(wrong[0])
+    checks, failures = s.rows("SELECT health_checks_total, health_check_failures_total FROM ~pool_stats WHERE pool = :pool")[0]
+    shows("pool_stats", "checks", health_checks_total=between(checks, checks + 3),
+          health_check_failures_total=between(1, checks))
+    is_(checks >= failures >= 1, True, f"{failures} of {checks} checks")
+
+
+@tells(pool_stats="efficiency slow_share prediction_accuracy overloads_total")
+def what_the_sizer_makes_of_it(s, shows):
+    pool = s.pool("min_size=2 max_size=2 burst=off health_interval=0")
+    s.reaches("size, idle", (2, 2))
+    lease = pool.acquire()
+    until(lambda: (s.value("SELECT efficiency FROM ~pool_stats WHERE pool = :pool") or 0) > 0.45, "half of it is in use", 60)
+    shows("pool_stats", "one of two", efficiency=between(0.45, 0.501), slow_share=lambda got: got in (None, 0),
+          prediction_accuracy=lambda got: got is None or 0 <= got <= 1, overloads_total=0)
+    lease.release()
+
+
+CASES = (every_column_is_told, what_is, what_is_lost, what_is_counted, what_was, what_is_closed, what_grows_old,
+         what_goes_wrong, what_the_sizer_makes_of_it)
+
+if __name__ == "__main__":
+    sys.exit(stage.main(CASES))

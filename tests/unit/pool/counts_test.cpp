@@ -1,0 +1,78 @@
+// What pool_stats counts, it counts: each once, and reset_stats begins all of it anew.
+#include "unit/pool/timed_pool.hpp"
+
+namespace tide {
+namespace {
+
+class Counts : public test::TimedPool {
+ protected:
+  // Since the pool opened, or since the last reset.
+  uint64_t tally(size_t place) {
+    const TalliesCopy tallies = *seen().read_tallies();
+    return tallies.counters[place] - tallies.baseline[place];
+  }
+  uint64_t bursts() { return tally(0); }
+  double lived_ms() { return static_cast<double>(tally(6)) / 1e6; }
+};
+
+TEST_F(Counts, EveryBurstOnce) {
+  open(of_size(2));
+  for (int i = 0; i < 3; ++i) {
+    order("burst", "{\"duration\":\"60s\"}");
+    order("burst", "{\"duration\":\"90s\"}");  // makes it longer
+    order("end_burst");
+  }
+  EXPECT_EQ(bursts(), 3U);
+  order("burst", "{\"duration\":\"1s\"}");
+  pass(Span::seconds(2));
+  order("burst", "{\"duration\":\"1s\"}");
+  EXPECT_EQ(bursts(), 5U) << "the one before was over";
+}
+
+TEST_F(Counts, WhatWasCountedBeforeAResetIsNotCountedAfterIt) {
+  open(of_size(2));
+  pool_->keeper().post("burst", "{\"duration\":\"60s\"}", "test");
+  pool_->keeper().post("check_health", "{}", "test");
+  order("reset_stats");  // all three in one step
+  EXPECT_EQ(bursts(), 0U);
+  order("end_burst");
+  order("burst", "{\"duration\":\"60s\"}");
+  EXPECT_EQ(bursts(), 1U);
+}
+
+TEST_F(Counts, HowLongClosedConnectionsLived) {
+  open(of_size(2));
+  EXPECT_EQ(lived_ms(), 0);
+  const auto born = seen().read_slots();
+  ASSERT_EQ(born.size(), 2U);
+  pass(Span::seconds(7));
+  order("recycle", "{\"spread\":\"0s\"}");
+  turn();
+  EXPECT_EQ(seen().read_totals()->counters[7], 2U) << "closed_control_total";
+  const double expected_ms = 2 * 7000;
+  EXPECT_GE(lived_ms(), expected_ms);
+  EXPECT_LE(lived_ms(), expected_ms + 2 * 2100) << "what passed in turn(), at the begin and at the end";
+  order("reset_stats");
+  EXPECT_EQ(lived_ms(), 0);
+}
+
+TEST_F(Counts, AFailedStatementIsTheLastErrorAtOnce) {
+  open(of_size(1));
+  const LeaseId lease = acquire();
+  EXPECT_EQ(seen().read_totals()->last_error_wall, 0);
+  const Status failed = query(lease, "nonsense");
+  ASSERT_FALSE(failed.is_ok());
+  EXPECT_EQ(seen().read_totals()->last_error, failed.message);
+  EXPECT_EQ(seen().read_totals()->last_error_wall, clock_.wall_ns());
+  release(lease);
+}
+
+TEST_F(Counts, AResetIsToldAndUntilThenThereWasNone) {
+  open(of_size(1));
+  EXPECT_EQ(seen().read_totals()->stats_reset_wall, 0);
+  order("reset_stats");
+  EXPECT_EQ(seen().read_totals()->stats_reset_wall, clock_.wall_ns());
+}
+
+}  // namespace
+}  // namespace tide

@@ -1,0 +1,102 @@
+// A pool over the fake server, on a clock that the test moves: one thread is callers and keeper in turn.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "driver/fake/connector.hpp"
+#include "plane/attach.hpp"
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+
+namespace tide::test {
+
+class HandClock final : public Clock {
+ public:
+  Instant now() const override { return now_; }
+  int64_t wall_ns() const override { return now_.ns() + 1'000'000'000'000'000; }
+  void pass(Span span) { now_ = now_ + span; }
+
+ private:
+  Instant now_ = Instant::at_ns(1'000'000'000);
+};
+
+class TimedPool : public testing::Test {
+ protected:
+  // With its first connections open.
+  void open(const Policy& policy, EventSink events = {}) {
+    PoolSpec spec;
+    spec.name = "timed";
+    spec.target.shown = "fake";
+    spec.policy = policy;
+    spec.pool_key = kKey;
+    spec.sources.resize(settings_catalogue().size());
+    spec.events = std::move(events);
+    auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), clock_);
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    pool_ = opened.take();
+    turn();
+  }
+  static Policy of_size(int64_t size) {
+    Policy policy;
+    policy.min_size = policy.max_size = size;
+    policy.max_connecting = size;
+    policy.scaling = false;
+    return policy;
+  }
+  void TearDown() override {
+    if (pool_ == nullptr) return;
+    pool_->keeper().begin_close(clock_.now());
+    for (int i = 0; i < 1000 && !pool_->keeper().is_closed(); ++i) pass(Span::millis(100));
+    EXPECT_TRUE(pool_->keeper().is_closed());
+  }
+  // The keeper does all that is due, in the time the fake server takes for it.
+  void turn() {
+    for (int i = 0; i < 100; ++i) pass(Span::millis(10));
+  }
+  void pass(Span span) {
+    clock_.pass(span);
+    pool_->keeper().step();
+  }
+  LeaseId acquire() {
+    const Visit visit(Presence::key_of_pool(kKey));
+    LeaseId lease;
+    EXPECT_EQ(pool_->acquire({"timed", LeaseMode::read_write, Span{}}, lease), Code::ok);
+    return lease;
+  }
+  std::vector<LeaseId> acquire(int n) {
+    std::vector<LeaseId> leases;
+    for (int i = 0; i < n; ++i) leases.push_back(acquire());
+    return leases;
+  }
+  void release(LeaseId lease) {
+    const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
+    EXPECT_EQ(pool_->release(lease), Code::ok);
+  }
+  void release(const std::vector<LeaseId>& leases) {
+    for (const LeaseId lease : leases) release(lease);
+  }
+  Status query(LeaseId lease, std::string_view sql) {
+    const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
+    ResultTable table;
+    return pool_->query(lease, {sql, {}, Instant::never()}, table);
+  }
+  void order(const std::string& verb, const std::string& arguments = "{}") {
+    pool_->keeper().post(verb, arguments, "test");
+    pool_->keeper().step();
+  }
+
+  // As any observer reads them.
+  Attachment seen() { return std::move(*Attachment::from_fd(pool_->segment().fd())); }
+  HistoryCopy last_second() {
+    const auto rows = seen().read_history(1000);
+    EXPECT_FALSE(rows.empty());
+    return rows.empty() ? HistoryCopy{} : rows.back();
+  }
+
+  static constexpr uint64_t kKey = 815;
+  HandClock clock_;
+  fake::FakeServer server_{7, clock_};
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace tide::test
