@@ -532,7 +532,7 @@ COMMENT ON COLUMN tidepool.backends.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.backends.app IS 'The application that owns the pool.';
 COMMENT ON COLUMN tidepool.backends.conn_id IS 'The connection, as in connections.';
 COMMENT ON COLUMN tidepool.backends.connection_state IS 'The state of the connection, as in connections.';
-COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for.';
+COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null while nobody has it.';
 COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
 
@@ -776,7 +776,9 @@ CREATE OR REPLACE VIEW tidepool.help AS
   UNION ALL
   SELECT * FROM (
     SELECT v.relation, a.attname::text COLLATE "default", format_type(a.atttypid, NULL), NULL,
-           d.description COLLATE "default"
+           d.description COLLATE "default",
+           CASE WHEN a.attname IS NULL THEN NULL
+                WHEN d.description LIKE '%Masked without pg_read_all_stats.' THEN 'masked' ELSE 'open' END
       FROM (VALUES ('backends', 'tidepool.backends'::regclass), ('servers', 'tidepool.servers')) AS v (relation, oid)
       JOIN pg_description AS d ON d.objoid = v.oid AND d.classoid = 'pg_class'::regclass
       LEFT JOIN pg_attribute AS a ON a.attrelid = v.oid AND a.attnum = d.objsubid AND d.objsubid > 0

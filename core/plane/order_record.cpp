@@ -15,12 +15,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kMask = "***";
-constexpr std::string_view kCut = "...";
-constexpr size_t kLeftOfTextMin = 16;     // a text is not shortened below this
-constexpr size_t kGivenBytesMax = 8192;   // bounds the work for what a hostile sender wrote
+constexpr std::string_view kMaskedValue = "***";
+constexpr std::string_view kCutMark = "...";
+constexpr size_t kLeftOfTextMin = 16;       // a text is not shortened below this
+constexpr size_t kRecordedBytesMax = 8192;  // bounds the work for what a hostile sender wrote
 
-std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dumped(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void mask_passwords(Json& value) {
   if (value.is_string()) {
@@ -31,7 +31,7 @@ void mask_passwords(Json& value) {
   for (auto& [key, part] : value.items()) {
     const bool is_secret = value.is_object() && is_secret_name(key) && part.is_primitive() && !part.is_null();
     if (is_secret) {
-      part = kMask;
+      part = kMaskedValue;
     } else {
       mask_passwords(part);
     }
@@ -43,7 +43,7 @@ void mask_option(Json& order) {
   const auto option = order.find("option");
   const auto value = order.find("value");
   if (option == order.end() || value == order.end() || !option->is_string() || value->is_null()) return;
-  if (is_secret_name(option->get_ref<const std::string&>())) *value = kMask;
+  if (is_secret_name(option->get_ref<const std::string&>())) *value = kMaskedValue;
 }
 
 std::string* longest_text(Json& value) {
@@ -59,15 +59,15 @@ std::string* longest_text(Json& value) {
 
 // Nothing where even short texts are too many.
 std::optional<std::string> fitted(Json value, size_t bytes_max) {
-  std::string text = dump(value);
+  std::string text = dumped(value);
   while (text.size() > bytes_max) {
     std::string* const longest = longest_text(value);
     if (longest == nullptr || longest->size() <= kLeftOfTextMin) return std::nullopt;
     // At most half at once: what JSON must escape takes more bytes than the text has.
-    const size_t excess = std::min(text.size() - bytes_max + kCut.size(), longest->size() / 2);
-    const size_t kept = std::min(longest->size() - excess, longest->size() - kCut.size() - 1);
-    *longest = std::string(utf8_prefix(*longest, kept)).append(kCut);
-    text = dump(value);
+    const size_t excess = std::min(text.size() - bytes_max + kCutMark.size(), longest->size() / 2);
+    const size_t kept = std::min(longest->size() - excess, longest->size() - kCutMark.size() - 1);
+    *longest = std::string(utf8_prefix(*longest, kept)).append(kCutMark);
+    text = dumped(value);
   }
   return text;
 }
@@ -83,7 +83,7 @@ std::string recorded_verb(std::string_view verb) {
 
 std::string recorded_arguments(std::string_view arguments, size_t bytes_max) {
   TIDE_ASSERT(bytes_max >= 200);
-  arguments = utf8_prefix(arguments, kGivenBytesMax);
+  arguments = utf8_prefix(arguments, kRecordedBytesMax);
   if (trimmed_blanks(arguments).empty()) return "{}";
   Json given = Json::parse(arguments, nullptr, false);
   if (given.is_object()) {

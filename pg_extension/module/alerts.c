@@ -165,7 +165,7 @@ Datum tidepool_set_alert(PG_FUNCTION_ARGS) {
   add_text(fcinfo, 3, "comparison", &arguments);
   add_number(fcinfo, 4, "threshold", &arguments);
   if (!PG_ARGISNULL(5)) {
-    appendStringInfo(&arguments, ",\"for\":\"" INT64_FORMAT "us\"", tidepool_interval_us(fcinfo, 5, "set_alert", "hold"));
+    appendStringInfo(&arguments, ",\"for\":\"%s\"", tidepool_interval_text(fcinfo, 5, "set_alert", "hold"));
   }
   add_text(fcinfo, 6, "severity", &arguments);
   if (!PG_ARGISNULL(7)) appendStringInfo(&arguments, ",\"enabled\":%s", PG_GETARG_BOOL(7) ? "true" : "false");

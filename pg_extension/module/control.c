@@ -106,13 +106,18 @@ int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, con
   return us;
 }
 
-/* {"duration": "...us"} of the second argument, which may be left out. */
+char* tidepool_interval_text(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
+  const int64 us = tidepool_interval_us(fcinfo, n, verb, name);
+  return us % USECS_PER_SEC == 0 ? psprintf(INT64_FORMAT "s", us / USECS_PER_SEC) : psprintf(INT64_FORMAT "us", us);
+}
+
+/* {"duration": "..."} of the second argument, which may be left out. */
 static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, int64 wait_ms) {
   StringInfoData arguments;
   char* pool = tidepool_text_argument(fcinfo, 0, verb, "pool");
   if (PG_ARGISNULL(1)) return tidepool_steer(verb, pool, "{}", wait_ms);
   initStringInfo(&arguments);
-  appendStringInfo(&arguments, "{\"%s\":\"" INT64_FORMAT "us\"}", name, tidepool_interval_us(fcinfo, 1, verb, name));
+  appendStringInfo(&arguments, "{\"%s\":\"%s\"}", name, tidepool_interval_text(fcinfo, 1, verb, name));
   return tidepool_steer(verb, pool, arguments.data, wait_ms);
 }
 

@@ -21,6 +21,8 @@ extern char* tidepool_text_argument(FunctionCallInfo fcinfo, int n, const char* 
  * months, which have no one length, are refused.
  */
 extern int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);
+/* The same as a duration that orders take. */
+extern char* tidepool_interval_text(FunctionCallInfo fcinfo, int n, const char* verb, const char* name);
 
 /* Gives an order and waits for its answer. The command id; a refusal is an error. `pool` NULL: the arguments say it. */
 extern Datum tidepool_steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms);
