@@ -35,11 +35,6 @@ def until(condition, what, seconds=PATIENCE_S):
     return value
 
 
-def pass_time(seconds):
-    """Where the length of something is the matter itself, as of an outage."""
-    threading.Event().wait(seconds)
-
-
 def resident_bytes(pid="self"):
     """The memory of a process, as its pools see it when they are given a memory_limit."""
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "brain/brain.hpp"
 #include "plane/format.hpp"
 #include "policy/settings.hpp"
@@ -10,17 +12,22 @@
 namespace tide {
 namespace {
 
-// As many words as there are numbers, each the same, and "unknown" behind the last on both sides.
+// Both sides have lists of their own, since neither room may know the other. As many words as there are numbers, each the
+// same, no two alike, and "unknown" behind the last on both sides. The brain's are complete by the compiler's word.
 template <typename Enum>
 void expect_same(const char* (*name)(Enum), std::string_view (*word)(uint64_t)) {
+  std::set<std::string_view> known;
   uint64_t number = 0;
   for (; number < 256; ++number) {
     EXPECT_EQ(word(number), name(static_cast<Enum>(number))) << number;
+    if (word(number) != "unknown") EXPECT_TRUE(known.insert(word(number)).second) << word(number);
   }
+  EXPECT_GE(known.size(), 2U);
+  EXPECT_NE(word(known.size() - 1), "unknown") << "no number is left out";
   EXPECT_EQ(word(number), "unknown");
 }
 
-TEST(Vocabulary, IsTheBrains) {
+TEST(Vocabulary, WhatTheOwnerWritesIsReadAsTheSameWord) {
   expect_same(pool_state_name, pool_state_word);
   expect_same(size_source_name, size_source_word);
   expect_same(severity_name, severity_word);
