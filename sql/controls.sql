@@ -24,9 +24,11 @@ SELECT arguments FROM tidepool.commands WHERE pool = 'other' AND verb = 'burst' 
 
 SELECT tidepool.wait_applied(tidepool.recycle('other', '0'), '10s');
 SELECT tidepool.wait_applied(tidepool.recycle('other', interval '0'), '10s');
-SELECT stats_reset, connects_total > 0 AS has_counted FROM tidepool.pool_stats WHERE pool = 'other';
-SELECT tidepool.wait_applied(tidepool.reset_stats('other'), '10s');
-SELECT stats_reset IS NOT NULL AS was_reset, connects_total FROM tidepool.pool_stats WHERE pool = 'other';
+SELECT coalesce(stats_reset, '-infinity') AS before, connects_total > 0 AS has_counted FROM tidepool.pool_stats
+  WHERE pool = 'other' \gset
+SELECT :'has_counted' AS has_counted;
+SELECT tidepool.reset_stats('other') > 0 AS ordered;
+SELECT stats_reset > :'before' AS was_reset, connects_total FROM tidepool.pool_stats WHERE pool = 'other';
 
 -- One connection, by its number and pool. An instance_id serves where a name is not enough.
 SELECT tidepool.wait_applied(tidepool.close_connection(max(conn_id), 'other'), '10s')

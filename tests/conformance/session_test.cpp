@@ -121,6 +121,21 @@ TEST_P(DriverSuite, ALateCancelDoesNotReachTheNextLease) {
   }
 }
 
+TEST_P(DriverSuite, CancelsOfAnEarlierLeaseDoNotReachAStatement) {
+  const auto session = open_leased();
+  const uint64_t earlier = session->facts().lease;
+  ASSERT_EQ(ask(*session, words().one_row), words().one_value);
+  ASSERT_TRUE(give_back(*session, ResetMode::smart));
+  ASSERT_OK(session->begin_lease(LeaseMode::read_write, now()));
+  std::atomic<bool> is_over{false};
+  std::thread canceller([&] {
+    while (!is_over.load()) session->cancel(earlier);
+  });
+  for (int i = 0; i < 500 && !HasFailure(); ++i) EXPECT_EQ(ask(*session, words().one_row), words().one_value);
+  is_over.store(true);
+  canceller.join();
+}
+
 TEST_P(DriverSuite, LeaseNumbersAreNeverTheSame) {
   const auto session = open();
   uint64_t last = 0;
