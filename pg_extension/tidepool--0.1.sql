@@ -94,7 +94,7 @@ COMMENT ON COLUMN tidepool.pool_stats.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_stats.acquires_total IS 'Leases that were granted. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.acquires_waited_total IS 'Those of them that had to wait. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.acquire_timeouts_total IS 'Callers whose time was over before they got a connection. [callers]';
-COMMENT ON COLUMN tidepool.pool_stats.acquire_rejected_total IS 'Callers turned away: the queue was full, the pool closed, or they withdrew. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_rejected_total IS 'Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who is refused at once, by an open breaker or a closed pool, is not counted. [callers]';
 COMMENT ON COLUMN tidepool.pool_stats.releases_total IS 'Leases that ended. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.connects_total IS 'Connections that were opened. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.connect_failures_total IS 'Attempts to open one that failed. [connections]';

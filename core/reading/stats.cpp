@@ -20,7 +20,8 @@ constexpr Column kStatsColumns[] = {
     {"acquires_waited_total", integer, "leases", "Those of them that had to wait."},
     {"acquire_timeouts_total", integer, "callers", "Callers whose time was over before they got a connection."},
     {"acquire_rejected_total", integer, "callers",
-     "Callers turned away: the queue was full, the pool closed, or they withdrew."},
+     "Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who is "
+     "refused at once, by an open breaker or a closed pool, is not counted."},
     {"releases_total", integer, "leases", "Leases that ended."},
     {"connects_total", integer, "connections", "Connections that were opened."},
     {"connect_failures_total", integer, "connections", "Attempts to open one that failed."},

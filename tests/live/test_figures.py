@@ -290,6 +290,7 @@ def what_is_closed(s, shows):
 def what_grows_old(s, shows):
     pool = s.pool(f"min_size=0 max_size=1 {CALM} idle_timeout=1s")
     pool.query("SELECT 1")
+    until(lambda: s.value("SELECT closed_idle_total FROM ~pool_stats WHERE pool = :pool"), "it was idle too long")
     s.reaches("size", 0)
     shows("pool_stats", "idle", closed_idle_total=1, closed_lifetime_total=0)
     s.set("idle_timeout", "0")

@@ -244,6 +244,11 @@ void Checker::check_counters(const Look& look) {
     if (pair.shown == pair.expected) continue;
     world_.trace().complain("counters", "%s is %llu, the books say %llu", pair.what, shown(pair.shown), shown(pair.expected));
   }
+  const format::KeeperStats& totals = world_.pool().segment().totals();
+  const uint32_t in_use = look.of(SlotState::leased) + look.of(SlotState::returning);
+  const uint32_t size = look.full - look.of(SlotState::closing) - look.of(SlotState::revoked);
+  const bool is_peak = read(totals.in_use_peak) >= in_use && read(totals.size_peak) >= size;
+  if (!is_peak) world_.trace().complain("counters", "size %u or in_use %u is above its peak", size, in_use);
 }
 
 // I5: created = destroyed + open; and the same number everywhere it is told.

@@ -54,8 +54,8 @@ const BuiltIn kBuiltIn[] = {
      "waiters; raise max_size, or lower acquire_timeout."},
     {"acquire_timeouts", Metric::timeouts_per_minute, kAbove, none, Span(), kWarning,
      "Callers waited for a connection in vain.",
-     "If events of kind connect_error are recent, mend that. Else the error of such a caller says who held the "
-     "connections, and leases who holds them now: raise max_size, or hold leases for a shorter time."},
+     "If events of kind connect_error are recent, mend that. Else look into leases who holds the connections: raise "
+     "max_size, or hold leases for a shorter time."},
     {"error_rate", Metric::error_rate, kAbove, [](const Policy& p) { return p.alert_error_rate; }, Span::seconds(10),
      kWarning, "Many statements fail.",
      "Look into events and into the database's log for the errors; if connections are at fault, order a recycle."},
