@@ -158,7 +158,7 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, uint32_t verb
     out.generation = keeper_.outlook_.generation;
     out.actor.assign(posted.actor);
     out.arguments.assign(posted.arguments.size() <= FixedText<208>::kBytesMax ? posted.arguments : "{}");
-    out.message.assign(story);
+    out.message.assign_shortened(story);
   });
   if (is_pending) pending_.push_back({command_id, number});
 }
@@ -182,7 +182,7 @@ void Clerk::settle() {
       out.applied_wall_ns = wall_ns;
       out.status = static_cast<uint32_t>(is_refused ? format::CommandStatus::refused : format::CommandStatus::applied);
       out.generation = keeper_.outlook_.generation;
-      out.message.assign(story);
+      out.message.assign_shortened(story);
     });
   }
   finished_.clear();
