@@ -23,10 +23,13 @@ struct Controls {
   std::optional<Instant> burst_until;
 };
 
-// Limits the pool sets itself. Written by medic (emergency) and steering (overload) alone.
+// Limits the pool sets itself. Written by medic (emergency, recovery), steering (overload) and room alone.
 struct Caps {
   std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
   std::optional<int64_t> overload;   // while the database gets slower with more connections
+  std::optional<int64_t> recovery;   // a lower end: what a recovery opened is kept for a while
+  std::optional<int64_t> room;       // what a server that is full has had room for
+  int64_t probe = 0;                 // beyond it: connects that see whether there is more
 };
 
 struct Ledger {
@@ -40,6 +43,7 @@ struct Ledger {
   Controls controls;
   Pulse pulse;
   Caps caps;
+  std::string room_reason;               // of caps.room: what the server said
   int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last
   int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over
