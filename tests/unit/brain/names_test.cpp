@@ -26,9 +26,9 @@ TEST(Names, AreCompleteAndDistinct) {
   expect_distinct(size_source_name, SizeSource::budget);
   expect_distinct(pool_state_name, PoolState::closed);
   expect_distinct(severity_name, Severity::critical);
-  expect_distinct(event_kind_name, EventKind::events_dropped);
+  expect_distinct(event_kind_name, EventKind::server_full_off);
   expect_distinct(close_reason_name, CloseReason::shutdown);
-  expect_distinct(verb_name, Verb::drop_alert);
+  expect_distinct(verb_name, Verb::evaluate);
 }
 
 TEST(Names, AreThoseOfTheRelations) {
