@@ -596,6 +596,11 @@ CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_check_health' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.check_health(text) IS 'Makes all health checks of a pool now; see tidepool.health_checks.';
 
+CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_evaluate' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.evaluate(text) IS
+  'Has the sizer of a pool decide now, instead of at the next scaling_interval; tidepool.commands says what and why.';
+
 CREATE FUNCTION tidepool.ack(alert_id bigint) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_ack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.ack(bigint) IS 'Acknowledges an alert; its number says which pool is meant.';

@@ -209,7 +209,7 @@ Call ack(const Function& function, int, Arguments values) {
   return {std::nullopt, R"({"alert_id":)" + std::to_string(whole_argument(function, 0, values)) + "}"};
 }
 
-constexpr std::array<Function, 15> kOrders = {{
+constexpr std::array<Function, 16> kOrders = {{
     {"scale", "pool, target_size [, reason]", 2, 3, 1U << 1, kAnswerWaitMs, scale},
     {"burst", "pool [, duration]", 1, 2, 0, kAnswerWaitMs, with_duration},
     {"end_burst", "pool", 1, 1, 0, kAnswerWaitMs, plain},
@@ -222,6 +222,7 @@ constexpr std::array<Function, 15> kOrders = {{
     {"revoke", "lease_id [, pool]", 1, 2, 0, kAnswerWaitMs, revoke},
     {"reset_stats", "pool", 1, 1, 0, kAnswerWaitMs, plain},
     {"check_health", "pool", 1, 1, 0, kAnswerWaitMs, plain},
+    {"evaluate", "pool", 1, 1, 0, kAnswerWaitMs, plain},
     {"ack", "alert_id", 1, 1, 0, kAnswerWaitMs, ack},
     {"set_alert", "pool, rule, metric [, comparison, threshold, for, severity, enabled, message, advice, clear_at]", 3,
      11, 0x7FFU & ~2U, kAnswerWaitMs, set_alert},

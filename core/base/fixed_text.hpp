@@ -20,6 +20,17 @@ inline std::string_view utf8_prefix(std::string_view text, size_t bytes_max) {
   return text.substr(0, n);
 }
 
+// Likewise for people to read: what is left out is marked by "...", and the last word is not cut if that can be helped.
+inline std::string shortened(std::string_view text, size_t bytes_max) {
+  constexpr std::string_view kMark = "...";
+  if (text.size() <= bytes_max) return std::string(text);
+  std::string_view kept = utf8_prefix(text, bytes_max < kMark.size() ? 0 : bytes_max - kMark.size());
+  const size_t space = text[kept.size()] == ' ' ? kept.size() : kept.find_last_of(' ');
+  if (space != kept.npos && space >= kept.size() / 2) kept = kept.substr(0, space);
+  while (kept.ends_with(' ')) kept.remove_suffix(1);
+  return std::string(kept).append(kMark);
+}
+
 template <size_t N>
 struct FixedText {
   static_assert(N % 8 == 0 && N > 8 && N <= 4096);
@@ -36,6 +47,11 @@ struct FixedText {
     if (!kept.empty()) std::memcpy(bytes, kept.data(), kept.size());
     std::memset(bytes + kept.size(), 0, kBytesMax - kept.size());
     length = static_cast<uint16_t>(kept.size());
+  }
+  // Of a text for people: see shortened().
+  void assign_shortened(std::string_view text) {
+    if (text.size() <= kBytesMax) return assign(text);
+    assign(shortened(text, kBytesMax));
   }
   // What assign() needs of a text that ends with NUL, however long it is: enough to see where the last character begins.
   static std::string_view prefix_of(const char* text) { return {text, strnlen(text, kBytesMax + 4)}; }

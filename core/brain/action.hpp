@@ -29,7 +29,7 @@ enum class EventKind : uint8_t {
   server_notice,
   breaker_open, breaker_probe, breaker_closed, emergency_on, emergency_off, health_failed, health_ok, recovery,
   alert_firing, alert_resolved, alert_acked, alert_rule_changed, warming, overload_on, overload_off, memory_pressure,
-  clock_jump, events_dropped,
+  clock_jump, events_dropped, server_full_on, server_full_off,
 };
 
 // What people are told of alerts, whatever its severity.
@@ -39,7 +39,7 @@ constexpr bool is_about_alert(EventKind event) {
 
 enum class Verb : uint8_t {
   scale, burst, end_burst, set, pause, resume, recycle, drain, close_connection, revoke, reset_stats,
-  check_health, ack, set_alert, drop_alert,
+  check_health, ack, set_alert, drop_alert, evaluate,
 };
 
 // The rest of a set_alert order. What is not given stays as it is, or as the built-in rule of this name has it.

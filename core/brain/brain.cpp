@@ -1,8 +1,10 @@
 #include "brain/brain.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "brain/desk.hpp"
+#include "brain/evaluation.hpp"
 #include "brain/growth.hpp"
 #include "brain/lease_watch.hpp"
 #include "brain/ledger.hpp"
@@ -11,6 +13,7 @@
 #include "brain/precedence.hpp"
 #include "brain/readings.hpp"
 #include "brain/reaper.hpp"
+#include "brain/room.hpp"
 #include "brain/sentinel/sentinel.hpp"
 #include "brain/shrink.hpp"
 #include "brain/sizer.hpp"
@@ -27,6 +30,7 @@ struct Brain::Memory {
 
   void decide(brain::Desk& desk);
   void look_after(brain::Desk& desk, const brain::Beat* beat);
+  void size(brain::Desk& desk, const brain::Beat* beat);
   void look_at_start(const brain::Desk& desk);
   PoolState state() const;
   Outlook outlook(const brain::Desk& desk) const;
@@ -38,6 +42,8 @@ struct Brain::Memory {
   brain::Steering steering;
   brain::Medic medic;
   brain::Growth growth;
+  brain::Room room;
+  brain::Evaluation evaluation;
   brain::Sentinel sentinel;
 };
 
@@ -63,6 +69,7 @@ Verdict Brain::order(const Order& order, const Census& census, Instant now) {
     case Verb::check_health: verdict = memory_->medic.order_check(order); break;
     case Verb::ack: verdict = memory_->sentinel.ack(order, now); break;
     case Verb::set_alert: verdict = memory_->sentinel.set_alert(order, now); break;
+    case Verb::evaluate: verdict = memory_->evaluation.order(order, memory_->ledger); break;
     case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(order, now); break;
     default: return memory_->orders.accept(order, census, now, memory_->ledger);
   }
@@ -81,6 +88,8 @@ void Brain::connect_failed(Instant now, bool is_permanent, bool is_crowded) {
   memory_->growth.failed(now, is_permanent, memory_->ledger.policy, memory_->ledger.rng);
   if (is_crowded) memory_->growth.crowded();
 }
+
+void Brain::server_full(const std::string& why) { memory_->room.refused(why); }
 
 void Brain::connection_lost(Instant now, uint64_t conn_id) { memory_->reaper.lost(now, conn_id); }
 
@@ -113,12 +122,19 @@ Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& acti
 // The order of deciders. Each sees what those before it have asked for.
 void Brain::Memory::decide(brain::Desk& desk) {
   orders.tick(desk);
+  if (brain::is_waiting_ordered(desk)) ledger.pulse.paused();
   const brain::Beat* beat = ledger.pulse.tick(desk.now(), desk.census()) ? &ledger.pulse.last() : nullptr;
+  if (ledger.controls.is_draining) {
+    room.forget(desk);
+  } else {
+    room.tick(desk);
+  }
   desk.put_rule(brain::precedence(ledger));
   look_at_start(desk);
   brain::watch_leases(desk);
   if (ledger.controls.is_draining) {
     orders.retire_all(desk);
+    evaluation.refuse(desk, "the pool is draining");
     reaper.forget_failures();
     medic.skip(desk);
   } else {
@@ -131,17 +147,12 @@ void Brain::Memory::decide(brain::Desk& desk) {
 // A pool that is meant to have connections.
 void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
   medic.tick(desk, beat);
-  if (medic.take_forget()) {
-    steering.forget();
-    ledger.pulse.forget();
-  }
+  if (medic.take_forget()) steering.forget();
   desk.put_rule(brain::precedence(ledger));
   brain::keep_target_in_range(desk);
   reaper.tick(desk);
-  const bool is_held = medic.emergency().is_on() || medic.pressure().is_on();
-  if (!is_held) sizer.tick(desk);
-  steering.tick(desk, beat, is_held, growth.is_crowded(desk.now()));
-  growth.tick(desk, steering, medic.breaker());
+  size(desk, beat);
+  growth.tick(desk, steering, medic.breaker(), room);
   brain::shrink(desk);
   if (medic.breaker().is_tripped() && desk.census().waiting > 0) {
     Action refuse;
@@ -152,6 +163,21 @@ void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
   const bool is_steered = ledger.policy.scaling && ledger.policy.sizing == Sizing::adaptive;
   const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.rule().lowest;
   if (is_steered && is_busy) desk.wake_at(ledger.pulse.next_at());
+}
+
+void Brain::Memory::size(brain::Desk& desk, const brain::Beat* beat) {
+  const bool is_held = medic.emergency().is_on() || medic.pressure().is_on();
+  const bool is_asked = evaluation.is_asked();
+  const int64_t before = ledger.target;
+  std::optional<std::string> why = is_asked ? brain::sizing_is_held(desk, is_held) : std::nullopt;
+  if (!is_held) sizer.tick(desk, is_asked && !why ? &why : nullptr);
+  steering.tick(desk, beat, is_held, growth.is_crowded(desk.now()), is_asked && !why ? &why : nullptr);
+  if (!is_asked) return;
+  if (why) {
+    evaluation.answer(desk, before, *why);
+  } else {
+    desk.wake_at(ledger.pulse.next_at());
+  }
 }
 
 void Brain::Memory::look_at_start(const brain::Desk& desk) {
@@ -176,9 +202,9 @@ Outlook Brain::Memory::outlook(const brain::Desk& desk) const {
   Outlook out;
   out.state = state();
   out.target_size = is_draining ? 0 : ledger.target;
-  out.limit_size = rule.limit;
+  out.limit_size = std::clamp(desk.counts().total, rule.limit, rule.limit + rule.probe);
   out.size_source = rule.source;
-  if (rule.source == SizeSource::config && ledger.target > rule.lowest) {
+  if (rule.source == SizeSource::config && ledger.target > std::min(ledger.policy.min_size, rule.limit)) {
     const bool is_predicted = ledger.target_source == SizeSource::predicted;
     out.size_source = is_predicted ? SizeSource::predicted : SizeSource::autoscale;
   }

@@ -49,8 +49,10 @@ class Brain {
   // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
   // retry_max, so that a mended password or file is found).
   void connect_succeeded(Instant now, Span took = Span());
-  // Crowded: the server has no room for more, so the target comes down to what there is.
+  // Crowded: the server is not ready for more, so the target comes down to what there is.
   void connect_failed(Instant now, bool is_permanent, bool is_crowded = false);
+  // Besides: the server refused it since it has no room for more. `why`: what it said.
+  void server_full(const std::string& why);
   // A connection died by itself. Two of them within a second: one of the others is asked whether they live.
   void connection_lost(Instant now, uint64_t conn_id);
   // A holder met an error that all connections of this age will meet.

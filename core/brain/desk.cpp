@@ -46,7 +46,7 @@ bool Desk::is_staying(const SlotCensus& slot, Phase phase) const {
 }
 
 void Desk::open() {
-  TIDE_ASSERT(counts_.total < rule_.limit);  // I1
+  TIDE_ASSERT(counts_.total < rule_.limit + rule_.probe);  // I1
   ++counts_.opening;
   ++counts_.connecting;
   ++counts_.total;
@@ -64,6 +64,12 @@ void Desk::retire(const SlotCensus& slot, CloseReason reason) {
 bool Desk::has_slow_waiter() const {
   const Instant since = census_.oldest_wait_since;
   return census_.waiting > 0 && since.is_set() && now_ - since > policy().wait_objective;
+}
+
+bool is_waiting_ordered(const Desk& desk) {
+  const Ledger& ledger = desk.ledger();
+  if (ledger.controls.is_paused) return true;
+  return desk.census().waiting > 0 && ledger.resumed_at && desk.census().oldest_wait_since < *ledger.resumed_at;
 }
 
 void Desk::validate(const SlotCensus& slot) { hold(slot, Action::Kind::validate); }

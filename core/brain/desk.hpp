@@ -100,6 +100,9 @@ struct HighestFirst {
   auto end() const { return slots.rend(); }
 };
 
+// Whoever waits does so because that was ordered: the pool is paused, or was when he came.
+bool is_waiting_ordered(const Desk& desk);
+
 // When `span` after `since` is over; never for a span of zero, which switches a timeout off everywhere.
 constexpr Instant due_after(Instant since, Span span) { return span.is_zero() ? Instant::never() : since + span; }
 

@@ -27,6 +27,13 @@ std::string demand_text(const Desk& desk) {
   return text;
 }
 
+// So many are wanted whatever the load is, had the server room for them.
+int64_t lowest_with_room(const Ledger& ledger) {
+  Caps caps = ledger.caps;
+  caps.room.reset();
+  return precedence(ledger.policy, ledger.capacity, ledger.controls, caps).lowest;
+}
+
 // retry_base doubled with each further round, at most retry_max.
 Span backoff_ceiling(int rounds, const Policy& policy) {
   Span ceiling = policy.retry_base;
@@ -36,18 +43,20 @@ Span backoff_ceiling(int rounds, const Policy& policy) {
 
 }  // namespace
 
-void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker) {
+void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& room) {
   const Ledger& ledger = desk.ledger();
   if (!ledger.is_awake) return;
   if (std::exchange(is_crowded_, false)) {
     crowded_until_ = desk.now() + kCrowdedFor;
     const int64_t left = std::max(desk.rule().lowest, desk.counts().staying());
-    if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server has no room for more");
+    if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server is not ready for more");
   }
   const int64_t short_of_target = ledger.target + ledger.spares - desk.counts().staying();
   const int64_t needed = demand(desk, steering);
-  const int64_t wanted = std::max({short_of_target, needed, int64_t{breaker.is_tripped() ? 1 : 0}});
+  const int64_t short_of_lowest = room.is_full() ? lowest_with_room(ledger) - desk.counts().staying() : 0;
+  const int64_t wanted = std::max({short_of_target, needed, short_of_lowest, int64_t{breaker.is_tripped() ? 1 : 0}});
   const int64_t n = allowed(desk, wanted, breaker);
+  if (room.is_full() && wanted > 0 && desk.now() < room.try_at()) desk.wake_at(room.try_at());
   const int64_t before = desk.counts().staying();
   for (int64_t i = 0; i < n; ++i) desk.open();
   if (n > 0) breaker.probe_began(desk);
@@ -61,7 +70,7 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker) {
 
 int64_t Growth::allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const {
   const Counts& counts = desk.counts();
-  const int64_t room = desk.rule().limit - counts.total;
+  const int64_t room = desk.rule().limit + desk.rule().probe - counts.total;
   const int64_t n = std::min({wanted, room, desk.policy().max_connecting - counts.connecting});
   if (n <= 0) return n;
   if (breaker.is_tripped()) return breaker.may_probe(desk) ? 1 : 0;

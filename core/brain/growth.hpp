@@ -10,8 +10,8 @@
 // Backoff: opens that were under way together fail together, as one round. Round n waits a random time up to
 // retry_base * 2^(n-1), at most retry_max (full jitter); then one single open probes; a success ends it. A failure
 // that trying again cannot help is tried again every retry_max. Nothing gives up for good.
-// A server without room for more brings the target down to what is open, so that only callers make us ask again; for
-// kCrowdedFor, or until a connect succeeds, the adaptive sizer does not raise it.
+// A server that is not ready (57P03) brings the target down to what is open, so that only callers make us ask again; for
+// kCrowdedFor, or until a connect succeeds, the adaptive sizer does not raise it. What a full one means stands in room.
 // Threads: the keeper's only.
 #pragma once
 
@@ -19,6 +19,7 @@
 
 #include "brain/desk.hpp"
 #include "brain/medic/breaker.hpp"
+#include "brain/room.hpp"
 #include "brain/steering.hpp"
 
 namespace tide::brain {
@@ -27,13 +28,13 @@ class Growth {
  public:
   static constexpr Span kCrowdedFor = Span::seconds(10);
 
-  void tick(Desk& desk, Steering& steering, Breaker& breaker);
+  void tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& room);
 
   void succeeded();
   void failed(Instant now, bool is_permanent, const Policy& policy, Rng& rng);
-  // The server has no room for more.
+  // The server is not ready for more.
   void crowded() { is_crowded_ = true; }
-  // It had none a short while ago: a greater target would come down again at once.
+  // It was not a short while ago: a greater target would come down again at once.
   bool is_crowded(Instant now) const { return now < crowded_until_; }
   // A shorter retry_max takes effect at once.
   void set_policy(const Policy& policy, Instant now) { retry_at_ = earliest(retry_at_, now + policy.retry_max); }

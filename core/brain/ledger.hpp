@@ -32,10 +32,13 @@ struct Tallies {
   uint64_t health_check_failures = 0;
 };
 
-// Limits the pool sets itself. Written by medic (emergency) and steering (overload) alone.
+// Limits the pool sets itself. Written by medic (emergency, recovery), steering (overload) and room alone.
 struct Caps {
   std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
   std::optional<int64_t> overload;   // while the database gets slower with more connections
+  std::optional<int64_t> recovery;   // a lower end: what a recovery opened is kept for a while
+  std::optional<int64_t> room;       // what a server that is full has had room for
+  int64_t probe = 0;                 // beyond it: connects that see whether there is more
 };
 
 struct Ledger {
@@ -50,6 +53,7 @@ struct Ledger {
   Pulse pulse;
   Caps caps;
   Tallies tallies;
+  std::string room_reason;               // of caps.room: what the server said
   int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last
   int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over

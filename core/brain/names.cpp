@@ -82,6 +82,8 @@ const char* event_kind_name(EventKind kind) {
     case EventKind::memory_pressure: return "memory_pressure";
     case EventKind::clock_jump: return "clock_jump";
     case EventKind::events_dropped: return "events_dropped";
+    case EventKind::server_full_on: return "server_full_on";
+    case EventKind::server_full_off: return "server_full_off";
   }
   return "unknown";
 }
@@ -117,6 +119,7 @@ const char* verb_name(Verb verb) {
     case Verb::ack: return "ack";
     case Verb::set_alert: return "set_alert";
     case Verb::drop_alert: return "drop_alert";
+    case Verb::evaluate: return "evaluate";
   }
   return "unknown";
 }

@@ -59,6 +59,7 @@ Verdict Orders::decide(const Order& order, const Census& census, Instant now, Le
     case Verb::ack:
     case Verb::set_alert:
     case Verb::drop_alert:
+    case Verb::evaluate:
     case Verb::set:
     case Verb::reset_stats: break;
   }

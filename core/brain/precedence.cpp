@@ -20,9 +20,12 @@ Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls
     rule.limit = std::max(rule.lowest, *caps.overload);
     rule.source = SizeSource::autoscale;
   }
+  if (caps.recovery && !controls.manual_size) {
+    rule.lowest = std::max(rule.lowest, std::min(*caps.recovery, rule.limit));
+  }
   if (controls.manual_size) {
     const int64_t pinned = std::clamp(*controls.manual_size, rule.lowest, rule.limit);
-    rule = {pinned, pinned, SizeSource::manual};
+    rule = {pinned, pinned, 0, SizeSource::manual};
   }
   if (controls.burst_until) {  // a burst only ever raises
     rule.limit = std::max(rule.limit, std::min(policy.burst_limit(), capacity));
@@ -33,6 +36,12 @@ Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls
     rule.lowest = std::min(rule.lowest, rule.limit);
     rule.source = SizeSource::emergency;
   }
+  if (caps.room && *caps.room < rule.limit) {  // what the server does not give, no rule can ask for
+    rule.probe = std::min(caps.probe, rule.limit - *caps.room);
+    rule.limit = *caps.room;
+    rule.lowest = std::min(rule.lowest, rule.limit);
+    rule.source = SizeSource::autoscale;
+  }
   return rule;
 }
 
@@ -42,6 +51,8 @@ void keep_target_in_range(Desk& desk) {
   if (target >= rule.lowest && target <= rule.limit) return;
   if (target > rule.limit) {
     desk.set_target(rule.limit, rule.source, "the limit is " + limit_reason(desk.ledger()));
+  } else if (rule.source == SizeSource::config && rule.lowest > desk.policy().min_size) {
+    desk.set_target(rule.lowest, SizeSource::autoscale, "held by a recovery");
   } else if (rule.source == SizeSource::config) {
     desk.set_target(rule.lowest, rule.source, "min_size is " + std::to_string(desk.policy().min_size));
   } else {
@@ -55,6 +66,9 @@ std::string limit_reason(const Ledger& ledger) {
   switch (rule.source) {
     case SizeSource::emergency: return "an emergency, at most " + counted(rule.limit, "connection");
     case SizeSource::autoscale:
+      if (ledger.caps.room && *ledger.caps.room == rule.limit) {
+        return "a full server that has room for " + counted(rule.limit, "connection") + ": " + ledger.room_reason;
+      }
       return "overload: beyond " + counted(rule.limit, "connection") + " the database gets slower";
     case SizeSource::manual: return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
     case SizeSource::burst:

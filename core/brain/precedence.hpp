@@ -1,8 +1,8 @@
 // Precedence: which rule sets the size, in one place.
 //
-// Strongest first: emergency cap, burst, manual, then what the load asks for (predicted, adaptive; overload is its upper
-// end), then min_size and max_size. A rule is a range for the target; its upper end is the limit. Within the range the
-// sizers move the target. The table with who begins and ends each stands in README.md.
+// Strongest first: a server that is full, emergency cap, burst, manual, then what the load asks for (predicted,
+// adaptive; overload is its upper end), then min_size and max_size. A rule is a range for the target; its upper end is
+// the limit. Within the range the sizers move the target. The table with who begins and ends each stands in README.md.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,13 @@ class Desk;
 // Invariant: 0 <= lowest <= limit <= capacity.
 struct Rule {
   int64_t lowest = 0;  // the target never goes below
-  int64_t limit = 0;   // nor above; and no open is asked for beyond
+  int64_t limit = 0;   // nor above; and no open is asked for beyond, but for
+  int64_t probe = 0;   // so many that see whether a full server has room again
   SizeSource source = SizeSource::config;
 };
 
-// `source` is config where neither emergency, burst nor manual is in force, autoscale where overload sets the limit.
+// `source` is config where neither emergency, burst nor manual is in force, autoscale where overload or a full server
+// sets the limit.
 Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps);
 Rule precedence(const Ledger& ledger);
 

@@ -19,7 +19,8 @@ void Beat::add(const Beat& other, double sign) {
       &Beat::seconds,      &Beat::requests, &Beat::acquires, &Beat::releases,         &Beat::slow,
       &Beat::timeouts,     &Beat::queries,  &Beat::faults,   &Beat::query_errors,     &Beat::connects,
       &Beat::use_s,        &Beat::ended_s,  &Beat::wait_s,   &Beat::connect_failures, &Beat::validation_failures,
-      &Beat::query_s,      &Beat::reversals};
+      &Beat::query_s,      &Beat::reversals, &Beat::paused_timeouts,
+      &Beat::paused_slow};
   for (double Beat::*member : kAll) settle(this->*member, sign * other.*member);
 }
 
@@ -50,6 +51,11 @@ bool Pulse::tick(Instant now, const Census& census) {
   beat.ended_s = since(t.ended_seconds, before_.ended_seconds);
   beat.wait_s = since(t.wait_seconds, before_.wait_seconds);
   beat.query_s = since(t.query_seconds, before_.query_seconds);
+  if (paused_beats_ > 0) {
+    --paused_beats_;
+    beat.paused_timeouts = beat.timeouts;
+    beat.paused_slow = beat.slow;
+  }
   beat.reversals = reversals_;
   reversals_ = 0;
   taken_at_ = now;
@@ -95,13 +101,6 @@ void Pulse::target_moved(bool is_up) {
   const int direction = is_up ? 1 : -1;
   if (direction_ == -direction) ++reversals_;
   direction_ = direction;
-}
-
-void Pulse::forget() {
-  ring_ = {};
-  quarter_ = minute_ = {};
-  errors_by_minute_ = {};
-  errors_of_minute_ = 0;
 }
 
 }  // namespace tide::brain

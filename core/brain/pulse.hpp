@@ -20,6 +20,8 @@ struct Beat {
   double releases = 0;
   double slow = 0;      // waited longer than wait_objective, or in vain
   double timeouts = 0;  // got no connection in time
+  double paused_timeouts = 0;  // of those, the ones of callers who waited because the pool was paused: that was ordered
+  double paused_slow = 0;      // likewise of slow
   double queries = 0;
   double query_errors = 0;
   double faults = 0;  // query errors that no healthy application provokes
@@ -33,7 +35,8 @@ struct Beat {
   double reversals = 0;  // of the target: it went up after it had gone down, or down after up
 
   // Something that a health check should look at now.
-  bool is_troubled() const { return timeouts > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0; }
+  bool is_troubled() const { return unordered_timeouts() > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0; }
+  double unordered_timeouts() const { return timeouts - paused_timeouts; }
   double errors() const { return faults + connect_failures + validation_failures; }
   void add(const Beat& other, double sign);
 };
@@ -45,10 +48,10 @@ class Pulse {
 
   // True: a beat was taken.
   bool tick(Instant now, const Census& census);
+  // Since the last beat callers had to wait because the pool is, or was, paused.
+  void paused() { paused_beats_ = kPausedBeats; }
   // The target went up (or down).
   void target_moved(bool is_up);
-  // Everything of the past is forgotten; the sums stay where they are.
-  void forget();
 
   uint64_t beats() const { return beats_; }
   Instant next_at() const { return taken_at_ + kBeat; }
@@ -80,6 +83,8 @@ class Pulse {
   double errors_of_minute_ = 0;
   double seconds_of_minute_ = 0;
   size_t minute_next_ = 0;
+  static constexpr int kPausedBeats = 2;  // the last callers of a pause may be counted a moment later
+  int paused_beats_ = 0;                  // of the beats to come, those in which waiting was ordered
   double reversals_ = 0;  // since the last beat
   int direction_ = 0;     // of the last move of the target
 };

@@ -60,19 +60,39 @@ void Sizer::skip_to(Instant now, Span interval) {
   next_at_ += interval * missed;
 }
 
-void Sizer::tick(Desk& desk) {
+void Sizer::tick(Desk& desk, std::optional<std::string>* why) {
   const Instant now = desk.now();
   const Span interval = std::max(desk.policy().scaling_interval, Span::millis(1));
   next_at_ = earliest(next_at_, now + interval);  // the interval may have become shorter
   const bool is_free = is_free_to_move(desk);
   if (!is_free || was_dormant_) skip_to(now, interval);
   if (!is_free) high_in_row_ = low_in_row_ = 0;
-  if (now >= next_at_) {
-    if (is_free) evaluate(desk);
-    skip_to(now + Span::nanos(1), interval);
-  }
+  const bool is_due = now >= next_at_;
+  const bool is_asked = why != nullptr && desk.policy().sizing == Sizing::threshold;
+  moved_because_.clear();
+  if (is_free && (is_due || is_asked)) evaluate(desk);
+  if (is_due) skip_to(now + Span::nanos(1), interval);
+  if (is_asked) *why = is_free ? reasons(desk) : "there is but one size that may be";
   was_dormant_ = is_free && is_dormant(desk);
   if (is_free && !was_dormant_) desk.wake_at(next_at_);
+}
+
+std::string Sizer::reasons(const Desk& desk) const {
+  const Policy& policy = desk.policy();
+  if (!moved_because_.empty()) return moved_because_;
+  if (high_in_row_ > 0) {
+    return evidence(desk, "scale_up_utilization", policy.scale_up_utilization, high_in_row_) + "; up to " +
+           std::to_string(highest(desk)) + " after " + counted(policy.scale_up_periods, "evaluation") +
+           " and scale_up_cooldown " + format_span(policy.scale_up_cooldown);
+  }
+  if (low_in_row_ > 0) {
+    return evidence(desk, "scale_down_utilization", policy.scale_down_utilization, low_in_row_) + "; down to " +
+           std::to_string(lowest(desk)) + " after " + counted(policy.scale_down_periods, "evaluation") +
+           " and scale_down_cooldown " + format_span(policy.scale_down_cooldown);
+  }
+  return "utilization " + short_number(utilization(desk)) + ", scale_up_utilization " +
+         short_number(policy.scale_up_utilization) + ", scale_down_utilization " +
+         short_number(policy.scale_down_utilization) + ", " + std::to_string(desk.census().waiting) + " waiting";
 }
 
 void Sizer::evaluate(Desk& desk) {
@@ -90,6 +110,7 @@ bool Sizer::step_up(Desk& desk) {
   if (!is_over(stepped_up_at_, policy.scale_up_cooldown, desk.now())) return false;
   const std::string why = evidence(desk, "scale_up_utilization", policy.scale_up_utilization, high_in_row_);
   desk.set_target(std::min(target + policy.grow_step, highest(desk)), SizeSource::autoscale, why);
+  moved_because_ = why;
   stepped_up_at_ = desk.now();
   high_in_row_ = 0;
   return true;
@@ -101,6 +122,7 @@ void Sizer::step_down(Desk& desk) {
   if (!is_over(desk.ledger().target_changed_at, policy.scale_down_cooldown, desk.now())) return;
   const std::string why = evidence(desk, "scale_down_utilization", policy.scale_down_utilization, low_in_row_);
   desk.set_target(std::max(desk.ledger().target - policy.grow_step, lowest(desk)), SizeSource::autoscale, why);
+  moved_because_ = why;
   low_in_row_ = 0;
 }
 

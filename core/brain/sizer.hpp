@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "brain/desk.hpp"
 
@@ -23,13 +24,15 @@ namespace tide::brain {
 class Sizer {
  public:
   explicit Sizer(Instant first_at) : next_at_(first_at) {}
-  void tick(Desk& desk);
+  // `why`: somebody wants an evaluation now, and its reasons. It counts as one of those that must agree.
+  void tick(Desk& desk, std::optional<std::string>* why = nullptr);
 
  private:
   bool is_free_to_move(const Desk& desk) const;
   bool is_dormant(const Desk& desk) const;
   void skip_to(Instant now, Span interval);
   void evaluate(Desk& desk);
+  std::string reasons(const Desk& desk) const;
   bool step_up(Desk& desk);
   void step_down(Desk& desk);
 
@@ -37,6 +40,7 @@ class Sizer {
   int64_t high_in_row_ = 0;
   int64_t low_in_row_ = 0;
   std::optional<Instant> stepped_up_at_;
+  std::string moved_because_;  // in this tick; else empty
   bool was_dormant_ = false;  // at the last tick
 };
 

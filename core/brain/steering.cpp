@@ -62,7 +62,9 @@ void Steering::prepare(const Desk& desk, bool is_held) {
   is_held_ = is_held;
   // The rule's limit without our own cap, which would otherwise never come up again.
   const Ledger& ledger = desk.ledger();
-  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls, {ledger.caps.emergency, std::nullopt});
+  Caps caps = ledger.caps;
+  caps.overload.reset();
+  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls, caps);
   sizer_.set(settings_of(desk.policy(), rule.lowest, rule.limit, connect_s_));
   sizer_.freeze(!is_steering(desk));
   sizer_.burst(desk.ledger().controls.burst_until.has_value());
@@ -91,7 +93,7 @@ Observation Steering::observe(const Desk& desk) const {
   return seen;
 }
 
-void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded) {
+void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded, std::optional<std::string>* why_now) {
   const double in_use = static_cast<double>(desk.counts().in_use);
   in_use_max_ = std::max(in_use_max_, in_use);
   demand_max_ = std::max(demand_max_, in_use + static_cast<double>(desk.census().waiting));
@@ -102,7 +104,9 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded)
     watch_burst(desk, *beat);
   }
   // scaling_interval can make it look less often than once a beat, not more often.
-  if (beat == nullptr || sum_.seconds + 1e-9 < std::max(1.0, desk.policy().scaling_interval.seconds_exact())) return;
+  const bool is_due = beat != nullptr && sum_.seconds + 1e-9 >= std::max(1.0, desk.policy().scaling_interval.seconds_exact());
+  const bool is_asked = why_now != nullptr && desk.policy().sizing == Sizing::adaptive && sum_.seconds > 0;
+  if (!is_due && !is_asked) return;
   const Observation seen = observe(desk);
   remember_peak(desk.now());
   sum_ = Beat();
@@ -113,6 +117,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded)
     return;
   }
   watch_overload(desk, target);
+  if (is_asked) *why_now = reason(desk, seen);
   const int64_t min_idle = desk.policy().min_idle;
   const int64_t beside = min_idle > 0 ? min_idle + peak_ : 0;
   const int64_t lowest = std::max(desk.rule().lowest, std::min(beside, desk.rule().limit));
@@ -188,7 +193,7 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   Controls& controls = desk.ledger().controls;
   if (!controls.burst_until) is_own_burst_ = false;
   const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_steering(desk) &&
-                   !desk.ledger().caps.overload;
+                   !desk.ledger().caps.overload && !desk.ledger().caps.room;
   const bool is_slow = beat.slow > 0 || desk.has_slow_waiter();
   const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.rule().limit;
   crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;

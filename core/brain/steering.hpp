@@ -12,6 +12,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "brain/desk.hpp"
 #include "brain/pulse.hpp"
@@ -28,8 +29,10 @@ class Steering {
   void forget() { sizer_.forget(); }
 
   // `beat` is there when one was taken in this tick. `is_held`: an emergency or a shortage of memory holds the size.
-  // `is_crowded`: the server has no room for more, so the target does not go up.
-  void tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded);
+  // `is_crowded`: the server is not ready for more, so the target does not go up.
+  // `why`: somebody wants a decision before scaling_interval is over, and its reasons; unset if nothing has been seen
+  // since the last one.
+  void tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded, std::optional<std::string>* why = nullptr);
   // Connections that those who wait need beyond what is open and being opened; unset: the sizer has no say.
   std::optional<int64_t> wanted_for_waiters(Desk& desk);
 

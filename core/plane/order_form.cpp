@@ -70,8 +70,8 @@ constexpr Argument kSetAlert[] = {{"rule", Kind::rule, true},
 constexpr Argument kDropAlert[] = {{"rule", Kind::rule, true}};
 
 // By verb.
-constexpr std::array<std::span<const Argument>, 15> kArguments = {
-    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}, {}, kAck, kSetAlert, kDropAlert};
+constexpr std::array<std::span<const Argument>, 16> kArguments = {
+    kScale, kBurst, {}, kSet, {}, {}, kRecycle, {}, kCloseConnection, kRevoke, {}, {}, kAck, kSetAlert, kDropAlert, {}};
 
 std::string list_of(std::span<const std::string_view> names) {
   std::string out;

@@ -30,6 +30,10 @@ bool is_shortage(int system_error) noexcept {
   return system_error == EMFILE || system_error == ENFILE || system_error == ENOMEM || system_error == EAGAIN;
 }
 
+bool tells_of_descriptors(std::string_view message) {
+  return message.find(std::strerror(EMFILE)) != message.npos || message.find(std::strerror(ENFILE)) != message.npos;
+}
+
 std::string shortage_text(int system_error) {
   if (!is_shortage(system_error)) return "";
   return std::string(": ") + std::strerror(system_error) + " (" + limit_behind(system_error) + ")";

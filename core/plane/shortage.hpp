@@ -6,6 +6,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/status.hpp"
@@ -26,6 +27,8 @@ class Shortage : public std::exception {
 bool is_shortage(int system_error) noexcept;
 // For the end of a message: ": Too many open files (RLIMIT_NOFILE is 1024)"; "" for any other error.
 std::string shortage_text(int system_error);
+// A message that says, by the system's words, that no descriptor was left for the process or on the machine.
+bool tells_of_descriptors(std::string_view message);
 // TIDE_UNAVAILABLE or TIDE_NO_MEMORY, for such an error: what could not be done, why, and the limit.
 Status shortage_status(const std::string& what, int system_error);
 

@@ -50,10 +50,12 @@ constexpr std::string_view kEventKinds[] = {"pool_open",
                                             "overload_off",
                                             "memory_pressure",
                                             "clock_jump",
-                                            "events_dropped"};
+                                            "events_dropped",
+                                            "server_full_on",
+                                            "server_full_off"};
 constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
                                        "recycle", "drain", "close_connection", "revoke", "reset_stats", "check_health",
-                                       "ack",     "set_alert", "drop_alert"};
+                                       "ack",     "set_alert", "drop_alert", "evaluate"};
 constexpr std::string_view kBreakerStates[] = {"off", "closed", "open", "half_open"};
 constexpr std::string_view kPoolers[] = {"", "none", "session", "transaction"};
 constexpr std::string_view kAlertStates[] = {"pending", "firing", "resolved"};
@@ -81,7 +83,8 @@ constexpr std::string_view kAlertMetrics[] = {"utilization",
                                               "descriptors_ratio",
                                               "server_sessions_ratio",
                                               "file_missing",
-                                              "wal_bytes"};
+                                              "wal_bytes",
+                                              "server_full"};
 constexpr std::string_view kHealthChecks[] = {"connectivity", "performance", "resources", "scaling"};
 constexpr std::string_view kHealthStatuses[] = {"ok", "warning", "failed"};
 constexpr std::string_view kCommandStatuses[] = {"queued", "applied", "refused", "expired"};

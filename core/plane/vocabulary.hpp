@@ -29,6 +29,7 @@ enum class OrderVerb : uint8_t {
   ack,
   set_alert,
   drop_alert,
+  evaluate,
 };
 
 // As brain/action.hpp's PoolState, the ones a reader decides upon.

@@ -84,7 +84,7 @@ void Bulletin::write_health(const brain::Health& health, Instant now) {
     out.value = finding.value;
     out.threshold = finding.threshold;
     out.checked_wall_ns = wall_of(finding.checked_at, now);
-    out.message.assign(finding.message);
+    out.message.assign_shortened(finding.message);
   }
 }
 
@@ -132,8 +132,8 @@ void Bulletin::write_rules(const brain::Sentinel& sentinel) {
     out.severity = static_cast<uint32_t>(rule.severity);
     out.is_enabled = rule.is_enabled ? 1 : 0;
     out.is_built_in = rule.is_built_in ? 1 : 0;
-    out.message.assign(rule.message);
-    out.advice.assign(rule.advice);
+    out.message.assign_shortened(rule.message);
+    out.advice.assign_shortened(rule.advice);
   }
 }
 
@@ -156,8 +156,8 @@ void Bulletin::write_alert(const Brain& brain, size_t place, Instant now) {
   out.rule.assign(alert.rule);
   out.metric.assign(brain::about(alert.metric).name);
   out.acked_by.assign(alert.acked_by);
-  out.message.assign(alert.message);
-  out.advice.assign(alert.advice);
+  out.message.assign_shortened(alert.message);
+  out.advice.assign_shortened(alert.advice);
 }
 
 }  // namespace tide

@@ -150,7 +150,7 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, const Verdict
     out.actor.assign(posted.actor);
     out.verb.assign(recorded_verb(posted.verb));
     out.arguments.assign(recorded_arguments(posted.arguments, out.arguments.kBytesMax));
-    out.message.assign(story);
+    out.message.assign_shortened(story);
   });
   if (is_pending) pending_.push_back({command_id, number});
 }
@@ -174,7 +174,7 @@ void Clerk::settle() {
       out.applied_wall_ns = wall_ns;
       out.status = static_cast<uint32_t>(is_refused ? format::CommandStatus::refused : format::CommandStatus::applied);
       out.generation = keeper_.outlook_.generation;
-      out.message.assign(story);
+      out.message.assign_shortened(story);
     });
   }
   finished_.clear();

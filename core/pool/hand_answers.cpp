@@ -1,6 +1,7 @@
 // Hand, taking the answers of the connector.
 #include "base/assert.hpp"
 #include "brain/brain.hpp"
+#include "plane/shortage.hpp"
 #include "pool/hand.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -45,7 +46,11 @@ void Hand::refuse_open(Completion& completion, Instant now) {
   publisher_.count(&format::KeeperStats::connect_failures_total);
   publisher_.error(completion.status.message);
   publisher_.note(EventKind::connect_error, Severity::warning, completion.status.message);
-  brain_.connect_failed(now, completion.is_permanent, completion.is_crowded);
+  // 57P03: not ready for any. Without descriptors there is no room either, at this end.
+  const bool is_full = (completion.is_crowded && completion.status.sqlstate != "57P03") ||
+                       tells_of_descriptors(completion.status.message);
+  brain_.connect_failed(now, completion.is_permanent, completion.is_crowded && !is_full);
+  if (is_full) brain_.server_full(completion.status.message);
   {
     const std::lock_guard lock(pool_.story_mutex_);
     pool_.last_connect_failure_ = completion.status;

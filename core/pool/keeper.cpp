@@ -41,7 +41,8 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
       bulletin_(pool),
       hand_(pool, brain_, publisher_),
       mailbox_(pool.segment().mailbox_path()),
-      clerk_(pool, *this, mailbox_) {
+      clerk_(pool, *this, mailbox_),
+      opened_at_(pool.clock_.now()) {
   slots_.reserve(pool.board_.capacity());
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -270,9 +271,25 @@ void Keeper::decide(Instant now) {
   pool_.breaker_probe_ns_.store(outlook_.breaker_probe_at.ns(), std::memory_order_relaxed);
   pool_.is_broken_.store(is_broken, std::memory_order_relaxed);
   for (const Action& action : actions_) obey(action, now);
+  if (is_started_ && !is_ready_told_ && outlook_.state != PoolState::draining) tell_ready(now);
   pool_.can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
   const std::lock_guard lock(pool_.story_mutex_);
   pool_.limit_reason_ = brain_.limit_reason();
+}
+
+// Once: what init_mode asks for is there, and whoever asks is served.
+void Keeper::tell_ready(Instant now) {
+  is_ready_told_ = true;
+  const auto open = std::count_if(slots_.begin(), slots_.end(), [](const SlotCensus& slot) {
+    return slot.phase != Phase::opening && slot.phase != Phase::closing;
+  });
+  publisher_.note(EventKind::init, Severity::info,
+                  "ready after " + describe_span(now - opened_at_) + ": " + std::to_string(open) +
+                      " connections open, min_size " + std::to_string(policy_.min_size) + ", max_size " +
+                      std::to_string(policy_.max_size),
+                  "{\"open\":" + std::to_string(open) + ",\"min_size\":" + std::to_string(policy_.min_size) +
+                      ",\"max_size\":" + std::to_string(policy_.max_size) +
+                      ",\"took_ms\":" + std::to_string((now - opened_at_).ms()) + "}");
 }
 
 void Keeper::obey(const Action& action, Instant now) {

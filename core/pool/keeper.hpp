@@ -84,6 +84,9 @@ class Keeper {
   bool take_completions(Instant now);
   void decide(Instant now);
   void step_closing(Instant now);
+  bool try_to_close(bool is_forced, Instant now);
+  void tell_ready(Instant now);
+  void tell_closed(bool is_forced, Instant now);
   void take_census(Instant now);
   void publish(Instant now);
   void drain_poke();
@@ -114,7 +117,11 @@ class Keeper {
   int64_t wall_ahead_ns_ = 0;  // of the monotonic clock
   Instant connector_wakeup_ = Instant::never();
 
+  Instant opened_at_;
   bool is_started_ = false;
+  bool is_ready_told_ = false;
+  Instant close_began_at_;
+  uint64_t reclaimed_before_close_ = 0;
   bool is_closing_ = false;
   bool is_closed_ = false;
   bool revoked_at_close_ = false;

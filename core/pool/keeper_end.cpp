@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "base/units.hpp"
 #include "plane/patience.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -25,6 +26,8 @@ void Keeper::begin_close(Instant deadline) {
   const Stepping stepping(*this);  // refusing who waits calls the program
   is_closing_ = true;
   close_deadline_ = deadline;
+  close_began_at_ = pool_.clock_.now();
+  reclaimed_before_close_ = read(pool_.segment().totals().leases_reclaimed_total);
   close_gives_up_ = latest(deadline, pool_.clock_.now()) + kCloseGrace;
   Deliveries deliveries;
   pool_.turnstile_.set_gate(Gate::closed, pool_.clock_.now(), deliveries);
@@ -38,7 +41,13 @@ void Keeper::begin_close(Instant deadline) {
 }
 
 void Keeper::step_closing(Instant now) {
+  if (is_closed_) return;
   const bool is_forced = now >= close_deadline_;
+  is_closed_ = try_to_close(is_forced, now);
+  if (is_closed_) tell_closed(is_forced, now);
+}
+
+bool Keeper::try_to_close(bool is_forced, Instant now) {
   if (is_forced) pool_.connector_->give_up();
   bool is_any = false;
   for (int round = 0; round < kRoundsMax; ++round) {
@@ -47,17 +56,28 @@ void Keeper::step_closing(Instant now) {
         revoked_at_close_ = revoked_at_close_ || pool_.board_.word(slot).state() == SlotState::leased;
       }
     }
-    if (hand_.shut_all(is_forced, now) && !pool_.connector_->is_at_work()) {
-      is_closed_ = true;
-      return;
-    }
+    if (hand_.shut_all(is_forced, now) && !pool_.connector_->is_at_work()) return true;
     hand_.tend(policy_, now);
     is_any = take_completions(now);
     if (!is_any) break;
   }
   // A driver that cannot end a session in time must not keep the application from ending.
   const bool is_held_up = is_forced && !is_any && hand_.is_done_with_sessions() && pool_.connector_->is_held_up();
-  if (is_held_up || now >= close_gives_up_) is_closed_ = true;
+  return is_held_up || now >= close_gives_up_;
+}
+
+// Once. Whoever still has the segment open reads it; its file goes with the pool.
+void Keeper::tell_closed(bool is_forced, Instant now) {
+  const uint64_t cut = read(pool_.segment().totals().leases_reclaimed_total) - reclaimed_before_close_;
+  const bool has_left = hand_.occupied() != 0 || pool_.connector_->is_at_work();
+  const char* reason = has_left ? "the driver did not end its sessions in time"
+                       : is_forced && cut != 0 ? "leases that lasted until the timeout were cut off"
+                                               : "every lease had ended";
+  publisher_.note(EventKind::pool_closed, cut != 0 || has_left ? Severity::warning : Severity::info,
+                  "closed after " + describe_span(now - close_began_at_) + ": " + reason + ", " + std::to_string(cut) +
+                      " leases cut off",
+                  "{\"leases_cut\":" + std::to_string(cut) + ",\"took_ms\":" +
+                      std::to_string((now - close_began_at_).ms()) + "}");
 }
 
 Status Keeper::left_behind() const { return pool_.connector_->left_behind(); }

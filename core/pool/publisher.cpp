@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "plane/short_json.hpp"
 #include "pool/pool.hpp"
 
 namespace tide {
@@ -41,13 +42,13 @@ Publisher::Publisher(Pool& pool)
 
 void Publisher::note(EventKind kind, Severity severity, std::string_view message, std::string_view detail) {
   const int64_t wall_ns = pool_.clock().wall_ns();
+  const std::string kept = shortened_object(detail, decltype(format::JournalRecord::detail)::kBytesMax);
   journal_.append([&](format::JournalRecord& record) {
     record.at_wall_ns = wall_ns;
     record.kind = static_cast<uint32_t>(kind);
     record.severity = static_cast<uint32_t>(severity);
-    record.message.assign(message);
-    // A cut JSON object is none.
-    record.detail.assign(detail.size() <= FixedText<192>::kBytesMax ? detail : std::string_view{});
+    record.message.assign_shortened(message);
+    record.detail.assign(kept);
   });
   LogFact fact;
   fact.level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
@@ -75,7 +76,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
     record.waiting = census.waiting;
     record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
     record.predicted_in_use = action.predicted_in_use;
-    record.reason.assign(action.text);
+    record.reason.assign_shortened(action.text);
     record.actor.assign(action.actor);
   });
   if (action.to_size > action.from_size) count(&format::KeeperStats::scale_up_total);
@@ -122,7 +123,7 @@ void Publisher::error(std::string_view text) {
   format::KeeperStats& totals = pool_.segment().totals();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
-  totals.last_error.assign(text);
+  totals.last_error.assign_shortened(text);
   put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
 }
 

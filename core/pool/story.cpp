@@ -61,7 +61,9 @@ std::string advice(Code code, const Sizes& sizes, int64_t limit, const Status& f
   const int64_t sessions = sizes.size - sizes.connecting;
   const std::string mend = !failure.hint.empty() ? failure.hint : "see the connect error; `events` lists the attempts";
   if (!failure && sessions == 0) return mend;
-  if (!failure && sessions < limit) return "release leases sooner, or let the pool grow, whose connects fail: " + mend;
+  // A full server is a limit itself.
+  if (!failure && (sessions < limit || failure.sqlstate == "53300"))
+    return "release leases sooner, or let the pool grow, whose connects fail: " + mend;
   if (sessions == 0) return "the first connection is not there yet: wait longer, and see whether the database answers";
   return code == Code::queue_full ? "try again later, raise max_waiting, or shed load"
                                   : "release leases sooner, raise max_size, or look at the leases relation";

@@ -58,6 +58,7 @@ PLAIN(resume, ANSWER_WAIT_MS)
 PLAIN(drain, PROMPT_WAIT_MS)
 PLAIN(reset_stats, ANSWER_WAIT_MS)
 PLAIN(check_health, ANSWER_WAIT_MS)
+PLAIN(evaluate, ANSWER_WAIT_MS)
 
 PG_FUNCTION_INFO_V1(tidepool_scale);
 Datum tidepool_scale(PG_FUNCTION_ARGS) {

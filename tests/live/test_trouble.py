@@ -91,7 +91,7 @@ def giving_up(s):
     bad = s.callers(1, lambda: pool.query(s.database.faulty), 0.05)
     until(lambda: recoveries(s)[-1:] == [("reset_metrics", "given_up")], "it gives up", 40)
     is_(recoveries(s), [("reset_metrics", "begun"), ("reset_metrics", "failure"), ("reset_metrics", "given_up")])
-    said(s.events("recovery")[0], "what was learnt of the load is forgotten")
+    said(s.events("recovery")[0], "load statistics reset")
     said(s.events("recovery")[-1], "recovery given up after 1 attempt: performance failed")
     is_(total(s), 0)
     bad.stop()

@@ -50,7 +50,42 @@ def a_refusal_follows_the_connect_error(w):
             w.end()
 
 
-CASES = (a_refusal_follows_the_connect_error,)
+def a_role_at_its_limit(w):
+    """CONNECTION LIMIT 2, min_size 4: the pool runs with two, tells so, does not flap, and grows once it may."""
+    w.server.sql("CREATE ROLE frank LOGIN CONNECTION LIMIT 2")
+    pool = w.pool(w.server.conninfo(user="frank"), f"min_size=4 max_size=6 {application.MENDING} recovery=''", name="limited")
+    of_pool = "SELECT {} FROM tidepool_{} WHERE pool = 'limited'"
+
+    def rows(columns, relation, more=""):
+        return [tuple(row) for row in w.plane.rows(of_pool.format(columns, relation) + more)]
+    wait_until(lambda: rows("state, size, target_size, limit_size", "pools") == [("running", 2, 2, 2)])
+    is_(rows("state, size, target_size, limit_size", "pools"), [("running", 2, 2, 2)])
+    told = rows("message", "events", " AND kind = 'server_full_on'")
+    is_(len(told), 1)
+    is_("room for 2 connections and no more" in told[0][0], True, told)
+    is_('too many connections for role "frank"' in told[0][0], True, told)
+    wait_until(lambda: rows("state", "alerts", " AND rule = 'server_full'") == [("firing",)])
+    is_(rows("state", "alerts", " AND rule = 'server_full'"), [("firing",)])
+    moves = rows("count(*)", "scaling_events")
+    held = [pool.acquire("holder", 1000) for _ in range(2)]
+    for _ in range(30):
+        told = refuses(lambda: pool.acquire("late", 50), status="timeout")
+        is_("room for 2 connections" in told.message and "CONNECTION LIMIT" in told.hint, True, str(told))
+    is_(rows("count(*)", "scaling_events"), moves, "it does not flap")
+    w.server.sql("ALTER ROLE frank CONNECTION LIMIT 5")
+    wait_until(lambda: rows("size", "pools") >= [(4,)])
+    w.server.sql("ALTER ROLE frank CONNECTION LIMIT -1")
+    held += [pool.acquire("more", 5000) for _ in range(4)]
+    wait_until(lambda: rows("limit_size", "pools") == [(6,)])
+    is_(rows("limit_size", "pools"), [(6,)])
+    wait_until(lambda: rows("message", "events", " AND kind = 'server_full_off'"))
+    is_(len(rows("message", "events", " AND kind = 'server_full_off'")), 1)
+    for lease in held:
+        lease.release()
+    w.end()
+
+
+CASES = (a_refusal_follows_the_connect_error, a_role_at_its_limit)
 
 if __name__ == "__main__":
     support.require_server()

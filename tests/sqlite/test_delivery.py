@@ -20,6 +20,7 @@ FUNCTIONS = ("tidepool_scale('app', 3)", "tidepool_scale('app', NULL)", "tidepoo
              "tidepool_set('app', 'max_size', '9')", "tidepool_pause('app')", "tidepool_resume('app')",
              "tidepool_recycle('app')", "tidepool_drain('app')", "tidepool_close_connection(1, 'app')",
              "tidepool_revoke(1, 'app')", "tidepool_reset_stats('app')", "tidepool_check_health('app')",
+             "tidepool_evaluate('app')",
              "tidepool_set_alert('app', 'mine', 'waiting')", "tidepool_drop_alert('app', 'long_wait')",
              "tidepool_set_alert(NULL, 'mine', 'waiting')")
 UPDATES = ("UPDATE tidepool_pools SET target_size = 3", "UPDATE tidepool_pools SET target_size = NULL",

@@ -11,7 +11,7 @@ import unittest
 import support
 
 CONTROLS = ("scale", "burst", "end_burst", "set", "pause", "resume", "recycle", "drain", "close_connection", "revoke",
-            "reset_stats", "check_health", "ack", "set_alert", "drop_alert", "wait_applied")
+            "reset_stats", "check_health", "ack", "set_alert", "drop_alert", "evaluate", "wait_applied")
 
 
 class PlantedCase(support.PlaneCase):

@@ -100,6 +100,9 @@ class Orders(WatchCase):
     def test_check_health(self):
         self.assertEqual(self.ordered("tidepool_check_health('app')"), ("check_health", {}))
 
+    def test_evaluate(self):
+        self.assertEqual(self.ordered("tidepool_evaluate('app')"), ("evaluate", {}))
+
     def test_every_argument_of_a_rule_reaches_the_pool(self):
         call = "tidepool_set_alert('app', 'r_1', 'waiting', '>=', 5, '90s', 'critical', 0, 'they wait', '', 2.5)"
         self.assertEqual(self.ordered(call), ("set_alert", {

@@ -15,6 +15,7 @@ extern "C" {
  *   scale {"target_size": 8 or null (automatic), "reason": "..."}   burst {"duration": "60s"}   end_burst {}
  *   set {"option": "max_size", "value": "20"}   pause {}   resume {}   recycle {"spread": "10s"}   drain {}
  *   close_connection {"conn_id": 7}   revoke {"lease_id": 123}   reset_stats {}   check_health {}
+ *   evaluate {}: the sizer decides now; the answer, in `commands`, says what and why
  *   ack {"alert_id": 123, "by": "alice"}   by whom: without it, the actor
  *   set_alert {"rule": "long_queue", "metric": "waiting", "comparison": ">", "threshold": 5, "for": "30s",
  *              "severity": "warning", "enabled": true, "message": "...", "advice": "...", "clear_at": 2}

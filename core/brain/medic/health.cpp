@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string_view>
 
 #include "base/units.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
 constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
+constexpr Span kResuming = Span::seconds(5);  // after a drain nothing is open, and that was ordered
 
 std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
 
@@ -72,7 +74,8 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
                counted(alive, "connection") + " alive, but " + since);
   }
   if (alive < wanted) {
-    const bool is_coming = desk.counts().opening > 0;
+    const std::optional<Instant> resumed_at = desk.ledger().resumed_at;
+    const bool is_coming = desk.counts().opening > 0 || (resumed_at && desk.now() - *resumed_at < kResuming);
     const double score = alive == 0 && !is_coming ? 25 : 50 + 45 * alive_value / std::max(1.0, threshold);
     return put(out, score, alive_value, threshold,
                std::to_string(alive) + " of " + counted(wanted, "connection") + " alive" +
@@ -106,8 +109,9 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
 }
 
 struct Share {
-  double value = Resources::kUnknown;
+  double value = Resources::kUnknown;  // what the check goes by
   std::string_view what;
+  double shown = value;
 };
 
 double ratio(double part, double whole) {
@@ -120,38 +124,43 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double threshold = desk.policy().health_max_utilization;
   const Beat recent = pulse.recent(kBusyBeats);
   const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
-  // A pool that is just large enough for its work is busy, not ill.
-  const bool is_short = desk.census().waiting > 0 || recent.slow > 0;
-  const Share shares[] = {{is_short ? in_use : std::min(in_use, threshold * 0.99), "connections"},
+  // A pool that is just large enough for its work is busy, not ill; one whose callers wait by order is not worse than that.
+  const bool is_short = desk.census().waiting > 0 || recent.slow > recent.paused_slow;
+  const double most = !is_short ? threshold * 0.99 : is_waiting_ordered(desk) ? threshold : in_use;
+  // Nor is one that has settled for what a full server has room for: that is a warning.
+  const double sessions = ratio(r.server_sessions, r.server_sessions_max);
+  const bool is_settled = desk.ledger().caps.room && sessions > threshold;
+  const Share shares[] = {{std::min(in_use, most), "connections", in_use},
                           {ratio(r.memory_bytes, r.memory_limit_bytes), "memory"},
                           {ratio(r.descriptors, r.descriptors_max), "descriptors"},
-                          {ratio(r.server_sessions, r.server_sessions_max), "server sessions"}};
+                          {is_settled ? threshold : sessions, "server sessions", sessions}};
   Share worst = shares[0];
   for (const Share& share : shares) {
     if (std::isfinite(share.value) && share.value > worst.value) worst = share;
   }
-  const auto shown = [&](const Share& share) { return share.what == shares[0].what ? in_use : share.value; };
-  std::string text = std::string(worst.what) + " " + percent(shown(worst));
+  std::string text = std::string(worst.what) + " " + percent(worst.shown);
   for (const Share& share : shares) {
     if (share.what == worst.what || !std::isfinite(share.value)) continue;
-    text.append(", ").append(share.what).append(" ").append(percent(shown(share)));
+    text.append(", ").append(share.what).append(" ").append(percent(share.shown));
   }
-  put(out, grade_share(worst.value, threshold), shown(worst), threshold, text + " in use");
+  put(out, grade_share(worst.value, threshold), worst.shown, threshold, text + " in use");
 }
 
 void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double threshold = desk.policy().health_max_error_rate;
   const Beat& beat = pulse.quarter();
-  const double refused = beat.requests > 0 ? std::min(1.0, beat.timeouts / beat.requests) : 0;
-  if (beat.timeouts > 0) {
+  // Of those who came while the pool was paused nothing else could become.
+  const double timeouts = beat.unordered_timeouts();
+  const double refused = beat.requests > 0 ? std::min(1.0, timeouts / beat.requests) : 0;
+  if (timeouts > 0) {
     // Every caller who was sent away is worth a warning.
     return put(out, std::min(99.0, grade_rate(refused, threshold)), refused, threshold,
-               counted(static_cast<int64_t>(beat.timeouts), "request") + " got no connection in time within 15 s, limit " +
+               counted(static_cast<int64_t>(timeouts), "request") + " got no connection in time within 15 s, limit " +
                    std::to_string(desk.rule().limit));
   }
   const bool is_at_limit = desk.counts().staying() >= desk.rule().limit;
   const int64_t waiting = desk.census().waiting;
-  if (is_at_limit && waiting > 0 && (pulse.last().slow > 0 || desk.has_slow_waiter())) {
+  if (is_at_limit && waiting > 0 && !is_waiting_ordered(desk) && (pulse.last().slow > 0 || desk.has_slow_waiter())) {
     return put(out, 75, refused, threshold,
                counted(waiting, "caller") + " waiting at the limit of " + std::to_string(desk.rule().limit));
   }

@@ -54,7 +54,7 @@ void Medic::tick(Desk& desk, const Beat* beat) {
   if (asked_n_ > 0) desk.wake_at(asked_at_ + kSurveyPatience);
   emergency_.tick(desk, health_, breaker_.is_tripped());
   desk.ledger().caps.emergency = emergency_.cap();
-  recovery_.tick(desk, health_, emergency_.is_on() || pressure_.is_on());
+  recovery_.tick(desk, health_, {emergency_.is_on() || pressure_.is_on(), are_connects_failing(desk), breaker_.is_tripped()});
   const Policy& policy = desk.policy();
   if (checked_at_.is_set() && (health_.has(HealthStatus::warning) || emergency_.is_on())) {
     desk.wake_at(checked_at_ + kLookAgain);
@@ -67,6 +67,12 @@ void Medic::tick(Desk& desk, const Beat* beat) {
 void Medic::skip(Desk& desk) {
   if (asked_n_ > 0) answer_checks(desk);
   is_surveying_ = false;
+  recovery_.skip(desk);
+}
+
+// A failure of long ago, after which nothing more was needed, is no trouble of today.
+bool Medic::are_connects_failing(const Desk& desk) const {
+  return breaker_.is_failing() && (desk.counts().open() == 0 || desk.ledger().pulse.quarter().connect_failures > 0);
 }
 
 void Medic::check(Desk& desk) {

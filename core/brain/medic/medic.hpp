@@ -47,6 +47,7 @@ class Medic {
   };
 
   bool is_due(const Desk& desk, const Beat* beat) const;
+  bool are_connects_failing(const Desk& desk) const;
   void check(Desk& desk);
   bool is_survey_due(const Desk& desk) const;
   bool survey(Desk& desk);

@@ -49,19 +49,25 @@ void Recovery::tell(Desk& desk, Severity severity, const std::string& text, cons
                 ",\"of\":" + std::to_string(desk.policy().recovery_max_attempts) + ",\"outcome\":\"" + outcome + "\"}");
 }
 
-void Recovery::tick(Desk& desk, const Health& health, bool is_held) {
+void Recovery::tick(Desk& desk, const Health& health, const Surroundings& around) {
   const std::string& list = desk.policy().recovery;
+  if (desk.ledger().caps.recovery) {
+    if (around.is_held || around.is_tripped || desk.now() >= held_until_) {
+      release(desk);
+    } else {
+      desk.wake_at(held_until_);
+    }
+  }
   if (!strategy_.empty()) {
-    // Who forgets what went wrong is well at once: that says nothing.
-    const bool is_proof = !health.has(HealthStatus::failed) && strategy_ != kRecoveryStrategies[2];
-    if (is_proof || desk.now() >= judge_at_) return judge(desk, health);
-    return desk.wake_at(judge_at_);
+    if (health.rounds == begun_in_round_) return;
+    if (!health.has(HealthStatus::failed) || health.of(Check::connectivity).checked_at >= judge_at_) judge(desk, health);
+    return;
   }
   if (!health.has(HealthStatus::failed)) {
     if (!health.has(HealthStatus::warning)) attempts_ = 0, has_given_up_ = false;
     return;
   }
-  if (list.empty() || has_given_up_ || desk.ledger().controls.is_paused) return;
+  if (list.empty() || has_given_up_ || desk.ledger().controls.is_paused || around.is_tripped) return;
   if (desk.now() < next_at_) return desk.wake_at(next_at_);
   if (attempts_ >= desk.policy().recovery_max_attempts) {
     has_given_up_ = true;
@@ -71,11 +77,13 @@ void Recovery::tick(Desk& desk, const Health& health, bool is_held) {
   }
   const int64_t words = words_in(list);
   for (int64_t i = 0; i < words; ++i) {
-    if (try_one(desk, health, is_held, word_at(list, attempts_ + i))) return;
+    if (try_one(desk, health, around, word_at(list, attempts_ + i))) return;
   }
 }
 
-bool Recovery::try_one(Desk& desk, const Health& health, bool is_held, std::string_view strategy) {
+void Recovery::release(Desk& desk) { desk.ledger().caps.recovery.reset(); }
+
+bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& around, std::string_view strategy) {
   Ledger& ledger = desk.ledger();
   const bool is_ill = has_failed(health, Check::performance);
   std::string what;
@@ -88,18 +96,22 @@ bool Recovery::try_one(Desk& desk, const Health& health, bool is_held, std::stri
     // Of memory, descriptors and sessions there would be even less.
     const bool is_short =
         has_failed(health, Check::scaling) || (has_failed(health, Check::resources) && desk.census().waiting > 0);
-    if (!is_short || is_held || to <= ledger.target || !desk.policy().scaling) return false;
-    what = "target " + std::to_string(ledger.target) + " -> " + std::to_string(to);
+    if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling) return false;
+    what = "target " + std::to_string(ledger.target) + " -> " + std::to_string(to) + ", held for " + format_span(kHoldFor);
     desk.set_target(to, SizeSource::autoscale, "recovery from a failed check: " + failed_checks(health));
+    ledger.caps.recovery = to;
+    held_until_ = desk.now() + kHoldFor;
+    desk.wake_at(held_until_);
   } else {
     if (!is_ill && !has_failed(health, Check::scaling)) return false;
     wants_forget_ = true;
-    what = "what was learnt of the load is forgotten";
+    what = "load statistics reset";
   }
   strategy_ = strategy;
   trouble_ = failed_checks(health);
   ++attempts_;
   ++ledger.tallies.recovery_attempts;
+  begun_in_round_ = health.rounds;
   judge_at_ = desk.now() + kJudgeAfter;
   desk.wake_at(judge_at_);
   tell(desk, Severity::warning,

@@ -1,5 +1,6 @@
 #include "brain/sentinel/alert.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -13,7 +14,7 @@ namespace {
 std::string fitted(std::string begin, std::string_view middle, const std::string& end) {
   const size_t fixed = begin.size() + end.size();
   const size_t room = fixed < kEventTextBytesMax ? kEventTextBytesMax - fixed : 0;
-  return begin.append(utf8_prefix(middle, room)).append(end);
+  return begin.append(shortened(middle, room)).append(end);
 }
 
 std::string numbers(const Alert& alert) {
@@ -35,18 +36,24 @@ std::string json_character(std::string_view text, size_t& bytes) {
   return std::string(text.substr(0, bytes));
 }
 
-// As much of `text` as a string of JSON as fits into `room` bytes, quotes included; "" if not even the quotes do.
-std::string json_text(std::string_view text, size_t room) {
-  if (room < 2) return {};
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
     size_t bytes = 0;
-    const std::string piece = json_character(text, bytes);
-    if (out.size() + piece.size() + 1 > room) break;
-    out += piece;
+    out += json_character(text, bytes);
     text.remove_prefix(bytes);
   }
   return out + "\"";
+}
+
+// As much of `text` as a string of JSON as fits into `room` bytes; cut at a word, and marked.
+std::string json_text(std::string_view text, size_t room) {
+  std::string out = json_text(text);
+  // Characters that are escaped take more bytes than they have.
+  for (size_t most = std::min(text.size(), room); out.size() > room && most > 0; --most) {
+    out = json_text(shortened(text, most));
+  }
+  return out;
 }
 
 std::string json_number(double value) { return std::isfinite(value) ? figure(value) : "null"; }
@@ -63,7 +70,7 @@ std::string resolved_text(const Alert& alert, std::string_view why) {
 std::string alert_detail(const Alert& alert) {
   constexpr std::string_view kAdvice = ",\"advice\":";
   constexpr size_t kWorthWhile = 20;  // bytes of advice
-  std::string out = "{\"rule\":" + json_text(alert.rule, 80) + ",\"metric\":\"" + std::string(about(alert.metric).name) +
+  std::string out = "{\"rule\":" + json_text(alert.rule) + ",\"metric\":\"" + std::string(about(alert.metric).name) +
                     "\",\"value\":" + json_number(alert.value) + ",\"threshold\":" + json_number(alert.threshold);
   const size_t used = out.size() + kAdvice.size() + 1;
   if (!alert.advice.empty() && used + kWorthWhile <= kEventDetailBytesMax) {

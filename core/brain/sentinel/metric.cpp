@@ -36,6 +36,7 @@ constexpr MetricRow kRows[kMetrics] = {
      1, false},
     {"file_missing", "0 or 1", "The database file was deleted or replaced under the pool (SQLite).", 0, 1, true},
     {"wal_bytes", "bytes", "The size of the database's write-ahead log (SQLite).", kSlack, kEndless, false},
+    {"server_full", "0 or 1", "The server has no room for the connections that the pool may have.", 0, 1, true},
 };
 // clang-format on
 
@@ -46,7 +47,7 @@ constexpr auto names_of_rows() {
 }
 constexpr auto kNames = names_of_rows();
 
-static_assert(static_cast<size_t>(Metric::wal_bytes) + 1 == kMetrics);
+static_assert(static_cast<size_t>(Metric::server_full) + 1 == kMetrics);
 
 }  // namespace
 

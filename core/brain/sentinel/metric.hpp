@@ -36,8 +36,9 @@ enum class Metric : uint8_t {
   server_sessions_ratio,
   file_missing,
   wal_bytes,
+  server_full,
 };
-inline constexpr size_t kMetrics = 24;
+inline constexpr size_t kMetrics = 25;
 
 struct MetricRow {
   std::string_view name;

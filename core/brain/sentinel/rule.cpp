@@ -74,7 +74,7 @@ const BuiltIn kBuiltIn[] = {
      "Look into health_checks which check failed and why; then at the database itself and the way to it."},
     {"frequent_scaling", Metric::scaling_reversals_per_minute, kAbove, [](const Policy&) { return 30.0; }, Span(),
      Severity::info, "The size goes up and down without rest.",
-     "Look into scaling_events for the reasons. Raise min_size, or scale_down_cooldown, so that connections stay."},
+     ""},  // see advice_on_scaling()
     {"overdue_leases", Metric::overdue_leases, kAtLeast, one, Span(), kWarning,
      "Leases are out for longer than lease_timeout.",
      "Look into leases who has them; revoke them, or let lease_timeout_action do it. Raise lease_timeout if the work "
@@ -103,7 +103,23 @@ const BuiltIn kBuiltIn[] = {
      "The write-ahead log of the database is large; readers that overlap keep it from starting anew.",
      "Look into leases for reads that last, also in other processes. Lower sqlite_max_read_transaction, or raise "
      "sqlite_wal_limit if the disk bears it."},
+    {"server_full", Metric::server_full, kAtLeast, one, Span(), kWarning,
+     "The server has no room for the connections that the pool may have.",
+     "See events of kind connect_error for the limit that was met: of the server, the role or the database, or of file "
+     "descriptors. Raise it there, or lower max_size."},
 };
+
+// Only options that have an effect: which ones keep connections longer depends on who moves the target.
+std::string_view advice_on_scaling(const Policy& policy) {
+  if (!policy.scaling) {
+    return "Check scaling_events for the reasons. Raise min_size, or idle_timeout, so that connections stay.";
+  }
+  if (policy.sizing == Sizing::adaptive) {
+    return "Check scaling_events for the reasons. Raise min_size so that connections stay, or scaling_interval so that "
+           "the size changes less often.";
+  }
+  return "Check scaling_events for the reasons. Raise min_size, or scale_down_cooldown, so that connections stay.";
+}
 
 }  // namespace
 
@@ -151,7 +167,7 @@ std::vector<AlertRule> built_in_rules(const Policy& policy) {
     rule.severity = row.severity;
     rule.is_built_in = true;
     rule.message = row.message;
-    rule.advice = row.advice;
+    rule.advice = row.metric == Metric::scaling_reversals_per_minute ? advice_on_scaling(policy) : row.advice;
   }
   return rules;
 }

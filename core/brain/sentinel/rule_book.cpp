@@ -73,6 +73,7 @@ Status RuleBook::fill_in(const AlertWish& wish, AlertRule& rule, Own& own) const
   own.threshold = own.threshold || wish.threshold.has_value();
   own.clear_at = own.clear_at || wish.clear_at.has_value();
   own.message = own.message || wish.message.has_value();
+  own.advice = own.advice || wish.advice.has_value();
   rule.threshold = wish.threshold.value_or(rule.threshold);
   rule.clear_at = own.clear_at ? wish.clear_at.value_or(rule.clear_at)
                                : default_clear_at(rule.metric, rule.comparison, rule.threshold);
@@ -142,15 +143,19 @@ bool RuleBook::follow(size_t place) {
   AlertRule rule = rules_[place];
   Own& own = owns_[place];
   const AlertRule* const model = built_in(rule.name);
-  if (model == nullptr || own.threshold) return false;
-  rule.threshold = model->threshold;
-  own.clear_at = own.clear_at && check_ends(rule);
-  if (!own.clear_at) rule.clear_at = default_clear_at(rule.metric, rule.comparison, rule.threshold);
+  if (model == nullptr) return false;
+  if (!own.advice) rule.advice = model->advice;
+  if (!own.threshold) {
+    rule.threshold = model->threshold;
+    own.clear_at = own.clear_at && check_ends(rule);
+    if (!own.clear_at) rule.clear_at = default_clear_at(rule.metric, rule.comparison, rule.threshold);
+  }
   settle(rule, own);
   if (rule == rules_[place]) return false;
+  const bool is_changed = rule.threshold != rules_[place].threshold || rule.clear_at != rules_[place].clear_at;
   rules_[place] = std::move(rule);
   ++generation_;
-  return true;
+  return is_changed;
 }
 
 }  // namespace tide::brain

@@ -33,7 +33,7 @@ class RuleBook {
   Result<Entry> set(const AlertWish& wish);
   // The place the rule had; those behind it move up.
   Result<size_t> drop(std::string_view name);
-  // Calls `is_changed(place)` for every rule that is another one now.
+  // Calls `is_changed(place)` for every rule whose condition is another one now.
   template <typename F>
   void set_policy(const Policy& policy, const F& is_changed) {
     std::vector<AlertRule> built_in = built_in_rules(policy);
@@ -54,6 +54,7 @@ class RuleBook {
     bool threshold = false;
     bool clear_at = false;
     bool message = false;
+    bool advice = false;
   };
 
   const AlertRule* built_in(std::string_view name) const;

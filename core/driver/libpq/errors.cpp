@@ -39,7 +39,8 @@ constexpr Advice kRefusedByServer[] = {
     {"28", "check user, password and pg_hba.conf of the server"},
     {"3D000", "create the database, or correct dbname"},
     {"42501", "GRANT CONNECT ON DATABASE to this user, or connect as another"},
-    {"53300", "the server has no session left; lower max_size, or raise max_connections there"},
+    {"53300", "lower max_size, or raise max_connections or the CONNECTION LIMIT of the role or database there"},
+    {"53400", "lower max_size, or raise the limit there"},
     {"57P03", "the server starts, stops or recovers; the pool tries again by itself"},
 };
 
@@ -160,7 +161,7 @@ ConnectFailure connect_failure(const PGconn* conn) {
   }
   out.status = Status::error(Code::unavailable, std::move(message), at == whole.npos ? further_lines(whole) : "");
   out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
-  out.is_crowded = sqlstate == "53300" || sqlstate == "57P03";
+  out.is_crowded = sqlstate == "53300" || sqlstate == "53400" || sqlstate == "57P03";
   if (sqlstate == "08P01") judge_pooler(out.status.message, out);
   if (out.is_permanent) out.status.code = Code::database;
   out.status.is_retryable = !out.is_permanent;

@@ -178,7 +178,7 @@ TEST(Crowded, TheTargetComesDownToWhatThereIs) {
   for (size_t i = 0; i < n; ++i) rig.brain.connect_failed(rig.now, false, true);
   EXPECT_EQ(rig.tick().target_size, 5);
   EXPECT_EQ(rig.opens(), 0);
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "the server has no room for more");
+  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "the server is not ready for more");
   rig.tick_after(rig.policy.retry_max);
   EXPECT_EQ(rig.opens(), 0);  // nobody asks for more
   rig.lease_all();

@@ -79,6 +79,111 @@ TEST(Recovery, ForgetsWhatWasLearnt) {
   EXPECT_EQ(rig.traffic.queries_total, queries + 800);
 }
 
+// The alert of a rule that was begun last.
+const brain::Alert* alert_of(const MedicRig& rig, const std::string& rule) {
+  const brain::Sentinel& sentinel = rig.brain.sentinel();
+  const brain::Alert* found = nullptr;
+  for (size_t place = 0; place < sentinel.places(); ++place) {
+    const brain::Alert& alert = sentinel.alert(place);
+    if (alert.number != 0 && alert.rule == rule && (!found || alert.number > found->number)) found = &alert;
+  }
+  return found;
+}
+
+// 264 faults within 17 s, at rates of 8 and 24 %.
+TEST(Recovery, NothingThatAlertsGoByIsForgotten) {
+  for (const char* recovery : {"", "reset_metrics", "reset_metrics,restart_connections,scale_pool"}) {
+    SCOPED_TRACE(recovery);
+    Policy policy = MedicRig::quick();
+    policy.recovery = recovery;
+    policy.recovery_max_attempts = 100;
+    MedicRig rig(policy);
+    for (int i = 0; i < 17; ++i) rig.second({.queries = 100, .faults = i % 2 == 0 ? 8U : 24U});
+    EXPECT_EQ(rig.times(EventKind::recovery) > 0, *recovery != '\0');
+    const brain::Alert* rate = alert_of(rig, "error_rate");
+    ASSERT_NE(rate, nullptr);
+    EXPECT_EQ(rate->state, brain::AlertState::firing);
+    const brain::Alert* errors = alert_of(rig, "errors_per_hour");
+    ASSERT_NE(errors, nullptr);
+    EXPECT_EQ(errors->state, brain::AlertState::firing);
+    EXPECT_EQ(errors->value, 264);
+  }
+}
+
+constexpr Load kRefused{.requests = 100, .timeouts = 50};
+
+// The adaptive sizer sees next to no load, and would take it back within seconds.
+TEST(Recovery, WhatItOpenedIsHeldForAWhile) {
+  Policy policy = MedicRig::quick();
+  policy.recovery = "scale_pool";
+  policy.recovery_max_attempts = 1;
+  MedicRig rig(policy);
+  const int64_t before = rig.outlook.target_size;
+  for (int i = 0; i < 10 && outcomes(rig, "scale_pool").empty(); ++i) rig.second(kRefused);
+  const int64_t held = rig.outlook.target_size;
+  ASSERT_EQ(held, before + policy.grow_step);
+  for (int i = 0; i < 58; ++i) {
+    rig.second({.requests = 20});
+    ASSERT_GE(rig.outlook.target_size, held) << i;
+    ASSERT_NE(rig.outlook.size_source, SizeSource::config);
+  }
+  for (int i = 0; i < 120; ++i) rig.second({.requests = 20});
+  EXPECT_LT(rig.outlook.target_size, held);
+}
+
+TEST(Recovery, WhatItOpenedIsNotHeldAgainstAnOrder) {
+  Policy policy = MedicRig::quick();
+  policy.recovery = "scale_pool";
+  MedicRig rig(policy);
+  for (int i = 0; i < 10 && outcomes(rig, "scale_pool").empty(); ++i) rig.second(kRefused);
+  ASSERT_GT(rig.outlook.target_size, 2);
+  EXPECT_EQ(rig.order(Verb::scale, 2).kind, Verdict::Kind::applied);
+  rig.second({});
+  EXPECT_EQ(rig.outlook.target_size, 2);
+  EXPECT_EQ(rig.outlook.size_source, SizeSource::manual);
+}
+
+TEST(Recovery, NothingIsTriedWhileConnectsFail) {
+  Policy policy = MedicRig::quick();
+  policy.recovery = "scale_pool,reset_metrics";
+  policy.breaker_trip_after = Span::seconds(3);
+  MedicRig rig(policy);
+  rig.is_server_up = false;
+  rig.slots.clear();
+  rig.second({});
+  for (int i = 0; i < 60; ++i) rig.second(kRefused);
+  EXPECT_EQ(rig.outlook.breaker == BreakerState::open || rig.outlook.breaker == BreakerState::half_open, true);
+  EXPECT_TRUE(outcomes(rig, "scale_pool").empty());
+  bool is_open = false;
+  for (const Action& action : rig.told) {
+    if (action.kind != Action::Kind::note) continue;
+    is_open = is_open || action.event == EventKind::breaker_open;
+    const bool is_begun = action.event == EventKind::recovery && action.detail.find("begun") != std::string::npos;
+    EXPECT_FALSE(is_open && is_begun) << action.text;
+  }
+  EXPECT_TRUE(is_open);
+}
+
+// The verdict is the next check's, at its time: not what was known when the attempt was begun.
+TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
+  Policy policy = MedicRig::quick();
+  policy.recovery = "restart_connections";
+  MedicRig rig(policy);
+  while (outcomes(rig, "restart_connections").empty()) rig.second(kIll);
+  const uint64_t round = rig.brain.health().rounds;
+  for (int i = 0; i < 40 && outcomes(rig, "restart_connections").size() == 1; ++i) {
+    rig.now += Span::millis(100);
+    rig.round();
+    if (outcomes(rig, "restart_connections").size() == 1) continue;
+    EXPECT_GT(rig.brain.health().rounds, round);
+  }
+  // Checks that still find it ill say nothing before the attempt can have worked.
+  EXPECT_EQ(outcomes(rig, "restart_connections").size(), 1U);
+  for (int i = 0; i < 30; ++i) rig.second({.queries = 2000});
+  EXPECT_EQ(outcomes(rig, "restart_connections"), (std::vector<std::string>{"begun", "success"}));
+  EXPECT_FALSE(rig.brain.health().has(brain::HealthStatus::failed));
+}
+
 TEST(Recovery, EmptyMeansNothing) {
   Policy policy = MedicRig::quick();
   policy.recovery = "";

@@ -70,6 +70,7 @@ const Cause kCauses[] = {
     {"emergency", Metric::emergency, 1, 0, 0, Span(), Severity::critical, true},
     {"memory_pressure", Metric::memory_ratio, 0.8, 0.79, 0.7, Span::seconds(10), Severity::warning, false},
     {"file_missing", Metric::file_missing, 1, 0, 0, Span(), Severity::critical, true},
+    {"server_full", Metric::server_full, 1, 0, 0, Span(), Severity::warning, true},
     {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
 };
 
@@ -154,6 +155,65 @@ TEST(Sentinel, TellsWithNumbersAndAdvice) {
   EXPECT_EQ(rig.notes[1].severity, Severity::info);
 }
 
+TEST(SentinelBuiltIn, AdviceOnScalingNamesWhatHasAnEffect) {
+  Policy policy;
+  SentinelRig rig(policy);
+  const auto advises = [&](const char* option) {
+    return rig.rule("frequent_scaling")->advice.find(option) != std::string::npos;
+  };
+  EXPECT_TRUE(advises("scaling_interval"));
+  EXPECT_FALSE(advises("scale_down_cooldown"));
+  policy.sizing = Sizing::threshold;
+  rig.sentinel.set_policy(policy);
+  EXPECT_TRUE(advises("scale_down_cooldown"));
+  EXPECT_FALSE(advises("scaling_interval"));
+  policy.scaling = false;
+  rig.sentinel.set_policy(policy);
+  EXPECT_FALSE(advises("scale_down_cooldown") || advises("scaling_interval"));
+  EXPECT_TRUE(advises("idle_timeout"));
+  AlertWish own;
+  own.rule = "frequent_scaling";
+  own.advice = "Ask Bob.";
+  ASSERT_TRUE(is_applied(rig.set(own)));
+  rig.sentinel.set_policy(Policy());
+  EXPECT_EQ(rig.rule("frequent_scaling")->advice, "Ask Bob.");
+}
+
+TEST(SentinelBuiltIn, ANewSizingEndsNoAlert) {
+  SentinelRig rig;
+  rig.put(Metric::scaling_reversals_per_minute, 31);
+  rig.tick();
+  ASSERT_TRUE(rig.is_firing("frequent_scaling"));
+  Policy policy;
+  policy.sizing = Sizing::threshold;
+  rig.sentinel.set_policy(policy);
+  rig.tick();
+  EXPECT_TRUE(rig.is_firing("frequent_scaling"));
+}
+
+// Whatever the alert, its detail is JSON, and advice that is cut ends at a word with a mark.
+TEST(Sentinel, DetailIsJsonWhoseAdviceEndsAtAWord) {
+  for (const Cause& cause : kCauses) {
+    SCOPED_TRACE(cause.rule);
+    SentinelRig rig;
+    rig.put(cause.metric, cause.bad);
+    rig.run(Span::seconds(40));
+    ASSERT_FALSE(rig.notes.empty());
+    const std::string& detail = rig.notes[0].detail;
+    const std::string& advice = rig.rule(cause.rule)->advice;
+    EXPECT_LE(detail.size(), brain::kEventDetailBytesMax);
+    const size_t at = detail.find(",\"advice\":\"");
+    ASSERT_NE(at, std::string::npos) << detail;
+    ASSERT_TRUE(detail.ends_with("\"}"));
+    std::string told = detail.substr(at + 11, detail.size() - at - 13);
+    if (told == advice) continue;
+    ASSERT_TRUE(told.ends_with("...")) << told;
+    told.resize(told.size() - 3);
+    EXPECT_EQ(advice.rfind(told, 0), 0U) << told;
+    EXPECT_EQ(advice[told.size()], ' ') << "\"" << told << "\" ends within a word";
+  }
+}
+
 TEST(Sentinel, LongTextsKeepTheNumbers) {
   SentinelRig rig;
   AlertWish longest = wish(std::string(46, 'n'), "waiting", 3);
@@ -167,9 +227,9 @@ TEST(Sentinel, LongTextsKeepTheNumbers) {
   const Action& note = rig.notes.back();
   EXPECT_LE(note.text.size(), brain::kEventTextBytesMax);
   EXPECT_GE(note.text.size(), brain::kEventTextBytesMax - 1);
-  EXPECT_NE(note.text.find("\u00fc (waiting 4, threshold 3)"), std::string::npos);
+  EXPECT_NE(note.text.find("\u00fc... (waiting 4, threshold 3)"), std::string::npos);
   EXPECT_LE(note.detail.size(), brain::kEventDetailBytesMax);
-  EXPECT_EQ(note.detail.substr(note.detail.size() - 4), "\\\"\"}");
+  EXPECT_EQ(note.detail.substr(note.detail.size() - 7), "\\\"...\"}");
 }
 
 TEST(Sentinel, PendingThatEndsVanishesWithoutAWord) {

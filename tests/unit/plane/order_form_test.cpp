@@ -15,7 +15,7 @@ using test::refuses;
 
 TEST(OrderForm, VerbsStandInTheOrderOfTheBrains) {
   const auto verbs = order_verbs();
-  ASSERT_EQ(verbs.size(), 15U);
+  ASSERT_EQ(verbs.size(), 16U);
   const std::pair<Verb, const char*> known[] = {{Verb::scale, "scale"},
                                                 {Verb::burst, "burst"},
                                                 {Verb::end_burst, "end_burst"},
@@ -30,7 +30,8 @@ TEST(OrderForm, VerbsStandInTheOrderOfTheBrains) {
                                                 {Verb::check_health, "check_health"},
                                                 {Verb::ack, "ack"},
                                                 {Verb::set_alert, "set_alert"},
-                                                {Verb::drop_alert, "drop_alert"}};
+                                                {Verb::drop_alert, "drop_alert"},
+                                                {Verb::evaluate, "evaluate"}};
   for (const auto& [verb, name] : known) EXPECT_EQ(verbs[static_cast<size_t>(verb)], name);
 }
 
@@ -47,7 +48,7 @@ TEST(OrderForm, ReadsTheArgumentsOfEachVerb) {
   EXPECT_TRUE(good("recycle", R"({"spread": 0})").span.is_zero());
   EXPECT_EQ(good("close_connection", R"({"conn_id": 7})").number, 7);
   EXPECT_EQ(good("revoke", R"({"lease_id": 9223372036854775807})").number, INT64_MAX);
-  for (const char* verb : {"end_burst", "pause", "resume", "drain", "reset_stats", "check_health"}) {
+  for (const char* verb : {"end_burst", "pause", "resume", "drain", "reset_stats", "check_health", "evaluate"}) {
     EXPECT_EQ(good(verb, "").canonical, "{}");
     EXPECT_EQ(order_verbs()[good(verb, "{}").verb], verb);
   }

@@ -1,0 +1,97 @@
+#include "brain/room.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "brain/wording.hpp"
+
+namespace tide::brain {
+namespace {
+
+constexpr Span kOthersWithin = Span::seconds(1);
+
+// retry_base doubled with each further refusal, at most retry_max; from half of that on at random.
+Span pause_after(int64_t refusals, const Policy& policy, Rng& rng) {
+  Span pause = policy.retry_base;
+  for (int64_t i = 1; i < refusals && pause < policy.retry_max; ++i) pause = pause * 2;
+  return std::min(pause, policy.retry_max).scaled(0.5 + 0.5 * rng.unit());
+}
+
+// What may be open where the server has room.
+int64_t limit_with_room(const Ledger& ledger) {
+  Caps caps = ledger.caps;
+  caps.room.reset();
+  return precedence(ledger.policy, ledger.capacity, ledger.controls, caps).limit;
+}
+
+}  // namespace
+
+void Room::refused(std::string why) { refusal_ = std::move(why); }
+
+void Room::tick(Desk& desk) {
+  Caps& caps = desk.ledger().caps;
+  const Counts& counts = desk.counts();
+  const int64_t there = counts.total - counts.connecting;  // the server has the sessions of closing ones, too
+  const int64_t limit = limit_with_room(desk.ledger());
+  if (refusal_ && !refused_at_.is_set()) refused_at_ = desk.now();
+  // Those that were begun together may have got what was left.
+  if (refusal_ && (counts.connecting == 0 || desk.now() - refused_at_ >= kOthersWithin)) learn(desk, there, limit);
+  if (!room_) return;
+  if (there > *room_) grow(desk, there);
+  if (*room_ >= limit) return end(desk, "the server has room for the " + counted(limit, "connection") + " there may be");
+  if (desk.now() >= kept_until_) return end(desk, "none was refused for a while");
+  caps.room = *room_;
+  caps.probe = std::max(counts.total - *room_, desk.now() >= try_at_ ? step_ : 0);
+}
+
+void Room::learn(Desk& desk, int64_t there, int64_t limit) {
+  Ledger& ledger = desk.ledger();
+  const std::string why = std::exchange(refusal_, std::nullopt).value();
+  refused_at_ = Instant();
+  // Without any that lives there is nothing to learn: others have it all, and may let go of it all.
+  if (desk.counts().alive() == 0) return;
+  const Policy& policy = desk.policy();
+  ++refusals_;
+  step_ = 1;
+  try_at_ = desk.now() + pause_after(refusals_, policy, ledger.rng);
+  kept_until_ = desk.now() + std::max(kKept, policy.retry_max * 2);
+  const bool was_full = room_.has_value();
+  room_ = there;
+  ledger.room_reason = why;
+  if (was_full || there >= limit) return;
+  desk.note(EventKind::server_full_on, Severity::warning,
+            "the server has room for " + counted(there, "connection") + " and no more: " + why,
+            "{\"room\":" + std::to_string(there) + ",\"limit\":" + std::to_string(limit) + "}");
+}
+
+void Room::grow(Desk& desk, int64_t there) {
+  Ledger& ledger = desk.ledger();
+  const bool was_target = ledger.target == *room_;
+  room_ = there;
+  // A connect that was begun before the refusal says nothing of what came after.
+  if (desk.now() >= try_at_) {
+    step_ *= 2;
+    refusals_ = 0;
+    try_at_ = desk.now();
+  }
+  if (was_target) desk.set_target(there, SizeSource::autoscale, "the server had room for another connection");
+}
+
+void Room::end(Desk& desk, const std::string& why) {
+  Caps& caps = desk.ledger().caps;
+  const bool was_told = caps.room.has_value();
+  caps.room.reset();
+  caps.probe = 0;
+  room_.reset();
+  step_ = 1;
+  refusals_ = 0;
+  if (was_told) desk.note(EventKind::server_full_off, Severity::info, "the server is no longer full: " + why);
+}
+
+void Room::forget(Desk& desk) {
+  refusal_.reset();
+  refused_at_ = Instant();
+  if (room_) end(desk, "drained");
+}
+
+}  // namespace tide::brain

@@ -1,0 +1,50 @@
+#include "plane/short_json.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/fixed_text.hpp"
+
+namespace tide {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kTextBytesMin = 24;  // shorter ones say nothing any more
+
+std::string printed(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string* longest_text(Json& object) {
+  std::string* longest = nullptr;
+  for (Json& member : object) {
+    if (!member.is_string()) continue;
+    std::string& text = member.get_ref<std::string&>();
+    if (longest == nullptr || text.size() > longest->size()) longest = &text;
+  }
+  return longest;
+}
+
+}  // namespace
+
+std::string shortened_object(std::string_view object, size_t bytes_max) {
+  if (object.size() <= bytes_max) return std::string(object);
+  Json whole = Json::parse(object, nullptr, false);
+  if (!whole.is_object()) return {};
+  std::string out = printed(whole);
+  while (out.size() > bytes_max) {
+    std::string* const text = longest_text(whole);
+    if (text != nullptr && text->size() > kTextBytesMin) {
+      const size_t excess = out.size() - bytes_max;
+      // Characters that are escaped take more bytes than they have: it may take another round.
+      *text = shortened(*text, std::max(kTextBytesMin, text->size() - std::min(excess, text->size() - 1)));
+    } else if (whole.empty()) {
+      return {};
+    } else {
+      whole.erase(std::prev(whole.end()));
+    }
+    out = printed(whole);
+  }
+  return out;
+}
+
+}  // namespace tide

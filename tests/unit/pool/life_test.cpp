@@ -1,0 +1,364 @@
+// A whole pool in virtual time: a server that is full, an ordered pause, what is told of opening and closing, and
+// decisions on the size that are ordered.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "driver/fake/connector.hpp"
+#include "plane/attach.hpp"
+#include "pool/keeper.hpp"
+#include "pool/pool.hpp"
+#include "unit/driver/support.hpp"
+
+namespace tide {
+namespace {
+
+constexpr uint64_t kKey = 4713;
+
+class LifeTest : public testing::Test {
+ protected:
+  void open(const std::string& options) {
+    auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    PoolSpec spec;
+    spec.name = "test";
+    spec.target = parsed->target;
+    spec.policy = parsed->policy;
+    spec.sources = parsed->sources;
+    spec.pool_key = kKey;
+    auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, parsed->policy), clock_);
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    pool_ = opened.take();
+  }
+  void TearDown() override {
+    if (pool_ == nullptr) return;
+    close(Span());
+  }
+  void close(Span timeout) {
+    pool_->keeper().begin_close(clock_.now() + timeout);
+    while (!pool_->keeper().is_closed()) clock_.advance(std::max(pool_->keeper().step(), Span::millis(1)));
+  }
+  void run(Span span) {
+    const Instant end = clock_.now() + span;
+    while (clock_.now() < end) {
+      const Span next = pool_->keeper().step();
+      clock_.advance(std::clamp(next, Span::micros(100), std::max(Span::micros(100), end - clock_.now())));
+    }
+    pool_->keeper().step();
+  }
+  // Holds what it gets until give_back().
+  void ask(Span timeout) {
+    const Visit visit(Presence::key_of_pool(kKey));
+    LeaseId lease = pool_->acquire_idle("test", LeaseMode::read_write);
+    if (lease.bits != 0) return leases_.push_back(lease);
+    const auto done = [this](Code code, LeaseId got, const Status&) {
+      if (code == Code::ok) {
+        leases_.push_back(got);
+      } else {
+        ++refused_;
+      }
+    };
+    (void)pool_->acquire_async({"test", LeaseMode::read_write, timeout}, done);
+  }
+  void give_back() {
+    for (const LeaseId lease : std::exchange(leases_, {})) {
+      const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
+      (void)pool_->release(lease);
+    }
+  }
+  // One second of `n` callers that hold what they get for that long.
+  void second(int n, Span timeout) {
+    for (int i = 0; i < n; ++i) ask(timeout);
+    run(Span::seconds(1));
+    give_back();
+  }
+
+  PoolState state() { return static_cast<PoolState>(read(pool_->segment().vitals().state)); }
+  int64_t vital(const format::Cell& cell) { return static_cast<int64_t>(read(cell)); }
+  int64_t target() { return vital(pool_->segment().vitals().target_size); }
+  int64_t limit() { return vital(pool_->segment().vitals().limit_size); }
+  std::vector<JournalCopy> events(EventKind kind) {
+    auto segment = Attachment::from_fd(pool_->segment().fd());
+    std::vector<JournalCopy> out;
+    for (const JournalCopy& event : segment->read_journal()) {
+      if (event.kind == static_cast<uint32_t>(kind)) out.push_back(event);
+    }
+    return out;
+  }
+  std::vector<ScalingCopy> scaling() { return Attachment::from_fd(pool_->segment().fd())->read_scaling(); }
+  CommandCopy obeyed(const std::string& verb) {
+    const uint64_t id = pool_->keeper().post(verb, "{}", "test");
+    run(Span::seconds(2));
+    for (const CommandCopy& command : Attachment::from_fd(pool_->segment().fd())->read_commands()) {
+      if (command.command_id == id) return command;
+    }
+    ADD_FAILURE() << "no record of " << verb;
+    return {};
+  }
+  // Rules of alerts that were announced.
+  std::set<std::string> alerts() {
+    std::set<std::string> rules;
+    for (const JournalCopy& event : events(EventKind::alert_firing)) {
+      rules.insert(event.message.substr(0, event.message.find(':')));
+    }
+    return rules;
+  }
+
+  test::ManualClock clock_;
+  fake::FakeServer server_{42, clock_};
+  std::unique_ptr<Pool> pool_;
+  std::vector<LeaseId> leases_;
+  int refused_ = 0;
+};
+
+// -- a server that is full
+
+TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
+  server_.set_sessions_max(2);
+  open("min_size=4 max_size=10");
+  run(Span::seconds(20));
+  EXPECT_EQ(state(), PoolState::running);
+  EXPECT_TRUE(pool_->keeper().is_started());
+  EXPECT_EQ(target(), 2);
+  EXPECT_EQ(limit(), 2);
+  ASSERT_EQ(events(EventKind::server_full_on).size(), 1U);
+  EXPECT_EQ(events(EventKind::server_full_on)[0].message,
+            "the server has room for 2 connections and no more: sorry, too many clients already");
+  EXPECT_TRUE(alerts().count("server_full"));
+  LeaseId lease;
+  for (int i = 0; i < 2; ++i) ask(Span::seconds(1));
+  const Visit visit(Presence::key_of_pool(kKey));
+  EXPECT_EQ(pool_->acquire({"late", LeaseMode::read_write, Span{}}, lease), Code::timeout);
+  const Status why = pool_->explain(Code::timeout, Span{});
+  EXPECT_NE(why.message.find("size 2 of 2 (a full server that has room for 2 connections: sorry, too many"),
+            std::string::npos)
+      << why.message;
+  EXPECT_EQ(why.hint.find("raise max_size"), std::string::npos) << why.hint;
+  give_back();
+}
+
+TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
+  server_.set_sessions_max(3);
+  open("min_size=1 max_size=10 retry_base=200ms retry_max=10s breaker=off emergency=off recovery=''");
+  run(Span::seconds(1));
+  for (int i = 0; i < 20; ++i) second(30, Span::millis(900));  // learnt
+  EXPECT_EQ(events(EventKind::server_full_on).size(), 1U);
+  const size_t moves = scaling().size();
+  const uint64_t opens = server_.opens_total();
+  for (int i = 0; i < 600; ++i) {
+    second(30, Span::millis(900));
+    ASSERT_LE(target(), 3);
+    ASSERT_GE(target(), 1);
+  }
+  EXPECT_GT(refused_, 1000);
+  EXPECT_EQ(scaling().size(), moves) << "the target does not move";
+  // One connect a pause of 5 to 10 s.
+  EXPECT_LE(server_.opens_total() - opens, 600U / 5 + 2);
+  EXPECT_GE(server_.opens_total() - opens, 600U / 20);
+  // Others go: the pool has what it wants within one pause.
+  server_.set_sessions_max(0);
+  for (int i = 0; i < 12; ++i) second(30, Span::millis(900));
+  EXPECT_EQ(target(), 10);
+  EXPECT_EQ(limit(), 10);
+  EXPECT_EQ(events(EventKind::server_full_off).size(), 1U);
+}
+
+TEST_F(LifeTest, RoomIsForgottenWhenNobodyWantsMore) {
+  server_.set_sessions_max(3);
+  open("min_size=1 max_size=10 idle_timeout=5s recovery=''");
+  for (int i = 0; i < 5; ++i) second(20, Span::millis(900));
+  EXPECT_EQ(limit(), 3);
+  run(Span::seconds(120));
+  EXPECT_EQ(limit(), 10);
+  EXPECT_EQ(events(EventKind::server_full_off).size(), 1U);
+}
+
+TEST_F(LifeTest, AManualSizeIsReachedOnceThereIsRoom) {
+  server_.set_sessions_max(2);
+  open("min_size=1 max_size=10");
+  run(Span::seconds(1));
+  pool_->keeper().post("scale", "{\"target_size\":6}", "test");
+  run(Span::seconds(30));
+  EXPECT_EQ(target(), 2);
+  server_.set_sessions_max(0);
+  run(Span::seconds(11));
+  EXPECT_EQ(target(), 6);
+  EXPECT_EQ(server_.sessions_now(), 6U);
+}
+
+TEST_F(LifeTest, AServerThatIsNotReadyIsNotFull) {
+  open("min_size=2 max_size=10");
+  run(Span::seconds(1));
+  server_.set_refusing(true, "57P03");
+  for (int i = 0; i < 5; ++i) second(20, Span::millis(900));
+  EXPECT_TRUE(events(EventKind::server_full_on).empty());
+  EXPECT_EQ(limit(), 10);
+}
+
+// -- an ordered pause
+
+TEST_F(LifeTest, CallersWhoTimeOutInAPauseAreNoIllness) {
+  open("min_size=2 max_size=2 health_interval=1s");
+  run(Span::seconds(5));
+  EXPECT_EQ(obeyed("pause").message, "paused");
+  for (int i = 0; i < 20; ++i) second(4, Span::millis(800));
+  EXPECT_GT(refused_, 50);
+  EXPECT_EQ(state(), PoolState::paused);
+  EXPECT_EQ(obeyed("resume").message, "resumed");
+  EXPECT_EQ(state(), PoolState::running);
+  for (int i = 0; i < 20; ++i) {
+    second(1, Span::seconds(1));
+    EXPECT_EQ(state(), PoolState::running);
+  }
+  EXPECT_TRUE(events(EventKind::health_failed).empty());
+  EXPECT_TRUE(events(EventKind::recovery).empty());
+  EXPECT_FALSE(alerts().count("health_failures"));
+}
+
+TEST_F(LifeTest, WaitingInAPauseForLeasedConnectionsIsNoIllness) {
+  open("min_size=2 max_size=2 health_interval=1s burst=off");
+  run(Span::seconds(5));
+  for (int i = 0; i < 2; ++i) ask(Span());
+  EXPECT_EQ(obeyed("pause").message, "paused");
+  for (int i = 0; i < 20; ++i) {
+    for (int caller = 0; caller < 3; ++caller) ask(Span::millis(1500));
+    run(Span::seconds(1));
+  }
+  EXPECT_TRUE(events(EventKind::health_failed).empty());
+  give_back();
+  EXPECT_EQ(obeyed("resume").message, "resumed");
+  for (const JournalCopy& event : events(EventKind::health_failed)) ADD_FAILURE() << event.message;
+  EXPECT_EQ(state(), PoolState::running);
+}
+
+TEST_F(LifeTest, WhoTimesOutWithoutAPauseIsOne) {
+  open("min_size=2 max_size=2 health_interval=1s burst=off");
+  run(Span::seconds(5));
+  for (int i = 0; i < 5; ++i) second(8, Span::millis(800));
+  EXPECT_FALSE(events(EventKind::health_failed).empty());
+}
+
+TEST_F(LifeTest, ADrainAndItsEndAreNoIllness) {
+  open("min_size=2 max_size=4 health_interval=1s");
+  run(Span::seconds(5));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(obeyed("drain").message, "drained, 2 connections closed");
+    run(Span::millis(4100));
+    EXPECT_EQ(obeyed("resume").message, "resumed");
+    run(Span::millis(3300));
+  }
+  EXPECT_EQ(state(), PoolState::running);
+  EXPECT_TRUE(events(EventKind::health_failed).empty());
+  EXPECT_FALSE(alerts().count("health_failures"));
+}
+
+// -- opening and closing
+
+TEST_F(LifeTest, ReadyIsToldOnceWhenMinSizeIsThere) {
+  open("min_size=3 max_size=8");
+  EXPECT_EQ(events(EventKind::pool_open).size(), 1U);
+  EXPECT_TRUE(events(EventKind::init).empty());
+  run(Span::seconds(5));
+  ASSERT_EQ(events(EventKind::init).size(), 1U);
+  EXPECT_NE(events(EventKind::init)[0].message.find(": 3 connections open, min_size 3, max_size 8"), std::string::npos)
+      << events(EventKind::init)[0].message;
+  EXPECT_EQ(events(EventKind::init)[0].detail.rfind("{\"open\":3,\"min_size\":3,\"max_size\":8,\"took_ms\":", 0), 0U);
+  EXPECT_GT(events(EventKind::init)[0].number, events(EventKind::pool_open)[0].number);
+  (void)obeyed("drain");
+  (void)obeyed("resume");
+  EXPECT_EQ(events(EventKind::init).size(), 1U);
+}
+
+TEST_F(LifeTest, ReadyIsNotToldOfAPoolThatCannotConnect) {
+  server_.go_down();
+  open("min_size=1 max_size=2");
+  run(Span::seconds(5));
+  EXPECT_TRUE(events(EventKind::init).empty());
+  (void)obeyed("drain");
+  EXPECT_TRUE(events(EventKind::init).empty()) << "drained is not ready";
+  server_.come_up();
+  (void)obeyed("resume");
+  run(Span::seconds(15));
+  EXPECT_EQ(events(EventKind::init).size(), 1U);
+}
+
+TEST_F(LifeTest, ClosedIsToldOnceWithTheLeasesThatWereCut) {
+  open("min_size=3 max_size=3");
+  run(Span::seconds(1));
+  for (int i = 0; i < 2; ++i) ask(Span());
+  ASSERT_EQ(leases_.size(), 2U);
+  EXPECT_TRUE(events(EventKind::pool_closed).empty());
+  close(Span::seconds(2));
+  for (int i = 0; i < 3; ++i) pool_->keeper().step();
+  ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
+  const JournalCopy told = events(EventKind::pool_closed)[0];
+  EXPECT_EQ(told.severity, static_cast<uint32_t>(Severity::warning));
+  EXPECT_NE(told.message.find("leases that lasted until the timeout were cut off, 2 leases cut off"), std::string::npos)
+      << told.message;
+  EXPECT_EQ(told.detail.rfind("{\"leases_cut\":2,", 0), 0U) << told.detail;
+}
+
+TEST_F(LifeTest, ClosedInPeaceCutsNothing) {
+  open("min_size=3 max_size=3");
+  run(Span::seconds(1));
+  close(Span::seconds(2));
+  ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
+  EXPECT_NE(events(EventKind::pool_closed)[0].message.find("every lease had ended, 0 leases cut off"), std::string::npos);
+}
+
+// -- evaluate
+
+TEST_F(LifeTest, EvaluateDecidesNowAndSaysWhy) {
+  open("min_size=1 max_size=20 scaling_interval=1h recovery=''");
+  run(Span::seconds(2));
+  for (int i = 0; i < 30; ++i) second(15, Span::seconds(5));
+  EXPECT_GE(target(), 15) << "callers made it grow";
+  for (int i = 0; i < 90; ++i) second(1, Span::seconds(1));
+  const int64_t before = target();
+  EXPECT_GE(before, 15) << "the next decision is an hour away";
+  CommandCopy told;
+  for (int i = 0; i < 4 && target() == before; ++i) {
+    told = obeyed("evaluate");
+    EXPECT_EQ(told.status, static_cast<uint32_t>(format::CommandStatus::applied));
+    for (int j = 0; j < 30; ++j) second(1, Span::seconds(1));
+  }
+  EXPECT_LT(target(), before);
+  EXPECT_EQ(told.message.rfind("target " + std::to_string(before) + " -> ", 0), 0U) << told.message;
+  EXPECT_NE(told.message.find("requests/s"), std::string::npos) << told.message;
+}
+
+TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
+  open("min_size=2 max_size=10");
+  run(Span::seconds(2));
+  (void)obeyed("pause");
+  EXPECT_EQ(obeyed("evaluate").message, "target stays at 2: the pool is paused");
+  (void)obeyed("resume");
+  pool_->keeper().post("scale", "{\"target_size\":5}", "alice");
+  run(Span::seconds(1));
+  EXPECT_EQ(obeyed("evaluate").message, "target stays at 5: manual scale to 5 by alice");
+  pool_->keeper().post("scale", "{\"target_size\":null}", "alice");
+  pool_->keeper().post("set", "{\"option\":\"sizing\",\"value\":\"threshold\"}", "alice");
+  run(Span::seconds(1));
+  EXPECT_EQ(obeyed("evaluate").message.rfind("target stays at 5: utilization 0", 0), 0U) << obeyed("evaluate").message;
+  pool_->keeper().post("set", "{\"option\":\"scaling\",\"value\":\"off\"}", "alice");
+  EXPECT_EQ(obeyed("evaluate").message, "target stays at 5: the option scaling is off");
+  (void)obeyed("drain");
+  const CommandCopy refused = obeyed("evaluate");
+  EXPECT_EQ(refused.status, static_cast<uint32_t>(format::CommandStatus::refused));
+  EXPECT_NE(refused.message.find("the pool is draining"), std::string::npos);
+}
+
+TEST_F(LifeTest, EvaluateCountsAsOneOfThoseThatMustAgree) {
+  open("min_size=2 max_size=10 sizing=threshold scaling_interval=1h scale_up_periods=2 scale_up_cooldown=1s recovery=''");
+  run(Span::seconds(2));
+  for (int i = 0; i < 2; ++i) ask(Span());
+  run(Span::seconds(3));
+  EXPECT_EQ(obeyed("evaluate").message.rfind("target stays at 2: utilization 1 ", 0), 0U);
+  EXPECT_EQ(obeyed("evaluate").message.rfind("target 2 -> 4: utilization 1 (scale_up_utilization 0.8) for 2 evaluations", 0),
+            0U);
+  give_back();
+}
+
+}  // namespace
+}  // namespace tide
