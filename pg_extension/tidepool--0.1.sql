@@ -135,7 +135,7 @@ COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'The most connections there w
 COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'The most connections that were leased at once. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'The most callers that waited at once. [callers]';
 COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'What the driver''s library has allocated in this process (SQLite); null where it does not count. [bytes]';
-COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a connection; null when there was none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a statement or a connection; null when there was none. reset_stats keeps it. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
 COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
@@ -479,9 +479,9 @@ COMMENT ON COLUMN tidepool.health.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.health.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.health.healthy IS 'Whether the status is healthy.';
 COMMENT ON COLUMN tidepool.health.status IS 'healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.';
-COMMENT ON COLUMN tidepool.health.issues IS 'What is wrong, an array of sentences, the worst first; empty where nothing is.';
+COMMENT ON COLUMN tidepool.health.issues IS 'What is wrong, an array of sentences, the worst first; empty where nothing is. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.health.recommendations IS 'What to do about each issue, in the same order.';
-COMMENT ON COLUMN tidepool.health.checks IS 'The latest health checks, by their names: status, score, message and checked_at.';
+COMMENT ON COLUMN tidepool.health.checks IS 'The latest health checks, by their names: status, score, message and checked_at. Masked without pg_read_all_stats.';
 
 -- end of the relations
 

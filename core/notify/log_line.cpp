@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "brain/brain.hpp"
-#include "policy/parse.hpp"
 
 namespace tide {
 namespace {

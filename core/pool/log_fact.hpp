@@ -14,10 +14,10 @@ struct LogFact {
   int64_t at_wall_ns = 0;
   LogLevel level = LogLevel::events;  // the least level that tells it
   Severity severity = Severity::info;
-  std::string_view event;    // "connect", "alert_firing", ...
-  std::string_view message;  // "" where the event says it all
-  std::string_view detail;   // a JSON object, or ""
-  std::string_view tag;      // of a lease
+  std::string_view event = {};    // "connect", "alert_firing", ...
+  std::string_view message = {};  // "" where the event says it all
+  std::string_view detail = {};   // a JSON object, or ""
+  std::string_view tag = {};      // of a lease
   uint64_t conn_id = 0;      // 0: about no connection
   uint64_t lease_id = 0;     // 0: about no lease
 };

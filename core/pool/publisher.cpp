@@ -50,13 +50,8 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     record.message.assign_shortened(message);
     record.detail.assign(kept);
   });
-  LogFact fact;
-  fact.level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
-  fact.severity = severity;
-  fact.event = event_kind_name(kind);
-  fact.message = message;
-  fact.detail = detail;
-  pool_.log(fact);
+  const LogLevel level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
+  pool_.log({.level = level, .severity = severity, .event = event_kind_name(kind), .message = message, .detail = detail});
   if (is_about_alert(kind) || severity != Severity::info) pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
   if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
@@ -191,10 +186,9 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   }
   for (const SettingNote& note : pool_.spec_.notes) {
     // Why an option had its value is told until somebody gives it another.
-    const Setting* const setting = find_setting(note.name);
-    const bool is_past =
-        setting != nullptr && sources[static_cast<size_t>(setting - catalogue.data())] == SettingSource::manual;
-    if (!is_past) put_record(note.name, note.value, SettingSource::options, 1);
+    const Setting* const about = find_setting(note.name);
+    if (about != nullptr && sources[static_cast<size_t>(about - catalogue.data())] == SettingSource::manual) continue;
+    put_record(note.name, note.value, SettingSource::options, 1);
   }
   block.count = next;
 }

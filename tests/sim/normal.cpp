@@ -51,7 +51,7 @@ std::vector<Named> shapes(double peak) {
 Policy usual_policy(int64_t max_size) {
   Policy policy;
   policy.max_size = max_size;
-  policy.notify_log = false;
+  policy.log = LogLevel::off;
   return policy;
 }
 
