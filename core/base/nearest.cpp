@@ -46,7 +46,7 @@ std::string_view nearest_name(std::string_view typed, std::span<const std::strin
     }
   }
   // A hint that is far off is worse than none.
-  const size_t most = std::clamp<size_t>(typed.size() / 4, 1, 3);
+  const size_t most = typed.size() < 4 ? 1 : std::clamp<size_t>(typed.size() / 4, 2, 3);
   return best_distance <= most ? best : std::string_view{};
 }
 

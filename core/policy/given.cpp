@@ -12,6 +12,11 @@ void add_where(Status& status, const std::string& where) {
   if (!where.empty()) status.message += " (" + where + ")";
 }
 
+Status takes_one_value(std::string_view name) {
+  return Status::error(Code::bad_option, std::string(name) + " takes one value, not an array",
+                       "only recovery takes several", "write the value without brackets");
+}
+
 class Resolver {
  public:
   explicit Resolver(std::vector<Status>& refusals) : refusals_(refusals) {}
@@ -52,8 +57,7 @@ class Resolver {
   void add(ResolvedOption next, bool is_list) {
     const Setting& setting = *next.setting;
     if (is_list && !takes_list(setting)) {
-      return refuse(Status::error(Code::bad_option, std::string(setting.name) + " takes one value, not an array"),
-                    next.where);
+      return refuse(takes_one_value(setting.name), next.where);
     }
     const auto earlier = std::find_if(out_.options.begin(), out_.options.end(),
                                       [&](const ResolvedOption& o) { return o.setting == &setting; });
@@ -64,7 +68,8 @@ class Resolver {
 
   static Status given_twice(const std::string& first, const std::string& second, std::string_view setting) {
     if (first == second) {
-      return Status::error(Code::bad_option, "option " + in_quotes(second) + " is given twice, with two values");
+      return Status::error(Code::bad_option, "option " + in_quotes(second) + " is given twice, with two values",
+                           "the same value twice would be one", "give it once");
     }
     return Status::error(Code::bad_option,
                          "options " + in_quotes(first) + " and " + in_quotes(second) + " are the same option",
@@ -73,8 +78,7 @@ class Resolver {
 
   void take_word(const OtherWord& word, GivenOption option) {
     if (option.is_list) {
-      return refuse(Status::error(Code::bad_option, "option " + in_quotes(option.name) + " takes one value, not an array"),
-                    option.where);
+      return refuse(takes_one_value(option.name), option.where);
     }
     if (word.kind == WordKind::target) {
       out_.target.push_back({word.option, std::move(option.value), std::move(option.name)});

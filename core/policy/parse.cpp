@@ -52,7 +52,8 @@ Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
   for (const TargetPart& each : parts) {
     if (part(each.key_word) != &each && part(each.key_word)->value != each.value) {
       return Status::error(Code::bad_option, "options " + in_quotes(part(each.key_word)->name) + " and " +
-                                                 in_quotes(each.name) + " name two databases");
+                                                 in_quotes(each.name) + " name two databases",
+                           "both are the same part of its address", "give one of them");
     }
     if (part(each.key_word) != &each || each.value.empty()) continue;
     words += (words.empty() ? "" : " ") + std::string(each.key_word) + "=" + conninfo_quoted(each.value);
@@ -60,7 +61,8 @@ Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
   if (const TargetPart* const path = part("sqlite")) {
     if (part("host") == nullptr && part("dbname") == nullptr) return sqlite_url_of(path->value);
     return Status::error(Code::bad_option, "options name a file of SQLite and a server's database",
-                         "given are " + in_quotes(path->name) + " and " + in_quotes(parts.front().name));
+                         "given are " + in_quotes(path->name) + " and " + in_quotes(parts.front().name),
+                         "give dbPath alone, or leave it out");
   }
   if (part("host") != nullptr || part("dbname") != nullptr) return words;
   return Status::error(Code::bad_option, "option " + in_quotes(parts.front().name) + " alone names no database",

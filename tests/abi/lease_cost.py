@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-INSTRUCTIONS_MAX = 320
-INSTRUCTIONS_MAX_ELSEWHERE = 352  # other compilers than the one the bound was measured with; it must not creep there either
+INSTRUCTIONS_MAX = 324  # three of them see whether the peak of leases may have risen
+INSTRUCTIONS_MAX_ELSEWHERE = 356  # other compilers than the one the bound was measured with; it must not creep there either
 CYCLES = (2_000, 102_000)
 RUNS = 3
 

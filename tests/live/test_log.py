@@ -5,7 +5,9 @@ usage: test_log.py sqlite|postgresql [CASE...]
 """
 import json
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import stage
 from stage import client, is_, said, until
@@ -18,7 +20,9 @@ def lines_of(path):
 
 
 def file_of(s):
-    return pathlib.Path(s.database.folder, s.name + ".log")
+    folder = tempfile.mkdtemp(prefix="tidepool-log-")
+    s.ends.append(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return pathlib.Path(folder, "pool.log")
 
 
 def every_lease_at_debug(s):

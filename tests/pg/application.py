@@ -82,7 +82,8 @@ def check(load, is_all_retryable=True):
     if end["connecting_max"] > 4 or end["size_max"] > 10:
         raise AssertionError(f"{end['connecting_max']} connecting, {end['size_max']} in all")
     stats, pool = end["pool_stats"], end["pools"]
-    closed = sum(value for name, value in stats.items() if name.startswith("closed_"))
+    closed = sum(value for name, value in stats.items() if name.startswith("closed_") and name != "closed_total")
+    is_(stats["closed_total"], closed, "the sum of all reasons")
     is_(stats["connects_total"], closed + pool["size"], f"connects and what became of them, {pool}")
     is_(stats["acquires_total"], stats["releases_total"], "acquires and releases")
     is_((pool["in_use"], pool["waiting"]), (0, 0), "in use and waiting at the end")

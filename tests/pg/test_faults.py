@@ -114,7 +114,7 @@ def a_server_that_is_full(w):
     others[0].close()
     w.pools.remove(others[0])
     began = time.monotonic()
-    assert_soon(lambda: w.server.backends("application_name = 'load'") >= 8, "the pool grows when others leave", 5)
+    assert_soon(lambda: w.server.backends("application_name = 'load'") >= 8, "the pool grows when others leave", 15)
     took = time.monotonic() - began
     end = check(load)
     w.server.sql("ALTER SYSTEM RESET max_connections; ALTER SYSTEM RESET superuser_reserved_connections")

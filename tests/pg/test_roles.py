@@ -11,6 +11,7 @@ import support
 from cluster import PsqlError
 
 GRANTED = "pause"  # the one control that tp_operator may use
+REPORTS = ("version", "health", "check_options")  # for whoever may read
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 
@@ -56,7 +57,7 @@ class Roles(unittest.TestCase):
             return True
         if role not in READERS:
             return False
-        return name.startswith("read_") or name == "version" or (role == "tp_operator" and name == GRANTED)
+        return name.startswith("read_") or name in REPORTS or (role == "tp_operator" and name == GRANTED)
 
     def test_there_is_something(self):
         self.assertGreaterEqual(len(self.views), 17)

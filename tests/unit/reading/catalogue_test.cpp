@@ -100,7 +100,8 @@ TEST(Catalogue, SaysWhoMayReadWhat) {
             "alerts: acked_by message advice\n"
             "health_checks: message\n"
             "alert_rules: message advice\n"
-            "commands: actor arguments message\n");
+            "commands: actor arguments message\n"
+            "health: issues checks\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -115,9 +116,11 @@ TEST(Catalogue, SaysWhoMayReadWhat) {
             "health_checks: instance_id pool check_name status\n"
             "forecasts: instance_id pool model\n"
             "alert_rules: pool rule metric comparison severity instance_id\n"
-            "settings: instance_id pool name value unit default_value source applies min max description\n"
+            "settings: instance_id pool name value unit default_value source applies min max description note\n"
             "commands: instance_id pool verb status\n"
-            "help: relation column_name type unit meaning privacy\n");
+            "help: relation column_name type unit meaning privacy\n"
+            "presets: preset option value document note\n"
+            "health: instance_id pool status recommendations\n");
 }
 
 TEST(Catalogue, NamesTellTypeAndUnit) {
