@@ -53,6 +53,7 @@ struct Ledger {
   Pulse pulse;
   Caps caps;
   Tallies tallies;
+  int64_t wish = 0;                      // what the sizer would have, had a full server room for it
   std::string room_reason;               // of caps.room: what the server said
   int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last

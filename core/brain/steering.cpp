@@ -60,10 +60,11 @@ bool Steering::is_steering(const Desk& desk) const {
 
 void Steering::prepare(const Desk& desk, bool is_held) {
   is_held_ = is_held;
-  // The rule's limit without our own cap, which would otherwise never come up again.
+  // The rule's limit without our own caps, which would otherwise never come up again.
   const Ledger& ledger = desk.ledger();
   Caps caps = ledger.caps;
   caps.overload.reset();
+  caps.room.reset();
   const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls, caps);
   sizer_.set(settings_of(desk.policy(), rule.lowest, rule.limit, connect_s_));
   sizer_.freeze(!is_steering(desk));
@@ -112,6 +113,9 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
   sum_ = Beat();
   in_use_max_ = demand_max_ = 0;
   const int64_t target = sizer_.tick(seen);
+  // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
+  const bool is_quiet = seen.arrivals == 0 && seen.waiting == 0 && seen.in_use_avg == 0;
+  desk.ledger().wish = is_steering(desk) && !is_quiet ? target : 0;
   if (!is_steering(desk)) {
     desk.ledger().caps.overload.reset();
     return;
@@ -123,8 +127,6 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
   const int64_t lowest = std::max(desk.rule().lowest, std::min(beside, desk.rule().limit));
   const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
   if (to == desk.ledger().target || (to > desk.ledger().target && is_crowded)) return;
-  // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
-  const bool is_quiet = seen.arrivals == 0 && seen.waiting == 0 && seen.in_use_avg == 0;
   if (is_quiet && to > desk.ledger().target && sizer_.facts().cause != SizingCause::forecast) return;
   const bool is_forecast = sizer_.facts().cause == SizingCause::forecast && to > desk.ledger().target;
   if (is_forecast) {
