@@ -53,7 +53,9 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   }
   const int64_t short_of_target = ledger.target + ledger.spares - desk.counts().staying();
   const int64_t needed = demand(desk, steering);
-  const int64_t with_room = std::max(lowest_with_room(ledger), ledger.wish);
+  // A margin is not worth asking a full server for, only what callers wait for.
+  const int64_t wish = desk.census().waiting > 0 ? ledger.wish : 0;
+  const int64_t with_room = std::max(lowest_with_room(ledger), wish);
   const int64_t short_of_room = room.is_full() ? with_room - desk.counts().staying() : 0;
   const int64_t wanted = std::max({short_of_target, needed, short_of_room, int64_t{breaker.is_tripped() ? 1 : 0}});
   const int64_t n = allowed(desk, wanted, breaker);

@@ -15,7 +15,8 @@ constexpr uint32_t kForeign = 10;    // sessions of others
 constexpr double kSessionsEach = 5;  // what the server has room for
 // Those who come first after an outage take more than they need for long: the last ones must wait until they let go.
 constexpr Span kServedWithin = Span::seconds(60);
-constexpr Span kWellWithin = Span::seconds(120);
+// Pools that took more in a rush give it back after scale_down_cooldown (5 min), and until then the server is nearly full.
+constexpr Span kWellWithin = Span::seconds(400);
 // Whoever has got many keeps them for a while.
 constexpr Span kCrowdWithin = Span::seconds(300);
 constexpr Span kHold = Span::millis(100);
