@@ -88,6 +88,13 @@ COMMIT;
 SELECT tidepool.release('loop');
 SELECT tidepool.lease(NULL);
 
+-- The pool from before the mapping goes when its connections are closed.
+DO $$ BEGIN
+  FOR i IN 1 .. 1000 LOOP
+    EXIT WHEN (SELECT count(*) FROM tidepool.servers) = 1;
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;
 -- a draining pool takes no callers
 SELECT server, mapping FROM tidepool.servers;
 SELECT tidepool.drain(instance_id) > 0 AS is_ordered FROM tidepool.servers WHERE server = 'loop';

@@ -70,7 +70,8 @@ std::vector<GivenOption> options_from_environment(const Environment& environment
 }
 
 void refuse_unknown_variables(const Environment& environment, std::vector<Status>& refusals) {
-  std::vector<std::string_view> known = {"dir"};
+  // Besides the directory, what scripts around the examples and tests have been told with.
+  std::vector<std::string_view> known = {"dir", "library", "extension", "build", "source", "pg_config"};
   for (const Setting& setting : settings_catalogue()) known.push_back(setting.name);
   for (const std::string& name : environment.names) {
     if (!name.starts_with(kPrefix) || is_of_kubernetes(name) || read_variable(environment, name).empty()) continue;

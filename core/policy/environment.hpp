@@ -32,8 +32,8 @@ struct Environment {
 // HEALTH_CHECK_INTERVAL, ENABLE_POOL_LOGGING, DEBUG=true. An empty variable counts as unset, as in shells and composers.
 std::vector<GivenOption> options_from_environment(const Environment& environment);
 
-// Each of `environment.names` that means nothing here is one refusal behind `refusals`. Left out are TIDEPOOL_DIR, and
-// what Kubernetes sets for a service called tidepool.
+// Each of `environment.names` that means nothing here is one refusal behind `refusals`. Left out are TIDEPOOL_DIR,
+// where scripts find the library and the like (TIDEPOOL_LIBRARY), and what Kubernetes sets for a service called tidepool.
 void refuse_unknown_variables(const Environment& environment, std::vector<Status>& refusals);
 
 // DATABASE_URL, else key words from DB_HOST, DB_PORT, DB_NAME, DB_USERNAME and DB_PASSWORD, of which DB_HOST or DB_NAME

@@ -39,6 +39,7 @@ TEST(Surroundings, AMisspeltVariableIsRefusedWithTheNearest) {
 // A container beside a service called tidepool has these; and TIDEPOOL_DIR is read elsewhere.
 TEST(Surroundings, WhatIsNotMeantForOptionsIsLeftAlone) {
   const auto parsed = parse_in({{"TIDEPOOL_DIR", "/run/x"},
+                                {"TIDEPOOL_LIBRARY", "/opt/libtidepool.so"},
                                 {"TIDEPOOL_PORT", "tcp://10.0.0.1:5432"},
                                 {"TIDEPOOL_PORT_5432_TCP_ADDR", "10.0.0.1"},
                                 {"TIDEPOOL_SERVICE_HOST", "10.0.0.1"},
