@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace tide {
 namespace {
 
 char lower_of(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_start(char c) {
   const char l = lower_of(c);
   return (l >= 'a' && l <= 'z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
