@@ -8,15 +8,15 @@
 namespace tide {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr size_t kTextBytesMin = 24;  // shorter ones say nothing any more
 
-std::string printed(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string printed(const OrderedJson& object) { return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
 
-std::string* longest_text(Json& object) {
+std::string* longest_member(OrderedJson& object) {
   std::string* longest = nullptr;
-  for (Json& member : object) {
+  for (OrderedJson& member : object) {
     if (!member.is_string()) continue;
     std::string& text = member.get_ref<std::string&>();
     if (longest == nullptr || text.size() > longest->size()) longest = &text;
@@ -28,11 +28,11 @@ std::string* longest_text(Json& object) {
 
 std::string shortened_object(std::string_view object, size_t bytes_max) {
   if (object.size() <= bytes_max) return std::string(object);
-  Json whole = Json::parse(object, nullptr, false);
+  OrderedJson whole = OrderedJson::parse(object, nullptr, false);
   if (!whole.is_object()) return {};
   std::string out = printed(whole);
   while (out.size() > bytes_max) {
-    std::string* const text = longest_text(whole);
+    std::string* const text = longest_member(whole);
     if (text != nullptr && text->size() > kTextBytesMin) {
       const size_t excess = out.size() - bytes_max;
       // Characters that are escaped take more bytes than they have: it may take another round.

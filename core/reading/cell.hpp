@@ -15,6 +15,9 @@
 
 namespace tide::cell {
 
+// Owners write "never" as the largest number, from which some margin may have been taken.
+inline constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
+
 inline Value none() { return std::monostate{}; }
 inline Value text(std::string_view text) { return std::string(text); }
 inline Value text_or_null(std::string_view text) { return text.empty() ? none() : Value(std::string(text)); }

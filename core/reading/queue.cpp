@@ -21,9 +21,6 @@ constexpr Column kWaiterColumns[] = {
     {"deadline", time, "", "When the caller gives up; null is never."},
 };
 
-// As with connections that never expire.
-constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
-
 void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   const auto vitals = segment.read_vitals();
@@ -36,7 +33,7 @@ void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row
         cell::text_or_null(waiter.tag),
         moments.at(waiter.queued_mono),
         moments.ms_since(waiter.queued_mono),
-        waiter.deadline_mono >= kNeverMono ? cell::none() : moments.at(waiter.deadline_mono),
+        waiter.deadline_mono >= cell::kNeverMono ? cell::none() : moments.at(waiter.deadline_mono),
     });
   }
 }

@@ -47,9 +47,6 @@ constexpr Column kLeaseColumns[] = {
     {"overdue", boolean, "", "Whether it has been held longer than the lease timeout."},
 };
 
-// Owners write "never" as the largest number, from which some margin may have been taken.
-constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
-
 // Leases do not write since_mono, to keep the fast path short: their begin and end are its other times.
 int64_t since_mono_of(const SlotCopy& slot) {
   switch (slot.word.state()) {
@@ -82,7 +79,7 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
                                 state == SlotState::leased ? cell::text_or_null(slot.tag) : cell::none(),
                                 moments.at(slot.born_mono),
                                 moments.at(since_mono_of(slot)),
-                                slot.expires_mono >= kNeverMono ? cell::none() : moments.at(slot.expires_mono),
+                                slot.expires_mono >= cell::kNeverMono ? cell::none() : moments.at(slot.expires_mono),
                                 cell::count(cell::minus(slot.acquires_total, slot.acquires_before)),
                                 queries_of(slot, query_counts),
                                 cell::truth(slot.is_in_transaction),

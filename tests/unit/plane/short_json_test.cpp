@@ -9,7 +9,7 @@
 namespace tide {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 TEST(Shortened, EndsAtAWordWithAMark) {
   EXPECT_EQ(shortened("raise max_size, or order a burst", 100), "raise max_size, or order a burst");
@@ -42,10 +42,10 @@ TEST(ShortJson, LeavesWhatFits) {
 }
 
 TEST(ShortJson, CutsTheLongestTextsAndKeepsTheFacts) {
-  Json given = {{"strategy", std::string(1000, 'x')}, {"attempt", 3}, {"note", "short"}, {"outcome", "failure"}};
+  OrderedJson given = {{"strategy", std::string(1000, 'x')}, {"attempt", 3}, {"note", "short"}, {"outcome", "failure"}};
   const std::string kept = shortened_object(given.dump(), 120);
   EXPECT_LE(kept.size(), 120U);
-  const Json read = Json::parse(kept);
+  const OrderedJson read = OrderedJson::parse(kept);
   EXPECT_EQ(read["attempt"], 3);
   EXPECT_EQ(read["note"], "short");
   EXPECT_EQ(read["outcome"], "failure");
@@ -53,7 +53,7 @@ TEST(ShortJson, CutsTheLongestTextsAndKeepsTheFacts) {
 }
 
 TEST(ShortJson, EveryRoomGivesAnObjectOrNothing) {
-  const Json given = {{"message", "say \"\u00fc\" and \\ and \n to \u65e5\u672c all of them, twice over"},
+  const OrderedJson given = {{"message", "say \"\u00fc\" and \\ and \n to \u65e5\u672c all of them, twice over"},
                       {"advice", std::string(300, '"')},
                       {"n", 1e300},
                       {"list", {1, 2, 3}}};
@@ -61,7 +61,7 @@ TEST(ShortJson, EveryRoomGivesAnObjectOrNothing) {
     const std::string kept = shortened_object(given.dump(), room);
     EXPECT_LE(kept.size(), room);
     EXPECT_EQ(kept.empty(), room < 2) << room;
-    EXPECT_TRUE(kept.empty() || Json::parse(kept).is_object()) << kept;
+    EXPECT_TRUE(kept.empty() || OrderedJson::parse(kept).is_object()) << kept;
   }
 }
 
