@@ -16,7 +16,7 @@ using namespace tide;
 
 namespace {
 
-// What fits whole; `separator` stands between.
+// A line each; what does not fit whole is left out.
 template <size_t N>
 void put_lines(char (&to)[N], const std::vector<std::string>& lines) {
   std::string text;

@@ -60,7 +60,8 @@ struct CatalogueRow {
 std::span<const CatalogueRow> catalogue_rows();
 // Whether the option does nothing unless `option` has `value`.
 bool needs(const Setting& setting, std::string_view option, std::string_view value);
-// `setting` must be of the catalogue.
+// `setting` must be of the catalogue, no copy of one.
+const CatalogueRow& row_of(const Setting& setting);
 const Member& member_of(const Setting& setting);
 std::string format_member(const Policy& policy, const Member& member);
 

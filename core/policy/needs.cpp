@@ -13,10 +13,6 @@ std::string current_value(const Policy& policy, std::string_view backend, std::s
 
 std::string shown(std::string_view value) { return value.empty() ? "empty" : std::string(value); }
 
-const CatalogueRow& row_of(const Setting& setting) {
-  return catalogue_rows()[static_cast<size_t>(&setting - settings_catalogue().data())];
-}
-
 }  // namespace
 
 bool needs(const Setting& setting, std::string_view option, std::string_view value) {

@@ -58,12 +58,14 @@ const Setting* find_setting(std::string_view name_or_old_name) {
   return nullptr;
 }
 
-const Member& member_of(const Setting& setting) {
-  for (const CatalogueRow& row : catalogue_rows()) {
-    if (row.name == setting.name) return row.member;
-  }
-  assert_failed("a Setting that is not of the catalogue", __FILE__, __LINE__);
+const CatalogueRow& row_of(const Setting& setting) {
+  const std::span<const CatalogueRow> rows = catalogue_rows();
+  const ptrdiff_t place = &setting - settings_catalogue().data();  // settings stand in the order of the rows
+  TIDE_ASSERT(place >= 0 && static_cast<size_t>(place) < rows.size());
+  return rows[static_cast<size_t>(place)];
 }
+
+const Member& member_of(const Setting& setting) { return row_of(setting).member; }
 
 Status unknown_option(std::string_view typed) {
   const std::string message = "unknown option " + in_quotes(typed);
