@@ -152,7 +152,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   if (Status named = check_name(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
   Environment environment = process_environment();
-  environment.memory_limit = memory_limit();
+  environment.memory_limit = memory_limit;
   auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes, environment);
   if (!parsed) return parsed.take_status();
   const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;

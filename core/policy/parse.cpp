@@ -121,7 +121,7 @@ class PolicyWriter {
       }
     }
     if (out_.policy.preset == Preset::auto_) {
-      const FoundPreset found = find_preset(environment.read, environment.memory_limit);
+      const FoundPreset found = find_preset(environment.read, environment.memory_limit ? environment.memory_limit() : 0);
       out_.policy.preset = found.preset;
       out_.notes.push_back({"preset", "auto: " + (found.because.empty() ? "nothing is recognised" : found.because)});
     }

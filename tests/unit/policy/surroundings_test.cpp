@@ -18,7 +18,7 @@ constexpr std::string_view kUrl = "sqlite::memory:";
 Environment environment_of(Variables variables, int64_t memory_limit = 0) {
   Environment environment(test::reader_of(variables));
   for (const auto& [name, value] : variables) environment.names.push_back(name);
-  environment.memory_limit = memory_limit;
+  environment.memory_limit = [memory_limit] { return memory_limit; };
   return environment;
 }
 
