@@ -60,7 +60,7 @@ struct CatalogueRow {
 std::span<const CatalogueRow> catalogue_rows();
 // Whether the option does nothing unless `option` has `value`.
 bool needs(const Setting& setting, std::string_view option, std::string_view value);
-// `setting` must be of the catalogue, no copy of one.
+// See place_of(): settings stand in the order of the rows.
 const CatalogueRow& row_of(const Setting& setting);
 const Member& member_of(const Setting& setting);
 std::string format_member(const Policy& policy, const Member& member);

@@ -165,7 +165,7 @@ class PolicyWriter {
 
  private:
   SettingSource& source_of(const Setting& setting) {
-    return out_.sources[static_cast<size_t>(&setting - settings_catalogue().data())];
+    return out_.sources[place_of(setting)];
   }
 
   ParsedOptions& out_;

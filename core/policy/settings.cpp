@@ -58,12 +58,14 @@ const Setting* find_setting(std::string_view name_or_old_name) {
   return nullptr;
 }
 
-const CatalogueRow& row_of(const Setting& setting) {
-  const std::span<const CatalogueRow> rows = catalogue_rows();
-  const ptrdiff_t place = &setting - settings_catalogue().data();  // settings stand in the order of the rows
-  TIDE_ASSERT(place >= 0 && static_cast<size_t>(place) < rows.size());
-  return rows[static_cast<size_t>(place)];
+size_t place_of(const Setting& setting) {
+  const std::span<const Setting> all = settings_catalogue();
+  const ptrdiff_t place = &setting - all.data();
+  TIDE_ASSERT(place >= 0 && static_cast<size_t>(place) < all.size());
+  return static_cast<size_t>(place);
 }
+
+const CatalogueRow& row_of(const Setting& setting) { return catalogue_rows()[place_of(setting)]; }
 
 const Member& member_of(const Setting& setting) { return row_of(setting).member; }
 

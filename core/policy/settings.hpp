@@ -37,6 +37,8 @@ struct Setting {
 
 // In the order people read it. Lives for ever.
 std::span<const Setting> settings_catalogue();
+// Its place there, as in lists parallel to the catalogue. `setting` must be of the catalogue, no copy of one.
+size_t place_of(const Setting& setting);
 // nullptr when unknown. Takes current and old names; case-sensitive.
 const Setting* find_setting(std::string_view name_or_old_name);
 // "unknown option "max_conections"", with the nearest known name (and its old name) as hint.

@@ -121,10 +121,7 @@ Verdict Clerk::set_option(const Order& order, Instant now) {
   pool_.set_fast_policy(changed);
   keeper_.brain_.set_policy(changed, now);
   pool_.connector_->set_policy(changed);
-  const auto catalogue = settings_catalogue();
-  for (size_t i = 0; i < catalogue.size(); ++i) {
-    if (&catalogue[i] == setting) pool_.spec_.sources[i] = SettingSource::manual;
-  }
+  pool_.spec_.sources[place_of(*setting)] = SettingSource::manual;
   keeper_.publisher_.settings(changed, pool_.spec_.sources);
   std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
   const std::string why = why_without_effect(changed, pool_.spec_.target.scheme, *setting);

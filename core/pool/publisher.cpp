@@ -187,7 +187,7 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   for (const SettingNote& note : pool_.spec_.notes) {
     // Why an option had its value is told until somebody gives it another.
     const Setting* const about = find_setting(note.name);
-    if (about != nullptr && sources[static_cast<size_t>(about - catalogue.data())] == SettingSource::manual) continue;
+    if (about != nullptr && sources[place_of(*about)] == SettingSource::manual) continue;
     put_record(note.name, note.value, SettingSource::options, 1);
   }
   block.count = next;
