@@ -27,11 +27,12 @@ std::string demand_text(const Desk& desk) {
   return text;
 }
 
-// So many are wanted whatever the load is, had the server room for them.
-int64_t lowest_with_room(const Ledger& ledger) {
-  Caps caps = ledger.caps;
-  caps.room.reset();
-  return precedence(ledger.policy, ledger.capacity, ledger.controls, caps).lowest;
+// So many are wanted, had a full server room for them: the lowest size whatever the load is, and what callers wait for. A
+// margin is not worth asking for.
+int64_t wanted_of_full_server(const Desk& desk) {
+  const Ledger& ledger = desk.ledger();
+  const int64_t lowest = precedence_without(ledger, {&Caps::room}).lowest;
+  return std::max(lowest, desk.census().waiting > 0 ? ledger.wish : 0);
 }
 
 // retry_base doubled with each further round, at most retry_max.
@@ -53,10 +54,7 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   }
   const int64_t short_of_target = ledger.target + ledger.spares - desk.counts().staying();
   const int64_t needed = demand(desk, steering);
-  // A margin is not worth asking a full server for, only what callers wait for.
-  const int64_t wish = desk.census().waiting > 0 ? ledger.wish : 0;
-  const int64_t with_room = std::max(lowest_with_room(ledger), wish);
-  const int64_t short_of_room = room.is_full() ? with_room - desk.counts().staying() : 0;
+  const int64_t short_of_room = room.is_full() ? wanted_of_full_server(desk) - desk.counts().staying() : 0;
   const int64_t wanted = std::max({short_of_target, needed, short_of_room, int64_t{breaker.is_tripped() ? 1 : 0}});
   const int64_t n = allowed(desk, wanted, breaker);
   if (room.is_full() && wanted > 0 && desk.now() < room.try_at()) desk.wake_at(room.try_at());

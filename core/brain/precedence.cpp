@@ -12,6 +12,12 @@ Rule precedence(const Ledger& ledger) {
   return precedence(ledger.policy, ledger.capacity, ledger.controls, ledger.caps);
 }
 
+Rule precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps) {
+  Caps left = ledger.caps;
+  for (const auto cap : caps) (left.*cap).reset();
+  return precedence(ledger.policy, ledger.capacity, ledger.controls, left);
+}
+
 Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps) {
   Rule rule;
   rule.limit = std::min(policy.max_size, capacity);

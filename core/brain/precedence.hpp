@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "brain/ledger.hpp"
@@ -26,6 +28,8 @@ struct Rule {
 // sets the limit.
 Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps);
 Rule precedence(const Ledger& ledger);
+// As if these caps of the pool's own did not hold: what there is to come back to.
+Rule precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps);
 
 // The target moves into the range of the rule in force; every move is told, with the reason.
 void keep_target_in_range(Desk& desk);

@@ -17,13 +17,6 @@ Span pause_after(int64_t refusals, const Policy& policy, Rng& rng) {
   return std::min(pause, policy.retry_max).scaled(0.5 + 0.5 * rng.unit());
 }
 
-// What may be open where the server has room.
-int64_t limit_with_room(const Ledger& ledger) {
-  Caps caps = ledger.caps;
-  caps.room.reset();
-  return precedence(ledger.policy, ledger.capacity, ledger.controls, caps).limit;
-}
-
 }  // namespace
 
 void Room::refused(std::string why) { refusal_ = std::move(why); }
@@ -32,7 +25,7 @@ void Room::tick(Desk& desk) {
   Caps& caps = desk.ledger().caps;
   const Counts& counts = desk.counts();
   const int64_t there = counts.total - counts.connecting;  // the server has the sessions of closing ones, too
-  const int64_t limit = limit_with_room(desk.ledger());
+  const int64_t limit = precedence_without(desk.ledger(), {&Caps::room}).limit;
   if (refusal_ && !refused_at_.is_set()) refused_at_ = desk.now();
   // Those that were begun together may have got what was left.
   if (refusal_ && (counts.connecting == 0 || desk.now() - refused_at_ >= kOthersWithin)) learn(desk, there, limit);

@@ -61,11 +61,7 @@ bool Steering::is_steering(const Desk& desk) const {
 void Steering::prepare(const Desk& desk, bool is_held) {
   is_held_ = is_held;
   // The rule's limit without our own caps, which would otherwise never come up again.
-  const Ledger& ledger = desk.ledger();
-  Caps caps = ledger.caps;
-  caps.overload.reset();
-  caps.room.reset();
-  const Rule rule = precedence(ledger.policy, ledger.capacity, ledger.controls, caps);
+  const Rule rule = precedence_without(desk.ledger(), {&Caps::overload, &Caps::room});
   sizer_.set(settings_of(desk.policy(), rule.lowest, rule.limit, connect_s_));
   sizer_.freeze(!is_steering(desk));
   sizer_.burst(desk.ledger().controls.burst_until.has_value());
