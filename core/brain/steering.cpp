@@ -190,8 +190,10 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   const Policy& policy = desk.policy();
   Controls& controls = desk.ledger().controls;
   if (!controls.burst_until) is_own_burst_ = false;
-  const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_steering(desk) &&
-                   !desk.ledger().caps.overload && !desk.ledger().caps.room;
+  // Whoever chooses the size: a burst is for what nobody could choose it for.
+  const bool is_free = !is_held_ && !controls.is_paused && !controls.manual_size && desk.ledger().is_started;
+  const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_free && !desk.ledger().caps.overload &&
+                   !desk.ledger().caps.room;
   const bool is_slow = beat.slow > 0 || desk.has_slow_waiter();
   const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.rule().limit;
   crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;

@@ -199,7 +199,8 @@ std::vector<CatalogueRow> make_rows() {
       {"health_min_healthy", &P::health_min_healthy, "connections", "0", "10000", now, {"minHealthyConnections"},
        "The connectivity check warns when fewer connections than this are alive; 0 is min_size."},
       {"health_max_utilization", &P::health_max_utilization, "ratio", "0.01", "1", now, {"maxPoolUtilization"},
-       "The resources check warns above this share of the connections, memory, descriptors or server sessions."},
+       "The resources check warns above this share of the memory, descriptors, server sessions, or, while callers wait, "
+       "connections."},
       {"recovery", TextMember{&P::recovery, TextRule::recovery_list}, "", "", "1000 bytes", now,
        {"autoRecovery.strategies"},
        "What the pool tries by itself when a health check fails, in this order; empty is nothing."},

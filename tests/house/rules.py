@@ -159,6 +159,21 @@ def rooms_have_unit_tests():
             yield f"tests/unit/{room}: has no test"
 
 
+def options_are_tested():
+    """A test named for each option sees what it does."""
+    options = re.findall(r"^      \{\"(\w+)\", ", tree.files()[tables.OPTIONS], re.M)
+    unit = [name for path, text in tree.files().items() if path.startswith(tables.OPTIONS_ALIKE)
+            for name in re.findall(r"^TEST_F\(OptionEffect, (\w+)\)", text, re.M)]
+    live = re.search(r"^CASES = \(([^)]*)\)", tree.files()[tables.OPTIONS_OF_DATABASES], re.M).group(1)
+    tested = unit + re.findall(r"\w+", live)
+    if len(options) < 50:
+        yield f"{tables.OPTIONS}: {len(options)} options found"
+    for name in sorted(set(options) - set(tested)):
+        yield f"{tables.OPTIONS}: no test sees what the option {name} does"
+    for name in sorted(set(tested) - set(options)):
+        yield f"{tables.OPTIONS_ALIKE}, {tables.OPTIONS_OF_DATABASES}: {name} is no option"
+
+
 def source_lists_are_true():
     for path in sources.wrong_lists(tree.ROOT):
         yield f"{path.relative_to(tree.ROOT)}: a source list is not true; run scripts/sources.py"
@@ -206,6 +221,7 @@ RULES = {
     "rooms explain themselves": rooms_explain_themselves,
     "rooms have unit tests": rooms_have_unit_tests,
     "invariants are quoted by tests": invariants_are_tested,
+    "options are tested": options_are_tested,
     "source lists are true": source_lists_are_true,
     "headers are guarded": headers_are_guarded,
     "scripts can be read": scripts_can_be_read,

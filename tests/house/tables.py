@@ -106,6 +106,9 @@ EXPLAINED = (
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
+OPTIONS = "core/policy/catalogue.cpp"
+OPTIONS_ALIKE = "tests/unit/pool/options_"  # what they do on any database
+OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.

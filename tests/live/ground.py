@@ -90,6 +90,28 @@ class FileRoad:
         pass
 
 
+class LockedFile:
+    """A database that somebody else locks for himself alone, which SQLite waits for."""
+    validation_query = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                        "SELECT count(*) FROM n")  # a lock says nothing against a session; this ends with its deadline
+
+    def __init__(self, path):
+        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.db.execute("PRAGMA journal_mode = delete")
+        self.db.execute("CREATE TABLE t (x)")
+        waits = f"sqlite://{path}?tidepool.sqlite_busy_timeout=30s&tidepool.sqlite_journal_mode"
+        self.url, self.url_of_late = f"{waits}=truncate", f"{waits}=wal"  # which takes a lock to begin with
+
+    def hold(self):
+        self.db.execute("BEGIN EXCLUSIVE")
+
+    def let_go(self):
+        self.db.execute("ROLLBACK")
+
+    def end(self):
+        self.db.close()
+
+
 class NetworkRoad:
     """A way to the server that can be cut."""
 
@@ -110,6 +132,22 @@ class NetworkRoad:
 
     def end(self):
         self.proxy.__exit__()
+
+
+class SilentRoad(NetworkRoad):
+    """A way to the server on which everything is taken and nothing passes."""
+    validation_query = ""
+
+    def __init__(self, server):
+        super().__init__(server)
+        self.url_of_late = self.url
+
+    def hold(self):
+        self.proxy.mode = "half_open"
+
+    def let_go(self):
+        self.proxy.mode = "pass"
+        self.proxy.cut()
 
 
 class ServerRoad:
@@ -147,6 +185,9 @@ class Sqlite:
 
     machine = road
 
+    def held_up(self, name):
+        return LockedFile(f"{self.folder}/{name}.db")
+
     def url(self, name):
         return f"sqlite://{self.folder}/{name}.db"
 
@@ -178,6 +219,9 @@ class Postgres:
     @staticmethod
     def machine(_):
         return ServerRoad()
+
+    def held_up(self, _):
+        return SilentRoad(self.server)
 
     def url(self, name):
         return self.server.conninfo(application_name=name)

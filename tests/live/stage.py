@@ -149,6 +149,12 @@ class Stage:
         self.ends.append(made.end)
         return made
 
+    def held_up(self):
+        """A database that can be made to answer nothing."""
+        made = self.database.held_up(self.name)
+        self.ends.append(made.end)
+        return made
+
     def watch(self, sql, every_s=0.02):
         """Asks again and again beside the case; the rows that were seen, each once. Ends with the case."""
         seen, is_over, eyes = {}, threading.Event(), self.database.eyes()

@@ -347,8 +347,31 @@ def what_the_sizer_makes_of_it(s, shows):
     lease.release()
 
 
-CASES = (every_column_is_told, what_is, what_is_lost, what_is_counted, what_was, what_is_closed, what_grows_old,
-         what_goes_wrong, what_the_sizer_makes_of_it)
+@tells(pools="connecting validating", pool_stats="validations_total validation_failures_total")
+def what_takes_time(s, shows):
+    """A connect that hears nothing, and a validation."""
+    held_up = s.held_up()
+    pool = s.pool(f"min_size=1 max_size=2 {CALM} connect_timeout=20s validation_timeout=1s", url=held_up.url)
+    pool.set("validation_query", held_up.validation_query)
+    s.reaches("size, idle", (1, 1))
+    shows("pools", "before", connecting=0, validating=0)
+    held_up.hold()
+    s.set("validation_interval", "100ms")
+    s.reaches("validating", 1)
+    shows("pools", "asked", validating=1, connecting=0, size=1)
+    s.set("validation_interval", "0")
+    until(lambda: s.value("SELECT validation_failures_total FROM ~pool_stats WHERE pool = :pool"), "no answer came")
+    shows("pool_stats", "failed", validations_total=1, validation_failures_total=1)
+    is_(len(s.events("validation_failed")), 1)
+    late = s.pool(f"min_size=1 max_size=2 {CALM} connect_timeout=20s", url=held_up.url_of_late, name=f"{s.name}_late")
+    until(lambda: s.eyes.rows(f"SELECT connecting, validating, size FROM ~pools WHERE pool = '{late.name}'") == [(1, 0, 1)],
+          "one is connecting")
+    held_up.let_go()
+    until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "and is there")
+
+
+CASES = (every_column_is_told, what_is, what_takes_time, what_is_lost, what_is_counted, what_was, what_is_closed,
+         what_grows_old, what_goes_wrong, what_the_sizer_makes_of_it)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -1,121 +1,16 @@
 // A whole pool in virtual time: a server that is full, an ordered pause, what is told of opening and closing, and
 // decisions on the size that are ordered.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <set>
-
-#include "driver/fake/connector.hpp"
-#include "plane/attach.hpp"
-#include "pool/keeper.hpp"
-#include "pool/pool.hpp"
-#include "unit/driver/support.hpp"
+#include "unit/pool/lived_pool.hpp"
 
 namespace tide {
 namespace {
 
-constexpr uint64_t kKey = 4713;
-
-class LifeTest : public testing::Test {
- protected:
-  void open(const std::string& options) {
-    auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
-    PoolSpec spec;
-    spec.name = "test";
-    spec.target = parsed->target;
-    spec.policy = parsed->policy;
-    spec.sources = parsed->sources;
-    spec.pool_key = kKey;
-    auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, parsed->policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
-    pool_ = opened.take();
-  }
-  void TearDown() override {
-    if (pool_ == nullptr) return;
-    close(Span());
-  }
-  void close(Span timeout) {
-    pool_->keeper().begin_close(clock_.now() + timeout);
-    while (!pool_->keeper().is_closed()) clock_.advance(std::max(pool_->keeper().step(), Span::millis(1)));
-  }
-  void run(Span span) {
-    const Instant end = clock_.now() + span;
-    while (clock_.now() < end) {
-      const Span next = pool_->keeper().step();
-      clock_.advance(std::clamp(next, Span::micros(100), std::max(Span::micros(100), end - clock_.now())));
-    }
-    pool_->keeper().step();
-  }
-  // Holds what it gets until give_back().
-  void ask(Span timeout) {
-    const Visit visit(Presence::key_of_pool(kKey));
-    LeaseId lease = pool_->acquire_idle("test", LeaseMode::read_write);
-    if (lease.bits != 0) return leases_.push_back(lease);
-    const auto done = [this](Code code, LeaseId got, const Status&) {
-      if (code == Code::ok) {
-        leases_.push_back(got);
-      } else {
-        ++refused_;
-      }
-    };
-    (void)pool_->acquire_async({"test", LeaseMode::read_write, timeout}, done);
-  }
-  void give_back() {
-    for (const LeaseId lease : std::exchange(leases_, {})) {
-      const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
-      (void)pool_->release(lease);
-    }
-  }
-  // One second of `n` callers that hold what they get for that long.
-  void second(int n, Span timeout) {
-    for (int i = 0; i < n; ++i) ask(timeout);
-    run(Span::seconds(1));
-    give_back();
-  }
-
-  PoolState state() { return static_cast<PoolState>(read(pool_->segment().vitals().state)); }
-  int64_t vital(const format::Cell& cell) { return static_cast<int64_t>(read(cell)); }
-  int64_t target() { return vital(pool_->segment().vitals().target_size); }
-  int64_t limit() { return vital(pool_->segment().vitals().limit_size); }
-  std::vector<JournalCopy> events(EventKind kind) {
-    auto segment = Attachment::from_fd(pool_->segment().fd());
-    std::vector<JournalCopy> out;
-    for (const JournalCopy& event : segment->read_journal()) {
-      if (event.kind == static_cast<uint32_t>(kind)) out.push_back(event);
-    }
-    return out;
-  }
-  std::vector<ScalingCopy> scaling() { return Attachment::from_fd(pool_->segment().fd())->read_scaling(); }
-  CommandCopy obeyed(const std::string& verb) {
-    const uint64_t id = pool_->keeper().post(verb, "{}", "test");
-    run(Span::seconds(2));
-    for (const CommandCopy& command : Attachment::from_fd(pool_->segment().fd())->read_commands()) {
-      if (command.command_id == id) return command;
-    }
-    ADD_FAILURE() << "no record of " << verb;
-    return {};
-  }
-  // Rules of alerts that were announced.
-  std::set<std::string> alerts() {
-    std::set<std::string> rules;
-    for (const JournalCopy& event : events(EventKind::alert_firing)) {
-      rules.insert(event.message.substr(0, event.message.find(':')));
-    }
-    return rules;
-  }
-
-  test::ManualClock clock_;
-  fake::FakeServer server_{42, clock_};
-  std::unique_ptr<Pool> pool_;
-  std::vector<LeaseId> leases_;
-  int refused_ = 0;
-};
+class LifeTest : public test::LivedPool {};
 
 // -- a server that is full
 
 TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
-  server_.set_sessions_max(2);
+  server_->set_sessions_max(2);
   open("min_size=4 max_size=10");
   run(Span::seconds(20));
   EXPECT_EQ(state(), PoolState::running);
@@ -139,13 +34,13 @@ TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
 }
 
 TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
-  server_.set_sessions_max(3);
+  server_->set_sessions_max(3);
   open("min_size=1 max_size=10 retry_base=200ms retry_max=10s breaker=off emergency=off recovery=''");
   run(Span::seconds(1));
   for (int i = 0; i < 20; ++i) second(30, Span::millis(900));  // learnt
   EXPECT_EQ(events(EventKind::server_full_on).size(), 1U);
   const size_t moves = scaling().size();
-  const uint64_t opens = server_.opens_total();
+  const uint64_t opens = server_->opens_total();
   for (int i = 0; i < 600; ++i) {
     second(30, Span::millis(900));
     ASSERT_LE(target(), 3);
@@ -154,10 +49,10 @@ TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
   EXPECT_GT(refused_, 1000);
   EXPECT_EQ(scaling().size(), moves) << "the target does not move";
   // One connect a pause of 5 to 10 s.
-  EXPECT_LE(server_.opens_total() - opens, 600U / 5 + 2);
-  EXPECT_GE(server_.opens_total() - opens, 600U / 20);
+  EXPECT_LE(server_->opens_total() - opens, 600U / 5 + 2);
+  EXPECT_GE(server_->opens_total() - opens, 600U / 20);
   // Others go: the pool has what it wants within one pause.
-  server_.set_sessions_max(0);
+  server_->set_sessions_max(0);
   for (int i = 0; i < 12; ++i) second(30, Span::millis(900));
   EXPECT_EQ(target(), 10);
   EXPECT_EQ(limit(), 10);
@@ -165,7 +60,7 @@ TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
 }
 
 TEST_F(LifeTest, RoomIsForgottenWhenNobodyWantsMore) {
-  server_.set_sessions_max(3);
+  server_->set_sessions_max(3);
   open("min_size=1 max_size=10 idle_timeout=5s recovery=''");
   for (int i = 0; i < 5; ++i) second(20, Span::millis(900));
   EXPECT_EQ(limit(), 3);
@@ -175,22 +70,22 @@ TEST_F(LifeTest, RoomIsForgottenWhenNobodyWantsMore) {
 }
 
 TEST_F(LifeTest, AManualSizeIsReachedOnceThereIsRoom) {
-  server_.set_sessions_max(2);
+  server_->set_sessions_max(2);
   open("min_size=1 max_size=10");
   run(Span::seconds(1));
   pool_->keeper().post("scale", "{\"target_size\":6}", "test");
   run(Span::seconds(30));
   EXPECT_EQ(target(), 2);
-  server_.set_sessions_max(0);
+  server_->set_sessions_max(0);
   run(Span::seconds(11));
   EXPECT_EQ(target(), 6);
-  EXPECT_EQ(server_.sessions_now(), 6U);
+  EXPECT_EQ(server_->sessions_now(), 6U);
 }
 
 TEST_F(LifeTest, AServerThatIsNotReadyIsNotFull) {
   open("min_size=2 max_size=10");
   run(Span::seconds(1));
-  server_.set_refusing(true, "57P03");
+  server_->set_refusing(true, "57P03");
   for (int i = 0; i < 5; ++i) second(20, Span::millis(900));
   EXPECT_TRUE(events(EventKind::server_full_on).empty());
   EXPECT_EQ(limit(), 10);
@@ -271,13 +166,13 @@ TEST_F(LifeTest, ReadyIsToldOnceWhenMinSizeIsThere) {
 }
 
 TEST_F(LifeTest, ReadyIsNotToldOfAPoolThatCannotConnect) {
-  server_.go_down();
+  server_->go_down();
   open("min_size=1 max_size=2");
   run(Span::seconds(5));
   EXPECT_TRUE(events(EventKind::init).empty());
   (void)obeyed("drain");
   EXPECT_TRUE(events(EventKind::init).empty()) << "drained is not ready";
-  server_.come_up();
+  server_->come_up();
   (void)obeyed("resume");
   run(Span::seconds(15));
   EXPECT_EQ(events(EventKind::init).size(), 1U);
