@@ -11,14 +11,14 @@
 
 #include <tidepool/tidepool.h>
 
-static int fail(const char *doing, const tide_error *err) {
+static int fail(const char* doing, const tide_error* err) {
   fprintf(stderr, "%s: %s: %s\n%s\n%s\n", doing, tide_status_name(err->status), err->message, err->detail, err->hint);
   return 1;
 }
 
 /* One connection for several statements. Whatever happens in between, the lease is given back. */
-static tide_status write_rows(tide_pool *pool, tide_error *err) {
-  const char *params[] = {"ebb", NULL}; /* NULL is SQL's NULL */
+static tide_status write_rows(tide_pool* pool, tide_error* err) {
+  const char* params[] = {"ebb", NULL}; /* NULL is SQL's NULL */
   tide_lease lease;
   tide_status status = tide_pool_acquire(pool, "hello", 2000, &lease, err);
   if (status != TIDE_OK) return status;
@@ -30,13 +30,13 @@ static tide_status write_rows(tide_pool *pool, tide_error *err) {
 }
 
 /* A single statement needs no lease of yours. */
-static tide_status print_rows(tide_pool *pool, tide_error *err) {
-  tide_result *rows = NULL;
+static tide_status print_rows(tide_pool* pool, tide_error* err) {
+  tide_result* rows = NULL;
   int64_t row;
   tide_status status = tide_pool_query(pool, "report", "select name, height from tide", 0, NULL, &rows, err);
   if (status != TIDE_OK) return status;
   for (row = 0; row < tide_result_rows(rows); row++) {
-    const char *height = tide_result_text(rows, row, 1);
+    const char* height = tide_result_text(rows, row, 1);
     printf("%s is %s m high\n", tide_result_text(rows, row, 0), height != NULL ? height : "an unknown number of");
   }
   tide_result_free(rows);
@@ -44,11 +44,11 @@ static tide_status print_rows(tide_pool *pool, tide_error *err) {
 }
 
 /* The pool as everybody else on this host can see it. */
-static tide_status print_pool(const char *name, tide_error *err) {
-  static const char *const wanted[] = {"pool", "state", "size", "idle", "in_use", "max_size"};
+static tide_status print_pool(const char* name, tide_error* err) {
+  static const char* const wanted[] = {"pool", "state", "size", "idle", "in_use", "max_size"};
   tide_filter filter = TIDE_FILTER_INIT;
-  const tide_relation *pools;
-  tide_cursor *cursor;
+  const tide_relation* pools;
+  tide_cursor* cursor;
   tide_status status;
   int i, column;
 
@@ -72,7 +72,7 @@ static tide_status print_pool(const char *name, tide_error *err) {
 int main(void) {
   char directory[] = "/tmp/tidepool-hello-XXXXXX", file[64], url[80];
   tide_error err = TIDE_ERROR_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   int result = 0;
 
   if (mkdtemp(directory) == NULL) return 1;

@@ -89,8 +89,8 @@ void run(const std::string& url) {
     const Rows rows = lease.query("select name, height from tide");
     for (int64_t row = 0; row < tide_result_rows(rows.get()); ++row) {
       const char* height = tide_result_text(rows.get(), row, 1);
-      std::cout << tide_result_text(rows.get(), row, 0) << " is " << (height != nullptr ? height : "an unknown number of")
-                << " m high\n";
+      std::cout << tide_result_text(rows.get(), row, 0) << " is "
+                << (height != nullptr ? height : "an unknown number of") << " m high\n";
     }
     print_pool("hello-cpp");
     try {

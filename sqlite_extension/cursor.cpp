@@ -22,7 +22,7 @@ namespace {
 struct Cursor : sqlite3_vtab_cursor {
   tide_cursor* rows = nullptr;
   bool is_on_row = false;
-  std::string directory;  // read from
+  std::string directory;                        // read from
   bool is_blind = false, is_elsewhere = false;  // counted in OpenScans
   int64_t rowid = 0;
   std::unordered_map<uint64_t, int64_t> seen;  // rows so far of each instance
@@ -152,8 +152,11 @@ int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlit
       if (is_elsewhere) cursor.directory = *wanted;
     }
     if (!enter(cursor, (pushed & kDirectoryComesLater) != 0, is_elsewhere)) {
-      set_message(base->pVtab, table_behind(cursor).sql_name() + ": cannot tell which directory is meant: dir is compared "
-                                   "with a table that is read later, while \"" + cursor.directory + "\" is read"
+      set_message(base->pVtab, table_behind(cursor).sql_name() +
+                                   ": cannot tell which directory is meant: dir is compared "
+                                   "with a table that is read later, while \"" +
+                                   cursor.directory +
+                                   "\" is read"
                                    "\nHint: give every table its directory, dir = '...' or tidepool_" +
                                    table_behind(cursor).relation->name + "('...')");
       return SQLITE_ERROR;

@@ -64,7 +64,8 @@ std::string worst_health(const char* pool) {
 
 void run_health(sqlite3_context* context, int, sqlite3_value** values) {
   try {
-    if (auto why = refuse_reading(sqlite3_context_db_handle(context), "tidepool_health")) throw std::runtime_error(*why);
+    if (auto why = refuse_reading(sqlite3_context_db_handle(context), "tidepool_health"))
+      throw std::runtime_error(*why);
     const auto pool = text_of(values[0]);
     if (!pool || pool->empty()) throw std::runtime_error("tidepool_health(): pool is NULL or empty");
     const std::string json = worst_health(pool->c_str());
@@ -89,8 +90,8 @@ struct Findings : sqlite3_vtab_cursor {
 Findings& findings_of(sqlite3_vtab_cursor* cursor) { return *static_cast<Findings*>(cursor); }
 
 int findings_connect(sqlite3* db, void*, int, const char* const*, sqlite3_vtab** out, char**) {
-  const int code = sqlite3_declare_vtab(
-      db, "CREATE TABLE x(kind TEXT, message TEXT, detail TEXT, hint TEXT, options TEXT HIDDEN)");
+  const int code =
+      sqlite3_declare_vtab(db, "CREATE TABLE x(kind TEXT, message TEXT, detail TEXT, hint TEXT, options TEXT HIDDEN)");
   if (code != SQLITE_OK) return code;
   *out = new (std::nothrow) sqlite3_vtab{};
   return *out != nullptr ? SQLITE_OK : SQLITE_NOMEM;
@@ -113,7 +114,8 @@ int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
     plan->estimatedRows = 4;
     return SQLITE_OK;
   }
-  set_message(table, "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+  set_message(table,
+              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
   return SQLITE_ERROR;
 }
 
@@ -189,7 +191,8 @@ constexpr sqlite3_module kFindings = make_findings_module();
 int register_reports(sqlite3* db) {
   const int code = sqlite3_create_function_v2(db, "tidepool_health", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, nullptr,
                                               run_health, nullptr, nullptr, nullptr);
-  return code != SQLITE_OK ? code : sqlite3_create_module_v2(db, "tidepool_check_options", &kFindings, nullptr, nullptr);
+  return code != SQLITE_OK ? code
+                           : sqlite3_create_module_v2(db, "tidepool_check_options", &kFindings, nullptr, nullptr);
 }
 
 void unregister_reports(sqlite3* db) {

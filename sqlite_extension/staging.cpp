@@ -67,7 +67,8 @@ std::optional<std::string> contradiction(const std::vector<Order>& orders, bool 
            (is_above ? "above max_size " + std::to_string(*after.max_size)
                      : "below min_size " + std::to_string(*after.min_size)) +
            "\nDetail: " + place(order) + "\nHint: " +
-           (is_above ? "raise max_size in the same UPDATE, or call tidepool_burst()" : "lower min_size in the same UPDATE");
+           (is_above ? "raise max_size in the same UPDATE, or call tidepool_burst()"
+                     : "lower min_size in the same UPDATE");
   }
   return std::nullopt;
 }

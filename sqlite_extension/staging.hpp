@@ -40,7 +40,7 @@ struct Order {
   std::string subject;           // what it is about: "target_size", "state", an option's name or an alert (S2)
   std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
   std::optional<int64_t> target_size;
-  Limits before;                 // as the row showed them when the statement ran
+  Limits before;  // as the row showed them when the statement ran
 };
 
 class Staging {

@@ -88,9 +88,7 @@ class Message {
 
 }  // namespace
 
-int64_t CustomDriver::ms_left(Instant deadline) const {
-  return std::max<int64_t>(1, (deadline - clock_.now()).ms());
-}
+int64_t CustomDriver::ms_left(Instant deadline) const { return std::max<int64_t>(1, (deadline - clock_.now()).ms()); }
 
 BlockingDriver::Opened CustomDriver::open(Instant deadline) {
   Opened opened;
@@ -120,7 +118,8 @@ Status CustomDriver::reset(Connection& session, ResetMode, Instant deadline) {
   if (driver_.reset == nullptr) return Status::ok();
   const CallbackScope scope(handle_);
   Message message;
-  const int failed = driver_.reset(driver_.context, session.native(), ms_left(deadline), message.text(), message.bytes());
+  const int failed =
+      driver_.reset(driver_.context, session.native(), ms_left(deadline), message.text(), message.bytes());
   return failed == 0 ? Status::ok() : message.failure("reset failed");
 }
 

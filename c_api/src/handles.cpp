@@ -30,7 +30,7 @@ namespace {
 // Made while the library is loaded: a fork in the middle of it would leave the child without.
 [[maybe_unused]] const Handles& made_early = Handles::instance();
 constexpr Span kMakingPatience = Span::seconds(1);  // files are made and removed meanwhile
-constexpr Span kForkPatience = Span::millis(50);  // for all keepers together; their steps take microseconds
+constexpr Span kForkPatience = Span::millis(50);    // for all keepers together; their steps take microseconds
 }  // namespace
 
 uint64_t Handles::reserve() {

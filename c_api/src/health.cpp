@@ -45,7 +45,8 @@ tide_health health_of(const HealthVerdict& verdict) {
 
 tide_status tide_pool_health(tide_pool* pool, tide_health* out, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_health");
+    if (out == nullptr)
+      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_health");
     tide_health asked{};
     if (Status read = read_struct(out, "tide_health", asked); !read) return read;
     const Door door(pool);

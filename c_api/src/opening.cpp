@@ -187,8 +187,8 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   std::optional<UnlistedPool> made;
   {
     const ForkPause pause;
-    auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name, callbacks,
-                                    place.handle());
+    auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name,
+                                    callbacks, place.handle());
     if (!connector) return connector.take_status();
     auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
     if (!opened) return opened.take_status();

@@ -67,8 +67,7 @@ tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
 [[gnu::noinline, gnu::cold]] static tide_status acquire_slowly(tide_pool* pool, const char* tag, int64_t timeout_ms,
                                                                tide_lease* out, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    if (out == nullptr)
-      return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease");
+    if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease");
     if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
     const Door door(pool);
     if (!door) return no_entry(door.code());
@@ -156,7 +155,8 @@ tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   try {
     {
       const Door door(lease);
-      if (door && door->release(LeaseId(lease.id)) == Code::ok) [[likely]] return TIDE_OK;
+      if (door && door->release(LeaseId(lease.id)) == Code::ok) [[likely]]
+        return TIDE_OK;
     }
     return refuse_lease(lease, err);
   } catch (...) {

@@ -53,9 +53,10 @@ Status give(Status status, ResultHandle result, tide_result** out) {
 Status check_transaction(const Pool& pool, LeaseId lease) {
   LeaseFacts facts;
   if (pool.facts(lease, facts) != Code::ok || !facts.is_in_transaction) return Status::ok();
-  Status status = Status::error(Code::bad_argument, "the statement left a transaction open",
-                                "the next call may have another connection; what was done in the transaction is rolled back",
-                                "take a lease with tide_pool_acquire() and use tide_lease_query(), up to its COMMIT");
+  Status status =
+      Status::error(Code::bad_argument, "the statement left a transaction open",
+                    "the next call may have another connection; what was done in the transaction is rolled back",
+                    "take a lease with tide_pool_acquire() and use tide_lease_query(), up to its COMMIT");
   status.sqlstate = "25001";
   return status;
 }

@@ -13,8 +13,7 @@ inline constexpr uint64_t kIdMax = (uint64_t{1} << (kOwnerBits + 32)) - 1;
 
 // The part of an instance id that its pool's ids carry.
 constexpr uint32_t owner_bits(const uint8_t* instance_id) {
-  const uint32_t first =
-      uint32_t{instance_id[0]} << 16 | uint32_t{instance_id[1]} << 8 | uint32_t{instance_id[2]};
+  const uint32_t first = uint32_t{instance_id[0]} << 16 | uint32_t{instance_id[1]} << 8 | uint32_t{instance_id[2]};
   return first >> (24 - kOwnerBits);
 }
 

@@ -123,8 +123,6 @@ bool is_secret_name(std::string_view name) {
   return key == "pass" || key.ends_with("_pass") || key.ends_with("dbpass");
 }
 
-std::string without_password(std::string_view text) {
-  return mask_values(mask_false_ports(mask_user_info(text)));
-}
+std::string without_password(std::string_view text) { return mask_values(mask_false_ports(mask_user_info(text))); }
 
 }  // namespace tide

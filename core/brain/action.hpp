@@ -23,13 +23,50 @@ enum class PoolState : uint8_t { starting, running, paused, draining, degraded, 
 enum class Severity : uint8_t { info, warning, critical };
 
 enum class EventKind : uint8_t {
-  pool_open, pool_closed, connect_error, connection_lost, validation_failed, lease_overdue, lease_cancelled,
-  lease_revoked, leak_suspected, transaction_ended, scale_up, scale_down, burst_on, burst_off, pause, resume, drain,
-  recycle, setting_changed, command_refused, acquire_timeout, init, stats_reset,
+  pool_open,
+  pool_closed,
+  connect_error,
+  connection_lost,
+  validation_failed,
+  lease_overdue,
+  lease_cancelled,
+  lease_revoked,
+  leak_suspected,
+  transaction_ended,
+  scale_up,
+  scale_down,
+  burst_on,
+  burst_off,
+  pause,
+  resume,
+  drain,
+  recycle,
+  setting_changed,
+  command_refused,
+  acquire_timeout,
+  init,
+  stats_reset,
   server_notice,
-  breaker_open, breaker_probe, breaker_closed, emergency_on, emergency_off, health_failed, health_ok, recovery,
-  alert_firing, alert_resolved, alert_acked, alert_rule_changed, warming, overload_on, overload_off, memory_pressure,
-  clock_jump, events_dropped, server_full_on, server_full_off,
+  breaker_open,
+  breaker_probe,
+  breaker_closed,
+  emergency_on,
+  emergency_off,
+  health_failed,
+  health_ok,
+  recovery,
+  alert_firing,
+  alert_resolved,
+  alert_acked,
+  alert_rule_changed,
+  warming,
+  overload_on,
+  overload_off,
+  memory_pressure,
+  clock_jump,
+  events_dropped,
+  server_full_on,
+  server_full_off,
 };
 
 // What people are told of alerts, whatever its severity.
@@ -38,8 +75,22 @@ constexpr bool is_about_alert(EventKind event) {
 }
 
 enum class Verb : uint8_t {
-  scale, burst, end_burst, set, pause, resume, recycle, drain, close_connection, revoke, reset_stats,
-  check_health, ack, set_alert, drop_alert, evaluate,
+  scale,
+  burst,
+  end_burst,
+  set,
+  pause,
+  resume,
+  recycle,
+  drain,
+  close_connection,
+  revoke,
+  reset_stats,
+  check_health,
+  ack,
+  set_alert,
+  drop_alert,
+  evaluate,
 };
 
 // The rest of a set_alert order. What is not given stays as it is, or as the built-in rule of this name has it.
@@ -62,19 +113,19 @@ struct Order {
   Verb verb = Verb::scale;
   // scale: target size, -1 = back to automatic; close_connection: conn_id; revoke: lease_id; ack: alert_id
   int64_t number = 0;
-  Span span;                 // burst: duration (zero = burst_duration); recycle: spread
-  std::string option;        // set
-  std::string value;         // set
-  std::string reason;        // scale: why, for scaling_events
-  AlertWish alert;           // set_alert; drop_alert: its rule alone
-  std::string actor;         // who, for events and scaling_events
+  Span span;           // burst: duration (zero = burst_duration); recycle: spread
+  std::string option;  // set
+  std::string value;   // set
+  std::string reason;  // scale: why, for scaling_events
+  AlertWish alert;     // set_alert; drop_alert: its rule alone
+  std::string actor;   // who, for events and scaling_events
 };
 
 struct Verdict {
   enum class Kind : uint8_t { applied, refused, pending };  // pending: an Action::finish_order will follow
   Kind kind = Kind::applied;
-  Status why;                // of refused
-  std::string message;       // of applied: what happened, one short sentence
+  Status why;           // of refused
+  std::string message;  // of applied: what happened, one short sentence
 };
 
 struct Action {
@@ -118,15 +169,15 @@ enum class BreakerState : uint8_t { off, closed, open, half_open };
 // What holds after a tick.
 struct Outlook {
   PoolState state = PoolState::starting;
-  int64_t target_size = 0;       // what the sizer wants now
-  int64_t limit_size = 0;        // the effective cap: never more open, opening or closing connections
+  int64_t target_size = 0;  // what the sizer wants now
+  int64_t limit_size = 0;   // the effective cap: never more open, opening or closing connections
   SizeSource size_source = SizeSource::config;
-  Instant burst_until;           // unset when not bursting
-  uint64_t generation = 0;       // bumped by every applied control
+  Instant burst_until;      // unset when not bursting
+  uint64_t generation = 0;  // bumped by every applied control
   BreakerState breaker = BreakerState::off;
-  Instant breaker_probe_at;      // unset unless the breaker is open
+  Instant breaker_probe_at;                                            // unset unless the breaker is open
   double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // connections in use, 10 s ahead
-  bool is_settled = false;       // draining: nothing is open any more; starting: min_size is there
+  bool is_settled = false;  // draining: nothing is open any more; starting: min_size is there
   Instant next_wakeup = Instant::never();
 };
 

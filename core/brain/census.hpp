@@ -43,19 +43,19 @@ struct Resources {
   double memory_limit_bytes = kUnknown;  // memory_limit, else the cgroup's, else the machine's
   double memory_stall = kUnknown;        // PSI: share of the last 10 s in which some task waited for memory, 0..1
   double descriptors = kUnknown;
-  double descriptors_max = kUnknown;     // RLIMIT_NOFILE
-  double server_sessions = kUnknown;     // all clients' sessions at the database server
+  double descriptors_max = kUnknown;  // RLIMIT_NOFILE
+  double server_sessions = kUnknown;  // all clients' sessions at the database server
   double server_sessions_max = kUnknown;
-  double driver_bytes = kUnknown;        // allocated by the driver's library (SQLite)
-  double wal_bytes = kUnknown;           // the size of the database's WAL (SQLite)
-  bool is_file_missing = false;          // the database's file was deleted or replaced (SQLite)
+  double driver_bytes = kUnknown;  // allocated by the driver's library (SQLite)
+  double wal_bytes = kUnknown;     // the size of the database's WAL (SQLite)
+  bool is_file_missing = false;    // the database's file was deleted or replaced (SQLite)
 };
 
 // Sums since the pool opened. Each only grows.
 struct Traffic {
-  uint64_t requests_total = 0;      // leases asked for: given, refused, or still waited for
-  uint64_t releases_total = 0;      // leases that ended
-  uint64_t slow_total = 0;          // waited longer than wait_objective, or in vain
+  uint64_t requests_total = 0;  // leases asked for: given, refused, or still waited for
+  uint64_t releases_total = 0;  // leases that ended
+  uint64_t slow_total = 0;      // waited longer than wait_objective, or in vain
   uint64_t queries_total = 0;
   uint64_t query_errors_total = 0;  // all that failed
   uint64_t query_faults_total = 0;  // of those, the ones no healthy application provokes in normal work

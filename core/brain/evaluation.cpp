@@ -6,9 +6,8 @@ namespace tide::brain {
 
 Verdict Evaluation::order(const Order& order, const Ledger& ledger) {
   const auto refused = [](std::string why, std::string detail, std::string hint) {
-    return Verdict{Verdict::Kind::refused,
-                   Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)),
-                   {}};
+    return Verdict{
+        Verdict::Kind::refused, Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)), {}};
   };
   if (ledger.controls.is_draining) {
     return refused("evaluate refused: the pool is draining", "there is no size to decide on", "resume the pool first");

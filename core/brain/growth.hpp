@@ -42,10 +42,10 @@ class Growth {
  private:
   int64_t allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const;
 
-  int64_t under_way_ = 0;   // opens asked for and not answered
-  int64_t stragglers_ = 0;  // of those, begun before the latest round of failures: they tell nothing new
-  int rounds_ = 0;          // failed in a row; 0 means well
-  Instant retry_at_;        // while rounds_ > 0
+  int64_t under_way_ = 0;    // opens asked for and not answered
+  int64_t stragglers_ = 0;   // of those, begun before the latest round of failures: they tell nothing new
+  int rounds_ = 0;           // failed in a row; 0 means well
+  Instant retry_at_;         // while rounds_ > 0
   bool is_crowded_ = false;  // until the next tick
   Instant crowded_until_;
 };

@@ -53,11 +53,11 @@ struct Ledger {
   Pulse pulse;
   Caps caps;
   Tallies tallies;
-  int64_t wish = 0;                      // what the sizer would have, had a full server room for it
-  std::string room_reason;               // of caps.room: what the server said
-  int64_t spares = 0;                    // connections wanted beyond the target: successors of those that will end
+  int64_t wish = 0;         // what the sizer would have, had a full server room for it
+  std::string room_reason;  // of caps.room: what the server said
+  int64_t spares = 0;       // connections wanted beyond the target: successors of those that will end
   SizeSource target_source = SizeSource::autoscale;  // who moved the target last
-  int64_t target = 0;  // what the sizer wants; always within the rule in force once a tick is over
+  int64_t target = 0;       // what the sizer wants; always within the rule in force once a tick is over
   bool is_steered = false;  // the adaptive sizer moves the target, and there is a load it goes by
   std::optional<Instant> target_changed_at;
   std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault

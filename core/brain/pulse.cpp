@@ -16,11 +16,10 @@ void settle(double& sum, double change) { sum = std::max(0.0, sum + change); }
 
 void Beat::add(const Beat& other, double sign) {
   constexpr double Beat::*kAll[] = {
-      &Beat::seconds,      &Beat::requests, &Beat::acquires, &Beat::releases,         &Beat::slow,
-      &Beat::timeouts,     &Beat::queries,  &Beat::faults,   &Beat::query_errors,     &Beat::connects,
-      &Beat::use_s,        &Beat::ended_s,  &Beat::wait_s,   &Beat::connect_failures, &Beat::validation_failures,
-      &Beat::query_s,      &Beat::reversals, &Beat::paused_timeouts,
-      &Beat::paused_slow};
+      &Beat::seconds,  &Beat::requests,  &Beat::acquires,        &Beat::releases,         &Beat::slow,
+      &Beat::timeouts, &Beat::queries,   &Beat::faults,          &Beat::query_errors,     &Beat::connects,
+      &Beat::use_s,    &Beat::ended_s,   &Beat::wait_s,          &Beat::connect_failures, &Beat::validation_failures,
+      &Beat::query_s,  &Beat::reversals, &Beat::paused_timeouts, &Beat::paused_slow};
   for (double Beat::*member : kAll) settle(this->*member, sign * other.*member);
 }
 

@@ -18,8 +18,8 @@ struct Beat {
   double requests = 0;
   double acquires = 0;
   double releases = 0;
-  double slow = 0;      // waited longer than wait_objective, or in vain
-  double timeouts = 0;  // got no connection in time
+  double slow = 0;             // waited longer than wait_objective, or in vain
+  double timeouts = 0;         // got no connection in time
   double paused_timeouts = 0;  // of those, the ones of callers who waited because the pool was paused: that was ordered
   double paused_slow = 0;      // likewise of slow
   double queries = 0;
@@ -28,14 +28,16 @@ struct Beat {
   double connects = 0;
   double connect_failures = 0;
   double validation_failures = 0;
-  double use_s = 0;     // of leases, within this time
-  double ended_s = 0;   // holds of the leases that ended
-  double wait_s = 0;    // of requests, within this time
+  double use_s = 0;    // of leases, within this time
+  double ended_s = 0;  // holds of the leases that ended
+  double wait_s = 0;   // of requests, within this time
   double query_s = 0;
   double reversals = 0;  // of the target: it went up after it had gone down, or down after up
 
   // Something that a health check should look at now.
-  bool is_troubled() const { return unordered_timeouts() > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0; }
+  bool is_troubled() const {
+    return unordered_timeouts() > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0;
+  }
   double unordered_timeouts() const { return timeouts - paused_timeouts; }
   double errors() const { return faults + connect_failures + validation_failures; }
   void add(const Beat& other, double sign);
@@ -85,8 +87,8 @@ class Pulse {
   size_t minute_next_ = 0;
   static constexpr int kPausedBeats = 2;  // the last callers of a pause may be counted a moment later
   int paused_beats_ = 0;                  // of the beats to come, those in which waiting was ordered
-  double reversals_ = 0;  // since the last beat
-  int direction_ = 0;     // of the last move of the target
+  double reversals_ = 0;                  // since the last beat
+  int direction_ = 0;                     // of the last move of the target
 };
 
 }  // namespace tide::brain

@@ -46,7 +46,7 @@ class Reaper {
   void condemn_generation(Desk& desk, const std::string& why, uint64_t newest);
 
   int64_t failures_in_row_ = 0;
-  std::string verdict_;          // why the generation is condemned; until the next tick
+  std::string verdict_;  // why the generation is condemned; until the next tick
   Suspicion suspicion_;
   uint64_t condemned_up_to_ = 0;  // conn_id; the last generation that was
   Instant doomed_at_;             // the last time that a holder's error condemned one

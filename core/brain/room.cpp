@@ -31,7 +31,8 @@ void Room::tick(Desk& desk) {
   if (refusal_ && (counts.connecting == 0 || desk.now() - refused_at_ >= kOthersWithin)) learn(desk, there, limit);
   if (!room_) return;
   if (there > *room_) grow(desk, there);
-  if (*room_ >= limit) return end(desk, "the server has room for the " + counted(limit, "connection") + " there may be");
+  if (*room_ >= limit)
+    return end(desk, "the server has room for the " + counted(limit, "connection") + " there may be");
   if (desk.now() >= kept_until_) return end(desk, "none was refused for a while");
   caps.room = *room_;
   caps.probe = std::max(counts.total - *room_, desk.now() >= try_at_ ? step_ : 0);

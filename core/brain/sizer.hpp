@@ -41,7 +41,7 @@ class Sizer {
   int64_t low_in_row_ = 0;
   std::optional<Instant> stepped_up_at_;
   std::string moved_because_;  // in this tick; else empty
-  bool was_dormant_ = false;  // at the last tick
+  bool was_dormant_ = false;   // at the last tick
 };
 
 }  // namespace tide::brain

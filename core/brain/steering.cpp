@@ -54,8 +54,8 @@ void Steering::connected(Span took) {
 
 bool Steering::is_steering(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
-  return desk.policy().scaling && desk.policy().sizing == Sizing::adaptive && !is_held_ &&
-         !ledger.controls.is_paused && !ledger.controls.manual_size && ledger.is_started;
+  return desk.policy().scaling && desk.policy().sizing == Sizing::adaptive && !is_held_ && !ledger.controls.is_paused &&
+         !ledger.controls.manual_size && ledger.is_started;
 }
 
 void Steering::prepare(const Desk& desk, bool is_held) {
@@ -101,7 +101,8 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
     watch_burst(desk, *beat);
   }
   // scaling_interval can make it look less often than once a beat, not more often.
-  const bool is_due = beat != nullptr && sum_.seconds + 1e-9 >= std::max(1.0, desk.policy().scaling_interval.seconds_exact());
+  const bool is_due =
+      beat != nullptr && sum_.seconds + 1e-9 >= std::max(1.0, desk.policy().scaling_interval.seconds_exact());
   const bool is_asked = why_now != nullptr && desk.policy().sizing == Sizing::adaptive && sum_.seconds > 0;
   if (!is_due && !is_asked) return;
   const Observation seen = observe(desk);
@@ -161,8 +162,8 @@ std::optional<int64_t> Steering::wanted_for_waiters(Desk& desk) {
   const int64_t queue = std::max<int64_t>(0, static_cast<int64_t>(census.waiting) - ready);
   if (queue == 0) return 0;
   const int64_t open = counts.total - counts.closing;
-  const int64_t target = sizer_.demand(seconds_of(desk.now()), queue, counts.in_use, open, counts.connecting,
-                                       desk.ledger().target);
+  const int64_t target =
+      sizer_.demand(seconds_of(desk.now()), queue, counts.in_use, open, counts.connecting, desk.ledger().target);
   return target > desk.ledger().target ? target - desk.counts().staying() : 0;
 }
 

@@ -45,10 +45,11 @@ Status LogWriter::check() const {
     ::close(fd);
     return Status::ok();
   }
-  return Status::error(Code::bad_option, "log_destination: \"" + destination_ + "\" cannot be written: " +
-                                             std::generic_category().message(errno),
-                       "log_destination takes stderr, syslog, or the absolute path of a file",
-                       "make its directory, or name a file this user may write");
+  return Status::error(
+      Code::bad_option,
+      "log_destination: \"" + destination_ + "\" cannot be written: " + std::generic_category().message(errno),
+      "log_destination takes stderr, syslog, or the absolute path of a file",
+      "make its directory, or name a file this user may write");
 }
 
 bool LogWriter::write(std::string_view line, Severity severity) const {

@@ -29,9 +29,7 @@ bool Board::is_one_returning() const {
   return false;
 }
 
-void Board::assign_tag(FixedText<64>& to, const char* tag) {
-  to.assign(FixedText<64>::prefix_of(tag));
-}
+void Board::assign_tag(FixedText<64>& to, const char* tag) { to.assign(FixedText<64>::prefix_of(tag)); }
 
 void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
   const uint64_t ns = waited.ns() > 0 ? static_cast<uint64_t>(waited.ns()) : 0;

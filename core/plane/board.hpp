@@ -78,12 +78,11 @@ class Board {
     add_to(s.acquires_total);
     s.thread_id.store(thread_id, std::memory_order_relaxed);
     // A tag is mostly the same few bytes again; the unused bytes of a FixedText are zero.
-    if (std::strncmp(s.tag.bytes, tag, FixedText<64>::kBytesMax) != 0) [[unlikely]] assign_tag(s.tag, tag);
+    if (std::strncmp(s.tag.bytes, tag, FixedText<64>::kBytesMax) != 0) [[unlikely]]
+      assign_tag(s.tag, tag);
   }
   // Whoever ended a lease: count it.
-  [[gnu::always_inline]] void write_use(uint32_t slot, Instant now) {
-    write_use(slots_[slot], stats_[slot], now);
-  }
+  [[gnu::always_inline]] void write_use(uint32_t slot, Instant now) { write_use(slots_[slot], stats_[slot], now); }
   [[gnu::always_inline]] static void write_use(format::Slot& s, format::SlotStats& st, Instant now) {
     const int64_t used_ns = now.ns() - static_cast<int64_t>(read(s.acquired_mono));
     const uint64_t use_ns = used_ns > 0 ? static_cast<uint64_t>(used_ns) : 0;
@@ -100,8 +99,8 @@ class Board {
   // False: the lease had ended already.
   bool end(LeaseId lease) {
     SlotWord expected = lease.word();
-    return slots_[lease.slot()].word.compare_exchange_strong(
-        expected.bits, expected.with(SlotState::returning).bits, std::memory_order_seq_cst, std::memory_order_relaxed);
+    return slots_[lease.slot()].word.compare_exchange_strong(expected.bits, expected.with(SlotState::returning).bits,
+                                                             std::memory_order_seq_cst, std::memory_order_relaxed);
   }
   // Who ended the lease: the slot is idle again. Full barrier.
   void give_back(LeaseId lease) { pass(lease.slot(), lease.word().with(SlotState::idle)); }

@@ -62,10 +62,10 @@ struct Header {
   Region history_1s;      // rings of HistoryRecord
   Region history_1m;
   Region history_1h;
-  Region journal;   // ring of JournalRecord
-  Region scaling;   // ring of ScalingRecord
-  Region commands;  // ring of CommandRecord
-  Region settings;  // 1 x SettingsBlock
+  Region journal;      // ring of JournalRecord
+  Region scaling;      // ring of ScalingRecord
+  Region commands;     // ring of CommandRecord
+  Region settings;     // 1 x SettingsBlock
   Region alerts;       // n x AlertRecord
   Region alert_rules;  // 1 x AlertRulesBlock
   Region health;       // 1 x HealthBlock
@@ -170,7 +170,7 @@ struct Slot {
   Cell queries_before;
   Cell32 server_pid;
   Cell32 is_in_transaction;  // (*)
-  Cell holder_generation;   // of the lease that tag, thread_id and acquired_mono are about
+  Cell holder_generation;    // of the lease that tag, thread_id and acquired_mono are about
   Cell reserved;
   FixedText<64> last_error;
 };
@@ -274,8 +274,8 @@ struct CommandRecord {
   int64_t issued_wall_ns;
   int64_t applied_wall_ns;  // 0: not yet
   uint32_t reserved;
-  uint32_t status;          // CommandStatus
-  uint64_t generation;      // after it was applied
+  uint32_t status;      // CommandStatus
+  uint64_t generation;  // after it was applied
   FixedText<64> actor;
   FixedText<32> verb;        // as it came, or "unknown"
   FixedText<896> arguments;  // JSON: as long as those of MailboxOrder

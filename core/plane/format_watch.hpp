@@ -120,12 +120,12 @@ struct Tallies {
   Cell bursts_total;       // begun, by order or because callers waited
   Cell emergencies_total;  // begun
   Cell recovery_attempts_total;
-  Cell health_checks_total;           // rounds of the four checks
-  Cell health_check_failures_total;   // those in which one of them failed
-  Cell overloads_total;               // times the knee was passed
-  Cell lived_ns_total;                // of closed connections, from connected to closed
-  Cell baseline[kTallies];            // of those, in their order
-  Cell baseline_faults;               // the sum of SlotStats.faults_total
+  Cell health_checks_total;          // rounds of the four checks
+  Cell health_check_failures_total;  // those in which one of them failed
+  Cell overloads_total;              // times the knee was passed
+  Cell lived_ns_total;               // of closed connections, from connected to closed
+  Cell baseline[kTallies];           // of those, in their order
+  Cell baseline_faults;              // the sum of SlotStats.faults_total
 };
 static_assert(sizeof(Tallies) == 128);
 

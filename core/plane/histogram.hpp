@@ -27,7 +27,7 @@ constexpr int64_t histogram_bound_ns(size_t i) {
 constexpr size_t histogram_bucket_of_us(uint64_t us) {
   if (us == 0) return 0;
   const size_t octave = 63U - static_cast<size_t>(std::countl_zero(us));  // 2^octave <= us
-  const size_t is_upper_half = (us << 1 >> octave) & 1U;          // the bit below the highest
+  const size_t is_upper_half = (us << 1 >> octave) & 1U;                  // the bit below the highest
   const size_t bucket = 2 * octave + 1 + is_upper_half;
   return bucket < kHistogramBuckets ? bucket : kHistogramBuckets - 1;
 }

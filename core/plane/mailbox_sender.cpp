@@ -170,9 +170,7 @@ Result<uint64_t> next_number(const Attachment& segment, const format::MailboxHea
   return number;
 }
 
-uint64_t command_id_of(const Attachment& segment, uint64_t number) {
-  return owned_id(segment.header().owner, number);
-}
+uint64_t command_id_of(const Attachment& segment, uint64_t number) { return owned_id(segment.header().owner, number); }
 
 }  // namespace
 

@@ -12,7 +12,9 @@ using OrderedJson = nlohmann::ordered_json;
 
 constexpr size_t kTextBytesMin = 24;  // shorter ones say nothing any more
 
-std::string printed(const OrderedJson& object) { return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
+std::string printed(const OrderedJson& object) {
+  return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
 
 std::string* longest_member(OrderedJson& object) {
   std::string* longest = nullptr;

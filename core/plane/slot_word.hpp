@@ -15,14 +15,14 @@
 namespace tide {
 
 enum class SlotState : uint8_t {
-  empty = 0,    // no connection
-  opening = 1,  // connect under way
-  idle = 2,     // anyone may lease it
-  leased = 3,   // one caller has it
-  soiled = 4,   // returned, but the keeper must reset or retire it first
-  held = 5,     // the keeper has it: validation, reset
-  closing = 6,  // the server's session may still be there
-  revoked = 7,  // taken from its holder; closes as soon as the holder is out of our code
+  empty = 0,      // no connection
+  opening = 1,    // connect under way
+  idle = 2,       // anyone may lease it
+  leased = 3,     // one caller has it
+  soiled = 4,     // returned, but the keeper must reset or retire it first
+  held = 5,       // the keeper has it: validation, reset
+  closing = 6,    // the server's session may still be there
+  revoked = 7,    // taken from its holder; closes as soon as the holder is out of our code
   returning = 8,  // the lease has ended; whoever ended it settles the session
 };
 inline constexpr int kSlotStates = 9;

@@ -53,9 +53,9 @@ constexpr std::string_view kEventKinds[] = {"pool_open",
                                             "events_dropped",
                                             "server_full_on",
                                             "server_full_off"};
-constexpr std::string_view kVerbs[] = {"scale",   "burst", "end_burst",        "set",    "pause",      "resume",
-                                       "recycle", "drain", "close_connection", "revoke", "reset_stats", "check_health",
-                                       "ack",     "set_alert", "drop_alert", "evaluate"};
+constexpr std::string_view kVerbs[] = {
+    "scale",  "burst",       "end_burst",    "set", "pause",     "resume",     "recycle", "drain", "close_connection",
+    "revoke", "reset_stats", "check_health", "ack", "set_alert", "drop_alert", "evaluate"};
 constexpr std::string_view kBreakerStates[] = {"off", "closed", "open", "half_open"};
 constexpr std::string_view kPoolers[] = {"", "none", "session", "transaction"};
 constexpr std::string_view kAlertStates[] = {"pending", "firing", "resolved"};

@@ -8,8 +8,9 @@ namespace {
 using Names = std::string_view;
 
 // In the order of the enum; "" is none.
-constexpr std::array<Names, 11> kPresets = {"",           "development", "staging",         "production", "test", "local",
-                                            "serverless", "web",         "high_throughput", "batch",      "auto"};
+constexpr std::array<Names, 11> kPresets = {"",      "development", "staging", "production",      "test",
+                                            "local", "serverless",  "web",     "high_throughput", "batch",
+                                            "auto"};
 constexpr std::array<Names, 4> kLogLevels = {"off", "alerts", "events", "debug"};
 constexpr std::array<Names, 2> kLogFormats = {"key_value", "json"};
 constexpr std::array<Names, 3> kLeaseTimeoutActions = {"report", "cancel", "reclaim"};

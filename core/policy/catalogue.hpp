@@ -34,8 +34,8 @@ struct BytesMember {
 };
 
 // The alternatives stand in the order of SettingKind, so that a row's kind follows from its member.
-using Member =
-    std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember, TextMember, BytesMember>;
+using Member = std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember,
+                            TextMember, BytesMember>;
 
 // What must hold for an option to do anything: `option` has (or, if `is_not`, has not) the value `value`.
 struct Need {

@@ -78,11 +78,10 @@ void refuse_unknown_variables(const Environment& environment, std::vector<Status
     const auto means_it = [&](std::string_view option) { return variable_of(option) == name; };
     if (std::any_of(known.begin(), known.end(), means_it)) continue;
     const std::string_view nearest = nearest_name(std::string_view(name).substr(kPrefix.size()), known);
-    refusals.push_back(Status::error(
-        Code::bad_option, "unknown environment variable " + in_quotes(name),
-        "an option's variable is TIDEPOOL_ and its name in capitals",
-        nearest.empty() ? "unset it, or see the relation \"settings\" for every option"
-                        : "did you mean " + variable_of(nearest) + "?"));
+    refusals.push_back(Status::error(Code::bad_option, "unknown environment variable " + in_quotes(name),
+                                     "an option's variable is TIDEPOOL_ and its name in capitals",
+                                     nearest.empty() ? "unset it, or see the relation \"settings\" for every option"
+                                                     : "did you mean " + variable_of(nearest) + "?"));
   }
 }
 

@@ -20,7 +20,7 @@ using EnvironmentReader = std::function<const char*(const char*)>;
 
 struct Environment {
   EnvironmentReader read;
-  std::vector<std::string> names;  // of the variables that begin with TIDEPOOL_, where that is known
+  std::vector<std::string> names;         // of the variables that begin with TIDEPOOL_, where that is known
   std::function<int64_t()> memory_limit;  // of the process, in bytes, 0 where not known; asked for preset=auto alone
 
   Environment() = default;

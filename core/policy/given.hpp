@@ -11,7 +11,7 @@ namespace tide {
 struct GivenOption {
   std::string name;  // current, old, or another pool's word
   std::string value;
-  std::string where;  // for the error text where the name alone would not lead there: "environment variable ..."
+  std::string where;     // for the error text where the name alone would not lead there: "environment variable ..."
   bool is_list = false;  // several values, here separated by commas
 };
 

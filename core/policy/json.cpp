@@ -15,9 +15,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::string_view, 9> kGroups = {
-    "poolConfig",           "monitoringConfig", "alertThresholds", "notifications", "lifecycleConfig",
-    "healthCheckConfig", "adaptiveSizingConfig", "thresholds",      "optimization"};
+constexpr std::array<std::string_view, 9> kGroups = {"poolConfig",           "monitoringConfig", "alertThresholds",
+                                                     "notifications",        "lifecycleConfig",  "healthCheckConfig",
+                                                     "adaptiveSizingConfig", "thresholds",       "optimization"};
 // Keys that say nothing without the group they stand in.
 constexpr std::array<std::string_view, 3> kGroupsOwn = {"enabled", "intervalMs", "timeoutMs"};
 
@@ -119,9 +119,9 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   }
 
   bool refused(const std::string& why, std::string hint) {
-    status =
-        Status::error(Code::bad_option, "the options text cannot be used: JSON key " + in_quotes(path()) + " " + why,
-                      "accepted are numbers, strings, true, false, arrays of words, and objects of these", std::move(hint));
+    status = Status::error(
+        Code::bad_option, "the options text cannot be used: JSON key " + in_quotes(path()) + " " + why,
+        "accepted are numbers, strings, true, false, arrays of words, and objects of these", std::move(hint));
     return false;
   }
 

@@ -27,7 +27,8 @@ constexpr OtherWord hidden(OtherWord word) {
   return word;
 }
 
-constexpr std::string_view kPoolIsThePoint = "a pool is what this opens; where none is wanted, connect with the driver itself";
+constexpr std::string_view kPoolIsThePoint =
+    "a pool is what this opens; where none is wanted, connect with the driver itself";
 constexpr std::string_view kNoQueryCache = "results are not cached: every statement asks the database";
 constexpr std::string_view kNoWebhook =
     "nothing is sent to a web address: alerts are in the relation alerts, in the log and told to the event callback";

@@ -21,7 +21,7 @@ struct OtherWord {
   std::string_view name;  // as parse_json() gives it: without the objects that only group
   WordKind kind;
   std::string_view option;
-  std::optional<std::string_view> when_on;   // none: nothing is to be done
+  std::optional<std::string_view> when_on;  // none: nothing is to be done
   std::optional<std::string_view> when_off;
   bool accepts_false = true;  // of an ignored word; if not, it is a switch that can only be on
   std::string_view note;      // why ignoring it changes nothing

@@ -51,9 +51,10 @@ Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
   std::string words;
   for (const TargetPart& each : parts) {
     if (part(each.key_word) != &each && part(each.key_word)->value != each.value) {
-      return Status::error(Code::bad_option, "options " + in_quotes(part(each.key_word)->name) + " and " +
-                                                 in_quotes(each.name) + " name two databases",
-                           "both are the same part of its address", "give one of them");
+      return Status::error(
+          Code::bad_option,
+          "options " + in_quotes(part(each.key_word)->name) + " and " + in_quotes(each.name) + " name two databases",
+          "both are the same part of its address", "give one of them");
     }
     if (part(each.key_word) != &each || each.value.empty()) continue;
     words += (words.empty() ? "" : " ") + std::string(each.key_word) + "=" + conninfo_quoted(each.value);
@@ -116,12 +117,14 @@ class PolicyWriter {
     for (const Layer& layer : layers) {
       for (const ResolvedOption& option : layer.options) {
         if (option.setting != &chosen) continue;
-        if (Status status = assign_resolved(out_.policy, option); !status) return refusals_.push_back(std::move(status));
+        if (Status status = assign_resolved(out_.policy, option); !status)
+          return refusals_.push_back(std::move(status));
         source_of(chosen) = layer.source;
       }
     }
     if (out_.policy.preset == Preset::auto_) {
-      const FoundPreset found = find_preset(environment.read, environment.memory_limit ? environment.memory_limit() : 0);
+      const FoundPreset found =
+          find_preset(environment.read, environment.memory_limit ? environment.memory_limit() : 0);
       out_.policy.preset = found.preset;
       out_.notes.push_back({"preset", "auto: " + (found.because.empty() ? "nothing is recognised" : found.because)});
     }
@@ -164,9 +167,7 @@ class PolicyWriter {
   }
 
  private:
-  SettingSource& source_of(const Setting& setting) {
-    return out_.sources[place_of(setting)];
-  }
+  SettingSource& source_of(const Setting& setting) { return out_.sources[place_of(setting)]; }
 
   ParsedOptions& out_;
   std::vector<Status>& refusals_;
@@ -191,8 +192,7 @@ ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view op
   std::vector<GivenOption> parameters;
   const bool is_named = url.has_value() || !from_options.target.empty();
   if (is_named && (of_options.empty() || from_options.target.empty())) {
-    Result<ParsedTarget> target =
-        parse_any_target(url.value_or(""), from_options.target, custom_schemes, environment);
+    Result<ParsedTarget> target = parse_any_target(url.value_or(""), from_options.target, custom_schemes, environment);
     if (target) {
       out.target = std::move(target->target);
       parameters = std::move(target->options);

@@ -18,14 +18,24 @@ enum class InitMode : uint8_t { lazy, eager, fail_fast };
 enum class ResetMode : uint8_t { none, rollback, smart, full };
 // `auto_` is only ever asked for: a Policy that is made has what it was found to mean.
 enum class Preset : uint8_t {
-  none, development, staging, production, test, local, serverless, web, high_throughput, batch, auto_
+  none,
+  development,
+  staging,
+  production,
+  test,
+  local,
+  serverless,
+  web,
+  high_throughput,
+  batch,
+  auto_
 };
 enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };  // which forecasts the adaptive sizer may use
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
-enum class LogLevel : uint8_t { off, alerts, events, debug };     // each tells what those before it tell
+enum class LogLevel : uint8_t { off, alerts, events, debug };  // each tells what those before it tell
 enum class LogFormat : uint8_t { key_value, json };
 enum class Sizing : uint8_t { adaptive, threshold };
 enum class Pooler : uint8_t { auto_, none, session, transaction };  // what stands between the pool and a server

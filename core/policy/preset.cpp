@@ -105,9 +105,15 @@ struct EnvironmentWord {
   Preset preset;
 };
 constexpr EnvironmentWord kEnvironments[] = {
-    {"production", Preset::production}, {"prod", Preset::production},   {"staging", Preset::staging},
-    {"stage", Preset::staging},         {"test", Preset::test},         {"testing", Preset::test},
-    {"local", Preset::local},           {"development", Preset::development}, {"dev", Preset::development},
+    {"production", Preset::production},
+    {"prod", Preset::production},
+    {"staging", Preset::staging},
+    {"stage", Preset::staging},
+    {"test", Preset::test},
+    {"testing", Preset::test},
+    {"local", Preset::local},
+    {"development", Preset::development},
+    {"dev", Preset::development},
 };
 
 }  // namespace

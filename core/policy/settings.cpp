@@ -92,8 +92,7 @@ Result<const Setting*> set_option(Policy& policy, std::string_view name, std::st
   const Setting* const setting = find_setting(name);
   if (setting == nullptr) return unknown_option(name);
   if (setting->applies == Applies::reopen) {
-    return Status::error(Code::refused,
-                         "option " + in_quotes(setting->name) + " cannot change while the pool is open",
+    return Status::error(Code::refused, "option " + in_quotes(setting->name) + " cannot change while the pool is open",
                          "it applies when a pool is opened", "open the pool with the new value");
   }
   Policy changed = policy;

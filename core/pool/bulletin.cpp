@@ -17,8 +17,8 @@ struct Band {
   double predicted, low, high;
 };
 
-void fill(format::ForecastRecord& out, const char* model, int64_t horizon_s, const Band& band, double mape,
-          double wape, bool is_selected, int64_t wall_ns) {
+void fill(format::ForecastRecord& out, const char* model, int64_t horizon_s, const Band& band, double mape, double wape,
+          bool is_selected, int64_t wall_ns) {
   out.at_wall_ns = wall_ns;
   out.horizon_ns = Span::seconds(horizon_s).ns();
   out.predicted_in_use = band.predicted;

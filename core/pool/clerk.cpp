@@ -85,8 +85,8 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   order.value = form->value;
   order.reason = form->reason;
   const AlertForm& alert = form->alert;
-  order.alert = {alert.rule,       alert.metric,  alert.comparison, alert.threshold, alert.hold, alert.severity,
-                 alert.is_enabled, alert.message, alert.advice,     alert.clear_at};
+  order.alert = {alert.rule,     alert.metric,     alert.comparison, alert.threshold, alert.hold,
+                 alert.severity, alert.is_enabled, alert.message,    alert.advice,    alert.clear_at};
   order.actor = order.verb == Verb::ack && !form->by.empty() ? form->by : posted.actor;
   const Verdict verdict = decide(order, now);
   if (verdict.kind == Verdict::Kind::applied) {

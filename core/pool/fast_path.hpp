@@ -36,7 +36,8 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
     if (is_fresh(s, now)) [[likely]] {
       board_.write_holder(s, lease, tag, current_thread_id(), now);
       Seat& seat = seats_[hint.slot];
-      if (!in_use_peak_.is_known(seat.peak_mark)) [[unlikely]] return begin_noted(lease, mode);
+      if (!in_use_peak_.is_known(seat.peak_mark)) [[unlikely]]
+        return begin_noted(lease, mode);
       seat.begin(lease.bits, mode);
       return lease;
     }
@@ -52,7 +53,8 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
 
 [[gnu::always_inline]] inline Code Pool::release(LeaseId lease) {
   const uint32_t slot = lease.slot();
-  if (slot >= board_.capacity() || !board_.end(lease)) [[unlikely]] return refuse_return(lease);
+  if (slot >= board_.capacity() || !board_.end(lease)) [[unlikely]]
+    return refuse_return(lease);
   // From here on the slot is ours alone, but for a call that may still run in another thread.
   const Seat& seat = seats_[slot];
   if (seat.call.load(std::memory_order_seq_cst) == 0 && !seat.is_touched) [[likely]] {
@@ -64,7 +66,8 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
                          !asks_at_return_.load(std::memory_order_relaxed);
     if (is_kept && !turnstile_.has_waiters()) [[likely]] {
       board_.put_back(lease);
-      if (turnstile_.has_waiters()) [[unlikely]] turnstile_.serve(now);
+      if (turnstile_.has_waiters()) [[unlikely]]
+        turnstile_.serve(now);
     } else {
       pass_on_or_put_away(lease, now, CloseReason::none, true);
     }

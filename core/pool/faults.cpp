@@ -9,7 +9,7 @@ namespace {
 constexpr int32_t kConstraintDatatype = 3091;
 
 bool is_of_normal_work(std::string_view sqlstate) noexcept {
-  return sqlstate.starts_with("23")    // integrity
+  return sqlstate.starts_with("23")     // integrity
          || sqlstate.starts_with("40")  // serialization, deadlock; SQLite: busy, a snapshot that is too old
          || sqlstate == "P0001"         // RAISE
          || sqlstate == "55P03"         // NOWAIT, lock_timeout

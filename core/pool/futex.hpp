@@ -20,8 +20,6 @@ void forget_thread_id_after_fork() noexcept;
 extern constinit thread_local uint32_t cached_thread_id __attribute__((tls_model("initial-exec")));
 uint32_t ask_thread_id() noexcept;
 
-inline uint32_t current_thread_id() noexcept {
-  return cached_thread_id != 0 ? cached_thread_id : ask_thread_id();
-}
+inline uint32_t current_thread_id() noexcept { return cached_thread_id != 0 ? cached_thread_id : ask_thread_id(); }
 
 }  // namespace tide

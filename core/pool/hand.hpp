@@ -92,16 +92,16 @@ class Hand {
   std::vector<Instant> asked_at_;          // of the connect under way in a slot
   std::vector<CloseReason> close_reason_;  // of the closing slots
   enum class CutOff : uint8_t { no, under_way, finished, given_up };
-  std::vector<CutOff> cut_off_;            // what became of a session whose lease was taken away
+  std::vector<CutOff> cut_off_;  // what became of a session whose lease was taken away
   struct ToRevoke {
     LeaseId lease;
     CloseReason reason;
   };
   // These have room for every slot from the beginning: a slot that is not in its list is lost.
-  std::vector<ToRevoke> to_revoke_;        // leases whose acquirer does not have them in hand yet
-  std::vector<uint32_t> revoked_;          // slots in state revoked
-  std::vector<uint32_t> departing_;        // slots in state closing whose session a thread may still be looking at
-  std::vector<uint64_t> marked_lease_;     // the lease a slot's overdue and suspect flags are about
+  std::vector<ToRevoke> to_revoke_;     // leases whose acquirer does not have them in hand yet
+  std::vector<uint32_t> revoked_;       // slots in state revoked
+  std::vector<uint32_t> departing_;     // slots in state closing whose session a thread may still be looking at
+  std::vector<uint64_t> marked_lease_;  // the lease a slot's overdue and suspect flags are about
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;
   std::vector<LeaseId> returned_;  // of slots still in state revoked: their holders came back already
@@ -112,7 +112,8 @@ class Hand {
     uint32_t slot;
     Completion::Kind failure;
   };
-  std::vector<Unasked> unasked_;  // has room for every slot from the beginning: at most one request is under way in each
+  std::vector<Unasked>
+      unasked_;  // has room for every slot from the beginning: at most one request is under way in each
   Status permanent_failure_;
   bool has_failed_ = false;
   std::vector<bool> is_surveyed_;  // the slot is held for a survey

@@ -61,7 +61,7 @@ class alignas(64) InUsePeak {
   std::atomic<uint32_t> second_{0};
   const bool is_counting_;
   alignas(64) std::atomic<uint32_t> in_use_{0};  // of a pool that counts
-  uint32_t kept_ = 0;  // of the second in which reset() was called
+  uint32_t kept_ = 0;                            // of the second in which reset() was called
 };
 
 }  // namespace tide

@@ -283,13 +283,12 @@ void Keeper::tell_ready(Instant now) {
   const auto open = std::count_if(slots_.begin(), slots_.end(), [](const SlotCensus& slot) {
     return slot.phase != Phase::opening && slot.phase != Phase::closing;
   });
-  publisher_.note(EventKind::init, Severity::info,
-                  "ready after " + describe_span(now - opened_at_) + ": " + std::to_string(open) +
-                      " connections open, min_size " + std::to_string(policy_.min_size) + ", max_size " +
-                      std::to_string(policy_.max_size),
-                  "{\"open\":" + std::to_string(open) + ",\"min_size\":" + std::to_string(policy_.min_size) +
-                      ",\"max_size\":" + std::to_string(policy_.max_size) +
-                      ",\"took_ms\":" + std::to_string((now - opened_at_).ms()) + "}");
+  publisher_.note(
+      EventKind::init, Severity::info,
+      "ready after " + describe_span(now - opened_at_) + ": " + std::to_string(open) + " connections open, min_size " +
+          std::to_string(policy_.min_size) + ", max_size " + std::to_string(policy_.max_size),
+      "{\"open\":" + std::to_string(open) + ",\"min_size\":" + std::to_string(policy_.min_size) + ",\"max_size\":" +
+          std::to_string(policy_.max_size) + ",\"took_ms\":" + std::to_string((now - opened_at_).ms()) + "}");
 }
 
 void Keeper::obey(const Action& action, Instant now) {
@@ -344,8 +343,9 @@ void Keeper::publish(Instant now) {
   if (pool_.spec_.events.take_dropped) {
     if (const uint64_t dropped = pool_.spec_.events.take_dropped(); dropped != 0) {
       publisher_.note(EventKind::events_dropped, Severity::warning,
-                      std::to_string(dropped) + " events or lines of the log were dropped: the event callback, or who "
-                                                "reads standard error, did not keep up");
+                      std::to_string(dropped) +
+                          " events or lines of the log were dropped: the event callback, or who "
+                          "reads standard error, did not keep up");
     }
   }
   watch_clocks(now);

@@ -70,14 +70,14 @@ bool Keeper::try_to_close(bool is_forced, Instant now) {
 void Keeper::tell_closed(bool is_forced, Instant now) {
   const uint64_t cut = read(pool_.segment().totals().leases_reclaimed_total) - reclaimed_before_close_;
   const bool has_left = hand_.occupied() != 0 || pool_.connector_->is_at_work();
-  const char* reason = has_left ? "the driver did not end its sessions in time"
+  const char* reason = has_left                ? "the driver did not end its sessions in time"
                        : is_forced && cut != 0 ? "leases that lasted until the timeout were cut off"
                                                : "every lease had ended";
-  publisher_.note(EventKind::pool_closed, cut != 0 || has_left ? Severity::warning : Severity::info,
-                  "closed after " + describe_span(now - close_began_at_) + ": " + reason + ", " + std::to_string(cut) +
-                      " leases cut off",
-                  "{\"leases_cut\":" + std::to_string(cut) + ",\"took_ms\":" +
-                      std::to_string((now - close_began_at_).ms()) + "}");
+  publisher_.note(
+      EventKind::pool_closed, cut != 0 || has_left ? Severity::warning : Severity::info,
+      "closed after " + describe_span(now - close_began_at_) + ": " + reason + ", " + std::to_string(cut) +
+          " leases cut off",
+      "{\"leases_cut\":" + std::to_string(cut) + ",\"took_ms\":" + std::to_string((now - close_began_at_).ms()) + "}");
 }
 
 Status Keeper::left_behind() const { return pool_.connector_->left_behind(); }

@@ -250,7 +250,8 @@ Status Pool::begin_touch(LeaseId lease, Instant now) {
   format::Slot& slot = board_.slot(lease.slot());
   put(slot.last_used_mono, static_cast<uint64_t>(now.ns()));
   Seat& seat = seats_[lease.slot()];
-  const int64_t trust_ns = std::max(probe_after_ns_.load(std::memory_order_relaxed), seat.is_touched ? kTrustWithinNs : 0);
+  const int64_t trust_ns =
+      std::max(probe_after_ns_.load(std::memory_order_relaxed), seat.is_touched ? kTrustWithinNs : 0);
   if (now.ns() - static_cast<int64_t>(read(slot.validated_mono)) >= trust_ns) seat.connection->distrust();
   if (seat.is_touched) return Status::ok();
   seat.is_touched = true;

@@ -18,8 +18,8 @@ struct LogFact {
   std::string_view message = {};  // "" where the event says it all
   std::string_view detail = {};   // a JSON object, or ""
   std::string_view tag = {};      // of a lease
-  uint64_t conn_id = 0;      // 0: about no connection
-  uint64_t lease_id = 0;     // 0: about no lease
+  uint64_t conn_id = 0;           // 0: about no connection
+  uint64_t lease_id = 0;          // 0: about no lease
 };
 
 }  // namespace tide

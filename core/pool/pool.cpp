@@ -83,14 +83,14 @@ void Pool::set_fast_policy(const Policy& policy) {
   log_level_.store(policy.log, std::memory_order_relaxed);
   log_format_.store(policy.log_format, std::memory_order_relaxed);
   uint32_t told = spec_.events.mask;
-  for (PoolEvent event : {PoolEvent::connect, PoolEvent::acquire, PoolEvent::release, PoolEvent::remove, PoolEvent::error}) {
+  for (PoolEvent event :
+       {PoolEvent::connect, PoolEvent::acquire, PoolEvent::release, PoolEvent::remove, PoolEvent::error}) {
     if (logs(level_of(event))) told |= bit_of(event);
   }
   told_.store(told, std::memory_order_relaxed);
   fast_key_.store(told == 0 ? spec_.pool_key : ~uint64_t{0}, std::memory_order_relaxed);
-  asks_at_return_.store(
-      policy.max_uses != 0 || told != 0 || in_use_peak_.is_counting() || Presence::needs_fence(),
-      std::memory_order_relaxed);
+  asks_at_return_.store(policy.max_uses != 0 || told != 0 || in_use_peak_.is_counting() || Presence::needs_fence(),
+                        std::memory_order_relaxed);
   reset_mode_.store(policy.reset_on_release, std::memory_order_relaxed);
   turnstile_.set_window(policy.fairness_window);
   turnstile_.set_objective(policy.wait_objective);

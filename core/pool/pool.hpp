@@ -59,7 +59,7 @@ struct PoolSpec {
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
-  std::shared_ptr<ResourceProbe> probe;           // null: nothing is known of memory and descriptors
+  std::shared_ptr<ResourceProbe> probe;                // null: nothing is known of memory and descriptors
   std::function<void(const LogFact&, LogFormat)> log;  // what the option log asks for; from any thread; may be empty
 };
 
@@ -182,8 +182,8 @@ class Pool {
   std::vector<Seat> seats_;
 
   // What the fast path needs of the policy; written by the keeper when a setting changes.
-  std::atomic<uint64_t> fast_key_{0};         // the pool's key, or one that no hint has: acquires tell an event
-  std::atomic<uint32_t> told_{0};             // the events that the program or the log wants: bit_of()
+  std::atomic<uint64_t> fast_key_{0};  // the pool's key, or one that no hint has: acquires tell an event
+  std::atomic<uint32_t> told_{0};      // the events that the program or the log wants: bit_of()
   std::atomic<LogLevel> log_level_{LogLevel::off};
   std::atomic<LogFormat> log_format_{LogFormat::key_value};
   std::atomic<bool> asks_at_return_{false};  // see set_fast_policy()
@@ -195,7 +195,7 @@ class Pool {
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
   std::atomic<uint64_t> callbacks_open_{0};
   std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
-  std::atomic<bool> can_grow_{true};  // a queue is worth waking the keeper for
+  std::atomic<bool> can_grow_{true};    // a queue is worth waking the keeper for
   // The breaker is open: nobody is let into the queue. When the next connect is tried; 0: one is under way.
   std::atomic<bool> is_broken_{false};
   std::atomic<int64_t> breaker_probe_ns_{0};

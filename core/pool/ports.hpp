@@ -122,10 +122,10 @@ struct Completion {
     lost,
     // These answer no request:
     transaction_ended,  // end_transaction() did; status.message is its `why`
-    noticed,      // the server remarked something aside
-    lost_in_use,  // a holder met a dead session
-    suspected,    // a holder's session was ended, perhaps not alone
-    doomed        // a holder met an error that the other sessions will meet too: the server crashed, or takes no writes
+    noticed,            // the server remarked something aside
+    lost_in_use,        // a holder met a dead session
+    suspected,          // a holder's session was ended, perhaps not alone
+    doomed  // a holder met an error that the other sessions will meet too: the server crashed, or takes no writes
   };
   Kind kind;
   uint32_t slot;

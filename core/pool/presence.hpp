@@ -30,7 +30,7 @@ class Presence {
     // Of the owning thread alone.
     std::atomic<Key>* top = keys;    // where the next key goes
     std::atomic<Key>* limit = keys;  // from here on enter() takes the long way
-    Record* outer = nullptr;  // the record that was full when this one was taken to go on with
+    Record* outer = nullptr;         // the record that was full when this one was taken to go on with
     std::atomic<bool> is_taken{false};
     Record* next = nullptr;
   };
@@ -40,7 +40,8 @@ class Presence {
   static Record* enter(Key key) {
     Record* record = mine_;
     std::atomic<Key>* const cell = record->top;
-    if (cell >= record->limit) [[unlikely]] return enter_slowly(key);
+    if (cell >= record->limit) [[unlikely]]
+      return enter_slowly(key);
     record->top = cell + 1;
     cell->store(key, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);  // the other half is settle()'s membarrier

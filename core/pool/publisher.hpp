@@ -32,7 +32,7 @@ class Publisher {
   void connected(Span took);
   void closed(CloseReason reason, Span lived);
   void error(std::string_view text);  // [any]
-  void grew();  // a slot was filled; the only way in which the size grows
+  void grew();                        // a slot was filled; the only way in which the size grows
 
   // -- the state, at every step
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,

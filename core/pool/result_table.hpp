@@ -33,7 +33,7 @@ class ResultTable {
 
   int columns() const { return static_cast<int>(names_.size()); }
   int64_t rows() const { return names_.empty() ? 0 : static_cast<int64_t>(cells_.size() / names_.size()); }
-  int64_t affected() const { return affected_; }  // rows changed; -1 where the statement cannot change any
+  int64_t affected() const { return affected_; }           // rows changed; -1 where the statement cannot change any
   const std::string& command() const { return command_; }  // what was run, in the database's words; may be empty
   size_t bytes() const { return bytes_.size(); }
   const char* name(int column) const {

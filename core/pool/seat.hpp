@@ -21,9 +21,9 @@ enum class Return : uint8_t { plain, unchanged, discard };
 struct alignas(64) Seat {
   std::unique_ptr<Connection> connection;
   std::atomic<LeaseMode> mode{LeaseMode::read_write};  // wanted by the current holder
-  bool is_touched = false;                 // the holder queried or took the native handle
-  bool is_native_out = false;              // the holder took the native handle
-  CloseReason retire_reason = CloseReason::none;  // of a slot that must not be leased again (keeper)
+  bool is_touched = false;                             // the holder queried or took the native handle
+  bool is_native_out = false;                          // the holder took the native handle
+  CloseReason retire_reason = CloseReason::none;       // of a slot that must not be leased again (keeper)
   // The lease whose acquirer is done with the slot and has it in hand. Until then the times in the slot may still be the
   // last holder's and the acquirer still writes here, so the keeper neither judges nor revokes it.
   std::atomic<uint64_t> begun_lease{0};
@@ -33,7 +33,7 @@ struct alignas(64) Seat {
 
   // The lease that a call works for, or 0; with kEnded, the call must finish the end of the current lease.
   std::atomic<uint64_t> call{0};
-  Return ended_how = Return::plain;  // of kEnded
+  Return ended_how = Return::plain;                      // of kEnded
   static constexpr uint64_t kEnded = uint64_t{1} << 63;  // no lease has this bit (plane/slot_word.hpp)
 
   // A holder has it from here on; the last thing an acquirer writes.

@@ -115,9 +115,11 @@ class Turnstile {
   // The connection of a lease that this caller has ended (Board::end) is fit for the next holder: hand it over or put
   // it on the board.
   void pass_on(LeaseId lease, Instant now) {
-    if (has_waiters()) [[unlikely]] return pass_on_to_waiter(lease, now);
+    if (has_waiters()) [[unlikely]]
+      return pass_on_to_waiter(lease, now);
     board_.give_back(lease);
-    if (has_waiters()) [[unlikely]] serve(now);
+    if (has_waiters()) [[unlikely]]
+      serve(now);
   }
   // Give idle connections to waiters, oldest first.
   void serve(Instant now, Deliveries& out);

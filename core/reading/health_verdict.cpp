@@ -22,7 +22,8 @@ class Judge {
     found_.push_back({how_bad, std::move(issue), std::move(recommendation)});
   }
   HealthVerdict verdict() {
-    std::stable_sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.how_bad > b.how_bad; });
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const Found& a, const Found& b) { return a.how_bad > b.how_bad; });
     HealthVerdict out;
     for (Found& each : found_) {
       out.health = std::max(out.health, each.how_bad);
@@ -108,9 +109,10 @@ void judge_check(const HealthCopy& check, Judge& judge) {
   if (status == "ok") return;
   for (const Row& row : kRows) {
     if (row.check != name) continue;
-    judge.find(status == "failed" ? row.when_failed : Health::degraded,
-               std::string(name) + (check.message.empty() ? std::string(" ") + std::string(status) : ": " + check.message),
-               row.recommendation);
+    judge.find(
+        status == "failed" ? row.when_failed : Health::degraded,
+        std::string(name) + (check.message.empty() ? std::string(" ") + std::string(status) : ": " + check.message),
+        row.recommendation);
   }
 }
 
@@ -118,8 +120,8 @@ constexpr Column kVerdictColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
     {"healthy", boolean, "", "Whether the status is healthy."},
-    {"status", text, "", "healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.",
-     open},
+    {"status", text, "",
+     "healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.", open},
     {"issues", json, "", "What is wrong, an array of sentences, the worst first; empty where nothing is.", masked},
     {"recommendations", json, "", "What to do about each issue, in the same order.", open},
     {"checks", json, "", "The latest health checks, by their names: status, score, message and checked_at.", masked},
@@ -189,8 +191,8 @@ std::string verdict_json(const HealthVerdict& verdict) {
 }
 
 const Source& health_source() {
-  static constexpr Source kSource{
-      {"health", "One verdict on each pool, with reasons and advice.", kVerdictColumns}, add_verdict};
+  static constexpr Source kSource{{"health", "One verdict on each pool, with reasons and advice.", kVerdictColumns},
+                                  add_verdict};
   return kSource;
 }
 

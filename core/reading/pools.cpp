@@ -46,10 +46,12 @@ constexpr Column kPoolColumns[] = {
     {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},
     {"version", text, "", "The owner's version of tidepool.", open},
     {"breaker", text, "",
-     "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.", open},
+     "off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.",
+     open},
     {"breaker_probe_at", time, "", "When the database is tried next; null unless the breaker is open."},
     {"pooler", text, "",
-     "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known.",
+     "What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not "
+     "known.",
      open},
 };
 

@@ -27,8 +27,8 @@ struct Column {
   bool is_writable;          // UPDATE may set it, which posts an order
   Privacy privacy;
 
-  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit, std::string_view its_meaning,
-                   Privacy its_privacy, bool may_be_set = false)
+  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit,
+                   std::string_view its_meaning, Privacy its_privacy, bool may_be_set = false)
       : name(its_name),
         type(its_type),
         unit(its_unit),
@@ -36,8 +36,8 @@ struct Column {
         is_writable(may_be_set),
         privacy(its_privacy) {}
   // Numbers, times and truths are the pool's own and open. A text or an object says who may read it, or is not compiled.
-  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit, std::string_view its_meaning,
-                   bool may_be_set = false)
+  constexpr Column(std::string_view its_name, ColumnType its_type, std::string_view its_unit,
+                   std::string_view its_meaning, bool may_be_set = false)
       : Column(its_name, its_type, its_unit, its_meaning, Privacy::open, may_be_set) {
     if (type == ColumnType::text || type == ColumnType::json) throw "a column of texts lacks its Privacy";
   }

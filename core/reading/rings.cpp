@@ -48,8 +48,10 @@ constexpr Column kCommandColumns[] = {
     {"actor", text, "", "Who asked for it.", masked},
     {"verb", text, "", "What was asked for, as it came; unknown where it was no word.", open},
     {"arguments", json, "",
-     "With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no object "
-     "is a text.", masked},
+     "With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no "
+     "object "
+     "is a text.",
+     masked},
     {"status", text, "", "queued, applied, refused or expired.", open},
     {"applied_at", time, "", "When it was answered; null when it was not yet."},
     {"generation", integer, "", "The pool's generation once it was applied."},

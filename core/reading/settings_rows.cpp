@@ -25,8 +25,8 @@ constexpr Column kSettingColumns[] = {
     {"min", text, "", "The smallest value that is accepted.", open},
     {"max", text, "", "The largest value that is accepted.", open},
     {"description", text, "", "What it does.", open},
-    {"note", text, "", "Why it has its value, or why it has no effect as things are; null where there is nothing to say.",
-     open},
+    {"note", text, "",
+     "Why it has its value, or why it has no effect as things are; null where there is nothing to say.", open},
 };
 
 constexpr Column kHelpColumns[] = {
@@ -37,7 +37,8 @@ constexpr Column kHelpColumns[] = {
     {"meaning", text, "", "What it tells.", open},
     {"privacy", text, "",
      "open, or masked: shown as <insufficient privilege> (objects: null) to PostgreSQL roles without the rights of "
-     "pg_read_all_stats; null for a relation.", open},
+     "pg_read_all_stats; null for a relation.",
+     open},
 };
 
 // The pool's options as far as this version knows them.

@@ -20,7 +20,8 @@ constexpr Column kStatsColumns[] = {
     {"acquires_waited_total", integer, "leases", "Those of them that had to wait."},
     {"acquire_timeouts_total", integer, "callers", "Callers whose time was over before they got a connection."},
     {"acquire_rejected_total", integer, "callers",
-     "Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who is "
+     "Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who "
+     "is "
      "refused at once, by an open breaker or a closed pool, is not counted."},
     {"releases_total", integer, "leases", "Leases that ended."},
     {"connects_total", integer, "connections", "Connections that were opened."},
@@ -40,8 +41,10 @@ constexpr Column kStatsColumns[] = {
     {"query_errors_total", integer, "queries", "Those of them that failed."},
     {"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."},
     {"retries_total", integer, "queries", "Queries that were sent again; not measured yet."},
-    {"statement_cache_hits_total", integer, "queries", "Queries whose statement was already prepared; not measured yet."},
-    {"statement_cache_misses_total", integer, "queries", "Queries whose statement had to be prepared; not measured yet."},
+    {"statement_cache_hits_total", integer, "queries",
+     "Queries whose statement was already prepared; not measured yet."},
+    {"statement_cache_misses_total", integer, "queries",
+     "Queries whose statement had to be prepared; not measured yet."},
     {"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
     {"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to; not measured yet."},
     {"scale_up_total", integer, "", "How often the pool grew."},

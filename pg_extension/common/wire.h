@@ -45,9 +45,9 @@ typedef enum WireKind {
 
 /* In what state a lease comes back. */
 typedef enum WireState {
-  WIRE_CLEAN,   /* idle, outside of a transaction: reset it and lend it again */
-  WIRE_SPOILED, /* close the connection */
-  WIRE_RUNNING, /* something still runs: interrupt it, then close the connection */
+  WIRE_CLEAN,     /* idle, outside of a transaction: reset it and lend it again */
+  WIRE_SPOILED,   /* close the connection */
+  WIRE_RUNNING,   /* something still runs: interrupt it, then close the connection */
   WIRE_UNTOUCHED, /* the worker, of a lease that never reached its backend: lend it again as it is */
 } WireState;
 

@@ -16,15 +16,15 @@
 #include "common/wire.h"
 
 static object_access_hook_type next_hook = NULL;
-static List *dropped = NIL; /* of WireKey, in the transaction's memory */
+static List* dropped = NIL; /* of WireKey, in the transaction's memory */
 
-static void on_access(ObjectAccessType access, Oid class, Oid object, int part, void *argument) {
+static void on_access(ObjectAccessType access, Oid class, Oid object, int part, void* argument) {
   const bool is_database = class == DatabaseRelationId;
   if (next_hook != NULL) next_hook(access, class, object, part, argument);
   if (access != OAT_DROP || part != 0) return;
   if (is_database || class == ForeignServerRelationId || class == UserMappingRelationId) {
     MemoryContext outside = MemoryContextSwitchTo(TopTransactionContext);
-    WireKey *key = palloc0(sizeof *key);
+    WireKey* key = palloc0(sizeof *key);
     key->database = is_database ? object : MyDatabaseId;
     if (class == ForeignServerRelationId) key->server = object;
     if (class == UserMappingRelationId) key->mapping = object;
@@ -34,14 +34,14 @@ static void on_access(ObjectAccessType access, Oid class, Oid object, int part, 
 }
 
 /* A savepoint may have brought it back. */
-static bool is_there(const WireKey *key) {
+static bool is_there(const WireKey* key) {
   if (key->server != InvalidOid) return SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(key->server));
   if (key->mapping != InvalidOid) return SearchSysCacheExists1(USERMAPPINGOID, ObjectIdGetDatum(key->mapping));
   return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(key->database));
 }
 
 static void forget_what_is_there(void) {
-  ListCell *cell;
+  ListCell* cell;
   foreach (cell, dropped) {
     if (is_there(lfirst(cell))) dropped = foreach_delete_current(dropped, cell);
   }
@@ -52,7 +52,7 @@ static void forget_what_is_there(void) {
 static void tell_worker(void) {
   static WireOut out;
   const int line = wire_connect();
-  ListCell *cell;
+  ListCell* cell;
   if (line < 0) return;
   foreach (cell, dropped) {
     wire_put_dropped(&out, lfirst(cell));
@@ -61,7 +61,7 @@ static void tell_worker(void) {
   close(line);
 }
 
-static void on_transaction(XactEvent event, void *unused) {
+static void on_transaction(XactEvent event, void* unused) {
   if (dropped == NIL) return;
   switch (event) {
     case XACT_EVENT_PRE_COMMIT: forget_what_is_there(); break;

@@ -12,13 +12,13 @@
 #include "common/report.h"
 
 /* libpq's own messages go on with guesses in further lines. */
-static char *first_line(char *text) {
+static char* first_line(char* text) {
   text[strcspn(text, "\n")] = '\0';
   return text;
 }
 
-static void note_fault(Fault *fault, const PGresult *result, PGconn *conn) {
-  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+static void note_fault(Fault* fault, const PGresult* result, PGconn* conn) {
+  const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   if (fault->is_set) return;
   fault->is_set = true;
   fault->message = dialect_message(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
@@ -31,7 +31,7 @@ static void note_fault(Fault *fault, const PGresult *result, PGconn *conn) {
   if (fault->message[0] == '\0') fault->message = pstrdup("the connection to the remote server was lost");
 }
 
-static void report(const Fault *fault, const char *server) {
+static void report(const Fault* fault, const char* server) {
   ereport(ERROR, (errcode(fault->sqlstate), errmsg("%s", fault->message),
                   fault->detail != NULL ? errdetail("%s", fault->detail) : 0,
                   fault->hint != NULL ? errhint("%s", fault->hint) : 0,
@@ -39,8 +39,8 @@ static void report(const Fault *fault, const char *server) {
 }
 
 /* Hands everything to the kernel. */
-static void flush(Hold *hold) {
-  PGconn *conn = hold->shell->conn;
+static void flush(Hold* hold) {
+  PGconn* conn = hold->shell->conn;
   while (PQflush(conn) > 0) {
     hold->is_watched = line_watch(PQsocket(conn), true);
     line_wait();
@@ -50,13 +50,13 @@ static void flush(Hold *hold) {
   }
 }
 
-static void begin_watching(Hold *hold) {
+static void begin_watching(Hold* hold) {
   if (!hold->is_watched) hold->is_watched = line_watch(PQsocket(hold->shell->conn), false);
 }
 
 /* NULL behind the last result. */
-static PGresult *next_result(Hold *hold) {
-  PGconn *conn = hold->shell->conn;
+static PGresult* next_result(Hold* hold) {
+  PGconn* conn = hold->shell->conn;
   for (bool is_first = true; PQisBusy(conn); is_first = false) {
     if (!line_wait_briefly(PQsocket(conn))) {
       if (!is_first) line_sweep();
@@ -68,20 +68,20 @@ static PGresult *next_result(Hold *hold) {
   return PQgetResult(conn);
 }
 
-static void end_watching(Hold *hold) {
+static void end_watching(Hold* hold) {
   if (hold->is_watched) line_unwatch(PQsocket(hold->shell->conn));
   hold->is_watched = false;
 }
 
-static void refuse_copy(Hold *hold) {
+static void refuse_copy(Hold* hold) {
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("COPY cannot be used in a query of a hosted pool"),
                   errhint("Copy between files and tables on the remote server itself, or use INSERT and SELECT."),
                   errcontext("server \"%s\"", hold->name)));
 }
 
 /* The server answers ROLLBACK to a COMMIT when a statement of the transaction has failed, and calls that no error. */
-static void check_commit(const PGresult *result, const char *sql, int n, Fault *fault) {
-  if (fault->is_set || strcmp(PQcmdStatus((PGresult *)result), "ROLLBACK") != 0 || !commits_at(sql, n)) return;
+static void check_commit(const PGresult* result, const char* sql, int n, Fault* fault) {
+  if (fault->is_set || strcmp(PQcmdStatus((PGresult*)result), "ROLLBACK") != 0 || !commits_at(sql, n)) return;
   fault->is_set = true;
   fault->sqlstate = ERRCODE_IN_FAILED_SQL_TRANSACTION;
   fault->message = pstrdup("the transaction was rolled back");
@@ -90,11 +90,11 @@ static void check_commit(const PGresult *result, const char *sql, int n, Fault *
 }
 
 /* `sql`: what is answered; NULL for what is none of the caller's. Returns how many answers there were. */
-static int read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) {
+static int read_answers(Hold* hold, const char* sql, Sink* sink, Fault* fault) {
   bool is_inside = false; /* of a result set */
   int answers = 0;
   while ((hold->result = next_result(hold)) != NULL) {
-    PGresult *result = hold->result;
+    PGresult* result = hold->result;
     switch (PQresultStatus(result)) {
       case PGRES_SINGLE_TUPLE:
       case PGRES_TUPLES_OK:
@@ -129,7 +129,7 @@ static int read_answers(Hold *hold, const char *sql, Sink *sink, Fault *fault) {
 /* A worker that ends interrupts what runs on its connections, which the remote server tells as if somebody had cancelled.
  * Until a connection is gone the worker reads from it too, so that what was told may be missing here: then nothing says
  * that the statement was carried out. */
-static void explain_end(const Hold *hold, int answers, Fault *fault) {
+static void explain_end(const Hold* hold, int answers, Fault* fault) {
   const bool is_lost = line_is_lost(hold->line);
   if (fault->is_set && (fault->sqlstate != ERRCODE_QUERY_CANCELED || !is_lost)) return;
   if (!fault->is_set && answers > 0 && !is_lost) return;
@@ -143,19 +143,20 @@ static void explain_end(const Hold *hold, int answers, Fault *fault) {
   }
   fault->sqlstate = ERRCODE_ADMIN_SHUTDOWN;
   fault->message = pstrdup("the worker that hosts pools ended while the statement ran");
-  fault->detail = pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
+  fault->detail =
+      pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
   fault->hint = pstrdup("It is started again by the server; look at the server's log, then repeat the statement.");
 }
 
-static void fail_to_send(Hold *hold, Fault *fault) {
+static void fail_to_send(Hold* hold, Fault* fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
   fault->message = first_line(dialect_message(hold->shell->conn, PQerrorMessage(hold->shell->conn)));
 }
 
 /* How many parameters the statement takes, or -1 if the server does not tell. */
-static int count_parameters(Hold *hold, const char *sql) {
-  PGconn *conn = hold->shell->conn;
+static int count_parameters(Hold* hold, const char* sql) {
+  PGconn* conn = hold->shell->conn;
   Fault ignored = {0};
   int count = -1;
   if (PQtransactionStatus(conn) != PQTRANS_IDLE || PQsendPrepare(conn, "", sql, 0, NULL) == 0) return -1;
@@ -171,7 +172,7 @@ static int count_parameters(Hold *hold, const char *sql) {
   return count;
 }
 
-static void explain_parameters(Hold *hold, const char *sql, int given, Fault *fault) {
+static void explain_parameters(Hold* hold, const char* sql, int given, Fault* fault) {
   int taken;
   if (fault->sqlstate != ERRCODE_PROTOCOL_VIOLATION && fault->sqlstate != ERRCODE_UNDEFINED_PARAMETER) return;
   taken = count_parameters(hold, sql);
@@ -181,18 +182,18 @@ static void explain_parameters(Hold *hold, const char *sql, int given, Fault *fa
   fault->hint = pstrdup("Give one text for each of $1, $2, ... behind the statement.");
 }
 
-static const char *const *sent_texts(PGconn *conn, int count, const char *const *texts) {
-  const char **sent = palloc(sizeof(char *) * (Size)count);
+static const char* const* sent_texts(PGconn* conn, int count, const char* const* texts) {
+  const char** sent = palloc(sizeof(char*) * (Size)count);
   for (int i = 0; i < count; ++i) sent[i] = texts[i] == NULL ? NULL : dialect_sent(conn, texts[i]);
   return sent;
 }
 
-static void run(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink, Fault *fault) {
-  PGconn *conn = hold->shell->conn;
-  const char *sent = dialect_sent(conn, sql);
-  const int is_sent = nparams == 0 ? PQsendQuery(conn, sent)
-                                   : PQsendQueryParams(conn, sent, nparams, NULL, sent_texts(conn, nparams, params), NULL,
-                                                       NULL, 0);
+static void run(Hold* hold, const char* sql, int nparams, const char* const* params, Sink* sink, Fault* fault) {
+  PGconn* conn = hold->shell->conn;
+  const char* sent = dialect_sent(conn, sql);
+  const int is_sent =
+      nparams == 0 ? PQsendQuery(conn, sent)
+                   : PQsendQueryParams(conn, sent, nparams, NULL, sent_texts(conn, nparams, params), NULL, NULL, 0);
   if (sink != NULL) {
     sink->conn = conn;
     sink->sql = sql;
@@ -203,8 +204,10 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
     (void)PQsetSingleRowMode(conn);
     flush(hold);
     explain_end(hold, read_answers(hold, sql, sink, fault), fault);
-    if (!fault->is_set && sink != NULL) dialect_settle(&sink->dialect, conn, fault);
-    else if (fault->is_set && PQstatus(conn) != CONNECTION_BAD) explain_parameters(hold, sql, nparams, fault);
+    if (!fault->is_set && sink != NULL)
+      dialect_settle(&sink->dialect, conn, fault);
+    else if (fault->is_set && PQstatus(conn) != CONNECTION_BAD)
+      explain_parameters(hold, sql, nparams, fault);
   } else {
     fail_to_send(hold, fault);
   }
@@ -212,8 +215,8 @@ static void run(Hold *hold, const char *sql, int nparams, const char *const *par
 }
 
 /* The connection goes to others after this statement, so a transaction cannot go on. */
-static void end_transaction(Hold *hold, Fault *fault) {
-  PGconn *conn = hold->shell->conn;
+static void end_transaction(Hold* hold, Fault* fault) {
+  PGconn* conn = hold->shell->conn;
   const PGTransactionStatusType state = PQtransactionStatus(conn);
   Fault ignored = {0};
   if (state != PQTRANS_INTRANS && state != PQTRANS_INERROR) return;
@@ -225,19 +228,20 @@ static void end_transaction(Hold *hold, Fault *fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_ACTIVE_SQL_TRANSACTION;
   fault->message = pstrdup("the statement left a transaction open");
-  fault->detail = pstrdup("The next one may run on another connection; what was done in the transaction is rolled back.");
+  fault->detail =
+      pstrdup("The next one may run on another connection; what was done in the transaction is rolled back.");
   fault->hint = pstrdup("Keep a connection with tidepool.lease(), up to the end of the transaction.");
 }
 
-void ask(Hold *hold, const char *sql, int nparams, const char *const *params, Sink *sink) {
+void ask(Hold* hold, const char* sql, int nparams, const char* const* params, Sink* sink) {
   Fault fault = {0};
-  const char *server = pstrdup(hold->name);
+  const char* server = pstrdup(hold->name);
   const bool is_kept = hold->is_kept;
   if (hold->is_lost || hold->line != line_number()) {
-    ereport(ERROR, (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
-                    errmsg("the lease on server \"%s\" is lost", server),
-                    errdetail("An error left its connection in the middle of a statement, or the worker was restarted."),
-                    errhint("Release it with tidepool.release(), then take a new one.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("the lease on server \"%s\" is lost", server),
+             errdetail("An error left its connection in the middle of a statement, or the worker was restarted."),
+             errhint("Release it with tidepool.release(), then take a new one.")));
   }
   PG_TRY();
   {

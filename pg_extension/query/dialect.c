@@ -52,12 +52,12 @@ static Kind kind_of(Oid type) {
 }
 
 /* No date and no interval is written without a digit, but for those that all styles write alike. */
-static bool has_digit(const char *value) { return strpbrk(value, "0123456789") != NULL; }
+static bool has_digit(const char* value) { return strpbrk(value, "0123456789") != NULL; }
 
 /* A setting can be changed for the time of a transaction, and is then never reported. So what is said to be ISO is looked
  * at: there a year has four digits and comes first. */
-static bool looks_iso(const char *value) {
-  for (const char *c = value; *c != '\0';) {
+static bool looks_iso(const char* value) {
+  for (const char* c = value; *c != '\0';) {
     const size_t digits = strspn(c, "0123456789");
     const bool is_fraction = c > value && (c[-1] == ':' || c[-1] == '.');
     if (digits == 0) {
@@ -65,7 +65,8 @@ static bool looks_iso(const char *value) {
     } else if (digits >= 4 && c[digits] == '-') {
       c += digits + 1;
       c += strspn(c, "0123456789-");
-    } else if (!is_fraction && c[digits] != '\0' && strchr("/.-", c[digits]) != NULL && isdigit((unsigned char)c[digits + 1])) {
+    } else if (!is_fraction && c[digits] != '\0' && strchr("/.-", c[digits]) != NULL &&
+               isdigit((unsigned char)c[digits + 1])) {
       return false;
     } else {
       c += digits;
@@ -76,15 +77,15 @@ static bool looks_iso(const char *value) {
 }
 
 /* The same for intervals of the style postgres: but for the time, each number has its unit. */
-static bool looks_postgres(const char *value) {
-  for (const char *c = value; *c != '\0'; ++c) {
+static bool looks_postgres(const char* value) {
+  for (const char* c = value; *c != '\0'; ++c) {
     if (!isdigit((unsigned char)c[0])) continue;
     if (c[1] == '-' || (c[1] == ' ' && (isdigit((unsigned char)c[2]) || c[2] == '+' || c[2] == '-'))) return false;
   }
   return true;
 }
 
-static bool looks_plain(const Dialect *dialect, Kind kind, const char *value) {
+static bool looks_plain(const Dialect* dialect, Kind kind, const char* value) {
   switch (kind) {
     case KIND_DATE: return looks_iso(value);
     case KIND_INTERVAL: return looks_postgres(value);
@@ -96,20 +97,20 @@ static bool looks_plain(const Dialect *dialect, Kind kind, const char *value) {
 /* -- settings */
 
 /* client_encoding is the last one. */
-static const char *const kSettings[DIALECT_SETTINGS] = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding"};
+static const char* const kSettings[DIALECT_SETTINGS] = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding"};
 
 /* What the session reports; NULL for what it does not. */
-static const char *reported(PGconn *conn, const char *name) {
-  const char *value = PQparameterStatus(conn, name);
+static const char* reported(PGconn* conn, const char* name) {
+  const char* value = PQparameterStatus(conn, name);
   return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
-static int encoding_of(PGconn *conn) {
-  const char *name = reported(conn, "client_encoding");
+static int encoding_of(PGconn* conn) {
+  const char* name = reported(conn, "client_encoding");
   return name == NULL ? GetDatabaseEncoding() : pg_char_to_encoding(name);
 }
 
-static int known_encoding_of(PGconn *conn) {
+static int known_encoding_of(PGconn* conn) {
   const int encoding = encoding_of(conn);
   if (encoding >= 0) return encoding;
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -119,7 +120,7 @@ static int known_encoding_of(PGconn *conn) {
 }
 
 /* The setting `name`, until dialect_leave(). */
-static void adopt(const char *name, const char *value) {
+static void adopt(const char* name, const char* value) {
   const MemoryContext outside = CurrentMemoryContext;
   PG_TRY();
   { (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false); }
@@ -135,21 +136,21 @@ static void adopt(const char *name, const char *value) {
   PG_END_TRY();
 }
 
-static bool is_ours(const char *name, const char *value) {
+static bool is_ours(const char* name, const char* value) {
   return value == NULL || strcmp(GetConfigOption(name, false, false), value) == 0;
 }
 
 /* The order of day and month is that of what is typed over there. What is written has the day first in German always, and
  * in other styles only if it is DMY. */
-static const char *written_dates(PGconn *conn) {
-  const char *dates = reported(conn, "DateStyle");
+static const char* written_dates(PGconn* conn) {
+  const char* dates = reported(conn, "DateStyle");
   if (dates == NULL || strncmp(dates, "ISO", 3) == 0) return dates;
   if (strncmp(dates, "German", 6) == 0) return "German, DMY";
   if (strstr(dates, "DMY") != NULL) return dates;
   return strncmp(dates, "SQL", 3) == 0 ? "SQL, MDY" : "Postgres, MDY";
 }
 
-static void note_kinds(Dialect *dialect, const PGresult *result) {
+static void note_kinds(Dialect* dialect, const PGresult* result) {
   dialect->kinds = palloc((Size)Max(PQnfields(result), 1));
   for (int i = 0; i < PQnfields(result); ++i) {
     dialect->kinds[i] = (char)kind_of(PQftype(result, i));
@@ -157,23 +158,23 @@ static void note_kinds(Dialect *dialect, const PGresult *result) {
   }
 }
 
-static void note_settings(Dialect *dialect, PGconn *conn) {
+static void note_settings(Dialect* dialect, PGconn* conn) {
   for (int i = 0; i < DIALECT_SETTINGS; ++i) {
-    const char *value = reported(conn, kSettings[i]);
+    const char* value = reported(conn, kSettings[i]);
     strlcpy(dialect->settings[i], value == NULL ? "" : value, sizeof dialect->settings[i]);
   }
 }
 
-void dialect_adopt(Dialect *dialect, PGconn *conn, const PGresult *result) {
-  const char *dates = written_dates(conn);
-  const char *intervals = reported(conn, "IntervalStyle");
-  const char *zone = reported(conn, "TimeZone");
+void dialect_adopt(Dialect* dialect, PGconn* conn, const PGresult* result) {
+  const char* dates = written_dates(conn);
+  const char* intervals = reported(conn, "IntervalStyle");
+  const char* zone = reported(conn, "TimeZone");
   dialect_leave(dialect);
   note_kinds(dialect, result);
   note_settings(dialect, conn);
   dialect->encoding = known_encoding_of(conn);
-  dialect->is_plain = (dates == NULL || strncmp(dates, "ISO", 3) == 0) &&
-                      (intervals == NULL || strcmp(intervals, "postgres") == 0);
+  dialect->is_plain =
+      (dates == NULL || strncmp(dates, "ISO", 3) == 0) && (intervals == NULL || strcmp(intervals, "postgres") == 0);
   /* ISO dates carry their offset, so the zone they are written in does not matter. */
   if (is_ours("DateStyle", dates) && is_ours("IntervalStyle", intervals) && dialect->is_plain) return;
   dialect->nest = NewGUCNestLevel();
@@ -182,34 +183,34 @@ void dialect_adopt(Dialect *dialect, PGconn *conn, const PGresult *result) {
   if (!dialect->is_plain && !is_ours("TimeZone", zone)) adopt("TimeZone", zone);
 }
 
-void dialect_expect(Dialect *dialect, const char *sql) {
+void dialect_expect(Dialect* dialect, const char* sql) {
   dialect->names_styles = strcasestr(sql, "datestyle") != NULL || strcasestr(sql, "intervalstyle") != NULL;
 }
 
-void dialect_leave(Dialect *dialect) {
+void dialect_leave(Dialect* dialect) {
   if (dialect->nest > 0) AtEOXact_GUC(true, dialect->nest);
   dialect->nest = 0;
 }
 
 /* -- texts */
 
-const char *dialect_sent(PGconn *conn, const char *text) {
+const char* dialect_sent(PGconn* conn, const char* text) {
   const int encoding = known_encoding_of(conn);
   return encoding == GetDatabaseEncoding() ? text : pg_server_to_any(text, (int)strlen(text), encoding);
 }
 
-char *dialect_text(const Dialect *dialect, char *text, int length) {
+char* dialect_text(const Dialect* dialect, char* text, int length) {
   if (dialect->encoding == GetDatabaseEncoding() && pg_verifymbstr(text, length, true)) return text;
   if (dialect->encoding != GetDatabaseEncoding()) return pg_any_to_server(text, length, dialect->encoding);
   ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
                   errmsg("the server sent a text that is no valid %s", GetDatabaseEncodingName())));
 }
 
-char *dialect_message(PGconn *conn, const char *text) {
-  char *own = text == NULL ? NULL : pstrdup(text);
+char* dialect_message(PGconn* conn, const char* text) {
+  char* own = text == NULL ? NULL : pstrdup(text);
   if (own == NULL || (encoding_of(conn) == GetDatabaseEncoding() && pg_verifymbstr(own, (int)strlen(own), true)))
     return own;
-  for (char *c = own; *c != '\0'; ++c) {
+  for (char* c = own; *c != '\0'; ++c) {
     if ((*c & 0x80) != 0) *c = '?';
   }
   return own;
@@ -217,19 +218,20 @@ char *dialect_message(PGconn *conn, const char *text) {
 
 /* -- dates and intervals */
 
-static pg_noinline void refuse(PGconn *conn, const char *value) {
-  ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                  errmsg("\"%s\" cannot be read for certain",
-                         pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
-                  errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
-                            PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
-                            PQparameterStatus(conn, "TimeZone")),
-                  errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
-                          "own; or cast to text in the query.")));
+static pg_noinline void refuse(PGconn* conn, const char* value) {
+  ereport(
+      ERROR,
+      (errcode(ERRCODE_DATATYPE_MISMATCH),
+       errmsg("\"%s\" cannot be read for certain", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
+       errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
+                 PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
+                 PQparameterStatus(conn, "TimeZone")),
+       errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
+               "own; or cast to text in the query.")));
 }
 
 /* "LMT" is written as a time zone, and no server reads it as one. */
-static Datum read_value(PGconn *conn, char *value, Oid type) {
+static Datum read_value(PGconn* conn, char* value, Oid type) {
   const MemoryContext outside = CurrentMemoryContext;
   volatile Datum datum = 0;
   Oid input, parameter;
@@ -247,14 +249,14 @@ static Datum read_value(PGconn *conn, char *value, Oid type) {
   return datum;
 }
 
-static char *write_value(Datum value, Oid type) {
+static char* write_value(Datum value, Oid type) {
   Oid output;
   bool is_varlena;
   getTypeOutputInfo(type, &output, &is_varlena);
   return OidOutputFunctionCall(output, value);
 }
 
-void dialect_check(const Dialect *dialect, PGconn *conn, int column, char *value, Oid remote, Oid local) {
+void dialect_check(const Dialect* dialect, PGconn* conn, int column, char* value, Oid remote, Oid local) {
   const Kind kind = (Kind)dialect->kinds[column];
   if (kind == KIND_PLAIN) return;
   if (dialect->is_plain) {
@@ -265,14 +267,14 @@ void dialect_check(const Dialect *dialect, PGconn *conn, int column, char *value
   if (strcmp(write_value(read_value(conn, value, local), local), value) != 0) refuse(conn, value);
 }
 
-void dialect_explain(const Dialect *dialect, PGconn *conn, int column, const char *value) {
+void dialect_explain(const Dialect* dialect, PGconn* conn, int column, const char* value) {
   if (dialect->kinds[column] != KIND_PLAIN && !dialect->is_plain) refuse(conn, value);
 }
 
-char *dialect_restate(const Dialect *dialect, PGconn *conn, int column, char *value, Oid remote) {
+char* dialect_restate(const Dialect* dialect, PGconn* conn, int column, char* value, Oid remote) {
   const Kind kind = (Kind)dialect->kinds[column];
   Datum datum;
-  char *text;
+  char* text;
   int nest;
   if (kind == KIND_UNKNOWN && !dialect->is_plain && has_digit(value)) refuse(conn, value);
   dialect_check(dialect, conn, column, value, remote, remote);
@@ -286,17 +288,18 @@ char *dialect_restate(const Dialect *dialect, PGconn *conn, int column, char *va
   return text;
 }
 
-void dialect_settle(const Dialect *dialect, PGconn *conn, Fault *fault) {
+void dialect_settle(const Dialect* dialect, PGconn* conn, Fault* fault) {
   const int encoding = DIALECT_SETTINGS - 1;
   for (int i = dialect->has_dates ? 0 : encoding; dialect->kinds != NULL && i < DIALECT_SETTINGS; ++i) {
-    const char *now = reported(conn, kSettings[i]);
+    const char* now = reported(conn, kSettings[i]);
     if (strcmp(now == NULL ? "" : now, dialect->settings[i]) == 0) continue;
     fault->is_set = true;
     fault->sqlstate = ERRCODE_DATATYPE_MISMATCH;
     fault->message = psprintf("the statement changed %s while it answered", kSettings[i]);
     fault->detail = psprintf("It was \"%s\" and is \"%s\" now, so the answer cannot be read for certain.",
                              dialect->settings[i], now == NULL ? "" : now);
-    fault->hint = psprintf("SET %s in a statement of its own, on a connection kept with tidepool.lease().", kSettings[i]);
+    fault->hint =
+        psprintf("SET %s in a statement of its own, on a connection kept with tidepool.lease().", kSettings[i]);
     return;
   }
 }

@@ -28,13 +28,13 @@ PG_FUNCTION_INFO_V1(tide_sql_release);
 PG_FUNCTION_INFO_V1(tide_sql_read_hosted);
 
 typedef struct Question {
-  const char *server;
-  const char *sql;
+  const char* server;
+  const char* sql;
   int nparams;
-  const char **params;
+  const char** params;
 } Question;
 
-static char *text_argument(FunctionCallInfo fcinfo, int n, const char *what) {
+static char* text_argument(FunctionCallInfo fcinfo, int n, const char* what) {
   if (PG_ARGISNULL(n)) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
   }
@@ -43,21 +43,21 @@ static char *text_argument(FunctionCallInfo fcinfo, int n, const char *what) {
 
 static Question question_of(FunctionCallInfo fcinfo) {
   Question question = {text_argument(fcinfo, 0, "server"), text_argument(fcinfo, 1, "sql"), 0, NULL};
-  Datum *values;
-  bool *nulls;
+  Datum* values;
+  bool* nulls;
   if (PG_ARGISNULL(2)) return question;
   deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &question.nparams);
   if (question.nparams > 65535) {
     ereport(ERROR, (errcode(ERRCODE_TOO_MANY_ARGUMENTS), errmsg("a statement takes at most 65535 parameters")));
   }
-  question.params = palloc(sizeof(char *) * (Size)Max(question.nparams, 1));
+  question.params = palloc(sizeof(char*) * (Size)Max(question.nparams, 1));
   for (int i = 0; i < question.nparams; ++i) question.params[i] = nulls[i] ? NULL : TextDatumGetCString(values[i]);
   return question;
 }
 
-static void put(const Question *question, Sink *sink) {
-  const Target *target = target_for(question->server);
-  Hold *hold = hold_find(target);
+static void put(const Question* question, Sink* sink) {
+  const Target* target = target_for(question->server);
+  Hold* hold = hold_find(target);
   if (hold == NULL) {
     hold = hold_begin(target, target->tag, false);
   } else {
@@ -67,8 +67,8 @@ static void put(const Question *question, Sink *sink) {
 }
 
 /* A materialised set, in the memory of the query. */
-static ReturnSetInfo *set_of(FunctionCallInfo fcinfo, Tuplestorestate **rows, TupleDesc *row, const char *hint) {
-  ReturnSetInfo *result = (ReturnSetInfo *)fcinfo->resultinfo;
+static ReturnSetInfo* set_of(FunctionCallInfo fcinfo, Tuplestorestate** rows, TupleDesc* row, const char* hint) {
+  ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
   MemoryContext outside;
   if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0 ||
       result->expectedDesc == NULL) {
@@ -87,7 +87,7 @@ static ReturnSetInfo *set_of(FunctionCallInfo fcinfo, Tuplestorestate **rows, Tu
 
 Datum tide_sql_query(PG_FUNCTION_ARGS) {
   const Question question = question_of(fcinfo);
-  Tuplestorestate *rows;
+  Tuplestorestate* rows;
   TupleDesc row;
   (void)set_of(fcinfo, &rows, &row, "Write SELECT * FROM tidepool.query(...) AS (name type, ...).");
   put(&question, sink_rows(row, rows, question.server));
@@ -96,7 +96,7 @@ Datum tide_sql_query(PG_FUNCTION_ARGS) {
 
 Datum tide_sql_query_json(PG_FUNCTION_ARGS) {
   const Question question = question_of(fcinfo);
-  Tuplestorestate *rows;
+  Tuplestorestate* rows;
   TupleDesc row;
   (void)set_of(fcinfo, &rows, &row, "Write SELECT * FROM tidepool.query_json(...).");
   put(&question, sink_json(rows, row));
@@ -111,19 +111,20 @@ Datum tide_sql_execute(PG_FUNCTION_ARGS) {
 }
 
 Datum tide_sql_lease(PG_FUNCTION_ARGS) {
-  const char *server = text_argument(fcinfo, 0, "server");
-  const Target *target = target_for(server);
-  const char *tag = PG_ARGISNULL(1) ? target->tag : tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+  const char* server = text_argument(fcinfo, 0, "server");
+  const Target* target = target_for(server);
+  const char* tag = PG_ARGISNULL(1) ? target->tag : tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1)));
   if (hold_find(target) != NULL) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session holds a lease on server \"%s\" already", server),
-                    errhint("Statements on that server use it; give it back with tidepool.release().")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session holds a lease on server \"%s\" already", server),
+             errhint("Statements on that server use it; give it back with tidepool.release().")));
   }
   PG_RETURN_INT64((int64)hold_begin(target, tag, true)->lease);
 }
 
 Datum tide_sql_release(PG_FUNCTION_ARGS) {
-  const char *server = text_argument(fcinfo, 0, "server");
-  Hold *hold = hold_find(target_for(server));
+  const char* server = text_argument(fcinfo, 0, "server");
+  Hold* hold = hold_find(target_for(server));
   if (hold == NULL) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("this session holds no lease on server \"%s\"", server),
@@ -134,7 +135,7 @@ Datum tide_sql_release(PG_FUNCTION_ARGS) {
 }
 
 /* Tells the worker of pools whose server or mapping is gone. */
-static void drop_orphan(const WireKey *key) {
+static void drop_orphan(const WireKey* key) {
   const bool has_server = SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(key->server));
   const bool has_mapping = SearchSysCacheExists1(USERMAPPINGOID, ObjectIdGetDatum(key->mapping));
   if (!has_server || !has_mapping) line_drop(key);
@@ -142,18 +143,18 @@ static void drop_orphan(const WireKey *key) {
 
 /* The worker's pools of this database: server oid, mapping oid, instance_id, is_closing, last_used_at. */
 Datum tide_sql_read_hosted(PG_FUNCTION_ARGS) {
-  Tuplestorestate *rows;
+  Tuplestorestate* rows;
   TupleDesc row;
-  WireIn *in;
+  WireIn* in;
   uint32 count;
-  List *seen = NIL;
-  ListCell *cell;
+  List* seen = NIL;
+  ListCell* cell;
   (void)set_of(fcinfo, &rows, &row, "Write SELECT * FROM tidepool.servers.");
   if (row->natts != 5) elog(ERROR, "tidepool.read_hosted() has %d columns", row->natts);
   if (!line_list(&in)) return (Datum)0;
   count = wire_get_u32(in);
   for (uint32 i = 0; i < count && !in->is_bad; ++i) {
-    WireKey *key = palloc(sizeof *key);
+    WireKey* key = palloc(sizeof *key);
     bool nulls[5] = {false};
     Datum values[5];
     *key = wire_get_key(in);

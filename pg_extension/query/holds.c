@@ -15,7 +15,7 @@ static dlist_head holds = DLIST_STATIC_INIT(holds);
 static dlist_head lingering = DLIST_STATIC_INIT(lingering); /* used by nobody, kept for the next statement */
 static bool is_registered = false;
 
-static WireState state_of(const Hold *hold) {
+static WireState state_of(const Hold* hold) {
   switch (PQtransactionStatus(hold->shell->conn)) {
     case PQTRANS_IDLE: return hold->is_lost || hold->traces == TRACES_LASTING ? WIRE_SPOILED : WIRE_CLEAN;
     case PQTRANS_ACTIVE: return WIRE_RUNNING;
@@ -24,8 +24,8 @@ static WireState state_of(const Hold *hold) {
 }
 
 /* Gives lease and shell back; the hold stays in the list. Never raises. */
-static void let_go(Hold *hold) {
-  Shell *shell = hold->shell;
+static void let_go(Hold* hold) {
+  Shell* shell = hold->shell;
   WireState state;
   if (shell == NULL) return;
   if (hold->is_watched) line_unwatch(PQsocket(shell->conn));
@@ -42,14 +42,14 @@ static void let_go(Hold *hold) {
   line_release(hold->line, hold->lease, state);
 }
 
-static void end(Hold *hold) {
+static void end(Hold* hold) {
   let_go(hold);
   dlist_delete(&hold->node);
   pfree(hold);
 }
 
 /* The lease stays with this session for its next statement, unless others wait for it and it had its time. */
-static bool linger(Hold *hold) {
+static bool linger(Hold* hold) {
   const int64 now = linger_now_ns();
   const int64 age = now - hold->lent_ns;
   if (hold->slot == NULL || hold->has_own_tag || hold->traces != TRACES_NONE || hold->shell == NULL ||
@@ -66,22 +66,23 @@ static bool linger(Hold *hold) {
   return true;
 }
 
-void hold_end(Hold *hold) {
+void hold_end(Hold* hold) {
   if (!linger(hold)) end(hold);
 }
 
 /* Idle sessions receive nothing but bad news. */
-static bool is_quiet(const Hold *hold) {
+static bool is_quiet(const Hold* hold) {
   char byte;
-  return recv(PQsocket(hold->shell->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+  return recv(PQsocket(hold->shell->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EINTR);
 }
 
 /* A lease that lingers for this target, in use again; NULL if there is none, or it was taken back meanwhile. One that must
  * be new (it has a tag of its own) finds the connection given back. */
-static Hold *resume(const Target *target, bool is_new_lease) {
+static Hold* resume(const Target* target, bool is_new_lease) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &lingering) {
-    Hold *hold = dlist_container(Hold, node, i.cur);
+    Hold* hold = dlist_container(Hold, node, i.cur);
     const bool is_wanted = hold->server == target->server && hold->mapping == target->mapping;
     const bool is_fit = hold->made_at == target->made_at && hold->user == target->key.user;
     const bool is_void = hold->line != line_number();
@@ -101,7 +102,7 @@ static Hold *resume(const Target *target, bool is_new_lease) {
   return NULL;
 }
 
-void hold_lose(Hold *hold) {
+void hold_lose(Hold* hold) {
   hold->is_lost = true;
   if (hold->is_kept) {
     let_go(hold); /* it stays known as lost, so that nobody believes to be inside of the lease still */
@@ -110,7 +111,7 @@ void hold_lose(Hold *hold) {
   }
 }
 
-static void on_transaction(XactEvent event, void *context) {
+static void on_transaction(XactEvent event, void* context) {
   switch (event) {
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_ABORT:
@@ -123,10 +124,10 @@ static void on_transaction(XactEvent event, void *context) {
   }
 }
 
-static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *context) {
+static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* context) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &holds) {
-    Hold *hold = dlist_container(Hold, node, i.cur);
+    Hold* hold = dlist_container(Hold, node, i.cur);
     if (hold->owner != mine) continue;
     if (event == SUBXACT_EVENT_ABORT_SUB) hold_end(hold);
     if (event == SUBXACT_EVENT_COMMIT_SUB) hold->owner = parent;
@@ -141,19 +142,19 @@ static void watch_transactions(void) {
 }
 
 /* The one that is kept for this server and mapping. */
-Hold *hold_find(const Target *target) {
+Hold* hold_find(const Target* target) {
   dlist_iter i;
   dlist_foreach(i, &holds) {
-    Hold *hold = dlist_container(Hold, node, i.cur);
+    Hold* hold = dlist_container(Hold, node, i.cur);
     if (hold->is_kept && hold->server == target->server && hold->mapping == target->mapping) return hold;
   }
   return NULL;
 }
 
-Hold *hold_begin(const Target *target, const char *tag, bool is_kept) {
+Hold* hold_begin(const Target* target, const char* tag, bool is_kept) {
   const bool may_lack_password = target->may_lack_password;
   const bool has_own_tag = strcmp(tag, target->tag) != 0;
-  Hold *hold;
+  Hold* hold;
   Lent lent;
   watch_transactions();
   hold = resume(target, has_own_tag);

@@ -7,8 +7,8 @@
 #include "query.h"
 
 #include <miscadmin.h>
-#include <storage/fd.h>
 #include <poll.h>
+#include <storage/fd.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -19,11 +19,11 @@
 static int line = -1;
 static uint64 number = 0;
 static uint64 requests = 0;
-static WaitEventSet *wait_set = NULL;
+static WaitEventSet* wait_set = NULL;
 static int watched = -1; /* an epoll of our own: descriptors come and go in it, which a WaitEventSet cannot do */
-#define BRIEFLY_MS 5  /* how late an interrupt may be seen that comes at the very moment */
+#define BRIEFLY_MS 5     /* how late an interrupt may be seen that comes at the very moment */
 
-static LingerBoard *board = NULL; /* of the worker at the other end; NULL: nothing can linger */
+static LingerBoard* board = NULL; /* of the worker at the other end; NULL: nothing can linger */
 static WireOut out;
 static WireIn in;
 
@@ -88,19 +88,18 @@ bool line_wait_briefly(int fd) {
 }
 
 static bool is_preloaded(void) {
-  const char *libraries = GetConfigOption("shared_preload_libraries", true, false);
+  const char* libraries = GetConfigOption("shared_preload_libraries", true, false);
   return libraries != NULL && strstr(libraries, "tidepool") != NULL;
 }
 
 static void report_no_worker(int error) {
   if (!is_preloaded()) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("no worker hosts pools in this server"),
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no worker hosts pools in this server"),
                     errhint("Set shared_preload_libraries = 'tidepool' and restart the server.")));
   }
   errno = error;
-  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the worker that hosts pools does not answer"),
-                  errdetail("\"%s\": %m", WIRE_SOCKET),
+  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("the worker that hosts pools does not answer"), errdetail("\"%s\": %m", WIRE_SOCKET),
                   errhint("It may be starting, or tidepool.worker is off; see the server's log.")));
 }
 
@@ -203,7 +202,7 @@ static void line_open(void) {
   }
 }
 
-static void pack_wish(const Target *target, const char *tag) {
+static void pack_wish(const Target* target, const char* tag) {
   const WireKey key = {MyDatabaseId, target->server, target->mapping};
   wire_begin(&out, WIRE_LEASE, ++requests);
   wire_put_key(&out, &key);
@@ -221,7 +220,7 @@ static void pack_wish(const Target *target, const char *tag) {
   }
 }
 
-static void unpack_failure(const Target *target) {
+static void unpack_failure(const Target* target) {
   tide_error error = TIDE_ERROR_INIT;
   error.status = (int32)wire_get_u32(&in);
   strlcpy(error.sqlstate, wire_get_text(&in), sizeof error.sqlstate);
@@ -231,7 +230,7 @@ static void unpack_failure(const Target *target) {
   tidepool_report(&error, psprintf("server \"%s\"", target->key.server));
 }
 
-static void unpack_lease(Lent *lent) {
+static void unpack_lease(Lent* lent) {
   uint32 slot;
   memset(lent, 0, sizeof *lent);
   lent->lease = wire_get_u64(&in);
@@ -242,7 +241,7 @@ static void unpack_lease(Lent *lent) {
   lent->slot = board != NULL && slot < LINGER_SLOTS ? &board->slots[slot] : NULL;
   strlcpy(lent->instance, wire_get_text(&in), sizeof lent->instance);
   while (!in.is_bad && in.at < in.length) {
-    const char *text = wire_get_text(&in);
+    const char* text = wire_get_text(&in);
     const size_t bytes = strlen(text) + 1;
     if (bytes > sizeof lent->greeting - lent->greeting_bytes) in.is_bad = true;
     if (in.is_bad) break;
@@ -263,7 +262,7 @@ static void withdraw(uint64 request) {
 }
 
 /* False: the line broke before there was an answer. */
-static bool try_to_lease(const Target *target, const char *tag) {
+static bool try_to_lease(const Target* target, const char* tag) {
   volatile bool is_answered = false;
   line_open();
   pack_wish(target, tag);
@@ -279,7 +278,7 @@ static bool try_to_lease(const Target *target, const char *tag) {
   return is_answered;
 }
 
-void line_lease(const Target *target, const char *tag, Lent *lent) {
+void line_lease(const Target* target, const char* tag, Lent* lent) {
   for (int tries = 0; !try_to_lease(target, tag); ++tries) {
     if (tries >= 2) report_no_worker(ECONNRESET);
   }
@@ -298,12 +297,12 @@ void line_release(uint64 of_line, uint64 lease, WireState state) {
   tell(of_line);
 }
 
-void line_drop(const WireKey *key) {
+void line_drop(const WireKey* key) {
   wire_put_dropped(&out, key);
   tell(number);
 }
 
-bool line_list(WireIn **answer) {
+bool line_list(WireIn** answer) {
   const uint64 request = ++requests;
   if (!is_preloaded() || access(WIRE_SOCKET, F_OK) != 0) return false;
   line_open();

@@ -28,9 +28,9 @@ static void close_fd(int fd) {
   if (fd >= 0) close(fd);
 }
 
-static void free_notices(Shell *shell) {
+static void free_notices(Shell* shell) {
   while (shell->notices != NULL) {
-    Notice *first = shell->notices;
+    Notice* first = shell->notices;
     shell->notices = first->next;
     free(first->message);
     free(first->detail);
@@ -40,15 +40,15 @@ static void free_notices(Shell *shell) {
   shell->notices_count = 0;
 }
 
-static char *copy_field(const PGresult *result, int field) {
-  const char *text = PQresultErrorField(result, field);
+static char* copy_field(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
   return text == NULL ? NULL : strdup(text);
 }
 
 /* What is told to the client only, here as there: a LOG of ours would go into this server's log. */
-static int level_of(const char *severity) {
+static int level_of(const char* severity) {
   static const struct {
-    const char *name;
+    const char* name;
     int level;
   } kLevels[] = {{"WARNING", WARNING}, {"INFO", INFO}, {"LOG", DEBUG1}, {"DEBUG", DEBUG1}};
   for (size_t i = 0; severity != NULL && i < lengthof(kLevels); ++i) {
@@ -58,11 +58,11 @@ static int level_of(const char *severity) {
 }
 
 /* libpq's frames are below: no palloc, no ereport. */
-static void on_notice(void *context, const PGresult *result) {
-  Shell *shell = context;
-  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  Notice *notice;
-  Notice **last = &shell->notices;
+static void on_notice(void* context, const PGresult* result) {
+  Shell* shell = context;
+  const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  Notice* notice;
+  Notice** last = &shell->notices;
   if (sqlstate != NULL && strcmp(sqlstate, PROBE_SQLSTATE) == 0) {
     shell->is_aligned = true;
     return;
@@ -78,14 +78,14 @@ static void on_notice(void *context, const PGresult *result) {
   ++shell->notices_count;
 }
 
-void shell_report_notices(Shell *shell) {
+void shell_report_notices(Shell* shell) {
   while (shell->notices != NULL) {
-    Notice *first = shell->notices;
+    Notice* first = shell->notices;
     const int level = first->level;
     const int sqlstate = tidepool_sqlstate_of(first->sqlstate);
-    char *message = dialect_message(shell->conn, first->message == NULL ? "" : first->message);
-    char *detail = dialect_message(shell->conn, first->detail);
-    char *hint = dialect_message(shell->conn, first->hint);
+    char* message = dialect_message(shell->conn, first->message == NULL ? "" : first->message);
+    char* detail = dialect_message(shell->conn, first->detail);
+    char* hint = dialect_message(shell->conn, first->hint);
     shell->notices = first->next;
     --shell->notices_count;
     free(first->message);
@@ -93,11 +93,11 @@ void shell_report_notices(Shell *shell) {
     free(first->hint);
     free(first);
     ereport(level, (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
-                     hint != NULL ? errhint("%s", hint) : 0));
+                    hint != NULL ? errhint("%s", hint) : 0));
   }
 }
 
-static void destroy(Shell *shell) {
+static void destroy(Shell* shell) {
   free_notices(shell);
   if (shell->conn != NULL) PQfinish(shell->conn);
   close_fd(shell->greeting);
@@ -107,7 +107,7 @@ static void destroy(Shell *shell) {
 }
 
 /* One protocol message of `type` with the bytes given, in `to`. Returns its size. */
-static size_t message(char *to, char type, const void *bytes, size_t size) {
+static size_t message(char* to, char type, const void* bytes, size_t size) {
   const uint32 length = pg_hton32((uint32)size + 4);
   to[0] = type;
   memcpy(to + 1, &length, 4);
@@ -115,12 +115,12 @@ static size_t message(char *to, char type, const void *bytes, size_t size) {
   return size + 5;
 }
 
-static bool send_all(int fd, const char *bytes, size_t size) {
+static bool send_all(int fd, const char* bytes, size_t size) {
   return send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
 }
 
 /* The server's part: read the startup packet, say that all is well. */
-static bool greet(const Shell *shell) {
+static bool greet(const Shell* shell) {
   char startup[4096];
   char out[2048];
   const uint32 ok = 0;
@@ -129,7 +129,7 @@ static bool greet(const Shell *shell) {
   if (recv(shell->peer, startup, sizeof startup, MSG_DONTWAIT) <= 8) return false;
   size += message(out + size, 'R', &ok, 4);
   for (size_t at = 0; at < shell->parameters_bytes;) {
-    const char *name = shell->parameters + at;
+    const char* name = shell->parameters + at;
     const size_t bytes = strlen(name) + 1 + strlen(name + strlen(name) + 1) + 1;
     if (size + bytes + 32 > sizeof out) return false;
     size += message(out + size, 'S', name, bytes);
@@ -141,7 +141,7 @@ static bool greet(const Shell *shell) {
 }
 
 /* A socket in the kernel's name space, which nobody else can have connected to when it was accepted from. */
-static int listen_to_self(char *host, size_t host_bytes) {
+static int listen_to_self(char* host, size_t host_bytes) {
   static uint32 serial = 0;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -149,7 +149,8 @@ static int listen_to_self(char *host, size_t host_bytes) {
   snprintf(host, host_bytes, "@tidepool-%d-%u", MyProcPid, ++serial);
   length = snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "%s/.s.PGSQL.1", host + 1);
   if (fd >= 0 &&
-      bind(fd, (struct sockaddr *)&where, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0 &&
+      bind(fd, (struct sockaddr*)&where, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) ==
+          0 &&
       listen(fd, 4) == 0)
     return fd;
   close_fd(fd);
@@ -167,14 +168,26 @@ static int accept_self(int listener) {
   }
 }
 
-static bool connect_to_self(Shell *shell) {
+static bool connect_to_self(Shell* shell) {
   /* Every word that libpq would otherwise take from the server's environment and that could lead it elsewhere. */
-  static const char *const kWords[] = {"host", "port", "hostaddr", "user", "dbname", "password", "sslmode",
-                                       "gssencmode", "options", "target_session_attrs", "requirepeer",
-                                       "channel_binding", "client_encoding", "application_name", NULL};
+  static const char* const kWords[] = {"host",
+                                       "port",
+                                       "hostaddr",
+                                       "user",
+                                       "dbname",
+                                       "password",
+                                       "sslmode",
+                                       "gssencmode",
+                                       "options",
+                                       "target_session_attrs",
+                                       "requirepeer",
+                                       "channel_binding",
+                                       "client_encoding",
+                                       "application_name",
+                                       NULL};
   char host[64];
-  const char *const values[] = {host, "1", "", "tidepool", "tidepool", "-", "disable", "disable", "", "any", "",
-                                "disable", "", "", NULL};
+  const char* const values[] = {host, "1",   "", "tidepool", "tidepool", "-", "disable", "disable",
+                                "",   "any", "", "disable",  "",         "",  NULL};
   const int listener = listen_to_self(host, sizeof host);
   bool is_greeted = false;
   if (listener < 0) return false;
@@ -200,8 +213,8 @@ static bool connect_to_self(Shell *shell) {
   return false;
 }
 
-static Shell *make(const char *parameters, size_t bytes) {
-  Shell *shell = calloc(1, sizeof *shell);
+static Shell* make(const char* parameters, size_t bytes) {
+  Shell* shell = calloc(1, sizeof *shell);
   if (shell == NULL) return NULL;
   shell->greeting = shell->peer = -1;
   shell->parameters = malloc(bytes + 1);
@@ -214,17 +227,17 @@ static Shell *make(const char *parameters, size_t bytes) {
   return NULL;
 }
 
-static Shell *find(const char *parameters, size_t bytes) {
+static Shell* find(const char* parameters, size_t bytes) {
   dlist_iter i;
   dlist_foreach(i, &shells) {
-    Shell *shell = dlist_container(Shell, node, i.cur);
+    Shell* shell = dlist_container(Shell, node, i.cur);
     if (!shell->is_out && shell->parameters_bytes == bytes && memcmp(shell->parameters, parameters, bytes) == 0)
       return shell;
   }
   return NULL;
 }
 
-static void forget(Shell *shell) {
+static void forget(Shell* shell) {
   dlist_delete(&shell->node);
   --shells_count;
   destroy(shell);
@@ -234,14 +247,14 @@ static void forget(Shell *shell) {
 static void make_room(void) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &shells) {
-    Shell *shell = dlist_container(Shell, node, i.cur);
+    Shell* shell = dlist_container(Shell, node, i.cur);
     if (shells_count < SHELLS_MAX) return;
     if (!shell->is_out) forget(shell);
   }
 }
 
-Shell *shell_take(Lent *lent) {
-  Shell *shell = find(lent->greeting, lent->greeting_bytes);
+Shell* shell_take(Lent* lent) {
+  Shell* shell = find(lent->greeting, lent->greeting_bytes);
   if (shell == NULL) {
     make_room();
     shell = make(lent->greeting, lent->greeting_bytes);
@@ -261,18 +274,18 @@ Shell *shell_take(Lent *lent) {
 }
 
 /* Whether the session changed what libpq keeps in mind of it. */
-static bool is_as_greeted(const Shell *shell) {
+static bool is_as_greeted(const Shell* shell) {
   for (size_t at = 0; at < shell->parameters_bytes;) {
-    const char *name = shell->parameters + at;
-    const char *value = name + strlen(name) + 1;
-    const char *now = PQparameterStatus(shell->conn, name);
+    const char* name = shell->parameters + at;
+    const char* value = name + strlen(name) + 1;
+    const char* now = PQparameterStatus(shell->conn, name);
     if (now == NULL || strcmp(now, value) != 0) return false;
     at += strlen(name) + 1 + strlen(value) + 1;
   }
   return true;
 }
 
-static bool is_between_messages(Shell *shell) {
+static bool is_between_messages(Shell* shell) {
   static const char kFields[] = "SNOTICE\0VNOTICE\0C" PROBE_SQLSTATE "\0Mprobe\0";
   char probe[sizeof kFields + 5];
   const size_t size = message(probe, 'N', kFields, sizeof kFields);
@@ -282,12 +295,12 @@ static bool is_between_messages(Shell *shell) {
 }
 
 /* What LISTEN brought: there is nobody to hear it. */
-static void drop_notifications(Shell *shell) {
-  PGnotify *notify;
+static void drop_notifications(Shell* shell) {
+  PGnotify* notify;
   while ((notify = PQnotifies(shell->conn)) != NULL) PQfreemem(notify);
 }
 
-bool shell_give_back(Shell *shell, bool is_fit) {
+bool shell_give_back(Shell* shell, bool is_fit) {
   bool is_whole;
   if (dup3(shell->greeting, PQsocket(shell->conn), O_CLOEXEC) < 0) is_fit = false;
   shell->is_out = false;

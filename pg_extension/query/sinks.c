@@ -10,11 +10,11 @@
 #include <utils/json.h>
 #include <utils/lsyscache.h>
 
-static void ignore_end(Sink *sink) {}
-static void end_set(Sink *sink, PGresult *result) { dialect_leave(&sink->dialect); }
+static void ignore_end(Sink* sink) {}
+static void end_set(Sink* sink, PGresult* result) { dialect_leave(&sink->dialect); }
 
 /* The type's name where it means the same on both sides. */
-static const char *remote_type(Oid type) {
+static const char* remote_type(Oid type) {
   return type < FirstNormalObjectId ? format_type_be(type) : psprintf("a type of its own (oid %u)", type);
 }
 
@@ -23,18 +23,18 @@ static const char *remote_type(Oid type) {
 typedef struct RowSink {
   Sink sink;
   TupleDesc row;
-  Tuplestorestate *rows;
-  const char *server;
-  AttInMetadata *input;
+  Tuplestorestate* rows;
+  const char* server;
+  AttInMetadata* input;
   MemoryContext per_row;
-  Datum *values;
-  bool *nulls;
-  int given;        /* columns of the last result set */
-  char *mismatch;   /* why the last result set cannot be rows; NULL: it can */
-  volatile int at;  /* the column being converted */
+  Datum* values;
+  bool* nulls;
+  int given;       /* columns of the last result set */
+  char* mismatch;  /* why the last result set cannot be rows; NULL: it can */
+  volatile int at; /* the column being converted */
 } RowSink;
 
-static char *describe_columns(const RowSink *self, const PGresult *result) {
+static char* describe_columns(const RowSink* self, const PGresult* result) {
   StringInfoData text;
   initStringInfo(&text);
   for (int i = 0; i < PQnfields(result) && i < 20; ++i) {
@@ -43,18 +43,18 @@ static char *describe_columns(const RowSink *self, const PGresult *result) {
   return text.data;
 }
 
-static void rows_begin(Sink *sink, const PGresult *result) {
-  RowSink *self = (RowSink *)sink;
+static void rows_begin(Sink* sink, const PGresult* result) {
+  RowSink* self = (RowSink*)sink;
   tuplestore_clear(self->rows);
   dialect_adopt(&sink->dialect, sink->conn, result);
   self->given = PQnfields(result);
   self->mismatch = self->given == self->row->natts ? NULL : describe_columns(self, result);
 }
 
-static pg_noinline void raise_misfit(const RowSink *self, const PGresult *result, MemoryContext outside) {
+static pg_noinline void raise_misfit(const RowSink* self, const PGresult* result, MemoryContext outside) {
   Form_pg_attribute column = TupleDescAttr(self->row, self->at);
   const Oid remote = PQftype(result, self->at);
-  ErrorData *original;
+  ErrorData* original;
   int category;
   MemoryContextSwitchTo(outside);
   original = CopyErrorData();
@@ -66,36 +66,36 @@ static pg_noinline void raise_misfit(const RowSink *self, const PGresult *result
   FlushErrorState();
   dialect_explain(&self->sink.dialect, self->sink.conn, self->at, PQgetvalue(result, 0, self->at));
   if (remote == column->atttypid) {
-    ereport(ERROR, (errcode(original->sqlerrcode),
-                    errmsg("a value of column \"%s\" cannot be read as %s", NameStr(column->attname),
-                           format_type_be(remote)),
-                    errdetail("%s", original->message), errhint("Name another type in the column list, such as text."),
-                    errcontext("server \"%s\"", self->server)));
+    ereport(ERROR,
+            (errcode(original->sqlerrcode),
+             errmsg("a value of column \"%s\" cannot be read as %s", NameStr(column->attname), format_type_be(remote)),
+             errdetail("%s", original->message), errhint("Name another type in the column list, such as text."),
+             errcontext("server \"%s\"", self->server)));
   }
-  ereport(ERROR, (errcode(original->sqlerrcode),
-                  errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
-                         NameStr(column->attname), remote_type(remote), format_type_be(column->atttypid)),
-                  errdetail("%s", original->message),
-                  errhint("Name another type in the column list, or cast in the query."),
-                  errcontext("server \"%s\"", self->server)));
+  ereport(ERROR,
+          (errcode(original->sqlerrcode),
+           errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
+                  NameStr(column->attname), remote_type(remote), format_type_be(column->atttypid)),
+           errdetail("%s", original->message), errhint("Name another type in the column list, or cast in the query."),
+           errcontext("server \"%s\"", self->server)));
 }
 
-static void convert(RowSink *self, const PGresult *result) {
+static void convert(RowSink* self, const PGresult* result) {
   for (int i = 0; i < self->row->natts; ++i) {
-    char *value = PQgetisnull(result, 0, i) ? NULL : PQgetvalue(result, 0, i);
+    char* value = PQgetisnull(result, 0, i) ? NULL : PQgetvalue(result, 0, i);
     self->at = i;
     self->nulls[i] = value == NULL;
     if (value != NULL) value = dialect_text(&self->sink.dialect, value, PQgetlength(result, 0, i));
-    self->values[i] = InputFunctionCall(&self->input->attinfuncs[i], value, self->input->attioparams[i],
-                                        self->input->atttypmods[i]);
+    self->values[i] =
+        InputFunctionCall(&self->input->attinfuncs[i], value, self->input->attioparams[i], self->input->atttypmods[i]);
     if (value != NULL)
       dialect_check(&self->sink.dialect, self->sink.conn, i, value, PQftype(result, i),
                     TupleDescAttr(self->row, i)->atttypid);
   }
 }
 
-static void rows_row(Sink *sink, const PGresult *result) {
-  RowSink *self = (RowSink *)sink;
+static void rows_row(Sink* sink, const PGresult* result) {
+  RowSink* self = (RowSink*)sink;
   MemoryContext outside = CurrentMemoryContext;
   if (self->mismatch != NULL) return;
   if (self->input == NULL) self->input = TupleDescGetAttInMetadata(self->row);
@@ -110,8 +110,8 @@ static void rows_row(Sink *sink, const PGresult *result) {
   MemoryContextReset(self->per_row);
 }
 
-static void rows_end(Sink *sink) {
-  RowSink *self = (RowSink *)sink;
+static void rows_end(Sink* sink) {
+  RowSink* self = (RowSink*)sink;
   if (self->mismatch == NULL) return;
   ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
                   errmsg("the column list has %d column%s, the result has %d", self->row->natts,
@@ -119,8 +119,8 @@ static void rows_end(Sink *sink) {
                   errdetail("The server sends: %s.", self->mismatch), errcontext("server \"%s\"", self->server)));
 }
 
-Sink *sink_rows(TupleDesc row, Tuplestorestate *rows, const char *server) {
-  RowSink *self = palloc0(sizeof *self);
+Sink* sink_rows(TupleDesc row, Tuplestorestate* rows, const char* server) {
+  RowSink* self = palloc0(sizeof *self);
   self->sink = (Sink){.begin = rows_begin, .row = rows_row, .command = end_set, .end = rows_end};
   self->row = row;
   self->rows = rows;
@@ -136,20 +136,20 @@ Sink *sink_rows(TupleDesc row, Tuplestorestate *rows, const char *server) {
 typedef struct JsonSink {
   Sink sink;
   TupleDesc row;
-  Tuplestorestate *rows;
+  Tuplestorestate* rows;
   MemoryContext per_row;
   MemoryContext per_result;
-  char **names; /* the keys of this result's objects, as JSON strings */
+  char** names; /* the keys of this result's objects, as JSON strings */
 } JsonSink;
 
-static bool is_column(const PGresult *result, const char *name) {
+static bool is_column(const PGresult* result, const char* name) {
   for (int i = 0; i < PQnfields(result); ++i) {
     if (strcmp(PQfname(result, i), name) == 0) return true;
   }
   return false;
 }
 
-static bool is_key(char **keys, int count, const char *name) {
+static bool is_key(char** keys, int count, const char* name) {
   for (int i = 0; i < count; ++i) {
     if (strcmp(keys[i], name) == 0) return true;
   }
@@ -158,10 +158,10 @@ static bool is_key(char **keys, int count, const char *name) {
 
 /* An object has each key once, a result may have two columns of one name: the second becomes name_2, or the next number
    that is free. `keys` are those of the columns before. */
-static char *key_of(const PGresult *result, int column, char **keys) {
-  const char *name = PQfname(result, column);
+static char* key_of(const PGresult* result, int column, char** keys) {
+  const char* name = PQfname(result, column);
   int number = 1;
-  char *key;
+  char* key;
   for (int i = 0; i < column; ++i) {
     if (strcmp(PQfname(result, i), name) == 0) ++number;
   }
@@ -172,16 +172,16 @@ static char *key_of(const PGresult *result, int column, char **keys) {
   return key;
 }
 
-static void json_begin(Sink *sink, const PGresult *result) {
-  JsonSink *self = (JsonSink *)sink;
+static void json_begin(Sink* sink, const PGresult* result) {
+  JsonSink* self = (JsonSink*)sink;
   MemoryContext outside;
-  char **keys;
+  char** keys;
   tuplestore_clear(self->rows);
   dialect_adopt(&sink->dialect, sink->conn, result);
   MemoryContextReset(self->per_result);
   outside = MemoryContextSwitchTo(self->per_result);
-  self->names = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
-  keys = palloc(sizeof(char *) * (Size)Max(PQnfields(result), 1));
+  self->names = palloc(sizeof(char*) * (Size)Max(PQnfields(result), 1));
+  keys = palloc(sizeof(char*) * (Size)Max(PQnfields(result), 1));
   for (int i = 0; i < PQnfields(result); ++i) {
     StringInfoData text;
     initStringInfo(&text);
@@ -192,11 +192,11 @@ static void json_begin(Sink *sink, const PGresult *result) {
   MemoryContextSwitchTo(outside);
 }
 
-static bool is_number(const char *value) {
+static bool is_number(const char* value) {
   return value[0] == '-' ? value[1] >= '0' && value[1] <= '9' : value[0] >= '0' && value[0] <= '9';
 }
 
-static void append_value(StringInfo out, Oid type, const char *value) {
+static void append_value(StringInfo out, Oid type, const char* value) {
   switch (type) {
     case BOOLOID: appendStringInfoString(out, value[0] == 't' ? "true" : "false"); return;
     case INT2OID:
@@ -216,8 +216,8 @@ static void append_value(StringInfo out, Oid type, const char *value) {
   escape_json(out, value);
 }
 
-static void json_row(Sink *sink, const PGresult *result) {
-  JsonSink *self = (JsonSink *)sink;
+static void json_row(Sink* sink, const PGresult* result) {
+  JsonSink* self = (JsonSink*)sink;
   MemoryContext outside = MemoryContextSwitchTo(self->per_row);
   StringInfoData text;
   Datum value;
@@ -228,7 +228,7 @@ static void json_row(Sink *sink, const PGresult *result) {
     if (PQgetisnull(result, 0, i)) {
       appendStringInfoString(&text, "null");
     } else {
-      char *own = dialect_text(&self->sink.dialect, PQgetvalue(result, 0, i), PQgetlength(result, 0, i));
+      char* own = dialect_text(&self->sink.dialect, PQgetvalue(result, 0, i), PQgetlength(result, 0, i));
       append_value(&text, PQftype(result, i), dialect_restate(&sink->dialect, sink->conn, i, own, PQftype(result, i)));
     }
   }
@@ -239,8 +239,8 @@ static void json_row(Sink *sink, const PGresult *result) {
   MemoryContextReset(self->per_row);
 }
 
-Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
-  JsonSink *self = palloc0(sizeof *self);
+Sink* sink_json(Tuplestorestate* rows, TupleDesc row) {
+  JsonSink* self = palloc0(sizeof *self);
   self->sink = (Sink){.begin = json_begin, .row = json_row, .command = end_set, .end = ignore_end};
   self->per_result = AllocSetContextCreate(CurrentMemoryContext, "tidepool result", ALLOCSET_DEFAULT_SIZES);
   self->rows = rows;
@@ -253,30 +253,30 @@ Sink *sink_json(Tuplestorestate *rows, TupleDesc row) {
 
 typedef struct CountSink {
   Sink sink;
-  int64 *count;
+  int64* count;
   int commands; /* of the text, so far */
 } CountSink;
 
-static void count_begin(Sink *sink, const PGresult *result) {}
-static void count_row(Sink *sink, const PGresult *result) {}
+static void count_begin(Sink* sink, const PGresult* result) {}
+static void count_row(Sink* sink, const PGresult* result) {}
 
 /* Of SELECT, FETCH, MOVE and COPY TO the server tells rows as well. */
-static bool is_change(const char *command, const char *sql, int n) {
-  static const char *const kChanges[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
+static bool is_change(const char* command, const char* sql, int n) {
+  static const char* const kChanges[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
   for (size_t i = 0; i < lengthof(kChanges); ++i) {
     if (strncmp(command, kChanges[i], strlen(kChanges[i])) == 0) return true;
   }
   return strncmp(command, "COPY ", 5) == 0 && copies_in_at(sql, n);
 }
 
-static void count_command(Sink *sink, PGresult *result) {
-  CountSink *self = (CountSink *)sink;
+static void count_command(Sink* sink, PGresult* result) {
+  CountSink* self = (CountSink*)sink;
   const bool is_counted = is_change(PQcmdStatus(result), sink->sql, self->commands++);
   *self->count = is_counted ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
 }
 
-Sink *sink_count(int64 *count) {
-  CountSink *self = palloc0(sizeof *self);
+Sink* sink_count(int64* count) {
+  CountSink* self = palloc0(sizeof *self);
   self->sink = (Sink){.begin = count_begin, .row = count_row, .command = count_command, .end = ignore_end};
   self->count = count;
   *count = 0;

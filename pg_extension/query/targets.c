@@ -23,13 +23,13 @@
 #include "common/extension.h"
 #include "common/report.h"
 
-static HTAB *targets = NULL;
+static HTAB* targets = NULL;
 static uint64 generation = 1;
 
 /* An entry of the table; the target itself is made anew when the catalogue changed. */
 typedef struct Entry {
   TargetKey key;
-  Target *target;
+  Target* target;
 } Entry;
 
 static void on_change(Datum argument, int cache, uint32 hash) { ++generation; }
@@ -45,7 +45,7 @@ static void make_table(void) {
 }
 
 /* A word's value for a conninfo string or an options text: both take single quotes and backslashes. */
-static void append_quoted(StringInfo out, const char *value) {
+static void append_quoted(StringInfo out, const char* value) {
   appendStringInfoChar(out, '\'');
   for (; *value != '\0'; ++value) {
     if (*value == '\'' || *value == '\\') appendStringInfoChar(out, '\\');
@@ -54,36 +54,37 @@ static void append_quoted(StringInfo out, const char *value) {
   appendStringInfoChar(out, '\'');
 }
 
-static void append_word(StringInfo out, const char *name, const char *value) {
+static void append_word(StringInfo out, const char* name, const char* value) {
   appendStringInfo(out, " %s=", name);
   append_quoted(out, value);
 }
 
 /* A pool's name has fewer letters than an identifier. */
-static void set_pool_name(Target *target) {
+static void set_pool_name(Target* target) {
   static const char kLetters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   strlcpy(target->pool, target->key.server, sizeof target->pool);
-  for (char *c = target->pool; *c != '\0'; ++c) {
+  for (char* c = target->pool; *c != '\0'; ++c) {
     if (strchr(kLetters, *c) == NULL) *c = '_';
   }
   if (target->pool[0] == '.') target->pool[0] = '_';
 }
 
 /* The validator has seen it: the pool's own spelling of durations, which is the server's too. */
-static int64 milliseconds(const char *value) {
+static int64 milliseconds(const char* value) {
   int ms = -1;
   return parse_int(value, &ms, GUC_UNIT_MS, NULL) ? ms : -1;
 }
 
-static void add_pool_option(Target *target, StringInfo options, const char *name, const char *value) {
-  const char *current = name;
+static void add_pool_option(Target* target, StringInfo options, const char* name, const char* value) {
+  const char* current = name;
   (void)tide_option_check(name, NULL, &current, NULL);
   if (strcmp(current, "min_size") == 0) {
     target->min_size = strtoll(value, NULL, 10);
   } else if (strcmp(current, "max_size") == 0) {
     target->max_size = strtoll(value, NULL, 10);
   } else if (strcmp(current, "reset_on_release") == 0) {
-    target->is_always_reset = strcmp(value, "full") == 0; /* the pool itself resets whatever a backend does not vouch for */
+    target->is_always_reset =
+        strcmp(value, "full") == 0; /* the pool itself resets whatever a backend does not vouch for */
   } else {
     /* A bare connect_timeout is seconds, as libpq has it. */
     const bool is_seconds = strcmp(current, "connect_timeout") == 0 && strspn(value, "0123456789") == strlen(value);
@@ -94,14 +95,14 @@ static void add_pool_option(Target *target, StringInfo options, const char *name
   }
 }
 
-static void add_server_options(Target *target, const ForeignServer *server, StringInfo conninfo, StringInfo options) {
+static void add_server_options(Target* target, const ForeignServer* server, StringInfo conninfo, StringInfo options) {
   /* The styles in which each value can be read in one way only; extra_float_digits is for servers before 12. */
-  const char *session = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
+  const char* session = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
   bool has_name = false;
-  ListCell *cell;
+  ListCell* cell;
   foreach (cell, server->options) {
-    DefElem *option = lfirst(cell);
-    const char *value = defGetString(option);
+    DefElem* option = lfirst(cell);
+    const char* value = defGetString(option);
     if (strcmp(option->defname, "options") == 0) {
       session = psprintf("%s %s", session, value);
     } else if (option_place(option->defname) == OPTION_POOL) {
@@ -115,10 +116,10 @@ static void add_server_options(Target *target, const ForeignServer *server, Stri
   if (!has_name) append_word(conninfo, "application_name", "tidepool");
 }
 
-static void add_mapping_options(Target *target, List *mapping, StringInfo conninfo) {
-  ListCell *cell;
+static void add_mapping_options(Target* target, List* mapping, StringInfo conninfo) {
+  ListCell* cell;
   foreach (cell, mapping) {
-    DefElem *option = lfirst(cell);
+    DefElem* option = lfirst(cell);
     if (strcmp(option->defname, "password_required") == 0) {
       target->may_lack_password = !defGetBoolean(option);
       continue;
@@ -129,18 +130,19 @@ static void add_mapping_options(Target *target, List *mapping, StringInfo connin
 }
 
 /* The user's own mapping, else PUBLIC's. */
-static HeapTuple find_mapping(Oid user, const ForeignServer *server) {
+static HeapTuple find_mapping(Oid user, const ForeignServer* server) {
   HeapTuple found = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server->serverid));
   if (!HeapTupleIsValid(found))
     found = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server->serverid));
   if (HeapTupleIsValid(found)) return found;
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                  errmsg("user \"%s\" has no mapping for server \"%s\"", GetUserNameFromId(user, false), server->servername),
-                  errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (user '...', password '...').",
-                          quote_identifier(GetUserNameFromId(user, false)), quote_identifier(server->servername))));
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_OBJECT),
+           errmsg("user \"%s\" has no mapping for server \"%s\"", GetUserNameFromId(user, false), server->servername),
+           errhint("CREATE USER MAPPING FOR %s SERVER %s OPTIONS (user '...', password '...').",
+                   quote_identifier(GetUserNameFromId(user, false)), quote_identifier(server->servername))));
 }
 
-static void read_mapping(Target *target, const ForeignServer *server, StringInfo conninfo) {
+static void read_mapping(Target* target, const ForeignServer* server, StringInfo conninfo) {
   HeapTuple tuple = find_mapping(target->key.user, server);
   bool has_none;
   Datum options = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &has_none);
@@ -149,9 +151,9 @@ static void read_mapping(Target *target, const ForeignServer *server, StringInfo
   ReleaseSysCache(tuple);
 }
 
-static ForeignServer *find_server(const char *name) {
-  ForeignServer *server = GetForeignServerByName(name, true);
-  ForeignDataWrapper *wrapper;
+static ForeignServer* find_server(const char* name) {
+  ForeignServer* server = GetForeignServerByName(name, true);
+  ForeignDataWrapper* wrapper;
   if (server == NULL) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("server \"%s\" does not exist", name),
                     errhint("CREATE SERVER %s FOREIGN DATA WRAPPER tidepool OPTIONS (host '...', dbname '...').",
@@ -166,7 +168,7 @@ static ForeignServer *find_server(const char *name) {
   return server;
 }
 
-static void check_usage(Oid server, const char *name) {
+static void check_usage(Oid server, const char* name) {
   if (tidepool_may_use_server(server, GetUserId())) return;
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for foreign server %s", name),
                   errhint("GRANT USAGE ON FOREIGN SERVER %s TO %s.", quote_identifier(name),
@@ -174,10 +176,10 @@ static void check_usage(Oid server, const char *name) {
 }
 
 /* In the memory context that becomes the target's. */
-static Target *read_target(const TargetKey *key) {
+static Target* read_target(const TargetKey* key) {
   const uint64 made_at = generation; /* a change while we read is seen next time */
-  const ForeignServer *server = find_server(key->server);
-  Target *target = palloc0(sizeof *target);
+  const ForeignServer* server = find_server(key->server);
+  Target* target = palloc0(sizeof *target);
   StringInfoData conninfo, options;
   check_usage(server->serverid, key->server);
   target->key = *key;
@@ -186,7 +188,8 @@ static Target *read_target(const TargetKey *key) {
   target->min_size = target->max_size = -1;
   target->acquire_timeout_ms = target->connect_timeout_ms = -1;
   set_pool_name(target);
-  snprintf(target->tag, sizeof target->tag, "%s pid %d", tidepool_to_utf8(GetUserNameFromId(key->user, false)), MyProcPid);
+  snprintf(target->tag, sizeof target->tag, "%s pid %d", tidepool_to_utf8(GetUserNameFromId(key->user, false)),
+           MyProcPid);
   initStringInfo(&conninfo);
   initStringInfo(&options);
   add_server_options(target, server, &conninfo, &options);
@@ -201,15 +204,16 @@ static Target *read_target(const TargetKey *key) {
 
 void target_check_password(bool may_lack_password, bool used_password) {
   if (superuser() || may_lack_password || used_password) return;
-  ereport(ERROR, (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
-                  errdetail("Non-superusers must provide a password, and the remote server must ask for it."),
-                  errhint("Put a password into the user mapping, and let the remote server's authentication need it.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
+           errdetail("Non-superusers must provide a password, and the remote server must ask for it."),
+           errhint("Put a password into the user mapping, and let the remote server's authentication need it.")));
 }
 
-static Target *make_target(const TargetKey *key) {
+static Target* make_target(const TargetKey* key) {
   MemoryContext outside = CurrentMemoryContext;
   MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "tidepool target", ALLOCSET_SMALL_SIZES);
-  Target *target;
+  Target* target;
   MemoryContextSwitchTo(memory);
   target = read_target(key);
   target->memory = memory;
@@ -219,9 +223,9 @@ static Target *make_target(const TargetKey *key) {
   return target;
 }
 
-const Target *target_for(const char *server) {
+const Target* target_for(const char* server) {
   TargetKey key;
-  Entry *entry;
+  Entry* entry;
   bool is_known;
   /* An error raised by a stale answer would be a lie: look what happened meanwhile. */
   AcceptInvalidationMessages();
@@ -232,7 +236,7 @@ const Target *target_for(const char *server) {
   strlcpy(key.server, server, sizeof key.server);
   entry = hash_search(targets, &key, HASH_FIND, &is_known);
   if (is_known && entry->target->made_at != generation) {
-    Target *old = entry->target;
+    Target* old = entry->target;
     (void)hash_search(targets, &key, HASH_REMOVE, NULL);
     /* If the server is gone, its pool may go at once. */
     if (!OidIsValid(get_foreign_server_oid(server, true))) {
@@ -245,7 +249,7 @@ const Target *target_for(const char *server) {
   if (is_known) {
     check_usage(entry->target->server, key.server);
   } else {
-    Target *target = make_target(&key);
+    Target* target = make_target(&key);
     entry = hash_search(targets, &key, HASH_ENTER, &is_known);
     entry->target = target;
   }

@@ -19,24 +19,24 @@ PG_FUNCTION_INFO_V1(tide_sql_validator);
 
 #define NEAREST_MAX 4 /* letters that may differ */
 
-static const char *const kOfMapping[] = {"user", "password", "password_required", "sslcert", "sslkey", "sslpassword"};
+static const char* const kOfMapping[] = {"user", "password", "password_required", "sslcert", "sslkey", "sslpassword"};
 /* libpq words that this module sets. */
-static const char *const kFixedWords[] = {"client_encoding", "fallback_application_name", "gssencmode", "replication",
-                                          "gsslib", "krbsrvname", "gssdelegation"};
+static const char* const kFixedWords[] = {
+    "client_encoding", "fallback_application_name", "gssencmode", "replication", "gsslib", "krbsrvname",
+    "gssdelegation"};
 /* Options of pools that the worker sets, or that mean nothing for a hosted pool. */
-static const char *const kFixedOptions[] = {"plane", "plane_dir", "init_mode", "burst",
-                                            "burst_max_size", "burst_duration"};
+static const char* const kFixedOptions[] = {"plane", "plane_dir",      "init_mode",
+                                            "burst", "burst_max_size", "burst_duration"};
 
 /* Who borrows next must find the session as new, so it is not for a server to say less. */
-static void check_reset(const char *value) {
+static void check_reset(const char* value) {
   if (strcmp(value, "smart") == 0 || strcmp(value, "full") == 0) return;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                   errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
                   errdetail("Accepted: smart (after statements that may leave something), full (after each).")));
 }
 
-
-static bool is_among(const char *name, const char *const *names, size_t count) {
+static bool is_among(const char* name, const char* const* names, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     if (strcmp(names[i], name) == 0) return true;
   }
@@ -45,81 +45,83 @@ static bool is_among(const char *name, const char *const *names, size_t count) {
 #define IS_AMONG(name, names) is_among(name, names, lengthof(names))
 
 /* libpq's own list; lives as long as the process. */
-static const PQconninfoOption *words(void) {
-  static PQconninfoOption *list = NULL;
+static const PQconninfoOption* words(void) {
+  static PQconninfoOption* list = NULL;
   if (list == NULL) list = PQconndefaults();
   if (list == NULL) ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
   return list;
 }
 
-static bool is_word(const PQconninfoOption *word) {
+static bool is_word(const PQconninfoOption* word) {
   return word->dispchar[0] == '\0' && !IS_AMONG(word->keyword, kFixedWords) && !IS_AMONG(word->keyword, kOfMapping) &&
          strncmp(word->keyword, "oauth", 5) != 0;
 }
 
-static bool is_fixed_option(const char *current) {
+static bool is_fixed_option(const char* current) {
   return IS_AMONG(current, kFixedOptions) || strncmp(current, "sqlite_", 7) == 0;
 }
 
-OptionPlace option_place(const char *name) {
-  const char *current = NULL;
+OptionPlace option_place(const char* name) {
+  const char* current = NULL;
   if (strcmp(name, "password_required") == 0) return OPTION_OWN;
   if (IS_AMONG(name, kOfMapping)) return OPTION_MAPPING;
   if (tide_option_check(name, NULL, &current, NULL) == TIDE_OK)
     return is_fixed_option(current) ? OPTION_UNKNOWN : OPTION_POOL;
-  for (const PQconninfoOption *word = words(); word->keyword != NULL; ++word) {
+  for (const PQconninfoOption* word = words(); word->keyword != NULL; ++word) {
     if (is_word(word) && strcmp(word->keyword, name) == 0) return OPTION_CONNECTION;
   }
   return OPTION_UNKNOWN;
 }
 
-static void compare(const char *typed, const char *name, const char **nearest, int *distance) {
-  const int found = varstr_levenshtein_less_equal(typed, (int)strlen(typed), name, (int)strlen(name), 1, 1, 1,
-                                                  *distance, true);
+static void compare(const char* typed, const char* name, const char** nearest, int* distance) {
+  const int found =
+      varstr_levenshtein_less_equal(typed, (int)strlen(typed), name, (int)strlen(name), 1, 1, 1, *distance, true);
   if (found >= *distance) return;
   *distance = found;
   *nearest = name;
 }
 
-static void refuse_unknown(const char *name, bool is_mapping) {
-  const char *nearest = NULL;
+static void refuse_unknown(const char* name, bool is_mapping) {
+  const char* nearest = NULL;
   tide_error error = TIDE_ERROR_INIT;
   int distance = NEAREST_MAX + 1;
   if (strlen(name) > 200) name = pnstrdup(name, 200);
   for (size_t i = 0; i < lengthof(kOfMapping); ++i) {
     if (is_mapping) compare(name, kOfMapping[i], &nearest, &distance);
   }
-  for (const PQconninfoOption *word = words(); !is_mapping && word->keyword != NULL; ++word) {
+  for (const PQconninfoOption* word = words(); !is_mapping && word->keyword != NULL; ++word) {
     if (is_word(word)) compare(name, word->keyword, &nearest, &distance);
   }
   /* The catalogue knows its own nearest, by old names too. */
-  if (nearest == NULL && !is_mapping && tide_option_check(name, NULL, NULL, &error) != TIDE_OK && error.hint[0] != '\0') {
+  if (nearest == NULL && !is_mapping && tide_option_check(name, NULL, NULL, &error) != TIDE_OK &&
+      error.hint[0] != '\0') {
     ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
                     errhint("%s", error.hint)));
   }
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
-                  nearest != NULL ? errhint("Did you mean \"%s\"?", nearest)
-                                  : errhint("A %s", is_mapping ? "user mapping takes user, password, password_required, "
-                                                                 "sslcert, sslkey and sslpassword."
-                                                               : "server takes libpq's connection options and the "
-                                                                 "options of pools; see tidepool.help.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
+           nearest != NULL ? errhint("Did you mean \"%s\"?", nearest)
+                           : errhint("A %s", is_mapping ? "user mapping takes user, password, password_required, "
+                                                          "sslcert, sslkey and sslpassword."
+                                                        : "server takes libpq's connection options and the "
+                                                          "options of pools; see tidepool.help.")));
 }
 
-static void refuse_fixed(const char *name) {
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                  errmsg("option \"%s\" cannot be set for a hosted pool", name),
-                  errdetail("The worker that hosts pools sets it, or it has no meaning there.")));
+static void refuse_fixed(const char* name) {
+  ereport(ERROR,
+          (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" cannot be set for a hosted pool", name),
+           errdetail("The worker that hosts pools sets it, or it has no meaning there.")));
 }
 
 /* The catalogue's durations are milliseconds when bare; libpq's connect_timeout is seconds, and so it is here. */
-static const char *as_duration(const char *name, const char *value) {
+static const char* as_duration(const char* name, const char* value) {
   const bool is_bare = value[0] != '\0' && strspn(value, "0123456789") == strlen(value);
   return is_bare && strcmp(name, "connect_timeout") == 0 ? psprintf("%ss", value) : value;
 }
 
-static void check_server_option(const char *name, const char *value) {
+static void check_server_option(const char* name, const char* value) {
   tide_error error = TIDE_ERROR_INIT;
-  const char *current = NULL;
+  const char* current = NULL;
   switch (option_place(name)) {
     case OPTION_CONNECTION: return;
     case OPTION_POOL:
@@ -141,12 +143,12 @@ static void check_server_option(const char *name, const char *value) {
   refuse_unknown(name, false);
 }
 
-static void check_mapping_option(const char *name, DefElem *option) {
+static void check_mapping_option(const char* name, DefElem* option) {
   if (!IS_AMONG(name, kOfMapping)) {
     if (option_place(name) == OPTION_POOL || option_place(name) == OPTION_CONNECTION) {
-      ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                      errmsg("option \"%s\" belongs to a server, not to a user mapping", name),
-                      errhint("Use ALTER SERVER.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+               errmsg("option \"%s\" belongs to a server, not to a user mapping", name), errhint("Use ALTER SERVER.")));
     }
     refuse_unknown(name, true);
   }
@@ -161,12 +163,12 @@ static void check_mapping_option(const char *name, DefElem *option) {
   }
 }
 
-static void check_sizes(List *options) {
+static void check_sizes(List* options) {
   int64 sizes[2] = {-1, -1};
-  ListCell *cell;
+  ListCell* cell;
   foreach (cell, options) {
-    DefElem *option = lfirst(cell);
-    const char *current = NULL;
+    DefElem* option = lfirst(cell);
+    const char* current = NULL;
     if (tide_option_check(option->defname, NULL, &current, NULL) != TIDE_OK) continue;
     if (strcmp(current, "min_size") == 0) sizes[0] = strtoll(defGetString(option), NULL, 10);
     if (strcmp(current, "max_size") == 0) sizes[1] = strtoll(defGetString(option), NULL, 10);
@@ -178,12 +180,12 @@ static void check_sizes(List *options) {
 }
 
 Datum tide_sql_validator(PG_FUNCTION_ARGS) {
-  List *options = untransformRelOptions(PG_GETARG_DATUM(0));
+  List* options = untransformRelOptions(PG_GETARG_DATUM(0));
   const Oid catalog = PG_GETARG_OID(1);
-  ListCell *cell;
+  ListCell* cell;
   foreach (cell, options) {
-    DefElem *option = lfirst(cell);
-    const char *value = defGetString(option);
+    DefElem* option = lfirst(cell);
+    const char* value = defGetString(option);
     if (catalog == ForeignServerRelationId) {
       check_server_option(option->defname, value);
     } else if (catalog == UserMappingRelationId) {

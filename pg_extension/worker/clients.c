@@ -14,7 +14,7 @@
 
 #define MESSAGES_A_TURN 16
 #define CONNECT_TIMEOUT_MS 5000 /* the option's default */
-#define ANSWER_MS 20 /* for the failure of a connect that took all its time to be known */
+#define ANSWER_MS 20            /* for the failure of a connect that took all its time to be known */
 
 static Watch door = {-1, NULL};
 static dlist_head clients = DLIST_STATIC_INIT(clients);
@@ -24,12 +24,12 @@ static int clients_count = 0;
 static WireOut out;
 static WireIn in;
 
-void client_leave(Client *client) {
+void client_leave(Client* client) {
   if (client->is_gone) return;
   client->is_gone = true;
   requests_orphan(client);
   while (!dlist_is_empty(&client->leases)) {
-    ClientLease *lent = dlist_container(ClientLease, node, dlist_head_node(&client->leases));
+    ClientLease* lent = dlist_container(ClientLease, node, dlist_head_node(&client->leases));
     lease_return(lent, linger_recall(lent) ? WIRE_CLEAN : WIRE_RUNNING);
   }
   watch_end(&client->watch);
@@ -43,16 +43,17 @@ void clients_leave(void) {
   while (!dlist_is_empty(&clients)) client_leave(dlist_container(Client, node, dlist_head_node(&clients)));
 }
 
-void clients_answer(WireOut *answer, Client *client, int fd) {
+void clients_answer(WireOut* answer, Client* client, int fd) {
   /* A backend reads what it asked for; one that lets answers pile up is broken. */
   if (!client->is_gone && wire_send(client->watch.fd, answer, fd) != WIRE_DONE) client_leave(client);
 }
 
-static void greet(Client *client) {
+static void greet(Client* client) {
   const uint32 magic = wire_get_u32(&in);
   const uint32 version = wire_get_u32(&in);
-  const char *build = wire_get_text(&in);
-  if (wire_is_finished(&in) && magic == WIRE_MAGIC && version == WIRE_VERSION && strcmp(build, TIDE_VERSION_TEXT) == 0) {
+  const char* build = wire_get_text(&in);
+  if (wire_is_finished(&in) && magic == WIRE_MAGIC && version == WIRE_VERSION &&
+      strcmp(build, TIDE_VERSION_TEXT) == 0) {
     client->is_greeted = true;
     wire_begin(&out, WIRE_WELCOME, 0);
     clients_answer(&out, client, linger_fd());
@@ -64,18 +65,18 @@ static void greet(Client *client) {
   client_leave(client);
 }
 
-static void take_request(Client *client, uint64 request_id) {
+static void take_request(Client* client, uint64 request_id) {
   tide_error error = TIDE_ERROR_INIT;
   const WireKey key = wire_get_key(&in);
   int64 timeout_ms = (int64)wire_get_u64(&in);
   const int64 connect_timeout_ms = (int64)wire_get_u64(&in);
   const int64 min_size = (int64)wire_get_u64(&in);
   const int64 max_size = (int64)wire_get_u64(&in);
-  const char *name = wire_get_text(&in);
-  const char *conninfo = wire_get_text(&in);
-  const char *options = wire_get_text(&in);
-  const char *tag = wire_get_text(&in);
-  HostedPool *hosted;
+  const char* name = wire_get_text(&in);
+  const char* conninfo = wire_get_text(&in);
+  const char* options = wire_get_text(&in);
+  const char* tag = wire_get_text(&in);
+  HostedPool* hosted;
   if (!wire_is_finished(&in)) {
     client_leave(client);
     return;
@@ -92,9 +93,9 @@ static void take_request(Client *client, uint64 request_id) {
   }
 }
 
-static void take_return(Client *client, uint64 id) {
+static void take_return(Client* client, uint64 id) {
   const uint32 state = wire_get_u32(&in);
-  ClientLease *lent = lease_find(client, id);
+  ClientLease* lent = lease_find(client, id);
   if (!wire_is_finished(&in) || lent == NULL) {
     client_leave(client);
     return;
@@ -102,7 +103,7 @@ static void take_return(Client *client, uint64 id) {
   lease_return(lent, state > WIRE_RUNNING ? WIRE_RUNNING : (WireState)state);
 }
 
-static void take_message(Client *client) {
+static void take_message(Client* client) {
   const WireHead head = wire_head(&in);
   if (!client->is_greeted && head.kind != WIRE_HELLO && head.kind != WIRE_DROPPED) {
     client_leave(client);
@@ -131,8 +132,8 @@ static void take_message(Client *client) {
   }
 }
 
-static void on_line(Watch *watch, uint32 events) {
-  Client *client = (Client *)watch;
+static void on_line(Watch* watch, uint32 events) {
+  Client* client = (Client*)watch;
   for (int i = 0; i < MESSAGES_A_TURN && !client->is_gone; ++i) {
     const WireResult got = wire_receive(watch->fd, &in);
     if (got == WIRE_LATER) return;
@@ -146,9 +147,9 @@ static void on_line(Watch *watch, uint32 events) {
   }
 }
 
-static void on_door(Watch *watch, uint32 events) {
+static void on_door(Watch* watch, uint32 events) {
   for (;;) {
-    Client *client;
+    Client* client;
     int32 pid = 0;
     const int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
@@ -173,8 +174,7 @@ bool clients_open_door(void) {
   if (fd < 0) return false;
   strlcpy(where.sun_path, WIRE_SOCKET, sizeof where.sun_path);
   (void)unlink(WIRE_SOCKET); /* of a worker that was killed: there is only one at a time */
-  if (bind(fd, (struct sockaddr *)&where, sizeof where) != 0 || chmod(WIRE_SOCKET, 0600) != 0 ||
-      listen(fd, 128) != 0) {
+  if (bind(fd, (struct sockaddr*)&where, sizeof where) != 0 || chmod(WIRE_SOCKET, 0600) != 0 || listen(fd, 128) != 0) {
     close(fd);
     return false;
   }

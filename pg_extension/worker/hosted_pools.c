@@ -15,62 +15,63 @@
 static const double kDrainMs = 15000; /* for sessions to end by themselves; shutting the pool would wait for them */
 
 static const double kJustNowMs = 1000;
-static const int64 kStoppingMs = 1000; /* a server that is stopping waits for its own sessions, some of which are ours */
+static const int64 kStoppingMs =
+    1000; /* a server that is stopping waits for its own sessions, some of which are ours */
 
 static dlist_head hosted_pools = DLIST_STATIC_INIT(hosted_pools);
 
-void hosted_pool_touch(HostedPool *hosted) {
+void hosted_pool_touch(HostedPool* hosted) {
   hosted->used_ms = now_ms();
   hosted->used_at = GetCurrentTimestamp();
   hosted->is_due = true;
 }
 
-static void on_pool(Watch *watch, uint32 events) { ((HostedPool *)watch)->is_due = true; }
+static void on_pool(Watch* watch, uint32 events) { ((HostedPool*)watch)->is_due = true; }
 
 /* Below are C++ frames: nothing here may raise an error of the server's. */
-static void on_pool_event(void *context, const tide_event *event) {
-  HostedPool *hosted = context;
+static void on_pool_event(void* context, const tide_event* event) {
+  HostedPool* hosted = context;
   if (event->kind == TIDE_EVENT_CONNECT) ++hosted->connections;
   if (event->kind == TIDE_EVENT_REMOVE) --hosted->connections;
 }
 
-static void refuse(tide_error *error, const char *sqlstate, const char *message, const char *hint) {
+static void refuse(tide_error* error, const char* sqlstate, const char* message, const char* hint) {
   error->status = TIDE_REFUSED;
   strlcpy(error->sqlstate, sqlstate, sizeof error->sqlstate);
   strlcpy(error->message, message, sizeof error->message);
   strlcpy(error->hint, hint, sizeof error->hint);
 }
 
-static int column_of(const tide_relation *relation, const char *name) {
+static int column_of(const tide_relation* relation, const char* name) {
   for (int c = 0; c < relation->ncolumns; ++c) {
     if (strcmp(relation->columns[c].name, name) == 0) return c;
   }
   return -1;
 }
 
-static const tide_relation *relation_named(const char *name) {
+static const tide_relation* relation_named(const char* name) {
   for (int i = 0;; ++i) {
-    const tide_relation *relation = tide_relation_at(i);
+    const tide_relation* relation = tide_relation_at(i);
     if (relation == NULL || strcmp(relation->name, name) == 0) return relation;
   }
 }
 
-static const char *plane_dir(void) {
-  const char *directory = GetConfigOption("tidepool.dir", true, false);
+static const char* plane_dir(void) {
+  const char* directory = GetConfigOption("tidepool.dir", true, false);
   return directory == NULL || directory[0] == '\0' ? NULL : directory;
 }
 
 /* What somebody has ordered is kept: a pool that was drained or paused is not closed for others. */
-static void look_at_state(HostedPool *hosted) {
+static void look_at_state(HostedPool* hosted) {
   tide_filter filter = TIDE_FILTER_INIT;
-  const tide_relation *relation = relation_named("pools");
-  tide_cursor *cursor = NULL;
+  const tide_relation* relation = relation_named("pools");
+  tide_cursor* cursor = NULL;
   filter.directory = plane_dir();
   filter.instance_id = hosted->instance;
   hosted->is_drained = hosted->is_paused = false;
   if (tide_cursor_open("pools", &filter, &cursor, NULL) != TIDE_OK) return;
   if (tide_cursor_next(cursor)) {
-    const char *state = tide_cursor_text(cursor, column_of(relation, "state"), NULL);
+    const char* state = tide_cursor_text(cursor, column_of(relation, "state"), NULL);
     hosted->is_drained = state != NULL && strcmp(state, "draining") == 0;
     hosted->is_paused = state != NULL && strcmp(state, "paused") == 0;
   }
@@ -78,7 +79,7 @@ static void look_at_state(HostedPool *hosted) {
 }
 
 /* Who closes, or was drained, keeps only what is still open. */
-static int64 claim_of(const HostedPool *hosted) {
+static int64 claim_of(const HostedPool* hosted) {
   return hosted->is_retired || hosted->is_drained ? hosted->connections : hosted->max_size;
 }
 
@@ -89,14 +90,14 @@ static int64 budget_left(void) {
   return left;
 }
 
-static void free_hosted_pool(HostedPool *hosted) {
+static void free_hosted_pool(HostedPool* hosted) {
   if (hosted->conninfo != NULL) explicit_bzero(hosted->conninfo, strlen(hosted->conninfo));
   free_later(hosted->conninfo);
   free_later(hosted->options);
   free_later(hosted);
 }
 
-static void close_now(HostedPool *hosted) {
+static void close_now(HostedPool* hosted) {
   watch_end(&hosted->watch);
   (void)tide_pool_close(hosted->pool, 0, NULL);
   dlist_delete(&hosted->node);
@@ -104,11 +105,11 @@ static void close_now(HostedPool *hosted) {
 }
 
 /* The one that nobody has used for the longest time. */
-static HostedPool *least_used(void) {
-  HostedPool *found = NULL;
+static HostedPool* least_used(void) {
+  HostedPool* found = NULL;
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
-    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    HostedPool* hosted = dlist_container(HostedPool, node, i.cur);
     const bool is_unused = hosted->leases == 0 && hosted->requests == 0 && !hosted->is_drained && !hosted->is_paused;
     if (is_unused && (found == NULL || hosted->used_ms < found->used_ms)) found = hosted;
   }
@@ -122,23 +123,23 @@ static void make_room(int64 wanted) {
   if (budget_left() >= wanted) return;
   dlist_foreach(i, &hosted_pools) look_at_state(dlist_container(HostedPool, node, i.cur));
   while (budget_left() < wanted) {
-    HostedPool *unused = least_used();
+    HostedPool* unused = least_used();
     if (unused == NULL || (budget_left() > 0 && now_ms() < unused->used_ms + kJustNowMs)) return;
     close_now(unused);
   }
 }
 
 /* Who has the connections, for an error's detail. */
-static void list_claims(char *text, size_t bytes) {
+static void list_claims(char* text, size_t bytes) {
   size_t at = (size_t)snprintf(text, bytes, "In use:");
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
-    const HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    const HostedPool* hosted = dlist_container(HostedPool, node, i.cur);
     if (at < bytes) at += (size_t)snprintf(text + at, bytes - at, " %s " INT64_FORMAT, hosted->name, claim_of(hosted));
   }
 }
 
-static bool open_pool(HostedPool *hosted, tide_error *error) {
+static bool open_pool(HostedPool* hosted, tide_error* error) {
   tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
   const int64 wanted = hosted->max_given >= 0 ? hosted->max_given : setting_int("tidepool.hosted_max_size", 10);
   StringInfoData options;
@@ -147,8 +148,9 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   if (hosted->max_size < 1) {
     char message[256];
     snprintf(message, sizeof message, "no connections are left for the pool of server \"%s\"", hosted->name);
-    refuse(error, "53300", message,
-           "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
+    refuse(
+        error, "53300", message,
+        "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
     list_claims(error->detail, sizeof error->detail);
     return false;
   }
@@ -157,8 +159,7 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   appendStringInfo(&options, " min_size=" INT64_FORMAT " max_size=" INT64_FORMAT,
                    Min(Max(hosted->min_given, 0), hosted->max_size), hosted->max_size);
   if (strstr(hosted->options, " acquire_timeout=") == NULL)
-    appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT,
-                     setting_int("tidepool.hosted_acquire_timeout", 10000));
+    appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT, setting_int("tidepool.hosted_acquire_timeout", 10000));
   appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off plane=on");
   if (plane_dir() != NULL) appendStringInfo(&options, " plane_dir=\"%s\"", plane_dir());
   with.foreign_loop = 1;
@@ -170,7 +171,8 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK) {
     /* A server has no such option. */
     if (strstr(error->hint, "plane_dir") != NULL)
-      strlcpy(error->hint, "Set tidepool.dir to a directory that the server's operating-system user may write to, and reload.",
+      strlcpy(error->hint,
+              "Set tidepool.dir to a directory that the server's operating-system user may write to, and reload.",
               sizeof error->hint);
     return false;
   }
@@ -183,7 +185,7 @@ static bool open_pool(HostedPool *hosted, tide_error *error) {
   return false;
 }
 
-static void retire(HostedPool *hosted) {
+static void retire(HostedPool* hosted) {
   if (hosted->is_retired) return;
   hosted->is_retired = true;
   hosted->is_due = true;
@@ -195,25 +197,25 @@ void pools_retire_all(void) {
   dlist_foreach(i, &hosted_pools) retire(dlist_container(HostedPool, node, i.cur));
 }
 
-void pools_drop(const WireKey *key) {
+void pools_drop(const WireKey* key) {
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
-    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
-    if (hosted->key.database == key->database &&
-        (key->server == InvalidOid || hosted->key.server == key->server) &&
+    HostedPool* hosted = dlist_container(HostedPool, node, i.cur);
+    if (hosted->key.database == key->database && (key->server == InvalidOid || hosted->key.server == key->server) &&
         (key->mapping == InvalidOid || hosted->key.mapping == key->mapping))
       retire(hosted);
   }
 }
 
-static bool is_same(const HostedPool *hosted, const char *conninfo, const char *options, int64 min_size, int64 max_size) {
+static bool is_same(const HostedPool* hosted, const char* conninfo, const char* options, int64 min_size,
+                    int64 max_size) {
   return strcmp(hosted->conninfo, conninfo) == 0 && strcmp(hosted->options, options) == 0 &&
          hosted->min_given == min_size && hosted->max_given == max_size;
 }
 
-HostedPool *hosted_pool_for(const WireKey *key, const char *name, const char *conninfo, const char *options, int64 min_size,
-                 int64 max_size, tide_error *error) {
-  HostedPool *hosted;
+HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* conninfo, const char* options,
+                            int64 min_size, int64 max_size, tide_error* error) {
+  HostedPool* hosted;
   dlist_iter i;
   dlist_foreach(i, &hosted_pools) {
     hosted = dlist_container(HostedPool, node, i.cur);
@@ -242,7 +244,7 @@ HostedPool *hosted_pool_for(const WireKey *key, const char *name, const char *co
 }
 
 /* True once it is gone. */
-static bool try_to_close(HostedPool *hosted, double now) {
+static bool try_to_close(HostedPool* hosted, double now) {
   if (hosted->leases > 0 || hosted->requests > 0) return false;
   if (hosted->connections > 0 && !hosted->is_draining) {
     tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
@@ -258,7 +260,7 @@ static bool try_to_close(HostedPool *hosted, double now) {
 }
 
 /* Others may have got what a drained pool had. One that was resumed makes way for a new pool then, which gets what is left. */
-static void follow_drained(HostedPool *hosted) {
+static void follow_drained(HostedPool* hosted) {
   look_at_state(hosted);
   if (!hosted->is_drained && budget_left() < 0) retire(hosted);
 }
@@ -277,7 +279,7 @@ double pools_step(void) {
   double next = now + 60000;
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &hosted_pools) {
-    HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    HostedPool* hosted = dlist_container(HostedPool, node, i.cur);
     const bool is_unused = hosted->leases == 0 && hosted->requests == 0;
     if (!is_hosting || (is_unused && idle_ms > 0 && now >= hosted->used_ms + (double)idle_ms)) retire(hosted);
     if (hosted->is_drained && now >= hosted->due_ms) follow_drained(hosted);
@@ -296,16 +298,16 @@ double pools_step(void) {
 int pools_count(void) {
   int count = 0;
   dlist_iter i;
-  dlist_foreach(i, &hosted_pools) ++count;
+  dlist_foreach(i, &hosted_pools)++ count;
   return count;
 }
 
-void pools_list(WireOut *out) {
+void pools_list(WireOut* out) {
   uint32 count = 0;
   dlist_iter i;
   wire_put_u32(out, Min((uint32)pools_count(), WIRE_LISTED_MAX));
   dlist_foreach(i, &hosted_pools) {
-    const HostedPool *hosted = dlist_container(HostedPool, node, i.cur);
+    const HostedPool* hosted = dlist_container(HostedPool, node, i.cur);
     if (++count > WIRE_LISTED_MAX) break;
     wire_put_key(out, &hosted->key);
     wire_put_text(out, hosted->instance);

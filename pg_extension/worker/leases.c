@@ -14,11 +14,11 @@ static uint64 leases_total = 0;
 static WireOut out;
 
 /* What libpq on the other side wants to know of the session, in the order of its greeting. */
-static const char *const kParameters[] = {"server_version", "server_encoding", "client_encoding",
-                                          "standard_conforming_strings", "integer_datetimes", "DateStyle",
-                                          "IntervalStyle", "TimeZone"};
+static const char* const kParameters[] = {
+    "server_version",    "server_encoding", "client_encoding", "standard_conforming_strings",
+    "integer_datetimes", "DateStyle",       "IntervalStyle",   "TimeZone"};
 
-void tell_failure(Client *client, uint64 request_id, tide_status status, const tide_error *error) {
+void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error) {
   wire_begin(&out, WIRE_FAILED, request_id);
   wire_put_u32(&out, (uint32_t)status);
   wire_put_text(&out, error->sqlstate);
@@ -29,19 +29,19 @@ void tell_failure(Client *client, uint64 request_id, tide_status status, const t
 }
 
 /* Below are C++ frames: nothing here may raise an error of the server's. */
-static void on_outcome(void *context, tide_status status, tide_lease lease, const tide_error *error) {
-  Request *request = context;
+static void on_outcome(void* context, tide_status status, tide_lease lease, const tide_error* error) {
+  Request* request = context;
   request->status = status;
   request->lease = lease;
   if (status != TIDE_OK && error != NULL) request->error = *error;
   dlist_push_tail(&done, &request->done_node);
 }
 
-void request_begin(Client *client, uint64 request_id, HostedPool *hosted, const char *tag, int64 timeout_ms) {
+void request_begin(Client* client, uint64 request_id, HostedPool* hosted, const char* tag, int64 timeout_ms) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_error error = TIDE_ERROR_INIT;
   tide_status status;
-  Request *request = MemoryContextAllocZero(TopMemoryContext, sizeof *request);
+  Request* request = MemoryContextAllocZero(TopMemoryContext, sizeof *request);
   request->client = client;
   request->hosted = hosted;
   request->request_id = request_id;
@@ -57,23 +57,23 @@ void request_begin(Client *client, uint64 request_id, HostedPool *hosted, const 
 }
 
 /* It stays until the pool answers, and does not keep the pool open. */
-static void orphan(Request *request) {
+static void orphan(Request* request) {
   request->client = NULL;
   --request->hosted->requests;
   dlist_push_tail(&orphans, &request->node);
 }
 
-void requests_orphan(Client *client) {
+void requests_orphan(Client* client) {
   while (!dlist_is_empty(&client->requests)) {
-    Request *request = dlist_container(Request, node, dlist_pop_head_node(&client->requests));
+    Request* request = dlist_container(Request, node, dlist_pop_head_node(&client->requests));
     orphan(request);
   }
 }
 
-void request_withdraw(Client *client, uint64 request_id) {
+void request_withdraw(Client* client, uint64 request_id) {
   dlist_iter i;
   dlist_foreach(i, &client->requests) {
-    Request *request = dlist_container(Request, node, i.cur);
+    Request* request = dlist_container(Request, node, i.cur);
     if (request->request_id != request_id) continue;
     dlist_delete(&request->node);
     orphan(request);
@@ -81,7 +81,7 @@ void request_withdraw(Client *client, uint64 request_id) {
   }
   /* The answer was on its way: the client has not used what it got. */
   dlist_foreach(i, &client->leases) {
-    ClientLease *lent = dlist_container(ClientLease, node, i.cur);
+    ClientLease* lent = dlist_container(ClientLease, node, i.cur);
     if (lent->request_id != request_id) continue;
     lease_return(lent, WIRE_UNTOUCHED);
     return;
@@ -89,13 +89,13 @@ void request_withdraw(Client *client, uint64 request_id) {
 }
 
 /* False if the client did not get it. */
-static bool hand_out(Request *request) {
-  PGconn *conn = tide_lease_native(request->lease);
-  Client *client = request->client;
+static bool hand_out(Request* request) {
+  PGconn* conn = tide_lease_native(request->lease);
+  Client* client = request->client;
   int fd = conn == NULL ? -1 : PQsocket(conn);
   int passed_fd = -1;
-  ClientLease *lent;
-  Relay *relay = NULL;
+  ClientLease* lent;
+  Relay* relay = NULL;
   if (fd >= 0 && PQsslInUse(conn)) {
     relay = relay_begin(conn, &passed_fd);
     fd = relay == NULL ? -1 : passed_fd;
@@ -133,9 +133,9 @@ static bool hand_out(Request *request) {
   return true;
 }
 
-static void answer(Request *request) {
+static void answer(Request* request) {
   const bool is_wanted = request->client != NULL;
-  HostedPool *hosted = request->hosted;
+  HostedPool* hosted = request->hosted;
   dlist_delete(&request->node);
   if (is_wanted) --hosted->requests;
   hosted_pool_touch(hosted);
@@ -151,19 +151,19 @@ bool requests_answer(void) {
   return is_any;
 }
 
-ClientLease *lease_find(Client *client, uint64 id) {
+ClientLease* lease_find(Client* client, uint64 id) {
   dlist_iter i;
   dlist_foreach(i, &client->leases) {
-    ClientLease *lent = dlist_container(ClientLease, node, i.cur);
+    ClientLease* lent = dlist_container(ClientLease, node, i.cur);
     if (lent->id == id) return lent;
   }
   return NULL;
 }
 
-void lease_cancel(ClientLease *lent) { (void)tide_lease_cancel(lent->lease, NULL); }
+void lease_cancel(ClientLease* lent) { (void)tide_lease_cancel(lent->lease, NULL); }
 
-void lease_return(ClientLease *lent, WireState state) {
-  HostedPool *hosted = lent->hosted;
+void lease_return(ClientLease* lent, WireState state) {
+  HostedPool* hosted = lent->hosted;
   linger_end(lent);
   if (lent->relay != NULL && !relay_end(lent->relay)) state = WIRE_SPOILED;
   /* A lease that was revoked meanwhile is over already. */

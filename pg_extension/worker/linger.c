@@ -11,9 +11,9 @@
 static const double kLookMs = 1;
 static const double kGlanceMs = 20;
 
-static LingerBoard *board = NULL;
+static LingerBoard* board = NULL;
 static int board_fd = -1;
-static ClientLease *by_slot[LINGER_SLOTS];
+static ClientLease* by_slot[LINGER_SLOTS];
 static uint32 slots_used = 0; /* no slot from here on was ever given */
 static uint32 leases_out = 0;
 
@@ -33,7 +33,7 @@ bool linger_begin(void) {
 
 int linger_fd(void) { return board_fd; }
 
-void linger_lend(ClientLease *lent) {
+void linger_lend(ClientLease* lent) {
   lent->slot = LINGER_NO_SLOT;
   for (uint32 i = 0; i < LINGER_SLOTS; ++i) {
     if (by_slot[i] != NULL) continue;
@@ -48,7 +48,7 @@ void linger_lend(ClientLease *lent) {
   }
 }
 
-void linger_end(ClientLease *lent) {
+void linger_end(ClientLease* lent) {
   if (lent->slot == LINGER_NO_SLOT) return;
   atomic_store(&board->slots[lent->slot].word, 0);
   by_slot[lent->slot] = NULL;
@@ -56,12 +56,11 @@ void linger_end(ClientLease *lent) {
   --leases_out;
 }
 
-bool linger_recall(ClientLease *lent) {
-  return lent->slot != LINGER_NO_SLOT &&
-         linger_move(&board->slots[lent->slot], lent->id, LINGER_IDLE, LINGER_RECALLED);
+bool linger_recall(ClientLease* lent) {
+  return lent->slot != LINGER_NO_SLOT && linger_move(&board->slots[lent->slot], lent->id, LINGER_IDLE, LINGER_RECALLED);
 }
 
-static bool is_due(const ClientLease *lent, const LingerSlot *slot, bool is_wanted, int64 now) {
+static bool is_due(const ClientLease* lent, const LingerSlot* slot, bool is_wanted, int64 now) {
   if (is_wanted && now - lent->lent_ns >= LINGER_SLICE_NS) return true;
   return now - atomic_load(&slot->idle_since_ns) >= LINGER_IDLE_NS || now - lent->lent_ns >= LINGER_AGE_NS;
 }
@@ -70,8 +69,8 @@ double linger_step(void) {
   bool is_any_wanted = false;
   const int64 now = leases_out == 0 ? 0 : linger_now_ns();
   for (uint32 i = 0; i < slots_used && leases_out > 0; ++i) {
-    ClientLease *lent = by_slot[i];
-    LingerSlot *slot = &board->slots[i];
+    ClientLease* lent = by_slot[i];
+    LingerSlot* slot = &board->slots[i];
     bool is_wanted;
     if (lent == NULL) continue;
     is_wanted = lent->hosted->is_retired || tide_lease_is_wanted(lent->lease) != 0;

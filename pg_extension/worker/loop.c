@@ -14,10 +14,10 @@
 #include <miscadmin.h>
 #include <pgstat.h>
 #include <portability/instr_time.h>
-#include <utils/pidfile.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
 #include <storage/ipc.h>
+#include <utils/pidfile.h>
 
 TIDEPOOL_MODULE_MAGIC("tidepool_worker");
 
@@ -31,7 +31,7 @@ static const double kGoodbyeMs = 3000;
 static volatile sig_atomic_t is_asked_to_end = false;
 static int turn_epoll = -1;
 static MemoryContext turn_context;
-static List *to_free = NIL;
+static List* to_free = NIL;
 
 static void on_sigterm(SIGNAL_ARGS) {
   const int save_errno = errno;
@@ -46,19 +46,19 @@ double now_ms(void) {
   return INSTR_TIME_GET_MILLISEC(now);
 }
 
-static bool control_watch(Watch *watch, uint32 events, int operation) {
+static bool control_watch(Watch* watch, uint32 events, int operation) {
   struct epoll_event event = {.events = events, .data = {.ptr = watch}};
   return epoll_ctl(turn_epoll, operation, watch->fd, &event) == 0;
 }
 
-bool watch_begin(Watch *watch, uint32 events) { return control_watch(watch, events, EPOLL_CTL_ADD); }
-void watch_change(Watch *watch, uint32 events) { (void)control_watch(watch, events, EPOLL_CTL_MOD); }
-void watch_end(Watch *watch) {
+bool watch_begin(Watch* watch, uint32 events) { return control_watch(watch, events, EPOLL_CTL_ADD); }
+void watch_change(Watch* watch, uint32 events) { (void)control_watch(watch, events, EPOLL_CTL_MOD); }
+void watch_end(Watch* watch) {
   (void)control_watch(watch, 0, EPOLL_CTL_DEL);
   watch->ready = NULL; /* an event of this turn may still point here */
 }
 
-void free_later(void *memory) {
+void free_later(void* memory) {
   MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
   to_free = lappend(to_free, memory);
   MemoryContextSwitchTo(before);
@@ -69,7 +69,7 @@ bool is_server_stopping(void) {
   static double looked_ms = 0;
   static bool is_stopping = false;
   char text[1024];
-  const char *line = text;
+  const char* line = text;
   ssize_t bytes;
   int fd;
   if (is_stopping || now_ms() < looked_ms + LOOK_MS) return is_stopping;
@@ -87,13 +87,13 @@ bool is_server_stopping(void) {
   return is_stopping;
 }
 
-int64 setting_int(const char *name, int64 otherwise) {
-  const char *text = GetConfigOption(name, true, false);
+int64 setting_int(const char* name, int64 otherwise) {
+  const char* text = GetConfigOption(name, true, false);
   return text == NULL ? otherwise : strtoll(text, NULL, 10);
 }
 
-bool setting_is_on(const char *name) {
-  const char *text = GetConfigOption(name, true, false);
+bool setting_is_on(const char* name) {
+  const char* text = GetConfigOption(name, true, false);
   return text == NULL || strcmp(text, "on") == 0;
 }
 
@@ -101,7 +101,7 @@ static void take_events(void) {
   struct epoll_event events[EVENTS_A_TURN];
   const int count = epoll_wait(turn_epoll, events, EVENTS_A_TURN, 0);
   for (int i = 0; i < count; ++i) {
-    Watch *watch = events[i].data.ptr;
+    Watch* watch = events[i].data.ptr;
     if (watch->ready != NULL) watch->ready(watch, events[i].events);
   }
 }
@@ -120,7 +120,7 @@ static double turn(void) {
   return Min(sleep_ms, glance_ms);
 }
 
-static void wait_for_something(WaitEventSet *set, double sleep_ms) {
+static void wait_for_something(WaitEventSet* set, double sleep_ms) {
   WaitEvent event;
   (void)WaitEventSetWait(set, (long)Max(sleep_ms, 0), &event, 1, PG_WAIT_EXTENSION);
   ResetLatch(MyLatch);
@@ -132,7 +132,7 @@ static void wait_for_something(WaitEventSet *set, double sleep_ms) {
   MemoryContextReset(turn_context);
 }
 
-static void say_goodbye(WaitEventSet *set) {
+static void say_goodbye(WaitEventSet* set) {
   const double until = now_ms() + kGoodbyeMs;
   pgstat_report_activity(STATE_RUNNING, "closing pools");
   clients_close_door();
@@ -146,7 +146,7 @@ static void say_goodbye(WaitEventSet *set) {
 }
 
 void tidepool_worker_main(Datum argument) {
-  WaitEventSet *set;
+  WaitEventSet* set;
   double sleep_ms = 0;
 
   pqsignal(SIGHUP, SignalHandlerForConfigReload);

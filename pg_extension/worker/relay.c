@@ -27,27 +27,27 @@ typedef struct Pipe {
 struct Relay {
   Watch near; /* towards the backend */
   Watch far;  /* towards the server */
-  SSL *ssl;
-  bool is_over;      /* nothing moves any more */
-  bool is_broken;    /* ... because of an error, or bytes were lost */
+  SSL* ssl;
+  bool is_over;     /* nothing moves any more */
+  bool is_broken;   /* ... because of an error, or bytes were lost */
   bool wants_write; /* TLS itself must write before it can go on */
   uint32 near_events, far_events;
   Pipe up;   /* backend to server */
   Pipe down; /* server to backend */
 };
 
-static bool is_empty(const Pipe *pipe) { return pipe->begin == pipe->end; }
-static bool is_full(const Pipe *pipe) { return pipe->end == RELAY_BYTES; }
-static void advance(Pipe *pipe, size_t count) {
+static bool is_empty(const Pipe* pipe) { return pipe->begin == pipe->end; }
+static bool is_full(const Pipe* pipe) { return pipe->end == RELAY_BYTES; }
+static void advance(Pipe* pipe, size_t count) {
   pipe->begin += count;
   if (is_empty(pipe)) pipe->begin = pipe->end = 0;
 }
 
-static void break_off(Relay *relay) { relay->is_over = relay->is_broken = true; }
+static void break_off(Relay* relay) { relay->is_over = relay->is_broken = true; }
 
 /* All of these return whether anything moved. */
-static bool read_near(Relay *relay) {
-  Pipe *up = &relay->up;
+static bool read_near(Relay* relay) {
+  Pipe* up = &relay->up;
   ssize_t count;
   if (is_full(up)) return false;
   count = recv(relay->near.fd, up->bytes + up->end, RELAY_BYTES - up->end, MSG_DONTWAIT);
@@ -58,8 +58,8 @@ static bool read_near(Relay *relay) {
   return count > 0;
 }
 
-static bool write_near(Relay *relay) {
-  Pipe *down = &relay->down;
+static bool write_near(Relay* relay) {
+  Pipe* down = &relay->down;
   ssize_t count;
   if (is_empty(down)) return false;
   count = send(relay->near.fd, down->bytes + down->begin, down->end - down->begin, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -68,7 +68,7 @@ static bool write_near(Relay *relay) {
   return count > 0;
 }
 
-static bool went(Relay *relay, int result) {
+static bool went(Relay* relay, int result) {
   const int why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(relay->ssl, result);
   if (why == SSL_ERROR_NONE) return true;
   if (why == SSL_ERROR_WANT_WRITE) {
@@ -79,8 +79,8 @@ static bool went(Relay *relay, int result) {
   return false;
 }
 
-static bool read_far(Relay *relay) {
-  Pipe *down = &relay->down;
+static bool read_far(Relay* relay) {
+  Pipe* down = &relay->down;
   int count;
   if (is_full(down)) return false;
   ERR_clear_error();
@@ -90,8 +90,8 @@ static bool read_far(Relay *relay) {
   return true;
 }
 
-static bool write_far(Relay *relay) {
-  Pipe *up = &relay->up;
+static bool write_far(Relay* relay) {
+  Pipe* up = &relay->up;
   int count;
   if (is_empty(up)) return false;
   ERR_clear_error();
@@ -101,13 +101,13 @@ static bool write_far(Relay *relay) {
   return true;
 }
 
-static void shut(Relay *relay) {
+static void shut(Relay* relay) {
   watch_end(&relay->far);
   watch_end(&relay->near);
   shutdown(relay->near.fd, SHUT_RDWR);
 }
 
-static void pump(Relay *relay) {
+static void pump(Relay* relay) {
   bool is_moving = true;
   uint32 near, far;
   relay->wants_write = false;
@@ -131,17 +131,13 @@ static void pump(Relay *relay) {
   if (far != relay->far_events) watch_change(&relay->far, relay->far_events = far);
 }
 
-static void on_near(Watch *watch, uint32 events) {
-  pump((Relay *)((char *)watch - offsetof(Relay, near)));
-}
-static void on_far(Watch *watch, uint32 events) {
-  pump((Relay *)((char *)watch - offsetof(Relay, far)));
-}
+static void on_near(Watch* watch, uint32 events) { pump((Relay*)((char*)watch - offsetof(Relay, near))); }
+static void on_far(Watch* watch, uint32 events) { pump((Relay*)((char*)watch - offsetof(Relay, far))); }
 
-Relay *relay_begin(void *conn, int *passed_fd) {
-  SSL *ssl = PQsslStruct(conn, "OpenSSL");
+Relay* relay_begin(void* conn, int* passed_fd) {
+  SSL* ssl = PQsslStruct(conn, "OpenSSL");
   int pair[2];
-  Relay *relay;
+  Relay* relay;
   if (ssl == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return NULL;
   relay = MemoryContextAllocZero(TopMemoryContext, sizeof *relay);
   relay->ssl = ssl;
@@ -159,7 +155,7 @@ Relay *relay_begin(void *conn, int *passed_fd) {
   return NULL;
 }
 
-bool relay_end(Relay *relay) {
+bool relay_end(Relay* relay) {
   bool is_clean;
   if (!relay->is_over) {
     (void)read_near(relay);

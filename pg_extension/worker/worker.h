@@ -26,24 +26,24 @@
 
 typedef struct Watch {
   int fd;
-  void (*ready)(struct Watch *watch, uint32 events);
+  void (*ready)(struct Watch* watch, uint32 events);
 } Watch;
 
 typedef struct HostedPool {
   Watch watch;
   dlist_node node;
   WireKey key;
-  char *conninfo; /* holds a password: never logged */
-  char *options;
+  char* conninfo; /* holds a password: never logged */
+  char* options;
   char name[HOSTED_POOL_NAME_BYTES];
   char instance[33];
-  tide_pool *pool;
+  tide_pool* pool;
   int64 min_given, max_given; /* as the server says; negative: it does not */
   int64 max_size;             /* what it was given of the budget */
-  int requests, leases;  /* of clients that are there */
-  int connections;  /* as the pool's events tell */
-  bool is_retired;  /* takes no new requests; closes when the last lease is back */
-  bool is_draining; /* was told to let go of its connections */
+  int requests, leases;       /* of clients that are there */
+  int connections;            /* as the pool's events tell */
+  bool is_retired;            /* takes no new requests; closes when the last lease is back */
+  bool is_draining;           /* was told to let go of its connections */
   bool is_drained, is_paused; /* by somebody's order, when its state was last looked at */
   bool is_due;
   double due_ms;
@@ -65,8 +65,8 @@ typedef struct Client {
 typedef struct Request {
   dlist_node node; /* of its client, or of the orphans */
   dlist_node done_node;
-  Client *client; /* NULL: nobody waits any more */
-  HostedPool *hosted;
+  Client* client; /* NULL: nobody waits any more */
+  HostedPool* hosted;
   uint64 request_id;
   tide_status status;
   tide_lease lease;
@@ -77,69 +77,69 @@ typedef struct Relay Relay;
 
 typedef struct ClientLease {
   dlist_node node;
-  Client *client;
-  HostedPool *hosted;
+  Client* client;
+  HostedPool* hosted;
   tide_lease lease;
   uint64 id;
   uint64 request_id;
-  Relay *relay; /* NULL: the socket itself was passed */
+  Relay* relay; /* NULL: the socket itself was passed */
   uint32 slot;  /* of the word that says whether the backend could do without; or LINGER_NO_SLOT */
   int64 lent_ns;
 } ClientLease;
 
 /* loop.c */
 extern double now_ms(void);
-extern bool watch_begin(Watch *watch, uint32 events);
-extern void watch_change(Watch *watch, uint32 events);
-extern void watch_end(Watch *watch);
+extern bool watch_begin(Watch* watch, uint32 events);
+extern void watch_change(Watch* watch, uint32 events);
+extern void watch_end(Watch* watch);
 /* At the end of the turn. */
-extern void free_later(void *memory);
+extern void free_later(void* memory);
 /* A smart shutdown has begun: no new sessions come, and the server ends with its last one. */
 extern bool is_server_stopping(void);
-extern int64 setting_int(const char *name, int64 otherwise);
-extern bool setting_is_on(const char *name);
+extern int64 setting_int(const char* name, int64 otherwise);
+extern bool setting_is_on(const char* name);
 
 /* clients.c: lines come, speak and go. */
 extern bool clients_open_door(void);
 extern void clients_close_door(void);
-extern void clients_answer(WireOut *out, Client *client, int fd);
-extern void client_leave(Client *client);
+extern void clients_answer(WireOut* out, Client* client, int fd);
+extern void client_leave(Client* client);
 extern void clients_leave(void);
 
 /* hosted_pools.c: pools by server and mapping. NULL and `error` if there can be none. */
-extern HostedPool *hosted_pool_for(const WireKey *key, const char *name, const char *conninfo, const char *options,
-                        int64 min_size, int64 max_size, tide_error *error);
-extern void pools_drop(const WireKey *key);
+extern HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* conninfo, const char* options,
+                                   int64 min_size, int64 max_size, tide_error* error);
+extern void pools_drop(const WireKey* key);
 extern void pools_retire_all(void);
-extern void hosted_pool_touch(HostedPool *hosted);
+extern void hosted_pool_touch(HostedPool* hosted);
 /* Steps what is due and closes what is over; returns how long the loop may sleep. */
 extern double pools_step(void);
 extern int pools_count(void);
-extern void pools_list(WireOut *out);
+extern void pools_list(WireOut* out);
 
 /* leases.c: from a request to a lease to its return. */
-extern void request_begin(Client *client, uint64 request_id, HostedPool *hosted, const char *tag, int64 timeout_ms);
-extern void request_withdraw(Client *client, uint64 request_id);
+extern void request_begin(Client* client, uint64 request_id, HostedPool* hosted, const char* tag, int64 timeout_ms);
+extern void request_withdraw(Client* client, uint64 request_id);
 extern bool requests_answer(void);
-extern void requests_orphan(Client *client);
-extern ClientLease *lease_find(Client *client, uint64 id);
-extern void lease_cancel(ClientLease *lent);
-extern void lease_return(ClientLease *lent, WireState state);
-extern void tell_failure(Client *client, uint64 request_id, tide_status status, const tide_error *error);
+extern void requests_orphan(Client* client);
+extern ClientLease* lease_find(Client* client, uint64 id);
+extern void lease_cancel(ClientLease* lent);
+extern void lease_return(ClientLease* lent, WireState state);
+extern void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error);
 
 /* linger.c: leases that stay with their backends between statements. */
 extern bool linger_begin(void);
 extern int linger_fd(void);
-extern void linger_lend(ClientLease *lent);
-extern void linger_end(ClientLease *lent);
+extern void linger_lend(ClientLease* lent);
+extern void linger_end(ClientLease* lent);
 /* True: the backend did without it at this moment, and cannot have it again. */
-extern bool linger_recall(ClientLease *lent);
+extern bool linger_recall(ClientLease* lent);
 /* Takes back what is needed elsewhere or not used; returns how long the loop may sleep. */
 extern double linger_step(void);
 
 /* relay.c: NULL if it cannot be made. */
-extern Relay *relay_begin(void *conn, int *passed_fd);
+extern Relay* relay_begin(void* conn, int* passed_fd);
 /* Whether both sides had got everything. */
-extern bool relay_end(Relay *relay);
+extern bool relay_end(Relay* relay);
 
 #endif

@@ -12,7 +12,7 @@
 
 static int failures;
 
-static void check(int ok, const char *what, int line) {
+static void check(int ok, const char* what, int line) {
   if (ok) return;
   failures++;
   fprintf(stderr, "c99_consumer.c:%d: %s\n", line, what);
@@ -20,16 +20,16 @@ static void check(int ok, const char *what, int line) {
 #define CHECK(condition) check((condition) ? 1 : 0, #condition, __LINE__)
 
 /* A refusal that an error struct explains. */
-static void refused(tide_status expected, tide_status got, const tide_error *err, int line) {
+static void refused(tide_status expected, tide_status got, const tide_error* err, int line) {
   if (got == expected && err->status == got && err->message[0] != '\0') return;
   failures++;
   fprintf(stderr, "c99_consumer.c:%d: expected %s with a message, got %s (error struct: %d \"%s\")\n", line,
           tide_status_name(expected), tide_status_name(got), (int)err->status, err->message);
 }
-#define REFUSED(expected, call)            \
-  do {                                     \
-    tide_error err = TIDE_ERROR_INIT;      \
-    tide_status got = (call);              \
+#define REFUSED(expected, call)               \
+  do {                                        \
+    tide_error err = TIDE_ERROR_INIT;         \
+    tide_status got = (call);                 \
     refused((expected), got, &err, __LINE__); \
   } while (0)
 
@@ -43,13 +43,13 @@ static void test_words(void) {
 }
 
 static void test_null(void) {
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_lease none = {NULL, 0};
   tide_lease lease;
-  tide_result *result = NULL;
-  tide_cursor *cursor = NULL;
+  tide_result* result = NULL;
+  tide_cursor* cursor = NULL;
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
-  const char *name = "";
+  const char* name = "";
   char id[33];
   int fd;
   int64_t next, us = 0;
@@ -109,7 +109,7 @@ static void test_null(void) {
 
 static void test_invented_handles(void) {
   char memory[4096];
-  tide_pool *invented = (tide_pool *)(void *)memory;
+  tide_pool* invented = (tide_pool*)(void*)memory;
   tide_lease lease;
   tide_lease forged = {NULL, 4711};
   memset(memory, 0xA5, sizeof memory);
@@ -121,7 +121,7 @@ static void test_invented_handles(void) {
 }
 
 static void test_relations(void) {
-  const tide_relation *r;
+  const tide_relation* r;
   int i, c, has_pools = 0;
   CHECK(tide_relation_at(-1) == NULL);
   CHECK(tide_relation_at(100000) == NULL);
@@ -141,18 +141,20 @@ static void test_relations(void) {
 }
 
 /* Text of `column` in the only row of `relation` for `pool`, into `out`. */
-static void only_row(const char *relation, const char *pool, const char *column, char *out, size_t bytes) {
+static void only_row(const char* relation, const char* pool, const char* column, char* out, size_t bytes) {
   tide_filter filter = TIDE_FILTER_INIT;
-  tide_cursor *cursor = NULL;
-  const tide_relation *r;
+  tide_cursor* cursor = NULL;
+  const tide_relation* r;
   int i, c;
   out[0] = '\0';
   filter.pool = pool;
   if (tide_cursor_open(relation, &filter, &cursor, NULL) != TIDE_OK) return;
-  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, relation) != 0; i++) {}
-  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, column) != 0; c++) {}
+  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, relation) != 0; i++) {
+  }
+  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, column) != 0; c++) {
+  }
   if (tide_cursor_next(cursor)) {
-    const char *text = tide_cursor_text(cursor, c, NULL);
+    const char* text = tide_cursor_text(cursor, c, NULL);
     if (text != NULL && strlen(text) < bytes) strcpy(out, text);
   }
   CHECK(!tide_cursor_next(cursor));
@@ -160,13 +162,13 @@ static void only_row(const char *relation, const char *pool, const char *column,
   tide_cursor_close(cursor);
 }
 
-static void test_life(const char *directory) {
-  const char *params[] = {"7", NULL};
+static void test_life(const char* directory) {
+  const char* params[] = {"7", NULL};
   char url[512], text[64], id[33];
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_lease lease, second = {NULL, 0};
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
-  tide_result *result = NULL;
+  tide_result* result = NULL;
   tide_error why = TIDE_ERROR_INIT;
 
   snprintf(url, sizeof url, "sqlite://%s/abi.db", directory);

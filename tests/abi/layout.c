@@ -8,12 +8,15 @@
 #include <tidepool/tidepool.h>
 
 struct fact {
-  const char *name;
+  const char* name;
   long value;
 };
-#define SIZE(type) {"sizeof " #type, (long)sizeof(type)}
-#define PLACE(type, member) {"offsetof " #type "." #member, (long)offsetof(type, member)}
-#define NUMBER(name) {#name, (long)(name)}
+#define SIZE(type) \
+  { "sizeof " #type, (long)sizeof(type) }
+#define PLACE(type, member) \
+  { "offsetof " #type "." #member, (long)offsetof(type, member) }
+#define NUMBER(name) \
+  { #name, (long)(name) }
 
 static const struct fact facts[] = {
     SIZE(tide_status),
@@ -130,11 +133,11 @@ static const struct fact facts[] = {
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 
-static int compare(const char *path) {
+static int compare(const char* path) {
   char line[256], expected[256];
   size_t i = 0;
   int moved = 0;
-  FILE *golden = fopen(path, "r");
+  FILE* golden = fopen(path, "r");
   if (golden == NULL) {
     perror(path);
     return 1;
@@ -156,7 +159,7 @@ static int compare(const char *path) {
   return moved == 0 ? 0 : 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   size_t i;
   if (argc > 1) return compare(argv[1]);
   for (i = 0; i < FACTS; i++) printf("%s = %ld\n", facts[i].name, facts[i].value);

@@ -61,12 +61,14 @@ Figures run(int threads, Work work) {
 }
 
 Figures median(std::vector<Figures> rounds) {
-  std::sort(rounds.begin(), rounds.end(), [](const Figures& a, const Figures& b) { return a.per_second < b.per_second; });
+  std::sort(rounds.begin(), rounds.end(),
+            [](const Figures& a, const Figures& b) { return a.per_second < b.per_second; });
   return rounds[rounds.size() / 2];
 }
 
 void print(const char* what, int threads, const Figures& f) {
-  std::printf("%-34s %2d threads  %8.0f/s  p50 %7.1f us  p99 %8.1f us\n", what, threads, f.per_second, f.p50_us, f.p99_us);
+  std::printf("%-34s %2d threads  %8.0f/s  p50 %7.1f us  p99 %8.1f us\n", what, threads, f.per_second, f.p50_us,
+              f.p99_us);
 }
 
 }  // namespace

@@ -16,14 +16,14 @@
 namespace tide::test {
 
 struct Words {
-  std::string prepare;       // run once on the first session; may be empty
-  std::string one_row;       // exactly one row, one column ...
-  std::string one_value;     // ... with this text
-  std::string change;        // changes rows ...
-  int64_t changed_rows = 0;  // ... this many
+  std::string prepare;          // run once on the first session; may be empty
+  std::string one_row;          // exactly one row, one column ...
+  std::string one_value;        // ... with this text
+  std::string change;           // changes rows ...
+  int64_t changed_rows = 0;     // ... this many
   std::string changed_command;  // ... and this is what the result calls it
-  std::string echo_two;      // two parameters come back as two columns of one row
-  std::string runs_long;     // does not end by itself
+  std::string echo_two;         // two parameters come back as two columns of one row
+  std::string runs_long;        // does not end by itself
   std::string syntax_error;
   std::string begin;
   std::string rollback;
@@ -32,12 +32,12 @@ struct Words {
   std::string rollback_and_chain;           // ... is followed by one like it; empty where that cannot be
   std::string kind;                         // asks for it ...
   std::string special_kind;                 // ... and the answer
-  std::string alter_session;  // leaves something in the session that a reset must remove
-  std::string session_mark;   // asks for it ...
-  std::string unmarked;       // ... and this is the answer of a clean session; empty when it cannot be asked
-  std::string be_nobody;      // the session goes on without privileges; empty where there are none
-  std::string hide_load;      // nobody without privileges is told the load any more ...
-  std::string show_load;      // ... and again
+  std::string alter_session;                // leaves something in the session that a reset must remove
+  std::string session_mark;                 // asks for it ...
+  std::string unmarked;   // ... and this is the answer of a clean session; empty when it cannot be asked
+  std::string be_nobody;  // the session goes on without privileges; empty where there are none
+  std::string hide_load;  // nobody without privileges is told the load any more ...
+  std::string show_load;  // ... and again
 };
 
 struct Quirks {

@@ -30,8 +30,9 @@ class LibpqHarness final : public Harness {
                              "Rollback Work"};
     words_.begin_special = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
     words_.rollback_and_chain = "ROLLBACK /* and */ AND CHAIN";
-    words_.kind = "SELECT concat_ws(' ', current_setting('transaction_deferrable'), current_setting('transaction_isolation'), "
-                  "current_setting('transaction_read_only'))";
+    words_.kind =
+        "SELECT concat_ws(' ', current_setting('transaction_deferrable'), current_setting('transaction_isolation'), "
+        "current_setting('transaction_read_only'))";
     words_.special_kind = "on serializable on";
     words_.alter_session = "SET work_mem = '1234kB'";
     words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";

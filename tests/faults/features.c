@@ -10,17 +10,17 @@ struct outcome {
   tide_lease lease;
 };
 
-static void remember(void *context, tide_status status, tide_lease lease, const tide_error *why) {
-  struct outcome *outcome = context;
+static void remember(void* context, tide_status status, tide_lease lease, const tide_error* why) {
+  struct outcome* outcome = context;
   CHECK(status == TIDE_OK || why->message[0] != '\0');
   outcome->status = status;
   outcome->lease = lease;
   __atomic_add_fetch(&outcome->calls, 1, __ATOMIC_SEQ_CST);
 }
 
-static int calls_of(struct outcome *outcome) { return __atomic_load_n(&outcome->calls, __ATOMIC_SEQ_CST); }
+static int calls_of(struct outcome* outcome) { return __atomic_load_n(&outcome->calls, __ATOMIC_SEQ_CST); }
 
-static tide_status ask(tide_pool *pool, int64_t timeout_ms, struct outcome *outcome) {
+static tide_status ask(tide_pool* pool, int64_t timeout_ms, struct outcome* outcome) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   memset(outcome, 0, sizeof *outcome);
   with.timeout_ms = timeout_ms;
@@ -32,7 +32,7 @@ static tide_status ask(tide_pool *pool, int64_t timeout_ms, struct outcome *outc
 
 static void async_acquire(void) {
   struct outcome first, second, late, last;
-  tide_pool *pool = open_pool("async", "min_size=1 max_size=1 init_mode=fail_fast", NULL);
+  tide_pool* pool = open_pool("async", "min_size=1 max_size=1 init_mode=fail_fast", NULL);
   CHECK(ask(pool, 1000, &first) == TIDE_OK && calls_of(&first) == 1 && first.status == TIDE_OK); /* at once */
   CHECK(ask(pool, 5000, &second) == TIDE_OK && calls_of(&second) == 0);                          /* queued */
   CHECK(ask(pool, 30, &late) == TIDE_OK);
@@ -51,7 +51,7 @@ static void async_acquire(void) {
 }
 
 static int seen[8];
-static void count_event(void *context, const tide_event *event) {
+static void count_event(void* context, const tide_event* event) {
   CHECK(context == seen && event->size >= sizeof(tide_event) && strcmp(event->pool, "events") == 0);
   CHECK(event->kind > 0 && event->kind < 8 && event->text != NULL);
   __atomic_add_fetch(&seen[event->kind], 1, __ATOMIC_SEQ_CST);
@@ -60,7 +60,7 @@ static void count_event(void *context, const tide_event *event) {
 static void events(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_lease lease;
-  tide_pool *pool;
+  tide_pool* pool;
   int i;
   options.event_mask = ~0U & ~1U;
   options.on_event = count_event;
@@ -85,7 +85,7 @@ static void foreign_loop(void) {
   struct pollfd descriptor;
   int64_t next = 0;
   int rounds;
-  tide_pool *pool;
+  tide_pool* pool;
   options.foreign_loop = 1;
   pool = open_pool("loop", "min_size=0 max_size=1", &options);
   descriptor.events = POLLIN;
@@ -107,8 +107,9 @@ static void foreign_loop(void) {
 struct counts {
   int open, reset, closed, refuse;
 };
-static int fake_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message, size_t bytes) {
-  struct counts *counts = context;
+static int fake_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
+                     size_t bytes) {
+  struct counts* counts = context;
   CHECK(strncmp(url, "misuse://", 9) == 0 && timeout_ms > 0);
   counts->open++;
   if (counts->refuse) {
@@ -118,13 +119,13 @@ static int fake_open(void *context, const char *url, int64_t timeout_ms, void **
   *connection = malloc(1);
   return 0;
 }
-static int fake_reset(void *context, void *connection, int64_t timeout_ms, char *message, size_t bytes) {
+static int fake_reset(void* context, void* connection, int64_t timeout_ms, char* message, size_t bytes) {
   (void)connection, (void)timeout_ms, (void)message, (void)bytes;
-  ((struct counts *)context)->reset++;
+  ((struct counts*)context)->reset++;
   return 0;
 }
-static void fake_close(void *context, void *connection) {
-  ((struct counts *)context)->closed++;
+static void fake_close(void* context, void* connection) {
+  ((struct counts*)context)->closed++;
   free(connection);
 }
 
@@ -133,7 +134,7 @@ static void registered_driver(void) {
   tide_driver driver = TIDE_DRIVER_INIT;
   tide_error why = TIDE_ERROR_INIT;
   tide_lease lease;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   driver.context = &counts;
   EXPECT(TIDE_BAD_ARGUMENT, tide_register_driver("misuse", &driver, &err)); /* without open and close */
   driver.open = fake_open;
@@ -152,8 +153,8 @@ static void registered_driver(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
   CHECK(counts.open >= 1 && counts.open == counts.closed && counts.reset >= 1);
   counts.refuse = 1;
-  CHECK(tide_pool_open("driven", "misuse://host/db", "min_size=1 init_mode=fail_fast init_timeout=200ms", &pool, &why) !=
-        TIDE_OK);
+  CHECK(tide_pool_open("driven", "misuse://host/db", "min_size=1 init_mode=fail_fast init_timeout=200ms", &pool,
+                       &why) != TIDE_OK);
   CHECK(strstr(why.message, "the harbour is closed") != NULL || strstr(why.detail, "the harbour is closed") != NULL);
   printf("driver: %d opened, %d reset, %d closed\n", counts.open, counts.reset, counts.closed);
 }

@@ -11,61 +11,57 @@ int failures;
 char folder[] = "/tmp/tidepool-misuse-XXXXXX";
 static int checks;
 
-void check(int ok, const char *what, const char *file, int line) {
-  __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED);  /* parts use threads */
+void check(int ok, const char* what, const char* file, int line) {
+  __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED); /* parts use threads */
   if (ok) return;
   __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
   fprintf(stderr, "%s:%d: %s\n", file, line, what);
 }
 
-void answered(tide_status expected, tide_status got, const tide_error *err, const char *file, int line) {
+void answered(tide_status expected, tide_status got, const tide_error* err, const char* file, int line) {
   const int is_explained = got == TIDE_OK || (err->status == got && err->message[0] != '\0');
-  __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED);  /* parts use threads */
+  __atomic_fetch_add(&checks, 1, __ATOMIC_RELAXED); /* parts use threads */
   if (got == expected && is_explained) return;
   __atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);
   fprintf(stderr, "%s:%d: expected %s, got %s: \"%s\" \"%s\"\n", file, line, tide_status_name(expected),
           tide_status_name(got), err->message, err->detail);
 }
 
-tide_pool *open_pool(const char *name, const char *options, const tide_pool_options *with) {
+tide_pool* open_pool(const char* name, const char* options, const tide_pool_options* with) {
   char url[256];
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   snprintf(url, sizeof url, "sqlite://%s/%s.db", folder, name);
   EXPECT(TIDE_OK, tide_pool_open_with(name, url, options, with, &pool, &err));
   return pool;
 }
 
-const char *told(const char *relation, const char *pool, const char *column, char *out, size_t bytes) {
+const char* told(const char* relation, const char* pool, const char* column, char* out, size_t bytes) {
   tide_filter filter = TIDE_FILTER_INIT;
-  tide_cursor *cursor = NULL;
-  const tide_relation *r;
+  tide_cursor* cursor = NULL;
+  const tide_relation* r;
   int i, c;
   out[0] = '\0';
   filter.pool = pool;
-  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, relation) != 0; i++) {}
-  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, column) != 0; c++) {}
+  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, relation) != 0; i++) {
+  }
+  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, column) != 0; c++) {
+  }
   if (tide_cursor_open(relation, &filter, &cursor, NULL) != TIDE_OK) return out;
   if (tide_cursor_next(cursor)) {
-    const char *text = tide_cursor_text(cursor, c, NULL);
+    const char* text = tide_cursor_text(cursor, c, NULL);
     if (text != NULL) snprintf(out, bytes, "%s", text);
   }
   tide_cursor_close(cursor);
   return out;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   static const struct {
-    const char *name;
+    const char* name;
     void (*run)(void);
-  } parts[] = {{"handles", misuse_handles},
-               {"leases", misuse_leases},
-               {"close", misuse_close},
-               {"callbacks", misuse_callbacks},
-               {"drivers", misuse_drivers},
-               {"disk", misuse_disk},
-               {"fork", misuse_fork},
-               {"limits", misuse_limits},
-               {"features", features}};
+  } parts[] = {{"handles", misuse_handles},     {"leases", misuse_leases},   {"close", misuse_close},
+               {"callbacks", misuse_callbacks}, {"drivers", misuse_drivers}, {"disk", misuse_disk},
+               {"fork", misuse_fork},           {"limits", misuse_limits},   {"features", features}};
   char command[128];
   size_t i;
   if (mkdtemp(folder) == NULL || setenv("TIDEPOOL_DIR", folder, 1) != 0) {

@@ -18,30 +18,30 @@
 extern int failures;
 extern char folder[];
 
-void check(int ok, const char *what, const char *file, int line);
+void check(int ok, const char* what, const char* file, int line);
 #define CHECK(condition) check((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
 
 /* The call must answer `expected`; a refusal must explain itself in the error struct. */
-void answered(tide_status expected, tide_status got, const tide_error *err, const char *file, int line);
-#define EXPECT(expected, call)                              \
-  do {                                                      \
-    tide_error err = TIDE_ERROR_INIT;                       \
-    tide_status got = (call);                               \
-    answered((expected), got, &err, __FILE__, __LINE__);    \
+void answered(tide_status expected, tide_status got, const tide_error* err, const char* file, int line);
+#define EXPECT(expected, call)                           \
+  do {                                                   \
+    tide_error err = TIDE_ERROR_INIT;                    \
+    tide_status got = (call);                            \
+    answered((expected), got, &err, __FILE__, __LINE__); \
   } while (0)
 
 /* Waits until `condition` holds, for at most 10 s; poll() without descriptors passes the time. */
-#define EVENTUALLY(condition)                                                  \
-  do {                                                                         \
-    int looks_;                                                                \
+#define EVENTUALLY(condition)                                                   \
+  do {                                                                          \
+    int looks_;                                                                 \
     for (looks_ = 0; looks_ < 2000 && !(condition); looks_++) poll(NULL, 0, 5); \
-    check((condition) ? 1 : 0, "eventually " #condition, __FILE__, __LINE__);  \
+    check((condition) ? 1 : 0, "eventually " #condition, __FILE__, __LINE__);   \
   } while (0)
 
 /* A pool on a database of its own, named after the pool. NULL, and a failure counted, if it cannot be opened. */
-tide_pool *open_pool(const char *name, const char *options, const tide_pool_options *with);
+tide_pool* open_pool(const char* name, const char* options, const tide_pool_options* with);
 /* Column `column` of the only row of `relation` for `pool`; "" if there is none. */
-const char *told(const char *relation, const char *pool, const char *column, char *out, size_t bytes);
+const char* told(const char* relation, const char* pool, const char* column, char* out, size_t bytes);
 
 void misuse_handles(void);
 void misuse_leases(void);

@@ -7,46 +7,50 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int read_flag(const int *flag) { return __atomic_load_n(flag, __ATOMIC_SEQ_CST); }
-static void set_flag(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST); }
-static void count_up(int *counter) { __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST); }
+static int read_flag(const int* flag) { return __atomic_load_n(flag, __ATOMIC_SEQ_CST); }
+static void set_flag(int* flag) { __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST); }
+static void count_up(int* counter) { __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST); }
 
-static void wait_for_flag(const int *flag) {
+static void wait_for_flag(const int* flag) {
   int looks;
   for (looks = 0; looks < 4000 && !read_flag(flag); looks++) poll(NULL, 0, 5);
 }
 
 /* ---- closing from inside ---- */
 
-static tide_pool *volatile pool_to_close;
+static tide_pool* volatile pool_to_close;
 static int refusals, other_answers;
 
 static void try_to_close(void) {
   if (pool_to_close == NULL) return; /* not opened yet */
-  if (tide_pool_close(pool_to_close, 0, NULL) == TIDE_BAD_ARGUMENT) count_up(&refusals);
-  else count_up(&other_answers);
-  if (tide_close_all(0, NULL) == TIDE_BAD_ARGUMENT) count_up(&refusals);
-  else count_up(&other_answers);
+  if (tide_pool_close(pool_to_close, 0, NULL) == TIDE_BAD_ARGUMENT)
+    count_up(&refusals);
+  else
+    count_up(&other_answers);
+  if (tide_close_all(0, NULL) == TIDE_BAD_ARGUMENT)
+    count_up(&refusals);
+  else
+    count_up(&other_answers);
 }
-static void close_on_event(void *context, const tide_event *event) {
-  int *seen = context;
+static void close_on_event(void* context, const tide_event* event) {
+  int* seen = context;
   try_to_close();
   count_up(&seen[event->kind]);
 }
-static void close_on_outcome(void *context, tide_status status, tide_lease lease, const tide_error *why) {
+static void close_on_outcome(void* context, tide_status status, tide_lease lease, const tide_error* why) {
   (void)why;
   try_to_close();
   if (status == TIDE_OK) CHECK(tide_lease_release(lease, NULL) == TIDE_OK);
   count_up(context);
 }
-static int closing_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+static int closing_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
                         size_t bytes) {
   (void)context, (void)url, (void)timeout_ms, (void)message, (void)bytes;
   try_to_close();
   *connection = malloc(1);
   return 0;
 }
-static void closing_close(void *context, void *connection) {
+static void closing_close(void* context, void* connection) {
   try_to_close();
   free(connection);
   count_up(context);
@@ -54,12 +58,12 @@ static void closing_close(void *context, void *connection) {
 
 /* Whoever calls the callback, the keeper, a releasing thread or the loop: closing inside is refused, and the pool goes
    on and can be closed. */
-static void close_inside(const char *name, const char *url, int is_foreign) {
+static void close_inside(const char* name, const char* url, int is_foreign) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   int seen[8] = {0}, outcomes = 0, i;
   tide_lease lease;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   refusals = other_answers = 0;
   options.event_mask = ~0U & ~1U;
   options.on_event = close_on_event;
@@ -107,7 +111,7 @@ static void closing_inside(void) {
 
 /* ---- two at once ---- */
 
-static void *close_it(void *pool) {
+static void* close_it(void* pool) {
   static int ok, closed;
   const tide_status status = tide_pool_close(pool, -1, NULL);
   CHECK(status == TIDE_OK || status == TIDE_CLOSED);
@@ -119,9 +123,9 @@ static void two_closers(void) {
   int round;
   for (round = 0; round < 20; round++) {
     pthread_t threads[2];
-    void *ok = NULL;
+    void* ok = NULL;
     int i;
-    tide_pool *pool = open_pool("two-closers", "max_size=1", NULL);
+    tide_pool* pool = open_pool("two-closers", "max_size=1", NULL);
     for (i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, close_it, pool) == 0);
     for (i = 0; i < 2; i++) CHECK(pthread_join(threads[i], &ok) == 0);
     CHECK(read_flag(ok) == round + 1);
@@ -134,8 +138,8 @@ struct gate {
   int is_inside, may_go, events, outcomes, last_kind, is_ordered;
 };
 
-static void block_on_event(void *context, const tide_event *event) {
-  struct gate *gate = context;
+static void block_on_event(void* context, const tide_event* event) {
+  struct gate* gate = context;
   if (event->kind == TIDE_EVENT_CONNECT && !read_flag(&gate->is_inside)) {
     set_flag(&gate->is_inside);
     wait_for_flag(&gate->may_go);
@@ -143,17 +147,19 @@ static void block_on_event(void *context, const tide_event *event) {
   count_up(&gate->events);
 }
 
-static int has_event(const char *pool, const char *kind) {
+static int has_event(const char* pool, const char* kind) {
   tide_filter filter = TIDE_FILTER_INIT;
-  tide_cursor *cursor = NULL;
-  const tide_relation *r;
+  tide_cursor* cursor = NULL;
+  const tide_relation* r;
   int i, c, found = 0;
   filter.pool = pool;
-  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, "events") != 0; i++) {}
-  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, "kind") != 0; c++) {}
+  for (i = 0; (r = tide_relation_at(i)) != NULL && strcmp(r->name, "events") != 0; i++) {
+  }
+  for (c = 0; r != NULL && c < r->ncolumns && strcmp(r->columns[c].name, "kind") != 0; c++) {
+  }
   if (tide_cursor_open("events", &filter, &cursor, NULL) != TIDE_OK) return 0;
   while (!found && tide_cursor_next(cursor)) {
-    const char *text = tide_cursor_text(cursor, c, NULL);
+    const char* text = tide_cursor_text(cursor, c, NULL);
     found = text != NULL && strcmp(text, kind) == 0;
   }
   tide_cursor_close(cursor);
@@ -166,7 +172,7 @@ static void event_callback_blocks(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   struct gate gate;
   tide_lease lease;
-  tide_pool *pool;
+  tide_pool* pool;
   int i;
   memset(&gate, 0, sizeof gate);
   options.event_mask = 1U << TIDE_EVENT_CONNECT | 1U << TIDE_EVENT_REMOVE;
@@ -187,8 +193,8 @@ static void event_callback_blocks(void) {
   CHECK(read_flag(&gate.events) > 1000);
 }
 
-static void acquire_inside(void *context, tide_status status, tide_lease lease, const tide_error *why) {
-  struct gate *gate = context;
+static void acquire_inside(void* context, tide_status status, tide_lease lease, const tide_error* why) {
+  struct gate* gate = context;
   tide_lease second;
   (void)why;
   CHECK(status == TIDE_OK);
@@ -205,7 +211,7 @@ static void callback_waits_for_a_lease(void) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   struct gate gate;
   int i;
-  tide_pool *pool = open_pool("waits", "min_size=0 max_size=2", NULL);
+  tide_pool* pool = open_pool("waits", "min_size=0 max_size=2", NULL);
   memset(&gate, 0, sizeof gate);
   with.callback = acquire_inside;
   with.context = &gate;
@@ -227,8 +233,8 @@ static void callback_waits_for_a_lease(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void block_on_outcome(void *context, tide_status status, tide_lease lease, const tide_error *why) {
-  struct gate *gate = context;
+static void block_on_outcome(void* context, tide_status status, tide_lease lease, const tide_error* why) {
+  struct gate* gate = context;
   (void)status, (void)why;
   set_flag(&gate->is_inside);
   wait_for_flag(&gate->may_go);
@@ -241,7 +247,7 @@ static void close_beside_a_blocked_callback(void) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   struct gate gate;
   int i;
-  tide_pool *pool = open_pool("stuck", "min_size=0 max_size=1", NULL);
+  tide_pool* pool = open_pool("stuck", "min_size=0 max_size=1", NULL);
   memset(&gate, 0, sizeof gate);
   with.callback = block_on_outcome;
   with.context = &gate;
@@ -258,25 +264,25 @@ static void close_beside_a_blocked_callback(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static int stuck_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+static int stuck_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
                       size_t bytes) {
-  struct gate *gate = context;
+  struct gate* gate = context;
   (void)url, (void)timeout_ms, (void)message, (void)bytes;
   set_flag(&gate->is_inside);
   wait_for_flag(&gate->may_go);
   *connection = malloc(1);
   return 0;
 }
-static void stuck_close(void *context, void *connection) {
+static void stuck_close(void* context, void* connection) {
   free(connection);
-  count_up(&((struct gate *)context)->outcomes);
+  count_up(&((struct gate*)context)->outcomes);
 }
 
 /* The same for a driver's open that takes no notice of its deadline. */
 static void close_beside_a_blocked_driver(void) {
   static struct gate gate;
   tide_driver driver = TIDE_DRIVER_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   struct gate told;
   memset(&told, 0, sizeof told);
@@ -302,26 +308,26 @@ static void close_beside_a_blocked_driver(void) {
 
 static int given_back;
 
-static void give_back(void *context, tide_status status, tide_lease lease, const tide_error *why) {
+static void give_back(void* context, tide_status status, tide_lease lease, const tide_error* why) {
   (void)why;
   CHECK(status == TIDE_OK);
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   count_up(&given_back);
   if (context != NULL) { /* and ask again, as often as told */
-    int *left = context;
+    int* left = context;
     tide_acquire_options again = TIDE_ACQUIRE_OPTIONS_INIT;
     if (--*left == 0) return;
     again.callback = give_back;
     again.context = left;
-    EXPECT(TIDE_OK, tide_pool_acquire_with(*(tide_pool **)(left + 2), &again, NULL, &err));
+    EXPECT(TIDE_OK, tide_pool_acquire_with(*(tide_pool**)(left + 2), &again, NULL, &err));
   }
 }
 
 static void callbacks_give_back(void) {
-  tide_pool *pool = open_pool("givers", "min_size=1 max_size=1", NULL);
+  tide_pool* pool = open_pool("givers", "min_size=1 max_size=1", NULL);
   struct {
     int left, unused;
-    tide_pool *pool;
+    tide_pool* pool;
   } chain;
   tide_lease lease;
   int i;
@@ -353,10 +359,11 @@ static void log_is_not_read(void) {
   int ends[2];
   const int own = dup(STDERR_FILENO);
   tide_lease lease;
-  tide_pool *pool = open_pool("unread", "max_size=1 lease_timeout=50ms leak_threshold=0", NULL);
+  tide_pool* pool = open_pool("unread", "max_size=1 lease_timeout=50ms leak_threshold=0", NULL);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "overdue", 2000, &lease, &err));
   CHECK(own >= 0 && pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
-  while (write(ends[1], text, sizeof text) > 0) {}
+  while (write(ends[1], text, sizeof text) > 0) {
+  }
   CHECK(fcntl(ends[1], F_SETFL, 0) == 0 && dup2(ends[1], STDERR_FILENO) >= 0 && close(ends[1]) == 0);
   EVENTUALLY(atoi(told("pool_stats", "unread", "alerts_fired_total", text, sizeof text)) >= 1);
   EXPECT(TIDE_OK, tide_control("unread", "pause", NULL, 5000, NULL, &err));

@@ -6,7 +6,7 @@
 
 static void twice(void) {
   tide_lease lease;
-  tide_pool *pool = open_pool("twice", "max_size=1", NULL);
+  tide_pool* pool = open_pool("twice", "max_size=1", NULL);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
   EXPECT(TIDE_CLOSED, tide_pool_close(pool, -1, &err));
   EXPECT(TIDE_CLOSED, tide_pool_acquire(pool, "late", 1000, &lease, &err));
@@ -16,7 +16,7 @@ static void twice(void) {
 static void with_leases_out(void) {
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   tide_lease lease, idle;
-  tide_pool *pool = open_pool("early", "max_size=2", NULL);
+  tide_pool* pool = open_pool("early", "max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "out", 2000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN IMMEDIATE", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "out too", 2000, &idle, &err));
@@ -32,13 +32,13 @@ static void with_leases_out(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void *close_slowly(void *pool) {
+static void* close_slowly(void* pool) {
   EXPECT(TIDE_OK, tide_pool_close(pool, 10000, &err));
   return NULL;
 }
 
 /* Nobody is let in any more. */
-static int is_shut(tide_pool *pool) {
+static int is_shut(tide_pool* pool) {
   tide_lease lease;
   const tide_status status = tide_pool_acquire(pool, "late", 0, &lease, NULL);
   if (status == TIDE_OK) CHECK(tide_lease_release(lease, NULL) == TIDE_OK);
@@ -49,7 +49,7 @@ static int is_shut(tide_pool *pool) {
 static void drains_in_peace(void) {
   pthread_t thread;
   tide_lease lease;
-  tide_pool *pool = open_pool("drains", "max_size=2", NULL);
+  tide_pool* pool = open_pool("drains", "max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "works on", 2000, &lease, &err));
   CHECK(pthread_create(&thread, NULL, close_slowly, pool) == 0);
   EVENTUALLY(is_shut(pool));
@@ -58,17 +58,17 @@ static void drains_in_peace(void) {
   CHECK(pthread_join(thread, NULL) == 0);
 }
 
-static void close_inside(void *context, tide_status status, tide_lease lease, const tide_error *why) {
+static void close_inside(void* context, tide_status status, tide_lease lease, const tide_error* why) {
   (void)why;
   CHECK(status == TIDE_OK);
-  __atomic_store_n((int *)context, tide_pool_close(lease.pool, 0, NULL), __ATOMIC_SEQ_CST);
+  __atomic_store_n((int*)context, tide_pool_close(lease.pool, 0, NULL), __ATOMIC_SEQ_CST);
   CHECK(tide_lease_release(lease, NULL) == TIDE_OK);
 }
 
-static tide_pool *seen_pool;
-static void close_on_event(void *context, const tide_event *event) {
+static tide_pool* seen_pool;
+static void close_on_event(void* context, const tide_event* event) {
   if (event->kind == TIDE_EVENT_ACQUIRE)
-    __atomic_store_n((int *)context, tide_pool_close(seen_pool, 0, NULL), __ATOMIC_SEQ_CST);
+    __atomic_store_n((int*)context, tide_pool_close(seen_pool, 0, NULL), __ATOMIC_SEQ_CST);
 }
 
 static void from_a_callback(void) {
@@ -90,8 +90,8 @@ static void from_a_callback(void) {
 }
 
 static void all_at_once(void) {
-  static const char *const names[] = {"all-1", "all-2", "all-3"};
-  tide_pool *pools[3];
+  static const char* const names[] = {"all-1", "all-2", "all-3"};
+  tide_pool* pools[3];
   tide_lease lease;
   int i;
   for (i = 0; i < 3; i++) pools[i] = open_pool(names[i], "max_size=2", NULL);

@@ -8,15 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int look_at(const int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
+static int look_at(const int* value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
 static void set_gate(int kind, int is_shut) { __atomic_store_n(&slow_disk.is_shut[kind], is_shut, __ATOMIC_SEQ_CST); }
 
-static void commands_go_on(const char *name) {
+static void commands_go_on(const char* name) {
   EXPECT(TIDE_OK, tide_control(name, "pause", NULL, 5000, NULL, &err));
   EXPECT(TIDE_OK, tide_control(name, "resume", NULL, 5000, NULL, &err));
 }
 
-static int has_wal(const char *name) {
+static int has_wal(const char* name) {
   char path[300];
   struct stat found;
   snprintf(path, sizeof path, "%s/%s.db-wal", folder, name);
@@ -28,7 +28,7 @@ static void forking(void) {
   int status = -1;
   const pid_t child = fork();
   if (child == 0) {
-    tide_pool *own;
+    tide_pool* own;
     failures = 0;
     alarm(30);
     own = open_pool("childs", "max_size=2", NULL);
@@ -43,7 +43,7 @@ static void forking(void) {
 static void opening(void) {
   tide_lease first, second;
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool = open_pool("slow-open", "min_size=1 max_size=2 init_mode=fail_fast connect_timeout=100ms", NULL);
+  tide_pool* pool = open_pool("slow-open", "min_size=1 max_size=2 init_mode=fail_fast connect_timeout=100ms", NULL);
   int i;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "first", 5000, &first, &err));
   set_gate(SLOW_OPEN, 1);
@@ -69,7 +69,7 @@ static void opening(void) {
 /* The last close writes the WAL back, which takes as long as the disk does. */
 static void closing(void) {
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool = open_pool("slow-close", "min_size=1 max_size=2", NULL);
+  tide_pool* pool = open_pool("slow-close", "min_size=1 max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x); INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   CHECK(has_wal("slow-close"));
   set_gate(SLOW_SYNC, 1);
@@ -81,7 +81,7 @@ static void closing(void) {
 }
 
 /* As long as the time that closing was given lasts, the WAL is waited for. */
-static void *let_through(void *unused) {
+static void* let_through(void* unused) {
   (void)unused;
   EVENTUALLY(look_at(&slow_disk.inside[SLOW_SYNC]) == 1);
   poll(NULL, 0, 300); /* longer than anything that is taken for quick */
@@ -91,7 +91,7 @@ static void *let_through(void *unused) {
 
 static void closing_in_time(void) {
   pthread_t thread;
-  tide_pool *pool = open_pool("slow-end", "min_size=1 max_size=2", NULL);
+  tide_pool* pool = open_pool("slow-end", "min_size=1 max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x); INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   set_gate(SLOW_SYNC, 1);
   CHECK(pthread_create(&thread, NULL, let_through, NULL) == 0);
@@ -107,7 +107,7 @@ static void revoking(void) {
   tide_lease taken, other;
   char arguments[64];
   char text[128];
-  tide_pool *pool = open_pool("slow-revoke", "min_size=2 max_size=2 init_mode=fail_fast", NULL);
+  tide_pool* pool = open_pool("slow-revoke", "min_size=2 max_size=2 init_mode=fail_fast", NULL);
   EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "taken", 5000, &taken, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "other", 5000, &other, &err));
@@ -132,7 +132,7 @@ static void revoking(void) {
 static void ending_transactions(void) {
   tide_lease lease;
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool = open_pool("slow-idle", "min_size=1 max_size=2 idle_in_transaction_timeout=50ms", NULL);
+  tide_pool* pool = open_pool("slow-idle", "min_size=1 max_size=2 idle_in_transaction_timeout=50ms", NULL);
   EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "forgets", 5000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));

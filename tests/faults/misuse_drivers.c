@@ -10,36 +10,36 @@
 
 enum { OPEN, VALIDATE, RESET, CLOSE, CANCEL, KINDS };
 
-static int look_at(const int *value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
-static void change(int *value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
-static int add(int *value, int n) { return __atomic_add_fetch(value, n, __ATOMIC_SEQ_CST); }
+static int look_at(const int* value) { return __atomic_load_n(value, __ATOMIC_SEQ_CST); }
+static void change(int* value, int to) { __atomic_store_n(value, to, __ATOMIC_SEQ_CST); }
+static int add(int* value, int n) { return __atomic_add_fetch(value, n, __ATOMIC_SEQ_CST); }
 
 /* ---- a driver with gates ---- */
 
 struct gated {
-  int is_shut[KINDS];   /* calls of that kind do not return */
-  int inside[KINDS];    /* calls that are inside */
-  int calls[KINDS];     /* calls that have returned */
+  int is_shut[KINDS]; /* calls of that kind do not return */
+  int inside[KINDS];  /* calls that are inside */
+  int calls[KINDS];   /* calls that have returned */
   int closed, at_once, most_at_once, overlaps, is_asking, asked;
-  tide_pool *pool;
+  tide_pool* pool;
 };
 struct session {
-  struct gated *driver;
+  struct gated* driver;
   int users;
 };
 
 /* A process registers 16 drivers at most, so the URL says whose gates are meant. */
-static struct gated *worlds[32];
+static struct gated* worlds[32];
 static int worlds_open;
 
-static void stay(struct gated *driver, int kind) {
+static void stay(struct gated* driver, int kind) {
   int looks;
   add(&driver->inside[kind], 1);
   for (looks = 0; looks < 20000 && look_at(&driver->is_shut[kind]); looks++) poll(NULL, 0, 1);
   add(&driver->inside[kind], -1);
   add(&driver->calls[kind], 1);
 }
-static void pass(struct gated *driver, int kind, struct session *session) {
+static void pass(struct gated* driver, int kind, struct session* session) {
   const int now = add(&driver->at_once, 1);
   if (now > look_at(&driver->most_at_once)) change(&driver->most_at_once, now);
   if (session != NULL && add(&session->users, 1) != 1) add(&driver->overlaps, 1);
@@ -47,41 +47,42 @@ static void pass(struct gated *driver, int kind, struct session *session) {
   if (session != NULL) add(&session->users, -1);
   add(&driver->at_once, -1);
 }
-static int gated_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+static int gated_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
                       size_t bytes) {
-  struct gated *driver = worlds[atoi(strrchr(url, '/') + 1)];
-  struct session *session = calloc(1, sizeof(struct session));
+  struct gated* driver = worlds[atoi(strrchr(url, '/') + 1)];
+  struct session* session = calloc(1, sizeof(struct session));
   tide_lease lease;
   (void)context, (void)message, (void)bytes;
   CHECK(timeout_ms > 0);
-  if (look_at(&driver->is_asking)) change(&driver->asked, tide_pool_acquire(driver->pool, "inside", 5000, &lease, NULL));
+  if (look_at(&driver->is_asking))
+    change(&driver->asked, tide_pool_acquire(driver->pool, "inside", 5000, &lease, NULL));
   pass(driver, OPEN, NULL);
   session->driver = driver;
   *connection = session;
   return 0;
 }
-static int gated_validate(void *context, void *connection, int64_t timeout_ms, char *message, size_t bytes) {
+static int gated_validate(void* context, void* connection, int64_t timeout_ms, char* message, size_t bytes) {
   (void)context, (void)timeout_ms, (void)message, (void)bytes;
-  pass(((struct session *)connection)->driver, VALIDATE, connection);
+  pass(((struct session*)connection)->driver, VALIDATE, connection);
   return 0;
 }
-static int gated_reset(void *context, void *connection, int64_t timeout_ms, char *message, size_t bytes) {
+static int gated_reset(void* context, void* connection, int64_t timeout_ms, char* message, size_t bytes) {
   (void)context, (void)timeout_ms, (void)message, (void)bytes;
-  pass(((struct session *)connection)->driver, RESET, connection);
+  pass(((struct session*)connection)->driver, RESET, connection);
   return 0;
 }
-static void gated_close(void *context, void *connection) {
-  struct session *session = connection;
-  struct gated *driver = session->driver;
+static void gated_close(void* context, void* connection) {
+  struct session* session = connection;
+  struct gated* driver = session->driver;
   (void)context;
   pass(driver, CLOSE, session);
   free(session);
   add(&driver->closed, 1);
 }
 /* May come at any moment, beside any other call. */
-static void gated_cancel(void *context, void *connection) {
+static void gated_cancel(void* context, void* connection) {
   (void)context;
-  stay(((struct session *)connection)->driver, CANCEL);
+  stay(((struct session*)connection)->driver, CANCEL);
 }
 
 static void register_gated(void) {
@@ -98,8 +99,8 @@ static void register_gated(void) {
   EXPECT(TIDE_BAD_ARGUMENT, tide_register_driver("gatedflags", &table, &err));
 }
 
-static tide_pool *open_gated(const char *name, struct gated *driver, int is_concurrent, const char *options,
-                             const tide_pool_options *with) {
+static tide_pool* open_gated(const char* name, struct gated* driver, int is_concurrent, const char* options,
+                             const tide_pool_options* with) {
   char url[64];
   worlds[worlds_open] = driver;
   snprintf(url, sizeof url, "gated%s://host/%d", is_concurrent ? "concurrent" : "", worlds_open++);
@@ -107,19 +108,19 @@ static tide_pool *open_gated(const char *name, struct gated *driver, int is_conc
   return driver->pool;
 }
 
-static int has_size(const char *pool, const char *column, const char *wanted) {
+static int has_size(const char* pool, const char* column, const char* wanted) {
   char text[64];
   return strcmp(told("pools", pool, column, text, sizeof text), wanted) == 0;
 }
 
-static void keep_outcome(void *context, tide_status status, tide_lease lease, const tide_error *why) {
+static void keep_outcome(void* context, tide_status status, tide_lease lease, const tide_error* why) {
   (void)why;
   if (status == TIDE_OK) CHECK(tide_lease_release(lease, NULL) == TIDE_OK);
   change(context, 1 + status);
 }
 
 /* Everything that does not need the call that stays inside. */
-static void others_go_on(tide_pool *pool, const char *name, int with_reset) {
+static void others_go_on(tide_pool* pool, const char* name, int with_reset) {
   tide_lease lease;
   int i;
   for (i = 0; i < 5; i++) {
@@ -133,7 +134,7 @@ static void others_go_on(tide_pool *pool, const char *name, int with_reset) {
 }
 
 /* Makes the pool call that function. Three connections are there, all idle. */
-static void provoke(tide_pool *pool, const char *name, int kind, struct gated *driver) {
+static void provoke(tide_pool* pool, const char* name, int kind, struct gated* driver) {
   static int outcome;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_lease all[3];
@@ -167,13 +168,14 @@ static void provoke(tide_pool *pool, const char *name, int kind, struct gated *d
   EVENTUALLY(look_at(&driver->inside[kind]) >= 1);
 }
 
-#define OPTIONS "min_size=3 max_size=4 connect_timeout=1min validation_timeout=1min init_mode=fail_fast health_interval=0"
+#define OPTIONS \
+  "min_size=3 max_size=4 connect_timeout=1min validation_timeout=1min init_mode=fail_fast health_interval=0"
 
 /* Each function, within its time: nobody who does not need it notices. A pool without a concurrent driver makes one call
    at a time, so there only a reset has to wait. */
 static void one_call_stays_inside(void) {
   static struct gated drivers[2 * KINDS];
-  tide_pool *pools[2 * KINDS];
+  tide_pool* pools[2 * KINDS];
   int i;
   tide_error why = TIDE_ERROR_INIT;
   for (i = 0; i < 2 * KINDS; i++) {
@@ -205,7 +207,7 @@ static void a_step_never_waits(void) {
   static struct gated driver;
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_lease lease;
-  tide_pool *pool;
+  tide_pool* pool;
   int i;
   options.foreign_loop = 1;
   change(&driver.is_shut[OPEN], 1);
@@ -231,10 +233,11 @@ static void late_calls(void) {
   static struct gated driver;
   tide_lease leases[3];
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool;
+  tide_pool* pool;
   int i;
   change(&driver.is_shut[OPEN], 1);
-  pool = open_gated("gatedlate", &driver, 0, "min_size=0 max_size=3 connect_timeout=50ms validation_timeout=50ms", NULL);
+  pool =
+      open_gated("gatedlate", &driver, 0, "min_size=0 max_size=3 connect_timeout=50ms validation_timeout=50ms", NULL);
   CHECK(tide_pool_acquire(pool, "early", 300, &leases[0], &why) == TIDE_TIMEOUT);
   CHECK(strstr(why.message, "the driver's open has not come back after") != NULL);
   change(&driver.is_shut[OPEN], 0);
@@ -261,7 +264,7 @@ static void late_calls(void) {
 
 static struct gated stormed[2];
 
-static void *storm(void *pool) {
+static void* storm(void* pool) {
   int i;
   for (i = 0; i < 100; i++) {
     tide_lease lease;
@@ -277,8 +280,8 @@ static void calls_at_once(void) {
   int i, t;
   for (i = 0; i < 2; i++) {
     pthread_t threads[4];
-    tide_pool *pool = open_gated(i ? "gatedall" : "gatedone", &stormed[i], i,
-                                 "min_size=2 max_size=3 validation_interval=5ms", NULL);
+    tide_pool* pool =
+        open_gated(i ? "gatedall" : "gatedone", &stormed[i], i, "min_size=2 max_size=3 validation_interval=5ms", NULL);
     for (t = 0; t < 4; t++) CHECK(pthread_create(&threads[t], NULL, storm, pool) == 0);
     for (t = 0; t < 4; t++) CHECK(pthread_join(threads[t], NULL) == 0);
     EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
@@ -291,7 +294,7 @@ static void calls_at_once(void) {
 static void acquire_inside(void) {
   static struct gated driver;
   tide_lease lease;
-  tide_pool *pool = open_gated("gatedasks", &driver, 0, "min_size=0 max_size=2", NULL);
+  tide_pool* pool = open_gated("gatedasks", &driver, 0, "min_size=0 max_size=2", NULL);
   change(&driver.is_asking, 1);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "outside", 10000, &lease, &err));
   CHECK(look_at(&driver.asked) == TIDE_REFUSED);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* In the child: every call on what the parent opened. */
-static void use_inherited(tide_pool *pool, tide_lease lease) {
+static void use_inherited(tide_pool* pool, tide_lease lease) {
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_lease other;
@@ -32,7 +32,7 @@ static void use_inherited(tide_pool *pool, tide_lease lease) {
 }
 
 static void use_own(void) {
-  tide_pool *own = open_pool("child", "max_size=2", NULL);
+  tide_pool* own = open_pool("child", "max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_query(own, "child", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(own, -1, &err));
 }
@@ -42,7 +42,7 @@ static void child_is_told(void) {
   int status = -1;
   pid_t child;
   tide_lease lease;
-  tide_pool *pool = open_pool("parent", "max_size=2", NULL);
+  tide_pool* pool = open_pool("parent", "max_size=2", NULL);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "parent's", 2000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "BEGIN IMMEDIATE", 0, NULL, NULL, &err));
@@ -73,7 +73,7 @@ static void child_outlives_its_parent(void) {
   CHECK(pipe(ready) == 0 && pipe(leave) == 0);
   owner = fork();
   if (owner == 0) {
-    tide_pool *pool = open_pool("mortal", "max_size=2", NULL);
+    tide_pool* pool = open_pool("mortal", "max_size=2", NULL);
     (void)pool;
     if (fork() == 0) {
       /* The grandchild stays until the test lets go of the other end. */
@@ -95,22 +95,22 @@ static void child_outlives_its_parent(void) {
 
 /* ---- files that were open at the fork ---- */
 
-static tide_status open_file(const char *name, const char *path, tide_pool **out, tide_error *why) {
+static tide_status open_file(const char* name, const char* path, tide_pool** out, tide_error* why) {
   char url[400];
   snprintf(url, sizeof url, "sqlite://%s", path);
   return tide_pool_open(name, url, "max_size=2", out, why);
 }
 
 /* SQLite would believe that this process has the parent's locks. */
-static void is_refused(const char *path) {
+static void is_refused(const char* path) {
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   CHECK(open_file("heir", path, &pool, &why) == TIDE_FORKED);
   CHECK(strstr(why.message, path) != NULL && strstr(why.hint, "exec") != NULL);
 }
 
-static void is_accepted(const char *path) {
-  tide_pool *pool = NULL;
+static void is_accepted(const char* path) {
+  tide_pool* pool = NULL;
   EXPECT(TIDE_OK, open_file("heir", path, &pool, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "CREATE TABLE IF NOT EXISTS heir(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
@@ -133,7 +133,7 @@ static char open_path[256], link_path[256], hard_path[256], attached_path[256], 
 static void heirs(void) {
   tide_error why = TIDE_ERROR_INIT;
   char text[300];
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_lease lease;
   is_refused(open_path);
   is_refused(link_path);
@@ -160,7 +160,7 @@ static void files_of_the_parent(void) {
   char text[300];
   tide_pool *pool = NULL, *closed = NULL;
   tide_lease lease;
-  tide_result *rows = NULL;
+  tide_result* rows = NULL;
   snprintf(open_path, sizeof open_path, "%s/theirs.db", folder);
   snprintf(link_path, sizeof link_path, "%s/theirs-by-link.db", folder);
   snprintf(hard_path, sizeof hard_path, "%s/theirs-by-name.db", folder);
@@ -193,9 +193,9 @@ static void files_of_the_parent(void) {
 struct stuck {
   int is_inside, may_go; /* in this order */
 };
-static int stuck_in_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+static int stuck_in_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
                          size_t bytes) {
-  struct stuck *stuck = context;
+  struct stuck* stuck = context;
   int looks;
   (void)url, (void)timeout_ms, (void)message, (void)bytes;
   __atomic_store_n(&stuck->is_inside, 1, __ATOMIC_SEQ_CST);
@@ -203,14 +203,14 @@ static int stuck_in_open(void *context, const char *url, int64_t timeout_ms, voi
   *connection = stuck;
   return 0;
 }
-static void do_nothing(void *context, void *connection) { (void)context, (void)connection; }
+static void do_nothing(void* context, void* connection) { (void)context, (void)connection; }
 
-static void *step_once(void *pool) {
+static void* step_once(void* pool) {
   EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
   return NULL;
 }
 
-static int is_served_by_step(tide_pool *pool) {
+static int is_served_by_step(tide_pool* pool) {
   tide_lease lease;
   return tide_pool_step(pool, NULL, NULL) == TIDE_OK && tide_pool_acquire(pool, "", 0, &lease, NULL) == TIDE_OK &&
          tide_lease_release(lease, NULL) == TIDE_OK;
@@ -221,8 +221,8 @@ static void step_own_pools(void) {
   int i;
   options.foreign_loop = 1;
   for (i = 0; i < 8; i++) { /* one of them stands where the parent's pool stood */
-    static const char *const names[] = {"step-0", "step-1", "step-2", "step-3", "step-4", "step-5", "step-6", "step-7"};
-    tide_pool *pool = open_pool(names[i], "min_size=1 max_size=1", &options);
+    static const char* const names[] = {"step-0", "step-1", "step-2", "step-3", "step-4", "step-5", "step-6", "step-7"};
+    tide_pool* pool = open_pool(names[i], "min_size=1 max_size=1", &options);
     EVENTUALLY(is_served_by_step(pool)); /* the disk may be slow */
   }
   EXPECT(TIDE_OK, tide_close_all(0, &err));
@@ -234,7 +234,7 @@ static void fork_beside_a_step(void) {
   tide_driver driver = TIDE_DRIVER_INIT;
   pthread_t thread;
   tide_lease lease;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   driver.context = &stuck;
   driver.open = stuck_in_open;
   driver.close = do_nothing;
@@ -250,17 +250,17 @@ static void fork_beside_a_step(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static int hold_password(void *context, char *password, size_t bytes) {
-  void *unused = NULL;
+static int hold_password(void* context, char* password, size_t bytes) {
+  void* unused = NULL;
   password[0] = '\0';
   return stuck_in_open(context, NULL, 0, &unused, NULL, bytes);
 }
 
-static const char *const kNobody = "postgresql://me@127.0.0.1:1/nobody?sslmode=disable&gssencmode=disable";
+static const char* const kNobody = "postgresql://me@127.0.0.1:1/nobody?sslmode=disable&gssencmode=disable";
 
 static void connect_own_pool(void) {
   tide_error why = TIDE_ERROR_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_open("connects", kNobody, "connect_timeout=5s", &pool, &err));
   CHECK(tide_pool_acquire(pool, "refused", 300, &lease, &why) != TIDE_OK && strstr(why.message, "refused") != NULL);
@@ -268,28 +268,28 @@ static void connect_own_pool(void) {
   step_own_pools();
 }
 
-static tide_pool *connect_in_vain(const char *name, tide_credential_callback ask, void *context) {
+static tide_pool* connect_in_vain(const char* name, tide_credential_callback ask, void* context) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   options.on_credential = ask;
   options.credential_context = context;
   EXPECT(TIDE_OK, tide_pool_open_with(name, kNobody, "min_size=1 retry_base=9s", &options, &pool, &err));
-  EVENTUALLY(__atomic_load_n((int *)context, __ATOMIC_SEQ_CST));
+  EVENTUALLY(__atomic_load_n((int*)context, __ATOMIC_SEQ_CST));
   return pool;
 }
 
 static void open_one_pool(void) {
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   EXPECT(TIDE_OK, tide_pool_open("in-a-callback", "sqlite::memory:", "", &pool, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "child", "SELECT 1", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static int fork_for_a_password(void *has_forked, char *password, size_t bytes) {
+static int fork_for_a_password(void* has_forked, char* password, size_t bytes) {
   (void)bytes;
   password[0] = '\0';
   run_in_child(open_one_pool);
-  __atomic_store_n((int *)has_forked, 1, __ATOMIC_SEQ_CST);
+  __atomic_store_n((int*)has_forked, 1, __ATOMIC_SEQ_CST);
   return 0;
 }
 
@@ -297,7 +297,7 @@ static int fork_for_a_password(void *has_forked, char *password, size_t bytes) {
 static void fork_beside_a_connect(void) {
   static struct stuck stuck;
   static int has_forked;
-  tide_pool *pool = connect_in_vain("connecting", hold_password, &stuck);
+  tide_pool* pool = connect_in_vain("connecting", hold_password, &stuck);
   run_in_child(connect_own_pool);
   __atomic_store_n(&stuck.may_go, 1, __ATOMIC_SEQ_CST);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
@@ -306,7 +306,7 @@ static void fork_beside_a_connect(void) {
 }
 
 static int hammer_ends;
-static int plain_open(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+static int plain_open(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
                       size_t bytes) {
   (void)url, (void)timeout_ms, (void)message, (void)bytes;
   *connection = context;
@@ -314,13 +314,13 @@ static int plain_open(void *context, const char *url, int64_t timeout_ms, void *
 }
 
 /* Opens, uses and closes one pool after the other, and asks everything that can be asked. */
-static void use_pools(const char *name, const char *url, int rounds) {
+static void use_pools(const char* name, const char* url, int rounds) {
   int i;
   for (i = 0; i < rounds && !__atomic_load_n(&hammer_ends, __ATOMIC_SEQ_CST); i++) {
-    tide_pool *pool = NULL;
+    tide_pool* pool = NULL;
     tide_lease lease;
     tide_driver driver = TIDE_DRIVER_INIT;
-    tide_cursor *cursor = NULL;
+    tide_cursor* cursor = NULL;
     EXPECT(TIDE_OK, tide_pool_open(name, url, i % 2 ? "max_size=2 plane=off" : "max_size=2", &pool, &err));
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "hammer", 10000, &lease, &err));
     if (strncmp(url, "sqlite", 6) == 0) {
@@ -331,16 +331,17 @@ static void use_pools(const char *name, const char *url, int rounds) {
     CHECK(tide_register_driver("plainfork", &driver, NULL) == TIDE_BAD_ARGUMENT);
     EXPECT(TIDE_OK, tide_control(name, "scale", "{\"target_size\": 1}", 0, NULL, &err));
     if (tide_cursor_open("settings", NULL, &cursor, NULL) == TIDE_OK) {
-      while (tide_cursor_next(cursor)) {}
+      while (tide_cursor_next(cursor)) {
+      }
       tide_cursor_close(cursor);
     }
     EXPECT(TIDE_OK, tide_pool_close(pool, 10000, &err));
   }
 }
 
-static void *hammer(void *which) {
+static void* hammer(void* which) {
   char name[32], url[300];
-  const int number = *(const int *)which;
+  const int number = *(const int*)which;
   snprintf(name, sizeof name, "hammer-%d", number);
   snprintf(url, sizeof url, "sqlite://%s/%s.db", folder, name);
   use_pools(name, number == 0 ? "plainfork://x" : number == 1 ? "sqlite::memory:" : url, 1 << 30);
@@ -366,8 +367,7 @@ static void has_no_pools_descriptors(void) {
     bytes = readlink(link, target, sizeof target - 1);
     if (bytes < 0) continue;
     target[bytes] = 0;
-    if ((strstr(target, ".segment") && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR) ||
-        strstr(target, "eventpoll")) {
+    if ((strstr(target, ".segment") && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR) || strstr(target, "eventpoll")) {
       fprintf(stderr, "a child has inherited %s\n", target);
       failures++;
     }
@@ -383,7 +383,7 @@ static void fork_beside_everything(void) {
   driver.open = plain_open;
   driver.close = do_nothing;
   EXPECT(TIDE_OK, tide_register_driver("plainfork", &driver, &err));
-  for (i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, hammer, (void *)(size_t)&numbers[i]) == 0);
+  for (i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, hammer, (void*)(size_t)&numbers[i]) == 0);
   for (forks = 0; forks < 25 && failures == 0; forks++) run_in_child(use_own_pools);
   for (forks = 0; forks < 400 && failures == 0; forks++) run_in_child(has_no_pools_descriptors);
   __atomic_store_n(&hammer_ends, 1, __ATOMIC_SEQ_CST);

@@ -2,11 +2,11 @@
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
-static void try_handle(tide_pool *wild, tide_status expected) {
+static void try_handle(tide_pool* wild, tide_status expected) {
   tide_lease lease = {NULL, 0};
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
-  tide_result *result = NULL;
+  tide_result* result = NULL;
   char id[33];
   int fd = -7;
   int64_t next = -7;
@@ -32,7 +32,7 @@ static void try_handle(tide_pool *wild, tide_status expected) {
 }
 
 /* Leases that a living pool never gave. */
-static void try_forged_leases(tide_pool *pool) {
+static void try_forged_leases(tide_pool* pool) {
   static const uint64_t ids[] = {0, 1, 4711, UINT64_C(1) << 63, UINT64_MAX};
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   size_t i;
@@ -47,7 +47,7 @@ static void try_forged_leases(tide_pool *pool) {
   }
 }
 
-static void try_null_arguments(tide_pool *pool) {
+static void try_null_arguments(tide_pool* pool) {
   tide_lease lease;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_control_options steer = TIDE_CONTROL_OPTIONS_INIT;
@@ -78,7 +78,8 @@ static void try_null_arguments(tide_pool *pool) {
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("", "ack", "{\"alert_id\": 1}", 0, NULL, &err));
   EXPECT(TIDE_NOT_FOUND, tide_control(NULL, "ack", "{\"alert_id\": 1}", 0, NULL, &err));
   EXPECT(TIDE_NOT_FOUND, tide_control_check(NULL, "ack", "{\"alert_id\": 1}", NULL, &err));
-  EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", "set_alert", "{\"rule\": \"r\", \"threshold\": 1e999}", 0, NULL, &err));
+  EXPECT(TIDE_BAD_ARGUMENT,
+         tide_control("handles", "set_alert", "{\"rule\": \"r\", \"threshold\": 1e999}", 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", NULL, NULL, 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("handles", "pause", NULL, INT64_MAX, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control_with("handles", "flood", NULL, 0, &steer, NULL, &err));
@@ -90,7 +91,7 @@ static void try_null_arguments(tide_pool *pool) {
 }
 
 static void try_cursors(void) {
-  tide_cursor *cursor = NULL;
+  tide_cursor* cursor = NULL;
   EXPECT(TIDE_BAD_ARGUMENT, tide_cursor_open(NULL, NULL, &cursor, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_cursor_open("pools", NULL, NULL, &err));
   EXPECT(TIDE_NOT_FOUND, tide_cursor_open("pool", NULL, &cursor, &err));
@@ -102,21 +103,22 @@ static void try_cursors(void) {
   CHECK(tide_cursor_text(cursor, 0, NULL) == NULL); /* before the first row */
   CHECK(tide_cursor_next(cursor) == 1);
   CHECK(tide_cursor_text(cursor, -1, NULL) == NULL && tide_cursor_text(cursor, 100000, NULL) == NULL);
-  while (tide_cursor_next(cursor)) {}
+  while (tide_cursor_next(cursor)) {
+  }
   CHECK(tide_cursor_next(cursor) == 0 && tide_cursor_is_null(cursor, 0) == 1); /* behind the last */
   tide_cursor_close(cursor);
 }
 
 void misuse_handles(void) {
   char memory[256];
-  tide_pool *pool = open_pool("handles", "min_size=1 max_size=2", NULL);
+  tide_pool* pool = open_pool("handles", "min_size=1 max_size=2", NULL);
   size_t i;
   const uintptr_t own = (uintptr_t)pool;
   const uintptr_t wild[] = {1, 7, 4096, UINTPTR_MAX, own ^ 1, own + 0x10000, own ^ ((uintptr_t)1 << 48), ~own};
   memset(memory, 0xA5, sizeof memory);
   try_handle(NULL, TIDE_BAD_ARGUMENT);
-  try_handle((tide_pool *)(void *)memory, TIDE_BAD_ARGUMENT);
-  for (i = 0; i < sizeof wild / sizeof wild[0]; i++) try_handle((tide_pool *)wild[i], TIDE_BAD_ARGUMENT);
+  try_handle((tide_pool*)(void*)memory, TIDE_BAD_ARGUMENT);
+  for (i = 0; i < sizeof wild / sizeof wild[0]; i++) try_handle((tide_pool*)wild[i], TIDE_BAD_ARGUMENT);
   try_forged_leases(pool);
   try_null_arguments(pool);
   try_cursors();
@@ -126,6 +128,6 @@ void misuse_handles(void) {
   /* The place is used again, the handle is not. */
   pool = open_pool("handles", "min_size=1 max_size=2", NULL);
   CHECK((uintptr_t)pool != own);
-  try_handle((tide_pool *)own, TIDE_CLOSED);
+  try_handle((tide_pool*)own, TIDE_CLOSED);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }

@@ -8,18 +8,18 @@
 
 static void expect_stale(tide_lease lease) {
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
-  tide_result *result = NULL;
+  tide_result* result = NULL;
   EXPECT(TIDE_STALE_LEASE, tide_lease_query(lease, "SELECT 1", 0, NULL, &result, &err));
   EXPECT(TIDE_STALE_LEASE, tide_lease_get_stats(lease, &stats, &err));
   EXPECT(TIDE_STALE_LEASE, tide_lease_release(lease, &err));
   CHECK(tide_lease_native(lease) == NULL && result == NULL);
 }
 
-static void expect_healthy(tide_pool *pool) {
+static void expect_healthy(tide_pool* pool) {
   EXPECT(TIDE_OK, tide_pool_query(pool, "after", "SELECT 1", 0, NULL, NULL, &err));
 }
 
-static void double_release(tide_pool *pool) {
+static void double_release(tide_pool* pool) {
   tide_lease lease, next;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "one", 2000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
@@ -31,7 +31,7 @@ static void double_release(tide_pool *pool) {
   EXPECT(TIDE_OK, tide_lease_release(next, &err));
 }
 
-static void discarded(tide_pool *pool) {
+static void discarded(tide_pool* pool) {
   tide_lease_stats before = TIDE_LEASE_STATS_INIT, after = TIDE_LEASE_STATS_INIT;
   tide_lease lease, next;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "spoiled", 2000, &lease, &err));
@@ -55,7 +55,7 @@ static tide_lease shared_lease;
 static pthread_barrier_t both_ready;
 static int ended_ok;
 
-static void *release_shared(void *rounds) {
+static void* release_shared(void* rounds) {
   long i;
   for (i = 0; i < (long)rounds; i++) {
     pthread_barrier_wait(&both_ready);
@@ -65,7 +65,7 @@ static void *release_shared(void *rounds) {
   return NULL;
 }
 
-static void *work_in_transactions(void *pool) {
+static void* work_in_transactions(void* pool) {
   int i;
   for (i = 0; i < 300; i++) {
     tide_lease lease;
@@ -78,16 +78,16 @@ static void *work_in_transactions(void *pool) {
   return NULL;
 }
 
-static void released_by_two(tide_pool *pool) {
+static void released_by_two(tide_pool* pool) {
   enum { rounds = 600 };
   pthread_t releasers[2], innocent;
-  tide_result *rows = NULL;
+  tide_result* rows = NULL;
   char total[32];
   int i;
   EXPECT(TIDE_OK, tide_pool_query(pool, "setup", "CREATE TABLE kept (x)", 0, NULL, NULL, &err));
   CHECK(pthread_barrier_init(&both_ready, NULL, 3) == 0);
   ended_ok = 0;
-  for (i = 0; i < 2; i++) CHECK(pthread_create(&releasers[i], NULL, release_shared, (void *)(long)rounds) == 0);
+  for (i = 0; i < 2; i++) CHECK(pthread_create(&releasers[i], NULL, release_shared, (void*)(long)rounds) == 0);
   CHECK(pthread_create(&innocent, NULL, work_in_transactions, pool) == 0);
   for (i = 0; i < rounds; i++) {
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "shared", 10000, &shared_lease, &err));
@@ -109,7 +109,7 @@ static void released_by_two(tide_pool *pool) {
 static uint64_t current_lease; /* both atomic: the threads share them */
 static int is_over;
 
-static void *disturb(void *pool) {
+static void* disturb(void* pool) {
   unsigned turn = 0;
   while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
     tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
@@ -130,7 +130,7 @@ static void *disturb(void *pool) {
   return NULL;
 }
 
-static void disturbed_by_others(tide_pool *pool) {
+static void disturbed_by_others(tide_pool* pool) {
   pthread_t threads[2];
   int i, t;
   is_over = 0;
@@ -154,14 +154,14 @@ static void disturbed_by_others(tide_pool *pool) {
   expect_healthy(pool);
 }
 
-static void *wait_for_one(void *pool) {
+static void* wait_for_one(void* pool) {
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "waits", 5000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   return NULL;
 }
 
-static void wanted_by_others(tide_pool *pool) {
+static void wanted_by_others(tide_pool* pool) {
   pthread_t thread;
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "keeps", 2000, &lease, &err));
@@ -178,12 +178,12 @@ static void wanted_by_others(tide_pool *pool) {
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
 }
 
-static void *release_here(void *lease) {
-  EXPECT(TIDE_OK, tide_lease_release(*(tide_lease *)lease, &err));
+static void* release_here(void* lease) {
+  EXPECT(TIDE_OK, tide_lease_release(*(tide_lease*)lease, &err));
   return NULL;
 }
 
-static void release_in_another_thread(tide_pool *pool) {
+static void release_in_another_thread(tide_pool* pool) {
   pthread_t thread;
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "moves", 2000, &lease, &err));
@@ -198,7 +198,7 @@ static void reclaimed_by_timeout(void) {
   char text[64];
   tide_lease lease;
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
-  tide_pool *pool = open_pool("reclaim", "max_size=1 lease_timeout=50ms lease_timeout_action=reclaim", NULL);
+  tide_pool* pool = open_pool("reclaim", "max_size=1 lease_timeout=50ms lease_timeout_action=reclaim", NULL);
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "forgotten", 2000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "SELECT 1", 0, NULL, NULL, &err));
   EVENTUALLY(tide_lease_get_stats(lease, &stats, NULL) == TIDE_STALE_LEASE);
@@ -208,10 +208,10 @@ static void reclaimed_by_timeout(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void revoked_while_its_handle_is_used(tide_pool *pool) {
+static void revoked_while_its_handle_is_used(tide_pool* pool) {
   char arguments[64];
   tide_lease lease;
-  sqlite3 *native;
+  sqlite3* native;
   int i, refusals = 0;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "revoked", 2000, &lease, &err));
   native = tide_lease_native(lease);
@@ -229,7 +229,7 @@ static void revoked_while_its_handle_is_used(tide_pool *pool) {
   expect_healthy(pool);
 }
 
-static void say_who(sqlite3_context *context, int n, sqlite3_value **values) {
+static void say_who(sqlite3_context* context, int n, sqlite3_value** values) {
   (void)n, (void)values;
   sqlite3_result_text(context, sqlite3_user_data(context), -1, SQLITE_TRANSIENT);
 }
@@ -242,15 +242,15 @@ static unsigned long long conn_id_of(tide_lease lease) {
 
 /* A function whose context dies with its holder: the next lease must not find it, whatever is reset at a release. */
 static void a_function_left_on_the_handle(void) {
-  static const char *const modes[] = {"none", "rollback", "smart", "full"};
+  static const char* const modes[] = {"none", "rollback", "smart", "full"};
   char options[80], text[32];
   size_t i;
   for (i = 0; i < sizeof modes / sizeof modes[0]; i++) {
     tide_lease lease;
-    tide_pool *pool;
+    tide_pool* pool;
     unsigned long long vouched;
     tide_error why = TIDE_ERROR_INIT;
-    char *context = strdup("the holder before");
+    char* context = strdup("the holder before");
     snprintf(options, sizeof options, "max_size=1 reset_on_release=%s", modes[i]);
     pool = open_pool("native", options, NULL);
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "leaves it", 2000, &lease, &err));
@@ -278,16 +278,15 @@ struct victim {
   int is_error;
 };
 
-static void *run_long(void *argument) {
-  static const char sql[] =
-      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
-  struct victim *victim = argument;
+static void* run_long(void* argument) {
+  static const char sql[] = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+  struct victim* victim = argument;
   victim->is_error = tide_lease_query(victim->lease, sql, 0, NULL, NULL, NULL) != TIDE_OK;
   EXPECT(TIDE_STALE_LEASE, tide_lease_release(victim->lease, &err));
   return NULL;
 }
 
-static void revoked_during_a_statement(tide_pool *pool) {
+static void revoked_during_a_statement(tide_pool* pool) {
   char arguments[64];
   pthread_t thread;
   struct victim victim;
@@ -302,7 +301,7 @@ static void revoked_during_a_statement(tide_pool *pool) {
   expect_healthy(pool);
 }
 
-static void read_mode(tide_pool *pool) {
+static void read_mode(tide_pool* pool) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   tide_error why = TIDE_ERROR_INIT;
@@ -320,9 +319,9 @@ static void read_mode(tide_pool *pool) {
 }
 
 /* Three calls would commit what their caller believes to have rolled back. */
-static void a_transaction_needs_a_lease(tide_pool *pool) {
-  static const char *const texts[] = {"BEGIN", "BEGIN IMMEDIATE; INSERT INTO t VALUES (7)", "SAVEPOINT a"};
-  tide_result *result = NULL;
+static void a_transaction_needs_a_lease(tide_pool* pool) {
+  static const char* const texts[] = {"BEGIN", "BEGIN IMMEDIATE; INSERT INTO t VALUES (7)", "SAVEPOINT a"};
+  tide_result* result = NULL;
   size_t i;
   for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     tide_error why = TIDE_ERROR_INIT;
@@ -333,16 +332,17 @@ static void a_transaction_needs_a_lease(tide_pool *pool) {
     tide_result_free(result);
     result = NULL;
   }
-  EXPECT(TIDE_OK, tide_pool_query(pool, "whole", "begin; insert into t values (8); /* */ commit", 0, NULL, &result, &err));
+  EXPECT(TIDE_OK,
+         tide_pool_query(pool, "whole", "begin; insert into t values (8); /* */ commit", 0, NULL, &result, &err));
   CHECK(strcmp(tide_result_command(result), "COMMIT") == 0);
   tide_result_free(result);
 }
 
 static void timeout_tells_the_story(void) {
-  static const char *const tags[] = {"first", "second", "third", "fourth"};
+  static const char* const tags[] = {"first", "second", "third", "fourth"};
   tide_error why = TIDE_ERROR_INIT;
   tide_lease leases[4], none;
-  tide_pool *pool = open_pool("story", "max_size=4 acquire_timeout=60ms", NULL);
+  tide_pool* pool = open_pool("story", "max_size=4 acquire_timeout=60ms", NULL);
   int i;
   for (i = 0; i < 4; i++) {
     EXPECT(TIDE_OK, tide_pool_acquire(pool, tags[i], 2000, &leases[i], &err));
@@ -361,7 +361,7 @@ static void timeout_tells_the_story(void) {
 }
 
 void misuse_leases(void) {
-  tide_pool *pool = open_pool("leases", "min_size=1 max_size=1", NULL);
+  tide_pool* pool = open_pool("leases", "min_size=1 max_size=1", NULL);
   double_release(pool);
   released_by_two(pool);
   disturbed_by_others(pool);

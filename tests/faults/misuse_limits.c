@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int count_in(const char *path) {
-  DIR *dir = opendir(path);
-  const struct dirent *entry;
+static int count_in(const char* path) {
+  DIR* dir = opendir(path);
+  const struct dirent* entry;
   int n = 0;
   if (dir == NULL) return -1;
   while ((entry = readdir(dir)) != NULL) n += entry->d_name[0] != '.';
@@ -22,9 +22,9 @@ static int count_in(const char *path) {
   return n;
 }
 
-static int count_files(const char *ending) {
-  DIR *dir = opendir(folder);
-  const struct dirent *entry;
+static int count_files(const char* ending) {
+  DIR* dir = opendir(folder);
+  const struct dirent* entry;
   int n = 0;
   if (dir == NULL) return -1;
   while ((entry = readdir(dir)) != NULL) n += strstr(entry->d_name, ending) != NULL;
@@ -57,7 +57,7 @@ static void set_limit(int which, rlim_t soft) {
 }
 
 /* Whatever it answers, it explains itself, and names what has run out. */
-static int is_open(const char *url, const char *options, const char *limit, tide_pool **pool) {
+static int is_open(const char* url, const char* options, const char* limit, tide_pool** pool) {
   tide_error why = TIDE_ERROR_INIT;
   const tide_status status = tide_pool_open("scarce", url, options, pool, &why);
   if (status == TIDE_OK) return 1;
@@ -70,8 +70,8 @@ static int is_open(const char *url, const char *options, const char *limit, tide
   return 0;
 }
 
-static void works_again(const char *url, const char *options) {
-  tide_pool *pool = NULL;
+static void works_again(const char* url, const char* options) {
+  tide_pool* pool = NULL;
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_open("scarce", url, options, &pool, &err));
   if (strncmp(url, "sqlite", 6) == 0) {
@@ -84,7 +84,7 @@ static void works_again(const char *url, const char *options) {
 static char file_url[300];
 
 static void no_descriptors(void) {
-  const char *urls[3];
+  const char* urls[3];
   struct rlimit before;
   struct usage at_first, now;
   int free_count, i, lowest;
@@ -94,11 +94,11 @@ static void no_descriptors(void) {
   CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
   for (i = 0; i < 3; i++) {
     int refused = 0, opened = 0;
-    const char *options = i == 2 ? "min_size=0" : "min_size=1 init_mode=fail_fast init_timeout=250ms";
+    const char* options = i == 2 ? "min_size=0" : "min_size=1 init_mode=fail_fast init_timeout=250ms";
     if (i < 2) works_again(urls[i], "min_size=1 init_mode=fail_fast");
     at_first = usage_now();
     for (free_count = 0; free_count <= 16; free_count++) {
-      tide_pool *pool = NULL;
+      tide_pool* pool = NULL;
       lowest = open("/dev/null", O_RDONLY);
       close(lowest);
       set_limit(RLIMIT_NOFILE, (rlim_t)(lowest + free_count));
@@ -120,7 +120,7 @@ static void no_descriptors(void) {
   close(lowest);
   set_limit(RLIMIT_NOFILE, (rlim_t)lowest);
   for (i = 0; i < 1100 && failures == 0; i++) {
-    tide_pool *pool = NULL;
+    tide_pool* pool = NULL;
     CHECK(!is_open("sqlite::memory:", "plane=off", "RLIMIT_NOFILE", &pool));
   }
   set_limit(RLIMIT_NOFILE, before.rlim_cur);
@@ -129,7 +129,7 @@ static void no_descriptors(void) {
 
 static long address_space_kb(void) {
   long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
+  FILE* file = fopen("/proc/self/statm", "r");
   if (file == NULL) return 0;
   CHECK(fscanf(file, "%ld", &pages) == 1);
   fclose(file);
@@ -144,7 +144,7 @@ static void no_memory(void) {
   CHECK(getrlimit(RLIMIT_AS, &before) == 0);
   at_first = usage_now();
   for (step = 0; step < 100 && opened < 3; step++) {
-    tide_pool *pool = NULL;
+    tide_pool* pool = NULL;
     set_limit(RLIMIT_AS, (rlim_t)(address_space_kb() + 256L * step) * 1024);
     if (is_open(file_url, "min_size=1 init_mode=fail_fast init_timeout=50ms", "RLIMIT_AS", &pool)) {
       opened++;
@@ -165,15 +165,15 @@ static void no_memory(void) {
    again. */
 static void memory_runs_out(void) {
   enum { kChunks = 200000 };
-  static void *chunks[kChunks];
+  static void* chunks[kChunks];
   struct rlimit before;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   tide_lease lease, all[3];
   size_t bytes;
   int n = 0, i, failed = 0;
   if (IS_SANITIZED) return;
-  EXPECT(TIDE_OK, tide_pool_open("runs-out", file_url, "max_size=3 retry_base=5ms retry_max=20ms emergency=off", &pool,
-                                 &err));
+  EXPECT(TIDE_OK,
+         tide_pool_open("runs-out", file_url, "max_size=3 retry_base=5ms retry_max=20ms emergency=off", &pool, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "before", "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));
   CHECK(getrlimit(RLIMIT_AS, &before) == 0);
   set_limit(RLIMIT_AS, (rlim_t)address_space_kb() * 1024);
@@ -181,7 +181,7 @@ static void memory_runs_out(void) {
     while (n < kChunks && (chunks[n] = malloc(bytes)) != NULL) n++;
   }
   for (i = 0; i < 90; i++) {
-    tide_result *rows = NULL;
+    tide_result* rows = NULL;
     if (tide_pool_acquire(pool, "without memory", 5, &lease, NULL) != TIDE_OK) {
       failed++;
       continue;
@@ -205,7 +205,7 @@ static void memory_runs_out(void) {
 
 static void no_threads(void) {
   struct rlimit before;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   struct usage at_first, now;
   int refused = 0, i;
   if (getuid() == 0 && setuid(65534) != 0) return; /* root has no such limit */
@@ -223,7 +223,7 @@ static void no_threads(void) {
 }
 
 /* One step of a pool whose connects fail: do callers hear of the limit? */
-static int is_limit_told(tide_pool *pool, const char *limit) {
+static int is_limit_told(tide_pool* pool, const char* limit) {
   tide_error why = TIDE_ERROR_INIT;
   tide_lease lease;
   EXPECT(TIDE_OK, tide_pool_step(pool, NULL, &err));
@@ -232,10 +232,10 @@ static int is_limit_told(tide_pool *pool, const char *limit) {
 }
 
 /* A connect of an open pool takes a thread and descriptors. */
-static void connect_without(int which, const char *limit) {
+static void connect_without(int which, const char* limit) {
   struct rlimit before;
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
-  tide_pool *pool = NULL;
+  tide_pool* pool = NULL;
   options.foreign_loop = 1;
   CHECK(getrlimit(which, &before) == 0);
   EXPECT(TIDE_OK, tide_pool_open_with("scarce", "postgresql://127.0.0.1:1/nowhere",

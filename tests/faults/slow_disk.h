@@ -6,12 +6,12 @@
 enum { SLOW_OPEN, SLOW_READ, SLOW_SYNC, SLOW_UNLOCK, SLOW_KINDS };
 
 struct slow_disk {
-  const char *word;
+  const char* word;
   int is_shut[SLOW_KINDS];
   int inside[SLOW_KINDS];
 };
 extern struct slow_disk slow_disk;
 
-void install_slow_disk(const char *word);
+void install_slow_disk(const char* word);
 
 #endif

@@ -28,10 +28,10 @@ namespace {
 
 constexpr int kThreads = 100;
 constexpr int kConnections = 10;
-constexpr int kWritesEvery = 10;  // one of so many is a write
-constexpr int64_t kWindowNs = 1'000'000;  // the pool's default fairness_window
+constexpr int kWritesEvery = 10;            // one of so many is a write
+constexpr int64_t kWindowNs = 1'000'000;    // the pool's default fairness_window
 constexpr int64_t kAgeErrorNs = 1'000'000;  // ages are told in whole milliseconds
-constexpr size_t kRecordsMax = 40'000;  // a thread; the later ones are counted and not compared
+constexpr size_t kRecordsMax = 40'000;      // a thread; the later ones are counted and not compared
 
 int64_t now_ns() { return tide::SystemClock::instance().now().ns(); }
 
@@ -93,7 +93,7 @@ struct Storm {
 };
 
 struct Overtaking {
-  uint64_t waited = 0;  // leases that were waited for longer than the window
+  uint64_t waited = 0;              // leases that were waited for longer than the window
   uint64_t raw = 0, overtaken = 0;  // of those, the ones that somebody who came later was served before
 };
 

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
-void hold_name(const char *name);
+void hold_name(const char* name);
 void let_names_go(void);
 int names_asked(void);
 
@@ -15,7 +15,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char held[64];
 static int asked; /* look-ups that are held now */
 
-void hold_name(const char *name) {
+void hold_name(const char* name) {
   pthread_mutex_lock(&mutex);
   strncpy(held, name, sizeof held - 1);
   pthread_mutex_unlock(&mutex);
@@ -37,7 +37,7 @@ int names_asked(void) {
   return count;
 }
 
-static void ask(const char *name) {
+static void ask(const char* name) {
   pthread_mutex_lock(&mutex);
   ++asked;
   while (strcmp(held, name) == 0) pthread_cond_wait(&changed, &mutex);
@@ -46,9 +46,9 @@ static void ask(const char *name) {
   pthread_mutex_unlock(&mutex);
 }
 
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
-  int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-  *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+int getaddrinfo(const char* name, const char* service, const struct addrinfo* hints, struct addrinfo** out) {
+  int (*real)(const char*, const char*, const struct addrinfo*, struct addrinfo**);
+  *(void**)&real = dlsym(RTLD_NEXT, "getaddrinfo");
   const size_t length = name == NULL ? 0 : strlen(name);
   const int is_ours = length > 5 && strcmp(name + length - 5, ".test") == 0 &&
                       (hints == NULL || (hints->ai_flags & AI_NUMERICHOST) == 0);

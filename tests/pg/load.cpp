@@ -140,7 +140,9 @@ std::string row_of(const char* name) {
       const char* text = tide_cursor_text(cursor, c, nullptr);
       const bool is_number = r->columns[c].type == TIDE_INT || r->columns[c].type == TIDE_DOUBLE;
       out += (out.empty() ? "" : ", ") + quoted(r->columns[c].name) + ": " +
-             (text == nullptr ? "null" : is_number ? std::string(text) : quoted(text));
+             (text == nullptr ? "null"
+              : is_number     ? std::string(text)
+                              : quoted(text));
     }
   }
   tide_cursor_close(cursor);
@@ -174,7 +176,8 @@ struct Load {
   Counts counts;
 
   // What the statement answered must be the number that was sent.
-  void judge(const char* what, tide_status status, tide_result* result, const std::string& sent, const tide_error& err) {
+  void judge(const char* what, tide_status status, tide_result* result, const std::string& sent,
+             const tide_error& err) {
     if (status != TIDE_OK) {
       counts.failed(what, err);
     } else if (tide_result_rows(result) != 1 || tide_result_text(result, 0, 0) == nullptr ||
@@ -283,7 +286,8 @@ int main(int argc, char** argv) {
   load.acquire_ms = std::atoll(argv[4]);
   load.query_ms = std::atoll(argv[5]);
   tide_error err = TIDE_ERROR_INIT;
-  const std::string options = std::string(argv[2]) + " acquire_timeout=" + argv[4] + "ms query_timeout=" + argv[5] + "ms";
+  const std::string options =
+      std::string(argv[2]) + " acquire_timeout=" + argv[4] + "ms query_timeout=" + argv[5] + "ms";
   if (tide_pool_open(kPool, argv[1], options.c_str(), &load.pool, &err) != TIDE_OK) {
     std::fprintf(stderr, "open: %s %s\n", err.message, err.detail);
     return 1;

@@ -43,8 +43,8 @@ TEST(BoardStorm, ASlotHasOneOwner) {
       return;
     }
     for (int i = 0; i < kCycles; ++i) {
-      LeaseId lease =
-          rng.below(2) == 0 ? deck.board.claim_lowest() : deck.board.claim(static_cast<uint32_t>(rng.below(kBoardSlots)));
+      LeaseId lease = rng.below(2) == 0 ? deck.board.claim_lowest()
+                                        : deck.board.claim(static_cast<uint32_t>(rng.below(kBoardSlots)));
       if (lease.is_none()) {
         std::this_thread::yield();
         continue;

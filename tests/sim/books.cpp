@@ -21,8 +21,8 @@ void Books::queued(uint64_t number) {
 }
 
 void Books::check_refusal(Code code, const Request& request) {
-  const bool is_known = code == Code::timeout || code == Code::queue_full ||
-                        (code == Code::closed && may_be_closed) || (code == Code::unavailable && may_be_unavailable);
+  const bool is_known = code == Code::timeout || code == Code::queue_full || (code == Code::closed && may_be_closed) ||
+                        (code == Code::unavailable && may_be_unavailable);
   if (!is_known) trace_.complain("I7", "request %llu refused with %s", long_of(request.number), code_name(code));
   // A full queue is the callers' doing, and an open under way may yet meet the fate it was given in the storm.
   const bool is_excused = code == Code::queue_full || code == Code::unavailable;
@@ -63,8 +63,8 @@ void Books::answered(uint64_t number, Code code, LeaseId lease, Instant now, Spa
 }
 
 void Books::granted(const Request& request, LeaseId lease, Instant now, Span window) {
-  trace_.say("request %llu gets slot %u lease %llu%s", long_of(request.number), lease.slot(), long_of(lease.generation()),
-             request.is_queued ? " after a wait" : "");
+  trace_.say("request %llu gets slot %u lease %llu%s", long_of(request.number), lease.slot(),
+             long_of(lease.generation()), request.is_queued ? " after a wait" : "");
   ++totals.granted;
   if (request.is_queued) {
     ++totals.waited;

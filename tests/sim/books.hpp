@@ -62,7 +62,7 @@ class Books {
   Lease* find(LeaseId id);
   std::map<uint64_t, Lease>& leases() { return leases_; }
   size_t live() const { return live_; }
-  size_t zombies() const;  // revoked, the holder may still use the native handle
+  size_t zombies() const;   // revoked, the holder may still use the native handle
   void lost(Lease& lease);  // the board says so
   void let_go(LeaseId id, Code code, Instant now);
 
@@ -80,8 +80,8 @@ class Books {
   void check_refusal(Code code, const Request& request);
 
   Trace& trace_;
-  std::map<uint64_t, Request> pending_;  // oldest first
-  std::map<uint64_t, Lease> leases_;     // by id
+  std::map<uint64_t, Request> pending_;       // oldest first
+  std::map<uint64_t, Lease> leases_;          // by id
   std::map<uint32_t, uint64_t> generations_;  // the last lease of each slot
   std::vector<Overtaking> overtakings_;
   uint64_t last_request_ = 0;

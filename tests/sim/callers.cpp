@@ -90,7 +90,8 @@ void Callers::ask(Span timeout) {
     if (read(waiting) == waiting_before) return;  // served: the answer has come, or comes when this callback returns
     books.queued(number);
     if (is_refusing && books.pending().contains(number)) {
-      world_.trace().complain("breaker", "it is open, but request %llu may wait", static_cast<unsigned long long>(number));
+      world_.trace().complain("breaker", "it is open, but request %llu may wait",
+                              static_cast<unsigned long long>(number));
     }
   } else {
     books.refused(number, code, world_.now());
@@ -147,14 +148,15 @@ void Callers::query(LeaseId lease) {
   const bool is_live = !known->is_revoked;
   if (dice_.chance(0.1)) {
     const bool has_native = world_.pool().native(lease) != nullptr;
-    if (has_native != is_live) world_.trace().complain("I3", "native() of a lease that is %s", is_live ? "running" : "over");
+    if (has_native != is_live)
+      world_.trace().complain("I3", "native() of a lease that is %s", is_live ? "running" : "over");
     known->is_native_out = known->is_native_out || has_native;
   }
   ResultTable result;
   const Status status = world_.pool().query(lease, request, result);
   busy_.erase(lease.bits);
-  world_.trace().say("slot %u lease %llu query %s: %s", lease.slot(), static_cast<unsigned long long>(lease.generation()),
-                     request.sql.data(), code_name(status.code));
+  world_.trace().say("slot %u lease %llu query %s: %s", lease.slot(),
+                     static_cast<unsigned long long>(lease.generation()), request.sql.data(), code_name(status.code));
   if (is_live) {
     ++world_.books().totals.queries;
     world_.books().totals.query_errors += status.is_ok() ? 0 : 1;

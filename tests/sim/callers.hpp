@@ -34,8 +34,8 @@ class Callers {
   struct Mood {
     Span gap = Span::millis(1);
     Span hold = Span::millis(1);
-    double queries = 1;    // a lease
-    double sloppiness = 0; // share of leases that end badly
+    double queries = 1;     // a lease
+    double sloppiness = 0;  // share of leases that end badly
   };
   void come(uint64_t age);
   void change_mood(uint64_t age);
@@ -55,7 +55,7 @@ class Callers {
   bool must_succeed_ = false;
   bool is_quiet_ = false;
   std::set<uint64_t> busy_;  // leases within a statement
-  uint64_t age_ = 0;  // what an earlier age noted in the agenda is void
+  uint64_t age_ = 0;         // what an earlier age noted in the agenda is void
 };
 
 }  // namespace tide::sim

@@ -25,7 +25,8 @@ Reach reach_without_lease() {
     for (int to = 0; to < kSlotStates; ++to) {
       const bool is_step = is_allowed(state(from), state(to), SlotActor::keeper) ||
                            is_allowed(state(from), state(to), SlotActor::caller);
-      reach[static_cast<size_t>(from)][static_cast<size_t>(to)] = from == to || (is_step && state(to) != SlotState::leased);
+      reach[static_cast<size_t>(from)][static_cast<size_t>(to)] =
+          from == to || (is_step && state(to) != SlotState::leased);
     }
   }
   for (size_t via = 0; via < kSlotStates; ++via) {
@@ -118,9 +119,10 @@ void Checker::check() {
 
 void Checker::check_word(uint32_t slot, SlotWord before, SlotWord after) {
   static const Reach reach = reach_without_lease();
-  const bool is_legal = after.is_sane() && (after.generation() > before.generation() ||
-                                            (after.generation() == before.generation() &&
-                                             reach[static_cast<size_t>(before.state())][static_cast<size_t>(after.state())]));
+  const bool is_legal =
+      after.is_sane() && (after.generation() > before.generation() ||
+                          (after.generation() == before.generation() &&
+                           reach[static_cast<size_t>(before.state())][static_cast<size_t>(after.state())]));
   if (is_legal) return;
   world_.trace().complain("I2", "slot %u: state %d of lease %llu follows state %d of lease %llu", slot,
                           static_cast<int>(after.state()), shown(after.generation()), static_cast<int>(before.state()),
@@ -163,7 +165,8 @@ void Checker::check_leases(const Look& look) {
     }
   }
   if (look.of(SlotState::leased) != books.live()) {
-    world_.trace().complain("I3", "%u slots are leased, %zu leases are running", look.of(SlotState::leased), books.live());
+    world_.trace().complain("I3", "%u slots are leased, %zu leases are running", look.of(SlotState::leased),
+                            books.live());
   }
 }
 
@@ -242,7 +245,8 @@ void Checker::check_counters(const Look& look) {
   };
   for (const auto& pair : kPairs) {
     if (pair.shown == pair.expected) continue;
-    world_.trace().complain("counters", "%s is %llu, the books say %llu", pair.what, shown(pair.shown), shown(pair.expected));
+    world_.trace().complain("counters", "%s is %llu, the books say %llu", pair.what, shown(pair.shown),
+                            shown(pair.expected));
   }
   const format::KeeperStats& totals = world_.pool().segment().totals();
   const uint32_t in_use = look.of(SlotState::leased) + look.of(SlotState::returning);
@@ -259,11 +263,12 @@ void Checker::check_connects(const Look& look) {
   const uint64_t closed = closed_total(totals);
   const uint32_t opening = look.of(SlotState::opening);
   if (connects != closed + look.full - opening) {
-    world_.trace().complain("I5", "%llu connects, %llu closed, %u open", shown(connects), shown(closed), look.full - opening);
+    world_.trace().complain("I5", "%llu connects, %llu closed, %u open", shown(connects), shown(closed),
+                            look.full - opening);
   }
   if (connects != books.connects || closed != books.removes) {
-    world_.trace().complain("I5", "%llu connects and %llu closes, told of %llu and %llu", shown(connects), shown(closed),
-                            shown(books.connects), shown(books.removes));
+    world_.trace().complain("I5", "%llu connects and %llu closes, told of %llu and %llu", shown(connects),
+                            shown(closed), shown(books.connects), shown(books.removes));
   }
   const uint64_t failures = read(totals.connect_failures_total);
   if (world_.server().opens_total() != connects + failures + opening) {
@@ -278,7 +283,8 @@ void Checker::check_recovery(const Look& look) {
   const Policy& policy = world_.policy();
   const uint32_t opening = look.of(SlotState::opening);
   if (opening > policy.max_connecting && opening > opening_before_) {
-    world_.trace().complain("I10", "%u connects at once, at most %lld", opening, static_cast<long long>(policy.max_connecting));
+    world_.trace().complain("I10", "%u connects at once, at most %lld", opening,
+                            static_cast<long long>(policy.max_connecting));
   }
   opening_before_ = opening;
   const Instant now = world_.now();
@@ -297,7 +303,8 @@ void Checker::check_recovery(const Look& look) {
   failures_ = failures;
   if (!is_expecting_whole_ || now - ordered_at_ <= slack) return;
   const auto wanted = static_cast<int64_t>(std::min(read(vitals.target_size), read(vitals.limit_size)));
-  const int64_t open = static_cast<int64_t>(look.full) - opening - look.of(SlotState::closing) - look.of(SlotState::revoked);
+  const int64_t open =
+      static_cast<int64_t>(look.full) - opening - look.of(SlotState::closing) - look.of(SlotState::revoked);
   const auto state = static_cast<PoolState>(read(vitals.state));
   const bool is_serving = state == PoolState::running || state == PoolState::degraded || state == PoolState::emergency;
   // Connections with short lives may end as fast as they are made; making enough is what is asked for.
@@ -312,7 +319,8 @@ void Checker::check_recovery(const Look& look) {
   const Span bound = pause + connect_timeout_max_ + Span::millis(20) * rounds + Span::millis(100) + slack * 8;
   if (now - expected_since_ > bound) {
     is_expecting_whole_ = false;
-    world_.trace().complain("I10", "only %lld of %lld open", static_cast<long long>(open), static_cast<long long>(wanted));
+    world_.trace().complain("I10", "only %lld of %lld open", static_cast<long long>(open),
+                            static_cast<long long>(wanted));
   }
 }
 
@@ -334,12 +342,14 @@ void Checker::check_pressure() {
   for (uint32_t slot = 0; slot < used_; ++slot) {
     const SlotState slot_state = words_[slot].state();
     const format::Slot& s = pool.segment().slots()[slot];
-    if (slot_state == SlotState::empty || slot_state == SlotState::closing || slot_state == SlotState::revoked) continue;
+    if (slot_state == SlotState::empty || slot_state == SlotState::closing || slot_state == SlotState::revoked)
+      continue;
     ++open;
     if (slot_state != SlotState::idle) continue;
     ++idle;
     const Span unused_for = world_.now() - Instant::at_ns(static_cast<int64_t>(read(s.last_used_mono)));
-    if (unused_for > kShedWithin && read(s.since_mono) < static_cast<uint64_t>((world_.now() - kShedWithin).ns())) ++unused;
+    if (unused_for > kShedWithin && read(s.since_mono) < static_cast<uint64_t>((world_.now() - kShedWithin).ns()))
+      ++unused;
   }
   if (unused > 0 && open > lowest && idle > policy.min_idle) {
     world_.trace().complain("memory", "short of it, but %lld of %lld connections lie idle",
@@ -353,8 +363,8 @@ void Checker::say_state(const Look& look) {
   for (const SlotWord word : std::span(words_).first(used_)) text += kLetters[static_cast<size_t>(word.state())];
   text.erase(text.find_last_not_of('.') + 1);
   text += " | " + std::to_string(look.full) + " full, target " + std::to_string(read(vitals.target_size)) + ", limit " +
-          std::to_string(read(vitals.limit_size)) + ", " + std::to_string(world_.books().pending().size()) + " wait, state " +
-          std::to_string(read(vitals.state));
+          std::to_string(read(vitals.limit_size)) + ", " + std::to_string(world_.books().pending().size()) +
+          " wait, state " + std::to_string(read(vitals.state));
   if (text == state_text_) return;
   state_text_ = std::move(text);
   world_.trace().say("%s", state_text_.c_str());
@@ -367,8 +377,7 @@ void Checker::expect_whole() {
 }
 
 bool Checker::is_drained() const {
-  const bool is_draining =
-      static_cast<PoolState>(read(world_.pool().segment().vitals().state)) == PoolState::draining;
+  const bool is_draining = static_cast<PoolState>(read(world_.pool().segment().vitals().state)) == PoolState::draining;
   return is_draining && full_before_ == 0;
 }
 

@@ -71,7 +71,7 @@ class Checker {
   Instant ordered_at_;
   Instant drain_ordered_at_;
   Instant unavailable_until_;
-  Span connect_timeout_max_;  // an open under way has the one of its time
+  Span connect_timeout_max_;     // an open under way has the one of its time
   Instant shed_expected_since_;  // short of memory and nobody waits since; unset: that is not so
   bool is_expecting_whole_ = false;
   Instant expected_since_;

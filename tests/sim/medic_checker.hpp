@@ -73,7 +73,7 @@ class MedicChecker {
   Instant probe_began_at_;
   uint64_t failures_ = 0;  // of connects
   Instant failed_at_;      // the last of them
-  Instant alive_at_;   // a connection, when last seen
+  Instant alive_at_;       // a connection, when last seen
   Instant tripped_since_;
   Instant emergency_since_;
   Instant not_draining_since_;

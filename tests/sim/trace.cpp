@@ -10,7 +10,8 @@ void Trace::keep(const char* text) {
   std::array<char, kLineBytesMax>& line = last_[lines_++ % kKept];
   std::snprintf(line.data(), line.size(), "%7llu %12.3f ms  %s", static_cast<unsigned long long>(step_),
                 static_cast<double>(now_.ns()) / 1e6, text);
-  for (const char* c = line.data(); *c != '\0'; ++c) hash_ = (hash_ ^ static_cast<unsigned char>(*c)) * 1099511628211ULL;
+  for (const char* c = line.data(); *c != '\0'; ++c)
+    hash_ = (hash_ ^ static_cast<unsigned char>(*c)) * 1099511628211ULL;
   if (is_shown_) std::puts(line.data());
 }
 

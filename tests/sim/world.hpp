@@ -34,7 +34,7 @@ namespace tide::sim {
 struct WorldSpec {
   uint64_t seed = 1;
   bool is_shown = false;
-  Kinds kinds;        // what may go wrong
+  Kinds kinds;         // what may go wrong
   std::string broken;  // an invariant whose check is broken on purpose
 };
 
@@ -117,13 +117,13 @@ class World {
   Operator operator_;
   std::unique_ptr<Pool> pool_;
 
-  Span lateness_max_;          // the keeper's thread may be scheduled late
+  Span lateness_max_;  // the keeper's thread may be scheduled late
   Instant keeper_due_;
   bool is_poke_seen_ = false;
   bool is_in_keeper_ = false;
   bool is_closing_ = false;
   int nesting_ = 0;
-  int idle_turns_ = 0;         // of the keeper, at one moment, without having been poked
+  int idle_turns_ = 0;  // of the keeper, at one moment, without having been poked
   uint64_t steps_ = 0;
 };
 

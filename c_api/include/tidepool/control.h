@@ -36,17 +36,18 @@ extern "C" {
  *          lists them), TIDE_BAD_OPTION, TIDE_TIMEOUT (posted, not answered yet: see `commands`).
  * Since    0.1
  */
-TIDE_API tide_status tide_control(const char *pool_or_instance, const char *verb, const char *arguments_json,
-                                  int64_t wait_ms, uint64_t *command_id, tide_error *err);
+TIDE_API tide_status tide_control(const char* pool_or_instance, const char* verb, const char* arguments_json,
+                                  int64_t wait_ms, uint64_t* command_id, tide_error* err);
 
 typedef struct tide_control_options {
-  uint32_t size;          /* TIDE_CONTROL_OPTIONS_INIT */
+  uint32_t size; /* TIDE_CONTROL_OPTIONS_INIT */
   uint32_t reserved;
-  const char *directory;  /* NULL: the default plane directory */
-  const char *actor;      /* who steers, shown in `commands`; NULL: the user's name */
+  const char* directory; /* NULL: the default plane directory */
+  const char* actor;     /* who steers, shown in `commands`; NULL: the user's name */
 } tide_control_options;
 
-#define TIDE_CONTROL_OPTIONS_INIT {(uint32_t)sizeof(tide_control_options), 0, NULL, NULL}
+#define TIDE_CONTROL_OPTIONS_INIT \
+  { (uint32_t)sizeof(tide_control_options), 0, NULL, NULL }
 
 /**
  * tide_control() with a directory and an actor.
@@ -58,9 +59,9 @@ typedef struct tide_control_options {
  * Fails    as tide_control().
  * Since    0.1
  */
-TIDE_API tide_status tide_control_with(const char *pool_or_instance, const char *verb, const char *arguments_json,
-                                       int64_t wait_ms, const tide_control_options *with, uint64_t *command_id,
-                                       tide_error *err);
+TIDE_API tide_status tide_control_with(const char* pool_or_instance, const char* verb, const char* arguments_json,
+                                       int64_t wait_ms, const tide_control_options* with, uint64_t* command_id,
+                                       tide_error* err);
 
 /**
  * Check an order without posting it: the pool exists, alive and unique, the verb is known, the arguments have the right
@@ -73,8 +74,8 @@ TIDE_API tide_status tide_control_with(const char *pool_or_instance, const char 
  * Fails    as tide_control().
  * Since    0.1
  */
-TIDE_API tide_status tide_control_check(const char *pool_or_instance, const char *verb, const char *arguments_json,
-                                        const tide_control_options *with, tide_error *err);
+TIDE_API tide_status tide_control_check(const char* pool_or_instance, const char* verb, const char* arguments_json,
+                                        const tide_control_options* with, tide_error* err);
 
 /**
  * Wait until an order is answered and obeyed: the barrier.
@@ -88,8 +89,8 @@ TIDE_API tide_status tide_control_check(const char *pool_or_instance, const char
  * Fails    TIDE_TIMEOUT (not obeyed yet), TIDE_REFUSED (with the pool's reason; also expired), TIDE_NOT_FOUND.
  * Since    0.1
  */
-TIDE_API tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options *with,
-                                       tide_error *err);
+TIDE_API tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options* with,
+                                       tide_error* err);
 
 #ifdef __cplusplus
 }

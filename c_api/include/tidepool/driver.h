@@ -30,24 +30,25 @@ enum {
  * the context is in use until they return.
  */
 typedef struct tide_driver {
-  uint32_t size;  /* TIDE_DRIVER_INIT */
+  uint32_t size; /* TIDE_DRIVER_INIT */
   uint32_t reserved;
-  void *context;  /* first argument of every call */
+  void* context; /* first argument of every call */
   /* Make a connection to `url` (whole, as given to tide_pool_open()). */
-  int (*open)(void *context, const char *url, int64_t timeout_ms, void **connection, char *message,
+  int (*open)(void* context, const char* url, int64_t timeout_ms, void** connection, char* message,
               size_t message_bytes);
   /* Is it alive? May be NULL: assumed. */
-  int (*validate)(void *context, void *connection, int64_t timeout_ms, char *message, size_t message_bytes);
+  int (*validate)(void* context, void* connection, int64_t timeout_ms, char* message, size_t message_bytes);
   /* Make it fit for the next holder. May be NULL: nothing to do. */
-  int (*reset)(void *context, void *connection, int64_t timeout_ms, char *message, size_t message_bytes);
+  int (*reset)(void* context, void* connection, int64_t timeout_ms, char* message, size_t message_bytes);
   /* End it. Must not fail. */
-  void (*close)(void *context, void *connection);
+  void (*close)(void* context, void* connection);
   /* Interrupt what runs on it. May be NULL. */
-  void (*cancel)(void *context, void *connection);
+  void (*cancel)(void* context, void* connection);
   uint64_t flags; /* TIDE_DRIVER_..., or 0 */
 } tide_driver;
 
-#define TIDE_DRIVER_INIT {(uint32_t)sizeof(tide_driver), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define TIDE_DRIVER_INIT \
+  { (uint32_t)sizeof(tide_driver), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
  * Register a driver for URLs that begin with `scheme` and a colon. For the life of the process.
@@ -60,7 +61,7 @@ typedef struct tide_driver {
  * Fails    TIDE_BAD_ARGUMENT, TIDE_REFUSED (scheme taken, or 16 drivers registered).
  * Since    0.1
  */
-TIDE_API tide_status tide_register_driver(const char *scheme, const tide_driver *driver, tide_error *err);
+TIDE_API tide_status tide_register_driver(const char* scheme, const tide_driver* driver, tide_error* err);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,7 @@ extern "C" {
  * Fails    TIDE_BAD_ARGUMENT (also for a pool with a thread of its own), TIDE_CLOSED, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_fd(tide_pool *pool, int *out, tide_error *err);
+TIDE_API tide_status tide_pool_fd(tide_pool* pool, int* out, tide_error* err);
 
 /**
  * Let the pool do what is due: open, check, close, decide, answer controls. Never waits for the network, a name server,
@@ -34,7 +34,7 @@ TIDE_API tide_status tide_pool_fd(tide_pool *pool, int *out, tide_error *err);
  * Fails    TIDE_BAD_ARGUMENT (also for a pool with a thread of its own), TIDE_CLOSED, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_step(tide_pool *pool, int64_t *next_within_ms, tide_error *err);
+TIDE_API tide_status tide_pool_step(tide_pool* pool, int64_t* next_within_ms, tide_error* err);
 
 #ifdef __cplusplus
 }

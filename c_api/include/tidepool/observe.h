@@ -12,19 +12,19 @@ extern "C" {
 enum { TIDE_INT = 1, TIDE_DOUBLE = 2, TIDE_TEXT = 3, TIDE_BOOL = 4, TIDE_TIME = 5, TIDE_JSON = 6 };
 
 typedef struct tide_column {
-  const char *name;     /* as in SQL */
-  int32_t type;         /* TIDE_INT ... */
-  int32_t is_writable;  /* 1: UPDATE may set it */
-  const char *unit;     /* "ms", "connections", ... or "" */
-  const char *meaning;  /* one sentence */
+  const char* name;    /* as in SQL */
+  int32_t type;        /* TIDE_INT ... */
+  int32_t is_writable; /* 1: UPDATE may set it */
+  const char* unit;    /* "ms", "connections", ... or "" */
+  const char* meaning; /* one sentence */
 } tide_column;
 
 typedef struct tide_relation {
-  const char *name;     /* "pools" */
-  const char *meaning;  /* one sentence */
+  const char* name;    /* "pools" */
+  const char* meaning; /* one sentence */
   int32_t ncolumns;
   int32_t reserved;
-  const tide_column *columns;
+  const tide_column* columns;
 } tide_relation;
 
 /**
@@ -36,7 +36,7 @@ typedef struct tide_relation {
  * Fails    NULL behind the last one.
  * Since    0.1
  */
-TIDE_API const tide_relation *tide_relation_at(int index);
+TIDE_API const tide_relation* tide_relation_at(int index);
 
 /**
  * Is a column for readers of everything alone? 1: it holds what somebody typed or sent (tags, reasons, errors), who
@@ -52,20 +52,21 @@ TIDE_API const tide_relation *tide_relation_at(int index);
  * Fails    1 for what is no column.
  * Since    0.1
  */
-TIDE_API int tide_column_is_masked(const tide_relation *relation, int column);
+TIDE_API int tide_column_is_masked(const tide_relation* relation, int column);
 
 typedef struct tide_cursor tide_cursor;
 
 /* Which rows. NULL or "" means all. */
 typedef struct tide_filter {
-  uint32_t size;            /* TIDE_FILTER_INIT */
+  uint32_t size; /* TIDE_FILTER_INIT */
   uint32_t reserved;
-  const char *directory;    /* where the segments are; NULL: the default plane directory */
-  const char *pool;         /* only pools of this name */
-  const char *instance_id;  /* only this instance */
+  const char* directory;   /* where the segments are; NULL: the default plane directory */
+  const char* pool;        /* only pools of this name */
+  const char* instance_id; /* only this instance */
 } tide_filter;
 
-#define TIDE_FILTER_INIT {(uint32_t)sizeof(tide_filter), 0, NULL, NULL, NULL}
+#define TIDE_FILTER_INIT \
+  { (uint32_t)sizeof(tide_filter), 0, NULL, NULL, NULL }
 
 /**
  * Take a snapshot of a relation: one consistent reading of each pool, taken now.
@@ -81,8 +82,8 @@ typedef struct tide_filter {
  * Fails    TIDE_NOT_FOUND (no such relation; the hint names the nearest), TIDE_BAD_ARGUMENT, TIDE_NO_MEMORY.
  * Since    0.1
  */
-TIDE_API tide_status tide_cursor_open(const char *relation, const tide_filter *filter, tide_cursor **out,
-                                      tide_error *err);
+TIDE_API tide_status tide_cursor_open(const char* relation, const tide_filter* filter, tide_cursor** out,
+                                      tide_error* err);
 
 /**
  * Step to the next row.
@@ -92,7 +93,7 @@ TIDE_API tide_status tide_cursor_open(const char *relation, const tide_filter *f
  * Fails    0 behind the last row, else 1.
  * Since    0.1
  */
-TIDE_API int tide_cursor_next(tide_cursor *cursor);
+TIDE_API int tide_cursor_next(tide_cursor* cursor);
 
 /**
  * Is the value of this row NULL (not measured)?
@@ -103,7 +104,7 @@ TIDE_API int tide_cursor_next(tide_cursor *cursor);
  * Fails    1 off the rows and columns.
  * Since    0.1
  */
-TIDE_API int tide_cursor_is_null(const tide_cursor *cursor, int column);
+TIDE_API int tide_cursor_is_null(const tide_cursor* cursor, int column);
 
 /**
  * A value of type TIDE_INT, TIDE_BOOL or TIDE_TIME.
@@ -114,7 +115,7 @@ TIDE_API int tide_cursor_is_null(const tide_cursor *cursor, int column);
  * Fails    0 for NULL and other types.
  * Since    0.1
  */
-TIDE_API int64_t tide_cursor_int(const tide_cursor *cursor, int column);
+TIDE_API int64_t tide_cursor_int(const tide_cursor* cursor, int column);
 
 /**
  * A value of type TIDE_DOUBLE.
@@ -125,7 +126,7 @@ TIDE_API int64_t tide_cursor_int(const tide_cursor *cursor, int column);
  * Fails    0 for NULL and other types.
  * Since    0.1
  */
-TIDE_API double tide_cursor_double(const tide_cursor *cursor, int column);
+TIDE_API double tide_cursor_double(const tide_cursor* cursor, int column);
 
 /**
  * A value of any type as text; times as "2026-01-31 23:59:59.123Z", booleans as 0 and 1.
@@ -137,7 +138,7 @@ TIDE_API double tide_cursor_double(const tide_cursor *cursor, int column);
  * Fails    NULL for NULL and off the rows.
  * Since    0.1
  */
-TIDE_API const char *tide_cursor_text(const tide_cursor *cursor, int column, size_t *length);
+TIDE_API const char* tide_cursor_text(const tide_cursor* cursor, int column, size_t* length);
 
 /**
  * End a cursor.
@@ -147,7 +148,7 @@ TIDE_API const char *tide_cursor_text(const tide_cursor *cursor, int column, siz
  * Fails    never.
  * Since    0.1
  */
-TIDE_API void tide_cursor_close(tide_cursor *cursor);
+TIDE_API void tide_cursor_close(tide_cursor* cursor);
 
 /**
  * Check one option without opening a pool: its name is known, its value is of its kind and within its range.
@@ -161,8 +162,7 @@ TIDE_API void tide_cursor_close(tide_cursor *cursor);
  * Fails    TIDE_BAD_OPTION, TIDE_BAD_ARGUMENT (name is NULL). What contradicts other options is not found here.
  * Since    0.1
  */
-TIDE_API tide_status tide_option_check(const char *name, const char *value, const char **current_name,
-                                       tide_error *err);
+TIDE_API tide_status tide_option_check(const char* name, const char* value, const char** current_name, tide_error* err);
 
 /**
  * Check all options before a pool is opened with them: everything there is to say, not only the first.
@@ -178,7 +178,7 @@ TIDE_API tide_status tide_option_check(const char *name, const char *value, cons
  * Fails    TIDE_BAD_ARGUMENT (out is NULL), TIDE_NO_MEMORY. Refused options are rows, no failure.
  * Since    0.1
  */
-TIDE_API tide_status tide_options_check(const char *url, const char *options, tide_cursor **out, tide_error *err);
+TIDE_API tide_status tide_options_check(const char* url, const char* options, tide_cursor** out, tide_error* err);
 
 /**
  * Read a duration as all options and orders take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
@@ -192,7 +192,7 @@ TIDE_API tide_status tide_options_check(const char *url, const char *options, ti
  * Fails    TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
-TIDE_API tide_status tide_duration_parse(const char *text, int64_t *microseconds, tide_error *err);
+TIDE_API tide_status tide_duration_parse(const char* text, int64_t* microseconds, tide_error* err);
 
 /**
  * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else
@@ -206,7 +206,7 @@ TIDE_API tide_status tide_duration_parse(const char *text, int64_t *microseconds
  * Fails    TIDE_BAD_ARGUMENT (path is NULL, or bytes are too few).
  * Since    0.1
  */
-TIDE_API tide_status tide_default_directory(char *path, size_t bytes, tide_error *err);
+TIDE_API tide_status tide_default_directory(char* path, size_t bytes, tide_error* err);
 
 #ifdef __cplusplus
 }

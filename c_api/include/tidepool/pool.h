@@ -12,7 +12,7 @@ typedef struct tide_pool tide_pool;
 
 /* The exclusive right to one connection. A value: copy it freely; only its first release counts. */
 typedef struct tide_lease {
-  struct tide_pool *pool;
+  struct tide_pool* pool;
   uint64_t id;
 } tide_lease;
 
@@ -37,8 +37,8 @@ typedef struct tide_lease {
  *          with init_mode=fail_fast also for other reasons, TIDE_DATABASE and TIDE_TIMEOUT.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_open(const char *name, const char *url, const char *options, tide_pool **out,
-                                    tide_error *err);
+TIDE_API tide_status tide_pool_open(const char* name, const char* url, const char* options, tide_pool** out,
+                                    tide_error* err);
 
 /* What happened, for the event callback. Numbers are append only. */
 enum {
@@ -52,11 +52,11 @@ enum {
 
 typedef struct tide_event {
   uint32_t size;
-  int32_t kind;        /* TIDE_EVENT_... */
-  uint64_t conn_id;    /* 0 where none is meant */
-  uint64_t lease_id;   /* 0 where none is meant */
-  const char *pool;    /* name; lives during the call */
-  const char *text;    /* may be ""; lives during the call */
+  int32_t kind;      /* TIDE_EVENT_... */
+  uint64_t conn_id;  /* 0 where none is meant */
+  uint64_t lease_id; /* 0 where none is meant */
+  const char* pool;  /* name; lives during the call */
+  const char* text;  /* may be ""; lives during the call */
 } tide_event;
 
 /**
@@ -72,7 +72,7 @@ typedef struct tide_event {
  * With foreign_loop=1 they come from the thread inside tide_pool_step(), which they hold up: an acquire that would have
  * to wait there is refused at once with TIDE_REFUSED.
  */
-typedef void (*tide_event_callback)(void *context, const tide_event *event);
+typedef void (*tide_event_callback)(void* context, const tide_event* event);
 
 /*
  * Called at every connect to get the password of the moment. Write NUL-terminated text, return 0; anything else makes the
@@ -80,21 +80,22 @@ typedef void (*tide_event_callback)(void *context, const tide_event *event);
  * time. It may block: the pool goes on meanwhile, and the time it takes counts against `connect_timeout`; a password that
  * comes later is not used.
  */
-typedef int (*tide_credential_callback)(void *context, char *password, size_t password_bytes);
+typedef int (*tide_credential_callback)(void* context, char* password, size_t password_bytes);
 
 typedef struct tide_pool_options {
   uint32_t size;                /* TIDE_POOL_OPTIONS_INIT */
   uint32_t event_mask;          /* bit (1 << TIDE_EVENT_...); 0: no events */
   tide_event_callback on_event; /* may be NULL */
-  void *event_context;
-  int32_t foreign_loop;         /* 1: no keeper's thread; you drive it with tide_pool_step() */
-  int32_t is_hosted;            /* 1: a database server hosts the pool; `source` in `pools` then says so */
-  const char *app;              /* application name in `pools`; NULL: the program's name */
+  void* event_context;
+  int32_t foreign_loop;                   /* 1: no keeper's thread; you drive it with tide_pool_step() */
+  int32_t is_hosted;                      /* 1: a database server hosts the pool; `source` in `pools` then says so */
+  const char* app;                        /* application name in `pools`; NULL: the program's name */
   tide_credential_callback on_credential; /* NULL: the password of the URL (PostgreSQL only) */
-  void *credential_context;
+  void* credential_context;
 } tide_pool_options;
 
-#define TIDE_POOL_OPTIONS_INIT {(uint32_t)sizeof(tide_pool_options), 0, NULL, NULL, 0, 0, NULL, NULL, NULL}
+#define TIDE_POOL_OPTIONS_INIT \
+  { (uint32_t)sizeof(tide_pool_options), 0, NULL, NULL, 0, 0, NULL, NULL, NULL }
 
 /**
  * tide_pool_open() with callbacks or a foreign event loop.
@@ -108,8 +109,8 @@ typedef struct tide_pool_options {
  * Fails    as tide_pool_open(); TIDE_BAD_ARGUMENT also for a struct of a size or with bytes this library cannot know.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, const char *options,
-                                         const tide_pool_options *with, tide_pool **out, tide_error *err);
+TIDE_API tide_status tide_pool_open_with(const char* name, const char* url, const char* options,
+                                         const tide_pool_options* with, tide_pool** out, tide_error* err);
 
 /**
  * Drain, then close: new requests fail at once, waiting ones too, leases may end in peace until the timeout, then
@@ -127,7 +128,7 @@ TIDE_API tide_status tide_pool_open_with(const char *name, const char *url, cons
  *          TIDE_CLOSED if it was closed before or is being closed, TIDE_BAD_ARGUMENT, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_error *err);
+TIDE_API tide_status tide_pool_close(tide_pool* pool, int64_t timeout_ms, tide_error* err);
 
 /**
  * Close every open pool of this process, all at once, as tide_pool_close() does.
@@ -140,7 +141,7 @@ TIDE_API tide_status tide_pool_close(tide_pool *pool, int64_t timeout_ms, tide_e
  * Fails    TIDE_TIMEOUT as tide_pool_close(), TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
-TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
+TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error* err);
 
 /**
  * The open pool of this process that has this name.
@@ -153,19 +154,22 @@ TIDE_API tide_status tide_close_all(int64_t timeout_ms, tide_error *err);
  * Fails    TIDE_NOT_FOUND (the detail lists what is open), TIDE_REFUSED (several pools have the name), TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_find(const char *name, tide_pool **out, tide_error *err);
+TIDE_API tide_status tide_pool_find(const char* name, tide_pool** out, tide_error* err);
 
 /* One verdict on a pool. All texts end with NUL; what would not fit whole is left out. */
 typedef struct tide_health {
-  uint32_t size;               /* TIDE_HEALTH_INIT */
-  int32_t healthy;             /* 1: status is "healthy" */
-  char status[16];             /* "healthy"; "degraded": it serves, but not as it should; "unhealthy": it does not */
-  char issues[1024];           /* a line each, the worst first; "" where nothing is wrong */
-  char recommendations[1024];  /* what to do about each issue, a line each, in the same order */
-  char checks[1536];           /* the latest health checks, the evidence, as a JSON object by their names */
+  uint32_t size;              /* TIDE_HEALTH_INIT */
+  int32_t healthy;            /* 1: status is "healthy" */
+  char status[16];            /* "healthy"; "degraded": it serves, but not as it should; "unhealthy": it does not */
+  char issues[1024];          /* a line each, the worst first; "" where nothing is wrong */
+  char recommendations[1024]; /* what to do about each issue, a line each, in the same order */
+  char checks[1536];          /* the latest health checks, the evidence, as a JSON object by their names */
 } tide_health;
 
-#define TIDE_HEALTH_INIT {(uint32_t)sizeof(tide_health), 0, {0}, {0}, {0}, {0}}
+#define TIDE_HEALTH_INIT                                   \
+  {                                                        \
+    (uint32_t)sizeof(tide_health), 0, {0}, {0}, {0}, { 0 } \
+  }
 
 /**
  * Is the pool well? Unhealthy: it is closed, no connection can be made, all connections are in use while callers wait, more
@@ -180,7 +184,7 @@ typedef struct tide_health {
  * Fails    TIDE_CLOSED, TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_health(tide_pool *pool, tide_health *out, tide_error *err);
+TIDE_API tide_status tide_pool_health(tide_pool* pool, tide_health* out, tide_error* err);
 
 /**
  * Lease one healthy connection, waiting at most `timeout_ms` for it.
@@ -200,8 +204,8 @@ TIDE_API tide_status tide_pool_health(tide_pool *pool, tide_health *out, tide_er
  *          TIDE_REFUSED in a callback that holds up the thread which drives the pool, if it would have to wait.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_acquire(tide_pool *pool, const char *tag, int64_t timeout_ms, tide_lease *out,
-                                       tide_error *err);
+TIDE_API tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t timeout_ms, tide_lease* out,
+                                       tide_error* err);
 
 enum { TIDE_READ_WRITE = 0, TIDE_READ = 1 };
 
@@ -210,18 +214,19 @@ enum { TIDE_READ_WRITE = 0, TIDE_READ = 1 };
  * thread that gave the connection back, from within the acquire call itself, or, where the keeper would call, from the
  * thread that also calls for events (see tide_event_callback): outcomes are told in their order and never dropped.
  */
-typedef void (*tide_acquire_callback)(void *context, tide_status status, tide_lease lease, const tide_error *err);
+typedef void (*tide_acquire_callback)(void* context, tide_status status, tide_lease lease, const tide_error* err);
 
 typedef struct tide_acquire_options {
-  uint32_t size;                   /* TIDE_ACQUIRE_OPTIONS_INIT */
-  int32_t mode;                    /* TIDE_READ_WRITE or TIDE_READ (SQLite: query_only; never takes the writer's turn) */
-  int64_t timeout_ms;              /* as tide_pool_acquire() */
-  const char *tag;                 /* as tide_pool_acquire() */
-  tide_acquire_callback callback;  /* NULL: wait here; else return at once and call it later */
-  void *context;
+  uint32_t size;                  /* TIDE_ACQUIRE_OPTIONS_INIT */
+  int32_t mode;                   /* TIDE_READ_WRITE or TIDE_READ (SQLite: query_only; never takes the writer's turn) */
+  int64_t timeout_ms;             /* as tide_pool_acquire() */
+  const char* tag;                /* as tide_pool_acquire() */
+  tide_acquire_callback callback; /* NULL: wait here; else return at once and call it later */
+  void* context;
 } tide_acquire_options;
 
-#define TIDE_ACQUIRE_OPTIONS_INIT {(uint32_t)sizeof(tide_acquire_options), 0, -1, NULL, NULL, NULL}
+#define TIDE_ACQUIRE_OPTIONS_INIT \
+  { (uint32_t)sizeof(tide_acquire_options), 0, -1, NULL, NULL, NULL }
 
 /**
  * tide_pool_acquire() with a mode, or asynchronously.
@@ -235,8 +240,8 @@ typedef struct tide_acquire_options {
  * Fails    as tide_pool_acquire(). With a callback TIDE_OK means that the callback was or will be called exactly once.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_options *with, tide_lease *out,
-                                            tide_error *err);
+TIDE_API tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* with, tide_lease* out,
+                                            tide_error* err);
 
 /**
  * Give a lease back. An open transaction is rolled back unless `reset_on_release` is none. Where another thread is still
@@ -250,7 +255,7 @@ TIDE_API tide_status tide_pool_acquire_with(tide_pool *pool, const tide_acquire_
  *          TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
+TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error* err);
 
 /**
  * tide_lease_release() by a holder who vouches that the session is as it got it, native handle or not: no round trip is
@@ -263,7 +268,7 @@ TIDE_API tide_status tide_lease_release(tide_lease lease, tide_error *err);
  * Fails    as tide_lease_release().
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_release_unchanged(tide_lease lease, tide_error *err);
+TIDE_API tide_status tide_lease_release_unchanged(tide_lease lease, tide_error* err);
 
 /**
  * Does somebody wait for a connection, or does the pool want this one back (paused, draining, recycled, too old)? Who
@@ -287,7 +292,7 @@ TIDE_API int tide_lease_is_wanted(tide_lease lease);
  * Fails    as tide_lease_release().
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_discard(tide_lease lease, tide_error *err);
+TIDE_API tide_status tide_lease_discard(tide_lease lease, tide_error* err);
 
 /**
  * Interrupt the statement that runs on a lease, if any: it fails with SQLSTATE 57014. Does not wait for that.
@@ -299,7 +304,7 @@ TIDE_API tide_status tide_lease_discard(tide_lease lease, tide_error *err);
  * Fails    TIDE_STALE_LEASE, TIDE_CLOSED, TIDE_BAD_ARGUMENT, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_cancel(tide_lease lease, tide_error *err);
+TIDE_API tide_status tide_lease_cancel(tide_lease lease, tide_error* err);
 
 /**
  * The driver's own handle: sqlite3 * or PGconn *, or what a custom driver returned.
@@ -315,19 +320,20 @@ TIDE_API tide_status tide_lease_cancel(tide_lease lease, tide_error *err);
  * Fails    NULL if the lease is stale.
  * Since    0.1
  */
-TIDE_API void *tide_lease_native(tide_lease lease);
+TIDE_API void* tide_lease_native(tide_lease lease);
 
 typedef struct tide_lease_stats {
-  uint32_t size;         /* TIDE_LEASE_STATS_INIT */
-  int32_t mode;          /* TIDE_READ_WRITE or TIDE_READ */
+  uint32_t size; /* TIDE_LEASE_STATS_INIT */
+  int32_t mode;  /* TIDE_READ_WRITE or TIDE_READ */
   uint64_t lease_id;
   uint64_t conn_id;
-  int64_t age_ms;        /* since the lease was given */
-  int64_t idle_ms;       /* since its holder last used it */
-  uint64_t uses_total;   /* leases of this connection, this one included */
+  int64_t age_ms;      /* since the lease was given */
+  int64_t idle_ms;     /* since its holder last used it */
+  uint64_t uses_total; /* leases of this connection, this one included */
 } tide_lease_stats;
 
-#define TIDE_LEASE_STATS_INIT {(uint32_t)sizeof(tide_lease_stats), 0, 0, 0, 0, 0, 0}
+#define TIDE_LEASE_STATS_INIT \
+  { (uint32_t)sizeof(tide_lease_stats), 0, 0, 0, 0, 0, 0 }
 
 /**
  * What is known of a lease you hold.
@@ -340,7 +346,7 @@ typedef struct tide_lease_stats {
  * Fails    TIDE_STALE_LEASE, TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats *out, tide_error *err);
+TIDE_API tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats* out, tide_error* err);
 
 /**
  * The pool's instance_id, 32 hex digits, as the relations show it.
@@ -353,7 +359,7 @@ TIDE_API tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats *ou
  * Fails    TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_instance_id(tide_pool *pool, char out[33], tide_error *err);
+TIDE_API tide_status tide_pool_instance_id(tide_pool* pool, char out[33], tide_error* err);
 
 #ifdef __cplusplus
 }

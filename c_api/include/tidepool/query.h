@@ -33,8 +33,8 @@ typedef struct tide_result tide_result;
  *          TIDE_STALE_LEASE, TIDE_BAD_ARGUMENT, TIDE_CLOSED, TIDE_FORKED, TIDE_NO_MEMORY.
  * Since    0.1
  */
-TIDE_API tide_status tide_lease_query(tide_lease lease, const char *sql, int nparams, const char *const *params,
-                                      tide_result **out, tide_error *err);
+TIDE_API tide_status tide_lease_query(tide_lease lease, const char* sql, int nparams, const char* const* params,
+                                      tide_result** out, tide_error* err);
 
 /**
  * Acquire, run a statement, release.
@@ -50,8 +50,8 @@ TIDE_API tide_status tide_lease_query(tide_lease lease, const char *sql, int npa
  * Fails    as tide_pool_acquire() and tide_lease_query(); TIDE_BAD_ARGUMENT (25001) if a transaction is left open.
  * Since    0.1
  */
-TIDE_API tide_status tide_pool_query(tide_pool *pool, const char *tag, const char *sql, int nparams,
-                                     const char *const *params, tide_result **out, tide_error *err);
+TIDE_API tide_status tide_pool_query(tide_pool* pool, const char* tag, const char* sql, int nparams,
+                                     const char* const* params, tide_result** out, tide_error* err);
 
 /**
  * Rows returned; 0 for NULL.
@@ -61,7 +61,7 @@ TIDE_API tide_status tide_pool_query(tide_pool *pool, const char *tag, const cha
  * Fails    never.
  * Since    0.1
  */
-TIDE_API int64_t tide_result_rows(const tide_result *r);
+TIDE_API int64_t tide_result_rows(const tide_result* r);
 
 /**
  * Rows changed; -1 if unknown or none could be.
@@ -71,7 +71,7 @@ TIDE_API int64_t tide_result_rows(const tide_result *r);
  * Fails    never.
  * Since    0.1
  */
-TIDE_API int64_t tide_result_affected(const tide_result *r);
+TIDE_API int64_t tide_result_affected(const tide_result* r);
 
 /**
  * What was run, in the database's words: of the text's last statement.
@@ -85,7 +85,7 @@ TIDE_API int64_t tide_result_affected(const tide_result *r);
  * Fails    NULL for NULL; "" for a text without a statement.
  * Since    0.1
  */
-TIDE_API const char *tide_result_command(const tide_result *r);
+TIDE_API const char* tide_result_command(const tide_result* r);
 
 /**
  * Columns returned; 0 for NULL.
@@ -95,7 +95,7 @@ TIDE_API const char *tide_result_command(const tide_result *r);
  * Fails    never.
  * Since    0.1
  */
-TIDE_API int tide_result_columns(const tide_result *r);
+TIDE_API int tide_result_columns(const tide_result* r);
 
 /**
  * The name of a column.
@@ -106,7 +106,7 @@ TIDE_API int tide_result_columns(const tide_result *r);
  * Fails    NULL outside the columns.
  * Since    0.1
  */
-TIDE_API const char *tide_result_name(const tide_result *r, int column);
+TIDE_API const char* tide_result_name(const tide_result* r, int column);
 
 /**
  * A value as text.
@@ -118,7 +118,7 @@ TIDE_API const char *tide_result_name(const tide_result *r, int column);
  * Fails    NULL for SQL NULL and outside the result.
  * Since    0.1
  */
-TIDE_API const char *tide_result_text(const tide_result *r, int64_t row, int column);
+TIDE_API const char* tide_result_text(const tide_result* r, int64_t row, int column);
 
 /**
  * The bytes of a value, for texts that hold NUL bytes; 0 for SQL NULL and outside the result.
@@ -130,7 +130,7 @@ TIDE_API const char *tide_result_text(const tide_result *r, int64_t row, int col
  * Fails    never.
  * Since    0.1
  */
-TIDE_API size_t tide_result_length(const tide_result *r, int64_t row, int column);
+TIDE_API size_t tide_result_length(const tide_result* r, int64_t row, int column);
 
 /**
  * Free a result.
@@ -140,7 +140,7 @@ TIDE_API size_t tide_result_length(const tide_result *r, int64_t row, int column
  * Fails    never.
  * Since    0.1
  */
-TIDE_API void tide_result_free(tide_result *r);
+TIDE_API void tide_result_free(tide_result* r);
 
 #ifdef __cplusplus
 }

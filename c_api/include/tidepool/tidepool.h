@@ -19,11 +19,11 @@
 #define TIDEPOOL_TIDEPOOL_H
 
 #include <tidepool/base.h>
+#include <tidepool/control.h>
+#include <tidepool/driver.h>
+#include <tidepool/loop.h>
+#include <tidepool/observe.h>
 #include <tidepool/pool.h>
 #include <tidepool/query.h>
-#include <tidepool/loop.h>
-#include <tidepool/driver.h>
-#include <tidepool/observe.h>
-#include <tidepool/control.h>
 
 #endif

@@ -65,7 +65,8 @@ void Breaker::trip(Desk& desk) {
   probes_ = 0;
   desk.note(EventKind::breaker_open, Severity::critical,
             "breaker open: no connection is left, and " + counted(failures_, "connect") + " failed within " +
-                describe_span(desk.now() - alone_since_) + "; callers are refused at once, one connect is tried every " +
+                describe_span(desk.now() - alone_since_) +
+                "; callers are refused at once, one connect is tried every " +
                 format_span(desk.policy().breaker_probe_interval),
             "{\"failures\":" + std::to_string(failures_) + "}");
   desk.wake_at(probe_at_);

@@ -11,8 +11,8 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kWarnFrom = 0.5;     // of the threshold, for rates and durations
-constexpr size_t kBusyBeats = 5;      // so that a moment's rush is no illness
+constexpr double kWarnFrom = 0.5;             // of the threshold, for rates and durations
+constexpr size_t kBusyBeats = 5;              // so that a moment's rush is no illness
 constexpr Span kResuming = Span::seconds(5);  // after a drain nothing is open, and that was ordered
 
 std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
@@ -62,8 +62,8 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
     return put(out, 0, alive_value, threshold, "the database file was deleted or replaced");
   }
   // A failure of long ago, after which nothing more was needed, is no trouble of today.
-  const bool is_failing =
-      facts.failing_since.is_set() && (alive == 0 || desk.counts().connecting > 0 || pulse.quarter().connect_failures > 0);
+  const bool is_failing = facts.failing_since.is_set() &&
+                          (alive == 0 || desk.counts().connecting > 0 || pulse.quarter().connect_failures > 0);
   if (is_failing) {
     const std::string since = "connects have failed for " + describe_span(desk.now() - facts.failing_since);
     if (alive == 0) {
@@ -82,9 +82,9 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
                    (is_coming ? ", more are being opened" : ""));
   }
   if (pulse.quarter().validation_failures > 0) {
-    return put(out, 70, alive_value, threshold,
-               counted(static_cast<int64_t>(pulse.quarter().validation_failures), "validation") +
-                   " failed within 15 s");
+    return put(
+        out, 70, alive_value, threshold,
+        counted(static_cast<int64_t>(pulse.quarter().validation_failures), "validation") + " failed within 15 s");
   }
   put(out, 100, alive_value, threshold, counted(alive, "connection") + " alive");
 }

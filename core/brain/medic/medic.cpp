@@ -8,7 +8,7 @@
 namespace tide::brain {
 namespace {
 
-constexpr Span kLookAgain = Span::seconds(1);     // while something is not well
+constexpr Span kLookAgain = Span::seconds(1);       // while something is not well
 constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits for the server's answer
 
 }  // namespace
@@ -54,7 +54,8 @@ void Medic::tick(Desk& desk, const Beat* beat) {
   if (asked_n_ > 0) desk.wake_at(asked_at_ + kSurveyPatience);
   emergency_.tick(desk, health_, breaker_.is_tripped());
   desk.ledger().caps.emergency = emergency_.cap();
-  recovery_.tick(desk, health_, {emergency_.is_on() || pressure_.is_on(), are_connects_failing(desk), breaker_.is_tripped()});
+  recovery_.tick(desk, health_,
+                 {emergency_.is_on() || pressure_.is_on(), are_connects_failing(desk), breaker_.is_tripped()});
   const Policy& policy = desk.policy();
   if (checked_at_.is_set() && (health_.has(HealthStatus::warning) || emergency_.is_on())) {
     desk.wake_at(checked_at_ + kLookAgain);
@@ -129,12 +130,11 @@ void Medic::tell_changes(Desk& desk, const std::array<HealthStatus, kChecks>& be
     const bool is_worse = now.status > was;
     // A warning that comes and goes is shown in health_checks; only what failed, and its end, is news.
     if (std::max(now.status, was) != HealthStatus::failed) continue;
-    desk.note(is_worse ? EventKind::health_failed : EventKind::health_ok,
-              is_worse ? Severity::warning : Severity::info,
-              std::string(check_name(static_cast<Check>(i))) + " " + health_status_name(now.status) + ": " + now.message,
-              "{\"check\":\"" + std::string(check_name(static_cast<Check>(i))) +
-                  "\",\"score\":" + std::to_string(static_cast<int>(now.score)) +
-                  ",\"health\":" + std::to_string(health_.score) + "}");
+    desk.note(
+        is_worse ? EventKind::health_failed : EventKind::health_ok, is_worse ? Severity::warning : Severity::info,
+        std::string(check_name(static_cast<Check>(i))) + " " + health_status_name(now.status) + ": " + now.message,
+        "{\"check\":\"" + std::string(check_name(static_cast<Check>(i))) + "\",\"score\":" +
+            std::to_string(static_cast<int>(now.score)) + ",\"health\":" + std::to_string(health_.score) + "}");
   }
 }
 

@@ -13,7 +13,8 @@ constexpr Span kShedEvery = Span::seconds(1);
 constexpr Span kIdle = Span::seconds(1);
 
 double memory_ratio(const Resources& r) {
-  const bool is_known = std::isfinite(r.memory_bytes) && std::isfinite(r.memory_limit_bytes) && r.memory_limit_bytes > 0;
+  const bool is_known =
+      std::isfinite(r.memory_bytes) && std::isfinite(r.memory_limit_bytes) && r.memory_limit_bytes > 0;
   return is_known ? r.memory_bytes / r.memory_limit_bytes : 0;
 }
 

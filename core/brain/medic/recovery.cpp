@@ -30,9 +30,7 @@ std::string_view word_at(std::string_view list, int64_t n) {
   return list.substr(0, list.find(','));
 }
 
-int64_t words_in(std::string_view list) {
-  return list.empty() ? 0 : 1 + std::count(list.begin(), list.end(), ',');
-}
+int64_t words_in(std::string_view list) { return list.empty() ? 0 : 1 + std::count(list.begin(), list.end(), ','); }
 
 Span pause_after(int64_t attempts) {
   Span pause = kFirstPause;
@@ -60,7 +58,8 @@ void Recovery::tick(Desk& desk, const Health& health, const Surroundings& around
   }
   if (!strategy_.empty()) {
     if (health.rounds == begun_in_round_) return;
-    if (!health.has(HealthStatus::failed) || health.of(Check::connectivity).checked_at >= judge_at_) judge(desk, health);
+    if (!health.has(HealthStatus::failed) || health.of(Check::connectivity).checked_at >= judge_at_)
+      judge(desk, health);
     return;
   }
   if (!health.has(HealthStatus::failed)) {
@@ -97,7 +96,8 @@ bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& aro
     const bool is_short =
         has_failed(health, Check::scaling) || (has_failed(health, Check::resources) && desk.census().waiting > 0);
     if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling) return false;
-    what = "target " + std::to_string(ledger.target) + " -> " + std::to_string(to) + ", held for " + format_span(kHoldFor);
+    what =
+        "target " + std::to_string(ledger.target) + " -> " + std::to_string(to) + ", held for " + format_span(kHoldFor);
     desk.set_target(to, SizeSource::autoscale, "recovery from a failed check: " + failed_checks(health));
     ledger.caps.recovery = to;
     held_until_ = desk.now() + kHoldFor;

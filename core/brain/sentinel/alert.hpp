@@ -21,10 +21,10 @@ struct Alert {
   AlertState state = AlertState::pending;
   double value = 0;  // when last seen
   double threshold = 0;
-  Instant since;            // the condition holds since
-  Instant last_seen;        // it was last seen to hold
-  Instant resolved_at;      // unset: not yet
-  Instant acked_at;         // unset: nobody has
+  Instant since;             // the condition holds since
+  Instant last_seen;         // it was last seen to hold
+  Instant resolved_at;       // unset: not yet
+  Instant acked_at;          // unset: nobody has
   uint64_t occurrences = 0;  // looks that found it to hold, at most one a second
   std::string acked_by;
   std::string message;

@@ -73,8 +73,7 @@ const BuiltIn kBuiltIn[] = {
      "Many of the recent health checks failed.",
      "Look into health_checks which check failed and why; then at the database itself and the way to it."},
     {"frequent_scaling", Metric::scaling_reversals_per_minute, kAbove, [](const Policy&) { return 30.0; }, Span(),
-     Severity::info, "The size goes up and down without rest.",
-     ""},  // see advice_on_scaling()
+     Severity::info, "The size goes up and down without rest.", ""},  // see advice_on_scaling()
     {"overdue_leases", Metric::overdue_leases, kAtLeast, one, Span(), kWarning,
      "Leases are out for longer than lease_timeout.",
      "Look into leases who has them; revoke them, or let lease_timeout_action do it. Raise lease_timeout if the work "
@@ -89,7 +88,8 @@ const BuiltIn kBuiltIn[] = {
      "probes every breaker_probe_interval."},
     {"emergency", Metric::emergency, kAtLeast, one, Span(), kCritical,
      "The pool is in an emergency: its size is held down.",
-     "Look into health_checks and events for the cause. It ends by itself; emergency_below and emergency_max_size say when "
+     "Look into health_checks and events for the cause. It ends by itself; emergency_below and emergency_max_size say "
+     "when "
      "and how much."},
     {"memory_pressure", Metric::memory_ratio, kAtLeast, [](const Policy& p) { return p.alert_memory; },
      Span::seconds(10), kWarning, "The process is short of memory.",
@@ -150,7 +150,8 @@ double default_clear_at(Metric metric, Comparison comparison, double threshold) 
 }
 
 std::string default_message(const AlertRule& rule) {
-  return std::string(about(rule.metric).name) + " is " + comparison_name(rule.comparison) + " " + figure(rule.threshold);
+  return std::string(about(rule.metric).name) + " is " + comparison_name(rule.comparison) + " " +
+         figure(rule.threshold);
 }
 
 std::vector<AlertRule> built_in_rules(const Policy& policy) {

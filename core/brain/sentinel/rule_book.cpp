@@ -97,13 +97,15 @@ Result<RuleBook::Entry> RuleBook::set(const AlertWish& wish) {
   const auto place = find(wish.rule);
   const AlertRule* const model = built_in(wish.rule);
   if (!place && model == nullptr && (!wish.metric || !wish.threshold)) {
-    return bad("alert rule " + in_quotes(wish.rule) + " is new, and lacks " + (wish.metric ? "a threshold" : "a metric"),
-               "a new rule needs metric and threshold", unknown(wish.rule).hint);
+    return bad(
+        "alert rule " + in_quotes(wish.rule) + " is new, and lacks " + (wish.metric ? "a threshold" : "a metric"),
+        "a new rule needs metric and threshold", unknown(wish.rule).hint);
   }
   if (!place && rules_.size() >= kAlertRulesMax) {
-    return Status::error(Code::refused, "alert rule " + in_quotes(wish.rule) + " refused: there are " +
-                         std::to_string(rules_.size()) + " rules", "at most " + std::to_string(kAlertRulesMax) + " can be",
-                         "drop one that is not needed");
+    return Status::error(
+        Code::refused,
+        "alert rule " + in_quotes(wish.rule) + " refused: there are " + std::to_string(rules_.size()) + " rules",
+        "at most " + std::to_string(kAlertRulesMax) + " can be", "drop one that is not needed");
   }
   AlertRule rule;
   Own own;

@@ -201,7 +201,8 @@ Verdict Sentinel::set_alert(const Order& order, Instant now) {
   if (entry->change == RuleBook::Change::added) watches_.emplace_back();
   const std::string now_is = ": " + default_message(rule) + (rule.is_enabled ? "" : ", switched off");
   const std::string done = entry->change == RuleBook::Change::added ? " set" : " changed";
-  end_because(entry->place, now, (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(order.actor));
+  end_because(entry->place, now,
+              (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(order.actor));
   note(order, EventKind::alert_rule_changed, what + done + now_is);
   return applied(what + done + now_is);
 }
@@ -228,7 +229,8 @@ Verdict Sentinel::ack(const Order& order, Instant now) {
                                  "the alerts relation lists them"));
   }
   if (found->state == AlertState::resolved) {
-    return refused(Status::error(Code::refused, "alert " + id + " of rule " + in_quotes(found->rule) + " is resolved already",
+    return refused(Status::error(Code::refused,
+                                 "alert " + id + " of rule " + in_quotes(found->rule) + " is resolved already",
                                  "only an alert that is not over can be acknowledged"));
   }
   if (found->acked_at.is_set()) return applied("already acknowledged" + by(found->acked_by));

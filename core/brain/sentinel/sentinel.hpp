@@ -27,10 +27,10 @@ namespace tide::brain {
 
 class Sentinel {
  public:
-  static constexpr size_t kPlaces = 128;                      // alerts, old ones included
-  static constexpr Span kClearFor = Span::seconds(5);         // so that an alert does not flap
-  static constexpr Span kUnmeasuredMax = Span::seconds(60);   // how long an alert fires on without a measurement
-  static constexpr Span kLookInterval = Span::seconds(1);     // how often a lasting alert is told anew
+  static constexpr size_t kPlaces = 128;                     // alerts, old ones included
+  static constexpr Span kClearFor = Span::seconds(5);        // so that an alert does not flap
+  static constexpr Span kUnmeasuredMax = Span::seconds(60);  // how long an alert fires on without a measurement
+  static constexpr Span kLookInterval = Span::seconds(1);    // how often a lasting alert is told anew
 
   explicit Sentinel(const Policy& policy);
 
@@ -60,7 +60,7 @@ class Sentinel {
     Instant counted_at;       // the last look that counted
     Instant told_at;          // the table's reader was shown the alert
     Instant measured_at;
-    Instant clear_since;      // unset: the condition holds
+    Instant clear_since;  // unset: the condition holds
   };
 
   void look(Desk& desk, const AlertRule& rule, Watch& watch, double value);
@@ -79,8 +79,8 @@ class Sentinel {
 
   bool is_on_;  // the option alerts
   RuleBook book_;
-  std::vector<Watch> watches_;  // one a rule
-  std::vector<Alert> alerts_;   // kPlaces
+  std::vector<Watch> watches_;   // one a rule
+  std::vector<Alert> alerts_;    // kPlaces
   std::vector<Action> backlog_;  // for the next tick
   uint64_t last_number_ = 0;
   uint64_t fired_total_ = 0;

@@ -108,7 +108,7 @@ class FakeServer {
   uint64_t opens_total() const;
   uint64_t queries_total() const;
   uint64_t distrusts_total() const { return distrusts_total_; }  // how often a session was told to ask before its query
-  std::vector<int32_t> pids() const;  // of living sessions, oldest first
+  std::vector<int32_t> pids() const;                             // of living sessions, oldest first
 
  private:
   friend class FakeConnection;

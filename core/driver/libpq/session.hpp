@@ -173,24 +173,24 @@ class PgConnection final : public Connection {
   Ended ended_;
 
   // Touched by whoever has the hands.
-  bool has_unread_ = false;      // a statement's answer was not waited for
-  bool is_own_unread_ = false;   // ... and it is the pool's own ROLLBACK
+  bool has_unread_ = false;     // a statement's answer was not waited for
+  bool is_own_unread_ = false;  // ... and it is the pool's own ROLLBACK
   bool is_broken_ = false;
-  Trace trace_ = Trace::none;    // what may reach the next holder
-  bool is_doubtful_ = false;     // silent for so long that the server is asked first whether it lives
+  Trace trace_ = Trace::none;  // what may reach the next holder
+  bool is_doubtful_ = false;   // silent for so long that the server is asked first whether it lives
   bool is_read_only_ = false;
   bool is_write_refused_ = false;  // and who wants that is not known: the server is asked when the lease has ended
-  bool is_within_own_ = false;   // the transaction is one of the pool's around a statement of a read lease
-  Status own_failure_;           // of a statement of the pool's own: nobody knows what the session is like (P7)
+  bool is_within_own_ = false;     // the transaction is one of the pool's around a statement of a read lease
+  Status own_failure_;             // of a statement of the pool's own: nobody knows what the session is like (P7)
   std::vector<std::string> own_answers_;  // what SHOW said when the transaction was ended, for ROLLBACK AND CHAIN
   std::vector<std::string> round_;
   size_t round_next_ = 0;
   bool is_round_sent_ = false;
   bool is_full_reset_ = false;
   bool is_reset_ = false;
-  size_t survey_at_ = kNotAsked;  // which statement of the round asks for the load
+  size_t survey_at_ = kNotAsked;         // which statement of the round asks for the load
   size_t why_read_only_at_ = kNotAsked;  // ... and which asks why a write was refused
-  bool is_survey_refused_ = false;  // the server cannot tell, and need not be asked again
+  bool is_survey_refused_ = false;       // the server cannot tell, and need not be asked again
   ServerLoad load_;
   bool wants_to_write_ = false;
   Status round_failure_;

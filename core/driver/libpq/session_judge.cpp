@@ -12,8 +12,8 @@ Status PgConnection::judge(Status status) {
   if (status) return status;
   // 08P01 is also what the server answers to a wrong number of parameters, and 25P03 what we say of a transaction that
   // the pool has ended; then the session goes on as before.
-  const bool is_in_step = (status.sqlstate == "08P01" || status.sqlstate == "25P03") &&
-                          PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
+  const bool is_in_step =
+      (status.sqlstate == "08P01" || status.sqlstate == "25P03") && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
   if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
   if (is_disarmed_.load()) return disarmed_error();
   if (status.sqlstate == "25006") judge_refused_write(status);

@@ -241,9 +241,8 @@ Status PgConnection::explain_parameters(const QueryRequest& request, Running& ru
     if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) wanted = PQnparams(result.get());
   }
   if (wanted < 0 || wanted == static_cast<int>(request.params.size())) return error;
-  Status status = Status::error(Code::bad_argument, "the statement takes " + std::to_string(wanted) +
-                                                        " parameters, " + std::to_string(request.params.size()) +
-                                                        " were given");
+  Status status = Status::error(Code::bad_argument, "the statement takes " + std::to_string(wanted) + " parameters, " +
+                                                        std::to_string(request.params.size()) + " were given");
   status.sqlstate = "07001";
   return status;
 }
@@ -334,7 +333,8 @@ Status PgConnection::timed_out(const Running& running) const {
   const char* what = "a cancel was requested; whether the statement took effect before is not known";
   if (!running.is_sent) what = "it was not sent: the statement before it on this lease had not ended";
   if (running.is_own) what = "the pooler had no session of the server for it in time";
-  if (running.is_sent && !running.is_cancel_asked) what = "no cancel could be requested; whether it took effect is not known";
+  if (running.is_sent && !running.is_cancel_asked)
+    what = "no cancel could be requested; whether it took effect is not known";
   Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
                                 std::string("give it more time with query_timeout") +
                                     (terms_.is_shared ? ", statement_timeout" : "") + ", or the call's deadline");

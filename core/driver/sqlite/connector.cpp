@@ -82,7 +82,7 @@ class SqliteConnector final : public Connector {
   Instant look_at_file(Instant now, std::vector<Completion>& out);
 
   SqliteDriver driver_;
-  std::deque<Request> requests_;  // at most one per slot: the pool waits for the answer
+  std::deque<Request> requests_;              // at most one per slot: the pool waits for the answer
   std::map<uint32_t, uint64_t> generations_;  // of the file, by slot, of sessions that are open and not lost
   Instant next_look_;
   bool is_abandoned_ = false;

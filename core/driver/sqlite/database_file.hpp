@@ -110,8 +110,8 @@ class DatabaseFile {
   std::atomic<int64_t> wal_bytes_{-1};
   std::atomic<int64_t> restart_at_ns_{0};  // the next attempt, not before
 
-  std::mutex learning_;       // who looks in order to remember; taken before mutex_
-  mutable std::mutex mutex_;  // guards what follows
+  std::mutex learning_;                 // who looks in order to remember; taken before mutex_
+  mutable std::mutex mutex_;            // guards what follows
   std::shared_ptr<const Files> known_;  // of the current generation; null: nothing was opened yet
   std::string what_;                    // happened to the generation that was lost last
   std::map<uint64_t, Instant> readers_;

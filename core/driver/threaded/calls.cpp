@@ -77,9 +77,8 @@ bool Calls::is_runnable(const Call& call, Instant now) const {
 
 bool Calls::begin_next(std::list<Call>::iterator& out) {
   const Instant now = clock_.now();
-  out = std::find_if(waiting.begin(), waiting.end(), [&](const Call& call) {
-    return (!is_ending_ || call.is_an_end()) && is_runnable(call, now);
-  });
+  out = std::find_if(waiting.begin(), waiting.end(),
+                     [&](const Call& call) { return (!is_ending_ || call.is_an_end()) && is_runnable(call, now); });
   if (out == waiting.end()) return false;
   running.splice(running.end(), waiting, out);
   out->started = now;

@@ -33,14 +33,14 @@ struct Call {
   ResetMode mode = ResetMode::none;
   uint64_t lease = kAnyLease;  // of cancel and end_transaction
   std::string why;             // of end_transaction
-  Instant due;                // not before
-  Instant started;            // unset: it waits
-  Instant deadline;           // while waiting, and of an open: from `asked`; of the others from `started`
-  bool is_given_up = false;   // it was answered without it
-  bool is_late = false;       // it did not keep its deadline
+  Instant due;                 // not before
+  Instant started;             // unset: it waits
+  Instant deadline;            // while waiting, and of an open: from `asked`; of the others from `started`
+  bool is_given_up = false;    // it was answered without it
+  bool is_late = false;        // it did not keep its deadline
 
   BlockingDriver::Opened opened;
-  Status status;  // of validate and reset; what an open that was busy met last
+  Status status;          // of validate and reset; what an open that was busy met last
   FileFacts facts;        // of look
   bool is_ended = false;  // of end_transaction
 
@@ -49,9 +49,7 @@ struct Call {
   // It is made even for a pool that is gone.
   bool is_an_end() const { return kind == Kind::close || kind == Kind::disarm; }
   // It reaches into what the holder of a session does, so it need not wait for calls about other sessions.
-  bool is_about_lease() const {
-    return kind == Kind::cancel || kind == Kind::end_transaction || kind == Kind::disarm;
-  }
+  bool is_about_lease() const { return kind == Kind::cancel || kind == Kind::end_transaction || kind == Kind::disarm; }
 };
 
 class Calls : public std::enable_shared_from_this<Calls> {

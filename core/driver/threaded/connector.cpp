@@ -260,8 +260,8 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
           continue;
         } else {
           wants_look_ = true;  // for whoever asks why
-          out.push_back({Completion::Kind::open_failed, call.slot, nullptr, std::move(opened.status),
-                         opened.is_permanent});
+          out.push_back(
+              {Completion::Kind::open_failed, call.slot, nullptr, std::move(opened.status), opened.is_permanent});
         }
         break;
       }
@@ -299,8 +299,8 @@ void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) 
     call.is_late = now >= call.deadline + kGrace;
     const bool is_cut_off = is_given_up_ && !call.is_an_end();
     if (!call.is_answered() || call.is_given_up || !(call.is_late || is_cut_off)) continue;
-    out.push_back({failure_of(call.kind), call.slot, nullptr,
-                   is_cut_off ? refusal(call, now) : too_late(call, now), false});
+    out.push_back(
+        {failure_of(call.kind), call.slot, nullptr, is_cut_off ? refusal(call, now) : too_late(call, now), false});
     call.is_given_up = true;
   }
 }
@@ -315,7 +315,8 @@ void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant no
       // The slot is free after a while; the call is made when it can be.
       if (!is_late || call->is_given_up) continue;
       const bool is_close = call->kind == Call::Kind::close;
-      out.push_back({failure_of(call->kind), call->slot, nullptr, is_close ? Status::ok() : refusal(*call, now), false});
+      out.push_back(
+          {failure_of(call->kind), call->slot, nullptr, is_close ? Status::ok() : refusal(*call, now), false});
       call->is_given_up = true;
       continue;
     }
@@ -340,12 +341,12 @@ void ThreadedConnector::look(Instant now) {
 
 Status ThreadedConnector::too_late(const Call& call, Instant now) const {
   const BlockingDriver& driver = calls_->driver();
-  return Status::error(Code::timeout,
-                       driver.whose() + " " + name_of(call.kind) + " has not come back after " +
-                           describe_span(now - call.started),
-                       call.kind == Call::Kind::open ? "what it opens is closed when it comes back"
-                                                     : "the session is closed when it comes back",
-                       driver.hint());
+  return Status::error(
+      Code::timeout,
+      driver.whose() + " " + name_of(call.kind) + " has not come back after " + describe_span(now - call.started),
+      call.kind == Call::Kind::open ? "what it opens is closed when it comes back"
+                                    : "the session is closed when it comes back",
+      driver.hint());
 }
 
 // For a call that was not even begun, or is cut off.
@@ -358,8 +359,8 @@ Status ThreadedConnector::refusal(const Call& call, Instant now) const {
     return status;
   }
   if (call.kind == Call::Kind::open && !call.status) return call.status;
-  return Status::error(Code::timeout, calls_->driver().whose() + " " + name_of(call.kind) + " was not begun in time", "",
-                       calls_->driver().hint());
+  return Status::error(Code::timeout, calls_->driver().whose() + " " + name_of(call.kind) + " was not begun in time",
+                       "", calls_->driver().hint());
 }
 
 Status ThreadedConnector::left_behind() const {

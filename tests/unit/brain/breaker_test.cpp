@@ -131,7 +131,7 @@ TEST(Breaker, IsHalfOpenWhileTheProbeIsUnderWayAndClosesWithIt) {
   rig.tick();
   EXPECT_EQ(rig.outlook.breaker, BreakerState::closed);
   EXPECT_NE(rig.note(EventKind::breaker_closed), nullptr);
-  EXPECT_EQ(rig.opens(), 1);  // the other of min_size, without any pause
+  EXPECT_EQ(rig.opens(), 1);                          // the other of min_size, without any pause
   EXPECT_EQ(rig.outlook.state, PoolState::starting);  // min_size was never there
 }
 

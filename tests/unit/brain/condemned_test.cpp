@@ -96,8 +96,8 @@ TEST(Condemned, OneThatTheServerEndedCondemnsTheGenerationWhenAnotherIsDeadToo) 
   ASSERT_NE(rig.note(EventKind::recycle), nullptr);
   EXPECT_EQ(rig.note(EventKind::recycle)->text, "terminating connection: replacing 4 connections over 2s");
   replaced_within(rig, kSpread);
-  EXPECT_TRUE(std::any_of(rig.slots.begin(), rig.slots.end(),
-                          [&](const SlotCensus& slot) { return slot.conn_id == fresh; }));
+  EXPECT_TRUE(
+      std::any_of(rig.slots.begin(), rig.slots.end(), [&](const SlotCensus& slot) { return slot.conn_id == fresh; }));
   EXPECT_TRUE(std::none_of(rig.slots.begin(), rig.slots.end(),
                            [&](const SlotCensus& slot) { return slot.conn_id <= last_old; }));
 }

@@ -110,8 +110,11 @@ TEST(Emergency, IsNeverStuck) {
     const int storm = 2 + static_cast<int>(rng.below(60));
     for (int i = 0; i < storm; ++i) {
       rig.waiting = static_cast<uint32_t>(rng.below(30));
-      rig.second({.queries = 5 + rng.below(100), .faults = rng.below(100), .query_ms = rng.unit() * 300,
-                  .requests = 100, .timeouts = rng.below(100)});
+      rig.second({.queries = 5 + rng.below(100),
+                  .faults = rng.below(100),
+                  .query_ms = rng.unit() * 300,
+                  .requests = 100,
+                  .timeouts = rng.below(100)});
     }
     rig.waiting = 0;
     for (int i = 0; i < 90; ++i) rig.second(kWell);

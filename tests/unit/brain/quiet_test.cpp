@@ -93,8 +93,9 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
     for (const CloseReason reason : {CloseReason::idle, CloseReason::lifetime}) {
       EXPECT_EQ(rig.retired(reason), 0) << close_reason_name(reason);
     }
-    for (const Action::Kind kind : {Action::Kind::validate, Action::Kind::cancel_lease, Action::Kind::revoke_lease,
-                                    Action::Kind::end_transaction, Action::Kind::mark_overdue, Action::Kind::mark_suspect}) {
+    for (const Action::Kind kind :
+         {Action::Kind::validate, Action::Kind::cancel_lease, Action::Kind::revoke_lease, Action::Kind::end_transaction,
+          Action::Kind::mark_overdue, Action::Kind::mark_suspect}) {
       EXPECT_EQ(rig.count(kind), 0) << static_cast<int>(kind);
     }
   };

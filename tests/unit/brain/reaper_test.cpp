@@ -161,8 +161,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
   const Action* told = rig.note(EventKind::recycle);
   ASSERT_NE(told, nullptr);
   EXPECT_EQ(told->severity, Severity::warning);
-  EXPECT_EQ(told->text,
-            "3 validations in a row failed (max_validation_failures): replacing 3 connections over 2s");
+  EXPECT_EQ(told->text, "3 validations in a row failed (max_validation_failures): replacing 3 connections over 2s");
   const Instant end = rig.now + Span::seconds(2);
   while (rig.now < end) {
     rig.obey();

@@ -73,7 +73,10 @@ class Rig {
     slot.leased_at = now;
     ++slot.uses;
   }
-  void lease(uint32_t slot) { put(at(slot), Phase::leased); ++acquires; }
+  void lease(uint32_t slot) {
+    put(at(slot), Phase::leased);
+    ++acquires;
+  }
   void lease_all() {
     for (SlotCensus& s : slots) {
       if (s.phase == Phase::idle) lease(s.slot);
@@ -110,7 +113,10 @@ class Rig {
     }
     return outlook;
   }
-  const Outlook& tick_after(Span span) { now += span; return tick(); }
+  const Outlook& tick_after(Span span) {
+    now += span;
+    return tick();
+  }
   // Tick, carry out, and again, until nothing is asked for.
   void settle() {
     for (int i = 0; i < 100; ++i) {
@@ -127,7 +133,8 @@ class Rig {
     for (const Action& action : actions) {
       if (action.kind == Action::Kind::open) add(Phase::opening);
       if (action.kind == Action::Kind::survey) surveys.push_back(action.slot);
-      if (action.kind == Action::Kind::validate || action.kind == Action::Kind::survey) put(at(action.slot), Phase::held);
+      if (action.kind == Action::Kind::validate || action.kind == Action::Kind::survey)
+        put(at(action.slot), Phase::held);
       if (action.kind == Action::Kind::revoke_lease) remove(action.slot);
       if (action.kind != Action::Kind::retire) continue;
       SlotCensus& slot = at(action.slot);
@@ -187,18 +194,16 @@ class Rig {
     }));
   }
   bool is_retired(uint32_t slot) const {
-    return std::any_of(actions.begin(), actions.end(), [slot](const Action& a) {
-      return a.kind == Action::Kind::retire && a.slot == slot;
-    });
+    return std::any_of(actions.begin(), actions.end(),
+                       [slot](const Action& a) { return a.kind == Action::Kind::retire && a.slot == slot; });
   }
   const Action* find(Action::Kind kind) const {
     const auto it = std::find_if(actions.begin(), actions.end(), [kind](const Action& a) { return a.kind == kind; });
     return it == actions.end() ? nullptr : &*it;
   }
   const Action* note(EventKind event) const {
-    const auto it = std::find_if(actions.begin(), actions.end(), [event](const Action& a) {
-      return a.kind == Action::Kind::note && a.event == event;
-    });
+    const auto it = std::find_if(actions.begin(), actions.end(),
+                                 [event](const Action& a) { return a.kind == Action::Kind::note && a.event == event; });
     return it == actions.end() ? nullptr : &*it;
   }
 

@@ -144,7 +144,9 @@ TEST(Sentinel, TellsWithNumbersAndAdvice) {
             "wait_time: A caller has waited long for a connection. (oldest_wait_ms 5023, threshold 5000)");
   EXPECT_EQ(rig.notes[0].severity, Severity::warning);
   EXPECT_EQ(rig.notes[0].detail.rfind("{\"rule\":\"wait_time\",\"metric\":\"oldest_wait_ms\",\"value\":5023,"
-                                      "\"threshold\":5000,\"advice\":\"If events of kind", 0), 0U);
+                                      "\"threshold\":5000,\"advice\":\"If events of kind",
+                                      0),
+            0U);
   EXPECT_LE(rig.notes[0].detail.size(), brain::kEventDetailBytesMax);
   EXPECT_EQ(rig.notes[0].detail.substr(rig.notes[0].detail.size() - 2), "\"}");
   rig.put(Metric::oldest_wait_ms, 0);

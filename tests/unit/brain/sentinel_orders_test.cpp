@@ -9,7 +9,6 @@
 namespace tide::test {
 namespace {
 
-
 TEST(SentinelRules, ANewOneNeedsMetricAndThreshold) {
   SentinelRig rig;
   AlertWish lacking = wish("slow");
@@ -289,8 +288,10 @@ TEST(SentinelSeeds, KeepTheInvariants) {
     rig.notes.clear();
     rig.now += Span::millis(static_cast<int64_t>(rng.below(3000)));
     for (const AlertRule& rule : rig.sentinel.rules()) {  // the condition at this look
-      if (!rule.is_enabled || !rule.begins_with(rig.readings[rule.metric])) held_since.erase(rule.name);
-      else held_since.try_emplace(rule.name, rig.now);
+      if (!rule.is_enabled || !rule.begins_with(rig.readings[rule.metric]))
+        held_since.erase(rule.name);
+      else
+        held_since.try_emplace(rule.name, rig.now);
     }
     rig.tick();
     for (const Action& note : rig.notes) {

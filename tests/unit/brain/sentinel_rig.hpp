@@ -67,9 +67,8 @@ class SentinelRig {
     }));
   }
   int puts() const {
-    return static_cast<int>(std::count_if(actions.begin(), actions.end(), [](const Action& action) {
-      return action.kind == Action::Kind::put_alert;
-    }));
+    return static_cast<int>(std::count_if(actions.begin(), actions.end(),
+                                          [](const Action& action) { return action.kind == Action::Kind::put_alert; }));
   }
 
   Verdict set(const AlertWish& wish) {

@@ -123,8 +123,9 @@ void World::lease_out(Place& place) {
 }
 
 void World::order_something() {
-  constexpr Verb kVerbs[] = {Verb::scale,   Verb::scale, Verb::burst,            Verb::end_burst, Verb::pause,
-                             Verb::recycle, Verb::drain, Verb::close_connection, Verb::revoke};
+  constexpr Verb kVerbs[] = {Verb::scale, Verb::scale,   Verb::burst, Verb::end_burst,
+                             Verb::pause, Verb::recycle, Verb::drain, Verb::close_connection,
+                             Verb::revoke};
   const bool is_halted = outlook_.state == PoolState::paused || outlook_.state == PoolState::draining;
   Order order;
   order.command_id = ++last_command_id_;

@@ -34,7 +34,8 @@ TEST(ConnectWords, ThePolicyFillsInWhereTheTargetIsSilent) {
 }
 
 TEST(ConnectWords, TheTargetsOwnWordsWin) {
-  const auto words = words_of("host=db keepalives=0 tcp_user_timeout=5 client_encoding=LATIN1 options='-c work_mem=1MB'");
+  const auto words =
+      words_of("host=db keepalives=0 tcp_user_timeout=5 client_encoding=LATIN1 options='-c work_mem=1MB'");
   EXPECT_EQ(words.at("keepalives"), "0");
   EXPECT_EQ(words.at("tcp_user_timeout"), "5");
   EXPECT_EQ(words.at("client_encoding"), "LATIN1");

@@ -97,8 +97,10 @@ TEST(Traces, ATextThatASettingMayTurnIntoAnotherOneIsNotTrusted) {
 }
 
 TEST(Traces, AnyTextIsReadToItsEnd) {
-  constexpr std::string_view kParts[] = {"'", "\"", "$$", "$a$", "/*", "*/", "--", "\n", "\\", "E'", "U&\"", "(", ")", ";",
-                                         " ", "a", "begin", "create function", ".", "1", "$1", "\xc3\xa9", "rollback"};
+  constexpr std::string_view kParts[] = {"'",  "\"", "$$", "$a$",      "/*",      "*/",
+                                         "--", "\n", "\\", "E'",       "U&\"",    "(",
+                                         ")",  ";",  " ",  "a",        "begin",   "create function",
+                                         ".",  "1",  "$1", "\xc3\xa9", "rollback"};
   Rng rng(7);
   for (int i = 0; i < 20'000; ++i) {
     std::string text;

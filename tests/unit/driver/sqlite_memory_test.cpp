@@ -12,8 +12,9 @@ TEST(SqliteMemory, SheddingGivesCachedPagesBack) {
   const auto connector = make_sqlite_connector(dir.file(), policy, clock);
   const auto session = open_session(*connector, clock);
   ASSERT_OK(session->begin_lease(LeaseMode::read_write, clock.now()));
-  ASSERT_OK(run(*session, "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
-                          "INSERT INTO t SELECT randomblob(1000) FROM n"));
+  ASSERT_OK(run(*session,
+                "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
+                "INSERT INTO t SELECT randomblob(1000) FROM n"));
   ASSERT_EQ(ask(*session, "SELECT count(*) FROM t WHERE length(x) = 1000"), "5000");
   ASSERT_EQ(session->settle(ResetMode::smart), Settled::clean);
   const int64_t before = connector->memory_bytes();

@@ -47,7 +47,7 @@ struct Story {
     std::unique_lock lock(mutex);
     return changed.wait_for(lock, std::chrono::seconds(10), condition);
   }
-  void count(int Story::* what) {
+  void count(int Story::*what) {
     const std::lock_guard lock(mutex);
     ++(this->*what);
     changed.notify_all();

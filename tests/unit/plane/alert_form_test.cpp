@@ -123,7 +123,8 @@ TEST(AlertForm, RefusesNamesOfRulesThatAreNone) {
 
 TEST(AlertForm, RefusesNumbersThatAreNone) {
   for (const char* name : {"threshold", "clear_at"}) {
-    for (const char* value : {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
+    for (const char* value :
+         {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
       refuses("set_alert", with(name, value));
     }
     EXPECT_TRUE(contains(bad("set_alert", with(name, "1e999")).message, "too large"));

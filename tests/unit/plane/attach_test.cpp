@@ -1,6 +1,6 @@
 // A sound segment is read field by field; what is no segment is refused; what is half written is left out or marked.
-#include "base/owned_id.hpp"
 #include "plane/attach.hpp"
+#include "base/owned_id.hpp"
 
 #include <sys/mman.h>
 

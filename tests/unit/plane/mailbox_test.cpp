@@ -1,6 +1,6 @@
 // Orders through the mailbox: from a sender's post_order() to the owner's take(), with honest and with hostile writers.
-#include "base/owned_id.hpp"
 #include "plane/mailbox.hpp"
+#include "base/owned_id.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -47,9 +47,7 @@ class MailboxTest : public ::testing::Test {
   }
 
   Result<uint64_t> post(std::string_view verb = "pause") { return post_order(*attachment_, verb, "{}", "tester"); }
-  uint64_t id_of(uint64_t number) const {
-    return owned_id(attachment_->header().owner, number);
-  }
+  uint64_t id_of(uint64_t number) const { return owned_id(attachment_->header().owner, number); }
   // What the owner writes when it has obeyed.
   void answer(uint64_t number) {
     const format::Region region = segment_->header().commands;
@@ -72,7 +70,8 @@ class MailboxTest : public ::testing::Test {
   uint64_t sent() {
     uint64_t value = 0;
     const int fd = ::open(segment_->mailbox_path().c_str(), O_RDONLY | O_CLOEXEC);
-    EXPECT_EQ(::pread(fd, &value, sizeof value, offsetof(format::MailboxHeader, sent)), static_cast<ssize_t>(sizeof value));
+    EXPECT_EQ(::pread(fd, &value, sizeof value, offsetof(format::MailboxHeader, sent)),
+              static_cast<ssize_t>(sizeof value));
     ::close(fd);
     return value;
   }
@@ -161,7 +160,8 @@ TEST_F(MailboxTest, TwoSendersNeverShareANumber) {
 }
 
 TEST_F(MailboxTest, AHostileCountNeitherStopsNorOverflows) {
-  for (const uint64_t wild : {UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 40, uint64_t{500}, uint64_t{0}}) {
+  for (const uint64_t wild :
+       {UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 40, uint64_t{500}, uint64_t{0}}) {
     set_sent(wild);
     EXPECT_TRUE(read_posted_orders(*attachment_).size() <= format::kMailboxOrders);
     mailbox_->take();

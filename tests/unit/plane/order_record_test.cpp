@@ -19,7 +19,8 @@ constexpr size_t kRoom = decltype(format::CommandRecord::arguments)::kBytesMax;
 std::string recorded(std::string_view arguments, size_t room = kRoom) { return recorded_arguments(arguments, room); }
 
 TEST(OrderRecord, KeepsTheVerbAsItCame) {
-  for (const char* verb : {"scale", "scael", "no_such_verb", "Drain", "reset-stats"}) EXPECT_EQ(recorded_verb(verb), verb);
+  for (const char* verb : {"scale", "scael", "no_such_verb", "Drain", "reset-stats"})
+    EXPECT_EQ(recorded_verb(verb), verb);
   for (const char* verb : {"", "two words", "scale\n", "password=hunter2", "\xFF\xFE", "scale;drop"}) {
     EXPECT_EQ(recorded_verb(verb), "unknown") << verb;
   }
@@ -41,7 +42,8 @@ TEST(OrderRecord, KeepsAllThatFitsIntoAMailbox) {
 
 TEST(OrderRecord, ShortensTheLongestTextsAndStaysAnObject) {
   const std::string ends = std::string("\u00fc") + std::string(400, 'x');
-  const std::string text = recorded(R"({"advice":")" + ends + R"(","message":")" + ends + R"(","rule":"long_queue"})", 300);
+  const std::string text =
+      recorded(R"({"advice":")" + ends + R"(","message":")" + ends + R"(","rule":"long_queue"})", 300);
   EXPECT_LE(text.size(), 300u);
   EXPECT_GT(text.size(), 200u) << "no more is taken away than needed";
   const Json shown = Json::parse(text);
@@ -78,8 +80,9 @@ TEST(OrderRecord, MasksPasswords) {
 
 TEST(OrderRecord, AnythingBecomesValidJsonThatFits) {
   Rng random(11);
-  constexpr std::string_view kPieces[] = {"{", "}", "\"a\":", "\"", "\\u0000", "\\u0001", "1e400", ",", "[", "]", "\xFF",
-                                          "\u00fc", "password", ":", "null", "\n", "\r", "aaaaaaaaaaaaaaaaaaaaaaaa"};
+  constexpr std::string_view kPieces[] = {"{",        "}", "\"a\":", "\"", "\\u0000", "\\u0001",
+                                          "1e400",    ",", "[",      "]",  "\xFF",    "\u00fc",
+                                          "password", ":", "null",   "\n", "\r",      "aaaaaaaaaaaaaaaaaaaaaaaa"};
   for (int i = 0; i < 20'000; ++i) {
     std::string text = random.below(2) == 0 ? "{" : "";
     for (uint64_t n = random.below(120); n > 0; --n) text += kPieces[random.below(std::size(kPieces))];

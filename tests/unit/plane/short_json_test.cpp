@@ -54,9 +54,9 @@ TEST(ShortJson, CutsTheLongestTextsAndKeepsTheFacts) {
 
 TEST(ShortJson, EveryRoomGivesAnObjectOrNothing) {
   const OrderedJson given = {{"message", "say \"\u00fc\" and \\ and \n to \u65e5\u672c all of them, twice over"},
-                      {"advice", std::string(300, '"')},
-                      {"n", 1e300},
-                      {"list", {1, 2, 3}}};
+                             {"advice", std::string(300, '"')},
+                             {"n", 1e300},
+                             {"list", {1, 2, 3}}};
   for (size_t room = 0; room < given.dump().size(); ++room) {
     const std::string kept = shortened_object(given.dump(), room);
     EXPECT_LE(kept.size(), room);

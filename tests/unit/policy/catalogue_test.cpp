@@ -276,8 +276,8 @@ TEST(Catalogue, FindsEveryOldName) {
 }
 
 TEST(Catalogue, KnowsNoOtherName) {
-  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts", "keepalive_",
-                                      "enabled", "reapInterval", "utilization", "tidepool.max_size"}) {
+  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts",
+                                      "keepalive_", "enabled", "reapInterval", "utilization", "tidepool.max_size"}) {
     EXPECT_EQ(find_setting(name), nullptr) << name;
   }
 }

@@ -53,8 +53,10 @@ TEST(Surroundings, OtherPoolsVariablesServeWhereOursIsAbsent) {
   EXPECT_EQ(theirs->policy.health_interval, Span::seconds(300));
   EXPECT_EQ(theirs->policy.log, LogLevel::events);
   EXPECT_EQ(source_of(*theirs, "health_interval"), SettingSource::environment);
-  const auto ours = parse_in({{"HEALTH_CHECK_INTERVAL", "300000"}, {"TIDEPOOL_HEALTH_INTERVAL", "7s"},
-                              {"ENABLE_POOL_LOGGING", "false"}, {"TIDEPOOL_LOG", "debug"}});
+  const auto ours = parse_in({{"HEALTH_CHECK_INTERVAL", "300000"},
+                              {"TIDEPOOL_HEALTH_INTERVAL", "7s"},
+                              {"ENABLE_POOL_LOGGING", "false"},
+                              {"TIDEPOOL_LOG", "debug"}});
   ASSERT_TRUE(ours) << ours.status().message;
   EXPECT_EQ(ours->policy.health_interval, Span::seconds(7));
   EXPECT_EQ(ours->policy.log, LogLevel::debug);
@@ -107,8 +109,8 @@ TEST(Surroundings, AutoChoosesByTheEnvironmentAndSaysWhy) {
 }
 
 TEST(Surroundings, TheThresholdSizersOptionsChooseIt) {
-  for (const std::string_view options : {"scaleUpThreshold=0.7", "scaleDownCooldown=1000", "connectionIncrement=3",
-                                         "scale_up_periods=2"}) {
+  for (const std::string_view options :
+       {"scaleUpThreshold=0.7", "scaleDownCooldown=1000", "connectionIncrement=3", "scale_up_periods=2"}) {
     const auto parsed = test::parse(kUrl, options);
     ASSERT_TRUE(parsed) << options;
     EXPECT_EQ(parsed->policy.sizing, Sizing::threshold) << options;
@@ -133,8 +135,8 @@ TEST(CheckOptions, TellsEveryComplaintAtOnce) {
   const auto findings =
       check("max_sise=3 idle_timeout=forever min_size=8 max_size=4 log=loud enableMetrics=false preset=fast");
   EXPECT_EQ(findings.size(), 6U);
-  for (const std::string_view text : {"max_sise", "forever", "min_size 8 is above max_size 4", "loud", "enableMetrics",
-                                      "fast"}) {
+  for (const std::string_view text :
+       {"max_sise", "forever", "min_size 8 is above max_size 4", "loud", "enableMetrics", "fast"}) {
     EXPECT_TRUE(finds(findings, Finding::Kind::error, text)) << text;
   }
 }

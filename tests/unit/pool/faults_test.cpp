@@ -21,8 +21,8 @@ TEST(Faults, ByCode) {
     Code code;
     bool is_fault;
   } kCases[] = {
-      {Code::timeout, true},         {Code::unavailable, true}, {Code::database, true},     {Code::internal, true},
-      {Code::no_memory, true},       {Code::bad_argument, false}, {Code::stale_lease, false},
+      {Code::timeout, true},   {Code::unavailable, true},   {Code::database, true},     {Code::internal, true},
+      {Code::no_memory, true}, {Code::bad_argument, false}, {Code::stale_lease, false},
   };
   for (const auto& c : kCases) EXPECT_EQ(is_fault(failed(c.code)), c.is_fault) << code_name(c.code);
 }
@@ -52,10 +52,18 @@ TEST(Faults, BySqliteCode) {
     int code;
     bool is_fault;
   } kCases[] = {
-      {SQLITE_CONSTRAINT, false},         {SQLITE_CONSTRAINT_UNIQUE, false},  {SQLITE_CONSTRAINT_CHECK, false},
-      {SQLITE_CONSTRAINT_TRIGGER, false}, {SQLITE_CONSTRAINT_DATATYPE, false}, {SQLITE_CONSTRAINT_VTAB, false},
-      {SQLITE_BUSY_SNAPSHOT, false},      {SQLITE_CORRUPT, true},             {SQLITE_IOERR, true},
-      {SQLITE_FULL, true},                {SQLITE_NOMEM, true},               {SQLITE_MISMATCH, true},
+      {SQLITE_CONSTRAINT, false},
+      {SQLITE_CONSTRAINT_UNIQUE, false},
+      {SQLITE_CONSTRAINT_CHECK, false},
+      {SQLITE_CONSTRAINT_TRIGGER, false},
+      {SQLITE_CONSTRAINT_DATATYPE, false},
+      {SQLITE_CONSTRAINT_VTAB, false},
+      {SQLITE_BUSY_SNAPSHOT, false},
+      {SQLITE_CORRUPT, true},
+      {SQLITE_IOERR, true},
+      {SQLITE_FULL, true},
+      {SQLITE_NOMEM, true},
+      {SQLITE_MISMATCH, true},
   };
   for (const auto& c : kCases) {
     const std::string sqlstate(sqlite::sqlstate_of(c.code, "as it was told to"));

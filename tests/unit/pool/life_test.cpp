@@ -199,7 +199,8 @@ TEST_F(LifeTest, ClosedInPeaceCutsNothing) {
   run(Span::seconds(1));
   close(Span::seconds(2));
   ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
-  EXPECT_NE(events(EventKind::pool_closed)[0].message.find("every lease had ended, 0 leases cut off"), std::string::npos);
+  EXPECT_NE(events(EventKind::pool_closed)[0].message.find("every lease had ended, 0 leases cut off"),
+            std::string::npos);
 }
 
 // -- evaluate
@@ -245,13 +246,16 @@ TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
 }
 
 TEST_F(LifeTest, EvaluateCountsAsOneOfThoseThatMustAgree) {
-  open("min_size=2 max_size=10 sizing=threshold scaling_interval=1h scale_up_periods=2 scale_up_cooldown=1s recovery=''");
+  open(
+      "min_size=2 max_size=10 sizing=threshold scaling_interval=1h scale_up_periods=2 scale_up_cooldown=1s "
+      "recovery=''");
   run(Span::seconds(2));
   for (int i = 0; i < 2; ++i) ask(Span());
   run(Span::seconds(3));
   EXPECT_EQ(obeyed("evaluate").message.rfind("target stays at 2: utilization 1 ", 0), 0U);
-  EXPECT_EQ(obeyed("evaluate").message.rfind("target 2 -> 4: utilization 1 (scale_up_utilization 0.8) for 2 evaluations", 0),
-            0U);
+  EXPECT_EQ(
+      obeyed("evaluate").message.rfind("target 2 -> 4: utilization 1 (scale_up_utilization 0.8) for 2 evaluations", 0),
+      0U);
   give_back();
 }
 

@@ -82,8 +82,9 @@ TEST_F(ManySlotsTest, TheCatalogueAllowsWhatAPoolCanHold) {
 }
 
 TEST_F(ManySlotsTest, EveryLeaseOfTheLargestPoolHasANameOfItsOwn) {
-  open("min_size=10000 max_size=10000 max_connecting=1000 scaling=off burst=off health_interval=0 "
-       "validation_interval=0");
+  open(
+      "min_size=10000 max_size=10000 max_connecting=1000 scaling=off burst=off health_interval=0 "
+      "validation_interval=0");
   for (int i = 0; i < 1000 && connected() < kSizeMax; ++i) step();
   ASSERT_EQ(connected(), static_cast<uint64_t>(kSizeMax));
   std::set<uint64_t> ids;

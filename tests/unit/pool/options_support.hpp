@@ -76,7 +76,8 @@ class OptionEffect : public LivedPool {
   }
   // Why not; empty: it was.
   std::string set(const std::string& option, const std::string& value) {
-    const uint64_t id = pool_->keeper().post("set", R"({"option":")" + option + R"(","value":")" + value + "\"}", "test");
+    const uint64_t id =
+        pool_->keeper().post("set", R"({"option":")" + option + R"(","value":")" + value + "\"}", "test");
     run(Span::millis(20));
     for (const CommandCopy& command : seen().read_commands()) {
       if (command.command_id != id) continue;

@@ -260,9 +260,7 @@ TEST_F(OptionEffect, log) {
 }
 
 TEST_F(OptionEffect, log_format) {
-  furnish_ = [&](PoolSpec& spec) {
-    spec.log = [&](const LogFact&, LogFormat format) { formats_.insert(format); };
-  };
+  furnish_ = [&](PoolSpec& spec) { spec.log = [&](const LogFact&, LogFormat format) { formats_.insert(format); }; };
   const auto look = [&] {
     formats_.clear();
     second(1, sec(1));

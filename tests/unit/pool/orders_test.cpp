@@ -26,8 +26,9 @@ class OrdersTest : public testing::Test {
     spec.policy = parsed->policy;
     spec.sources = parsed->sources;
     spec.pool_key = 4712;
-    auto opened = Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
-                             SystemClock::instance());
+    auto opened =
+        Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
+                   SystemClock::instance());
     ASSERT_TRUE(opened.is_ok()) << opened.status().message;
     pool_ = opened.take();
     pool_->keeper().step();
@@ -136,7 +137,8 @@ class RandomOrders {
                             "alert_utilization", "validation_query", "recovery", "plane_dir", "mx_size", "password"])"},
       {"set", "value", R"([0, 1, 3, 4, 5, 2047, 99999, "0.5", "30s", "0.5us", "2GB", "threshold", "on", "",
                            "restart_connections,scale_pool", "restart"])"},
-      {"set_alert", "rule", R"(["mine", "long_queue", "waiting_count", "Mine", "a b", "\u00fc", "rrrrrrrrrrrrrrrrrrrrrrrr"])"},
+      {"set_alert", "rule",
+       R"(["mine", "long_queue", "waiting_count", "Mine", "a b", "\u00fc", "rrrrrrrrrrrrrrrrrrrrrrrr"])"},
       {"set_alert", "metric", R"(["waiting", "health", "size", "utilisation"])"},
       {"set_alert", "comparison", R"([">", ">=", "<", "<=", "=="])"},
       {"set_alert", "threshold", "[0, 5, 0.5, -1, 1e17, 1e18, 1e300, -0.0]"},
@@ -181,7 +183,8 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
       if (!told.detail.empty()) story += "; " + told.detail;
       if (!told.hint.empty()) story += " (" + told.hint + ")";
       std::string_view kept = answer.message;
-      if (story.size() > decltype(format::CommandRecord::message)::kBytesMax && kept.ends_with("...")) kept.remove_suffix(3);
+      if (story.size() > decltype(format::CommandRecord::message)::kBytesMax && kept.ends_with("..."))
+        kept.remove_suffix(3);
       ASSERT_EQ(kept, story.substr(0, kept.size()));
       ASSERT_GE(kept.size(), std::min<size_t>(story.size(), 200));
     } else if (is_refused && verb == "set") {

@@ -24,8 +24,9 @@ class PoolTest : public testing::Test {
       ++events_[static_cast<size_t>(event)];
       if (event != PoolEvent::error && event != PoolEvent::alert) EXPECT_NE(conn_id, 0U);
     };
-    auto opened = Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
-                             SystemClock::instance());
+    auto opened =
+        Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
+                   SystemClock::instance());
     ASSERT_TRUE(opened.is_ok()) << opened.status().message;
     pool_ = opened.take();
     pool_->keeper().step();

@@ -125,8 +125,10 @@ TEST(SystemProbe, UsedIsNeverNegative) {
   EXPECT_EQ(tree.sample().memory_bytes, kMega);
 }
 
-const char* const kHostile[] = {"", "\n", "max", "-1", "1e9", "0x10", "99999999999999999999999999", "12abc", "  ",
-                                "nan", "inf", "-0.5", "1 1 1", "\xff\xfe", ":", "some avg10=", "0::/a\n0::/b"};
+const char* const kHostile[] = {
+    "",      "\n",          "max",         "-1",  "1e9",  "0x10",  "99999999999999999999999999",
+    "12abc", "  ",          "nan",         "inf", "-0.5", "1 1 1", "\xff\xfe",
+    ":",     "some avg10=", "0::/a\n0::/b"};
 
 TEST(SystemProbe, GarbageIsUnknownOrPassedBy) {
   for (const char* text : kHostile) {

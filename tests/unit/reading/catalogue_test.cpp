@@ -13,10 +13,11 @@ std::string columns_of(std::string_view name) {
 }
 
 TEST(Catalogue, ColumnsStandAsPromised) {
-  EXPECT_EQ(columns_of("pools"),
-            "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
-            "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
-            "generation started_at sampled_at age_ms version breaker breaker_probe_at pooler");
+  EXPECT_EQ(
+      columns_of("pools"),
+      "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
+      "waiting oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health "
+      "generation started_at sampled_at age_ms version breaker breaker_probe_at pooler");
   EXPECT_EQ(
       columns_of("pool_stats"),
       "instance_id pool acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total "
@@ -46,8 +47,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("alerts"),
             "instance_id pool alert_id rule severity state metric value threshold since last_seen occurrences "
             "resolved_at acked_by message advice acked_at");
-  EXPECT_EQ(columns_of("health_checks"),
-            "instance_id pool check_name status score value threshold message checked_at");
+  EXPECT_EQ(columns_of("health_checks"), "instance_id pool check_name status score value threshold message checked_at");
   EXPECT_EQ(columns_of("forecasts"),
             "instance_id pool at horizon_ms model predicted_in_use low high error_mape selected error_wape");
   EXPECT_EQ(columns_of("alert_rules"),

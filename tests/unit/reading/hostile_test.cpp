@@ -46,8 +46,8 @@ class HostileRelationsTest : public testing::Test {
   std::vector<Row> sound(const Relation& relation, std::vector<Row> rows) {
     const Value id = made_.instance_hex();
     const auto columns = relation.columns;
-    const auto found = std::find_if(columns.begin(), columns.end(),
-                                    [](const Column& column) { return column.name == "instance_id"; });
+    const auto found =
+        std::find_if(columns.begin(), columns.end(), [](const Column& column) { return column.name == "instance_id"; });
     const auto place = static_cast<size_t>(found - columns.begin());
     std::erase_if(rows, [&](const Row& row) { return place >= row.size() || row[place] != id; });
     return rows;

@@ -11,7 +11,9 @@ class Stats : public testing::Test {
  protected:
   test::TempDirectory directory;
   std::unique_ptr<Segment> segment = test::make_segment(directory.path());
-  test::Table read(const std::string& relation = "pool_stats") { return test::Table(relation, {directory.path(), "", ""}); }
+  test::Table read(const std::string& relation = "pool_stats") {
+    return test::Table(relation, {directory.path(), "", ""});
+  }
 
   void SetUp() override {
     for (uint32_t i = 0; i < 2; ++i) {
@@ -80,24 +82,11 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
 
 TEST_F(Stats, WhatIsNotMeasuredIsNull) {
   const test::Table stats = read();
-  for (const char* column : {"transactions_total",
-                             "retries_total",
-                             "statement_cache_hits_total",
-                             "statement_cache_misses_total",
-                             "query_cache_hits_total",
-                             "query_cache_misses_total",
-                             "wait_p50_ms",
-                             "wait_max_ms",
-                             "use_p99_ms",
-                             "query_p99_ms",
-                             "memory_bytes",
-                             "last_error",
-                             "last_error_at",
-                             "stats_reset",
-                             "efficiency",
-                             "slow_share",
-                             "prediction_accuracy",
-                             "wal_bytes"}) {
+  for (const char* column :
+       {"transactions_total", "retries_total", "statement_cache_hits_total", "statement_cache_misses_total",
+        "query_cache_hits_total", "query_cache_misses_total", "wait_p50_ms", "wait_max_ms", "use_p99_ms",
+        "query_p99_ms", "memory_bytes", "last_error", "last_error_at", "stats_reset", "efficiency", "slow_share",
+        "prediction_accuracy", "wal_bytes"}) {
     EXPECT_TRUE(is_null(stats.at(0, column))) << column;
   }
 }
@@ -127,9 +116,9 @@ TEST_F(Stats, TakesTheBaselineOff) {
   put(base.keeper[0], 990);
   put(base.keeper[15], 2 * test::kMs);
   put(base.slots[0], 25);
-  put(base.slots[1], 1);                // waited
-  put(base.slots[4], 1 * test::kMs);    // wait_ns
-  put(base.slots[5], 500);              // more queries than there were
+  put(base.slots[1], 1);              // waited
+  put(base.slots[4], 1 * test::kMs);  // wait_ns
+  put(base.slots[5], 500);            // more queries than there were
   const test::Table stats = read();
   EXPECT_EQ(stats.at(0, "acquires_total"), integer(5));
   EXPECT_EQ(stats.at(0, "acquires_waited_total"), integer(3));
@@ -172,8 +161,8 @@ TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
   for (uint64_t i = 0; i < format::kTallies; ++i) put((&tallies.bursts_total)[i], 20 + i);
   put(tallies.lived_ns_total, 90 * test::kMs);
   for (uint32_t i = 0; i < 2; ++i) put(segment->slot_stats()[i].faults_total, 4);
-  const char* columns[] = {"bursts_total", "emergencies_total", "recovery_attempts_total", "health_checks_total",
-                           "health_check_failures_total", "overloads_total"};
+  const char* columns[] = {"bursts_total",        "emergencies_total",           "recovery_attempts_total",
+                           "health_checks_total", "health_check_failures_total", "overloads_total"};
   for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(read().at(0, columns[i]), integer(20 + i)) << columns[i];
   EXPECT_EQ(read().at(0, "lived_ms_total"), real(90));
   EXPECT_EQ(read().at(0, "query_faults_total"), integer(8));
@@ -224,7 +213,7 @@ TEST_F(Stats, HistogramsHaveABaselineToo) {
   put(segment->baseline().slots[0], 20);
   put(segment->baseline().slots[1], 1);
   const test::Table rows = read("pool_histograms");
-  EXPECT_EQ(rows.at(0, "count"), integer(7));                       // 10 granted, 3 of them waited
+  EXPECT_EQ(rows.at(0, "count"), integer(7));  // 10 granted, 3 of them waited
   EXPECT_EQ(rows.at(kHistogramBuckets - 1, "count"), integer(10));
 }
 

@@ -67,9 +67,7 @@ class SegmentMaker {
   format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
   format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
   format::Tallies& tallies() { return *at<format::Tallies>(header().tallies.offset); }
-  uint64_t instance_bits() {
-    return owned_id(owner_bits(header().instance_id), 0);
-  }
+  uint64_t instance_bits() { return owned_id(owner_bits(header().instance_id), 0); }
   template <typename Record>
   Record& record(const format::Region& region, uint64_t number) {
     return at<Record>(region.offset)[number % region.count];
