@@ -22,9 +22,12 @@
 
 #define LINGER_SLOTS 4096
 #define LINGER_NO_SLOT UINT32_MAX
-#define LINGER_SLICE_NS INT64_C(2000000)  /* others may wait this long for a lease that is being used again and again */
-#define LINGER_IDLE_NS INT64_C(50000000)  /* nobody asked for anything: back to the pool */
-#define LINGER_AGE_NS INT64_C(1000000000) /* a lease is shown to the pool's rules (lifetime, uses) at least this often */
+/* Others may wait this long for a lease that is being used again and again. */
+#define LINGER_SLICE_NS INT64_C(2000000)
+/* Nobody asked for anything: back to the pool. */
+#define LINGER_IDLE_NS INT64_C(50000000)
+/* A lease is shown to the pool's rules (lifetime, uses) at least this often. */
+#define LINGER_AGE_NS INT64_C(1000000000)
 
 typedef enum LingerState { LINGER_NONE, LINGER_IN_USE, LINGER_IDLE, LINGER_RECALLED } LingerState;
 
@@ -41,7 +44,7 @@ typedef struct LingerBoard {
 static inline uint64_t linger_word(uint64_t lease, LingerState state) { return lease << 2 | (uint64_t)state; }
 
 /* True: the lease was `from` and is `to` now. */
-static inline _Bool linger_move(LingerSlot *slot, uint64_t lease, LingerState from, LingerState to) {
+static inline _Bool linger_move(LingerSlot* slot, uint64_t lease, LingerState from, LingerState to) {
   uint64_t expected = linger_word(lease, from);
   return atomic_compare_exchange_strong(&slot->word, &expected, linger_word(lease, to));
 }
@@ -49,9 +52,9 @@ static inline _Bool linger_move(LingerSlot *slot, uint64_t lease, LingerState fr
 /* CLOCK_MONOTONIC, which both sides share. */
 int64_t linger_now_ns(void);
 /* The worker's: makes the memory and seals it; NULL if that cannot be done. `fd` is what backends are given. */
-LingerBoard *linger_board_make(int *fd);
+LingerBoard* linger_board_make(int* fd);
 /* A backend's: maps it only where nobody can cut it short, whoever sent it; NULL otherwise. `fd` stays the caller's. */
-LingerBoard *linger_board_map(int fd);
-void linger_board_unmap(LingerBoard *board);
+LingerBoard* linger_board_map(int fd);
+void linger_board_unmap(LingerBoard* board);
 
 #endif

@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""Whether every C and C++ file is as clang-format 14 leaves it.
+
+    format.py          names the files that are not; exit 1 if there are any, 77 without that version
+    format.py --write  formats them
+"""
+import re
+import shutil
+import subprocess
+import sys
+
+import tree
+
+VERSION = 14  # each version breaks some lines otherwise
+FILES_AT_ONCE = 40
+
+
+def formatter():
+    for name in (f"clang-format-{VERSION}", "clang-format"):
+        program = shutil.which(name)
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout if program else ""
+        if re.search(rf"version {VERSION}\.", said):
+            return program
+    return None
+
+
+def main(arguments):
+    is_write = arguments == ["--write"]
+    if arguments and not is_write:
+        print(__doc__, file=sys.stderr)
+        return 2
+    program = formatter()
+    if program is None:
+        print(f"skipped: clang-format {VERSION} is not installed (Debian 12: apt install clang-format)")
+        return 77
+    paths = sorted(tree.sources())
+    bad = []
+    for first in range(0, len(paths), FILES_AT_ONCE):
+        some = paths[first:first + FILES_AT_ONCE]
+        said = subprocess.run([program, "-i" if is_write else "--dry-run", *some], cwd=tree.ROOT, capture_output=True,
+                              text=True, check=True).stderr
+        bad += re.findall(r"^(\S+?):\d+:\d+: warning: code should be clang-formatted", said, re.M)
+    for path in sorted(set(bad)):
+        print(f"{path}: is not formatted; run tests/house/format.py --write")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
