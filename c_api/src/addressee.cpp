@@ -59,14 +59,14 @@ const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t 
 // The outcome an answer stands for; nothing while the order is under way.
 std::optional<Status> outcome_of(const CommandCopy& command, const std::string& pool) {
   const std::string which = pool + ", order " + std::to_string(command.command_id);
-  switch (static_cast<format::CommandStatus>(command.status)) {
-    case format::CommandStatus::applied: return Status::ok();
-    case format::CommandStatus::refused:
+  switch (static_cast<CommandStatus>(command.status)) {
+    case CommandStatus::applied: return Status::ok();
+    case CommandStatus::refused:
       return Status::error(Code::refused, command.message.empty() ? which + " was refused" : command.message, which);
-    case format::CommandStatus::expired:
+    case CommandStatus::expired:
       return Status::error(Code::refused, command.message.empty() ? which + " came too late" : command.message, which,
                            "give the order again");
-    case format::CommandStatus::queued: break;
+    case CommandStatus::queued: break;
   }
   return std::nullopt;
 }
@@ -218,21 +218,23 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
                        "`alerts` shows which there are");
 }
 
-Status Addressee::check(const OrderForm& form) const {
-  if (!form.option.empty()) {
+Status Addressee::check(const Command& command) const {
+  if (command.verb() == Verb::set) {
     Policy changed;
-    const auto set = set_option(changed, form.option, form.value, segment_.header().slots);
+    const auto set = set_option(changed, *command.text("option"), *command.text("value"), segment_.header().slots);
     if (!set) return set.status();
   }
   return local_fd_ < 0 ? check_mailbox(segment_) : Status::ok();
 }
 
-Result<uint64_t> Addressee::post(std::string_view verb, const std::string& arguments, const std::string& actor) const {
-  if (local_fd_ < 0) return post_order(segment_, verb, arguments, actor);
+Result<uint64_t> Addressee::post(const Command& command) const {
+  const std::string arguments = command.arguments_json();
+  if (local_fd_ < 0) return post_order(segment_, command.name(), arguments, command.actor);
   const LocalControl* local = local_control();
-  const uint64_t command_id = local == nullptr || local->post == nullptr
-                                  ? 0
-                                  : local->post(segment_.header().instance_id, std::string(verb), arguments, actor);
+  const uint64_t command_id =
+      local == nullptr || local->post == nullptr
+          ? 0
+          : local->post(segment_.header().instance_id, std::string(command.name()), arguments, command.actor);
   if (command_id != 0) return command_id;
   return Status::error(Code::refused, name() + " closed meanwhile", "instance " + segment_.header().instance_id);
 }

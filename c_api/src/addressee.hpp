@@ -12,8 +12,8 @@
 
 #include "base/instant.hpp"
 #include "base/status.hpp"
+#include "model/command.hpp"
 #include "plane/attach.hpp"
-#include "plane/order_form.hpp"
 
 namespace tide {
 
@@ -32,8 +32,8 @@ class Addressee {
   Addressee& operator=(Addressee&&) = delete;
 
   // What can be known before posting: that the order will arrive, and that the pool can take it whatever its state.
-  Status check(const OrderForm& form) const;
-  Result<uint64_t> post(std::string_view verb, const std::string& arguments, const std::string& actor) const;
+  Status check(const Command& command) const;
+  Result<uint64_t> post(const Command& command) const;
   // Until the order is obeyed (ok) or refused, also because the owner ended; timeout when the patience is over.
   // With `is_known_posted` an order that is not to be seen is waited for, else it is not_found.
   Status wait(uint64_t command_id, Span patience, bool is_known_posted) const;

@@ -8,9 +8,9 @@
 
 #include "addressee.hpp"
 #include "guard.hpp"
+#include "model/command.hpp"
+#include "model/words.hpp"
 #include "plane/directory.hpp"
-#include "plane/order_form.hpp"
-#include "plane/vocabulary.hpp"
 #include "policy/settings.hpp"
 #include "structs.hpp"
 
@@ -39,25 +39,28 @@ std::string default_actor() {
 
 // An alert's number says whose it is.
 bool needs_pool(const char* verb) {
-  return verb == nullptr || verb != vocabulary::verbs()[static_cast<size_t>(OrderVerb::ack)];
+  const auto known = member_of<Verb>(verb == nullptr ? "" : verb);
+  return !known || about(*known).sent_to != SentTo::alert;
 }
 
 // Of the arguments that all calls share, what can be said without looking at a pool.
-Result<OrderForm> check_call(const char* pool, const char* verb, const char* arguments_json) {
+Result<Command> check_call(const char* pool, const char* verb, const char* arguments_json) {
   const bool is_missing = pool == nullptr ? needs_pool(verb) : pool[0] == '\0';
   if (is_missing) {
     return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
                          "see `pools`");
   }
   if (verb == nullptr) return Status::error(Code::bad_argument, "verb is NULL", "", "such as \"scale\"");
-  auto form = check_order(verb, arguments_json == nullptr ? "" : arguments_json);
-  if (form && !form->option.empty() && find_setting(form->option) == nullptr) return unknown_option(form->option);
-  return form;
+  auto command = parse_command(verb, arguments_json == nullptr ? "" : arguments_json);
+  if (command && command->verb() == Verb::set && find_setting(*command->text("option")) == nullptr) {
+    return unknown_option(*command->text("option"));
+  }
+  return command;
 }
 
-Result<Addressee> addressee_of(const std::string& directory, const char* pool, const OrderForm& form) {
+Result<Addressee> addressee_of(const std::string& directory, const char* pool, const Command& command) {
   if (pool != nullptr) return Addressee::find(directory, pool);
-  return Addressee::of_alert(directory, static_cast<uint64_t>(form.number));
+  return Addressee::of_alert(directory, static_cast<uint64_t>(*command.whole("alert_id")));
 }
 
 std::string directory_of(const tide_control_options& options) {
@@ -79,12 +82,13 @@ tide_status tide_control_with(const char* pool_or_instance, const char* verb, co
     if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
     const auto patience = patience_of(wait_ms);
     if (!patience) return patience.status();
-    const auto form = check_call(pool_or_instance, verb, arguments_json);
-    if (!form) return form.status();
-    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *form);
+    auto command = check_call(pool_or_instance, verb, arguments_json);
+    if (!command) return command.status();
+    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *command);
     if (!addressee) return addressee.status();
     const bool is_named = options.actor != nullptr && options.actor[0] != '\0';
-    const auto posted = addressee->post(verb, form->canonical, is_named ? options.actor : default_actor());
+    command->actor = is_named ? options.actor : default_actor();
+    const auto posted = addressee->post(*command);
     if (!posted) return posted.status();
     if (command_id != nullptr) *command_id = *posted;
     if (patience->is_zero()) return Status::ok();
@@ -99,10 +103,10 @@ tide_status tide_control_check(const char* pool_or_instance, const char* verb, c
   return guarded(err, [&]() -> Status {
     tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
     if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
-    const auto form = check_call(pool_or_instance, verb, arguments_json);
-    if (!form) return form.status();
-    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *form);
-    return addressee ? addressee->check(*form) : addressee.status();
+    const auto command = check_call(pool_or_instance, verb, arguments_json);
+    if (!command) return command.status();
+    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *command);
+    return addressee ? addressee->check(*command) : addressee.status();
   });
 }
 

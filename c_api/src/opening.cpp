@@ -34,7 +34,7 @@ constexpr Span kKeeperPatience = Span::seconds(7);    // after the deadline; it 
 constexpr Span kFirstPatience = Span::millis(100);    // for connections that may come at once
 constexpr Span kCallbackPatience = Span::seconds(1);  // after the deadline and the keeper's end
 
-Status check_name(const char* name) {
+Status word(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
   const std::string_view text =
       name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
@@ -149,7 +149,7 @@ void close_quietly(Pool& pool) {
 }  // namespace
 
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
-  if (Status named = check_name(name); !named) return named;
+  if (Status named = word(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
   Environment environment = process_environment();
   environment.memory_limit = memory_limit;

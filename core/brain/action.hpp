@@ -9,117 +9,14 @@
 
 #include "base/instant.hpp"
 #include "base/status.hpp"
+#include "model/command.hpp"
 
 namespace tide {
-
-// Why a connection ends; one counter each (closed_*_total). `lost` and `failed` count as errors.
-enum class CloseReason : uint8_t { none, idle, lifetime, uses, error, scale, control, shutdown };
-
-// Which rule set the effective size; the order is that of precedence, strongest last but for config.
-enum class SizeSource : uint8_t { config, autoscale, predicted, manual, burst, emergency, budget };
-
-enum class PoolState : uint8_t { starting, running, paused, draining, degraded, emergency, closed };
-
-enum class Severity : uint8_t { info, warning, critical };
-
-enum class EventKind : uint8_t {
-  pool_open,
-  pool_closed,
-  connect_error,
-  connection_lost,
-  validation_failed,
-  lease_overdue,
-  lease_cancelled,
-  lease_revoked,
-  leak_suspected,
-  transaction_ended,
-  scale_up,
-  scale_down,
-  burst_on,
-  burst_off,
-  pause,
-  resume,
-  drain,
-  recycle,
-  setting_changed,
-  command_refused,
-  acquire_timeout,
-  init,
-  stats_reset,
-  server_notice,
-  breaker_open,
-  breaker_probe,
-  breaker_closed,
-  emergency_on,
-  emergency_off,
-  health_failed,
-  health_ok,
-  recovery,
-  alert_firing,
-  alert_resolved,
-  alert_acked,
-  alert_rule_changed,
-  warming,
-  overload_on,
-  overload_off,
-  memory_pressure,
-  clock_jump,
-  events_dropped,
-  server_full_on,
-  server_full_off,
-};
 
 // What people are told of alerts, whatever its severity.
 constexpr bool is_about_alert(EventKind event) {
   return event == EventKind::alert_firing || event == EventKind::alert_resolved;
 }
-
-enum class Verb : uint8_t {
-  scale,
-  burst,
-  end_burst,
-  set,
-  pause,
-  resume,
-  recycle,
-  drain,
-  close_connection,
-  revoke,
-  reset_stats,
-  check_health,
-  ack,
-  set_alert,
-  drop_alert,
-  evaluate,
-};
-
-// The rest of a set_alert order. What is not given stays as it is, or as the built-in rule of this name has it.
-struct AlertWish {
-  std::string rule;
-  std::optional<std::string> metric;
-  std::optional<std::string> comparison;  // ">", ">=", "<", "<="
-  std::optional<double> threshold;
-  std::optional<Span> hold;  // how long before it fires
-  std::optional<std::string> severity;
-  std::optional<bool> is_enabled;
-  std::optional<std::string> message;
-  std::optional<std::string> advice;
-  std::optional<double> clear_at;  // hysteresis: the value at which it ends
-};
-
-// A control, already checked for form (names, types, ranges of single values) by pool/orders.
-struct Order {
-  uint64_t command_id = 0;
-  Verb verb = Verb::scale;
-  // scale: target size, -1 = back to automatic; close_connection: conn_id; revoke: lease_id; ack: alert_id
-  int64_t number = 0;
-  Span span;           // burst: duration (zero = burst_duration); recycle: spread
-  std::string option;  // set
-  std::string value;   // set
-  std::string reason;  // scale: why, for scaling_events
-  AlertWish alert;     // set_alert; drop_alert: its rule alone
-  std::string actor;   // who, for events and scaling_events
-};
 
 struct Verdict {
   enum class Kind : uint8_t { applied, refused, pending };  // pending: an Action::finish_order will follow
@@ -163,8 +60,6 @@ struct Action {
   std::string actor;
   Verdict verdict;
 };
-
-enum class BreakerState : uint8_t { off, closed, open, half_open };
 
 // What holds after a tick.
 struct Outlook {

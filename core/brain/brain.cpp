@@ -61,17 +61,17 @@ void Brain::set_policy(const Policy& policy, Instant now) {
   memory_->sentinel.set_policy(policy);
 }
 
-Verdict Brain::order(const Order& order, const Census& census, Instant now) {
+Verdict Brain::order(const Command& command, const Census& census, Instant now) {
   memory_->ledger.seen_at = now;
   memory_->ledger.dossiers.sync(census);
   Verdict verdict;
-  switch (order.verb) {
-    case Verb::check_health: verdict = memory_->medic.order_check(order); break;
-    case Verb::ack: verdict = memory_->sentinel.ack(order, now); break;
-    case Verb::set_alert: verdict = memory_->sentinel.set_alert(order, now); break;
-    case Verb::evaluate: verdict = memory_->evaluation.order(order, memory_->ledger); break;
-    case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(order, now); break;
-    default: return memory_->orders.accept(order, census, now, memory_->ledger);
+  switch (command.verb()) {
+    case Verb::check_health: verdict = memory_->medic.order_check(command); break;
+    case Verb::ack: verdict = memory_->sentinel.ack(command, now); break;
+    case Verb::set_alert: verdict = memory_->sentinel.set_alert(command, now); break;
+    case Verb::evaluate: verdict = memory_->evaluation.order(command, memory_->ledger); break;
+    case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(command, now); break;
+    default: return memory_->orders.accept(command, census, now, memory_->ledger);
   }
   if (verdict.kind != Verdict::Kind::refused) ++memory_->ledger.generation;
   return verdict;

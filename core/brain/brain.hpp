@@ -44,7 +44,7 @@ class Brain {
   void set_policy(const Policy& policy, Instant now);
 
   // One control. Applied: its effect shows in the actions of the next tick(). `set` and `reset_stats` never come here.
-  Verdict order(const Order& order, const Census& census, Instant now);
+  Verdict order(const Command& command, const Census& census, Instant now);
 
   // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
   // retry_max, so that a mended password or file is found).
@@ -83,12 +83,5 @@ class Brain {
   struct Memory;
   std::unique_ptr<Memory> memory_;
 };
-
-const char* size_source_name(SizeSource source);
-const char* pool_state_name(PoolState state);
-const char* severity_name(Severity severity);
-const char* event_kind_name(EventKind kind);
-const char* close_reason_name(CloseReason reason);
-const char* verb_name(Verb verb);
 
 }  // namespace tide

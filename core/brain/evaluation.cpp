@@ -4,7 +4,7 @@
 
 namespace tide::brain {
 
-Verdict Evaluation::order(const Order& order, const Ledger& ledger) {
+Verdict Evaluation::order(const Command& command, const Ledger& ledger) {
   const auto refused = [](std::string why, std::string detail, std::string hint) {
     return Verdict{
         Verdict::Kind::refused, Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)), {}};
@@ -16,7 +16,7 @@ Verdict Evaluation::order(const Order& order, const Ledger& ledger) {
     return refused(std::to_string(kAskedMax) + " evaluations are under way already",
                    "at most " + std::to_string(kAskedMax) + " can be", "wait for their answers");
   }
-  asked_[asked_n_++] = order.command_id;
+  asked_[asked_n_++] = command.id;
   return {Verdict::Kind::pending, Status::ok(), "evaluating"};
 }
 

@@ -18,7 +18,7 @@ class Evaluation {
  public:
   static constexpr size_t kAskedMax = 16;
 
-  Verdict order(const Order& order, const Ledger& ledger);
+  Verdict order(const Command& command, const Ledger& ledger);
   bool is_asked() const { return asked_n_ > 0; }
   // What came of it: the target was `before`.
   void answer(Desk& desk, int64_t before, const std::string& why);

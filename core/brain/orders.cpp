@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
-#include "base/order_limits.hpp"
 #include "base/units.hpp"
 #include "brain/brain.hpp"
 #include "brain/wording.hpp"
+#include "model/command.hpp"
 
 namespace tide::brain {
 namespace {
@@ -22,9 +22,18 @@ Verdict refused_full() {
                  "at most " + std::to_string(Pending::kMax) + " can be", "wait until some are applied");
 }
 
-bool makes_sense_while_draining(Verb verb) {
-  return verb == Verb::resume || verb == Verb::end_burst || verb == Verb::drain || verb == Verb::close_connection ||
-         verb == Verb::revoke;
+// "resume, end_burst, ..."
+std::string verbs_while_draining() {
+  std::string out;
+  for (const std::string_view name : kWords<Verb>) {
+    if (about(*member_of<Verb>(name)).while_draining) out.append(out.empty() ? "" : ", ").append(name);
+  }
+  return out;
+}
+
+// Only scale has a reason.
+std::string reason_of(const Command& command) {
+  return command.verb() == Verb::scale ? command.text("reason").value_or("") : std::string();
 }
 
 const SlotCensus* find_slot(const Census& census, const auto& is_it) {
@@ -34,27 +43,27 @@ const SlotCensus* find_slot(const Census& census, const auto& is_it) {
 
 }  // namespace
 
-Verdict Orders::accept(const Order& order, const Census& census, Instant now, Ledger& ledger) {
-  const Verdict verdict = decide(order, census, now, ledger);
+Verdict Orders::accept(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+  const Verdict verdict = decide(command, census, now, ledger);
   if (verdict.kind != Verdict::Kind::refused) ++ledger.generation;
   return verdict;
 }
 
-Verdict Orders::decide(const Order& order, const Census& census, Instant now, Ledger& ledger) {
-  if (ledger.controls.is_draining && !makes_sense_while_draining(order.verb)) {
-    return refused(Code::refused, std::string(verb_name(order.verb)) + " refused: the pool is draining",
-                   "a draining pool takes resume, end_burst, close_connection and revoke", "resume the pool first");
+Verdict Orders::decide(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+  if (ledger.controls.is_draining && !about(command.verb()).while_draining) {
+    return refused(Code::refused, std::string(command.name()) + " refused: the pool is draining",
+                   "a draining pool takes " + verbs_while_draining(), "resume the pool first");
   }
-  switch (order.verb) {
-    case Verb::scale: return scale(order, now, ledger);
-    case Verb::burst: return burst(order, now, ledger);
-    case Verb::end_burst: return end_burst(order, ledger);
-    case Verb::pause: return pause(order, ledger);
-    case Verb::resume: return resume(order, now, ledger);
-    case Verb::recycle: return recycle(order, census, now, ledger);
-    case Verb::drain: return drain(order, census, ledger);
-    case Verb::close_connection: return close_connection(order, census, now, ledger);
-    case Verb::revoke: return revoke(order, census, ledger);
+  switch (command.verb()) {
+    case Verb::scale: return scale(command, now, ledger);
+    case Verb::burst: return burst(command, now, ledger);
+    case Verb::end_burst: return end_burst(command, ledger);
+    case Verb::pause: return pause(command, ledger);
+    case Verb::resume: return resume(command, now, ledger);
+    case Verb::recycle: return recycle(command, census, now, ledger);
+    case Verb::drain: return drain(command, census, ledger);
+    case Verb::close_connection: return close_connection(command, census, now, ledger);
+    case Verb::revoke: return revoke(command, census, ledger);
     case Verb::check_health:
     case Verb::ack:
     case Verb::set_alert:
@@ -68,149 +77,145 @@ Verdict Orders::decide(const Order& order, const Census& census, Instant now, Le
   return {};
 }
 
-void Orders::note(const Order& order, EventKind event, std::string text) {
+void Orders::note(const Command& command, EventKind event, std::string text) {
   Action& action = backlog_.emplace_back();
   action.kind = Action::Kind::note;
   action.event = event;
-  action.text = with_reason(std::move(text) + by(order.actor), order.reason);
-  action.actor = order.actor;
+  action.text = with_reason(std::move(text) + by(command.actor), reason_of(command));
+  action.actor = command.actor;
 }
 
 // A row of scaling_events, whoever moves the target.
-void Orders::move_target(const Order& order, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
+void Orders::move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
   Action& scaling = backlog_.emplace_back();
   scaling.kind = Action::Kind::scaling;
   scaling.from_size = ledger.target;
   scaling.to_size = to;
   scaling.cause = cause;
   scaling.text = std::move(why);
-  scaling.actor = order.actor;
+  scaling.actor = command.actor;
   ledger.target = to;
 }
 
-Verdict Orders::scale(const Order& order, Instant now, Ledger& ledger) {
+Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
-  if (order.number == -1) {
+  const std::optional<int64_t> size = command.whole("target_size");
+  if (!size) {
     const bool was_manual = controls.manual_size.has_value();
     controls.manual_size.reset();
     return applied(was_manual ? "automatic again" : "already automatic");
   }
   const int64_t low = ledger.policy.min_size;
   const int64_t high = std::min(ledger.policy.max_size, ledger.capacity);
-  if (order.number < low || order.number > high) {
-    return refused(Code::refused,
-                   "scale to " + std::to_string(order.number) + " refused: outside min_size and max_size",
+  if (*size < low || *size > high) {
+    return refused(Code::refused, "scale to " + std::to_string(*size) + " refused: outside min_size and max_size",
                    "accepted: " + std::to_string(low) + " to " + std::to_string(high) + ", or null for automatic",
-                   order.number > high ? "raise max_size, or order a burst for a short while" : "lower min_size");
+                   *size > high ? "raise max_size, or order a burst for a short while" : "lower min_size");
   }
   const int64_t from = ledger.target;
-  controls.manual_size = order.number;
-  controls.manual_actor = order.actor;
+  controls.manual_size = *size;
+  controls.manual_actor = command.actor;
   ledger.target_changed_at = now;
-  if (from != order.number) ledger.pulse.target_moved(from < order.number);
+  if (from != *size) ledger.pulse.target_moved(from < *size);
   ledger.is_awake = true;
-  move_target(order, order.number, SizeSource::manual,
-              order.reason.empty() ? "scale to " + std::to_string(order.number) : order.reason, ledger);
-  if (from != order.number) {
-    note(order, from < order.number ? EventKind::scale_up : EventKind::scale_down,
-         "target " + std::to_string(from) + " -> " + std::to_string(order.number));
+  move_target(command, *size, SizeSource::manual,
+              reason_of(command).empty() ? "scale to " + std::to_string(*size) : reason_of(command), ledger);
+  if (from != *size) {
+    note(command, from < *size ? EventKind::scale_up : EventKind::scale_down,
+         "target " + std::to_string(from) + " -> " + std::to_string(*size));
   }
-  return applied("size set to " + std::to_string(order.number) + " until the next scale");
+  return applied("size set to " + std::to_string(*size) + " until the next scale");
 }
 
-Verdict Orders::burst(const Order& order, Instant now, Ledger& ledger) {
+Verdict Orders::burst(const Command& command, Instant now, Ledger& ledger) {
   if (!ledger.policy.burst) {
     return refused(Code::refused, "burst refused: the option burst is off", "accepted with burst on",
                    "set burst to on, or raise max_size");
   }
-  const Span span = order.span.is_zero() ? ledger.policy.burst_duration : order.span;
-  if (span <= Span() || span > kBurstMax) {
-    return refused(Code::refused, "burst for " + format_span(span) + " refused", "accepted: more than 0 and up to 1d",
-                   "leave the duration away for burst_duration " + format_span(ledger.policy.burst_duration));
-  }
+  const Span span = command.span("duration").value_or(ledger.policy.burst_duration);
   const bool was_on = ledger.controls.burst_until.has_value();
   ledger.controls.burst_until = now + span;
   ledger.tallies.bursts += was_on ? 0 : 1;
   const Rule rule = precedence(ledger);
   const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
-  note(order, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
+  note(command, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
   return applied(text);
 }
 
-Verdict Orders::end_burst(const Order& order, Ledger& ledger) {
+Verdict Orders::end_burst(const Command& command, Ledger& ledger) {
   if (!ledger.controls.burst_until) return applied("no burst was on");
   ledger.controls.burst_until.reset();
-  note(order, EventKind::burst_off, "burst ended");
+  note(command, EventKind::burst_off, "burst ended");
   return applied("burst ended, the limit is " + limit_reason(ledger));
 }
 
-Verdict Orders::pause(const Order& order, Ledger& ledger) {
+Verdict Orders::pause(const Command& command, Ledger& ledger) {
   if (ledger.controls.is_paused) return applied("already paused");
   ledger.controls.is_paused = true;
-  note(order, EventKind::pause, "paused");
+  note(command, EventKind::pause, "paused");
   return applied("paused");
 }
 
-Verdict Orders::resume(const Order& order, Instant now, Ledger& ledger) {
+Verdict Orders::resume(const Command& command, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
   if (!controls.is_paused && !controls.is_draining) return applied("already running");
   if (controls.is_draining) {
-    pending_.overtake_drains("resumed" + by(order.actor), backlog_);
+    pending_.overtake_drains("resumed" + by(command.actor), backlog_);
     const Rule rule = precedence(ledger);
     if (rule.lowest != ledger.target) {
-      move_target(order, rule.lowest, rule.source, "resumed after a drain, with the lowest size", ledger);
+      move_target(command, rule.lowest, rule.source, "resumed after a drain, with the lowest size", ledger);
     }
   }
   controls.is_paused = controls.is_draining = false;
   ledger.resumed_at = now;
-  note(order, EventKind::resume, "resumed");
+  note(command, EventKind::resume, "resumed");
   return applied("resumed");
 }
 
-Verdict Orders::recycle(const Order& order, const Census& census, Instant now, Ledger& ledger) {
+Verdict Orders::recycle(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   const int64_t n = replaceable(census);
   if (n == 0) return applied("0 connections replaced");
   if (pending_.is_full()) return refused_full();
-  const Span spread = std::max(order.span, Span());
-  const uint64_t bit = pending_.admit(order, n);
+  const Span spread = command.span("spread").value_or(Span());
+  const uint64_t bit = pending_.admit(command, n);
   ledger.dossiers.mark_for_replacement(census, now, spread, ledger.rng, bit);
   const std::string text = "replacing " + counted(n, "connection") +
                            (spread.is_zero() ? std::string(" at once") : " over " + format_span(spread));
-  note(order, EventKind::recycle, text);
+  note(command, EventKind::recycle, text);
   return pending(text);
 }
 
-Verdict Orders::drain(const Order& order, const Census& census, Ledger& ledger) {
+Verdict Orders::drain(const Command& command, const Census& census, Ledger& ledger) {
   const int64_t n = static_cast<int64_t>(census.slots.size());
   const bool was_draining = ledger.controls.is_draining;
   if (n > 0 && pending_.is_full()) return refused_full();
   ledger.controls.is_draining = true;
-  if (!was_draining) note(order, EventKind::drain, "draining " + counted(n, "connection"));
+  if (!was_draining) note(command, EventKind::drain, "draining " + counted(n, "connection"));
   if (n == 0) return applied(was_draining ? "already drained" : "drained, nothing was open");
-  pending_.admit(order, n);
+  pending_.admit(command, n);
   return pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
 }
 
-Verdict Orders::close_connection(const Order& order, const Census& census, Instant now, Ledger& ledger) {
-  const uint64_t conn_id = static_cast<uint64_t>(order.number);
+Verdict Orders::close_connection(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+  const auto conn_id = static_cast<uint64_t>(*command.whole("conn_id"));
   const SlotCensus* slot = find_slot(census, [conn_id](const SlotCensus& s) { return s.conn_id == conn_id; });
   if (conn_id == 0 || slot == nullptr) {
-    return refused(Code::not_found, "there is no connection " + std::to_string(order.number), {},
+    return refused(Code::not_found, "there is no connection " + std::to_string(conn_id), {},
                    "the connections relation lists them");
   }
   if (pending_.is_full()) return refused_full();
   Dossier& dossier = ledger.dossiers.of(*slot);
   dossier.replace_at = earliest(dossier.replace_at, now);
-  dossier.awaited_by |= pending_.admit(order, 1);
+  dossier.awaited_by |= pending_.admit(command, 1);
   return pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
 }
 
-Verdict Orders::revoke(const Order& order, const Census& census, Ledger& ledger) {
-  const uint64_t lease_id = static_cast<uint64_t>(order.number);
+Verdict Orders::revoke(const Command& command, const Census& census, Ledger& ledger) {
+  const auto lease_id = static_cast<uint64_t>(*command.whole("lease_id"));
   const SlotCensus* slot =
       find_slot(census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
   if (slot == nullptr) {
-    return refused(Code::not_found, "there is no lease " + std::to_string(order.number), "it may have ended by itself",
+    return refused(Code::not_found, "there is no lease " + std::to_string(lease_id), "it may have ended by itself",
                    "the leases relation lists them");
   }
   Dossier& dossier = ledger.dossiers.of(*slot);
@@ -221,7 +226,7 @@ Verdict Orders::revoke(const Order& order, const Census& census, Ledger& ledger)
   action.slot = slot->slot;
   action.conn_id = slot->conn_id;
   action.lease_id = lease_id;
-  note(order, EventKind::lease_revoked, "lease on connection " + std::to_string(slot->conn_id) + " revoked");
+  note(command, EventKind::lease_revoked, "lease on connection " + std::to_string(slot->conn_id) + " revoked");
   Action& told = backlog_.back();
   told.severity = Severity::warning;
   told.slot = slot->slot;

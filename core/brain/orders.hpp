@@ -18,7 +18,7 @@ namespace tide::brain {
 
 class Orders {
  public:
-  Verdict accept(const Order& order, const Census& census, Instant now, Ledger& ledger);
+  Verdict accept(const Command& command, const Census& census, Instant now, Ledger& ledger);
 
   // First of all deciders: what was accepted since the last tick, and what time has ended.
   void tick(Desk& desk);
@@ -28,19 +28,19 @@ class Orders {
   void finish(Desk& desk) { pending_.finish(desk); }
 
  private:
-  Verdict decide(const Order& order, const Census& census, Instant now, Ledger& ledger);
-  Verdict scale(const Order& order, Instant now, Ledger& ledger);
-  Verdict burst(const Order& order, Instant now, Ledger& ledger);
-  Verdict end_burst(const Order& order, Ledger& ledger);
-  Verdict pause(const Order& order, Ledger& ledger);
-  Verdict resume(const Order& order, Instant now, Ledger& ledger);
-  Verdict recycle(const Order& order, const Census& census, Instant now, Ledger& ledger);
-  Verdict drain(const Order& order, const Census& census, Ledger& ledger);
-  Verdict close_connection(const Order& order, const Census& census, Instant now, Ledger& ledger);
-  Verdict revoke(const Order& order, const Census& census, Ledger& ledger);
+  Verdict decide(const Command& command, const Census& census, Instant now, Ledger& ledger);
+  Verdict scale(const Command& command, Instant now, Ledger& ledger);
+  Verdict burst(const Command& command, Instant now, Ledger& ledger);
+  Verdict end_burst(const Command& command, Ledger& ledger);
+  Verdict pause(const Command& command, Ledger& ledger);
+  Verdict resume(const Command& command, Instant now, Ledger& ledger);
+  Verdict recycle(const Command& command, const Census& census, Instant now, Ledger& ledger);
+  Verdict drain(const Command& command, const Census& census, Ledger& ledger);
+  Verdict close_connection(const Command& command, const Census& census, Instant now, Ledger& ledger);
+  Verdict revoke(const Command& command, const Census& census, Ledger& ledger);
 
-  void move_target(const Order& order, int64_t to, SizeSource cause, std::string why, Ledger& ledger);
-  void note(const Order& order, EventKind event, std::string text);
+  void move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger);
+  void note(const Command& command, EventKind event, std::string text);
   void end_expired_burst(Desk& desk);
   void drop_manual_out_of_range(Desk& desk);
 

@@ -24,11 +24,13 @@ std::string done_text(Verb verb, int64_t number, int64_t connections) {
 
 }  // namespace
 
-uint64_t Pending::admit(const Order& order, int64_t connections) {
+uint64_t Pending::admit(const Command& command, int64_t connections) {
   TIDE_ASSERT(!is_full());
   for (size_t k = 0; k < entries_.size(); ++k) {
     if (entries_[k].is_used) continue;
-    entries_[k] = {true, order.command_id, order.verb, order.number, connections};
+    const bool is_of_one = command.verb() == Verb::close_connection;
+    const int64_t conn_id = is_of_one ? *command.whole("conn_id") : 0;
+    entries_[k] = {true, command.id, command.verb(), conn_id, connections};
     ++n_;
     return uint64_t{1} << k;
   }

@@ -24,7 +24,7 @@ class Pending {
 
   bool is_full() const { return n_ == kMax; }
   // `connections`: how many it is about, for the message. Returns the bit for the dossiers. Not while full.
-  uint64_t admit(const Order& order, int64_t connections);
+  uint64_t admit(const Command& command, int64_t connections);
   // Every drain ends as refused: something else was ordered before it was done.
   void overtake_drains(const std::string& by_what, std::vector<Action>& out);
   // Tells about those that are done.

@@ -53,7 +53,7 @@ class LineMaker {
 std::string log_line(const LogFact& fact, std::string_view pool, LogFormat format) {
   LineMaker line(format);
   line.text("time", format_wall_ns(fact.at_wall_ns));
-  line.text("level", severity_name(fact.severity));
+  line.text("level", word(fact.severity));
   line.text("pool", pool);
   line.text("event", fact.event);
   line.text("message", without_password(fact.message));

@@ -266,8 +266,6 @@ struct ScalingRecord {
 };
 static_assert(sizeof(ScalingRecord) == 256);
 
-enum class CommandStatus : uint32_t { queued, applied, refused, expired };
-
 struct CommandRecord {
   Cell stamp;
   uint64_t command_id;

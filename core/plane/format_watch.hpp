@@ -7,11 +7,10 @@
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
+#include "model/commands.hpp"
 #include "plane/format_cell.hpp"
 
 namespace tide::format {
-
-enum class AlertState : uint32_t { pending, firing, resolved };
 
 // Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
 struct AlertRecord {
@@ -34,8 +33,7 @@ struct AlertRecord {
   uint64_t reserved[2];
 };
 static_assert(sizeof(AlertRecord) == 640);
-
-enum class Comparison : uint32_t { above, at_least, below, at_most };
+static_assert(kAckedByBytesMax == decltype(AlertRecord::acked_by)::kBytesMax);
 
 struct AlertRuleRecord {
   FixedText<48> rule;
@@ -52,6 +50,8 @@ struct AlertRuleRecord {
   uint64_t reserved;
 };
 static_assert(sizeof(AlertRuleRecord) == 528);
+static_assert(kRuleNameBytesMax == decltype(AlertRuleRecord::rule)::kBytesMax);
+static_assert(kAlertTextBytesMax == decltype(AlertRuleRecord::message)::kBytesMax);
 
 inline constexpr uint32_t kAlertRulesMax = 64;
 struct AlertRulesBlock {
@@ -61,9 +61,6 @@ struct AlertRulesBlock {
   AlertRuleRecord record[kAlertRulesMax];
 };
 static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
-
-enum class HealthCheck : uint32_t { connectivity, performance, resources, scaling };
-enum class HealthStatus : uint32_t { ok, warning, failed };
 
 // NaN: not measured. checked_wall_ns 0: never looked at.
 struct HealthRecord {

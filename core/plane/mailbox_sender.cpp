@@ -13,6 +13,7 @@
 #include <set>
 
 #include "base/owned_id.hpp"
+#include "model/words.hpp"
 #include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
@@ -236,7 +237,7 @@ std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
     CommandCopy copy;
     copy.command_id = command_id_of(segment, number);
     copy.issued_wall_ns = order.issued_wall_ns;
-    copy.status = static_cast<uint32_t>(format::CommandStatus::queued);
+    copy.status = static_cast<uint32_t>(CommandStatus::queued);
     copy.actor = clean_text(order.actor);
     copy.verb = recorded_verb(order.verb.view());
     copy.arguments = recorded_arguments(order.arguments.view(), order.arguments.kBytesMax);

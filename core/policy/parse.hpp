@@ -8,12 +8,11 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "model/words.hpp"
 #include "policy/environment.hpp"
 #include "policy/settings.hpp"
 
 namespace tide {
-
-enum class Backend : uint8_t { postgresql, sqlite, custom };
 
 // Where a pool's connections go. `secret` parts never leave this struct but to the driver.
 struct Target {

@@ -107,18 +107,6 @@ Result<const Setting*> set_option(Policy& policy, std::string_view name, std::st
   return setting;
 }
 
-std::string_view source_name(SettingSource source) {
-  switch (source) {
-    case SettingSource::default_: return "default";
-    case SettingSource::preset: return "preset";
-    case SettingSource::environment: return "environment";
-    case SettingSource::url: return "url";
-    case SettingSource::options: return "options";
-    case SettingSource::manual: return "manual";
-  }
-  return "unknown";
-}
-
 std::string_view applies_name(Applies applies) {
   switch (applies) {
     case Applies::now: return "now";

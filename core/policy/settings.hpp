@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "model/words.hpp"
 #include "policy/policy.hpp"
 
 namespace tide {
@@ -21,6 +22,10 @@ enum class SettingKind : uint8_t { boolean, integer, ratio, duration, choice, te
 enum class Applies : uint8_t { now, new_connections, reopen };
 // Where a value came from. The order is the order of precedence, weakest first.
 enum class SettingSource : uint8_t { default_, preset, environment, url, options, manual };
+inline constexpr std::string_view kSettingSourceWords[] = {"default", "preset",  "environment",
+                                                           "url",     "options", "manual"};
+template <>
+inline constexpr std::span<const std::string_view> kWords<SettingSource> = kSettingSourceWords;
 
 struct Setting {
   std::string_view name;  // "max_size"
@@ -74,7 +79,6 @@ struct SettingNote {
 // Why it changes nothing; "" for a word that is not known.
 std::string_view note_of_word(std::string_view name);
 
-std::string_view source_name(SettingSource source);  // "default", "preset", ...
-std::string_view applies_name(Applies applies);      // "now", "new_connections", "reopen"
+std::string_view applies_name(Applies applies);  // "now", "new_connections", "reopen"
 
 }  // namespace tide

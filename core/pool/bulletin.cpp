@@ -124,7 +124,7 @@ void Bulletin::write_rules(const brain::Sentinel& sentinel) {
     const brain::AlertRule& rule = rules[i];
     format::AlertRuleRecord& out = block.record[i];
     out.rule.assign(rule.name);
-    out.metric.assign(brain::about(rule.metric).name);
+    out.metric.assign(about(rule.metric).name);
     out.threshold = rule.threshold;
     out.clear_at = rule.clear_at;
     out.hold_ns = rule.hold.ns();
@@ -154,7 +154,7 @@ void Bulletin::write_alert(const Brain& brain, size_t place, Instant now) {
   out.severity = static_cast<uint32_t>(alert.severity);
   out.state = static_cast<uint32_t>(alert.state);
   out.rule.assign(alert.rule);
-  out.metric.assign(brain::about(alert.metric).name);
+  out.metric.assign(about(alert.metric).name);
   out.acked_by.assign(alert.acked_by);
   out.message.assign_shortened(alert.message);
   out.advice.assign_shortened(alert.advice);

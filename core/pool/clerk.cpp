@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/units.hpp"
-#include "plane/order_form.hpp"
+#include "model/command.hpp"
 #include "plane/order_record.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
@@ -65,30 +65,21 @@ void Clerk::take(Instant now) {
 
 void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   const int64_t age_ns = pool_.clock().wall_ns() - posted.issued_wall_ns;
-  auto form = check_order(posted.verb, posted.arguments);
+  auto command = parse_command(posted.verb, posted.arguments);
   if (age_ns > kOrderLifeNs) {
     return record(posted, command_id,
                   applied("not obeyed: it was " + describe_span(Span::nanos(age_ns)) + " old when it arrived"), true);
   }
-  if (!form) return record(posted, command_id, refused(form.take_status()), false);
+  if (!command) return record(posted, command_id, refused(command.take_status()), false);
   if (pending_.size() >= kPendingMax) {
     return record(posted, command_id,
                   refused(Status::error(Code::refused, "64 orders are pending already", "", "wait for them to finish")),
                   false);
   }
-  Order order;
-  order.command_id = command_id;
-  order.verb = static_cast<Verb>(form->verb);
-  order.number = form->number;
-  order.span = form->span;
-  order.option = form->option;
-  order.value = form->value;
-  order.reason = form->reason;
-  const AlertForm& alert = form->alert;
-  order.alert = {alert.rule,     alert.metric,     alert.comparison, alert.threshold, alert.hold,
-                 alert.severity, alert.is_enabled, alert.message,    alert.advice,    alert.clear_at};
-  order.actor = order.verb == Verb::ack && !form->by.empty() ? form->by : posted.actor;
-  const Verdict verdict = decide(order, now);
+  command->id = command_id;
+  const auto by = command->verb() == Verb::ack ? command->text("by") : std::nullopt;
+  command->actor = by.value_or(posted.actor);
+  const Verdict verdict = decide(*command, now);
   if (verdict.kind == Verdict::Kind::applied) {
     applied_.push_back({posted, command_id, verdict});
   } else {
@@ -96,24 +87,24 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
   }
   if (verdict.kind == Verdict::Kind::refused) {
     keeper_.publisher_.note(EventKind::command_refused, Severity::info,
-                            std::string(verb_name(order.verb)) + " refused: " + verdict.why.message);
+                            std::string(command->name()) + " refused: " + verdict.why.message);
   }
 }
 
-Verdict Clerk::decide(Order& order, Instant now) {
-  if (order.verb == Verb::set) return set_option(order, now);
-  if (order.verb == Verb::reset_stats) {
+Verdict Clerk::decide(const Command& command, Instant now) {
+  if (command.verb() == Verb::set) return set_option(command, now);
+  if (command.verb() == Verb::reset_stats) {
     keeper_.bulletin_.write_tallies(keeper_.brain_);  // what was counted before the order
     keeper_.publisher_.reset_stats();
-    keeper_.publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + order.actor);
+    keeper_.publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + command.actor);
     return applied("statistics start anew");
   }
-  return keeper_.brain_.order(order, keeper_.census_, now);
+  return keeper_.brain_.order(command, keeper_.census_, now);
 }
 
-Verdict Clerk::set_option(const Order& order, Instant now) {
+Verdict Clerk::set_option(const Command& command, Instant now) {
   Policy changed = keeper_.policy_;
-  const auto set = tide::set_option(changed, order.option, order.value, pool_.board_.capacity());
+  const auto set = tide::set_option(changed, *command.text("option"), *command.text("value"), pool_.board_.capacity());
   if (!set) return refused(set.status());
   const Setting* const setting = *set;
   if (Status checked = check_policy(changed); !checked) return refused(std::move(checked));
@@ -126,7 +117,7 @@ Verdict Clerk::set_option(const Order& order, Instant now) {
   std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
   const std::string why = why_without_effect(changed, pool_.spec_.target.scheme, *setting);
   if (!why.empty()) text += "; " + why;
-  keeper_.publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + order.actor);
+  keeper_.publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + command.actor);
   return applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on" : text);
 }
 
@@ -138,10 +129,10 @@ void Clerk::record(const PostedOrder& posted, uint64_t command_id, const Verdict
     out.command_id = command_id;
     out.issued_wall_ns = posted.issued_wall_ns;
     out.applied_wall_ns = is_pending ? 0 : wall_ns;
-    const auto status = is_expired                               ? format::CommandStatus::expired
-                        : is_pending                             ? format::CommandStatus::queued
-                        : verdict.kind == Verdict::Kind::refused ? format::CommandStatus::refused
-                                                                 : format::CommandStatus::applied;
+    const auto status = is_expired                               ? CommandStatus::expired
+                        : is_pending                             ? CommandStatus::queued
+                        : verdict.kind == Verdict::Kind::refused ? CommandStatus::refused
+                                                                 : CommandStatus::applied;
     out.status = static_cast<uint32_t>(status);
     out.generation = keeper_.outlook_.generation;
     out.actor.assign(posted.actor);
@@ -169,7 +160,7 @@ void Clerk::settle() {
     const bool is_refused = order.verdict.kind == Verdict::Kind::refused;
     commands_.amend(order.record, [&](format::CommandRecord& out) {
       out.applied_wall_ns = wall_ns;
-      out.status = static_cast<uint32_t>(is_refused ? format::CommandStatus::refused : format::CommandStatus::applied);
+      out.status = static_cast<uint32_t>(is_refused ? CommandStatus::refused : CommandStatus::applied);
       out.generation = keeper_.outlook_.generation;
       out.message.assign_shortened(story);
     });

@@ -53,8 +53,8 @@ class Clerk {
     Verdict verdict;
   };
   void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
-  Verdict decide(Order& order, Instant now);
-  Verdict set_option(const Order& order, Instant now);
+  Verdict decide(const Command& command, Instant now);
+  Verdict set_option(const Command& command, Instant now);
   void record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
 
   Pool& pool_;

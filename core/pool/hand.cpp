@@ -173,7 +173,7 @@ void Hand::finish_closing(uint32_t slot, Instant now) {
     --occupied_;
   }
   publisher_.closed(close_reason_[slot], now - born);
-  pool_.tell(PoolEvent::remove, conn_id, 0, close_reason_name(close_reason_[slot]));
+  pool_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
 }
 
 void Hand::validate(const Action& action, const Policy& policy, Instant now) {

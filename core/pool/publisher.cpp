@@ -51,8 +51,7 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     record.detail.assign(kept);
   });
   const LogLevel level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
-  pool_.log(
-      {.level = level, .severity = severity, .event = event_kind_name(kind), .message = message, .detail = detail});
+  pool_.log({.level = level, .severity = severity, .event = word(kind), .message = message, .detail = detail});
   if (is_about_alert(kind) || severity != Severity::info)
     pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
   if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);

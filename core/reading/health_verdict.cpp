@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.hpp"
+#include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -70,7 +70,7 @@ void judge_state(std::string_view state, Judge& judge) {
 
 // A pool that lives: whether callers get connections.
 void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& judge) {
-  const bool is_connecting = breaker_word(vitals.breaker) == "closed";
+  const bool is_connecting = word_of<BreakerState>(vitals.breaker) == "closed";
   if (!is_connecting) {
     const auto totals = segment.read_totals();
     const std::string why = totals && !totals->last_error.empty() ? ": " + totals->last_error : std::string{};
@@ -104,8 +104,8 @@ void judge_check(const HealthCopy& check, Judge& judge) {
       {"resources", Health::degraded, "give the process more memory or descriptors, or lower max_size"},
       {"scaling", Health::degraded, "look at the relation scaling_events, and raise max_size or min_size"},
   };
-  const std::string_view status = health_status_word(check.status);
-  const std::string_view name = health_check_word(check.check);
+  const std::string_view status = word_of<HealthStatus>(check.status);
+  const std::string_view name = word_of<HealthCheck>(check.check);
   if (status == "ok") return;
   for (const Row& row : kRows) {
     if (row.check != name) continue;
@@ -141,8 +141,8 @@ std::string text_of(const Json& value) { return value.dump(-1, ' ', false, Json:
 Json checks_of(const HealthVerdict& verdict) {
   Json checks = Json::object();
   for (const HealthCopy& check : verdict.checks) {
-    Json& out = checks[std::string(health_check_word(check.check))];
-    out["status"] = health_status_word(check.status);
+    Json& out = checks[std::string(word_of<HealthCheck>(check.check))];
+    out["status"] = word_of<HealthStatus>(check.status);
     if (std::isfinite(check.score)) out["score"] = check.score;
     out["message"] = check.message;
     out["checked_at"] = format_wall_ns(check.checked_wall_ns);

@@ -1,8 +1,8 @@
 // The relation "pools": one row an instance, what it is and how it is right now.
+#include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -76,7 +76,7 @@ SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
 }
 
 std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& vitals) {
-  const std::string_view own = vitals ? pool_state_word(vitals->state) : std::string_view{};
+  const std::string_view own = vitals ? word_of<PoolState>(vitals->state) : std::string_view{};
   if (own == "closed") return own;
   if (liveness == Liveness::dead) return "dead";
   if (liveness == Liveness::stale) return "stale";
@@ -111,7 +111,7 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       cell::text_or_null(h.app),
       cell::text_or_null(h.host),
       cell::count(h.pid),
-      cell::text(backend_word(h.backend)),
+      cell::text(word_of<Backend>(h.backend)),
       cell::text(h.target),
       cell::text_or_null(h.db_user),
       cell::text_or_null(state_word(liveness, vitals)),
@@ -126,7 +126,7 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       size(&VitalsCopy::max_size),
       size(&VitalsCopy::target_size),
       size(&VitalsCopy::limit_size),
-      vitals ? cell::text(size_source_word(vitals->size_source)) : cell::none(),
+      vitals ? cell::text(word_of<SizeSource>(vitals->size_source)) : cell::none(),
       vitals ? moments.at(vitals->burst_until_mono) : cell::none(),
       vitals ? utilization(slots.in_use, vitals->limit_size) : cell::none(),
       vitals ? cell::measured(vitals->health) : cell::none(),
@@ -135,9 +135,9 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       cell::time(wall_now_ns),
       vitals ? moments.ms_since(vitals->heartbeat_mono) : cell::none(),
       cell::text(h.version),
-      vitals ? cell::text(breaker_word(vitals->breaker)) : cell::none(),
+      vitals ? cell::text(word_of<BreakerState>(vitals->breaker)) : cell::none(),
       vitals ? moments.at(vitals->breaker_probe_mono) : cell::none(),
-      vitals ? cell::text_or_null(pooler_word(vitals->pooler)) : cell::none(),
+      vitals ? cell::text_or_null(word_at(kPoolerWords, vitals->pooler)) : cell::none(),
   });
 }
 

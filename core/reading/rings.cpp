@@ -2,10 +2,10 @@
 // rings go.
 #include <algorithm>
 
+#include "model/words.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -66,8 +66,8 @@ void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text(h.pool),
         cell::count(record.number + 1),
         cell::time(record.at_wall_ns),
-        cell::text(event_kind_word(record.kind)),
-        cell::text(severity_word(record.severity)),
+        cell::text(word_of<EventKind>(record.kind)),
+        cell::text(word_of<Severity>(record.severity)),
         cell::text(record.message),
         cell::text_or_null(record.detail),
     });
@@ -84,7 +84,7 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
         cell::time(record.at_wall_ns),
         cell::count(record.from_size),
         cell::count(record.to_size),
-        cell::text(size_source_word(record.cause)),
+        cell::text(word_of<SizeSource>(record.cause)),
         cell::text_or_null(record.reason),
         cell::count(record.in_use),
         cell::count(record.waiting),
@@ -115,7 +115,7 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text_or_null(command.actor),
         cell::text(command.verb.empty() ? "unknown" : std::string_view(command.verb)),
         cell::text_or_null(command.arguments),
-        cell::text(command_status_word(command.status)),
+        cell::text(word_of<CommandStatus>(command.status)),
         cell::time(command.applied_wall_ns),
         cell::count_or_null(command.generation),
         cell::text_or_null(command.message),

@@ -2,9 +2,9 @@
 #include "policy/preset.hpp"
 #include "policy/settings.hpp"
 
+#include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -67,7 +67,7 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   const std::vector<SettingCopy> settings = segment.read_settings();
   const Policy policy = policy_of(settings);
-  const std::string_view backend = backend_word(h.backend);
+  const std::string_view backend = word_of<Backend>(h.backend);
   for (const SettingCopy& copy : settings) {
     // An owner of another version may have options that are unknown here: their values are shown all the same.
     const Setting* known = find_setting(copy.name);
@@ -81,7 +81,7 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text(copy.value),
         known != nullptr ? cell::text_or_null(known->unit) : cell::none(),
         known != nullptr ? cell::text(known->default_text) : cell::none(),
-        cell::text(setting_source_word(copy.source)),
+        cell::text(word_of<SettingSource>(copy.source)),
         known != nullptr ? cell::text(applies_name(known->applies)) : cell::none(),
         known != nullptr ? cell::text_or_null(known->min_text) : cell::none(),
         known != nullptr ? cell::text_or_null(known->max_text) : cell::none(),

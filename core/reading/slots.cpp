@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/words.hpp"
 #include "plane/format.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -60,6 +60,22 @@ int64_t since_mono_of(const SlotCopy& slot) {
 Value queries_of(const SlotCopy& slot, const std::vector<uint64_t>& query_counts) {
   if (slot.index >= query_counts.size()) return cell::none();
   return cell::count(cell::minus(query_counts[slot.index], slot.queries_before));
+}
+
+// What the connection in a slot of this state is doing.
+std::string_view connection_state_word(SlotState state) {
+  switch (state) {
+    case SlotState::empty: return "";
+    case SlotState::opening: return "connecting";
+    case SlotState::idle: return "idle";
+    case SlotState::leased:
+    case SlotState::returning: return "in_use";
+    case SlotState::soiled:
+    case SlotState::held: return "validating";
+    case SlotState::closing:
+    case SlotState::revoked: return "closing";
+  }
+  return "unknown";
 }
 
 void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {

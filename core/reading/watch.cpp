@@ -1,8 +1,8 @@
 // The relations "alerts", "health_checks", "forecasts" and "alert_rules": what each pool makes of itself. Owners that
 // are older than these have no rows in them.
+#include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
-#include "reading/vocabulary.hpp"
 
 namespace tide {
 namespace {
@@ -81,8 +81,8 @@ void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text(h.pool),
         cell::id(alert.alert_id),
         cell::text(alert.rule),
-        cell::text(severity_word(alert.severity)),
-        cell::text(alert_state_word(alert.state)),
+        cell::text(word_of<Severity>(alert.severity)),
+        cell::text(word_of<AlertState>(alert.state)),
         cell::text_or_null(alert.metric),
         cell::measured(alert.value),
         cell::measured(alert.threshold),
@@ -104,8 +104,8 @@ void add_health(const Attachment& segment, int64_t, std::vector<Row>& out) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::text(health_check_word(check.check)),
-        cell::text(health_status_word(check.status)),
+        cell::text(word_of<HealthCheck>(check.check)),
+        cell::text(word_of<HealthStatus>(check.status)),
         cell::measured(check.score),
         cell::measured(check.value),
         cell::measured(check.threshold),
@@ -143,10 +143,10 @@ void add_rules(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::text(h.pool),
         cell::text(rule.rule),
         cell::text_or_null(rule.metric),
-        cell::text(comparison_word(rule.comparison)),
+        cell::text(word_of<Comparison>(rule.comparison)),
         cell::measured(rule.threshold),
         cell::ms(rule.hold_ns),
-        cell::text(severity_word(rule.severity)),
+        cell::text(word_of<Severity>(rule.severity)),
         cell::truth(rule.is_enabled),
         cell::text_or_null(rule.message),
         cell::text_or_null(rule.advice),

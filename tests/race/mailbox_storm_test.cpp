@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/owned_id.hpp"
+#include "model/words.hpp"
 #include "plane/mailbox.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "race/storm.hpp"
@@ -76,7 +77,7 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
         // An order counts as waiting until it is answered.
         answers.append([&](format::CommandRecord& r) {
           r.command_id = owned_id(owner, order.number);
-          r.status = static_cast<uint32_t>(format::CommandStatus::applied);
+          r.status = static_cast<uint32_t>(CommandStatus::applied);
         });
       }
       return seen.size() == 3 * size_t{kOrders};

@@ -393,7 +393,7 @@ uint64_t Checker::pending_orders() const {
   const format::Region& region = segment.header().commands;
   const auto* records = segment.ring<format::CommandRecord>(region);
   return static_cast<uint64_t>(std::count_if(records, records + region.count, [](const format::CommandRecord& record) {
-    return read(record.stamp) != 0 && record.status == static_cast<uint32_t>(format::CommandStatus::queued);
+    return read(record.stamp) != 0 && record.status == static_cast<uint32_t>(CommandStatus::queued);
   }));
 }
 

@@ -26,7 +26,7 @@ double expected_health(const format::HealthBlock& block) {
 
 bool has_failed(const format::HealthBlock& block) {
   return std::any_of(block.record, block.record + format::kHealthChecks, [](const format::HealthRecord& record) {
-    return record.status == static_cast<uint32_t>(format::HealthStatus::failed);
+    return record.status == static_cast<uint32_t>(HealthStatus::failed);
   });
 }
 
@@ -193,10 +193,10 @@ void MedicChecker::check_health(Pool& pool) {
     return;
   }
   for (const format::HealthRecord& record : block.record) {
-    const auto status = static_cast<format::HealthStatus>(record.status);
-    const bool fits = status == format::HealthStatus::ok        ? record.score == 100
-                      : status == format::HealthStatus::warning ? record.score >= 50 && record.score < 100
-                                                                : record.score >= 0 && record.score < 50;
+    const auto status = static_cast<HealthStatus>(record.status);
+    const bool fits = status == HealthStatus::ok        ? record.score == 100
+                      : status == HealthStatus::warning ? record.score >= 50 && record.score < 100
+                                                        : record.score >= 0 && record.score < 50;
     if (!fits) trace_.complain("health", "status %u with a score of %.1f", record.status, record.score);
   }
   if (static_cast<double>(health) != expected_health(block)) {

@@ -119,11 +119,11 @@ void RecordChecker::expect_contradiction(uint64_t command_id, std::string_view o
 
 void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
   const std::string message(record.message.view());
-  const auto status = static_cast<format::CommandStatus>(record.status);
+  const auto status = static_cast<CommandStatus>(record.status);
   if (const auto found = contradictions_.find(record.command_id); found != contradictions_.end()) {
     const auto& [one, other] = found->second;
     const bool has_both = message.find(one) != std::string::npos && message.find(other) != std::string::npos;
-    if (status == format::CommandStatus::applied || (status == format::CommandStatus::refused && !has_both)) {
+    if (status == CommandStatus::applied || (status == CommandStatus::refused && !has_both)) {
       trace_.complain("orders", "%s against %s was answered with: %s", one.c_str(), other.c_str(), message.c_str());
     }
     contradictions_.erase(found);
@@ -131,7 +131,7 @@ void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
   if (record.verb.view() != "set") return;
   const bool is_contradiction =
       message.find(" is above ") != std::string::npos || message.find(" is not below ") != std::string::npos;
-  if (status == format::CommandStatus::refused && is_contradiction && !names_both(message)) {
+  if (status == CommandStatus::refused && is_contradiction && !names_both(message)) {
     trace_.complain("orders", "a contradiction that does not name both: %s", message.c_str());
   }
   if (const Status checked = check_policy(pool.keeper().policy()); !checked) {
@@ -146,12 +146,12 @@ void RecordChecker::check_alerts(Pool& pool) {
   for (uint32_t place = 0; place < pool.segment().header().alerts.count; ++place) {
     const format::AlertRecord& alert = alerts[place];
     if (alert.alert_id == 0) continue;
-    const auto state = static_cast<format::AlertState>(alert.state);
-    if (state == format::AlertState::resolved) {
+    const auto state = static_cast<AlertState>(alert.state);
+    if (state == AlertState::resolved) {
       if (alert.resolved_wall_ns == 0) trace_.complain("alerts", "alert of place %u is resolved at no time", place);
       continue;
     }
-    if (state == format::AlertState::firing) ++firing[std::string(alert.rule.view())];
+    if (state == AlertState::firing) ++firing[std::string(alert.rule.view())];
     if (++unresolved[alert.rule.view()] > 1) {
       trace_.complain("alerts", "rule %s has two alerts that are not resolved", std::string(alert.rule.view()).c_str());
     }

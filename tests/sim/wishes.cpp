@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/units.hpp"
-#include "plane/vocabulary.hpp"
+#include "model/alert_metrics.hpp"
 
 namespace tide::sim {
 namespace {
@@ -142,8 +142,8 @@ std::string draw_rule(Dice& dice) {
 
 std::string draw_alert(Dice& dice) {
   std::string out = R"({"rule":")" + draw_rule(dice) + "\"";
-  const auto metrics = vocabulary::alert_metrics();
-  const auto comparisons = vocabulary::comparisons();
+  const auto metrics = kWords<Metric>;
+  const auto comparisons = kWords<Comparison>;
   if (dice.chance(0.7)) out += R"(,"metric":")" + std::string(metrics[dice.index(metrics.size())]) + "\"";
   if (dice.chance(0.5)) out += R"(,"comparison":")" + std::string(comparisons[dice.index(comparisons.size())]) + "\"";
   if (dice.chance(0.8)) out += ",\"threshold\":" + std::to_string(draw_figure(dice, 0, 1000));

@@ -173,36 +173,17 @@ bool Health::has(HealthStatus at_least) const {
   return std::any_of(findings.begin(), findings.end(), [&](const Finding& f) { return f.status >= at_least; });
 }
 
-const char* check_name(Check check) {
-  switch (check) {
-    case Check::connectivity: return "connectivity";
-    case Check::performance: return "performance";
-    case Check::resources: return "resources";
-    case Check::scaling: return "scaling";
-  }
-  return "unknown";
-}
-
-const char* health_status_name(HealthStatus status) {
-  switch (status) {
-    case HealthStatus::ok: return "ok";
-    case HealthStatus::warning: return "warning";
-    case HealthStatus::failed: return "failed";
-  }
-  return "unknown";
-}
-
 void check_health(const Desk& desk, const Pulse& pulse, const HealthFacts& facts, Health& out) {
-  const auto at = [&](Check check) -> Finding& { return out.findings[static_cast<size_t>(check)]; };
-  check_connectivity(desk, facts, pulse, at(Check::connectivity));
-  check_performance(desk, pulse, at(Check::performance));
-  check_resources(desk, pulse, at(Check::resources));
-  check_scaling(desk, pulse, at(Check::scaling));
+  const auto at = [&](HealthCheck check) -> Finding& { return out.findings[static_cast<size_t>(check)]; };
+  check_connectivity(desk, facts, pulse, at(HealthCheck::connectivity));
+  check_performance(desk, pulse, at(HealthCheck::performance));
+  check_resources(desk, pulse, at(HealthCheck::resources));
+  check_scaling(desk, pulse, at(HealthCheck::scaling));
   for (Finding& finding : out.findings) finding.checked_at = desk.now();
-  const double c = at(Check::connectivity).score;
-  const double p = at(Check::performance).score;
-  const double r = at(Check::resources).score;
-  const double s = at(Check::scaling).score;
+  const double c = at(HealthCheck::connectivity).score;
+  const double p = at(HealthCheck::performance).score;
+  const double r = at(HealthCheck::resources).score;
+  const double s = at(HealthCheck::scaling).score;
   const double weighted = 0.35 * c + 0.30 * p + 0.15 * r + 0.20 * s;
   out.score = static_cast<int64_t>(std::round(std::min(weighted, 10 + 0.9 * std::min(c, p))));
   ++out.rounds;
@@ -213,8 +194,8 @@ std::string health_text(const Health& health) {
   std::string text = "health " + std::to_string(health.score);
   for (size_t i = 0; i < kChecks; ++i) {
     const Finding& finding = health.findings[i];
-    text += std::string(i == 0 ? ": " : ", ") + check_name(static_cast<Check>(i)) + " " +
-            health_status_name(finding.status);
+    text += std::string(i == 0 ? ": " : ", ") + std::string(word(static_cast<HealthCheck>(i))) + " " +
+            std::string(word(finding.status));
     if (finding.status != HealthStatus::ok) text += " (" + finding.message + ")";
   }
   return text;

@@ -23,10 +23,7 @@
 
 namespace tide::brain {
 
-// In the order of plane/format.hpp's HealthCheck and HealthStatus.
-enum class Check : uint8_t { connectivity, performance, resources, scaling };
-inline constexpr size_t kChecks = 4;
-enum class HealthStatus : uint8_t { ok, warning, failed };
+inline constexpr size_t kChecks = kWords<HealthCheck>.size();
 
 struct Finding {
   HealthStatus status = HealthStatus::ok;
@@ -42,12 +39,9 @@ struct Health {
   int64_t score = -1;  // 0..100; -1: never checked
   uint64_t rounds = 0;
 
-  const Finding& of(Check check) const { return findings[static_cast<size_t>(check)]; }
+  const Finding& of(HealthCheck check) const { return findings[static_cast<size_t>(check)]; }
   bool has(HealthStatus at_least) const;
 };
-
-const char* check_name(Check check);
-const char* health_status_name(HealthStatus status);
 
 // One round of checks. `failing_since` unset: the last connect went well. `had_connection`: one was alive once.
 struct HealthFacts {

@@ -13,7 +13,7 @@ constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits f
 
 }  // namespace
 
-Verdict Medic::order_check(const Order& order) {
+Verdict Medic::order_check(const Command& command) {
   if (asked_n_ == kChecksAskedMax) {
     return {Verdict::Kind::refused,
             Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
@@ -21,7 +21,7 @@ Verdict Medic::order_check(const Order& order) {
             {}};
   }
   if (asked_n_ == 0) asked_at_ = Instant();
-  asked_[asked_n_++] = order.command_id;
+  asked_[asked_n_++] = command.id;
   return {Verdict::Kind::pending, Status::ok(), "checking"};
 }
 
@@ -92,7 +92,7 @@ void Medic::check(Desk& desk) {
 
 // By the time of the last survey, not of the last check: while something is not well there is a check each second.
 bool Medic::is_survey_due(const Desk& desk) const {
-  if (health_.of(Check::resources).status != HealthStatus::ok) return true;  // what the server said may be over
+  if (health_.of(HealthCheck::resources).status != HealthStatus::ok) return true;  // what the server said may be over
   const Span interval = desk.policy().health_interval;
   return !interval.is_zero() && (!surveyed_at_.is_set() || desk.now() >= surveyed_at_ + interval);
 }
@@ -130,11 +130,10 @@ void Medic::tell_changes(Desk& desk, const std::array<HealthStatus, kChecks>& be
     const bool is_worse = now.status > was;
     // A warning that comes and goes is shown in health_checks; only what failed, and its end, is news.
     if (std::max(now.status, was) != HealthStatus::failed) continue;
-    desk.note(
-        is_worse ? EventKind::health_failed : EventKind::health_ok, is_worse ? Severity::warning : Severity::info,
-        std::string(check_name(static_cast<Check>(i))) + " " + health_status_name(now.status) + ": " + now.message,
-        "{\"check\":\"" + std::string(check_name(static_cast<Check>(i))) + "\",\"score\":" +
-            std::to_string(static_cast<int>(now.score)) + ",\"health\":" + std::to_string(health_.score) + "}");
+    desk.note(is_worse ? EventKind::health_failed : EventKind::health_ok, is_worse ? Severity::warning : Severity::info,
+              std::string(word(static_cast<HealthCheck>(i))) + " " + std::string(word(now.status)) + ": " + now.message,
+              "{\"check\":\"" + std::string(word(static_cast<HealthCheck>(i))) + "\",\"score\":" +
+                  std::to_string(static_cast<int>(now.score)) + ",\"health\":" + std::to_string(health_.score) + "}");
   }
 }
 

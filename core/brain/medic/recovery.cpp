@@ -12,13 +12,13 @@ constexpr Span kFirstPause = Span::seconds(2);
 constexpr Span kLongestPause = Span::seconds(60);
 constexpr Span kRestartSpread = Span::seconds(5);
 
-bool has_failed(const Health& health, Check check) { return health.of(check).status == HealthStatus::failed; }
+bool has_failed(const Health& health, HealthCheck check) { return health.of(check).status == HealthStatus::failed; }
 
 std::string failed_checks(const Health& health) {
   std::string names;
   for (size_t i = 0; i < kChecks; ++i) {
     if (health.findings[i].status != HealthStatus::failed) continue;
-    names.append(names.empty() ? "" : ", ").append(check_name(static_cast<Check>(i)));
+    names.append(names.empty() ? "" : ", ").append(word(static_cast<HealthCheck>(i)));
   }
   return names;
 }
@@ -58,7 +58,7 @@ void Recovery::tick(Desk& desk, const Health& health, const Surroundings& around
   }
   if (!strategy_.empty()) {
     if (health.rounds == begun_in_round_) return;
-    if (!health.has(HealthStatus::failed) || health.of(Check::connectivity).checked_at >= judge_at_)
+    if (!health.has(HealthStatus::failed) || health.of(HealthCheck::connectivity).checked_at >= judge_at_)
       judge(desk, health);
     return;
   }
@@ -84,17 +84,17 @@ void Recovery::release(Desk& desk) { desk.ledger().caps.recovery.reset(); }
 
 bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& around, std::string_view strategy) {
   Ledger& ledger = desk.ledger();
-  const bool is_ill = has_failed(health, Check::performance);
+  const bool is_ill = has_failed(health, HealthCheck::performance);
   std::string what;
   if (strategy == kRecoveryStrategies[0]) {
-    if (!(is_ill || has_failed(health, Check::connectivity)) || desk.counts().open() == 0) return false;
+    if (!(is_ill || has_failed(health, HealthCheck::connectivity)) || desk.counts().open() == 0) return false;
     const int64_t n = ledger.dossiers.mark_for_replacement(desk.census(), desk.now(), kRestartSpread, ledger.rng, 0);
     what = "replacing " + counted(n, "connection") + " over " + format_span(kRestartSpread);
   } else if (strategy == kRecoveryStrategies[1]) {
     const int64_t to = std::min(ledger.target + desk.policy().grow_step, desk.rule().limit);
     // Of memory, descriptors and sessions there would be even less.
-    const bool is_short =
-        has_failed(health, Check::scaling) || (has_failed(health, Check::resources) && desk.census().waiting > 0);
+    const bool is_short = has_failed(health, HealthCheck::scaling) ||
+                          (has_failed(health, HealthCheck::resources) && desk.census().waiting > 0);
     if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling) return false;
     what =
         "target " + std::to_string(ledger.target) + " -> " + std::to_string(to) + ", held for " + format_span(kHoldFor);
@@ -103,7 +103,7 @@ bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& aro
     held_until_ = desk.now() + kHoldFor;
     desk.wake_at(held_until_);
   } else {
-    if (!is_ill && !has_failed(health, Check::scaling)) return false;
+    if (!is_ill && !has_failed(health, HealthCheck::scaling)) return false;
     wants_forget_ = true;
     what = "load statistics reset";
   }

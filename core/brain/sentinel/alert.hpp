@@ -10,9 +10,6 @@
 
 namespace tide::brain {
 
-// In the order of format::AlertState.
-enum class AlertState : uint8_t { pending, firing, resolved };
-
 struct Alert {
   uint64_t number = 0;  // from 1; 0: nothing stands here
   std::string rule;

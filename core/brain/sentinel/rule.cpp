@@ -10,8 +10,6 @@
 namespace tide::brain {
 namespace {
 
-constexpr std::array<std::string_view, 4> kComparisons = {">", ">=", "<", "<="};
-
 bool holds(Comparison comparison, double value, double bound) {
   switch (comparison) {
     case Comparison::above: return value > bound;
@@ -126,23 +124,8 @@ std::string_view advice_on_scaling(const Policy& policy) {
 bool AlertRule::begins_with(double value) const { return holds(comparison, value, threshold); }
 bool AlertRule::ends_with(double value) const { return !holds(comparison, value, clear_at); }
 
-const char* comparison_name(Comparison comparison) { return kComparisons[static_cast<size_t>(comparison)].data(); }
-
-std::optional<Comparison> comparison_of(std::string_view name) {
-  const auto found = std::find(kComparisons.begin(), kComparisons.end(), name);
-  if (found == kComparisons.end()) return std::nullopt;
-  return static_cast<Comparison>(found - kComparisons.begin());
-}
-
-std::optional<Severity> severity_of(std::string_view name) {
-  for (const Severity severity : {Severity::info, Severity::warning, Severity::critical}) {
-    if (name == severity_name(severity)) return severity;
-  }
-  return std::nullopt;
-}
-
 double default_clear_at(Metric metric, Comparison comparison, double threshold) {
-  const MetricRow& row = about(metric);
+  const MetricInfo& row = about(metric);
   const double slack = threshold * row.slack;
   if (comparison == Comparison::above || comparison == Comparison::at_least) return threshold - slack;
   // Upwards there may be less room: half of what there is, or the condition could never end.
@@ -150,7 +133,7 @@ double default_clear_at(Metric metric, Comparison comparison, double threshold) 
 }
 
 std::string default_message(const AlertRule& rule) {
-  return std::string(about(rule.metric).name) + " is " + comparison_name(rule.comparison) + " " +
+  return std::string(about(rule.metric).name) + " is " + std::string(word(rule.comparison)) + " " +
          figure(rule.threshold);
 }
 

@@ -10,19 +10,13 @@
 #include <vector>
 
 #include "base/instant.hpp"
-#include "base/order_limits.hpp"
 #include "brain/action.hpp"
 #include "brain/sentinel/metric.hpp"
 #include "policy/policy.hpp"
 
 namespace tide::brain {
 
-// In the order of format::Comparison.
-enum class Comparison : uint8_t { above, at_least, below, at_most };
-
 inline constexpr size_t kAlertRulesMax = 64;
-using tide::kAlertTextBytesMax;
-using tide::kRuleNameBytesMax;
 
 struct AlertRule {
   std::string name;
@@ -44,10 +38,6 @@ struct AlertRule {
 
   bool operator==(const AlertRule&) const = default;
 };
-
-const char* comparison_name(Comparison comparison);
-std::optional<Comparison> comparison_of(std::string_view name);
-std::optional<Severity> severity_of(std::string_view name);
 
 // Where the condition ends when nobody says.
 double default_clear_at(Metric metric, Comparison comparison, double threshold);

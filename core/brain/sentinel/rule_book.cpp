@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/nearest.hpp"
-#include "base/order_limits.hpp"
 #include "base/text.hpp"
 #include "brain/brain.hpp"
+#include "model/command.hpp"
 
 namespace tide::brain {
 namespace {
@@ -20,12 +20,7 @@ std::string meant(std::string_view typed, std::span<const std::string_view> know
 }
 
 Status check_ends(const AlertRule& rule) {
-  return check_alert_ends(rule.name, comparison_name(rule.comparison), rule.threshold, rule.clear_at);
-}
-
-// The sender and the pool's own check have seen to it (plane/order_form), so this is another version's order.
-Status unknown_word(std::string_view what, std::string_view word) {
-  return bad("this pool has no " + std::string(what) + " " + in_quotes(word), {});
+  return check_alert_ends(rule.name, rule.comparison, rule.threshold, rule.clear_at);
 }
 
 }  // namespace
@@ -53,34 +48,29 @@ Status RuleBook::unknown(std::string_view name) const {
   return Status::error(Code::not_found, "there is no alert rule " + in_quotes(name), {}, meant(name, names));
 }
 
-Status RuleBook::fill_in(const AlertWish& wish, AlertRule& rule, Own& own) const {
-  if (wish.metric) {
-    const auto metric = metric_of(*wish.metric);
-    if (!metric) return unknown_word("metric", *wish.metric);
-    own.threshold = own.threshold || rule.metric != *metric;
-    rule.metric = *metric;
+// The words were checked with the command.
+Status RuleBook::fill_in(const Command& set_alert, AlertRule& rule, Own& own) const {
+  if (const auto metric = set_alert.text("metric")) {
+    own.threshold = own.threshold || rule.metric != *member_of<Metric>(*metric);
+    rule.metric = *member_of<Metric>(*metric);
   }
-  if (wish.comparison) {
-    const auto comparison = comparison_of(*wish.comparison);
-    if (!comparison) return unknown_word("comparison", *wish.comparison);
-    rule.comparison = *comparison;
-  }
-  if (wish.severity) {
-    const auto severity = severity_of(*wish.severity);
-    if (!severity) return unknown_word("severity", *wish.severity);
-    rule.severity = *severity;
-  }
-  own.threshold = own.threshold || wish.threshold.has_value();
-  own.clear_at = own.clear_at || wish.clear_at.has_value();
-  own.message = own.message || wish.message.has_value();
-  own.advice = own.advice || wish.advice.has_value();
-  rule.threshold = wish.threshold.value_or(rule.threshold);
-  rule.clear_at = own.clear_at ? wish.clear_at.value_or(rule.clear_at)
-                               : default_clear_at(rule.metric, rule.comparison, rule.threshold);
-  rule.hold = wish.hold.value_or(rule.hold);
-  rule.is_enabled = wish.is_enabled.value_or(rule.is_enabled);
-  rule.message = wish.message.value_or(rule.message);
-  rule.advice = wish.advice.value_or(rule.advice);
+  if (const auto comparison = set_alert.text("comparison")) rule.comparison = *member_of<Comparison>(*comparison);
+  if (const auto severity = set_alert.text("severity")) rule.severity = *member_of<Severity>(*severity);
+  const auto threshold = set_alert.number("threshold");
+  const auto clear_at = set_alert.number("clear_at");
+  const auto message = set_alert.text("message");
+  const auto advice = set_alert.text("advice");
+  own.threshold = own.threshold || threshold.has_value();
+  own.clear_at = own.clear_at || clear_at.has_value();
+  own.message = own.message || message.has_value();
+  own.advice = own.advice || advice.has_value();
+  rule.threshold = threshold.value_or(rule.threshold);
+  rule.clear_at =
+      own.clear_at ? clear_at.value_or(rule.clear_at) : default_clear_at(rule.metric, rule.comparison, rule.threshold);
+  rule.hold = set_alert.span("for").value_or(rule.hold);
+  rule.is_enabled = set_alert.truth("enabled").value_or(rule.is_enabled);
+  rule.message = message.value_or(rule.message);
+  rule.advice = advice.value_or(rule.advice);
   if (built_in(rule.name) == nullptr && !own.message) rule.message = default_message(rule);
   return check_ends(rule);
 }
@@ -93,18 +83,19 @@ void RuleBook::settle(AlertRule& rule, Own& own) const {
   if (rule.is_built_in) own = Own();
 }
 
-Result<RuleBook::Entry> RuleBook::set(const AlertWish& wish) {
-  const auto place = find(wish.rule);
-  const AlertRule* const model = built_in(wish.rule);
-  if (!place && model == nullptr && (!wish.metric || !wish.threshold)) {
-    return bad(
-        "alert rule " + in_quotes(wish.rule) + " is new, and lacks " + (wish.metric ? "a threshold" : "a metric"),
-        "a new rule needs metric and threshold", unknown(wish.rule).hint);
+Result<RuleBook::Entry> RuleBook::set(const Command& set_alert) {
+  const std::string name = *set_alert.text("rule");
+  const bool has_metric = set_alert.text("metric").has_value();
+  const auto place = find(name);
+  const AlertRule* const model = built_in(name);
+  if (!place && model == nullptr && (!has_metric || !set_alert.number("threshold"))) {
+    return bad("alert rule " + in_quotes(name) + " is new, and lacks " + (has_metric ? "a threshold" : "a metric"),
+               "a new rule needs metric and threshold", unknown(name).hint);
   }
   if (!place && rules_.size() >= kAlertRulesMax) {
     return Status::error(
         Code::refused,
-        "alert rule " + in_quotes(wish.rule) + " refused: there are " + std::to_string(rules_.size()) + " rules",
+        "alert rule " + in_quotes(name) + " refused: there are " + std::to_string(rules_.size()) + " rules",
         "at most " + std::to_string(kAlertRulesMax) + " can be", "drop one that is not needed");
   }
   AlertRule rule;
@@ -115,9 +106,9 @@ Result<RuleBook::Entry> RuleBook::set(const AlertWish& wish) {
   } else if (model != nullptr) {
     rule = *model;
   } else {
-    rule.name = wish.rule;
+    rule.name = name;
   }
-  if (Status why = fill_in(wish, rule, own); !why) return why;
+  if (Status why = fill_in(set_alert, rule, own); !why) return why;
   settle(rule, own);
   if (place) {
     owns_[*place] = own;

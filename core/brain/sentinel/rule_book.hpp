@@ -1,11 +1,11 @@
 // Rule book: the alert rules in force, those that came with the pool and those that somebody set.
 //
-// A wish changes what it names and nothing else. What nobody has set goes on following the policy (the threshold of a
+// A set_alert changes what it names and nothing else. What nobody has set goes on following the policy (the threshold of a
 // built-in rule) and the threshold (clear_at), so a rule is "built in" as long as it is what the policy alone makes.
-// Invariants: at most kAlertRulesMax rules, names differ; clear_at is never ahead of the threshold; a refused wish
-// changes nothing; the generation is raised once by every change.
-// A wish comes checked for its form (plane/order_form: names, words, ranges); what depends on the rules is checked here.
-// Threads: the keeper's only. Failure: a wish that cannot be is refused with the reason.
+// Invariants: at most kAlertRulesMax rules, names differ; clear_at is never ahead of the threshold; a refused
+// set_alert changes nothing; the generation is raised once by every change.
+// A command comes checked (model/command: names, words, ranges); what depends on the rules is checked here.
+// Threads: the keeper's only. Failure: what cannot be is refused with the reason.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class RuleBook {
     Change change = Change::none;
   };
 
-  Result<Entry> set(const AlertWish& wish);
+  Result<Entry> set(const Command& set_alert);
   // The place the rule had; those behind it move up.
   Result<size_t> drop(std::string_view name);
   // Calls `is_changed(place)` for every rule whose condition is another one now.
@@ -59,7 +59,7 @@ class RuleBook {
 
   const AlertRule* built_in(std::string_view name) const;
   bool follow(size_t place);
-  Status fill_in(const AlertWish& wish, AlertRule& rule, Own& own) const;
+  Status fill_in(const Command& set_alert, AlertRule& rule, Own& own) const;
   void settle(AlertRule& rule, Own& own) const;
   Status unknown(std::string_view name) const;
 

@@ -184,16 +184,16 @@ int64_t Sentinel::firing(Severity at_least) const {
   });
 }
 
-void Sentinel::note(const Order& order, EventKind event, std::string text) {
+void Sentinel::note(const Command& command, EventKind event, std::string text) {
   Action& action = backlog_.emplace_back();
   action.kind = Action::Kind::note;
   action.event = event;
-  action.text = std::move(text) + by(order.actor);
-  action.actor = order.actor;
+  action.text = std::move(text) + by(command.actor);
+  action.actor = command.actor;
 }
 
-Verdict Sentinel::set_alert(const Order& order, Instant now) {
-  Result<RuleBook::Entry> entry = book_.set(order.alert);
+Verdict Sentinel::set_alert(const Command& command, Instant now) {
+  Result<RuleBook::Entry> entry = book_.set(command);
   if (!entry) return refused(entry.take_status());
   const AlertRule& rule = book_.rules()[entry->place];
   const std::string what = "alert rule " + in_quotes(rule.name);
@@ -202,28 +202,29 @@ Verdict Sentinel::set_alert(const Order& order, Instant now) {
   const std::string now_is = ": " + default_message(rule) + (rule.is_enabled ? "" : ", switched off");
   const std::string done = entry->change == RuleBook::Change::added ? " set" : " changed";
   end_because(entry->place, now,
-              (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(order.actor));
-  note(order, EventKind::alert_rule_changed, what + done + now_is);
+              (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(command.actor));
+  note(command, EventKind::alert_rule_changed, what + done + now_is);
   return applied(what + done + now_is);
 }
 
-Verdict Sentinel::drop_alert(const Order& order, Instant now) {
-  const auto place = book_.find(order.alert.rule);
-  if (place) end_because(*place, now, "its rule was dropped" + by(order.actor));
-  Result<size_t> dropped = book_.drop(order.alert.rule);
+Verdict Sentinel::drop_alert(const Command& command, Instant now) {
+  const std::string rule_name = *command.text("rule");
+  const auto place = book_.find(rule_name);
+  if (place) end_because(*place, now, "its rule was dropped" + by(command.actor));
+  Result<size_t> dropped = book_.drop(rule_name);
   if (!dropped) return refused(dropped.take_status());
   watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(*dropped));
-  const std::string what = "alert rule " + in_quotes(order.alert.rule) + " dropped";
-  note(order, EventKind::alert_rule_changed, what);
+  const std::string what = "alert rule " + in_quotes(rule_name) + " dropped";
+  note(command, EventKind::alert_rule_changed, what);
   return applied(what);
 }
 
-Verdict Sentinel::ack(const Order& order, Instant now) {
-  const uint32_t number = number_of(static_cast<uint64_t>(order.number));
+Verdict Sentinel::ack(const Command& command, Instant now) {
+  const uint32_t number = number_of(static_cast<uint64_t>(*command.whole("alert_id")));
   const auto found = std::find_if(alerts_.begin(), alerts_.end(), [number](const Alert& alert) {
     return alert.number != 0 && number_of(alert.number) == number;
   });
-  const std::string id = std::to_string(order.number);
+  const std::string id = std::to_string(*command.whole("alert_id"));
   if (found == alerts_.end()) {
     return refused(Status::error(Code::not_found, "there is no alert " + id, "old ones make room for new ones",
                                  "the alerts relation lists them"));
@@ -235,9 +236,9 @@ Verdict Sentinel::ack(const Order& order, Instant now) {
   }
   if (found->acked_at.is_set()) return applied("already acknowledged" + by(found->acked_by));
   found->acked_at = now;
-  found->acked_by = utf8_prefix(order.actor, kActorBytesMax);
+  found->acked_by = utf8_prefix(command.actor, kActorBytesMax);
   backlog_.push_back(put_alert(static_cast<size_t>(found - alerts_.begin())));
-  note(order, EventKind::alert_acked, "alert of rule " + in_quotes(found->rule) + " acknowledged");
+  note(command, EventKind::alert_acked, "alert of rule " + in_quotes(found->rule) + " acknowledged");
   return applied("alert of rule " + in_quotes(found->rule) + " acknowledged");
 }
 

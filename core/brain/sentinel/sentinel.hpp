@@ -38,9 +38,9 @@ class Sentinel {
   void set_policy(const Policy& policy);
 
   // What they do to alerts shows at once, and in the actions of the next tick.
-  Verdict set_alert(const Order& order, Instant now);
-  Verdict drop_alert(const Order& order, Instant now);
-  Verdict ack(const Order& order, Instant now);
+  Verdict set_alert(const Command& command, Instant now);
+  Verdict drop_alert(const Command& command, Instant now);
+  Verdict ack(const Command& command, Instant now);
 
   void tick(Desk& desk, const Readings& readings);
 
@@ -75,7 +75,7 @@ class Sentinel {
   void end_because(size_t rule, Instant now, const std::string& why);
   void tell(Desk& desk, Watch& watch);
   size_t room() const;
-  void note(const Order& order, EventKind event, std::string text);
+  void note(const Command& command, EventKind event, std::string text);
 
   bool is_on_;  // the option alerts
   RuleBook book_;

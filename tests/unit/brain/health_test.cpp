@@ -4,12 +4,9 @@
 namespace tide::test {
 namespace {
 
-using brain::Check;
-using brain::HealthStatus;
-
-void expect(const MedicRig& rig, Check check, HealthStatus status) {
+void expect(const MedicRig& rig, HealthCheck check, HealthStatus status) {
   const brain::Finding& finding = rig.finding(check);
-  EXPECT_EQ(finding.status, status) << brain::check_name(check) << ": " << finding.message;
+  EXPECT_EQ(finding.status, status) << word(check) << ": " << finding.message;
   const bool is_in_range = status == HealthStatus::ok        ? finding.score == 100
                            : status == HealthStatus::warning ? finding.score >= 50 && finding.score < 100
                                                              : finding.score < 50;
@@ -20,8 +17,8 @@ void expect(const MedicRig& rig, Check check, HealthStatus status) {
 
 void expect_formula(const MedicRig& rig) {
   const brain::Health& health = rig.brain.health();
-  const double c = health.of(Check::connectivity).score, p = health.of(Check::performance).score;
-  const double r = health.of(Check::resources).score, s = health.of(Check::scaling).score;
+  const double c = health.of(HealthCheck::connectivity).score, p = health.of(HealthCheck::performance).score;
+  const double r = health.of(HealthCheck::resources).score, s = health.of(HealthCheck::scaling).score;
   const double mean = 0.35 * c + 0.30 * p + 0.15 * r + 0.20 * s;
   EXPECT_NEAR(static_cast<double>(health.score), std::min(mean, 10 + 0.9 * std::min(c, p)), 0.51);
 }
@@ -30,7 +27,8 @@ TEST(Health, AWellPoolHasAHundredPoints) {
   MedicRig rig;
   rig.second({});
   EXPECT_EQ(rig.brain.health().score, 100);
-  for (const Check check : {Check::connectivity, Check::performance, Check::resources, Check::scaling}) {
+  for (const HealthCheck check :
+       {HealthCheck::connectivity, HealthCheck::performance, HealthCheck::resources, HealthCheck::scaling}) {
     expect(rig, check, HealthStatus::ok);
   }
 }
@@ -44,17 +42,17 @@ TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
   rig.remove(0);
   rig.second({});
   rig.second({});
-  expect(rig, Check::connectivity, HealthStatus::warning);
+  expect(rig, HealthCheck::connectivity, HealthStatus::warning);
   rig.slots.clear();
   for (int i = 0; i < 3; ++i) rig.second({.queries = 0, .requests = 0});
-  expect(rig, Check::connectivity, HealthStatus::failed);
-  EXPECT_EQ(rig.finding(Check::connectivity).score, 0);
+  expect(rig, HealthCheck::connectivity, HealthStatus::failed);
+  EXPECT_EQ(rig.finding(HealthCheck::connectivity).score, 0);
   EXPECT_LE(rig.brain.health().score, 10);
   EXPECT_EQ(rig.outlook.state, PoolState::degraded);
   expect_formula(rig);
   rig.is_server_up = true;
   for (int i = 0; i < 12; ++i) rig.second({});
-  expect(rig, Check::connectivity, HealthStatus::ok);
+  expect(rig, HealthCheck::connectivity, HealthStatus::ok);
   EXPECT_EQ(rig.outlook.state, PoolState::running);
   EXPECT_EQ(rig.times(EventKind::health_failed), 1);
   EXPECT_EQ(rig.times(EventKind::health_ok), 1);
@@ -63,27 +61,27 @@ TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
 TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
   MedicRig rig;
   rig.second({.queries = 10});
-  expect(rig, Check::connectivity, HealthStatus::ok);
+  expect(rig, HealthCheck::connectivity, HealthStatus::ok);
   rig.resources.is_file_missing = true;
   rig.second({.queries = 10});
-  expect(rig, Check::connectivity, HealthStatus::failed);
-  EXPECT_NE(rig.finding(Check::connectivity).message.find("deleted or replaced"), std::string::npos);
+  expect(rig, HealthCheck::connectivity, HealthStatus::failed);
+  EXPECT_NE(rig.finding(HealthCheck::connectivity).message.find("deleted or replaced"), std::string::npos);
   expect_formula(rig);
   rig.resources.is_file_missing = false;
   for (int i = 0; i < 20; ++i) rig.second({.queries = 10});
-  expect(rig, Check::connectivity, HealthStatus::ok);
+  expect(rig, HealthCheck::connectivity, HealthStatus::ok);
 }
 
 TEST(Health, PerformanceGoesByTheShareOfFaults) {
   MedicRig rig;
   rig.second({.queries = 1'000, .faults = 40});
-  expect(rig, Check::performance, HealthStatus::warning);
-  EXPECT_NEAR(rig.finding(Check::performance).value, 0.04, 1e-9);
+  expect(rig, HealthCheck::performance, HealthStatus::warning);
+  EXPECT_NEAR(rig.finding(HealthCheck::performance).value, 0.04, 1e-9);
   for (int i = 0; i < 20; ++i) rig.second({.queries = 1'000, .faults = 80});
-  expect(rig, Check::performance, HealthStatus::failed);
+  expect(rig, HealthCheck::performance, HealthStatus::failed);
   expect_formula(rig);
   for (int i = 0; i < 20; ++i) rig.second({.queries = 1'000});
-  expect(rig, Check::performance, HealthStatus::ok);
+  expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
 TEST(Health, PerformanceGoesByTheMeanDurationToo) {
@@ -91,18 +89,18 @@ TEST(Health, PerformanceGoesByTheMeanDurationToo) {
   policy.health_max_response = Span::millis(100);
   MedicRig rig(policy);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 80});
-  expect(rig, Check::performance, HealthStatus::warning);
+  expect(rig, HealthCheck::performance, HealthStatus::warning);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 150});
-  expect(rig, Check::performance, HealthStatus::failed);
-  EXPECT_NEAR(rig.finding(Check::performance).value, 150, 1);
+  expect(rig, HealthCheck::performance, HealthStatus::failed);
+  EXPECT_NEAR(rig.finding(HealthCheck::performance).value, 150, 1);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 10});
-  expect(rig, Check::performance, HealthStatus::ok);
+  expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
 TEST(Health, AFewStatementsSayNothing) {
   MedicRig rig;
   rig.second({.queries = 2, .faults = 2});
-  expect(rig, Check::performance, HealthStatus::ok);
+  expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
 TEST(Health, ResourcesGoByTheFullest) {
@@ -112,16 +110,16 @@ TEST(Health, ResourcesGoByTheFullest) {
   rig.resources.server_sessions_max = 100;
   rig.resources.server_sessions = 92;
   rig.second({});
-  expect(rig, Check::resources, HealthStatus::warning);
-  EXPECT_NEAR(rig.finding(Check::resources).value, 0.92, 1e-9);
+  expect(rig, HealthCheck::resources, HealthStatus::warning);
+  EXPECT_NEAR(rig.finding(HealthCheck::resources).value, 0.92, 1e-9);
   rig.resources.descriptors = 990;
   rig.second({});
-  expect(rig, Check::resources, HealthStatus::failed);
-  EXPECT_NE(rig.finding(Check::resources).message.find("descriptors"), std::string::npos);
+  expect(rig, HealthCheck::resources, HealthStatus::failed);
+  EXPECT_NE(rig.finding(HealthCheck::resources).message.find("descriptors"), std::string::npos);
   rig.resources = Resources();
   rig.second({});
   rig.second({});
-  expect(rig, Check::resources, HealthStatus::ok);
+  expect(rig, HealthCheck::resources, HealthStatus::ok);
 }
 
 TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
@@ -131,26 +129,26 @@ TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
   rig.lease_all();
   const auto busy_second = [&rig](uint64_t slow) { rig.second({.slow = slow, .hold_ms = 20}); };  // 2 in use
   for (int i = 0; i < 6; ++i) busy_second(0);
-  expect(rig, Check::resources, HealthStatus::ok);
-  EXPECT_NEAR(rig.finding(Check::resources).value, 1, 0.01);
+  expect(rig, HealthCheck::resources, HealthStatus::ok);
+  EXPECT_NEAR(rig.finding(HealthCheck::resources).value, 1, 0.01);
   rig.waiting = 3;
   busy_second(10);
-  expect(rig, Check::resources, HealthStatus::failed);
-  expect(rig, Check::scaling, HealthStatus::warning);
+  expect(rig, HealthCheck::resources, HealthStatus::failed);
+  expect(rig, HealthCheck::scaling, HealthStatus::warning);
   rig.waiting = 0;
   for (int i = 0; i < 6; ++i) rig.second({});
-  expect(rig, Check::resources, HealthStatus::ok);
+  expect(rig, HealthCheck::resources, HealthStatus::ok);
 }
 
 TEST(Health, ScalingGoesByRequestsThatGotNothing) {
   MedicRig rig;
   rig.second({.requests = 1'000, .timeouts = 20});
-  expect(rig, Check::scaling, HealthStatus::warning);
+  expect(rig, HealthCheck::scaling, HealthStatus::warning);
   for (int i = 0; i < 15; ++i) rig.second({.requests = 1'000, .timeouts = 100});
-  expect(rig, Check::scaling, HealthStatus::failed);
+  expect(rig, HealthCheck::scaling, HealthStatus::failed);
   expect_formula(rig);
   for (int i = 0; i < 16; ++i) rig.second({});
-  expect(rig, Check::scaling, HealthStatus::ok);
+  expect(rig, HealthCheck::scaling, HealthStatus::ok);
 }
 
 TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {

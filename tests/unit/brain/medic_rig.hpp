@@ -63,7 +63,7 @@ class MedicRig : public Rig {
       return a.kind == Action::Kind::note && a.event == event;
     }));
   }
-  const brain::Finding& finding(brain::Check check) const { return brain.health().of(check); }
+  const brain::Finding& finding(HealthCheck check) const { return brain.health().of(check); }
 
   bool is_server_up = true;
   std::vector<Action> told;

@@ -91,7 +91,7 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
   rig.tick();
   const auto expect_nothing_over = [&rig] {
     for (const CloseReason reason : {CloseReason::idle, CloseReason::lifetime}) {
-      EXPECT_EQ(rig.retired(reason), 0) << close_reason_name(reason);
+      EXPECT_EQ(rig.retired(reason), 0) << word(reason);
     }
     for (const Action::Kind kind :
          {Action::Kind::validate, Action::Kind::cancel_lease, Action::Kind::revoke_lease, Action::Kind::end_transaction,

@@ -102,10 +102,10 @@ TEST(Recovery, NothingThatAlertsGoByIsForgotten) {
     EXPECT_EQ(rig.times(EventKind::recovery) > 0, *recovery != '\0');
     const brain::Alert* rate = alert_of(rig, "error_rate");
     ASSERT_NE(rate, nullptr);
-    EXPECT_EQ(rate->state, brain::AlertState::firing);
+    EXPECT_EQ(rate->state, AlertState::firing);
     const brain::Alert* errors = alert_of(rig, "errors_per_hour");
     ASSERT_NE(errors, nullptr);
-    EXPECT_EQ(errors->state, brain::AlertState::firing);
+    EXPECT_EQ(errors->state, AlertState::firing);
     EXPECT_EQ(errors->value, 264);
   }
 }
@@ -181,7 +181,7 @@ TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
   EXPECT_EQ(outcomes(rig, "restart_connections").size(), 1U);
   for (int i = 0; i < 30; ++i) rig.second({.queries = 2000});
   EXPECT_EQ(outcomes(rig, "restart_connections"), (std::vector<std::string>{"begun", "success"}));
-  EXPECT_FALSE(rig.brain.health().has(brain::HealthStatus::failed));
+  EXPECT_FALSE(rig.brain.health().has(HealthStatus::failed));
 }
 
 TEST(Recovery, EmptyMeansNothing) {

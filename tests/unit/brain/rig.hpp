@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "brain/brain.hpp"
+#include "unit/support/commands.hpp"
 
 namespace tide::test {
 
@@ -169,14 +170,11 @@ class Rig {
   }
 
   Verdict order(Verb verb, int64_t number = 0, Span span = {}, std::string reason = {}) {
-    Order order;
-    order.command_id = ++last_command_id;
-    order.verb = verb;
-    order.number = number;
-    order.span = span;
-    order.reason = std::move(reason);
-    order.actor = "psql";
-    return brain.order(order, census(), now);
+    Result<Command> made = command(verb, number, span, reason);
+    if (!made) return {Verdict::Kind::refused, made.take_status(), {}};
+    made->id = ++last_command_id;
+    made->actor = "psql";
+    return brain.order(*made, census(), now);
   }
   void set(const Policy& wanted) {
     policy = is_whole ? wanted : plain(wanted);
@@ -231,10 +229,8 @@ class Rig {
  private:
   void drop_alerts() {
     while (!brain.sentinel().rules().empty()) {
-      Order drop;
-      drop.verb = Verb::drop_alert;
-      drop.alert.rule = brain.sentinel().rules().front().name;
-      EXPECT_EQ(brain.order(drop, census(), now).kind, Verdict::Kind::applied);
+      const auto drop = make_command("drop_alert", {{"rule", brain.sentinel().rules().front().name}});
+      EXPECT_EQ(brain.order(*drop, census(), now).kind, Verdict::Kind::applied);
     }
   }
   uint32_t free_slot() const {

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "allocations.hpp"
+#include "model/words.hpp"
 #include "plane/format.hpp"
-#include "plane/vocabulary.hpp"
 #include "sentinel_rig.hpp"
 
 namespace tide::test {
@@ -13,31 +13,22 @@ namespace {
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(SentinelWords, AreThoseOfThePlane) {
-  const auto words = vocabulary::alert_metrics();
-  ASSERT_EQ(words.size(), brain::kMetrics);
-  for (size_t i = 0; i < words.size(); ++i) {
-    EXPECT_EQ(brain::metric_names()[i], words[i]);
-    EXPECT_EQ(brain::metric_of(words[i]), static_cast<Metric>(i));
-    EXPECT_EQ(brain::about(static_cast<Metric>(i)).meaning.back(), '.') << words[i];
+  for (const std::string_view name : kWords<Metric>) {
+    EXPECT_EQ(about(*member_of<Metric>(name)).meaning.back(), '.') << name;
   }
-  EXPECT_FALSE(brain::metric_of("tide"));
-  for (size_t i = 0; i < vocabulary::comparisons().size(); ++i) {
-    EXPECT_EQ(brain::comparison_name(static_cast<Comparison>(i)), vocabulary::comparisons()[i]);
-    EXPECT_EQ(brain::comparison_of(vocabulary::comparisons()[i]), static_cast<Comparison>(i));
-  }
-  EXPECT_EQ(vocabulary::alert_states()[static_cast<size_t>(AlertState::resolved)], "resolved");
+  EXPECT_FALSE(member_of<Metric>("tide"));
   EXPECT_EQ(brain::kAlertRulesMax, format::kAlertRulesMax);
-  EXPECT_EQ(brain::kAlertTextBytesMax, FixedText<192>::kBytesMax);
-  EXPECT_EQ(brain::kRuleNameBytesMax, decltype(format::AlertRuleRecord::rule)::kBytesMax);
+  EXPECT_EQ(kAlertTextBytesMax, FixedText<192>::kBytesMax);
+  EXPECT_EQ(kRuleNameBytesMax, decltype(format::AlertRuleRecord::rule)::kBytesMax);
   EXPECT_EQ(brain::kEventTextBytesMax, decltype(format::JournalRecord::message)::kBytesMax);
   EXPECT_EQ(brain::kEventDetailBytesMax, decltype(format::JournalRecord::detail)::kBytesMax);
 }
 
 TEST(SentinelWords, FitTheSegment) {
   for (const AlertRule& rule : brain::built_in_rules(Policy())) {
-    EXPECT_LE(rule.name.size(), brain::kRuleNameBytesMax);
-    EXPECT_LE(rule.message.size(), brain::kAlertTextBytesMax) << rule.name;
-    EXPECT_LE(rule.advice.size(), brain::kAlertTextBytesMax) << rule.name;
+    EXPECT_LE(rule.name.size(), kRuleNameBytesMax);
+    EXPECT_LE(rule.message.size(), kAlertTextBytesMax) << rule.name;
+    EXPECT_LE(rule.advice.size(), kAlertTextBytesMax) << rule.name;
     EXPECT_EQ(rule.message.back(), '.');
     EXPECT_EQ(rule.advice.back(), '.');
   }
@@ -173,7 +164,7 @@ TEST(SentinelBuiltIn, AdviceOnScalingNamesWhatHasAnEffect) {
   rig.sentinel.set_policy(policy);
   EXPECT_FALSE(advises("scale_down_cooldown") || advises("scaling_interval"));
   EXPECT_TRUE(advises("idle_timeout"));
-  AlertWish own;
+  test::AlertWish own;
   own.rule = "frequent_scaling";
   own.advice = "Ask Bob.";
   ASSERT_TRUE(is_applied(rig.set(own)));
@@ -218,11 +209,11 @@ TEST(Sentinel, DetailIsJsonWhoseAdviceEndsAtAWord) {
 
 TEST(Sentinel, LongTextsKeepTheNumbers) {
   SentinelRig rig;
-  AlertWish longest = wish(std::string(46, 'n'), "waiting", 3);
+  test::AlertWish longest = wish(std::string(46, 'n'), "waiting", 3);
   std::string umlauts;
-  while (umlauts.size() < brain::kAlertTextBytesMax) umlauts += "\u00fc";
+  while (umlauts.size() < kAlertTextBytesMax) umlauts += "\u00fc";
   longest.message = umlauts;
-  longest.advice = std::string(brain::kAlertTextBytesMax, '"');
+  longest.advice = std::string(kAlertTextBytesMax, '"');
   ASSERT_TRUE(is_applied(rig.set(longest)));
   rig.put(Metric::waiting, 4);
   rig.tick();

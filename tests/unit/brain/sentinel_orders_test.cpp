@@ -11,7 +11,7 @@ namespace {
 
 TEST(SentinelRules, ANewOneNeedsMetricAndThreshold) {
   SentinelRig rig;
-  AlertWish lacking = wish("slow");
+  test::AlertWish lacking = wish("slow");
   EXPECT_TRUE(is_refused(rig.set(lacking), Code::bad_argument));
   lacking.metric = "query_ms";
   const Verdict refusal = rig.set(lacking);
@@ -40,11 +40,10 @@ TEST(SentinelRules, AMistypedNameIsMet) {
   EXPECT_NE(drop.why.hint.find("breaker_open"), std::string::npos);
 }
 
-// What a name, a number or a text must be like is checked before (plane/order_form); words the pool does not have are met.
 TEST(SentinelRules, WordsOfOtherVersionsAreRefused) {
   SentinelRig rig;
   EXPECT_TRUE(is_refused(rig.set(wish("a", "utilisation", 1)), Code::bad_argument));
-  AlertWish wrong = wish("a", "size", 5);
+  test::AlertWish wrong = wish("a", "size", 5);
   wrong.comparison = "==";
   EXPECT_TRUE(is_refused(rig.set(wrong), Code::bad_argument));
   wrong = wish("a", "size", 5);
@@ -55,14 +54,14 @@ TEST(SentinelRules, WordsOfOtherVersionsAreRefused) {
 
 TEST(SentinelRules, ClearAtIsBehindTheThreshold) {
   SentinelRig rig;
-  AlertWish contradiction = wish("a", "size", 5);
+  test::AlertWish contradiction = wish("a", "size", 5);
   contradiction.clear_at = 6;
   const Verdict above = rig.set(contradiction);
   EXPECT_TRUE(is_refused(above, Code::bad_argument));
   EXPECT_EQ(above.why.message, "alert rule \"a\": clear_at 6 is above the threshold 5");
   contradiction.comparison = "<";
   EXPECT_TRUE(is_applied(rig.set(contradiction)));
-  AlertWish later = wish("a");
+  test::AlertWish later = wish("a");
   later.threshold = 7;
   EXPECT_EQ(rig.set(later).why.message, "alert rule \"a\": clear_at 6 is below the threshold 7");
   later.clear_at = 9;
@@ -76,7 +75,7 @@ TEST(SentinelRules, DownwardsThereMustBeRoomToEnd) {
   EXPECT_EQ(brain::default_clear_at(Metric::utilization, Comparison::at_most, 1), 1);
   EXPECT_EQ(brain::default_clear_at(Metric::idle, Comparison::below, 3), 3);
   SentinelRig rig;
-  AlertWish low = wish("low", "health", 50);
+  test::AlertWish low = wish("low", "health", 50);
   low.comparison = "<";
   ASSERT_TRUE(is_applied(rig.set(low)));
   rig.put(Metric::health, 49);
@@ -92,7 +91,7 @@ TEST(SentinelRules, DownwardsThereMustBeRoomToEnd) {
 
 TEST(SentinelRules, AWishChangesWhatItNames) {
   SentinelRig rig;
-  AlertWish sooner = wish("error_rate");
+  test::AlertWish sooner = wish("error_rate");
   sooner.hold = kSecond;
   ASSERT_TRUE(is_applied(rig.set(sooner)));
   const AlertRule& rule = *rig.rule("error_rate");
@@ -118,7 +117,7 @@ TEST(SentinelRules, ADroppedBuiltInRuleComesBackAsItWas) {
   EXPECT_EQ(rig.notes.size(), 1U);
   EXPECT_EQ(rig.notes[0].event, EventKind::alert_rule_changed);
   EXPECT_EQ(rig.notes[0].text, "alert rule \"wait_time\" dropped by psql");
-  AlertWish back = wish("wait_time");
+  test::AlertWish back = wish("wait_time");
   back.severity = "critical";
   ASSERT_TRUE(is_applied(rig.set(back)));
   EXPECT_EQ(rig.rule("wait_time")->threshold, rig.policy.alert_wait.ms_exact());
@@ -135,7 +134,7 @@ TEST(SentinelRules, ChangeDropAndSwitchEndTheAlert) {
     rig.put(Metric::utilization, 1);
     rig.tick();
     ASSERT_TRUE(rig.is_firing("wait_time"));
-    AlertWish other = wish("wait_time");
+    test::AlertWish other = wish("wait_time");
     if (way == 0) other.threshold = 10'000;
     if (way == 1) other.is_enabled = false;
     if (way < 2) ASSERT_TRUE(is_applied(rig.set(other)));
@@ -174,10 +173,10 @@ TEST(SentinelRules, APendingAlertOfAChangedRuleVanishes) {
 
 TEST(SentinelRules, FollowThePolicyUnlessSomebodySetThem) {
   SentinelRig rig;
-  AlertWish mine = wish("waiting_count");
+  test::AlertWish mine = wish("waiting_count");
   mine.threshold = 50;
   ASSERT_TRUE(is_applied(rig.set(mine)));
-  AlertWish text = wish("error_rate");
+  test::AlertWish text = wish("error_rate");
   text.message = "Orders fail.";
   ASSERT_TRUE(is_applied(rig.set(text)));
   const uint64_t generation = rig.sentinel.rules_generation();
@@ -209,7 +208,7 @@ TEST(SentinelRules, AreBounded) {
   const Verdict full = rig.set(wish("one more", "size", 1));
   EXPECT_TRUE(is_refused(full, Code::refused));
   EXPECT_NE(full.why.detail.find("64"), std::string::npos);
-  AlertWish known = wish("r63");
+  test::AlertWish known = wish("r63");
   known.threshold = 2;
   EXPECT_TRUE(is_applied(rig.set(known)));
   rig.put(Metric::size, 5);
@@ -267,9 +266,9 @@ TEST(SentinelSeeds, KeepTheInvariants) {
   const std::string names[] = {"u0", "u1", "u2", "error_rate", "waiting_count", "connection_exhaustion"};
   for (int i = 0; i < 100'000; ++i) {
     if (rng.chance(0.01)) {
-      AlertWish made = wish(names[rng.below(6)], std::string(brain::metric_names()[rng.below(brain::kMetrics)]),
+      test::AlertWish made = wish(names[rng.below(6)], std::string(kWords<Metric>[rng.below(kMetrics)]),
                             static_cast<double>(rng.below(3)) / 2);
-      made.comparison = brain::comparison_name(static_cast<Comparison>(rng.below(4)));
+      made.comparison = std::string(word(static_cast<Comparison>(rng.below(4))));
       made.hold = Span::seconds(static_cast<int64_t>(rng.below(20)));
       made.is_enabled = rng.chance(0.9);
       if (rng.chance(0.5)) made.clear_at = static_cast<double>(rng.below(3)) / 2;
@@ -282,7 +281,7 @@ TEST(SentinelSeeds, KeepTheInvariants) {
     }
     if (rng.chance(0.01)) (void)rig.ack(rng.below(fired + 5));
     for (int k = 0; k < 3; ++k) {
-      double& value = rig.readings.value[rng.below(brain::kMetrics)];
+      double& value = rig.readings.value[rng.below(kMetrics)];
       value = rng.chance(0.1) ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(rng.below(5)) / 2;
     }
     rig.notes.clear();

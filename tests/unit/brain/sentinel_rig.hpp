@@ -14,12 +14,23 @@ namespace tide::test {
 
 using brain::Alert;
 using brain::AlertRule;
-using brain::AlertState;
-using brain::Comparison;
-using brain::Metric;
 using brain::Sentinel;
 
 inline constexpr Span kSecond = Span::seconds(1);
+
+// The arguments of set_alert.
+struct AlertWish {
+  std::string rule;
+  std::optional<std::string> metric;
+  std::optional<std::string> comparison;
+  std::optional<double> threshold;
+  std::optional<Span> hold;
+  std::optional<std::string> severity;
+  std::optional<bool> is_enabled;
+  std::optional<std::string> message;
+  std::optional<std::string> advice;
+  std::optional<double> clear_at;
+};
 
 class SentinelRig {
  public:
@@ -72,25 +83,36 @@ class SentinelRig {
   }
 
   Verdict set(const AlertWish& wish) {
-    Order order;
-    order.verb = Verb::set_alert;
-    order.alert = wish;
-    order.actor = "psql";
-    return sentinel.set_alert(order, now);
+    Given given{{"rule", wish.rule}};
+    const auto put = [&](const char* name, const auto& value) {
+      if (value) given.emplace_back(name, *value);
+    };
+    put("metric", wish.metric);
+    put("comparison", wish.comparison);
+    put("threshold", wish.threshold);
+    put("for", wish.hold);
+    put("severity", wish.severity);
+    put("enabled", wish.is_enabled);
+    put("message", wish.message);
+    put("advice", wish.advice);
+    put("clear_at", wish.clear_at);
+    return obeyed("set_alert", given, [&](const Command& command) { return sentinel.set_alert(command, now); });
   }
   Verdict drop(const std::string& rule) {
-    Order order;
-    order.verb = Verb::drop_alert;
-    order.alert.rule = rule;
-    order.actor = "psql";
-    return sentinel.drop_alert(order, now);
+    return obeyed("drop_alert", {{"rule", rule}},
+                  [&](const Command& command) { return sentinel.drop_alert(command, now); });
   }
   Verdict ack(uint64_t number, const std::string& actor = "ada") {
-    Order order;
-    order.verb = Verb::ack;
-    order.number = static_cast<int64_t>(number);
-    order.actor = actor;
-    return sentinel.ack(order, now);
+    return obeyed(
+        "ack", {{"alert_id", static_cast<int64_t>(number)}},
+        [&](const Command& command) { return sentinel.ack(command, now); }, actor);
+  }
+  template <typename Obey>
+  static Verdict obeyed(std::string_view verb, const Given& given, const Obey& obey, const std::string& actor = "psql") {
+    Result<Command> made = make_command(verb, given);
+    if (!made) return {Verdict::Kind::refused, made.take_status(), {}};
+    made->actor = actor;
+    return obey(*made);
   }
 
   Instant now = Instant::at_ns(1'000'000'000'000);

@@ -154,7 +154,7 @@ TEST(Drain, RefusesWhatMakesNoSense) {
   (void)rig.order(Verb::drain);
   for (const Verb verb : {Verb::scale, Verb::burst, Verb::pause, Verb::recycle}) {
     const Verdict verdict = rig.order(verb, 4);
-    EXPECT_EQ(verdict.kind, Verdict::Kind::refused) << verb_name(verb);
+    EXPECT_EQ(verdict.kind, Verdict::Kind::refused) << word(verb);
     EXPECT_EQ(verdict.why.code, Code::refused);
     EXPECT_FALSE(verdict.why.hint.empty());
   }

@@ -1,6 +1,7 @@
 #include "world.hpp"
 
 #include "rig.hpp"
+#include "unit/support/commands.hpp"
 
 #include <algorithm>
 
@@ -25,12 +26,9 @@ void World::calm_down(Span span) {
   waiting_ = 0;
   const Instant end = now_ + span;
   for (const Verb verb : {Verb::resume, Verb::end_burst, Verb::scale}) {
-    Order order;
-    order.verb = verb;
-    order.number = -1;
     Census census;
     take_census(census);
-    (void)brain_.order(order, census, now_);
+    (void)brain_.order(*command(verb, -1), census, now_);
   }
   while (now_ < end) {
     tick();
@@ -127,21 +125,22 @@ void World::order_something() {
                              Verb::pause, Verb::recycle, Verb::drain, Verb::close_connection,
                              Verb::revoke};
   const bool is_halted = outlook_.state == PoolState::paused || outlook_.state == PoolState::draining;
-  Order order;
-  order.command_id = ++last_command_id_;
-  order.verb = is_halted && rng_.chance(0.7) ? Verb::resume : kVerbs[rng_.below(std::size(kVerbs))];
-  order.span = rng_.chance(0.3) ? Span() : random_span(Span::seconds(60));
-  order.number = static_cast<int64_t>(rng_.below(14)) - 1;
+  const Verb verb = is_halted && rng_.chance(0.7) ? Verb::resume : kVerbs[rng_.below(std::size(kVerbs))];
+  const Span span = rng_.chance(0.3) ? Span() : random_span(Span::seconds(60));
+  int64_t number = static_cast<int64_t>(rng_.below(14)) - 1;
   if (!slots_.empty()) {
     const SlotCensus& any = slots_[rng_.below(slots_.size())].seen;
-    if (order.verb == Verb::close_connection) order.number = static_cast<int64_t>(any.conn_id);
-    if (order.verb == Verb::revoke) order.number = static_cast<int64_t>(any.lease_id);
+    if (verb == Verb::close_connection) number = static_cast<int64_t>(any.conn_id);
+    if (verb == Verb::revoke) number = static_cast<int64_t>(any.lease_id);
   }
+  Result<Command> order = command(verb, number, span);
+  if (!order) return;  // what no sender lets through
+  order->id = ++last_command_id_;
   Census census;
   take_census(census);
-  const Verdict verdict = brain_.order(order, census, now_);
+  const Verdict verdict = brain_.order(*order, census, now_);
   EXPECT_EQ(verdict.kind == Verdict::Kind::refused, !verdict.why.is_ok());
-  if (verdict.kind == Verdict::Kind::pending) pending_.insert(order.command_id);
+  if (verdict.kind == Verdict::Kind::pending) pending_.insert(order->id);
 }
 
 void World::change_policy() {

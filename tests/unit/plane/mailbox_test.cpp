@@ -1,4 +1,5 @@
 // Orders through the mailbox: from a sender's post_order() to the owner's take(), with honest and with hostile writers.
+#include "model/words.hpp"
 #include "plane/mailbox.hpp"
 #include "base/owned_id.hpp"
 
@@ -54,7 +55,7 @@ class MailboxTest : public ::testing::Test {
     if (!answers_) answers_.emplace(segment_->ring<format::CommandRecord>(region), region.count);
     answers_->append([&](format::CommandRecord& out) {
       out.command_id = id_of(number);
-      out.status = static_cast<uint32_t>(format::CommandStatus::applied);
+      out.status = static_cast<uint32_t>(CommandStatus::applied);
     });
   }
   void obey_all() {

@@ -305,12 +305,12 @@ TEST(UnknownOption, BoundsWhatItQuotes) {
 }
 
 TEST(Catalogue, SourcesAndAppliesHaveTheirNames) {
-  EXPECT_EQ(source_name(SettingSource::default_), "default");
-  EXPECT_EQ(source_name(SettingSource::preset), "preset");
-  EXPECT_EQ(source_name(SettingSource::environment), "environment");
-  EXPECT_EQ(source_name(SettingSource::url), "url");
-  EXPECT_EQ(source_name(SettingSource::options), "options");
-  EXPECT_EQ(source_name(SettingSource::manual), "manual");
+  EXPECT_EQ(word(SettingSource::default_), "default");
+  EXPECT_EQ(word(SettingSource::preset), "preset");
+  EXPECT_EQ(word(SettingSource::environment), "environment");
+  EXPECT_EQ(word(SettingSource::url), "url");
+  EXPECT_EQ(word(SettingSource::options), "options");
+  EXPECT_EQ(word(SettingSource::manual), "manual");
   EXPECT_EQ(applies_name(Applies::now), "now");
   EXPECT_EQ(applies_name(Applies::new_connections), "new_connections");
   EXPECT_EQ(applies_name(Applies::reopen), "reopen");

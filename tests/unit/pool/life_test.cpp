@@ -216,7 +216,7 @@ TEST_F(LifeTest, EvaluateDecidesNowAndSaysWhy) {
   CommandCopy told;
   for (int i = 0; i < 4 && target() == before; ++i) {
     told = obeyed("evaluate");
-    EXPECT_EQ(told.status, static_cast<uint32_t>(format::CommandStatus::applied));
+    EXPECT_EQ(told.status, static_cast<uint32_t>(CommandStatus::applied));
     for (int j = 0; j < 30; ++j) second(1, Span::seconds(1));
   }
   EXPECT_LT(target(), before);
@@ -241,7 +241,7 @@ TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
   EXPECT_EQ(obeyed("evaluate").message, "target stays at 5: the option scaling is off");
   (void)obeyed("drain");
   const CommandCopy refused = obeyed("evaluate");
-  EXPECT_EQ(refused.status, static_cast<uint32_t>(format::CommandStatus::refused));
+  EXPECT_EQ(refused.status, static_cast<uint32_t>(CommandStatus::refused));
   EXPECT_NE(refused.message.find("the pool is draining"), std::string::npos);
 }
 

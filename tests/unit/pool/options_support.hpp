@@ -81,7 +81,7 @@ class OptionEffect : public LivedPool {
     run(Span::millis(20));
     for (const CommandCopy& command : seen().read_commands()) {
       if (command.command_id != id) continue;
-      return command.status == static_cast<uint32_t>(format::CommandStatus::applied) ? "" : command.message;
+      return command.status == static_cast<uint32_t>(CommandStatus::applied) ? "" : command.message;
     }
     return "no record";
   }
@@ -104,7 +104,7 @@ class OptionEffect : public LivedPool {
   uint64_t validations() { return total(11); }
   uint64_t validation_failures() { return total(12); }
   int64_t size() { return static_cast<int64_t>(server_->sessions_now()); }
-  std::string check(format::HealthCheck which) {
+  std::string check(HealthCheck which) {
     for (const HealthCopy& health : seen().read_health()) {
       if (health.check == static_cast<uint32_t>(which)) return health.status == 0 ? "ok" : "not ok";
     }

@@ -27,7 +27,7 @@ TEST_F(OptionEffect, health_max_response) {
       statements(4);
       run(sec(0.2));
     }
-    return check(format::HealthCheck::performance);
+    return check(HealthCheck::performance);
   };
   EXPECT_EQ(with("2s", "health_interval=1s", look), "ok");
   EXPECT_EQ(with("100ms", "health_interval=1s", look), "not ok");
@@ -39,7 +39,7 @@ TEST_F(OptionEffect, health_max_error_rate) {
       statements(10, 2);
       run(sec(1));
     }
-    return check(format::HealthCheck::performance);
+    return check(HealthCheck::performance);
   };
   EXPECT_EQ(with("0.5", "health_interval=1s", look), "ok");
   EXPECT_EQ(with("0.1", "health_interval=1s", look), "not ok");
@@ -51,7 +51,7 @@ TEST_F(OptionEffect, health_min_healthy) {
     const std::vector<int32_t> pids = server_->pids();
     for (size_t i = 0; i < 2; ++i) server_->kill(pids[i]);
     run(sec(3));
-    return check(format::HealthCheck::connectivity);
+    return check(HealthCheck::connectivity);
   };
   EXPECT_EQ(with("2", "min_size=4 health_interval=1s connect_timeout=1min", look), "ok");
   EXPECT_EQ(with("3", "min_size=4 health_interval=1s connect_timeout=1min", look), "not ok");
@@ -61,7 +61,7 @@ TEST_F(OptionEffect, health_max_utilization) {
   furnish_ = [](PoolSpec& spec) { spec.probe = std::make_shared<test::Memory>(); };
   const auto look = [this] {
     run(sec(5));
-    return check(format::HealthCheck::resources);
+    return check(HealthCheck::resources);
   };
   EXPECT_EQ(with("0.9", "memory_limit=1GB health_interval=1s", look), "ok");
   EXPECT_EQ(with("0.5", "memory_limit=1GB health_interval=1s", look), "not ok");

@@ -5,8 +5,8 @@
 
 #include "base/rng.hpp"
 #include "driver/sqlite/connector.hpp"
+#include "model/command.hpp"
 #include "plane/copying.hpp"
-#include "plane/order_form.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -54,8 +54,6 @@ class OrdersTest : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-using format::CommandStatus;
-
 TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
   open("max_size=4");
   const std::string message(kAlertTextBytesMax, 'm');
@@ -84,10 +82,10 @@ TEST_F(OrdersTest, WhatCannotBeParsedIsRecordedAsItCame) {
 
 // What tide_control_check() does with an order before it is posted.
 Status sender_check(const std::string& verb, const std::string& arguments, int64_t capacity) {
-  const auto form = check_order(verb, arguments);
-  if (!form || form->option.empty()) return form.status();
+  const auto command = parse_command(verb, arguments);
+  if (!command || command->verb() != Verb::set) return command.status();
   Policy changed;
-  return set_option(changed, form->option, form->value, capacity).status();
+  return set_option(changed, *command->text("option"), *command->text("value"), capacity).status();
 }
 
 // Random orders: each verb with arguments of its own and of others, with values at, within and beyond their bounds.
@@ -95,7 +93,7 @@ class RandomOrders {
  public:
   explicit RandomOrders(uint64_t seed) : random_(seed) {}
   std::string verb() {
-    const auto verbs = order_verbs();
+    const auto verbs = kWords<Verb>;
     if (random_.below(40) == 0) return "scael";
     for (;;) {
       const std::string_view verb = verbs[random_.below(verbs.size())];
@@ -188,9 +186,9 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
       ASSERT_EQ(kept, story.substr(0, kept.size()));
       ASSERT_GE(kept.size(), std::min<size_t>(story.size(), 200));
     } else if (is_refused && verb == "set") {
-      const auto form = check_order(verb, arguments);
+      const auto command = parse_command(verb, arguments);
       Policy changed = before;
-      ASSERT_TRUE(set_option(changed, form->option, form->value, 1'000'000).is_ok()) << answer.message;
+      ASSERT_TRUE(set_option(changed, *command->text("option"), *command->text("value"), 1'000'000).is_ok()) << answer.message;
       const Status contradiction = check_policy(changed);
       ASSERT_FALSE(contradiction.is_ok()) << answer.message;
       ASSERT_EQ(answer.message.rfind(contradiction.message, 0), 0u) << answer.message;

@@ -85,7 +85,7 @@ TEST_F(Rings, CommandsAnsweredAndQueued) {
     record.issued_wall_ns = test::kNowWall - 2 * kSecond;
     record.applied_wall_ns = test::kNowWall - kSecond;
     record.verb.assign("scale");
-    record.status = static_cast<uint32_t>(format::CommandStatus::applied);
+    record.status = static_cast<uint32_t>(CommandStatus::applied);
     record.generation = 8;
     record.actor.assign("anna");
     record.arguments.assign(R"({"size":6})");

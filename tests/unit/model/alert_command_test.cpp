@@ -4,10 +4,7 @@
 #include <cmath>
 
 #include "base/rng.hpp"
-#include "brain/action.hpp"
-#include "plane/format.hpp"
-#include "plane/vocabulary.hpp"
-#include "unit/plane/order_form_support.hpp"
+#include "unit/model/command_support.hpp"
 
 namespace tide {
 namespace {
@@ -26,51 +23,48 @@ constexpr std::string_view kWhole = R"({"rule": "too_slow", "metric": "wait_p95_
     "threshold": 250.5, "for": "90s", "severity": "critical", "enabled": false, "message": "callers wait",
     "advice": "raise max_size", "clear_at": 100})";
 
-TEST(AlertForm, ReadsAWholeRule) {
-  const OrderForm form = good("set_alert", kWhole);
-  EXPECT_EQ(form.verb, static_cast<uint32_t>(Verb::set_alert));
-  EXPECT_EQ(form.alert.rule, "too_slow");
-  EXPECT_EQ(form.alert.metric, "wait_p95_ms");
-  EXPECT_EQ(form.alert.comparison, ">=");
-  EXPECT_EQ(form.alert.threshold, 250.5);
-  EXPECT_EQ(form.alert.hold, Span::seconds(90));
-  EXPECT_EQ(form.alert.severity, "critical");
-  EXPECT_EQ(form.alert.is_enabled, false);
-  EXPECT_EQ(form.alert.message, "callers wait");
-  EXPECT_EQ(form.alert.advice, "raise max_size");
-  EXPECT_EQ(form.alert.clear_at, 100);
+TEST(AlertCommand, ReadsAWholeRule) {
+  const Command command = good("set_alert", kWhole);
+  EXPECT_EQ(command.verb(), Verb::set_alert);
+  EXPECT_EQ(command.text("rule"), "too_slow");
+  EXPECT_EQ(command.text("metric"), "wait_p95_ms");
+  EXPECT_EQ(command.text("comparison"), ">=");
+  EXPECT_EQ(command.number("threshold"), 250.5);
+  EXPECT_EQ(command.span("for"), Span::seconds(90));
+  EXPECT_EQ(command.text("severity"), "critical");
+  EXPECT_EQ(command.truth("enabled"), false);
+  EXPECT_EQ(command.text("message"), "callers wait");
+  EXPECT_EQ(command.text("advice"), "raise max_size");
+  EXPECT_EQ(command.number("clear_at"), 100);
 }
 
-TEST(AlertForm, WhatIsNotGivenIsNotGiven) {
-  const OrderForm form = good("set_alert", R"({"rule": "r", "metric": null, "threshold": null, "for": null,
+TEST(AlertCommand, WhatIsNotGivenIsNotGiven) {
+  const Command command = good("set_alert", R"({"rule": "r", "metric": null, "threshold": null, "for": null,
       "enabled": null, "message": null, "clear_at": null})");
-  EXPECT_EQ(form.canonical, R"({"rule":"r"})");
-  const AlertForm& alert = form.alert;
-  EXPECT_FALSE(alert.metric || alert.comparison || alert.threshold || alert.hold || alert.severity);
-  EXPECT_FALSE(alert.is_enabled || alert.message || alert.advice || alert.clear_at);
+  EXPECT_EQ(command.arguments_json(), R"({"rule":"r"})");
 }
 
-TEST(AlertForm, ZeroAndNothingAreValues) {
-  EXPECT_EQ(good("set_alert", with("for", "0")).alert.hold, Span{});
-  EXPECT_EQ(good("set_alert", with("for", "1500")).alert.hold, Span::millis(1500));
-  EXPECT_EQ(good("set_alert", with("threshold", "0")).alert.threshold, 0);
-  EXPECT_EQ(good("set_alert", with("clear_at", "0")).alert.clear_at, 0);
-  EXPECT_EQ(good("set_alert", with("message", "\"\"")).alert.message, "");
-  EXPECT_EQ(good("set_alert", with("threshold", "123456789012345678")).alert.threshold, 123456789012345678.0);
+TEST(AlertCommand, ZeroAndNothingAreValues) {
+  EXPECT_EQ(good("set_alert", with("for", "0")).span("for"), Span{});
+  EXPECT_EQ(good("set_alert", with("for", "1500")).span("for"), Span::millis(1500));
+  EXPECT_EQ(good("set_alert", with("threshold", "0")).number("threshold"), 0);
+  EXPECT_EQ(good("set_alert", with("clear_at", "0")).number("clear_at"), 0);
+  EXPECT_EQ(good("set_alert", with("message", "\"\"")).text("message"), "");
+  EXPECT_EQ(good("set_alert", with("threshold", "123456789012345678")).number("threshold"), 123456789012345678.0);
 }
 
-TEST(AlertForm, TheOtherVerbsOfAlerts) {
-  EXPECT_EQ(good("drop_alert", R"({"rule": "r_2"})").alert.rule, "r_2");
-  EXPECT_EQ(good("ack", R"({"alert_id": 81985529216486895})").number, 81985529216486895);
-  EXPECT_EQ(good("ack", R"({"alert_id": 1, "by": "alice"})").by, "alice");
-  EXPECT_EQ(good("ack", R"({"alert_id": 1, "by": null})").by, "");
-  EXPECT_EQ(good("check_health", "").canonical, "{}");
+TEST(AlertCommand, TheOtherVerbsOfAlerts) {
+  EXPECT_EQ(good("drop_alert", R"({"rule": "r_2"})").text("rule"), "r_2");
+  EXPECT_EQ(good("ack", R"({"alert_id": 81985529216486895})").whole("alert_id"), 81985529216486895);
+  EXPECT_EQ(good("ack", R"({"alert_id": 1, "by": "alice"})").text("by"), "alice");
+  EXPECT_FALSE(good("ack", R"({"alert_id": 1, "by": null})").text("by"));
+  EXPECT_EQ(good("check_health", "").arguments_json(), "{}");
 }
 
-TEST(AlertForm, EveryWordOfTheListsIsTaken) {
-  for (const auto& [name, words] : {std::pair{"metric", vocabulary::alert_metrics()},
-                                    {"comparison", vocabulary::comparisons()},
-                                    {"severity", vocabulary::severities()}}) {
+TEST(AlertCommand, EveryWordOfTheListsIsTaken) {
+  for (const auto& [name, words] : {std::pair{"metric", kWords<Metric>},
+                                    {"comparison", kWords<Comparison>},
+                                    {"severity", kWords<Severity>}}) {
     for (const std::string_view word : words) good("set_alert", with(name, "\"" + std::string(word) + "\""));
     EXPECT_TRUE(contains(bad("set_alert", with(name, "\"\"")).detail, words.back()));
     refuses("set_alert", with(name, "1"));
@@ -78,25 +72,19 @@ TEST(AlertForm, EveryWordOfTheListsIsTaken) {
   }
 }
 
-TEST(AlertForm, CanonicalFormMeansTheSame) {
+TEST(AlertCommand, CanonicalFormMeansTheSame) {
   for (const auto& [verb, arguments] : {std::pair<std::string_view, std::string_view>{"set_alert", kWhole},
                                         {"set_alert", R"({"rule": "r", "for": 90000, "threshold": 0.1})"},
                                         {"drop_alert", R"({"rule": "r"})"},
                                         {"ack", R"({"alert_id": 7, "by": "me \"too\""})"}}) {
-    const OrderForm first = good(verb, arguments);
-    const OrderForm second = good(verb, first.canonical);
-    EXPECT_EQ(first.canonical, second.canonical);
-    EXPECT_EQ(first.number, second.number);
-    EXPECT_EQ(first.by, second.by);
-    EXPECT_EQ(first.alert.rule, second.alert.rule);
-    EXPECT_EQ(first.alert.threshold, second.alert.threshold);
-    EXPECT_EQ(first.alert.hold, second.alert.hold);
-    EXPECT_EQ(first.alert.is_enabled, second.alert.is_enabled);
+    const Command first = good(verb, arguments);
+    const Command second = good(verb, first.arguments_json());
+    EXPECT_EQ(first.arguments_json(), second.arguments_json());
   }
-  EXPECT_EQ(good("set_alert", with("for", "90000")).canonical, R"({"for":"90s","rule":"r"})");
+  EXPECT_EQ(good("set_alert", with("for", "90000")).arguments_json(), R"({"rule":"r","for":"90s"})");
 }
 
-TEST(AlertForm, TellsWhatIsMeant) {
+TEST(AlertCommand, TellsWhatIsMeant) {
   const Status metric = bad("set_alert", with("metric", "\"utilisation\""));
   EXPECT_TRUE(contains(metric.message, "metric is \"utilisation\"")) << metric.message;
   EXPECT_TRUE(contains(metric.hint, "\"utilization\"")) << metric.hint;
@@ -109,19 +97,19 @@ TEST(AlertForm, TellsWhatIsMeant) {
   EXPECT_TRUE(contains(bad("drop_alert", "{}").detail, "a to z"));
 }
 
-TEST(AlertForm, RefusesNamesOfRulesThatAreNone) {
+TEST(AlertCommand, RefusesNamesOfRulesThatAreNone) {
   const auto rule = [](const std::string& name) { return R"({"rule": ")" + name + "\"}"; };
   for (const char* name : {"", "High", "a b", "a-b", "a.b", "\\u0000", "a\\u0000", "\xC3\xA9", "'"}) {
     refuses("set_alert", rule(name));
     refuses("drop_alert", rule(name));
   }
-  EXPECT_EQ(good("set_alert", rule(std::string(46, 'r'))).alert.rule.size(), kRuleNameBytesMax);
+  EXPECT_EQ(good("set_alert", rule(std::string(46, 'r'))).text("rule")->size(), kRuleNameBytesMax);
   EXPECT_TRUE(contains(bad("set_alert", rule(std::string(47, 'r'))).detail, "46"));
   refuses("set_alert", R"({"rule": 7})");
   refuses("set_alert", R"({"rule": null})");
 }
 
-TEST(AlertForm, RefusesNumbersThatAreNone) {
+TEST(AlertCommand, RefusesNumbersThatAreNone) {
   for (const char* name : {"threshold", "clear_at"}) {
     for (const char* value :
          {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
@@ -139,7 +127,7 @@ TEST(AlertForm, RefusesNumbersThatAreNone) {
   }
 }
 
-TEST(AlertForm, AConditionEndsBeforeItBegins) {
+TEST(AlertCommand, AConditionEndsBeforeItBegins) {
   const auto rule = [](std::string_view sign, int threshold, int clear_at) {
     return R"({"rule": "r", "comparison": ")" + std::string(sign) + R"(", "threshold": )" + std::to_string(threshold) +
            R"(, "clear_at": )" + std::to_string(clear_at) + "}";
@@ -150,7 +138,7 @@ TEST(AlertForm, AConditionEndsBeforeItBegins) {
   EXPECT_EQ(bad("set_alert", rule("<", 5, 4)).message, "alert rule \"r\": clear_at 4 is below the threshold 5");
 }
 
-TEST(AlertForm, RefusesTextsThatDoNotFit) {
+TEST(AlertCommand, RefusesTextsThatDoNotFit) {
   const auto quoted = [](size_t bytes) { return "\"" + std::string(bytes, 'm') + "\""; };
   for (const char* name : {"message", "advice"}) {
     good("set_alert", with(name, quoted(190)));
@@ -165,7 +153,7 @@ TEST(AlertForm, RefusesTextsThatDoNotFit) {
 }
 
 // The longest rule there is fits into a mailbox; one whose sentences are all escapes is told that it does not.
-TEST(AlertForm, TheLongestRuleFitsIntoAMailbox) {
+TEST(AlertCommand, TheLongestRuleFitsIntoAMailbox) {
   const auto order = [](const std::string& text) {
     return R"({"rule": ")" + std::string(46, 'r') +
            R"(", "metric": "scaling_reversals_per_minute", "comparison": ">=", "threshold": 1.2345678901234567e-300,
@@ -173,7 +161,7 @@ TEST(AlertForm, TheLongestRuleFitsIntoAMailbox) {
            "message": ")" +
            text + R"(", "advice": ")" + text + "\"}";
   };
-  EXPECT_LE(good("set_alert", order(std::string(190, 'm'))).canonical.size(), FixedText<896>::kBytesMax);
+  EXPECT_LE(good("set_alert", order(std::string(190, 'm'))).arguments_json().size(), kArgumentsBytesMax);
   std::string quotes;
   for (int i = 0; i < 95; ++i) quotes += R"(\")";
   good("set_alert", order(quotes));
@@ -182,7 +170,7 @@ TEST(AlertForm, TheLongestRuleFitsIntoAMailbox) {
   EXPECT_TRUE(contains(bad("set_alert", order(escapes)).message, "too long"));
 }
 
-TEST(AlertForm, GarbageIsRefusedOrMeansTheSameTwice) {
+TEST(AlertCommand, GarbageIsRefusedOrMeansTheSameTwice) {
   Rng random(7);
   const std::string sound(kWhole);
   for (int i = 0; i < 20'000; ++i) {
@@ -195,16 +183,16 @@ TEST(AlertForm, GarbageIsRefusedOrMeansTheSameTwice) {
         default: text.insert(place, 1, "\"{}[]:,0e-\\"[random.below(11)]); break;
       }
     }
-    const auto form = check_order("set_alert", text);
-    if (!form) {
-      EXPECT_FALSE(form.status().message.empty());
+    const auto command = parse_command("set_alert", text);
+    if (!command) {
+      EXPECT_FALSE(command.status().message.empty());
       continue;
     }
-    EXPECT_TRUE(!form->alert.threshold || std::isfinite(*form->alert.threshold)) << text;
-    EXPECT_LE(form->canonical.size(), FixedText<896>::kBytesMax);
-    const auto again = check_order("set_alert", form->canonical);
-    ASSERT_TRUE(again.is_ok()) << form->canonical;
-    EXPECT_EQ(again->canonical, form->canonical);
+    EXPECT_TRUE(!command->number("threshold") || std::isfinite(*command->number("threshold"))) << text;
+    EXPECT_LE(command->arguments_json().size(), kArgumentsBytesMax);
+    const auto again = parse_command("set_alert", command->arguments_json());
+    ASSERT_TRUE(again.is_ok()) << command->arguments_json();
+    EXPECT_EQ(again->arguments_json(), command->arguments_json());
   }
 }
 

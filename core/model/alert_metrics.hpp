@@ -1,0 +1,72 @@
+// Alert metrics: what an alert rule can look at. One number each, and a row here for each; brain/sentinel/readings says
+// what it is now.
+//
+// The names travel in segments. Threads: any. Failure: none.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+
+#include "model/words.hpp"
+
+namespace tide {
+
+inline constexpr double kUsualSlack = 0.1;
+inline constexpr double kEndless = std::numeric_limits<double>::infinity();
+
+// X(name, unit, slack, top, is_fact, meaning), as MetricInfo says.
+// clang-format off
+#define TIDE_ALERT_METRICS(X) \
+  X(utilization, "ratio", kUsualSlack, 1, false, "Connections in use, as a share of the limit of the size.") \
+  X(size, "connections", 0, kEndless, false, "Connections that are open.") \
+  X(in_use, "connections", 0, kEndless, false, "Connections that callers have.") \
+  X(idle, "connections", 0, kEndless, false, "Connections that may be leased at once.") \
+  X(waiting, "callers", 0, kEndless, false, "Callers in the queue.") \
+  X(oldest_wait_ms, "ms", kUsualSlack, kEndless, false, "How long the caller at the head of the queue has waited.") \
+  X(wait_p95_ms, "ms", kUsualSlack, kEndless, false, "95 of 100 recent leases were given after at most this wait.") \
+  X(query_ms, "ms", kUsualSlack, kEndless, false, "Mean duration of the recent statements.") \
+  X(error_rate, "ratio", kUsualSlack, 1, false, "Share of the recent statements that failed.") \
+  X(errors_per_hour, "errors", kUsualSlack, kEndless, false, "Errors within the last hour.") \
+  X(timeouts_per_minute, "timeouts", 0, kEndless, false, "Callers that waited in vain within the last minute.") \
+  X(connect_failures_per_minute, "failures", 0, kEndless, false, "Connects that failed within the last minute.") \
+  X(health, "score", kUsualSlack, 100, false, "The health of the pool, from 0 to 100.") \
+  X(health_failure_rate, "ratio", kUsualSlack, 1, false, "Share of the recent health checks that failed.") \
+  X(scaling_reversals_per_minute, "reversals", kUsualSlack, kEndless, false, \
+    "How often within the last minute the size turned back.") \
+  X(overdue_leases, "leases", 0, kEndless, false, "Leases that are out for longer than lease_timeout.") \
+  X(leak_suspects, "leases", 0, kEndless, false, "Leases that are out for longer than leak_threshold.") \
+  X(breaker_open, "0 or 1", 0, 1, true, "The breaker is open: the database cannot be reached.") \
+  X(emergency, "0 or 1", 0, 1, true, "The size is held down because the pool is in a bad state.") \
+  X(memory_ratio, "ratio", kUsualSlack, 1, false, "Memory of the process, as a share of its limit.") \
+  X(descriptors_ratio, "ratio", kUsualSlack, 1, false, "Open file descriptors, as a share of what the process may have.") \
+  X(server_sessions_ratio, "ratio", kUsualSlack, 1, false, \
+    "All clients' sessions at the server, as a share of what it may have.") \
+  X(file_missing, "0 or 1", 0, 1, true, "The database file was deleted or replaced under the pool (SQLite).") \
+  X(wal_bytes, "bytes", kUsualSlack, kEndless, false, "The size of the database's write-ahead log (SQLite).") \
+  X(server_full, "0 or 1", 0, 1, true, "The server has no room for the connections that the pool may have.")
+
+#define TIDE_METRIC_MEMBER(name, unit, slack, top, is_fact, meaning) name,
+#define TIDE_METRIC_WORD(name, unit, slack, top, is_fact, meaning) #name,
+#define TIDE_METRIC_ROW(name, unit, slack, top, is_fact, meaning) {#name, unit, meaning, slack, top, is_fact},
+// clang-format on
+
+enum class Metric : uint8_t { TIDE_ALERT_METRICS(TIDE_METRIC_MEMBER) };
+inline constexpr std::string_view kMetricWords[] = {TIDE_ALERT_METRICS(TIDE_METRIC_WORD)};
+template <>
+inline constexpr std::span<const std::string_view> kWords<Metric> = kMetricWords;
+inline constexpr size_t kMetrics = std::size(kMetricWords);
+
+struct MetricInfo {
+  std::string_view name;
+  std::string_view unit;
+  std::string_view meaning;  // one sentence
+  // How far behind the threshold a rule's condition ends when nobody says: this share of the threshold. Counts: 0.
+  double slack;
+  double top;    // it cannot be greater
+  bool is_fact;  // 0 or 1, known at every moment: its alert need not wait whether it comes back
+};
+inline constexpr MetricInfo kMetricInfos[] = {TIDE_ALERT_METRICS(TIDE_METRIC_ROW)};
+
+constexpr const MetricInfo& about(Metric metric) { return kMetricInfos[static_cast<size_t>(metric)]; }
+
+}  // namespace tide

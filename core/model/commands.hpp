@@ -1,0 +1,160 @@
+// Commands: what a pool can be told, a row for each verb: its arguments, how it is addressed, and what faces must know
+// of it. Faces loop over these rows; nothing else knows a verb by its name.
+//
+// Threads: any. Failure: none.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+
+#include "base/instant.hpp"
+#include "model/alert_metrics.hpp"
+#include "model/words.hpp"
+
+namespace tide {
+
+enum class ArgumentType : uint8_t {
+  whole,   // a whole number
+  number,  // finite
+  boolean,
+  duration,
+  text,
+  any,  // a text, a number or a boolean: what an option takes
+};
+// What a text may be.
+enum class TextRule : uint8_t {
+  word,       // not empty
+  name,       // of a to z, 0 to 9 and _
+  prose,      // for people; passwords in it are masked
+  signature,  // prose, not empty
+};
+
+struct Range {
+  double low = 0;
+  double high = std::numeric_limits<double>::infinity();
+  bool is_open_below = false;  // `low` itself is too low
+};
+inline constexpr double kSecond = 1e9;  // of ranges of durations, which are in nanoseconds
+inline constexpr double kDay = 86'400 * kSecond;
+
+struct Argument {
+  std::string_view name;
+  ArgumentType type;
+  bool is_required;
+  std::string_view meaning;                      // one sentence
+  Range range = {};                              // of numbers and durations
+  std::string_view unit = {};                    // of whole numbers: "connections"
+  std::string_view null_is = {};                 // what null asks for, where it does not stand for "not given"
+  bool zero_is_at_once = false;                  // of durations
+  TextRule rule = TextRule::word;                // of texts
+  size_t bytes_max = 4096;                       // of texts
+  std::span<const std::string_view> words = {};  // of texts: one of these
+};
+
+// Which pool a command is for.
+enum class SentTo : uint8_t {
+  pool,        // the one that is named
+  every_pool,  // the one that is named, or, if none is, each that lives
+  connection,  // the one that has this conn_id, if none is named
+  lease,       // the one that has this lease_id, if none is named
+  alert,       // the one whose alert it is: the number says so
+};
+// How long who sends it waits for the answer: a refusal should be told at once, but some take their time by nature.
+enum class Wait : uint8_t { answer, refusal };
+inline constexpr int64_t kAnswerWaitMs = 5000;
+inline constexpr int64_t kRefusalWaitMs = 500;
+
+struct CommandInfo {
+  SentTo sent_to;
+  Wait wait;
+  bool while_draining;  // makes sense to a pool that drains
+  std::span<const Argument> arguments;
+  std::string_view meaning;  // one sentence
+};
+
+inline constexpr double kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
+inline constexpr double kIdArgumentMax = 9.3e18;                         // any
+inline constexpr Span kBurstMax = Span::seconds(24 * 60 * 60);
+inline constexpr Span kAlertHoldMax = Span::seconds(24 * 60 * 60);
+// Thresholds are from 0, as all metrics are, to below this, as far as readers believe a number.
+inline constexpr double kAlertFigureMax = 1e18;
+// Bytes: what the segment has room for.
+inline constexpr size_t kRuleNameBytesMax = 46;
+inline constexpr size_t kAlertTextBytesMax = 190;
+inline constexpr size_t kAckedByBytesMax = 62;
+inline constexpr size_t kReasonBytesMax = 120;
+inline constexpr size_t kArgumentsBytesMax = 894;  // of all of them, as JSON
+
+// clang-format off
+inline constexpr Argument kScaleArguments[] = {
+    {"target_size", ArgumentType::whole, true, "How many connections the pool should have.", {0, kSizeMax}, "connections",
+     "automatic"},
+    {"reason", ArgumentType::text, false, "Why, for scaling_events.", {}, {}, {}, false, TextRule::prose, kReasonBytesMax}};
+inline constexpr Argument kBurstArguments[] = {
+    {"duration", ArgumentType::duration, false, "How long at most; the option burst_duration if not given.",
+     {0, kDay, true}}};
+inline constexpr Argument kSetArguments[] = {
+    {"option", ArgumentType::text, true, "The option's name."},
+    {"value", ArgumentType::any, true, "Its new value."}};
+inline constexpr Argument kRecycleArguments[] = {
+    {"spread", ArgumentType::duration, false, "Over how long the connections are replaced; at once if not given.", {}, {}, {},
+     true}};
+inline constexpr Argument kCloseConnectionArguments[] = {
+    {"conn_id", ArgumentType::whole, true, "The connection, as in connections.", {1, kIdArgumentMax}}};
+inline constexpr Argument kRevokeArguments[] = {
+    {"lease_id", ArgumentType::whole, true, "The lease, as in leases.", {1, kIdArgumentMax}}};
+inline constexpr Argument kAckArguments[] = {
+    {"alert_id", ArgumentType::whole, true, "The alert, as in alerts.", {1, kIdArgumentMax}},
+    {"by", ArgumentType::text, false, "Who has seen it; the sender if not given.", {}, {}, {}, false, TextRule::signature,
+     kAckedByBytesMax}};
+inline constexpr Argument kSetAlertArguments[] = {
+    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextRule::name, kRuleNameBytesMax},
+    {"metric", ArgumentType::text, false, "What it looks at.", {}, {}, {}, false, TextRule::word, 64, kWords<Metric>},
+    {"comparison", ArgumentType::text, false, "How the metric compares to the threshold.", {}, {}, {}, false, TextRule::word,
+     2, kWords<Comparison>},
+    {"threshold", ArgumentType::number, false, "Where the condition begins.", {0, kAlertFigureMax}},
+    {"for", ArgumentType::duration, false, "How long it must hold before the alert fires.", {0, kDay}, {}, {}, true},
+    {"severity", ArgumentType::text, false, "How bad it is.", {}, {}, {}, false, TextRule::word, 8, kWords<Severity>},
+    {"enabled", ArgumentType::boolean, false, "Whether the rule is judged."},
+    {"message", ArgumentType::text, false, "What the alert says.", {}, {}, {}, false, TextRule::prose, kAlertTextBytesMax},
+    {"advice", ArgumentType::text, false, "What to do about it.", {}, {}, {}, false, TextRule::prose, kAlertTextBytesMax},
+    {"clear_at", ArgumentType::number, false, "Where the condition ends.", {0, kAlertFigureMax}}};
+inline constexpr Argument kDropAlertArguments[] = {
+    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextRule::name, kRuleNameBytesMax}};
+inline constexpr std::span<const Argument> kNoArguments = {};
+
+// X(name, sent_to, wait, while_draining, arguments, meaning)
+#define TIDE_COMMANDS(X) \
+  X(scale, pool, answer, false, kScaleArguments, "Ask a pool to have so many connections.") \
+  X(burst, pool, answer, false, kBurstArguments, "Let a pool exceed max_size for a short time.") \
+  X(end_burst, pool, answer, true, kNoArguments, "End a burst.") \
+  X(set, pool, answer, false, kSetArguments, "Change an option of a pool until it closes.") \
+  X(pause, pool, answer, false, kNoArguments, "Give out no connections; callers wait.") \
+  X(resume, pool, answer, true, kNoArguments, "End a pause or a drain.") \
+  X(recycle, pool, refusal, false, kRecycleArguments, "Replace all connections.") \
+  X(drain, pool, refusal, true, kNoArguments, "Close all connections and give out none.") \
+  X(close_connection, connection, refusal, true, kCloseConnectionArguments, "Close one connection; its lease may end first.") \
+  X(revoke, lease, answer, true, kRevokeArguments, "Take a lease away; its connection is closed.") \
+  X(reset_stats, pool, answer, false, kNoArguments, "Begin pool_stats anew.") \
+  X(check_health, pool, answer, false, kNoArguments, "Make the health checks now.") \
+  X(ack, alert, answer, false, kAckArguments, "Tell an alert that somebody has seen it.") \
+  X(set_alert, every_pool, answer, false, kSetAlertArguments, "Make an alert rule, or change one.") \
+  X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Remove an alert rule.") \
+  X(evaluate, pool, answer, false, kNoArguments, "Decide on the size now; the answer says what and why.")
+
+#define TIDE_VERB(name, sent_to, wait, while_draining, arguments, meaning) name,
+#define TIDE_VERB_WORD(name, sent_to, wait, while_draining, arguments, meaning) #name,
+#define TIDE_COMMAND_ROW(name, sent_to, wait, while_draining, arguments, meaning) \
+  {SentTo::sent_to, Wait::wait, while_draining, arguments, meaning},
+// clang-format on
+
+enum class Verb : uint8_t { TIDE_COMMANDS(TIDE_VERB) };
+inline constexpr std::string_view kVerbWords[] = {TIDE_COMMANDS(TIDE_VERB_WORD)};
+template <>
+inline constexpr std::span<const std::string_view> kWords<Verb> = kVerbWords;
+inline constexpr CommandInfo kCommands[] = {TIDE_COMMANDS(TIDE_COMMAND_ROW)};
+inline constexpr size_t kArgumentsMax = std::size(kSetAlertArguments);
+
+constexpr const CommandInfo& about(Verb verb) { return kCommands[static_cast<size_t>(verb)]; }
+
+}  // namespace tide
