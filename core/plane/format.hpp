@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
+#include "model/commands.hpp"
 #include "plane/format_cell.hpp"
 #include "plane/format_watch.hpp"
 #include "plane/histogram.hpp"
@@ -322,6 +323,7 @@ struct MailboxOrder {
   FixedText<64> actor;
   FixedText<896> arguments;  // JSON object
 };
+static_assert(kArgumentsBytesMax == decltype(MailboxOrder::arguments)::kBytesMax);
 static_assert(sizeof(MailboxOrder) == 1024);
 inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxOrders * sizeof(MailboxOrder);
 

@@ -33,8 +33,10 @@ static tide_status ask(tide_pool* pool, int64_t timeout_ms, struct outcome* outc
 static void async_acquire(void) {
   struct outcome first, second, late, last;
   tide_pool* pool = open_pool("async", "min_size=1 max_size=1 init_mode=fail_fast", NULL);
-  CHECK(ask(pool, 1000, &first) == TIDE_OK && calls_of(&first) == 1 && first.status == TIDE_OK); /* at once */
-  CHECK(ask(pool, 5000, &second) == TIDE_OK && calls_of(&second) == 0);                          /* queued */
+  CHECK(ask(pool, 5000, &first) == TIDE_OK);
+  EVENTUALLY(calls_of(&first) == 1); /* at once, unless the pool just asks its only connection how it is */
+  CHECK(first.status == TIDE_OK);
+  CHECK(ask(pool, 5000, &second) == TIDE_OK && calls_of(&second) == 0); /* queued */
   CHECK(ask(pool, 30, &late) == TIDE_OK);
   EVENTUALLY(calls_of(&late) == 1);
   CHECK(late.status == TIDE_TIMEOUT);

@@ -102,7 +102,7 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
+    "", "core", "core/base", "core/model", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
@@ -112,4 +112,4 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "policy", "plane", "brain", "pool", "driver", "reading")
+UNIT_TESTED = ("base", "model", "policy", "plane", "brain", "pool", "driver", "reading")

@@ -152,14 +152,18 @@ def idle_sessions_that_are_ended(w):
     w.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'")
 
     def losses():
-        # One of them may be asked, after the first two, whether it lives.
+        # One of them may be asked, after the first two, whether it lives; the others may be replaced on suspicion.
         return w.plane.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND "
                              "kind IN ('connection_lost', 'validation_failed')")
 
-    assert_soon(lambda: losses() == len(before), "the losses are told")
+    def gone():
+        return w.plane.value("SELECT closed_total FROM tidepool_pool_stats WHERE pool = 'app'")
+
+    assert_soon(lambda: gone() == len(before), "all are gone")
     known = time.monotonic() - began
-    is_(works(pool), True, "the next caller")
+    is_(pool.value("SELECT 1"), "1", "the next caller")
     assert_soon(lambda: w.row("idle", "app") >= (3,), "replaced")
+    is_(2 <= losses() <= len(before), True, f"{losses()} told of {len(before)}, each once")
     took = time.monotonic() - began
     after = w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")
     is_({pid for pid, in before} & {pid for pid, in after}, set(), "old sessions")

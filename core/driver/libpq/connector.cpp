@@ -270,6 +270,7 @@ bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Compl
     return true;
   }
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLET, slot);
+  watched_[slot] = nullptr;  // whoever hears of this closes it: that it was lost is told already
   out.push_back(
       answer(task.is_validation ? Kind::validation_failed : Kind::reset_failed, slot, session.round_failure()));
   return true;
@@ -312,6 +313,7 @@ Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
     next = earliest(next, task.deadline);
     if (task.deadline > now) continue;
     over.push_back(slot);
+    watched_[slot] = nullptr;  // as in follow_round()
     const bool is_validation = task.is_validation;
     Status why = Status::error(Code::timeout, is_validation ? "a validation was not answered within validation_timeout"
                                                             : "a reset was not answered within validation_timeout");
