@@ -373,7 +373,7 @@ COMMENT ON COLUMN tidepool.forecasts.error_wape IS 'The sum of all errors / the 
 
 CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
-    pool text, rule text, metric text, comparison text, threshold double precision, for_ms double precision,
+    pool text, rule text, metric text, comparison text, threshold double precision, hold_ms double precision,
     severity text, enabled boolean, message text, advice text, clear_at double precision, built_in boolean,
     instance_id text)
   AS 'MODULE_PATHNAME', 'tidepool_read_alert_rules' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
@@ -386,7 +386,7 @@ COMMENT ON COLUMN tidepool.alert_rules.rule IS 'The rule.';
 COMMENT ON COLUMN tidepool.alert_rules.metric IS 'What it looks at.';
 COMMENT ON COLUMN tidepool.alert_rules.comparison IS 'The condition: metric >, >=, < or <= threshold.';
 COMMENT ON COLUMN tidepool.alert_rules.threshold IS 'The value the metric is compared with.';
-COMMENT ON COLUMN tidepool.alert_rules.for_ms IS 'How long the condition holds before the alert fires. [ms]';
+COMMENT ON COLUMN tidepool.alert_rules.hold_ms IS 'How long the condition holds before the alert fires. [ms]';
 COMMENT ON COLUMN tidepool.alert_rules.severity IS 'info, warning or critical.';
 COMMENT ON COLUMN tidepool.alert_rules.enabled IS 'Whether the rule is looked at.';
 COMMENT ON COLUMN tidepool.alert_rules.message IS 'What its alerts say; null: a sentence made of the numbers. Masked without pg_read_all_stats.';

@@ -31,7 +31,7 @@ Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Orde
   order.verb = "scale";
   order.subject = column;
   if (sqlite3_value_type(value) == SQLITE_NULL) {
-    order.arguments = R"({"target_size":null})";
+    order.values = {Given::null()};
     return std::nullopt;
   }
   const auto size = whole_number(value);
@@ -40,14 +40,14 @@ Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Orde
            "\nDetail: accepted: a whole number of connections, or NULL for automatic sizing";
   }
   order.target_size = size;
-  order.arguments = R"({"target_size":)" + std::to_string(*size) + "}";
+  order.values = {Given::whole(*size)};
   return std::nullopt;
 }
 
 void set_option(const std::string& option, const std::string& value, Order& order) {
   order.verb = "set";
   order.subject = option;
-  order.arguments = R"({"option":)" + json_text(option) + R"(,"value":)" + json_text(value) + "}";
+  order.values = {Given::of_text(option), Given::of_text(value)};
 }
 
 Refusal set_limit(const char* column, sqlite3_value* value, const RowIdentity&, Order& order) {
@@ -70,7 +70,6 @@ Refusal change_state(const char* column, sqlite3_value* value, const RowIdentity
     if (wanted != change.state) continue;
     order.verb = change.verb;
     order.subject = column;
-    order.arguments = "{}";
     return std::nullopt;
   }
   return "state cannot be " + shown(value) +
@@ -98,7 +97,7 @@ Refusal acknowledge(const char* column, sqlite3_value* value, const RowIdentity&
   }
   order.verb = "ack";
   order.subject = "alert " + std::to_string(*row.alert_id);
-  order.arguments = R"({"alert_id":)" + std::to_string(*row.alert_id) + R"(,"by":)" + json_text(*by) + "}";
+  order.values = {Given::whole(*row.alert_id), Given::of_text(*by)};
   return std::nullopt;
 }
 

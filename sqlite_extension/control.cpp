@@ -4,13 +4,14 @@
 #include <tidepool/observe.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "orders.hpp"
 #include "origin.hpp"
 #include "translate.hpp"
+#include "values.hpp"
 
 SQLITE_EXTENSION_INIT3
 
@@ -18,16 +19,51 @@ namespace tide::sqlite {
 namespace {
 
 constexpr int64_t kInterruptCheckMs = 250;
+constexpr int64_t kAnswerWaitMs = 5'000;
+constexpr int32_t kPoolsMax = 1'000;  // that one call can reach
 
-constexpr Function kWaitApplied = {"wait_applied", "command_id [, timeout]", 1, 2, 0, -1, nullptr};
+using Arguments = sqlite3_value**;
 
-void check_arguments(const Function& function, int count, Arguments values) {
-  if (count < function.arguments_min || count > function.arguments_max) {
-    fail(function, "wrong number of arguments: " + std::to_string(count) + usage_of(function));
+struct Failure {
+  std::string text;
+};
+
+// One function: a verb's, or tidepool_wait_applied(), which is none.
+struct Function {
+  std::string name;                                 // behind "tidepool_"
+  std::vector<std::pair<std::string, bool>> takes;  // a parameter, and whether it must be given
+
+  std::string usage() const {
+    std::string out;
+    bool is_open = false;
+    for (const auto& [parameter, is_required] : takes) {
+      const std::string comma = out.empty() ? "" : ", ";
+      out += is_required || is_open ? comma + parameter : (out.empty() ? "[" : " [, ") + parameter;
+      is_open = is_open || !is_required;
+    }
+    return "\nUsage: tidepool_" + name + "(" + out + (is_open ? "])" : ")");
   }
-  for (int i = 0; i < count; ++i) {
-    if (sqlite3_value_type(values[i]) != SQLITE_NULL || (function.nullable >> i & 1U) != 0) continue;
-    fail(function, parameter(function, i) + " is NULL" + usage_of(function));
+  [[noreturn]] void fail(const std::string& text) const { throw Failure{"tidepool_" + name + "(): " + text}; }
+};
+
+// The pool stands first, but where the number alone says which is meant: there it may follow.
+bool is_pool_first(const tide_verb& verb) { return verb.sent_to == TIDE_TO_POOL || verb.sent_to == TIDE_TO_EVERY_POOL; }
+
+Function function_of(const tide_verb& verb) {
+  Function out{verb.name, {}};
+  if (is_pool_first(verb)) out.takes.emplace_back("pool", true);
+  for (int i = 0; i < verb.narguments; ++i) {
+    out.takes.emplace_back(verb.arguments[i].name, verb.arguments[i].is_required != 0);
+  }
+  if (verb.sent_to == TIDE_TO_CONNECTION || verb.sent_to == TIDE_TO_LEASE) out.takes.emplace_back("pool", false);
+  return out;
+}
+
+void check_count(const Function& function, int count) {
+  const auto least =
+      std::count_if(function.takes.begin(), function.takes.end(), [](const auto& p) { return p.second; });
+  if (count < least || static_cast<size_t>(count) > function.takes.size()) {
+    function.fail("wrong number of arguments: " + std::to_string(count) + function.usage());
   }
 }
 
@@ -35,21 +71,21 @@ void check_arguments(const Function& function, int count, Arguments values) {
 // itself then, but it cannot know that a function steers.
 void check_writable(const Function& function, sqlite3* db) {
   if (sqlite3_db_readonly(db, "main") == 1) {
-    fail(function, "this connection is read-only and must not steer\nHint: open it without -readonly");
+    function.fail("this connection is read-only and must not steer\nHint: open it without -readonly");
   }
   sqlite3_stmt* statement = nullptr;
   const bool is_known = sqlite3_prepare_v2(db, "PRAGMA query_only", -1, &statement, nullptr) == SQLITE_OK &&
                         sqlite3_step(statement) == SQLITE_ROW;
   const bool is_query_only = is_known && sqlite3_column_int(statement, 0) != 0;
   sqlite3_finalize(statement);
-  if (!is_known) fail(function, "cannot tell whether query_only is on: PRAGMA query_only must be allowed");
+  if (!is_known) function.fail("cannot tell whether query_only is on: PRAGMA query_only must be allowed");
   if (is_query_only) {
-    fail(function, "query_only is on, so this connection must not steer\nHint: PRAGMA query_only = off");
+    function.fail("query_only is on, so this connection must not steer\nHint: PRAGMA query_only = off");
   }
 }
 
 void check_origin(const Function& function, sqlite3* db) {
-  if (auto why = refuse_control(db, std::string("tidepool_") + function.name)) fail(function, *why);
+  if (auto why = refuse_control(db, "tidepool_" + function.name)) function.fail(*why);
 }
 
 // Runs the body of a function; whatever goes wrong becomes the error of the statement.
@@ -66,66 +102,90 @@ void answered(sqlite3_context* context, Body&& body) noexcept {
   }
 }
 
-uint64_t order_one(const Function& function, const Call& call) {
-  const std::string actor = actor_name();
-  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-  with.actor = actor.c_str();
-  uint64_t command_id = 0;
-  tide_error error = TIDE_ERROR_INIT;
-  const tide_status status = tide_control_with(call.pool ? call.pool->c_str() : nullptr, function.name,
-                                               call.arguments.c_str(), function.wait_ms, &with, &command_id, &error);
-  const bool is_pending = status == TIDE_TIMEOUT && command_id != 0;
-  if (status != TIDE_OK && !is_pending) fail(function, explain(error));
-  return command_id;
+// What one call asks for: which pool, and the values by the places of the verb's arguments.
+struct Call {
+  std::optional<std::string> pool;
+  std::vector<Given> values;
+};
+
+Given given_of(const Function& function, const tide_argument& argument, sqlite3_value* value) {
+  if (sqlite3_value_type(value) == SQLITE_NULL) {
+    if (argument.is_nullable != 0) return Given::null();
+    if (argument.is_required == 0) return Given::none();
+    function.fail(std::string(argument.name) + " is NULL" + function.usage());
+  }
+  auto given = given_by(argument, value);
+  if (!given) function.fail(std::string(argument.name) + " is no text" + function.usage());
+  return *std::move(given);
 }
 
-// One order for each live pool that takes orders of this user; all are posted before the first answer is awaited, and
-// the answers have the time of one. Returns the last command.
-uint64_t order_all(const Function& function, const Call& call) {
+std::optional<std::string> pool_of(const Function& function, const tide_verb& verb, sqlite3_value* value) {
+  if (sqlite3_value_type(value) == SQLITE_NULL) {
+    if (verb.sent_to != TIDE_TO_POOL) return std::nullopt;
+    function.fail("pool is NULL" + function.usage());
+  }
+  auto pool = text_of(value);
+  if (!pool || pool->empty()) function.fail("pool is empty or no text" + function.usage());
+  return pool;
+}
+
+Call call_of(const Function& function, const tide_verb& verb, int count, Arguments values) {
+  Call call;
+  const int first = is_pool_first(verb) ? 1 : 0;
+  if (first == 1) call.pool = pool_of(function, verb, values[0]);
+  for (int i = first; i < count; ++i) {
+    if (i - first < verb.narguments) {
+      call.values.push_back(given_of(function, verb.arguments[i - first], values[i]));
+    } else {
+      call.pool = pool_of(function, verb, values[i]);
+    }
+  }
+  return call;
+}
+
+// All are posted before the first answer is awaited, and the answers have the time of one. Returns the last command.
+uint64_t give(const Function& function, const tide_verb& verb, const Call& call) {
   const std::string actor = actor_name();
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
   with.actor = actor.c_str();
-  const std::vector<Owner> pools = live_pools();
-  std::vector<std::pair<uint64_t, std::string>> posted;  // with the pool's name
-  tide_error first = TIDE_ERROR_INIT;                    // why one of them did not take it
-  for (const Owner& pool : pools) {
-    uint64_t command_id = 0;
-    tide_error error = TIDE_ERROR_INIT;
-    tide_control_with(pool.instance_id.c_str(), function.name, call.arguments.c_str(), 0, &with, &command_id, &error);
-    if (command_id != 0) posted.emplace_back(command_id, pool.pool);
-    if (command_id == 0 && first.status == TIDE_OK) first = error;
+  const std::vector<tide_value> values = values_of(call.values);
+  std::vector<uint64_t> commands(call.pool ? 1 : kPoolsMax);
+  int32_t posted = 0;
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_control_values(call.pool ? call.pool->c_str() : nullptr, verb.name, values.data(),
+                          static_cast<int32_t>(values.size()), &with, commands.data(),
+                          static_cast<int32_t>(commands.size()), &posted, &error) != TIDE_OK) {
+    function.fail(explain(error));
   }
-  if (posted.empty() && first.status == TIDE_BAD_ARGUMENT) fail(function, explain(first));  // the order is wrong
-  if (posted.empty()) {
-    fail(function, "there is no pool here that this user may steer" +
-                       (first.status != TIDE_OK ? "\nDetail: " + explain(first) : std::string()));
-  }
-  const auto share_ms = std::max<int64_t>(1, function.wait_ms / static_cast<int64_t>(posted.size()));
+  commands.resize(static_cast<size_t>(posted));
+  const auto share_ms = std::max<int64_t>(1, verb.wait_ms / static_cast<int64_t>(commands.size()));
   size_t refused = 0;
   std::string reason;
-  for (const auto& [command_id, pool] : posted) {
-    tide_error error = TIDE_ERROR_INIT;
-    const tide_status status = tide_wait_applied(command_id, share_ms, nullptr, &error);
+  for (const uint64_t command : commands) {
+    const tide_status status = tide_wait_applied(command, share_ms, nullptr, &error);
     if (status == TIDE_OK || status == TIDE_TIMEOUT) continue;
-    if (refused++ == 0) reason = "pool \"" + pool + "\": " + explain(error);
+    if (refused++ == 0) reason = explain(error);
   }
-  const std::string counted = std::to_string(posted.size()) + (posted.size() == 1 ? " pool" : " pools");
+  const std::string counted = std::to_string(commands.size()) + (commands.size() == 1 ? " pool" : " pools");
+  if (refused > 0 && call.pool) function.fail(reason);
   if (refused > 0) {
-    fail(function, "refused by " + std::to_string(refused) + " of " + counted + "; the first says: " + reason);
+    function.fail("refused by " + std::to_string(refused) + " of " + counted + "; the first says: " + reason);
   }
-  sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %s", function.name, counted.c_str());
-  return posted.back().first;
+  if (!call.pool && verb.sent_to == TIDE_TO_EVERY_POOL) {
+    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %s", verb.name, counted.c_str());
+  }
+  return commands.back();
 }
 
-void run_order(sqlite3_context* context, int count, Arguments values) {
+void run_command(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
-    const auto& function = *static_cast<const Function*>(sqlite3_user_data(context));
+    const auto& verb = *static_cast<const tide_verb*>(sqlite3_user_data(context));
+    const Function function = function_of(verb);
     check_origin(function, sqlite3_context_db_handle(context));
-    check_arguments(function, count, values);
+    check_count(function, count);
     check_writable(function, sqlite3_context_db_handle(context));
-    const Call call = function.call(function, count, values);
-    const uint64_t command_id = call.is_for_all ? order_all(function, call) : order_one(function, call);
-    sqlite3_result_int64(context, static_cast<sqlite3_int64>(command_id));
+    const uint64_t command = give(function, verb, call_of(function, verb, count, values));
+    sqlite3_result_int64(context, static_cast<sqlite3_int64>(command));
   });
 }
 
@@ -142,25 +202,33 @@ int64_t timeout_ms(const Function& function, sqlite3_value* value) {
   int64_t us = 0;
   tide_error error = TIDE_ERROR_INIT;
   if (tide_duration_parse(duration_text(value).c_str(), &us, &error) != TIDE_OK) {
-    fail(function, "timeout: " + explain(error));
+    function.fail("timeout: " + explain(error));
   }
-  if (us % 1000 != 0) fail(function, "timeout is finer than a millisecond\nHint: give whole milliseconds");
+  if (us % 1000 != 0) function.fail("timeout is finer than a millisecond\nHint: give whole milliseconds");
   return us / 1000;
 }
 
 void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
   answered(context, [&] {
-    const Function& function = kWaitApplied;
+    const Function function{"wait_applied", {{"command_id", true}, {"timeout", false}}};
     check_origin(function, sqlite3_context_db_handle(context));
-    check_arguments(function, count, values);
-    const int64_t id = whole_argument(function, 0, values);
+    check_count(function, count);
+    for (int i = 0; i < count; ++i) {
+      const std::string& parameter = function.takes[static_cast<size_t>(i)].first;
+      if (sqlite3_value_type(values[i]) == SQLITE_NULL) function.fail(parameter + " is NULL" + function.usage());
+    }
+    const auto id = whole_number(values[0]);
+    if (!id) {
+      function.fail("command_id must be a whole number, not \"" + text_of(values[0]).value_or("...") + "\"" +
+                    function.usage());
+    }
     int64_t wait_ms = kAnswerWaitMs;
     if (count > 1) wait_ms = timeout_ms(function, values[1]);
     tide_error error = TIDE_ERROR_INIT;
     tide_status status = TIDE_TIMEOUT;
     for (bool is_over = false; !is_over;) {
       const int64_t slice_ms = std::min(wait_ms, kInterruptCheckMs);
-      status = tide_wait_applied(static_cast<uint64_t>(id), slice_ms, nullptr, &error);
+      status = tide_wait_applied(static_cast<uint64_t>(*id), slice_ms, nullptr, &error);
       wait_ms -= slice_ms;
       is_over = status != TIDE_TIMEOUT || wait_ms <= 0;
       if (!is_over && is_interrupted(sqlite3_context_db_handle(context))) {
@@ -168,7 +236,7 @@ void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
         return;
       }
     }
-    if (status != TIDE_OK && status != TIDE_TIMEOUT) fail(function, explain(error));
+    if (status != TIDE_OK && status != TIDE_TIMEOUT) function.fail(explain(error));
     sqlite3_result_int(context, status == TIDE_OK ? 1 : 0);
   });
 }
@@ -180,9 +248,9 @@ void run_version(sqlite3_context* context, int, Arguments) {
 using Run = void (*)(sqlite3_context*, int, sqlite3_value**);
 
 // Any number of arguments (-1), so that a wrong one is answered with the usage.
-int define(sqlite3* db, const char* name, int count, int flags, const Function* function, Run run) {
+int define(sqlite3* db, const char* name, int count, int flags, const tide_verb* verb, Run run) {
   const std::string full = std::string("tidepool_") + name;
-  return sqlite3_create_function_v2(db, full.c_str(), count, SQLITE_UTF8 | flags, const_cast<Function*>(function), run,
+  return sqlite3_create_function_v2(db, full.c_str(), count, SQLITE_UTF8 | flags, const_cast<tide_verb*>(verb), run,
                                     nullptr, nullptr, nullptr);
 }
 
@@ -191,17 +259,17 @@ int define(sqlite3* db, const char* name, int count, int flags, const Function* 
 int register_functions(sqlite3* db) {
   int code = define(db, "version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, run_version);
   // DIRECTONLY: a trigger or view in a database file somebody sent must not steer a pool.
-  if (code == SQLITE_OK) code = define(db, kWaitApplied.name, -1, SQLITE_DIRECTONLY, nullptr, run_wait_applied);
-  for (const Function& function : order_functions()) {
-    if (code == SQLITE_OK) code = define(db, function.name, -1, SQLITE_DIRECTONLY, &function, run_order);
+  if (code == SQLITE_OK) code = define(db, "wait_applied", -1, SQLITE_DIRECTONLY, nullptr, run_wait_applied);
+  for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) {
+    if (code == SQLITE_OK) code = define(db, verb->name, -1, SQLITE_DIRECTONLY, verb, run_command);
   }
   return code;
 }
 
 void unregister_functions(sqlite3* db) {
   define(db, "version", 0, 0, nullptr, nullptr);
-  define(db, kWaitApplied.name, -1, 0, nullptr, nullptr);
-  for (const Function& function : order_functions()) define(db, function.name, -1, 0, nullptr, nullptr);
+  define(db, "wait_applied", -1, 0, nullptr, nullptr);
+  for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) define(db, verb->name, -1, 0, nullptr, nullptr);
 }
 
 }  // namespace tide::sqlite

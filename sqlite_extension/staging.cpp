@@ -38,8 +38,9 @@ std::optional<std::string> refusal(const std::vector<Order>& orders) {
   for (const Order& order : orders) {
     const tide_control_options with = destination(order, actor);
     tide_error error = TIDE_ERROR_INIT;
-    if (tide_control_check(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(), &with, &error) !=
-        TIDE_OK) {
+    const std::vector<tide_value> values = values_of(order.values);
+    if (tide_control_values(order.instance_id.c_str(), order.verb.c_str(), values.data(),
+                            static_cast<int32_t>(values.size()), &with, nullptr, 0, nullptr, &error) != TIDE_OK) {
       return named(order, explain(error));
     }
   }
@@ -120,8 +121,11 @@ std::optional<std::string> Staging::publish() {
     const int64_t wait_ms = !is_patient ? 1 : order.verb == "drain" ? kDrainWaitMsMax : kAnswerWaitMsMax;
     uint64_t command_id = 0;
     tide_error error = TIDE_ERROR_INIT;
-    const tide_status status = tide_control_with(order.instance_id.c_str(), order.verb.c_str(), order.arguments.c_str(),
-                                                 wait_ms, &with, &command_id, &error);
+    const std::vector<tide_value> values = values_of(order.values);
+    tide_status status =
+        tide_control_values(order.instance_id.c_str(), order.verb.c_str(), values.data(),
+                            static_cast<int32_t>(values.size()), &with, &command_id, 1, nullptr, &error);
+    if (status == TIDE_OK) status = tide_wait_applied(command_id, wait_ms, &with, &error);
     if (status == TIDE_OK || (status == TIDE_TIMEOUT && command_id != 0)) {
       published_.push_back(order);
     } else {

@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+#include "values.hpp"
+
 namespace tide::sqlite {
 
 // The limits of a pool, as far as the statement could see or set them.
@@ -36,7 +38,7 @@ struct Order {
   std::string instance_id;
   std::string pool;              // its name, for messages
   std::string verb;              // as tide_control() knows it
-  std::string arguments;         // JSON
+  std::vector<Given> values;     // by the places of its arguments
   std::string subject;           // what it is about: "target_size", "state", an option's name or an alert (S2)
   std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
   std::optional<int64_t> target_size;

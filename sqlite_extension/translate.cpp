@@ -47,35 +47,6 @@ std::string duration_text(sqlite3_value* value) {
   return text_of(value).value_or("");
 }
 
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out.append(escape);
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-  return out;
-}
-
-std::string json_value(sqlite3_value* value) {
-  switch (sqlite3_value_type(value)) {
-    case SQLITE_NULL: return "null";
-    case SQLITE_INTEGER: return std::to_string(sqlite3_value_int64(value));
-    case SQLITE_FLOAT:
-      if (!std::isfinite(sqlite3_value_double(value))) return json_text(text_of(value).value_or(""));
-      return text_of(value).value_or("null");
-    default: return json_text(text_of(value).value_or(""));
-  }
-}
-
 std::string actor_name() {
   std::array<char, 4096> room{};
   passwd entry{};

@@ -26,10 +26,6 @@ std::optional<int64_t> whole_number(sqlite3_value* value);
 // A duration as the library reads it: '30s', or a number of milliseconds; whether it is one is the library's to say.
 std::string duration_text(sqlite3_value* value);
 
-// The value as JSON: numbers stay bare, all else is a string; NULL is null.
-std::string json_value(sqlite3_value* value);
-std::string json_text(std::string_view text);
-
 // "alice via sqlite": who steers, as `commands` shows it.
 std::string actor_name();
 

@@ -190,6 +190,46 @@ Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t c
                        "a pool that closed takes its answers with it");
 }
 
+std::vector<Addressee> Addressee::living(const std::string& directory) {
+  std::vector<Addressee> found;
+  for_each(directory, [&](Addressee& addressee) {
+    if (addressee.liveness() != Liveness::dead) found.push_back(std::move(addressee));
+    return true;
+  });
+  return found;
+}
+
+Result<Addressee> Addressee::of_slot(const std::string& directory, const std::string& what, const std::string& relation,
+                                     const Has& has) {
+  std::vector<Addressee> found;
+  std::vector<std::string> shown;
+  for (Addressee& addressee : living(directory)) {
+    const auto slots = addressee.segment_.read_slots();
+    if (std::none_of(slots.begin(), slots.end(), has)) continue;
+    shown.push_back(addressee.segment_.header().instance_id + " " + addressee.segment_.header().pool);
+    found.push_back(std::move(addressee));
+  }
+  if (found.size() == 1) return std::move(found.front());
+  if (found.empty()) {
+    return Status::error(Code::not_found, "no pool of this host has " + what, "looked in " + directory,
+                         "`" + relation + "` shows which there are");
+  }
+  return Status::error(Code::bad_argument, what + " exists in " + std::to_string(found.size()) + " instances",
+                       "they are " + listed(shown, shown.size()), "give the pool's name or instance_id as well");
+}
+
+Result<Addressee> Addressee::of_connection(const std::string& directory, uint64_t conn_id) {
+  return of_slot(directory, "conn_id " + std::to_string(conn_id), "connections", [conn_id](const SlotCopy& slot) {
+    return slot.conn_id == conn_id && slot.word.state() != SlotState::empty;
+  });
+}
+
+Result<Addressee> Addressee::of_lease(const std::string& directory, uint64_t lease_id) {
+  return of_slot(directory, "lease_id " + std::to_string(lease_id), "leases", [lease_id](const SlotCopy& slot) {
+    return slot.word.state() == SlotState::leased && LeaseId(slot.index, slot.word.generation()).bits == lease_id;
+  });
+}
+
 Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t alert_id) {
   std::vector<Addressee> found;
   std::string dead;

@@ -24,6 +24,11 @@ class Addressee {
   // The pool that gave out this command id; dead ones too, because their answers may still be there.
   static Result<Addressee> of_command(const std::string& directory, uint64_t command_id);
 
+  // Every live pool.
+  static std::vector<Addressee> living(const std::string& directory);
+  // The one live pool that has this connection, or this lease.
+  static Result<Addressee> of_connection(const std::string& directory, uint64_t conn_id);
+  static Result<Addressee> of_lease(const std::string& directory, uint64_t lease_id);
   // The live pool that gave out this alert id.
   static Result<Addressee> of_alert(const std::string& directory, uint64_t alert_id);
 
@@ -40,6 +45,9 @@ class Addressee {
 
  private:
   Addressee(Attachment segment, int local_fd) : segment_(std::move(segment)), local_fd_(local_fd) {}
+  using Has = std::function<bool(const SlotCopy&)>;
+  static Result<Addressee> of_slot(const std::string& directory, const std::string& what, const std::string& relation,
+                                   const Has& has);
   using Visit = std::function<bool(Addressee&)>;
   static size_t for_each(const std::string& directory, const Visit& visit);
   Liveness liveness() const;

@@ -113,7 +113,7 @@ inline constexpr Argument kSetAlertArguments[] = {
     {"comparison", ArgumentType::text, false, "How the metric compares to the threshold.", {}, {}, {}, false, TextRule::word,
      2, kWords<Comparison>},
     {"threshold", ArgumentType::number, false, "Where the condition begins.", {0, kAlertFigureMax}},
-    {"for", ArgumentType::duration, false, "How long it must hold before the alert fires.", {0, kDay}, {}, {}, true},
+    {"hold", ArgumentType::duration, false, "How long it must hold before the alert fires.", {0, kDay}, {}, {}, true},
     {"severity", ArgumentType::text, false, "How bad it is.", {}, {}, {}, false, TextRule::word, 8, kWords<Severity>},
     {"enabled", ArgumentType::boolean, false, "Whether the rule is judged."},
     {"message", ArgumentType::text, false, "What the alert says.", {}, {}, {}, false, TextRule::prose, kAlertTextBytesMax},

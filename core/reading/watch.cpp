@@ -63,7 +63,7 @@ constexpr Column kRuleColumns[] = {
     {"metric", text, "", "What it looks at.", open},
     {"comparison", text, "", "The condition: metric >, >=, < or <= threshold.", open},
     {"threshold", real, "", "The value the metric is compared with."},
-    {"for_ms", real, "ms", "How long the condition holds before the alert fires."},
+    {"hold_ms", real, "ms", "How long the condition holds before the alert fires."},
     {"severity", text, "", "info, warning or critical.", open},
     {"enabled", boolean, "", "Whether the rule is looked at."},
     {"message", text, "", "What its alerts say; null: a sentence made of the numbers.", masked},

@@ -27,7 +27,7 @@ def alerts(s, rule, columns="state"):
 
 
 def rule_of(s, rule):
-    rows = s.rows("SELECT metric, comparison, threshold, clear_at, for_ms, severity, enabled, built_in FROM ~alert_rules "
+    rows = s.rows("SELECT metric, comparison, threshold, clear_at, hold_ms, severity, enabled, built_in FROM ~alert_rules "
                   f"WHERE pool = :pool AND rule = '{rule}'")
     return rows[0] if rows else None
 
@@ -92,7 +92,7 @@ def what_is_refused(s):
             ("'r', 'waiting', '>', -1", "threshold is -1"),
             ("'r', 'wating', '>', 1", "wating", 'did you mean "waiting"?'),
             ("'r', 'waiting', '=', 1", "comparison"),
-            ("'r', 'waiting', '>', 1, '5 parsecs'", "for", "5 parsecs"),
+            ("'r', 'waiting', '>', 1, '5 parsecs'", "hold", "5 parsecs"),
             ("'r', 'waiting', '>', 1, '-5s'", "for is", "-5"),
             ("'r', 'waiting', '>', 1, '2d'", "for is", "1d"),
             ("'r', 'waiting', '>', 1, NULL, 'grave'", "severity", "critical"),

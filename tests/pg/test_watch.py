@@ -76,11 +76,11 @@ class Watch(unittest.TestCase):
              {"alert_id": bits | 9, "rule": "long_queue", "severity": "warning", "state": "firing", "value": 7.0,
               "threshold": 5.0, "lasts": True, "acked_by": None, "after": None}])
         self.assertEqual(
-            self.rows("SELECT rule, comparison, threshold, for_ms, enabled, message, clear_at, built_in, instance_id"
+            self.rows("SELECT rule, comparison, threshold, hold_ms, enabled, message, clear_at, built_in, instance_id"
                       " FROM tidepool.read_alert_rules('old')"),
-            [{"rule": "a", "comparison": ">=", "threshold": 0.5, "for_ms": 1500, "enabled": True, "message": "half",
+            [{"rule": "a", "comparison": ">=", "threshold": 0.5, "hold_ms": 1500, "enabled": True, "message": "half",
               "clear_at": 0.25, "built_in": True, "instance_id": watch.OLD_INSTANCE.hex()},
-             {"rule": "b", "comparison": ">", "threshold": 5, "for_ms": 0, "enabled": False, "message": None,
+             {"rule": "b", "comparison": ">", "threshold": 5, "hold_ms": 0, "enabled": False, "message": None,
               "clear_at": None, "built_in": False, "instance_id": watch.OLD_INSTANCE.hex()}])
         self.assertEqual(self.rows("SELECT check_name, status, score, value FROM tidepool.health_checks WHERE pool = 'old'"),
                          [{"check_name": "connectivity", "status": "ok", "score": 99.5, "value": 2},

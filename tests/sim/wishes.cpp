@@ -148,7 +148,7 @@ std::string draw_alert(Dice& dice) {
   if (dice.chance(0.5)) out += R"(,"comparison":")" + std::string(comparisons[dice.index(comparisons.size())]) + "\"";
   if (dice.chance(0.8)) out += ",\"threshold\":" + std::to_string(draw_figure(dice, 0, 1000));
   if (dice.chance(0.2)) out += ",\"clear_at\":" + std::to_string(draw_figure(dice, 0, 1000));
-  if (dice.chance(0.6)) out += R"(,"for":")" + std::to_string(dice.between(0, 2000)) + "ms\"";
+  if (dice.chance(0.6)) out += R"(,"hold":")" + std::to_string(dice.between(0, 2000)) + "ms\"";
   if (dice.chance(0.2)) out += dice.chance(0.5) ? R"(,"enabled":false)" : R"(,"enabled":true)";
   if (dice.chance(0.1)) out += R"(,"severity":"dire")";
   if (dice.chance(0.1)) out += R"(,"message":"\u00e9\n\"\\)" + std::string(150, 'x') + "\"";

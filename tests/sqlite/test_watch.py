@@ -63,7 +63,7 @@ class Rows(WatchCase):
     def test_rules(self):
         self.image.put_rules(watch.rule("a", 0.5, 0.25, 1500, 1, 0, 1, 1, "half"), watch.rule("b", is_enabled=0, is_built_in=0))
         self.image.write_to(self.plane)
-        self.assertEqual(self.rows("SELECT rule, metric, comparison, threshold, for_ms, severity, enabled, message, advice,"
+        self.assertEqual(self.rows("SELECT rule, metric, comparison, threshold, hold_ms, severity, enabled, message, advice,"
                                    " clear_at, built_in FROM tidepool_alert_rules WHERE pool = 'old'"),
                          [("a", "waiting", ">=", 0.5, 1500.0, "info", 1, "half", None, 0.25, 1),
                           ("b", "waiting", ">", 5.0, 0.0, "warning", 0, None, None, None, 0)])
@@ -106,7 +106,7 @@ class Orders(WatchCase):
     def test_every_argument_of_a_rule_reaches_the_pool(self):
         call = "tidepool_set_alert('app', 'r_1', 'waiting', '>=', 5, '90s', 'critical', 0, 'they wait', '', 2.5)"
         self.assertEqual(self.ordered(call), ("set_alert", {
-            "rule": "r_1", "metric": "waiting", "comparison": ">=", "threshold": 5, "for": "90s", "severity": "critical",
+            "rule": "r_1", "metric": "waiting", "comparison": ">=", "threshold": 5, "hold": "90s", "severity": "critical",
             "enabled": False, "message": "they wait", "advice": "", "clear_at": 2.5}))
         self.assertEqual(self.ordered("tidepool_drop_alert('app', 'r_1')"), ("drop_alert", {"rule": "r_1"}))
 
@@ -115,7 +115,7 @@ class Orders(WatchCase):
         self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, 0.1, NULL, NULL, 1)"),
                          ("set_alert", {"rule": "r", "threshold": 0.1, "enabled": True}))
         self.assertEqual(self.ordered("tidepool_set_alert(?, 'r', 'waiting', NULL, '7', 1500)", self.instance_id),
-                         ("set_alert", {"rule": "r", "metric": "waiting", "threshold": 7, "for": "1500ms"}))
+                         ("set_alert", {"rule": "r", "metric": "waiting", "threshold": 7, "hold": "1500ms"}))
 
     def test_a_rule_for_all_pools(self):
         other = self.owner()
@@ -161,8 +161,8 @@ class Orders(WatchCase):
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 'many')", "threshold", "many")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 9e999)", "threshold", "Inf")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 1e300)", "threshold", "1e18")
-        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 'soon')", "for", "soon", "30s")
-        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, -1)", "for", "-1")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 'soon')", "hold", "soon", "30s")
+        self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, -1)", "hold", "-1")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 0, 'warn')", "severity", "warning")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 5, 0, 'info', 2)", "enabled", "0 or 1")
         self.error("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, printf('%191c', 'x'))", "message", "190")

@@ -41,6 +41,18 @@ enum {
   TIDE_INTERNAL = 14     /* a bug in tidepool */
 };
 
+/* Types of columns and of arguments. */
+enum {
+  TIDE_INT = 1,
+  TIDE_DOUBLE = 2,
+  TIDE_TEXT = 3,
+  TIDE_BOOL = 4,
+  TIDE_TIME = 5, /* int64, microseconds since 1970 UTC */
+  TIDE_JSON = 6,
+  TIDE_DURATION = 7, /* int64, microseconds */
+  TIDE_ANY = 8       /* a text, a number or a boolean: what an option takes */
+};
+
 /* Why a call failed. Yours: on your stack, needs no release. Texts are UTF-8, NUL-terminated, cut to fit. */
 typedef struct tide_error {
   uint32_t size;       /* sizeof(tide_error) as you know it; set by TIDE_ERROR_INIT */

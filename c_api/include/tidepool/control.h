@@ -17,7 +17,7 @@ extern "C" {
  *   close_connection {"conn_id": 7}   revoke {"lease_id": 123}   reset_stats {}   check_health {}
  *   evaluate {}: the sizer decides now; the answer, in `commands`, says what and why
  *   ack {"alert_id": 123, "by": "alice"}   by whom: without it, the actor
- *   set_alert {"rule": "long_queue", "metric": "waiting", "comparison": ">", "threshold": 5, "for": "30s",
+ *   set_alert {"rule": "long_queue", "metric": "waiting", "comparison": ">", "threshold": 5, "hold": "30s",
  *              "severity": "warning", "enabled": true, "message": "...", "advice": "...", "clear_at": 2}
  *              makes a rule or changes one; only "rule" is needed, what is not given stays as it is
  *   drop_alert {"rule": "long_queue"}
@@ -76,6 +76,78 @@ TIDE_API tide_status tide_control_with(const char* pool_or_instance, const char*
  */
 TIDE_API tide_status tide_control_check(const char* pool_or_instance, const char* verb, const char* arguments_json,
                                         const tide_control_options* with, tide_error* err);
+
+typedef struct tide_argument {
+  const char* name; /* "target_size" */
+  int32_t type;     /* TIDE_INT ... */
+  int32_t is_required;
+  int32_t is_nullable; /* 1: null asks for something; 0: it stands for "not given" */
+  int32_t is_narrow;   /* 1: of TIDE_INT: 32 bits are enough */
+  const char* meaning; /* one sentence */
+} tide_argument;
+
+/* Which pool a command is for. */
+enum {
+  TIDE_TO_POOL = 0,       /* the one that is named */
+  TIDE_TO_EVERY_POOL = 1, /* the one that is named, or if none is, each that lives */
+  TIDE_TO_CONNECTION = 2, /* the one that has the connection, if none is named */
+  TIDE_TO_LEASE = 3,      /* the one that has the lease, if none is named */
+  TIDE_TO_ALERT = 4       /* the one whose alert it is: none is to be named */
+};
+
+typedef struct tide_verb {
+  const char* name;    /* "scale" */
+  int32_t sent_to;     /* TIDE_TO_POOL ... */
+  int32_t wait_ms;     /* how long it makes sense to wait for the answer */
+  const char* meaning; /* one sentence */
+  int32_t narguments;
+  int32_t reserved;
+  const tide_argument* arguments;
+} tide_verb;
+
+/**
+ * What pools can be told, in order.
+ *
+ * @param index  from 0
+ * Threads  any.
+ * Owns     lives for ever.
+ * Fails    NULL behind the last one.
+ * Since    0.1
+ */
+TIDE_API const tide_verb* tide_verb_at(int index);
+
+enum { TIDE_VALUE_NULL = -1, TIDE_VALUE_NONE = 0 }; /* types of a tide_value, beside those of arguments */
+
+/* One value. */
+typedef struct tide_value {
+  int32_t type; /* TIDE_VALUE_NONE: not given */
+  int32_t reserved;
+  int64_t integer;  /* of TIDE_INT, TIDE_BOOL and TIDE_DURATION */
+  double real;      /* of TIDE_DOUBLE */
+  const char* text; /* of TIDE_TEXT, in UTF-8 */
+} tide_value;
+
+/**
+ * tide_control() with typed values, for one or more pools, without waiting.
+ *
+ * @param pool_or_instance  as tide_control(); NULL where tide_verb.sent_to finds the pools
+ * @param verb        see tide_verb_at()
+ * @param values      by the places of the verb's arguments. A text stands for a duration such as "30s", a whole number for
+ *                    milliseconds
+ * @param nvalues     those behind are not given
+ * @param with        may be NULL
+ * @param command_ids out: the commands, one a pool; NULL: check only, as tide_control_check(), and post nothing
+ * @param room        of command_ids; with TIDE_TO_EVERY_POOL no more pools than this are told
+ * @param posted      out: how many
+ * @param err         may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    as tide_control(). Of several pools those that cannot be told are left out, unless none can.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_control_values(const char* pool_or_instance, const char* verb, const tide_value* values,
+                                         int32_t nvalues, const tide_control_options* with, uint64_t* command_ids,
+                                         int32_t room, int32_t* posted, tide_error* err);
 
 /**
  * Wait until an order is answered and obeyed: the barrier.

@@ -8,9 +8,6 @@
 extern "C" {
 #endif
 
-/* Types of a column. Times come as int64 microseconds since 1970 UTC (TIDE_TIME). */
-enum { TIDE_INT = 1, TIDE_DOUBLE = 2, TIDE_TEXT = 3, TIDE_BOOL = 4, TIDE_TIME = 5, TIDE_JSON = 6 };
-
 typedef struct tide_column {
   const char* name;    /* as in SQL */
   int32_t type;        /* TIDE_INT ... */

@@ -67,7 +67,7 @@ Status RuleBook::fill_in(const Command& set_alert, AlertRule& rule, Own& own) co
   rule.threshold = threshold.value_or(rule.threshold);
   rule.clear_at =
       own.clear_at ? clear_at.value_or(rule.clear_at) : default_clear_at(rule.metric, rule.comparison, rule.threshold);
-  rule.hold = set_alert.span("for").value_or(rule.hold);
+  rule.hold = set_alert.span("hold").value_or(rule.hold);
   rule.is_enabled = set_alert.truth("enabled").value_or(rule.is_enabled);
   rule.message = message.value_or(rule.message);
   rule.advice = advice.value_or(rule.advice);

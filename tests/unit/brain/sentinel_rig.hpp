@@ -90,7 +90,7 @@ class SentinelRig {
     put("metric", wish.metric);
     put("comparison", wish.comparison);
     put("threshold", wish.threshold);
-    put("for", wish.hold);
+    put("hold", wish.hold);
     put("severity", wish.severity);
     put("enabled", wish.is_enabled);
     put("message", wish.message);

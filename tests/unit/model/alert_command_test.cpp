@@ -20,7 +20,7 @@ std::string with(std::string_view name, std::string_view value) {
 }
 
 constexpr std::string_view kWhole = R"({"rule": "too_slow", "metric": "wait_p95_ms", "comparison": ">=",
-    "threshold": 250.5, "for": "90s", "severity": "critical", "enabled": false, "message": "callers wait",
+    "threshold": 250.5, "hold": "90s", "severity": "critical", "enabled": false, "message": "callers wait",
     "advice": "raise max_size", "clear_at": 100})";
 
 TEST(AlertCommand, ReadsAWholeRule) {
@@ -30,7 +30,7 @@ TEST(AlertCommand, ReadsAWholeRule) {
   EXPECT_EQ(command.text("metric"), "wait_p95_ms");
   EXPECT_EQ(command.text("comparison"), ">=");
   EXPECT_EQ(command.number("threshold"), 250.5);
-  EXPECT_EQ(command.span("for"), Span::seconds(90));
+  EXPECT_EQ(command.span("hold"), Span::seconds(90));
   EXPECT_EQ(command.text("severity"), "critical");
   EXPECT_EQ(command.truth("enabled"), false);
   EXPECT_EQ(command.text("message"), "callers wait");
@@ -39,14 +39,14 @@ TEST(AlertCommand, ReadsAWholeRule) {
 }
 
 TEST(AlertCommand, WhatIsNotGivenIsNotGiven) {
-  const Command command = good("set_alert", R"({"rule": "r", "metric": null, "threshold": null, "for": null,
+  const Command command = good("set_alert", R"({"rule": "r", "metric": null, "threshold": null, "hold": null,
       "enabled": null, "message": null, "clear_at": null})");
   EXPECT_EQ(command.arguments_json(), R"({"rule":"r"})");
 }
 
 TEST(AlertCommand, ZeroAndNothingAreValues) {
-  EXPECT_EQ(good("set_alert", with("for", "0")).span("for"), Span{});
-  EXPECT_EQ(good("set_alert", with("for", "1500")).span("for"), Span::millis(1500));
+  EXPECT_EQ(good("set_alert", with("hold", "0")).span("hold"), Span{});
+  EXPECT_EQ(good("set_alert", with("hold", "1500")).span("hold"), Span::millis(1500));
   EXPECT_EQ(good("set_alert", with("threshold", "0")).number("threshold"), 0);
   EXPECT_EQ(good("set_alert", with("clear_at", "0")).number("clear_at"), 0);
   EXPECT_EQ(good("set_alert", with("message", "\"\"")).text("message"), "");
@@ -74,14 +74,14 @@ TEST(AlertCommand, EveryWordOfTheListsIsTaken) {
 
 TEST(AlertCommand, CanonicalFormMeansTheSame) {
   for (const auto& [verb, arguments] : {std::pair<std::string_view, std::string_view>{"set_alert", kWhole},
-                                        {"set_alert", R"({"rule": "r", "for": 90000, "threshold": 0.1})"},
+                                        {"set_alert", R"({"rule": "r", "hold": 90000, "threshold": 0.1})"},
                                         {"drop_alert", R"({"rule": "r"})"},
                                         {"ack", R"({"alert_id": 7, "by": "me \"too\""})"}}) {
     const Command first = good(verb, arguments);
     const Command second = good(verb, first.arguments_json());
     EXPECT_EQ(first.arguments_json(), second.arguments_json());
   }
-  EXPECT_EQ(good("set_alert", with("for", "90000")).arguments_json(), R"({"rule":"r","for":"90s"})");
+  EXPECT_EQ(good("set_alert", with("hold", "90000")).arguments_json(), R"({"rule":"r","hold":"90s"})");
 }
 
 TEST(AlertCommand, TellsWhatIsMeant) {
@@ -119,7 +119,7 @@ TEST(AlertCommand, RefusesNumbersThatAreNone) {
     EXPECT_TRUE(contains(bad("set_alert", with(name, "\"nan\"")).detail, "a number from 0"));
   }
   for (const char* hold : {"-1", "\"-1s\"", "\"soon\"", "1.5", "true", "9223372036854775807", "\"25h\""}) {
-    refuses("set_alert", with("for", hold));
+    refuses("set_alert", with("hold", hold));
   }
   for (const char* enabled : {"0", "1", "\"true\"", "[]"}) refuses("set_alert", with("enabled", enabled));
   for (const char* id : {"0", "-1", "null", "\"7\"", "1.5", "9223372036854775808"}) {
@@ -157,7 +157,7 @@ TEST(AlertCommand, TheLongestRuleFitsIntoAMailbox) {
   const auto order = [](const std::string& text) {
     return R"({"rule": ")" + std::string(46, 'r') +
            R"(", "metric": "scaling_reversals_per_minute", "comparison": ">=", "threshold": 1.2345678901234567e-300,
-           "clear_at": 1.2345678901234567e-300, "for": "86399999999us", "severity": "critical", "enabled": false,
+           "clear_at": 1.2345678901234567e-300, "hold": "86399999999us", "severity": "critical", "enabled": false,
            "message": ")" +
            text + R"(", "advice": ")" + text + "\"}";
   };

@@ -58,7 +58,7 @@ TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
   open("max_size=4");
   const std::string message(kAlertTextBytesMax, 'm');
   const std::string advice(kAlertTextBytesMax, 'a');
-  const std::string arguments = R"({"advice":")" + advice + R"(","for":"30s","message":")" + message +
+  const std::string arguments = R"({"advice":")" + advice + R"(","hold":"30s","message":")" + message +
                                 R"(","metric":"waiting","rule":"long_queue","threshold":20})";
   const CommandCopy command = answer_to("set_alert", arguments);
   EXPECT_EQ(command.status, static_cast<uint32_t>(CommandStatus::applied)) << command.message;
@@ -141,7 +141,7 @@ class RandomOrders {
       {"set_alert", "comparison", R"([">", ">=", "<", "<=", "=="])"},
       {"set_alert", "threshold", "[0, 5, 0.5, -1, 1e17, 1e18, 1e300, -0.0]"},
       {"set_alert", "clear_at", "[0, 4, 6, -3, 1e18]"},
-      {"set_alert", "for", R"(["0", "30s", "1d", "25h", 1500, "0.1us"])"},
+      {"set_alert", "hold", R"(["0", "30s", "1d", "25h", 1500, "0.1us"])"},
       {"set_alert", "severity", R"(["info", "warning", "critical", "fatal"])"},
       {"set_alert", "enabled", "[true, false]"},
       {"set_alert", "message", R"(["", "callers wait", "line\nbreak"])"},

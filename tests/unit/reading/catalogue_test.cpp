@@ -51,7 +51,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(columns_of("forecasts"),
             "instance_id pool at horizon_ms model predicted_in_use low high error_mape selected error_wape");
   EXPECT_EQ(columns_of("alert_rules"),
-            "pool rule metric comparison threshold for_ms severity enabled message advice clear_at built_in "
+            "pool rule metric comparison threshold hold_ms severity enabled message advice clear_at built_in "
             "instance_id");
   EXPECT_EQ(columns_of("settings"),
             "instance_id pool name value unit default_value source applies min max description note");

@@ -57,7 +57,7 @@ TEST_F(Watch, ShowsTheRules) {
   EXPECT_EQ(rules.at(0, "rule"), text("high_utilization"));
   EXPECT_EQ(rules.at(0, "comparison"), text(">="));
   EXPECT_EQ(rules.at(0, "threshold"), real(0.9));
-  EXPECT_EQ(rules.at(0, "for_ms"), real(30'000));
+  EXPECT_EQ(rules.at(0, "hold_ms"), real(30'000));
   EXPECT_EQ(rules.at(0, "severity"), text("warning"));
   EXPECT_EQ(rules.at(0, "enabled"), integer(1));
   EXPECT_EQ(rules.at(0, "message"), text("the pool is nearly used up"));
@@ -65,7 +65,7 @@ TEST_F(Watch, ShowsTheRules) {
   EXPECT_EQ(rules.at(0, "built_in"), integer(1));
   EXPECT_EQ(rules.at(0, "instance_id"), text(made.instance_hex()));
   EXPECT_EQ(rules.at(1, "comparison"), text(">"));
-  EXPECT_EQ(rules.at(1, "for_ms"), real(0));
+  EXPECT_EQ(rules.at(1, "hold_ms"), real(0));
   EXPECT_EQ(rules.at(1, "enabled"), integer(0));
   EXPECT_EQ(rules.at(1, "built_in"), integer(0));
   EXPECT_TRUE(is_null(rules.at(1, "message")));
