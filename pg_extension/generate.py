@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Prints the relations of the library's catalogue into the script of the version under development.
+"""Prints the relations and the verbs of the library's catalogue into the script of the version under development.
 
     generate.py build/c_api/libtidepool.so            rewrite what stands between the script's begin and end marks
     generate.py --check build/c_api/libtidepool.so    only tell whether it is true; exit 1 if not (a test does this)
@@ -12,7 +12,8 @@ import re
 import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
-TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb"}
+TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb", 7: "interval", 8: "text"}
+TO_POOL, TO_EVERY_POOL, TO_CONNECTION, TO_LEASE = range(4)
 PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
 REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
 MASKED = " Masked without pg_read_all_stats."
@@ -27,6 +28,46 @@ class Column(ctypes.Structure):
 class Relation(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("meaning", ctypes.c_char_p), ("ncolumns", ctypes.c_int32),
                 ("reserved", ctypes.c_int32), ("columns", ctypes.POINTER(Column))]
+
+
+class Argument(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_required", ctypes.c_int32),
+                ("is_nullable", ctypes.c_int32), ("is_narrow", ctypes.c_int32), ("meaning", ctypes.c_char_p)]
+
+
+class Verb(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("sent_to", ctypes.c_int32), ("wait_ms", ctypes.c_int32),
+                ("meaning", ctypes.c_char_p), ("narguments", ctypes.c_int32), ("reserved", ctypes.c_int32),
+                ("arguments", ctypes.POINTER(Argument))]
+
+
+def verbs(library):
+    """[(name, meaning, [(parameter, SQL type, is it required?)])]"""
+    at = ctypes.CDLL(str(library)).tide_verb_at
+    at.restype = ctypes.POINTER(Verb)
+    found = []
+    while True:
+        row = at(len(found))
+        if not row:
+            return found
+        verb = row.contents
+        meaning = verb.meaning.decode()
+        takes = []
+        for argument in verb.arguments[:verb.narguments]:
+            name = argument.name.decode()
+            kind = "integer" if argument.type == 1 and argument.is_narrow else TYPES[argument.type]
+            takes.append((name, kind, argument.is_required))
+            meaning += f" {name}: {argument.meaning.decode()}"
+        pool = ("pool", "text", True)
+        if verb.sent_to == TO_POOL:
+            takes.insert(0, pool)
+        elif verb.sent_to == TO_EVERY_POOL:
+            takes.insert(0, pool)
+            meaning += " pool: NULL is every live pool that may be steered from here."
+        elif verb.sent_to in (TO_CONNECTION, TO_LEASE):
+            takes.append(("pool", "text", False))
+            meaning += " pool: needed only where several use the number."
+        found.append((verb.name.decode(), meaning, takes))
 
 
 def catalogue(library):
@@ -72,13 +113,22 @@ def relation_sql(name, meaning, columns):
     row[-1] = row[-1][:-1]
     yield (f"CREATE FUNCTION tidepool.read_{name}(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)\n"
            f"  RETURNS TABLE (\n{wrapped(row, '    ')})\n"
-           f"  AS 'MODULE_PATHNAME', 'tidepool_read_{name}' LANGUAGE C VOLATILE PARALLEL RESTRICTED;")
+           f"  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;")
     yield (f"COMMENT ON FUNCTION tidepool.read_{name}(text, text) IS\n"
            f"  {literal('The rows of the view ' + name + '; arguments narrow them to one pool or instance.')};")
     yield f"CREATE VIEW tidepool.{name} AS SELECT * FROM tidepool.read_{name}();"
     yield f"COMMENT ON VIEW tidepool.{name} IS {literal(meaning)};"
     for column, _, comment in columns:
         yield f"COMMENT ON COLUMN tidepool.{name}.{quoted(column)} IS {literal(comment)};"
+
+
+def verb_sql(name, meaning, takes):
+    row = [f"{parameter} {kind}{'' if is_required else ' DEFAULT NULL'}," for parameter, kind, is_required in takes]
+    row[-1] = row[-1][:-1]
+    kinds = ", ".join(kind for _, kind, _ in takes)
+    yield (f"CREATE FUNCTION tidepool.{name}(\n{wrapped(row, '    ')})\n  RETURNS bigint\n"
+           "  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
+    yield f"COMMENT ON FUNCTION tidepool.{name}({kinds}) IS\n  {literal(meaning)};"
 
 
 def rights_sql(relations):
@@ -100,6 +150,7 @@ def rewritten(library):
     relations = catalogue(library)
     old = SCRIPT.read_text(encoding="utf-8")
     text = between(old, "relations", [line for relation in relations for line in (*relation_sql(*relation), "")])
+    text = between(text, "controls", [line for verb in verbs(library) for line in (*verb_sql(*verb), "")])
     return old, between(text, "readers' rights", rights_sql(relations))
 
 

@@ -541,85 +541,11 @@ COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, 
 -- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
 -- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
 -- and close_connection only half a second, then wait_applied() is the barrier. `pool` is a name, or an instance_id
--- where several instances bear the name. Nobody but superusers may steer until GRANT EXECUTE says so.
+-- where several instances bear the name. What goes to every pool returns the last one's number, and a notice says how
+-- many there were. Nobody but superusers may steer until GRANT EXECUTE says so.
 
-CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_scale' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
-  'Asks a pool to have this many connections; NULL returns to automatic sizing.';
-
-CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.burst(text, interval) IS
-  'Lets a pool grow above max_size for a while, such as ''30s''; NULL is its burst_duration.';
-
-CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_end_burst' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.end_burst(text) IS 'Ends a burst before its time.';
-
-CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_set' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.set(text, text, text) IS 'Changes an option of a running pool; tidepool.settings lists them.';
-
-CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_pause' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.pause(text) IS 'No new leases; callers wait until resume.';
-
-CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.resume(text) IS 'Ends a pause or a drain.';
-
-CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_recycle' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
-  'Replaces every connection, gently, spread over a time such as ''30s''.';
-
-CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_drain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.drain(text) IS 'No new leases, and every connection is closed once it is back.';
-
-CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_close_connection' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
-  'Closes one connection once nobody has it; the pool is needed only where several use the number.';
-
-CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_revoke' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
-  'Takes a lease from its holder; the pool is needed only where several use the number.';
-
-CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_reset_stats' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.reset_stats(text) IS 'Begins the counters and peaks of pool_stats anew.';
-
-CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_check_health' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.check_health(text) IS 'Makes all health checks of a pool now; see tidepool.health_checks.';
-
-CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_evaluate' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.evaluate(text) IS
-  'Has the sizer of a pool decide now, instead of at the next scaling_interval; tidepool.commands says what and why.';
-
-CREATE FUNCTION tidepool.ack(alert_id bigint) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_ack' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.ack(bigint) IS 'Acknowledges an alert; its number says which pool is meant.';
-
--- set_alert, drop_alert: `pool` NULL means every live pool that may be steered from here. Each gets its own order, the
--- last one's number is returned, and a notice says how many there were. What is NULL stays as it is.
-CREATE FUNCTION tidepool.set_alert(
-    pool text, rule text, metric text DEFAULT NULL, comparison text DEFAULT NULL,
-    threshold double precision DEFAULT NULL, hold interval DEFAULT NULL, severity text DEFAULT NULL,
-    enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
-    clear_at double precision DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_set_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
-  'Makes a rule for alerts, or changes one; hold is how long the condition holds before it fires, such as ''30s''.';
-
-CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_drop_alert' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
-  'Drops a rule for alerts; set_alert brings one that came with the pool back as it came.';
+-- begin of the controls, which generate.py prints from the library's catalogue
+-- end of the controls
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;

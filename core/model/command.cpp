@@ -61,8 +61,9 @@ std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::er
 
 // What somebody typed, fit for an error text: a text in quotes, all else as JSON.
 std::string typed(const Value& value) {
-  const std::string* const text = std::get_if<std::string>(&value);
-  return text != nullptr ? in_quotes(*text) : shown_text(dumped(json_of(value)));
+  if (const auto* text = std::get_if<std::string>(&value)) return in_quotes(*text);
+  const auto* number = std::get_if<double>(&value);
+  return number != nullptr && !std::isfinite(*number) ? exact(*number) : shown_text(dumped(json_of(value)));
 }
 
 // nothing: of no type that arguments have.

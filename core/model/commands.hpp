@@ -125,22 +125,22 @@ inline constexpr std::span<const Argument> kNoArguments = {};
 
 // X(name, sent_to, wait, while_draining, arguments, meaning)
 #define TIDE_COMMANDS(X) \
-  X(scale, pool, answer, false, kScaleArguments, "Ask a pool to have so many connections.") \
-  X(burst, pool, answer, false, kBurstArguments, "Let a pool exceed max_size for a short time.") \
-  X(end_burst, pool, answer, true, kNoArguments, "End a burst.") \
-  X(set, pool, answer, false, kSetArguments, "Change an option of a pool until it closes.") \
-  X(pause, pool, answer, false, kNoArguments, "Give out no connections; callers wait.") \
-  X(resume, pool, answer, true, kNoArguments, "End a pause or a drain.") \
-  X(recycle, pool, refusal, false, kRecycleArguments, "Replace all connections.") \
-  X(drain, pool, refusal, true, kNoArguments, "Close all connections and give out none.") \
-  X(close_connection, connection, refusal, true, kCloseConnectionArguments, "Close one connection; its lease may end first.") \
-  X(revoke, lease, answer, true, kRevokeArguments, "Take a lease away; its connection is closed.") \
-  X(reset_stats, pool, answer, false, kNoArguments, "Begin pool_stats anew.") \
-  X(check_health, pool, answer, false, kNoArguments, "Make the health checks now.") \
-  X(ack, alert, answer, false, kAckArguments, "Tell an alert that somebody has seen it.") \
-  X(set_alert, every_pool, answer, false, kSetAlertArguments, "Make an alert rule, or change one.") \
-  X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Remove an alert rule.") \
-  X(evaluate, pool, answer, false, kNoArguments, "Decide on the size now; the answer says what and why.")
+  X(scale, pool, answer, false, kScaleArguments, "Asks a pool to have this many connections.") \
+  X(burst, pool, answer, false, kBurstArguments, "Lets a pool grow above max_size for a while.") \
+  X(end_burst, pool, answer, true, kNoArguments, "Ends a burst before its time.") \
+  X(set, pool, answer, false, kSetArguments, "Changes an option of a running pool; the relation settings lists them.") \
+  X(pause, pool, answer, false, kNoArguments, "No new leases; callers wait until resume.") \
+  X(resume, pool, answer, true, kNoArguments, "Ends a pause or a drain.") \
+  X(recycle, pool, refusal, false, kRecycleArguments, "Replaces every connection, gently.") \
+  X(drain, pool, refusal, true, kNoArguments, "No new leases, and every connection is closed once it is back.") \
+  X(close_connection, connection, refusal, true, kCloseConnectionArguments, "Closes one connection once nobody has it.") \
+  X(revoke, lease, answer, true, kRevokeArguments, "Takes a lease from its holder; its connection is closed.") \
+  X(reset_stats, pool, answer, false, kNoArguments, "Begins the counters and peaks of pool_stats anew.") \
+  X(check_health, pool, answer, false, kNoArguments, "Makes all health checks of a pool now; see health_checks.") \
+  X(ack, alert, answer, false, kAckArguments, "Acknowledges an alert.") \
+  X(set_alert, every_pool, answer, false, kSetAlertArguments, "Makes a rule for alerts, or changes one; what is not given stays as it is.") \
+  X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Drops a rule for alerts; set_alert brings one that came with the pool back as it came.") \
+  X(evaluate, pool, answer, false, kNoArguments, "Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.")
 
 #define TIDE_VERB(name, sent_to, wait, while_draining, arguments, meaning) name,
 #define TIDE_VERB_WORD(name, sent_to, wait, while_draining, arguments, meaning) #name,

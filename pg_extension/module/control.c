@@ -1,101 +1,35 @@
 /*
- * The controls: tidepool.scale(), pause(), ... Each makes an order (order.h, which checks the right to it), posts it at
+ * The controls: tidepool.scale(), pause(), ... One C function serves them all: the SQL function's name is the verb, and
+ * the library's catalogue says what it takes. Each makes an order (order.h, which checks the right to it), posts it at
  * once, whatever becomes of the transaction, and waits for the answer so that a refusal is an error of the statement.
  * What takes its time by nature (draining, recycling) is only given the time of a prompt refusal; wait_applied() is the
  * barrier.
  */
-#include <tidepool/observe.h>
+#include <tidepool/control.h>
 
 #include "common/pg_compat.h"
 
 #include <common/int.h>
-#include <utils/guc.h>
-#include <utils/json.h>
+#include <utils/lsyscache.h>
 #include <utils/timestamp.h>
 
 #include "common/report.h"
-#include "control.h"
+#include "order.h"
 #include "settings.h"
 #include "version.h"
 
-#define PROMPT_WAIT_MS 500
-#define LISTED_MAX 8
+#define POOLS_MAX 1000 /* that one call can reach */
 
-void tidepool_refuse_null(const char* verb, const char* argument) {
+pg_noreturn static void refuse_null(const char* verb, const char* argument) {
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("tidepool.%s(): %s is NULL", verb, argument)));
 }
 
-char* tidepool_text_argument(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
-  if (PG_ARGISNULL(n)) tidepool_refuse_null(verb, name);
-  return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
-Datum tidepool_steer(const char* verb, const char* pool, const char* arguments, int64 wait_ms) {
-  tide_error error = TIDE_ERROR_INIT;
-  TidepoolOrder order;
-  uint64 command_id;
-  tide_status status;
-  tidepool_check_version();
-  order = tidepool_order(verb, pool, arguments);
-  command_id = tidepool_order_post(&order, &error);
-  if (command_id == 0) tidepool_report(&error, NULL);
-  status = tidepool_order_await(command_id, order.directory, wait_ms, &error);
-  if (status != TIDE_OK && status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
-  return Int64GetDatum((int64)command_id);
-}
-
-static Datum steer_plainly(FunctionCallInfo fcinfo, const char* verb, int64 wait_ms) {
-  return tidepool_steer(verb, tidepool_text_argument(fcinfo, 0, verb, "pool"), "{}", wait_ms);
-}
-
-#define PLAIN(verb, wait_ms)            \
-  PG_FUNCTION_INFO_V1(tidepool_##verb); \
-  Datum tidepool_##verb(PG_FUNCTION_ARGS) { return steer_plainly(fcinfo, #verb, wait_ms); }
-
-PLAIN(end_burst, ANSWER_WAIT_MS)
-PLAIN(pause, ANSWER_WAIT_MS)
-PLAIN(resume, ANSWER_WAIT_MS)
-PLAIN(drain, PROMPT_WAIT_MS)
-PLAIN(reset_stats, ANSWER_WAIT_MS)
-PLAIN(check_health, ANSWER_WAIT_MS)
-PLAIN(evaluate, ANSWER_WAIT_MS)
-
-PG_FUNCTION_INFO_V1(tidepool_scale);
-Datum tidepool_scale(PG_FUNCTION_ARGS) {
-  StringInfoData arguments;
-  char* pool = tidepool_text_argument(fcinfo, 0, "scale", "pool");
-  initStringInfo(&arguments);
-  if (PG_ARGISNULL(1)) {
-    appendStringInfoString(&arguments, "{\"target_size\":null");
-  } else {
-    appendStringInfo(&arguments, "{\"target_size\":%d", PG_GETARG_INT32(1));
-  }
-  if (!PG_ARGISNULL(2)) {
-    appendStringInfoString(&arguments, ",\"reason\":");
-    escape_json(&arguments, text_to_cstring(PG_GETARG_TEXT_PP(2)));
-  }
-  appendStringInfoChar(&arguments, '}');
-  return tidepool_steer("scale", pool, arguments.data, ANSWER_WAIT_MS);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_set);
-Datum tidepool_set(PG_FUNCTION_ARGS) {
-  StringInfoData arguments;
-  char* pool = tidepool_text_argument(fcinfo, 0, "set", "pool");
-  initStringInfo(&arguments);
-  appendStringInfoString(&arguments, "{\"option\":");
-  escape_json(&arguments, tidepool_text_argument(fcinfo, 1, "set", "option"));
-  appendStringInfoString(&arguments, ",\"value\":");
-  escape_json(&arguments, tidepool_text_argument(fcinfo, 2, "set", "value"));
-  appendStringInfoChar(&arguments, '}');
-  return tidepool_steer("set", pool, arguments.data, ANSWER_WAIT_MS);
-}
-
-int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
-  const Interval* span;
+/*
+ * An interval in microseconds, exactly: the one place where intervals are converted. A day has 24 hours; months, which
+ * have no one length, are refused.
+ */
+static int64 interval_us(const Interval* span, const char* verb, const char* name) {
   int64 us;
-  if (PG_ARGISNULL(n)) tidepool_refuse_null(verb, name);
-  span = PG_GETARG_INTERVAL_P(n);
   if (span->month != 0) { /* of an infinite one, too */
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("tidepool.%s(): %s has months or years, which have no one length", verb, name),
@@ -107,137 +41,87 @@ int64 tidepool_interval_us(FunctionCallInfo fcinfo, int n, const char* verb, con
   return us;
 }
 
-char* tidepool_interval_text(FunctionCallInfo fcinfo, int n, const char* verb, const char* name) {
-  const int64 us = tidepool_interval_us(fcinfo, n, verb, name);
-  return us % USECS_PER_SEC == 0 ? psprintf(INT64_FORMAT "s", us / USECS_PER_SEC) : psprintf(INT64_FORMAT "us", us);
-}
-
-/* {"duration": "..."} of the second argument, which may be left out. */
-static Datum steer_for(FunctionCallInfo fcinfo, const char* verb, const char* name, int64 wait_ms) {
-  StringInfoData arguments;
-  char* pool = tidepool_text_argument(fcinfo, 0, verb, "pool");
-  if (PG_ARGISNULL(1)) return tidepool_steer(verb, pool, "{}", wait_ms);
-  initStringInfo(&arguments);
-  appendStringInfo(&arguments, "{\"%s\":\"%s\"}", name, tidepool_interval_text(fcinfo, 1, verb, name));
-  return tidepool_steer(verb, pool, arguments.data, wait_ms);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_burst);
-Datum tidepool_burst(PG_FUNCTION_ARGS) { return steer_for(fcinfo, "burst", "duration", ANSWER_WAIT_MS); }
-
-PG_FUNCTION_INFO_V1(tidepool_recycle);
-Datum tidepool_recycle(PG_FUNCTION_ARGS) { return steer_for(fcinfo, "recycle", "spread", PROMPT_WAIT_MS); }
-
-/* Which instances have a row with this number. Into fixed room, so that nothing can jump while the cursor is open. */
-typedef struct Owners {
-  int count;
-  struct {
-    char instance_id[40];
-    char pool[256];
-  } listed[LISTED_MAX];
-} Owners;
-
-int tidepool_place_of(const char* relation_name, const char* column_name) {
-  const tide_relation* relation;
-  for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
-    if (strcmp(relation->name, relation_name) != 0) continue;
-    for (int c = 0; c < relation->ncolumns; ++c) {
-      if (strcmp(relation->columns[c].name, column_name) == 0) return c;
+static tide_value value_at(FunctionCallInfo fcinfo, int n, const char* verb, const tide_argument* argument) {
+  tide_value value = {TIDE_VALUE_NONE};
+  if (PG_ARGISNULL(n)) {
+    if (argument->is_nullable) {
+      value.type = TIDE_VALUE_NULL;
+    } else if (argument->is_required) {
+      refuse_null(verb, argument->name);
     }
+    return value;
   }
-  elog(ERROR, "the library has no column %s.%s", relation_name, column_name);
+  value.type = argument->type;
+  switch (argument->type) {
+    case TIDE_INT: value.integer = argument->is_narrow ? PG_GETARG_INT32(n) : PG_GETARG_INT64(n); break;
+    case TIDE_BOOL: value.integer = PG_GETARG_BOOL(n); break;
+    case TIDE_DOUBLE: value.real = PG_GETARG_FLOAT8(n); break;
+    case TIDE_DURATION: value.integer = interval_us(PG_GETARG_INTERVAL_P(n), verb, argument->name); break;
+    default: value = tidepool_text_value(text_to_cstring(PG_GETARG_TEXT_PP(n)));
+  }
+  return value;
 }
 
-static bool is_alive(const char* instance_id) {
-  const int state = tidepool_place_of("pools", "state");
-  tide_filter filter = TIDE_FILTER_INIT;
-  tide_cursor* cursor = NULL;
-  bool is_alive = false;
-  filter.directory = tidepool_directory();
-  filter.instance_id = instance_id;
-  if (tide_cursor_open("pools", &filter, &cursor, NULL) != TIDE_OK) return false;
-  while (tide_cursor_next(cursor)) {
-    const char* word = tide_cursor_text(cursor, state, NULL);
-    is_alive = is_alive || (word != NULL && strcmp(word, "dead") != 0 && strcmp(word, "closed") != 0);
-  }
-  tide_cursor_close(cursor);
-  return is_alive;
+/* The pool stands first, but where the number alone says which is meant: there it may follow. */
+static bool is_pool_first(const tide_verb* verb) {
+  return verb->sent_to == TIDE_TO_POOL || verb->sent_to == TIDE_TO_EVERY_POOL;
 }
 
-static void note(Owners* owners, const char* instance_id, const char* pool) {
-  if (owners->count < LISTED_MAX) {
-    strlcpy(owners->listed[owners->count].instance_id, instance_id, sizeof owners->listed[0].instance_id);
-    strlcpy(owners->listed[owners->count].pool, pool, sizeof owners->listed[0].pool);
+static TidepoolOrder order_of(FunctionCallInfo fcinfo, const tide_verb* verb) {
+  const int first = is_pool_first(verb) ? 1 : 0;
+  const int pool_place = first == 1 ? 0 : verb->sent_to == TIDE_TO_ALERT ? -1 : verb->narguments;
+  tide_value* values = palloc0(sizeof *values * (Size)Max(verb->narguments, 1));
+  char* pool = NULL;
+  if (PG_NARGS() != verb->narguments + (pool_place >= 0 ? 1 : 0)) {
+    elog(ERROR, "function %s has %d arguments, its verb %d", verb->name, PG_NARGS(), verb->narguments);
   }
-  ++owners->count;
+  if (pool_place >= 0 && !PG_ARGISNULL(pool_place)) pool = text_to_cstring(PG_GETARG_TEXT_PP(pool_place));
+  if (pool == NULL && verb->sent_to == TIDE_TO_POOL) refuse_null(verb->name, "pool");
+  for (int i = 0; i < verb->narguments; ++i) values[i] = value_at(fcinfo, first + i, verb->name, &verb->arguments[i]);
+  return tidepool_order(verb->name, pool, values, verb->narguments);
 }
 
-static void find_owners(const char* relation, const char* key, int64 id, Owners* owners) {
-  const int instance = tidepool_place_of(relation, "instance_id");
-  const int pool = tidepool_place_of(relation, "pool");
-  const int wanted = tidepool_place_of(relation, key);
-  tide_filter filter = TIDE_FILTER_INIT;
+/* All are out before the first answer is awaited; the answers have the time of one. */
+static void await_all(const TidepoolOrder* order, const uint64* commands, int posted, int64 wait_ms) {
+  const TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
+  tide_error first = TIDE_ERROR_INIT;
+  int refused = 0;
+  for (int i = 0; i < posted; ++i) {
+    tide_error error = TIDE_ERROR_INIT;
+    const int64 left_ms = posted == 1 ? wait_ms : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+    const tide_status status = tidepool_order_await(commands[i], order->directory, left_ms, &error);
+    if (status == TIDE_OK || status == TIDE_TIMEOUT || refused++ > 0) continue;
+    first = error;
+  }
+  if (refused == 0) return;
+  tidepool_report(
+      &first,
+      posted == 1 ? NULL : psprintf("%s was refused by %d of %d pools; the first says", order->verb, refused, posted));
+}
+
+PG_FUNCTION_INFO_V1(tidepool_control);
+Datum tidepool_control(PG_FUNCTION_ARGS) {
+  const char* name = get_func_name(fcinfo->flinfo->fn_oid);
+  const tide_verb* verb = tidepool_verb(name);
   tide_error error = TIDE_ERROR_INIT;
-  tide_cursor* cursor = NULL;
-  filter.directory = tidepool_directory();
-  owners->count = 0;
-  if (tide_cursor_open(relation, &filter, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
-  while (tide_cursor_next(cursor)) {
-    const char* instance_id = tide_cursor_text(cursor, instance, NULL);
-    const char* name = tide_cursor_text(cursor, pool, NULL);
-    if (tide_cursor_int(cursor, wanted) != id || instance_id == NULL) continue;
-    note(owners, instance_id, name != NULL ? name : "");
+  TidepoolOrder order;
+  uint64* commands;
+  int posted;
+  tidepool_check_version();
+  if (verb == NULL) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("there is no control %s", name),
+                    errhint("Give the function its name back.")));
   }
-  tide_cursor_close(cursor);
-}
-
-static void refuse_many(const Owners* owners, const char* key, int64 id) {
-  StringInfoData list;
-  initStringInfo(&list);
-  for (int i = 0; i < Min(owners->count, LISTED_MAX); ++i) {
-    appendStringInfo(&list, "%s%s %s", i > 0 ? ", " : "", owners->listed[i].instance_id, owners->listed[i].pool);
+  order = order_of(fcinfo, verb);
+  commands = palloc0(sizeof *commands * POOLS_MAX);
+  posted = tidepool_order_post(&order, commands, order.pool != NULL ? 1 : POOLS_MAX, &error);
+  if (posted == 0) tidepool_report(&error, NULL);
+  await_all(&order, commands, posted, verb->wait_ms);
+  if (order.pool == NULL && verb->sent_to == TIDE_TO_EVERY_POOL) {
+    ereport(NOTICE, (errmsg_plural("%s was given to %d pool", "%s was given to %d pools", (unsigned long)posted,
+                                   verb->name, posted)));
   }
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("%s " INT64_FORMAT " exists in %d instances", key, id, owners->count),
-                  errdetail("They are: %s", tidepool_from_utf8(list.data, (size_t)list.len, NULL)),
-                  errhint("Give the pool's name or instance_id as well.")));
-}
-
-/* close_connection() and revoke(): the number alone says which pool is meant, unless two pools use it. */
-static Datum steer_by_number(FunctionCallInfo fcinfo, const char* verb, const char* relation, const char* key,
-                             int64 wait_ms) {
-  Owners owners;
-  int64 id;
-  char* arguments;
-  if (PG_ARGISNULL(0)) tidepool_refuse_null(verb, key);
-  id = PG_GETARG_INT64(0);
-  arguments = psprintf("{\"%s\":" INT64_FORMAT "}", key, id);
-  if (!PG_ARGISNULL(1))
-    return tidepool_steer(verb, tidepool_text_argument(fcinfo, 1, verb, "pool"), arguments, wait_ms);
-  find_owners(relation, key, id, &owners);
-  if (owners.count > 1) {
-    Owners alive = {0};
-    for (int i = 0; i < Min(owners.count, LISTED_MAX); ++i) {
-      if (is_alive(owners.listed[i].instance_id)) note(&alive, owners.listed[i].instance_id, owners.listed[i].pool);
-    }
-    if (owners.count <= LISTED_MAX) owners = alive;
-  }
-  if (owners.count == 0) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("no pool of this host has %s " INT64_FORMAT, key, id),
-                    errhint("SELECT * FROM tidepool.%s", relation)));
-  }
-  if (owners.count > 1) refuse_many(&owners, key, id);
-  return tidepool_steer(verb, owners.listed[0].instance_id, arguments, wait_ms);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_close_connection);
-Datum tidepool_close_connection(PG_FUNCTION_ARGS) {
-  return steer_by_number(fcinfo, "close_connection", "connections", "conn_id", PROMPT_WAIT_MS);
-}
-
-PG_FUNCTION_INFO_V1(tidepool_revoke);
-Datum tidepool_revoke(PG_FUNCTION_ARGS) {
-  return steer_by_number(fcinfo, "revoke", "leases", "lease_id", ANSWER_WAIT_MS);
+  PG_RETURN_INT64((int64)commands[posted - 1]);
 }
 
 PG_FUNCTION_INFO_V1(tidepool_wait_applied);
@@ -246,8 +130,9 @@ Datum tidepool_wait_applied(PG_FUNCTION_ARGS) {
   tide_status status;
   int64 wait_us;
   tidepool_check_version();
-  if (PG_ARGISNULL(0)) tidepool_refuse_null("wait_applied", "command_id");
-  wait_us = tidepool_interval_us(fcinfo, 1, "wait_applied", "timeout");
+  if (PG_ARGISNULL(0)) refuse_null("wait_applied", "command_id");
+  if (PG_ARGISNULL(1)) refuse_null("wait_applied", "timeout");
+  wait_us = interval_us(PG_GETARG_INTERVAL_P(1), "wait_applied", "timeout");
   if (wait_us < 0 || wait_us > USECS_PER_DAY || wait_us % 1000 != 0) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout is out of range"),
                     errdetail("Accepted: 0 to 1 day, in whole milliseconds.")));

@@ -43,14 +43,42 @@ static void check_right(const char* verb) {
                           quote_qualified_identifier(get_namespace_name(schema), verb))));
 }
 
-TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments) {
+const tide_verb* tidepool_verb(const char* name) {
+  const tide_verb* verb;
+  for (int i = 0; (verb = tide_verb_at(i)) != NULL; ++i) {
+    if (strcmp(verb->name, name) == 0) return verb;
+  }
+  return NULL;
+}
+
+tide_value tidepool_text_value(const char* text) {
+  tide_value value = {0};
+  value.type = TIDE_TEXT;
+  value.text = text;
+  return value;
+}
+
+tide_value tidepool_whole_value(int64 number) {
+  tide_value value = {0};
+  value.type = TIDE_INT;
+  value.integer = number;
+  return value;
+}
+
+TidepoolOrder tidepool_order(const char* verb, const char* pool, const tide_value* values, int nvalues) {
   TidepoolOrder order;
   const char* directory = tidepool_directory();
+  tide_value* own = palloc0(sizeof *own * (Size)Max(nvalues, 1));
   check_right(verb);
+  for (int i = 0; i < nvalues; ++i) {
+    own[i] = values[i];
+    if (own[i].text != NULL) own[i].text = tidepool_to_utf8(pstrdup(own[i].text));
+  }
   order.directory = directory != NULL ? pstrdup(directory) : NULL;
   order.pool = pool != NULL ? tidepool_to_utf8(pstrdup(pool)) : NULL;
   order.verb = verb;
-  order.arguments = tidepool_to_utf8(pstrdup(arguments));
+  order.values = own;
+  order.nvalues = nvalues;
   order.actor = tidepool_to_utf8(GetUserNameFromId(GetUserId(), false));
   return order;
 }
@@ -64,15 +92,16 @@ static tide_control_options destination(const TidepoolOrder* order) {
 
 bool tidepool_order_is_right(const TidepoolOrder* order, tide_error* error) {
   const tide_control_options with = destination(order);
-  return tide_control_check(order->pool, order->verb, order->arguments, &with, error) == TIDE_OK;
+  return tide_control_values(order->pool, order->verb, order->values, order->nvalues, &with, NULL, 0, NULL, error) ==
+         TIDE_OK;
 }
 
-uint64 tidepool_order_post(const TidepoolOrder* order, tide_error* error) {
+int tidepool_order_post(const TidepoolOrder* order, uint64* command_ids, int room, tide_error* error) {
   const tide_control_options with = destination(order);
-  uint64_t command_id = 0;
-  const tide_status status =
-      tide_control_with(order->pool, order->verb, order->arguments, 0, &with, &command_id, error);
-  return status == TIDE_OK ? command_id : 0;
+  int32_t posted = 0;
+  (void)tide_control_values(order->pool, order->verb, order->values, order->nvalues, &with, (uint64_t*)command_ids,
+                            room, &posted, error);
+  return posted;
 }
 
 tide_status tidepool_order_await(uint64 command_id, const char* directory, int64 wait_ms, tide_error* error) {

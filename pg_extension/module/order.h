@@ -14,23 +14,30 @@
 /* All texts in UTF-8. */
 typedef struct TidepoolOrder {
   const char* directory; /* of the segments; NULL: the default one */
-  const char* pool;      /* a name or an instance_id; NULL where the arguments say which */
-  const char* verb;      /* as tide_control() knows it; lives for ever */
-  const char* arguments; /* a JSON object */
-  const char* actor;     /* the role that gave it */
+  const char* pool;      /* a name or an instance_id; NULL where the verb says which */
+  const char* verb;      /* as tide_verb_at() has it */
+  const tide_value* values;
+  int nvalues;
+  const char* actor; /* the role that gave it */
 } TidepoolOrder;
 
+/* The verb of this name; NULL: there is none. */
+extern const tide_verb* tidepool_verb(const char* name);
+
+extern tide_value tidepool_text_value(const char* text);
+extern tide_value tidepool_whole_value(int64 number);
+
 /*
- * Makes an order of the current user, in the current memory context. `pool` and `arguments` are in the server's
- * encoding. Fails (42501) unless the user may execute the extension's function <verb>.
+ * Makes an order of the current user, in the current memory context. `pool` and the texts of `values` are in the
+ * server's encoding. Fails (42501) unless the user may execute the extension's function <verb>.
  */
-extern TidepoolOrder tidepool_order(const char* verb, const char* pool, const char* arguments);
+extern TidepoolOrder tidepool_order(const char* verb, const char* pool, const tide_value* values, int nvalues);
 
 /* Whether the pool lives and the arguments have the right form; else why not. Posts nothing. */
 extern bool tidepool_order_is_right(const TidepoolOrder* order, tide_error* error);
 
-/* Posts an order and does not wait. 0: it could not be posted, `error` says why. */
-extern uint64 tidepool_order_post(const TidepoolOrder* order, tide_error* error);
+/* Posts an order, to at most `room` pools, and does not wait. How many have it now; 0: `error` says why. */
+extern int tidepool_order_post(const TidepoolOrder* order, uint64* command_ids, int room, tide_error* error);
 
 /*
  * Waits for the answer, at most `wait_ms`, as tide_wait_applied(), but in slices between which the query can be

@@ -19,6 +19,7 @@
 #include <common/int.h>
 #include <funcapi.h>
 #include <miscadmin.h>
+#include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/timestamp.h>
 #include <utils/tuplestore.h>
@@ -208,26 +209,10 @@ Datum tidepool_check_options(PG_FUNCTION_ARGS) {
   return (Datum)0;
 }
 
-#define READ(name)                           \
-  PG_FUNCTION_INFO_V1(tidepool_read_##name); \
-  Datum tidepool_read_##name(PG_FUNCTION_ARGS) { return read_relation(fcinfo, #name); }
-
-/* All of tide_relation_at(); a test tells when one is missing. */
-READ(pools)
-READ(pool_stats)
-READ(pool_histograms)
-READ(pool_history)
-READ(connections)
-READ(leases)
-READ(waiters)
-READ(events)
-READ(scaling_events)
-READ(alerts)
-READ(health_checks)
-READ(forecasts)
-READ(alert_rules)
-READ(settings)
-READ(commands)
-READ(help)
-READ(presets)
-READ(health)
+/* The function read_x() reads the relation x. */
+PG_FUNCTION_INFO_V1(tidepool_read);
+Datum tidepool_read(PG_FUNCTION_ARGS) {
+  const char* name = get_func_name(fcinfo->flinfo->fn_oid);
+  if (strncmp(name, "read_", strlen("read_")) != 0) elog(ERROR, "function %s has lost its name", name);
+  return read_relation(fcinfo, name + strlen("read_"));
+}

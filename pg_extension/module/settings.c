@@ -36,9 +36,9 @@ void tidepool_define_settings(void) {
                            "all; off later: it closes its pools.",
                            &worker, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
   define_number("tidepool.max_hosted_connections", "Most connections that all hosted pools have together.",
-                &max_hosted_connections, 100, 0, 2047, 0);
+                &max_hosted_connections, 100, 0, 10000, 0);
   define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not give one.",
-                &hosted_max_size, 10, 1, 2047, 0);
+                &hosted_max_size, 10, 1, 10000, 0);
   define_number("tidepool.hosted_idle_timeout", "A hosted pool that nobody used for this long is closed; 0 is never.",
                 &hosted_idle_timeout_ms, 5 * 60 * 1000, 0, INT_MAX, GUC_UNIT_MS);
   define_number("tidepool.hosted_acquire_timeout", "How long a query waits for a connection of a hosted pool.",

@@ -183,8 +183,7 @@ static void publish(void) {
   for (int i = 0; i < count; ++i) {
     const TidepoolOrder* what = &order[i]->what.order;
     tide_status status;
-    order[i]->command_id = tidepool_order_post(what, &error);
-    if (order[i]->command_id == 0) refuse_half(order[i], &error, order);
+    if (tidepool_order_post(what, &order[i]->command_id, 1, &error) == 0) refuse_half(order[i], &error, order);
     status = tidepool_order_await(order[i]->command_id, what->directory,
                                   TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end), &error);
     if (status != TIDE_OK && status != TIDE_TIMEOUT) refuse_half(order[i], &error, order);

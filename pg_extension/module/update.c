@@ -12,7 +12,6 @@
 #include <commands/trigger.h>
 #include <executor/spi.h>
 #include <utils/datum.h>
-#include <utils/json.h>
 #include <utils/rel.h>
 #include <utils/typcache.h>
 
@@ -70,15 +69,9 @@ static char* writable_columns(const tide_relation* relation) {
 }
 
 static void assign_option(TidepoolAssignment* to, const char* instance_id, const char* option, const char* value) {
-  StringInfoData arguments;
-  initStringInfo(&arguments);
-  appendStringInfoString(&arguments, "{\"option\":");
-  escape_json(&arguments, option);
-  appendStringInfoString(&arguments, ",\"value\":");
-  escape_json(&arguments, value);
-  appendStringInfoChar(&arguments, '}');
+  const tide_value values[] = {tidepool_text_value(option), tidepool_text_value(value)};
   to->subject = pstrdup(option);
-  to->order = tidepool_order("set", instance_id, arguments.data);
+  to->order = tidepool_order("set", instance_id, values, lengthof(values));
 }
 
 static void assign_limit(TidepoolAssignment* to, const char* instance_id, const char* option, const char* value) {
@@ -102,19 +95,15 @@ static void assign_state(TidepoolAssignment* to, const char* instance_id, const 
                  "itself");
   }
   to->subject = "state";
-  to->order = tidepool_order(verb, instance_id, "{}");
+  to->order = tidepool_order(verb, instance_id, NULL, 0);
 }
 
 /* An alert that was acknowledged stays so: there is no order that takes it back. */
 static void assign_ack(TidepoolAssignment* to, const char* instance_id, const char* alert_id, const char* by) {
-  StringInfoData arguments;
+  const tide_value values[] = {tidepool_whole_value(strtoll(alert_id, NULL, 10)), tidepool_text_value(by)};
   if (by == NULL || by[0] == '\0') refuse_value("acked_by", by, "the name of who has seen the alert");
-  initStringInfo(&arguments);
-  appendStringInfo(&arguments, "{\"alert_id\":%s,\"by\":", alert_id);
-  escape_json(&arguments, by);
-  appendStringInfoChar(&arguments, '}');
   to->subject = psprintf("alert %s", alert_id);
-  to->order = tidepool_order("ack", instance_id, arguments.data);
+  to->order = tidepool_order("ack", instance_id, values, lengthof(values));
 }
 
 static void assign(TidepoolAssignment* to, const char* column, const Row* old, const Row* new) {
@@ -134,8 +123,11 @@ static void assign(TidepoolAssignment* to, const char* column, const Row* old, c
   } else if (strcmp(column, "state") == 0) {
     assign_state(to, instance_id, value);
   } else if (strcmp(column, "target_size") == 0) {
+    /* A bigint, as SPI wrote it. */
+    tide_value size = tidepool_whole_value(value != NULL ? strtoll(value, NULL, 10) : 0);
+    if (value == NULL) size.type = TIDE_VALUE_NULL;
     to->subject = "target_size";
-    to->order = tidepool_order("scale", instance_id, psprintf("{\"target_size\":%s}", value != NULL ? value : "null"));
+    to->order = tidepool_order("scale", instance_id, &size, 1);
   } else {
     assign_limit(to, instance_id, column, value);
   }

@@ -102,7 +102,8 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/model", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver", "core/reading",
+    "", "core", "core/base", "core/model", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver",
+    "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
