@@ -126,7 +126,10 @@ def verb_sql(name, meaning, takes):
     row = [f"{parameter} {kind}{'' if is_required else ' DEFAULT NULL'}," for parameter, kind, is_required in takes]
     row[-1] = row[-1][:-1]
     kinds = ", ".join(kind for _, kind, _ in takes)
-    yield (f"CREATE FUNCTION tidepool.{name}(\n{wrapped(row, '    ')})\n  RETURNS bigint\n"
+    head = f"CREATE FUNCTION tidepool.{name}({' '.join(row)}) RETURNS bigint"
+    if len(head) > 118:
+        head = f"CREATE FUNCTION tidepool.{name}(\n{wrapped(row, '    ')}) RETURNS bigint"
+    yield (f"{head}\n"
            "  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
     yield f"COMMENT ON FUNCTION tidepool.{name}({kinds}) IS\n  {literal(meaning)};"
 

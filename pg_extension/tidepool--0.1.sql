@@ -25,7 +25,7 @@ CREATE FUNCTION tidepool.read_pools(only_pool text DEFAULT NULL, only_instance t
     limit_size bigint, size_source text, burst_until timestamptz, utilization double precision, health bigint,
     generation bigint, started_at timestamptz, sampled_at timestamptz, age_ms double precision, version text,
     breaker text, breaker_probe_at timestamptz, pooler text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_pools' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
   'The rows of the view pools; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pools AS SELECT * FROM tidepool.read_pools();
@@ -84,7 +84,7 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     emergencies_total bigint, recovery_attempts_total bigint, health_checks_total bigint,
     health_check_failures_total bigint, query_faults_total bigint, closed_total bigint,
     lived_ms_total double precision)
-  AS 'MODULE_PATHNAME', 'tidepool_read_pool_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_stats AS SELECT * FROM tidepool.read_pool_stats();
@@ -157,7 +157,7 @@ COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'How long those were ope
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, metric text, le_ms double precision, "count" bigint)
-  AS 'MODULE_PATHNAME', 'tidepool_read_pool_histograms' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_histograms(text, text) IS
   'The rows of the view pool_histograms; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_histograms AS SELECT * FROM tidepool.read_pool_histograms();
@@ -174,7 +174,7 @@ CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_ins
     in_use_avg double precision, in_use_max bigint, waiting_max bigint, limit_size bigint, acquires bigint,
     timeouts bigint, errors bigint, wait_p99_ms double precision, use_ms double precision,
     predicted_in_use double precision, health bigint)
-  AS 'MODULE_PATHNAME', 'tidepool_read_pool_history' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
   'The rows of the view pool_history; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
@@ -201,7 +201,7 @@ CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_inst
     instance_id text, pool text, conn_id bigint, state text, server_pid integer, tag text, created_at timestamptz,
     state_since timestamptz, expires_at timestamptz, uses_total bigint, queries_total bigint, in_transaction boolean,
     last_error text, suspect_leak boolean)
-  AS 'MODULE_PATHNAME', 'tidepool_read_connections' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_connections(text, text) IS
   'The rows of the view connections; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.connections AS SELECT * FROM tidepool.read_connections();
@@ -226,7 +226,7 @@ CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance 
     instance_id text, pool text, lease_id bigint, conn_id bigint, tag text, thread_id bigint,
     acquired_at timestamptz, last_used_at timestamptz, age_ms double precision, idle_ms double precision,
     deadline timestamptz, overdue boolean)
-  AS 'MODULE_PATHNAME', 'tidepool_read_leases' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_leases(text, text) IS
   'The rows of the view leases; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
@@ -248,7 +248,7 @@ CREATE FUNCTION tidepool.read_waiters(only_pool text DEFAULT NULL, only_instance
   RETURNS TABLE (
     instance_id text, pool text, ticket bigint, tag text, queued_at timestamptz, waited_ms double precision,
     deadline timestamptz)
-  AS 'MODULE_PATHNAME', 'tidepool_read_waiters' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_waiters(text, text) IS
   'The rows of the view waiters; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.waiters AS SELECT * FROM tidepool.read_waiters();
@@ -264,7 +264,7 @@ COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the caller gives up; null i
 CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, seq bigint, "at" timestamptz, kind text, severity text, message text, detail jsonb)
-  AS 'MODULE_PATHNAME', 'tidepool_read_events' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_events(text, text) IS
   'The rows of the view events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
@@ -283,7 +283,7 @@ CREATE FUNCTION tidepool.read_scaling_events(only_pool text DEFAULT NULL, only_i
     instance_id text, pool text, seq bigint, "at" timestamptz, from_size bigint, to_size bigint, cause text,
     reason text, in_use bigint, waiting bigint, wait_p95_ms double precision, predicted_in_use double precision,
     actor text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_scaling_events' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_scaling_events(text, text) IS
   'The rows of the view scaling_events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.scaling_events AS SELECT * FROM tidepool.read_scaling_events();
@@ -307,7 +307,7 @@ CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance 
     instance_id text, pool text, alert_id bigint, rule text, severity text, state text, metric text,
     "value" double precision, threshold double precision, since timestamptz, last_seen timestamptz,
     occurrences bigint, resolved_at timestamptz, acked_by text, message text, advice text, acked_at timestamptz)
-  AS 'MODULE_PATHNAME', 'tidepool_read_alerts' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_alerts(text, text) IS
   'The rows of the view alerts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
@@ -334,7 +334,7 @@ CREATE FUNCTION tidepool.read_health_checks(only_pool text DEFAULT NULL, only_in
   RETURNS TABLE (
     instance_id text, pool text, check_name text, status text, score double precision, "value" double precision,
     threshold double precision, message text, checked_at timestamptz)
-  AS 'MODULE_PATHNAME', 'tidepool_read_health_checks' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_health_checks(text, text) IS
   'The rows of the view health_checks; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.health_checks AS SELECT * FROM tidepool.read_health_checks();
@@ -354,7 +354,7 @@ CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instan
     instance_id text, pool text, "at" timestamptz, horizon_ms double precision, model text,
     predicted_in_use double precision, low double precision, high double precision, error_mape double precision,
     selected boolean, error_wape double precision)
-  AS 'MODULE_PATHNAME', 'tidepool_read_forecasts' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_forecasts(text, text) IS
   'The rows of the view forecasts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.forecasts AS SELECT * FROM tidepool.read_forecasts();
@@ -376,7 +376,7 @@ CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_inst
     pool text, rule text, metric text, comparison text, threshold double precision, hold_ms double precision,
     severity text, enabled boolean, message text, advice text, clear_at double precision, built_in boolean,
     instance_id text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_alert_rules' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_alert_rules(text, text) IS
   'The rows of the view alert_rules; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alert_rules AS SELECT * FROM tidepool.read_alert_rules();
@@ -399,7 +399,7 @@ CREATE FUNCTION tidepool.read_settings(only_pool text DEFAULT NULL, only_instanc
   RETURNS TABLE (
     instance_id text, pool text, "name" text, "value" text, unit text, default_value text, source text, applies text,
     "min" text, "max" text, description text, note text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_settings' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_settings(text, text) IS
   'The rows of the view settings; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.settings AS SELECT * FROM tidepool.read_settings();
@@ -421,7 +421,7 @@ CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instanc
   RETURNS TABLE (
     instance_id text, pool text, command_id bigint, issued_at timestamptz, actor text, verb text, arguments jsonb,
     status text, applied_at timestamptz, generation bigint, message text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_commands' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_commands(text, text) IS
   'The rows of the view commands; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
@@ -441,7 +441,7 @@ COMMENT ON COLUMN tidepool.commands.message IS 'What became of it, as a sentence
 CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     relation text, column_name text, type text, unit text, meaning text, privacy text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_help' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_help(text, text) IS
   'The rows of the view help; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.help AS SELECT * FROM tidepool.read_help();
@@ -456,7 +456,7 @@ COMMENT ON COLUMN tidepool.help.privacy IS 'open, or masked: shown as <insuffici
 CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     preset text, option text, "value" text, document text, note text)
-  AS 'MODULE_PATHNAME', 'tidepool_read_presets' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_presets(text, text) IS
   'The rows of the view presets; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.presets AS SELECT * FROM tidepool.read_presets();
@@ -470,7 +470,7 @@ COMMENT ON COLUMN tidepool.presets.note IS 'What another document says, or why i
 CREATE FUNCTION tidepool.read_health(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, healthy boolean, status text, issues jsonb, recommendations jsonb, checks jsonb)
-  AS 'MODULE_PATHNAME', 'tidepool_read_health' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_health(text, text) IS
   'The rows of the view health; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.health AS SELECT * FROM tidepool.read_health();
@@ -545,6 +545,90 @@ COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, 
 -- many there were. Nobody but superusers may steer until GRANT EXECUTE says so.
 
 -- begin of the controls, which generate.py prints from the library's catalogue
+CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
+  'Asks a pool to have this many connections. target_size: How many connections the pool should have. reason: Why, for scaling_events.';
+
+CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.burst(text, interval) IS
+  'Lets a pool grow above max_size for a while. duration: How long at most; the option burst_duration if not given.';
+
+CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.end_burst(text) IS
+  'Ends a burst before its time.';
+
+CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.set(text, text, text) IS
+  'Changes an option of a running pool; the relation settings lists them. option: The option''s name. value: Its new value.';
+
+CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.pause(text) IS
+  'No new leases; callers wait until resume.';
+
+CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.resume(text) IS
+  'Ends a pause or a drain.';
+
+CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
+  'Replaces every connection, gently. spread: Over how long the connections are replaced; at once if not given.';
+
+CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.drain(text) IS
+  'No new leases, and every connection is closed once it is back.';
+
+CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
+  'Closes one connection once nobody has it. conn_id: The connection, as in connections. pool: needed only where several use the number.';
+
+CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
+  'Takes a lease from its holder; its connection is closed. lease_id: The lease, as in leases. pool: needed only where several use the number.';
+
+CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.reset_stats(text) IS
+  'Begins the counters and peaks of pool_stats anew.';
+
+CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.check_health(text) IS
+  'Makes all health checks of a pool now; see health_checks.';
+
+CREATE FUNCTION tidepool.ack(alert_id bigint, by text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.ack(bigint, text) IS
+  'Acknowledges an alert. alert_id: The alert, as in alerts. by: Who has seen it; the sender if not given.';
+
+CREATE FUNCTION tidepool.set_alert(
+    pool text, rule text, metric text DEFAULT NULL, comparison text DEFAULT NULL,
+    threshold double precision DEFAULT NULL, hold interval DEFAULT NULL, severity text DEFAULT NULL,
+    enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
+    clear_at double precision DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
+  'Makes a rule for alerts, or changes one; what is not given stays as it is. rule: The rule''s name. metric: What it looks at. comparison: How the metric compares to the threshold. threshold: Where the condition begins. hold: How long it must hold before the alert fires. severity: How bad it is. enabled: Whether the rule is judged. message: What the alert says. advice: What to do about it. clear_at: Where the condition ends. pool: NULL is every live pool that may be steered from here.';
+
+CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
+  'Drops a rule for alerts; set_alert brings one that came with the pool back as it came. rule: The rule''s name. pool: NULL is every live pool that may be steered from here.';
+
+CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.evaluate(text) IS
+  'Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.';
+
 -- end of the controls
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean

@@ -16,18 +16,20 @@ std::vector<tide_value> values_of(const std::vector<Given>& given) {
 }
 
 std::optional<Given> given_by(const tide_argument& argument, sqlite3_value* value) {
-  const int type = sqlite3_value_numeric_type(value);
-  const auto whole = whole_number(value);
+  // Asking for a number makes a text that looks like one into it, so only where one is wanted.
   switch (argument.type) {
     case TIDE_INT:
-      if (whole) return Given::whole(*whole);
+      if (const auto whole = whole_number(value)) return Given::whole(*whole);
       break;
     case TIDE_BOOL:
-      if (whole && (*whole == 0 || *whole == 1)) return Given{TIDE_BOOL, *whole};
+      if (const auto whole = whole_number(value); whole == 0 || whole == 1) return Given{TIDE_BOOL, *whole};
       break;
     case TIDE_DOUBLE:
-      if (type == SQLITE_INTEGER) return Given::whole(sqlite3_value_int64(value));
-      if (type == SQLITE_FLOAT) return Given{TIDE_DOUBLE, 0, sqlite3_value_double(value)};
+      switch (sqlite3_value_numeric_type(value)) {
+        case SQLITE_INTEGER: return Given::whole(sqlite3_value_int64(value));
+        case SQLITE_FLOAT: return Given{TIDE_DOUBLE, 0, sqlite3_value_double(value)};
+        default: break;
+      }
       break;
     case TIDE_DURATION: return Given::of_text(duration_text(value));
     default: break;

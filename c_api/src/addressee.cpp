@@ -211,7 +211,7 @@ Result<Addressee> Addressee::of_slot(const std::string& directory, const std::st
   }
   if (found.size() == 1) return std::move(found.front());
   if (found.empty()) {
-    return Status::error(Code::not_found, "no pool of this host has " + what, "looked in " + directory,
+    return Status::error(Code::not_found, "no pool of this host has " + what, "",
                          "`" + relation + "` shows which there are");
   }
   return Status::error(Code::bad_argument, what + " exists in " + std::to_string(found.size()) + " instances",

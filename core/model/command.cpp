@@ -36,9 +36,13 @@ std::string meant(std::string_view typed, std::span<const std::string_view> know
 
 // All digits that it takes.
 std::string exact(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   char out[32];
   std::snprintf(out, sizeof out, "%.15g", value);
-  return out;
+  std::string text = out;
+  std::erase(text, '+');  // 1e18
+  return text;
 }
 
 Json json_of(const Value& value) {

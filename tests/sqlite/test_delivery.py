@@ -121,6 +121,8 @@ class Delivery(support.PlaneCase):
     def test_a_full_mailbox(self):
         self.pool_owner.process.send_signal(signal.SIGSTOP)
         self.addCleanup(self.pool_owner.process.send_signal, signal.SIGCONT)
+        tasks = pathlib.Path(f"/proc/{self.pool_owner.process.pid}/task")
+        self.eventually(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()), "it stands still")
         c_api = ctypes.CDLL(support.LIBRARY)
         for _ in range(64):
             self.assertEqual(c_api.tide_control(b"app", b"resume", None, ctypes.c_int64(0), None, None), 0)

@@ -149,9 +149,10 @@ class Orders(WatchCase):
         self.error("tidepool_ack(%d)" % number, "dead", '"app"')
 
     def test_forms_that_are_wrong(self):
-        usage = "Usage: tidepool_set_alert(pool, rule, metric [, comparison, threshold, for, severity, enabled, message," \
+        usage = "Usage: tidepool_set_alert(pool, rule [, metric, comparison, threshold, hold, severity, enabled, message," \
                 " advice, clear_at])"
-        self.error("tidepool_set_alert('app', 'r')", usage)
+        self.error("tidepool_set_alert('app')", usage)
+        self.error("tidepool_set_alert('app', 'r')", 'alert rule "r" is new, and lacks a metric')
         self.error("tidepool_set_alert('app'" + ", NULL" * 11 + ")", "wrong number of arguments", usage)
         self.error("tidepool_set_alert('app', NULL, 'waiting')", "rule is NULL")
         self.error("tidepool_set_alert('app', 'A rule', 'waiting')", "rule", "a to z")

@@ -205,7 +205,7 @@ TEST(SentinelRules, AreBounded) {
   while (rig.sentinel.rules().size() < brain::kAlertRulesMax) {
     ASSERT_TRUE(is_applied(rig.set(wish("r" + std::to_string(rig.sentinel.rules().size()), "size", 1))));
   }
-  const Verdict full = rig.set(wish("one more", "size", 1));
+  const Verdict full = rig.set(wish("one_more", "size", 1));
   EXPECT_TRUE(is_refused(full, Code::refused));
   EXPECT_NE(full.why.detail.find("64"), std::string::npos);
   test::AlertWish known = wish("r63");
@@ -267,7 +267,7 @@ TEST(SentinelSeeds, KeepTheInvariants) {
   for (int i = 0; i < 100'000; ++i) {
     if (rng.chance(0.01)) {
       test::AlertWish made = wish(names[rng.below(6)], std::string(kWords<Metric>[rng.below(kMetrics)]),
-                            static_cast<double>(rng.below(3)) / 2);
+                                  static_cast<double>(rng.below(3)) / 2);
       made.comparison = std::string(word(static_cast<Comparison>(rng.below(4))));
       made.hold = Span::seconds(static_cast<int64_t>(rng.below(20)));
       made.is_enabled = rng.chance(0.9);

@@ -108,7 +108,8 @@ class SentinelRig {
         [&](const Command& command) { return sentinel.ack(command, now); }, actor);
   }
   template <typename Obey>
-  static Verdict obeyed(std::string_view verb, const Given& given, const Obey& obey, const std::string& actor = "psql") {
+  static Verdict obeyed(std::string_view verb, const Given& given, const Obey& obey,
+                        const std::string& actor = "psql") {
     Result<Command> made = make_command(verb, given);
     if (!made) return {Verdict::Kind::refused, made.take_status(), {}};
     made->actor = actor;

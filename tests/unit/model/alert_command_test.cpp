@@ -62,9 +62,8 @@ TEST(AlertCommand, TheOtherVerbsOfAlerts) {
 }
 
 TEST(AlertCommand, EveryWordOfTheListsIsTaken) {
-  for (const auto& [name, words] : {std::pair{"metric", kWords<Metric>},
-                                    {"comparison", kWords<Comparison>},
-                                    {"severity", kWords<Severity>}}) {
+  for (const auto& [name, words] :
+       {std::pair{"metric", kWords<Metric>}, {"comparison", kWords<Comparison>}, {"severity", kWords<Severity>}}) {
     for (const std::string_view word : words) good("set_alert", with(name, "\"" + std::string(word) + "\""));
     EXPECT_TRUE(contains(bad("set_alert", with(name, "\"\"")).detail, words.back()));
     refuses("set_alert", with(name, "1"));

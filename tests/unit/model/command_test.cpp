@@ -55,7 +55,8 @@ TEST(Command, CanonicalFormMeansTheSame) {
     const Command second = good(verb, first.arguments_json());
     EXPECT_EQ(first.arguments_json(), second.arguments_json());
   }
-  EXPECT_EQ(good("scale", R"( {"target_size":3, "reason":"x"} )").arguments_json(), R"({"target_size":3,"reason":"x"})");
+  EXPECT_EQ(good("scale", R"( {"target_size":3, "reason":"x"} )").arguments_json(),
+            R"({"target_size":3,"reason":"x"})");
 }
 
 TEST(Command, TellsWhatIsMeant) {

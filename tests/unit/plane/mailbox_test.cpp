@@ -1,7 +1,7 @@
 // Orders through the mailbox: from a sender's post_order() to the owner's take(), with honest and with hostile writers.
-#include "model/words.hpp"
 #include "plane/mailbox.hpp"
 #include "base/owned_id.hpp"
+#include "model/words.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -188,7 +188,8 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
     } else if (is_refused && verb == "set") {
       const auto command = parse_command(verb, arguments);
       Policy changed = before;
-      ASSERT_TRUE(set_option(changed, *command->text("option"), *command->text("value"), 1'000'000).is_ok()) << answer.message;
+      ASSERT_TRUE(set_option(changed, *command->text("option"), *command->text("value"), 1'000'000).is_ok())
+          << answer.message;
       const Status contradiction = check_policy(changed);
       ASSERT_FALSE(contradiction.is_ok()) << answer.message;
       ASSERT_EQ(answer.message.rfind(contradiction.message, 0), 0u) << answer.message;
