@@ -58,7 +58,7 @@ Result<Command> check_call(const char* pool, const char* verb, const char* argum
 }
 
 // nothing: no value that there is.
-std::optional<Value> value_of(const tide_value& value) {
+std::optional<ArgumentValue> value_of(const tide_value& value) {
   switch (value.type) {
     case TIDE_VALUE_NONE: return std::monostate();
     case TIDE_VALUE_NULL: return Null();
@@ -66,7 +66,7 @@ std::optional<Value> value_of(const tide_value& value) {
     case TIDE_INT: return value.integer;
     case TIDE_DOUBLE: return value.real;
     case TIDE_DURATION: return Span::micros(value.integer);
-    case TIDE_TEXT: return value.text == nullptr ? std::nullopt : std::optional<Value>(std::string(value.text));
+    case TIDE_TEXT: return value.text == nullptr ? std::nullopt : std::optional<ArgumentValue>(std::string(value.text));
     default: return std::nullopt;
   }
 }

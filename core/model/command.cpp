@@ -45,7 +45,7 @@ std::string exact(double value) {
   return text;
 }
 
-Json json_of(const Value& value) {
+Json json_of(const ArgumentValue& value) {
   struct ToJson {
     Json operator()(std::monostate) const { return nullptr; }
     Json operator()(Null) const { return nullptr; }
@@ -64,14 +64,14 @@ Json json_of(const Value& value) {
 std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // What somebody typed, fit for an error text: a text in quotes, all else as JSON.
-std::string typed(const Value& value) {
+std::string typed(const ArgumentValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return in_quotes(*text);
   const auto* number = std::get_if<double>(&value);
   return number != nullptr && !std::isfinite(*number) ? exact(*number) : shown_text(dumped(json_of(value)));
 }
 
 // nothing: of no type that arguments have.
-std::optional<Value> value_of(const Json& json) {
+std::optional<ArgumentValue> value_of(const Json& json) {
   if (json.is_null()) return Null{};
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_string()) return json.get<std::string>();
@@ -83,7 +83,7 @@ std::optional<Value> value_of(const Json& json) {
   return std::nullopt;
 }
 
-std::optional<double> number_in(const Value& value) {
+std::optional<double> number_in(const ArgumentValue& value) {
   if (const auto* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
   const auto* number = std::get_if<double>(&value);
   return number != nullptr && std::isfinite(*number) ? std::optional(*number) : std::nullopt;
@@ -93,7 +93,7 @@ bool is_within(const Range& range, double value) {
   return value >= range.low && value <= range.high && !(range.is_open_below && value == range.low);
 }
 
-std::optional<Span> span_in(const Value& value) {
+std::optional<Span> span_in(const ArgumentValue& value) {
   if (const auto* span = std::get_if<Span>(&value)) return *span >= Span() ? std::optional(*span) : std::nullopt;
   if (const auto* text = std::get_if<std::string>(&value)) return parse_span(*text);
   const auto* ms = std::get_if<int64_t>(&value);
@@ -102,7 +102,7 @@ std::optional<Span> span_in(const Value& value) {
 
 bool is_of_a_name(char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_'; }
 
-std::optional<std::string> text_in(const Argument& argument, const Value& value) {
+std::optional<std::string> text_in(const Argument& argument, const ArgumentValue& value) {
   const auto* given = std::get_if<std::string>(&value);
   // What C strings can carry.
   if (given == nullptr || given->find('\0') != std::string::npos) return {};
@@ -111,14 +111,14 @@ std::optional<std::string> text_in(const Argument& argument, const Value& value)
     const bool is_known = std::find(argument.words.begin(), argument.words.end(), text) != argument.words.end();
     return is_known ? std::optional(text) : std::nullopt;
   }
-  const bool is_prose = argument.rule == TextRule::prose || argument.rule == TextRule::signature;
-  if (text.empty() && argument.rule != TextRule::prose) return {};
+  const bool is_prose = argument.rule == TextKind::prose || argument.rule == TextKind::signature;
+  if (text.empty() && argument.rule != TextKind::prose) return {};
   if (is_prose) text = without_password(text);
-  if (argument.rule == TextRule::name && !std::all_of(text.begin(), text.end(), is_of_a_name)) return {};
+  if (argument.rule == TextKind::name && !std::all_of(text.begin(), text.end(), is_of_a_name)) return {};
   return text.size() <= argument.bytes_max ? std::optional(text) : std::nullopt;
 }
 
-std::optional<std::string> text_of_any(const Value& value) {
+std::optional<std::string> text_of_any(const ArgumentValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
     return text->find('\0') == std::string::npos ? std::optional(*text) : std::nullopt;
   }
@@ -130,13 +130,13 @@ std::optional<std::string> text_of_any(const Value& value) {
 }
 
 template <typename T>
-bool keep(std::optional<T> found, Value& out) {
+bool keep(std::optional<T> found, ArgumentValue& out) {
   if (found) out = std::move(*found);
   return found.has_value();
 }
 
 // False: the value is none that the argument accepts.
-bool accept(const Argument& argument, const Value& given, Value& out) {
+bool accept(const Argument& argument, const ArgumentValue& given, ArgumentValue& out) {
   if (std::holds_alternative<Null>(given)) {
     out = given;
     return !argument.null_is.empty();
@@ -165,6 +165,12 @@ bool accept(const Argument& argument, const Value& given, Value& out) {
   return false;
 }
 
+const Argument* find_argument(std::span<const Argument> arguments, std::string_view name) {
+  const auto found =
+      std::find_if(arguments.begin(), arguments.end(), [&](const Argument& argument) { return argument.name == name; });
+  return found == arguments.end() ? nullptr : &*found;
+}
+
 std::string takes(std::string_view verb, std::span<const Argument> arguments) {
   std::string out;
   for (const Argument& argument : arguments) out.append(out.empty() ? "" : ", ").append(argument.name);
@@ -187,7 +193,7 @@ Status unknown_argument(std::string_view name, Verb verb) {
              takes(word(verb), about(verb).arguments), meant(name, names));
 }
 
-Status wrong(Verb verb, const Argument& argument, const Value& given) {
+Status wrong(Verb verb, const Argument& argument, const ArgumentValue& given) {
   const auto* const text = std::get_if<std::string>(&given);
   // Of signs, each is as near as any other.
   const bool is_of_words = text != nullptr && argument.words.data() != kWords<Comparison>.data();
@@ -255,9 +261,9 @@ std::string accepted_by(const Argument& argument) {
     case ArgumentType::text: break;
   }
   if (!argument.words.empty()) return list_of(argument.words);
-  if (argument.rule == TextRule::name) return "1 to " + std::to_string(argument.bytes_max) + " of a to z, 0 to 9 and _";
+  if (argument.rule == TextKind::name) return "1 to " + std::to_string(argument.bytes_max) + " of a to z, 0 to 9 and _";
   return "a text of at most " + std::to_string(argument.bytes_max) + " bytes" +
-         (argument.rule == TextRule::prose ? "" : ", not empty");
+         (argument.rule == TextKind::prose ? "" : ", not empty");
 }
 
 size_t Command::place_of(std::string_view argument) const {
@@ -282,14 +288,12 @@ Result<Command> make_command(std::string_view verb_name, const Given& given) {
   if (!verb) return unknown_verb(verb_name);
   Command command(*verb);
   const std::span<const Argument> arguments = about(*verb).arguments;
-  for (const auto& [name, value] : given) {
-    const bool is_known =
-        std::any_of(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == name; });
-    if (!is_known) return unknown_argument(name, *verb);
+  for (const auto& each : given) {
+    if (find_argument(arguments, each.first) == nullptr) return unknown_argument(each.first, *verb);
   }
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Argument& argument = arguments[i];
-    const Value* found = nullptr;
+    const ArgumentValue* found = nullptr;
     for (const auto& [name, value] : given) {
       if (name == argument.name) found = &value;
     }
@@ -321,10 +325,8 @@ Result<Command> parse_command(std::string_view verb_name, std::string_view argum
       given.emplace_back(key, std::move(*value));
       continue;
     }
-    const std::span<const Argument> arguments = about(*verb).arguments;
-    const auto argument =
-        std::find_if(arguments.begin(), arguments.end(), [&](const Argument& a) { return a.name == key; });
-    if (argument == arguments.end()) return unknown_argument(key, *verb);
+    const Argument* const argument = find_argument(about(*verb).arguments, key);
+    if (argument == nullptr) return unknown_argument(key, *verb);
     return bad(std::string(verb_name) + ": " + key + " is " + shown_text(dumped(json)),
                "accepted: " + accepted_by(*argument));
   }

@@ -22,9 +22,9 @@ namespace tide {
 struct Null {
   bool operator==(const Null&) const = default;
 };
-using Value = std::variant<std::monostate, Null, bool, int64_t, double, Span, std::string>;
+using ArgumentValue = std::variant<std::monostate, Null, bool, int64_t, double, Span, std::string>;
 // By name; whole numbers stand for milliseconds where a duration is wanted, and texts such as "30s".
-using Given = std::vector<std::pair<std::string, Value>>;
+using Given = std::vector<std::pair<std::string, ArgumentValue>>;
 
 class Command {
  public:
@@ -51,7 +51,7 @@ class Command {
  private:
   friend Result<Command> make_command(std::string_view verb, const Given& given);
   size_t place_of(std::string_view argument) const;
-  const Value& at(std::string_view argument) const { return values_[place_of(argument)]; }
+  const ArgumentValue& at(std::string_view argument) const { return values_[place_of(argument)]; }
   template <typename T>
   std::optional<T> get(std::string_view argument) const {
     const T* const found = std::get_if<T>(&at(argument));
@@ -59,7 +59,7 @@ class Command {
   }
 
   Verb verb_ = Verb::scale;
-  std::array<Value, kArgumentsMax> values_;  // by the argument's place
+  std::array<ArgumentValue, kArgumentsMax> values_;  // by the argument's place
 };
 
 Result<Command> make_command(std::string_view verb, const Given& given);

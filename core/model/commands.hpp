@@ -22,7 +22,7 @@ enum class ArgumentType : uint8_t {
   any,  // a text, a number or a boolean: what an option takes
 };
 // What a text may be.
-enum class TextRule : uint8_t {
+enum class TextKind : uint8_t {
   word,       // not empty
   name,       // of a to z, 0 to 9 and _
   prose,      // for people; passwords in it are masked
@@ -46,7 +46,7 @@ struct Argument {
   std::string_view unit = {};                    // of whole numbers: "connections"
   std::string_view null_is = {};                 // what null asks for, where it does not stand for "not given"
   bool zero_is_at_once = false;                  // of durations
-  TextRule rule = TextRule::word;                // of texts
+  TextKind rule = TextKind::word;                // of texts
   size_t bytes_max = 4096;                       // of texts
   std::span<const std::string_view> words = {};  // of texts: one of these
 };
@@ -89,7 +89,7 @@ inline constexpr size_t kArgumentsBytesMax = 894;  // of all of them, as JSON
 inline constexpr Argument kScaleArguments[] = {
     {"target_size", ArgumentType::whole, true, "How many connections the pool should have.", {0, kSizeMax}, "connections",
      "automatic"},
-    {"reason", ArgumentType::text, false, "Why, for scaling_events.", {}, {}, {}, false, TextRule::prose, kReasonBytesMax}};
+    {"reason", ArgumentType::text, false, "Why, for scaling_events.", {}, {}, {}, false, TextKind::prose, kReasonBytesMax}};
 inline constexpr Argument kBurstArguments[] = {
     {"duration", ArgumentType::duration, false, "How long at most; the option burst_duration if not given.",
      {0, kDay, true}}};
@@ -105,22 +105,22 @@ inline constexpr Argument kRevokeArguments[] = {
     {"lease_id", ArgumentType::whole, true, "The lease, as in leases.", {1, kIdArgumentMax}}};
 inline constexpr Argument kAckArguments[] = {
     {"alert_id", ArgumentType::whole, true, "The alert, as in alerts.", {1, kIdArgumentMax}},
-    {"by", ArgumentType::text, false, "Who has seen it; the sender if not given.", {}, {}, {}, false, TextRule::signature,
+    {"by", ArgumentType::text, false, "Who has seen it; the sender if not given.", {}, {}, {}, false, TextKind::signature,
      kAckedByBytesMax}};
 inline constexpr Argument kSetAlertArguments[] = {
-    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextRule::name, kRuleNameBytesMax},
-    {"metric", ArgumentType::text, false, "What it looks at.", {}, {}, {}, false, TextRule::word, 64, kWords<Metric>},
-    {"comparison", ArgumentType::text, false, "How the metric compares to the threshold.", {}, {}, {}, false, TextRule::word,
+    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax},
+    {"metric", ArgumentType::text, false, "What it looks at.", {}, {}, {}, false, TextKind::word, 64, kWords<Metric>},
+    {"comparison", ArgumentType::text, false, "How the metric compares to the threshold.", {}, {}, {}, false, TextKind::word,
      2, kWords<Comparison>},
     {"threshold", ArgumentType::number, false, "Where the condition begins.", {0, kAlertFigureMax}},
     {"hold", ArgumentType::duration, false, "How long it must hold before the alert fires.", {0, kDay}, {}, {}, true},
-    {"severity", ArgumentType::text, false, "How bad it is.", {}, {}, {}, false, TextRule::word, 8, kWords<Severity>},
+    {"severity", ArgumentType::text, false, "How bad it is.", {}, {}, {}, false, TextKind::word, 8, kWords<Severity>},
     {"enabled", ArgumentType::boolean, false, "Whether the rule is judged."},
-    {"message", ArgumentType::text, false, "What the alert says.", {}, {}, {}, false, TextRule::prose, kAlertTextBytesMax},
-    {"advice", ArgumentType::text, false, "What to do about it.", {}, {}, {}, false, TextRule::prose, kAlertTextBytesMax},
+    {"message", ArgumentType::text, false, "What the alert says.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
+    {"advice", ArgumentType::text, false, "What to do about it.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
     {"clear_at", ArgumentType::number, false, "Where the condition ends.", {0, kAlertFigureMax}}};
 inline constexpr Argument kDropAlertArguments[] = {
-    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextRule::name, kRuleNameBytesMax}};
+    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax}};
 inline constexpr std::span<const Argument> kNoArguments = {};
 
 // X(name, sent_to, wait, while_draining, arguments, meaning)

@@ -33,7 +33,7 @@ constexpr std::string_view kNoQueryCache = "results are not cached: every statem
 constexpr std::string_view kNoWebhook =
     "nothing is sent to a web address: alerts are in the relation alerts, in the log and told to the event callback";
 
-constexpr OtherWord kWords[] = {
+constexpr OtherWord kOtherWords[] = {
     switching("optimizeForCloudflareWorkers", "preset", "serverless", kNothing,
               "it chooses the preset serverless, but for a preset that is named"),
     switching("healthCheckConfig.enabled", "health_interval", kNothing, "0"),
@@ -73,7 +73,7 @@ constexpr OtherWord kWords[] = {
 }  // namespace
 
 const OtherWord* find_other_word(std::string_view name) {
-  for (const OtherWord& word : kWords) {
+  for (const OtherWord& word : kOtherWords) {
     if (word.name == name) return &word;
   }
   return nullptr;

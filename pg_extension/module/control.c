@@ -42,7 +42,7 @@ static int64 interval_us(const Interval* span, const char* verb, const char* nam
 }
 
 static tide_value value_at(FunctionCallInfo fcinfo, int n, const char* verb, const tide_argument* argument) {
-  tide_value value = {TIDE_VALUE_NONE};
+  tide_value value = {0}; /* not given */
   if (PG_ARGISNULL(n)) {
     if (argument->is_nullable) {
       value.type = TIDE_VALUE_NULL;

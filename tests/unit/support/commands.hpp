@@ -13,7 +13,7 @@ inline Result<Command> command(Verb verb, int64_t number = 0, Span span = {}, co
   for (const Argument& argument : about(verb).arguments) {
     const std::string name(argument.name);
     if (argument.type == ArgumentType::whole) {
-      given.emplace_back(name, verb == Verb::scale && number == -1 ? Value(Null{}) : Value(number));
+      given.emplace_back(name, verb == Verb::scale && number == -1 ? ArgumentValue(Null{}) : ArgumentValue(number));
     } else if (argument.type == ArgumentType::duration && !span.is_zero()) {
       given.emplace_back(name, span);
     } else if (name == "reason" && !reason.empty()) {
