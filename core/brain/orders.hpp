@@ -4,7 +4,7 @@
 // Invariants: at most Pending::kMax orders are pending; every accepted order raises the generation once; a burst ends
 // at its moment, at end_burst, or when the option is switched off (I6).
 // Idempotent: an order that asks for what is already so is applied and says so. A second drain waits with the first.
-// While draining only resume, end_burst, drain, close_connection and revoke make sense; the others are refused.
+// A draining pool takes the verbs that the catalogue says make sense then (CommandInfo::while_draining).
 // Threads: the keeper's only.
 #pragma once
 

@@ -46,7 +46,7 @@ struct Header {
   uint32_t pid;
   uint32_t uid;
   uint32_t backend;  // 0 postgresql, 1 sqlite, 2 custom
-  uint32_t flags;    // HeaderFlag
+  uint32_t flags;    // kHeader...
   FixedText<64> pool;
   FixedText<64> app;
   FixedText<64> host;
