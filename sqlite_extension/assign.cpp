@@ -10,119 +10,6 @@ SQLITE_EXTENSION_INIT3
 namespace tide::sqlite {
 namespace {
 
-using Refusal = std::optional<std::string>;
-using Meaning = Refusal (*)(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order);
-
-std::string shown(sqlite3_value* value) {
-  if (sqlite3_value_type(value) == SQLITE_NULL) return "NULL";
-  return "\"" + text_of(value).value_or("...") + "\"";
-}
-
-Order order_for(const RowIdentity& row) {
-  Order order;
-  order.directory = row.directory;
-  order.instance_id = row.instance_id;
-  order.pool = row.pool;
-  order.before = row.limits;
-  return order;
-}
-
-Refusal scale(const char* column, sqlite3_value* value, const RowIdentity&, Order& order) {
-  order.verb = "scale";
-  order.subject = column;
-  if (sqlite3_value_type(value) == SQLITE_NULL) {
-    order.values = {Given::null()};
-    return std::nullopt;
-  }
-  const auto size = whole_number(value);
-  if (!size) {
-    return "target_size cannot be " + shown(value) +
-           "\nDetail: accepted: a whole number of connections, or NULL for automatic sizing";
-  }
-  order.target_size = size;
-  order.values = {Given::whole(*size)};
-  return std::nullopt;
-}
-
-void set_option(const std::string& option, const std::string& value, Order& order) {
-  order.verb = "set";
-  order.subject = option;
-  order.values = {Given::of_text(option), Given::of_text(value)};
-}
-
-Refusal set_limit(const char* column, sqlite3_value* value, const RowIdentity&, Order& order) {
-  order.limit = whole_number(value);
-  if (!order.limit) {
-    return std::string(column) + " cannot be " + shown(value) + "\nDetail: accepted: a whole number of connections";
-  }
-  set_option(column, std::to_string(*order.limit), order);
-  return std::nullopt;
-}
-
-Refusal change_state(const char* column, sqlite3_value* value, const RowIdentity&, Order& order) {
-  struct Change {
-    std::string_view state;
-    const char* verb;
-  };
-  constexpr std::array<Change, 3> kChanges = {{{"paused", "pause"}, {"running", "resume"}, {"draining", "drain"}}};
-  const std::string wanted = text_of(value).value_or("");
-  for (const Change& change : kChanges) {
-    if (wanted != change.state) continue;
-    order.verb = change.verb;
-    order.subject = column;
-    return std::nullopt;
-  }
-  return "state cannot be " + shown(value) +
-         "\nDetail: accepted: \"paused\" to pause, \"running\" to resume, \"draining\" to drain; a pool finds the "
-         "other "
-         "states by itself";
-}
-
-Refusal set_setting(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order) {
-  if (row.name == "min_size" || row.name == "max_size") return set_limit(row.name.c_str(), value, row, order);
-  const auto text = text_of(value);
-  if (!text) {
-    return std::string(column) + " of the setting \"" + row.name + "\" cannot be NULL" +
-           "\nHint: its default stands in the column default_value";
-  }
-  set_option(row.name, *text, order);
-  return std::nullopt;
-}
-
-Refusal acknowledge(const char* column, sqlite3_value* value, const RowIdentity& row, Order& order) {
-  const auto by = text_of(value);
-  if (!row.alert_id || !by || by->empty()) {
-    return std::string(column) + " cannot be " + shown(value) +
-           "\nDetail: accepted: the name of who has seen the alert; what was acknowledged stays so";
-  }
-  order.verb = "ack";
-  order.subject = "alert " + std::to_string(*row.alert_id);
-  order.values = {Given::whole(*row.alert_id), Given::of_text(*by)};
-  return std::nullopt;
-}
-
-struct Assignable {
-  std::string_view relation;
-  std::string_view column;
-  Meaning meaning;
-};
-
-constexpr std::array<Assignable, 6> kAssignable = {{{"pools", "target_size", scale},
-                                                    {"pools", "min_size", set_limit},
-                                                    {"pools", "max_size", set_limit},
-                                                    {"pools", "state", change_state},
-                                                    {"settings", "value", set_setting},
-                                                    {"alerts", "acked_by", acknowledge}}};
-
-Meaning meaning_of(const tide_relation& relation, int column) {
-  const tide_column& wanted = relation.columns[column];
-  if (wanted.is_writable == 0) return nullptr;
-  for (const Assignable& known : kAssignable) {
-    if (known.relation == relation.name && known.column == wanted.name) return known.meaning;
-  }
-  return nullptr;
-}
-
 constexpr std::string_view kMagic = "tidepool row";
 
 void put(std::string& blob, std::string_view field) { blob.append(field).push_back('\0'); }
@@ -137,15 +24,14 @@ std::string RowIdentity::pack() const {
   put(blob, directory);
   put(blob, instance_id);
   put(blob, pool);
-  put(blob, name);
-  put(blob, limits.min_size);
-  put(blob, limits.max_size);
-  put(blob, alert_id);
+  put(blob, key);
+  put(blob, min_size);
+  put(blob, max_size);
   return blob;
 }
 
 std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
-  std::array<std::string_view, 8> fields;
+  std::array<std::string_view, 7> fields;
   for (std::string_view& field : fields) {
     const size_t end = blob.find('\0');
     if (end == std::string_view::npos) return std::nullopt;
@@ -163,19 +49,16 @@ std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
   row.directory = fields[1];
   row.instance_id = fields[2];
   row.pool = fields[3];
-  row.name = fields[4];
-  row.limits.min_size = number(fields[5]);
-  row.limits.max_size = number(fields[6]);
-  row.alert_id = number(fields[7]);
+  row.key = fields[4];
+  row.min_size = number(fields[5]);
+  row.max_size = number(fields[6]);
   return row;
 }
-
-bool has_assignable(const tide_relation& relation) { return !assignable_columns(relation).empty(); }
 
 std::string assignable_columns(const tide_relation& relation) {
   std::string names;
   for (int i = 0; i < relation.ncolumns; ++i) {
-    if (meaning_of(relation, i) == nullptr) continue;
+    if (relation.columns[i].is_writable == 0) continue;
     if (!names.empty()) names.append(", ");
     names.append(relation.columns[i].name);
   }
@@ -184,14 +67,39 @@ std::string assignable_columns(const tide_relation& relation) {
 
 std::optional<std::string> assign(const tide_relation& relation, int column, sqlite3_value* value,
                                   const RowIdentity& row, std::vector<Order>& orders) {
-  const Meaning meaning = meaning_of(relation, column);
-  if (meaning == nullptr) {
-    return std::string(relation.columns[column].name) + " cannot be assigned" + "\nHint: UPDATE may set " +
-           assignable_columns(relation);
+  const char* const name = relation.columns[column].name;
+  if (relation.columns[column].is_writable == 0) {
+    return std::string(name) + " cannot be assigned" + "\nHint: UPDATE may set " + assignable_columns(relation);
   }
-  Order order = order_for(row);
-  if (auto refusal = meaning(relation.columns[column].name, value, row, order)) return refusal;
+  Order order{row, &relation, name, {}};
+  const auto whole = sqlite3_value_type(value) == SQLITE_TEXT ? std::nullopt : whole_number(value);
+  auto text = text_of(value);
+  if (sqlite3_value_type(value) == SQLITE_NULL) {
+    order.value = Given::null();
+  } else if (whole) {
+    order.value = Given::whole(*whole);
+  } else if (text) {
+    order.value = Given::of_text(*std::move(text));
+  } else {
+    return std::string(name) + " cannot be a text with a NUL inside";
+  }
+  Meant meant;
+  if (auto why = mean(order, meant)) return why;
   orders.push_back(std::move(order));
+  return std::nullopt;
+}
+
+std::optional<std::string> mean(const Order& order, Meant& out) {
+  const RowIdentity& row = order.row;
+  out.row.relation = order.relation->name;
+  out.row.instance_id = row.instance_id.c_str();
+  out.row.pool = row.pool.c_str();
+  out.row.key = row.key.empty() ? nullptr : row.key.c_str();
+  out.row.min_size = row.min_size.value_or(-1);
+  out.row.max_size = row.max_size.value_or(-1);
+  out.value = {order.value.type, 0, order.value.integer, order.value.real, order.value.text.c_str()};
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_assign(&out.row, order.column, &out.value, &out.what, &error) != TIDE_OK) return explain(error);
   return std::nullopt;
 }
 

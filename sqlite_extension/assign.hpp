@@ -1,10 +1,9 @@
-// Assign: which UPDATE means which order.
-//
-// The catalogue says which columns are writable; here stands what writing them means. Both must agree that a column may
-// be assigned, so an older extension never misreads a newer catalogue.
+// Assign: the row an UPDATE is about, and what an assignment to one of its columns means; the latter is the library's to
+// say (tide_assign()).
 #pragma once
 
 #include <sqlite3ext.h>
+#include <tidepool/control.h>
 #include <tidepool/observe.h>
 
 #include <optional>
@@ -12,18 +11,18 @@
 #include <string_view>
 #include <vector>
 
-#include "staging.hpp"
+#include "values.hpp"
 
 namespace tide::sqlite {
 
-// The row an UPDATE is about, as the snapshot showed it.
+// As the snapshot showed it.
 struct RowIdentity {
   std::string directory;
   std::string instance_id;
   std::string pool;
-  std::string name;  // of the option, in settings
-  Limits limits;
-  std::optional<int64_t> alert_id;  // in alerts
+  std::string key;  // settings: the option; alerts: the alert_id
+  std::optional<int64_t> min_size;
+  std::optional<int64_t> max_size;
 
   // SQLite hands xUpdate only the columns that were assigned. The identity travels in the hidden column, as a blob
   // nobody writes by accident, so nothing needs to be remembered between reading a row and updating it.
@@ -31,7 +30,26 @@ struct RowIdentity {
   static std::optional<RowIdentity> unpack(std::string_view blob);
 };
 
-bool has_assignable(const tide_relation& relation);
+// `column = value` for one row.
+struct Order {
+  RowIdentity row;
+  const tide_relation* relation = nullptr;
+  const char* column = nullptr;
+  Given value;
+
+  // "pool "app", instance ..."
+  std::string place() const { return "pool \"" + row.pool + "\", instance " + row.instance_id; }
+};
+
+// What it means, in the words of the library. Borrowed: valid while the order stands where it is.
+struct Meant {
+  tide_row row = TIDE_ROW_INIT;
+  tide_value value = {};
+  tide_assignment what = TIDE_ASSIGNMENT_INIT;
+};
+// Why not; nothing: it is in `out`.
+std::optional<std::string> mean(const Order& order, Meant& out);
+
 // "target_size, min_size, max_size, state"
 std::string assignable_columns(const tide_relation& relation);
 

@@ -88,15 +88,14 @@ RowIdentity identity_of(const Cursor& cursor) {
   row.directory = cursor.directory;
   row.instance_id = text_at(cursor.rows, table.instance_id);
   row.pool = text_at(cursor.rows, table.pool);
-  row.name = text_at(cursor.rows, table.name);
-  row.limits.min_size = number(table.min_size);
-  row.limits.max_size = number(table.max_size);
-  row.alert_id = number(table.alert_id);
-  if (row.name == "min_size" || row.name == "max_size") {
+  row.key = text_at(cursor.rows, table.key);
+  row.min_size = number(table.min_size);
+  row.max_size = number(table.max_size);
+  if (row.key == "min_size" || row.key == "max_size") {
     const std::string text = text_at(cursor.rows, table.value);
     int64_t limit = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), limit).ec == std::errc{}) {
-      (row.name == "min_size" ? row.limits.min_size : row.limits.max_size) = limit;
+      (row.key == "min_size" ? row.min_size : row.max_size) = limit;
     }
   }
   return row;

@@ -7,15 +7,11 @@
 //
 // S1  No order reaches a pool before COMMIT, and none before all orders of the transaction have passed every check that
 //     can be made beforehand.
-// S2  Of several orders on one subject of one instance only the last is published.
-// S3  What a transaction publishes is valid at every step between: resume first, limits before sizes, pause and drain
-//     last; and of the two limits first the one that keeps min_size <= max_size.
+// S2, S3  Which of them are published, and in which order: the library says (tide_settle()).
 // Threads: one Staging for each connection, guarded by that connection's mutex like all its virtual tables.
 // Failure: stage() and publish() return why; then SQLite rolls the statement or the transaction back. An order that is
 // posted and not answered in time is no failure: it stands in tidepool_commands as queued.
 #pragma once
-
-#include <tidepool/control.h>
 
 #include <cstdint>
 #include <map>
@@ -23,27 +19,9 @@
 #include <string>
 #include <vector>
 
-#include "values.hpp"
+#include "assign.hpp"
 
 namespace tide::sqlite {
-
-// The limits of a pool, as far as the statement could see or set them.
-struct Limits {
-  std::optional<int64_t> min_size;
-  std::optional<int64_t> max_size;
-};
-
-struct Order {
-  std::string directory;
-  std::string instance_id;
-  std::string pool;              // its name, for messages
-  std::string verb;              // as tide_control() knows it
-  std::vector<Given> values;     // by the places of its arguments
-  std::string subject;           // what it is about: "target_size", "state", an option's name or an alert (S2)
-  std::optional<int64_t> limit;  // the new value where the subject is min_size or max_size
-  std::optional<int64_t> target_size;
-  Limits before;  // as the row showed them when the statement ran
-};
 
 class Staging {
  public:
@@ -69,9 +47,6 @@ class Staging {
     uint64_t sequence;
     Order order;
   };
-
-  // What is to be published, in the order of publication (S2, S3).
-  std::vector<Order> settled() const;
 
   std::vector<Staged> staged_;
   std::map<Table, std::map<int, uint64_t>> marks_;  // savepoint number -> the sequence number that came next

@@ -35,6 +35,7 @@
 #include "tables.hpp"
 
 #include <tidepool/observe.h>
+#include <algorithm>
 
 #include <cstring>
 #include <memory>
@@ -104,11 +105,10 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     table->is_report = is_report;
     table->instance_id = place_of(relation, "instance_id");
     table->pool = place_of(relation, "pool");
-    table->name = place_of(relation, "name");
+    table->key = std::max(place_of(relation, "name"), place_of(relation, "alert_id"));
     table->value = place_of(relation, "value");
     table->min_size = place_of(relation, "min_size");
     table->max_size = place_of(relation, "max_size");
-    table->alert_id = place_of(relation, "alert_id");
     *out = table.release();
     return SQLITE_OK;
   } catch (const std::bad_alloc&) {
@@ -201,7 +201,7 @@ int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
   const auto scans = std::make_shared<OpenScans>();
   for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
     const std::string name = std::string("tidepool_") + relation->name;
-    const sqlite3_module* module = has_assignable(*relation) ? &kWritable : &kReadOnly;
+    const sqlite3_module* module = !assignable_columns(*relation).empty() ? &kWritable : &kReadOnly;
     // SQLite calls the destructor with the connection, or at once where the registration fails.
     const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging, scans},
                                               [](void* data) { delete static_cast<Binding*>(data); });

@@ -58,29 +58,31 @@ tide_value tidepool_text_value(const char* text) {
   return value;
 }
 
-tide_value tidepool_whole_value(int64 number) {
-  tide_value value = {0};
-  value.type = TIDE_INT;
-  value.integer = number;
-  return value;
-}
-
-TidepoolOrder tidepool_order(const char* verb, const char* pool, const tide_value* values, int nvalues) {
+TidepoolOrder tidepool_order_in_utf8(const char* verb, const char* pool, const tide_value* values, int nvalues) {
   TidepoolOrder order;
   const char* directory = tidepool_directory();
   tide_value* own = palloc0(sizeof *own * (Size)Max(nvalues, 1));
   check_right(verb);
   for (int i = 0; i < nvalues; ++i) {
     own[i] = values[i];
-    if (own[i].text != NULL) own[i].text = tidepool_to_utf8(pstrdup(own[i].text));
+    if (own[i].text != NULL) own[i].text = pstrdup(own[i].text);
   }
   order.directory = directory != NULL ? pstrdup(directory) : NULL;
-  order.pool = pool != NULL ? tidepool_to_utf8(pstrdup(pool)) : NULL;
+  order.pool = pool != NULL ? pstrdup(pool) : NULL;
   order.verb = verb;
   order.values = own;
   order.nvalues = nvalues;
   order.actor = tidepool_to_utf8(GetUserNameFromId(GetUserId(), false));
   return order;
+}
+
+TidepoolOrder tidepool_order(const char* verb, const char* pool, const tide_value* values, int nvalues) {
+  tide_value* own = palloc0(sizeof *own * (Size)Max(nvalues, 1));
+  for (int i = 0; i < nvalues; ++i) {
+    own[i] = values[i];
+    if (own[i].text != NULL) own[i].text = tidepool_to_utf8(own[i].text);
+  }
+  return tidepool_order_in_utf8(verb, pool != NULL ? tidepool_to_utf8(pool) : NULL, own, nvalues);
 }
 
 static tide_control_options destination(const TidepoolOrder* order) {

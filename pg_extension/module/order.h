@@ -25,13 +25,15 @@ typedef struct TidepoolOrder {
 extern const tide_verb* tidepool_verb(const char* name);
 
 extern tide_value tidepool_text_value(const char* text);
-extern tide_value tidepool_whole_value(int64 number);
 
 /*
  * Makes an order of the current user, in the current memory context. `pool` and the texts of `values` are in the
  * server's encoding. Fails (42501) unless the user may execute the extension's function <verb>.
  */
 extern TidepoolOrder tidepool_order(const char* verb, const char* pool, const tide_value* values, int nvalues);
+
+/* The same of texts that are in UTF-8 already. */
+extern TidepoolOrder tidepool_order_in_utf8(const char* verb, const char* pool, const tide_value* values, int nvalues);
 
 /* Whether the pool lives and the arguments have the right form; else why not. Posts nothing. */
 extern bool tidepool_order_is_right(const TidepoolOrder* order, tide_error* error);

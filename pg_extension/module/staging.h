@@ -6,9 +6,7 @@
  *
  * S1  No order reaches a pool before everything the transaction does has succeeded; what can still fail is the commit
  *     itself.
- * S2  Of several orders on one subject of one instance only the last is published.
- * S3  What a transaction publishes is valid at every step between: resume first, limits before sizes, pause and drain
- *     last; and of the two limits first the one that keeps min_size <= max_size.
+ * S2, S3  Which of them are published, and in which order: the library says (tide_settle()).
  * Failure: a refusal, also of the pool itself, is an error and aborts the transaction. What was posted before it stays
  * in force and is named in the detail.
  */
@@ -17,20 +15,11 @@
 
 #include "order.h"
 
-typedef struct TidepoolLimits {
-  bool has_min_size;
-  bool has_max_size;
-  int64 min_size;
-  int64 max_size;
-} TidepoolLimits;
-
 typedef struct TidepoolAssignment {
   TidepoolOrder order; /* its pool is an instance_id */
   const char* pool;    /* the name, for messages; in the server's encoding */
-  const char* subject; /* what it is about: "target_size", "state", an option's name or an alert (S2) */
-  bool is_limit;       /* the subject is min_size or max_size, and this is its new value: */
-  int64 limit;
-  TidepoolLimits before; /* as the row showed them when the statement ran */
+  tide_row row;        /* as the statement was shown it; in UTF-8, as is the rest */
+  tide_assignment what;
 } TidepoolAssignment;
 
 /* Asks to be told of commits and rollbacks; once, when the module is loaded. */

@@ -26,13 +26,6 @@ typedef struct Row {
   const char* relation;
 } Row;
 
-/* Why a value is refused. */
-static void refuse_value(const char* column, const char* value, const char* accepted) {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  value != NULL ? errmsg("%s cannot be \"%s\"", column, value) : errmsg("%s cannot be NULL", column),
-                  errdetail("Accepted: %s.", accepted)));
-}
-
 /* A value as text, or NULL. */
 static char* value_of(const Row* row, const char* column) {
   const int n = SPI_fnumber(row->shape, column);
@@ -68,71 +61,6 @@ static char* writable_columns(const tide_relation* relation) {
   return names.data;
 }
 
-static void assign_option(TidepoolAssignment* to, const char* instance_id, const char* option, const char* value) {
-  const tide_value values[] = {tidepool_text_value(option), tidepool_text_value(value)};
-  to->subject = pstrdup(option);
-  to->order = tidepool_order("set", instance_id, values, lengthof(values));
-}
-
-static void assign_limit(TidepoolAssignment* to, const char* instance_id, const char* option, const char* value) {
-  char* end = NULL;
-  if (value == NULL) refuse_value(option, value, "a whole number of connections");
-  to->is_limit = true;
-  errno = 0;
-  to->limit = strtoll(value, &end, 10);
-  if (errno != 0 || end == value || *end != '\0') refuse_value(option, value, "a whole number of connections");
-  assign_option(to, instance_id, option, value);
-}
-
-static void assign_state(TidepoolAssignment* to, const char* instance_id, const char* value) {
-  const char* verb = NULL;
-  if (value != NULL && strcmp(value, "paused") == 0) verb = "pause";
-  if (value != NULL && strcmp(value, "running") == 0) verb = "resume";
-  if (value != NULL && strcmp(value, "draining") == 0) verb = "drain";
-  if (verb == NULL) {
-    refuse_value("state", value,
-                 "\"paused\" to pause, \"running\" to resume, \"draining\" to drain; a pool finds the other states by "
-                 "itself");
-  }
-  to->subject = "state";
-  to->order = tidepool_order(verb, instance_id, NULL, 0);
-}
-
-/* An alert that was acknowledged stays so: there is no order that takes it back. */
-static void assign_ack(TidepoolAssignment* to, const char* instance_id, const char* alert_id, const char* by) {
-  const tide_value values[] = {tidepool_whole_value(strtoll(alert_id, NULL, 10)), tidepool_text_value(by)};
-  if (by == NULL || by[0] == '\0') refuse_value("acked_by", by, "the name of who has seen the alert");
-  to->subject = psprintf("alert %s", alert_id);
-  to->order = tidepool_order("ack", instance_id, values, lengthof(values));
-}
-
-static void assign(TidepoolAssignment* to, const char* column, const Row* old, const Row* new) {
-  const char* instance_id = key_of(old, "instance_id");
-  const char* value = value_of(new, column);
-  if (strcmp(old->relation, "alerts") == 0) {
-    assign_ack(to, instance_id, key_of(old, "alert_id"), value);
-  } else if (strcmp(old->relation, "settings") == 0) {
-    const char* name = key_of(old, "name");
-    if (strcmp(name, "min_size") == 0 || strcmp(name, "max_size") == 0) {
-      assign_limit(to, instance_id, name, value);
-    } else if (value == NULL) {
-      refuse_value(column, value, "a text; the option's default stands in default_value");
-    } else {
-      assign_option(to, instance_id, name, value);
-    }
-  } else if (strcmp(column, "state") == 0) {
-    assign_state(to, instance_id, value);
-  } else if (strcmp(column, "target_size") == 0) {
-    /* A bigint, as SPI wrote it. */
-    tide_value size = tidepool_whole_value(value != NULL ? strtoll(value, NULL, 10) : 0);
-    if (value == NULL) size.type = TIDE_VALUE_NULL;
-    to->subject = "target_size";
-    to->order = tidepool_order("scale", instance_id, &size, 1);
-  } else {
-    assign_limit(to, instance_id, column, value);
-  }
-}
-
 static bool number_of(const char* text, int64* out) {
   char* end = NULL;
   if (text == NULL) return false;
@@ -140,18 +68,36 @@ static bool number_of(const char* text, int64* out) {
   return end != text && *end == '\0';
 }
 
-static TidepoolLimits limits_of(const Row* row) {
-  TidepoolLimits limits = {0};
-  if (strcmp(row->relation, "pools") == 0) {
-    limits.has_min_size = number_of(value_of(row, "min_size"), &limits.min_size);
-    limits.has_max_size = number_of(value_of(row, "max_size"), &limits.max_size);
-  } else if (strcmp(row->relation, "settings") == 0) {
-    const char* name = key_of(row, "name");
-    const char* value = value_of(row, "value");
-    if (strcmp(name, "min_size") == 0) limits.has_min_size = number_of(value, &limits.min_size);
-    if (strcmp(name, "max_size") == 0) limits.has_max_size = number_of(value, &limits.max_size);
+static int64 limit_of(const Row* row, const char* limit) {
+  int64 number = -1;
+  if (strcmp(row->relation, "pools") == 0) (void)number_of(value_of(row, limit), &number);
+  if (strcmp(row->relation, "settings") == 0 && strcmp(key_of(row, "name"), limit) == 0) {
+    (void)number_of(value_of(row, "value"), &number);
   }
-  return limits;
+  return number;
+}
+
+/* All texts are copied into the current memory context, where they live as long as the assignment. */
+static void assign(TidepoolAssignment* to, const char* column, const Row* old, const Row* new) {
+  const tide_row shown = TIDE_ROW_INIT;
+  const tide_assignment none = TIDE_ASSIGNMENT_INIT;
+  const char* text = value_of(new, column);
+  tide_error error = TIDE_ERROR_INIT;
+  tide_value value = {0};
+  value.type = text != NULL ? TIDE_TEXT : TIDE_VALUE_NULL;
+  value.text = text != NULL ? tidepool_to_utf8(text) : NULL;
+  to->pool = key_of(old, "pool");
+  to->row = shown;
+  to->what = none;
+  to->row.relation = old->relation;
+  to->row.instance_id = key_of(old, "instance_id");
+  to->row.pool = tidepool_to_utf8(to->pool);
+  if (strcmp(old->relation, "settings") == 0) to->row.key = tidepool_to_utf8(key_of(old, "name"));
+  if (strcmp(old->relation, "alerts") == 0) to->row.key = key_of(old, "alert_id");
+  to->row.min_size = limit_of(old, "min_size");
+  to->row.max_size = limit_of(old, "max_size");
+  if (tide_assign(&to->row, column, &value, &to->what, &error) != TIDE_OK) tidepool_report(&error, NULL);
+  to->order = tidepool_order_in_utf8(to->what.verb, to->row.instance_id, to->what.values, to->what.nvalues);
 }
 
 static bool is_changed(const Row* old, const Row* new, int i) {
@@ -201,8 +147,6 @@ Datum tidepool_update(PG_FUNCTION_ARGS) {
                       errhint("UPDATE may set %s.", writable_columns(relation))));
     }
     Assert(count < (int)lengthof(assignments));
-    assignments[count].pool = key_of(&old, "pool");
-    assignments[count].before = limits_of(&old);
     assign(&assignments[count++], relation->columns[i].name, &old, &new);
   }
   tidepool_stage(assignments, count);

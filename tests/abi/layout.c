@@ -154,6 +154,22 @@ static const struct fact facts[] = {
     NUMBER(TIDE_VALUE_NULL),
     NUMBER(TIDE_VALUE_NONE),
     NUMBER(TIDE_TO_ALERT),
+    SIZE(tide_row),
+    PLACE(tide_row, size),
+    PLACE(tide_row, relation),
+    PLACE(tide_row, instance_id),
+    PLACE(tide_row, pool),
+    PLACE(tide_row, key),
+    PLACE(tide_row, min_size),
+    PLACE(tide_row, max_size),
+    SIZE(tide_assignment),
+    PLACE(tide_assignment, size),
+    PLACE(tide_assignment, nvalues),
+    PLACE(tide_assignment, verb),
+    PLACE(tide_assignment, values),
+    PLACE(tide_assignment, subject),
+    PLACE(tide_assignment, bound),
+    PLACE(tide_assignment, number),
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 

@@ -10,6 +10,7 @@ TEXTS = CODE + SCRIPTS + (".md", ".build", ".txt", ".map", ".golden", ".yml", ".
 ROOMS = {
     "base": (),
     "model": ("base",),
+    "control": ("base", "model"),
     "policy": ("base", "model"),
     "plane": ("base", "model"),
     "brain": ("base", "model", "policy"),
@@ -102,8 +103,8 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/model", "core/policy", "core/plane", "core/brain", "core/pool", "core/driver",
-    "core/reading",
+    "", "core", "core/base", "core/control", "core/model", "core/policy", "core/plane", "core/brain", "core/pool",
+    "core/driver",     "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
@@ -113,4 +114,4 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "model", "policy", "plane", "brain", "pool", "driver", "reading")
+UNIT_TESTED = ("base", "control", "model", "policy", "plane", "brain", "pool", "driver", "reading")

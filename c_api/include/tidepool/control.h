@@ -149,6 +149,71 @@ TIDE_API tide_status tide_control_values(const char* pool_or_instance, const cha
                                          int32_t nvalues, const tide_control_options* with, uint64_t* command_ids,
                                          int32_t room, int32_t* posted, tide_error* err);
 
+/* The row that an UPDATE is about, as it was shown. */
+typedef struct tide_row {
+  uint32_t size; /* TIDE_ROW_INIT */
+  uint32_t reserved;
+  const char* relation; /* "pools" */
+  const char* instance_id;
+  const char* pool; /* its name, for error texts */
+  const char* key;  /* of settings: the option; of alerts: the alert_id; else NULL */
+  int64_t min_size; /* as far as the row shows it, else -1 */
+  int64_t max_size; /* likewise */
+} tide_row;
+
+#define TIDE_ROW_INIT \
+  { (uint32_t)sizeof(tide_row), 0, NULL, NULL, NULL, NULL, -1, -1 }
+
+/* What an assignment to a column means: a verb and its values, for tide_control_values(). */
+typedef struct tide_assignment {
+  uint32_t size; /* TIDE_ASSIGNMENT_INIT */
+  int32_t nvalues;
+  const char* verb;     /* lives for ever */
+  tide_value values[2]; /* their texts live as long as those of the row, the column and the value */
+  char subject[96];     /* what it is about: "target_size", "state", an option's name, or an alert */
+  int32_t bound;        /* 1: min_size, 2: max_size, 3: target_size; 0: none of them */
+  int32_t reserved;
+  int64_t number; /* of a bound */
+} tide_assignment;
+
+#define TIDE_ASSIGNMENT_INIT \
+  { (uint32_t)sizeof(tide_assignment), 0, NULL, {{0, 0, 0, 0, NULL}, {0, 0, 0, 0, NULL}}, "", 0, 0, 0 }
+
+/**
+ * What `UPDATE relation SET column = value` means for one row. Nothing is posted.
+ *
+ * @param row     what the statement was shown
+ * @param column  one of those that tide_column.is_writable says
+ * @param value   TIDE_INT or TIDE_TEXT, or TIDE_VALUE_NULL
+ * @param out     set only on success
+ * @param err     may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_BAD_ARGUMENT.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_assign(const tide_row* row, const char* column, const tide_value* value, tide_assignment* out,
+                                 tide_error* err);
+
+/**
+ * Which of several assignments are to be given, and in which order: of those on one subject of one instance the last alone;
+ * resume first, limits before sizes, pause and drain last, so that every step between is valid.
+ *
+ * @param rows         the row of each
+ * @param assignments  in the order in which they were made
+ * @param count        how many
+ * @param assumes_rows 1: a limit that is not assigned stays as its row showed it; 0: nothing is known of it
+ * @param order        out: places in `assignments`; room for `count`
+ * @param norder       out: how many
+ * @param err          may be NULL
+ * Threads  any.
+ * Owns     nothing.
+ * Fails    TIDE_BAD_ARGUMENT where they contradict each other: min_size above max_size, target_size outside of both.
+ * Since    0.1
+ */
+TIDE_API tide_status tide_settle(const tide_row* const* rows, const tide_assignment* const* assignments, int32_t count,
+                                 int32_t assumes_rows, int32_t* order, int32_t* norder, tide_error* err);
+
 /**
  * Wait until an order is answered and obeyed: the barrier.
  *
