@@ -115,6 +115,10 @@ Given given_of(const Function& function, const tide_argument& argument, sqlite3_
     function.fail(std::string(argument.name) + " is NULL" + function.usage());
   }
   auto given = given_by(argument, value);
+  if (argument.type == TIDE_BOOL && (!given || given->type != TIDE_BOOL)) {
+    function.fail(std::string(argument.name) + " must be 0 or 1, not \"" + text_of(value).value_or("...") + "\"" +
+                  function.usage());
+  }
   if (!given) function.fail(std::string(argument.name) + " is no text" + function.usage());
   return *std::move(given);
 }

@@ -195,6 +195,9 @@ class Hosted(hosting.Case):
             self.assertEqual(told[0][0].split("\n")[1], str(count), statement)
 
     def test_the_budget_of_connections_is_kept(self):
+        # What was used just now is not taken away for who wants more, but would be for who gets nothing.
+        self.assertTrue(wait_until(lambda: not self.sql(
+            "SELECT FROM tidepool.servers WHERE server <> 'loop' AND last_used_at > clock_timestamp() - interval '2s'")))
         self.bench.serve("greedy", max_size=1000)
         self.bench.serve("late")
         with self.bench.session() as one, self.bench.session() as other:

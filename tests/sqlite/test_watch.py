@@ -152,7 +152,6 @@ class Orders(WatchCase):
         usage = "Usage: tidepool_set_alert(pool, rule [, metric, comparison, threshold, hold, severity, enabled, message," \
                 " advice, clear_at])"
         self.error("tidepool_set_alert('app')", usage)
-        self.error("tidepool_set_alert('app', 'r')", 'alert rule "r" is new, and lacks a metric')
         self.error("tidepool_set_alert('app'" + ", NULL" * 11 + ")", "wrong number of arguments", usage)
         self.error("tidepool_set_alert('app', NULL, 'waiting')", "rule is NULL")
         self.error("tidepool_set_alert('app', 'A rule', 'waiting')", "rule", "a to z")
@@ -177,6 +176,7 @@ class Orders(WatchCase):
         self.error("tidepool_check_health()", "Usage: tidepool_check_health(pool)")
         self.error("tidepool_check_health(NULL)", "pool is NULL")
         self.assertEqual(self.orders(), [])
+        self.error("tidepool_set_alert('app', 'r')", 'alert rule "r" is new, and lacks a metric')
 
     def test_long_rules_are_obeyed_and_shown_whole(self):
         long = "x" * 190
