@@ -118,7 +118,7 @@ class OptionEffect : public LivedPool {
   template <class Condition>
   int64_t seconds_until(Condition condition) {
     const Instant began = clock_.now();
-    for (int i = 0; i < 2500; ++i) {
+    for (int i = 0; i < 1500; ++i) {
       if (condition()) return std::llround((clock_.now() - began).seconds_exact());
       run(Span::millis(100));
     }
@@ -142,7 +142,7 @@ class OptionEffect : public LivedPool {
   }
   int64_t size_after_random_load() {
     Rng dice(7);
-    for (int i = 0; i < 2500; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       for (int n = 0; n < 12; ++n) {
         if (dice.below(4) == 0) ask(sec(2));
       }
