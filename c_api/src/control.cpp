@@ -124,15 +124,15 @@ struct Verbs {
 
 Verbs make_verbs() {
   Verbs out;
-  for (const std::string_view name : kWords<Verb>) {
-    const CommandInfo& info = about(*member_of<Verb>(name));
+  for (size_t i = 0; i < std::size(kCommands); ++i) {
+    const CommandInfo& info = kCommands[i];
     std::vector<tide_argument>& arguments = out.arguments.emplace_back();
     for (const Argument& argument : info.arguments) {
       arguments.push_back({argument.name.data(), type_of(argument.type), argument.is_required ? 1 : 0,
                            argument.null_is.empty() ? 0 : 1, argument.range.high <= kSizeMax ? 1 : 0,
                            argument.meaning.data()});
     }
-    out.rows.push_back({name.data(), static_cast<int32_t>(info.sent_to),
+    out.rows.push_back({kVerbWords[i].data(), static_cast<int32_t>(info.sent_to),
                         static_cast<int32_t>(info.wait == Wait::answer ? kAnswerWaitMs : kRefusalWaitMs),
                         info.meaning.data(), static_cast<int32_t>(arguments.size()), 0, arguments.data()});
   }

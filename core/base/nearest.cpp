@@ -50,4 +50,9 @@ std::string_view nearest_name(std::string_view typed, std::span<const std::strin
   return best_distance <= most ? best : std::string_view{};
 }
 
+std::string did_you_mean(std::string_view typed, std::span<const std::string_view> known) {
+  const std::string_view name = nearest_name(typed, known);
+  return name.empty() ? std::string() : "did you mean \"" + std::string(name) + "\"?";
+}
+
 }  // namespace tide

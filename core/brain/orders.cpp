@@ -25,8 +25,8 @@ Verdict refused_full() {
 // "resume, end_burst, ..."
 std::string verbs_while_draining() {
   std::string out;
-  for (const std::string_view name : kWords<Verb>) {
-    if (about(*member_of<Verb>(name)).while_draining) out.append(out.empty() ? "" : ", ").append(name);
+  for (size_t i = 0; i < std::size(kCommands); ++i) {
+    if (kCommands[i].while_draining) out.append(out.empty() ? "" : ", ").append(kVerbWords[i]);
   }
   return out;
 }

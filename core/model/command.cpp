@@ -29,11 +29,6 @@ std::string list_of(std::span<const std::string_view> names) {
   return out;
 }
 
-std::string meant(std::string_view typed, std::span<const std::string_view> known) {
-  const std::string_view name = nearest_name(typed, known);
-  return name.empty() ? std::string{} : "did you mean \"" + std::string(name) + "\"?";
-}
-
 // All digits that it takes.
 std::string exact(double value) {
   if (std::isnan(value)) return "NaN";
@@ -183,14 +178,14 @@ Status too_long(std::string_view verb, size_t bytes, size_t bytes_max) {
 }
 
 Status unknown_verb(std::string_view verb) {
-  return bad("unknown verb " + in_quotes(verb), "accepted: " + list_of(kWords<Verb>), meant(verb, kWords<Verb>));
+  return bad("unknown verb " + in_quotes(verb), "accepted: " + list_of(kWords<Verb>), did_you_mean(verb, kWords<Verb>));
 }
 
 Status unknown_argument(std::string_view name, Verb verb) {
   std::vector<std::string_view> names;
   for (const Argument& argument : about(verb).arguments) names.push_back(argument.name);
   return bad("unknown argument " + in_quotes(name) + " of " + std::string(word(verb)),
-             takes(word(verb), about(verb).arguments), meant(name, names));
+             takes(word(verb), about(verb).arguments), did_you_mean(name, names));
 }
 
 Status wrong(Verb verb, const Argument& argument, const ArgumentValue& given) {
@@ -198,7 +193,7 @@ Status wrong(Verb verb, const Argument& argument, const ArgumentValue& given) {
   // Of signs, each is as near as any other.
   const bool is_of_words = text != nullptr && argument.words.data() != kWords<Comparison>.data();
   return bad(std::string(word(verb)) + ": " + std::string(argument.name) + " is " + typed(given),
-             "accepted: " + accepted_by(argument), is_of_words ? meant(*text, argument.words) : std::string{});
+             "accepted: " + accepted_by(argument), is_of_words ? did_you_mean(*text, argument.words) : std::string{});
 }
 
 // Of what a rule says itself; the rest is up to the rule as the pool has it.

@@ -180,9 +180,7 @@ Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember&
     member.set(policy, i);
     return Status::ok();
   }
-  const std::string_view nearest = nearest_name(word, member.names);
-  return refused(setting, text, "is not one of its values",
-                 nearest.empty() ? std::string{} : "did you mean \"" + std::string(nearest) + "\"?");
+  return refused(setting, text, "is not one of its values", did_you_mean(word, member.names));
 }
 
 // The words of a list, without blanks around them; an empty list has none.
@@ -203,9 +201,7 @@ Status assign_recovery(Policy& policy, const Setting& setting, std::string Polic
     const std::string lower = lower_case(word);
     const auto known = std::find(std::begin(kRecoveryStrategies), std::end(kRecoveryStrategies), lower);
     if (known == std::end(kRecoveryStrategies)) {
-      const std::string_view nearest = nearest_name(lower, kRecoveryStrategies);
-      return refused(setting, word, "is not a recovery strategy",
-                     nearest.empty() ? std::string{} : "did you mean \"" + std::string(nearest) + "\"?");
+      return refused(setting, word, "is not a recovery strategy", did_you_mean(lower, kRecoveryStrategies));
     }
     if (std::find(chosen.begin(), chosen.end(), *known) != chosen.end()) {
       return refused(setting, word, "stands twice", "name each strategy once");

@@ -14,11 +14,6 @@ Status bad(std::string message, std::string detail, std::string hint = {}) {
   return Status::error(Code::bad_argument, std::move(message), std::move(detail), std::move(hint));
 }
 
-std::string meant(std::string_view typed, std::span<const std::string_view> known) {
-  const std::string_view nearest = nearest_name(typed, known);
-  return nearest.empty() ? std::string() : "did you mean \"" + std::string(nearest) + "\"?";
-}
-
 Status check_ends(const AlertRule& rule) {
   return check_alert_ends(rule.name, rule.comparison, rule.threshold, rule.clear_at);
 }
@@ -45,7 +40,7 @@ const AlertRule* RuleBook::built_in(std::string_view name) const {
 Status RuleBook::unknown(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const AlertRule& rule : rules_) names.push_back(rule.name);
-  return Status::error(Code::not_found, "there is no alert rule " + in_quotes(name), {}, meant(name, names));
+  return Status::error(Code::not_found, "there is no alert rule " + in_quotes(name), {}, did_you_mean(name, names));
 }
 
 // The words were checked with the command.
