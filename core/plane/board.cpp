@@ -56,7 +56,8 @@ uint32_t Board::open_lowest() {
   for (uint32_t i = empty_from_; i < capacity_; ++i) {
     const SlotWord seen = word(i);
     if (seen.state() != SlotState::empty) continue;
-    TIDE_ASSERT(advance(i, seen, SlotState::opening));
+    const bool is_done = advance(i, seen, SlotState::opening);
+    TIDE_ASSERT(is_done);
     empty_from_ = i + 1;
     if (i >= used()) used_.store(i + 1, std::memory_order_release);
     return i;

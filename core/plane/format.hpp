@@ -161,7 +161,7 @@ struct Slot {
   Cell acquires_total;   // of this slot since the pool opened
   Cell expires_mono;     // ~0>>1: never
   Cell32 thread_id;      // of the holder
-  Cell32 flags;          // (*) SlotFlag, keeper-written
+  Cell32 flags;          // (*) SlotFlag and Retirement, keeper-written
   Cell acquires_before;  // acquires_total when this connection was born: uses = acquires_total - this
   FixedText<64> tag;     // of the current or last lease
   Cell conn_id;          // 0: no connection
@@ -178,9 +178,22 @@ struct Slot {
 static_assert(sizeof(Slot) == 256 && offsetof(Slot, tag) == 64 && offsetof(Slot, conn_id) == 128);
 
 enum SlotFlag : uint32_t {
-  kFlagRetire = 1,  // close on return; the reason is in bits 8..15 (CloseReason)
   kFlagOverdue = 2,
   kFlagSuspect = 4,
+};
+
+// The rest of Slot::flags, bits 8 to 15: the connection closes when it is returned, and why.
+struct Retirement {
+  CloseReason reason = CloseReason::none;  // none: it stays
+
+  explicit operator bool() const { return reason != CloseReason::none; }
+  static Retirement of(const Slot& slot) {
+    return {static_cast<CloseReason>(slot.flags.load(std::memory_order_relaxed) >> 8 & 0xFF)};
+  }
+  void put_into(Slot& slot) const {
+    const uint32_t others = slot.flags.load(std::memory_order_relaxed) & ~uint32_t{0xFF00};
+    slot.flags.store(others | static_cast<uint32_t>(reason) << 8, std::memory_order_relaxed);
+  }
 };
 
 // Written by whoever has the slot, behind `seq`. All since the pool opened.

@@ -61,8 +61,7 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
     format::Slot& s = board_.slot(slot);
     const Instant now = clock_.now();
     board_.write_use(s, board_.stats(slot), now);
-    const bool is_kept = (s.flags.load(std::memory_order_relaxed) & format::kFlagRetire) == 0 &&
-                         now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
+    const bool is_kept = !format::Retirement::of(s) && now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
                          !asks_at_return_.load(std::memory_order_relaxed);
     if (is_kept && !turnstile_.has_waiters()) [[likely]] {
       board_.put_back(lease);

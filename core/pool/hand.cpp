@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "base/units.hpp"
+#include "base/assert.hpp"
 #include "brain/brain.hpp"
+#include "plane/shortage.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 #include "pool/publisher.hpp"
@@ -64,15 +65,24 @@ void Hand::stamp_state(uint32_t slot, Instant now) {
   put(pool_.board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
 }
 
-void Hand::set_flag(uint32_t slot, uint32_t flag) {
-  std::atomic<uint32_t>& flags = pool_.board_.slot(slot).flags;
-  flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
+// A transition that nobody else can make meanwhile.
+void Hand::move(uint32_t slot, SlotWord from, SlotState to) {
+  const bool is_done = pool_.board_.advance(slot, from, to);
+  TIDE_ASSERT(is_done);
+}
+
+void Hand::empty(uint32_t slot) {
+  const Publisher::Topology changing(publisher_);
+  put(pool_.board_.slot(slot).conn_id, 0);
+  move(slot, pool_.board_.word(slot), SlotState::empty);
+  --occupied_;
 }
 
 void Hand::mark(const Action& action, uint32_t flag) {
   if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
   marked_lease_[action.slot] = action.lease_id;
-  set_flag(action.slot, flag);
+  std::atomic<uint32_t>& flags = pool_.board_.slot(action.slot).flags;
+  flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
 }
 
 // Flags speak of a lease; when that is over they must not stick to the next one.
@@ -118,15 +128,15 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
 // The keeper is done with a slot it opened or held: to the next waiter or the board.
 void Hand::put_back(uint32_t slot, Instant now) {
   const SlotWord seen = pool_.board_.word(slot);
-  const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
-  if ((flags & format::kFlagRetire) != 0 && seen.state() == SlotState::held) {
-    begin_closing(slot, seen, static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+  const auto retirement = format::Retirement::of(pool_.board_.slot(slot));
+  if (retirement && seen.state() == SlotState::held) {
+    begin_closing(slot, seen, retirement.reason, now);
     return;
   }
   stamp_state(slot, now);
-  TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::idle));
-  if ((flags & format::kFlagRetire) != 0) {
-    begin_closing(slot, seen.with(SlotState::idle), static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+  move(slot, seen, SlotState::idle);
+  if (retirement) {
+    begin_closing(slot, seen.with(SlotState::idle), retirement.reason, now);
     return;
   }
   Deliveries deliveries;
@@ -136,7 +146,7 @@ void Hand::put_back(uint32_t slot, Instant now) {
 void Hand::retire(const Action& action, Instant now) {
   const uint32_t slot = action.slot;
   if (slot >= pool_.board_.capacity() || read(pool_.board_.slot(slot).conn_id) != action.conn_id) return;
-  set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(action.reason) << 8);
+  format::Retirement{action.reason}.put_into(pool_.board_.slot(slot));
   const SlotWord seen = pool_.board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, action.reason, now);
 }
@@ -166,12 +176,7 @@ void Hand::close_unvisited(Instant now) {
 void Hand::finish_closing(uint32_t slot, Instant now) {
   const Instant born = Instant::at_ns(static_cast<int64_t>(read(pool_.board_.slot(slot).born_mono)));
   const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
-  {
-    const Publisher::Topology changing(publisher_);
-    put(pool_.board_.slot(slot).conn_id, 0);
-    TIDE_ASSERT(pool_.board_.advance(slot, pool_.board_.word(slot), SlotState::empty));
-    --occupied_;
-  }
+  empty(slot);
   publisher_.closed(close_reason_[slot], now - born);
   pool_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
 }
@@ -248,23 +253,20 @@ void Hand::tend(const Policy& policy, Instant now) {
   }
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const SlotWord seen = pool_.board_.word(slot);
-    const uint32_t flags = pool_.board_.slot(slot).flags.load(std::memory_order_relaxed);
-    if (seen.state() == SlotState::idle && (flags & format::kFlagRetire) != 0) {
+    const auto retirement = format::Retirement::of(pool_.board_.slot(slot));
+    if (seen.state() == SlotState::idle && retirement) {
       // Given back by a holder who looked at the flags just before retire() set them.
-      begin_closing(slot, seen, static_cast<CloseReason>(flags >> 8 & 0xFF), now);
+      begin_closing(slot, seen, retirement.reason, now);
       continue;
     }
     if (seen.state() != SlotState::soiled) continue;
     Seat& seat = pool_.seats_[slot];
-    CloseReason reason = seat.retire_reason;
-    if (reason == CloseReason::none && (flags & format::kFlagRetire) != 0) {
-      reason = static_cast<CloseReason>(flags >> 8 & 0xFF);
-    }
+    const CloseReason reason = seat.retire_reason == CloseReason::none ? retirement.reason : seat.retire_reason;
     if (reason != CloseReason::none) {
       begin_closing(slot, seen, reason, now);
       continue;
     }
-    TIDE_ASSERT(pool_.board_.advance(slot, seen, SlotState::held));
+    move(slot, seen, SlotState::held);
     stamp_state(slot, now);
     ask(slot, Completion::Kind::reset_failed, [&] {
       pool_.connector_->reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
@@ -273,12 +275,212 @@ void Hand::tend(const Policy& policy, Instant now) {
   clear_old_marks();
 }
 
+// ---- leases that are taken away: a revoked slot waits until its holder is out of our code, then its session is buried
+
+void Hand::revoke(LeaseId lease, CloseReason reason, Instant now) {
+  if (revoke_if_begun(lease, reason, now)) return;
+  const auto is_same = [lease](const ToRevoke& wanted) { return wanted.lease.bits == lease.bits; };
+  if (std::none_of(to_revoke_.begin(), to_revoke_.end(), is_same)) to_revoke_.push_back({lease, reason});
+}
+
+// False: its acquirer does not have it in hand yet.
+bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
+  const uint32_t slot = lease.slot();
+  if (!pool_.board_.is_current(lease)) return true;
+  if (!pool_.seats_[slot].has_begun(lease.bits)) return false;
+  {
+    const Publisher::Topology changing(publisher_);
+    if (!pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return true;
+    stamp_state(slot, now);
+  }
+  pool_.in_use_peak_.ended();
+  close_reason_[slot] = reason;
+  publisher_.count(&format::KeeperStats::leases_reclaimed_total);
+  revoked_.push_back(slot);
+  cut_off(slot, now);
+  return true;
+}
+
+void Hand::cut_off(uint32_t slot, Instant now) {
+  Connection& session = *pool_.seats_[slot].connection;
+  session.disarm();
+  bool is_finished = true;
+  try {
+    is_finished = pool_.connector_->finish_disarm(slot, session, now);
+  } catch (const std::bad_alloc&) {
+    session.finish_disarm();
+  }
+  cut_off_[slot] = is_finished ? CutOff::finished : CutOff::under_way;
+  submitted_ = true;
+}
+
+// A revoked slot whose holder is out of our code, and whose session was cut off: nobody writes into it any more.
+void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
+  Seat& seat = pool_.seats_[slot];
+  const LeaseId lease(slot, seen.generation());
+  bool is_native_out = seat.is_native_out;
+  {
+    const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
+    if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
+    // A call that does not come back uses the session, too: its memory is the price.
+    if (is_native_out && cut_off_[slot] == CutOff::given_up) {
+      (void)seat.connection.release();
+    } else if (is_native_out) {
+      zombies_.reserve(zombies_.size() + 1);  // may fail, before anything has changed
+      zombies_.push_back({lease, std::move(seat.connection)});
+    }
+    move(slot, seen, SlotState::closing);
+  }
+  if (is_native_out) return finish_closing(slot, now);
+  ask(slot, Completion::Kind::closed, [&] { pool_.connector_->close(slot, std::move(seat.connection), now); });
+}
+
+void Hand::holder_returned(LeaseId lease) {
+  std::unique_ptr<Connection> gone;
+  const std::lock_guard lock(zombies_mutex_);
+  for (size_t i = 0; i < zombies_.size(); ++i) {
+    if (zombies_[i].lease.bits != lease.bits) continue;
+    gone = std::move(zombies_[i].connection);
+    zombies_.erase(zombies_.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+  // Not buried yet: once it is, nobody will come back for it any more.
+  if (lease.slot() >= pool_.board_.capacity()) return;
+  if (pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
+  const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
+  if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
+}
+
+// ---- the answers of the connector
+
+void Hand::welcome(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  Seat& seat = pool_.seats_[slot];
+  seat.seat(std::move(completion.connection));
+  {
+    format::Slot& s = pool_.board_.slot(slot);
+    SeqWrite guard(s.seq);
+    put(s.born_mono, static_cast<uint64_t>(now.ns()));
+    put(s.since_mono, static_cast<uint64_t>(now.ns()));
+    put(s.last_used_mono, static_cast<uint64_t>(now.ns()));
+    put(s.validated_mono, static_cast<uint64_t>(now.ns()));
+    put(s.expires_mono, static_cast<uint64_t>(brain_.draw_expiry(now).ns()));
+    s.server_pid.store(static_cast<uint32_t>(seat.connection->server_pid()), std::memory_order_relaxed);
+  }
+  publisher_.connected(now - asked_at_[slot]);
+  brain_.connect_succeeded(now, now - asked_at_[slot]);
+  pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(pool_.story_mutex_);
+    pool_.last_connect_failure_ = Status::ok();
+  }
+  pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
+  put_back(slot, now);
+}
+
+void Hand::refuse_open(Completion& completion, Instant now) {
+  has_failed_ = true;
+  const uint32_t slot = completion.slot;
+  empty(slot);
+  publisher_.count(&format::KeeperStats::connect_failures_total);
+  publisher_.error(completion.status.message);
+  publisher_.note(EventKind::connect_error, Severity::warning, completion.status.message);
+  // 57P03: not ready for any. Without descriptors there is no room either, at this end.
+  const bool is_full = (completion.is_crowded && completion.status.sqlstate != "57P03") ||
+                       tells_of_descriptors(completion.status.message);
+  brain_.connect_failed(now, completion.is_permanent, completion.is_crowded && !is_full);
+  if (is_full) brain_.server_full(completion.status.message);
+  {
+    const std::lock_guard lock(pool_.story_mutex_);
+    pool_.last_connect_failure_ = completion.status;
+    // Whatever the driver says of its error: what is hopeless to the pool is not worth another try of the caller's.
+    if (completion.is_permanent) pool_.last_connect_failure_.is_retryable = false;
+  }
+  pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
+  if (!completion.is_permanent) {
+    pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);  // trying again may help after all
+    return;
+  }
+  permanent_failure_ = completion.status;
+  if (occupied_ != 0) return;
+  // Nobody has a connection and trying again cannot help: waiting would be a lie. But a password or file may be mended,
+  // and the brain tries again for those who wait: so once in a while somebody must be let in to wait.
+  const Instant until = now + pool_.keeper_->policy().retry_max;
+  pool_.unreachable_until_ns_.store(until.ns(), std::memory_order_relaxed);
+  Deliveries deliveries;
+  pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
+}
+
+void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
+  if (is_surveyed_[slot]) {
+    is_surveyed_[slot] = false;
+    brain_.surveyed(now, is_alive);
+  } else {
+    brain_.validated(now, is_alive);
+  }
+}
+
+void Hand::lose(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
+  format::Retirement{CloseReason::error}.put_into(pool_.board_.slot(slot));
+  const SlotWord seen = pool_.board_.word(slot);
+  if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
+  publisher_.error(completion.status.message);
+  publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
+  brain_.connection_lost(now, conn_id);
+}
+
+// What becomes of the slot comes first: without memory for the rest, that alone is lost.
+void Hand::complete(Completion& completion, Instant now) {
+  const uint32_t slot = completion.slot;
+  switch (completion.kind) {
+    case Completion::Kind::opened: return welcome(completion, now);
+    case Completion::Kind::open_failed: return refuse_open(completion, now);
+    case Completion::Kind::validated:
+      put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
+      if (completion.load.sessions >= 0) server_load_ = completion.load;
+      validation_ended(slot, true, now);
+      return put_back(slot, now);
+    case Completion::Kind::validation_failed:
+      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      publisher_.count(&format::KeeperStats::validation_failures_total);
+      publisher_.error(completion.status.message);
+      validation_ended(slot, false, now);
+      publisher_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
+      return;
+    case Completion::Kind::reset_done: return put_back(slot, now);
+    case Completion::Kind::reset_failed:
+      publisher_.error(completion.status.message);
+      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      return;
+    case Completion::Kind::closed: return finish_closing(slot, now);
+    case Completion::Kind::disarmed:
+      cut_off_[slot] = completion.status ? CutOff::finished : CutOff::given_up;
+      if (!completion.status) publisher_.error(completion.status.message);
+      return;
+    case Completion::Kind::transaction_ended: return tell_transaction_ended(completion.status.message);
+    case Completion::Kind::lost: return lose(completion, now);
+    case Completion::Kind::noticed:
+      publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
+                      completion.status.message);
+      return;
+    case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
+    case Completion::Kind::suspected:
+      return brain_.generation_suspected(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
+    case Completion::Kind::doomed:
+      return brain_.generation_doomed(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
+  }
+}
+
+// ---- the end
+
 bool Hand::shut_all(bool is_forced, Instant now) {
   for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
     const SlotWord seen = pool_.board_.word(slot);
     if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::shutdown, now);
     if (seen.state() == SlotState::leased) {
-      set_flag(slot, format::kFlagRetire | static_cast<uint32_t>(CloseReason::shutdown) << 8);
+      format::Retirement{CloseReason::shutdown}.put_into(pool_.board_.slot(slot));
       if (is_forced) revoke(LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
     // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.

@@ -83,7 +83,8 @@ class Hand {
   void validation_ended(uint32_t slot, bool is_alive, Instant now);
   void lose(Completion& completion, Instant now);
   void mark(const Action& action, uint32_t flag);
-  void set_flag(uint32_t slot, uint32_t flag);
+  void move(uint32_t slot, SlotWord from, SlotState to);
+  void empty(uint32_t slot);
   void stamp_state(uint32_t slot, Instant now);
 
   Pool& pool_;

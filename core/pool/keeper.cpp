@@ -158,7 +158,7 @@ void Keeper::take_census(Instant now) {
       return Instant::at_ns(static_cast<int64_t>(tide::read(cell)));
     };
     out.slot = slot;
-    out.is_retiring = (s.flags.load(std::memory_order_relaxed) & format::kFlagRetire) != 0;
+    out.is_retiring = static_cast<bool>(format::Retirement::of(s));
     out.conn_id = tide::read(s.conn_id);
     out.born = instant(s.born_mono);
     out.expires_at = instant(s.expires_mono);

@@ -70,7 +70,8 @@ bool Pool::is_worn(LeaseId lease, Instant now) {
 
 // Of a claimed slot whose connection is worn: the keeper closes it.
 void Pool::put_away(LeaseId lease) {
-  TIDE_ASSERT(board_.end(lease));
+  const bool is_ended = board_.end(lease);
+  TIDE_ASSERT(is_ended);
   board_.soil(lease);
   keeper_->poke();
 }

@@ -81,8 +81,7 @@ void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, b
 }
 
 CloseReason Pool::reason_to_retire(const format::Slot& s, Instant now) const {
-  const uint32_t flags = s.flags.load(std::memory_order_relaxed);
-  if ((flags & format::kFlagRetire) != 0) return static_cast<CloseReason>(flags >> 8 & 0xFF);
+  if (const auto retirement = format::Retirement::of(s)) return retirement.reason;
   if (static_cast<int64_t>(read(s.expires_mono)) <= now.ns()) return CloseReason::lifetime;
   const uint64_t max_uses = max_uses_.load(std::memory_order_relaxed);
   if (max_uses != 0 && read(s.acquires_total) - read(s.acquires_before) >= max_uses) return CloseReason::uses;

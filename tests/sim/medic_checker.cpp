@@ -56,8 +56,7 @@ MedicChecker::View MedicChecker::view(Pool& pool) {
     if (state == SlotState::opening) ++view.opening;
     const bool is_open = state == SlotState::idle || state == SlotState::leased || state == SlotState::soiled ||
                          state == SlotState::held;
-    const bool is_leaving = (s.flags.load(std::memory_order_relaxed) & format::kFlagRetire) != 0;
-    if (is_open && !is_leaving) ++view.staying;
+    if (is_open && !format::Retirement::of(s)) ++view.staying;
   }
   return view;
 }
