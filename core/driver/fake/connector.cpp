@@ -98,7 +98,7 @@ void FakeConnector::send(Kind kind, uint32_t slot, Connection& connection, const
                          Instant deadline) {
   server_.advance(now);
   check_free(slot);
-  auto& fake = static_cast<FakeConnection&>(connection);
+  auto& fake = static_cast<FakeServer::Client&>(connection);
   TIDE_ASSERT(&session_of(slot) == fake.session_.get());  // F2: the connection of another slot
   TIDE_ASSERT(!fake.is_busy_);                            // Q1
   Request request{kind, slot, now + latency.draw(server_.rng_), deadline, OpenFate::succeed, {}, &fake, nullptr};
@@ -125,7 +125,7 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
   TIDE_ASSERT(connection != nullptr);
   server_.advance(now);
   check_free(slot);
-  TIDE_ASSERT(&session_of(slot) == static_cast<FakeConnection&>(*connection).session_.get());
+  TIDE_ASSERT(&session_of(slot) == static_cast<FakeServer::Client&>(*connection).session_.get());
   if (const auto disarm = disarms_.find(slot); disarm != disarms_.end()) disarm->second = now;  // comes first
   Request request{Kind::close,
                   slot,
@@ -223,8 +223,11 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
     status = refusal(Code::timeout, "", "no answer in time");
   }
   if (status) {
-    return {
-        Completion::Kind::opened, request.slot, std::make_unique<FakeConnection>(server_, session, policy_), {}, false};
+    return {Completion::Kind::opened,
+            request.slot,
+            std::make_unique<FakeServer::Client>(server_, session, policy_),
+            {},
+            false};
   }
   session->is_alive = false;
   server_.drop_session(*session);

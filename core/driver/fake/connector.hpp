@@ -40,9 +40,9 @@ class FakeConnector final : public Connector {
     Instant due;
     Instant deadline;
     OpenFate fate = OpenFate::succeed;
-    Status refusal;                        // of an open that fails
-    FakeConnection* connection = nullptr;  // of validate, survey and reset
-    std::unique_ptr<Connection> owned;     // of close
+    Status refusal;                            // of an open that fails
+    FakeServer::Client* connection = nullptr;  // of validate, survey and reset
+    std::unique_ptr<Connection> owned;         // of close
   };
   using Session = FakeServer::Session;
 

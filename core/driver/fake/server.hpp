@@ -50,13 +50,12 @@ struct Latencies {
 // How an open ends.
 enum class OpenFate : uint8_t { succeed, fail, fail_for_good, hang };
 
-class FakeConnection;
-
 class FakeServer {
  public:
+  class Client;  // a session, as the pool has it
   // Tells the world that a query took this long; a simulation moves its clock, tests need not.
   using TimePasses = std::function<void(Span)>;
-  // Answers statements of the test's own; nullopt passes them on to the built-in ones (see FakeConnection).
+  // Answers statements of the test's own; nullopt passes them on to the built-in ones (see Client).
   using Handler = std::function<std::optional<Status>(const QueryRequest&, ResultTable&)>;
 
   FakeServer(uint64_t seed, const Clock& clock) : clock_(clock), rng_(seed) {}
@@ -111,7 +110,6 @@ class FakeServer {
   std::vector<int32_t> pids() const;                             // of living sessions, oldest first
 
  private:
-  friend class FakeConnection;
   friend class FakeConnector;
 
   struct Session {  // seen from the server

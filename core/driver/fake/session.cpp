@@ -28,10 +28,10 @@ Instant limit_of(Instant now, Span span) { return span.is_zero() ? Instant::neve
 
 }  // namespace
 
-FakeConnection::FakeConnection(FakeServer& server, std::shared_ptr<FakeServer::Session> session, const Policy& policy)
+FakeServer::Client::Client(FakeServer& server, std::shared_ptr<Session> session, const Policy& policy)
     : server_(server), session_(std::move(session)), policy_(policy) {}
 
-FakeConnection::~FakeConnection() {
+FakeServer::Client::~Client() {
   if (is_abandoned_) return;
   disarm();
   std::unique_lock lock(server_.mutex_);
@@ -40,7 +40,7 @@ FakeConnection::~FakeConnection() {
   server_.sessions_.erase(session_->pid);
 }
 
-Status FakeConnection::begin_lease(LeaseMode mode, Instant) {
+Status FakeServer::Client::begin_lease(LeaseMode mode, Instant) {
   const std::lock_guard lock(server_.mutex_);
   if (is_disarmed_) return gone();
   TIDE_ASSERT(!is_busy_);
@@ -49,7 +49,7 @@ Status FakeConnection::begin_lease(LeaseMode mode, Instant) {
   return Status::ok();
 }
 
-Status FakeConnection::query(const QueryRequest& request, ResultTable& out) {
+Status FakeServer::Client::query(const QueryRequest& request, ResultTable& out) {
   std::unique_lock lock(server_.mutex_);
   out.clear();
   if (is_disarmed_) return gone();
@@ -74,8 +74,8 @@ Status FakeConnection::query(const QueryRequest& request, ResultTable& out) {
   return status;
 }
 
-Status FakeConnection::run(std::unique_lock<std::mutex>& lock, const QueryRequest& request, Instant deadline,
-                           ResultTable& out) {
+Status FakeServer::Client::run(std::unique_lock<std::mutex>& lock, const QueryRequest& request, Instant deadline,
+                               ResultTable& out) {
   const Instant now = server_.clock_.now();
   const Span latency = server_.latencies_.query.draw(server_.rng_);
   if (!session_->is_alive) return gone();
@@ -99,7 +99,7 @@ Status FakeConnection::run(std::unique_lock<std::mutex>& lock, const QueryReques
   return answer(request, out);
 }
 
-Status FakeConnection::answer(const QueryRequest& request, ResultTable& out) {
+Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out) {
   const std::string_view sql = request.sql;
   if (sql != "echo" && !request.params.empty()) {
     return Status::error(Code::bad_argument, "the statement takes no parameters");
@@ -130,7 +130,7 @@ Status FakeConnection::answer(const QueryRequest& request, ResultTable& out) {
   return answer_transaction(sql);
 }
 
-Status FakeConnection::answer_transaction(std::string_view word) {
+Status FakeServer::Client::answer_transaction(std::string_view word) {
   if (word == "begin") {
     if (is_in_transaction_) return refuse("25001", "there is a transaction already");
     is_in_transaction_ = true;
@@ -146,7 +146,7 @@ Status FakeConnection::answer_transaction(std::string_view word) {
   return refuse("42601", "syntax error at \"" + std::string(word.substr(0, 40)) + "\"");
 }
 
-Status FakeConnection::wait(std::unique_lock<std::mutex>& lock, Instant deadline) {
+Status FakeServer::Client::wait(std::unique_lock<std::mutex>& lock, Instant deadline) {
   if (server_.time_passes_) {  // one thread alone: nobody could end it but the clock
     TIDE_ASSERT(deadline < Instant::never());
     pass_time(lock, deadline - server_.clock_.now());
@@ -162,12 +162,12 @@ Status FakeConnection::wait(std::unique_lock<std::mutex>& lock, Instant deadline
   }
 }
 
-Status FakeConnection::gone() const {
+Status FakeServer::Client::gone() const {
   if (is_disarmed_) return Status::error(Code::stale_lease, "the session was taken back by the pool");
   return refuse("57P01", "the server ended the session");
 }
 
-void FakeConnection::pass_time(std::unique_lock<std::mutex>& lock, Span span) {
+void FakeServer::Client::pass_time(std::unique_lock<std::mutex>& lock, Span span) {
   if (!server_.time_passes_ || span.is_zero()) return;
   const FakeServer::TimePasses time_passes = server_.time_passes_;
   lock.unlock();
@@ -175,7 +175,7 @@ void FakeConnection::pass_time(std::unique_lock<std::mutex>& lock, Span span) {
   lock.lock();
 }
 
-Settled FakeConnection::settle(ResetMode mode) noexcept {
+Settled FakeServer::Client::settle(ResetMode mode) noexcept {
   const std::lock_guard lock(server_.mutex_);
   if (is_disarmed_ || !session_->is_alive) return Settled::broken;
   TIDE_ASSERT(!is_busy_);
@@ -186,14 +186,14 @@ Settled FakeConnection::settle(ResetMode mode) noexcept {
   return mode == ResetMode::smart && is_altered_ ? Settled::needs_reset : Settled::clean;
 }
 
-void FakeConnection::cancel(uint64_t lease) noexcept {
+void FakeServer::Client::cancel(uint64_t lease) noexcept {
   const std::lock_guard lock(server_.mutex_);
   if (!is_busy_ || (lease != kAnyLease && lease != lease_)) return;
   is_cancelled_ = true;
   server_.changed_.notify_all();
 }
 
-SessionFacts FakeConnection::facts() const noexcept {
+SessionFacts FakeServer::Client::facts() const noexcept {
   const std::lock_guard lock(server_.mutex_);
   SessionFacts facts;
   facts.is_in_transaction = is_in_transaction_;
@@ -204,7 +204,7 @@ SessionFacts FakeConnection::facts() const noexcept {
   return facts;
 }
 
-bool FakeConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
+bool FakeServer::Client::end_transaction(std::string_view why, uint64_t lease) noexcept {
   const std::lock_guard lock(server_.mutex_);
   if (is_busy_ || !is_in_transaction_ || is_disarmed_ || !session_->is_alive) return false;
   if (lease != kAnyLease && lease != lease_) return false;
@@ -218,7 +218,7 @@ bool FakeConnection::end_transaction(std::string_view why, uint64_t lease) noexc
   return true;
 }
 
-void FakeConnection::disarm() noexcept {
+void FakeServer::Client::disarm() noexcept {
   const std::lock_guard lock(server_.mutex_);
   is_disarmed_ = true;
   // The socket is cut, but the server may notice late: the session counts until its close is answered.
@@ -229,12 +229,12 @@ void FakeConnection::disarm() noexcept {
   server_.changed_.notify_all();
 }
 
-void FakeConnection::abandon() noexcept {
+void FakeServer::Client::abandon() noexcept {
   const std::lock_guard lock(server_.mutex_);
   is_abandoned_ = true;
 }
 
-void FakeConnection::forget_transaction() noexcept {
+void FakeServer::Client::forget_transaction() noexcept {
   is_in_transaction_ = false;
   is_failed_ = false;
   ended_why_.clear();

@@ -1,4 +1,4 @@
-// FakeConnection: a session with a FakeServer, understanding a language of a dozen words.
+// FakeServer::Client: a session with a FakeServer, understanding a language of a dozen words.
 //
 //   one               one row, one column "value", the text 1
 //   echo              one row, one column for each parameter
@@ -23,12 +23,12 @@
 
 namespace tide::fake {
 
-class FakeConnection final : public Connection {
+class FakeServer::Client final : public Connection {
  public:
-  FakeConnection(FakeServer& server, std::shared_ptr<FakeServer::Session> session, const Policy& policy);
-  ~FakeConnection() override;
-  FakeConnection(const FakeConnection&) = delete;
-  FakeConnection& operator=(const FakeConnection&) = delete;
+  Client(FakeServer& server, std::shared_ptr<Session> session, const Policy& policy);
+  ~Client() override;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   void* native() noexcept override { return this; }
   int32_t server_pid() const noexcept override { return session_->pid; }
@@ -55,7 +55,7 @@ class FakeConnection final : public Connection {
   void forget_transaction() noexcept;
 
   FakeServer& server_;
-  const std::shared_ptr<FakeServer::Session> session_;
+  const std::shared_ptr<Session> session_;
   const Policy policy_;
   LeaseMode mode_ = LeaseMode::read_write;
   bool is_busy_ = false;  // inside a call of the holder
