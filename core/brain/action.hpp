@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/instant.hpp"
@@ -23,6 +24,10 @@ struct Verdict {
   Kind kind = Kind::applied;
   Status why;           // of refused
   std::string message;  // of applied: what happened, one short sentence
+
+  static Verdict applied(std::string message) { return {Kind::applied, Status::ok(), std::move(message)}; }
+  static Verdict pending(std::string message) { return {Kind::pending, Status::ok(), std::move(message)}; }
+  static Verdict refused(Status why) { return {Kind::refused, std::move(why), {}}; }
 };
 
 struct Action {

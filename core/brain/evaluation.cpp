@@ -6,8 +6,7 @@ namespace tide::brain {
 
 Verdict Evaluation::order(const Command& command, const Ledger& ledger) {
   const auto refused = [](std::string why, std::string detail, std::string hint) {
-    return Verdict{
-        Verdict::Kind::refused, Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)), {}};
+    return Verdict::refused(Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)));
   };
   if (ledger.controls.is_draining) {
     return refused("evaluate refused: the pool is draining", "there is no size to decide on", "resume the pool first");
@@ -17,18 +16,18 @@ Verdict Evaluation::order(const Command& command, const Ledger& ledger) {
                    "at most " + std::to_string(kAskedMax) + " can be", "wait for their answers");
   }
   asked_[asked_n_++] = command.id;
-  return {Verdict::Kind::pending, Status::ok(), "evaluating"};
+  return Verdict::pending("evaluating");
 }
 
 void Evaluation::answer(Desk& desk, int64_t before, const std::string& why) {
   const int64_t after = desk.ledger().target;
   const std::string what = before == after ? "target stays at " + std::to_string(after)
                                            : "target " + std::to_string(before) + " -> " + std::to_string(after);
-  finish(desk, {Verdict::Kind::applied, Status::ok(), what + ": " + why});
+  finish(desk, Verdict::applied(what + ": " + why));
 }
 
 void Evaluation::refuse(Desk& desk, const std::string& why) {
-  if (asked_n_ > 0) finish(desk, {Verdict::Kind::refused, Status::error(Code::refused, "not evaluated: " + why), {}});
+  if (asked_n_ > 0) finish(desk, Verdict::refused(Status::error(Code::refused, "not evaluated: " + why)));
 }
 
 void Evaluation::finish(Desk& desk, const Verdict& verdict) {

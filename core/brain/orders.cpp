@@ -11,10 +11,8 @@
 namespace tide::brain {
 namespace {
 
-Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
-Verdict pending(std::string message) { return {Verdict::Kind::pending, Status::ok(), std::move(message)}; }
 Verdict refused(Code code, std::string message, std::string detail = {}, std::string hint = {}) {
-  return {Verdict::Kind::refused, Status::error(code, std::move(message), std::move(detail), std::move(hint)), {}};
+  return Verdict::refused(Status::error(code, std::move(message), std::move(detail), std::move(hint)));
 }
 
 Verdict refused_full() {
@@ -103,7 +101,7 @@ Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
   if (!size) {
     const bool was_manual = controls.manual_size.has_value();
     controls.manual_size.reset();
-    return applied(was_manual ? "automatic again" : "already automatic");
+    return Verdict::applied(was_manual ? "automatic again" : "already automatic");
   }
   const int64_t low = ledger.policy.min_size;
   const int64_t high = std::min(ledger.policy.max_size, ledger.capacity);
@@ -124,7 +122,7 @@ Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
     note(command, from < *size ? EventKind::scale_up : EventKind::scale_down,
          "target " + std::to_string(from) + " -> " + std::to_string(*size));
   }
-  return applied("size set to " + std::to_string(*size) + " until the next scale");
+  return Verdict::applied("size set to " + std::to_string(*size) + " until the next scale");
 }
 
 Verdict Orders::burst(const Command& command, Instant now, Ledger& ledger) {
@@ -139,26 +137,26 @@ Verdict Orders::burst(const Command& command, Instant now, Ledger& ledger) {
   const Rule rule = precedence(ledger);
   const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
   note(command, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
-  return applied(text);
+  return Verdict::applied(text);
 }
 
 Verdict Orders::end_burst(const Command& command, Ledger& ledger) {
-  if (!ledger.controls.burst_until) return applied("no burst was on");
+  if (!ledger.controls.burst_until) return Verdict::applied("no burst was on");
   ledger.controls.burst_until.reset();
   note(command, EventKind::burst_off, "burst ended");
-  return applied("burst ended, the limit is " + limit_reason(ledger));
+  return Verdict::applied("burst ended, the limit is " + limit_reason(ledger));
 }
 
 Verdict Orders::pause(const Command& command, Ledger& ledger) {
-  if (ledger.controls.is_paused) return applied("already paused");
+  if (ledger.controls.is_paused) return Verdict::applied("already paused");
   ledger.controls.is_paused = true;
   note(command, EventKind::pause, "paused");
-  return applied("paused");
+  return Verdict::applied("paused");
 }
 
 Verdict Orders::resume(const Command& command, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
-  if (!controls.is_paused && !controls.is_draining) return applied("already running");
+  if (!controls.is_paused && !controls.is_draining) return Verdict::applied("already running");
   if (controls.is_draining) {
     pending_.overtake_drains("resumed" + by(command.actor), backlog_);
     const Rule rule = precedence(ledger);
@@ -169,12 +167,12 @@ Verdict Orders::resume(const Command& command, Instant now, Ledger& ledger) {
   controls.is_paused = controls.is_draining = false;
   ledger.resumed_at = now;
   note(command, EventKind::resume, "resumed");
-  return applied("resumed");
+  return Verdict::applied("resumed");
 }
 
 Verdict Orders::recycle(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   const int64_t n = replaceable(census);
-  if (n == 0) return applied("0 connections replaced");
+  if (n == 0) return Verdict::applied("0 connections replaced");
   if (pending_.is_full()) return refused_full();
   const Span spread = command.span("spread").value_or(Span());
   const uint64_t bit = pending_.admit(command, n);
@@ -182,7 +180,7 @@ Verdict Orders::recycle(const Command& command, const Census& census, Instant no
   const std::string text = "replacing " + counted(n, "connection") +
                            (spread.is_zero() ? std::string(" at once") : " over " + format_span(spread));
   note(command, EventKind::recycle, text);
-  return pending(text);
+  return Verdict::pending(text);
 }
 
 Verdict Orders::drain(const Command& command, const Census& census, Ledger& ledger) {
@@ -191,9 +189,9 @@ Verdict Orders::drain(const Command& command, const Census& census, Ledger& ledg
   if (n > 0 && pending_.is_full()) return refused_full();
   ledger.controls.is_draining = true;
   if (!was_draining) note(command, EventKind::drain, "draining " + counted(n, "connection"));
-  if (n == 0) return applied(was_draining ? "already drained" : "drained, nothing was open");
+  if (n == 0) return Verdict::applied(was_draining ? "already drained" : "drained, nothing was open");
   pending_.admit(command, n);
-  return pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
+  return Verdict::pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
 }
 
 Verdict Orders::close_connection(const Command& command, const Census& census, Instant now, Ledger& ledger) {
@@ -207,7 +205,7 @@ Verdict Orders::close_connection(const Command& command, const Census& census, I
   Dossier& dossier = ledger.dossiers.of(*slot);
   dossier.replace_at = earliest(dossier.replace_at, now);
   dossier.awaited_by |= pending_.admit(command, 1);
-  return pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
+  return Verdict::pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
 }
 
 Verdict Orders::revoke(const Command& command, const Census& census, Ledger& ledger) {
@@ -219,7 +217,7 @@ Verdict Orders::revoke(const Command& command, const Census& census, Ledger& led
                    "the leases relation lists them");
   }
   Dossier& dossier = ledger.dossiers.of(*slot);
-  if (dossier.is_revoked) return applied("already revoked");
+  if (dossier.is_revoked) return Verdict::applied("already revoked");
   dossier.is_revoked = true;
   Action& action = backlog_.emplace_back();
   action.kind = Action::Kind::revoke_lease;
@@ -232,7 +230,7 @@ Verdict Orders::revoke(const Command& command, const Census& census, Ledger& led
   told.slot = slot->slot;
   told.conn_id = slot->conn_id;
   told.lease_id = lease_id;
-  return applied("lease on connection " + std::to_string(slot->conn_id) + " revoked");
+  return Verdict::applied("lease on connection " + std::to_string(slot->conn_id) + " revoked");
 }
 
 void Orders::tick(Desk& desk) {

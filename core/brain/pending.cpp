@@ -41,7 +41,7 @@ void Pending::overtake_drains(const std::string& by_what, std::vector<Action>& o
   for (Entry& entry : entries_) {
     if (!entry.is_used || entry.verb != Verb::drain) continue;
     const Status why = Status::error(Code::refused, "the drain was not finished: " + by_what);
-    out.push_back(finish_action(entry.command_id, {Verdict::Kind::refused, why, {}}));
+    out.push_back(finish_action(entry.command_id, Verdict::refused(why)));
     close(entry);
   }
 }
@@ -54,7 +54,7 @@ void Pending::finish(Desk& desk) {
     Entry& entry = entries_[k];
     if (!entry.is_used || !is_done(entry, (awaited >> k & 1) != 0, desk)) continue;
     const std::string text = done_text(entry.verb, entry.number, entry.connections);
-    desk.put(finish_action(entry.command_id, {Verdict::Kind::applied, Status::ok(), text}));
+    desk.put(finish_action(entry.command_id, Verdict::applied(text)));
     close(entry);
   }
 }

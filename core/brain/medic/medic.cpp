@@ -15,14 +15,13 @@ constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits f
 
 Verdict Medic::order_check(const Command& command) {
   if (asked_n_ == kChecksAskedMax) {
-    return {Verdict::Kind::refused,
-            Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
-                          "at most " + std::to_string(kChecksAskedMax) + " can be", "wait for their answers"),
-            {}};
+    return Verdict::refused(
+        Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
+                      "at most " + std::to_string(kChecksAskedMax) + " can be", "wait for their answers"));
   }
   if (asked_n_ == 0) asked_at_ = Instant();
   asked_[asked_n_++] = command.id;
-  return {Verdict::Kind::pending, Status::ok(), "checking"};
+  return Verdict::pending("checking");
 }
 
 bool Medic::is_due(const Desk& desk, const Beat* beat) const {
@@ -116,7 +115,7 @@ void Medic::answer_checks(Desk& desk) {
     Action finish;
     finish.kind = Action::Kind::finish_order;
     finish.command_id = asked_[i];
-    finish.verdict = {Verdict::Kind::applied, Status::ok(), health_text(health_)};
+    finish.verdict = Verdict::applied(health_text(health_));
     desk.put(std::move(finish));
   }
   asked_n_ = 0;

@@ -15,9 +15,6 @@ namespace {
 
 constexpr size_t kActorBytesMax = 62;
 
-Verdict applied(std::string message) { return {Verdict::Kind::applied, Status::ok(), std::move(message)}; }
-Verdict refused(Status why) { return {Verdict::Kind::refused, std::move(why), {}}; }
-
 Action put_alert(size_t place) {
   Action action;
   action.kind = Action::Kind::put_alert;
@@ -194,17 +191,17 @@ void Sentinel::note(const Command& command, EventKind event, std::string text) {
 
 Verdict Sentinel::set_alert(const Command& command, Instant now) {
   Result<RuleBook::Entry> entry = book_.set(command);
-  if (!entry) return refused(entry.take_status());
+  if (!entry) return Verdict::refused(entry.take_status());
   const AlertRule& rule = book_.rules()[entry->place];
   const std::string what = "alert rule " + in_quotes(rule.name);
-  if (entry->change == RuleBook::Change::none) return applied(what + " is so already");
+  if (entry->change == RuleBook::Change::none) return Verdict::applied(what + " is so already");
   if (entry->change == RuleBook::Change::added) watches_.emplace_back();
   const std::string now_is = ": " + default_message(rule) + (rule.is_enabled ? "" : ", switched off");
   const std::string done = entry->change == RuleBook::Change::added ? " set" : " changed";
   end_because(entry->place, now,
               (rule.is_enabled ? "its rule was changed" : "its rule was switched off") + by(command.actor));
   note(command, EventKind::alert_rule_changed, what + done + now_is);
-  return applied(what + done + now_is);
+  return Verdict::applied(what + done + now_is);
 }
 
 Verdict Sentinel::drop_alert(const Command& command, Instant now) {
@@ -212,11 +209,11 @@ Verdict Sentinel::drop_alert(const Command& command, Instant now) {
   const auto place = book_.find(rule_name);
   if (place) end_because(*place, now, "its rule was dropped" + by(command.actor));
   Result<size_t> dropped = book_.drop(rule_name);
-  if (!dropped) return refused(dropped.take_status());
+  if (!dropped) return Verdict::refused(dropped.take_status());
   watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(*dropped));
   const std::string what = "alert rule " + in_quotes(rule_name) + " dropped";
   note(command, EventKind::alert_rule_changed, what);
-  return applied(what);
+  return Verdict::applied(what);
 }
 
 Verdict Sentinel::ack(const Command& command, Instant now) {
@@ -226,20 +223,20 @@ Verdict Sentinel::ack(const Command& command, Instant now) {
   });
   const std::string id = std::to_string(*command.whole("alert_id"));
   if (found == alerts_.end()) {
-    return refused(Status::error(Code::not_found, "there is no alert " + id, "old ones make room for new ones",
-                                 "the alerts relation lists them"));
+    return Verdict::refused(Status::error(Code::not_found, "there is no alert " + id, "old ones make room for new ones",
+                                          "the alerts relation lists them"));
   }
   if (found->state == AlertState::resolved) {
-    return refused(Status::error(Code::refused,
-                                 "alert " + id + " of rule " + in_quotes(found->rule) + " is resolved already",
-                                 "only an alert that is not over can be acknowledged"));
+    return Verdict::refused(Status::error(Code::refused,
+                                          "alert " + id + " of rule " + in_quotes(found->rule) + " is resolved already",
+                                          "only an alert that is not over can be acknowledged"));
   }
-  if (found->acked_at.is_set()) return applied("already acknowledged" + by(found->acked_by));
+  if (found->acked_at.is_set()) return Verdict::applied("already acknowledged" + by(found->acked_by));
   found->acked_at = now;
   found->acked_by = utf8_prefix(command.actor, kActorBytesMax);
   backlog_.push_back(put_alert(static_cast<size_t>(found - alerts_.begin())));
   note(command, EventKind::alert_acked, "alert of rule " + in_quotes(found->rule) + " acknowledged");
-  return applied("alert of rule " + in_quotes(found->rule) + " acknowledged");
+  return Verdict::applied("alert of rule " + in_quotes(found->rule) + " acknowledged");
 }
 
 }  // namespace tide::brain
