@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/owned_id.hpp"
 #include "base/status.hpp"
 #include "plane/format.hpp"
 #include "plane/instance_id.hpp"
@@ -67,6 +68,8 @@ class Segment {
   }
 
   uint32_t capacity() { return header().slots.count; }
+  // Ids of commands and alerts: the instance's first bits, then a number, so that an id alone says whose it is.
+  uint64_t id_of(uint64_t number) { return owned_id(owner_bits(header().instance_id), number); }
   int fd() const { return fd_; }                     // for readers of this process; never written through
   const std::string& path() const { return path_; }  // "" for private memory
   const std::string& mailbox_path() const { return mailbox_path_; }

@@ -5,7 +5,6 @@
 
 #include "brain/ledger.hpp"
 #include "plane/rings.hpp"
-#include "pool/pool.hpp"
 
 namespace tide {
 namespace {
@@ -42,7 +41,7 @@ Band band_of(double arrivals, double hold_s, double wape) {
 
 // A moment of the monotonic axis on the wall's, as both clocks stand now; 0 for one that is not set.
 int64_t Bulletin::wall_of(Instant at, Instant now) const {
-  return at.is_set() ? pool_.clock().wall_ns() - (now - at).ns() : 0;
+  return at.is_set() ? clock_.wall_ns() - (now - at).ns() : 0;
 }
 
 void Bulletin::write(const Brain& brain, Instant now) {
@@ -63,7 +62,7 @@ void Bulletin::write(const Brain& brain, Instant now) {
 
 void Bulletin::write_tallies(const Brain& brain) {
   const brain::Tallies& counted = brain.tallies();
-  format::Tallies& out = pool_.segment().tallies();
+  format::Tallies& out = segment_.tallies();
   SeqWrite guard(out.seq);
   put(out.bursts_total, counted.bursts);
   put(out.emergencies_total, counted.emergencies);
@@ -74,7 +73,7 @@ void Bulletin::write_tallies(const Brain& brain) {
 }
 
 void Bulletin::write_health(const brain::Health& health, Instant now) {
-  format::HealthBlock& block = pool_.segment().health();
+  format::HealthBlock& block = segment_.health();
   SeqWrite guard(block.seq);
   for (size_t i = 0; i < brain::kChecks; ++i) {
     const brain::Finding& finding = health.findings[i];
@@ -90,8 +89,8 @@ void Bulletin::write_health(const brain::Health& health, Instant now) {
 
 void Bulletin::write_forecasts(const brain::AdaptiveSizer& sizer, Instant) {
   const brain::AdaptiveSizer::Facts& facts = sizer.facts();
-  const int64_t wall_ns = pool_.clock().wall_ns();
-  format::ForecastsBlock& block = pool_.segment().forecasts();
+  const int64_t wall_ns = clock_.wall_ns();
+  format::ForecastsBlock& block = segment_.forecasts();
   SeqWrite guard(block.seq);
   uint64_t n = 0;
   double accuracy = kUnknown;
@@ -116,7 +115,7 @@ void Bulletin::write_forecasts(const brain::AdaptiveSizer& sizer, Instant) {
 }
 
 void Bulletin::write_rules(const brain::Sentinel& sentinel) {
-  format::AlertRulesBlock& block = pool_.segment().alert_rules();
+  format::AlertRulesBlock& block = segment_.alert_rules();
   SeqWrite guard(block.seq);
   const auto rules = sentinel.rules();
   block.count = std::min<uint64_t>(rules.size(), format::kAlertRulesMax);
@@ -138,12 +137,12 @@ void Bulletin::write_rules(const brain::Sentinel& sentinel) {
 }
 
 void Bulletin::write_alert(const Brain& brain, size_t place, Instant now) {
-  const format::Region& region = pool_.segment().header().alerts;
+  const format::Region& region = segment_.header().alerts;
   if (place >= brain.sentinel().places() || place >= region.count) return;
   const brain::Alert& alert = brain.sentinel().alert(place);
-  format::AlertRecord& out = pool_.segment().alerts()[place];
+  format::AlertRecord& out = segment_.alerts()[place];
   SeqWrite guard(out.seq);
-  out.alert_id = alert.number == 0 ? 0 : pool_.id_of(alert.number);
+  out.alert_id = alert.number == 0 ? 0 : segment_.id_of(alert.number);
   out.since_wall_ns = wall_of(alert.since, now);
   out.last_seen_wall_ns = wall_of(alert.last_seen, now);
   out.resolved_wall_ns = wall_of(alert.resolved_at, now);

@@ -8,14 +8,14 @@
 #include <string>
 
 #include "brain/brain.hpp"
+#include "plane/segment.hpp"
+#include "pool/ports.hpp"
 
 namespace tide {
 
-class Pool;
-
 class Bulletin {
  public:
-  explicit Bulletin(Pool& pool) : pool_(pool) {}
+  Bulletin(Segment& segment, const Clock& clock) : segment_(segment), clock_(clock) {}
 
   // After a tick of the brain: what has changed since the last call.
   void write(const Brain& brain, Instant now);
@@ -30,7 +30,8 @@ class Bulletin {
   void write_forecasts(const brain::AdaptiveSizer& sizer, Instant now);
   void write_rules(const brain::Sentinel& sentinel);
 
-  Pool& pool_;
+  Segment& segment_;
+  const Clock& clock_;
   uint64_t rounds_seen_ = 0;
   uint64_t rules_seen_ = 0;
   Instant forecast_at_;

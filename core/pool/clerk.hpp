@@ -9,26 +9,29 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "brain/action.hpp"
-#include "brain/census.hpp"
 #include "plane/mailbox.hpp"
 #include "plane/rings.hpp"
+#include "plane/segment.hpp"
+#include "pool/ports.hpp"
 
 namespace tide {
 
-class Keeper;
-class Pool;
+class Publisher;
 
 class Clerk {
  public:
-  Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox);
+  using Decide = std::function<Verdict(const Command&)>;
 
-  // Obey what has arrived.
-  void take(Instant now);
+  Clerk(Segment& segment, const Clock& clock, Mailbox& mailbox, Publisher& publisher, const Outlook& outlook);
+
+  // Obey what has arrived, as `decide` says.
+  void take(const Decide& decide);
   // A pending order is finished.
   void answer(uint64_t command_id, const Verdict& verdict);
   // The state has been published: write the answers.
@@ -52,14 +55,14 @@ class Clerk {
     uint64_t record;
     Verdict verdict;
   };
-  void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
-  Verdict decide(const Command& command, Instant now);
-  Verdict set_option(const Command& command, Instant now);
+  void obey(const PostedOrder& posted, uint64_t command_id, const Decide& decide);
   void record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
 
-  Pool& pool_;
-  Keeper& keeper_;
+  Segment& segment_;
+  const Clock& clock_;
   Mailbox& mailbox_;
+  Publisher& publisher_;
+  const Outlook& outlook_;  // as of the last tick
   Ring<format::CommandRecord> commands_;
   std::vector<Pending> pending_;
   std::vector<Applied> applied_;

@@ -23,12 +23,12 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
 // It has not outlived its time, and was in use a moment ago.
 [[gnu::always_inline]] inline bool Pool::is_fresh(const format::Slot& s, Instant now) const {
   return now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
-         now.ns() - static_cast<int64_t>(read(s.last_used_mono)) < probe_after_ns_.load(std::memory_order_relaxed);
+         now.ns() - static_cast<int64_t>(read(s.last_used_mono)) < fast_policy_.probe_after_ns();
 }
 
 [[gnu::always_inline]] inline LeaseId Pool::acquire_idle(const char* tag, LeaseMode mode) {
   const Instant now = clock_.now();
-  const uint64_t key = fast_key_.load(std::memory_order_relaxed);
+  const uint64_t key = fast_policy_.key();
   const SlotHint& hint = slot_hints[key % kSlotHints];
   LeaseId lease;
   if (hint.pool_key == key && turnstile_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
@@ -62,7 +62,7 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
     const Instant now = clock_.now();
     board_.write_use(s, board_.stats(slot), now);
     const bool is_kept = !format::Retirement::of(s) && now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
-                         !asks_at_return_.load(std::memory_order_relaxed);
+                         !fast_policy_.asks_at_return();
     if (is_kept && !turnstile_.has_waiters()) [[likely]] {
       board_.put_back(lease);
       if (turnstile_.has_waiters()) [[unlikely]]

@@ -5,22 +5,33 @@
 #include "base/assert.hpp"
 #include "brain/brain.hpp"
 #include "plane/shortage.hpp"
-#include "pool/keeper.hpp"
-#include "pool/pool.hpp"
+#include "pool/in_use_peak.hpp"
+#include "pool/listeners.hpp"
+#include "pool/presence.hpp"
 #include "pool/publisher.hpp"
+#include "pool/recent_errors.hpp"
+#include "pool/turnstile.hpp"
 
 namespace tide {
 
-Hand::Hand(Pool& pool, Brain& brain, Publisher& publisher)
-    : pool_(pool),
+Hand::Hand(uint64_t pool_key, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak, Turnstile& turnstile,
+           Connector& connector, RecentErrors& errors, const Listeners& listeners, Brain& brain, Publisher& publisher)
+    : pool_key_(pool_key),
+      board_(board),
+      seats_(seats),
+      in_use_peak_(in_use_peak),
+      turnstile_(turnstile),
+      connector_(connector),
+      errors_(errors),
+      listeners_(listeners),
       brain_(brain),
       publisher_(publisher),
-      asked_at_(pool.board_.capacity()),
-      close_reason_(pool.board_.capacity(), CloseReason::none),
-      cut_off_(pool.board_.capacity(), CutOff::no),
-      marked_lease_(pool.board_.capacity(), 0),
-      is_surveyed_(pool.board_.capacity(), false) {
-  const uint32_t slots = pool.board_.capacity();
+      asked_at_(board.capacity()),
+      close_reason_(board.capacity(), CloseReason::none),
+      cut_off_(board.capacity(), CutOff::no),
+      marked_lease_(board.capacity(), 0),
+      is_surveyed_(board.capacity(), false) {
+  const uint32_t slots = board.capacity();
   unasked_.reserve(slots);
   to_revoke_.reserve(slots);
   revoked_.reserve(slots);
@@ -48,7 +59,7 @@ void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instan
     case Action::Kind::shed_memory: return shed_memory(now);
     case Action::Kind::refuse_waiters: {
       Deliveries deliveries;
-      return pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
+      return turnstile_.refuse_all(Code::unavailable, deliveries);
     }
     case Action::Kind::cancel_lease: return cancel(action, now);
     case Action::Kind::revoke_lease: return revoke(LeaseId(action.lease_id), CloseReason::control, now);
@@ -62,35 +73,35 @@ void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instan
 }
 
 void Hand::stamp_state(uint32_t slot, Instant now) {
-  put(pool_.board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
+  put(board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
 }
 
 // A transition that nobody else can make meanwhile.
 void Hand::move(uint32_t slot, SlotWord from, SlotState to) {
-  const bool is_done = pool_.board_.advance(slot, from, to);
+  const bool is_done = board_.advance(slot, from, to);
   TIDE_ASSERT(is_done);
 }
 
 void Hand::empty(uint32_t slot) {
   const Publisher::Topology changing(publisher_);
-  put(pool_.board_.slot(slot).conn_id, 0);
-  move(slot, pool_.board_.word(slot), SlotState::empty);
+  put(board_.slot(slot).conn_id, 0);
+  move(slot, board_.word(slot), SlotState::empty);
   --occupied_;
 }
 
 void Hand::mark(const Action& action, uint32_t flag) {
-  if (!pool_.board_.is_current(LeaseId(action.lease_id))) return;
+  if (!board_.is_current(LeaseId(action.lease_id))) return;
   marked_lease_[action.slot] = action.lease_id;
-  std::atomic<uint32_t>& flags = pool_.board_.slot(action.slot).flags;
+  std::atomic<uint32_t>& flags = board_.slot(action.slot).flags;
   flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
 }
 
 // Flags speak of a lease; when that is over they must not stick to the next one.
 void Hand::clear_old_marks() {
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    if (marked_lease_[slot] == 0 || pool_.board_.is_current(LeaseId(marked_lease_[slot]))) continue;
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    if (marked_lease_[slot] == 0 || board_.is_current(LeaseId(marked_lease_[slot]))) continue;
     marked_lease_[slot] = 0;
-    std::atomic<uint32_t>& flags = pool_.board_.slot(slot).flags;
+    std::atomic<uint32_t>& flags = board_.slot(slot).flags;
     flags.store(flags.load(std::memory_order_relaxed) & ~uint32_t{format::kFlagOverdue | format::kFlagSuspect},
                 std::memory_order_relaxed);
   }
@@ -98,20 +109,20 @@ void Hand::clear_old_marks() {
 
 void Hand::open(const Policy& policy, int64_t limit, Instant now) {
   if (static_cast<int64_t>(occupied_) >= limit) return;  // I1, whatever the brain asked
-  uint32_t slot = pool_.board_.capacity();
+  uint32_t slot = board_.capacity();
   {
     const Publisher::Topology changing(publisher_);
-    slot = pool_.board_.open_lowest();
-    if (slot == pool_.board_.capacity()) return;
+    slot = board_.open_lowest();
+    if (slot == board_.capacity()) return;
     ++occupied_;
-    format::Slot& s = pool_.board_.slot(slot);
+    format::Slot& s = board_.slot(slot);
     SeqWrite guard(s.seq);
     put(s.conn_id, next_conn_id_++);
     put(s.born_mono, static_cast<uint64_t>(now.ns()));
     put(s.since_mono, static_cast<uint64_t>(now.ns()));
     put(s.expires_mono, static_cast<uint64_t>(Instant::never().ns()));
     put(s.acquires_before, read(s.acquires_total));
-    put(s.queries_before, read(pool_.board_.stats(slot).queries_total));
+    put(s.queries_before, read(board_.stats(slot).queries_total));
     s.flags.store(0, std::memory_order_relaxed);
     s.server_pid.store(0, std::memory_order_relaxed);
     s.is_in_transaction.store(0, std::memory_order_relaxed);
@@ -122,13 +133,13 @@ void Hand::open(const Policy& policy, int64_t limit, Instant now) {
   marked_lease_[slot] = 0;
   cut_off_[slot] = CutOff::no;
   asked_at_[slot] = now;
-  ask(slot, Completion::Kind::open_failed, [&] { pool_.connector_->open(slot, now, now + policy.connect_timeout); });
+  ask(slot, Completion::Kind::open_failed, [&] { connector_.open(slot, now, now + policy.connect_timeout); });
 }
 
 // The keeper is done with a slot it opened or held: to the next waiter or the board.
 void Hand::put_back(uint32_t slot, Instant now) {
-  const SlotWord seen = pool_.board_.word(slot);
-  const auto retirement = format::Retirement::of(pool_.board_.slot(slot));
+  const SlotWord seen = board_.word(slot);
+  const auto retirement = format::Retirement::of(board_.slot(slot));
   if (retirement && seen.state() == SlotState::held) {
     begin_closing(slot, seen, retirement.reason, now);
     return;
@@ -140,21 +151,21 @@ void Hand::put_back(uint32_t slot, Instant now) {
     return;
   }
   Deliveries deliveries;
-  if (pool_.turnstile_.has_waiters()) pool_.turnstile_.serve(now, deliveries);
+  if (turnstile_.has_waiters()) turnstile_.serve(now, deliveries);
 }
 
 void Hand::retire(const Action& action, Instant now) {
   const uint32_t slot = action.slot;
-  if (slot >= pool_.board_.capacity() || read(pool_.board_.slot(slot).conn_id) != action.conn_id) return;
-  format::Retirement{action.reason}.put_into(pool_.board_.slot(slot));
-  const SlotWord seen = pool_.board_.word(slot);
+  if (slot >= board_.capacity() || read(board_.slot(slot).conn_id) != action.conn_id) return;
+  format::Retirement{action.reason}.put_into(board_.slot(slot));
+  const SlotWord seen = board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, action.reason, now);
 }
 
 bool Hand::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now) {
   {
     const Publisher::Topology changing(publisher_);
-    if (!pool_.board_.advance(slot, seen, SlotState::closing)) return false;
+    if (!board_.advance(slot, seen, SlotState::closing)) return false;
     stamp_state(slot, now);
   }
   close_reason_[slot] = reason;
@@ -166,44 +177,43 @@ bool Hand::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Insta
 // Whoever came to the slot before it was closing may still use the session (a cancel from another thread does).
 void Hand::close_unvisited(Instant now) {
   std::erase_if(departing_, [&](uint32_t slot) {
-    if (Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot))) return false;
-    ask(slot, Completion::Kind::closed,
-        [&] { pool_.connector_->close(slot, std::move(pool_.seats_[slot].connection), now); });
+    if (Presence::is_anyone_at(Presence::key_of_slot(pool_key_, slot))) return false;
+    ask(slot, Completion::Kind::closed, [&] { connector_.close(slot, std::move(seats_[slot].connection), now); });
     return true;
   });
 }
 
 void Hand::finish_closing(uint32_t slot, Instant now) {
-  const Instant born = Instant::at_ns(static_cast<int64_t>(read(pool_.board_.slot(slot).born_mono)));
-  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
+  const Instant born = Instant::at_ns(static_cast<int64_t>(read(board_.slot(slot).born_mono)));
+  const uint64_t conn_id = read(board_.slot(slot).conn_id);
   empty(slot);
   publisher_.closed(close_reason_[slot], now - born);
-  pool_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
+  listeners_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
 }
 
 void Hand::validate(const Action& action, const Policy& policy, Instant now) {
-  const SlotWord seen = pool_.board_.word(action.slot);
-  if (seen.state() != SlotState::idle || read(pool_.board_.slot(action.slot).conn_id) != action.conn_id) return;
-  if (!pool_.board_.advance(action.slot, seen, SlotState::held)) return;
+  const SlotWord seen = board_.word(action.slot);
+  if (seen.state() != SlotState::idle || read(board_.slot(action.slot).conn_id) != action.conn_id) return;
+  if (!board_.advance(action.slot, seen, SlotState::held)) return;
   stamp_state(action.slot, now);
   publisher_.count(&format::KeeperStats::validations_total);
-  Connection& connection = *pool_.seats_[action.slot].connection;
+  Connection& connection = *seats_[action.slot].connection;
   const Instant deadline = now + policy.validation_timeout;
   is_surveyed_[action.slot] = action.kind == Action::Kind::survey;
   ask(action.slot, Completion::Kind::validation_failed, [&] {
     if (is_surveyed_[action.slot]) {
-      pool_.connector_->survey(action.slot, connection, now, deadline);
+      connector_.survey(action.slot, connection, now, deadline);
     } else {
-      pool_.connector_->validate(action.slot, connection, now, deadline);
+      connector_.validate(action.slot, connection, now, deadline);
     }
   });
 }
 
 void Hand::shed_memory(Instant now) {
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotWord seen = pool_.board_.word(slot);
-    if (seen.state() != SlotState::idle || !pool_.board_.advance(slot, seen, SlotState::held)) continue;
-    pool_.seats_[slot].connection->shed_memory();
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotWord seen = board_.word(slot);
+    if (seen.state() != SlotState::idle || !board_.advance(slot, seen, SlotState::held)) continue;
+    seats_[slot].connection->shed_memory();
     put_back(slot, now);
   }
 }
@@ -211,16 +221,16 @@ void Hand::shed_memory(Instant now) {
 // The session that has this lease, and its own number for it: sessions count their leases themselves, and a number that
 // is read while ours still runs cannot name a later one. Null: the lease is over.
 Connection* Hand::session_of(LeaseId lease, uint64_t& number) {
-  if (!pool_.board_.is_current(lease)) return nullptr;
-  Connection* const session = pool_.seats_[lease.slot()].connection.get();
+  if (!board_.is_current(lease)) return nullptr;
+  Connection* const session = seats_[lease.slot()].connection.get();
   number = session->facts().lease;
-  return pool_.board_.is_current(lease) ? session : nullptr;
+  return board_.is_current(lease) ? session : nullptr;
 }
 
 void Hand::cancel(const Action& action, Instant now) {
   uint64_t number = 0;
   Connection* const session = session_of(LeaseId(action.lease_id), number);
-  if (session != nullptr) pool_.connector_->cancel(action.slot, *session, number, now);
+  if (session != nullptr) connector_.cancel(action.slot, *session, number, now);
 }
 
 void Hand::end_transaction(const Action& action, Instant now) {
@@ -228,7 +238,7 @@ void Hand::end_transaction(const Action& action, Instant now) {
   Connection* const session = session_of(LeaseId(action.lease_id), number);
   if (session == nullptr) return;
   submitted_ = true;
-  if (pool_.connector_->end_transaction(action.slot, *session, action.text, number, now)) {
+  if (connector_.end_transaction(action.slot, *session, action.text, number, now)) {
     tell_transaction_ended(action.text);
   }
 }
@@ -242,25 +252,25 @@ void Hand::tend(const Policy& policy, Instant now) {
   if (!departing_.empty()) close_unvisited(now);
   for (size_t i = 0; i < revoked_.size();) {
     const uint32_t slot = revoked_[i];
-    const bool is_used = Presence::is_anyone_at(Presence::key_of_slot(pool_.key(), slot));
+    const bool is_used = Presence::is_anyone_at(Presence::key_of_slot(pool_key_, slot));
     if (is_used || cut_off_[slot] == CutOff::under_way) {
       ++i;
       continue;
     }
-    bury(slot, pool_.board_.word(slot), now);
+    bury(slot, board_.word(slot), now);
     revoked_[i] = revoked_.back();
     revoked_.pop_back();
   }
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotWord seen = pool_.board_.word(slot);
-    const auto retirement = format::Retirement::of(pool_.board_.slot(slot));
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotWord seen = board_.word(slot);
+    const auto retirement = format::Retirement::of(board_.slot(slot));
     if (seen.state() == SlotState::idle && retirement) {
       // Given back by a holder who looked at the flags just before retire() set them.
       begin_closing(slot, seen, retirement.reason, now);
       continue;
     }
     if (seen.state() != SlotState::soiled) continue;
-    Seat& seat = pool_.seats_[slot];
+    Seat& seat = seats_[slot];
     const CloseReason reason = seat.retire_reason == CloseReason::none ? retirement.reason : seat.retire_reason;
     if (reason != CloseReason::none) {
       begin_closing(slot, seen, reason, now);
@@ -269,7 +279,7 @@ void Hand::tend(const Policy& policy, Instant now) {
     move(slot, seen, SlotState::held);
     stamp_state(slot, now);
     ask(slot, Completion::Kind::reset_failed, [&] {
-      pool_.connector_->reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
+      connector_.reset(slot, *seat.connection, policy.reset_on_release, now, now + policy.validation_timeout);
     });
   }
   clear_old_marks();
@@ -286,14 +296,14 @@ void Hand::revoke(LeaseId lease, CloseReason reason, Instant now) {
 // False: its acquirer does not have it in hand yet.
 bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
   const uint32_t slot = lease.slot();
-  if (!pool_.board_.is_current(lease)) return true;
-  if (!pool_.seats_[slot].has_begun(lease.bits)) return false;
+  if (!board_.is_current(lease)) return true;
+  if (!seats_[slot].has_begun(lease.bits)) return false;
   {
     const Publisher::Topology changing(publisher_);
-    if (!pool_.board_.advance(slot, lease.word(), SlotState::revoked)) return true;
+    if (!board_.advance(slot, lease.word(), SlotState::revoked)) return true;
     stamp_state(slot, now);
   }
-  pool_.in_use_peak_.ended();
+  in_use_peak_.ended();
   close_reason_[slot] = reason;
   publisher_.count(&format::KeeperStats::leases_reclaimed_total);
   revoked_.push_back(slot);
@@ -302,11 +312,11 @@ bool Hand::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
 }
 
 void Hand::cut_off(uint32_t slot, Instant now) {
-  Connection& session = *pool_.seats_[slot].connection;
+  Connection& session = *seats_[slot].connection;
   session.disarm();
   bool is_finished = true;
   try {
-    is_finished = pool_.connector_->finish_disarm(slot, session, now);
+    is_finished = connector_.finish_disarm(slot, session, now);
   } catch (const std::bad_alloc&) {
     session.finish_disarm();
   }
@@ -316,7 +326,7 @@ void Hand::cut_off(uint32_t slot, Instant now) {
 
 // A revoked slot whose holder is out of our code, and whose session was cut off: nobody writes into it any more.
 void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
-  Seat& seat = pool_.seats_[slot];
+  Seat& seat = seats_[slot];
   const LeaseId lease(slot, seen.generation());
   bool is_native_out = seat.is_native_out;
   {
@@ -332,7 +342,7 @@ void Hand::bury(uint32_t slot, SlotWord seen, Instant now) {
     move(slot, seen, SlotState::closing);
   }
   if (is_native_out) return finish_closing(slot, now);
-  ask(slot, Completion::Kind::closed, [&] { pool_.connector_->close(slot, std::move(seat.connection), now); });
+  ask(slot, Completion::Kind::closed, [&] { connector_.close(slot, std::move(seat.connection), now); });
 }
 
 void Hand::holder_returned(LeaseId lease) {
@@ -345,8 +355,8 @@ void Hand::holder_returned(LeaseId lease) {
     return;
   }
   // Not buried yet: once it is, nobody will come back for it any more.
-  if (lease.slot() >= pool_.board_.capacity()) return;
-  if (pool_.board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
+  if (lease.slot() >= board_.capacity()) return;
+  if (board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
   const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
   if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
 }
@@ -355,10 +365,10 @@ void Hand::holder_returned(LeaseId lease) {
 
 void Hand::welcome(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
-  Seat& seat = pool_.seats_[slot];
+  Seat& seat = seats_[slot];
   seat.seat(std::move(completion.connection));
   {
-    format::Slot& s = pool_.board_.slot(slot);
+    format::Slot& s = board_.slot(slot);
     SeqWrite guard(s.seq);
     put(s.born_mono, static_cast<uint64_t>(now.ns()));
     put(s.since_mono, static_cast<uint64_t>(now.ns()));
@@ -369,16 +379,12 @@ void Hand::welcome(Completion& completion, Instant now) {
   }
   publisher_.connected(now - asked_at_[slot]);
   brain_.connect_succeeded(now, now - asked_at_[slot]);
-  pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_failure_ = Status::ok();
-  }
-  pool_.tell(PoolEvent::connect, read(pool_.board_.slot(slot).conn_id), 0, "");
+  errors_.connected();
+  listeners_.tell(PoolEvent::connect, read(board_.slot(slot).conn_id), 0, "");
   put_back(slot, now);
 }
 
-void Hand::refuse_open(Completion& completion, Instant now) {
+void Hand::refuse_open(Completion& completion, const Policy& policy, Instant now) {
   has_failed_ = true;
   const uint32_t slot = completion.slot;
   empty(slot);
@@ -390,25 +396,16 @@ void Hand::refuse_open(Completion& completion, Instant now) {
                        tells_of_descriptors(completion.status.message);
   brain_.connect_failed(now, completion.is_permanent, completion.is_crowded && !is_full);
   if (is_full) brain_.server_full(completion.status.message);
-  {
-    const std::lock_guard lock(pool_.story_mutex_);
-    pool_.last_connect_failure_ = completion.status;
-    // Whatever the driver says of its error: what is hopeless to the pool is not worth another try of the caller's.
-    if (completion.is_permanent) pool_.last_connect_failure_.is_retryable = false;
-  }
-  pool_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
-  if (!completion.is_permanent) {
-    pool_.unreachable_until_ns_.store(0, std::memory_order_relaxed);  // trying again may help after all
-    return;
-  }
+  errors_.connect_failed(completion.status, completion.is_permanent);
+  listeners_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
+  if (!completion.is_permanent) return;
   permanent_failure_ = completion.status;
   if (occupied_ != 0) return;
   // Nobody has a connection and trying again cannot help: waiting would be a lie. But a password or file may be mended,
   // and the brain tries again for those who wait: so once in a while somebody must be let in to wait.
-  const Instant until = now + pool_.keeper_->policy().retry_max;
-  pool_.unreachable_until_ns_.store(until.ns(), std::memory_order_relaxed);
+  errors_.set_unreachable(now + policy.retry_max);
   Deliveries deliveries;
-  pool_.turnstile_.refuse_all(Code::unavailable, deliveries);
+  turnstile_.refuse_all(Code::unavailable, deliveries);
 }
 
 void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
@@ -422,9 +419,9 @@ void Hand::validation_ended(uint32_t slot, bool is_alive, Instant now) {
 
 void Hand::lose(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
-  const uint64_t conn_id = read(pool_.board_.slot(slot).conn_id);
-  format::Retirement{CloseReason::error}.put_into(pool_.board_.slot(slot));
-  const SlotWord seen = pool_.board_.word(slot);
+  const uint64_t conn_id = read(board_.slot(slot).conn_id);
+  format::Retirement{CloseReason::error}.put_into(board_.slot(slot));
+  const SlotWord seen = board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
   publisher_.error(completion.status.message);
   publisher_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
@@ -432,18 +429,18 @@ void Hand::lose(Completion& completion, Instant now) {
 }
 
 // What becomes of the slot comes first: without memory for the rest, that alone is lost.
-void Hand::complete(Completion& completion, Instant now) {
+void Hand::complete(Completion& completion, const Policy& policy, Instant now) {
   const uint32_t slot = completion.slot;
   switch (completion.kind) {
     case Completion::Kind::opened: return welcome(completion, now);
-    case Completion::Kind::open_failed: return refuse_open(completion, now);
+    case Completion::Kind::open_failed: return refuse_open(completion, policy, now);
     case Completion::Kind::validated:
-      put(pool_.board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
+      put(board_.slot(slot).validated_mono, static_cast<uint64_t>(now.ns()));
       if (completion.load.sessions >= 0) server_load_ = completion.load;
       validation_ended(slot, true, now);
       return put_back(slot, now);
     case Completion::Kind::validation_failed:
-      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      begin_closing(slot, board_.word(slot), CloseReason::error, now);
       publisher_.count(&format::KeeperStats::validation_failures_total);
       publisher_.error(completion.status.message);
       validation_ended(slot, false, now);
@@ -452,7 +449,7 @@ void Hand::complete(Completion& completion, Instant now) {
     case Completion::Kind::reset_done: return put_back(slot, now);
     case Completion::Kind::reset_failed:
       publisher_.error(completion.status.message);
-      begin_closing(slot, pool_.board_.word(slot), CloseReason::error, now);
+      begin_closing(slot, board_.word(slot), CloseReason::error, now);
       return;
     case Completion::Kind::closed: return finish_closing(slot, now);
     case Completion::Kind::disarmed:
@@ -465,22 +462,22 @@ void Hand::complete(Completion& completion, Instant now) {
       publisher_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
                       completion.status.message);
       return;
-    case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(pool_.board_.slot(slot).conn_id));
+    case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(board_.slot(slot).conn_id));
     case Completion::Kind::suspected:
-      return brain_.generation_suspected(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
+      return brain_.generation_suspected(now, read(board_.slot(slot).conn_id), completion.status.message);
     case Completion::Kind::doomed:
-      return brain_.generation_doomed(now, read(pool_.board_.slot(slot).conn_id), completion.status.message);
+      return brain_.generation_doomed(now, read(board_.slot(slot).conn_id), completion.status.message);
   }
 }
 
 // ---- the end
 
 bool Hand::shut_all(bool is_forced, Instant now) {
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotWord seen = pool_.board_.word(slot);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotWord seen = board_.word(slot);
     if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::shutdown, now);
     if (seen.state() == SlotState::leased) {
-      format::Retirement{CloseReason::shutdown}.put_into(pool_.board_.slot(slot));
+      format::Retirement{CloseReason::shutdown}.put_into(board_.slot(slot));
       if (is_forced) revoke(LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
     // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.
@@ -490,15 +487,15 @@ bool Hand::shut_all(bool is_forced, Instant now) {
 }
 
 bool Hand::is_done_with_sessions() const {
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotState state = pool_.board_.word(slot).state();
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotState state = board_.word(slot).state();
     if (state != SlotState::empty && state != SlotState::closing) return false;
   }
   return departing_.empty();
 }
 
 void Hand::abandon_after_fork() noexcept {
-  for (Seat& seat : pool_.seats_) {
+  for (Seat& seat : seats_) {
     if (seat.connection != nullptr) seat.connection->abandon();
   }
 }

@@ -9,27 +9,33 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <span>
 #include <vector>
 
 #include "brain/action.hpp"
-#include "plane/slot_word.hpp"
+#include "plane/board.hpp"
 #include "pool/ports.hpp"
+#include "pool/seat.hpp"
 
 namespace tide {
 
 class Brain;
-class Pool;
+class InUsePeak;
+class Listeners;
 class Publisher;
+class RecentErrors;
+class Turnstile;
 
 class Hand {
  public:
-  Hand(Pool& pool, Brain& brain, Publisher& publisher);
+  Hand(uint64_t pool_key, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak, Turnstile& turnstile,
+       Connector& connector, RecentErrors& errors, const Listeners& listeners, Brain& brain, Publisher& publisher);
   ~Hand();
 
   // Carry out one action about slots. `limit` is the effective cap.
   void act(const Action& action, const Policy& policy, int64_t limit, Instant now);
   // An outcome from the connector.
-  void complete(Completion& completion, Instant now);
+  void complete(Completion& completion, const Policy& policy, Instant now);
   // Slots that callers soiled, and revoked ones whose holder has left our code.
   void tend(const Policy& policy, Instant now);
   // Close every idle connection; with `is_forced` take leased ones away too. True: no slot is in use any more.
@@ -71,7 +77,7 @@ class Hand {
   void close_unvisited(Instant now);
   void finish_closing(uint32_t slot, Instant now);
   void welcome(Completion& completion, Instant now);
-  void refuse_open(Completion& completion, Instant now);
+  void refuse_open(Completion& completion, const Policy& policy, Instant now);
   void put_back(uint32_t slot, Instant now);
   void validate(const Action& action, const Policy& policy, Instant now);
   Connection* session_of(LeaseId lease, uint64_t& number);
@@ -87,7 +93,14 @@ class Hand {
   void empty(uint32_t slot);
   void stamp_state(uint32_t slot, Instant now);
 
-  Pool& pool_;
+  const uint64_t pool_key_;
+  Board& board_;
+  const std::span<Seat> seats_;
+  InUsePeak& in_use_peak_;
+  Turnstile& turnstile_;
+  Connector& connector_;
+  RecentErrors& errors_;
+  const Listeners& listeners_;
   Brain& brain_;
   Publisher& publisher_;
   std::vector<Instant> asked_at_;          // of the connect under way in a slot

@@ -8,9 +8,11 @@
 #include <cerrno>
 
 #include "base/units.hpp"
+#include "model/command.hpp"
 #include "plane/attach.hpp"
 #include "plane/shortage.hpp"
 #include "pool/pool.hpp"
+#include "pool/presence.hpp"
 #include "pool/stepping.hpp"
 
 namespace tide {
@@ -33,31 +35,44 @@ void watch(int epoll_fd, int fd) {
 
 }  // namespace
 
-Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
-    : pool_(pool),
-      policy_(policy),
-      brain_(policy, pool.board_.capacity(), seed, pool.clock_.now()),
-      publisher_(pool),
-      bulletin_(pool),
-      hand_(pool, brain_, publisher_),
-      mailbox_(pool.segment().mailbox_path()),
-      clerk_(pool, *this, mailbox_),
-      opened_at_(pool.clock_.now()) {
-  slots_.reserve(pool.board_.capacity());
+Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
+               Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
+               Listeners& listeners, const TickClock& clock)
+    : spec_(spec),
+      segment_(segment),
+      board_(board),
+      seats_(seats),
+      in_use_peak_(in_use_peak),
+      turnstile_(turnstile),
+      connector_(connector),
+      fast_policy_(fast_policy),
+      errors_(errors),
+      listeners_(listeners),
+      clock_(clock),
+      policy_(spec.policy),
+      brain_(policy_, board.capacity(), spec.seed, clock.now()),
+      publisher_(segment, board, in_use_peak, turnstile, listeners, clock.clock()),
+      bulletin_(segment, clock.clock()),
+      hand_(spec.pool_key, board, seats, in_use_peak, turnstile, connector, errors, listeners, brain_, publisher_),
+      mailbox_(segment.mailbox_path()),
+      clerk_(segment, clock.clock(), mailbox_, publisher_, outlook_),
+      opened_at_(clock.now()) {
+  apply_policy();
+  slots_.reserve(board.capacity());
   epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
   poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (epoll_fd_ < 0 || poke_fd_ < 0) {
     const int error = errno;
     close_descriptors();
-    throw Shortage(shortage_status("cannot make the descriptors of pool \"" + pool.name() + "\"", error));
+    throw Shortage(shortage_status("cannot make the descriptors of pool \"" + spec.name + "\"", error));
   }
   watch(epoll_fd_, poke_fd_);
   watch(epoll_fd_, mailbox_.fd());
-  watch(epoll_fd_, pool.connector_->fd());
-  publisher_.settings(policy_, pool.spec_.sources);
+  watch(epoll_fd_, connector.fd());
+  publisher_.settings(policy_, spec.sources, spec.notes);
   publisher_.note(
       EventKind::pool_open, Severity::info,
-      "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
+      "opened with min_size " + std::to_string(policy_.min_size) + ", max_size " + std::to_string(policy_.max_size));
 }
 
 Keeper::~Keeper() { close_descriptors(); }
@@ -81,16 +96,30 @@ void Keeper::drain_poke() {
 }
 
 uint64_t Keeper::post(const std::string& verb, const std::string& arguments, const std::string& actor) {
-  const uint64_t id = clerk_.post({0, pool_.clock().wall_ns(), verb, actor, arguments});
+  const uint64_t id = clerk_.post({0, clock_.clock().wall_ns(), verb, actor, arguments});
   poke();
   return id;
+}
+
+void Keeper::note_demand(bool is_unmet) {
+  if (!can_grow_.load(std::memory_order_relaxed)) return;
+  if (is_unmet) has_unmet_.store(true, std::memory_order_release);
+  poke();
+}
+
+// What others read of the policy.
+void Keeper::apply_policy() {
+  listeners_.set(policy_);
+  fast_policy_.set(policy_, listeners_.is_any(), in_use_peak_.is_counting() || Presence::needs_fence());
+  turnstile_.set_window(policy_.fairness_window);
+  turnstile_.set_objective(policy_.wait_objective);
 }
 
 Span Keeper::step() {
   const std::lock_guard lock(step_mutex_);
   const Stepping stepping(*this);
   drain_poke();
-  Instant now = pool_.clock_.now();
+  Instant now = clock_.now();
   hand_.clear_work();
   take_completions(now);
   hand_.tend(policy_, now);
@@ -98,18 +127,18 @@ Span Keeper::step() {
     step_closing(now);
   } else {
     take_census(now);
-    clerk_.take(now);
+    clerk_.take([&](const Command& command) { return order(command, now); });
     for (int round = 0; round < kRoundsMax; ++round) {
       decide(now);
       if (!hand_.has_work()) break;
       hand_.clear_work();
-      now = pool_.clock_.now();
+      now = clock_.now();
       if (!take_completions(now)) break;  // asked for, but not there yet
       hand_.tend(policy_, now);
     }
   }
   Deliveries deliveries;
-  const Instant expiry = pool_.turnstile_.expire(now, deliveries);
+  const Instant expiry = turnstile_.expire(now, deliveries);
   deliveries.run();
   take_census(now);
   publish(now);
@@ -117,21 +146,21 @@ Span Keeper::step() {
 
   Instant next = earliest(expiry, earliest(connector_wakeup_, publisher_.next_second()));
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then
-  if (mailbox_.fd() < 0 && !pool_.segment().mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
+  if (mailbox_.fd() < 0 && !segment_.mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (hand_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
-  return std::clamp(next - pool_.clock_.now(), Span{}, heartbeat());
+  return std::clamp(next - clock_.now(), Span{}, heartbeat());
 }
 
 bool Keeper::take_completions(Instant now) {
   // Without memory a step ends where it is; what was not taken then is taken now.
-  connector_wakeup_ = pool_.connector_->step(now, completions_);
+  connector_wakeup_ = connector_.step(now, completions_);
   hand_.take_unasked(completions_);
   const bool is_any = !completions_.empty();
   for (const Completion& completion : completions_) {
     // Where a session lost its file, whoever asks why should hear of the file.
     if (completion.kind == Completion::Kind::lost) take_file_facts();
   }
-  while (completions_taken_ < completions_.size()) hand_.complete(completions_[completions_taken_++], now);
+  while (completions_taken_ < completions_.size()) hand_.complete(completions_[completions_taken_++], policy_, now);
   completions_.clear();
   completions_taken_ = 0;
   return is_any;
@@ -139,9 +168,9 @@ bool Keeper::take_completions(Instant now) {
 
 void Keeper::take_census(Instant now) {
   slots_.clear();
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotWord seen = pool_.board_.word(slot);
-    const format::Slot& s = pool_.board_.slot(slot);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotWord seen = board_.word(slot);
+    const format::Slot& s = board_.slot(slot);
     SlotCensus out;
     switch (seen.state()) {
       case SlotState::empty: continue;
@@ -170,20 +199,20 @@ void Keeper::take_census(Instant now) {
     if (out.phase == Phase::leased) {
       out.lease_id = LeaseId(slot, seen.generation()).bits;
       // Until the acquirer has it in hand, the times are still those of the lease before.
-      const bool has_begun = pool_.seats_[slot].has_begun(out.lease_id);
+      const bool has_begun = seats_[slot].has_begun(out.lease_id);
       out.leased_at = has_begun ? instant(s.acquired_mono) : now;
       out.since = out.leased_at;
-      const SessionFacts facts = pool_.seats_[slot].connection->facts();
+      const SessionFacts facts = seats_[slot].connection->facts();
       out.idle_in_transaction_since = facts.idle_in_transaction_since;
       if (facts.is_reading) out.reading_since = facts.transaction_since;
       if (out.leased_at > now) out.leased_at = now;
     }
     slots_.push_back(out);
   }
-  const format::QueueStats& queue = pool_.segment().queue();
+  const format::QueueStats& queue = segment_.queue();
   census_.slots = slots_;
-  census_.waiting = pool_.turnstile_.waiting();
-  census_.oldest_wait_since = census_.waiting != 0 ? pool_.turnstile_.head_since() : Instant{};
+  census_.waiting = turnstile_.waiting();
+  census_.oldest_wait_since = census_.waiting != 0 ? turnstile_.head_since() : Instant{};
   census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
   census_.wait_p95 = publisher_.recent_wait_p95();
   census_.in_use_average = publisher_.recent_in_use_average();
@@ -193,9 +222,9 @@ void Keeper::take_traffic(Instant now) {
   Traffic t;
   uint64_t acquires = 0, waited = 0, use_ns = 0, wait_ns = 0, query_ns = 0;
   double running_s = 0;
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const format::Slot& s = pool_.board_.slot(slot);
-    const format::SlotStats& stats = pool_.board_.stats(slot);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const format::Slot& s = board_.slot(slot);
+    const format::SlotStats& stats = board_.stats(slot);
     acquires += tide::read(s.acquires_total);
     waited += tide::read(stats.waited_total);
     t.releases_total += tide::read(stats.releases_total);
@@ -210,8 +239,8 @@ void Keeper::take_traffic(Instant now) {
   for (const SlotCensus& slot : slots_) {
     if (slot.phase == Phase::leased) running_s += (now - slot.leased_at).seconds_exact();
   }
-  const format::QueueStats& queue = pool_.segment().queue();
-  const format::KeeperStats& totals = pool_.segment().totals();
+  const format::QueueStats& queue = segment_.queue();
+  const format::KeeperStats& totals = segment_.totals();
   census_.acquires_total = acquires;
   census_.acquires_waited_total = waited;
   t.requests_total = acquires + census_.acquire_timeouts_total + tide::read(queue.rejected_total) + census_.waiting;
@@ -222,8 +251,8 @@ void Keeper::take_traffic(Instant now) {
   t.validation_failures_total = tide::read(totals.validation_failures_total);
   t.ended_seconds = static_cast<double>(use_ns) / 1e9;
   t.use_seconds = t.ended_seconds + running_s;
-  t.wait_seconds = static_cast<double>(wait_ns + tide::read(queue.failed_wait_ns_total)) / 1e9 +
-                   pool_.turnstile_.seconds_waited(now);
+  t.wait_seconds =
+      static_cast<double>(wait_ns + tide::read(queue.failed_wait_ns_total)) / 1e9 + turnstile_.seconds_waited(now);
   t.query_seconds = static_cast<double>(query_ns) / 1e9;
   census_.traffic = t;
 }
@@ -231,17 +260,17 @@ void Keeper::take_traffic(Instant now) {
 void Keeper::take_resources(Instant now) {
   if (resources_at_.is_set() && now < resources_at_ + kResourcesEvery) return;
   resources_at_ = now;
-  if (pool_.spec_.probe != nullptr) census_.resources = pool_.spec_.probe->sample(policy_.memory_limit);
+  if (spec_.probe != nullptr) census_.resources = spec_.probe->sample(policy_.memory_limit);
   const ServerLoad& load = hand_.server_load();
   const auto known = [](int64_t n) { return n < 0 ? Resources::kUnknown : static_cast<double>(n); };
   census_.resources.server_sessions = known(load.sessions);
   census_.resources.server_sessions_max = known(load.sessions_max);
-  census_.resources.driver_bytes = known(pool_.connector_->memory_bytes());
+  census_.resources.driver_bytes = known(connector_.memory_bytes());
   take_file_facts();
 }
 
 void Keeper::take_file_facts() {
-  const FileFacts file = pool_.connector_->file_facts();
+  const FileFacts file = connector_.file_facts();
   census_.resources.is_file_missing = file.is_missing;
   census_.resources.wal_bytes = file.wal_bytes < 0 ? Resources::kUnknown : static_cast<double>(file.wal_bytes);
 }
@@ -249,7 +278,7 @@ void Keeper::take_file_facts() {
 void Keeper::decide(Instant now) {
   take_census(now);
   take_traffic(now);  // what the brain alone looks at
-  if (pool_.has_unmet_.exchange(false, std::memory_order_acquire)) {
+  if (has_unmet_.exchange(false, std::memory_order_acquire)) {
     // Demand, though nobody queues: without this a pool that only ever hears "now or never" would stay empty.
     ++census_.waiting;
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
@@ -263,18 +292,16 @@ void Keeper::decide(Instant now) {
     const Gate gate = outlook_.state == PoolState::paused     ? Gate::paused
                       : outlook_.state == PoolState::draining ? Gate::draining
                                                               : Gate::running;
-    if (gate != pool_.turnstile_.gate()) pool_.turnstile_.set_gate(gate, now, deliveries);
+    if (gate != turnstile_.gate()) turnstile_.set_gate(gate, now, deliveries);
   }
   if (outlook_.is_settled) is_started_ = true;
   // Before those who wait are refused: who asks again at once must not get into the queue.
   const bool is_broken = outlook_.breaker == BreakerState::open || outlook_.breaker == BreakerState::half_open;
-  pool_.breaker_probe_ns_.store(outlook_.breaker_probe_at.ns(), std::memory_order_relaxed);
-  pool_.is_broken_.store(is_broken, std::memory_order_relaxed);
+  errors_.set_breaker(is_broken, outlook_.breaker_probe_at);
   for (const Action& action : actions_) obey(action, now);
   if (is_started_ && !is_ready_told_ && outlook_.state != PoolState::draining) tell_ready(now);
-  pool_.can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
-  const std::lock_guard lock(pool_.story_mutex_);
-  pool_.limit_reason_ = brain_.limit_reason();
+  can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
+  errors_.set_limit_reason(brain_.limit_reason());
 }
 
 // Once: what init_mode asks for is there, and whoever asks is served.
@@ -301,11 +328,42 @@ void Keeper::obey(const Action& action, Instant now) {
   }
 }
 
+Verdict Keeper::order(const Command& command, Instant now) {
+  if (command.verb() == Verb::set) return set_option(command, now);
+  if (command.verb() == Verb::reset_stats) {
+    bulletin_.write_tallies(brain_);  // what was counted before the order
+    publisher_.reset_stats();
+    publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + command.actor);
+    return Verdict::applied("statistics start anew");
+  }
+  return brain_.order(command, census_, now);
+}
+
+Verdict Keeper::set_option(const Command& command, Instant now) {
+  Policy changed = policy_;
+  const auto set = tide::set_option(changed, *command.text("option"), *command.text("value"), board_.capacity());
+  if (!set) return Verdict::refused(set.status());
+  const Setting* const setting = *set;
+  if (Status checked = check_policy(changed); !checked) return Verdict::refused(std::move(checked));
+  policy_ = changed;
+  apply_policy();
+  brain_.set_policy(changed, now);
+  connector_.set_policy(changed);
+  spec_.sources[place_of(*setting)] = SettingSource::manual;
+  publisher_.settings(changed, spec_.sources, spec_.notes);
+  std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
+  const std::string why = why_without_effect(changed, spec_.target.scheme, *setting);
+  if (!why.empty()) text += "; " + why;
+  publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + command.actor);
+  return Verdict::applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on"
+                                                                       : text);
+}
+
 // A note about a lease names its tag, which the brain does not know. Read as any observer does: the holder may write it.
 void Keeper::note(const Action& action) {
   std::string text = action.text;
   if (action.lease_id != 0) {
-    if (auto segment = Attachment::from_fd(pool_.segment().fd())) {
+    if (auto segment = Attachment::from_fd(segment_.fd())) {
       const LeaseId lease(action.lease_id);
       for (const SlotCopy& slot : segment->read_slots()) {
         if (slot.index != lease.slot() || slot.word != lease.word() || !slot.is_whole) continue;
@@ -318,7 +376,7 @@ void Keeper::note(const Action& action) {
 
 // The wall clock is for display only, so a jump changes nothing; but whoever reads times should know.
 void Keeper::watch_clocks(Instant now) {
-  const int64_t ahead_ns = pool_.clock().wall_ns() - now.ns();
+  const int64_t ahead_ns = clock_.clock().wall_ns() - now.ns();
   const int64_t jump_ns = ahead_ns - wall_ahead_ns_;
   const bool is_first = wall_ahead_ns_ == 0;
   wall_ahead_ns_ = ahead_ns;
@@ -340,20 +398,18 @@ Span Keeper::heartbeat() const {
 }
 
 void Keeper::publish(Instant now) {
-  if (pool_.spec_.events.take_dropped) {
-    if (const uint64_t dropped = pool_.spec_.events.take_dropped(); dropped != 0) {
-      publisher_.note(EventKind::events_dropped, Severity::warning,
-                      std::to_string(dropped) +
-                          " events or lines of the log were dropped: the event callback, or who "
-                          "reads standard error, did not keep up");
-    }
+  if (const uint64_t dropped = listeners_.take_dropped(); dropped != 0) {
+    publisher_.note(EventKind::events_dropped, Severity::warning,
+                    std::to_string(dropped) +
+                        " events or lines of the log were dropped: the event callback, or who "
+                        "reads standard error, did not keep up");
   }
   watch_clocks(now);
   publisher_.sample(outlook_, brain_.health().score, now);
   bulletin_.write(brain_, now);
   publisher_.vitals(outlook_, policy_, census_,
                     is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
-                    brain_.health().score, now);
+                    brain_.health().score, connector_.pooler(), now);
 }
 
 }  // namespace tide

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,18 +22,25 @@
 #include "plane/mailbox.hpp"
 #include "pool/bulletin.hpp"
 #include "pool/clerk.hpp"
+#include "pool/fast_policy.hpp"
 #include "pool/hand.hpp"
-#include "pool/ports.hpp"
+#include "pool/in_use_peak.hpp"
+#include "pool/listeners.hpp"
 #include "pool/publisher.hpp"
+#include "pool/recent_errors.hpp"
+#include "pool/system_clock.hpp"
+#include "pool/turnstile.hpp"
 
 namespace tide {
 
-class Pool;
+struct PoolSpec;
 
 class Keeper {
  public:
   // Throws Shortage where no descriptors are left.
-  Keeper(Pool& pool, const Policy& policy, uint64_t seed);
+  Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
+         Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
+         Listeners& listeners, const TickClock& clock);
   ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
@@ -46,6 +54,9 @@ class Keeper {
   int fd() const { return epoll_fd_; }
   // Something happened that may need the keeper soon. Cheap when it is awake already.
   void poke();
+  // [any] A request found no idle connection: a queue is worth waking the keeper for, if the pool can grow. `is_unmet`:
+  // it does not wait.
+  void note_demand(bool is_unmet);
   // An order from this process (pools without a segment file). The number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
@@ -75,8 +86,6 @@ class Keeper {
   void abandon_after_fork(bool is_whole) noexcept;
 
  private:
-  friend class Clerk;
-
   class Stepping;
   static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
 
@@ -93,12 +102,26 @@ class Keeper {
   void take_traffic(Instant now);
   void take_resources(Instant now);
   void take_file_facts();
+  void apply_policy();
+  Verdict order(const Command& command, Instant now);
+  Verdict set_option(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
   void note(const Action& action);
   void watch_clocks(Instant now);
   Span heartbeat() const;
 
-  Pool& pool_;
+  PoolSpec& spec_;
+  Segment& segment_;
+  Board& board_;
+  const std::span<Seat> seats_;
+  InUsePeak& in_use_peak_;
+  Turnstile& turnstile_;
+  Connector& connector_;
+  FastPolicy& fast_policy_;
+  RecentErrors& errors_;
+  Listeners& listeners_;
+  const TickClock& clock_;
+
   Policy policy_;
   Brain brain_;
   Publisher publisher_;
@@ -134,6 +157,8 @@ class Keeper {
   int epoll_fd_ = -1;
   int poke_fd_ = -1;
   std::atomic<bool> is_poked_{false};
+  std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
+  std::atomic<bool> can_grow_{true};
 };
 
 }  // namespace tide

@@ -54,7 +54,7 @@ struct Pool::AsyncTicket : Ticket {
 
 Span Pool::timeout_of(const AcquireRequest& request) const {
   if (request.timeout.ns() >= 0) return request.timeout;
-  return Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
+  return fast_policy_.acquire_timeout();
 }
 
 // An idle connection may have outlived its time, or its server, since somebody last looked. Of a claimed slot.
@@ -104,7 +104,7 @@ LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, 
 LeaseId Pool::begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
   board_.write_holder(lease, tag, current_thread_id(), now);
   begin_noted(lease, mode);
-  if (told_.load(std::memory_order_relaxed) != 0) tell_of_lease(PoolEvent::acquire, lease);
+  if (listeners_.is_any()) tell_of_lease(PoolEvent::acquire, lease);
   return lease;
 }
 
@@ -120,18 +120,13 @@ LeaseId Pool::begin_noted(LeaseId lease, LeaseMode mode) {
 Code Pool::refusal_now(Instant now) const {
   const Gate gate = turnstile_.gate();
   if (gate == Gate::closed || gate == Gate::draining) return Code::closed;
-  if (is_broken_.load(std::memory_order_relaxed)) return Code::unavailable;
-  if (now.ns() < unreachable_until_ns_.load(std::memory_order_relaxed)) return Code::unavailable;
-  return Code::ok;
+  return errors_.refusal(now);
 }
 
 // Who does not wait still shows that a connection is missing.
 Code Pool::give_up_at_once() {
   turnstile_.count_timeout(Span{});
-  if (can_grow_.load(std::memory_order_relaxed)) {
-    has_unmet_.store(true, std::memory_order_release);
-    keeper_->poke();
-  }
+  keeper_->note_demand(true);
   return Code::timeout;
 }
 
@@ -151,10 +146,10 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   ticket.thread_id = current_thread_id();
   ticket.mode = request.mode;
   Deliveries deliveries;
-  if (!turnstile_.enqueue(ticket, asked_at, max_waiting_.load(std::memory_order_relaxed), deliveries)) {
+  if (!turnstile_.enqueue(ticket, asked_at, fast_policy_.max_waiting(), deliveries)) {
     return ticket.refusal;
   }
-  if (can_grow_.load(std::memory_order_relaxed)) keeper_->poke();
+  keeper_->note_demand(false);
   deliveries.run_before_sleep();  // serving the queue may have served others: they must not wait while we sleep
   if (!turnstile_.wait(
           ticket, [this] { return clock_.now(); }, deliveries))
@@ -162,7 +157,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   out = ticket.lease;
   seats_[out.slot()].begin(out.bits, request.mode);
   slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, out.slot()};
-  if (told_.load(std::memory_order_relaxed) != 0) tell_of_lease(PoolEvent::acquire, out);
+  if (listeners_.is_any()) tell_of_lease(PoolEvent::acquire, out);
   return Code::ok;
 }
 
@@ -182,7 +177,7 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
   ticket->deadline = now + timeout;
-  if (!turnstile_.enqueue(*ticket, now, max_waiting_.load(std::memory_order_relaxed), deliveries)) {
+  if (!turnstile_.enqueue(*ticket, now, fast_policy_.max_waiting(), deliveries)) {
     return ticket->refusal;
   }
   (void)ticket.release();  // the queue's now; comes back through deliver
@@ -251,8 +246,7 @@ Status Pool::begin_touch(LeaseId lease, Instant now) {
   format::Slot& slot = board_.slot(lease.slot());
   put(slot.last_used_mono, static_cast<uint64_t>(now.ns()));
   Seat& seat = seats_[lease.slot()];
-  const int64_t trust_ns =
-      std::max(probe_after_ns_.load(std::memory_order_relaxed), seat.is_touched ? kTrustWithinNs : 0);
+  const int64_t trust_ns = std::max(fast_policy_.probe_after_ns(), seat.is_touched ? kTrustWithinNs : 0);
   if (now.ns() - static_cast<int64_t>(read(slot.validated_mono)) >= trust_ns) seat.connection->distrust();
   if (seat.is_touched) return Status::ok();
   seat.is_touched = true;
@@ -270,7 +264,7 @@ void* Pool::native(LeaseId lease) {
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
   uint64_t conn_id = 0;
   Status status = query_within_call(lease, request, out, conn_id);
-  if (!status && conn_id != 0) tell(PoolEvent::error, conn_id, lease.bits, status.message.c_str());
+  if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message.c_str());
   return status;
 }
 
@@ -287,7 +281,7 @@ Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, Resul
   conn_id = read(board_.slot(lease.slot()).conn_id);
   Connection& connection = *seats_[lease.slot()].connection;
   QueryRequest bounded = request;
-  if (const Span limit = query_timeout(); !limit.is_zero()) {
+  if (const Span limit = fast_policy_.query_timeout(); !limit.is_zero()) {
     bounded.deadline = earliest(bounded.deadline, began + limit);
   }
   Status status = connection.query(bounded, out);
@@ -334,7 +328,7 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
 }
 
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
-  tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
+  listeners_.tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
 }
 
 }  // namespace tide

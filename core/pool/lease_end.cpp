@@ -11,7 +11,7 @@ CloseReason Pool::settle_seat(Seat& seat, Return how, bool& is_fit) const {
   seat.is_touched = false;
   seat.is_native_out = false;
   is_fit = false;
-  const ResetMode mode = reset_mode_.load(std::memory_order_relaxed);
+  const ResetMode mode = fast_policy_.reset_mode();
   if (was_touched) {
     if (how == Return::unchanged) seat.connection->vouch();
     const bool is_vouched = how == Return::unchanged && mode != ResetMode::none;
@@ -77,13 +77,13 @@ void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, b
     board_.soil(lease);
     keeper_->poke();
   }
-  tell(PoolEvent::release, conn_id, lease.bits, "");
+  listeners_.tell(PoolEvent::release, conn_id, lease.bits, "");
 }
 
 CloseReason Pool::reason_to_retire(const format::Slot& s, Instant now) const {
   if (const auto retirement = format::Retirement::of(s)) return retirement.reason;
   if (static_cast<int64_t>(read(s.expires_mono)) <= now.ns()) return CloseReason::lifetime;
-  const uint64_t max_uses = max_uses_.load(std::memory_order_relaxed);
+  const uint64_t max_uses = fast_policy_.max_uses();
   if (max_uses != 0 && read(s.acquires_total) - read(s.acquires_before) >= max_uses) return CloseReason::uses;
   return CloseReason::none;
 }

@@ -12,7 +12,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,9 +21,11 @@
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
+#include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
-#include "pool/log_fact.hpp"
+#include "pool/listeners.hpp"
 #include "pool/presence.hpp"
+#include "pool/recent_errors.hpp"
 #include "pool/seat.hpp"
 #include "pool/system_clock.hpp"
 #include "pool/turnstile.hpp"
@@ -32,18 +33,6 @@
 namespace tide {
 
 class Keeper;
-
-enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, alert };
-constexpr uint32_t bit_of(PoolEvent event) { return 1U << static_cast<uint32_t>(event); }
-const char* pool_event_name(PoolEvent event);
-
-// Where the application hears of events. Called without any lock of the pool.
-struct EventSink {
-  uint32_t mask = 0;  // bit (1 << PoolEvent)
-  std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
-  std::function<uint64_t()> take_dropped;  // how many could not be told since it was last asked; may be empty
-  bool wants(PoolEvent event) const { return (mask & bit_of(event)) != 0; }
-};
 
 struct PoolSpec {
   std::string name;
@@ -59,8 +48,8 @@ struct PoolSpec {
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
-  std::shared_ptr<ResourceProbe> probe;                // null: nothing is known of memory and descriptors
-  std::function<void(const LogFact&, LogFormat)> log;  // what the option log asks for; from any thread; may be empty
+  LogSink log;                           // what the option log asks for; from any thread; may be empty
+  std::shared_ptr<ResourceProbe> probe;  // null: nothing is known of memory and descriptors
 };
 
 struct AcquireRequest {
@@ -117,22 +106,14 @@ class Pool {
   Keeper& keeper() { return *keeper_; }
   const std::string& name() const { return spec_.name; }
   const InstanceId& instance_id() const { return instance_id_; }
-  // Ids of commands and alerts: the instance's first bits, then a number, so that an id alone says whose it is.
-  uint64_t id_of(uint64_t number) const;
   uint64_t key() const { return spec_.pool_key; }
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
-  Span query_timeout() const { return Span::nanos(query_timeout_ns_.load(std::memory_order_relaxed)); }
   // In a forked child: close descriptors only; nothing else may be called afterwards, not even the destructor.
   // `is_whole`: the keeper was at rest (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.
   void abandon_after_fork(bool is_whole) noexcept;
 
  private:
-  friend class Keeper;
-  friend class Hand;
-  friend class Publisher;
-  friend class Clerk;
-  friend class Bulletin;
   struct AsyncTicket;
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
@@ -164,13 +145,6 @@ class Pool {
   Status explain_unavailable(const std::string& who, const Status& failure) const;
   Span timeout_of(const AcquireRequest& request) const;
   void tell_of_lease(PoolEvent event, LeaseId lease) const;
-  void set_fast_policy(const Policy& policy);
-  void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
-    if ((told_.load(std::memory_order_relaxed) & bit_of(event)) != 0) tell_and_log(event, conn_id, lease_id, text);
-  }
-  [[gnu::cold]] void tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const;
-  bool logs(LogLevel level) const { return log_level_.load(std::memory_order_relaxed) >= level && spec_.log; }
-  void log(LogFact fact) const;
 
   PoolSpec spec_;
   InstanceId instance_id_;
@@ -181,31 +155,10 @@ class Pool {
   TickClock clock_;
   std::vector<Seat> seats_;
 
-  // What the fast path needs of the policy; written by the keeper when a setting changes.
-  std::atomic<uint64_t> fast_key_{0};  // the pool's key, or one that no hint has: acquires tell an event
-  std::atomic<uint32_t> told_{0};      // the events that the program or the log wants: bit_of()
-  std::atomic<LogLevel> log_level_{LogLevel::off};
-  std::atomic<LogFormat> log_format_{LogFormat::key_value};
-  std::atomic<bool> asks_at_return_{false};  // see set_fast_policy()
-  std::atomic<int64_t> acquire_timeout_ns_{0};
-  std::atomic<int64_t> query_timeout_ns_{0};
-  std::atomic<int64_t> probe_after_ns_{0};
-  std::atomic<int64_t> max_waiting_{0};
-  std::atomic<uint64_t> max_uses_{0};
-  std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+  FastPolicy fast_policy_;
+  Listeners listeners_;
+  RecentErrors errors_;
   std::atomic<uint64_t> callbacks_open_{0};
-  std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
-  std::atomic<bool> can_grow_{true};    // a queue is worth waking the keeper for
-  // The breaker is open: nobody is let into the queue. When the next connect is tried; 0: one is under way.
-  std::atomic<bool> is_broken_{false};
-  std::atomic<int64_t> breaker_probe_ns_{0};
-  // No connection, and trying again cannot help: fail at once, until it is time to try nevertheless.
-  std::atomic<int64_t> unreachable_until_ns_{0};
-
-  mutable std::mutex story_mutex_;  // guards the texts below: slow paths only
-  std::string limit_reason_;
-  Status last_connect_failure_;  // ok while connects succeed
-
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;
 };

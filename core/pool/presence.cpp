@@ -25,14 +25,14 @@ constinit thread_local Presence::Record* Presence::mine_ = &Presence::nobody_;
 std::atomic<bool> Presence::needs_fence_{true};
 
 // All records of the process, newest first; grows only.
-struct PresenceRoll {
+struct Presence::Roll {
   std::atomic<Presence::Record*> first{nullptr};
   pthread_key_t exit_key{};
   bool has_exit_key = false;  // no key is left in the process: the records of threads that end are not used again
   std::once_flag once;
 
-  static PresenceRoll& instance() {
-    static PresenceRoll* roll = new PresenceRoll();  // never destroyed: threads may end after main
+  static Roll& instance() {
+    static Roll* roll = new Roll();  // never destroyed: threads may end after main
     return *roll;
   }
   void prepare() {
@@ -76,7 +76,7 @@ Presence::Record* Presence::enter_slowly(Key key) {
 }
 
 Presence::Record* Presence::enroll() {
-  PresenceRoll& roll = PresenceRoll::instance();
+  Roll& roll = Roll::instance();
   roll.prepare();
   Record* fresh = roll.take();
   const bool is_first = mine_ == &nobody_;
@@ -107,18 +107,18 @@ void Presence::settle() {
 }
 
 bool Presence::needs_fence() {
-  PresenceRoll::instance().prepare();
+  Roll::instance().prepare();
   return needs_fence_.load(std::memory_order_relaxed);
 }
 
 bool Presence::is_anyone_at(Key key) {
   settle();
-  return PresenceRoll::instance().any([key](Key k) { return k == key; });
+  return Roll::instance().any([key](Key k) { return k == key; });
 }
 
 bool Presence::is_anyone_in(uint64_t pool_key) {
   settle();
-  return PresenceRoll::instance().any([pool_key](Key k) { return k != kNobody && k >> kLeaseSlotBits == pool_key; });
+  return Roll::instance().any([pool_key](Key k) { return k != kNobody && k >> kLeaseSlotBits == pool_key; });
 }
 
 bool Presence::am_i_in(uint64_t pool_key) {
@@ -131,7 +131,7 @@ bool Presence::am_i_in(uint64_t pool_key) {
 }
 
 void Presence::forget_others_after_fork() noexcept {
-  for (Record* r = PresenceRoll::instance().first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
+  for (Record* r = Roll::instance().first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
     bool is_mine = false;
     for (const Record* own = mine_; own != nullptr; own = own->outer) is_mine = is_mine || own == r;
     if (is_mine) continue;

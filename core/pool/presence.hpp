@@ -68,13 +68,14 @@ class Presence {
   static void forget_others_after_fork() noexcept;
 
  private:
+  struct Roll;
+
   static Record* enter_slowly(Key key);
   static Record* enroll();
   static void depart();
   static Record nobody_;  // of threads that never entered: full from the beginning
   static constinit thread_local Record* mine_ __attribute__((tls_model("initial-exec")));
   static std::atomic<bool> needs_fence_;
-  friend struct PresenceRoll;
 };
 
 class Visit {

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "plane/short_json.hpp"
-#include "pool/pool.hpp"
+#include "pool/in_use_peak.hpp"
+#include "pool/listeners.hpp"
+#include "pool/turnstile.hpp"
 
 namespace tide {
 
@@ -22,26 +24,32 @@ void put_ms(std::atomic<double>& cell, double ms) { cell.store(ms < 0 ? kNotMeas
 uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
 }  // namespace
 
-Publisher::Topology::Topology(Publisher& publisher) : seq_(publisher.pool_.segment().vitals().topology_seq) {
+Publisher::Topology::Topology(Publisher& publisher) : seq_(publisher.segment_.vitals().topology_seq) {
   seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
 }
 
 Publisher::Topology::~Topology() { seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
 
-Publisher::Publisher(Pool& pool)
-    : pool_(pool),
-      journal_(ring_of<format::JournalRecord>(pool.segment(), pool.segment().header().journal)),
-      scaling_(ring_of<format::ScalingRecord>(pool.segment(), pool.segment().header().scaling)),
-      seconds_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1s)),
-      minutes_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1m)),
-      hours_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1h)),
+Publisher::Publisher(Segment& segment, Board& board, InUsePeak& in_use_peak, Turnstile& turnstile,
+                     const Listeners& listeners, const Clock& clock)
+    : segment_(segment),
+      board_(board),
+      in_use_peak_(in_use_peak),
+      turnstile_(turnstile),
+      listeners_(listeners),
+      clock_(clock),
+      journal_(ring_of<format::JournalRecord>(segment, segment.header().journal)),
+      scaling_(ring_of<format::ScalingRecord>(segment, segment.header().scaling)),
+      seconds_(ring_of<format::HistoryRecord>(segment, segment.header().history_1s)),
+      minutes_(ring_of<format::HistoryRecord>(segment, segment.header().history_1m)),
+      hours_(ring_of<format::HistoryRecord>(segment, segment.header().history_1h)),
       window_(kWindowSeconds) {
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
 }
 
 void Publisher::note(EventKind kind, Severity severity, std::string_view message, std::string_view detail) {
-  const int64_t wall_ns = pool_.clock().wall_ns();
+  const int64_t wall_ns = clock_.wall_ns();
   const std::string kept = shortened_object(detail, decltype(format::JournalRecord::detail)::kBytesMax);
   journal_.append([&](format::JournalRecord& record) {
     record.at_wall_ns = wall_ns;
@@ -51,9 +59,9 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
     record.detail.assign(kept);
   });
   const LogLevel level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
-  pool_.log({.level = level, .severity = severity, .event = word(kind), .message = message, .detail = detail});
+  listeners_.log({.level = level, .severity = severity, .event = word(kind), .message = message, .detail = detail});
   if (is_about_alert(kind) || severity != Severity::info)
-    pool_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+    listeners_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
   if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
 }
@@ -61,7 +69,7 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
 void Publisher::scaling(const Action& action, const Census& census) {
   uint32_t in_use = 0;
   for (const SlotCensus& slot : census.slots) in_use += slot.phase == Phase::leased ? 1 : 0;
-  const int64_t wall_ns = pool_.clock().wall_ns();
+  const int64_t wall_ns = clock_.wall_ns();
   const double wait_ms = recent_wait_p95_.ms_exact();
   scaling_.append([&](format::ScalingRecord& record) {
     record.at_wall_ns = wall_ns;
@@ -80,7 +88,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
 }
 
 void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
-  format::KeeperStats& totals = pool_.segment().totals();
+  format::KeeperStats& totals = segment_.totals();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.*counter, n);
@@ -88,7 +96,7 @@ void Publisher::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
 
 void Publisher::connected(Span took) {
   const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, took.ns()));
-  format::KeeperStats& totals = pool_.segment().totals();
+  format::KeeperStats& totals = segment_.totals();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   add_to(totals.connects_total);
@@ -98,7 +106,7 @@ void Publisher::connected(Span took) {
 
 void Publisher::closed(CloseReason reason, Span lived) {
   {
-    format::Tallies& tallies = pool_.segment().tallies();
+    format::Tallies& tallies = segment_.tallies();
     SeqWrite guard(tallies.seq);
     add_to(tallies.lived_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, lived.ns())));
   }
@@ -116,26 +124,26 @@ void Publisher::closed(CloseReason reason, Span lived) {
 }
 
 void Publisher::error(std::string_view text) {
-  format::KeeperStats& totals = pool_.segment().totals();
+  format::KeeperStats& totals = segment_.totals();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   totals.last_error.assign_shortened(text);
-  put(totals.last_error_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+  put(totals.last_error_wall, static_cast<uint64_t>(clock_.wall_ns()));
 }
 
 // Connections there are, counted as readers count them: what closes is on its way out.
 uint32_t Publisher::size() const {
   uint32_t n = 0;
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const SlotState state = pool_.board_.word(slot).state();
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const SlotState state = board_.word(slot).state();
     n += state == SlotState::empty || state == SlotState::closing || state == SlotState::revoked ? 0 : 1;
   }
   return n;
 }
 
 void Publisher::grew() {
-  put(pool_.segment().vitals().slots_used, pool_.board_.used());  // alone: a reader counts from this moment on
-  format::KeeperStats& totals = pool_.segment().totals();
+  put(segment_.vitals().slots_used, board_.used());  // alone: a reader counts from this moment on
+  format::KeeperStats& totals = segment_.totals();
   if (const uint32_t now = size(); now > read(totals.size_peak)) {
     const std::lock_guard lock(totals_mutex_);
     SeqWrite guard(totals.seq);
@@ -144,12 +152,12 @@ void Publisher::grew() {
 }
 
 void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
-                       int64_t health, Instant now) {
-  format::Vitals& v = pool_.segment().vitals();
+                       int64_t health, Pooler pooler, Instant now) {
+  format::Vitals& v = segment_.vitals();
   SeqWrite guard(v.seq);
   put(v.heartbeat_mono, bits_of(now));
   put(v.anchor_mono, bits_of(now));
-  put(v.anchor_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+  put(v.anchor_wall, static_cast<uint64_t>(clock_.wall_ns()));
   put(v.state, static_cast<uint64_t>(state));
   put(v.min_size, static_cast<uint64_t>(policy.min_size));
   put(v.max_size, static_cast<uint64_t>(policy.max_size));
@@ -166,12 +174,13 @@ void Publisher::vitals(const Outlook& outlook, const Policy& policy, const Censu
   put(v.wal_bytes, wal >= 0 && wal < 1e18 ? static_cast<uint64_t>(wal) + 1 : 0);
   put(v.breaker, static_cast<uint64_t>(outlook.breaker));
   put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
-  put(v.pooler, static_cast<uint64_t>(pool_.connector_->pooler()));
+  put(v.pooler, static_cast<uint64_t>(pooler));
 }
 
-void Publisher::settings(const Policy& policy, const std::vector<SettingSource>& sources) {
+void Publisher::settings(const Policy& policy, const std::vector<SettingSource>& sources,
+                         const std::vector<SettingNote>& notes) {
   const auto catalogue = settings_catalogue();
-  format::SettingsBlock& block = pool_.segment().settings();
+  format::SettingsBlock& block = segment_.settings();
   SeqWrite guard(block.seq);
   uint64_t next = 0;
   const auto put_record = [&](std::string_view name, std::string_view value, SettingSource source, uint32_t is_note) {
@@ -185,7 +194,7 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   for (size_t i = 0; i < catalogue.size(); ++i) {
     put_record(catalogue[i].name, format_value(policy, catalogue[i]), sources[i], 0);
   }
-  for (const SettingNote& note : pool_.spec_.notes) {
+  for (const SettingNote& note : notes) {
     // Why an option had its value is told until somebody gives it another.
     const Setting* const about = find_setting(note.name);
     if (about != nullptr && sources[place_of(*about)] == SettingSource::manual) continue;
@@ -198,9 +207,9 @@ Publisher::Totals Publisher::read_totals(Instant now) {
   Totals totals;
   uint64_t ended_ns = 0;
   int64_t running_ns = 0;
-  for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-    const format::Slot& s = pool_.board_.slot(slot);
-    const format::SlotStats& stats = pool_.board_.stats(slot);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const format::Slot& s = board_.slot(slot);
+    const format::SlotStats& stats = board_.stats(slot);
     stats.wait.add_to(totals.wait);
     stats.use.add_to(totals.use);
     stats.query.add_to(totals.query);
@@ -208,14 +217,14 @@ Publisher::Totals Publisher::read_totals(Instant now) {
     totals.waited += read(stats.waited_total);
     totals.errors += read(stats.query_errors_total);
     ended_ns += read(stats.use_ns_total);
-    if (pool_.board_.word(slot).state() == SlotState::leased) {
+    if (board_.word(slot).state() == SlotState::leased) {
       running_ns += std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono)));
     }
   }
   totals.ended_ms = static_cast<double>(ended_ns) / 1e6;
   totals.use_ms = totals.ended_ms + static_cast<double>(running_ns) / 1e6;
-  totals.timeouts = read(pool_.segment().queue().timeouts_total);
-  totals.errors += read(pool_.segment().totals().connect_failures_total);
+  totals.timeouts = read(segment_.queue().timeouts_total);
+  totals.errors += read(segment_.totals().connect_failures_total);
   // A lease that did not wait waited nothing: that is a measurement too.
   totals.wait[0] += totals.acquires - std::min(totals.acquires, totals.waited);
   return totals;
@@ -242,7 +251,7 @@ void Publisher::publish_percentiles(const Totals& totals) {
   const HistogramCounts wait = difference(totals.wait, oldest.wait);
   const HistogramCounts use = difference(totals.use, oldest.use);
   const HistogramCounts query = difference(totals.query, oldest.query);
-  format::Vitals& v = pool_.segment().vitals();
+  format::Vitals& v = segment_.vitals();
   SeqWrite guard(v.seq);
   put_ms(v.wait_p50_ms, histogram_quantile_ms(wait, 0.50));
   put_ms(v.wait_p95_ms, histogram_quantile_ms(wait, 0.95));
@@ -270,8 +279,8 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
   second.errors = since(totals.errors, last_.errors);
   second.ended_ms = totals.ended_ms - last_.ended_ms;
   second.in_use_sum = std::max(0.0, totals.use_ms - last_.use_ms) / 1e3 / seconds;
-  second.in_use_max = pool_.in_use_peak_.take_second();
-  second.waiting_max = pool_.turnstile_.take_waiting_most();
+  second.in_use_max = in_use_peak_.take_second();
+  second.waiting_max = turnstile_.take_waiting_most();
   second.seconds = 1;
   if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
       predicted >= 0) {
@@ -320,7 +329,7 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
 
 void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
                               int64_t health, double seconds) {
-  const int64_t wall_ns = pool_.clock().wall_ns();
+  const int64_t wall_ns = clock_.wall_ns();
   const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
   ring.append([&](format::HistoryRecord& record) {
     record.at_wall_ns = wall_ns;
@@ -340,7 +349,7 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
 }
 
 void Publisher::reset_tallies(uint64_t faults) {
-  format::Tallies& tallies = pool_.segment().tallies();
+  format::Tallies& tallies = segment_.tallies();
   SeqWrite guard(tallies.seq);
   const format::Cell* first = &tallies.bursts_total;
   for (size_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], read(first[i]));
@@ -348,10 +357,10 @@ void Publisher::reset_tallies(uint64_t faults) {
 }
 
 void Publisher::reset_stats() {
-  format::KeeperStats& totals = pool_.segment().totals();
-  format::QueueStats& queue = pool_.segment().queue();
+  format::KeeperStats& totals = segment_.totals();
+  format::QueueStats& queue = segment_.queue();
   {
-    format::Baseline& base = pool_.segment().baseline();
+    format::Baseline& base = segment_.baseline();
     SeqWrite guard(base.seq);
     put(base.queue[0], read(queue.timeouts_total));
     put(base.queue[1], read(queue.rejected_total));
@@ -364,9 +373,9 @@ void Publisher::reset_stats() {
     uint64_t sums[9] = {};
     uint64_t slow = 0;
     uint64_t faults = 0;
-    for (uint32_t slot = 0; slot < pool_.board_.used(); ++slot) {
-      const format::SlotStats& stats = pool_.board_.stats(slot);
-      sums[0] += read(pool_.board_.slot(slot).acquires_total);
+    for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+      const format::SlotStats& stats = board_.stats(slot);
+      sums[0] += read(board_.slot(slot).acquires_total);
       const format::Cell* cells = &stats.waited_total;
       for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
       slow += read(stats.slow_total);
@@ -386,12 +395,12 @@ void Publisher::reset_stats() {
       put(base.connect.count[i], connect[i]);
     }
   }
-  pool_.turnstile_.reset_peak();
-  pool_.in_use_peak_.reset();
+  turnstile_.reset_peak();
+  in_use_peak_.reset();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
   put(totals.size_peak, size());
-  put(totals.stats_reset_wall, static_cast<uint64_t>(pool_.clock().wall_ns()));
+  put(totals.stats_reset_wall, static_cast<uint64_t>(clock_.wall_ns()));
 }
 
 }  // namespace tide

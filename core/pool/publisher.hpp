@@ -13,17 +13,20 @@
 
 #include "brain/action.hpp"
 #include "brain/census.hpp"
-#include "plane/histogram.hpp"
-#include "plane/rings.hpp"
+#include "plane/board.hpp"
 #include "policy/settings.hpp"
+#include "pool/ports.hpp"
 
 namespace tide {
 
-class Pool;
+class InUsePeak;
+class Listeners;
+class Turnstile;
 
 class Publisher {
  public:
-  explicit Publisher(Pool& pool);
+  Publisher(Segment& segment, Board& board, InUsePeak& in_use_peak, Turnstile& turnstile, const Listeners& listeners,
+            const Clock& clock);
 
   // -- events, as they happen
   void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
@@ -36,8 +39,8 @@ class Publisher {
 
   // -- the state, at every step
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
-              Instant now);
-  void settings(const Policy& policy, const std::vector<SettingSource>& sources);
+              Pooler pooler, Instant now);
+  void settings(const Policy& policy, const std::vector<SettingSource>& sources, const std::vector<SettingNote>& notes);
   void reset_stats();
   // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
   void sample(const Outlook& outlook, int64_t health, Instant now);
@@ -82,7 +85,12 @@ class Publisher {
   uint32_t size() const;
   void reset_tallies(uint64_t faults);
 
-  Pool& pool_;
+  Segment& segment_;
+  Board& board_;
+  InUsePeak& in_use_peak_;
+  Turnstile& turnstile_;
+  const Listeners& listeners_;
+  const Clock& clock_;
   std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats
   Ring<format::JournalRecord> journal_;
   Ring<format::ScalingRecord> scaling_;

@@ -80,13 +80,7 @@ void follow(const Status& failure, Status& refusal) {
 }  // namespace
 
 Status Pool::explain(Code code, Span waited) const {
-  std::string limit_reason;
-  Status failure;  // of the last connect, if it failed
-  {
-    const std::lock_guard lock(story_mutex_);
-    limit_reason = limit_reason_;
-    failure = last_connect_failure_;
-  }
+  const auto [limit_reason, failure] = errors_.told();
   const std::string who = "pool \"" + spec_.name + "\": ";
   if (code == Code::closed) {
     const bool is_draining = turnstile_.gate() == Gate::draining;
@@ -114,10 +108,9 @@ Status Pool::explain(Code code, Span waited) const {
   state += ", " + std::to_string(turnstile_.waiting()) + " waiting";
 
   const bool is_paused = turnstile_.gate() == Gate::paused;
-  std::string what =
-      "max_waiting " + std::to_string(max_waiting_.load(std::memory_order_relaxed)) + " callers wait already";
+  std::string what = "max_waiting " + std::to_string(fast_policy_.max_waiting()) + " callers wait already";
   if (code == Code::timeout) {
-    const Span limit = waited.ns() >= 0 ? waited : Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed));
+    const Span limit = waited.ns() >= 0 ? waited : fast_policy_.acquire_timeout();
     what = limit.is_zero() ? "no connection is idle" : "no connection within " + describe_span(limit);
   } else if (code == Code::refused) {
     what = "no connection is idle, and this callback holds up the thread that could open one";
@@ -143,12 +136,12 @@ Status Pool::explain_unavailable(const std::string& who, const Status& failure) 
     return Status::error(Code::unavailable, who + "no connection could be made a moment ago", "", "try again");
   }
   std::string what = "no connection can be made: ";
-  if (is_broken_.load(std::memory_order_relaxed)) {
-    const int64_t probe_ns = breaker_probe_ns_.load(std::memory_order_relaxed);
-    const Span left = Span::nanos(std::max<int64_t>(0, probe_ns - clock_.now().ns()));
+  if (errors_.is_broken()) {
+    const Instant probe_at = errors_.breaker_probe_at();
+    const Span left = std::max(Span{}, probe_at - clock_.now());
     what = "the breaker is open, since no connection could be made for a while; " +
-           (probe_ns == 0 ? std::string("a connect is being tried now")
-                          : "the next connect is tried in " + describe_span(left)) +
+           (!probe_at.is_set() ? std::string("a connect is being tried now")
+                               : "the next connect is tried in " + describe_span(left)) +
            "; last error: ";
   }
   Status refusal =

@@ -36,9 +36,9 @@ class Turnstile::WakeList {
 };
 
 void Deliveries::add(Ticket* ticket) {
-  ticket->next_ = nullptr;
+  ticket->next = nullptr;
   if (last_ != nullptr) {
-    last_->next_ = ticket;
+    last_->next = ticket;
   } else {
     first_ = ticket;
   }
@@ -47,7 +47,7 @@ void Deliveries::add(Ticket* ticket) {
 
 void Deliveries::take_from(Deliveries& other) {
   if (other.first_ == nullptr) return;
-  (last_ != nullptr ? last_->next_ : first_) = other.first_;
+  (last_ != nullptr ? last_->next : first_) = other.first_;
   last_ = other.last_;
   other.first_ = other.last_ = nullptr;
 }
@@ -81,7 +81,7 @@ void Deliveries::deliver_all() {
   const Running running(this);
   while (first_ != nullptr) {
     Ticket* ticket = first_;
-    first_ = ticket->next_;
+    first_ = ticket->next;
     if (first_ == nullptr) last_ = nullptr;
     ticket->deliver(ticket);
   }
@@ -125,15 +125,15 @@ bool Turnstile::enter(Ticket& ticket, int64_t max_waiting) {
   }
   ticket.number = next_number_++;
   if (!base_.is_set()) base_ = ticket.queued_at;
-  ticket.previous_ = last_;
-  ticket.next_ = nullptr;
-  (last_ != nullptr ? last_->next_ : first_) = &ticket;
+  ticket.previous = last_;
+  ticket.next = nullptr;
+  (last_ != nullptr ? last_->next : first_) = &ticket;
   last_ = &ticket;
   if (ticket.deliver != nullptr) ++async_waiting_;
   if (!free_rows_.empty()) {
-    ticket.row_ = free_rows_.back();
+    ticket.row = free_rows_.back();
     free_rows_.pop_back();
-    format::Waiter& row = rows_[ticket.row_];
+    format::Waiter& row = rows_[ticket.row];
     SeqWrite guard(row.seq);
     put(row.ticket, ticket.number);
     put(row.queued_mono, static_cast<uint64_t>(ticket.queued_at.ns()));
@@ -264,19 +264,19 @@ void Turnstile::end_ticket(Ticket* ticket, Ticket::Signal how, Deliveries& out, 
 }
 
 void Turnstile::unlink(Ticket* ticket) {
-  (ticket->previous_ != nullptr ? ticket->previous_->next_ : first_) = ticket->next_;
-  (ticket->next_ != nullptr ? ticket->next_->previous_ : last_) = ticket->previous_;
+  (ticket->previous != nullptr ? ticket->previous->next : first_) = ticket->next;
+  (ticket->next != nullptr ? ticket->next->previous : last_) = ticket->previous;
   if (ticket->deliver != nullptr) --async_waiting_;
   queued_us_sum_ -= since_base_us(ticket->queued_at);
   if (ticket->signal.load(std::memory_order_relaxed) == Ticket::kNudged) {
     is_nudge_pending_.store(false, std::memory_order_seq_cst);
   }
-  if (ticket->row_ >= 0) {
-    format::Waiter& row = rows_[ticket->row_];
+  if (ticket->row >= 0) {
+    format::Waiter& row = rows_[ticket->row];
     SeqWrite guard(row.seq);
     put(row.ticket, 0);
-    free_rows_.push_back(ticket->row_);
-    ticket->row_ = -1;
+    free_rows_.push_back(ticket->row);
+    ticket->row = -1;
   }
   head_since_ns_.store(first_ != nullptr ? first_->queued_at.ns() : 0, std::memory_order_relaxed);
   waiting_.fetch_sub(1, std::memory_order_seq_cst);
@@ -341,7 +341,7 @@ Instant Turnstile::expire(Instant now, Deliveries& out) {
   Instant next = Instant::never();
   if (async_waiting_ == 0) return next;
   for (Ticket* ticket = first_; ticket != nullptr;) {
-    Ticket* following = ticket->next_;
+    Ticket* following = ticket->next;
     if (ticket->deliver != nullptr) {
       if (ticket->deadline <= now) {
         SeqWrite guard(stats_.seq);

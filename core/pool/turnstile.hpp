@@ -50,12 +50,10 @@ struct Ticket {
   // Asynchronous: owned by the queue, given back through Deliveries. Null: a thread sleeps on `signal`.
   void (*deliver)(Ticket*) = nullptr;
 
- private:
-  friend class Turnstile;
-  friend class Deliveries;
-  Ticket* next_ = nullptr;
-  Ticket* previous_ = nullptr;
-  int32_t row_ = -1;
+  // The queue's, or that of the Deliveries it is among.
+  Ticket* next = nullptr;
+  Ticket* previous = nullptr;
+  int32_t row = -1;
 };
 
 // Asynchronous tickets that are finished; called when no lock is held.

@@ -1,0 +1,53 @@
+// FastPolicy: what acquire, release and query read of the policy.
+//
+// Threads: set() the keeper's; the rest any, which may see some values of a change before the others.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "policy/policy.hpp"
+
+namespace tide {
+
+class FastPolicy {
+ public:
+  explicit FastPolicy(uint64_t pool_key) : pool_key_(pool_key) {}
+
+  // `is_told`: events of leases are told to somebody. `is_settled_at_return`: every return has more to do than to put
+  // the connection back.
+  void set(const Policy& policy, bool is_told, bool is_settled_at_return) {
+    constexpr auto relaxed = std::memory_order_relaxed;
+    key_.store(is_told ? ~uint64_t{0} : pool_key_, relaxed);
+    asks_at_return_.store(policy.max_uses != 0 || is_told || is_settled_at_return, relaxed);
+    acquire_timeout_ns_.store(policy.acquire_timeout.ns(), relaxed);
+    query_timeout_ns_.store(policy.query_timeout.ns(), relaxed);
+    probe_after_ns_.store(policy.validation_bypass.ns(), relaxed);
+    max_waiting_.store(policy.max_waiting, relaxed);
+    max_uses_.store(static_cast<uint64_t>(policy.max_uses), relaxed);
+    reset_mode_.store(policy.reset_on_release, relaxed);
+  }
+
+  // The pool's key, or one that no hint has: acquires are told.
+  uint64_t key() const { return key_.load(std::memory_order_relaxed); }
+  bool asks_at_return() const { return asks_at_return_.load(std::memory_order_relaxed); }
+  Span acquire_timeout() const { return Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed)); }
+  Span query_timeout() const { return Span::nanos(query_timeout_ns_.load(std::memory_order_relaxed)); }
+  int64_t probe_after_ns() const { return probe_after_ns_.load(std::memory_order_relaxed); }
+  int64_t max_waiting() const { return max_waiting_.load(std::memory_order_relaxed); }
+  uint64_t max_uses() const { return max_uses_.load(std::memory_order_relaxed); }
+  ResetMode reset_mode() const { return reset_mode_.load(std::memory_order_relaxed); }
+
+ private:
+  const uint64_t pool_key_;
+  std::atomic<uint64_t> key_{0};
+  std::atomic<bool> asks_at_return_{false};
+  std::atomic<int64_t> acquire_timeout_ns_{0};
+  std::atomic<int64_t> query_timeout_ns_{0};
+  std::atomic<int64_t> probe_after_ns_{0};
+  std::atomic<int64_t> max_waiting_{0};
+  std::atomic<uint64_t> max_uses_{0};
+  std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+};
+
+}  // namespace tide

@@ -1,0 +1,54 @@
+// Listeners: who in this process hears of events: the program's callback and the log.
+//
+// Threads: set() the keeper's; the rest any. Called without any lock of the pool.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "plane/board.hpp"
+#include "pool/log_fact.hpp"
+#include "pool/ports.hpp"
+
+namespace tide {
+
+enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, alert };
+constexpr uint32_t bit_of(PoolEvent event) { return 1U << static_cast<uint32_t>(event); }
+
+// Where the application hears of events.
+struct EventSink {
+  uint32_t mask = 0;  // bit_of()
+  std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
+  std::function<uint64_t()> take_dropped;  // how many could not be told since it was last asked; may be empty
+};
+
+using LogSink = std::function<void(const LogFact&, LogFormat)>;
+
+class Listeners {
+ public:
+  Listeners(EventSink events, LogSink log, const Board& board, const Clock& clock);
+
+  // What the log asks for.
+  void set(const Policy& policy);
+  bool is_any() const { return told_.load(std::memory_order_relaxed) != 0; }
+  void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {
+    if ((told_.load(std::memory_order_relaxed) & bit_of(event)) != 0) tell_and_log(event, conn_id, lease_id, text);
+  }
+  void log(LogFact fact) const;
+  uint64_t take_dropped() const { return events_.take_dropped ? events_.take_dropped() : 0; }
+
+ private:
+  [[gnu::cold]] void tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const;
+  bool logs(LogLevel level) const { return log_level_.load(std::memory_order_relaxed) >= level && log_; }
+
+  const EventSink events_;
+  const LogSink log_;  // may be empty
+  const Board& board_;
+  const Clock& clock_;
+  std::atomic<uint32_t> told_{0};  // the events that the program or the log wants: bit_of()
+  std::atomic<LogLevel> log_level_{LogLevel::off};
+  std::atomic<LogFormat> log_format_{LogFormat::key_value};
+};
+
+}  // namespace tide
