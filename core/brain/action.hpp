@@ -3,10 +3,9 @@
 
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
+#include <variant>
 
 #include "base/instant.hpp"
 #include "base/status.hpp"
@@ -20,7 +19,7 @@ constexpr bool is_about_alert(EventKind event) {
 }
 
 struct Verdict {
-  enum class Kind : uint8_t { applied, refused, pending };  // pending: an Action::finish_order will follow
+  enum class Kind : uint8_t { applied, refused, pending };  // pending: an action::FinishOrder will follow
   Kind kind = Kind::applied;
   Status why;           // of refused
   std::string message;  // of applied: what happened, one short sentence
@@ -30,41 +29,78 @@ struct Verdict {
   static Verdict refused(Status why) { return {Kind::refused, std::move(why), {}}; }
 };
 
-struct Action {
-  enum class Kind : uint8_t {
-    open,             // one connection; the keeper picks the lowest empty slot
-    retire,           // slot, conn_id, reason: close now if idle, else as soon as it is returned
-    validate,         // slot, conn_id: only if it is idle now
-    cancel_lease,     // slot, lease_id: interrupt its running statement
-    revoke_lease,     // slot, lease_id: take it away; the connection is closed
-    end_transaction,  // slot, lease_id, text = why: roll back a transaction its holder sits in
-    mark_overdue,     // slot, lease_id: counts leases_overdue_total; the connection shows it
-    mark_suspect,     // slot, lease_id: shows suspect_leak
-    note,             // event, severity, text, detail (JSON object)
-    scaling,          // from_size, to_size, cause, text = reason, actor, predicted_in_use: a row of scaling_events
-    finish_order,     // command_id, verdict
-    survey,           // slot, conn_id: like validate, and ask the server how many sessions it has and may have
-    shed_memory,      // caches of idle sessions: a driver's page caches and the like
-    refuse_waiters,   // whoever waits is told that nothing can be had: the breaker is open
-    put_alert,        // slot = its place in the alert table, which changed
-  };
-  Kind kind = Kind::note;
-  uint32_t slot = 0;
-  uint64_t conn_id = 0;
-  uint64_t lease_id = 0;
-  uint64_t command_id = 0;
-  CloseReason reason = CloseReason::none;
-  EventKind event = EventKind::init;
-  Severity severity = Severity::info;
-  int64_t from_size = 0;
-  int64_t to_size = 0;
-  SizeSource cause = SizeSource::config;
-  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // of scaling
+namespace action {
+
+// One connection; the keeper picks the lowest empty slot.
+struct Open {};
+// Close it now if it is idle, else as soon as it is returned.
+struct Retire {
+  uint32_t slot;
+  uint64_t conn_id;
+  CloseReason reason;
+};
+// Only if it is idle now. A survey also asks the server how many sessions it has and may have.
+struct Validate {
+  uint32_t slot;
+  uint64_t conn_id;
+  bool is_survey;
+};
+// Interrupt its running statement.
+struct CancelLease {
+  uint64_t lease_id;
+};
+// Take it away; the connection is closed.
+struct RevokeLease {
+  uint64_t lease_id;
+};
+// Roll back a transaction its holder sits in.
+struct EndTransaction {
+  uint64_t lease_id;
+  std::string why;
+};
+// Counts leases_overdue_total; the connection shows it.
+struct MarkOverdue {
+  uint64_t lease_id;
+};
+// The connection shows suspect_leak.
+struct MarkSuspect {
+  uint64_t lease_id;
+};
+struct Note {
+  EventKind event;
+  Severity severity;
   std::string text;
-  std::string detail;
-  std::string actor;
+  std::string detail = {};  // a JSON object, or ""
+  uint64_t lease_id = 0;    // whose tag the keeper adds; 0: none
+};
+// A row of scaling_events.
+struct Scale {
+  int64_t from_size;
+  int64_t to_size;
+  SizeSource cause;
+  std::string reason;
+  std::string actor = {};
+  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();
+};
+struct FinishOrder {
+  uint64_t command_id;
   Verdict verdict;
 };
+// Caches of idle sessions: a driver's page caches and the like.
+struct ShedMemory {};
+// Whoever waits is told that nothing can be had: the breaker is open.
+struct RefuseWaiters {};
+// This place of the alert table has changed.
+struct PutAlert {
+  size_t place;
+};
+
+}  // namespace action
+
+using Action =
+    std::variant<action::Open, action::Retire, action::Validate, action::CancelLease, action::RevokeLease,
+                 action::EndTransaction, action::MarkOverdue, action::MarkSuspect, action::Note, action::Scale,
+                 action::FinishOrder, action::ShedMemory, action::RefuseWaiters, action::PutAlert>;
 
 // What holds after a tick.
 struct Outlook {

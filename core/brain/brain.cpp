@@ -154,11 +154,7 @@ void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
   size(desk, beat);
   growth.tick(desk, steering, medic.breaker(), room);
   brain::shrink(desk);
-  if (medic.breaker().is_tripped() && desk.census().waiting > 0) {
-    Action refuse;
-    refuse.kind = Action::Kind::refuse_waiters;
-    desk.put(std::move(refuse));
-  }
+  if (medic.breaker().is_tripped() && desk.census().waiting > 0) desk.put(action::RefuseWaiters{});
   const brain::Counts& counts = desk.counts();
   const bool is_steered = ledger.policy.scaling && ledger.policy.sizing == Sizing::adaptive;
   const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.rule().lowest;

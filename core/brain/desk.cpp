@@ -50,7 +50,7 @@ void Desk::open() {
   ++counts_.opening;
   ++counts_.connecting;
   ++counts_.total;
-  actions_.emplace_back().kind = Action::Kind::open;
+  put(action::Open{});
 }
 
 void Desk::retire(const SlotCensus& slot, CloseReason reason) {
@@ -58,7 +58,7 @@ void Desk::retire(const SlotCensus& slot, CloseReason reason) {
   Dossier& about = dossier(slot);
   --count_of(about.is_asked_to_validate ? Phase::held : slot.phase);
   about.is_asked_to_retire = true;
-  ask(Action::Kind::retire, slot).reason = reason;
+  put(action::Retire{slot.slot, slot.conn_id, reason});
 }
 
 bool Desk::has_slow_waiter() const {
@@ -72,34 +72,12 @@ bool is_waiting_ordered(const Desk& desk) {
   return desk.census().waiting > 0 && ledger.resumed_at && desk.census().oldest_wait_since < *ledger.resumed_at;
 }
 
-void Desk::validate(const SlotCensus& slot) { hold(slot, Action::Kind::validate); }
-
-void Desk::survey(const SlotCensus& slot) { hold(slot, Action::Kind::survey); }
-
-void Desk::hold(const SlotCensus& slot, Action::Kind why) {
+void Desk::validate(const SlotCensus& slot, bool is_survey) {
   TIDE_ASSERT(is_staying(slot, Phase::idle));
   --counts_.idle;
   ++counts_.held;
   dossier(slot).is_asked_to_validate = true;
-  ask(why, slot);
-}
-
-Action& Desk::ask(Action::Kind kind, const SlotCensus& slot) {
-  Action& action = actions_.emplace_back();
-  action.kind = kind;
-  action.slot = slot.slot;
-  action.conn_id = slot.conn_id;
-  if (slot.phase == Phase::leased) action.lease_id = slot.lease_id;
-  return action;
-}
-
-void Desk::note(EventKind event, Severity severity, std::string text, std::string detail) {
-  Action& action = actions_.emplace_back();
-  action.kind = Action::Kind::note;
-  action.event = event;
-  action.severity = severity;
-  action.text = std::move(text);
-  action.detail = std::move(detail);
+  put(action::Validate{slot.slot, slot.conn_id, is_survey});
 }
 
 void Desk::set_target(int64_t to, SizeSource cause, const std::string& reason, double predicted_in_use) {
@@ -109,13 +87,7 @@ void Desk::set_target(int64_t to, SizeSource cause, const std::string& reason, d
   ledger_.target_source = cause;
   ledger_.target_changed_at = now_;
   ledger_.pulse.target_moved(to > from);
-  Action& scaling = actions_.emplace_back();
-  scaling.kind = Action::Kind::scaling;
-  scaling.from_size = from;
-  scaling.to_size = to;
-  scaling.cause = cause;
-  scaling.text = reason;
-  scaling.predicted_in_use = predicted_in_use;
+  put(action::Scale{from, to, cause, reason, {}, predicted_in_use});
   note(to > from ? EventKind::scale_up : EventKind::scale_down, Severity::info,
        "target " + std::to_string(from) + " -> " + std::to_string(to) + ": " + reason,
        "{\"from\":" + std::to_string(from) + ",\"to\":" + std::to_string(to) +

@@ -61,14 +61,13 @@ class Desk {
 
   void open();
   void retire(const SlotCensus& slot, CloseReason reason);
-  void validate(const SlotCensus& slot);
-  // Like validate(), and the server is asked how full it is.
-  void survey(const SlotCensus& slot);
+  // `is_survey`: the server is asked how full it is, too.
+  void validate(const SlotCensus& slot, bool is_survey = false);
   // Memory that serves speed only.
-  void shed_memory() { actions_.emplace_back().kind = Action::Kind::shed_memory; }
-  // Something about the lease on `slot`; the caller fills in the rest.
-  Action& ask(Action::Kind kind, const SlotCensus& slot);
-  void note(EventKind event, Severity severity, std::string text, std::string detail = {});
+  void shed_memory() { put(action::ShedMemory{}); }
+  void note(EventKind event, Severity severity, std::string text, std::string detail = {}) {
+    put(action::Note{event, severity, std::move(text), std::move(detail)});
+  }
   void put(Action&& action) { actions_.push_back(std::move(action)); }
 
   // The target changes: one scaling action, one note, and the cooldowns know. Nothing if it is the same.
@@ -82,7 +81,6 @@ class Desk {
 
  private:
   int64_t& count_of(Phase phase);
-  void hold(const SlotCensus& slot, Action::Kind why);
 
   Ledger& ledger_;
   const Census& census_;

@@ -31,13 +31,7 @@ void Evaluation::refuse(Desk& desk, const std::string& why) {
 }
 
 void Evaluation::finish(Desk& desk, const Verdict& verdict) {
-  for (size_t i = 0; i < asked_n_; ++i) {
-    Action action;
-    action.kind = Action::Kind::finish_order;
-    action.command_id = asked_[i];
-    action.verdict = verdict;
-    desk.put(std::move(action));
-  }
+  for (size_t i = 0; i < asked_n_; ++i) desk.put(action::FinishOrder{asked_[i], verdict});
   asked_n_ = 0;
 }
 

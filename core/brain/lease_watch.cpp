@@ -19,13 +19,9 @@ std::string lease_text(const SlotCensus& slot, Instant now, std::string_view wha
   return text;
 }
 
-// A note about a lease; slot and ids go along so that the keeper can add the tag of its holder.
+// A note about a lease; its id goes along so that the keeper can add the tag of its holder.
 void note_lease(Desk& desk, const SlotCensus& slot, EventKind event, Severity severity, std::string text) {
-  Action& note = desk.ask(Action::Kind::note, slot);
-  note.event = event;
-  note.severity = severity;
-  note.text = std::move(text);
-  note.detail = lease_detail(slot, desk.now());
+  desk.put(action::Note{event, severity, std::move(text), lease_detail(slot, desk.now()), slot.lease_id});
 }
 
 void watch_leak(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
@@ -34,7 +30,7 @@ void watch_leak(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
   const Instant due = due_after(slot.leased_at, threshold);
   if (desk.now() < due) return desk.wake_at(due);
   dossier.is_suspect = true;
-  desk.ask(Action::Kind::mark_suspect, slot);
+  desk.put(action::MarkSuspect{slot.lease_id});
   note_lease(desk, slot, EventKind::leak_suspected, Severity::info,
              lease_text(slot, desk.now(), "may have been forgotten", "leak_threshold", threshold));
 }
@@ -42,7 +38,7 @@ void watch_leak(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
 void mark_overdue(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
   if (dossier.is_overdue) return;
   dossier.is_overdue = true;
-  desk.ask(Action::Kind::mark_overdue, slot);
+  desk.put(action::MarkOverdue{slot.lease_id});
   note_lease(desk, slot, EventKind::lease_overdue, Severity::warning,
              lease_text(slot, desk.now(), "is overdue", "lease_timeout", desk.policy().lease_timeout));
 }
@@ -54,12 +50,12 @@ void act_on_overdue(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
     case LeaseTimeoutAction::cancel:
       if (dossier.is_cancelled) return;
       dossier.is_cancelled = true;
-      desk.ask(Action::Kind::cancel_lease, slot);
+      desk.put(action::CancelLease{slot.lease_id});
       return note_lease(desk, slot, EventKind::lease_cancelled, Severity::warning,
                         lease_text(slot, desk.now(), "statement cancelled", "lease_timeout", policy.lease_timeout));
     case LeaseTimeoutAction::reclaim:
       dossier.is_revoked = true;
-      desk.ask(Action::Kind::revoke_lease, slot);
+      desk.put(action::RevokeLease{slot.lease_id});
       return note_lease(desk, slot, EventKind::lease_revoked, Severity::warning,
                         lease_text(slot, desk.now(), "revoked", "lease_timeout", policy.lease_timeout));
   }
@@ -95,11 +91,11 @@ void watch_transaction(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
   const bool is_idle_up = is_up(desk, slot.idle_in_transaction_since, dossier.ended_idle_since, idle);
   const bool is_reading_up = is_up(desk, slot.reading_since, dossier.ended_reading_since, reading);
   if (!is_idle_up && !is_reading_up) return;
-  Action& end = desk.ask(Action::Kind::end_transaction, slot);
-  end.text = is_idle_up ? end_text("idle in transaction", slot.idle_in_transaction_since, desk.now(),
-                                   "idle_in_transaction_timeout", idle)
-                        : end_text("read transaction open", slot.reading_since, desk.now(),
-                                   "sqlite_max_read_transaction", reading);
+  std::string why = is_idle_up ? end_text("idle in transaction", slot.idle_in_transaction_since, desk.now(),
+                                          "idle_in_transaction_timeout", idle)
+                               : end_text("read transaction open", slot.reading_since, desk.now(),
+                                          "sqlite_max_read_transaction", reading);
+  desk.put(action::EndTransaction{slot.lease_id, std::move(why)});
   // Ending the transaction ends both, so one action is enough when both are up.
   if (is_idle_up) dossier.ended_idle_since = slot.idle_in_transaction_since;
   if (is_reading_up) dossier.ended_reading_since = slot.reading_since;

@@ -76,22 +76,13 @@ Verdict Orders::decide(const Command& command, const Census& census, Instant now
 }
 
 void Orders::note(const Command& command, EventKind event, std::string text) {
-  Action& action = backlog_.emplace_back();
-  action.kind = Action::Kind::note;
-  action.event = event;
-  action.text = with_reason(std::move(text) + by(command.actor), reason_of(command));
-  action.actor = command.actor;
+  backlog_.push_back(
+      action::Note{event, Severity::info, with_reason(std::move(text) + by(command.actor), reason_of(command))});
 }
 
 // A row of scaling_events, whoever moves the target.
 void Orders::move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
-  Action& scaling = backlog_.emplace_back();
-  scaling.kind = Action::Kind::scaling;
-  scaling.from_size = ledger.target;
-  scaling.to_size = to;
-  scaling.cause = cause;
-  scaling.text = std::move(why);
-  scaling.actor = command.actor;
+  backlog_.push_back(action::Scale{ledger.target, to, cause, std::move(why), command.actor});
   ledger.target = to;
 }
 
@@ -219,17 +210,13 @@ Verdict Orders::revoke(const Command& command, const Census& census, Ledger& led
   Dossier& dossier = ledger.dossiers.of(*slot);
   if (dossier.is_revoked) return Verdict::applied("already revoked");
   dossier.is_revoked = true;
-  Action& action = backlog_.emplace_back();
-  action.kind = Action::Kind::revoke_lease;
-  action.slot = slot->slot;
-  action.conn_id = slot->conn_id;
-  action.lease_id = lease_id;
-  note(command, EventKind::lease_revoked, "lease on connection " + std::to_string(slot->conn_id) + " revoked");
-  Action& told = backlog_.back();
-  told.severity = Severity::warning;
-  told.slot = slot->slot;
-  told.conn_id = slot->conn_id;
-  told.lease_id = lease_id;
+  backlog_.push_back(action::RevokeLease{lease_id});
+  backlog_.push_back(
+      action::Note{EventKind::lease_revoked,
+                   Severity::warning,
+                   "lease on connection " + std::to_string(slot->conn_id) + " revoked" + by(command.actor),
+                   {},
+                   lease_id});
   return Verdict::applied("lease on connection " + std::to_string(slot->conn_id) + " revoked");
 }
 

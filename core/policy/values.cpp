@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/nearest.hpp"
+#include "base/overloaded.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "policy/catalogue.hpp"
@@ -14,13 +15,6 @@
 
 namespace tide {
 namespace {
-
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <class... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
 
 constexpr std::array<std::string_view, 4> kTrueWords = {"on", "true", "yes", "1"};
 constexpr std::array<std::string_view, 4> kFalseWords = {"off", "false", "no", "0"};

@@ -50,28 +50,6 @@ void Hand::take_unasked(std::vector<Completion>& out) {
   }
 }
 
-void Hand::act(const Action& action, const Policy& policy, int64_t limit, Instant now) {
-  switch (action.kind) {
-    case Action::Kind::open: return open(policy, limit, now);
-    case Action::Kind::retire: return retire(action, now);
-    case Action::Kind::validate:
-    case Action::Kind::survey: return validate(action, policy, now);
-    case Action::Kind::shed_memory: return shed_memory(now);
-    case Action::Kind::refuse_waiters: {
-      Deliveries deliveries;
-      return turnstile_.refuse_all(Code::unavailable, deliveries);
-    }
-    case Action::Kind::cancel_lease: return cancel(action, now);
-    case Action::Kind::revoke_lease: return revoke(LeaseId(action.lease_id), CloseReason::control, now);
-    case Action::Kind::end_transaction: return end_transaction(action, now);
-    case Action::Kind::mark_overdue:
-      publisher_.count(&format::KeeperStats::leases_overdue_total);
-      return mark(action, format::kFlagOverdue);
-    case Action::Kind::mark_suspect: return mark(action, format::kFlagSuspect);
-    default: return;
-  }
-}
-
 void Hand::stamp_state(uint32_t slot, Instant now) {
   put(board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
 }
@@ -89,10 +67,10 @@ void Hand::empty(uint32_t slot) {
   --occupied_;
 }
 
-void Hand::mark(const Action& action, uint32_t flag) {
-  if (!board_.is_current(LeaseId(action.lease_id))) return;
-  marked_lease_[action.slot] = action.lease_id;
-  std::atomic<uint32_t>& flags = board_.slot(action.slot).flags;
+void Hand::mark(LeaseId lease, format::SlotFlag flag) {
+  if (!board_.is_current(lease)) return;
+  marked_lease_[lease.slot()] = lease.bits;
+  std::atomic<uint32_t>& flags = board_.slot(lease.slot()).flags;
   flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
 }
 
@@ -154,7 +132,7 @@ void Hand::put_back(uint32_t slot, Instant now) {
   if (turnstile_.has_waiters()) turnstile_.serve(now, deliveries);
 }
 
-void Hand::retire(const Action& action, Instant now) {
+void Hand::retire(const action::Retire& action, Instant now) {
   const uint32_t slot = action.slot;
   if (slot >= board_.capacity() || read(board_.slot(slot).conn_id) != action.conn_id) return;
   format::Retirement{action.reason}.put_into(board_.slot(slot));
@@ -191,7 +169,7 @@ void Hand::finish_closing(uint32_t slot, Instant now) {
   listeners_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
 }
 
-void Hand::validate(const Action& action, const Policy& policy, Instant now) {
+void Hand::validate(const action::Validate& action, const Policy& policy, Instant now) {
   const SlotWord seen = board_.word(action.slot);
   if (seen.state() != SlotState::idle || read(board_.slot(action.slot).conn_id) != action.conn_id) return;
   if (!board_.advance(action.slot, seen, SlotState::held)) return;
@@ -199,7 +177,7 @@ void Hand::validate(const Action& action, const Policy& policy, Instant now) {
   publisher_.count(&format::KeeperStats::validations_total);
   Connection& connection = *seats_[action.slot].connection;
   const Instant deadline = now + policy.validation_timeout;
-  is_surveyed_[action.slot] = action.kind == Action::Kind::survey;
+  is_surveyed_[action.slot] = action.is_survey;
   ask(action.slot, Completion::Kind::validation_failed, [&] {
     if (is_surveyed_[action.slot]) {
       connector_.survey(action.slot, connection, now, deadline);
@@ -227,20 +205,18 @@ Connection* Hand::session_of(LeaseId lease, uint64_t& number) {
   return board_.is_current(lease) ? session : nullptr;
 }
 
-void Hand::cancel(const Action& action, Instant now) {
+void Hand::cancel(LeaseId lease, Instant now) {
   uint64_t number = 0;
-  Connection* const session = session_of(LeaseId(action.lease_id), number);
-  if (session != nullptr) connector_.cancel(action.slot, *session, number, now);
+  Connection* const session = session_of(lease, number);
+  if (session != nullptr) connector_.cancel(lease.slot(), *session, number, now);
 }
 
-void Hand::end_transaction(const Action& action, Instant now) {
+void Hand::end_transaction(LeaseId lease, const std::string& why, Instant now) {
   uint64_t number = 0;
-  Connection* const session = session_of(LeaseId(action.lease_id), number);
+  Connection* const session = session_of(lease, number);
   if (session == nullptr) return;
   submitted_ = true;
-  if (connector_.end_transaction(action.slot, *session, action.text, number, now)) {
-    tell_transaction_ended(action.text);
-  }
+  if (connector_.end_transaction(lease.slot(), *session, why, number, now)) tell_transaction_ended(why);
 }
 
 void Hand::tell_transaction_ended(const std::string& why) {

@@ -32,8 +32,16 @@ class Hand {
        Connector& connector, RecentErrors& errors, const Listeners& listeners, Brain& brain, Publisher& publisher);
   ~Hand();
 
-  // Carry out one action about slots. `limit` is the effective cap.
-  void act(const Action& action, const Policy& policy, int64_t limit, Instant now);
+  // -- what the brain asks for
+  void open(const Policy& policy, int64_t limit, Instant now);  // `limit` is the effective cap
+  void retire(const action::Retire& action, Instant now);
+  void validate(const action::Validate& action, const Policy& policy, Instant now);
+  void cancel(LeaseId lease, Instant now);
+  void revoke(LeaseId lease, CloseReason reason, Instant now);
+  void end_transaction(LeaseId lease, const std::string& why, Instant now);
+  void mark(LeaseId lease, format::SlotFlag flag);
+  void shed_memory(Instant now);
+
   // An outcome from the connector.
   void complete(Completion& completion, const Policy& policy, Instant now);
   // Slots that callers soiled, and revoked ones whose holder has left our code.
@@ -68,10 +76,7 @@ class Hand {
   template <typename Request>
   void ask(uint32_t slot, Completion::Kind failure, Request&& request);
   void clear_old_marks();
-  void open(const Policy& policy, int64_t limit, Instant now);
-  void retire(const Action& action, Instant now);
   bool begin_closing(uint32_t slot, SlotWord seen, CloseReason reason, Instant now);
-  void revoke(LeaseId lease, CloseReason reason, Instant now);
   bool revoke_if_begun(LeaseId lease, CloseReason reason, Instant now);
   void bury(uint32_t slot, SlotWord seen, Instant now);
   void close_unvisited(Instant now);
@@ -79,16 +84,11 @@ class Hand {
   void welcome(Completion& completion, Instant now);
   void refuse_open(Completion& completion, const Policy& policy, Instant now);
   void put_back(uint32_t slot, Instant now);
-  void validate(const Action& action, const Policy& policy, Instant now);
   Connection* session_of(LeaseId lease, uint64_t& number);
-  void cancel(const Action& action, Instant now);
-  void end_transaction(const Action& action, Instant now);
   void tell_transaction_ended(const std::string& why);
   void cut_off(uint32_t slot, Instant now);
-  void shed_memory(Instant now);
   void validation_ended(uint32_t slot, bool is_alive, Instant now);
   void lose(Completion& completion, Instant now);
-  void mark(const Action& action, uint32_t flag);
   void move(uint32_t slot, SlotWord from, SlotState to);
   void empty(uint32_t slot);
   void stamp_state(uint32_t slot, Instant now);

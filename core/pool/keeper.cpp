@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/overloaded.hpp"
 #include "base/units.hpp"
 #include "model/command.hpp"
 #include "plane/attach.hpp"
@@ -319,13 +320,30 @@ void Keeper::tell_ready(Instant now) {
 }
 
 void Keeper::obey(const Action& action, Instant now) {
-  switch (action.kind) {
-    case Action::Kind::note: return note(action);
-    case Action::Kind::scaling: return publisher_.scaling(action, census_);
-    case Action::Kind::finish_order: return clerk_.answer(action.command_id, action.verdict);
-    case Action::Kind::put_alert: return bulletin_.write_alert(brain_, action.slot, now);
-    default: return hand_.act(action, policy_, outlook_.limit_size, now);
-  }
+  std::visit(
+      Overloaded{
+          [&](const action::Open&) { hand_.open(policy_, outlook_.limit_size, now); },
+          [&](const action::Retire& retire) { hand_.retire(retire, now); },
+          [&](const action::Validate& validate) { hand_.validate(validate, policy_, now); },
+          [&](const action::CancelLease& cancel) { hand_.cancel(LeaseId(cancel.lease_id), now); },
+          [&](const action::RevokeLease& lost) { hand_.revoke(LeaseId(lost.lease_id), CloseReason::control, now); },
+          [&](const action::EndTransaction& end) { hand_.end_transaction(LeaseId(end.lease_id), end.why, now); },
+          [&](const action::MarkOverdue& overdue) {
+            publisher_.count(&format::KeeperStats::leases_overdue_total);
+            hand_.mark(LeaseId(overdue.lease_id), format::kFlagOverdue);
+          },
+          [&](const action::MarkSuspect& suspect) { hand_.mark(LeaseId(suspect.lease_id), format::kFlagSuspect); },
+          [&](const action::Note& told) { note(told); },
+          [&](const action::Scale& scale) { publisher_.scaling(scale, census_); },
+          [&](const action::FinishOrder& done) { clerk_.answer(done.command_id, done.verdict); },
+          [&](const action::ShedMemory&) { hand_.shed_memory(now); },
+          [&](const action::RefuseWaiters&) {
+            Deliveries deliveries;
+            turnstile_.refuse_all(Code::unavailable, deliveries);
+          },
+          [&](const action::PutAlert& alert) { bulletin_.write_alert(brain_, alert.place, now); },
+      },
+      action);
 }
 
 Verdict Keeper::order(const Command& command, Instant now) {
@@ -360,7 +378,7 @@ Verdict Keeper::set_option(const Command& command, Instant now) {
 }
 
 // A note about a lease names its tag, which the brain does not know. Read as any observer does: the holder may write it.
-void Keeper::note(const Action& action) {
+void Keeper::note(const action::Note& action) {
   std::string text = action.text;
   if (action.lease_id != 0) {
     if (auto segment = Attachment::from_fd(segment_.fd())) {

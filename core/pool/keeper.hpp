@@ -106,7 +106,7 @@ class Keeper {
   Verdict order(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
-  void note(const Action& action);
+  void note(const action::Note& action);
   void watch_clocks(Instant now);
   Span heartbeat() const;
 

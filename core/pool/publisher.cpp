@@ -66,7 +66,7 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
 }
 
-void Publisher::scaling(const Action& action, const Census& census) {
+void Publisher::scaling(const action::Scale& action, const Census& census) {
   uint32_t in_use = 0;
   for (const SlotCensus& slot : census.slots) in_use += slot.phase == Phase::leased ? 1 : 0;
   const int64_t wall_ns = clock_.wall_ns();
@@ -80,7 +80,7 @@ void Publisher::scaling(const Action& action, const Census& census) {
     record.waiting = census.waiting;
     record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
     record.predicted_in_use = action.predicted_in_use;
-    record.reason.assign_shortened(action.text);
+    record.reason.assign_shortened(action.reason);
     record.actor.assign(action.actor);
   });
   if (action.to_size > action.from_size) count(&format::KeeperStats::scale_up_total);

@@ -30,7 +30,7 @@ class Publisher {
 
   // -- events, as they happen
   void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
-  void scaling(const Action& action, const Census& census);
+  void scaling(const action::Scale& action, const Census& census);
   void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
   void closed(CloseReason reason, Span lived);

@@ -102,7 +102,7 @@ bool Medic::survey(Desk& desk) {
   if (is_surveying_ || ledger.controls.is_paused || desk.census().waiting > 0) return false;
   for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
     if (!desk.is_staying(slot, Phase::idle)) continue;
-    desk.survey(slot);
+    desk.validate(slot, true);
     is_surveying_ = true;
     surveyed_at_ = desk.now();
     return true;
@@ -112,11 +112,7 @@ bool Medic::survey(Desk& desk) {
 
 void Medic::answer_checks(Desk& desk) {
   for (size_t i = 0; i < asked_n_; ++i) {
-    Action finish;
-    finish.kind = Action::Kind::finish_order;
-    finish.command_id = asked_[i];
-    finish.verdict = Verdict::applied(health_text(health_));
-    desk.put(std::move(finish));
+    desk.put(action::FinishOrder{asked_[i], Verdict::applied(health_text(health_))});
   }
   asked_n_ = 0;
 }

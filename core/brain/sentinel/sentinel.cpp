@@ -15,25 +15,8 @@ namespace {
 
 constexpr size_t kActorBytesMax = 62;
 
-Action put_alert(size_t place) {
-  Action action;
-  action.kind = Action::Kind::put_alert;
-  action.slot = static_cast<uint32_t>(place);
-  return action;
-}
-
 auto putting_on(Desk& desk) {
   return [&desk](Action&& action) { desk.put(std::move(action)); };
-}
-
-Action resolved_note(const Alert& alert, std::string_view why) {
-  Action action;
-  action.kind = Action::Kind::note;
-  action.event = EventKind::alert_resolved;
-  action.severity = Severity::info;
-  action.text = resolved_text(alert, why);
-  action.detail = alert_detail(alert);
-  return action;
 }
 
 }  // namespace
@@ -143,11 +126,11 @@ void Sentinel::end(Watch& watch, Instant now, const std::string& why, Out&& out)
   if (alert.state == AlertState::firing) {
     alert.state = AlertState::resolved;
     alert.resolved_at = now;
-    out(resolved_note(alert, why));
+    out(action::Note{EventKind::alert_resolved, Severity::info, resolved_text(alert, why), alert_detail(alert)});
   } else {
     alert = Alert();
   }
-  out(put_alert(watch.place));
+  out(action::PutAlert{watch.place});
   watch = Watch();
 }
 
@@ -158,7 +141,7 @@ void Sentinel::end_because(size_t rule, Instant now, const std::string& why) {
 
 void Sentinel::tell(Desk& desk, Watch& watch) {
   watch.told_at = desk.now();
-  desk.put(put_alert(watch.place));
+  desk.put(action::PutAlert{watch.place});
 }
 
 // A free place, else that of the alert that was resolved first.
@@ -182,11 +165,7 @@ int64_t Sentinel::firing(Severity at_least) const {
 }
 
 void Sentinel::note(const Command& command, EventKind event, std::string text) {
-  Action& action = backlog_.emplace_back();
-  action.kind = Action::Kind::note;
-  action.event = event;
-  action.text = std::move(text) + by(command.actor);
-  action.actor = command.actor;
+  backlog_.push_back(action::Note{event, Severity::info, std::move(text) + by(command.actor)});
 }
 
 Verdict Sentinel::set_alert(const Command& command, Instant now) {
@@ -234,7 +213,7 @@ Verdict Sentinel::ack(const Command& command, Instant now) {
   if (found->acked_at.is_set()) return Verdict::applied("already acknowledged" + by(found->acked_by));
   found->acked_at = now;
   found->acked_by = utf8_prefix(command.actor, kActorBytesMax);
-  backlog_.push_back(put_alert(static_cast<size_t>(found - alerts_.begin())));
+  backlog_.push_back(action::PutAlert{static_cast<size_t>(found - alerts_.begin())});
   note(command, EventKind::alert_acked, "alert of rule " + in_quotes(found->rule) + " acknowledged");
   return Verdict::applied("alert of rule " + in_quotes(found->rule) + " acknowledged");
 }

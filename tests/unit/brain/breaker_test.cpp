@@ -29,7 +29,7 @@ struct Outage {
   void remember() {
     opens += rig.opens();
     if (rig.opens() > 0) opened_at.push_back(rig.now);
-    if (const Action* note = rig.note(EventKind::breaker_open)) trip_text = note->text;
+    if (const action::Note* note = rig.note(EventKind::breaker_open)) trip_text = note->text;
   }
   void until(BreakerState state, Span at_most = Span::seconds(60)) {
     const Instant end = rig.now + at_most;
@@ -92,7 +92,7 @@ TEST(Breaker, ProbesOnceAnIntervalAndRefusesWhoWaits) {
   outage.rig.waiting = 5;
   for (int i = 0; i < 1'000; ++i) {  // 10 s
     outage.step();
-    ASSERT_EQ(outage.rig.count(Action::Kind::refuse_waiters), 1);
+    ASSERT_EQ(outage.rig.count<action::RefuseWaiters>(), 1);
     outage.rig.now += Span::millis(10);
   }
   EXPECT_GE(outage.opens, 9);

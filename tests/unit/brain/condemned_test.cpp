@@ -39,7 +39,7 @@ TEST(Condemned, OneLossSaysNothingOfTheOthers) {
 // Lets the one that is asked answer; how many were asked.
 int answer(Rig& rig, bool is_alive) {
   rig.tick();
-  const int asked = rig.count(Action::Kind::validate);
+  const int asked = rig.validations();
   rig.obey();
   rig.now += Span::millis(1);
   rig.checked(is_alive);
@@ -107,12 +107,12 @@ TEST(Condemned, WhoHasProvedToLiveNeedsNoQuestion) {
   rig.lease_all();
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);  // all are leased
+  EXPECT_EQ(rig.validations(), 0);  // all are leased
   EXPECT_LE(rig.outlook.next_wakeup - rig.now, Span::seconds(1));
   rig.now += Span::millis(10);
   rig.give_back(3);
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+  EXPECT_EQ(rig.validations(), 0);
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
@@ -124,7 +124,7 @@ TEST(Condemned, ASuspicionThatNobodyCanAnswerEnds) {
   rig.tick_after(Span::seconds(10));
   for (SlotCensus& slot : rig.slots) slot.phase = Phase::idle;
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+  EXPECT_EQ(rig.validations(), 0);
 }
 
 TEST(Condemned, WhileDrainingNobodyIsAsked) {
@@ -132,7 +132,7 @@ TEST(Condemned, WhileDrainingNobodyIsAsked) {
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
   (void)rig.order(Verb::drain);
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+  EXPECT_EQ(rig.validations(), 0);
 }
 
 TEST(Condemned, WhatTheCondemnedTellIsNoNews) {
@@ -152,7 +152,7 @@ TEST(Condemned, ALeaseIsNotTakenAway) {
   rig.lease(3);
   rig.brain.generation_doomed(rig.now, 1, "read only");
   EXPECT_EQ(replaced_within(rig, kSpread), 6);
-  EXPECT_EQ(rig.count(Action::Kind::revoke_lease), 0);
+  EXPECT_EQ(rig.count<action::RevokeLease>(), 0);
   EXPECT_TRUE(rig.at(3).is_retiring);
   EXPECT_EQ(rig.at(3).phase, Phase::leased);
 }
@@ -178,7 +178,7 @@ TEST(Crowded, TheTargetComesDownToWhatThereIs) {
   for (size_t i = 0; i < n; ++i) rig.brain.connect_failed(rig.now, false, true);
   EXPECT_EQ(rig.tick().target_size, 5);
   EXPECT_EQ(rig.opens(), 0);
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "the server is not ready for more");
+  EXPECT_EQ(rig.find<action::Scale>()->reason, "the server is not ready for more");
   rig.tick_after(rig.policy.retry_max);
   EXPECT_EQ(rig.opens(), 0);  // nobody asks for more
   rig.lease_all();

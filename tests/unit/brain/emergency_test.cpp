@@ -23,9 +23,7 @@ TEST(Emergency, BeginsInTheSecondStormySecondAndCapsTheSize) {
   rig.waiting = 20;
   rig.second(kStorm);
   EXPECT_EQ(rig.slots.size(), 3U);  // nothing grows
-  EXPECT_GE(std::count_if(rig.told.begin(), rig.told.end(),
-                          [](const Action& a) { return a.kind == Action::Kind::shed_memory; }),
-            1);
+  EXPECT_GE(all<action::ShedMemory>(rig.told).size(), 1U);
 }
 
 TEST(Emergency, EndsAfterTheStormAndTheCapIsLiftedByAndBy) {

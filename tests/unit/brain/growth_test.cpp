@@ -12,13 +12,13 @@ TEST(Growth, OpensAtOnceForEachCallerNobodyWillServe) {
   EXPECT_EQ(rig.opens(), 3);
   EXPECT_EQ(rig.outlook.target_size, 5);
   EXPECT_EQ(rig.outlook.size_source, SizeSource::autoscale);
-  const Action* scaling = rig.find(Action::Kind::scaling);
+  const action::Scale* scaling = rig.find<action::Scale>();
   ASSERT_NE(scaling, nullptr);
-  EXPECT_EQ(rig.count(Action::Kind::scaling), 1);
+  EXPECT_EQ(rig.count<action::Scale>(), 1);
   EXPECT_EQ(scaling->from_size, 2);
   EXPECT_EQ(scaling->to_size, 5);
   EXPECT_EQ(scaling->cause, SizeSource::autoscale);
-  EXPECT_EQ(scaling->text, "3 callers waiting, 2 of 2 in use");
+  EXPECT_EQ(scaling->reason, "3 callers waiting, 2 of 2 in use");
   EXPECT_NE(rig.note(EventKind::scale_up), nullptr);
   rig.obey();
   rig.tick();
@@ -65,7 +65,7 @@ TEST(Growth, OpensUpToTheTargetAfterALoss) {
   rig.remove(1);
   rig.tick();
   EXPECT_EQ(rig.opens(), 1);
-  EXPECT_EQ(rig.count(Action::Kind::scaling), 0);
+  EXPECT_EQ(rig.count<action::Scale>(), 0);
 }
 
 TEST(Growth, KeepsMinIdle) {
@@ -76,7 +76,7 @@ TEST(Growth, KeepsMinIdle) {
   rig.tick();
   EXPECT_EQ(rig.opens(), 2);
   EXPECT_EQ(rig.outlook.target_size, 4);
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "0 callers waiting, 2 of 2 in use, min_idle 2");
+  EXPECT_EQ(rig.find<action::Scale>()->reason, "0 callers waiting, 2 of 2 in use, min_idle 2");
   rig.obey();
   rig.arrive();
   rig.give_back(0);

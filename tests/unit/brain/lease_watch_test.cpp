@@ -23,15 +23,15 @@ TEST(LeaseWatch, WakesForEachMomentAndSpeaksOnce) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::report));
   EXPECT_EQ(rig.outlook.next_wakeup, rig.now + Span::seconds(10));
   rig.tick_after(Span::seconds(10));
-  ASSERT_NE(rig.find(Action::Kind::mark_suspect), nullptr);
-  EXPECT_EQ(rig.find(Action::Kind::mark_suspect)->slot, 1U);
+  ASSERT_NE(rig.find<action::MarkSuspect>(), nullptr);
+  EXPECT_EQ(rig.find<action::MarkSuspect>()->lease_id, rig.at(1).lease_id);
   ASSERT_NE(rig.note(EventKind::leak_suspected), nullptr);
   EXPECT_EQ(rig.note(EventKind::leak_suspected)->text,
             "connection 2, leased for 10.0 s, may have been forgotten (leak_threshold 10s)");
   EXPECT_EQ(rig.outlook.next_wakeup, rig.now + Span::seconds(20));
   rig.tick_after(Span::seconds(20));
-  ASSERT_NE(rig.find(Action::Kind::mark_overdue), nullptr);
-  EXPECT_EQ(rig.find(Action::Kind::mark_overdue)->lease_id, rig.at(1).lease_id);
+  ASSERT_NE(rig.find<action::MarkOverdue>(), nullptr);
+  EXPECT_EQ(rig.find<action::MarkOverdue>()->lease_id, rig.at(1).lease_id);
   EXPECT_EQ(rig.note(EventKind::lease_overdue)->severity, Severity::warning);
   EXPECT_EQ(rig.outlook.next_wakeup, Instant::never());
   rig.tick_after(Span::seconds(1000));
@@ -46,13 +46,13 @@ TEST(LeaseWatch, ANewLeaseOfTheSameConnectionStartsAfresh) {
   rig.tick();
   EXPECT_TRUE(rig.actions.empty());
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::mark_overdue), 1);
+  EXPECT_EQ(rig.count<action::MarkOverdue>(), 1);
 }
 
 TEST(LeaseWatch, CancelInterruptsOnce) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::cancel));
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::cancel_lease), 1);
+  EXPECT_EQ(rig.count<action::CancelLease>(), 1);
   EXPECT_NE(rig.note(EventKind::lease_cancelled), nullptr);
   rig.tick_after(Span::seconds(30));
   EXPECT_TRUE(rig.actions.empty());
@@ -61,10 +61,10 @@ TEST(LeaseWatch, CancelInterruptsOnce) {
 TEST(LeaseWatch, ReclaimRevokesOnce) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::reclaim));
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::revoke_lease), 1);
+  EXPECT_EQ(rig.count<action::RevokeLease>(), 1);
   EXPECT_NE(rig.note(EventKind::lease_revoked), nullptr);
   rig.tick_after(Span::seconds(30));  // the keeper has not taken it away yet
-  EXPECT_EQ(rig.count(Action::Kind::revoke_lease), 0);
+  EXPECT_EQ(rig.count<action::RevokeLease>(), 0);
 }
 
 TEST(LeaseWatch, AnActionSetLaterIsTakenOnOldLeasesToo) {
@@ -72,8 +72,8 @@ TEST(LeaseWatch, AnActionSetLaterIsTakenOnOldLeasesToo) {
   rig.tick_after(Span::seconds(30));
   rig.set(watched(LeaseTimeoutAction::cancel));
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::mark_overdue), 0);
-  EXPECT_EQ(rig.count(Action::Kind::cancel_lease), 1);
+  EXPECT_EQ(rig.count<action::MarkOverdue>(), 0);
+  EXPECT_EQ(rig.count<action::CancelLease>(), 1);
 }
 
 TEST(LeaseWatch, EndsAnIdleTransactionOncePerOccurrence) {
@@ -81,26 +81,26 @@ TEST(LeaseWatch, EndsAnIdleTransactionOncePerOccurrence) {
   rig.at(1).idle_in_transaction_since = rig.now;
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(60));
   rig.tick_after(Span::seconds(60));
-  const Action* end = rig.find(Action::Kind::end_transaction);
+  const action::EndTransaction* end = rig.find<action::EndTransaction>();
   ASSERT_NE(end, nullptr);
-  EXPECT_EQ(end->text, "idle in transaction for 60.0 s (idle_in_transaction_timeout 1min)");
+  EXPECT_EQ(end->why, "idle in transaction for 60.0 s (idle_in_transaction_timeout 1min)");
   rig.tick_after(Span::seconds(60));
   EXPECT_TRUE(rig.actions.empty());
   rig.at(1).idle_in_transaction_since = rig.now;
   rig.tick_after(Span::seconds(60));
-  EXPECT_EQ(rig.count(Action::Kind::end_transaction), 1);
+  EXPECT_EQ(rig.count<action::EndTransaction>(), 1);
 }
 
 TEST(LeaseWatch, EndsAnOldReadSnapshotAndBothAtOnceOnlyOnce) {
   Rig rig = with_lease(calm());
   rig.at(1).idle_in_transaction_since = rig.at(1).reading_since = rig.now;
   rig.tick_after(Span::seconds(60));
-  EXPECT_EQ(rig.count(Action::Kind::end_transaction), 1);
+  EXPECT_EQ(rig.count<action::EndTransaction>(), 1);
   rig.at(1).reading_since = rig.now;
   rig.at(1).idle_in_transaction_since = Instant();
   rig.tick_after(Span::seconds(60));
-  ASSERT_EQ(rig.count(Action::Kind::end_transaction), 1);
-  EXPECT_EQ(rig.find(Action::Kind::end_transaction)->text,
+  ASSERT_EQ(rig.count<action::EndTransaction>(), 1);
+  EXPECT_EQ(rig.find<action::EndTransaction>()->why,
             "read transaction open for 60.0 s (sqlite_max_read_transaction 1min)");
 }
 
@@ -110,7 +110,7 @@ TEST(LeaseWatch, GoesOnWhileDraining) {
   rig.tick();
   rig.obey();
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::revoke_lease), 1);
+  EXPECT_EQ(rig.count<action::RevokeLease>(), 1);
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ TEST(Manual, PinsTargetAndLimit) {
   EXPECT_EQ(rig.outlook.limit_size, 5);
   EXPECT_EQ(rig.outlook.size_source, SizeSource::manual);
   EXPECT_EQ(rig.opens(), 3);
-  const Action* scaling = rig.find(Action::Kind::scaling);
+  const action::Scale* scaling = rig.find<action::Scale>();
   ASSERT_NE(scaling, nullptr);
   EXPECT_EQ(scaling->cause, SizeSource::manual);
-  EXPECT_EQ(scaling->text, "rehearsal");
+  EXPECT_EQ(scaling->reason, "rehearsal");
   EXPECT_EQ(scaling->actor, "psql");
   EXPECT_EQ(rig.brain.limit_reason(), "manual scale to 5 by psql");
   rig.obey();
@@ -124,7 +124,7 @@ TEST(Shrink, AboveTheTargetSparesCallersAndMinIdle) {
   rig.add(Phase::idle);
   rig.waiting = 1;
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::retire), 0);
+  EXPECT_EQ(rig.count<action::Retire>(), 0);
   rig.waiting = 0;
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::scale), 1);
@@ -139,7 +139,7 @@ TEST(Shrink, LeavesOneThatIsBeingValidated) {
   Rig rig = Rig::running(policy, 2);
   rig.add(Phase::idle);
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.find(Action::Kind::validate)->slot, 2U);
+  EXPECT_EQ(rig.find<action::Validate>()->slot, 2U);
   EXPECT_EQ(rig.retired(CloseReason::scale), 1);
   EXPECT_TRUE(rig.is_retired(1));
 }
@@ -243,8 +243,8 @@ TEST(Limits, ChangedLiveMoveTheTarget) {
   rig.set(policy);
   rig.tick();
   EXPECT_EQ(rig.outlook.target_size, 5);
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "min_size is 5");
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->cause, SizeSource::config);
+  EXPECT_EQ(rig.find<action::Scale>()->reason, "min_size is 5");
+  EXPECT_EQ(rig.find<action::Scale>()->cause, SizeSource::config);
   EXPECT_EQ(rig.opens(), 3);
   EXPECT_EQ(rig.outlook.generation, rig.generation + 1);
 }

@@ -47,7 +47,7 @@ class MedicRig : public Rig {
     for (int i = 0; i < 20; ++i) {
       tick();
       for (const Action& action : actions) told.push_back(action);
-      const bool is_quiet = opens() + count(Action::Kind::survey) + count(Action::Kind::retire) == 0;
+      const bool is_quiet = opens() + surveys_asked() + count<action::Retire>() == 0;
       obey();
       if (is_server_up) {
         arrive();
@@ -59,9 +59,9 @@ class MedicRig : public Rig {
     }
   }
   int times(EventKind event) const {
-    return static_cast<int>(std::count_if(told.begin(), told.end(), [event](const Action& a) {
-      return a.kind == Action::Kind::note && a.event == event;
-    }));
+    const auto notes = all<action::Note>(told);
+    return static_cast<int>(
+        std::count_if(notes.begin(), notes.end(), [event](const auto& note) { return note.event == event; }));
   }
   const brain::Finding& finding(HealthCheck check) const { return brain.health().of(check); }
 

@@ -41,7 +41,7 @@ TEST(Model, HoldsAtEveryTickAndRecovers) {
       EXPECT_LE(world.size(), needed + 1);
     }
     if (::testing::Test::HasFailure()) return;
-    for (size_t k = 0; k < actions.size(); ++k) actions[k] += world.actions_of(static_cast<Action::Kind>(k));
+    for (size_t k = 0; k < actions.size(); ++k) actions[k] += world.actions_of(k);
   }
   for (size_t kind = 0; kind < actions.size(); ++kind) EXPECT_GT(actions[kind], 50U) << "kind " << kind;
 }

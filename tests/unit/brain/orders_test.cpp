@@ -5,14 +5,12 @@ namespace tide::test {
 namespace {
 
 // Lets time pass from wakeup to wakeup and obeys; opens arrive at once. Collects what was finished.
-std::vector<Action> pass(Rig& rig, Span span) {
-  std::vector<Action> finished;
+std::vector<action::FinishOrder> pass(Rig& rig, Span span) {
+  std::vector<action::FinishOrder> finished;
   const Instant end = rig.now + span;
   for (;;) {
     rig.tick();
-    for (const Action& action : rig.actions) {
-      if (action.kind == Action::Kind::finish_order) finished.push_back(action);
-    }
+    for (const action::FinishOrder& done : all<action::FinishOrder>(rig.actions)) finished.push_back(done);
     rig.obey();
     rig.arrive();
     if (rig.actions.empty() && rig.outlook.next_wakeup > end) break;
@@ -36,7 +34,7 @@ TEST(Recycle, ReplacesEveryConnectionSpreadEvenly) {
                                     [last_old](const SlotCensus& s) { return s.conn_id <= last_old; });
     EXPECT_EQ(left, static_cast<int64_t>(10 - gone));
     EXPECT_EQ(finished.size(), gone == 10 ? 1U : 0U);
-    for (const Action& action : finished) EXPECT_EQ(action.verdict.message, "10 connections replaced");
+    for (const action::FinishOrder& action : finished) EXPECT_EQ(action.verdict.message, "10 connections replaced");
   }
   EXPECT_EQ(rig.slots.size(), 10U);
 }
@@ -51,11 +49,11 @@ TEST(Recycle, WaitsForLeasesAndForTheSize) {
   rig.give_back(0);
   rig.tick();
   EXPECT_EQ(rig.opens(), 1);
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 0);  // the size is not back yet
+  EXPECT_EQ(rig.count<action::FinishOrder>(), 0);  // the size is not back yet
   rig.obey();
   rig.arrive();
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 1);
+  EXPECT_EQ(rig.count<action::FinishOrder>(), 1);
 }
 
 TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
@@ -113,7 +111,7 @@ TEST(CloseConnection, OneStillBeingOpenedEndsOnceItIsThere) {
   rig.obey();
   EXPECT_EQ(rig.order(Verb::close_connection, 1).kind, Verdict::Kind::pending);
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::retire), 0);
+  EXPECT_EQ(rig.count<action::Retire>(), 0);
   rig.arrive();
   rig.tick();
   EXPECT_TRUE(rig.is_retired(0));
@@ -127,8 +125,8 @@ TEST(Revoke, TakesTheLeaseAwayOnce) {
   EXPECT_EQ(rig.order(Verb::revoke, lease_id).kind, Verdict::Kind::applied);
   EXPECT_EQ(rig.order(Verb::revoke, lease_id).message, "already revoked");
   rig.tick();
-  ASSERT_EQ(rig.count(Action::Kind::revoke_lease), 1);
-  EXPECT_EQ(rig.find(Action::Kind::revoke_lease)->slot, 1U);
+  ASSERT_EQ(rig.count<action::RevokeLease>(), 1);
+  EXPECT_EQ(rig.find<action::RevokeLease>()->lease_id, static_cast<uint64_t>(lease_id));
   EXPECT_NE(rig.note(EventKind::lease_revoked), nullptr);
   EXPECT_EQ(rig.outlook.generation, rig.generation + 2);
 }

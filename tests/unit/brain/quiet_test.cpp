@@ -93,11 +93,12 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
     for (const CloseReason reason : {CloseReason::idle, CloseReason::lifetime}) {
       EXPECT_EQ(rig.retired(reason), 0) << word(reason);
     }
-    for (const Action::Kind kind :
-         {Action::Kind::validate, Action::Kind::cancel_lease, Action::Kind::revoke_lease, Action::Kind::end_transaction,
-          Action::Kind::mark_overdue, Action::Kind::mark_suspect}) {
-      EXPECT_EQ(rig.count(kind), 0) << static_cast<int>(kind);
-    }
+    EXPECT_EQ(rig.validations(), 0);
+    EXPECT_EQ(rig.count<action::CancelLease>(), 0);
+    EXPECT_EQ(rig.count<action::RevokeLease>(), 0);
+    EXPECT_EQ(rig.count<action::EndTransaction>(), 0);
+    EXPECT_EQ(rig.count<action::MarkOverdue>(), 0);
+    EXPECT_EQ(rig.count<action::MarkSuspect>(), 0);
   };
   expect_nothing_over();
   EXPECT_EQ(rig.retired(CloseReason::control), 0);

@@ -22,7 +22,7 @@ TEST(IdleTimeout, EndsThoseAboveMinSizeAndTakesTheTargetAlong) {
   EXPECT_EQ(rig.retired(CloseReason::idle), 3);
   EXPECT_TRUE(rig.is_retired(4));
   EXPECT_EQ(rig.outlook.target_size, 2);
-  EXPECT_EQ(rig.find(Action::Kind::scaling)->text, "3 connections unused for idle_timeout 10min");
+  EXPECT_EQ(rig.find<action::Scale>()->reason, "3 connections unused for idle_timeout 10min");
   rig.obey();
   rig.tick();
   EXPECT_TRUE(rig.actions.empty());  // nothing is opened again
@@ -120,14 +120,14 @@ TEST(Validation, ChecksAtMostHalfOfTheIdleHighestFirst) {
   Rig rig = Rig::running(policy, 8);
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(30));
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::validate), 4);
-  EXPECT_EQ(rig.find(Action::Kind::validate)->slot, 7U);
+  EXPECT_EQ(rig.validations(), 4);
+  EXPECT_EQ(rig.find<action::Validate>()->slot, 7U);
   rig.obey();
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);  // four are away
+  EXPECT_EQ(rig.validations(), 0);  // four are away
   rig.checked(true);
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::validate), 4);
+  EXPECT_EQ(rig.validations(), 4);
 }
 
 TEST(Validation, ALoneConnectionIsCheckedToo) {
@@ -136,7 +136,7 @@ TEST(Validation, ALoneConnectionIsCheckedToo) {
   policy.validation_interval = Span::seconds(30);
   Rig rig = Rig::running(policy, 1);
   rig.tick_after(Span::seconds(30));
-  EXPECT_EQ(rig.count(Action::Kind::validate), 1);
+  EXPECT_EQ(rig.validations(), 1);
 }
 
 TEST(Validation, WaitsWhileCallersWait) {
@@ -145,7 +145,7 @@ TEST(Validation, WaitsWhileCallersWait) {
   Rig rig = Rig::running(policy, 2);
   rig.waiting = 1;
   rig.tick_after(Span::seconds(60));
-  EXPECT_EQ(rig.count(Action::Kind::validate), 0);
+  EXPECT_EQ(rig.validations(), 0);
 }
 
 TEST(Validation, FailuresInARowReplaceTheGeneration) {
@@ -158,7 +158,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
   rig.obey();
   rig.checked(false);  // three in a row
   rig.tick();
-  const Action* told = rig.note(EventKind::recycle);
+  const action::Note* told = rig.note(EventKind::recycle);
   ASSERT_NE(told, nullptr);
   EXPECT_EQ(told->severity, Severity::warning);
   EXPECT_EQ(told->text, "3 validations in a row failed (max_validation_failures): replacing 3 connections over 2s");
@@ -169,7 +169,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
     rig.now = std::min(rig.outlook.next_wakeup, end);
     rig.tick();
   }
-  for (const Action& action : rig.actions) EXPECT_NE(action.kind, Action::Kind::finish_order);
+  EXPECT_EQ(rig.count<action::FinishOrder>(), 0);
   rig.settle();
   for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
   EXPECT_EQ(rig.slots.size(), 6U);

@@ -9,8 +9,8 @@ constexpr Load kIll{.queries = 100, .faults = 20};
 
 std::vector<std::string> outcomes(const MedicRig& rig, const std::string& strategy) {
   std::vector<std::string> out;
-  for (const Action& action : rig.told) {
-    if (action.kind != Action::Kind::note || action.event != EventKind::recovery) continue;
+  for (const action::Note& action : all<action::Note>(rig.told)) {
+    if (action.event != EventKind::recovery) continue;
     if (action.detail.find("\"" + strategy + "\"") == std::string::npos) continue;
     const size_t at = action.detail.find("\"outcome\":\"") + 11;
     out.push_back(action.detail.substr(at, action.detail.find('"', at) - at));
@@ -155,8 +155,7 @@ TEST(Recovery, NothingIsTriedWhileConnectsFail) {
   EXPECT_EQ(rig.outlook.breaker == BreakerState::open || rig.outlook.breaker == BreakerState::half_open, true);
   EXPECT_TRUE(outcomes(rig, "scale_pool").empty());
   bool is_open = false;
-  for (const Action& action : rig.told) {
-    if (action.kind != Action::Kind::note) continue;
+  for (const action::Note& action : all<action::Note>(rig.told)) {
     is_open = is_open || action.event == EventKind::breaker_open;
     const bool is_begun = action.event == EventKind::recovery && action.detail.find("begun") != std::string::npos;
     EXPECT_FALSE(is_open && is_begun) << action.text;
@@ -204,8 +203,8 @@ TEST(Pressure, CachesGoFirstThenIdleConnectionsAboveTheLowest) {
   rig.resources.memory_limit_bytes = 1e9;
   rig.resources.memory_bytes = 0.95e9;
   rig.tick_after(Span::millis(10));
-  EXPECT_EQ(rig.count(Action::Kind::shed_memory), 1);
-  EXPECT_EQ(rig.count(Action::Kind::retire), 0);
+  EXPECT_EQ(rig.count<action::ShedMemory>(), 1);
+  EXPECT_EQ(rig.count<action::Retire>(), 0);
   ASSERT_NE(rig.note(EventKind::memory_pressure), nullptr);
   EXPECT_EQ(rig.note(EventKind::memory_pressure)->severity, Severity::warning);
   for (int i = 0; i < 4; ++i) rig.second({});

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "actions.hpp"
 #include "brain/brain.hpp"
 #include "unit/support/commands.hpp"
 
@@ -110,7 +111,10 @@ class Rig {
     outlook = brain.tick(now, census(), actions);
     EXPECT_GT(outlook.next_wakeup, now);
     if (!is_whole) {
-      std::erase_if(actions, [](const Action& a) { return a.event == EventKind::alert_rule_changed; });
+      std::erase_if(actions, [](const Action& a) {
+        const auto* note = std::get_if<action::Note>(&a);
+        return note != nullptr && note->event == EventKind::alert_rule_changed;
+      });
     }
     return outlook;
   }
@@ -132,15 +136,19 @@ class Rig {
 
   void obey() {
     for (const Action& action : actions) {
-      if (action.kind == Action::Kind::open) add(Phase::opening);
-      if (action.kind == Action::Kind::survey) surveys.push_back(action.slot);
-      if (action.kind == Action::Kind::validate || action.kind == Action::Kind::survey)
-        put(at(action.slot), Phase::held);
-      if (action.kind == Action::Kind::revoke_lease) remove(action.slot);
-      if (action.kind != Action::Kind::retire) continue;
-      SlotCensus& slot = at(action.slot);
+      if (std::holds_alternative<action::Open>(action)) add(Phase::opening);
+      if (const auto* validate = std::get_if<action::Validate>(&action)) {
+        if (validate->is_survey) surveys.push_back(validate->slot);
+        put(at(validate->slot), Phase::held);
+      }
+      if (const auto* revoke = std::get_if<action::RevokeLease>(&action)) {
+        std::erase_if(slots, [&](const auto& s) { return s.phase == Phase::leased && s.lease_id == revoke->lease_id; });
+      }
+      const auto* retire = std::get_if<action::Retire>(&action);
+      if (retire == nullptr) continue;
+      SlotCensus& slot = at(retire->slot);
       slot.is_retiring = true;
-      if (slot.phase == Phase::idle) remove(action.slot);
+      if (slot.phase == Phase::idle) remove(retire->slot);
     }
   }
   void arrive() {
@@ -181,28 +189,37 @@ class Rig {
     brain.set_policy(policy, now);
   }
 
-  int count(Action::Kind kind) const {
-    return static_cast<int>(
-        std::count_if(actions.begin(), actions.end(), [kind](const Action& a) { return a.kind == kind; }));
+  template <typename Kind>
+  int count() const {
+    return static_cast<int>(all<Kind>(actions).size());
   }
-  int opens() const { return count(Action::Kind::open); }
+  int opens() const { return count<action::Open>(); }
+  int validations() const { return count<action::Validate>() - surveys_asked(); }
+  int surveys_asked() const {
+    const auto asked = all<action::Validate>(actions);
+    return static_cast<int>(std::count_if(asked.begin(), asked.end(), [](const auto& a) { return a.is_survey; }));
+  }
   int retired(CloseReason reason) const {
-    return static_cast<int>(std::count_if(actions.begin(), actions.end(), [reason](const Action& a) {
-      return a.kind == Action::Kind::retire && a.reason == reason;
-    }));
+    const auto retired = all<action::Retire>(actions);
+    return static_cast<int>(
+        std::count_if(retired.begin(), retired.end(), [reason](const auto& a) { return a.reason == reason; }));
   }
   bool is_retired(uint32_t slot) const {
-    return std::any_of(actions.begin(), actions.end(),
-                       [slot](const Action& a) { return a.kind == Action::Kind::retire && a.slot == slot; });
+    const auto retired = all<action::Retire>(actions);
+    return std::any_of(retired.begin(), retired.end(), [slot](const auto& a) { return a.slot == slot; });
   }
-  const Action* find(Action::Kind kind) const {
-    const auto it = std::find_if(actions.begin(), actions.end(), [kind](const Action& a) { return a.kind == kind; });
-    return it == actions.end() ? nullptr : &*it;
+  template <typename Kind>
+  const Kind* find() const {
+    const auto it =
+        std::find_if(actions.begin(), actions.end(), [](const Action& a) { return std::holds_alternative<Kind>(a); });
+    return it == actions.end() ? nullptr : &std::get<Kind>(*it);
   }
-  const Action* note(EventKind event) const {
-    const auto it = std::find_if(actions.begin(), actions.end(),
-                                 [event](const Action& a) { return a.kind == Action::Kind::note && a.event == event; });
-    return it == actions.end() ? nullptr : &*it;
+  const action::Note* note(EventKind event) const {
+    for (const Action& action : actions) {
+      const auto* note = std::get_if<action::Note>(&action);
+      if (note != nullptr && note->event == event) return note;
+    }
+    return nullptr;
   }
 
   Instant now = Instant::at_ns(1'000'000'000'000);

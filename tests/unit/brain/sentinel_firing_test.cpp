@@ -217,7 +217,7 @@ TEST(Sentinel, LongTextsKeepTheNumbers) {
   ASSERT_TRUE(is_applied(rig.set(longest)));
   rig.put(Metric::waiting, 4);
   rig.tick();
-  const Action& note = rig.notes.back();
+  const action::Note& note = rig.notes.back();
   EXPECT_LE(note.text.size(), brain::kEventTextBytesMax);
   EXPECT_GE(note.text.size(), brain::kEventTextBytesMax - 1);
   EXPECT_NE(note.text.find("\u00fc... (waiting 4, threshold 3)"), std::string::npos);

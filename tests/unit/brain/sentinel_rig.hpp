@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "actions.hpp"
 #include "brain/sentinel/sentinel.hpp"
 
 namespace tide::test {
@@ -43,9 +44,7 @@ class SentinelRig {
     brain::Desk desk(ledger, census, now, actions);
     sentinel.tick(desk, readings);
     wakeup = desk.next_wakeup();
-    for (const Action& action : actions) {
-      if (action.kind == Action::Kind::note) notes.push_back(action);
-    }
+    for (const action::Note& note : all<action::Note>(actions)) notes.push_back(note);
   }
   // Ticks every `step` for `span`.
   void run(Span span, Span step = Span::seconds(1)) {
@@ -73,14 +72,11 @@ class SentinelRig {
   }
   // Notes so far of one kind about one rule.
   int count(EventKind event, const std::string& rule) const {
-    return static_cast<int>(std::count_if(notes.begin(), notes.end(), [&](const Action& note) {
+    return static_cast<int>(std::count_if(notes.begin(), notes.end(), [&](const action::Note& note) {
       return note.event == event && note.text.rfind(rule + ":", 0) == 0;
     }));
   }
-  int puts() const {
-    return static_cast<int>(std::count_if(actions.begin(), actions.end(),
-                                          [](const Action& action) { return action.kind == Action::Kind::put_alert; }));
-  }
+  int puts() const { return static_cast<int>(all<action::PutAlert>(actions).size()); }
 
   Verdict set(const AlertWish& wish) {
     Given given{{"rule", wish.rule}};
@@ -123,7 +119,7 @@ class SentinelRig {
   Census census;
   brain::Readings readings;
   std::vector<Action> actions;
-  std::vector<Action> notes;  // of all ticks
+  std::vector<action::Note> notes;  // of all ticks
   Instant wakeup;
 };
 

@@ -21,9 +21,9 @@ TEST(Sizer, GoesUpAfterTwoHighPeriods) {
   rig.tick_after(kPeriod);
   EXPECT_EQ(rig.outlook.target_size, 4);
   EXPECT_EQ(rig.opens(), 2);
-  const Action* scaling = rig.find(Action::Kind::scaling);
+  const action::Scale* scaling = rig.find<action::Scale>();
   ASSERT_NE(scaling, nullptr);
-  EXPECT_EQ(scaling->text,
+  EXPECT_EQ(scaling->reason,
             "utilization 0.85 (scale_up_utilization 0.8) for 2 evaluations: 1.7 of 2 in use, 0 waiting, "
             "wait p95 0 us");
   EXPECT_NE(rig.note(EventKind::scale_up), nullptr);

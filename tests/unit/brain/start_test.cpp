@@ -64,7 +64,7 @@ TEST(Pause, KeepsConnectionsAndAsksForNothing) {
   EXPECT_EQ(rig.order(Verb::pause).kind, Verdict::Kind::applied);
   EXPECT_EQ(rig.tick().state, PoolState::paused);
   ASSERT_NE(rig.note(EventKind::pause), nullptr);
-  EXPECT_EQ(rig.note(EventKind::pause)->actor, "psql");
+  EXPECT_EQ(rig.note(EventKind::pause)->text, "paused by psql");
   rig.waiting = 40;
   rig.in_use_average = 9;
   rig.tick_after(Span::seconds(3600));
@@ -123,7 +123,7 @@ TEST(Drain, ClosesEverythingAndSettlesWhenTheLastIsGone) {
   EXPECT_EQ(rig.opens(), 0);
   rig.give_back(0);
   EXPECT_TRUE(rig.tick().is_settled);
-  const Action* done = rig.find(Action::Kind::finish_order);
+  const action::FinishOrder* done = rig.find<action::FinishOrder>();
   ASSERT_NE(done, nullptr);
   EXPECT_EQ(done->command_id, rig.last_command_id);
   EXPECT_EQ(done->verdict.kind, Verdict::Kind::applied);
@@ -143,8 +143,8 @@ TEST(Drain, ResumeOpensAgainAndRefusesTheUnfinishedDrain) {
   rig.obey();
   EXPECT_EQ(rig.order(Verb::resume).kind, Verdict::Kind::applied);
   EXPECT_EQ(rig.tick().state, PoolState::running);
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 2);
-  EXPECT_EQ(rig.find(Action::Kind::finish_order)->verdict.why.code, Code::refused);
+  EXPECT_EQ(rig.count<action::FinishOrder>(), 2);
+  EXPECT_EQ(rig.find<action::FinishOrder>()->verdict.why.code, Code::refused);
   EXPECT_EQ(rig.outlook.target_size, 2);
   EXPECT_EQ(rig.opens(), 2);
 }

@@ -35,11 +35,10 @@ TEST(Steering, EveryChangeTellsTheNumbersItWasTakenFrom) {
   MedicRig rig(steered());
   for (int i = 0; i < 10; ++i) rig.second(of(100));
   int changes = 0;
-  for (const Action& action : rig.told) {
-    if (action.kind != Action::Kind::scaling) continue;
+  for (const action::Scale& action : all<action::Scale>(rig.told)) {
     ++changes;
     EXPECT_NE(action.from_size, action.to_size);
-    EXPECT_NE(action.text.find("requests/s"), std::string::npos) << action.text;
+    EXPECT_NE(action.reason.find("requests/s"), std::string::npos) << action.reason;
   }
   EXPECT_GT(changes, 0);
 }
@@ -127,7 +126,7 @@ TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
   rig.told.clear();
   for (int i = 0; i < 120; ++i) rig.second({.queries = 0, .requests = 0});
   EXPECT_EQ(rig.slots.size(), 0U);
-  for (const Action& action : rig.told) EXPECT_NE(action.kind, Action::Kind::open);
+  EXPECT_TRUE(all<action::Open>(rig.told).empty());
 }
 
 TEST(Steering, AnUnusedPoolStaysAtMinSize) {
@@ -148,10 +147,8 @@ TEST(Steering, UnderLoadIdleTimeoutTakesNothingThatTheSizerKeeps) {
   for (int i = 0; i < 60; ++i) rig.second(of(50));
   rig.told.clear();
   for (int i = 0; i < 60; ++i) rig.second(of(50));  // its connections are idle whenever it looks
-  for (const Action& action : rig.told) {
-    EXPECT_NE(action.kind, Action::Kind::open);
-    EXPECT_FALSE(action.kind == Action::Kind::retire && action.reason == CloseReason::idle);
-  }
+  EXPECT_TRUE(all<action::Open>(rig.told).empty());
+  for (const action::Retire& action : all<action::Retire>(rig.told)) EXPECT_NE(action.reason, CloseReason::idle);
 }
 
 TEST(Steering, ABurstByItselfOnlyWhereItsSizeWasTyped) {

@@ -1,5 +1,6 @@
 #include "world.hpp"
 
+#include "base/overloaded.hpp"
 #include "rig.hpp"
 #include "unit/support/commands.hpp"
 
@@ -198,12 +199,11 @@ void World::check_shrink() {
     return !p.seen.is_retiring && p.seen.phase != Phase::closing;
   });
   int64_t retired = 0, by_scale = 0, leased_by_scale = 0;
-  for (const Action& action : actions_) {
-    if (action.kind != Action::Kind::retire) continue;
+  for (const action::Retire& action : all<action::Retire>(actions_)) {
     ++retired;
     if (action.reason != CloseReason::scale) continue;
     ++by_scale;
-    leased_by_scale += find(action)->seen.phase == Phase::leased ? 1 : 0;
+    leased_by_scale += find(action.slot, action.conn_id)->seen.phase == Phase::leased ? 1 : 0;
   }
   if (by_scale > 0) {
     ASSERT_GE(staying - retired, outlook_.target_size);
@@ -214,8 +214,7 @@ void World::check_shrink() {
 }
 
 void World::check_opens(const Census& census) {
-  const int64_t opens =
-      std::count_if(actions_.begin(), actions_.end(), [](const Action& a) { return a.kind == Action::Kind::open; });
+  const auto opens = static_cast<int64_t>(all<action::Open>(actions_).size());
   const int64_t total = static_cast<int64_t>(census.slots.size());
   const int64_t opening = count(Phase::opening);
   if (opens > 0) {
@@ -243,58 +242,73 @@ void World::obey() {
 }
 
 void World::obey(const Action& action) {
-  using Kind = Action::Kind;
-  if (action.kind == Kind::open) {
-    Place place;
-    while (std::any_of(slots_.begin(), slots_.end(), [&](const Place& p) { return p.seen.slot == place.seen.slot; })) {
-      ++place.seen.slot;
-    }
-    ASSERT_LT(place.seen.slot, kCapacity);
-    place.seen.conn_id = ++last_conn_id_;
-    place.seen.born = now_;
-    enter(place, Phase::opening, random_span(Span::millis(100)));
-    const auto behind = [&](const Place& p) { return p.seen.slot > place.seen.slot; };
-    slots_.insert(std::find_if(slots_.begin(), slots_.end(), behind), place);
-    return;
+  const auto with_lease = [this](uint64_t lease_id, const auto& then) {
+    Place* place = find_lease(lease_id);
+    ASSERT_NE(place, nullptr);
+    then(*place);
+  };
+  std::visit(
+      Overloaded{
+          [this](const action::Open&) { open(); },
+          [this](const action::Retire& retire) { obey(retire); },
+          [this](const action::Validate& validate) {
+            Place* place = find(validate.slot, validate.conn_id);
+            ASSERT_NE(place, nullptr);
+            ASSERT_EQ(place->seen.phase, Phase::idle);
+            enter(*place, Phase::held, random_span(Span::millis(20)));
+          },
+          [&](const action::CancelLease& cancel) { with_lease(cancel.lease_id, [](Place&) {}); },
+          [&](const action::RevokeLease& revoke) {
+            with_lease(revoke.lease_id,
+                       [this](Place& place) { enter(place, Phase::closing, random_span(Span::millis(50))); });
+          },
+          [&](const action::EndTransaction& end) { with_lease(end.lease_id, [](Place&) {}); },
+          [&](const action::MarkOverdue& mark) {
+            with_lease(mark.lease_id, [](Place& place) { ASSERT_FALSE(std::exchange(place.has_late_mark, true)); });
+          },
+          [&](const action::MarkSuspect& mark) {
+            with_lease(mark.lease_id, [](Place& place) { ASSERT_FALSE(std::exchange(place.has_suspect_mark, true)); });
+          },
+          [](const action::Scale& scale) { ASSERT_FALSE(scale.reason.empty()); },
+          [this](const action::FinishOrder& done) { ASSERT_EQ(pending_.erase(done.command_id), 1U); },
+          [](const auto&) {},
+      },
+      action);
+}
+
+void World::open() {
+  Place place;
+  while (std::any_of(slots_.begin(), slots_.end(), [&](const Place& p) { return p.seen.slot == place.seen.slot; })) {
+    ++place.seen.slot;
   }
-  if (action.kind == Kind::scaling) {
-    ASSERT_FALSE(action.text.empty());
-  }
-  if (action.kind == Kind::finish_order) {
-    ASSERT_EQ(pending_.erase(action.command_id), 1U);
-  }
-  if (action.kind == Kind::note || action.kind == Kind::scaling || action.kind == Kind::finish_order) return;
-  if (action.kind == Kind::put_alert || action.kind == Kind::shed_memory) return;
-  Place* place = find(action);
+  ASSERT_LT(place.seen.slot, kCapacity);
+  place.seen.conn_id = ++last_conn_id_;
+  place.seen.born = now_;
+  enter(place, Phase::opening, random_span(Span::millis(100)));
+  const auto behind = [&](const Place& p) { return p.seen.slot > place.seen.slot; };
+  slots_.insert(std::find_if(slots_.begin(), slots_.end(), behind), place);
+}
+
+void World::obey(const action::Retire& retire) {
+  Place* place = find(retire.slot, retire.conn_id);
   ASSERT_NE(place, nullptr);
-  if (action.kind == Kind::retire) return retire(action);
-  if (action.kind == Kind::validate) {
-    ASSERT_EQ(place->seen.phase, Phase::idle);
-    return enter(*place, Phase::held, random_span(Span::millis(20)));
-  }
-  ASSERT_EQ(place->seen.phase, Phase::leased);
-  ASSERT_EQ(place->seen.lease_id, action.lease_id);
-  if (action.kind == Kind::revoke_lease) enter(*place, Phase::closing, random_span(Span::millis(50)));
-  if (action.kind == Kind::mark_overdue) {
-    ASSERT_FALSE(std::exchange(place->has_late_mark, true));
-  }
-  if (action.kind == Kind::mark_suspect) {
-    ASSERT_FALSE(std::exchange(place->has_suspect_mark, true));
-  }
+  ASSERT_FALSE(place->seen.is_retiring);
+  ASSERT_NE(place->seen.phase, Phase::opening);
+  ASSERT_NE(retire.reason, CloseReason::none);
+  place->seen.is_retiring = true;
+  if (place->seen.phase == Phase::idle) enter(*place, Phase::closing, random_span(Span::millis(50)));
 }
 
-void World::retire(const Action& action) {
-  Place& place = *find(action);
-  ASSERT_FALSE(place.seen.is_retiring);
-  ASSERT_NE(place.seen.phase, Phase::opening);
-  ASSERT_NE(action.reason, CloseReason::none);
-  place.seen.is_retiring = true;
-  if (place.seen.phase == Phase::idle) enter(place, Phase::closing, random_span(Span::millis(50)));
-}
-
-World::Place* World::find(const Action& action) {
+World::Place* World::find(uint32_t slot, uint64_t conn_id) {
   const auto it = std::find_if(slots_.begin(), slots_.end(), [&](const Place& place) {
-    return place.seen.slot == action.slot && place.seen.conn_id == action.conn_id;
+    return place.seen.slot == slot && place.seen.conn_id == conn_id;
+  });
+  return it == slots_.end() ? nullptr : &*it;
+}
+
+World::Place* World::find_lease(uint64_t lease_id) {
+  const auto it = std::find_if(slots_.begin(), slots_.end(), [&](const Place& place) {
+    return place.seen.phase == Phase::leased && place.seen.lease_id == lease_id;
   });
   return it == slots_.end() ? nullptr : &*it;
 }
@@ -304,13 +318,26 @@ int64_t World::count(Phase phase) const {
 }
 
 void World::remember(const Action& action) {
-  ++actions_of_[static_cast<size_t>(action.kind)];
+  ++actions_of_[action.index()];
   const auto mix = [this](uint64_t value) { fingerprint_ = (fingerprint_ ^ value) * 1099511628211ULL; };
-  mix(static_cast<uint64_t>(action.kind));
-  mix(action.conn_id);
-  mix(static_cast<uint64_t>(action.to_size));
+  const auto mix_text = [&](const std::string& text) {
+    for (const char c : text) mix(static_cast<unsigned char>(c));
+  };
+  mix(action.index());
   mix(static_cast<uint64_t>(now_.ns()));
-  for (const char c : action.text) mix(static_cast<unsigned char>(c));
+  std::visit(Overloaded{
+                 [&](const action::Retire& retire) { mix(retire.conn_id); },
+                 [&](const action::Validate& validate) { mix(validate.conn_id); },
+                 [&](const action::RevokeLease& revoke) { mix(revoke.lease_id); },
+                 [&](const action::EndTransaction& end) { mix_text(end.why); },
+                 [&](const action::Note& note) { mix_text(note.text); },
+                 [&](const action::Scale& scale) {
+                   mix(static_cast<uint64_t>(scale.to_size));
+                   mix_text(scale.reason);
+                 },
+                 [](const auto&) {},
+             },
+             action);
 }
 
 }  // namespace tide::test

@@ -36,7 +36,8 @@ class World {
   size_t size() const { return slots_.size(); }
   size_t pending_orders() const { return pending_.size(); }
   uint64_t fingerprint() const { return fingerprint_; }
-  uint64_t actions_of(Action::Kind kind) const { return actions_of_[static_cast<size_t>(kind)]; }
+  // By the kind's place in Action.
+  uint64_t actions_of(size_t kind) const { return actions_of_[kind]; }
 
   static constexpr uint32_t kCapacity = 24;
 
@@ -64,8 +65,10 @@ class World {
   void check_shrink();
   void obey();
   void obey(const Action& action);
-  void retire(const Action& action);
-  Place* find(const Action& action);
+  void open();
+  void obey(const action::Retire& retire);
+  Place* find(uint32_t slot, uint64_t conn_id);
+  Place* find_lease(uint64_t lease_id);
   void enter(Place& place, Phase phase, Span for_how_long);
   int64_t count(Phase phase) const;
   void remember(const Action& action);
@@ -90,7 +93,7 @@ class World {
   uint64_t last_command_id_ = 0;
   std::set<uint64_t> pending_;
   uint64_t fingerprint_ = 1469598103934665603ULL;
-  std::array<uint64_t, static_cast<size_t>(Action::Kind::put_alert) + 1> actions_of_{};
+  std::array<uint64_t, std::variant_size_v<Action>> actions_of_{};
 };
 
 }  // namespace tide::test
