@@ -21,6 +21,12 @@ LeaseId Board::claim_lowest(bool& is_one_returning) {
   return {};
 }
 
+SlotCounts Board::counts() const {
+  SlotCounts counts;
+  for (uint32_t i = 0; i < used(); ++i) counts.add(word(i).state());
+  return counts;
+}
+
 bool Board::is_one_returning() const {
   const uint32_t n = used();
   for (uint32_t i = 0; i < n; ++i) {

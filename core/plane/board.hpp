@@ -34,6 +34,7 @@ class Board {
   SlotWord word(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_acquire)); }
   // In the one order of all sequentially consistent operations: after a write of the caller's, seen by all.
   SlotWord word_in_order(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_seq_cst)); }
+  SlotCounts counts() const;
   bool is_current(LeaseId lease) const { return lease.slot() < capacity_ && word(lease.slot()) == lease.word(); }
   format::Slot& slot(uint32_t index) { return slots_[index]; }
   const format::Slot& slot(uint32_t index) const { return slots_[index]; }

@@ -10,6 +10,8 @@
 //            (leased': handed to a waiter, next generation)
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tide {
@@ -62,6 +64,23 @@ struct LeaseId {
   constexpr uint32_t slot() const { return static_cast<uint32_t>(bits & ((1U << kLeaseSlotBits) - 1)) - 1; }
   constexpr uint64_t generation() const { return bits >> kLeaseSlotBits; }
   constexpr SlotWord word() const { return SlotWord(SlotState::leased, generation()); }
+};
+
+// How many slots are in which state.
+class SlotCounts {
+ public:
+  void add(SlotState state) { ++of_[static_cast<size_t>(state)]; }
+  uint32_t of(SlotState state) const { return of_[static_cast<size_t>(state)]; }
+  uint32_t idle() const { return of(SlotState::idle); }
+  uint32_t in_use() const { return of(SlotState::leased) + of(SlotState::returning); }
+  uint32_t connecting() const { return of(SlotState::opening); }
+  uint32_t validating() const { return of(SlotState::held) + of(SlotState::soiled); }
+  uint32_t open() const { return idle() + in_use() + validating(); }
+  // What closes is not in the size: it is on its way out, though it still counts against the cap.
+  uint32_t size() const { return open() + connecting(); }
+
+ private:
+  std::array<uint32_t, kSlotStates> of_{};
 };
 
 enum class SlotActor : uint8_t { keeper, caller };

@@ -463,11 +463,7 @@ bool Hand::shut_all(bool is_forced, Instant now) {
 }
 
 bool Hand::is_done_with_sessions() const {
-  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
-    const SlotState state = board_.word(slot).state();
-    if (state != SlotState::empty && state != SlotState::closing) return false;
-  }
-  return departing_.empty();
+  return board_.counts().of(SlotState::closing) == occupied_ && departing_.empty();
 }
 
 void Hand::abandon_after_fork() noexcept {

@@ -169,10 +169,12 @@ bool Keeper::take_completions(Instant now) {
 
 void Keeper::take_census(Instant now) {
   slots_.clear();
+  counts_ = {};
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
     const SlotWord seen = board_.word(slot);
     const format::Slot& s = board_.slot(slot);
     SlotCensus out;
+    counts_.add(seen.state());
     switch (seen.state()) {
       case SlotState::empty: continue;
       case SlotState::opening: out.phase = Phase::opening; break;
@@ -285,7 +287,7 @@ void Keeper::decide(Instant now) {
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
   }
   take_resources(now);
-  publisher_.sample(outlook_, brain_.health().score, now);
+  publisher_.sample(census_, outlook_, brain_.health().score, now);
   const PoolState before = outlook_.state;
   outlook_ = brain_.tick(now, census_, actions_);
   if (outlook_.state != before) {
@@ -308,9 +310,7 @@ void Keeper::decide(Instant now) {
 // Once: what init_mode asks for is there, and whoever asks is served.
 void Keeper::tell_ready(Instant now) {
   is_ready_told_ = true;
-  const auto open = std::count_if(slots_.begin(), slots_.end(), [](const SlotCensus& slot) {
-    return slot.phase != Phase::opening && slot.phase != Phase::closing;
-  });
+  const uint32_t open = counts_.open();
   publisher_.note(
       EventKind::init, Severity::info,
       "ready after " + describe_span(now - opened_at_) + ": " + std::to_string(open) + " connections open, min_size " +
@@ -334,7 +334,9 @@ void Keeper::obey(const Action& action, Instant now) {
           },
           [&](const action::MarkSuspect& suspect) { hand_.mark(LeaseId(suspect.lease_id), format::kFlagSuspect); },
           [&](const action::Note& told) { note(told); },
-          [&](const action::Scale& scale) { publisher_.scaling(scale, census_); },
+          [&](const action::Scale& scale) {
+            publisher_.scaling(scale, counts_.of(SlotState::leased), census_.waiting);
+          },
           [&](const action::FinishOrder& done) { clerk_.answer(done.command_id, done.verdict); },
           [&](const action::ShedMemory&) { hand_.shed_memory(now); },
           [&](const action::RefuseWaiters&) {
@@ -423,7 +425,10 @@ void Keeper::publish(Instant now) {
                         "reads standard error, did not keep up");
   }
   watch_clocks(now);
-  publisher_.sample(outlook_, brain_.health().score, now);
+  if (is_closing_) {
+    take_traffic(now);
+    publisher_.sample(census_, outlook_, brain_.health().score, now);
+  }
   bulletin_.write(brain_, now);
   publisher_.vitals(outlook_, policy_, census_,
                     is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,

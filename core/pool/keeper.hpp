@@ -131,6 +131,7 @@ class Keeper {
   Clerk clerk_;
 
   std::vector<SlotCensus> slots_;
+  SlotCounts counts_;  // of the census
   Census census_;
   std::vector<Action> actions_;
   std::vector<Completion> completions_;

@@ -50,11 +50,7 @@ bool Keeper::try_to_close(bool is_forced, Instant now) {
   if (is_forced) connector_.give_up();
   bool is_any = false;
   for (int round = 0; round < kRoundsMax; ++round) {
-    if (is_forced) {
-      for (uint32_t slot = 0; slot < board_.used(); ++slot) {
-        revoked_at_close_ = revoked_at_close_ || board_.word(slot).state() == SlotState::leased;
-      }
-    }
+    revoked_at_close_ = revoked_at_close_ || (is_forced && board_.counts().of(SlotState::leased) != 0);
     if (hand_.shut_all(is_forced, now) && !connector_.is_at_work()) return true;
     hand_.tend(policy_, now);
     is_any = take_completions(now);

@@ -66,9 +66,7 @@ void Publisher::note(EventKind kind, Severity severity, std::string_view message
   if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
 }
 
-void Publisher::scaling(const action::Scale& action, const Census& census) {
-  uint32_t in_use = 0;
-  for (const SlotCensus& slot : census.slots) in_use += slot.phase == Phase::leased ? 1 : 0;
+void Publisher::scaling(const action::Scale& action, uint32_t in_use, uint32_t waiting) {
   const int64_t wall_ns = clock_.wall_ns();
   const double wait_ms = recent_wait_p95_.ms_exact();
   scaling_.append([&](format::ScalingRecord& record) {
@@ -77,7 +75,7 @@ void Publisher::scaling(const action::Scale& action, const Census& census) {
     record.to_size = static_cast<uint32_t>(std::max<int64_t>(0, action.to_size));
     record.cause = static_cast<uint32_t>(action.cause);
     record.in_use = in_use;
-    record.waiting = census.waiting;
+    record.waiting = waiting;
     record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
     record.predicted_in_use = action.predicted_in_use;
     record.reason.assign_shortened(action.reason);
@@ -131,20 +129,10 @@ void Publisher::error(std::string_view text) {
   put(totals.last_error_wall, static_cast<uint64_t>(clock_.wall_ns()));
 }
 
-// Connections there are, counted as readers count them: what closes is on its way out.
-uint32_t Publisher::size() const {
-  uint32_t n = 0;
-  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
-    const SlotState state = board_.word(slot).state();
-    n += state == SlotState::empty || state == SlotState::closing || state == SlotState::revoked ? 0 : 1;
-  }
-  return n;
-}
-
 void Publisher::grew() {
   put(segment_.vitals().slots_used, board_.used());  // alone: a reader counts from this moment on
   format::KeeperStats& totals = segment_.totals();
-  if (const uint32_t now = size(); now > read(totals.size_peak)) {
+  if (const uint32_t now = board_.counts().size(); now > read(totals.size_peak)) {
     const std::lock_guard lock(totals_mutex_);
     SeqWrite guard(totals.seq);
     put(totals.size_peak, now);
@@ -203,30 +191,21 @@ void Publisher::settings(const Policy& policy, const std::vector<SettingSource>&
   block.count = next;
 }
 
-Publisher::Totals Publisher::read_totals(Instant now) {
+Publisher::Totals Publisher::totals_of(const Census& census) {
   Totals totals;
-  uint64_t ended_ns = 0;
-  int64_t running_ns = 0;
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
-    const format::Slot& s = board_.slot(slot);
     const format::SlotStats& stats = board_.stats(slot);
     stats.wait.add_to(totals.wait);
     stats.use.add_to(totals.use);
     stats.query.add_to(totals.query);
-    totals.acquires += read(s.acquires_total);
-    totals.waited += read(stats.waited_total);
-    totals.errors += read(stats.query_errors_total);
-    ended_ns += read(stats.use_ns_total);
-    if (board_.word(slot).state() == SlotState::leased) {
-      running_ns += std::max<int64_t>(0, now.ns() - static_cast<int64_t>(read(s.acquired_mono)));
-    }
   }
-  totals.ended_ms = static_cast<double>(ended_ns) / 1e6;
-  totals.use_ms = totals.ended_ms + static_cast<double>(running_ns) / 1e6;
-  totals.timeouts = read(segment_.queue().timeouts_total);
-  totals.errors += read(segment_.totals().connect_failures_total);
+  totals.acquires = census.acquires_total;
+  totals.timeouts = census.acquire_timeouts_total;
+  totals.errors = census.traffic.query_errors_total + census.traffic.connect_failures_total;
+  totals.ended_seconds = census.traffic.ended_seconds;
+  totals.use_seconds = census.traffic.use_seconds;
   // A lease that did not wait waited nothing: that is a measurement too.
-  totals.wait[0] += totals.acquires - std::min(totals.acquires, totals.waited);
+  totals.wait[0] += census.acquires_total - std::min(census.acquires_total, census.acquires_waited_total);
   return totals;
 }
 
@@ -263,22 +242,22 @@ void Publisher::publish_percentiles(const Totals& totals) {
   put_ms(v.query_p99_ms, histogram_quantile_ms(query, 0.99));
 }
 
-void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
+void Publisher::sample(const Census& census, const Outlook& outlook, int64_t health, Instant now) {
   if (!sampled_at_.is_set()) {  // the first call sets the zero
     sampled_at_ = now;
     next_second_ = now + Span::seconds(1);
     return;
   }
   if (now < next_second_) return;
-  const Totals totals = read_totals(now);
+  const Totals totals = totals_of(census);
   const double seconds = std::max(0.001, (now - sampled_at_).seconds_exact());
   Span60 second;
   second.wait = difference(totals.wait, last_.wait);
   second.acquires = since(totals.acquires, last_.acquires);
   second.timeouts = since(totals.timeouts, last_.timeouts);
   second.errors = since(totals.errors, last_.errors);
-  second.ended_ms = totals.ended_ms - last_.ended_ms;
-  second.in_use_sum = std::max(0.0, totals.use_ms - last_.use_ms) / 1e3 / seconds;
+  second.ended_seconds = totals.ended_seconds - last_.ended_seconds;
+  second.in_use_sum = std::max(0.0, totals.use_seconds - last_.use_seconds) / seconds;
   second.in_use_max = in_use_peak_.take_second();
   second.waiting_max = turnstile_.take_waiting_most();
   second.seconds = 1;
@@ -303,7 +282,7 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
     sum->acquires += second.acquires;
     sum->timeouts += second.timeouts;
     sum->errors += second.errors;
-    sum->ended_ms += second.ended_ms;
+    sum->ended_seconds += second.ended_seconds;
     sum->predicted_sum += second.predicted_sum;
     sum->predicted_seconds += second.predicted_seconds;
     ++sum->seconds;
@@ -330,10 +309,11 @@ void Publisher::sample(const Outlook& outlook, int64_t health, Instant now) {
 void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
                               int64_t health, double seconds) {
   const int64_t wall_ns = clock_.wall_ns();
+  const uint32_t size = board_.counts().size();
   const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
   ring.append([&](format::HistoryRecord& record) {
     record.at_wall_ns = wall_ns;
-    record.size = size();
+    record.size = size;
     record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
     record.in_use_max = sum.in_use_max;
     record.waiting_max = sum.waiting_max;
@@ -342,7 +322,7 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
     record.timeouts = sum.timeouts;
     record.errors = sum.errors;
     record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
-    record.use_ms = sum.ended_ms;
+    record.use_ms = sum.ended_seconds * 1e3;
     record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
     record.health = static_cast<int32_t>(health);
   });
@@ -399,7 +379,7 @@ void Publisher::reset_stats() {
   in_use_peak_.reset();
   const std::lock_guard lock(totals_mutex_);
   SeqWrite guard(totals.seq);
-  put(totals.size_peak, size());
+  put(totals.size_peak, board_.counts().size());
   put(totals.stats_reset_wall, static_cast<uint64_t>(clock_.wall_ns()));
 }
 

@@ -30,7 +30,7 @@ class Publisher {
 
   // -- events, as they happen
   void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
-  void scaling(const action::Scale& action, const Census& census);
+  void scaling(const action::Scale& action, uint32_t in_use, uint32_t waiting);
   void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
   void closed(CloseReason reason, Span lived);
@@ -43,7 +43,7 @@ class Publisher {
   void settings(const Policy& policy, const std::vector<SettingSource>& sources, const std::vector<SettingNote>& notes);
   void reset_stats();
   // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
-  void sample(const Outlook& outlook, int64_t health, Instant now);
+  void sample(const Census& census, const Outlook& outlook, int64_t health, Instant now);
   Instant next_second() const { return next_second_; }
 
   // What the census needs of the recent past.
@@ -64,25 +64,24 @@ class Publisher {
   static constexpr size_t kWindowSeconds = 60;
   struct Totals {
     HistogramCounts wait{}, use{}, query{};
-    uint64_t acquires = 0, waited = 0, timeouts = 0, errors = 0;
-    double ended_ms = 0;  // how long the leases that ended were held
-    double use_ms = 0;    // the same with those that last, up to the moment
+    uint64_t acquires = 0, timeouts = 0, errors = 0;
+    double ended_seconds = 0;  // how long the leases that ended were held
+    double use_seconds = 0;    // the same with those that last, up to the moment
   };
   struct Span60 {  // one resolution above seconds: accumulates until its interval is full
     double in_use_sum = 0;
     uint32_t in_use_max = 0, waiting_max = 0;
     HistogramCounts wait{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double ended_ms = 0;
+    double ended_seconds = 0;
     double predicted_sum = 0;  // in use, as it was forecast
     uint32_t predicted_seconds = 0;
     uint32_t seconds = 0;
   };
-  Totals read_totals(Instant now);
+  Totals totals_of(const Census& census);
   void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
-  uint32_t size() const;
   void reset_tallies(uint64_t faults);
 
   Segment& segment_;

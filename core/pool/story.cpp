@@ -11,31 +11,6 @@ namespace {
 
 constexpr size_t kHoldersTold = 3;
 
-struct Sizes {
-  uint32_t size = 0;  // those being opened included
-  uint32_t in_use = 0;
-  uint32_t connecting = 0;
-};
-
-Sizes sizes_of(const std::vector<SlotCopy>& slots) {
-  Sizes sizes;
-  for (const SlotCopy& slot : slots) {
-    switch (slot.word.state()) {
-      case SlotState::leased:
-      case SlotState::returning: ++sizes.in_use; [[fallthrough]];
-      case SlotState::idle:
-      case SlotState::held:
-      case SlotState::soiled: ++sizes.size; break;
-      case SlotState::opening:
-        ++sizes.connecting;
-        ++sizes.size;
-        break;
-      default: break;
-    }
-  }
-  return sizes;
-}
-
 std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
   std::erase_if(slots, [](const SlotCopy& s) { return s.word.state() != SlotState::leased || !s.is_whole; });
   std::sort(slots.begin(), slots.end(),
@@ -53,12 +28,12 @@ std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
 
 // What would help. What keeps the pool from having more sessions comes first: as long as that lasts, to release sooner
 // or to raise a limit changes nothing.
-std::string advice(Code code, const Sizes& sizes, int64_t limit, const Status& failure) {
+std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Status& failure) {
   if (code == Code::refused) {
     return "in a callback on the thread that drives the pool, acquire with a callback or with a timeout of 0, or let "
            "another thread wait";
   }
-  const int64_t sessions = sizes.size - sizes.connecting;
+  const int64_t sessions = sizes.open();
   const std::string mend = !failure.hint.empty() ? failure.hint : "see the connect error; `events` lists the attempts";
   if (!failure && sessions == 0) return mend;
   // A full server is a limit itself.
@@ -100,11 +75,11 @@ Status Pool::explain(Code code, Span waited) const {
     slots = segment->read_slots();
     vitals = segment->read_vitals();
   }
-  const Sizes sizes = sizes_of(slots);
-  std::string state = "size " + std::to_string(sizes.size);
+  const SlotCounts sizes = board_.counts();
+  std::string state = "size " + std::to_string(sizes.size());
   if (vitals) state += " of " + std::to_string(vitals->limit_size) + " (" + limit_reason + ")";
-  state += ", " + std::to_string(sizes.in_use) + " in use";
-  if (sizes.connecting != 0) state += ", " + std::to_string(sizes.connecting) + " connecting";
+  state += ", " + std::to_string(sizes.in_use()) + " in use";
+  if (sizes.connecting() != 0) state += ", " + std::to_string(sizes.connecting()) + " connecting";
   state += ", " + std::to_string(turnstile_.waiting()) + " waiting";
 
   const bool is_paused = turnstile_.gate() == Gate::paused;
@@ -116,7 +91,7 @@ Status Pool::explain(Code code, Span waited) const {
     what = "no connection is idle, and this callback holds up the thread that could open one";
   }
   if (is_paused) what += ", the pool is paused";
-  const bool is_unconnected = !failure && sizes.size == sizes.connecting;
+  const bool is_unconnected = !failure && sizes.open() == 0;
   if (is_unconnected) what += ", since none can be made: " + failure.message;
   Status refusal = Status::error(code, who + what + "; " + state, holders_of(slots, clock_.now().ns()),
                                  advice(code, sizes, vitals ? int64_t{vitals->limit_size} : 0, failure));

@@ -10,11 +10,6 @@
 
 namespace tide {
 
-// What closes is not in the size: it is on its way out, though it still counts against the cap.
-struct SlotCounts {
-  uint64_t idle = 0, in_use = 0, connecting = 0, validating = 0;
-  uint64_t size() const { return idle + in_use + connecting + validating; }
-};
 SlotCounts count_slots(const std::vector<SlotCopy>& slots);
 
 // The pool's own word, "dead" or "stale"; "" where it cannot be read. An owner that closed its pool is neither dead nor

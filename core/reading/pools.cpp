@@ -59,19 +59,7 @@ constexpr Column kPoolColumns[] = {
 
 SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
   SlotCounts counts;
-  for (const SlotCopy& slot : slots) {
-    switch (slot.word.state()) {
-      case SlotState::idle: ++counts.idle; break;
-      case SlotState::leased:
-      case SlotState::returning: ++counts.in_use; break;
-      case SlotState::opening: ++counts.connecting; break;
-      case SlotState::held:
-      case SlotState::soiled: ++counts.validating; break;
-      case SlotState::empty:
-      case SlotState::closing:
-      case SlotState::revoked: break;
-    }
-  }
+  for (const SlotCopy& slot : slots) counts.add(slot.word.state());
   return counts;
 }
 
@@ -116,10 +104,10 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       cell::text_or_null(h.db_user),
       cell::text_or_null(state_word(liveness, vitals)),
       cell::count(slots.size()),
-      cell::count(slots.idle),
-      cell::count(slots.in_use),
-      cell::count(slots.connecting),
-      cell::count(slots.validating),
+      cell::count(slots.idle()),
+      cell::count(slots.in_use()),
+      cell::count(slots.connecting()),
+      cell::count(slots.validating()),
       queue ? cell::count(queue->waiting) : cell::none(),
       queue ? oldest_wait(*queue, moments) : cell::none(),
       size(&VitalsCopy::min_size),
@@ -128,7 +116,7 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
       size(&VitalsCopy::limit_size),
       vitals ? cell::text(word_of<SizeSource>(vitals->size_source)) : cell::none(),
       vitals ? moments.at(vitals->burst_until_mono) : cell::none(),
-      vitals ? utilization(slots.in_use, vitals->limit_size) : cell::none(),
+      vitals ? utilization(slots.in_use(), vitals->limit_size) : cell::none(),
       vitals ? cell::measured(vitals->health) : cell::none(),
       vitals ? cell::count(vitals->generation) : cell::none(),
       cell::time(h.started_wall_ns),
