@@ -6,15 +6,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
+#include <utility>
 
 #include "base/overloaded.hpp"
 #include "base/units.hpp"
 #include "model/command.hpp"
 #include "plane/attach.hpp"
+#include "plane/patience.hpp"
 #include "plane/shortage.hpp"
 #include "pool/pool.hpp"
 #include "pool/presence.hpp"
-#include "pool/stepping.hpp"
 
 namespace tide {
 namespace {
@@ -24,6 +26,7 @@ constexpr Span kHeartbeatMin = Span::millis(50);
 constexpr Span kResourcesEvery = Span::seconds(1);
 constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
 constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
+constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
 constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
 
 void watch(int epoll_fd, int fd) {
@@ -35,6 +38,29 @@ void watch(int epoll_fd, int fd) {
 }
 
 }  // namespace
+
+// Marks the thread as the one that drives this keeper. They nest: a function of the program that one keeper calls may
+// step another.
+class Keeper::Stepping {
+ public:
+  explicit Stepping(const Keeper& keeper) : keeper_(keeper), outer_(innermost_) { innermost_ = this; }
+  ~Stepping() { innermost_ = outer_; }
+  Stepping(const Stepping&) = delete;
+  Stepping& operator=(const Stepping&) = delete;
+  static bool is_mine(const Keeper& keeper) {
+    for (const Stepping* at = innermost_; at != nullptr; at = at->outer_) {
+      if (&at->keeper_ == &keeper) return true;
+    }
+    return false;
+  }
+
+ private:
+  static thread_local const Stepping* innermost_;
+  const Keeper& keeper_;
+  const Stepping* const outer_;
+};
+
+thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
 
 Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
                Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
@@ -433,6 +459,89 @@ void Keeper::publish(Instant now) {
   publisher_.vitals(outlook_, policy_, census_,
                     is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
                     brain_.health().score, connector_.pooler(), now);
+}
+
+// ---- the end: closing, and what becomes of it when the process forks
+
+bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
+
+void Keeper::begin_close(Instant deadline) {
+  if (is_closing_) return;
+  const std::lock_guard lock(step_mutex_);
+  const Stepping stepping(*this);  // refusing who waits calls the program
+  is_closing_ = true;
+  close_deadline_ = deadline;
+  close_began_at_ = clock_.now();
+  reclaimed_before_close_ = read(segment_.totals().leases_reclaimed_total);
+  close_gives_up_ = latest(deadline, clock_.now()) + kCloseGrace;
+  Deliveries deliveries;
+  turnstile_.set_gate(Gate::closed, clock_.now(), deliveries);
+  try {
+    clerk_.refuse_pending("the pool is closing");
+  } catch (const std::bad_alloc&) {
+    // Who waits for an answer sees the pool closed.
+  }
+  connector_.give_up_opens();
+  poke();
+}
+
+void Keeper::step_closing(Instant now) {
+  if (is_closed_) return;
+  const bool is_forced = now >= close_deadline_;
+  is_closed_ = try_to_close(is_forced, now);
+  if (is_closed_) tell_closed(is_forced, now);
+}
+
+bool Keeper::try_to_close(bool is_forced, Instant now) {
+  if (is_forced) connector_.give_up();
+  bool is_any = false;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    revoked_at_close_ = revoked_at_close_ || (is_forced && board_.counts().of(SlotState::leased) != 0);
+    if (hand_.shut_all(is_forced, now) && !connector_.is_at_work()) return true;
+    hand_.tend(policy_, now);
+    is_any = take_completions(now);
+    if (!is_any) break;
+  }
+  // A driver that cannot end a session in time must not keep the application from ending.
+  const bool is_held_up = is_forced && !is_any && hand_.is_done_with_sessions() && connector_.is_held_up();
+  return is_held_up || now >= close_gives_up_;
+}
+
+// Once. Whoever still has the segment open reads it; its file goes with the pool.
+void Keeper::tell_closed(bool is_forced, Instant now) {
+  const uint64_t cut = read(segment_.totals().leases_reclaimed_total) - reclaimed_before_close_;
+  const bool has_left = hand_.occupied() != 0 || connector_.is_at_work();
+  const char* reason = has_left                ? "the driver did not end its sessions in time"
+                       : is_forced && cut != 0 ? "leases that lasted until the timeout were cut off"
+                                               : "every lease had ended";
+  publisher_.note(
+      EventKind::pool_closed, cut != 0 || has_left ? Severity::warning : Severity::info,
+      "closed after " + describe_span(now - close_began_at_) + ": " + reason + ", " + std::to_string(cut) +
+          " leases cut off",
+      "{\"leases_cut\":" + std::to_string(cut) + ",\"took_ms\":" + std::to_string((now - close_began_at_).ms()) + "}");
+}
+
+Status Keeper::left_behind() const { return connector_.left_behind(); }
+
+bool Keeper::hold_for_fork(Instant give_up) noexcept {
+  (void)connector_.hold_for_fork(std::max(Span{}, give_up - clock_.now()));
+  if (is_stepped_by_me()) return true;  // a function of the program forks: this very thread is between two changes
+  while (!(is_held_for_fork_ = step_mutex_.try_lock())) {
+    if (clock_.now() >= give_up) return false;
+    pause_for(Span::micros(100));
+  }
+  return true;
+}
+
+void Keeper::release_after_fork() noexcept {
+  connector_.release_after_fork();
+  if (std::exchange(is_held_for_fork_, false)) step_mutex_.unlock();
+}
+
+void Keeper::abandon_after_fork(bool is_whole) noexcept {
+  if (is_whole) hand_.abandon_after_fork();
+  mailbox_.abandon();
+  close_descriptors();
 }
 
 }  // namespace tide

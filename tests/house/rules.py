@@ -183,6 +183,18 @@ def headers_are_guarded():
             yield f"{path}: has no guard TIDEPOOL_..._H"
 
 
+def classes_have_one_friend():
+    for path in tree.sources(".hpp"):
+        friends = 0
+        for number, line in enumerate(tree.bare_of(path).splitlines(), 1):
+            if re.match(r"(class|struct) ", line):
+                friends = 0
+            if re.match(r"\s+friend ", line):
+                friends += 1
+                if friends > 1:
+                    yield f"{path}:{number}: a class has more than one friend"
+
+
 def scripts_can_be_read():
     for path, text in tree.files().items():
         first = text.split("\n", 1)[0]
@@ -218,5 +230,6 @@ RULES = {
     "options are tested": options_are_tested,
     "source lists are true": source_lists_are_true,
     "headers are guarded": headers_are_guarded,
+    "classes have at most one friend": classes_have_one_friend,
     "scripts can be read": scripts_can_be_read,
 }
