@@ -2,7 +2,7 @@
 //
 // Inline by force, and in registers from end to end, because callers pay for it at every lease: one compare-and-swap
 // claims a slot, one ends the lease, a plain store puts the slot back; two clock readings; what is counted is written into
-// lines that the holder alone writes. Whatever is rare is a call into lease.cpp or lease_end.cpp.
+// lines that the holder alone writes. Whatever is rare is a call into lease.cpp.
 #pragma once
 
 #include "pool/futex.hpp"

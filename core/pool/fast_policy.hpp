@@ -12,14 +12,14 @@ namespace tide {
 
 class FastPolicy {
  public:
-  explicit FastPolicy(uint64_t pool_key) : pool_key_(pool_key) {}
+  // `asks_at_return`: every return has more to do than to put the connection back, whatever the policy.
+  FastPolicy(uint64_t pool_key, bool asks_at_return) : pool_key_(pool_key), always_asks_(asks_at_return) {}
 
-  // `is_told`: events of leases are told to somebody. `is_settled_at_return`: every return has more to do than to put
-  // the connection back.
-  void set(const Policy& policy, bool is_told, bool is_settled_at_return) {
+  // `is_told`: events of leases are told to somebody.
+  void set(const Policy& policy, bool is_told) {
     constexpr auto relaxed = std::memory_order_relaxed;
     key_.store(is_told ? ~uint64_t{0} : pool_key_, relaxed);
-    asks_at_return_.store(policy.max_uses != 0 || is_told || is_settled_at_return, relaxed);
+    asks_at_return_.store(policy.max_uses != 0 || is_told || always_asks_, relaxed);
     acquire_timeout_ns_.store(policy.acquire_timeout.ns(), relaxed);
     query_timeout_ns_.store(policy.query_timeout.ns(), relaxed);
     probe_after_ns_.store(policy.validation_bypass.ns(), relaxed);
@@ -40,6 +40,7 @@ class FastPolicy {
 
  private:
   const uint64_t pool_key_;
+  const bool always_asks_;
   std::atomic<uint64_t> key_{0};
   std::atomic<bool> asks_at_return_{false};
   std::atomic<int64_t> acquire_timeout_ns_{0};

@@ -16,7 +16,6 @@
 #include "plane/patience.hpp"
 #include "plane/shortage.hpp"
 #include "pool/pool.hpp"
-#include "pool/presence.hpp"
 
 namespace tide {
 namespace {
@@ -69,7 +68,6 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       segment_(segment),
       board_(board),
       seats_(seats),
-      in_use_peak_(in_use_peak),
       turnstile_(turnstile),
       connector_(connector),
       fast_policy_(fast_policy),
@@ -137,7 +135,7 @@ void Keeper::note_demand(bool is_unmet) {
 // What others read of the policy.
 void Keeper::apply_policy() {
   listeners_.set(policy_);
-  fast_policy_.set(policy_, listeners_.is_any(), in_use_peak_.is_counting() || Presence::needs_fence());
+  fast_policy_.set(policy_, listeners_.is_any());
   turnstile_.set_window(policy_.fairness_window);
   turnstile_.set_objective(policy_.wait_objective);
 }

@@ -114,7 +114,6 @@ class Keeper {
   Segment& segment_;
   Board& board_;
   const std::span<Seat> seats_;
-  InUsePeak& in_use_peak_;
   Turnstile& turnstile_;
   Connector& connector_;
   FastPolicy& fast_policy_;

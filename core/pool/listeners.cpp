@@ -8,17 +8,7 @@ constexpr LogLevel level_of(PoolEvent event) {
   return event == PoolEvent::acquire || event == PoolEvent::release ? LogLevel::debug : LogLevel::events;
 }
 
-const char* name_of(PoolEvent event) {
-  switch (event) {
-    case PoolEvent::connect: return "connect";
-    case PoolEvent::acquire: return "acquire";
-    case PoolEvent::release: return "release";
-    case PoolEvent::remove: return "remove";
-    case PoolEvent::error: return "error";
-    case PoolEvent::alert: return "alert";
-  }
-  return "unknown";
-}
+constexpr std::string_view kEventNames[] = {"", "connect", "acquire", "release", "remove", "error", "alert"};
 
 }  // namespace
 
@@ -42,7 +32,7 @@ void Listeners::tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_i
   LogFact fact;
   fact.level = level_of(event);
   fact.severity = event == PoolEvent::error ? Severity::warning : Severity::info;
-  fact.event = name_of(event);
+  fact.event = kEventNames[static_cast<size_t>(event)];
   fact.message = text;
   fact.conn_id = conn_id;
   fact.lease_id = lease_id;

@@ -49,7 +49,7 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       turnstile_(board_, in_use_peak_, *segment_),
       clock_(clock),
       seats_(board_.capacity()),
-      fast_policy_(spec_.pool_key),
+      fast_policy_(spec_.pool_key, in_use_peak_.is_counting() || Presence::needs_fence()),
       listeners_(std::move(spec_.events), std::move(spec_.log), board_, clock),
       connector_(std::move(connector)),
       keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, turnstile_, *connector_,
