@@ -12,9 +12,7 @@ import re
 import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
-TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb", 7: "interval", 8: "text"}
 TO_POOL, TO_EVERY_POOL, TO_CONNECTION, TO_LEASE = range(4)
-PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
 REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
 MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
@@ -22,7 +20,8 @@ RESERVED = ("at", "count", "min", "max", "value", "name")
 
 class Column(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_writable", ctypes.c_int32),
-                ("unit", ctypes.c_char_p), ("meaning", ctypes.c_char_p)]
+                ("unit", ctypes.c_char_p), ("meaning", ctypes.c_char_p), ("sql_type", ctypes.c_char_p),
+                ("key", ctypes.c_char_p), ("is_masked", ctypes.c_int32), ("reserved", ctypes.c_int32)]
 
 
 class Relation(ctypes.Structure):
@@ -32,7 +31,8 @@ class Relation(ctypes.Structure):
 
 class Argument(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_required", ctypes.c_int32),
-                ("is_nullable", ctypes.c_int32), ("is_narrow", ctypes.c_int32), ("meaning", ctypes.c_char_p)]
+                ("is_nullable", ctypes.c_int32), ("reserved", ctypes.c_int32), ("meaning", ctypes.c_char_p),
+                ("sql_type", ctypes.c_char_p)]
 
 
 class Verb(ctypes.Structure):
@@ -55,8 +55,7 @@ def verbs(library):
         takes = []
         for argument in verb.arguments[:verb.narguments]:
             name = argument.name.decode()
-            kind = "integer" if argument.type == 1 and argument.is_narrow else TYPES[argument.type]
-            takes.append((name, kind, argument.is_required))
+            takes.append((name, argument.sql_type.decode(), argument.is_required))
             meaning += f" {name}: {argument.meaning.decode()}"
         pool = ("pool", "text", True)
         if verb.sent_to == TO_POOL:
@@ -72,8 +71,7 @@ def verbs(library):
 
 def catalogue(library):
     """[(name, meaning, [(column, SQL type, comment)])]"""
-    tide = ctypes.CDLL(str(library))
-    at = tide.tide_relation_at
+    at = ctypes.CDLL(str(library)).tide_relation_at
     at.restype = ctypes.POINTER(Relation)
     relations = []
     while True:
@@ -82,11 +80,11 @@ def catalogue(library):
             return relations
         relation = found.contents
         columns = []
-        for place, column in enumerate(relation.columns[:relation.ncolumns]):
-            name, unit = column.name.decode(), column.unit.decode()
-            mask = MASKED if tide.tide_column_is_masked(found, place) else ""
-            columns.append((name, "integer" if name in PIDS else TYPES[column.type],
-                            column.meaning.decode() + (f" [{unit}]" if unit else "") + mask))
+        for column in relation.columns[:relation.ncolumns]:
+            unit = column.unit.decode()
+            columns.append((column.name.decode(), column.sql_type.decode(),
+                            column.meaning.decode() + (f" [{unit}]" if unit else "")
+                            + (MASKED if column.is_masked else "")))
         relations.append((relation.name.decode(), relation.meaning.decode(), columns))
 
 

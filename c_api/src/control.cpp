@@ -129,8 +129,7 @@ Verbs make_verbs() {
     std::vector<tide_argument>& arguments = out.arguments.emplace_back();
     for (const Argument& argument : info.arguments) {
       arguments.push_back({argument.name.data(), type_of(argument.type), argument.is_required ? 1 : 0,
-                           argument.null_is.empty() ? 0 : 1, argument.range.high <= kSizeMax ? 1 : 0,
-                           argument.meaning.data()});
+                           argument.null_is.empty() ? 0 : 1, 0, argument.meaning.data(), sql_type(argument).data()});
     }
     out.rows.push_back({kVerbWords[i].data(), static_cast<int32_t>(info.sent_to),
                         static_cast<int32_t>(info.wait == Wait::answer ? kAnswerWaitMs : kRefusalWaitMs),

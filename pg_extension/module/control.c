@@ -53,7 +53,9 @@ static tide_value value_at(FunctionCallInfo fcinfo, int n, const char* verb, con
   }
   value.type = argument->type;
   switch (argument->type) {
-    case TIDE_INT: value.integer = argument->is_narrow ? PG_GETARG_INT32(n) : PG_GETARG_INT64(n); break;
+    case TIDE_INT:
+      value.integer = strcmp(argument->sql_type, "integer") == 0 ? PG_GETARG_INT32(n) : PG_GETARG_INT64(n);
+      break;
     case TIDE_BOOL: value.integer = PG_GETARG_BOOL(n); break;
     case TIDE_DOUBLE: value.real = PG_GETARG_FLOAT8(n); break;
     case TIDE_DURATION: value.integer = interval_us(PG_GETARG_INTERVAL_P(n), verb, argument->name); break;

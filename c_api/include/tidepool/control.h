@@ -82,8 +82,9 @@ typedef struct tide_argument {
   int32_t type;     /* TIDE_INT ... */
   int32_t is_required;
   int32_t is_nullable; /* 1: null asks for something; 0: it stands for "not given" */
-  int32_t is_narrow;   /* 1: of TIDE_INT: 32 bits are enough */
-  const char* meaning; /* one sentence */
+  int32_t reserved;
+  const char* meaning;  /* one sentence */
+  const char* sql_type; /* as PostgreSQL calls it: "interval" */
 } tide_argument;
 
 /* Which pool a command is for. */
