@@ -128,7 +128,7 @@ def verb_sql(name, meaning, takes):
     if len(head) > 118:
         head = f"CREATE FUNCTION tidepool.{name}(\n{wrapped(row, '    ')}) RETURNS bigint"
     yield (f"{head}\n"
-           "  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
+           "  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
     yield f"COMMENT ON FUNCTION tidepool.{name}({kinds}) IS\n  {literal(meaning)};"
 
 

@@ -546,67 +546,67 @@ COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, 
 
 -- begin of the controls, which generate.py prints from the library's catalogue
 CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
   'Asks a pool to have this many connections. target_size: How many connections the pool should have. reason: Why, for scaling_events.';
 
 CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.burst(text, interval) IS
   'Lets a pool grow above max_size for a while. duration: How long at most; the option burst_duration if not given.';
 
 CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.end_burst(text) IS
   'Ends a burst before its time.';
 
 CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set(text, text, text) IS
   'Changes an option of a running pool; the relation settings lists them. option: The option''s name. value: Its new value.';
 
 CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.pause(text) IS
   'No new leases; callers wait until resume.';
 
 CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.resume(text) IS
   'Ends a pause or a drain.';
 
 CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
   'Replaces every connection, gently. spread: Over how long the connections are replaced; at once if not given.';
 
 CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drain(text) IS
   'No new leases, and every connection is closed once it is back.';
 
 CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
   'Closes one connection once nobody has it. conn_id: The connection, as in connections. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
   'Takes a lease from its holder; its connection is closed. lease_id: The lease, as in leases. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.reset_stats(text) IS
   'Begins the counters and peaks of pool_stats anew.';
 
 CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.check_health(text) IS
   'Makes all health checks of a pool now; see health_checks.';
 
 CREATE FUNCTION tidepool.ack(alert_id bigint, by text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.ack(bigint, text) IS
   'Acknowledges an alert. alert_id: The alert, as in alerts. by: Who has seen it; the sender if not given.';
 
@@ -615,17 +615,17 @@ CREATE FUNCTION tidepool.set_alert(
     threshold double precision DEFAULT NULL, hold interval DEFAULT NULL, severity text DEFAULT NULL,
     enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
     clear_at double precision DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
   'Makes a rule for alerts, or changes one; what is not given stays as it is. rule: The rule''s name. metric: What it looks at. comparison: How the metric compares to the threshold. threshold: Where the condition begins. hold: How long it must hold before the alert fires. severity: How bad it is. enabled: Whether the rule is judged. message: What the alert says. advice: What to do about it. clear_at: Where the condition ends. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
   'Drops a rule for alerts; set_alert brings one that came with the pool back as it came. rule: The rule''s name. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.evaluate(text) IS
   'Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.';
 

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "staging.hpp"
+#include "write.hpp"
 
 namespace tide::sqlite {
 

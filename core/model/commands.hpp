@@ -76,7 +76,7 @@ enum class SentTo : uint8_t {
 // How long who sends it waits for the answer: a refusal should be told at once, but some take their time by nature.
 enum class Wait : uint8_t { answer, refusal };
 inline constexpr int64_t kAnswerWaitMs = 5000;
-inline constexpr int64_t kRefusalWaitMs = 500;
+constexpr Span time_for_answer(Wait wait) { return Span::millis(wait == Wait::answer ? kAnswerWaitMs : 500); }
 
 struct CommandInfo {
   SentTo sent_to;

@@ -25,8 +25,7 @@
 #include <utils/tuplestore.h>
 
 #include "common/report.h"
-#include "settings.h"
-#include "version.h"
+#include "module.h"
 
 #define MASK "<insufficient privilege>"
 
