@@ -141,7 +141,7 @@ COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were l
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'How often an alert began to fire. [alerts]';
 COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more.';
-COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by order or because callers waited at max_size.';
+COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by command or because callers waited at max_size.';
 COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
@@ -537,7 +537,7 @@ COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null w
 COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
 
 -- Controls ----------------------------------------------------------------------------------------------------------
--- An order is put into the pool's mailbox and obeyed at its next tick; the function returns its number, see
+-- A command is put into the pool's mailbox and executed at its next tick; the function returns its number, see
 -- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
 -- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
 -- and close_connection only half a second, then wait_applied() is the barrier. `pool` is a name, or an instance_id
@@ -638,11 +638,11 @@ COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
 
 -- UPDATE ------------------------------------------------------------------------------------------------------------
 -- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb
--- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no order.
+-- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no command.
 
 CREATE FUNCTION tidepool.update() RETURNS trigger
   AS 'MODULE_PATHNAME', 'tidepool_update' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into orders, given at COMMIT.';
+COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into commands, given at COMMIT.';
 
 CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.pools
   FOR EACH ROW EXECUTE FUNCTION tidepool.update();

@@ -289,7 +289,7 @@ Status LocatedPool::check(const Command& command) const {
 
 Result<uint64_t> LocatedPool::post(const Command& command) const {
   const std::string arguments = command.arguments_json();
-  if (local_fd_ < 0) return post_order(segment_, command.name(), arguments, command.actor);
+  if (local_fd_ < 0) return post_command(segment_, command.name(), arguments, command.actor);
   const LocalControl* local = local_control();
   const uint64_t command_id =
       local == nullptr || local->post == nullptr
@@ -302,7 +302,7 @@ Result<uint64_t> LocatedPool::post(const Command& command) const {
 // Of a command without a record: was it posted at all, as far as we may look?
 bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
   if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
-    return record_of(read_posted_orders(segment_), command_id) != nullptr;
+    return record_of(read_posted_commands(segment_), command_id) != nullptr;
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
   return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {

@@ -4,7 +4,7 @@
 
 #include "base/units.hpp"
 #include "model/command.hpp"
-#include "plane/order_record.hpp"
+#include "plane/command_record.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -45,7 +45,7 @@ Clerk::Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox)
       commands_(pool.segment().ring<format::CommandRecord>(pool.segment().header().commands),
                 pool.segment().header().commands.count) {}
 
-uint64_t Clerk::post(PostedOrder order) {
+uint64_t Clerk::post(PostedCommand order) {
   const std::lock_guard lock(inbox_mutex_);
   // Numbers of this process's own orders; a pool with a mailbox gets its orders there, so the two never mix.
   order.number = ++local_number_;
@@ -54,16 +54,16 @@ uint64_t Clerk::post(PostedOrder order) {
 }
 
 void Clerk::take(Instant now) {
-  std::vector<PostedOrder> orders = mailbox_.take();
+  std::vector<PostedCommand> orders = mailbox_.take();
   {
     const std::lock_guard lock(inbox_mutex_);
     orders.insert(orders.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
     inbox_.clear();
   }
-  for (const PostedOrder& order : orders) obey(order, pool_.id_of(order.number), now);
+  for (const PostedCommand& order : orders) obey(order, pool_.id_of(order.number), now);
 }
 
-void Clerk::obey(const PostedOrder& posted, uint64_t command_id, Instant now) {
+void Clerk::obey(const PostedCommand& posted, uint64_t command_id, Instant now) {
   const int64_t age_ns = pool_.clock().wall_ns() - posted.issued_wall_ns;
   auto command = parse_command(posted.verb, posted.arguments);
   if (age_ns > kOrderLifeNs) {
@@ -121,7 +121,7 @@ Verdict Clerk::set_option(const Command& command, Instant now) {
   return applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on" : text);
 }
 
-void Clerk::record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired) {
+void Clerk::record(const PostedCommand& posted, uint64_t command_id, const Verdict& verdict, bool is_expired) {
   const int64_t wall_ns = pool_.clock().wall_ns();
   const bool is_pending = verdict.kind == Verdict::Kind::pending;
   const std::string story = story_of(verdict);

@@ -36,7 +36,7 @@ class Clerk {
   // The pool closes: nothing pending will be obeyed any more.
   void refuse_pending(const std::string& why);
   // From this process; returns the command id.
-  uint64_t post(PostedOrder order);
+  uint64_t post(PostedCommand order);
 
  private:
   struct Pending {
@@ -44,7 +44,7 @@ class Clerk {
     uint64_t record;
   };
   struct Applied {  // obeyed in this step
-    PostedOrder posted;
+    PostedCommand posted;
     uint64_t command_id;
     Verdict verdict;
   };
@@ -52,10 +52,10 @@ class Clerk {
     uint64_t record;
     Verdict verdict;
   };
-  void obey(const PostedOrder& posted, uint64_t command_id, Instant now);
+  void obey(const PostedCommand& posted, uint64_t command_id, Instant now);
   Verdict decide(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
-  void record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
+  void record(const PostedCommand& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
 
   Pool& pool_;
   Keeper& keeper_;
@@ -65,7 +65,7 @@ class Clerk {
   std::vector<Applied> applied_;
   std::vector<Finished> finished_;
   std::mutex inbox_mutex_;
-  std::vector<PostedOrder> inbox_;
+  std::vector<PostedCommand> inbox_;
   uint64_t local_number_ = 0;
 };
 

@@ -20,7 +20,7 @@ constexpr Span kHeartbeat = Span::seconds(1);
 constexpr Span kHeartbeatMin = Span::millis(50);
 constexpr Span kResourcesEvery = Span::seconds(1);
 constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
-constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
+constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted command
 constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
 
 void watch(int epoll_fd, int fd) {

@@ -8,7 +8,7 @@
 // I5  created = destroyed + open: every connection that was born is counted once, every one that ends once, with one
 //     reason.
 // Threads: step(), close and answers from one thread at a time; poke() and post() from any.
-// Failure: a failed connect, check or order is recorded (events, last_error, commands) and the keeper goes on.
+// Failure: a failed connect, check or command is recorded (events, last_error, commands) and the keeper goes on.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,7 @@ class Keeper {
   int fd() const { return epoll_fd_; }
   // Something happened that may need the keeper soon. Cheap when it is awake already.
   void poke();
-  // An order from this process (pools without a segment file). The number under which the answer appears.
+  // A command from this process (pools without a segment file). The number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
   // [any] A statement failed: shown as the last error at once.

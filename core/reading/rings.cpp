@@ -97,8 +97,8 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
 
 void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  // Orders that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
-  const std::vector<CommandCopy> queued = read_posted_orders(segment);
+  // Commands that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
+  const std::vector<CommandCopy> queued = read_posted_commands(segment);
   std::vector<CommandCopy> commands = segment.read_commands();
   for (const CommandCopy& order : queued) {
     const bool is_answered = std::any_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {

@@ -169,7 +169,7 @@ TIDE_API tide_status tide_option_check(const char* name, const char* value, cons
 TIDE_API tide_status tide_options_check(const char* url, const char* options, tide_cursor** out, tide_error* err);
 
 /**
- * Read a duration as all options and orders take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
+ * Read a duration as all options and commands take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
  * milliseconds. Exact or refused: nothing finer than a microsecond, nothing rounded.
  *
  * @param text          not negative
