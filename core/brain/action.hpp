@@ -19,7 +19,7 @@ constexpr bool is_about_alert(EventKind event) {
 }
 
 struct Verdict {
-  enum class Kind : uint8_t { applied, refused, pending };  // pending: an Action::finish_order will follow
+  enum class Kind : uint8_t { applied, refused, pending };  // pending: an Action::finish_command will follow
   Kind kind = Kind::applied;
   Status why;           // of refused
   std::string message;  // of applied: what happened, one short sentence
@@ -37,7 +37,7 @@ struct Action {
     mark_suspect,     // slot, lease_id: shows suspect_leak
     note,             // event, severity, text, detail (JSON object)
     scaling,          // from_size, to_size, cause, text = reason, actor, predicted_in_use: a row of scaling_events
-    finish_order,     // command_id, verdict
+    finish_command,   // command_id, verdict
     survey,           // slot, conn_id: like validate, and ask the server how many sessions it has and may have
     shed_memory,      // caches of idle sessions: a driver's page caches and the like
     refuse_waiters,   // whoever waits is told that nothing can be had: the breaker is open

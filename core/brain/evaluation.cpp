@@ -4,7 +4,7 @@
 
 namespace tide::brain {
 
-Verdict Evaluation::order(const Command& command, const Ledger& ledger) {
+Verdict Evaluation::accept(const Command& command, const Ledger& ledger) {
   const auto refused = [](std::string why, std::string detail, std::string hint) {
     return Verdict{
         Verdict::Kind::refused, Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)), {}};
@@ -34,7 +34,7 @@ void Evaluation::refuse(Desk& desk, const std::string& why) {
 void Evaluation::finish(Desk& desk, const Verdict& verdict) {
   for (size_t i = 0; i < asked_n_; ++i) {
     Action action;
-    action.kind = Action::Kind::finish_order;
+    action.kind = Action::Kind::finish_command;
     action.command_id = asked_[i];
     action.verdict = verdict;
     desk.put(std::move(action));

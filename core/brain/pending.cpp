@@ -10,7 +10,7 @@ namespace {
 
 Action finish_action(uint64_t command_id, Verdict verdict) {
   Action action;
-  action.kind = Action::Kind::finish_order;
+  action.kind = Action::Kind::finish_command;
   action.command_id = command_id;
   action.verdict = std::move(verdict);
   return action;

@@ -72,9 +72,9 @@ void Clerk::obey(const PostedCommand& posted, uint64_t command_id, Instant now) 
   }
   if (!command) return record(posted, command_id, refused(command.take_status()), false);
   if (pending_.size() >= kPendingMax) {
-    return record(posted, command_id,
-                  refused(Status::error(Code::refused, "64 orders are pending already", "", "wait for them to finish")),
-                  false);
+    return record(
+        posted, command_id,
+        refused(Status::error(Code::refused, "64 commands are pending already", "", "wait for them to finish")), false);
   }
   command->id = command_id;
   const auto by = command->verb() == Verb::ack ? command->text("by") : std::nullopt;
@@ -99,7 +99,7 @@ Verdict Clerk::decide(const Command& command, Instant now) {
     keeper_.publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + command.actor);
     return applied("statistics start anew");
   }
-  return keeper_.brain_.order(command, keeper_.census_, now);
+  return keeper_.brain_.accept(command, keeper_.census_, now);
 }
 
 Verdict Clerk::set_option(const Command& command, Instant now) {

@@ -295,7 +295,7 @@ void Keeper::obey(const Action& action, Instant now) {
   switch (action.kind) {
     case Action::Kind::note: return note(action);
     case Action::Kind::scaling: return publisher_.scaling(action, census_);
-    case Action::Kind::finish_order: return clerk_.answer(action.command_id, action.verdict);
+    case Action::Kind::finish_command: return clerk_.answer(action.command_id, action.verdict);
     case Action::Kind::put_alert: return bulletin_.write_alert(brain_, action.slot, now);
     default: return hand_.act(action, policy_, outlook_.limit_size, now);
   }

@@ -9,11 +9,11 @@ namespace tide::brain {
 namespace {
 
 constexpr Span kLookAgain = Span::seconds(1);       // while something is not well
-constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits for the server's answer
+constexpr Span kSurveyPatience = Span::seconds(3);  // how long a command waits for the server's answer
 
 }  // namespace
 
-Verdict Medic::order_check(const Command& command) {
+Verdict Medic::accept_check(const Command& command) {
   if (asked_n_ == kChecksAskedMax) {
     return {Verdict::Kind::refused,
             Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
@@ -114,7 +114,7 @@ bool Medic::survey(Desk& desk) {
 void Medic::answer_checks(Desk& desk) {
   for (size_t i = 0; i < asked_n_; ++i) {
     Action finish;
-    finish.kind = Action::Kind::finish_order;
+    finish.kind = Action::Kind::finish_command;
     finish.command_id = asked_[i];
     finish.verdict = {Verdict::Kind::applied, Status::ok(), health_text(health_)};
     desk.put(std::move(finish));

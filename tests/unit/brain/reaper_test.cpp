@@ -169,7 +169,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
     rig.now = std::min(rig.outlook.next_wakeup, end);
     rig.tick();
   }
-  for (const Action& action : rig.actions) EXPECT_NE(action.kind, Action::Kind::finish_order);
+  for (const Action& action : rig.actions) EXPECT_NE(action.kind, Action::Kind::finish_command);
   rig.settle();
   for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
   EXPECT_EQ(rig.slots.size(), 6U);

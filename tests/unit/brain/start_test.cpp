@@ -123,7 +123,7 @@ TEST(Drain, ClosesEverythingAndSettlesWhenTheLastIsGone) {
   EXPECT_EQ(rig.opens(), 0);
   rig.give_back(0);
   EXPECT_TRUE(rig.tick().is_settled);
-  const Action* done = rig.find(Action::Kind::finish_order);
+  const Action* done = rig.find(Action::Kind::finish_command);
   ASSERT_NE(done, nullptr);
   EXPECT_EQ(done->command_id, rig.last_command_id);
   EXPECT_EQ(done->verdict.kind, Verdict::Kind::applied);
@@ -143,8 +143,8 @@ TEST(Drain, ResumeOpensAgainAndRefusesTheUnfinishedDrain) {
   rig.obey();
   EXPECT_EQ(rig.order(Verb::resume).kind, Verdict::Kind::applied);
   EXPECT_EQ(rig.tick().state, PoolState::running);
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 2);
-  EXPECT_EQ(rig.find(Action::Kind::finish_order)->verdict.why.code, Code::refused);
+  EXPECT_EQ(rig.count(Action::Kind::finish_command), 2);
+  EXPECT_EQ(rig.find(Action::Kind::finish_command)->verdict.why.code, Code::refused);
   EXPECT_EQ(rig.outlook.target_size, 2);
   EXPECT_EQ(rig.opens(), 2);
 }

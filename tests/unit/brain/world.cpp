@@ -28,7 +28,7 @@ void World::calm_down(Span span) {
   for (const Verb verb : {Verb::resume, Verb::end_burst, Verb::scale}) {
     Census census;
     take_census(census);
-    (void)brain_.order(*command(verb, -1), census, now_);
+    (void)brain_.accept(*command(verb, -1), census, now_);
   }
   while (now_ < end) {
     tick();
@@ -138,7 +138,7 @@ void World::order_something() {
   order->id = ++last_command_id_;
   Census census;
   take_census(census);
-  const Verdict verdict = brain_.order(*order, census, now_);
+  const Verdict verdict = brain_.accept(*order, census, now_);
   EXPECT_EQ(verdict.kind == Verdict::Kind::refused, !verdict.why.is_ok());
   if (verdict.kind == Verdict::Kind::pending) pending_.insert(order->id);
 }
@@ -260,10 +260,10 @@ void World::obey(const Action& action) {
   if (action.kind == Kind::scaling) {
     ASSERT_FALSE(action.text.empty());
   }
-  if (action.kind == Kind::finish_order) {
+  if (action.kind == Kind::finish_command) {
     ASSERT_EQ(pending_.erase(action.command_id), 1U);
   }
-  if (action.kind == Kind::note || action.kind == Kind::scaling || action.kind == Kind::finish_order) return;
+  if (action.kind == Kind::note || action.kind == Kind::scaling || action.kind == Kind::finish_command) return;
   if (action.kind == Kind::put_alert || action.kind == Kind::shed_memory) return;
   Place* place = find(action);
   ASSERT_NE(place, nullptr);

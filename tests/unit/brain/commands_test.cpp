@@ -11,7 +11,7 @@ std::vector<Action> pass(Rig& rig, Span span) {
   for (;;) {
     rig.tick();
     for (const Action& action : rig.actions) {
-      if (action.kind == Action::Kind::finish_order) finished.push_back(action);
+      if (action.kind == Action::Kind::finish_command) finished.push_back(action);
     }
     rig.obey();
     rig.arrive();
@@ -51,11 +51,11 @@ TEST(Recycle, WaitsForLeasesAndForTheSize) {
   rig.give_back(0);
   rig.tick();
   EXPECT_EQ(rig.opens(), 1);
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 0);  // the size is not back yet
+  EXPECT_EQ(rig.count(Action::Kind::finish_command), 0);  // the size is not back yet
   rig.obey();
   rig.arrive();
   rig.tick();
-  EXPECT_EQ(rig.count(Action::Kind::finish_order), 1);
+  EXPECT_EQ(rig.count(Action::Kind::finish_command), 1);
 }
 
 TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
@@ -143,7 +143,7 @@ TEST(Pending, IsBoundedAndFreesItsPlaces) {
   for (const Verb verb : {Verb::close_connection, Verb::recycle, Verb::drain}) {
     const Verdict verdict = rig.order(verb, 1);
     EXPECT_EQ(verdict.why.code, Code::refused);
-    EXPECT_EQ(verdict.why.message, "64 orders are still pending");
+    EXPECT_EQ(verdict.why.message, "64 commands are still pending");
   }
   EXPECT_EQ(rig.tick().state, PoolState::running);  // the refused drain has no effect
   rig.obey();
