@@ -151,7 +151,7 @@ def rewritten(library):
     relations = catalogue(library)
     old = SCRIPT.read_text(encoding="utf-8")
     text = between(old, "relations", [line for relation in relations for line in (*relation_sql(*relation), "")])
-    text = between(text, "controls", [line for verb in verbs(library) for line in (*verb_sql(*verb), "")])
+    text = between(text, "commands", [line for verb in verbs(library) for line in (*verb_sql(*verb), "")])
     return old, between(text, "readers' rights", rights_sql(relations))
 
 

@@ -1,4 +1,4 @@
-/* tidepool 0.1: the pools of this host as relations, and the controls over them. */
+/* tidepool 0.1: the pools of this host as relations, and the commands to them. */
 -- The server runs this with search_path = pg_catalog, pg_temp (the control file's schema), so no name here can be caught
 -- by somebody else's object. The schema is made here, not by the control file, so that DROP EXTENSION drops it.
 
@@ -55,7 +55,7 @@ COMMENT ON COLUMN tidepool.pools.size_source IS 'The rule that set the size: con
 COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null when there is none.';
 COMMENT ON COLUMN tidepool.pools.utilization IS 'in_use / limit_size. [ratio]';
 COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best); null before the first check.';
-COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied control.';
+COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied command.';
 COMMENT ON COLUMN tidepool.pools.started_at IS 'When the pool was opened.';
 COMMENT ON COLUMN tidepool.pools.sampled_at IS 'When this row was read.';
 COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; the counts of slots are always current. [ms]';
@@ -428,7 +428,7 @@ CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
 COMMENT ON VIEW tidepool.commands IS 'What pools were asked to do, and what became of it.';
 COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control function returned it.';
+COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
 COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for, as it came; unknown where it was no word.';
@@ -536,7 +536,7 @@ COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for. Maske
 COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null while nobody has it.';
 COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
 
--- Controls ----------------------------------------------------------------------------------------------------------
+-- Commands ----------------------------------------------------------------------------------------------------------
 -- A command is put into the pool's mailbox and executed at its next tick; the function returns its number, see
 -- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
 -- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
@@ -544,7 +544,7 @@ COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, 
 -- where several instances bear the name. What goes to every pool returns the last one's number, and a notice says how
 -- many there were. Nobody but superusers may steer until GRANT EXECUTE says so.
 
--- begin of the controls, which generate.py prints from the library's catalogue
+-- begin of the commands, which generate.py prints from the library's catalogue
 CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
@@ -629,12 +629,12 @@ CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
 COMMENT ON FUNCTION tidepool.evaluate(text) IS
   'Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.';
 
--- end of the controls
+-- end of the commands
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
-  'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
+  'Waits until a command is applied: true; false when the time is over. A refused command is an error.';
 
 -- UPDATE ------------------------------------------------------------------------------------------------------------
 -- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb

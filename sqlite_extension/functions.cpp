@@ -78,7 +78,7 @@ void check_writable(const Function& function, sqlite3* db) {
 }
 
 void check_origin(const Function& function, sqlite3* db) {
-  if (auto why = refuse_control(db, "tidepool_" + function.name)) function.fail(*why);
+  if (auto why = refuse_command(db, "tidepool_" + function.name)) function.fail(*why);
 }
 
 // Runs the body of a function; whatever goes wrong becomes the error of the statement.

@@ -3,7 +3,7 @@
 // Why not steer in xUpdate: what is done there survives ROLLBACK. Here UPDATE only stages; COMMIT publishes, ROLLBACK
 // drops, and ROLLBACK TO drops what came after the savepoint.
 // Why in xSync: it is the last callback whose failure SQLite hears of, and a pool's refusal must fail the commit. The
-// price: where SQLite itself fails after it (the disk is full), the pools have obeyed; that goes to SQLite's error log.
+// price: where SQLite itself fails after it (the disk is full), the commands are applied; that goes to SQLite's error log.
 //
 // S1  No command reaches a pool before COMMIT, and none before all commands of the transaction have passed every check that
 //     can be made beforehand.
@@ -71,7 +71,7 @@ class Staging {
   std::list<Staged> staged_;
   std::map<Table, std::map<int, uint64_t>> marks_;  // savepoint number -> the sequence number that came next
   uint64_t next_sequence_ = 0;
-  std::vector<std::string> published_;  // obeyed, while SQLite has not committed yet
+  std::vector<std::string> published_;  // applied, while SQLite has not committed yet
 };
 
 // "target_size, min_size, max_size, state"

@@ -71,9 +71,8 @@ Status unknown_relation(std::string_view typed) {
     names.push_back(relation.name);
     list.append(list.empty() ? "" : ", ").append(relation.name);
   }
-  const std::string_view nearest = nearest_name(typed, names);
   return Status::error(Code::not_found, "no relation " + in_quotes(typed), "relations: " + list,
-                       nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
+                       did_you_mean(typed, names));
 }
 
 std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }

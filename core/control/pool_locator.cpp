@@ -44,10 +44,8 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
   for (const std::string& name : names) {
     if (first.size() < kListedMax) first.push_back(name);
   }
-  const std::string_view nearest = nearest_name(typed, known);
   return Status::error(Code::not_found, "no pool " + in_quotes(typed),
-                       "pools: " + listed(first, names.size()) + unreadable,
-                       nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
+                       "pools: " + listed(first, names.size()) + unreadable, did_you_mean(typed, known));
 }
 
 const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {

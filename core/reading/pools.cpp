@@ -47,7 +47,7 @@ constexpr Column kPoolColumns[] = {
     {"burst_until", time, "", "When the burst ends; null when there is none."},
     {"utilization", real, "ratio", "in_use / limit_size."},
     {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
-    {"generation", integer, "", "Grows with every applied control."},
+    {"generation", integer, "", "Grows with every applied command."},
     {"started_at", time, "", "When the pool was opened."},
     {"sampled_at", time, "", "When this row was read."},
     {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},

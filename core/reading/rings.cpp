@@ -43,7 +43,7 @@ constexpr Column kScalingColumns[] = {
 constexpr Column kCommandColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"command_id", integer, "", "The command, as the control function returned it."},
+    {"command_id", integer, "", "The command, as the function returned it."},
     {"issued_at", time, "", "When it was asked for."},
     {"actor", text, "", "Who asked for it.", masked},
     {"verb", text, "", "What was asked for, as it came; unknown where it was no word.", open},
