@@ -12,7 +12,7 @@ import re
 import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
-TO_POOL, TO_EVERY_POOL, TO_CONNECTION, TO_LEASE = range(4)
+TO_EVERY_POOL = 1  # tide_verb.sent_to
 REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
 MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
@@ -37,7 +37,7 @@ class Argument(ctypes.Structure):
 
 class Verb(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("sent_to", ctypes.c_int32), ("wait_ms", ctypes.c_int32),
-                ("meaning", ctypes.c_char_p), ("narguments", ctypes.c_int32), ("reserved", ctypes.c_int32),
+                ("meaning", ctypes.c_char_p), ("narguments", ctypes.c_int32), ("pool_place", ctypes.c_int32),
                 ("arguments", ctypes.POINTER(Argument))]
 
 
@@ -57,14 +57,11 @@ def verbs(library):
             name = argument.name.decode()
             takes.append((name, argument.sql_type.decode(), argument.is_required))
             meaning += f" {name}: {argument.meaning.decode()}"
-        pool = ("pool", "text", True)
-        if verb.sent_to == TO_POOL:
-            takes.insert(0, pool)
-        elif verb.sent_to == TO_EVERY_POOL:
-            takes.insert(0, pool)
+        if verb.pool_place >= 0:
+            takes.insert(verb.pool_place, ("pool", "text", verb.pool_place == 0))
+        if verb.sent_to == TO_EVERY_POOL:
             meaning += " pool: NULL is every live pool that may be steered from here."
-        elif verb.sent_to in (TO_CONNECTION, TO_LEASE):
-            takes.append(("pool", "text", False))
+        elif verb.pool_place > 0:
             meaning += " pool: needed only where several use the number."
         found.append((verb.name.decode(), meaning, takes))
 

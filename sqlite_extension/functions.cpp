@@ -224,7 +224,7 @@ void run_version(sqlite3_context* context, int, Arguments) {
 
 using Run = void (*)(sqlite3_context*, int, sqlite3_value**);
 
-// ---- what is asked with one argument ------------------------------------------------------------------------------------
+// ---- tidepool_health() ------------------------------------------------------------------------------------
 
 struct CloseCursor {
   void operator()(tide_cursor* cursor) const { tide_cursor_close(cursor); }
@@ -284,115 +284,6 @@ void run_health(sqlite3_context* context, int, Arguments values) {
   });
 }
 
-// ---- tidepool_check_options: four columns and the hidden argument ------------------------------------------------------
-
-constexpr int kArgument = 4;
-
-struct Findings : sqlite3_vtab_cursor {
-  Rows rows;
-  bool is_on_row = false;
-  int64_t rowid = 0;
-  std::string options;
-};
-Findings& findings_of(sqlite3_vtab_cursor* cursor) { return *static_cast<Findings*>(cursor); }
-
-int findings_connect(sqlite3* db, void*, int, const char* const*, sqlite3_vtab** out, char**) {
-  const int code =
-      sqlite3_declare_vtab(db, "CREATE TABLE x(kind TEXT, message TEXT, detail TEXT, hint TEXT, options TEXT HIDDEN)");
-  if (code != SQLITE_OK) return code;
-  *out = new (std::nothrow) sqlite3_vtab{};
-  return *out != nullptr ? SQLITE_OK : SQLITE_NOMEM;
-}
-
-int findings_disconnect(sqlite3_vtab* table) {
-  delete table;
-  return SQLITE_OK;
-}
-
-int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
-  for (int i = 0; i < plan->nConstraint; ++i) {
-    const auto& constraint = plan->aConstraint[i];
-    if (constraint.iColumn != kArgument || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (constraint.usable == 0) return SQLITE_CONSTRAINT;  // another order of the join knows it first
-    plan->aConstraintUsage[i].argvIndex = 1;
-    plan->aConstraintUsage[i].omit = 1;
-    plan->idxNum = 1;
-    plan->estimatedCost = 10;
-    plan->estimatedRows = 4;
-    return SQLITE_OK;
-  }
-  set_message(table,
-              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
-  return SQLITE_ERROR;
-}
-
-int findings_open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
-  *out = new (std::nothrow) Findings();
-  return *out != nullptr ? SQLITE_OK : SQLITE_NOMEM;
-}
-
-int findings_close(sqlite3_vtab_cursor* cursor) {
-  delete &findings_of(cursor);
-  return SQLITE_OK;
-}
-
-int findings_next(sqlite3_vtab_cursor* base) {
-  Findings& cursor = findings_of(base);
-  ++cursor.rowid;
-  cursor.is_on_row = cursor.rows != nullptr && tide_cursor_next(cursor.rows.get()) != 0;
-  return SQLITE_OK;
-}
-
-int findings_filter(sqlite3_vtab_cursor* base, int, const char*, int, sqlite3_value** values) {
-  return guarded(base->pVtab, [&] {
-    Findings& cursor = findings_of(base);
-    cursor.rows.reset();
-    cursor.rowid = 0;
-    cursor.options = text_of(values[0]).value_or("");
-    tide_cursor* rows = nullptr;
-    tide_error error = TIDE_ERROR_INIT;
-    if (tide_options_check(nullptr, cursor.options.c_str(), &rows, &error) != TIDE_OK) {
-      set_message(base->pVtab, explain(error));
-      return SQLITE_ERROR;
-    }
-    cursor.rows.reset(rows);
-    return findings_next(base);
-  });
-}
-
-int findings_eof(sqlite3_vtab_cursor* base) { return findings_of(base).is_on_row ? 0 : 1; }
-
-int findings_rowid(sqlite3_vtab_cursor* base, sqlite3_int64* out) {
-  *out = findings_of(base).rowid;
-  return SQLITE_OK;
-}
-
-int findings_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int column) {
-  const Findings& cursor = findings_of(base);
-  size_t length = cursor.options.size();
-  const char* const text =
-      column == kArgument ? cursor.options.c_str() : tide_cursor_text(cursor.rows.get(), column, &length);
-  if (text != nullptr) sqlite3_result_text(context, text, static_cast<int>(length), SQLITE_TRANSIENT);
-  return SQLITE_OK;
-}
-
-constexpr sqlite3_module make_findings_module() {
-  sqlite3_module m{};
-  m.iVersion = 1;
-  m.xConnect = findings_connect;
-  m.xBestIndex = findings_best_index;
-  m.xDisconnect = findings_disconnect;
-  m.xOpen = findings_open;
-  m.xClose = findings_close;
-  m.xFilter = findings_filter;
-  m.xNext = findings_next;
-  m.xEof = findings_eof;
-  m.xColumn = findings_column;
-  m.xRowid = findings_rowid;
-  return m;
-}
-constexpr sqlite3_module kFindings = make_findings_module();
-
 // ---- registration --------------------------------------------------------------------------------------------------------
 
 // Any number of arguments (-1), so that a wrong one is answered with the usage.
@@ -412,8 +303,7 @@ int register_functions(sqlite3* db) {
     if (code == SQLITE_OK) code = define(db, verb->name, -1, SQLITE_DIRECTONLY, verb, run_command);
   }
   if (code == SQLITE_OK) code = define(db, "health", 1, SQLITE_DIRECTONLY, nullptr, run_health);
-  return code != SQLITE_OK ? code
-                           : sqlite3_create_module_v2(db, "tidepool_check_options", &kFindings, nullptr, nullptr);
+  return code;
 }
 
 void unregister_functions(sqlite3* db) {
@@ -421,7 +311,6 @@ void unregister_functions(sqlite3* db) {
   define(db, "wait_applied", -1, 0, nullptr, nullptr);
   for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) define(db, verb->name, -1, 0, nullptr, nullptr);
   define(db, "health", 1, 0, nullptr, nullptr);
-  sqlite3_create_module_v2(db, "tidepool_check_options", nullptr, nullptr, nullptr);
 }
 
 }  // namespace tide::sqlite

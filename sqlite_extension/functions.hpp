@@ -1,10 +1,8 @@
-// The functions tidepool_scale(), tidepool_pause(), ...: commands to a pool that are no UPDATE; tidepool_version(); and what
-// is asked with one argument: tidepool_health('app') as a value, and tidepool_check_options('...') as a table.
+// The functions tidepool_scale(), tidepool_pause(), ...: commands to a pool that are no UPDATE; tidepool_version(); and
+// tidepool_health('app') as a value:
 //
 //   SELECT tidepool_health('app') ->> 'status';
 //   -- healthy
-//   SELECT kind, message FROM tidepool_check_options('max_size=1000 min_size=2000');
-//   -- error|min_size 2000 is above max_size 1000
 #pragma once
 
 #include <sqlite3ext.h>

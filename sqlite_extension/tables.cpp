@@ -60,6 +60,12 @@ struct Binding {
   std::shared_ptr<OpenScans> scans;
 };
 
+// tidepool_check_options('...') has rows of the same kind; its hidden column is the argument.
+constexpr tide_column text_column(const char* name) { return {name, TIDE_TEXT, 0, "", "", "text", nullptr, 0, 0}; }
+constexpr tide_column kFindingColumns[] = {text_column("kind"), text_column("message"), text_column("detail"),
+                                           text_column("hint")};
+constexpr tide_relation kFindings = {"check_options", "", 4, 0, kFindingColumns};
+
 constexpr double kCostBase = 100;
 constexpr double kCostByDirectory = 1e12;  // D2
 constexpr double kCostBlind = 1e30;        // D3
@@ -92,12 +98,13 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     }
     const bool is_report = std::strcmp(relation.name, "health") == 0;
     if (is_report) sql.append("which TEXT HIDDEN, ");
-    sql.append("dir TEXT HIDDEN)");
+    const bool is_of_pools = &relation != &kFindings;
+    sql.append(is_of_pools ? "dir TEXT HIDDEN)" : "options TEXT HIDDEN)");
     if (const int code = sqlite3_declare_vtab(db, sql.c_str()); code != SQLITE_OK) return code;
     // Not from triggers and views of a database file: whoever wrote the file must neither steer nor look at pools.
-    sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     // A row is refused before any of its commands is staged, so UPDATE OR IGNORE can skip it.
-    sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     auto table = std::make_unique<Table>();
     table->db = db;
     table->relation = &relation;
@@ -353,6 +360,37 @@ int cursor_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int index
   });
 }
 
+int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
+  for (int i = 0; i < plan->nConstraint; ++i) {
+    const auto& constraint = plan->aConstraint[i];
+    if (constraint.iColumn != table_of(table).directory() || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (constraint.usable == 0) return SQLITE_CONSTRAINT;  // another order of the join knows it first
+    plan->aConstraintUsage[i].argvIndex = 1;
+    plan->aConstraintUsage[i].omit = 1;
+    plan->idxNum = 1;
+    plan->estimatedCost = 10;
+    plan->estimatedRows = 4;
+    return SQLITE_OK;
+  }
+  set_message(table,
+              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+  return SQLITE_ERROR;
+}
+
+int findings_filter(sqlite3_vtab_cursor* base, int, const char*, int, sqlite3_value** values) {
+  return guarded(base->pVtab, [&] {
+    Cursor& cursor = cursor_of(base);
+    tide_cursor_close(cursor.rows);
+    cursor.rows = nullptr;
+    cursor.seen.clear();
+    cursor.directory = text_of(values[0]).value_or("");
+    tide_error error = TIDE_ERROR_INIT;
+    if (tide_options_check(nullptr, cursor.directory.c_str(), &cursor.rows, &error) == TIDE_OK) return step(cursor);
+    set_message(base->pVtab, explain(error));
+    return SQLITE_ERROR;
+  });
+}
+
 // Without xCreate a table is eponymous and cannot be created under another name.
 constexpr sqlite3_module make_module(bool is_writable) {
   sqlite3_module m{};
@@ -382,23 +420,32 @@ constexpr sqlite3_module make_module(bool is_writable) {
 
 constexpr sqlite3_module kReadOnly = make_module(false);
 constexpr sqlite3_module kWritable = make_module(true);
+constexpr sqlite3_module kOfFindings = [] {
+  sqlite3_module m = make_module(false);
+  m.xBestIndex = findings_best_index;
+  m.xFilter = findings_filter;
+  return m;
+}();
 
 }  // namespace
 
 int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
   const auto scans = std::make_shared<OpenScans>();
-  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
-    const std::string name = std::string("tidepool_") + relation->name;
-    const sqlite3_module* module = !assignable_columns(*relation).empty() ? &kWritable : &kReadOnly;
+  const auto define = [&](const tide_relation& relation, const sqlite3_module& module) {
+    const std::string name = std::string("tidepool_") + relation.name;
     // SQLite calls the destructor with the connection, or at once where the registration fails.
-    const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging, scans},
-                                              [](void* data) { delete static_cast<Binding*>(data); });
-    if (code != SQLITE_OK) return code;
+    return sqlite3_create_module_v2(db, name.c_str(), &module, new Binding{&relation, staging, scans},
+                                    [](void* data) { delete static_cast<Binding*>(data); });
+  };
+  int code = define(kFindings, kOfFindings);
+  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
+    if (code == SQLITE_OK) code = define(*relation, assignable_columns(*relation).empty() ? kReadOnly : kWritable);
   }
-  return SQLITE_OK;
+  return code;
 }
 
 void unregister_tables(sqlite3* db) {
+  sqlite3_create_module_v2(db, "tidepool_check_options", nullptr, nullptr, nullptr);
   for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
     const std::string name = std::string("tidepool_") + relation->name;
     sqlite3_create_module_v2(db, name.c_str(), nullptr, nullptr, nullptr);

@@ -102,7 +102,7 @@ Status with_given(Status why, std::span<const BatchCommand> batch, std::span<con
             (each.pool.empty() ? "" : " of " + each.pool) + " (command " +
             std::to_string(batch[each.place].command_id) + ")";
   }
-  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("not taken back: " + list);
+  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("In force, not taken back: " + list);
   return why;
 }
 
