@@ -29,7 +29,8 @@ class Filter(ctypes.Structure):
 
 class Column(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("type", c_int32), ("is_writable", c_int32),
-                ("unit", c_char_p), ("meaning", c_char_p)]
+                ("unit", c_char_p), ("meaning", c_char_p), ("sql_type", c_char_p), ("key", c_char_p),
+                ("is_masked", c_int32), ("reserved", c_int32)]
 
 
 class Relation(ctypes.Structure):

@@ -12,9 +12,7 @@ import re
 import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
-TYPES = {1: "bigint", 2: "double precision", 3: "text", 4: "boolean", 5: "timestamptz", 6: "jsonb", 7: "interval", 8: "text"}
-TO_POOL, TO_EVERY_POOL, TO_CONNECTION, TO_LEASE = range(4)
-PIDS = ("pid", "server_pid")  # as pg_stat_activity has them
+TO_EVERY_POOL = 1  # tide_verb.sent_to
 REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
 MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
@@ -22,7 +20,8 @@ RESERVED = ("at", "count", "min", "max", "value", "name")
 
 class Column(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_writable", ctypes.c_int32),
-                ("unit", ctypes.c_char_p), ("meaning", ctypes.c_char_p)]
+                ("unit", ctypes.c_char_p), ("meaning", ctypes.c_char_p), ("sql_type", ctypes.c_char_p),
+                ("key", ctypes.c_char_p), ("is_masked", ctypes.c_int32), ("reserved", ctypes.c_int32)]
 
 
 class Relation(ctypes.Structure):
@@ -32,12 +31,13 @@ class Relation(ctypes.Structure):
 
 class Argument(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int32), ("is_required", ctypes.c_int32),
-                ("is_nullable", ctypes.c_int32), ("is_narrow", ctypes.c_int32), ("meaning", ctypes.c_char_p)]
+                ("is_nullable", ctypes.c_int32), ("reserved", ctypes.c_int32), ("meaning", ctypes.c_char_p),
+                ("sql_type", ctypes.c_char_p)]
 
 
 class Verb(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("sent_to", ctypes.c_int32), ("wait_ms", ctypes.c_int32),
-                ("meaning", ctypes.c_char_p), ("narguments", ctypes.c_int32), ("reserved", ctypes.c_int32),
+                ("meaning", ctypes.c_char_p), ("narguments", ctypes.c_int32), ("pool_place", ctypes.c_int32),
                 ("arguments", ctypes.POINTER(Argument))]
 
 
@@ -55,25 +55,20 @@ def verbs(library):
         takes = []
         for argument in verb.arguments[:verb.narguments]:
             name = argument.name.decode()
-            kind = "integer" if argument.type == 1 and argument.is_narrow else TYPES[argument.type]
-            takes.append((name, kind, argument.is_required))
+            takes.append((name, argument.sql_type.decode(), argument.is_required))
             meaning += f" {name}: {argument.meaning.decode()}"
-        pool = ("pool", "text", True)
-        if verb.sent_to == TO_POOL:
-            takes.insert(0, pool)
-        elif verb.sent_to == TO_EVERY_POOL:
-            takes.insert(0, pool)
+        if verb.pool_place >= 0:
+            takes.insert(verb.pool_place, ("pool", "text", verb.pool_place == 0))
+        if verb.sent_to == TO_EVERY_POOL:
             meaning += " pool: NULL is every live pool that may be steered from here."
-        elif verb.sent_to in (TO_CONNECTION, TO_LEASE):
-            takes.append(("pool", "text", False))
+        elif verb.pool_place > 0:
             meaning += " pool: needed only where several use the number."
         found.append((verb.name.decode(), meaning, takes))
 
 
 def catalogue(library):
     """[(name, meaning, [(column, SQL type, comment)])]"""
-    tide = ctypes.CDLL(str(library))
-    at = tide.tide_relation_at
+    at = ctypes.CDLL(str(library)).tide_relation_at
     at.restype = ctypes.POINTER(Relation)
     relations = []
     while True:
@@ -82,11 +77,11 @@ def catalogue(library):
             return relations
         relation = found.contents
         columns = []
-        for place, column in enumerate(relation.columns[:relation.ncolumns]):
-            name, unit = column.name.decode(), column.unit.decode()
-            mask = MASKED if tide.tide_column_is_masked(found, place) else ""
-            columns.append((name, "integer" if name in PIDS else TYPES[column.type],
-                            column.meaning.decode() + (f" [{unit}]" if unit else "") + mask))
+        for column in relation.columns[:relation.ncolumns]:
+            unit = column.unit.decode()
+            columns.append((column.name.decode(), column.sql_type.decode(),
+                            column.meaning.decode() + (f" [{unit}]" if unit else "")
+                            + (MASKED if column.is_masked else "")))
         relations.append((relation.name.decode(), relation.meaning.decode(), columns))
 
 
@@ -130,7 +125,7 @@ def verb_sql(name, meaning, takes):
     if len(head) > 118:
         head = f"CREATE FUNCTION tidepool.{name}(\n{wrapped(row, '    ')}) RETURNS bigint"
     yield (f"{head}\n"
-           "  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
+           "  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;")
     yield f"COMMENT ON FUNCTION tidepool.{name}({kinds}) IS\n  {literal(meaning)};"
 
 
@@ -153,7 +148,7 @@ def rewritten(library):
     relations = catalogue(library)
     old = SCRIPT.read_text(encoding="utf-8")
     text = between(old, "relations", [line for relation in relations for line in (*relation_sql(*relation), "")])
-    text = between(text, "controls", [line for verb in verbs(library) for line in (*verb_sql(*verb), "")])
+    text = between(text, "commands", [line for verb in verbs(library) for line in (*verb_sql(*verb), "")])
     return old, between(text, "readers' rights", rights_sql(relations))
 
 

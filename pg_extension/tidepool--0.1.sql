@@ -1,4 +1,4 @@
-/* tidepool 0.1: the pools of this host as relations, and the controls over them. */
+/* tidepool 0.1: the pools of this host as relations, and the commands to them. */
 -- The server runs this with search_path = pg_catalog, pg_temp (the control file's schema), so no name here can be caught
 -- by somebody else's object. The schema is made here, not by the control file, so that DROP EXTENSION drops it.
 
@@ -55,7 +55,7 @@ COMMENT ON COLUMN tidepool.pools.size_source IS 'The rule that set the size: con
 COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null when there is none.';
 COMMENT ON COLUMN tidepool.pools.utilization IS 'in_use / limit_size. [ratio]';
 COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best); null before the first check.';
-COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied control.';
+COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied command.';
 COMMENT ON COLUMN tidepool.pools.started_at IS 'When the pool was opened.';
 COMMENT ON COLUMN tidepool.pools.sampled_at IS 'When this row was read.';
 COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; the counts of slots are always current. [ms]';
@@ -141,7 +141,7 @@ COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were l
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'How often an alert began to fire. [alerts]';
 COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more.';
-COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by order or because callers waited at max_size.';
+COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by command or because callers waited at max_size.';
 COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
@@ -428,7 +428,7 @@ CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
 COMMENT ON VIEW tidepool.commands IS 'What pools were asked to do, and what became of it.';
 COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the control function returned it.';
+COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
 COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for, as it came; unknown where it was no word.';
@@ -536,77 +536,77 @@ COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for. Maske
 COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null while nobody has it.';
 COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
 
--- Controls ----------------------------------------------------------------------------------------------------------
--- An order is put into the pool's mailbox and obeyed at its next tick; the function returns its number, see
+-- Commands ----------------------------------------------------------------------------------------------------------
+-- A command is put into the pool's mailbox and executed at its next tick; the function returns its number, see
 -- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
 -- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
 -- and close_connection only half a second, then wait_applied() is the barrier. `pool` is a name, or an instance_id
 -- where several instances bear the name. What goes to every pool returns the last one's number, and a notice says how
 -- many there were. Nobody but superusers may steer until GRANT EXECUTE says so.
 
--- begin of the controls, which generate.py prints from the library's catalogue
+-- begin of the commands, which generate.py prints from the library's catalogue
 CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
   'Asks a pool to have this many connections. target_size: How many connections the pool should have. reason: Why, for scaling_events.';
 
 CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.burst(text, interval) IS
   'Lets a pool grow above max_size for a while. duration: How long at most; the option burst_duration if not given.';
 
 CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.end_burst(text) IS
   'Ends a burst before its time.';
 
 CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set(text, text, text) IS
   'Changes an option of a running pool; the relation settings lists them. option: The option''s name. value: Its new value.';
 
 CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.pause(text) IS
   'No new leases; callers wait until resume.';
 
 CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.resume(text) IS
   'Ends a pause or a drain.';
 
 CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
   'Replaces every connection, gently. spread: Over how long the connections are replaced; at once if not given.';
 
 CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drain(text) IS
   'No new leases, and every connection is closed once it is back.';
 
 CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
   'Closes one connection once nobody has it. conn_id: The connection, as in connections. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
   'Takes a lease from its holder; its connection is closed. lease_id: The lease, as in leases. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.reset_stats(text) IS
   'Begins the counters and peaks of pool_stats anew.';
 
 CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.check_health(text) IS
   'Makes all health checks of a pool now; see health_checks.';
 
 CREATE FUNCTION tidepool.ack(alert_id bigint, by text DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.ack(bigint, text) IS
   'Acknowledges an alert. alert_id: The alert, as in alerts. by: Who has seen it; the sender if not given.';
 
@@ -615,34 +615,34 @@ CREATE FUNCTION tidepool.set_alert(
     threshold double precision DEFAULT NULL, hold interval DEFAULT NULL, severity text DEFAULT NULL,
     enabled boolean DEFAULT NULL, message text DEFAULT NULL, advice text DEFAULT NULL,
     clear_at double precision DEFAULT NULL) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
   'Makes a rule for alerts, or changes one; what is not given stays as it is. rule: The rule''s name. metric: What it looks at. comparison: How the metric compares to the threshold. threshold: Where the condition begins. hold: How long it must hold before the alert fires. severity: How bad it is. enabled: Whether the rule is judged. message: What the alert says. advice: What to do about it. clear_at: Where the condition ends. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
   'Drops a rule for alerts; set_alert brings one that came with the pool back as it came. rule: The rule''s name. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
-  AS 'MODULE_PATHNAME', 'tidepool_control' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.evaluate(text) IS
   'Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.';
 
--- end of the controls
+-- end of the commands
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
-  'Waits until a command is obeyed: true; false when the time is over. A refused command is an error.';
+  'Waits until a command is applied: true; false when the time is over. A refused command is an error.';
 
 -- UPDATE ------------------------------------------------------------------------------------------------------------
 -- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb
--- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no order.
+-- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no command.
 
 CREATE FUNCTION tidepool.update() RETURNS trigger
   AS 'MODULE_PATHNAME', 'tidepool_update' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into orders, given at COMMIT.';
+COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into commands, given at COMMIT.';
 
 CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.pools
   FOR EACH ROW EXECUTE FUNCTION tidepool.update();

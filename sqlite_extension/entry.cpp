@@ -10,10 +10,9 @@
 #include <mutex>
 #include <new>
 
-#include "control.hpp"
-#include "reports.hpp"
-#include "staging.hpp"
+#include "functions.hpp"
 #include "tables.hpp"
+#include "write.hpp"
 
 SQLITE_EXTENSION_INIT1
 
@@ -79,17 +78,14 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_tidepool_init(sqli
     if (code == SQLITE_BUSY) {
       return refuse(api, message, "another version is loaded, and cannot be replaced while a statement runs");
     }
-    if (code == SQLITE_OK) code = tide::sqlite::register_reports(db);
     if (code == SQLITE_OK) code = tide::sqlite::register_tables(db, std::make_shared<tide::sqlite::Staging>());
     if (code == SQLITE_OK) return SQLITE_OK;
     // SQLite unloads the code of an extension that fails, so nothing may point to it.
     tide::sqlite::unregister_tables(db);
-    tide::sqlite::unregister_reports(db);
     tide::sqlite::unregister_functions(db);
     return code;
   } catch (const std::bad_alloc&) {
     tide::sqlite::unregister_tables(db);
-    tide::sqlite::unregister_reports(db);
     tide::sqlite::unregister_functions(db);
     return SQLITE_NOMEM;
   }

@@ -4,8 +4,8 @@
 // CHECK constraints (an INSERT or PRAGMA integrity_check evaluates them) nor the statements that modules such as FTS4
 // prepare from their arguments in the schema (uncompress=..., content=...). Hence two questions when a call arrives:
 //
-// O1  A control is obeyed only while a statement runs whose own text names it.
-// O2  It is not obeyed while a database that takes part in the transaction names it in its schema: of two calls in one
+// O1  A command is given only while a statement runs whose own text names it.
+// O2  It is not given while a database that takes part in the transaction names it in its schema: of two calls in one
 //     statement nobody can tell which one is the file's. TEMP objects are the session's own.
 //
 // Reading asks O2 only where some running statement does not name the table: that may be a module's own statement.
@@ -20,8 +20,8 @@
 
 namespace tide::sqlite {
 
-// Why the control function `name` is not obeyed; nothing: it is.
-std::optional<std::string> refuse_control(sqlite3* db, std::string_view name);
+// Why the function `name` gives no command; nothing: it does.
+std::optional<std::string> refuse_command(sqlite3* db, std::string_view name);
 // Why the table `name` is not read; nothing: it is.
 std::optional<std::string> refuse_reading(sqlite3* db, std::string_view name);
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "staging.hpp"
+#include "write.hpp"
 
 namespace tide::sqlite {
 
@@ -32,7 +32,7 @@ struct Table : sqlite3_vtab {
   std::shared_ptr<OpenScans> scans;
   // Places of the columns that matter here; -1 where the relation has none.
   bool is_report = false;
-  int instance_id = -1, pool = -1, key = -1, value = -1, min_size = -1, max_size = -1;
+  int instance_id = -1, pool = -1, key = -1;
 
   // Hidden columns stand behind all others. `which`, of health alone, is its argument: tidepool_health('app').
   int which() const { return is_report ? relation->ncolumns : -1; }

@@ -9,15 +9,15 @@
 //   -- healthy|[]
 //   SELECT count(*) FROM tidepool_connections('/srv/other/tidepool');   -- the pools of another directory
 //   -- 12
-//   UPDATE tidepool_pools SET target_size = 8 WHERE pool = 'app';       -- an order; see tidepool_commands
+//   UPDATE tidepool_pools SET target_size = 8 WHERE pool = 'app';       -- a command; see tidepool_commands
 //   SELECT target_size, size_source FROM tidepool_pools WHERE pool = 'app';
 //   -- 8|manual
 //
 // How it works. One module serves all relations: names and types come from tide_relation_at(). A cursor is a snapshot
 // that tide_cursor_open() takes in xFilter, so a scan never sees a pool half way through a change, and a pool that
 // disappears meanwhile does no harm. Equality on `pool` and `instance_id` is handed down, which spares reading the
-// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. UPDATE becomes orders
-// (assign.hpp), held until COMMIT (staging.hpp).
+// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. UPDATE becomes commands,
+// held until COMMIT (write.hpp).
 //
 // The hidden column `dir` is the argument of the table-valued form, and the directory a row was read from:
 // D1  `dir = X` (also IS, IN, and `dir = X OR dir = Y`, which is IN), joined to the rest by AND, makes a scan read X.
@@ -35,18 +35,19 @@
 #include "tables.hpp"
 
 #include <tidepool/observe.h>
-#include <algorithm>
 
+#include <array>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
-#include "assign.hpp"
-#include "cursor.hpp"
+#include "origin.hpp"
 #include "table.hpp"
-#include "write.hpp"
+#include "values.hpp"
 
 SQLITE_EXTENSION_INIT3
 
@@ -58,6 +59,12 @@ struct Binding {
   std::shared_ptr<Staging> staging;
   std::shared_ptr<OpenScans> scans;
 };
+
+// tidepool_check_options('...') has rows of the same kind; its hidden column is the argument.
+constexpr tide_column text_column(const char* name) { return {name, TIDE_TEXT, 0, "", "", "text", nullptr, 0, 0}; }
+constexpr tide_column kFindingColumns[] = {text_column("kind"), text_column("message"), text_column("detail"),
+                                           text_column("hint")};
+constexpr tide_relation kFindings = {"check_options", "", 4, 0, kFindingColumns};
 
 constexpr double kCostBase = 100;
 constexpr double kCostByDirectory = 1e12;  // D2
@@ -91,12 +98,13 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     }
     const bool is_report = std::strcmp(relation.name, "health") == 0;
     if (is_report) sql.append("which TEXT HIDDEN, ");
-    sql.append("dir TEXT HIDDEN)");
+    const bool is_of_pools = &relation != &kFindings;
+    sql.append(is_of_pools ? "dir TEXT HIDDEN)" : "options TEXT HIDDEN)");
     if (const int code = sqlite3_declare_vtab(db, sql.c_str()); code != SQLITE_OK) return code;
     // Not from triggers and views of a database file: whoever wrote the file must neither steer nor look at pools.
-    sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-    // A row is refused before any of its orders is staged, so UPDATE OR IGNORE can skip it.
-    sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    // A row is refused before any of its commands is staged, so UPDATE OR IGNORE can skip it.
+    if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     auto table = std::make_unique<Table>();
     table->db = db;
     table->relation = &relation;
@@ -105,10 +113,9 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     table->is_report = is_report;
     table->instance_id = place_of(relation, "instance_id");
     table->pool = place_of(relation, "pool");
-    table->key = std::max(place_of(relation, "name"), place_of(relation, "alert_id"));
-    table->value = place_of(relation, "value");
-    table->min_size = place_of(relation, "min_size");
-    table->max_size = place_of(relation, "max_size");
+    for (int i = 0; i < relation.ncolumns; ++i) {
+      if (relation.columns[i].key != nullptr) table->key = place_of(relation, relation.columns[i].key);
+    }
     *out = table.release();
     return SQLITE_OK;
   } catch (const std::bad_alloc&) {
@@ -165,6 +172,225 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
   return SQLITE_OK;
 }
 
+// ---- rows: a cursor is a snapshot taken in xFilter ----------------------------------------------------------------------
+
+struct Cursor : sqlite3_vtab_cursor {
+  tide_cursor* rows = nullptr;
+  bool is_on_row = false;
+  std::string directory;                        // read from
+  bool is_blind = false, is_elsewhere = false;  // counted in OpenScans
+  int64_t rowid = 0;
+  std::unordered_map<uint64_t, int64_t> seen;  // rows so far of each instance
+};
+
+Table& table_behind(const Cursor& cursor) { return table_of(cursor.pVtab); }
+Cursor& cursor_of(sqlite3_vtab_cursor* cursor) { return *static_cast<Cursor*>(cursor); }
+
+uint64_t fnv1a(uint64_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return hash;
+}
+
+std::string text_at(const tide_cursor* rows, int column) {
+  const char* text = column >= 0 ? tide_cursor_text(rows, column, nullptr) : nullptr;
+  return text != nullptr ? text : "";
+}
+
+int step(Cursor& cursor) {
+  const Table& table = table_behind(cursor);
+  cursor.is_on_row = tide_cursor_next(cursor.rows) != 0;
+  if (!cursor.is_on_row) return SQLITE_OK;
+  // SQLite carries out `a OR b` as two scans and drops what it saw before by rowid. So the number must be the same
+  // whatever the filter: which instance, and the how manyeth row of it.
+  const std::string whose = text_at(cursor.rows, table.instance_id >= 0 ? table.instance_id : table.pool);
+  const uint64_t hash = fnv1a(fnv1a(0xcbf29ce484222325ULL, cursor.directory), whose) & 0x7fffffffffULL;
+  const int64_t ordinal = cursor.seen[hash]++;
+  cursor.rowid = static_cast<int64_t>(hash << 24) + ordinal;
+  return SQLITE_OK;
+}
+
+std::string default_directory() {
+  std::array<char, 4096> path{};
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_default_directory(path.data(), path.size(), &error) != TIDE_OK) throw std::runtime_error(explain(error));
+  return path.data();
+}
+
+void leave(Cursor& cursor) {
+  OpenScans& scans = *table_behind(cursor).scans;
+  if (cursor.is_blind) --scans.blind;
+  if (cursor.is_elsewhere) --scans.elsewhere;
+  cursor.is_blind = cursor.is_elsewhere = false;
+}
+
+// D3: false where the answer would depend on which table is read first.
+bool enter(Cursor& cursor, bool is_blind, bool is_elsewhere) {
+  OpenScans& scans = *table_behind(cursor).scans;
+  cursor.is_blind = is_blind;
+  cursor.is_elsewhere = is_elsewhere;
+  if (is_blind) ++scans.blind;
+  if (is_elsewhere) ++scans.elsewhere;
+  return scans.blind == 0 || scans.elsewhere == 0;
+}
+
+RowIdentity identity_of(const Cursor& cursor) {
+  const Table& table = table_behind(cursor);
+  return {cursor.directory, text_at(cursor.rows, table.instance_id), text_at(cursor.rows, table.key)};
+}
+
+void text_result(sqlite3_context* context, const std::string& text) {
+  sqlite3_result_text(context, text.c_str(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+}
+
+int cursor_open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
+  *out = new (std::nothrow) Cursor();
+  return *out != nullptr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+int cursor_close(sqlite3_vtab_cursor* base) {
+  Cursor* cursor = &cursor_of(base);
+  leave(*cursor);
+  tide_cursor_close(cursor->rows);
+  delete cursor;
+  return SQLITE_OK;
+}
+
+int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlite3_value** values) {
+  return guarded(base->pVtab, [&] {
+    Cursor& cursor = cursor_of(base);
+    tide_cursor_close(cursor.rows);
+    cursor.rows = nullptr;
+    cursor.is_on_row = false;
+    cursor.seen.clear();
+    leave(cursor);
+    if (auto why = refuse_reading(table_behind(cursor).db, table_behind(cursor).sql_name())) {
+      set_message(base->pVtab, table_behind(cursor).sql_name() + ": " + *why);
+      return SQLITE_ERROR;
+    }
+
+    // `= NULL` is never true. A value that is not text may still be equal after SQLite converted it, and "" would mean
+    // "all" to the reader: then nothing is handed down and SQLite compares.
+    bool is_empty = false;
+    std::string instance_id, pool;
+    const auto narrow = [&](sqlite3_value* value, std::string& to) {
+      if (sqlite3_value_type(value) == SQLITE_NULL) is_empty = true;
+      if (sqlite3_value_type(value) == SQLITE_TEXT) to = text_of(value).value_or("");
+    };
+    cursor.directory = default_directory();
+    bool is_elsewhere = false;
+    if ((pushed & kByDirectory) != 0) {
+      sqlite3_value* value = *values++;
+      const auto wanted = sqlite3_value_type(value) != SQLITE_BLOB ? text_of(value) : std::nullopt;
+      is_empty = !wanted || wanted->empty();
+      is_elsewhere = !is_empty && *wanted != cursor.directory;
+      if (is_elsewhere) cursor.directory = *wanted;
+    }
+    if (!enter(cursor, (pushed & kDirectoryComesLater) != 0, is_elsewhere)) {
+      set_message(base->pVtab, table_behind(cursor).sql_name() +
+                                   ": cannot tell which directory is meant: dir is compared "
+                                   "with a table that is read later, while \"" +
+                                   cursor.directory +
+                                   "\" is read"
+                                   "\nHint: give every table its directory, dir = '...' or tidepool_" +
+                                   table_behind(cursor).relation->name + "('...')");
+      return SQLITE_ERROR;
+    }
+    if ((pushed & kByInstance) != 0) narrow(*values++, instance_id);
+    if ((pushed & kByPool) != 0) narrow(*values++, pool);
+    if (is_empty) return SQLITE_OK;
+
+    tide_filter wanted = TIDE_FILTER_INIT;
+    wanted.directory = cursor.directory.c_str();
+    wanted.instance_id = instance_id.empty() ? nullptr : instance_id.c_str();
+    wanted.pool = pool.empty() ? nullptr : pool.c_str();
+    tide_error error = TIDE_ERROR_INIT;
+    const tide_status status = tide_cursor_open(table_behind(cursor).relation->name, &wanted, &cursor.rows, &error);
+    if (status == TIDE_NO_MEMORY) return SQLITE_NOMEM;
+    if (status != TIDE_OK) {
+      set_message(base->pVtab, explain(error));
+      return SQLITE_ERROR;
+    }
+    return step(cursor);
+  });
+}
+
+int cursor_next(sqlite3_vtab_cursor* base) {
+  return guarded(base->pVtab, [&] { return step(cursor_of(base)); });
+}
+
+int cursor_eof(sqlite3_vtab_cursor* base) { return cursor_of(base).is_on_row ? 0 : 1; }
+
+int cursor_rowid(sqlite3_vtab_cursor* base, sqlite3_int64* out) {
+  *out = cursor_of(base).rowid;
+  return SQLITE_OK;
+}
+
+int cursor_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int index) {
+  return guarded(base->pVtab, [&] {
+    const Cursor& cursor = cursor_of(base);
+    const Table& table = table_behind(cursor);
+    const bool is_hidden = index == table.directory();
+    // An UPDATE asks for the columns it leaves alone. Silence marks them so for xUpdate; the identity goes along.
+    if (sqlite3_vtab_nochange(context) != 0) {
+      if (!is_hidden) return SQLITE_OK;
+      const std::string blob = identity_of(cursor).pack();
+      sqlite3_result_blob(context, blob.data(), static_cast<int>(blob.size()), SQLITE_TRANSIENT);
+      return SQLITE_OK;
+    }
+    if (is_hidden) {
+      text_result(context, cursor.directory);
+      return SQLITE_OK;
+    }
+    if (index == table.which()) {
+      text_result(context, text_at(cursor.rows, table.pool));
+      return SQLITE_OK;
+    }
+    if (tide_cursor_is_null(cursor.rows, index) != 0) return SQLITE_OK;
+    switch (table.relation->columns[index].type) {
+      case TIDE_INT:
+      case TIDE_BOOL: sqlite3_result_int64(context, tide_cursor_int(cursor.rows, index)); return SQLITE_OK;
+      case TIDE_DOUBLE: sqlite3_result_double(context, tide_cursor_double(cursor.rows, index)); return SQLITE_OK;
+      default: {
+        size_t length = 0;
+        const char* text = tide_cursor_text(cursor.rows, index, &length);
+        if (text != nullptr) sqlite3_result_text(context, text, static_cast<int>(length), SQLITE_TRANSIENT);
+        return SQLITE_OK;
+      }
+    }
+  });
+}
+
+int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
+  for (int i = 0; i < plan->nConstraint; ++i) {
+    const auto& constraint = plan->aConstraint[i];
+    if (constraint.iColumn != table_of(table).directory() || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (constraint.usable == 0) return SQLITE_CONSTRAINT;  // another order of the join knows it first
+    plan->aConstraintUsage[i].argvIndex = 1;
+    plan->aConstraintUsage[i].omit = 1;
+    plan->idxNum = 1;
+    plan->estimatedCost = 10;
+    plan->estimatedRows = 4;
+    return SQLITE_OK;
+  }
+  set_message(table,
+              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+  return SQLITE_ERROR;
+}
+
+int findings_filter(sqlite3_vtab_cursor* base, int, const char*, int, sqlite3_value** values) {
+  return guarded(base->pVtab, [&] {
+    Cursor& cursor = cursor_of(base);
+    tide_cursor_close(cursor.rows);
+    cursor.rows = nullptr;
+    cursor.seen.clear();
+    cursor.directory = text_of(values[0]).value_or("");
+    tide_error error = TIDE_ERROR_INIT;
+    if (tide_options_check(nullptr, cursor.directory.c_str(), &cursor.rows, &error) == TIDE_OK) return step(cursor);
+    set_message(base->pVtab, explain(error));
+    return SQLITE_ERROR;
+  });
+}
+
 // Without xCreate a table is eponymous and cannot be created under another name.
 constexpr sqlite3_module make_module(bool is_writable) {
   sqlite3_module m{};
@@ -194,23 +420,32 @@ constexpr sqlite3_module make_module(bool is_writable) {
 
 constexpr sqlite3_module kReadOnly = make_module(false);
 constexpr sqlite3_module kWritable = make_module(true);
+constexpr sqlite3_module kOfFindings = [] {
+  sqlite3_module m = make_module(false);
+  m.xBestIndex = findings_best_index;
+  m.xFilter = findings_filter;
+  return m;
+}();
 
 }  // namespace
 
 int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
   const auto scans = std::make_shared<OpenScans>();
-  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
-    const std::string name = std::string("tidepool_") + relation->name;
-    const sqlite3_module* module = !assignable_columns(*relation).empty() ? &kWritable : &kReadOnly;
+  const auto define = [&](const tide_relation& relation, const sqlite3_module& module) {
+    const std::string name = std::string("tidepool_") + relation.name;
     // SQLite calls the destructor with the connection, or at once where the registration fails.
-    const int code = sqlite3_create_module_v2(db, name.c_str(), module, new Binding{relation, staging, scans},
-                                              [](void* data) { delete static_cast<Binding*>(data); });
-    if (code != SQLITE_OK) return code;
+    return sqlite3_create_module_v2(db, name.c_str(), &module, new Binding{&relation, staging, scans},
+                                    [](void* data) { delete static_cast<Binding*>(data); });
+  };
+  int code = define(kFindings, kOfFindings);
+  for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
+    if (code == SQLITE_OK) code = define(*relation, assignable_columns(*relation).empty() ? kReadOnly : kWritable);
   }
-  return SQLITE_OK;
+  return code;
 }
 
 void unregister_tables(sqlite3* db) {
+  sqlite3_create_module_v2(db, "tidepool_check_options", nullptr, nullptr, nullptr);
   for (int i = 0; const tide_relation* relation = tide_relation_at(i); ++i) {
     const std::string name = std::string("tidepool_") + relation->name;
     sqlite3_create_module_v2(db, name.c_str(), nullptr, nullptr, nullptr);

@@ -1,22 +1,40 @@
-// Values: the arguments of a command, on their way from SQL to the C API. No state.
+// Values: between SQL and the C API: texts, numbers, arguments of commands, and errors. No state.
 #pragma once
 
 #include <sqlite3ext.h>
 #include <tidepool/control.h>
 
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace tide::sqlite {
 
-// One argument; it owns its text.
+// A tide_error as the one text SQLite has room for: the message, then "Detail:" and "Hint:" on lines of their own.
+std::string explain(const tide_error& error);
+
+// The text of a value (numbers are converted). Nothing for NULL and for texts with a NUL byte inside, which would be
+// cut silently where the C API reads them.
+std::optional<std::string> text_of(sqlite3_value* value);
+
+// 8, 8.0 and '8' are whole numbers; 8.5, 'eight', NULL and blobs are not.
+std::optional<int64_t> whole_number(sqlite3_value* value);
+
+// A duration as the library reads it: '30s', or a number of milliseconds; whether it is one is the library's to say.
+std::string duration_text(sqlite3_value* value);
+
+// A value on its way to a command; it owns its text.
 struct Given {
   int32_t type = TIDE_VALUE_NONE;
   int64_t integer = 0;
   double real = 0;
   std::string text = {};
+
+  // Borrowed: valid as long as this is.
+  tide_value value() const { return {type, 0, integer, real, text.c_str()}; }
 
   static Given none() { return {}; }
   static Given null() { return {TIDE_VALUE_NULL}; }
@@ -24,11 +42,24 @@ struct Given {
   static Given of_text(std::string text) { return {TIDE_TEXT, 0, 0, std::move(text)}; }
 };
 
-// Borrowed: valid as long as `given` is.
-std::vector<tide_value> values_of(const std::vector<Given>& given);
-
 // What the argument makes of a value that is not NULL; what is accepted is the library's to say. Nothing where the value
 // has no text, such as one with a NUL inside.
 std::optional<Given> given_by(const tide_argument& argument, sqlite3_value* value);
+
+// Hands `text` to SQLite as the message of a failed virtual table call.
+void set_message(sqlite3_vtab* table, const std::string& text) noexcept;
+
+// Runs a callback of a virtual table. SQLite is C: an exception must end here, as a result code.
+template <typename Body>
+int guarded(sqlite3_vtab* table, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return SQLITE_NOMEM;
+  } catch (const std::exception& broken) {
+    set_message(table, broken.what());
+    return SQLITE_ERROR;
+  }
+}
 
 }  // namespace tide::sqlite

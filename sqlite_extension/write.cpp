@@ -1,23 +1,129 @@
 #include "write.hpp"
 
-#include <string>
-#include <vector>
+#include <array>
 
-#include "assign.hpp"
 #include "table.hpp"
-#include "translate.hpp"
 
 SQLITE_EXTENSION_INIT3
 
 namespace tide::sqlite {
 namespace {
 
+constexpr std::string_view kMagic = "tidepool row";
+
 int refuse(sqlite3_vtab* vtab, int code, const std::string& text) {
   set_message(vtab, table_of(vtab).sql_name() + ": " + text);
   return code;
 }
 
+// nothing: a text with a NUL inside.
+std::optional<Given> assigned_value(sqlite3_value* value) {
+  const int type = sqlite3_value_type(value);
+  if (type == SQLITE_NULL) return Given::null();
+  if (const auto whole = type == SQLITE_TEXT ? std::nullopt : whole_number(value)) return Given::whole(*whole);
+  auto text = text_of(value);
+  return text ? std::optional(Given::of_text(*std::move(text))) : std::nullopt;
+}
+
+std::optional<std::string> run(std::list<Staging::Staged>& staged, int32_t mode) {
+  std::vector<tide_command*> commands;
+  for (Staging::Staged& each : staged) commands.push_back(&each.command);
+  tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+  with.via = "sqlite";
+  tide_error error = TIDE_ERROR_INIT;
+  const tide_status status =
+      tide_control_batch(commands.data(), static_cast<int32_t>(commands.size()), mode, -1, &with, &error);
+  return status == TIDE_OK ? std::nullopt : std::optional(explain(error));
+}
+
 }  // namespace
+
+std::string RowIdentity::pack() const {
+  std::string blob;
+  for (const std::string_view field :
+       {kMagic, std::string_view(directory), std::string_view(instance_id), std::string_view(key)}) {
+    blob.append(field).push_back('\0');
+  }
+  return blob;
+}
+
+std::optional<RowIdentity> RowIdentity::unpack(std::string_view blob) {
+  std::array<std::string, 4> fields;
+  for (std::string& field : fields) {
+    const size_t end = blob.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    field = blob.substr(0, end);
+    blob.remove_prefix(end + 1);
+  }
+  if (fields[0] != kMagic || !blob.empty()) return std::nullopt;
+  return RowIdentity{fields[1], fields[2], fields[3]};
+}
+
+std::string assignable_columns(const tide_relation& relation) {
+  std::string names;
+  for (int i = 0; i < relation.ncolumns; ++i) {
+    if (relation.columns[i].is_writable == 0) continue;
+    if (!names.empty()) names.append(", ");
+    names.append(relation.columns[i].name);
+  }
+  return names;
+}
+
+std::optional<std::string> Staging::stage(std::list<Staged> row) {
+  if (auto why = run(row, TIDE_BATCH_CHECK)) return why;
+  for (Staged& each : row) each.sequence = next_sequence_++;
+  staged_.splice(staged_.end(), row);
+  return std::nullopt;
+}
+
+void Staging::release(Table table, int number) {
+  auto& marks = marks_[table];
+  marks.erase(marks.lower_bound(number), marks.end());
+}
+
+void Staging::rollback_to(Table table, int number) {
+  auto& marks = marks_[table];
+  // A table that joined the transaction after this savepoint was opened never heard of its number, only of later ones,
+  // or of none that is still open: then everything it staged is younger than the savepoint.
+  const auto mark = marks.lower_bound(number);
+  const uint64_t first = mark != marks.end() ? mark->second : 0;
+  std::erase_if(staged_, [&](const Staged& s) { return s.table == table && s.sequence >= first; });
+  marks.erase(marks.upper_bound(number), marks.end());
+}
+
+std::optional<std::string> Staging::publish() {
+  // Each table of the transaction asks, and SQLite asks again when COMMIT is tried again: what was posted stays posted.
+  std::list<Staged> commands;
+  commands.swap(staged_);
+  const auto why = run(commands, TIDE_BATCH_GIVE);
+  if (why) {
+    published_.clear();
+    return why;
+  }
+  for (const Staged& each : commands) {
+    if (each.command.state == TIDE_COMMAND_REPLACED) continue;
+    published_.push_back("command " + std::to_string(each.command.command_id) + ", " + each.command.verb +
+                         " of instance " + each.row.instance_id);
+    if (each.command.state != TIDE_COMMAND_GIVEN) continue;
+    sqlite3_log(SQLITE_NOTICE, "tidepool: %s, is not answered yet", published_.back().c_str());
+  }
+  return std::nullopt;
+}
+
+void Staging::commit(Table table) {
+  published_.clear();
+  drop(table);
+}
+
+void Staging::drop(Table table) {
+  for (const std::string& command : published_) {
+    sqlite3_log(SQLITE_WARNING, "tidepool: %s, stands although the transaction was rolled back after it",
+                command.c_str());
+  }
+  published_.clear();
+  std::erase_if(staged_, [&](const Staged& s) { return s.table == table; });
+  marks_.erase(table);
+}
 
 int write_update(sqlite3_vtab* vtab, int count, sqlite3_value** values, sqlite3_int64*) {
   return guarded(vtab, [&]() -> int {
@@ -51,12 +157,25 @@ int write_update(sqlite3_vtab* vtab, int count, sqlite3_value** values, sqlite3_
                     "\nHint: write SET column = (SELECT ...) instead");
     }
 
-    std::vector<Order> orders;
+    std::list<Staging::Staged> commands;
     for (int i = 0; i < relation.ncolumns; ++i) {
       if (sqlite3_value_nochange(assigned[i]) != 0) continue;
-      if (auto why = assign(relation, i, assigned[i], *row, orders)) return refuse(vtab, SQLITE_CONSTRAINT, *why);
+      const std::string name = relation.columns[i].name;
+      if (relation.columns[i].is_writable == 0)
+        return refuse(vtab, SQLITE_CONSTRAINT, name + " cannot be assigned" + hint);
+      auto value = assigned_value(assigned[i]);
+      if (!value) return refuse(vtab, SQLITE_CONSTRAINT, name + " cannot be a text with a NUL inside");
+      Staging::Staged& staged = commands.emplace_back(Staging::Staged{vtab, *row, *std::move(value)});
+      const tide_value given = staged.value.value();
+      tide_error error = TIDE_ERROR_INIT;
+      if (tide_assign(relation.name, relation.columns[i].name, staged.row.key.c_str(), &given, &staged.command,
+                      &error) != TIDE_OK) {
+        return refuse(vtab, SQLITE_CONSTRAINT, explain(error));
+      }
+      staged.command.pool = staged.row.instance_id.c_str();
+      staged.command.directory = staged.row.directory.c_str();
     }
-    if (auto why = table.staging->stage(vtab, std::move(orders))) return refuse(vtab, SQLITE_CONSTRAINT, *why);
+    if (auto why = table.staging->stage(std::move(commands))) return refuse(vtab, SQLITE_CONSTRAINT, *why);
     return SQLITE_OK;
   });
 }

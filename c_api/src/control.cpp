@@ -1,4 +1,4 @@
-// tide_control*, tide_wait_applied: giving orders and waiting for their answers.
+// tide_control*, tide_assign, tide_wait_applied: giving commands and waiting for their answers.
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
@@ -7,42 +7,64 @@
 
 #include <array>
 
-#include "addressee.hpp"
+#include "control/assign.hpp"
+#include "control/batch.hpp"
 #include "guard.hpp"
 #include "model/command.hpp"
 #include "plane/directory.hpp"
 #include "policy/settings.hpp"
+#include "reading/relation.hpp"
 #include "structs.hpp"
 
 using namespace tide;
 
 namespace {
 
-constexpr int64_t kWaitMsDefault = 5000;
 constexpr int64_t kWaitMsMax = 86'400'000;
 
-Result<Span> patience_of(int64_t wait_ms) {
-  if (wait_ms <= kWaitMsMax) return Span::millis(wait_ms < 0 ? kWaitMsDefault : wait_ms);
+static_assert(kArgumentsMax <= TIDE_VALUES_MAX);
+
+Result<Span> timeout_of(int64_t wait_ms) {
+  if (wait_ms <= kWaitMsMax) return Span::millis(wait_ms < 0 ? kAnswerWaitMs : wait_ms);
   return Status::error(Code::bad_argument, "wait_ms is " + std::to_string(wait_ms),
                        "accepted: 0 to 86400000, or negative for 5000", "a day is the longest wait");
 }
 
-std::string default_actor() {
-  std::array<char, 4096> room{};
-  passwd entry{};
-  passwd* found = nullptr;
-  const uid_t uid = ::geteuid();
-  const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
-  return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + " (pid " +
-         std::to_string(::getpid()) + ")";
-}
+// What a call is made with, for all its commands that do not say it themselves.
+struct With {
+  tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
+
+  Status read(const tide_control_options* from) { return read_struct(from, "tide_control_options", options); }
+  std::string directory(const char* own = nullptr) const {
+    const char* const given = own != nullptr ? own : options.directory;
+    return resolve_directory(given == nullptr ? "" : given);
+  }
+  // Of who does not say who steers: the user, and where from.
+  std::string actor(const char* own = nullptr) const {
+    const char* const given = own != nullptr ? own : options.actor;
+    if (given != nullptr && given[0] != '\0') return given;
+    std::array<char, 4096> room{};
+    passwd entry{};
+    passwd* found = nullptr;
+    const uid_t uid = ::geteuid();
+    const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
+    const std::string from =
+        options.via != nullptr ? std::string(" via ") + options.via : " (pid " + std::to_string(::getpid()) + ")";
+    return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + from;
+  }
+  IsInterrupted is_interrupted() const {
+    if (options.is_interrupted == nullptr) return {};
+    return [ask = options.is_interrupted, context = options.context] { return ask(context) != 0; };
+  }
+};
 
 // What can be said without looking at a pool.
-Result<Command> check_call(const char* pool, const char* verb, Result<Command> command) {
+Result<Command> check_call(const char* pool, const char* verb, Result<Command> command, bool may_be_every) {
   if (verb == nullptr) return Status::error(Code::bad_argument, "verb is NULL", "", "such as \"scale\"");
   const auto known = member_of<Verb>(verb);
-  const bool is_missing = pool == nullptr ? known && about(*known).sent_to == SentTo::pool : pool[0] == '\0';
-  if (is_missing) {
+  const SentTo to = known ? about(*known).sent_to : SentTo::alert;
+  const bool is_needed = to == SentTo::pool || (to == SentTo::every_pool && !may_be_every);
+  if (pool == nullptr ? is_needed : pool[0] == '\0') {
     return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
                          "see `pools`");
   }
@@ -52,9 +74,10 @@ Result<Command> check_call(const char* pool, const char* verb, Result<Command> c
   return command;
 }
 
-Result<Command> check_call(const char* pool, const char* verb, const char* arguments_json) {
-  return check_call(pool, verb,
-                    parse_command(verb == nullptr ? "" : verb, arguments_json == nullptr ? "" : arguments_json));
+std::string_view or_empty(const char* text) { return text == nullptr ? std::string_view() : text; }
+
+std::optional<std::string> or_nothing(const char* text) {
+  return text == nullptr ? std::nullopt : std::optional<std::string>(text);
 }
 
 // nothing: no value that there is.
@@ -91,20 +114,6 @@ Result<Command> made_of(const char* verb, const tide_value* values, int32_t nval
   return make_command(verb, given);
 }
 
-// One command for each live pool that takes it, as many as there is room for.
-Status post_to_every(const std::string& directory, const Command& command, std::span<uint64_t> room, int32_t& posted) {
-  Status first;
-  for (const Addressee& addressee : Addressee::living(directory)) {
-    if (static_cast<size_t>(posted) == room.size()) break;
-    const auto id = addressee.post(command);
-    if (id) room[static_cast<size_t>(posted++)] = *id;
-    if (!id && first.is_ok()) first = id.status();
-  }
-  if (posted > 0) return Status::ok();
-  if (first.code == Code::bad_argument) return first;
-  return Status::error(Code::refused, "there is no pool here that this user may steer", first.message);
-}
-
 int32_t type_of(ArgumentType type) {
   switch (type) {
     case ArgumentType::whole: return TIDE_INT;
@@ -129,37 +138,54 @@ Verbs make_verbs() {
     std::vector<tide_argument>& arguments = out.arguments.emplace_back();
     for (const Argument& argument : info.arguments) {
       arguments.push_back({argument.name.data(), type_of(argument.type), argument.is_required ? 1 : 0,
-                           argument.null_is.empty() ? 0 : 1, argument.range.high <= kSizeMax ? 1 : 0,
-                           argument.meaning.data()});
+                           argument.null_is.empty() ? 0 : 1, 0, argument.meaning.data(), sql_type(argument).data()});
     }
+    const bool is_by_number = info.sent_to == SentTo::connection || info.sent_to == SentTo::lease;
+    const auto count = static_cast<int32_t>(arguments.size());
     out.rows.push_back({kVerbWords[i].data(), static_cast<int32_t>(info.sent_to),
-                        static_cast<int32_t>(info.wait == Wait::answer ? kAnswerWaitMs : kRefusalWaitMs),
-                        info.meaning.data(), static_cast<int32_t>(arguments.size()), 0, arguments.data()});
+                        static_cast<int32_t>(time_for_answer(info.wait).ms()), info.meaning.data(), count,
+                        info.sent_to == SentTo::alert ? -1
+                        : is_by_number                ? count
+                                                      : 0,
+                        arguments.data()});
   }
   return out;
 }
 
-Result<Addressee> addressee_of(const std::string& directory, const char* pool, const Command& command) {
-  if (pool != nullptr) return Addressee::find(directory, pool);
-  const auto id = [&](std::string_view argument) { return static_cast<uint64_t>(*command.whole(argument)); };
-  switch (about(command.verb()).sent_to) {
-    case SentTo::connection: return Addressee::of_connection(directory, id("conn_id"));
-    case SentTo::lease: return Addressee::of_lease(directory, id("lease_id"));
-    case SentTo::alert: return Addressee::of_alert(directory, id("alert_id"));
-    case SentTo::pool:
-    case SentTo::every_pool: break;
-  }
-  return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
-                       "see `pools`");
+// The one pool of a command.
+Result<LocatedPool> pool_of(const With& with, const char* pool, const Command& command) {
+  auto pools = LocatedPool::for_command(with.directory(), or_nothing(pool), command);
+  if (!pools) return pools.status();
+  return std::move(pools->front());
 }
 
-std::string actor_of(const tide_control_options& options) {
-  const bool is_named = options.actor != nullptr && options.actor[0] != '\0';
-  return is_named ? options.actor : default_actor();
+Result<Command> parsed(const char* pool, const char* verb, const char* arguments_json) {
+  return check_call(pool, verb, parse_command(or_empty(verb), or_empty(arguments_json)), false);
 }
 
-std::string directory_of(const tide_control_options& options) {
-  return resolve_directory(options.directory == nullptr ? "" : options.directory);
+// One of a batch. The caller's struct gets back what became of it.
+Status read_command(const tide_command* from, const With& with, BatchCommand& to) {
+  tide_command given = TIDE_COMMAND_INIT;
+  if (from == nullptr || from->size < sizeof given)
+    return Status::error(Code::bad_argument, "a command is NULL or cut");
+  if (Status read = read_struct(from, "tide_command", given); !read) return read;
+  auto command = check_call(given.pool, given.verb, made_of(given.verb, given.values, given.nvalues), true);
+  if (!command) return command.status();
+  to.command = command.take();
+  to.command.actor = with.actor(given.actor);
+  to.directory = with.directory(given.directory);
+  to.pool = or_nothing(given.pool);
+  to.state = static_cast<CommandState>(given.state);
+  to.command_id = given.command_id;
+  to.pools = given.pools;
+  return Status::ok();
+}
+
+void put(std::string_view verb, std::string_view argument, tide_value value, tide_command& out) {
+  if (argument.empty()) return;
+  const size_t place = argument_place(*member_of<Verb>(verb), argument);
+  out.values[place] = value;
+  out.nvalues = std::max(out.nvalues, static_cast<int32_t>(place) + 1);
 }
 
 }  // namespace
@@ -170,37 +196,37 @@ tide_status tide_control(const char* pool_or_instance, const char* verb, const c
 }
 
 tide_status tide_control_with(const char* pool_or_instance, const char* verb, const char* arguments_json,
-                              int64_t wait_ms, const tide_control_options* with, uint64_t* command_id,
+                              int64_t wait_ms, const tide_control_options* options, uint64_t* command_id,
                               tide_error* err) {
   return guarded(err, [&]() -> Status {
-    tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
-    if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
-    const auto patience = patience_of(wait_ms);
-    if (!patience) return patience.status();
-    auto command = check_call(pool_or_instance, verb, arguments_json);
+    With with;
+    if (Status read = with.read(options); !read) return read;
+    const auto timeout = timeout_of(wait_ms);
+    if (!timeout) return timeout.status();
+    auto command = parsed(pool_or_instance, verb, arguments_json);
     if (!command) return command.status();
-    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *command);
-    if (!addressee) return addressee.status();
-    command->actor = actor_of(options);
-    const auto posted = addressee->post(*command);
+    const auto pool = pool_of(with, pool_or_instance, *command);
+    if (!pool) return pool.status();
+    command->actor = with.actor();
+    const auto posted = pool->post(*command);
     if (!posted) return posted.status();
     if (command_id != nullptr) *command_id = *posted;
-    if (patience->is_zero()) return Status::ok();
-    Status answer = addressee->wait(*posted, *patience, true);
-    answer.is_retryable = false;  // the order is out; the same call would give it twice
+    if (timeout->is_zero()) return Status::ok();
+    Status answer = pool->wait(*posted, *timeout, true, with.is_interrupted());
+    answer.is_retryable = false;  // the command is out; the same call would give it twice
     return answer;
   });
 }
 
 tide_status tide_control_check(const char* pool_or_instance, const char* verb, const char* arguments_json,
-                               const tide_control_options* with, tide_error* err) {
+                               const tide_control_options* options, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
-    if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
-    const auto command = check_call(pool_or_instance, verb, arguments_json);
+    With with;
+    if (Status read = with.read(options); !read) return read;
+    const auto command = parsed(pool_or_instance, verb, arguments_json);
     if (!command) return command.status();
-    const auto addressee = addressee_of(directory_of(options), pool_or_instance, *command);
-    return addressee ? addressee->check(*command) : addressee.status();
+    const auto pool = pool_of(with, pool_or_instance, *command);
+    return pool ? pool->check(*command) : pool.status();
   });
 }
 
@@ -210,46 +236,70 @@ const tide_verb* tide_verb_at(int index) {
   return is_known ? &verbs.rows[static_cast<size_t>(index)] : nullptr;
 }
 
-tide_status tide_control_values(const char* pool_or_instance, const char* verb, const tide_value* values,
-                                int32_t nvalues, const tide_control_options* with, uint64_t* command_ids, int32_t room,
-                                int32_t* posted, tide_error* err) {
+tide_status tide_control_batch(tide_command* const* commands, int32_t count, int32_t mode, int64_t wait_ms,
+                               const tide_control_options* options, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    int32_t count = 0;
-    if (posted != nullptr) *posted = 0;
-    tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
-    if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
-    if (command_ids != nullptr && room < 1) {
-      return Status::error(Code::bad_argument, "room is " + std::to_string(room), "accepted: 1 or more");
+    if (count < 0 || (count > 0 && commands == nullptr) || mode < TIDE_BATCH_CHECK || mode > TIDE_BATCH_POST) {
+      return Status::error(Code::bad_argument, "count or mode is out of range");
     }
-    auto command = check_call(pool_or_instance, verb, made_of(verb, values, nvalues));
-    if (!command) return command.status();
-    const std::string directory = directory_of(options);
-    command->actor = actor_of(options);
-    if (pool_or_instance == nullptr && about(command->verb()).sent_to == SentTo::every_pool) {
-      if (command_ids == nullptr) return Status::ok();
-      const Status status = post_to_every(directory, *command, {command_ids, static_cast<size_t>(room)}, count);
-      if (posted != nullptr) *posted = count;
-      return status;
+    With with;
+    if (Status read = with.read(options); !read) return read;
+    const auto timeout = timeout_of(wait_ms);
+    if (!timeout) return timeout.status();
+    std::vector<BatchCommand> batch(static_cast<size_t>(count));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (Status read = read_command(commands[i], with, batch[i]); !read) return read;
     }
-    const auto addressee = addressee_of(directory, pool_or_instance, *command);
-    if (!addressee) return addressee.status();
-    if (command_ids == nullptr) return addressee->check(*command);
-    const auto id = addressee->post(*command);
-    if (!id) return id.status();
-    *command_ids = *id;
-    if (posted != nullptr) *posted = 1;
+    Status status = run_batch(batch, static_cast<BatchMode>(mode),
+                              {wait_ms < 0 ? std::nullopt : std::optional(*timeout), with.is_interrupted()});
+    for (size_t i = 0; i < batch.size(); ++i) {
+      commands[i]->state = static_cast<int32_t>(batch[i].state);
+      commands[i]->command_id = batch[i].command_id;
+      commands[i]->pools = batch[i].pools;
+    }
+    return status;
+  });
+}
+
+tide_status tide_assign(const char* relation, const char* column, const char* key, const tide_value* value,
+                        tide_command* out, tide_error* err) {
+  return guarded(err, [&]() -> Status {
+    const Relation* const known = find_relation(or_empty(relation));
+    const Column* meant = nullptr;
+    for (const Column& each : known == nullptr ? std::span<const Column>() : known->columns) {
+      if (each.name == or_empty(column)) meant = &each;
+    }
+    const auto given = value == nullptr ? std::nullopt : value_of(*value);
+    if (meant == nullptr || !given || out == nullptr) {
+      return Status::error(Code::bad_argument, "there is no such column, value is none, or out is NULL");
+    }
+    const auto assigned = assign(*meant, or_empty(key), *given);
+    if (!assigned) return assigned.status();
+    // Texts are those of the caller and of the catalogue, which outlive the call.
+    const auto of = [](const ArgumentValue& from, const tide_value& as_given) -> tide_value {
+      const auto* whole = std::get_if<int64_t>(&from);
+      return whole == nullptr ? as_given : tide_value{TIDE_INT, 0, *whole, 0, nullptr};
+    };
+    const Setter& setter = *assigned->setter;
+    tide_command made = TIDE_COMMAND_INIT;
+    made.verb = word(setter.verb).data();
+    const char* const which = setter.key.empty() ? meant->name.data() : key;
+    put(made.verb, setter.which, of(assigned->which, {TIDE_TEXT, 0, 0, 0, which}), made);
+    put(made.verb, setter.value, of(assigned->value, *value), made);
+    *out = made;
     return Status::ok();
   });
 }
 
-tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options* with, tide_error* err) {
+tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options* options,
+                              tide_error* err) {
   return guarded(err, [&]() -> Status {
-    tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
-    if (Status read = read_struct(with, "tide_control_options", options); !read) return read;
-    const auto patience = patience_of(wait_ms);
-    if (!patience) return patience.status();
-    const auto addressee = Addressee::of_command(directory_of(options), command_id);
-    if (!addressee) return addressee.status();
-    return addressee->wait(command_id, *patience, false);
+    With with;
+    if (Status read = with.read(options); !read) return read;
+    const auto timeout = timeout_of(wait_ms);
+    if (!timeout) return timeout.status();
+    const auto pool = LocatedPool::of_command(with.directory(), command_id);
+    if (!pool) return pool.status();
+    return pool->wait(command_id, *timeout, false, with.is_interrupted());
   });
 }

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
+#include "control/local_control.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
-#include "local.hpp"
 #include "pool/keeper.hpp"
 #include "reading/fleet.hpp"
 

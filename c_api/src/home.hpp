@@ -1,4 +1,4 @@
-// Home: the engine's side of local.hpp.
+// Home: the engine's side of control/local_control.hpp.
 #pragma once
 
 namespace tide {

@@ -1,4 +1,4 @@
-// tide_relation_at, tide_column_is_masked, tide_cursor_*: relations as C sees them.
+// tide_relation_at, tide_cursor_*: relations as C sees them.
 #include <tidepool/observe.h>
 
 #include <charconv>
@@ -23,7 +23,8 @@ namespace {
 
 int32_t type_of(ColumnType type) {
   switch (type) {
-    case ColumnType::integer: return TIDE_INT;
+    case ColumnType::integer:
+    case ColumnType::int4: return TIDE_INT;
     case ColumnType::real: return TIDE_DOUBLE;
     case ColumnType::text: return TIDE_TEXT;
     case ColumnType::boolean: return TIDE_BOOL;
@@ -33,7 +34,7 @@ int32_t type_of(ColumnType type) {
   return TIDE_TEXT;
 }
 
-// The catalogue in C's form, with texts that end in NUL whatever the catalogue's views are cut from.
+// The catalogue in C's form. Its texts are views of literals, which end in NUL.
 class CRelations {
  public:
   CRelations() {
@@ -43,11 +44,14 @@ class CRelations {
     for (const Relation& relation : catalogue) {
       std::vector<tide_column>& columns = columns_.emplace_back();
       for (const Column& column : relation.columns) {
-        columns.push_back({keep(column.name), type_of(column.type), column.is_writable ? 1 : 0, keep(column.unit),
-                           keep(column.meaning)});
+        const bool is_writable = !column.setters.empty();
+        columns.push_back({column.name.data(), type_of(column.type), is_writable ? 1 : 0, column.unit.data(),
+                           column.meaning.data(), sql_type(column.type).data(),
+                           is_writable ? column.setters.front().key.data() : nullptr,
+                           column.privacy == Privacy::masked ? 1 : 0, 0});
       }
       relations_.push_back(
-          {keep(relation.name), keep(relation.meaning), static_cast<int32_t>(columns.size()), 0, columns.data()});
+          {relation.name.data(), relation.meaning.data(), static_cast<int32_t>(columns.size()), 0, columns.data()});
     }
   }
   const tide_relation* at(int index) const {
@@ -56,9 +60,6 @@ class CRelations {
   }
 
  private:
-  const char* keep(std::string_view text) { return texts_.emplace_back(std::make_unique<std::string>(text))->c_str(); }
-
-  std::vector<std::unique_ptr<std::string>> texts_;
   std::vector<std::vector<tide_column>> columns_;
   std::vector<tide_relation> relations_;
 };
@@ -70,9 +71,8 @@ Status unknown_relation(std::string_view typed) {
     names.push_back(relation.name);
     list.append(list.empty() ? "" : ", ").append(relation.name);
   }
-  const std::string_view nearest = nearest_name(typed, names);
   return Status::error(Code::not_found, "no relation " + in_quotes(typed), "relations: " + list,
-                       nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
+                       did_you_mean(typed, names));
 }
 
 std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }
@@ -120,14 +120,6 @@ const tide_relation* tide_relation_at(int index) {
   } catch (...) {
     return nullptr;  // no memory; the next call tries again
   }
-}
-
-int tide_column_is_masked(const tide_relation* relation, int column) {
-  if (relation == nullptr || relation->name == nullptr || column < 0) return 1;
-  const Relation* known = find_relation(relation->name);
-  const auto index = static_cast<size_t>(column);
-  if (known == nullptr || index >= known->columns.size()) return 1;
-  return known->columns[index].privacy == Privacy::open ? 0 : 1;
 }
 
 tide_status tide_cursor_open(const char* relation, const tide_filter* filter, tide_cursor** out, tide_error* err) {

@@ -6,9 +6,9 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "control/local_control.hpp"
 #include "cursor.hpp"
 #include "guard.hpp"
-#include "local.hpp"
 #include "plane/directory.hpp"
 #include "policy/parse.hpp"
 #include "policy/settings.hpp"

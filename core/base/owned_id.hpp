@@ -1,4 +1,4 @@
-// Ids of orders and alerts: whose they are, and a number that this pool gives out.
+// Ids of commands and alerts: whose they are, and a number that this pool gives out.
 //
 // They stay below 2^53, so that whoever has only doubles for numbers (JavaScript, JSON readers) can name them. 21 bits of
 // the instance id are enough to tell the pools of a host apart; where two agree, the records decide.

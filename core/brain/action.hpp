@@ -19,7 +19,7 @@ constexpr bool is_about_alert(EventKind event) {
 }
 
 struct Verdict {
-  enum class Kind : uint8_t { applied, refused, pending };  // pending: an action::FinishOrder will follow
+  enum class Kind : uint8_t { applied, refused, pending };  // pending: an action::FinishCommand will follow
   Kind kind = Kind::applied;
   Status why;           // of refused
   std::string message;  // of applied: what happened, one short sentence
@@ -82,7 +82,7 @@ struct Scale {
   std::string actor = {};
   double predicted_in_use = std::numeric_limits<double>::quiet_NaN();
 };
-struct FinishOrder {
+struct FinishCommand {
   uint64_t command_id;
   Verdict verdict;
 };
@@ -100,7 +100,7 @@ struct PutAlert {
 using Action =
     std::variant<action::Open, action::Retire, action::Validate, action::CancelLease, action::RevokeLease,
                  action::EndTransaction, action::MarkOverdue, action::MarkSuspect, action::Note, action::Scale,
-                 action::FinishOrder, action::ShedMemory, action::RefuseWaiters, action::PutAlert>;
+                 action::FinishCommand, action::ShedMemory, action::RefuseWaiters, action::PutAlert>;
 
 // What holds after a tick.
 struct Outlook {

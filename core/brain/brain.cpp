@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <optional>
 
+#include "brain/commands.hpp"
 #include "brain/desk.hpp"
 #include "brain/evaluation.hpp"
 #include "brain/growth.hpp"
 #include "brain/lease_watch.hpp"
 #include "brain/ledger.hpp"
 #include "brain/medic/medic.hpp"
-#include "brain/orders.hpp"
 #include "brain/precedence.hpp"
 #include "brain/readings.hpp"
 #include "brain/reaper.hpp"
@@ -36,7 +36,7 @@ struct Brain::Memory {
   Outlook outlook(const brain::Desk& desk) const;
 
   brain::Ledger ledger;
-  brain::Orders orders;
+  brain::Commands commands;
   brain::Reaper reaper;
   brain::Sizer sizer;
   brain::Steering steering;
@@ -61,17 +61,17 @@ void Brain::set_policy(const Policy& policy, Instant now) {
   memory_->sentinel.set_policy(policy);
 }
 
-Verdict Brain::order(const Command& command, const Census& census, Instant now) {
+Verdict Brain::accept(const Command& command, const Census& census, Instant now) {
   memory_->ledger.seen_at = now;
   memory_->ledger.dossiers.sync(census);
   Verdict verdict;
   switch (command.verb()) {
-    case Verb::check_health: verdict = memory_->medic.order_check(command); break;
+    case Verb::check_health: verdict = memory_->medic.accept_check(command); break;
     case Verb::ack: verdict = memory_->sentinel.ack(command, now); break;
     case Verb::set_alert: verdict = memory_->sentinel.set_alert(command, now); break;
-    case Verb::evaluate: verdict = memory_->evaluation.order(command, memory_->ledger); break;
+    case Verb::evaluate: verdict = memory_->evaluation.accept(command, memory_->ledger); break;
     case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(command, now); break;
-    default: return memory_->orders.accept(command, census, now, memory_->ledger);
+    default: return memory_->commands.accept(command, census, now, memory_->ledger);
   }
   if (verdict.kind != Verdict::Kind::refused) ++memory_->ledger.generation;
   return verdict;
@@ -121,7 +121,7 @@ Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& acti
 
 // The order of deciders. Each sees what those before it have asked for.
 void Brain::Memory::decide(brain::Desk& desk) {
-  orders.tick(desk);
+  commands.tick(desk);
   if (brain::is_waiting_ordered(desk)) ledger.pulse.paused();
   const brain::Beat* beat = ledger.pulse.tick(desk.now(), desk.census()) ? &ledger.pulse.last() : nullptr;
   if (ledger.controls.is_draining) {
@@ -133,7 +133,7 @@ void Brain::Memory::decide(brain::Desk& desk) {
   look_at_start(desk);
   brain::watch_leases(desk);
   if (ledger.controls.is_draining) {
-    orders.retire_all(desk);
+    commands.retire_all(desk);
     evaluation.refuse(desk, "the pool is draining");
     reaper.forget_failures();
     medic.skip(desk);
@@ -141,7 +141,7 @@ void Brain::Memory::decide(brain::Desk& desk) {
     look_after(desk, beat);
   }
   sentinel.tick(desk, brain::take_readings(desk, medic));
-  orders.finish(desk);
+  commands.finish(desk);
 }
 
 // A pool that is meant to have connections.

@@ -1,11 +1,11 @@
-// Brain: every decision of the pool, in virtual time. (memory, census, orders, now) -> actions and outlook.
+// Brain: every decision of the pool, in virtual time. (memory, census, commands, now) -> actions and outlook.
 //
 // Pure: no clock, no thread, no I/O, no randomness but the seeded generator it is given. The same inputs in the same
 // order give the same outputs, byte for byte; the simulator and the product run this same object.
 //
-// Deciders, in this order within a tick (each a file of its own): orders, the pulse, lease_watch, medic; then
+// Deciders, in this order within a tick (each a file of its own): commands, the pulse, lease_watch, medic; then
 // precedence() sets the limit and the range of the target; reaper, sizer or steering; then growth opens and shrink
-// retires, the sentinel looks at it all, and pending orders end.
+// retires, the sentinel looks at it all, and pending commands end.
 // Precedence of the size, in one place (brain/precedence.*): emergency cap, burst, manual, predicted, adaptive,
 // then min_size and max_size.
 //
@@ -44,7 +44,7 @@ class Brain {
   void set_policy(const Policy& policy, Instant now);
 
   // One control. Applied: its effect shows in the actions of the next tick(). `set` and `reset_stats` never come here.
-  Verdict order(const Command& command, const Census& census, Instant now);
+  Verdict accept(const Command& command, const Census& census, Instant now);
 
   // What became of an open the brain asked for. Permanent: trying again cannot help (kept trying, but only every
   // retry_max, so that a mended password or file is found).

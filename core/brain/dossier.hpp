@@ -12,8 +12,8 @@ namespace tide::brain {
 
 struct Dossier {
   uint64_t conn_id = 0;                   // whom all this is about
-  Instant replace_at = Instant::never();  // an order: retire it from then on
-  uint64_t awaited_by = 0;                // bit k: pending order k waits until this connection is gone
+  Instant replace_at = Instant::never();  // a command: retire it from then on
+  uint64_t awaited_by = 0;                // bit k: pending command k waits until this connection is gone
   bool is_asked_to_retire = false;        // within the current tick; afterwards the census shows it
   bool is_asked_to_validate = false;      // likewise
 
@@ -42,8 +42,8 @@ class Dossiers {
   const Dossier& of(const SlotCensus& slot) const { return all_[slot.slot]; }
 
   // Every connection of `census` is to be retired at a moment of its own: evenly over `spread`, with jitter within
-  // the even steps. Orders that overlap merge: the earlier moment counts. Connections still being opened are new
-  // enough. `awaited_by` is the bit of the order that waits for them, 0 for none; conn_ids above `newest` are left out.
+  // the even steps. Commands that overlap merge: the earlier moment counts. Connections still being opened are new
+  // enough. `awaited_by` is the bit of the command that waits for them, 0 for none; conn_ids above `newest` are left out.
   // Returns how many there are.
   int64_t mark_for_replacement(const Census& census, Instant now, Span spread, Rng& rng, uint64_t awaited_by,
                                uint64_t newest = ~uint64_t{0});

@@ -4,7 +4,7 @@
 
 namespace tide::brain {
 
-Verdict Evaluation::order(const Command& command, const Ledger& ledger) {
+Verdict Evaluation::accept(const Command& command, const Ledger& ledger) {
   const auto refused = [](std::string why, std::string detail, std::string hint) {
     return Verdict::refused(Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)));
   };
@@ -31,7 +31,7 @@ void Evaluation::refuse(Desk& desk, const std::string& why) {
 }
 
 void Evaluation::finish(Desk& desk, const Verdict& verdict) {
-  for (size_t i = 0; i < asked_n_; ++i) desk.put(action::FinishOrder{asked_[i], verdict});
+  for (size_t i = 0; i < asked_n_; ++i) desk.put(action::FinishCommand{asked_[i], verdict});
   asked_n_ = 0;
 }
 

@@ -1,4 +1,4 @@
-// Evaluation: orders to size the pool now instead of at the next scaling_interval, and what is answered to them.
+// Evaluation: commands to size the pool now instead of at the next scaling_interval, and what is answered to them.
 //
 // The sizer in charge is asked in the next tick; where it has seen nothing since its last decision, at the next beat, a
 // second later at most. The answer is the target before and after, and why; also where no sizer has a say.
@@ -18,7 +18,7 @@ class Evaluation {
  public:
   static constexpr size_t kAskedMax = 16;
 
-  Verdict order(const Command& command, const Ledger& ledger);
+  Verdict accept(const Command& command, const Ledger& ledger);
   bool is_asked() const { return asked_n_ > 0; }
   // What came of it: the target was `before`.
   void answer(Desk& desk, int64_t before, const std::string& why);

@@ -14,7 +14,7 @@
 
 namespace tide::brain {
 
-// What operators have ordered and is still in force. Written by orders, and burst_until by steering too.
+// What operators have ordered and is still in force. Written by commands, and burst_until by steering too.
 struct Controls {
   bool is_paused = false;
   bool is_draining = false;

@@ -33,7 +33,7 @@ void Pending::overtake_drains(const std::string& by_what, std::vector<Action>& o
   for (Entry& entry : entries_) {
     if (!entry.is_used || entry.verb != Verb::drain) continue;
     const Status why = Status::error(Code::refused, "the drain was not finished: " + by_what);
-    out.push_back(action::FinishOrder{entry.command_id, Verdict::refused(why)});
+    out.push_back(action::FinishCommand{entry.command_id, Verdict::refused(why)});
     close(entry);
   }
 }
@@ -46,7 +46,7 @@ void Pending::finish(Desk& desk) {
     Entry& entry = entries_[k];
     if (!entry.is_used || !is_done(entry, (awaited >> k & 1) != 0, desk)) continue;
     const std::string text = done_text(entry.verb, entry.number, entry.connections);
-    desk.put(action::FinishOrder{entry.command_id, Verdict::applied(text)});
+    desk.put(action::FinishCommand{entry.command_id, Verdict::applied(text)});
     close(entry);
   }
 }

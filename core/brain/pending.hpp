@@ -1,12 +1,12 @@
-// Pending: orders that were accepted and whose end is still to come.
+// Pending: commands that were accepted and whose end is still to come.
 //
 //  drain             until no connection is left
 //  recycle           until the last old connection is gone and the size is back, or is not needed any more
 //  close_connection  until it is gone
 //
-// Invariants: at most kMax at once; each accepted order gets exactly one finish_order. Order k waits for connections
-// by bit k in their dossiers, so that orders that overlap cost nothing more.
-// Threads: the keeper's only. Failure: full; the caller refuses the order.
+// Invariants: at most kMax at once; each accepted command gets exactly one finish_command. Command k waits for connections
+// by bit k in their dossiers, so that commands that overlap cost nothing more.
+// Threads: the keeper's only. Failure: full; the caller refuses the command.
 #pragma once
 
 #include <array>

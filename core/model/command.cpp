@@ -261,8 +261,8 @@ std::string accepted_by(const Argument& argument) {
          (argument.rule == TextKind::prose ? "" : ", not empty");
 }
 
-size_t Command::place_of(std::string_view argument) const {
-  const std::span<const Argument> arguments = about(verb_).arguments;
+size_t argument_place(Verb verb, std::string_view argument) {
+  const std::span<const Argument> arguments = about(verb).arguments;
   size_t place = 0;
   while (place < arguments.size() && arguments[place].name != argument) ++place;
   TIDE_ASSERT(place < arguments.size());

@@ -26,6 +26,9 @@ using ArgumentValue = std::variant<std::monostate, Null, bool, int64_t, double, 
 // By name; whole numbers stand for milliseconds where a duration is wanted, and texts such as "30s".
 using Given = std::vector<std::pair<std::string, ArgumentValue>>;
 
+// The place of an argument that the verb must have.
+size_t argument_place(Verb verb, std::string_view argument);
+
 class Command {
  public:
   Command() = default;
@@ -50,8 +53,7 @@ class Command {
 
  private:
   friend Result<Command> make_command(std::string_view verb, const Given& given);
-  size_t place_of(std::string_view argument) const;
-  const ArgumentValue& at(std::string_view argument) const { return values_[place_of(argument)]; }
+  const ArgumentValue& at(std::string_view argument) const { return values_[argument_place(verb_, argument)]; }
   template <typename T>
   std::optional<T> get(std::string_view argument) const {
     const T* const found = std::get_if<T>(&at(argument));

@@ -36,6 +36,7 @@ struct Range {
 };
 inline constexpr double kSecond = 1e9;  // of ranges of durations, which are in nanoseconds
 inline constexpr double kDay = 86'400 * kSecond;
+inline constexpr double kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
 
 struct Argument {
   std::string_view name;
@@ -51,6 +52,19 @@ struct Argument {
   std::span<const std::string_view> words = {};  // of texts: one of these
 };
 
+// What PostgreSQL calls the type.
+constexpr std::string_view sql_type(const Argument& argument) {
+  switch (argument.type) {
+    case ArgumentType::whole: return argument.range.high <= kSizeMax ? "integer" : "bigint";
+    case ArgumentType::number: return "double precision";
+    case ArgumentType::boolean: return "boolean";
+    case ArgumentType::duration: return "interval";
+    case ArgumentType::text:
+    case ArgumentType::any: break;
+  }
+  return "text";
+}
+
 // Which pool a command is for.
 enum class SentTo : uint8_t {
   pool,        // the one that is named
@@ -62,7 +76,7 @@ enum class SentTo : uint8_t {
 // How long who sends it waits for the answer: a refusal should be told at once, but some take their time by nature.
 enum class Wait : uint8_t { answer, refusal };
 inline constexpr int64_t kAnswerWaitMs = 5000;
-inline constexpr int64_t kRefusalWaitMs = 500;
+constexpr Span time_for_answer(Wait wait) { return Span::millis(wait == Wait::answer ? kAnswerWaitMs : 500); }
 
 struct CommandInfo {
   SentTo sent_to;
@@ -72,8 +86,7 @@ struct CommandInfo {
   std::string_view meaning;  // one sentence
 };
 
-inline constexpr double kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
-inline constexpr double kIdArgumentMax = 9.3e18;                         // any
+inline constexpr double kIdArgumentMax = 9.3e18;  // any
 inline constexpr Span kBurstMax = Span::seconds(24 * 60 * 60);
 inline constexpr Span kAlertHoldMax = Span::seconds(24 * 60 * 60);
 // Thresholds are from 0, as all metrics are, to below this, as far as readers believe a number.

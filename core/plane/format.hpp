@@ -290,7 +290,7 @@ struct CommandRecord {
   uint64_t generation;  // after it was applied
   FixedText<64> actor;
   FixedText<32> verb;        // as it came, or "unknown"
-  FixedText<896> arguments;  // JSON: as long as those of MailboxOrder
+  FixedText<896> arguments;  // JSON: as long as those of MailboxCommand
   FixedText<240> message;
 };
 static_assert(sizeof(CommandRecord) == 1280);
@@ -313,31 +313,31 @@ struct SettingsBlock {
 static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
 
 // The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
-// Orders stand in a ring: number i (from 1) at place i % kMailboxOrders. A sender holds flock(LOCK_EX) while it writes
-// the order and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's `commands`.
+// Commands stand in a ring: number i (from 1) at place i % kMailboxCommands. A sender holds flock(LOCK_EX) while it writes
+// the command and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's `commands`.
 struct MailboxHeader {
   char magic[8];  // "TIDEMAIL"
   uint32_t layout_version;
   uint32_t header_bytes;
   uint8_t instance_id[16];
-  uint64_t sent;  // orders sent so far
+  uint64_t sent;  // commands sent so far
   uint64_t reserved[3];
 };
 static_assert(sizeof(MailboxHeader) == 64);
 inline constexpr char kMailboxMagic[8] = {'T', 'I', 'D', 'E', 'M', 'A', 'I', 'L'};
-inline constexpr uint32_t kMailboxOrders = 64;
+inline constexpr uint32_t kMailboxCommands = 64;
 
-struct MailboxOrder {
+struct MailboxCommand {
   uint64_t number;  // from 1
   int64_t issued_wall_ns;
-  uint64_t checksum;  // of all other bytes: a torn order is not obeyed
+  uint64_t checksum;  // of all other bytes: a torn command is not obeyed
   uint64_t reserved;
   FixedText<32> verb;
   FixedText<64> actor;
   FixedText<896> arguments;  // JSON object
 };
-static_assert(kArgumentsBytesMax == decltype(MailboxOrder::arguments)::kBytesMax);
-static_assert(sizeof(MailboxOrder) == 1024);
-inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxOrders * sizeof(MailboxOrder);
+static_assert(kArgumentsBytesMax == decltype(MailboxCommand::arguments)::kBytesMax);
+static_assert(sizeof(MailboxCommand) == 1024);
+inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxCommands * sizeof(MailboxCommand);
 
 }  // namespace tide::format

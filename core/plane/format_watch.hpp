@@ -114,7 +114,7 @@ static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
 inline constexpr uint32_t kTallies = 7;
 struct Tallies {
   Cell seq;
-  Cell bursts_total;       // begun, by order or because callers waited
+  Cell bursts_total;       // begun, by command or because callers waited
   Cell emergencies_total;  // begun
   Cell recovery_attempts_total;
   Cell health_checks_total;          // rounds of the four checks

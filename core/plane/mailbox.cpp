@@ -37,31 +37,32 @@ void Mailbox::drain_watch() {
   }
 }
 
-std::vector<PostedOrder> Mailbox::take() {
-  std::vector<PostedOrder> orders;
-  if (fd_ < 0) return orders;
+std::vector<PostedCommand> Mailbox::take() {
+  std::vector<PostedCommand> commands;
+  if (fd_ < 0) return commands;
   drain_watch();
   format::MailboxHeader header;
-  if (::pread(fd_, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return orders;
-  if (header.sent <= taken_) return orders;
-  // A wild count says nothing about how many orders there are: look at the last ring's worth at most.
+  if (::pread(fd_, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return commands;
+  if (header.sent <= taken_) return commands;
+  // A wild count says nothing about how many commands there are: look at the last ring's worth at most.
   uint64_t first = taken_ + 1;
-  if (header.sent - taken_ > format::kMailboxOrders) first = header.sent - format::kMailboxOrders + 1;
+  if (header.sent - taken_ > format::kMailboxCommands) first = header.sent - format::kMailboxCommands + 1;
   uint64_t last_sound = taken_;
   for (uint64_t number = first; number <= header.sent && number >= first; ++number) {
-    format::MailboxOrder order;
-    const auto offset = static_cast<off_t>(sizeof header + number % format::kMailboxOrders * sizeof order);
-    if (::pread(fd_, &order, sizeof order, offset) != static_cast<ssize_t>(sizeof order)) break;
-    if (order.number != number || order.checksum != mailbox_checksum(order)) {
+    format::MailboxCommand command;
+    const auto offset = static_cast<off_t>(sizeof header + number % format::kMailboxCommands * sizeof command);
+    if (::pread(fd_, &command, sizeof command, offset) != static_cast<ssize_t>(sizeof command)) break;
+    if (command.number != number || command.checksum != mailbox_checksum(command)) {
       ++damaged_;
       continue;
     }
     last_sound = number;
-    orders.push_back({number, order.issued_wall_ns, order.verb.str(), order.actor.str(), order.arguments.str()});
+    commands.push_back(
+        {number, command.issued_wall_ns, command.verb.str(), command.actor.str(), command.arguments.str()});
   }
-  // Only sound orders move the mark: a count without orders behind it must not make us deaf to the next real one.
+  // Only sound commands move the mark: a count without commands behind it must not make us deaf to the next real one.
   taken_ = last_sound;
-  return orders;
+  return commands;
 }
 
 }  // namespace tide

@@ -1,9 +1,9 @@
-// Mailbox, the owner's side: orders that other processes posted.
+// Mailbox, the owner's side: commands that other processes posted.
 //
-// Whoever may write the file may write anything into it, also while it is read. So it is never mapped, every order is
+// Whoever may write the file may write anything into it, also while it is read. So it is never mapped, every command is
 // copied, checked against its number and checksum, and what does not hold is skipped and counted.
 // Threads: the keeper's only.
-// Failure: a damaged or vanished mailbox gives no orders; the pool goes on.
+// Failure: a damaged or vanished mailbox gives no commands; the pool goes on.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace tide {
 
-struct PostedOrder {
+struct PostedCommand {
   uint64_t number = 0;
   int64_t issued_wall_ns = 0;
   std::string verb;
@@ -31,9 +31,9 @@ class Mailbox {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
-  // Orders not seen yet, oldest first; at most kMailboxOrders. Orders overwritten before they were read are lost, which
+  // Commands not seen yet, oldest first; at most kMailboxCommands. Commands overwritten before they were read are lost, which
   // the sender prevents by refusing to post into a full mailbox.
-  std::vector<PostedOrder> take();
+  std::vector<PostedCommand> take();
   // Readable when something was posted; -1 where the system offers no such descriptor: then ask take() now and then.
   int fd() const { return watch_fd_; }
   uint64_t taken() const { return taken_; }

@@ -1,4 +1,4 @@
-// The checksum of an order in a mailbox: FNV-1a over every byte but its own field. It finds torn orders, not forged
+// The checksum of a command in a mailbox: FNV-1a over every byte but its own field. It finds torn commands, not forged
 // ones; whoever may write the mailbox may steer the pool.
 #pragma once
 
@@ -10,9 +10,9 @@
 
 namespace tide {
 
-inline uint64_t mailbox_checksum(const format::MailboxOrder& order) {
-  format::MailboxOrder copy;
-  std::memcpy(static_cast<void*>(&copy), &order, sizeof copy);
+inline uint64_t mailbox_checksum(const format::MailboxCommand& command) {
+  format::MailboxCommand copy;
+  std::memcpy(static_cast<void*>(&copy), &command, sizeof copy);
   copy.checksum = 0;
   unsigned char bytes[sizeof copy];
   std::memcpy(bytes, &copy, sizeof bytes);

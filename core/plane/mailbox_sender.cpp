@@ -14,11 +14,11 @@
 
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
+#include "plane/command_record.hpp"
 #include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
-#include "plane/order_record.hpp"
 #include "plane/patience.hpp"
 
 namespace tide {
@@ -73,7 +73,7 @@ bool write_whole(int fd, const void* from, size_t bytes, uint64_t offset) {
 }
 
 uint64_t place_of(uint64_t number) {
-  return sizeof(format::MailboxHeader) + number % format::kMailboxOrders * sizeof(format::MailboxOrder);
+  return sizeof(format::MailboxHeader) + number % format::kMailboxCommands * sizeof(format::MailboxCommand);
 }
 
 // The header, if this is a mailbox and that pool's.
@@ -99,33 +99,34 @@ bool lock(int fd) {
   return true;
 }
 
-// The orders that stand in the ring in one piece, each at its own place.
+// The commands that stand in the ring in one piece, each at its own place.
 class Posted {
  public:
   explicit Posted(int fd) {
-    for (uint64_t place = 0; place < format::kMailboxOrders; ++place) {
-      format::MailboxOrder order;
-      if (!read_whole(fd, &order, sizeof order, place_of(place))) continue;
-      if (order.number == 0 || order.number > kNumberMax || order.number % format::kMailboxOrders != place) continue;
-      if (order.checksum == mailbox_checksum(order)) orders_[place] = order;
+    for (uint64_t place = 0; place < format::kMailboxCommands; ++place) {
+      format::MailboxCommand command;
+      if (!read_whole(fd, &command, sizeof command, place_of(place))) continue;
+      if (command.number == 0 || command.number > kNumberMax || command.number % format::kMailboxCommands != place)
+        continue;
+      if (command.checksum == mailbox_checksum(command)) commands_[place] = command;
     }
   }
   // The one at the place of `number`, whatever its own number.
-  const std::optional<format::MailboxOrder>& at_place_of(uint64_t number) const {
-    return orders_[number % format::kMailboxOrders];
+  const std::optional<format::MailboxCommand>& at_place_of(uint64_t number) const {
+    return commands_[number % format::kMailboxCommands];
   }
   bool holds(uint64_t number) const { return at_place_of(number) && at_place_of(number)->number == number; }
   uint64_t highest() const {
     uint64_t highest = 0;
-    for (const auto& order : orders_) highest = order ? std::max(highest, order->number) : highest;
+    for (const auto& command : commands_) highest = command ? std::max(highest, command->number) : highest;
     return highest;
   }
 
  private:
-  std::array<std::optional<format::MailboxOrder>, format::kMailboxOrders> orders_;
+  std::array<std::optional<format::MailboxCommand>, format::kMailboxCommands> commands_;
 };
 
-// What the pool has answered: the numbers in its command ids, which are the lower halves of the orders' numbers.
+// What the pool has answered: the numbers in its command ids, which are the lower halves of the commands' numbers.
 class Answered {
  public:
   explicit Answered(const Attachment& segment) {
@@ -136,7 +137,7 @@ class Answered {
       lows_.insert(low);
     }
   }
-  // Orders are answered in the order of their numbers, so what stands behind the highest answer has none.
+  // Commands are answered in the order of their numbers, so what stands behind the highest answer has none.
   bool is_open(uint64_t number) const { return lows_.empty() || is_behind(static_cast<uint32_t>(number), highest_); }
   bool has(uint64_t number) const { return lows_.count(static_cast<uint32_t>(number)) != 0; }
   uint32_t highest() const { return highest_; }
@@ -148,7 +149,7 @@ class Answered {
   uint32_t highest_ = 0;
 };
 
-// The last number that was given out. The count is believed where its order is there.
+// The last number that was given out. The count is believed where its command is there.
 uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, const Answered& answered) {
   uint64_t last = header.sent;
   if (last != 0 && !posted.holds(last)) last = posted.highest();
@@ -156,16 +157,16 @@ uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, 
   return last;
 }
 
-// For the next order, if there is room for it.
+// For the next command, if there is room for it.
 Result<uint64_t> next_number(const Attachment& segment, const format::MailboxHeader& header, const Posted& posted) {
   const Answered answered(segment);
   uint64_t number = last_number(header, posted, answered) + 1;
   while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
   if (number > kNumberMax)
-    return refused(segment, "its mailbox is damaged", "its orders are numbered beyond any sense");
+    return refused(segment, "its mailbox is damaged", "its commands are numbered beyond any sense");
   const auto& before = posted.at_place_of(number);
   if (before && before->number < number && answered.is_open(before->number)) {
-    return refused(segment, "its mailbox is full", "64 orders wait for an answer",
+    return refused(segment, "its mailbox is full", "64 commands wait for an answer",
                    "see `commands`; is the pool's process stopped?");
   }
   return number;
@@ -185,12 +186,12 @@ Status check_mailbox(const Attachment& segment) {
   return next_number(segment, *header, Posted(file.fd())).status();
 }
 
-Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, std::string_view arguments,
-                            std::string_view actor) {
-  format::MailboxOrder order{};
-  if (verb.size() > order.verb.kBytesMax || arguments.size() > order.arguments.kBytesMax) {
-    return Status::error(Code::bad_argument, "the order is too long for a mailbox",
-                         "accepted: arguments of up to " + std::to_string(order.arguments.kBytesMax) + " bytes");
+Result<uint64_t> post_command(const Attachment& segment, std::string_view verb, std::string_view arguments,
+                              std::string_view actor) {
+  format::MailboxCommand command{};
+  if (verb.size() > command.verb.kBytesMax || arguments.size() > command.arguments.kBytesMax) {
+    return Status::error(Code::bad_argument, "the command is too long for a mailbox",
+                         "accepted: arguments of up to " + std::to_string(command.arguments.kBytesMax) + " bytes");
   }
   if (segment.path().empty())
     return refused(segment, "it has no mailbox", "", "it can be steered from its own process");
@@ -205,22 +206,22 @@ Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, st
   const auto free = next_number(segment, *header, Posted(file.fd()));
   if (!free) return free.status();
   const uint64_t number = *free;
-  order.number = number;
-  order.issued_wall_ns = wall_ns_now();
-  order.verb.assign(verb);
-  order.actor.assign(actor);
-  order.arguments.assign(arguments);
-  order.checksum = mailbox_checksum(order);
+  command.number = number;
+  command.issued_wall_ns = wall_ns_now();
+  command.verb.assign(verb);
+  command.actor.assign(actor);
+  command.arguments.assign(arguments);
+  command.checksum = mailbox_checksum(command);
   header->sent = number;
-  // The count last: the owner looks for an order only when the count has passed it.
-  if (!write_whole(file.fd(), &order, sizeof order, place_of(number)) ||
+  // The count last: the owner looks for a command only when the count has passed it.
+  if (!write_whole(file.fd(), &command, sizeof command, place_of(number)) ||
       !write_whole(file.fd(), &header->sent, sizeof header->sent, offsetof(format::MailboxHeader, sent))) {
     return refused(segment, "its mailbox cannot be written", std::strerror(errno));
   }
   return command_id_of(segment, number);
 }
 
-std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
+std::vector<CommandCopy> read_posted_commands(const Attachment& segment) {
   std::vector<CommandCopy> waiting;
   if (segment.path().empty()) return waiting;
   const File file(mailbox_path_of(segment.path()), O_RDONLY);
@@ -230,17 +231,17 @@ std::vector<CommandCopy> read_posted_orders(const Attachment& segment) {
   const Posted posted(file.fd());
   const Answered answered(segment);
   const uint64_t last = last_number(*header, posted, answered);
-  const uint64_t first = last >= format::kMailboxOrders ? last - format::kMailboxOrders + 1 : 1;
-  for (uint64_t number = first; number <= last && number - first < format::kMailboxOrders; ++number) {
+  const uint64_t first = last >= format::kMailboxCommands ? last - format::kMailboxCommands + 1 : 1;
+  for (uint64_t number = first; number <= last && number - first < format::kMailboxCommands; ++number) {
     if (!posted.holds(number) || !answered.is_open(number)) continue;
-    const format::MailboxOrder& order = *posted.at_place_of(number);
+    const format::MailboxCommand& command = *posted.at_place_of(number);
     CommandCopy copy;
     copy.command_id = command_id_of(segment, number);
-    copy.issued_wall_ns = order.issued_wall_ns;
+    copy.issued_wall_ns = command.issued_wall_ns;
     copy.status = static_cast<uint32_t>(CommandStatus::queued);
-    copy.actor = clean_text(order.actor);
-    copy.verb = recorded_verb(order.verb.view());
-    copy.arguments = recorded_arguments(order.arguments.view(), order.arguments.kBytesMax);
+    copy.actor = clean_text(command.actor);
+    copy.verb = recorded_verb(command.verb.view());
+    copy.arguments = recorded_arguments(command.arguments.view(), command.arguments.kBytesMax);
     waiting.push_back(std::move(copy));
   }
   return waiting;

@@ -69,7 +69,7 @@ std::vector<CatalogueRow> make_rows() {
       {"max_connecting", &P::max_connecting, "connections", "1", "1000", now, {},
        "At most this many connections are being opened at once."},
       {"burst", &P::burst, "", "", "", now, {"enableBurstMode"},
-       "Whether the pool may exceed max_size for a short time: by itself where burst_max_size is given, by order up to twice "
+       "Whether the pool may exceed max_size for a short time: by itself where burst_max_size is given, by command up to twice "
        "max_size."},
       {"burst_max_size", &P::burst_max_size, "connections", "0", "20000", now, {},
        "The size a burst may reach; 0 is twice max_size.", bursting},

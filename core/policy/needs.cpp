@@ -31,7 +31,7 @@ std::string why_without_effect(const Policy& policy, std::string_view backend, c
   }
   // Not without any effect, but with less than its name promises.
   if (setting.name == "burst" && policy.burst && policy.burst_max_size == 0) {
-    return "only by order: the pool bursts by itself where burst_max_size is given";
+    return "only by command: the pool bursts by itself where burst_max_size is given";
   }
   return {};
 }

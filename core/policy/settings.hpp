@@ -58,8 +58,8 @@ Status assign_value(Policy& policy, const Setting& setting, std::string_view tex
 bool takes_list(const Setting& setting);
 // "on", "true", "yes", "1" and their opposites, in any case; nothing else.
 std::optional<bool> parse_boolean(std::string_view text);
-// What a `set` order asks of a pool that has room for `capacity` connections, as far as that depends neither on its other
-// options nor on its state: run by the order's sender, to tell a mistake at once, and by the pool, with the same answer.
+// What a `set` command asks of a pool that has room for `capacity` connections, as far as that depends neither on its other
+// options nor on its state: run by the command's sender, to tell a mistake at once, and by the pool, with the same answer.
 // On success `policy` has the value, and the setting is returned; on failure `policy` is untouched.
 Result<const Setting*> set_option(Policy& policy, std::string_view name, std::string_view text, int64_t capacity);
 // Contradictions between options, first one found ("min_size 8 is above max_size 4" ...).

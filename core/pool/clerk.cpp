@@ -4,13 +4,13 @@
 
 #include "base/units.hpp"
 #include "model/command.hpp"
-#include "plane/order_record.hpp"
+#include "plane/command_record.hpp"
 #include "pool/publisher.hpp"
 
 namespace tide {
 namespace {
 
-constexpr int64_t kOrderLifeNs = 60'000'000'000;  // an order nobody took for a minute is not meant any more
+constexpr int64_t kCommandLifeNs = 60'000'000'000;  // a command nobody took for a minute is not meant any more
 constexpr size_t kPendingMax = 64;
 
 std::string story_of(const Verdict& verdict) {
@@ -31,28 +31,28 @@ Clerk::Clerk(Segment& segment, const Clock& clock, Mailbox& mailbox, Publisher& 
       outlook_(outlook),
       commands_(segment.ring<format::CommandRecord>(segment.header().commands), segment.header().commands.count) {}
 
-uint64_t Clerk::post(PostedOrder order) {
+uint64_t Clerk::post(PostedCommand command) {
   const std::lock_guard lock(inbox_mutex_);
-  // Numbers of this process's own orders; a pool with a mailbox gets its orders there, so the two never mix.
-  order.number = ++local_number_;
-  inbox_.push_back(std::move(order));
+  // Numbers of this process's own commands; a pool with a mailbox gets its commands there, so the two never mix.
+  command.number = ++local_number_;
+  inbox_.push_back(std::move(command));
   return segment_.id_of(local_number_);
 }
 
 void Clerk::take(const Decide& decide) {
-  std::vector<PostedOrder> orders = mailbox_.take();
+  std::vector<PostedCommand> commands = mailbox_.take();
   {
     const std::lock_guard lock(inbox_mutex_);
-    orders.insert(orders.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
+    commands.insert(commands.end(), std::make_move_iterator(inbox_.begin()), std::make_move_iterator(inbox_.end()));
     inbox_.clear();
   }
-  for (const PostedOrder& order : orders) obey(order, segment_.id_of(order.number), decide);
+  for (const PostedCommand& command : commands) obey(command, segment_.id_of(command.number), decide);
 }
 
-void Clerk::obey(const PostedOrder& posted, uint64_t command_id, const Decide& decide) {
+void Clerk::obey(const PostedCommand& posted, uint64_t command_id, const Decide& decide) {
   const int64_t age_ns = clock_.wall_ns() - posted.issued_wall_ns;
   auto command = parse_command(posted.verb, posted.arguments);
-  if (age_ns > kOrderLifeNs) {
+  if (age_ns > kCommandLifeNs) {
     return record(posted, command_id,
                   Verdict::applied("not obeyed: it was " + describe_span(Span::nanos(age_ns)) + " old when it arrived"),
                   true);
@@ -61,7 +61,7 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, const Decide& d
   if (pending_.size() >= kPendingMax) {
     return record(
         posted, command_id,
-        Verdict::refused(Status::error(Code::refused, "64 orders are pending already", "", "wait for them to finish")),
+        Verdict::refused(Status::error(Code::refused, "64 commands are pending already", "", "wait for them to finish")),
         false);
   }
   command->id = command_id;
@@ -79,7 +79,7 @@ void Clerk::obey(const PostedOrder& posted, uint64_t command_id, const Decide& d
   }
 }
 
-void Clerk::record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired) {
+void Clerk::record(const PostedCommand& posted, uint64_t command_id, const Verdict& verdict, bool is_expired) {
   const int64_t wall_ns = clock_.wall_ns();
   const bool is_pending = verdict.kind == Verdict::Kind::pending;
   const std::string story = story_of(verdict);
@@ -110,13 +110,13 @@ void Clerk::answer(uint64_t command_id, const Verdict& verdict) {
 }
 
 void Clerk::settle() {
-  for (const Applied& order : applied_) record(order.posted, order.command_id, order.verdict, false);
+  for (const Applied& command : applied_) record(command.posted, command.command_id, command.verdict, false);
   applied_.clear();
   const int64_t wall_ns = clock_.wall_ns();
-  for (const Finished& order : finished_) {
-    const std::string story = story_of(order.verdict);
-    const bool is_refused = order.verdict.kind == Verdict::Kind::refused;
-    commands_.amend(order.record, [&](format::CommandRecord& out) {
+  for (const Finished& command : finished_) {
+    const std::string story = story_of(command.verdict);
+    const bool is_refused = command.verdict.kind == Verdict::Kind::refused;
+    commands_.amend(command.record, [&](format::CommandRecord& out) {
       out.applied_wall_ns = wall_ns;
       out.status = static_cast<uint32_t>(is_refused ? CommandStatus::refused : CommandStatus::applied);
       out.generation = outlook_.generation;

@@ -1,11 +1,11 @@
-// Clerk: orders: takes them in, has them checked and obeyed, and writes down what became of each.
+// Clerk: takes commands in, has them checked and obeyed, and writes down what became of each.
 //
 // An answer is written only after the state it speaks of has been published: who has seen the answer sees the effect.
 //
-// Invariants: every order that arrives in one piece gets exactly one record in `commands` and one answer; an order that
+// Invariants: every command that arrives in one piece gets exactly one record in `commands` and one answer; a command that
 // is older than a minute when it arrives is not obeyed (expired).
 // Threads: take() and answer() the keeper's only; post() any.
-// Failure: a refused order changes nothing; the record says why.
+// Failure: a refused command changes nothing; the record says why.
 #pragma once
 
 #include <cstdint>
@@ -32,14 +32,14 @@ class Clerk {
 
   // Obey what has arrived, as `decide` says.
   void take(const Decide& decide);
-  // A pending order is finished.
+  // A pending command is finished.
   void answer(uint64_t command_id, const Verdict& verdict);
   // The state has been published: write the answers.
   void settle();
   // The pool closes: nothing pending will be obeyed any more.
   void refuse_pending(const std::string& why);
   // From this process; returns the command id.
-  uint64_t post(PostedOrder order);
+  uint64_t post(PostedCommand command);
 
  private:
   struct Pending {
@@ -47,7 +47,7 @@ class Clerk {
     uint64_t record;
   };
   struct Applied {  // obeyed in this step
-    PostedOrder posted;
+    PostedCommand posted;
     uint64_t command_id;
     Verdict verdict;
   };
@@ -55,8 +55,8 @@ class Clerk {
     uint64_t record;
     Verdict verdict;
   };
-  void obey(const PostedOrder& posted, uint64_t command_id, const Decide& decide);
-  void record(const PostedOrder& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
+  void obey(const PostedCommand& posted, uint64_t command_id, const Decide& decide);
+  void record(const PostedCommand& posted, uint64_t command_id, const Verdict& verdict, bool is_expired);
 
   Segment& segment_;
   const Clock& clock_;
@@ -68,7 +68,7 @@ class Clerk {
   std::vector<Applied> applied_;
   std::vector<Finished> finished_;
   std::mutex inbox_mutex_;
-  std::vector<PostedOrder> inbox_;
+  std::vector<PostedCommand> inbox_;
   uint64_t local_number_ = 0;
 };
 

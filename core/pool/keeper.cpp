@@ -24,7 +24,7 @@ constexpr Span kHeartbeat = Span::seconds(1);
 constexpr Span kHeartbeatMin = Span::millis(50);
 constexpr Span kResourcesEvery = Span::seconds(1);
 constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
-constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted order
+constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted command
 constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
 constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
 
@@ -152,7 +152,7 @@ Span Keeper::step() {
     step_closing(now);
   } else {
     take_census(now);
-    clerk_.take([&](const Command& command) { return order(command, now); });
+    clerk_.take([&](const Command& command) { return accept(command, now); });
     for (int round = 0; round < kRoundsMax; ++round) {
       decide(now);
       if (!hand_.has_work()) break;
@@ -361,7 +361,7 @@ void Keeper::obey(const Action& action, Instant now) {
           [&](const action::Scale& scale) {
             publisher_.scaling(scale, counts_.of(SlotState::leased), census_.waiting);
           },
-          [&](const action::FinishOrder& done) { clerk_.answer(done.command_id, done.verdict); },
+          [&](const action::FinishCommand& done) { clerk_.answer(done.command_id, done.verdict); },
           [&](const action::ShedMemory&) { hand_.shed_memory(now); },
           [&](const action::RefuseWaiters&) {
             Deliveries deliveries;
@@ -372,15 +372,15 @@ void Keeper::obey(const Action& action, Instant now) {
       action);
 }
 
-Verdict Keeper::order(const Command& command, Instant now) {
+Verdict Keeper::accept(const Command& command, Instant now) {
   if (command.verb() == Verb::set) return set_option(command, now);
   if (command.verb() == Verb::reset_stats) {
-    bulletin_.write_tallies(brain_);  // what was counted before the order
+    bulletin_.write_tallies(brain_);  // what was counted before the command
     publisher_.reset_stats();
     publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + command.actor);
     return Verdict::applied("statistics start anew");
   }
-  return brain_.order(command, census_, now);
+  return brain_.accept(command, census_, now);
 }
 
 Verdict Keeper::set_option(const Command& command, Instant now) {

@@ -8,7 +8,7 @@
 // I5  created = destroyed + open: every connection that was born is counted once, every one that ends once, with one
 //     reason.
 // Threads: step(), close and answers from one thread at a time; poke() and post() from any.
-// Failure: a failed connect, check or order is recorded (events, last_error, commands) and the keeper goes on.
+// Failure: a failed connect, check or command is recorded (events, last_error, commands) and the keeper goes on.
 #pragma once
 
 #include <atomic>
@@ -57,7 +57,7 @@ class Keeper {
   // [any] A request found no idle connection: a queue is worth waking the keeper for, if the pool can grow. `is_unmet`:
   // it does not wait.
   void note_demand(bool is_unmet);
-  // An order from this process (pools without a segment file). The number under which the answer appears.
+  // A command from this process (pools without a segment file). The number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
   // [any] A statement failed: shown as the last error at once.
@@ -103,7 +103,7 @@ class Keeper {
   void take_resources(Instant now);
   void take_file_facts();
   void apply_policy();
-  Verdict order(const Command& command, Instant now);
+  Verdict accept(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);

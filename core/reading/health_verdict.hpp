@@ -3,7 +3,7 @@
 //   unhealthy  it cannot serve as it should: closed, dead or stale; no connection can be made (the breaker is open); all
 //              connections are in use while callers wait; more than kWaitingMany wait; the check of connectivity or of
 //              performance failed
-//   degraded   it serves, but not as it should: starting, paused or draining by order, in an emergency; the check of
+//   degraded   it serves, but not as it should: starting, paused or draining by command, in an emergency; the check of
 //              resources or of scaling failed, or any check warns
 //   healthy    neither
 // Threads: any. Failure: none; of what cannot be read nothing is said.

@@ -10,20 +10,26 @@ namespace {
 using enum ColumnType;
 using enum Privacy;
 
+constexpr Setter kChangeState[] = {{.verb = Verb::pause, .when = "paused"},
+                                   {.verb = Verb::resume, .when = "running"},
+                                   {.verb = Verb::drain, .when = "draining"}};
+constexpr Setter kSetLimit[] = {{Verb::set, "value", "option"}};
+constexpr Setter kScale[] = {{Verb::scale, "target_size"}};
+
 constexpr Column kPoolColumns[] = {
     {"instance_id", text, "", "One process's incarnation of a pool: 32 hex digits, never used again.", open},
     {"pool", text, "", "The pool's name.", open},
     {"source", text, "", "Where this row comes from: segment or hosted.", open},
     {"app", text, "", "The application that owns the pool, as it calls itself.", open},
     {"host", text, "", "The host the owner runs on.", open},
-    {"pid", integer, "", "The owner's process id."},
+    {"pid", int4, "", "The owner's process id."},
     {"backend", text, "", "The kind of database: postgresql, sqlite or custom.", open},
     {"target", text, "", "The database the pool connects to, without credentials.", masked},
     {"db_user", text, "", "The user the pool connects as.", masked},
     {"state", text, "",
      "starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not "
      "tick, dead when it is gone.",
-     open, true},
+     open, kChangeState},
     {"size", integer, "connections", "Connections there are: idle + in_use + connecting + validating."},
     {"idle", integer, "connections", "Connections anybody may lease."},
     {"in_use", integer, "connections", "Connections that are leased."},
@@ -31,16 +37,17 @@ constexpr Column kPoolColumns[] = {
     {"validating", integer, "connections", "Connections being checked or reset."},
     {"waiting", integer, "callers", "Callers that wait for a connection."},
     {"oldest_wait_ms", real, "ms", "How long the oldest of them has waited; 0 when nobody waits."},
-    {"min_size", integer, "connections", "The pool keeps at least this many connections.", true},
-    {"max_size", integer, "connections", "The pool never plans for more connections than this.", true},
-    {"target_size", integer, "connections", "How many connections the pool wants now; set it to scale by hand.", true},
+    {"min_size", integer, "connections", "The pool keeps at least this many connections.", kSetLimit},
+    {"max_size", integer, "connections", "The pool never plans for more connections than this.", kSetLimit},
+    {"target_size", integer, "connections", "How many connections the pool wants now; set it to scale by hand.",
+     kScale},
     {"limit_size", integer, "connections", "The effective cap: never more connections than this."},
     {"size_source", text, "",
      "The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget.", open},
     {"burst_until", time, "", "When the burst ends; null when there is none."},
     {"utilization", real, "ratio", "in_use / limit_size."},
     {"health", integer, "", "0 (worst) to 100 (best); null before the first check."},
-    {"generation", integer, "", "Grows with every applied control."},
+    {"generation", integer, "", "Grows with every applied command."},
     {"started_at", time, "", "When the pool was opened."},
     {"sampled_at", time, "", "When this row was read."},
     {"age_ms", real, "ms", "How long ago the owner last ticked; the counts of slots are always current."},

@@ -41,18 +41,4 @@ const Source* find_source(std::string_view name) {
   return nullptr;
 }
 
-std::string_view privacy_name(Privacy privacy) { return privacy == Privacy::masked ? "masked" : "open"; }
-
-std::string_view type_name(ColumnType type) {
-  switch (type) {
-    case ColumnType::integer: return "bigint";
-    case ColumnType::real: return "double precision";
-    case ColumnType::text: return "text";
-    case ColumnType::boolean: return "boolean";
-    case ColumnType::time: return "timestamptz";
-    case ColumnType::json: return "json";
-  }
-  return "unknown";
-}
-
 }  // namespace tide

@@ -43,7 +43,7 @@ constexpr Column kScalingColumns[] = {
 constexpr Column kCommandColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"command_id", integer, "", "The command, as the control function returned it."},
+    {"command_id", integer, "", "The command, as the function returned it."},
     {"issued_at", time, "", "When it was asked for."},
     {"actor", text, "", "Who asked for it.", masked},
     {"verb", text, "", "What was asked for, as it came; unknown where it was no word.", open},
@@ -97,8 +97,8 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
 
 void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  // Orders that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
-  const std::vector<CommandCopy> queued = read_posted_orders(segment);
+  // Commands that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
+  const std::vector<CommandCopy> queued = read_posted_commands(segment);
   std::vector<CommandCopy> commands = segment.read_commands();
   for (const CommandCopy& order : queued) {
     const bool is_answered = std::any_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {

@@ -12,12 +12,14 @@ namespace {
 using enum ColumnType;
 using enum Privacy;
 
+constexpr Setter kSetOption[] = {{Verb::set, "value", "option", "name"}};
+
 constexpr Column kSettingColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
     {"name", text, "", "The option.", open},
     // Open, as the values in pg_settings are: no option holds a secret.
-    {"value", text, "", "Its value; set it to change the option of the running pool.", open, true},
+    {"value", text, "", "Its value; set it to change the option of the running pool.", open, kSetOption},
     {"unit", text, "", "What its numbers count; null when they count nothing.", open},
     {"default_value", text, "", "Its value where nobody gave one.", open},
     {"source", text, "", "Where the value came from: default, preset, environment, url, options or manual.", open},
@@ -114,9 +116,9 @@ void add_help(std::vector<Row>& out) {
     out.push_back({cell::text(relation.name), cell::none(), cell::none(), cell::none(), cell::text(relation.meaning),
                    cell::none()});
     for (const Column& column : relation.columns) {
-      out.push_back({cell::text(relation.name), cell::text(column.name), cell::text(type_name(column.type)),
+      out.push_back({cell::text(relation.name), cell::text(column.name), cell::text(sql_type(column.type)),
                      cell::text_or_null(column.unit), cell::text(column.meaning),
-                     cell::text(privacy_name(column.privacy))});
+                     cell::text(column.privacy == masked ? "masked" : "open")});
     }
   }
 }

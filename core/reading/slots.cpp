@@ -20,7 +20,7 @@ constexpr Column kConnectionColumns[] = {
     {"pool", text, "", "The pool's name.", open},
     {"conn_id", integer, "", "The connection; never used again in this instance."},
     {"state", text, "", "connecting, idle, in_use, validating or closing.", open},
-    {"server_pid", integer, "", "The server's process behind it; null where the database has none."},
+    {"server_pid", int4, "", "The server's process behind it; null where the database has none."},
     {"tag", text, "", "What its current lease is for.", masked},
     {"created_at", time, "", "When it was opened."},
     {"state_since", time, "", "Since when it is in this state."},

@@ -75,7 +75,7 @@ constexpr Column kStatsColumns[] = {
     {"waits_over_objective_total", integer, "leases", "Leases whose callers had waited longer than wait_objective."},
     {"alerts_fired_total", integer, "alerts", "How often an alert began to fire."},
     {"overloads_total", integer, "", "How often more connections did not help any more."},
-    {"bursts_total", integer, "", "How often a burst began, by order or because callers waited at max_size."},
+    {"bursts_total", integer, "", "How often a burst began, by command or because callers waited at max_size."},
     {"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
     {"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
     {"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},

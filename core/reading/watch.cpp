@@ -10,6 +10,8 @@ namespace {
 using enum ColumnType;
 using enum Privacy;
 
+constexpr Setter kAcknowledge[] = {{Verb::ack, "by", "alert_id", "alert_id"}};
+
 constexpr Column kAlertColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
@@ -25,7 +27,7 @@ constexpr Column kAlertColumns[] = {
     {"occurrences", integer, "", "How many looks found that it held."},
     {"resolved_at", time, "", "When it ended; null while it lasts."},
     {"acked_by", text, "", "Who has seen it; null when nobody has. Set it to your name to acknowledge the alert.",
-     masked, true},
+     masked, kAcknowledge},
     {"message", text, "", "What is wrong, as a sentence.", masked},
     {"advice", text, "", "What may help.", masked},
     {"acked_at", time, "", "When somebody acknowledged it; null when nobody has."},

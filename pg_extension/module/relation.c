@@ -25,8 +25,7 @@
 #include <utils/tuplestore.h>
 
 #include "common/report.h"
-#include "settings.h"
-#include "version.h"
+#include "module.h"
 
 #define MASK "<insufficient privilege>"
 
@@ -65,7 +64,7 @@ static Column* columns_of(const tide_relation* relation, TupleDesc row) {
   }
   for (int i = 0; i < row->natts; ++i) {
     columns[i].type = TupleDescAttr(row, i)->atttypid;
-    columns[i].is_masked = !sees_all && tide_column_is_masked(relation, i) != 0;
+    columns[i].is_masked = !sees_all && relation->columns[i].is_masked != 0;
     if (!fits(relation->columns[i].type, columns[i].type)) {
       elog(ERROR, "column %s of relation %s has another type in its function", relation->columns[i].name,
            relation->name);

@@ -1,24 +1,109 @@
 /*
- * UPDATE of the views pools, settings and alerts: the trigger that turns changed columns into assignments (staging.h).
+ * UPDATE of the views pools, settings and alerts: the trigger that turns changed columns into commands, and the commands that
+ * an open transaction has asked for and that no pool has heard of yet.
  *
  * A trigger is told the old and the new row, not which columns the statement named. So an assignment of the value a
- * column has already is no order; scale() says it nevertheless.
+ * column has already is no command; scale() says it nevertheless.
+ *
+ * Why not steer in the trigger: what is done there survives ROLLBACK. The trigger only stages; the commit publishes,
+ * ROLLBACK drops, and ROLLBACK TO (and the end of a failed block of PL/pgSQL) drops what came after the savepoint.
+ *
+ * S1  No command reaches a pool before everything the transaction does has succeeded; what can still fail is the commit
+ *     itself.
+ * S2, S3  Which of them are published, and in which order: the library says (tide_control_batch()).
+ * Failure: a refusal, also of the pool itself, is an error and aborts the transaction. What was posted before it stays
+ * in force and is named in the detail.
  */
+#include "update.h"
+
 #include <tidepool/observe.h>
 
-#include "common/pg_compat.h"
+#include "command.h"
 
 #include <access/htup_details.h>
+#include <access/xact.h>
 #include <commands/trigger.h>
 #include <executor/spi.h>
+#include <lib/stringinfo.h>
 #include <utils/datum.h>
+#include <utils/memutils.h>
 #include <utils/rel.h>
 #include <utils/typcache.h>
 
 #include "common/extension.h"
 #include "common/report.h"
-#include "staging.h"
-#include "version.h"
+#include "module.h"
+
+#define ANSWERS_WAIT_MS_MAX 1000 /* all answers of one commit together */
+
+typedef struct Staged {
+  SubTransactionId owner; /* the subtransaction whose rollback drops it */
+  tide_command* command;
+} Staged;
+
+/* All of the open transaction, in the order of the statements. Memory of the transaction's context. */
+static MemoryContext context;
+static Staged* staged;
+static int count;
+static int room;
+
+static void drop_all(void) {
+  if (context != NULL) MemoryContextDelete(context);
+  context = NULL;
+  staged = NULL;
+  count = room = 0;
+}
+
+static void stage(tide_command* const* commands, int added) {
+  tidepool_give(commands, added, TIDE_BATCH_CHECK, 0, NULL);
+  if (count + added > room) {
+    const int more = Max(2 * room, count + added);
+    staged = staged == NULL ? palloc(sizeof(Staged) * (Size)more) : repalloc(staged, sizeof(Staged) * (Size)more);
+    room = more;
+  }
+  for (int i = 0; i < added; ++i) staged[count++] = (Staged){GetCurrentSubTransactionId(), commands[i]};
+}
+
+static void publish(void) {
+  tide_command** commands = palloc(sizeof *commands * (Size)count);
+  for (int i = 0; i < count; ++i) commands[i] = staged[i].command;
+  tidepool_give(commands, count, TIDE_BATCH_GIVE, ANSWERS_WAIT_MS_MAX, NULL);
+}
+
+static void on_transaction(XactEvent event, void* unused) {
+  if (count == 0 && context == NULL) return;
+  switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+      if (count > 0) publish();
+      break;
+    case XACT_EVENT_PRE_PREPARE:
+      if (count == 0) break;
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("cannot PREPARE a transaction that has steered tidepool's pools by UPDATE"),
+                      errhint("Use the functions tidepool.scale(), set() and so on, or COMMIT.")));
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_ABORT: drop_all(); break;
+    default: break; /* parallel workers stage nothing */
+  }
+}
+
+static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void* unused) {
+  int kept = 0;
+  if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB) return;
+  for (int i = 0; i < count; ++i) {
+    if (staged[i].owner == mine && event == SUBXACT_EVENT_ABORT_SUB) continue;
+    staged[kept] = staged[i];
+    if (staged[kept].owner == mine) staged[kept].owner = parent;
+    ++kept;
+  }
+  count = kept;
+}
+
+void tidepool_update_watch(void) {
+  RegisterXactCallback(on_transaction, NULL);
+  RegisterSubXactCallback(on_subtransaction, NULL);
+}
 
 typedef struct Row {
   HeapTuple tuple;
@@ -40,7 +125,7 @@ static char* key_of(const Row* row, const char* column) {
   return value;
 }
 
-/* Somebody's own view may bear the name, and show whatever he likes. */
+/* Somebody's own view may bear the name, and show anything. */
 static const tide_relation* relation_of(Relation view) {
   const tide_relation* relation;
   for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
@@ -61,43 +146,19 @@ static char* writable_columns(const tide_relation* relation) {
   return names.data;
 }
 
-static bool number_of(const char* text, int64* out) {
-  char* end = NULL;
-  if (text == NULL) return false;
-  *out = strtoll(text, &end, 10);
-  return end != text && *end == '\0';
-}
-
-static int64 limit_of(const Row* row, const char* limit) {
-  int64 number = -1;
-  if (strcmp(row->relation, "pools") == 0) (void)number_of(value_of(row, limit), &number);
-  if (strcmp(row->relation, "settings") == 0 && strcmp(key_of(row, "name"), limit) == 0) {
-    (void)number_of(value_of(row, "value"), &number);
-  }
-  return number;
-}
-
-/* All texts are copied into the current memory context, where they live as long as the assignment. */
-static void assign(TidepoolAssignment* to, const char* column, const Row* old, const Row* new) {
-  const tide_row shown = TIDE_ROW_INIT;
-  const tide_assignment none = TIDE_ASSIGNMENT_INIT;
-  const char* text = value_of(new, column);
+/* All texts are copied into the current memory context, where they live as long as the command. */
+static tide_command* assign(const tide_relation* relation, const tide_column* column, const Row* old, const Row* new) {
+  tide_command* command = palloc0(sizeof *command);
+  const char* text = value_of(new, column->name);
+  const char* key = column->key != NULL ? tidepool_to_utf8(key_of(old, column->key)) : NULL;
   tide_error error = TIDE_ERROR_INIT;
   tide_value value = {0};
   value.type = text != NULL ? TIDE_TEXT : TIDE_VALUE_NULL;
   value.text = text != NULL ? tidepool_to_utf8(text) : NULL;
-  to->pool = key_of(old, "pool");
-  to->row = shown;
-  to->what = none;
-  to->row.relation = old->relation;
-  to->row.instance_id = key_of(old, "instance_id");
-  to->row.pool = tidepool_to_utf8(to->pool);
-  if (strcmp(old->relation, "settings") == 0) to->row.key = tidepool_to_utf8(key_of(old, "name"));
-  if (strcmp(old->relation, "alerts") == 0) to->row.key = key_of(old, "alert_id");
-  to->row.min_size = limit_of(old, "min_size");
-  to->row.max_size = limit_of(old, "max_size");
-  if (tide_assign(&to->row, column, &value, &to->what, &error) != TIDE_OK) tidepool_report(&error, NULL);
-  to->order = tidepool_order_in_utf8(to->what.verb, to->row.instance_id, to->what.values, to->what.nvalues);
+  if (tide_assign(relation->name, column->name, key, &value, command, &error) != TIDE_OK) tidepool_report(&error, NULL);
+  command->pool = key_of(old, "instance_id");
+  tidepool_sign(command);
+  return command;
 }
 
 static bool is_changed(const Row* old, const Row* new, int i) {
@@ -114,11 +175,11 @@ PG_FUNCTION_INFO_V1(tidepool_update);
 Datum tidepool_update(PG_FUNCTION_ARGS) {
   TriggerData* trigger = (TriggerData*)fcinfo->context;
   const tide_relation* relation;
-  TidepoolAssignment assignments[8];
+  tide_command** commands;
   MemoryContext outside;
   Row old;
   Row new;
-  int count = 0;
+  int changed = 0;
 
   if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(trigger->tg_event)) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -137,8 +198,9 @@ Datum tidepool_update(PG_FUNCTION_ARGS) {
   old.shape = new.shape = RelationGetDescr(trigger->tg_relation);
   old.relation = new.relation = relation->name;
 
-  memset(assignments, 0, sizeof assignments);
-  outside = MemoryContextSwitchTo(tidepool_staging_context());
+  if (context == NULL) context = AllocSetContextCreate(TopMemoryContext, "tidepool staging", ALLOCSET_SMALL_SIZES);
+  outside = MemoryContextSwitchTo(context);
+  commands = palloc(sizeof *commands * (Size)relation->ncolumns);
   for (int i = 0; i < Min(old.shape->natts, relation->ncolumns); ++i) {
     if (!is_changed(&old, &new, i)) continue;
     if (!relation->columns[i].is_writable) {
@@ -146,10 +208,9 @@ Datum tidepool_update(PG_FUNCTION_ARGS) {
                       errmsg("column %s of tidepool.%s cannot be set", relation->columns[i].name, relation->name),
                       errhint("UPDATE may set %s.", writable_columns(relation))));
     }
-    Assert(count < (int)lengthof(assignments));
-    assign(&assignments[count++], relation->columns[i].name, &old, &new);
+    commands[changed++] = assign(relation, &relation->columns[i], &old, &new);
   }
-  tidepool_stage(assignments, count);
+  stage(commands, changed);
   MemoryContextSwitchTo(outside);
   return PointerGetDatum(trigger->tg_newtuple);
 }

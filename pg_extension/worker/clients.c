@@ -24,9 +24,7 @@ static int clients_count = 0;
 static WireOut out;
 static WireIn in;
 
-void client_leave(Client* client) {
-  if (client->is_gone) return;
-  client->is_gone = true;
+static void client_leave(Client* client) {
   requests_orphan(client);
   while (!dlist_is_empty(&client->leases)) {
     ClientLease* lent = dlist_container(ClientLease, node, dlist_head_node(&client->leases));
@@ -43,9 +41,12 @@ void clients_leave(void) {
   while (!dlist_is_empty(&clients)) client_leave(dlist_container(Client, node, dlist_head_node(&clients)));
 }
 
-void clients_answer(WireOut* answer, Client* client, int fd) {
-  /* A backend reads what it asked for; one that lets answers pile up is broken. */
-  if (!client->is_gone && wire_send(client->watch.fd, answer, fd) != WIRE_DONE) client_leave(client);
+void clients_sweep(void) {
+  dlist_mutable_iter i;
+  dlist_foreach_modify(i, &clients) {
+    Client* client = dlist_container(Client, node, i.cur);
+    if (client->is_broken) client_leave(client);
+  }
 }
 
 static void greet(Client* client) {
@@ -56,13 +57,13 @@ static void greet(Client* client) {
       strcmp(build, TIDE_VERSION_TEXT) == 0) {
     client->is_greeted = true;
     wire_begin(&out, WIRE_WELCOME, 0);
-    clients_answer(&out, client, linger_fd());
+    (void)client_tell(client, &out, linger_fd());
     return;
   }
   wire_begin(&out, WIRE_REFUSED, 0);
   wire_put_text(&out, TIDE_VERSION_TEXT);
-  clients_answer(&out, client, -1);
-  client_leave(client);
+  (void)client_tell(client, &out, -1);
+  client->is_broken = true;
 }
 
 static void take_request(Client* client, uint64 request_id) {
@@ -78,7 +79,7 @@ static void take_request(Client* client, uint64 request_id) {
   const char* tag = wire_get_text(&in);
   HostedPool* hosted;
   if (!wire_is_finished(&in)) {
-    client_leave(client);
+    client->is_broken = true;
     return;
   }
   hosted = hosted_pool_for(&key, name, conninfo, options, min_size, max_size, &error);
@@ -97,7 +98,7 @@ static void take_return(Client* client, uint64 id) {
   const uint32 state = wire_get_u32(&in);
   ClientLease* lent = lease_find(client, id);
   if (!wire_is_finished(&in) || lent == NULL) {
-    client_leave(client);
+    client->is_broken = true;
     return;
   }
   lease_return(lent, state > WIRE_RUNNING ? WIRE_RUNNING : (WireState)state);
@@ -106,7 +107,7 @@ static void take_return(Client* client, uint64 id) {
 static void take_message(Client* client) {
   const WireHead head = wire_head(&in);
   if (!client->is_greeted && head.kind != WIRE_HELLO && head.kind != WIRE_DROPPED) {
-    client_leave(client);
+    client->is_broken = true;
     return;
   }
   switch (head.kind) {
@@ -119,32 +120,31 @@ static void take_message(Client* client) {
       if (wire_get_dropped(&in, &key)) {
         pools_drop(&key);
       } else {
-        client_leave(client);
+        client->is_broken = true;
       }
       break;
     }
     case WIRE_LIST:
       wire_begin(&out, WIRE_LISTED, head.id);
       pools_list(&out);
-      clients_answer(&out, client, -1);
+      (void)client_tell(client, &out, -1);
       break;
-    default: client_leave(client); break;
+    default: client->is_broken = true; break;
   }
 }
 
 static void on_line(Watch* watch, uint32 events) {
   Client* client = (Client*)watch;
-  for (int i = 0; i < MESSAGES_A_TURN && !client->is_gone; ++i) {
+  for (int i = 0; i < MESSAGES_A_TURN && !client->is_broken; ++i) {
     const WireResult got = wire_receive(watch->fd, &in);
     if (got == WIRE_LATER) return;
-    if (got == WIRE_BROKEN) {
-      client_leave(client);
-      return;
-    }
+    client->is_broken = got == WIRE_BROKEN;
+    if (client->is_broken) break;
     if (in.fd >= 0) close(in.fd); /* nobody is asked for one */
     take_message(client);
-    if (wire_head(&in).kind == WIRE_LEASE) return; /* it waits for the answer: nothing more can be there */
+    if (wire_head(&in).kind == WIRE_LEASE) break; /* it waits for the answer: nothing more can be there */
   }
+  if (client->is_broken) client_leave(client);
 }
 
 static void on_door(Watch* watch, uint32 events) {

@@ -61,7 +61,7 @@ static const char* plane_dir(void) {
   return directory == NULL || directory[0] == '\0' ? NULL : directory;
 }
 
-/* What somebody has ordered is kept: a pool that was drained or paused is not closed for others. */
+/* What a command has changed is kept: a pool that was drained or paused is not closed for others. */
 static void look_at_state(HostedPool* hosted) {
   tide_filter filter = TIDE_FILTER_INIT;
   const tide_relation* relation = relation_named("pools");

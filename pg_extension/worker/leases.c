@@ -18,6 +18,12 @@ static const char* const kParameters[] = {
     "server_version",    "server_encoding", "client_encoding", "standard_conforming_strings",
     "integer_datetimes", "DateStyle",       "IntervalStyle",   "TimeZone"};
 
+bool client_tell(Client* client, WireOut* answer, int fd) {
+  /* A backend reads what it asked for; one that lets answers pile up is broken. */
+  if (!client->is_broken && wire_send(client->watch.fd, answer, fd) != WIRE_DONE) client->is_broken = true;
+  return !client->is_broken;
+}
+
 void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error) {
   wire_begin(&out, WIRE_FAILED, request_id);
   wire_put_u32(&out, (uint32_t)status);
@@ -25,7 +31,7 @@ void tell_failure(Client* client, uint64 request_id, tide_status status, const t
   wire_put_text(&out, error->message);
   wire_put_text(&out, error->detail);
   wire_put_text(&out, error->hint);
-  clients_answer(&out, client, -1);
+  (void)client_tell(client, &out, -1);
 }
 
 /* Below are C++ frames: nothing here may raise an error of the server's. */
@@ -128,7 +134,7 @@ static bool hand_out(Request* request) {
     wire_put_text(&out, kParameters[i]);
     wire_put_text(&out, PQparameterStatus(conn, kParameters[i]));
   }
-  clients_answer(&out, client, fd);
+  (void)client_tell(client, &out, fd);
   if (passed_fd >= 0) close(passed_fd);
   return true;
 }

@@ -65,12 +65,13 @@ static bool is_due(const ClientLease* lent, const LingerSlot* slot, bool is_want
   return now - atomic_load(&slot->idle_since_ns) >= LINGER_IDLE_NS || now - lent->lent_ns >= LINGER_AGE_NS;
 }
 
-double linger_step(void) {
-  bool is_any_wanted = false;
+ClientLease* linger_step(double* look_ms) {
+  static uint32 next = 0; /* of this round */
+  static bool is_any_wanted = false;
   const int64 now = leases_out == 0 ? 0 : linger_now_ns();
-  for (uint32 i = 0; i < slots_used && leases_out > 0; ++i) {
-    ClientLease* lent = by_slot[i];
-    LingerSlot* slot = &board->slots[i];
+  while (next < slots_used && leases_out > 0) {
+    ClientLease* lent = by_slot[next];
+    LingerSlot* slot = &board->slots[next++];
     bool is_wanted;
     if (lent == NULL) continue;
     is_wanted = lent->hosted->is_retired || tide_lease_is_wanted(lent->lease) != 0;
@@ -79,8 +80,10 @@ double linger_step(void) {
       atomic_store(&slot->is_wanted, is_wanted);
     if (atomic_load(&slot->word) == linger_word(lent->id, LINGER_IDLE) && is_due(lent, slot, is_wanted, now) &&
         linger_recall(lent))
-      lease_return(lent, WIRE_CLEAN);
+      return lent;
   }
-  if (leases_out == 0) return 60000;
-  return is_any_wanted ? kLookMs : kGlanceMs;
+  *look_ms = leases_out == 0 ? 60000 : is_any_wanted ? kLookMs : kGlanceMs;
+  next = 0;
+  is_any_wanted = false;
+  return NULL;
 }

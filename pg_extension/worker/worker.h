@@ -6,7 +6,7 @@
  *   Relay        bytes of a TLS session  which cannot be passed on like a plain socket
  *
  * One thread, nothing blocks. A callback of the pool only notes what happened, because C++ frames are below it:
- * answers are sent after the step. What an event of this turn may still point to is freed at the turn's end.
+ * answers are sent after the step.
  */
 #ifndef TIDEPOOL_WORKER_H
 #define TIDEPOOL_WORKER_H
@@ -20,14 +20,10 @@
 
 #include "common/linger.h"
 #include "common/wire.h"
+#include "event_loop.h"
 
 #define HOSTED_POOL_NAME_BYTES 63
 #define CLIENTS_MAX 4096 /* more than any server has backends that ask */
-
-typedef struct Watch {
-  int fd;
-  void (*ready)(struct Watch* watch, uint32 events);
-} Watch;
 
 typedef struct HostedPool {
   Watch watch;
@@ -44,7 +40,7 @@ typedef struct HostedPool {
   int connections;            /* as the pool's events tell */
   bool is_retired;            /* takes no new requests; closes when the last lease is back */
   bool is_draining;           /* was told to let go of its connections */
-  bool is_drained, is_paused; /* by somebody's order, when its state was last looked at */
+  bool is_drained, is_paused; /* by somebody's command, when its state was last looked at */
   bool is_due;
   double due_ms;
   double retired_ms;
@@ -57,7 +53,7 @@ typedef struct Client {
   dlist_node node;
   int32 pid;
   bool is_greeted;
-  bool is_gone;
+  bool is_broken; /* breaks the protocol, or cannot be told: leaves at once */
   dlist_head requests;
   dlist_head leases;
 } Client;
@@ -87,24 +83,7 @@ typedef struct ClientLease {
   int64 lent_ns;
 } ClientLease;
 
-/* loop.c */
-extern double now_ms(void);
-extern bool watch_begin(Watch* watch, uint32 events);
-extern void watch_change(Watch* watch, uint32 events);
-extern void watch_end(Watch* watch);
-/* At the end of the turn. */
-extern void free_later(void* memory);
-/* A smart shutdown has begun: no new sessions come, and the server ends with its last one. */
-extern bool is_server_stopping(void);
-extern int64 setting_int(const char* name, int64 otherwise);
-extern bool setting_is_on(const char* name);
-
-/* clients.c: lines come, speak and go. */
-extern bool clients_open_door(void);
-extern void clients_close_door(void);
-extern void clients_answer(WireOut* out, Client* client, int fd);
-extern void client_leave(Client* client);
-extern void clients_leave(void);
+/* Each of these files knows those above it alone. */
 
 /* hosted_pools.c: pools by server and mapping. NULL and `error` if there can be none. */
 extern HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* conninfo, const char* options,
@@ -117,15 +96,10 @@ extern double pools_step(void);
 extern int pools_count(void);
 extern void pools_list(WireOut* out);
 
-/* leases.c: from a request to a lease to its return. */
-extern void request_begin(Client* client, uint64 request_id, HostedPool* hosted, const char* tag, int64 timeout_ms);
-extern void request_withdraw(Client* client, uint64 request_id);
-extern bool requests_answer(void);
-extern void requests_orphan(Client* client);
-extern ClientLease* lease_find(Client* client, uint64 id);
-extern void lease_cancel(ClientLease* lent);
-extern void lease_return(ClientLease* lent, WireState state);
-extern void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error);
+/* relay.c: NULL if it cannot be made. */
+extern Relay* relay_begin(void* conn, int* passed_fd);
+/* Whether both sides had got everything. */
+extern bool relay_end(Relay* relay);
 
 /* linger.c: leases that stay with their backends between statements. */
 extern bool linger_begin(void);
@@ -134,12 +108,29 @@ extern void linger_lend(ClientLease* lent);
 extern void linger_end(ClientLease* lent);
 /* True: the backend did without it at this moment, and cannot have it again. */
 extern bool linger_recall(ClientLease* lent);
-/* Takes back what is needed elsewhere or not used; returns how long the loop may sleep. */
-extern double linger_step(void);
+/*
+ * Looks at the leases that are out, one after the other: the next one that was taken back, because it is needed elsewhere or
+ * not used; NULL at the end of the round: then `look_ms` says how soon the next one begins.
+ */
+extern ClientLease* linger_step(double* look_ms);
 
-/* relay.c: NULL if it cannot be made. */
-extern Relay* relay_begin(void* conn, int* passed_fd);
-/* Whether both sides had got everything. */
-extern bool relay_end(Relay* relay);
+/* leases.c: from a request to a lease to its return. */
+extern void request_begin(Client* client, uint64 request_id, HostedPool* hosted, const char* tag, int64 timeout_ms);
+extern void request_withdraw(Client* client, uint64 request_id);
+extern bool requests_answer(void);
+extern void requests_orphan(Client* client);
+extern ClientLease* lease_find(Client* client, uint64 id);
+extern void lease_cancel(ClientLease* lent);
+extern void lease_return(ClientLease* lent, WireState state);
+/* False: it did not get it, and has to leave. */
+extern bool client_tell(Client* client, WireOut* out, int fd);
+extern void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error);
+
+/* clients.c: lines come, speak and go. */
+extern bool clients_open_door(void);
+extern void clients_close_door(void);
+/* Sends away those that did not get their answers. */
+extern void clients_sweep(void);
+extern void clients_leave(void);
 
 #endif

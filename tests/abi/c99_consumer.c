@@ -129,14 +129,11 @@ static void test_relations(void) {
     CHECK(r->name != NULL && r->meaning != NULL && r->ncolumns > 0);
     if (strcmp(r->name, "pools") == 0) has_pools = 1;
     for (c = 0; c < r->ncolumns; c++) {
-      const int masked = tide_column_is_masked(r, c);
+      const int masked = r->columns[c].is_masked;
       if (strcmp(r->columns[c].name, "instance_id") == 0) CHECK(masked == 0);
       if (strcmp(r->columns[c].name, "tag") == 0) CHECK(masked == 1);
     }
-    CHECK(tide_column_is_masked(r, -1) == 1);
-    CHECK(tide_column_is_masked(r, r->ncolumns) == 1);
   }
-  CHECK(tide_column_is_masked(NULL, 0) == 1);
   CHECK(has_pools);
 }
 
@@ -160,6 +157,58 @@ static void only_row(const char* relation, const char* pool, const char* column,
   CHECK(!tide_cursor_next(cursor));
   CHECK(tide_cursor_is_null(cursor, 0) == 1);
   tide_cursor_close(cursor);
+}
+
+/* `column = value` of the only row of pools. */
+static tide_command assigned(const char* column, const char* text) {
+  tide_command command = TIDE_COMMAND_INIT;
+  tide_value value = {0};
+  value.type = TIDE_TEXT;
+  value.text = text;
+  CHECK(tide_assign("pools", column, NULL, &value, &command, NULL) == TIDE_OK);
+  command.pool = "abi";
+  return command;
+}
+
+/* Of a pool with max_size=1. */
+static void test_batch(void) {
+  static const char* const columns[] = {"state", "target_size", "target_size", "max_size"};
+  static const char* const values[] = {"paused", "2", "3", "4"};
+  tide_command given[4], wrong = TIDE_COMMAND_INIT;
+  tide_command* commands[4];
+  tide_command* one = &wrong;
+  uint64_t last = 0;
+  int i;
+  for (i = 0; i < 4; i++) {
+    given[i] = assigned(columns[i], values[i]);
+    commands[i] = &given[i];
+  }
+  REFUSED(TIDE_BAD_ARGUMENT,
+          tide_control_batch(commands, 3, TIDE_BATCH_GIVE, -1, NULL, &err)); /* 3 is above max_size */
+  CHECK(given[0].state == TIDE_COMMAND_NOT_GIVEN && given[0].command_id == 0);
+  CHECK(tide_control_batch(commands, 3, TIDE_BATCH_CHECK, -1, NULL, NULL) == TIDE_OK); /* max_size may change yet */
+  CHECK(tide_control_batch(commands, 4, TIDE_BATCH_GIVE, -1, NULL, NULL) == TIDE_OK);
+  CHECK(given[1].state == TIDE_COMMAND_REPLACED && given[1].command_id == 0);
+  for (i = 3; i >= 0; i--) { /* max_size, target_size, state */
+    if (i == 1) continue;
+    CHECK(given[i].state == TIDE_COMMAND_APPLIED && given[i].pools == 1 && given[i].command_id > last);
+    last = given[i].command_id;
+  }
+  given[0] = assigned("state", "running");
+  given[1] = assigned("max_size", "2000000000");
+  CHECK(tide_control_batch(commands, 1, TIDE_BATCH_POST, -1, NULL, NULL) == TIDE_OK);
+  REFUSED(TIDE_REFUSED, tide_control_batch(commands + 1, 1, TIDE_BATCH_POST, -1, NULL, &err));
+  CHECK(given[1].state == TIDE_COMMAND_REFUSED && given[1].command_id != 0);
+
+  REFUSED(TIDE_BAD_ARGUMENT, tide_control_batch(NULL, 1, TIDE_BATCH_POST, 0, NULL, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_control_batch(&one, 1, TIDE_BATCH_POST, 0, NULL, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_control_batch(&one, 1, 7, 0, NULL, &err));
+  wrong.size = 8;
+  REFUSED(TIDE_BAD_ARGUMENT, tide_control_batch(&one, 1, TIDE_BATCH_CHECK, 0, NULL, &err));
+  CHECK(tide_control_batch(NULL, 0, TIDE_BATCH_GIVE, 0, NULL, NULL) == TIDE_OK);
+  REFUSED(TIDE_BAD_ARGUMENT, tide_assign("pools", "size", NULL, &given[0].values[0], &wrong, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_assign("nothing", "size", NULL, &given[0].values[0], &wrong, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_assign("pools", "state", NULL, NULL, &wrong, &err));
 }
 
 static void test_life(const char* directory) {
@@ -203,6 +252,7 @@ static void test_life(const char* directory) {
   REFUSED(TIDE_BAD_ARGUMENT, tide_control("abi", "explode", NULL, 1000, NULL, &err));
   only_row("pools", "abi", "max_size", text, sizeof text);
   CHECK(strcmp(text, "1") == 0);
+  test_batch();
 
   CHECK(tide_pool_close(pool, -1, NULL) == TIDE_OK);
   REFUSED(TIDE_CLOSED, tide_pool_close(pool, -1, &err));

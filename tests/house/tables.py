@@ -10,7 +10,7 @@ TEXTS = CODE + SCRIPTS + (".md", ".build", ".txt", ".map", ".golden", ".yml", ".
 ROOMS = {
     "base": (),
     "model": ("base",),
-    "control": ("base", "model"),
+    "control": ("base", "model", "policy", "plane"),
     "policy": ("base", "model"),
     "plane": ("base", "model"),
     "brain": ("base", "model", "policy"),

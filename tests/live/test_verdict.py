@@ -103,7 +103,7 @@ def an_order_is_no_illness(s):
     is_status(s, pool, "healthy")
     s.rows("SELECT ~wait_applied(~pause(:pool))")
     status, issues, advice, _ = is_status(s, pool, "degraded")
-    is_((issues, len(advice)), (["the pool is paused by order"], 1), status)
+    is_((issues, len(advice)), (["the pool is paused by a command"], 1), status)
     s.rows("SELECT ~wait_applied(~resume(:pool))")
     is_status(s, pool, "healthy")
 

@@ -44,7 +44,7 @@ class MailboxStorm : public ::testing::Test {
     for (int i = 0; i < kOrders; ++i) {
       const std::string actor = std::string(1, name) + std::to_string(i);
       sent +=
-          comes_true([&] { return post_order(*attached, "pause", "{}", actor).is_ok(); }, Span::seconds(20)) ? 1 : 0;
+          comes_true([&] { return post_command(*attached, "pause", "{}", actor).is_ok(); }, Span::seconds(20)) ? 1 : 0;
     }
     return sent;
   }
@@ -69,7 +69,7 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
       return;
     }
     EXPECT_TRUE(comes_true([&] {
-      for (const PostedOrder& order : mailbox.take()) {
+      for (const PostedCommand& order : mailbox.take()) {
         EXPECT_EQ(order.number, last + 1);
         last = order.number;
         EXPECT_EQ(order.verb, "pause");

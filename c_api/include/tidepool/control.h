@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /**
- * Give a pool of this host an order.
+ * Give a pool of this host a command.
  *
  * Verbs and their arguments (JSON object; durations as '30s' or milliseconds):
  *   scale {"target_size": 8 or null (automatic), "reason": "..."}   burst {"duration": "60s"}   end_burst {}
@@ -27,7 +27,7 @@ extern "C" {
  * @param verb              see above
  * @param arguments_json    NULL for none
  * @param wait_ms           how long to wait for the answer; 0: do not wait; negative: 5000
- * @param command_id        may be NULL; set as soon as the order is posted
+ * @param command_id        may be NULL; set as soon as the command is posted
  * @param err               may be NULL
  * Threads  any.
  * Owns     nothing.
@@ -44,10 +44,15 @@ typedef struct tide_control_options {
   uint32_t reserved;
   const char* directory; /* NULL: the default plane directory */
   const char* actor;     /* who steers, shown in `commands`; NULL: the user's name */
+  const char* via;       /* with the user's name: what is used to steer, such as "sqlite"; NULL: the process id */
+  /* Asked some times in each wait, every 20 ms at least; other than 0 ends it with TIDE_TIMEOUT. May be NULL. Must neither
+     throw nor jump. */
+  int (*is_interrupted)(void* context);
+  void* context;
 } tide_control_options;
 
 #define TIDE_CONTROL_OPTIONS_INIT \
-  { (uint32_t)sizeof(tide_control_options), 0, NULL, NULL }
+  { (uint32_t)sizeof(tide_control_options), 0, NULL, NULL, NULL, NULL, NULL }
 
 /**
  * tide_control() with a directory and an actor.
@@ -64,7 +69,7 @@ TIDE_API tide_status tide_control_with(const char* pool_or_instance, const char*
                                        tide_error* err);
 
 /**
- * Check an order without posting it: the pool exists, alive and unique, the verb is known, the arguments have the right
+ * Check a command without posting it: the pool exists, alive and unique, the verb is known, the arguments have the right
  * form, an option's value is accepted by its kind and range and may change while the pool is open, and the mailbox can be
  * written by this user and has room. What depends on the pool's state and on its other options is not known here.
  *
@@ -82,8 +87,9 @@ typedef struct tide_argument {
   int32_t type;     /* TIDE_INT ... */
   int32_t is_required;
   int32_t is_nullable; /* 1: null asks for something; 0: it stands for "not given" */
-  int32_t is_narrow;   /* 1: of TIDE_INT: 32 bits are enough */
-  const char* meaning; /* one sentence */
+  int32_t reserved;
+  const char* meaning;  /* one sentence */
+  const char* sql_type; /* as PostgreSQL calls it: "interval" */
 } tide_argument;
 
 /* Which pool a command is for. */
@@ -101,7 +107,9 @@ typedef struct tide_verb {
   int32_t wait_ms;     /* how long it makes sense to wait for the answer */
   const char* meaning; /* one sentence */
   int32_t narguments;
-  int32_t reserved;
+  /* Where the pool stands among the parameters of a function: first, behind the arguments (and not required) where these say
+     which pool is meant, or nowhere. */
+  int32_t pool_place; /* 0, narguments or -1 */
   const tide_argument* arguments;
 } tide_verb;
 
@@ -127,95 +135,87 @@ typedef struct tide_value {
   const char* text; /* of TIDE_TEXT, in UTF-8 */
 } tide_value;
 
+enum { TIDE_VALUES_MAX = 16 }; /* no verb has more arguments */
+
+/* What became of a command of a batch. */
+enum {
+  TIDE_COMMAND_NOT_GIVEN = 0,
+  TIDE_COMMAND_GIVEN = 1, /* posted, and not answered in time */
+  TIDE_COMMAND_APPLIED = 2,
+  TIDE_COMMAND_REFUSED = 3,
+  TIDE_COMMAND_REPLACED = 4 /* by a later one on the same subject; never posted */
+};
+
+/* A verb and its values, for one pool or several. */
+typedef struct tide_command {
+  uint32_t size;         /* TIDE_COMMAND_INIT */
+  int32_t nvalues;       /* those behind are not given */
+  const char* pool;      /* as of tide_control(); NULL where tide_verb.sent_to finds the pools */
+  const char* verb;      /* see tide_verb_at() */
+  const char* directory; /* NULL: as the call's options say */
+  const char* actor;     /* NULL: as the call's options say */
+  /* By the places of the verb's arguments. A text stands for a duration such as "30s", a whole number for milliseconds. */
+  tide_value values[TIDE_VALUES_MAX];
+  int32_t state;       /* out: TIDE_COMMAND_NOT_GIVEN ... */
+  int32_t pools;       /* out: how many have it */
+  uint64_t command_id; /* out: as in `commands`; of several pools the last one's */
+} tide_command;
+
+#define TIDE_COMMAND_INIT \
+  { (uint32_t)sizeof(tide_command), 0, NULL, NULL, NULL, NULL, {{0, 0, 0, 0, NULL}}, 0, 0, 0 }
+
+/* What is done with the commands of a batch. */
+enum {
+  TIDE_BATCH_CHECK = 0, /* only the checks that do not depend on the state of the pools, as tide_control_check() */
+  TIDE_BATCH_GIVE = 1,  /* all are checked, also against the limits of the pools, before the first is posted */
+  TIDE_BATCH_POST = 2   /* they are posted as they are, in their order, and the pools check them */
+};
+
 /**
- * tide_control() with typed values, for one or more pools, without waiting.
+ * Give several commands, one after the other: what a transaction asked for, or one command to every pool.
  *
- * @param pool_or_instance  as tide_control(); NULL where tide_verb.sent_to finds the pools
- * @param verb        see tide_verb_at()
- * @param values      by the places of the verb's arguments. A text stands for a duration such as "30s", a whole number for
- *                    milliseconds
- * @param nvalues     those behind are not given
- * @param with        may be NULL
- * @param command_ids out: the commands, one a pool; NULL: check only, as tide_control_check(), and post nothing
- * @param room        of command_ids; with TIDE_TO_EVERY_POOL no more pools than this are told
- * @param posted      out: how many
- * @param err         may be NULL
+ * Of several on one subject of one pool the last alone is given; with TIDE_BATCH_GIVE resume goes first, limits go before
+ * sizes, and pause and drain go last, so that every step between is valid. A command for several pools is posted to all of
+ * them before the first answer is awaited. After a refusal nothing more is posted; after an answer that did not come in time
+ * the others are posted and only looked at.
+ *
+ * @param commands  their members `state`, `pools` and `command_id` are set; those that are TIDE_COMMAND_APPLIED are not given
+ *                  again, and for those that are TIDE_COMMAND_GIVEN it is waited
+ * @param count     how many
+ * @param mode      TIDE_BATCH_CHECK ...
+ * @param wait_ms   for all answers together; negative: each verb has its tide_verb.wait_ms
+ * @param with      may be NULL
+ * @param err       may be NULL
  * Threads  any.
  * Owns     nothing.
- * Fails    as tide_control(). Of several pools those that cannot be told are left out, unless none can.
+ * Fails    as tide_control(), with the first refusal; its detail names the commands that were given before it.
+ *          TIDE_BAD_ARGUMENT also where commands contradict each other: min_size above max_size, target_size outside of
+ *          both. TIDE_TIMEOUT: interrupted; the same call again goes on. Of the pools of a command for every pool those
+ *          that cannot be told are left out, unless none can. A command without an answer is no failure.
  * Since    0.1
  */
-TIDE_API tide_status tide_control_values(const char* pool_or_instance, const char* verb, const tide_value* values,
-                                         int32_t nvalues, const tide_control_options* with, uint64_t* command_ids,
-                                         int32_t room, int32_t* posted, tide_error* err);
-
-/* The row that an UPDATE is about, as it was shown. */
-typedef struct tide_row {
-  uint32_t size; /* TIDE_ROW_INIT */
-  uint32_t reserved;
-  const char* relation; /* "pools" */
-  const char* instance_id;
-  const char* pool; /* its name, for error texts */
-  const char* key;  /* of settings: the option; of alerts: the alert_id; else NULL */
-  int64_t min_size; /* as far as the row shows it, else -1 */
-  int64_t max_size; /* likewise */
-} tide_row;
-
-#define TIDE_ROW_INIT \
-  { (uint32_t)sizeof(tide_row), 0, NULL, NULL, NULL, NULL, -1, -1 }
-
-/* What an assignment to a column means: a verb and its values, for tide_control_values(). */
-typedef struct tide_assignment {
-  uint32_t size; /* TIDE_ASSIGNMENT_INIT */
-  int32_t nvalues;
-  const char* verb;     /* lives for ever */
-  tide_value values[2]; /* their texts live as long as those of the row, the column and the value */
-  char subject[96];     /* what it is about: "target_size", "state", an option's name, or an alert */
-  int32_t bound;        /* 1: min_size, 2: max_size, 3: target_size; 0: none of them */
-  int32_t reserved;
-  int64_t number; /* of a bound */
-} tide_assignment;
-
-#define TIDE_ASSIGNMENT_INIT \
-  { (uint32_t)sizeof(tide_assignment), 0, NULL, {{0, 0, 0, 0, NULL}, {0, 0, 0, 0, NULL}}, "", 0, 0, 0 }
+TIDE_API tide_status tide_control_batch(tide_command* const* commands, int32_t count, int32_t mode, int64_t wait_ms,
+                                        const tide_control_options* with, tide_error* err);
 
 /**
  * What `UPDATE relation SET column = value` means for one row. Nothing is posted.
  *
- * @param row     what the statement was shown
- * @param column  one of those that tide_column.is_writable says
- * @param value   TIDE_INT or TIDE_TEXT, or TIDE_VALUE_NULL
- * @param out     set only on success
- * @param err     may be NULL
+ * @param relation  such as "pools"
+ * @param column    one of those that tide_column.is_writable says
+ * @param key       what the row has in the column tide_column.key; NULL where that is NULL or ""
+ * @param value     TIDE_INT or TIDE_TEXT, or TIDE_VALUE_NULL
+ * @param out       set only on success: the verb and its values, whose texts live as long as those of the key and the value
+ * @param err       may be NULL
  * Threads  any.
  * Owns     nothing.
  * Fails    TIDE_BAD_ARGUMENT.
  * Since    0.1
  */
-TIDE_API tide_status tide_assign(const tide_row* row, const char* column, const tide_value* value, tide_assignment* out,
-                                 tide_error* err);
+TIDE_API tide_status tide_assign(const char* relation, const char* column, const char* key, const tide_value* value,
+                                 tide_command* out, tide_error* err);
 
 /**
- * Which of several assignments are to be given, and in which order: of those on one subject of one instance the last alone;
- * resume first, limits before sizes, pause and drain last, so that every step between is valid.
- *
- * @param rows         the row of each
- * @param assignments  in the order in which they were made
- * @param count        how many
- * @param assumes_rows 1: a limit that is not assigned stays as its row showed it; 0: nothing is known of it
- * @param order        out: places in `assignments`; room for `count`
- * @param norder       out: how many
- * @param err          may be NULL
- * Threads  any.
- * Owns     nothing.
- * Fails    TIDE_BAD_ARGUMENT where they contradict each other: min_size above max_size, target_size outside of both.
- * Since    0.1
- */
-TIDE_API tide_status tide_settle(const tide_row* const* rows, const tide_assignment* const* assignments, int32_t count,
-                                 int32_t assumes_rows, int32_t* order, int32_t* norder, tide_error* err);
-
-/**
- * Wait until an order is answered and obeyed: the barrier.
+ * Wait until a command is answered and applied: the barrier.
  *
  * @param command_id  from tide_control()
  * @param wait_ms     up to 86400000; negative: 5000
@@ -223,7 +223,7 @@ TIDE_API tide_status tide_settle(const tide_row* const* rows, const tide_assignm
  * @param err         may be NULL
  * Threads  any.
  * Owns     nothing.
- * Fails    TIDE_TIMEOUT (not obeyed yet), TIDE_REFUSED (with the pool's reason; also expired), TIDE_NOT_FOUND.
+ * Fails    TIDE_TIMEOUT (not applied yet), TIDE_REFUSED (with the pool's reason; also expired), TIDE_NOT_FOUND.
  * Since    0.1
  */
 TIDE_API tide_status tide_wait_applied(uint64_t command_id, int64_t wait_ms, const tide_control_options* with,

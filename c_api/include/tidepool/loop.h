@@ -23,7 +23,7 @@ extern "C" {
 TIDE_API tide_status tide_pool_fd(tide_pool* pool, int* out, tide_error* err);
 
 /**
- * Let the pool do what is due: open, check, close, decide, answer controls. Never waits for the network, a name server,
+ * Let the pool do what is due: open, check, close, decide, answer commands. Never waits for the network, a name server,
  * the credential callback, a driver or a disk.
  *
  * @param pool            a pool opened with foreign_loop

@@ -9,11 +9,18 @@ extern "C" {
 #endif
 
 typedef struct tide_column {
-  const char* name;    /* as in SQL */
-  int32_t type;        /* TIDE_INT ... */
-  int32_t is_writable; /* 1: UPDATE may set it */
-  const char* unit;    /* "ms", "connections", ... or "" */
-  const char* meaning; /* one sentence */
+  const char* name;     /* as in SQL */
+  int32_t type;         /* TIDE_INT ... */
+  int32_t is_writable;  /* 1: UPDATE may set it, see tide_assign() */
+  const char* unit;     /* "ms", "connections", ... or "" */
+  const char* meaning;  /* one sentence */
+  const char* sql_type; /* as PostgreSQL calls it: "bigint" */
+  const char* key;      /* of a column that UPDATE may set: the column that says what is set; NULL: this one does */
+  /* 1: only for readers of everything: what somebody typed or sent (tags, reasons, errors), who somebody is, or where a
+     pool connects to. 0: open to all. A cursor shows everything, because who may read a segment's file may read all of
+     it; who shows its rows to others, as the PostgreSQL extension does to roles, hides these columns. */
+  int32_t is_masked;
+  int32_t reserved;
 } tide_column;
 
 typedef struct tide_relation {
@@ -34,22 +41,6 @@ typedef struct tide_relation {
  * Since    0.1
  */
 TIDE_API const tide_relation* tide_relation_at(int index);
-
-/**
- * Is a column for readers of everything alone? 1: it holds what somebody typed or sent (tags, reasons, errors), who
- * somebody is, or where a pool connects to, and must be hidden from readers who may see figures only. 0: open to all.
- *
- * A cursor shows everything: who may read a segment's file may read all of it. Who shows its rows to others, as the
- * PostgreSQL extension does to roles, hides these columns.
- *
- * @param relation  as tide_relation_at() gave it
- * @param column    from 0
- * Threads  any.
- * Owns     nothing.
- * Fails    1 for what is no column.
- * Since    0.1
- */
-TIDE_API int tide_column_is_masked(const tide_relation* relation, int column);
 
 typedef struct tide_cursor tide_cursor;
 
@@ -178,7 +169,7 @@ TIDE_API tide_status tide_option_check(const char* name, const char* value, cons
 TIDE_API tide_status tide_options_check(const char* url, const char* options, tide_cursor** out, tide_error* err);
 
 /**
- * Read a duration as all options and orders take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
+ * Read a duration as all options and commands take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
  * milliseconds. Exact or refused: nothing finer than a microsecond, nothing rounded.
  *
  * @param text          not negative

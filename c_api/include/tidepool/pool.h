@@ -19,7 +19,7 @@ typedef struct tide_lease {
 /**
  * Open a pool.
  *
- * @param name     1 to 62 bytes: letters, digits, '_', '-', '.'; what `pools` and controls call it
+ * @param name     1 to 62 bytes: letters, digits, '_', '-', '.'; what `pools` and commands call it
  * @param url      target, such as "sqlite:///var/lib/app.db" or "postgresql://db/app"; NULL or "" takes host, port,
  *                 database, username, password or dbPath of the options, else DATABASE_URL, DB_HOST ...
  * @param options  "max_size=20 acquire_timeout=5s" or a JSON object; NULL for none

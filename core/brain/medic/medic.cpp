@@ -9,11 +9,11 @@ namespace tide::brain {
 namespace {
 
 constexpr Span kLookAgain = Span::seconds(1);       // while something is not well
-constexpr Span kSurveyPatience = Span::seconds(3);  // how long an order waits for the server's answer
+constexpr Span kSurveyPatience = Span::seconds(3);  // how long a command waits for the server's answer
 
 }  // namespace
 
-Verdict Medic::order_check(const Command& command) {
+Verdict Medic::accept_check(const Command& command) {
   if (asked_n_ == kChecksAskedMax) {
     return Verdict::refused(
         Status::error(Code::refused, std::to_string(kChecksAskedMax) + " health checks are under way already",
@@ -112,7 +112,7 @@ bool Medic::survey(Desk& desk) {
 
 void Medic::answer_checks(Desk& desk) {
   for (size_t i = 0; i < asked_n_; ++i) {
-    desk.put(action::FinishOrder{asked_[i], Verdict::applied(health_text(health_))});
+    desk.put(action::FinishCommand{asked_[i], Verdict::applied(health_text(health_))});
   }
   asked_n_ = 0;
 }

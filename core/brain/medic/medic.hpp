@@ -19,7 +19,7 @@ namespace tide::brain {
 
 class Medic {
  public:
-  Verdict order_check(const Command& command);
+  Verdict accept_check(const Command& command);
   void tick(Desk& desk, const Beat* beat);
   void skip(Desk& desk);  // in place of tick() while draining
 

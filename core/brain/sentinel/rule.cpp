@@ -44,7 +44,7 @@ double wal_limit(const Policy& p) { return p.sqlite_wal_limit != 0 ? static_cast
 const BuiltIn kBuiltIn[] = {
     {"connection_exhaustion", Metric::utilization, kAtLeast, [](const Policy& p) { return p.alert_utilization; },
      Span::seconds(10), kWarning, "Nearly all connections that the pool may have are in use.",
-     "Look into leases who holds them, and for what. If they are needed raise max_size, or order a burst; else make "
+     "Look into leases who holds them, and for what. If they are needed raise max_size, or start a burst; else make "
      "the work under a lease shorter."},
     {"wait_time", Metric::oldest_wait_ms, kAtLeast, [](const Policy& p) { return p.alert_wait.ms_exact(); }, Span(),
      kWarning, "A caller has waited long for a connection.",
@@ -56,7 +56,7 @@ const BuiltIn kBuiltIn[] = {
      "max_size, or hold leases for a shorter time."},
     {"error_rate", Metric::error_rate, kAbove, [](const Policy& p) { return p.alert_error_rate; }, Span::seconds(10),
      kWarning, "Many statements fail.",
-     "Look into events and into the database's log for the errors; if connections are at fault, order a recycle."},
+     "Look into events and into the database's log for the errors; if connections are at fault, recycle the pool."},
     {"errors_per_hour", Metric::errors_per_hour, kAbove,
      [](const Policy& p) { return static_cast<double>(p.alert_errors_per_hour); }, Span(), kWarning,
      "There were many errors within an hour.",

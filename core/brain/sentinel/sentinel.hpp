@@ -9,7 +9,7 @@
 // Invariants: at most one alert of a rule is not resolved; an alert that fires was announced once and is called off at
 // most once; one that was only pending vanishes without a word; numbers are never reused within a pool.
 // Threads: the keeper's only. Memory: the table is made once; a tick that changes nothing allocates nothing.
-// Failure: orders that cannot be obeyed are refused with the reason.
+// Failure: commands that cannot be obeyed are refused with the reason.
 #pragma once
 
 #include <cstdint>

@@ -159,12 +159,12 @@ TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
   EXPECT_EQ(rig.order(Verb::check_health).kind, Verdict::Kind::pending);
   rig.tick();
   EXPECT_EQ(rig.surveys_asked(), 1);
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 0);
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 0);
   rig.obey();
   rig.checked(true);
   rig.tick();
-  ASSERT_EQ(rig.count<action::FinishOrder>(), 1);
-  EXPECT_NE(rig.find<action::FinishOrder>()->verdict.message.find("health 100"), std::string::npos);
+  ASSERT_EQ(rig.count<action::FinishCommand>(), 1);
+  EXPECT_NE(rig.find<action::FinishCommand>()->verdict.message.find("health 100"), std::string::npos);
   EXPECT_EQ(rig.brain.health().rounds, rounds + 1);
 }
 
@@ -174,7 +174,7 @@ TEST(Health, AnOrderIsAnsweredThoughTheSurveyNeverIs) {
   rig.tick();
   rig.obey();
   rig.tick_after(Span::seconds(3));
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 1);
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 1);
 }
 
 TEST(Health, IntervalZeroMeansNever) {

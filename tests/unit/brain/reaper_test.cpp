@@ -169,7 +169,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
     rig.now = std::min(rig.outlook.next_wakeup, end);
     rig.tick();
   }
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 0);
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 0);
   rig.settle();
   for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, last_old);
   EXPECT_EQ(rig.slots.size(), 6U);

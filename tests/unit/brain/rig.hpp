@@ -182,7 +182,7 @@ class Rig {
     if (!made) return {Verdict::Kind::refused, made.take_status(), {}};
     made->id = ++last_command_id;
     made->actor = "psql";
-    return brain.order(*made, census(), now);
+    return brain.accept(*made, census(), now);
   }
   void set(const Policy& wanted) {
     policy = is_whole ? wanted : plain(wanted);
@@ -247,7 +247,7 @@ class Rig {
   void drop_alerts() {
     while (!brain.sentinel().rules().empty()) {
       const auto drop = make_command("drop_alert", {{"rule", brain.sentinel().rules().front().name}});
-      EXPECT_EQ(brain.order(*drop, census(), now).kind, Verdict::Kind::applied);
+      EXPECT_EQ(brain.accept(*drop, census(), now).kind, Verdict::Kind::applied);
     }
   }
   uint32_t free_slot() const {

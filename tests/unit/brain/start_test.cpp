@@ -123,7 +123,7 @@ TEST(Drain, ClosesEverythingAndSettlesWhenTheLastIsGone) {
   EXPECT_EQ(rig.opens(), 0);
   rig.give_back(0);
   EXPECT_TRUE(rig.tick().is_settled);
-  const action::FinishOrder* done = rig.find<action::FinishOrder>();
+  const action::FinishCommand* done = rig.find<action::FinishCommand>();
   ASSERT_NE(done, nullptr);
   EXPECT_EQ(done->command_id, rig.last_command_id);
   EXPECT_EQ(done->verdict.kind, Verdict::Kind::applied);
@@ -143,8 +143,8 @@ TEST(Drain, ResumeOpensAgainAndRefusesTheUnfinishedDrain) {
   rig.obey();
   EXPECT_EQ(rig.order(Verb::resume).kind, Verdict::Kind::applied);
   EXPECT_EQ(rig.tick().state, PoolState::running);
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 2);
-  EXPECT_EQ(rig.find<action::FinishOrder>()->verdict.why.code, Code::refused);
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 2);
+  EXPECT_EQ(rig.find<action::FinishCommand>()->verdict.why.code, Code::refused);
   EXPECT_EQ(rig.outlook.target_size, 2);
   EXPECT_EQ(rig.opens(), 2);
 }

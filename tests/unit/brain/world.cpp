@@ -29,7 +29,7 @@ void World::calm_down(Span span) {
   for (const Verb verb : {Verb::resume, Verb::end_burst, Verb::scale}) {
     Census census;
     take_census(census);
-    (void)brain_.order(*command(verb, -1), census, now_);
+    (void)brain_.accept(*command(verb, -1), census, now_);
   }
   while (now_ < end) {
     tick();
@@ -139,7 +139,7 @@ void World::order_something() {
   order->id = ++last_command_id_;
   Census census;
   take_census(census);
-  const Verdict verdict = brain_.order(*order, census, now_);
+  const Verdict verdict = brain_.accept(*order, census, now_);
   EXPECT_EQ(verdict.kind == Verdict::Kind::refused, !verdict.why.is_ok());
   if (verdict.kind == Verdict::Kind::pending) pending_.insert(order->id);
 }
@@ -270,7 +270,7 @@ void World::obey(const Action& action) {
             with_lease(mark.lease_id, [](Place& place) { ASSERT_FALSE(std::exchange(place.has_suspect_mark, true)); });
           },
           [](const action::Scale& scale) { ASSERT_FALSE(scale.reason.empty()); },
-          [this](const action::FinishOrder& done) { ASSERT_EQ(pending_.erase(done.command_id), 1U); },
+          [this](const action::FinishCommand& done) { ASSERT_EQ(pending_.erase(done.command_id), 1U); },
           [](const auto&) {},
       },
       action);

@@ -1,4 +1,4 @@
-// Orders through the mailbox: from a sender's post_order() to the owner's take(), with honest and with hostile writers.
+// Orders through the mailbox: from a sender's post_command() to the owner's take(), with honest and with hostile writers.
 #include "plane/mailbox.hpp"
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
@@ -47,7 +47,7 @@ class MailboxTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  Result<uint64_t> post(std::string_view verb = "pause") { return post_order(*attachment_, verb, "{}", "tester"); }
+  Result<uint64_t> post(std::string_view verb = "pause") { return post_command(*attachment_, verb, "{}", "tester"); }
   uint64_t id_of(uint64_t number) const { return owned_id(attachment_->header().owner, number); }
   // What the owner writes when it has obeyed.
   void answer(uint64_t number) {
@@ -59,7 +59,7 @@ class MailboxTest : public ::testing::Test {
     });
   }
   void obey_all() {
-    for (const PostedOrder& order : mailbox_->take()) answer(order.number);
+    for (const PostedCommand& order : mailbox_->take()) answer(order.number);
   }
   void scribble(const void* bytes, size_t size, off_t offset) {
     const int fd = ::open(segment_->mailbox_path().c_str(), O_RDWR | O_CLOEXEC);
@@ -85,7 +85,7 @@ class MailboxTest : public ::testing::Test {
 };
 
 TEST_F(MailboxTest, AnOrderArrivesAsItWasPosted) {
-  const auto id = post_order(*attachment_, "scale", R"({"target_size":8})", "alice");
+  const auto id = post_command(*attachment_, "scale", R"({"target_size":8})", "alice");
   ASSERT_TRUE(id.is_ok()) << id.status().message;
   EXPECT_EQ(*id, id_of(1));
   const auto orders = mailbox_->take();
@@ -99,9 +99,9 @@ TEST_F(MailboxTest, AnOrderArrivesAsItWasPosted) {
 }
 
 TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
-  EXPECT_TRUE(read_posted_orders(*attachment_).empty());
+  EXPECT_TRUE(read_posted_commands(*attachment_).empty());
   for (const char* verb : {"pause", "resume", "drain"}) ASSERT_TRUE(post(verb).is_ok());
-  auto waiting = read_posted_orders(*attachment_);
+  auto waiting = read_posted_commands(*attachment_);
   ASSERT_EQ(waiting.size(), 3U);
   EXPECT_EQ(waiting[0].command_id, id_of(1));
   EXPECT_EQ(waiting[2].verb, "drain");
@@ -109,24 +109,24 @@ TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
   EXPECT_EQ(waiting[1].actor, "tester");
   answer(1);
   answer(2);
-  waiting = read_posted_orders(*attachment_);
+  waiting = read_posted_commands(*attachment_);
   ASSERT_EQ(waiting.size(), 1U);
   EXPECT_EQ(waiting[0].command_id, id_of(3));
 }
 
 TEST_F(MailboxTest, AFullMailboxRefusesUntilSomethingIsAnswered) {
-  for (uint32_t i = 0; i < format::kMailboxOrders; ++i) ASSERT_TRUE(post().is_ok());
+  for (uint32_t i = 0; i < format::kMailboxCommands; ++i) ASSERT_TRUE(post().is_ok());
   const auto refused = post();
   ASSERT_FALSE(refused.is_ok());
   EXPECT_EQ(refused.status().code, Code::refused);
   EXPECT_NE(refused.status().message.find("full"), std::string::npos);
-  EXPECT_EQ(read_posted_orders(*attachment_).size(), format::kMailboxOrders);
-  EXPECT_EQ(sent(), format::kMailboxOrders);
+  EXPECT_EQ(read_posted_commands(*attachment_).size(), format::kMailboxCommands);
+  EXPECT_EQ(sent(), format::kMailboxCommands);
   answer(1);
   EXPECT_TRUE(post().is_ok());
   EXPECT_FALSE(post().is_ok());
   // Nothing was lost to the owner but what it had answered.
-  EXPECT_EQ(mailbox_->take().size(), format::kMailboxOrders);
+  EXPECT_EQ(mailbox_->take().size(), format::kMailboxCommands);
 }
 
 TEST_F(MailboxTest, GoesRoundTheRingManyTimes) {
@@ -147,7 +147,7 @@ TEST_F(MailboxTest, TwoSendersNeverShareANumber) {
     senders[who] = std::thread([&, who] {
       auto own = Attachment::open(segment_->path());
       for (int i = 0; own && i < 30; ++i) {
-        const auto id = post_order(*own, "pause", "{}", who == 0 ? "a" : "b");
+        const auto id = post_command(*own, "pause", "{}", who == 0 ? "a" : "b");
         if (id) ids[who].insert(*id);
       }
     });
@@ -164,7 +164,7 @@ TEST_F(MailboxTest, AHostileCountNeitherStopsNorOverflows) {
   for (const uint64_t wild :
        {UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 40, uint64_t{500}, uint64_t{0}}) {
     set_sent(wild);
-    EXPECT_TRUE(read_posted_orders(*attachment_).size() <= format::kMailboxOrders);
+    EXPECT_TRUE(read_posted_commands(*attachment_).size() <= format::kMailboxCommands);
     mailbox_->take();
     const auto id = post();
     ASSERT_TRUE(id.is_ok()) << wild << ": " << id.status().message;
@@ -179,7 +179,7 @@ TEST_F(MailboxTest, NoIdIsGivenOutThatHasAnAnswer) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(post().is_ok());
   obey_all();
   set_sent(0);
-  std::vector<unsigned char> zeros(format::kMailboxOrders * sizeof(format::MailboxOrder));
+  std::vector<unsigned char> zeros(format::kMailboxCommands * sizeof(format::MailboxCommand));
   scribble(zeros.data(), zeros.size(), sizeof(format::MailboxHeader));
   const auto id = post();
   ASSERT_TRUE(id.is_ok());
@@ -188,19 +188,19 @@ TEST_F(MailboxTest, NoIdIsGivenOutThatHasAnAnswer) {
 }
 
 TEST_F(MailboxTest, GarbageIsNoOrder) {
-  std::vector<unsigned char> garbage(format::kMailboxOrders * sizeof(format::MailboxOrder));
+  std::vector<unsigned char> garbage(format::kMailboxCommands * sizeof(format::MailboxCommand));
   uint32_t state = 1;
   for (unsigned char& byte : garbage) byte = static_cast<unsigned char>((state = state * 1664525 + 1013904223) >> 24);
   scribble(garbage.data(), garbage.size(), sizeof(format::MailboxHeader));
   set_sent(40);
-  EXPECT_TRUE(read_posted_orders(*attachment_).empty());
+  EXPECT_TRUE(read_posted_commands(*attachment_).empty());
   EXPECT_TRUE(mailbox_->take().empty());
   ASSERT_TRUE(post().is_ok());
   EXPECT_EQ(mailbox_->take().size(), 1U);
 }
 
 TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
-  format::MailboxOrder order{};
+  format::MailboxCommand order{};
   order.number = 1;
   order.verb.assign("pause");
   order.actor.assign("x\x01\xFF");
@@ -208,7 +208,7 @@ TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
   order.checksum = mailbox_checksum(order);
   scribble(&order, sizeof order, sizeof(format::MailboxHeader) + sizeof order);
   set_sent(1);
-  const auto waiting = read_posted_orders(*attachment_);
+  const auto waiting = read_posted_commands(*attachment_);
   ASSERT_EQ(waiting.size(), 1U);
   EXPECT_EQ(waiting[0].actor.find_first_of("\x01\xFF"), std::string::npos);
   EXPECT_LE(waiting[0].arguments.size(), 3 * FixedText<896>::kBytesMax);
@@ -220,7 +220,7 @@ TEST_F(MailboxTest, WhatIsNoMailboxOfThisPoolIsRefused) {
     const auto id = post();
     ASSERT_FALSE(id.is_ok()) << why;
     EXPECT_EQ(id.status().code, Code::refused) << why;
-    EXPECT_TRUE(read_posted_orders(*attachment_).empty()) << why;
+    EXPECT_TRUE(read_posted_commands(*attachment_).empty()) << why;
   };
   const uint8_t foreign[16] = {1};
   scribble(foreign, sizeof foreign, offsetof(format::MailboxHeader, instance_id));
@@ -254,13 +254,13 @@ TEST_F(MailboxTest, ASenderThatHoldsTheLockForEverStopsNobodyForLong) {
 TEST_F(MailboxTest, ASegmentWithoutAFileHasNoMailbox) {
   auto local = Attachment::from_fd(segment_->fd());
   ASSERT_TRUE(local.is_ok());
-  EXPECT_EQ(post_order(*local, "pause", "{}", "x").status().code, Code::refused);
-  EXPECT_TRUE(read_posted_orders(*local).empty());
+  EXPECT_EQ(post_command(*local, "pause", "{}", "x").status().code, Code::refused);
+  EXPECT_TRUE(read_posted_commands(*local).empty());
 }
 
 TEST_F(MailboxTest, WhatDoesNotFitIsNotCut) {
-  EXPECT_EQ(post_order(*attachment_, "set", std::string(895, ' '), "x").status().code, Code::bad_argument);
-  EXPECT_TRUE(post_order(*attachment_, "set", std::string(894, ' '), std::string(500, 'x')).is_ok());
+  EXPECT_EQ(post_command(*attachment_, "set", std::string(895, ' '), "x").status().code, Code::bad_argument);
+  EXPECT_TRUE(post_command(*attachment_, "set", std::string(894, ' '), std::string(500, 'x')).is_ok());
   EXPECT_EQ(mailbox_->take()[0].arguments.size(), 894U);
 }
 

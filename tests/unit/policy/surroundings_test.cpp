@@ -155,7 +155,7 @@ TEST(CheckOptions, AdvisesWithoutRefusing) {
 TEST(CheckOptions, NotesWhatHasNoEffect) {
   EXPECT_TRUE(finds(check("sizing=adaptive scale_up_wait=2s"), Finding::Kind::note,
                     "scale_up_wait 2s: no effect while sizing is adaptive"));
-  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: only by order"));
+  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: only by command"));
   EXPECT_FALSE(finds(check("burst=on burst_max_size=20"), Finding::Kind::note, "burst on"));
   EXPECT_TRUE(finds(check("reapInterval=3"), Finding::Kind::note, "reapInterval"));
   EXPECT_FALSE(finds(check("sqlite_cache_pages=200"), Finding::Kind::note, "sqlite")) << "no database is named";

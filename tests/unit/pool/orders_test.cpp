@@ -155,7 +155,7 @@ class RandomOrders {
 bool depends_on_the_pool(const std::string& message) {
   for (const char* part : {"outside min_size and max_size", "the option burst is off", "there is no connection",
                            "there is no lease", "there is no alert", "is new, and lacks", "the threshold",
-                           "orders are still pending", "orders are pending already"}) {
+                           "commands are still pending", "commands are pending already"}) {
     if (message.find(part) != std::string::npos) return true;
   }
   return false;

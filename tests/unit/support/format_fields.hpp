@@ -98,7 +98,7 @@ inline std::vector<FormatStruct> format_structs() {
       STRUCT(SettingsBlock, FIELD(seq), FIELD(count), FIELD(reserved), FIELD(record)),
       STRUCT(MailboxHeader, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(instance_id), FIELD(sent),
              FIELD(reserved)),
-      STRUCT(MailboxOrder, FIELD(number), FIELD(issued_wall_ns), FIELD(checksum), FIELD(reserved), FIELD(verb),
+      STRUCT(MailboxCommand, FIELD(number), FIELD(issued_wall_ns), FIELD(checksum), FIELD(reserved), FIELD(verb),
              FIELD(actor), FIELD(arguments)),
   };
 #undef STRUCT

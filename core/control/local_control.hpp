@@ -1,7 +1,7 @@
 // Local control: how pools of this very process are steered that have no files.
 //
 // What observes and steers is a library without the engine, so it cannot know the engine's pools: the engine, where it
-// is linked, says here how to list them and how to give them orders.
+// is linked, says here how to list them and how to give them commands.
 // Threads: any; what is set must live for ever, and its functions must be callable by any thread.
 #pragma once
 

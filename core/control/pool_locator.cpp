@@ -1,4 +1,4 @@
-#include "addressee.hpp"
+#include "control/pool_locator.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "base/owned_id.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
-#include "local.hpp"
+#include "control/local_control.hpp"
 #include "plane/directory.hpp"
 #include "plane/mailbox_sender.hpp"
 #include "plane/patience.hpp"
@@ -44,10 +44,8 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
   for (const std::string& name : names) {
     if (first.size() < kListedMax) first.push_back(name);
   }
-  const std::string_view nearest = nearest_name(typed, known);
   return Status::error(Code::not_found, "no pool " + in_quotes(typed),
-                       "pools: " + listed(first, names.size()) + unreadable,
-                       nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
+                       "pools: " + listed(first, names.size()) + unreadable, did_you_mean(typed, known));
 }
 
 const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {
@@ -56,16 +54,16 @@ const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t 
   return found == commands.rend() ? nullptr : &*found;
 }
 
-// The outcome an answer stands for; nothing while the order is under way.
+// The outcome an answer stands for; nothing while the command is under way.
 std::optional<Status> outcome_of(const CommandCopy& command, const std::string& pool) {
-  const std::string which = pool + ", order " + std::to_string(command.command_id);
+  const std::string which = pool + ", command " + std::to_string(command.command_id);
   switch (static_cast<CommandStatus>(command.status)) {
     case CommandStatus::applied: return Status::ok();
     case CommandStatus::refused:
       return Status::error(Code::refused, command.message.empty() ? which + " was refused" : command.message, which);
     case CommandStatus::expired:
       return Status::error(Code::refused, command.message.empty() ? which + " came too late" : command.message, which,
-                           "give the order again");
+                           "give the command again");
     case CommandStatus::queued: break;
   }
   return std::nullopt;
@@ -73,32 +71,33 @@ std::optional<Status> outcome_of(const CommandCopy& command, const std::string& 
 
 }  // namespace
 
-Addressee::~Addressee() {
+LocatedPool::~LocatedPool() {
   if (local_fd_ >= 0) ::close(local_fd_);
 }
 
-Addressee::Addressee(Addressee&& other) noexcept : segment_(std::move(other.segment_)), local_fd_(other.local_fd_) {
+LocatedPool::LocatedPool(LocatedPool&& other) noexcept
+    : segment_(std::move(other.segment_)), local_fd_(other.local_fd_) {
   other.local_fd_ = -1;
 }
 
 // Until visit() says no more. Pools of this process first. Returns how many segments could not be read.
-size_t Addressee::for_each(const std::string& directory, const Visit& visit) {
+size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
   size_t hidden = 0;
   std::set<std::string> seen;
   const LocalControl* local = local_control();
   if (local != nullptr && local->list != nullptr) {
-    for (const LocalPool& pool : local->list()) {
-      const int fd = ::fcntl(pool.segment_fd, F_DUPFD_CLOEXEC, 3);
+    for (const LocalPool& own : local->list()) {
+      const int fd = ::fcntl(own.segment_fd, F_DUPFD_CLOEXEC, 3);
       if (fd < 0) continue;
       auto segment = Attachment::from_fd(fd);
       // The pool may have closed meanwhile, and its descriptor be something else by now.
-      if (!segment || segment->header().instance_id != pool.instance_id) {
+      if (!segment || segment->header().instance_id != own.instance_id) {
         ::close(fd);
         continue;
       }
-      seen.insert(pool.instance_id);
-      Addressee addressee(segment.take(), fd);
-      if (!visit(addressee)) return hidden;
+      seen.insert(own.instance_id);
+      LocatedPool pool(segment.take(), fd);
+      if (!visit(pool)) return hidden;
     }
   }
   for (const std::string& path : list_segments(directory)) {
@@ -110,13 +109,13 @@ size_t Addressee::for_each(const std::string& directory, const Visit& visit) {
     if (!is_home_of(path, segment->header().pool, segment->header().instance_id)) continue;
     // One that is listed as local and has a file nevertheless was visited above.
     if (!seen.insert(segment->header().instance_id).second) continue;
-    Addressee addressee(segment.take(), -1);
-    if (!visit(addressee)) return hidden;
+    LocatedPool pool(segment.take(), -1);
+    if (!visit(pool)) return hidden;
   }
   return hidden;
 }
 
-Liveness Addressee::liveness() const {
+Liveness LocatedPool::liveness() const {
   if (local_fd_ < 0) return segment_.liveness();
   // Private memory outlives its pool as long as we hold it; the engine knows better.
   const LocalControl* local = local_control();
@@ -127,20 +126,20 @@ Liveness Addressee::liveness() const {
   return Liveness::dead;
 }
 
-Result<Addressee> Addressee::find(const std::string& directory, std::string_view pool_or_instance) {
+Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_view pool_or_instance) {
   // Those of one kind that bear the name.
   struct Bearers {
     size_t count = 0;
     std::vector<std::string> shown;  // the first few
-    std::vector<Addressee> first;
+    std::vector<LocatedPool> first;
   };
   std::set<std::string> names;
   Bearers alive;
   Bearers stale;  // asked only where nobody is alive: a process that was stopped may go on
   std::optional<HeaderCopy> dead;
-  const size_t hidden = for_each(directory, [&](Addressee& addressee) {
-    const HeaderCopy& header = addressee.segment_.header();
-    const Liveness life = addressee.liveness();
+  const size_t hidden = for_each(directory, [&](LocatedPool& pool) {
+    const HeaderCopy& header = pool.segment_.header();
+    const Liveness life = pool.liveness();
     if (life != Liveness::dead) names.insert(header.pool);
     if (header.pool != pool_or_instance && header.instance_id != pool_or_instance) return true;
     if (life == Liveness::dead) {
@@ -152,7 +151,7 @@ Result<Addressee> Addressee::find(const std::string& directory, std::string_view
     if (bearers.shown.size() < kListedMax) {
       bearers.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
     }
-    if (bearers.first.empty()) bearers.first.push_back(std::move(addressee));
+    if (bearers.first.empty()) bearers.first.push_back(std::move(pool));
     return true;
   });
   Bearers& meant = alive.count != 0 ? alive : stale;
@@ -170,44 +169,44 @@ Result<Addressee> Addressee::find(const std::string& directory, std::string_view
   return unknown_pool(pool_or_instance, names, directory, hidden);
 }
 
-Result<Addressee> Addressee::of_command(const std::string& directory, uint64_t command_id) {
-  std::vector<Addressee> found;
+Result<LocatedPool> LocatedPool::of_command(const std::string& directory, uint64_t command_id) {
+  std::vector<LocatedPool> found;
   bool is_sure = false;
-  for_each(directory, [&](Addressee& addressee) {
-    if (addressee.segment_.header().owner != owner_of(command_id)) return true;
+  for_each(directory, [&](LocatedPool& pool) {
+    if (pool.segment_.header().owner != owner_of(command_id)) return true;
     // Two pools with the same bits are rare, but there are forged segments, too.
-    const auto commands = addressee.segment_.read_commands();
+    const auto commands = pool.segment_.read_commands();
     is_sure = record_of(commands, command_id) != nullptr;
     if (is_sure || (found.empty() || found.front().liveness() == Liveness::dead)) {
       found.clear();
-      found.push_back(std::move(addressee));
+      found.push_back(std::move(pool));
     }
     return !is_sure;
   });
   if (!found.empty()) return std::move(found.front());
-  return Status::error(Code::not_found, "no pool has an order " + std::to_string(command_id),
+  return Status::error(Code::not_found, "no pool has a command " + std::to_string(command_id),
                        "looked in " + directory + " and in this process",
                        "a pool that closed takes its answers with it");
 }
 
-std::vector<Addressee> Addressee::living(const std::string& directory) {
-  std::vector<Addressee> found;
-  for_each(directory, [&](Addressee& addressee) {
-    if (addressee.liveness() != Liveness::dead) found.push_back(std::move(addressee));
+std::vector<LocatedPool> LocatedPool::living(const std::string& directory) {
+  std::vector<LocatedPool> found;
+  for_each(directory, [&](LocatedPool& pool) {
+    if (pool.liveness() != Liveness::dead) found.push_back(std::move(pool));
     return true;
   });
   return found;
 }
 
-Result<Addressee> Addressee::of_slot(const std::string& directory, const std::string& what, const std::string& relation,
-                                     const Has& has) {
-  std::vector<Addressee> found;
+Result<LocatedPool> LocatedPool::of_slot(const std::string& directory, const std::string& what,
+                                         const std::string& relation, const Has& has) {
+  std::vector<LocatedPool> found;
   std::vector<std::string> shown;
-  for (Addressee& addressee : living(directory)) {
-    const auto slots = addressee.segment_.read_slots();
+  for (LocatedPool& pool : living(directory)) {
+    const auto slots = pool.segment_.read_slots();
     if (std::none_of(slots.begin(), slots.end(), has)) continue;
-    shown.push_back(addressee.segment_.header().instance_id + " " + addressee.segment_.header().pool);
-    found.push_back(std::move(addressee));
+    shown.push_back(pool.segment_.header().instance_id + " " + pool.segment_.header().pool);
+    found.push_back(std::move(pool));
   }
   if (found.size() == 1) return std::move(found.front());
   if (found.empty()) {
@@ -218,33 +217,21 @@ Result<Addressee> Addressee::of_slot(const std::string& directory, const std::st
                        "they are " + listed(shown, shown.size()), "give the pool's name or instance_id as well");
 }
 
-Result<Addressee> Addressee::of_connection(const std::string& directory, uint64_t conn_id) {
-  return of_slot(directory, "conn_id " + std::to_string(conn_id), "connections", [conn_id](const SlotCopy& slot) {
-    return slot.conn_id == conn_id && slot.word.state() != SlotState::empty;
-  });
-}
-
-Result<Addressee> Addressee::of_lease(const std::string& directory, uint64_t lease_id) {
-  return of_slot(directory, "lease_id " + std::to_string(lease_id), "leases", [lease_id](const SlotCopy& slot) {
-    return slot.word.state() == SlotState::leased && LeaseId(slot.index, slot.word.generation()).bits == lease_id;
-  });
-}
-
-Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t alert_id) {
-  std::vector<Addressee> found;
+Result<LocatedPool> LocatedPool::of_alert(const std::string& directory, uint64_t alert_id) {
+  std::vector<LocatedPool> found;
   std::string dead;
   bool is_sure = false;
-  for_each(directory, [&](Addressee& addressee) {
-    if (addressee.segment_.header().owner != owner_of(alert_id)) return true;
-    if (addressee.liveness() == Liveness::dead) {
-      dead = addressee.name();
+  for_each(directory, [&](LocatedPool& pool) {
+    if (pool.segment_.header().owner != owner_of(alert_id)) return true;
+    if (pool.liveness() == Liveness::dead) {
+      dead = pool.name();
       return true;
     }
-    const auto alerts = addressee.segment_.read_alerts();
+    const auto alerts = pool.segment_.read_alerts();
     is_sure = std::any_of(alerts.begin(), alerts.end(), [&](const AlertCopy& a) { return a.alert_id == alert_id; });
     if (is_sure || found.empty()) {
       found.clear();
-      found.push_back(std::move(addressee));
+      found.push_back(std::move(pool));
     }
     return !is_sure;
   });
@@ -258,7 +245,38 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
                        "`alerts` shows which there are");
 }
 
-Status Addressee::check(const Command& command) const {
+Result<std::vector<LocatedPool>> LocatedPool::for_command(const std::string& directory,
+                                                          const std::optional<std::string>& pool_or_instance,
+                                                          const Command& command) {
+  const auto the_one = [&]() -> Result<LocatedPool> {
+    if (pool_or_instance) return find(directory, *pool_or_instance);
+    const auto id = [&](std::string_view argument) { return static_cast<uint64_t>(*command.whole(argument)); };
+    switch (about(command.verb()).sent_to) {
+      case SentTo::connection:
+        return of_slot(directory, "conn_id " + std::to_string(id("conn_id")), "connections", [&](const SlotCopy& slot) {
+          return slot.conn_id == id("conn_id") && slot.word.state() != SlotState::empty;
+        });
+      case SentTo::lease:
+        return of_slot(directory, "lease_id " + std::to_string(id("lease_id")), "leases", [&](const SlotCopy& slot) {
+          return slot.word.state() == SlotState::leased &&
+                 LeaseId(slot.index, slot.word.generation()).bits == id("lease_id");
+        });
+      case SentTo::alert: return of_alert(directory, id("alert_id"));
+      case SentTo::pool:
+      case SentTo::every_pool: break;
+    }
+    return Status::error(Code::bad_argument, "pool_or_instance is missing", "accepted: a pool's name or an instance_id",
+                         "see `pools`");
+  };
+  if (!pool_or_instance && about(command.verb()).sent_to == SentTo::every_pool) return living(directory);
+  auto found = the_one();
+  if (!found) return found.status();
+  std::vector<LocatedPool> pools;
+  pools.push_back(found.take());
+  return pools;
+}
+
+Status LocatedPool::check(const Command& command) const {
   if (command.verb() == Verb::set) {
     Policy changed;
     const auto set = set_option(changed, *command.text("option"), *command.text("value"), segment_.header().slots);
@@ -267,9 +285,9 @@ Status Addressee::check(const Command& command) const {
   return local_fd_ < 0 ? check_mailbox(segment_) : Status::ok();
 }
 
-Result<uint64_t> Addressee::post(const Command& command) const {
+Result<uint64_t> LocatedPool::post(const Command& command) const {
   const std::string arguments = command.arguments_json();
-  if (local_fd_ < 0) return post_order(segment_, command.name(), arguments, command.actor);
+  if (local_fd_ < 0) return post_command(segment_, command.name(), arguments, command.actor);
   const LocalControl* local = local_control();
   const uint64_t command_id =
       local == nullptr || local->post == nullptr
@@ -279,10 +297,10 @@ Result<uint64_t> Addressee::post(const Command& command) const {
   return Status::error(Code::refused, name() + " closed meanwhile", "instance " + segment_.header().instance_id);
 }
 
-// Of an order without a record: was it posted at all, as far as we may look?
-bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
+// Of a command without a record: was it posted at all, as far as we may look?
+bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
   if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
-    return record_of(read_posted_orders(segment_), command_id) != nullptr;
+    return record_of(read_posted_commands(segment_), command_id) != nullptr;
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
   return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
@@ -290,9 +308,10 @@ bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<Command
   });
 }
 
-Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted) const {
-  const std::string which = "order " + std::to_string(command_id);
-  const int64_t give_up = monotonic_ns_now() + patience.ns();
+Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted,
+                         const IsInterrupted& is_interrupted) const {
+  const std::string which = "command " + std::to_string(command_id);
+  const int64_t give_up = monotonic_ns_now() + timeout.ns();
   Span pause = kFirstPause;
   int absent_looks = 0;
   for (;;) {
@@ -304,8 +323,8 @@ Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted)
       if (auto outcome = outcome_of(*record, name())) return *outcome;
     }
     if (life == Liveness::dead) {
-      return Status::error(Code::refused, name() + " ended before it obeyed", which,
-                           "the pool closed or its process ended; the order will not be obeyed");
+      return Status::error(Code::refused, name() + " ended before it applied it", which,
+                           "the pool closed or its process ended; the command will not be applied");
     }
     if (record != nullptr || is_known_posted) {
       absent_looks = 0;
@@ -314,17 +333,17 @@ Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted)
       if (absent_looks >= kAbsentLooksMax) {
         return Status::error(Code::not_found, name() + " has no " + which,
                              "it was never posted, or so long ago that its answer is gone",
-                             "`commands` shows the last orders");
+                             "`commands` shows the last commands");
       }
     }
     const Span left = Span::nanos(give_up - monotonic_ns_now());
-    // What is not to be seen gets its few looks even without patience: not found and not yet are different answers.
-    if (left <= Span{} && absent_looks == 0) {
-      const std::string waited = patience.is_zero() ? "" : " after " + describe_span(patience);
+    // What is not to be seen gets its few looks even without time to wait: not found and not yet are different answers.
+    if ((left <= Span{} && absent_looks == 0) || (is_interrupted && is_interrupted())) {
+      const std::string waited = timeout.is_zero() ? "" : " after " + describe_span(timeout);
       const std::string state = record != nullptr ? "is under way" : "is not answered yet";
       return Status::error(Code::timeout, which + " to " + name() + " " + state + waited,
                            life == Liveness::stale ? "the pool has shown no sign of life for 5 s"
-                                                   : "it is posted and may still be obeyed",
+                                                   : "it is posted and may still be applied",
                            "see `commands`, or wait with tide_wait_applied(); do not give it again");
     }
     pause_for(left > Span{} ? std::min(pause, left) : kFirstPause);

@@ -1,4 +1,4 @@
-#include "plane/order_record.hpp"
+#include "plane/command_record.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -39,10 +39,10 @@ void mask_passwords(Json& value) {
 }
 
 // {"option": "password", "value": "..."}: the name of what is secret stands beside it.
-void mask_option(Json& order) {
-  const auto option = order.find("option");
-  const auto value = order.find("value");
-  if (option == order.end() || value == order.end() || !option->is_string() || value->is_null()) return;
+void mask_option(Json& command) {
+  const auto option = command.find("option");
+  const auto value = command.find("value");
+  if (option == command.end() || value == command.end() || !option->is_string() || value->is_null()) return;
   if (is_secret_name(option->get_ref<const std::string&>())) *value = kMaskedValue;
 }
 

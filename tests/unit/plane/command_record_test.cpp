@@ -1,5 +1,5 @@
 // What `commands` keeps of an order: all of it, readable, and no password.
-#include "plane/order_record.hpp"
+#include "plane/command_record.hpp"
 
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ TEST(OrderRecord, KeepsAllThatFitsIntoAMailbox) {
   const std::string fullest = R"({"option":"validation_query","value":")" + std::string(kRoom - 40, 'v') + "\"}";
   ASSERT_EQ(fullest.size(), kRoom);
   EXPECT_EQ(recorded(fullest), fullest);
-  EXPECT_EQ(kRoom, decltype(format::MailboxOrder::arguments)::kBytesMax);
+  EXPECT_EQ(kRoom, decltype(format::MailboxCommand::arguments)::kBytesMax);
   EXPECT_EQ(recorded(""), "{}");
   EXPECT_EQ(recorded(R"( {"target_size" : null} )"), R"({"target_size":null})");
 }

@@ -1,4 +1,4 @@
-#include "brain/orders.hpp"
+#include "brain/commands.hpp"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ Verdict refused(Code code, std::string message, std::string detail = {}, std::st
 }
 
 Verdict refused_full() {
-  return refused(Code::refused, std::to_string(Pending::kMax) + " orders are still pending",
+  return refused(Code::refused, std::to_string(Pending::kMax) + " commands are still pending",
                  "at most " + std::to_string(Pending::kMax) + " can be", "wait until some are applied");
 }
 
@@ -41,13 +41,13 @@ const SlotCensus* find_slot(const Census& census, const auto& is_it) {
 
 }  // namespace
 
-Verdict Orders::accept(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+Verdict Commands::accept(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   const Verdict verdict = decide(command, census, now, ledger);
   if (verdict.kind != Verdict::Kind::refused) ++ledger.generation;
   return verdict;
 }
 
-Verdict Orders::decide(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+Verdict Commands::decide(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   if (ledger.controls.is_draining && !about(command.verb()).while_draining) {
     return refused(Code::refused, std::string(command.name()) + " refused: the pool is draining",
                    "a draining pool takes " + verbs_while_draining(), "resume the pool first");
@@ -70,23 +70,23 @@ Verdict Orders::decide(const Command& command, const Census& census, Instant now
     case Verb::set:
     case Verb::reset_stats: break;
   }
-  constexpr bool is_an_order_about_connections = false;  // the others have deciders of their own
-  TIDE_ASSERT(is_an_order_about_connections);
+  constexpr bool is_about_connections = false;  // the others have deciders of their own
+  TIDE_ASSERT(is_about_connections);
   return {};
 }
 
-void Orders::note(const Command& command, EventKind event, std::string text) {
+void Commands::note(const Command& command, EventKind event, std::string text) {
   backlog_.push_back(
       action::Note{event, Severity::info, with_reason(std::move(text) + by(command.actor), reason_of(command))});
 }
 
 // A row of scaling_events, whoever moves the target.
-void Orders::move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
+void Commands::move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
   backlog_.push_back(action::Scale{ledger.target, to, cause, std::move(why), command.actor});
   ledger.target = to;
 }
 
-Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
+Verdict Commands::scale(const Command& command, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
   const std::optional<int64_t> size = command.whole("target_size");
   if (!size) {
@@ -99,7 +99,7 @@ Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
   if (*size < low || *size > high) {
     return refused(Code::refused, "scale to " + std::to_string(*size) + " refused: outside min_size and max_size",
                    "accepted: " + std::to_string(low) + " to " + std::to_string(high) + ", or null for automatic",
-                   *size > high ? "raise max_size, or order a burst for a short while" : "lower min_size");
+                   *size > high ? "raise max_size, or start a burst for a short while" : "lower min_size");
   }
   const int64_t from = ledger.target;
   controls.manual_size = *size;
@@ -116,7 +116,7 @@ Verdict Orders::scale(const Command& command, Instant now, Ledger& ledger) {
   return Verdict::applied("size set to " + std::to_string(*size) + " until the next scale");
 }
 
-Verdict Orders::burst(const Command& command, Instant now, Ledger& ledger) {
+Verdict Commands::burst(const Command& command, Instant now, Ledger& ledger) {
   if (!ledger.policy.burst) {
     return refused(Code::refused, "burst refused: the option burst is off", "accepted with burst on",
                    "set burst to on, or raise max_size");
@@ -131,21 +131,21 @@ Verdict Orders::burst(const Command& command, Instant now, Ledger& ledger) {
   return Verdict::applied(text);
 }
 
-Verdict Orders::end_burst(const Command& command, Ledger& ledger) {
+Verdict Commands::end_burst(const Command& command, Ledger& ledger) {
   if (!ledger.controls.burst_until) return Verdict::applied("no burst was on");
   ledger.controls.burst_until.reset();
   note(command, EventKind::burst_off, "burst ended");
   return Verdict::applied("burst ended, the limit is " + limit_reason(ledger));
 }
 
-Verdict Orders::pause(const Command& command, Ledger& ledger) {
+Verdict Commands::pause(const Command& command, Ledger& ledger) {
   if (ledger.controls.is_paused) return Verdict::applied("already paused");
   ledger.controls.is_paused = true;
   note(command, EventKind::pause, "paused");
   return Verdict::applied("paused");
 }
 
-Verdict Orders::resume(const Command& command, Instant now, Ledger& ledger) {
+Verdict Commands::resume(const Command& command, Instant now, Ledger& ledger) {
   Controls& controls = ledger.controls;
   if (!controls.is_paused && !controls.is_draining) return Verdict::applied("already running");
   if (controls.is_draining) {
@@ -161,7 +161,7 @@ Verdict Orders::resume(const Command& command, Instant now, Ledger& ledger) {
   return Verdict::applied("resumed");
 }
 
-Verdict Orders::recycle(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+Verdict Commands::recycle(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   const int64_t n = replaceable(census);
   if (n == 0) return Verdict::applied("0 connections replaced");
   if (pending_.is_full()) return refused_full();
@@ -174,7 +174,7 @@ Verdict Orders::recycle(const Command& command, const Census& census, Instant no
   return Verdict::pending(text);
 }
 
-Verdict Orders::drain(const Command& command, const Census& census, Ledger& ledger) {
+Verdict Commands::drain(const Command& command, const Census& census, Ledger& ledger) {
   const int64_t n = static_cast<int64_t>(census.slots.size());
   const bool was_draining = ledger.controls.is_draining;
   if (n > 0 && pending_.is_full()) return refused_full();
@@ -185,7 +185,7 @@ Verdict Orders::drain(const Command& command, const Census& census, Ledger& ledg
   return Verdict::pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
 }
 
-Verdict Orders::close_connection(const Command& command, const Census& census, Instant now, Ledger& ledger) {
+Verdict Commands::close_connection(const Command& command, const Census& census, Instant now, Ledger& ledger) {
   const auto conn_id = static_cast<uint64_t>(*command.whole("conn_id"));
   const SlotCensus* slot = find_slot(census, [conn_id](const SlotCensus& s) { return s.conn_id == conn_id; });
   if (conn_id == 0 || slot == nullptr) {
@@ -199,7 +199,7 @@ Verdict Orders::close_connection(const Command& command, const Census& census, I
   return Verdict::pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
 }
 
-Verdict Orders::revoke(const Command& command, const Census& census, Ledger& ledger) {
+Verdict Commands::revoke(const Command& command, const Census& census, Ledger& ledger) {
   const auto lease_id = static_cast<uint64_t>(*command.whole("lease_id"));
   const SlotCensus* slot =
       find_slot(census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
@@ -220,7 +220,7 @@ Verdict Orders::revoke(const Command& command, const Census& census, Ledger& led
   return Verdict::applied("lease on connection " + std::to_string(slot->conn_id) + " revoked");
 }
 
-void Orders::tick(Desk& desk) {
+void Commands::tick(Desk& desk) {
   for (Action& action : backlog_) desk.put(std::move(action));
   backlog_.clear();
   drop_manual_out_of_range(desk);
@@ -228,7 +228,7 @@ void Orders::tick(Desk& desk) {
 }
 
 // Limits that were changed live can leave a manual size outside; pinning something else in its name would be wrong.
-void Orders::drop_manual_out_of_range(Desk& desk) {
+void Commands::drop_manual_out_of_range(Desk& desk) {
   Controls& controls = desk.ledger().controls;
   if (!controls.manual_size) return;
   const int64_t size = *controls.manual_size;
@@ -240,7 +240,7 @@ void Orders::drop_manual_out_of_range(Desk& desk) {
                 std::to_string(policy.min_size) + " and max_size " + std::to_string(policy.max_size));
 }
 
-void Orders::end_expired_burst(Desk& desk) {
+void Commands::end_expired_burst(Desk& desk) {
   Controls& controls = desk.ledger().controls;
   if (!controls.burst_until) return;
   const bool is_over = desk.now() >= *controls.burst_until;
@@ -249,7 +249,7 @@ void Orders::end_expired_burst(Desk& desk) {
   desk.note(EventKind::burst_off, Severity::info, is_over ? "burst is over" : "burst ended: the option burst is off");
 }
 
-void Orders::retire_all(Desk& desk) {
+void Commands::retire_all(Desk& desk) {
   for (const SlotCensus& slot : desk.census().slots) {
     if (!desk.is_leaving(slot) && slot.phase != Phase::opening) desk.retire(slot, CloseReason::control);
   }

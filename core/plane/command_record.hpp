@@ -1,4 +1,4 @@
-// Order record: what `commands` keeps of an order, from the bytes its sender wrote: as it came, but readable and without
+// Command record: what `commands` keeps of a command, from the bytes its sender wrote: as it came, but readable and without
 // passwords.
 //
 // Threads: any; nothing is kept. Failure: none; whatever the bytes are, something true is shown.

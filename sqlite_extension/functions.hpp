@@ -1,4 +1,8 @@
-// The functions tidepool_scale(), tidepool_pause(), ...: orders to a pool that are no UPDATE, and tidepool_version().
+// The functions tidepool_scale(), tidepool_pause(), ...: commands to a pool that are no UPDATE; tidepool_version(); and
+// tidepool_health('app') as a value:
+//
+//   SELECT tidepool_health('app') ->> 'status';
+//   -- healthy
 #pragma once
 
 #include <sqlite3ext.h>

@@ -1,9 +1,9 @@
-// Orders: controls become what the deciders see, or are refused with the reason.
+// Commands: become what the deciders see, or are refused with the reason.
 //
-// What an order does shows in the next tick: accept() writes the controls and keeps the actions until then.
-// Invariants: at most Pending::kMax orders are pending; every accepted order raises the generation once; a burst ends
+// What a command does shows in the next tick: accept() writes the controls and keeps the actions until then.
+// Invariants: at most Pending::kMax commands are pending; every accepted command raises the generation once; a burst ends
 // at its moment, at end_burst, or when the option is switched off (I6).
-// Idempotent: an order that asks for what is already so is applied and says so. A second drain waits with the first.
+// Idempotent: a command that asks for what is already so is applied and says so. A second drain waits with the first.
 // A draining pool takes the verbs that the catalogue says make sense then (CommandInfo::while_draining).
 // Threads: the keeper's only.
 #pragma once
@@ -16,7 +16,7 @@
 
 namespace tide::brain {
 
-class Orders {
+class Commands {
  public:
   Verdict accept(const Command& command, const Census& census, Instant now, Ledger& ledger);
 

@@ -1,26 +1,23 @@
-#include "control.hpp"
+#include "functions.hpp"
 
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "origin.hpp"
-#include "translate.hpp"
 #include "values.hpp"
 
 SQLITE_EXTENSION_INIT3
 
 namespace tide::sqlite {
 namespace {
-
-constexpr int64_t kInterruptCheckMs = 250;
-constexpr int64_t kAnswerWaitMs = 5'000;
-constexpr int32_t kPoolsMax = 1'000;  // that one call can reach
 
 using Arguments = sqlite3_value**;
 
@@ -46,16 +43,12 @@ struct Function {
   [[noreturn]] void fail(const std::string& text) const { throw Failure{"tidepool_" + name + "(): " + text}; }
 };
 
-// The pool stands first, but where the number alone says which is meant: there it may follow.
-bool is_pool_first(const tide_verb& verb) { return verb.sent_to == TIDE_TO_POOL || verb.sent_to == TIDE_TO_EVERY_POOL; }
-
 Function function_of(const tide_verb& verb) {
   Function out{verb.name, {}};
-  if (is_pool_first(verb)) out.takes.emplace_back("pool", true);
   for (int i = 0; i < verb.narguments; ++i) {
     out.takes.emplace_back(verb.arguments[i].name, verb.arguments[i].is_required != 0);
   }
-  if (verb.sent_to == TIDE_TO_CONNECTION || verb.sent_to == TIDE_TO_LEASE) out.takes.emplace_back("pool", false);
+  if (verb.pool_place >= 0) out.takes.emplace(out.takes.begin() + verb.pool_place, "pool", verb.pool_place == 0);
   return out;
 }
 
@@ -85,7 +78,7 @@ void check_writable(const Function& function, sqlite3* db) {
 }
 
 void check_origin(const Function& function, sqlite3* db) {
-  if (auto why = refuse_control(db, "tidepool_" + function.name)) function.fail(*why);
+  if (auto why = refuse_command(db, "tidepool_" + function.name)) function.fail(*why);
 }
 
 // Runs the body of a function; whatever goes wrong becomes the error of the statement.
@@ -135,50 +128,32 @@ std::optional<std::string> pool_of(const Function& function, const tide_verb& ve
 
 Call call_of(const Function& function, const tide_verb& verb, int count, Arguments values) {
   Call call;
-  const int first = is_pool_first(verb) ? 1 : 0;
-  if (first == 1) call.pool = pool_of(function, verb, values[0]);
-  for (int i = first; i < count; ++i) {
-    if (i - first < verb.narguments) {
-      call.values.push_back(given_of(function, verb.arguments[i - first], values[i]));
-    } else {
+  for (int i = 0; i < count; ++i) {
+    if (i == verb.pool_place) {
       call.pool = pool_of(function, verb, values[i]);
+    } else {
+      call.values.push_back(given_of(function, verb.arguments[call.values.size()], values[i]));
     }
   }
   return call;
 }
 
-// All are posted before the first answer is awaited, and the answers have the time of one. Returns the last command.
+// Returns the last command.
 uint64_t give(const Function& function, const tide_verb& verb, const Call& call) {
-  const std::string actor = actor_name();
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-  with.actor = actor.c_str();
-  const std::vector<tide_value> values = values_of(call.values);
-  std::vector<uint64_t> commands(call.pool ? 1 : kPoolsMax);
-  int32_t posted = 0;
+  with.via = "sqlite";
+  tide_command command = TIDE_COMMAND_INIT;
+  command.verb = verb.name;
+  command.pool = call.pool ? call.pool->c_str() : nullptr;
+  for (const Given& each : call.values) command.values[command.nvalues++] = each.value();
+  tide_command* const one = &command;
   tide_error error = TIDE_ERROR_INIT;
-  if (tide_control_values(call.pool ? call.pool->c_str() : nullptr, verb.name, values.data(),
-                          static_cast<int32_t>(values.size()), &with, commands.data(),
-                          static_cast<int32_t>(commands.size()), &posted, &error) != TIDE_OK) {
-    function.fail(explain(error));
-  }
-  commands.resize(static_cast<size_t>(posted));
-  const auto share_ms = std::max<int64_t>(1, verb.wait_ms / static_cast<int64_t>(commands.size()));
-  size_t refused = 0;
-  std::string reason;
-  for (const uint64_t command : commands) {
-    const tide_status status = tide_wait_applied(command, share_ms, nullptr, &error);
-    if (status == TIDE_OK || status == TIDE_TIMEOUT) continue;
-    if (refused++ == 0) reason = explain(error);
-  }
-  const std::string counted = std::to_string(commands.size()) + (commands.size() == 1 ? " pool" : " pools");
-  if (refused > 0 && call.pool) function.fail(reason);
-  if (refused > 0) {
-    function.fail("refused by " + std::to_string(refused) + " of " + counted + "; the first says: " + reason);
-  }
+  if (tide_control_batch(&one, 1, TIDE_BATCH_POST, -1, &with, &error) != TIDE_OK) function.fail(explain(error));
   if (!call.pool && verb.sent_to == TIDE_TO_EVERY_POOL) {
-    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %s", verb.name, counted.c_str());
+    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %d %s", verb.name, command.pools,
+                command.pools == 1 ? "pool" : "pools");
   }
-  return commands.back();
+  return command.command_id;
 }
 
 void run_command(sqlite3_context* context, int count, Arguments values) {
@@ -194,12 +169,13 @@ void run_command(sqlite3_context* context, int count, Arguments values) {
 }
 
 // SQLite tells a statement of an interrupt, not a function; so a statement is asked.
-bool is_interrupted(sqlite3* db) {
+int is_interrupted(void* context) {
+  auto* const db = static_cast<sqlite3*>(context);
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v2(db, "SELECT 1", -1, &statement, nullptr);
   const bool is_hit = code == SQLITE_INTERRUPT || (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_INTERRUPT);
   sqlite3_finalize(statement);
-  return is_hit;
+  return is_hit ? 1 : 0;
 }
 
 int64_t timeout_ms(const Function& function, sqlite3_value* value) {
@@ -226,19 +202,16 @@ void run_wait_applied(sqlite3_context* context, int count, Arguments values) {
       function.fail("command_id must be a whole number, not \"" + text_of(values[0]).value_or("...") + "\"" +
                     function.usage());
     }
-    int64_t wait_ms = kAnswerWaitMs;
-    if (count > 1) wait_ms = timeout_ms(function, values[1]);
+    const int64_t wait_ms = count > 1 ? timeout_ms(function, values[1]) : -1;
+    sqlite3* const db = sqlite3_context_db_handle(context);
+    tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
+    with.is_interrupted = is_interrupted;
+    with.context = db;
     tide_error error = TIDE_ERROR_INIT;
-    tide_status status = TIDE_TIMEOUT;
-    for (bool is_over = false; !is_over;) {
-      const int64_t slice_ms = std::min(wait_ms, kInterruptCheckMs);
-      status = tide_wait_applied(static_cast<uint64_t>(*id), slice_ms, nullptr, &error);
-      wait_ms -= slice_ms;
-      is_over = status != TIDE_TIMEOUT || wait_ms <= 0;
-      if (!is_over && is_interrupted(sqlite3_context_db_handle(context))) {
-        sqlite3_result_error_code(context, SQLITE_INTERRUPT);
-        return;
-      }
+    const tide_status status = tide_wait_applied(static_cast<uint64_t>(*id), wait_ms, &with, &error);
+    if (status == TIDE_TIMEOUT && is_interrupted(db) != 0) {
+      sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+      return;
     }
     if (status != TIDE_OK && status != TIDE_TIMEOUT) function.fail(explain(error));
     sqlite3_result_int(context, status == TIDE_OK ? 1 : 0);
@@ -250,6 +223,68 @@ void run_version(sqlite3_context* context, int, Arguments) {
 }
 
 using Run = void (*)(sqlite3_context*, int, sqlite3_value**);
+
+// ---- tidepool_health() ------------------------------------------------------------------------------------
+
+struct CloseCursor {
+  void operator()(tide_cursor* cursor) const { tide_cursor_close(cursor); }
+};
+using Rows = std::unique_ptr<tide_cursor, CloseCursor>;
+
+int column_of(const char* relation, const char* name) {
+  for (int i = 0; const tide_relation* each = tide_relation_at(i); ++i) {
+    if (std::string_view(each->name) != relation) continue;
+    for (int column = 0; column < each->ncolumns; ++column) {
+      if (std::string_view(each->columns[column].name) == name) return column;
+    }
+  }
+  return -1;
+}
+
+std::string cell_of(const Rows& rows, int column) {
+  const char* text = tide_cursor_text(rows.get(), column, nullptr);
+  return text != nullptr ? text : "null";
+}
+
+// The worst of the instances of this name, as {"healthy":...,"status":...,"issues":[...],...}.
+std::string worst_health(const char* pool) {
+  tide_filter filter = TIDE_FILTER_INIT;
+  filter.pool = pool;
+  tide_cursor* cursor = nullptr;
+  tide_error error = TIDE_ERROR_INIT;
+  if (tide_cursor_open("health", &filter, &cursor, &error) != TIDE_OK) throw Failure{explain(error)};
+  const Rows rows(cursor);
+  constexpr std::string_view kWords[] = {"healthy", "degraded", "unhealthy"};
+  const int status_column = column_of("health", "status");
+  size_t worst = 0;
+  std::string json;
+  while (tide_cursor_next(cursor) != 0) {
+    const std::string status = cell_of(rows, status_column);
+    size_t how_bad = 0;
+    while (how_bad + 1 < std::size(kWords) && kWords[how_bad] != status) ++how_bad;
+    if (!json.empty() && how_bad <= worst) continue;
+    worst = how_bad;
+    json = std::string("{\"healthy\":") + (how_bad == 0 ? "true" : "false") + ",\"status\":\"" + status + "\"";
+    for (const char* name : {"issues", "recommendations", "checks"}) {
+      json += std::string(",\"") + name + "\":" + cell_of(rows, column_of("health", name));
+    }
+    json += "}";
+  }
+  if (json.empty()) throw Failure{"tidepool_health(): no pool \"" + std::string(pool) + "\""};
+  return json;
+}
+
+void run_health(sqlite3_context* context, int, Arguments values) {
+  answered(context, [&] {
+    if (auto why = refuse_reading(sqlite3_context_db_handle(context), "tidepool_health")) throw Failure{*why};
+    const auto pool = text_of(values[0]);
+    if (!pool || pool->empty()) throw Failure{"tidepool_health(): pool is NULL or empty"};
+    const std::string json = worst_health(pool->c_str());
+    sqlite3_result_text(context, json.c_str(), static_cast<int>(json.size()), SQLITE_TRANSIENT);
+  });
+}
+
+// ---- registration --------------------------------------------------------------------------------------------------------
 
 // Any number of arguments (-1), so that a wrong one is answered with the usage.
 int define(sqlite3* db, const char* name, int count, int flags, const tide_verb* verb, Run run) {
@@ -267,6 +302,7 @@ int register_functions(sqlite3* db) {
   for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) {
     if (code == SQLITE_OK) code = define(db, verb->name, -1, SQLITE_DIRECTONLY, verb, run_command);
   }
+  if (code == SQLITE_OK) code = define(db, "health", 1, SQLITE_DIRECTONLY, nullptr, run_health);
   return code;
 }
 
@@ -274,6 +310,7 @@ void unregister_functions(sqlite3* db) {
   define(db, "version", 0, 0, nullptr, nullptr);
   define(db, "wait_applied", -1, 0, nullptr, nullptr);
   for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) define(db, verb->name, -1, 0, nullptr, nullptr);
+  define(db, "health", 1, 0, nullptr, nullptr);
 }
 
 }  // namespace tide::sqlite

@@ -5,12 +5,12 @@ namespace tide::test {
 namespace {
 
 // Lets time pass from wakeup to wakeup and obeys; opens arrive at once. Collects what was finished.
-std::vector<action::FinishOrder> pass(Rig& rig, Span span) {
-  std::vector<action::FinishOrder> finished;
+std::vector<action::FinishCommand> pass(Rig& rig, Span span) {
+  std::vector<action::FinishCommand> finished;
   const Instant end = rig.now + span;
   for (;;) {
     rig.tick();
-    for (const action::FinishOrder& done : all<action::FinishOrder>(rig.actions)) finished.push_back(done);
+    for (const action::FinishCommand& done : all<action::FinishCommand>(rig.actions)) finished.push_back(done);
     rig.obey();
     rig.arrive();
     if (rig.actions.empty() && rig.outlook.next_wakeup > end) break;
@@ -34,7 +34,7 @@ TEST(Recycle, ReplacesEveryConnectionSpreadEvenly) {
                                     [last_old](const SlotCensus& s) { return s.conn_id <= last_old; });
     EXPECT_EQ(left, static_cast<int64_t>(10 - gone));
     EXPECT_EQ(finished.size(), gone == 10 ? 1U : 0U);
-    for (const action::FinishOrder& action : finished) EXPECT_EQ(action.verdict.message, "10 connections replaced");
+    for (const action::FinishCommand& action : finished) EXPECT_EQ(action.verdict.message, "10 connections replaced");
   }
   EXPECT_EQ(rig.slots.size(), 10U);
 }
@@ -49,11 +49,11 @@ TEST(Recycle, WaitsForLeasesAndForTheSize) {
   rig.give_back(0);
   rig.tick();
   EXPECT_EQ(rig.opens(), 1);
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 0);  // the size is not back yet
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 0);  // the size is not back yet
   rig.obey();
   rig.arrive();
   rig.tick();
-  EXPECT_EQ(rig.count<action::FinishOrder>(), 1);
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 1);
 }
 
 TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
@@ -141,7 +141,7 @@ TEST(Pending, IsBoundedAndFreesItsPlaces) {
   for (const Verb verb : {Verb::close_connection, Verb::recycle, Verb::drain}) {
     const Verdict verdict = rig.order(verb, 1);
     EXPECT_EQ(verdict.why.code, Code::refused);
-    EXPECT_EQ(verdict.why.message, "64 orders are still pending");
+    EXPECT_EQ(verdict.why.message, "64 commands are still pending");
   }
   EXPECT_EQ(rig.tick().state, PoolState::running);  // the refused drain has no effect
   rig.obey();

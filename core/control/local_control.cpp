@@ -1,4 +1,4 @@
-#include "local.hpp"
+#include "control/local_control.hpp"
 
 #include <atomic>
 

@@ -1,0 +1,8 @@
+/* UPDATE of the views: see update.c. */
+#ifndef TIDEPOOL_UPDATE_H
+#define TIDEPOOL_UPDATE_H
+
+/* Asks to be told of commits and rollbacks; once, when the module is loaded. */
+extern void tidepool_update_watch(void);
+
+#endif
