@@ -47,7 +47,7 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
   const std::string_view nearest = nearest_name(typed, known);
   return Status::error(Code::not_found, "no pool " + in_quotes(typed),
                        "pools: " + listed(first, names.size()) + unreadable,
-                       nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
+                       nearest.empty() ? "" : "Did you mean " + in_quotes(nearest) + "?");
 }
 
 const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {

@@ -72,7 +72,7 @@ Status unknown_relation(std::string_view typed) {
   }
   const std::string_view nearest = nearest_name(typed, names);
   return Status::error(Code::not_found, "no relation " + in_quotes(typed), "relations: " + list,
-                       nearest.empty() ? "" : "did you mean \"" + std::string(nearest) + "\"?");
+                       nearest.empty() ? "" : "Did you mean \"" + std::string(nearest) + "\"?");
 }
 
 std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }

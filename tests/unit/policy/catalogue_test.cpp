@@ -176,7 +176,7 @@ TEST(Catalogue, TimeoutsGivenToADatabaseFitItsNumbers) {
 TEST(Catalogue, ADurationThatMayBeZeroSaysWhatZeroMeans) {
   for (const Setting& setting : settings_catalogue()) {
     if (setting.kind != SettingKind::duration || setting.min_text != "0") continue;
-    EXPECT_TRUE(contains(setting.description, "; 0 ")) << setting.name;
+    EXPECT_TRUE(contains(setting.description, " 0: ")) << setting.name;
   }
 }
 

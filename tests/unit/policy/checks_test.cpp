@@ -53,7 +53,7 @@ TEST(Checks, TheMessageReadsAsASentence) {
   policy.min_size = 8;
   policy.max_size = 4;
   EXPECT_EQ(check_policy(policy).message, "min_size 8 is above max_size 4");
-  EXPECT_EQ(check_policy(policy).hint, "lower min_size or raise max_size");
+  EXPECT_EQ(check_policy(policy).hint, "Lower min_size or raise max_size.");
 }
 
 TEST(Presets, AreAcceptedAndFreeOfContradictions) {

@@ -33,7 +33,7 @@ TEST(Surroundings, AMisspeltVariableIsRefusedWithTheNearest) {
   EXPECT_TRUE(contains(parsed.status().hint, "TIDEPOOL_MAX_SIZE?")) << parsed.status().hint;
   const auto far_off = parse_in({{"TIDEPOOL_XYZZYPLUGH", "5"}});
   ASSERT_FALSE(far_off);
-  EXPECT_FALSE(contains(far_off.status().hint, "did you mean"));
+  EXPECT_FALSE(contains(far_off.status().hint, "Did you mean"));
 }
 
 // A container beside a service called tidepool has these; and TIDEPOOL_DIR is read elsewhere.
@@ -155,17 +155,17 @@ TEST(CheckOptions, AdvisesWithoutRefusing) {
 TEST(CheckOptions, NotesWhatHasNoEffect) {
   EXPECT_TRUE(finds(check("sizing=adaptive scale_up_wait=2s"), Finding::Kind::note,
                     "scale_up_wait 2s: no effect while sizing is adaptive"));
-  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: only by order"));
+  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: bursts only on command"));
   EXPECT_FALSE(finds(check("burst=on burst_max_size=20"), Finding::Kind::note, "burst on"));
   EXPECT_TRUE(finds(check("reapInterval=3"), Finding::Kind::note, "reapInterval"));
-  EXPECT_FALSE(finds(check("sqlite_cache_pages=200"), Finding::Kind::note, "sqlite")) << "no database is named";
+  EXPECT_FALSE(finds(check("sqlite_cache_pages=200"), Finding::Kind::note, "sqlite")) << "no database specified";
 }
 
 TEST(CheckOptions, LooksAtTheTargetWhereOneIsNamed) {
   const auto sqlite = check_options(kUrl, "keepalive=off", {}, Environment());
   EXPECT_TRUE(finds(sqlite, Finding::Kind::note, "keepalive off: no effect on a pool of sqlite"));
   const auto nothing = check_options("", "max_size=3", {}, Environment());
-  EXPECT_TRUE(finds(nothing, Finding::Kind::error, "no database is named"));
+  EXPECT_TRUE(finds(nothing, Finding::Kind::error, "no database specified"));
   EXPECT_TRUE(check_options(kUrl, "max_size=3", {}, Environment()).empty());
 }
 
