@@ -29,7 +29,7 @@ bool is_hopeless(std::string_view sqlstate) {
   return sqlstate == "28P01" || sqlstate == "3D000" || sqlstate == "42501";
 }
 
-// The server has no room for more, or is not ready.
+// The server accepts no more sessions, or none yet.
 bool is_of_crowd(std::string_view sqlstate) { return sqlstate == "53300" || sqlstate == "57P03"; }
 
 }  // namespace
@@ -203,7 +203,7 @@ Completion FakeConnector::finish(Request& request, Instant now) {
     session.is_loss_told = true;
     status = refusal(Code::database, "57P01", "the server ended the session");
   } else if (session.is_half_open || request.due > request.deadline) {
-    status = refusal(Code::timeout, "", "no answer in time");
+    status = refusal(Code::timeout, "", "no response in time");
   } else if (is_reset) {
     request.connection->forget_transaction();
     request.connection->is_altered_ = false;
@@ -220,7 +220,7 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
   Status status = std::move(request.refusal);
   if (status && !session->is_alive) status = refusal(Code::unavailable, "08006", "the server closed the connection");
   if (status && (request.fate == OpenFate::hang || session->is_half_open || request.due > request.deadline)) {
-    status = refusal(Code::timeout, "", "no answer in time");
+    status = refusal(Code::timeout, "", "no response in time");
   }
   if (status) {
     return {

@@ -85,7 +85,7 @@ std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>
   return out;
 }
 
-Attempts::Attempts() : bell_fd_(make_event_fd("cannot make a descriptor for connects")) {}
+Attempts::Attempts() : bell_fd_(make_event_fd("could not create a descriptor for connection attempts")) {}
 
 Attempts::~Attempts() { abandon(); }
 
@@ -150,8 +150,8 @@ std::string place_of(const PGconn* conn) {
 
 Status server_is_late(const std::string& place) {
   Status status = Status::error(
-      Code::timeout, "the server" + (place.empty() ? "" : " at " + place) + " did not answer within connect_timeout",
-      "", "is it running, and reachable from here?");
+      Code::timeout, "the server" + (place.empty() ? "" : " at " + place) + " did not respond within connect_timeout",
+      "", "Check that the server is running and reachable from this host.");
   status.sqlstate = "08001";
   return status;
 }
@@ -178,7 +178,9 @@ class Attempt::Inside {
 };
 
 Attempt::Attempt(Task task, std::shared_ptr<Attempts> all)
-    : task_(std::move(task)), all_(std::move(all)), wake_fd_(make_event_fd("cannot make a descriptor for a connect")) {}
+    : task_(std::move(task)),
+      all_(std::move(all)),
+      wake_fd_(make_event_fd("could not create a descriptor for a connection attempt")) {}
 
 Attempt::~Attempt() {
   if (wake_fd_ >= 0) ::close(wake_fd_);
@@ -195,7 +197,7 @@ std::shared_ptr<Attempt> Attempt::start(Task task, std::shared_ptr<Attempts> all
     std::thread([attempt] { attempt->run(); }).detach();
   } catch (const std::system_error& problem) {
     others.running_.pop_back();
-    throw Shortage(shortage_status("cannot start a thread for a connect", problem.code().value()));
+    throw Shortage(shortage_status("could not start a thread for a connection attempt", problem.code().value()));
   } catch (...) {
     others.running_.pop_back();
     throw;
@@ -310,7 +312,7 @@ void Attempt::fail() { failure_ = connect_failure(conn_.get()); }
 
 std::string Attempt::obstacle() const {
   if (stage_ == Stage::asking) return "the credential callback";
-  return names_.empty() ? "libpq" : "the name look-up of " + names_;
+  return names_.empty() ? "libpq" : "the name lookup of " + names_;
 }
 
 Status Attempt::lateness() const {
@@ -320,16 +322,16 @@ Status Attempt::lateness() const {
   Status status;
   if (stage_ == Stage::asking) {
     status = Status::error(Code::timeout, obstacle() + " did not return" + kLate, "",
-                           "let it return a password that is ready, or raise connect_timeout");
+                           "Prepare the password before it is requested, or raise connect_timeout.");
   } else if (!names_.empty()) {
-    status = Status::error(Code::timeout, obstacle() + " did not end" + kLate, "",
-                           "does the name server answer? hostaddr in the target needs none");
+    status = Status::error(Code::timeout, obstacle() + " did not complete" + kLate, "",
+                           "Check whether the name server responds, or use hostaddr in the connection string.");
   } else {
     status = Status::error(
         Code::timeout,
-        obstacle() + (where_.empty() ? "" : ", connecting to " + where_ + ",") + " was held up for connect_timeout",
-        "it reads files (service, password, certificate, key) and may ask a Kerberos server",
-        "are these files on a file system that answers, and is the Kerberos server reachable?");
+        obstacle() + (where_.empty() ? "" : ", connecting to " + where_ + ",") + " was blocked until connect_timeout",
+        "It reads files (service, password, certificate, key) and may contact a Kerberos server.",
+        "Check the file system of these files, and whether the Kerberos server is reachable.");
   }
   status.sqlstate = "08001";
   return status;

@@ -26,7 +26,7 @@ CancelDesk::CancelDesk() {
   if (epoll_fd_ < 0 || event_fd_ < 0) {
     const int error = errno;
     abandon();
-    throw Shortage(shortage_status("cannot make descriptors for cancel requests", error));
+    throw Shortage(shortage_status("could not create descriptors for cancel requests", error));
   }
   epoll_event event{};
   event.events = EPOLLIN;

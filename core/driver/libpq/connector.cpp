@@ -16,8 +16,8 @@ namespace tide {
 namespace libpq {
 namespace {
 
-// How long a server may take to end a session before its slot is free all the same.
-// Not longer: after a network that swallows everything, this is how long a full pool has no room for a new session.
+// How long a server may take to end a session before its slot is considered free.
+// Not longer: if the network drops everything, a full pool cannot open a new session for this long.
 constexpr Span kGoodbyePatience = Span::seconds(3);
 
 // PgConnector: all of one pool's connections, driven by one epoll descriptor.
@@ -37,7 +37,7 @@ class PgConnector final : public Connector {
         notices_(std::make_shared<Notices>()),
         attempts_(std::make_shared<Attempts>()),
         epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
-    if (epoll_fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for connections", errno));
+    if (epoll_fd_ < 0) throw Shortage(shortage_status("could not create a descriptor for connections", errno));
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
     watch(EPOLL_CTL_ADD, attempts_->fd(), EPOLLIN, kAttemptsMark);
   }
@@ -240,7 +240,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   openings_.erase(slot);
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {
-    Status why = shortage_status("no descriptor is left for a connection", EMFILE);
+    Status why = shortage_status("no descriptor is available for a connection", EMFILE);
     out.push_back(answer(Completion::Kind::open_failed, slot, std::move(why)));
     return;
   }
@@ -315,8 +315,9 @@ Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
     over.push_back(slot);
     watched_[slot] = nullptr;  // as in follow_round()
     const bool is_validation = task.is_validation;
-    Status why = Status::error(Code::timeout, is_validation ? "a validation was not answered within validation_timeout"
-                                                            : "a reset was not answered within validation_timeout");
+    Status why = Status::error(Code::timeout,
+                               is_validation ? "the server did not respond to a validation within validation_timeout"
+                                             : "the server did not respond to a reset within validation_timeout");
     out.push_back(answer(is_validation ? Completion::Kind::validation_failed : Completion::Kind::reset_failed, slot,
                          std::move(why)));
   }

@@ -66,8 +66,9 @@ Result<ConnectWords> ConnectWords::parse(const std::string& connect_text) {
   const std::string message = why == nullptr ? "out of memory" : without_password(why);
   PQfreemem(why);
   if (options == nullptr) {
-    return Status::error(Code::bad_argument, "libpq refuses the target: " + message.substr(0, message.find('\n')), "",
-                         "see the connection strings of the PostgreSQL documentation");
+    return Status::error(Code::bad_argument,
+                         "libpq rejected the connection string: " + message.substr(0, message.find('\n')), "",
+                         "See \"Connection Strings\" in the PostgreSQL documentation.");
   }
   ConnectWords out;
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {

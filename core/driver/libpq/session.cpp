@@ -15,7 +15,7 @@
 namespace tide::libpq {
 
 void FinishConnection::operator()(PGconn* conn) const noexcept {
-  PQsetnonblocking(conn, 1);  // the goodbye must not wait for a server that does not read
+  PQsetnonblocking(conn, 1);  // closing must not wait for a server that does not read
   PQfinish(conn);
 }
 
@@ -38,7 +38,7 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
 
 PgConnection::~PgConnection() {
   if (is_abandoned_.load()) {
-    [[maybe_unused]] PGconn* leaked = conn_.release();  // its goodbye would end the parent's session
+    [[maybe_unused]] PGconn* leaked = conn_.release();  // closing it would end the session of the parent
     return;
   }
   if (wake_fd_ >= 0) close(wake_fd_);
@@ -110,9 +110,9 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return status;
   }
   if (is_disarmed_.load()) return status;
-  status.message = std::string("the session could not be made ") + (is_wanted ? "read-only" : "writable again") + ": " +
-                   status.message;
-  status.hint = "give this lease back; its session is replaced";
+  status.message =
+      std::string("could not make the session ") + (is_wanted ? "read-only" : "writable again") + ": " + status.message;
+  status.hint = "Release this lease; its session is replaced.";
   status.is_retryable = true;  // nothing of the caller's was run
   own_failure_ = status;
   return status;
@@ -275,8 +275,8 @@ Status PgConnection::last_words() const {
 }
 
 Status PgConnection::disarmed_error() const {
-  return Status::error(Code::stale_lease, "the lease was taken back by the pool", "",
-                       "a lease must end before lease_timeout, a revocation or the closing of its pool");
+  return Status::error(Code::stale_lease, "the lease was revoked by the pool", "",
+                       "A lease must end before lease_timeout, before it is revoked, and before its pool is closed.");
 }
 
 }  // namespace tide::libpq

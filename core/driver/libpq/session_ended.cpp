@@ -45,7 +45,7 @@ Result<std::string> PgConnection::after_ended(std::string_view sql) {
   const std::lock_guard lock(mutex_);
   if (!is_chain && first.word != TransactionWord::rollback) {
     return own_error("25P03", "the transaction was ended: " + ended_.why, "",
-                     "say ROLLBACK, then begin the transaction again");
+                     "Send ROLLBACK, then repeat the transaction.");
   }
   ended_.why.clear();
   if (is_chain) return begin_as_before() + ";" + std::string(first.rest);

@@ -82,12 +82,13 @@ Status PgConnection::prove_alive(Instant deadline) {
   if (status && cancels_.load() != cancels) return own_error("57014", "the statement was cancelled before it was sent");
   if (status.code != Code::timeout) return status;
   if (limit > deadline) {
-    status.detail = "it was not sent: the server was first asked whether it still answers, and had not answered yet";
+    status.detail =
+        "It was not sent: the pool first checked whether the server responds, and there was no response yet.";
     return status;
   }
-  status = own_error("08006", "the server has not answered for " + describe_span(patience),
-                     "its session had been silent for some time, so it was asked first; the statement was not sent",
-                     "give this lease back and take another; is the server reachable from here?");
+  status = own_error("08006", "the server has not responded for " + describe_span(patience),
+                     "The connection had been idle, so the pool checked it first; the statement was not sent.",
+                     "Release this lease and acquire another. Check that the server is reachable from this host.");
   status.is_retryable = true;
   own_failure_ = status;
   is_broken_ = true;

@@ -33,18 +33,18 @@ Status check_rollback(std::string_view sql, size_t n) {
   const bool is_prepare = statement.word == TransactionWord::prepare;
   const bool is_chain = statement.word == TransactionWord::commit_and_chain;
   if (!is_prepare && !is_chain && statement.word != TransactionWord::commit) return Status::ok();
-  std::string detail = "a statement in it had failed, so ";
+  std::string detail = "A statement in it had failed, so ";
   detail += is_prepare ? "PREPARE TRANSACTION" : "COMMIT";
-  detail += " undid it all";
+  detail += " rolled it back";
   if (is_chain) detail += ", and began the next transaction";
-  if (has_statement(statement.rest)) detail += "; the statements behind it were run";
-  return own_error("25P02", "the transaction was rolled back", std::move(detail),
-                   "look at the error of the statement that failed, then run the transaction again");
+  if (has_statement(statement.rest)) detail += "; the following statements were executed";
+  return own_error("25P02", "the transaction was rolled back", std::move(detail) + ".",
+                   "See the error of the failed statement, then repeat the transaction.");
 }
 
 Status too_large() {
-  return own_error("54000", "the result holds more than 1 GiB", "a result is kept in memory whole",
-                   "ask for less, or fetch it in parts with a cursor");
+  return own_error("54000", "the result is larger than 1 GiB", "A result is kept in memory completely.",
+                   "Request fewer rows, or fetch them in parts with a cursor.");
 }
 
 }  // namespace
@@ -117,7 +117,7 @@ Status PgConnection::exchange(const QueryRequest& request, Running& running, Res
 
 Status PgConnection::send(const QueryRequest& request) {
   const std::string sql(request.sql);  // libpq wants its end marked
-  if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a zero byte");
+  if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a NUL byte");
   const int count = static_cast<int>(request.params.size());
   const int sent = count == 0 ? PQsendQuery(conn_.get(), sql.c_str())
                               : PQsendQueryParams(conn_.get(), sql.c_str(), count, nullptr, request.params.data(),
@@ -156,7 +156,7 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
   if (is_disarmed_.load()) return disarmed_error();
   if (!running.is_timed_out) return failure;
   Status status = timed_out(running);
-  status.detail = "it was cancelled on the server";
+  status.detail = "It was cancelled on the server.";
   return status;
 }
 
@@ -193,7 +193,7 @@ Status PgConnection::take_result(const PGresult* result, Running& running, Resul
         return connection_error(conn_.get());
       }
       return error_of(result);
-    default: return own_error("08P01", std::string("unexpected answer: ") + PQresStatus(status));
+    default: return own_error("08P01", std::string("unexpected response: ") + PQresStatus(status));
   }
   if (is_row_set_open) return Status::ok();
   // Of the const-less libpq calls these two only read.
@@ -219,9 +219,9 @@ Status PgConnection::refuse_copy(ExecStatusType status, Running& running) {
   } else {
     is_broken_ = running.is_given_up = true;  // the server may send for hours; ending the session is quicker
   }
-  return own_error("0A000", "COPY needs the connection itself",
-                   "this call takes statements that answer with rows or a count",
-                   "take the native handle and use libpq's PQputCopyData() or PQgetCopyData()");
+  return own_error("0A000", "COPY requires the native handle",
+                   "This function executes statements that return rows or a row count.",
+                   "Use tide_lease_native() with PQputCopyData() or PQgetCopyData() of libpq.");
 }
 
 // The server says "protocol violation" for a wrong number of parameters; say how many there should be.
@@ -241,8 +241,9 @@ Status PgConnection::explain_parameters(const QueryRequest& request, Running& ru
     if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) wanted = PQnparams(result.get());
   }
   if (wanted < 0 || wanted == static_cast<int>(request.params.size())) return error;
-  Status status = Status::error(Code::bad_argument, "the statement takes " + std::to_string(wanted) + " parameters, " +
-                                                        std::to_string(request.params.size()) + " were given");
+  Status status =
+      Status::error(Code::bad_argument, "the statement requires " + std::to_string(wanted) + " parameters, but " +
+                                            std::to_string(request.params.size()) + " were given");
   status.sqlstate = "07001";
   return status;
 }
@@ -258,8 +259,8 @@ PgConnection::Wait PgConnection::drain(Running& running) {
     is_fit = take_leftover(result.get()) && is_fit;
   }
   if (is_own_unread_ && (!is_fit || PQtransactionStatus(conn_.get()) != PQTRANS_IDLE)) {
-    own_failure_ = own_error("25P03", "the transaction was ended: " + ended_why(), "the session did not survive it",
-                             "give this lease back and take another");
+    own_failure_ = own_error("25P03", "the transaction was ended: " + ended_why(), "The session was lost.",
+                             "Release this lease and acquire another.");
     return Wait::given_up;
   }
   has_unread_ = is_own_unread_ = false;
@@ -330,14 +331,14 @@ Status PgConnection::stopped(Wait how, const Running& running) {
 }
 
 Status PgConnection::timed_out(const Running& running) const {
-  const char* what = "a cancel was requested; whether the statement took effect before is not known";
-  if (!running.is_sent) what = "it was not sent: the statement before it on this lease had not ended";
-  if (running.is_own) what = "the pooler had no session of the server for it in time";
+  const char* what = "A cancel was requested; it is unknown whether the statement took effect before.";
+  if (!running.is_sent) what = "It was not sent: the previous statement on this lease had not ended.";
+  if (running.is_own) what = "The pooler did not provide a server session in time.";
   if (running.is_sent && !running.is_cancel_asked)
-    what = "no cancel could be requested; whether it took effect is not known";
+    what = "No cancel could be requested; it is unknown whether the statement took effect.";
   Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
-                                std::string("give it more time with query_timeout") +
-                                    (terms_.is_shared ? ", statement_timeout" : "") + ", or the call's deadline");
+                                std::string("Raise query_timeout") + (terms_.is_shared ? ", statement_timeout" : "") +
+                                    ", or the timeout of the call.");
   status.sqlstate = "57014";
   status.is_retryable = false;
   return status;

@@ -23,7 +23,7 @@ constexpr char kSurvey[] =
 constexpr char kWhyReadOnly[] =
     "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'"
     " WHEN setting = 'on' AND source NOT IN ('session', 'client', 'user', 'database user', 'interactive')"
-    " THEN 'default_transaction_read_only is on there' END"
+    " THEN 'default_transaction_read_only is on' END"
     " FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
 
 // -1 for what is no number.
@@ -103,7 +103,7 @@ bool PgConnection::take_why_read_only(const PGresult* result) {
     return !why.sqlstate.empty() && !ends_session(why.sqlstate);
   }
   if (PQntuples(result) != 1 || PQgetisnull(result, 0, 0) != 0) return true;
-  Status status = own_error("25006", std::string("a write was refused, ") + PQgetvalue(result, 0, 0));
+  Status status = own_error("25006", std::string("a write was rejected: ") + PQgetvalue(result, 0, 0));
   notices_->add_bad_news(slot_, NoticeKind::doomed, status);
   return true;
 }
@@ -115,7 +115,7 @@ PgConnection::Round PgConnection::step_round() {
     return Round::failed;
   };
   if (cancel_->is_pending.load()) return Round::pending;  // nothing new before the signal is sent (C3)
-  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel could not be delivered"));
+  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel request could not be delivered"));
   wants_to_write_ = false;
   while (round_next_ < round_.size()) {
     if (!is_round_sent_) {
@@ -145,7 +145,7 @@ PgConnection::Round PgConnection::step_round() {
     ++round_next_;
   }
   while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
-  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
+  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after a reset"));
   if (is_full_reset_ && trace_ == Trace::lasting) return fail(own_error("08P01", "the session cannot be reset"));
   if (is_full_reset_) trace_ = Trace::none;
   if (is_reset_) is_read_only_ = is_within_own_ = false;

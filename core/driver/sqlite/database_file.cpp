@@ -80,10 +80,11 @@ void DatabaseFile::lose(std::string what) noexcept {
 
 Status DatabaseFile::loss() const {
   const std::lock_guard lock(mutex_);
-  return driver_error("58030", SQLITE_READONLY_DBMOVED, what_,
-                      "the pool's sessions have the old file open, and what they write there would be lost",
-                      "Put the file back, without the -wal and -shm of another, and the pool takes it up by itself. To "
-                      "begin with an empty database close the pool and open it again.");
+  return driver_error(
+      "58030", SQLITE_READONLY_DBMOVED, what_,
+      "The sessions of the pool have the old file open, and what they write to it would be lost.",
+      "Put the file back, without the -wal and -shm files of another one, and the pool uses it again. To "
+      "start with an empty database, close the pool and open it again.");
 }
 
 bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
@@ -110,8 +111,8 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
 bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const {
   const auto wait = [&](const std::string& what) {
     why = driver_error("58030", SQLITE_CANTOPEN, what,
-                       std::to_string(others) + " sessions of the old file are still open",
-                       "Give back the leases that are out.");
+                       std::to_string(others) + " sessions of the old file are still open.",
+                       "Release the current leases.");
     why.is_retryable = true;
     return true;
   };
@@ -124,8 +125,8 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int
   }
   if (has_old_wal && wal_bytes() > 0) {
     why = driver_error("58030", SQLITE_CANTOPEN,
-                       target_.shown + " was replaced, but " + found.wal_path + " is still that of the old file",
-                       "SQLite would apply the changes of the old file to the new one, and damage it",
+                       target_.shown + " was replaced, but " + found.wal_path + " still belongs to the old file",
+                       "SQLite would apply changes of the old file to the new one and corrupt it.",
                        "Remove the -wal and -shm files of the old database, or put the old file back.");
     return true;
   }
@@ -139,10 +140,10 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
   Files found = at_now();
   if (!look(Depth::all, found)) return {};
   if (!found.database.has_value()) {
-    return {driver_error("58030", SQLITE_CANTOPEN, target_.shown + " is gone",
-                         "the pool had it open, and does not create another one in its place",
-                         "Put the file back (restore it from a backup), and the pool takes it up by itself. To begin "
-                         "with an empty database close the pool and open it again."),
+    return {driver_error("58030", SQLITE_CANTOPEN, target_.shown + " is missing",
+                         "The pool had it open, and does not create another one in its place.",
+                         "Put the file back (restore it from a backup), and the pool uses it again. To start "
+                         "with an empty database, close the pool and open it again."),
             false};
   }
   OpenFailure failure;
@@ -161,7 +162,7 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   if (!look(Depth::all, found)) return Status::ok();
   const std::lock_guard lock(mutex_);
   if (has_moved != 0 || !found.database.has_value()) {
-    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was opened");
+    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
   }
   const int64_t others = handles_.load() - 1;
   if (known_ != nullptr && others > 0) {

@@ -38,7 +38,7 @@ std::shared_ptr<const Policy> SqliteDriver::policy() const {
 }
 
 std::string SqliteDriver::hint() const {
-  return "Look whether the disk of " + target_.shown + " is slow, or another process holds the file.";
+  return "Check whether the disk of " + target_.shown + " is slow, or another process has locked the file.";
 }
 
 Status SqliteDriver::too_late(const char* what) const {

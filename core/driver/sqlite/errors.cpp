@@ -48,23 +48,23 @@ std::string_view sqlstate_of_constraint(int extended_code) {
 
 std::string hint_of(int extended_code, std::string_view sqlstate) {
   if (extended_code == SQLITE_BUSY_SNAPSHOT) {
-    return "The statement read before it wrote, and the database has moved on; try again.";
+    return "The transaction read before it wrote, and the database has changed since; retry the transaction.";
   }
   if (extended_code == SQLITE_READONLY_DBMOVED) return "Put the file back, and acquire a new lease.";
   switch (extended_code & 0xFF) {
     case SQLITE_BUSY:
-      return "Another process or a session outside the pool holds the lock. Roll back and try again; begin a "
-             "transaction that will write with BEGIN IMMEDIATE; or raise sqlite_busy_timeout.";
+      return "Another process or a session outside the pool holds the lock. Roll back and retry; begin a "
+             "transaction that writes with BEGIN IMMEDIATE; or raise sqlite_busy_timeout.";
     case SQLITE_LOCKED: return "Another statement of this session still uses the table; finish it first.";
-    case SQLITE_READONLY: return "Take a read-write lease; if it was one, check the file's permissions.";
+    case SQLITE_READONLY: return "Acquire a read-write lease; if it is one, check the permissions of the file.";
     case SQLITE_FULL: return "Free space on the disk, or raise PRAGMA max_page_count.";
     case SQLITE_NOTADB: return "Check the path; an encrypted file or another kind of file cannot be opened.";
     case SQLITE_CORRUPT: return "Run PRAGMA integrity_check on a copy and restore from a backup.";
-    case SQLITE_SCHEMA: return "Another session changed the schema; try again.";
+    case SQLITE_SCHEMA: return "Another session changed the schema; retry.";
     default: break;
   }
   if (sqlstate == "25001") return "A transaction is open already; use SAVEPOINT to nest.";
-  if (sqlstate == "42P01") return "Check the spelling, and that the pool's file is the one meant.";
+  if (sqlstate == "42P01") return "Check the spelling, and whether the pool uses the right file.";
   return {};
 }
 
@@ -143,7 +143,7 @@ Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
   std::string detail;
   if (offset_base >= 0) {
     const int offset = sqlite3_error_offset(database);
-    if (offset >= 0) detail = "at byte " + std::to_string(offset_base + offset + 1) + " of the text";
+    if (offset >= 0) detail = "At byte " + std::to_string(offset_base + offset + 1) + " of the text.";
   }
   std::string hint = hint_of(code, sqlstate);
   return driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));

@@ -110,9 +110,9 @@ Status check_not_inherited(const std::string& path, const std::string& shown) {
     if (!file.identity.is_known) file.identity = identity_of(file.path);  // it was just being opened
     if (file.identity.is_known ? !(file.identity == wanted) : file.path != path) continue;
     return Status::error(Code::forked, "cannot open " + shown + ": the file was open in the parent process at the fork",
-                         "SQLite would share the parent's locks with this process, and changes would be lost",
-                         "open the pool in the child before the parent opens it, fork before opening, or let the child "
-                         "execute a program with exec()");
+                         "SQLite would share the locks of the parent with this process, and changes would be lost.",
+                         "Open the pool in the child before the parent opens it, fork before opening, or let the child "
+                         "execute a program with exec().");
   }
   return Status::ok();
 }

@@ -87,8 +87,8 @@ void SqliteConnection::leave() noexcept {
 }
 
 Status SqliteConnection::disarmed_error() const {
-  return Status::error(Code::stale_lease, "session " + std::to_string(number_) + " was taken back by the pool",
-                       "its lease was revoked and its transaction rolled back", "Acquire a new lease.");
+  return Status::error(Code::stale_lease, "session " + std::to_string(number_) + " was revoked by the pool",
+                       "Its lease was revoked and its transaction rolled back.", "Acquire a new lease.");
 }
 
 // ---- from outside ---------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ Status SqliteConnection::furnish(Instant deadline) {
     status = apply_pragmas(database_.get(), file_->target(), policy_);
     if (status && file_->target().is_writable() && sqlite3_db_readonly(database_.get(), "main") == 1) {
       status = driver_error("25006", SQLITE_READONLY, "cannot write to " + file_->target().shown,
-                            "a database file this user may write was expected", "Check the file's permissions.");
+                            "Expected a database file that this user may write.", "Check the permissions of the file.");
     }
     std::string journal;
     if (status) run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
@@ -255,7 +255,7 @@ Status SqliteConnection::restore(Instant deadline) {
       status = put_back();
     }
     if (status && inspector_.alteration() == Alteration::lasting) {
-      status = Status::error(Code::refused, "a holder changed settings that have no value to go back to");
+      status = Status::error(Code::refused, "a lease changed settings that cannot be reset");
     }
     if (status) {
       inspector_.forget_alteration();

@@ -34,8 +34,9 @@ Status check_text(std::string_view text) {
     return Status::error(Code::bad_argument, "the text is longer than 2 GiB");
   }
   if (text.find('\0') != std::string_view::npos) {
-    return Status::error(Code::bad_argument, "the text holds a NUL byte; SQLite would run only what stands before it",
-                         {}, "Pass such values as parameters.");
+    return Status::error(Code::bad_argument,
+                         "the text contains a NUL byte; SQLite would execute only the part before it", {},
+                         "Pass such values as parameters.");
   }
   return Status::ok();
 }
@@ -80,8 +81,8 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback &&
                              sqlite3_stmt_isexplain(statement.get()) == 0;
     if (!ended_.sqlstate.empty() && !is_rollback) {
-      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "the transaction was rolled back",
-                          "Send ROLLBACK, then begin again.");
+      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "The transaction was rolled back.",
+                          "Send ROLLBACK, then repeat the transaction.");
     }
     if (code != SQLITE_OK) return failure(code, running);
     if (statement == nullptr) {
@@ -105,7 +106,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     running.started = clock_.now();
   }
   if (!has_run && !request.params.empty()) {
-    return Status::error(Code::bad_argument, "there are parameters but no statement");
+    return Status::error(Code::bad_argument, "parameters were given, but no statement");
   }
   return Status::ok();
 }
@@ -164,15 +165,16 @@ bool SqliteConnection::is_intact_for_writing() {
 
 Status SqliteConnection::lost_commit() const {
   Status status = file_->loss();
-  status.detail = "the transaction was committed to the old file, and is lost with it";
+  status.detail = "The transaction was committed to the old file, and is lost with it.";
   return status;
 }
 
 Status SqliteConnection::check_lease(bool is_writing) const {
   if (is_writing && !file_->target().is_writable()) {
-    return driver_error("25006", SQLITE_READONLY, "cannot write: the pool only reads " + file_->target().shown,
-                        "it was opened with mode=ro or immutable=1, or with sqlite_access",
-                        "Open a pool without it to write.");
+    return driver_error("25006", SQLITE_READONLY,
+                        "cannot write: the pool has opened " + file_->target().shown + " read-only",
+                        "It was opened with mode=ro or immutable=1, or with sqlite_access.",
+                        "To write, open a pool without this option.");
   }
   if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
   return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
@@ -204,19 +206,21 @@ Status SqliteConnection::take_turn_only(const Running& running, Instant deadline
   }
   if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
   if (!may_wait) {
-    Status status = driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads");
+    Status status =
+        driver_error("40001", SQLITE_BUSY, "another session is writing, and this transaction has already read");
     explain_busy(status);
     return status;
   }
   const WriterTurn::Holder holder = file_->turn().holder();
   const Instant now = clock_.now();
-  std::string detail = "waited " + describe_span(now - running.started);
+  std::string detail = "Waited " + describe_span(now - running.started);
   if (holder.session != 0) {
     detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
-              ", " + std::to_string(file_->turn().waiting()) + " more wait";
+              ", " + std::to_string(file_->turn().waiting()) + " others are waiting";
   }
-  Status status = Status::error(Code::timeout, "the writer turn did not come in time", std::move(detail),
-                                "Keep write transactions short; SQLite has one writer at a time.");
+  Status status =
+      Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
+                    "Keep write transactions short; SQLite has one writer at a time.");
   status.sqlstate = "55P03";
   status.native_code = SQLITE_BUSY;
   return status;
@@ -256,8 +260,8 @@ void SqliteConnection::explain_busy(Status& status) const {
     // What it has read is old by now, or the one who writes waits for it: no repetition in here will succeed.
     status.is_retryable = false;
     status.hint =
-        "Roll back and repeat the whole transaction; begin one that will write with BEGIN IMMEDIATE. The "
-        "statement alone cannot succeed any more.";
+        "Roll back and repeat the whole transaction; begin one that writes with BEGIN IMMEDIATE. The "
+        "statement cannot succeed in this transaction.";
     return;
   }
   const std::string readers = file_->describe_readers(number_, clock_.now());
@@ -266,10 +270,9 @@ void SqliteConnection::explain_busy(Status& status) const {
   status.is_retryable = true;
   status.message = "the database is in use by other leases of this pool";
   status.detail = readers;
-  status.hint = is_memory()
-                    ? "In memory readers and the writer wait for each other: end transactions soon, or use a file."
-                    : "Without WAL readers and the writer wait for each other: end transactions soon, or set "
-                      "sqlite_journal_mode=wal.";
+  status.hint = is_memory() ? "In memory, readers and writers block each other: keep transactions short, or use a file."
+                            : "Without WAL, readers and writers block each other: keep transactions short, or set "
+                              "sqlite_journal_mode=wal.";
 }
 
 // In memory nobody but the pool's own sessions can hold a lock, so it is waited for like the turn, as long as there is
@@ -288,13 +291,13 @@ Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
   if (stop == Watch::Stop::read_too_old) {
     return driver_error("25P03", SQLITE_INTERRUPT,
                         "the read transaction was older than " + describe_span(policy_.sqlite_max_read_transaction),
-                        "an old snapshot keeps the WAL from being reused, which then grows without end",
-                        "Read in smaller pieces, or raise sqlite_max_read_transaction.");
+                        "An old snapshot prevents checkpoints from resetting the WAL, which then keeps growing.",
+                        "Read in smaller parts, or raise sqlite_max_read_transaction.");
   }
   Status status =
       Status::error(Code::timeout, "the statement did not finish in time",
-                    running.started.is_set() ? "it ran " + describe_span(clock_.now() - running.started) : "",
-                    "Ask for less, or raise query_timeout and statement_timeout.");
+                    running.started.is_set() ? "It ran for " + describe_span(clock_.now() - running.started) + "." : "",
+                    "Request fewer rows, or raise query_timeout and statement_timeout.");
   status.sqlstate = "57014";
   status.native_code = SQLITE_INTERRUPT;
   status.is_retryable = false;  // the same statement would need the same time again

@@ -25,7 +25,8 @@ bool matters(const Call& call) { return call.kind != Call::Kind::look; }
 
 Calls::Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
     : driver_(std::move(driver)), clock_(clock), fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for the pool's helper threads", errno));
+  if (fd_ < 0)
+    throw Shortage(shortage_status("could not create a descriptor for the helper threads of the pool", errno));
 }
 
 Calls::~Calls() { close_fd(); }
@@ -140,7 +141,7 @@ Status Calls::start_helper() {
   }
   if (error == 0) return Status::ok();
   helpers_.pop_back();
-  return shortage_status("cannot start a thread for calls that may block", error);
+  return shortage_status("could not start a thread for calls that may block", error);
 }
 
 bool Calls::has_free_helper() const noexcept {

@@ -31,7 +31,7 @@ const char* name_of(Call::Kind kind) {
     case Call::Kind::disarm: return "rollback of a revoked lease";
     case Call::Kind::look: break;
   }
-  return "look at its file";
+  return "check of its file";
 }
 
 Completion::Kind success_of(Call::Kind kind) {
@@ -343,9 +343,9 @@ Status ThreadedConnector::too_late(const Call& call, Instant now) const {
   const BlockingDriver& driver = calls_->driver();
   return Status::error(
       Code::timeout,
-      driver.whose() + " " + name_of(call.kind) + " has not come back after " + describe_span(now - call.started),
-      call.kind == Call::Kind::open ? "what it opens is closed when it comes back"
-                                    : "the session is closed when it comes back",
+      driver.whose() + " " + name_of(call.kind) + " has not returned after " + describe_span(now - call.started),
+      call.kind == Call::Kind::open ? "The connection that it opens is closed when it returns."
+                                    : "The session is closed when it returns.",
       driver.hint());
 }
 
@@ -355,12 +355,13 @@ Status ThreadedConnector::refusal(const Call& call, Instant now) const {
   for (const Call& other : calls_->running) {
     if (other.kind == Call::Kind::look || now < other.started + Calls::kSlow) continue;
     Status status = too_late(other, now);
-    status.detail = std::string("a call of ") + name_of(call.kind) + " had to wait for it";
+    status.detail = std::string("A call of ") + name_of(call.kind) + " had to wait for it.";
     return status;
   }
   if (call.kind == Call::Kind::open && !call.status) return call.status;
-  return Status::error(Code::timeout, calls_->driver().whose() + " " + name_of(call.kind) + " was not begun in time",
-                       "", calls_->driver().hint());
+  return Status::error(Code::timeout,
+                       calls_->driver().whose() + " " + name_of(call.kind) + " could not be started in time", "",
+                       calls_->driver().hint());
 }
 
 Status ThreadedConnector::left_behind() const {

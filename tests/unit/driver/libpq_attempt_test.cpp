@@ -150,7 +150,7 @@ class PgAttempt : public ::testing::Test {
   Instant next_;
 };
 
-const char* const kLate = "the name look-up of \"held.test\" did not end within connect_timeout";
+const char* const kLate = "the name lookup of \"held.test\" did not complete within connect_timeout";
 
 TEST_F(PgAttempt, ANameLookUpHoldsUpNobodyAndIsCountedAgainstTheTimeout) {
   NameServer::instance().hold("held.test");
@@ -194,7 +194,7 @@ TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
   NameServer::instance().hold("held.test");
   open(*again, 0, Span::millis(800));
   EXPECT_EQ(reason(*again),
-            "the server at \"127.0.0.1\", port " + silent.port() + " did not answer within connect_timeout");
+            "the server at \"127.0.0.1\", port " + silent.port() + " did not respond within connect_timeout");
   EXPECT_TRUE(silent.is_called());
   EXPECT_EQ(NameServer::instance().asking("held.test"), 1);
   open(*again, 0, Span::seconds(100));
@@ -211,8 +211,8 @@ TEST_F(PgAttempt, SoManyMayBeHeldUpAndNoMore) {
   for (const Completion& done : answers(*connector, kMax)) EXPECT_EQ(done.status.message, kLate);
   open(*connector, 0, Span::millis(50));
   const Completion done = std::move(answers(*connector).front());
-  EXPECT_EQ(done.status.message, "no connect could be begun within connect_timeout");
-  EXPECT_EQ(done.status.detail, "16 that were given up are still held up by the name look-up of \"held.test\"");
+  EXPECT_EQ(done.status.message, "no connection attempt could be started within connect_timeout");
+  EXPECT_EQ(done.status.detail, "16 abandoned attempts are still blocked by the name lookup of \"held.test\".");
   EXPECT_EQ(NameServer::instance().asking("held.test"), static_cast<int>(kMax));
   open(*connector, 0, Span::seconds(10));
   NameServer::instance().let_go("held.test");  // one that returns makes room for the one that waits

@@ -104,7 +104,7 @@ TEST_F(SqliteFile, D4AFileThatWasThereIsNotCreatedAgain) {
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
   EXPECT_EQ(failed.status.sqlstate, "58030");
-  EXPECT_NE(failed.status.message.find(dir_.file() + " is gone"), std::string::npos) << failed.status.message;
+  EXPECT_NE(failed.status.message.find(dir_.file() + " is missing"), std::string::npos) << failed.status.message;
   EXPECT_FALSE(failed.status.hint.empty());
   EXPECT_FALSE(fs::exists(dir_.file()));
   fs::copy_file(dir_.file("backup.db"), dir_.file());
@@ -144,7 +144,7 @@ TEST_F(SqliteFile, D3AFileInItsPlaceIsNotMixedWithTheWalOfTheOldOne) {
   const Completion failed = try_open_slot(1);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
-  EXPECT_NE(failed.status.message.find("-wal is still that of the old file"), std::string::npos)
+  EXPECT_NE(failed.status.message.find("-wal still belongs to the old file"), std::string::npos)
       << failed.status.message;
   remove_side_files();
   const auto next = open(1);

@@ -70,7 +70,7 @@ TEST_F(SqliteOpen, AReadOnlyDirectoryIsRefused) {
   {
     const AsNobody nobody;
     ASSERT_TRUE(nobody.is_unprivileged());
-    expect_hopeless(dir_.file(), "cannot write beside");
+    expect_hopeless(dir_.file(), "cannot write to the directory of");
     expect_hopeless(dir_.file("other.db"), "cannot create");
   }
   ::chmod(dir_.path().c_str(), 0777);
@@ -105,7 +105,7 @@ class SqliteReadOnly : public SqliteOpen {
         for (const char* sql : {"INSERT INTO t VALUES (1)", "BEGIN IMMEDIATE", "CREATE TABLE u (x)", "VACUUM"}) {
           const Status status = run(*done.connection, sql);
           EXPECT_EQ(status.sqlstate, "25006") << sql << ": " << status.message;
-          EXPECT_NE(status.message.find("only reads"), std::string::npos) << status.message;
+          EXPECT_NE(status.message.find("read-only"), std::string::npos) << status.message;
           EXPECT_FALSE(status.hint.empty());
         }
         EXPECT_NE(run_native(*done.connection, "INSERT INTO t VALUES (1)"), SQLITE_OK);

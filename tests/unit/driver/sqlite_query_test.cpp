@@ -63,7 +63,7 @@ TEST_F(SqliteQuery, SeveralStatementsAndWhatFollowsThem) {
   EXPECT_EQ(ask(*session_, "SELECT ?1; -- said all ", {"a"}), "a");
   const Status status = run(*session_, "SELECT 1; garbage", &out);
   EXPECT_EQ(status.sqlstate, "42601");
-  EXPECT_EQ(status.detail, "at byte 11 of the text");
+  EXPECT_EQ(status.detail, "At byte 11 of the text.");
   EXPECT_EQ(out.columns(), 0);
   EXPECT_OK(run(*session_, "   /* nothing */ "));
   EXPECT_EQ(run(*session_, std::string_view("SELECT 1\0; DROP TABLE t", 23)).code, Code::bad_argument);
