@@ -183,7 +183,7 @@ def options_are_tested():
 
 def source_lists_are_true():
     for path in sources.wrong_lists(tree.ROOT):
-        yield f"{path.relative_to(tree.ROOT)}: a source list is not true; run scripts/sources.py"
+        yield f"{path.relative_to(tree.ROOT)}: a source list is not current; run scripts/sources.py"
 
 
 def headers_are_guarded():
