@@ -335,18 +335,21 @@ def lines_of(comment):
 
 
 def documented(comment):
-    """Text of a comment as Markdown: parameters and tags as lists."""
-    lines, out = comment.splitlines(), []
-    for line in lines:
+    """Text of a comment as Markdown: parameters and tags as lists, other indented lines as they stand."""
+    out, is_list, is_block = [], False, False
+    for line in comment.splitlines():
         found = re.match(r"(?:@param (\w+(?:, \w+)*)|(Threads|Owns|Fails|Since)) +(.*)", line)
+        is_indented = line.startswith("  ")
+        if not is_list and is_indented != is_block:
+            out.append("```")
+            is_block = is_indented
         if found:
-            if out and out[-1] and not out[-1].startswith(("- ", "  ")):
+            if not is_list and out and out[-1]:
                 out.append("")
+            is_list = True
             out.append(f"- {code(found.group(1)) if found.group(1) else '**' + found.group(2) + '**'} {found.group(3)}")
-        elif line.startswith("  ") and out and out[-1].startswith(("- ", "  ")):
-            out.append("  " + line.strip())
         else:
-            out.append(("    " + line.strip()) if line.startswith("  ") else line)
+            out.append("  " + line.strip() if is_list else line[2:] if is_indented else line)
     return "\n".join(out)
 
 

@@ -24,7 +24,7 @@ const char* refusal_text(std::string_view sqlstate) {
   return "the server refused the connection";
 }
 
-// Trying again cannot help.
+// Retrying is useless.
 bool is_hopeless(std::string_view sqlstate) {
   return sqlstate == "28P01" || sqlstate == "3D000" || sqlstate == "42501";
 }
@@ -63,9 +63,9 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
   const std::lock_guard lock(server_.mutex_);
   server_.advance(now);
   check_free(slot);
-  // A session whose holder kept its native handle is never closed; it leaves the slot once it is cut off.
+  // A session whose holder kept its native handle is never closed; its slot is free once it is disarmed.
   if (const auto found = sessions_.find(slot); found != sessions_.end()) {
-    TIDE_ASSERT(found->second->is_disarmed);  // F2: the slot's session is still there
+    TIDE_ASSERT(found->second->is_disarmed);  // F2: the slot still has a session
     server_.drop_session(*found->second);
   }
   ++server_.opens_total_;
@@ -138,7 +138,7 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
   requests_.push_back(std::move(request));
 }
 
-// Like a driver that must roll back: it takes as long as ending the session.
+// Like a driver that must roll back: takes as long as ending the session.
 bool FakeConnector::finish_disarm(uint32_t slot, Connection&, Instant now) {
   const std::lock_guard lock(server_.mutex_);
   server_.advance(now);
@@ -150,7 +150,7 @@ bool FakeConnector::finish_disarm(uint32_t slot, Connection&, Instant now) {
 Instant FakeConnector::due_of(const Request& request, Instant now) {
   if (request.kind == Kind::close) return latest(request.due, server_.closes_held_until_);
   const Session& session = session_of(request.slot);
-  // A dead peer is noticed at once, a silent one only by waiting.
+  // A dead peer is detected at once, a silent one only by a timeout.
   if (!session.is_alive) return earliest(now, request.due);
   if (request.fate == OpenFate::hang || session.is_half_open) return request.deadline;
   return earliest(request.due, request.deadline);

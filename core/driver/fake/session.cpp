@@ -35,7 +35,7 @@ FakeConnection::~FakeConnection() {
   if (is_abandoned_) return;
   disarm();
   std::unique_lock lock(server_.mutex_);
-  server_.changed_.wait(lock, [this] { return !is_busy_; });  // a revoked holder on its way out
+  server_.changed_.wait(lock, [this] { return !is_busy_; });  // a revoked holder that is returning
   server_.drop_session(*session_);
   server_.sessions_.erase(session_->pid);
 }
@@ -147,7 +147,7 @@ Status FakeConnection::answer_transaction(std::string_view word) {
 }
 
 Status FakeConnection::wait(std::unique_lock<std::mutex>& lock, Instant deadline) {
-  if (server_.time_passes_) {  // one thread alone: nobody could end it but the clock
+  if (server_.time_passes_) {  // single thread: only the clock can end it
     TIDE_ASSERT(deadline < Instant::never());
     pass_time(lock, deadline - server_.clock_.now());
     return timed_out();
@@ -221,7 +221,7 @@ bool FakeConnection::end_transaction(std::string_view why, uint64_t lease) noexc
 void FakeConnection::disarm() noexcept {
   const std::lock_guard lock(server_.mutex_);
   is_disarmed_ = true;
-  // The socket is cut, but the server may notice late: the session counts until its close is answered.
+  // The socket is closed, but the server may notice later: the session counts until its close is answered.
   session_->is_alive = false;
   session_->is_loss_told = true;
   session_->is_disarmed = true;

@@ -21,7 +21,7 @@
 namespace tide::libpq {
 namespace {
 
-// How long the end of a pool waits for attempts that were given up: those that nothing holds up need microseconds.
+// How long closing a pool waits for abandoned attempts: those that are not blocked need microseconds.
 constexpr auto kEndPatience = std::chrono::milliseconds(50);
 
 int make_event_fd(const char* what) {
@@ -193,7 +193,7 @@ std::shared_ptr<Attempt> Attempt::start(Task task, std::shared_ptr<Attempts> all
   others.running_.push_back(attempt.get());
   try {
     const BlockedSignals blocked;
-    // It keeps what it works with: it may outlive the pool, if what holds it up does not return.
+    // It keeps what it uses alive: it may outlive the pool, if a call does not return.
     std::thread([attempt] { attempt->run(); }).detach();
   } catch (const std::system_error& problem) {
     others.running_.pop_back();
@@ -229,7 +229,7 @@ void Attempt::connect() {
   if (task_.credentials && !ask_for_password(password)) return;
   begin(task_.credentials ? &password : nullptr);
   if (conn_ == nullptr) throw std::bad_alloc();
-  PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // connect errors have no other place for their SQLSTATE
+  PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // the only way to get the SQLSTATE of connection errors
   if (PQstatus(conn_.get()) == CONNECTION_BAD) return fail();
   catcher_.start(conn_.get());
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
@@ -263,7 +263,7 @@ bool Attempt::ask_for_password(std::string& password) {
   return failure_.status.is_ok() && !is_given_up_;
 }
 
-// The first part of a connect: reading files, and the look-up of the first name.
+// The first part of connecting: reading files, and the lookup of the first name.
 void Attempt::begin(const std::string* password) {
   {
     const Inside inside(*this);
@@ -289,7 +289,7 @@ void Attempt::begin(const std::string* password) {
   note_place();
 }
 
-// Which server it is at now, and what may have to be looked up if libpq leaves that one.
+// The current server, and the names that may be looked up when libpq tries the next one.
 void Attempt::note_place() {
   const char* const at = PQhost(conn_.get());
   const std::string host = at == nullptr ? "" : at;
@@ -300,7 +300,7 @@ void Attempt::note_place() {
   names_ = names_of(hosts_, is_known ? static_cast<size_t>(found - hosts_.begin()) + 1 : 0);
 }
 
-// False: it was given up.
+// False: the attempt was abandoned.
 bool Attempt::wait_for_socket(PostgresPollingStatusType wanted) {
   const short events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT;
   pollfd fds[] = {{PQsocket(conn_.get()), events, 0}, {wake_fd_, POLLIN, 0}};

@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kAtOnceMax = 4;
 constexpr Span kPatience = Span::seconds(5);
-constexpr Span kRetrySpan = Span::millis(20);  // a Unix socket's backlog is full
-constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL's protocol: "Canceling Requests in Progress"
+constexpr Span kRetrySpan = Span::millis(20);  // the backlog of a Unix socket is full
+constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL protocol: "Canceling Requests in Progress"
 
 }  // namespace
 
@@ -106,7 +106,7 @@ Instant CancelDesk::pump(Instant now) noexcept {
   uint64_t n = 0;
   (void)!::read(event_fd_, &n, sizeof n);
   epoll_event events[8];
-  (void)epoll_wait(epoll_fd_, events, 8, 0);  // consumes the edges; each request is looked at below in any case
+  (void)epoll_wait(epoll_fd_, events, 8, 0);  // consumes the edges; each request is checked below in any case
   Instant next = Instant::never();
   size_t at = 0;
   while (at < requests_.size() && at < kAtOnceMax) {

@@ -27,7 +27,7 @@ struct Finding {
   std::string_view instead;
 };
 
-// Reads one statement.
+// Checks one statement.
 class Judge {
  public:
   explicit Judge(std::string_view statement) : scanner_(statement) {}
@@ -40,7 +40,7 @@ class Judge {
       last_ = token;
       ++count_;
     }
-    // Only the end tells of ON COMMIT DROP.
+    // ON COMMIT DROP is at the end of the statement.
     return is_dropped_ ? Finding{} : temporary_;
   }
 
@@ -97,7 +97,7 @@ class Judge {
     if (first_.is_word("create") && token.is_word("pg_temp")) return true;
     if (!is_temporary) return false;
     if (last_.is_word("into")) return true;
-    // Behind CREATE, CREATE LOCAL and CREATE OR REPLACE; further behind it is a name.
+    // After CREATE, CREATE LOCAL and CREATE OR REPLACE; further on it is a name.
     return first_.is_word("create") &&
            (count_ == 1 || last_.is_word("local") || last_.is_word("global") || last_.is_word("replace"));
   }

@@ -13,7 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// False where the system does not tell whether there is a file, for example for want of permission.
+// False if it cannot be determined whether the file exists, for example without permission.
 bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t* bytes = nullptr) {
   struct stat found {};
   out.reset();
@@ -25,7 +25,7 @@ bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t
 
 constexpr Span kRestartEvery = Span::seconds(1);
 
-// Only what was there can be lost.
+// Only a file that existed can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
   return known.has_value() && known != found;
 }
@@ -103,7 +103,7 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
       depth == Depth::all && (is_gone(known->wal, found.wal) || is_gone(known->index, found.index));
   if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
   const std::lock_guard lock(mutex_);
-  if (known != known_) return true;  // learnt anew meanwhile
+  if (known != known_) return true;  // updated meanwhile
   lose(what_happened(*known, found));
   return false;
 }
@@ -119,7 +119,7 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int
   const bool has_old_wal = known.wal.has_value() && found.wal == known.wal;
   const bool has_old_index = known.index.has_value() && found.index == known.index;
   if (found.database == known.database) {
-    // What is in a WAL that was deleted can still be saved, but only by the last session that has it open.
+    // The contents of a deleted WAL can still be saved, but only by the last session that has it open.
     const bool is_whole = !is_gone(known.wal, found.wal) && !is_gone(known.index, found.index);
     return !is_whole && others > 0 && wait(what_happened(known, found));
   }
@@ -168,9 +168,9 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   if (known_ != nullptr && others > 0) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
                           is_gone(known_->index, found.index);
-    // The old sessions must not take the new files for their own.
+    // Old sessions must not use the new files.
     if (is_other && !is_lost(generation_)) lose(what_happened(*known_, found));
-    // admit() let it in before: what happened since must not be mixed either.
+    // admit() allowed it before: later files must not be mixed either.
     Status why;
     if (is_other && stands_in_the_way(*known_, found, others, why)) return why;
   }

@@ -8,11 +8,11 @@ namespace tide::sqlite {
 namespace {
 
 struct Wording {
-  std::string_view part;      // found in SQLite's message ...
-  std::string_view sqlstate;  // ... means this
+  std::string_view part;      // part of the message of SQLite ...
+  std::string_view sqlstate;  // ... and its SQLSTATE
 };
 
-// SQLITE_ERROR covers everything the parser and the code generator refuse; only the words differ.
+// SQLITE_ERROR is used for all errors of parser and code generator; only the messages differ.
 constexpr Wording kWordings[] = {
     {"syntax error", "42601"},
     {"incomplete input", "42601"},
@@ -107,7 +107,7 @@ bool is_busy(int result_code) noexcept {
 }
 
 bool is_hopeless(int result_code) noexcept {
-  if (result_code == SQLITE_READONLY_DBMOVED) return false;  // the file may come back
+  if (result_code == SQLITE_READONLY_DBMOVED) return false;  // the file may be put back
   switch (result_code & 0xFF) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
@@ -130,7 +130,7 @@ Status driver_error(std::string_view sqlstate, int native_code, std::string mess
 }
 
 Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
-  // The connection's own code is the more exact one, but only if it speaks of the same failure.
+  // The code of the connection is more precise, if it is about the same failure.
   int code = sqlite3_extended_errcode(database);
   const char* text = sqlite3_errmsg(database);
   if ((code & 0xFF) != (result_code & 0xFF)) {

@@ -10,7 +10,7 @@
 namespace tide::sqlite {
 namespace {
 
-int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // SQLite's own numbers: 0, 1, 2
+int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // numbers of SQLite: 0, 1, 2
 int synchronous_number(SqliteSynchronous synchronous) { return static_cast<int>(synchronous); }  // 0 .. 3
 
 Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
@@ -24,7 +24,7 @@ Status apply_journal_mode(sqlite3* database, const SqliteTarget& target, SqliteJ
   const std::string wanted(journal_mode_name(mode));
   std::string found;
   int code = run_own(database, "PRAGMA main.journal_mode", &found);
-  // Asking first: switching needs the file for oneself, and a second session would meet SQLITE_BUSY for nothing.
+  // Query first: switching needs exclusive access, and a second session would get SQLITE_BUSY needlessly.
   if (code == SQLITE_OK && found == wanted) return Status::ok();
   if (code == SQLITE_OK) code = run_own(database, ("PRAGMA main.journal_mode=" + wanted).c_str(), &found);
   if (code != SQLITE_OK) return failed(database, code, "journal mode " + wanted, target);
@@ -71,7 +71,7 @@ std::string_view journal_mode_name(SqliteJournalMode mode) {
 }
 
 Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy& policy) {
-  // The first statement that touches the file: here a file that is no database is found out.
+  // The first statement that reads the file: it detects a file that is not a database.
   if (const int code = run_own(database, "PRAGMA main.schema_version"); code != SQLITE_OK) {
     Status status = database_error(database, code);
     status.message = "could not use " + target.shown + ": " + status.message;
@@ -86,7 +86,7 @@ Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy
     if (status.detail.empty()) status.detail = "Expected an SQLite 3 database, or an empty or missing file.";
     return status;
   }
-  // A database in memory has no journal to choose: SQLite answers "memory" whatever is asked.
+  // A database in memory has no choice of journal: SQLite always returns "memory".
   if (!target.is_memory && target.is_writable()) {
     if (Status status = apply_journal_mode(database, target, policy.sqlite_journal_mode); !status) return status;
   }

@@ -13,7 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// The number a parameter asks for: its place, unless it is written ?N or $N. SQLite numbers $2 by its place only.
+// The number of a parameter: its position, unless it is written ?N or $N. SQLite numbers $2 by its position.
 int number_of(sqlite3_stmt* statement, int place) {
   const char* name = sqlite3_bind_parameter_name(statement, place);
   if (name == nullptr || (name[0] != '?' && name[0] != '$')) return place;
@@ -24,7 +24,7 @@ int number_of(sqlite3_stmt* statement, int place) {
 }
 
 std::string_view cell_bytes(sqlite3_stmt* statement, int column) {
-  // The pointer first, the length second: SQLite's own rule, or a conversion would move the bytes in between.
+  // First the pointer, then the length, as SQLite requires: a conversion could move the bytes in between.
   const void* bytes = sqlite3_column_type(statement, column) == SQLITE_BLOB
                           ? sqlite3_column_blob(statement, column)
                           : static_cast<const void*>(sqlite3_column_text(statement, column));

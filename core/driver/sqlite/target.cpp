@@ -27,10 +27,10 @@ std::string directory_of(const std::string& path) {
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
 }
 
-// As the effective user, which is the one open() will be judged by; access() asks for the real one.
+// For the effective user, as in open(); access() uses the real one.
 bool may(const std::string& path, int what) { return ::faccessat(AT_FDCWD, path.c_str(), what, AT_EACCESS) == 0; }
 
-// Out of descriptors or memory passes; everything else the system says about a path stays.
+// Lack of descriptors or memory is temporary; all other errors of a path are permanent.
 bool may_pass(int system_error) {
   return system_error == EMFILE || system_error == ENFILE || system_error == ENOMEM || system_error == EIO ||
          system_error == EINTR || system_error == EAGAIN || system_error == ENOSPC;
@@ -41,7 +41,7 @@ bool may_pass(int system_error) {
 SqliteTarget make_target(const std::string& text, SqliteAccess access) {
   static std::atomic<uint64_t> made{0};
   if (text == ":memory:") {
-    // The leading slash makes memdb share it by name within the process.
+    // With a leading slash memdb shares the database by name in the process.
     const uint64_t number = made.fetch_add(1) + 1;
     return {"file:/tidepool-" + std::to_string(number) + "?vfs=memdb", ":memory:", true, SqliteAccess::read_write};
   }
@@ -142,21 +142,21 @@ OpenFailure look_at(const SqliteTarget& target, bool needs_journal) {
 
 void CloseDatabase::operator()(sqlite3* database) const noexcept {
   const bool is_kept = sqlite3_next_stmt(database, nullptr) != nullptr;
-  // The address may be another handle's as soon as this one is closed.
+  // The address may be reused as soon as this handle is closed.
   move_files(database, is_kept ? nullptr : &is_kept);
   sqlite3_close_v2(database);
   forget_files(&is_kept);
 }
 
 OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_create) {
-  // FULLMUTEX: the keeper may have to enter a handle that a holder uses through native() on another thread.
+  // FULLMUTEX: the keeper may have to use a handle while a holder uses it through native() in another thread.
   int flags = SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= target.is_writable() ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
   if (may_create && target.is_writable()) flags |= SQLITE_OPEN_CREATE;
   const bool is_immutable = target.access == SqliteAccess::immutable;
   if (target.is_memory || is_immutable) flags |= SQLITE_OPEN_URI;
   const std::string name = is_immutable ? uri_of(target.path) + "?immutable=1" : target.path;
-  // Remembered before it is open, since the process may fork meanwhile.
+  // Registered before it is open, because the process may fork meanwhile.
   if (!target.is_memory) remember_file(&flags, target.path, false);
   sqlite3* database = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &database, flags, nullptr);

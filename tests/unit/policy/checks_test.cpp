@@ -31,7 +31,7 @@ constexpr Contradiction kContradictions[] = {
     {"connect_timeout", "1h", "acquire_timeout", "1s", true},
 };
 
-TEST(Checks, ContradictionsAreRefusedNamingBothOptionsAndValues) {
+TEST(Checks, ContradictionsNameBothOptionsAndValues) {
   for (const Contradiction& row : kContradictions) {
     SCOPED_TRACE(std::string(row.first) + "=" + std::string(row.first_value));
     Policy policy;
@@ -48,7 +48,7 @@ TEST(Checks, ContradictionsAreRefusedNamingBothOptionsAndValues) {
   }
 }
 
-TEST(Checks, TheMessageReadsAsASentence) {
+TEST(Checks, MessageAndHint) {
   Policy policy;
   policy.min_size = 8;
   policy.max_size = 4;
@@ -93,7 +93,7 @@ const PresetRow kPresets[] = {
     {"batch", 1, 5, Span::seconds(30), Span::seconds(30)},
 };
 
-TEST(Presets, BringTheirValuesWithTheirSource) {
+TEST(Presets, ValuesHaveThePresetAsTheirSource) {
   for (const PresetRow& row : kPresets) {
     SCOPED_TRACE(row.preset);
     const auto parsed = test::parse("sqlite::memory:", "preset='" + std::string(row.preset) + "'");

@@ -24,7 +24,7 @@ TEST(Json, ReadsScalars) {
   EXPECT_EQ(test::source_of(*parsed, "max_size"), SettingSource::options);
 }
 
-TEST(Json, ReadsTheNestedFormOfExistingConfigurations) {
+TEST(Json, NestedConfigurations) {
   const auto parsed = test::parse("sqlite::memory:", R"(
     {"poolConfig": {"minConnections": 3, "maxConnections": 20, "connectionIncrement": 2, "enableAutoScaling": true,
                     "scaleUpThreshold": 0.8, "connectionTimeoutMs": 30000, "idleTimeoutMs": 600000,
@@ -91,7 +91,7 @@ constexpr Broken kBroken[] = {
     {"{\"poolConfig\": {\"maxConections\": 1}}", "JSON key \"poolConfig.maxConections\""},
 };
 
-TEST(Json, IsRefusedWithThePlace) {
+TEST(Json, ErrorsGiveThePosition) {
   for (const Broken& row : kBroken) {
     const auto parsed = test::parse("sqlite::memory:", row.text);
     ASSERT_FALSE(parsed) << row.text;
@@ -101,7 +101,7 @@ TEST(Json, IsRefusedWithThePlace) {
 }
 
 // The size a pool may have in an emergency is not its size.
-TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
+TEST(Json, NamesOfOtherObjectsArePrefixes) {
   for (const std::string_view text : {R"({"healthCheckConfig": {"emergencyMode": {"maxConnections": 5}}})",
                                       R"({"emergencyMode": {"maxConnections": 5}})"}) {
     const auto parsed = test::parse("sqlite::memory:", text);
@@ -114,7 +114,7 @@ TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
   EXPECT_TRUE(contains(parsed.status().message, "unknown option")) << parsed.status().message;
 }
 
-TEST(Json, ABrokenTextIsNeverQuoted) {
+TEST(Json, MalformedTextIsNotQuoted) {
   for (const std::string_view text :
        {"{\"password\": \"hunter2", "{\"password\": hunter2}", "{\"x\": \"hunter2\" \"hunter2\"}",
         "{\"password\": \"hunter2\"}", "{\"password\": [\"hunter2\"]}",

@@ -17,7 +17,7 @@ using test::Variables;
 
 constexpr std::string_view kUrl = "sqlite::memory:";
 
-TEST(Parse, NothingGivenIsTheDefaults) {
+TEST(Parse, NoOptionsMeansDefaults) {
   const auto parsed = parse(kUrl);
   ASSERT_TRUE(parsed);
   ASSERT_EQ(parsed->sources.size(), settings_catalogue().size());
@@ -27,7 +27,7 @@ TEST(Parse, NothingGivenIsTheDefaults) {
   }
 }
 
-TEST(Parse, StrongerSourcesWin) {
+TEST(Parse, SourcesHavePrecedence) {
   const Variables environment = {{"TIDEPOOL_MAX_SIZE", "31"},
                                  {"TIDEPOOL_MIN_SIZE", "3"},
                                  {"TIDEPOOL_MAX_USES", "5"},
@@ -46,7 +46,7 @@ TEST(Parse, StrongerSourcesWin) {
   EXPECT_EQ(source_of(*parsed, "idle_timeout"), SettingSource::default_);
 }
 
-TEST(Parse, OnlyTheStrongestPresetCounts) {
+TEST(Parse, PresetWithHighestPrecedenceApplies) {
   const auto parsed =
       parse("sqlite::memory:?tidepool.preset=staging", "preset=batch", {{"TIDEPOOL_PRESET", "serverless"}});
   ASSERT_TRUE(parsed);
@@ -117,7 +117,7 @@ const RefusedText kRefusedTexts[] = {
     {"", "host=h dbPath=/a.db password=hunter2", {}, "an SQLite file and a database server"},
 };
 
-TEST(Parse, RefusesInsteadOfGuessing) {
+TEST(Parse, InvalidInputIsRejected) {
   for (const RefusedText& row : kRefusedTexts) {
     const auto parsed = parse(row.url, row.options, row.environment);
     ASSERT_FALSE(parsed) << row.url << " " << row.options;
@@ -128,7 +128,7 @@ TEST(Parse, RefusesInsteadOfGuessing) {
   }
 }
 
-TEST(Parse, AMinimumNobodyGaveYieldsToAGivenMaximum) {
+TEST(Parse, DefaultMinimumIsLoweredToMaximum) {
   const auto lone = parse(kUrl, "max_size=1");
   ASSERT_TRUE(lone) << lone.status().message;
   EXPECT_EQ(lone->policy.min_size, 1);
@@ -166,7 +166,7 @@ TEST(Environment, EveryOptionHasItsVariableAndNoOtherIsRead) {
   EXPECT_NE(std::find(asked.begin(), asked.end(), "TIDEPOOL_SCALE_UP_UTILIZATION"), asked.end());
 }
 
-TEST(Environment, ServesWhereTheUrlIsEmpty) {
+TEST(Environment, IsUsedIfTheUrlIsEmpty) {
   const Variables both = {{"DATABASE_URL", "sqlite:///tmp/a.db?tidepool.max_size=4\n"}, {"DB_HOST", "h"}};
   const auto from_url = parse("", "", both);
   ASSERT_TRUE(from_url) << from_url.status().message;
@@ -195,7 +195,7 @@ TEST(Environment, ServesWhereTheUrlIsEmpty) {
   EXPECT_EQ(given->target.shown, ":memory:");
 }
 
-TEST(Environment, ABrokenOneIsNamed) {
+TEST(Environment, ErrorsNameTheVariable) {
   const auto url = parse("", "", {{"DATABASE_URL", "mysql://me:hunter2@h/db"}});
   ASSERT_FALSE(url);
   EXPECT_TRUE(contains(url.status().message, "DATABASE_URL")) << url.status().message;

@@ -103,7 +103,7 @@ constexpr RefusedServer kRefusedServers[] = {
     {"tidepool.max_size=5", "does not specify a database"},
 };
 
-TEST(PostgresqlTarget, IsRefusedWithoutQuotingIt) {
+TEST(PostgresqlTarget, ErrorsDoNotQuoteIt) {
   for (const RefusedServer& row : kRefusedServers) {
     const auto parsed = test::parse(row.url);
     if (row.said.empty() && parsed) {
@@ -118,7 +118,7 @@ TEST(PostgresqlTarget, IsRefusedWithoutQuotingIt) {
   }
 }
 
-TEST(Conninfo, QuotingIsUndoneByReading) {
+TEST(Conninfo, QuotedValuesAreParsedBack) {
   for (const std::string value : {"", "plain", "it's", "back\\slash", "a b", "'", "\\", "\\'", "x=y"}) {
     const std::string text = "k=" + conninfo_quoted(value) + " next=1";
     const auto words = split_conninfo(text);

@@ -58,7 +58,7 @@ TEST(SqliteTarget, IsAnAbsolutePathOrMemory) {
   }
 }
 
-TEST(SqliteTarget, SaysHowTheFileIsOpened) {
+TEST(SqliteTarget, DeterminesTheAccess) {
   const struct {
     std::string_view url;
     SqliteAccess access;
@@ -119,7 +119,7 @@ constexpr RefusedUrl kRefusedUrls[] = {
     {std::string_view("sqlite:///a\0.db", 14), "NUL"},
 };
 
-TEST(Target, IsRefusedWithAReasonAndNoText) {
+TEST(Target, ErrorsGiveAReasonWithoutTheText) {
   for (const RefusedUrl& row : kRefusedUrls) {
     const auto parsed = test::parse(row.url);
     ASSERT_FALSE(parsed) << row.url;
@@ -137,7 +137,7 @@ TEST(Target, IsBounded) {
   EXPECT_TRUE(contains(parsed.status().detail, "8192"));
 }
 
-TEST(Target, AnUnknownSchemeNamesTheKnownOnes) {
+TEST(Target, UnknownSchemeListsTheKnownOnes) {
   const auto parsed = test::parse("fakr://x", "", {}, kCustom);
   ASSERT_FALSE(parsed);
   EXPECT_TRUE(contains(parsed.status().detail, "sqlite, postgresql, postgres, fake, my-db")) << parsed.status().detail;
@@ -160,7 +160,7 @@ constexpr CustomRow kCustomRows[] = {
     {"my-db:anything", "my-db:anything", "my-db:anything", ""},
 };
 
-TEST(CustomTarget, GetsItsUrlAsTypedButForTheOptions) {
+TEST(CustomTarget, UrlIsPassedWithoutOptions) {
   for (const CustomRow& row : kCustomRows) {
     const auto parsed = test::parse(row.url, "", {}, kCustom);
     ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;

@@ -133,7 +133,7 @@ constexpr RefusedValue kRefusedValues[] = {
     {"validation_query", std::string_view("a\0b", 3), "NUL"},
 };
 
-TEST(Values, AreRefusedAndLeaveThePolicyAlone) {
+TEST(Values, InvalidOnesLeaveThePolicyUnchanged) {
   for (const RefusedValue& row : kRefusedValues) {
     SCOPED_TRACE(std::string(row.name) + "=" + std::string(row.text));
     const Setting& setting = *find_setting(row.name);
@@ -150,7 +150,7 @@ TEST(Values, AreRefusedAndLeaveThePolicyAlone) {
   }
 }
 
-TEST(Values, ARefusalTellsRangeAndUnit) {
+TEST(Values, ErrorsGiveRangeAndUnit) {
   Policy policy;
   const Status size = assign_value(policy, *find_setting("max_size"), "0");
   EXPECT_EQ(size.message, "invalid value for option \"max_size\": \"0\" is below the minimum");
@@ -174,13 +174,13 @@ TEST(Values, TextIsBounded) {
   EXPECT_FALSE(assign_value(policy, *find_setting("plane_dir"), "/" + std::string(1000, 'd')));
 }
 
-TEST(Values, NoPasswordIsQuoted) {
+TEST(Values, PasswordsAreNotQuoted) {
   Policy policy;
   const Status status = assign_value(policy, *find_setting("max_size"), "postgresql://u:hunter2@h/db?password=hunter2");
   EXPECT_FALSE(contains(test::whole_text(status), "hunter2")) << test::whole_text(status);
 }
 
-TEST(Values, BothEndsOfEveryRangeAreAcceptedAndTheNextOnesAreNot) {
+TEST(Values, BoundsOfRangesAreInclusive) {
   for (const Setting& setting : settings_catalogue()) {
     if (setting.min_text.empty()) continue;
     SCOPED_TRACE(setting.name);
@@ -238,7 +238,7 @@ TEST(Values, FormatAndAssignAreInverse) {
   }
 }
 
-TEST(Values, EachSettingHasAMemberOfItsOwn) {
+TEST(Values, EachSettingHasItsOwnMember) {
   Rng rng(7);
   for (const Setting& setting : settings_catalogue()) {
     Policy policy;

@@ -72,7 +72,7 @@ constexpr Broken kBroken[] = {
     {"m\xC3\xA4x=1", "expected \"=\" after the word at position 1"},
 };
 
-TEST(Words, AreRefusedWithTheirPosition) {
+TEST(Words, ErrorsGiveThePosition) {
   for (const Broken& row : kBroken) {
     const auto given = parse_words(row.text);
     ASSERT_FALSE(given) << row.text;
