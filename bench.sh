@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds and runs the benchmarks. Each prints ratios against something measured in the same run.
+# Builds and runs the benchmarks. Each prints ratios to a reference that is measured in the same run.
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/lib.sh
 
 usage() {
   cat <<'TEXT'
-usage: ./bench.sh             run every benchmark
-       ./bench.sh NAME...     run some
-       ./bench.sh NAME... --WORD...    the last of them is given what begins with the first --
-       ./bench.sh --list      their names
+usage: ./bench.sh             run all benchmarks
+       ./bench.sh NAME...     run these benchmarks
+       ./bench.sh NAME... --OPTION...    pass the options to the last of them
+       ./bench.sh --list      list the names
        ./bench.sh --help
-A name is that of a program in build/tests/bench, or of a script in tests/bench.
+NAME is a program in build/tests/bench or a script in tests/bench.
 TEXT
 }
 
@@ -22,14 +22,14 @@ case "${1-}" in
 esac
 install_missing "${packages_build[@]}" "${packages_postgres[@]}" pgbouncer
 [ -f build/build.ninja ] || configure build -Dwerror=true -Dtests=false
-shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null || fail "cannot configure"
-build build benchmarks || fail "does not build"
+shown "enabling the benchmarks" build/bench.log meson configure build -Dbenchmarks=true >/dev/null || fail "configuring failed"
+build build benchmarks || fail "the build failed"
 
 names=()
 for program in build/tests/bench/*; do
   [ -f "$program" ] && [ -x "$program" ] && [ "$(basename "$program")" != many_pools ] && names+=("$(basename "$program")")
 done
-[ ! -e build/pg_extension/tidepool.so ] || names+=(hosted views)  # Python, and servers of their own
+[ ! -e build/pg_extension/tidepool.so ] || names+=(hosted views)  # Python scripts that start servers of their own
 [ ${#names[@]} -gt 0 ] || fail "no benchmark was built"
 if [ "${1-}" = --list ]; then
   printf '%s\n' "${names[@]}"
@@ -46,7 +46,7 @@ if [ $# -gt 0 ]; then
   set -- "${names[@]}"
 fi
 for name in "${names[@]}"; do
-  [ -x "build/tests/bench/$name" ] || [ -x "tests/bench/$name.py" ] || fail "no benchmark $name; see ./bench.sh --list"
+  [ -x "build/tests/bench/$name" ] || [ -x "tests/bench/$name.py" ] || fail "unknown benchmark: $name; see ./bench.sh --list"
 done
 export TIDE_EXTENSION="$PWD/build/sqlite_extension/tidepool"
 TIDEPOOL_DIR=$(mktemp -d /dev/shm/tidepool-bench-XXXXXX)

@@ -1,5 +1,5 @@
 /*
- * The smallest program that shows everything: open a pool, lease, write, read, look at the pool, close.
+ * A small program that uses everything: open a pool, lease, write, read, show the pool, close.
  *
  *   cc -std=c99 hello.c -o hello $(pkg-config --cflags --libs tidepool)
  */
@@ -16,9 +16,9 @@ static int fail(const char* doing, const tide_error* err) {
   return 1;
 }
 
-/* One connection for several statements. Whatever happens in between, the lease is given back. */
+/* One connection for several statements. The lease is released in every case. */
 static tide_status write_rows(tide_pool* pool, tide_error* err) {
-  const char* params[] = {"ebb", NULL}; /* NULL is SQL's NULL */
+  const char* params[] = {"ebb", NULL}; /* NULL is NULL in SQL */
   tide_lease lease;
   tide_status status = tide_pool_acquire(pool, "hello", 2000, &lease, err);
   if (status != TIDE_OK) return status;
@@ -29,7 +29,7 @@ static tide_status write_rows(tide_pool* pool, tide_error* err) {
   return status;
 }
 
-/* A single statement needs no lease of yours. */
+/* A single statement needs no explicit lease. */
 static tide_status print_rows(tide_pool* pool, tide_error* err) {
   tide_result* rows = NULL;
   int64_t row;
@@ -43,7 +43,7 @@ static tide_status print_rows(tide_pool* pool, tide_error* err) {
   return TIDE_OK;
 }
 
-/* The pool as everybody else on this host can see it. */
+/* The pool as other processes on this host see it. */
 static tide_status print_pool(const char* name, tide_error* err) {
   static const char* const wanted[] = {"pool", "state", "size", "idle", "in_use", "max_size"};
   tide_filter filter = TIDE_FILTER_INIT;
@@ -85,7 +85,7 @@ int main(void) {
     if (print_rows(pool, &err) != TIDE_OK) result = fail("read", &err);
     if (print_pool("hello", &err) != TIDE_OK) result = fail("look", &err);
 
-    /* An error says what the database said, and leaves everything usable. */
+    /* After an error of the database everything remains usable. */
     if (tide_pool_query(pool, "typo", "select hight from tide", 0, NULL, NULL, &err) == TIDE_DATABASE) {
       printf("as expected: %s\n", err.message);
     }

@@ -1,4 +1,4 @@
-// hello.c in C++: the C API with a few lines that give back what was taken.
+// hello.c in C++: the C API, with a few lines of RAII.
 //
 //   c++ -std=c++17 hello.cpp -o hello $(pkg-config --cflags --libs tidepool)
 #include <tidepool/tidepool.h>
@@ -18,7 +18,7 @@ struct Error : std::runtime_error {
   tide_status status;
 };
 
-// Calls `function` with an error struct as last argument; throws what it says.
+// Calls `function` with an error struct as its last argument, and throws the error.
 template <typename Function, typename... Arguments>
 void call(Function function, Arguments... arguments) {
   tide_error err = TIDE_ERROR_INIT;
@@ -58,7 +58,7 @@ class Lease {
   tide_lease lease_{};
 };
 
-// The pool as everybody else on this host can see it: one cursor over a relation.
+// The pool as other processes on this host see it: a cursor over a relation.
 void print_pool(const char* name) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = name;
@@ -85,7 +85,7 @@ void run(const std::string& url) {
     const Lease lease(pool, "hello");
     lease.query("create table tide (name text, height real)");
     lease.query("insert into tide values ('flood', 4.2)");
-    lease.query("insert into tide values (?1, ?2)", {"ebb", nullptr});  // nullptr is SQL's NULL
+    lease.query("insert into tide values (?1, ?2)", {"ebb", nullptr});  // nullptr is NULL in SQL
     const Rows rows = lease.query("select name, height from tide");
     for (int64_t row = 0; row < tide_result_rows(rows.get()); ++row) {
       const char* height = tide_result_text(rows.get(), row, 1);
@@ -96,7 +96,7 @@ void run(const std::string& url) {
     try {
       lease.query("select hight from tide");
     } catch (const Error& e) {
-      std::cout << "as expected: " << e.what() << '\n';  // the lease is as good as before
+      std::cout << "as expected: " << e.what() << '\n';  // the lease is still valid
     }
   }
 }

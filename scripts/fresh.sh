@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries the commands of the README where nothing is installed: makes a bare Debian, puts the committed files below root's
-# home there, which nobody else may enter, and runs them as root.
+# Runs the commands of the README on a system without installed packages: creates a bare Debian, copies the committed files
+# to a directory below the home of root, and runs the commands as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -9,13 +9,13 @@ usage() {
   cat <<'TEXT'
 usage: scripts/fresh.sh [--cache DIR] [--ccache DIR] [--keep] SUITE [COMMAND...]
 
-SUITE is a release of Debian: bookworm, trixie. COMMAND is one argument, run by bash in the checkout; without any:
+SUITE is a release of Debian: bookworm, trixie. Each COMMAND is one argument, executed by bash in the checkout; default:
   "./demo.sh" "./demo.sh postgres" "./test.sh"
-Ends with the status of the first that failed. Needs root (chroot, mount), a network and 6 GB.
+The exit status is that of the first command that fails. Requires root (chroot, mount), a network and 6 GB.
 
-  --cache DIR    keep the bare system, DIR/SUITE.tar, for the next time; not on a tmpfs
-  --ccache DIR   compile through ccache, whose files are in DIR: for repeated runs; then the system is not quite bare
-  --keep         leave the used system where it is, and say where
+  --cache DIR    store the bare system as DIR/SUITE.tar for the next run; not on a tmpfs
+  --ccache DIR   compile with ccache and its cache in DIR, for repeated runs; installs ccache
+  --keep         do not remove the system, and print its location
 TEXT
 }
 
@@ -36,9 +36,9 @@ readonly suite=$1
 shift
 [[ $suite =~ ^[a-z]+$ ]] || { usage >&2; exit 2; }
 [ $# -gt 0 ] || set -- "./demo.sh" "./demo.sh postgres" "./test.sh"
-[ "$(id -u)" -eq 0 ] || fail "needs root, for chroot and mount: sudo scripts/fresh.sh $suite"
-git rev-parse --verify -q HEAD >/dev/null || fail "this is no git checkout, so nothing tells the files that belong to it"
-[ -z "$(git status --porcelain)" ] || say "what is not committed is not tried"
+[ "$(id -u)" -eq 0 ] || fail "requires root, for chroot and mount: sudo scripts/fresh.sh $suite"
+git rev-parse --verify -q HEAD >/dev/null || fail "not a git checkout; the list of files is taken from git"
+[ -z "$(git status --porcelain)" ] || say "uncommitted changes are not included"
 
 install_missing debootstrap debian-archive-keyring
 [ -z "$cache" ] || mkdir -p "$cache"
@@ -53,7 +53,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 # The tests and the databases in them are to meet a file system as on any machine, and memory is for programs.
-[ "$(stat -f -c %T "$work")" != tmpfs ] || fail "$work is on a tmpfs; name a directory on a disk with --cache"
+[ "$(stat -f -c %T "$work")" != tmpfs ] || fail "$work is on a tmpfs; specify a directory on a disk with --cache"
 
 # apart COMMAND...: with mounts and processes of its own, which end with it.
 apart() { exec unshare --mount --pid --fork --kill-child "$@"; }
@@ -61,10 +61,10 @@ apart() { exec unshare --mount --pid --fork --kill-child "$@"; }
 if [ -n "$cache" ] && [ -f "$cache/$suite.tar" ]; then
   mkdir "$system"
   shown "unpacking $cache/$suite.tar" "$work/log" tar -xpf "$cache/$suite.tar" --numeric-owner -C "$system" ||
-    fail "cannot unpack $cache/$suite.tar"
+    fail "could not unpack $cache/$suite.tar"
 else
-  shown "making a bare $suite" "$work/log" apart \
-    debootstrap --variant=minbase "$suite" "$system" http://deb.debian.org/debian || fail "cannot make a $suite"
+  shown "creating a bare $suite system" "$work/log" apart \
+    debootstrap --variant=minbase "$suite" "$system" http://deb.debian.org/debian || fail "could not create a $suite system"
   if [ -n "$cache" ]; then
     tar -cpf "$work/tar" --numeric-owner -C "$system" .
     mv "$work/tar" "$cache/$suite.tar"

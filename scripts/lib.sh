@@ -1,12 +1,12 @@
-# Common parts of ./demo.sh, ./test.sh and ./bench.sh: installing what is missing, building, showing progress.
-# Sourced by bash from the project's root; defines functions and does nothing by itself.
+# Common parts of ./demo.sh, ./test.sh and ./bench.sh: installing packages, building, showing progress.
+# To be sourced by bash in the root directory of the project; only defines functions.
 
 readonly python=/usr/bin/python3
 readonly packages_build=(g++ meson ninja-build pkg-config python3 libsqlite3-dev sqlite3 libpq-dev nlohmann-json3-dev)
 readonly packages_postgres=(postgresql-NN postgresql-server-dev-NN libssl-dev openssl)  # NN: see server_version
 readonly packages_test=(libgtest-dev clang clang-format spin valgrind pgbouncer)
 
-# Python programs started here leave no caches in the tree.
+# Python programs do not write caches into the source tree.
 export PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '%s\n' "$*"; }
@@ -16,13 +16,13 @@ fail() {
   exit 1
 }
 
-# The last "n/m" a build or test run printed, if it printed one.
+# The last "n/m" printed by a build or test run, if any.
 progress_of() {
   tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -oE '[0-9]+/[0-9]+' | tail -n 1 || true
 }
 
-# shown LABEL LOG COMMAND...: run a command with its output in LOG; say how far it is: on a terminal in one line that
-# is rewritten, elsewhere in a line every 15 s. Returns the command's status; shows the log's end if that is not 0.
+# shown LABEL LOG COMMAND...: run a command with its output in LOG, and show the progress: on a terminal in one line that is
+# rewritten, otherwise in a line every 15 s. Returns the status of the command; prints the end of the log if it failed.
 shown() {
   local label=$1 log=$2 start=$SECONDS told=$SECONDS status=0 pid
   shift 2
@@ -56,7 +56,7 @@ as_root() {
 
 has_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# server_version: of the PostgreSQL whose server and headers are here, else of the one that the system offers.
+# server_version: of the installed PostgreSQL server with headers, else of the one available as a package.
 server_version() {
   local version
   version=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'postgresql-server-dev-[0-9]*' 2>/dev/null |
@@ -67,7 +67,7 @@ server_version() {
   printf '%s' "$version"
 }
 
-# missing_of PACKAGE...: those that are not there, one a line; NN in a name is the version of PostgreSQL.
+# missing_of PACKAGE...: the packages that are not installed, one per line; NN in a name is the version of PostgreSQL.
 missing_of() {
   local package version
   version=$(server_version)
@@ -77,25 +77,25 @@ missing_of() {
   done
 }
 
-# install_missing PACKAGE...: Debian packages, only those that are not there.
+# install_missing PACKAGE...: install the Debian packages that are missing.
 install_missing() {
   local missing logs
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-    fail "this is not a Debian system; install the equivalents of: $*"
+    fail "not a Debian system; install the equivalents of: $*"
   mapfile -t missing < <(missing_of "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; } ||
     fail "missing: ${missing[*]}; run as root, or: sudo apt-get install --no-install-recommends ${missing[*]}"
   logs=$(mktemp -d)
-  shown "apt-get update" "$logs/update" as_root apt-get update || fail "apt-get update failed; is there a network?"
-  mapfile -t missing < <(missing_of "$@")  # only now a bare system knows versions
+  shown "apt-get update" "$logs/update" as_root apt-get update || fail "apt-get update failed; check the network"
+  mapfile -t missing < <(missing_of "$@")  # a bare system knows the versions only now
   say "installing ${missing[*]}"
   shown "installing ${#missing[@]} packages" "$logs/install" as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y --no-install-recommends "${missing[@]}" || fail "cannot install: ${missing[*]}"
+    apt-get install -y --no-install-recommends "${missing[@]}" || fail "could not install: ${missing[*]}"
   rm -rf "$logs"
 }
 
-# configure FOLDER OPTION...: set a build folder up, or change its options where they differ.
+# configure FOLDER OPTION...: set up a build directory, or change its options if they differ.
 configure() {
   local folder=$1
   shift

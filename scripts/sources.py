@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Keeps the explicit source lists of the meson.build files true.
+"""Updates the source lists of the meson.build files.
 
-A list that this script owns stands below a comment of the form
+A list maintained by this script follows a comment of the form
 
-    # every: *.cpp sub/*.cpp        all files that match, relative to the meson.build's folder
-    # rest: *.cpp                   those that match and stand in no other list of the same meson.build
+    # every: *.cpp sub/*.cpp        all matching files, relative to the directory of the meson.build
+    # rest: *.cpp                   matching files that are in no other list of the same meson.build
 
     sources.py            rewrite the lists (after adding, renaming or removing a file)
-    sources.py --check    only tell what is not true; exit 1 if anything is (the house test does this)
+    sources.py --check    only report wrong lists; exit 1 if there are any (the house test does this)
 """
 import argparse
 import pathlib
@@ -43,18 +43,18 @@ def build_files(root=ROOT):
 
 
 def wrong_lists(root=ROOT):
-    """Paths of the meson.build files whose lists are not true."""
+    """Paths of the meson.build files with wrong lists."""
     return [p for p in build_files(root) for old, new in [rewritten(p)] if old != new]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a list is not true")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a list is wrong")
     args = parser.parse_args()
     wrong = wrong_lists()
     for path in wrong:
         if args.check:
-            print(f"{path.relative_to(ROOT)}: a source list is not true; run scripts/sources.py")
+            print(f"{path.relative_to(ROOT)}: a source list is not current; run scripts/sources.py")
         else:
             path.write_text(rewritten(path)[1], encoding="utf-8")
             print(f"{path.relative_to(ROOT)}: rewritten")

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Reads what Meson knows of the tests, for ./test.sh.
+"""Lists, selects and counts the tests of Meson, for ./test.sh.
 
-    summary.py --list FOLDER            suites and tests of a build folder
-    summary.py --select FOLDER NAME...  the tests that the names (suites, tests, '*') mean, one a line
-    summary.py --count RESULTS          the closing line; RESULTS/folders names build folders that ran tests,
-                                        RESULTS/stages holds lines "passed|failed|skipped WHAT"
+    summary.py --list FOLDER            list the suites and tests of a build directory
+    summary.py --select FOLDER NAME...  list the tests selected by names of suites and tests or '*', one per line
+    summary.py --count RESULTS          print the summary; RESULTS/folders lists the build directories with results,
+                                        RESULTS/stages has lines "passed|failed|skipped WHAT"
 """
 import json
 import pathlib
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-# Meson's results, as it writes them to testlog.json.
+# Results in testlog.json.
 PASSED = {"OK", "EXPECTEDFAIL"}
 SKIPPED = {"SKIP"}
 
@@ -39,7 +39,7 @@ def select(folder, wanted):
         found = [name for name, suites in tests if want in ("*", name) or want in suites]
         if not found:
             known = sorted({name for name, _ in tests} | {s for _, suites in tests for s in suites})
-            print(f"no test or suite {want!r} in {folder}; there are: {' '.join(known)}", file=sys.stderr)
+            print(f"no test or suite {want!r} in {folder}; known names: {' '.join(known)}", file=sys.stderr)
             return 2
         chosen += [name for name in found if name not in chosen]
     print("\n".join(chosen))
@@ -47,8 +47,8 @@ def select(folder, wanted):
 
 
 def cases_of(folder):
-    """[(suite, case, outcome)] as the JUnit file has them; suites of tests that report their cases are named after
-    the test: "tidepool.tidepool:unit / unit_pool.Turnstile"."""
+    """[(suite, case, outcome)] of the JUnit file; suites of tests that report cases are named after the test:
+    "tidepool.tidepool:unit / unit_pool.Turnstile"."""
     path = pathlib.Path(folder, "meson-logs", "testlog.junit.xml")
     cases = []
     for suite in ElementTree.parse(path).getroot().iter("testsuite") if path.exists() else ():
@@ -73,7 +73,7 @@ def outcomes_of(folder):
         result = test["result"]
         total = "passed" if result in PASSED else "skipped" if result in SKIPPED else "failed"
         if total == "failed" and not any(outcome == "failed" for _, outcome in own):
-            own.append((f"{name} ({result.lower()})", "failed"))  # crashed or ran out of time: no case tells
+            own.append((f"{name} ({result.lower()})", "failed"))  # crashed or timed out: no case has failed
         found += own or [(name, total)]
     return [(f"{folder}: {what}", outcome) for what, outcome in found]
 

@@ -218,6 +218,20 @@ tide_status tide_control_with(const char* pool_or_instance, const char* verb, co
   });
 }
 
+tide_status tide_control_values(const char* pool_or_instance, const char* verb, const tide_value* values,
+                                int32_t nvalues, int64_t wait_ms, const tide_control_options* with,
+                                uint64_t* command_id, tide_error* err) {
+  tide_command command = TIDE_COMMAND_INIT;
+  tide_command* const batch[] = {&command};
+  command.pool = pool_or_instance;
+  command.verb = verb;
+  command.nvalues = nvalues;
+  for (int32_t i = 0; values != nullptr && i < nvalues && i < TIDE_VALUES_MAX; ++i) command.values[i] = values[i];
+  const tide_status status = tide_control_batch(batch, 1, TIDE_BATCH_POST, wait_ms, with, err);
+  if (command_id != nullptr && command.pools > 0) *command_id = command.command_id;
+  return status;
+}
+
 tide_status tide_control_check(const char* pool_or_instance, const char* verb, const char* arguments_json,
                                const tide_control_options* options, tide_error* err) {
   return guarded(err, [&]() -> Status {

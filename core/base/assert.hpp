@@ -1,4 +1,4 @@
-// Broken invariants are loud: the message names the place, then the process aborts.
+// A broken invariant prints the location and aborts the process.
 #pragma once
 
 namespace tide {
@@ -8,7 +8,7 @@ namespace tide {
 #define TIDE_ASSERT(condition) \
   (static_cast<bool>(condition) ? void(0) : ::tide::assert_failed(#condition, __FILE__, __LINE__))
 
-// For the fast path: checked in debug, sanitizer and simulation builds only.
+// For the fast path: only checked in debug, sanitizer and simulation builds.
 #if defined(TIDE_DEBUG) || !defined(NDEBUG)
 #define TIDE_DEBUG_ASSERT(condition) TIDE_ASSERT(condition)
 #else

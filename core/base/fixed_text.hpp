@@ -1,7 +1,7 @@
-// FixedText<N>: at most N bytes of text that can live in memory other processes read.
+// FixedText<N>: at most N bytes of text, for memory that other processes read.
 //
-// Trivially copyable. The bytes behind the length are always zero, so no stale text can leak into a segment.
-// A text that is too long is cut at a UTF-8 boundary, never in the middle of a character.
+// Trivially copyable. The bytes after the text are always zero, so that no old text remains in a segment.
+// A text that is too long is truncated at a UTF-8 boundary, never inside a character.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ inline std::string_view utf8_prefix(std::string_view text, size_t bytes_max) {
   return text.substr(0, n);
 }
 
-// Likewise for people to read: what is left out is marked by "...", and the last word is not cut if that can be helped.
+// Like that, for display: truncation is marked by "...", and is between words if possible.
 inline std::string shortened(std::string_view text, size_t bytes_max) {
   constexpr std::string_view kMark = "...";
   if (text.size() <= bytes_max) return std::string(text);
@@ -48,14 +48,14 @@ struct FixedText {
     std::memset(bytes + kept.size(), 0, kBytesMax - kept.size());
     length = static_cast<uint16_t>(kept.size());
   }
-  // Of a text for people: see shortened().
+  // For display: see shortened().
   void assign_shortened(std::string_view text) {
     if (text.size() <= kBytesMax) return assign(text);
     assign(shortened(text, kBytesMax));
   }
-  // What assign() needs of a text that ends with NUL, however long it is: enough to see where the last character begins.
+  // How much of a NUL-terminated text assign() needs: enough to find the beginning of the last character.
   static std::string_view prefix_of(const char* text) { return {text, strnlen(text, kBytesMax + 4)}; }
-  // Safe on memory a hostile process wrote: the length is checked against the room.
+  // Safe for memory written by an untrusted process: the length is checked against the capacity.
   std::string_view view() const { return {bytes, length <= kBytesMax ? length : kBytesMax}; }
   std::string str() const { return std::string(view()); }
   bool empty() const { return length == 0; }

@@ -1,6 +1,6 @@
 // Time as a value: a length (Span) and a point on the monotonic axis (Instant), both in nanoseconds.
 //
-// There is deliberately no way to ask the time here: whoever decides is told the time (see core/README.md).
+// There is intentionally no way to read a clock here: decisions get the time as an argument (see core/README.md).
 #pragma once
 
 #include <compare>
@@ -38,7 +38,7 @@ class Span {
 
 class Instant {
  public:
-  constexpr Instant() = default;  // the beginning of the axis; also "not set" where a field says so
+  constexpr Instant() = default;  // the origin; also "not set" for fields that say so
   static constexpr Instant at_ns(int64_t n) { return Instant(n); }
   static constexpr Instant never() { return Instant(std::numeric_limits<int64_t>::max() / 2); }
 

@@ -45,14 +45,14 @@ std::string_view nearest_name(std::string_view typed, std::span<const std::strin
       best = name;
     }
   }
-  // A hint that is far off is worse than none.
+  // A suggestion that is not similar is worse than none.
   const size_t most = typed.size() < 4 ? 1 : std::clamp<size_t>(typed.size() / 4, 2, 3);
   return best_distance <= most ? best : std::string_view{};
 }
 
 std::string did_you_mean(std::string_view typed, std::span<const std::string_view> known) {
   const std::string_view name = nearest_name(typed, known);
-  return name.empty() ? std::string() : "did you mean \"" + std::string(name) + "\"?";
+  return name.empty() ? std::string() : "Did you mean \"" + std::string(name) + "\"?";
 }
 
 }  // namespace tide

@@ -1,4 +1,4 @@
-// "Did you mean": the known name nearest to what was typed.
+// "Did you mean": finds the known name most similar to a given one.
 #pragma once
 
 #include <span>
@@ -7,13 +7,13 @@
 
 namespace tide {
 
-// Edits (insert, delete, replace, swap of neighbours) between two texts, case and '_' ignored.
+// Number of edits (insert, delete, replace, swap of neighbours) between two texts, ignoring case and '_'.
 size_t edit_distance(std::string_view a, std::string_view b);
 
-// The nearest of `known`, or "" when even the nearest is too far off to be meant.
+// The most similar of `known`, or "" if none is similar enough.
 std::string_view nearest_name(std::string_view typed, std::span<const std::string_view> known);
 
-// `did you mean "..."?`, or "" where none is near.
+// `Did you mean "..."?`, or "" if no name is similar.
 std::string did_you_mean(std::string_view typed, std::span<const std::string_view> known);
 
 }  // namespace tide

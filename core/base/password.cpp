@@ -1,6 +1,6 @@
-// Passwords are masked where text of the user goes into an error, however broken the text is.
+// Masks passwords in text from users before it is used in errors, even if the text is malformed.
 //
-// When in doubt more is masked than needed: an unreadable error text is a nuisance, a password in a log a disaster.
+// In case of doubt too much is masked: an unreadable error message is acceptable, a password in a log is not.
 #include <algorithm>
 #include <array>
 
@@ -11,20 +11,20 @@ namespace {
 
 constexpr std::string_view kMask = "***";
 
-// "scheme://user:secret@host": from the first colon to the last "@" of the whole text, since a raw password may hold
-// "@", "/", "?" and "#" itself.
+// "scheme://user:secret@host": from the first colon to the last "@" of the whole text, because an unencoded
+// password may contain "@", "/", "?" and "#".
 std::string mask_user_info(std::string_view text) {
   const size_t slashes = text.find("://");
   size_t begin = slashes == std::string_view::npos ? 0 : slashes + 3;
   size_t at = text.rfind('@');
-  if (at == std::string_view::npos) at = text.rfind("%40");  // somebody encoded the wrong "@"
+  if (at == std::string_view::npos) at = text.rfind("%40");  // the wrong "@" was encoded
   if (at != std::string_view::npos && at < begin) begin = 0;
   const size_t colon = text.find(':', begin);
   if (at == std::string_view::npos || colon == std::string_view::npos || colon > at) return std::string(text);
   return std::string(text.substr(0, colon + 1)) + std::string(kMask) + std::string(text.substr(at));
 }
 
-// "scheme://user:secret/db", where "@host" was forgotten: what stands where a port should is masked unless it is one.
+// "scheme://user:secret/db", without "@host": the text at the position of the port is masked unless it is a number.
 std::string mask_false_ports(const std::string& text) {
   const size_t slashes = text.find("://");
   if (slashes == std::string::npos || text.find('@', slashes) != std::string::npos) return text;
@@ -48,7 +48,7 @@ std::string mask_false_ports(const std::string& text) {
 
 bool is_key_char(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-' || c == '%'; }
 
-// Where the key before position `end` begins, and where it ends: blanks and one quote may stand behind it.
+// The beginning and end of the key before position `end`; blanks and one quote may follow it.
 struct KeyPlace {
   size_t begin;
   size_t end;
@@ -74,10 +74,10 @@ size_t quoted_end(std::string_view text, size_t at) {
   return text.size();
 }
 
-// Where the value at `at` ends. A query parameter ends at "&"; a word at a blank without a backslash.
+// The end of the value at `at`. A query parameter ends at "&", a word at a blank without a backslash.
 size_t value_end(std::string_view text, size_t at, bool is_parameter) {
   if (is_parameter) return std::min(text.find('&', at), text.size());
-  if (at < text.size() && text[at] == '\\') return text.size();  // quoted within quotes: give up on finding its end
+  if (at < text.size() && text[at] == '\\') return text.size();  // quoted within quotes: the end cannot be determined
   if (at < text.size() && (text[at] == '\'' || text[at] == '"')) {
     at = quoted_end(text, at);
     constexpr std::string_view kClosing = ",;}]&";

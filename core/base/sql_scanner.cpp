@@ -34,7 +34,7 @@ SqlScanner::Token SqlScanner::next() {
   if (is_start(c)) {
     while (is_part(at(at_)) || at(at_) == '$') ++at_;
     if (at(at_) != '\'' || at_ - from > 1) return token(Kind::word);
-    // E'...', B'...', X'...', N'...': a word of one letter that touches a quote belongs to it.
+    // E'...', B'...', X'...', N'...': a word of one letter directly before a quote belongs to the literal.
     ++at_;
     skip_string(lower_of(c) == 'e');
     return token(Kind::literal);
@@ -116,7 +116,7 @@ void SqlScanner::skip_string(bool has_backslashes) {
   at_ = sql_.size();
 }
 
-// $1, or $tag$ ... $tag$; a lone dollar sign stays where it is.
+// $1, or $tag$ ... $tag$; a lone dollar sign is not consumed.
 void SqlScanner::skip_dollars() {
   size_t end = at_ + 1;
   if (is_digit(at(end))) {

@@ -1,7 +1,7 @@
-// Status and Result: the promised kind of error, which every caller must look at.
+// Status and Result: expected errors, which every caller must check.
 //
-// The other kind, a broken invariant, is TIDE_ASSERT (base/assert.hpp). There is no third.
-// The numbers are those of tide_status in <tidepool/tidepool.h>; append only.
+// The other kind, broken invariants, is for TIDE_ASSERT (base/assert.hpp). There is no third kind.
+// The numbers are those of tide_status in <tidepool/tidepool.h>; new ones are appended.
 #pragma once
 
 #include <cstdint>
@@ -16,20 +16,20 @@ namespace tide {
 
 enum class Code : int32_t {
   ok = 0,
-  timeout,       // waited the full acquire timeout; retryable
+  timeout,       // not done within the time allowed; retryable
   closed,        // the pool is draining or closed
-  queue_full,    // max_waiting callers already wait; retryable
-  unavailable,   // no connection can be made right now; retryable
-  bad_argument,  // the call itself is wrong
-  bad_option,    // an option's name or value is refused
-  stale_lease,   // released before, revoked, or never given
-  database,      // the database said no; see sqlstate and native_code
+  queue_full,    // max_waiting callers are waiting already; retryable
+  unavailable,   // no connection can be opened now; retryable
+  bad_argument,  // an argument is invalid
+  bad_option,    // an option's name or value is not accepted
+  stale_lease,   // released or revoked, or never existed
+  database,      // the database reported an error; see sqlstate and native_code
   not_found,     // no such pool, connection, lease, alert or command
-  refused,       // understood, allowed to ask, and refused for the stated reason
+  refused,       // valid, but not possible now; the message gives the reason
   forked,        // the handle was opened before fork() and belongs to the parent
   no_memory,
-  unsupported,  // this driver or build cannot do that
-  internal,     // a bug in tidepool; the message names the place
+  unsupported,  // not supported by this driver or build
+  internal,     // a bug in tidepool; the message gives the location
 };
 
 const char* code_name(Code code) noexcept;
@@ -37,11 +37,11 @@ const char* code_name(Code code) noexcept;
 struct [[nodiscard]] Status {
   Code code = Code::ok;
   bool is_retryable = false;
-  int32_t native_code = 0;  // the driver's own number (SQLite result code), 0 if none
+  int32_t native_code = 0;  // error number of the driver (SQLite: result code), or 0
   std::string sqlstate;     // five characters, or empty
-  std::string message;      // one sentence: what was wrong, naming the option, value or object
-  std::string detail;       // what is accepted, or what was seen
-  std::string hint;         // the nearest right thing to do
+  std::string message;      // what is wrong; names the option, value or object; lower case, no period
+  std::string detail;       // what is accepted, or what was found; sentences
+  std::string hint;         // what to do about it; sentences
 
   bool is_ok() const noexcept { return code == Code::ok; }
   explicit operator bool() const noexcept { return is_ok(); }
@@ -58,7 +58,7 @@ struct [[nodiscard]] Status {
   }
 };
 
-// A value or the reason why there is none.
+// A value, or the error.
 template <typename T>
 class [[nodiscard]] Result {
  public:

@@ -1,4 +1,4 @@
-// User text on its way into an error text, a record or the policy: the one place that quotes and masks it.
+// Text from users for error messages, records and the policy: quoting, masking, UTF-8.
 #pragma once
 
 #include <optional>
@@ -7,33 +7,33 @@
 
 namespace tide {
 
-// The length of the well-formed UTF-8 character at the front of `text`, 0 if there is none.
+// The length of the valid UTF-8 character at the beginning of `text`, or 0.
 size_t utf8_length(std::string_view text);
 
-// Well-formed UTF-8 without NUL. What fails this could not be shown by any database.
+// Valid UTF-8 without NUL; databases cannot store other text.
 bool is_plain_utf8(std::string_view text);
 
-// `text` in double quotes for an error text: passwords masked, control characters and broken UTF-8 as "?", and at most
-// kQuotedBytesMax bytes of it, "..." behind what was cut.
+// `text` in double quotes for an error message: passwords are masked, control characters and invalid UTF-8 become "?", and
+// it is truncated to kQuotedBytesMax bytes, marked by "...".
 inline constexpr size_t kQuotedBytesMax = 80;
 std::string in_quotes(std::string_view text);
-// The same without the quotes, for what has some already.
+// The same without the quotes, for text that has quotes already.
 std::string shown_text(std::string_view text);
 
-// The same text with every password replaced by "***": URL user info, password=, and similar parameters.
+// The text with every password replaced by "***": in the user part of URLs, password=, and similar parameters.
 std::string without_password(std::string_view text);
-// Whether a value of this name is a password or the like, such as "password" or "api_key".
+// Whether this is the name of a secret, such as "password" or "api_key".
 bool is_secret_name(std::string_view name);
 
-// nullopt when a "%" is not followed by two hexadecimal digits, or the result holds a NUL or is not UTF-8.
-// "+" stays "+", as in libpq.
+// nullopt if a "%" is not followed by two hexadecimal digits, or if the result contains a NUL or is not UTF-8.
+// "+" remains "+", as in libpq.
 std::optional<std::string> percent_decoded(std::string_view text);
 
-// Without blanks, tabs and line ends at both ends.
+// Without blanks, tabs and line breaks at both ends.
 std::string_view trimmed_blanks(std::string_view text);
 constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// ASCII only; never the locale's.
+// ASCII only, independent of the locale.
 std::string lower_case(std::string_view text);
 constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }

@@ -34,7 +34,7 @@ std::string_view digits_at_front(std::string_view text) {
   return text.substr(0, n);
 }
 
-// whole.fraction * factor, if that is a whole number and not beyond all sense. Never rounded.
+// whole.fraction * factor, if the product is a whole number within the limit. Never rounded.
 std::optional<int64_t> product(std::string_view whole, std::string_view fraction, int64_t factor) {
   __extension__ using Wide = unsigned __int128;
   constexpr Wide kMost = 9'000'000'000'000'000'000;
@@ -59,7 +59,7 @@ std::optional<int64_t> product(std::string_view whole, std::string_view fraction
   return sum > kMost ? std::nullopt : std::optional(static_cast<int64_t>(sum));
 }
 
-// A decimal number ("1.5" too), optional blanks, a unit of the table.
+// A decimal number (such as "1.5"), optional blanks, a unit of the table.
 template <size_t N>
 std::optional<int64_t> parse_with_units(std::string_view text, const std::array<Unit, N>& units) {
   text = trimmed(text);

@@ -1,4 +1,4 @@
-// Durations, sizes and wall-clock times as people write and read them.
+// Durations, sizes and wall-clock times as text.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@
 
 namespace tide {
 
-// "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of milliseconds; blanks may stand around number and
-// unit. Not negative. Whole microseconds only: what is finer is refused, never rounded. The one grammar of durations;
-// whoever takes one from a user hands the text on to here.
+// "30s", "500ms", "1.5h", "5min", "2d", "250us", or a number of milliseconds; blanks around number and unit are allowed.
+// Not negative. Whole microseconds only: finer values are an error, they are not rounded. All durations from users are
+// parsed here.
 std::optional<Span> parse_span(std::string_view text);
-// The shortest exact form parse_span() reads back: "30s", "500ms", "1500ms", "10min".
+// The shortest exact text for parse_span(): "30s", "500ms", "1500ms", "10min".
 std::string format_span(Span span);
-// For people: "1.2 s", "350 ms", "12 us".
+// Rounded, for messages: "1.2 s", "350 ms", "12 us".
 std::string describe_span(Span span);
 
-// "16MB", "512kB", "1GB", "100B" (powers of 1024, as PostgreSQL), or bare bytes. Not negative; whole bytes only.
+// "16MB", "512kB", "1GB", "100B" (powers of 1024, as in PostgreSQL), or a number of bytes. Not negative; whole bytes only.
 std::optional<int64_t> parse_bytes(std::string_view text);
 std::string format_bytes(int64_t bytes);
 
-// Nanoseconds since 1970 as "2026-01-31 23:59:59.123Z"; sorts as text and SQLite's datetime() reads it.
+// Nanoseconds since 1970 as "2026-01-31 23:59:59.123Z"; sorts as text, and is valid for datetime() of SQLite.
 std::string format_wall_ns(int64_t unix_ns);
 
 }  // namespace tide

@@ -1,4 +1,4 @@
-// One line of the log, without its end.
+// Formats a line of the log, without the line break.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace tide {
 
-// Keys, always in this order, those without a value left out: time, level (info, warning, critical), pool, event, message,
-// tag, conn_id, lease_id, detail. Values with blanks, quotes or "=" stand in double quotes, with JSON's escapes; so
-// a line is one line whatever a text holds, and passwords are masked. `detail` is a JSON object in both forms.
+// Keys, always in this order, omitted if they have no value: time, level (info, warning, critical), pool, event, message,
+// tag, conn_id, lease_id, detail. Values with blanks, quotes or "=" are in double quotes, with the escapes of JSON, so that
+// every text results in one line. Passwords are masked. `detail` is a JSON object in both formats.
 std::string log_line(const LogFact& fact, std::string_view pool, LogFormat format);
 
 }  // namespace tide

@@ -10,13 +10,13 @@
 namespace tide {
 namespace {
 
-constexpr mode_t kFileMode = 0640;  // as a segment: tags and messages are not for everybody
+constexpr mode_t kFileMode = 0640;  // like a segment: tags and messages may be confidential
 
 int open_file(const std::string& path) {
   return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode);
 }
 
-// In one call where the system takes it, so that lines of several processes do not mix.
+// In one call if possible, so that lines of several processes are not mixed.
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
@@ -47,9 +47,9 @@ Status LogWriter::check() const {
   }
   return Status::error(
       Code::bad_option,
-      "log_destination: \"" + destination_ + "\" cannot be written: " + std::generic_category().message(errno),
-      "log_destination takes stderr, syslog, or the absolute path of a file",
-      "make its directory, or name a file this user may write");
+      "could not write to log_destination \"" + destination_ + "\": " + std::generic_category().message(errno),
+      "The value must be stderr, syslog, or the absolute path of a file.",
+      "Create the directory, or specify a file that this user may write.");
 }
 
 bool LogWriter::write(std::string_view line, Severity severity) const {

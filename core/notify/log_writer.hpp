@@ -1,4 +1,4 @@
-// LogWriter: where lines go.
+// LogWriter: writes lines to the log destination.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace tide {
 
 class LogWriter {
  public:
-  // "stderr", "syslog", or a file's absolute path.
+  // "stderr", "syslog", or the absolute path of a file.
   explicit LogWriter(std::string destination) : destination_(std::move(destination)) {}
 
-  // Whether a file can be written: bad_option with the reason. Makes it where there is none.
+  // Checks whether the file can be written, and creates it if it does not exist. Fails with bad_option.
   Status check() const;
-  // May block for as long as the destination does. False: the line is lost.
+  // May block as long as the destination does. False: the line is lost.
   bool write(std::string_view line, Severity severity) const;
 
  private:

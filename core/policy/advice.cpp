@@ -6,8 +6,8 @@
 namespace tide {
 namespace {
 
-// A value at or beyond `bound` is bad: "Connection Pooling Configuration" and "Database Connection Pooling Feature" name
-// these. Zero is a meaning of its own and never bad.
+// A value at or beyond `bound` is rarely useful, according to "Connection Pooling Configuration" and "Database Connection
+// Pooling Feature". Zero has a special meaning and is never reported.
 struct BadValue {
   std::string_view option;
   bool is_too_high;
@@ -16,28 +16,32 @@ struct BadValue {
   std::string_view hint;
 };
 constexpr BadValue kBadValues[] = {
-    {"max_size", true, "1000", "a server works on far fewer at once; the rest only costs memory and time there",
-     "begin with 10 to 50, and look at wait_p99_ms in pools"},
-    {"min_size", true, "100", "so many connections are kept open without work",
-     "begin with 2 to 10; the pool opens more when they are needed"},
-    {"idle_timeout", false, "1s", "connections are closed and opened again between two requests",
-     "30s or more is common"},
-    {"connect_timeout", false, "100ms", "a server that is busy for a moment counts as gone", "2s or more is common"},
-    {"connect_timeout", true, "1min", "it takes this long to see that a server is gone", "2s to 10s is common"},
-    {"acquire_timeout", false, "1s", "callers give up in a short queue that would have served them",
-     "2s to 10s is common"},
-    {"acquire_timeout", true, "2min", "callers hang this long when the database is gone", "2s to 30s is common"},
-    {"statement_timeout", false, "1s", "statements that are slow once in a while are ended", "30s is common"},
-    {"statement_timeout", true, "5min", "a statement that hangs keeps its connection this long", "30s is common"},
-    {"query_timeout", false, "1s", "statements that are slow once in a while are given up", "30s is common"},
-    {"query_timeout", true, "5min", "a statement that hangs keeps its connection this long", "30s is common"},
+    {"max_size", true, "1000",
+     "A server executes far fewer statements at the same time; more connections only cost memory and time there.",
+     "Start with 10 to 50, and watch wait_p99_ms in pool_stats."},
+    {"min_size", true, "100", "This many connections are kept open even without load.",
+     "Start with 2 to 10; the pool opens more when they are needed."},
+    {"idle_timeout", false, "1s", "Connections may be closed and reopened between two requests.",
+     "30s or more is common."},
+    {"connect_timeout", false, "100ms", "A server that is busy for a moment is considered unavailable.",
+     "2s or more is common."},
+    {"connect_timeout", true, "1min", "It takes this long to detect that a server is unavailable.",
+     "2s to 10s is common."},
+    {"acquire_timeout", false, "1s", "Callers time out in a short queue that would have served them.",
+     "2s to 10s is common."},
+    {"acquire_timeout", true, "2min", "Callers block this long if the database is unavailable.",
+     "2s to 30s is common."},
+    {"statement_timeout", false, "1s", "Statements that are occasionally slow are cancelled.", "30s is common."},
+    {"statement_timeout", true, "5min", "A statement that hangs occupies its connection this long.", "30s is common."},
+    {"query_timeout", false, "1s", "Statements that are occasionally slow are abandoned.", "30s is common."},
+    {"query_timeout", true, "5min", "A statement that hangs occupies its connection this long.", "30s is common."},
 };
 
 std::string text_of(const Policy& policy, const Setting& setting) {
   return std::string(setting.name) + " " + format_value(policy, setting);
 }
 
-// As a number that grows with it; both are texts of the same option.
+// The value as a number, to compare it with another value of the same option.
 double size_of(const Setting& setting, std::string_view value) {
   Policy policy;
   if (!assign_value(policy, setting, value)) return 0;

@@ -1,4 +1,4 @@
-// Advice: what is accepted, but rarely meant.
+// Advice: values that are valid, but rarely useful.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace tide {
 
-// Of options that somebody gave: values that are known to be bad, then those that have no effect; and the other pools'
-// words. `has_target`: parsed.target is known.
+// Reports, for options that were given: values that are rarely useful, then options without an effect and words of other
+// pools. `has_target`: parsed.target is known.
 std::vector<Finding> advise(const ParsedOptions& parsed, bool has_target);
 
 std::string_view backend_name(Backend backend);  // as in the relation pools

@@ -1,6 +1,6 @@
-// The rows behind settings_catalogue(): what an option is called, joined to the Policy member that holds it.
+// The rows behind settings_catalogue(): each connects the name of an option with its member of Policy.
 //
-// Only this room sees rows; everyone else sees Setting. An option is typed once, in catalogue.cpp.
+// Rows are private to this room; others use Setting. An option is defined once, in catalogue.cpp.
 #pragma once
 
 #include <span>
@@ -13,7 +13,7 @@
 
 namespace tide {
 
-// A member whose value is one of a closed set. The names stand in the order of the enum.
+// A member with an enum as its value. The names are in the order of the enum.
 struct ChoiceMember {
   std::span<const std::string_view> names;
   size_t (*get)(const Policy&);
@@ -33,11 +33,11 @@ struct BytesMember {
   int64_t Policy::*bytes;
 };
 
-// The alternatives stand in the order of SettingKind, so that a row's kind follows from its member.
+// The alternatives are in the order of SettingKind, so that the kind of a row follows from its member.
 using Member = std::variant<bool Policy::*, int64_t Policy::*, double Policy::*, Span Policy::*, ChoiceMember,
                             TextMember, BytesMember>;
 
-// What must hold for an option to do anything: `option` has (or, if `is_not`, has not) the value `value`.
+// A condition for an option to have an effect: `option` has (or, if `is_not`, does not have) the value `value`.
 struct Need {
   std::string_view option;
   std::string_view value;
@@ -56,11 +56,11 @@ struct CatalogueRow {
   std::vector<Need> needs = {};  // all of them
 };
 
-// In the order people read them. Lives for ever.
+// In the order in which they are shown. Valid until the process ends.
 std::span<const CatalogueRow> catalogue_rows();
-// Whether the option does nothing unless `option` has `value`.
+// Whether the setting has an effect only if `option` has the value `value`.
 bool needs(const Setting& setting, std::string_view option, std::string_view value);
-// See place_of(): settings stand in the order of the rows.
+// Settings are in the order of the rows, see place_of().
 const CatalogueRow& row_of(const Setting& setting);
 const Member& member_of(const Setting& setting);
 std::string format_member(const Policy& policy, const Member& member);

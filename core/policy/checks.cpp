@@ -1,12 +1,12 @@
-// Contradictions: values that are each accepted but cannot hold together.
+// Contradictions: values that are valid each, but not together.
 //
-// connect_timeout may exceed acquire_timeout: connections are opened apart from the callers that wait for them.
+// connect_timeout may exceed acquire_timeout, because connections are opened in the background.
 #include "policy/settings.hpp"
 
 namespace tide {
 namespace {
 
-// Spells both options from the catalogue: `low` must not be above `high` (or, if `strict`, not reach it).
+// The error for a violation of `low` <= `high`, or, if `relation` is not "above", of `low` < `high`.
 Status not_above(const Policy& policy, std::string_view low, std::string_view high, std::string_view relation) {
   const Setting& low_setting = *find_setting(low);
   const Setting& high_setting = *find_setting(high);
@@ -14,8 +14,8 @@ Status not_above(const Policy& policy, std::string_view low, std::string_view hi
       Code::bad_option,
       std::string(low) + " " + format_value(policy, low_setting) + " is " + std::string(relation) + " " +
           std::string(high) + " " + format_value(policy, high_setting),
-      std::string(low) + " must be " + (relation == "above" ? "at most " : "below ") + std::string(high),
-      "lower " + std::string(low) + " or raise " + std::string(high));
+      std::string(low) + " must be " + (relation == "above" ? "at most " : "below ") + std::string(high) + ".",
+      "Lower " + std::string(low) + " or raise " + std::string(high) + ".");
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ std::vector<Status> contradictions(const Policy& policy) {
   if (policy.min_size > policy.max_size) refuse("min_size", "max_size", "above");
   if (policy.min_idle > policy.max_size) refuse("min_idle", "max_size", "above");
   if (policy.burst_max_size != 0 && policy.burst_max_size < policy.max_size) {
-    refuse("max_size", "burst_max_size", "above").hint += "; burst_max_size 0 is twice max_size";
+    refuse("max_size", "burst_max_size", "above").hint += " burst_max_size=0 means twice max_size.";
   }
   if (policy.retry_base > policy.retry_max) refuse("retry_base", "retry_max", "above");
   if (policy.scale_down_utilization >= policy.scale_up_utilization) {

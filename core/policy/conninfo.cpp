@@ -18,10 +18,10 @@ size_t skip_key(std::string_view text, size_t at) {
 }
 
 Status broken(const std::string& what, size_t at) {
-  return Status::error(Code::bad_argument,
-                       "the connection key words cannot be read: " + what + " at position " + std::to_string(at + 1),
-                       "key words are key=value with blanks between, as libpq takes them",
-                       "put a value with blanks in single quotes, and a backslash before a quote or backslash in it");
+  return Status::error(
+      Code::bad_argument, "invalid connection string: " + what + " at position " + std::to_string(at + 1),
+      "A connection string has the form \"key=value key=value\", as in libpq.",
+      "Enclose a value with blanks in single quotes, and write a backslash before a quote or backslash in it.");
 }
 
 }  // namespace
@@ -38,10 +38,10 @@ Result<std::vector<ConninfoWord>> split_conninfo(std::string_view text) {
   for (size_t at = skip_blanks(text, 0); at < text.size(); at = skip_blanks(text, at)) {
     const size_t begin = at;
     at = skip_key(text, at);
-    if (at == begin) return broken("expected a key word", begin);
+    if (at == begin) return broken("expected a keyword", begin);
     ConninfoWord word{{}, std::string(text.substr(begin, at - begin)), {}};
     at = skip_blanks(text, at);
-    if (at == text.size() || text[at] != '=') return broken("expected \"=\" behind the word", begin);
+    if (at == text.size() || text[at] != '=') return broken("expected \"=\" after the word", begin);
     at = skip_blanks(text, at + 1);
     const size_t value = at;
     const bool is_quoted = at < text.size() && text[at] == '\'';
@@ -51,7 +51,7 @@ Result<std::vector<ConninfoWord>> split_conninfo(std::string_view text) {
       word.value.push_back(text[at]);
     }
     if (is_quoted) {
-      if (at >= text.size()) return broken("a quoted value does not end", value);
+      if (at >= text.size()) return broken("a quoted value is not terminated", value);
       ++at;
     }
     at = std::min(at, text.size());

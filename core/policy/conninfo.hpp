@@ -1,4 +1,4 @@
-// libpq key words: host=... dbname='...' user=...
+// Connection strings of libpq: host=... dbname='...' user=...
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace tide {
 
 struct ConninfoWord {
-  std::string_view raw;  // "key = 'value'" as typed
+  std::string_view raw;  // "key = 'value'" as given
   std::string key;
   std::string value;  // without quotes and backslashes
 };
@@ -19,10 +19,10 @@ struct ConninfoWord {
 bool looks_like_conninfo(std::string_view text);
 
 // The grammar of libpq: single quotes, backslash before a quote or backslash, blanks around "=".
-// Fails with bad_argument and the position, never the text: it holds the password.
+// Fails with bad_argument and the position. The text is not quoted, because it may contain the password.
 Result<std::vector<ConninfoWord>> split_conninfo(std::string_view text);
 
-// A value as one key word's value, quoted.
+// Quotes a value for a connection string.
 std::string conninfo_quoted(std::string_view value);
 
 }  // namespace tide

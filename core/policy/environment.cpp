@@ -25,7 +25,7 @@ std::string variable_of(std::string_view option) {
   return name;
 }
 
-// A variable that other pools have; DEBUG is everybody's, so it counts only where it says just what it says there.
+// A variable of other pools. DEBUG is used by many programs, so it has an effect only with the value used there.
 struct OtherVariable {
   const char* name;
   std::string_view option;  // an option's name or another word
@@ -38,7 +38,7 @@ constexpr OtherVariable kOtherVariables[] = {
     {"ENABLE_POOL_LOGGING", "enableLogging"},
 };
 
-// "TIDEPOOL_PORT_5432_TCP_ADDR" and the like stand in every container beside a service of that name.
+// Kubernetes sets "TIDEPOOL_PORT_5432_TCP_ADDR" and the like in every container if there is a service of that name.
 bool is_of_kubernetes(std::string_view name) {
   const std::string_view rest = name.substr(kPrefix.size());
   return rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_");
@@ -70,7 +70,7 @@ std::vector<GivenOption> options_from_environment(const Environment& environment
 }
 
 void refuse_unknown_variables(const Environment& environment, std::vector<Status>& refusals) {
-  // Besides the directory, what scripts around the examples and tests have been told with.
+  // The directory, and variables of the scripts of the examples and tests.
   std::vector<std::string_view> known = {"dir", "library", "extension", "build", "source", "pg_config"};
   for (const Setting& setting : settings_catalogue()) known.push_back(setting.name);
   for (const std::string& name : environment.names) {
@@ -79,9 +79,9 @@ void refuse_unknown_variables(const Environment& environment, std::vector<Status
     if (std::any_of(known.begin(), known.end(), means_it)) continue;
     const std::string_view nearest = nearest_name(std::string_view(name).substr(kPrefix.size()), known);
     refusals.push_back(Status::error(Code::bad_option, "unknown environment variable " + in_quotes(name),
-                                     "an option's variable is TIDEPOOL_ and its name in capitals",
-                                     nearest.empty() ? "unset it, or see the relation \"settings\" for every option"
-                                                     : "did you mean " + variable_of(nearest) + "?"));
+                                     "The variable of an option is TIDEPOOL_ followed by its name in capitals.",
+                                     nearest.empty() ? "Unset it, or see the relation \"settings\" for all options."
+                                                     : "Did you mean " + variable_of(nearest) + "?"));
   }
 }
 
@@ -99,9 +99,9 @@ Result<EnvironmentUrl> url_from_environment(const Environment& environment) {
                                 {"user", read_variable(environment, "DB_USERNAME")},
                                 {"password", read_variable(environment, "DB_PASSWORD")}}};
   if (parts[0].value.empty() && parts[2].value.empty()) {
-    return Status::error(Code::bad_argument, "no database is named: the URL is empty",
-                         "neither DATABASE_URL, DB_HOST nor DB_NAME is set in the environment",
-                         "give a URL such as sqlite:///path/file.db or postgresql://host/dbname");
+    return Status::error(Code::bad_argument, "no database specified: the URL is empty",
+                         "None of DATABASE_URL, DB_HOST and DB_NAME is set in the environment.",
+                         "Specify a URL such as sqlite:///path/file.db or postgresql://host/dbname.");
   }
   if (parts[0].value.empty()) parts[0].value = "localhost";
   for (const Part& part : parts) {

@@ -13,8 +13,8 @@ void add_where(Status& status, const std::string& where) {
 }
 
 Status takes_one_value(std::string_view name) {
-  return Status::error(Code::bad_option, std::string(name) + " takes one value, not an array",
-                       "only recovery takes several", "write the value without brackets");
+  return Status::error(Code::bad_option, "option " + in_quotes(name) + " does not accept an array",
+                       "Only recovery accepts several values.", "Write the value without brackets.");
 }
 
 class Resolver {
@@ -29,7 +29,7 @@ class Resolver {
     refuse(unknown_option(option.name), option.where);
   }
 
-  // Switches come last: what they do depends on what is given beside them, before or behind.
+  // Switches are applied last, because their effect depends on the other options, wherever these are given.
   Resolution finish() {
     for (const Switch& each : switches_) turn(each);
     return std::move(out_);
@@ -68,12 +68,14 @@ class Resolver {
 
   static Status given_twice(const std::string& first, const std::string& second, std::string_view setting) {
     if (first == second) {
-      return Status::error(Code::bad_option, "option " + in_quotes(second) + " is given twice, with two values",
-                           "the same value twice would be one", "give it once");
+      return Status::error(Code::bad_option,
+                           "option " + in_quotes(second) + " is specified more than once, with different values", {},
+                           "Specify it once.");
     }
-    return Status::error(Code::bad_option,
-                         "options " + in_quotes(first) + " and " + in_quotes(second) + " are the same option",
-                         "both set " + std::string(setting) + ", to two values", "give only " + std::string(setting));
+    return Status::error(
+        Code::bad_option,
+        "options " + in_quotes(first) + " and " + in_quotes(second) + " are the same option and have different values",
+        "Both set " + std::string(setting) + ".", "Specify only " + std::string(setting) + ".");
   }
 
   void take_word(const OtherWord& word, GivenOption option) {
@@ -88,14 +90,15 @@ class Resolver {
     const std::optional<bool> is_on = parse_boolean(option.value);
     if (!is_on) {
       return refuse(Status::error(Code::bad_option,
-                                  std::string(word.name) + ": " + in_quotes(option.value) + " is neither on nor off",
-                                  std::string(word.name) + " takes true or false"),
+                                  "invalid value for option " + in_quotes(word.name) + ": " + in_quotes(option.value) +
+                                      " is not a boolean",
+                                  "The value must be true or false."),
                     option.where);
     }
     if (word.kind == WordKind::switch_) return switches_.push_back({&word, *is_on, std::move(option)});
     if (*is_on) return note(word, option);
-    refuse(Status::error(Code::bad_option, std::string(word.name) + ": it cannot be off", std::string(word.note),
-                         std::string(word.way)),
+    refuse(Status::error(Code::bad_option, "option " + in_quotes(word.name) + " cannot be false",
+                         std::string(word.note), std::string(word.way)),
            option.where);
   }
 

@@ -1,4 +1,4 @@
-// Options as one source gave them, and what they mean.
+// Options as one source specified them, and their resolution to settings.
 #pragma once
 
 #include <string>
@@ -9,39 +9,39 @@
 namespace tide {
 
 struct GivenOption {
-  std::string name;  // current, old, or another pool's word
+  std::string name;  // current or old name, or a word of other pools
   std::string value;
-  std::string where;     // for the error text where the name alone would not lead there: "environment variable ..."
-  bool is_list = false;  // several values, here separated by commas
+  std::string where;     // for error messages, if the name is not enough: "environment variable ..."
+  bool is_list = false;  // several values, separated by commas here
 };
 
 struct ResolvedOption {
   const Setting* setting;
   std::string value;
-  std::string name;  // as typed
+  std::string name;  // as given
   std::string where;
 };
 
-// A part of the database's address that was given as an option.
+// A part of the database address that was specified as an option.
 struct TargetPart {
-  std::string_view key_word;  // libpq's, or "sqlite"
+  std::string_view key_word;  // keyword of libpq, or "sqlite"
   std::string value;
-  std::string name;  // as typed
+  std::string name;  // as given
 };
 
-// What one source gave, understood.
+// The resolved options of one source.
 struct Resolution {
   std::vector<ResolvedOption> options;  // each setting at most once
   std::vector<SettingNote> notes;
   std::vector<TargetPart> target;
 };
 
-// Finds each option's setting. Each unknown name, each setting with two values (be it by its current and by its old
-// name) and each switch that is no boolean is one refusal (bad_option) behind `refusals`; the rest is resolved all the
-// same. The same value twice is one.
+// Finds the setting of each option. Each unknown name, each setting with two different values (also by its current and its
+// old name) and each switch that is not a boolean appends an error (bad_option) to `refusals`; the others are resolved
+// nevertheless.
 Resolution resolve_options(std::vector<GivenOption> given, std::vector<Status>& refusals);
 
-// assign_value() whose refusal also says where the value was given.
+// assign_value(), with an error that also says where the value was given.
 Status assign_resolved(Policy& policy, const ResolvedOption& option);
 
 }  // namespace tide

@@ -18,14 +18,14 @@ using Json = nlohmann::json;
 constexpr std::array<std::string_view, 9> kGroups = {"poolConfig",           "monitoringConfig", "alertThresholds",
                                                      "notifications",        "lifecycleConfig",  "healthCheckConfig",
                                                      "adaptiveSizingConfig", "thresholds",       "optimization"};
-// Keys that say nothing without the group they stand in.
+// Keys that are meaningless without the group that contains them.
 constexpr std::array<std::string_view, 3> kGroupsOwn = {"enabled", "intervalMs", "timeoutMs"};
 
 bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Not the text of the number in the source, which the library may write with the locale's decimal point.
+// The text of the source is not used, because the library may format it with the decimal point of the locale.
 std::string number_text(double number) {
   const double size = std::abs(number);
   const bool is_plain = size == 0 || (size >= 1e-6 && size < 1e15);
@@ -36,12 +36,12 @@ std::string number_text(double number) {
   return {out.data(), end};
 }
 
-// Streams over the text instead of building a document: a document keeps only the last of two equal keys.
+// A stream of events instead of a document, because a document keeps only the last of two equal keys.
 class OptionReader final : public nlohmann::json_sax<Json> {
  public:
   explicit OptionReader(std::string_view text) : text_(text) {}
 
-  bool null() override { return refused("is null", "leave the key out to keep the default"); }
+  bool null() override { return refused("is null", "Omit the key to keep the default."); }
   bool boolean(bool value) override { return scalar(value ? "true" : "false"); }
   bool number_integer(number_integer_t value) override { return scalar(std::to_string(value)); }
   bool number_unsigned(number_unsigned_t value) override { return scalar(std::to_string(value)); }
@@ -62,7 +62,7 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   bool start_object(std::size_t) override {
     if (list_) return refused("is an object in an array", {});
     if (depth_ == kJsonDepthMax) {
-      return refused("is nested too deeply", "at most " + std::to_string(kJsonDepthMax) + " objects");
+      return refused("is nested too deeply", "The maximum depth is " + std::to_string(kJsonDepthMax) + ".");
     }
     if (depth_++ > 0) outer_.push_back(key_);
     return true;
@@ -83,8 +83,8 @@ class OptionReader final : public nlohmann::json_sax<Json> {
     const size_t column = newline == std::string_view::npos ? before.size() + 1 : before.size() - newline;
     status = Status::error(
         Code::bad_option,
-        "the options text is not valid JSON: line " + std::to_string(line) + ", column " + std::to_string(column),
-        "options are key=value words, or one JSON object", "look for what stands there or just before it");
+        "invalid options: not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column),
+        "Options are key=value words, or one JSON object.", "Check the text at this position and just before it.");
     return false;
   }
 
@@ -101,7 +101,7 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   bool scalar(std::string value) {
     if (!list_) return option(std::move(value), false);
     if (value.empty() || value.find(',') != std::string::npos) {
-      return refused("has an element that is empty or holds a comma", "an array holds plain words");
+      return refused("has an element that is empty or contains a comma", "Array elements must be single words.");
     }
     list_->append(list_->empty() ? "" : ",").append(value);
     return true;
@@ -119,17 +119,17 @@ class OptionReader final : public nlohmann::json_sax<Json> {
   }
 
   bool refused(const std::string& why, std::string hint) {
-    status = Status::error(
-        Code::bad_option, "the options text cannot be used: JSON key " + in_quotes(path()) + " " + why,
-        "accepted are numbers, strings, true, false, arrays of words, and objects of these", std::move(hint));
+    status = Status::error(Code::bad_option, "invalid options: JSON key " + in_quotes(path()) + " " + why,
+                           "Accepted are numbers, strings, true, false, arrays of words, and objects of these.",
+                           std::move(hint));
     return false;
   }
 
   std::string_view text_;
   size_t depth_ = 0;
-  std::vector<std::string> outer_;  // the keys of the objects around, without the outermost, which has none
+  std::vector<std::string> outer_;  // the keys of the enclosing objects, except the outermost, which has none
   std::string key_;
-  std::optional<std::string> list_;  // within an array: its elements so far
+  std::optional<std::string> list_;  // inside an array: the elements read so far
 };
 
 }  // namespace

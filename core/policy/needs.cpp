@@ -1,4 +1,4 @@
-// What an option needs before it does anything.
+// The conditions under which an option has an effect.
 #include "policy/catalogue.hpp"
 #include "policy/other_words.hpp"
 #include "policy/settings.hpp"
@@ -6,7 +6,7 @@
 namespace tide {
 namespace {
 
-// What a need is about, as a word: an option's value, or the kind of database.
+// The current value of what a condition names: an option, or the kind of database.
 std::string current_value(const Policy& policy, std::string_view backend, std::string_view option) {
   return option == "backend" ? std::string(backend) : format_value(policy, *find_setting(option));
 }
@@ -29,9 +29,9 @@ std::string why_without_effect(const Policy& policy, std::string_view backend, c
     if (need.option == "backend") return "no effect on a pool of " + std::string(backend);
     return "no effect while " + std::string(need.option) + " is " + shown(value);
   }
-  // Not without any effect, but with less than its name promises.
+  // It has an effect, but less than its name suggests.
   if (setting.name == "burst" && policy.burst && policy.burst_max_size == 0) {
-    return "only by command: the pool bursts by itself where burst_max_size is given";
+    return "bursts only on command; set burst_max_size to allow automatic bursts";
   }
   return {};
 }

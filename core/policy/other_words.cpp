@@ -15,7 +15,7 @@ constexpr OtherWord switching(std::string_view name, std::string_view option, Se
 constexpr OtherWord ignoring(std::string_view name, std::string_view note) {
   return {name, WordKind::ignored, "", kNothing, kNothing, true, note, "", false};
 }
-// Something that is always so here: false cannot be had.
+// A feature that is always on: false is an error.
 constexpr OtherWord always(std::string_view name, std::string_view note, std::string_view way) {
   return {name, WordKind::ignored, "", kNothing, kNothing, false, note, way, false};
 }
@@ -27,15 +27,15 @@ constexpr OtherWord hidden(OtherWord word) {
   return word;
 }
 
-constexpr std::string_view kPoolIsThePoint =
-    "a pool is what this opens; where none is wanted, connect with the driver itself";
-constexpr std::string_view kNoQueryCache = "results are not cached: every statement asks the database";
+constexpr std::string_view kPoolIsThePoint = "To connect without a pool, use the driver directly.";
+constexpr std::string_view kNoQueryCache = "Ignored: results are not cached, every statement is sent to the database.";
 constexpr std::string_view kNoWebhook =
-    "nothing is sent to a web address: alerts are in the relation alerts, in the log and told to the event callback";
+    "Ignored: alerts are not sent to a web address. They are in the relation alerts and in the log, and are reported "
+    "to the event callback.";
 
 constexpr OtherWord kOtherWords[] = {
     switching("optimizeForCloudflareWorkers", "preset", "serverless", kNothing,
-              "it chooses the preset serverless, but for a preset that is named"),
+              "Selects the preset serverless, unless a preset is specified."),
     switching("healthCheckConfig.enabled", "health_interval", kNothing, "0"),
     switching("enableHealthCheck", "health_interval", kNothing, "0"),
     switching("enableHealthChecks", "health_interval", kNothing, "0"),
@@ -45,18 +45,19 @@ constexpr OtherWord kOtherWords[] = {
     switching("enablePredictiveScaling", "prediction", kNothing, "off"),
     switching("enableLogging", "log", "events", "off"),
 
-    always("enableEnhancedPool", "this pool has no other form", kPoolIsThePoint),
-    always("usePool", "a pool is what this opens", kPoolIsThePoint),
-    always("enableMetrics", "everything is always measured",
-           "measuring cannot be switched off; plane=off publishes nothing to other processes"),
-    ignoring("metricsIntervalMs", "figures are current whenever they are read; pool_history has each second"),
-    ignoring("reapInterval", "a connection is closed at the moment it is due"),
+    always("enableEnhancedPool", "Ignored: there is only one kind of pool.", kPoolIsThePoint),
+    always("usePool", "Ignored: a pool is always used.", kPoolIsThePoint),
+    always("enableMetrics", "Ignored: metrics are always collected.",
+           "Use plane=off to publish nothing to other processes."),
+    ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),
+    ignoring("reapInterval", "Ignored: connections are closed when they are due, without an interval."),
     ignoring("retryAttempts",
-             "failed connects are tried again until one succeeds, with the pauses of retry_base; callers give up at "
-             "acquire_timeout"),
+             "Ignored: connecting is retried until it succeeds, with the delays of retry_base and retry_max; callers "
+             "time out "
+             "after acquire_timeout."),
     ignoring("enableQueryCache", kNoQueryCache),
     ignoring("maxCacheSize", kNoQueryCache),
-    ignoring("enableStatementPooling", "statements are prepared as the program asks for it"),
+    ignoring("enableStatementPooling", "Ignored: statements are prepared when the program prepares them."),
     ignoring("enableWebhook", kNoWebhook),
     hidden(ignoring("webhookUrl", kNoWebhook)),
     ignoring("webhookTimeoutMs", kNoWebhook),

@@ -26,22 +26,21 @@ struct Layer {
 
 Result<std::vector<GivenOption>> parse_options_text(std::string_view text) {
   if (text.size() > kOptionsBytesMax) {
-    return Status::error(Code::bad_option,
-                         "the options text has " + std::to_string(text.size()) + " bytes, which is too long",
-                         "at most " + std::to_string(kOptionsBytesMax) + " bytes are accepted");
+    return Status::error(Code::bad_option, "the options text is too long (" + std::to_string(text.size()) + " bytes)",
+                         "The maximum is " + std::to_string(kOptionsBytesMax) + " bytes.");
   }
   const std::string_view body = trimmed_blanks(text);
   return body.starts_with('{') ? parse_json(text) : parse_words(text);
 }
 
-// A path as a URL, in which "%" and "?" have a meaning of their own.
+// Converts a path to a URL, in which "%" and "?" are special.
 std::string sqlite_url_of(std::string_view path) {
   std::string url = "sqlite:";
   for (const char c : path) url += c == '%' ? "%25" : c == '?' ? "%3F" : std::string(1, c);
   return url;
 }
 
-// host, database and so on among the options, as a URL.
+// Combines host, database and so on among the options into a URL.
 Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
   const auto part = [&](std::string_view key_word) -> const TargetPart* {
     const auto found =
@@ -53,21 +52,21 @@ Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
     if (part(each.key_word) != &each && part(each.key_word)->value != each.value) {
       return Status::error(
           Code::bad_option,
-          "options " + in_quotes(part(each.key_word)->name) + " and " + in_quotes(each.name) + " name two databases",
-          "both are the same part of its address", "give one of them");
+          "options " + in_quotes(part(each.key_word)->name) + " and " + in_quotes(each.name) + " specify two databases",
+          "Both options set the same part of the address.", "Specify only one of them.");
     }
     if (part(each.key_word) != &each || each.value.empty()) continue;
     words += (words.empty() ? "" : " ") + std::string(each.key_word) + "=" + conninfo_quoted(each.value);
   }
   if (const TargetPart* const path = part("sqlite")) {
     if (part("host") == nullptr && part("dbname") == nullptr) return sqlite_url_of(path->value);
-    return Status::error(Code::bad_option, "options name a file of SQLite and a server's database",
-                         "given are " + in_quotes(path->name) + " and " + in_quotes(parts.front().name),
-                         "give dbPath alone, or leave it out");
+    return Status::error(Code::bad_option, "options specify both an SQLite file and a database server",
+                         "Given are " + in_quotes(path->name) + " and " + in_quotes(parts.front().name) + ".",
+                         "Specify dbPath alone, or omit it.");
   }
   if (part("host") != nullptr || part("dbname") != nullptr) return words;
-  return Status::error(Code::bad_option, "option " + in_quotes(parts.front().name) + " alone names no database",
-                       "at least host or database is needed with it", "give them, or a URL");
+  return Status::error(Code::bad_option, "option " + in_quotes(parts.front().name) + " does not specify a database",
+                       "At least host or database is required with it.", "Specify them, or a URL.");
 }
 
 Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<TargetPart>& parts,
@@ -75,9 +74,9 @@ Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<Ta
   const std::string_view typed = trimmed_blanks(url);
   if (!typed.empty()) {
     if (parts.empty()) return parse_target(typed, custom_schemes);
-    return Status::error(Code::bad_option,
-                         "the database is named twice: by the URL, and by option " + in_quotes(parts.front().name),
-                         "one of them must say all", "leave the URL empty, or leave the option out");
+    return Status::error(
+        Code::bad_option, "the database is specified twice: by the URL, and by option " + in_quotes(parts.front().name),
+        "Either the URL or the options must specify it completely.", "Leave the URL empty, or omit the option.");
   }
   if (!parts.empty()) {
     Result<std::string> named = url_of_parts(parts);
@@ -92,7 +91,7 @@ Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<Ta
   return status;
 }
 
-// Writes values into the policy and remembers who gave them.
+// Sets values in the policy and records their sources.
 class PolicyWriter {
  public:
   PolicyWriter(ParsedOptions& out, std::vector<Status>& refusals) : out_(out), refusals_(refusals) {
@@ -111,7 +110,7 @@ class PolicyWriter {
     }
   }
 
-  // The preset is looked for in all layers, but its values stand below every one of them.
+  // The preset may be given in any layer, but all layers override its values.
   void write_preset(std::span<const Layer> layers, const Environment& environment) {
     const Setting& chosen = *find_setting("preset");
     for (const Layer& layer : layers) {
@@ -126,7 +125,8 @@ class PolicyWriter {
       const FoundPreset found =
           find_preset(environment.read, environment.memory_limit ? environment.memory_limit() : 0);
       out_.policy.preset = found.preset;
-      out_.notes.push_back({"preset", "auto: " + (found.because.empty() ? "nothing is recognised" : found.because)});
+      out_.notes.push_back(
+          {"preset", "auto: " + (found.because.empty() ? "no environment was recognized" : found.because)});
     }
     for (const PresetValue& preset : preset_values(out_.policy.preset)) {
       const Setting& setting = *find_setting(preset.option);
@@ -136,7 +136,7 @@ class PolicyWriter {
     }
   }
 
-  // Those of values that were given and are not refused themselves.
+  // Reports contradictions between values that were not rejected themselves.
   void check() {
     for (Status& status : contradictions(out_.policy)) {
       const auto is_about = [&](std::string_view name) { return status.message.find(name) != std::string::npos; };
@@ -144,14 +144,14 @@ class PolicyWriter {
     }
   }
 
-  // A minimum nobody asked for gives way to a maximum somebody gave: max_size=1 alone is no contradiction. A minimum
-  // that was given is never changed; check_policy() refuses it.
+  // A minimum that was not given is lowered to a maximum that was: max_size=1 alone is not a contradiction. A minimum
+  // that was given is not changed; check_policy() reports it.
   void yield_min_size() {
     const bool is_given = source_of(*find_setting("min_size")) > SettingSource::preset;
     if (!is_given && out_.policy.min_size > out_.policy.max_size) out_.policy.min_size = out_.policy.max_size;
   }
 
-  // Who gives the threshold sizer's options wants it, if nothing is said about that.
+  // Options of the threshold sizer select it, unless sizing is given.
   void choose_sizing(std::span<const Layer> layers) {
     const Setting& sizing = *find_setting("sizing");
     if (source_of(sizing) > SettingSource::preset) return;
@@ -163,7 +163,7 @@ class PolicyWriter {
         if (chosen_by_.empty()) chosen_by_ = option.name;
       }
     }
-    if (!chosen_by_.empty()) out_.notes.push_back({"sizing", "threshold, since " + chosen_by_ + " is given"});
+    if (!chosen_by_.empty()) out_.notes.push_back({"sizing", "threshold, because " + chosen_by_ + " is given"});
   }
 
  private:
@@ -175,7 +175,7 @@ class PolicyWriter {
   std::string chosen_by_;
 };
 
-// As far as it goes; complete where `refusals` stays empty.
+// Parses everything it can; the result is complete if `refusals` stays empty.
 ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view options,
                         std::span<const std::string> custom_schemes, const Environment& environment,
                         std::vector<Status>& refusals) {

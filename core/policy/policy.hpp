@@ -1,8 +1,8 @@
-// Policy: what the operator wants, validated. A value; every member is plain data.
+// Policy: the validated options of a pool. A value; every member is plain data.
 //
-// Invariants: every value is within the range of its catalogue entry (policy/settings.hpp) and the set is free of
-// contradictions (min_size <= max_size ...). Only policy/parse.hpp makes one; nobody else writes it.
-// Threads: immutable once made; a live change makes a new Policy.
+// Invariants: every value is within the range of its catalogue entry (policy/settings.hpp), and there are no
+// contradictions (min_size <= max_size ...). Only policy/parse.hpp creates and modifies policies.
+// Threads: immutable after creation; a live change creates a new Policy.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tide {
 enum class LeaseTimeoutAction : uint8_t { report, cancel, reclaim };
 enum class InitMode : uint8_t { lazy, eager, fail_fast };
 enum class ResetMode : uint8_t { none, rollback, smart, full };
-// `auto_` is only ever asked for: a Policy that is made has what it was found to mean.
+// `auto_` is only an input: a Policy has the preset that was selected for it.
 enum class Preset : uint8_t {
   none,
   development,
@@ -35,70 +35,70 @@ enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory
 enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
-enum class LogLevel : uint8_t { off, alerts, events, debug };  // each tells what those before it tell
+enum class LogLevel : uint8_t { off, alerts, events, debug };  // each includes those before it
 enum class LogFormat : uint8_t { key_value, json };
 enum class Sizing : uint8_t { adaptive, threshold };
-enum class Pooler : uint8_t { auto_, none, session, transaction };  // what stands between the pool and a server
+enum class Pooler : uint8_t { auto_, none, session, transaction };  // the pooler between the pool and a server
 
-// What `recovery` lists.
+// The values of `recovery`.
 inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};
 
 struct Policy {
   Preset preset = Preset::none;
 
-  // how many
+  // size
   int64_t min_size = 2;
   int64_t max_size = 10;
   int64_t min_idle = 0;
-  int64_t grow_step = 2;       // connections a scale-up of the threshold sizer adds
-  int64_t max_connecting = 4;  // connects under way at once
+  int64_t grow_step = 2;       // number of connections that the threshold sizer adds
+  int64_t max_connecting = 4;  // simultaneous connection attempts
   bool burst = true;
   int64_t burst_max_size = 0;  // 0: twice max_size
   Span burst_duration = Span::seconds(60);
 
-  // waiting
+  // waiting callers
   Span acquire_timeout = Span::seconds(10);
-  int64_t max_waiting = 0;  // 0: no bound
+  int64_t max_waiting = 0;  // 0: no limit
   Span fairness_window = Span::millis(1);
 
-  // a connection's life
+  // life of a connection
   Span connect_timeout = Span::seconds(5);
   bool keepalive = true;
   Span keepalive_idle = Span::seconds(10);
   Span idle_timeout = Span::seconds(600);   // 0: never
   Span max_lifetime = Span::seconds(1800);  // 0: never
   double lifetime_jitter = 0.1;
-  int64_t max_uses = 0;          // 0: no bound
+  int64_t max_uses = 0;          // 0: no limit
   std::string validation_query;  // "": the cheapest round trip
   Span validation_bypass = Span::millis(500);
   Span validation_interval = Span::seconds(30);  // 0: never
   Span validation_timeout = Span::seconds(2);
   int64_t max_validation_failures = 3;
-  Span retry_base = Span::millis(200);  // backoff between failed connects: full jitter, doubling ...
+  Span retry_base = Span::millis(200);  // delay after failed connection attempts: full jitter, doubling ...
   Span retry_max = Span::seconds(10);   // ... up to this
   ResetMode reset_on_release = ResetMode::smart;
 
-  // a lease's life
+  // life of a lease
   Span lease_timeout = Span::seconds(30);  // 0: never overdue
   LeaseTimeoutAction lease_timeout_action = LeaseTimeoutAction::report;
   Span leak_threshold = Span::seconds(10);  // 0: never suspected
 
-  // a statement's life
+  // statements
   Span statement_timeout = Span::seconds(30);            // 0: none
   Span query_timeout = Span::seconds(30);                // 0: none
   Span idle_in_transaction_timeout = Span::seconds(60);  // 0: none
 
-  // start and end
+  // opening and closing the pool
   InitMode init_mode = InitMode::eager;
   Span init_timeout = Span::seconds(30);
   Span shutdown_timeout = Span::seconds(15);
 
-  // the size follows the load
+  // automatic size
   bool scaling = true;
   Span scaling_interval = Span::seconds(1);
   Sizing sizing = Sizing::adaptive;
   Span wait_objective = Span::millis(10);
-  double wait_objective_share = 0.008;  // of the requests may wait longer than that
+  double wait_objective_share = 0.008;  // fraction of requests that may wait longer
   PredictionMode prediction = PredictionMode::auto_;
 
   // the threshold sizer
@@ -110,7 +110,7 @@ struct Policy {
   int64_t scale_down_periods = 3;
   Span scale_down_cooldown = Span::seconds(300);
 
-  // when the database is gone
+  // unavailable database
   bool breaker = true;
   Span breaker_trip_after = Span::seconds(15);
   Span breaker_probe_interval = Span::seconds(1);
@@ -121,29 +121,29 @@ struct Policy {
   double health_max_error_rate = 0.05;
   int64_t health_min_healthy = 0;  // 0: min_size
   double health_max_utilization = 0.9;
-  std::string recovery = "restart_connections,scale_pool";  // of kRecoveryStrategies, in this order
-  int64_t recovery_max_attempts = 3;                        // of one trouble
+  std::string recovery = "restart_connections,scale_pool";  // a list of kRecoveryStrategies
+  int64_t recovery_max_attempts = 3;                        // per incident
   bool emergency = true;
   int64_t emergency_below = 20;  // health
   int64_t emergency_max_size = 3;
 
-  // alerts: the thresholds of the rules that come with the pool
+  // alerts: the thresholds of the built-in rules
   double alert_utilization = 0.9;
   Span alert_wait = Span::seconds(5);
   double alert_error_rate = 0.05;
   int64_t alert_errors_per_hour = 10;
   int64_t alert_waiting = 5;
   double alert_health_failure_rate = 0.2;
-  bool alerts = true;  // whether rules are judged at all
+  bool alerts = true;  // whether rules are evaluated
   double alert_memory = 0.8;
 
   // the log
   LogLevel log = LogLevel::alerts;
   LogFormat log_format = LogFormat::key_value;
-  std::string log_destination = "stderr";  // or "syslog", or a file's absolute path
+  std::string log_destination = "stderr";  // or "syslog", or the absolute path of a file
 
   // resources
-  int64_t memory_limit = 0;  // bytes; 0: the cgroup's, else the machine's
+  int64_t memory_limit = 0;  // bytes; 0: limit of the cgroup, else memory of the machine
 
   // PostgreSQL
   Pooler pooler = Pooler::auto_;
@@ -156,7 +156,7 @@ struct Policy {
   bool sqlite_foreign_keys = true;
   SqliteTempStore sqlite_temp_store = SqliteTempStore::memory;
   Span sqlite_busy_timeout = Span::seconds(5);
-  Span sqlite_max_read_transaction = Span::seconds(60);  // 0: no bound
+  Span sqlite_max_read_transaction = Span::seconds(60);  // 0: no limit
   int64_t sqlite_wal_limit = int64_t{64} << 20;          // bytes; 0: no bound
 
   // the segment

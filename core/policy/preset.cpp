@@ -7,7 +7,7 @@
 namespace tide {
 namespace {
 
-// The documents by their titles. Where two give the same option another value, the later one's stands here.
+// The documents by their titles. If two have different values for an option, the value of the later one is used.
 constexpr std::string_view kSummary = "Database Connection Pooling - Implementation Summary";
 constexpr std::string_view kFeature = "Database Connection Pooling Feature";
 constexpr std::string_view kManager = "Database Connection Pool Manager";
@@ -50,9 +50,9 @@ constexpr std::array<PresetValue, 11> kDevelopment = {{
     {"keepalive", "on", kSummary, ""},
     {"keepalive_idle", "5s", kSummary, ""},
 }};
-// Its code takes every environment that is neither production nor staging for development.
+// The code of that document treats every environment except production and staging as development.
 constexpr std::array<PresetValue, 9> kTest = {{
-    {"min_size", "2", kConfiguration, "as development, which is its default"},
+    {"min_size", "2", kConfiguration, "same as development, the default there"},
     {"max_size", "10", kConfiguration, ""},
     {"acquire_timeout", "10s", kConfiguration, ""},
     {"connect_timeout", "2s", kConfiguration, ""},
@@ -77,9 +77,9 @@ constexpr std::array<PresetValue, 9> kServerless = {{
     {"lease_timeout", "30s", kManager, ""},
     {"shutdown_timeout", "15s", kManager, ""},
     {"health_interval", "1min", kManager, ""},
-    {"burst", "off", "", "many short-lived processes share one database"},
-    {"idle_timeout", "30s", "", "a process that is frozen keeps its sessions"},
-    {"init_mode", "lazy", "", "a cold start does not wait for a connection"},
+    {"burst", "off", "", "Many short-lived processes share one database."},
+    {"idle_timeout", "30s", "", "A frozen process keeps its sessions."},
+    {"init_mode", "lazy", "", "A cold start does not wait for a connection."},
 }};
 constexpr std::array<PresetValue, 3> kWeb = {{
     {"min_size", "2", kFeature, ""},

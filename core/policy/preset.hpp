@@ -1,4 +1,4 @@
-// Presets: named sets of option values, from the profiles people already use.
+// Presets: named sets of option values, from the profiles of existing pools.
 #pragma once
 
 #include <span>
@@ -13,19 +13,19 @@ namespace tide {
 struct PresetValue {
   std::string_view option;
   std::string_view value;
-  std::string_view document;  // whose number it is; "" where it is this pool's own
-  std::string_view note;      // what another document says, or why
+  std::string_view document;  // where the value comes from; "": this pool
+  std::string_view note;      // the value in another document, or the reason
 };
 
-// Every value is accepted by assign_value(), and the defaults with all of a preset's values pass check_policy().
-// `none` and `auto_` have none.
+// Every value is valid for assign_value(), and the defaults with all values of a preset pass check_policy().
+// `none` and `auto_` have no values.
 std::span<const PresetValue> preset_values(Preset preset);
 
-// What "auto" is, and why, from the environment: a serverless platform (its variables, or less than 256 MB of memory for
-// the process), else what NODE_ENV or APP_ENV name, else none. `memory_limit` is the cgroup's in bytes, 0 where it has none.
+// Selects the preset for "auto": serverless if a variable of a serverless platform is set or the process has less than
+// 256 MB of memory, else the one named by NODE_ENV or APP_ENV, else none. `memory_limit`: of the cgroup in bytes, 0: none.
 struct FoundPreset {
   Preset preset = Preset::none;
-  std::string because;  // "VERCEL is set"; "" where nothing was found
+  std::string because;  // "VERCEL is set"; "" if nothing was found
 };
 FoundPreset find_preset(const EnvironmentReader& environment, int64_t memory_limit);
 

@@ -13,12 +13,12 @@ struct Catalogue {
   std::vector<std::string_view> names;  // current and old, for "did you mean"
 };
 
-// The defaults are taken from Policy itself, so that they cannot differ from it.
+// The defaults are taken from Policy, so that they cannot differ from it.
 Catalogue make_catalogue() {
   Catalogue catalogue;
   const std::span<const CatalogueRow> rows = catalogue_rows();
   const Policy defaults;
-  catalogue.default_texts.reserve(rows.size());  // settings hold views of these
+  catalogue.default_texts.reserve(rows.size());  // settings refer to these
   for (const CatalogueRow& row : rows) {
     catalogue.default_texts.push_back(format_member(defaults, row.member));
     const auto* chosen = std::get_if<ChoiceMember>(&row.member);
@@ -33,7 +33,7 @@ Catalogue make_catalogue() {
 }
 
 const Catalogue& catalogue() {
-  // Never freed: threads may still ask while the process ends.
+  // Never freed, because threads may still use it while the process exits.
   static const Catalogue& made = *new Catalogue(make_catalogue());
   return made;
 }
@@ -71,16 +71,15 @@ const Member& member_of(const Setting& setting) { return row_of(setting).member;
 
 Status unknown_option(std::string_view typed) {
   const std::string message = "unknown option " + in_quotes(typed);
-  const std::string detail = "the relation \"settings\" lists every option";
+  const std::string detail = "The relation \"settings\" lists all options.";
   constexpr std::string_view kPrefix = "tidepool.";
   if (typed.starts_with(kPrefix) && find_setting(typed.substr(kPrefix.size())) != nullptr) {
-    return Status::error(Code::bad_option, message, detail,
-                         "the prefix \"tidepool.\" is for URLs only; leave it out here");
+    return Status::error(Code::bad_option, message, detail, "The prefix \"tidepool.\" is for URLs only; omit it here.");
   }
   const std::string_view nearest = nearest_name(typed, catalogue().names);
   if (nearest.empty()) return Status::error(Code::bad_option, message, detail);
   const Setting& meant = *find_setting(nearest);
-  std::string hint = "did you mean \"" + std::string(meant.name) + "\"";
+  std::string hint = "Did you mean \"" + std::string(meant.name) + "\"";
   const std::string_view old_name = nearest != meant.name      ? nearest
                                     : !meant.old_names.empty() ? meant.old_names.front()
                                                                : std::string_view{};
@@ -92,16 +91,17 @@ Result<const Setting*> set_option(Policy& policy, std::string_view name, std::st
   const Setting* const setting = find_setting(name);
   if (setting == nullptr) return unknown_option(name);
   if (setting->applies == Applies::reopen) {
-    return Status::error(Code::refused, "option " + in_quotes(setting->name) + " cannot change while the pool is open",
-                         "it applies when a pool is opened", "open the pool with the new value");
+    return Status::error(
+        Code::refused, "option " + in_quotes(setting->name) + " cannot be changed while the pool is open",
+        "The option takes effect when a pool is opened.", "Close the pool, and open it with the new value.");
   }
   Policy changed = policy;
   if (Status assigned = assign_value(changed, *setting, text); !assigned) return assigned;
   if (setting->name == "max_size" && changed.max_size > capacity) {
     return Status::error(Code::refused,
-                         "max_size " + std::to_string(changed.max_size) + " is more than this pool has room for",
-                         "accepted: up to " + std::to_string(capacity) + ", fixed when it was opened",
-                         "open the pool with a larger max_size");
+                         "max_size " + std::to_string(changed.max_size) + " exceeds the capacity of this pool",
+                         "The capacity is " + std::to_string(capacity) + "; it was fixed when the pool was opened.",
+                         "Close the pool, and open it with a larger max_size.");
   }
   policy = changed;
   return setting;

@@ -9,8 +9,8 @@ namespace tide {
 namespace {
 
 constexpr std::string_view kForms =
-    "accepted are sqlite:///path/file.db, sqlite::memory:, a path ending in .db, .sqlite or .sqlite3, "
-    "postgresql://host/dbname, and libpq key words such as \"host=... dbname=...\"";
+    "Accepted are sqlite:///path/file.db, sqlite::memory:, a path that ends in .db, .sqlite or .sqlite3, "
+    "postgresql://host/dbname, and libpq keywords such as \"host=... dbname=...\".";
 
 bool is_sqlite_file(std::string_view text) {
   const std::string_view path = text.substr(0, text.find('?'));
@@ -20,15 +20,16 @@ bool is_sqlite_file(std::string_view text) {
 Status unknown_scheme(std::string_view scheme, std::span<const std::string> custom_schemes) {
   std::vector<std::string_view> known = {"sqlite", "postgresql", "postgres"};
   known.insert(known.end(), custom_schemes.begin(), custom_schemes.end());
-  std::string detail = "known schemes are";
+  std::string detail = "Known schemes are";
   for (const std::string_view name : known) detail += (name == known.front() ? " " : ", ") + std::string(name);
+  detail += ".";
   const std::string_view nearest = nearest_name(scheme, known);
   return Status::error(Code::unsupported, "unknown scheme " + in_quotes(scheme) + " in the URL", detail,
-                       nearest.empty() ? "a file whose name has a colon is written ./name"
-                                       : "did you mean \"" + std::string(nearest) + "\"?");
+                       nearest.empty() ? "Write a file name that contains a colon as ./name."
+                                       : "Did you mean \"" + std::string(nearest) + "\"?");
 }
 
-// A registered driver gets its URL as typed, but for the options.
+// A registered driver receives its URL as given, without the options.
 Result<ParsedTarget> parse_custom(std::string_view url, std::string_view scheme) {
   const size_t mark = std::min(url.find('?'), url.size());
   Result<SplitQuery> query = split_query(url.substr(std::min(mark + 1, url.size())));
@@ -44,8 +45,8 @@ Result<ParsedTarget> parse_custom(std::string_view url, std::string_view scheme)
     const std::string_view user_info = rest.substr(0, at);
     const auto user = percent_decoded(user_info.substr(0, user_info.find(':')));
     if (!user) {
-      return Status::error(Code::bad_argument, "the user in the URL is not properly percent-encoded UTF-8", {},
-                           "write \"%\", \"@\", \":\" and \"/\" in it as %25, %40, %3A and %2F");
+      return Status::error(Code::bad_argument, "the user name in the URL is not valid percent-encoded UTF-8", {},
+                           "Write \"%\", \"@\", \":\" and \"/\" in it as %25, %40, %3A and %2F.");
     }
     parsed.target.user = *user;
     rest.remove_prefix(at + 1);
@@ -62,12 +63,12 @@ Result<ParsedTarget> parse_custom(std::string_view url, std::string_view scheme)
 
 Result<ParsedTarget> parse_target(std::string_view url, std::span<const std::string> custom_schemes) {
   if (url.size() > kUrlBytesMax) {
-    return Status::error(Code::bad_argument, "the URL has " + std::to_string(url.size()) + " bytes, which is too long",
-                         "at most " + std::to_string(kUrlBytesMax) + " bytes are accepted");
+    return Status::error(Code::bad_argument, "the URL is too long (" + std::to_string(url.size()) + " bytes)",
+                         "The maximum is " + std::to_string(kUrlBytesMax) + " bytes.");
   }
   if (!is_plain_utf8(url)) {
-    return Status::error(Code::bad_argument, "the URL is not UTF-8 text, or holds a NUL byte", std::string(kForms),
-                         "convert it to UTF-8; file names in other encodings are not supported");
+    return Status::error(Code::bad_argument, "the URL is not valid UTF-8, or contains a NUL byte", std::string(kForms),
+                         "Convert it to UTF-8; file names in other encodings are not supported.");
   }
   const std::string_view scheme = scheme_of(url);
   if (scheme == "sqlite") return parse_sqlite_url(url.substr(scheme.size() + 1));
@@ -79,8 +80,8 @@ Result<ParsedTarget> parse_target(std::string_view url, std::span<const std::str
   if (looks_like_conninfo(url)) return parse_postgresql_words(url);
   if (is_sqlite_file(url)) return parse_sqlite_path(url);
   return Status::error(
-      Code::bad_argument, "the URL is not understood", std::string(kForms),
-      url == ":memory:" ? "write sqlite::memory:" : "a SQLite file of any other name is written sqlite:path");
+      Code::bad_argument, "the URL has an unknown format", std::string(kForms),
+      url == ":memory:" ? "Write sqlite::memory:." : "Write an SQLite file with another name as sqlite:path.");
 }
 
 }  // namespace tide

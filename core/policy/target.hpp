@@ -1,4 +1,4 @@
-// From a URL to a Target and the options it carries.
+// Parses a URL into a Target and the options in it.
 #pragma once
 
 #include <span>
@@ -18,16 +18,16 @@ struct ParsedTarget {
   std::vector<GivenOption> options;
 };
 
-// `url` is not empty. Fails with bad_argument. No error quotes the URL or its values, at most a scheme, a parameter's
-// name or a position: what is broken may be the very place of the password.
+// `url` is not empty. Fails with bad_argument. Errors do not quote the URL or its values, only a scheme, the name of a
+// parameter or a position, because the malformed part may contain the password.
 Result<ParsedTarget> parse_target(std::string_view url, std::span<const std::string> custom_schemes);
 
-// `text` is what stands behind "sqlite:", or a bare path with its query. Only in the first is the path percent-encoded.
+// `text` is what follows "sqlite:", or a path with its query. Only the former is percent-encoded.
 Result<ParsedTarget> parse_sqlite_url(std::string_view text);
 Result<ParsedTarget> parse_sqlite_path(std::string_view text);
 // A whole "postgresql://..." or "postgres://...".
 Result<ParsedTarget> parse_postgresql_url(std::string_view url);
-// libpq key words.
+// libpq keywords.
 Result<ParsedTarget> parse_postgresql_words(std::string_view text);
 
 }  // namespace tide

@@ -6,7 +6,7 @@
 namespace tide {
 namespace {
 
-constexpr std::string_view kForm = "accepted is postgresql://user:password@host:port/dbname?parameter=value";
+constexpr std::string_view kForm = "The format is postgresql://user:password@host:port/dbname?parameter=value.";
 
 Status bad_url(const std::string& what, std::string hint) {
   return Status::error(Code::bad_argument, what, std::string(kForm), std::move(hint));
@@ -14,11 +14,12 @@ Status bad_url(const std::string& what, std::string hint) {
 
 Status must_encode(const std::string& what) {
   return bad_url(what,
-                 "in a user, password or name write \"@\", \":\", \"/\", \"?\", \"#\" and \"%\" as %40, %3A, %2F, %3F, "
-                 "%23 and %25");
+                 "In a user name, password or database name write \"@\", \":\", \"/\", \"?\", \"#\" and \"%\" as %40, "
+                 "%3A, %2F, %3F, "
+                 "%23 and %25.");
 }
 
-// Where libpq would connect, as far as the text says it. Lists are parallel and separated by commas, as in libpq.
+// Where libpq would connect, according to the text. Hosts and ports are parallel lists, separated by commas, as in libpq.
 struct Place {
   std::string hosts;
   std::string ports;
@@ -62,7 +63,7 @@ Result<std::string> shown_place(const Place& place) {
   if (ports.size() != 1 && ports.size() != hosts.size()) {
     return bad_url("the database address has " + std::to_string(hosts.size()) + " hosts and " +
                        std::to_string(ports.size()) + " ports",
-                   "give one port for all hosts, or one for each");
+                   "Specify one port for all hosts, or one for each.");
   }
   for (const std::string& port : ports) {
     if (!port.empty() && !is_port(port)) {
@@ -102,13 +103,14 @@ Result<ParsedTarget> make_target(const Place& place, std::string connect_text, s
   return parsed;
 }
 
-// "host:port,[v6]:port" into the place's two lists.
+// Parses "host:port,[v6]:port" into the two lists of the place.
 Status read_hosts(std::string_view text, Place& place) {
   bool is_first = true;
   bool has_port = false;
   for (const std::string& part : split_list(text)) {
     const size_t bracket = part.starts_with('[') ? part.find(']') : 0;
-    if (bracket == std::string::npos) return bad_url("an IPv6 address in the URL has no closing bracket", {});
+    if (bracket == std::string::npos)
+      return bad_url("an IPv6 address in the URL has no closing bracket", "Write it as [::1].");
     const size_t colon = std::min(part.find(':', bracket), part.size());
     std::string host = part.substr(0, colon);
     if (bracket != 0) {
@@ -117,10 +119,10 @@ Status read_hosts(std::string_view text, Place& place) {
     }
     const std::string port = part.substr(std::min(colon + 1, part.size()));
     if (!port.empty() && !is_port(port)) {
-      return must_encode("what stands behind a host's colon in the URL is not a port from 1 to 65535");
+      return must_encode("a port in the URL is not a number from 1 to 65535");
     }
     const auto decoded = percent_decoded(host);
-    if (!decoded) return must_encode("a host in the URL is not properly percent-encoded UTF-8");
+    if (!decoded) return must_encode("a host name in the URL is not valid percent-encoded UTF-8");
     has_port = has_port || !port.empty();
     place.hosts += (is_first ? "" : ",") + *decoded;
     place.ports += (is_first ? "" : ",") + port;
@@ -130,17 +132,17 @@ Status read_hosts(std::string_view text, Place& place) {
   return Status::ok();
 }
 
-// A raw "@", "/" or "?" in a password makes libpq take a piece of it for a host or a database, which are shown to
-// everyone. Such URLs are refused, whatever libpq would make of them.
+// With an unencoded "@", "/" or "?" in a password, libpq takes part of the password for a host or a database, which the
+// relations show. Such URLs are rejected, even those that libpq accepts.
 Status check_user_info_is_clear(std::string_view authority, std::string_view path, std::string_view query) {
   const size_t at = authority.find('@');
   const bool has_user = at != std::string_view::npos;
   if (has_user && authority.find('@', at + 1) != std::string_view::npos) {
-    return must_encode("the URL has more than one \"@\"");
+    return must_encode("the URL contains more than one \"@\"");
   }
-  if (path.find('@') != std::string_view::npos) return must_encode("an \"@\" stands behind the host in the URL");
+  if (path.find('@') != std::string_view::npos) return must_encode("the URL contains \"@\" after the host");
   if (!has_user && authority.find(':') != std::string_view::npos && query.find('@') != std::string_view::npos) {
-    return must_encode("an \"@\" stands in the URL's parameters, but there is none before its host");
+    return must_encode("the URL contains \"@\" in its parameters, but none before the host");
   }
   return Status::ok();
 }
@@ -151,7 +153,7 @@ Result<ParsedTarget> parse_postgresql_url(std::string_view url) {
   const size_t colon = url.find(':');
   std::string_view body = url.substr(colon + 1);
   if (!body.starts_with("//")) {
-    return bad_url("two slashes are missing in the PostgreSQL URL", "begin it with postgresql://");
+    return bad_url("the PostgreSQL URL lacks \"//\" after the scheme", "Begin it with postgresql://.");
   }
   body.remove_prefix(2);
 
@@ -168,14 +170,14 @@ Result<ParsedTarget> parse_postgresql_url(std::string_view url) {
     const std::string_view user_info = authority.substr(0, at);
     const auto user = percent_decoded(user_info.substr(0, user_info.find(':')));
     if (!user || !percent_decoded(user_info)) {
-      return must_encode("user or password in the URL are not properly percent-encoded UTF-8");
+      return must_encode("the user name or password in the URL is not valid percent-encoded UTF-8");
     }
     place.user = *user;
     authority.remove_prefix(at + 1);
   }
   if (Status status = read_hosts(authority, place); !status) return status;
   const auto dbname = percent_decoded(path);
-  if (!dbname) return must_encode("the database's name in the URL is not properly percent-encoded UTF-8");
+  if (!dbname) return must_encode("the database name in the URL is not valid percent-encoded UTF-8");
   place.dbname = *dbname;
 
   Result<SplitQuery> query = split_query(query_text);
@@ -196,7 +198,7 @@ Result<ParsedTarget> parse_postgresql_words(std::string_view text) {
   std::vector<GivenOption> options;
   for (const ConninfoWord& word : *words) {
     if (word.key.starts_with(kOptionPrefix)) {
-      options.push_back({word.key.substr(kOptionPrefix.size()), word.value, "in the connection key words"});
+      options.push_back({word.key.substr(kOptionPrefix.size()), word.value, "in the connection string"});
       continue;
     }
     if (lacks_prefix(word.key)) return missing_prefix(word.key);
@@ -204,8 +206,8 @@ Result<ParsedTarget> parse_postgresql_words(std::string_view text) {
     connect_text.append(connect_text.empty() ? "" : " ").append(word.raw);
   }
   if (connect_text.empty()) {
-    return Status::error(Code::bad_argument, "the connection key words say nothing about a database",
-                         "only options were found", "add host=... dbname=...");
+    return Status::error(Code::bad_argument, "the connection string does not specify a database",
+                         "It contains only options of the pool.", "Add host=... dbname=...");
   }
   return make_target(place, std::move(connect_text), std::move(options));
 }

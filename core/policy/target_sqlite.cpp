@@ -10,19 +10,19 @@ namespace {
 constexpr std::string_view kMemory = ":memory:";
 
 Status bad_path(const std::string& what, std::string hint) {
-  return Status::error(
-      Code::bad_argument, what,
-      "accepted are sqlite:///absolute/path.db, sqlite:relative.db and sqlite::memory:", std::move(hint));
+  return Status::error(Code::bad_argument, what,
+                       "Accepted are sqlite:///absolute/path.db, sqlite:relative.db and sqlite::memory:.",
+                       std::move(hint));
 }
 
 Status unknown_parameter(const QueryParameter& parameter) {
   if (lacks_prefix(parameter.name)) return missing_prefix(parameter.name);
-  return Status::error(Code::bad_argument, "unknown parameter " + in_quotes(parameter.name) + " of a SQLite URL",
-                       "accepted are mode=ro, mode=rwc, immutable=1 and tidepool.<option>=",
-                       "for a \"?\" in a file's name write sqlite: and %3F");
+  return Status::error(Code::bad_argument, "unknown parameter " + in_quotes(parameter.name) + " in an SQLite URL",
+                       "Accepted are mode=ro, mode=rwc, immutable=1 and tidepool.<option>=.",
+                       "Write a \"?\" in a file name as %3F, after sqlite:.");
 }
 
-// SQLite's own parameters that say how a file is opened. mode=rwc is what a pool does anyway.
+// Parameters of SQLite that determine how a file is opened. mode=rwc is the default of a pool.
 Status take_access(const QueryParameter& parameter, std::vector<GivenOption>& options) {
   const bool is_read_only = parameter.name == "mode" && parameter.value == "ro";
   const bool is_immutable = parameter.name == "immutable" && parameter.value == "1";
@@ -30,7 +30,7 @@ Status take_access(const QueryParameter& parameter, std::vector<GivenOption>& op
     const std::string_view access = is_immutable ? "immutable" : "read_only";
     for (GivenOption& option : options) {
       if (option.name != "sqlite_access" || option.where.empty()) continue;
-      if (is_immutable) option.value = access;  // mode=ro&immutable=1 is the stronger of both
+      if (is_immutable) option.value = access;  // of mode=ro&immutable=1 the stronger applies
       return Status::ok();
     }
     options.push_back({"sqlite_access", std::string(access), "URL parameter " + parameter.name});
@@ -41,19 +41,20 @@ Status take_access(const QueryParameter& parameter, std::vector<GivenOption>& op
   if (says_default) return Status::ok();
   if (parameter.name != "mode" && parameter.name != "immutable") return unknown_parameter(parameter);
   return Status::error(
-      Code::bad_argument, "parameter " + in_quotes(parameter.name) + " of a SQLite URL has another value",
-      "accepted are mode=ro, mode=rwc, immutable=0 and immutable=1", "for a database in memory write sqlite::memory:");
+      Code::bad_argument, "invalid value for parameter " + in_quotes(parameter.name) + " in an SQLite URL",
+      "Accepted are mode=ro, mode=rwc, immutable=0 and immutable=1.", "Write a database in memory as sqlite::memory:.");
 }
 
-// The path is made absolute at once, so that neither a later chdir() nor a reader elsewhere takes it for another file.
+// The path is made absolute at once, because it would denote another file after chdir() and in other processes.
 Result<std::string> absolute_path(const std::string& path) {
-  if (path.empty()) return bad_path("the SQLite URL names no file", "for a database in memory write sqlite::memory:");
+  if (path.empty())
+    return bad_path("the SQLite URL does not specify a file", "Write a database in memory as sqlite::memory:.");
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
-  if (error) return Status::error(Code::unavailable, "the working directory cannot be found: " + error.message());
-  if (!absolute.has_filename()) return bad_path("the SQLite URL names a directory", "add the name of the file");
+  if (error) return Status::error(Code::unavailable, "could not determine the working directory: " + error.message());
+  if (!absolute.has_filename()) return bad_path("the SQLite URL specifies a directory", "Add the name of the file.");
   if (absolute.filename() == kMemory) {
-    return bad_path("\":memory:\" behind a path is no database in memory", "write sqlite::memory:");
+    return bad_path("\":memory:\" after a path is not a database in memory", "Write sqlite::memory:.");
   }
   return absolute.string();
 }
@@ -90,15 +91,15 @@ Result<ParsedTarget> parse_sqlite_url(std::string_view text) {
   std::string_view path = text.substr(0, text.find('?'));
   if (path.starts_with("//")) {
     if (!path.starts_with("///")) {
-      return bad_path(
-          "a SQLite URL has one slash too few, or two too many",
-          "an absolute path has three slashes (sqlite:///path/file.db), a relative one none (sqlite:file.db)");
+      return bad_path("the SQLite URL has two slashes after the scheme",
+                      "Write three slashes before an absolute path (sqlite:///path/file.db), and none before a "
+                      "relative one (sqlite:file.db).");
     }
     path.remove_prefix(2);
   }
   const auto decoded = percent_decoded(path);
   if (!decoded) {
-    return bad_path("the path in the SQLite URL is not properly percent-encoded UTF-8", "write \"%\" as %25");
+    return bad_path("the path in the SQLite URL is not valid percent-encoded UTF-8", "Write \"%\" as %25.");
   }
   return make_target(*decoded, query_of(text));
 }

@@ -7,8 +7,8 @@ namespace {
 
 Status malformed_parameter(size_t number, const std::string& what) {
   return Status::error(Code::bad_argument, "URL parameter " + std::to_string(number) + " " + what,
-                       "parameters are name=value with \"&\" between",
-                       "write \"%\", \"&\", \"#\" and blanks in a value as %25, %26, %23 and %20");
+                       "Parameters have the form name=value and are separated by \"&\".",
+                       "Write \"%\", \"&\", \"#\" and blanks in a value as %25, %26, %23 and %20.");
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ Result<SplitQuery> split_query(std::string_view query) {
     if (equals == std::string_view::npos) return malformed_parameter(number, "has no \"=\"");
     auto name = percent_decoded(raw.substr(0, equals));
     auto value = percent_decoded(raw.substr(equals + 1));
-    if (!name || !value) return malformed_parameter(number, "is not properly percent-encoded UTF-8");
+    if (!name || !value) return malformed_parameter(number, "is not valid percent-encoded UTF-8");
     if (name->empty()) return malformed_parameter(number, "has no name");
     if (name->starts_with(kOptionPrefix)) {
       split.options.push_back({name->substr(kOptionPrefix.size()), std::move(*value), "in the URL"});
@@ -53,8 +53,8 @@ bool lacks_prefix(std::string_view name) { return name != "connect_timeout" && f
 
 Status missing_prefix(std::string_view name) {
   const std::string known(name);
-  return Status::error(Code::bad_argument, "\"" + known + "\" in the URL is an option without its prefix",
-                       "options in a URL begin with \"tidepool.\"", "write tidepool." + known + "=...");
+  return Status::error(Code::bad_argument, "option \"" + known + "\" in the URL lacks the prefix \"tidepool.\"",
+                       "Options of the pool in a URL have this prefix.", "Write tidepool." + known + "=...");
 }
 
 }  // namespace tide

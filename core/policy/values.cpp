@@ -1,4 +1,4 @@
-// One value between its text and its place in a Policy.
+// Conversion of one value between its text and its member of Policy.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -37,13 +37,13 @@ std::optional<int64_t> parse_integer(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
   if (stopped != end || error == std::errc::invalid_argument) return std::nullopt;
-  // Digits beyond 64 bits are a whole number all the same, only above every maximum.
+  // A number that exceeds 64 bits is still a whole number, but above every maximum.
   if (error == std::errc::result_out_of_range) return std::numeric_limits<int64_t>::max();
   return value;
 }
 
 std::optional<double> parse_ratio(std::string_view text) {
-  // from_chars would take "inf" and "nan" too.
+  // from_chars accepts "inf" and "nan" too.
   if (text.empty() || !(is_digit(text.front()) || text.front() == '-' || text.front() == '.')) return std::nullopt;
   double value = 0;
   const char* const end = text.data() + text.size();
@@ -63,47 +63,49 @@ std::string from_to(const Setting& setting) {
   return "from " + std::string(setting.min_text) + " to " + std::string(setting.max_text);
 }
 
-// What the option accepts, as the detail of every refusal.
+// What the option accepts: the detail of every error about its value.
 std::string accepted(const Setting& setting) {
-  const std::string name(setting.name);
   switch (setting.kind) {
-    case SettingKind::boolean: return name + " takes on or off (also true, false, yes, no, 1, 0)";
+    case SettingKind::boolean: return "The value must be on or off (also true, false, yes, no, 1, 0).";
     case SettingKind::integer:
-      return name + " takes a whole number " + from_to(setting) + " (" + std::string(setting.unit) + ")";
-    case SettingKind::ratio: return name + " takes a ratio " + from_to(setting);
+      return "The value must be a whole number " + from_to(setting) + " (" + std::string(setting.unit) + ").";
+    case SettingKind::ratio: return "The value must be a ratio " + from_to(setting) + ".";
     case SettingKind::duration:
-      return name + " takes a duration " + from_to(setting) +
-             ": a number with us, ms, s, min, h or d, or bare milliseconds";
-    case SettingKind::choice: return name + " takes one of: " + listed(setting.choices);
+      return "The value must be a duration " + from_to(setting) +
+             ", such as 500ms, 30s, 5min, 1h or 2d; a number is in milliseconds.";
+    case SettingKind::choice: return "The value must be one of: " + listed(setting.choices) + ".";
     case SettingKind::text:
       if (const auto& text = std::get<TextMember>(member_of(setting)); text.rule == TextRule::recovery_list) {
-        return name + " takes a list, separated by commas, of: " + listed(kRecoveryStrategies) + "; empty is none";
+        return "The value must be a comma-separated list of: " + listed(kRecoveryStrategies) + "; it may be empty.";
       }
       if (std::get<TextMember>(member_of(setting)).rule == TextRule::log_destination) {
-        return name + " takes one of: " + listed(kLogDestinations) + ", or the absolute path of a file";
+        return "The value must be one of: " + listed(kLogDestinations) + ", or the absolute path of a file.";
       }
-      return name + " takes up to " + std::string(setting.max_text) + " of UTF-8 text";
+      return "The value must be UTF-8 text of at most " + std::string(setting.max_text) + ".";
     case SettingKind::bytes:
-      return name + " takes a size " + from_to(setting) + ": a number with B, kB, MB, GB or TB, or bare bytes";
+      return "The value must be a size " + from_to(setting) + ", such as 512MB or 2GB; a number is in bytes.";
   }
   return {};
 }
 
 Status refused(const Setting& setting, std::string_view text, std::string_view why, std::string hint = {}) {
-  return Status::error(Code::bad_option, std::string(setting.name) + ": " + in_quotes(text) + " " + std::string(why),
-                       accepted(setting), std::move(hint));
+  return Status::error(
+      Code::bad_option,
+      "invalid value for option " + in_quotes(setting.name) + ": " + in_quotes(text) + " " + std::string(why),
+      accepted(setting), std::move(hint));
 }
 
 Status out_of_range(const Setting& setting, std::string_view text, bool is_below) {
   return refused(setting, text, is_below ? "is below the minimum" : "is above the maximum",
-                 is_below ? "the least accepted is " + std::string(setting.min_text)
-                          : "the most accepted is " + std::string(setting.max_text));
+                 is_below ? "The minimum is " + std::string(setting.min_text) + "."
+                          : "The maximum is " + std::string(setting.max_text) + ".");
 }
 
 Status assign_boolean(Policy& policy, const Setting& setting, bool Policy::*member, std::string_view text) {
   const std::optional<bool> is_on = parse_boolean(text);
   if (!is_on) {
-    return refused(setting, text, "is neither on nor off", "write " + std::string(setting.name) + "=on or =off");
+    return refused(setting, text, "is not a boolean",
+                   "Write " + std::string(setting.name) + "=on or " + std::string(setting.name) + "=off.");
   }
   policy.*member = *is_on;
   return Status::ok();
@@ -113,10 +115,10 @@ Status assign_integer(Policy& policy, const Setting& setting, int64_t Policy::*m
   const auto value = parse_integer(text);
   if (!value) {
     return refused(setting, text, "is not a whole number",
-                   "write plain digits, for example " + std::string(setting.default_text));
+                   "Write digits only, for example " + std::string(setting.default_text) + ".");
   }
   if (text.front() == '-') {
-    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+    return refused(setting, text, "is negative", "The minimum is " + std::string(setting.min_text) + ".");
   }
   if (*value < *parse_integer(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_integer(setting.max_text)) return out_of_range(setting, text, false);
@@ -126,14 +128,14 @@ Status assign_integer(Policy& policy, const Setting& setting, int64_t Policy::*m
 
 Status assign_ratio(Policy& policy, const Setting& setting, double Policy::*member, std::string_view text) {
   const auto value = parse_ratio(text);
-  if (!value) return refused(setting, text, "is not a ratio", "80 % is written 0.8");
+  if (!value) return refused(setting, text, "is not a ratio", "Write 80 % as 0.8.");
   if (text.front() == '-') {
-    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+    return refused(setting, text, "is negative", "The minimum is " + std::string(setting.min_text) + ".");
   }
   if (*value < *parse_ratio(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_ratio(setting.max_text)) {
     return refused(setting, text, "is above the maximum",
-                   "80 % is written 0.8; the most accepted is " + std::string(setting.max_text));
+                   "The maximum is " + std::string(setting.max_text) + ". Write 80 % as 0.8.");
   }
   policy.*member = *value;
   return Status::ok();
@@ -141,12 +143,12 @@ Status assign_ratio(Policy& policy, const Setting& setting, double Policy::*memb
 
 Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*member, std::string_view text) {
   if (!text.empty() && text.front() == '-') {
-    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+    return refused(setting, text, "is negative", "The minimum is " + std::string(setting.min_text) + ".");
   }
   const auto value = parse_span(text);
   if (!value) {
-    return refused(setting, text, "is not an accepted duration",
-                   "write for example 500ms, 30s, 5min, 1h or 2d; nothing is finer than 1us");
+    return refused(setting, text, "is not a valid duration",
+                   "Units are us, ms, s, min, h and d; the resolution is 1us.");
   }
   if (*value < *parse_span(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_span(setting.max_text)) return out_of_range(setting, text, false);
@@ -154,7 +156,7 @@ Status assign_duration(Policy& policy, const Setting& setting, Span Policy::*mem
   return Status::ok();
 }
 
-// A choice that has "off" is switched off, and one that has an "on" of its own switched on, in a boolean's words too.
+// A choice with the value "off" also accepts the other words for false, and one with a value that means "on", those for true.
 std::string choice_word(const ChoiceMember& member, std::string_view text) {
   constexpr std::string_view kOnWords[] = {"auto", "alerts"};
   const std::string word = lower_case(text);
@@ -174,10 +176,10 @@ Status assign_choice(Policy& policy, const Setting& setting, const ChoiceMember&
     member.set(policy, i);
     return Status::ok();
   }
-  return refused(setting, text, "is not one of its values", did_you_mean(word, member.names));
+  return refused(setting, text, "is not one of the accepted values", did_you_mean(word, member.names));
 }
 
-// The words of a list, without blanks around them; an empty list has none.
+// The elements of a list, without surrounding blanks; an empty list has none.
 std::vector<std::string_view> words_of_list(std::string_view text) {
   std::vector<std::string_view> words;
   if (trimmed_blanks(text).empty()) return words;
@@ -198,7 +200,7 @@ Status assign_recovery(Policy& policy, const Setting& setting, std::string Polic
       return refused(setting, word, "is not a recovery strategy", did_you_mean(lower, kRecoveryStrategies));
     }
     if (std::find(chosen.begin(), chosen.end(), *known) != chosen.end()) {
-      return refused(setting, word, "stands twice", "name each strategy once");
+      return refused(setting, word, "is specified more than once", "List each strategy once.");
     }
     chosen.push_back(*known);
   }
@@ -210,10 +212,10 @@ Status assign_recovery(Policy& policy, const Setting& setting, std::string Polic
 
 Status assign_bytes(Policy& policy, const Setting& setting, int64_t Policy::*member, std::string_view text) {
   if (!text.empty() && text.front() == '-') {
-    return refused(setting, text, "is negative", "the least accepted is " + std::string(setting.min_text));
+    return refused(setting, text, "is negative", "The minimum is " + std::string(setting.min_text) + ".");
   }
   const auto value = parse_bytes(text);
-  if (!value) return refused(setting, text, "is not an accepted size", "write for example 512MB or 2GB");
+  if (!value) return refused(setting, text, "is not a valid size", "Units are B, kB, MB, GB and TB.");
   if (*value < *parse_bytes(setting.min_text)) return out_of_range(setting, text, true);
   if (*value > *parse_bytes(setting.max_text)) return out_of_range(setting, text, false);
   policy.*member = *value;
@@ -222,16 +224,16 @@ Status assign_bytes(Policy& policy, const Setting& setting, int64_t Policy::*mem
 
 Status assign_text(Policy& policy, const Setting& setting, const TextMember& member, std::string_view text) {
   if (text.size() > kTextBytesMax) {
-    return refused(setting, text, "has " + std::to_string(text.size()) + " bytes, which is too long");
+    return refused(setting, text, "is too long (" + std::to_string(text.size()) + " bytes)");
   }
-  if (!is_plain_utf8(text)) return refused(setting, text, "is not UTF-8 text, or holds a NUL byte");
+  if (!is_plain_utf8(text)) return refused(setting, text, "is not valid UTF-8, or contains a NUL byte");
   if (member.rule == TextRule::recovery_list) return assign_recovery(policy, setting, member.text, text);
   const bool is_path = !text.empty() && text.front() == '/';
   if (member.rule == TextRule::absolute_path && !text.empty() && !is_path) {
-    return refused(setting, text, "is not an absolute path", "begin it with \"/\"");
+    return refused(setting, text, "is not an absolute path", "Begin the path with \"/\".");
   }
   if (member.rule == TextRule::log_destination && !is_path && !is_one_of(text, kLogDestinations)) {
-    return refused(setting, text, "is no destination", "a file's path begins with \"/\"");
+    return refused(setting, text, "is not a log destination", "The path of a file begins with \"/\".");
   }
   policy.*member.text = std::string(text);
   return Status::ok();

@@ -23,15 +23,15 @@ class WordReader {
     while (at_ < text_.size() && is_key_char(text_[at_])) ++at_;
     GivenOption option{std::string(text_.substr(start, at_ - start)), {}, {}};
     if (option.name.empty()) {
-      return broken("expected an option's name", start,
-                    "write options as key=value, and put a value with blanks in quotes");
+      return broken("expected the name of an option", start,
+                    "Write options as key=value, and enclose a value with blanks in quotes.");
     }
     skip_blanks();
     if (at_ == text_.size() || text_[at_] != '=') {
-      // Only a name of the catalogue is certain to be no secret.
+      // Only the name of an option is certainly not a secret.
       const bool is_known = find_setting(option.name) != nullptr;
-      return broken(is_known ? "option " + in_quotes(option.name) + " has no value" : "expected \"=\" behind the word",
-                    start, is_known ? "write " + option.name + "=..." : "put a value with blanks in quotes");
+      return broken(is_known ? "option " + in_quotes(option.name) + " has no value" : "expected \"=\" after the word",
+                    start, is_known ? "Write " + option.name + "=..." : "Enclose a value with blanks in quotes.");
     }
     ++at_;
     const bool has_blank = at_ < text_.size() && is_blank(text_[at_]);
@@ -61,12 +61,12 @@ class WordReader {
       value.push_back(text_[at_]);
     }
     if (at_ == text_.size()) {
-      return broken("a quoted value does not end", start, "close it with the quote it began with");
+      return broken("a quoted value is not terminated", start, "Close it with the same kind of quote.");
     }
     ++at_;
     if (at_ < text_.size() && !is_separator(text_[at_])) {
       return broken("text follows a closing quote", at_,
-                    "put a blank behind it, or write a quote inside a value twice");
+                    "Separate options by blanks, and double a quote inside a value.");
     }
     return Status::ok();
   }
@@ -75,17 +75,17 @@ class WordReader {
     const size_t start = at_;
     while (at_ < text_.size() && !is_separator(text_[at_])) ++at_;
     value = std::string(text_.substr(start, at_ - start));
-    // "a= b=1" more likely leaves a empty than gives it the value "b=1".
+    // "a= b=1" was more likely meant to leave a empty than to set it to "b=1".
     if (has_blank && value.find('=') != std::string::npos) {
-      return broken("a value is missing", start, "write an empty value as ''");
+      return broken("a value is missing", start, "Write an empty value as ''.");
     }
     return Status::ok();
   }
 
   static Status broken(const std::string& what, size_t at, std::string hint) {
-    return Status::error(
-        Code::bad_option, "the options text cannot be read: " + what + " at position " + std::to_string(at + 1),
-        "options are key=value words with blanks, commas or new lines between, or a JSON object", std::move(hint));
+    return Status::error(Code::bad_option, "invalid options: " + what + " at position " + std::to_string(at + 1),
+                         "Options are key=value words, separated by blanks, commas or line breaks, or a JSON object.",
+                         std::move(hint));
   }
 
   std::string_view text_;

@@ -1,4 +1,4 @@
-// Options as words: key=value key='quoted value', with blanks, commas or new lines between.
+// Options as words: key=value key='quoted value', separated by blanks, commas or line breaks.
 #pragma once
 
 #include <string_view>
@@ -8,10 +8,9 @@
 
 namespace tide {
 
-// A value in single or double quotes may hold anything; in it a quote is written twice or behind a backslash, and a
-// backslash behind a backslash. A value without quotes ends at a blank or comma. Blanks around "=" are allowed.
-// Fails with bad_option and the position (in bytes, from 1). Stray text is never quoted: it may be a piece of a
-// password.
+// A value in single or double quotes may contain any text; a quote in it is doubled or preceded by a backslash, a backslash
+// is preceded by a backslash. A value without quotes ends at a blank or comma. Blanks around "=" are allowed.
+// Fails with bad_option and the position (in bytes, from 1). The text is not quoted, because it may be part of a password.
 Result<std::vector<GivenOption>> parse_words(std::string_view text);
 
 }  // namespace tide

@@ -1,14 +1,14 @@
-# Scenes and claims of the demonstrations. Sourced by bash, once these are there:
-#   prompt         what stands before a statement
-#   dialect SQL    prints it as the shell at hand spells it
-#   table SQL      runs it and prints what a person would see; fails when it does
-#   value SQL      runs it and prints the bare value
+# Scenes and checks of the demonstrations. To be sourced by bash after these are defined:
+#   prompt         the prompt shown before a statement
+#   dialect SQL    print the statement in the spelling of the shell in use
+#   table SQL      execute it and print the result as a table; fails if the statement fails
+#   value SQL      execute it and print the value only
 wrong=0
 scene=0
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 
-# caption TEXT: the next scene, once the last one was looked at.
+# caption TEXT: start the next scene after a pause.
 caption() {
   [ "$scene" -eq 0 ] || sleep "${DEMO_PACE:-4}"
   scene=$((scene + 1))
@@ -16,23 +16,23 @@ caption() {
 }
 
 claim_fails() {
-  printf '   NOT TRUE: %s\n' "$1"
+  printf '   FALSE: %s\n' "$1"
   wrong=$((wrong + 1))
 }
 
-# show SQL: as a person would type it, with its result, which stays in `shown`.
+# show SQL: print the statement and its result; the result is kept in `shown`.
 show() {
   printf '%s %s\n' "$prompt" "$(dialect "$1")"
-  shown=$(table "$1") || { wrong=$((wrong + 1)); shown+='this failed'; }
+  shown=$(table "$1") || { wrong=$((wrong + 1)); shown+='the statement failed'; }
   [ -z "$shown" ] || printf '%s\n\n' "$shown"
 }
 
-# seen WHAT PATTERN: what was shown last looks like this.
+# seen WHAT PATTERN: check that the last result matches the pattern.
 seen() {
   if [[ "$shown" == $2 ]]; then printf '   true: %s\n' "$1"; else claim_fails "$1"; fi
 }
 
-# expect WHAT SECONDS SQL: SQL becomes true within SECONDS, or the demonstration fails.
+# expect WHAT SECONDS SQL: check that SQL becomes true within SECONDS.
 expect() {
   local what=$1 until=$((SECONDS + $2)) sql=$3
   while [[ "$(value "$sql" 2>&1)" != [1t] ]]; do
@@ -45,7 +45,7 @@ expect() {
   printf '   true: %s\n' "$what"
 }
 
-# refuse WHAT SQL [WORDS]: SQL fails, and its message has these words.
+# refuse WHAT SQL [WORDS]: check that SQL fails with a message that contains WORDS.
 refuse() {
   local told
   printf '%s %s\n' "$prompt" "$(dialect "$2")"

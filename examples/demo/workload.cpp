@@ -1,10 +1,10 @@
-// A small shop: 100 callers on one pool of connections, until told to stop.
+// The workload of the demonstration: a shop with 100 callers on one pool.
 //
-//   workload TARGET      makes the shop's tables in the database TARGET (empty so far) and a pool named "shop" on it
+//   workload TARGET      creates tables in the empty database TARGET, and a pool named "shop" for it
 //
-// Orders come as lines on standard input: "load" (how it begins), "quiet" (the callers pause, the pool stays), "stop".
-// End of input stops too, so it never outlives whoever started it. At the end it says what it did, and the exit status
-// is 0 only if every request was served.
+// It reads words from standard input: "load" (the initial state), "quiet" (callers pause, the pool remains open), "stop".
+// It also stops at the end of the input, so that it does not outlive its parent. At the end it prints a summary; the exit
+// status is 0 only if every request was served.
 #include <tidepool/tidepool.h>
 
 #include <atomic>
@@ -23,17 +23,17 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kCallers = 100;
-// Small times, so that growing and shrinking can be watched within half a minute.
+// Short times, so that the pool grows and shrinks within half a minute.
 constexpr const char* kOptions =
     "max_size=10 min_size=2 acquire_timeout=20s scaling_interval=500ms scale_up_cooldown=1s scale_up_periods=1 "
     "scale_up_wait=5ms scale_down_cooldown=1s scale_down_periods=2 idle_timeout=2s burst_duration=5s";
 
-// The SQL is understood by SQLite and PostgreSQL alike.
-// What a visitor of the shop does with a connection: some SQL, and a while of its own with the lease in hand.
+// The SQL is valid for both SQLite and PostgreSQL.
+// A kind of request: a statement, and the time for which the lease is held afterwards.
 struct Errand {
   const char* tag;
   int32_t mode;
-  int share;  // of 100
+  int share;  // in percent
   int held_ms;
   const char* sql;
 };
@@ -45,7 +45,7 @@ constexpr Errand kErrands[] = {
      "select item.name, count(*) from sale join item on item.id = sale.item where item.id > $1 group by 1 limit 10"},
 };
 
-// Whether the callers work, pause or go home.
+// Whether the callers work, pause or stop.
 class Shift {
  public:
   enum class State { load, quiet, stop };
@@ -55,7 +55,7 @@ class Shift {
     state_ = state;
     changed_.notify_all();
   }
-  // Waits while it is quiet. False: go home.
+  // Waits while quiet. False: stop.
   bool goes_on() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return state_ != State::quiet; });
@@ -90,7 +90,7 @@ const Errand& draw(std::mt19937& random) {
   return kErrands[0];
 }
 
-// One errand: lease, query, hold, release. False with `err` filled.
+// One request: lease, query, hold, release. On failure returns false and fills `err`.
 bool run(tide_pool* pool, const Errand& errand, const std::string& number, tide_error* err) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   with.mode = errand.mode;
@@ -114,7 +114,7 @@ void visit(tide_pool* pool, unsigned seed, Shift& shift, Tally& tally) {
     } else {
       tally.fail(err);
     }
-    std::this_thread::sleep_for(milliseconds(20 + random() % 100));  // the visitor thinks
+    std::this_thread::sleep_for(milliseconds(20 + random() % 100));  // time between requests
   }
 }
 

@@ -1,12 +1,12 @@
-# A throw-away PostgreSQL with tidepool preloaded: in a temporary folder, on a Unix socket only, under an unprivileged user.
-# Sourced by bash; cluster_start sets PGHOST, PGPORT, PGUSER and PGDATABASE for whatever comes after.
+# A temporary PostgreSQL server with tidepool preloaded: in a temporary directory, on a Unix socket only, under an unprivileged
+# user. To be sourced by bash; cluster_start sets PGHOST, PGPORT, PGUSER and PGDATABASE.
 
-# The programs of the newest server that has its headers installed, unless TIDE_PG_CONFIG names another: the one that
-# the extension was built for.
+# The programs of the server that the extension was built for: the one named by TIDE_PG_CONFIG, else the newest one with
+# installed headers.
 cluster_config() { /usr/bin/python3 "$1/scripts/pg_config.py" "${TIDE_PG_CONFIG-}"; }
 
-# as_server COMMAND...: a server refuses to run as root; then it, and who shares segments with it, run as postgres. That user
-# may not enter root's home: of the build it is given copies, and it starts in no folder of ours.
+# as_server COMMAND...: servers do not run as root; in that case the server, and programs that share segments with it, run as
+# postgres. That user may have no access to the home of root, so it uses copies of the build and another working directory.
 as_server() {
   if [ "$(id -u)" -eq 0 ]; then
     setpriv --reuid=postgres --regid=postgres --clear-groups env -C / HOME="$cluster_work" "$@"
@@ -39,8 +39,8 @@ cluster_start() {
   [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
   as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \
     >"$cluster_work/initdb.log" 2>&1 || { cat "$cluster_work/initdb.log"; return 1; }
-  # dynamic_library_path finds the modules. Where the rest of a staged install is can be told to PostgreSQL 18 and newer, and
-  # to Debian's before that.
+  # dynamic_library_path is for the modules. The location of the other files of a staged installation can be set in PostgreSQL
+  # 18 and newer, and in older versions of Debian's PostgreSQL.
   staged="extension_destdir = '$cluster_work/stage'"
   [ "$version" -lt 18 ] || staged="extension_control_path = '$cluster_work/stage$sharedir:\$system'"
   {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What an administrator sees: a throw-away PostgreSQL with the extension, the pool of an application beside it, and pools
-# that the server itself hosts. Every claim it prints is checked; the exit status is 0 only if all were true.
+# A tour for administrators: a temporary PostgreSQL server with the extension, the pool of an application, and pools hosted by
+# the server. Every statement marked "true" is checked; the exit status is 0 only if all checks succeed.
 #
-#   show.sh BUILD-FOLDER      DEMO_PACE: seconds to look at each scene (default 2)
+#   show.sh BUILD-FOLDER      DEMO_PACE: seconds per scene (default 2)
 set -euo pipefail
 readonly build=$(cd "${1:?usage: show.sh BUILD-FOLDER}" && pwd)
 readonly source=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,7 +12,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/tidepool-psql-XXXXXX")
 workload=
 prompt='postgres=#'
 dialect() { printf '%s' "$1"; }
-# On standard input, so that statements run one by one and may be a transaction.
+# On standard input, so that statements are executed one by one, and may form a transaction.
 table() { psql -X -q -v ON_ERROR_STOP=1 -v VERBOSITY="${verbosity-default}" <<<"$1"; }
 value() { psql -X -q -A -t -v ON_ERROR_STOP=1 <<<"$1"; }
 . "$source/examples/psql/cluster.sh"
@@ -28,7 +28,7 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 trap '' PIPE
 
-# by ROLE COMMAND...: a scene's command as somebody else.
+# by ROLE COMMAND...: execute a command of a scene as another role.
 by() {
   local -x PGUSER=$1
   local prompt="postgres=>"
@@ -36,7 +36,7 @@ by() {
   "$@"
 }
 
-# The other database: one of the same server, which stands for another server. It asks orders_app for a password.
+# The other database: one of the same server, which represents another server. It requires a password for orders_app.
 furnish_orders() {
   value "CREATE DATABASE shop;
          CREATE DATABASE orders;
@@ -50,7 +50,7 @@ furnish_orders() {
   value "SELECT pg_reload_conf()" >/dev/null
 }
 
-printf 'starting a throw-away PostgreSQL in %s\n' "$work"
+printf 'starting a temporary PostgreSQL server in %s\n' "$work"
 cluster_start "$source" "$build" "$work" "log_connections = off" || exit 1
 furnish_orders
 mkfifo "$work/orders"
@@ -58,46 +58,46 @@ as_server "$work/build/examples/workload" "host=$PGHOST dbname=shop user=postgre
 workload=$!
 exec 3>"$work/orders"
 
-caption "An application with a pool runs on this host. The server is told once:"
+caption "An application on this host has a pool. Install the extension:"
 show "CREATE EXTENSION tidepool;"
-expect "the application's pool is there, and works" 10 \
+expect "the pool of the application is visible and working" 10 \
   "SELECT count(*) = 1 AND max(in_use) > 0 FROM tidepool.pools WHERE pool = 'shop' AND state = 'running'"
-expect "demand made it grow to its max_size of 10" 12 "SELECT size = 10 FROM tidepool.pools WHERE pool = 'shop'"
+expect "it has grown to max_size = 10 connections" 12 "SELECT size = 10 FROM tidepool.pools WHERE pool = 'shop'"
 show "SELECT pool, state, app, pid, size, idle, in_use, waiting, size_source FROM tidepool.pools;"
-expect "somebody holds a lease" 5 "SELECT count(*) > 0 FROM tidepool.leases WHERE tag = 'report'"
+expect "there is a lease" 5 "SELECT count(*) > 0 FROM tidepool.leases WHERE tag = 'report'"
 show "SELECT conn_id, tag, round(age_ms) AS age_ms FROM tidepool.leases ORDER BY age_ms DESC LIMIT 3;"
 
-caption "Which of the server's sessions are whose?"
-expect "sessions are told by pool and tag" 10 \
+caption "The sessions of the server, with pool and lease."
+expect "sessions show pool and tag" 10 \
   "SELECT count(*) > 0 FROM tidepool.backends WHERE pool = 'shop' AND tag = 'search'"
 show "SELECT pid, state, pool, tag, round(lease_age_ms) AS lease_age_ms, left(query, 24) AS query
         FROM tidepool.backends WHERE pool IS NOT NULL ORDER BY lease_age_ms DESC NULLS LAST LIMIT 3;"
 
-caption "Steer it: an UPDATE is part of the transaction, a function acts at once."
+caption "Control the pool: an UPDATE takes effect at COMMIT, a function at once."
 show "UPDATE tidepool.pools SET target_size = 4 WHERE pool = 'shop';"
-expect "the pool went down to 4" 8 "SELECT size <= 4 AND size_source = 'manual' FROM tidepool.pools WHERE pool = 'shop'"
+expect "the pool has 4 connections" 8 "SELECT size <= 4 AND size_source = 'manual' FROM tidepool.pools WHERE pool = 'shop'"
 show "BEGIN; UPDATE tidepool.pools SET target_size = 9 WHERE pool = 'shop'; ROLLBACK;"
-expect "what was rolled back was never ordered" 5 "SELECT count(*) = 1 FROM tidepool.commands WHERE verb = 'scale'"
+expect "the command that was rolled back was not sent" 5 "SELECT count(*) = 1 FROM tidepool.commands WHERE verb = 'scale'"
 show "SELECT tidepool.wait_applied(tidepool.scale('shop', 8, 'lunch time'), '5s');"
-expect "wait_applied() waited until it was so" 8 "SELECT size = 8 FROM tidepool.pools WHERE pool = 'shop'"
+expect "wait_applied() returned after the command was executed" 8 "SELECT size = 8 FROM tidepool.pools WHERE pool = 'shop'"
 show "SELECT tidepool.wait_applied(tidepool.set('shop', 'idle_timeout', '1min'));"
 show "SELECT verb, arguments, status, actor FROM tidepool.commands ORDER BY command_id;"
-refuse "what is more than max_size is refused" "SELECT tidepool.scale('shop', 99);" 'max_size'
+refuse "a size above max_size is rejected" "SELECT tidepool.scale('shop', 99);" 'max_size'
 
-caption "A pool that the server hosts for all its sessions is a foreign server. Typing errors are met at once."
-refuse "an unknown option names the nearest" \
+caption "A pool hosted by the server is a foreign server. Its options are checked at once."
+refuse "the error suggests a similar option" \
   "CREATE SERVER orders FOREIGN DATA WRAPPER tidepool OPTIONS (dbnam 'orders');" 'Did you mean "dbname"?'
 show "CREATE SERVER orders FOREIGN DATA WRAPPER tidepool
         OPTIONS (host '$PGHOST', dbname 'orders', max_size '4');
 CREATE USER MAPPING FOR CURRENT_USER SERVER orders OPTIONS (user 'orders_app', password 'high tide');"
 
-caption "Ask it."
+caption "Execute statements on the other database."
 show "SELECT * FROM tidepool.query('orders', 'SELECT id, item, price FROM sale WHERE price > \$1 LIMIT 2', '100')
         AS (id int, item text, price numeric);"
 show "SELECT tidepool.query_json('orders', 'SELECT item, price, at FROM sale WHERE id = \$1', '7');"
-seen "numbers stay numbers, without a list of columns" '*"price": 10.5*'
+seen "numbers remain numbers, without a column list" '*"price": 10.5*'
 show "SELECT tidepool.execute('orders', 'UPDATE sale SET price = price + \$1 WHERE id <= \$2', '0.5', '10') AS changed;"
-expect "parameters arrived, and the change is there" 5 \
+expect "parameters were passed, and the change is visible" 5 \
   "SELECT price = 11 FROM tidepool.query('orders', 'SELECT price FROM sale WHERE id = \$1', '7') AS (price numeric)"
 verbosity=verbose refuse "an error keeps its SQLSTATE, message and detail" \
   "SELECT tidepool.execute('orders', 'INSERT INTO sale (id) VALUES (\$1)', '7');" '23505: duplicate key'
@@ -105,7 +105,7 @@ show "DO \$\$ BEGIN
   PERFORM tidepool.execute('orders', 'INSERT INTO sale (id) VALUES (7)');
 EXCEPTION WHEN unique_violation THEN NULL; END \$\$;"
 
-caption "Hold one connection over several statements: a transaction of the other database, in one of this."
+caption "Hold one connection over several statements: a remote transaction inside a local one."
 show "BEGIN;
 SELECT tidepool.lease('orders', 'night run') > 0 AS is_leased;
 SELECT tidepool.execute('orders', 'BEGIN; DELETE FROM sale WHERE id > 50') AS deleted;
@@ -114,37 +114,38 @@ SELECT count FROM tidepool.query('orders', 'SELECT count(*) FROM sale') AS (coun
 SELECT tidepool.execute('orders', 'ROLLBACK');
 SELECT tidepool.release('orders');
 COMMIT;"
-seen "all statements met the same session, which is told by its tag" '*50*night run*50*'
-expect "what it rolled back was rolled back" 5 \
+seen "all statements used the same session, shown with its tag" '*50*night run*50*'
+expect "the remote transaction was rolled back" 5 \
   "SELECT count = 100 FROM tidepool.query('orders', 'SELECT count(*) FROM sale') AS (count int)"
 show "SELECT server, mapping, state, size, in_use, max_size FROM tidepool.servers;"
-expect "a hosted pool is a pool like any other" 5 \
+expect "a hosted pool is shown like other pools" 5 \
   "SELECT source = 'hosted' AND max_size = 4 FROM tidepool.pools WHERE pool = 'orders'"
 
-caption "Nobody may do anything until told so. The role clerk tries:"
-by clerk refuse "clerk may not look" "SELECT pool FROM tidepool.pools;" 'permission denied'
+caption "Without grants nothing is allowed. As the role clerk:"
+by clerk refuse "clerk may not read the relations" "SELECT pool FROM tidepool.pools;" 'permission denied'
 show "GRANT pg_monitor TO clerk;"
 by clerk show "SELECT pool, source, state FROM tidepool.pools ORDER BY pool;"
-by clerk refuse "who looks may not steer" "SELECT tidepool.scale('shop', 6);" 'permission denied for function scale'
+by clerk refuse "permission to read does not include commands" "SELECT tidepool.scale('shop', 6);" \
+  'permission denied for function scale'
 show "GRANT EXECUTE ON FUNCTION tidepool.scale, tidepool.query TO clerk;"
 by clerk show "SELECT tidepool.scale('shop', 6) > 0 AS is_ordered;"
-expect "the order bears clerk's name" 5 \
+expect "the command is recorded with the name clerk" 5 \
   "SELECT actor LIKE '%clerk%' FROM tidepool.commands WHERE verb = 'scale' ORDER BY command_id DESC LIMIT 1"
-by clerk refuse "a server is another right" \
+by clerk refuse "a foreign server needs a grant of its own" \
   "SELECT * FROM tidepool.query('orders', 'SELECT 1') AS (n int);" 'permission denied for foreign server orders'
 show "GRANT USAGE ON FOREIGN SERVER orders TO clerk;
 CREATE USER MAPPING FOR clerk SERVER orders OPTIONS (user 'orders_app', password 'high tide');"
 by clerk show "SELECT * FROM tidepool.query('orders', 'SELECT current_user, count(*) FROM sale')
         AS (\"user\" text, count int);"
-seen "clerk is orders_app there" '*orders_app*100*'
+seen "clerk is connected as orders_app" '*orders_app*100*'
 
-caption "And away again. The application does not notice."
+caption "Remove the extension. The application is not affected."
 PGOPTIONS="-c client_min_messages=warning" show "DROP EXTENSION tidepool CASCADE;"
-expect "nothing is left" 5 "SELECT (SELECT count(*) FROM pg_foreign_server) + (SELECT count(*) FROM pg_namespace
+expect "no objects remain" 5 "SELECT (SELECT count(*) FROM pg_foreign_server) + (SELECT count(*) FROM pg_namespace
   WHERE nspname = 'tidepool') + (SELECT count(*) FROM pg_foreign_data_wrapper) = 0"
 echo stop >&3 2>/dev/null || true
 exec 3>&-
 wait "$workload" || wrong=$((wrong + 1))
 workload=
-printf '   its callers went home: %s\n' "$(tail -n 1 "$work/workload.log")"
-[ "$wrong" -eq 0 ] || { cat "$work/workload.log"; printf '%d claims were not true\n' "$wrong"; exit 1; }
+printf '   its callers have finished: %s\n' "$(tail -n 1 "$work/workload.log")"
+[ "$wrong" -eq 0 ] || { cat "$work/workload.log"; printf '%d checks failed\n' "$wrong"; exit 1; }

@@ -10,14 +10,14 @@ namespace {
 INSTANTIATE_TEST_SUITE_P(Drivers, DriverSuite, ::testing::ValuesIn(harnesses()),
                          [](const auto& tested) { return tested.param.name; });
 
-TEST_P(DriverSuite, OpensASessionThatAnswers) {
+TEST_P(DriverSuite, OpensAWorkingSession) {
   const auto session = open();
   ASSERT_NE(session, nullptr);
   EXPECT_NE(session->native(), nullptr);
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
-TEST_P(DriverSuite, NothingIsToldWithoutARequest) {
+TEST_P(DriverSuite, NoCompletionWithoutARequest) {
   std::vector<Completion> out;
   connector_->step(now(), out);
   EXPECT_TRUE(out.empty());
@@ -62,7 +62,7 @@ TEST_P(DriverSuite, AnOpenPastItsDeadlineFails) {
   EXPECT_EQ(done.connection, nullptr);
 }
 
-TEST_P(DriverSuite, AHopelessOpenSaysSo) {
+TEST_P(DriverSuite, PermanentFailureIsReported) {
   const auto connector = harness_->make_hopeless_connector(Policy{});
   connector->open(0, now(), in(Span::seconds(30)));
   const Completion done = one(*connector);
@@ -73,7 +73,7 @@ TEST_P(DriverSuite, AHopelessOpenSaysSo) {
   EXPECT_EQ(done.status.sqlstate.size(), 5u);
 }
 
-TEST_P(DriverSuite, ValidatesALivingSession) {
+TEST_P(DriverSuite, ValidatesALiveSession) {
   const auto session = open();
   connector_->validate(0, *session, now(), in(Span::seconds(30)));
   EXPECT_EQ(one().kind, Kind::validated);
@@ -89,7 +89,7 @@ TEST_P(DriverSuite, AValidationPastItsDeadlineFails) {
   EXPECT_EQ(done.status.code, Code::timeout);
 }
 
-TEST_P(DriverSuite, ABrokenSessionIsFoundOut) {
+TEST_P(DriverSuite, BrokenSessionFailsValidation) {
   if (!quirks().can_break) GTEST_SKIP() << "this driver's sessions cannot be broken from outside";
   auto session = open();
   ASSERT_TRUE(harness_->break_session(*session));
@@ -143,7 +143,7 @@ TEST_P(DriverSuite, APolicyChangeReachesNewSessions) {
   EXPECT_EQ(status.sqlstate, "57014");
 }
 
-TEST_P(DriverSuite, AForkedChildLetsGoAndTheParentGoesOn) {
+TEST_P(DriverSuite, ForkedChildAbandonsAndTheParentContinues) {
   auto session = open_leased();
   ASSERT_OK(run(*session, words().begin));
   ASSERT_OK(run(*session, words().change));

@@ -35,7 +35,7 @@ TEST_P(DriverSuite, BindsTextAndNull) {
   EXPECT_EQ(out.text(0, 1), nullptr);
 }
 
-TEST_P(DriverSuite, ParametersTooManyAreRefused) {
+TEST_P(DriverSuite, TooManyParametersAreRejected) {
   const auto session = open_leased();
   EXPECT_EQ(run(*session, words().one_row, nullptr, {"1"}).code, Code::bad_argument);
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
@@ -97,13 +97,13 @@ TEST_P(DriverSuite, ACancelEndsARunningStatement) {
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
-TEST_P(DriverSuite, ACancelWithoutAStatementIsForgotten) {
+TEST_P(DriverSuite, CancelWithoutAStatementHasNoEffect) {
   const auto session = open_leased();
   session->cancel();
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
-TEST_P(DriverSuite, ALateCancelDoesNotReachTheNextLease) {
+TEST_P(DriverSuite, LateCancelDoesNotAffectTheNextLease) {
   const auto session = open_leased();
   for (int i = 0; i < 200; ++i) {
     const uint64_t lease = session->facts().lease;
@@ -121,7 +121,7 @@ TEST_P(DriverSuite, ALateCancelDoesNotReachTheNextLease) {
   }
 }
 
-TEST_P(DriverSuite, CancelsOfAnEarlierLeaseDoNotReachAStatement) {
+TEST_P(DriverSuite, CancelsOfAnEarlierLeaseHaveNoEffect) {
   const auto session = open_leased();
   const uint64_t earlier = session->facts().lease;
   ASSERT_EQ(ask(*session, words().one_row), words().one_value);
@@ -136,7 +136,7 @@ TEST_P(DriverSuite, CancelsOfAnEarlierLeaseDoNotReachAStatement) {
   canceller.join();
 }
 
-TEST_P(DriverSuite, LeaseNumbersAreNeverTheSame) {
+TEST_P(DriverSuite, LeaseNumbersAreUnique) {
   const auto session = open();
   uint64_t last = 0;
   for (int i = 0; i < 5; ++i) {
@@ -168,7 +168,7 @@ TEST_P(DriverSuite, FactsFollowATransaction) {
   EXPECT_EQ(facts.queries_total, queries + 2);
 }
 
-TEST_P(DriverSuite, AnOpenTransactionDoesNotReachTheNextHolder) {
+TEST_P(DriverSuite, OpenTransactionIsRolledBackBetweenLeases) {
   for (const ResetMode mode : {ResetMode::rollback, ResetMode::smart, ResetMode::full}) {
     auto session = open_leased();
     ASSERT_OK(run(*session, words().begin));
@@ -232,7 +232,7 @@ TEST_P(DriverSuite, AnIdleTransactionCanBeEndedFromOutside) {
   EXPECT_OK(run(*session, words().change));
 }
 
-TEST_P(DriverSuite, AnEndedTransactionIsRolledBackInTheHoldersOwnWords) {
+TEST_P(DriverSuite, EndedTransactionAcceptsOnlyRollback) {
   const auto session = open_leased();
   for (const std::string& rollback : words().more_rollbacks) {
     ASSERT_OK(run(*session, words().begin));
@@ -270,7 +270,7 @@ TEST_P(DriverSuite, ATransactionChainedToAnEndedOneIsOfTheSameKind) {
   EXPECT_TRUE(session->facts().is_in_transaction);
 }
 
-TEST_P(DriverSuite, TheNextLeaseKnowsNothingOfAnEndedTransaction) {
+TEST_P(DriverSuite, EndedTransactionDoesNotAffectTheNextLease) {
   const auto session = open_leased();
   ASSERT_OK(run(*session, words().begin));
   ASSERT_TRUE(session->end_transaction("idle"));
@@ -312,7 +312,7 @@ TEST_P(DriverSuite, DisarmEndsARunningStatement) {
   EXPECT_EQ(status.code, Code::stale_lease);
 }
 
-TEST_P(DriverSuite, ABrokenSessionIsNotGivenOn) {
+TEST_P(DriverSuite, BrokenSessionIsNotLeasedAgain) {
   if (!quirks().tells_loss) GTEST_SKIP() << "this driver notices only when it validates";
   auto session = open_leased();
   ASSERT_TRUE(harness_->break_session(*session));

@@ -4,7 +4,7 @@
 namespace tide::test {
 namespace {
 
-TEST_P(DriverSuite, ASurveyTellsTheLoad) {
+TEST_P(DriverSuite, SurveyReportsTheLoad) {
   const auto session = open();
   const ServerLoad load = survey(*session);
   if (!quirks().tells_load) {
@@ -36,7 +36,7 @@ TEST_P(DriverSuite, ASurveyLeavesTheSessionAsItWas) {
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
-TEST_P(DriverSuite, AValidationAfterASurveyTellsNoLoad) {
+TEST_P(DriverSuite, ValidationAfterASurveyReportsNoLoad) {
   const auto session = open();
   survey(*session);
   connector_->validate(0, *session, now(), in(Span::seconds(30)));
@@ -45,7 +45,7 @@ TEST_P(DriverSuite, AValidationAfterASurveyTellsNoLoad) {
   EXPECT_EQ(done.load.sessions, -1);
 }
 
-TEST_P(DriverSuite, ASurveyAsksTheValidationQueryToo) {
+TEST_P(DriverSuite, SurveyExecutesTheValidationQuery) {
   Policy policy;
   policy.validation_query = words().one_row;
   use(policy);
@@ -66,7 +66,7 @@ TEST_P(DriverSuite, ASurveyPastItsDeadlineFails) {
   EXPECT_EQ(done.status.code, Code::timeout);
 }
 
-TEST_P(DriverSuite, ASurveyFindsABrokenSession) {
+TEST_P(DriverSuite, SurveyDetectsABrokenSession) {
   if (!quirks().can_break) GTEST_SKIP() << "this driver's sessions cannot be broken from outside";
   auto session = open();
   ASSERT_TRUE(harness_->break_session(*session));
@@ -79,7 +79,7 @@ TEST_P(DriverSuite, ASurveyFindsABrokenSession) {
   close(0, std::move(session));
 }
 
-TEST_P(DriverSuite, ASurveyWithoutPrivilegesCountsAllTheSame) {
+TEST_P(DriverSuite, SurveyWithoutPrivilegesCountsSessions) {
   if (words().be_nobody.empty()) GTEST_SKIP() << "this database has no privileges";
   const auto session = open_leased();
   connector_->open(1, now(), in(Span::seconds(30)));

@@ -49,7 +49,7 @@ static void opening(void) {
   set_gate(SLOW_OPEN, 1);
   CHECK(tide_pool_acquire(pool, "second", 400, &second, &why) == TIDE_TIMEOUT);
   CHECK(look_at(&slow_disk.inside[SLOW_OPEN]) >= 1);
-  CHECK(strstr(why.detail, "SQLite's open has not come back after") != NULL);
+  CHECK(strstr(why.detail, "SQLite's open has not returned after") != NULL);
   commands_go_on("slow-open");
   for (i = 0; i < 20; i++) {
     EXPECT(TIDE_OK, tide_lease_query(first, "SELECT 1", 0, NULL, NULL, &err));
@@ -74,7 +74,7 @@ static void closing(void) {
   CHECK(has_wal("slow-close"));
   set_gate(SLOW_SYNC, 1);
   CHECK(tide_pool_close(pool, 100, &why) == TIDE_TIMEOUT);
-  CHECK(strstr(why.message, "SQLite's close has not come back") != NULL && strstr(why.hint, "slow-close.db") != NULL);
+  CHECK(strstr(why.message, "SQLite's close has not returned") != NULL && strstr(why.hint, "slow-close.db") != NULL);
   CHECK(look_at(&slow_disk.inside[SLOW_SYNC]) >= 1); /* closing did not wait for it */
   set_gate(SLOW_SYNC, 0);
   EVENTUALLY(!has_wal("slow-close"));

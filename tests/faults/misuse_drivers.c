@@ -189,7 +189,7 @@ static void one_call_stays_inside(void) {
     CHECK(is_concurrent || look_at(&drivers[i].most_at_once) == 1);
   }
   CHECK(tide_close_all(200, &why) == TIDE_TIMEOUT);
-  CHECK(strstr(why.message, "the driver's") != NULL && strstr(why.message, "has not come back") != NULL);
+  CHECK(strstr(why.message, "the driver's") != NULL && strstr(why.message, "has not returned") != NULL);
   for (i = 0; i < 2 * KINDS; i++) {
     CHECK(look_at(&drivers[i].inside[i % KINDS]) >= 1); /* closing did not wait for it */
     change(&drivers[i].is_shut[i % KINDS], 0);
@@ -239,7 +239,7 @@ static void late_calls(void) {
   pool =
       open_gated("gatedlate", &driver, 0, "min_size=0 max_size=3 connect_timeout=50ms validation_timeout=50ms", NULL);
   CHECK(tide_pool_acquire(pool, "early", 300, &leases[0], &why) == TIDE_TIMEOUT);
-  CHECK(strstr(why.message, "the driver's open has not come back after") != NULL);
+  CHECK(strstr(why.message, "the driver's open has not returned after") != NULL);
   change(&driver.is_shut[OPEN], 0);
   for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_pool_acquire(pool, "three", 10000, &leases[i], &err));
   /* Two resets that do not come back: both connections are replaced, and the third goes round meanwhile. */

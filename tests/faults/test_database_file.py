@@ -133,13 +133,13 @@ class Lost(stage.FaultCase):
         self.eventually(lambda: any(r.sqlstate == "58030" for r in self.refusals), "an error that says so")
         first = next(r for r in self.refusals if r.sqlstate == "58030")
         # Whoever waits for a connection is told of the file, and whoever has one of his session's.
-        self.assertTrue(any(said in first.text for said in (words, "is gone", "was replaced")), first.text)
+        self.assertTrue(any(said in first.text for said in (words, "is missing", "was replaced")), first.text)
         self.assertTrue(first.hint)
         self.is_lost = True
         self.eventually(lambda: self.asked("SELECT state FROM tidepool_alerts WHERE rule = 'file_missing'") ==
                         ("firing",), "the alert")
         self.eventually(lambda: self.asked("SELECT health < 50 FROM tidepool_pools") == (1,), "that it is not well")
-        self.eventually(lambda: any("is gone" in r.text or "was replaced" in r.text or words in r.text
+        self.eventually(lambda: any("is missing" in r.text or "was replaced" in r.text or words in r.text
                                     for r in self.refusals if r.status in ("timeout", "unavailable")),
                         "an acquire that says so")
         self.assertEqual(self.late, [], "rows that were acknowledged after the loss")
@@ -186,7 +186,7 @@ class Lost(stage.FaultCase):
         db.close()
         os.rename(self.away, self.path)
         self.expect_trouble("was replaced by another file")
-        self.eventually(lambda: any("is still that of the old file" in r.text for r in self.refusals),
+        self.eventually(lambda: any("still belongs to the old file" in r.text for r in self.refusals),
                         "an error that names the WAL")
         lost = len(self.kept)
         for suffix in ("-wal", "-shm"):

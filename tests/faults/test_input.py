@@ -44,7 +44,7 @@ OPTIONS = (
 # url, status, what the texts must name; {folder} is a folder of this test
 URLS = (
     ("gopher://host/db", "unsupported", ["gopher", "sqlite"]),
-    ("sqlit:///x.db", "unsupported", ["sqlit", "did you mean", "sqlite"]),
+    ("sqlit:///x.db", "unsupported", ["sqlit", "Did you mean", "sqlite"]),
     ("postgresql://127.0.0.1:1/db", "timeout", ["127.0.0.1", "Connection refused"]),
     ("sqlite://", None, []),
     ("sqlite:///{folder}/text.db", None, ["text.db", "not a database"]),
@@ -134,7 +134,7 @@ class Input(stage.FaultCase):
         self.pool("alpha")
         self.pool("beta")
         why = self.refusal(lambda: api.control("alfa", "pause"), "alfa", "not_found", ["alfa", "alpha", "beta"])
-        self.assertIn('did you mean "alpha"', why.hint)
+        self.assertIn('Did you mean "alpha"', why.hint)
         self.owner().open("alpha")
         ids = [row[0] for row in self.connect().execute("SELECT instance_id FROM tidepool_pools WHERE pool = 'alpha'")]
         self.assertEqual(len(ids), 2)

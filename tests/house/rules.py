@@ -92,33 +92,45 @@ def no_forbidden_words():
 
 
 def public_functions():
-    """[(path, line, name, comment above)]"""
+    """[(path, line, name, comment above, names of the parameters)]"""
     found = []
     for path, text in tree.files().items():
         if not path.startswith(tables.HEADERS):
             continue
-        for match in re.finditer(r"^TIDE_API\b[^;(]*?(tide_\w+)\(", text, re.M):
+        for match in re.finditer(r"^TIDE_API\b[^;(]*?(tide_\w+)\(([^;]*)\);", text, re.M):
             comment = re.search(r"/\*\*((?:(?!\*/).)*)\*/\s*\Z", text[:match.start()], re.S)
-            found.append((path, text.count("\n", 0, match.start()) + 1, match.group(1), comment and comment.group(1)))
+            parameters = re.findall(r"(\w+)(?:\[\d+\])?(?=,|$)", "" if match[2] == "void" else match[2])
+            found.append((path, text.count("\n", 0, match.start()) + 1, match[1], comment and comment[1], parameters))
     return found
 
 
 def functions_are_documented():
-    for path, number, name, comment in public_functions():
+    """What a function does and each of its parameters; tags say only what differs from the conventions in base.h."""
+    for path, number, name, comment, parameters in public_functions():
         if comment is None:
             yield f"{path}:{number}: {name} has no comment"
             continue
-        places = [re.search(rf"^ \* {tag}  +\S", comment, re.M) for tag in tables.DOC_TAGS]
-        for tag, place in zip(tables.DOC_TAGS, places):
-            if place is None:
-                yield f"{path}:{number}: {name} does not say {tag}"
-        starts = [place.start() for place in places if place is not None]
-        if starts != sorted(starts):
-            yield f"{path}:{number}: {name} has its tags in another order than {' '.join(tables.DOC_TAGS)}"
+        lines = comment.strip("\n").splitlines()
+        if not re.match(r" \* [A-Z]\w+ ", lines[0]):
+            yield f"{path}:{number}: the comment of {name} does not begin with what it does"
+        described = [word for names in re.findall(r"^ \* @param (\w+(?:, \w+)*) +\S", comment, re.M)
+                     for word in names.split(", ")]
+        for parameter in parameters:
+            if parameter not in (*described, "err"):
+                yield f"{path}:{number}: {name} does not describe {parameter}"
+        for parameter in described:
+            if parameter not in parameters or parameter == "err":
+                yield f"{path}:{number}: {name} describes {parameter}, which is not a parameter of its own"
+        tags = [tag for tag in re.findall(r"^ \* ([A-Z][a-z]+)  +\S", comment, re.M)]
+        if tags != [tag for tag in tables.DOC_TAGS if tag in tags]:
+            yield f"{path}:{number}: {name} has other tags, or in another order, than {' '.join(tables.DOC_TAGS)}"
+        for tag, text in re.findall(r"^ \* ([A-Z][a-z]+)  +(.*)", comment, re.M):
+            if text in tables.DOC_CONVENTIONS:
+                yield f"{path}:{number}: {name} repeats a convention of base.h: {tag} {text}"
 
 
 def functions_are_exported():
-    declared = [name for _, _, name, _ in public_functions()]
+    declared = [name for _, _, name, _, _ in public_functions()]
     mapped = re.findall(r"\b(tide_\w+);", tree.files()[tables.VERSION_MAP])
     golden = tree.files()[tables.SYMBOLS].split()
     for what, names in ((tables.VERSION_MAP, mapped), (tables.SYMBOLS, golden)):
@@ -171,7 +183,7 @@ def options_are_tested():
 
 def source_lists_are_true():
     for path in sources.wrong_lists(tree.ROOT):
-        yield f"{path.relative_to(tree.ROOT)}: a source list is not true; run scripts/sources.py"
+        yield f"{path.relative_to(tree.ROOT)}: a source list is not current; run scripts/sources.py"
 
 
 def headers_are_guarded():

@@ -95,8 +95,9 @@ FORBIDDEN = (
     ("G" "TEST_SKIP", "a test runs or goes", ("tests/conformance/",)),  # promises that not every driver can make
 )
 
-# Public C functions: the tags of their comments, in this order.
+# Public C functions: the tags of their comments, in this order, and what is a convention and therefore not written there.
 DOC_TAGS = ("Threads", "Owns", "Fails", "Since")
+DOC_CONVENTIONS = ("any.", "any thread.", "nothing.", "never.", "0.1", "0.1.")
 HEADERS = "c_api/include/tidepool"
 VERSION_MAP = "c_api/tidepool.map"
 SYMBOLS = "c_api/symbols.golden"

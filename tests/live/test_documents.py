@@ -39,7 +39,7 @@ def what_an_address_says(s):
     is_(len(pool.query("SELECT 1")), 1)
     is_("unused" in str(s.rows("SELECT * FROM ~settings")), False, "a password stands nowhere")
     pool.close()
-    for options, part in (({"username": "x"}, "names no database"), ({**parts, "dbPath": "/a", "host": "h"}, "")):
+    for options, part in (({"username": "x"}, "does not specify a database"), ({**parts, "dbPath": "/a", "host": "h"}, "")):
         try:
             client.Pool("", json.dumps(options), name=s.name)
             raise AssertionError(f"accepted: {options}")
@@ -78,7 +78,7 @@ def what_cannot_be_is_refused(s):
         client.Pool(s.database.url(s.name), '{"enableQueryCash": true}', name=s.name)
         raise AssertionError("accepted")
     except client.Refusal as refusal:
-        is_("burst" in str(refusal), False, "a hint that is far off is worse than none")
+        is_("burst" in str(refusal), False, "no suggestion that is not similar")
 
 
 CASES = (each_opens_with_its_values, what_an_address_says, a_switch_that_is_off, what_cannot_be_is_refused)

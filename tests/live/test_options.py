@@ -18,7 +18,7 @@ def catalogue(s):
 def refused(s, option, value, *parts):
     """Refused with a message that names the option and what was given, and nothing has changed."""
     text = s.error(f"SELECT ~wait_applied(~set(:pool, '{option}', '{value}'))", option, *parts)
-    is_("takes" in text or "cannot change" in text, True, f"what is accepted: {text}")
+    is_("must be" in text or "cannot be changed" in text, True, f"what is accepted: {text}")
     return text
 
 
@@ -42,9 +42,9 @@ def contradictions(s):
             ("burst_max_size", 3, "max_size"), ("retry_base", "20s", "retry_max"), ("retry_max", "100ms", "retry_base"),
             ("scale_down_utilization", 0.9, "scale_up_utilization"),
             ("scale_up_utilization", 0.2, "scale_down_utilization"), ("health_min_healthy", 5, "max_size")):
-        s.error(f"SELECT ~wait_applied(~set(:pool, '{option}', '{value}'))", option, other, "lower", "raise")
+        s.error(f"SELECT ~wait_applied(~set(:pool, '{option}', '{value}'))", option, other, "Lower", "raise")
     s.error("SELECT ~set(:pool, 'max_sise', 5)" if s.database.name == "sqlite" else "SELECT ~set(:pool, 'max_sise', '5')",
-            "max_sise", 'did you mean "max_size"')
+            "max_sise", 'Did you mean "max_size"')
 
 
 def another(name, value, unit, low, high):
@@ -80,7 +80,7 @@ def live_changes(s):
         n += 1
     s.set("max_size", 3)
     is_(s.state("max_size, limit_size"), (3, 3))
-    s.error("SELECT ~wait_applied(~set(:pool, 'max_size', '4000'))", "max_size 4000", "room")
+    s.error("SELECT ~wait_applied(~set(:pool, 'max_size', '4000'))", "max_size 4000", "capacity")
     changes = s.value("SELECT count(*) FROM ~commands WHERE pool = :pool AND verb = 'set' AND status = 'applied'")
     is_(changes > 0, True)
     said(s.events("setting_changed")[-1], "max_size is 3 now, set by ")

@@ -90,7 +90,7 @@ def what_is_refused(s):
             *[(f"'r', 'waiting', '>', 5, NULL, NULL, NULL, NULL, NULL, {number}", "clear_at") for number in numbers],
             ("'r', 'waiting', '>', 1e300", "threshold"),
             ("'r', 'waiting', '>', -1", "threshold is -1"),
-            ("'r', 'wating', '>', 1", "wating", 'did you mean "waiting"?'),
+            ("'r', 'wating', '>', 1", "wating", 'Did you mean "waiting"?'),
             ("'r', 'waiting', '=', 1", "comparison"),
             ("'r', 'waiting', '>', 1, '5 parsecs'", "5 parsecs"),
             ("'r', 'waiting', '>', 1, '-5s'", "hold is", "-5"),

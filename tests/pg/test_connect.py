@@ -24,18 +24,18 @@ def a_refusal_follows_the_connect_error(w):
     silent = Proxy(w.server)
     silent.mode = "silent"
     table = (  # target, SQLSTATE, worth another try, of the message, of the hint
-        (f"host=127.0.0.1 port={free_port()} user=postgres", "08001", True, "Connection refused", "is the server running"),
-        (w.server.conninfo().replace(w.server.host, "/nonexistent"), "08001", True, "No such file", "is the server running"),
-        (silent.conninfo(), "08001", True, "did not answer within connect_timeout", "reachable"),
+        (f"host=127.0.0.1 port={free_port()} user=postgres", "08001", True, "Connection refused", "the server is running"),
+        (w.server.conninfo().replace(w.server.host, "/nonexistent"), "08001", True, "No such file", "the server is running"),
+        (silent.conninfo(), "08001", True, "did not respond within connect_timeout", "reachable"),
         (w.server.conninfo(user="carol", password="low"), "28P01", False, "password authentication", "password"),
-        (w.server.conninfo(user="carol"), "28P01", False, "no password supplied", "give a password"),
-        (w.server.conninfo(user="nobody"), "28000", False, "does not exist", "check user"),
+        (w.server.conninfo(user="carol"), "28P01", False, "no password supplied", "Specify a password"),
+        (w.server.conninfo(user="nobody"), "28000", False, "does not exist", "Check the user name"),
         (w.server.conninfo(database="missing"), "3D000", False, "does not exist", "correct dbname"),
         (w.server.conninfo(database="private", user="dave"), "42501", False, "permission denied", "GRANT CONNECT"),
         (w.server.conninfo(user="erin"), "53300", True, "too many connections", "max_connections"),
-        (w.server.conninfo(sslmode="maybe"), "08001", True, "sslmode", "correct the target"),
-        ("sqlite:///nonexistent/app.db", "58P01", False, "no directory /nonexistent", "Make the directory"),
-        ("sqlite:///tmp", "58P01", False, "is a directory", "Name the file inside"),
+        (w.server.conninfo(sslmode="maybe"), "08001", True, "sslmode", "Correct the connection string"),
+        ("sqlite:///nonexistent/app.db", "58P01", False, "no such directory: /nonexistent", "Create the directory"),
+        ("sqlite:///tmp", "58P01", False, "is a directory", "Specify a file in it"),
         ("sqlite:///etc/hostname", "XX001", False, "not a database", "another kind of file"),
     )
     with silent:

@@ -16,7 +16,7 @@ from client import is_, refuses
 from proxy import Proxy
 
 NAMES = str(cluster.BUILD / "tests/pg/libheld_names.so")  # to be preloaded
-LATE_NAME = 'the name look-up of "held.test" did not end within connect_timeout'
+LATE_NAME = 'the name lookup of "held.test" did not complete within connect_timeout'
 LATE_CALLBACK = "the credential callback did not return within connect_timeout"
 
 

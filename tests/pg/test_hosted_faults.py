@@ -169,7 +169,7 @@ class Faults(unittest.TestCase):
         listener.listen(8)
         bench.serve("deaf", host="127.0.0.1", port=port, connect_timeout="1", acquire_timeout="30s")
         began = time.monotonic()
-        with self.assertRaisesRegex(PsqlError, f"(?s)127.0.0.1.*port {port} did not answer within connect_timeout"):
+        with self.assertRaisesRegex(PsqlError, f"(?s)127.0.0.1.*port {port} did not respond within connect_timeout"):
             bench.cluster.sql(EVERYBODY.format("deaf"))
         self.assertLess(time.monotonic() - began, 2)
         listener.close()

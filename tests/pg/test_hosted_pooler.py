@@ -52,7 +52,7 @@ class HostedPooler(hosting.Case):
                 self.serve(b, f"far_{mode}_{pooler}", pooler)
                 with self.assertRaises(PsqlError) as caught:
                     self.ask(f"far_{mode}_{pooler}", "SELECT 1")
-                self.assertIn("cannot hold through a pooler", str(caught.exception))
+                self.assertIn("cannot be used with this pooler", str(caught.exception))
                 self.assertIn("pooler=session", str(caught.exception))
 
 

@@ -179,7 +179,7 @@ class Commits(UpdateCase):
         self.fails(setting % ("eager", "init_mode"), "init_mode", "open")
         self.fails(setting % ("0", "max_size"), "max_size", "0")
         self.fails("UPDATE tidepool_pools SET max_size = 9223372036854775807", "max_size", "9223372036854775807")
-        self.fails("UPDATE tidepool_pools SET max_size = 4999", "max_size", "4999", "room for")
+        self.fails("UPDATE tidepool_pools SET max_size = 4999", "max_size", "4999", "capacity")
         self.fails("UPDATE tidepool_pools SET min_size = 9223372036854775807", "min_size", "9223372036854775807")
         self.fails("UPDATE tidepool_pools SET target_size = 99999", "target_size 99999", "max_size 10", "start a burst")
         self.fails("UPDATE tidepool_pools SET target_size = 1", "target_size 1", "min_size 2")

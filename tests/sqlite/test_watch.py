@@ -156,7 +156,7 @@ class Orders(WatchCase):
         self.error("tidepool_set_alert('app', NULL, 'waiting')", "rule is NULL")
         self.error("tidepool_set_alert('app', 'A rule', 'waiting')", "rule", "a to z")
         self.error("tidepool_set_alert('', 'r', 'waiting')", "pool")
-        self.error("tidepool_set_alert('app', 'r', 'waitin')", "metric", "waitin", 'did you mean "waiting"?')
+        self.error("tidepool_set_alert('app', 'r', 'waitin')", "metric", "waitin", 'Did you mean "waiting"?')
         self.error("tidepool_set_alert('app', 'r', 'waiting', '=')", "comparison", ">=")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 'many')", "threshold", "many")
         self.error("tidepool_set_alert('app', 'r', 'waiting', '>', 9e999)", "threshold", "Inf")

@@ -1,4 +1,4 @@
-/* Reading the pools of this host as relations. Include <tidepool/tidepool.h>. */
+/* Reading the pools of this host as relations, and checking options. Include <tidepool/tidepool.h>. */
 #ifndef TIDEPOOL_OBSERVE_H
 #define TIDEPOOL_OBSERVE_H
 
@@ -32,23 +32,20 @@ typedef struct tide_relation {
 } tide_relation;
 
 /**
- * The relations this library can read, in order; the same in every database.
+ * Return the relation at a position of the list of relations, or NULL past its end. The list is the same in the SQLite and
+ * in the PostgreSQL extension.
  *
  * @param index  from 0
- * Threads  any.
- * Owns     lives for ever.
- * Fails    NULL behind the last one.
- * Since    0.1
  */
 TIDE_API const tide_relation* tide_relation_at(int index);
 
 typedef struct tide_cursor tide_cursor;
 
-/* Which rows. NULL or "" means all. */
+/* Which rows to read. NULL or "" means all. */
 typedef struct tide_filter {
   uint32_t size; /* TIDE_FILTER_INIT */
   uint32_t reserved;
-  const char* directory;   /* where the segments are; NULL: the default plane directory */
+  const char* directory;   /* of the segment files; NULL: tide_default_directory() */
   const char* pool;        /* only pools of this name */
   const char* instance_id; /* only this instance */
 } tide_filter;
@@ -57,142 +54,108 @@ typedef struct tide_filter {
   { (uint32_t)sizeof(tide_filter), 0, NULL, NULL, NULL }
 
 /**
- * Take a snapshot of a relation: one consistent reading of each pool, taken now.
+ * Read a relation: take a consistent snapshot of each pool now, and open a cursor over its rows.
  *
- * Segments that are damaged, foreign or hostile give no rows and never an error.
+ * Segment files that are damaged or were not written by tidepool yield no rows and no error.
  *
  * @param relation  name, such as "leases"
- * @param filter    may be NULL: everything
- * @param out       set only on success, before the first row
- * @param err       may be NULL
- * Threads  any; a cursor is used by one thread at a time.
- * Owns     you must end it with tide_cursor_close().
- * Fails    TIDE_NOT_FOUND (no such relation; the hint names the nearest), TIDE_BAD_ARGUMENT, TIDE_NO_MEMORY.
- * Since    0.1
+ * @param filter    may be NULL: all rows
+ * @param out       set only on success; positioned before the first row
+ * Owns     the caller closes the cursor with tide_cursor_close().
+ * Fails    TIDE_NOT_FOUND (no such relation; the hint suggests the most similar name), TIDE_BAD_ARGUMENT.
  */
 TIDE_API tide_status tide_cursor_open(const char* relation, const tide_filter* filter, tide_cursor** out,
                                       tide_error* err);
 
 /**
- * Step to the next row.
+ * Advance to the next row. Return 1, or 0 past the last row.
+ *
  * @param cursor  an open cursor
- * Threads  one at a time.
- * Owns     nothing.
- * Fails    0 behind the last row, else 1.
- * Since    0.1
  */
 TIDE_API int tide_cursor_next(tide_cursor* cursor);
 
 /**
- * Is the value of this row NULL (not measured)?
+ * Return 1 if a value is NULL (not measured, or not applicable) or does not exist, otherwise 0.
+ *
  * @param cursor  on a row
  * @param column  from 0
- * Threads  one at a time.
- * Owns     nothing.
- * Fails    1 off the rows and columns.
- * Since    0.1
  */
 TIDE_API int tide_cursor_is_null(const tide_cursor* cursor, int column);
 
 /**
- * A value of type TIDE_INT, TIDE_BOOL or TIDE_TIME.
+ * Return a value of type TIDE_INT, TIDE_BOOL or TIDE_TIME, or 0 for NULL and for other types.
+ *
  * @param cursor  on a row
  * @param column  from 0
- * Threads  one at a time.
- * Owns     nothing.
- * Fails    0 for NULL and other types.
- * Since    0.1
  */
 TIDE_API int64_t tide_cursor_int(const tide_cursor* cursor, int column);
 
 /**
- * A value of type TIDE_DOUBLE.
+ * Return a value of type TIDE_DOUBLE, or 0 for NULL and for other types.
+ *
  * @param cursor  on a row
  * @param column  from 0
- * Threads  one at a time.
- * Owns     nothing.
- * Fails    0 for NULL and other types.
- * Since    0.1
  */
 TIDE_API double tide_cursor_double(const tide_cursor* cursor, int column);
 
 /**
- * A value of any type as text; times as "2026-01-31 23:59:59.123Z", booleans as 0 and 1.
+ * Return a value of any type as text, or NULL for NULL. Times are written "2026-01-31 23:59:59.123Z", booleans 0 or 1.
+ *
  * @param cursor  on a row
  * @param column  from 0
- * @param length  may be NULL; set to the bytes
- * Threads  one at a time.
- * Owns     borrowed until the next step or the next text of this column.
- * Fails    NULL for NULL and off the rows.
- * Since    0.1
+ * @param length  may be NULL; out: the number of bytes
+ * Owns     valid until the next row, or until the text of the same column is read again.
  */
 TIDE_API const char* tide_cursor_text(const tide_cursor* cursor, int column, size_t* length);
 
 /**
- * End a cursor.
+ * Close a cursor.
+ *
  * @param cursor  NULL does nothing
- * Threads  one at a time.
- * Owns     takes the cursor.
- * Fails    never.
- * Since    0.1
  */
 TIDE_API void tide_cursor_close(tide_cursor* cursor);
 
 /**
- * Check one option without opening a pool: its name is known, its value is of its kind and within its range.
+ * Check one option without opening a pool: its name exists, and its value has the right type and is in range. Contradictions
+ * between options are not detected.
  *
  * @param name          current or old
- * @param value         NULL checks the name alone
- * @param current_name  may be NULL; set on success to what the catalogue calls it today
- * @param err           may be NULL; names option, value, what is accepted, and for an unknown name the nearest
- * Threads  any.
- * Owns     the current name lives for ever.
- * Fails    TIDE_BAD_OPTION, TIDE_BAD_ARGUMENT (name is NULL). What contradicts other options is not found here.
- * Since    0.1
+ * @param value         NULL checks the name only
+ * @param current_name  may be NULL; set on success to the current name
+ * Fails    TIDE_BAD_OPTION (the hint suggests the most similar name), TIDE_BAD_ARGUMENT.
  */
 TIDE_API tide_status tide_option_check(const char* name, const char* value, const char** current_name, tide_error* err);
 
 /**
- * Check all options before a pool is opened with them: everything there is to say, not only the first.
+ * Check all options before a pool is opened with them, and report every problem, not only the first.
  *
- * @param url      as for tide_pool_open(), with which the environment counts, too; NULL: look at the options alone
+ * @param url      as for tide_pool_open(), with which environment variables are considered too; NULL: only the options
  * @param options  as for tide_pool_open(); NULL for none
- * @param out      set only on success, before the first row. Columns, all text: kind ("error": tide_pool_open() would
- *                 refuse it; "advice": accepted, but rarely wise; "note": it has no effect, or why it has its value),
- *                 message, detail, hint (NULL where there is none). Without a row there is nothing to say.
- * @param err      may be NULL
- * Threads  any.
- * Owns     you must end it with tide_cursor_close().
- * Fails    TIDE_BAD_ARGUMENT (out is NULL), TIDE_NO_MEMORY. Refused options are rows, no failure.
- * Since    0.1
+ * @param out      set only on success; positioned before the first row. Columns, all text: kind ("error": tide_pool_open()
+ *                 would fail; "advice": accepted, but rarely useful; "note": why the option has no effect, or why it has
+ *                 its value), message, detail, hint (NULL if there is none). No rows: there is nothing to report.
+ * Owns     the caller closes the cursor with tide_cursor_close().
+ * Fails    TIDE_BAD_ARGUMENT (out is NULL). Invalid options are rows, not failures.
  */
 TIDE_API tide_status tide_options_check(const char* url, const char* options, tide_cursor** out, tide_error* err);
 
 /**
- * Read a duration as all options and commands take it: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a bare number of
- * milliseconds. Exact or refused: nothing finer than a microsecond, nothing rounded.
+ * Parse a duration in the format of options and commands: "30s", "500ms", "1.5h", "5min", "2d", "250us", or a number of
+ * milliseconds. The result is exact: what is finer than a microsecond is not accepted, and nothing is rounded.
  *
- * @param text          not negative
+ * @param text          must not be negative
  * @param microseconds  set only on success
- * @param err           may be NULL; names the text and what is accepted
- * Threads  any.
- * Owns     nothing.
  * Fails    TIDE_BAD_ARGUMENT.
- * Since    0.1
  */
 TIDE_API tide_status tide_duration_parse(const char* text, int64_t* microseconds, tide_error* err);
 
 /**
- * The plane directory that is read and steered where none is given: TIDEPOOL_DIR, else /run/tidepool where it exists, else
- * $XDG_RUNTIME_DIR/tidepool, else /dev/shm/tidepool-<uid>.
+ * Get the directory of the segment files that is used where none is given: TIDEPOOL_DIR, else /run/tidepool if it exists,
+ * else $XDG_RUNTIME_DIR/tidepool, else /dev/shm/tidepool-<uid>.
  *
- * @param path   where it goes, with its NUL; untouched on failure
- * @param bytes  the room there; 4096 is always enough
- * @param err    may be NULL
- * Threads  any.
- * Owns     nothing.
- * Fails    TIDE_BAD_ARGUMENT (path is NULL, or bytes are too few).
- * Since    0.1
+ * @param path   buffer for the result, including the terminating NUL
+ * @param bytes  size of the buffer; 4096 is always enough
+ * Fails    TIDE_BAD_ARGUMENT (path is NULL, or the buffer is too small).
  */
 TIDE_API tide_status tide_default_directory(char* path, size_t bytes, tide_error* err);
 

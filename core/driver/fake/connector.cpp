@@ -24,12 +24,12 @@ const char* refusal_text(std::string_view sqlstate) {
   return "the server refused the connection";
 }
 
-// Trying again cannot help.
+// Retrying is useless.
 bool is_hopeless(std::string_view sqlstate) {
   return sqlstate == "28P01" || sqlstate == "3D000" || sqlstate == "42501";
 }
 
-// The server has no room for more, or is not ready.
+// The server accepts no more sessions, or none yet.
 bool is_of_crowd(std::string_view sqlstate) { return sqlstate == "53300" || sqlstate == "57P03"; }
 
 }  // namespace
@@ -63,9 +63,9 @@ void FakeConnector::open(uint32_t slot, Instant now, Instant deadline) {
   const std::lock_guard lock(server_.mutex_);
   server_.advance(now);
   check_free(slot);
-  // A session whose holder kept its native handle is never closed; it leaves the slot once it is cut off.
+  // A session whose holder kept its native handle is never closed; its slot is free once it is disarmed.
   if (const auto found = sessions_.find(slot); found != sessions_.end()) {
-    TIDE_ASSERT(found->second->is_disarmed);  // F2: the slot's session is still there
+    TIDE_ASSERT(found->second->is_disarmed);  // F2: the slot still has a session
     server_.drop_session(*found->second);
   }
   ++server_.opens_total_;
@@ -138,7 +138,7 @@ void FakeConnector::close(uint32_t slot, std::unique_ptr<Connection> connection,
   requests_.push_back(std::move(request));
 }
 
-// Like a driver that must roll back: it takes as long as ending the session.
+// Like a driver that must roll back: takes as long as ending the session.
 bool FakeConnector::finish_disarm(uint32_t slot, Connection&, Instant now) {
   const std::lock_guard lock(server_.mutex_);
   server_.advance(now);
@@ -150,7 +150,7 @@ bool FakeConnector::finish_disarm(uint32_t slot, Connection&, Instant now) {
 Instant FakeConnector::due_of(const Request& request, Instant now) {
   if (request.kind == Kind::close) return latest(request.due, server_.closes_held_until_);
   const Session& session = session_of(request.slot);
-  // A dead peer is noticed at once, a silent one only by waiting.
+  // A dead peer is detected at once, a silent one only by a timeout.
   if (!session.is_alive) return earliest(now, request.due);
   if (request.fate == OpenFate::hang || session.is_half_open) return request.deadline;
   return earliest(request.due, request.deadline);
@@ -203,7 +203,7 @@ Completion FakeConnector::finish(Request& request, Instant now) {
     session.is_loss_told = true;
     status = refusal(Code::database, "57P01", "the server ended the session");
   } else if (session.is_half_open || request.due > request.deadline) {
-    status = refusal(Code::timeout, "", "no answer in time");
+    status = refusal(Code::timeout, "", "no response in time");
   } else if (is_reset) {
     request.connection->forget_transaction();
     request.connection->is_altered_ = false;
@@ -220,7 +220,7 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
   Status status = std::move(request.refusal);
   if (status && !session->is_alive) status = refusal(Code::unavailable, "08006", "the server closed the connection");
   if (status && (request.fate == OpenFate::hang || session->is_half_open || request.due > request.deadline)) {
-    status = refusal(Code::timeout, "", "no answer in time");
+    status = refusal(Code::timeout, "", "no response in time");
   }
   if (status) {
     return {Completion::Kind::opened,

@@ -1,8 +1,8 @@
-// FakeConnector: carries a pool's requests to a FakeServer; virtual time comes with every call.
+// FakeConnector: passes the requests of a pool to a FakeServer; virtual time is an argument of every call.
 //
-// Threads: the keeper's only; the script of the server may be changed from elsewhere meanwhile.
-// Failure: completions, as scripted. A session the server killed is told by `lost` or by the failure of the request
-//          that was under way, never by both.
+// Threads: only the keeper; the script of the server may be changed by other threads.
+// Failure: completions, as scripted. A session killed by the server is reported by `lost` or by the failure of the request
+//          in progress, never by both.
 #pragma once
 
 #include <map>

@@ -1,16 +1,16 @@
 // FakeServer: a scripted database in virtual time, for simulation and tests.
 //
-// Purpose: answer a pool with the latencies, failures and silences it is told to, the same for the same seed and the
-// same order of calls; and watch the pool while doing so.
+// Responds to a pool with scripted latencies, failures and timeouts, identically for the same seed and the same order of
+// calls; and checks the requests of the pool.
 //
-// F1  sessions_now() counts a session from the request that opens it (unless it is refused at once) until its close is
-//     answered, its opening failed, it was killed, or its slot was given on after disarm(): the strictest reading of
+// F1  sessions_now() counts a session from the request that opens it (unless it fails at once) until its close has been
+//     answered, its opening has failed, it was killed, or its slot was reused after disarm(): the strictest definition of
 //     "open or opening", so that the cap can be asserted here.
-// F2  A slot has at most one request under way and at most one session that was not disarmed; anything else stops the
+// F2  A slot has at most one request in progress and at most one session that was not disarmed; anything else aborts the
 //     program.
-// F3  Every request is answered once; a request that hangs is answered at its deadline.
-// Threads: any; one mutex. Deterministic as long as one thread makes the calls.
-// Failure: none of its own. It must outlive its connectors and their sessions.
+// F3  Every request is answered once; a request without a response is answered at its deadline.
+// Threads: any; one mutex. Deterministic if all calls are made by one thread.
+// Failure: none. It must outlive its connectors and their sessions.
 #pragma once
 
 #include <atomic>
@@ -67,37 +67,37 @@ class FakeServer {
   void set_latencies(const Latencies& latencies);
   void set_time_passes(TimePasses time_passes);
   void set_handler(Handler handler);
-  // 0: no limit. Beyond it an open is refused as PostgreSQL does (53300).
+  // 0: no limit. Further opens fail as in PostgreSQL (53300).
   void set_sessions_max(uint32_t sessions_max);
-  // What a survey is told; without it how many sessions there are, and sessions_max if that is a limit.
+  // The result of a survey; default: the number of sessions, and sessions_max if it is a limit.
   void set_load(ServerLoad load);
-  // The next `count` opens meet this fate, then the next entry of the script, then success.
+  // The result of the next `count` opens, then of the next entry of the script, then success.
   void script_opens(uint32_t count, OpenFate fate);
-  // Opens to come succeed again.
+  // Further opens succeed again.
   void forget_script();
-  // Every open is refused in an orderly way while on: the server is starting up, unless another SQLSTATE is named.
-  // 28P01, 3D000 and 42501 are permanent; after 57P03 and 53300 the completion says that the server is crowded.
+  // While on, every open fails with an error of the server: starting up, unless another SQLSTATE is given. 28P01, 3D000
+  // and 42501 are permanent; with 57P03 and 53300 the completion says that the server accepts no more sessions.
   void set_refusing(bool is_refusing, std::string_view sqlstate = "57P03");
-  // Silent: opens are accepted and never answered, and every session there is becomes half-open for good.
+  // Silent: opens get no response, and every existing session becomes half-open for ever.
   void set_silent(bool is_silent);
-  // Sessions of other clients: they count against sessions_max, and a survey is told of them.
+  // Sessions of other clients, counted against sessions_max and in surveys.
   void set_foreign_sessions(uint32_t n);
-  // No close is answered before this instant.
+  // No close completes before this instant.
   void hold_closes_until(Instant until);
   // Down: opens fail with 08001, and every session is killed.
   void go_down();
   void come_up();
-  // The same at an instant of the future, in the order given where instants are equal.
+  // The same at a future instant, in the given order for equal instants.
   void schedule_down(Instant at);
   void schedule_up(Instant at);
-  // Half-open: the network swallows everything. Validation and reset hang, a query ends at its deadline.
+  // Half-open: the network drops everything. Validation and reset get no response, a query ends at its deadline.
   void make_half_open(int32_t pid);
   void make_all_half_open();
-  // The server ends the session: `lost` is reported, queries fail with 57P01. False if there is none.
+  // The server ends the session: `lost` is reported, queries fail with 57P01. Returns false if there is no session.
   bool kill(int32_t pid);
   uint32_t kill_all();
   uint32_t kill_some(double share);
-  // Wakes statements that wait, so that they look at the clock.
+  // Wakes waiting statements, so that they check the clock.
   void clock_moved();
 
   // ---- what it saw
@@ -106,19 +106,21 @@ class FakeServer {
   uint32_t sessions_peak() const;
   uint64_t opens_total() const;
   uint64_t queries_total() const;
-  uint64_t distrusts_total() const { return distrusts_total_; }  // how often a session was told to ask before its query
-  std::vector<int32_t> pids() const;                             // of living sessions, oldest first
+  uint64_t distrusts_total() const {
+    return distrusts_total_;
+  }                                   // how often a session had to check the server before a query
+  std::vector<int32_t> pids() const;  // of live sessions, oldest first
 
  private:
   friend class FakeConnector;
 
-  struct Session {  // seen from the server
+  struct Session {  // as seen by the server
     int32_t pid = 0;
     uint32_t slot = 0;
     bool is_alive = true;
     bool is_half_open = false;
     bool is_loss_told = false;
-    bool is_disarmed = false;  // cut off by the pool, which may give the slot to another
+    bool is_disarmed = false;  // disconnected by the pool, which may reuse the slot
     bool is_counted = true;
   };
   struct Event {
@@ -146,7 +148,7 @@ class FakeServer {
   uint32_t sessions_max_ = 0;
   std::optional<ServerLoad> load_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;
-  std::string refusing_with_;  // an SQLSTATE; empty: not refusing
+  std::string refusing_with_;  // an SQLSTATE; empty: none
   bool is_silent_ = false;
   uint32_t foreign_sessions_ = 0;
   bool is_down_ = false;

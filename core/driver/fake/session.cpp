@@ -35,7 +35,7 @@ FakeServer::Client::~Client() {
   if (is_abandoned_) return;
   disarm();
   std::unique_lock lock(server_.mutex_);
-  server_.changed_.wait(lock, [this] { return !is_busy_; });  // a revoked holder on its way out
+  server_.changed_.wait(lock, [this] { return !is_busy_; });  // a revoked holder that is returning
   server_.drop_session(*session_);
   server_.sessions_.erase(session_->pid);
 }
@@ -79,7 +79,7 @@ Status FakeServer::Client::run(std::unique_lock<std::mutex>& lock, const QueryRe
   const Instant now = server_.clock_.now();
   const Span latency = server_.latencies_.query.draw(server_.rng_);
   if (!session_->is_alive) return gone();
-  if (session_->is_half_open && deadline >= Instant::never()) return refuse("08006", "no answer from the server");
+  if (session_->is_half_open && deadline >= Instant::never()) return refuse("08006", "no response from the server");
   if (session_->is_half_open || now + latency > deadline) {
     pass_time(lock, std::max(deadline - now, Span()));
     return timed_out();
@@ -87,7 +87,7 @@ Status FakeServer::Client::run(std::unique_lock<std::mutex>& lock, const QueryRe
   pass_time(lock, latency);
   if (!ended_why_.empty() && request.sql != "rollback") return refuse("25P03", ended_why_);
   if (is_failed_ && request.sql != "rollback")
-    return refuse("25P02", "the transaction has failed; only rollback helps");
+    return refuse("25P02", "the transaction has failed; only rollback is accepted");
   if (request.sql == "wait") return wait(lock, deadline);
   if (server_.handler_) {
     const FakeServer::Handler handler = server_.handler_;
@@ -118,7 +118,7 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
     is_altered_ = true;
     return Status::ok();
   }
-  if (sql.starts_with("fail ") && sql.size() == 10) return refuse(sql.substr(5), "as it was told to");
+  if (sql.starts_with("fail ") && sql.size() == 10) return refuse(sql.substr(5), "failed as requested");
   if (sql == "change" || sql.starts_with("change ")) {
     if (mode_ == LeaseMode::read) return refuse("25006", "cannot write on a read lease");
     int64_t rows = 1;
@@ -132,7 +132,7 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
 
 Status FakeServer::Client::answer_transaction(std::string_view word) {
   if (word == "begin") {
-    if (is_in_transaction_) return refuse("25001", "there is a transaction already");
+    if (is_in_transaction_) return refuse("25001", "there is already a transaction");
     is_in_transaction_ = true;
     transaction_since_ = server_.clock_.now();
     return Status::ok();
@@ -147,7 +147,7 @@ Status FakeServer::Client::answer_transaction(std::string_view word) {
 }
 
 Status FakeServer::Client::wait(std::unique_lock<std::mutex>& lock, Instant deadline) {
-  if (server_.time_passes_) {  // one thread alone: nobody could end it but the clock
+  if (server_.time_passes_) {  // single thread: only the clock can end it
     TIDE_ASSERT(deadline < Instant::never());
     pass_time(lock, deadline - server_.clock_.now());
     return timed_out();
@@ -163,7 +163,7 @@ Status FakeServer::Client::wait(std::unique_lock<std::mutex>& lock, Instant dead
 }
 
 Status FakeServer::Client::gone() const {
-  if (is_disarmed_) return Status::error(Code::stale_lease, "the session was taken back by the pool");
+  if (is_disarmed_) return Status::error(Code::stale_lease, "the session was revoked by the pool");
   return refuse("57P01", "the server ended the session");
 }
 
@@ -221,7 +221,7 @@ bool FakeServer::Client::end_transaction(std::string_view why, uint64_t lease) n
 void FakeServer::Client::disarm() noexcept {
   const std::lock_guard lock(server_.mutex_);
   is_disarmed_ = true;
-  // The socket is cut, but the server may notice late: the session counts until its close is answered.
+  // The socket is closed, but the server may notice later: the session counts until its close is answered.
   session_->is_alive = false;
   session_->is_loss_told = true;
   session_->is_disarmed = true;

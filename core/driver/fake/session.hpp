@@ -2,17 +2,17 @@
 //
 //   one               one row, one column "value", the text 1
 //   echo              one row, one column for each parameter
-//   change [N]        changes N rows (1 if not said); refused with 25006 on a read lease
-//   wait              runs until cancelled, killed, disarmed or past its deadline
-//   set               leaves a trace in the session that only a reset removes
+//   change [N]        changes N rows (default 1); fails with 25006 on a read lease
+//   wait              runs until cancelled, killed, disarmed or its deadline
+//   set               changes session state that only a reset removes
 //   begin, commit, rollback
-//   fail SQLSTATE     fails with it
+//   fail SQLSTATE     fails with this SQLSTATE
 // Anything else is a syntax error (42601). Words are lower case; FakeServer::set_handler adds others.
 //
-// Q1  One call of the holder at a time; a second one stops the program. Nobody validates, resets or closes meanwhile.
-// Q2  Ending a transaction takes a round trip here, as with PostgreSQL: settle() answers needs_reset.
+// Q1  One call of the holder at a time; a second one aborts the program. No validation, reset or close meanwhile.
+// Q2  Ending a transaction requires a round trip, as in PostgreSQL: settle() returns needs_reset.
 // Threads: as ports.hpp marks the calls; the server's mutex guards the state and is not held while a handler runs.
-// Failure: as ports.hpp. A half-open session answers nothing: a query ends at its deadline, in virtual time at once.
+// Failure: as ports.hpp. A half-open session does not respond: a query ends at its deadline, in virtual time at once.
 #pragma once
 
 #include <memory>
@@ -64,8 +64,8 @@ class FakeServer::Client final : public Connection {
   bool is_abandoned_ = false;
   bool is_altered_ = false;
   bool is_in_transaction_ = false;
-  bool is_failed_ = false;  // the transaction: nothing but rollback helps
-  std::string ended_why_;   // end_transaction() was here
+  bool is_failed_ = false;  // the transaction; only rollback is accepted
+  std::string ended_why_;   // set by end_transaction()
   Instant transaction_since_;
   Instant idle_since_;
   uint64_t lease_ = 1;

@@ -21,7 +21,7 @@
 namespace tide::libpq {
 namespace {
 
-// How long the end of a pool waits for attempts that were given up: those that nothing holds up need microseconds.
+// How long closing a pool waits for abandoned attempts: those that are not blocked need microseconds.
 constexpr auto kEndPatience = std::chrono::milliseconds(50);
 
 int make_event_fd(const char* what) {
@@ -85,7 +85,7 @@ std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>
   return out;
 }
 
-Attempts::Attempts() : bell_fd_(make_event_fd("cannot make a descriptor for connects")) {}
+Attempts::Attempts() : bell_fd_(make_event_fd("could not create a descriptor for connection attempts")) {}
 
 Attempts::~Attempts() { abandon(); }
 
@@ -150,8 +150,8 @@ std::string place_of(const PGconn* conn) {
 
 Status server_is_late(const std::string& place) {
   Status status = Status::error(
-      Code::timeout, "the server" + (place.empty() ? "" : " at " + place) + " did not answer within connect_timeout",
-      "", "is it running, and reachable from here?");
+      Code::timeout, "the server" + (place.empty() ? "" : " at " + place) + " did not respond within connect_timeout",
+      "", "Check that the server is running and reachable from this host.");
   status.sqlstate = "08001";
   return status;
 }
@@ -178,7 +178,9 @@ class Attempt::Inside {
 };
 
 Attempt::Attempt(Task task, std::shared_ptr<Attempts> all)
-    : task_(std::move(task)), all_(std::move(all)), wake_fd_(make_event_fd("cannot make a descriptor for a connect")) {}
+    : task_(std::move(task)),
+      all_(std::move(all)),
+      wake_fd_(make_event_fd("could not create a descriptor for a connection attempt")) {}
 
 Attempt::~Attempt() {
   if (wake_fd_ >= 0) ::close(wake_fd_);
@@ -191,11 +193,11 @@ std::shared_ptr<Attempt> Attempt::start(Task task, std::shared_ptr<Attempts> all
   others.running_.push_back(attempt.get());
   try {
     const BlockedSignals blocked;
-    // It keeps what it works with: it may outlive the pool, if what holds it up does not return.
+    // It keeps what it uses alive: it may outlive the pool, if a call does not return.
     std::thread([attempt] { attempt->run(); }).detach();
   } catch (const std::system_error& problem) {
     others.running_.pop_back();
-    throw Shortage(shortage_status("cannot start a thread for a connect", problem.code().value()));
+    throw Shortage(shortage_status("could not start a thread for a connection attempt", problem.code().value()));
   } catch (...) {
     others.running_.pop_back();
     throw;
@@ -227,7 +229,7 @@ void Attempt::connect() {
   if (task_.credentials && !ask_for_password(password)) return;
   begin(task_.credentials ? &password : nullptr);
   if (conn_ == nullptr) throw std::bad_alloc();
-  PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // connect errors have no other place for their SQLSTATE
+  PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // the only way to get the SQLSTATE of connection errors
   if (PQstatus(conn_.get()) == CONNECTION_BAD) return fail();
   catcher_.start(conn_.get());
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
@@ -261,7 +263,7 @@ bool Attempt::ask_for_password(std::string& password) {
   return failure_.status.is_ok() && !is_given_up_;
 }
 
-// The first part of a connect: reading files, and the look-up of the first name.
+// The first part of connecting: reading files, and the lookup of the first name.
 void Attempt::begin(const std::string* password) {
   {
     const Inside inside(*this);
@@ -287,7 +289,7 @@ void Attempt::begin(const std::string* password) {
   note_place();
 }
 
-// Which server it is at now, and what may have to be looked up if libpq leaves that one.
+// The current server, and the names that may be looked up when libpq tries the next one.
 void Attempt::note_place() {
   const char* const at = PQhost(conn_.get());
   const std::string host = at == nullptr ? "" : at;
@@ -298,7 +300,7 @@ void Attempt::note_place() {
   names_ = names_of(hosts_, is_known ? static_cast<size_t>(found - hosts_.begin()) + 1 : 0);
 }
 
-// False: it was given up.
+// False: the attempt was abandoned.
 bool Attempt::wait_for_socket(PostgresPollingStatusType wanted) {
   const short events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT;
   pollfd fds[] = {{PQsocket(conn_.get()), events, 0}, {wake_fd_, POLLIN, 0}};
@@ -310,7 +312,7 @@ void Attempt::fail() { failure_ = connect_failure(conn_.get()); }
 
 std::string Attempt::obstacle() const {
   if (stage_ == Stage::asking) return "the credential callback";
-  return names_.empty() ? "libpq" : "the name look-up of " + names_;
+  return names_.empty() ? "libpq" : "the name lookup of " + names_;
 }
 
 Status Attempt::lateness() const {
@@ -320,16 +322,16 @@ Status Attempt::lateness() const {
   Status status;
   if (stage_ == Stage::asking) {
     status = Status::error(Code::timeout, obstacle() + " did not return" + kLate, "",
-                           "let it return a password that is ready, or raise connect_timeout");
+                           "Prepare the password before it is requested, or raise connect_timeout.");
   } else if (!names_.empty()) {
-    status = Status::error(Code::timeout, obstacle() + " did not end" + kLate, "",
-                           "does the name server answer? hostaddr in the target needs none");
+    status = Status::error(Code::timeout, obstacle() + " did not complete" + kLate, "",
+                           "Check whether the name server responds, or use hostaddr in the connection string.");
   } else {
     status = Status::error(
         Code::timeout,
-        obstacle() + (where_.empty() ? "" : ", connecting to " + where_ + ",") + " was held up for connect_timeout",
-        "it reads files (service, password, certificate, key) and may ask a Kerberos server",
-        "are these files on a file system that answers, and is the Kerberos server reachable?");
+        obstacle() + (where_.empty() ? "" : ", connecting to " + where_ + ",") + " was blocked until connect_timeout",
+        "It reads files (service, password, certificate, key) and may contact a Kerberos server.",
+        "Check the file system of these files, and whether the Kerberos server is reachable.");
   }
   status.sqlstate = "08001";
   return status;

@@ -1,17 +1,17 @@
-// Attempt: one try to connect, on a thread of its own.
+// Attempt: one connection attempt, in a thread of its own.
 //
-// Why a thread: what libpq does for a connect may block where it offers no other way: the look-up of a host name, the
-// service, password and certificate files, Kerberos. So may the program's credential callback. A keeper cannot afford
-// it.
+// Why a thread: connecting with libpq may block, without an alternative, in the lookup of a host name, in reading service,
+// password and certificate files, and in Kerberos. The credential callback of the program may block too. The keeper must
+// not block.
 //
-// T1  Until is_finished() nobody but the thread touches its PGconn; from then on the thread does not.
-// T2  An attempt that was given up ends by itself: at once, or when what holds it up returns. Nobody waits for that.
-// T3  At most kHeldUpMax attempts that were given up are held up; until one of them returns, no other begins.
-// T4  The credential callback is called by one attempt at a time.
-// T5  Once hold_for_fork() returned true, no attempt is inside libpq, so a child finds the libraries' locks free.
+// T1  Until is_finished() only the thread uses the PGconn; afterwards the thread does not use it.
+// T2  An abandoned attempt ends at once, or when the call that blocks it returns. No thread waits for that.
+// T3  At most kHeldUpMax abandoned attempts are blocked; until one of them returns, no other attempt starts.
+// T4  Only one attempt at a time calls the credential callback.
+// T5  After hold_for_fork() has returned true, no attempt is inside libpq, so that the locks of libraries are free in a child.
 // Threads: an Attempt and the Attempts are called by the keeper; the thread shares their state under one mutex. All
 // signals are blocked in it.
-// Failure: failure() of a finished one, give_up() of one that is late. start() throws Shortage.
+// Failure: failure() of a finished attempt, give_up() of a late one. start() throws Shortage.
 #pragma once
 
 #include <libpq-fe.h>
@@ -39,12 +39,12 @@ class Attempt;
 
 struct Host {
   std::string name;
-  std::string to_look_up;  // as a message calls it; empty: there is nothing to look up
+  std::string to_look_up;  // for messages; empty: no lookup is needed
 };
-// The hosts that libpq tries when it is given these words, in its order.
+// The hosts that libpq tries for these keywords, in its order.
 std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>>& words);
 
-// What all attempts of a connector have in common. They keep it alive.
+// State shared by all attempts of a connector, and kept alive by them.
 class Attempts {
  public:
   static constexpr size_t kHeldUpMax = 16;
@@ -54,16 +54,16 @@ class Attempts {
   Attempts(const Attempts&) = delete;
   Attempts& operator=(const Attempts&) = delete;
 
-  // Readable when an attempt has ended, until answer_bell().
+  // Readable after an attempt has ended, until answer_bell().
   int fd() const noexcept { return bell_fd_; }
   void answer_bell() noexcept;
-  // May another one begin (T3)? The name of what holds up one of those that prevent it is put into `why_not`.
+  // Whether another attempt may start (T3). If not, `why_not` is set to what blocks one of the others.
   bool has_room(std::string& why_not) const;
-  // Is an attempt that began with this host held up after it was given up?
+  // Whether an abandoned attempt that began with this host is still blocked.
   bool is_held_up(size_t first_host) const;
-  // Gives all up and waits a moment for those that nothing holds up.
+  // Abandons all attempts, and waits briefly for those that are not blocked.
   void end() noexcept;
-  // Before a fork: waits until all are outside of libpq, but not for those that were given up. False: that took too
+  // Before a fork: waits until no attempt is inside libpq, except abandoned ones. Returns false if that takes too
   // long.
   bool hold_for_fork(Span patience) noexcept;
   void release_after_fork() noexcept;
@@ -87,7 +87,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     Policy policy;
     std::string application;
     std::function<Status(std::string& password)> credentials;  // may be empty
-    size_t first_host = 0;                                     // the list of hosts is rotated by so many
+    size_t first_host = 0;                                     // the list of hosts is rotated by this number
     StartupOptions sent = StartupOptions::all;
   };
 
@@ -97,23 +97,23 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   Attempt& operator=(const Attempt&) = delete;
 
   bool is_finished() const noexcept { return is_finished_.load(std::memory_order_acquire); }
-  // Of a finished one: the connection, or null and the reason.
+  // Of a finished attempt: the connection, or null and the error.
   ConnectionHandle take() { return std::move(conn_); }
   const std::optional<BackendKey>& key() const { return key_; }
   const ConnectFailure& failure() const { return failure_; }
-  const std::string& target_options() const { return target_options_; }  // as ConnectWords tells them
+  const std::string& target_options() const { return target_options_; }  // as in ConnectWords
 
-  // What it waits for, as the error that its time is over.
+  // The timeout error, which names what the attempt is waiting for.
   Status lateness() const;
-  // Its time is over. Afterwards it is nobody's concern.
+  // Abandons the attempt.
   void give_up() noexcept;
-  // In a forked child, where its thread does not exist.
+  // For a forked child, in which the thread does not exist.
   void abandon() noexcept;
 
  private:
   friend class Attempts;
   enum class Stage : uint8_t { starting, asking, inside, talking };
-  // While it lives, the thread is inside libpq.
+  // The thread is inside libpq during the life of this object.
   class Inside;
 
   Attempt(Task task, std::shared_ptr<Attempts> all);
@@ -128,19 +128,19 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
   const Task task_;
   const std::shared_ptr<Attempts> all_;
-  int wake_fd_ = -1;  // readable when it was given up
+  int wake_fd_ = -1;  // readable after the attempt was abandoned
   std::atomic<bool> is_given_up_{false};
   std::atomic<bool> is_finished_{false};
   std::atomic<int> socket_{-1};  // unless the thread is inside libpq
 
   // Under the mutex of all_.
   Stage stage_ = Stage::starting;
-  std::string where_;  // the server it talks to
-  std::string names_;  // what libpq may have to look up now
+  std::string where_;  // the current server
+  std::string names_;  // names that libpq may be looking up
 
-  // The thread's until it has finished.
+  // Used only by the thread until it has finished.
   std::vector<Host> hosts_;
-  bool is_in_order_ = true;  // libpq goes through them one after the other
+  bool is_in_order_ = true;  // libpq tries them in order
   ConnectionHandle conn_;
   KeyCatcher catcher_;
   std::optional<BackendKey> key_;
@@ -148,9 +148,9 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   ConnectFailure failure_;
 };
 
-// The host and port at which this one is, for messages; empty if it is nowhere.
+// The current host and port, for messages; may be empty.
 std::string place_of(const PGconn* conn);
-// The error for a server that has not answered in time.
+// The error for a server that has not responded in time.
 Status server_is_late(const std::string& place);
 
 }  // namespace tide::libpq

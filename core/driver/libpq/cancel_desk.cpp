@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kAtOnceMax = 4;
 constexpr Span kPatience = Span::seconds(5);
-constexpr Span kRetrySpan = Span::millis(20);  // a Unix socket's backlog is full
-constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL's protocol: "Canceling Requests in Progress"
+constexpr Span kRetrySpan = Span::millis(20);  // the backlog of a Unix socket is full
+constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL protocol: "Canceling Requests in Progress"
 
 }  // namespace
 
@@ -26,7 +26,7 @@ CancelDesk::CancelDesk() {
   if (epoll_fd_ < 0 || event_fd_ < 0) {
     const int error = errno;
     abandon();
-    throw Shortage(shortage_status("cannot make descriptors for cancel requests", error));
+    throw Shortage(shortage_status("could not create descriptors for cancel requests", error));
   }
   epoll_event event{};
   event.events = EPOLLIN;
@@ -106,7 +106,7 @@ Instant CancelDesk::pump(Instant now) noexcept {
   uint64_t n = 0;
   (void)!::read(event_fd_, &n, sizeof n);
   epoll_event events[8];
-  (void)epoll_wait(epoll_fd_, events, 8, 0);  // consumes the edges; each request is looked at below in any case
+  (void)epoll_wait(epoll_fd_, events, 8, 0);  // consumes the edges; each request is checked below in any case
   Instant next = Instant::never();
   size_t at = 0;
   while (at < requests_.size() && at < kAtOnceMax) {

@@ -1,14 +1,14 @@
-// CancelDesk: asks servers to stop statements, without anybody waiting for it.
+// CancelDesk: sends cancel requests without blocking a thread.
 //
-// A cancel is a connection of its own: connect, sixteen bytes, wait until the server closes it. Only then the signal has
-// been sent, and a later statement of the session is safe from it.
+// A cancel request is a separate connection: connect, send sixteen bytes, wait until the server closes it. Only then the
+// signal has been sent, and cannot cancel a later statement of the session.
 //
-// C1  At most kAtOnceMax cancels are under way: a server in trouble is not flooded; the others wait here.
-// C2  A session has at most one cancel queued or under way; asking again meanwhile does nothing.
-// C3  While a session's cancel is pending, nothing new may be sent on it (is_pending()).
-// Threads: any; everything is under one short mutex, and no call blocks. Whoever cares pumps: the keeper, and a caller
-// that waits for its statement to end.
-// Failure: a cancel that cannot be delivered in time is given up and told by has_failed().
+// C1  At most kAtOnceMax requests are in progress, so as not to overload the server; the others are queued here.
+// C2  A session has at most one request queued or in progress; further requests have no effect.
+// C3  While a cancel of a session is pending, nothing may be sent on the session (is_pending()).
+// Threads: any; one mutex, held briefly; no call blocks. pump() is called by the keeper, and by a caller that waits for the
+// end of its statement.
+// Failure: a request that cannot be delivered in time is abandoned; has_failed() reports it.
 #pragma once
 
 #include <sys/socket.h>
@@ -25,7 +25,7 @@
 
 namespace tide::libpq {
 
-// Where a session's server is asked.
+// The address and key for the requests of a session.
 struct CancelAddress {
   sockaddr_storage address{};
   socklen_t length = 0;
@@ -33,7 +33,7 @@ struct CancelAddress {
   bool is_known() const { return length != 0 && key.pid != 0; }
 };
 
-// One session's cancels.
+// The cancel requests of one session.
 struct CancelState {
   CancelAddress where;
   std::atomic<bool> is_pending{false};
@@ -47,9 +47,9 @@ class CancelDesk {
   CancelDesk(const CancelDesk&) = delete;
   CancelDesk& operator=(const CancelDesk&) = delete;
 
-  // False when the session cannot be cancelled at all.
+  // Returns false if the session cannot be cancelled.
   bool ask(const std::shared_ptr<CancelState>& session, Instant now) noexcept;
-  // Progress; when it wants to be called next at the latest.
+  // Makes progress, and returns when to call it again at the latest.
   Instant pump(Instant now) noexcept;
   // Readable when pump() has something to do.
   int fd() const noexcept { return epoll_fd_; }
@@ -69,7 +69,7 @@ class CancelDesk {
   void drop_socket(Request& request) noexcept;
 
   std::mutex mutex_;
-  std::deque<Request> requests_;  // the first kAtOnceMax of them are under way
+  std::deque<Request> requests_;  // the first kAtOnceMax of them are in progress
   int epoll_fd_ = -1;
   int event_fd_ = -1;
 };

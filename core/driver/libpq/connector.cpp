@@ -16,16 +16,16 @@ namespace tide {
 namespace libpq {
 namespace {
 
-// How long a server may take to end a session before its slot is free all the same.
-// Not longer: after a network that swallows everything, this is how long a full pool has no room for a new session.
+// How long a server may take to end a session before its slot is considered free.
+// Not longer: if the network drops everything, a full pool cannot open a new session for this long.
 constexpr Span kGoodbyePatience = Span::seconds(3);
 
-// PgConnector: all of one pool's connections, driven by one epoll descriptor.
+// PgConnector: all connections of one pool, on one epoll descriptor.
 //
 // K1  Every request is answered exactly once, by a completion of its slot.
-// K2  Every session's socket is watched for hang-up from its birth to its end, whoever has the session.
-// K3  `closed` is told when the server's session is gone: end-of-file on a copy of its socket.
-// Threads: the keeper's only; sessions reach it by the desk and the notices, which have their own locks.
+// K2  The socket of every session is watched for hang-up during its whole life.
+// K3  `closed` is reported when the session in the server has ended: end-of-file on a duplicate of its socket.
+// Threads: only the keeper; sessions use the desk and the notices, which have their own locks.
 // Failure: completions.
 class PgConnector final : public Connector {
  public:
@@ -37,7 +37,7 @@ class PgConnector final : public Connector {
         notices_(std::make_shared<Notices>()),
         attempts_(std::make_shared<Attempts>()),
         epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
-    if (epoll_fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for connections", errno));
+    if (epoll_fd_ < 0) throw Shortage(shortage_status("could not create a descriptor for connections", errno));
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
     watch(EPOLL_CTL_ADD, attempts_->fd(), EPOLLIN, kAttemptsMark);
   }
@@ -114,13 +114,13 @@ class PgConnector final : public Connector {
   const std::shared_ptr<Attempts> attempts_;
   const int epoll_fd_;
   PoolerMemory pooler_;
-  Pooler pooler_mode_ = Pooler::auto_;  // of the last connect
+  Pooler pooler_mode_ = Pooler::auto_;  // of the last connection
   // By slot; a slot has at most one of the first three.
   std::map<uint32_t, std::unique_ptr<Opening>> openings_;
   std::map<uint32_t, RoundTask> rounds_;
   std::map<uint32_t, Closing> closings_;
   std::map<uint32_t, PgConnection*> watched_;
-  std::vector<uint32_t> fresh_;  // opens not begun yet
+  std::vector<uint32_t> fresh_;  // opens not started yet
   bool is_giving_up_opens_ = false;
   bool is_abandoned_ = false;
 };
@@ -164,7 +164,7 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
     }
   }
   Instant next = desk_->pump(now);
-  // Fresh rounds have to be begun, and one that waits for its cancel hears nothing of that on its own socket.
+  // New rounds must be started, and for one that waits for its cancel there is no event on its own socket.
   for (auto round = rounds_.begin(); round != rounds_.end();) {
     round = follow_round(round->first, round->second, out) ? rounds_.erase(round) : std::next(round);
   }
@@ -218,7 +218,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
     case Progress::waiting: return;
     case Progress::reading:
     case Progress::writing: {
-      // There may be another socket under the same number than last time: say it anew.
+      // The number may belong to another socket than last time: register it again.
       epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
       watch(EPOLL_CTL_ADD, socket, progress == Progress::reading ? EPOLLIN : EPOLLOUT, slot);
       return;
@@ -227,7 +227,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
       out.push_back(
           answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
       out.back().is_crowded = opening.failure().is_crowded;
-      if (out.back().status.sqlstate == "08001") pooler_ = {};  // who is there next may be another
+      if (out.back().status.sqlstate == "08001") pooler_ = {};  // the next server may be another one
       openings_.erase(slot);
       return;
     case Progress::done: break;
@@ -240,7 +240,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   openings_.erase(slot);
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {
-    Status why = shortage_status("no descriptor is left for a connection", EMFILE);
+    Status why = shortage_status("no descriptor is available for a connection", EMFILE);
     out.push_back(answer(Completion::Kind::open_failed, slot, std::move(why)));
     return;
   }
@@ -270,7 +270,7 @@ bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Compl
     return true;
   }
   watch(EPOLL_CTL_MOD, session.socket(), EPOLLET, slot);
-  watched_[slot] = nullptr;  // whoever hears of this closes it: that it was lost is told already
+  watched_[slot] = nullptr;  // the pool closes it: the loss is reported already
   out.push_back(
       answer(task.is_validation ? Kind::validation_failed : Kind::reset_failed, slot, session.round_failure()));
   return true;
@@ -293,7 +293,7 @@ void PgConnector::lose(uint32_t slot, std::vector<Completion>& out) {
   if (found == watched_.end() || found->second == nullptr) return;
   out.push_back(answer(Completion::Kind::lost, slot, found->second->last_words()));
   watch(EPOLL_CTL_MOD, found->second->socket(), EPOLLET, slot);
-  found->second = nullptr;  // told once
+  found->second = nullptr;  // report once
 }
 
 Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
@@ -315,8 +315,9 @@ Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
     over.push_back(slot);
     watched_[slot] = nullptr;  // as in follow_round()
     const bool is_validation = task.is_validation;
-    Status why = Status::error(Code::timeout, is_validation ? "a validation was not answered within validation_timeout"
-                                                            : "a reset was not answered within validation_timeout");
+    Status why = Status::error(Code::timeout,
+                               is_validation ? "the server did not respond to a validation within validation_timeout"
+                                             : "the server did not respond to a reset within validation_timeout");
     out.push_back(answer(is_validation ? Completion::Kind::validation_failed : Completion::Kind::reset_failed, slot,
                          std::move(why)));
   }

@@ -1,4 +1,4 @@
-// The PostgreSQL driver's door: a connector for one target.
+// The connector of the PostgreSQL driver, for one target.
 #pragma once
 
 #include <functional>
@@ -11,13 +11,13 @@
 namespace tide {
 
 struct PostgresqlTarget {
-  std::string connect_text;  // URL or key words, as libpq takes them
-  std::string application;   // what the server shows as application_name where the target names none
-  // Asked on the keeper at every connect: writes the password of the moment. Not set: the target's own.
+  std::string connect_text;  // URL or keywords, as for libpq
+  std::string application;   // application_name, unless the target sets it
+  // Called at every connection attempt: writes the current password. Not set: the password of the target.
   std::function<Status(std::string& password)> credentials;
 };
 
-// Never fails: what is wrong with the target is told by open().
+// Never fails: errors in the target are reported by open().
 // Threads  any; the clock must outlive connector and sessions.
 std::unique_ptr<Connector> make_postgresql_connector(PostgresqlTarget target, const Policy& policy, const Clock& clock);
 

@@ -25,7 +25,7 @@ std::string rotated(const std::string& list, size_t by) {
   return out;
 }
 
-// A value libpq itself would take from the environment or the service file; ours must not hide it.
+// A value that libpq would take from the environment or the service file; it must not be overridden.
 std::string environment_value(std::string_view key) {
   const Options defaults(PQconndefaults());
   for (const PQconninfoOption* o = defaults.get(); o != nullptr && o->keyword != nullptr; ++o) {
@@ -34,8 +34,8 @@ std::string environment_value(std::string_view key) {
   return {};
 }
 
-// As start-up options and not as SET: no round trip, and RESET ALL comes back to them. They go before the target's own,
-// so that those win.
+// As startup options instead of SET: no round trip, and RESET ALL restores them. They precede those of the target, so that
+// the latter apply.
 std::string policy_options(const Policy& policy) {
   std::string out;
   for (const auto& [name, value] : session_settings(policy)) {
@@ -66,8 +66,9 @@ Result<ConnectWords> ConnectWords::parse(const std::string& connect_text) {
   const std::string message = why == nullptr ? "out of memory" : without_password(why);
   PQfreemem(why);
   if (options == nullptr) {
-    return Status::error(Code::bad_argument, "libpq refuses the target: " + message.substr(0, message.find('\n')), "",
-                         "see the connection strings of the PostgreSQL documentation");
+    return Status::error(Code::bad_argument,
+                         "libpq rejected the connection string: " + message.substr(0, message.find('\n')), "",
+                         "See \"Connection Strings\" in the PostgreSQL documentation.");
   }
   ConnectWords out;
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
@@ -106,7 +107,7 @@ std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Polic
   add_default("fallback_application_name", application.substr(0, 63));
   if (environment_value("client_encoding").empty()) add_default("client_encoding", "UTF8");
   if (policy.keepalive) {
-    // Three probes a third of the idle time apart: a dead peer is known after twice keepalive_idle.
+    // Three probes at intervals of a third of the idle time: a dead peer is detected after twice keepalive_idle.
     const Span apart = Span::nanos(policy.keepalive_idle.ns() / 3);
     add_default("keepalives", "1");
     add_default("keepalives_idle", seconds(policy.keepalive_idle));
@@ -123,7 +124,7 @@ std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Polic
   if (!options.empty()) {
     out.emplace_back("options", options);
   } else if (!environment_value("options").empty()) {
-    // libpq takes an empty value for no value, and then the environment's; within a connection string it does not.
+    // libpq treats an empty value as not set and uses the environment, but not within a connection string.
     out.insert(out.begin(), no_options());
   }
   return out;

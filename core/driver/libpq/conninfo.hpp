@@ -1,6 +1,6 @@
-// ConnectWords: what libpq is told at a connect: the target's own words, and the policy's where the target is silent.
+// ConnectWords: the parameters for libpq: those of the target, and those of the policy that the target does not set.
 //
-// Threads: a value. Failure: parse() and words() answer with a Status that never holds a password.
+// Threads: a value. Failure: parse() and words() return a Status that never contains a password.
 #pragma once
 
 #include <string>
@@ -13,30 +13,30 @@
 
 namespace tide::libpq {
 
-// Which settings of the session a connect sends as start-up options.
+// Which session settings are sent as startup options.
 enum class StartupOptions : uint8_t {
-  all,      // the policy's and the target's
-  targets,  // the target's alone
+  all,      // those of the policy and of the target
+  targets,  // those of the target only
   none,
 };
 
-// The items of a list with commas, such as that of hosts; empty ones are kept.
+// The elements of a comma-separated list, such as that of hosts; empty ones are kept.
 std::vector<std::string> split_list(std::string_view list);
 
 class ConnectWords {
  public:
-  // `connect_text` is a URL or key words, as libpq takes them.
+  // `connect_text` is a URL or keywords, as for libpq.
   static Result<ConnectWords> parse(const std::string& connect_text);
 
-  // Key and value of everything one connect is given. `rotation` begins the list of hosts further behind: libpq itself
-  // would spend the whole time on a first host that says nothing. `password` replaces the target's own. The first
-  // dbname may be a connection string: PQconnectStartParams() has to be told to expand it.
+  // Keys and values of all parameters. `rotation` rotates the list of hosts, because libpq would spend all of the time on a
+  // first host that does not respond. `password` replaces that of the target. The first dbname may be a connection
+  // string: PQconnectStartParams() must expand it.
   std::vector<std::pair<std::string, std::string>> words(const Policy& policy, const std::string& application,
                                                          size_t rotation, const std::string* password,
                                                          StartupOptions sent = StartupOptions::all) const;
-  // The dbname that is one.
+  // A dbname that is a connection string.
   static std::pair<std::string, std::string> no_options() { return {"dbname", "options=''"}; }
-  // The start-up options of the target itself, or of the environment.
+  // The startup options of the target, or of the environment.
   std::string target_options() const;
   size_t hosts() const;
 

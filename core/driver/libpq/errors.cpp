@@ -20,7 +20,7 @@ bool is_sqlstate(std::string_view text) {
          });
 }
 
-// In "FATAL:  28P01: password authentication failed": where the five characters begin, or npos.
+// The position of the five characters in "FATAL:  28P01: password authentication failed", or npos.
 size_t find_sqlstate(std::string_view message) {
   for (size_t at = message.find(":  "); at != message.npos; at = message.find(":  ", at + 1)) {
     const std::string_view code = message.substr(std::min(at + 3, message.size()), 5);
@@ -30,32 +30,33 @@ size_t find_sqlstate(std::string_view message) {
 }
 
 struct Advice {
-  std::string_view key;  // an SQLSTATE or its beginning; of libpq's own errors: a part of the message
+  std::string_view key;  // an SQLSTATE or its beginning; for errors of libpq: a part of the message
   std::string_view hint;
 };
 
 constexpr Advice kRefusedByServer[] = {
     {"08P01", kPoolerHint},
-    {"28", "check user, password and pg_hba.conf of the server"},
-    {"3D000", "create the database, or correct dbname"},
-    {"42501", "GRANT CONNECT ON DATABASE to this user, or connect as another"},
-    {"53300", "lower max_size, or raise max_connections or the CONNECTION LIMIT of the role or database there"},
-    {"53400", "lower max_size, or raise the limit there"},
-    {"57P03", "the server starts, stops or recovers; the pool tries again by itself"},
+    {"28", "Check the user name, the password, and pg_hba.conf of the server."},
+    {"3D000", "Create the database, or correct dbname."},
+    {"42501", "Use GRANT CONNECT ON DATABASE for this user, or connect as another user."},
+    {"53300",
+     "Lower max_size, or raise max_connections or the CONNECTION LIMIT of the role or database on the server."},
+    {"53400", "Lower max_size, or raise the limit on the server."},
+    {"57P03", "The server is starting, stopping or recovering; the pool retries automatically."},
 };
 
-// libpq's own errors have no SQLSTATE. In another language than English none of these is found.
+// Errors of libpq have no SQLSTATE. These are only found if messages are in English.
 constexpr Advice kMetByLibpq[] = {
-    {"SSL", "check sslmode, the certificates, and whether the server offers TLS"},
-    {"certificate", "check sslmode, the certificates, and whether the server offers TLS"},
-    {"session is ", "no host has the role that target_session_attrs asks for"},
-    {"hot standby", "no host has the role that target_session_attrs asks for"},
-    {"could not translate host name", "is the host name right, and does the name server answer?"},
-    {"invalid ", "correct the target"},
+    {"SSL", "Check sslmode, the certificates, and whether the server supports TLS."},
+    {"certificate", "Check sslmode, the certificates, and whether the server supports TLS."},
+    {"session is ", "No host has the role required by target_session_attrs."},
+    {"hot standby", "No host has the role required by target_session_attrs."},
+    {"could not translate host name", "Check the host name, and whether the name server responds."},
+    {"invalid ", "Correct the connection string."},
 };
 
-// Of several hosts libpq tells one after the other, each with a line for each address: what stands behind the first
-// line, but for libpq's advice, which is indented.
+// For several hosts libpq reports one after the other, with a line for each address. Returns the lines after the first,
+// without advice of libpq, which is indented.
 std::string further_lines(std::string_view message) {
   std::string out;
   for (size_t at = message.find('\n'); at < message.size(); at = message.find('\n', at + 1)) {
@@ -70,14 +71,14 @@ std::string connect_hint(std::string_view sqlstate, std::string_view message) {
   for (const Advice& advice : kRefusedByServer) {
     if (sqlstate.starts_with(advice.key)) return std::string(advice.hint);
   }
-  if (sqlstate != "08001") return "see the server's log";
+  if (sqlstate != "08001") return "See the server log.";
   for (const Advice& advice : kMetByLibpq) {
     if (message.find(advice.key) != message.npos) return std::string(advice.hint);
   }
-  return "is the server running, does it listen there, and is it reachable from here?";
+  return "Check that the server is running, accepts connections at this address, and is reachable from this host.";
 }
 
-// PgBouncer says 08P01 for whatever it refuses, always in English.
+// PgBouncer reports 08P01 for everything it rejects, always in English.
 struct PoolerWords {
   std::string_view part;
   bool is_permanent;
@@ -127,7 +128,7 @@ Status error_of(const PGresult* result) {
                                 field(result, PG_DIAG_MESSAGE_HINT));
   status.sqlstate = field(result, PG_DIAG_SQLSTATE);
   if (const std::string position = field(result, PG_DIAG_STATEMENT_POSITION); !position.empty()) {
-    status.detail += (status.detail.empty() ? "" : " ") + ("at character " + position + " of the statement");
+    status.detail += (status.detail.empty() ? "" : " ") + ("At character " + position + " of the statement.");
   }
   status.is_retryable = is_retryable(status.sqlstate);
   return status;
@@ -171,7 +172,7 @@ ConnectFailure connect_failure(const PGconn* conn) {
     out.status.code = Code::database;
     out.status.is_retryable = false;
     sqlstate = "28P01";
-    out.status.hint = "give a password in the target, in a password file, or by a credential callback";
+    out.status.hint = "Specify a password in the connection string, in a password file, or by a credential callback.";
   }
   out.status.sqlstate = std::move(sqlstate);
   return out;

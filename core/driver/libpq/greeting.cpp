@@ -49,9 +49,10 @@ bool Greeting::take_refusal(ConnectFailure& failure, bool has_target_options) {
   failure.is_permanent = true;
   failure.status.code = Code::database;
   failure.status.is_retryable = false;
-  failure.status.hint = policy_.pooler == Pooler::none
-                            ? "a pooler says this: set the pool's option pooler to its mode, or to auto"
-                            : "see ignore_startup_parameters of the pooler, and PG... in this program's environment";
+  failure.status.hint =
+      policy_.pooler == Pooler::none
+          ? "This error comes from a pooler. Set the option pooler to its pool_mode, or to auto."
+          : "See ignore_startup_parameters of the pooler, and the environment variables PG... of this program.";
   return false;
 }
 
@@ -72,7 +73,7 @@ Greeting::Progress Greeting::ask(PGconn* conn, Question question, const std::str
   question_ = question;
   answer_.reset();
   PQsetnonblocking(conn, 1);
-  // libpq's own receiver writes to standard error.
+  // The default receiver of libpq writes to standard error.
   PQsetNoticeReceiver(
       conn, [](void*, const PGresult*) {}, nullptr);
   if (PQsendQuery(conn, sql.c_str()) == 0) return fail(connection_error(conn));
@@ -85,7 +86,7 @@ Greeting::Progress Greeting::advance(PGconn* conn) {
   while (PQisBusy(conn) == 0) {
     ResultHandle result(PQgetResult(conn));
     if (result == nullptr) return answer_ == nullptr ? fail(connection_error(conn)) : take(conn);
-    // Of several errors the first says most: the next may be the goodbye.
+    // Of several errors the first is the most specific; the next may only report the end of the session.
     if (answer_ == nullptr) answer_.reset(result.release());
     if (PQstatus(conn) != CONNECTION_OK) return take(conn);
   }
@@ -107,14 +108,14 @@ Greeting::Progress Greeting::take(PGconn* conn) {
   return Progress::done;
 }
 
-// `result` is null where the question was not understood.
+// `result` is null if the query failed.
 Greeting::Progress Greeting::told_pid(PGconn* conn, const PGresult* result) {
-  // Who neither takes options nor tells a process id is no server that we know.
+  // A PostgreSQL server accepts the options or returns its process id; anything else is a pooler.
   const bool is_direct = result == nullptr ? sent_ == StartupOptions::all : pid_in(result) == PQbackendPID(conn);
   if (!is_direct && !memory_.is_found) {
     remark_ =
-        "a pooler answers in place of the server, and counts as one in transaction mode: nothing is set in its "
-        "sessions; pooler=session if its pool_mode is session";
+        "a pooler was detected in front of the server and is treated as pool_mode = transaction: session settings are "
+        "not used; set pooler=session if its pool_mode is session";
   }
   memory_.is_found = !is_direct;
   if (!is_direct) return share();
@@ -130,7 +131,7 @@ Result<SessionSettings> Greeting::unsent_settings() const {
   return all;
 }
 
-// The session is the pool's own until it is closed; its settings are set by a statement.
+// The session belongs to the pool until it is closed; settings are made by a statement.
 Greeting::Progress Greeting::set_up(PGconn* conn) {
   Result<SessionSettings> wanted = unsent_settings();
   if (!wanted) return fail(wanted.take_status());
@@ -147,9 +148,10 @@ Greeting::Progress Greeting::share() {
   terms_.server_pid = 0;
   if (sent_ != StartupOptions::none || target_options_.empty()) return Progress::done;
   return fail(Status::error(
-      Code::bad_argument, "the target's options (" + target_options_ + ") cannot hold through a pooler",
-      "it refuses them as start-up options, and in transaction mode its server sessions are shared with others",
-      "use ALTER ROLE ... SET or ALTER DATABASE ... SET, or pooler=session if that is the pooler's pool_mode"));
+      Code::bad_argument,
+      "the startup options of the connection string (" + target_options_ + ") cannot be used with this pooler",
+      "It rejects startup options, and in transaction mode its server sessions are shared with other clients.",
+      "Use ALTER ROLE ... SET or ALTER DATABASE ... SET, or pooler=session if that is the pool_mode of the pooler."));
 }
 
 Pooler Greeting::pooler() const {

@@ -1,11 +1,11 @@
-// Greeting: what a new session is asked and told before its first lease, and on which terms it is used.
+// Greeting: queries and settings in a new session before its first lease, and whether a pooler is in front of the server.
 //
-// A pooler such as PgBouncer refuses start-up options with 08P01, and makes up the process id that it greets with:
-// where pg_backend_pid() tells another one, somebody stands between. In which mode a pooler works cannot be asked, so
-// one that is found counts as the safe one, transaction: there a server session belongs to others as soon as no
-// transaction is open, and nothing may be set in it. PgBouncer greets also while its server is down; who asks for the
-// process id is told so before a caller is.
-// Threads: the keeper's.
+// A pooler such as PgBouncer rejects startup options with 08P01, and invents the process id in its greeting: if
+// pg_backend_pid() returns another one, there is a pooler. Its mode cannot be queried, so transaction mode is assumed,
+// in which a server session is shared with other clients as soon as no transaction is open, and settings must not be
+// changed. PgBouncer accepts connections also while its server is down; querying the process id detects that before the
+// first lease.
+// Threads: only the keeper.
 // Failure: Progress::failed and failure().
 #pragma once
 
@@ -21,17 +21,17 @@
 
 namespace tide::libpq {
 
-// What one connector has learnt of its target, for the connects to come.
+// What a connector knows about its target, for further connection attempts.
 struct PoolerMemory {
-  StartupOptions sent = StartupOptions::all;  // more was refused
-  bool is_found = false;                      // with pooler=auto: there is a pooler, and that was told
+  StartupOptions sent = StartupOptions::all;  // more was rejected
+  bool is_found = false;                      // with pooler=auto: a pooler was detected and reported
 };
 
-// On which terms a session is used.
+// How a session may be used.
 struct Terms {
   bool is_shared = false;  // by a pooler in transaction mode
-  int32_t server_pid = 0;  // 0: not known, or another one for each transaction
-  std::string settings;    // the statement that sets what start-up options did not; empty: they did
+  int32_t server_pid = 0;  // 0: unknown, or different for each transaction
+  std::string settings;    // the statement for settings that were not sent as startup options; may be empty
 };
 
 class Greeting {
@@ -40,20 +40,20 @@ class Greeting {
 
   Greeting(PoolerMemory& memory, const Policy& policy);
 
-  // For the next connect.
+  // For the next connection attempt.
   StartupOptions options() const { return sent_; }
-  // Whether to connect again, with fewer options. What a refusal means for the caller is added to it otherwise.
+  // Whether to connect again with fewer options. Otherwise the error is completed for the caller.
   bool take_refusal(ConnectFailure& failure, bool has_target_options);
 
-  // Connected; `target_options` as ConnectWords tells them.
+  // Connected; `target_options` as in ConnectWords.
   Progress begin(PGconn* conn, std::string target_options);
   Progress advance(PGconn* conn);  // the socket is ready
   const ConnectFailure& failure() const { return failure_; }
 
-  // Of a finished one.
+  // After the end.
   const Terms& terms() const { return terms_; }
   Pooler pooler() const;
-  const std::string& remark() const { return remark_; }  // what was found out and is worth a line; or empty
+  const std::string& remark() const { return remark_; }  // a message for the events; may be empty
 
  private:
   enum class Question : uint8_t { none, pid, life, settings };
@@ -77,7 +77,7 @@ class Greeting {
   ConnectFailure failure_;
 };
 
-// Whether the other side refuses a start-up option, as PgBouncer words it in each of its versions.
+// Whether a startup option was rejected, in the wording of any version of PgBouncer.
 bool is_option_refusal(const Status& status);
 
 }  // namespace tide::libpq

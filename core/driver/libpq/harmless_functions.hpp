@@ -1,9 +1,9 @@
-// Functions of PostgreSQL and its extensions that leave nothing in the session: no setting, lock, sequence value,
-// temporary object, prepared statement, listening channel or connection, and that run no statement given to them as
+// Functions of PostgreSQL and its extensions that leave no state in the session: no setting, lock, sequence value,
+// temporary object, prepared statement, listening channel or connection, and that do not execute a statement passed as
 // text.
 //
-// All are immutable or stable by PostgreSQL's own catalog, but for random(), clock_timestamp(), pg_sleep() and the
-// like. What is missing here costs a reset at the end of a lease, nothing else.
+// All are immutable or stable in the catalog of PostgreSQL, except random(), clock_timestamp(), pg_sleep() and the like.
+// A function that is missing here only causes a reset at the end of a lease.
 #pragma once
 
 #include <algorithm>

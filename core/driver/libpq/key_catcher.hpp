@@ -1,9 +1,9 @@
-// KeyCatcher: learns a session's cancel key while libpq connects.
+// KeyCatcher: gets the cancel key of a session while libpq connects.
 //
-// Why: libpq before 17 cancels only by a call that blocks until the server answers (PQcancel), which neither a keeper
-// nor a caller with a deadline can afford, and shows the key to nobody. Its trace does. The trace runs during the
-// connect alone and is read in memory; it holds no password (libpq does not print authentication messages).
-// Threads: whoever drives the connect. Failure: no key, then nothing can be cancelled and the session is closed instead.
+// Why: libpq before 17 cancels only with PQcancel(), which blocks until the server responds, and it does not return the
+// key. Its trace contains the key. The trace is enabled only while connecting and is read in memory; it contains no
+// password (libpq does not print authentication messages).
+// Threads: the one that connects. Failure: without a key statements cannot be cancelled, and the session is closed instead.
 #pragma once
 
 #include <libpq-fe.h>
@@ -27,7 +27,7 @@ class KeyCatcher {
   KeyCatcher& operator=(const KeyCatcher&) = delete;
 
   void start(PGconn* conn);
-  // Ends the trace; what it showed. `conn` is the one of start(), or null when that is gone already.
+  // Ends the trace and returns the key. `conn` is that of start(), or null if it was closed already.
   std::optional<BackendKey> stop(PGconn* conn);
 
  private:

@@ -1,7 +1,7 @@
-// Notices: what servers remark aside, on its way from the thread that met it to the keeper, which writes the journal.
+// Notices: messages of servers, passed from the thread that received them to the keeper, which writes the events.
 //
-// Bounded: a statement that raises a notice for every row must cost nothing but the first few.
-// Threads: any. Failure: what does not fit is counted and forgotten.
+// Bounded: a statement that raises a notice for every row has a cost only for the first few.
+// Threads: any. Failure: what does not fit is dropped and counted.
 #pragma once
 
 #include <libpq-fe.h>
@@ -17,10 +17,10 @@
 namespace tide::libpq {
 
 enum class NoticeKind : uint8_t {
-  remark,     // the server's NOTICE, WARNING ...
-  lost,       // a holder met a dead session
-  suspected,  // the server ended a holder's session, perhaps not alone
-  doomed,     // a holder met an error that the other sessions will meet too
+  remark,     // NOTICE, WARNING ... of the server
+  lost,       // a lease found a dead session
+  suspected,  // the server ended the session of a lease, perhaps others too
+  doomed,     // a lease got an error that affects the other sessions too
 };
 
 struct Notice {
@@ -44,7 +44,7 @@ class Notices {
       return;
     }
   }
-  // Where there is no room a remark has to give way.
+  // If there is no room, a remark is dropped.
   void add_bad_news(uint32_t slot, NoticeKind kind, const Status& why) noexcept {
     try {
       const std::lock_guard lock(mutex_);

@@ -89,10 +89,10 @@ Opening::Progress Opening::expire(Instant now) {
 Status Opening::lateness() const {
   if (attempt_ != nullptr) return attempt_->lateness();
   if (conn_ != nullptr) return server_is_late(place_of(conn_.get()));
-  Status why =
-      Status::error(Code::timeout, "no connect could be begun within connect_timeout",
-                    std::to_string(Attempts::kHeldUpMax) + " that were given up are still held up by " + obstacle_,
-                    "find out why that does not return");
+  Status why = Status::error(
+      Code::timeout, "no connection attempt could be started within connect_timeout",
+      std::to_string(Attempts::kHeldUpMax) + " abandoned attempts are still blocked by " + obstacle_ + ".",
+      "Find out why that does not return.");
   why.sqlstate = "08001";
   return why;
 }

@@ -1,9 +1,9 @@
-// Opening: one connection being made, from the first host name to a session that answers.
+// Opening: one connection being opened, from the first host name to a working session.
 //
-// It waits for attempts, which do what may block. Where the target names several hosts, each gets its share of the
-// time; a host at which another attempt is held up is passed over for as long. A pooler that refuses start-up options
-// is connected to once more without them, within the same time.
-// Threads: the keeper's. Failure: Progress::failed and failure().
+// It waits for attempts, which may block. If the target has several hosts, each gets a share of the time; a host at which
+// another attempt is blocked is skipped until that returns. If a pooler rejects startup options, another attempt is made
+// without them, within the same time.
+// Threads: only the keeper. Failure: Progress::failed and failure().
 #pragma once
 
 #include <libpq-fe.h>
@@ -37,13 +37,13 @@ class Opening {
   Opening& operator=(const Opening&) = delete;
 
   Progress begin(Instant now);
-  Progress advance();            // an attempt has ended, perhaps this one's, or the socket is ready
+  Progress advance();            // an attempt has ended, or the socket is ready
   Progress expire(Instant now);  // deadline() has passed
   Instant deadline() const { return attempt_deadline_; }
   int socket() const { return conn_ == nullptr ? -1 : PQsocket(conn_.get()); }
   const ConnectFailure& failure() const { return failure_; }
 
-  // Of a finished one.
+  // After the end.
   ConnectionHandle take() { return std::move(conn_); }
   std::shared_ptr<CancelState> cancel_state();
   const Greeting& greeting() const { return greeting_; }
@@ -64,8 +64,8 @@ class Opening {
   std::optional<ConnectWords> words_;
   size_t tries_ = 0;
   size_t first_host_ = 0;
-  std::shared_ptr<Attempt> attempt_;  // null: there is no room for one
-  std::string obstacle_;              // why
+  std::shared_ptr<Attempt> attempt_;  // null: no attempt may start
+  std::string obstacle_;              // the reason
   ConnectionHandle conn_;
   Greeting greeting_;
   bool is_greeting_ = false;  // connected

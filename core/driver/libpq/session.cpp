@@ -15,7 +15,7 @@
 namespace tide::libpq {
 
 void FinishConnection::operator()(PGconn* conn) const noexcept {
-  PQsetnonblocking(conn, 1);  // the goodbye must not wait for a server that does not read
+  PQsetnonblocking(conn, 1);  // closing must not wait for a server that does not read
   PQfinish(conn);
 }
 
@@ -32,20 +32,20 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
       clock_(clock),
       terms_(std::move(terms)),
       wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (wake_fd_ < 0 && socket_ >= 0) ::close(std::exchange(socket_, -1));  // then the connector refuses it
+  if (wake_fd_ < 0 && socket_ >= 0) ::close(std::exchange(socket_, -1));  // then the connector rejects it
   reinstall();
 }
 
 PgConnection::~PgConnection() {
   if (is_abandoned_.load()) {
-    [[maybe_unused]] PGconn* leaked = conn_.release();  // its goodbye would end the parent's session
+    [[maybe_unused]] PGconn* leaked = conn_.release();  // closing it would end the session of the parent
     return;
   }
   if (wake_fd_ >= 0) close(wake_fd_);
   if (socket_ >= 0) close(socket_);
 }
 
-// A holder of native() may have put anything in place.
+// A holder may have changed anything through native().
 void PgConnection::reinstall() noexcept {
   PQsetnonblocking(conn_.get(), 1);
   PQsetErrorVerbosity(conn_.get(), PQERRORS_DEFAULT);
@@ -76,21 +76,21 @@ void* PgConnection::native() noexcept {
   const std::lock_guard lock(mutex_);
   if (!own_failure_) return nullptr;
   is_native_out_.store(true);
-  PQsetnonblocking(conn_.get(), 0);  // as PQconnectdb() would have given it
+  PQsetnonblocking(conn_.get(), 0);  // as after PQconnectdb()
   return conn_.get();
 }
 
-// Idle sessions receive nothing but bad news, settings and notices; libpq reads them to find the news.
+// Idle sessions receive only errors, settings and notices; libpq reads them to find errors.
 bool PgConnection::probe() noexcept {
   char byte = 0;
   for (int i = 0; i < 4; ++i) {
     const ssize_t got = recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     if (got == 0 || PQconsumeInput(conn_.get()) == 0) return false;
-    (void)PQisBusy(conn_.get());  // parses what came
+    (void)PQisBusy(conn_.get());  // parses the input
     if (PQstatus(conn_.get()) != CONNECTION_OK) return false;
   }
-  return false;  // something keeps talking to an idle session
+  return false;  // an idle session keeps receiving data
 }
 
 Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
@@ -110,20 +110,20 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return status;
   }
   if (is_disarmed_.load()) return status;
-  status.message = std::string("the session could not be made ") + (is_wanted ? "read-only" : "writable again") + ": " +
-                   status.message;
-  status.hint = "give this lease back; its session is replaced";
-  status.is_retryable = true;  // nothing of the caller's was run
+  status.message =
+      std::string("could not make the session ") + (is_wanted ? "read-only" : "writable again") + ": " + status.message;
+  status.hint = "Release this lease; its session is replaced.";
+  status.is_retryable = true;  // no statement of the caller was executed
   own_failure_ = status;
   return status;
 }
 
-// RESET comes back to what the server says, which is not what was set at the start.
+// RESET restores the value of the server, not the one set at the start.
 std::string PgConnection::writable_words() const {
   return "RESET default_transaction_read_only" + (terms_.settings.empty() ? "" : "; " + terms_.settings);
 }
 
-// In a shared session every SET is local to its transaction; the others are refused.
+// In a shared session every SET is local to its transaction; others are rejected.
 Trace PgConnection::trace_of(std::string_view tag) const noexcept {
   return terms_.is_shared && tag == "SET" ? Trace::none : trace_of_tag(tag);
 }
@@ -133,13 +133,13 @@ void PgConnection::leave_unread() noexcept {
   add_trace(Trace::resettable);
 }
 
-// One answer of a statement that was not waited for. False: the session cannot be used any more.
+// Handles one unread result of an earlier statement. False: the session cannot be used any more.
 bool PgConnection::take_leftover(const PGresult* result) noexcept {
   switch (PQresultStatus(result)) {
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH: return false;
-    case PGRES_FATAL_ERROR: return !is_own_unread_;  // how a statement of the holder ended is the holder's affair
+    case PGRES_FATAL_ERROR: return !is_own_unread_;  // an error of a statement of the holder does not matter
     default: break;
   }
   add_trace(trace_of(PQcmdStatus(const_cast<PGresult*>(result))));
@@ -236,7 +236,7 @@ void PgConnection::disarm() noexcept {
   ++lease_;
   is_in_transaction_.store(false);
   if (is_running_ || is_native_out_.load()) desk_->ask(cancel_, clock_.now());
-  // For writing only: the server then ends the session, and its end can still be seen.
+  // For writing only: the server then ends the session, and its end is still visible.
   shutdown(socket_, SHUT_WR);
   const uint64_t one = 1;
   (void)!::write(wake_fd_, &one, sizeof one);
@@ -252,11 +252,11 @@ void PgConnection::abandon() noexcept {
 int PgConnection::finish(Instant now) noexcept {
   if (!is_provably_idle() && !cancel_->is_pending.load()) desk_->ask(cancel_, now);
   conn_.reset();
-  shutdown(socket_, SHUT_WR);  // a server that got no goodbye learns it from this
+  shutdown(socket_, SHUT_WR);  // tells the server if no termination message was sent
   return std::exchange(socket_, -1);
 }
 
-// In clear text only; a TLS record tells nothing to us.
+// Only in clear text; a TLS record cannot be interpreted.
 Status PgConnection::last_words() const {
   char buffer[1024];
   const ssize_t got = recv(socket_, buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT);
@@ -275,8 +275,8 @@ Status PgConnection::last_words() const {
 }
 
 Status PgConnection::disarmed_error() const {
-  return Status::error(Code::stale_lease, "the lease was taken back by the pool", "",
-                       "a lease must end before lease_timeout, a revocation or the closing of its pool");
+  return Status::error(Code::stale_lease, "the lease was revoked by the pool", "",
+                       "A lease must end before lease_timeout, before it is revoked, and before its pool is closed.");
 }
 
 }  // namespace tide::libpq

@@ -1,21 +1,21 @@
 // PgConnection: one session with a PostgreSQL server.
 //
-// P1  Hands: a holder's query and the keeper's work never overlap. The keeper never waits for a holder; what it wants
-//     of a session in use it says by flags, and wakes the holder.
-// P2  Provably idle: a session goes on to the next holder only when libpq says that the server waits for a command, in
-//     no transaction, with no result unread and no cancel under way.
-// P3  A cancel acts on the lease it names or on none; a cancel that is still travelling keeps the session busy.
-// P4  After disarm() nothing gets through: query() fails, the socket is shut for writing.
-// P5  After end_transaction() every statement fails up to the holder's ROLLBACK, else the second half of a transaction
-//     would be committed statement by statement.
-// P7  What a statement whose answer was not waited for has done is not known: its lease counts as one that left traces.
-//     When a statement of the pool's own fails or is late, the session runs nothing any more and is closed.
-// P6  The socket is watched by a descriptor of our own: libpq closes its own as soon as it meets an error, and its number
-//     may be another session's a moment later.
-// P8  In a session that a pooler shares (Terms) nothing is set and nothing discarded: a read lease makes each of its
-//     transactions read-only, statements are ended by cancels alone, and what left traces is closed.
+// P1  Hands: queries of the holder and the work of the keeper never overlap. The keeper never waits for a holder; it
+//     requests actions in a session in use by flags, and wakes the holder.
+// P2  Provably idle: a session is passed to the next holder only if, according to libpq, the server waits for a command
+//     outside of a transaction, no result is unread, and no cancel is in progress.
+// P3  A cancel affects the lease it names or none; while a cancel is in progress the session remains busy.
+// P4  After disarm() nothing is sent: query() fails, and the socket is shut down for writing.
+// P5  After end_transaction() every statement before the ROLLBACK of the holder fails; otherwise the second half of a
+//     transaction would be committed statement by statement.
+// P7  The effect of a statement whose result was not read is unknown: its lease counts as one that left traces. If a
+//     statement of the pool fails or is late, the session is not used any more and is closed.
+// P6  The socket is watched through a duplicate of its descriptor: libpq closes its own at once after an error, and the
+//     number may then be reused by another session.
+// P8  In a session shared by a pooler (Terms) no settings are made or discarded: a read lease makes each of its
+//     transactions read-only, timeouts are implemented by cancels only, and a session with traces is closed.
 // Threads: as ports.hpp marks the calls.
-// Failure: promised Status values; noexcept calls answer `broken` or false.
+// Failure: the documented Status values; noexcept calls return `broken` or false.
 #pragma once
 
 #include <libpq-fe.h>
@@ -67,20 +67,20 @@ class PgConnection final : public Connection {
   void disarm() noexcept override;
   void abandon() noexcept override;
 
-  // [keeper] A round: statements sent one after the other and their answers read, without waiting.
+  // [keeper] A round: sends statements one after the other and reads their results, without blocking.
   enum class Round : uint8_t { pending, done, failed };
   void begin_reset(ResetMode mode);
   void begin_validation(const std::string& validation_query);
-  // A validation that also asks how full the server is. A server that does not tell is no worse for it.
+  // A validation that also queries the load of the server. If that fails, the validation still succeeds.
   void begin_survey(const std::string& validation_query);
   Round step_round();
   ServerLoad load() const noexcept { return load_; }  // of the last survey
   bool wants_to_write() const noexcept { return wants_to_write_; }
   Status round_failure() const { return round_failure_; }
-  // [keeper] The end: the socket, which reads end-of-file when the server's session is gone, now the caller's. The
-  // session is finished; a statement that still runs is cancelled.
+  // [keeper] The end: returns the socket, now owned by the caller, which reads end-of-file when the session in the server
+  // has ended. A statement that is still running is cancelled.
   int finish(Instant now) noexcept;
-  // [keeper] What the server said before it hung up, without taking it from the holder.
+  // [keeper] The last message of the server before it closed the connection; the holder still receives it too.
   Status last_words() const;
 
   uint32_t slot() const noexcept { return slot_; }
@@ -88,7 +88,7 @@ class PgConnection final : public Connection {
 
  private:
   struct Ended {
-    std::string why;  // empty: no transaction was ended behind the holder's back
+    std::string why;  // empty: no transaction of the holder was ended
   };
   struct Running {
     Instant deadline;
@@ -96,10 +96,10 @@ class PgConnection final : public Connection {
     std::string_view sql;
     size_t answers = 0;  // of its statements
     bool is_sent = false;
-    bool is_own = false;  // a statement of the pool's around the holder's
+    bool is_own = false;  // a statement of the pool around that of the holder
     bool is_timed_out = false;
     bool is_cancel_asked = false;
-    bool is_given_up = false;  // what is left of the answer is not read by anybody
+    bool is_given_up = false;  // the rest of the result is not read
   };
   static constexpr size_t kNotAsked = ~size_t{0};
   enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
@@ -124,8 +124,8 @@ class PgConnection final : public Connection {
 
   // session_ended.cpp
   const char* end_words() const noexcept;
-  std::string ended_why() const;  // empty: nothing was ended
-  // What is to be sent in place of `sql`, empty for nothing; or what the holder is told.
+  std::string ended_why() const;  // empty: no transaction was ended
+  // What is sent instead of `sql`, possibly nothing; or the error for the holder.
   Result<std::string> after_ended(std::string_view sql);
   std::string begin_as_before() const;
 
@@ -159,7 +159,7 @@ class PgConnection final : public Connection {
 
   ConnectionHandle conn_;
   const uint32_t slot_;
-  int socket_;  // our copy (P6)
+  int socket_;  // the duplicate (P6)
   const std::shared_ptr<CancelState> cancel_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
@@ -168,29 +168,29 @@ class PgConnection final : public Connection {
   const Terms terms_;
   int wake_fd_ = -1;
 
-  mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while we wait
+  mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while waiting
   bool is_running_ = false;
   Ended ended_;
 
-  // Touched by whoever has the hands.
-  bool has_unread_ = false;     // a statement's answer was not waited for
-  bool is_own_unread_ = false;  // ... and it is the pool's own ROLLBACK
+  // Used by the thread that has the hands.
+  bool has_unread_ = false;     // the result of a statement was not read
+  bool is_own_unread_ = false;  // ... and it is the ROLLBACK of the pool
   bool is_broken_ = false;
-  Trace trace_ = Trace::none;  // what may reach the next holder
-  bool is_doubtful_ = false;   // silent for so long that the server is asked first whether it lives
+  Trace trace_ = Trace::none;  // what may affect the next holder
+  bool is_doubtful_ = false;   // idle for so long that the server is checked first
   bool is_read_only_ = false;
-  bool is_write_refused_ = false;  // and who wants that is not known: the server is asked when the lease has ended
-  bool is_within_own_ = false;     // the transaction is one of the pool's around a statement of a read lease
-  Status own_failure_;             // of a statement of the pool's own: nobody knows what the session is like (P7)
-  std::vector<std::string> own_answers_;  // what SHOW said when the transaction was ended, for ROLLBACK AND CHAIN
+  bool is_write_refused_ = false;         // for an unknown reason: the server is queried when the lease has ended
+  bool is_within_own_ = false;            // the transaction was begun by the pool for a statement of a read lease
+  Status own_failure_;                    // of a statement of the pool: the state of the session is unknown (P7)
+  std::vector<std::string> own_answers_;  // results of SHOW when the transaction was ended, for ROLLBACK AND CHAIN
   std::vector<std::string> round_;
   size_t round_next_ = 0;
   bool is_round_sent_ = false;
   bool is_full_reset_ = false;
   bool is_reset_ = false;
-  size_t survey_at_ = kNotAsked;         // which statement of the round asks for the load
-  size_t why_read_only_at_ = kNotAsked;  // ... and which asks why a write was refused
-  bool is_survey_refused_ = false;       // the server cannot tell, and need not be asked again
+  size_t survey_at_ = kNotAsked;         // index of the load query in the round
+  size_t why_read_only_at_ = kNotAsked;  // ... and of the query why a write was rejected
+  bool is_survey_refused_ = false;       // the server cannot report it; do not query again
   ServerLoad load_;
   bool wants_to_write_ = false;
   Status round_failure_;
@@ -203,7 +203,7 @@ class PgConnection final : public Connection {
   std::atomic<int64_t> transaction_since_ns_{0};
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
-  std::atomic<uint64_t> cancels_{0};  // of statements of the holder's
+  std::atomic<uint64_t> cancels_{0};  // of statements of the holder
 };
 
 }  // namespace tide::libpq

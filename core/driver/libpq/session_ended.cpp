@@ -1,12 +1,12 @@
-// PgConnection: a transaction that is ended behind its holder's back, and what the holder may say then (P5).
+// PgConnection: a transaction ended by the pool, and the statements accepted afterwards (P5).
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
 #include "driver/libpq/transactions.hpp"
 
 namespace tide::libpq {
 
-// The holder may say ROLLBACK AND CHAIN afterwards, which begins a transaction like the one before. One that has failed
-// tells nothing about itself, but the one chained to it does; and SHOW takes no snapshot.
+// The holder may send ROLLBACK AND CHAIN afterwards, which begins a transaction with the same properties. A failed
+// transaction cannot be queried for these, but the one chained to it can; and SHOW takes no snapshot.
 const char* PgConnection::end_words() const noexcept {
   const bool knows_chain = PQserverVersion(conn_.get()) >= 120000;
   return knows_chain ? "ROLLBACK AND CHAIN; SHOW transaction_isolation; SHOW transaction_read_only;"
@@ -23,7 +23,7 @@ bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcep
     own_answers_.clear();
     if (PQsendQuery(conn_.get(), end_words()) == 0) return false;
     PQflush(conn_.get());
-    has_unread_ = is_own_unread_ = true;  // read by whoever has the session next
+    has_unread_ = is_own_unread_ = true;  // read by the next user of the session
     ended_.why = std::move(told);
   } catch (...) {
     return false;
@@ -38,14 +38,14 @@ std::string PgConnection::ended_why() const {
   return ended_.why;
 }
 
-// What is left to send of a text whose transaction the server has rolled back already, when the holder says so too.
+// What remains to be sent of a text that rolls back a transaction which the server has already rolled back.
 Result<std::string> PgConnection::after_ended(std::string_view sql) {
   const Statement first = first_statement(sql);
   const bool is_chain = first.word == TransactionWord::rollback_and_chain;
   const std::lock_guard lock(mutex_);
   if (!is_chain && first.word != TransactionWord::rollback) {
     return own_error("25P03", "the transaction was ended: " + ended_.why, "",
-                     "say ROLLBACK, then begin the transaction again");
+                     "Send ROLLBACK, then repeat the transaction.");
   }
   ended_.why.clear();
   if (is_chain) return begin_as_before() + ";" + std::string(first.rest);

@@ -1,4 +1,4 @@
-// PgConnection: what errors and silence say about the session and its server.
+// PgConnection: what errors and timeouts mean for the session and its server.
 #include <algorithm>
 
 #include "base/units.hpp"
@@ -7,11 +7,11 @@
 
 namespace tide::libpq {
 
-// What an error means for the session.
+// The consequence of an error for the session.
 Status PgConnection::judge(Status status) {
   if (status) return status;
-  // 08P01 is also what the server answers to a wrong number of parameters, and 25P03 what we say of a transaction that
-  // the pool has ended; then the session goes on as before.
+  // 08P01 is also the error for a wrong number of parameters, and 25P03 that of the driver for a transaction ended by the
+  // pool; in these cases the session continues.
   const bool is_in_step =
       (status.sqlstate == "08P01" || status.sqlstate == "25P03") && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
   if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
@@ -39,9 +39,9 @@ bool PgConnection::is_standby_chosen() const {
   return is_chosen;
 }
 
-// Where it is the server that takes no writes, though nobody chose such a one, all sessions there have to go. Servers
-// since 14 tell both reasons that they may have; but whether the holder set the second, they do not tell: that is asked
-// when the lease is over, and so are both of older servers. A transaction the holder began READ ONLY is neither.
+// If the server accepts no writes, although that was not requested, all sessions must be replaced. Servers since 14 report
+// both possible reasons, but not whether the holder caused the second: that is queried after the lease, as are both for
+// older servers. A transaction begun READ ONLY by the holder is neither.
 void PgConnection::judge_refused_write(const Status& status) {
   if (is_read_only_ || terms_.is_shared || is_standby_chosen()) return;
   const auto told = [this](const char* name) {
@@ -52,15 +52,15 @@ void PgConnection::judge_refused_write(const Status& status) {
   is_write_refused_ = told("in_hot_standby") != "off" || told("default_transaction_read_only") != "off";
 }
 
-// How long a server that lives may take to say so.
+// How long a live server may take to respond.
 Span PgConnection::proof_patience() const {
   if (!policy_.keepalive) return policy_.validation_timeout;
   return std::min(policy_.validation_timeout, policy_.keepalive_idle * 2);
 }
 
-// Before the statement of a session that was silent for long: an empty one. On a network that swallows everything, where
-// TCP may even be told that all arrives, this costs a moment instead of query_timeout, and nothing of the holder's was
-// done. Not where another server session may take it (P8), nor where the holder of native() may be in the middle of
+// Sends an empty statement before the statement of a session that was idle for long. On a network that drops everything,
+// where TCP may even get acknowledgements, this detects the loss before query_timeout, without executing a statement of the
+// holder. Not if another server session may get it (P8), nor after native(), when the holder may be in the middle of
 // something.
 Status PgConnection::prove_alive(Instant deadline) {
   is_doubtful_ = false;
@@ -73,7 +73,7 @@ Status PgConnection::prove_alive(Instant deadline) {
   const Span patience = proof_patience();
   const Instant limit = clock_.now() + patience;
   asking.deadline = asking.patience = earliest(deadline, limit);
-  asking.is_timed_out = true;  // no cancel at the deadline: who does not answer does not hear it
+  asking.is_timed_out = true;  // no cancel at the deadline, which the server would not receive
   if (PQsendQuery(conn_.get(), "") == 0) return connection_error(conn_.get());
   const Trace trace = trace_;
   ResultTable ignored;
@@ -82,12 +82,13 @@ Status PgConnection::prove_alive(Instant deadline) {
   if (status && cancels_.load() != cancels) return own_error("57014", "the statement was cancelled before it was sent");
   if (status.code != Code::timeout) return status;
   if (limit > deadline) {
-    status.detail = "it was not sent: the server was first asked whether it still answers, and had not answered yet";
+    status.detail =
+        "It was not sent: the pool first checked whether the server responds, and there was no response yet.";
     return status;
   }
-  status = own_error("08006", "the server has not answered for " + describe_span(patience),
-                     "its session had been silent for some time, so it was asked first; the statement was not sent",
-                     "give this lease back and take another; is the server reachable from here?");
+  status = own_error("08006", "the server has not responded for " + describe_span(patience),
+                     "The connection had been idle, so the pool checked it first; the statement was not sent.",
+                     "Release this lease and acquire another. Check that the server is reachable from this host.");
   status.is_retryable = true;
   own_failure_ = status;
   is_broken_ = true;

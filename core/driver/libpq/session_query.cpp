@@ -1,4 +1,4 @@
-// PgConnection: the holder's statements.
+// PgConnection: statements of the holder.
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ namespace tide::libpq {
 namespace {
 
 constexpr Span kDrainPatience = Span::millis(20);    // a cancelled statement usually ends within this
-constexpr size_t kResultBytesMax = size_t{1} << 30;  // past it the statement fails; the process does not
+constexpr size_t kResultBytesMax = size_t{1} << 30;  // a statement that exceeds it fails
 
 int poll_timeout_ms(Instant until, Instant now) {
   if (until >= Instant::never()) return -1;
@@ -27,24 +27,24 @@ bool is_copy(ExecStatusType status) {
   return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
-// The server answers ROLLBACK to a COMMIT when a statement of the transaction has failed, and calls that no error.
+// The server answers COMMIT with ROLLBACK, without an error, if a statement of the transaction has failed.
 Status check_rollback(std::string_view sql, size_t n) {
   const Statement statement = statement_at(sql, n);
   const bool is_prepare = statement.word == TransactionWord::prepare;
   const bool is_chain = statement.word == TransactionWord::commit_and_chain;
   if (!is_prepare && !is_chain && statement.word != TransactionWord::commit) return Status::ok();
-  std::string detail = "a statement in it had failed, so ";
+  std::string detail = "A statement in it had failed, so ";
   detail += is_prepare ? "PREPARE TRANSACTION" : "COMMIT";
-  detail += " undid it all";
+  detail += " rolled it back";
   if (is_chain) detail += ", and began the next transaction";
-  if (has_statement(statement.rest)) detail += "; the statements behind it were run";
-  return own_error("25P02", "the transaction was rolled back", std::move(detail),
-                   "look at the error of the statement that failed, then run the transaction again");
+  if (has_statement(statement.rest)) detail += "; the following statements were executed";
+  return own_error("25P02", "the transaction was rolled back", std::move(detail) + ".",
+                   "See the error of the failed statement, then repeat the transaction.");
 }
 
 Status too_large() {
-  return own_error("54000", "the result holds more than 1 GiB", "a result is kept in memory whole",
-                   "ask for less, or fetch it in parts with a cursor");
+  return own_error("54000", "the result is larger than 1 GiB", "A result is kept in memory completely.",
+                   "Request fewer rows, or fetch them in parts with a cursor.");
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ Status PgConnection::run(const QueryRequest& request, Running& running, ResultTa
   return terms_.is_shared ? run_shared(wanted, running, out) : exchange(wanted, running, out);
 }
 
-// One text and its answers.
+// One text and its results.
 Status PgConnection::exchange(const QueryRequest& request, Running& running, ResultTable& out) {
   if (Status sent = send(request); !sent) return sent;
   running.sql = request.sql;
@@ -108,7 +108,7 @@ Status PgConnection::exchange(const QueryRequest& request, Running& running, Res
   running.answers = 0;
   if (trace_ != Trace::lasting) add_trace(trace_of_text(request.sql));
   Status status = collect(running, out);
-  // Through a pooler a second question could reach another session.
+  // Through a pooler a second query could reach another session.
   if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared) {
     return explain_parameters(request, running, std::move(status));
   }
@@ -116,8 +116,8 @@ Status PgConnection::exchange(const QueryRequest& request, Running& running, Res
 }
 
 Status PgConnection::send(const QueryRequest& request) {
-  const std::string sql(request.sql);  // libpq wants its end marked
-  if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a zero byte");
+  const std::string sql(request.sql);  // libpq needs a NUL-terminated text
+  if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a NUL byte");
   const int count = static_cast<int>(request.params.size());
   const int sent = count == 0 ? PQsendQuery(conn_.get(), sql.c_str())
                               : PQsendQueryParams(conn_.get(), sql.c_str(), count, nullptr, request.params.data(),
@@ -137,7 +137,7 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
     }
     const ResultHandle result(PQgetResult(conn_.get()));
     if (result == nullptr) break;
-    if (!failure) {  // what follows a failure is for nobody, but it may leave traces
+    if (!failure) {  // results after an error are discarded, but may leave traces
       if (is_copy(PQresultStatus(result.get()))) (void)refuse_copy(PQresultStatus(result.get()), running);
       if (running.is_given_up) return failure;
       (void)take_leftover(result.get());
@@ -146,7 +146,7 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
     failure = take_result(result.get(), running, out, is_row_set_open);
     if (running.is_given_up) return failure;
     if (!failure && failure.sqlstate == "54000") {
-      // Too much to take, so what is left of it is too: stop the statement and let whoever comes next read the end.
+      // Too large, and so may be the rest: cancel the statement, and let the next user of the session read the end.
       desk_->ask(cancel_, clock_.now());
       leave_unread();
       return failure;
@@ -156,7 +156,7 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
   if (is_disarmed_.load()) return disarmed_error();
   if (!running.is_timed_out) return failure;
   Status status = timed_out(running);
-  status.detail = "it was cancelled on the server";
+  status.detail = "It was cancelled on the server.";
   return status;
 }
 
@@ -188,15 +188,15 @@ Status PgConnection::take_result(const PGresult* result, Running& running, Resul
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH: return refuse_copy(status, running);
     case PGRES_FATAL_ERROR:
-      // Without words from the server libpq makes up a result that has no SQLSTATE.
+      // Without a message of the server, libpq creates a result without SQLSTATE.
       if (PQresultErrorField(result, PG_DIAG_SQLSTATE) == nullptr && PQstatus(conn_.get()) != CONNECTION_OK) {
         return connection_error(conn_.get());
       }
       return error_of(result);
-    default: return own_error("08P01", std::string("unexpected answer: ") + PQresStatus(status));
+    default: return own_error("08P01", std::string("unexpected response: ") + PQresStatus(status));
   }
   if (is_row_set_open) return Status::ok();
-  // Of the const-less libpq calls these two only read.
+  // These libpq functions take a non-const pointer but only read.
   const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
   add_trace(trace_of(tag));
   out.set_command(tag);
@@ -217,14 +217,14 @@ Status PgConnection::refuse_copy(ExecStatusType status, Running& running) {
   if (status == PGRES_COPY_IN) {
     PQputCopyEnd(conn_.get(), "COPY is not supported here");
   } else {
-    is_broken_ = running.is_given_up = true;  // the server may send for hours; ending the session is quicker
+    is_broken_ = running.is_given_up = true;  // the server may send data for hours; ending the session is faster
   }
-  return own_error("0A000", "COPY needs the connection itself",
-                   "this call takes statements that answer with rows or a count",
-                   "take the native handle and use libpq's PQputCopyData() or PQgetCopyData()");
+  return own_error("0A000", "COPY requires the native handle",
+                   "This function executes statements that return rows or a row count.",
+                   "Use tide_lease_native() with PQputCopyData() or PQgetCopyData() of libpq.");
 }
 
-// The server says "protocol violation" for a wrong number of parameters; say how many there should be.
+// The server reports a wrong number of parameters as a protocol violation; this error gives the right number.
 Status PgConnection::explain_parameters(const QueryRequest& request, Running& running, Status error) {
   if (PQsendPrepare(conn_.get(), "", std::string(request.sql).c_str(), 0, nullptr) == 0) return error;
   ResultTable ignored;
@@ -241,13 +241,14 @@ Status PgConnection::explain_parameters(const QueryRequest& request, Running& ru
     if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) wanted = PQnparams(result.get());
   }
   if (wanted < 0 || wanted == static_cast<int>(request.params.size())) return error;
-  Status status = Status::error(Code::bad_argument, "the statement takes " + std::to_string(wanted) + " parameters, " +
-                                                        std::to_string(request.params.size()) + " were given");
+  Status status =
+      Status::error(Code::bad_argument, "the statement requires " + std::to_string(wanted) + " parameters, but " +
+                                            std::to_string(request.params.size()) + " were given");
   status.sqlstate = "07001";
   return status;
 }
 
-// Reads what an earlier statement left unread, results and errors alike.
+// Reads the unread results and errors of an earlier statement.
 PgConnection::Wait PgConnection::drain(Running& running) {
   bool is_fit = true;
   for (;;) {
@@ -258,8 +259,8 @@ PgConnection::Wait PgConnection::drain(Running& running) {
     is_fit = take_leftover(result.get()) && is_fit;
   }
   if (is_own_unread_ && (!is_fit || PQtransactionStatus(conn_.get()) != PQTRANS_IDLE)) {
-    own_failure_ = own_error("25P03", "the transaction was ended: " + ended_why(), "the session did not survive it",
-                             "give this lease back and take another");
+    own_failure_ = own_error("25P03", "the transaction was ended: " + ended_why(), "The session was lost.",
+                             "Release this lease and acquire another.");
     return Wait::given_up;
   }
   has_unread_ = is_own_unread_ = false;
@@ -268,12 +269,12 @@ PgConnection::Wait PgConnection::drain(Running& running) {
   return Wait::ready;
 }
 
-// Until PQgetResult() will not block. At the deadline the statement is cancelled and gets a last moment to end.
+// Waits until PQgetResult() does not block. At the deadline the statement is cancelled and gets a short time to end.
 PgConnection::Wait PgConnection::wait_readable(Running& running) {
   for (;;) {
     if (is_disarmed_.load()) return Wait::disarmed;
     const int unsent = PQflush(conn_.get());
-    // The server may have said why before it hung up: then that is the result to read.
+    // The server may have sent the reason before it closed the connection: then that is the result.
     if (unsent < 0 && PQconsumeInput(conn_.get()) == 0 && PQisBusy(conn_.get()) != 0) return Wait::given_up;
     if (PQisBusy(conn_.get()) == 0) return Wait::ready;
     if (unsent < 0) return Wait::given_up;
@@ -304,7 +305,7 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
   }
 }
 
-// P3: a cancel meant for the statement before must have struck before the next one starts.
+// P3: a cancel of the previous statement must have completed before the next one starts.
 PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
   while (cancel_->is_pending.load()) {
     if (is_disarmed_.load()) return Wait::disarmed;
@@ -326,18 +327,18 @@ Status PgConnection::stopped(Wait how, const Running& running) {
   if (how == Wait::disarmed) return disarmed_error();
   if (how == Wait::timed_out) return timed_out(running);
   is_broken_ = true;
-  return own_failure_ ? connection_error(conn_.get()) : own_failure_;  // ok() means that there is none
+  return own_failure_ ? connection_error(conn_.get()) : own_failure_;  // ok() means no failure
 }
 
 Status PgConnection::timed_out(const Running& running) const {
-  const char* what = "a cancel was requested; whether the statement took effect before is not known";
-  if (!running.is_sent) what = "it was not sent: the statement before it on this lease had not ended";
-  if (running.is_own) what = "the pooler had no session of the server for it in time";
+  const char* what = "A cancel was requested; it is unknown whether the statement took effect before.";
+  if (!running.is_sent) what = "It was not sent: the previous statement on this lease had not ended.";
+  if (running.is_own) what = "The pooler did not provide a server session in time.";
   if (running.is_sent && !running.is_cancel_asked)
-    what = "no cancel could be requested; whether it took effect is not known";
+    what = "No cancel could be requested; it is unknown whether the statement took effect.";
   Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
-                                std::string("give it more time with query_timeout") +
-                                    (terms_.is_shared ? ", statement_timeout" : "") + ", or the call's deadline");
+                                std::string("Raise query_timeout") + (terms_.is_shared ? ", statement_timeout" : "") +
+                                    ", or the timeout of the call.");
   status.sqlstate = "57014";
   status.is_retryable = false;
   return status;

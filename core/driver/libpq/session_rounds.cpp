@@ -1,4 +1,4 @@
-// PgConnection: the keeper's rounds.
+// PgConnection: rounds of the keeper.
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -9,8 +9,8 @@
 namespace tide::libpq {
 namespace {
 
-// Client sessions count against what users without privileges may open. Of another role's session such a user is not
-// told the type; then a user and a database tell it from the server's own processes.
+// Client sessions, compared with the number that users without privileges may open. Such a user cannot see the type of
+// sessions of other roles; these have a user and a database, unlike internal processes of the server.
 constexpr char kSurvey[] =
     "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'"
     " OR (backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)),"
@@ -18,15 +18,15 @@ constexpr char kSurvey[] =
     " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
     " - coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::pg_catalog.int4";
 
-// Why the server takes no writes from a session that has been reset; null where it does, or where the pool's user or the
-// program wants none. What ALTER ROLE or the target's options say of this user's sessions is wanted.
+// Why the server rejects writes of a session that was reset; null if it accepts them, or if read-only sessions were requested
+// by the program, by ALTER ROLE or by options of the target.
 constexpr char kWhyReadOnly[] =
     "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'the server is a standby'"
     " WHEN setting = 'on' AND source NOT IN ('session', 'client', 'user', 'database user', 'interactive')"
-    " THEN 'default_transaction_read_only is on there' END"
+    " THEN 'default_transaction_read_only is on' END"
     " FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
 
-// -1 for what is no number.
+// -1 if it is not a number.
 int64_t count_in(const char* text) noexcept {
   int64_t count = -1;
   const char* const end = text + std::strlen(text);
@@ -57,12 +57,12 @@ void PgConnection::begin_reset(ResetMode mode) {
   } else if (is_read_only_ && !terms_.is_shared) {
     round_.push_back(writable_words());
   }
-  if (is_round_sent_) round_.insert(round_.begin(), "");  // the answer that is on its way
+  if (is_round_sent_) round_.insert(round_.begin(), "");  // the result of the cancelled statement
   if (is_write_refused_) {
     why_read_only_at_ = round_.size();
     round_.emplace_back(kWhyReadOnly);
   }
-  if (round_.empty()) round_.emplace_back("");  // only a cancel was under way: one empty statement takes it
+  if (round_.empty()) round_.emplace_back("");  // only a cancel was in progress: an empty statement receives it
 }
 
 void PgConnection::begin_validation(const std::string& validation_query) {
@@ -75,17 +75,17 @@ void PgConnection::begin_validation(const std::string& validation_query) {
 void PgConnection::begin_survey(const std::string& validation_query) {
   begin_validation(validation_query);
   if (is_survey_refused_) return;
-  if (validation_query.empty()) round_.clear();  // the question alone proves that the session lives
+  if (validation_query.empty()) round_.clear();  // the query alone checks the session
   survey_at_ = round_.size();
   round_.emplace_back(kSurvey);
 }
 
-// False when the session must not be used again.
+// False if the session must not be used again.
 bool PgConnection::take_survey(const PGresult* result) noexcept {
   const char* const told = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string_view sqlstate = told != nullptr ? told : "";
   if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-    // What it does not know or does not allow today it will not tomorrow.
+    // A query that is not supported or not permitted now will not be later.
     is_survey_refused_ = sqlstate.starts_with("42") || sqlstate.starts_with("0A") || sqlstate.starts_with("22");
     return !sqlstate.empty() && !ends_session(sqlstate);
   }
@@ -95,7 +95,7 @@ bool PgConnection::take_survey(const PGresult* result) noexcept {
   return true;
 }
 
-// False when the session must not be used again.
+// False if the session must not be used again.
 bool PgConnection::take_why_read_only(const PGresult* result) {
   is_write_refused_ = false;
   if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
@@ -103,7 +103,7 @@ bool PgConnection::take_why_read_only(const PGresult* result) {
     return !why.sqlstate.empty() && !ends_session(why.sqlstate);
   }
   if (PQntuples(result) != 1 || PQgetisnull(result, 0, 0) != 0) return true;
-  Status status = own_error("25006", std::string("a write was refused, ") + PQgetvalue(result, 0, 0));
+  Status status = own_error("25006", std::string("a write was rejected: ") + PQgetvalue(result, 0, 0));
   notices_->add_bad_news(slot_, NoticeKind::doomed, status);
   return true;
 }
@@ -114,8 +114,8 @@ PgConnection::Round PgConnection::step_round() {
     is_broken_ = true;
     return Round::failed;
   };
-  if (cancel_->is_pending.load()) return Round::pending;  // nothing new before the signal is sent (C3)
-  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel could not be delivered"));
+  if (cancel_->is_pending.load()) return Round::pending;  // send nothing before the signal was sent (C3)
+  if (cancel_->has_failed.load()) return fail(own_error("08006", "a cancel request could not be delivered"));
   wants_to_write_ = false;
   while (round_next_ < round_.size()) {
     if (!is_round_sent_) {
@@ -145,7 +145,7 @@ PgConnection::Round PgConnection::step_round() {
     ++round_next_;
   }
   while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
-  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after it was reset"));
+  if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after a reset"));
   if (is_full_reset_ && trace_ == Trace::lasting) return fail(own_error("08P01", "the session cannot be reset"));
   if (is_full_reset_) trace_ = Trace::none;
   if (is_reset_) is_read_only_ = is_within_own_ = false;

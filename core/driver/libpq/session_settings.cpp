@@ -23,7 +23,7 @@ std::vector<std::string> split_at_blanks(std::string_view text) {
   return out;
 }
 
-// E'...', which is read in the same way whatever standard_conforming_strings is.
+// E'...', which does not depend on standard_conforming_strings.
 std::string quoted(std::string_view text) {
   std::string out = "E'";
   for (const char c : text) {
@@ -57,13 +57,13 @@ Result<SessionSettings> settings_in(std::string_view options) {
     }
     const size_t equals = text.find('=');
     if (equals == 0 || equals == text.npos) {
-      return Status::error(Code::bad_argument,
-                           in_quotes(words[i]) + " in the target's options cannot be set after the connect",
-                           "a pooler refuses start-up options, so they are sent as settings of the session",
-                           "write them as -c name=value");
+      return Status::error(
+          Code::bad_argument,
+          in_quotes(words[i]) + " in the options of the connection string cannot be set after connecting",
+          "The pooler rejects startup options, so they are sent as session settings.", "Write them as -c name=value.");
     }
     std::string name = text.substr(0, equals);
-    std::replace(name.begin(), name.end(), '-', '_');  // as the server takes it
+    std::replace(name.begin(), name.end(), '-', '_');  // as in the server
     out.emplace_back(std::move(name), text.substr(equals + 1));
   }
   return out;

@@ -1,6 +1,6 @@
-// What the pool and its target want every session to be set to, where it cannot travel as start-up options.
+// Session settings of the policy and the target, for sessions in which they cannot be sent as startup options.
 //
-// Threads: pure. Failure: a switch of `options` that is no setting is told as a Status.
+// Threads: pure. Failure: a Status for a word in `options` that is not a setting.
 #pragma once
 
 #include <string>
@@ -16,15 +16,15 @@ namespace tide::libpq {
 // Name and value, in the order in which they are set.
 using SessionSettings = std::vector<std::pair<std::string, std::string>>;
 
-// The policy's timeouts, in milliseconds; those that are off are left out.
+// The timeouts of the policy, in milliseconds; disabled ones are omitted.
 SessionSettings session_settings(const Policy& policy);
 
-// The settings in the text of libpq's `options`: -c name=value and --name=value, blanks and backslashes escaped by a
-// backslash, as the server reads them.
+// Parses the settings in `options` of libpq: -c name=value and --name=value, with blanks and backslashes escaped by a
+// backslash, as the server does.
 Result<SessionSettings> settings_in(std::string_view options);
 
-// Calls of set_config() for a SELECT, parted by commas; empty for none. Not SET, which takes a list such as
-// search_path for one name when it is quoted.
+// Calls of set_config() for a SELECT, separated by commas. SET cannot be used, because it treats a quoted list such as
+// search_path as one name.
 std::string set_config_calls(const SessionSettings& settings);
 
 }  // namespace tide::libpq

@@ -1,4 +1,4 @@
-// PgConnection: the holder's statements in a session that a pooler shares (P8).
+// PgConnection: statements in a session shared by a pooler (P8).
 #include "base/sql_scanner.hpp"
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
@@ -10,7 +10,7 @@ namespace tide::libpq {
 Status PgConnection::run_shared(const QueryRequest& request, Running& running, ResultTable& out) {
   if (Status checked = check_shared(request.sql); !checked) return checked;
   if (is_within_own_) {
-    // The statement before was given up with its transaction still open.
+    // The previous statement was abandoned with an open transaction.
     if (PQtransactionStatus(conn_.get()) != PQTRANS_IDLE) {
       if (Status ended = step("ROLLBACK", running); !ended) return ended;
     }
@@ -26,7 +26,7 @@ Status PgConnection::run_shared(const QueryRequest& request, Running& running, R
   }
 }
 
-// The holder's own BEGIN.
+// A BEGIN of the holder.
 Status PgConnection::begin_read_only(const QueryRequest& request, Running& running, ResultTable& out) {
   const std::string text = std::string(request.sql) + "\n; SET TRANSACTION READ ONLY";
   QueryRequest wanted = request;
@@ -36,7 +36,7 @@ Status PgConnection::begin_read_only(const QueryRequest& request, Running& runni
   return status;
 }
 
-// A statement outside of any transaction, in a read-only one of its own.
+// A statement outside of a transaction, in a read-only transaction.
 Status PgConnection::run_within(const QueryRequest& request, Running& running, ResultTable& out) {
   is_within_own_ = true;
   if (Status begun = step("BEGIN READ ONLY", running); !begun) return begun;

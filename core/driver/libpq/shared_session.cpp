@@ -27,7 +27,7 @@ struct Finding {
   std::string_view instead;
 };
 
-// Reads one statement.
+// Checks one statement.
 class Judge {
  public:
   explicit Judge(std::string_view statement) : scanner_(statement) {}
@@ -40,7 +40,7 @@ class Judge {
       last_ = token;
       ++count_;
     }
-    // Only the end tells of ON COMMIT DROP.
+    // ON COMMIT DROP is at the end of the statement.
     return is_dropped_ ? Finding{} : temporary_;
   }
 
@@ -54,7 +54,7 @@ class Judge {
   Finding take(const Token& token) {
     if (count_ == 0) return begin(token);
     if (first_.is_word("declare") && last_.is_word("with") && token.is_word("hold")) {
-      return {"a cursor WITH HOLD", "a cursor without HOLD, read in its transaction"};
+      return {"a cursor WITH HOLD", "a cursor WITHOUT HOLD, and read it in its transaction"};
     }
     if (first_.is_word("update") && token.is_word("pg_settings")) return {"UPDATE pg_settings", kSetLocal};
     is_dropped_ = is_dropped_ || (last_.is_word("commit") && token.is_word("drop"));
@@ -73,11 +73,11 @@ class Judge {
       std::string upper(word);
       std::transform(upper.begin(), upper.end(), upper.begin(),
                      [](char c) { return static_cast<char>(c - 'a' + 'A'); });
-      return {upper, word == "listen" ? "LISTEN on a connection that goes to the server directly" : ""};
+      return {upper, word == "listen" ? "LISTEN on a direct connection to the server" : ""};
     }
     if (token.is_word("prepare")) {
       SqlScanner ahead = scanner_;
-      return ahead.next().is_word("transaction") ? Finding{} : Finding{"PREPARE", "parameters of the statement"};
+      return ahead.next().is_word("transaction") ? Finding{} : Finding{"PREPARE", "statement parameters"};
     }
     return token.is_word("set") ? begin_set() : Finding{};
   }
@@ -97,7 +97,7 @@ class Judge {
     if (first_.is_word("create") && token.is_word("pg_temp")) return true;
     if (!is_temporary) return false;
     if (last_.is_word("into")) return true;
-    // Behind CREATE, CREATE LOCAL and CREATE OR REPLACE; further behind it is a name.
+    // After CREATE, CREATE LOCAL and CREATE OR REPLACE; further on it is a name.
     return first_.is_word("create") &&
            (count_ == 1 || last_.is_word("local") || last_.is_word("global") || last_.is_word("replace"));
   }
@@ -145,13 +145,11 @@ Status check_shared(std::string_view sql) {
     const std::string_view behind = first_statement(rest).rest;
     const Finding found = Judge(rest.substr(0, rest.size() - behind.size())).read();
     if (!found.what.empty()) {
-      std::string hint = found.instead.empty() ? "" : "use " + std::string(found.instead) + "; or ";
-      hint += "pooler=session if that is the pooler's pool_mode";
-      return own_error(
-          "0A000", found.what + " would stay in a session that other clients use too",
-          "a pooler stands before the server, and in transaction mode (option pooler) it hands the session "
-          "on after each transaction",
-          std::move(hint));
+      std::string hint = found.instead.empty() ? "Use " : "Use " + std::string(found.instead) + ", or ";
+      hint += "pooler=session if that is the pool_mode of the pooler.";
+      return own_error("0A000", found.what + " is not allowed through a pooler in transaction mode",
+                       "It would remain in a server session that the pooler (option pooler) shares with other clients.",
+                       std::move(hint));
     }
     rest = behind;
   }
@@ -167,9 +165,10 @@ Status check_shared_read(std::string_view sql) {
     has_word = statement.word != TransactionWord::other;
   }
   if (!has_word) return Status::ok();
-  return own_error("0A000", "a read lease takes BEGIN, COMMIT and ROLLBACK only as statements of their own here",
-                   "a pooler stands before the server (option pooler), so each transaction is made read-only by itself",
-                   "send the statements one by one, or take a lease that may write");
+  return own_error("0A000",
+                   "BEGIN, COMMIT and ROLLBACK on a read lease must be sent as separate statements through a pooler",
+                   "In transaction mode (option pooler) each transaction is made read-only individually.",
+                   "Send the statements one by one, or acquire a read-write lease.");
 }
 
 }  // namespace tide::libpq

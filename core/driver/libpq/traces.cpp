@@ -22,7 +22,7 @@ constexpr Words kHarmlessTags[] = {"ALTER",   "ANALYZE", "BEGIN",    "CHECKPOINT
                                    "SHOW",    "START",   "TRUNCATE", "UPDATE",     "VACUUM"};
 static_assert(std::ranges::is_sorted(kHarmlessTags));
 
-// Key words and types that stand before a parenthesis without being a function.
+// Keywords and types that may precede a parenthesis and are not functions.
 constexpr Words kNoFunctions[] = {
     "all",       "analyze",   "and",       "any",       "array",     "as",       "between",  "bigint",  "bit",
     "by",        "case",      "cast",      "character", "check",     "coalesce", "conflict", "cube",    "dec",
@@ -48,21 +48,21 @@ class Lowered {
       bytes_[size_++] = is_upper ? static_cast<char>(c - 'A' + 'a') : c;
     }
   }
-  std::string_view text() const { return {bytes_, size_}; }  // empty: too long to be known
+  std::string_view text() const { return {bytes_, size_}; }  // empty: too long
 
  private:
   char bytes_[kWordBytesMax] = {};
   size_t size_ = 0;
 };
 
-// What DISCARD ALL does not undo.
+// Effects that DISCARD ALL does not undo.
 bool is_lasting(std::string_view function) {
   return function == "setseed" || function == "pg_replication_origin_session_setup" || function == "pg_backup_start" ||
          function == "pg_start_backup" || function.starts_with("dblink_connect") ||
          (function.starts_with("pg_create_") && function.ends_with("_replication_slot"));
 }
 
-// What a name with a parenthesis behind it leaves. `before`: the word in front of the name.
+// The traces of a name followed by a parenthesis. `before`: the word before the name.
 Trace trace_of_call(const Token& name, bool is_qualified, bool is_in_catalog, std::string_view before) {
   // A list of columns: INSERT INTO t (a, b), FROM f() AS g (a), WITH g (a) AS, CREATE TABLE IF NOT EXISTS t (a int) ...
   for (const Words list : {"into", "as", "with", "recursive", "table", "exists", "references"}) {
@@ -80,7 +80,7 @@ bool is_temporary(const Token& token) {
   return token.is_word("temp") || token.is_word("temporary") || Lowered(token).text().starts_with("pg_temp");
 }
 
-// Reads one text from its beginning to its end, or to the first thing that cannot be undone.
+// Scans a text up to its end, or to the first lasting trace.
 class Reader {
  public:
   explicit Reader(std::string_view sql) : scanner_(sql) {}
@@ -118,13 +118,13 @@ class Reader {
     is_first_ = false;
     const bool is_run = is_explain_ && (token.is_word("analyze") || token.is_word("analyse"));
     const bool is_setting = is_update_ && Lowered(token).text() == "pg_settings";
-    const bool is_escaped = token.is_word("uescape");  // a name that is spelled in another way
+    const bool is_escaped = token.is_word("uescape");  // a name with escapes
     return is_run || is_setting || is_escaped || is_temporary(token) ? Trace::resettable : Trace::none;
   }
 
   SqlScanner scanner_;
   Token name_;               // the last one
-  std::string_view before_;  // the word in front of the name, or of the first of its parts
+  std::string_view before_;  // the word before the name, or before the first of its parts
   bool is_name_last_ = false;
   bool is_dot_last_ = false;
   bool is_qualified_ = false;

@@ -1,10 +1,10 @@
-// Traces: may a statement have left something in the session that outlives its transaction?
+// Traces: detects whether a statement may have left session state that outlives its transaction.
 //
-// Told from the command tag, which the server itself reports, and from the text for what a tag cannot tell: functions
-// that are not known to be harmless, set_config(), advisory locks, temporary tables, UPDATE pg_settings, EXPLAIN
-// ANALYZE. Not seen is what runs without being named in the text: triggers, rules and column defaults of a table that
-// is changed, and what stands behind a view, an operator, a cast or a prepared statement. Who needs certainty says
-// reset_on_release = full.
+// Based on the command tag reported by the server, and on the text for what the tag does not show: functions that are
+// not known to be harmless, set_config(), advisory locks, temporary tables, UPDATE pg_settings, EXPLAIN ANALYZE. Not
+// detected is what is executed without being named in the text: triggers, rules and column defaults of a changed table,
+// and the definitions of views, operators, casts and prepared statements. reset_on_release = full does not depend on
+// this.
 // Threads: pure.
 #pragma once
 
@@ -16,7 +16,7 @@ namespace tide::libpq {
 enum class Trace : uint8_t {
   none,
   resettable,  // DISCARD ALL removes it
-  lasting,     // nothing does: a loaded library, the seed of random(), a connection of dblink
+  lasting,     // cannot be removed: a loaded library, the seed of random(), a connection of dblink
 };
 
 Trace trace_of_tag(std::string_view tag) noexcept;

@@ -10,7 +10,7 @@ namespace {
 using Kind = SqlScanner::Kind;
 using Token = SqlScanner::Token;
 
-// The beginning of a statement: as many tokens as tell what it is.
+// The first tokens of a statement, as many as are needed to classify it.
 class Head {
  public:
   void add(const Token& token) {
@@ -20,7 +20,7 @@ class Head {
   bool is(size_t i, std::string_view word) const {
     return i < count_ && i < tokens_.size() && tokens_[i].is_word(word);
   }
-  bool is_routine() const {  // CREATE [OR REPLACE] FUNCTION: its body may hold semicolons
+  bool is_routine() const {  // CREATE [OR REPLACE] FUNCTION: its body may contain semicolons
     const size_t i = is(1, "or") ? 3 : 1;
     return is(0, "create") && (is(i, "function") || is(i, "procedure"));
   }

@@ -1,5 +1,5 @@
-// Which statement of a text begins or ends a transaction. Asked only where it matters: after the pool has ended one,
-// when the server's answer is ROLLBACK, and through a pooler.
+// Determines which statement of a text begins or ends a transaction. Used after the pool has ended a transaction, when the
+// command tag is ROLLBACK, and with a pooler.
 // Threads: pure.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace tide::libpq {
 
 enum class TransactionWord : uint8_t {
   other,
-  rollback,            // ROLLBACK, ABORT; not ROLLBACK TO, which ends no transaction
+  rollback,            // ROLLBACK, ABORT; not ROLLBACK TO, which does not end the transaction
   rollback_and_chain,  // ... AND CHAIN: a new transaction begins
   commit,              // COMMIT, END
   commit_and_chain,
@@ -21,15 +21,15 @@ enum class TransactionWord : uint8_t {
 
 struct Statement {
   TransactionWord word = TransactionWord::other;
-  std::string_view rest;  // the text behind the statement
+  std::string_view rest;  // the text after the statement
 };
 
-// The first statement of a text; semicolons before it do not count as statements. PostgreSQL answers a text statement
-// by statement, in this order.
+// The first statement of a text; semicolons before it are not statements. PostgreSQL returns the results of a text
+// statement by statement, in this order.
 Statement first_statement(std::string_view sql) noexcept;
-// The statement that gives the answer number `n`, from 0.
+// The statement with result number `n`, from 0.
 Statement statement_at(std::string_view sql, size_t n) noexcept;
-// Whether there is any statement in the text.
+// Whether the text contains a statement.
 bool has_statement(std::string_view sql) noexcept;
 
 }  // namespace tide::libpq

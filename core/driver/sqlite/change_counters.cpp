@@ -23,7 +23,7 @@ void ChangeCounters::remove(sqlite3* database) noexcept {
   }
 }
 
-// As long as the lease changed no row, the last statement that could have was one of another lease.
+// While the lease has changed no rows, the last change was made by another lease.
 void ChangeCounters::changes(sqlite3_context* context, int, sqlite3_value**) noexcept {
   sqlite3* database = sqlite3_context_db_handle(context);
   const bool has_changed = sqlite3_total_changes64(database) != self(context).begun_at_;

@@ -1,9 +1,9 @@
-// ChangeCounters: last_insert_rowid(), changes() and total_changes() as the lease sees them.
+// ChangeCounters: last_insert_rowid(), changes() and total_changes() of the current lease.
 //
-// SQLite counts for as long as a session lives and lets nobody set its counters back. So the SQL functions are replaced
-// by two that know where the lease began; sqlite3_changes() and sqlite3_total_changes() on native() still tell of all
-// leases of the session.
-// Threads: whoever has the session's hands. Failure: none; without memory SQLite's own functions stay.
+// SQLite counts during the life of a session, and its counters cannot be reset. Therefore the SQL functions are replaced
+// by functions that know the values at the begin of the lease; sqlite3_changes() and sqlite3_total_changes() on native()
+// still include all leases of the session.
+// Threads: the one that has the hands of the session. Failure: none; without memory the functions of SQLite remain.
 #pragma once
 
 #include <sqlite3.h>
@@ -13,7 +13,7 @@ namespace tide::sqlite {
 class ChangeCounters {
  public:
   void install(sqlite3* database) noexcept;
-  // A handle that stays open behind its session finds SQLite's own again.
+  // Restores the functions of SQLite in a handle that remains open after its session.
   static void remove(sqlite3* database) noexcept;
   void begin_lease(sqlite3* database) noexcept {
     begun_at_ = sqlite3_total_changes64(database);

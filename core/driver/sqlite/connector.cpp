@@ -14,19 +14,19 @@ namespace tide {
 namespace sqlite {
 namespace {
 
-// When a database is busy, how long until the keeper tries to open it again.
+// The delay before a busy database is opened again.
 constexpr Span kRetrySpan = Span::millis(10);
-// Requests carried out in one step: the keeper has other things to look after.
+// The number of requests per step, because the keeper has other work.
 constexpr size_t kRequestsPerStepMax = 8;
-// How often the file is looked at where nobody uses it.
+// How often the file of an unused pool is checked.
 constexpr Span kLookSpan = Span::seconds(1);
 
-// SqliteConnector: every request is carried out, in order, by the next step(): for a database in memory, which nothing
-// can hold up, and for tests that want to see each step.
+// SqliteConnector: every request is executed, in order, by the next step(): for a database in memory, which does not
+// block, and for tests that observe each step.
 //
 // K1  Every request is answered exactly once, by a completion of its slot.
-// Threads: the keeper's only.
-// Failure: completions; an open that meets a foreign lock is tried again until its deadline.
+// Threads: only the keeper.
+// Failure: completions; an open blocked by a lock of another process is retried until its deadline.
 class SqliteConnector final : public Connector {
  public:
   SqliteConnector(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
@@ -67,22 +67,22 @@ class SqliteConnector final : public Connector {
     Kind kind;
     uint32_t slot;
     Instant deadline;
-    Instant due;  // not before
+    Instant due;  // not before this time
     Connection* session;
     std::unique_ptr<Connection> owned;
     ResetMode mode;
-    Status last = {};  // what an open met when it was tried last
+    Status last = {};  // the last error of an open
   };
 
   static Completion::Kind failure_of(Request::Kind kind);
-  // False when it must be tried again later.
+  // False if it must be retried later.
   bool carry_out(Request& request, Instant now, std::vector<Completion>& out);
   bool carry_out_open(Request& request, Instant now, std::vector<Completion>& out);
-  // Sessions whose file is gone, each once.
+  // Sessions with a missing file, once each.
   Instant look_at_file(Instant now, std::vector<Completion>& out);
 
   SqliteDriver driver_;
-  std::deque<Request> requests_;              // at most one per slot: the pool waits for the answer
+  std::deque<Request> requests_;              // at most one per slot
   std::map<uint32_t, uint64_t> generations_;  // of the file, by slot, of sessions that are open and not lost
   Instant next_look_;
   bool is_abandoned_ = false;
@@ -103,10 +103,10 @@ Completion::Kind SqliteConnector::failure_of(Request::Kind kind) {
 }
 
 Instant SqliteConnector::step(Instant now, std::vector<Completion>& out) {
-  out.reserve(out.size() + requests_.size() + 1);  // K1: what is carried out can be answered, whatever memory is left
+  out.reserve(out.size() + requests_.size() + 1);  // K1: executed requests can be answered without memory
   size_t carried_out = 0;
   Instant next = Instant::never();
-  // Once round the queue: what has to wait goes to its end.
+  // Once through the queue: requests that must wait move to its end.
   for (size_t left = requests_.size(); left > 0; --left) {
     Request request = std::move(requests_.front());
     requests_.pop_front();
@@ -149,7 +149,7 @@ bool SqliteConnector::carry_out(Request& request, Instant now, std::vector<Compl
     case Request::Kind::validate: {
       Status status = driver_.validate(*request.session, request.deadline);
       const Kind kind = status ? Kind::validated : Kind::validation_failed;
-      if (kind == Kind::validation_failed) generations_.erase(request.slot);  // told already
+      if (kind == Kind::validation_failed) generations_.erase(request.slot);  // reported already
       out.push_back(answer(kind, request.slot, std::move(status)));
       return true;
     }

@@ -13,7 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// False where the system does not tell whether there is a file, for example for want of permission.
+// False if it cannot be determined whether the file exists, for example without permission.
 bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t* bytes = nullptr) {
   struct stat found {};
   out.reset();
@@ -25,7 +25,7 @@ bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t
 
 constexpr Span kRestartEvery = Span::seconds(1);
 
-// Only what was there can be lost.
+// Only a file that existed can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
   return known.has_value() && known != found;
 }
@@ -80,10 +80,11 @@ void DatabaseFile::lose(std::string what) noexcept {
 
 Status DatabaseFile::loss() const {
   const std::lock_guard lock(mutex_);
-  return driver_error("58030", SQLITE_READONLY_DBMOVED, what_,
-                      "the pool's sessions have the old file open, and what they write there would be lost",
-                      "Put the file back, without the -wal and -shm of another, and the pool takes it up by itself. To "
-                      "begin with an empty database close the pool and open it again.");
+  return driver_error(
+      "58030", SQLITE_READONLY_DBMOVED, what_,
+      "The sessions of the pool have the old file open, and what they write to it would be lost.",
+      "Put the file back, without the -wal and -shm files of another one, and the pool uses it again. To "
+      "start with an empty database, close the pool and open it again.");
 }
 
 bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
@@ -102,7 +103,7 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
       depth == Depth::all && (is_gone(known->wal, found.wal) || is_gone(known->index, found.index));
   if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
   const std::lock_guard lock(mutex_);
-  if (known != known_) return true;  // learnt anew meanwhile
+  if (known != known_) return true;  // updated meanwhile
   lose(what_happened(*known, found));
   return false;
 }
@@ -110,22 +111,22 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
 bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const {
   const auto wait = [&](const std::string& what) {
     why = driver_error("58030", SQLITE_CANTOPEN, what,
-                       std::to_string(others) + " sessions of the old file are still open",
-                       "Give back the leases that are out.");
+                       std::to_string(others) + " sessions of the old file are still open.",
+                       "Release the current leases.");
     why.is_retryable = true;
     return true;
   };
   const bool has_old_wal = known.wal.has_value() && found.wal == known.wal;
   const bool has_old_index = known.index.has_value() && found.index == known.index;
   if (found.database == known.database) {
-    // What is in a WAL that was deleted can still be saved, but only by the last session that has it open.
+    // The contents of a deleted WAL can still be saved, but only by the last session that has it open.
     const bool is_whole = !is_gone(known.wal, found.wal) && !is_gone(known.index, found.index);
     return !is_whole && others > 0 && wait(what_happened(known, found));
   }
   if (has_old_wal && wal_bytes() > 0) {
     why = driver_error("58030", SQLITE_CANTOPEN,
-                       target_.shown + " was replaced, but " + found.wal_path + " is still that of the old file",
-                       "SQLite would apply the changes of the old file to the new one, and damage it",
+                       target_.shown + " was replaced, but " + found.wal_path + " still belongs to the old file",
+                       "SQLite would apply changes of the old file to the new one and corrupt it.",
                        "Remove the -wal and -shm files of the old database, or put the old file back.");
     return true;
   }
@@ -139,10 +140,10 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
   Files found = at_now();
   if (!look(Depth::all, found)) return {};
   if (!found.database.has_value()) {
-    return {driver_error("58030", SQLITE_CANTOPEN, target_.shown + " is gone",
-                         "the pool had it open, and does not create another one in its place",
-                         "Put the file back (restore it from a backup), and the pool takes it up by itself. To begin "
-                         "with an empty database close the pool and open it again."),
+    return {driver_error("58030", SQLITE_CANTOPEN, target_.shown + " is missing",
+                         "The pool had it open, and does not create another one in its place.",
+                         "Put the file back (restore it from a backup), and the pool uses it again. To start "
+                         "with an empty database, close the pool and open it again."),
             false};
   }
   OpenFailure failure;
@@ -161,15 +162,15 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   if (!look(Depth::all, found)) return Status::ok();
   const std::lock_guard lock(mutex_);
   if (has_moved != 0 || !found.database.has_value()) {
-    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was opened");
+    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
   }
   const int64_t others = handles_.load() - 1;
   if (known_ != nullptr && others > 0) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
                           is_gone(known_->index, found.index);
-    // The old sessions must not take the new files for their own.
+    // Old sessions must not use the new files.
     if (is_other && !is_lost(generation_)) lose(what_happened(*known_, found));
-    // admit() let it in before: what happened since must not be mixed either.
+    // admit() allowed it before: later files must not be mixed either.
     Status why;
     if (is_other && stands_in_the_way(*known_, found, others, why)) return why;
   }

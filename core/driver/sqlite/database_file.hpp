@@ -1,18 +1,18 @@
-// DatabaseFile: what all sessions of one connector know of their database together: who may write, how many there are,
-// and whether the path still leads to the file they have open.
+// DatabaseFile: state shared by the sessions of one connector: the write lock, the number of sessions, and whether the
+// path still leads to the file that they have open.
 //
-// SQLite itself goes on writing into a file that was deleted or replaced, and creates a new one where it finds none:
-// what was written is lost, and nobody is told.
+// SQLite continues to write to a file that was deleted or replaced, and creates a new file if there is none: the changes are
+// lost without an error.
 //
 // D1  Of the sessions counted here, the last one to leave knows that it is the last.
-// D2  Once the database, its WAL or the WAL's index is another file, no session of that generation is used again.
-// D3  A new generation begins only where nothing of the old one is in its way: SQLite would apply the WAL of an old
+// D2  After the database, its WAL or the index of the WAL was replaced, no session of that generation is used again.
+// D3  A new generation begins only if no file of the old one interferes: SQLite would apply the WAL of an old
 // file
 //     to a new one, and truncate a WAL index under the sessions that have it mapped.
-// D4  A file that was there once is never created again.
-// Threads: any. A short mutex, never held while SQLite runs or a file is looked at: a disk may not answer, and the keeper
-//          asks here, too.
-// Failure: 58030, with the way out; a path that cannot be looked at for other reasons than its absence is left to
+// D4  A file that existed once is never created again.
+// Threads: any. One mutex, held briefly, never while SQLite runs or a file is checked, because a disk may not respond and the
+//          keeper uses it too.
+// Failure: 58030, with a hint; a path that cannot be checked for other reasons than its absence is left to
 // SQLite.
 #pragma once
 
@@ -29,7 +29,7 @@
 
 namespace tide::sqlite {
 
-// The file that a path leads to; unset when there is none.
+// The file at a path; unset if there is none.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
@@ -38,7 +38,7 @@ struct FileIdentity {
 
 class DatabaseFile {
  public:
-  // How much of it is looked at: the WAL matters most to writers, and each file costs a stat().
+  // What is checked: the WAL matters mainly for writers, and each file costs a stat().
   enum class Depth : uint8_t { database, all };
 
   DatabaseFile(SqliteTarget target, const Clock& clock) : target_(std::move(target)), turn_(clock) {}
@@ -48,42 +48,42 @@ class DatabaseFile {
   const SqliteTarget& target() const noexcept { return target_; }
   WriterTurn& turn() noexcept { return turn_; }
 
-  // Sessions that can still work. One that was disarmed has left, though its handle is open.
+  // Usable sessions. A disarmed session does not count, although its handle is open.
   void enter() noexcept;
   void leave() noexcept { sessions_.fetch_sub(1); }
   void close_handle() noexcept { handles_.fetch_sub(1); }
-  // A handle stays open behind its session: then SQLite sees no last close, and nobody would ever empty the WAL.
+  // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }
   bool needs_last_checkpoint() const noexcept { return has_kept_handle_.load() && sessions_.load() == 0; }
 
-  // Sessions in a transaction that others wait for, where there is no WAL.
+  // Sessions in a transaction that others wait for, without a WAL.
   void enter_reader(uint64_t session, Instant since);
   void leave_reader(uint64_t session) noexcept;
-  // Those other than `session`, in words; empty when there is none.
+  // Describes those other than `session`; empty if there are none.
   std::string describe_readers(uint64_t session, Instant now) const;
 
   // Whether another session may be opened now, and whether SQLite may create the file for it.
   OpenFailure admit(bool& may_create);
-  // A session has opened the files. `generation` becomes the one it belongs to.
+  // A session has opened the files. `generation` is set to the one it belongs to.
   Status learn(sqlite3* database, uint64_t& generation);
-  // The journal mode was changed: the WAL and its index may have come or gone.
+  // The journal mode was changed: the WAL and its index may have been created or deleted.
   void learn_journal();
-  // Looks at the files. False for ever once they were not those of the generation; then loss() says what happened.
+  // Checks the files. False, permanently, after they were not those of the generation; loss() describes what happened.
   bool is_intact(uint64_t generation, Depth depth);
-  // The same without looking.
+  // The same without a new check.
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
   uint64_t lost_generation() const noexcept { return lost_generation_.load(); }
   Status loss() const;
-  // The size of the WAL when it was looked at last; -1: there was none.
+  // The size of the WAL at the last check; -1: there was none.
   int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }
   // At most once a second, so that writers do not wait for readers all the time.
   bool may_restart_wal(Instant now) noexcept;
-  // [keeper] Looks; true while no session can be opened, or those that are open are lost.
+  // [keeper] Checks; true while no session can be opened, or the open ones are lost.
   bool is_missing();
 
  private:
   struct Files {
-    std::string path;  // of the database, where SQLite has it: symbolic links followed
+    std::string path;  // of the database, as in SQLite: symbolic links resolved
     std::string wal_path;
     std::string index_path;
     std::optional<FileIdentity> database;
@@ -91,10 +91,10 @@ class DatabaseFile {
     std::optional<FileIdentity> index;
   };
 
-  // What is at the paths of `out` now. False where that cannot be known.
+  // Determines the files at the paths of `out`. Returns false if that is not possible.
   bool look(Depth depth, Files& out);
   static Files at(std::string real_path);
-  // Where nothing is open the path may lead somewhere else by now.
+  // If nothing is open, the path may lead to another file now.
   Files at_now() const;
   std::shared_ptr<const Files> known() const;
   // `others`: handles that are open on the known files.
@@ -110,10 +110,10 @@ class DatabaseFile {
   std::atomic<int64_t> wal_bytes_{-1};
   std::atomic<int64_t> restart_at_ns_{0};  // the next attempt, not before
 
-  std::mutex learning_;                 // who looks in order to remember; taken before mutex_
-  mutable std::mutex mutex_;            // guards what follows
+  std::mutex learning_;                 // for checks that change known_; locked before mutex_
+  mutable std::mutex mutex_;            // guards the following
   std::shared_ptr<const Files> known_;  // of the current generation; null: nothing was opened yet
-  std::string what_;                    // happened to the generation that was lost last
+  std::string what_;                    // what happened to the last lost generation
   std::map<uint64_t, Instant> readers_;
   uint64_t generation_ = 0;
   std::atomic<uint64_t> lost_generation_{0};

@@ -9,7 +9,7 @@
 namespace tide::sqlite {
 namespace {
 
-// The pool gives back only what it got from here.
+// The pool returns only connections of this driver.
 SqliteConnection& own(Connection& session) { return static_cast<SqliteConnection&>(session); }
 
 }  // namespace
@@ -38,7 +38,7 @@ std::shared_ptr<const Policy> SqliteDriver::policy() const {
 }
 
 std::string SqliteDriver::hint() const {
-  return "Look whether the disk of " + target_.shown + " is slow, or another process holds the file.";
+  return "Check whether the disk of " + target_.shown + " is slow, or another process has locked the file.";
 }
 
 Status SqliteDriver::too_late(const char* what) const {
@@ -46,7 +46,7 @@ Status SqliteDriver::too_late(const char* what) const {
 }
 
 FileFacts SqliteDriver::look() {
-  const bool is_missing = file_->is_missing();  // looks
+  const bool is_missing = file_->is_missing();  // checks
   return {file_->wal_bytes(), is_missing};
 }
 
@@ -55,7 +55,7 @@ Status SqliteDriver::validate(Connection& session, Instant deadline) {
   return own(session).validate(policy()->validation_query, deadline);
 }
 
-// Whatever the mode: the settings cost microseconds here and no round trip.
+// In every mode: the settings take microseconds and no round trip.
 Status SqliteDriver::reset(Connection& session, ResetMode, Instant deadline) {
   if (clock_.now() >= deadline) return too_late("resetting a session of");
   return own(session).restore(deadline);
@@ -75,7 +75,7 @@ Database SqliteDriver::open_handle(const Policy& policy, OpenFailure& failure) {
   Database database;
   if (failure.status) failure = open_database(target_, database, may_create);
   if (!failure.status && !may_create) {
-    // Gone since it was looked for: that comes back, other than what SQLite makes of it.
+    // Deleted since the check: that is temporary, unlike according to SQLite.
     if (OpenFailure now_missing = file_->admit(may_create); !now_missing.status) failure = std::move(now_missing);
   }
   if (!failure.status) database.reset();

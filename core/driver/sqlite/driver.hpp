@@ -1,8 +1,8 @@
 // SqliteDriver: opens, checks, resets and closes sessions of one database file, or of one database in memory.
 //
-// K2  A database in memory has one more session than the pool knows, the anchor: it exists as long as the driver.
+// K2  A database in memory has an additional session, the anchor, which keeps it alive as long as the driver.
 // Threads: any; calls for different sessions may overlap.
-// Failure: as threaded/blocking_driver.hpp says. An open that meets a foreign lock is busy.
+// Failure: as threaded/blocking_driver.hpp says. An open that is blocked by a lock of another process is busy.
 #pragma once
 
 #include <atomic>
@@ -31,14 +31,14 @@ class SqliteDriver final : public BlockingDriver {
   std::string whose() const override { return "SQLite's"; }
   std::string hint() const override;
   bool may_overlap() const noexcept override { return true; }
-  // Of the whole process, so also what other pools and the application's own databases use.
+  // Of the whole process, including other pools and databases of the application.
   int64_t memory_bytes() const override { return sqlite3_memory_used(); }
   void set_policy(const Policy& policy) override;
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:
   std::shared_ptr<const Policy> policy() const;
-  // Null, and `failure` says why.
+  // On failure returns null and sets `failure`.
   Database open_handle(const Policy& policy, OpenFailure& failure);
   Status too_late(const char* what) const;
 

@@ -8,11 +8,11 @@ namespace tide::sqlite {
 namespace {
 
 struct Wording {
-  std::string_view part;      // found in SQLite's message ...
-  std::string_view sqlstate;  // ... means this
+  std::string_view part;      // part of the message of SQLite ...
+  std::string_view sqlstate;  // ... and its SQLSTATE
 };
 
-// SQLITE_ERROR covers everything the parser and the code generator refuse; only the words differ.
+// SQLITE_ERROR is used for all errors of parser and code generator; only the messages differ.
 constexpr Wording kWordings[] = {
     {"syntax error", "42601"},
     {"incomplete input", "42601"},
@@ -48,23 +48,23 @@ std::string_view sqlstate_of_constraint(int extended_code) {
 
 std::string hint_of(int extended_code, std::string_view sqlstate) {
   if (extended_code == SQLITE_BUSY_SNAPSHOT) {
-    return "The statement read before it wrote, and the database has moved on; try again.";
+    return "The transaction read before it wrote, and the database has changed since; retry the transaction.";
   }
   if (extended_code == SQLITE_READONLY_DBMOVED) return "Put the file back, and acquire a new lease.";
   switch (extended_code & 0xFF) {
     case SQLITE_BUSY:
-      return "Another process or a session outside the pool holds the lock. Roll back and try again; begin a "
-             "transaction that will write with BEGIN IMMEDIATE; or raise sqlite_busy_timeout.";
+      return "Another process or a session outside the pool holds the lock. Roll back and retry; begin a "
+             "transaction that writes with BEGIN IMMEDIATE; or raise sqlite_busy_timeout.";
     case SQLITE_LOCKED: return "Another statement of this session still uses the table; finish it first.";
-    case SQLITE_READONLY: return "Take a read-write lease; if it was one, check the file's permissions.";
+    case SQLITE_READONLY: return "Acquire a read-write lease; if it is one, check the permissions of the file.";
     case SQLITE_FULL: return "Free space on the disk, or raise PRAGMA max_page_count.";
     case SQLITE_NOTADB: return "Check the path; an encrypted file or another kind of file cannot be opened.";
     case SQLITE_CORRUPT: return "Run PRAGMA integrity_check on a copy and restore from a backup.";
-    case SQLITE_SCHEMA: return "Another session changed the schema; try again.";
+    case SQLITE_SCHEMA: return "Another session changed the schema; retry.";
     default: break;
   }
   if (sqlstate == "25001") return "A transaction is open already; use SAVEPOINT to nest.";
-  if (sqlstate == "42P01") return "Check the spelling, and that the pool's file is the one meant.";
+  if (sqlstate == "42P01") return "Check the spelling, and whether the pool uses the right file.";
   return {};
 }
 
@@ -107,7 +107,7 @@ bool is_busy(int result_code) noexcept {
 }
 
 bool is_hopeless(int result_code) noexcept {
-  if (result_code == SQLITE_READONLY_DBMOVED) return false;  // the file may come back
+  if (result_code == SQLITE_READONLY_DBMOVED) return false;  // the file may be put back
   switch (result_code & 0xFF) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
@@ -130,7 +130,7 @@ Status driver_error(std::string_view sqlstate, int native_code, std::string mess
 }
 
 Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
-  // The connection's own code is the more exact one, but only if it speaks of the same failure.
+  // The code of the connection is more precise, if it is about the same failure.
   int code = sqlite3_extended_errcode(database);
   const char* text = sqlite3_errmsg(database);
   if ((code & 0xFF) != (result_code & 0xFF)) {
@@ -143,7 +143,7 @@ Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
   std::string detail;
   if (offset_base >= 0) {
     const int offset = sqlite3_error_offset(database);
-    if (offset >= 0) detail = "at byte " + std::to_string(offset_base + offset + 1) + " of the text";
+    if (offset >= 0) detail = "At byte " + std::to_string(offset_base + offset + 1) + " of the text.";
   }
   std::string hint = hint_of(code, sqlstate);
   return driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));

@@ -1,8 +1,8 @@
-// SQLite's result codes as a Status: code, SQLSTATE, what to do about it.
+// Result codes of SQLite as a Status: code, SQLSTATE, hint.
 //
-// The SQLSTATEs are those PostgreSQL uses for the same misfortune, so that a caller tells them apart the same way on
-// both databases. native_code is SQLite's extended result code.
-// Threads: pure functions; database_error() reads the connection's last error, so the caller must be using it alone.
+// The SQLSTATEs are those of PostgreSQL for the same errors, so that a program can handle errors of both databases in the
+// same way. native_code is the extended result code of SQLite.
+// Threads: pure functions; database_error() reads the last error of the connection, which no other thread may use.
 #pragma once
 
 #include <sqlite3.h>
@@ -14,18 +14,18 @@
 
 namespace tide::sqlite {
 
-// The five characters for an extended result code; `message` tells apart what SQLite calls just SQLITE_ERROR.
+// The SQLSTATE for an extended result code; `message` distinguishes the kinds of SQLITE_ERROR.
 std::string_view sqlstate_of(int extended_code, std::string_view message);
 
-// SQLITE_BUSY and its kin: somebody else's lock, nothing wrong with the session or the statement.
+// SQLITE_BUSY and the like: a lock held by others; session and statement are valid.
 bool is_busy(int result_code) noexcept;
-// Opening again cannot help: no database, no permission, damaged.
+// Retrying to open is useless: not a database, no permission, corrupt.
 bool is_hopeless(int result_code) noexcept;
 
-// The connection's last error. `offset_base` is where in the caller's text the failed statement began, or -1 where
-// there is no text.
+// The last error of the connection. `offset_base` is the position of the failed statement in the text of the caller, or -1
+// without a text.
 Status database_error(sqlite3* database, int result_code, int64_t offset_base = -1);
-// An error the driver itself finds, in the same shape as one of SQLite's.
+// An error detected by the driver, in the format of an error of SQLite.
 Status driver_error(std::string_view sqlstate, int native_code, std::string message, std::string detail = {},
                     std::string hint = {});
 

@@ -5,16 +5,16 @@
 namespace tide::sqlite {
 namespace {
 
-// These take a value and still leave the session as it was: they ask about a table, or act at once on the file.
+// These take a value but do not change the session: they query a table, or act on the file.
 constexpr std::string_view kHarmlessPragmas[] = {
     "table_info",     "table_xinfo",        "table_list",        "index_info",      "index_xinfo",
     "index_list",     "foreign_key_list",   "foreign_key_check", "integrity_check", "quick_check",
     "wal_checkpoint", "incremental_vacuum", "optimize",          "user_version",    "application_id",
 };
-// The policy has a value for each of these, so they can be put back.
+// The policy has a value for each of these, which can be restored.
 constexpr std::string_view kRestorablePragmas[] = {"journal_mode", "synchronous", "cache_size",  "foreign_keys",
                                                    "temp_store",   "query_only",  "busy_timeout"};
-// These act without a value.
+// These have an effect without a value.
 constexpr std::string_view kActingPragmas[] = {"wal_checkpoint", "incremental_vacuum", "optimize", "shrink_memory"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -42,7 +42,7 @@ void Inspector::install(sqlite3* database) noexcept {
 }
 
 void Inspector::remove(sqlite3* database) noexcept {
-  // Statements the holder leaked keep the handle alive after close; they must find neither us nor a way on.
+  // Statements leaked by a holder keep the handle alive after close; they must not find the inspector, nor be recompiled.
   sqlite3_set_authorizer(
       database, [](void*, int, const char*, const char*, const char*, const char*) { return SQLITE_DENY; }, nullptr);
 }

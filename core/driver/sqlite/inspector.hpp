@@ -1,13 +1,13 @@
-// Inspector: sees every statement at the moment SQLite compiles it, also those the holder compiles on native().
+// Inspector: is called for every statement when SQLite compiles it, also on native().
 //
-// It is SQLite's authorizer, the one place where a statement's meaning is told by the parser itself instead of being
-// guessed from its text. It permits everything until the session is disarmed, then nothing.
+// It is the authorizer of SQLite, which gets the meaning of a statement from the parser, so that it need not be derived from
+// the text. It permits everything until the session is disarmed, and nothing afterwards.
 //
-// P1  alteration() tells of any statement that can outlive the transaction: PRAGMA x=y, ATTACH, DETACH, a temporary
-//     object. Nothing else a statement does survives a rollback.
-// P2  It is `lasting` for a setting the policy does not know: there is no value to go back to, only a new session.
-// Threads: called inside SQLite under the connection's mutex; the flags that others read are atomic.
-// Failure: a holder may replace the authorizer through native(); is_installed() finds out.
+// P1  alteration() reports statements whose effect outlives the transaction: PRAGMA x=y, ATTACH, DETACH, temporary
+//     objects. Other effects do not survive a rollback.
+// P2  It is `lasting` for a setting that is not in the policy: its value cannot be restored, only the session replaced.
+// Threads: called inside SQLite under the mutex of the connection; flags read by other threads are atomic.
+// Failure: a holder may replace the authorizer through native(); is_installed() detects that.
 #pragma once
 
 #include <sqlite3.h>
@@ -19,15 +19,15 @@
 
 namespace tide::sqlite {
 
-// What the holder did to the session itself, as opposed to the data.
+// Changes of the session, as opposed to the data.
 enum class Alteration : uint8_t { none, restorable, lasting };
 
-// What the statement compiled last does.
+// The effect of the last compiled statement.
 struct Intent {
   bool is_change = false;      // INSERT, UPDATE, DELETE
   bool is_definition = false;  // CREATE, DROP, ALTER, REINDEX, ANALYZE
   bool is_pragma = false;
-  bool is_pragma_question = false;  // PRAGMA without a value that changes nothing
+  bool is_pragma_question = false;  // PRAGMA without a value, without an effect
   bool is_busy_timeout = false;
   bool is_attach = false;
   bool is_rollback = false;  // of the whole transaction
@@ -37,7 +37,7 @@ class Inspector {
  public:
   void install(sqlite3* database) noexcept;
   static void remove(sqlite3* database) noexcept;
-  // False when somebody put another authorizer in our place.
+  // False if another authorizer was installed.
   bool is_installed(sqlite3* database) noexcept;
 
   void begin() noexcept { intent_ = {}; }
@@ -45,10 +45,10 @@ class Inspector {
 
   Alteration alteration() const noexcept { return alteration_.load(std::memory_order_relaxed); }
   void forget_alteration() noexcept { alteration_.store(Alteration::none, std::memory_order_relaxed); }
-  // A holder's PRAGMA journal_mode=x was compiled, and may have run or run yet.
+  // A PRAGMA journal_mode=x of the holder was compiled, and may be executed.
   bool has_journal_change() const noexcept { return has_journal_change_.load(std::memory_order_relaxed); }
   void forget_journal_change() noexcept { has_journal_change_.store(false, std::memory_order_relaxed); }
-  // The driver's own statements say nothing about the holder and pass also after refuse_all().
+  // Statements of the driver do not count as changes of the holder, and are permitted after refuse_all().
   bool set_own(bool is_own) noexcept { return std::exchange(is_own_, is_own); }
   void refuse_all() noexcept { is_refusing_.store(true); }
 
@@ -67,7 +67,7 @@ class Inspector {
   std::atomic<bool> is_refusing_{false};
 };
 
-// For the time of the driver's own statements.
+// Marks statements of the driver.
 class OwnStatements {
  public:
   explicit OwnStatements(Inspector& inspector) : inspector_(inspector), was_own_(inspector.set_own(true)) {}

@@ -32,7 +32,7 @@ struct OpenFile {
   std::string path;
   Identity identity;
   bool is_attached;
-  bool is_inherited;  // open in the parent, at the fork; for ever
+  bool is_inherited;  // open in the parent at the fork; permanent
   bool is_of(const void* wanted) const { return key == wanted && key != nullptr && !is_inherited; }
 };
 
@@ -40,13 +40,13 @@ struct Roll {
   std::mutex mutex;
   std::vector<OpenFile> files;
   static Roll& instance() {
-    static Roll* roll = new Roll();  // never destroyed: pools may be closed by late destructors
+    static Roll* roll = new Roll();  // never destroyed, because pools may be closed by late destructors
     return *roll;
   }
 };
 
-// Every mutex that SQLite keeps for the process, in the order in which it takes one inside of another: shared caches,
-// files, random numbers, lists, page caches, memory. Those of single connections are the parent's business.
+// The global mutexes of SQLite, in the order in which it nests them: shared caches, files, random numbers, lists, page
+// caches, memory. Those of single connections do not matter in a child.
 constexpr int kGlobalMutexes[] = {SQLITE_MUTEX_STATIC_OPEN, SQLITE_MUTEX_STATIC_VFS1, SQLITE_MUTEX_STATIC_VFS2,
                                   SQLITE_MUTEX_STATIC_VFS3, SQLITE_MUTEX_STATIC_PRNG, SQLITE_MUTEX_STATIC_MAIN,
                                   SQLITE_MUTEX_STATIC_LRU,  SQLITE_MUTEX_STATIC_PMEM, SQLITE_MUTEX_STATIC_MEM};
@@ -56,7 +56,7 @@ constexpr int kAttemptsMax = 1000;  // about a second; they are held for microse
 std::atomic<bool> is_sqlite_used{false};
 sqlite3_mutex* held[kGlobalMutexCount];  // between hold_for_fork() and release_after_fork(), by the thread that forks
 
-// Bounded, since the thread that forks may be inside SQLite itself and hold one.
+// Bounded, because the thread that forks may be inside SQLite and hold one.
 sqlite3_mutex* hold(int which) noexcept {
   sqlite3_mutex* const mutex = sqlite3_mutex_alloc(which);
   if (mutex == nullptr) return nullptr;
@@ -107,12 +107,12 @@ Status check_not_inherited(const std::string& path, const std::string& shown) {
   const std::lock_guard lock(roll.mutex);
   for (OpenFile& file : roll.files) {
     if (!file.is_inherited) continue;
-    if (!file.identity.is_known) file.identity = identity_of(file.path);  // it was just being opened
+    if (!file.identity.is_known) file.identity = identity_of(file.path);  // it was being opened
     if (file.identity.is_known ? !(file.identity == wanted) : file.path != path) continue;
     return Status::error(Code::forked, "cannot open " + shown + ": the file was open in the parent process at the fork",
-                         "SQLite would share the parent's locks with this process, and changes would be lost",
-                         "open the pool in the child before the parent opens it, fork before opening, or let the child "
-                         "execute a program with exec()");
+                         "SQLite would share the locks of the parent with this process, and changes would be lost.",
+                         "Open the pool in the child before the parent opens it, fork before opening, or let the child "
+                         "execute a program with exec().");
   }
   return Status::ok();
 }
@@ -144,7 +144,7 @@ Status remember_attached(sqlite3* handle) {
 }
 
 void prepare_for_forks() {
-  sqlite3_initialize();  // so that no fork happens in the middle of it
+  sqlite3_initialize();  // so that no fork happens during initialization
   is_sqlite_used.store(true);
 }
 

@@ -10,12 +10,12 @@
 namespace tide::sqlite {
 namespace {
 
-int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // SQLite's own numbers: 0, 1, 2
+int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // numbers of SQLite: 0, 1, 2
 int synchronous_number(SqliteSynchronous synchronous) { return static_cast<int>(synchronous); }  // 0 .. 3
 
 Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
   Status status = database_error(database, code);
-  status.message = "cannot set " + std::string(setting) + " on " + target.shown + ": " + status.message;
+  status.message = "could not set " + std::string(setting) + " on " + target.shown + ": " + status.message;
   if (is_busy(code)) status.is_retryable = true;
   return status;
 }
@@ -24,14 +24,14 @@ Status apply_journal_mode(sqlite3* database, const SqliteTarget& target, SqliteJ
   const std::string wanted(journal_mode_name(mode));
   std::string found;
   int code = run_own(database, "PRAGMA main.journal_mode", &found);
-  // Asking first: switching needs the file for oneself, and a second session would meet SQLITE_BUSY for nothing.
+  // Query first: switching needs exclusive access, and a second session would get SQLITE_BUSY needlessly.
   if (code == SQLITE_OK && found == wanted) return Status::ok();
   if (code == SQLITE_OK) code = run_own(database, ("PRAGMA main.journal_mode=" + wanted).c_str(), &found);
   if (code != SQLITE_OK) return failed(database, code, "journal mode " + wanted, target);
   if (found == wanted) return Status::ok();
   return driver_error("55000", SQLITE_READONLY,
-                      "journal mode " + wanted + " is not possible on " + target.shown + ": SQLite kept " + found, {},
-                      "wal needs a writable directory on a local file system. Put the file there, or set "
+                      "journal mode " + wanted + " is not possible for " + target.shown + ": SQLite kept " + found, {},
+                      "wal requires a writable directory on a local file system. Put the file there, or set "
                       "sqlite_journal_mode=" +
                           found + ".");
 }
@@ -71,21 +71,22 @@ std::string_view journal_mode_name(SqliteJournalMode mode) {
 }
 
 Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy& policy) {
-  // The first statement that touches the file: here a file that is no database is found out.
+  // The first statement that reads the file: it detects a file that is not a database.
   if (const int code = run_own(database, "PRAGMA main.schema_version"); code != SQLITE_OK) {
     Status status = database_error(database, code);
-    status.message = "cannot use " + target.shown + ": " + status.message;
+    status.message = "could not use " + target.shown + ": " + status.message;
     const int primary = code & 0xFF;
     if ((primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) && target.access == SqliteAccess::read_only) {
-      status.detail = "a database in WAL mode needs a -shm file beside it, which this user may not create";
+      status.detail =
+          "A database in WAL mode requires a -shm file in the same directory, which this user may not create.";
       status.hint =
-          "Give this user write permission to the directory, or open the pool with immutable=1 if nobody "
+          "Give this user write permission on the directory, or open the pool with immutable=1 if no process "
           "changes the file.";
     }
-    if (status.detail.empty()) status.detail = "an SQLite 3 database, or an empty or missing file, was expected";
+    if (status.detail.empty()) status.detail = "Expected an SQLite 3 database, or an empty or missing file.";
     return status;
   }
-  // A database in memory has no journal to choose: SQLite answers "memory" whatever is asked.
+  // A database in memory has no choice of journal: SQLite always returns "memory".
   if (!target.is_memory && target.is_writable()) {
     if (Status status = apply_journal_mode(database, target, policy.sqlite_journal_mode); !status) return status;
   }

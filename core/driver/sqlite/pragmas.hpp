@@ -1,7 +1,7 @@
-// Pragmas: the policy's wishes as SQLite's settings, put in place at connect and again after a holder changed them.
+// Pragmas: the settings of the policy, applied when a session is opened and restored after a holder has changed them.
 //
-// Nothing is assumed: the journal mode is the one setting SQLite may quietly decline, so its answer is compared.
-// Threads: whoever has the session's hands. Failure: a Status that names the setting and the file.
+// The result of setting the journal mode is checked, because SQLite may keep another mode without an error.
+// Threads: the one that has the hands of the session. Failure: a Status that names the setting and the file.
 #pragma once
 
 #include <sqlite3.h>
@@ -17,10 +17,10 @@ namespace tide::sqlite {
 // The words SQLite uses for them.
 std::string_view journal_mode_name(SqliteJournalMode mode);
 
-// All settings of the policy. A busy database (another connection just switches it) fails retryable.
+// Applies all settings of the policy. If the database is busy (another connection is switching it), the error is retryable.
 Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy& policy);
 
-// Undoes what a holder did to the session, as far as Inspector calls it restorable: attached databases, temporary
+// Restores the session, as far as Inspector reports its changes as restorable: attached databases, temporary
 // objects, the settings of the policy, query_only (off afterwards).
 Status restore_session(sqlite3* database, const SqliteTarget& target, const Policy& policy);
 

@@ -30,16 +30,16 @@ SqliteConnection::~SqliteConnection() {
   disarm();
   finish_disarm();
   {
-    // A revoked holder may still be on its way out of query(); what it touches must outlive it.
+    // A revoked holder may still be returning from query(); what it uses must outlive it.
     std::unique_lock lock(mutex_);
     hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
   }
   Watch::remove(database_.get());
-  // Such a handle is closed when its last statement is finalized, if ever.
+  // Such a handle is closed when its last statement is finalized.
   if (sqlite3_next_stmt(database_.get(), nullptr) != nullptr) file_->note_kept_handle();
   if (file_->needs_last_checkpoint()) empty_wal();
   {
-    // A cancel that met no statement is still noted in the handle, and the last close would give up its checkpoint.
+    // A cancel without a statement is still pending in the handle, and the last close would skip its checkpoint.
     const OwnStatements own(inspector_);
     run_own(database_.get(), "SELECT 1");
   }
@@ -50,7 +50,7 @@ SqliteConnection::~SqliteConnection() {
 }
 
 void* SqliteConnection::native() noexcept {
-  if (is_file_lost()) return nullptr;  // what is written there is lost
+  if (is_file_lost()) return nullptr;  // changes to it would be lost
   is_native_taken_.store(true);
   return database_.get();
 }
@@ -77,7 +77,7 @@ void SqliteConnection::leave() noexcept {
   std::unique_lock lock(mutex_);
   if (watch_.is_disarmed() && !is_disarm_finished_) {
     is_disarm_finished_ = true;
-    hands_ = Hands::inner;  // a cancel would only disturb the rollback
+    hands_ = Hands::inner;  // a cancel would only interrupt the rollback
     lock.unlock();
     end_effects();
     lock.lock();
@@ -87,8 +87,8 @@ void SqliteConnection::leave() noexcept {
 }
 
 Status SqliteConnection::disarmed_error() const {
-  return Status::error(Code::stale_lease, "session " + std::to_string(number_) + " was taken back by the pool",
-                       "its lease was revoked and its transaction rolled back", "Acquire a new lease.");
+  return Status::error(Code::stale_lease, "session " + std::to_string(number_) + " was revoked by the pool",
+                       "Its lease was revoked and its transaction rolled back.", "Acquire a new lease.");
 }
 
 // ---- from outside ---------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
     if (lease != kAnyLease && lease != lease_.load()) return false;
     hands_ = Hands::inner;
   }
-  // The holder may be inside SQLite through native(): then it is not idle, and waiting for it is not our business.
+  // The holder may be inside SQLite through native(): then it is not idle, and the keeper must not wait for it.
   sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
   bool is_ended = false;
   if (sqlite3_mutex_try(inside) == SQLITE_OK) {
@@ -169,14 +169,14 @@ void SqliteConnection::disarm() noexcept {
 void SqliteConnection::finish_disarm() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    if (hands_ != Hands::free) return;  // whoever has them finishes it on leaving
+    if (hands_ != Hands::free) return;  // their current owner finishes it
     hands_ = Hands::inner;
   }
-  if (!is_disarm_finished_) interrupt_native();  // a holder may have begun something since
+  if (!is_disarm_finished_) interrupt_native();  // a holder may have started a statement since
   leave();
 }
 
-// Only where a thread is inside SQLite: an interrupt that meets no statement stays noted in the handle.
+// Only if a thread is inside SQLite: an interrupt without a statement remains pending in the handle.
 void SqliteConnection::interrupt_native() noexcept {
   sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
   if (sqlite3_mutex_try(inside) == SQLITE_OK) {
@@ -193,7 +193,7 @@ void SqliteConnection::end_effects() noexcept {
     const OwnStatements own(inspector_);
     inspector_.refuse_all();
     if (is_native_taken_.load()) remove_callbacks();
-    Watch::remove(database_.get());  // it would stop the rollback, too
+    Watch::remove(database_.get());  // it would stop the rollback too
     reset_strays();
     roll_back();
     give_turn();
@@ -201,13 +201,13 @@ void SqliteConnection::end_effects() noexcept {
     if (is_native_taken_.load()) file_->note_kept_handle();
     if (file_->needs_last_checkpoint()) empty_wal();
     watch_.install(database_.get());
-    inspector_.install(database_.get());  // expires every statement, so that each must pass the inspector again
+    inspector_.install(database_.get());  // expires all statements, so that the inspector checks them again
   }
   sqlite3_mutex_leave(inside);
   forget_transaction();
 }
 
-// What the last close does otherwise. Only in the writer turn: SQLite up to 3.51.2 may damage a WAL that one connection
+// Does what the last close does otherwise. Only in the writer turn: SQLite up to 3.51.2 may damage a WAL that one connection
 // resets while another writes. Readers of other processes are not waited for.
 void SqliteConnection::empty_wal() noexcept {
   if (file_->turn().take(number_, Instant(), watch_.should_stop()) != WriterTurn::Outcome::taken) return;
@@ -230,12 +230,12 @@ Status SqliteConnection::furnish(Instant deadline) {
     status = apply_pragmas(database_.get(), file_->target(), policy_);
     if (status && file_->target().is_writable() && sqlite3_db_readonly(database_.get(), "main") == 1) {
       status = driver_error("25006", SQLITE_READONLY, "cannot write to " + file_->target().shown,
-                            "a database file this user may write was expected", "Check the file's permissions.");
+                            "Expected a database file that this user may write.", "Check the permissions of the file.");
     }
     std::string journal;
     if (status) run_own(database_.get(), "PRAGMA main.journal_mode", &journal);
     is_wal_ = journal == "wal";
-    if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // creates the WAL, so that it can be known
+    if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // creates the WAL, so that it is registered
     if (status) status = file_->learn(database_.get(), generation_);
   }
   leave();
@@ -255,7 +255,7 @@ Status SqliteConnection::restore(Instant deadline) {
       status = put_back();
     }
     if (status && inspector_.alteration() == Alteration::lasting) {
-      status = Status::error(Code::refused, "a holder changed settings that have no value to go back to");
+      status = Status::error(Code::refused, "a lease changed settings that cannot be reset");
     }
     if (status) {
       inspector_.forget_alteration();
@@ -285,7 +285,7 @@ Status SqliteConnection::validate(const std::string& validation_query, Instant d
     arm_for_keeper(deadline);
     const bool is_asked = !validation_query.empty();
     const int code = run_own(database_.get(), is_asked ? validation_query.c_str() : "PRAGMA main.schema_version");
-    // Somebody else's lock says nothing against this session.
+    // A lock of another process is not an error of this session.
     if (code != SQLITE_OK && (!is_busy(code) || watch_.stop() != Watch::Stop::none)) {
       status = watch_.stop() == Watch::Stop::none ? database_error(database_.get(), code) : stopped(watch_.stop(), {});
     }

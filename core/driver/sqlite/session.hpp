@@ -1,22 +1,22 @@
 // SqliteConnection: one session with a database file (or the shared database in memory).
 //
-// Purpose: run the holder's statements under deadline, cancel and writer turn; give the session on clean; let the
+// Executes statements of the holder with deadline, cancel and write lock; resets the session between leases; lets the
 // keeper end what a holder left open.
 //
-// S1  Hands: at most one thread works on the database through this object. A holder waits for the keeper's short work;
+// S1  Hands: at most one thread uses the database through this object. A holder waits for the short work of the keeper;
 //     the keeper never waits for a holder.
-// S2  While a transaction of ours can write, we hold the writer turn; without one we never do.
-// S3  A cancel acts on the lease it names or on none: lease numbers change at both ends of a lease, under the lock.
-// S4  After disarm() and finish_disarm() nothing gets through any more: neither by query() nor, since every statement is
-//     expired and its recompilation refused, through native().
-// S5  When SQLite rolls a transaction back behind the holder's back, every statement up to the holder's ROLLBACK fails:
-//     else the second half of a transaction would be committed statement by statement.
-// S6  The last session to go leaves no WAL with anything in it, also where a holder keeps a handle behind the pool.
-// S7  A session whose native() was out goes to no other lease, whatever the reset mode, unless its holder vouches for
-//     it: functions, collations, modules, limits and settings of the handle can neither be listed nor taken back, and
-//     one whose context died with its holder would end the process.
+// S2  The session holds the writer turn exactly while its transaction can write.
+// S3  A cancel affects the lease it names or none: lease numbers change at both ends of a lease, under the lock.
+// S4  After disarm() and finish_disarm() no statement is executed any more: neither by query() nor, because all statements
+//     are expired and cannot be recompiled, through native().
+// S5  After SQLite has rolled back a transaction by itself, every statement before the ROLLBACK of the holder fails;
+//     otherwise the second half of a transaction would be committed statement by statement.
+// S6  The last session to be closed leaves an empty WAL, even if a holder keeps a handle.
+// S7  A session whose native() was used is not leased again, whatever the reset mode, unless the holder asserts that it is
+//     unchanged: functions, collations, modules, limits and settings of the handle can neither be listed nor removed, and
+//     one with an invalid context would crash the process.
 // Threads: as ports.hpp marks the calls.
-// Failure: promised Status values; noexcept calls answer `broken` or false.
+// Failure: the documented Status values; noexcept calls return `broken` or false.
 #pragma once
 
 #include <atomic>
@@ -35,12 +35,12 @@
 
 namespace tide::sqlite {
 
-// Foreign locks: the keeper waits no longer for them in one go, and tries again at a later step.
+// Locks of other processes: the keeper waits this long at a time, and retries in a later step.
 inline constexpr Span kKeeperPatience = Span::millis(5);
 
 class SqliteConnection final : public Connection {
  public:
-  // `number` names the session in messages and in the turn's queue; not 0, unique in the connector.
+  // `number` identifies the session in messages and in the queue of writers; not 0, unique in the connector.
   SqliteConnection(Database database, uint64_t number, std::shared_ptr<DatabaseFile> file, const Policy& policy,
                    const Clock& clock);
   ~SqliteConnection() override;
@@ -59,27 +59,27 @@ class SqliteConnection final : public Connection {
   void disarm() noexcept override;
   void finish_disarm() noexcept override;
   void shed_memory() noexcept override;
-  // SQLite forbids carrying a connection across fork(), closing it included. So nothing is closed: the descriptors stay
-  // open in the child until it ends, which costs the parent nothing (POSIX locks do not pass to a child).
+  // SQLite does not allow a connection to be used after fork(), not even to close it. Nothing is closed: the descriptors
+  // remain open in the child until it exits, without an effect on the parent (POSIX locks are not inherited).
   void abandon() noexcept override { is_abandoned_.store(true); }
 
-  // [keeper] Each may wait for foreign locks up to a few milliseconds only: the keeper has other sessions to serve.
+  // [keeper] Each may wait for locks of other processes for a few milliseconds only, because of the other sessions.
   Status furnish(Instant deadline);
   Status validate(const std::string& validation_query, Instant deadline);
   Status restore(Instant deadline);
 
   uint64_t number() const noexcept { return number_; }
-  // Which of the files that were at the path one after the other; 0 in memory.
+  // The generation of the file at this path; 0 in memory.
   uint64_t generation() const noexcept { return generation_; }
 
  private:
   enum class Hands : uint8_t { free, query, inner };
-  // Why the transaction the holder believes in is gone; empty when it is not.
+  // Why the transaction of the holder was ended; empty if it was not.
   struct Ended {
     std::string sqlstate;
     std::string why;
   };
-  struct Running {  // one request under way
+  struct Running {  // one request in progress
     Instant started;
     Instant deadline;
     int64_t offset = 0;  // of the current statement in the text
@@ -138,12 +138,12 @@ class SqliteConnection final : public Connection {
   Hands hands_ = Hands::free;
   bool is_disarm_finished_ = false;
 
-  // Touched by whoever has the hands.
+  // Used by the thread that has the hands.
   bool has_turn_ = false;
   bool is_wal_ = false;
   uint64_t generation_ = 0;  // of the file; 0: in memory
-  bool is_reader_ = false;   // entered as one in file_: the others wait for it where there is no WAL
-  bool is_vouched_ = false;  // by the holder, for the settle() that follows
+  bool is_reader_ = false;   // registered as a reader in file_: without a WAL the writer waits for it
+  bool is_vouched_ = false;  // asserted by the holder, for the following settle()
   LeaseMode mode_ = LeaseMode::read_write;
   bool is_query_only_ = false;
   bool is_query_only_known_ = true;

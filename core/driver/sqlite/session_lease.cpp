@@ -1,4 +1,4 @@
-// The two ends of a lease: what it finds, and what must not reach the next one.
+// Begin and end of a lease: preparing the session, and removing what must not affect the next lease.
 #include <new>
 #include <string>
 
@@ -8,7 +8,7 @@
 
 namespace tide::sqlite {
 namespace {
-// To put a session back in order in the holder's thread; past it a fresh session is the better choice.
+// The limit for restoring a session in the thread of the holder; beyond it the session is replaced.
 constexpr Span kRestoreSpan = Span::seconds(1);
 }  // namespace
 
@@ -58,7 +58,7 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   const bool is_known = take_back_native();
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   reset_strays();
-  // Whatever the mode: a session that goes away must not keep the others waiting until it is closed.
+  // In every mode: a session that will be closed must not block the others until then.
   if (!roll_back()) return Settled::broken;
   ended_ = {};
   watch_.set_patience(policy_.sqlite_busy_timeout);
@@ -87,7 +87,7 @@ Status SqliteConnection::put_back() {
   return status;
 }
 
-// A holder may have changed the journal mode; then the WAL has come or gone without anybody's fault.
+// A holder may have changed the journal mode; then the WAL was created or deleted legitimately.
 void SqliteConnection::note_journal() {
   std::string journal;
   const OwnStatements own(inspector_);
@@ -97,10 +97,10 @@ void SqliteConnection::note_journal() {
   file_->learn_journal();
 }
 
-// The native handle comes back from the holder. False when nobody can tell what the session is like now.
+// The holder returns the native handle. False if the state of the session is unknown.
 bool SqliteConnection::take_back_native() noexcept {
   if (!is_native_taken_.exchange(false)) return true;
-  // A foreign authorizer saw what ours did not, whatever its holder vouches for.
+  // With another authorizer the inspector missed statements, whatever the holder asserts.
   const bool is_known = is_vouched_ && inspector_.is_installed(database_.get());
   remove_callbacks();
   return is_known;
@@ -112,8 +112,8 @@ bool SqliteConnection::roll_back() noexcept {
   return sqlite3_get_autocommit(database_.get()) != 0;
 }
 
-// A statement stepped half way keeps its read snapshot, and with it the WAL, for ever. It is reset and not finalized:
-// it belongs to the holder, who may finalize it later.
+// An unfinished statement keeps its read snapshot, and thereby the WAL. It is reset and not finalized, because the holder
+// may finalize it later.
 void SqliteConnection::reset_strays() noexcept {
   for (sqlite3_stmt* statement = sqlite3_next_stmt(database_.get(), nullptr); statement != nullptr;
        statement = sqlite3_next_stmt(database_.get(), statement)) {
@@ -121,7 +121,7 @@ void SqliteConnection::reset_strays() noexcept {
   }
 }
 
-// What a holder left on the handle would run in our own statements from here on, with contexts that may be dead.
+// Callbacks left by a holder would be called in statements of the driver, with contexts that may be invalid.
 void SqliteConnection::remove_callbacks() noexcept {
   sqlite3* database = database_.get();
   watch_.install(database);
@@ -130,7 +130,7 @@ void SqliteConnection::remove_callbacks() noexcept {
   sqlite3_rollback_hook(database, nullptr, nullptr);
   sqlite3_update_hook(database, nullptr, nullptr);
   sqlite3_trace_v2(database, 0, nullptr, nullptr);
-  sqlite3_wal_autocheckpoint(database, 1000);  // SQLite's default; takes the place of any WAL hook
+  sqlite3_wal_autocheckpoint(database, 1000);  // default of SQLite; replaces any WAL hook
   sqlite3_extended_result_codes(database, 1);
   sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, policy_.sqlite_foreign_keys ? 1 : 0, nullptr);
 }

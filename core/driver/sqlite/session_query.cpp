@@ -1,4 +1,4 @@
-// The holder's statements: what each needs before it runs, what has to be looked at after it.
+// Statements of the holder: preparation before, and checks after execution.
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
@@ -13,7 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// How long a writer waits for readers so that the WAL can begin anew.
+// How long a writer waits for readers so that the WAL can be reset.
 constexpr Span kRestartSpan = Span::millis(100);
 
 Instant limit_of(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
@@ -34,8 +34,9 @@ Status check_text(std::string_view text) {
     return Status::error(Code::bad_argument, "the text is longer than 2 GiB");
   }
   if (text.find('\0') != std::string_view::npos) {
-    return Status::error(Code::bad_argument, "the text holds a NUL byte; SQLite would run only what stands before it",
-                         {}, "Pass such values as parameters.");
+    return Status::error(Code::bad_argument,
+                         "the text contains a NUL byte; SQLite would execute only the part before it", {},
+                         "Pass such values as parameters.");
   }
   return Status::ok();
 }
@@ -71,7 +72,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
   while (!text.empty()) {
     running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
     running.offset = static_cast<int64_t>(request.sql.size() - text.size());
-    // Compiling reads the schema, which may have to wait for a foreign lock as well.
+    // Compiling reads the schema, which may have to wait for a lock of another process too.
     watch_.arm({running.deadline, Instant::never(), lock_patience(running)});
     inspector_.begin();
     Statement statement;
@@ -80,8 +81,8 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback &&
                              sqlite3_stmt_isexplain(statement.get()) == 0;
     if (!ended_.sqlstate.empty() && !is_rollback) {
-      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "the transaction was rolled back",
-                          "Send ROLLBACK, then begin again.");
+      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "The transaction was rolled back.",
+                          "Send ROLLBACK, then repeat the transaction.");
     }
     if (code != SQLITE_OK) return failure(code, running);
     if (statement == nullptr) {
@@ -95,7 +96,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     }
     out.clear();
     if (!ended_.sqlstate.empty()) {
-      ended_ = {};  // the ROLLBACK that the holder owed; there is nothing left to roll back
+      ended_ = {};  // the expected ROLLBACK of the holder; there is no transaction any more
     } else if (Status status = run_statement(statement.get(), running, request, out); !status) {
       return status;
     }
@@ -105,7 +106,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     running.started = clock_.now();
   }
   if (!has_run && !request.params.empty()) {
-    return Status::error(Code::bad_argument, "there are parameters but no statement");
+    return Status::error(Code::bad_argument, "parameters were given, but no statement");
   }
   return Status::ok();
 }
@@ -126,7 +127,7 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
   }
   Statement retold;
   if (intent.is_busy_timeout && intent.is_pragma_question) {
-    // SQLite answers for its own handler, which ours replaced; and it answers while it compiles.
+    // SQLite reports its own handler, which was replaced; and it does so while compiling.
     sqlite3_busy_timeout(database_.get(), static_cast<int>(watch_.patience().ms()));
     std::string_view rest;
     if (compile(database_.get(), sqlite3_sql(statement), retold, rest) == SQLITE_OK) statement = retold.get();
@@ -151,7 +152,7 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
   }
   const bool was_writing = has_turn_;
   after_statement(running, was_in_transaction, status);
-  // Whoever is told that it was committed must find it there.
+  // A commit must only be reported if it is in the current file.
   const bool is_committed = status && was_writing && !has_turn_ && !intent.is_rollback;
   if (is_committed && !is_intact_for_writing()) return lost_commit();
   return status;
@@ -164,15 +165,16 @@ bool SqliteConnection::is_intact_for_writing() {
 
 Status SqliteConnection::lost_commit() const {
   Status status = file_->loss();
-  status.detail = "the transaction was committed to the old file, and is lost with it";
+  status.detail = "The transaction was committed to the old file, and is lost with it.";
   return status;
 }
 
 Status SqliteConnection::check_lease(bool is_writing) const {
   if (is_writing && !file_->target().is_writable()) {
-    return driver_error("25006", SQLITE_READONLY, "cannot write: the pool only reads " + file_->target().shown,
-                        "it was opened with mode=ro or immutable=1, or with sqlite_access",
-                        "Open a pool without it to write.");
+    return driver_error("25006", SQLITE_READONLY,
+                        "cannot write: the pool has opened " + file_->target().shown + " read-only",
+                        "It was opened with mode=ro or immutable=1, or with sqlite_access.",
+                        "To write, open a pool without this option.");
   }
   if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
   return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
@@ -193,7 +195,7 @@ Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
 }
 
 Status SqliteConnection::take_turn_only(const Running& running, Instant deadline) {
-  // Without WAL the writer of now waits for our read lock: waiting for its turn would be a deadlock until the deadline.
+  // Without WAL the current writer waits for the read lock of this session: waiting for the turn would deadlock.
   const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
   const bool may_wait = is_wal_ || !is_upgrade;
   const WriterTurn::Outcome outcome =
@@ -204,19 +206,21 @@ Status SqliteConnection::take_turn_only(const Running& running, Instant deadline
   }
   if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
   if (!may_wait) {
-    Status status = driver_error("40001", SQLITE_BUSY, "another session writes, and this transaction already reads");
+    Status status =
+        driver_error("40001", SQLITE_BUSY, "another session is writing, and this transaction has already read");
     explain_busy(status);
     return status;
   }
   const WriterTurn::Holder holder = file_->turn().holder();
   const Instant now = clock_.now();
-  std::string detail = "waited " + describe_span(now - running.started);
+  std::string detail = "Waited " + describe_span(now - running.started);
   if (holder.session != 0) {
     detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
-              ", " + std::to_string(file_->turn().waiting()) + " more wait";
+              ", " + std::to_string(file_->turn().waiting()) + " others are waiting";
   }
-  Status status = Status::error(Code::timeout, "the writer turn did not come in time", std::move(detail),
-                                "Keep write transactions short; SQLite has one writer at a time.");
+  Status status =
+      Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
+                    "Keep write transactions short; SQLite has one writer at a time.");
   status.sqlstate = "55P03";
   status.native_code = SQLITE_BUSY;
   return status;
@@ -240,7 +244,7 @@ Status SqliteConnection::failure(int code, const Running& running) {
       status.code = Code::timeout;
       return status;
     }
-    // sqlite3_interrupt() may be quicker than the next look at the flag behind it.
+    // sqlite3_interrupt() may be faster than the next check of the flag.
     if (stop == Watch::Stop::none && is_interrupt) stop = watch_.check();
     if (stop != Watch::Stop::none) return stopped(stop, running);
   }
@@ -249,15 +253,15 @@ Status SqliteConnection::failure(int code, const Running& running) {
   return status;
 }
 
-// Who holds the lock, as far as it is known here, and what may help.
+// Adds who holds the lock, if known, and a hint.
 void SqliteConnection::explain_busy(Status& status) const {
   const bool is_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   if (is_in_transaction && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ) {
-    // What it has read is old by now, or the one who writes waits for it: no repetition in here will succeed.
+    // Its snapshot is outdated, or the writer waits for it: repeating the statement in this transaction cannot succeed.
     status.is_retryable = false;
     status.hint =
-        "Roll back and repeat the whole transaction; begin one that will write with BEGIN IMMEDIATE. The "
-        "statement alone cannot succeed any more.";
+        "Roll back and repeat the whole transaction; begin one that writes with BEGIN IMMEDIATE. The "
+        "statement cannot succeed in this transaction.";
     return;
   }
   const std::string readers = file_->describe_readers(number_, clock_.now());
@@ -266,14 +270,13 @@ void SqliteConnection::explain_busy(Status& status) const {
   status.is_retryable = true;
   status.message = "the database is in use by other leases of this pool";
   status.detail = readers;
-  status.hint = is_memory()
-                    ? "In memory readers and the writer wait for each other: end transactions soon, or use a file."
-                    : "Without WAL readers and the writer wait for each other: end transactions soon, or set "
-                      "sqlite_journal_mode=wal.";
+  status.hint = is_memory() ? "In memory, readers and writers block each other: keep transactions short, or use a file."
+                            : "Without WAL, readers and writers block each other: keep transactions short, or set "
+                              "sqlite_journal_mode=wal.";
 }
 
-// In memory nobody but the pool's own sessions can hold a lock, so it is waited for like the turn, as long as there is
-// a bound to it.
+// In memory only sessions of the pool can hold a lock, so the statement waits for it as for the turn, if there is a
+// deadline.
 Span SqliteConnection::lock_patience(const Running& running) const noexcept {
   const Span patience = watch_.patience();
   if (!is_memory() || patience.is_zero() || running.deadline >= Instant::never()) return patience;
@@ -288,16 +291,16 @@ Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
   if (stop == Watch::Stop::read_too_old) {
     return driver_error("25P03", SQLITE_INTERRUPT,
                         "the read transaction was older than " + describe_span(policy_.sqlite_max_read_transaction),
-                        "an old snapshot keeps the WAL from being reused, which then grows without end",
-                        "Read in smaller pieces, or raise sqlite_max_read_transaction.");
+                        "An old snapshot prevents checkpoints from resetting the WAL, which then keeps growing.",
+                        "Read in smaller parts, or raise sqlite_max_read_transaction.");
   }
   Status status =
       Status::error(Code::timeout, "the statement did not finish in time",
-                    running.started.is_set() ? "it ran " + describe_span(clock_.now() - running.started) : "",
-                    "Ask for less, or raise query_timeout and statement_timeout.");
+                    running.started.is_set() ? "It ran for " + describe_span(clock_.now() - running.started) + "." : "",
+                    "Request fewer rows, or raise query_timeout and statement_timeout.");
   status.sqlstate = "57014";
   status.native_code = SQLITE_INTERRUPT;
-  status.is_retryable = false;  // the same statement would need the same time again
+  status.is_retryable = false;  // the same statement would take the same time again
   return status;
 }
 
@@ -316,10 +319,10 @@ void SqliteConnection::after_statement(const Running& running, bool was_in_trans
   note_transaction(running.started);
 }
 
-// SQLite writes into the WAL from its begin again only when a writer finds no reader of it. Where readers overlap none
-// does, and the WAL grows without end. So a writer waits for those of now, while it holds the lock that lets no other
-// writer put more into it; who begins to read meanwhile reads the database alone, and is not waited for. Only in the
-// writer turn: SQLite up to 3.51.2 may damage a WAL that one connection resets while another writes.
+// SQLite restarts the WAL only if a writer finds no reader of it. With overlapping readers that never happens, and the WAL
+// keeps growing. Therefore a writer waits for the current readers, while it holds the lock that keeps other writers from
+// appending; readers that begin meanwhile read the database file only, and are not waited for. Only in the writer turn:
+// SQLite up to 3.51.2 may corrupt a WAL that one connection resets while another writes.
 void SqliteConnection::restart_wal() noexcept {
   if (!is_wal_ || policy_.sqlite_wal_limit == 0 || file_->wal_bytes() <= policy_.sqlite_wal_limit) return;
   if (sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_NONE) return;

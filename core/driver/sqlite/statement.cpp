@@ -13,7 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// The number a parameter asks for: its place, unless it is written ?N or $N. SQLite numbers $2 by its place only.
+// The number of a parameter: its position, unless it is written ?N or $N. SQLite numbers $2 by its position.
 int number_of(sqlite3_stmt* statement, int place) {
   const char* name = sqlite3_bind_parameter_name(statement, place);
   if (name == nullptr || (name[0] != '?' && name[0] != '$')) return place;
@@ -24,7 +24,7 @@ int number_of(sqlite3_stmt* statement, int place) {
 }
 
 std::string_view cell_bytes(sqlite3_stmt* statement, int column) {
-  // The pointer first, the length second: SQLite's own rule, or a conversion would move the bytes in between.
+  // First the pointer, then the length, as SQLite requires: a conversion could move the bytes in between.
   const void* bytes = sqlite3_column_type(statement, column) == SQLITE_BLOB
                           ? sqlite3_column_blob(statement, column)
                           : static_cast<const void*>(sqlite3_column_text(statement, column));
@@ -51,7 +51,7 @@ Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> par
   for (int place = 1; place <= places; ++place) wanted = std::max(wanted, number_of(statement, place));
   if (static_cast<size_t>(wanted) != params.size()) {
     return Status::error(Code::bad_argument,
-                         "the statement takes " + std::to_string(wanted) + " parameters and " +
+                         "the statement requires " + std::to_string(wanted) + " parameters, but " +
                              std::to_string(params.size()) + " were given",
                          {}, "Write parameters as ?1, ?2 ... (or $1, $2 ...) and pass one text or NULL for each.");
   }
@@ -77,7 +77,7 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
     if (rows++ >= limits.rows_max) {
       return driver_error("54000", SQLITE_TOOBIG,
                           "the result has more than " + std::to_string(limits.rows_max) + " rows", {},
-                          "Ask for less at once: LIMIT, a narrower WHERE, or several statements.");
+                          "Request fewer rows: use LIMIT, a more selective WHERE, or several statements.");
     }
     for (int column = 0; column < columns; ++column) {
       if (sqlite3_column_type(statement, column) == SQLITE_NULL) {
@@ -88,7 +88,7 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
       if (bytes.size() > limits.bytes_max || out.bytes() > limits.bytes_max - bytes.size()) {
         return driver_error("54000", SQLITE_TOOBIG,
                             "the result is larger than " + format_bytes(static_cast<int64_t>(limits.bytes_max)), {},
-                            "Ask for less at once: LIMIT, fewer columns, or several statements.");
+                            "Request less data: use LIMIT, fewer columns, or several statements.");
       }
       out.add_text(bytes);
     }

@@ -1,8 +1,8 @@
-// What a connector opens: a file, or one database in memory shared by the connector's sessions.
+// What a connector opens: a file, or a database in memory shared by the sessions of the connector.
 //
-// In memory it is SQLite's memdb file system and not the older shared cache: the shared cache locks whole tables and
-// answers SQLITE_LOCKED at once without ever asking the busy handler; memdb locks like a file does.
-// Threads: values. Failure: look_at() says what stands in the way and whether that can pass by itself.
+// In memory the memdb file system of SQLite is used, not the older shared cache, which locks whole tables and returns
+// SQLITE_LOCKED at once without calling the busy handler; memdb has the locks of a file.
+// Threads: values. Failure: look_at() reports errors and whether they may be temporary.
 #pragma once
 
 #include <sqlite3.h>
@@ -16,13 +16,13 @@
 namespace tide::sqlite {
 
 struct CloseDatabase {
-  // v2: statements a holder leaked keep the handle until they are finalized, instead of making the close fail.
+  // v2: with statements leaked by a holder, the handle remains until they are finalized, and closing does not fail.
   void operator()(sqlite3* database) const noexcept;
 };
 using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 
 struct SqliteTarget {
-  std::string path;   // absolute, so that a later chdir() means nothing; for memory the URI of the shared database
+  std::string path;   // absolute, so that chdir() has no effect; in memory the URI of the shared database
   std::string shown;  // for messages
   bool is_memory = false;
   SqliteAccess access = SqliteAccess::read_write;
@@ -30,7 +30,7 @@ struct SqliteTarget {
   bool is_writable() const noexcept { return access == SqliteAccess::read_write; }
 };
 
-// `text` is a path or ":memory:". Every call with ":memory:" makes a database of its own, which is always writable.
+// `text` is a path or ":memory:". Every call with ":memory:" creates a new database, which is always writable.
 SqliteTarget make_target(const std::string& text, SqliteAccess access = SqliteAccess::read_write);
 
 struct OpenFailure {
@@ -38,12 +38,12 @@ struct OpenFailure {
   bool is_permanent = false;
 };
 
-// What can be known before SQLite is asked; SQLite itself would only say "unable to open database file".
-// Looks with stat() only: to open and close the file here would drop the locks SQLite holds on it in this process.
-// `needs_journal`: the journal mode writes a second file beside the first.
+// Checks before opening, because SQLite would only report "unable to open database file".
+// Uses stat() only: opening and closing the file would release the locks that SQLite holds on it in this process.
+// `needs_journal`: the journal mode writes a second file in the same directory.
 OpenFailure look_at(const SqliteTarget& target, bool needs_journal);
-// Opens the handle. SQLite is lazy: a file that is no database is found by the first statement.
-// `may_create`: a file that is not there is created.
+// Opens the handle. SQLite reads the file only with the first statement, which detects a file that is not a database.
+// `may_create`: create the file if it does not exist.
 OpenFailure open_database(const SqliteTarget& target, Database& out, bool may_create = true);
 
 }  // namespace tide::sqlite

@@ -4,9 +4,9 @@
 
 namespace tide::sqlite {
 namespace {
-// About 20 us of work between two looks at the clock: a statement overruns by no more, and pays below one percent.
+// About 20 us of work between two clock readings: the maximum overrun of a statement, for less than one percent.
 constexpr int kOperationsBetweenLooks = 1000;
-// How long to sleep between two looks at a foreign lock. SQLite's own handler goes up to 100 ms and lets the lock idle.
+// How long to sleep between two attempts to get a lock. The handler of SQLite sleeps up to 100 ms, leaving the lock unused.
 constexpr int kNapMs[] = {1, 2, 5, 10, 10, 15, 15, 20};
 constexpr int kNaps = static_cast<int>(sizeof kNapMs / sizeof kNapMs[0]);
 }  // namespace
@@ -31,7 +31,7 @@ void Watch::arm(const Limits& limits) noexcept {
 void Watch::forget_stop() noexcept {
   stop_.store(Stop::none);
   should_stop_.store(false);
-  if (is_disarmed_.load()) should_stop_.store(true);  // disarm() may have come in between
+  if (is_disarmed_.load()) should_stop_.store(true);  // disarm() may have been called in between
 }
 
 void Watch::rest() noexcept {

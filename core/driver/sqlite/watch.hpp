@@ -1,13 +1,13 @@
-// Watch: says when a running statement has to stop, and lets SQLite ask.
+// Watch: determines when a running statement must stop, in handlers called by SQLite.
 //
-// SQLite asks in two places: every thousand steps of its machine (progress handler) and between two looks at
-// somebody else's lock (busy handler). Both must end a statement in time, else a deadline holds for one and not for
-// the other.
+// SQLite calls two handlers: every thousand steps of its virtual machine (progress handler), and between two attempts to
+// get a lock of another process (busy handler). Both must end a statement in time, so that deadlines apply in both
+// cases.
 //
-// W1  The first reason to stop is the one that is told; it stays until forget_stop().
-// W2  While nothing is armed, only disarm() stops statements: the holder's own on native() have no deadline here.
-// Threads: arm() and rest() by whoever has the session's hands; request_stop() and disarm() by any thread; the handlers
-//          run on the thread inside SQLite. All fields are atomic because the two need not be the same thread.
+// W1  The first reason to stop is reported; it remains until forget_stop().
+// W2  While nothing is armed, only disarm() stops statements: those of the holder on native() have no deadline.
+// Threads: arm() and rest() by the thread that has the hands of the session; request_stop() and disarm() by any thread; the
+//          handlers run in the thread inside SQLite. All fields are atomic, because these may be different threads.
 // Failure: none; a handler never throws and never calls back into the database.
 #pragma once
 
@@ -26,7 +26,7 @@ class Watch {
   enum class Stop : uint8_t { none, cancelled, timed_out, read_too_old, disarmed };
   struct Limits {
     Instant deadline = Instant::never();    // of the statement or the whole request
-    Instant read_until = Instant::never();  // the read snapshot may not live longer
+    Instant read_until = Instant::never();  // maximum end of the read snapshot
     Span busy_patience = Span::nanos(0);    // how long to wait for locks of others
   };
 
@@ -36,10 +36,10 @@ class Watch {
   static void remove(sqlite3* database) noexcept;
 
   void arm(const Limits& limits) noexcept;
-  // A new request begins: what was asked of the one before is over.
+  // A new request begins: discards requests to stop the previous one.
   void forget_stop() noexcept;
   void rest() noexcept;
-  // The patience outside of armed statements.
+  // The busy timeout outside of armed statements.
   void set_patience(Span patience) noexcept { patience_at_rest_ns_.store(patience.ns()); }
   Span patience() const noexcept { return Span::nanos(patience_at_rest_ns_.load()); }
 
@@ -49,9 +49,9 @@ class Watch {
     should_stop_.store(true);
   }
   bool is_disarmed() const noexcept { return is_disarmed_.load(); }
-  // Set once anyone asked to stop; the flag a WriterTurn waits with.
+  // Set when a stop was requested; also the flag for WriterTurn::take().
   const std::atomic<bool>& should_stop() const noexcept { return should_stop_; }
-  // Looks at flags and clock; what it finds first stays found.
+  // Checks flags and clock; the first reason found is kept.
   Stop check() noexcept;
   Stop stop() const noexcept { return stop_.load(); }
 

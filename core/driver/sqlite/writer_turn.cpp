@@ -7,14 +7,14 @@
 
 namespace tide::sqlite {
 namespace {
-// Sleeping in one piece for longer than this gains nothing and overflows some implementations.
+// A longer sleep has no advantage and overflows in some implementations.
 constexpr int64_t kSleepNsMax = 3'600'000'000'000;
 }  // namespace
 
 WriterTurn::Outcome WriterTurn::take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop) {
   std::unique_lock lock(mutex_);
   TIDE_ASSERT(session != 0 && holder_.session != session);
-  if (holder_.session == 0) {  // nobody can be waiting: give() hands over directly
+  if (holder_.session == 0) {  // no session is waiting: give() hands over directly
     holder_ = {session, clock_.now()};
     return Outcome::taken;
   }
@@ -22,7 +22,7 @@ WriterTurn::Outcome WriterTurn::take(uint64_t session, Instant deadline, const s
     if (should_stop.load()) return Outcome::stopped;
     return now >= deadline ? Outcome::timed_out : Outcome::taken;
   };
-  // Asking without waiting takes no memory: whoever does it may have none.
+  // Without waiting no memory is allocated, because there may be none.
   if (const Outcome outcome = outcome_at(clock_.now()); outcome != Outcome::taken) return outcome;
   Ticket ticket{session, false, {}};
   queue_.push_back(&ticket);
@@ -46,7 +46,7 @@ void WriterTurn::give(uint64_t session) noexcept {
   queue_.pop_front();
   next->is_served = true;
   holder_ = {next->session, clock_.now()};
-  next->changed.notify_one();  // under the lock: afterwards the ticket may be gone
+  next->changed.notify_one();  // under the lock: afterwards the ticket may not exist
 }
 
 void WriterTurn::nudge(uint64_t session) noexcept {

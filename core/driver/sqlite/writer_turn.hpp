@@ -1,15 +1,15 @@
-// WriterTurn: the right to write, handed round among the sessions of one connector.
+// WriterTurn: the write lock of the sessions of one connector.
 //
-// SQLite knows one writer at a time and lets the others poll, so that the luckiest and not the first gets the lock.
-// Here a session waits for its turn before it asks SQLite, and the one who gives the turn back hands it to whoever
-// waited longest. Writers of one process therefore never meet SQLITE_BUSY; writers of other processes, and statements
-// run on native(), are outside of it.
+// SQLite allows one writer at a time, and the others poll for the lock, so that it is not granted in order of arrival.
+// Here a session waits for its turn before it calls SQLite, and the turn is handed over to the session that has waited
+// longest. Therefore writers of one process never get SQLITE_BUSY; writers of other processes, and statements on native(),
+// do not take part.
 //
 // T1  At most one session holds the turn.
-// T2  Turns are handed over strictly in the order of arrival; a newcomer never overtakes a waiter.
-// T3  A waiter that was served at the instant its time ran out has the turn; it is never lost between the two.
-// Threads: any. One short mutex, never held while a waiter sleeps or SQLite runs.
-// Failure: a wait ends at its deadline or when told to stop; the queue is bounded by the number of sessions.
+// T2  Turns are handed over strictly in order of arrival; a newcomer never overtakes a waiter.
+// T3  A waiter that is served at the instant of its deadline has the turn; a turn is never lost.
+// Threads: any. One mutex, held briefly, never while a waiter sleeps or SQLite runs.
+// Failure: a wait ends at its deadline or when stopped; the queue is bounded by the number of sessions.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,7 @@ class WriterTurn {
  public:
   enum class Outcome : uint8_t { taken, timed_out, stopped };
   struct Holder {
-    uint64_t session = 0;  // 0: nobody
+    uint64_t session = 0;  // 0: none
     Instant since;
   };
 
@@ -36,11 +36,11 @@ class WriterTurn {
   WriterTurn& operator=(const WriterTurn&) = delete;
 
   // Waits until the turn is this session's, `deadline` has passed or `should_stop` is set (and nudge() called).
-  // A deadline in the past asks without waiting. The session must not hold the turn already.
+  // A deadline in the past does not wait. The session must not hold the turn already.
   Outcome take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop);
-  // Hands the turn to the next in the queue. Only its holder may call this.
+  // Hands the turn over to the next in the queue. To be called by its holder only.
   void give(uint64_t session) noexcept;
-  // Lets a waiting session look at its flag and at the clock again. Never blocks for long.
+  // Lets a waiting session check its flag and the clock again. Never blocks for long.
   void nudge(uint64_t session) noexcept;
 
   Holder holder() const;
@@ -56,7 +56,7 @@ class WriterTurn {
   const Clock& clock_;
   mutable std::mutex mutex_;
   Holder holder_;
-  std::deque<Ticket*> queue_;  // the oldest in front; each lives on its waiter's stack
+  std::deque<Ticket*> queue_;  // the oldest first; each is on the stack of its waiter
 };
 
 }  // namespace tide::sqlite

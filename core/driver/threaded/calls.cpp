@@ -16,7 +16,7 @@
 namespace tide {
 namespace {
 
-constexpr Span kLeavePatience = Span::millis(200);  // for a helper that has only to look up and go
+constexpr Span kLeavePatience = Span::millis(200);  // for a helper that only has to notice the end
 thread_local const Calls* innermost = nullptr;
 
 bool matters(const Call& call) { return call.kind != Call::Kind::look; }
@@ -25,7 +25,8 @@ bool matters(const Call& call) { return call.kind != Call::Kind::look; }
 
 Calls::Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
     : driver_(std::move(driver)), clock_(clock), fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (fd_ < 0) throw Shortage(shortage_status("cannot make a descriptor for the pool's helper threads", errno));
+  if (fd_ < 0)
+    throw Shortage(shortage_status("could not create a descriptor for the helper threads of the pool", errno));
 }
 
 Calls::~Calls() { close_fd(); }
@@ -101,7 +102,7 @@ void Calls::finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>&
   const uint64_t one = 1;
   if (!is_ending_) (void)!::write(fd_, &one, sizeof one);
   progress.notify_all();
-  wanted_.notify_all();  // what waited for the same session
+  wanted_.notify_all();  // calls waiting for the same session
 }
 
 void Calls::run(Helper& me) {
@@ -115,7 +116,7 @@ void Calls::run(Helper& me) {
       lock.lock();
       finish(call, lock);
     } else if (is_ending_) {
-      break;  // what still waits does so for a call of another helper, who will make it
+      break;  // the others wait for a call of another helper, which will make them
     } else {
       ++idle_;
       wanted_.wait(lock);
@@ -140,7 +141,7 @@ Status Calls::start_helper() {
   }
   if (error == 0) return Status::ok();
   helpers_.pop_back();
-  return shortage_status("cannot start a thread for calls that may block", error);
+  return shortage_status("could not start a thread for calls that may block", error);
 }
 
 bool Calls::has_free_helper() const noexcept {
@@ -166,13 +167,13 @@ Instant Calls::employ(Instant now) noexcept {
   for (const Call& call : running) {
     if (!call.is_late) all_slow_at = latest(all_slow_at, call.started + kSlow);
   }
-  // A helper that is between two calls will find it.
+  // A helper between two calls will find it.
   if (helpers_.size() > running.size()) return earliest(next, now + kSlow);
   if (all_slow_at > now) return earliest(next, all_slow_at);
   try {
     (void)start_helper();
   } catch (const std::bad_alloc&) {
-    // Those who wait go on waiting.
+    // Waiting calls continue to wait.
   }
   return earliest(next, now + kSlow);
 }
@@ -189,7 +190,7 @@ bool Calls::is_held_up(Instant now) const noexcept {
 void Calls::end() noexcept {
   std::unique_lock lock(mutex);
   is_ending_ = true;
-  waiting.remove_if([](const Call& call) { return !call.is_an_end(); });  // else what comes after them waits for ever
+  waiting.remove_if([](const Call& call) { return !call.is_an_end(); });  // otherwise later calls would wait for ever
   for (auto call = done.begin(); call != done.end();) {
     const auto taken_by_nobody = call++;
     if (taken_by_nobody->opened.connection == nullptr) continue;
@@ -212,7 +213,7 @@ void Calls::end() noexcept {
     helper.thread.join();
     lock.lock();
   }
-  close_fd();  // not at the end of a helper that is stuck: a child of fork() would inherit it
+  close_fd();  // not when a blocked helper ends: a child of fork() would inherit it
 }
 
 }  // namespace tide

@@ -1,14 +1,14 @@
-// Calls: what a blocking driver is asked to do, and the helper threads that make the calls.
+// Calls: the calls of a blocking driver, and the helper threads that make them.
 //
 // B1  A call is in exactly one of the lists: waiting, running, done.
 // B2  Calls for one session never overlap, and keep their order.
-// B3  Where the driver's calls may not overlap, one begins only when no other runs but such as are late, and such as
-//     reach into a lease, which come at any moment.
-// B4  A session that was opened for nobody any more is closed, and a session handed over to be closed is closed, even if
-//     the pool is gone by then.
-// Threads: run() on the helpers; all other calls under `mutex`, from the connector. The helpers keep this object alive,
-//          so it may outlive the pool under a call that does not come back.
-// Failure: start_helper() says why there is no thread.
+// B3  If calls of the driver may not overlap, one starts only when no other is running, except late ones and those that
+//     reach into a lease, which may be made at any time.
+// B4  A session that is not needed any more when it has been opened is closed, and a session passed on for closing is closed,
+//     even if the pool does not exist any more.
+// Threads: run() in the helpers; all other functions under `mutex`, from the connector. The helpers keep this object alive,
+//          so that it may outlive the pool if a call does not return.
+// Failure: start_helper() reports why no thread could be started.
 #pragma once
 
 #include <condition_variable>
@@ -27,42 +27,42 @@ struct Call {
   Kind kind;
   uint32_t slot = 0;
   Instant asked;
-  Span span;                          // it has that long
+  Span span;                          // its time limit
   Connection* session = nullptr;      // of all but open and look
   std::unique_ptr<Connection> owned;  // of close
   ResetMode mode = ResetMode::none;
   uint64_t lease = kAnyLease;  // of cancel and end_transaction
   std::string why;             // of end_transaction
-  Instant due;                 // not before
-  Instant started;             // unset: it waits
+  Instant due;                 // not before this time
+  Instant started;             // unset: waiting
   Instant deadline;            // while waiting, and of an open: from `asked`; of the others from `started`
-  bool is_given_up = false;    // it was answered without it
-  bool is_late = false;        // it did not keep its deadline
+  bool is_given_up = false;    // answered without its result
+  bool is_late = false;        // missed its deadline
 
   BlockingDriver::Opened opened;
-  Status status;          // of validate and reset; what an open that was busy met last
+  Status status;          // of validate and reset; the last error of an open that was busy
   FileFacts facts;        // of look
   bool is_ended = false;  // of end_transaction
 
-  // A request whose slot waits for the answer.
+  // A request whose slot waits for the result.
   bool is_answered() const { return kind != Kind::look && kind != Kind::cancel && kind != Kind::end_transaction; }
-  // It is made even for a pool that is gone.
+  // Made even if the pool does not exist any more.
   bool is_an_end() const { return kind == Kind::close || kind == Kind::disarm; }
-  // It reaches into what the holder of a session does, so it need not wait for calls about other sessions.
+  // It affects a session in use, so it does not wait for calls for other sessions.
   bool is_about_lease() const { return kind == Kind::cancel || kind == Kind::end_transaction || kind == Kind::disarm; }
 };
 
 class Calls : public std::enable_shared_from_this<Calls> {
  public:
-  // One call that does not come back may not stop the others, and each may cost a thread for ever. As many as there are
-  // cancels at once.
+  // A call that does not return must not stop the others, and may occupy a thread for ever. The same number as
+  // simultaneous cancels.
   static constexpr size_t kHelpersMax = 4;
-  // A call that lasts that long is worth another helper for those who wait.
+  // After this time another helper is started for waiting calls.
   static constexpr Span kSlow = Span::millis(10);
-  // After that a call without a deadline (close) is not waited for any more.
+  // How long to wait for a call without a deadline (close).
   static constexpr Span kPatience = Span::seconds(2);
 
-  // Throws Shortage where no descriptor is left.
+  // Throws Shortage if no descriptor is available.
   Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock);
   ~Calls();
   Calls(const Calls&) = delete;
@@ -74,29 +74,29 @@ class Calls : public std::enable_shared_from_this<Calls> {
   int fd() const noexcept { return fd_; }
   void drain_fd() noexcept;
   void close_fd() noexcept;
-  // The calling thread is inside one of these calls.
+  // Whether the calling thread is inside one of these calls.
   bool is_called_by_me() const noexcept;
-  // Makes the call here and now.
+  // Makes the call in the calling thread.
   void carry_out(Call& call) noexcept;
-  // No call is begun any more but those that end sessions; helpers end. Waits a moment for those that are nearly done.
+  // Only calls that end sessions are started from now on; helpers end. Waits briefly for calls that are nearly done.
   void end() noexcept;
 
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the following
   std::list<Call> waiting;
   std::list<Call> running;
   std::list<Call> done;
   std::condition_variable progress;  // a call is done, or a helper has ended
 
-  // May this call begin now? In the order of the list, since an earlier one of the same session goes first.
+  // Whether this call may start now. To be asked in the order of the list, because earlier calls of a session go first.
   bool is_runnable(const Call& call, Instant now) const;
-  // Wakes or starts helpers for what waits. Returns when it wants to be called next.
+  // Wakes or starts helpers for waiting calls. Returns when to call it again.
   Instant employ(Instant now) noexcept;
   Status start_helper();
   bool has_helper() const noexcept { return !helpers_.empty(); }
   bool has_free_helper() const noexcept;
-  // Something is under way that matters: not just a look.
+  // Whether a call other than a look is in progress.
   bool is_at_work() const noexcept;
-  // All that is under way began long ago.
+  // Whether all calls in progress started long ago.
   bool is_held_up(Instant now) const noexcept;
 
  private:

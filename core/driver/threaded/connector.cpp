@@ -12,11 +12,11 @@
 namespace tide {
 namespace {
 
-// A driver that keeps its deadline needs a moment to say so itself, and says it better.
+// A driver that observes the deadline needs a moment to report it, with a better error.
 constexpr Span kGrace = Span::millis(50);
-// What comes at once, as from a file in the system's cache, is taken in the step that asked for it.
+// Results available at once, as for a file in the page cache, are taken in the step of the request.
 constexpr Span kPrompt = Span::millis(2);
-// When a file is locked by another process, how long until it is tried again.
+// The delay before a locked file is tried again.
 constexpr Span kRetrySpan = Span::millis(10);
 constexpr Span kLookSpan = Span::seconds(1);
 
@@ -31,7 +31,7 @@ const char* name_of(Call::Kind kind) {
     case Call::Kind::disarm: return "rollback of a revoked lease";
     case Call::Kind::look: break;
   }
-  return "look at its file";
+  return "check of its file";
 }
 
 Completion::Kind success_of(Call::Kind kind) {
@@ -54,12 +54,12 @@ Completion::Kind failure_of(Call::Kind kind) {
   }
 }
 
-// ThreadedConnector: hands requests to Calls, and answers for those that do not come back.
+// ThreadedConnector: passes requests to Calls, and answers for calls that do not return.
 //
 // K1  Every request is answered exactly once, by a completion of its slot; cancels, and transactions that were not ended,
 //     never.
-// Threads: the keeper's only.
-// Failure: completions. Where no thread is to be had, opens fail and closes are made by the keeper.
+// Threads: only the keeper.
+// Failure: completions. If no thread can be started, opens fail and closes are made by the keeper.
 class ThreadedConnector final : public Connector {
  public:
   ThreadedConnector(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
@@ -68,7 +68,7 @@ class ThreadedConnector final : public Connector {
     if (!is_abandoned_) {
       calls_->end();
     } else {
-      [[maybe_unused]] const auto* leaked = new std::shared_ptr<Calls>(calls_);  // its helpers are not here
+      [[maybe_unused]] const auto* leaked = new std::shared_ptr<Calls>(calls_);  // its helpers do not exist here
     }
   }
 
@@ -114,7 +114,7 @@ class ThreadedConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   int fd() const noexcept override { return calls_->fd(); }
   int64_t memory_bytes() const override { return calls_->driver().memory_bytes(); }
-  // What was seen last: the file's disk may be the one that does not answer.
+  // The last known facts, because the disk of the file may not respond.
   FileFacts file_facts() override {
     wants_look_ = true;
     return file_facts_;
@@ -132,7 +132,7 @@ class ThreadedConnector final : public Connector {
   }
   bool is_called_by_me() const noexcept override { return calls_->is_called_by_me(); }
   Status left_behind() const override;
-  // No lock is taken and no thread touched: the child has neither.
+  // No lock is taken and no thread used: in the child they are invalid.
   void abandon() noexcept override {
     is_abandoned_ = true;
     calls_->close_fd();
@@ -180,7 +180,7 @@ void ThreadedConnector::ask(std::list<Call>& one) {
   if (!calls_->has_helper()) {
     Status started = calls_->start_helper();
     if (!started) {
-      // The next request tries again; that of a session cannot be refused.
+      // The next request retries; requests for a session cannot be rejected.
       if (call.kind == Call::Kind::open) {
         call.opened.status = std::move(started);
       } else {
@@ -204,7 +204,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
     await_prompt_answers(lock);
     now = latest(now, clock_.now());
   }
-  // K1: what is taken off a list is answered, whatever memory is left.
+  // K1: what is removed from a list is answered, even without memory.
   out.reserve(out.size() + calls_->done.size() + calls_->running.size() + calls_->waiting.size() + generations_.size());
   take(out, now);
   tell_losses(out);
@@ -226,7 +226,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
 void ThreadedConnector::await_prompt_answers(std::unique_lock<std::mutex>& lock) const {
   const Instant now = clock_.now();
   for (const Call& call : calls_->running) {
-    if (now >= call.started + kPrompt) return;  // one that lasts is not worth stopping for
+    if (now >= call.started + kPrompt) return;  // do not wait for a longer one
   }
   calls_->progress.wait_for(lock, std::chrono::nanoseconds(kPrompt.ns()),
                             [&] { return calls_->waiting.empty() && calls_->running.empty(); });
@@ -259,7 +259,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
           calls_->waiting.splice(calls_->waiting.end(), calls_->done, calls_->done.begin());
           continue;
         } else {
-          wants_look_ = true;  // for whoever asks why
+          wants_look_ = true;  // for the reason
           out.push_back(
               {Completion::Kind::open_failed, call.slot, nullptr, std::move(opened.status), opened.is_permanent});
         }
@@ -267,7 +267,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
       }
       default: {
         const Completion::Kind kind = call.status ? success_of(call.kind) : failure_of(call.kind);
-        if (kind == Completion::Kind::validation_failed) generations_.erase(call.slot);  // told already
+        if (kind == Completion::Kind::validation_failed) generations_.erase(call.slot);  // reported already
         out.push_back({kind, call.slot, nullptr, std::move(call.status), false});
       }
     }
@@ -275,7 +275,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
   }
 }
 
-// Told before the sessions are closed, each once.
+// Reported once each, before the sessions are closed.
 void ThreadedConnector::tell_losses(std::vector<Completion>& out) {
   const uint64_t lost = calls_->driver().lost_generation();
   for (auto entry = generations_.begin(); entry != generations_.end();) {
@@ -286,12 +286,12 @@ void ThreadedConnector::tell_losses(std::vector<Completion>& out) {
     }
     out.push_back({Completion::Kind::lost, slot, nullptr, calls_->driver().loss(), false});
     entry = generations_.erase(entry);
-    file_facts_.is_missing = true;  // until somebody has looked again
+    file_facts_.is_missing = true;  // until the next check
     wants_look_ = true;
   }
 }
 
-// Calls under way whose time is over.
+// Running calls that are late.
 void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) {
   for (auto at = calls_->running.begin(); at != calls_->running.end(); ++at) {
     Call& call = *at;
@@ -305,7 +305,7 @@ void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) 
   }
 }
 
-// A session is not given up because it waits, as long as there is somebody who may come to it.
+// A session is not given up for waiting, as long as a helper may become available.
 void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant now) {
   for (auto at = calls_->waiting.begin(); at != calls_->waiting.end();) {
     const auto call = at++;
@@ -343,24 +343,25 @@ Status ThreadedConnector::too_late(const Call& call, Instant now) const {
   const BlockingDriver& driver = calls_->driver();
   return Status::error(
       Code::timeout,
-      driver.whose() + " " + name_of(call.kind) + " has not come back after " + describe_span(now - call.started),
-      call.kind == Call::Kind::open ? "what it opens is closed when it comes back"
-                                    : "the session is closed when it comes back",
+      driver.whose() + " " + name_of(call.kind) + " has not returned after " + describe_span(now - call.started),
+      call.kind == Call::Kind::open ? "The connection that it opens is closed when it returns."
+                                    : "The session is closed when it returns.",
       driver.hint());
 }
 
-// For a call that was not even begun, or is cut off.
+// The error for a call that was not started, or is abandoned.
 Status ThreadedConnector::refusal(const Call& call, Instant now) const {
   if (is_closing_) return Status::error(Code::closed, "the pool is closing");
   for (const Call& other : calls_->running) {
     if (other.kind == Call::Kind::look || now < other.started + Calls::kSlow) continue;
     Status status = too_late(other, now);
-    status.detail = std::string("a call of ") + name_of(call.kind) + " had to wait for it";
+    status.detail = std::string("A call of ") + name_of(call.kind) + " had to wait for it.";
     return status;
   }
   if (call.kind == Call::Kind::open && !call.status) return call.status;
-  return Status::error(Code::timeout, calls_->driver().whose() + " " + name_of(call.kind) + " was not begun in time",
-                       "", calls_->driver().hint());
+  return Status::error(Code::timeout,
+                       calls_->driver().whose() + " " + name_of(call.kind) + " could not be started in time", "",
+                       calls_->driver().hint());
 }
 
 Status ThreadedConnector::left_behind() const {

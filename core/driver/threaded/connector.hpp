@@ -1,4 +1,4 @@
-// Threaded connectors: a blocking driver's door for the keeper, which never waits for it.
+// Threaded connectors: let the keeper use a blocking driver without blocking.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,10 @@
 
 namespace tide {
 
-// The driver's calls are made on helper threads, which are started when they are needed. A call that misses its
-// deadline is answered as failed: its session is closed when it comes back, and what it opens is closed then.
-// Throws Shortage where no descriptor is left.
-// Threads  as pool/ports.hpp says; the clock must live as long as the process.
+// The calls of the driver are made in helper threads, which are started when needed. A call that misses its deadline is
+// reported as failed; its session, or the one that it opens, is closed when it returns.
+// Throws Shortage if no descriptor is available.
+// Threads  as pool/ports.hpp says; the clock must be valid until the process ends.
 std::unique_ptr<Connector> make_threaded_connector(std::unique_ptr<BlockingDriver> driver, const Clock& clock);
 
 }  // namespace tide

@@ -12,7 +12,7 @@
 namespace tide {
 namespace {
 
-TEST(Units, DurationsAsPeopleWriteThem) {
+TEST(Units, ParsesDurations) {
   EXPECT_EQ(parse_span("30s"), Span::seconds(30));
   EXPECT_EQ(parse_span("500ms"), Span::millis(500));
   EXPECT_EQ(parse_span("5min"), Span::seconds(300));
@@ -25,7 +25,7 @@ TEST(Units, DurationsAsPeopleWriteThem) {
   }
 }
 
-TEST(Units, NothingIsRounded) {
+TEST(Units, DurationsAreNotRounded) {
   EXPECT_EQ(parse_span("0.001ms"), Span::micros(1));
   EXPECT_EQ(parse_span("0.1s"), Span::millis(100));
   EXPECT_EQ(parse_span("1.000000000000000000000000s"), Span::seconds(1));
@@ -39,7 +39,7 @@ TEST(Units, NothingIsRounded) {
   EXPECT_FALSE(parse_bytes("99999999TB").has_value());
 }
 
-TEST(Units, WhatIsWrittenCanBeReadBack) {
+TEST(Units, FormattedValuesAreParsedBack) {
   Rng rng(7);
   for (int i = 0; i < 10'000; ++i) {
     const Span span = Span::micros(static_cast<int64_t>(rng.below(1ULL << (rng.below(40) + 1))));
@@ -58,7 +58,7 @@ TEST(Units, WallClockSortsAsText) {
   EXPECT_EQ(format_wall_ns(-1), "1969-12-31 23:59:59.999Z");
 }
 
-TEST(FixedText, CutsBetweenCharactersAndLeavesNothingBehind) {
+TEST(FixedText, TruncatesBetweenCharactersAndClearsTheRest) {
   FixedText<16> text("a longer text than fits");
   EXPECT_EQ(text.view(), "a longer text ");
   text.assign("b");
@@ -69,13 +69,13 @@ TEST(FixedText, CutsBetweenCharactersAndLeavesNothingBehind) {
   EXPECT_TRUE(text.empty());
 }
 
-TEST(FixedText, BelievesNoLengthAStrangerWrote) {
+TEST(FixedText, ChecksUntrustedLength) {
   FixedText<16> text("abc");
   text.length = 60'000;
   EXPECT_EQ(text.view().size(), text.kBytesMax);
 }
 
-TEST(Nearest, FindsWhatWasMeant) {
+TEST(Nearest, FindsSimilarNames) {
   constexpr std::array<std::string_view, 4> kKnown = {"max_size", "min_size", "idle_timeout", "maxConnections"};
   EXPECT_EQ(nearest_name("max_conections", kKnown), "maxConnections");
   EXPECT_EQ(nearest_name("idel_timeout", kKnown), "idle_timeout");
@@ -83,7 +83,7 @@ TEST(Nearest, FindsWhatWasMeant) {
   EXPECT_EQ(edit_distance("ab", "ba"), 1U) << "two neighbours swapped are one mistake";
 }
 
-TEST(Rng, OneSeedOneSequence) {
+TEST(Rng, SameSeedSameSequence) {
   Rng a(42), b(42), c(43);
   bool is_different = false;
   for (int i = 0; i < 100; ++i) {
@@ -95,7 +95,7 @@ TEST(Rng, OneSeedOneSequence) {
   for (int i = 0; i < 1000; ++i) EXPECT_LT(a.unit(), 1.0);
 }
 
-TEST(Status, SaysWhatMayBeTriedAgain) {
+TEST(Status, RetryableCodes) {
   EXPECT_TRUE(Status::error(Code::timeout, "x").is_retryable);
   EXPECT_FALSE(Status::error(Code::bad_option, "x").is_retryable);
   EXPECT_TRUE(Status::ok().is_ok());

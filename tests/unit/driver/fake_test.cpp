@@ -72,7 +72,7 @@ TEST_F(Fake, F1CountsASessionFromTheFirstRequestToTheLastAnswer) {
   EXPECT_EQ(server_.opens_total(), 2u);
 }
 
-TEST_F(Fake, OpensMeetTheirFates) {
+TEST_F(Fake, OpensHaveScriptedResults) {
   server_.script_opens(2, OpenFate::fail);
   server_.script_opens(1, OpenFate::fail_for_good);
   server_.script_opens(1, OpenFate::hang);
@@ -92,7 +92,7 @@ TEST_F(Fake, OpensMeetTheirFates) {
   EXPECT_EQ(open(0).kind, Kind::opened);
 }
 
-TEST_F(Fake, LimitsRefusesAndGoesDown) {
+TEST_F(Fake, LimitRefusalAndOutage) {
   server_.set_sessions_max(1);
   auto session = opened(0);
   EXPECT_EQ(open(1).status.sqlstate, "53300");
@@ -108,7 +108,7 @@ TEST_F(Fake, LimitsRefusesAndGoesDown) {
   EXPECT_EQ(open(1).kind, Kind::opened);
 }
 
-TEST_F(Fake, GoesDownAndUpAtTheirInstants) {
+TEST_F(Fake, ScheduledOutage) {
   const auto session = opened(0);
   const Instant down = in(Span::seconds(10));
   server_.schedule_up(in(Span::seconds(20)));
@@ -120,7 +120,7 @@ TEST_F(Fake, GoesDownAndUpAtTheirInstants) {
   EXPECT_EQ(open(1).kind, Kind::opened);
 }
 
-TEST_F(Fake, AnOpenUnderWayDiesWithTheServer) {
+TEST_F(Fake, OpenInProgressFailsWithTheServer) {
   connector_.open(0, now(), in(Span::seconds(5)));
   server_.go_down();
   const Completion done = one();
@@ -129,7 +129,7 @@ TEST_F(Fake, AnOpenUnderWayDiesWithTheServer) {
   EXPECT_EQ(server_.sessions_now(), 0u);
 }
 
-TEST_F(Fake, AHalfOpenSessionAnswersNothing) {
+TEST_F(Fake, HalfOpenSessionDoesNotRespond) {
   const auto session = opened(0);
   server_.make_half_open(session->server_pid());
   Span passed;
@@ -147,7 +147,7 @@ TEST_F(Fake, AHalfOpenSessionAnswersNothing) {
   EXPECT_EQ(now(), deadline);
 }
 
-TEST_F(Fake, HoldsCloses) {
+TEST_F(Fake, DelaysCloses) {
   auto session = opened(0);
   const Instant until = in(Span::seconds(30));
   server_.hold_closes_until(until);
@@ -155,7 +155,7 @@ TEST_F(Fake, HoldsCloses) {
   EXPECT_EQ(now(), until);
 }
 
-TEST_F(Fake, ALossIsToldOnce) {
+TEST_F(Fake, LossIsReportedOnce) {
   const auto first = opened(0);
   const auto second = opened(1);
   connector_.validate(1, *second, now(), in(Span::seconds(2)));
@@ -170,7 +170,7 @@ TEST_F(Fake, ALossIsToldOnce) {
   EXPECT_EQ(told, (std::map<uint32_t, Kind>{{0, Kind::lost}, {1, Kind::validation_failed}}));
 }
 
-TEST_F(Fake, ADisarmedSessionCountsUntilItsSlotIsGivenOn) {
+TEST_F(Fake, DisarmedSessionCountsUntilItsSlotIsReused) {
   const auto revoked = opened(0);
   revoked->disarm();
   EXPECT_EQ(server_.sessions_now(), 1u);
@@ -189,7 +189,7 @@ TEST_F(Fake, KillsAShare) {
   EXPECT_EQ(server_.pids().size(), 40u - killed);
 }
 
-TEST_F(Fake, AnswersStatementsOfTheTest) {
+TEST_F(Fake, HandlerOfTheTest) {
   server_.set_handler([](const QueryRequest& request, ResultTable& out) -> std::optional<Status> {
     if (request.sql != "special") return std::nullopt;
     out.set_affected(7);
@@ -203,7 +203,7 @@ TEST_F(Fake, AnswersStatementsOfTheTest) {
   EXPECT_EQ(run(*session, "fail 40001").sqlstate, "40001");
 }
 
-TEST_F(Fake, AFailedTransactionWaitsForItsRollback) {
+TEST_F(Fake, FailedTransactionNeedsRollback) {
   const auto session = opened(0);
   ASSERT_OK(run(*session, "begin"));
   EXPECT_EQ(run(*session, "fail 23505").sqlstate, "23505");
@@ -251,7 +251,7 @@ TEST(FakeServer, IsTheSameForTheSameSeed) {
 // F2, Q1: misuse is loud.
 using FakeDeathTest = Fake;
 
-TEST_F(Fake, ASurveyTellsWhatThereIsOrWhatItWasTold) {
+TEST_F(Fake, SurveyReportsSessions) {
   const auto first = opened(0);
   const auto second = opened(1);
   const auto survey = [&] {

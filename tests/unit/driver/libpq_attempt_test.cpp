@@ -150,9 +150,9 @@ class PgAttempt : public ::testing::Test {
   Instant next_;
 };
 
-const char* const kLate = "the name look-up of \"held.test\" did not end within connect_timeout";
+const char* const kLate = "the name lookup of \"held.test\" did not complete within connect_timeout";
 
-TEST_F(PgAttempt, ANameLookUpHoldsUpNobodyAndIsCountedAgainstTheTimeout) {
+TEST_F(PgAttempt, NameLookupDoesNotBlockOthersAndCountsAgainstTimeout) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
   open(*connector, 0, Span::millis(400));
@@ -163,7 +163,7 @@ TEST_F(PgAttempt, ANameLookUpHoldsUpNobodyAndIsCountedAgainstTheTimeout) {
   EXPECT_EQ(NameServer::instance().asking("held.test"), 1) << "nobody waited for it";
 }
 
-TEST_F(PgAttempt, AnUnknownNameIsToldAsLibpqDoes) {
+TEST_F(PgAttempt, UnknownNameHasTheErrorOfLibpq) {
   const auto connector = connect_to("missing.test");
   open(*connector, 0, Span::seconds(10));
   const Completion done = std::move(answers(*connector).front());
@@ -171,7 +171,7 @@ TEST_F(PgAttempt, AnUnknownNameIsToldAsLibpqDoes) {
   EXPECT_NE(done.status.hint.find("name"), std::string::npos) << done.status.hint;
 }
 
-TEST_F(PgAttempt, OneUnknownNameOfSeveralDoesNotStopTheOthers) {
+TEST_F(PgAttempt, OneUnknownNameOfSeveralIsSkipped) {
   const auto connector = connect_to("missing.test,quick.test");
   open(*connector, 0, Span::seconds(10));
   const Completion done = std::move(answers(*connector).front());
@@ -179,7 +179,7 @@ TEST_F(PgAttempt, OneUnknownNameOfSeveralDoesNotStopTheOthers) {
   EXPECT_NE(done.status.detail.find("\"quick.test\" (127.0.0.1)"), std::string::npos) << done.status.detail;
 }
 
-TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
+TEST_F(PgAttempt, BlockingHostIsSkipped) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test,quick.test");
   open(*connector, 0, Span::millis(800));
@@ -194,7 +194,7 @@ TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
   NameServer::instance().hold("held.test");
   open(*again, 0, Span::millis(800));
   EXPECT_EQ(reason(*again),
-            "the server at \"127.0.0.1\", port " + silent.port() + " did not answer within connect_timeout");
+            "the server at \"127.0.0.1\", port " + silent.port() + " did not respond within connect_timeout");
   EXPECT_TRUE(silent.is_called());
   EXPECT_EQ(NameServer::instance().asking("held.test"), 1);
   open(*again, 0, Span::seconds(100));
@@ -202,7 +202,7 @@ TEST_F(PgAttempt, AHostThatHoldsUpIsPassedOver) {
   EXPECT_EQ(NameServer::instance().asking("held.test"), 1);
 }
 
-TEST_F(PgAttempt, SoManyMayBeHeldUpAndNoMore) {
+TEST_F(PgAttempt, NumberOfBlockedAttemptsIsBounded) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
   constexpr auto kMax = static_cast<uint32_t>(libpq::Attempts::kHeldUpMax);
@@ -211,15 +211,15 @@ TEST_F(PgAttempt, SoManyMayBeHeldUpAndNoMore) {
   for (const Completion& done : answers(*connector, kMax)) EXPECT_EQ(done.status.message, kLate);
   open(*connector, 0, Span::millis(50));
   const Completion done = std::move(answers(*connector).front());
-  EXPECT_EQ(done.status.message, "no connect could be begun within connect_timeout");
-  EXPECT_EQ(done.status.detail, "16 that were given up are still held up by the name look-up of \"held.test\"");
+  EXPECT_EQ(done.status.message, "no connection attempt could be started within connect_timeout");
+  EXPECT_EQ(done.status.detail, "16 abandoned attempts are still blocked by the name lookup of \"held.test\".");
   EXPECT_EQ(NameServer::instance().asking("held.test"), static_cast<int>(kMax));
   open(*connector, 0, Span::seconds(10));
   NameServer::instance().let_go("held.test");  // one that returns makes room for the one that waits
   EXPECT_NE(reason(*connector).find("refused"), std::string::npos);
 }
 
-TEST_F(PgAttempt, TheCredentialCallbackHoldsUpNobodyAndIsCalledByOneAtATime) {
+TEST_F(PgAttempt, CredentialCallbackIsSerializedAndDoesNotBlock) {
   std::mutex mutex;
   std::condition_variable changed;
   bool may_return = false;
@@ -254,7 +254,7 @@ TEST_F(PgAttempt, TheCredentialCallbackHoldsUpNobodyAndIsCalledByOneAtATime) {
   EXPECT_EQ(inside_max, 1);
 }
 
-TEST_F(PgAttempt, NobodyWaitsForThemAtTheEnd) {
+TEST_F(PgAttempt, ClosingDoesNotWaitForBlockedAttempts) {
   NameServer::instance().hold("held.test");
   for (const bool is_late : {false, true}) {
     const int before = NameServer::instance().asking("held.test");
@@ -272,7 +272,7 @@ TEST_F(PgAttempt, NobodyWaitsForThemAtTheEnd) {
   }
 }
 
-TEST_F(PgAttempt, AForkFindsNobodyInsideOfLibpq) {
+TEST_F(PgAttempt, NoAttemptIsInsideLibpqAtAFork) {
   NameServer::instance().hold("held.test");
   const auto connector = connect_to("held.test");
   open(*connector, 0, Span::millis(800));
@@ -296,7 +296,7 @@ TEST_F(PgAttempt, AForkFindsNobodyInsideOfLibpq) {
   EXPECT_NE(reason(*connector).find("refused"), std::string::npos);
 }
 
-TEST_F(PgAttempt, AThreadMayBeHeldUpBeyondTheEndOfTheProgram) {
+TEST_F(PgAttempt, ThreadMayBeBlockedAtExit) {
   NameServer::instance().hold("forever.test");
   const auto connector = connect_to("forever.test");
   open(*connector, 0, Span::millis(400));
@@ -304,7 +304,7 @@ TEST_F(PgAttempt, AThreadMayBeHeldUpBeyondTheEndOfTheProgram) {
   EXPECT_NE(reason(*connector).find("forever.test"), std::string::npos);
 }
 
-TEST(PgHosts, KnowsWhatHasToBeLookedUp) {
+TEST(PgHosts, NamesThatNeedALookup) {
   const auto looked_up = [](std::vector<std::pair<std::string, std::string>> words) {
     std::string out;
     for (const libpq::Host& host : libpq::hosts_of(words)) out += "[" + host.name + "|" + host.to_look_up + "]";

@@ -19,7 +19,7 @@ std::map<std::string, std::string> words_of(const std::string& text, const Polic
   return out;
 }
 
-TEST(ConnectWords, ThePolicyFillsInWhereTheTargetIsSilent) {
+TEST(ConnectWords, PolicySetsWhatTheTargetDoesNot) {
   Policy policy;
   policy.statement_timeout = Span::seconds(7);
   policy.idle_in_transaction_timeout = Span();
@@ -33,7 +33,7 @@ TEST(ConnectWords, ThePolicyFillsInWhereTheTargetIsSilent) {
   EXPECT_EQ(words.at("options"), "-c statement_timeout=7000 ");
 }
 
-TEST(ConnectWords, TheTargetsOwnWordsWin) {
+TEST(ConnectWords, TargetOverridesPolicy) {
   const auto words =
       words_of("host=db keepalives=0 tcp_user_timeout=5 client_encoding=LATIN1 options='-c work_mem=1MB'");
   EXPECT_EQ(words.at("keepalives"), "0");
@@ -49,7 +49,7 @@ TEST(ConnectWords, WithoutTimeoutsNoOptionsAreSent) {
   EXPECT_EQ(words_of("host=db", policy).count("options"), 0u) << "poolers refuse start-up options";
 }
 
-TEST(ConnectWords, RotationBeginsTheHostsFurtherBehindAndKeepsPairs) {
+TEST(ConnectWords, RotationKeepsPairsOfHostAndPort) {
   const auto words = words_of("host=a,b,c port=1,2,3", {}, 4);
   EXPECT_EQ(words.at("host"), "b,c,a");
   EXPECT_EQ(words.at("port"), "2,3,1");
@@ -58,12 +58,12 @@ TEST(ConnectWords, RotationBeginsTheHostsFurtherBehindAndKeepsPairs) {
   EXPECT_EQ(ConnectWords::parse("dbname=x")->hosts(), 1u);
 }
 
-TEST(ConnectWords, AnAskedPasswordReplacesTheGivenOne) {
+TEST(ConnectWords, CallbackPasswordReplacesTheGivenOne) {
   const std::string fresh = "new";
   EXPECT_EQ(words_of("host=db password=old", {}, 0, &fresh).at("password"), "new");
 }
 
-TEST(ConnectWords, ARefusalNamesNoPassword) {
+TEST(ConnectWords, ErrorsContainNoPassword) {
   Result<ConnectWords> parsed = ConnectWords::parse("host=db password=hunter2 nonsense=1");
   ASSERT_FALSE(parsed.is_ok());
   EXPECT_NE(parsed.status().message.find("nonsense"), std::string::npos);

@@ -14,24 +14,24 @@ TEST(PostgresqlErrors, WhichEndTheSession) {
   }
 }
 
-TEST(PostgresqlErrors, WhichTellOfAServerGoingDown) {
+TEST(PostgresqlErrors, WhichReportAShutdown) {
   EXPECT_TRUE(ends_generation("57P02"));
   EXPECT_TRUE(may_end_generation("57P01"));
   for (const char* s : {"57P01", "57P03", "57P05"}) EXPECT_FALSE(ends_generation(s)) << s;
   for (const char* s : {"57P02", "57P03", "57P05", "57014"}) EXPECT_FALSE(may_end_generation(s)) << s;
 }
 
-TEST(PostgresqlErrors, WhichAreWorthAnotherTry) {
+TEST(PostgresqlErrors, WhichAreRetryable) {
   for (const char* s : {"40001", "40P01", "08006", "57P01", "53300"}) EXPECT_TRUE(is_retryable(s)) << s;
   for (const char* s : {"23505", "42601", "57014", "28P01", ""}) EXPECT_FALSE(is_retryable(s)) << s;
 }
 
-TEST(PostgresqlErrors, FirstLineStandsAlone) {
+TEST(PostgresqlErrors, FirstLine) {
   EXPECT_EQ(first_line("one \ntwo"), "one");
   EXPECT_EQ(first_line(""), "");
 }
 
-TEST(PostgresqlErrors, AConnectThatCannotStartSaysWhy) {
+TEST(PostgresqlErrors, InvalidTargetGivesTheReason) {
   PGconn* const conn = PQconnectStart("host=/nowhere port=notanumber");
   const ConnectFailure failure = connect_failure(conn);
   PQfinish(conn);

@@ -22,7 +22,7 @@ Policy with(Pooler pooler) {
   return policy;
 }
 
-TEST(Greeting, ARefusalInAnyWordingIsAnsweredWithFewerOptions) {
+TEST(Greeting, RejectedOptionsAreNotSentAgain) {
   for (const char* message :
        {"unsupported startup parameter: options", "unsupported startup parameter in options: statement_timeout"}) {
     PoolerMemory memory;
@@ -41,7 +41,7 @@ TEST(Greeting, ARefusalInAnyWordingIsAnsweredWithFewerOptions) {
   }
 }
 
-TEST(Greeting, OtherFailuresAreNoRefusal) {
+TEST(Greeting, OtherFailuresAreNotRejectedOptions) {
   PoolerMemory memory;
   Greeting greeting(memory, with(Pooler::auto_));
   ConnectFailure failure = refusal("no more connections allowed (max_client_conn)");
@@ -51,7 +51,7 @@ TEST(Greeting, OtherFailuresAreNoRefusal) {
   EXPECT_FALSE(greeting.take_refusal(failure, false));
 }
 
-TEST(Greeting, WhatIsSaidOfThePoolerDecides) {
+TEST(Greeting, OptionPoolerDecides) {
   PoolerMemory memory;
   EXPECT_EQ(Greeting(memory, with(Pooler::none)).options(), StartupOptions::all);
   EXPECT_EQ(Greeting(memory, with(Pooler::session)).options(), StartupOptions::none);
@@ -62,7 +62,7 @@ TEST(Greeting, WhatIsSaidOfThePoolerDecides) {
   EXPECT_NE(failure.status.hint.find("option pooler"), std::string::npos);
 }
 
-TEST(SessionSettings, OptionsAreReadAsTheServerReadsThem) {
+TEST(SessionSettings, OptionsAreParsedAsByTheServer) {
   Result<SessionSettings> read = settings_in("-c a=1  -cb.c=x\\ y\t--work-mem=7MB -c d= --e=\\\\ ");
   ASSERT_TRUE(read.is_ok());
   const SessionSettings wanted = {{"a", "1"}, {"b.c", "x y"}, {"work_mem", "7MB"}, {"d", ""}, {"e", "\\"}};
@@ -81,7 +81,7 @@ TEST(SessionSettings, NamesAndValuesAreQuoted) {
             "pg_catalog.set_config(E'a', E'x, ''y''\\\\', false), pg_catalog.set_config(E'b', E'', false)");
 }
 
-TEST(SharedSession, WhatStaysInTheSessionIsRefused) {
+TEST(SharedSession, StatementsThatChangeTheSessionAreRejected) {
   for (const char* sql : {"SET search_path = evil",
                           "set session work_mem to '1MB'",
                           "/* a */ SET ROLE joe",
@@ -113,7 +113,7 @@ TEST(SharedSession, WhatStaysInTheSessionIsRefused) {
   EXPECT_NE(check_shared("SET search_path = a").message.find("search_path"), std::string::npos);
 }
 
-TEST(SharedSession, WhatEndsWithItsTransactionIsNot) {
+TEST(SharedSession, StatementsLimitedToTheirTransactionAreAccepted) {
   for (const char* sql :
        {"", "SELECT 1", "SET LOCAL search_path = a", "SET TRANSACTION READ ONLY", "SET CONSTRAINTS ALL DEFERRED",
         "RESET ALL", "UPDATE t SET n = 1", "INSERT INTO t (\"set\") VALUES ('LISTEN a; SET b = 1')",
@@ -124,7 +124,7 @@ TEST(SharedSession, WhatEndsWithItsTransactionIsNot) {
   }
 }
 
-TEST(SharedSession, AReadLeaseSendsTransactionWordsAlone) {
+TEST(SharedSession, ReadLeaseRequiresSeparateTransactionStatements) {
   for (const char* sql : {"BEGIN", "START TRANSACTION; -- now", "COMMIT AND CHAIN;", "ROLLBACK", "SELECT 1; SELECT 2",
                           "ROLLBACK TO a; SELECT 1"}) {
     EXPECT_TRUE(check_shared_read(sql)) << sql;
@@ -135,7 +135,7 @@ TEST(SharedSession, AReadLeaseSendsTransactionWordsAlone) {
   }
 }
 
-TEST(ConnectWords, OptionsAreSentAsFarAsTheyAreTaken) {
+TEST(ConnectWords, OptionsAreSentAsFarAsAccepted) {
   Result<ConnectWords> parsed = ConnectWords::parse("host=db options='-c a=b'");
   ASSERT_TRUE(parsed.is_ok());
   const auto options = [&](StartupOptions sent) {
@@ -151,7 +151,7 @@ TEST(ConnectWords, OptionsAreSentAsFarAsTheyAreTaken) {
   EXPECT_EQ(parsed->target_options(), "-c a=b");
 }
 
-TEST(ConnectWords, OptionsOfTheEnvironmentAreKeptBackToo) {
+TEST(ConnectWords, OptionsOfTheEnvironmentAreWithheldToo) {
   ASSERT_EQ(setenv("PGOPTIONS", "-c a=b", 1), 0);
   Result<ConnectWords> parsed = ConnectWords::parse("host=db dbname=shop");
   ASSERT_TRUE(parsed.is_ok());

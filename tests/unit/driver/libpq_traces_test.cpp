@@ -9,14 +9,14 @@
 namespace tide::libpq {
 namespace {
 
-TEST(Traces, TagsOfDataAndDefinitionsLeaveNothing) {
+TEST(Traces, DataAndDefinitionTagsLeaveNoTraces) {
   for (const char* tag : {"SELECT 1", "INSERT 0 5", "UPDATE 2", "BEGIN", "COMMIT", "ROLLBACK", "CREATE TABLE", "SHOW",
                           "EXPLAIN", "", "FETCH 3", "LOCK TABLE"}) {
     EXPECT_EQ(trace_of_tag(tag), Trace::none) << tag;
   }
 }
 
-TEST(Traces, TagsThatChangeTheSessionDo) {
+TEST(Traces, SessionTagsLeaveTraces) {
   for (const char* tag : {"SET", "RESET", "PREPARE", "DEALLOCATE", "LISTEN", "UNLISTEN", "DECLARE CURSOR", "DO", "CALL",
                           "DISCARD ALL", "SETTLE"}) {
     EXPECT_EQ(trace_of_tag(tag), Trace::resettable) << tag;
@@ -24,7 +24,7 @@ TEST(Traces, TagsThatChangeTheSessionDo) {
   EXPECT_EQ(trace_of_tag("LOAD"), Trace::lasting);
 }
 
-TEST(Traces, WhatATagDoesNotTellIsInTheText) {
+TEST(Traces, TextIsScannedBeyondTheTag) {
   for (const char* sql : {"select set_config('work_mem', '1MB', false)",
                           "SELECT PG_ADVISORY_LOCK(1)",
                           "create temp table t (x int)",
@@ -52,7 +52,7 @@ TEST(Traces, WhatATagDoesNotTellIsInTheText) {
   }
 }
 
-TEST(Traces, WhatNoResetRemoves) {
+TEST(Traces, LastingTraces) {
   for (const char* sql :
        {"select setseed(0.5)", "SELECT dblink_connect('c', 'dbname=x')", "select 1, public.setseed(1)",
         "select dblink_connect_u('x')", "select pg_create_physical_replication_slot('s', true, true)"}) {
@@ -60,7 +60,7 @@ TEST(Traces, WhatNoResetRemoves) {
   }
 }
 
-TEST(Traces, OrdinaryStatementsLeaveNothing) {
+TEST(Traces, OrdinaryStatementsLeaveNoTraces) {
   for (const char* sql :
        {"select temperature from t",
         "select attempt",
@@ -89,14 +89,14 @@ TEST(Traces, OrdinaryStatementsLeaveNothing) {
   }
 }
 
-TEST(Traces, ATextThatASettingMayTurnIntoAnotherOneIsNotTrusted) {
+TEST(Traces, AmbiguousTextCountsAsTrace) {
   // Without standard_conforming_strings the first literal goes on to the second backslash.
   EXPECT_EQ(trace_of_text("select 'a\\', mine(), 'b\\'"), Trace::resettable);
   EXPECT_EQ(trace_of_text("select 'a\\' || lower('x')"), Trace::resettable);
   EXPECT_EQ(trace_of_text("select 'C:\\temp'"), Trace::none);
 }
 
-TEST(Traces, AnyTextIsReadToItsEnd) {
+TEST(Traces, ArbitraryTextIsScanned) {
   constexpr std::string_view kParts[] = {"'",  "\"", "$$", "$a$",      "/*",      "*/",
                                          "--", "\n", "\\", "E'",       "U&\"",    "(",
                                          ")",  ";",  " ",  "a",        "begin",   "create function",
@@ -147,7 +147,7 @@ TEST(Transactions, CommitInItsForms) {
   }
 }
 
-TEST(Transactions, StatementsAreCountedAsTheServerAnswersThem) {
+TEST(Transactions, StatementsAreCountedLikeResults) {
   const char* const text =
       "begin; insert into t values (';', $$;$$, \";\"); -- ;\n;"
       "create rule r as on insert to t do also (delete from u; delete from v);"

@@ -28,7 +28,7 @@ class SqliteClose : public SqliteRoom {
 };
 
 // S6
-TEST_F(SqliteClose, S6TheLastSessionLeavesNoWal) {
+TEST_F(SqliteClose, S6LastSessionLeavesNoWal) {
   auto other = make_session();
   ASSERT_GT(wal_bytes(), 0u);
   session_.reset();
@@ -37,27 +37,27 @@ TEST_F(SqliteClose, S6TheLastSessionLeavesNoWal) {
   expect_whole();
 }
 
-TEST_F(SqliteClose, ALeaseInItsTransactionIsRolledBackBeforeTheFileIsPutInOrder) {
+TEST_F(SqliteClose, OpenTransactionIsRolledBackBeforeTheCheckpoint) {
   ASSERT_OK(run(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES (2)"));
   session_.reset();
   expect_whole();
 }
 
-TEST_F(SqliteClose, ACancelThatMetNoStatementDoesNotSpareTheWal) {
+TEST_F(SqliteClose, CancelWithoutStatementDoesNotKeepTheWal) {
   session_->native();
   session_->cancel();
   session_.reset();
   expect_whole();
 }
 
-TEST_F(SqliteClose, ADisarmedSessionLeavesNoWalEither) {
+TEST_F(SqliteClose, DisarmedSessionLeavesNoWal) {
   session_->disarm();
   session_->disarm();
   session_.reset();
   expect_whole();
 }
 
-TEST_F(SqliteClose, DisarmingEndsAStatementOnNativeAndTheCloseStillEmptiesTheWal) {
+TEST_F(SqliteClose, DisarmingEndsNativeStatementAndTheCloseEmptiesTheWal) {
   auto* database = static_cast<sqlite3*>(session_->native());
   std::thread holder([&] { EXPECT_NE(sqlite3_exec(database, kEndless, nullptr, nullptr, nullptr), SQLITE_OK); });
   sqlite3_mutex* inside = sqlite3_db_mutex(database);
@@ -71,7 +71,7 @@ TEST_F(SqliteClose, DisarmingEndsAStatementOnNativeAndTheCloseStillEmptiesTheWal
   expect_whole();
 }
 
-TEST_F(SqliteClose, AReaderOfAnotherProcessIsNotWaitedForAndClosesLast) {
+TEST_F(SqliteClose, ReaderOfAnotherProcessClosesLast) {
   Stranger stranger(dir_.file());
   ASSERT_EQ(stranger.run("BEGIN; SELECT * FROM t"), SQLITE_OK);
   session_.reset();
@@ -80,7 +80,7 @@ TEST_F(SqliteClose, AReaderOfAnotherProcessIsNotWaitedForAndClosesLast) {
 }
 
 // SQLite keeps the handle, and with it the file's WAL, until the statement is finalized, which may be never.
-TEST_F(SqliteClose, AStatementThatItsHolderLeftKeepsNothingInTheWal) {
+TEST_F(SqliteClose, LeakedStatementLeavesAnEmptyWal) {
   sqlite3_stmt* statement = leave_half_read(*session_);
   session_.reset();
   expect_whole(true);
@@ -88,7 +88,7 @@ TEST_F(SqliteClose, AStatementThatItsHolderLeftKeepsNothingInTheWal) {
   expect_whole();
 }
 
-TEST_F(SqliteClose, ARevokedHolderWhoKeepsTheHandleKeepsNothingInTheWal) {
+TEST_F(SqliteClose, HandleKeptAfterRevocationLeavesAnEmptyWal) {
   session_->native();
   session_->disarm();  // its object lives on: the holder may still come back
   session_->finish_disarm();
@@ -100,7 +100,7 @@ TEST_F(SqliteClose, ARevokedHolderWhoKeepsTheHandleKeepsNothingInTheWal) {
   expect_whole(true);
 }
 
-TEST_F(SqliteClose, OtherJournalModesLeaveTheFileWhole) {
+TEST_F(SqliteClose, OtherJournalModesLeaveTheFileComplete) {
   for (const SqliteJournalMode mode : {SqliteJournalMode::delete_, SqliteJournalMode::truncate,
                                        SqliteJournalMode::persist, SqliteJournalMode::memory, SqliteJournalMode::off}) {
     session_.reset();
@@ -151,7 +151,7 @@ bool close_dying_at(const std::string& path, int calls) {
   return WEXITSTATUS(status) == 0;
 }
 
-TEST_F(SqliteClose, AProcessKilledWhileItClosesLosesNothing) {
+TEST_F(SqliteClose, ProcessKilledWhileClosingLosesNothing) {
   session_.reset();  // nothing open is carried across fork()
   std::filesystem::copy_file(dir_.file(), dir_.file("before.db"));
   bool is_whole_close = false;

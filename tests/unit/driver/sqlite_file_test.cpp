@@ -69,19 +69,19 @@ class SqliteFile : public SqliteRoom {
   std::unique_ptr<Connection> session_;
 };
 
-TEST_F(SqliteFile, AWriterFindsThatItWasDeleted) {
+TEST_F(SqliteFile, WriterDetectsDeletion) {
   fs::remove(dir_.file());
   expect_session_lost(*session_, dir_.file() + " was deleted or moved");
 }
 
-TEST_F(SqliteFile, AReaderFindsItAtTheBeginOfItsLease) {
+TEST_F(SqliteFile, ReaderDetectsDeletionAtLeaseBegin) {
   ASSERT_EQ(session_->settle(ResetMode::smart), Settled::clean);
   fs::remove(dir_.file());
   expect_lost(session_->begin_lease(LeaseMode::read, clock_.now()), "was deleted or moved");
   expect_lost(run(*session_, "SELECT * FROM t"), "was deleted or moved");
 }
 
-TEST_F(SqliteFile, ACommitIntoAFileThatIsGoneIsNotReportedAsOne) {
+TEST_F(SqliteFile, CommitToMissingFileFails) {
   ASSERT_OK(run(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES ('lost')"));
   fs::remove(dir_.file());
   const Status status = run(*session_, "COMMIT");
@@ -90,28 +90,28 @@ TEST_F(SqliteFile, ACommitIntoAFileThatIsGoneIsNotReportedAsOne) {
   EXPECT_EQ(session_->settle(ResetMode::smart), Settled::broken);
 }
 
-TEST_F(SqliteFile, ARollbackLosesNothing) {
+TEST_F(SqliteFile, RollbackLosesNothing) {
   ASSERT_OK(run(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES ('lost')"));
   fs::remove(dir_.file());
   EXPECT_OK(run(*session_, "ROLLBACK"));
 }
 
 // D4
-TEST_F(SqliteFile, D4AFileThatWasThereIsNotCreatedAgain) {
+TEST_F(SqliteFile, D4MissingFileIsNotCreatedAgain) {
   close(0, session_);
   fs::rename(dir_.file(), dir_.file("backup.db"));
   const Completion failed = try_open_slot(0);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
   EXPECT_EQ(failed.status.sqlstate, "58030");
-  EXPECT_NE(failed.status.message.find(dir_.file() + " is gone"), std::string::npos) << failed.status.message;
+  EXPECT_NE(failed.status.message.find(dir_.file() + " is missing"), std::string::npos) << failed.status.message;
   EXPECT_FALSE(failed.status.hint.empty());
   EXPECT_FALSE(fs::exists(dir_.file()));
   fs::copy_file(dir_.file("backup.db"), dir_.file());
   EXPECT_EQ(ask(*open(0), "SELECT x FROM t"), "old");
 }
 
-TEST_F(SqliteFile, D4ADirectoryThatIsGoneIsToldLikewise) {
+TEST_F(SqliteFile, D4MissingDirectoryIsReported) {
   session_.reset();
   fs::create_directory(dir_.file("sub"));
   use(dir_.file("sub/app.db"));
@@ -123,7 +123,7 @@ TEST_F(SqliteFile, D4ADirectoryThatIsGoneIsToldLikewise) {
   EXPECT_EQ(ask(*open(1), "SELECT x FROM t"), "old");
 }
 
-TEST_F(SqliteFile, AFileThatIsMovedAwayAndBackIsTakenUpByNewSessions) {
+TEST_F(SqliteFile, FileMovedBackIsUsedByNewSessions) {
   fs::rename(dir_.file(), dir_.file("away.db"));
   expect_lost(run(*session_, "INSERT INTO t VALUES ('lost')"), "was deleted or moved");
   EXPECT_EQ(try_open_slot(1).status.sqlstate, "58030");
@@ -135,7 +135,7 @@ TEST_F(SqliteFile, AFileThatIsMovedAwayAndBackIsTakenUpByNewSessions) {
 }
 
 // D3
-TEST_F(SqliteFile, D3AFileInItsPlaceIsNotMixedWithTheWalOfTheOldOne) {
+TEST_F(SqliteFile, D3NewFileIsNotMixedWithTheOldWal) {
   make_other(dir_.file("other.db"));
   fs::rename(dir_.file("other.db"), dir_.file());
   expect_session_lost(*session_, "was replaced by another file");
@@ -144,7 +144,7 @@ TEST_F(SqliteFile, D3AFileInItsPlaceIsNotMixedWithTheWalOfTheOldOne) {
   const Completion failed = try_open_slot(1);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
-  EXPECT_NE(failed.status.message.find("-wal is still that of the old file"), std::string::npos)
+  EXPECT_NE(failed.status.message.find("-wal still belongs to the old file"), std::string::npos)
       << failed.status.message;
   remove_side_files();
   const auto next = open(1);
@@ -152,7 +152,7 @@ TEST_F(SqliteFile, D3AFileInItsPlaceIsNotMixedWithTheWalOfTheOldOne) {
   EXPECT_EQ(ask(*next, "PRAGMA integrity_check"), "ok");
 }
 
-TEST_F(SqliteFile, D3AnOldSessionThatWasNotUsedMeanwhileTakesNothingOfTheNewFile) {
+TEST_F(SqliteFile, D3UnusedOldSessionDoesNotUseTheNewFile) {
   make_other(dir_.file("other.db"));
   fs::rename(dir_.file("other.db"), dir_.file());
   remove_side_files();
@@ -165,7 +165,7 @@ TEST_F(SqliteFile, D3AnOldSessionThatWasNotUsedMeanwhileTakesNothingOfTheNewFile
   EXPECT_EQ(ask(*next, "PRAGMA integrity_check"), "ok");
 }
 
-TEST_F(SqliteFile, D3TheIndexOfAWalIsNotTakenFromSessionsThatHaveItMapped) {
+TEST_F(SqliteFile, D3MappedWalIndexIsNotTruncated) {
   make_other(dir_.file("other.db"));
   fs::rename(dir_.file("other.db"), dir_.file());
   fs::remove(dir_.file() + "-wal");
@@ -177,7 +177,7 @@ TEST_F(SqliteFile, D3TheIndexOfAWalIsNotTakenFromSessionsThatHaveItMapped) {
   EXPECT_EQ(ask(*open(1), "SELECT x FROM t"), "new");
 }
 
-TEST_F(SqliteFile, ALinkThatLeadsElsewhereIsNoticed) {
+TEST_F(SqliteFile, ChangedLinkIsDetected) {
   session_.reset();
   fs::create_directories(dir_.file("one"));
   fs::create_directories(dir_.file("two"));
@@ -194,7 +194,7 @@ TEST_F(SqliteFile, ALinkThatLeadsElsewhereIsNoticed) {
   EXPECT_FALSE(fs::exists(dir_.file("one/app.db-wal")));
 }
 
-TEST_F(SqliteFile, WhatIsInAWalThatWasDeletedIsSavedByItsSessions) {
+TEST_F(SqliteFile, DeletedWalIsSavedByItsSessions) {
   auto other = open(1);
   fs::remove(dir_.file() + "-wal");
   expect_session_lost(*session_, "-wal was deleted or moved");
@@ -208,7 +208,7 @@ TEST_F(SqliteFile, WhatIsInAWalThatWasDeletedIsSavedByItsSessions) {
 }
 
 // It was there when the pool looked, and was not when SQLite opened it: with a new WAL, and the index of the old one.
-TEST_F(SqliteFile, D3AWalThatIsDeletedWhileASessionIsOpenedIsNotMixedWithANewOne) {
+TEST_F(SqliteFile, D3WalDeletedDuringOpenIsNotMixedWithANewOne) {
   const auto first = make_session(patient_policy(), "other.db");
   ASSERT_OK(run(*first, "CREATE TABLE t (x); INSERT INTO t VALUES ('old')"));
   ASSERT_OK(run(*first, "PRAGMA wal_checkpoint"));  // so that SQLite itself misses nothing
@@ -221,14 +221,14 @@ TEST_F(SqliteFile, D3AWalThatIsDeletedWhileASessionIsOpenedIsNotMixedWithANewOne
   expect_lost(run(*first, "INSERT INTO t VALUES ('lost')"), "-wal was ");
 }
 
-TEST_F(SqliteFile, AnIndexThatWasDeletedIsNoticed) {
+TEST_F(SqliteFile, DeletedWalIndexIsDetected) {
   fs::remove(dir_.file() + "-shm");
   expect_session_lost(*session_, "-shm was deleted or moved");
   close(0, session_);
   EXPECT_EQ(ask(*open(1), "SELECT x FROM t"), "old");
 }
 
-TEST_F(SqliteFile, WithoutAWalItIsNoticedAsWell) {
+TEST_F(SqliteFile, DetectedWithoutAWalToo) {
   close(0, session_);
   Policy policy = patient_policy();
   policy.sqlite_journal_mode = SqliteJournalMode::delete_;
@@ -239,7 +239,7 @@ TEST_F(SqliteFile, WithoutAWalItIsNoticedAsWell) {
   expect_session_lost(*session_, "was deleted or moved");
 }
 
-TEST_F(SqliteFile, TheConnectorTellsOfEverySessionWithoutBeingAsked) {
+TEST_F(SqliteFile, ConnectorReportsEveryLostSession) {
   auto other = open(3);
   fs::remove(dir_.file());
   std::vector<uint32_t> slots;
@@ -255,7 +255,7 @@ TEST_F(SqliteFile, TheConnectorTellsOfEverySessionWithoutBeingAsked) {
 }
 
 // A holder who changes the journal mode makes the WAL go and come; that is no loss.
-TEST_F(SqliteFile, AHolderMayChangeTheJournalMode) {
+TEST_F(SqliteFile, HolderMayChangeTheJournalMode) {
   for (const bool is_native : {false, true}) {
     ASSERT_EQ(session_->settle(ResetMode::smart), Settled::clean);
     ASSERT_OK(session_->begin_lease(LeaseMode::read_write, clock_.now()));
@@ -281,7 +281,7 @@ TEST_F(SqliteFile, AHolderMayChangeTheJournalMode) {
   EXPECT_EQ(ask(*session_, "PRAGMA journal_mode"), "wal");
 }
 
-TEST_F(SqliteFile, WhatOthersMayDoToItIsNoLoss) {
+TEST_F(SqliteFile, AllowedChangesAreNoLoss) {
   auto other = open(1);
   {
     Stranger stranger(dir_.file());

@@ -14,7 +14,7 @@ class SqliteLease : public SqliteRoom {
   std::unique_ptr<SqliteConnection> session_;
 };
 
-TEST_F(SqliteLease, SettingsOfThePolicyComeBack) {
+TEST_F(SqliteLease, PolicySettingsAreRestored) {
   ASSERT_OK(run(*session_,
                 "PRAGMA foreign_keys = off; PRAGMA cache_size = 5; PRAGMA synchronous = off;"
                 "PRAGMA query_only = on; PRAGMA busy_timeout = 77"));
@@ -28,7 +28,7 @@ TEST_F(SqliteLease, SettingsOfThePolicyComeBack) {
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
 }
 
-TEST_F(SqliteLease, ASettingWithoutAValueToGoBackToEndsTheSession) {
+TEST_F(SqliteLease, UnrestorableSettingEndsTheSession) {
   ASSERT_OK(run(*session_, "PRAGMA case_sensitive_like = on"));
   EXPECT_EQ(session_->settle(ResetMode::smart), Settled::spent);
   const auto fresh = make_session();
@@ -37,14 +37,14 @@ TEST_F(SqliteLease, ASettingWithoutAValueToGoBackToEndsTheSession) {
   EXPECT_EQ(fresh->settle(ResetMode::smart), Settled::spent);                // and it is not forgotten
 }
 
-TEST_F(SqliteLease, QuestionsCostNothing) {
+TEST_F(SqliteLease, QueriedPragmasNeedNoReset) {
   ASSERT_OK(run(*session_,
                 "PRAGMA foreign_keys; PRAGMA table_info(t); SELECT * FROM pragma_table_info('t');"
                 "PRAGMA integrity_check; PRAGMA case_sensitive_like; PRAGMA user_version = 5"));
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
 }
 
-TEST_F(SqliteLease, AttachedDatabasesAndTemporaryObjectsGo) {
+TEST_F(SqliteLease, AttachedDatabasesAndTemporaryObjectsAreRemoved) {
   ASSERT_OK(run(*session_, "ATTACH '" + dir_.file("other.db") +
                                "' AS \"odd \"\"name\"; CREATE TABLE \"odd \"\"name\".o (x);"
                                "CREATE TEMP TABLE mine (x); CREATE TEMP VIEW v AS SELECT 1;"
@@ -56,7 +56,7 @@ TEST_F(SqliteLease, AttachedDatabasesAndTemporaryObjectsGo) {
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (5)"));
 }
 
-TEST_F(SqliteLease, WhatTheLeaseBeforeChangedIsNotCounted) {
+TEST_F(SqliteLease, ChangesOfThePreviousLeaseAreNotCounted) {
   constexpr const char* kCounters = "SELECT last_insert_rowid() || ' ' || changes() || ' ' || total_changes()";
   EXPECT_EQ(ask(*session_, kCounters), "3 3 3");
   for (const ResetMode mode : {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::full}) {
@@ -71,7 +71,7 @@ TEST_F(SqliteLease, WhatTheLeaseBeforeChangedIsNotCounted) {
   }
 }
 
-TEST_F(SqliteLease, TriggersCountAsSqliteCountsThem) {
+TEST_F(SqliteLease, TriggersAreCountedLikeInSqlite) {
   ASSERT_OK(run(*session_,
                 "CREATE TABLE log (n, total); CREATE TRIGGER tr AFTER INSERT ON t BEGIN "
                 "UPDATE t SET x = x; INSERT INTO log VALUES (changes(), total_changes()); END"));
@@ -96,7 +96,7 @@ TEST_F(SqliteLease, QueryOnlyFollowsTheLease) {
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
 }
 
-TEST_F(SqliteLease, ATransactionBegunOnNativeIsRolledBack) {
+TEST_F(SqliteLease, NativeTransactionIsRolledBack) {
   ASSERT_EQ(run_native(*session_, "BEGIN IMMEDIATE; DELETE FROM t"), SQLITE_OK);
   EXPECT_EQ(session_->settle(ResetMode::rollback), Settled::spent);
   Stranger stranger(dir_.file());
@@ -104,7 +104,7 @@ TEST_F(SqliteLease, ATransactionBegunOnNativeIsRolledBack) {
   EXPECT_EQ(ask(*make_session(), "SELECT count(*) FROM t"), "3");
 }
 
-TEST_F(SqliteLease, AHalfReadStatementKeepsNoSnapshot) {
+TEST_F(SqliteLease, UnfinishedStatementIsReset) {
   Stranger stranger(dir_.file());
   sqlite3_stmt* statement = leave_half_read(*session_);
   ASSERT_EQ(stranger.run("INSERT INTO t VALUES (4)"), SQLITE_OK);
@@ -191,7 +191,7 @@ const Leaving kLeavings[] = {
 };
 
 // S7
-TEST_F(SqliteLease, S7WhatIsLeftOnNativeReachesNoOtherLease) {
+TEST_F(SqliteLease, S7NativeStateReachesNoOtherLease) {
   for (const Leaving& leaving : kLeavings) {
     SCOPED_TRACE(leaving.what);
     for (const ResetMode mode : {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::full}) {
@@ -211,7 +211,7 @@ TEST_F(SqliteLease, S7WhatIsLeftOnNativeReachesNoOtherLease) {
 }
 
 // It would run while the keeper takes the lease away, and its context may be gone.
-TEST_F(SqliteLease, ACallbackLeftOnNativeDoesNotSeeTheRevocation) {
+TEST_F(SqliteLease, NativeCallbackIsNotCalledAtRevocation) {
   int calls = 0;
   sqlite3_rollback_hook(
       static_cast<sqlite3*>(session_->native()), [](void* context) { ++*static_cast<int*>(context); }, &calls);
@@ -221,7 +221,7 @@ TEST_F(SqliteLease, ACallbackLeftOnNativeDoesNotSeeTheRevocation) {
   EXPECT_EQ(calls, 0);
 }
 
-TEST_F(SqliteLease, AHolderWhoVouchesKeepsTheSession) {
+TEST_F(SqliteLease, ReleaseUnchangedKeepsTheSession) {
   for (const ResetMode mode : {ResetMode::none, ResetMode::rollback, ResetMode::smart, ResetMode::full}) {
     ASSERT_EQ(run_native(*session_, "SELECT * FROM t"), SQLITE_OK);
     session_->vouch();
@@ -232,7 +232,7 @@ TEST_F(SqliteLease, AHolderWhoVouchesKeepsTheSession) {
 }
 
 // What can be undone is, also where a holder vouches for what is not so.
-TEST_F(SqliteLease, CallbacksAndSettingsOfAHolderWhoVouchesAreRemoved) {
+TEST_F(SqliteLease, ReleaseUnchangedRemovesCallbacksAndSettings) {
   auto* database = static_cast<sqlite3*>(session_->native());
   int calls = 0;
   sqlite3_commit_hook(
@@ -259,14 +259,14 @@ TEST_F(SqliteLease, CallbacksAndSettingsOfAHolderWhoVouchesAreRemoved) {
   EXPECT_EQ(ask(*session_, "PRAGMA cache_size"), "1000");
 }
 
-TEST_F(SqliteLease, AnotherAuthorizerOnNativeEndsTheSessionWhateverItsHolderSays) {
+TEST_F(SqliteLease, ForeignAuthorizerEndsTheSession) {
   sqlite3_set_authorizer(static_cast<sqlite3*>(session_->native()), nullptr, nullptr);
   session_->vouch();
   EXPECT_EQ(session_->settle(ResetMode::smart), Settled::spent);
 }
 
 // S4
-TEST_F(SqliteLease, S4ADisarmedSessionLetsNothingThroughNativeEither) {
+TEST_F(SqliteLease, S4DisarmedSessionRejectsNativeStatements) {
   sqlite3_stmt* statement = leave_half_read(*session_);
   auto* database = static_cast<sqlite3*>(session_->native());
   ASSERT_EQ(run_native(*session_, "BEGIN IMMEDIATE; INSERT INTO t VALUES (4)"), SQLITE_OK);
@@ -283,7 +283,7 @@ TEST_F(SqliteLease, S4ADisarmedSessionLetsNothingThroughNativeEither) {
   sqlite3_finalize(statement);
 }
 
-TEST_F(SqliteLease, TheKeeperWaitsForNoHolderOnNative) {
+TEST_F(SqliteLease, KeeperDoesNotWaitForNativeUse) {
   ASSERT_OK(run(*session_, "BEGIN; SELECT * FROM t"));
   sqlite3_stmt* statement = leave_half_read(*session_);
   EXPECT_FALSE(session_->end_transaction("old"));  // the holder is in the middle of something
@@ -297,7 +297,7 @@ TEST_F(SqliteLease, TheKeeperWaitsForNoHolderOnNative) {
   EXPECT_TRUE(session_->end_transaction("old"));
 }
 
-TEST_F(SqliteLease, FactsTellReadingFromWriting) {
+TEST_F(SqliteLease, FactsDistinguishReadingFromWriting) {
   ASSERT_OK(run(*session_, "BEGIN"));
   EXPECT_FALSE(session_->facts().is_reading);
   ASSERT_OK(run(*session_, "SELECT * FROM t"));

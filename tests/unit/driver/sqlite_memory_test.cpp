@@ -4,7 +4,7 @@
 namespace tide::test {
 namespace {
 
-TEST(SqliteMemory, SheddingGivesCachedPagesBack) {
+TEST(SqliteMemory, SheddingReleasesCachedPages) {
   const TempDir dir;
   const RealClock clock;
   Policy policy;

@@ -29,19 +29,19 @@ class SqliteOpen : public SqliteRoom {
   std::unique_ptr<Connector> connector_;
 };
 
-TEST_F(SqliteOpen, AMissingFileIsCreated) {
+TEST_F(SqliteOpen, MissingFileIsCreated) {
   const Completion done = open(dir_.file("new.db"));
   ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
   EXPECT_TRUE(std::filesystem::exists(dir_.file("new.db")));
 }
 
-TEST_F(SqliteOpen, AMissingDirectoryIsNot) { expect_hopeless(dir_.file("no/such.db"), dir_.file("no")); }
+TEST_F(SqliteOpen, MissingDirectoryIsNotCreated) { expect_hopeless(dir_.file("no/such.db"), dir_.file("no")); }
 
-TEST_F(SqliteOpen, ADirectoryIsNoDatabase) { expect_hopeless(dir_.path(), "it is a directory"); }
+TEST_F(SqliteOpen, DirectoryIsRejected) { expect_hopeless(dir_.path(), "it is a directory"); }
 
-TEST_F(SqliteOpen, NoNameIsNoDatabase) { expect_hopeless("", "no database file"); }
+TEST_F(SqliteOpen, EmptyNameIsRejected) { expect_hopeless("", "no database file"); }
 
-TEST_F(SqliteOpen, AFileOfAnotherKindIsNoDatabase) {
+TEST_F(SqliteOpen, OtherFileIsRejected) {
   std::ofstream(dir_.file("letter.db")) << std::string(5000, 'x');
   expect_hopeless(dir_.file("letter.db"), "letter.db");
   const Completion done = open(dir_.file("letter.db"));
@@ -49,12 +49,12 @@ TEST_F(SqliteOpen, AFileOfAnotherKindIsNoDatabase) {
   EXPECT_EQ(done.status.sqlstate, "XX001");
 }
 
-TEST_F(SqliteOpen, AnEmptyFileIsADatabase) {
+TEST_F(SqliteOpen, EmptyFileIsADatabase) {
   std::ofstream(dir_.file("empty.db")).flush();
   EXPECT_EQ(open(dir_.file("empty.db")).kind, Completion::Kind::opened);
 }
 
-TEST_F(SqliteOpen, AFileWithoutPermissionIsRefused) {
+TEST_F(SqliteOpen, FileWithoutPermissionIsRejected) {
   { const Stranger owner(dir_.file()); }
   std::ofstream(dir_.file()).flush();
   ::chmod(dir_.file().c_str(), 0400);
@@ -63,14 +63,14 @@ TEST_F(SqliteOpen, AFileWithoutPermissionIsRefused) {
   expect_hopeless(dir_.file(), "Permission denied");
 }
 
-TEST_F(SqliteOpen, AReadOnlyDirectoryIsRefused) {
+TEST_F(SqliteOpen, ReadOnlyDirectoryIsRejected) {
   std::ofstream(dir_.file()).flush();
   ::chmod(dir_.file().c_str(), 0666);
   ::chmod(dir_.path().c_str(), 0555);
   {
     const AsNobody nobody;
     ASSERT_TRUE(nobody.is_unprivileged());
-    expect_hopeless(dir_.file(), "cannot write beside");
+    expect_hopeless(dir_.file(), "cannot write to the directory of");
     expect_hopeless(dir_.file("other.db"), "cannot create");
   }
   ::chmod(dir_.path().c_str(), 0777);
@@ -105,7 +105,7 @@ class SqliteReadOnly : public SqliteOpen {
         for (const char* sql : {"INSERT INTO t VALUES (1)", "BEGIN IMMEDIATE", "CREATE TABLE u (x)", "VACUUM"}) {
           const Status status = run(*done.connection, sql);
           EXPECT_EQ(status.sqlstate, "25006") << sql << ": " << status.message;
-          EXPECT_NE(status.message.find("only reads"), std::string::npos) << status.message;
+          EXPECT_NE(status.message.find("read-only"), std::string::npos) << status.message;
           EXPECT_FALSE(status.hint.empty());
         }
         EXPECT_NE(run_native(*done.connection, "INSERT INTO t VALUES (1)"), SQLITE_OK);
@@ -117,9 +117,9 @@ class SqliteReadOnly : public SqliteOpen {
   }
 };
 
-TEST_F(SqliteReadOnly, AFileThatMayOnlyBeReadIsRead) { expect_readable(SqliteAccess::read_only); }
+TEST_F(SqliteReadOnly, ReadOnlyFileIsReadable) { expect_readable(SqliteAccess::read_only); }
 
-TEST_F(SqliteReadOnly, AFileInWalModeIsReadAsImmutableWhereNoIndexCanBeMade) {
+TEST_F(SqliteReadOnly, ImmutableWalDatabaseNeedsNoIndex) {
   { EXPECT_EQ(Stranger(dir_.file()).run("PRAGMA journal_mode = wal"), SQLITE_OK); }
   ::chmod(dir_.path().c_str(), 0555);
   {
@@ -131,7 +131,7 @@ TEST_F(SqliteReadOnly, AFileInWalModeIsReadAsImmutableWhereNoIndexCanBeMade) {
   expect_readable(SqliteAccess::immutable);
 }
 
-TEST_F(SqliteReadOnly, AWalThatWouldNotBeSeenIsTold) {
+TEST_F(SqliteReadOnly, ImmutableWithWalIsRejected) {
   Stranger owner(dir_.file());
   ASSERT_EQ(owner.run("PRAGMA journal_mode = wal; INSERT INTO t VALUES ('in the WAL')"), SQLITE_OK);
   const Completion refused = open(dir_.file(), with(SqliteAccess::immutable));
@@ -151,7 +151,7 @@ TEST_F(SqliteReadOnly, NothingIsCreated) {
   }
 }
 
-TEST_F(SqliteReadOnly, ANameOfAnyCharactersCanBeImmutable) {
+TEST_F(SqliteReadOnly, ImmutableWithSpecialCharacters) {
   const std::string path = dir_.file("a b%20?c#d&e=f.db");
   { EXPECT_EQ(Stranger(path).run("CREATE TABLE t (x); INSERT INTO t VALUES (42)"), SQLITE_OK); }
   const Completion done = open(path, with(SqliteAccess::immutable));
@@ -159,7 +159,7 @@ TEST_F(SqliteReadOnly, ANameOfAnyCharactersCanBeImmutable) {
   EXPECT_EQ(ask(*done.connection, "SELECT x FROM t"), "42");
 }
 
-TEST_F(SqliteOpen, ANameLikeAUriIsAName) {
+TEST_F(SqliteOpen, UriLikeNameIsAPath) {
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(dir_.path());
   const Completion done = open("file:odd.db?mode=memory");
@@ -168,7 +168,7 @@ TEST_F(SqliteOpen, ANameLikeAUriIsAName) {
   EXPECT_TRUE(std::filesystem::exists(dir_.file("file:odd.db?mode=memory")));
 }
 
-TEST_F(SqliteOpen, OutOfDescriptorsPasses) {
+TEST_F(SqliteOpen, DescriptorShortageIsTemporary) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{3, before.rlim_max};
@@ -182,7 +182,7 @@ TEST_F(SqliteOpen, OutOfDescriptorsPasses) {
   EXPECT_TRUE(done.status.is_retryable);
 }
 
-TEST_F(SqliteOpen, ThePolicyIsInPlace) {
+TEST_F(SqliteOpen, PolicyIsApplied) {
   Policy policy;
   policy.sqlite_synchronous = SqliteSynchronous::full;
   policy.sqlite_cache_pages = 321;
@@ -198,7 +198,7 @@ TEST_F(SqliteOpen, ThePolicyIsInPlace) {
   EXPECT_EQ(ask(*session, "PRAGMA busy_timeout"), "1234");
 }
 
-TEST_F(SqliteOpen, EveryJournalModeTakes) {
+TEST_F(SqliteOpen, EveryJournalModeIsApplied) {
   const std::pair<SqliteJournalMode, std::string> modes[] = {
       {SqliteJournalMode::delete_, "delete"},  {SqliteJournalMode::truncate, "truncate"},
       {SqliteJournalMode::persist, "persist"}, {SqliteJournalMode::memory, "memory"},
@@ -212,7 +212,7 @@ TEST_F(SqliteOpen, EveryJournalModeTakes) {
   }
 }
 
-TEST_F(SqliteOpen, ALockedFileIsTriedAgainUntilTheDeadline) {
+TEST_F(SqliteOpen, LockedFileIsRetriedUntilTheDeadline) {
   Stranger stranger(dir_.file());
   ASSERT_EQ(stranger.run("CREATE TABLE t (x); BEGIN EXCLUSIVE"), SQLITE_OK);
   const Completion failed = open(dir_.file(), Policy{}, Span::millis(50));
@@ -230,7 +230,7 @@ TEST_F(SqliteOpen, ALockedFileIsTriedAgainUntilTheDeadline) {
   EXPECT_EQ(pump(*connector_, clock_).kind, Completion::Kind::opened);
 }
 
-TEST_F(SqliteOpen, AReplacedFileFailsValidation) {
+TEST_F(SqliteOpen, ReplacedFileFailsValidation) {
   Completion opened = open(dir_.file());
   ASSERT_EQ(opened.kind, Completion::Kind::opened);
   std::filesystem::rename(dir_.file(), dir_.file("old.db"));
@@ -242,7 +242,7 @@ TEST_F(SqliteOpen, AReplacedFileFailsValidation) {
   EXPECT_NE(done.status.message.find("replaced"), std::string::npos);
 }
 
-TEST_F(SqliteOpen, AValidationQueryIsAsked) {
+TEST_F(SqliteOpen, ValidationQueryIsExecuted) {
   Policy policy;
   Completion opened = open(dir_.file(), policy);
   for (const auto& [query, told] : {std::pair{"SELECT 1", Completion::Kind::validated},
@@ -260,7 +260,7 @@ TEST_F(SqliteOpen, AValidationQueryIsAsked) {
   EXPECT_EQ(done.status.code, Code::timeout);
 }
 
-TEST_F(SqliteOpen, AForeignLockIsNoReasonToDoubtASession) {
+TEST_F(SqliteOpen, LockOfAnotherProcessPassesValidation) {
   Policy policy;
   policy.sqlite_journal_mode = SqliteJournalMode::delete_;
   Completion opened = open(dir_.file(), policy);
@@ -270,7 +270,7 @@ TEST_F(SqliteOpen, AForeignLockIsNoReasonToDoubtASession) {
   EXPECT_EQ(pump(*connector_, clock_).kind, Completion::Kind::validated);
 }
 
-TEST_F(SqliteOpen, MemoryLivesAsLongAsTheConnectorAndIsItsOwn) {
+TEST_F(SqliteOpen, MemoryDatabaseBelongsToItsConnector) {
   Completion first = open(":memory:");
   ASSERT_EQ(first.kind, Completion::Kind::opened) << first.status.message;
   ASSERT_OK(run(*first.connection, "CREATE TABLE t (x); INSERT INTO t VALUES (42)"));
@@ -283,7 +283,7 @@ TEST_F(SqliteOpen, MemoryLivesAsLongAsTheConnectorAndIsItsOwn) {
   EXPECT_NE(ask(*open_session(*other, clock_), "SELECT x FROM t"), "42");
 }
 
-TEST_F(SqliteOpen, AFullDiskIsToldAsSuch) {
+TEST_F(SqliteOpen, FullDiskIsReported) {
   const std::string mount = dir_.file("tiny");
   std::filesystem::create_directory(mount);
   if (::mount("tmpfs", mount.c_str(), "tmpfs", 0, "size=256k") != 0) {

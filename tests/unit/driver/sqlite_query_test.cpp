@@ -52,7 +52,7 @@ TEST_F(SqliteQuery, ParametersByNumberAndByPlace) {
   EXPECT_EQ(run(*session_, "-- nothing", nullptr, {"a"}).code, Code::bad_argument);
 }
 
-TEST_F(SqliteQuery, SeveralStatementsAndWhatFollowsThem) {
+TEST_F(SqliteQuery, SeveralStatements) {
   EXPECT_EQ(ask(*session_, "SELECT 1; SELECT 2"), "2");
   EXPECT_EQ(ask(*session_, " ;; SELECT 3 ; -- end\n ; "), "3");
   ResultTable out;
@@ -63,13 +63,13 @@ TEST_F(SqliteQuery, SeveralStatementsAndWhatFollowsThem) {
   EXPECT_EQ(ask(*session_, "SELECT ?1; -- said all ", {"a"}), "a");
   const Status status = run(*session_, "SELECT 1; garbage", &out);
   EXPECT_EQ(status.sqlstate, "42601");
-  EXPECT_EQ(status.detail, "at byte 11 of the text");
+  EXPECT_EQ(status.detail, "At byte 11 of the text.");
   EXPECT_EQ(out.columns(), 0);
   EXPECT_OK(run(*session_, "   /* nothing */ "));
   EXPECT_EQ(run(*session_, std::string_view("SELECT 1\0; DROP TABLE t", 23)).code, Code::bad_argument);
 }
 
-TEST_F(SqliteQuery, CountsWhatChangedAndNothingElse) {
+TEST_F(SqliteQuery, CountsChangedRowsOnly) {
   const auto affected = [&](std::string_view sql) {
     ResultTable out;
     EXPECT_OK(run(*session_, sql, &out));
@@ -92,7 +92,7 @@ TEST_F(SqliteQuery, CountsWhatChangedAndNothingElse) {
   EXPECT_EQ(out.affected(), 1);
 }
 
-TEST_F(SqliteQuery, ErrorsHaveTheirSqlstate) {
+TEST_F(SqliteQuery, ErrorsHaveSqlstates) {
   ASSERT_OK(run(*session_, "INSERT INTO t VALUES (1, 'a', 1, NULL)"));
   EXPECT_EQ(sqlstate("INSERT INTO t VALUES (2, 'a', 1, NULL)"), "23505");
   EXPECT_EQ(sqlstate("INSERT INTO t VALUES (1, 'b', 1, NULL)"), "23505");
@@ -113,12 +113,12 @@ TEST_F(SqliteQuery, ErrorsHaveTheirSqlstate) {
   EXPECT_EQ(status.message, "UNIQUE constraint failed: t.name");
 }
 
-TEST_F(SqliteQuery, AFullDatabaseIsToldAsSuch) {
+TEST_F(SqliteQuery, FullDatabaseIsReported) {
   ASSERT_OK(run(*session_, "PRAGMA max_page_count = 20"));
   EXPECT_EQ(sqlstate("INSERT INTO t VALUES (1, hex(randomblob(200000)), 1, NULL)"), "53100");
 }
 
-TEST_F(SqliteQuery, AResultIsBounded) {
+TEST_F(SqliteQuery, ResultSizeIsBounded) {
   auto* database = static_cast<sqlite3*>(session_->native());
   const auto collect = [&](const char* sql, const sqlite::ResultLimits& limits) {
     sqlite::Statement statement;
@@ -135,7 +135,7 @@ TEST_F(SqliteQuery, AResultIsBounded) {
   EXPECT_EQ(collect("VALUES (zeroblob(60)), (zeroblob(60))", {100, 10}).sqlstate, "54000");
 }
 
-TEST_F(SqliteQuery, SeesASchemaThatAnotherSessionChanged) {
+TEST_F(SqliteQuery, SchemaChangedByAnotherSession) {
   const auto other = make_session();
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM parent"), "0");
   ASSERT_OK(run(*other, "ALTER TABLE parent ADD COLUMN more DEFAULT 'x'; INSERT INTO parent (id) VALUES (1)"));
@@ -145,7 +145,7 @@ TEST_F(SqliteQuery, SeesASchemaThatAnotherSessionChanged) {
 }
 
 // S5: what SQLite rolls back behind the holder's back must not go on as single statements.
-TEST_F(SqliteQuery, S5AfterAnAutomaticRollbackOnlyRollbackHelps) {
+TEST_F(SqliteQuery, S5AfterAutomaticRollbackOnlyRollbackIsAccepted) {
   ASSERT_OK(run(*session_, "BEGIN; INSERT INTO parent VALUES (1)"));
   EXPECT_EQ(sqlstate("INSERT OR ROLLBACK INTO parent VALUES (1)"), "23505");
   EXPECT_EQ(turn_holder(), 0u);
@@ -157,7 +157,7 @@ TEST_F(SqliteQuery, S5AfterAnAutomaticRollbackOnlyRollbackHelps) {
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM parent"), "0");
 }
 
-TEST_F(SqliteQuery, AFailedStatementLeavesItsTransactionAlone) {
+TEST_F(SqliteQuery, FailedStatementKeepsItsTransaction) {
   ASSERT_OK(run(*session_, "BEGIN; INSERT INTO parent VALUES (1)"));
   EXPECT_EQ(sqlstate("INSERT INTO parent VALUES (1)"), "23505");
   EXPECT_OK(run(*session_, "INSERT INTO parent VALUES (2); COMMIT"));

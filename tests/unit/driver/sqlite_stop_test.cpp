@@ -13,7 +13,7 @@ class SqliteStop : public SqliteRoom {
   std::unique_ptr<SqliteConnection> session_;
 };
 
-TEST_F(SqliteStop, ADeadlineOnTheGivenClockEndsAStatement) {
+TEST_F(SqliteStop, DeadlineEndsAStatement) {
   ManualClock clock(Span::millis(1));  // each look takes a millisecond: the deadline comes after 1000 looks
   const auto session = open_session_on(file(), patient_policy(), clock);
   const Instant before = clock.now();
@@ -24,14 +24,14 @@ TEST_F(SqliteStop, ADeadlineOnTheGivenClockEndsAStatement) {
   EXPECT_LT(clock.now() - before, Span::seconds(2));
 }
 
-TEST_F(SqliteStop, AnExpiredRequestDoesNotEvenStart) {
+TEST_F(SqliteStop, ExpiredRequestIsNotStarted) {
   const Status status = run(*session_, "INSERT INTO t VALUES (1)", nullptr, {}, clock_.now() - Span::millis(1));
   EXPECT_EQ(status.code, Code::timeout);
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM t"), "1");
 }
 
-TEST_F(SqliteStop, StatementTimeoutIsForEachStatementAndQueryTimeoutForAll) {
+TEST_F(SqliteStop, StatementTimeoutAndQueryTimeout) {
   const std::string slice =
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT count(*) FROM n;";
   std::string many;
@@ -48,7 +48,7 @@ TEST_F(SqliteStop, StatementTimeoutIsForEachStatementAndQueryTimeoutForAll) {
   EXPECT_EQ(time_with(Span::millis(20), Span()), Code::timeout);
 }
 
-TEST_F(SqliteStop, AnInterruptedWriteTakesItsTransactionAlong) {
+TEST_F(SqliteStop, InterruptedWriteRollsBackItsTransaction) {
   ASSERT_OK(run(*session_, "BEGIN; INSERT INTO t VALUES (1)"));
   const std::string endless_write = std::string("INSERT INTO t ") + kEndless;
   const Status status = run(*session_, endless_write, nullptr, {}, clock_.now() + Span::millis(20));
@@ -90,7 +90,7 @@ TEST_F(SqliteStop, S3CancelsNeverReachTheNextLease) {
   EXPECT_GT(cancelled, 0);
 }
 
-TEST_F(SqliteStop, ACancelReachesAStatementOnNative) {
+TEST_F(SqliteStop, CancelEndsNativeStatement) {
   std::atomic<bool> is_done{false};
   auto* database = static_cast<sqlite3*>(session_->native());
   std::thread canceller([&] {
@@ -104,7 +104,7 @@ TEST_F(SqliteStop, ACancelReachesAStatementOnNative) {
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM t"), "1");
 }
 
-TEST_F(SqliteStop, AnOldReaderPinsTheWalUntilItIsEnded) {
+TEST_F(SqliteStop, OldReaderIsEnded) {
   const auto writer = make_session();
   ASSERT_OK(run(*session_, "BEGIN; SELECT * FROM t"));
   ASSERT_OK(run(*writer, "PRAGMA busy_timeout = 0; INSERT INTO t VALUES (1)"));
@@ -118,7 +118,7 @@ TEST_F(SqliteStop, AnOldReaderPinsTheWalUntilItIsEnded) {
   EXPECT_OK(run(*session_, "ROLLBACK; SELECT 1"));
 }
 
-TEST_F(SqliteStop, ARunningReadOlderThanAllowedIsEnded) {
+TEST_F(SqliteStop, LongRunningReadIsEnded) {
   Policy policy = patient_policy();
   policy.sqlite_max_read_transaction = Span::millis(20);
   const auto reader = make_session(policy);

@@ -21,7 +21,7 @@ class SqliteWrite : public SqliteRoom {
 };
 
 // S2
-TEST_F(SqliteWrite, S2TheTurnIsHeldWhileATransactionCanWriteAndNotLonger) {
+TEST_F(SqliteWrite, S2TurnIsHeldWhileTheTransactionCanWrite) {
   const uint64_t me = first_->number();
   ASSERT_OK(run(*first_, "INSERT INTO t VALUES (1)"));
   EXPECT_EQ(turn_holder(), 0u);
@@ -45,7 +45,7 @@ TEST_F(SqliteWrite, S2TheTurnIsHeldWhileATransactionCanWriteAndNotLonger) {
   EXPECT_EQ(turn_holder(), 0u);
 }
 
-TEST_F(SqliteWrite, EveryWayOutGivesTheTurnBack) {
+TEST_F(SqliteWrite, TurnIsReleasedInEveryCase) {
   const auto begin = [&](Connection& session) { ASSERT_OK(run(session, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)")); };
   begin(*first_);
   EXPECT_EQ(settle_and_lease(*first_, ResetMode::rollback), Settled::clean);
@@ -80,7 +80,7 @@ TEST_F(SqliteWrite, ATimeoutNamesTheHolder) {
   EXPECT_EQ(ask(*second_, "SELECT count(*) FROM t"), "1");
 }
 
-TEST_F(SqliteWrite, AWaitForTheTurnCanBeCancelledAndDisarmed) {
+TEST_F(SqliteWrite, WaitForTheTurnCanBeCancelled) {
   ASSERT_OK(run(*first_, "BEGIN IMMEDIATE"));
   Status status;
   std::thread waiter([&] { status = run(*second_, "INSERT INTO t VALUES (1)"); });
@@ -113,7 +113,7 @@ TEST_F(SqliteWrite, WritersAreServedInOrder) {
             "0,1,2,3,4,5,6,7,8,9,10,11,12");
 }
 
-TEST_F(SqliteWrite, SixteenThreadsNeverMeetBusy) {
+TEST_F(SqliteWrite, SixteenThreadsNeverGetBusy) {
   constexpr int kThreads = 16;
   constexpr int kRounds = 60;
   Policy policy = patient_policy();
@@ -152,7 +152,7 @@ TEST_F(SqliteWrite, SixteenThreadsNeverMeetBusy) {
 }
 
 // In memory there is no WAL: readers and the writer wait for each other, but nobody fails and nothing locks up.
-TEST_F(SqliteWrite, ADatabaseInMemoryServesReadersAndWriters) {
+TEST_F(SqliteWrite, MemoryDatabaseWithReadersAndWriters) {
   const auto connector = make_sqlite_connector(":memory:", patient_policy(), clock_);
   std::vector<std::unique_ptr<Connection>> sessions;
   for (int i = 0; i < 8; ++i) sessions.push_back(open_session(*connector, clock_));
@@ -171,7 +171,7 @@ TEST_F(SqliteWrite, ADatabaseInMemoryServesReadersAndWriters) {
 }
 
 // The pool's own reader is not "another process", and is waited for like the writer turn.
-TEST_F(SqliteWrite, InMemoryAWriterWaitsForReadersAndIsToldOfThem) {
+TEST_F(SqliteWrite, MemoryWriterWaitsForReaders) {
   Policy policy = patient_policy();
   policy.sqlite_busy_timeout = Span::millis(5);
   const auto connector = make_sqlite_connector(":memory:", policy, clock_);
@@ -194,7 +194,7 @@ TEST_F(SqliteWrite, InMemoryAWriterWaitsForReadersAndIsToldOfThem) {
   EXPECT_OK(status);
 }
 
-TEST_F(SqliteWrite, WithoutWalAWriterIsToldOfTheReadersItWaitedFor) {
+TEST_F(SqliteWrite, WithoutWalErrorNamesTheReaders) {
   Policy policy = patient_policy();
   policy.sqlite_journal_mode = SqliteJournalMode::delete_;
   policy.sqlite_busy_timeout = Span::millis(5);
@@ -208,7 +208,7 @@ TEST_F(SqliteWrite, WithoutWalAWriterIsToldOfTheReadersItWaitedFor) {
 }
 
 // Two readers that take turns so that there is always one: SQLite alone would let the WAL grow for ever.
-TEST_F(SqliteWrite, AWalBeyondItsLimitBeginsAnewThoughReadersOverlap) {
+TEST_F(SqliteWrite, WalAboveItsLimitIsTruncated) {
   Policy policy = patient_policy();
   policy.sqlite_wal_limit = 1 << 20;
   policy.sqlite_synchronous = SqliteSynchronous::off;
@@ -258,7 +258,7 @@ TEST_F(SqliteWrite, AWalBeyondItsLimitBeginsAnewThoughReadersOverlap) {
   EXPECT_EQ(ask(*writer, "PRAGMA integrity_check"), "ok");
 }
 
-TEST_F(SqliteWrite, AReaderThatStaysCostsAWriterLittle) {
+TEST_F(SqliteWrite, LongReaderDelaysWriterLittle) {
   Policy policy = patient_policy();
   policy.sqlite_wal_limit = 1 << 16;
   const auto writer = make_session(policy, "grows.db");
@@ -271,7 +271,7 @@ TEST_F(SqliteWrite, AReaderThatStaysCostsAWriterLittle) {
   EXPECT_EQ(turn_holder(), 0u);
 }
 
-TEST_F(SqliteWrite, AReaderThatWantsToWriteTooLateIsToldToBeginImmediate) {
+TEST_F(SqliteWrite, LateWriteHintsBeginImmediate) {
   ASSERT_OK(run(*first_, "BEGIN; SELECT * FROM t"));
   ASSERT_OK(run(*second_, "INSERT INTO t VALUES (1)"));
   const Status status = run(*first_, "INSERT INTO t VALUES (2)");
@@ -286,7 +286,7 @@ TEST_F(SqliteWrite, AReaderThatWantsToWriteTooLateIsToldToBeginImmediate) {
   EXPECT_OK(run(*first_, "ROLLBACK; INSERT INTO t VALUES (4)"));
 }
 
-TEST_F(SqliteWrite, WithoutWalAReaderDoesNotQueueBehindTheWriterThatWaitsForIt) {
+TEST_F(SqliteWrite, WithoutWalReaderDoesNotWaitForTheWaitingWriter) {
   Policy policy = patient_policy();
   policy.sqlite_journal_mode = SqliteJournalMode::delete_;
   const auto reader = make_session(policy, "old.db");
@@ -302,7 +302,7 @@ TEST_F(SqliteWrite, WithoutWalAReaderDoesNotQueueBehindTheWriterThatWaitsForIt) 
   EXPECT_OK(run(*writer, "COMMIT"));
 }
 
-TEST_F(SqliteWrite, AStrangersLockIsWaitedForAsLongAsSaid) {
+TEST_F(SqliteWrite, LockOfAnotherProcessIsWaitedFor) {
   Stranger stranger(dir_.file());
   ASSERT_EQ(stranger.run("BEGIN IMMEDIATE"), SQLITE_OK);
   ASSERT_OK(run(*first_, "PRAGMA busy_timeout = 30"));
@@ -328,7 +328,7 @@ TEST_F(SqliteWrite, AStrangersLockIsWaitedForAsLongAsSaid) {
   EXPECT_OK(run(*second_, "INSERT INTO t VALUES (1)"));
 }
 
-TEST_F(SqliteWrite, TwoProcessesContendAndNeitherFails) {
+TEST_F(SqliteWrite, TwoProcessesWriteWithoutFailure) {
   constexpr int kRounds = 150;
   const std::string path = dir_.file("shared.db");
   const auto work = [&] {
@@ -354,7 +354,7 @@ TEST_F(SqliteWrite, TwoProcessesContendAndNeitherFails) {
   EXPECT_EQ(ask(*open_session(*connector, clock_), "SELECT count(*) FROM t"), std::to_string(2 * kRounds));
 }
 
-TEST_F(SqliteWrite, AForkedChildLetsGoWithoutHarm) {
+TEST_F(SqliteWrite, ForkedChildAbandonsItsConnections) {
   ASSERT_OK(run(*first_, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)"));
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);

@@ -168,7 +168,7 @@ class ThreadedTest : public testing::Test {
   std::vector<Completion> done_;
 };
 
-TEST_F(ThreadedTest, WhatComesAtOnceIsTakenInTheNextStep) {
+TEST_F(ThreadedTest, PromptResultIsTakenInTheNextStep) {
   start(true);
   auto session = open(0);
   connector_->validate(0, *session, clock_.now(), in(Span::seconds(10)));
@@ -179,14 +179,14 @@ TEST_F(ThreadedTest, WhatComesAtOnceIsTakenInTheNextStep) {
   close(0, std::move(session));
 }
 
-TEST_F(ThreadedTest, ALateOpenFailsAndItsSessionIsClosedWhenItComes) {
+TEST_F(ThreadedTest, LateOpenFailsAndItsSessionIsClosed) {
   start(false);
   story_.set(kOpen, true);
   connector_->open(0, clock_.now(), in(Span::millis(20)));
   ASSERT_TRUE(is_inside(kOpen, 1));
   const Completion late = next(0);
   EXPECT_EQ(late.kind, Completion::Kind::open_failed);
-  EXPECT_NE(late.status.message.find("the test's open has not come back after"), std::string::npos);
+  EXPECT_NE(late.status.message.find("the test's open has not returned after"), std::string::npos);
   EXPECT_EQ(late.status.hint, "Open the gate.");
   EXPECT_TRUE(connector_->is_at_work());
   // The slot may be used again meanwhile, and gets only what was opened for it.
@@ -200,7 +200,7 @@ TEST_F(ThreadedTest, ALateOpenFailsAndItsSessionIsClosedWhenItComes) {
   close(0, std::move(second.connection));
 }
 
-TEST_F(ThreadedTest, ASessionIsClosedOnlyAfterItsLateCall) {
+TEST_F(ThreadedTest, SessionIsClosedAfterItsLateCall) {
   start(true);
   auto session = open(0);
   story_.set(kValidate, true);
@@ -216,7 +216,7 @@ TEST_F(ThreadedTest, ASessionIsClosedOnlyAfterItsLateCall) {
 }
 
 // One call at a time: who waits for another's call, which keeps its time, loses nothing but time.
-TEST_F(ThreadedTest, WaitingForAnotherCallCostsNoSession) {
+TEST_F(ThreadedTest, WaitingForAnotherCallKeepsTheSession) {
   start(false);
   auto session = open(0);
   story_.set(kOpen, true);
@@ -232,7 +232,7 @@ TEST_F(ThreadedTest, WaitingForAnotherCallCostsNoSession) {
   close(1, next(1).connection);
 }
 
-TEST_F(ThreadedTest, WhenNoHelperIsLeftRequestsAreToldForWhomTheyWait) {
+TEST_F(ThreadedTest, WithoutHelpersErrorsNameTheLateCall) {
   start(true);
   story_.set(kOpen, true);
   for (uint32_t slot = 0; slot < 4; ++slot) {
@@ -243,13 +243,13 @@ TEST_F(ThreadedTest, WhenNoHelperIsLeftRequestsAreToldForWhomTheyWait) {
   connector_->open(4, clock_.now(), in(Span::millis(1)));
   const Completion refused = next(4);
   EXPECT_EQ(refused.kind, Completion::Kind::open_failed);
-  EXPECT_NE(refused.status.message.find("the test's open has not come back after"), std::string::npos);
-  EXPECT_EQ(refused.status.detail, "a call of open had to wait for it");
+  EXPECT_NE(refused.status.message.find("the test's open has not returned after"), std::string::npos);
+  EXPECT_EQ(refused.status.detail, "A call of open had to wait for it.");
   story_.set(kOpen, false);
   close(4, open(4));
 }
 
-TEST_F(ThreadedTest, TheConnectorMayGoAwayUnderItsCalls) {
+TEST_F(ThreadedTest, ConnectorMayBeDestroyedDuringCalls) {
   start(true);
   auto session = open(0);
   story_.set(kReset, true);
@@ -275,7 +275,7 @@ TEST_F(ThreadedTest, TheConnectorMayGoAwayUnderItsCalls) {
 
 // What reaches into a lease waits neither for calls about other sessions nor in the step that asks for it, and keeps the
 // order in which it was asked for.
-TEST_F(ThreadedTest, ALeaseIsReachedInOrderBesideTheCallOfAnother) {
+TEST_F(ThreadedTest, LeaseCallsDoNotWaitForOtherSessions) {
   start(false);
   auto session = open(0);
   story_.set(kOpen, true);
@@ -300,7 +300,7 @@ TEST_F(ThreadedTest, ALeaseIsReachedInOrderBesideTheCallOfAnother) {
 }
 
 // Its slot is told after a while, and what is asked for the session later comes after it.
-TEST_F(ThreadedTest, ACancelThatDoesNotComeBackHoldsUpOnlyItsSession) {
+TEST_F(ThreadedTest, BlockedCancelAffectsOnlyItsSession) {
   start(true);
   auto session = open(0);
   story_.set(kCancel, true);
@@ -311,7 +311,7 @@ TEST_F(ThreadedTest, ACancelThatDoesNotComeBackHoldsUpOnlyItsSession) {
   const Completion disarmed = next(0);
   EXPECT_EQ(disarmed.kind, Completion::Kind::disarmed);
   EXPECT_EQ(disarmed.status.code, Code::timeout);
-  EXPECT_NE(disarmed.status.message.find("the test's cancel has not come back"), std::string::npos)
+  EXPECT_NE(disarmed.status.message.find("the test's cancel has not returned"), std::string::npos)
       << disarmed.status.message;
   connector_->close(0, std::move(session), clock_.now());
   (void)connector_->step(clock_.now(), done_);
@@ -324,7 +324,7 @@ TEST_F(ThreadedTest, ACancelThatDoesNotComeBackHoldsUpOnlyItsSession) {
   EXPECT_EQ(story_.passed, wanted);
 }
 
-TEST_F(ThreadedTest, ACloseThatLastsFreesItsSlot) {
+TEST_F(ThreadedTest, LongCloseFreesItsSlot) {
   start(true);
   auto session = open(0);
   story_.set(kClose, true);

@@ -19,7 +19,7 @@ void until_waiting(const WriterTurn& turn, size_t waiters) {
   while (turn.waiting() != waiters) std::this_thread::yield();
 }
 
-TEST(WriterTurn, IsTakenAndGiven) {
+TEST(WriterTurn, TakeAndGive) {
   ManualClock clock;
   WriterTurn turn(clock);
   EXPECT_EQ(turn.holder().session, 0u);
@@ -30,7 +30,7 @@ TEST(WriterTurn, IsTakenAndGiven) {
   EXPECT_EQ(turn.holder().session, 0u);
 }
 
-TEST(WriterTurn, T2IsHandedOverInTheOrderOfArrival) {
+TEST(WriterTurn, T2HandedOverInOrderOfArrival) {
   RealClock clock;
   WriterTurn turn(clock);
   ASSERT_EQ(turn.take(100, Instant::never(), kGoOn), Outcome::taken);
@@ -50,7 +50,7 @@ TEST(WriterTurn, T2IsHandedOverInTheOrderOfArrival) {
   for (uint64_t i = 0; i < 16; ++i) EXPECT_EQ(order[i], i + 1);
 }
 
-TEST(WriterTurn, APastDeadlineAsksWithoutWaiting) {
+TEST(WriterTurn, PastDeadlineDoesNotWait) {
   ManualClock clock;
   WriterTurn turn(clock);
   EXPECT_EQ(turn.take(1, Instant(), kGoOn), Outcome::taken);
@@ -58,7 +58,7 @@ TEST(WriterTurn, APastDeadlineAsksWithoutWaiting) {
   EXPECT_EQ(turn.waiting(), 0u);
 }
 
-TEST(WriterTurn, AWaitEndsAtItsDeadlineOnThePoolsClock) {
+TEST(WriterTurn, WaitEndsAtItsDeadline) {
   ManualClock clock;
   WriterTurn turn(clock);
   ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
@@ -76,7 +76,7 @@ TEST(WriterTurn, AWaitEndsAtItsDeadlineOnThePoolsClock) {
   EXPECT_EQ(turn.holder().session, 0u);
 }
 
-TEST(WriterTurn, AStoppedWaiterLeavesTheQueue) {
+TEST(WriterTurn, StoppedWaiterLeavesTheQueue) {
   RealClock clock;
   WriterTurn turn(clock);
   ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
@@ -98,7 +98,7 @@ TEST(WriterTurn, AStoppedWaiterLeavesTheQueue) {
 }
 
 // T1 and T3 under a storm of deadlines: the turn is neither doubled nor lost.
-TEST(WriterTurn, T3IsNeverLostBetweenServiceAndDeadline) {
+TEST(WriterTurn, T3NotLostAtTheDeadline) {
   RealClock clock;
   WriterTurn turn(clock);
   std::atomic<int> inside{0};

@@ -23,7 +23,7 @@ LogFact fact_of(std::string_view message, std::string_view detail = {}) {
   return fact;
 }
 
-TEST(LogLine, IsWordsOrAnObject) {
+TEST(LogLine, WordsOrObject) {
   EXPECT_EQ(log_line(fact_of("too many wait"), "app", LogFormat::key_value),
             "time=\"2026-01-31 23:59:59.123Z\" level=warning pool=app event=alert_firing message=\"too many wait\" "
             "conn_id=7");
@@ -32,7 +32,7 @@ TEST(LogLine, IsWordsOrAnObject) {
             "\"message\":\"idle\",\"conn_id\":7,\"detail\":{\"a\":1}}");
 }
 
-TEST(LogLine, StaysOneLineAndOneObject) {
+TEST(LogLine, OneLineAndOneObject) {
   for (const std::string_view text :
        {"two\nlines", "a \"quote\" and \\", "tab\tand \x01", "broken \xFF\xFE", "a=b", "", "{\"level\":\"info\"}"}) {
     for (const LogFormat format : {LogFormat::key_value, LogFormat::json}) {
@@ -51,7 +51,7 @@ TEST(LogLine, MasksPasswords) {
   }
 }
 
-TEST(LogWriter, AppendsToAFileThatMayBeMovedAway) {
+TEST(LogWriter, FileMayBeMovedAway) {
   const auto folder = std::filesystem::temp_directory_path() / ("tidepool-log-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const std::filesystem::path path = folder / "pool.log";

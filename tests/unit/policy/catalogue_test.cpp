@@ -128,7 +128,7 @@ TEST(Catalogue, EveryDefaultIsAcceptedAndFreeOfContradictions) {
   }
 }
 
-TEST(Catalogue, EveryEntryIsDescribedInOneSentence) {
+TEST(Catalogue, EveryOptionHasAShortDescription) {
   for (const Setting& setting : settings_catalogue()) {
     ASSERT_FALSE(setting.description.empty()) << setting.name;
     EXPECT_EQ(setting.description.back(), '.') << setting.name;
@@ -165,7 +165,7 @@ TEST(Catalogue, UnitAndBoundsFollowTheKind) {
 }
 
 // PostgreSQL's and SQLite's own timeouts are 32-bit milliseconds.
-TEST(Catalogue, TimeoutsGivenToADatabaseFitItsNumbers) {
+TEST(Catalogue, DatabaseTimeoutsFitIntoThirtyTwoBits) {
   for (const std::string_view name :
        {"statement_timeout", "query_timeout", "idle_in_transaction_timeout", "sqlite_busy_timeout"}) {
     EXPECT_LE(parse_span(find_setting(name)->max_text)->ms(), std::numeric_limits<int32_t>::max()) << name;
@@ -173,10 +173,10 @@ TEST(Catalogue, TimeoutsGivenToADatabaseFitItsNumbers) {
   EXPECT_EQ(parse_span(find_setting("acquire_timeout")->max_text)->ms(), 86'400'000);
 }
 
-TEST(Catalogue, ADurationThatMayBeZeroSaysWhatZeroMeans) {
+TEST(Catalogue, DescriptionsOfDurationsExplainZero) {
   for (const Setting& setting : settings_catalogue()) {
     if (setting.kind != SettingKind::duration || setting.min_text != "0") continue;
-    EXPECT_TRUE(contains(setting.description, "; 0 ")) << setting.name;
+    EXPECT_TRUE(contains(setting.description, " 0: ")) << setting.name;
   }
 }
 
@@ -275,14 +275,14 @@ TEST(Catalogue, FindsEveryOldName) {
   EXPECT_EQ(count, std::size(kOldNames)) << "an old name is missing from this table";
 }
 
-TEST(Catalogue, KnowsNoOtherName) {
+TEST(Catalogue, OtherNamesAreUnknown) {
   for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts",
                                       "keepalive_", "enabled", "reapInterval", "utilization", "tidepool.max_size"}) {
     EXPECT_EQ(find_setting(name), nullptr) << name;
   }
 }
 
-TEST(UnknownOption, NamesTheNearestCurrentAndOldName) {
+TEST(UnknownOption, SuggestsTheMostSimilarCurrentAndOldName) {
   const Status status = unknown_option("max_conections");
   EXPECT_EQ(status.code, Code::bad_option);
   EXPECT_TRUE(contains(status.message, "\"max_conections\"")) << status.message;
@@ -293,18 +293,18 @@ TEST(UnknownOption, NamesTheNearestCurrentAndOldName) {
   EXPECT_TRUE(contains(unknown_option("tidepool.max_size").hint, "prefix"));
 }
 
-TEST(UnknownOption, GivesNoHintWhereNothingIsNear) {
+TEST(UnknownOption, NoSuggestionWithoutASimilarName) {
   EXPECT_EQ(unknown_option("xyzzyplughquux").hint, "");
   EXPECT_FALSE(unknown_option("").is_ok());
 }
 
-TEST(UnknownOption, BoundsWhatItQuotes) {
+TEST(UnknownOption, QuotedTextIsBounded) {
   const Status status = unknown_option(std::string(5000, 'x'));
   EXPECT_LT(status.message.size(), 120U);
   EXPECT_TRUE(contains(status.message, "..."));
 }
 
-TEST(Catalogue, SourcesAndAppliesHaveTheirNames) {
+TEST(Catalogue, SourcesAndAppliesHaveNames) {
   EXPECT_EQ(word(SettingSource::default_), "default");
   EXPECT_EQ(word(SettingSource::preset), "preset");
   EXPECT_EQ(word(SettingSource::environment), "environment");

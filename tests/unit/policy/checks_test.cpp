@@ -31,7 +31,7 @@ constexpr Contradiction kContradictions[] = {
     {"connect_timeout", "1h", "acquire_timeout", "1s", true},
 };
 
-TEST(Checks, ContradictionsAreRefusedNamingBothOptionsAndValues) {
+TEST(Checks, ContradictionsNameBothOptionsAndValues) {
   for (const Contradiction& row : kContradictions) {
     SCOPED_TRACE(std::string(row.first) + "=" + std::string(row.first_value));
     Policy policy;
@@ -48,12 +48,12 @@ TEST(Checks, ContradictionsAreRefusedNamingBothOptionsAndValues) {
   }
 }
 
-TEST(Checks, TheMessageReadsAsASentence) {
+TEST(Checks, MessageAndHint) {
   Policy policy;
   policy.min_size = 8;
   policy.max_size = 4;
   EXPECT_EQ(check_policy(policy).message, "min_size 8 is above max_size 4");
-  EXPECT_EQ(check_policy(policy).hint, "lower min_size or raise max_size");
+  EXPECT_EQ(check_policy(policy).hint, "Lower min_size or raise max_size.");
 }
 
 TEST(Presets, AreAcceptedAndFreeOfContradictions) {
@@ -93,7 +93,7 @@ const PresetRow kPresets[] = {
     {"batch", 1, 5, Span::seconds(30), Span::seconds(30)},
 };
 
-TEST(Presets, BringTheirValuesWithTheirSource) {
+TEST(Presets, ValuesHaveThePresetAsTheirSource) {
   for (const PresetRow& row : kPresets) {
     SCOPED_TRACE(row.preset);
     const auto parsed = test::parse("sqlite::memory:", "preset='" + std::string(row.preset) + "'");

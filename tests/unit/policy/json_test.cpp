@@ -24,7 +24,7 @@ TEST(Json, ReadsScalars) {
   EXPECT_EQ(test::source_of(*parsed, "max_size"), SettingSource::options);
 }
 
-TEST(Json, ReadsTheNestedFormOfExistingConfigurations) {
+TEST(Json, NestedConfigurations) {
   const auto parsed = test::parse("sqlite::memory:", R"(
     {"poolConfig": {"minConnections": 3, "maxConnections": 20, "connectionIncrement": 2, "enableAutoScaling": true,
                     "scaleUpThreshold": 0.8, "connectionTimeoutMs": 30000, "idleTimeoutMs": 600000,
@@ -64,7 +64,7 @@ struct Broken {
   std::string_view said;
 };
 constexpr Broken kBroken[] = {
-    {"{", "not valid JSON: line 1, column 2"},
+    {"{", "not valid JSON at line 1, column 2"},
     {"{\"max_size\": 20,}", "line 1, column 17"},
     {"{\n  \"max_size\": twenty\n}", "line 2, column 16"},
     {"{\"max_size\": 20} x", "not valid JSON"},
@@ -72,17 +72,17 @@ constexpr Broken kBroken[] = {
     {"{max_size: 20}", "line 1, column 2"},
     {"{\"a\": \"\xFF\"}", "not valid JSON"},
     {"{\"max_size\": null}", "\"max_size\" is null"},
-    {"{\"max_size\": [1]}", "max_size takes one value, not an array"},
+    {"{\"max_size\": [1]}", "\"max_size\" does not accept an array"},
     {"{\"poolConfig\": {\"maxConnections\": []}}", "JSON key \"poolConfig.maxConnections\""},
     {"{\"recovery\": [[\"scale_pool\"]]}", "is an array in an array"},
     {"{\"recovery\": [{}]}", "is an object in an array"},
-    {"{\"recovery\": [\"scale_pool,restart_connections\"]}", "holds a comma"},
-    {"{\"enableMetrics\": [true]}", "takes one value, not an array"},
+    {"{\"recovery\": [\"scale_pool,restart_connections\"]}", "contains a comma"},
+    {"{\"enableMetrics\": [true]}", "does not accept an array"},
     {"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "nested too deeply"},
     {"{\"max_size\": 1e400}", "not valid JSON"},
-    {"{\"max_size\": 20, \"max_size\": 30}", "\"max_size\" is given twice"},
+    {"{\"max_size\": 20, \"max_size\": 30}", "\"max_size\" is specified more than once"},
     {"{\"poolConfig\": {\"max\": 20}, \"max_size\": 30}", "\"max\" and \"max_size\" are the same option"},
-    {"{\"healthCheckConfig\": {\"enabled\": 3}}", "\"3\" is neither on nor off"},
+    {"{\"healthCheckConfig\": {\"enabled\": 3}}", "\"3\" is not a boolean"},
     {"{\"max_size\": true}", "\"true\" is not a whole number"},
     {"{\"max_size\": 20.5}", "\"20.5\" is not a whole number"},
     {"{\"max_size\": -3}", "\"-3\" is negative"},
@@ -91,7 +91,7 @@ constexpr Broken kBroken[] = {
     {"{\"poolConfig\": {\"maxConections\": 1}}", "JSON key \"poolConfig.maxConections\""},
 };
 
-TEST(Json, IsRefusedWithThePlace) {
+TEST(Json, ErrorsGiveThePosition) {
   for (const Broken& row : kBroken) {
     const auto parsed = test::parse("sqlite::memory:", row.text);
     ASSERT_FALSE(parsed) << row.text;
@@ -101,7 +101,7 @@ TEST(Json, IsRefusedWithThePlace) {
 }
 
 // The size a pool may have in an emergency is not its size.
-TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
+TEST(Json, NamesOfOtherObjectsArePrefixes) {
   for (const std::string_view text : {R"({"healthCheckConfig": {"emergencyMode": {"maxConnections": 5}}})",
                                       R"({"emergencyMode": {"maxConnections": 5}})"}) {
     const auto parsed = test::parse("sqlite::memory:", text);
@@ -114,7 +114,7 @@ TEST(Json, AGroupWithAMeaningOfItsOwnIsNotLookedThrough) {
   EXPECT_TRUE(contains(parsed.status().message, "unknown option")) << parsed.status().message;
 }
 
-TEST(Json, ABrokenTextIsNeverQuoted) {
+TEST(Json, MalformedTextIsNotQuoted) {
   for (const std::string_view text :
        {"{\"password\": \"hunter2", "{\"password\": hunter2}", "{\"x\": \"hunter2\" \"hunter2\"}",
         "{\"password\": \"hunter2\"}", "{\"password\": [\"hunter2\"]}",

@@ -17,7 +17,7 @@ using test::Variables;
 
 constexpr std::string_view kUrl = "sqlite::memory:";
 
-TEST(Parse, NothingGivenIsTheDefaults) {
+TEST(Parse, NoOptionsMeansDefaults) {
   const auto parsed = parse(kUrl);
   ASSERT_TRUE(parsed);
   ASSERT_EQ(parsed->sources.size(), settings_catalogue().size());
@@ -27,7 +27,7 @@ TEST(Parse, NothingGivenIsTheDefaults) {
   }
 }
 
-TEST(Parse, StrongerSourcesWin) {
+TEST(Parse, SourcesHavePrecedence) {
   const Variables environment = {{"TIDEPOOL_MAX_SIZE", "31"},
                                  {"TIDEPOOL_MIN_SIZE", "3"},
                                  {"TIDEPOOL_MAX_USES", "5"},
@@ -46,7 +46,7 @@ TEST(Parse, StrongerSourcesWin) {
   EXPECT_EQ(source_of(*parsed, "idle_timeout"), SettingSource::default_);
 }
 
-TEST(Parse, OnlyTheStrongestPresetCounts) {
+TEST(Parse, PresetWithHighestPrecedenceApplies) {
   const auto parsed =
       parse("sqlite::memory:?tidepool.preset=staging", "preset=batch", {{"TIDEPOOL_PRESET", "serverless"}});
   ASSERT_TRUE(parsed);
@@ -86,15 +86,21 @@ struct RefusedText {
 };
 const RefusedText kRefusedTexts[] = {
     {kUrl, "max_conections=5", {}, "unknown option \"max_conections\""},
-    {kUrl, "max_size=5 max_size=6", {}, "option \"max_size\" is given twice"},
+    {kUrl, "max_size=5 max_size=6", {}, "option \"max_size\" is specified more than once"},
     {kUrl, "max_size=5 maxConnections=6", {}, "\"max_size\" and \"maxConnections\" are the same option"},
-    {kUrl, "max=5 maxConnections=6", {}, "both set max_size"},
-    {"sqlite::memory:?tidepool.max_size=5&tidepool.max=6", "", {}, "are the same option (in the URL)"},
+    {kUrl, "max=5 maxConnections=6", {}, "Both set max_size"},
+    {"sqlite::memory:?tidepool.max_size=5&tidepool.max=6",
+     "",
+     {},
+     "are the same option and have different values (in the URL)"},
     {"sqlite::memory:?tidepool.max_sice=5", "", {}, "unknown option \"max_sice\" (in the URL)"},
     {"sqlite::memory:?tidepool.max_size=x", "", {}, "(in the URL)"},
     {kUrl, "", {{"TIDEPOOL_MAX_SIZE", "many"}}, "(environment variable TIDEPOOL_MAX_SIZE)"},
     {kUrl, "max_size=5", {{"TIDEPOOL_MAX_SIZE", "many"}}, "(environment variable TIDEPOOL_MAX_SIZE)"},
-    {kUrl, "maxConnections=many", {}, "max_size: \"many\" is not a whole number (given as \"maxConnections\")"},
+    {kUrl,
+     "maxConnections=many",
+     {},
+     "invalid value for option \"max_size\": \"many\" is not a whole number (given as \"maxConnections\")"},
     {kUrl, "min_size=8 max_size=4", {}, "min_size 8 is above max_size 4"},
     {kUrl, "min_size=20", {}, "min_size 20 is above max_size 10"},
     {kUrl, "min_size=8", {{"TIDEPOOL_MAX_SIZE", "4"}}, "min_size 8 is above max_size 4"},
@@ -102,16 +108,16 @@ const RefusedText kRefusedTexts[] = {
     {kUrl, "acquire_timeout=30sec", {}, "\"30sec\""},
     {kUrl, "acquire_timeout=-1s", {}, "negative"},
     {kUrl, "burst_max_size=5", {}, "burst_max_size 5"},
-    {kUrl, "preset=fast", {}, "preset: \"fast\""},
+    {kUrl, "preset=fast", {}, "\"preset\": \"fast\""},
     {kUrl, "retryAttempt=3", {}, "unknown option"},
     {kUrl, "enableMetrics=false", {}, "plane=off"},
-    {kUrl, "enableHealthChecks=often", {}, "neither on nor off"},
-    {kUrl, "password=hunter2", {}, "named twice: by the URL, and by option \"password\""},
-    {"", "password=hunter2", {}, "\"password\" alone names no database"},
-    {"", "host=h dbPath=/a.db password=hunter2", {}, "a file of SQLite and a server's database"},
+    {kUrl, "enableHealthChecks=often", {}, "not a boolean"},
+    {kUrl, "password=hunter2", {}, "specified twice: by the URL, and by option \"password\""},
+    {"", "password=hunter2", {}, "\"password\" does not specify a database"},
+    {"", "host=h dbPath=/a.db password=hunter2", {}, "an SQLite file and a database server"},
 };
 
-TEST(Parse, RefusesInsteadOfGuessing) {
+TEST(Parse, InvalidInputIsRejected) {
   for (const RefusedText& row : kRefusedTexts) {
     const auto parsed = parse(row.url, row.options, row.environment);
     ASSERT_FALSE(parsed) << row.url << " " << row.options;
@@ -122,7 +128,7 @@ TEST(Parse, RefusesInsteadOfGuessing) {
   }
 }
 
-TEST(Parse, AMinimumNobodyGaveYieldsToAGivenMaximum) {
+TEST(Parse, DefaultMinimumIsLoweredToMaximum) {
   const auto lone = parse(kUrl, "max_size=1");
   ASSERT_TRUE(lone) << lone.status().message;
   EXPECT_EQ(lone->policy.min_size, 1);
@@ -160,7 +166,7 @@ TEST(Environment, EveryOptionHasItsVariableAndNoOtherIsRead) {
   EXPECT_NE(std::find(asked.begin(), asked.end(), "TIDEPOOL_SCALE_UP_UTILIZATION"), asked.end());
 }
 
-TEST(Environment, ServesWhereTheUrlIsEmpty) {
+TEST(Environment, IsUsedIfTheUrlIsEmpty) {
   const Variables both = {{"DATABASE_URL", "sqlite:///tmp/a.db?tidepool.max_size=4\n"}, {"DB_HOST", "h"}};
   const auto from_url = parse("", "", both);
   ASSERT_TRUE(from_url) << from_url.status().message;
@@ -189,7 +195,7 @@ TEST(Environment, ServesWhereTheUrlIsEmpty) {
   EXPECT_EQ(given->target.shown, ":memory:");
 }
 
-TEST(Environment, ABrokenOneIsNamed) {
+TEST(Environment, ErrorsNameTheVariable) {
   const auto url = parse("", "", {{"DATABASE_URL", "mysql://me:hunter2@h/db"}});
   ASSERT_FALSE(url);
   EXPECT_TRUE(contains(url.status().message, "DATABASE_URL")) << url.status().message;

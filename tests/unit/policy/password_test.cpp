@@ -74,14 +74,14 @@ TEST(Password, IsMasked) {
   }
 }
 
-TEST(Password, MaskingTwiceIsMaskingOnce) {
+TEST(Password, MaskingIsIdempotent) {
   for (const Row& row : kRows) {
     const std::string once = without_password(row.text);
     EXPECT_EQ(without_password(once), once);
   }
 }
 
-TEST(InQuotes, CutsAtACharacterAndHidesControls) {
+TEST(InQuotes, TruncatesAtCharactersAndReplacesControls) {
   EXPECT_EQ(in_quotes("a\nb\x01\x7F\xFF"
                       "c"),
             "\"a?b???c\"");
@@ -95,7 +95,7 @@ TEST(InQuotes, CutsAtACharacterAndHidesControls) {
 }
 
 // The cut must not come before the masking, or it could part a password from the mark that betrays it.
-TEST(InQuotes, MasksBeforeItCuts) {
+TEST(InQuotes, MasksBeforeTruncating) {
   const std::string text = "postgresql://me:" + std::string(75, 's') + "hunter2@h/db";
   EXPECT_EQ(in_quotes(text), "\"postgresql://me:***@h/db\"");
 }

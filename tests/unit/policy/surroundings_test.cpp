@@ -26,18 +26,18 @@ Result<ParsedOptions> parse_in(const Variables& variables, std::string_view opti
   return parse_options(kUrl, options, {}, environment_of(variables, memory_limit));
 }
 
-TEST(Surroundings, AMisspeltVariableIsRefusedWithTheNearest) {
+TEST(Surroundings, MisspeltVariableIsRejectedWithSuggestion) {
   const auto parsed = parse_in({{"TIDEPOOL_MAX_SISE", "5"}});
   ASSERT_FALSE(parsed);
   EXPECT_TRUE(contains(parsed.status().message, "TIDEPOOL_MAX_SISE")) << parsed.status().message;
   EXPECT_TRUE(contains(parsed.status().hint, "TIDEPOOL_MAX_SIZE?")) << parsed.status().hint;
   const auto far_off = parse_in({{"TIDEPOOL_XYZZYPLUGH", "5"}});
   ASSERT_FALSE(far_off);
-  EXPECT_FALSE(contains(far_off.status().hint, "did you mean"));
+  EXPECT_FALSE(contains(far_off.status().hint, "Did you mean"));
 }
 
 // A container beside a service called tidepool has these; and TIDEPOOL_DIR is read elsewhere.
-TEST(Surroundings, WhatIsNotMeantForOptionsIsLeftAlone) {
+TEST(Surroundings, OtherVariablesAreIgnored) {
   const auto parsed = parse_in({{"TIDEPOOL_DIR", "/run/x"},
                                 {"TIDEPOOL_LIBRARY", "/opt/libtidepool.so"},
                                 {"TIDEPOOL_PORT", "tcp://10.0.0.1:5432"},
@@ -47,7 +47,7 @@ TEST(Surroundings, WhatIsNotMeantForOptionsIsLeftAlone) {
   EXPECT_TRUE(parsed) << parsed.status().message;
 }
 
-TEST(Surroundings, OtherPoolsVariablesServeWhereOursIsAbsent) {
+TEST(Surroundings, VariablesOfOtherPoolsAreFallbacks) {
   const auto theirs = parse_in({{"HEALTH_CHECK_INTERVAL", "300000"}, {"ENABLE_POOL_LOGGING", "true"}});
   ASSERT_TRUE(theirs) << theirs.status().message;
   EXPECT_EQ(theirs->policy.health_interval, Span::seconds(300));
@@ -67,7 +67,7 @@ TEST(Surroundings, OtherPoolsVariablesServeWhereOursIsAbsent) {
   EXPECT_TRUE(contains(broken.status().message, "HEALTH_CHECK_INTERVAL")) << broken.status().message;
 }
 
-TEST(Surroundings, NodeEnvAloneChoosesNothing) {
+TEST(Surroundings, NodeEnvAloneSelectsNoPreset) {
   for (const Variables& variables : {Variables{{"NODE_ENV", "production"}}, Variables{{"VERCEL", "1"}}}) {
     const auto parsed = parse_in(variables);
     ASSERT_TRUE(parsed);
@@ -94,7 +94,7 @@ const AutoRow kAuto[] = {
     {{}, 0, Preset::none},
 };
 
-TEST(Surroundings, AutoChoosesByTheEnvironmentAndSaysWhy) {
+TEST(Surroundings, AutoSelectsByEnvironmentAndGivesTheReason) {
   for (const AutoRow& row : kAuto) {
     Variables variables = row.variables;
     variables["TIDEPOOL_PRESET"] = "auto";
@@ -108,7 +108,7 @@ TEST(Surroundings, AutoChoosesByTheEnvironmentAndSaysWhy) {
   }
 }
 
-TEST(Surroundings, TheThresholdSizersOptionsChooseIt) {
+TEST(Surroundings, OptionsOfTheThresholdSizerSelectIt) {
   for (const std::string_view options :
        {"scaleUpThreshold=0.7", "scaleDownCooldown=1000", "connectionIncrement=3", "scale_up_periods=2"}) {
     const auto parsed = test::parse(kUrl, options);
@@ -131,7 +131,7 @@ bool finds(const std::vector<Finding>& findings, Finding::Kind kind, std::string
   });
 }
 
-TEST(CheckOptions, TellsEveryComplaintAtOnce) {
+TEST(CheckOptions, ReportsAllErrors) {
   const auto findings =
       check("max_sise=3 idle_timeout=forever min_size=8 max_size=4 log=loud enableMetrics=false preset=fast");
   EXPECT_EQ(findings.size(), 6U);
@@ -141,7 +141,7 @@ TEST(CheckOptions, TellsEveryComplaintAtOnce) {
   }
 }
 
-TEST(CheckOptions, AdvisesWithoutRefusing) {
+TEST(CheckOptions, AdviceIsNoError) {
   const auto findings = check("max=1000 min=100 idleTimeoutMillis=1000 connectionTimeoutMillis=100");
   for (const std::string_view text : {"max_size 1000 is very high", "min_size 100 is very high",
                                       "idle_timeout 1s is very short", "connect_timeout 100ms is very short"}) {
@@ -152,24 +152,24 @@ TEST(CheckOptions, AdvisesWithoutRefusing) {
   EXPECT_TRUE(check("").empty());
 }
 
-TEST(CheckOptions, NotesWhatHasNoEffect) {
+TEST(CheckOptions, NotesOptionsWithoutEffect) {
   EXPECT_TRUE(finds(check("sizing=adaptive scale_up_wait=2s"), Finding::Kind::note,
                     "scale_up_wait 2s: no effect while sizing is adaptive"));
-  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: only by command"));
+  EXPECT_TRUE(finds(check("burst=on"), Finding::Kind::note, "burst on: bursts only on command"));
   EXPECT_FALSE(finds(check("burst=on burst_max_size=20"), Finding::Kind::note, "burst on"));
   EXPECT_TRUE(finds(check("reapInterval=3"), Finding::Kind::note, "reapInterval"));
-  EXPECT_FALSE(finds(check("sqlite_cache_pages=200"), Finding::Kind::note, "sqlite")) << "no database is named";
+  EXPECT_FALSE(finds(check("sqlite_cache_pages=200"), Finding::Kind::note, "sqlite")) << "no database specified";
 }
 
-TEST(CheckOptions, LooksAtTheTargetWhereOneIsNamed) {
+TEST(CheckOptions, ChecksTheTargetIfGiven) {
   const auto sqlite = check_options(kUrl, "keepalive=off", {}, Environment());
   EXPECT_TRUE(finds(sqlite, Finding::Kind::note, "keepalive off: no effect on a pool of sqlite"));
   const auto nothing = check_options("", "max_size=3", {}, Environment());
-  EXPECT_TRUE(finds(nothing, Finding::Kind::error, "no database is named"));
+  EXPECT_TRUE(finds(nothing, Finding::Kind::error, "no database specified"));
   EXPECT_TRUE(check_options(kUrl, "max_size=3", {}, Environment()).empty());
 }
 
-TEST(Presets, SayWhoseNumbersTheyAre) {
+TEST(Presets, NameTheirSources) {
   for (const std::string_view name : find_setting("preset")->choices) {
     Policy policy;
     ASSERT_TRUE(assign_value(policy, *find_setting("preset"), name));

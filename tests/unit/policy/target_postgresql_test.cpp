@@ -72,38 +72,38 @@ struct RefusedServer {
 // libpq would take a piece of these passwords for a host, a port or a database, and so would everyone who is shown it.
 constexpr RefusedServer kRefusedServers[] = {
     {"postgresql://me:hun@hunter2@h/app", "more than one \"@\""},
-    {"postgresql://me:hunter2/x@h/app", "behind the host"},
-    {"postgresql://me:12/hunter2@h/app", "behind the host"},
-    {"postgresql://me:p@hunter2/x@h/app", "behind the host"},
-    {"postgresql://me:hunter2?x@h/app", "before its host"},
-    {"postgresql://me:12?hunter2=1@h/app", "before its host"},
+    {"postgresql://me:hunter2/x@h/app", "after the host"},
+    {"postgresql://me:12/hunter2@h/app", "after the host"},
+    {"postgresql://me:p@hunter2/x@h/app", "after the host"},
+    {"postgresql://me:hunter2?x@h/app", "before the host"},
+    {"postgresql://me:12?hunter2=1@h/app", "before the host"},
     {"postgresql://me:hunter2#x@h/app?a=b", ""},
-    {"postgresql://me:hunter2", "not a port"},
+    {"postgresql://me:hunter2", "not a number"},
     {"postgresql://me:hunter2%@h/app", "percent-encoded"},
     {"postgresql://me:p%zzhunter2@h/app", "percent-encoded"},
-    {"postgresql://h:0/app", "not a port"},
-    {"postgresql://h:65536/app", "not a port"},
-    {"postgresql://h:5x/app", "not a port"},
-    {"postgresql://h:1:hunter2/app", "not a port"},
+    {"postgresql://h:0/app", "not a number"},
+    {"postgresql://h:65536/app", "not a number"},
+    {"postgresql://h:5x/app", "not a number"},
+    {"postgresql://h:1:hunter2/app", "not a number"},
     {"postgresql://[::1/app", "bracket"},
     {"postgresql://[::1]hunter2/app", "IPv6"},
-    {"postgresql:h/app", "two slashes"},
-    {"postgresql:/h/app", "two slashes"},
+    {"postgresql:h/app", "lacks \"//\""},
+    {"postgresql:/h/app", "lacks \"//\""},
     {"postgresql://h/app?hunter2", "parameter 1 has no"},
     {"postgresql://h/app?a=1&b=%hunter2", "parameter 2"},
     {"postgresql://h/app?max_size=5", "tidepool.max_size"},
     {"postgresql://h/app?poolSize=5", "tidepool.poolSize"},
     {"postgresql://a,b/app?port=1,2,3", "2 hosts and 3 ports"},
     {"postgresql://h/app?port=hunter2", "not a number"},
-    {"host=h password='hunter2", "does not end at position 17"},
-    {"host=h password hunter2", "expected \"=\" behind the word at position 8"},
-    {"host=h 'hunter2'", "expected a key word at position 8"},
+    {"host=h password='hunter2", "not terminated at position 17"},
+    {"host=h password hunter2", "expected \"=\" after the word at position 8"},
+    {"host=h 'hunter2'", "expected a keyword at position 8"},
     {"host=h max_size=5", "tidepool.max_size"},
     {"host=h port=hunter2", "not a number"},
-    {"tidepool.max_size=5", "say nothing about a database"},
+    {"tidepool.max_size=5", "does not specify a database"},
 };
 
-TEST(PostgresqlTarget, IsRefusedWithoutQuotingIt) {
+TEST(PostgresqlTarget, ErrorsDoNotQuoteIt) {
   for (const RefusedServer& row : kRefusedServers) {
     const auto parsed = test::parse(row.url);
     if (row.said.empty() && parsed) {
@@ -118,7 +118,7 @@ TEST(PostgresqlTarget, IsRefusedWithoutQuotingIt) {
   }
 }
 
-TEST(Conninfo, QuotingIsUndoneByReading) {
+TEST(Conninfo, QuotedValuesAreParsedBack) {
   for (const std::string value : {"", "plain", "it's", "back\\slash", "a b", "'", "\\", "\\'", "x=y"}) {
     const std::string text = "k=" + conninfo_quoted(value) + " next=1";
     const auto words = split_conninfo(text);

@@ -58,7 +58,7 @@ TEST(SqliteTarget, IsAnAbsolutePathOrMemory) {
   }
 }
 
-TEST(SqliteTarget, SaysHowTheFileIsOpened) {
+TEST(SqliteTarget, DeterminesTheAccess) {
   const struct {
     std::string_view url;
     SqliteAccess access;
@@ -87,7 +87,7 @@ struct RefusedUrl {
 constexpr RefusedUrl kRefusedUrls[] = {
     {"sqlite://relative.db", "three slashes"},
     {"sqlite://", "slash"},
-    {"sqlite:", "names no file"},
+    {"sqlite:", "does not specify a file"},
     {"sqlite:///", "directory"},
     {"sqlite:///var/lib/", "directory"},
     {"sqlite:///:memory:", "sqlite::memory:"},
@@ -106,20 +106,20 @@ constexpr RefusedUrl kRefusedUrls[] = {
     {"sqlite:///a.db?tidepool.max_size=1&&tidepool.min_size=1", "URL parameter 2 has no \"=\""},
     {"sqlite:///a.db?=5", "has no name"},
     {"sqlite:///a.db?tidepool.max_size=%", "percent-encoded"},
-    {"app.txt", "not understood"},
-    {"app", "not understood"},
-    {"what?.db", "not understood"},
+    {"app.txt", "unknown format"},
+    {"app", "unknown format"},
+    {"what?.db", "unknown format"},
     {"mysql://u:hunter2@h/db", "unknown scheme \"mysql\""},
-    {"postgressql://h/db", "did you mean \"postgresql\"?"},
-    {"SQLite:///a.db", "did you mean \"sqlite\"?"},
+    {"postgressql://h/db", "Did you mean \"postgresql\"?"},
+    {"SQLite:///a.db", "Did you mean \"sqlite\"?"},
     {"foo:bar.db", "unknown scheme \"foo\""},
     {"fake:/x", "unknown scheme"},
-    {"://x", "not understood"},
+    {"://x", "unknown format"},
     {"sqlite:///a\xFF.db", "UTF-8"},
     {std::string_view("sqlite:///a\0.db", 14), "NUL"},
 };
 
-TEST(Target, IsRefusedWithAReasonAndNoText) {
+TEST(Target, ErrorsGiveAReasonWithoutTheText) {
   for (const RefusedUrl& row : kRefusedUrls) {
     const auto parsed = test::parse(row.url);
     ASSERT_FALSE(parsed) << row.url;
@@ -137,11 +137,11 @@ TEST(Target, IsBounded) {
   EXPECT_TRUE(contains(parsed.status().detail, "8192"));
 }
 
-TEST(Target, AnUnknownSchemeNamesTheKnownOnes) {
+TEST(Target, UnknownSchemeListsTheKnownOnes) {
   const auto parsed = test::parse("fakr://x", "", {}, kCustom);
   ASSERT_FALSE(parsed);
   EXPECT_TRUE(contains(parsed.status().detail, "sqlite, postgresql, postgres, fake, my-db")) << parsed.status().detail;
-  EXPECT_EQ(parsed.status().hint, "did you mean \"fake\"?");
+  EXPECT_EQ(parsed.status().hint, "Did you mean \"fake\"?");
 }
 
 struct CustomRow {
@@ -160,7 +160,7 @@ constexpr CustomRow kCustomRows[] = {
     {"my-db:anything", "my-db:anything", "my-db:anything", ""},
 };
 
-TEST(CustomTarget, GetsItsUrlAsTypedButForTheOptions) {
+TEST(CustomTarget, UrlIsPassedWithoutOptions) {
   for (const CustomRow& row : kCustomRows) {
     const auto parsed = test::parse(row.url, "", {}, kCustom);
     ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;

@@ -56,23 +56,23 @@ struct Broken {
   std::string_view said;
 };
 constexpr Broken kBroken[] = {
-    {"hunter2", "expected \"=\" behind the word at position 1"},
+    {"hunter2", "expected \"=\" after the word at position 1"},
     {"a=1 hunter2", "position 5"},
     {"max_size 20", "option \"max_size\" has no value at position 1"},
-    {"=5", "expected an option's name at position 1"},
+    {"=5", "expected the name of an option at position 1"},
     {"a=1 =5", "position 5"},
-    {"'a'=1", "expected an option's name at position 1"},
-    {"a='open", "does not end at position 3"},
-    {"a=\"open'", "does not end at position 3"},
-    {"a='open\\'", "does not end"},
+    {"'a'=1", "expected the name of an option at position 1"},
+    {"a='open", "not terminated at position 3"},
+    {"a=\"open'", "not terminated at position 3"},
+    {"a='open\\'", "not terminated"},
     {"a='x'y", "follows a closing quote at position 6"},
     {"a= b=1", "value is missing at position 4"},
-    {"a=1;b=2 -", "expected an option's name"},
-    {"[1]", "expected an option's name"},
-    {"m\xC3\xA4x=1", "expected \"=\" behind the word at position 1"},
+    {"a=1;b=2 -", "expected the name of an option"},
+    {"[1]", "expected the name of an option"},
+    {"m\xC3\xA4x=1", "expected \"=\" after the word at position 1"},
 };
 
-TEST(Words, AreRefusedWithTheirPosition) {
+TEST(Words, ErrorsGiveThePosition) {
   for (const Broken& row : kBroken) {
     const auto given = parse_words(row.text);
     ASSERT_FALSE(given) << row.text;

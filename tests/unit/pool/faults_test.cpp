@@ -9,7 +9,7 @@ namespace tide::test {
 namespace {
 
 Status failed(Code code, const char* sqlstate = "", int native_code = 0) {
-  Status status = Status::error(code, "as it was told to");
+  Status status = Status::error(code, "failed as requested");
   status.sqlstate = sqlstate;
   status.native_code = native_code;
   return status;
@@ -66,7 +66,7 @@ TEST(Faults, BySqliteCode) {
       {SQLITE_MISMATCH, true},
   };
   for (const auto& c : kCases) {
-    const std::string sqlstate(sqlite::sqlstate_of(c.code, "as it was told to"));
+    const std::string sqlstate(sqlite::sqlstate_of(c.code, "failed as requested"));
     EXPECT_EQ(is_fault(failed(Code::database, sqlstate.c_str(), c.code)), c.is_fault) << c.code;
   }
 }
