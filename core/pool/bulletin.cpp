@@ -10,7 +10,6 @@ namespace tide {
 namespace {
 
 constexpr Span kForecastEvery = Span::seconds(1);
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 struct Band {
   double predicted, low, high;
@@ -93,7 +92,7 @@ void Bulletin::write_forecasts(const brain::AdaptiveSizer& sizer, Instant) {
   format::ForecastsBlock& block = segment_.forecasts();
   SeqWrite guard(block.seq);
   uint64_t n = 0;
-  double accuracy = kUnknown;
+  double accuracy = Resources::kUnknown;
   for (const brain::AdaptiveSizer::Model& model : sizer.models()) {
     if (n + 2 > format::kForecastsMax) break;
     if (model.is_selected_10 && std::isfinite(model.wape_10)) accuracy = std::max(0.0, 1 - model.wape_10);
