@@ -14,6 +14,10 @@ std::optional<int64_t> whole_in(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
+const Argument& argument_of(const Setter& setter, std::string_view name) {
+  return about(setter.verb).arguments[argument_place(setter.verb, name)];
+}
+
 // Faces hand over texts for columns of every type.
 ArgumentValue typed(const Argument& argument, const ArgumentValue& value) {
   const auto* text = std::get_if<std::string>(&value);
@@ -21,13 +25,12 @@ ArgumentValue typed(const Argument& argument, const ArgumentValue& value) {
   return whole ? ArgumentValue(*whole) : value;
 }
 
-Status cannot_be(const Column& column, std::string_view key, const ArgumentValue& value, std::string detail) {
+Status cannot_be(const Column& column, std::string_view key, const ArgumentValue& value, const std::string& detail) {
   const auto* text = std::get_if<std::string>(&value);
   const auto* number = std::get_if<int64_t>(&value);
   const std::string shown = text != nullptr ? in_quotes(*text) : number != nullptr ? std::to_string(*number) : "NULL";
-  return Status::error(Code::bad_argument,
-                       std::string(column.name) + (key.empty() ? "" : " of " + in_quotes(key)) + " cannot be " + shown,
-                       std::move(detail));
+  return Status::error(Code::bad_argument, std::string(column.name) + " cannot be " + shown,
+                       (key.empty() ? "" : "of " + in_quotes(key) + "; ") + detail);
 }
 
 }  // namespace
@@ -45,12 +48,17 @@ Result<Assignment> assign(const Column& column, std::string_view key, const Argu
     Given given;
     const auto give = [&](std::string_view name, const ArgumentValue& from, ArgumentValue& to) {
       if (name.empty()) return;
-      to = typed(about(setter.verb).arguments[argument_place(setter.verb, name)], from);
+      to = typed(argument_of(setter, name), from);
       given.emplace_back(name, to);
     };
     give(setter.which, std::string(setter.key.empty() ? column.name : key), out.which);
     give(setter.value, value, out.value);
     const auto command = make_command(word(setter.verb), given);
+    const Argument* const changed = setter.value.empty() ? nullptr : &argument_of(setter, setter.value);
+    // To a verb NULL is "not given" where it has no meaning of its own.
+    if (changed != nullptr && changed->null_is.empty() && std::holds_alternative<Null>(value)) {
+      return cannot_be(column, key, value, "accepted: " + accepted_by(*changed));
+    }
     if (!command) return cannot_be(column, key, value, command.status().detail);
     return out;
   }

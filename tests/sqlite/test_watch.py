@@ -220,7 +220,7 @@ class Updates(WatchCase):
         self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "a"})])
 
     def test_nothing_else_can_be_assigned(self):
-        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = NULL", "acked_by cannot be NULL", "name")
+        self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = NULL", "acked_by cannot be NULL", "not empty")
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = ''", "acked_by")
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = printf('%63c', 'x')", "62")
         self.refused(self.db, "UPDATE tidepool_alerts SET state = 'resolved'", "state cannot be assigned", "acked_by")

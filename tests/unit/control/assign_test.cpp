@@ -51,8 +51,9 @@ TEST(Assign, RefusesWhatMeansNothing) {
   EXPECT_EQ(assign(column_of("pools", "state"), "", std::string("degraded")).status().detail,
             R"(accepted: "paused" to pause, "running" to resume, "draining" to drain)");
   EXPECT_EQ(pools("state", int64_t{1}), "state cannot be 1");
-  EXPECT_EQ(setting("burst", Null()), "value of \"burst\" cannot be NULL");
-  EXPECT_EQ(acked_by(std::string()), "acked_by of \"77\" cannot be \"\"");
+  EXPECT_EQ(setting("burst", Null()), "value cannot be NULL");
+  EXPECT_EQ(acked_by(Null()), "acked_by cannot be NULL");
+  EXPECT_EQ(acked_by(std::string()), "acked_by cannot be \"\"");
   EXPECT_EQ(pools("size", int64_t{1}), "size cannot be assigned");
 }
 
