@@ -16,8 +16,8 @@ constexpr size_t kPendingMax = 64;
 std::string story_of(const Verdict& verdict) {
   if (verdict.kind != Verdict::Kind::refused) return verdict.message;
   std::string text = verdict.why.message;
-  if (!verdict.why.detail.empty()) text += ". " + verdict.why.detail;
-  if (!verdict.why.hint.empty()) text += " " + verdict.why.hint;
+  if (!verdict.why.detail.empty()) text += "; " + verdict.why.detail;
+  if (!verdict.why.hint.empty()) text += " (" + verdict.why.hint + ")";
   return text;
 }
 
