@@ -22,49 +22,25 @@ Status not_a_segment(const std::string& path, const std::string& why) {
   return Status::error(Code::not_found, (path.empty() ? "this segment" : path) + ": " + why);
 }
 
-struct RegionRule {
-  size_t offset_in_header;
-  uint32_t stride;
-  uint32_t count_max;
-  bool is_optional;  // an owner that is older than this region has zeros there
-};
+// How many records a region may have. Owners of other releases may keep more of the past, but not without end: each
+// record may cost a reader some tries.
+constexpr uint32_t records_max(uint32_t usual_count) {
+  return usual_count == kPerSlot ? kSlotsMax : usual_count == 1 ? 1 : 32 * usual_count;
+}
 
-// Every region with the record it must hold and the most records that make sense.
-constexpr uint32_t kRingMax = 1U << 16;
-constexpr uint32_t kAlertsMax = 1U << 12;
-#define TIDE_REGION(name, Record, most) \
-  { offsetof(format::Header, name), sizeof(format::Record), most, false }
-#define TIDE_YOUNGER_REGION(name, Record, most) \
-  { offsetof(format::Header, name), sizeof(format::Record), most, true }
-constexpr RegionRule kRegionRules[] = {
-    TIDE_REGION(vitals, Vitals, 1),
-    TIDE_REGION(queue, QueueStats, 1),
-    TIDE_REGION(totals, KeeperStats, 1),
-    TIDE_REGION(baseline, Baseline, 1),
-    TIDE_REGION(slots, Slot, kSlotsMax),
-    TIDE_REGION(slot_stats, SlotStats, kSlotsMax),
-    TIDE_REGION(waiters, Waiter, kRingMax),
-    TIDE_REGION(history_1s, HistoryRecord, kRingMax),
-    TIDE_REGION(history_1m, HistoryRecord, kRingMax),
-    TIDE_REGION(history_1h, HistoryRecord, kRingMax),
-    TIDE_REGION(journal, JournalRecord, kRingMax),
-    TIDE_REGION(scaling, ScalingRecord, kRingMax),
-    TIDE_REGION(commands, CommandRecord, kRingMax),
-    TIDE_REGION(settings, SettingsBlock, 1),
-    TIDE_YOUNGER_REGION(alerts, AlertRecord, kAlertsMax),
-    TIDE_YOUNGER_REGION(alert_rules, AlertRulesBlock, 1),
-    TIDE_YOUNGER_REGION(health, HealthBlock, 1),
-    TIDE_YOUNGER_REGION(forecasts, ForecastsBlock, 1),
-    TIDE_YOUNGER_REGION(tallies, Tallies, 1),
-};
-#undef TIDE_YOUNGER_REGION
-#undef TIDE_REGION
-
-bool is_sound(const format::Region& region, const RegionRule& rule, uint64_t total_bytes) {
-  if (rule.is_optional && region.offset == 0 && region.count == 0 && region.stride == 0) return true;
-  if (region.stride != rule.stride || region.count == 0 || region.count > rule.count_max) return false;
+bool is_sound(const format::Region& region, size_t stride, uint32_t usual_count, uint64_t total_bytes) {
+  if (region.stride != stride || region.count == 0 || region.count > records_max(usual_count)) return false;
   if (region.offset % 64 != 0 || region.offset < sizeof(format::Header) || region.offset > total_bytes) return false;
   return uint64_t{region.count} * region.stride <= total_bytes - region.offset;
+}
+
+bool are_regions_sound(const format::Header& h) {
+  bool are_sound = h.slots.count == h.slot_stats.count;
+#define TIDE_CHECK(name, Record, count, meaning) \
+  are_sound = are_sound && is_sound(h.name, sizeof(format::Record), count, h.total_bytes);
+  TIDE_REGIONS(TIDE_CHECK)
+#undef TIDE_CHECK
+  return are_sound;
 }
 
 }  // namespace
@@ -93,7 +69,7 @@ Attachment::Attachment(Attachment&& other) noexcept
       is_owned_(other.is_owned_),
       path_(std::move(other.path_)),
       header_(std::move(other.header_)),
-      regions_(other.regions_) {
+      layout_(std::move(other.layout_)) {
   other.fd_ = -1;
 }
 
@@ -113,9 +89,9 @@ bool Attachment::read_bytes(uint64_t offset, void* into, size_t bytes) const {
 Status Attachment::check() {
   struct stat info {};
   if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) return not_a_segment(path_, "not a regular file");
-  auto raw = std::make_unique<Raw<format::Header>>();
-  if (!read_bytes(0, raw->bytes, sizeof raw->bytes)) return not_a_segment(path_, "too short for a header");
-  const format::Header& h = raw->get();
+  layout_ = std::make_unique<format::Header>();
+  if (!read_bytes(0, layout_.get(), sizeof *layout_)) return not_a_segment(path_, "too short for a header");
+  const format::Header& h = *layout_;
   if (std::memcmp(h.magic, format::kMagic, sizeof h.magic) != 0) return not_a_segment(path_, "no segment: wrong magic");
   if (h.layout_version != format::kLayoutVersion || h.header_bytes != sizeof(format::Header)) {
     return not_a_segment(path_, "layout version " + std::to_string(h.layout_version) + " is not known here");
@@ -125,13 +101,7 @@ Status Attachment::check() {
       h.total_bytes > file_bytes) {
     return not_a_segment(path_, "the header claims another size than the file has");
   }
-  for (const RegionRule& rule : kRegionRules) {
-    format::Region region{};
-    std::memcpy(&region, raw->bytes + rule.offset_in_header, sizeof region);
-    if (!is_sound(region, rule, h.total_bytes)) return not_a_segment(path_, "a region is out of bounds");
-  }
-  std::memcpy(&regions_, raw->bytes + offsetof(format::Header, vitals), sizeof regions_);
-  if (regions_.slots.count != regions_.slot_stats.count) return not_a_segment(path_, "slots without statistics");
+  if (!are_regions_sound(h)) return not_a_segment(path_, "a region is out of bounds");
   header_.instance_id = instance_hex(h.instance_id);
   header_.owner = owner_bits(h.instance_id);
   header_.pool = clean_text(h.pool);
@@ -145,7 +115,7 @@ Status Attachment::check() {
   header_.backend = h.backend;
   header_.is_hosted = (h.flags & format::kHeaderHosted) != 0;
   header_.started_wall_ns = h.started_wall_ns;
-  header_.slots = regions_.slots.count;
+  header_.slots = layout_->slots.count;
   return Status::ok();
 }
 
@@ -187,32 +157,32 @@ bool Attachment::read_block(const format::Region& region, Block& out) const {
 
 std::optional<VitalsCopy> Attachment::read_vitals() const {
   Raw<format::Vitals> raw;
-  if (!read_block(regions_.vitals, raw)) return std::nullopt;
+  if (!read_block(layout_->vitals, raw)) return std::nullopt;
   return copy_of(raw.get(), header_.slots);
 }
 
 std::optional<QueueCopy> Attachment::read_queue() const {
   Raw<format::QueueStats> raw;
-  if (!read_block(regions_.queue, raw)) return std::nullopt;
+  if (!read_block(layout_->queue, raw)) return std::nullopt;
   return copy_of(raw.get());
 }
 
 std::optional<KeeperStatsCopy> Attachment::read_totals() const {
   Raw<format::KeeperStats> raw;
-  if (!read_block(regions_.totals, raw)) return std::nullopt;
+  if (!read_block(layout_->totals, raw)) return std::nullopt;
   return copy_of(raw.get());
 }
 
 std::optional<BaselineCopy> Attachment::read_baseline() const {
   Raw<format::Baseline> raw;
-  if (!read_block(regions_.baseline, raw)) return std::nullopt;
+  if (!read_block(layout_->baseline, raw)) return std::nullopt;
   return copy_of(raw.get());
 }
 
 std::vector<SettingCopy> Attachment::read_settings() const {
   std::vector<SettingCopy> out;
   auto raw = std::make_unique<Raw<format::SettingsBlock>>();
-  if (!read_block(regions_.settings, *raw)) return out;
+  if (!read_block(layout_->settings, *raw)) return out;
   const format::SettingsBlock& block = raw->get();
   for (uint64_t i = 0; i < block.count && i < format::kSettingsMax; ++i) {
     const format::SettingRecord& record = block.record[i];
@@ -223,13 +193,13 @@ std::vector<SettingCopy> Attachment::read_settings() const {
 
 uint32_t Attachment::slots_used() const {
   uint64_t used = 0;
-  if (!read_bytes(regions_.vitals.offset + offsetof(format::Vitals, slots_used), &used, sizeof used)) return 0;
-  return used <= regions_.slots.count ? static_cast<uint32_t>(used) : regions_.slots.count;
+  if (!read_bytes(layout_->vitals.offset + offsetof(format::Vitals, slots_used), &used, sizeof used)) return 0;
+  return used <= layout_->slots.count ? static_cast<uint32_t>(used) : layout_->slots.count;
 }
 
 uint64_t Attachment::topology() const {
   uint64_t seq = 1;
-  (void)read_bytes(regions_.vitals.offset + offsetof(format::Vitals, topology_seq), &seq, sizeof seq);
+  (void)read_bytes(layout_->vitals.offset + offsetof(format::Vitals, topology_seq), &seq, sizeof seq);
   return seq;
 }
 
@@ -247,9 +217,9 @@ std::vector<SlotCopy> Attachment::read_slots() const {
     third.resize(used);
     out.clear();
     if (used == 0) return out;
-    if (!read_bytes(regions_.slots.offset, first.data(), bytes) ||
-        !read_bytes(regions_.slots.offset, second.data(), bytes) ||
-        !read_bytes(regions_.slots.offset, third.data(), bytes)) {
+    if (!read_bytes(layout_->slots.offset, first.data(), bytes) ||
+        !read_bytes(layout_->slots.offset, second.data(), bytes) ||
+        !read_bytes(layout_->slots.offset, third.data(), bytes)) {
       return out;
     }
     const bool is_last = pass + 1 == kPassesMax;
@@ -271,7 +241,7 @@ std::vector<SlotCopy> Attachment::read_slots() const {
 
 // One slot that was being written: its facts from a quiet moment, if they are still about the same lease.
 void Attachment::reread_slot(SlotCopy& copy) const {
-  const uint64_t offset = regions_.slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
+  const uint64_t offset = layout_->slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
   Raw<format::Slot> first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
     if (!read_bytes(offset, first.bytes, sizeof first.bytes) ||
@@ -299,7 +269,7 @@ std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
   // As read_block() does, but all at once: three system calls instead of three for each slot.
   std::vector<Raw<format::SlotStats>> before(used), blocks(used), after(used);
   const size_t bytes = size_t{used} * sizeof(format::SlotStats);
-  const uint64_t offset = regions_.slot_stats.offset;
+  const uint64_t offset = layout_->slot_stats.offset;
   if (!read_bytes(offset, before.data(), bytes) || !read_bytes(offset, blocks.data(), bytes) ||
       !read_bytes(offset, after.data(), bytes)) {
     return out;
@@ -311,7 +281,7 @@ std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
     std::memcpy(&seq, before[i].bytes, sizeof seq);
     std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
     if (seq != seq_after || seq % 2 != 0) {
-      format::Region one = regions_.slot_stats;
+      format::Region one = layout_->slot_stats;
       one.offset += uint64_t{i} * sizeof(format::SlotStats);
       // Cells are whole each; a block that never comes to rest is still the best answer there is.
       (void)read_block(one, blocks[i]);
@@ -324,7 +294,7 @@ std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
 std::vector<uint64_t> Attachment::read_query_counts() const {
   std::vector<Raw<format::SlotStats>> blocks(slots_used());
   std::vector<uint64_t> out;
-  if (!read_bytes(regions_.slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
+  if (!read_bytes(layout_->slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
   out.reserve(blocks.size());
   for (const auto& block : blocks) out.push_back(block.get().queries_total.load(std::memory_order_relaxed));
   return out;
@@ -332,11 +302,11 @@ std::vector<uint64_t> Attachment::read_query_counts() const {
 
 std::vector<WaiterCopy> Attachment::read_waiters() const {
   std::vector<WaiterCopy> out;
-  std::vector<Raw<format::Waiter>> all(regions_.waiters.count);
-  if (!read_bytes(regions_.waiters.offset, all.data(), all.size() * sizeof(format::Waiter))) return out;
+  std::vector<Raw<format::Waiter>> all(layout_->waiters.count);
+  if (!read_bytes(layout_->waiters.offset, all.data(), all.size() * sizeof(format::Waiter))) return out;
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i].get().ticket.load(std::memory_order_relaxed) == 0) continue;
-    format::Region one = regions_.waiters;
+    format::Region one = layout_->waiters;
     one.offset += i * sizeof(format::Waiter);
     Raw<format::Waiter> raw;
     if (!read_block(one, raw)) continue;
@@ -369,22 +339,85 @@ std::vector<Copy> Attachment::read_ring(const format::Region& region, Make&& mak
 }
 
 std::vector<HistoryCopy> Attachment::read_history(int64_t resolution_ms) const {
-  const format::Region& region = resolution_ms == 1000    ? regions_.history_1s
-                                 : resolution_ms == 60000 ? regions_.history_1m
-                                                          : regions_.history_1h;
+  const format::Region& region = resolution_ms == 1000    ? layout_->history_1s
+                                 : resolution_ms == 60000 ? layout_->history_1m
+                                                          : layout_->history_1h;
   return read_ring<format::HistoryRecord, HistoryCopy>(region, [](const auto& r) { return copy_of(r); });
 }
 
 std::vector<JournalCopy> Attachment::read_journal() const {
-  return read_ring<format::JournalRecord, JournalCopy>(regions_.journal, [](const auto& r) { return copy_of(r); });
+  return read_ring<format::JournalRecord, JournalCopy>(layout_->journal, [](const auto& r) { return copy_of(r); });
 }
 
 std::vector<ScalingCopy> Attachment::read_scaling() const {
-  return read_ring<format::ScalingRecord, ScalingCopy>(regions_.scaling, [](const auto& r) { return copy_of(r); });
+  return read_ring<format::ScalingRecord, ScalingCopy>(layout_->scaling, [](const auto& r) { return copy_of(r); });
 }
 
 std::vector<CommandCopy> Attachment::read_commands() const {
-  return read_ring<format::CommandRecord, CommandCopy>(regions_.commands, [](const auto& r) { return copy_of(r); });
+  return read_ring<format::CommandRecord, CommandCopy>(layout_->commands, [](const auto& r) { return copy_of(r); });
+}
+
+std::vector<AlertCopy> Attachment::read_alerts() const {
+  std::vector<AlertCopy> out;
+  const format::Region& region = layout_->alerts;
+  // As read_slot_stats() does: three system calls for all, and more only for those that are being written.
+  std::vector<Raw<format::AlertRecord>> before(region.count), records(region.count), after(region.count);
+  const size_t bytes = size_t{region.count} * sizeof(format::AlertRecord);
+  if (!read_bytes(region.offset, before.data(), bytes) || !read_bytes(region.offset, records.data(), bytes) ||
+      !read_bytes(region.offset, after.data(), bytes)) {
+    return out;
+  }
+  for (size_t i = 0; i < records.size(); ++i) {
+    uint64_t seq = 0;
+    uint64_t seq_after = 0;
+    std::memcpy(&seq, before[i].bytes, sizeof seq);
+    std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
+    if (seq != seq_after || seq % 2 != 0) {
+      const uint64_t offset = region.offset + i * sizeof(format::AlertRecord);
+      if (!read_behind_seq(offset, records[i].bytes, sizeof records[i].bytes)) continue;
+    }
+    AlertCopy copy = copy_of(records[i].get());
+    if (copy.alert_id != 0) out.push_back(std::move(copy));
+  }
+  std::sort(out.begin(), out.end(), [](const AlertCopy& a, const AlertCopy& b) { return a.alert_id < b.alert_id; });
+  return out;
+}
+
+std::vector<AlertRuleCopy> Attachment::read_alert_rules() const {
+  std::vector<AlertRuleCopy> out;
+  auto raw = std::make_unique<Raw<format::AlertRulesBlock>>();
+  const format::Region& region = layout_->alert_rules;
+  if (!read_behind_seq(region.offset, raw->bytes, sizeof raw->bytes)) return out;
+  const format::AlertRulesBlock& block = raw->get();
+  for (uint64_t i = 0; i < block.count && i < format::kAlertRulesMax; ++i) out.push_back(copy_of(block.record[i]));
+  return out;
+}
+
+std::vector<HealthCopy> Attachment::read_health() const {
+  std::vector<HealthCopy> out;
+  Raw<format::HealthBlock> raw;
+  const format::Region& region = layout_->health;
+  if (!read_behind_seq(region.offset, raw.bytes, sizeof raw.bytes)) return out;
+  for (uint32_t check = 0; check < format::kHealthChecks; ++check) {
+    const format::HealthRecord& record = raw.get().record[check];
+    if (record.checked_wall_ns != 0) out.push_back(copy_of(record, check));
+  }
+  return out;
+}
+
+std::optional<ForecastsCopy> Attachment::read_forecasts() const {
+  auto raw = std::make_unique<Raw<format::ForecastsBlock>>();
+  const format::Region& region = layout_->forecasts;
+  if (!read_behind_seq(region.offset, raw->bytes, sizeof raw->bytes)) return std::nullopt;
+  if (raw->get().seq.load(std::memory_order_relaxed) == 0) return std::nullopt;  // zeros that nobody measured
+  return copy_of(raw->get());
+}
+
+std::optional<TalliesCopy> Attachment::read_tallies() const {
+  Raw<format::Tallies> raw;
+  const format::Region& region = layout_->tallies;
+  if (!read_behind_seq(region.offset, raw.bytes, sizeof raw.bytes)) return std::nullopt;
+  return copy_of(raw.get());
 }
 
 }  // namespace tide

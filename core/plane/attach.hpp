@@ -10,6 +10,7 @@
 // answer or marked, never invented.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,7 +53,7 @@ class Attachment {
   std::vector<ScalingCopy> read_scaling() const;
   std::vector<CommandCopy> read_commands() const;
   std::vector<SettingCopy> read_settings() const;
-  // What the pool makes of itself. Owners that are older than these have none.
+  // What the pool makes of itself.
   std::vector<AlertCopy> read_alerts() const;  // in the order of alert_id
   std::vector<AlertRuleCopy> read_alert_rules() const;
   std::vector<HealthCopy> read_health() const;          // of the checks that were ever made
@@ -60,11 +61,6 @@ class Attachment {
   std::optional<TalliesCopy> read_tallies() const;
 
  private:
-  struct Regions {
-    format::Region vitals, queue, totals, baseline, slots, slot_stats, waiters, history_1s, history_1m, history_1h,
-        journal, scaling, commands, settings;
-    format::Region alerts, alert_rules, health, forecasts, tallies;  // count 0: the owner has none
-  };
   Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}
   Status check();
   void reread_slot(SlotCopy& copy) const;
@@ -82,7 +78,7 @@ class Attachment {
   bool is_owned_;
   std::string path_;
   HeaderCopy header_;
-  Regions regions_{};
+  std::unique_ptr<format::Header> layout_;  // for its regions
 };
 
 // On the wall clock, what a moment of the owner's monotonic axis is. Safe with any numbers.

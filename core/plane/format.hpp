@@ -1,5 +1,4 @@
-// The byte layout of a segment, version 2. README.md beside this file gives the offsets; a test compares the two.
-// What the pool's watch over itself writes stands in format_watch.hpp.
+// The byte layout of a segment, version 3. README.md beside this file gives the offsets; a test compares the two.
 //
 // A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
 // fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
@@ -15,14 +14,18 @@
 
 #include "base/fixed_text.hpp"
 #include "model/commands.hpp"
-#include "plane/format_cell.hpp"
-#include "plane/format_watch.hpp"
+#include "model/regions.hpp"
 #include "plane/histogram.hpp"
 
 namespace tide::format {
 
+// A number that is written while others read it.
+using Cell = std::atomic<uint64_t>;
+using Cell32 = std::atomic<uint32_t>;
+static_assert(sizeof(Cell) == 8 && Cell::is_always_lock_free && sizeof(Cell32) == 4);
+
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -31,11 +34,18 @@ struct Region {
   uint32_t stride;  // bytes a record; must equal the size of the record's struct
 };
 static_assert(sizeof(Region) == 16);
+// One that knows its records.
+template <typename Record>
+struct RegionOf : Region {};
 
-// Written once, before the file gets its name, but for the anchor.
+#define TIDE_REGION_MEMBER(name, Record, count, meaning) RegionOf<struct Record> name;
+#define TIDE_REGION_NUMBER(name, Record, count, meaning) +1
+inline constexpr size_t kRegions = 0 TIDE_REGIONS(TIDE_REGION_NUMBER);
+
 // Of Header::flags. A reader ignores bits it does not know.
 inline constexpr uint32_t kHeaderHosted = 1;  // a database server hosts the pool for its backends
 
+// Written once, before the file gets its name.
 struct Header {
   char magic[8];
   uint32_t layout_version;
@@ -53,28 +63,12 @@ struct Header {
   FixedText<64> db_user;
   FixedText<64> version;
   FixedText<512> target;  // without credentials
-  Region vitals;          // 1 x Vitals
-  Region queue;           // 1 x QueueStats
-  Region totals;          // 1 x KeeperStats
-  Region baseline;        // 1 x Baseline
-  Region slots;           // n x Slot
-  Region slot_stats;      // n x SlotStats, same index
-  Region waiters;         // m x Waiter
-  Region history_1s;      // rings of HistoryRecord
-  Region history_1m;
-  Region history_1h;
-  Region journal;      // ring of JournalRecord
-  Region scaling;      // ring of ScalingRecord
-  Region commands;     // ring of CommandRecord
-  Region settings;     // 1 x SettingsBlock
-  Region alerts;       // n x AlertRecord
-  Region alert_rules;  // 1 x AlertRulesBlock
-  Region health;       // 1 x HealthBlock
-  Region forecasts;    // 1 x ForecastsBlock
-  Region tallies;      // 1 x Tallies
-  uint8_t zero[4096 - 64 - 832 - 19 * 16];
+  TIDE_REGIONS(TIDE_REGION_MEMBER)
+  uint8_t zero[4096 - 64 - 832 - kRegions * sizeof(Region)];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
+#undef TIDE_REGION_MEMBER
+#undef TIDE_REGION_NUMBER
 
 // Keeper-written, all behind `seq`. NaN in a double: not measured.
 struct Vitals {
@@ -298,6 +292,120 @@ struct SettingsBlock {
   SettingRecord record[kSettingsMax];
 };
 static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
+
+// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
+struct AlertRecord {
+  Cell seq;
+  uint64_t alert_id;          // instance bits, then a number, as command ids
+  int64_t since_wall_ns;      // the condition holds since
+  int64_t last_seen_wall_ns;  // it was last seen to hold
+  int64_t resolved_wall_ns;   // 0: not yet
+  int64_t acked_wall_ns;      // 0: nobody has
+  uint64_t occurrences;       // how many looks found the condition true
+  double value;               // when last seen
+  double threshold;
+  uint32_t severity;  // Severity
+  uint32_t state;     // AlertState
+  FixedText<48> rule;
+  FixedText<48> metric;
+  FixedText<64> acked_by;
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved[2];
+};
+static_assert(sizeof(AlertRecord) == 640);
+static_assert(kAckedByBytesMax == decltype(AlertRecord::acked_by)::kBytesMax);
+
+struct AlertRuleRecord {
+  FixedText<48> rule;
+  FixedText<48> metric;
+  double threshold;
+  double clear_at;  // the value at which the condition ends
+  int64_t hold_ns;  // the condition must hold this long before it fires
+  uint32_t comparison;
+  uint32_t severity;
+  uint32_t is_enabled;
+  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved;
+};
+static_assert(sizeof(AlertRuleRecord) == 528);
+static_assert(kRuleNameBytesMax == decltype(AlertRuleRecord::rule)::kBytesMax);
+static_assert(kAlertTextBytesMax == decltype(AlertRuleRecord::message)::kBytesMax);
+
+inline constexpr uint32_t kAlertRulesMax = 64;
+struct AlertRulesBlock {
+  Cell seq;
+  uint64_t count;
+  uint64_t reserved[6];
+  AlertRuleRecord record[kAlertRulesMax];
+};
+static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
+
+// NaN: not measured. checked_wall_ns 0: never looked at.
+struct HealthRecord {
+  uint32_t status;  // HealthStatus
+  uint32_t reserved;
+  double score;  // 0..100
+  double value;
+  double threshold;
+  int64_t checked_wall_ns;
+  FixedText<152> message;
+};
+static_assert(sizeof(HealthRecord) == 192);
+
+inline constexpr uint32_t kHealthChecks = 4;
+struct HealthBlock {
+  Cell seq;
+  uint64_t reserved[7];
+  HealthRecord record[kHealthChecks];  // by HealthCheck
+};
+static_assert(sizeof(HealthBlock) == 64 + 4 * 192);
+
+struct ForecastRecord {
+  int64_t at_wall_ns;  // when it was made
+  int64_t horizon_ns;
+  double predicted_in_use, low, high;
+  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
+  double error_wape;  // sum of absolute errors over sum of actuals
+  uint32_t is_selected;
+  uint32_t reserved;
+  FixedText<24> model;
+  uint64_t reserved2[5];
+};
+static_assert(sizeof(ForecastRecord) == 128);
+
+inline constexpr uint32_t kForecastsMax = 32;
+// The brain's numbers of sizing, beside its forecasts. NaN: not known.
+struct ForecastsBlock {
+  Cell seq;
+  uint64_t count;
+  double efficiency;           // time in use over time open, decayed
+  double slow_share;           // of the requests, decayed
+  double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
+  double demand;               // connections in use and waited for, filtered
+  uint64_t overloads_total;    // times the knee was passed
+  uint64_t bursts_total;       // times connections were opened for a queue
+  ForecastRecord record[kForecastsMax];
+};
+static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
+
+// What is counted since version 0.1 was out: keeper-written, behind `seq`. What reset_stats() found stands beside it.
+inline constexpr uint32_t kTallies = 7;
+struct Tallies {
+  Cell seq;
+  Cell bursts_total;       // begun, by order or because callers waited
+  Cell emergencies_total;  // begun
+  Cell recovery_attempts_total;
+  Cell health_checks_total;          // rounds of the four checks
+  Cell health_check_failures_total;  // those in which one of them failed
+  Cell overloads_total;              // times the knee was passed
+  Cell lived_ns_total;               // of closed connections, from connected to closed
+  Cell baseline[kTallies];           // of those, in their order
+  Cell baseline_faults;              // the sum of SlotStats.faults_total
+};
+static_assert(sizeof(Tallies) == 128);
 
 // The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
 // Orders stand in a ring: number i (from 1) at place i % kMailboxOrders. A sender holds flock(LOCK_EX) while it writes

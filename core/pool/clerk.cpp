@@ -42,8 +42,7 @@ Clerk::Clerk(Pool& pool, Keeper& keeper, Mailbox& mailbox)
     : pool_(pool),
       keeper_(keeper),
       mailbox_(mailbox),
-      commands_(pool.segment().ring<format::CommandRecord>(pool.segment().header().commands),
-                pool.segment().header().commands.count) {}
+      commands_(pool.segment().ring(pool.segment().header().commands)) {}
 
 uint64_t Clerk::post(PostedOrder order) {
   const std::lock_guard lock(inbox_mutex_);

@@ -12,11 +12,6 @@ namespace tide {
 namespace {
 constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 
-template <typename Record>
-Ring<Record> ring_of(Segment& segment, const format::Region& region) {
-  return Ring<Record>(segment.ring<Record>(region), region.count);
-}
-
 void put_ms(std::atomic<double>& cell, double ms) { cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed); }
 
 uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
@@ -30,11 +25,11 @@ Publisher::Topology::~Topology() { seq_.store(seq_.load(std::memory_order_relaxe
 
 Publisher::Publisher(Pool& pool)
     : pool_(pool),
-      journal_(ring_of<format::JournalRecord>(pool.segment(), pool.segment().header().journal)),
-      scaling_(ring_of<format::ScalingRecord>(pool.segment(), pool.segment().header().scaling)),
-      seconds_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1s)),
-      minutes_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1m)),
-      hours_(ring_of<format::HistoryRecord>(pool.segment(), pool.segment().header().history_1h)),
+      journal_(pool.segment().ring(pool.segment().header().journal)),
+      scaling_(pool.segment().ring(pool.segment().header().scaling)),
+      seconds_(pool.segment().ring(pool.segment().header().history_1s)),
+      minutes_(pool.segment().ring(pool.segment().header().history_1m)),
+      hours_(pool.segment().ring(pool.segment().header().history_1h)),
       window_(kWindowSeconds) {
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);

@@ -55,8 +55,7 @@ TEST(ReadingStorm, ATagBelongsToItsLease) {
 
 TEST(ReadingStorm, RecordsOfARingAreWhole) {
   const auto segment = private_segment(8);
-  format::Header& header = segment->header();
-  Ring<format::JournalRecord> ring(segment->ring<format::JournalRecord>(header.journal), header.journal.count);
+  Ring<format::JournalRecord> ring = segment->ring(segment->header().journal);
   std::atomic<uint64_t> looks{0};
   std::atomic<bool> is_over{false};
   storm(3, [&](uint32_t me) {

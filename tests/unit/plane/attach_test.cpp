@@ -305,8 +305,10 @@ TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
   EXPECT_TRUE(refuses([](format::Header& h) { h.total_bytes = ~uint64_t{0}; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slots.count = h.slot_stats.count = kSlotsMax + 1; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slot_stats.count -= 1; }));
-  for (size_t i = 0; i < 19; ++i) {
-    const auto region = [i](format::Header& h) -> format::Region& { return (&h.vitals)[i]; };
+  for (size_t i = 0; i < format::kRegions; ++i) {
+    const auto region = [i](format::Header& h) -> format::Region& {
+      return *reinterpret_cast<format::Region*>(reinterpret_cast<char*>(&h.vitals) + i * sizeof(format::Region));
+    };
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).stride += 64; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset += 8; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset = 0; })) << i;

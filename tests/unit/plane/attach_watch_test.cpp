@@ -112,19 +112,6 @@ TEST_F(AttachWatchTest, TalliesComeWithWhatAResetFound) {
   EXPECT_FALSE(attach().read_tallies().has_value());
 }
 
-TEST_F(AttachWatchTest, AnOwnerThatIsOlderHasNothingOfIt) {
-  format::Header& h = made_.header();
-  h.alerts = h.alert_rules = h.health = h.forecasts = h.tallies = {};
-  const Attachment segment = attach();
-  EXPECT_TRUE(segment.read_alerts().empty());
-  EXPECT_TRUE(segment.read_alert_rules().empty());
-  EXPECT_TRUE(segment.read_health().empty());
-  EXPECT_FALSE(segment.read_forecasts().has_value());
-  EXPECT_FALSE(segment.read_tallies().has_value());
-  EXPECT_EQ(segment.read_slots().size(), SegmentMaker::kUsed);
-  EXPECT_EQ(segment.read_settings().size(), 3U);
-}
-
 TEST_F(AttachWatchTest, ZerosThatNobodyWroteAreNoMeasurement) {
   made_.forecasts().seq = 0;
   EXPECT_FALSE(attach().read_forecasts().has_value());

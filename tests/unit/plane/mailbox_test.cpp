@@ -51,8 +51,7 @@ class MailboxTest : public ::testing::Test {
   uint64_t id_of(uint64_t number) const { return owned_id(attachment_->header().owner, number); }
   // What the owner writes when it has obeyed.
   void answer(uint64_t number) {
-    const format::Region region = segment_->header().commands;
-    if (!answers_) answers_.emplace(segment_->ring<format::CommandRecord>(region), region.count);
+    if (!answers_) answers_.emplace(segment_->commands(), segment_->header().commands.count);
     answers_->append([&](format::CommandRecord& out) {
       out.command_id = id_of(number);
       out.status = static_cast<uint32_t>(CommandStatus::applied);

@@ -43,7 +43,7 @@ class OrdersTest : public testing::Test {
     const uint64_t id = pool_->keeper().post(verb, arguments, "tester");
     pool_->keeper().step();
     const format::Region& region = pool_->segment().header().commands;
-    const auto* records = pool_->segment().ring<format::CommandRecord>(region);
+    const auto* records = pool_->segment().commands();
     for (uint32_t i = 0; i < region.count; ++i) {
       if (records[i].command_id == id) return copy_of(records[i]);
     }

@@ -218,8 +218,8 @@ TEST_F(Stats, HistogramsHaveABaselineToo) {
 }
 
 TEST_F(Stats, HistoryComesByResolutionAndTime) {
-  const auto write = [](format::HistoryRecord* records, uint32_t count, std::vector<int64_t> times) {
-    Ring<format::HistoryRecord> ring(records, count);
+  const auto write = [&](const format::RegionOf<format::HistoryRecord>& region, std::vector<int64_t> times) {
+    Ring<format::HistoryRecord> ring = segment->ring(region);
     for (const int64_t at : times) {
       ring.append([&](format::HistoryRecord& record) {
         record.at_wall_ns = at;
@@ -235,9 +235,9 @@ TEST_F(Stats, HistoryComesByResolutionAndTime) {
   };
   const format::Header& h = segment->header();
   const int64_t now = test::kNowWall;
-  write(segment->ring<format::HistoryRecord>(h.history_1h), h.history_1h.count, {now - 3'600 * test::kSecond});
-  write(segment->ring<format::HistoryRecord>(h.history_1m), h.history_1m.count, {now - 60 * test::kSecond});
-  write(segment->ring<format::HistoryRecord>(h.history_1s), h.history_1s.count, {now - 2 * test::kSecond, now});
+  write(h.history_1h, {now - 3'600 * test::kSecond});
+  write(h.history_1m, {now - 60 * test::kSecond});
+  write(h.history_1s, {now - 2 * test::kSecond, now});
   const test::Table rows = read("pool_history");
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows.at(0, "at"), integer(test::us_after_now(-2 * test::kSecond)));

@@ -103,18 +103,6 @@ TEST_F(Watch, ShowsForecasts) {
   EXPECT_TRUE(is_null(forecasts.at(1, "error_mape")));
 }
 
-TEST_F(Watch, AnOlderOwnerHasNoRows) {
-  format::Header& h = made.header();
-  h.alerts = h.alert_rules = h.health = h.forecasts = h.tallies = {};
-  for (const char* relation : {"alerts", "alert_rules", "health_checks", "forecasts"}) {
-    EXPECT_EQ(read(relation).size(), 0u) << relation;
-  }
-  const test::Table stats = read("pool_stats");
-  EXPECT_TRUE(is_null(stats.at(0, "efficiency")));
-  EXPECT_TRUE(is_null(stats.at(0, "bursts_total")));
-  EXPECT_EQ(read("pools").at(0, "pool"), text("app"));
-}
-
 TEST_F(Watch, NumbersOfAClosedSetThatAreUnknownAreCalledThat) {
   made.alert(0).severity = made.alert(0).state = 99;
   made.alert_rules().record[0].comparison = 99;

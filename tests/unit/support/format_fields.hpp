@@ -25,6 +25,7 @@ inline std::vector<FormatStruct> format_structs() {
   using namespace tide::format;
 #define FIELD(name) \
   { #name, offsetof(Subject, name), sizeof(Subject::name) }
+#define REGION_FIELD(name, Record, count, meaning) FIELD(name),
 #define STRUCT(Type, ...)                                       \
   [] {                                                          \
     using Subject = Type;                                       \
@@ -34,10 +35,7 @@ inline std::vector<FormatStruct> format_structs() {
       STRUCT(Region, FIELD(offset), FIELD(count), FIELD(stride)),
       STRUCT(Header, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(total_bytes), FIELD(instance_id),
              FIELD(started_wall_ns), FIELD(pid), FIELD(uid), FIELD(backend), FIELD(flags), FIELD(pool), FIELD(app),
-             FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), FIELD(vitals), FIELD(queue), FIELD(totals),
-             FIELD(baseline), FIELD(slots), FIELD(slot_stats), FIELD(waiters), FIELD(history_1s), FIELD(history_1m),
-             FIELD(history_1h), FIELD(journal), FIELD(scaling), FIELD(commands), FIELD(settings), FIELD(alerts),
-             FIELD(alert_rules), FIELD(health), FIELD(forecasts), FIELD(tallies), FIELD(zero)),
+             FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), TIDE_REGIONS(REGION_FIELD) FIELD(zero)),
       STRUCT(Vitals, FIELD(seq), FIELD(topology_seq), FIELD(heartbeat_mono), FIELD(anchor_mono), FIELD(anchor_wall),
              FIELD(state), FIELD(min_size), FIELD(max_size), FIELD(target_size), FIELD(limit_size), FIELD(size_source),
              FIELD(burst_until_mono), FIELD(generation), FIELD(health), FIELD(slots_used), FIELD(lease_timeout_ns),
@@ -103,6 +101,7 @@ inline std::vector<FormatStruct> format_structs() {
   };
 #undef STRUCT
 #undef FIELD
+#undef REGION_FIELD
 }
 
 }  // namespace tide::test
