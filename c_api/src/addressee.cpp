@@ -50,21 +50,24 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
                        nearest.empty() ? "" : "did you mean " + in_quotes(nearest) + "?");
 }
 
-const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {
-  const auto found = std::find_if(commands.rbegin(), commands.rend(),
-                                  [&](const CommandCopy& command) { return command.command_id == command_id; });
+const format::CommandRecord* record_of(const std::vector<format::CommandRecord>& commands, uint64_t command_id) {
+  const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const format::CommandRecord& command) {
+    return command.command_id == command_id;
+  });
   return found == commands.rend() ? nullptr : &*found;
 }
 
 // The outcome an answer stands for; nothing while the order is under way.
-std::optional<Status> outcome_of(const CommandCopy& command, const std::string& pool) {
+std::optional<Status> outcome_of(const format::CommandRecord& command, const std::string& pool) {
   const std::string which = pool + ", order " + std::to_string(command.command_id);
   switch (static_cast<CommandStatus>(command.status)) {
     case CommandStatus::applied: return Status::ok();
     case CommandStatus::refused:
-      return Status::error(Code::refused, command.message.empty() ? which + " was refused" : command.message, which);
+      return Status::error(Code::refused,
+                           command.message.empty() ? which + " was refused" : clean_text(command.message), which);
     case CommandStatus::expired:
-      return Status::error(Code::refused, command.message.empty() ? which + " came too late" : command.message, which,
+      return Status::error(Code::refused,
+                           command.message.empty() ? which + " came too late" : clean_text(command.message), which,
                            "give the order again");
     case CommandStatus::queued: break;
   }
@@ -241,7 +244,8 @@ Result<Addressee> Addressee::of_alert(const std::string& directory, uint64_t ale
       return true;
     }
     const auto alerts = addressee.segment_.read_alerts();
-    is_sure = std::any_of(alerts.begin(), alerts.end(), [&](const AlertCopy& a) { return a.alert_id == alert_id; });
+    is_sure =
+        std::any_of(alerts.begin(), alerts.end(), [&](const format::AlertRecord& a) { return a.alert_id == alert_id; });
     if (is_sure || found.empty()) {
       found.clear();
       found.push_back(std::move(addressee));
@@ -280,12 +284,12 @@ Result<uint64_t> Addressee::post(const Command& command) const {
 }
 
 // Of an order without a record: was it posted at all, as far as we may look?
-bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
+bool Addressee::may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const {
   if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
     return record_of(read_posted_orders(segment_), command_id) != nullptr;
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
-  return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
+  return std::none_of(commands.begin(), commands.end(), [&](const format::CommandRecord& command) {
     return owner_of(command.command_id) == owner_of(command_id) && command.command_id > command_id;
   });
 }
@@ -299,7 +303,7 @@ Status Addressee::wait(uint64_t command_id, Span patience, bool is_known_posted)
     // Life before the answer: an owner may answer and end between the two looks, but not the other way round.
     const Liveness life = liveness();
     const auto commands = segment_.read_commands();
-    const CommandCopy* record = record_of(commands, command_id);
+    const format::CommandRecord* record = record_of(commands, command_id);
     if (record != nullptr) {
       if (auto outcome = outcome_of(*record, name())) return *outcome;
     }

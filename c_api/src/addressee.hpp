@@ -51,7 +51,7 @@ class Addressee {
   using Visit = std::function<bool(Addressee&)>;
   static size_t for_each(const std::string& directory, const Visit& visit);
   Liveness liveness() const;
-  bool may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const;
+  bool may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const;
   std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
 
   Attachment segment_;

@@ -1,15 +1,17 @@
 #include "plane/attach.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "base/owned_id.hpp"
-#include "plane/copying.hpp"
+#include "base/text.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/patience.hpp"
 
@@ -43,7 +45,113 @@ bool are_regions_sound(const format::Header& h) {
   return are_sound;
 }
 
+// How often a reader tries again what was written under its hands, and how it gives way meanwhile.
+constexpr int kPassesMax = 50;
+void pause_before_pass(int pass) {
+  // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds,
+  // and a writer that died in the middle will never come.
+  if (pass % 8 == 3) sched_yield();
+}
+
+uint64_t get(const format::Cell& cell) { return cell.load(std::memory_order_relaxed); }
+int64_t get_signed(const format::Cell& cell) { return static_cast<int64_t>(get(cell)); }
+// Sizes and counts people read: never absurd, whatever stands there.
+int64_t get_count(const format::Cell& cell) {
+  return static_cast<int64_t>(std::min<uint64_t>(get(cell), 1'000'000'000));
+}
+
+VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
+  VitalsCopy to;
+  to.heartbeat_mono = get_signed(from.heartbeat_mono);
+  to.anchor_mono = get_signed(from.anchor_mono);
+  to.anchor_wall = get_signed(from.anchor_wall);
+  to.state = static_cast<uint32_t>(std::min<uint64_t>(get(from.state), 255));
+  to.size_source = static_cast<uint32_t>(std::min<uint64_t>(get(from.size_source), 255));
+  to.min_size = get_count(from.min_size);
+  to.max_size = get_count(from.max_size);
+  to.target_size = get_count(from.target_size);
+  to.limit_size = get_count(from.limit_size);
+  to.burst_until_mono = get_signed(from.burst_until_mono);
+  to.generation = get(from.generation) & std::numeric_limits<int64_t>::max();
+  to.health = get(from.health) <= 100 ? get_signed(from.health) : -1;
+  to.slots_used = static_cast<uint32_t>(std::min<uint64_t>(get(from.slots_used), slots));
+  to.lease_timeout_ns = std::max<int64_t>(0, get_signed(from.lease_timeout_ns));
+  to.memory_bytes = get_signed(from.memory_bytes) < 0 ? -1 : get_signed(from.memory_bytes);
+  to.wal_bytes = std::max<int64_t>(0, get_signed(from.wal_bytes)) - 1;
+  to.wait_p50_ms = from.wait_p50_ms.load(std::memory_order_relaxed);
+  to.wait_p95_ms = from.wait_p95_ms.load(std::memory_order_relaxed);
+  to.wait_p99_ms = from.wait_p99_ms.load(std::memory_order_relaxed);
+  to.wait_max_ms = from.wait_max_ms.load(std::memory_order_relaxed);
+  to.use_p50_ms = from.use_p50_ms.load(std::memory_order_relaxed);
+  to.use_p99_ms = from.use_p99_ms.load(std::memory_order_relaxed);
+  to.query_p50_ms = from.query_p50_ms.load(std::memory_order_relaxed);
+  to.query_p99_ms = from.query_p99_ms.load(std::memory_order_relaxed);
+  to.breaker = static_cast<uint32_t>(std::min<uint64_t>(get(from.breaker), 255));
+  to.breaker_probe_mono = get_signed(from.breaker_probe_mono);
+  to.pooler = static_cast<uint32_t>(std::min<uint64_t>(get(from.pooler), 255));
+  return to;
+}
+
+SlotCopy copy_of(const format::Slot& from, uint32_t index) {
+  SlotCopy to;
+  to.index = index;
+  to.word = SlotWord(get(from.word));
+  if (!to.word.is_sane()) to.word = SlotWord();
+  to.acquired_mono = get_signed(from.acquired_mono);
+  to.last_used_mono = get_signed(from.last_used_mono);
+  to.expires_mono = get_signed(from.expires_mono);
+  to.born_mono = get_signed(from.born_mono);
+  to.since_mono = get_signed(from.since_mono);
+  to.validated_mono = get_signed(from.validated_mono);
+  to.acquires_total = get(from.acquires_total);
+  to.acquires_before = get(from.acquires_before);
+  to.queries_before = get(from.queries_before);
+  to.thread_id = from.thread_id.load(std::memory_order_relaxed);
+  to.flags = from.flags.load(std::memory_order_relaxed);
+  to.server_pid = from.server_pid.load(std::memory_order_relaxed);
+  to.is_in_transaction = from.is_in_transaction.load(std::memory_order_relaxed) != 0;
+  to.conn_id = get(from.conn_id) & std::numeric_limits<int64_t>::max();
+  to.tag = clean_text(from.tag);
+  to.last_error = clean_text(from.last_error);
+  return to;
+}
+
+bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third) {
+  const uint64_t seq = get(first.seq);
+  // A lease whose holder has not written its facts yet still shows those of the one before.
+  const SlotWord word(get(first.word));
+  if (word.state() == SlotState::leased && get(first.holder_generation) != word.generation()) return false;
+  return seq % 2 == 0 && seq == get(second.seq) && seq == get(third.seq) && get(first.word) == get(second.word) &&
+         get(second.word) == get(third.word);
+}
+
 }  // namespace
+
+std::string clean_text(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t n = utf8_length(bytes.substr(i));
+    const bool is_control = n == 1 && (static_cast<unsigned char>(bytes[i]) < 0x20 || bytes[i] == 0x7F) &&
+                            bytes[i] != '\n' && bytes[i] != '\t';
+    if (n == 0 || is_control) {
+      out.push_back('?');
+      i += 1;
+    } else {
+      out.append(bytes.substr(i, n));
+      i += n;
+    }
+  }
+  return out;
+}
+
+int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns) {
+  int64_t distance = 0;
+  int64_t wall = 0;
+  if (__builtin_sub_overflow(mono_ns, vitals.anchor_mono, &distance)) return 0;
+  if (__builtin_add_overflow(vitals.anchor_wall, distance, &wall)) return 0;
+  return wall;
+}
 
 Result<Attachment> Attachment::open(const std::string& path) {
   // A FIFO, a device or a link is no segment; none of them may make the reader wait.
@@ -149,46 +257,22 @@ bool Attachment::read_behind_seq(uint64_t offset, void* into, size_t bytes) cons
   return false;
 }
 
-// A block behind a sequence number that stands first in it.
-template <typename Block>
-bool Attachment::read_block(const format::Region& region, Block& out) const {
-  return read_behind_seq(region.offset, out.bytes, sizeof out.bytes);
-}
-
 std::optional<VitalsCopy> Attachment::read_vitals() const {
-  Raw<format::Vitals> raw;
-  if (!read_block(layout_->vitals, raw)) return std::nullopt;
-  return copy_of(raw.get(), header_.slots);
+  const auto vitals = read_block(layout_->vitals);
+  if (!vitals) return std::nullopt;
+  return copy_of(*vitals, header_.slots);
 }
 
-std::optional<QueueCopy> Attachment::read_queue() const {
-  Raw<format::QueueStats> raw;
-  if (!read_block(layout_->queue, raw)) return std::nullopt;
-  return copy_of(raw.get());
+std::optional<format::ForecastsBlock> Attachment::read_forecasts() const {
+  auto block = read_block(layout_->forecasts);
+  if (block && block->seq == 0) block.reset();  // zeros that nobody measured
+  return block;
 }
 
-std::optional<KeeperStatsCopy> Attachment::read_totals() const {
-  Raw<format::KeeperStats> raw;
-  if (!read_block(layout_->totals, raw)) return std::nullopt;
-  return copy_of(raw.get());
-}
-
-std::optional<BaselineCopy> Attachment::read_baseline() const {
-  Raw<format::Baseline> raw;
-  if (!read_block(layout_->baseline, raw)) return std::nullopt;
-  return copy_of(raw.get());
-}
-
-std::vector<SettingCopy> Attachment::read_settings() const {
-  std::vector<SettingCopy> out;
-  auto raw = std::make_unique<Raw<format::SettingsBlock>>();
-  if (!read_block(layout_->settings, *raw)) return out;
-  const format::SettingsBlock& block = raw->get();
-  for (uint64_t i = 0; i < block.count && i < format::kSettingsMax; ++i) {
-    const format::SettingRecord& record = block.record[i];
-    out.push_back({clean_text(record.name), clean_text(record.value), record.source, record.is_note == 1});
-  }
-  return out;
+std::vector<format::HistoryRecord> Attachment::read_history(int64_t resolution_ms) const {
+  return read_ring(resolution_ms == 1000    ? layout_->history_1s
+                   : resolution_ms == 60000 ? layout_->history_1m
+                                            : layout_->history_1h);
 }
 
 uint32_t Attachment::slots_used() const {
@@ -207,7 +291,7 @@ uint64_t Attachment::topology() const {
 // was not touched during the second. Those that were are tried again; the set is taken anew when slots came or went.
 std::vector<SlotCopy> Attachment::read_slots() const {
   std::vector<SlotCopy> out;
-  std::vector<Raw<format::Slot>> first, second, third;
+  std::vector<format::Slot> first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
     const uint64_t topology_before = topology();
     const uint32_t used = slots_used();
@@ -229,8 +313,8 @@ std::vector<SlotCopy> Attachment::read_slots() const {
     }
     // The words all come from one read, so that the states are those of one moment as far as there is one.
     for (uint32_t i = 0; i < used; ++i) {
-      SlotCopy copy = copy_of(second[i].get(), i);
-      copy.is_whole = is_untouched(first[i].get(), second[i].get(), third[i].get());
+      SlotCopy copy = copy_of(second[i], i);
+      copy.is_whole = is_untouched(first[i], second[i], third[i]);
       if (!copy.is_whole) reread_slot(copy);
       out.push_back(std::move(copy));
     }
@@ -242,15 +326,13 @@ std::vector<SlotCopy> Attachment::read_slots() const {
 // One slot that was being written: its facts from a quiet moment, if they are still about the same lease.
 void Attachment::reread_slot(SlotCopy& copy) const {
   const uint64_t offset = layout_->slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
-  Raw<format::Slot> first, second, third;
+  format::Slot first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
-    if (!read_bytes(offset, first.bytes, sizeof first.bytes) ||
-        !read_bytes(offset, second.bytes, sizeof second.bytes) ||
-        !read_bytes(offset, third.bytes, sizeof third.bytes)) {
-      return;
+    for (format::Slot* look : {&first, &second, &third}) {
+      if (!read_bytes(offset, look, sizeof *look)) return;
     }
-    if (!is_untouched(first.get(), second.get(), third.get())) continue;
-    SlotCopy whole = copy_of(second.get(), copy.index);
+    if (!is_untouched(first, second, third)) continue;
+    SlotCopy whole = copy_of(second, copy.index);
     if (whole.word.state() != copy.word.state()) {
       // Gone on meanwhile: the state counted stays that of the set, the facts would be of another moment.
       whole.word = copy.word;
@@ -263,161 +345,13 @@ void Attachment::reread_slot(SlotCopy& copy) const {
   }
 }
 
-std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
-  std::vector<SlotStatsCopy> out;
-  const uint32_t used = slots_used();
-  // As read_block() does, but all at once: three system calls instead of three for each slot.
-  std::vector<Raw<format::SlotStats>> before(used), blocks(used), after(used);
-  const size_t bytes = size_t{used} * sizeof(format::SlotStats);
-  const uint64_t offset = layout_->slot_stats.offset;
-  if (!read_bytes(offset, before.data(), bytes) || !read_bytes(offset, blocks.data(), bytes) ||
-      !read_bytes(offset, after.data(), bytes)) {
-    return out;
-  }
-  out.reserve(used);
-  for (uint32_t i = 0; i < used; ++i) {
-    uint64_t seq = 0;
-    uint64_t seq_after = 0;
-    std::memcpy(&seq, before[i].bytes, sizeof seq);
-    std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
-    if (seq != seq_after || seq % 2 != 0) {
-      format::Region one = layout_->slot_stats;
-      one.offset += uint64_t{i} * sizeof(format::SlotStats);
-      // Cells are whole each; a block that never comes to rest is still the best answer there is.
-      (void)read_block(one, blocks[i]);
-    }
-    out.push_back(copy_of(blocks[i].get()));
-  }
-  return out;
-}
-
 std::vector<uint64_t> Attachment::read_query_counts() const {
-  std::vector<Raw<format::SlotStats>> blocks(slots_used());
+  std::vector<format::SlotStats> blocks(slots_used());
   std::vector<uint64_t> out;
   if (!read_bytes(layout_->slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
   out.reserve(blocks.size());
-  for (const auto& block : blocks) out.push_back(block.get().queries_total.load(std::memory_order_relaxed));
+  for (const auto& block : blocks) out.push_back(block.queries_total);
   return out;
-}
-
-std::vector<WaiterCopy> Attachment::read_waiters() const {
-  std::vector<WaiterCopy> out;
-  std::vector<Raw<format::Waiter>> all(layout_->waiters.count);
-  if (!read_bytes(layout_->waiters.offset, all.data(), all.size() * sizeof(format::Waiter))) return out;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].get().ticket.load(std::memory_order_relaxed) == 0) continue;
-    format::Region one = layout_->waiters;
-    one.offset += i * sizeof(format::Waiter);
-    Raw<format::Waiter> raw;
-    if (!read_block(one, raw)) continue;
-    WaiterCopy copy = copy_of(raw.get());
-    if (copy.ticket != 0) out.push_back(std::move(copy));
-  }
-  std::sort(out.begin(), out.end(), [](const WaiterCopy& a, const WaiterCopy& b) { return a.ticket < b.ticket; });
-  return out;
-}
-
-// Records whose stamp fits their place, before and after the copy; oldest first.
-template <typename Record, typename Copy, typename Make>
-std::vector<Copy> Attachment::read_ring(const format::Region& region, Make&& make) const {
-  std::vector<Raw<Record>> all(region.count);
-  std::vector<Raw<Record>> again(region.count);
-  std::vector<std::pair<uint64_t, Copy>> kept;
-  const size_t bytes = all.size() * sizeof(Record);
-  if (!read_bytes(region.offset, all.data(), bytes) || !read_bytes(region.offset, again.data(), bytes)) return {};
-  for (size_t i = 0; i < all.size(); ++i) {
-    const uint64_t stamp = all[i].get().stamp.load(std::memory_order_relaxed);
-    if (stamp == 0 || (stamp - 1) % region.count != i) continue;
-    if (std::memcmp(all[i].bytes, again[i].bytes, sizeof(Record)) != 0) continue;
-    kept.emplace_back(stamp, make(all[i].get()));
-  }
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Copy> out;
-  out.reserve(kept.size());
-  for (auto& [stamp, copy] : kept) out.push_back(std::move(copy));
-  return out;
-}
-
-std::vector<HistoryCopy> Attachment::read_history(int64_t resolution_ms) const {
-  const format::Region& region = resolution_ms == 1000    ? layout_->history_1s
-                                 : resolution_ms == 60000 ? layout_->history_1m
-                                                          : layout_->history_1h;
-  return read_ring<format::HistoryRecord, HistoryCopy>(region, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<JournalCopy> Attachment::read_journal() const {
-  return read_ring<format::JournalRecord, JournalCopy>(layout_->journal, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<ScalingCopy> Attachment::read_scaling() const {
-  return read_ring<format::ScalingRecord, ScalingCopy>(layout_->scaling, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<CommandCopy> Attachment::read_commands() const {
-  return read_ring<format::CommandRecord, CommandCopy>(layout_->commands, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<AlertCopy> Attachment::read_alerts() const {
-  std::vector<AlertCopy> out;
-  const format::Region& region = layout_->alerts;
-  // As read_slot_stats() does: three system calls for all, and more only for those that are being written.
-  std::vector<Raw<format::AlertRecord>> before(region.count), records(region.count), after(region.count);
-  const size_t bytes = size_t{region.count} * sizeof(format::AlertRecord);
-  if (!read_bytes(region.offset, before.data(), bytes) || !read_bytes(region.offset, records.data(), bytes) ||
-      !read_bytes(region.offset, after.data(), bytes)) {
-    return out;
-  }
-  for (size_t i = 0; i < records.size(); ++i) {
-    uint64_t seq = 0;
-    uint64_t seq_after = 0;
-    std::memcpy(&seq, before[i].bytes, sizeof seq);
-    std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
-    if (seq != seq_after || seq % 2 != 0) {
-      const uint64_t offset = region.offset + i * sizeof(format::AlertRecord);
-      if (!read_behind_seq(offset, records[i].bytes, sizeof records[i].bytes)) continue;
-    }
-    AlertCopy copy = copy_of(records[i].get());
-    if (copy.alert_id != 0) out.push_back(std::move(copy));
-  }
-  std::sort(out.begin(), out.end(), [](const AlertCopy& a, const AlertCopy& b) { return a.alert_id < b.alert_id; });
-  return out;
-}
-
-std::vector<AlertRuleCopy> Attachment::read_alert_rules() const {
-  std::vector<AlertRuleCopy> out;
-  auto raw = std::make_unique<Raw<format::AlertRulesBlock>>();
-  const format::Region& region = layout_->alert_rules;
-  if (!read_behind_seq(region.offset, raw->bytes, sizeof raw->bytes)) return out;
-  const format::AlertRulesBlock& block = raw->get();
-  for (uint64_t i = 0; i < block.count && i < format::kAlertRulesMax; ++i) out.push_back(copy_of(block.record[i]));
-  return out;
-}
-
-std::vector<HealthCopy> Attachment::read_health() const {
-  std::vector<HealthCopy> out;
-  Raw<format::HealthBlock> raw;
-  const format::Region& region = layout_->health;
-  if (!read_behind_seq(region.offset, raw.bytes, sizeof raw.bytes)) return out;
-  for (uint32_t check = 0; check < format::kHealthChecks; ++check) {
-    const format::HealthRecord& record = raw.get().record[check];
-    if (record.checked_wall_ns != 0) out.push_back(copy_of(record, check));
-  }
-  return out;
-}
-
-std::optional<ForecastsCopy> Attachment::read_forecasts() const {
-  auto raw = std::make_unique<Raw<format::ForecastsBlock>>();
-  const format::Region& region = layout_->forecasts;
-  if (!read_behind_seq(region.offset, raw->bytes, sizeof raw->bytes)) return std::nullopt;
-  if (raw->get().seq.load(std::memory_order_relaxed) == 0) return std::nullopt;  // zeros that nobody measured
-  return copy_of(raw->get());
-}
-
-std::optional<TalliesCopy> Attachment::read_tallies() const {
-  Raw<format::Tallies> raw;
-  const format::Region& region = layout_->tallies;
-  if (!read_behind_seq(region.offset, raw.bytes, sizeof raw.bytes)) return std::nullopt;
-  return copy_of(raw.get());
 }
 
 }  // namespace tide

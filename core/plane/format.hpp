@@ -8,21 +8,19 @@
 // header's anchor turns one into the other.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
 #include "model/commands.hpp"
+#include "model/counters.hpp"
 #include "model/regions.hpp"
+#include "plane/format_cell.hpp"
 #include "plane/histogram.hpp"
 
 namespace tide::format {
-
-// A number that is written while others read it.
-using Cell = std::atomic<uint64_t>;
-using Cell32 = std::atomic<uint32_t>;
-static_assert(sizeof(Cell) == 8 && Cell::is_always_lock_free && sizeof(Cell32) == 4);
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
 inline constexpr uint32_t kLayoutVersion = 3;
@@ -91,8 +89,8 @@ struct Vitals {
   Cell memory_bytes;      // ~0: not measured
   Cell wal_bytes;         // 0: not measured; else one more than the bytes
   Cell memory_reserved[2];
-  std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
-  std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
+  CellOf<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
+  CellOf<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState
   Cell breaker_probe_mono;  // 0: no probe is due
   Cell pooler;              // 0: not known; 1 none, 2 session, 3 transaction
@@ -100,59 +98,42 @@ struct Vitals {
 };
 static_assert(sizeof(Vitals) == 256);
 
+// Counters are cells, declared by their list in model/counters.hpp. What is behind them is filled up to a whole line, so
+// that nobody writes into a line of another record.
+#define TIDE_CELL(name, unit, opentelemetry, meaning) Cell name;
+constexpr size_t filler(size_t cells) { return 8 - cells % 8; }
+
 // Written under the turnstile's mutex.
 struct QueueStats {
   Cell seq;
   Cell waiting;
   Cell head_since_mono;  // 0: nobody waits
-  Cell timeouts_total;
-  Cell rejected_total;  // queue full, closed while waiting, or withdrawn
   Cell waiting_peak;
-  Cell failed_wait_ns_total;  // time spent by those who got nothing
-  Cell reserved;
+  TIDE_QUEUE_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(4 + kQueueCounters)];
 };
-static_assert(sizeof(QueueStats) == 64);
 
 // Keeper-written, behind `seq`.
 struct KeeperStats {
   Cell seq;
-  Cell connects_total;
-  Cell connect_failures_total;
-  Cell closed_idle_total;
-  Cell closed_lifetime_total;
-  Cell closed_uses_total;
-  Cell closed_error_total;
-  Cell closed_scale_total;
-  Cell closed_control_total;
-  Cell closed_shutdown_total;
-  Cell leases_overdue_total;
-  Cell leases_reclaimed_total;
-  Cell validations_total;
-  Cell validation_failures_total;
-  Cell scale_up_total;
-  Cell scale_down_total;
-  Cell connect_ns_total;
+  TIDE_KEEPER_COUNTERS(TIDE_CELL)
   Cell size_peak;
   Cell in_use_peak;  // (*) raised by whoever leases
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
-  Cell recoveries_total;
-  Cell alerts_fired_total;
-  Cell reserved[1];
   FixedText<256> last_error;
   HistogramCells connect;
-  Cell reserved2[2];
+  Cell reserved[filler(5 + kKeeperCounters + 32 + kHistogramBuckets)];
 };
-static_assert(sizeof(KeeperStats) == 192 + 256 + 432 + 16 && sizeof(KeeperStats) % 64 == 0);
 
 // One line read and written on every lease. `word` is a SlotWord. The rest is written by whoever has the slot, behind
 // `seq`, but for the cells marked (*), which stand alone.
 struct Slot {
   Cell word;
   Cell seq;
-  Cell acquired_mono;    // begin of the current or last lease
-  Cell last_used_mono;   // (*) last sign of the holder, or the return
-  Cell acquires_total;   // of this slot since the pool opened
+  Cell acquired_mono;   // begin of the current or last lease
+  Cell last_used_mono;  // (*) last sign of the holder, or the return
+  TIDE_LEASE_COUNTERS(TIDE_CELL)
   Cell expires_mono;     // ~0>>1: never
   Cell32 thread_id;      // of the holder
   Cell32 flags;          // (*) SlotFlag, keeper-written
@@ -177,40 +158,44 @@ enum SlotFlag : uint32_t {
   kFlagSuspect = 4,
 };
 
-// Written by whoever has the slot, behind `seq`. All since the pool opened.
+// Written by whoever has the slot, behind `seq`.
 struct SlotStats {
   Cell seq;
-  Cell waited_total;  // leases that had to wait; the others waited 0
-  Cell releases_total;
-  Cell use_ns_total;
-  Cell wait_ns_total;
-  Cell queries_total;
-  Cell query_errors_total;
-  Cell query_ns_total;
-  Cell transactions_total;
-  Cell wait_ns_max;
-  HistogramCells wait;  // of those that waited
+  TIDE_SLOT_COUNTERS(TIDE_CELL)
+  HistogramCells wait;  // of leases that waited; the others waited 0
   HistogramCells use;
   HistogramCells query;
-  Cell slow_total;    // of waited_total, those that waited longer than wait_objective
-  Cell faults_total;  // of query_errors_total, those that no healthy application provokes in normal work
-  Cell reserved[10];
+  Cell reserved[filler(1 + kSlotCounters + 3 * kHistogramBuckets)];
 };
-// Whole lines, so that what every lease counts stands in one of its own.
-static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 96 && sizeof(SlotStats) % 64 == 0);
 
-// What reset_stats() subtracts from the sums; keeper-written, behind `seq`.
+// Keeper-written, behind `seq`: of the counters that the brain keeps, and of how long closed connections lived.
+struct Tallies {
+  Cell seq;
+  TIDE_TALLY_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(1 + kTallyCounters)];
+};
+#undef TIDE_CELL
+
+// What reset_stats() found, which readers subtract; keeper-written, behind `seq`.
 struct Baseline {
   Cell seq;
-  Cell queue[3];    // timeouts, rejected, failed_wait_ns
-  Cell keeper[16];  // KeeperStats.connects_total .. connect_ns_total, in their order
-  Cell slots[9];    // acquires_total, then SlotStats.waited_total .. transactions_total, in their order
+  Cell counter[kCounters];  // by Counter; of those of slots the sums
   HistogramCells wait, use, query, connect;
-  Cell slow;          // the sum of SlotStats.slow_total
-  Cell recoveries;    // KeeperStats.recoveries_total
-  Cell alerts_fired;  // KeeperStats.alerts_fired_total
+  Cell reserved[filler(1 + kCounters + 4 * kHistogramBuckets)];
 };
-static_assert(sizeof(Baseline) == 8 * 32 + 4 * 432 && sizeof(Baseline) % 64 == 0);
+static_assert(sizeof(QueueStats) % 64 == 0 && sizeof(KeeperStats) % 64 == 0 && sizeof(SlotStats) % 64 == 0);
+static_assert(sizeof(Tallies) % 64 == 0 && sizeof(Baseline) % 64 == 0);
+
+// Adds the counters of a record to the sums, by Counter.
+using CounterSums = std::array<uint64_t, kCounters>;
+#define TIDE_ADD(name, unit, opentelemetry, meaning) \
+  sums[static_cast<size_t>(Counter::name)] += from.name.load(std::memory_order_relaxed);
+inline void add_counters(CounterSums& sums, const QueueStats& from) { TIDE_QUEUE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const KeeperStats& from) { TIDE_KEEPER_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Slot& from) { TIDE_LEASE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
+#undef TIDE_ADD
 
 // Written under the turnstile's mutex, behind `seq`. ticket 0: free.
 struct Waiter {
@@ -223,7 +208,8 @@ struct Waiter {
 };
 static_assert(sizeof(Waiter) == 128);
 
-// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1; 0 while it is being written.
+// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1. 0: nothing was written there yet.
+inline constexpr uint64_t kStampBusy = ~uint64_t{0};  // it is being written
 struct HistoryRecord {
   Cell stamp;
   int64_t at_wall_ns;  // end of the interval
@@ -385,27 +371,10 @@ struct ForecastsBlock {
   double slow_share;           // of the requests, decayed
   double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
   double demand;               // connections in use and waited for, filtered
-  uint64_t overloads_total;    // times the knee was passed
-  uint64_t bursts_total;       // times connections were opened for a queue
+  uint64_t reserved[2];
   ForecastRecord record[kForecastsMax];
 };
 static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
-
-// What is counted since version 0.1 was out: keeper-written, behind `seq`. What reset_stats() found stands beside it.
-inline constexpr uint32_t kTallies = 7;
-struct Tallies {
-  Cell seq;
-  Cell bursts_total;       // begun, by order or because callers waited
-  Cell emergencies_total;  // begun
-  Cell recovery_attempts_total;
-  Cell health_checks_total;          // rounds of the four checks
-  Cell health_check_failures_total;  // those in which one of them failed
-  Cell overloads_total;              // times the knee was passed
-  Cell lived_ns_total;               // of closed connections, from connected to closed
-  Cell baseline[kTallies];           // of those, in their order
-  Cell baseline_faults;              // the sum of SlotStats.faults_total
-};
-static_assert(sizeof(Tallies) == 128);
 
 // The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
 // Orders stand in a ring: number i (from 1) at place i % kMailboxOrders. A sender holds flock(LOCK_EX) while it writes

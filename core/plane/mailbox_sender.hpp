@@ -25,6 +25,6 @@ Result<uint64_t> post_order(const Attachment& segment, std::string_view verb, st
 Status check_mailbox(const Attachment& segment);
 
 // Orders that were posted and not answered yet, oldest first, as `queued`. None where the mailbox cannot be read.
-std::vector<CommandCopy> read_posted_orders(const Attachment& segment);
+std::vector<format::CommandRecord> read_posted_orders(const Attachment& segment);
 
 }  // namespace tide

@@ -80,7 +80,6 @@ class Publisher {
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
   uint32_t size() const;
-  void reset_tallies(uint64_t faults);
 
   Pool& pool_;
   std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats

@@ -103,9 +103,9 @@ TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
   auto waiting = read_posted_orders(*attachment_);
   ASSERT_EQ(waiting.size(), 3U);
   EXPECT_EQ(waiting[0].command_id, id_of(1));
-  EXPECT_EQ(waiting[2].verb, "drain");
+  EXPECT_EQ(waiting[2].verb.view(), "drain");
   EXPECT_EQ(waiting[1].status, 0U);
-  EXPECT_EQ(waiting[1].actor, "tester");
+  EXPECT_EQ(waiting[1].actor.view(), "tester");
   answer(1);
   answer(2);
   waiting = read_posted_orders(*attachment_);
@@ -209,8 +209,8 @@ TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
   set_sent(1);
   const auto waiting = read_posted_orders(*attachment_);
   ASSERT_EQ(waiting.size(), 1U);
-  EXPECT_EQ(waiting[0].actor.find_first_of("\x01\xFF"), std::string::npos);
-  EXPECT_LE(waiting[0].arguments.size(), 3 * FixedText<896>::kBytesMax);
+  EXPECT_EQ(waiting[0].actor.view().find_first_of("\x01\xFF"), std::string::npos);
+  EXPECT_LE(waiting[0].arguments.view().size(), FixedText<896>::kBytesMax);
 }
 
 TEST_F(MailboxTest, WhatIsNoMailboxOfThisPoolIsRefused) {
