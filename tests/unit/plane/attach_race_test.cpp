@@ -250,5 +250,54 @@ TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
   }
 }
 
+// Several threads, and a ring so short that they meet in it all the time.
+TEST(AttachRaceTest, RecordsOfManyWritersAreWhole) {
+  constexpr int kWriters = 4;
+  LiveSegment live;
+  const format::Region& region = live.header().journal;
+  Ring<format::JournalRecord> ring(live.empty_ring(live.header().journal), region.count);
+  std::atomic<bool> is_over{false};
+  std::vector<std::set<uint64_t>> numbers(kWriters);
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int64_t n = 0; !is_over || n < 100; ++n) {
+        const int64_t value = n * kWriters + writer;
+        const uint64_t number = ring.append([&](format::JournalRecord& record) {
+          record.at_wall_ns = value;
+          record.message.assign(std::to_string(value));
+          work(n % 50 == 0 ? 5'000 : 50);
+          record.detail.assign(std::to_string(value));
+        });
+        if (n < 5'000) numbers[static_cast<size_t>(writer)].insert(number);
+      }
+    });
+  }
+  const Attachment segment = live.attach();
+  size_t whole = 0;
+  const auto look = [&] {
+    uint64_t last = 0;
+    const auto events = segment.read_journal();
+    for (const format::JournalRecord& event : events) {
+      EXPECT_EQ(event.message.view(), event.detail.view());
+      EXPECT_EQ(event.message.view(), std::to_string(event.at_wall_ns));
+      EXPECT_GT(event.stamp, last);
+      last = event.stamp;
+    }
+    return events.size();
+  };
+  for (int i = 0; (i < kReads || whole < kReads) && !HasFailure(); ++i) whole += look();
+  is_over = true;
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(look(), region.count) << "at rest every place holds a whole record";
+  std::set<uint64_t> all;
+  size_t appended = 0;
+  for (const auto& one : numbers) {
+    all.insert(one.begin(), one.end());
+    appended += one.size();
+  }
+  EXPECT_EQ(all.size(), appended) << "two records under one number";
+}
+
 }  // namespace
 }  // namespace tide
