@@ -78,7 +78,6 @@ bool hold_owner_lock(int fd) {
 
 // A segment in the making.
 constexpr std::string_view kNewEnding = ".new";
-constexpr std::string_view kMailboxEnding = ".mailbox";
 constexpr size_t kHexBytes = 32;
 constexpr int kLockAttemptsMax = 2000;
 constexpr int kLockAttemptsQuick = 100;
