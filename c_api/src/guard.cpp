@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/fixed_text.hpp"
-#include "plane/copying.hpp"
+#include "plane/attach.hpp"
 #include "plane/shortage.hpp"
 
 namespace tide {

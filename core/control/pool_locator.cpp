@@ -48,21 +48,24 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
                        "pools: " + listed(first, names.size()) + unreadable, did_you_mean(typed, known));
 }
 
-const CommandCopy* record_of(const std::vector<CommandCopy>& commands, uint64_t command_id) {
-  const auto found = std::find_if(commands.rbegin(), commands.rend(),
-                                  [&](const CommandCopy& command) { return command.command_id == command_id; });
+const format::CommandRecord* record_of(const std::vector<format::CommandRecord>& commands, uint64_t command_id) {
+  const auto found = std::find_if(commands.rbegin(), commands.rend(), [&](const format::CommandRecord& command) {
+    return command.command_id == command_id;
+  });
   return found == commands.rend() ? nullptr : &*found;
 }
 
 // The outcome an answer stands for; nothing while the command is under way.
-std::optional<Status> outcome_of(const CommandCopy& command, const std::string& pool) {
+std::optional<Status> outcome_of(const format::CommandRecord& command, const std::string& pool) {
   const std::string which = pool + ", command " + std::to_string(command.command_id);
   switch (static_cast<CommandStatus>(command.status)) {
     case CommandStatus::applied: return Status::ok();
     case CommandStatus::refused:
-      return Status::error(Code::refused, command.message.empty() ? which + " was refused" : command.message, which);
+      return Status::error(Code::refused,
+                           command.message.empty() ? which + " was refused" : clean_text(command.message), which);
     case CommandStatus::expired:
-      return Status::error(Code::refused, command.message.empty() ? which + " came too late" : command.message, which,
+      return Status::error(Code::refused,
+                           command.message.empty() ? which + " came too late" : clean_text(command.message), which,
                            "give the command again");
     case CommandStatus::queued: break;
   }
@@ -228,7 +231,8 @@ Result<LocatedPool> LocatedPool::of_alert(const std::string& directory, uint64_t
       return true;
     }
     const auto alerts = pool.segment_.read_alerts();
-    is_sure = std::any_of(alerts.begin(), alerts.end(), [&](const AlertCopy& a) { return a.alert_id == alert_id; });
+    is_sure =
+        std::any_of(alerts.begin(), alerts.end(), [&](const format::AlertRecord& a) { return a.alert_id == alert_id; });
     if (is_sure || found.empty()) {
       found.clear();
       found.push_back(std::move(pool));
@@ -298,12 +302,12 @@ Result<uint64_t> LocatedPool::post(const Command& command) const {
 }
 
 // Of a command without a record: was it posted at all, as far as we may look?
-bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const {
+bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const {
   if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
     return record_of(read_posted_commands(segment_), command_id) != nullptr;
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
-  return std::none_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
+  return std::none_of(commands.begin(), commands.end(), [&](const format::CommandRecord& command) {
     return owner_of(command.command_id) == owner_of(command_id) && command.command_id > command_id;
   });
 }
@@ -318,7 +322,7 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
     // Life before the answer: an owner may answer and end between the two looks, but not the other way round.
     const Liveness life = liveness();
     const auto commands = segment_.read_commands();
-    const CommandCopy* record = record_of(commands, command_id);
+    const format::CommandRecord* record = record_of(commands, command_id);
     if (record != nullptr) {
       if (auto outcome = outcome_of(*record, name())) return *outcome;
     }

@@ -58,7 +58,7 @@ class LocatedPool {
   using Visit = std::function<bool(LocatedPool&)>;
   static size_t for_each(const std::string& directory, const Visit& visit);
   Liveness liveness() const;
-  bool may_be_unanswered(uint64_t command_id, const std::vector<CommandCopy>& commands) const;
+  bool may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const;
 
   Attachment segment_;
   int local_fd_;  // a duplicate of our own; -1: the segment is a file

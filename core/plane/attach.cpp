@@ -1,15 +1,17 @@
 #include "plane/attach.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "base/owned_id.hpp"
-#include "plane/copying.hpp"
+#include "base/text.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/patience.hpp"
 
@@ -22,52 +24,134 @@ Status not_a_segment(const std::string& path, const std::string& why) {
   return Status::error(Code::not_found, (path.empty() ? "this segment" : path) + ": " + why);
 }
 
-struct RegionRule {
-  size_t offset_in_header;
-  uint32_t stride;
-  uint32_t count_max;
-  bool is_optional;  // an owner that is older than this region has zeros there
-};
+// How many records a region may have. Owners of other releases may keep more of the past, but not without end: each
+// record may cost a reader some tries.
+constexpr uint32_t records_max(uint32_t usual_count) {
+  return usual_count == kPerSlot ? kSlotsMax : usual_count == 1 ? 1 : 32 * usual_count;
+}
 
-// Every region with the record it must hold and the most records that make sense.
-constexpr uint32_t kRingMax = 1U << 16;
-constexpr uint32_t kAlertsMax = 1U << 12;
-#define TIDE_REGION(name, Record, most) \
-  { offsetof(format::Header, name), sizeof(format::Record), most, false }
-#define TIDE_YOUNGER_REGION(name, Record, most) \
-  { offsetof(format::Header, name), sizeof(format::Record), most, true }
-constexpr RegionRule kRegionRules[] = {
-    TIDE_REGION(vitals, Vitals, 1),
-    TIDE_REGION(queue, QueueStats, 1),
-    TIDE_REGION(totals, KeeperStats, 1),
-    TIDE_REGION(baseline, Baseline, 1),
-    TIDE_REGION(slots, Slot, kSlotsMax),
-    TIDE_REGION(slot_stats, SlotStats, kSlotsMax),
-    TIDE_REGION(waiters, Waiter, kRingMax),
-    TIDE_REGION(history_1s, HistoryRecord, kRingMax),
-    TIDE_REGION(history_1m, HistoryRecord, kRingMax),
-    TIDE_REGION(history_1h, HistoryRecord, kRingMax),
-    TIDE_REGION(journal, JournalRecord, kRingMax),
-    TIDE_REGION(scaling, ScalingRecord, kRingMax),
-    TIDE_REGION(commands, CommandRecord, kRingMax),
-    TIDE_REGION(settings, SettingsBlock, 1),
-    TIDE_YOUNGER_REGION(alerts, AlertRecord, kAlertsMax),
-    TIDE_YOUNGER_REGION(alert_rules, AlertRulesBlock, 1),
-    TIDE_YOUNGER_REGION(health, HealthBlock, 1),
-    TIDE_YOUNGER_REGION(forecasts, ForecastsBlock, 1),
-    TIDE_YOUNGER_REGION(tallies, Tallies, 1),
-};
-#undef TIDE_YOUNGER_REGION
-#undef TIDE_REGION
-
-bool is_sound(const format::Region& region, const RegionRule& rule, uint64_t total_bytes) {
-  if (rule.is_optional && region.offset == 0 && region.count == 0 && region.stride == 0) return true;
-  if (region.stride != rule.stride || region.count == 0 || region.count > rule.count_max) return false;
+bool is_sound(const format::Region& region, size_t stride, uint32_t usual_count, uint64_t total_bytes) {
+  if (region.stride != stride || region.count == 0 || region.count > records_max(usual_count)) return false;
   if (region.offset % 64 != 0 || region.offset < sizeof(format::Header) || region.offset > total_bytes) return false;
   return uint64_t{region.count} * region.stride <= total_bytes - region.offset;
 }
 
+bool are_regions_sound(const format::Header& h) {
+  bool are_sound = h.slots.count == h.slot_stats.count;
+#define TIDE_CHECK(name, Record, count, meaning) \
+  are_sound = are_sound && is_sound(h.name, sizeof(format::Record), count, h.total_bytes);
+  TIDE_REGIONS(TIDE_CHECK)
+#undef TIDE_CHECK
+  return are_sound;
+}
+
+// How often a reader tries again what was written under its hands, and how it gives way meanwhile.
+constexpr int kPassesMax = 50;
+void pause_before_pass(int pass) {
+  // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds,
+  // and a writer that died in the middle will never come.
+  if (pass % 8 == 3) sched_yield();
+}
+
+uint64_t get(const format::Cell& cell) { return cell.load(std::memory_order_relaxed); }
+int64_t get_signed(const format::Cell& cell) { return static_cast<int64_t>(get(cell)); }
+// Sizes and counts people read: never absurd, whatever stands there.
+int64_t get_count(const format::Cell& cell) {
+  return static_cast<int64_t>(std::min<uint64_t>(get(cell), 1'000'000'000));
+}
+
+VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
+  VitalsCopy to;
+  to.heartbeat_mono = get_signed(from.heartbeat_mono);
+  to.anchor_mono = get_signed(from.anchor_mono);
+  to.anchor_wall = get_signed(from.anchor_wall);
+  to.state = static_cast<uint32_t>(std::min<uint64_t>(get(from.state), 255));
+  to.size_source = static_cast<uint32_t>(std::min<uint64_t>(get(from.size_source), 255));
+  to.min_size = get_count(from.min_size);
+  to.max_size = get_count(from.max_size);
+  to.target_size = get_count(from.target_size);
+  to.limit_size = get_count(from.limit_size);
+  to.burst_until_mono = get_signed(from.burst_until_mono);
+  to.generation = get(from.generation) & std::numeric_limits<int64_t>::max();
+  to.health = get(from.health) <= 100 ? get_signed(from.health) : -1;
+  to.slots_used = static_cast<uint32_t>(std::min<uint64_t>(get(from.slots_used), slots));
+  to.lease_timeout_ns = std::max<int64_t>(0, get_signed(from.lease_timeout_ns));
+  to.memory_bytes = get_signed(from.memory_bytes) < 0 ? -1 : get_signed(from.memory_bytes);
+  to.wal_bytes = std::max<int64_t>(0, get_signed(from.wal_bytes)) - 1;
+  to.wait_p50_ms = from.wait_p50_ms.load(std::memory_order_relaxed);
+  to.wait_p95_ms = from.wait_p95_ms.load(std::memory_order_relaxed);
+  to.wait_p99_ms = from.wait_p99_ms.load(std::memory_order_relaxed);
+  to.wait_max_ms = from.wait_max_ms.load(std::memory_order_relaxed);
+  to.use_p50_ms = from.use_p50_ms.load(std::memory_order_relaxed);
+  to.use_p99_ms = from.use_p99_ms.load(std::memory_order_relaxed);
+  to.query_p50_ms = from.query_p50_ms.load(std::memory_order_relaxed);
+  to.query_p99_ms = from.query_p99_ms.load(std::memory_order_relaxed);
+  to.breaker = static_cast<uint32_t>(std::min<uint64_t>(get(from.breaker), 255));
+  to.breaker_probe_mono = get_signed(from.breaker_probe_mono);
+  to.pooler = static_cast<uint32_t>(std::min<uint64_t>(get(from.pooler), 255));
+  return to;
+}
+
+SlotCopy copy_of(const format::Slot& from, uint32_t index) {
+  SlotCopy to;
+  to.index = index;
+  to.word = SlotWord(get(from.word));
+  if (!to.word.is_sane()) to.word = SlotWord();
+  to.acquired_mono = get_signed(from.acquired_mono);
+  to.last_used_mono = get_signed(from.last_used_mono);
+  to.expires_mono = get_signed(from.expires_mono);
+  to.born_mono = get_signed(from.born_mono);
+  to.since_mono = get_signed(from.since_mono);
+  to.validated_mono = get_signed(from.validated_mono);
+  to.acquires_total = get(from.acquires_total);
+  to.acquires_before = get(from.acquires_before);
+  to.queries_before = get(from.queries_before);
+  to.thread_id = from.thread_id.load(std::memory_order_relaxed);
+  to.flags = from.flags.load(std::memory_order_relaxed);
+  to.server_pid = from.server_pid.load(std::memory_order_relaxed);
+  to.is_in_transaction = from.is_in_transaction.load(std::memory_order_relaxed) != 0;
+  to.conn_id = get(from.conn_id) & std::numeric_limits<int64_t>::max();
+  to.tag = clean_text(from.tag);
+  to.last_error = clean_text(from.last_error);
+  return to;
+}
+
+bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third) {
+  const uint64_t seq = get(first.seq);
+  // A lease whose holder has not written its facts yet still shows those of the one before.
+  const SlotWord word(get(first.word));
+  if (word.state() == SlotState::leased && get(first.holder_generation) != word.generation()) return false;
+  return seq % 2 == 0 && seq == get(second.seq) && seq == get(third.seq) && get(first.word) == get(second.word) &&
+         get(second.word) == get(third.word);
+}
+
 }  // namespace
+
+std::string clean_text(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (size_t i = 0; i < bytes.size();) {
+    const size_t n = utf8_length(bytes.substr(i));
+    const bool is_control = n == 1 && (static_cast<unsigned char>(bytes[i]) < 0x20 || bytes[i] == 0x7F) &&
+                            bytes[i] != '\n' && bytes[i] != '\t';
+    if (n == 0 || is_control) {
+      out.push_back('?');
+      i += 1;
+    } else {
+      out.append(bytes.substr(i, n));
+      i += n;
+    }
+  }
+  return out;
+}
+
+int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns) {
+  int64_t distance = 0;
+  int64_t wall = 0;
+  if (__builtin_sub_overflow(mono_ns, vitals.anchor_mono, &distance)) return 0;
+  if (__builtin_add_overflow(vitals.anchor_wall, distance, &wall)) return 0;
+  return wall;
+}
 
 Result<Attachment> Attachment::open(const std::string& path) {
   // A FIFO, a device or a link is no segment; none of them may make the reader wait.
@@ -93,7 +177,7 @@ Attachment::Attachment(Attachment&& other) noexcept
       is_owned_(other.is_owned_),
       path_(std::move(other.path_)),
       header_(std::move(other.header_)),
-      regions_(other.regions_) {
+      layout_(std::move(other.layout_)) {
   other.fd_ = -1;
 }
 
@@ -113,9 +197,9 @@ bool Attachment::read_bytes(uint64_t offset, void* into, size_t bytes) const {
 Status Attachment::check() {
   struct stat info {};
   if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) return not_a_segment(path_, "not a regular file");
-  auto raw = std::make_unique<Raw<format::Header>>();
-  if (!read_bytes(0, raw->bytes, sizeof raw->bytes)) return not_a_segment(path_, "too short for a header");
-  const format::Header& h = raw->get();
+  layout_ = std::make_unique<format::Header>();
+  if (!read_bytes(0, layout_.get(), sizeof *layout_)) return not_a_segment(path_, "too short for a header");
+  const format::Header& h = *layout_;
   if (std::memcmp(h.magic, format::kMagic, sizeof h.magic) != 0) return not_a_segment(path_, "no segment: wrong magic");
   if (h.layout_version != format::kLayoutVersion || h.header_bytes != sizeof(format::Header)) {
     return not_a_segment(path_, "layout version " + std::to_string(h.layout_version) + " is not known here");
@@ -125,13 +209,7 @@ Status Attachment::check() {
       h.total_bytes > file_bytes) {
     return not_a_segment(path_, "the header claims another size than the file has");
   }
-  for (const RegionRule& rule : kRegionRules) {
-    format::Region region{};
-    std::memcpy(&region, raw->bytes + rule.offset_in_header, sizeof region);
-    if (!is_sound(region, rule, h.total_bytes)) return not_a_segment(path_, "a region is out of bounds");
-  }
-  std::memcpy(&regions_, raw->bytes + offsetof(format::Header, vitals), sizeof regions_);
-  if (regions_.slots.count != regions_.slot_stats.count) return not_a_segment(path_, "slots without statistics");
+  if (!are_regions_sound(h)) return not_a_segment(path_, "a region is out of bounds");
   header_.instance_id = instance_hex(h.instance_id);
   header_.owner = owner_bits(h.instance_id);
   header_.pool = clean_text(h.pool);
@@ -145,7 +223,7 @@ Status Attachment::check() {
   header_.backend = h.backend;
   header_.is_hosted = (h.flags & format::kHeaderHosted) != 0;
   header_.started_wall_ns = h.started_wall_ns;
-  header_.slots = regions_.slots.count;
+  header_.slots = layout_->slots.count;
   return Status::ok();
 }
 
@@ -179,57 +257,33 @@ bool Attachment::read_behind_seq(uint64_t offset, void* into, size_t bytes) cons
   return false;
 }
 
-// A block behind a sequence number that stands first in it.
-template <typename Block>
-bool Attachment::read_block(const format::Region& region, Block& out) const {
-  return read_behind_seq(region.offset, out.bytes, sizeof out.bytes);
-}
-
 std::optional<VitalsCopy> Attachment::read_vitals() const {
-  Raw<format::Vitals> raw;
-  if (!read_block(regions_.vitals, raw)) return std::nullopt;
-  return copy_of(raw.get(), header_.slots);
+  const auto vitals = read_block(layout_->vitals);
+  if (!vitals) return std::nullopt;
+  return copy_of(*vitals, header_.slots);
 }
 
-std::optional<QueueCopy> Attachment::read_queue() const {
-  Raw<format::QueueStats> raw;
-  if (!read_block(regions_.queue, raw)) return std::nullopt;
-  return copy_of(raw.get());
+std::optional<format::ForecastsBlock> Attachment::read_forecasts() const {
+  auto block = read_block(layout_->forecasts);
+  if (block && block->seq == 0) block.reset();  // zeros that nobody measured
+  return block;
 }
 
-std::optional<KeeperStatsCopy> Attachment::read_totals() const {
-  Raw<format::KeeperStats> raw;
-  if (!read_block(regions_.totals, raw)) return std::nullopt;
-  return copy_of(raw.get());
-}
-
-std::optional<BaselineCopy> Attachment::read_baseline() const {
-  Raw<format::Baseline> raw;
-  if (!read_block(regions_.baseline, raw)) return std::nullopt;
-  return copy_of(raw.get());
-}
-
-std::vector<SettingCopy> Attachment::read_settings() const {
-  std::vector<SettingCopy> out;
-  auto raw = std::make_unique<Raw<format::SettingsBlock>>();
-  if (!read_block(regions_.settings, *raw)) return out;
-  const format::SettingsBlock& block = raw->get();
-  for (uint64_t i = 0; i < block.count && i < format::kSettingsMax; ++i) {
-    const format::SettingRecord& record = block.record[i];
-    out.push_back({clean_text(record.name), clean_text(record.value), record.source, record.is_note == 1});
-  }
-  return out;
+std::vector<format::HistoryRecord> Attachment::read_history(int64_t resolution_ms) const {
+  return read_ring(resolution_ms == 1000    ? layout_->history_1s
+                   : resolution_ms == 60000 ? layout_->history_1m
+                                            : layout_->history_1h);
 }
 
 uint32_t Attachment::slots_used() const {
   uint64_t used = 0;
-  if (!read_bytes(regions_.vitals.offset + offsetof(format::Vitals, slots_used), &used, sizeof used)) return 0;
-  return used <= regions_.slots.count ? static_cast<uint32_t>(used) : regions_.slots.count;
+  if (!read_bytes(layout_->vitals.offset + offsetof(format::Vitals, slots_used), &used, sizeof used)) return 0;
+  return used <= layout_->slots.count ? static_cast<uint32_t>(used) : layout_->slots.count;
 }
 
 uint64_t Attachment::topology() const {
   uint64_t seq = 1;
-  (void)read_bytes(regions_.vitals.offset + offsetof(format::Vitals, topology_seq), &seq, sizeof seq);
+  (void)read_bytes(layout_->vitals.offset + offsetof(format::Vitals, topology_seq), &seq, sizeof seq);
   return seq;
 }
 
@@ -237,7 +291,7 @@ uint64_t Attachment::topology() const {
 // was not touched during the second. Those that were are tried again; the set is taken anew when slots came or went.
 std::vector<SlotCopy> Attachment::read_slots() const {
   std::vector<SlotCopy> out;
-  std::vector<Raw<format::Slot>> first, second, third;
+  std::vector<format::Slot> first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
     const uint64_t topology_before = topology();
     const uint32_t used = slots_used();
@@ -247,9 +301,9 @@ std::vector<SlotCopy> Attachment::read_slots() const {
     third.resize(used);
     out.clear();
     if (used == 0) return out;
-    if (!read_bytes(regions_.slots.offset, first.data(), bytes) ||
-        !read_bytes(regions_.slots.offset, second.data(), bytes) ||
-        !read_bytes(regions_.slots.offset, third.data(), bytes)) {
+    if (!read_bytes(layout_->slots.offset, first.data(), bytes) ||
+        !read_bytes(layout_->slots.offset, second.data(), bytes) ||
+        !read_bytes(layout_->slots.offset, third.data(), bytes)) {
       return out;
     }
     const bool is_last = pass + 1 == kPassesMax;
@@ -259,8 +313,8 @@ std::vector<SlotCopy> Attachment::read_slots() const {
     }
     // The words all come from one read, so that the states are those of one moment as far as there is one.
     for (uint32_t i = 0; i < used; ++i) {
-      SlotCopy copy = copy_of(second[i].get(), i);
-      copy.is_whole = is_untouched(first[i].get(), second[i].get(), third[i].get());
+      SlotCopy copy = copy_of(second[i], i);
+      copy.is_whole = is_untouched(first[i], second[i], third[i]);
       if (!copy.is_whole) reread_slot(copy);
       out.push_back(std::move(copy));
     }
@@ -271,16 +325,14 @@ std::vector<SlotCopy> Attachment::read_slots() const {
 
 // One slot that was being written: its facts from a quiet moment, if they are still about the same lease.
 void Attachment::reread_slot(SlotCopy& copy) const {
-  const uint64_t offset = regions_.slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
-  Raw<format::Slot> first, second, third;
+  const uint64_t offset = layout_->slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
+  format::Slot first, second, third;
   for (int pass = 0; pass < kPassesMax; ++pass) {
-    if (!read_bytes(offset, first.bytes, sizeof first.bytes) ||
-        !read_bytes(offset, second.bytes, sizeof second.bytes) ||
-        !read_bytes(offset, third.bytes, sizeof third.bytes)) {
-      return;
+    for (format::Slot* look : {&first, &second, &third}) {
+      if (!read_bytes(offset, look, sizeof *look)) return;
     }
-    if (!is_untouched(first.get(), second.get(), third.get())) continue;
-    SlotCopy whole = copy_of(second.get(), copy.index);
+    if (!is_untouched(first, second, third)) continue;
+    SlotCopy whole = copy_of(second, copy.index);
     if (whole.word.state() != copy.word.state()) {
       // Gone on meanwhile: the state counted stays that of the set, the facts would be of another moment.
       whole.word = copy.word;
@@ -293,98 +345,13 @@ void Attachment::reread_slot(SlotCopy& copy) const {
   }
 }
 
-std::vector<SlotStatsCopy> Attachment::read_slot_stats() const {
-  std::vector<SlotStatsCopy> out;
-  const uint32_t used = slots_used();
-  // As read_block() does, but all at once: three system calls instead of three for each slot.
-  std::vector<Raw<format::SlotStats>> before(used), blocks(used), after(used);
-  const size_t bytes = size_t{used} * sizeof(format::SlotStats);
-  const uint64_t offset = regions_.slot_stats.offset;
-  if (!read_bytes(offset, before.data(), bytes) || !read_bytes(offset, blocks.data(), bytes) ||
-      !read_bytes(offset, after.data(), bytes)) {
-    return out;
-  }
-  out.reserve(used);
-  for (uint32_t i = 0; i < used; ++i) {
-    uint64_t seq = 0;
-    uint64_t seq_after = 0;
-    std::memcpy(&seq, before[i].bytes, sizeof seq);
-    std::memcpy(&seq_after, after[i].bytes, sizeof seq_after);
-    if (seq != seq_after || seq % 2 != 0) {
-      format::Region one = regions_.slot_stats;
-      one.offset += uint64_t{i} * sizeof(format::SlotStats);
-      // Cells are whole each; a block that never comes to rest is still the best answer there is.
-      (void)read_block(one, blocks[i]);
-    }
-    out.push_back(copy_of(blocks[i].get()));
-  }
-  return out;
-}
-
 std::vector<uint64_t> Attachment::read_query_counts() const {
-  std::vector<Raw<format::SlotStats>> blocks(slots_used());
+  std::vector<format::SlotStats> blocks(slots_used());
   std::vector<uint64_t> out;
-  if (!read_bytes(regions_.slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
+  if (!read_bytes(layout_->slot_stats.offset, blocks.data(), blocks.size() * sizeof(format::SlotStats))) return out;
   out.reserve(blocks.size());
-  for (const auto& block : blocks) out.push_back(block.get().queries_total.load(std::memory_order_relaxed));
+  for (const auto& block : blocks) out.push_back(block.queries_total);
   return out;
-}
-
-std::vector<WaiterCopy> Attachment::read_waiters() const {
-  std::vector<WaiterCopy> out;
-  std::vector<Raw<format::Waiter>> all(regions_.waiters.count);
-  if (!read_bytes(regions_.waiters.offset, all.data(), all.size() * sizeof(format::Waiter))) return out;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].get().ticket.load(std::memory_order_relaxed) == 0) continue;
-    format::Region one = regions_.waiters;
-    one.offset += i * sizeof(format::Waiter);
-    Raw<format::Waiter> raw;
-    if (!read_block(one, raw)) continue;
-    WaiterCopy copy = copy_of(raw.get());
-    if (copy.ticket != 0) out.push_back(std::move(copy));
-  }
-  std::sort(out.begin(), out.end(), [](const WaiterCopy& a, const WaiterCopy& b) { return a.ticket < b.ticket; });
-  return out;
-}
-
-// Records whose stamp fits their place, before and after the copy; oldest first.
-template <typename Record, typename Copy, typename Make>
-std::vector<Copy> Attachment::read_ring(const format::Region& region, Make&& make) const {
-  std::vector<Raw<Record>> all(region.count);
-  std::vector<Raw<Record>> again(region.count);
-  std::vector<std::pair<uint64_t, Copy>> kept;
-  const size_t bytes = all.size() * sizeof(Record);
-  if (!read_bytes(region.offset, all.data(), bytes) || !read_bytes(region.offset, again.data(), bytes)) return {};
-  for (size_t i = 0; i < all.size(); ++i) {
-    const uint64_t stamp = all[i].get().stamp.load(std::memory_order_relaxed);
-    if (stamp == 0 || (stamp - 1) % region.count != i) continue;
-    if (std::memcmp(all[i].bytes, again[i].bytes, sizeof(Record)) != 0) continue;
-    kept.emplace_back(stamp, make(all[i].get()));
-  }
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Copy> out;
-  out.reserve(kept.size());
-  for (auto& [stamp, copy] : kept) out.push_back(std::move(copy));
-  return out;
-}
-
-std::vector<HistoryCopy> Attachment::read_history(int64_t resolution_ms) const {
-  const format::Region& region = resolution_ms == 1000    ? regions_.history_1s
-                                 : resolution_ms == 60000 ? regions_.history_1m
-                                                          : regions_.history_1h;
-  return read_ring<format::HistoryRecord, HistoryCopy>(region, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<JournalCopy> Attachment::read_journal() const {
-  return read_ring<format::JournalRecord, JournalCopy>(regions_.journal, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<ScalingCopy> Attachment::read_scaling() const {
-  return read_ring<format::ScalingRecord, ScalingCopy>(regions_.scaling, [](const auto& r) { return copy_of(r); });
-}
-
-std::vector<CommandCopy> Attachment::read_commands() const {
-  return read_ring<format::CommandRecord, CommandCopy>(regions_.commands, [](const auto& r) { return copy_of(r); });
 }
 
 }  // namespace tide

@@ -10,8 +10,13 @@
 // answer or marked, never invented.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.hpp"
@@ -37,34 +42,35 @@ class Attachment {
   // When the owner last beat its heart, on the wall clock; 0 if it never did.
   int64_t last_heartbeat_wall_ns() const;
 
+  // Records come as they stand in the file, whole but unchecked: a text may be longer than its room and hold any bytes, a
+  // number be any number. reading/cell.hpp makes values of them that are safe to show.
   std::optional<VitalsCopy> read_vitals() const;
-  std::optional<QueueCopy> read_queue() const;
-  std::optional<KeeperStatsCopy> read_totals() const;
-  std::optional<BaselineCopy> read_baseline() const;
+  std::optional<format::QueueStats> read_queue() const { return read_block(layout_->queue); }
+  std::optional<format::KeeperStats> read_totals() const { return read_block(layout_->totals); }
+  std::optional<format::Baseline> read_baseline() const { return read_block(layout_->baseline); }
+  std::optional<format::Tallies> read_tallies() const { return read_block(layout_->tallies); }
+  std::optional<format::SettingsBlock> read_settings() const { return read_block(layout_->settings); }
+  std::optional<format::AlertRulesBlock> read_alert_rules() const { return read_block(layout_->alert_rules); }
+  std::optional<format::HealthBlock> read_health() const { return read_block(layout_->health); }
+  std::optional<format::ForecastsBlock> read_forecasts() const;  // nothing also while nothing was ever written
   // Every slot that was ever used, as one set: no connection is missing or seen twice because of a swap meanwhile.
   std::vector<SlotCopy> read_slots() const;
   // Of each used slot: how many queries its connections ran. One counter is whole in any reading, so one is enough.
   std::vector<uint64_t> read_query_counts() const;
-  std::vector<SlotStatsCopy> read_slot_stats() const;                  // by index, as many as were ever used
-  std::vector<WaiterCopy> read_waiters() const;                        // oldest first
-  std::vector<HistoryCopy> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000; oldest first
-  std::vector<JournalCopy> read_journal() const;                       // oldest first, as are the next two
-  std::vector<ScalingCopy> read_scaling() const;
-  std::vector<CommandCopy> read_commands() const;
-  std::vector<SettingCopy> read_settings() const;
-  // What the pool makes of itself. Owners that are older than these have none.
-  std::vector<AlertCopy> read_alerts() const;  // in the order of alert_id
-  std::vector<AlertRuleCopy> read_alert_rules() const;
-  std::vector<HealthCopy> read_health() const;          // of the checks that were ever made
-  std::optional<ForecastsCopy> read_forecasts() const;  // nothing also while nothing was ever written
-  std::optional<TalliesCopy> read_tallies() const;
+  // By index, as many as were ever used. Cells are whole each, so one that never comes to rest is still the best answer.
+  std::vector<format::SlotStats> read_slot_stats() const { return read_rows(layout_->slot_stats, slots_used()); }
+  // Those in use, in the order of their numbers.
+  std::vector<format::Waiter> read_waiters() const { return read_rows(layout_->waiters, &format::Waiter::ticket); }
+  std::vector<format::AlertRecord> read_alerts() const {
+    return read_rows(layout_->alerts, &format::AlertRecord::alert_id);
+  }
+  // Oldest first.
+  std::vector<format::JournalRecord> read_journal() const { return read_ring(layout_->journal); }
+  std::vector<format::ScalingRecord> read_scaling() const { return read_ring(layout_->scaling); }
+  std::vector<format::CommandRecord> read_commands() const { return read_ring(layout_->commands); }
+  std::vector<format::HistoryRecord> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000
 
  private:
-  struct Regions {
-    format::Region vitals, queue, totals, baseline, slots, slot_stats, waiters, history_1s, history_1m, history_1h,
-        journal, scaling, commands, settings;
-    format::Region alerts, alert_rules, health, forecasts, tallies;  // count 0: the owner has none
-  };
   Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}
   Status check();
   void reread_slot(SlotCopy& copy) const;
@@ -73,17 +79,68 @@ class Attachment {
   bool read_bytes(uint64_t offset, void* into, size_t bytes) const;
   // `bytes` bytes that begin with a sequence number; false: they never came to rest.
   bool read_behind_seq(uint64_t offset, void* into, size_t bytes) const;
-  template <typename Block>
-  bool read_block(const format::Region& region, Block& out) const;
-  template <typename Record, typename Copy, typename Make>
-  std::vector<Copy> read_ring(const format::Region& region, Make&& make) const;
+  template <typename Record>
+  std::optional<Record> read_block(const format::RegionOf<Record>& region) const {
+    std::optional<Record> block(std::in_place);
+    if (!read_behind_seq(region.offset, &*block, sizeof *block)) block.reset();
+    return block;
+  }
+  // The first `count` records, each behind a sequence number. Three system calls for all, and more only for those that are
+  // being written; the number of one that never comes to rest is left odd.
+  template <typename Record>
+  std::vector<Record> read_rows(const format::RegionOf<Record>& region, uint32_t count) const {
+    std::vector<Record> before(count), rows(count), after(count);
+    for (std::vector<Record>* all : {&before, &rows, &after}) {
+      if (!read_bytes(region.offset, all->data(), count * sizeof(Record))) return {};
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      if (before[i].seq % 2 == 0 && before[i].seq == after[i].seq) continue;
+      if (!read_behind_seq(region.offset + i * sizeof(Record), &rows[i], sizeof(Record))) rows[i].seq = 1;
+    }
+    return rows;
+  }
+  template <typename Record, typename Id>
+  std::vector<Record> read_rows(const format::RegionOf<Record>& region, Id Record::*id) const {
+    std::vector<Record> rows = read_rows(region, region.count);
+    std::erase_if(rows, [&](const Record& row) { return row.seq % 2 != 0 || row.*id == 0; });
+    std::sort(rows.begin(), rows.end(), [&](const Record& a, const Record& b) { return a.*id < b.*id; });
+    return rows;
+  }
+  // Records whose stamp fits their place, before and after the copy.
+  template <typename Record>
+  std::vector<Record> read_ring(const format::RegionOf<Record>& region) const {
+    std::vector<Record> all(region.count), again(region.count), kept;
+    for (std::vector<Record>* each : {&all, &again}) {
+      if (!read_bytes(region.offset, each->data(), region.count * sizeof(Record))) return {};
+    }
+    for (uint32_t i = 0; i < region.count; ++i) {
+      const uint64_t stamp = all[i].stamp;
+      if (stamp == 0 || stamp == format::kStampBusy || (stamp - 1) % region.count != i) continue;
+      if (std::memcmp(&all[i], &again[i], sizeof(Record)) == 0) kept.push_back(all[i]);
+    }
+    std::sort(kept.begin(), kept.end(), [](const Record& a, const Record& b) { return a.stamp < b.stamp; });
+    return kept;
+  }
 
   int fd_;
   bool is_owned_;
   std::string path_;
   HeaderCopy header_;
-  Regions regions_{};
+  std::unique_ptr<format::Header> layout_;  // for its regions
 };
+
+// Text a stranger wrote: valid UTF-8 without control characters, whatever stood there.
+std::string clean_text(std::string_view bytes);
+template <size_t N>
+std::string clean_text(const FixedText<N>& text) {
+  return clean_text(text.view());
+}
+
+// The records of a block that are in use, as far as there is room for them.
+template <typename Block>
+auto records_of(const Block& block) {
+  return std::span(block.record, std::min<uint64_t>(block.count, std::size(block.record)));
+}
 
 // On the wall clock, what a moment of the owner's monotonic axis is. Safe with any numbers.
 int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns);

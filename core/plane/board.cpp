@@ -43,7 +43,6 @@ void Board::write_wait(uint32_t slot, Span waited, bool is_slow) {
   SeqWrite guard(st.seq);
   add_to(st.waited_total);
   add_to(st.wait_ns_total, ns);
-  if (ns > read(st.wait_ns_max)) put(st.wait_ns_max, ns);
   st.wait.add_us(ns / 1000);
   if (is_slow) add_to(st.slow_total);
 }

@@ -7,7 +7,7 @@
 #include "base/assert.hpp"
 #include "base/fixed_text.hpp"
 #include "base/text.hpp"
-#include "plane/copying.hpp"
+#include "plane/attach.hpp"
 #include "plane/format.hpp"
 
 namespace tide {

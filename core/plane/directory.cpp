@@ -14,7 +14,6 @@ namespace tide {
 namespace {
 
 constexpr std::string_view kSegmentEnding = ".segment";
-constexpr std::string_view kMailboxEnding = ".mailbox";
 
 bool is_directory(const std::string& path) {
   struct stat info {};

@@ -26,6 +26,7 @@ Status ensure_directory(const std::string& path);
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex);
 // Is `path` where the segment of this instance lives? A copy in the directory bears another name.
 bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex);
+inline constexpr std::string_view kMailboxEnding = ".mailbox";  // in place of ".segment"
 std::string mailbox_path_of(const std::string& segment_path);
 
 // Files that look like segments by their name, sorted; at most kSegmentsMax. A directory that cannot be read has none.

@@ -1,5 +1,4 @@
-// The byte layout of a segment, version 2. README.md beside this file gives the offsets; a test compares the two.
-// What the pool's watch over itself writes stands in format_watch.hpp.
+// The byte layout of a segment, version 3. README.md beside this file gives the offsets; a test compares the two.
 //
 // A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
 // fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
@@ -9,20 +8,22 @@
 // header's anchor turns one into the other.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/fixed_text.hpp"
 #include "model/commands.hpp"
+#include "model/counters.hpp"
+#include "model/regions.hpp"
 #include "plane/format_cell.hpp"
-#include "plane/format_watch.hpp"
 #include "plane/histogram.hpp"
 
 namespace tide::format {
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -31,11 +32,18 @@ struct Region {
   uint32_t stride;  // bytes a record; must equal the size of the record's struct
 };
 static_assert(sizeof(Region) == 16);
+// One that knows its records.
+template <typename Record>
+struct RegionOf : Region {};
 
-// Written once, before the file gets its name, but for the anchor.
+#define TIDE_REGION_MEMBER(name, Record, count, meaning) RegionOf<struct Record> name;
+#define TIDE_REGION_NUMBER(name, Record, count, meaning) +1
+inline constexpr size_t kRegions = 0 TIDE_REGIONS(TIDE_REGION_NUMBER);
+
 // Of Header::flags. A reader ignores bits it does not know.
 inline constexpr uint32_t kHeaderHosted = 1;  // a database server hosts the pool for its backends
 
+// Written once, before the file gets its name.
 struct Header {
   char magic[8];
   uint32_t layout_version;
@@ -53,28 +61,12 @@ struct Header {
   FixedText<64> db_user;
   FixedText<64> version;
   FixedText<512> target;  // without credentials
-  Region vitals;          // 1 x Vitals
-  Region queue;           // 1 x QueueStats
-  Region totals;          // 1 x KeeperStats
-  Region baseline;        // 1 x Baseline
-  Region slots;           // n x Slot
-  Region slot_stats;      // n x SlotStats, same index
-  Region waiters;         // m x Waiter
-  Region history_1s;      // rings of HistoryRecord
-  Region history_1m;
-  Region history_1h;
-  Region journal;      // ring of JournalRecord
-  Region scaling;      // ring of ScalingRecord
-  Region commands;     // ring of CommandRecord
-  Region settings;     // 1 x SettingsBlock
-  Region alerts;       // n x AlertRecord
-  Region alert_rules;  // 1 x AlertRulesBlock
-  Region health;       // 1 x HealthBlock
-  Region forecasts;    // 1 x ForecastsBlock
-  Region tallies;      // 1 x Tallies
-  uint8_t zero[4096 - 64 - 832 - 19 * 16];
+  TIDE_REGIONS(TIDE_REGION_MEMBER)
+  uint8_t zero[4096 - 64 - 832 - kRegions * sizeof(Region)];
 };
 static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
+#undef TIDE_REGION_MEMBER
+#undef TIDE_REGION_NUMBER
 
 // Keeper-written, all behind `seq`. NaN in a double: not measured.
 struct Vitals {
@@ -97,8 +89,8 @@ struct Vitals {
   Cell memory_bytes;      // ~0: not measured
   Cell wal_bytes;         // 0: not measured; else one more than the bytes
   Cell memory_reserved[2];
-  std::atomic<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
-  std::atomic<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
+  CellOf<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
+  CellOf<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState
   Cell breaker_probe_mono;  // 0: no probe is due
   Cell pooler;              // 0: not known; 1 none, 2 session, 3 transaction
@@ -106,59 +98,42 @@ struct Vitals {
 };
 static_assert(sizeof(Vitals) == 256);
 
+// Counters are cells, declared by their list in model/counters.hpp. What is behind them is filled up to a whole line, so
+// that nobody writes into a line of another record.
+#define TIDE_CELL(name, unit, opentelemetry, meaning) Cell name;
+constexpr size_t filler(size_t cells) { return 8 - cells % 8; }
+
 // Written under the turnstile's mutex.
 struct QueueStats {
   Cell seq;
   Cell waiting;
   Cell head_since_mono;  // 0: nobody waits
-  Cell timeouts_total;
-  Cell rejected_total;  // queue full, closed while waiting, or withdrawn
   Cell waiting_peak;
-  Cell failed_wait_ns_total;  // time spent by those who got nothing
-  Cell reserved;
+  TIDE_QUEUE_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(4 + kQueueCounters)];
 };
-static_assert(sizeof(QueueStats) == 64);
 
 // Keeper-written, behind `seq`.
 struct KeeperStats {
   Cell seq;
-  Cell connects_total;
-  Cell connect_failures_total;
-  Cell closed_idle_total;
-  Cell closed_lifetime_total;
-  Cell closed_uses_total;
-  Cell closed_error_total;
-  Cell closed_scale_total;
-  Cell closed_control_total;
-  Cell closed_shutdown_total;
-  Cell leases_overdue_total;
-  Cell leases_reclaimed_total;
-  Cell validations_total;
-  Cell validation_failures_total;
-  Cell scale_up_total;
-  Cell scale_down_total;
-  Cell connect_ns_total;
+  TIDE_KEEPER_COUNTERS(TIDE_CELL)
   Cell size_peak;
   Cell in_use_peak;  // (*) raised by whoever leases
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
-  Cell recoveries_total;
-  Cell alerts_fired_total;
-  Cell reserved[1];
   FixedText<256> last_error;
   HistogramCells connect;
-  Cell reserved2[2];
+  Cell reserved[filler(5 + kKeeperCounters + 32 + kHistogramBuckets)];
 };
-static_assert(sizeof(KeeperStats) == 192 + 256 + 432 + 16 && sizeof(KeeperStats) % 64 == 0);
 
 // One line read and written on every lease. `word` is a SlotWord. The rest is written by whoever has the slot, behind
 // `seq`, but for the cells marked (*), which stand alone.
 struct Slot {
   Cell word;
   Cell seq;
-  Cell acquired_mono;    // begin of the current or last lease
-  Cell last_used_mono;   // (*) last sign of the holder, or the return
-  Cell acquires_total;   // of this slot since the pool opened
+  Cell acquired_mono;   // begin of the current or last lease
+  Cell last_used_mono;  // (*) last sign of the holder, or the return
+  TIDE_LEASE_COUNTERS(TIDE_CELL)
   Cell expires_mono;     // ~0>>1: never
   Cell32 thread_id;      // of the holder
   Cell32 flags;          // (*) SlotFlag and Retirement, keeper-written
@@ -196,40 +171,44 @@ struct Retirement {
   }
 };
 
-// Written by whoever has the slot, behind `seq`. All since the pool opened.
+// Written by whoever has the slot, behind `seq`.
 struct SlotStats {
   Cell seq;
-  Cell waited_total;  // leases that had to wait; the others waited 0
-  Cell releases_total;
-  Cell use_ns_total;
-  Cell wait_ns_total;
-  Cell queries_total;
-  Cell query_errors_total;
-  Cell query_ns_total;
-  Cell transactions_total;
-  Cell wait_ns_max;
-  HistogramCells wait;  // of those that waited
+  TIDE_SLOT_COUNTERS(TIDE_CELL)
+  HistogramCells wait;  // of leases that waited; the others waited 0
   HistogramCells use;
   HistogramCells query;
-  Cell slow_total;    // of waited_total, those that waited longer than wait_objective
-  Cell faults_total;  // of query_errors_total, those that no healthy application provokes in normal work
-  Cell reserved[10];
+  Cell reserved[filler(1 + kSlotCounters + 3 * kHistogramBuckets)];
 };
-// Whole lines, so that what every lease counts stands in one of its own.
-static_assert(sizeof(SlotStats) == 80 + 3 * 432 + 96 && sizeof(SlotStats) % 64 == 0);
 
-// What reset_stats() subtracts from the sums; keeper-written, behind `seq`.
+// Keeper-written, behind `seq`: of the counters that the brain keeps, and of how long closed connections lived.
+struct Tallies {
+  Cell seq;
+  TIDE_TALLY_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(1 + kTallyCounters)];
+};
+#undef TIDE_CELL
+
+// What reset_stats() found, which readers subtract; keeper-written, behind `seq`.
 struct Baseline {
   Cell seq;
-  Cell queue[3];    // timeouts, rejected, failed_wait_ns
-  Cell keeper[16];  // KeeperStats.connects_total .. connect_ns_total, in their order
-  Cell slots[9];    // acquires_total, then SlotStats.waited_total .. transactions_total, in their order
+  Cell counter[kCounters];  // by Counter; of those of slots the sums
   HistogramCells wait, use, query, connect;
-  Cell slow;          // the sum of SlotStats.slow_total
-  Cell recoveries;    // KeeperStats.recoveries_total
-  Cell alerts_fired;  // KeeperStats.alerts_fired_total
+  Cell reserved[filler(1 + kCounters + 4 * kHistogramBuckets)];
 };
-static_assert(sizeof(Baseline) == 8 * 32 + 4 * 432 && sizeof(Baseline) % 64 == 0);
+static_assert(sizeof(QueueStats) % 64 == 0 && sizeof(KeeperStats) % 64 == 0 && sizeof(SlotStats) % 64 == 0);
+static_assert(sizeof(Tallies) % 64 == 0 && sizeof(Baseline) % 64 == 0);
+
+// Adds the counters of a record to the sums, by Counter.
+using CounterSums = std::array<uint64_t, kCounters>;
+#define TIDE_ADD(name, unit, opentelemetry, meaning) \
+  sums[static_cast<size_t>(Counter::name)] += from.name.load(std::memory_order_relaxed);
+inline void add_counters(CounterSums& sums, const QueueStats& from) { TIDE_QUEUE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const KeeperStats& from) { TIDE_KEEPER_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Slot& from) { TIDE_LEASE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
+#undef TIDE_ADD
 
 // Written under the turnstile's mutex, behind `seq`. ticket 0: free.
 struct Waiter {
@@ -242,7 +221,8 @@ struct Waiter {
 };
 static_assert(sizeof(Waiter) == 128);
 
-// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1; 0 while it is being written.
+// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1. 0: nothing was written there yet.
+inline constexpr uint64_t kStampBusy = ~uint64_t{0};  // it is being written
 struct HistoryRecord {
   Cell stamp;
   int64_t at_wall_ns;  // end of the interval
@@ -311,6 +291,103 @@ struct SettingsBlock {
   SettingRecord record[kSettingsMax];
 };
 static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
+
+// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
+struct AlertRecord {
+  Cell seq;
+  uint64_t alert_id;          // instance bits, then a number, as command ids
+  int64_t since_wall_ns;      // the condition holds since
+  int64_t last_seen_wall_ns;  // it was last seen to hold
+  int64_t resolved_wall_ns;   // 0: not yet
+  int64_t acked_wall_ns;      // 0: nobody has
+  uint64_t occurrences;       // how many looks found the condition true
+  double value;               // when last seen
+  double threshold;
+  uint32_t severity;  // Severity
+  uint32_t state;     // AlertState
+  FixedText<48> rule;
+  FixedText<48> metric;
+  FixedText<64> acked_by;
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved[2];
+};
+static_assert(sizeof(AlertRecord) == 640);
+static_assert(kAckedByBytesMax == decltype(AlertRecord::acked_by)::kBytesMax);
+
+struct AlertRuleRecord {
+  FixedText<48> rule;
+  FixedText<48> metric;
+  double threshold;
+  double clear_at;  // the value at which the condition ends
+  int64_t hold_ns;  // the condition must hold this long before it fires
+  uint32_t comparison;
+  uint32_t severity;
+  uint32_t is_enabled;
+  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved;
+};
+static_assert(sizeof(AlertRuleRecord) == 528);
+static_assert(kRuleNameBytesMax == decltype(AlertRuleRecord::rule)::kBytesMax);
+static_assert(kAlertTextBytesMax == decltype(AlertRuleRecord::message)::kBytesMax);
+
+inline constexpr uint32_t kAlertRulesMax = 64;
+struct AlertRulesBlock {
+  Cell seq;
+  uint64_t count;
+  uint64_t reserved[6];
+  AlertRuleRecord record[kAlertRulesMax];
+};
+static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
+
+// NaN: not measured. checked_wall_ns 0: never looked at.
+struct HealthRecord {
+  uint32_t status;  // HealthStatus
+  uint32_t reserved;
+  double score;  // 0..100
+  double value;
+  double threshold;
+  int64_t checked_wall_ns;
+  FixedText<152> message;
+};
+static_assert(sizeof(HealthRecord) == 192);
+
+inline constexpr uint32_t kHealthChecks = 4;
+struct HealthBlock {
+  Cell seq;
+  uint64_t reserved[7];
+  HealthRecord record[kHealthChecks];  // by HealthCheck
+};
+static_assert(sizeof(HealthBlock) == 64 + 4 * 192);
+
+struct ForecastRecord {
+  int64_t at_wall_ns;  // when it was made
+  int64_t horizon_ns;
+  double predicted_in_use, low, high;
+  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
+  double error_wape;  // sum of absolute errors over sum of actuals
+  uint32_t is_selected;
+  uint32_t reserved;
+  FixedText<24> model;
+  uint64_t reserved2[5];
+};
+static_assert(sizeof(ForecastRecord) == 128);
+
+inline constexpr uint32_t kForecastsMax = 32;
+// The brain's numbers of sizing, beside its forecasts. NaN: not known.
+struct ForecastsBlock {
+  Cell seq;
+  uint64_t count;
+  double efficiency;           // time in use over time open, decayed
+  double slow_share;           // of the requests, decayed
+  double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
+  double demand;               // connections in use and waited for, filtered
+  uint64_t reserved[2];
+  ForecastRecord record[kForecastsMax];
+};
+static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
 
 // The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
 // Commands stand in a ring: number i (from 1) at place i % kMailboxCommands. A sender holds flock(LOCK_EX) while it writes

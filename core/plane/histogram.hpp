@@ -7,10 +7,11 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "plane/format_cell.hpp"
 
 namespace tide {
 
@@ -36,10 +37,10 @@ using HistogramCounts = std::array<uint64_t, kHistogramBuckets>;
 
 // In a segment: relaxed single-writer cells.
 struct HistogramCells {
-  std::atomic<uint64_t> count[kHistogramBuckets];
+  format::Cell count[kHistogramBuckets];
 
   void add_us(uint64_t us) {
-    std::atomic<uint64_t>& cell = count[histogram_bucket_of_us(us)];
+    format::Cell& cell = count[histogram_bucket_of_us(us)];
     cell.store(cell.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   void add_to(HistogramCounts& sum) const {

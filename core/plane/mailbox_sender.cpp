@@ -15,7 +15,6 @@
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
 #include "plane/command_record.hpp"
-#include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
@@ -130,7 +129,7 @@ class Posted {
 class Answered {
  public:
   explicit Answered(const Attachment& segment) {
-    for (const CommandCopy& command : segment.read_commands()) {
+    for (const format::CommandRecord& command : segment.read_commands()) {
       if (owner_of(command.command_id) != segment.header().owner) continue;
       const uint32_t low = number_of(command.command_id);
       if (lows_.empty() || is_behind(low, highest_)) highest_ = low;
@@ -221,8 +220,8 @@ Result<uint64_t> post_command(const Attachment& segment, std::string_view verb, 
   return command_id_of(segment, number);
 }
 
-std::vector<CommandCopy> read_posted_commands(const Attachment& segment) {
-  std::vector<CommandCopy> waiting;
+std::vector<format::CommandRecord> read_posted_commands(const Attachment& segment) {
+  std::vector<format::CommandRecord> waiting;
   if (segment.path().empty()) return waiting;
   const File file(mailbox_path_of(segment.path()), O_RDONLY);
   if (file.fd() < 0) return waiting;
@@ -235,13 +234,13 @@ std::vector<CommandCopy> read_posted_commands(const Attachment& segment) {
   for (uint64_t number = first; number <= last && number - first < format::kMailboxCommands; ++number) {
     if (!posted.holds(number) || !answered.is_open(number)) continue;
     const format::MailboxCommand& command = *posted.at_place_of(number);
-    CommandCopy copy;
+    format::CommandRecord copy{};
     copy.command_id = command_id_of(segment, number);
     copy.issued_wall_ns = command.issued_wall_ns;
     copy.status = static_cast<uint32_t>(CommandStatus::queued);
-    copy.actor = clean_text(command.actor);
-    copy.verb = recorded_verb(command.verb.view());
-    copy.arguments = recorded_arguments(command.arguments.view(), command.arguments.kBytesMax);
+    copy.actor.assign(clean_text(command.actor));
+    copy.verb.assign(recorded_verb(command.verb.view()));
+    copy.arguments.assign(recorded_arguments(command.arguments.view(), command.arguments.kBytesMax));
     waiting.push_back(std::move(copy));
   }
   return waiting;

@@ -25,6 +25,6 @@ Result<uint64_t> post_command(const Attachment& segment, std::string_view verb, 
 Status check_mailbox(const Attachment& segment);
 
 // Commands that were posted and not answered yet, oldest first, as `queued`. None where the mailbox cannot be read.
-std::vector<CommandCopy> read_posted_commands(const Attachment& segment);
+std::vector<format::CommandRecord> read_posted_commands(const Attachment& segment);
 
 }  // namespace tide

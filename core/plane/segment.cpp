@@ -22,42 +22,15 @@
 namespace tide {
 namespace {
 
-// How much of the past a segment keeps. Sizes are part of the file, not of the format.
-constexpr uint32_t kWaiterRows = 128;
-constexpr uint32_t kHistorySeconds = 600;
-constexpr uint32_t kHistoryMinutes = 720;
-constexpr uint32_t kHistoryHours = 336;
-constexpr uint32_t kJournalRecords = 256;
-constexpr uint32_t kScalingRecords = 128;
-constexpr uint32_t kCommandRecords = 128;
-constexpr uint32_t kAlertRecords = 128;
-
-uint64_t place(format::Region& region, uint64_t offset, uint32_t count, size_t stride) {
-  region = {offset, count, static_cast<uint32_t>(stride)};
-  return (offset + uint64_t{count} * stride + 63) / 64 * 64;
-}
-
 uint64_t lay_out(format::Header& h, uint32_t capacity) {
   uint64_t end = sizeof(format::Header);
-  end = place(h.vitals, end, 1, sizeof(format::Vitals));
-  end = place(h.queue, end, 1, sizeof(format::QueueStats));
-  end = place(h.totals, end, 1, sizeof(format::KeeperStats));
-  end = place(h.baseline, end, 1, sizeof(format::Baseline));
-  end = place(h.slots, end, capacity, sizeof(format::Slot));
-  end = place(h.slot_stats, end, capacity, sizeof(format::SlotStats));
-  end = place(h.waiters, end, kWaiterRows, sizeof(format::Waiter));
-  end = place(h.history_1s, end, kHistorySeconds, sizeof(format::HistoryRecord));
-  end = place(h.history_1m, end, kHistoryMinutes, sizeof(format::HistoryRecord));
-  end = place(h.history_1h, end, kHistoryHours, sizeof(format::HistoryRecord));
-  end = place(h.journal, end, kJournalRecords, sizeof(format::JournalRecord));
-  end = place(h.scaling, end, kScalingRecords, sizeof(format::ScalingRecord));
-  end = place(h.commands, end, kCommandRecords, sizeof(format::CommandRecord));
-  end = place(h.settings, end, 1, sizeof(format::SettingsBlock));
-  end = place(h.alerts, end, kAlertRecords, sizeof(format::AlertRecord));
-  end = place(h.alert_rules, end, 1, sizeof(format::AlertRulesBlock));
-  end = place(h.health, end, 1, sizeof(format::HealthBlock));
-  end = place(h.forecasts, end, 1, sizeof(format::ForecastsBlock));
-  end = place(h.tallies, end, 1, sizeof(format::Tallies));
+  const auto place = [&](format::Region& region, uint32_t count, size_t stride) {
+    region = {end, count == kPerSlot ? capacity : count, static_cast<uint32_t>(stride)};
+    end = (end + uint64_t{region.count} * stride + 63) / 64 * 64;
+  };
+#define TIDE_PLACE(name, Record, count, meaning) place(h.name, count, sizeof(format::Record));
+  TIDE_REGIONS(TIDE_PLACE)
+#undef TIDE_PLACE
   return (end + 4095) / 4096 * 4096;
 }
 
@@ -105,7 +78,6 @@ bool hold_owner_lock(int fd) {
 
 // A segment in the making.
 constexpr std::string_view kNewEnding = ".new";
-constexpr std::string_view kMailboxEnding = ".mailbox";
 constexpr size_t kHexBytes = 32;
 constexpr int kLockAttemptsMax = 2000;
 constexpr int kLockAttemptsQuick = 100;

@@ -13,11 +13,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "base/owned_id.hpp"
 #include "base/status.hpp"
 #include "plane/format.hpp"
 #include "plane/instance_id.hpp"
+#include "plane/rings.hpp"
 
 namespace tide {
 
@@ -49,22 +51,16 @@ class Segment {
   Segment& operator=(const Segment&) = delete;
 
   format::Header& header() { return *at<format::Header>(0); }
-  format::Vitals& vitals() { return *at<format::Vitals>(header().vitals.offset); }
-  format::QueueStats& queue() { return *at<format::QueueStats>(header().queue.offset); }
-  format::KeeperStats& totals() { return *at<format::KeeperStats>(header().totals.offset); }
-  format::Baseline& baseline() { return *at<format::Baseline>(header().baseline.offset); }
-  format::Slot* slots() { return at<format::Slot>(header().slots.offset); }
-  format::SlotStats* slot_stats() { return at<format::SlotStats>(header().slot_stats.offset); }
-  format::Waiter* waiters() { return at<format::Waiter>(header().waiters.offset); }
-  format::SettingsBlock& settings() { return *at<format::SettingsBlock>(header().settings.offset); }
-  format::AlertRecord* alerts() { return at<format::AlertRecord>(header().alerts.offset); }
-  format::AlertRulesBlock& alert_rules() { return *at<format::AlertRulesBlock>(header().alert_rules.offset); }
-  format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
-  format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
-  format::Tallies& tallies() { return *at<format::Tallies>(header().tallies.offset); }
+  template <uint32_t count, typename Record>
+  using Records = std::conditional_t<count == 1, Record&, Record*>;
+  // vitals(), slots() ...: each region by its name, a reference to its record or a pointer to the first of many.
+#define TIDE_ACCESSOR(name, Record, count, meaning) \
+  Records<count, format::Record> name() { return first<count>(header().name); }
+  TIDE_REGIONS(TIDE_ACCESSOR)
+#undef TIDE_ACCESSOR
   template <typename Record>
-  Record* ring(const format::Region& region) {
-    return at<Record>(region.offset);
+  Ring<Record> ring(const format::RegionOf<Record>& region) {
+    return Ring<Record>(at<Record>(region.offset), region.count);
   }
 
   uint32_t capacity() { return header().slots.count; }
@@ -82,6 +78,14 @@ class Segment {
   template <typename T>
   T* at(uint64_t offset) {
     return reinterpret_cast<T*>(memory_ + offset);
+  }
+  template <uint32_t count, typename Record>
+  Records<count, Record> first(const format::RegionOf<Record>& region) {
+    if constexpr (count == 1) {
+      return *at<Record>(region.offset);
+    } else {
+      return at<Record>(region.offset);
+    }
   }
   Status create_file(const SegmentSpec& spec, uint64_t bytes);
   Status create_mailbox(const SegmentSpec& spec);

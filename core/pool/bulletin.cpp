@@ -109,8 +109,6 @@ void Bulletin::write_forecasts(const brain::AdaptiveSizer& sizer, Instant) {
   block.slow_share = facts.slow_share;
   block.prediction_accuracy = accuracy;
   block.demand = facts.demand;
-  block.overloads_total = facts.overloads;
-  block.bursts_total = facts.bursts;
 }
 
 void Bulletin::write_rules(const brain::Sentinel& sentinel) {

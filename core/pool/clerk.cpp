@@ -29,7 +29,7 @@ Clerk::Clerk(Segment& segment, const Clock& clock, Mailbox& mailbox, Publisher& 
       mailbox_(mailbox),
       publisher_(publisher),
       outlook_(outlook),
-      commands_(segment.ring<format::CommandRecord>(segment.header().commands), segment.header().commands.count) {}
+      commands_(segment.ring(segment.header().commands)) {}
 
 uint64_t Clerk::post(PostedCommand command) {
   const std::lock_guard lock(inbox_mutex_);
@@ -59,10 +59,10 @@ void Clerk::obey(const PostedCommand& posted, uint64_t command_id, const Decide&
   }
   if (!command) return record(posted, command_id, Verdict::refused(command.take_status()), false);
   if (pending_.size() >= kPendingMax) {
-    return record(
-        posted, command_id,
-        Verdict::refused(Status::error(Code::refused, "64 commands are pending already", "", "wait for them to finish")),
-        false);
+    return record(posted, command_id,
+                  Verdict::refused(
+                      Status::error(Code::refused, "64 commands are pending already", "", "wait for them to finish")),
+                  false);
   }
   command->id = command_id;
   const auto by = command->verb() == Verb::ack ? command->text("by") : std::nullopt;

@@ -14,11 +14,6 @@ namespace tide {
 namespace {
 constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 
-template <typename Record>
-Ring<Record> ring_of(Segment& segment, const format::Region& region) {
-  return Ring<Record>(segment.ring<Record>(region), region.count);
-}
-
 void put_ms(std::atomic<double>& cell, double ms) { cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed); }
 
 uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
@@ -38,11 +33,11 @@ Publisher::Publisher(Segment& segment, Board& board, InUsePeak& in_use_peak, Tur
       turnstile_(turnstile),
       listeners_(listeners),
       clock_(clock),
-      journal_(ring_of<format::JournalRecord>(segment, segment.header().journal)),
-      scaling_(ring_of<format::ScalingRecord>(segment, segment.header().scaling)),
-      seconds_(ring_of<format::HistoryRecord>(segment, segment.header().history_1s)),
-      minutes_(ring_of<format::HistoryRecord>(segment, segment.header().history_1m)),
-      hours_(ring_of<format::HistoryRecord>(segment, segment.header().history_1h)),
+      journal_(segment.ring(segment.header().journal)),
+      scaling_(segment.ring(segment.header().scaling)),
+      seconds_(segment.ring(segment.header().history_1s)),
+      minutes_(segment.ring(segment.header().history_1m)),
+      hours_(segment.ring(segment.header().history_1h)),
       window_(kWindowSeconds) {
   predictions_.fill(kNotMeasured);
   publish_percentiles(last_);
@@ -328,46 +323,26 @@ void Publisher::write_history(Ring<format::HistoryRecord>& ring, const Span60& s
   });
 }
 
-void Publisher::reset_tallies(uint64_t faults) {
-  format::Tallies& tallies = segment_.tallies();
-  SeqWrite guard(tallies.seq);
-  const format::Cell* first = &tallies.bursts_total;
-  for (size_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], read(first[i]));
-  put(tallies.baseline_faults, faults);
-}
-
 void Publisher::reset_stats() {
   format::KeeperStats& totals = segment_.totals();
-  format::QueueStats& queue = segment_.queue();
+  format::CounterSums sums{};
+  HistogramCounts wait{}, use{}, query{}, connect{};
+  format::add_counters(sums, segment_.queue());
+  format::add_counters(sums, totals);
+  format::add_counters(sums, segment_.tallies());
+  totals.connect.add_to(connect);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const format::SlotStats& stats = board_.stats(slot);
+    format::add_counters(sums, board_.slot(slot));
+    format::add_counters(sums, stats);
+    stats.wait.add_to(wait);
+    stats.use.add_to(use);
+    stats.query.add_to(query);
+  }
   {
     format::Baseline& base = segment_.baseline();
     SeqWrite guard(base.seq);
-    put(base.queue[0], read(queue.timeouts_total));
-    put(base.queue[1], read(queue.rejected_total));
-    put(base.queue[2], read(queue.failed_wait_ns_total));
-    const format::Cell* first = &totals.connects_total;
-    for (size_t i = 0; i < std::size(base.keeper); ++i) put(base.keeper[i], read(first[i]));
-    put(base.recoveries, read(totals.recoveries_total));
-    put(base.alerts_fired, read(totals.alerts_fired_total));
-    HistogramCounts wait{}, use{}, query{}, connect{};
-    uint64_t sums[9] = {};
-    uint64_t slow = 0;
-    uint64_t faults = 0;
-    for (uint32_t slot = 0; slot < board_.used(); ++slot) {
-      const format::SlotStats& stats = board_.stats(slot);
-      sums[0] += read(board_.slot(slot).acquires_total);
-      const format::Cell* cells = &stats.waited_total;
-      for (size_t i = 1; i < std::size(sums); ++i) sums[i] += read(cells[i - 1]);
-      slow += read(stats.slow_total);
-      faults += read(stats.faults_total);
-      stats.wait.add_to(wait);
-      stats.use.add_to(use);
-      stats.query.add_to(query);
-    }
-    put(base.slow, slow);
-    reset_tallies(faults);
-    totals.connect.add_to(connect);
-    for (size_t i = 0; i < std::size(sums); ++i) put(base.slots[i], sums[i]);
+    for (size_t i = 0; i < kCounters; ++i) put(base.counter[i], sums[i]);
     for (size_t i = 0; i < kHistogramBuckets; ++i) {
       put(base.wait.count[i], wait[i]);
       put(base.use.count[i], use[i]);

@@ -82,7 +82,6 @@ class Publisher {
   void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
                      double seconds);
   void publish_percentiles(const Totals& now_totals);
-  void reset_tallies(uint64_t faults);
 
   Segment& segment_;
   Board& board_;

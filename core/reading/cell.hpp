@@ -3,13 +3,13 @@
 // Threads: any; nothing is kept. Safe with any numbers, also those a hostile owner made up.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/owned_id.hpp"
 #include "plane/attach.hpp"
 #include "reading/value.hpp"
 
@@ -21,23 +21,39 @@ inline constexpr int64_t kNeverMono = std::numeric_limits<int64_t>::max() / 2;
 inline Value none() { return std::monostate{}; }
 inline Value text(std::string_view text) { return std::string(text); }
 inline Value text_or_null(std::string_view text) { return text.empty() ? none() : Value(std::string(text)); }
+// Of a record: whatever stands there.
+template <size_t N>
+Value text(const FixedText<N>& foreign) {
+  return clean_text(foreign);
+}
+template <size_t N>
+Value text_or_null(const FixedText<N>& foreign) {
+  return foreign.empty() ? none() : text(foreign);
+}
 inline Value integer(int64_t number) { return number; }
 inline Value truth(bool is_true) { return int64_t{is_true ? 1 : 0}; }
-inline Value measured(double number) { return std::isfinite(number) ? Value(number) : none(); }
+// No owner writes numbers beyond this.
+inline bool is_measured(double number) { return number > -1e18 && number < 1e18; }
+inline Value measured(double number) { return is_measured(number) ? Value(number) : none(); }
 // Of numbers whose "not measured" is negative.
 inline Value measured(int64_t number) { return number < 0 ? none() : Value(number); }
 // Ids keep their bits, so that they can be given back; counters stop at the largest number SQL has.
 inline Value id(uint64_t bits) { return static_cast<int64_t>(bits); }
+inline Value owned_id(uint64_t bits) { return id(bits & kIdMax); }  // of a command or an alert
 inline Value count(uint64_t number) {
   constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   return static_cast<int64_t>(number < kMost ? number : kMost);
 }
 inline Value count_or_null(uint64_t number) { return number == 0 ? none() : count(number); }
-inline Value ms(int64_t ns) { return static_cast<double>(ns) / 1e6; }
+// Durations are never negative.
+inline Value ms(int64_t ns) { return static_cast<double>(ns < 0 ? 0 : ns) / 1e6; }
 inline Value ms_total(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
 // Wall-clock nanoseconds; 0 is never.
 inline Value time(int64_t wall_ns) { return wall_ns == 0 ? none() : Value(wall_ns / 1000); }
 
+inline int64_t signed_of(const format::Cell& cell) {
+  return static_cast<int64_t>(cell.load(std::memory_order_relaxed));
+}
 inline uint64_t minus(uint64_t total, uint64_t base) { return total > base ? total - base : 0; }
 inline int64_t plus(int64_t a, int64_t b) {
   int64_t sum = 0;

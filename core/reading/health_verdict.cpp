@@ -73,13 +73,14 @@ void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& j
   const bool is_connecting = word_of<BreakerState>(vitals.breaker) == "closed";
   if (!is_connecting) {
     const auto totals = segment.read_totals();
-    const std::string why = totals && !totals->last_error.empty() ? ": " + totals->last_error : std::string{};
+    const std::string why =
+        totals && !totals->last_error.empty() ? ": " + clean_text(totals->last_error) : std::string{};
     judge.find(Health::unhealthy, "no connection can be made" + why,
                "see that the database runs and accepts this pool's address, user and password");
   }
   const auto queue = segment.read_queue();
-  const uint64_t waiting = queue ? queue->waiting : 0;
-  const uint64_t in_use = count_slots(segment.read_slots()).in_use();
+  const uint64_t waiting = queue ? queue->waiting.load(std::memory_order_relaxed) : 0;
+  const uint64_t in_use = count_slots(segment.read_slots()).in_use;
   const auto limit = static_cast<uint64_t>(std::max<int64_t>(0, vitals.limit_size));
   if (is_connecting && waiting > 0 && in_use > 0 && in_use >= limit) {
     judge.find(Health::unhealthy,
@@ -92,7 +93,7 @@ void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& j
   }
 }
 
-void judge_check(const HealthCopy& check, Judge& judge) {
+void judge_check(HealthCheck which, const format::HealthRecord& check, Judge& judge) {
   struct Row {
     std::string_view check;
     Health when_failed;
@@ -105,14 +106,14 @@ void judge_check(const HealthCopy& check, Judge& judge) {
       {"scaling", Health::degraded, "look at the relation scaling_events, and raise max_size or min_size"},
   };
   const std::string_view status = word_of<HealthStatus>(check.status);
-  const std::string_view name = word_of<HealthCheck>(check.check);
+  const std::string_view name = word(which);
   if (status == "ok") return;
   for (const Row& row : kRows) {
     if (row.check != name) continue;
-    judge.find(
-        status == "failed" ? row.when_failed : Health::degraded,
-        std::string(name) + (check.message.empty() ? std::string(" ") + std::string(status) : ": " + check.message),
-        row.recommendation);
+    judge.find(status == "failed" ? row.when_failed : Health::degraded,
+               std::string(name) +
+                   (check.message.empty() ? std::string(" ") + std::string(status) : ": " + clean_text(check.message)),
+               row.recommendation);
   }
 }
 
@@ -140,11 +141,11 @@ std::string text_of(const Json& value) { return value.dump(-1, ' ', false, Json:
 
 Json checks_of(const HealthVerdict& verdict) {
   Json checks = Json::object();
-  for (const HealthCopy& check : verdict.checks) {
-    Json& out = checks[std::string(word_of<HealthCheck>(check.check))];
+  for (const auto& [which, check] : verdict.checks) {
+    Json& out = checks[std::string(word(which))];
     out["status"] = word_of<HealthStatus>(check.status);
-    if (std::isfinite(check.score)) out["score"] = check.score;
-    out["message"] = check.message;
+    if (cell::is_measured(check.score)) out["score"] = check.score;
+    out["message"] = clean_text(check.message);
     out["checked_at"] = format_wall_ns(check.checked_wall_ns);
   }
   return checks;
@@ -167,13 +168,13 @@ HealthVerdict health_verdict(const Attachment& segment) {
   const std::string_view state = state_word(segment.liveness(), vitals);
   judge_state(state, judge);
   const bool is_alive = state != "closed" && state != "dead" && state != "stale";
-  const std::vector<HealthCopy> checks = segment.read_health();
+  auto checks = checks_made(segment);
   if (is_alive && vitals) {
     judge_service(segment, *vitals, judge);
-    for (const HealthCopy& check : checks) judge_check(check, judge);
+    for (const auto& [which, check] : checks) judge_check(which, check, judge);
   }
   HealthVerdict verdict = judge.verdict();
-  verdict.checks = checks;
+  verdict.checks = std::move(checks);
   return verdict;
 }
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/words.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -25,9 +26,9 @@ std::string_view health_word(Health health);
 
 struct HealthVerdict {
   Health health = Health::healthy;
-  std::vector<std::string> issues;           // sentences; what is worst comes first
-  std::vector<std::string> recommendations;  // as many, in the same order
-  std::vector<HealthCopy> checks;            // the evidence: the latest check of each kind
+  std::vector<std::string> issues;                                   // sentences; what is worst comes first
+  std::vector<std::string> recommendations;                          // as many, in the same order
+  std::vector<std::pair<HealthCheck, format::HealthRecord>> checks;  // the evidence: the latest check of each kind
   bool is_healthy() const { return health == Health::healthy; }
 };
 

@@ -32,7 +32,7 @@ constexpr Column kHistoryColumns[] = {
 void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   for (const int64_t resolution_ms : kResolutionsMs) {
-    for (const HistoryCopy& record : segment.read_history(resolution_ms)) {
+    for (const format::HistoryRecord& record : segment.read_history(resolution_ms)) {
       out.push_back({
           cell::text(h.instance_id),
           cell::text(h.pool),
@@ -49,7 +49,7 @@ void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
           cell::measured(record.wait_p99_ms),
           cell::measured(record.use_ms),
           cell::measured(record.predicted_in_use),
-          cell::measured(int64_t{record.health}),
+          record.health > 100 ? cell::none() : cell::measured(int64_t{record.health}),
       });
     }
   }

@@ -70,6 +70,15 @@ SlotCounts count_slots(const std::vector<SlotCopy>& slots) {
   return counts;
 }
 
+std::vector<std::pair<HealthCheck, format::HealthRecord>> checks_made(const Attachment& segment) {
+  std::vector<std::pair<HealthCheck, format::HealthRecord>> made;
+  const auto block = segment.read_health();
+  for (size_t i = 0; block && i < std::size(block->record); ++i) {
+    if (block->record[i].checked_wall_ns != 0) made.emplace_back(static_cast<HealthCheck>(i), block->record[i]);
+  }
+  return made;
+}
+
 std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& vitals) {
   const std::string_view own = vitals ? word_of<PoolState>(vitals->state) : std::string_view{};
   if (own == "closed") return own;
@@ -80,8 +89,8 @@ std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& 
 
 namespace {
 
-Value oldest_wait(const QueueCopy& queue, const cell::Moments& moments) {
-  return queue.waiting == 0 ? cell::ms(0) : moments.ms_since(queue.head_since_mono);
+Value oldest_wait(const format::QueueStats& queue, const cell::Moments& moments) {
+  return queue.waiting == 0 ? cell::ms(0) : moments.ms_since(cell::signed_of(queue.head_since_mono));
 }
 
 Value utilization(uint64_t in_use, int64_t limit_size) {

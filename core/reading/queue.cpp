@@ -25,15 +25,17 @@ void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row
   const HeaderCopy& h = segment.header();
   const auto vitals = segment.read_vitals();
   const cell::Moments moments(vitals, wall_now_ns);
-  for (const WaiterCopy& waiter : segment.read_waiters()) {
+  for (const format::Waiter& waiter : segment.read_waiters()) {
+    const int64_t queued_mono = cell::signed_of(waiter.queued_mono);
+    const int64_t deadline_mono = cell::signed_of(waiter.deadline_mono);
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::id(waiter.ticket),
+        cell::count(waiter.ticket),
         cell::text_or_null(waiter.tag),
-        moments.at(waiter.queued_mono),
-        moments.ms_since(waiter.queued_mono),
-        waiter.deadline_mono >= cell::kNeverMono ? cell::none() : moments.at(waiter.deadline_mono),
+        moments.at(queued_mono),
+        moments.ms_since(queued_mono),
+        deadline_mono >= cell::kNeverMono ? cell::none() : moments.at(deadline_mono),
     });
   }
 }

@@ -60,11 +60,11 @@ constexpr Column kCommandColumns[] = {
 
 void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const JournalCopy& record : segment.read_journal()) {
+  for (const format::JournalRecord& record : segment.read_journal()) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::count(record.number + 1),
+        cell::count(record.stamp),
         cell::time(record.at_wall_ns),
         cell::text(word_of<EventKind>(record.kind)),
         cell::text(word_of<Severity>(record.severity)),
@@ -76,11 +76,11 @@ void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
 
 void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const ScalingCopy& record : segment.read_scaling()) {
+  for (const format::ScalingRecord& record : segment.read_scaling()) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::count(record.number + 1),
+        cell::count(record.stamp),
         cell::time(record.at_wall_ns),
         cell::count(record.from_size),
         cell::count(record.to_size),
@@ -98,22 +98,22 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
 void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
   // Commands that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
-  const std::vector<CommandCopy> queued = read_posted_commands(segment);
-  std::vector<CommandCopy> commands = segment.read_commands();
-  for (const CommandCopy& order : queued) {
-    const bool is_answered = std::any_of(commands.begin(), commands.end(), [&](const CommandCopy& command) {
-      return command.command_id == order.command_id;
+  const std::vector<format::CommandRecord> queued = read_posted_commands(segment);
+  std::vector<format::CommandRecord> commands = segment.read_commands();
+  for (const format::CommandRecord& posted : queued) {
+    const bool is_answered = std::any_of(commands.begin(), commands.end(), [&](const format::CommandRecord& command) {
+      return command.command_id == posted.command_id;
     });
-    if (!is_answered) commands.push_back(order);
+    if (!is_answered) commands.push_back(posted);
   }
-  for (const CommandCopy& command : commands) {
+  for (const format::CommandRecord& command : commands) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::id(command.command_id),
+        cell::owned_id(command.command_id),
         cell::time(command.issued_wall_ns),
         cell::text_or_null(command.actor),
-        cell::text(command.verb.empty() ? "unknown" : std::string_view(command.verb)),
+        command.verb.empty() ? cell::text("unknown") : cell::text(command.verb),
         cell::text_or_null(command.arguments),
         cell::text(word_of<CommandStatus>(command.status)),
         cell::time(command.applied_wall_ns),

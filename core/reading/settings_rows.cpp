@@ -1,4 +1,6 @@
 // The relations "settings", "presets" and "help": catalogues as rows.
+#include <span>
+
 #include "policy/preset.hpp"
 #include "policy/settings.hpp"
 
@@ -44,21 +46,21 @@ constexpr Column kHelpColumns[] = {
 };
 
 // The pool's options as far as this version knows them.
-Policy policy_of(const std::vector<SettingCopy>& settings) {
+Policy policy_of(std::span<const format::SettingRecord> settings) {
   Policy policy;
-  for (const SettingCopy& copy : settings) {
-    const Setting* const known = copy.is_note ? nullptr : find_setting(copy.name);
-    if (known != nullptr) (void)assign_value(policy, *known, copy.value).is_ok();
+  for (const format::SettingRecord& record : settings) {
+    const Setting* const known = record.is_note == 1 ? nullptr : find_setting(record.name.view());
+    if (known != nullptr) (void)assign_value(policy, *known, record.value.view()).is_ok();
   }
   return policy;
 }
 
 // Why the option has its value, and why that has no effect.
-std::string note_on(const Setting& setting, const std::vector<SettingCopy>& settings, const Policy& policy,
+std::string note_on(const Setting& setting, std::span<const format::SettingRecord> settings, const Policy& policy,
                     std::string_view backend) {
   std::string note;
-  for (const SettingCopy& copy : settings) {
-    if (copy.is_note && copy.name == setting.name) note = copy.value;
+  for (const format::SettingRecord& record : settings) {
+    if (record.is_note == 1 && record.name.view() == setting.name) note = clean_text(record.value);
   }
   const std::string effect = why_without_effect(policy, backend, setting);
   if (!effect.empty()) note += (note.empty() ? "" : "; ") + effect;
@@ -67,23 +69,25 @@ std::string note_on(const Setting& setting, const std::vector<SettingCopy>& sett
 
 void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  const std::vector<SettingCopy> settings = segment.read_settings();
+  const auto block = segment.read_settings();
+  if (!block) return;
+  const auto settings = records_of(*block);
   const Policy policy = policy_of(settings);
   const std::string_view backend = word_of<Backend>(h.backend);
-  for (const SettingCopy& copy : settings) {
+  for (const format::SettingRecord& record : settings) {
     // An owner of another version may have options that are unknown here: their values are shown all the same.
-    const Setting* known = find_setting(copy.name);
-    if (copy.is_note && known != nullptr) continue;  // stands in the option's own row
+    const Setting* known = find_setting(record.name.view());
+    if (record.is_note == 1 && known != nullptr) continue;  // stands in the option's own row
     const std::string note =
-        known != nullptr ? note_on(*known, settings, policy, backend) : std::string(note_of_word(copy.name));
+        known != nullptr ? note_on(*known, settings, policy, backend) : std::string(note_of_word(record.name.view()));
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::text(copy.name),
-        cell::text(copy.value),
+        cell::text(record.name),
+        cell::text(record.value),
         known != nullptr ? cell::text_or_null(known->unit) : cell::none(),
         known != nullptr ? cell::text(known->default_text) : cell::none(),
-        cell::text(word_of<SettingSource>(copy.source)),
+        cell::text(word_of<SettingSource>(record.source)),
         known != nullptr ? cell::text(applies_name(known->applies)) : cell::none(),
         known != nullptr ? cell::text_or_null(known->min_text) : cell::none(),
         known != nullptr ? cell::text_or_null(known->max_text) : cell::none(),

@@ -2,6 +2,7 @@
 //
 // Nobody adds up while the pool works: each slot counts for itself, and the sums are made here. What reset_stats()
 // found is the baseline, read first, so that a reset meanwhile shows the old sums and not a difference below zero.
+#include <algorithm>
 #include <array>
 
 #include "reading/cell.hpp"
@@ -12,86 +13,204 @@ namespace {
 
 using enum ColumnType;
 using enum Privacy;
+using enum Counter;
 
-constexpr Column kStatsColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
-    {"acquires_total", integer, "leases", "Leases that were granted."},
-    {"acquires_waited_total", integer, "leases", "Those of them that had to wait."},
-    {"acquire_timeouts_total", integer, "callers", "Callers whose time was over before they got a connection."},
-    {"acquire_rejected_total", integer, "callers",
-     "Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who "
-     "is "
-     "refused at once, by an open breaker or a closed pool, is not counted."},
-    {"releases_total", integer, "leases", "Leases that ended."},
-    {"connects_total", integer, "connections", "Connections that were opened."},
-    {"connect_failures_total", integer, "connections", "Attempts to open one that failed."},
-    {"closed_idle_total", integer, "connections", "Connections closed because they were idle too long."},
-    {"closed_lifetime_total", integer, "connections", "Connections closed because they were too old."},
-    {"closed_uses_total", integer, "connections",
-     "Connections closed because they had been leased often enough, or a lease left what cannot be undone."},
-    {"closed_error_total", integer, "connections", "Connections that were lost or failed their check."},
-    {"closed_scale_total", integer, "connections", "Connections closed because the pool shrank."},
-    {"closed_control_total", integer, "connections", "Connections closed because somebody asked for it."},
-    {"leases_overdue_total", integer, "leases", "Leases held longer than the lease timeout."},
-    {"leases_reclaimed_total", integer, "leases", "Leases that were taken from their holder."},
-    {"validations_total", integer, "connections", "Checks of idle connections."},
-    {"validation_failures_total", integer, "connections", "Those of them that failed."},
-    {"queries_total", integer, "queries", "Queries sent through the pool."},
-    {"query_errors_total", integer, "queries", "Those of them that failed."},
-    {"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."},
-    {"retries_total", integer, "queries", "Queries that were sent again; not measured yet."},
-    {"statement_cache_hits_total", integer, "queries",
-     "Queries whose statement was already prepared; not measured yet."},
-    {"statement_cache_misses_total", integer, "queries",
-     "Queries whose statement had to be prepared; not measured yet."},
-    {"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
-    {"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to; not measured yet."},
-    {"scale_up_total", integer, "", "How often the pool grew."},
-    {"scale_down_total", integer, "", "How often the pool shrank."},
-    {"recoveries_total", integer, "",
-     "How often the pool's own attempts to recover from a failed check helped; events tells of all."},
-    {"wait_ms_total", real, "ms", "Time all callers waited, with those who got nothing."},
-    {"use_ms_total", real, "ms", "Time all ended leases were held."},
-    {"connect_ms_total", real, "ms", "Time spent opening connections."},
-    {"query_ms_total", real, "ms", "Time spent in queries."},
-    {"wait_p50_ms", real, "ms", "Half of the waits of the last minute were shorter."},
-    {"wait_p95_ms", real, "ms", "95 of 100 waits of the last minute were shorter."},
-    {"wait_p99_ms", real, "ms", "99 of 100 waits of the last minute were shorter."},
-    {"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
-    {"use_p50_ms", real, "ms", "Half of the leases that ended in the last minute were shorter."},
-    {"use_p99_ms", real, "ms", "99 of 100 leases that ended in the last minute were shorter."},
-    {"query_p50_ms", real, "ms", "Half of the queries of the last minute were shorter."},
-    {"query_p99_ms", real, "ms", "99 of 100 queries of the last minute were shorter."},
-    {"size_peak", integer, "connections", "The most connections there were at once."},
-    {"in_use_peak", integer, "connections", "The most connections that were leased at once."},
-    {"waiting_peak", integer, "callers", "The most callers that waited at once."},
-    {"memory_bytes", integer, "bytes",
-     "What the driver's library has allocated in this process (SQLite); null where it does not count."},
-    {"last_error", text, "",
-     "The last error of a statement or a connection; null when there was none. reset_stats keeps it.", masked},
-    {"last_error_at", time, "", "When that was."},
-    {"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
-    {"waits_over_objective_total", integer, "leases", "Leases whose callers had waited longer than wait_objective."},
-    {"alerts_fired_total", integer, "alerts", "How often an alert began to fire."},
-    {"overloads_total", integer, "", "How often more connections did not help any more."},
-    {"bursts_total", integer, "", "How often a burst began, by command or because callers waited at max_size."},
-    {"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
-    {"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
-    {"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
-    {"wal_bytes", integer, "bytes", "The size of the database's write-ahead log (SQLite); null where there is none."},
-    {"emergencies_total", integer, "", "How often the pool made itself small because of an emergency."},
-    {"recovery_attempts_total", integer, "",
-     "The pool's own attempts to recover from a failed check; recoveries_total counts those that helped."},
-    {"health_checks_total", integer, "", "How often the pool's health was checked; each time all checks are made."},
-    {"health_check_failures_total", integer, "", "Those of them in which a check failed."},
-    {"query_faults_total", integer, "queries",
-     "Failed queries that no healthy application sends, which health and alerts go by: not those that a constraint, a "
-     "conflict, RAISE or the application itself ended."},
-    {"closed_total", integer, "connections", "Connections that were closed, for whatever reason."},
-    {"lived_ms_total", real, "ms",
-     "How long those were open, all together; divided by closed_total it is their average lifetime."},
+// Everything that a row is made of.
+struct Stats {
+  const HeaderCopy& header;
+  std::optional<format::Baseline> base;
+  std::optional<format::QueueStats> queue;
+  std::optional<format::KeeperStats> keeper;
+  std::optional<VitalsCopy> vitals;
+  std::optional<format::ForecastsBlock> sizing;
+  format::CounterSums sums{};
+  std::array<bool, kCounters> is_missing{};  // its record could not be had in one piece
+  HistogramCounts wait{}, use{}, query{};
+
+  // Without the baseline there is none: sums of another epoch would be made up.
+  bool has(Counter counter) const { return base && !is_missing[static_cast<size_t>(counter)]; }
+  // Since the last reset.
+  uint64_t of(Counter counter) const {
+    const auto place = static_cast<size_t>(counter);
+    return cell::minus(sums[place], base->counter[place]);
+  }
+  Value value(Counter counter) const {
+    if (!has(counter)) return cell::none();
+    return about(counter).is_time() ? cell::ms_total(of(counter)) : cell::count(of(counter));
+  }
 };
+
+Stats read_stats(const Attachment& segment) {
+  Stats stats{segment.header(),      segment.read_baseline(), segment.read_queue(),
+              segment.read_totals(), segment.read_vitals(),   segment.read_forecasts()};
+  const auto add = [&stats](const auto& record, size_t first, size_t count) {
+    if (record) {
+      format::add_counters(stats.sums, *record);
+    } else {
+      std::fill_n(stats.is_missing.begin() + static_cast<ptrdiff_t>(first), count, true);
+    }
+  };
+  add(stats.queue, 0, kQueueCounters);
+  add(stats.keeper, kQueueCounters, kKeeperCounters);
+  add(segment.read_tallies(), kCounters - kTallyCounters, kTallyCounters);
+  // The counters of the slots before the acquires: who waited was granted before, so waited <= acquires holds.
+  for (const format::SlotStats& slot : segment.read_slot_stats()) {
+    format::add_counters(stats.sums, slot);
+    slot.wait.add_to(stats.wait);
+    slot.use.add_to(stats.use);
+    slot.query.add_to(stats.query);
+  }
+  // Also of slots that are not whole: this cell stands for itself and only grows, and a sum without it would shrink.
+  for (const SlotCopy& slot : segment.read_slots())
+    stats.sums[static_cast<size_t>(acquires_total)] += slot.acquires_total;
+  return stats;
+}
+
+struct StatsColumn {
+  Column column;
+  Value (*value)(const Stats&) = nullptr;  // nullptr: a counter's
+  Counter counter = {};
+};
+constexpr StatsColumn counted(Counter counter, std::string_view name) {
+  const CounterInfo& info = about(counter);
+  return {info.is_time() ? Column(name, real, "ms", info.meaning) : Column(name, integer, info.unit, info.meaning),
+          nullptr, counter};
+}
+constexpr StatsColumn counted(Counter counter) { return counted(counter, about(counter).name); }
+
+Value nothing(const Stats&) { return cell::none(); }
+template <double VitalsCopy::*member>
+Value vital(const Stats& stats) {
+  return stats.vitals ? cell::measured((*stats.vitals).*member) : cell::none();
+}
+template <double format::ForecastsBlock::*member>
+Value sizing(const Stats& stats) {
+  return stats.sizing ? cell::measured((*stats.sizing).*member) : cell::none();
+}
+
+// Counters without a row here follow at the end, in the order of their list; times have one, to be called *_ms_total.
+constexpr StatsColumn kStats[] = {
+    {{"instance_id", text, "", "The instance, as in pools.", open},
+     [](const Stats& stats) { return cell::text(stats.header.instance_id); }},
+    {{"pool", text, "", "The pool's name.", open}, [](const Stats& stats) { return cell::text(stats.header.pool); }},
+    counted(acquires_total),
+    counted(waited_total, "acquires_waited_total"),
+    counted(timeouts_total, "acquire_timeouts_total"),
+    counted(rejected_total, "acquire_rejected_total"),
+    counted(releases_total),
+    counted(connects_total),
+    counted(connect_failures_total),
+    counted(closed_idle_total),
+    counted(closed_lifetime_total),
+    counted(closed_uses_total),
+    counted(closed_error_total),
+    counted(closed_scale_total),
+    counted(closed_control_total),
+    counted(leases_overdue_total),
+    counted(leases_reclaimed_total),
+    counted(validations_total),
+    counted(validation_failures_total),
+    counted(queries_total),
+    counted(query_errors_total),
+    {{"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."}, nothing},
+    {{"retries_total", integer, "queries", "Queries that were sent again; not measured yet."}, nothing},
+    {{"statement_cache_hits_total", integer, "queries",
+      "Queries whose statement was already prepared; not measured yet."},
+     nothing},
+    {{"statement_cache_misses_total", integer, "queries",
+      "Queries whose statement had to be prepared; not measured yet."},
+     nothing},
+    {{"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
+     nothing},
+    {{"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to; not measured yet."},
+     nothing},
+    counted(scale_up_total),
+    counted(scale_down_total),
+    counted(recoveries_total),
+    {{"wait_ms_total", real, "ms", "Time all callers waited, with those who got nothing."},
+     [](const Stats& stats) {
+       if (!stats.has(wait_ns_total) || !stats.has(failed_wait_ns_total)) return cell::none();
+       return cell::ms_total(stats.of(wait_ns_total) + stats.of(failed_wait_ns_total));
+     }},
+    counted(use_ns_total, "use_ms_total"),
+    counted(connect_ns_total, "connect_ms_total"),
+    counted(query_ns_total, "query_ms_total"),
+    {{"wait_p50_ms", real, "ms", "Half of the waits of the last minute were shorter."},
+     vital<&VitalsCopy::wait_p50_ms>},
+    {{"wait_p95_ms", real, "ms", "95 of 100 waits of the last minute were shorter."}, vital<&VitalsCopy::wait_p95_ms>},
+    {{"wait_p99_ms", real, "ms", "99 of 100 waits of the last minute were shorter."}, vital<&VitalsCopy::wait_p99_ms>},
+    {{"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
+     vital<&VitalsCopy::wait_max_ms>},
+    {{"use_p50_ms", real, "ms", "Half of the leases that ended in the last minute were shorter."},
+     vital<&VitalsCopy::use_p50_ms>},
+    {{"use_p99_ms", real, "ms", "99 of 100 leases that ended in the last minute were shorter."},
+     vital<&VitalsCopy::use_p99_ms>},
+    {{"query_p50_ms", real, "ms", "Half of the queries of the last minute were shorter."},
+     vital<&VitalsCopy::query_p50_ms>},
+    {{"query_p99_ms", real, "ms", "99 of 100 queries of the last minute were shorter."},
+     vital<&VitalsCopy::query_p99_ms>},
+    {{"size_peak", integer, "connections", "The most connections there were at once."},
+     [](const Stats& stats) { return stats.keeper ? cell::count(stats.keeper->size_peak) : cell::none(); }},
+    {{"in_use_peak", integer, "connections", "The most connections that were leased at once."},
+     [](const Stats& stats) { return stats.keeper ? cell::count(stats.keeper->in_use_peak) : cell::none(); }},
+    {{"waiting_peak", integer, "callers", "The most callers that waited at once."},
+     [](const Stats& stats) { return stats.queue ? cell::count(stats.queue->waiting_peak) : cell::none(); }},
+    {{"memory_bytes", integer, "bytes",
+      "What the driver's library has allocated in this process (SQLite); null where it does not count."},
+     [](const Stats& stats) { return stats.vitals ? cell::measured(stats.vitals->memory_bytes) : cell::none(); }},
+    {{"last_error", text, "",
+      "The last error of a statement or a connection; null when there was none. reset_stats keeps it.", masked},
+     [](const Stats& stats) { return stats.keeper ? cell::text_or_null(stats.keeper->last_error) : cell::none(); }},
+    {{"last_error_at", time, "", "When that was."},
+     [](const Stats& stats) {
+       return stats.keeper ? cell::time(cell::signed_of(stats.keeper->last_error_wall)) : cell::none();
+     }},
+    {{"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
+     [](const Stats& stats) {
+       return stats.keeper ? cell::time(cell::signed_of(stats.keeper->stats_reset_wall)) : cell::none();
+     }},
+    counted(slow_total, "waits_over_objective_total"),
+    counted(alerts_fired_total),
+    counted(overloads_total),
+    counted(bursts_total),
+    {{"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
+     sizing<&format::ForecastsBlock::efficiency>},
+    {{"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
+     sizing<&format::ForecastsBlock::slow_share>},
+    {{"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
+     sizing<&format::ForecastsBlock::prediction_accuracy>},
+    {{"wal_bytes", integer, "bytes", "The size of the database's write-ahead log (SQLite); null where there is none."},
+     [](const Stats& stats) { return stats.vitals ? cell::measured(stats.vitals->wal_bytes) : cell::none(); }},
+    counted(emergencies_total),
+    counted(recovery_attempts_total),
+    counted(health_checks_total),
+    counted(health_check_failures_total),
+    counted(faults_total, "query_faults_total"),
+    {{"closed_total", integer, "connections", "Connections that were closed, for whatever reason."},
+     [](const Stats& stats) {
+       if (!stats.has(closed_idle_total)) return cell::none();
+       uint64_t closed = 0;
+       for (const Counter each : {closed_idle_total, closed_lifetime_total, closed_uses_total, closed_error_total,
+                                  closed_scale_total, closed_control_total, closed_shutdown_total})
+         closed += stats.of(each);
+       return cell::count(closed);
+     }},
+    counted(lived_ns_total, "lived_ms_total"),
+};
+
+const std::vector<StatsColumn>& stats_columns() {
+  static const std::vector<StatsColumn> columns = [] {
+    std::vector<StatsColumn> all(std::begin(kStats), std::end(kStats));
+    for (size_t i = 0; i < kCounters; ++i) {
+      const auto counter = static_cast<Counter>(i);
+      const auto is_its_own = [&](const StatsColumn& row) { return row.value == nullptr && row.counter == counter; };
+      if (about(counter).meaning.empty()) continue;
+      if (std::none_of(std::begin(kStats), std::end(kStats), is_its_own)) all.push_back(counted(counter));
+    }
+    return all;
+  }();
+  return columns;
+}
 
 constexpr Column kHistogramColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
@@ -101,205 +220,20 @@ constexpr Column kHistogramColumns[] = {
     {"count", integer, "", "How many were that short, with all shorter ones."},
 };
 
-// Places in KeeperStatsCopy.counters and BaselineCopy.keeper.
-enum KeeperPlace : size_t {
-  kConnects,
-  kConnectFailures,
-  kClosedIdle,
-  kClosedLifetime,
-  kClosedUses,
-  kClosedError,
-  kClosedScale,
-  kClosedControl,
-  kClosedShutdown,
-  kLeasesOverdue,
-  kLeasesReclaimed,
-  kValidations,
-  kValidationFailures,
-  kScaleUp,
-  kScaleDown,
-  kConnectNs,
-};
-// Places in SlotStatsCopy.counters; in BaselineCopy.slots one later, behind the acquires.
-enum SlotPlace : size_t { kWaited, kReleases, kUseNs, kWaitNs, kQueries, kQueryErrors, kQueryNs, kTransactions };
-// Places in TalliesCopy.
-enum TallyPlace : size_t {
-  kBursts,
-  kEmergencies,
-  kRecoveryAttempts,
-  kHealthChecks,
-  kHealthCheckFailures,
-  kOverloads,
-  kLivedNs,
-};
-// Places in BaselineCopy.queue.
-enum QueuePlace : size_t { kTimeouts, kRejected, kFailedWaitNs };
-
-void add(HistogramCounts& sum, const HistogramCounts& more) {
-  for (size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
-}
-
-// All sums of a segment, the baseline already taken off.
-struct Sums {
-  std::optional<QueueCopy> queue;
-  std::optional<KeeperStatsCopy> keeper;
-  std::optional<TalliesCopy> tallies;
-  BaselineCopy base;
-  uint64_t acquires = 0;
-  SlotStatsCopy slots;
-
-  uint64_t slot(SlotPlace place) const { return cell::minus(slots.counters[place], base.slots[place + 1]); }
-  uint64_t granted() const { return cell::minus(acquires, base.slots[0]); }
-  Value slot_count(SlotPlace place) const { return cell::count(slot(place)); }
-  Value keeper_count(KeeperPlace place) const {
-    return keeper ? cell::count(cell::minus(keeper->counters[place], base.keeper[place])) : cell::none();
-  }
-  Value slow_count() const { return cell::count(cell::minus(slots.slow_total, base.slow)); }
-  Value recoveries() const {
-    return keeper ? cell::count(cell::minus(keeper->recoveries_total, base.recoveries)) : cell::none();
-  }
-  Value alerts_fired() const {
-    return keeper ? cell::count(cell::minus(keeper->alerts_fired_total, base.alerts_fired)) : cell::none();
-  }
-  uint64_t tally(TallyPlace place) const { return cell::minus(tallies->counters[place], tallies->baseline[place]); }
-  Value tally_count(TallyPlace place) const { return tallies ? cell::count(tally(place)) : cell::none(); }
-  Value faults() const {
-    return tallies ? cell::count(cell::minus(slots.faults_total, tallies->baseline_faults)) : cell::none();
-  }
-  Value closed() const {
-    if (!keeper) return cell::none();
-    uint64_t n = 0;
-    for (size_t i = kClosedIdle; i <= kClosedShutdown; ++i) n += cell::minus(keeper->counters[i], base.keeper[i]);
-    return cell::count(n);
-  }
-  Value queue_count(uint64_t QueueCopy::*member, QueuePlace place) const {
-    return queue ? cell::count(cell::minus((*queue).*member, base.queue[place])) : cell::none();
-  }
-};
-
-// Nothing when the baseline cannot be had: sums of another epoch would be made up.
-std::optional<Sums> read_sums(const Attachment& segment) {
-  const auto base = segment.read_baseline();
-  if (!base) return std::nullopt;
-  Sums sums;
-  sums.base = *base;
-  sums.queue = segment.read_queue();
-  sums.keeper = segment.read_totals();
-  sums.tallies = segment.read_tallies();
-  // The counters of the slots before the acquires: who waited was granted before, so waited <= acquires holds.
-  for (const SlotStatsCopy& slot : segment.read_slot_stats()) {
-    for (size_t i = 0; i < slot.counters.size(); ++i) sums.slots.counters[i] += slot.counters[i];
-    sums.slots.slow_total += slot.slow_total;
-    sums.slots.faults_total += slot.faults_total;
-    add(sums.slots.wait, slot.wait);
-    add(sums.slots.use, slot.use);
-    add(sums.slots.query, slot.query);
-  }
-  // Also of slots that are not whole: this cell stands for itself and only grows, and a sum without it would shrink.
-  for (const SlotCopy& slot : segment.read_slots()) sums.acquires += slot.acquires_total;
-  return sums;
-}
-
-Value wait_total(const Sums& sums) {
-  if (!sums.queue) return cell::none();
-  const uint64_t failed = cell::minus(sums.queue->failed_wait_ns_total, sums.base.queue[kFailedWaitNs]);
-  return cell::ms_total(sums.slot(kWaitNs) + failed);
-}
-
-Value connect_total(const Sums& sums) {
-  if (!sums.keeper) return cell::none();
-  return cell::ms_total(cell::minus(sums.keeper->counters[kConnectNs], sums.base.keeper[kConnectNs]));
-}
-
-void add_sums(const Sums& sums, Row& row) {
-  const Value counters[] = {
-      cell::count(sums.granted()),
-      sums.slot_count(kWaited),
-      sums.queue_count(&QueueCopy::timeouts_total, kTimeouts),
-      sums.queue_count(&QueueCopy::rejected_total, kRejected),
-      sums.slot_count(kReleases),
-      sums.keeper_count(kConnects),
-      sums.keeper_count(kConnectFailures),
-      sums.keeper_count(kClosedIdle),
-      sums.keeper_count(kClosedLifetime),
-      sums.keeper_count(kClosedUses),
-      sums.keeper_count(kClosedError),
-      sums.keeper_count(kClosedScale),
-      sums.keeper_count(kClosedControl),
-      sums.keeper_count(kLeasesOverdue),
-      sums.keeper_count(kLeasesReclaimed),
-      sums.keeper_count(kValidations),
-      sums.keeper_count(kValidationFailures),
-      sums.slot_count(kQueries),
-      sums.slot_count(kQueryErrors),
-      cell::none(),  // transactions: their ends are not counted
-      cell::none(),  // retries
-      cell::none(),  // statement cache hits
-      cell::none(),  // statement cache misses
-      cell::none(),  // query cache hits
-      cell::none(),  // query cache misses
-      sums.keeper_count(kScaleUp),
-      sums.keeper_count(kScaleDown),
-      sums.recoveries(),
-      wait_total(sums),
-      cell::ms_total(sums.slot(kUseNs)),
-      connect_total(sums),
-      cell::ms_total(sums.slot(kQueryNs)),
-  };
-  row.insert(row.end(), std::begin(counters), std::end(counters));
-}
-constexpr size_t kSumsBegin = 2;
-constexpr size_t kSums = 32;
-
-// The brain's own numbers of sizing.
-void add_sizing(const std::optional<ForecastsCopy>& sizing, Row& row) {
-  for (const auto ratio :
-       {&ForecastsCopy::efficiency, &ForecastsCopy::slow_share, &ForecastsCopy::prediction_accuracy}) {
-    row.push_back(sizing ? cell::measured((*sizing).*ratio) : cell::none());
-  }
-}
-
 void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const auto sums = read_sums(segment);
-  const auto vitals = segment.read_vitals();
-  const auto keeper = sums ? sums->keeper : segment.read_totals();
-  const auto queue = sums ? sums->queue : segment.read_queue();
-  Row row{cell::text(segment.header().instance_id), cell::text(segment.header().pool)};
-  row.reserve(std::size(kStatsColumns));
-  if (sums) add_sums(*sums, row);
-  row.resize(kSumsBegin + kSums);  // without sums they are null
-  for (const auto percentile :
-       {&VitalsCopy::wait_p50_ms, &VitalsCopy::wait_p95_ms, &VitalsCopy::wait_p99_ms, &VitalsCopy::wait_max_ms,
-        &VitalsCopy::use_p50_ms, &VitalsCopy::use_p99_ms, &VitalsCopy::query_p50_ms, &VitalsCopy::query_p99_ms}) {
-    row.push_back(vitals ? cell::measured((*vitals).*percentile) : cell::none());
+  const Stats stats = read_stats(segment);
+  Row row;
+  for (const StatsColumn& each : stats_columns()) {
+    row.push_back(each.value != nullptr ? each.value(stats) : stats.value(each.counter));
   }
-  row.push_back(keeper ? cell::count(keeper->size_peak) : cell::none());
-  row.push_back(keeper ? cell::count(keeper->in_use_peak) : cell::none());
-  row.push_back(queue ? cell::count(queue->waiting_peak) : cell::none());
-  row.push_back(vitals ? cell::measured(vitals->memory_bytes) : cell::none());
-  row.push_back(keeper ? cell::text_or_null(keeper->last_error) : cell::none());
-  row.push_back(keeper ? cell::time(keeper->last_error_wall) : cell::none());
-  row.push_back(keeper ? cell::time(keeper->stats_reset_wall) : cell::none());
-  row.push_back(sums ? sums->slow_count() : cell::none());
-  row.push_back(sums ? sums->alerts_fired() : cell::none());
-  row.push_back(sums ? sums->tally_count(kOverloads) : cell::none());
-  row.push_back(sums ? sums->tally_count(kBursts) : cell::none());
-  add_sizing(segment.read_forecasts(), row);
-  row.push_back(vitals ? cell::measured(vitals->wal_bytes) : cell::none());
-  for (const TallyPlace place : {kEmergencies, kRecoveryAttempts, kHealthChecks, kHealthCheckFailures}) {
-    row.push_back(sums ? sums->tally_count(place) : cell::none());
-  }
-  row.push_back(sums ? sums->faults() : cell::none());
-  row.push_back(sums ? sums->closed() : cell::none());
-  row.push_back(sums && sums->tallies ? cell::ms_total(sums->tally(kLivedNs)) : cell::none());
   out.push_back(std::move(row));
 }
 
 void add_histogram(const HeaderCopy& h, std::string_view metric, const HistogramCounts& counts,
-                   const HistogramCounts& base, uint64_t more_in_first, std::vector<Row>& out) {
+                   const HistogramCells& base, uint64_t more_in_first, std::vector<Row>& out) {
   uint64_t cumulative = more_in_first;
   for (size_t i = 0; i < counts.size(); ++i) {
-    cumulative += cell::minus(counts[i], base[i]);
+    cumulative += cell::minus(counts[i], base.count[i]);
     const int64_t bound_ns = histogram_bound_ns(i);
     out.push_back({cell::text(h.instance_id), cell::text(h.pool), cell::text(metric),
                    bound_ns == 0 ? cell::none() : cell::ms(bound_ns), cell::count(cumulative)});
@@ -307,23 +241,31 @@ void add_histogram(const HeaderCopy& h, std::string_view metric, const Histogram
 }
 
 void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const auto sums = read_sums(segment);
-  if (!sums) return;
-  const HeaderCopy& h = segment.header();
+  const Stats stats = read_stats(segment);
+  if (!stats.base) return;
   // Who did not wait is not in the slots' histograms, to keep the fast path short; their wait is 0.
-  const uint64_t served_at_once = cell::minus(sums->granted(), sums->slot(kWaited));
-  add_histogram(h, "wait", sums->slots.wait, sums->base.wait, served_at_once, out);
-  add_histogram(h, "use", sums->slots.use, sums->base.use, 0, out);
-  if (sums->keeper) add_histogram(h, "connect", sums->keeper->connect, sums->base.connect, 0, out);
-  add_histogram(h, "query", sums->slots.query, sums->base.query, 0, out);
+  const uint64_t served_at_once = cell::minus(stats.of(acquires_total), stats.of(waited_total));
+  add_histogram(stats.header, "wait", stats.wait, stats.base->wait, served_at_once, out);
+  add_histogram(stats.header, "use", stats.use, stats.base->use, 0, out);
+  if (stats.keeper) {
+    HistogramCounts connect{};
+    stats.keeper->connect.add_to(connect);
+    add_histogram(stats.header, "connect", connect, stats.base->connect, 0, out);
+  }
+  add_histogram(stats.header, "query", stats.query, stats.base->query, 0, out);
 }
 
 }  // namespace
 
 const Source& pool_stats_source() {
-  static constexpr Source kSource{
-      {"pool_stats", "One row for each pool: counters, times, percentiles and peaks.", kStatsColumns}, add_stats};
-  return kSource;
+  static const std::vector<Column> columns = [] {
+    std::vector<Column> all;
+    for (const StatsColumn& each : stats_columns()) all.push_back(each.column);
+    return all;
+  }();
+  static const Source source{{"pool_stats", "One row for each pool: counters, times, percentiles and peaks.", columns},
+                             add_stats};
+  return source;
 }
 
 const Source& pool_histograms_source() {

@@ -1,7 +1,7 @@
-// The relations "alerts", "health_checks", "forecasts" and "alert_rules": what each pool makes of itself. Owners that
-// are older than these have no rows in them.
+// The relations "alerts", "health_checks", "forecasts" and "alert_rules": what each pool makes of itself.
 #include "model/words.hpp"
 #include "reading/cell.hpp"
+#include "reading/counts.hpp"
 #include "reading/source.hpp"
 
 namespace tide {
@@ -77,11 +77,11 @@ constexpr Column kRuleColumns[] = {
 
 void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const AlertCopy& alert : segment.read_alerts()) {
+  for (const format::AlertRecord& alert : segment.read_alerts()) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::id(alert.alert_id),
+        cell::owned_id(alert.alert_id),
         cell::text(alert.rule),
         cell::text(word_of<Severity>(alert.severity)),
         cell::text(word_of<AlertState>(alert.state)),
@@ -102,11 +102,11 @@ void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {
 
 void add_health(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const HealthCopy& check : segment.read_health()) {
+  for (const auto& [which, check] : checks_made(segment)) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
-        cell::text(word_of<HealthCheck>(check.check)),
+        cell::text(word(which)),
         cell::text(word_of<HealthStatus>(check.status)),
         cell::measured(check.score),
         cell::measured(check.value),
@@ -119,9 +119,9 @@ void add_health(const Attachment& segment, int64_t, std::vector<Row>& out) {
 
 void add_forecasts(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  const auto copy = segment.read_forecasts();
-  if (!copy) return;
-  for (const ForecastCopy& forecast : copy->forecasts) {
+  const auto block = segment.read_forecasts();
+  if (!block) return;
+  for (const format::ForecastRecord& forecast : records_of(*block)) {
     out.push_back({
         cell::text(h.instance_id),
         cell::text(h.pool),
@@ -132,7 +132,7 @@ void add_forecasts(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::measured(forecast.low),
         cell::measured(forecast.high),
         cell::measured(forecast.error_mape),
-        cell::truth(forecast.is_selected),
+        cell::truth(forecast.is_selected != 0),
         cell::measured(forecast.error_wape),
     });
   }
@@ -140,7 +140,9 @@ void add_forecasts(const Attachment& segment, int64_t, std::vector<Row>& out) {
 
 void add_rules(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  for (const AlertRuleCopy& rule : segment.read_alert_rules()) {
+  const auto block = segment.read_alert_rules();
+  if (!block) return;
+  for (const format::AlertRuleRecord& rule : records_of(*block)) {
     out.push_back({
         cell::text(h.pool),
         cell::text(rule.rule),
@@ -149,11 +151,11 @@ void add_rules(const Attachment& segment, int64_t, std::vector<Row>& out) {
         cell::measured(rule.threshold),
         cell::ms(rule.hold_ns),
         cell::text(word_of<Severity>(rule.severity)),
-        cell::truth(rule.is_enabled),
+        cell::truth(rule.is_enabled != 0),
         cell::text_or_null(rule.message),
         cell::text_or_null(rule.advice),
         cell::measured(rule.clear_at),
-        cell::truth(rule.is_built_in),
+        cell::truth(rule.is_built_in != 0),
         cell::text(h.instance_id),
     });
   }

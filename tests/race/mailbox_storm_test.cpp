@@ -58,8 +58,7 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
   ASSERT_GE(child, 0);
   if (child == 0) ::_exit(send('c') == kOrders ? 0 : 1);
   Mailbox mailbox(segment_->mailbox_path());
-  Ring<format::CommandRecord> answers(segment_->ring<format::CommandRecord>(segment_->header().commands),
-                                      segment_->header().commands.count);
+  Ring<format::CommandRecord> answers = segment_->ring(segment_->header().commands);
   const uint32_t owner = Attachment::from_fd(segment_->fd())->header().owner;
   std::set<std::string> seen;
   uint64_t last = 0;

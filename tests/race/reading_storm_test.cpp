@@ -42,10 +42,10 @@ TEST(ReadingStorm, ATagBelongsToItsLease) {
         EXPECT_EQ(slot.thread_id, static_cast<uint32_t>(slot.acquires_total));
         EXPECT_TRUE(slot.acquires_total == slot.word.generation() || slot.acquires_total + 1 == slot.word.generation());
       }
-      const std::vector<SlotStatsCopy> stats = attached->read_slot_stats();
+      const std::vector<format::SlotStats> stats = attached->read_slot_stats();
       for (uint32_t i = 0; i < stats.size(); ++i) {
-        EXPECT_GE(stats[i].counters[1], releases[i]);
-        releases[i] = stats[i].counters[1];
+        EXPECT_GE(stats[i].releases_total, releases[i]);
+        releases[i] = stats[i].releases_total;
       }
       ++looks;
     }
@@ -55,8 +55,7 @@ TEST(ReadingStorm, ATagBelongsToItsLease) {
 
 TEST(ReadingStorm, RecordsOfARingAreWhole) {
   const auto segment = private_segment(8);
-  format::Header& header = segment->header();
-  Ring<format::JournalRecord> ring(segment->ring<format::JournalRecord>(header.journal), header.journal.count);
+  Ring<format::JournalRecord> ring = segment->ring(segment->header().journal);
   std::atomic<uint64_t> looks{0};
   std::atomic<bool> is_over{false};
   storm(3, [&](uint32_t me) {
@@ -79,18 +78,19 @@ TEST(ReadingStorm, RecordsOfARingAreWhole) {
     ASSERT_TRUE(attached.is_ok());
     uint64_t last = 0;
     while (!is_over.load()) {
-      const std::vector<JournalCopy> records = attached->read_journal();
+      const std::vector<format::JournalRecord> records = attached->read_journal();
       uint64_t previous = 0;
-      for (const JournalCopy& r : records) {
-        EXPECT_TRUE(previous == 0 || r.number > previous);
-        previous = r.number;
-        EXPECT_EQ(r.at_wall_ns, static_cast<int64_t>(r.number));
-        EXPECT_EQ(r.message, "message " + std::to_string(r.number));
-        EXPECT_EQ(r.detail, "detail " + std::to_string(r.number));
+      for (const format::JournalRecord& r : records) {
+        const uint64_t number = r.stamp - 1;
+        EXPECT_TRUE(previous == 0 || number > previous);
+        previous = number;
+        EXPECT_EQ(r.at_wall_ns, static_cast<int64_t>(number));
+        EXPECT_EQ(r.message.view(), "message " + std::to_string(number));
+        EXPECT_EQ(r.detail.view(), "detail " + std::to_string(number));
       }
       if (!records.empty()) {
-        EXPECT_GE(records.back().number + header.journal.count, last);
-        last = records.back().number;
+        EXPECT_GE(records.back().stamp + ring.count(), last);
+        last = records.back().stamp;
       }
       ++looks;
     }
@@ -117,7 +117,7 @@ TEST(ReadingStorm, APoolIsReadAsOneSet) {
     }
     auto attached = Attachment::from_fd(rig.segment().fd());
     ASSERT_TRUE(attached.is_ok());
-    std::array<uint64_t, 16> before{};
+    format::CounterSums before{};
     while (callers_left.load() != 0) {
       uint32_t open = 0;
       std::map<uint64_t, int> connections;
@@ -131,8 +131,10 @@ TEST(ReadingStorm, APoolIsReadAsOneSet) {
       }
       EXPECT_LE(open, 3U) << "I1, as a reader sees it";
       if (const auto totals = attached->read_totals()) {
-        for (size_t i = 0; i < before.size(); ++i) EXPECT_GE(totals->counters[i], before[i]);
-        before = totals->counters;
+        format::CounterSums now{};
+        format::add_counters(now, *totals);
+        for (size_t i = 0; i < before.size(); ++i) EXPECT_GE(now[i], before[i]);
+        before = now;
       }
       ++looks;
     }

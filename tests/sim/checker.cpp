@@ -391,7 +391,7 @@ void Checker::check_closed() {
 uint64_t Checker::pending_orders() const {
   Segment& segment = world_.pool().segment();
   const format::Region& region = segment.header().commands;
-  const auto* records = segment.ring<format::CommandRecord>(region);
+  const auto* records = segment.commands();
   return static_cast<uint64_t>(std::count_if(records, records + region.count, [](const format::CommandRecord& record) {
     return read(record.stamp) != 0 && record.status == static_cast<uint32_t>(CommandStatus::queued);
   }));
@@ -400,7 +400,7 @@ uint64_t Checker::pending_orders() const {
 void Checker::check_orders(uint64_t posted) {
   Segment& segment = world_.pool().segment();
   const format::Region& region = segment.header().commands;
-  const auto* records = segment.ring<format::CommandRecord>(region);
+  const auto* records = segment.commands();
   uint64_t last = 0;
   for (uint32_t i = 0; i < region.count; ++i) last = std::max(last, read(records[i].stamp));
   if (last != posted) world_.trace().complain("orders", "%llu were posted, %llu answered", shown(posted), shown(last));

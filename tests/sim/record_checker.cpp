@@ -16,11 +16,10 @@ unsigned long long shown(uint64_t n) { return n; }
 
 // Calls `take` for every record of the ring that is new; false if some were overwritten before they could be seen.
 template <typename Record, typename Take>
-bool take_new(Segment& segment, const format::Region& region, uint64_t& next, const Take& take) {
-  const Record* const records = segment.ring<Record>(region);
+bool take_new(const Record* records, uint32_t count, uint64_t& next, const Take& take) {
   bool is_whole = true;
   while (true) {
-    const Record& record = records[next % region.count];
+    const Record& record = records[next % count];
     const uint64_t stamp = read(record.stamp);
     if (stamp == next + 1) {
       take(record);
@@ -55,15 +54,15 @@ void RecordChecker::turned(Pool& pool) {
   Segment& segment = pool.segment();
   const format::Header& header = segment.header();
   const uint64_t journal_before = journal_next_;
-  const bool is_whole = take_new<format::JournalRecord>(segment, header.journal, journal_next_,
-                                                        [this](const format::JournalRecord& r) { take(r); });
+  const bool is_whole = take_new(segment.journal(), header.journal.count, journal_next_,
+                                 [this](const format::JournalRecord& r) { take(r); });
   has_journal_gap_ = has_journal_gap_ || !is_whole;
-  if (!take_new<format::ScalingRecord>(segment, header.scaling, scaling_next_,
-                                       [this](const format::ScalingRecord& r) { take(r); })) {
+  if (!take_new(segment.scaling(), header.scaling.count, scaling_next_,
+                [this](const format::ScalingRecord& r) { take(r); })) {
     last_to_.reset();
   }
-  take_new<format::CommandRecord>(segment, header.commands, commands_next_,
-                                  [&](const format::CommandRecord& r) { take(pool, r); });
+  take_new(segment.commands(), header.commands.count, commands_next_,
+           [&](const format::CommandRecord& r) { take(pool, r); });
   const format::Vitals& vitals = segment.vitals();
   const auto state = static_cast<PoolState>(read(vitals.state));
   const bool is_leaving = state == PoolState::draining || state == PoolState::closed;

@@ -53,6 +53,12 @@ class LiveSegment {
   Record* at(const format::Region& region) {
     return reinterpret_cast<Record*>(memory_ + region.offset);
   }
+  template <typename Record>
+  Record* empty_ring(const format::RegionOf<Record>& region) {
+    auto* records = at<Record>(region);
+    for (uint32_t i = 0; i < region.count; ++i) records[i].stamp = 0;
+    return records;
+  }
   const format::Header& header() { return made_.header(); }
   format::Vitals& vitals() { return *at<format::Vitals>(header().vitals); }
   format::Slot* slots() { return at<format::Slot>(header().slots); }
@@ -129,14 +135,15 @@ TEST(AttachRaceTest, AnAlertAndARuleAreOfOneWriting) {
   const Attachment segment = live.attach();
   int whole = 0;
   for (int i = 0; i < kReads; ++i) {
-    for (const AlertCopy& alert : segment.read_alerts()) {
-      if (alert.rule != "high_utilization" || alert.occurrences == 40) continue;
+    for (const format::AlertRecord& alert : segment.read_alerts()) {
+      if (alert.rule.view() != "high_utilization" || alert.occurrences == 40) continue;
       ++whole;
       ASSERT_EQ(alert.value, static_cast<double>(alert.occurrences));
-      ASSERT_EQ(alert.message, std::string(alert.occurrences % 100, '.') + std::to_string(alert.occurrences));
+      ASSERT_EQ(alert.message.view(), std::string(alert.occurrences % 100, '.') + std::to_string(alert.occurrences));
     }
-    const std::vector<AlertRuleCopy> read = segment.read_alert_rules();
-    if (read.empty()) continue;
+    const auto block = segment.read_alert_rules();
+    if (!block) continue;
+    const auto read = records_of(*block);
     ASSERT_EQ(read.size(), 2U);
     ASSERT_EQ(read[0].threshold, read[1].clear_at);
   }
@@ -191,9 +198,10 @@ TEST(AttachRaceTest, ABlockIsOfOneMoment) {
   live.write([baseline = live.at<format::Baseline>(live.header().baseline)](uint64_t n) {
     {
       const SeqWrite guard(baseline->seq);
-      for (format::Cell& cell : baseline->queue) put(cell, n);
-      work(100);
-      for (format::Cell& cell : baseline->keeper) put(cell, n);
+      for (size_t i = 0; i < kCounters; ++i) {
+        put(baseline->counter[i], n);
+        if (i == 3) work(100);
+      }
       for (format::Cell& cell : baseline->connect.count) put(cell, n);
     }
     work(600);
@@ -204,10 +212,10 @@ TEST(AttachRaceTest, ABlockIsOfOneMoment) {
     const auto baseline = segment.read_baseline();
     if (!baseline) continue;
     ++read;
-    ASSERT_EQ(baseline->queue[0], baseline->queue[2]);
-    ASSERT_EQ(baseline->queue[0], baseline->keeper[0]);
-    ASSERT_EQ(baseline->queue[0], baseline->keeper[15]);
-    ASSERT_EQ(baseline->queue[0], baseline->connect[53]);
+    ASSERT_EQ(baseline->counter[0], baseline->counter[3]);
+    ASSERT_EQ(baseline->counter[0], baseline->counter[4]);
+    ASSERT_EQ(baseline->counter[0], baseline->counter[kCounters - 1]);
+    ASSERT_EQ(baseline->counter[0], baseline->connect.count[53]);
   }
   EXPECT_GT(read, kReads / 2);
 }
@@ -215,8 +223,8 @@ TEST(AttachRaceTest, ABlockIsOfOneMoment) {
 TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
   LiveSegment live;
   const format::Region& region = live.header().journal;
-  Ring<format::JournalRecord> ring(live.at<format::JournalRecord>(region), region.count);
-  live.write([ring](uint64_t n) mutable {
+  const auto ring = std::make_shared<Ring<format::JournalRecord>>(live.empty_ring(live.header().journal), region.count);
+  live.write([ring](uint64_t n) {
     const auto fill = [n](int64_t sign) {
       return [n, sign](format::JournalRecord& record) {
         const int64_t value = sign * static_cast<int64_t>(n);
@@ -226,20 +234,69 @@ TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
         record.detail.assign(std::to_string(value));
       };
     };
-    ring.append(fill(1));
+    ring->append(fill(1));
     // Amending is what makes a stamp come back.
-    for (int i = 0; i < 20; ++i) ring.amend(n - 1, fill(i % 2 == 0 ? -1 : 1));
+    for (int i = 0; i < 20; ++i) ring->amend(n - 1, fill(i % 2 == 0 ? -1 : 1));
   });
   const Attachment segment = live.attach();
   for (int i = 0; i < kReads; ++i) {
     uint64_t last = 0;
-    for (const JournalCopy& event : segment.read_journal()) {
-      ASSERT_EQ(event.message, event.detail);
-      ASSERT_EQ(event.message, std::to_string(event.at_wall_ns));
-      ASSERT_GT(event.number + 1, last);
-      last = event.number + 1;
+    for (const format::JournalRecord& event : segment.read_journal()) {
+      ASSERT_EQ(event.message.view(), event.detail.view());
+      ASSERT_EQ(event.message.view(), std::to_string(event.at_wall_ns));
+      ASSERT_GT(event.stamp, last);
+      last = event.stamp;
     }
   }
+}
+
+// Several threads, and a ring so short that they meet in it all the time.
+TEST(AttachRaceTest, RecordsOfManyWritersAreWhole) {
+  constexpr int kWriters = 4;
+  LiveSegment live;
+  const format::Region& region = live.header().journal;
+  Ring<format::JournalRecord> ring(live.empty_ring(live.header().journal), region.count);
+  std::atomic<bool> is_over{false};
+  std::vector<std::set<uint64_t>> numbers(kWriters);
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (int64_t n = 0; !is_over || n < 100; ++n) {
+        const int64_t value = n * kWriters + writer;
+        const uint64_t number = ring.append([&](format::JournalRecord& record) {
+          record.at_wall_ns = value;
+          record.message.assign(std::to_string(value));
+          work(n % 50 == 0 ? 5'000 : 50);
+          record.detail.assign(std::to_string(value));
+        });
+        if (n < 5'000) numbers[static_cast<size_t>(writer)].insert(number);
+      }
+    });
+  }
+  const Attachment segment = live.attach();
+  size_t whole = 0;
+  const auto look = [&] {
+    uint64_t last = 0;
+    const auto events = segment.read_journal();
+    for (const format::JournalRecord& event : events) {
+      EXPECT_EQ(event.message.view(), event.detail.view());
+      EXPECT_EQ(event.message.view(), std::to_string(event.at_wall_ns));
+      EXPECT_GT(event.stamp, last);
+      last = event.stamp;
+    }
+    return events.size();
+  };
+  for (int i = 0; (i < kReads || whole < kReads) && !HasFailure(); ++i) whole += look();
+  is_over = true;
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(look(), region.count) << "at rest every place holds a whole record";
+  std::set<uint64_t> all;
+  size_t appended = 0;
+  for (const auto& one : numbers) {
+    all.insert(one.begin(), one.end());
+    appended += one.size();
+  }
+  EXPECT_EQ(all.size(), appended) << "two records under one number";
 }
 
 }  // namespace

@@ -88,21 +88,24 @@ TEST_F(AttachTest, CountersAreCopied) {
   const auto baseline = segment.read_baseline();
   ASSERT_TRUE(queue && totals && baseline);
   EXPECT_EQ(queue->waiting, 2U);
-  EXPECT_EQ(queue->head_since_mono, kMadeMonoNs - 500'000'000);
+  EXPECT_EQ(queue->head_since_mono, static_cast<uint64_t>(kMadeMonoNs) - 500'000'000);
   EXPECT_EQ(queue->timeouts_total, 7U);
   EXPECT_EQ(queue->failed_wait_ns_total, 70'000'000'000U);
-  for (size_t i = 0; i < totals->counters.size(); ++i) EXPECT_EQ(totals->counters[i], 100 + i);
-  EXPECT_EQ(totals->last_error, "the server said no");
+  EXPECT_EQ(totals->connects_total, 100U);
+  EXPECT_EQ(totals->closed_error_total, 105U);
+  EXPECT_EQ(totals->connect_ns_total, 115U);
+  EXPECT_EQ(totals->last_error.view(), "the server said no");
   EXPECT_EQ(totals->recoveries_total, 11U);
   EXPECT_EQ(totals->alerts_fired_total, 13U);
-  EXPECT_EQ(totals->connect[10], 100U);
-  EXPECT_EQ(baseline->queue[0], 2U);
-  EXPECT_EQ(baseline->keeper[15], 15U);
-  EXPECT_EQ(baseline->slots[0], 10U);
-  EXPECT_EQ(baseline->use[5], 1U);
-  EXPECT_EQ(baseline->slow, 4U);
-  EXPECT_EQ(baseline->recoveries, 1U);
-  EXPECT_EQ(baseline->alerts_fired, 3U);
+  EXPECT_EQ(totals->connect.count[10], 100U);
+  for (size_t i = 0; i < kCounters; ++i) EXPECT_EQ(baseline->counter[i], i);
+  EXPECT_EQ(baseline->use.count[5], 1U);
+  const auto tallies = segment.read_tallies();
+  ASSERT_TRUE(tallies);
+  EXPECT_EQ(tallies->bursts_total, 200U);
+  EXPECT_EQ(tallies->lived_ns_total, 206U);
+  made_.tallies().seq = 3;
+  EXPECT_FALSE(attach().read_tallies().has_value());
 }
 
 TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
@@ -121,54 +124,55 @@ TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
   EXPECT_EQ(leased.flags, format::kFlagOverdue | format::kFlagSuspect);
   EXPECT_EQ(leased.server_pid, 9002U);
   EXPECT_TRUE(slots[1].is_in_transaction);
-  const std::vector<SlotStatsCopy> stats = segment.read_slot_stats();
+  const std::vector<format::SlotStats> stats = segment.read_slot_stats();
   ASSERT_EQ(stats.size(), SegmentMaker::kUsed);
-  EXPECT_EQ(stats[2].counters[1], 21U);  // releases
-  EXPECT_EQ(stats[2].wait[20], 5U);
-  EXPECT_EQ(stats[2].wait_ns_max, 100'000'000U);
+  EXPECT_EQ(stats[2].releases_total, 21U);
+  EXPECT_EQ(stats[2].wait.count[20], 5U);
   EXPECT_EQ(stats[2].slow_total, 2U);
   EXPECT_EQ(stats[2].faults_total, 1U);
 }
 
 TEST_F(AttachTest, WaitersComeInTheOrderOfTheirTickets) {
-  const std::vector<WaiterCopy> waiters = attach().read_waiters();
+  const std::vector<format::Waiter> waiters = attach().read_waiters();
   ASSERT_EQ(waiters.size(), 2U);
   EXPECT_EQ(waiters[0].ticket, 11U);
-  EXPECT_EQ(waiters[0].tag, "first");
+  EXPECT_EQ(waiters[0].tag.view(), "first");
   EXPECT_EQ(waiters[1].ticket, 12U);
 }
 
 TEST_F(AttachTest, RingsComeOldestFirst) {
   const Attachment segment = attach();
   for (const int64_t resolution_ms : {1'000, 60'000, 3'600'000}) {
-    const std::vector<HistoryCopy> history = segment.read_history(resolution_ms);
+    const std::vector<format::HistoryRecord> history = segment.read_history(resolution_ms);
     ASSERT_EQ(history.size(), 3U);
     EXPECT_EQ(history[0].acquires, 10U);
     EXPECT_EQ(history[2].acquires, 12U);
     EXPECT_EQ(history[2].health, -1);
     EXPECT_TRUE(std::isnan(history[2].wait_p99_ms));
   }
-  const std::vector<JournalCopy> journal = segment.read_journal();
+  const std::vector<format::JournalRecord> journal = segment.read_journal();
   ASSERT_EQ(journal.size(), SegmentMaker::kRing);
-  EXPECT_EQ(journal.front().number, 3U);
-  EXPECT_EQ(journal.back().number, 10U);
-  EXPECT_EQ(journal.back().message, "event 10");
-  EXPECT_EQ(journal.back().detail, "{\"n\":10}");
-  const std::vector<ScalingCopy> scaling = segment.read_scaling();
+  EXPECT_EQ(journal.front().stamp, 4U);
+  EXPECT_EQ(journal.back().stamp, 11U);
+  EXPECT_EQ(journal.back().message.view(), "event 10");
+  EXPECT_EQ(journal.back().detail.view(), "{\"n\":10}");
+  const std::vector<format::ScalingRecord> scaling = segment.read_scaling();
   ASSERT_EQ(scaling.size(), 1U);
   EXPECT_EQ(scaling[0].to_size, 5U);
-  EXPECT_EQ(scaling[0].reason, "callers wait");
-  const std::vector<CommandCopy> commands = segment.read_commands();
+  EXPECT_EQ(scaling[0].reason.view(), "callers wait");
+  const std::vector<format::CommandRecord> commands = segment.read_commands();
   ASSERT_EQ(commands.size(), 2U);
   EXPECT_EQ(commands[1].command_id, owned_id(0x011122 >> 3, 2));
-  EXPECT_EQ(commands[1].message, "99 is above max_size 6");
+  EXPECT_EQ(commands[1].message.view(), "99 is above max_size 6");
 }
 
 TEST_F(AttachTest, SettingsAreCopied) {
-  const std::vector<SettingCopy> settings = attach().read_settings();
+  const auto block = attach().read_settings();
+  ASSERT_TRUE(block);
+  const auto settings = records_of(*block);
   ASSERT_EQ(settings.size(), 3U);
-  EXPECT_EQ(settings[1].name, "max_size");
-  EXPECT_EQ(settings[1].value, "6");
+  EXPECT_EQ(settings[1].name.view(), "max_size");
+  EXPECT_EQ(settings[1].value.view(), "6");
   EXPECT_EQ(settings[1].source, 2U);
 }
 
@@ -220,24 +224,24 @@ TEST_F(AttachTest, AKeeperThatDiedWhileItSwappedSlotsLeavesThemReadable) {
 
 TEST_F(AttachTest, ATornWaiterIsLeftOut) {
   made_.waiter(0).seq = 3;
-  const std::vector<WaiterCopy> waiters = attach().read_waiters();
+  const std::vector<format::Waiter> waiters = attach().read_waiters();
   ASSERT_EQ(waiters.size(), 1U);
   EXPECT_EQ(waiters[0].ticket, 11U);
 }
 
 TEST_F(AttachTest, TornStatisticsStillCount) {
   made_.stats(1).seq = 3;
-  const std::vector<SlotStatsCopy> stats = attach().read_slot_stats();
+  const std::vector<format::SlotStats> stats = attach().read_slot_stats();
   ASSERT_EQ(stats.size(), SegmentMaker::kUsed);
-  EXPECT_EQ(stats[1].counters[1], 20U);
+  EXPECT_EQ(stats[1].releases_total, 20U);
 }
 
 TEST_F(AttachTest, RecordsThatAreBeingWrittenOrStandInAnothersPlaceAreLeftOut) {
   auto& journal = made_.header().journal;
-  made_.record<format::JournalRecord>(journal, 5).stamp = 0;
-  made_.record<format::JournalRecord>(journal, 6).stamp = 6;
+  made_.record<format::JournalRecord>(journal, 5).stamp = 7;
+  made_.record<format::JournalRecord>(journal, 6).stamp = format::kStampBusy;
   std::vector<uint64_t> numbers;
-  for (const JournalCopy& event : attach().read_journal()) numbers.push_back(event.number);
+  for (const format::JournalRecord& event : attach().read_journal()) numbers.push_back(event.stamp - 1);
   EXPECT_EQ(numbers, (std::vector<uint64_t>{3, 4, 7, 8, 9, 10}));
 }
 
@@ -305,8 +309,10 @@ TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
   EXPECT_TRUE(refuses([](format::Header& h) { h.total_bytes = ~uint64_t{0}; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slots.count = h.slot_stats.count = kSlotsMax + 1; }));
   EXPECT_TRUE(refuses([](format::Header& h) { h.slot_stats.count -= 1; }));
-  for (size_t i = 0; i < 19; ++i) {
-    const auto region = [i](format::Header& h) -> format::Region& { return (&h.vitals)[i]; };
+  for (size_t i = 0; i < format::kRegions; ++i) {
+    const auto region = [i](format::Header& h) -> format::Region& {
+      return *reinterpret_cast<format::Region*>(reinterpret_cast<char*>(&h.vitals) + i * sizeof(format::Region));
+    };
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).stride += 64; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset += 8; })) << i;
     EXPECT_TRUE(refuses([&](format::Header& h) { region(h).offset = 0; })) << i;
@@ -322,7 +328,7 @@ TEST_F(AttachTest, AFileThatIsCutWhileItIsReadGivesLess) {
   EXPECT_TRUE(segment.read_vitals().has_value());
   EXPECT_TRUE(segment.read_slots().empty());
   EXPECT_TRUE(segment.read_journal().empty());
-  EXPECT_TRUE(segment.read_settings().empty());
+  EXPECT_FALSE(segment.read_settings().has_value());
   file_->cut(0);
   EXPECT_FALSE(segment.read_vitals().has_value());
   EXPECT_TRUE(segment.read_slots().empty());

@@ -45,6 +45,14 @@ TEST(LayoutTest, TheDocumentNamesEveryFieldWithItsOffsetAndBytes) {
   }
 }
 
+TEST(LayoutTest, TheDocumentNamesEveryRegionWithItsRecordAndMeaning) {
+  const std::string document = readme();
+#define TIDE_EXPECT_ROW(name, Record, count, meaning) \
+  EXPECT_NE(document.find(" `" #name "` | " #Record ": " meaning " |"), std::string::npos) << #name;
+  TIDE_REGIONS(TIDE_EXPECT_ROW)
+#undef TIDE_EXPECT_ROW
+}
+
 TEST(LayoutTest, FieldsFollowEachOtherWithoutHoles) {
   for (const test::FormatStruct& subject : test::format_structs()) {
     size_t end = 0;

@@ -51,8 +51,7 @@ class MailboxTest : public ::testing::Test {
   uint64_t id_of(uint64_t number) const { return owned_id(attachment_->header().owner, number); }
   // What the owner writes when it has obeyed.
   void answer(uint64_t number) {
-    const format::Region region = segment_->header().commands;
-    if (!answers_) answers_.emplace(segment_->ring<format::CommandRecord>(region), region.count);
+    if (!answers_) answers_.emplace(segment_->commands(), segment_->header().commands.count);
     answers_->append([&](format::CommandRecord& out) {
       out.command_id = id_of(number);
       out.status = static_cast<uint32_t>(CommandStatus::applied);
@@ -104,9 +103,9 @@ TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
   auto waiting = read_posted_commands(*attachment_);
   ASSERT_EQ(waiting.size(), 3U);
   EXPECT_EQ(waiting[0].command_id, id_of(1));
-  EXPECT_EQ(waiting[2].verb, "drain");
+  EXPECT_EQ(waiting[2].verb.view(), "drain");
   EXPECT_EQ(waiting[1].status, 0U);
-  EXPECT_EQ(waiting[1].actor, "tester");
+  EXPECT_EQ(waiting[1].actor.view(), "tester");
   answer(1);
   answer(2);
   waiting = read_posted_commands(*attachment_);
@@ -210,8 +209,8 @@ TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
   set_sent(1);
   const auto waiting = read_posted_commands(*attachment_);
   ASSERT_EQ(waiting.size(), 1U);
-  EXPECT_EQ(waiting[0].actor.find_first_of("\x01\xFF"), std::string::npos);
-  EXPECT_LE(waiting[0].arguments.size(), 3 * FixedText<896>::kBytesMax);
+  EXPECT_EQ(waiting[0].actor.view().find_first_of("\x01\xFF"), std::string::npos);
+  EXPECT_LE(waiting[0].arguments.view().size(), FixedText<896>::kBytesMax);
 }
 
 TEST_F(MailboxTest, WhatIsNoMailboxOfThisPoolIsRefused) {

@@ -9,14 +9,14 @@ namespace {
 
 class ForecastFigures : public test::LivedPool {
  protected:
-  ForecastsCopy told() { return *Attachment::from_fd(pool_->segment().fd())->read_forecasts(); }
-  HistoryCopy last_second() { return Attachment::from_fd(pool_->segment().fd())->read_history(1000).back(); }
+  format::ForecastsBlock told() { return *Attachment::from_fd(pool_->segment().fd())->read_forecasts(); }
+  format::HistoryRecord last_second() { return Attachment::from_fd(pool_->segment().fd())->read_history(1000).back(); }
 };
 
 TEST_F(ForecastFigures, ASteadyLoadIsForecastExactly) {
   open("min_size=1 max_size=10 health_interval=0");
   for (int i = 0; i < 300; ++i) second(3, Span::seconds(1));
-  const ForecastsCopy told = this->told();
+  const format::ForecastsBlock told = this->told();
   EXPECT_NEAR(told.prediction_accuracy, 1, 0.01);
   EXPECT_NEAR(last_second().predicted_in_use, 3, 0.05);
   EXPECT_NEAR(told.demand, 3, 0.05);
@@ -27,7 +27,7 @@ TEST_F(ForecastFigures, AChangingLoadIsForecastWorse) {
   open("min_size=1 max_size=20 health_interval=0");
   Rng dice(3);
   for (int i = 0; i < 300; ++i) second(1 + static_cast<int>(dice.below(12)), Span::seconds(1));
-  const ForecastsCopy told = this->told();
+  const format::ForecastsBlock told = this->told();
   EXPECT_LT(told.prediction_accuracy, 0.9);
 }
 
@@ -40,9 +40,9 @@ TEST_F(ForecastFigures, HalfOfTheCallersWait) {
       give_back();
     }
   }
-  const ForecastsCopy told = this->told();
+  const format::ForecastsBlock told = this->told();
   EXPECT_NEAR(told.slow_share, 0.5, 0.02);
-  EXPECT_EQ(told.overloads_total, 0U);
+  EXPECT_EQ(read(pool_->segment().tallies().overloads_total), 0U);
 }
 
 }  // namespace

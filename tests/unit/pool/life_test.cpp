@@ -123,7 +123,7 @@ TEST_F(LifeTest, WaitingInAPauseForLeasedConnectionsIsNoIllness) {
   EXPECT_TRUE(events(EventKind::health_failed).empty());
   give_back();
   EXPECT_EQ(obeyed("resume").message, "resumed");
-  for (const JournalCopy& event : events(EventKind::health_failed)) ADD_FAILURE() << event.message;
+  for (const Event& event : events(EventKind::health_failed)) ADD_FAILURE() << event.message;
   EXPECT_EQ(state(), PoolState::running);
 }
 
@@ -187,7 +187,7 @@ TEST_F(LifeTest, ClosedIsToldOnceWithTheLeasesThatWereCut) {
   close(Span::seconds(2));
   for (int i = 0; i < 3; ++i) pool_->keeper().step();
   ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
-  const JournalCopy told = events(EventKind::pool_closed)[0];
+  const Event told = events(EventKind::pool_closed)[0];
   EXPECT_EQ(told.severity, static_cast<uint32_t>(Severity::warning));
   EXPECT_NE(told.message.find("leases that lasted until the timeout were cut off, 2 leases cut off"), std::string::npos)
       << told.message;
@@ -213,7 +213,7 @@ TEST_F(LifeTest, EvaluateDecidesNowAndSaysWhy) {
   for (int i = 0; i < 90; ++i) second(1, Span::seconds(1));
   const int64_t before = target();
   EXPECT_GE(before, 15) << "the next decision is an hour away";
-  CommandCopy told;
+  Answer told;
   for (int i = 0; i < 4 && target() == before; ++i) {
     told = obeyed("evaluate");
     EXPECT_EQ(told.status, static_cast<uint32_t>(CommandStatus::applied));
@@ -240,7 +240,7 @@ TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
   pool_->keeper().post("set", "{\"option\":\"scaling\",\"value\":\"off\"}", "alice");
   EXPECT_EQ(obeyed("evaluate").message, "target stays at 5: the option scaling is off");
   (void)obeyed("drain");
-  const CommandCopy refused = obeyed("evaluate");
+  const Answer refused = obeyed("evaluate");
   EXPECT_EQ(refused.status, static_cast<uint32_t>(CommandStatus::refused));
   EXPECT_NE(refused.message.find("the pool is draining"), std::string::npos);
 }

@@ -85,20 +85,30 @@ class LivedPool : public testing::Test {
   int64_t vital(const format::Cell& cell) { return static_cast<int64_t>(read(cell)); }
   int64_t target() { return vital(pool_->segment().vitals().target_size); }
   int64_t limit() { return vital(pool_->segment().vitals().limit_size); }
-  std::vector<JournalCopy> events(EventKind kind) {
+  struct Event {
+    uint64_t number;
+    uint32_t severity;
+    std::string message, detail;
+  };
+  std::vector<Event> events(EventKind kind) {
     auto segment = Attachment::from_fd(pool_->segment().fd());
-    std::vector<JournalCopy> out;
-    for (const JournalCopy& event : segment->read_journal()) {
-      if (event.kind == static_cast<uint32_t>(kind)) out.push_back(event);
+    std::vector<Event> out;
+    for (const format::JournalRecord& event : segment->read_journal()) {
+      if (event.kind != static_cast<uint32_t>(kind)) continue;
+      out.push_back({event.stamp - 1, event.severity, event.message.str(), event.detail.str()});
     }
     return out;
   }
-  std::vector<ScalingCopy> scaling() { return Attachment::from_fd(pool_->segment().fd())->read_scaling(); }
-  CommandCopy obeyed(const std::string& verb) {
+  std::vector<format::ScalingRecord> scaling() { return Attachment::from_fd(pool_->segment().fd())->read_scaling(); }
+  struct Answer {
+    uint32_t status = 0;
+    std::string message;
+  };
+  Answer obeyed(const std::string& verb) {
     const uint64_t id = pool_->keeper().post(verb, "{}", "test");
     run(Span::seconds(2));
-    for (const CommandCopy& command : Attachment::from_fd(pool_->segment().fd())->read_commands()) {
-      if (command.command_id == id) return command;
+    for (const format::CommandRecord& command : Attachment::from_fd(pool_->segment().fd())->read_commands()) {
+      if (command.command_id == id) return {command.status, command.message.str()};
     }
     ADD_FAILURE() << "no record of " << verb;
     return {};
@@ -106,7 +116,7 @@ class LivedPool : public testing::Test {
   // Rules of alerts that were announced.
   std::set<std::string> alerts() {
     std::set<std::string> rules;
-    for (const JournalCopy& event : events(EventKind::alert_firing)) {
+    for (const Event& event : events(EventKind::alert_firing)) {
       rules.insert(event.message.substr(0, event.message.find(':')));
     }
     return rules;

@@ -53,8 +53,8 @@ TEST_F(OptionEffect, prediction) {
     for (int i = 0; i < 300; ++i) {
       second(1 + i / 20, sec(1));
       const auto told = seen().read_forecasts();
-      for (const ForecastCopy& forecast : told->forecasts) {
-        if (forecast.is_selected) models.insert(forecast.model);
+      for (const format::ForecastRecord& forecast : records_of(*told)) {
+        if (forecast.is_selected != 0) models.insert(forecast.model.str());
       }
     }
     return models.count("linear");

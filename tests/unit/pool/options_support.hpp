@@ -79,9 +79,9 @@ class OptionEffect : public LivedPool {
     const uint64_t id =
         pool_->keeper().post("set", R"({"option":")" + option + R"(","value":")" + value + "\"}", "test");
     run(Span::millis(20));
-    for (const CommandCopy& command : seen().read_commands()) {
+    for (const format::CommandRecord& command : seen().read_commands()) {
       if (command.command_id != id) continue;
-      return command.status == static_cast<uint32_t>(CommandStatus::applied) ? "" : command.message;
+      return command.status == static_cast<uint32_t>(CommandStatus::applied) ? "" : command.message.str();
     }
     return "no record";
   }
@@ -96,19 +96,16 @@ class OptionEffect : public LivedPool {
     std::erase_if(slots, [](const SlotCopy& slot) { return slot.word.state() != SlotState::idle; });
     return slots;
   }
-  uint64_t total(size_t place) { return seen().read_totals()->counters[place]; }
-  uint64_t connects() { return total(0); }
-  uint64_t connect_failures() { return total(1); }
-  uint64_t closed_idle() { return total(2); }
-  uint64_t closed_for_uses() { return total(4); }
-  uint64_t validations() { return total(11); }
-  uint64_t validation_failures() { return total(12); }
+  uint64_t connects() { return seen().read_totals()->connects_total; }
+  uint64_t connect_failures() { return seen().read_totals()->connect_failures_total; }
+  uint64_t closed_idle() { return seen().read_totals()->closed_idle_total; }
+  uint64_t closed_for_uses() { return seen().read_totals()->closed_uses_total; }
+  uint64_t validations() { return seen().read_totals()->validations_total; }
+  uint64_t validation_failures() { return seen().read_totals()->validation_failures_total; }
   int64_t size() { return static_cast<int64_t>(server_->sessions_now()); }
   std::string check(HealthCheck which) {
-    for (const HealthCopy& health : seen().read_health()) {
-      if (health.check == static_cast<uint32_t>(which)) return health.status == 0 ? "ok" : "not ok";
-    }
-    return "not made";
+    const format::HealthRecord health = seen().read_health()->record[static_cast<size_t>(which)];
+    return health.checked_wall_ns == 0 ? "not made" : health.status == 0 ? "ok" : "not ok";
   }
 
   void ask_for(int n, Span timeout = Span()) {
@@ -125,9 +122,9 @@ class OptionEffect : public LivedPool {
     return -1;
   }
   // What the threshold sizer decided, and not the callers who wait.
-  std::vector<ScalingCopy> grown_by_rule() {
-    std::vector<ScalingCopy> rows = scaling();
-    std::erase_if(rows, [](const ScalingCopy& row) { return row.reason.rfind("utilization", 0) != 0; });
+  std::vector<format::ScalingRecord> grown_by_rule() {
+    std::vector<format::ScalingRecord> rows = scaling();
+    std::erase_if(rows, [](const format::ScalingRecord& row) { return !row.reason.view().starts_with("utilization"); });
     return rows;
   }
   bool happened(EventKind kind) { return !events(kind).empty(); }

@@ -12,7 +12,7 @@ using test::OptionEffect;
 TEST_F(OptionEffect, health_interval) {
   const auto look = [this] {
     run(sec(100));
-    return seen().read_tallies()->counters[3] / 5;
+    return seen().read_tallies()->health_checks_total / 5;
   };
   EXPECT_EQ(with("0", "", look), 0U);
   EXPECT_NEAR(static_cast<double>(with("10s", "", [&] { return look() > 1; })), 1, 0);
@@ -86,7 +86,7 @@ TEST_F(OptionEffect, recovery_max_attempts) {
       run(sec(1));
       give_back();
     }
-    return seen().read_tallies()->counters[2];
+    return seen().read_tallies()->recovery_attempts_total;
   };
   const std::string options = "health_interval=1s recovery=restart_connections";
   EXPECT_LT(with("1", options, look), with("4", options, look));

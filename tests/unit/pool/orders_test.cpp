@@ -6,7 +6,6 @@
 #include "base/rng.hpp"
 #include "driver/sqlite/connector.hpp"
 #include "model/command.hpp"
-#include "plane/copying.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -39,13 +38,18 @@ class OrdersTest : public testing::Test {
     while (!pool_->keeper().is_closed()) pool_->keeper().step();
   }
   // As `commands` shows the answer to these very bytes.
-  CommandCopy answer_to(const std::string& verb, const std::string& arguments) {
+  struct Answer {
+    uint32_t status = 0;
+    std::string verb, arguments, message;
+  };
+  Answer answer_to(const std::string& verb, const std::string& arguments) {
     const uint64_t id = pool_->keeper().post(verb, arguments, "tester");
     pool_->keeper().step();
     const format::Region& region = pool_->segment().header().commands;
-    const auto* records = pool_->segment().ring<format::CommandRecord>(region);
+    const auto* records = pool_->segment().commands();
     for (uint32_t i = 0; i < region.count; ++i) {
-      if (records[i].command_id == id) return copy_of(records[i]);
+      if (records[i].command_id != id) continue;
+      return {records[i].status, records[i].verb.str(), records[i].arguments.str(), records[i].message.str()};
     }
     ADD_FAILURE() << verb << " " << arguments << " has no answer";
     return {};
@@ -60,7 +64,7 @@ TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
   const std::string advice(kAlertTextBytesMax, 'a');
   const std::string arguments = R"({"advice":")" + advice + R"(","hold":"30s","message":")" + message +
                                 R"(","metric":"waiting","rule":"long_queue","threshold":20})";
-  const CommandCopy command = answer_to("set_alert", arguments);
+  const Answer command = answer_to("set_alert", arguments);
   EXPECT_EQ(command.status, static_cast<uint32_t>(CommandStatus::applied)) << command.message;
   EXPECT_EQ(command.verb, "set_alert");
   EXPECT_EQ(command.arguments, arguments);
@@ -68,14 +72,14 @@ TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
 
 TEST_F(OrdersTest, WhatCannotBeParsedIsRecordedAsItCame) {
   open("max_size=4");
-  const CommandCopy unknown = answer_to("scael", R"({"target_size":3})");
+  const Answer unknown = answer_to("scael", R"({"target_size":3})");
   EXPECT_EQ(unknown.status, static_cast<uint32_t>(CommandStatus::refused));
   EXPECT_EQ(unknown.verb, "scael");
   EXPECT_EQ(unknown.arguments, R"({"target_size":3})");
-  const CommandCopy garbage = answer_to("\x01\x02", "size=3");
+  const Answer garbage = answer_to("\x01\x02", "size=3");
   EXPECT_EQ(garbage.verb, "unknown");
   EXPECT_EQ(garbage.arguments, R"("size=3")");
-  const CommandCopy secret = answer_to("set", R"({"option":"password","value":"hunter2"})");
+  const Answer secret = answer_to("set", R"({"option":"password","value":"hunter2"})");
   EXPECT_EQ(secret.arguments, R"({"option":"password","value":"***"})");
   EXPECT_EQ(secret.message.find("hunter2"), std::string::npos);
 }
@@ -172,7 +176,7 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
     SCOPED_TRACE(verb + " " + arguments);
     const Policy before = pool_->keeper().policy();
     const Status told = sender_check(verb, arguments, pool_->segment().header().slots.count);
-    const CommandCopy answer = answer_to(verb, arguments);
+    const Answer answer = answer_to(verb, arguments);
     const bool is_refused = answer.status == static_cast<uint32_t>(CommandStatus::refused);
     if (!told) {
       ++refused;

@@ -87,10 +87,10 @@ class TimedPool : public testing::Test {
 
   // As any observer reads them.
   Attachment seen() { return std::move(*Attachment::from_fd(pool_->segment().fd())); }
-  HistoryCopy last_second() {
+  format::HistoryRecord last_second() {
     const auto rows = seen().read_history(1000);
     EXPECT_FALSE(rows.empty());
-    return rows.empty() ? HistoryCopy{} : rows.back();
+    return rows.empty() ? format::HistoryRecord{} : rows.back();
   }
 
   static constexpr uint64_t kKey = 815;

@@ -17,7 +17,11 @@ bool fits(const Value& value, const Column& column) {
   if (is_null(value)) return true;
   if (const auto* real = std::get_if<double>(&value)) return column.type == ColumnType::real && std::isfinite(*real);
   const bool is_text = column.type == ColumnType::text || column.type == ColumnType::json;
-  if (std::holds_alternative<std::string>(value)) return is_text;
+  if (const auto* shown = std::get_if<std::string>(&value)) {
+    return is_text && std::none_of(shown->begin(), shown->end(), [](char c) {
+             return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t';
+           });
+  }
   return !is_text && column.type != ColumnType::real;
 }
 

@@ -17,14 +17,10 @@ class Rings : public testing::Test {
   test::TempDirectory directory;
   std::unique_ptr<Segment> segment = test::make_segment(directory.path());
   test::Table read(const std::string& relation) { return test::Table(relation, {directory.path(), "", ""}); }
-  template <typename Record>
-  Ring<Record> ring(const format::Region& region) {
-    return Ring<Record>(segment->ring<Record>(region), region.count);
-  }
 };
 
 TEST_F(Rings, Events) {
-  auto journal = ring<format::JournalRecord>(segment->header().journal);
+  auto journal = segment->ring(segment->header().journal);
   journal.append([](format::JournalRecord& record) {
     record.at_wall_ns = test::kNowWall - 2 * kSecond;
     record.kind = 0;
@@ -53,7 +49,7 @@ TEST_F(Rings, Events) {
 }
 
 TEST_F(Rings, ScalingEvents) {
-  ring<format::ScalingRecord>(segment->header().scaling).append([](format::ScalingRecord& record) {
+  segment->ring(segment->header().scaling).append([](format::ScalingRecord& record) {
     record.at_wall_ns = test::kNowWall;
     record.from_size = 4;
     record.to_size = 6;
@@ -80,7 +76,7 @@ TEST_F(Rings, ScalingEvents) {
 
 TEST_F(Rings, CommandsAnsweredAndQueued) {
   const uint64_t answered = owned_id(0x2B1122 >> 3, 1);
-  ring<format::CommandRecord>(segment->header().commands).append([&](format::CommandRecord& record) {
+  segment->ring(segment->header().commands).append([&](format::CommandRecord& record) {
     record.command_id = answered;
     record.issued_wall_ns = test::kNowWall - 2 * kSecond;
     record.applied_wall_ns = test::kNowWall - kSecond;

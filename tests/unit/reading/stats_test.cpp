@@ -15,6 +15,10 @@ class Stats : public testing::Test {
     return test::Table(relation, {directory.path(), "", ""});
   }
 
+  void put_base(Counter counter, uint64_t value) {
+    put(segment->baseline().counter[static_cast<size_t>(counter)], value);
+  }
+
   void SetUp() override {
     for (uint32_t i = 0; i < 2; ++i) {
       format::Slot& slot = test::fill_slot(*segment, i, SlotState::idle);
@@ -27,16 +31,19 @@ class Stats : public testing::Test {
       put(stats.queries_total, 100);
       put(stats.query_errors_total, 1);
       put(stats.query_ns_total, 20 * test::kMs);
-      put(stats.transactions_total, 5);
       stats.wait.add_us(1000);
       stats.wait.add_us(2000);
       stats.use.add_us(70);
       stats.query.add_us(5);
     }
     format::KeeperStats& keeper = segment->totals();
-    format::Cell* counters = &keeper.connects_total;
-    for (uint64_t i = 0; i < 15; ++i) put(counters[i], 1000 + i);
+    uint64_t n = 1000;
+#define TIDE_PUT(name, unit, opentelemetry, meaning) put(keeper.name, n++);
+    TIDE_KEEPER_COUNTERS(TIDE_PUT)
+#undef TIDE_PUT
     put(keeper.connect_ns_total, 12 * test::kMs);
+    put(keeper.recoveries_total, 0);
+    put(keeper.alerts_fired_total, 0);
     put(keeper.size_peak, 8);
     put(keeper.in_use_peak, 7);
     keeper.connect.add_us(500);
@@ -110,15 +117,14 @@ TEST_F(Stats, ShowsPercentilesMemoryAndTheLastError) {
 }
 
 TEST_F(Stats, TakesTheBaselineOff) {
-  format::Baseline& base = segment->baseline();
-  put(base.queue[0], 1);
-  put(base.queue[2], 4 * test::kMs);
-  put(base.keeper[0], 990);
-  put(base.keeper[15], 2 * test::kMs);
-  put(base.slots[0], 25);
-  put(base.slots[1], 1);              // waited
-  put(base.slots[4], 1 * test::kMs);  // wait_ns
-  put(base.slots[5], 500);            // more queries than there were
+  put_base(Counter::timeouts_total, 1);
+  put_base(Counter::failed_wait_ns_total, 4 * test::kMs);
+  put_base(Counter::connects_total, 990);
+  put_base(Counter::connect_ns_total, 2 * test::kMs);
+  put_base(Counter::acquires_total, 25);
+  put_base(Counter::waited_total, 1);
+  put_base(Counter::wait_ns_total, 1 * test::kMs);
+  put_base(Counter::queries_total, 500);  // more than there were
   const test::Table stats = read();
   EXPECT_EQ(stats.at(0, "acquires_total"), integer(5));
   EXPECT_EQ(stats.at(0, "acquires_waited_total"), integer(3));
@@ -136,9 +142,9 @@ TEST_F(Stats, CountsWhatThePoolDidForItself) {
   EXPECT_EQ(read().at(0, "waits_over_objective_total"), integer(6));
   EXPECT_EQ(read().at(0, "recoveries_total"), integer(4));
   EXPECT_EQ(read().at(0, "alerts_fired_total"), integer(9));
-  put(segment->baseline().slow, 5);
-  put(segment->baseline().recoveries, 1);
-  put(segment->baseline().alerts_fired, 10);
+  put_base(Counter::slow_total, 5);
+  put_base(Counter::recoveries_total, 1);
+  put_base(Counter::alerts_fired_total, 10);
   EXPECT_EQ(read().at(0, "waits_over_objective_total"), integer(1));
   EXPECT_EQ(read().at(0, "recoveries_total"), integer(3));
   EXPECT_EQ(read().at(0, "alerts_fired_total"), integer(0));
@@ -158,7 +164,10 @@ TEST_F(Stats, ShowsTheNumbersOfSizing) {
 
 TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
   format::Tallies& tallies = segment->tallies();
-  for (uint64_t i = 0; i < format::kTallies; ++i) put((&tallies.bursts_total)[i], 20 + i);
+  uint64_t n = 20;
+#define TIDE_PUT(name, unit, opentelemetry, meaning) put(tallies.name, n++);
+  TIDE_TALLY_COUNTERS(TIDE_PUT)
+#undef TIDE_PUT
   put(tallies.lived_ns_total, 90 * test::kMs);
   for (uint32_t i = 0; i < 2; ++i) put(segment->slot_stats()[i].faults_total, 4);
   const char* columns[] = {"bursts_total",        "emergencies_total",           "recovery_attempts_total",
@@ -167,10 +176,16 @@ TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
   EXPECT_EQ(read().at(0, "lived_ms_total"), real(90));
   EXPECT_EQ(read().at(0, "query_faults_total"), integer(8));
   EXPECT_EQ(read().at(0, "closed_total"), integer(1002 + 1003 + 1004 + 1005 + 1006 + 1007 + 1008));
-  for (uint64_t i = 0; i < format::kTallies; ++i) put(tallies.baseline[i], 15);
-  put(tallies.baseline[6], 40 * test::kMs);
-  put(tallies.baseline_faults, 6);
-  for (uint64_t i = 2; i <= 8; ++i) put(segment->baseline().keeper[i], 1000);
+#define TIDE_PUT_BASE(name, unit, opentelemetry, meaning) put_base(Counter::name, 15);
+  TIDE_TALLY_COUNTERS(TIDE_PUT_BASE)
+#undef TIDE_PUT_BASE
+  put_base(Counter::lived_ns_total, 40 * test::kMs);
+  put_base(Counter::faults_total, 6);
+  for (const Counter closed : {Counter::closed_idle_total, Counter::closed_lifetime_total, Counter::closed_uses_total,
+                               Counter::closed_error_total, Counter::closed_scale_total, Counter::closed_control_total,
+                               Counter::closed_shutdown_total}) {
+    put_base(closed, 1000);
+  }
   for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(read().at(0, columns[i]), integer(5 + i)) << columns[i];
   EXPECT_EQ(read().at(0, "lived_ms_total"), real(50));
   EXPECT_EQ(read().at(0, "query_faults_total"), integer(2));
@@ -210,16 +225,16 @@ TEST_F(Stats, HistogramsAreCumulative) {
 
 TEST_F(Stats, HistogramsHaveABaselineToo) {
   put(segment->baseline().wait.count[histogram_bucket_of_us(1000)], 1);
-  put(segment->baseline().slots[0], 20);
-  put(segment->baseline().slots[1], 1);
+  put_base(Counter::acquires_total, 20);
+  put_base(Counter::waited_total, 1);
   const test::Table rows = read("pool_histograms");
   EXPECT_EQ(rows.at(0, "count"), integer(7));  // 10 granted, 3 of them waited
   EXPECT_EQ(rows.at(kHistogramBuckets - 1, "count"), integer(10));
 }
 
 TEST_F(Stats, HistoryComesByResolutionAndTime) {
-  const auto write = [](format::HistoryRecord* records, uint32_t count, std::vector<int64_t> times) {
-    Ring<format::HistoryRecord> ring(records, count);
+  const auto write = [&](const format::RegionOf<format::HistoryRecord>& region, std::vector<int64_t> times) {
+    Ring<format::HistoryRecord> ring = segment->ring(region);
     for (const int64_t at : times) {
       ring.append([&](format::HistoryRecord& record) {
         record.at_wall_ns = at;
@@ -235,9 +250,9 @@ TEST_F(Stats, HistoryComesByResolutionAndTime) {
   };
   const format::Header& h = segment->header();
   const int64_t now = test::kNowWall;
-  write(segment->ring<format::HistoryRecord>(h.history_1h), h.history_1h.count, {now - 3'600 * test::kSecond});
-  write(segment->ring<format::HistoryRecord>(h.history_1m), h.history_1m.count, {now - 60 * test::kSecond});
-  write(segment->ring<format::HistoryRecord>(h.history_1s), h.history_1s.count, {now - 2 * test::kSecond, now});
+  write(h.history_1h, {now - 3'600 * test::kSecond});
+  write(h.history_1m, {now - 60 * test::kSecond});
+  write(h.history_1s, {now - 2 * test::kSecond, now});
   const test::Table rows = read("pool_history");
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows.at(0, "at"), integer(test::us_after_now(-2 * test::kSecond)));

@@ -103,18 +103,6 @@ TEST_F(Watch, ShowsForecasts) {
   EXPECT_TRUE(is_null(forecasts.at(1, "error_mape")));
 }
 
-TEST_F(Watch, AnOlderOwnerHasNoRows) {
-  format::Header& h = made.header();
-  h.alerts = h.alert_rules = h.health = h.forecasts = h.tallies = {};
-  for (const char* relation : {"alerts", "alert_rules", "health_checks", "forecasts"}) {
-    EXPECT_EQ(read(relation).size(), 0u) << relation;
-  }
-  const test::Table stats = read("pool_stats");
-  EXPECT_TRUE(is_null(stats.at(0, "efficiency")));
-  EXPECT_TRUE(is_null(stats.at(0, "bursts_total")));
-  EXPECT_EQ(read("pools").at(0, "pool"), text("app"));
-}
-
 TEST_F(Watch, NumbersOfAClosedSetThatAreUnknownAreCalledThat) {
   made.alert(0).severity = made.alert(0).state = 99;
   made.alert_rules().record[0].comparison = 99;
@@ -123,6 +111,41 @@ TEST_F(Watch, NumbersOfAClosedSetThatAreUnknownAreCalledThat) {
   EXPECT_EQ(read("alerts").at(1, "state"), text("unknown"));
   EXPECT_EQ(read("alert_rules").at(0, "comparison"), text("unknown"));
   EXPECT_EQ(read("health_checks").at(0, "status"), text("unknown"));
+}
+
+TEST_F(Watch, NumbersThatAreNoneAndForeignTextsDoNoHarm) {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  made.alert(0).alert_id = ~uint64_t{0};
+  made.alert(0).value = kInfinite;
+  made.alert(0).threshold = -kInfinite;
+  made.alert(0).message.length = 65535;
+  made.alert(0).rule.length = 3;
+  std::memcpy(made.alert(0).rule.bytes, "a\xff\x1b", 3);
+  made.alert_rules().record[0].hold_ns = std::numeric_limits<int64_t>::min();
+  made.alert_rules().record[0].threshold = std::numeric_limits<double>::quiet_NaN();
+  made.alert_rules().record[0].clear_at = 1e300;
+  made.health().record[0].score = kInfinite;
+  made.forecasts().record[0].horizon_ns = -1;
+  made.forecasts().record[0].predicted_in_use = -kInfinite;
+  made.forecasts().efficiency = kInfinite;
+  made.totals().last_error.length = 2;
+  std::memcpy(made.totals().last_error.bytes, "\x01\xc3", 2);
+  made.record<format::HistoryRecord>(made.header().history_1s, 0).health = 101;
+  const test::Table alerts = read("alerts");
+  EXPECT_EQ(alerts.at(1, "alert_id"), integer(static_cast<int64_t>(kIdMax)));
+  EXPECT_TRUE(is_null(alerts.at(1, "value")) && is_null(alerts.at(1, "threshold")));
+  EXPECT_EQ(std::get<std::string>(alerts.at(1, "message")).size(), FixedText<192>::kBytesMax);
+  EXPECT_EQ(alerts.at(1, "rule"), text("a??"));
+  const test::Table rules = read("alert_rules");
+  EXPECT_EQ(rules.at(0, "hold_ms"), real(0));
+  EXPECT_TRUE(is_null(rules.at(0, "threshold")) && is_null(rules.at(0, "clear_at")));
+  EXPECT_TRUE(is_null(read("health_checks").at(0, "score")));
+  const test::Table forecasts = read("forecasts");
+  EXPECT_EQ(forecasts.at(0, "horizon_ms"), real(0));
+  EXPECT_TRUE(is_null(forecasts.at(0, "predicted_in_use")));
+  EXPECT_TRUE(is_null(read("pool_stats").at(0, "efficiency")));
+  EXPECT_EQ(read("pool_stats").at(0, "last_error"), text("??"));
+  EXPECT_TRUE(is_null(read("pool_history").at(0, "health")));
 }
 
 }  // namespace

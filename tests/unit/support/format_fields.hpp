@@ -25,6 +25,8 @@ inline std::vector<FormatStruct> format_structs() {
   using namespace tide::format;
 #define FIELD(name) \
   { #name, offsetof(Subject, name), sizeof(Subject::name) }
+#define REGION_FIELD(name, Record, count, meaning) FIELD(name),
+#define COUNTER_FIELD(name, unit, opentelemetry, meaning) FIELD(name),
 #define STRUCT(Type, ...)                                       \
   [] {                                                          \
     using Subject = Type;                                       \
@@ -34,36 +36,27 @@ inline std::vector<FormatStruct> format_structs() {
       STRUCT(Region, FIELD(offset), FIELD(count), FIELD(stride)),
       STRUCT(Header, FIELD(magic), FIELD(layout_version), FIELD(header_bytes), FIELD(total_bytes), FIELD(instance_id),
              FIELD(started_wall_ns), FIELD(pid), FIELD(uid), FIELD(backend), FIELD(flags), FIELD(pool), FIELD(app),
-             FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), FIELD(vitals), FIELD(queue), FIELD(totals),
-             FIELD(baseline), FIELD(slots), FIELD(slot_stats), FIELD(waiters), FIELD(history_1s), FIELD(history_1m),
-             FIELD(history_1h), FIELD(journal), FIELD(scaling), FIELD(commands), FIELD(settings), FIELD(alerts),
-             FIELD(alert_rules), FIELD(health), FIELD(forecasts), FIELD(tallies), FIELD(zero)),
+             FIELD(host), FIELD(db_user), FIELD(version), FIELD(target), TIDE_REGIONS(REGION_FIELD) FIELD(zero)),
       STRUCT(Vitals, FIELD(seq), FIELD(topology_seq), FIELD(heartbeat_mono), FIELD(anchor_mono), FIELD(anchor_wall),
              FIELD(state), FIELD(min_size), FIELD(max_size), FIELD(target_size), FIELD(limit_size), FIELD(size_source),
              FIELD(burst_until_mono), FIELD(generation), FIELD(health), FIELD(slots_used), FIELD(lease_timeout_ns),
              FIELD(memory_bytes), FIELD(wal_bytes), FIELD(memory_reserved), FIELD(wait_p50_ms), FIELD(wait_p95_ms),
              FIELD(wait_p99_ms), FIELD(wait_max_ms), FIELD(use_p50_ms), FIELD(use_p99_ms), FIELD(query_p50_ms),
              FIELD(query_p99_ms), FIELD(breaker), FIELD(breaker_probe_mono), FIELD(pooler), FIELD(reserved)),
-      STRUCT(QueueStats, FIELD(seq), FIELD(waiting), FIELD(head_since_mono), FIELD(timeouts_total),
-             FIELD(rejected_total), FIELD(waiting_peak), FIELD(failed_wait_ns_total), FIELD(reserved)),
-      STRUCT(KeeperStats, FIELD(seq), FIELD(connects_total), FIELD(connect_failures_total), FIELD(closed_idle_total),
-             FIELD(closed_lifetime_total), FIELD(closed_uses_total), FIELD(closed_error_total),
-             FIELD(closed_scale_total), FIELD(closed_control_total), FIELD(closed_shutdown_total),
-             FIELD(leases_overdue_total), FIELD(leases_reclaimed_total), FIELD(validations_total),
-             FIELD(validation_failures_total), FIELD(scale_up_total), FIELD(scale_down_total), FIELD(connect_ns_total),
-             FIELD(size_peak), FIELD(in_use_peak), FIELD(stats_reset_wall), FIELD(last_error_wall),
-             FIELD(recoveries_total), FIELD(alerts_fired_total), FIELD(reserved), FIELD(last_error), FIELD(connect),
-             FIELD(reserved2)),
-      STRUCT(Baseline, FIELD(seq), FIELD(queue), FIELD(keeper), FIELD(slots), FIELD(wait), FIELD(use), FIELD(query),
-             FIELD(connect), FIELD(slow), FIELD(recoveries), FIELD(alerts_fired)),
-      STRUCT(Slot, FIELD(word), FIELD(seq), FIELD(acquired_mono), FIELD(last_used_mono), FIELD(acquires_total),
-             FIELD(expires_mono), FIELD(thread_id), FIELD(flags), FIELD(acquires_before), FIELD(tag), FIELD(conn_id),
-             FIELD(born_mono), FIELD(since_mono), FIELD(validated_mono), FIELD(queries_before), FIELD(server_pid),
-             FIELD(is_in_transaction), FIELD(holder_generation), FIELD(reserved), FIELD(last_error)),
-      STRUCT(SlotStats, FIELD(seq), FIELD(waited_total), FIELD(releases_total), FIELD(use_ns_total),
-             FIELD(wait_ns_total), FIELD(queries_total), FIELD(query_errors_total), FIELD(query_ns_total),
-             FIELD(transactions_total), FIELD(wait_ns_max), FIELD(wait), FIELD(use), FIELD(query), FIELD(slow_total),
-             FIELD(faults_total), FIELD(reserved)),
+      STRUCT(QueueStats, FIELD(seq), FIELD(waiting), FIELD(head_since_mono), FIELD(waiting_peak),
+             TIDE_QUEUE_COUNTERS(COUNTER_FIELD) FIELD(reserved)),
+      STRUCT(KeeperStats, FIELD(seq), TIDE_KEEPER_COUNTERS(COUNTER_FIELD) FIELD(size_peak), FIELD(in_use_peak),
+             FIELD(stats_reset_wall), FIELD(last_error_wall), FIELD(last_error), FIELD(connect), FIELD(reserved)),
+      STRUCT(Slot, FIELD(word), FIELD(seq), FIELD(acquired_mono), FIELD(last_used_mono),
+             TIDE_LEASE_COUNTERS(COUNTER_FIELD) FIELD(expires_mono), FIELD(thread_id), FIELD(flags),
+             FIELD(acquires_before), FIELD(tag), FIELD(conn_id), FIELD(born_mono), FIELD(since_mono),
+             FIELD(validated_mono), FIELD(queries_before), FIELD(server_pid), FIELD(is_in_transaction),
+             FIELD(holder_generation), FIELD(reserved), FIELD(last_error)),
+      STRUCT(SlotStats, FIELD(seq), TIDE_SLOT_COUNTERS(COUNTER_FIELD) FIELD(wait), FIELD(use), FIELD(query),
+             FIELD(reserved)),
+      STRUCT(Tallies, FIELD(seq), TIDE_TALLY_COUNTERS(COUNTER_FIELD) FIELD(reserved)),
+      STRUCT(Baseline, FIELD(seq), FIELD(counter), FIELD(wait), FIELD(use), FIELD(query), FIELD(connect),
+             FIELD(reserved)),
       STRUCT(Waiter, FIELD(seq), FIELD(ticket), FIELD(queued_mono), FIELD(deadline_mono), FIELD(tag), FIELD(reserved)),
       STRUCT(HistoryRecord, FIELD(stamp), FIELD(at_wall_ns), FIELD(size), FIELD(limit_size), FIELD(in_use_max),
              FIELD(waiting_max), FIELD(in_use_avg), FIELD(acquires), FIELD(timeouts), FIELD(errors), FIELD(wait_p99_ms),
@@ -87,10 +80,7 @@ inline std::vector<FormatStruct> format_structs() {
       STRUCT(ForecastRecord, FIELD(at_wall_ns), FIELD(horizon_ns), FIELD(predicted_in_use), FIELD(low), FIELD(high),
              FIELD(error_mape), FIELD(error_wape), FIELD(is_selected), FIELD(reserved), FIELD(model), FIELD(reserved2)),
       STRUCT(ForecastsBlock, FIELD(seq), FIELD(count), FIELD(efficiency), FIELD(slow_share), FIELD(prediction_accuracy),
-             FIELD(demand), FIELD(overloads_total), FIELD(bursts_total), FIELD(record)),
-      STRUCT(Tallies, FIELD(seq), FIELD(bursts_total), FIELD(emergencies_total), FIELD(recovery_attempts_total),
-             FIELD(health_checks_total), FIELD(health_check_failures_total), FIELD(overloads_total),
-             FIELD(lived_ns_total), FIELD(baseline), FIELD(baseline_faults)),
+             FIELD(demand), FIELD(reserved), FIELD(record)),
       STRUCT(CommandRecord, FIELD(stamp), FIELD(command_id), FIELD(issued_wall_ns), FIELD(applied_wall_ns),
              FIELD(reserved), FIELD(status), FIELD(generation), FIELD(actor), FIELD(verb), FIELD(arguments),
              FIELD(message)),
@@ -103,6 +93,8 @@ inline std::vector<FormatStruct> format_structs() {
   };
 #undef STRUCT
 #undef FIELD
+#undef COUNTER_FIELD
+#undef REGION_FIELD
 }
 
 }  // namespace tide::test

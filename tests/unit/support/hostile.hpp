@@ -54,10 +54,10 @@ inline std::string spoilt_segment(uint64_t seed) {
       spoil_cells(0, 64, 1 + random.below(3));
       break;
     case 3:  // a region: offset, count or stride
-      put(kRegions + random.below(19 * 4) * 4, hurtful_number(random), random.chance(0.5) ? 4 : 8);
+      put(kRegions + random.below(format::kRegions * 4) * 4, hurtful_number(random), random.chance(0.5) ? 4 : 8);
       break;
     case 4:  // regions that lie upon each other, yet within bounds
-      put(kRegions + random.below(19) * 16, 4096 + random.below((bytes.size() - 4096) / 64) * 64, 8);
+      put(kRegions + random.below(format::kRegions) * 16, 4096 + random.below((bytes.size() - 4096) / 64) * 64, 8);
       break;
     case 5:  // few cells
       spoil_cells(4096, bytes.size(), 1 + random.below(16));

@@ -185,7 +185,9 @@ class SegmentMaker {
     q.failed_wait_ns_total = 70 * kSecondNs;
     format::KeeperStats& k = totals();
     k.seq = 6;
-    for (uint64_t i = 0; i < 16; ++i) (&k.connects_total)[i] = 100 + i;
+    k.connects_total = 100;
+    k.closed_error_total = 105;
+    k.connect_ns_total = 115;
     k.size_peak = 6;
     k.in_use_peak = 5;
     k.stats_reset_wall = static_cast<uint64_t>(header().started_wall_ns);
@@ -196,13 +198,8 @@ class SegmentMaker {
     k.connect.count[10] = 100;
     format::Baseline& b = baseline();
     b.seq = 2;
-    b.queue[0] = 2;
-    for (uint64_t i = 0; i < 16; ++i) b.keeper[i] = i;
-    b.slots[0] = 10;
+    for (uint64_t i = 0; i < kCounters; ++i) b.counter[i] = i;
     b.use.count[5] = 1;
-    b.slow = 4;
-    b.recoveries = 1;
-    b.alerts_fired = 3;
   }
   void fill_slot(uint32_t i, SlotState state) {
     format::Slot& s = slot(i);
@@ -233,8 +230,6 @@ class SegmentMaker {
     t.queries_total = 50;
     t.query_errors_total = 1;
     t.query_ns_total = kSecondNs / 2;
-    t.transactions_total = 4;
-    t.wait_ns_max = kSecondNs / 10;
     t.wait.count[20] = 5;
     t.use.count[5] = 19 + i;
     t.query.count[8] = 50;
@@ -348,14 +343,9 @@ class SegmentMaker {
     forecasts().slow_share = 0.004;
     forecasts().prediction_accuracy = std::numeric_limits<double>::quiet_NaN();
     forecasts().demand = 4.25;
-    forecasts().overloads_total = 2;
-    forecasts().bursts_total = 3;
     tallies().seq = 2;
-    for (uint64_t i = 0; i < format::kTallies; ++i) {
-      (&tallies().bursts_total)[i] = 200 + i;
-      tallies().baseline[i] = 10 * i;
-    }
-    tallies().baseline_faults = 1;
+    tallies().bursts_total = 200;
+    tallies().lived_ns_total = 206;
   }
 
   std::vector<uint64_t> words_;  // zeroed, and aligned for every cell
