@@ -71,7 +71,7 @@ class Rows(WatchCase):
     def test_health_and_forecasts(self):
         self.image.put_health(watch.check(0, 99.5, 2.0, 5000.0), watch.check(checked=0), watch.check(2, 0.0, message="full"))
         self.image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), watch.forecast(60, "seasonal"),
-                                 efficiency=0.75, overloads=2)
+                                 efficiency=0.75)
         self.image.write_to(self.plane)
         self.assertEqual(self.rows("SELECT check_name, status, score, value, threshold, message FROM tidepool_health_checks"
                                    " WHERE pool = 'old'"),
@@ -82,14 +82,6 @@ class Rows(WatchCase):
                           (60_000.0, "seasonal", 4.5, 3.0, 7.0, None, 0, None)])
         self.assertEqual(self.rows("SELECT efficiency, slow_share, prediction_accuracy FROM tidepool_pool_stats"
                                    " WHERE pool = 'old'"), [(0.75, None, None)])
-
-    def test_an_older_owner_has_none_of_it(self):
-        self.image.forget_the_watch()
-        self.image.write_to(self.plane)
-        self.assertEqual(self.rows("SELECT pool FROM tidepool_pools WHERE pool = 'old'"), [("old",)])
-        for relation in ("alerts", "alert_rules", "health_checks", "forecasts"):
-            self.assertEqual(self.rows(f"SELECT * FROM tidepool_{relation} WHERE pool = 'old'"), [])
-        self.assertEqual(self.rows("SELECT efficiency FROM tidepool_pool_stats WHERE pool = 'old'"), [(None,)])
 
     def test_the_breaker_has_a_word(self):
         self.assertIn(self.one(self.db, "SELECT breaker FROM tidepool_pools WHERE pool = 'app'"),

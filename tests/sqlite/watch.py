@@ -79,14 +79,10 @@ class Image:
         offset, _, stride = region(self.bytes, HEALTH)
         self.put(offset, (struct.pack("<Q", 2) + bytes(56) + b"".join(checks)).ljust(stride, b"\0"))
 
-    def put_forecasts(self, *forecasts, efficiency=NAN, slow_share=NAN, accuracy=NAN, overloads=0, bursts=0):
+    def put_forecasts(self, *forecasts, efficiency=NAN, slow_share=NAN, accuracy=NAN):
         offset, _, _ = region(self.bytes, FORECASTS)
-        self.put(offset, struct.pack("<QQddddQQ", 2, len(forecasts), efficiency, slow_share, accuracy, NAN, overloads,
-                                     bursts) + b"".join(forecasts))
-
-    def forget_the_watch(self):
-        """As an owner that is older than these regions has them."""
-        self.put(ALERTS, bytes(64))
+        self.put(offset, struct.pack("<QQddddQQ", 2, len(forecasts), efficiency, slow_share, accuracy, NAN, 0, 0) +
+                 b"".join(forecasts))
 
     def write_to(self, plane):
         path = pathlib.Path(plane) / self.name
