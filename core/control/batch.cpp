@@ -89,8 +89,8 @@ Status answer(BatchCommand& entry, const Posted& posted, Span timeout, const IsI
   if (refused == 0) return Status::ok();
   entry.state = CommandState::refused;
   if (posted.ids.size() > 1) {
-    first.message = "refused by " + std::to_string(refused) + " of " + std::to_string(posted.ids.size()) +
-                    " pools; the first says: " + first.message;
+    first.message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
+                    std::to_string(posted.ids.size()) + " pools; the first says: " + first.message;
   }
   return first;
 }
