@@ -74,7 +74,7 @@ Result<Command> check_call(const char* pool, const char* verb, Result<Command> c
   return command;
 }
 
-std::string_view or_empty(const char* text) { return text == nullptr ? std::string_view() : text; }
+std::string_view view_of(const char* text) { return text == nullptr ? std::string_view() : text; }
 
 std::optional<std::string> or_nothing(const char* text) {
   return text == nullptr ? std::nullopt : std::optional<std::string>(text);
@@ -160,7 +160,7 @@ Result<LocatedPool> pool_of(const With& with, const char* pool, const Command& c
 }
 
 Result<Command> parsed(const char* pool, const char* verb, const char* arguments_json) {
-  return check_call(pool, verb, parse_command(or_empty(verb), or_empty(arguments_json)), false);
+  return check_call(pool, verb, parse_command(view_of(verb), view_of(arguments_json)), false);
 }
 
 // One of a batch. The caller's struct gets back what became of it.
@@ -278,16 +278,16 @@ tide_status tide_control_batch(tide_command* const* commands, int32_t count, int
 tide_status tide_assign(const char* relation, const char* column, const char* key, const tide_value* value,
                         tide_command* out, tide_error* err) {
   return guarded(err, [&]() -> Status {
-    const Relation* const known = find_relation(or_empty(relation));
+    const Relation* const known = find_relation(view_of(relation));
     const Column* meant = nullptr;
     for (const Column& each : known == nullptr ? std::span<const Column>() : known->columns) {
-      if (each.name == or_empty(column)) meant = &each;
+      if (each.name == view_of(column)) meant = &each;
     }
     const auto given = value == nullptr ? std::nullopt : value_of(*value);
     if (meant == nullptr || !given || out == nullptr) {
       return Status::error(Code::bad_argument, "there is no such column, value is none, or out is NULL");
     }
-    const auto assigned = assign(*meant, or_empty(key), *given);
+    const auto assigned = assign(*meant, view_of(key), *given);
     if (!assigned) return assigned.status();
     // Texts are those of the caller and of the catalogue, which outlive the call.
     const auto of = [](const ArgumentValue& from, const tide_value& as_given) -> tide_value {

@@ -45,13 +45,13 @@ Result<std::vector<PlannedCommand>> plan_of(std::span<const BatchCommand> batch,
   return settle(std::move(all));
 }
 
-struct Posted {
+struct Sent {
   std::vector<LocatedPool> pools;
   std::vector<uint64_t> ids;
 };
 
 // All are posted before the first answer is awaited.
-Status post(BatchCommand& entry, Posted& out) {
+Status post(BatchCommand& entry, Sent& out) {
   auto pools = LocatedPool::for_command(entry.directory, entry.pool, entry.command);
   if (!pools) return pools.status();
   Status first;
@@ -74,23 +74,23 @@ Status post(BatchCommand& entry, Posted& out) {
 }
 
 // ok: applied, or not answered in time.
-Status answer(BatchCommand& entry, const Posted& posted, Span timeout, const IsInterrupted& is_interrupted) {
+Status answer(BatchCommand& entry, const Sent& sent, Span timeout, const IsInterrupted& is_interrupted) {
   const int64_t end = monotonic_ns_now() + timeout.ns();
   Status first;
   size_t refused = 0, applied = 0;
-  for (size_t i = 0; i < posted.ids.size(); ++i) {
+  for (size_t i = 0; i < sent.ids.size(); ++i) {
     const Span left = std::max(Span(), Span::nanos(end - monotonic_ns_now()));
-    Status status = posted.pools[i].wait(posted.ids[i], left, true, is_interrupted);
+    Status status = sent.pools[i].wait(sent.ids[i], left, true, is_interrupted);
     if (status.is_ok()) ++applied;
     if (status.is_ok() || status.code == Code::timeout) continue;
     if (refused++ == 0) first = std::move(status);
   }
-  if (applied == posted.ids.size()) entry.state = CommandState::applied;
+  if (applied == sent.ids.size()) entry.state = CommandState::applied;
   if (refused == 0) return Status::ok();
   entry.state = CommandState::refused;
-  if (posted.ids.size() > 1) {
-    first.message = "refused by " + std::to_string(refused) + " of " + std::to_string(posted.ids.size()) +
-                    " pools; the first says: " + first.message;
+  if (sent.ids.size() > 1) {
+    first.message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
+                    std::to_string(sent.ids.size()) + " pools; the first says: " + first.message;
   }
   return first;
 }
@@ -125,17 +125,17 @@ Status run_batch(std::span<BatchCommand> batch, BatchMode mode, const BatchWait&
     const auto kind = about(entry.command.verb()).wait;
     Span timeout = is_patient ? time_for_answer(kind) : Span();
     if (wait.all) timeout = std::clamp(Span::nanos(end - monotonic_ns_now()), Span(), timeout);
-    Posted posted;
+    Sent sent;
     Status status;
     if (entry.state == CommandState::given) {
       auto pool = LocatedPool::of_command(entry.directory, entry.command_id);
       if (!pool) return pool.status();
-      posted.ids.push_back(entry.command_id);
-      posted.pools.push_back(pool.take());
+      sent.ids.push_back(entry.command_id);
+      sent.pools.push_back(pool.take());
     } else {
-      status = post(entry, posted);
+      status = post(entry, sent);
     }
-    if (status.is_ok()) status = answer(entry, posted, timeout, wait.is_interrupted);
+    if (status.is_ok()) status = answer(entry, sent, timeout, wait.is_interrupted);
     if (!status) return with_given(named(std::move(status), entry, each), batch, {plan->data(), i});
     if (entry.state == CommandState::given && kind == Wait::answer) is_patient = false;
     if (entry.state == CommandState::given && wait.is_interrupted && wait.is_interrupted()) {

@@ -57,7 +57,7 @@ static int is_interrupted(void* unused) { return InterruptPending && InterruptHo
 
 static int64 left_until(TimestampTz end) { return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end); }
 
-void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 wait_ms, const char* prefix) {
+void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 wait_ms) {
   const TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait_ms);
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
   with.is_interrupted = is_interrupted;
@@ -67,7 +67,7 @@ void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 w
         tide_control_batch(commands, count, mode, wait_ms < 0 ? wait_ms : left_until(end), &with, &error);
     CHECK_FOR_INTERRUPTS();
     if (status == TIDE_OK) return;
-    if (status != TIDE_TIMEOUT) tidepool_report(&error, prefix);
+    if (status != TIDE_TIMEOUT) tidepool_report(&error, NULL);
   }
 }
 
@@ -143,7 +143,7 @@ Datum tidepool_command(PG_FUNCTION_ARGS) {
     command.values[i] = value_at(fcinfo, parameters++, verb->name, &verb->arguments[i]);
   }
   tidepool_sign(&command);
-  tidepool_give(&one, 1, TIDE_BATCH_POST, -1, command.pool == NULL ? verb->name : NULL);
+  tidepool_give(&one, 1, TIDE_BATCH_POST, -1);
   if (command.pool == NULL && verb->sent_to == TIDE_TO_EVERY_POOL) {
     ereport(NOTICE, (errmsg_plural("%s was given to %d pool", "%s was given to %d pools", (unsigned long)command.pools,
                                    verb->name, command.pools)));

@@ -19,8 +19,8 @@ extern void tidepool_sign(tide_command* command);
 
 /*
  * tide_control_batch() for the current session: a wait can be cancelled, and a failure is an error. Never holds a handle of
- * the C API when it fails. `prefix` goes before the message; may be NULL.
+ * the C API when it fails.
  */
-extern void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 wait_ms, const char* prefix);
+extern void tidepool_give(tide_command* const* commands, int count, int32 mode, int64 wait_ms);
 
 #endif

@@ -55,7 +55,7 @@ static void drop_all(void) {
 }
 
 static void stage(tide_command* const* commands, int added) {
-  tidepool_give(commands, added, TIDE_BATCH_CHECK, 0, NULL);
+  tidepool_give(commands, added, TIDE_BATCH_CHECK, 0);
   if (count + added > room) {
     const int more = Max(2 * room, count + added);
     staged = staged == NULL ? palloc(sizeof(Staged) * (Size)more) : repalloc(staged, sizeof(Staged) * (Size)more);
@@ -67,7 +67,7 @@ static void stage(tide_command* const* commands, int added) {
 static void publish(void) {
   tide_command** commands = palloc(sizeof *commands * (Size)count);
   for (int i = 0; i < count; ++i) commands[i] = staged[i].command;
-  tidepool_give(commands, count, TIDE_BATCH_GIVE, ANSWERS_WAIT_MS_MAX, NULL);
+  tidepool_give(commands, count, TIDE_BATCH_GIVE, ANSWERS_WAIT_MS_MAX);
 }
 
 static void on_transaction(XactEvent event, void* unused) {
