@@ -73,7 +73,7 @@ tide = load()
 
 
 def call(function, *arguments):
-    """Calls with an error struct behind the arguments; raises what it says."""
+    """Calls a function with an error struct as its last argument; raises the error."""
     err = Error(size=ctypes.sizeof(Error))
     if function(*arguments, byref(err)) != 0:
         raise TideError(err)

@@ -33,10 +33,10 @@ typedef struct tide_relation {
 TIDE_API const tide_relation* tide_relation_at(int index);
 
 /**
- * Return 1 if a column must be hidden from readers who may see figures only: it contains text that somebody typed or sent
- * (tags, reasons, errors), a user's name, or where a pool connects to. Otherwise return 0.
+ * Return 1 if a column must be hidden from readers who may see figures only: it contains text from users or servers (tags,
+ * reasons, errors), the name of a user, or the target of a pool. Otherwise return 0.
  *
- * Cursors do not hide anything: whoever may read a segment file may read all of it. A program that shows rows to others, as
+ * Cursors do not hide anything: a user who may read a segment file may read all of it. A program that shows rows to others, as
  * the PostgreSQL extension does to roles, hides these columns.
  *
  * @param relation  from tide_relation_at()
