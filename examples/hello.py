@@ -74,14 +74,14 @@ tide = load()
 
 
 def call(function, *arguments):
-    """Calls with an error struct behind the arguments; raises what it says."""
+    """Calls a function with an error struct as its last argument; raises the error."""
     err = Error(size=ctypes.sizeof(Error))
     if function(*arguments, byref(err)) != 0:
         raise TideError(err)
 
 
 def query(lease, sql, *params):
-    """The rows as tuples of text; None is SQL's NULL."""
+    """The rows as tuples of text; None is NULL in SQL."""
     texts = (c_char_p * len(params))(*[None if p is None else str(p).encode() for p in params])
     result = c_void_p()
     call(tide.tide_lease_query, lease, sql.encode(), len(params), texts, byref(result))
@@ -95,7 +95,7 @@ def query(lease, sql, *params):
 
 
 def relation(name, pool):
-    """The rows of a relation as dictionaries: the pool as everybody else on this host can see it."""
+    """The rows of a relation as dictionaries: the pool as other processes on this host see it."""
     index = 0
     while (shape := tide.tide_relation_at(index)) and shape.contents.name.decode() != name:
         index += 1

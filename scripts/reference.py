@@ -161,8 +161,8 @@ Null means not measured or not applicable. Counters (`*_total`) never decrease, 
         ("bigint, integer", "INTEGER"), ("double precision", "REAL"), ("boolean", "INTEGER, 0 or 1"), ("text, jsonb", "TEXT"),
         ("timestamptz", "TEXT, UTC, such as 2026-01-31 23:59:59.123Z")))
     yield """In PostgreSQL, members of `pg_monitor` may read all relations. Columns marked *masked* are null for roles that
-are not also members of `pg_read_all_stats`. In SQLite, and in the C API, whoever may read the file of a pool
-sees all columns. *Set by* names the commands that an `UPDATE` of the column sends ([functions](functions.md)).
+are not also members of `pg_read_all_stats`. In SQLite, and in the C API, a user who may read the file of a
+pool sees all columns. *Set by* names the commands that an `UPDATE` of the column sends ([functions](functions.md)).
 """
     for name, meaning in library.relations():
         yield f"## {name}\n\n{meaning}\n"

@@ -1,4 +1,4 @@
-"""The rules of the house. Each yields one line a violation: "path:line: what is wrong"."""
+"""The rules for the source code. Each yields one line per violation: "path:line: what is wrong"."""
 import ast
 import json
 import pathlib
@@ -16,14 +16,14 @@ import sources  # noqa: E402  (the script that keeps the lists in the meson.buil
 def lines_are_clean():
     for path, text in tree.files().items():
         if text and not text.endswith("\n"):
-            yield f"{path}: the last line does not end"
+            yield f"{path}: no line break at the end"
         for number, line in enumerate(text.splitlines(), 1):
             if path.endswith(tables.CODE):
                 continue  # clang-format's
             if "\t" in line or "\r" in line:
                 yield f"{path}:{number}: a tab or carriage return"
             if line != line.rstrip():
-                yield f"{path}:{number}: blanks at the end"
+                yield f"{path}:{number}: trailing blanks"
             if path.endswith(tables.SCRIPTS) and len(line) > tables.COLUMNS_MAX:
                 yield f"{path}:{number}: {len(line)} columns; at most {tables.COLUMNS_MAX}"
 
@@ -54,7 +54,7 @@ def includes_follow_the_arrows():
             if is_system or "/" not in header or (room, header) in tables.ROOM_EXCEPTIONS:
                 continue
             if target not in allowed:
-                yield f"{path}:{number}: {room} must not know {header}"
+                yield f"{path}:{number}: {room} must not include {header}"
 
 
 def no_exception_is_stale():
@@ -62,7 +62,7 @@ def no_exception_is_stale():
             for _, header, _ in tree.includes(path)}
     for room, header in tables.ROOM_EXCEPTIONS:
         if (room, header) not in used:
-            yield f"tests/house/tables.py: nobody in {room} includes {header} any more"
+            yield f"tests/house/tables.py: no file in {room} includes {header}"
 
 
 def foreign_headers_stay_at_their_edge():
@@ -83,7 +83,7 @@ def words_stay_at_their_edge(subject):
 
 
 def no_forbidden_words():
-    forbidden = (*tables.FORBIDDEN, (str(tree.ROOT) + "/", "users have another folder", ()))
+    forbidden = (*tables.FORBIDDEN, (str(tree.ROOT) + "/", "users have another directory", ()))
     for path, text in tree.files().items():
         for number, line in enumerate(text.splitlines(), 1):
             for word, instead, places in forbidden:
@@ -139,7 +139,7 @@ def functions_are_exported():
         for name in sorted(set(names) - set(declared)):
             yield f"{what}: {name} is in no header"
         for name in sorted({n for n in names if names.count(n) > 1}):
-            yield f"{what}: {name} stands twice"
+            yield f"{what}: {name} is listed twice"
 
 
 def rooms_explain_themselves():
@@ -157,7 +157,7 @@ def invariants_are_tested():
                       not path.startswith("tests/house/") and not path.endswith(".md"))
     for number in sorted(set(numbers), key=int):
         if not re.search(rf"\bI{number}\b", tests):
-            yield f"{tables.INVARIANTS}: no test quotes I{number}"
+            yield f"{tables.INVARIANTS}: no test names I{number}"
 
 
 def rooms_have_unit_tests():
@@ -167,7 +167,7 @@ def rooms_have_unit_tests():
 
 
 def options_are_tested():
-    """A test named for each option sees what it does."""
+    """Every option has a test of its effect, named after it."""
     options = re.findall(r"^      \{\"(\w+)\", ", tree.files()[tables.OPTIONS], re.M)
     unit = [name for path, text in tree.files().items() if path.startswith(tables.OPTIONS_ALIKE)
             for name in re.findall(r"^TEST_F\(OptionEffect, (\w+)\)", text, re.M)]
@@ -176,12 +176,12 @@ def options_are_tested():
     if len(options) < 50:
         yield f"{tables.OPTIONS}: {len(options)} options found"
     for name in sorted(set(options) - set(tested)):
-        yield f"{tables.OPTIONS}: no test sees what the option {name} does"
+        yield f"{tables.OPTIONS}: no test of the effect of option {name}"
     for name in sorted(set(tested) - set(options)):
-        yield f"{tables.OPTIONS_ALIKE}, {tables.OPTIONS_OF_DATABASES}: {name} is no option"
+        yield f"{tables.OPTIONS_ALIKE}, {tables.OPTIONS_OF_DATABASES}: {name} is not an option"
 
 
-def source_lists_are_true():
+def source_lists_are_current():
     for path in sources.wrong_lists(tree.ROOT):
         yield f"{path.relative_to(tree.ROOT)}: a source list is not current; run scripts/sources.py"
 
@@ -240,7 +240,7 @@ RULES = {
     "rooms have unit tests": rooms_have_unit_tests,
     "invariants are quoted by tests": invariants_are_tested,
     "options are tested": options_are_tested,
-    "source lists are true": source_lists_are_true,
+    "source lists are current": source_lists_are_current,
     "headers are guarded": headers_are_guarded,
     "classes have at most one friend": classes_have_one_friend,
     "scripts can be read": scripts_can_be_read,

@@ -1,4 +1,4 @@
-"""What the rules of the house are, as data. How they are checked: rules.py. To run them: tidy.py."""
+"""The rules for the source code, as data. They are checked by rules.py and run by tidy.py."""
 
 COLUMNS_MAX = 128  # of scripts; code is clang-format's
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The style of the house as a test. The rules are tables (tables.py); how they are checked: rules.py.
+"""Checks the rules for the source code. The rules are tables (tables.py), checked by rules.py.
 
-    tidy.py          every violation, one a line; exit 1 if there is any
-    tidy.py --tap    the same for the test runner: one test point a rule
+    tidy.py          print all violations, one per line; exit 1 if there are any
+    tidy.py --tap    for the test runner: one test point per rule
 """
 import sys
 

@@ -1,4 +1,4 @@
-"""The files of the house, as the rules see them."""
+"""The files that the rules apply to."""
 import functools
 import pathlib
 import re

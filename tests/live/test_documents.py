@@ -11,7 +11,7 @@ import stage
 from stage import client, is_, said
 
 
-def each_opens_with_its_values(s):
+def configurations_open_with_their_values(s):
     for title, each in documents.ALL.items():
         pool = client.Pool(s.database.url(s.name), json.dumps(each["options"]), name=s.name)
         rows = s.rows("SELECT name, value, source, note FROM ~settings WHERE pool = :pool")
@@ -26,7 +26,7 @@ def each_opens_with_its_values(s):
     return f"{len(documents.ALL)} configurations"
 
 
-def what_an_address_says(s):
+def address_options(s):
     """host, port and so on in place of a URL; a file's path for SQLite."""
     url = s.database.url(s.name)
     if s.database.name == "sqlite":
@@ -47,7 +47,7 @@ def what_an_address_says(s):
             said(str(refusal), part)
 
 
-def a_switch_that_is_off(s):
+def switches_off(s):
     pool = s.pool(name=s.name, options="")
     pool.close()
     off = {"healthCheckConfig": {"enabled": False, "intervalMs": 60000, "autoRecovery": {"enabled": False, "strategies": [
@@ -62,7 +62,7 @@ def a_switch_that_is_off(s):
     pool.close()
 
 
-def what_cannot_be_is_refused(s):
+def invalid_values_are_rejected(s):
     for options, *parts in (
             ({"enableMetrics": False}, "enableMetrics", "plane=off"), ({"usePool": False}, "usePool"),
             ({"idleTimeoutMs": 1000, "idleConnectionTimeoutMs": 2000}, "idleTimeoutMs", "idleConnectionTimeoutMs"),
@@ -81,7 +81,7 @@ def what_cannot_be_is_refused(s):
         is_("burst" in str(refusal), False, "no suggestion that is not similar")
 
 
-CASES = (each_opens_with_its_values, what_an_address_says, a_switch_that_is_off, what_cannot_be_is_refused)
+CASES = (configurations_open_with_their_values, address_options, switches_off, invalid_values_are_rejected)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -51,7 +51,7 @@ def every_lease_at_debug(s):
     is_(all(a["time"] <= b["time"] for a, b in zip(lines, lines[1:])), True, "in order")
 
 
-def the_level_can_change(s):
+def level_changes(s):
     path = file_of(s)
     pool = s.pool(f"{CALM} log=events log_destination={path}")
 
@@ -70,7 +70,7 @@ def the_level_can_change(s):
     is_(path.stat().st_size, size, "nothing when it is off")
 
 
-def where_it_cannot_go(s):
+def invalid_destinations(s):
     for destination, part in (("/nowhere/at/all.log", "could not write"), ("stdout", "stderr, syslog")):
         try:
             client.Pool(s.database.url(s.name), f"log_destination={destination}", name=s.name)
@@ -80,7 +80,7 @@ def where_it_cannot_go(s):
     s.pool(f"{CALM} log=alerts log_destination=syslog").close()
 
 
-CASES = (every_lease_at_debug, the_level_can_change, where_it_cannot_go)
+CASES = (every_lease_at_debug, level_changes, invalid_destinations)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

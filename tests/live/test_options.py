@@ -22,7 +22,7 @@ def refused(s, option, value, *parts):
     return text
 
 
-def numbers_that_are_none(s):
+def invalid_numbers(s):
     s.pool(QUIET)
     n = 0
     for name, value, unit, applies, low, high in catalogue(s):
@@ -87,7 +87,7 @@ def live_changes(s):
     return f"{n} options"
 
 
-CASES = (numbers_that_are_none, contradictions, live_changes)
+CASES = (invalid_numbers, contradictions, live_changes)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

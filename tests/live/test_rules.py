@@ -32,7 +32,7 @@ def rule_of(s, rule):
     return rows[0] if rows else None
 
 
-def a_rule_of_ones_own(s):
+def custom_rule(s):
     pool = s.pool(CALM)
     held = [pool.acquire("first")]
     s.order("set_alert(:pool, 'one_out', 'in_use', '>=', 1, '500ms', 'critical', NULL, 'Somebody works.', 'Let him.')")
@@ -61,7 +61,7 @@ def a_rule_for_all_pools(s):
         lease.release()
 
 
-def a_built_in_rule_changed_and_back(s):
+def built_in_rule_changed_and_restored(s):
     pool = s.pool(CALM)
     name = "connection_exhaustion"
     before = rule_of(s, name)
@@ -81,7 +81,7 @@ def a_built_in_rule_changed_and_back(s):
     lease.release()
 
 
-def what_is_refused(s):
+def invalid_rules(s):
     s.pool(CALM)
     rules = s.value("SELECT count(*) FROM ~alert_rules WHERE pool = :pool")
     numbers = s.database.odd_numbers  # NaN, infinities
@@ -128,7 +128,7 @@ def acknowledging(s):
     s.error(f"SELECT ~wait_applied(~ack({update}))", "is resolved already")
 
 
-def the_callback_is_told(s):
+def event_callback(s):
     heard = []
 
     def hear(_, event):
@@ -155,7 +155,7 @@ def the_callback_is_told(s):
     del keep
 
 
-def lines_on_standard_error(s):
+def log_lines(s):
     """With log=alerts one for the beginning and one for the end; without it (here by its old name) none; never a password."""
     loud, quiet = s.owner(), s.owner()
     road = s.road()
@@ -186,8 +186,8 @@ def lines_on_standard_error(s):
 
 
 ALONE = (a_rule_for_all_pools,)
-CASES = (a_rule_of_ones_own, a_built_in_rule_changed_and_back, what_is_refused, acknowledging,
-         the_callback_is_told, lines_on_standard_error)
+CASES = (custom_rule, built_in_rule_changed_and_restored, invalid_rules, acknowledging,
+         event_callback, log_lines)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES, ALONE))

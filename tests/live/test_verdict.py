@@ -41,7 +41,7 @@ def is_status(s, pool, status):
     return verdict(s)
 
 
-def well(s):
+def healthy(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=2")
     until(lambda: verdict(s)[3], "the first checks")
     status, issues, _, checks = is_status(s, pool, "healthy")
@@ -75,7 +75,7 @@ def exhausted(s):
     is_status(s, pool, "healthy")
 
 
-def more_than_ten_wait(s):
+def many_waiters(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=1")
     lease = pool.acquire("holder")
     waiters = [threading.Thread(target=lambda: pool.acquire("waiter", timeout_ms=20000).release()) for _ in range(11)]
@@ -87,7 +87,7 @@ def more_than_ten_wait(s):
         waiter.join()
 
 
-def out_of_reach(s):
+def unreachable(s):
     road = s.road()
     pool = s.pool(f"{CALM} min_size=1 max_size=2 retry_base=20ms retry_max=100ms breaker_trip_after=300ms", road.url)
     pool.query("SELECT 1")
@@ -98,7 +98,7 @@ def out_of_reach(s):
     until(lambda: not any(issue.startswith("no connection") for issue in verdict(s)[1]), "it is back")
 
 
-def an_order_is_no_illness(s):
+def commands_do_not_affect_health(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=2")
     is_status(s, pool, "healthy")
     s.rows("SELECT ~wait_applied(~pause(:pool))")
@@ -108,7 +108,7 @@ def an_order_is_no_illness(s):
     is_status(s, pool, "healthy")
 
 
-def found_by_its_name(s):
+def finding_a_pool(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=2")
     found = ctypes.c_void_p()
     client.call(client.library.tide_pool_find, s.name.encode(), ctypes.byref(found))
@@ -120,7 +120,7 @@ def found_by_its_name(s):
         said(str(refusal), "nobody", s.name)
 
 
-def options_before_they_are_used(s):
+def checking_options(s):
     def check(options):
         return s.rows(f"SELECT kind, message, hint FROM ~check_options('{options}')")
     rows = check("max_sise=3 min_size=8 max_size=4 idle_timeout=forever")
@@ -147,7 +147,7 @@ def presets(s):
             is_((str(shown[0]), shown[1]), (value, "preset"), option)
 
 
-def what_does_nothing_is_said(s):
+def options_without_effect(s):
     s.pool(f"{CALM} sizing=adaptive min_size=1 max_size=2")
 
     def note(option):
@@ -164,8 +164,8 @@ def what_does_nothing_is_said(s):
     is_(note("scale_up_wait"), None)
 
 
-CASES = (well, exhausted, more_than_ten_wait, out_of_reach, an_order_is_no_illness, found_by_its_name,
-         options_before_they_are_used, presets, what_does_nothing_is_said)
+CASES = (healthy, exhausted, many_waiters, unreachable, commands_do_not_affect_health, finding_a_pool,
+         checking_options, presets, options_without_effect)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))
