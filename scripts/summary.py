@@ -2,6 +2,7 @@
 """Reads what Meson knows of the tests, for ./test.sh.
 
     summary.py --list FOLDER            suites and tests of a build folder
+    summary.py --short FOLDER           the tests that are not of the suite 'long', one a line
     summary.py --select FOLDER NAME...  the tests that the names (suites, tests, '*') mean, one a line
     summary.py --count RESULTS          the closing line; RESULTS/folders names build folders that ran tests,
                                         RESULTS/stages holds lines "passed|failed|skipped WHAT"
@@ -27,6 +28,7 @@ def list_tests(folder):
     suites = {}
     for name, owners in tests_of(folder):
         suites.setdefault(owners[0], []).append(name)
+    suites["long (not without all)"] = [name for name, owners in tests_of(folder) if "long" in owners]
     for suite, names in suites.items():
         print(f"{suite}: {' '.join(names)}")
     return 0
@@ -43,6 +45,11 @@ def select(folder, wanted):
             return 2
         chosen += [name for name in found if name not in chosen]
     print("\n".join(chosen))
+    return 0
+
+
+def short(folder):
+    print("\n".join(name for name, suites in tests_of(folder) if "long" not in suites))
     return 0
 
 
@@ -99,6 +106,8 @@ def count(results):
 def main(arguments):
     if len(arguments) == 2 and arguments[0] == "--list":
         return list_tests(arguments[1])
+    if len(arguments) == 2 and arguments[0] == "--short":
+        return short(arguments[1])
     if len(arguments) > 2 and arguments[0] == "--select":
         return select(arguments[1], arguments[2:])
     if len(arguments) == 2 and arguments[0] == "--count":
