@@ -13,6 +13,7 @@
 #include "base/instant.hpp"
 #include "base/status.hpp"
 #include "model/command.hpp"
+#include "os/descriptor.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -32,10 +33,6 @@ class Addressee {
   // The live pool that gave out this alert id.
   static Result<Addressee> of_alert(const std::string& directory, uint64_t alert_id);
 
-  ~Addressee();
-  Addressee(Addressee&& other) noexcept;
-  Addressee& operator=(Addressee&&) = delete;
-
   // What can be known before posting: that the order will arrive, and that the pool can take it whatever its state.
   Status check(const Command& command) const;
   Result<uint64_t> post(const Command& command) const;
@@ -44,7 +41,7 @@ class Addressee {
   Status wait(uint64_t command_id, Span patience, bool is_known_posted) const;
 
  private:
-  Addressee(Attachment segment, int local_fd) : segment_(std::move(segment)), local_fd_(local_fd) {}
+  Addressee(Attachment segment, Descriptor local) : segment_(std::move(segment)), local_(std::move(local)) {}
   using Has = std::function<bool(const SlotCopy&)>;
   static Result<Addressee> of_slot(const std::string& directory, const std::string& what, const std::string& relation,
                                    const Has& has);
@@ -55,7 +52,7 @@ class Addressee {
   std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
 
   Attachment segment_;
-  int local_fd_;  // a duplicate of our own; -1: the segment is a file
+  Descriptor local_;  // a copy of our own; not open: the segment is a file
 };
 
 }  // namespace tide

@@ -2,14 +2,12 @@
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
-#include <pwd.h>
 #include <unistd.h>
-
-#include <array>
 
 #include "addressee.hpp"
 #include "guard.hpp"
 #include "model/command.hpp"
+#include "os/user.hpp"
 #include "plane/directory.hpp"
 #include "policy/settings.hpp"
 #include "structs.hpp"
@@ -27,15 +25,7 @@ Result<Span> patience_of(int64_t wait_ms) {
                        "accepted: 0 to 86400000, or negative for 5000", "a day is the longest wait");
 }
 
-std::string default_actor() {
-  std::array<char, 4096> room{};
-  passwd entry{};
-  passwd* found = nullptr;
-  const uid_t uid = ::geteuid();
-  const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
-  return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + " (pid " +
-         std::to_string(::getpid()) + ")";
-}
+std::string default_actor() { return user_name() + " (pid " + std::to_string(::getpid()) + ")"; }
 
 // What can be said without looking at a pool.
 Result<Command> check_call(const char* pool, const char* verb, Result<Command> command) {

@@ -8,7 +8,7 @@
 
 #include "base/fixed_text.hpp"
 #include "plane/copying.hpp"
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 
 namespace tide {
 namespace {

@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "base/owned_id.hpp"
+#include "os/clock.hpp"
 #include "plane/copying.hpp"
 #include "plane/instance_id.hpp"
-#include "plane/patience.hpp"
 
 namespace tide {
 namespace {

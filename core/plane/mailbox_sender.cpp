@@ -14,12 +14,12 @@
 
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
+#include "os/clock.hpp"
 #include "plane/copying.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
 #include "plane/order_record.hpp"
-#include "plane/patience.hpp"
 
 namespace tide {
 namespace {

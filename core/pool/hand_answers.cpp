@@ -1,7 +1,7 @@
 // Hand, taking the answers of the connector.
 #include "base/assert.hpp"
 #include "brain/brain.hpp"
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 #include "pool/hand.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"

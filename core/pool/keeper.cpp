@@ -1,15 +1,14 @@
 #include "pool/keeper.hpp"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "base/units.hpp"
+#include "os/shortage.hpp"
 #include "plane/attach.hpp"
-#include "plane/shortage.hpp"
 #include "pool/pool.hpp"
 #include "pool/stepping.hpp"
 
@@ -42,41 +41,26 @@ Keeper::Keeper(Pool& pool, const Policy& policy, uint64_t seed)
       hand_(pool, brain_, publisher_),
       mailbox_(pool.segment().mailbox_path()),
       clerk_(pool, *this, mailbox_),
-      opened_at_(pool.clock_.now()) {
+      opened_at_(pool.clock_.now()),
+      epoll_(Descriptor::epoll("cannot make the descriptors of pool \"" + pool.name() + "\"")),
+      poke_("cannot make the descriptors of pool \"" + pool.name() + "\"") {
   slots_.reserve(pool.board_.capacity());
-  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
-  poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (epoll_fd_ < 0 || poke_fd_ < 0) {
-    const int error = errno;
-    close_descriptors();
-    throw Shortage(shortage_status("cannot make the descriptors of pool \"" + pool.name() + "\"", error));
-  }
-  watch(epoll_fd_, poke_fd_);
-  watch(epoll_fd_, mailbox_.fd());
-  watch(epoll_fd_, pool.connector_->fd());
+  watch(epoll_.get(), poke_.fd());
+  watch(epoll_.get(), mailbox_.fd());
+  watch(epoll_.get(), pool.connector_->fd());
   publisher_.settings(policy_, pool.spec_.sources);
   publisher_.note(
       EventKind::pool_open, Severity::info,
       "opened with min_size " + std::to_string(policy.min_size) + ", max_size " + std::to_string(policy.max_size));
 }
 
-Keeper::~Keeper() { close_descriptors(); }
-
-void Keeper::close_descriptors() noexcept {
-  if (poke_fd_ >= 0) close(poke_fd_);
-  if (epoll_fd_ >= 0) close(epoll_fd_);
-  poke_fd_ = epoll_fd_ = -1;
-}
-
 void Keeper::poke() {
   if (is_poked_.exchange(true, std::memory_order_seq_cst)) return;
-  const uint64_t one = 1;
-  (void)!::write(poke_fd_, &one, sizeof one);
+  poke_.ring();
 }
 
 void Keeper::drain_poke() {
-  uint64_t n = 0;
-  (void)!::read(poke_fd_, &n, sizeof n);
+  poke_.clear();
   is_poked_.store(false, std::memory_order_seq_cst);
 }
 
@@ -231,7 +215,9 @@ void Keeper::take_traffic(Instant now) {
 void Keeper::take_resources(Instant now) {
   if (resources_at_.is_set() && now < resources_at_ + kResourcesEvery) return;
   resources_at_ = now;
-  if (pool_.spec_.probe != nullptr) census_.resources = pool_.spec_.probe->sample(policy_.memory_limit);
+  if (pool_.spec_.probe != nullptr) {
+    static_cast<ProcessResources&>(census_.resources) = pool_.spec_.probe->sample(policy_.memory_limit);
+  }
   const ServerLoad& load = hand_.server_load();
   const auto known = [](int64_t n) { return n < 0 ? Resources::kUnknown : static_cast<double>(n); };
   census_.resources.server_sessions = known(load.sessions);

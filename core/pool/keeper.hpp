@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "brain/brain.hpp"
+#include "os/descriptor.hpp"
 #include "plane/mailbox.hpp"
 #include "pool/bulletin.hpp"
 #include "pool/clerk.hpp"
@@ -33,7 +34,6 @@ class Keeper {
  public:
   // Throws Shortage where no descriptors are left.
   Keeper(Pool& pool, const Policy& policy, uint64_t seed);
-  ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
@@ -43,7 +43,7 @@ class Keeper {
   // keeper cannot do.
   bool is_stepped_by_me() const noexcept;
   // Readable when step() has something to do before that.
-  int fd() const { return epoll_fd_; }
+  int fd() const { return epoll_.get(); }
   // Something happened that may need the keeper soon. Cheap when it is awake already.
   void poke();
   // An order from this process (pools without a segment file). The number under which the answer appears.
@@ -80,7 +80,6 @@ class Keeper {
   class Stepping;
   static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
 
-  void close_descriptors() noexcept;
   bool take_completions(Instant now);
   void decide(Instant now);
   void step_closing(Instant now);
@@ -131,8 +130,8 @@ class Keeper {
   std::mutex step_mutex_;  // held through a step and by who forks; never waited for by a step of the same thread
   bool is_held_for_fork_ = false;
 
-  int epoll_fd_ = -1;
-  int poke_fd_ = -1;
+  Descriptor epoll_;
+  Bell poke_;
   std::atomic<bool> is_poked_{false};
 };
 

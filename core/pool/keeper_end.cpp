@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/units.hpp"
-#include "plane/patience.hpp"
+#include "os/clock.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 #include "pool/stepping.hpp"
@@ -100,7 +100,8 @@ void Keeper::release_after_fork() noexcept {
 void Keeper::abandon_after_fork(bool is_whole) noexcept {
   if (is_whole) hand_.abandon_after_fork();
   mailbox_.abandon();
-  close_descriptors();
+  poke_.close();
+  epoll_.close();
 }
 
 }  // namespace tide

@@ -19,6 +19,7 @@
 
 #include "base/status.hpp"
 #include "brain/brain.hpp"
+#include "os/clock.hpp"
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
@@ -26,7 +27,6 @@
 #include "pool/log_fact.hpp"
 #include "pool/presence.hpp"
 #include "pool/seat.hpp"
-#include "pool/system_clock.hpp"
 #include "pool/turnstile.hpp"
 
 namespace tide {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -68,7 +69,8 @@ class ThreadedConnector final : public Connector {
     if (!is_abandoned_) {
       calls_->end();
     } else {
-      [[maybe_unused]] const auto* leaked = new std::shared_ptr<Calls>(calls_);  // its helpers are not here
+      [[maybe_unused]] const auto* leaked =
+          new (std::nothrow) std::shared_ptr<Calls>(calls_);  // its helpers are not here
     }
   }
 
@@ -112,7 +114,7 @@ class ThreadedConnector final : public Connector {
     return false;
   }
   Instant step(Instant now, std::vector<Completion>& out) override;
-  int fd() const noexcept override { return calls_->fd(); }
+  int fd() const noexcept override { return calls_->bell().fd(); }
   int64_t memory_bytes() const override { return calls_->driver().memory_bytes(); }
   // What was seen last: the file's disk may be the one that does not answer.
   FileFacts file_facts() override {
@@ -135,7 +137,7 @@ class ThreadedConnector final : public Connector {
   // No lock is taken and no thread touched: the child has neither.
   void abandon() noexcept override {
     is_abandoned_ = true;
-    calls_->close_fd();
+    calls_->bell().close();
     calls_->driver().abandon();
   }
 
@@ -198,7 +200,7 @@ void ThreadedConnector::ask(std::list<Call>& one) {
 }
 
 Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
-  calls_->drain_fd();
+  calls_->bell().clear();
   std::unique_lock lock(calls_->mutex);
   if (std::exchange(has_asked_, false)) {
     await_prompt_answers(lock);
