@@ -6,8 +6,7 @@
 #include <new>
 #include <string_view>
 
-#include "base/fixed_text.hpp"
-#include "plane/copying.hpp"
+#include "base/text.hpp"
 #include "os/shortage.hpp"
 
 namespace tide {

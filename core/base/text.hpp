@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/fixed_text.hpp"
+
 namespace tide {
 
 // The length of the well-formed UTF-8 character at the front of `text`, 0 if there is none.
@@ -12,6 +14,19 @@ size_t utf8_length(std::string_view text);
 
 // Well-formed UTF-8 without NUL. What fails this could not be shown by any database.
 bool is_plain_utf8(std::string_view text);
+
+// Of no longer a text than it was: what is broken UTF-8 or a control character becomes "?".
+std::string clean_text(std::string_view text, std::string_view kept_controls = "\n\t");
+template <size_t N>
+std::string clean_text(const FixedText<N>& text) {
+  return clean_text(text.view());
+}
+
+// As a string of JSON, in its quotes; broken UTF-8 becomes U+FFFD.
+std::string json_text(std::string_view text);
+
+// As a name ("...") or a literal ('...') of SQL: quotes in it are doubled.
+std::string sql_quoted(std::string_view text, char quote, std::string_view also_doubled = "");
 
 // `text` in double quotes for an error text: passwords masked, control characters and broken UTF-8 as "?", and at most
 // kQuotedBytesMax bytes of it, "..." behind what was cut.

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/owned_id.hpp"
-#include "base/text.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -33,24 +32,6 @@ void pause_before_pass(int pass) {
   // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds,
   // and a writer that died in the middle will never come.
   if (pass % 8 == 3) sched_yield();
-}
-
-std::string clean_text(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t n = utf8_length(bytes.substr(i));
-    const bool is_control = n == 1 && (static_cast<unsigned char>(bytes[i]) < 0x20 || bytes[i] == 0x7F) &&
-                            bytes[i] != '\n' && bytes[i] != '\t';
-    if (n == 0 || is_control) {
-      out.push_back('?');
-      i += 1;
-    } else {
-      out.append(bytes.substr(i, n));
-      i += n;
-    }
-  }
-  return out;
 }
 
 VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/text.hpp"
 #include "plane/copies.hpp"
 #include "plane/format.hpp"
 
@@ -22,13 +23,6 @@ struct Raw {
   alignas(Record) std::byte bytes[sizeof(Record)];
   const Record& get() const { return *reinterpret_cast<const Record*>(bytes); }
 };
-
-// Text a stranger wrote: valid UTF-8 without control characters, whatever stood there.
-std::string clean_text(std::string_view bytes);
-template <size_t N>
-std::string clean_text(const FixedText<N>& text) {
-  return clean_text(text.view());
-}
 
 VitalsCopy copy_of(const format::Vitals& from, uint32_t slots);
 QueueCopy copy_of(const format::QueueStats& from);

@@ -7,6 +7,7 @@
 #include "base/nearest.hpp"
 #include "base/rng.hpp"
 #include "base/status.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace tide {
@@ -73,6 +74,24 @@ TEST(FixedText, BelievesNoLengthAStrangerWrote) {
   FixedText<16> text("abc");
   text.length = 60'000;
   EXPECT_EQ(text.view().size(), text.kBytesMax);
+}
+
+TEST(Text, CleanTextIsUtf8WithoutControlCharactersAndNoLonger) {
+  EXPECT_EQ(clean_text("a\x01\nb\tc\x7F\xC3\xA4\xFF\xC3"), "a?\nb\tc?\xC3\xA4??");
+  EXPECT_EQ(clean_text(std::string_view("\0x", 2)), "?x");
+  EXPECT_EQ(clean_text("a\nb", ""), "a?b");
+}
+
+TEST(Text, QuotesAreDoubledForSqlAndEscapedForJson) {
+  EXPECT_EQ(sql_quoted("a\"b'c", '"'), "\"a\"\"b'c\"");
+  EXPECT_EQ(sql_quoted("it's a\\b", '\'', "\\"), "'it''s a\\\\b'");
+  EXPECT_EQ(json_text("a\"b\n\xFF"), "\"a\\\"b\\n\xEF\xBF\xBD\"");
+}
+
+TEST(Span, MillisecondsOfAWaitAreRoundedUp) {
+  EXPECT_EQ(Span::nanos(1).ms_up(), 1);
+  EXPECT_EQ(Span::millis(3).ms_up(), 3);
+  EXPECT_EQ(Span{}.ms_up(), 0);
 }
 
 TEST(Nearest, FindsWhatWasMeant) {
