@@ -6,34 +6,33 @@ cd "$(dirname "$0")"
 
 usage() {
   cat <<'TEXT'
-usage: ./test.sh                run everything (build, sanitizers and clang's warnings included)
+usage: ./test.sh                build, and run what is not long and needs no sanitizer
+       ./test.sh all            everything: also long tests, sanitizers, clang's warnings, clang-tidy
        ./test.sh NAME...        run some
        ./test.sh --list         what there is to name
        ./test.sh --help
 
-NAME is a suite (unit, sim, abi ...), a test (unit_pool), or a stage:
+NAME is a suite (unit, sim, abi, long ...), a test (unit_pool), or a stage:
   asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan    the concurrent tests under ThreadSanitizer
-  clang   compiles with clang, warnings are errors
+  clang   every file through clang, warnings are errors; nothing is compiled
+  clang-tidy   names and likely mistakes in the product
 A test under a sanitizer is asan:unit_pool or tsan:race. Set NINJA_JOBS to limit the compiler processes.
 Logs: build*/meson-logs/testlog.txt, build*/compile.log.
 TEXT
 }
 
-# Six files of a target are compiled as one, which takes half the time: most of it goes into headers. So names in unnamed
-# namespaces should differ within a target; where they must not, a stage does not compile.
-grouped="-Dunity=on -Dunity_size=6"
-
-# What each stage is configured with. Warnings are judged by the builds that compile as the product is compiled.
+# What each stage is configured with.
 options_of() {
   case $1 in
     build) echo "-Dwerror=true -Dtests=true -Dpostgres=enabled" ;;
     # Line numbers are all a report needs; full debug information and optimization take most of the compile time.
-    build-asan) echo "$grouped -Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
+    build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
       "-Doptimization=0 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
-    build-tsan) echo "$grouped -Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
+    build-tsan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
       "-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=thread -Db_lundef=false" ;;
-    build-clang) echo "$grouped -Dwerror=true -Dtests=true -Doptimization=0 -Ddebug=false" ;;
+    # Each file by itself, so that a missing include shows.
+    build-clang) echo "-Dunity=off -Dtests=true" ;;
   esac
 }
 
@@ -72,23 +71,30 @@ stage() {
     tally "failed $folder (does not build)"
     return
   fi
-  case $folder in
-    build-clang)
-      tally "passed clang compiles everything without a warning"
-      return
-      ;;
-    build-tsan)
-      # ThreadSanitizer needs its address range free; newer kernels randomise it away.
-      if setarch "$(uname -m)" -R true 2>/dev/null; then runner=(setarch "$(uname -m)" -R); fi
-      ;;
-  esac
+  # ThreadSanitizer needs its address range free; newer kernels randomise it away.
+  if [ "$folder" = build-tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then runner=(setarch "$(uname -m)" -R); fi
   run_tests "$folder" "$@"
 }
+
+# look_at NAME KIND FOLDER: one of the stages of scripts/units.py.
+look_at() {
+  local status=0
+  # Regenerated where the files have changed, so that the commands are those of today.
+  { prepare "$3" && ninja -C "$3" build.ninja >/dev/null; } || status=$?
+  [ "$status" -ne 0 ] || shown "$1" "$results/$1.log" "$python" scripts/units.py "$2" "$3" || status=$?
+  case $status in
+    0) tally "passed $1" ;;
+    77) tally "skipped $1 ($(tail -n 1 "$results/$1.log"))" ;;
+    *) tally "failed $1" ;;
+  esac
+}
+look_with_clang() { CC=clang CXX=clang++ look_at clang syntax build-clang; }
+look_with_clang_tidy() { look_at clang-tidy tidy build; }
 
 list() {
   prepare build >/dev/null
   "$python" scripts/summary.py --list build
-  say "stages: asan tsan clang (asan:NAME and tsan:NAME for one test or suite)"
+  say "stages: asan tsan clang clang-tidy (asan:NAME and tsan:NAME for one test or suite)"
 }
 
 export ASAN_OPTIONS="detect_stack_use_after_return=1:strict_string_checks=1"
@@ -115,7 +121,7 @@ compile_beside() {
     if prepare "$folder"; then build "$folder" || true; fi
     touch "$results/$folder.compiled"
   done
-  CC=clang CXX=clang++ stage build-clang >"$results/clang.out" 2>&1
+  { look_with_clang; look_with_clang_tidy; } >"$results/looks.out" 2>&1
 }
 
 # until_compiled FOLDER: a folder that does not compile is left to its stage, which says why.
@@ -126,7 +132,22 @@ until_compiled() {
   done
 }
 
+# select_tests FOLDER NAME...: suites become their tests; an unknown name ends the run.
+select_tests() {
+  local folder=$1
+  shift
+  prepare "$folder" >/dev/null || fail "cannot configure $folder; see $folder.log"
+  "$python" scripts/summary.py --select "$folder" "$@" || exit 2
+}
+
 if [ $# -eq 0 ]; then
+  if prepare build && build build; then
+    # shellcheck disable=SC2046
+    stage build $("$python" scripts/summary.py --short build)
+  else
+    tally "failed build (does not build)"
+  fi
+elif [ "$*" = all ]; then
   if prepare build && build build; then
     compile_beside >"$results/beside.out" 2>&1 &
     beside=$!
@@ -135,31 +156,25 @@ if [ $# -eq 0 ]; then
       shown "waiting for $folder" "$results/waiting.log" until_compiled "$folder"
       stage "$folder"
     done
-    shown "waiting for build-clang" "$results/waiting.log" tail --pid="$beside" -f /dev/null
-    cat "$results/clang.out"
+    shown "waiting for clang" "$results/waiting.log" tail --pid="$beside" -f /dev/null
+    cat "$results/looks.out"
   else
     tally "failed build (does not build)"
   fi
 else
-  names=() asan=() tsan=() clang=false
+  names=() asan=() tsan=() looks=()
   for name in "$@"; do
     case $name in
       asan) asan+=('*') ;;
       tsan) tsan+=('*') ;;
       asan:*) asan+=("${name#asan:}") ;;
       tsan:*) tsan+=("${name#tsan:}") ;;
-      clang) clang=true ;;
+      clang) looks+=(look_with_clang) ;;
+      clang-tidy) looks+=(look_with_clang_tidy) ;;
       -*) usage >&2; exit 2 ;;
       *) names+=("$name") ;;
     esac
   done
-  # select_tests FOLDER NAME...: suites become their tests; an unknown name ends the run.
-  select_tests() {
-    local folder=$1
-    shift
-    prepare "$folder" >/dev/null || fail "cannot configure $folder; see $folder.log"
-    "$python" scripts/summary.py --select "$folder" "$@" || exit 2
-  }
   chosen=$([ ${#names[@]} -eq 0 ] || select_tests build "${names[@]}")
   chosen_asan=$([ ${#asan[@]} -eq 0 ] || select_tests build-asan "${asan[@]}")
   chosen_tsan=$([ ${#tsan[@]} -eq 0 ] || select_tests build-tsan "${tsan[@]}")
@@ -169,7 +184,7 @@ else
     [ -z "$chosen_asan" ] || stage build-asan $chosen_asan
     [ -z "$chosen_tsan" ] || stage build-tsan $chosen_tsan
   }
-  if $clang; then CC=clang CXX=clang++ stage build-clang; fi
+  for look in "${looks[@]}"; do $look; done
 fi
 
 "$python" scripts/summary.py --count "$results"

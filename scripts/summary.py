@@ -27,6 +27,7 @@ def list_tests(folder):
     suites = {}
     for name, owners in tests_of(folder):
         suites.setdefault(owners[0], []).append(name)
+    suites["long (not without all)"] = [name for name, owners in tests_of(folder) if "long" in owners]
     for suite, names in suites.items():
         print(f"{suite}: {' '.join(names)}")
     return 0
@@ -43,6 +44,11 @@ def select(folder, wanted):
             return 2
         chosen += [name for name in found if name not in chosen]
     print("\n".join(chosen))
+    return 0
+
+
+def short(folder):
+    print("\n".join(name for name, suites in tests_of(folder) if "long" not in suites))
     return 0
 
 
@@ -99,6 +105,8 @@ def count(results):
 def main(arguments):
     if len(arguments) == 2 and arguments[0] == "--list":
         return list_tests(arguments[1])
+    if len(arguments) == 2 and arguments[0] == "--short":
+        return short(arguments[1])
     if len(arguments) > 2 and arguments[0] == "--select":
         return select(arguments[1], arguments[2:])
     if len(arguments) == 2 and arguments[0] == "--count":

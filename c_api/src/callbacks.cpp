@@ -9,8 +9,8 @@
 #include <new>
 #include <system_error>
 
+#include "os/clock.hpp"
 #include "pool/blocked_signals.hpp"
-#include "pool/system_clock.hpp"
 
 namespace tide {
 

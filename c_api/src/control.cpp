@@ -2,15 +2,13 @@
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
-#include <pwd.h>
 #include <unistd.h>
-
-#include <array>
 
 #include "control/assign.hpp"
 #include "control/batch.hpp"
 #include "guard.hpp"
 #include "model/command.hpp"
+#include "os/user.hpp"
 #include "plane/directory.hpp"
 #include "policy/settings.hpp"
 #include "reading/relation.hpp"
@@ -43,14 +41,8 @@ struct With {
   std::string actor(const char* own = nullptr) const {
     const char* const given = own != nullptr ? own : options.actor;
     if (given != nullptr && given[0] != '\0') return given;
-    std::array<char, 4096> room{};
-    passwd entry{};
-    passwd* found = nullptr;
-    const uid_t uid = ::geteuid();
-    const bool is_named = ::getpwuid_r(uid, &entry, room.data(), room.size(), &found) == 0 && found != nullptr;
-    const std::string from =
-        options.via != nullptr ? std::string(" via ") + options.via : " (pid " + std::to_string(::getpid()) + ")";
-    return (is_named ? std::string(found->pw_name) : "uid " + std::to_string(uid)) + from;
+    return user_name() +
+           (options.via != nullptr ? std::string(" via ") + options.via : " (pid " + std::to_string(::getpid()) + ")");
   }
   IsInterrupted is_interrupted() const {
     if (options.is_interrupted == nullptr) return {};

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/fixed_text.hpp"
-#include "plane/attach.hpp"
-#include "plane/shortage.hpp"
+#include "base/text.hpp"
+#include "os/shortage.hpp"
 
 namespace tide {
 namespace {

@@ -1,13 +1,13 @@
 #include "handles.hpp"
 
 #include <pthread.h>
-#include <time.h>
 
 #include <chrono>
 #include <new>
 
 #include "driver/sqlite/open_files.hpp"
 #include "drivers.hpp"
+#include "os/clock.hpp"
 #include "policy/settings.hpp"
 #include "pool/futex.hpp"
 #include "pool/keeper.hpp"
@@ -97,8 +97,7 @@ bool Handles::withdraw(PoolEntry& entry, Span patience) {
   // A callback may still be due to a thread that has left the pool already.
   while (Presence::is_anyone_in(key) || entry.pool->callbacks_open() != 0) {
     if (SystemClock::instance().now() >= give_up) return false;
-    const timespec pause{0, 200'000};
-    nanosleep(&pause, nullptr);
+    pause_for(Span::micros(200));
   }
   return true;
 }

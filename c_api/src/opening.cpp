@@ -19,11 +19,11 @@
 #include "home.hpp"
 #include "notify/log_line.hpp"
 #include "notify/log_writer.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
 #include "plane/directory.hpp"
-#include "plane/patience.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
-#include "pool/system_probe.hpp"
 #include "surroundings.hpp"
 
 namespace tide {

@@ -20,6 +20,7 @@ class Span {
 
   constexpr int64_t ns() const { return ns_; }
   constexpr int64_t ms() const { return ns_ / 1'000'000; }
+  constexpr int64_t ms_up() const { return (ns_ + 999'999) / 1'000'000; }  // for a wait that must not end early
   constexpr double ms_exact() const { return static_cast<double>(ns_) / 1e6; }
   constexpr double seconds_exact() const { return static_cast<double>(ns_) / 1e9; }
   constexpr bool is_zero() const { return ns_ == 0; }

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "base/fixed_text.hpp"
+#include "base/json.hpp"
 
 namespace tide {
 namespace {
@@ -61,26 +61,39 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-std::string shown_text(std::string_view text) {
-  const std::string masked = without_password(text);
-  std::string_view rest = masked;
-  std::string shown;
-  while (!rest.empty()) {
-    const size_t length = utf8_length(rest);
-    const bool is_control = static_cast<unsigned char>(rest.front()) < 0x20 || rest.front() == 0x7F;
-    if (length == 0 || is_control) {
-      shown.push_back('?');
-      rest.remove_prefix(1);
+std::string clean_text(std::string_view text, std::string_view kept_controls) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const char front = text.front();
+    const bool is_control = (front >= 0 && front < 0x20) || front == 0x7F;
+    size_t length = utf8_length(text);
+    if (length == 0 || (is_control && kept_controls.find(front) == kept_controls.npos)) {
+      out.push_back('?');
+      length = 1;
     } else {
-      shown.append(rest.substr(0, length));
-      rest.remove_prefix(length);
+      out.append(text.substr(0, length));
     }
+    text.remove_prefix(length);
   }
+  return out;
+}
+
+std::string shown_text(std::string_view text) {
+  const std::string shown = clean_text(without_password(text), "");
   const std::string_view kept = utf8_prefix(shown, kQuotedBytesMax);
   return std::string(kept) + (kept.size() < shown.size() ? "..." : "");
 }
 
 std::string in_quotes(std::string_view text) { return "\"" + shown_text(text) + "\""; }
+
+std::string json_text(std::string_view text) { return json_dump(nlohmann::json(text)); }
+
+std::string sql_quoted(std::string_view text, char quote, std::string_view also_doubled) {
+  std::string out(1, quote);
+  for (const char c : text) out.append(c == quote || also_doubled.find(c) != also_doubled.npos ? 2 : 1, c);
+  return out + quote;
+}
 
 std::string_view trimmed_blanks(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);

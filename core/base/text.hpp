@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/fixed_text.hpp"
+
 namespace tide {
 
 // The length of the valid UTF-8 character at the beginning of `text`, or 0.
@@ -12,6 +14,19 @@ size_t utf8_length(std::string_view text);
 
 // Valid UTF-8 without NUL; databases cannot store other text.
 bool is_plain_utf8(std::string_view text);
+
+// Replaces invalid UTF-8 and control characters by "?"; the text does not become longer.
+std::string clean_text(std::string_view text, std::string_view kept_controls = "\n\t");
+template <size_t N>
+std::string clean_text(const FixedText<N>& text) {
+  return clean_text(text.view());
+}
+
+// A JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
+std::string json_text(std::string_view text);
+
+// An SQL name ("...") or literal ('...'); quotes in it are doubled.
+std::string sql_quoted(std::string_view text, char quote, std::string_view also_doubled = "");
 
 // `text` in double quotes for an error message: passwords are masked, control characters and invalid UTF-8 become "?", and
 // it is truncated to kQuotedBytesMax bytes, marked by "...".

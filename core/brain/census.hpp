@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 
 #include "base/instant.hpp"
+#include "os/process.hpp"
 
 namespace tide {
 
@@ -37,13 +37,7 @@ struct SlotCensus {
 };
 
 // What the process and the server have left. NaN: not measured.
-struct Resources {
-  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-  double memory_bytes = kUnknown;        // resident, of the process or its cgroup: what the limit counts
-  double memory_limit_bytes = kUnknown;  // memory_limit, else the cgroup's, else the machine's
-  double memory_stall = kUnknown;        // PSI: share of the last 10 s in which some task waited for memory, 0..1
-  double descriptors = kUnknown;
-  double descriptors_max = kUnknown;  // RLIMIT_NOFILE
+struct Resources : ProcessResources {
   double server_sessions = kUnknown;  // all clients' sessions at the database server
   double server_sessions_max = kUnknown;
   double driver_bytes = kUnknown;  // allocated by the driver's library (SQLite)

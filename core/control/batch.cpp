@@ -5,7 +5,7 @@
 
 #include "control/plan.hpp"
 #include "control/pool_locator.hpp"
-#include "plane/patience.hpp"
+#include "os/clock.hpp"
 
 namespace tide {
 namespace {

@@ -12,9 +12,9 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "control/local_control.hpp"
+#include "os/clock.hpp"
 #include "plane/directory.hpp"
 #include "plane/mailbox_sender.hpp"
-#include "plane/patience.hpp"
 #include "policy/settings.hpp"
 
 namespace tide {
@@ -74,15 +74,6 @@ std::optional<Status> outcome_of(const format::CommandRecord& command, const std
 
 }  // namespace
 
-LocatedPool::~LocatedPool() {
-  if (local_fd_ >= 0) ::close(local_fd_);
-}
-
-LocatedPool::LocatedPool(LocatedPool&& other) noexcept
-    : segment_(std::move(other.segment_)), local_fd_(other.local_fd_) {
-  other.local_fd_ = -1;
-}
-
 // Until visit() says no more. Pools of this process first. Returns how many segments could not be read.
 size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
   size_t hidden = 0;
@@ -90,16 +81,13 @@ size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
   const LocalControl* local = local_control();
   if (local != nullptr && local->list != nullptr) {
     for (const LocalPool& own : local->list()) {
-      const int fd = ::fcntl(own.segment_fd, F_DUPFD_CLOEXEC, 3);
-      if (fd < 0) continue;
-      auto segment = Attachment::from_fd(fd);
+      Descriptor copy = Descriptor::copy_of(own.segment_fd);
+      if (!copy.is_open()) continue;
+      auto segment = Attachment::from_fd(copy.get());
       // The pool may have closed meanwhile, and its descriptor be something else by now.
-      if (!segment || segment->header().instance_id != own.instance_id) {
-        ::close(fd);
-        continue;
-      }
+      if (!segment || segment->header().instance_id != own.instance_id) continue;
       seen.insert(own.instance_id);
-      LocatedPool pool(segment.take(), fd);
+      LocatedPool pool(segment.take(), std::move(copy));
       if (!visit(pool)) return hidden;
     }
   }
@@ -112,18 +100,18 @@ size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
     if (!is_home_of(path, segment->header().pool, segment->header().instance_id)) continue;
     // One that is listed as local and has a file nevertheless was visited above.
     if (!seen.insert(segment->header().instance_id).second) continue;
-    LocatedPool pool(segment.take(), -1);
+    LocatedPool pool(segment.take(), Descriptor());
     if (!visit(pool)) return hidden;
   }
   return hidden;
 }
 
 Liveness LocatedPool::liveness() const {
-  if (local_fd_ < 0) return segment_.liveness();
+  if (!local_.is_open()) return segment_.liveness();
   // Private memory outlives its pool as long as we hold it; the engine knows better.
   const LocalControl* local = local_control();
   if (local == nullptr || local->list == nullptr) return Liveness::dead;
-  for (const LocalPool& pool : local->list()) {
+  for (const LocalPool& own : local->list()) {
     if (pool.instance_id == segment_.header().instance_id) return Liveness::alive;
   }
   return Liveness::dead;
@@ -286,12 +274,12 @@ Status LocatedPool::check(const Command& command) const {
     const auto set = set_option(changed, *command.text("option"), *command.text("value"), segment_.header().slots);
     if (!set) return set.status();
   }
-  return local_fd_ < 0 ? check_mailbox(segment_) : Status::ok();
+  return !local_.is_open() ? check_mailbox(segment_) : Status::ok();
 }
 
 Result<uint64_t> LocatedPool::post(const Command& command) const {
   const std::string arguments = command.arguments_json();
-  if (local_fd_ < 0) return post_command(segment_, command.name(), arguments, command.actor);
+  if (!local_.is_open()) return post_command(segment_, command.name(), arguments, command.actor);
   const LocalControl* local = local_control();
   const uint64_t command_id =
       local == nullptr || local->post == nullptr
@@ -303,7 +291,7 @@ Result<uint64_t> LocatedPool::post(const Command& command) const {
 
 // Of a command without a record: was it posted at all, as far as we may look?
 bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const {
-  if (local_fd_ < 0 && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
+  if (!local_.is_open() && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
     return record_of(read_posted_commands(segment_), command_id) != nullptr;
   }
   // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.

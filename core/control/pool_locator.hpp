@@ -15,6 +15,7 @@
 #include "base/instant.hpp"
 #include "base/status.hpp"
 #include "model/command.hpp"
+#include "os/descriptor.hpp"
 #include "plane/attach.hpp"
 
 namespace tide {
@@ -34,10 +35,6 @@ class LocatedPool {
                                                       const std::optional<std::string>& pool_or_instance,
                                                       const Command& command);
 
-  ~LocatedPool();
-  LocatedPool(LocatedPool&& other) noexcept;
-  LocatedPool& operator=(LocatedPool&&) = delete;
-
   const Attachment& segment() const { return segment_; }
   std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
 
@@ -49,7 +46,7 @@ class LocatedPool {
   Status wait(uint64_t command_id, Span timeout, bool is_known_posted, const IsInterrupted& is_interrupted) const;
 
  private:
-  LocatedPool(Attachment segment, int local_fd) : segment_(std::move(segment)), local_fd_(local_fd) {}
+  LocatedPool(Attachment segment, Descriptor local) : segment_(std::move(segment)), local_(std::move(local)) {}
   using Has = std::function<bool(const SlotCopy&)>;
   static Result<LocatedPool> of_slot(const std::string& directory, const std::string& what, const std::string& relation,
                                      const Has& has);
@@ -61,7 +58,7 @@ class LocatedPool {
   bool may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const;
 
   Attachment segment_;
-  int local_fd_;  // a duplicate of our own; -1: the segment is a file
+  Descriptor local_;  // our own copy; not open: the segment is a file
 };
 
 }  // namespace tide

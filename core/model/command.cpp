@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/assert.hpp"
+#include "base/json.hpp"
 #include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -56,13 +57,11 @@ Json json_of(const ArgumentValue& value) {
   return std::visit(ToJson(), value);
 }
 
-std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 // What somebody typed, fit for an error text: a text in quotes, all else as JSON.
 std::string typed(const ArgumentValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return in_quotes(*text);
   const auto* number = std::get_if<double>(&value);
-  return number != nullptr && !std::isfinite(*number) ? exact(*number) : shown_text(dumped(json_of(value)));
+  return number != nullptr && !std::isfinite(*number) ? exact(*number) : shown_text(json_dump(json_of(value)));
 }
 
 // nothing: of no type that arguments have.
@@ -120,7 +119,7 @@ std::optional<std::string> text_of_any(const ArgumentValue& value) {
   if (const auto* number = std::get_if<double>(&value)) {
     return std::isfinite(*number) ? std::optional(Json(*number).dump()) : std::nullopt;
   }
-  if (std::holds_alternative<int64_t>(value) || std::holds_alternative<bool>(value)) return dumped(json_of(value));
+  if (std::holds_alternative<int64_t>(value) || std::holds_alternative<bool>(value)) return json_dump(json_of(value));
   return {};
 }
 
@@ -275,7 +274,7 @@ std::string Command::arguments_json() const {
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (!std::holds_alternative<std::monostate>(values_[i])) out[std::string(arguments[i].name)] = json_of(values_[i]);
   }
-  return dumped(out);
+  return json_dump(out);
 }
 
 Result<Command> make_command(std::string_view verb_name, const Given& given) {
@@ -322,7 +321,7 @@ Result<Command> parse_command(std::string_view verb_name, std::string_view argum
     }
     const Argument* const argument = find_argument(about(*verb).arguments, key);
     if (argument == nullptr) return unknown_argument(key, *verb);
-    return bad(std::string(verb_name) + ": " + key + " is " + shown_text(dumped(json)),
+    return bad(std::string(verb_name) + ": " + key + " is " + shown_text(json_dump(json)),
                "accepted: " + accepted_by(*argument));
   }
   return make_command(verb_name, given);

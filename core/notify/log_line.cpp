@@ -10,11 +10,6 @@
 namespace tide {
 namespace {
 
-std::string json_text(std::string_view text) {
-  // Broken UTF-8 becomes U+FFFD instead of an exception.
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 bool is_plain_word(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(),
                                       [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '=' && c != '\\'; });

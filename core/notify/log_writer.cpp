@@ -7,13 +7,15 @@
 
 #include <system_error>
 
+#include "os/descriptor.hpp"
+
 namespace tide {
 namespace {
 
 constexpr mode_t kFileMode = 0640;  // like a segment: tags and messages may be confidential
 
-int open_file(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode);
+Descriptor open_file(const std::string& path) {
+  return Descriptor(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode));
 }
 
 // In one call if possible, so that lines of several processes are not mixed.
@@ -39,12 +41,7 @@ int priority_of(Severity severity) {
 }  // namespace
 
 Status LogWriter::check() const {
-  if (!is_file()) return Status::ok();
-  const int fd = open_file(destination_);
-  if (fd >= 0) {
-    ::close(fd);
-    return Status::ok();
-  }
+  if (!is_file() || open_file(destination_).is_open()) return Status::ok();
   return Status::error(
       Code::bad_option,
       "could not write to log_destination \"" + destination_ + "\": " + std::generic_category().message(errno),
@@ -58,11 +55,8 @@ bool LogWriter::write(std::string_view line, Severity severity) const {
     return true;
   }
   if (!is_file()) return write_all(STDERR_FILENO, "tidepool: " + std::string(line) + "\n");
-  const int fd = open_file(destination_);
-  if (fd < 0) return false;
-  const bool is_written = write_all(fd, std::string(line) + "\n");
-  ::close(fd);
-  return is_written;
+  const Descriptor file = open_file(destination_);
+  return file.is_open() && write_all(file.get(), std::string(line) + "\n");
 }
 
 }  // namespace tide

@@ -13,7 +13,6 @@
 #include "base/owned_id.hpp"
 #include "base/text.hpp"
 #include "plane/instance_id.hpp"
-#include "plane/patience.hpp"
 
 namespace tide {
 namespace {
@@ -126,24 +125,6 @@ bool is_untouched(const format::Slot& first, const format::Slot& second, const f
 }
 
 }  // namespace
-
-std::string clean_text(std::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  for (size_t i = 0; i < bytes.size();) {
-    const size_t n = utf8_length(bytes.substr(i));
-    const bool is_control = n == 1 && (static_cast<unsigned char>(bytes[i]) < 0x20 || bytes[i] == 0x7F) &&
-                            bytes[i] != '\n' && bytes[i] != '\t';
-    if (n == 0 || is_control) {
-      out.push_back('?');
-      i += 1;
-    } else {
-      out.append(bytes.substr(i, n));
-      i += n;
-    }
-  }
-  return out;
-}
 
 int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns) {
   int64_t distance = 0;

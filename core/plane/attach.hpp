@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "base/text.hpp"
 #include "plane/copies.hpp"
 #include "plane/format.hpp"
 
@@ -128,13 +129,6 @@ class Attachment {
   HeaderCopy header_;
   std::unique_ptr<format::Header> layout_;  // for its regions
 };
-
-// Text a stranger wrote: valid UTF-8 without control characters, whatever stood there.
-std::string clean_text(std::string_view bytes);
-template <size_t N>
-std::string clean_text(const FixedText<N>& text) {
-  return clean_text(text.view());
-}
 
 // The records of a block that are in use, as far as there is room for them.
 template <typename Block>

@@ -6,6 +6,7 @@
 
 #include "base/assert.hpp"
 #include "base/fixed_text.hpp"
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "plane/attach.hpp"
 #include "plane/format.hpp"
@@ -19,8 +20,6 @@ constexpr std::string_view kMaskedValue = "***";
 constexpr std::string_view kCutMark = "...";
 constexpr size_t kLeftOfTextMin = 16;       // a text is not shortened below this
 constexpr size_t kRecordedBytesMax = 8192;  // bounds the work for what a hostile sender wrote
-
-std::string dumped(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void mask_passwords(Json& value) {
   if (value.is_string()) {
@@ -59,7 +58,7 @@ std::string* longest_text(Json& value) {
 
 // Nothing where even short texts are too many.
 std::optional<std::string> fitted(Json value, size_t bytes_max) {
-  std::string text = dumped(value);
+  std::string text = json_dump(value);
   while (text.size() > bytes_max) {
     std::string* const longest = longest_text(value);
     if (longest == nullptr || longest->size() <= kLeftOfTextMin) return std::nullopt;
@@ -67,7 +66,7 @@ std::optional<std::string> fitted(Json value, size_t bytes_max) {
     const size_t excess = std::min(text.size() - bytes_max + kCutMark.size(), longest->size() / 2);
     const size_t kept = std::min(longest->size() - excess, longest->size() - kCutMark.size() - 1);
     *longest = std::string(utf8_prefix(*longest, kept)).append(kCutMark);
-    text = dumped(value);
+    text = json_dump(value);
   }
   return text;
 }

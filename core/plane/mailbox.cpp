@@ -7,42 +7,36 @@
 #include <cerrno>
 #include <cstring>
 
+#include "os/shortage.hpp"
 #include "plane/mailbox_checksum.hpp"
-#include "plane/shortage.hpp"
 
 namespace tide {
 
 Mailbox::Mailbox(const std::string& path) {
   if (path.empty()) return;
-  fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd_ < 0 && is_shortage(errno)) throw Shortage(shortage_status("cannot open the mailbox " + path, errno));
-  watch_fd_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (watch_fd_ >= 0 && ::inotify_add_watch(watch_fd_, path.c_str(), IN_MODIFY) < 0) {
-    ::close(watch_fd_);
-    watch_fd_ = -1;
-  }
+  file_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file_.is_open() && is_shortage(errno)) throw Shortage(shortage_status("cannot open the mailbox " + path, errno));
+  watch_ = Descriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  if (watch_.is_open() && ::inotify_add_watch(watch_.get(), path.c_str(), IN_MODIFY) < 0) watch_.close();
 }
 
-Mailbox::~Mailbox() { abandon(); }
-
 void Mailbox::abandon() noexcept {
-  if (fd_ >= 0) ::close(fd_);
-  if (watch_fd_ >= 0) ::close(watch_fd_);
-  fd_ = watch_fd_ = -1;
+  file_.close();
+  watch_.close();
 }
 
 void Mailbox::drain_watch() {
   alignas(inotify_event) char buffer[4096];
-  while (watch_fd_ >= 0 && ::read(watch_fd_, buffer, sizeof buffer) > 0) {
+  while (watch_.is_open() && ::read(watch_.get(), buffer, sizeof buffer) > 0) {
   }
 }
 
 std::vector<PostedCommand> Mailbox::take() {
   std::vector<PostedCommand> commands;
-  if (fd_ < 0) return commands;
+  if (!file_.is_open()) return commands;
   drain_watch();
   format::MailboxHeader header;
-  if (::pread(fd_, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return commands;
+  if (::pread(file_.get(), &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return commands;
   if (header.sent <= taken_) return commands;
   // A wild count says nothing about how many commands there are: look at the last ring's worth at most.
   uint64_t first = taken_ + 1;
@@ -51,7 +45,7 @@ std::vector<PostedCommand> Mailbox::take() {
   for (uint64_t number = first; number <= header.sent && number >= first; ++number) {
     format::MailboxCommand command;
     const auto offset = static_cast<off_t>(sizeof header + number % format::kMailboxCommands * sizeof command);
-    if (::pread(fd_, &command, sizeof command, offset) != static_cast<ssize_t>(sizeof command)) break;
+    if (::pread(file_.get(), &command, sizeof command, offset) != static_cast<ssize_t>(sizeof command)) break;
     if (command.number != number || command.checksum != mailbox_checksum(command)) {
       ++damaged_;
       continue;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "os/descriptor.hpp"
 #include "plane/format.hpp"
 
 namespace tide {
@@ -27,15 +28,12 @@ class Mailbox {
   // `path` is this pool's mailbox; "" makes a mailbox that is always empty. Throws Shortage without a descriptor for
   // it.
   explicit Mailbox(const std::string& path);
-  ~Mailbox();
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
 
   // Commands not seen yet, oldest first; at most kMailboxCommands. Commands overwritten before they were read are lost, which
   // the sender prevents by refusing to post into a full mailbox.
   std::vector<PostedCommand> take();
   // Readable when something was posted; -1 where the system offers no such descriptor: then ask take() now and then.
-  int fd() const { return watch_fd_; }
+  int fd() const { return watch_.get(); }
   uint64_t taken() const { return taken_; }
   uint64_t damaged() const { return damaged_; }
   void abandon() noexcept;  // in a forked child
@@ -43,8 +41,8 @@ class Mailbox {
  private:
   void drain_watch();
 
-  int fd_ = -1;
-  int watch_fd_ = -1;
+  Descriptor file_;
+  Descriptor watch_;
   uint64_t taken_ = 0;
   uint64_t damaged_ = 0;
 };

@@ -14,11 +14,11 @@
 
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
+#include "os/clock.hpp"
 #include "plane/command_record.hpp"
 #include "plane/directory.hpp"
 #include "plane/instance_id.hpp"
 #include "plane/mailbox_checksum.hpp"
-#include "plane/patience.hpp"
 
 namespace tide {
 namespace {

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
+#include "os/clock.hpp"
+#include "os/shortage.hpp"
 #include "plane/attach.hpp"
 #include "plane/directory.hpp"
-#include "plane/patience.hpp"
-#include "plane/shortage.hpp"
 #include "plane/slot_word.hpp"
 
 namespace tide {

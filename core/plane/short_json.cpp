@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fixed_text.hpp"
+#include "base/json.hpp"
 
 namespace tide {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr size_t kTextBytesMin = 24;  // shorter ones say nothing any more
-
-std::string printed(const OrderedJson& object) {
-  return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-}
 
 std::string* longest_member(OrderedJson& object) {
   std::string* longest = nullptr;
@@ -32,7 +29,7 @@ std::string shortened_object(std::string_view object, size_t bytes_max) {
   if (object.size() <= bytes_max) return std::string(object);
   OrderedJson whole = OrderedJson::parse(object, nullptr, false);
   if (!whole.is_object()) return {};
-  std::string out = printed(whole);
+  std::string out = json_dump(whole);
   while (out.size() > bytes_max) {
     std::string* const text = longest_member(whole);
     if (text != nullptr && text->size() > kTextBytesMin) {
@@ -44,7 +41,7 @@ std::string shortened_object(std::string_view object, size_t bytes_max) {
     } else {
       whole.erase(std::prev(whole.end()));
     }
-    out = printed(whole);
+    out = json_dump(whole);
   }
   return out;
 }

@@ -4,16 +4,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <ctime>
+#include "os/clock.hpp"
 
 namespace tide {
 
 constinit thread_local uint32_t cached_thread_id = 0;
 
 void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeout) noexcept {
-  timespec t{};
-  t.tv_sec = static_cast<time_t>(timeout.ns() / 1'000'000'000);
-  t.tv_nsec = static_cast<long>(timeout.ns() % 1'000'000'000);
+  const timespec t = timespec_of(timeout);
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, &t, nullptr, 0);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/assert.hpp"
 #include "brain/brain.hpp"
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
 #include "pool/presence.hpp"

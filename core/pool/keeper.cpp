@@ -1,7 +1,6 @@
 #include "pool/keeper.hpp"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,9 +11,8 @@
 #include "base/overloaded.hpp"
 #include "base/units.hpp"
 #include "model/command.hpp"
+#include "os/shortage.hpp"
 #include "plane/attach.hpp"
-#include "plane/patience.hpp"
-#include "plane/shortage.hpp"
 #include "pool/pool.hpp"
 
 namespace tide {
@@ -81,42 +79,27 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       hand_(spec.pool_key, board, seats, in_use_peak, turnstile, connector, errors, listeners, brain_, publisher_),
       mailbox_(segment.mailbox_path()),
       clerk_(segment, clock.clock(), mailbox_, publisher_, outlook_),
-      opened_at_(clock.now()) {
+      opened_at_(clock.now()),
+      epoll_(Descriptor::epoll("cannot create the descriptors of pool \"" + spec.name + "\"")),
+      poke_("cannot create the descriptors of pool \"" + spec.name + "\"") {
   apply_policy();
   slots_.reserve(board.capacity());
-  epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
-  poke_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (epoll_fd_ < 0 || poke_fd_ < 0) {
-    const int error = errno;
-    close_descriptors();
-    throw Shortage(shortage_status("cannot make the descriptors of pool \"" + spec.name + "\"", error));
-  }
-  watch(epoll_fd_, poke_fd_);
-  watch(epoll_fd_, mailbox_.fd());
-  watch(epoll_fd_, connector.fd());
+  watch(epoll_.get(), poke_.fd());
+  watch(epoll_.get(), mailbox_.fd());
+  watch(epoll_.get(), connector.fd());
   publisher_.settings(policy_, spec.sources, spec.notes);
   publisher_.note(
       EventKind::pool_open, Severity::info,
       "opened with min_size " + std::to_string(policy_.min_size) + ", max_size " + std::to_string(policy_.max_size));
 }
 
-Keeper::~Keeper() { close_descriptors(); }
-
-void Keeper::close_descriptors() noexcept {
-  if (poke_fd_ >= 0) close(poke_fd_);
-  if (epoll_fd_ >= 0) close(epoll_fd_);
-  poke_fd_ = epoll_fd_ = -1;
-}
-
 void Keeper::poke() {
   if (is_poked_.exchange(true, std::memory_order_seq_cst)) return;
-  const uint64_t one = 1;
-  (void)!::write(poke_fd_, &one, sizeof one);
+  poke_.ring();
 }
 
 void Keeper::drain_poke() {
-  uint64_t n = 0;
-  (void)!::read(poke_fd_, &n, sizeof n);
+  poke_.clear();
   is_poked_.store(false, std::memory_order_seq_cst);
 }
 
@@ -287,7 +270,9 @@ void Keeper::take_traffic(Instant now) {
 void Keeper::take_resources(Instant now) {
   if (resources_at_.is_set() && now < resources_at_ + kResourcesEvery) return;
   resources_at_ = now;
-  if (spec_.probe != nullptr) census_.resources = spec_.probe->sample(policy_.memory_limit);
+  if (spec_.probe != nullptr) {
+    static_cast<ProcessResources&>(census_.resources) = spec_.probe->sample(policy_.memory_limit);
+  }
   const ServerLoad& load = hand_.server_load();
   const auto known = [](int64_t n) { return n < 0 ? Resources::kUnknown : static_cast<double>(n); };
   census_.resources.server_sessions = known(load.sessions);
@@ -539,7 +524,8 @@ void Keeper::release_after_fork() noexcept {
 void Keeper::abandon_after_fork(bool is_whole) noexcept {
   if (is_whole) hand_.abandon_after_fork();
   mailbox_.abandon();
-  close_descriptors();
+  poke_.close();
+  epoll_.close();
 }
 
 }  // namespace tide

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "brain/brain.hpp"
+#include "os/descriptor.hpp"
 #include "plane/mailbox.hpp"
 #include "pool/bulletin.hpp"
 #include "pool/clerk.hpp"
@@ -28,7 +29,6 @@
 #include "pool/listeners.hpp"
 #include "pool/publisher.hpp"
 #include "pool/recent_errors.hpp"
-#include "pool/system_clock.hpp"
 #include "pool/turnstile.hpp"
 
 namespace tide {
@@ -51,7 +51,7 @@ class Keeper {
   // keeper cannot do.
   bool is_stepped_by_me() const noexcept;
   // Readable when step() has something to do before that.
-  int fd() const { return epoll_fd_; }
+  int fd() const { return epoll_.get(); }
   // Something happened that may need the keeper soon. Cheap when it is awake already.
   void poke();
   // [any] A request found no idle connection: a queue is worth waking the keeper for, if the pool can grow. `is_unmet`:
@@ -89,7 +89,6 @@ class Keeper {
   class Stepping;
   static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
 
-  void close_descriptors() noexcept;
   bool take_completions(Instant now);
   void decide(Instant now);
   void step_closing(Instant now);
@@ -154,8 +153,8 @@ class Keeper {
   std::mutex step_mutex_;  // held through a step and by who forks; never waited for by a step of the same thread
   bool is_held_for_fork_ = false;
 
-  int epoll_fd_ = -1;
-  int poke_fd_ = -1;
+  Descriptor epoll_;
+  Bell poke_;
   std::atomic<bool> is_poked_{false};
   std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
   std::atomic<bool> can_grow_{true};

@@ -18,6 +18,7 @@
 
 #include "base/status.hpp"
 #include "brain/brain.hpp"
+#include "os/clock.hpp"
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
 #include "policy/parse.hpp"
@@ -27,7 +28,6 @@
 #include "pool/presence.hpp"
 #include "pool/recent_errors.hpp"
 #include "pool/seat.hpp"
-#include "pool/system_clock.hpp"
 #include "pool/turnstile.hpp"
 
 namespace tide {

@@ -1,9 +1,9 @@
-// Ports: all the pool needs from outside. Drivers, clocks and event sinks implement them; the pool knows no other.
+// Ports: all the pool needs from outside but the clock (os/clock.hpp). Drivers and event sinks implement them; the pool
+// knows no other.
 //
 //  Connection  one session with a database, owned by exactly one slot
 //  Connector   makes, checks, resets and closes connections; never blocks on network, disk or program; pumped by the
 //              keeper
-//  Clock       the only place where time comes from
 //  EventSink   told about finished things (connect, release, error ...)
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "base/instant.hpp"
 #include "base/status.hpp"
 #include "brain/census.hpp"
+#include "os/clock.hpp"
 #include "policy/policy.hpp"
 #include "pool/result_table.hpp"
 
@@ -194,22 +195,6 @@ class Connector {
   virtual bool is_called_by_me() const noexcept { return false; }
   // In a forked child: close descriptors only.
   virtual void abandon() noexcept {}
-};
-
-// What the process has left. Costs system calls: asked once a second at most, by the keeper.
-class ResourceProbe {
- public:
-  virtual ~ResourceProbe() = default;
-  // `memory_limit` in bytes, 0: find the limit out. Fills in all but the server's and the driver's members.
-  virtual Resources sample(int64_t memory_limit) = 0;
-};
-
-// The pool's clock. Readings never go back and come from one axis, shared by all processes of the host.
-class Clock {
- public:
-  virtual ~Clock() = default;
-  virtual Instant now() const = 0;      // monotonic
-  virtual int64_t wall_ns() const = 0;  // since 1970, for display only
 };
 
 }  // namespace tide

@@ -6,10 +6,10 @@
 #include <new>
 #include <system_error>
 
-#include "plane/shortage.hpp"
+#include "os/clock.hpp"
+#include "os/shortage.hpp"
 #include "pool/blocked_signals.hpp"
 #include "pool/futex.hpp"
-#include "pool/system_clock.hpp"
 
 namespace tide {
 
@@ -64,8 +64,7 @@ Span step_or_pause(Keeper& keeper) noexcept {
 
 void wait_for_keeper(const Keeper& keeper, Span span) {
   pollfd fd{keeper.fd(), POLLIN, 0};
-  const int64_t ms = (span.ns() + 999'999) / 1'000'000;
-  poll(&fd, 1, static_cast<int>(ms));
+  poll(&fd, 1, static_cast<int>(span.ms_up()));
 }
 
 }  // namespace tide

@@ -1,38 +1,18 @@
 #include "reading/fleet.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <tuple>
 #include <utility>
 
+#include "os/clock.hpp"
+#include "os/descriptor.hpp"
 #include "plane/directory.hpp"
-#include "plane/patience.hpp"
 
 namespace tide {
 namespace {
 
 std::atomic<LocalSegments> local_segments_hook{nullptr};
-
-// A duplicate, so that the owner may close its own while we read.
-class OwnDescriptor {
- public:
-  explicit OwnDescriptor(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
-  ~OwnDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  OwnDescriptor(OwnDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnDescriptor& operator=(OwnDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Where a segment that passed the filter can be opened again, in the order of visits.
 template <typename Place>
@@ -54,10 +34,10 @@ bool is_wanted(const FleetFilter& filter, const HeaderCopy& header) {
 void visit_local(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
   const LocalSegments local_segments = local_segments_hook.load(std::memory_order_acquire);
   if (local_segments == nullptr) return;
-  std::vector<Found<OwnDescriptor>> found;
+  std::vector<Found<Descriptor>> found;
   for (const int fd : local_segments()) {
-    OwnDescriptor own(fd);
-    if (own.get() < 0) continue;
+    Descriptor own = Descriptor::copy_of(fd);
+    if (!own.is_open()) continue;
     const auto segment = Attachment::from_fd(own.get());
     if (!segment || !is_wanted(filter, segment->header())) continue;
     found.push_back({segment->header().pool, segment->header().instance_id, std::move(own)});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "base/units.hpp"
 #include "model/words.hpp"
 #include "reading/cell.hpp"
@@ -14,7 +15,7 @@ namespace {
 
 using enum ColumnType;
 using enum Privacy;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 class Judge {
  public:
@@ -136,13 +137,10 @@ void add_verdict(const Attachment& segment, int64_t, std::vector<Row>& out) {
                  cell::text(list_json(verdict.recommendations)), cell::text(checks_json(verdict))});
 }
 
-// Broken UTF-8 becomes U+FFFD instead of an exception.
-std::string text_of(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-Json checks_of(const HealthVerdict& verdict) {
-  Json checks = Json::object();
+OrderedJson checks_of(const HealthVerdict& verdict) {
+  OrderedJson checks = OrderedJson::object();
   for (const auto& [which, check] : verdict.checks) {
-    Json& out = checks[std::string(word(which))];
+    OrderedJson& out = checks[std::string(word(which))];
     out["status"] = word_of<HealthStatus>(check.status);
     if (cell::is_measured(check.score)) out["score"] = check.score;
     out["message"] = clean_text(check.message);
@@ -178,17 +176,17 @@ HealthVerdict health_verdict(const Attachment& segment) {
   return verdict;
 }
 
-std::string list_json(const std::vector<std::string>& texts) { return text_of(Json(texts)); }
-std::string checks_json(const HealthVerdict& verdict) { return text_of(checks_of(verdict)); }
+std::string list_json(const std::vector<std::string>& texts) { return json_dump(OrderedJson(texts)); }
+std::string checks_json(const HealthVerdict& verdict) { return json_dump(checks_of(verdict)); }
 
 std::string verdict_json(const HealthVerdict& verdict) {
-  Json out;
+  OrderedJson out;
   out["healthy"] = verdict.is_healthy();
   out["status"] = health_word(verdict.health);
   out["issues"] = verdict.issues;
   out["recommendations"] = verdict.recommendations;
   out["checks"] = checks_of(verdict);
-  return text_of(out);
+  return json_dump(out);
 }
 
 const Source& health_source() {

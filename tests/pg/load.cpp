@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-#include "pool/system_clock.hpp"
+#include "os/clock.hpp"
 
 namespace {
 

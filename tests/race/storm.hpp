@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "base/rng.hpp"
+#include "os/clock.hpp"
 #include "plane/attach.hpp"
 #include "plane/board.hpp"
 #include "plane/segment.hpp"
-#include "pool/system_clock.hpp"
 
 namespace tide::race {
 

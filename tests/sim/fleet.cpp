@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "os/clock.hpp"
 #include "policy/settings.hpp"
-#include "pool/system_clock.hpp"
 #include "stage.hpp"
 
 namespace tide::sim {

@@ -8,9 +8,9 @@
 #include <functional>
 #include <vector>
 
+#include "os/clock.hpp"
 #include "plane/rings.hpp"
 #include "pool/keeper.hpp"
-#include "pool/system_clock.hpp"
 #include "stage.hpp"
 
 namespace tide::sim {

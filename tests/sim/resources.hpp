@@ -1,7 +1,7 @@
 // Resources: what the process has left, as the world says.
 #pragma once
 
-#include "pool/ports.hpp"
+#include "os/process.hpp"
 
 namespace tide::sim {
 
@@ -10,8 +10,8 @@ class FakeProbe final : public ResourceProbe {
   static constexpr double kUsualBytes = 100e6;
   static constexpr double kUsualLimit = 1e9;
 
-  Resources sample(int64_t memory_limit) override {
-    Resources out;
+  ProcessResources sample(int64_t memory_limit) override {
+    ProcessResources out;
     out.memory_bytes = bytes_;
     out.memory_limit_bytes = memory_limit > 0 ? static_cast<double>(memory_limit) : limit_;
     out.memory_stall = stall_;

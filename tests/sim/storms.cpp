@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "os/clock.hpp"
 #include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
-#include "pool/system_clock.hpp"
 #include "stage.hpp"
 
 namespace tide::sim {

@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "pool/system_clock.hpp"
+#include "os/clock.hpp"
 #include "shrink.hpp"
 #include "world.hpp"
 

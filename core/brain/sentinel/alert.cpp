@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "base/fixed_text.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace tide::brain {
@@ -22,32 +22,8 @@ std::string numbers(const Alert& alert) {
          figure(alert.threshold) + ")";
 }
 
-// One character of UTF-8, or its escape, at the head of `text`, which is not empty.
-std::string json_character(std::string_view text, size_t& bytes) {
-  bytes = 1;
-  const unsigned char c = static_cast<unsigned char>(text[0]);
-  if (c == '"' || c == '\\') return {'\\', text[0]};
-  if (c < 0x20) {
-    char out[8];
-    std::snprintf(out, sizeof out, "\\u%04x", c);
-    return out;
-  }
-  while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) ++bytes;
-  return std::string(text.substr(0, bytes));
-}
-
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    size_t bytes = 0;
-    out += json_character(text, bytes);
-    text.remove_prefix(bytes);
-  }
-  return out + "\"";
-}
-
 // As much of `text` as a string of JSON as fits into `room` bytes; cut at a word, and marked.
-std::string json_text(std::string_view text, size_t room) {
+std::string json_text_within(std::string_view text, size_t room) {
   std::string out = json_text(text);
   // Characters that are escaped take more bytes than they have.
   for (size_t most = std::min(text.size(), room); out.size() > room && most > 0; --most) {
@@ -74,7 +50,7 @@ std::string alert_detail(const Alert& alert) {
                     "\",\"value\":" + json_number(alert.value) + ",\"threshold\":" + json_number(alert.threshold);
   const size_t used = out.size() + kAdvice.size() + 1;
   if (!alert.advice.empty() && used + kWorthWhile <= kEventDetailBytesMax) {
-    out.append(kAdvice).append(json_text(alert.advice, kEventDetailBytesMax - used));
+    out.append(kAdvice).append(json_text_within(alert.advice, kEventDetailBytesMax - used));
   }
   return out + "}";
 }

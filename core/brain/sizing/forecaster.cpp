@@ -149,7 +149,7 @@ Forecaster::Forecasts Forecaster::predicted(double now_s, double from_s, double 
     const SeasonProfile& season = seasons_[static_cast<size_t>(i)];
     const double factor = level(season, now_s);
     if (std::isnan(factor)) continue;
-    const size_t model = static_cast<size_t>(kSeasonal + 2 * i);
+    const size_t model = static_cast<size_t>(kSeasonal) + 2 * static_cast<size_t>(i);
     out[model] = season.mean(now_s + from_s, now_s + to_s);
     out[model + 1] = out[model] * factor;
   }

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +14,7 @@
 #include <system_error>
 #include <thread>
 
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 #include "pool/blocked_signals.hpp"
 
 namespace tide::libpq {
@@ -23,17 +22,6 @@ namespace {
 
 // How long closing a pool waits for abandoned attempts: those that are not blocked need microseconds.
 constexpr auto kEndPatience = std::chrono::milliseconds(50);
-
-int make_event_fd(const char* what) {
-  const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (fd < 0) throw Shortage(shortage_status(what, errno));
-  return fd;
-}
-
-void ring(int fd) noexcept {
-  const uint64_t one = 1;
-  (void)!::write(fd, &one, sizeof one);
-}
 
 bool is_address(const std::string& host) {
   addrinfo only_numbers{};
@@ -85,20 +73,6 @@ std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>
   return out;
 }
 
-Attempts::Attempts() : bell_fd_(make_event_fd("could not create a descriptor for connection attempts")) {}
-
-Attempts::~Attempts() { abandon(); }
-
-void Attempts::abandon() noexcept {
-  if (bell_fd_ >= 0) ::close(bell_fd_);
-  bell_fd_ = -1;
-}
-
-void Attempts::answer_bell() noexcept {
-  uint64_t n = 0;
-  (void)!::read(bell_fd_, &n, sizeof n);
-}
-
 bool Attempts::has_room(std::string& why_not) const {
   const std::lock_guard lock(mutex_);
   size_t held_up = 0;
@@ -121,7 +95,7 @@ void Attempts::end() noexcept {
   std::unique_lock lock(mutex_);
   for (Attempt* attempt : running_) {
     attempt->is_given_up_ = true;
-    ring(attempt->wake_fd_);
+    attempt->wake_.ring();
   }
   changed_.notify_all();
   changed_.wait_for(lock, kEndPatience, [this] { return running_.empty(); });
@@ -178,13 +152,7 @@ class Attempt::Inside {
 };
 
 Attempt::Attempt(Task task, std::shared_ptr<Attempts> all)
-    : task_(std::move(task)),
-      all_(std::move(all)),
-      wake_fd_(make_event_fd("could not create a descriptor for a connection attempt")) {}
-
-Attempt::~Attempt() {
-  if (wake_fd_ >= 0) ::close(wake_fd_);
-}
+    : task_(std::move(task)), all_(std::move(all)), wake_("cannot make a descriptor for a connect") {}
 
 std::shared_ptr<Attempt> Attempt::start(Task task, std::shared_ptr<Attempts> all) {
   const std::shared_ptr<Attempt> attempt(new Attempt(std::move(task), std::move(all)));
@@ -221,7 +189,7 @@ void Attempt::run() noexcept {
   all_->running_.remove(this);
   is_finished_.store(true, std::memory_order_release);
   all_->changed_.notify_all();
-  ring(all_->bell_fd_);
+  all_->bell_.ring();
 }
 
 void Attempt::connect() {
@@ -303,7 +271,7 @@ void Attempt::note_place() {
 // False: the attempt was abandoned.
 bool Attempt::wait_for_socket(PostgresPollingStatusType wanted) {
   const short events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-  pollfd fds[] = {{PQsocket(conn_.get()), events, 0}, {wake_fd_, POLLIN, 0}};
+  pollfd fds[] = {{PQsocket(conn_.get()), events, 0}, {wake_.fd(), POLLIN, 0}};
   while (!is_given_up_ && poll(fds, 2, -1) < 0 && errno == EINTR) continue;
   return !is_given_up_;
 }
@@ -341,13 +309,13 @@ void Attempt::give_up() noexcept {
   const std::lock_guard lock(all_->mutex_);
   is_given_up_ = true;
   all_->changed_.notify_all();
-  ring(wake_fd_);
+  wake_.ring();
 }
 
 void Attempt::abandon() noexcept {
   is_given_up_ = true;
   if (const int socket = socket_; socket >= 0) ::close(socket);
-  ::close(wake_fd_);
+  wake_.close();
 }
 
 }  // namespace tide::libpq

@@ -32,6 +32,7 @@
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/key_catcher.hpp"
 #include "driver/libpq/session.hpp"
+#include "os/descriptor.hpp"
 
 namespace tide::libpq {
 
@@ -49,15 +50,8 @@ class Attempts {
  public:
   static constexpr size_t kHeldUpMax = 16;
 
-  Attempts();
-  ~Attempts();
-  Attempts(const Attempts&) = delete;
-  Attempts& operator=(const Attempts&) = delete;
-
-  // Readable after an attempt has ended, until answer_bell().
-  int fd() const noexcept { return bell_fd_; }
-  void answer_bell() noexcept;
-  // Whether another attempt may start (T3). If not, `why_not` is set to what blocks one of the others.
+  Bell& bell() noexcept { return bell_; }  // rung when an attempt has ended
+  // May another one begin (T3)? The name of what holds up one of those that prevent it is put into `why_not`.
   bool has_room(std::string& why_not) const;
   // Whether an abandoned attempt that began with this host is still blocked.
   bool is_held_up(size_t first_host) const;
@@ -67,7 +61,6 @@ class Attempts {
   // long.
   bool hold_for_fork(Span patience) noexcept;
   void release_after_fork() noexcept;
-  void abandon() noexcept;
 
  private:
   friend class Attempt;
@@ -77,7 +70,7 @@ class Attempts {
   std::list<Attempt*> running_;
   bool is_asking_ = false;  // an attempt is inside the credential callback
   bool is_held_ = false;    // for a fork
-  int bell_fd_ = -1;
+  Bell bell_{"cannot make a descriptor for connects"};
 };
 
 class Attempt : public std::enable_shared_from_this<Attempt> {
@@ -92,7 +85,6 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   };
 
   static std::shared_ptr<Attempt> start(Task task, std::shared_ptr<Attempts> all);
-  ~Attempt();
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
@@ -128,7 +120,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
   const Task task_;
   const std::shared_ptr<Attempts> all_;
-  int wake_fd_ = -1;  // readable after the attempt was abandoned
+  Bell wake_;  // rung when it was given up
   std::atomic<bool> is_given_up_{false};
   std::atomic<bool> is_finished_{false};
   std::atomic<int> socket_{-1};  // unless the thread is inside libpq

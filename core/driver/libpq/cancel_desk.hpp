@@ -22,6 +22,7 @@
 
 #include "base/instant.hpp"
 #include "driver/libpq/key_catcher.hpp"
+#include "os/descriptor.hpp"
 
 namespace tide::libpq {
 
@@ -43,16 +44,13 @@ struct CancelState {
 class CancelDesk {
  public:
   CancelDesk();
-  ~CancelDesk();
-  CancelDesk(const CancelDesk&) = delete;
-  CancelDesk& operator=(const CancelDesk&) = delete;
 
   // Returns false if the session cannot be cancelled.
   bool ask(const std::shared_ptr<CancelState>& session, Instant now) noexcept;
   // Makes progress, and returns when to call it again at the latest.
   Instant pump(Instant now) noexcept;
   // Readable when pump() has something to do.
-  int fd() const noexcept { return epoll_fd_; }
+  int fd() const noexcept { return epoll_.get(); }
   void abandon() noexcept;
 
  private:
@@ -60,18 +58,17 @@ class CancelDesk {
     std::shared_ptr<CancelState> session;
     Instant not_before;
     Instant give_up;
-    int socket = -1;
+    Descriptor socket;
     bool is_sent = false;
   };
   enum class Progress : uint8_t { waiting, done, failed };
 
   Progress advance(Request& request, Instant now);
-  void drop_socket(Request& request) noexcept;
 
   std::mutex mutex_;
-  std::deque<Request> requests_;  // the first kAtOnceMax of them are in progress
-  int epoll_fd_ = -1;
-  int event_fd_ = -1;
+  std::deque<Request> requests_;  // the first kAtOnceMax of them are under way
+  Descriptor epoll_ = Descriptor::epoll("cannot make descriptors for cancel requests");
+  Bell bell_{"cannot make descriptors for cancel requests"};
 };
 
 }  // namespace tide::libpq

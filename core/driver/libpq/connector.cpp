@@ -10,7 +10,8 @@
 #include <utility>
 
 #include "driver/libpq/opening.hpp"
-#include "plane/shortage.hpp"
+#include "os/descriptor.hpp"
+#include "os/shortage.hpp"
 
 namespace tide {
 namespace libpq {
@@ -36,17 +37,12 @@ class PgConnector final : public Connector {
         desk_(std::make_shared<CancelDesk>()),
         notices_(std::make_shared<Notices>()),
         attempts_(std::make_shared<Attempts>()),
-        epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
-    if (epoll_fd_ < 0) throw Shortage(shortage_status("could not create a descriptor for connections", errno));
+        epoll_(Descriptor::epoll("cannot make a descriptor for connections")) {
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
-    watch(EPOLL_CTL_ADD, attempts_->fd(), EPOLLIN, kAttemptsMark);
+    watch(EPOLL_CTL_ADD, attempts_->bell().fd(), EPOLLIN, kAttemptsMark);
   }
   ~PgConnector() override {
     if (!is_abandoned_) attempts_->end();
-    for (auto& [slot, closing] : closings_) {
-      if (!is_abandoned_ && closing.socket >= 0) ::close(closing.socket);
-    }
-    if (!is_abandoned_) ::close(epoll_fd_);
   }
 
   void open(uint32_t slot, Instant, Instant deadline) override {
@@ -67,7 +63,7 @@ class PgConnector final : public Connector {
   }
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
-  int fd() const noexcept override { return epoll_fd_; }
+  int fd() const noexcept override { return epoll_.get(); }
   Pooler pooler() const override { return pooler_mode_; }
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void give_up_opens() override { is_giving_up_opens_ = true; }
@@ -83,7 +79,7 @@ class PgConnector final : public Connector {
     bool is_writing = false;
   };
   struct Closing {
-    int socket;
+    Descriptor socket;
     Instant give_up;
   };
   static constexpr uint64_t kDeskMark = ~uint64_t{0};
@@ -94,7 +90,7 @@ class PgConnector final : public Connector {
     epoll_event event{};
     event.events = events;
     event.data.u64 = mark;
-    epoll_ctl(epoll_fd_, operation, fd, &event);
+    epoll_ctl(epoll_.get(), operation, fd, &event);
   }
   void begin_round(uint32_t slot, PgConnection& session, Instant deadline, bool is_validation);
   void handle(uint32_t slot, uint32_t events, Instant now, std::vector<Completion>& out);
@@ -112,7 +108,7 @@ class PgConnector final : public Connector {
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
   const std::shared_ptr<Attempts> attempts_;
-  const int epoll_fd_;
+  Descriptor epoll_;
   PoolerMemory pooler_;
   Pooler pooler_mode_ = Pooler::auto_;  // of the last connection
   // By slot; a slot has at most one of the first three.
@@ -148,13 +144,14 @@ void PgConnector::begin_round(uint32_t slot, PgConnection& session, Instant dead
 
 void PgConnector::close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) {
   PgConnection& leaving = session(*connection);
-  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, leaving.socket(), nullptr);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, leaving.socket(), nullptr);
   watched_.erase(slot);
   rounds_.erase(slot);
-  const int socket = leaving.finish(now);
+  Descriptor socket = leaving.finish(now);
   connection.reset();
-  if (socket >= 0) watch(EPOLL_CTL_ADD, socket, EPOLLIN | kHangUp, slot);
-  closings_.insert_or_assign(slot, Closing{socket, socket >= 0 ? now + kGoodbyePatience : now});
+  if (socket.is_open()) watch(EPOLL_CTL_ADD, socket.get(), EPOLLIN | kHangUp, slot);
+  const Instant give_up = socket.is_open() ? now + kGoodbyePatience : now;
+  closings_.insert_or_assign(slot, Closing{std::move(socket), give_up});
 }
 
 Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
@@ -170,7 +167,7 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
   }
   epoll_event events[64];
   for (int count = 64; count == 64;) {
-    count = epoll_wait(epoll_fd_, events, 64, 0);
+    count = epoll_wait(epoll_.get(), events, 64, 0);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kDeskMark) {
         next = earliest(next, desk_->pump(now));
@@ -203,7 +200,7 @@ void PgConnector::handle(uint32_t slot, uint32_t events, Instant now, std::vecto
 }
 
 void PgConnector::advance_openings(std::vector<Completion>& out) {
-  attempts_->answer_bell();
+  attempts_->bell().clear();
   for (auto next = openings_.begin(); next != openings_.end();) {
     const auto opening = next++;
     follow_opening(opening->first, opening->second->advance(), out);
@@ -218,8 +215,8 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
     case Progress::waiting: return;
     case Progress::reading:
     case Progress::writing: {
-      // The number may belong to another socket than last time: register it again.
-      epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
+      // There may be another socket under the same number than last time: say it anew.
+      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);
       watch(EPOLL_CTL_ADD, socket, progress == Progress::reading ? EPOLLIN : EPOLLOUT, slot);
       return;
     }
@@ -238,7 +235,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_,
                                               opening.greeting().terms());
   openings_.erase(slot);
-  epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket, nullptr);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {
     Status why = shortage_status("no descriptor is available for a connection", EMFILE);
     out.push_back(answer(Completion::Kind::open_failed, slot, std::move(why)));
@@ -279,11 +276,11 @@ bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Compl
 bool PgConnector::follow_closing(uint32_t slot, Closing& closing, Instant now, std::vector<Completion>& out) const {
   char ignored[4096];
   ssize_t got = -1;
-  while (closing.socket >= 0 && (got = recv(closing.socket, ignored, sizeof ignored, MSG_DONTWAIT)) > 0) continue;
-  const bool is_open = closing.socket >= 0 && got < 0 && (errno == EAGAIN || errno == EINTR);
+  const int socket = closing.socket.get();
+  while (socket >= 0 && (got = recv(socket, ignored, sizeof ignored, MSG_DONTWAIT)) > 0) continue;
+  const bool is_open = socket >= 0 && got < 0 && (errno == EAGAIN || errno == EINTR);
   if (is_open && now < closing.give_up) return false;
-  if (closing.socket >= 0) ::close(closing.socket);
-  closing.socket = -1;
+  closing.socket.close();
   out.push_back(answer(Completion::Kind::closed, slot));
   return true;
 }
@@ -333,12 +330,10 @@ Instant PgConnector::expire(Instant now, std::vector<Completion>& out) {
 void PgConnector::abandon() noexcept {
   is_abandoned_ = true;
   for (auto& [slot, opening] : openings_) opening->abandon();
-  for (auto& [slot, closing] : closings_) {
-    if (closing.socket >= 0) ::close(closing.socket);
-  }
+  closings_.clear();
   desk_->abandon();
-  attempts_->abandon();
-  ::close(epoll_fd_);
+  attempts_->bell().close();
+  epoll_.close();
 }
 
 }  // namespace

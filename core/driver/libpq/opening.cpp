@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 
 namespace tide::libpq {
 

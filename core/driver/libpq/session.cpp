@@ -1,8 +1,6 @@
 #include "driver/libpq/session.hpp"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,25 +22,21 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
                            const Clock& clock, Terms terms)
     : conn_(std::move(conn)),
       slot_(slot),
-      socket_(fcntl(PQsocket(conn_.get()), F_DUPFD_CLOEXEC, 0)),
+      socket_(Descriptor::copy_of(PQsocket(conn_.get()))),
       cancel_(std::move(cancel)),
       desk_(std::move(desk)),
       notices_(std::move(notices)),
       policy_(policy),
       clock_(clock),
-      terms_(std::move(terms)),
-      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (wake_fd_ < 0 && socket_ >= 0) ::close(std::exchange(socket_, -1));  // then the connector rejects it
+      terms_(std::move(terms)) {
+  if (!wake_.is_open()) socket_.close();  // then the connector refuses it
   reinstall();
 }
 
 PgConnection::~PgConnection() {
   if (is_abandoned_.load()) {
-    [[maybe_unused]] PGconn* leaked = conn_.release();  // closing it would end the session of the parent
-    return;
+    [[maybe_unused]] PGconn* leaked = conn_.release();  // its goodbye would end the parent's session
   }
-  if (wake_fd_ >= 0) close(wake_fd_);
-  if (socket_ >= 0) close(socket_);
 }
 
 // A holder may have changed anything through native().
@@ -84,7 +78,7 @@ void* PgConnection::native() noexcept {
 bool PgConnection::probe() noexcept {
   char byte = 0;
   for (int i = 0; i < 4; ++i) {
-    const ssize_t got = recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t got = recv(socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     if (got == 0 || PQconsumeInput(conn_.get()) == 0) return false;
     (void)PQisBusy(conn_.get());  // parses the input
@@ -197,8 +191,7 @@ void PgConnection::cancel(uint64_t lease) noexcept {
   ++cancels_;
   if (cancel_->is_pending.load()) return;
   desk_->ask(cancel_, clock_.now());
-  const uint64_t one = 1;
-  (void)!::write(wake_fd_, &one, sizeof one);  // the holder helps the desk
+  wake_.ring();  // the holder helps the desk
 }
 
 SessionFacts PgConnection::facts() const noexcept {
@@ -236,30 +229,29 @@ void PgConnection::disarm() noexcept {
   ++lease_;
   is_in_transaction_.store(false);
   if (is_running_ || is_native_out_.load()) desk_->ask(cancel_, clock_.now());
-  // For writing only: the server then ends the session, and its end is still visible.
-  shutdown(socket_, SHUT_WR);
-  const uint64_t one = 1;
-  (void)!::write(wake_fd_, &one, sizeof one);
+  // For writing only: the server then ends the session, and its end can still be seen.
+  shutdown(socket(), SHUT_WR);
+  wake_.ring();
 }
 
 void PgConnection::abandon() noexcept {
   is_abandoned_.store(true);
-  close(socket_);
+  socket_.close();
   if (const int theirs = PQsocket(conn_.get()); theirs >= 0) close(theirs);
-  if (wake_fd_ >= 0) close(wake_fd_);
+  wake_.close();
 }
 
-int PgConnection::finish(Instant now) noexcept {
+Descriptor PgConnection::finish(Instant now) noexcept {
   if (!is_provably_idle() && !cancel_->is_pending.load()) desk_->ask(cancel_, now);
   conn_.reset();
-  shutdown(socket_, SHUT_WR);  // tells the server if no termination message was sent
-  return std::exchange(socket_, -1);
+  shutdown(socket(), SHUT_WR);  // a server that got no goodbye learns it from this
+  return std::move(socket_);
 }
 
 // Only in clear text; a TLS record cannot be interpreted.
 Status PgConnection::last_words() const {
   char buffer[1024];
-  const ssize_t got = recv(socket_, buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = recv(socket(), buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT);
   std::string sqlstate = "08006";
   std::string message = "the server closed the connection of an idle session";
   if (got > 5 && buffer[0] == 'E') {

@@ -30,6 +30,7 @@
 #include "driver/libpq/greeting.hpp"
 #include "driver/libpq/notices.hpp"
 #include "driver/libpq/traces.hpp"
+#include "os/descriptor.hpp"
 #include "policy/policy.hpp"
 #include "pool/ports.hpp"
 
@@ -77,14 +78,14 @@ class PgConnection final : public Connection {
   ServerLoad load() const noexcept { return load_; }  // of the last survey
   bool wants_to_write() const noexcept { return wants_to_write_; }
   Status round_failure() const { return round_failure_; }
-  // [keeper] The end: returns the socket, now owned by the caller, which reads end-of-file when the session in the server
-  // has ended. A statement that is still running is cancelled.
-  int finish(Instant now) noexcept;
-  // [keeper] The last message of the server before it closed the connection; the holder still receives it too.
+  // [keeper] The end: the socket, which reads end-of-file when the server's session is gone, now the caller's. The
+  // session is finished; a statement that still runs is cancelled.
+  Descriptor finish(Instant now) noexcept;
+  // [keeper] What the server said before it hung up, without taking it from the holder.
   Status last_words() const;
 
   uint32_t slot() const noexcept { return slot_; }
-  int socket() const noexcept { return socket_; }
+  int socket() const noexcept { return socket_.get(); }
 
  private:
   struct Ended {
@@ -159,14 +160,14 @@ class PgConnection final : public Connection {
 
   ConnectionHandle conn_;
   const uint32_t slot_;
-  int socket_;  // the duplicate (P6)
+  Descriptor socket_;  // our copy (P6)
   const std::shared_ptr<CancelState> cancel_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
   const Policy policy_;
   const Clock& clock_;
   const Terms terms_;
-  int wake_fd_ = -1;
+  Bell wake_;
 
   mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while waiting
   bool is_running_ = false;

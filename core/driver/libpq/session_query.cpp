@@ -19,8 +19,7 @@ constexpr size_t kResultBytesMax = size_t{1} << 30;  // a statement that exceeds
 
 int poll_timeout_ms(Instant until, Instant now) {
   if (until >= Instant::never()) return -1;
-  const int64_t ns = std::max<int64_t>(0, (until - now).ns());
-  return static_cast<int>(std::min<int64_t>((ns + 999'999) / 1'000'000, 60'000));
+  return static_cast<int>(std::clamp<int64_t>((until - now).ms_up(), 0, 60'000));
 }
 
 bool is_copy(ExecStatusType status) {
@@ -278,8 +277,8 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
     if (unsent < 0 && PQconsumeInput(conn_.get()) == 0 && PQisBusy(conn_.get()) != 0) return Wait::given_up;
     if (PQisBusy(conn_.get()) == 0) return Wait::ready;
     if (unsent < 0) return Wait::given_up;
-    pollfd fds[3] = {{socket_, static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
-                     {wake_fd_, POLLIN, 0},
+    pollfd fds[3] = {{socket(), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0},
+                     {wake_.fd(), POLLIN, 0},
                      {desk_->fd(), POLLIN, 0}};
     const bool is_cancelling = cancel_->is_pending.load();
     const bool has_clock = running.patience < Instant::never() || is_cancelling;
@@ -287,10 +286,7 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
     Instant until = running.patience;
     if (is_cancelling) until = earliest(until, earliest(desk_->pump(now), now + Span::millis(20)));
     if (poll(fds, is_cancelling ? 3 : 2, poll_timeout_ms(until, now)) < 0 && errno != EINTR) return Wait::given_up;
-    if (fds[1].revents != 0) {
-      uint64_t n = 0;
-      (void)!::read(wake_fd_, &n, sizeof n);
-    }
+    if (fds[1].revents != 0) wake_.clear();
     if (fds[0].revents != 0 && PQconsumeInput(conn_.get()) == 0) {
       return PQisBusy(conn_.get()) == 0 ? Wait::ready : Wait::given_up;
     }
@@ -313,12 +309,9 @@ PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
     if (now >= running.deadline) return Wait::timed_out;
     const Instant until = earliest(running.deadline, earliest(desk_->pump(now), now + Span::millis(20)));
     if (!cancel_->is_pending.load()) break;
-    pollfd fds[2] = {{desk_->fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+    pollfd fds[2] = {{desk_->fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
     poll(fds, 2, poll_timeout_ms(until, now));
-    if (fds[1].revents != 0) {
-      uint64_t n = 0;
-      (void)!::read(wake_fd_, &n, sizeof n);
-    }
+    if (fds[1].revents != 0) wake_.clear();
   }
   return Wait::ready;
 }

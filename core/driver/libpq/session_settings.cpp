@@ -23,15 +23,8 @@ std::vector<std::string> split_at_blanks(std::string_view text) {
   return out;
 }
 
-// E'...', which does not depend on standard_conforming_strings.
-std::string quoted(std::string_view text) {
-  std::string out = "E'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') out.push_back(c);
-    out.push_back(c);
-  }
-  return out + "'";
-}
+// E'...', which is read in the same way whatever standard_conforming_strings is.
+std::string quoted(std::string_view text) { return "E" + sql_quoted(text, '\'', "\\"); }
 
 }  // namespace
 

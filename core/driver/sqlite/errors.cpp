@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 
 namespace tide::sqlite {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "driver/sqlite/statement.hpp"
-#include "plane/patience.hpp"
+#include "os/clock.hpp"
 
 namespace tide::sqlite {
 namespace {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/open_files.hpp"
 #include "driver/sqlite/statement.hpp"
@@ -108,10 +109,7 @@ Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy
 Status restore_session(sqlite3* database, const SqliteTarget& target, const Policy& policy) {
   int code = SQLITE_OK;
   for (const std::string& name : attached_databases(database, code)) {
-    std::string quoted = "DETACH \"";
-    for (const char c : name) quoted.append(c == '"' ? 2 : 1, c);
-    quoted.push_back('"');
-    code = run_own(database, quoted.c_str());
+    code = run_own(database, ("DETACH " + sql_quoted(name, '"')).c_str());
     if (code != SQLITE_OK) break;
   }
   if (code != SQLITE_OK) return failed(database, code, "the list of databases", target);

@@ -12,7 +12,7 @@
 
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/open_files.hpp"
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 
 namespace tide::sqlite {
 namespace {

@@ -1,8 +1,6 @@
 #include "driver/threaded/calls.hpp"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,7 +8,7 @@
 #include <new>
 #include <system_error>
 
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 #include "pool/blocked_signals.hpp"
 
 namespace tide {
@@ -24,22 +22,7 @@ bool matters(const Call& call) { return call.kind != Call::Kind::look; }
 }  // namespace
 
 Calls::Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
-    : driver_(std::move(driver)), clock_(clock), fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (fd_ < 0)
-    throw Shortage(shortage_status("could not create a descriptor for the helper threads of the pool", errno));
-}
-
-Calls::~Calls() { close_fd(); }
-
-void Calls::close_fd() noexcept {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
-void Calls::drain_fd() noexcept {
-  uint64_t n = 0;
-  (void)!::read(fd_, &n, sizeof n);
-}
+    : driver_(std::move(driver)), clock_(clock), bell_("cannot make a descriptor for the pool's helper threads") {}
 
 bool Calls::is_called_by_me() const noexcept { return innermost == this; }
 
@@ -99,8 +82,7 @@ void Calls::finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>&
   } else {
     done.splice(done.end(), running, call);
   }
-  const uint64_t one = 1;
-  if (!is_ending_) (void)!::write(fd_, &one, sizeof one);
+  if (!is_ending_) bell_.ring();
   progress.notify_all();
   wanted_.notify_all();  // calls waiting for the same session
 }
@@ -213,7 +195,7 @@ void Calls::end() noexcept {
     helper.thread.join();
     lock.lock();
   }
-  close_fd();  // not when a blocked helper ends: a child of fork() would inherit it
+  bell_.close();  // not at the end of a helper that is stuck: a child of fork() would inherit it
 }
 
 }  // namespace tide

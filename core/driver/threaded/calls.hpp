@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "driver/threaded/blocking_driver.hpp"
+#include "os/descriptor.hpp"
 
 namespace tide {
 
@@ -64,17 +65,14 @@ class Calls : public std::enable_shared_from_this<Calls> {
 
   // Throws Shortage if no descriptor is available.
   Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock);
-  ~Calls();
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
   BlockingDriver& driver() noexcept { return *driver_; }
   const BlockingDriver& driver() const noexcept { return *driver_; }
   // Readable when a call is done.
-  int fd() const noexcept { return fd_; }
-  void drain_fd() noexcept;
-  void close_fd() noexcept;
-  // Whether the calling thread is inside one of these calls.
+  Bell& bell() noexcept { return bell_; }
+  // The calling thread is inside one of these calls.
   bool is_called_by_me() const noexcept;
   // Makes the call in the calling thread.
   void carry_out(Call& call) noexcept;
@@ -110,7 +108,7 @@ class Calls : public std::enable_shared_from_this<Calls> {
 
   const std::unique_ptr<BlockingDriver> driver_;
   const Clock& clock_;
-  int fd_ = -1;
+  Bell bell_;
   std::list<Helper> helpers_;
   size_t idle_ = 0;
   bool is_ending_ = false;

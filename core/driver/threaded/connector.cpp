@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -112,7 +113,7 @@ class ThreadedConnector final : public Connector {
     return false;
   }
   Instant step(Instant now, std::vector<Completion>& out) override;
-  int fd() const noexcept override { return calls_->fd(); }
+  int fd() const noexcept override { return calls_->bell().fd(); }
   int64_t memory_bytes() const override { return calls_->driver().memory_bytes(); }
   // The last known facts, because the disk of the file may not respond.
   FileFacts file_facts() override {
@@ -135,7 +136,7 @@ class ThreadedConnector final : public Connector {
   // No lock is taken and no thread used: in the child they are invalid.
   void abandon() noexcept override {
     is_abandoned_ = true;
-    calls_->close_fd();
+    calls_->bell().close();
     calls_->driver().abandon();
   }
 
@@ -198,7 +199,7 @@ void ThreadedConnector::ask(std::list<Call>& one) {
 }
 
 Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
-  calls_->drain_fd();
+  calls_->bell().clear();
   std::unique_lock lock(calls_->mutex);
   if (std::exchange(has_asked_, false)) {
     await_prompt_answers(lock);

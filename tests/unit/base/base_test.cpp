@@ -7,6 +7,7 @@
 #include "base/nearest.hpp"
 #include "base/rng.hpp"
 #include "base/status.hpp"
+#include "base/text.hpp"
 #include "base/units.hpp"
 
 namespace tide {
@@ -75,7 +76,25 @@ TEST(FixedText, ChecksUntrustedLength) {
   EXPECT_EQ(text.view().size(), text.kBytesMax);
 }
 
-TEST(Nearest, FindsSimilarNames) {
+TEST(Text, CleanTextIsUtf8WithoutControlCharactersAndNoLonger) {
+  EXPECT_EQ(clean_text("a\x01\nb\tc\x7F\xC3\xA4\xFF\xC3"), "a?\nb\tc?\xC3\xA4??");
+  EXPECT_EQ(clean_text(std::string_view("\0x", 2)), "?x");
+  EXPECT_EQ(clean_text("a\nb", ""), "a?b");
+}
+
+TEST(Text, QuotesAreDoubledForSqlAndEscapedForJson) {
+  EXPECT_EQ(sql_quoted("a\"b'c", '"'), "\"a\"\"b'c\"");
+  EXPECT_EQ(sql_quoted("it's a\\b", '\'', "\\"), "'it''s a\\\\b'");
+  EXPECT_EQ(json_text("a\"b\n\xFF"), "\"a\\\"b\\n\xEF\xBF\xBD\"");
+}
+
+TEST(Span, MillisecondsOfAWaitAreRoundedUp) {
+  EXPECT_EQ(Span::nanos(1).ms_up(), 1);
+  EXPECT_EQ(Span::millis(3).ms_up(), 3);
+  EXPECT_EQ(Span{}.ms_up(), 0);
+}
+
+TEST(Nearest, FindsWhatWasMeant) {
   constexpr std::array<std::string_view, 4> kKnown = {"max_size", "min_size", "idle_timeout", "maxConnections"};
   EXPECT_EQ(nearest_name("max_conections", kKnown), "maxConnections");
   EXPECT_EQ(nearest_name("idel_timeout", kKnown), "idle_timeout");

@@ -4,6 +4,7 @@
 #include "base/rng.hpp"
 #include "base/text.hpp"
 #include "policy_support.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide {
 namespace {
@@ -70,7 +71,7 @@ void expect_sound(const Result<ParsedOptions>& parsed, const std::string& input)
 TEST(Garbage, MutatedUrlsAndOptionsAreAcceptedOrRejected) {
   Rng rng(4711);
   size_t accepted = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < test::rounds(20'000); ++round) {
     const std::string url = mutated(kUrls[rng.below(std::size(kUrls))], rng);
     const std::string options = mutated(kOptions[rng.below(std::size(kOptions))], rng);
     const auto parsed = test::parse(url, options, {}, kCustom);
@@ -82,12 +83,12 @@ TEST(Garbage, MutatedUrlsAndOptionsAreAcceptedOrRejected) {
       ASSERT_EQ(test::whole_text(parsed.status()).find("hunter2"), std::string::npos) << url;
     }
   }
-  EXPECT_GT(accepted, 500U) << "the mutations are too wild to test acceptance";
+  EXPECT_GT(accepted, static_cast<size_t>(test::rounds(500))) << "the mutations are too wild to test acceptance";
 }
 
 TEST(Garbage, RandomBytesAreRejected) {
   Rng rng(99);
-  for (int round = 0; round < 5'000; ++round) {
+  for (int round = 0; round < test::rounds(5'000); ++round) {
     std::string noise(rng.below(40), '\0');
     for (char& c : noise) {
       c = rng.chance(0.7) ? kAlphabet[rng.below(kAlphabet.size())] : static_cast<char>(rng.below(256));
@@ -111,7 +112,7 @@ TEST(Garbage, PasswordsAreMaskedInAnyContext) {
   constexpr std::string_view kSecrets[] = {"postgresql://me:hunter2@h/db", "host=h password='hunter2'",
                                            "host=h password=hunter2", "{\"password\": \"hunter2\"",
                                            "postgresql://h/db?sslpassword=hunter2"};
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < test::rounds(20'000); ++round) {
     std::string noise(rng.below(30), '\0');
     for (char& c : noise) c = kAlphabet[rng.below(kAlphabet.size())];
     const std::string_view secret = kSecrets[rng.below(std::size(kSecrets))];

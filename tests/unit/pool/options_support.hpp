@@ -15,8 +15,8 @@ namespace tide::test {
 // A process that uses 600 MB.
 class Memory final : public ResourceProbe {
  public:
-  Resources sample(int64_t limit) override {
-    Resources resources;
+  ProcessResources sample(int64_t limit) override {
+    ProcessResources resources;
     resources.memory_bytes = 600 << 20;
     resources.memory_limit_bytes = static_cast<double>(limit != 0 ? limit : int64_t{1} << 40);
     return resources;

@@ -5,19 +5,12 @@
 #include <string>
 
 #include "base/rng.hpp"
+#include "unit/support/rounds.hpp"
 #include "unit/support/segment_maker.hpp"
 
 namespace tide::test {
 
-// How many spoilt segments a test tries: a sanitizer takes some twenty times as long for each, and ThreadSanitizer has
-// nothing to see in one thread.
-#if defined(__SANITIZE_THREAD__)
-inline constexpr uint64_t kMutants = 300;
-#elif defined(__SANITIZE_ADDRESS__)
-inline constexpr uint64_t kMutants = 3'000;
-#else
-inline constexpr uint64_t kMutants = 10'000;
-#endif
+inline constexpr uint64_t kMutants = rounds(10'000);  // spoilt segments that a test tries
 
 // A number that somebody would write to hurt: near the ends of what 64, 32 and 16 bits hold, or anything.
 inline uint64_t hurtful_number(Rng& random) {

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <vector>
 
-#include "pool/system_probe.hpp"
+#include "os/process.hpp"
 #include "unit/driver/support.hpp"
 
 namespace tide::test {
@@ -40,7 +40,7 @@ class Tree {
   static std::string pressure(const std::string& avg10) {
     return "some avg10=" + avg10 + " avg60=0.10 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
   }
-  Resources sample(int64_t limit = 0) const { return SystemProbe(dir_.path()).sample(limit); }
+  ProcessResources sample(int64_t limit = 0) const { return SystemProbe(dir_.path()).sample(limit); }
   std::string path(const std::string& rest) const { return dir_.path() + rest; }
 
  private:
@@ -49,23 +49,22 @@ class Tree {
 
 double resident() { return 2000.0 * static_cast<double>(sysconf(_SC_PAGESIZE)); }
 
-void expect_machine(const Resources& seen) {
+void expect_machine(const ProcessResources& seen) {
   EXPECT_EQ(seen.memory_bytes, resident());
   EXPECT_EQ(seen.memory_limit_bytes, 16384000.0 * 1024);
 }
 
 TEST(SystemProbe, WithoutALimitTheMachineCounts) {
   const Tree tree;
-  const Resources seen = tree.sample();
+  const ProcessResources seen = tree.sample();
   expect_machine(seen);
   EXPECT_EQ(seen.memory_stall, 0.015);
-  EXPECT_TRUE(std::isnan(seen.server_sessions) && std::isnan(seen.driver_bytes));
 }
 
 TEST(SystemProbe, TheLimitOfTheOperatorCountsFirst) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "536870912\n", "104857600\n");
-  const Resources seen = tree.sample(int64_t{64} << 20);
+  const ProcessResources seen = tree.sample(int64_t{64} << 20);
   EXPECT_EQ(seen.memory_bytes, resident());
   EXPECT_EQ(seen.memory_limit_bytes, 64 * kMega);
 }
@@ -75,7 +74,7 @@ TEST(SystemProbe, TheCgroupCountsWithoutItsOldCache) {
   tree.put_cgroup("/app.slice/shop.service", "536870912\n", "104857600\n",
                   "anon 5\nfile 50\ninactive_anon 7\ninactive_file 4194304\nactive_file 3\n");
   tree.put("/sys/fs/cgroup/app.slice/shop.service/memory.pressure", Tree::pressure("25.00"));
-  const Resources seen = tree.sample();
+  const ProcessResources seen = tree.sample();
   EXPECT_EQ(seen.memory_limit_bytes, 512 * kMega);
   EXPECT_EQ(seen.memory_bytes, 96 * kMega);
   EXPECT_EQ(seen.memory_stall, 0.25);
@@ -86,7 +85,7 @@ TEST(SystemProbe, TheTightestCgroupUpwardsCounts) {
   tree.put_cgroup("/app.slice/shop.service", "max\n", "1048576\n");
   tree.put_cgroup("/app.slice", "268435456\n", "209715200\n");
   tree.put_cgroup("", "536870912\n", "314572800\n");
-  Resources seen = tree.sample();
+  ProcessResources seen = tree.sample();
   EXPECT_EQ(seen.memory_limit_bytes, 256 * kMega);
   EXPECT_EQ(seen.memory_bytes, 200 * kMega);
   EXPECT_EQ(seen.memory_stall, 0.015);  // the machine's: this cgroup has none
@@ -166,7 +165,7 @@ TEST(SystemProbe, MissingUnreadableAndStrangeFilesAreUnknown) {
     ASSERT_EQ(::mkfifo(tree.path(path).c_str(), 0666), 0);  // must not hold us up
   }
   std::filesystem::create_directories(tree.path("/sys/fs/cgroup/memory.max"));
-  const Resources seen = tree.sample();
+  const ProcessResources seen = tree.sample();
   EXPECT_TRUE(std::isnan(seen.memory_bytes) && std::isnan(seen.memory_limit_bytes) && std::isnan(seen.memory_stall));
   EXPECT_TRUE(std::isnan(seen.descriptors));  // there is no /proc/self/fd
   EXPECT_EQ(tree.sample(1000).memory_limit_bytes, 1000);
@@ -177,7 +176,7 @@ TEST(SystemProbe, MissingUnreadableAndStrangeFilesAreUnknown) {
   const AsNobody nobody;
   if (nobody.is_unprivileged()) expect_machine(closed.sample());
 
-  Resources nothing = SystemProbe("/nowhere").sample(0);
+  ProcessResources nothing = SystemProbe("/nowhere").sample(0);
   EXPECT_TRUE(std::isnan(nothing.memory_bytes) && std::isnan(nothing.memory_limit_bytes));
   nothing = SystemProbe("/" + std::string(10'000, 'a')).sample(0);
   EXPECT_TRUE(std::isnan(nothing.memory_bytes) && std::isnan(nothing.memory_limit_bytes));
@@ -206,7 +205,7 @@ TEST(SystemProbe, OutOfDescriptorsIsSeen) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{3, before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-  const Resources seen = SystemProbe().sample(0);
+  const ProcessResources seen = SystemProbe().sample(0);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(seen.descriptors, 3);
   EXPECT_EQ(seen.descriptors_max, 3);
@@ -214,7 +213,7 @@ TEST(SystemProbe, OutOfDescriptorsIsSeen) {
 
 TEST(SystemProbe, ThisMachine) {
   SystemProbe probe;
-  const Resources seen = probe.sample(0);
+  const ProcessResources seen = probe.sample(0);
   EXPECT_GT(seen.memory_bytes, 0);
   EXPECT_GT(seen.memory_limit_bytes, seen.memory_bytes);
   EXPECT_GT(probe.sample(int64_t{1} << 40).memory_bytes, kMega);

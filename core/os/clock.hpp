@@ -1,19 +1,35 @@
 // The host's clocks: the only file of core, with its .cpp, that asks the time.
 //
+// Pools are told the time by a Clock. Those who look at pools from outside read the clocks themselves, and pause.
+//
 // SystemClock's axis starts at the host's monotonic clock when the process first asks and then follows the processor's
 // time stamp counter where that is invariant (9 ns a reading instead of 20), else the monotonic clock itself. The rate
 // is measured once; a remaining error of some ppm does not matter because wall times are anchored anew at every tick.
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
 #endif
 
-#include "pool/ports.hpp"
+#include "base/instant.hpp"
 
 namespace tide {
+
+// The pool's clock. Readings never go back and come from one axis, shared by all processes of the host.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() const = 0;      // monotonic
+  virtual int64_t wall_ns() const = 0;  // since 1970, for display only
+};
+
+int64_t monotonic_ns_now();
+int64_t wall_ns_now();  // since 1970
+timespec timespec_of(Span span);
+void pause_for(Span span);
 
 __extension__ typedef unsigned __int128 WideTicks;
 

@@ -1,4 +1,4 @@
-#include "pool/system_probe.hpp"
+#include "os/process.hpp"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,10 +13,12 @@
 #include <optional>
 #include <string_view>
 
+#include "os/descriptor.hpp"
+
 namespace tide {
 namespace {
 
-constexpr double kUnknown = Resources::kUnknown;
+constexpr double kUnknown = ProcessResources::kUnknown;
 constexpr size_t kFileBytesMax = 8192;  // of each file; none of those that are read has more that matters
 
 // A path in a buffer of its own; what does not fit makes it one that leads nowhere, until it is cut.
@@ -50,27 +52,17 @@ class Path {
   bool is_whole_ = true;
 };
 
-class Descriptor {
- public:
-  // Not to be held up by whatever stands there.
-  Descriptor(const char* path, int flags) : fd_(open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
+// Not to be held up by whatever stands there.
+Descriptor open_to_read(const char* path, int flags = 0) {
+  return Descriptor(open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
 
 // The beginning of a file; empty when it cannot be read.
 class Text {
  public:
   explicit Text(const Path& path) {
-    const Descriptor file(path.c_str(), 0);
-    if (file.get() < 0) return;
+    const Descriptor file = open_to_read(path.c_str());
+    if (!file.is_open()) return;
     const ssize_t got = pread(file.get(), bytes_, sizeof bytes_, 0);
     if (got > 0) length_ = static_cast<size_t>(got);
   }
@@ -177,8 +169,8 @@ Memory cgroup_memory(std::string_view root) {
 
 // Entries of a folder; on the machine itself the descriptor that we look with is one of them.
 double count_descriptors(std::string_view root, double most) {
-  const Descriptor folder(Path(root, "/proc/self/fd").c_str(), O_DIRECTORY);
-  if (folder.get() < 0) return errno == EMFILE ? most : kUnknown;
+  const Descriptor folder = open_to_read(Path(root, "/proc/self/fd").c_str(), O_DIRECTORY);
+  if (!folder.is_open()) return errno == EMFILE ? most : kUnknown;
   int64_t n = root.empty() ? -1 : 0;
   struct stat about {};
   if (root.empty() && fstat(folder.get(), &about) == 0 && about.st_size > 0) {  // Linux 6.2 knows the number
@@ -199,8 +191,8 @@ double count_descriptors(std::string_view root, double most) {
 
 }  // namespace
 
-Resources SystemProbe::sample(int64_t memory_limit) {
-  Resources out;
+ProcessResources SystemProbe::sample(int64_t memory_limit) {
+  ProcessResources out;
   const Memory cgroup = cgroup_memory(root_);
   const double machine = machine_bytes(root_);
   if (memory_limit > 0) {

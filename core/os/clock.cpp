@@ -1,4 +1,4 @@
-#include "pool/system_clock.hpp"
+#include "os/clock.hpp"
 
 #include <ctime>
 
@@ -78,6 +78,17 @@ Instant SystemClock::now() const {
   return Instant::at_ns(read_ns(CLOCK_MONOTONIC));
 }
 
-int64_t SystemClock::wall_ns() const { return read_ns(CLOCK_REALTIME); }
+int64_t SystemClock::wall_ns() const { return wall_ns_now(); }
+
+int64_t monotonic_ns_now() { return read_ns(CLOCK_MONOTONIC); }
+
+int64_t wall_ns_now() { return read_ns(CLOCK_REALTIME); }
+
+timespec timespec_of(Span span) { return {span.ns() / 1'000'000'000, span.ns() % 1'000'000'000}; }
+
+void pause_for(Span span) {
+  const timespec length = timespec_of(span);
+  nanosleep(&length, nullptr);  // cut short by a signal: whoever waits looks again anyway
+}
 
 }  // namespace tide

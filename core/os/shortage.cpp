@@ -1,4 +1,4 @@
-#include "plane/shortage.hpp"
+#include "os/shortage.hpp"
 
 #include <sys/resource.h>
 

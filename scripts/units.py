@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""Has every translation unit of a configured build folder looked at, as it is compiled there; warnings are errors.
+
+    units.py syntax FOLDER   by the compiler the folder is configured for; nothing is compiled
+    units.py tidy FOLDER     by clang-tidy, the product alone; what it checks: .clang-tidy
+
+NINJA_JOBS limits how many are looked at at once. Exit code 1: something was found; 77: no clang-tidy 14 is installed.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+PRODUCT = ("core/", "c_api/", "sqlite_extension/", "pg_extension/")
+TIDY_VERSION = 14  # each version finds something else
+
+
+def clang_tidy():
+    for name in (f"clang-tidy-{TIDY_VERSION}", "clang-tidy"):
+        program = shutil.which(name)
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout if program else ""
+        if re.search(rf"version {TIDY_VERSION}\.", said):
+            return program
+    return None
+
+
+def syntax_command(unit):
+    words = shlex.split(unit["command"])
+    words = words[1:] if pathlib.PurePath(words[0]).name == "ccache" else words
+    for option in ("-o", "-MF", "-MQ"):
+        at = words.index(option)
+        del words[at:at + 2]
+    return [word for word in words if word not in ("-c", "-MD")] + ["-Werror", "-fsyntax-only"]
+
+
+def main(arguments):
+    if len(arguments) != 2 or arguments[0] not in ("syntax", "tidy"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    kind, folder = arguments
+    units = json.loads(pathlib.Path(folder, "compile_commands.json").read_text(encoding="utf-8"))
+    if kind == "tidy":
+        program = clang_tidy()
+        if program is None:
+            print(f"skipped: clang-tidy {TIDY_VERSION} is not installed (Debian 12: apt install clang-tidy)")
+            return 77
+        units = [unit for unit in units if unit["output"].startswith(PRODUCT)]
+        call = [program, "--quiet", "--extra-arg=-Wno-ignored-optimization-argument", "-p", "."]  # GCC's flags
+        commands = [[*call, unit["file"]] for unit in units]
+    else:
+        commands = [syntax_command(unit) for unit in units]
+    jobs = int(os.environ.get("NINJA_JOBS") or os.cpu_count() or 1)
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as workers:
+        runs = workers.map(lambda command: subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False),
+                           commands)
+        for number, (unit, run) in enumerate(zip(units, runs), 1):
+            print(f"[{number}/{len(units)}] {unit['file']}", flush=True)
+            if run.returncode:
+                bad += 1
+                print(run.stdout + run.stderr, flush=True)
+    print(f"{bad} of {len(units)} with findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
