@@ -56,7 +56,7 @@ class Watch(unittest.TestCase):
                          watch.alert(bits | 7, "odd", 99, 99))
         image.put_rules(watch.rule("a", 0.5, 0.25, 1500, 1, 0, 1, 1, "half"), watch.rule("b", is_enabled=0, is_built_in=0))
         image.put_health(watch.check(0, 99.5, 2.0, 5000.0), watch.check(checked=0), watch.check(2, 0.0, message="full"))
-        image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), efficiency=0.75, bursts=3)
+        image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), efficiency=0.75)
         path = image.write_to(self.bench.plane)
         self.addCleanup(path.unlink)
         user = cluster.drop_user()
