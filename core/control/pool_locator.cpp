@@ -112,7 +112,7 @@ Liveness LocatedPool::liveness() const {
   const LocalControl* local = local_control();
   if (local == nullptr || local->list == nullptr) return Liveness::dead;
   for (const LocalPool& own : local->list()) {
-    if (pool.instance_id == segment_.header().instance_id) return Liveness::alive;
+    if (own.instance_id == segment_.header().instance_id) return Liveness::alive;
   }
   return Liveness::dead;
 }

@@ -12,6 +12,7 @@
 
 #include "base/owned_id.hpp"
 #include "base/text.hpp"
+#include "os/clock.hpp"
 #include "plane/instance_id.hpp"
 
 namespace tide {

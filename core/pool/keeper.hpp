@@ -41,7 +41,6 @@ class Keeper {
   Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
          Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
          Listeners& listeners, const TickClock& clock);
-  ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 

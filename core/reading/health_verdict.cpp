@@ -81,7 +81,7 @@ void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& j
   }
   const auto queue = segment.read_queue();
   const uint64_t waiting = queue ? queue->waiting.load(std::memory_order_relaxed) : 0;
-  const uint64_t in_use = count_slots(segment.read_slots()).in_use;
+  const uint64_t in_use = count_slots(segment.read_slots()).in_use();
   const auto limit = static_cast<uint64_t>(std::max<int64_t>(0, vitals.limit_size));
   if (is_connecting && waiting > 0 && in_use > 0 && in_use >= limit) {
     judge.find(Health::unhealthy,

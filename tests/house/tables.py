@@ -11,7 +11,7 @@ ROOMS = {
     "base": (),
     "os": ("base",),
     "model": ("base",),
-    "control": ("base", "model", "policy", "plane"),
+    "control": ("base", "os", "model", "policy", "plane"),
     "policy": ("base", "model"),
     "plane": ("base", "os", "model"),
     "brain": ("base", "model", "policy"),
