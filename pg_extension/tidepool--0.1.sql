@@ -12,7 +12,7 @@ CREATE FUNCTION tidepool.version() RETURNS text
 COMMENT ON FUNCTION tidepool.version() IS 'The version of the library that is loaded.';
 
 -- Relations ---------------------------------------------------------------------------------------------------------
--- A function for each, which reads the segments of the plane, and a view over it. A scan is a snapshot of each pool;
+-- A function for each, which reads the segments of this host, and a view over it. A scan is a snapshot of each pool;
 -- two views in one statement are two snapshots. The functions can narrow what is read: tidepool.read_leases('app').
 -- Without the rights of pg_read_all_stats, targets, users, tags and messages are masked.
 

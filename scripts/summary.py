@@ -54,7 +54,7 @@ def short(folder):
 
 def cases_of(folder):
     """[(suite, case, outcome)] of the JUnit file; suites of tests that report cases are named after the test:
-    "tidepool.tidepool:unit / unit_pool.Turnstile"."""
+    "tidepool.tidepool:unit / unit_pool.WaitQueue"."""
     path = pathlib.Path(folder, "meson-logs", "testlog.junit.xml")
     cases = []
     for suite in ElementTree.parse(path).getroot().iter("testsuite") if path.exists() else ():

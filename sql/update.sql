@@ -49,7 +49,7 @@ END $$;
 SELECT orders();
 SELECT * FROM now_other;
 
--- Both limits at once, in the order that is valid at every step; NULL is automatic again.
+-- Both limits at once, in the order that is valid at every step; NULL is automatic sizing enabled.
 UPDATE tidepool.pools SET min_size = 20, max_size = 30, target_size = NULL WHERE pool = 'other';
 SELECT orders();
 UPDATE tidepool.pools SET min_size = 1, max_size = 8 WHERE pool = 'other';

@@ -64,7 +64,7 @@ void check_count(const Function& function, int count) {
 // itself then, but it cannot know that a function steers.
 void check_writable(const Function& function, sqlite3* db) {
   if (sqlite3_db_readonly(db, "main") == 1) {
-    function.fail("this connection is read-only and must not steer\nHint: open it without -readonly");
+    function.fail("this connection is read-only and cannot control pools\nHint: open it without -readonly");
   }
   sqlite3_stmt* statement = nullptr;
   const bool is_known = sqlite3_prepare_v2(db, "PRAGMA query_only", -1, &statement, nullptr) == SQLITE_OK &&
@@ -73,7 +73,7 @@ void check_writable(const Function& function, sqlite3* db) {
   sqlite3_finalize(statement);
   if (!is_known) function.fail("cannot tell whether query_only is on: PRAGMA query_only must be allowed");
   if (is_query_only) {
-    function.fail("query_only is on, so this connection must not steer\nHint: PRAGMA query_only = off");
+    function.fail("query_only is on: this connection cannot control pools\nHint: PRAGMA query_only = off");
   }
 }
 

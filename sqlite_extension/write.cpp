@@ -105,7 +105,7 @@ std::optional<std::string> Staging::publish() {
     published_.push_back("command " + std::to_string(each.command.command_id) + ", " + each.command.verb +
                          " of instance " + each.row.instance_id);
     if (each.command.state != TIDE_COMMAND_GIVEN) continue;
-    sqlite3_log(SQLITE_NOTICE, "tidepool: %s, is not answered yet", published_.back().c_str());
+    sqlite3_log(SQLITE_NOTICE, "tidepool: %s, has not been answered yet", published_.back().c_str());
   }
   return std::nullopt;
 }
@@ -132,9 +132,9 @@ int write_update(sqlite3_vtab* vtab, int count, sqlite3_value** values, sqlite3_
     const std::string hint = "\nHint: UPDATE may set " + assignable_columns(relation);
     const bool is_insert = count > 1 && sqlite3_value_type(values[0]) == SQLITE_NULL;
     if (count == 1 || is_insert) {
-      return refuse(vtab, SQLITE_READONLY,
-                    std::string(is_insert ? "INSERT" : "DELETE") +
-                        " is refused: rows come and go with the pools themselves" + hint);
+      return refuse(
+          vtab, SQLITE_READONLY,
+          std::string(is_insert ? "INSERT" : "DELETE") + " is refused: its rows follow the state of the pools" + hint);
     }
     if (sqlite3_value_int64(values[0]) != sqlite3_value_int64(values[1])) {
       return refuse(vtab, SQLITE_CONSTRAINT, "rowid cannot be assigned" + hint);

@@ -135,8 +135,8 @@ Status Callbacks::ask_credential(std::string& password) {
   password.assign(text, strnlen(text, sizeof text));
   explicit_bzero(text, sizeof text);
   if (failed == 0) return Status::ok();
-  return Status::error(Code::unavailable, "the credential callback gave no password", "",
-                       "let it return 0 and a password; it is called again at the next connect");
+  return Status::error(Code::unavailable, "the credential callback returned no password", "",
+                       "return 0 and a password; the callback is called again for the next connection");
 }
 
 uint64_t Callbacks::take_dropped() {

@@ -9,9 +9,9 @@
 #include "guard.hpp"
 #include "model/command.hpp"
 #include "os/user.hpp"
-#include "plane/directory.hpp"
 #include "policy/settings.hpp"
 #include "reading/relation.hpp"
+#include "segment/directory.hpp"
 #include "structs.hpp"
 
 using namespace tide;

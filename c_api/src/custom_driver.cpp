@@ -29,8 +29,8 @@ class CustomConnection final : public Connection {
     return Status::ok();
   }
   Status query(const QueryRequest&, ResultTable&) override {
-    return Status::error(Code::unsupported, "a registered driver runs no statements through tidepool", "",
-                         "take tide_lease_native() and use the database's own functions");
+    return Status::error(Code::unsupported, "registered drivers do not execute statements through tidepool", "",
+                         "use tide_lease_native() and the database's own functions");
   }
   Settled settle(ResetMode mode) noexcept override {
     change_lease();
@@ -78,7 +78,7 @@ class Message {
   // A driver may well quote the URL it was given, and what it says goes into errors, events and the segment.
   Status failure(const char* what) {
     text_[sizeof text_ - 1] = '\0';
-    const std::string reason = text_[0] != '\0' ? without_password(text_) : "the driver gave no reason";
+    const std::string reason = text_[0] != '\0' ? without_password(text_) : "the driver reported no reason";
     return Status::error(Code::database, std::string(what) + ": " + reason);
   }
 

@@ -23,7 +23,7 @@ class CustomDriver final : public BlockingDriver {
   Status reset(Connection& session, ResetMode mode, Instant deadline) override;
   std::string whose() const override { return "the driver's"; }
   std::string hint() const override {
-    return "A driver's functions must return by their deadline; until then its context is in use.";
+    return "Functions of a driver must return by their deadline; its context remains in use until then.";
   }
   bool may_overlap() const noexcept override { return (driver_.flags & TIDE_DRIVER_CONCURRENT) != 0; }
 

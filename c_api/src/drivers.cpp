@@ -38,7 +38,7 @@ Status check_scheme(const char* scheme) {
   const bool is_good = text.size() >= 2 && text.size() <= 30 &&
                        text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == text.npos;
   if (is_good) return Status::ok();
-  return Status::error(Code::bad_argument, in_quotes(text) + " cannot be a scheme",
+  return Status::error(Code::bad_argument, in_quotes(text) + " is not a valid scheme",
                        "accepted: 2 to 30 lower-case letters and digits");
 }
 
@@ -48,11 +48,11 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   if (given == nullptr) return Status::error(Code::bad_argument, "driver is NULL");
   if (Status read = read_struct(given, "tide_driver", driver); !read) return read;
   if (driver.open == nullptr || driver.close == nullptr) {
-    return Status::error(Code::bad_argument, "a driver needs open and close", "validate, reset and cancel may be NULL");
+    return Status::error(Code::bad_argument, "functions open and close are required",
+                         "validate, reset and cancel may be NULL");
   }
   if ((driver.flags & ~uint64_t{TIDE_DRIVER_CONCURRENT}) != 0) {
-    return Status::error(Code::bad_argument, "flags of the driver has bits this library does not know",
-                         "accepted: 0 or TIDE_DRIVER_CONCURRENT");
+    return Status::error(Code::bad_argument, "flags contains unknown bits", "accepted: 0 or TIDE_DRIVER_CONCURRENT");
   }
   Registry& registry = Registry::instance();
   const std::lock_guard lock(registry.mutex);
@@ -60,8 +60,9 @@ Status register_driver(const char* scheme, const tide_driver* given) {
   for (const char* own : {"sqlite", "postgresql", "postgres"}) is_taken = is_taken || std::strcmp(own, scheme) == 0;
   for (const Registered& other : registry.drivers) is_taken = is_taken || other.scheme == scheme;
   if (is_taken)
-    return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is taken", "", "choose another one");
-  if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are registered already");
+    return Status::error(Code::refused, "scheme \"" + std::string(scheme) + "\" is already registered", "",
+                         "choose another one");
+  if (registry.drivers.size() >= kDriversMax) return Status::error(Code::refused, "16 drivers are already registered");
   registry.drivers.push_back({scheme, driver});
   lend_private_pools();
   return Status::ok();

@@ -72,10 +72,9 @@ tide_status fail_with_exception(tide_error* err) noexcept {
   } catch (const Shortage& shortage) {
     return fail(err, shortage.status());
   } catch (const std::exception& problem) {
-    return tell(err,
-                {Code::internal, false, 0, "", problem.what(), "an exception nobody expected", "please report this"});
+    return tell(err, {Code::internal, false, 0, "", problem.what(), "unexpected exception", "please report this"});
   } catch (...) {
-    return tell(err, {Code::internal, false, 0, "", "an exception of unknown type", "", "please report this"});
+    return tell(err, {Code::internal, false, 0, "", "exception of unknown type", "", "please report this"});
   }
 }
 

@@ -29,8 +29,8 @@ Handles::Handles() {
 namespace {
 // Made while the library is loaded: a fork in the middle of it would leave the child without.
 [[maybe_unused]] const Handles& made_early = Handles::instance();
-constexpr Span kMakingPatience = Span::seconds(1);  // files are made and removed meanwhile
-constexpr Span kForkPatience = Span::millis(50);    // for all keepers together; their steps take microseconds
+constexpr Span kMakingTimeout = Span::seconds(1);  // files are made and removed meanwhile
+constexpr Span kForkTimeout = Span::millis(50);    // for all keepers together; their steps take microseconds
 }  // namespace
 
 uint64_t Handles::reserve() {
@@ -86,14 +86,14 @@ std::vector<tide_pool*> Handles::open_handles() {
   return out;
 }
 
-bool Handles::withdraw(PoolEntry& entry, Span patience) {
+bool Handles::withdraw(PoolEntry& entry, Span timeout) {
   const uint64_t key = pool_key(entry.handle.load(std::memory_order_relaxed));
   {
     const std::lock_guard lock(mutex_);
     entry.unlisted = entry.pool;
     entry.handle.store(0, std::memory_order_seq_cst);
   }
-  const Instant give_up = SystemClock::instance().now() + patience;
+  const Instant give_up = SystemClock::instance().now() + timeout;
   // A callback may still be due to a thread that has left the pool already.
   while (Presence::is_anyone_in(key) || entry.pool->callbacks_open() != 0) {
     if (SystemClock::instance().now() >= give_up) return false;
@@ -113,8 +113,8 @@ void Handles::retire(PoolEntry& entry) {
 
 void Handles::before_fork() {
   Handles& self = instance();
-  self.is_making_held_ = self.making_.try_lock_for(std::chrono::nanoseconds(kMakingPatience.ns()));
-  const Instant give_up = SystemClock::instance().now() + kForkPatience;
+  self.is_making_held_ = self.making_.try_lock_for(std::chrono::nanoseconds(kMakingTimeout.ns()));
+  const Instant give_up = SystemClock::instance().now() + kForkTimeout;
   self.mutex_.lock();
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
@@ -165,15 +165,15 @@ void Handles::after_fork_in_child() {
 
 Status no_entry(Code code) {
   switch (code) {
-    case Code::closed: return Status::error(code, "the pool is closed", "", "a handle is dead after tide_pool_close()");
+    case Code::closed:
+      return Status::error(code, "the pool is closed", "", "a handle is invalid after tide_pool_close()");
     case Code::forked:
       return Status::error(code, "the pool was opened before fork() and belongs to the parent process",
                            "its connections must not be used from two processes",
-                           "open a pool of its own in the child, after fork()");
+                           "open a new pool in the child process, after fork()");
     default:
-      return Status::error(Code::bad_argument, "not a pool handle",
-                           "accepted: what tide_pool_open() gave and nothing else",
-                           "check for NULL and for memory that was overwritten");
+      return Status::error(Code::bad_argument, "invalid pool handle", "accepted: a handle returned by tide_pool_open()",
+                           "check for NULL and for overwritten memory");
   }
 }
 

@@ -66,7 +66,7 @@ class Handles {
   // What of a handle fits into a presence key, so that the key is one shift.
   static uint64_t pool_key(uint64_t handle) { return handle & (~uint64_t{0} >> kLeaseSlotBits); }
   // Take the pool out for good: nobody finds it afterwards. Waits until nobody is inside; false: somebody stayed.
-  bool withdraw(PoolEntry& entry, Span patience);
+  bool withdraw(PoolEntry& entry, Span timeout);
   // Make the entry's place free again.
   void retire(PoolEntry& entry);
 

@@ -8,8 +8,8 @@
 #include "base/fixed_text.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
-#include "plane/attach.hpp"
 #include "reading/health_verdict.hpp"
+#include "segment/attach.hpp"
 #include "structs.hpp"
 
 using namespace tide;
@@ -75,7 +75,7 @@ tide_status tide_pool_find(const char* name, tide_pool** out, tide_error* err) {
       if (door->name() != name) continue;
       if (found != nullptr) {
         return Status::error(Code::refused, "several pools of this process have the name \"" + door->name() + "\"",
-                             "a name alone does not say which", "keep the handle that tide_pool_open() gave");
+                             "the name is ambiguous", "use the handle returned by tide_pool_open()");
       }
       found = handle;
     }

@@ -1,4 +1,4 @@
-// Home: pools of this process that have no files (plane=off), lent to those who observe and steer.
+// Home: pools of this process that have no files (publish=off), lent to those who observe and steer.
 #include "home.hpp"
 
 #include <unistd.h>

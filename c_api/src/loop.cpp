@@ -11,8 +11,8 @@ namespace {
 
 Status check_foreign(const PoolEntry& entry) {
   if (entry.thread == nullptr) return Status::ok();
-  return Status::error(Code::bad_argument, "this pool has a thread of its own", "",
-                       "open it with tide_pool_options.foreign_loop = 1 to drive it yourself");
+  return Status::error(Code::bad_argument, "this pool is driven by its own thread", "",
+                       "set tide_pool_options.foreign_loop = 1 to drive it from an event loop");
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ tide_status tide_pool_step(tide_pool* pool, int64_t* next_within_ms, tide_error*
     if (Status foreign = check_foreign(entry); !foreign) return foreign;
     if (entry.is_closing.load(std::memory_order_acquire)) return no_entry(Code::closed);
     const StepTurn turn(entry);
-    if (!turn) return Status::error(Code::bad_argument, "the pool is being stepped or closed already");
+    if (!turn) return Status::error(Code::bad_argument, "the pool is already being stepped or closed");
     const Span next = door->keeper().step();
     if (next_within_ms != nullptr) *next_within_ms = next.ms_up();
     return Status::ok();

@@ -9,9 +9,9 @@
 #include "control/local_control.hpp"
 #include "cursor.hpp"
 #include "guard.hpp"
-#include "plane/directory.hpp"
 #include "policy/parse.hpp"
 #include "policy/settings.hpp"
+#include "segment/directory.hpp"
 #include "surroundings.hpp"
 
 using namespace tide;
@@ -35,11 +35,11 @@ namespace {
 
 constexpr Column kFindingColumns[] = {
     {"kind", ColumnType::text, "", "error, advice or note.", Privacy::open},
-    {"message", ColumnType::text, "", "What is said, naming the option and its value.", Privacy::open},
-    {"detail", ColumnType::text, "", "What is accepted, or why.", Privacy::open},
-    {"hint", ColumnType::text, "", "What to do instead.", Privacy::open},
+    {"message", ColumnType::text, "", "Message, naming the option and its value.", Privacy::open},
+    {"detail", ColumnType::text, "", "Accepted values, or the reason.", Privacy::open},
+    {"hint", ColumnType::text, "", "Recommended change.", Privacy::open},
 };
-constexpr Relation kFindings{"findings", "What there is to say about options.", kFindingColumns};
+constexpr Relation kFindings{"findings", "Errors, advice and notes about options.", kFindingColumns};
 
 Value text_or_null(const std::string& text) { return text.empty() ? Value{} : Value(text); }
 

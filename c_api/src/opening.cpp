@@ -21,18 +21,18 @@
 #include "notify/log_writer.hpp"
 #include "os/clock.hpp"
 #include "os/process.hpp"
-#include "plane/directory.hpp"
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
+#include "segment/directory.hpp"
 #include "surroundings.hpp"
 
 namespace tide {
 namespace {
 
-constexpr Span kWithdrawPatience = Span::seconds(5);
-constexpr Span kKeeperPatience = Span::seconds(7);    // after the deadline; it gives up itself before that
-constexpr Span kFirstPatience = Span::millis(100);    // for connections that may come at once
-constexpr Span kCallbackPatience = Span::seconds(1);  // after the deadline and the keeper's end
+constexpr Span kWithdrawTimeout = Span::seconds(5);
+constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; it gives up itself before that
+constexpr Span kFirstTimeout = Span::millis(100);    // for connections that may come at once
+constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 
 Status word(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
@@ -43,7 +43,7 @@ Status word(const char* name) {
       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
   if (is_good) return Status::ok();
   return Status::error(
-      Code::bad_argument, name == nullptr ? "name is NULL" : "name " + in_quotes(text) + " cannot name a pool",
+      Code::bad_argument, name == nullptr ? "name is NULL" : "name " + in_quotes(text) + " is not a valid pool name",
       "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
 }
 
@@ -131,7 +131,7 @@ Status wait_until_started(Pool& pool, const Policy& policy) {
 
 // Where no network is between, connections are there in a moment: whoever never waits should find them.
 void wait_for_the_first(Pool& pool, Backend backend) {
-  const Instant give_up = pool.clock().now() + kFirstPatience;
+  const Instant give_up = pool.clock().now() + kFirstTimeout;
   for (;;) {
     const Span next = pool.keeper().step();
     if (backend == Backend::postgresql || pool.keeper().has_begun()) return;
@@ -159,7 +159,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   Reservation place;
   if (place.handle() == 0) {
     return Status::error(Code::refused, "too many pools are open in this process",
-                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are not needed any more");
+                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are no longer needed");
   }
   const std::string& destination = parsed->policy.log_destination;
   if (Status writable = LogWriter(destination).check(); !writable) return writable;
@@ -175,7 +175,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.policy = parsed->policy;
   spec.sources = parsed->sources;
   spec.notes = parsed->notes;
-  spec.directory = resolve_directory(parsed->policy.plane_dir);
+  spec.directory = resolve_directory(parsed->policy.dir);
   spec.seed = fresh_seed();
   spec.events = sink_of(options, callbacks);
   spec.probe = std::make_shared<SystemProbe>();
@@ -199,9 +199,9 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   if (parsed->policy.init_mode == InitMode::fail_fast) {
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
       close_quietly(*pool);
-      if (!callbacks->finish(pool->clock().now() + kCallbackPatience)) {
+      if (!callbacks->finish(pool->clock().now() + kCallbackTimeout)) {
         failure.detail += failure.detail.empty() ? "" : "; ";
-        failure.detail += "the credential callback has not returned: its context is still in use";
+        failure.detail += "the credential callback has not returned; its context is still in use";
       }
       return failure;
     }
@@ -284,12 +284,12 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   Pool& own = *entry.pool;
   const std::shared_ptr<Callbacks> callbacks = entry.callbacks->shared_from_this();
   const Instant deadline = now + timeout.value_or(own.keeper().policy().shutdown_timeout);
-  const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperPatience);
+  const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperTimeout);
   const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
   const Status left_behind = is_keeper_out ? own.keeper().left_behind() : Status::ok();
-  const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackPatience);
+  const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackTimeout);
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
-  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawPatience : Span{}) && is_keeper_out;
+  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
   if (!is_everyone_out) {  // somebody is stuck inside a callback: memory for safety
     keep_for_ever(&own, thread.release());
   } else {

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <optional>
 
+#include "brain/alerts/alert_monitor.hpp"
 #include "brain/commands.hpp"
 #include "brain/desk.hpp"
 #include "brain/evaluation.hpp"
 #include "brain/growth.hpp"
+#include "brain/health/health_monitor.hpp"
 #include "brain/lease_watch.hpp"
 #include "brain/ledger.hpp"
-#include "brain/medic/medic.hpp"
 #include "brain/precedence.hpp"
 #include "brain/readings.hpp"
 #include "brain/reaper.hpp"
 #include "brain/room.hpp"
-#include "brain/sentinel/sentinel.hpp"
 #include "brain/shrink.hpp"
 #include "brain/sizer.hpp"
 #include "brain/steering.hpp"
@@ -23,7 +23,7 @@ namespace tide {
 
 struct Brain::Memory {
   Memory(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
-      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval), steering(policy), sentinel(policy) {
+      : ledger(policy, capacity, seed), sizer(now + policy.scaling_interval), steering(policy), alert_monitor(policy) {
     ledger.seen_at = now;
     ledger.target = brain::precedence(ledger).lowest;
   }
@@ -40,11 +40,11 @@ struct Brain::Memory {
   brain::Reaper reaper;
   brain::Sizer sizer;
   brain::Steering steering;
-  brain::Medic medic;
+  brain::HealthMonitor health_monitor;
   brain::Growth growth;
   brain::Room room;
   brain::Evaluation evaluation;
-  brain::Sentinel sentinel;
+  brain::AlertMonitor alert_monitor;
 };
 
 Brain::Brain(const Policy& policy, uint32_t capacity, uint64_t seed, Instant now)
@@ -58,7 +58,7 @@ void Brain::set_policy(const Policy& policy, Instant now) {
   memory_->ledger.seen_at = now;
   ++memory_->ledger.generation;
   memory_->growth.set_policy(policy, now);
-  memory_->sentinel.set_policy(policy);
+  memory_->alert_monitor.set_policy(policy);
 }
 
 Verdict Brain::accept(const Command& command, const Census& census, Instant now) {
@@ -66,11 +66,11 @@ Verdict Brain::accept(const Command& command, const Census& census, Instant now)
   memory_->ledger.dossiers.sync(census);
   Verdict verdict;
   switch (command.verb()) {
-    case Verb::check_health: verdict = memory_->medic.accept_check(command); break;
-    case Verb::ack: verdict = memory_->sentinel.ack(command, now); break;
-    case Verb::set_alert: verdict = memory_->sentinel.set_alert(command, now); break;
+    case Verb::check_health: verdict = memory_->health_monitor.accept_check(command); break;
+    case Verb::ack: verdict = memory_->alert_monitor.ack(command, now); break;
+    case Verb::set_alert: verdict = memory_->alert_monitor.set_alert(command, now); break;
     case Verb::evaluate: verdict = memory_->evaluation.accept(command, memory_->ledger); break;
-    case Verb::drop_alert: verdict = memory_->sentinel.drop_alert(command, now); break;
+    case Verb::drop_alert: verdict = memory_->alert_monitor.drop_alert(command, now); break;
     default: return memory_->commands.accept(command, census, now, memory_->ledger);
   }
   if (verdict.kind != Verdict::Kind::refused) ++memory_->ledger.generation;
@@ -79,12 +79,12 @@ Verdict Brain::accept(const Command& command, const Census& census, Instant now)
 
 void Brain::connect_succeeded(Instant, Span took) {
   memory_->growth.succeeded();
-  memory_->medic.breaker().succeeded();
+  memory_->health_monitor.breaker().succeeded();
   memory_->steering.connected(took);
 }
 
 void Brain::connect_failed(Instant now, bool is_permanent, bool is_crowded) {
-  memory_->medic.breaker().failed(now, is_permanent);
+  memory_->health_monitor.breaker().failed(now, is_permanent);
   memory_->growth.failed(now, is_permanent, memory_->ledger.policy, memory_->ledger.rng);
   if (is_crowded) memory_->growth.crowded();
 }
@@ -106,7 +106,7 @@ void Brain::validated(Instant, bool is_alive) {
 }
 
 void Brain::surveyed(Instant now, bool is_alive) {
-  memory_->medic.surveyed();
+  memory_->health_monitor.surveyed();
   validated(now, is_alive);
 }
 
@@ -129,40 +129,40 @@ void Brain::Memory::decide(brain::Desk& desk) {
   } else {
     room.tick(desk);
   }
-  desk.put_rule(brain::precedence(ledger));
+  desk.put_bounds(brain::precedence(ledger));
   look_at_start(desk);
   brain::watch_leases(desk);
   if (ledger.controls.is_draining) {
     commands.retire_all(desk);
     evaluation.refuse(desk, "the pool is draining");
     reaper.forget_failures();
-    medic.skip(desk);
+    health_monitor.skip(desk);
   } else {
     look_after(desk, beat);
   }
-  sentinel.tick(desk, brain::take_readings(desk, medic));
+  alert_monitor.tick(desk, brain::take_readings(desk, health_monitor));
   commands.finish(desk);
 }
 
 // A pool that is meant to have connections.
 void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
-  medic.tick(desk, beat);
-  if (medic.take_forget()) steering.forget();
-  desk.put_rule(brain::precedence(ledger));
+  health_monitor.tick(desk, beat);
+  if (health_monitor.take_forget()) steering.forget();
+  desk.put_bounds(brain::precedence(ledger));
   brain::keep_target_in_range(desk);
   reaper.tick(desk);
   size(desk, beat);
-  growth.tick(desk, steering, medic.breaker(), room);
+  growth.tick(desk, steering, health_monitor.breaker(), room);
   brain::shrink(desk);
-  if (medic.breaker().is_tripped() && desk.census().waiting > 0) desk.put(action::RefuseWaiters{});
+  if (health_monitor.breaker().is_tripped() && desk.census().waiting > 0) desk.put(action::RefuseWaiters{});
   const brain::Counts& counts = desk.counts();
   const bool is_steered = ledger.policy.scaling && ledger.policy.sizing == Sizing::adaptive;
-  const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.rule().lowest;
+  const bool is_busy = counts.in_use > 0 || desk.census().waiting > 0 || ledger.target > desk.bounds().lowest;
   if (is_steered && is_busy) desk.wake_at(ledger.pulse.next_at());
 }
 
 void Brain::Memory::size(brain::Desk& desk, const brain::Beat* beat) {
-  const bool is_held = medic.emergency().is_on() || medic.pressure().is_on();
+  const bool is_held = health_monitor.emergency().is_on() || health_monitor.pressure().is_on();
   const bool is_asked = evaluation.is_asked();
   const int64_t before = ledger.target;
   std::optional<std::string> why = is_asked ? brain::sizing_is_held(desk, is_held) : std::nullopt;
@@ -181,31 +181,31 @@ void Brain::Memory::look_at_start(const brain::Desk& desk) {
   const Census& census = desk.census();
   const bool has_caller = census.waiting > 0 || census.acquires_total > 0 || census.acquire_timeouts_total > 0;
   ledger.is_awake = ledger.is_awake || !is_lazy || has_caller;
-  ledger.is_started = ledger.is_started || is_lazy || desk.counts().open() >= desk.rule().lowest;
+  ledger.is_started = ledger.is_started || is_lazy || desk.counts().open() >= desk.bounds().lowest;
 }
 
 PoolState Brain::Memory::state() const {
   if (ledger.controls.is_draining) return PoolState::draining;
   if (ledger.controls.is_paused) return PoolState::paused;
-  if (medic.emergency().is_on()) return PoolState::emergency;
-  if (medic.is_degraded()) return PoolState::degraded;
+  if (health_monitor.emergency().is_on()) return PoolState::emergency;
+  if (health_monitor.is_degraded()) return PoolState::degraded;
   return ledger.is_started ? PoolState::running : PoolState::starting;
 }
 
 Outlook Brain::Memory::outlook(const brain::Desk& desk) const {
-  const brain::Rule& rule = desk.rule();
+  const brain::SizeBounds& bounds = desk.bounds();
   const bool is_draining = ledger.controls.is_draining;
   Outlook out;
   out.state = state();
   out.target_size = is_draining ? 0 : ledger.target;
-  out.limit_size = std::clamp(desk.counts().total, rule.limit, rule.limit + rule.probe);
-  out.size_source = rule.source;
-  if (rule.source == SizeSource::config && ledger.target > std::min(ledger.policy.min_size, rule.limit)) {
+  out.limit_size = std::clamp(desk.counts().total, bounds.limit, bounds.limit + bounds.probe);
+  out.size_source = bounds.source;
+  if (bounds.source == SizeSource::config && ledger.target > std::min(ledger.policy.min_size, bounds.limit)) {
     const bool is_predicted = ledger.target_source == SizeSource::predicted;
     out.size_source = is_predicted ? SizeSource::predicted : SizeSource::autoscale;
   }
-  out.breaker = medic.breaker().state(ledger.policy);
-  out.breaker_probe_at = medic.breaker().probe_at();
+  out.breaker = health_monitor.breaker().state(ledger.policy);
+  out.breaker_probe_at = health_monitor.breaker().probe_at();
   out.predicted_in_use = steering.sizer().facts().predicted_in_use_10;
   out.burst_until = ledger.controls.burst_until.value_or(Instant());
   out.generation = ledger.generation;
@@ -223,11 +223,11 @@ Instant Brain::draw_expiry(Instant born) {
 
 std::string Brain::limit_reason() const { return brain::limit_reason(memory_->ledger); }
 
-const brain::Health& Brain::health() const { return memory_->medic.health(); }
+const brain::Health& Brain::health() const { return memory_->health_monitor.health(); }
 
 const brain::AdaptiveSizer& Brain::sizer() const { return memory_->steering.sizer(); }
 
-const brain::Sentinel& Brain::sentinel() const { return memory_->sentinel; }
+const brain::AlertMonitor& Brain::alert_monitor() const { return memory_->alert_monitor; }
 
 const brain::Tallies& Brain::tallies() const { return memory_->ledger.tallies; }
 

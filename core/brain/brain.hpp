@@ -3,9 +3,9 @@
 // Pure: no clock, no thread, no I/O, no randomness but the seeded generator it is given. The same inputs in the same
 // order give the same outputs, byte for byte; the simulator and the product run this same object.
 //
-// Deciders, in this order within a tick (each a file of its own): commands, the pulse, lease_watch, medic; then
+// Deciders, in this order within a tick (each a file of its own): commands, the pulse, lease_watch, health_monitor; then
 // precedence() sets the limit and the range of the target; reaper, sizer or steering; then growth opens and shrink
-// retires, the sentinel looks at it all, and pending commands end.
+// retires, the alert monitor looks at it all, and pending commands end.
 // Precedence of the size, in one place (brain/precedence.*): emergency cap, burst, manual, predicted, adaptive,
 // then min_size and max_size.
 //
@@ -21,9 +21,9 @@
 
 #include "base/rng.hpp"
 #include "brain/action.hpp"
+#include "brain/alerts/alert_monitor.hpp"
 #include "brain/census.hpp"
-#include "brain/medic/health.hpp"
-#include "brain/sentinel/sentinel.hpp"
+#include "brain/health/health.hpp"
 #include "brain/sizing/adaptive.hpp"
 #include "policy/policy.hpp"
 
@@ -76,7 +76,7 @@ class Brain {
   // -- what is told besides: as of the last tick
   const brain::Health& health() const;
   const brain::AdaptiveSizer& sizer() const;
-  const brain::Sentinel& sentinel() const;
+  const brain::AlertMonitor& alert_monitor() const;
   const brain::Tallies& tallies() const;
 
  private:

@@ -17,7 +17,7 @@ Verdict refused(Code code, std::string message, std::string detail = {}, std::st
 
 Verdict refused_full() {
   return refused(Code::refused, std::to_string(Pending::kMax) + " commands are still pending",
-                 "at most " + std::to_string(Pending::kMax) + " can be", "wait until some are applied");
+                 "at most " + std::to_string(Pending::kMax) + " are allowed", "wait until some are applied");
 }
 
 // "resume, end_burst, ..."
@@ -92,7 +92,7 @@ Verdict Commands::scale(const Command& command, Instant now, Ledger& ledger) {
   if (!size) {
     const bool was_manual = controls.manual_size.has_value();
     controls.manual_size.reset();
-    return Verdict::applied(was_manual ? "automatic again" : "already automatic");
+    return Verdict::applied(was_manual ? "automatic sizing enabled" : "automatic sizing was already enabled");
   }
   const int64_t low = ledger.policy.min_size;
   const int64_t high = std::min(ledger.policy.max_size, ledger.capacity);
@@ -125,14 +125,14 @@ Verdict Commands::burst(const Command& command, Instant now, Ledger& ledger) {
   const bool was_on = ledger.controls.burst_until.has_value();
   ledger.controls.burst_until = now + span;
   ledger.tallies.bursts += was_on ? 0 : 1;
-  const Rule rule = precedence(ledger);
-  const std::string text = "up to " + counted(rule.limit, "connection") + " for " + format_span(span);
-  note(command, EventKind::burst_on, (was_on ? "burst prolonged: " : "burst: ") + text);
+  const SizeBounds bounds = precedence(ledger);
+  const std::string text = "up to " + counted(bounds.limit, "connection") + " for " + format_span(span);
+  note(command, EventKind::burst_on, (was_on ? "burst extended: " : "burst: ") + text);
   return Verdict::applied(text);
 }
 
 Verdict Commands::end_burst(const Command& command, Ledger& ledger) {
-  if (!ledger.controls.burst_until) return Verdict::applied("no burst was on");
+  if (!ledger.controls.burst_until) return Verdict::applied("no burst was active");
   ledger.controls.burst_until.reset();
   note(command, EventKind::burst_off, "burst ended");
   return Verdict::applied("burst ended, the limit is " + limit_reason(ledger));
@@ -150,9 +150,9 @@ Verdict Commands::resume(const Command& command, Instant now, Ledger& ledger) {
   if (!controls.is_paused && !controls.is_draining) return Verdict::applied("already running");
   if (controls.is_draining) {
     pending_.overtake_drains("resumed" + by(command.actor), backlog_);
-    const Rule rule = precedence(ledger);
-    if (rule.lowest != ledger.target) {
-      move_target(command, rule.lowest, rule.source, "resumed after a drain, with the lowest size", ledger);
+    const SizeBounds bounds = precedence(ledger);
+    if (bounds.lowest != ledger.target) {
+      move_target(command, bounds.lowest, bounds.source, "resumed after a drain with the minimum size", ledger);
     }
   }
   controls.is_paused = controls.is_draining = false;
@@ -180,7 +180,7 @@ Verdict Commands::drain(const Command& command, const Census& census, Ledger& le
   if (n > 0 && pending_.is_full()) return refused_full();
   ledger.controls.is_draining = true;
   if (!was_draining) note(command, EventKind::drain, "draining " + counted(n, "connection"));
-  if (n == 0) return Verdict::applied(was_draining ? "already drained" : "drained, nothing was open");
+  if (n == 0) return Verdict::applied(was_draining ? "already drained" : "drained, no connections were open");
   pending_.admit(command, n);
   return Verdict::pending(was_draining ? "already draining" : "draining " + counted(n, "connection"));
 }
@@ -196,7 +196,7 @@ Verdict Commands::close_connection(const Command& command, const Census& census,
   Dossier& dossier = ledger.dossiers.of(*slot);
   dossier.replace_at = earliest(dossier.replace_at, now);
   dossier.awaited_by |= pending_.admit(command, 1);
-  return Verdict::pending(slot->phase == Phase::leased ? "closes when its lease ends" : "closing");
+  return Verdict::pending(slot->phase == Phase::leased ? "will be closed when its lease ends" : "closing");
 }
 
 Verdict Commands::revoke(const Command& command, const Census& census, Ledger& ledger) {
@@ -204,7 +204,7 @@ Verdict Commands::revoke(const Command& command, const Census& census, Ledger& l
   const SlotCensus* slot =
       find_slot(census, [lease_id](const SlotCensus& s) { return s.phase == Phase::leased && s.lease_id == lease_id; });
   if (slot == nullptr) {
-    return refused(Code::not_found, "there is no lease " + std::to_string(lease_id), "it may have ended by itself",
+    return refused(Code::not_found, "there is no lease " + std::to_string(lease_id), "it may have ended already",
                    "the leases relation lists them");
   }
   Dossier& dossier = ledger.dossiers.of(*slot);
@@ -246,7 +246,8 @@ void Commands::end_expired_burst(Desk& desk) {
   const bool is_over = desk.now() >= *controls.burst_until;
   if (!is_over && desk.policy().burst) return desk.wake_at(*controls.burst_until);
   controls.burst_until.reset();
-  desk.note(EventKind::burst_off, Severity::info, is_over ? "burst is over" : "burst ended: the option burst is off");
+  desk.note(EventKind::burst_off, Severity::info,
+            is_over ? "burst ended: its duration elapsed" : "burst ended: the option burst is off");
 }
 
 void Commands::retire_all(Desk& desk) {

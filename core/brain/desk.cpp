@@ -46,7 +46,7 @@ bool Desk::is_staying(const SlotCensus& slot, Phase phase) const {
 }
 
 void Desk::open() {
-  TIDE_ASSERT(counts_.total < rule_.limit + rule_.probe);  // I1
+  TIDE_ASSERT(counts_.total < bounds_.limit + bounds_.probe);  // I1
   ++counts_.opening;
   ++counts_.connecting;
   ++counts_.total;

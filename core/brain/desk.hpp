@@ -3,7 +3,7 @@
 // Deciders of one tick must not step on each other's toes: whoever retires or opens a connection does it through the
 // desk, which keeps the counts as they will be once the actions are carried out.
 // Invariants: a connection is retired at most once a tick, and never one that is leaving or still being opened (an
-// open cannot be taken back; it is retired as soon as it is there); open() stays within the limit of the rule (I1).
+// open cannot be taken back; it is retired as soon as it is there); open() stays within the limit of the bounds (I1).
 // Threads: the keeper's only; lives on the stack of Brain::tick().
 // Failure: none promised; breaking an invariant aborts.
 #pragma once
@@ -52,8 +52,8 @@ class Desk {
   Ledger& ledger() const { return ledger_; }
   Dossier& dossier(const SlotCensus& slot) const { return ledger_.dossiers.of(slot); }
   const Counts& counts() const { return counts_; }
-  const Rule& rule() const { return rule_; }
-  void put_rule(const Rule& rule) { rule_ = rule; }
+  const SizeBounds& bounds() const { return bounds_; }
+  void put_bounds(const SizeBounds& bounds) { bounds_ = bounds; }
 
   // As it will be when the actions so far are carried out.
   bool is_leaving(const SlotCensus& slot) const;
@@ -87,7 +87,7 @@ class Desk {
   const Instant now_;
   std::vector<Action>& actions_;
   Counts counts_;
-  Rule rule_;
+  SizeBounds bounds_;
   Instant wakeup_ = Instant::never();
 };
 

@@ -9,11 +9,12 @@ Verdict Evaluation::accept(const Command& command, const Ledger& ledger) {
     return Verdict::refused(Status::error(Code::refused, std::move(why), std::move(detail), std::move(hint)));
   };
   if (ledger.controls.is_draining) {
-    return refused("evaluate refused: the pool is draining", "there is no size to decide on", "resume the pool first");
+    return refused("evaluate refused: the pool is draining", "a draining pool has no size to evaluate",
+                   "resume the pool first");
   }
   if (asked_n_ == kAskedMax) {
-    return refused(std::to_string(kAskedMax) + " evaluations are under way already",
-                   "at most " + std::to_string(kAskedMax) + " can be", "wait for their answers");
+    return refused(std::to_string(kAskedMax) + " evaluations are already in progress",
+                   "at most " + std::to_string(kAskedMax) + " are allowed", "wait for their answers");
   }
   asked_[asked_n_++] = command.id;
   return Verdict::pending("evaluating");
@@ -40,7 +41,7 @@ std::optional<std::string> sizing_is_held(const Desk& desk, bool is_held) {
   if (!desk.policy().scaling) return "the option scaling is off";
   if (ledger.controls.is_paused) return "the pool is paused";
   if (ledger.controls.manual_size) return limit_reason(ledger);
-  if (is_held) return ledger.caps.emergency ? "an emergency holds the size" : "the process is short of memory";
+  if (is_held) return ledger.caps.emergency ? "the pool is in emergency mode" : "the process is near its memory limit";
   if (!ledger.is_started) return "the pool is starting";
   return std::nullopt;
 }

@@ -49,8 +49,9 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   if (!ledger.is_awake) return;
   if (std::exchange(is_crowded_, false)) {
     crowded_until_ = desk.now() + kCrowdedFor;
-    const int64_t left = std::max(desk.rule().lowest, desk.counts().staying());
-    if (left < ledger.target) desk.set_target(left, SizeSource::autoscale, "the server is not ready for more");
+    const int64_t left = std::max(desk.bounds().lowest, desk.counts().staying());
+    if (left < ledger.target)
+      desk.set_target(left, SizeSource::autoscale, "the server accepts no more connections at present");
   }
   const int64_t short_of_target = ledger.target + ledger.spares - desk.counts().staying();
   const int64_t needed = demand(desk, steering);
@@ -65,13 +66,13 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   if (n <= 0 || needed <= 0) return;
   // The sizer's wish is one decision, carried out at the pace of max_connecting; without it each open is its own.
   const int64_t wished = ledger.is_steered ? before + needed : desk.counts().staying();
-  const int64_t to = std::min(wished - ledger.spares, desk.rule().limit);
+  const int64_t to = std::min(wished - ledger.spares, desk.bounds().limit);
   if (to > ledger.target) desk.set_target(to, SizeSource::autoscale, demand_text(desk));
 }
 
 int64_t Growth::allowed(Desk& desk, int64_t wanted, const Breaker& breaker) const {
   const Counts& counts = desk.counts();
-  const int64_t room = desk.rule().limit + desk.rule().probe - counts.total;
+  const int64_t room = desk.bounds().limit + desk.bounds().probe - counts.total;
   const int64_t n = std::min({wanted, room, desk.policy().max_connecting - counts.connecting});
   if (n <= 0) return n;
   if (breaker.is_tripped()) return breaker.may_probe(desk) ? 1 : 0;

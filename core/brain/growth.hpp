@@ -18,7 +18,7 @@
 #include <cstdint>
 
 #include "brain/desk.hpp"
-#include "brain/medic/breaker.hpp"
+#include "brain/health/breaker.hpp"
 #include "brain/room.hpp"
 #include "brain/steering.hpp"
 

@@ -32,7 +32,7 @@ struct Tallies {
   uint64_t health_check_failures = 0;
 };
 
-// Limits the pool sets itself. Written by medic (emergency, recovery), steering (overload) and room alone.
+// Limits the pool sets itself. Written by health_monitor (emergency, recovery), steering (overload) and room alone.
 struct Caps {
   std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
   std::optional<int64_t> overload;   // while the database gets slower with more connections

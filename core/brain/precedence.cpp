@@ -8,81 +8,81 @@
 
 namespace tide::brain {
 
-Rule precedence(const Ledger& ledger) {
+SizeBounds precedence(const Ledger& ledger) {
   return precedence(ledger.policy, ledger.capacity, ledger.controls, ledger.caps);
 }
 
-Rule precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps) {
+SizeBounds precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps) {
   Caps left = ledger.caps;
   for (const auto cap : caps) (left.*cap).reset();
   return precedence(ledger.policy, ledger.capacity, ledger.controls, left);
 }
 
-Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps) {
-  Rule rule;
-  rule.limit = std::min(policy.max_size, capacity);
-  rule.lowest = std::min(policy.min_size, rule.limit);
-  if (caps.overload && *caps.overload < rule.limit && !controls.manual_size && !controls.burst_until) {
-    rule.limit = std::max(rule.lowest, *caps.overload);
-    rule.source = SizeSource::autoscale;
+SizeBounds precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps) {
+  SizeBounds bounds;
+  bounds.limit = std::min(policy.max_size, capacity);
+  bounds.lowest = std::min(policy.min_size, bounds.limit);
+  if (caps.overload && *caps.overload < bounds.limit && !controls.manual_size && !controls.burst_until) {
+    bounds.limit = std::max(bounds.lowest, *caps.overload);
+    bounds.source = SizeSource::autoscale;
   }
   if (caps.recovery && !controls.manual_size) {
-    rule.lowest = std::max(rule.lowest, std::min(*caps.recovery, rule.limit));
+    bounds.lowest = std::max(bounds.lowest, std::min(*caps.recovery, bounds.limit));
   }
   if (controls.manual_size) {
-    const int64_t pinned = std::clamp(*controls.manual_size, rule.lowest, rule.limit);
-    rule = {pinned, pinned, 0, SizeSource::manual};
+    const int64_t pinned = std::clamp(*controls.manual_size, bounds.lowest, bounds.limit);
+    bounds = {pinned, pinned, 0, SizeSource::manual};
   }
   if (controls.burst_until) {  // a burst only ever raises
-    rule.limit = std::max(rule.limit, std::min(policy.burst_limit(), capacity));
-    rule.source = SizeSource::burst;
+    bounds.limit = std::max(bounds.limit, std::min(policy.burst_limit(), capacity));
+    bounds.source = SizeSource::burst;
   }
-  if (caps.emergency && *caps.emergency < rule.limit) {  // and an emergency only ever lowers
-    rule.limit = *caps.emergency;
-    rule.lowest = std::min(rule.lowest, rule.limit);
-    rule.source = SizeSource::emergency;
+  if (caps.emergency && *caps.emergency < bounds.limit) {  // and an emergency only ever lowers
+    bounds.limit = *caps.emergency;
+    bounds.lowest = std::min(bounds.lowest, bounds.limit);
+    bounds.source = SizeSource::emergency;
   }
-  if (caps.room && *caps.room < rule.limit) {  // what the server does not give, no rule can ask for
-    rule.probe = std::min(caps.probe, rule.limit - *caps.room);
-    rule.limit = *caps.room;
-    rule.lowest = std::min(rule.lowest, rule.limit);
-    rule.source = SizeSource::autoscale;
+  if (caps.room && *caps.room < bounds.limit) {  // what the server does not give, no rule can ask for
+    bounds.probe = std::min(caps.probe, bounds.limit - *caps.room);
+    bounds.limit = *caps.room;
+    bounds.lowest = std::min(bounds.lowest, bounds.limit);
+    bounds.source = SizeSource::autoscale;
   }
-  return rule;
+  return bounds;
 }
 
 void keep_target_in_range(Desk& desk) {
   const int64_t target = desk.ledger().target;
-  const Rule& rule = desk.rule();
-  if (target >= rule.lowest && target <= rule.limit) return;
-  if (target > rule.limit) {
-    desk.set_target(rule.limit, rule.source, "the limit is " + limit_reason(desk.ledger()));
-  } else if (rule.source == SizeSource::config && rule.lowest > desk.policy().min_size) {
-    desk.set_target(rule.lowest, SizeSource::autoscale, "held by a recovery");
-  } else if (rule.source == SizeSource::config) {
-    desk.set_target(rule.lowest, rule.source, "min_size is " + std::to_string(desk.policy().min_size));
+  const SizeBounds& bounds = desk.bounds();
+  if (target >= bounds.lowest && target <= bounds.limit) return;
+  if (target > bounds.limit) {
+    desk.set_target(bounds.limit, bounds.source, "the limit is " + limit_reason(desk.ledger()));
+  } else if (bounds.source == SizeSource::config && bounds.lowest > desk.policy().min_size) {
+    desk.set_target(bounds.lowest, SizeSource::autoscale, "held by a recovery");
+  } else if (bounds.source == SizeSource::config) {
+    desk.set_target(bounds.lowest, bounds.source, "min_size is " + std::to_string(desk.policy().min_size));
   } else {
-    desk.set_target(rule.lowest, rule.source, limit_reason(desk.ledger()));
+    desk.set_target(bounds.lowest, bounds.source, limit_reason(desk.ledger()));
   }
 }
 
 std::string limit_reason(const Ledger& ledger) {
   const Controls& controls = ledger.controls;
-  const Rule rule = precedence(ledger);
-  switch (rule.source) {
-    case SizeSource::emergency: return "an emergency, at most " + counted(rule.limit, "connection");
+  const SizeBounds bounds = precedence(ledger);
+  switch (bounds.source) {
+    case SizeSource::emergency: return "an emergency, at most " + counted(bounds.limit, "connection");
     case SizeSource::autoscale:
-      if (ledger.caps.room && *ledger.caps.room == rule.limit) {
-        return "a full server that has room for " + counted(rule.limit, "connection") + ": " + ledger.room_reason;
+      if (ledger.caps.room && *ledger.caps.room == bounds.limit) {
+        return "the server's limit, room for " + counted(bounds.limit, "connection") + ": " + ledger.room_reason;
       }
-      return "overload: beyond " + counted(rule.limit, "connection") + " the database gets slower";
-    case SizeSource::manual: return "manual scale to " + std::to_string(rule.limit) + by(controls.manual_actor);
+      return "overload: with more than " + counted(bounds.limit, "connection") + " the database becomes slower";
+    case SizeSource::manual: return "manual scale to " + std::to_string(bounds.limit) + by(controls.manual_actor);
     case SizeSource::burst:
-      return "burst to " + std::to_string(rule.limit) + " for another " +
+      return "burst to " + std::to_string(bounds.limit) + " for another " +
              describe_span(latest(*controls.burst_until, ledger.seen_at) - ledger.seen_at);
     default: break;
   }
-  if (rule.limit < ledger.policy.max_size) return "the " + std::to_string(ledger.capacity) + " slots of this pool";
+  if (bounds.limit < ledger.policy.max_size) return "the " + std::to_string(ledger.capacity) + " slots of this pool";
   return "max_size " + std::to_string(ledger.policy.max_size);
 }
 

@@ -17,7 +17,7 @@ namespace tide::brain {
 class Desk;
 
 // Invariant: 0 <= lowest <= limit <= capacity.
-struct Rule {
+struct SizeBounds {
   int64_t lowest = 0;  // the target never goes below
   int64_t limit = 0;   // nor above; and no open is asked for beyond, but for
   int64_t probe = 0;   // so many that see whether a full server has room again
@@ -26,10 +26,10 @@ struct Rule {
 
 // `source` is config where neither emergency, burst nor manual is in force, autoscale where overload or a full server
 // sets the limit.
-Rule precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps);
-Rule precedence(const Ledger& ledger);
+SizeBounds precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps);
+SizeBounds precedence(const Ledger& ledger);
 // As if these caps of the pool's own did not hold: what there is to come back to.
-Rule precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps);
+SizeBounds precedence_without(const Ledger& ledger, std::initializer_list<std::optional<int64_t> Caps::*> caps);
 
 // The target moves into the range of the rule in force; every move is told, with the reason.
 void keep_target_in_range(Desk& desk);

@@ -26,7 +26,7 @@ LeaseCounts count_leases(const Desk& desk) {
 
 }  // namespace
 
-Readings take_readings(const Desk& desk, const Medic& medic) {
+Readings take_readings(const Desk& desk, const HealthMonitor& health_monitor) {
   const Census& census = desk.census();
   const Counts& counts = desk.counts();
   const Pulse& pulse = desk.ledger().pulse;
@@ -34,7 +34,7 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   const LeaseCounts leases = count_leases(desk);
   const Resources& r = census.resources;
   Readings out;
-  out[Metric::utilization] = ratio(whole(counts.in_use), whole(std::max<int64_t>(1, desk.rule().limit)));
+  out[Metric::utilization] = ratio(whole(counts.in_use), whole(std::max<int64_t>(1, desk.bounds().limit)));
   out[Metric::size] = whole(counts.total - counts.closing);
   out[Metric::in_use] = whole(counts.in_use);
   out[Metric::idle] = whole(counts.idle);
@@ -47,13 +47,13 @@ Readings take_readings(const Desk& desk, const Medic& medic) {
   out[Metric::errors_per_hour] = pulse.errors_of_hour();
   out[Metric::timeouts_per_minute] = pulse.minute().timeouts;
   out[Metric::connect_failures_per_minute] = pulse.minute().connect_failures;
-  out[Metric::health] = medic.health().score >= 0 ? whole(medic.health().score) : Resources::kUnknown;
-  out[Metric::health_failure_rate] = medic.failure_rate(desk.now());
+  out[Metric::health] = health_monitor.health().score >= 0 ? whole(health_monitor.health().score) : Resources::kUnknown;
+  out[Metric::health_failure_rate] = health_monitor.failure_rate(desk.now());
   out[Metric::scaling_reversals_per_minute] = pulse.minute().reversals;
   out[Metric::overdue_leases] = whole(leases.overdue);
   out[Metric::leak_suspects] = whole(leases.suspect);
-  out[Metric::breaker_open] = medic.breaker().is_tripped() ? 1 : 0;
-  out[Metric::emergency] = medic.emergency().is_on() ? 1 : 0;
+  out[Metric::breaker_open] = health_monitor.breaker().is_tripped() ? 1 : 0;
+  out[Metric::emergency] = health_monitor.emergency().is_on() ? 1 : 0;
   out[Metric::memory_ratio] = ratio(r.memory_bytes, r.memory_limit_bytes);
   out[Metric::descriptors_ratio] = ratio(r.descriptors, r.descriptors_max);
   out[Metric::server_sessions_ratio] = ratio(r.server_sessions, r.server_sessions_max);

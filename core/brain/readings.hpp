@@ -1,12 +1,12 @@
-// Readings: the numbers the sentinel's rules look at, taken from what the deciders know.
+// Readings: the numbers the alert monitor's rules look at, taken from what the deciders know.
 #pragma once
 
+#include "brain/alerts/metric.hpp"
 #include "brain/desk.hpp"
-#include "brain/medic/medic.hpp"
-#include "brain/sentinel/metric.hpp"
+#include "brain/health/health_monitor.hpp"
 
 namespace tide::brain {
 
-Readings take_readings(const Desk& desk, const Medic& medic);
+Readings take_readings(const Desk& desk, const HealthMonitor& health_monitor);
 
 }  // namespace tide::brain

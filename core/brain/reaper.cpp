@@ -54,7 +54,7 @@ bool waits_for_successor(const Desk& desk, const SlotCensus& slot) {
   const Counts& counts = desk.counts();
   if (slot.phase == Phase::leased || !ledger.is_awake || ledger.controls.is_paused) return false;
   if (counts.open() > ledger.target) return false;  // it is there, or not needed
-  return counts.opening > 0 || counts.total + ledger.spares < desk.rule().limit;
+  return counts.opening > 0 || counts.total + ledger.spares < desk.bounds().limit;
 }
 
 void retire_expired(Desk& desk) {
@@ -91,7 +91,7 @@ void retire_unused(Desk& desk) {
   if (policy.idle_timeout.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;
   // What the sizer keeps for the load it sees is not unused, however rarely its turn comes.
   const Ledger& ledger = desk.ledger();
-  const int64_t lowest = ledger.is_steered ? std::max(desk.rule().lowest, ledger.target) : desk.rule().lowest;
+  const int64_t lowest = ledger.is_steered ? std::max(desk.bounds().lowest, ledger.target) : desk.bounds().lowest;
   int64_t n = 0;
   for (const SlotCensus& slot : HighestFirst{desk.census().slots}) {
     if (desk.counts().staying() <= lowest || desk.counts().idle <= policy.min_idle) break;
@@ -161,7 +161,8 @@ void Reaper::validated(bool is_alive, int64_t failures_max) {
 
 void Reaper::lost(Instant now, uint64_t conn_id) {
   if (conn_id <= condemned_up_to_ || conn_id == lost_conn_id_) return;
-  if (lost_conn_id_ != 0 && now - lost_at_ <= kLossesWithin) suspicion_.raise(now, "connections were lost within 1s");
+  if (lost_conn_id_ != 0 && now - lost_at_ <= kLossesWithin)
+    suspicion_.raise(now, "several connections were lost within 1 s");
   lost_conn_id_ = conn_id;
   lost_at_ = now;
 }
@@ -173,7 +174,7 @@ void Reaper::doomed(Instant now, uint64_t conn_id, const std::string& why) {
 }
 
 void Reaper::suspect(Instant now, uint64_t conn_id, const std::string& why) {
-  if (conn_id > condemned_up_to_) suspicion_.raise(now, why.empty() ? "a connection was ended" : why);
+  if (conn_id > condemned_up_to_) suspicion_.raise(now, why.empty() ? "a connection was terminated" : why);
 }
 
 void Reaper::condemn_generation(Desk& desk, const std::string& why, uint64_t newest) {

@@ -31,9 +31,8 @@ void Room::tick(Desk& desk) {
   if (refusal_ && (counts.connecting == 0 || desk.now() - refused_at_ >= kOthersWithin)) learn(desk, there, limit);
   if (!room_) return;
   if (there > *room_) grow(desk, there);
-  if (*room_ >= limit)
-    return end(desk, "the server has room for the " + counted(limit, "connection") + " there may be");
-  if (desk.now() >= kept_until_) return end(desk, "none was refused for a while");
+  if (*room_ >= limit) return end(desk, "the server accepts the " + counted(limit, "connection") + " there may be");
+  if (desk.now() >= kept_until_) return end(desk, "no connection was refused recently");
   caps.room = *room_;
   caps.probe = std::max(counts.total - *room_, desk.now() >= try_at_ ? step_ : 0);
 }
@@ -68,7 +67,7 @@ void Room::grow(Desk& desk, int64_t there) {
     refusals_ = 0;
     try_at_ = desk.now();
   }
-  if (was_target) desk.set_target(there, SizeSource::autoscale, "the server had room for another connection");
+  if (was_target) desk.set_target(there, SizeSource::autoscale, "the server accepted another connection");
 }
 
 void Room::end(Desk& desk, const std::string& why) {

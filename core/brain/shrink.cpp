@@ -19,7 +19,7 @@ int64_t above_target(const Desk& desk) {
   const Counts& counts = desk.counts();
   const int64_t wanted = desk.ledger().target + desk.ledger().spares;
   // Those that are to find out whether a full server has room are not surplus before it says so.
-  const int64_t probes = std::min(counts.opening, desk.rule().probe);
+  const int64_t probes = std::min(counts.opening, desk.bounds().probe);
   return std::min(counts.staying() - probes - wanted, counts.idle - desk.policy().min_idle);
 }
 
@@ -27,7 +27,7 @@ int64_t above_target(const Desk& desk) {
 
 void shrink(Desk& desk) {
   const Counts& counts = desk.counts();
-  const int64_t above_limit = counts.staying() - desk.rule().limit - desk.rule().probe;
+  const int64_t above_limit = counts.staying() - desk.bounds().limit - desk.bounds().probe;
   const int64_t from_idle = std::min(counts.idle, std::max(above_limit, above_target(desk)));
   const int64_t rest = above_limit - std::max<int64_t>(from_idle, 0) - counts.opening;
   const int64_t from_held = std::min(counts.held, rest);

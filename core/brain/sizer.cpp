@@ -13,9 +13,11 @@ double utilization(const Desk& desk) {
   return desk.census().in_use_average / static_cast<double>(std::max<int64_t>(1, desk.ledger().target));
 }
 
-int64_t highest(const Desk& desk) { return std::min(desk.rule().limit, desk.policy().max_size); }
+int64_t highest(const Desk& desk) { return std::min(desk.bounds().limit, desk.policy().max_size); }
 
-int64_t lowest(const Desk& desk) { return std::max(desk.rule().lowest, desk.counts().in_use + desk.policy().min_idle); }
+int64_t lowest(const Desk& desk) {
+  return std::max(desk.bounds().lowest, desk.counts().in_use + desk.policy().min_idle);
+}
 
 bool is_high(const Desk& desk) {
   const Span wait = desk.census().wait_p95;
@@ -45,11 +47,11 @@ bool Sizer::is_free_to_move(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
   const Policy& policy = desk.policy();
   return policy.scaling && policy.sizing == Sizing::threshold && !ledger.controls.is_paused && ledger.is_started &&
-         (desk.rule().lowest < highest(desk) || ledger.target > desk.rule().lowest);
+         (desk.bounds().lowest < highest(desk) || ledger.target > desk.bounds().lowest);
 }
 
 bool Sizer::is_dormant(const Desk& desk) const {
-  return high_in_row_ == 0 && low_in_row_ == 0 && desk.ledger().target == desk.rule().lowest && !is_high(desk) &&
+  return high_in_row_ == 0 && low_in_row_ == 0 && desk.ledger().target == desk.bounds().lowest && !is_high(desk) &&
          desk.counts().in_use == 0 && desk.census().waiting == 0 && desk.census().wait_p95.is_zero();
 }
 
@@ -72,7 +74,7 @@ void Sizer::tick(Desk& desk, std::optional<std::string>* why) {
   moved_because_.clear();
   if (is_free && (is_due || is_asked)) evaluate(desk);
   if (is_due) skip_to(now + Span::nanos(1), interval);
-  if (is_asked) *why = is_free ? reasons(desk) : "there is but one size that may be";
+  if (is_asked) *why = is_free ? reasons(desk) : "only one size is possible";
   was_dormant_ = is_free && is_dormant(desk);
   if (is_free && !was_dormant_) desk.wake_at(next_at_);
 }

@@ -32,10 +32,10 @@ SizingSettings settings_of(const Policy& policy, int64_t lowest, int64_t limit, 
 std::string_view cause_text(SizingCause cause) {
   switch (cause) {
     case SizingCause::none: return "no change";
-    case SizingCause::reactive: return "the load grew";
+    case SizingCause::reactive: return "load increased";
     case SizingCause::forecast: return "ahead of a forecast";
-    case SizingCause::demand: return "callers queue";
-    case SizingCause::stabilised: return "the load has been lower for a while";
+    case SizingCause::demand: return "callers are waiting";
+    case SizingCause::stabilised: return "load has been lower for some time";
     case SizingCause::knee: return "more connections made the database slower";
     case SizingCause::limit: return "the limit";
   }
@@ -61,8 +61,8 @@ bool Steering::is_steering(const Desk& desk) const {
 void Steering::prepare(const Desk& desk, bool is_held) {
   is_held_ = is_held;
   // The rule's limit without our own caps, which would otherwise never come up again.
-  const Rule rule = precedence_without(desk.ledger(), {&Caps::overload, &Caps::room});
-  sizer_.set(settings_of(desk.policy(), rule.lowest, rule.limit, connect_s_));
+  const SizeBounds bounds = precedence_without(desk.ledger(), {&Caps::overload, &Caps::room});
+  sizer_.set(settings_of(desk.policy(), bounds.lowest, bounds.limit, connect_s_));
   sizer_.freeze(!is_steering(desk));
   sizer_.burst(desk.ledger().controls.burst_until.has_value());
 }
@@ -121,8 +121,8 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
   if (is_asked) *why_now = reason(desk, seen);
   const int64_t min_idle = desk.policy().min_idle;
   const int64_t beside = min_idle > 0 ? min_idle + peak_ : 0;
-  const int64_t lowest = std::max(desk.rule().lowest, std::min(beside, desk.rule().limit));
-  const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.rule().limit));
+  const int64_t lowest = std::max(desk.bounds().lowest, std::min(beside, desk.bounds().limit));
+  const int64_t to = std::clamp(target, lowest, std::max(lowest, desk.bounds().limit));
   if (to == desk.ledger().target || (to > desk.ledger().target && is_crowded)) return;
   if (is_quiet && to > desk.ledger().target && sizer_.facts().cause != SizingCause::forecast) return;
   const bool is_forecast = sizer_.facts().cause == SizingCause::forecast && to > desk.ledger().target;
@@ -132,7 +132,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
                   short_number(sizer_.facts().predicted_demand) + " in use");
   }
   std::string why = reason(desk, seen);
-  if (target < lowest && lowest > desk.rule().lowest) {
+  if (target < lowest && lowest > desk.bounds().lowest) {
     why = "min_idle " + std::to_string(min_idle) + " beside " + std::to_string(peak_) + " in use; " + why;
   }
   desk.set_target(to, is_forecast ? SizeSource::predicted : SizeSource::autoscale, why,
@@ -152,8 +152,8 @@ std::optional<int64_t> Steering::wanted_for_waiters(Desk& desk) {
   const Census& census = desk.census();
   if (census.waiting == 0) return 0;
   if (std::isnan(sizer_.facts().hold_s)) return std::nullopt;  // nothing is known of how long leases last
-  const Span patience = std::max(desk.policy().wait_objective, Span::nanos(static_cast<int64_t>(connect_s_ * 1e9))) * 2;
-  const Instant due = census.oldest_wait_since + patience;
+  const Span timeout = std::max(desk.policy().wait_objective, Span::nanos(static_cast<int64_t>(connect_s_ * 1e9))) * 2;
+  const Instant due = census.oldest_wait_since + timeout;
   if (desk.now() >= due) return std::nullopt;
   desk.wake_at(due);
   const Counts& counts = desk.counts();
@@ -173,7 +173,7 @@ void Steering::watch_overload(Desk& desk, int64_t target) {
   const AdaptiveSizer::Facts& facts = sizer_.facts();
   if (facts.is_overloaded) {
     cap = std::max<int64_t>(1, target);
-    desk.put_rule(precedence(desk.ledger()));
+    desk.put_bounds(precedence(desk.ledger()));
   } else {
     cap.reset();
   }
@@ -183,8 +183,9 @@ void Steering::watch_overload(Desk& desk, int64_t target) {
                            " ms";
   desk.note(facts.is_overloaded ? EventKind::overload_on : EventKind::overload_off,
             facts.is_overloaded ? Severity::warning : Severity::info,
-            facts.is_overloaded ? "the database gets slower with more connections, so there will be fewer: " + knee
-                                : "the database is no longer overloaded: " + knee);
+            facts.is_overloaded
+                ? "overload detected: the database becomes slower with more connections, reducing the size: " + knee
+                : "overload ended: " + knee);
 }
 
 void Steering::watch_burst(Desk& desk, const Beat& beat) {
@@ -196,14 +197,14 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_free && !desk.ledger().caps.overload &&
                    !desk.ledger().caps.room;
   const bool is_slow = beat.slow > 0 || desk.has_slow_waiter();
-  const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.rule().limit;
+  const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.bounds().limit;
   crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;
   const AdaptiveSizer::Facts& facts = sizer_.facts();
   roomy_beats_ = !is_crowded && facts.demand < 0.8 * static_cast<double>(policy.max_size) ? roomy_beats_ + 1 : 0;
   if (is_own_burst_ && roomy_beats_ >= kRoomyBeats) {
     controls.burst_until.reset();
     is_own_burst_ = false;
-    desk.note(EventKind::burst_off, Severity::info, "burst ended: the demand fits below max_size again");
+    desk.note(EventKind::burst_off, Severity::info, "burst ended: demand is below max_size again");
     return;
   }
   if (!may || controls.burst_until || crowded_beats_ < kCrowdedBeats) return;
@@ -212,7 +213,7 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   is_own_burst_ = true;
   desk.wake_at(*controls.burst_until);
   desk.note(EventKind::burst_on, Severity::warning,
-            "burst: callers wait at max_size " + std::to_string(policy.max_size) + ", so up to " +
+            "burst: callers are waiting at max_size " + std::to_string(policy.max_size) + ", so up to " +
                 counted(policy.burst_max_size, "connection") + " for " + format_span(policy.burst_duration));
 }
 

@@ -3,7 +3,7 @@
 //
 // It steers while sizing is adaptive, scaling is on, and the pool runs. A size pinned by hand, an emergency, and
 // sizing = threshold leave it learning and forecasting without a say.
-// Patience: what the sizer expects to be given back does not come when leases last unusually long. So once the oldest
+// Timeout: what the sizer expects to be given back does not come when leases last unusually long. So once the oldest
 // caller has waited twice as long as opening takes (and twice wait_objective), every caller counts (demand()).
 // Overload: while the database gets slower with more connections, the sizer's knee is a limit: see precedence.
 // Automatic burst: only where burst_max_size says how far. Begun when callers wait at the limit for 2 beats in a row;

@@ -70,7 +70,7 @@ Status post(BatchCommand& entry, Sent& out) {
   }
   const bool is_for_every = !entry.pool && about(entry.command.verb()).sent_to == SentTo::every_pool;
   if (!is_for_every || first.code == Code::bad_argument) return first;
-  return Status::error(Code::refused, "there is no pool here that this user may steer", first.message);
+  return Status::error(Code::refused, "there is no pool that this user may control", first.message);
 }
 
 // ok: applied, or not answered in time.

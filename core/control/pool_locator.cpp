@@ -13,9 +13,9 @@
 #include "base/units.hpp"
 #include "control/local_control.hpp"
 #include "os/clock.hpp"
-#include "plane/directory.hpp"
-#include "plane/mailbox_sender.hpp"
 #include "policy/settings.hpp"
+#include "segment/directory.hpp"
+#include "segment/mailbox_sender.hpp"
 
 namespace tide {
 namespace {
@@ -37,7 +37,7 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
       hidden == 0 ? "" : "; " + std::to_string(hidden) + " segments there cannot be read by this user or this version";
   if (names.empty()) {
     return Status::error(Code::not_found, "no pool " + in_quotes(typed), "no pool lives in " + directory + unreadable,
-                         "is it another user's, or are its segments elsewhere? see TIDEPOOL_DIR");
+                         "check TIDEPOOL_DIR and the permissions of the directory");
   }
   std::vector<std::string_view> known(names.begin(), names.end());
   std::vector<std::string> first;
@@ -64,9 +64,8 @@ std::optional<Status> outcome_of(const format::CommandRecord& command, const std
       return Status::error(Code::refused,
                            command.message.empty() ? which + " was refused" : clean_text(command.message), which);
     case CommandStatus::expired:
-      return Status::error(Code::refused,
-                           command.message.empty() ? which + " came too late" : clean_text(command.message), which,
-                           "give the command again");
+      return Status::error(Code::refused, command.message.empty() ? which + " expired" : clean_text(command.message),
+                           which, "issue the command again");
     case CommandStatus::queued: break;
   }
   return std::nullopt;
@@ -149,13 +148,13 @@ Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_
   if (meant.count > 1) {
     return Status::error(Code::bad_argument,
                          std::to_string(meant.count) + " pools are named " + in_quotes(pool_or_instance),
-                         listed(meant.shown, meant.count), "use the instance_id of the one you mean");
+                         listed(meant.shown, meant.count), "specify the instance_id instead of the name");
   }
   if (meant.count == 1) return std::move(meant.first.front());
   if (dead) {
-    return Status::error(Code::refused, "pool " + in_quotes(dead->pool) + " is dead: its process ended",
+    return Status::error(Code::refused, "pool " + in_quotes(dead->pool) + " is dead: its process has exited",
                          "instance " + dead->instance_id + ", pid " + std::to_string(dead->pid) + ", " + dead->app,
-                         "what it left behind goes away when a pool of this name opens again");
+                         "its segment is removed when a pool with this name is opened again");
   }
   return unknown_pool(pool_or_instance, names, directory, hidden);
 }
@@ -176,8 +175,7 @@ Result<LocatedPool> LocatedPool::of_command(const std::string& directory, uint64
   });
   if (!found.empty()) return std::move(found.front());
   return Status::error(Code::not_found, "no pool has a command " + std::to_string(command_id),
-                       "looked in " + directory + " and in this process",
-                       "a pool that closed takes its answers with it");
+                       "looked in " + directory + " and in this process", "results of closed pools are not available");
 }
 
 std::vector<LocatedPool> LocatedPool::living(const std::string& directory) {
@@ -201,11 +199,10 @@ Result<LocatedPool> LocatedPool::of_slot(const std::string& directory, const std
   }
   if (found.size() == 1) return std::move(found.front());
   if (found.empty()) {
-    return Status::error(Code::not_found, "no pool of this host has " + what, "",
-                         "`" + relation + "` shows which there are");
+    return Status::error(Code::not_found, "no pool of this host has " + what, "", "`" + relation + "` lists them");
   }
   return Status::error(Code::bad_argument, what + " exists in " + std::to_string(found.size()) + " instances",
-                       "they are " + listed(shown, shown.size()), "give the pool's name or instance_id as well");
+                       "they are " + listed(shown, shown.size()), "specify the pool's name or instance_id too");
 }
 
 Result<LocatedPool> LocatedPool::of_alert(const std::string& directory, uint64_t alert_id) {
@@ -230,11 +227,11 @@ Result<LocatedPool> LocatedPool::of_alert(const std::string& directory, uint64_t
   if (!found.empty()) return std::move(found.front());
   const std::string which = "alert " + std::to_string(alert_id);
   if (!dead.empty()) {
-    return Status::error(Code::refused, which + " is of " + dead + ", which is dead: its process ended", "",
-                         "there is nobody who could be told");
+    return Status::error(Code::refused, which + " is of " + dead + ", which is dead: its process has exited", "",
+                         "its process has exited");
   }
   return Status::error(Code::not_found, "no pool has an " + which, "looked in " + directory + " and in this process",
-                       "`alerts` shows which there are");
+                       "`alerts` lists them");
 }
 
 Result<std::vector<LocatedPool>> LocatedPool::for_command(const std::string& directory,
@@ -286,7 +283,8 @@ Result<uint64_t> LocatedPool::post(const Command& command) const {
           ? 0
           : local->post(segment_.header().instance_id, std::string(command.name()), arguments, command.actor);
   if (command_id != 0) return command_id;
-  return Status::error(Code::refused, name() + " closed meanwhile", "instance " + segment_.header().instance_id);
+  return Status::error(Code::refused, name() + " was closed in the meantime",
+                       "instance " + segment_.header().instance_id);
 }
 
 // Of a command without a record: was it posted at all, as far as we may look?
@@ -315,7 +313,7 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
       if (auto outcome = outcome_of(*record, name())) return *outcome;
     }
     if (life == Liveness::dead) {
-      return Status::error(Code::refused, name() + " ended before it applied it", which,
+      return Status::error(Code::refused, name() + " exited before executing the command", which,
                            "the pool closed or its process ended; the command will not be applied");
     }
     if (record != nullptr || is_known_posted) {
@@ -324,7 +322,7 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
       absent_looks = may_be_unanswered(command_id, commands) ? 0 : absent_looks + 1;
       if (absent_looks >= kAbsentLooksMax) {
         return Status::error(Code::not_found, name() + " has no " + which,
-                             "it was never posted, or so long ago that its answer is gone",
+                             "it was never posted, or its result has been overwritten",
                              "`commands` shows the last commands");
       }
     }
@@ -332,9 +330,9 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
     // What is not to be seen gets its few looks even without time to wait: not found and not yet are different answers.
     if ((left <= Span{} && absent_looks == 0) || (is_interrupted && is_interrupted())) {
       const std::string waited = timeout.is_zero() ? "" : " after " + describe_span(timeout);
-      const std::string state = record != nullptr ? "is under way" : "is not answered yet";
+      const std::string state = record != nullptr ? "is under way" : "has not been answered yet";
       return Status::error(Code::timeout, which + " to " + name() + " " + state + waited,
-                           life == Liveness::stale ? "the pool has shown no sign of life for 5 s"
+                           life == Liveness::stale ? "the pool has not updated its state for 5 s"
                                                    : "it is posted and may still be applied",
                            "see `commands`, or wait with tide_wait_applied(); do not give it again");
     }

@@ -16,7 +16,7 @@
 #include "base/status.hpp"
 #include "model/command.hpp"
 #include "os/descriptor.hpp"
-#include "plane/attach.hpp"
+#include "segment/attach.hpp"
 
 namespace tide {
 

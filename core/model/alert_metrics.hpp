@@ -1,4 +1,4 @@
-// Alert metrics: what an alert rule can look at. One number each, and a row here for each; brain/sentinel/readings says
+// Alert metrics: what an alert rule can look at. One number each, and a row here for each; brain/alerts/readings says
 // what it is now.
 //
 // The names travel in segments. Threads: any. Failure: none.
@@ -17,33 +17,33 @@ inline constexpr double kEndless = std::numeric_limits<double>::infinity();
 // X(name, unit, slack, top, is_fact, meaning), as MetricInfo says.
 // clang-format off
 #define TIDE_ALERT_METRICS(X) \
-  X(utilization, "ratio", kUsualSlack, 1, false, "Connections in use, as a share of the limit of the size.") \
+  X(utilization, "ratio", kUsualSlack, 1, false, "Connections in use / limit_size.") \
   X(size, "connections", 0, kEndless, false, "Connections that are open.") \
-  X(in_use, "connections", 0, kEndless, false, "Connections that callers have.") \
-  X(idle, "connections", 0, kEndless, false, "Connections that may be leased at once.") \
-  X(waiting, "callers", 0, kEndless, false, "Callers in the queue.") \
-  X(oldest_wait_ms, "ms", kUsualSlack, kEndless, false, "How long the caller at the head of the queue has waited.") \
-  X(wait_p95_ms, "ms", kUsualSlack, kEndless, false, "95 of 100 recent leases were given after at most this wait.") \
+  X(in_use, "connections", 0, kEndless, false, "Connections that are leased.") \
+  X(idle, "connections", 0, kEndless, false, "Connections that are idle.") \
+  X(waiting, "callers", 0, kEndless, false, "Callers waiting for a connection.") \
+  X(oldest_wait_ms, "ms", kUsualSlack, kEndless, false, "Wait of the first caller in the queue.") \
+  X(wait_p95_ms, "ms", kUsualSlack, kEndless, false, "95th percentile of the recent waits.") \
   X(query_ms, "ms", kUsualSlack, kEndless, false, "Mean duration of the recent statements.") \
   X(error_rate, "ratio", kUsualSlack, 1, false, "Share of the recent statements that failed.") \
   X(errors_per_hour, "errors", kUsualSlack, kEndless, false, "Errors within the last hour.") \
-  X(timeouts_per_minute, "timeouts", 0, kEndless, false, "Callers that waited in vain within the last minute.") \
-  X(connect_failures_per_minute, "failures", 0, kEndless, false, "Connects that failed within the last minute.") \
-  X(health, "score", kUsualSlack, 100, false, "The health of the pool, from 0 to 100.") \
+  X(timeouts_per_minute, "timeouts", 0, kEndless, false, "Requests that timed out within the last minute.") \
+  X(connect_failures_per_minute, "failures", 0, kEndless, false, "Failed connection attempts within the last minute.") \
+  X(health, "score", kUsualSlack, 100, false, "Health of the pool, from 0 to 100.") \
   X(health_failure_rate, "ratio", kUsualSlack, 1, false, "Share of the recent health checks that failed.") \
   X(scaling_reversals_per_minute, "reversals", kUsualSlack, kEndless, false, \
-    "How often within the last minute the size turned back.") \
-  X(overdue_leases, "leases", 0, kEndless, false, "Leases that are out for longer than lease_timeout.") \
-  X(leak_suspects, "leases", 0, kEndless, false, "Leases that are out for longer than leak_threshold.") \
+    "Reversals of the direction of scaling within the last minute.") \
+  X(overdue_leases, "leases", 0, kEndless, false, "Leases held longer than lease_timeout.") \
+  X(leak_suspects, "leases", 0, kEndless, false, "Leases held longer than leak_threshold.") \
   X(breaker_open, "0 or 1", 0, 1, true, "The breaker is open: the database cannot be reached.") \
-  X(emergency, "0 or 1", 0, 1, true, "The size is held down because the pool is in a bad state.") \
-  X(memory_ratio, "ratio", kUsualSlack, 1, false, "Memory of the process, as a share of its limit.") \
-  X(descriptors_ratio, "ratio", kUsualSlack, 1, false, "Open file descriptors, as a share of what the process may have.") \
+  X(emergency, "0 or 1", 0, 1, true, "The pool is in emergency mode.") \
+  X(memory_ratio, "ratio", kUsualSlack, 1, false, "Memory of the process / its limit.") \
+  X(descriptors_ratio, "ratio", kUsualSlack, 1, false, "Open file descriptors / the limit of the process.") \
   X(server_sessions_ratio, "ratio", kUsualSlack, 1, false, \
-    "All clients' sessions at the server, as a share of what it may have.") \
+    "Sessions of all clients at the server / its limit.") \
   X(file_missing, "0 or 1", 0, 1, true, "The database file was deleted or replaced under the pool (SQLite).") \
-  X(wal_bytes, "bytes", kUsualSlack, kEndless, false, "The size of the database's write-ahead log (SQLite).") \
-  X(server_full, "0 or 1", 0, 1, true, "The server has no room for the connections that the pool may have.")
+  X(wal_bytes, "bytes", kUsualSlack, kEndless, false, "Size of the write-ahead log (SQLite).") \
+  X(server_full, "0 or 1", 0, 1, true, "The server's connection limit is lower than the pool's.")
 
 #define TIDE_METRIC_MEMBER(name, unit, slack, top, is_fact, meaning) name,
 #define TIDE_METRIC_WORD(name, unit, slack, top, is_fact, meaning) #name,

@@ -218,15 +218,15 @@ Result<Json> parse_object(std::string_view verb, const std::string& accepts, std
   };
   try {
     Json given = text.empty() ? Json::object() : Json::parse(text, watch);
-    if (!given.is_object()) return bad(arguments + " are no JSON object", accepts);
+    if (!given.is_object()) return bad(arguments + " are not a JSON object", accepts);
     if (!twice.empty())
-      return bad("argument " + in_quotes(twice) + " of " + std::string(verb) + " stands twice", accepts);
+      return bad("argument " + in_quotes(twice) + " of " + std::string(verb) + " is specified more than once", accepts);
     return given;
   } catch (const Json::parse_error& error) {
-    return bad(arguments + " are no JSON: wrong at byte " + std::to_string(error.byte), accepts,
+    return bad(arguments + " are not valid JSON: error at byte " + std::to_string(error.byte), accepts,
                "such as {} or {\"name\": \"value\"}");
   } catch (const Json::exception&) {
-    return bad(arguments + " hold a number that is too large", accepts);
+    return bad(arguments + " contain a number that is too large", accepts);
   }
 }
 
@@ -295,7 +295,7 @@ Result<Command> make_command(std::string_view verb_name, const Given& given) {
     const bool is_missing = found == nullptr || std::holds_alternative<std::monostate>(*found) ||
                             (std::holds_alternative<Null>(*found) && !argument.is_required);
     if (is_missing && argument.is_required) {
-      return bad(std::string(verb_name) + " lacks the argument \"" + std::string(argument.name) + "\"",
+      return bad(std::string(verb_name) + " requires the argument \"" + std::string(argument.name) + "\"",
                  "accepted: " + accepted_by(argument));
     }
     if (!is_missing && !accept(argument, *found, command.values_[i])) return wrong(*verb, argument, *found);
@@ -335,7 +335,7 @@ Status check_alert_ends(std::string_view rule, Comparison comparison, double thr
                            (is_upward ? "above" : "below") + " the threshold " + exact(threshold),
                        "with " + std::string(word(comparison)) + " the condition ends at clear_at, so it must be " +
                            (is_upward ? "at most" : "at least") + " the threshold",
-                       "give both clear_at and threshold");
+                       "specify both clear_at and threshold");
 }
 
 }  // namespace tide

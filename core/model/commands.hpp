@@ -100,60 +100,60 @@ inline constexpr size_t kArgumentsBytesMax = 894;  // of all of them, as JSON
 
 // clang-format off
 inline constexpr Argument kScaleArguments[] = {
-    {"target_size", ArgumentType::whole, true, "How many connections the pool should have.", {0, kSizeMax}, "connections",
+    {"target_size", ArgumentType::whole, true, "Desired number of connections.", {0, kSizeMax}, "connections",
      "automatic"},
-    {"reason", ArgumentType::text, false, "Why, for scaling_events.", {}, {}, {}, false, TextKind::prose, kReasonBytesMax}};
+    {"reason", ArgumentType::text, false, "Reason, shown in scaling_events.", {}, {}, {}, false, TextKind::prose, kReasonBytesMax}};
 inline constexpr Argument kBurstArguments[] = {
-    {"duration", ArgumentType::duration, false, "How long at most; the option burst_duration if not given.",
+    {"duration", ArgumentType::duration, false, "Maximum duration; default: the option burst_duration.",
      {0, kDay, true}}};
 inline constexpr Argument kSetArguments[] = {
-    {"option", ArgumentType::text, true, "The option's name."},
-    {"value", ArgumentType::any, true, "Its new value."}};
+    {"option", ArgumentType::text, true, "Name of the option."},
+    {"value", ArgumentType::any, true, "New value."}};
 inline constexpr Argument kRecycleArguments[] = {
-    {"spread", ArgumentType::duration, false, "Over how long the connections are replaced; at once if not given.", {}, {}, {},
+    {"spread", ArgumentType::duration, false, "Period over which the connections are replaced; default: immediately.", {}, {}, {},
      true}};
 inline constexpr Argument kCloseConnectionArguments[] = {
-    {"conn_id", ArgumentType::whole, true, "The connection, as in connections.", {1, kIdArgumentMax}}};
+    {"conn_id", ArgumentType::whole, true, "Identifier of the connection, as in connections.", {1, kIdArgumentMax}}};
 inline constexpr Argument kRevokeArguments[] = {
-    {"lease_id", ArgumentType::whole, true, "The lease, as in leases.", {1, kIdArgumentMax}}};
+    {"lease_id", ArgumentType::whole, true, "Identifier of the lease, as in leases.", {1, kIdArgumentMax}}};
 inline constexpr Argument kAckArguments[] = {
-    {"alert_id", ArgumentType::whole, true, "The alert, as in alerts.", {1, kIdArgumentMax}},
-    {"by", ArgumentType::text, false, "Who has seen it; the sender if not given.", {}, {}, {}, false, TextKind::signature,
+    {"alert_id", ArgumentType::whole, true, "Identifier of the alert, as in alerts.", {1, kIdArgumentMax}},
+    {"by", ArgumentType::text, false, "Who acknowledges; default: the user issuing the command.", {}, {}, {}, false, TextKind::signature,
      kAckedByBytesMax}};
 inline constexpr Argument kSetAlertArguments[] = {
-    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax},
-    {"metric", ArgumentType::text, false, "What it looks at.", {}, {}, {}, false, TextKind::word, 64, kWords<Metric>},
-    {"comparison", ArgumentType::text, false, "How the metric compares to the threshold.", {}, {}, {}, false, TextKind::word,
+    {"rule", ArgumentType::text, true, "Name of the rule.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax},
+    {"metric", ArgumentType::text, false, "Metric of the rule.", {}, {}, {}, false, TextKind::word, 64, kWords<Metric>},
+    {"comparison", ArgumentType::text, false, "Comparison of the metric with the threshold.", {}, {}, {}, false, TextKind::word,
      2, kWords<Comparison>},
-    {"threshold", ArgumentType::number, false, "Where the condition begins.", {0, kAlertFigureMax}},
-    {"hold", ArgumentType::duration, false, "How long it must hold before the alert fires.", {0, kDay}, {}, {}, true},
-    {"severity", ArgumentType::text, false, "How bad it is.", {}, {}, {}, false, TextKind::word, 8, kWords<Severity>},
-    {"enabled", ArgumentType::boolean, false, "Whether the rule is judged."},
-    {"message", ArgumentType::text, false, "What the alert says.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
-    {"advice", ArgumentType::text, false, "What to do about it.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
-    {"clear_at", ArgumentType::number, false, "Where the condition ends.", {0, kAlertFigureMax}}};
+    {"threshold", ArgumentType::number, false, "Value at which the condition begins.", {0, kAlertFigureMax}},
+    {"hold", ArgumentType::duration, false, "How long the condition must hold before the alert fires.", {0, kDay}, {}, {}, true},
+    {"severity", ArgumentType::text, false, "Severity of the alert.", {}, {}, {}, false, TextKind::word, 8, kWords<Severity>},
+    {"enabled", ArgumentType::boolean, false, "Whether the rule is evaluated."},
+    {"message", ArgumentType::text, false, "Message of the alert.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
+    {"advice", ArgumentType::text, false, "Recommended action.", {}, {}, {}, false, TextKind::prose, kAlertTextBytesMax},
+    {"clear_at", ArgumentType::number, false, "Value at which the condition ends.", {0, kAlertFigureMax}}};
 inline constexpr Argument kDropAlertArguments[] = {
-    {"rule", ArgumentType::text, true, "The rule's name.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax}};
+    {"rule", ArgumentType::text, true, "Name of the rule.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax}};
 inline constexpr std::span<const Argument> kNoArguments = {};
 
 // X(name, sent_to, wait, while_draining, arguments, meaning)
 #define TIDE_COMMANDS(X) \
-  X(scale, pool, answer, false, kScaleArguments, "Asks a pool to have this many connections.") \
-  X(burst, pool, answer, false, kBurstArguments, "Lets a pool grow above max_size for a while.") \
-  X(end_burst, pool, answer, true, kNoArguments, "Ends a burst before its time.") \
-  X(set, pool, answer, false, kSetArguments, "Changes an option of a running pool; the relation settings lists them.") \
-  X(pause, pool, answer, false, kNoArguments, "No new leases; callers wait until resume.") \
+  X(scale, pool, answer, false, kScaleArguments, "Sets the desired number of connections.") \
+  X(burst, pool, answer, false, kBurstArguments, "Temporarily allows more connections than max_size.") \
+  X(end_burst, pool, answer, true, kNoArguments, "Ends a burst early.") \
+  X(set, pool, answer, false, kSetArguments, "Changes an option of a running pool; see the relation settings.") \
+  X(pause, pool, answer, false, kNoArguments, "Stops granting leases; callers wait until resume.") \
   X(resume, pool, answer, true, kNoArguments, "Ends a pause or a drain.") \
-  X(recycle, pool, refusal, false, kRecycleArguments, "Replaces every connection, gently.") \
-  X(drain, pool, refusal, true, kNoArguments, "No new leases, and every connection is closed once it is back.") \
-  X(close_connection, connection, refusal, true, kCloseConnectionArguments, "Closes one connection once nobody has it.") \
-  X(revoke, lease, answer, true, kRevokeArguments, "Takes a lease from its holder; its connection is closed.") \
-  X(reset_stats, pool, answer, false, kNoArguments, "Begins the counters and peaks of pool_stats anew.") \
-  X(check_health, pool, answer, false, kNoArguments, "Makes all health checks of a pool now; see health_checks.") \
+  X(recycle, pool, refusal, false, kRecycleArguments, "Replaces all connections; leased ones when they are released.") \
+  X(drain, pool, refusal, true, kNoArguments, "Stops granting leases and closes each connection when it is released.") \
+  X(close_connection, connection, refusal, true, kCloseConnectionArguments, "Closes a connection when it is not leased.") \
+  X(revoke, lease, answer, true, kRevokeArguments, "Revokes a lease and closes its connection.") \
+  X(reset_stats, pool, answer, false, kNoArguments, "Resets the counters and peaks of pool_stats.") \
+  X(check_health, pool, answer, false, kNoArguments, "Runs all health checks now; see health_checks.") \
   X(ack, alert, answer, false, kAckArguments, "Acknowledges an alert.") \
-  X(set_alert, every_pool, answer, false, kSetAlertArguments, "Makes a rule for alerts, or changes one; what is not given stays as it is.") \
-  X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Drops a rule for alerts; set_alert brings one that came with the pool back as it came.") \
-  X(evaluate, pool, answer, false, kNoArguments, "Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.")
+  X(set_alert, every_pool, answer, false, kSetAlertArguments, "Creates or changes an alert rule; arguments not given keep their values.") \
+  X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Drops an alert rule; set_alert restores a dropped built-in rule with its defaults.") \
+  X(evaluate, pool, answer, false, kNoArguments, "Evaluates the size now instead of at the next scaling_interval; the result is in commands.")
 
 #define TIDE_VERB(name, sent_to, wait, while_draining, arguments, meaning) name,
 #define TIDE_VERB_WORD(name, sent_to, wait, while_draining, arguments, meaning) #name,

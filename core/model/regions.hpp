@@ -10,8 +10,8 @@ namespace tide {
 
 inline constexpr uint32_t kPerSlot = 0;
 
-// X(name, Record, count, meaning). The records are structs of plane/format.hpp; `count` is how many of them an owner of
-// this version makes room for. More than one are indexed, or a ring. The meaning stands in plane/README.md, too.
+// X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is how many of them an owner of
+// this version makes room for. More than one are indexed, or a ring. The meaning stands in segment/README.md, too.
 // clang-format off
 #define TIDE_REGIONS(X) \
   X(vitals, Vitals, 1, "state, sizes and percentiles, at every step of the keeper") \

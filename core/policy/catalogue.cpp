@@ -294,10 +294,10 @@ std::vector<CatalogueRow> make_rows() {
        sqlite},
 
       // the segment
-      {"plane", &P::plane, "", "", "", reopen, {},
+      {"publish", &P::publish, "", "", "", reopen, {},
        "Whether the state of the pool is published to other processes."},
-      {"plane_dir", TextMember{&P::plane_dir, TextRule::absolute_path}, "", "", "1000 bytes", reopen, {},
-       "Directory of the published state, an absolute path; empty: the default directory.", {{"plane", "on"}}},
+      {"dir", TextMember{&P::dir, TextRule::absolute_path}, "", "", "1000 bytes", reopen, {},
+       "Directory of the published state, an absolute path; empty: the default directory.", {{"publish", "on"}}},
   };
   // clang-format on
 }

@@ -48,7 +48,7 @@ constexpr OtherWord kOtherWords[] = {
     always("enableEnhancedPool", "Ignored: there is only one kind of pool.", kPoolIsThePoint),
     always("usePool", "Ignored: a pool is always used.", kPoolIsThePoint),
     always("enableMetrics", "Ignored: metrics are always collected.",
-           "Use plane=off to publish nothing to other processes."),
+           "Use publish=off to publish nothing to other processes."),
     ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),
     ignoring("reapInterval", "Ignored: connections are closed when they are due, without an interval."),
     ignoring("retryAttempts",

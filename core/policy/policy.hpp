@@ -160,8 +160,8 @@ struct Policy {
   int64_t sqlite_wal_limit = int64_t{64} << 20;          // bytes; 0: no bound
 
   // the segment
-  bool plane = true;
-  std::string plane_dir;  // "": see plane/directory.hpp
+  bool publish = true;
+  std::string dir;  // "": see segment/directory.hpp
 
   int64_t healthy_min() const { return health_min_healthy != 0 ? health_min_healthy : min_size; }
   int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * max_size; }

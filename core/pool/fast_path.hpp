@@ -31,7 +31,7 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
   const uint64_t key = fast_policy_.key();
   const SlotHint& hint = slot_hints[key % kSlotHints];
   LeaseId lease;
-  if (hint.pool_key == key && turnstile_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
+  if (hint.pool_key == key && wait_queue_.is_free() && board_.try_claim(hint.slot, lease)) [[likely]] {
     format::Slot& s = board_.slot(hint.slot);
     if (is_fresh(s, now)) [[likely]] {
       board_.write_holder(s, lease, tag, current_thread_id(), now);
@@ -63,10 +63,10 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
     board_.write_use(s, board_.stats(slot), now);
     const bool is_kept = !format::Retirement::of(s) && now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
                          !fast_policy_.asks_at_return();
-    if (is_kept && !turnstile_.has_waiters()) [[likely]] {
+    if (is_kept && !wait_queue_.has_waiters()) [[likely]] {
       board_.put_back(lease);
-      if (turnstile_.has_waiters()) [[unlikely]]
-        turnstile_.serve(now);
+      if (wait_queue_.has_waiters()) [[unlikely]]
+        wait_queue_.serve(now);
     } else {
       pass_on_or_put_away(lease, now, CloseReason::none, true);
     }

@@ -18,7 +18,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "plane/board.hpp"
+#include "segment/board.hpp"
 
 namespace tide {
 

@@ -12,8 +12,8 @@
 #include "base/units.hpp"
 #include "model/command.hpp"
 #include "os/shortage.hpp"
-#include "plane/attach.hpp"
 #include "pool/pool.hpp"
+#include "segment/attach.hpp"
 
 namespace tide {
 namespace {
@@ -60,13 +60,13 @@ class Keeper::Stepping {
 thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
 
 Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
-               Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
+               WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
                Listeners& listeners, const TickClock& clock)
     : spec_(spec),
       segment_(segment),
       board_(board),
       seats_(seats),
-      turnstile_(turnstile),
+      wait_queue_(wait_queue),
       connector_(connector),
       fast_policy_(fast_policy),
       errors_(errors),
@@ -74,11 +74,11 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       clock_(clock),
       policy_(spec.policy),
       brain_(policy_, board.capacity(), spec.seed, clock.now()),
-      publisher_(segment, board, in_use_peak, turnstile, listeners, clock.clock()),
-      bulletin_(segment, clock.clock()),
-      hand_(spec.pool_key, board, seats, in_use_peak, turnstile, connector, errors, listeners, brain_, publisher_),
+      segment_writer_(segment, board, in_use_peak, wait_queue, listeners, clock.clock()),
+      slot_keeper_(spec.pool_key, board, seats, in_use_peak, wait_queue, connector, errors, listeners, brain_,
+                   segment_writer_),
       mailbox_(segment.mailbox_path()),
-      clerk_(segment, clock.clock(), mailbox_, publisher_, outlook_),
+      commands_(segment, clock.clock(), mailbox_, segment_writer_, outlook_),
       opened_at_(clock.now()),
       epoll_(Descriptor::epoll("cannot create the descriptors of pool \"" + spec.name + "\"")),
       poke_("cannot create the descriptors of pool \"" + spec.name + "\"") {
@@ -87,8 +87,8 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
   watch(epoll_.get(), poke_.fd());
   watch(epoll_.get(), mailbox_.fd());
   watch(epoll_.get(), connector.fd());
-  publisher_.settings(policy_, spec.sources, spec.notes);
-  publisher_.note(
+  segment_writer_.settings(policy_, spec.sources, spec.notes);
+  segment_writer_.note(
       EventKind::pool_open, Severity::info,
       "opened with min_size " + std::to_string(policy_.min_size) + ", max_size " + std::to_string(policy_.max_size));
 }
@@ -104,7 +104,7 @@ void Keeper::drain_poke() {
 }
 
 uint64_t Keeper::post(const std::string& verb, const std::string& arguments, const std::string& actor) {
-  const uint64_t id = clerk_.post({0, clock_.clock().wall_ns(), verb, actor, arguments});
+  const uint64_t id = commands_.post({0, clock_.clock().wall_ns(), verb, actor, arguments});
   poke();
   return id;
 }
@@ -119,8 +119,8 @@ void Keeper::note_demand(bool is_unmet) {
 void Keeper::apply_policy() {
   listeners_.set(policy_);
   fast_policy_.set(policy_, listeners_.is_any());
-  turnstile_.set_window(policy_.fairness_window);
-  turnstile_.set_objective(policy_.wait_objective);
+  wait_queue_.set_window(policy_.fairness_window);
+  wait_queue_.set_objective(policy_.wait_objective);
 }
 
 Span Keeper::step() {
@@ -128,47 +128,48 @@ Span Keeper::step() {
   const Stepping stepping(*this);
   drain_poke();
   Instant now = clock_.now();
-  hand_.clear_work();
+  slot_keeper_.clear_work();
   take_completions(now);
-  hand_.tend(policy_, now);
+  slot_keeper_.tend(policy_, now);
   if (is_closing_) {
     step_closing(now);
   } else {
     take_census(now);
-    clerk_.take([&](const Command& command) { return accept(command, now); });
+    commands_.take([&](const Command& command) { return accept(command, now); });
     for (int round = 0; round < kRoundsMax; ++round) {
       decide(now);
-      if (!hand_.has_work()) break;
-      hand_.clear_work();
+      if (!slot_keeper_.has_work()) break;
+      slot_keeper_.clear_work();
       now = clock_.now();
       if (!take_completions(now)) break;  // asked for, but not there yet
-      hand_.tend(policy_, now);
+      slot_keeper_.tend(policy_, now);
     }
   }
   Deliveries deliveries;
-  const Instant expiry = turnstile_.expire(now, deliveries);
+  const Instant expiry = wait_queue_.expire(now, deliveries);
   deliveries.run();
   take_census(now);
   publish(now);
-  clerk_.settle();
+  commands_.settle();
 
-  Instant next = earliest(expiry, earliest(connector_wakeup_, publisher_.next_second()));
+  Instant next = earliest(expiry, earliest(connector_wakeup_, segment_writer_.next_second()));
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then
   if (mailbox_.fd() < 0 && !segment_.mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
-  if (hand_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
+  if (slot_keeper_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
   return std::clamp(next - clock_.now(), Span{}, heartbeat());
 }
 
 bool Keeper::take_completions(Instant now) {
   // Without memory a step ends where it is; what was not taken then is taken now.
   connector_wakeup_ = connector_.step(now, completions_);
-  hand_.take_unasked(completions_);
+  slot_keeper_.take_unasked(completions_);
   const bool is_any = !completions_.empty();
   for (const Completion& completion : completions_) {
     // Where a session lost its file, whoever asks why should hear of the file.
     if (completion.kind == Completion::Kind::lost) take_file_facts();
   }
-  while (completions_taken_ < completions_.size()) hand_.complete(completions_[completions_taken_++], policy_, now);
+  while (completions_taken_ < completions_.size())
+    slot_keeper_.complete(completions_[completions_taken_++], policy_, now);
   completions_.clear();
   completions_taken_ = 0;
   return is_any;
@@ -221,11 +222,11 @@ void Keeper::take_census(Instant now) {
   }
   const format::QueueStats& queue = segment_.queue();
   census_.slots = slots_;
-  census_.waiting = turnstile_.waiting();
-  census_.oldest_wait_since = census_.waiting != 0 ? turnstile_.head_since() : Instant{};
+  census_.waiting = wait_queue_.waiting();
+  census_.oldest_wait_since = census_.waiting != 0 ? wait_queue_.head_since() : Instant{};
   census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
-  census_.wait_p95 = publisher_.recent_wait_p95();
-  census_.in_use_average = publisher_.recent_in_use_average();
+  census_.wait_p95 = segment_writer_.recent_wait_p95();
+  census_.in_use_average = segment_writer_.recent_in_use_average();
 }
 
 void Keeper::take_traffic(Instant now) {
@@ -262,7 +263,7 @@ void Keeper::take_traffic(Instant now) {
   t.ended_seconds = static_cast<double>(use_ns) / 1e9;
   t.use_seconds = t.ended_seconds + running_s;
   t.wait_seconds =
-      static_cast<double>(wait_ns + tide::read(queue.failed_wait_ns_total)) / 1e9 + turnstile_.seconds_waited(now);
+      static_cast<double>(wait_ns + tide::read(queue.failed_wait_ns_total)) / 1e9 + wait_queue_.seconds_waited(now);
   t.query_seconds = static_cast<double>(query_ns) / 1e9;
   census_.traffic = t;
 }
@@ -273,7 +274,7 @@ void Keeper::take_resources(Instant now) {
   if (spec_.probe != nullptr) {
     static_cast<ProcessResources&>(census_.resources) = spec_.probe->sample(policy_.memory_limit);
   }
-  const ServerLoad& load = hand_.server_load();
+  const ServerLoad& load = slot_keeper_.server_load();
   const auto known = [](int64_t n) { return n < 0 ? Resources::kUnknown : static_cast<double>(n); };
   census_.resources.server_sessions = known(load.sessions);
   census_.resources.server_sessions_max = known(load.sessions_max);
@@ -296,7 +297,7 @@ void Keeper::decide(Instant now) {
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
   }
   take_resources(now);
-  publisher_.sample(census_, outlook_, brain_.health().score, now);
+  segment_writer_.sample(census_, outlook_, brain_.health().score, now);
   const PoolState before = outlook_.state;
   outlook_ = brain_.tick(now, census_, actions_);
   if (outlook_.state != before) {
@@ -304,7 +305,7 @@ void Keeper::decide(Instant now) {
     const Gate gate = outlook_.state == PoolState::paused     ? Gate::paused
                       : outlook_.state == PoolState::draining ? Gate::draining
                                                               : Gate::running;
-    if (gate != turnstile_.gate()) turnstile_.set_gate(gate, now, deliveries);
+    if (gate != wait_queue_.gate()) wait_queue_.set_gate(gate, now, deliveries);
   }
   if (outlook_.is_settled) is_started_ = true;
   // Before those who wait are refused: who asks again at once must not get into the queue.
@@ -312,7 +313,7 @@ void Keeper::decide(Instant now) {
   errors_.set_breaker(is_broken, outlook_.breaker_probe_at);
   for (const Action& action : actions_) obey(action, now);
   if (is_started_ && !is_ready_told_ && outlook_.state != PoolState::draining) tell_ready(now);
-  can_grow_.store(static_cast<int64_t>(hand_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
+  can_grow_.store(static_cast<int64_t>(slot_keeper_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
   errors_.set_limit_reason(brain_.limit_reason());
 }
 
@@ -320,7 +321,7 @@ void Keeper::decide(Instant now) {
 void Keeper::tell_ready(Instant now) {
   is_ready_told_ = true;
   const uint32_t open = counts_.open();
-  publisher_.note(
+  segment_writer_.note(
       EventKind::init, Severity::info,
       "ready after " + describe_span(now - opened_at_) + ": " + std::to_string(open) + " connections open, min_size " +
           std::to_string(policy_.min_size) + ", max_size " + std::to_string(policy_.max_size),
@@ -331,28 +332,32 @@ void Keeper::tell_ready(Instant now) {
 void Keeper::obey(const Action& action, Instant now) {
   std::visit(
       Overloaded{
-          [&](const action::Open&) { hand_.open(policy_, outlook_.limit_size, now); },
-          [&](const action::Retire& retire) { hand_.retire(retire, now); },
-          [&](const action::Validate& validate) { hand_.validate(validate, policy_, now); },
-          [&](const action::CancelLease& cancel) { hand_.cancel(LeaseId(cancel.lease_id), now); },
-          [&](const action::RevokeLease& lost) { hand_.revoke(LeaseId(lost.lease_id), CloseReason::control, now); },
-          [&](const action::EndTransaction& end) { hand_.end_transaction(LeaseId(end.lease_id), end.why, now); },
-          [&](const action::MarkOverdue& overdue) {
-            publisher_.count(&format::KeeperStats::leases_overdue_total);
-            hand_.mark(LeaseId(overdue.lease_id), format::kFlagOverdue);
+          [&](const action::Open&) { slot_keeper_.open(policy_, outlook_.limit_size, now); },
+          [&](const action::Retire& retire) { slot_keeper_.retire(retire, now); },
+          [&](const action::Validate& validate) { slot_keeper_.validate(validate, policy_, now); },
+          [&](const action::CancelLease& cancel) { slot_keeper_.cancel(LeaseId(cancel.lease_id), now); },
+          [&](const action::RevokeLease& lost) {
+            slot_keeper_.revoke(LeaseId(lost.lease_id), CloseReason::control, now);
           },
-          [&](const action::MarkSuspect& suspect) { hand_.mark(LeaseId(suspect.lease_id), format::kFlagSuspect); },
+          [&](const action::EndTransaction& end) { slot_keeper_.end_transaction(LeaseId(end.lease_id), end.why, now); },
+          [&](const action::MarkOverdue& overdue) {
+            segment_writer_.count(&format::KeeperStats::leases_overdue_total);
+            slot_keeper_.mark(LeaseId(overdue.lease_id), format::kFlagOverdue);
+          },
+          [&](const action::MarkSuspect& suspect) {
+            slot_keeper_.mark(LeaseId(suspect.lease_id), format::kFlagSuspect);
+          },
           [&](const action::Note& told) { note(told); },
           [&](const action::Scale& scale) {
-            publisher_.scaling(scale, counts_.of(SlotState::leased), census_.waiting);
+            segment_writer_.scaling(scale, counts_.of(SlotState::leased), census_.waiting);
           },
-          [&](const action::FinishCommand& done) { clerk_.answer(done.command_id, done.verdict); },
-          [&](const action::ShedMemory&) { hand_.shed_memory(now); },
+          [&](const action::FinishCommand& done) { commands_.answer(done.command_id, done.verdict); },
+          [&](const action::ShedMemory&) { slot_keeper_.shed_memory(now); },
           [&](const action::RefuseWaiters&) {
             Deliveries deliveries;
-            turnstile_.refuse_all(Code::unavailable, deliveries);
+            wait_queue_.refuse_all(Code::unavailable, deliveries);
           },
-          [&](const action::PutAlert& alert) { bulletin_.write_alert(brain_, alert.place, now); },
+          [&](const action::PutAlert& alert) { segment_writer_.alert(brain_, alert.place, now); },
       },
       action);
 }
@@ -360,10 +365,10 @@ void Keeper::obey(const Action& action, Instant now) {
 Verdict Keeper::accept(const Command& command, Instant now) {
   if (command.verb() == Verb::set) return set_option(command, now);
   if (command.verb() == Verb::reset_stats) {
-    bulletin_.write_tallies(brain_);  // what was counted before the command
-    publisher_.reset_stats();
-    publisher_.note(EventKind::stats_reset, Severity::info, "statistics start anew, asked by " + command.actor);
-    return Verdict::applied("statistics start anew");
+    segment_writer_.tallies(brain_);  // what was counted before the command
+    segment_writer_.reset_stats();
+    segment_writer_.note(EventKind::stats_reset, Severity::info, "statistics reset by " + command.actor);
+    return Verdict::applied("statistics reset");
   }
   return brain_.accept(command, census_, now);
 }
@@ -379,13 +384,12 @@ Verdict Keeper::set_option(const Command& command, Instant now) {
   brain_.set_policy(changed, now);
   connector_.set_policy(changed);
   spec_.sources[place_of(*setting)] = SettingSource::manual;
-  publisher_.settings(changed, spec_.sources, spec_.notes);
+  segment_writer_.settings(changed, spec_.sources, spec_.notes);
   std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
   const std::string why = why_without_effect(changed, spec_.target.scheme, *setting);
   if (!why.empty()) text += "; " + why;
-  publisher_.note(EventKind::setting_changed, Severity::info, text + ", set by " + command.actor);
-  return Verdict::applied(setting->applies == Applies::new_connections ? text + ", for connections opened from now on"
-                                                                       : text);
+  segment_writer_.note(EventKind::setting_changed, Severity::info, text + ", set by " + command.actor);
+  return Verdict::applied(setting->applies == Applies::new_connections ? text + ", for new connections" : text);
 }
 
 // A note about a lease names its tag, which the brain does not know. Read as any observer does: the holder may write it.
@@ -400,7 +404,7 @@ void Keeper::note(const action::Note& action) {
       }
     }
   }
-  publisher_.note(action.event, action.severity, text, action.detail);
+  segment_writer_.note(action.event, action.severity, text, action.detail);
 }
 
 // The wall clock is for display only, so a jump changes nothing; but whoever reads times should know.
@@ -411,10 +415,10 @@ void Keeper::watch_clocks(Instant now) {
   wall_ahead_ns_ = ahead_ns;
   if (is_first || (jump_ns < kClockJumpNs && jump_ns > -kClockJumpNs)) return;
   const Span by = Span::nanos(jump_ns < 0 ? -jump_ns : jump_ns);
-  publisher_.note(EventKind::clock_jump, Severity::warning,
-                  "the wall clock jumped " + std::string(jump_ns < 0 ? "back" : "ahead") + " by " + describe_span(by) +
-                      "; the pool goes by the monotonic clock",
-                  "{\"jump_ms\":" + std::to_string(jump_ns / 1'000'000) + "}");
+  segment_writer_.note(EventKind::clock_jump, Severity::warning,
+                       "the wall clock jumped " + std::string(jump_ns < 0 ? "back" : "ahead") + " by " +
+                           describe_span(by) + "; the pool uses the monotonic clock",
+                       "{\"jump_ms\":" + std::to_string(jump_ns / 1'000'000) + "}");
 }
 
 // Leases taken on the fast path wake nobody; how long they may last must be seen soon enough all the same.
@@ -428,20 +432,20 @@ Span Keeper::heartbeat() const {
 
 void Keeper::publish(Instant now) {
   if (const uint64_t dropped = listeners_.take_dropped(); dropped != 0) {
-    publisher_.note(EventKind::events_dropped, Severity::warning,
-                    std::to_string(dropped) +
-                        " events or lines of the log were dropped: the event callback, or who "
-                        "reads standard error, did not keep up");
+    segment_writer_.note(
+        EventKind::events_dropped, Severity::warning,
+        std::to_string(dropped) +
+            " events or log lines were dropped: the event callback or the reader of standard error did not keep up");
   }
   watch_clocks(now);
   if (is_closing_) {
     take_traffic(now);
-    publisher_.sample(census_, outlook_, brain_.health().score, now);
+    segment_writer_.sample(census_, outlook_, brain_.health().score, now);
   }
-  bulletin_.write(brain_, now);
-  publisher_.vitals(outlook_, policy_, census_,
-                    is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
-                    brain_.health().score, connector_.pooler(), now);
+  segment_writer_.findings(brain_, now);
+  segment_writer_.vitals(outlook_, policy_, census_,
+                         is_closing_ ? (is_closed_ ? PoolState::closed : PoolState::draining) : outlook_.state,
+                         brain_.health().score, connector_.pooler(), now);
 }
 
 // ---- the end: closing, and what becomes of it when the process forks
@@ -458,9 +462,9 @@ void Keeper::begin_close(Instant deadline) {
   reclaimed_before_close_ = read(segment_.totals().leases_reclaimed_total);
   close_gives_up_ = latest(deadline, clock_.now()) + kCloseGrace;
   Deliveries deliveries;
-  turnstile_.set_gate(Gate::closed, clock_.now(), deliveries);
+  wait_queue_.set_gate(Gate::closed, clock_.now(), deliveries);
   try {
-    clerk_.refuse_pending("the pool is closing");
+    commands_.refuse_pending("the pool is closing");
   } catch (const std::bad_alloc&) {
     // Who waits for an answer sees the pool closed.
   }
@@ -480,27 +484,27 @@ bool Keeper::try_to_close(bool is_forced, Instant now) {
   bool is_any = false;
   for (int round = 0; round < kRoundsMax; ++round) {
     revoked_at_close_ = revoked_at_close_ || (is_forced && board_.counts().of(SlotState::leased) != 0);
-    if (hand_.shut_all(is_forced, now) && !connector_.is_at_work()) return true;
-    hand_.tend(policy_, now);
+    if (slot_keeper_.shut_all(is_forced, now) && !connector_.is_at_work()) return true;
+    slot_keeper_.tend(policy_, now);
     is_any = take_completions(now);
     if (!is_any) break;
   }
   // A driver that cannot end a session in time must not keep the application from ending.
-  const bool is_held_up = is_forced && !is_any && hand_.is_done_with_sessions() && connector_.is_held_up();
+  const bool is_held_up = is_forced && !is_any && slot_keeper_.is_done_with_sessions() && connector_.is_held_up();
   return is_held_up || now >= close_gives_up_;
 }
 
 // Once. Whoever still has the segment open reads it; its file goes with the pool.
 void Keeper::tell_closed(bool is_forced, Instant now) {
   const uint64_t cut = read(segment_.totals().leases_reclaimed_total) - reclaimed_before_close_;
-  const bool has_left = hand_.occupied() != 0 || connector_.is_at_work();
-  const char* reason = has_left                ? "the driver did not end its sessions in time"
-                       : is_forced && cut != 0 ? "leases that lasted until the timeout were cut off"
-                                               : "every lease had ended";
-  publisher_.note(
+  const bool has_left = slot_keeper_.occupied() != 0 || connector_.is_at_work();
+  const char* reason = has_left                ? "the driver did not close its sessions in time"
+                       : is_forced && cut != 0 ? "leases that did not end before the timeout were revoked"
+                                               : "all leases had ended";
+  segment_writer_.note(
       EventKind::pool_closed, cut != 0 || has_left ? Severity::warning : Severity::info,
       "closed after " + describe_span(now - close_began_at_) + ": " + reason + ", " + std::to_string(cut) +
-          " leases cut off",
+          " leases revoked",
       "{\"leases_cut\":" + std::to_string(cut) + ",\"took_ms\":" + std::to_string((now - close_began_at_).ms()) + "}");
 }
 
@@ -522,7 +526,7 @@ void Keeper::release_after_fork() noexcept {
 }
 
 void Keeper::abandon_after_fork(bool is_whole) noexcept {
-  if (is_whole) hand_.abandon_after_fork();
+  if (is_whole) slot_keeper_.abandon_after_fork();
   mailbox_.abandon();
   poke_.close();
   epoll_.close();

@@ -20,16 +20,15 @@
 
 #include "brain/brain.hpp"
 #include "os/descriptor.hpp"
-#include "plane/mailbox.hpp"
-#include "pool/bulletin.hpp"
-#include "pool/clerk.hpp"
+#include "pool/commands.hpp"
 #include "pool/fast_policy.hpp"
-#include "pool/hand.hpp"
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
-#include "pool/publisher.hpp"
 #include "pool/recent_errors.hpp"
-#include "pool/turnstile.hpp"
+#include "pool/segment_writer.hpp"
+#include "pool/slot_keeper.hpp"
+#include "pool/wait_queue.hpp"
+#include "segment/mailbox.hpp"
 
 namespace tide {
 
@@ -39,7 +38,7 @@ class Keeper {
  public:
   // Throws Shortage where no descriptors are left.
   Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
-         Turnstile& turnstile, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
+         WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
          Listeners& listeners, const TickClock& clock);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
@@ -60,9 +59,9 @@ class Keeper {
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
   // [any] A statement failed: shown as the last error at once.
-  void note_error(std::string_view text) { publisher_.error(text); }
+  void note_error(std::string_view text) { segment_writer_.error(text); }
   // The holder of a revoked lease came back: what was kept for its safety may go.
-  void holder_returned(LeaseId lease) { hand_.holder_returned(lease); }
+  void holder_returned(LeaseId lease) { slot_keeper_.holder_returned(lease); }
 
   // Begin to close: nobody is let in any more, leases may end until `deadline`, then they are taken away.
   void begin_close(Instant deadline);
@@ -73,9 +72,9 @@ class Keeper {
   // min_size connections are there (or the pool is lazy).
   bool is_started() const { return is_started_; }
   // It is started, or a connect has failed: who never waits cannot hope for more.
-  bool has_begun() const { return is_started_ || hand_.has_failed(); }
+  bool has_begun() const { return is_started_ || slot_keeper_.has_failed(); }
   // The first connect failed for good: what init_mode=fail_fast reports.
-  const Status& start_failure() const { return hand_.permanent_failure(); }
+  const Status& start_failure() const { return slot_keeper_.permanent_failure(); }
   const Policy& policy() const { return policy_; }
   // Before fork(), in the thread that calls it: keep the keeper from changing its lists, so that the child finds them
   // whole. False: it did not come to rest by `give_up`, which means that it is held up by a function of the program.
@@ -112,7 +111,7 @@ class Keeper {
   Segment& segment_;
   Board& board_;
   const std::span<Seat> seats_;
-  Turnstile& turnstile_;
+  WaitQueue& wait_queue_;
   Connector& connector_;
   FastPolicy& fast_policy_;
   RecentErrors& errors_;
@@ -121,11 +120,10 @@ class Keeper {
 
   Policy policy_;
   Brain brain_;
-  Publisher publisher_;
-  Bulletin bulletin_;
-  Hand hand_;
+  SegmentWriter segment_writer_;
+  SlotKeeper slot_keeper_;
   Mailbox mailbox_;
-  Clerk clerk_;
+  Commands commands_;
 
   std::vector<SlotCensus> slots_;
   SlotCounts counts_;  // of the census

@@ -77,7 +77,7 @@ void Pool::put_away(LeaseId lease) {
 }
 
 LeaseId Pool::claim_any(Instant now) {
-  if (turnstile_.gate() != Gate::running || !turnstile_.may_overtake(now)) return {};
+  if (wait_queue_.gate() != Gate::running || !wait_queue_.may_overtake(now)) return {};
   for (;;) {
     const LeaseId lease = board_.claim_lowest();
     if (lease.is_none()) return {};
@@ -118,14 +118,14 @@ LeaseId Pool::begin_noted(LeaseId lease, LeaseMode mode) {
 
 // A reason to send a request away at once; ok: it may queue.
 Code Pool::refusal_now(Instant now) const {
-  const Gate gate = turnstile_.gate();
+  const Gate gate = wait_queue_.gate();
   if (gate == Gate::closed || gate == Gate::draining) return Code::closed;
   return errors_.refusal(now);
 }
 
 // Who does not wait still shows that a connection is missing.
 Code Pool::give_up_at_once() {
-  turnstile_.count_timeout(Span{});
+  wait_queue_.count_timeout(Span{});
   keeper_->note_demand(true);
   return Code::timeout;
 }
@@ -146,12 +146,12 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   ticket.thread_id = current_thread_id();
   ticket.mode = request.mode;
   Deliveries deliveries;
-  if (!turnstile_.enqueue(ticket, asked_at, fast_policy_.max_waiting(), deliveries)) {
+  if (!wait_queue_.enqueue(ticket, asked_at, fast_policy_.max_waiting(), deliveries)) {
     return ticket.refusal;
   }
   keeper_->note_demand(false);
   deliveries.run_before_sleep();  // serving the queue may have served others: they must not wait while we sleep
-  if (!turnstile_.wait(
+  if (!wait_queue_.wait(
           ticket, [this] { return clock_.now(); }, deliveries))
     return ticket.refusal;
   out = ticket.lease;
@@ -177,7 +177,7 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
   ticket->deadline = now + timeout;
-  if (!turnstile_.enqueue(*ticket, now, fast_policy_.max_waiting(), deliveries)) {
+  if (!wait_queue_.enqueue(*ticket, now, fast_policy_.max_waiting(), deliveries)) {
     return ticket->refusal;
   }
   (void)ticket.release();  // the queue's now; comes back through deliver
@@ -228,7 +228,7 @@ class Pool::Call {
 
 bool Pool::is_wanted(LeaseId lease) const {
   if (!board_.is_current(lease)) return true;
-  return turnstile_.gate() != Gate::running || turnstile_.has_waiters() ||
+  return wait_queue_.gate() != Gate::running || wait_queue_.has_waiters() ||
          reason_to_retire(board_.slot(lease.slot()), clock_.now()) != CloseReason::none;
 }
 
@@ -272,8 +272,8 @@ Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out)
 Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
-    return Status::error(Code::refused, "another thread is inside a call on this lease",
-                         "a lease serves one thread at a time", "acquire a lease for each thread");
+    return Status::error(Code::refused, "another thread is using this lease",
+                         "a lease may be used by one thread at a time", "acquire a lease for each thread");
   }
   if (call.code() != Code::ok) return Status::error(call.code(), "");
   const Instant began = clock_.now();
@@ -400,7 +400,7 @@ void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, b
   const uint64_t conn_id = read(s.conn_id);  // afterwards the slot is somebody else's
   in_use_peak_.ended();
   if (is_fit && reason == CloseReason::none) {
-    turnstile_.pass_on(lease, now);
+    wait_queue_.pass_on(lease, now);
   } else {
     seats_[lease.slot()].retire_reason = reason;
     board_.soil(lease);

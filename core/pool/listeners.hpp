@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "plane/board.hpp"
 #include "pool/log_fact.hpp"
 #include "pool/ports.hpp"
+#include "segment/board.hpp"
 
 namespace tide {
 

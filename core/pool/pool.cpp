@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "plane/directory.hpp"
 #include "pool/keeper.hpp"
+#include "segment/directory.hpp"
 
 namespace tide {
 namespace {
@@ -29,7 +29,7 @@ Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connecto
   segment_spec.is_hosted = spec.is_hosted;
   segment_spec.capacity = capacity_for(spec.policy);
   segment_spec.started_wall_ns = clock.wall_ns();
-  if (spec.policy.plane) segment_spec.directory = spec.directory;
+  if (spec.policy.publish) segment_spec.directory = spec.directory;
   if (!segment_spec.directory.empty()) {
     if (Status ready = ensure_directory(segment_spec.directory); !ready) return ready;
     remove_dead_segments(segment_spec.directory, spec.name, clock.wall_ns());
@@ -46,13 +46,13 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       segment_(std::move(segment)),
       board_(*segment_),
       in_use_peak_(board_, segment_->totals().in_use_peak),
-      turnstile_(board_, in_use_peak_, *segment_),
+      wait_queue_(board_, in_use_peak_, *segment_),
       clock_(clock),
       seats_(board_.capacity()),
       fast_policy_(spec_.pool_key, in_use_peak_.is_counting() || Presence::needs_fence()),
       listeners_(std::move(spec_.events), std::move(spec_.log), board_, clock),
       connector_(std::move(connector)),
-      keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, turnstile_, *connector_,
+      keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, wait_queue_, *connector_,
                                        fast_policy_, errors_, listeners_, clock_)) {}
 
 Pool::~Pool() = default;

@@ -1,4 +1,4 @@
-// Pool: the assembly of a segment, a board, a turnstile, a brain and a keeper, and the leases given from them.
+// Pool: the assembly of a segment, a board, a wait queue, a brain and a keeper, and the leases given from them.
 //
 // acquire() and release() are the fast path (pool/fast_path.hpp): with an idle connection no lock, no allocation and no
 // system call. Everything else is the keeper's (pool/keeper.hpp).
@@ -19,8 +19,6 @@
 #include "base/status.hpp"
 #include "brain/brain.hpp"
 #include "os/clock.hpp"
-#include "plane/board.hpp"
-#include "plane/segment.hpp"
 #include "policy/parse.hpp"
 #include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
@@ -28,7 +26,9 @@
 #include "pool/presence.hpp"
 #include "pool/recent_errors.hpp"
 #include "pool/seat.hpp"
-#include "pool/turnstile.hpp"
+#include "pool/wait_queue.hpp"
+#include "segment/board.hpp"
+#include "segment/segment.hpp"
 
 namespace tide {
 
@@ -98,7 +98,7 @@ class Pool {
   void* native(LeaseId lease);
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
   Code facts(LeaseId lease, LeaseFacts& out) const;
-  // The whole story of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
+  // The whole message of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
   // Where no session exists because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
   Status explain(Code code, Span waited) const;
 
@@ -151,7 +151,7 @@ class Pool {
   std::unique_ptr<Segment> segment_;
   Board board_;
   InUsePeak in_use_peak_;
-  Turnstile turnstile_;
+  WaitQueue wait_queue_;
   TickClock clock_;
   std::vector<Seat> seats_;
 

@@ -13,7 +13,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "plane/slot_word.hpp"
+#include "segment/slot_word.hpp"
 
 namespace tide {
 

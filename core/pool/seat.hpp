@@ -34,7 +34,7 @@ struct alignas(64) Seat {
   // The lease that a call works for, or 0; with kEnded, the call must finish the end of the current lease.
   std::atomic<uint64_t> call{0};
   Return ended_how = Return::plain;                      // of kEnded
-  static constexpr uint64_t kEnded = uint64_t{1} << 63;  // no lease has this bit (plane/slot_word.hpp)
+  static constexpr uint64_t kEnded = uint64_t{1} << 63;  // no lease has this bit (segment/slot_word.hpp)
 
   // A holder has it from here on; the last thing an acquirer writes.
   void begin(uint64_t lease, LeaseMode wanted) {

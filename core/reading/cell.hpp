@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "base/owned_id.hpp"
-#include "plane/attach.hpp"
 #include "reading/value.hpp"
+#include "segment/attach.hpp"
 
 namespace tide::cell {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/words.hpp"
-#include "plane/attach.hpp"
+#include "segment/attach.hpp"
 
 namespace tide {
 

@@ -7,7 +7,7 @@
 
 #include "os/clock.hpp"
 #include "os/descriptor.hpp"
-#include "plane/directory.hpp"
+#include "segment/directory.hpp"
 
 namespace tide {
 namespace {

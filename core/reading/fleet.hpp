@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "plane/attach.hpp"
+#include "segment/attach.hpp"
 
 namespace tide {
 

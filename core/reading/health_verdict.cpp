@@ -52,17 +52,17 @@ void judge_state(std::string_view state, Judge& judge) {
     const char* recommendation;
   };
   static constexpr Row kRows[] = {
-      {"closed", Health::unhealthy, "the pool is closed", "open it again where it is needed"},
-      {"dead", Health::unhealthy, "the process that owned the pool has ended without closing it",
-       "look why it ended, and start it again"},
-      {"stale", Health::unhealthy, "the process that owns the pool has not been heard of for seconds",
-       "look whether it is stopped, or its machine overloaded"},
-      {"starting", Health::degraded, "the pool has not reached min_size yet", "wait, and look at the relation events"},
-      {"paused", Health::degraded, "the pool is paused by a command", "resume it when it is to serve again"},
-      {"draining", Health::degraded, "the pool is draining by a command, and lets nobody in",
-       "resume it when it is to serve again"},
-      {"emergency", Health::degraded, "the pool has made itself small in an emergency",
-       "look at the relation events for what failed"},
+      {"closed", Health::unhealthy, "the pool is closed", "open it again if it is needed"},
+      {"dead", Health::unhealthy, "the owner's process exited without closing the pool",
+       "find out why it exited, and restart it"},
+      {"stale", Health::unhealthy, "the owner's process has not updated the pool's state for seconds",
+       "check whether it is stopped, or the machine overloaded"},
+      {"starting", Health::degraded, "the pool has not reached min_size yet", "wait, and check the relation events"},
+      {"paused", Health::degraded, "the pool is paused", "resume it to accept requests again"},
+      {"draining", Health::degraded, "the pool is draining and does not accept requests",
+       "resume it to accept requests again"},
+      {"emergency", Health::degraded, "the pool is in emergency mode with reduced size",
+       "check the relation events for the failures"},
   };
   for (const Row& row : kRows) {
     if (row.state == state) judge.find(row.how_bad, row.issue, row.recommendation);
@@ -76,8 +76,8 @@ void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& j
     const auto totals = segment.read_totals();
     const std::string why =
         totals && !totals->last_error.empty() ? ": " + clean_text(totals->last_error) : std::string{};
-    judge.find(Health::unhealthy, "no connection can be made" + why,
-               "see that the database runs and accepts this pool's address, user and password");
+    judge.find(Health::unhealthy, "no connection can be opened" + why,
+               "check that the database is running and accepts this pool's address, user and password");
   }
   const auto queue = segment.read_queue();
   const uint64_t waiting = queue ? queue->waiting.load(std::memory_order_relaxed) : 0;
@@ -86,11 +86,11 @@ void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& j
   if (is_connecting && waiting > 0 && in_use > 0 && in_use >= limit) {
     judge.find(Health::unhealthy,
                "exhausted: all " + std::to_string(in_use) + " connections are in use and " + callers(waiting),
-               "release leases sooner (the relation leases tells who holds them), or raise max_size");
+               "release leases sooner (see the relation leases for the holders), or raise max_size");
   }
   if (waiting > kWaitingMany) {
     judge.find(Health::unhealthy, callers(waiting) + ", more than " + std::to_string(kWaitingMany),
-               "raise max_size, or shed load with max_waiting");
+               "raise max_size, or limit the queue with max_waiting");
   }
 }
 
@@ -101,10 +101,10 @@ void judge_check(HealthCheck which, const format::HealthRecord& check, Judge& ju
     const char* recommendation;
   };
   static constexpr Row kRows[] = {
-      {"connectivity", Health::unhealthy, "see that the database can be reached, and look at last_error in pool_stats"},
-      {"performance", Health::unhealthy, "look for slow or failing statements, and at the load of the database"},
+      {"connectivity", Health::unhealthy, "check that the database can be reached; see last_error in pool_stats"},
+      {"performance", Health::unhealthy, "check for slow or failing statements and the load of the database"},
       {"resources", Health::degraded, "give the process more memory or descriptors, or lower max_size"},
-      {"scaling", Health::degraded, "look at the relation scaling_events, and raise max_size or min_size"},
+      {"scaling", Health::degraded, "check the relation scaling_events, and raise max_size or min_size"},
   };
   const std::string_view status = word_of<HealthStatus>(check.status);
   const std::string_view name = word(which);
@@ -121,12 +121,11 @@ void judge_check(HealthCheck which, const format::HealthRecord& check, Judge& ju
 constexpr Column kVerdictColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"healthy", boolean, "", "Whether the status is healthy."},
-    {"status", text, "",
-     "healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.", open},
-    {"issues", json, "", "What is wrong, an array of sentences, the worst first; empty where nothing is.", masked},
-    {"recommendations", json, "", "What to do about each issue, in the same order.", open},
-    {"checks", json, "", "The latest health checks, by their names: status, score, message and checked_at.", masked},
+    {"healthy", boolean, "", "True if the status is healthy."},
+    {"status", text, "", "healthy, degraded (requests are served, with problems) or unhealthy.", open},
+    {"issues", json, "", "Problems, as a JSON array of texts, most severe first; empty if there are none.", masked},
+    {"recommendations", json, "", "Recommended action for each issue, in the same order.", open},
+    {"checks", json, "", "Latest health checks by name: status, score, message and checked_at.", masked},
 };
 
 void add_verdict(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -190,8 +189,8 @@ std::string verdict_json(const HealthVerdict& verdict) {
 }
 
 const Source& health_source() {
-  static constexpr Source kSource{{"health", "One verdict on each pool, with reasons and advice.", kVerdictColumns},
-                                  add_verdict};
+  static constexpr Source kSource{
+      {"health", "Overall health of each pool, with problems and recommendations.", kVerdictColumns}, add_verdict};
   return kSource;
 }
 

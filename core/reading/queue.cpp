@@ -1,4 +1,4 @@
-// The relation "waiters": who stands at the turnstile, oldest first. A segment shows a bounded number of them; how many
+// The relation "waiters": who stands at the wait queue, oldest first. A segment shows a bounded number of them; how many
 // there are is pools.waiting.
 #include <limits>
 
@@ -14,11 +14,11 @@ using enum Privacy;
 constexpr Column kWaiterColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"ticket", integer, "", "The place in the queue: lower tickets are served first."},
-    {"tag", text, "", "What the connection is wanted for, as the caller said.", masked},
-    {"queued_at", time, "", "When the caller began to wait."},
+    {"ticket", integer, "", "Position in the queue: lower tickets are served first."},
+    {"tag", text, "", "Tag given by the caller.", masked},
+    {"queued_at", time, "", "When the request was queued."},
     {"waited_ms", real, "ms", "How long the caller has waited."},
-    {"deadline", time, "", "When the caller gives up; null is never."},
+    {"deadline", time, "", "When the request times out; null is never."},
 };
 
 void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "model/words.hpp"
-#include "plane/mailbox_sender.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
+#include "segment/mailbox_sender.hpp"
 
 namespace tide {
 namespace {
@@ -16,46 +16,45 @@ using enum Privacy;
 constexpr Column kEventColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"seq", integer, "", "Counts the pool's events from 1; a gap is an event that was overwritten."},
+    {"seq", integer, "", "Number of the event, from 1; missing numbers have been overwritten."},
     {"at", time, "", "When it happened."},
-    {"kind", text, "", "What happened, as one of a closed set of words.", open},
+    {"kind", text, "", "Kind of event.", open},
     {"severity", text, "", "info, warning or critical.", open},
-    {"message", text, "", "What happened, as a sentence.", masked},
-    {"detail", json, "", "The numbers and names of it, as an object; null when there are none.", masked},
+    {"message", text, "", "Description of the event.", masked},
+    {"detail", json, "", "Figures and names as a JSON object; null if there are none.", masked},
 };
 
 constexpr Column kScalingColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"seq", integer, "", "Counts the pool's changes of size from 1."},
-    {"at", time, "", "When it was decided."},
-    {"from_size", integer, "connections", "The target before."},
-    {"to_size", integer, "connections", "The target afterwards."},
-    {"cause", text, "", "The rule that decided: one of the words of pools.size_source.", open},
-    {"reason", text, "", "Why, as a sentence.", masked},
-    {"in_use", integer, "connections", "Connections that were leased then."},
-    {"waiting", integer, "callers", "Callers that waited then."},
-    {"wait_p95_ms", real, "ms", "95 of 100 recent waits were shorter; null when nobody waited."},
-    {"predicted_in_use", real, "connections", "How many leases were forecast; null without a forecast."},
-    {"actor", text, "", "Who asked for it; null when the pool did it by itself.", masked},
+    {"seq", integer, "", "Number of the change, from 1."},
+    {"at", time, "", "When the change was decided."},
+    {"from_size", integer, "connections", "Target size before the change."},
+    {"to_size", integer, "connections", "Target size after the change."},
+    {"cause", text, "", "Source of the decision, as in pools.size_source.", open},
+    {"reason", text, "", "Reason for the change.", masked},
+    {"in_use", integer, "connections", "Connections leased at that time."},
+    {"waiting", integer, "callers", "Callers waiting at that time."},
+    {"wait_p95_ms", real, "ms", "95th percentile of the recent waits; null if nobody waited."},
+    {"predicted_in_use", real, "connections", "Leased connections, as forecast; null without a forecast."},
+    {"actor", text, "", "Who issued the command; null if the pool decided itself.", masked},
 };
 
 constexpr Column kCommandColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
     {"command_id", integer, "", "The command, as the function returned it."},
-    {"issued_at", time, "", "When it was asked for."},
-    {"actor", text, "", "Who asked for it.", masked},
-    {"verb", text, "", "What was asked for, as it came; unknown where it was no word.", open},
+    {"issued_at", time, "", "When the command was issued."},
+    {"actor", text, "", "Who issued the command.", masked},
+    {"verb", text, "", "The command, as received; unknown if it was not readable.", open},
     {"arguments", json, "",
-     "With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no "
-     "object "
-     "is a text.",
+     "Arguments as a JSON object, with passwords masked; texts that are too long end in three dots. Arguments that "
+     "were not an object are shown as text.",
      masked},
     {"status", text, "", "queued, applied, refused or expired.", open},
-    {"applied_at", time, "", "When it was answered; null when it was not yet."},
-    {"generation", integer, "", "The pool's generation once it was applied."},
-    {"message", text, "", "What became of it, as a sentence; of a refusal the reason.", masked},
+    {"applied_at", time, "", "When the command was applied or refused; null before that."},
+    {"generation", integer, "", "Generation of the pool after the command was applied."},
+    {"message", text, "", "Result, or reason of the refusal.", masked},
 };
 
 void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -131,14 +130,14 @@ const Source& events_source() {
 }
 
 const Source& scaling_events_source() {
-  static constexpr Source kSource{{"scaling_events", "Every change of a pool's size, with its cause.", kScalingColumns},
+  static constexpr Source kSource{{"scaling_events", "Changes of the target size, with their causes.", kScalingColumns},
                                   add_scaling_events};
   return kSource;
 }
 
 const Source& commands_source() {
-  static constexpr Source kSource{{"commands", "What pools were asked to do, and what became of it.", kCommandColumns},
-                                  add_commands};
+  static constexpr Source kSource{
+      {"commands", "Commands given to the pools, who issued them, and their results.", kCommandColumns}, add_commands};
   return kSource;
 }
 

@@ -21,27 +21,27 @@ constexpr Column kSettingColumns[] = {
     {"pool", text, "", "The pool's name.", open},
     {"name", text, "", "The option.", open},
     // Open, as the values in pg_settings are: no option holds a secret.
-    {"value", text, "", "Its value; set it to change the option of the running pool.", open, kSetOption},
-    {"unit", text, "", "What its numbers count; null when they count nothing.", open},
-    {"default_value", text, "", "Its value where nobody gave one.", open},
-    {"source", text, "", "Where the value came from: default, preset, environment, url, options or manual.", open},
+    {"value", text, "", "Current value. Set it to change the option of the running pool.", open, kSetOption},
+    {"unit", text, "", "Unit; null if there is none.", open},
+    {"default_value", text, "", "Default value.", open},
+    {"source", text, "", "Source of the value: default, preset, environment, url, options or manual.", open},
     {"applies", text, "", "When a change takes effect: now, new_connections or reopen.", open},
-    {"min", text, "", "The smallest value that is accepted.", open},
-    {"max", text, "", "The largest value that is accepted.", open},
-    {"description", text, "", "What it does.", open},
-    {"note", text, "",
-     "Why it has its value, or why it has no effect as things are; null where there is nothing to say.", open},
+    {"min", text, "", "Smallest accepted value.", open},
+    {"max", text, "", "Largest accepted value.", open},
+    {"description", text, "", "Description of the option.", open},
+    {"note", text, "", "Why the option has this value, or why it has no effect; null if there is nothing to note.",
+     open},
 };
 
 constexpr Column kHelpColumns[] = {
     {"relation", text, "", "The relation.", open},
-    {"column_name", text, "", "Its column; null in the row that explains the relation itself.", open},
+    {"column_name", text, "", "Name of the column; null in the row that describes the relation.", open},
     {"type", text, "", "The column's type.", open},
-    {"unit", text, "", "What its numbers count; null when they count nothing.", open},
-    {"meaning", text, "", "What it tells.", open},
+    {"unit", text, "", "Unit; null if there is none.", open},
+    {"meaning", text, "", "Description.", open},
     {"privacy", text, "",
-     "open, or masked: shown as <insufficient privilege> (objects: null) to PostgreSQL roles without the rights of "
-     "pg_read_all_stats; null for a relation.",
+     "open, or masked: shown as <insufficient privilege> (JSON: null) to PostgreSQL roles without pg_read_all_stats; "
+     "null for a relation.",
      open},
 };
 
@@ -98,11 +98,11 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 constexpr Column kPresetColumns[] = {
-    {"preset", text, "", "The preset, as the option preset takes it.", open},
-    {"option", text, "", "An option it sets.", open},
-    {"value", text, "", "The value, where no other is given.", open},
-    {"document", text, "", "The document whose value it is; null where it is this pool's own choice.", open},
-    {"note", text, "", "What another document says, or why it is set; null where there is nothing to say.", open},
+    {"preset", text, "", "Name of the preset.", open},
+    {"option", text, "", "Option set by the preset.", open},
+    {"value", text, "", "Value of the option, unless another is given.", open},
+    {"document", text, "", "Requirement document that specifies the value; null if there is none.", open},
+    {"note", text, "", "Differences between documents, or why it is set; null if there is nothing to note.", open},
 };
 
 void add_presets(std::vector<Row>& out) {

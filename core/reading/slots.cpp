@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "model/words.hpp"
-#include "plane/format.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
+#include "segment/format.hpp"
 
 namespace tide {
 namespace {
@@ -18,33 +18,33 @@ using enum Privacy;
 constexpr Column kConnectionColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"conn_id", integer, "", "The connection; never used again in this instance."},
+    {"conn_id", integer, "", "Identifier of the connection, never reused in this instance."},
     {"state", text, "", "connecting, idle, in_use, validating or closing.", open},
-    {"server_pid", int4, "", "The server's process behind it; null where the database has none."},
-    {"tag", text, "", "What its current lease is for.", masked},
-    {"created_at", time, "", "When it was opened."},
-    {"state_since", time, "", "Since when it is in this state."},
-    {"expires_at", time, "", "When it will be replaced because of its age; null is never."},
-    {"uses_total", integer, "leases", "How often it was leased."},
-    {"queries_total", integer, "queries", "How many queries it was sent."},
+    {"server_pid", int4, "", "Process id of the server session; null where the database has none."},
+    {"tag", text, "", "Tag of the current lease.", masked},
+    {"created_at", time, "", "When the connection was opened."},
+    {"state_since", time, "", "When the connection entered this state."},
+    {"expires_at", time, "", "When the connection reaches max_lifetime; null is never."},
+    {"uses_total", integer, "leases", "Times the connection was leased."},
+    {"queries_total", integer, "queries", "Queries executed on the connection."},
     {"in_transaction", boolean, "", "Whether a transaction is open on it."},
-    {"last_error", text, "", "Its last error; null when there was none.", masked},
-    {"suspect_leak", boolean, "", "Whether its holder seems to have forgotten it."},
+    {"last_error", text, "", "Last error of the connection; null if there was none.", masked},
+    {"suspect_leak", boolean, "", "True if the lease is held longer than leak_threshold."},
 };
 
 constexpr Column kLeaseColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"lease_id", integer, "", "The lease; never used again in this instance."},
-    {"conn_id", integer, "", "The connection that is leased."},
-    {"tag", text, "", "What the lease is for, as its holder said.", masked},
-    {"thread_id", integer, "", "The thread that took it, as the kernel counts threads."},
-    {"acquired_at", time, "", "When it began."},
-    {"last_used_at", time, "", "When its holder last used it."},
-    {"age_ms", real, "ms", "How long it has been held."},
-    {"idle_ms", real, "ms", "How long its holder has not used it."},
-    {"deadline", time, "", "When it is overdue; null is never."},
-    {"overdue", boolean, "", "Whether it has been held longer than the lease timeout."},
+    {"lease_id", integer, "", "Identifier of the lease, never reused in this instance."},
+    {"conn_id", integer, "", "The leased connection."},
+    {"tag", text, "", "Tag given by the holder.", masked},
+    {"thread_id", integer, "", "Thread that acquired the lease (kernel thread id)."},
+    {"acquired_at", time, "", "When the lease was acquired."},
+    {"last_used_at", time, "", "When the lease was last used."},
+    {"age_ms", real, "ms", "How long the lease has been held."},
+    {"idle_ms", real, "ms", "Time since the lease was last used."},
+    {"deadline", time, "", "When the lease becomes overdue; null is never."},
+    {"overdue", boolean, "", "True if the lease is held longer than lease_timeout."},
 };
 
 // Leases do not write since_mono, to keep the fast path short: their begin and end are its other times.

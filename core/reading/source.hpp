@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "plane/attach.hpp"
 #include "reading/relation.hpp"
 #include "reading/value.hpp"
+#include "segment/attach.hpp"
 
 namespace tide {
 

@@ -113,7 +113,7 @@ constexpr StatsColumn kStats[] = {
     counted(queries_total),
     counted(query_errors_total),
     {{"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."}, nothing},
-    {{"retries_total", integer, "queries", "Queries that were sent again; not measured yet."}, nothing},
+    {{"retries_total", integer, "queries", "Queries that were retried; not measured yet."}, nothing},
     {{"statement_cache_hits_total", integer, "queries",
       "Queries whose statement was already prepared; not measured yet."},
      nothing},
@@ -122,12 +122,12 @@ constexpr StatsColumn kStats[] = {
      nothing},
     {{"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
      nothing},
-    {{"query_cache_misses_total", integer, "queries", "Queries the query cache had no answer to; not measured yet."},
+    {{"query_cache_misses_total", integer, "queries", "Queries not found in the query cache; not measured yet."},
      nothing},
     counted(scale_up_total),
     counted(scale_down_total),
     counted(recoveries_total),
-    {{"wait_ms_total", real, "ms", "Time all callers waited, with those who got nothing."},
+    {{"wait_ms_total", real, "ms", "Total time callers waited, including requests that failed."},
      [](const Stats& stats) {
        if (!stats.has(wait_ns_total) || !stats.has(failed_wait_ns_total)) return cell::none();
        return cell::ms_total(stats.of(wait_ns_total) + stats.of(failed_wait_ns_total));
@@ -135,37 +135,36 @@ constexpr StatsColumn kStats[] = {
     counted(use_ns_total, "use_ms_total"),
     counted(connect_ns_total, "connect_ms_total"),
     counted(query_ns_total, "query_ms_total"),
-    {{"wait_p50_ms", real, "ms", "Half of the waits of the last minute were shorter."},
-     vital<&VitalsCopy::wait_p50_ms>},
-    {{"wait_p95_ms", real, "ms", "95 of 100 waits of the last minute were shorter."}, vital<&VitalsCopy::wait_p95_ms>},
-    {{"wait_p99_ms", real, "ms", "99 of 100 waits of the last minute were shorter."}, vital<&VitalsCopy::wait_p99_ms>},
+    {{"wait_p50_ms", real, "ms", "Median wait of the last minute."}, vital<&VitalsCopy::wait_p50_ms>},
+    {{"wait_p95_ms", real, "ms", "95th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p95_ms>},
+    {{"wait_p99_ms", real, "ms", "99th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p99_ms>},
     {{"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
      vital<&VitalsCopy::wait_max_ms>},
-    {{"use_p50_ms", real, "ms", "Half of the leases that ended in the last minute were shorter."},
+    {{"use_p50_ms", real, "ms", "Median duration of the leases that ended in the last minute."},
      vital<&VitalsCopy::use_p50_ms>},
-    {{"use_p99_ms", real, "ms", "99 of 100 leases that ended in the last minute were shorter."},
+    {{"use_p99_ms", real, "ms", "99th percentile of the leases that ended in the last minute."},
      vital<&VitalsCopy::use_p99_ms>},
-    {{"query_p50_ms", real, "ms", "Half of the queries of the last minute were shorter."},
+    {{"query_p50_ms", real, "ms", "Median duration of the queries of the last minute."},
      vital<&VitalsCopy::query_p50_ms>},
-    {{"query_p99_ms", real, "ms", "99 of 100 queries of the last minute were shorter."},
+    {{"query_p99_ms", real, "ms", "99th percentile of the queries of the last minute."},
      vital<&VitalsCopy::query_p99_ms>},
-    {{"size_peak", integer, "connections", "The most connections there were at once."},
+    {{"size_peak", integer, "connections", "Open connections, maximum."},
      [](const Stats& stats) { return stats.keeper ? cell::count(stats.keeper->size_peak) : cell::none(); }},
-    {{"in_use_peak", integer, "connections", "The most connections that were leased at once."},
+    {{"in_use_peak", integer, "connections", "Leased connections, maximum."},
      [](const Stats& stats) { return stats.keeper ? cell::count(stats.keeper->in_use_peak) : cell::none(); }},
-    {{"waiting_peak", integer, "callers", "The most callers that waited at once."},
+    {{"waiting_peak", integer, "callers", "Waiting callers, maximum."},
      [](const Stats& stats) { return stats.queue ? cell::count(stats.queue->waiting_peak) : cell::none(); }},
     {{"memory_bytes", integer, "bytes",
-      "What the driver's library has allocated in this process (SQLite); null where it does not count."},
+      "Memory allocated by the driver's library in this process (SQLite); null where it is not measured."},
      [](const Stats& stats) { return stats.vitals ? cell::measured(stats.vitals->memory_bytes) : cell::none(); }},
     {{"last_error", text, "",
-      "The last error of a statement or a connection; null when there was none. reset_stats keeps it.", masked},
+      "Last error of a statement or connection; null if there was none. Not cleared by reset_stats.", masked},
      [](const Stats& stats) { return stats.keeper ? cell::text_or_null(stats.keeper->last_error) : cell::none(); }},
-    {{"last_error_at", time, "", "When that was."},
+    {{"last_error_at", time, "", "When the last error occurred."},
      [](const Stats& stats) {
        return stats.keeper ? cell::time(cell::signed_of(stats.keeper->last_error_wall)) : cell::none();
      }},
-    {{"stats_reset", time, "", "When the statistics were last reset; null when they never were."},
+    {{"stats_reset", time, "", "When the statistics were last reset; null if never."},
      [](const Stats& stats) {
        return stats.keeper ? cell::time(cell::signed_of(stats.keeper->stats_reset_wall)) : cell::none();
      }},
@@ -173,9 +172,9 @@ constexpr StatsColumn kStats[] = {
     counted(alerts_fired_total),
     counted(overloads_total),
     counted(bursts_total),
-    {{"efficiency", real, "ratio", "Time connections were in use / time they were open, lately."},
+    {{"efficiency", real, "ratio", "Recent time connections were in use / time they were open."},
      sizing<&format::ForecastsBlock::efficiency>},
-    {{"slow_share", real, "ratio", "Requests that waited longer than wait_objective / all requests, lately."},
+    {{"slow_share", real, "ratio", "Recent requests that waited longer than wait_objective / all recent requests."},
      sizing<&format::ForecastsBlock::slow_share>},
     {{"prediction_accuracy", real, "ratio", "1 is a perfect forecast 10 s ahead; null without forecasts."},
      sizing<&format::ForecastsBlock::prediction_accuracy>},
@@ -186,7 +185,7 @@ constexpr StatsColumn kStats[] = {
     counted(health_checks_total),
     counted(health_check_failures_total),
     counted(faults_total, "query_faults_total"),
-    {{"closed_total", integer, "connections", "Connections that were closed, for whatever reason."},
+    {{"closed_total", integer, "connections", "Connections closed, for any reason."},
      [](const Stats& stats) {
        if (!stats.has(closed_idle_total)) return cell::none();
        uint64_t closed = 0;
@@ -215,9 +214,9 @@ const std::vector<StatsColumn>& stats_columns() {
 constexpr Column kHistogramColumns[] = {
     {"instance_id", text, "", "The instance, as in pools.", open},
     {"pool", text, "", "The pool's name.", open},
-    {"metric", text, "", "What was timed: wait, use, connect or query.", open},
-    {"le_ms", real, "ms", "Upper bound of the durations counted here; null is infinity."},
-    {"count", integer, "", "How many were that short, with all shorter ones."},
+    {"metric", text, "", "The duration: wait, use, connect or query.", open},
+    {"le_ms", real, "ms", "Upper bound of the bucket; null is infinity."},
+    {"count", integer, "", "Number of durations up to le_ms (cumulative)."},
 };
 
 void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
@@ -270,7 +269,7 @@ const Source& pool_stats_source() {
 
 const Source& pool_histograms_source() {
   static constexpr Source kSource{
-      {"pool_histograms", "How long things took, in fixed buckets that may be added over pools.", kHistogramColumns},
+      {"pool_histograms", "Histograms of durations, with the same fixed buckets in every pool.", kHistogramColumns},
       add_histograms};
   return kSource;
 }

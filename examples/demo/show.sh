@@ -11,7 +11,7 @@ readonly extension=$build/sqlite_extension/tidepool
 readonly source=$(cd "$(dirname "$0")/../.." && pwd)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tidepool-demo-XXXXXX")
-export TIDEPOOL_DIR=$work/plane
+export TIDEPOOL_DIR=$work/segments
 mkdir "$TIDEPOOL_DIR"
 workload=
 

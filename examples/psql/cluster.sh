@@ -27,7 +27,7 @@ cluster_start() {
   libdir=$(sed -n 4p <<<"$values")
   sharedir=$(sed -n 5p <<<"$values")
   chmod 755 "$cluster_work"
-  mkdir -p "$cluster_work/stage" "$cluster_work/socket" "$cluster_work/plane"
+  mkdir -p "$cluster_work/stage" "$cluster_work/socket" "$cluster_work/segments"
   meson install -C "$products" --no-rebuild --quiet --destdir "$cluster_work/stage" >"$cluster_work/install.log" 2>&1 || {
     cat "$cluster_work/install.log"
     return 1
@@ -36,7 +36,7 @@ cluster_start() {
   cp "$products/examples/workload" "$cluster_work/build/examples"
   cp "$products/c_api/libtidepool.so.0" "$cluster_work/build/c_api"
   chmod -R a+rX "$cluster_work/stage" "$cluster_work/build"
-  [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/plane"
+  [ "$(id -u)" -ne 0 ] || chown postgres: "$cluster_work" "$cluster_work/socket" "$cluster_work/segments"
   as_server "$cluster_bin/initdb" -D "$cluster_work/data" -U postgres --auth=trust --no-sync -E UTF8 --no-locale \
     >"$cluster_work/initdb.log" 2>&1 || { cat "$cluster_work/initdb.log"; return 1; }
   # dynamic_library_path is for the modules. The location of the other files of a staged installation can be set in PostgreSQL
@@ -50,12 +50,12 @@ cluster_start() {
     echo "shared_preload_libraries = 'tidepool'"
     echo "dynamic_library_path = '$cluster_work/stage$libdir:\$libdir'"
     echo "$staged"
-    echo "tidepool.dir = '$cluster_work/plane'"
+    echo "tidepool.dir = '$cluster_work/segments'"
     for setting in "$@"; do echo "$setting"; done
   } | as_server tee -a "$cluster_work/data/postgresql.conf" >/dev/null
   as_server "$cluster_bin/pg_ctl" -D "$cluster_work/data" -l "$cluster_work/server.log" -w -t 30 start \
     >"$cluster_work/start.log" 2>&1 || { cat "$cluster_work/start.log" "$cluster_work/server.log"; return 1; }
-  export PGHOST=$cluster_work/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS= TIDEPOOL_DIR=$cluster_work/plane
+  export PGHOST=$cluster_work/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS= TIDEPOOL_DIR=$cluster_work/segments
 }
 
 cluster_stop() {

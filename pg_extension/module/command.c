@@ -38,11 +38,11 @@ static void check_right(const char* verb) {
   if (!OidIsValid(function)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
                     errmsg("extension tidepool has no function %s in this database", verb),
-                    errhint("Give the function its name back, or run CREATE EXTENSION tidepool.")));
+                    errhint("Rename the function back, or run CREATE EXTENSION tidepool.")));
   }
   if (tidepool_may_execute(function, GetUserId())) return;
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for command %s", verb),
-                  errhint("It takes EXECUTE on the function %s.",
+                  errhint("EXECUTE on the function %s is required.",
                           quote_qualified_identifier(get_namespace_name(schema), verb))));
 }
 
@@ -83,8 +83,8 @@ static int64 interval_us(const Interval* span, const char* verb, const char* nam
   int64 us;
   if (span->month != 0) { /* of an infinite one, too */
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("tidepool.%s(): %s has months or years, which have no one length", verb, name),
-                    errhint("Give days, such as '30 days'.")));
+                    errmsg("tidepool.%s(): %s must not contain months or years", verb, name),
+                    errhint("Use days, such as '30 days'.")));
   }
   if (pg_mul_s64_overflow(span->day, USECS_PER_DAY, &us) || pg_add_s64_overflow(us, span->time, &us)) {
     ereport(ERROR, (errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW), errmsg("tidepool.%s(): %s is out of range", verb, name)));
@@ -126,7 +126,7 @@ Datum tidepool_command(PG_FUNCTION_ARGS) {
   for (int i = 0; (verb = tide_verb_at(i)) != NULL && strcmp(verb->name, name) != 0;) ++i;
   if (verb == NULL) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("there is no command %s", name),
-                    errhint("Give the function its name back.")));
+                    errhint("Rename the function back.")));
   }
   if (PG_NARGS() != verb->narguments + (verb->pool_place >= 0 ? 1 : 0)) {
     elog(ERROR, "function %s has %d arguments, its verb %d", verb->name, PG_NARGS(), verb->narguments);

@@ -65,7 +65,7 @@ static void define_settings(void) {
                 &max_hosted_connections, 100, 0, 10000, 0);
   define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not give one.",
                 &hosted_max_size, 10, 1, 10000, 0);
-  define_number("tidepool.hosted_idle_timeout", "A hosted pool that nobody used for this long is closed; 0 is never.",
+  define_number("tidepool.hosted_idle_timeout", "Hosted pools unused for this long are closed; 0 is never.",
                 &hosted_idle_timeout_ms, 5 * 60 * 1000, 0, INT_MAX, GUC_UNIT_MS);
   define_number("tidepool.hosted_acquire_timeout", "How long a query waits for a connection of a hosted pool.",
                 &hosted_acquire_timeout_ms, 10 * 1000, 1, INT_MAX, GUC_UNIT_MS);

@@ -2,7 +2,7 @@
 #ifndef TIDEPOOL_MODULE_H
 #define TIDEPOOL_MODULE_H
 
-/* tidepool.dir in UTF-8, or NULL for the default directory of the plane. */
+/* tidepool.dir in UTF-8, or NULL for the default segment directory. */
 extern const char* tidepool_directory(void);
 
 /* Fails unless the extension of this database was made by the script of this library's version. Every entry but version()

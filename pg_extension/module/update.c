@@ -79,7 +79,7 @@ static void on_transaction(XactEvent event, void* unused) {
     case XACT_EVENT_PRE_PREPARE:
       if (count == 0) break;
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("cannot PREPARE a transaction that has steered tidepool's pools by UPDATE"),
+                      errmsg("cannot PREPARE a transaction that has updated tidepool's views"),
                       errhint("Use the functions tidepool.scale(), set() and so on, or COMMIT.")));
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
@@ -189,7 +189,7 @@ Datum tidepool_update(PG_FUNCTION_ARGS) {
   relation = relation_of(trigger->tg_relation);
   if (!TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("cannot %s tidepool.%s: rows come and go with the pools themselves",
+                    errmsg("cannot %s tidepool.%s: its rows follow the state of the pools",
                            TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "insert into" : "delete from", relation->name),
                     errhint("UPDATE may set %s.", writable_columns(relation))));
   }

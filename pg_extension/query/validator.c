@@ -25,8 +25,7 @@ static const char* const kFixedWords[] = {
     "client_encoding", "fallback_application_name", "gssencmode", "replication", "gsslib", "krbsrvname",
     "gssdelegation"};
 /* Options of pools that the worker sets, or that mean nothing for a hosted pool. */
-static const char* const kFixedOptions[] = {"plane", "plane_dir",      "init_mode",
-                                            "burst", "burst_max_size", "burst_duration"};
+static const char* const kFixedOptions[] = {"publish", "dir", "init_mode", "burst", "burst_max_size", "burst_duration"};
 
 /* Who borrows next must find the session as new, so it is not for a server to say less. */
 static void check_reset(const char* value) {

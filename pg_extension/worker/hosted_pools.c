@@ -56,7 +56,7 @@ static const tide_relation* relation_named(const char* name) {
   }
 }
 
-static const char* plane_dir(void) {
+static const char* segment_directory(void) {
   const char* directory = GetConfigOption("tidepool.dir", true, false);
   return directory == NULL || directory[0] == '\0' ? NULL : directory;
 }
@@ -66,7 +66,7 @@ static void look_at_state(HostedPool* hosted) {
   tide_filter filter = TIDE_FILTER_INIT;
   const tide_relation* relation = relation_named("pools");
   tide_cursor* cursor = NULL;
-  filter.directory = plane_dir();
+  filter.directory = segment_directory();
   filter.instance_id = hosted->instance;
   hosted->is_drained = hosted->is_paused = false;
   if (tide_cursor_open("pools", &filter, &cursor, NULL) != TIDE_OK) return;
@@ -160,8 +160,8 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
                    Min(Max(hosted->min_given, 0), hosted->max_size), hosted->max_size);
   if (strstr(hosted->options, " acquire_timeout=") == NULL)
     appendStringInfo(&options, " acquire_timeout=" INT64_FORMAT, setting_int("tidepool.hosted_acquire_timeout", 10000));
-  appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off plane=on");
-  if (plane_dir() != NULL) appendStringInfo(&options, " plane_dir=\"%s\"", plane_dir());
+  appendStringInfoString(&options, " init_mode=lazy reset_on_release=full burst=off publish=on");
+  if (segment_directory() != NULL) appendStringInfo(&options, " dir=\"%s\"", segment_directory());
   with.foreign_loop = 1;
   with.is_hosted = 1;
   with.app = "postgresql";
@@ -170,7 +170,7 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
   with.event_context = hosted;
   if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK) {
     /* A server has no such option. */
-    if (strstr(error->hint, "plane_dir") != NULL)
+    if (strstr(error->hint, "dir") != NULL)
       strlcpy(error->hint,
               "Set tidepool.dir to a directory that the server's operating-system user may write to, and reload.",
               sizeof error->hint);
@@ -248,7 +248,7 @@ static bool try_to_close(HostedPool* hosted, double now) {
   if (hosted->leases > 0 || hosted->requests > 0) return false;
   if (hosted->connections > 0 && !hosted->is_draining) {
     tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
-    with.directory = plane_dir();
+    with.directory = segment_directory();
     with.actor = "tidepool worker";
     hosted->is_draining = true;
     hosted->retired_ms = now;

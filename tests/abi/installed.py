@@ -41,9 +41,9 @@ def main(compiler):
         for program in PROGRAMS:
             binary = pathlib.Path(stage, program.stem)
             run(*(compiler or ["gcc"]), "-std=c99", program, "-o", binary, *flags)
-            plane = pathlib.Path(stage, "plane")
-            plane.mkdir(exist_ok=True)
-            print(run(binary, env=dict(os.environ, LD_LIBRARY_PATH=str(library.parent), TIDEPOOL_DIR=str(plane))))
+            segments = pathlib.Path(stage, "segments")
+            segments.mkdir(exist_ok=True)
+            print(run(binary, env=dict(os.environ, LD_LIBRARY_PATH=str(library.parent), TIDEPOOL_DIR=str(segments))))
     print("ok")
     return 0
 

@@ -1,4 +1,4 @@
-// What does one lease cost? acquire + release with an idle connection, all metrics on, plane on, through the C API,
+// What does one lease cost? acquire + release with an idle connection, all metrics on, published, through the C API,
 // against what the same work costs at least on this machine.
 #include <atomic>
 #include <thread>

@@ -28,11 +28,11 @@ def measure(server, statements, figures):
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tp-bench-"))
     os.chmod(folder, 0o755)
-    plane = folder / "plane"
-    plane.mkdir()
-    os.chmod(plane, 0o777)
+    segments = folder / "segments"
+    segments.mkdir()
+    os.chmod(segments, 0o777)
     server = cluster.Cluster("views", stage=cluster.stage(folder / "stage"), preload="tidepool",
-                             settings=f"tidepool.dir = '{plane}'")
+                             settings=f"tidepool.dir = '{segments}'")
     try:
         server.create().start()
         server.sql("CREATE EXTENSION tidepool")
@@ -42,7 +42,7 @@ def main():
         for pools, connections in ((1, 10), (100, 100)):
             many = subprocess.Popen(
                 cluster.as_user([str(program), str(pools), str(connections)]),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, TIDEPOOL_DIR=str(plane)), text=True)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, TIDEPOOL_DIR=str(segments)), text=True)
             if many.stdout.readline() != "ready\n":
                 raise RuntimeError("many_pools did not start")
             statements = {f"tidepool.pools, {pools} segments": "SELECT * FROM tidepool.pools WHERE state <> 'dead'"}
@@ -51,7 +51,7 @@ def main():
             measure(server, statements, figures)
             many.stdin.close()
             many.wait()
-            for file in plane.iterdir():
+            for file in segments.iterdir():
                 file.unlink()
         for name, rounds in figures.items():
             rows, runs = rounds[0][0], median([r[1] for r in rounds])

@@ -321,7 +321,7 @@ static void use_pools(const char* name, const char* url, int rounds) {
     tide_lease lease;
     tide_driver driver = TIDE_DRIVER_INIT;
     tide_cursor* cursor = NULL;
-    EXPECT(TIDE_OK, tide_pool_open(name, url, i % 2 ? "max_size=2 plane=off" : "max_size=2", &pool, &err));
+    EXPECT(TIDE_OK, tide_pool_open(name, url, i % 2 ? "max_size=2 publish=off" : "max_size=2", &pool, &err));
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "hammer", 10000, &lease, &err));
     if (strncmp(url, "sqlite", 6) == 0) {
       EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE IF NOT EXISTS t(x)", 0, NULL, NULL, &err));

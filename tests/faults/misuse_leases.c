@@ -338,7 +338,7 @@ static void a_transaction_needs_a_lease(tide_pool* pool) {
   tide_result_free(result);
 }
 
-static void timeout_tells_the_story(void) {
+static void timeout_names_the_holders(void) {
   static const char* const tags[] = {"first", "second", "third", "fourth"};
   tide_error why = TIDE_ERROR_INIT;
   tide_lease leases[4], none;
@@ -374,6 +374,6 @@ void misuse_leases(void) {
   a_function_left_on_the_handle();
   read_mode(pool);
   a_transaction_needs_a_lease(pool);
-  timeout_tells_the_story();
+  timeout_names_the_holders();
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }

@@ -121,7 +121,7 @@ static void no_descriptors(void) {
   set_limit(RLIMIT_NOFILE, (rlim_t)lowest);
   for (i = 0; i < 1100 && failures == 0; i++) {
     tide_pool* pool = NULL;
-    CHECK(!is_open("sqlite::memory:", "plane=off", "RLIMIT_NOFILE", &pool));
+    CHECK(!is_open("sqlite::memory:", "publish=off", "RLIMIT_NOFILE", &pool));
   }
   set_limit(RLIMIT_NOFILE, before.rlim_cur);
   works_again(file_url, "");
@@ -213,13 +213,13 @@ static void no_threads(void) {
   at_first = usage_now();
   for (i = 0; i < 3; i++) {
     set_limit(RLIMIT_NPROC, 0);
-    if (!is_open("sqlite::memory:", "plane=off min_size=1 init_mode=fail_fast", "RLIMIT_NPROC", &pool)) refused++;
+    if (!is_open("sqlite::memory:", "publish=off min_size=1 init_mode=fail_fast", "RLIMIT_NPROC", &pool)) refused++;
     set_limit(RLIMIT_NPROC, before.rlim_cur);
     now = usage_now();
     CHECK(is_same(at_first, now));
   }
   CHECK(refused == 3);
-  works_again("sqlite::memory:", "plane=off");
+  works_again("sqlite::memory:", "publish=off");
 }
 
 /* One step of a pool whose connects fail: do callers hear of the limit? */
@@ -239,7 +239,7 @@ static void connect_without(int which, const char* limit) {
   options.foreign_loop = 1;
   CHECK(getrlimit(which, &before) == 0);
   EXPECT(TIDE_OK, tide_pool_open_with("scarce", "postgresql://127.0.0.1:1/nowhere",
-                                      "plane=off min_size=0 retry_base=1ms retry_max=5ms", &options, &pool, &err));
+                                      "publish=off min_size=0 retry_base=1ms retry_max=5ms", &options, &pool, &err));
   set_limit(which, 0);
   EVENTUALLY(is_limit_told(pool, limit));
   set_limit(which, before.rlim_cur);

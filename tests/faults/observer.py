@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A process that reads the pools of a plane a hundred times a second and checks every row, until its input ends.
+"""A process that reads the pools of a segments a hundred times a second and checks every row, until its input ends.
 
     observer.py SIZE_MAX    prints "ready" after the first reading, and at the end one JSON object
 """
@@ -42,7 +42,7 @@ class Observer:
         leases = self.db.execute("SELECT * FROM tidepool_leases").fetchall()
         counts["leases"] += len(leases)
         if len(leases) != len({(row["instance_id"], row["lease_id"]) for row in leases}):
-            self.wrong("a lease stands twice", leases[0])
+            self.wrong("a lease is specified more than once", leases[0])
         for row in self.db.execute("SELECT * FROM tidepool_pool_stats"):
             before = self.seen.get(row["instance_id"])
             if before is not None:

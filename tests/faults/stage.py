@@ -30,8 +30,8 @@ class Observer:
         return json.loads(out)
 
 
-class FaultCase(support.PlaneCase):
-    """A plane of its own, as in the sqlite tests, and a folder for databases beside it."""
+class FaultCase(support.SegmentCase):
+    """A segments of its own, as in the sqlite tests, and a folder for databases beside it."""
 
     def setUp(self):
         super().setUp()
@@ -65,7 +65,7 @@ class FaultCase(support.PlaneCase):
         return pool
 
     def files(self):
-        return sorted(os.listdir(self.plane))
+        return sorted(os.listdir(self.segments))
 
     def check_database(self, name):
         """Whole, and nobody holds a lock on it."""

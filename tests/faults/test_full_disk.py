@@ -39,11 +39,11 @@ class FullDisk(stage.FaultCase):
     def test_no_room_for_the_segment(self):
         disk = self.disk("64k")
         with self.assertRaises(api.Refusal) as caught:
-            self.pool("app", options="plane_dir=" + disk)
+            self.pool("app", options="dir=" + disk)
         why = caught.exception
         print("no room for a segment: %s: %s" % (why.status, why.text))
         self.assertEqual(why.status, "no_memory")
-        for part in ("bytes in " + disk, "No space left on device", "plane=off"):
+        for part in ("bytes in " + disk, "No space left on device", "publish=off"):
             self.assertIn(part, why.text)
         self.assertEqual(os.listdir(disk), [])
 
@@ -54,7 +54,7 @@ class FullDisk(stage.FaultCase):
         for kilobytes in range(64, 4096, 16):
             subprocess.run(["mount", "-o", "remount,size=%dk" % kilobytes, disk], check=True)
             try:
-                pool = api.Pool("app", "sqlite::memory:", "plane_dir=" + disk)
+                pool = api.Pool("app", "sqlite::memory:", "dir=" + disk)
             except api.Refusal as refusal:
                 statuses.append(refusal.text.split(":")[0])
                 self.assertEqual(refusal.status, "no_memory", refusal.text)

@@ -39,7 +39,7 @@ OPTIONS = (
     ('{"a":' * 10000, "bad_option", []),
     (b"max_size=" + GIBBERISH, "bad_option", []),
     (b"a" * MEGABYTE, "bad_option", []),
-    ("plane_dir=relative/path", "bad_option", ["plane_dir", "relative/path", "absolute"]),
+    ("dir=relative/path", "bad_option", ["dir", "relative/path", "absolute"]),
 )
 # url, status, what the texts must name; {folder} is a folder of this test
 URLS = (
@@ -68,7 +68,7 @@ CONTROLS = (
     ("burst", '{"duration": "5parsecs"}', "bad_argument", ["duration", "5parsecs"]),
     ("set", '{"option": "max_conections", "value": "3"}', "bad_option", ["max_conections", "max_size"]),
     ("set", '{"option": "max_size", "value": "ten"}', None, ["max_size", "ten"]),
-    ("set", '{"option": "plane_dir", "value": "/tmp"}', None, ["plane_dir"]),
+    ("set", '{"option": "dir", "value": "/tmp"}', None, ["dir"]),
     ("revoke", '{"lease_id": 99}', "refused", ["99"]),
     ("close_connection", "{}", "bad_argument", ["conn_id"]),
     ("pause", b'{"x": "' + GIBBERISH + b'"}', "bad_argument", []),
@@ -167,14 +167,14 @@ class Input(stage.FaultCase):
 
     def test_plane_directories(self):
         def with_plane(path):
-            return self.pool("app", options="plane_dir=" + path)
-        path = os.path.join(self.folder, "plane")
+            return self.pool("app", options="dir=" + path)
+        path = os.path.join(self.folder, "publish")
         with_plane(path).close()
         self.assertEqual(os.listdir(path), [], "a directory that can be created is, and is left empty")
         deep = os.path.join(self.folder, "a", "b")
-        self.refusal(lambda: with_plane(deep), deep, "bad_option", [deep, "cannot be created", "parent", "plane=off"])
+        self.refusal(lambda: with_plane(deep), deep, "bad_option", [deep, "cannot be created", "parent", "publish=off"])
         file = os.path.join(self.folder, "text.db")
-        self.refusal(lambda: with_plane(file), file, "bad_option", [file, "not a directory", "plane=off"])
+        self.refusal(lambda: with_plane(file), file, "bad_option", [file, "not a directory", "publish=off"])
 
     def test_places_without_permission(self):
         """As nobody, because root may everything."""
@@ -189,9 +189,9 @@ class Input(stage.FaultCase):
                     os.setgid(NOBODY)
                     os.setuid(NOBODY)
                 os.environ["TIDEPOOL_DIR"] = "/dev/shm/tidepool-%d" % os.getuid()
-                self.refusal(lambda: api.Pool("app", "sqlite::memory:", "plane_dir=" + closed), closed, "bad_option",
-                             [closed, "cannot be written", "plane=off"])
-                self.refusal(lambda: api.Pool("app", "sqlite:///%s/x.db" % closed, QUICK + "plane=off"), closed, None,
+                self.refusal(lambda: api.Pool("app", "sqlite::memory:", "dir=" + closed), closed, "bad_option",
+                             [closed, "cannot be written", "publish=off"])
+                self.refusal(lambda: api.Pool("app", "sqlite:///%s/x.db" % closed, QUICK + "publish=off"), closed, None,
                              [closed])
                 code = 0
             finally:

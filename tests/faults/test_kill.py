@@ -97,7 +97,7 @@ class Leftovers(stage.FaultCase):
     """What a kill between two steps of opening or closing leaves, made by hand; see Segment::create()."""
 
     def make(self, name):
-        path = os.path.join(self.plane, name)
+        path = os.path.join(self.segments, name)
         with open(path, "wb") as file:
             file.write(b"\0" * 4096)
         return path
@@ -129,8 +129,8 @@ class Leftovers(stage.FaultCase):
         strange = [".hidden.new", ".abc.new", "app." + "x" * 32 + ".mailbox", "notes.mailbox", "notes.txt"]
         for name in strange:
             self.make(name)
-        os.symlink("/etc/hostname", os.path.join(self.plane, "." + HEX + ".new"))
-        os.mkdir(os.path.join(self.plane, "app." + HEX + ".mailbox"))
+        os.symlink("/etc/hostname", os.path.join(self.segments, "." + HEX + ".new"))
+        os.mkdir(os.path.join(self.segments, "app." + HEX + ".mailbox"))
         before = self.files()
         self.pool("app").close()
         self.assertEqual(self.files(), before)

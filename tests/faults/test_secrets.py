@@ -77,7 +77,7 @@ class Secrets(stage.FaultCase):
     def check_plane(self, what):
         for name in self.files():
             self.check_text(name, name)
-            with open(os.path.join(self.plane, name), "rb") as file:
+            with open(os.path.join(self.segments, name), "rb") as file:
                 self.check_text("%s of %s" % (name, what), file.read())
 
     def check_relations(self, what):

@@ -11,13 +11,13 @@ ROOMS = {
     "base": (),
     "os": ("base",),
     "model": ("base",),
-    "control": ("base", "os", "model", "policy", "plane"),
+    "control": ("base", "os", "model", "policy", "publish"),
     "policy": ("base", "model"),
-    "plane": ("base", "os", "model"),
+    "publish": ("base", "os", "model"),
     "brain": ("base", "model", "policy"),
-    "reading": ("base", "os", "model", "plane"),
-    "pool": ("base", "os", "model", "policy", "plane", "brain"),
-    "driver": ("base", "os", "model", "policy", "plane", "brain", "pool"),
+    "reading": ("base", "os", "model", "publish"),
+    "pool": ("base", "os", "model", "policy", "publish", "brain"),
+    "driver": ("base", "os", "model", "policy", "publish", "brain", "pool"),
     "notify": ("base", "os", "model", "policy", "brain", "pool"),
 }
 # Headers that may cross the arrows: (room, header): why.
@@ -57,7 +57,7 @@ WORDS = {
     },
     "mapped memory": {
         "words": r"\b(mmap|munmap|mremap|msync|MAP_SHARED)\b",
-        "places": ("pg_extension/common/linger.", "core/plane/segment.", "core/plane/mailbox.", "tests/unit/plane/"),
+        "places": ("pg_extension/common/linger.", "core/segment/segment.", "core/segment/mailbox.", "tests/unit/segment/"),
     },
     "threads": {
         "words": r"(#\s*include\s*<(thread|pthread\.h|future)>|\bstd::(jthread|thread)\b|\bpthread_\w+)",
@@ -104,7 +104,7 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that explain themselves in a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/os", "core/control", "core/model", "core/policy", "core/plane", "core/brain", "core/pool",
+    "", "core", "core/base", "core/os", "core/control", "core/model", "core/policy", "core/segment", "core/brain", "core/pool",
     "core/driver", "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
@@ -115,4 +115,4 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "os", "control", "model", "policy", "plane", "brain", "pool", "driver", "reading")
+UNIT_TESTED = ("base", "os", "control", "model", "policy", "publish", "brain", "pool", "driver", "reading")

@@ -37,7 +37,7 @@ class PostgresEyes:
     """Through a pool that nobody else sees, as any application would ask."""
 
     def __init__(self, conninfo):
-        self.pool = client.Pool(conninfo, "plane=off min_size=1 max_size=2 health_interval=0 " + QUIET, name="eyes")
+        self.pool = client.Pool(conninfo, "publish=off min_size=1 max_size=2 health_interval=0 " + QUIET, name="eyes")
 
     @staticmethod
     def native(cell):
@@ -174,8 +174,8 @@ class Sqlite:
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tidepool-live-", dir="/dev/shm"))
-        (self.folder / "plane").mkdir(mode=0o700)
-        os.environ["TIDEPOOL_DIR"] = str(self.folder / "plane")
+        (self.folder / "publish").mkdir(mode=0o700)
+        os.environ["TIDEPOOL_DIR"] = str(self.folder / "publish")
 
     def eyes(self):
         return SqliteEyes()
@@ -208,7 +208,7 @@ class Postgres:
         self.bench.__enter__()
         self.server = self.bench.cluster
         self.bench.extension()
-        os.environ["TIDEPOOL_DIR"] = str(self.bench.plane)
+        os.environ["TIDEPOOL_DIR"] = str(self.bench.segments)
 
     def eyes(self):
         return PostgresEyes(self.server.conninfo())

@@ -23,11 +23,11 @@ import cluster  # noqa: E402
 import ground  # noqa: E402
 import support  # noqa: E402
 
-PATIENCE_S = 20  # for what should come at once, on a machine that does other things too
+TIMEOUT_S = 20  # for what should come at once, on a machine that does other things too
 QUIET = ground.QUIET
 
 
-def until(condition, what, seconds=PATIENCE_S):
+def until(condition, what, seconds=TIMEOUT_S):
     """The value of the condition, as soon as it is one."""
     value = cluster.wait_until(condition, seconds)
     if not value:
@@ -213,7 +213,7 @@ class Stage:
         found = self.rows(f"SELECT {columns} FROM ~pools WHERE pool = :pool AND state NOT IN ('closed', 'dead')")[0]
         return found if "," in columns else found[0]
 
-    def reaches(self, columns, expected, seconds=PATIENCE_S):
+    def reaches(self, columns, expected, seconds=TIMEOUT_S):
         """Waits until the pool shows this; what it shows last goes into the error."""
         seen = []
 
@@ -231,7 +231,7 @@ class Stage:
                           f"WHERE pool = :pool AND check_name = '{name}'")
         return found[0] if found else (None,) * 5
 
-    def turns(self, check, status, seconds=PATIENCE_S):
+    def turns(self, check, status, seconds=TIMEOUT_S):
         """Waits for a status of a health check; its row."""
         seen = []
 

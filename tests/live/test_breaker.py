@@ -53,7 +53,7 @@ def judge_the_outage(calls):
     is_({status for _, _, status, _ in calls}, {"unavailable"})
     for _, _, _, message in calls[::20]:
         said(message, "the breaker is open", "; last error: ")
-        is_("the next connect is tried in " in message or "a connect is being tried now" in message, True, message)
+        is_("next connection attempt in " in message or "a connection attempt is in progress" in message, True, message)
         is_(len(message.split("last error: ")[1]) > 10, True, f"the last error in {message!r}")
     longest = max(took for _, took, _, _ in calls)
     slow = sum(1 for _, took, _, _ in calls if took > AT_ONCE_S)

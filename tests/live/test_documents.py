@@ -64,7 +64,7 @@ def switches_off(s):
 
 def invalid_values_are_rejected(s):
     for options, *parts in (
-            ({"enableMetrics": False}, "enableMetrics", "plane=off"), ({"usePool": False}, "usePool"),
+            ({"enableMetrics": False}, "enableMetrics", "publish=off"), ({"usePool": False}, "usePool"),
             ({"idleTimeoutMs": 1000, "idleConnectionTimeoutMs": 2000}, "idleTimeoutMs", "idleConnectionTimeoutMs"),
             ({"enableHealthChecks": True, "enableHealthCheck": False}, "enableHealthChecks", "enableHealthCheck"),
             ({"enableHealthChecks": "maybe"}, "enableHealthChecks", "maybe"),

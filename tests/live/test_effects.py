@@ -185,14 +185,14 @@ def is_seen(s, pool):
     return len(s.eyes.rows(f"SELECT 1 FROM ~pools WHERE pool = '{pool.name}'"))
 
 
-def plane(s):
-    differ(s, "plane", lambda pool: is_seen(s, pool), {"on": 1, "off": 0})
+def publish(s):
+    differ(s, "publish", lambda pool: is_seen(s, pool), {"on": 1, "off": 0})
 
 
-def plane_dir(s):
+def dir(s):
     folder = folder_of(s)
     folder.chmod(0o700)
-    pool = s.pool(f"{CALM} plane_dir={folder}")
+    pool = s.pool(f"{CALM} dir={folder}")
     is_(is_seen(s, pool), 0, "in the usual place")
     is_(len(list(folder.iterdir())) > 0, True, "in its own")
 
@@ -322,7 +322,7 @@ def sqlite_wal_limit(s):
 
 
 CASES = (validation_query, reset_on_release, statement_timeout, idle_in_transaction_timeout, init_timeout, shutdown_timeout,
-         log_destination, plane, plane_dir, keepalive, keepalive_idle, pooler, sqlite_access, sqlite_journal_mode,
+         log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access, sqlite_journal_mode,
          sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store, sqlite_busy_timeout,
          sqlite_max_read_transaction, sqlite_wal_limit)
 

@@ -20,7 +20,7 @@ def half_up(x):
 
 
 def judged(s, what):
-    """The score follows the formula in core/brain/medic/README.md from the scores of the checks, all of one round."""
+    """The score follows the formula in core/brain/health/README.md from the scores of the checks, all of one round."""
     def rows():
         return s.rows("SELECT check_name, score, checked_at FROM ~health_checks WHERE pool = :pool")
 
@@ -78,7 +78,7 @@ def connectivity(s):
         road.find()  # so that losing it can begin anew
         road.lose(pool)
     return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connects have failed"),
-                (lose_the_other, "failed", "no connection is alive, connects have failed for"),
+                (lose_the_other, "failed", "no connection is open, connects have failed for"),
                 (road.find, "ok", "2 connections alive"))
 
 
@@ -195,7 +195,7 @@ def scaling(s):
                  "waiting at the limit of 2"),
                 (in_vain, "failed", "got no connection in time"),
                 (give_back, "warning", "got no connection in time"),
-                (lambda: None, "ok", "everybody got a connection in time"))
+                (lambda: None, "ok", "no request timed out"))
 
 
 def asked_in_sql(s):

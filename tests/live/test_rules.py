@@ -125,7 +125,7 @@ def acknowledging(s):
     s.error(f"SELECT ~wait_applied(~ack({function + 100}))", "there is no alert")
     lease.release()
     until(lambda: alerts(s, "by_update") == [("resolved",)], "over")
-    s.error(f"SELECT ~wait_applied(~ack({update}))", "is resolved already")
+    s.error(f"SELECT ~wait_applied(~ack({update}))", "is already resolved")
 
 
 def event_callback(s):

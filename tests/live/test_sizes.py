@@ -82,7 +82,7 @@ def a_limit_that_moves(s):
 
 
 def shed_and_grow(s, owner, press, relieve):
-    """Memory gets short and is well again; 8 connections are open before, 2 are the least."""
+    """Memory gets short and is back to normal; 8 connections are open before, 2 are the least."""
     def use(n):
         for lease in [owner.lease(s.name, "x") for _ in range(n)]:
             owner.release(lease)
@@ -91,16 +91,16 @@ def shed_and_grow(s, owner, press, relieve):
     s.reaches("size", 8)
     press()
     until(lambda: s.events("memory_pressure"), "it is told")
-    said(s.events("memory_pressure")[0], "short of memory, ", "MB used", "idle connections above the lowest size go")
+    said(s.events("memory_pressure")[0], "memory usage high, ", "MB used", "idle connections above the lowest size go")
     s.reaches("size, target_size", (2, 2))
     alert = "SELECT state FROM ~alerts WHERE pool = :pool AND rule = 'memory_pressure'"
     until(lambda: s.rows(alert) == [("firing",)], "the alert")
     use(4)  # whoever comes is served
     said(s.rows("SELECT reason FROM ~scaling_events WHERE pool = :pool AND to_size = 2 ORDER BY seq")[0][0],
-         "short of memory: ", "idle connection")
+         "memory usage high: ", "idle connection")
     relieve()
     until(lambda: len(s.events("memory_pressure")) == 2, "its end is told")
-    said(s.events("memory_pressure")[1], "memory is well again")
+    said(s.events("memory_pressure")[1], "memory is back to normal")
     until(lambda: s.rows(alert) == [("resolved",)], "the alert's end")
     use(8)
     s.reaches("size", 8)

@@ -40,7 +40,7 @@ def storm(s, faulty):
     s.reaches("state, limit_size", ("running", 12), 40)
     good.stop()
     is_(good.failed, 0, f"{good.samples}")
-    said(s.events("emergency_off")[0], "emergency over after ", "health ")
+    said(s.events("emergency_off")[0], "emergency ended after ", "health ")
     is_([len(s.events(kind)) for kind in ("emergency_on", "emergency_off")], [1, 1])
     until(lambda: s.rows("SELECT state FROM ~alerts WHERE pool = :pool AND rule = 'emergency'") == [("resolved",)], "over")
     held = [pool.acquire("after") for _ in range(8)]

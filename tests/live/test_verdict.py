@@ -92,7 +92,7 @@ def unreachable(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=2 retry_base=20ms retry_max=100ms breaker_trip_after=300ms", road.url)
     pool.query("SELECT 1")
     road.lose(pool)
-    until(lambda: any(issue.startswith("no connection can be made: ") for issue in verdict(s)[1]), "the breaker is open")
+    until(lambda: any(issue.startswith("no connection can be opened: ") for issue in verdict(s)[1]), "the breaker is open")
     is_(verdict(s)[0], "unhealthy")
     road.find()
     until(lambda: not any(issue.startswith("no connection") for issue in verdict(s)[1]), "it is back")

@@ -1,11 +1,11 @@
 // The waiting protocol of the pool: acquire, release, timeout, expiry, nudge, the keeper's moves, the gate and revocation.
 //
-// Who acts: callers (core/pool/lease.cpp), the keeper (core/pool/hand.cpp, core/pool/keeper.cpp), and time. A deadlock of
+// Who acts: callers (core/pool/lease.cpp), the keeper (core/pool/slot_keeper.cpp, core/pool/keeper.cpp), and time. A deadlock of
 // this model is a lost wake-up (I4): everybody must finish, and the patient never time out.
 //
 // Run by check.py, which gives NC callers, NS slots, ROUNDS leases a caller and the switches described in README.md.
 
-#include "turnstile.pml"
+#include "wait_queue.pml"
 
 proctype caller(byte me) {
   byte slot, claimed, head, i, wake, deliveries, mine, number, rounds, elapsed_head, elapsed_number;
@@ -89,7 +89,7 @@ proctype caller(byte me) {
   done++
 }
 
-// Hand::put_back.
+// SlotKeeper::put_back.
 inline put_back(s) {
   state[s] = IDLE;
   if :: waiting != 0 -> serve() :: else fi;
@@ -125,7 +125,7 @@ proctype keeper() {
        fi;
        s = 0
 #if ASYNC > 0
-  :: moves < MOVES + 1 ->  // Turnstile::expire
+  :: moves < MOVES + 1 ->  // WaitQueue::expire
        moves++;
        lock();
        following = 0;

@@ -14,8 +14,8 @@ HBA = "local all carol scram-sha-256\nlocal all all trust\nlocal replication all
 
 
 class World:
-    def __init__(self, server, plane):
-        self.server, self.plane, self.loads, self.pools = server, plane, [], []
+    def __init__(self, server, segments):
+        self.server, self.segments, self.loads, self.pools = server, segments, [], []
 
     def load(self, url=None, options="", **more):
         load = Loaded(url or self.server.conninfo(application_name="load"), f"{OPTIONS} {options}", **more)
@@ -44,7 +44,7 @@ class World:
         return len(re.findall(pattern, self.server.log_text()[mark:]))
 
     def row(self, columns, pool):
-        return tuple(self.plane.rows(f"SELECT {columns} FROM tidepool_pools WHERE pool = ? AND state NOT IN "
+        return tuple(self.segments.rows(f"SELECT {columns} FROM tidepool_pools WHERE pool = ? AND state NOT IN "
                                      "('closed', 'dead')", pool)[0])
 
 
@@ -102,9 +102,9 @@ def told(end):
 
 def main(cases):
     """Runs the cases on one server; what main() of a program returns."""
-    plane = client.Plane()
+    segments = client.Segments()
     with cluster.Cluster(settings="log_connections = on", hba=HBA) as server:
-        world = World(server, plane)
+        world = World(server, segments)
 
         def ended(case):
             def run_it(_):
@@ -116,5 +116,5 @@ def main(cases):
             return run_it
 
         failed = client.run([ended(case) for case in cases], world)
-    plane.end()
+    segments.end()
     return 1 if failed else 0

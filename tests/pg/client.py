@@ -185,7 +185,7 @@ class Held:
         self.release()
 
 
-class Plane:
+class Segments:
     """A private folder of segments, read through the SQLite extension."""
 
     def __init__(self):

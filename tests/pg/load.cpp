@@ -306,8 +306,8 @@ int main(int argc, char** argv) {
   const int64_t joined_ms = (now_ns() - told_at) / 1'000'000;
 
   // What is on its way to its slot or out of it is in no counter yet.
-  const int64_t patience = now_ns() + 5'000'000'000;
-  while (now_ns() < patience && connections_in(nullptr) != connections_in("idle")) {
+  const int64_t timeout = now_ns() + 5'000'000'000;
+  while (now_ns() < timeout && connections_in(nullptr) != connections_in("idle")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   const std::string stats = row_of("pool_stats");

@@ -1,6 +1,6 @@
 """What the tests of the PostgreSQL extension share: a server with the extension staged, and pools of another process.
 
-    with Bench() as bench:                  -> bench.cluster, bench.plane
+    with Bench() as bench:                  -> bench.cluster, bench.segments
         app = bench.owner()
         app.open("app", "max_size=4")
         bench.cluster.sql("SELECT ...")
@@ -37,8 +37,8 @@ def require_server():
 class Owner:
     """Another process with pools, under the server's user; see tests/sqlite/owner.py for what can be asked."""
 
-    def __init__(self, plane, folder):
-        environment = dict(os.environ, TIDEPOOL_DIR=str(plane), TIDE_LIBRARY=str(cluster.readable(LIBRARY)),
+    def __init__(self, segments, folder):
+        environment = dict(os.environ, TIDEPOOL_DIR=str(segments), TIDE_LIBRARY=str(cluster.readable(LIBRARY)),
                            TMPDIR=str(folder))
         self.process = subprocess.Popen(cluster.as_user([PYTHON, str(cluster.readable(OWNER))]), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env=environment, text=True, cwd="/")
@@ -80,12 +80,12 @@ class Owner:
 
 
 class Bench:
-    """A server, the extension's staged install and an empty plane that both may use. TIDE_STAGE: a stage to take."""
+    """A server, the extension's staged install and an empty segments that both may use. TIDE_STAGE: a stage to take."""
 
     def __init__(self, preload="", settings=""):
         require_server()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))
-        self.plane = self.private_folder("plane")
+        self.segments = self.private_folder("segments")
         self.owners = []
         try:
             self.stage = os.environ.get("TIDE_STAGE") or cluster.stage(self.folder / "stage")
@@ -93,7 +93,7 @@ class Bench:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         self.cluster = cluster.Cluster(stage=self.stage, folder=self.folder, preload=preload,
-                                       settings=f"tidepool.dir = '{self.plane}'\n{settings}")
+                                       settings=f"tidepool.dir = '{self.segments}'\n{settings}")
 
     def private_folder(self, name):
         path = self.folder / name
@@ -105,7 +105,7 @@ class Bench:
         return path
 
     def owner(self):
-        self.owners.append(Owner(self.plane, self.private_folder(f"owner{len(self.owners)}")))
+        self.owners.append(Owner(self.segments, self.private_folder(f"owner{len(self.owners)}")))
         return self.owners[-1]
 
     def has_worker(self):

@@ -50,7 +50,7 @@ class Columns(unittest.TestCase):
         cls.bench.extension()
         cls.bench.cluster.sql("SELECT tidepool.set('app', 'idle_timeout', '3min')")
         cls.relations = generate.catalogue(support.LIBRARY)
-        os.environ["TIDEPOOL_DIR"] = str(cls.bench.plane)
+        os.environ["TIDEPOOL_DIR"] = str(cls.bench.segments)
         cls.sqlite = sqlite3.connect(":memory:")
         cls.addClassCleanup(cls.sqlite.close)
         cls.sqlite.enable_load_extension(True)

@@ -57,7 +57,7 @@ def a_role_at_its_limit(w):
     of_pool = "SELECT {} FROM tidepool_{} WHERE pool = 'limited'"
 
     def rows(columns, relation, more=""):
-        return [tuple(row) for row in w.plane.rows(of_pool.format(columns, relation) + more)]
+        return [tuple(row) for row in w.segments.rows(of_pool.format(columns, relation) + more)]
     wait_until(lambda: rows("state, size, target_size, limit_size", "pools") == [("running", 2, 2, 2)])
     is_(rows("state, size, target_size, limit_size", "pools"), [("running", 2, 2, 2)])
     told = rows("message", "events", " AND kind = 'server_full_on'")

@@ -99,7 +99,7 @@ class Dump(unittest.TestCase):
         roles = self.run_on(self.bench.cluster, "pg_dumpall", "-g")
         dump = self.run_on(self.bench.cluster, "pg_dump", "postgres")
         other = cluster.Cluster(name="other", stage=self.bench.stage, folder=self.bench.folder,
-                                settings=f"tidepool.dir = '{self.bench.plane}'")
+                                settings=f"tidepool.dir = '{self.bench.segments}'")
         self.addCleanup(other.destroy)
         other.create().start()
         other.sql("\\set ON_ERROR_STOP 0\n" + roles)  # its own postgres is there already

@@ -129,7 +129,7 @@ def a_database_that_is_gone(w):
     is_(works(pool), True)
     w.server.sql("DROP DATABASE gone WITH (FORCE)")
     mark = w.mark()
-    assert_soon(lambda: "does not exist" in (w.plane.value(
+    assert_soon(lambda: "does not exist" in (w.segments.value(
         "SELECT last_error FROM tidepool_pool_stats WHERE pool = 'app' ORDER BY last_error_at DESC") or ""), "the error")
     refusal = refuses(lambda: [pool.query("SELECT 1") for _ in range(3)], sqlstate="3D000")
     time.sleep(2.0)
@@ -153,11 +153,11 @@ def idle_sessions_that_are_ended(w):
 
     def losses():
         # One of them may be asked, after the first two, whether it lives; the others may be replaced on suspicion.
-        return w.plane.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND "
+        return w.segments.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND "
                              "kind IN ('connection_lost', 'validation_failed')")
 
     def gone():
-        return w.plane.value("SELECT closed_total FROM tidepool_pool_stats WHERE pool = 'app'")
+        return w.segments.value("SELECT closed_total FROM tidepool_pool_stats WHERE pool = 'app'")
 
     assert_soon(lambda: gone() == len(before), "all are gone")
     known = time.monotonic() - began

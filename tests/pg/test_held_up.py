@@ -85,7 +85,7 @@ def others_go_on(w, pool, hold, late):
         third.join()
         is_(answers, ["4MB"])
         pool.control("scale", wait_ms=1000, target_size=3)
-        assert_soon(lambda: w.plane.value("SELECT count(*) FROM tidepool_events WHERE kind = 'connect_error' AND message = ?",
+        assert_soon(lambda: w.segments.value("SELECT count(*) FROM tidepool_events WHERE kind = 'connect_error' AND message = ?",
                                           late) > 0, f"told: {late}")
         is_(is_held(), True, "still held up")
         second.release()
@@ -105,7 +105,7 @@ def the_loop_of_the_program_goes_on(w):
         pool = w.pool(door.conninfo().replace("127.0.0.1", "held.test"), options(), foreign=True)
         assert_soon(lambda: pool.step() is None and is_held(), "a step begins a connect")
         longest = 0
-        while not w.plane.value("SELECT count(*) FROM tidepool_events WHERE message = ?", LATE_NAME):
+        while not w.segments.value("SELECT count(*) FROM tidepool_events WHERE message = ?", LATE_NAME):
             longest = max(longest, timed(pool.step)[1])
         is_(is_held() and longest < 0.25, True, f"the longest step took {longest:.2f} s")
         return f"the longest step took {longest * 1000:.1f} ms"

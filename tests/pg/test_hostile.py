@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hostile segments in the plane's directory: the good pools are shown, the server stays up."""
+"""Hostile segments in the segments's directory: the good pools are shown, the server stays up."""
 import os
 import random
 import shutil
@@ -25,14 +25,14 @@ class Hostile(unittest.TestCase):
         self.bench.owner().open("good", "min_size=1 max_size=2 scaling=off")
         self.bench.extension()
         self.dice = random.Random(20260131)
-        self.good = [path for path in self.bench.plane.iterdir() if path.stat().st_size > 10_000 and
+        self.good = [path for path in self.bench.segments.iterdir() if path.stat().st_size > 10_000 and
                      path.suffix != ".mailbox"][0]
         self.image = self.good.read_bytes()
         self.first_postmaster = self.bench.cluster.postmaster()
 
     def place(self, name, instance=None):
         """Where readers look: a pool's name, an instance's 32 digits, and the ending."""
-        return self.bench.plane / f"{name}.{(instance or self.dice.randbytes(16)).hex()}{self.good.suffix}"
+        return self.bench.segments / f"{name}.{(instance or self.dice.randbytes(16)).hex()}{self.good.suffix}"
 
     def copy(self):
         """A good segment of another instance, whose owner is dead."""
@@ -108,7 +108,7 @@ class Hostile(unittest.TestCase):
         loop.symlink_to(loop)
         self.place("secret").symlink_to("/etc/passwd")
         self.place("zero").symlink_to("/dev/zero")
-        for path in self.bench.plane.iterdir():
+        for path in self.bench.segments.iterdir():
             if path != self.good:
                 self.give(path)
         self.look_at_everything()
@@ -141,7 +141,7 @@ class Hostile(unittest.TestCase):
         self.assert_no_crash()
 
     def test_what_cannot_be_delivered_is_an_error(self):
-        mailbox = next(path for path in self.bench.plane.iterdir() if path.suffix == ".mailbox")
+        mailbox = next(path for path in self.bench.segments.iterdir() if path.suffix == ".mailbox")
         aside = mailbox.with_suffix(".aside")
         calls = ("SELECT tidepool.scale('good', 2)", "SELECT tidepool.pause('good')", "SELECT tidepool.reset_stats('good')",
                  "SELECT tidepool.set_alert('good', 'mine', 'in_use', '>', 1)",
@@ -171,7 +171,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.bench.cluster.sql("SELECT count(*) FROM tidepool.commands"), [["1"]])
 
     def test_a_plane_that_is_gone(self):
-        shutil.rmtree(self.bench.plane)
+        shutil.rmtree(self.bench.segments)
         self.assertEqual(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools"), "0")
         self.assert_no_crash()
 

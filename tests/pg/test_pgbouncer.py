@@ -51,7 +51,7 @@ def unchanged(b, what):
 
 
 def events(w, word):
-    return w.plane.value("SELECT count(*) FROM tidepool_events WHERE message LIKE ?", f"%{word}%")
+    return w.segments.value("SELECT count(*) FROM tidepool_events WHERE message LIKE ?", f"%{word}%")
 
 
 @both()
@@ -60,17 +60,17 @@ def an_acquire_works_at_once(w, b, pool, is_own):
     with pool.acquire("first", 2000) as lease:
         is_(lease.value("SELECT 1"), "1")
     is_(time.monotonic() - began < 1.5, True, "the first lease")
-    counted = w.plane.rows("SELECT connect_failures_total, acquires_waited_total FROM tidepool_pool_stats s "
+    counted = w.segments.rows("SELECT connect_failures_total, acquires_waited_total FROM tidepool_pool_stats s "
                            "JOIN tidepool_pools p USING (instance_id, pool) WHERE p.state NOT IN ('closed', 'dead')")
     is_(counted[0][0], 0, "failed connects")
-    pids = w.plane.rows("SELECT server_pid FROM tidepool_connections WHERE state IN ('idle', 'in_use')")
+    pids = w.segments.rows("SELECT server_pid FROM tidepool_connections WHERE state IN ('idle', 'in_use')")
     with pool.acquire() as lease:
         pid = int(lease.value("SELECT pg_backend_pid()"))
     is_([row[0] for row in pids if row[0] is not None] != [], is_own, "server_pid")
     shown = ("session" if is_own else "transaction",)
     assert_soon(lambda: w.row("pooler", "app") == shown, f"pools.pooler is {shown}")
     if is_own:
-        assert_soon(lambda: pid in [row[0] for row in w.plane.rows("SELECT server_pid FROM tidepool_connections")],
+        assert_soon(lambda: pid in [row[0] for row in w.segments.rows("SELECT server_pid FROM tidepool_connections")],
                     "the server's own process id is shown")
 
 
@@ -274,7 +274,7 @@ def a_server_that_is_down_is_told(w):
         try:
             told = wait_until(refused)
             is_(("pooler" in told.hint, told.is_retryable), (True, True), str(told))
-            connects = w.plane.value("SELECT sum(connects_total) FROM tidepool_pool_stats WHERE pool = 'app'")
+            connects = w.segments.value("SELECT sum(connects_total) FROM tidepool_pool_stats WHERE pool = 'app'")
             is_(connects < 20, True, f"{connects} connects that were none")
         finally:
             w.server.start()

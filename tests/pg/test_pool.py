@@ -25,10 +25,10 @@ PQ.PQresultStatus.argtypes = [ctypes.c_void_p]
 
 
 class World:
-    """A server, a plane, and pools that end with the case."""
+    """A server, a segments, and pools that end with the case."""
 
-    def __init__(self, server, plane):
-        self.server, self.plane, self.pools = server, plane, []
+    def __init__(self, server, segments):
+        self.server, self.segments, self.pools = server, segments, []
 
     def pool(self, options="", password=None, url=None, user="postgres", **words):
         pool = Pool(url or self.server.conninfo(user=user, application_name="case", **words), options, password=password)
@@ -49,7 +49,7 @@ class World:
         return self.server.backends("application_name = 'case'")
 
     def row(self, columns):
-        return tuple(self.plane.rows(f"SELECT {columns} FROM tidepool_pools WHERE state NOT IN ('closed', 'dead')")[0])
+        return tuple(self.segments.rows(f"SELECT {columns} FROM tidepool_pools WHERE state NOT IN ('closed', 'dead')")[0])
 
 
 def together(n, function):
@@ -117,7 +117,7 @@ def recycle_replaces_all(w):
     wait_until(lambda: w.row("idle") == (4,))
 
     def pids():
-        return {row[0] for row in w.plane.rows("SELECT server_pid FROM tidepool_connections WHERE state <> 'connecting'")}
+        return {row[0] for row in w.segments.rows("SELECT server_pid FROM tidepool_connections WHERE state <> 'connecting'")}
 
     before = pids()
     is_(len(before), 4, "connections")
@@ -212,7 +212,7 @@ def values_come_unchanged(w):
 def notices_are_events(w):
     pool = w.pool("min_size=1")
     pool.query("DO $$ BEGIN RAISE WARNING 'the tide is high'; END $$")
-    found = wait_until(lambda: w.plane.rows("SELECT message, severity FROM tidepool_events WHERE kind = 'server_notice'"), 3)
+    found = wait_until(lambda: w.segments.rows("SELECT message, severity FROM tidepool_events WHERE kind = 'server_notice'"), 3)
     is_([tuple(row) for row in found], [("the tide is high", "warning")])
 
 
@@ -330,7 +330,7 @@ def a_forked_child_disturbs_nobody(w):
     for thread in threads:
         thread.join()
     is_(wrong, [], "errors")
-    is_(w.plane.value("SELECT connects_total FROM tidepool_pool_stats WHERE instance_id = (SELECT instance_id FROM "
+    is_(w.segments.value("SELECT connects_total FROM tidepool_pool_stats WHERE instance_id = (SELECT instance_id FROM "
                       "tidepool_pools WHERE state NOT IN ('closed', 'dead'))"), 3, "connects")
 
 
@@ -351,7 +351,7 @@ def free_port():
 def main():
     support.require_server()
     os.environ.pop("PGPASSWORD", None)
-    plane = client.Plane()
+    segments = client.Segments()
     hba = "local all carol scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n"
     server = cluster.Cluster(settings="listen_addresses = '127.0.0.1'", hba=hba)
     server.port = free_port()
@@ -371,10 +371,10 @@ def main():
         return run_it
 
     with server:
-        failed = client.run([ended(case) for case in CASES], World(server, plane))
+        failed = client.run([ended(case) for case in CASES], World(server, segments))
         if failed:
             print(server.log_text()[-3000:])
-    plane.end()
+    segments.end()
     return 1 if failed else 0
 
 

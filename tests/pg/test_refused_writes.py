@@ -23,7 +23,7 @@ def writer(w, options="", **words):
 
 
 def replaced(w):
-    return w.plane.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'")
+    return w.segments.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'")
 
 
 def nothing_is_replaced(w, pool, what):
@@ -70,7 +70,7 @@ def a_server_that_became_read_only(w):
                 lease.query(end)
         assert_soon(lambda: len(pids(w)) == 2 and not pids(w) & before, f"{reset}: all sessions are replaced")
         is_(replaced(w), 1, "orders to replace")
-        told = w.plane.value("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'")
+        told = w.segments.value("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'")
         is_("default_transaction_read_only" in told, True, told)
         pool.query(WRITE)
         pool.close()

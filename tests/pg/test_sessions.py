@@ -159,12 +159,12 @@ def a_session_that_is_ended_costs_no_other(w):
         is_(refuses(lease.query, "SELECT 1", sqlstate="57P01").is_retryable, True)
 
     def validations():
-        return w.plane.value("SELECT max(validations_total) FROM tidepool_pool_stats WHERE pool = 'app'")
+        return w.segments.value("SELECT max(validations_total) FROM tidepool_pool_stats WHERE pool = 'app'")
 
     assert_soon(lambda: validations() > 0, "another one is asked")
     assert_soon(lambda: is_(pool.value("SELECT 1"), "1") is None and len(pids()) == 10 and pid not in pids(),
                 "the one is replaced, and no caller notices")
-    is_(w.plane.rows("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'"), [], "recycled")
+    is_(w.segments.rows("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'"), [], "recycled")
     is_(before - pids(), {pid}, "sessions that went")
 
 

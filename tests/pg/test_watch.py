@@ -23,7 +23,7 @@ class Watch(unittest.TestCase):
         cls.bench.__enter__()
         cls.instance_id = cls.bench.owner().open("app", "min_size=1 max_size=2 scaling=off")
         cls.bench.extension()
-        cls.segment = next(cls.bench.plane.glob(f"*.{cls.instance_id}.segment"))
+        cls.segment = next(cls.bench.segments.glob(f"*.{cls.instance_id}.segment"))
         cls.number = watch.bits_of(cls.instance_id) | 0xFFFF_FFF0
         watch.plant_alert(cls.segment, watch.alert(cls.number))
         cls.sql("CREATE ROLE tp_operator LOGIN IN ROLE pg_monitor; CREATE ROLE tp_masked LOGIN;"
@@ -57,7 +57,7 @@ class Watch(unittest.TestCase):
         image.put_rules(watch.rule("a", 0.5, 0.25, 1500, 1, 0, 1, 1, "half"), watch.rule("b", is_enabled=0, is_built_in=0))
         image.put_health(watch.check(0, 99.5, 2.0, 5000.0), watch.check(checked=0), watch.check(2, 0.0, message="full"))
         image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), efficiency=0.75)
-        path = image.write_to(self.bench.plane)
+        path = image.write_to(self.bench.segments)
         self.addCleanup(path.unlink)
         user = cluster.drop_user()
         if user is not None:

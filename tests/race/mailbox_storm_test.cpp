@@ -8,9 +8,9 @@
 
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
-#include "plane/mailbox.hpp"
-#include "plane/mailbox_sender.hpp"
 #include "race/storm.hpp"
+#include "segment/mailbox.hpp"
+#include "segment/mailbox_sender.hpp"
 
 namespace tide::race {
 namespace {

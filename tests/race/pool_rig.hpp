@@ -54,7 +54,7 @@ class PoolRig {
   void order(const std::string& verb, const std::string& arguments = "{}") {
     pool_->keeper().post(verb, arguments, "storm");
   }
-  void close(Span patience = Span::seconds(20)) { keeper_->close(now() + patience); }
+  void close(Span timeout = Span::seconds(20)) { keeper_->close(now() + timeout); }
 
   // Sums over the segment, for when the pool is closed.
   uint64_t acquires() {

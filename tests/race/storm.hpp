@@ -13,9 +13,9 @@
 
 #include "base/rng.hpp"
 #include "os/clock.hpp"
-#include "plane/attach.hpp"
-#include "plane/board.hpp"
-#include "plane/segment.hpp"
+#include "segment/attach.hpp"
+#include "segment/board.hpp"
+#include "segment/segment.hpp"
 
 namespace tide::race {
 
@@ -35,8 +35,8 @@ inline void storm(uint32_t threads, const std::function<void(uint32_t)>& work) {
 
 // False: it did not come true within a time that no healthy run takes.
 template <typename Condition>
-bool comes_true(Condition&& condition, Span patience = Span::seconds(60)) {
-  const Instant deadline = now() + patience;
+bool comes_true(Condition&& condition, Span timeout = Span::seconds(60)) {
+  const Instant deadline = now() + timeout;
   while (!condition()) {
     if (now() >= deadline) return false;
     std::this_thread::yield();

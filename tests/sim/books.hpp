@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/status.hpp"
-#include "plane/slot_word.hpp"
 #include "pool/ports.hpp"
+#include "segment/slot_word.hpp"
 #include "trace.hpp"
 
 namespace tide::sim {

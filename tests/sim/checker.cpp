@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "plane/rings.hpp"
+#include "segment/rings.hpp"
 #include "world.hpp"
 
 namespace tide::sim {
@@ -50,7 +50,7 @@ uint64_t closed_total(const format::KeeperStats& t) {
 
 void Checker::told(PoolEvent event, const char* text) {
   Totals& totals = world_.books().totals;
-  world_.medic().told(world_.pool(), event, text, world_.now());
+  world_.health_monitor().told(world_.pool(), event, text, world_.now());
   switch (event) {
     case PoolEvent::connect: ++totals.connects; break;
     case PoolEvent::acquire: ++totals.told_acquires; break;
@@ -293,7 +293,7 @@ void Checker::check_recovery(const Look& look) {
   Books& books = world_.books();
   // Told at once that no connection can be made: only as long as nobody need try again.
   books.may_be_unavailable =
-      (unavailable_until_.is_set() && now <= unavailable_until_ + slack) || MedicChecker::is_refusing(pool);
+      (unavailable_until_.is_set() && now <= unavailable_until_ + slack) || HealthChecker::is_refusing(pool);
   if (static_cast<PoolState>(read(vitals.state)) != PoolState::draining && now - drain_ordered_at_ > slack) {
     books.may_be_closed = world_.is_closing();
   }

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/instant.hpp"
-#include "plane/slot_word.hpp"
 #include "pool/pool.hpp"
+#include "segment/slot_word.hpp"
 
 namespace tide::sim {
 

@@ -92,11 +92,11 @@ void Fleet::expect_served(const char* after) {
   if (!stage_.run_while(is_waiting, kServedWithin) && !stage_.trace().is_broken()) {
     stage_.trace().complain("I10", "somebody is not served after %s", after);
   }
-  const auto is_ill = [](const auto& player) { return !player->medic().is_well(); };
+  const auto is_ill = [](const auto& player) { return !player->health_monitor().is_well(); };
   if (!stage_.run_while([&] { return std::any_of(players.begin(), players.end(), is_ill); }, kWellWithin) &&
       !stage_.trace().is_broken()) {
     const auto ill = std::find_if(players.begin(), players.end(), is_ill);
-    stage_.trace().complain("health", "not well after %s: %s", after, MedicChecker::ills((*ill)->pool()).c_str());
+    stage_.trace().complain("health", "not well after %s: %s", after, HealthChecker::ills((*ill)->pool()).c_str());
   }
   stage_.trace().say("everybody served, and well, %.1f s after %s", (stage_.now() - since).seconds_exact(), after);
   check_sessions();
@@ -121,7 +121,7 @@ bool Fleet::live() {
   stage_.run_for(Span::seconds(5));
   const Instant since = stage_.now();
   auto& players = stage_.players();
-  const auto is_ill = [](const auto& player) { return !player->medic().is_well(); };
+  const auto is_ill = [](const auto& player) { return !player->health_monitor().is_well(); };
   stage_.run_while([&] { return std::any_of(players.begin(), players.end(), is_ill); }, kCrowdWithin);
   if (!stage_.trace().is_broken() && std::any_of(players.begin(), players.end(), is_ill)) {
     stage_.trace().complain("health", "the crowd is gone, but not all are well");
@@ -156,7 +156,7 @@ int run_fleet(uint64_t seed, uint64_t pools, bool is_shown) {
   for (const auto& player : fleet->stage().players()) {
     served += player->served();
     refused += player->refused();
-    trips += player->medic().trips();
+    trips += player->health_monitor().trips();
   }
   std::printf(
       "%llu pools, %llu steps, %.0f s of virtual time: %llu leases, %llu refusals, %llu times a breaker opened, "

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "os/clock.hpp"
-#include "plane/rings.hpp"
 #include "pool/keeper.hpp"
+#include "segment/rings.hpp"
 #include "stage.hpp"
 
 namespace tide::sim {
@@ -82,7 +82,7 @@ Result live(const char* name, uint64_t seed, const Policy& policy, int64_t secon
     player.set_load(shape(s, stage->dice()) / kHold.seconds_exact(), kHold);
     stage->run_for(Span::seconds(1));
     if (stage->trace().is_broken()) break;
-    if (s >= kStartSeconds && !player.medic().is_well()) ++ill_s;
+    if (s >= kStartSeconds && !player.health_monitor().is_well()) ++ill_s;
   }
   Result result{stage->trace().is_broken() == false, stage->steps()};
   std::string alerts;

@@ -3,9 +3,9 @@
 #include <numeric>
 
 #include "brain/action.hpp"
-#include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
+#include "segment/rings.hpp"
 
 namespace tide::sim {
 namespace {

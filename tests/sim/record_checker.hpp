@@ -4,7 +4,7 @@
 //  pairs     breaker_open and breaker_closed, emergency_on and emergency_off take turns
 //  scaling   every change of the target has a record with a reason: the records make a chain that ends at the target
 //  orders    a refused `set` names its option, and a contradiction names both
-// Knows no world, as the medic's checker.
+// Knows no world, as the health monitor's checker.
 // Threads: one. Failure: complaints to the trace.
 #pragma once
 
@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "plane/format.hpp"
 #include "pool/pool.hpp"
+#include "segment/format.hpp"
 #include "trace.hpp"
 
 namespace tide::sim {

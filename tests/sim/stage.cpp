@@ -7,9 +7,9 @@
 #include <array>
 
 #include "driver/fake/connector.hpp"
-#include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
+#include "segment/rings.hpp"
 
 namespace tide::sim {
 namespace {
@@ -26,7 +26,7 @@ uint64_t next_pool_key() {
 // ---- one pool -------------------------------------------------------------------------------------------------------
 
 Player::Player(Stage& stage, const Policy& policy, uint64_t seed, size_t number)
-    : stage_(stage), dice_(seed), number_(number), medic_(stage.trace_), records_(stage.trace_) {
+    : stage_(stage), dice_(seed), number_(number), health_monitor_(stage.trace_), records_(stage.trace_) {
   PoolSpec spec;
   spec.name = "sim";
   spec.target.backend = Backend::custom;
@@ -37,7 +37,7 @@ Player::Player(Stage& stage, const Policy& policy, uint64_t seed, size_t number)
   spec.probe = probe_;
   spec.events.mask = 1U << static_cast<uint32_t>(PoolEvent::error);
   spec.events.call = [this](PoolEvent event, uint64_t, uint64_t, const char* text) {
-    medic_.told(*pool_, event, text, stage_.now());
+    health_monitor_.told(*pool_, event, text, stage_.now());
   };
   auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(stage.server_, policy), stage.clock_);
   TIDE_ASSERT(opened.is_ok());
@@ -66,12 +66,12 @@ void Player::ask() {
   const uint64_t number = ++asked_;
   const Span timeout = pool_->keeper().policy().acquire_timeout;
   deadlines_[number] = stage_.now() + timeout;
-  const bool is_refusing = MedicChecker::is_refusing(*pool_);
+  const bool is_refusing = HealthChecker::is_refusing(*pool_);
   const Code code = pool_->acquire_async({}, [this, number](Code answer, LeaseId lease, const Status&) {
     if (deadlines_.erase(number) == 0) stage_.trace().complain("I7", "a request is answered a second time");
     if (answer == Code::ok) return hold(lease);
     stage_.trace().say("request %llu of pool %zu: %s, %s", static_cast<unsigned long long>(number), number_,
-                       code_name(answer), MedicChecker::ills(*pool_).c_str());
+                       code_name(answer), HealthChecker::ills(*pool_).c_str());
     ++refused_;
   });
   if (code == Code::ok) {
@@ -101,7 +101,7 @@ void Player::turn() {
   is_poked_ = false;
   const Span wait = pool_->keeper().step();
   keeper_due_ = pool_->keeper().is_closed() ? Instant::never() : stage_.now() + wait;
-  medic_.turned(*pool_, stage_.now(), Span());
+  health_monitor_.turned(*pool_, stage_.now(), Span());
   records_.turned(*pool_);
   check_waiters();
 }

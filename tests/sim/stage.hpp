@@ -14,7 +14,7 @@
 #include "agenda.hpp"
 #include "dice.hpp"
 #include "driver/fake/server.hpp"
-#include "medic_checker.hpp"
+#include "health_checker.hpp"
 #include "pool/pool.hpp"
 #include "record_checker.hpp"
 #include "resources.hpp"
@@ -36,7 +36,7 @@ class Player {
   void post(const std::string& verb, const std::string& arguments);
 
   Pool& pool() { return *pool_; }
-  MedicChecker& medic() { return medic_; }
+  HealthChecker& health_monitor() { return health_monitor_; }
   RecordChecker& records() { return records_; }
   uint64_t asked() const { return asked_; }
   uint64_t served() const { return served_; }
@@ -55,7 +55,7 @@ class Player {
   Stage& stage_;
   Dice dice_;
   const size_t number_;
-  MedicChecker medic_;
+  HealthChecker health_monitor_;
   RecordChecker records_;
   std::shared_ptr<FakeProbe> probe_ = std::make_shared<FakeProbe>();
   std::unique_ptr<Pool> pool_;

@@ -5,9 +5,9 @@
 #include <cstdlib>
 
 #include "os/clock.hpp"
-#include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
+#include "segment/rings.hpp"
 #include "stage.hpp"
 
 namespace tide::sim {
@@ -117,18 +117,18 @@ void Storm::clear_up() {
 // What has to be noticed while it lasts.
 void Storm::check_entered(Span lasts) {
   const Policy& policy = player_.pool().keeper().policy();
-  const MedicChecker& medic = player_.medic();
+  const HealthChecker& health_monitor = player_.health_monitor();
   // With less than that a second may well have had more good statements than bad ones, by chance.
   const bool is_bad = weather_ == Weather::errors && failing_share_ >= 0.8 && lasts >= Span::seconds(8);
-  if (is_bad && policy.emergency && medic.emergencies() == 0) {
-    trace().complain("emergency", "more than half of the statements failed for %.1f s, and it was not entered",
+  if (is_bad && policy.emergency && health_monitor.emergencies() == 0) {
+    trace().complain("emergency", "more than half of the statements faileded for %.1f s, and it was not entered",
                      lasts.seconds_exact());
   }
   // Whoever asks makes a lazy pool connect; the first failure may take connect_timeout, as may what is lost to be seen.
   const bool is_gone = weather_ == Weather::down || weather_ == Weather::password;
   const bool had_sessions = weather_ == Weather::down;
   const Span noticed = policy.breaker_trip_after + policy.connect_timeout + Span::seconds(2);
-  if (is_gone && had_sessions && policy.breaker && lasts > noticed && medic.trips() == 0) {
+  if (is_gone && had_sessions && policy.breaker && lasts > noticed && health_monitor.trips() == 0) {
     trace().complain("breaker", "the server was gone for %.1f s, and it never opened", lasts.seconds_exact());
   }
 }
@@ -143,16 +143,16 @@ bool Storm::live(Tally& tally) {
   stage_.run_for(lasts);
   check_entered(lasts);
   clear_up();
-  trace().say("over: %s", MedicChecker::ills(player_.pool()).c_str());
-  player_.medic().expect_ends(stage_.now());
+  trace().say("over: %s", HealthChecker::ills(player_.pool()).c_str());
+  player_.health_monitor().expect_ends(stage_.now());
   player_.set_load(kLightRate, Span::millis(10));
   const Instant since = stage_.now();
   stage_.run_for(player_.pool().keeper().policy().connect_timeout);  // what was begun before may still fail
   const uint64_t served = player_.served();
-  const bool is_well =
-      stage_.run_while([&] { return !player_.medic().is_well() || player_.served() == served; }, Span::seconds(60));
+  const bool is_well = stage_.run_while(
+      [&] { return !player_.health_monitor().is_well() || player_.served() == served; }, Span::seconds(60));
   if (!is_well && !trace().is_broken()) {
-    trace().complain("health", "not well a minute after the storm: %s", MedicChecker::ills(player_.pool()).c_str());
+    trace().complain("health", "not well a minute after the storm: %s", HealthChecker::ills(player_.pool()).c_str());
   }
   tally.slowest_s = std::max(tally.slowest_s, (stage_.now() - since).seconds_exact());
   // Well is who serves: all that come now.
@@ -162,8 +162,8 @@ bool Storm::live(Tally& tally) {
   if (player_.refused() != refused) trace().complain("I10", "somebody is refused though all is well");
   stage_.close_all();
   ++tally.storms;
-  tally.emergencies += player_.medic().emergencies();
-  tally.trips += player_.medic().trips();
+  tally.emergencies += player_.health_monitor().emergencies();
+  tally.trips += player_.health_monitor().trips();
   tally.steps += stage_.steps();
   return !trace().is_broken();
 }

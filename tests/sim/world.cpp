@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "plane/rings.hpp"
 #include "policy/settings.hpp"
 #include "policy_draw.hpp"
+#include "segment/rings.hpp"
 
 namespace tide::sim {
 namespace {
@@ -44,7 +44,7 @@ World::World(const WorldSpec& spec)
       server_(spec.seed * 7 + 3, clock_),
       first_policy_(policy_of(spec.seed)),
       checker_(*this),
-      medic_(trace_),
+      health_monitor_(trace_),
       records_(trace_),
       callers_(*this, spec.seed * 7 + 4),
       faults_(*this, spec.seed * 7 + 5),
@@ -61,7 +61,7 @@ World::~World() = default;
 void World::open_pool() {
   trace_.set_place(0, now());
   for (const Setting& setting : settings_catalogue()) {
-    if (setting.name.starts_with("sqlite") || setting.name.starts_with("plane")) continue;
+    if (setting.name.starts_with("sqlite") || setting.name.starts_with("publish")) continue;
     trace_.say("%s = %s", setting.name.data(), format_value(first_policy_, setting).c_str());
   }
   PoolSpec spec;
@@ -122,7 +122,7 @@ void World::run_keeper() {
   const Span wait = pool_->keeper().step();
   is_in_keeper_ = false;
   if (!is_closing_) {
-    medic_.turned(*pool_, now(), lateness_max_);
+    health_monitor_.turned(*pool_, now(), lateness_max_);
     records_.turned(*pool_);
   }
   keeper_due_ = pool_->keeper().is_closed() ? Instant::never() : now() + wait + lateness();
@@ -201,11 +201,11 @@ void World::convalesce() {
   if (!first_policy_.health_interval.is_zero()) operator_.order("set", R"({"option":"health_interval","value":"1s"})");
   callers_.begin_quiet();
   const Instant since = now();
-  medic_.expect_ends(since);
+  health_monitor_.expect_ends(since);
   run_until(now() + Span::seconds(1));
-  run_while([this] { return !medic_.is_well(); }, Span::seconds(60), "health",
+  run_while([this] { return !health_monitor_.is_well(); }, Span::seconds(60), "health",
             "not well within a minute of light load");
-  if (trace_.is_broken()) return trace_.say("%s", MedicChecker::ills(*pool_).c_str());
+  if (trace_.is_broken()) return trace_.say("%s", HealthChecker::ills(*pool_).c_str());
   // Where checks are switched off, what they said last is forgotten a minute later, and a minute after that the alert.
   const Instant end = since + Span::seconds(policy().health_interval.is_zero() ? 160 : 130);
   while (!trace_.is_broken() && !lasting_alert().empty()) {
@@ -213,12 +213,12 @@ void World::convalesce() {
       trace_.complain("alerts", "%s is not resolved within two minutes of light load", lasting_alert().c_str());
     }
   }
-  const uint64_t turns = medic_.turns();
+  const uint64_t turns = health_monitor_.turns();
   const uint64_t steps = steps_;
   run_until(now() + Span::seconds(2));
-  if (medic_.turns() - turns > kQuietTurnsMax) {
+  if (health_monitor_.turns() - turns > kQuietTurnsMax) {
     trace_.complain("rest", "%llu turns of the keeper in two seconds of %llu steps",
-                    static_cast<unsigned long long>(medic_.turns() - turns),
+                    static_cast<unsigned long long>(health_monitor_.turns() - turns),
                     static_cast<unsigned long long>(steps_ - steps));
   }
   if (kinds().has(Kind::memory)) {
@@ -226,7 +226,7 @@ void World::convalesce() {
     run_until(now() + Span::seconds(8));
     probe_->be_usual();
   }
-  medic_.expect_ends(Instant());
+  health_monitor_.expect_ends(Instant());
 }
 
 // A built-in rule that fires though it has no reason any more; "" if none does.
@@ -250,7 +250,7 @@ std::string World::lasting_alert() {
 
 bool World::is_refusing() {
   const auto state = static_cast<PoolState>(read(pool_->segment().vitals().state));
-  return !is_in_keeper_ && state != PoolState::closed && MedicChecker::is_refusing(*pool_);
+  return !is_in_keeper_ && state != PoolState::closed && HealthChecker::is_refusing(*pool_);
 }
 
 void World::drain_and_resume() {

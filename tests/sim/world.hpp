@@ -18,9 +18,9 @@
 #include "driver/fake/connector.hpp"
 #include "driver/fake/server.hpp"
 #include "faults.hpp"
+#include "health_checker.hpp"
 #include "incidents.hpp"
 #include "kinds.hpp"
-#include "medic_checker.hpp"
 #include "operator.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
@@ -59,7 +59,7 @@ class World {
   fake::FakeServer& server() { return server_; }
   Books& books() { return books_; }
   Checker& checker() { return checker_; }
-  MedicChecker& medic() { return medic_; }
+  HealthChecker& health_monitor() { return health_monitor_; }
   RecordChecker& records() { return records_; }
   Faults& faults() { return faults_; }
   Incidents& incidents() { return incidents_; }
@@ -109,7 +109,7 @@ class World {
   const Policy first_policy_;
   std::shared_ptr<FakeProbe> probe_ = std::make_shared<FakeProbe>();
   Checker checker_;
-  MedicChecker medic_;
+  HealthChecker health_monitor_;
   RecordChecker records_;
   Callers callers_;
   Faults faults_;

@@ -60,9 +60,11 @@ Outcome live(const Task& task, bool is_shown) {
   running = world;
   alarm(kWorldSecondsMax);
   world->live(task.steps);
-  const MedicChecker& medic = world->medic();
-  Outcome outcome{world->trace().hash(), world->steps(),       world->trace().broken(),       medic.trips(),
-                  medic.emergencies(),   medic.degradations(), world->records().fired_total()};
+  const HealthChecker& health_monitor = world->health_monitor();
+  Outcome outcome{world->trace().hash(),         world->steps(),
+                  world->trace().broken(),       health_monitor.trips(),
+                  health_monitor.emergencies(),  health_monitor.degradations(),
+                  world->records().fired_total()};
   if (!outcome.broken.empty()) return outcome;  // it stays where it is
   running = nullptr;
   delete world;

@@ -19,9 +19,9 @@ WAIT_S_MAX = 10
 class Owner:
     """Another process with pools; see owner.py."""
 
-    def __init__(self, plane):
+    def __init__(self, segments):
         script = pathlib.Path(__file__).with_name("owner.py")
-        environment = dict(os.environ, TIDEPOOL_DIR=plane, TIDE_LIBRARY=LIBRARY)
+        environment = dict(os.environ, TIDEPOOL_DIR=segments, TIDE_LIBRARY=LIBRARY)
         self.process = subprocess.Popen([PYTHON, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         env=environment, text=True)
 
@@ -61,16 +61,16 @@ class Owner:
         self.process.stdout.close()
 
 
-class PlaneCase(unittest.TestCase):
-    """Each test has a plane of its own, so it meets no pool of the host and none of another test."""
+class SegmentCase(unittest.TestCase):
+    """Each test has a segments of its own, so it meets no pool of the host and none of another test."""
 
     def setUp(self):
-        self.plane = tempfile.mkdtemp(prefix="tidepool-test-", dir="/dev/shm")
-        self.addCleanup(shutil.rmtree, self.plane, ignore_errors=True)
-        os.environ["TIDEPOOL_DIR"] = self.plane
+        self.segments = tempfile.mkdtemp(prefix="tidepool-test-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, self.segments, ignore_errors=True)
+        os.environ["TIDEPOOL_DIR"] = self.segments
 
-    def owner(self, plane=None):
-        owner = Owner(plane or self.plane)
+    def owner(self, segments=None):
+        owner = Owner(segments or self.segments)
         self.addCleanup(lambda: owner.process.stdin.closed or owner.end())
         return owner
 

@@ -30,9 +30,9 @@ UPDATES = ("UPDATE tidepool_pools SET target_size = 3", "UPDATE tidepool_pools S
 CALLS = (("scale", '{"target_size": 3}'), ("pause", ""), ("set", '{"option": "max_size", "value": "9"}'))
 
 
-def attempt(extension, library, plane):
+def attempt(extension, library, segments):
     """Every control once; {what: the error, or "" where it succeeded}. Runs in a process of its own."""
-    os.environ["TIDEPOOL_DIR"] = plane
+    os.environ["TIDEPOOL_DIR"] = segments
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(extension)
@@ -64,12 +64,12 @@ def attempt(extension, library, plane):
     return told
 
 
-class Delivery(support.PlaneCase):
+class Delivery(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.pool_owner = self.owner()
         self.pool_owner.open("app", "min_size=2 max_size=10")
-        self.mailbox, = pathlib.Path(self.plane).glob("*.mailbox")
+        self.mailbox, = pathlib.Path(self.segments).glob("*.mailbox")
         self.db = self.connect()
 
     def attempts(self, *privileges):
@@ -82,7 +82,7 @@ class Delivery(support.PlaneCase):
         for module in ("test_delivery.py", "owner.py", "support.py"):
             shutil.copy(pathlib.Path(__file__).with_name(module), folder)
         done = subprocess.run([*privileges, support.PYTHON, os.path.join(folder, "test_delivery.py"), "--attempt",
-                               extension, library, self.plane], capture_output=True, text=True, timeout=60, check=False,
+                               extension, library, self.segments], capture_output=True, text=True, timeout=60, check=False,
                               env=dict(os.environ, TIDE_EXTENSION=extension, TIDE_LIBRARY=library))
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
@@ -96,22 +96,22 @@ class Delivery(support.PlaneCase):
         self.assertEqual(self.commands(self.db), [])
 
     def test_who_may_not_write_the_mailbox_is_told_so(self):
-        os.chmod(self.plane, 0o755)
-        for segment in pathlib.Path(self.plane).glob("*.segment"):
+        os.chmod(self.segments, 0o755)
+        for segment in pathlib.Path(self.segments).glob("*.segment"):
             segment.chmod(0o644)
         privileges = ()
         if os.geteuid() == 0:
             privileges = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         else:
             self.mailbox.chmod(0o400)
-        self.all_fail(self.attempts(*privileges), 'pool "app"', "this user may not write to its mailbox")
+        self.all_fail(self.attempts(*privileges), 'pool "app"', "permission denied for its mailbox")
 
     def test_a_missing_mailbox(self):
         self.mailbox.unlink()
         self.all_fail(self.attempts(), 'pool "app"', "its mailbox is missing")
 
     def test_a_mailbox_that_is_something_else(self):
-        aside = self.mailbox.rename(self.plane + "/aside")
+        aside = self.mailbox.rename(self.segments + "/aside")
         for make, what in ((self.mailbox.mkdir, "a directory"), (lambda: self.mailbox.symlink_to(aside), "a symbolic link"),
                            (lambda: os.mkfifo(self.mailbox), "damaged"), (lambda: self.mailbox.write_bytes(b""), "damaged")):
             make()
@@ -144,7 +144,7 @@ class Delivery(support.PlaneCase):
         self.pool_owner.open("busy", "min_size=1 max_size=1 lease_timeout=50ms leak_threshold=50ms")
         self.pool_owner.lease("busy", "held")
         self.eventually(lambda: self.one(self.db, "SELECT count(*) FROM tidepool_alerts WHERE pool = 'busy'"), "an alert")
-        for mailbox in pathlib.Path(self.plane).glob("*.mailbox"):
+        for mailbox in pathlib.Path(self.segments).glob("*.mailbox"):
             mailbox.unlink()
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = 'me'", 'pool "busy"', "its mailbox is missing")
         self.refused(self.db, "SELECT tidepool_ack(alert_id) FROM tidepool_alerts", 'pool "busy"', "its mailbox is missing")

@@ -8,7 +8,7 @@ import unittest
 import support
 
 
-class FunctionCase(support.PlaneCase):
+class FunctionCase(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.pool_owner = self.owner()
@@ -55,7 +55,7 @@ class Orders(FunctionCase):
         name = "app.%s.segment" % self.instance_id
         for copy in ("aaa.%s.segment" % self.instance_id, "zzz.%s.segment" % self.instance_id,
                      "app.%s.segment" % ("0" * 32), "app.%s.segment" % ("f" * 32)):
-            shutil.copy(os.path.join(self.plane, name), os.path.join(self.plane, copy))
+            shutil.copy(os.path.join(self.segments, name), os.path.join(self.segments, copy))
         self.run_one("tidepool_scale('app', 3)")
         self.assertEqual(self.db.execute("SELECT pool, state FROM tidepool_pools").fetchall(), [("app", "running")])
 

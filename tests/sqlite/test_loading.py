@@ -9,7 +9,7 @@ import unittest
 import support
 
 
-class Loading(support.PlaneCase):
+class Loading(support.SegmentCase):
     def test_load_and_close_a_thousand_times(self):
         self.owner().open()
         file = support.EXTENSION if os.path.exists(support.EXTENSION) else support.EXTENSION + ".so"
@@ -99,7 +99,7 @@ class Loading(support.PlaneCase):
 
     def test_the_entry_point_follows_the_name_of_the_file(self):
         file = support.EXTENSION if os.path.exists(support.EXTENSION) else support.EXTENSION + ".so"
-        copy = os.path.join(self.plane, "libtidepool-0.1.so")
+        copy = os.path.join(self.segments, "libtidepool-0.1.so")
         shutil.copy(file, copy)
         db = sqlite3.connect(":memory:")
         db.enable_load_extension(True)

@@ -14,12 +14,12 @@ CONTROLS = ("scale", "burst", "end_burst", "set", "pause", "resume", "recycle", 
             "reset_stats", "check_health", "ack", "set_alert", "drop_alert", "evaluate", "wait_applied")
 
 
-class PlantedCase(support.PlaneCase):
+class PlantedCase(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.pool_owner = self.owner()
         self.pool_owner.open("app", "min_size=2 max_size=10")
-        self.file = os.path.join(self.plane, "sent.sqlite")
+        self.file = os.path.join(self.segments, "sent.sqlite")
 
     def plant(self, *statements):
         """As somebody who has no extension: the functions are whatever he likes."""

@@ -26,7 +26,7 @@ def literal(value):
     return repr(value)
 
 
-class Queries(support.PlaneCase):
+class Queries(support.SegmentCase):
     def setUp(self):
         """Pools whose owner has died: what they leave does not change any more."""
         super().setUp()
@@ -94,7 +94,7 @@ class Queries(support.PlaneCase):
             rng = random.Random("%d/%d" % (SEED, number))
             query = queries.Maker(rng, queries.Sqlite, self.relations).query()
             # Sometimes the directory is given as the argument, but for health, where that is the pool.
-            form = "tidepool_%%s('%s')" % self.plane if rng.random() < 0.1 else "tidepool_%s"
+            form = "tidepool_%%s('%s')" % self.segments if rng.random() < 0.1 else "tidepool_%s"
             asked = queries.put(query, lambda name: (form if name != "health" else "tidepool_%s") % name)
             answer, expected = self.answer(asked), self.answer(queries.put(query, lambda name: "copy_" + name))
             self.assertEqual(answer, expected, "query %d of seed %d: %s" % (number, SEED, asked))

@@ -7,13 +7,13 @@ import unittest
 import support
 
 
-class UntrustedFile(support.PlaneCase):
+class UntrustedFile(support.SegmentCase):
     """The file is made without the extension, and then opened by somebody who has it loaded."""
 
     def setUp(self):
         super().setUp()
         self.owner().open("app", "min_size=2 max_size=10")
-        self.file = os.path.join(self.plane, "untrusted.sqlite")
+        self.file = os.path.join(self.segments, "untrusted.sqlite")
         with sqlite3.connect(self.file) as db:
             db.execute("CREATE TABLE visit(x)")
 
@@ -62,11 +62,11 @@ class UntrustedFile(support.PlaneCase):
         self.assertEqual(db.execute("SELECT * FROM mine").fetchall(), [("app",)])
 
 
-class ReadOnly(support.PlaneCase):
+class ReadOnly(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.owner().open("app", "min_size=2 max_size=10")
-        self.file = os.path.join(self.plane, "some.sqlite")
+        self.file = os.path.join(self.segments, "some.sqlite")
         sqlite3.connect(self.file).execute("CREATE TABLE t(x)").connection.close()
 
     def test_the_readonly_shell_shows_but_does_not_steer(self):
@@ -100,13 +100,13 @@ class ReadOnly(support.PlaneCase):
         self.assertEqual(self.commands(db), [("pause", "applied")])
 
 
-class NothingIsLeftBehind(support.PlaneCase):
+class NothingIsLeftBehind(support.SegmentCase):
     def test_the_tables_cannot_be_created_in_a_file(self):
         db = self.connect()
         self.refused(db, "CREATE VIRTUAL TABLE mine USING tidepool_pools", "tidepool_pools")
 
     def test_a_database_file_used_with_the_extension_needs_it_no_more(self):
-        file = os.path.join(self.plane, "mine.sqlite")
+        file = os.path.join(self.segments, "mine.sqlite")
         self.owner().open()
         db = self.connect(file)
         db.execute("CREATE TABLE sample AS SELECT pool, in_use FROM tidepool_pools")

@@ -11,7 +11,7 @@ import support
 ISO_TIME = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z$"
 
 
-class Catalogue(support.PlaneCase):
+class Catalogue(support.SegmentCase):
     def test_every_relation_can_be_read_and_has_the_columns_that_help_names(self):
         self.owner().open()
         db = self.connect()
@@ -83,7 +83,7 @@ class Catalogue(support.PlaneCase):
     def test_hostile_files_give_no_rows_and_no_error(self):
         self.owner().open()
         def path(number):
-            return "%s/hostile.%032x.segment" % (self.plane, number)
+            return "%s/hostile.%032x.segment" % (self.segments, number)
         for i, content in enumerate([b"", b"TIDE", b"\xff" * 70000, b"\0" * 4096]):
             with open(path(i), "wb") as file:
                 file.write(content)
@@ -95,7 +95,7 @@ class Catalogue(support.PlaneCase):
         self.assertEqual(db.execute("SELECT pool FROM tidepool_pools").fetchall(), [("app",)])
 
 
-class Filters(support.PlaneCase):
+class Filters(support.SegmentCase):
     """The equalities handed down to the reader must never change an answer."""
 
     def setUp(self):
@@ -159,7 +159,7 @@ class Filters(support.PlaneCase):
                          [("elsewhere", other)])
         self.assertEqual(self.db.execute(every + " WHERE dir = ?", (other,)).fetchall(), [("elsewhere",)])
         self.assertEqual(self.db.execute(every + " WHERE dir = ? AND pool = 'app'", (other,)).fetchall(), [])
-        self.assertEqual(len(self.db.execute(every + " WHERE dir IN (?, ?)", (other, self.plane)).fetchall()), 4)
+        self.assertEqual(len(self.db.execute(every + " WHERE dir IN (?, ?)", (other, self.segments)).fetchall()), 4)
         self.assertEqual(self.db.execute("SELECT p.pool FROM (SELECT ? AS at) AS d, tidepool_pools(d.at) AS p",
                                          (other,)).fetchall(), [("elsewhere",)])
         self.assertEqual(self.db.execute(every + " WHERE dir = NULL").fetchall(), [])
@@ -168,7 +168,7 @@ class Filters(support.PlaneCase):
         self.assertEqual(self.one(self.db, "SELECT target_size FROM tidepool_pools(?)", other), 4)
 
 
-class Directories(support.PlaneCase):
+class Directories(support.SegmentCase):
     """The hidden column dir: which directory is read, and where a row comes from."""
 
     def setUp(self):
@@ -182,18 +182,18 @@ class Directories(support.PlaneCase):
         self.db = self.connect()
 
     def rows(self, rest, columns="pool"):
-        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), {"o": self.other, "p": self.plane})
+        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), {"o": self.other, "p": self.segments})
         return sorted(found.fetchall())
 
     def test_its_value_is_the_directory_that_was_read(self):
         both = [("app",), ("jobs",)]
-        self.assertEqual(self.rows("", "pool, dir"), [("app", self.plane), ("jobs", self.plane)])
+        self.assertEqual(self.rows("", "pool, dir"), [("app", self.segments), ("jobs", self.segments)])
         self.assertEqual(self.rows("WHERE dir = :o", "pool, dir"), [("elsewhere", self.other)])
         self.assertEqual(self.rows("WHERE dir = :p", "pool"), both)
         self.assertEqual(self.rows("WHERE dir IS NULL"), [])
         self.assertEqual(self.rows("WHERE dir = '' OR dir IS NULL"), [])
         self.assertEqual(self.rows("WHERE dir IS NOT NULL"), both)
-        self.assertEqual(self.one(self.db, "SELECT DISTINCT dir FROM tidepool_help"), self.plane)
+        self.assertEqual(self.one(self.db, "SELECT DISTINCT dir FROM tidepool_help"), self.segments)
 
     def test_equality_by_and_chooses_what_is_read(self):
         self.assertEqual(self.rows("WHERE dir IS :o"), [("elsewhere",)])
@@ -248,12 +248,12 @@ class Directories(support.PlaneCase):
         self.assertEqual(self.rows("WHERE dir = :o", "target_size"), [(5,)])
         # One order, whichever way the row was found.
         for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 6 WHERE pool = 'app'",
-                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.plane, "COMMIT"):
+                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments, "COMMIT"):
             self.db.execute(statement)
         self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_commands WHERE pool = 'app'"), 2)
 
 
-class Shell(support.PlaneCase):
+class Shell(support.SegmentCase):
     def test_the_sqlite3_shell_shows_and_steers(self):
         self.owner().open()
         output, errors = self.shell("SELECT pool, state FROM tidepool_pools",

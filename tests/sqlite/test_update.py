@@ -7,7 +7,7 @@ import unittest
 import support
 
 
-class UpdateCase(support.PlaneCase):
+class UpdateCase(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.pool_owner = self.owner()
@@ -214,7 +214,7 @@ class Commits(UpdateCase):
                          [("drain", "applied"), ("scale", "applied"), ("scale", "refused")])
 
     def test_a_commit_that_sqlite_could_not_finish_is_not_posted_twice(self):
-        file = "%s/some.sqlite" % self.plane
+        file = "%s/some.sqlite" % self.segments
         db, reader = self.connect(file), sqlite3.connect(file, isolation_level=None)
         db.execute("PRAGMA busy_timeout = 0")
         db.execute("CREATE TABLE note(x)")

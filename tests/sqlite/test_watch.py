@@ -9,7 +9,7 @@ import support
 import watch
 
 
-class WatchCase(support.PlaneCase):
+class WatchCase(support.SegmentCase):
     def setUp(self):
         super().setUp()
         self.pool_owner = self.owner()
@@ -17,7 +17,7 @@ class WatchCase(support.PlaneCase):
         self.db = self.connect()
 
     def segment(self, instance_id=None):
-        return next(pathlib.Path(self.plane).glob(f"*.{instance_id or self.instance_id}.segment"))
+        return next(pathlib.Path(self.segments).glob(f"*.{instance_id or self.instance_id}.segment"))
 
     def rows(self, sql, *values):
         return self.db.execute(sql, values).fetchall()
@@ -49,7 +49,7 @@ class Rows(WatchCase):
 
     def test_alerts_in_the_order_of_their_ids(self):
         self.image.put_alerts(watch.alert(self.bits | 9), watch.alert(self.bits | 4, "broken", 2, 2, "bob", 9.0, True))
-        self.image.write_to(self.plane)
+        self.image.write_to(self.segments)
         self.assertEqual(self.rows("SELECT alert_id, rule, severity, state, metric, value, threshold, occurrences,"
                                    " resolved_at IS NULL, acked_by, acked_at IS NULL, message, advice"
                                    " FROM tidepool_alerts WHERE pool = 'old'"),
@@ -62,7 +62,7 @@ class Rows(WatchCase):
 
     def test_rules(self):
         self.image.put_rules(watch.rule("a", 0.5, 0.25, 1500, 1, 0, 1, 1, "half"), watch.rule("b", is_enabled=0, is_built_in=0))
-        self.image.write_to(self.plane)
+        self.image.write_to(self.segments)
         self.assertEqual(self.rows("SELECT rule, metric, comparison, threshold, hold_ms, severity, enabled, message, advice,"
                                    " clear_at, built_in FROM tidepool_alert_rules WHERE pool = 'old'"),
                          [("a", "waiting", ">=", 0.5, 1500.0, "info", 1, "half", None, 0.25, 1),
@@ -72,7 +72,7 @@ class Rows(WatchCase):
         self.image.put_health(watch.check(0, 99.5, 2.0, 5000.0), watch.check(checked=0), watch.check(2, 0.0, message="full"))
         self.image.put_forecasts(watch.forecast(10, "linear", mape=0.1, is_selected=1), watch.forecast(60, "seasonal"),
                                  efficiency=0.75)
-        self.image.write_to(self.plane)
+        self.image.write_to(self.segments)
         self.assertEqual(self.rows("SELECT check_name, status, score, value, threshold, message FROM tidepool_health_checks"
                                    " WHERE pool = 'old'"),
                          [("connectivity", "ok", 99.5, 2.0, 5000.0, None), ("resources", "failed", 0.0, None, None, "full")])

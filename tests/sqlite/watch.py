@@ -1,6 +1,6 @@
 """Segments with alerts, rules, health and forecasts in them, as no pool here would make them at will.
 
-The bytes are those of core/plane/README.md, written by hand: a test of readers should not share a writer's mistakes.
+The bytes are those of core/segment/README.md, written by hand: a test of readers should not share a writer's mistakes.
 """
 import pathlib
 import struct
@@ -84,8 +84,8 @@ class Image:
         self.put(offset, struct.pack("<QQddddQQ", 2, len(forecasts), efficiency, slow_share, accuracy, NAN, 0, 0) +
                  b"".join(forecasts))
 
-    def write_to(self, plane):
-        path = pathlib.Path(plane) / self.name
+    def write_to(self, segments):
+        path = pathlib.Path(segments) / self.name
         path.write_bytes(self.bytes)
         return path
 

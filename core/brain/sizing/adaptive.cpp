@@ -131,8 +131,8 @@ int64_t AdaptiveSizer::decide(const Observation& seen, int64_t recommended) {
 int64_t AdaptiveSizer::demand(double now_s, int64_t waiting, int64_t in_use, int64_t open, int64_t connecting,
                               int64_t target) {
   if (is_frozen_ || knee_.is_overloaded()) return clamped(target);
-  const double patience_s = staffing_.patience_s(settings_.objective_s, settings_.connect_s, kappa());
-  const double released = static_cast<double>(in_use) * patience_s / demand_.hold_s();
+  const double tolerance_s = staffing_.tolerance_s(settings_.objective_s, settings_.connect_s, kappa());
+  const double released = static_cast<double>(in_use) * tolerance_s / demand_.hold_s();
   const double wanted = std::ceil(static_cast<double>(waiting) - released) - static_cast<double>(connecting);
   if (!(wanted > 0)) return clamped(target);
   const double spare = kDemandRoot * std::sqrt(static_cast<double>(std::max<int64_t>(open, 0)));

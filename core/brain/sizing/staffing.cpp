@@ -18,7 +18,7 @@ constexpr double kArrivalWeight = 0.005;
 constexpr double kBurstPart = 0.25;  // of a tick's arrivals, by which its slow ones are judged at least
 constexpr double kWindow_s = 2;
 constexpr double kWindowPerKappa = 2.6;
-constexpr double kPatience = 1.15;
+constexpr double kTimeout = 1.15;
 constexpr double kEagerness = 0.8;
 
 }  // namespace
@@ -55,8 +55,8 @@ double Staffing::window_s(double kappa) const {
   return std::min(kWindowMax_s, kWindow_s * std::pow(kWindowPerKappa, kappa));
 }
 
-double Staffing::patience_s(double objective_s, double connect_s, double kappa) const {
-  return std::max(objective_s, connect_s) * std::max(0.0, kPatience - kEagerness * kappa);
+double Staffing::tolerance_s(double objective_s, double connect_s, double kappa) const {
+  return std::max(objective_s, connect_s) * std::max(0.0, kTimeout - kEagerness * kappa);
 }
 
 }  // namespace tide::brain

@@ -11,7 +11,7 @@
 //             recent: the share of the last half hour or so. What it exceeds the share by is given back: a tick with
 //             many arrivals is divided by more, so a crowd would else weigh less than it hurt.
 //
-// kappa says three things at once: the margin, how eagerly callers that queue open connections (patience_s), and how
+// kappa says three things at once: the margin, how eagerly callers that queue open connections (tolerance_s), and how
 // long capacity is kept (window_s = 2 * 2.6^kappa, at most 300 s).
 // Anti-windup: is_limited tells that more connections are not to be had; then kappa only comes down.
 // Threads: the keeper's only.
@@ -31,7 +31,7 @@ class Staffing {
   double need(double erlangs, double kappa) const;
   double window_s(double kappa) const;
   // How long a queue may take to drain before it opens connections: max(objective, time to open) (1.15 - 0.8 kappa).
-  double patience_s(double objective_s, double connect_s, double kappa) const;
+  double tolerance_s(double objective_s, double connect_s, double kappa) const;
   double kappa() const { return kappa_; }
 
  private:

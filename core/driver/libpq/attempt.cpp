@@ -21,7 +21,7 @@ namespace tide::libpq {
 namespace {
 
 // How long closing a pool waits for abandoned attempts: those that are not blocked need microseconds.
-constexpr auto kEndPatience = std::chrono::milliseconds(50);
+constexpr auto kEndTimeout = std::chrono::milliseconds(50);
 
 bool is_address(const std::string& host) {
   addrinfo only_numbers{};
@@ -98,13 +98,13 @@ void Attempts::end() noexcept {
     attempt->wake_.ring();
   }
   changed_.notify_all();
-  changed_.wait_for(lock, kEndPatience, [this] { return running_.empty(); });
+  changed_.wait_for(lock, kEndTimeout, [this] { return running_.empty(); });
 }
 
-bool Attempts::hold_for_fork(Span patience) noexcept {
+bool Attempts::hold_for_fork(Span timeout) noexcept {
   std::unique_lock lock(mutex_);
   is_held_ = true;
-  return changed_.wait_for(lock, std::chrono::nanoseconds(patience.ns()), [this] {
+  return changed_.wait_for(lock, std::chrono::nanoseconds(timeout.ns()), [this] {
     return std::none_of(running_.begin(), running_.end(), [](const Attempt* attempt) {
       return attempt->stage_ == Attempt::Stage::inside && !attempt->is_given_up_;
     });

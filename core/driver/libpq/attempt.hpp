@@ -59,7 +59,7 @@ class Attempts {
   void end() noexcept;
   // Before a fork: waits until no attempt is inside libpq, except abandoned ones. Returns false if that takes too
   // long.
-  bool hold_for_fork(Span patience) noexcept;
+  bool hold_for_fork(Span timeout) noexcept;
   void release_after_fork() noexcept;
 
  private:

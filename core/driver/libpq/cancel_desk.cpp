@@ -13,7 +13,7 @@ namespace tide::libpq {
 namespace {
 
 constexpr size_t kAtOnceMax = 4;
-constexpr Span kPatience = Span::seconds(5);
+constexpr Span kTimeout = Span::seconds(5);
 constexpr Span kRetrySpan = Span::millis(20);  // the backlog of a Unix socket is full
 constexpr uint32_t kCancelCode = 80877102;     // PostgreSQL protocol: "Canceling Requests in Progress"
 
@@ -36,7 +36,7 @@ bool CancelDesk::ask(const std::shared_ptr<CancelState>& session, Instant now) n
   if (session->is_pending.exchange(true)) return true;
   try {
     const std::lock_guard lock(mutex_);
-    requests_.push_back({session, now, now + kPatience, Descriptor(), false});
+    requests_.push_back({session, now, now + kTimeout, Descriptor(), false});
   } catch (...) {
     session->is_pending.store(false);
     return false;

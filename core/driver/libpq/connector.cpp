@@ -19,7 +19,7 @@ namespace {
 
 // How long a server may take to end a session before its slot is considered free.
 // Not longer: if the network drops everything, a full pool cannot open a new session for this long.
-constexpr Span kGoodbyePatience = Span::seconds(3);
+constexpr Span kGoodbyeTimeout = Span::seconds(3);
 
 // PgConnector: all connections of one pool, on one epoll descriptor.
 //
@@ -67,7 +67,7 @@ class PgConnector final : public Connector {
   Pooler pooler() const override { return pooler_mode_; }
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void give_up_opens() override { is_giving_up_opens_ = true; }
-  bool hold_for_fork(Span patience) noexcept override { return attempts_->hold_for_fork(patience); }
+  bool hold_for_fork(Span timeout) noexcept override { return attempts_->hold_for_fork(timeout); }
   void release_after_fork() noexcept override { attempts_->release_after_fork(); }
   void abandon() noexcept override;
 
@@ -150,7 +150,7 @@ void PgConnector::close(uint32_t slot, std::unique_ptr<Connection> connection, I
   Descriptor socket = leaving.finish(now);
   connection.reset();
   if (socket.is_open()) watch(EPOLL_CTL_ADD, socket.get(), EPOLLIN | kHangUp, slot);
-  const Instant give_up = socket.is_open() ? now + kGoodbyePatience : now;
+  const Instant give_up = socket.is_open() ? now + kGoodbyeTimeout : now;
   closings_.insert_or_assign(slot, Closing{std::move(socket), give_up});
 }
 

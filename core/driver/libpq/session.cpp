@@ -97,7 +97,7 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return Status::ok();
   }
   const std::string words = is_wanted ? "SET default_transaction_read_only = on" : writable_words();
-  Status status = run_own(words.c_str(), now + proof_patience());
+  Status status = run_own(words.c_str(), now + proof_timeout());
   if (status) {
     is_doubtful_ = false;
     is_read_only_ = is_wanted;

@@ -93,7 +93,7 @@ class PgConnection final : public Connection {
   };
   struct Running {
     Instant deadline;
-    Instant patience;  // when to stop waiting for a cancelled statement
+    Instant give_up_at;  // when to stop waiting for a cancelled statement
     std::string_view sql;
     size_t answers = 0;  // of its statements
     bool is_sent = false;
@@ -155,7 +155,7 @@ class PgConnection final : public Connection {
   Status judge(Status status);
   bool is_standby_chosen() const;
   void judge_refused_write(const Status& status);
-  Span proof_patience() const;
+  Span proof_timeout() const;
   Status prove_alive(Instant deadline);
 
   ConnectionHandle conn_;

@@ -53,7 +53,7 @@ void PgConnection::judge_refused_write(const Status& status) {
 }
 
 // How long a live server may take to respond.
-Span PgConnection::proof_patience() const {
+Span PgConnection::proof_timeout() const {
   if (!policy_.keepalive) return policy_.validation_timeout;
   return std::min(policy_.validation_timeout, policy_.keepalive_idle * 2);
 }
@@ -70,9 +70,9 @@ Status PgConnection::prove_alive(Instant deadline) {
   Running asking;
   if (const Wait waited = wait_for_cancel(asking); waited != Wait::ready) return stopped(waited, asking);
   const uint64_t cancels = cancels_.load();
-  const Span patience = proof_patience();
-  const Instant limit = clock_.now() + patience;
-  asking.deadline = asking.patience = earliest(deadline, limit);
+  const Span timeout = proof_timeout();
+  const Instant limit = clock_.now() + timeout;
+  asking.deadline = asking.give_up_at = earliest(deadline, limit);
   asking.is_timed_out = true;  // no cancel at the deadline, which the server would not receive
   if (PQsendQuery(conn_.get(), "") == 0) return connection_error(conn_.get());
   const Trace trace = trace_;
@@ -86,7 +86,7 @@ Status PgConnection::prove_alive(Instant deadline) {
         "It was not sent: the pool first checked whether the server responds, and there was no response yet.";
     return status;
   }
-  status = own_error("08006", "the server has not responded for " + describe_span(patience),
+  status = own_error("08006", "the server has not responded for " + describe_span(timeout),
                      "The connection had been idle, so the pool checked it first; the statement was not sent.",
                      "Release this lease and acquire another. Check that the server is reachable from this host.");
   status.is_retryable = true;

@@ -14,7 +14,7 @@
 namespace tide::libpq {
 namespace {
 
-constexpr Span kDrainPatience = Span::millis(20);    // a cancelled statement usually ends within this
+constexpr Span kDrainTimeout = Span::millis(20);     // a cancelled statement usually ends within this
 constexpr size_t kResultBytesMax = size_t{1} << 30;  // a statement that exceeds it fails
 
 int poll_timeout_ms(Instant until, Instant now) {
@@ -63,7 +63,7 @@ Status PgConnection::query(const QueryRequest& request, ResultTable& out) {
   if (terms_.is_shared && !policy_.statement_timeout.is_zero()) {
     running.deadline = earliest(running.deadline, began + policy_.statement_timeout);
   }
-  running.patience = running.deadline;
+  running.give_up_at = running.deadline;
   idle_since_ns_.store(0, std::memory_order_relaxed);
 
   Status status = is_doubtful_ ? prove_alive(running.deadline) : Status::ok();
@@ -264,7 +264,7 @@ PgConnection::Wait PgConnection::drain(Running& running) {
   }
   has_unread_ = is_own_unread_ = false;
   running.is_timed_out = running.is_cancel_asked = false;
-  running.patience = running.deadline;
+  running.give_up_at = running.deadline;
   return Wait::ready;
 }
 
@@ -281,9 +281,9 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
                      {wake_.fd(), POLLIN, 0},
                      {desk_->fd(), POLLIN, 0}};
     const bool is_cancelling = cancel_->is_pending.load();
-    const bool has_clock = running.patience < Instant::never() || is_cancelling;
+    const bool has_clock = running.give_up_at < Instant::never() || is_cancelling;
     Instant now = has_clock ? clock_.now() : Instant{};
-    Instant until = running.patience;
+    Instant until = running.give_up_at;
     if (is_cancelling) until = earliest(until, earliest(desk_->pump(now), now + Span::millis(20)));
     if (poll(fds, is_cancelling ? 3 : 2, poll_timeout_ms(until, now)) < 0 && errno != EINTR) return Wait::given_up;
     if (fds[1].revents != 0) wake_.clear();
@@ -292,10 +292,10 @@ PgConnection::Wait PgConnection::wait_readable(Running& running) {
     }
     if (!has_clock || fds[0].revents != 0) continue;
     now = clock_.now();
-    if (now < running.patience) continue;
+    if (now < running.give_up_at) continue;
     if (running.is_timed_out) return Wait::timed_out;
     running.is_timed_out = true;
-    running.patience = now + kDrainPatience;
+    running.give_up_at = now + kDrainTimeout;
     running.is_cancel_asked = desk_->ask(cancel_, now);
     if (!running.is_cancel_asked) return Wait::timed_out;
   }
@@ -346,7 +346,7 @@ Status PgConnection::run_own(const char* sql, Instant deadline) {
   QueryRequest request;
   request.sql = sql;
   Running running;
-  running.deadline = running.patience = deadline;
+  running.deadline = running.give_up_at = deadline;
   ResultTable ignored;
   const Trace trace = trace_;
   Status status = run(request, running, ignored);

@@ -218,7 +218,7 @@ void SqliteConnection::empty_wal() noexcept {
 // ---- the keeper's work ----------------------------------------------------------------------------------------------
 
 void SqliteConnection::arm_for_keeper(Instant deadline) noexcept {
-  watch_.arm({deadline, Instant::never(), kKeeperPatience});
+  watch_.arm({deadline, Instant::never(), kKeeperTimeout});
 }
 
 Status SqliteConnection::furnish(Instant deadline) {

@@ -36,7 +36,7 @@
 namespace tide::sqlite {
 
 // Locks of other processes: the keeper waits this long at a time, and retries in a later step.
-inline constexpr Span kKeeperPatience = Span::millis(5);
+inline constexpr Span kKeeperTimeout = Span::millis(5);
 
 class SqliteConnection final : public Connection {
  public:
@@ -116,7 +116,7 @@ class SqliteConnection final : public Connection {
   void give_turn() noexcept;
   Status failure(int code, const Running& running);
   void explain_busy(Status& status) const;
-  Span lock_patience(const Running& running) const noexcept;
+  Span lock_timeout(const Running& running) const noexcept;
   bool is_memory() const noexcept { return file_->target().is_memory; }
   Status stopped(Watch::Stop stop, const Running& running);
   void after_statement(const Running& running, bool was_in_transaction, const Status& status);

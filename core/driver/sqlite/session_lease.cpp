@@ -61,7 +61,7 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   // In every mode: a session that will be closed must not block the others until then.
   if (!roll_back()) return Settled::broken;
   ended_ = {};
-  watch_.set_patience(policy_.sqlite_busy_timeout);
+  watch_.set_timeout(policy_.sqlite_busy_timeout);
   if (was_in_transaction && mode == ResetMode::none) return Settled::broken;
   if (is_file_lost()) return Settled::broken;
   if (!is_known) return Settled::spent;
@@ -72,7 +72,7 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   if (mode == ResetMode::none || mode == ResetMode::rollback) return Settled::clean;
   if (alteration == Alteration::lasting) return Settled::spent;
   if (mode == ResetMode::smart && alteration == Alteration::none) return Settled::clean;
-  watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperPatience});
+  watch_.arm({clock_.now() + kRestoreSpan, Instant::never(), kKeeperTimeout});
   if (!put_back()) return Settled::broken;
   inspector_.forget_alteration();
   is_query_only_ = false;

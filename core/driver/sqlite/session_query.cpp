@@ -73,7 +73,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
     running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
     running.offset = static_cast<int64_t>(request.sql.size() - text.size());
     // Compiling reads the schema, which may have to wait for a lock of another process too.
-    watch_.arm({running.deadline, Instant::never(), lock_patience(running)});
+    watch_.arm({running.deadline, Instant::never(), lock_timeout(running)});
     inspector_.begin();
     Statement statement;
     std::string_view rest;
@@ -128,13 +128,13 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
   Statement retold;
   if (intent.is_busy_timeout && intent.is_pragma_question) {
     // SQLite reports its own handler, which was replaced; and it does so while compiling.
-    sqlite3_busy_timeout(database_.get(), static_cast<int>(watch_.patience().ms()));
+    sqlite3_busy_timeout(database_.get(), static_cast<int>(watch_.timeout().ms()));
     std::string_view rest;
     if (compile(database_.get(), sqlite3_sql(statement), retold, rest) == SQLITE_OK) statement = retold.get();
   }
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   const Instant read_limit = is_writing || has_turn_ ? Instant::never() : read_until(running.started);
-  watch_.arm({running.deadline, read_limit, lock_patience(running)});
+  watch_.arm({running.deadline, read_limit, lock_timeout(running)});
   int code = SQLITE_OK;
   Status status = collect_rows(statement, ResultLimits{}, out, code);
   if (status && code != SQLITE_DONE) status = failure(code, running);
@@ -147,7 +147,7 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
     status = remember_attached(database_.get());
   }
   if (intent.is_busy_timeout) {
-    if (const char* told = out.text(0, 0); told != nullptr) watch_.set_patience(Span::millis(std::atoi(told)));
+    if (const char* told = out.text(0, 0); told != nullptr) watch_.set_timeout(Span::millis(std::atoi(told)));
     watch_.install(database_.get());
   }
   const bool was_writing = has_turn_;
@@ -277,10 +277,10 @@ void SqliteConnection::explain_busy(Status& status) const {
 
 // In memory only sessions of the pool can hold a lock, so the statement waits for it as for the turn, if there is a
 // deadline.
-Span SqliteConnection::lock_patience(const Running& running) const noexcept {
-  const Span patience = watch_.patience();
-  if (!is_memory() || patience.is_zero() || running.deadline >= Instant::never()) return patience;
-  return std::max(patience, running.deadline - running.started);
+Span SqliteConnection::lock_timeout(const Running& running) const noexcept {
+  const Span timeout = watch_.timeout();
+  if (!is_memory() || timeout.is_zero() || running.deadline >= Instant::never()) return timeout;
+  return std::max(timeout, running.deadline - running.started);
 }
 
 Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {

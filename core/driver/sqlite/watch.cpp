@@ -24,7 +24,7 @@ void Watch::remove(sqlite3* database) noexcept {
 void Watch::arm(const Limits& limits) noexcept {
   deadline_ns_.store(limits.deadline.ns());
   read_until_ns_.store(limits.read_until.ns());
-  patience_ns_.store(limits.busy_patience.ns());
+  timeout_ns_.store(limits.busy_timeout.ns());
   is_armed_.store(true);
 }
 
@@ -73,8 +73,8 @@ int Watch::on_busy(void* self, int tries) noexcept {
   const int64_t now = watch.clock_.now().ns();
   if (tries == 0) watch.busy_since_ns_.store(now);
   const bool is_armed = watch.is_armed_.load();
-  const int64_t patience = is_armed ? watch.patience_ns_.load() : watch.patience_at_rest_ns_.load();
-  const int64_t left = std::min({patience - (now - watch.busy_since_ns_.load()), watch.deadline_ns_.load() - now,
+  const int64_t timeout = is_armed ? watch.timeout_ns_.load() : watch.timeout_at_rest_ns_.load();
+  const int64_t left = std::min({timeout - (now - watch.busy_since_ns_.load()), watch.deadline_ns_.load() - now,
                                  watch.read_until_ns_.load() - now});
   if (left <= 0) return 0;
   const int64_t nap = std::min<int64_t>(kNapMs[std::min(tries, kNaps - 1)], left / 1'000'000 + 1);

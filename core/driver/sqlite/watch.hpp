@@ -27,10 +27,10 @@ class Watch {
   struct Limits {
     Instant deadline = Instant::never();    // of the statement or the whole request
     Instant read_until = Instant::never();  // maximum end of the read snapshot
-    Span busy_patience = Span::nanos(0);    // how long to wait for locks of others
+    Span busy_timeout = Span::nanos(0);     // how long to wait for locks of others
   };
 
-  Watch(const Clock& clock, Span busy_patience) : clock_(clock) { set_patience(busy_patience); }
+  Watch(const Clock& clock, Span busy_timeout) : clock_(clock) { set_timeout(busy_timeout); }
 
   void install(sqlite3* database) noexcept;
   static void remove(sqlite3* database) noexcept;
@@ -40,8 +40,8 @@ class Watch {
   void forget_stop() noexcept;
   void rest() noexcept;
   // The busy timeout outside of armed statements.
-  void set_patience(Span patience) noexcept { patience_at_rest_ns_.store(patience.ns()); }
-  Span patience() const noexcept { return Span::nanos(patience_at_rest_ns_.load()); }
+  void set_timeout(Span timeout) noexcept { timeout_at_rest_ns_.store(timeout.ns()); }
+  Span timeout() const noexcept { return Span::nanos(timeout_at_rest_ns_.load()); }
 
   void request_stop() noexcept { should_stop_.store(true); }
   void disarm() noexcept {
@@ -62,8 +62,8 @@ class Watch {
   const Clock& clock_;
   std::atomic<int64_t> deadline_ns_{Instant::never().ns()};
   std::atomic<int64_t> read_until_ns_{Instant::never().ns()};
-  std::atomic<int64_t> patience_ns_{0};
-  std::atomic<int64_t> patience_at_rest_ns_{0};
+  std::atomic<int64_t> timeout_ns_{0};
+  std::atomic<int64_t> timeout_at_rest_ns_{0};
   std::atomic<int64_t> busy_since_ns_{0};
   std::atomic<bool> is_armed_{false};
   std::atomic<bool> should_stop_{false};

@@ -14,7 +14,7 @@
 namespace tide {
 namespace {
 
-constexpr Span kLeavePatience = Span::millis(200);  // for a helper that only has to notice the end
+constexpr Span kLeaveTimeout = Span::millis(200);  // for a helper that only has to notice the end
 thread_local const Calls* innermost = nullptr;
 
 bool matters(const Call& call) { return call.kind != Call::Kind::look; }
@@ -166,7 +166,7 @@ bool Calls::is_at_work() const noexcept {
 
 bool Calls::is_held_up(Instant now) const noexcept {
   return !running.empty() &&
-         std::all_of(running.begin(), running.end(), [&](const Call& call) { return now >= call.started + kPatience; });
+         std::all_of(running.begin(), running.end(), [&](const Call& call) { return now >= call.started + kTimeout; });
 }
 
 void Calls::end() noexcept {
@@ -185,7 +185,7 @@ void Calls::end() noexcept {
     return is_held_up(clock_.now()) ||
            std::all_of(helpers_.begin(), helpers_.end(), [](const Helper& helper) { return helper.has_left; });
   };
-  progress.wait_for(lock, std::chrono::nanoseconds(kLeavePatience.ns()), have_all_left);
+  progress.wait_for(lock, std::chrono::nanoseconds(kLeaveTimeout.ns()), have_all_left);
   for (Helper& helper : helpers_) {
     if (!helper.has_left) {
       helper.thread.detach();

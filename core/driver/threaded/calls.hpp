@@ -61,7 +61,7 @@ class Calls : public std::enable_shared_from_this<Calls> {
   // After this time another helper is started for waiting calls.
   static constexpr Span kSlow = Span::millis(10);
   // How long to wait for a call without a deadline (close).
-  static constexpr Span kPatience = Span::seconds(2);
+  static constexpr Span kTimeout = Span::seconds(2);
 
   // Throws Shortage if no descriptor is available.
   Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock);

@@ -90,25 +90,25 @@ class ThreadedConnector final : public Connector {
   }
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override {
     generations_.erase(slot);
-    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kPatience, connection.get());
+    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kTimeout, connection.get());
     one.front().owned = std::move(connection);
     ask(one);
   }
   void cancel(uint32_t slot, Connection& connection, uint64_t lease, Instant now) override {
-    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kPatience, &connection);
+    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kTimeout, &connection);
     one.front().lease = lease;
     ask(one);
   }
   bool end_transaction(uint32_t slot, Connection& connection, const std::string& why, uint64_t lease,
                        Instant now) override {
-    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kPatience, &connection);
+    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kTimeout, &connection);
     one.front().lease = lease;
     one.front().why = why;
     ask(one);
     return false;
   }
   bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override {
-    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kPatience, &connection);
+    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kTimeout, &connection);
     ask(one);
     return false;
   }

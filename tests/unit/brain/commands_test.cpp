@@ -92,7 +92,7 @@ TEST(CloseConnection, EndsOneAndTells) {
   Rig rig = Rig::running(calm(), 2);
   rig.lease(1);
   EXPECT_EQ(rig.order(Verb::close_connection, 99).why.code, Code::not_found);
-  EXPECT_EQ(rig.order(Verb::close_connection, 2).message, "closes when its lease ends");
+  EXPECT_EQ(rig.order(Verb::close_connection, 2).message, "will be closed when its lease ends");
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::control), 1);
   EXPECT_TRUE(rig.is_retired(1));

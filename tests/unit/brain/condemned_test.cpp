@@ -63,7 +63,8 @@ TEST(Condemned, TwoLossesWithinASecondAreASuspicion) {
       continue;
     }
     ASSERT_NE(rig.note(EventKind::recycle), nullptr);
-    EXPECT_EQ(rig.note(EventKind::recycle)->text, "connections were lost within 1s: replacing 3 connections over 2s");
+    EXPECT_EQ(rig.note(EventKind::recycle)->text,
+              "several connections were lost within 1 s: replacing 3 connections over 2s");
     EXPECT_LT(rig.retired(CloseReason::control), 3);  // not all at once
     replaced_within(rig, kSpread);
     rig.settle();
@@ -178,7 +179,7 @@ TEST(Crowded, TheTargetComesDownToWhatThereIs) {
   for (size_t i = 0; i < n; ++i) rig.brain.connect_failed(rig.now, false, true);
   EXPECT_EQ(rig.tick().target_size, 5);
   EXPECT_EQ(rig.opens(), 0);
-  EXPECT_EQ(rig.find<action::Scale>()->reason, "the server is not ready for more");
+  EXPECT_EQ(rig.find<action::Scale>()->reason, "the server accepts no more connections at present");
   rig.tick_after(rig.policy.retry_max);
   EXPECT_EQ(rig.opens(), 0);  // nobody asks for more
   rig.lease_all();

@@ -1,5 +1,5 @@
 // Emergency: in by a storm or very low health, out when that is over, never stuck.
-#include "medic_rig.hpp"
+#include "health_rig.hpp"
 
 namespace tide::test {
 namespace {
@@ -8,9 +8,9 @@ constexpr Load kStorm{.queries = 100, .faults = 80};
 constexpr Load kWell{};
 
 TEST(Emergency, BeginsInTheSecondStormySecondAndCapsTheSize) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.min_size = 8;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   ASSERT_EQ(rig.slots.size(), 8U);
   rig.second(kStorm);
   EXPECT_NE(rig.outlook.state, PoolState::emergency);
@@ -27,7 +27,7 @@ TEST(Emergency, BeginsInTheSecondStormySecondAndCapsTheSize) {
 }
 
 TEST(Emergency, EndsAfterTheStormAndTheCapIsLiftedByAndBy) {
-  MedicRig rig;
+  HealthRig rig;
   for (int i = 0; i < 5; ++i) rig.second(kStorm);
   ASSERT_EQ(rig.outlook.state, PoolState::emergency);
   int seconds = 0;
@@ -45,7 +45,7 @@ TEST(Emergency, EndsAfterTheStormAndTheCapIsLiftedByAndBy) {
 }
 
 TEST(Emergency, OneBadSecondIsNone) {
-  MedicRig rig;
+  HealthRig rig;
   for (int i = 0; i < 20; ++i) {
     rig.second(i % 3 == 0 ? kStorm : kWell);
     EXPECT_NE(rig.outlook.state, PoolState::emergency);
@@ -53,9 +53,9 @@ TEST(Emergency, OneBadSecondIsNone) {
 }
 
 TEST(Emergency, BeginsByVeryLowHealthToo) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.health_max_response = Span::millis(10);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 50});
   EXPECT_EQ(rig.outlook.state, PoolState::emergency);
   for (int i = 0; i < 30; ++i) rig.second(kWell);
@@ -63,10 +63,10 @@ TEST(Emergency, BeginsByVeryLowHealthToo) {
 }
 
 TEST(Emergency, TheOptionSwitchesItOffAtOnce) {
-  MedicRig rig;
+  HealthRig rig;
   for (int i = 0; i < 5; ++i) rig.second(kStorm);
   ASSERT_EQ(rig.outlook.state, PoolState::emergency);
-  Policy off = MedicRig::quick();
+  Policy off = HealthRig::quick();
   off.emergency = false;
   rig.set(off);
   rig.tick();
@@ -78,9 +78,9 @@ TEST(Emergency, TheOptionSwitchesItOffAtOnce) {
 }
 
 TEST(Emergency, ADatabaseThatIsGoneIsTheBreakersBusiness) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.breaker_trip_after = Span::seconds(2);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 3; ++i) rig.second(kStorm);
   ASSERT_EQ(rig.outlook.state, PoolState::emergency);
   rig.is_server_up = false;
@@ -99,12 +99,12 @@ TEST(Emergency, IsNeverStuck) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);
-    Policy policy = MedicRig::quick();
+    Policy policy = HealthRig::quick();
     policy.emergency_below = static_cast<int64_t>(rng.below(81));
     policy.emergency_max_size = 1 + static_cast<int64_t>(rng.below(12));
     policy.health_interval = rng.chance(0.2) ? Span() : Span::seconds(1 + static_cast<int64_t>(rng.below(60)));
     policy.health_max_response = Span::millis(5 + static_cast<int64_t>(rng.below(100)));
-    MedicRig rig(policy);
+    HealthRig rig(policy);
     const int storm = 2 + static_cast<int>(rng.below(60));
     for (int i = 0; i < storm; ++i) {
       rig.waiting = static_cast<uint32_t>(rng.below(30));

@@ -1,10 +1,10 @@
 // Each check turned to warning, to failed, and back, and the score they make together.
-#include "medic_rig.hpp"
+#include "health_rig.hpp"
 
 namespace tide::test {
 namespace {
 
-void expect(const MedicRig& rig, HealthCheck check, HealthStatus status) {
+void expect(const HealthRig& rig, HealthCheck check, HealthStatus status) {
   const brain::Finding& finding = rig.finding(check);
   EXPECT_EQ(finding.status, status) << word(check) << ": " << finding.message;
   const bool is_in_range = status == HealthStatus::ok        ? finding.score == 100
@@ -15,7 +15,7 @@ void expect(const MedicRig& rig, HealthCheck check, HealthStatus status) {
   EXPECT_EQ(finding.checked_at, rig.now);
 }
 
-void expect_formula(const MedicRig& rig) {
+void expect_formula(const HealthRig& rig) {
   const brain::Health& health = rig.brain.health();
   const double c = health.of(HealthCheck::connectivity).score, p = health.of(HealthCheck::performance).score;
   const double r = health.of(HealthCheck::resources).score, s = health.of(HealthCheck::scaling).score;
@@ -24,7 +24,7 @@ void expect_formula(const MedicRig& rig) {
 }
 
 TEST(Health, AWellPoolHasAHundredPoints) {
-  MedicRig rig;
+  HealthRig rig;
   rig.second({});
   EXPECT_EQ(rig.brain.health().score, 100);
   for (const HealthCheck check :
@@ -34,10 +34,10 @@ TEST(Health, AWellPoolHasAHundredPoints) {
 }
 
 TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.min_size = 3;
   policy.breaker_trip_after = Span::seconds(600);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   rig.is_server_up = false;
   rig.remove(0);
   rig.second({});
@@ -59,7 +59,7 @@ TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
 }
 
 TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
-  MedicRig rig;
+  HealthRig rig;
   rig.second({.queries = 10});
   expect(rig, HealthCheck::connectivity, HealthStatus::ok);
   rig.resources.is_file_missing = true;
@@ -73,7 +73,7 @@ TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
 }
 
 TEST(Health, PerformanceGoesByTheShareOfFaults) {
-  MedicRig rig;
+  HealthRig rig;
   rig.second({.queries = 1'000, .faults = 40});
   expect(rig, HealthCheck::performance, HealthStatus::warning);
   EXPECT_NEAR(rig.finding(HealthCheck::performance).value, 0.04, 1e-9);
@@ -85,9 +85,9 @@ TEST(Health, PerformanceGoesByTheShareOfFaults) {
 }
 
 TEST(Health, PerformanceGoesByTheMeanDurationToo) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.health_max_response = Span::millis(100);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 80});
   expect(rig, HealthCheck::performance, HealthStatus::warning);
   for (int i = 0; i < 20; ++i) rig.second({.query_ms = 150});
@@ -98,13 +98,13 @@ TEST(Health, PerformanceGoesByTheMeanDurationToo) {
 }
 
 TEST(Health, AFewStatementsSayNothing) {
-  MedicRig rig;
+  HealthRig rig;
   rig.second({.queries = 2, .faults = 2});
   expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
 TEST(Health, ResourcesGoByTheFullest) {
-  MedicRig rig;
+  HealthRig rig;
   rig.resources.descriptors_max = 1'000;
   rig.resources.descriptors = 500;
   rig.resources.server_sessions_max = 100;
@@ -123,9 +123,9 @@ TEST(Health, ResourcesGoByTheFullest) {
 }
 
 TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.max_size = 2;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   rig.lease_all();
   const auto busy_second = [&rig](uint64_t slow) { rig.second({.slow = slow, .hold_ms = 20}); };  // 2 in use
   for (int i = 0; i < 6; ++i) busy_second(0);
@@ -141,7 +141,7 @@ TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
 }
 
 TEST(Health, ScalingGoesByRequestsThatGotNothing) {
-  MedicRig rig;
+  HealthRig rig;
   rig.second({.requests = 1'000, .timeouts = 20});
   expect(rig, HealthCheck::scaling, HealthStatus::warning);
   for (int i = 0; i < 15; ++i) rig.second({.requests = 1'000, .timeouts = 100});
@@ -152,9 +152,9 @@ TEST(Health, ScalingGoesByRequestsThatGotNothing) {
 }
 
 TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.health_interval = Span::seconds(3600);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   const uint64_t rounds = rig.brain.health().rounds;
   EXPECT_EQ(rig.order(Verb::check_health).kind, Verdict::Kind::pending);
   rig.tick();
@@ -169,7 +169,7 @@ TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
 }
 
 TEST(Health, AnOrderIsAnsweredThoughTheSurveyNeverIs) {
-  MedicRig rig;
+  HealthRig rig;
   (void)rig.order(Verb::check_health);
   rig.tick();
   rig.obey();
@@ -178,9 +178,9 @@ TEST(Health, AnOrderIsAnsweredThoughTheSurveyNeverIs) {
 }
 
 TEST(Health, IntervalZeroMeansNever) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.health_interval = Span();
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 50; ++i) rig.second({.faults = 100});
   // But an emergency looks all the same: it must see its end.
   EXPECT_EQ(rig.outlook.state, PoolState::emergency);

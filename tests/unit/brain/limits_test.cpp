@@ -44,7 +44,7 @@ TEST(Manual, IsRefusedOutsideTheRange) {
   }
   EXPECT_EQ(rig.tick().generation, rig.generation);
   EXPECT_TRUE(rig.actions.empty());
-  EXPECT_EQ(rig.order(Verb::scale, -1).message, "already automatic");
+  EXPECT_EQ(rig.order(Verb::scale, -1).message, "automatic sizing was already enabled");
 }
 
 TEST(Manual, SurvivesLimitsItFitsAndIsDroppedByOthers) {
@@ -194,7 +194,7 @@ TEST(Burst, BeatsManualAndGivesWayToItAgain) {
   EXPECT_EQ(rig.outlook.size_source, SizeSource::manual);
   EXPECT_EQ(rig.outlook.target_size, 4);
   EXPECT_EQ(rig.retired(CloseReason::scale), 2);
-  EXPECT_EQ(rig.order(Verb::end_burst).message, "no burst was on");
+  EXPECT_EQ(rig.order(Verb::end_burst).message, "no burst was active");
 }
 
 TEST(Burst, ProlongingResetsItsEnd) {

@@ -1,5 +1,5 @@
 // Recovery: each strategy where it can help, with a record of every attempt; and what goes when memory is short.
-#include "medic_rig.hpp"
+#include "health_rig.hpp"
 
 namespace tide::test {
 namespace {
@@ -7,7 +7,7 @@ namespace {
 // Enough faults to fail the check, too few for an emergency.
 constexpr Load kIll{.queries = 100, .faults = 20};
 
-std::vector<std::string> outcomes(const MedicRig& rig, const std::string& strategy) {
+std::vector<std::string> outcomes(const HealthRig& rig, const std::string& strategy) {
   std::vector<std::string> out;
   for (const action::Note& action : all<action::Note>(rig.told)) {
     if (action.event != EventKind::recovery) continue;
@@ -19,9 +19,9 @@ std::vector<std::string> outcomes(const MedicRig& rig, const std::string& strate
 }
 
 TEST(Recovery, ReplacesConnectionsWhenPerformanceFailsAndTellsThatItHelped) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   const uint64_t before = rig.last_conn_id;
   for (int i = 0; i < 4; ++i) rig.second(kIll);
   EXPECT_EQ(outcomes(rig, "restart_connections"), (std::vector<std::string>{"begun"}));
@@ -32,10 +32,10 @@ TEST(Recovery, ReplacesConnectionsWhenPerformanceFailsAndTellsThatItHelped) {
 }
 
 TEST(Recovery, GivesUpAfterSoManyAttemptsUntilAllIsWell) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
   policy.recovery_max_attempts = 2;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 120; ++i) rig.second(kIll);
   EXPECT_EQ(outcomes(rig, "restart_connections"),
             (std::vector<std::string>{"begun", "failure", "begun", "failure", "given_up"}));
@@ -46,10 +46,10 @@ TEST(Recovery, GivesUpAfterSoManyAttemptsUntilAllIsWell) {
 }
 
 TEST(Recovery, GrowsWhenRequestsGetNothing) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
   policy.sizing = Sizing::threshold;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   const int64_t before = rig.outlook.target_size;
   for (int i = 0; i < 3; ++i) rig.second({.requests = 100, .timeouts = 50});
   EXPECT_EQ(rig.outlook.target_size, before + policy.grow_step);
@@ -57,18 +57,18 @@ TEST(Recovery, GrowsWhenRequestsGetNothing) {
 }
 
 TEST(Recovery, PassesOverWhatCannotHelp) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool,restart_connections";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 3; ++i) rig.second(kIll);
   EXPECT_TRUE(outcomes(rig, "scale_pool").empty());
   EXPECT_FALSE(outcomes(rig, "restart_connections").empty());
 }
 
 TEST(Recovery, ForgetsWhatWasLearnt) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "reset_metrics";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 30; ++i) rig.second({.hold_ms = 500});
   EXPECT_NEAR(rig.brain.sizer().facts().hold_s, 0.5, 0.01);
   const uint64_t queries = rig.traffic.queries_total;
@@ -80,11 +80,11 @@ TEST(Recovery, ForgetsWhatWasLearnt) {
 }
 
 // The alert of a rule that was begun last.
-const brain::Alert* alert_of(const MedicRig& rig, const std::string& rule) {
-  const brain::Sentinel& sentinel = rig.brain.sentinel();
+const brain::Alert* alert_of(const HealthRig& rig, const std::string& rule) {
+  const brain::AlertMonitor& alert_monitor = rig.brain.alert_monitor();
   const brain::Alert* found = nullptr;
-  for (size_t place = 0; place < sentinel.places(); ++place) {
-    const brain::Alert& alert = sentinel.alert(place);
+  for (size_t place = 0; place < alert_monitor.places(); ++place) {
+    const brain::Alert& alert = alert_monitor.alert(place);
     if (alert.number != 0 && alert.rule == rule && (!found || alert.number > found->number)) found = &alert;
   }
   return found;
@@ -94,10 +94,10 @@ const brain::Alert* alert_of(const MedicRig& rig, const std::string& rule) {
 TEST(Recovery, NothingThatAlertsGoByIsForgotten) {
   for (const char* recovery : {"", "reset_metrics", "reset_metrics,restart_connections,scale_pool"}) {
     SCOPED_TRACE(recovery);
-    Policy policy = MedicRig::quick();
+    Policy policy = HealthRig::quick();
     policy.recovery = recovery;
     policy.recovery_max_attempts = 100;
-    MedicRig rig(policy);
+    HealthRig rig(policy);
     for (int i = 0; i < 17; ++i) rig.second({.queries = 100, .faults = i % 2 == 0 ? 8U : 24U});
     EXPECT_EQ(rig.times(EventKind::recovery) > 0, *recovery != '\0');
     const brain::Alert* rate = alert_of(rig, "error_rate");
@@ -114,10 +114,10 @@ constexpr Load kRefused{.requests = 100, .timeouts = 50};
 
 // The adaptive sizer sees next to no load, and would take it back within seconds.
 TEST(Recovery, WhatItOpenedIsHeldForAWhile) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
   policy.recovery_max_attempts = 1;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   const int64_t before = rig.outlook.target_size;
   for (int i = 0; i < 10 && outcomes(rig, "scale_pool").empty(); ++i) rig.second(kRefused);
   const int64_t held = rig.outlook.target_size;
@@ -132,9 +132,9 @@ TEST(Recovery, WhatItOpenedIsHeldForAWhile) {
 }
 
 TEST(Recovery, WhatItOpenedIsNotHeldAgainstAnOrder) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 10 && outcomes(rig, "scale_pool").empty(); ++i) rig.second(kRefused);
   ASSERT_GT(rig.outlook.target_size, 2);
   EXPECT_EQ(rig.order(Verb::scale, 2).kind, Verdict::Kind::applied);
@@ -144,10 +144,10 @@ TEST(Recovery, WhatItOpenedIsNotHeldAgainstAnOrder) {
 }
 
 TEST(Recovery, NothingIsTriedWhileConnectsFail) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool,reset_metrics";
   policy.breaker_trip_after = Span::seconds(3);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   rig.is_server_up = false;
   rig.slots.clear();
   rig.second({});
@@ -165,9 +165,9 @@ TEST(Recovery, NothingIsTriedWhileConnectsFail) {
 
 // The verdict is the next check's, at its time: not what was known when the attempt was begun.
 TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   while (outcomes(rig, "restart_connections").empty()) rig.second(kIll);
   const uint64_t round = rig.brain.health().rounds;
   for (int i = 0; i < 40 && outcomes(rig, "restart_connections").size() == 1; ++i) {
@@ -184,17 +184,17 @@ TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
 }
 
 TEST(Recovery, EmptyMeansNothing) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.recovery = "";
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 60; ++i) rig.second(kIll);
   EXPECT_EQ(rig.times(EventKind::recovery), 0);
 }
 
 TEST(Pressure, CachesGoFirstThenIdleConnectionsAboveTheLowest) {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.scaling = false;
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 6; ++i) rig.add(Phase::idle);
   (void)rig.order(Verb::scale, 8);
   (void)rig.order(Verb::scale, -1);
@@ -217,7 +217,7 @@ TEST(Pressure, CachesGoFirstThenIdleConnectionsAboveTheLowest) {
 }
 
 TEST(Pressure, DoesNotFlapAtTheEdge) {
-  MedicRig rig;
+  HealthRig rig;
   rig.resources.memory_limit_bytes = 1e9;
   for (int i = 0; i < 50; ++i) {
     rig.resources.memory_bytes = i % 2 == 0 ? 0.905e9 : 0.895e9;
@@ -227,7 +227,7 @@ TEST(Pressure, DoesNotFlapAtTheEdge) {
 }
 
 TEST(Pressure, WhoWaitsIsStillServed) {
-  MedicRig rig;
+  HealthRig rig;
   rig.lease_all();
   rig.resources.memory_limit_bytes = 1e9;
   rig.resources.memory_bytes = 0.99e9;

@@ -28,7 +28,7 @@ inline Policy plain(Policy policy) {
 class Rig {
  public:
   static constexpr uint32_t kCapacity = 32;
-  struct Whole {};  // with every decider, and with what the sentinel says
+  struct Whole {};  // with every decider, and with what the alert monitor says
 
   explicit Rig(const Policy& wanted = Policy(), uint32_t capacity = kCapacity)
       : policy(plain(wanted)), brain(policy, capacity, 7, now) {
@@ -245,8 +245,8 @@ class Rig {
 
  private:
   void drop_alerts() {
-    while (!brain.sentinel().rules().empty()) {
-      const auto drop = make_command("drop_alert", {{"rule", brain.sentinel().rules().front().name}});
+    while (!brain.alert_monitor().rules().empty()) {
+      const auto drop = make_command("drop_alert", {{"rule", brain.alert_monitor().rules().front().name}});
       EXPECT_EQ(brain.accept(*drop, census(), now).kind, Verdict::Kind::applied);
     }
   }

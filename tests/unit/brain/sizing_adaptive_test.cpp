@@ -72,8 +72,8 @@ TEST(Sizing, OpensOnDemandWhatWillNotDrain) {
   rig.seconds(60, 250);
   const AdaptiveSizer::Facts& facts = rig.sizer.facts();
   const int64_t n = 10;
-  const double patience_s = brain::Staffing().patience_s(0.010, 0.030, facts.kappa);
-  const int64_t absorbed = static_cast<int64_t>(std::floor(static_cast<double>(n) * patience_s / facts.hold_s));
+  const double tolerance_s = brain::Staffing().tolerance_s(0.010, 0.030, facts.kappa);
+  const int64_t absorbed = static_cast<int64_t>(std::floor(static_cast<double>(n) * tolerance_s / facts.hold_s));
   EXPECT_EQ(rig.sizer.demand(rig.now_s, absorbed, n, n, 0, n), n);
   EXPECT_GT(rig.sizer.demand(rig.now_s, absorbed + 2, n, n, 0, n), n);
   EXPECT_EQ(facts.cause, SizingCause::demand);

@@ -78,8 +78,8 @@ TEST(SizingStaffing, KappaSaysThreeThings) {
   EXPECT_LT(staffing.need(10, 0.2), staffing.need(10, 0.8));
   EXPECT_LT(staffing.window_s(0.2), staffing.window_s(0.8));
   EXPECT_LE(staffing.window_s(100), Staffing::kWindowMax_s);
-  EXPECT_GT(staffing.patience_s(0.01, 0.03, 0.2), staffing.patience_s(0.01, 0.03, 0.8));
-  EXPECT_GE(staffing.patience_s(0.01, 0.03, 1.5), 0);
+  EXPECT_GT(staffing.tolerance_s(0.01, 0.03, 0.2), staffing.tolerance_s(0.01, 0.03, 0.8));
+  EXPECT_GE(staffing.tolerance_s(0.01, 0.03, 1.5), 0);
   EXPECT_GT(staffing.need(10, 0) - 10, 0);
   EXPECT_GT(staffing.need(40, 0.5) - 40, staffing.need(10, 0.5) - 10);  // the margin grows with the load,
   EXPECT_LT(staffing.need(40, 0.5) / 40, staffing.need(10, 0.5) / 10);  // but slower

@@ -1,12 +1,12 @@
 // Steering: the adaptive sizer's answers become the target; who is asked when callers queue; bursts, pins, overload.
 #include "brain/pulse.hpp"
-#include "medic_rig.hpp"
+#include "health_rig.hpp"
 
 namespace tide::test {
 namespace {
 
 Policy steered() {
-  Policy policy = MedicRig::quick();
+  Policy policy = HealthRig::quick();
   policy.health_interval = Span();
   policy.max_size = 32;
   return policy;
@@ -18,7 +18,7 @@ Load of(uint64_t requests, uint64_t slow = 0) {
 }
 
 TEST(Steering, TheTargetFollowsTheLoadUpAtOnceAndDownLater) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   for (int i = 0; i < 10; ++i) rig.second(of(100));
   const int64_t high = rig.outlook.target_size;
   EXPECT_GE(high, 12);  // demand 10 and a margin
@@ -32,7 +32,7 @@ TEST(Steering, TheTargetFollowsTheLoadUpAtOnceAndDownLater) {
 }
 
 TEST(Steering, EveryChangeTellsTheNumbersItWasTakenFrom) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   for (int i = 0; i < 10; ++i) rig.second(of(100));
   int changes = 0;
   for (const action::Scale& action : all<action::Scale>(rig.told)) {
@@ -44,7 +44,7 @@ TEST(Steering, EveryChangeTellsTheNumbersItWasTakenFrom) {
 }
 
 TEST(Steering, OpensForAQueueOnlyWhatReleasesWillNotServe) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   for (int i = 0; i < 20; ++i) rig.second(of(40));
   rig.lease_all();
   rig.waiting_since = rig.now;
@@ -63,7 +63,7 @@ TEST(Steering, OpensForAQueueOnlyWhatReleasesWillNotServe) {
 }
 
 TEST(Steering, APatientCallerIsServedInTheEnd) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   // Leases of a millisecond, as far as anybody knows, so that a queue of one seems to solve itself ...
   for (int i = 0; i < 20; ++i) rig.second({.requests = 1'000, .hold_ms = 1});
   rig.lease_all();
@@ -79,7 +79,7 @@ TEST(Steering, APatientCallerIsServedInTheEnd) {
 }
 
 TEST(Steering, WithoutKnowledgeEveryCallerCounts) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   rig.lease_all();
   rig.waiting = 3;
   rig.waiting_since = rig.now;
@@ -88,7 +88,7 @@ TEST(Steering, WithoutKnowledgeEveryCallerCounts) {
 }
 
 TEST(Steering, APinnedSizeStaysAndForecastsGoOn) {
-  MedicRig rig(steered());
+  HealthRig rig(steered());
   (void)rig.order(Verb::scale, 5);
   for (int i = 0; i < 40; ++i) {
     rig.second(of(200));
@@ -106,7 +106,7 @@ TEST(Steering, ThresholdAndScalingOffLeaveItWithoutASay) {
     Policy policy = steered();
     policy.sizing = is_threshold ? Sizing::threshold : Sizing::adaptive;
     policy.scaling = is_threshold;
-    MedicRig rig(policy);
+    HealthRig rig(policy);
     for (int i = 0; i < 40; ++i) rig.second(of(200));
     EXPECT_EQ(rig.outlook.target_size, 2);
     EXPECT_GT(rig.brain.sizer().facts().demand, 15);
@@ -117,7 +117,7 @@ TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
   Policy policy = steered();
   policy.min_size = 0;
   policy.idle_timeout = Span::seconds(30);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 20; ++i) rig.second(of(50));
   ASSERT_GE(rig.slots.size(), 5U);
   for (SlotCensus& slot : rig.slots) slot.last_used = rig.now;
@@ -133,7 +133,7 @@ TEST(Steering, AnUnusedPoolStaysAtMinSize) {
   for (const int64_t min_size : {0, 1, 3}) {
     Policy policy = steered();
     policy.min_size = min_size;
-    MedicRig rig(policy);
+    HealthRig rig(policy);
     for (int i = 0; i < 60; ++i) rig.second({.queries = 0, .requests = 0});
     EXPECT_EQ(rig.slots.size(), static_cast<size_t>(min_size));
     EXPECT_EQ(rig.times(EventKind::scale_up) + rig.times(EventKind::scale_down), 0);
@@ -143,7 +143,7 @@ TEST(Steering, AnUnusedPoolStaysAtMinSize) {
 TEST(Steering, UnderLoadIdleTimeoutTakesNothingThatTheSizerKeeps) {
   Policy policy = steered();
   policy.idle_timeout = Span::seconds(10);
-  MedicRig rig(policy);
+  HealthRig rig(policy);
   for (int i = 0; i < 60; ++i) rig.second(of(50));
   rig.told.clear();
   for (int i = 0; i < 60; ++i) rig.second(of(50));  // its connections are idle whenever it looks
@@ -156,7 +156,7 @@ TEST(Steering, ABurstByItselfOnlyWhereItsSizeWasTyped) {
     Policy policy = steered();
     policy.max_size = 8;
     policy.burst_max_size = burst_max;
-    MedicRig rig(policy);
+    HealthRig rig(policy);
     rig.waiting = 10;
     rig.waiting_since = rig.now;
     for (int i = 0; i < 6; ++i) {

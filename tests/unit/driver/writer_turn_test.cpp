@@ -108,8 +108,8 @@ TEST(WriterTurn, T3NotLostAtTheDeadline) {
     threads.emplace_back([&, i] {
       Rng rng(i);
       for (int k = 0; k < 500; ++k) {
-        const Span patience = Span::nanos(static_cast<int64_t>(rng.below(30'000)));
-        if (turn.take(i, clock.now() + patience, kGoOn) != Outcome::taken) continue;
+        const Span timeout = Span::nanos(static_cast<int64_t>(rng.below(30'000)));
+        if (turn.take(i, clock.now() + timeout, kGoOn) != Outcome::taken) continue;
         EXPECT_EQ(inside.fetch_add(1), 0);
         taken.fetch_add(1);
         inside.fetch_sub(1);

@@ -100,8 +100,8 @@ constexpr Documented kDocumented[] = {
     {"sqlite_busy_timeout", "5s"},
     {"sqlite_max_read_transaction", "1min"},
     {"sqlite_wal_limit", "64MB"},
-    {"plane", "on"},
-    {"plane_dir", ""},
+    {"publish", "on"},
+    {"dir", ""},
 };
 
 TEST(Catalogue, HasTheDocumentedOptionsInOrderWithTheirDefaults) {

@@ -24,7 +24,7 @@ constexpr std::string_view kOptions[] = {
     "max_size=20 min_size=1, acquire_timeout='30s' validation_query=\"select 'x'\"",
     "maxConnections=50,minConnections=10,idleTimeoutMillis=30000,scaleUp.utilization=0.7",
     R"({"poolConfig": {"maxConnections": 20, "scaleUpThreshold": 0.8}, "lease_timeout": "30s", "burst": true})",
-    R"({"thresholds": {"scaleDown": {"utilization": 0.2, "consecutivePeriods": 3}}, "plane_dir": "/tmp/x"})",
+    R"({"thresholds": {"scaleDown": {"utilization": 0.2, "consecutivePeriods": 3}}, "dir": "/tmp/x"})",
 };
 constexpr std::string_view kAlphabet = "=&?:/@%'\"\\{}[],.#+-_ \n\t0129eEaszxM\x01\x7F\xC3\xA4\xFF";
 

@@ -110,7 +110,7 @@ const RefusedText kRefusedTexts[] = {
     {kUrl, "burst_max_size=5", {}, "burst_max_size 5"},
     {kUrl, "preset=fast", {}, "\"preset\": \"fast\""},
     {kUrl, "retryAttempt=3", {}, "unknown option"},
-    {kUrl, "enableMetrics=false", {}, "plane=off"},
+    {kUrl, "enableMetrics=false", {}, "publish=off"},
     {kUrl, "enableHealthChecks=often", {}, "not a boolean"},
     {kUrl, "password=hunter2", {}, "specified twice: by the URL, and by option \"password\""},
     {"", "password=hunter2", {}, "\"password\" does not specify a database"},

@@ -53,7 +53,7 @@ constexpr Accepted kAccepted[] = {
     {"validation_query", " padded ", " padded "},
     {"validation_query", "", ""},
     {"validation_query", "select '\xC3\xA4'", "select '\xC3\xA4'"},
-    {"plane_dir", "/run/tidepool", "/run/tidepool"},
+    {"dir", "/run/tidepool", "/run/tidepool"},
 };
 
 TEST(Values, AreAcceptedAndShown) {
@@ -124,8 +124,8 @@ constexpr RefusedValue kRefusedValues[] = {
     {"init_mode", "", "not one of"},
     {"preset", "prod", "not one of"},
     {"reset_on_release", "everything", "not one of"},
-    {"plane_dir", "run/tidepool", "absolute path"},
-    {"plane_dir", " /run", "absolute path"},
+    {"dir", "run/tidepool", "absolute path"},
+    {"dir", " /run", "absolute path"},
     {"validation_query", "select \xFF", "UTF-8"},
     {"validation_query", "select \xC0\x80", "UTF-8"},
     {"validation_query", "\xED\xA0\x80", "UTF-8"},
@@ -171,7 +171,7 @@ TEST(Values, TextIsBounded) {
   EXPECT_FALSE(status);
   EXPECT_LT(status.message.size(), 200U);
   EXPECT_EQ(policy.validation_query, std::string(1000, 'x'));
-  EXPECT_FALSE(assign_value(policy, *find_setting("plane_dir"), "/" + std::string(1000, 'd')));
+  EXPECT_FALSE(assign_value(policy, *find_setting("dir"), "/" + std::string(1000, 'd')));
 }
 
 TEST(Values, PasswordsAreNotQuoted) {

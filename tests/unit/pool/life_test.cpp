@@ -26,7 +26,7 @@ TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
   const Visit visit(Presence::key_of_pool(kKey));
   EXPECT_EQ(pool_->acquire({"late", LeaseMode::read_write, Span{}}, lease), Code::timeout);
   const Status why = pool_->explain(Code::timeout, Span{});
-  EXPECT_NE(why.message.find("size 2 of 2 (a full server that has room for 2 connections: sorry, too many"),
+  EXPECT_NE(why.message.find("size 2 of 2 (the server's limit, room for 2 connections: sorry, too many"),
             std::string::npos)
       << why.message;
   EXPECT_EQ(why.hint.find("raise max_size"), std::string::npos) << why.hint;
@@ -189,7 +189,8 @@ TEST_F(LifeTest, ClosedIsToldOnceWithTheLeasesThatWereCut) {
   ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
   const Event told = events(EventKind::pool_closed)[0];
   EXPECT_EQ(told.severity, static_cast<uint32_t>(Severity::warning));
-  EXPECT_NE(told.message.find("leases that lasted until the timeout were cut off, 2 leases cut off"), std::string::npos)
+  EXPECT_NE(told.message.find("leases that did not end before the timeout were revoked, 2 leases revoked"),
+            std::string::npos)
       << told.message;
   EXPECT_EQ(told.detail.rfind("{\"leases_cut\":2,", 0), 0U) << told.detail;
 }
@@ -199,7 +200,7 @@ TEST_F(LifeTest, ClosedInPeaceCutsNothing) {
   run(Span::seconds(1));
   close(Span::seconds(2));
   ASSERT_EQ(events(EventKind::pool_closed).size(), 1U);
-  EXPECT_NE(events(EventKind::pool_closed)[0].message.find("every lease had ended, 0 leases cut off"),
+  EXPECT_NE(events(EventKind::pool_closed)[0].message.find("all leases had ended, 0 leases revoked"),
             std::string::npos);
 }
 

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "driver/fake/connector.hpp"
-#include "plane/attach.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
+#include "segment/attach.hpp"
 #include "unit/driver/support.hpp"
 
 namespace tide::test {

@@ -17,7 +17,7 @@ class OrdersTest : public testing::Test {
  protected:
   void open(const std::string& options) {
     const auto no_environment = [](const char*) -> const char* { return nullptr; };
-    auto parsed = parse_options("sqlite::memory:", "plane=off " + options, {}, no_environment);
+    auto parsed = parse_options("sqlite::memory:", "publish=off " + options, {}, no_environment);
     ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
     PoolSpec spec;
     spec.name = "test";
@@ -136,7 +136,7 @@ class RandomOrders {
       {"ack", "alert_id", "[0, 1]"},
       {"ack", "by", R"(["alice", ""])"},
       {"set", "option", R"(["max_size", "min_size", "maxConnections", "idle_timeout", "sizing", "memory_limit",
-                            "alert_utilization", "validation_query", "recovery", "plane_dir", "mx_size", "password"])"},
+                            "alert_utilization", "validation_query", "recovery", "dir", "mx_size", "password"])"},
       {"set", "value", R"([0, 1, 3, 4, 5, 2047, 99999, "0.5", "30s", "0.5us", "2GB", "threshold", "on", "",
                            "restart_connections,scale_pool", "restart"])"},
       {"set_alert", "rule",
@@ -159,7 +159,7 @@ class RandomOrders {
 bool depends_on_the_pool(const std::string& message) {
   for (const char* part : {"outside min_size and max_size", "the option burst is off", "there is no connection",
                            "there is no lease", "there is no alert", "is new, and lacks", "the threshold",
-                           "commands are still pending", "commands are pending already"}) {
+                           "commands are still pending", "commands are already pending"}) {
     if (message.find(part) != std::string::npos) return true;
   }
   return false;
@@ -181,14 +181,14 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
     if (!told) {
       ++refused;
       ASSERT_TRUE(is_refused) << "the sender said: " << told.message;
-      std::string story = told.message;
-      if (!told.detail.empty()) story += "; " + told.detail;
-      if (!told.hint.empty()) story += " (" + told.hint + ")";
+      std::string message = told.message;
+      if (!told.detail.empty()) message += "; " + told.detail;
+      if (!told.hint.empty()) message += " (" + told.hint + ")";
       std::string_view kept = answer.message;
-      if (story.size() > decltype(format::CommandRecord::message)::kBytesMax && kept.ends_with("..."))
+      if (message.size() > decltype(format::CommandRecord::message)::kBytesMax && kept.ends_with("..."))
         kept.remove_suffix(3);
-      ASSERT_EQ(kept, story.substr(0, kept.size()));
-      ASSERT_GE(kept.size(), std::min<size_t>(story.size(), 200));
+      ASSERT_EQ(kept, message.substr(0, kept.size()));
+      ASSERT_GE(kept.size(), std::min<size_t>(message.size(), 200));
     } else if (is_refused && verb == "set") {
       const auto command = parse_command(verb, arguments);
       Policy changed = before;

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "driver/fake/connector.hpp"
-#include "plane/attach.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
+#include "segment/attach.hpp"
 
 namespace tide::test {
 

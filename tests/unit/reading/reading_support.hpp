@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "plane/rings.hpp"
-#include "plane/segment.hpp"
-#include "plane/slot_word.hpp"
 #include "reading/rows.hpp"
+#include "segment/rings.hpp"
+#include "segment/segment.hpp"
+#include "segment/slot_word.hpp"
 
 namespace tide::test {
 

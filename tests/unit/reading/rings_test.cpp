@@ -1,6 +1,6 @@
 #include "base/owned_id.hpp"
-#include "plane/mailbox_sender.hpp"
 #include "policy/settings.hpp"
+#include "segment/mailbox_sender.hpp"
 #include "unit/reading/reading_support.hpp"
 
 namespace tide {

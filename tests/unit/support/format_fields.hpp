@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "plane/format.hpp"
+#include "segment/format.hpp"
 
 namespace tide::test {
 

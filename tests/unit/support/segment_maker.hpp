@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/owned_id.hpp"
-#include "plane/format.hpp"
-#include "plane/slot_word.hpp"
+#include "segment/format.hpp"
+#include "segment/slot_word.hpp"
 #include "unit/support/segment_file.hpp"
 
 namespace tide::test {

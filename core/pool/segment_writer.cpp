@@ -1,0 +1,362 @@
+#include "pool/segment_writer.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "pool/in_use_peak.hpp"
+#include "pool/listeners.hpp"
+#include "pool/wait_queue.hpp"
+#include "segment/short_json.hpp"
+
+namespace tide {
+
+namespace {
+constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
+
+void put_ms(std::atomic<double>& cell, double ms) { cell.store(ms < 0 ? kNotMeasured : ms, std::memory_order_relaxed); }
+
+uint64_t bits_of(Instant at) { return static_cast<uint64_t>(at.ns()); }
+}  // namespace
+
+SegmentWriter::Topology::Topology(SegmentWriter& segment_writer) : seq_(segment_writer.segment_.vitals().topology_seq) {
+  seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
+}
+
+SegmentWriter::Topology::~Topology() {
+  seq_.store(seq_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
+}
+
+SegmentWriter::SegmentWriter(Segment& segment, Board& board, InUsePeak& in_use_peak, WaitQueue& wait_queue,
+                             const Listeners& listeners, const Clock& clock)
+    : segment_(segment),
+      board_(board),
+      in_use_peak_(in_use_peak),
+      wait_queue_(wait_queue),
+      listeners_(listeners),
+      clock_(clock),
+      journal_(segment.ring(segment.header().journal)),
+      scaling_(segment.ring(segment.header().scaling)),
+      seconds_(segment.ring(segment.header().history_1s)),
+      minutes_(segment.ring(segment.header().history_1m)),
+      hours_(segment.ring(segment.header().history_1h)),
+      window_(kWindowSeconds) {
+  predictions_.fill(kNotMeasured);
+  publish_percentiles(last_);
+}
+
+void SegmentWriter::note(EventKind kind, Severity severity, std::string_view message, std::string_view detail) {
+  const int64_t wall_ns = clock_.wall_ns();
+  const std::string kept = shortened_object(detail, decltype(format::JournalRecord::detail)::kBytesMax);
+  journal_.append([&](format::JournalRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.kind = static_cast<uint32_t>(kind);
+    record.severity = static_cast<uint32_t>(severity);
+    record.message.assign_shortened(message);
+    record.detail.assign(kept);
+  });
+  const LogLevel level = is_about_alert(kind) ? LogLevel::alerts : LogLevel::events;
+  listeners_.log({.level = level, .severity = severity, .event = word(kind), .message = message, .detail = detail});
+  if (is_about_alert(kind) || severity != Severity::info)
+    listeners_.tell(PoolEvent::alert, 0, 0, std::string(message).c_str());
+  if (kind == EventKind::alert_firing) count(&format::KeeperStats::alerts_fired_total);
+  if (kind == EventKind::recovery && severity == Severity::info) count(&format::KeeperStats::recoveries_total);
+}
+
+void SegmentWriter::scaling(const action::Scale& action, uint32_t in_use, uint32_t waiting) {
+  const int64_t wall_ns = clock_.wall_ns();
+  const double wait_ms = recent_wait_p95_.ms_exact();
+  scaling_.append([&](format::ScalingRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.from_size = static_cast<uint32_t>(std::max<int64_t>(0, action.from_size));
+    record.to_size = static_cast<uint32_t>(std::max<int64_t>(0, action.to_size));
+    record.cause = static_cast<uint32_t>(action.cause);
+    record.in_use = in_use;
+    record.waiting = waiting;
+    record.wait_p95_ms = wait_ms > 0 ? wait_ms : kNotMeasured;
+    record.predicted_in_use = action.predicted_in_use;
+    record.reason.assign_shortened(action.reason);
+    record.actor.assign(action.actor);
+  });
+  if (action.to_size > action.from_size) count(&format::KeeperStats::scale_up_total);
+  if (action.to_size < action.from_size) count(&format::KeeperStats::scale_down_total);
+}
+
+void SegmentWriter::count(format::Cell format::KeeperStats::*counter, uint64_t n) {
+  format::KeeperStats& totals = segment_.totals();
+  const std::lock_guard lock(totals_mutex_);
+  SeqWrite guard(totals.seq);
+  add_to(totals.*counter, n);
+}
+
+void SegmentWriter::connected(Span took) {
+  const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, took.ns()));
+  format::KeeperStats& totals = segment_.totals();
+  const std::lock_guard lock(totals_mutex_);
+  SeqWrite guard(totals.seq);
+  add_to(totals.connects_total);
+  add_to(totals.connect_ns_total, ns);
+  totals.connect.add_us(ns / 1000);
+}
+
+void SegmentWriter::closed(CloseReason reason, Span lived) {
+  {
+    format::Tallies& tallies = segment_.tallies();
+    SeqWrite guard(tallies.seq);
+    add_to(tallies.lived_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, lived.ns())));
+  }
+  using S = format::KeeperStats;
+  switch (reason) {
+    case CloseReason::idle: return count(&S::closed_idle_total);
+    case CloseReason::lifetime: return count(&S::closed_lifetime_total);
+    case CloseReason::uses: return count(&S::closed_uses_total);
+    case CloseReason::scale: return count(&S::closed_scale_total);
+    case CloseReason::control: return count(&S::closed_control_total);
+    case CloseReason::shutdown: return count(&S::closed_shutdown_total);
+    case CloseReason::error:
+    case CloseReason::none: return count(&S::closed_error_total);
+  }
+}
+
+void SegmentWriter::error(std::string_view text) {
+  format::KeeperStats& totals = segment_.totals();
+  const std::lock_guard lock(totals_mutex_);
+  SeqWrite guard(totals.seq);
+  totals.last_error.assign_shortened(text);
+  put(totals.last_error_wall, static_cast<uint64_t>(clock_.wall_ns()));
+}
+
+void SegmentWriter::grew() {
+  put(segment_.vitals().slots_used, board_.used());  // alone: a reader counts from this moment on
+  format::KeeperStats& totals = segment_.totals();
+  if (const uint32_t now = board_.counts().size(); now > read(totals.size_peak)) {
+    const std::lock_guard lock(totals_mutex_);
+    SeqWrite guard(totals.seq);
+    put(totals.size_peak, now);
+  }
+}
+
+void SegmentWriter::vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state,
+                           int64_t health, Pooler pooler, Instant now) {
+  format::Vitals& v = segment_.vitals();
+  SeqWrite guard(v.seq);
+  put(v.heartbeat_mono, bits_of(now));
+  put(v.anchor_mono, bits_of(now));
+  put(v.anchor_wall, static_cast<uint64_t>(clock_.wall_ns()));
+  put(v.state, static_cast<uint64_t>(state));
+  put(v.min_size, static_cast<uint64_t>(policy.min_size));
+  put(v.max_size, static_cast<uint64_t>(policy.max_size));
+  put(v.target_size, static_cast<uint64_t>(std::max<int64_t>(0, outlook.target_size)));
+  put(v.limit_size, static_cast<uint64_t>(std::max<int64_t>(0, outlook.limit_size)));
+  put(v.size_source, static_cast<uint64_t>(outlook.size_source));
+  put(v.burst_until_mono, bits_of(outlook.burst_until));
+  put(v.generation, outlook.generation);
+  put(v.health, health < 0 ? ~uint64_t{0} : static_cast<uint64_t>(health));
+  put(v.lease_timeout_ns, static_cast<uint64_t>(policy.lease_timeout.ns()));
+  const double memory = census.resources.driver_bytes;
+  put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
+  const double wal = census.resources.wal_bytes;
+  put(v.wal_bytes, wal >= 0 && wal < 1e18 ? static_cast<uint64_t>(wal) + 1 : 0);
+  put(v.breaker, static_cast<uint64_t>(outlook.breaker));
+  put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
+  put(v.pooler, static_cast<uint64_t>(pooler));
+}
+
+void SegmentWriter::settings(const Policy& policy, const std::vector<SettingSource>& sources,
+                             const std::vector<SettingNote>& notes) {
+  const auto catalogue = settings_catalogue();
+  format::SettingsBlock& block = segment_.settings();
+  SeqWrite guard(block.seq);
+  uint64_t next = 0;
+  const auto put_record = [&](std::string_view name, std::string_view value, SettingSource source, uint32_t is_note) {
+    if (next == format::kSettingsMax) return;
+    format::SettingRecord& record = block.record[next++];
+    record.name.assign(name);
+    record.value.assign(value);
+    record.source = static_cast<uint32_t>(source);
+    record.is_note = is_note;
+  };
+  for (size_t i = 0; i < catalogue.size(); ++i) {
+    put_record(catalogue[i].name, format_value(policy, catalogue[i]), sources[i], 0);
+  }
+  for (const SettingNote& note : notes) {
+    // Why an option had its value is told until somebody gives it another.
+    const Setting* const about = find_setting(note.name);
+    if (about != nullptr && sources[place_of(*about)] == SettingSource::manual) continue;
+    put_record(note.name, note.value, SettingSource::options, 1);
+  }
+  block.count = next;
+}
+
+SegmentWriter::Totals SegmentWriter::totals_of(const Census& census) {
+  Totals totals;
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const format::SlotStats& stats = board_.stats(slot);
+    stats.wait.add_to(totals.wait);
+    stats.use.add_to(totals.use);
+    stats.query.add_to(totals.query);
+  }
+  totals.acquires = census.acquires_total;
+  totals.timeouts = census.acquire_timeouts_total;
+  totals.errors = census.traffic.query_errors_total + census.traffic.connect_failures_total;
+  totals.ended_seconds = census.traffic.ended_seconds;
+  totals.use_seconds = census.traffic.use_seconds;
+  // A lease that did not wait waited nothing: that is a measurement too.
+  totals.wait[0] += census.acquires_total - std::min(census.acquires_total, census.acquires_waited_total);
+  return totals;
+}
+
+namespace {
+HistogramCounts difference(const HistogramCounts& later, const HistogramCounts& earlier) {
+  HistogramCounts out{};
+  for (size_t i = 0; i < out.size(); ++i) out[i] = later[i] > earlier[i] ? later[i] - earlier[i] : 0;
+  return out;
+}
+uint64_t since(uint64_t later, uint64_t earlier) { return later > earlier ? later - earlier : 0; }
+
+double highest_ms(const HistogramCounts& counts) {
+  for (size_t i = counts.size(); i > 0; --i) {
+    if (counts[i - 1] != 0) return static_cast<double>(histogram_bound_ns(std::min(i - 1, counts.size() - 2))) / 1e6;
+  }
+  return -1;
+}
+}  // namespace
+
+void SegmentWriter::publish_percentiles(const Totals& totals) {
+  const Totals& oldest = window_[window_next_];
+  const HistogramCounts wait = difference(totals.wait, oldest.wait);
+  const HistogramCounts use = difference(totals.use, oldest.use);
+  const HistogramCounts query = difference(totals.query, oldest.query);
+  format::Vitals& v = segment_.vitals();
+  SeqWrite guard(v.seq);
+  put_ms(v.wait_p50_ms, histogram_quantile_ms(wait, 0.50));
+  put_ms(v.wait_p95_ms, histogram_quantile_ms(wait, 0.95));
+  put_ms(v.wait_p99_ms, histogram_quantile_ms(wait, 0.99));
+  put_ms(v.wait_max_ms, highest_ms(wait));
+  put_ms(v.use_p50_ms, histogram_quantile_ms(use, 0.50));
+  put_ms(v.use_p99_ms, histogram_quantile_ms(use, 0.99));
+  put_ms(v.query_p50_ms, histogram_quantile_ms(query, 0.50));
+  put_ms(v.query_p99_ms, histogram_quantile_ms(query, 0.99));
+}
+
+void SegmentWriter::sample(const Census& census, const Outlook& outlook, int64_t health, Instant now) {
+  if (!sampled_at_.is_set()) {  // the first call sets the zero
+    sampled_at_ = now;
+    next_second_ = now + Span::seconds(1);
+    return;
+  }
+  if (now < next_second_) return;
+  const Totals totals = totals_of(census);
+  const double seconds = std::max(0.001, (now - sampled_at_).seconds_exact());
+  Span60 second;
+  second.wait = difference(totals.wait, last_.wait);
+  second.acquires = since(totals.acquires, last_.acquires);
+  second.timeouts = since(totals.timeouts, last_.timeouts);
+  second.errors = since(totals.errors, last_.errors);
+  second.ended_seconds = totals.ended_seconds - last_.ended_seconds;
+  second.in_use_sum = std::max(0.0, totals.use_seconds - last_.use_seconds) / seconds;
+  second.in_use_max = in_use_peak_.take_second();
+  second.waiting_max = wait_queue_.take_waiting_most();
+  second.seconds = 1;
+  if (const double predicted = std::exchange(predictions_[predictions_next_], outlook.predicted_in_use);
+      predicted >= 0) {
+    second.predicted_sum = predicted;
+    second.predicted_seconds = 1;
+  }
+  predictions_next_ = (predictions_next_ + 1) % predictions_.size();
+  write_history(seconds_, second, outlook, health, 1);
+  if (second.timeouts != 0) {
+    note(EventKind::acquire_timeout, Severity::warning,
+         std::to_string(second.timeouts) + (second.timeouts == 1 ? " request" : " requests") + " timed out; at most " +
+             std::to_string(second.waiting_max) + " waited, " + std::to_string(second.in_use_max) + " in use");
+  }
+  for (Span60* sum : {&minute_, &hour_}) {
+    sum->in_use_sum += second.in_use_sum;
+    sum->in_use_max = std::max(sum->in_use_max, second.in_use_max);
+    sum->waiting_max = std::max(sum->waiting_max, second.waiting_max);
+    for (size_t i = 0; i < sum->wait.size(); ++i) sum->wait[i] += second.wait[i];
+    sum->acquires += second.acquires;
+    sum->timeouts += second.timeouts;
+    sum->errors += second.errors;
+    sum->ended_seconds += second.ended_seconds;
+    sum->predicted_sum += second.predicted_sum;
+    sum->predicted_seconds += second.predicted_seconds;
+    ++sum->seconds;
+  }
+  if (minute_.seconds >= 60) {
+    write_history(minutes_, minute_, outlook, health, minute_.seconds);
+    minute_ = {};
+  }
+  if (hour_.seconds >= 3600) {
+    write_history(hours_, hour_, outlook, health, hour_.seconds);
+    hour_ = {};
+  }
+  const double p95_ms = histogram_quantile_ms(second.wait, 0.95);
+  recent_wait_p95_ = p95_ms > 0 ? Span::nanos(static_cast<int64_t>(p95_ms * 1e6)) : Span{};
+  recent_in_use_ = second.in_use_sum;
+  publish_percentiles(totals);
+  window_[window_next_] = totals;
+  window_next_ = (window_next_ + 1) % kWindowSeconds;
+  last_ = totals;
+  sampled_at_ = now;
+  next_second_ = now + Span::seconds(1);
+}
+
+void SegmentWriter::write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook,
+                                  int64_t health, double seconds) {
+  const int64_t wall_ns = clock_.wall_ns();
+  const uint32_t size = board_.counts().size();
+  const double p99_ms = histogram_quantile_ms(sum.wait, 0.99);
+  ring.append([&](format::HistoryRecord& record) {
+    record.at_wall_ns = wall_ns;
+    record.size = size;
+    record.limit_size = static_cast<uint32_t>(std::max<int64_t>(0, outlook.limit_size));
+    record.in_use_max = sum.in_use_max;
+    record.waiting_max = sum.waiting_max;
+    record.in_use_avg = sum.in_use_sum / seconds;
+    record.acquires = sum.acquires;
+    record.timeouts = sum.timeouts;
+    record.errors = sum.errors;
+    record.wait_p99_ms = p99_ms < 0 ? kNotMeasured : p99_ms;
+    record.use_ms = sum.ended_seconds * 1e3;
+    record.predicted_in_use = sum.predicted_seconds == 0 ? kNotMeasured : sum.predicted_sum / sum.predicted_seconds;
+    record.health = static_cast<int32_t>(health);
+  });
+}
+
+void SegmentWriter::reset_stats() {
+  format::KeeperStats& totals = segment_.totals();
+  format::CounterSums sums{};
+  HistogramCounts wait{}, use{}, query{}, connect{};
+  format::add_counters(sums, segment_.queue());
+  format::add_counters(sums, totals);
+  format::add_counters(sums, segment_.tallies());
+  totals.connect.add_to(connect);
+  for (uint32_t slot = 0; slot < board_.used(); ++slot) {
+    const format::SlotStats& stats = board_.stats(slot);
+    format::add_counters(sums, board_.slot(slot));
+    format::add_counters(sums, stats);
+    stats.wait.add_to(wait);
+    stats.use.add_to(use);
+    stats.query.add_to(query);
+  }
+  {
+    format::Baseline& base = segment_.baseline();
+    SeqWrite guard(base.seq);
+    for (size_t i = 0; i < kCounters; ++i) put(base.counter[i], sums[i]);
+    for (size_t i = 0; i < kHistogramBuckets; ++i) {
+      put(base.wait.count[i], wait[i]);
+      put(base.use.count[i], use[i]);
+      put(base.query.count[i], query[i]);
+      put(base.connect.count[i], connect[i]);
+    }
+  }
+  wait_queue_.reset_peak();
+  in_use_peak_.reset();
+  const std::lock_guard lock(totals_mutex_);
+  SeqWrite guard(totals.seq);
+  put(totals.size_peak, board_.counts().size());
+  put(totals.stats_reset_wall, static_cast<uint64_t>(clock_.wall_ns()));
+}
+
+}  // namespace tide

@@ -1,0 +1,123 @@
+// SegmentWriter: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling,
+// and what the brain has found out.
+//
+// Threads: the keeper's only, but for error().
+// Failure: none; rings overwrite their oldest records.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "brain/brain.hpp"
+#include "policy/settings.hpp"
+#include "pool/ports.hpp"
+#include "segment/board.hpp"
+
+namespace tide {
+
+class InUsePeak;
+class Listeners;
+class WaitQueue;
+
+class SegmentWriter {
+ public:
+  SegmentWriter(Segment& segment, Board& board, InUsePeak& in_use_peak, WaitQueue& wait_queue,
+                const Listeners& listeners, const Clock& clock);
+
+  // -- events, as they happen
+  void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
+  void scaling(const action::Scale& action, uint32_t in_use, uint32_t waiting);
+  void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
+  void connected(Span took);
+  void closed(CloseReason reason, Span lived);
+  void error(std::string_view text);  // [any]
+  void grew();                        // a slot was filled; the only way in which the size grows
+
+  // -- the state, at every step
+  void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
+              Pooler pooler, Instant now);
+  void settings(const Policy& policy, const std::vector<SettingSource>& sources, const std::vector<SettingNote>& notes);
+  void reset_stats();
+  // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
+  void sample(const Census& census, const Outlook& outlook, int64_t health, Instant now);
+  Instant next_second() const { return next_second_; }
+
+  // After a tick of the brain: health, forecasts and alert rules that have changed since the last call, and its counters.
+  void findings(const Brain& brain, Instant now);
+  void tallies(const Brain& brain);
+  // The alert at this place of the brain's table has changed.
+  void alert(const Brain& brain, size_t place, Instant now);
+
+  // What the census needs of the recent past.
+  Span recent_wait_p95() const { return recent_wait_p95_; }
+  double recent_in_use_average() const { return recent_in_use_; }
+
+  // While alive: the set of slots is being changed.
+  class Topology {
+   public:
+    explicit Topology(SegmentWriter& segment_writer);
+    ~Topology();
+
+   private:
+    format::Cell& seq_;
+  };
+
+ private:
+  static constexpr size_t kWindowSeconds = 60;
+  struct Totals {
+    HistogramCounts wait{}, use{}, query{};
+    uint64_t acquires = 0, timeouts = 0, errors = 0;
+    double ended_seconds = 0;  // how long the leases that ended were held
+    double use_seconds = 0;    // the same with those that last, up to the moment
+  };
+  struct Span60 {  // one resolution above seconds: accumulates until its interval is full
+    double in_use_sum = 0;
+    uint32_t in_use_max = 0, waiting_max = 0;
+    HistogramCounts wait{};
+    uint64_t acquires = 0, timeouts = 0, errors = 0;
+    double ended_seconds = 0;
+    double predicted_sum = 0;  // in use, as it was forecast
+    uint32_t predicted_seconds = 0;
+    uint32_t seconds = 0;
+  };
+  Totals totals_of(const Census& census);
+  void write_history(Ring<format::HistoryRecord>& ring, const Span60& sum, const Outlook& outlook, int64_t health,
+                     double seconds);
+  void publish_percentiles(const Totals& now_totals);
+  int64_t wall_of(Instant at, Instant now) const;
+  void write_health(const brain::Health& health, Instant now);
+  void write_forecasts(const brain::AdaptiveSizer& sizer);
+  void write_rules(const brain::AlertMonitor& alert_monitor);
+
+  Segment& segment_;
+  Board& board_;
+  InUsePeak& in_use_peak_;
+  WaitQueue& wait_queue_;
+  const Listeners& listeners_;
+  const Clock& clock_;
+  std::mutex totals_mutex_;  // held for the few stores of a change of KeeperStats
+  Ring<format::JournalRecord> journal_;
+  Ring<format::ScalingRecord> scaling_;
+  Ring<format::HistoryRecord> seconds_, minutes_, hours_;
+  std::vector<Totals> window_;  // one a second, ring
+  size_t window_next_ = 0;
+  Totals last_;
+  Span60 minute_, hour_;
+  Instant next_second_;
+  Instant sampled_at_;
+  Span recent_wait_p95_;
+  double recent_in_use_ = 0;
+  // Forecasts speak of the next 10 s: what a second was expected to be was said about 5 s before it.
+  std::array<double, 5> predictions_;
+  size_t predictions_next_ = 0;
+  // Of the findings that were written last.
+  uint64_t rounds_seen_ = 0;
+  uint64_t rules_seen_ = 0;
+  Instant forecast_at_;
+};
+
+}  // namespace tide

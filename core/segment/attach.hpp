@@ -1,0 +1,142 @@
+// Attachment: a segment as somebody else sees it.
+//
+// Nothing in the file is believed: it may be cut, foreign, older, half written or made to hurt. It is never mapped (its
+// owner can truncate it, and the signal would kill the reader); every byte is copied with pread() into own memory and
+// checked there. What is written while it is read stands behind a sequence number that is read before and after, in
+// three separate reads, because a single one can be torn.
+//
+// Threads: one at a time. The owner is never stopped or slowed.
+// Failure: open() says why a file is no segment; what cannot be had in one piece after some tries is missing from the
+// answer or marked, never invented.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.hpp"
+#include "base/text.hpp"
+#include "segment/copies.hpp"
+#include "segment/format.hpp"
+
+namespace tide {
+
+enum class Liveness : uint8_t { alive, stale, dead };  // stale: the owner lives but its heart has not beaten for 5 s
+
+class Attachment {
+ public:
+  static Result<Attachment> open(const std::string& path);
+  // A segment of this process; the descriptor stays the caller's and must stay open meanwhile.
+  static Result<Attachment> from_fd(int fd);
+  ~Attachment();
+  Attachment(Attachment&& other) noexcept;
+  Attachment& operator=(Attachment&&) = delete;
+
+  const HeaderCopy& header() const { return header_; }
+  const std::string& path() const { return path_; }  // "" of from_fd()
+  Liveness liveness() const;
+  // When the owner last beat its heart, on the wall clock; 0 if it never did.
+  int64_t last_heartbeat_wall_ns() const;
+
+  // Records come as they stand in the file, whole but unchecked: a text may be longer than its room and hold any bytes, a
+  // number be any number. reading/cell.hpp makes values of them that are safe to show.
+  std::optional<VitalsCopy> read_vitals() const;
+  std::optional<format::QueueStats> read_queue() const { return read_block(layout_->queue); }
+  std::optional<format::KeeperStats> read_totals() const { return read_block(layout_->totals); }
+  std::optional<format::Baseline> read_baseline() const { return read_block(layout_->baseline); }
+  std::optional<format::Tallies> read_tallies() const { return read_block(layout_->tallies); }
+  std::optional<format::SettingsBlock> read_settings() const { return read_block(layout_->settings); }
+  std::optional<format::AlertRulesBlock> read_alert_rules() const { return read_block(layout_->alert_rules); }
+  std::optional<format::HealthBlock> read_health() const { return read_block(layout_->health); }
+  std::optional<format::ForecastsBlock> read_forecasts() const;  // nothing also while nothing was ever written
+  // Every slot that was ever used, as one set: no connection is missing or seen twice because of a swap meanwhile.
+  std::vector<SlotCopy> read_slots() const;
+  // Of each used slot: how many queries its connections ran. One counter is whole in any reading, so one is enough.
+  std::vector<uint64_t> read_query_counts() const;
+  // By index, as many as were ever used. Cells are whole each, so one that never comes to rest is still the best answer.
+  std::vector<format::SlotStats> read_slot_stats() const { return read_rows(layout_->slot_stats, slots_used()); }
+  // Those in use, in the order of their numbers.
+  std::vector<format::Waiter> read_waiters() const { return read_rows(layout_->waiters, &format::Waiter::ticket); }
+  std::vector<format::AlertRecord> read_alerts() const {
+    return read_rows(layout_->alerts, &format::AlertRecord::alert_id);
+  }
+  // Oldest first.
+  std::vector<format::JournalRecord> read_journal() const { return read_ring(layout_->journal); }
+  std::vector<format::ScalingRecord> read_scaling() const { return read_ring(layout_->scaling); }
+  std::vector<format::CommandRecord> read_commands() const { return read_ring(layout_->commands); }
+  std::vector<format::HistoryRecord> read_history(int64_t resolution_ms) const;  // 1000, 60000 or 3600000
+
+ private:
+  Attachment(int fd, bool is_owned, std::string path) : fd_(fd), is_owned_(is_owned), path_(std::move(path)) {}
+  Status check();
+  void reread_slot(SlotCopy& copy) const;
+  uint32_t slots_used() const;
+  uint64_t topology() const;
+  bool read_bytes(uint64_t offset, void* into, size_t bytes) const;
+  // `bytes` bytes that begin with a sequence number; false: they never came to rest.
+  bool read_behind_seq(uint64_t offset, void* into, size_t bytes) const;
+  template <typename Record>
+  std::optional<Record> read_block(const format::RegionOf<Record>& region) const {
+    std::optional<Record> block(std::in_place);
+    if (!read_behind_seq(region.offset, &*block, sizeof *block)) block.reset();
+    return block;
+  }
+  // The first `count` records, each behind a sequence number. Three system calls for all, and more only for those that are
+  // being written; the number of one that never comes to rest is left odd.
+  template <typename Record>
+  std::vector<Record> read_rows(const format::RegionOf<Record>& region, uint32_t count) const {
+    std::vector<Record> before(count), rows(count), after(count);
+    for (std::vector<Record>* all : {&before, &rows, &after}) {
+      if (!read_bytes(region.offset, all->data(), count * sizeof(Record))) return {};
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      if (before[i].seq % 2 == 0 && before[i].seq == after[i].seq) continue;
+      if (!read_behind_seq(region.offset + i * sizeof(Record), &rows[i], sizeof(Record))) rows[i].seq = 1;
+    }
+    return rows;
+  }
+  template <typename Record, typename Id>
+  std::vector<Record> read_rows(const format::RegionOf<Record>& region, Id Record::*id) const {
+    std::vector<Record> rows = read_rows(region, region.count);
+    std::erase_if(rows, [&](const Record& row) { return row.seq % 2 != 0 || row.*id == 0; });
+    std::sort(rows.begin(), rows.end(), [&](const Record& a, const Record& b) { return a.*id < b.*id; });
+    return rows;
+  }
+  // Records whose stamp fits their place, before and after the copy.
+  template <typename Record>
+  std::vector<Record> read_ring(const format::RegionOf<Record>& region) const {
+    std::vector<Record> all(region.count), again(region.count), kept;
+    for (std::vector<Record>* each : {&all, &again}) {
+      if (!read_bytes(region.offset, each->data(), region.count * sizeof(Record))) return {};
+    }
+    for (uint32_t i = 0; i < region.count; ++i) {
+      const uint64_t stamp = all[i].stamp;
+      if (stamp == 0 || stamp == format::kStampBusy || (stamp - 1) % region.count != i) continue;
+      if (std::memcmp(&all[i], &again[i], sizeof(Record)) == 0) kept.push_back(all[i]);
+    }
+    std::sort(kept.begin(), kept.end(), [](const Record& a, const Record& b) { return a.stamp < b.stamp; });
+    return kept;
+  }
+
+  int fd_;
+  bool is_owned_;
+  std::string path_;
+  HeaderCopy header_;
+  std::unique_ptr<format::Header> layout_;  // for its regions
+};
+
+// The records of a block that are in use, as far as there is room for them.
+template <typename Block>
+auto records_of(const Block& block) {
+  return std::span(block.record, std::min<uint64_t>(block.count, std::size(block.record)));
+}
+
+// On the wall clock, what a moment of the owner's monotonic axis is. Safe with any numbers.
+int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns);
+
+}  // namespace tide

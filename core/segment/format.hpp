@@ -1,0 +1,420 @@
+// The byte layout of a segment, version 3. README.md beside this file gives the offsets; a test compares the two.
+//
+// A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
+// fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
+// others read are relaxed atomics; what must be seen together stands behind a sequence number (odd: being written).
+//
+// Times are nanoseconds of the host's monotonic clock axis ("mono") unless the name says wall (since 1970). The
+// header's anchor turns one into the other.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/fixed_text.hpp"
+#include "model/commands.hpp"
+#include "model/counters.hpp"
+#include "model/regions.hpp"
+#include "segment/format_cell.hpp"
+#include "segment/histogram.hpp"
+
+namespace tide::format {
+
+inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
+inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
+
+struct Region {
+  uint64_t offset;  // from the begin of the file; a multiple of 64
+  uint32_t count;   // records
+  uint32_t stride;  // bytes a record; must equal the size of the record's struct
+};
+static_assert(sizeof(Region) == 16);
+// One that knows its records.
+template <typename Record>
+struct RegionOf : Region {};
+
+#define TIDE_REGION_MEMBER(name, Record, count, meaning) RegionOf<struct Record> name;
+#define TIDE_REGION_NUMBER(name, Record, count, meaning) +1
+inline constexpr size_t kRegions = 0 TIDE_REGIONS(TIDE_REGION_NUMBER);
+
+// Of Header::flags. A reader ignores bits it does not know.
+inline constexpr uint32_t kHeaderHosted = 1;  // a database server hosts the pool for its backends
+
+// Written once, before the file gets its name.
+struct Header {
+  char magic[8];
+  uint32_t layout_version;
+  uint32_t header_bytes;
+  uint64_t total_bytes;
+  uint8_t instance_id[16];
+  int64_t started_wall_ns;
+  uint32_t pid;
+  uint32_t uid;
+  uint32_t backend;  // 0 postgresql, 1 sqlite, 2 custom
+  uint32_t flags;    // kHeader...
+  FixedText<64> pool;
+  FixedText<64> app;
+  FixedText<64> host;
+  FixedText<64> db_user;
+  FixedText<64> version;
+  FixedText<512> target;  // without credentials
+  TIDE_REGIONS(TIDE_REGION_MEMBER)
+  uint8_t zero[4096 - 64 - 832 - kRegions * sizeof(Region)];
+};
+static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof(Header, vitals) == 896);
+#undef TIDE_REGION_MEMBER
+#undef TIDE_REGION_NUMBER
+
+// Keeper-written, all behind `seq`. NaN in a double: not measured.
+struct Vitals {
+  Cell seq;
+  Cell topology_seq;    // odd while slots are being filled or emptied; even and equal: the set is stable
+  Cell heartbeat_mono;  // last tick of the keeper
+  Cell anchor_mono;     // the same moment on both axes
+  Cell anchor_wall;
+  Cell state;  // PoolState
+  Cell min_size;
+  Cell max_size;
+  Cell target_size;
+  Cell limit_size;
+  Cell size_source;       // SizeSource
+  Cell burst_until_mono;  // 0: not bursting
+  Cell generation;
+  Cell health;            // 0..100, or ~0: not measured
+  Cell slots_used;        // (*) slots at and above this index were never used
+  Cell lease_timeout_ns;  // 0: leases are never overdue
+  Cell memory_bytes;      // ~0: not measured
+  Cell wal_bytes;         // 0: not measured; else one more than the bytes
+  Cell memory_reserved[2];
+  CellOf<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
+  CellOf<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
+  Cell breaker;             // BreakerState
+  Cell breaker_probe_mono;  // 0: no probe is due
+  Cell pooler;              // 0: not known; 1 none, 2 session, 3 transaction
+  Cell reserved;
+};
+static_assert(sizeof(Vitals) == 256);
+
+// Counters are cells, declared by their list in model/counters.hpp. What is behind them is filled up to a whole line, so
+// that nobody writes into a line of another record.
+#define TIDE_CELL(name, unit, opentelemetry, meaning) Cell name;
+constexpr size_t filler(size_t cells) { return 8 - cells % 8; }
+
+// Written under the wait queue's mutex.
+struct QueueStats {
+  Cell seq;
+  Cell waiting;
+  Cell head_since_mono;  // 0: nobody waits
+  Cell waiting_peak;
+  TIDE_QUEUE_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(4 + kQueueCounters)];
+};
+
+// Keeper-written, behind `seq`.
+struct KeeperStats {
+  Cell seq;
+  TIDE_KEEPER_COUNTERS(TIDE_CELL)
+  Cell size_peak;
+  Cell in_use_peak;  // (*) raised by whoever leases
+  Cell stats_reset_wall;
+  Cell last_error_wall;  // 0: none yet
+  FixedText<256> last_error;
+  HistogramCells connect;
+  Cell reserved[filler(5 + kKeeperCounters + 32 + kHistogramBuckets)];
+};
+
+// One line read and written on every lease. `word` is a SlotWord. The rest is written by whoever has the slot, behind
+// `seq`, but for the cells marked (*), which stand alone.
+struct Slot {
+  Cell word;
+  Cell seq;
+  Cell acquired_mono;   // begin of the current or last lease
+  Cell last_used_mono;  // (*) last sign of the holder, or the return
+  TIDE_LEASE_COUNTERS(TIDE_CELL)
+  Cell expires_mono;     // ~0>>1: never
+  Cell32 thread_id;      // of the holder
+  Cell32 flags;          // (*) SlotFlag and Retirement, keeper-written
+  Cell acquires_before;  // acquires_total when this connection was born: uses = acquires_total - this
+  FixedText<64> tag;     // of the current or last lease
+  Cell conn_id;          // 0: no connection
+  Cell born_mono;
+  Cell since_mono;      // (*) begin of the state; of leased and idle see acquired_mono and last_used_mono
+  Cell validated_mono;  // (*)
+  Cell queries_before;
+  Cell32 server_pid;
+  Cell32 is_in_transaction;  // (*)
+  Cell holder_generation;    // of the lease that tag, thread_id and acquired_mono are about
+  Cell reserved;
+  FixedText<64> last_error;
+};
+static_assert(sizeof(Slot) == 256 && offsetof(Slot, tag) == 64 && offsetof(Slot, conn_id) == 128);
+
+enum SlotFlag : uint32_t {
+  kFlagOverdue = 2,
+  kFlagSuspect = 4,
+};
+
+// The rest of Slot::flags, bits 8 to 15: the connection closes when it is returned, and why.
+struct Retirement {
+  CloseReason reason = CloseReason::none;  // none: it stays
+
+  explicit operator bool() const { return reason != CloseReason::none; }
+  static Retirement of(const Slot& slot) {
+    return {static_cast<CloseReason>(slot.flags.load(std::memory_order_relaxed) >> 8 & 0xFF)};
+  }
+  void put_into(Slot& slot) const {
+    const uint32_t others = slot.flags.load(std::memory_order_relaxed) & ~uint32_t{0xFF00};
+    slot.flags.store(others | static_cast<uint32_t>(reason) << 8, std::memory_order_relaxed);
+  }
+};
+
+// Written by whoever has the slot, behind `seq`.
+struct SlotStats {
+  Cell seq;
+  TIDE_SLOT_COUNTERS(TIDE_CELL)
+  HistogramCells wait;  // of leases that waited; the others waited 0
+  HistogramCells use;
+  HistogramCells query;
+  Cell reserved[filler(1 + kSlotCounters + 3 * kHistogramBuckets)];
+};
+
+// Keeper-written, behind `seq`: of the counters that the brain keeps, and of how long closed connections lived.
+struct Tallies {
+  Cell seq;
+  TIDE_TALLY_COUNTERS(TIDE_CELL)
+  Cell reserved[filler(1 + kTallyCounters)];
+};
+#undef TIDE_CELL
+
+// What reset_stats() found, which readers subtract; keeper-written, behind `seq`.
+struct Baseline {
+  Cell seq;
+  Cell counter[kCounters];  // by Counter; of those of slots the sums
+  HistogramCells wait, use, query, connect;
+  Cell reserved[filler(1 + kCounters + 4 * kHistogramBuckets)];
+};
+static_assert(sizeof(QueueStats) % 64 == 0 && sizeof(KeeperStats) % 64 == 0 && sizeof(SlotStats) % 64 == 0);
+static_assert(sizeof(Tallies) % 64 == 0 && sizeof(Baseline) % 64 == 0);
+
+// Adds the counters of a record to the sums, by Counter.
+using CounterSums = std::array<uint64_t, kCounters>;
+#define TIDE_ADD(name, unit, opentelemetry, meaning) \
+  sums[static_cast<size_t>(Counter::name)] += from.name.load(std::memory_order_relaxed);
+inline void add_counters(CounterSums& sums, const QueueStats& from) { TIDE_QUEUE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const KeeperStats& from) { TIDE_KEEPER_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Slot& from) { TIDE_LEASE_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
+#undef TIDE_ADD
+
+// Written under the wait queue's mutex, behind `seq`. ticket 0: free.
+struct Waiter {
+  Cell seq;
+  Cell ticket;
+  Cell queued_mono;
+  Cell deadline_mono;
+  FixedText<64> tag;
+  Cell reserved[4];
+};
+static_assert(sizeof(Waiter) == 128);
+
+// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1. 0: nothing was written there yet.
+inline constexpr uint64_t kStampBusy = ~uint64_t{0};  // it is being written
+struct HistoryRecord {
+  Cell stamp;
+  int64_t at_wall_ns;  // end of the interval
+  uint32_t size, limit_size, in_use_max, waiting_max;
+  double in_use_avg;
+  uint64_t acquires;
+  uint64_t timeouts;
+  uint64_t errors;     // query errors and connect failures
+  double wait_p99_ms;  // NaN: nobody was served
+  double use_ms;
+  double predicted_in_use;  // NaN: no forecast
+  int32_t health;           // -1: not measured
+  uint32_t reserved;
+};
+static_assert(sizeof(HistoryRecord) == 96);
+
+struct JournalRecord {
+  Cell stamp;
+  int64_t at_wall_ns;
+  uint32_t kind;      // EventKind
+  uint32_t severity;  // Severity
+  FixedText<168> message;
+  FixedText<192> detail;  // a JSON object, or empty
+};
+static_assert(sizeof(JournalRecord) == 384);
+
+struct ScalingRecord {
+  Cell stamp;
+  int64_t at_wall_ns;
+  uint32_t from_size, to_size, cause, in_use, waiting, reserved;
+  double wait_p95_ms;       // NaN: nobody waited
+  double predicted_in_use;  // NaN: no forecast
+  FixedText<136> reason;
+  FixedText<64> actor;
+};
+static_assert(sizeof(ScalingRecord) == 256);
+
+struct CommandRecord {
+  Cell stamp;
+  uint64_t command_id;
+  int64_t issued_wall_ns;
+  int64_t applied_wall_ns;  // 0: not yet
+  uint32_t reserved;
+  uint32_t status;      // CommandStatus
+  uint64_t generation;  // after it was applied
+  FixedText<64> actor;
+  FixedText<32> verb;        // as it came, or "unknown"
+  FixedText<896> arguments;  // JSON: as long as those of MailboxCommand
+  FixedText<240> message;
+};
+static_assert(sizeof(CommandRecord) == 1280);
+
+struct SettingRecord {
+  FixedText<48> name;
+  FixedText<136> value;
+  uint32_t source;   // SettingSource
+  uint32_t is_note;  // 1: no option's value, but a note: on the option of this name, or on a word that is no option
+};
+static_assert(sizeof(SettingRecord) == 192);
+
+inline constexpr uint32_t kSettingsMax = 128;
+struct SettingsBlock {
+  Cell seq;
+  uint64_t count;
+  uint64_t reserved[6];
+  SettingRecord record[kSettingsMax];
+};
+static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
+
+// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
+struct AlertRecord {
+  Cell seq;
+  uint64_t alert_id;          // instance bits, then a number, as command ids
+  int64_t since_wall_ns;      // the condition holds since
+  int64_t last_seen_wall_ns;  // it was last seen to hold
+  int64_t resolved_wall_ns;   // 0: not yet
+  int64_t acked_wall_ns;      // 0: nobody has
+  uint64_t occurrences;       // how many looks found the condition true
+  double value;               // when last seen
+  double threshold;
+  uint32_t severity;  // Severity
+  uint32_t state;     // AlertState
+  FixedText<48> rule;
+  FixedText<48> metric;
+  FixedText<64> acked_by;
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved[2];
+};
+static_assert(sizeof(AlertRecord) == 640);
+static_assert(kAckedByBytesMax == decltype(AlertRecord::acked_by)::kBytesMax);
+
+struct AlertRuleRecord {
+  FixedText<48> rule;
+  FixedText<48> metric;
+  double threshold;
+  double clear_at;  // the value at which the condition ends
+  int64_t hold_ns;  // the condition must hold this long before it fires
+  uint32_t comparison;
+  uint32_t severity;
+  uint32_t is_enabled;
+  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
+  FixedText<192> message;
+  FixedText<192> advice;
+  uint64_t reserved;
+};
+static_assert(sizeof(AlertRuleRecord) == 528);
+static_assert(kRuleNameBytesMax == decltype(AlertRuleRecord::rule)::kBytesMax);
+static_assert(kAlertTextBytesMax == decltype(AlertRuleRecord::message)::kBytesMax);
+
+inline constexpr uint32_t kAlertRulesMax = 64;
+struct AlertRulesBlock {
+  Cell seq;
+  uint64_t count;
+  uint64_t reserved[6];
+  AlertRuleRecord record[kAlertRulesMax];
+};
+static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
+
+// NaN: not measured. checked_wall_ns 0: never looked at.
+struct HealthRecord {
+  uint32_t status;  // HealthStatus
+  uint32_t reserved;
+  double score;  // 0..100
+  double value;
+  double threshold;
+  int64_t checked_wall_ns;
+  FixedText<152> message;
+};
+static_assert(sizeof(HealthRecord) == 192);
+
+inline constexpr uint32_t kHealthChecks = 4;
+struct HealthBlock {
+  Cell seq;
+  uint64_t reserved[7];
+  HealthRecord record[kHealthChecks];  // by HealthCheck
+};
+static_assert(sizeof(HealthBlock) == 64 + 4 * 192);
+
+struct ForecastRecord {
+  int64_t at_wall_ns;  // when it was made
+  int64_t horizon_ns;
+  double predicted_in_use, low, high;
+  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
+  double error_wape;  // sum of absolute errors over sum of actuals
+  uint32_t is_selected;
+  uint32_t reserved;
+  FixedText<24> model;
+  uint64_t reserved2[5];
+};
+static_assert(sizeof(ForecastRecord) == 128);
+
+inline constexpr uint32_t kForecastsMax = 32;
+// The brain's numbers of sizing, beside its forecasts. NaN: not known.
+struct ForecastsBlock {
+  Cell seq;
+  uint64_t count;
+  double efficiency;           // time in use over time open, decayed
+  double slow_share;           // of the requests, decayed
+  double prediction_accuracy;  // 1 - WAPE of the selected forecasts 10 s ahead, at least 0
+  double demand;               // connections in use and waited for, filtered
+  uint64_t reserved[2];
+  ForecastRecord record[kForecastsMax];
+};
+static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
+
+// The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
+// Commands stand in a ring: number i (from 1) at place i % kMailboxCommands. A sender holds flock(LOCK_EX) while it writes
+// the command and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's `commands`.
+struct MailboxHeader {
+  char magic[8];  // "TIDEMAIL"
+  uint32_t layout_version;
+  uint32_t header_bytes;
+  uint8_t instance_id[16];
+  uint64_t sent;  // commands sent so far
+  uint64_t reserved[3];
+};
+static_assert(sizeof(MailboxHeader) == 64);
+inline constexpr char kMailboxMagic[8] = {'T', 'I', 'D', 'E', 'M', 'A', 'I', 'L'};
+inline constexpr uint32_t kMailboxCommands = 64;
+
+struct MailboxCommand {
+  uint64_t number;  // from 1
+  int64_t issued_wall_ns;
+  uint64_t checksum;  // of all other bytes: a torn command is not obeyed
+  uint64_t reserved;
+  FixedText<32> verb;
+  FixedText<64> actor;
+  FixedText<896> arguments;  // JSON object
+};
+static_assert(kArgumentsBytesMax == decltype(MailboxCommand::arguments)::kBytesMax);
+static_assert(sizeof(MailboxCommand) == 1024);
+inline constexpr uint64_t kMailboxBytes = sizeof(MailboxHeader) + kMailboxCommands * sizeof(MailboxCommand);
+
+}  // namespace tide::format

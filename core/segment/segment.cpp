@@ -1,0 +1,282 @@
+#include "segment/segment.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "os/clock.hpp"
+#include "os/shortage.hpp"
+#include "segment/attach.hpp"
+#include "segment/directory.hpp"
+#include "segment/slot_word.hpp"
+
+namespace tide {
+namespace {
+
+uint64_t lay_out(format::Header& h, uint32_t capacity) {
+  uint64_t end = sizeof(format::Header);
+  const auto place = [&](format::Region& region, uint32_t count, size_t stride) {
+    region = {end, count == kPerSlot ? capacity : count, static_cast<uint32_t>(stride)};
+    end = (end + uint64_t{region.count} * stride + 63) / 64 * 64;
+  };
+#define TIDE_PLACE(name, Record, count, meaning) place(h.name, count, sizeof(format::Record));
+  TIDE_REGIONS(TIDE_PLACE)
+#undef TIDE_PLACE
+  return (end + 4095) / 4096 * 4096;
+}
+
+void fill_header(format::Header& h, const SegmentSpec& spec, uint64_t bytes) {
+  std::memcpy(h.magic, format::kMagic, sizeof h.magic);
+  h.layout_version = format::kLayoutVersion;
+  h.header_bytes = sizeof(format::Header);
+  h.total_bytes = bytes;
+  std::memcpy(h.instance_id, spec.instance_id.data(), spec.instance_id.size());
+  h.started_wall_ns = spec.started_wall_ns;
+  h.pid = static_cast<uint32_t>(::getpid());
+  h.uid = ::getuid();
+  h.backend = spec.backend;
+  h.flags = spec.is_hosted ? format::kHeaderHosted : 0;
+  h.pool.assign(spec.pool);
+  h.app.assign(spec.app);
+  h.host.assign(spec.host);
+  h.db_user.assign(spec.db_user);
+  h.version.assign(spec.version);
+  h.target.assign(spec.target);
+}
+
+Status os_error(const std::string& what, int error) {
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) return shortage_status(what, error);
+  const bool is_space = error == ENOSPC || error == EDQUOT;
+  return Status::error(is_space ? Code::no_memory : Code::bad_option, what + ": " + std::strerror(error), "",
+                       is_space ? "free some space, set dir or TIDEPOOL_DIR to another file system, or publish=off"
+                                : "set dir or TIDEPOOL_DIR to a directory this user may write to, or publish=off");
+}
+
+// When a dead owner was last known to live. Vitals it died writing cannot be read; then its birth must do.
+int64_t last_sign_of(const Attachment& segment) {
+  const int64_t beat = segment.last_heartbeat_wall_ns();
+  return beat != 0 ? beat : segment.header().started_wall_ns;
+}
+
+// The lock that says "the owner lives". An open-file-description lock, because a process-wide one would be dropped by
+// any close() of the same file elsewhere in the process.
+bool hold_owner_lock(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+// A segment in the making.
+constexpr std::string_view kNewEnding = ".new";
+constexpr size_t kHexBytes = 32;
+constexpr int kLockAttemptsMax = 2000;
+constexpr int kLockAttemptsQuick = 100;
+
+// Who clears up holds the lock for no longer than it takes to unlink the file; but he may lose his processor meanwhile,
+// and a child that he forks has the lock too until it runs its program.
+bool gain_owner_lock(int fd) {
+  for (int attempt = 1; !hold_owner_lock(fd); ++attempt) {
+    if ((errno != EAGAIN && errno != EACCES) || attempt == kLockAttemptsMax) return false;
+    if (attempt < kLockAttemptsQuick) {
+      ::sched_yield();
+    } else {
+      pause_for(Span::millis(1));
+    }
+  }
+  return true;
+}
+
+std::string new_path(const std::string& directory, const std::string& hex) {
+  return directory + "/." + hex + std::string(kNewEnding);
+}
+
+bool is_named(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_nlink > 0;
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 || errno != ENOENT;
+}
+
+bool is_hex(std::string_view text) {
+  return text.size() == kHexBytes && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+// A file of ours that its owner has never finished. Who gets the lock knows that nobody else has it, and keeps it until
+// the name is gone, so that an owner who was just about to lock his new file sees that it has lost its name.
+void remove_unfinished(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return;
+  struct stat info {};
+  const bool is_ours = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::getuid();
+  if (is_ours && hold_owner_lock(fd) && is_named(fd)) ::unlink(path.c_str());
+  ::close(fd);
+}
+
+// A mailbox is made after the .new file and before that becomes the segment, and goes after it. So one without either
+// has no owner any more, as long as we look for the .new file first.
+void remove_orphan(const std::string& mailbox, const std::string& unfinished, const std::string& segment) {
+  struct stat info {};
+  if (::lstat(mailbox.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::getuid()) return;
+  if (!exists(unfinished) && !exists(segment)) ::unlink(mailbox.c_str());
+}
+
+// What owners left who were killed while they opened or closed a pool.
+void remove_leftovers(const std::string& directory) {
+  std::vector<std::string> unfinished, mailboxes;
+  DIR* dir = ::opendir(directory.c_str());
+  if (dir == nullptr) return;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (name.front() == '.' && name.ends_with(kNewEnding)) {
+      if (is_hex(name.substr(1, name.size() - 1 - kNewEnding.size()))) unfinished.emplace_back(name);
+    } else if (name.ends_with(kMailboxEnding) && name.size() > kMailboxEnding.size() + kHexBytes + 1) {
+      if (is_hex(name.substr(name.size() - kMailboxEnding.size() - kHexBytes, kHexBytes))) mailboxes.emplace_back(name);
+    }
+  }
+  ::closedir(dir);
+  for (const std::string& name : unfinished) remove_unfinished(directory + "/" + name);
+  for (const std::string& name : mailboxes) {
+    const std::string stem = name.substr(0, name.size() - kMailboxEnding.size());
+    const std::string hex = stem.substr(stem.size() - kHexBytes);
+    const std::string pool = stem.substr(0, stem.size() - kHexBytes - 1);
+    remove_orphan(directory + "/" + name, new_path(directory, hex), segment_path(directory, pool, hex));
+  }
+}
+
+}  // namespace
+
+InstanceId random_instance_id() {
+  InstanceId id{};
+  TIDE_ASSERT(::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
+  id[0] &= 0x7F;  // command ids carry these bits at the top of a positive 64-bit number
+  return id;
+}
+
+Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
+  TIDE_ASSERT(spec.capacity >= 1 && spec.capacity <= kSlotsMax);
+  std::unique_ptr<Segment> segment(new Segment());
+  auto header = std::make_unique<format::Header>();
+  const uint64_t bytes = lay_out(*header, spec.capacity);
+  fill_header(*header, spec, bytes);
+
+  if (spec.directory.empty()) {
+    segment->fd_ = ::memfd_create("tidepool", MFD_CLOEXEC);
+    if (segment->fd_ < 0) return os_error("cannot create the pool's memory", errno);
+    if (const int error = ::posix_fallocate(segment->fd_, 0, static_cast<off_t>(bytes)); error != 0) {
+      return os_error("cannot reserve the pool's memory", error);
+    }
+  } else if (Status made = segment->create_file(spec, bytes); !made) {
+    return made;
+  }
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd_, 0);
+  if (memory == MAP_FAILED) return os_error("cannot map the pool's segment", errno);
+  segment->memory_ = static_cast<std::byte*>(memory);
+  segment->bytes_ = bytes;
+  std::memcpy(memory, header.get(), sizeof *header);
+
+  if (!spec.directory.empty()) {
+    // Readers look for the final name only, so they never see a segment in the making.
+    if (Status boxed = segment->create_mailbox(spec); !boxed) return boxed;
+    const std::string final_path = segment_path(spec.directory, spec.pool, instance_hex(spec.instance_id));
+    if (::rename(segment->path_.c_str(), final_path.c_str()) != 0) {
+      return os_error("cannot name the segment " + final_path, errno);
+    }
+    segment->path_ = final_path;
+  }
+  return segment;
+}
+
+Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
+  const std::string path = new_path(spec.directory, instance_hex(spec.instance_id));
+  // Who clears up may take the file for a dead owner's before it is locked, and remove it; then it is made again.
+  while (path_.empty()) {
+    fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd_ < 0) return os_error("cannot create a segment in " + spec.directory, errno);
+    if (!gain_owner_lock(fd_)) {
+      const int error = errno;
+      ::unlink(path.c_str());
+      return os_error("cannot lock " + path, error);
+    }
+    if (is_named(fd_)) {
+      path_ = path;
+    } else {
+      ::close(fd_);
+    }
+  }
+  if (::fchmod(fd_, 0640) != 0) return os_error("cannot set the mode of " + path, errno);
+  if (const int error = ::posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); error != 0) {
+    return os_error("cannot reserve " + std::to_string(bytes) + " bytes in " + spec.directory, error);
+  }
+  return Status::ok();
+}
+
+Status Segment::create_mailbox(const SegmentSpec& spec) {
+  const std::string path = mailbox_path_of(segment_path(spec.directory, spec.pool, instance_hex(spec.instance_id)));
+  const mode_t mode = spec.is_group_steerable ? 0660 : 0600;
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (fd < 0) return os_error("cannot create the mailbox " + path, errno);
+  mailbox_path_ = path;
+  format::MailboxHeader header{};
+  std::memcpy(header.magic, format::kMailboxMagic, sizeof header.magic);
+  header.layout_version = format::kLayoutVersion;
+  header.header_bytes = sizeof header;
+  std::memcpy(header.instance_id, spec.instance_id.data(), spec.instance_id.size());
+  Status status;
+  int error = ::fchmod(fd, mode) == 0 ? 0 : errno;
+  if (error == 0)
+    error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns what went wrong, and sets no errno
+  if (error == 0) {
+    const ssize_t written = ::pwrite(fd, &header, sizeof header, 0);
+    if (written != static_cast<ssize_t>(sizeof header)) error = written < 0 ? errno : ENOSPC;
+  }
+  if (error != 0) status = os_error("cannot prepare the mailbox " + path, error);
+  ::close(fd);
+  return status;
+}
+
+Segment::~Segment() {
+  if (!path_.empty()) ::unlink(path_.c_str());
+  if (!mailbox_path_.empty()) ::unlink(mailbox_path_.c_str());
+  if (memory_ != nullptr) ::munmap(memory_, bytes_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void Segment::abandon() noexcept {
+  // The lock belongs to the open file description, which the parent shares: closing here does not release it. But a
+  // mapping kept here would keep the description, and the parent would look alive after its death.
+  if (memory_ != nullptr) ::munmap(memory_, bytes_);
+  if (fd_ >= 0) ::close(fd_);
+  memory_ = nullptr;
+  fd_ = -1;
+  path_.clear();
+  mailbox_path_.clear();
+}
+
+void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns) {
+  constexpr int64_t kDayNs = 86'400'000'000'000;
+  for (const std::string& path : list_segments(directory)) {
+    auto attached = Attachment::open(path);
+    if (!attached) continue;
+    const Attachment& segment = *attached;
+    if (segment.header().uid != ::getuid() || segment.liveness() != Liveness::dead) continue;
+    if (segment.header().pool != name && wall_now_ns - last_sign_of(segment) < kDayNs) continue;
+    ::unlink(path.c_str());
+    ::unlink(mailbox_path_of(path).c_str());
+  }
+  remove_leftovers(directory);
+}
+
+}  // namespace tide

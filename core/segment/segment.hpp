@@ -1,0 +1,105 @@
+// Segment, the owner's side: the memory a pool keeps its live state in.
+//
+// With a directory it is a mapped file others may read, and owning it means holding a lock on it for life; without one
+// it is private memory (memfd) of the same layout. The file appears under its name only when it is complete.
+//
+// Invariants: all pages are reserved at creation (a full disk is an error then, never a signal later); the file is
+// readable by others, writable by the owner alone.
+// Threads: created and destroyed by one thread; the memory itself follows the rules of segment/format.hpp.
+// Failure: create() says what could not be done and leaves nothing behind.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "base/owned_id.hpp"
+#include "base/status.hpp"
+#include "segment/format.hpp"
+#include "segment/instance_id.hpp"
+#include "segment/rings.hpp"
+
+namespace tide {
+
+// 128 bits from the kernel's generator.
+InstanceId random_instance_id();
+
+struct SegmentSpec {
+  InstanceId instance_id{};
+  std::string pool;
+  std::string app;
+  std::string host;
+  std::string target;  // without credentials
+  std::string db_user;
+  std::string version;
+  std::string directory;  // "": private memory
+  uint32_t backend = 1;
+  uint32_t capacity = 64;  // slots, at most kSlotsMax
+  int64_t started_wall_ns = 0;
+  bool is_hosted = false;          // see format::kHeaderHosted
+  bool is_group_steerable = true;  // mailbox 0660 instead of 0600
+};
+
+class Segment {
+ public:
+  static Result<std::unique_ptr<Segment>> create(const SegmentSpec& spec);
+  // Unlinks segment and mailbox, releases the lock and the memory.
+  ~Segment();
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  format::Header& header() { return *at<format::Header>(0); }
+  template <uint32_t count, typename Record>
+  using Records = std::conditional_t<count == 1, Record&, Record*>;
+  // vitals(), slots() ...: each region by its name, a reference to its record or a pointer to the first of many.
+#define TIDE_ACCESSOR(name, Record, count, meaning) \
+  Records<count, format::Record> name() { return first<count>(header().name); }
+  TIDE_REGIONS(TIDE_ACCESSOR)
+#undef TIDE_ACCESSOR
+  template <typename Record>
+  Ring<Record> ring(const format::RegionOf<Record>& region) {
+    return Ring<Record>(at<Record>(region.offset), region.count);
+  }
+
+  uint32_t capacity() { return header().slots.count; }
+  // Ids of commands and alerts: the instance's first bits, then a number, so that an id alone says whose it is.
+  uint64_t id_of(uint64_t number) { return owned_id(owner_bits(header().instance_id), number); }
+  int fd() const { return fd_; }                     // for readers of this process; never written through
+  const std::string& path() const { return path_; }  // "" for private memory
+  const std::string& mailbox_path() const { return mailbox_path_; }
+
+  // In a forked child: forget the file without unlinking it. The mapping and descriptor go, the parent's stay.
+  void abandon() noexcept;
+
+ private:
+  Segment() = default;
+  template <typename T>
+  T* at(uint64_t offset) {
+    return reinterpret_cast<T*>(memory_ + offset);
+  }
+  template <uint32_t count, typename Record>
+  Records<count, Record> first(const format::RegionOf<Record>& region) {
+    if constexpr (count == 1) {
+      return *at<Record>(region.offset);
+    } else {
+      return at<Record>(region.offset);
+    }
+  }
+  Status create_file(const SegmentSpec& spec, uint64_t bytes);
+  Status create_mailbox(const SegmentSpec& spec);
+
+  std::byte* memory_ = nullptr;
+  uint64_t bytes_ = 0;
+  int fd_ = -1;
+  std::string path_;
+  std::string mailbox_path_;
+};
+
+// Remove segments and mailboxes in `directory` whose owner is dead and that this user owns: those of pool `name` at
+// once, others after a day; and at once what owners left behind who were killed while they opened or closed a pool.
+// Never fails loudly: what cannot be removed stays.
+void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns);
+
+}  // namespace tide
