@@ -148,7 +148,7 @@ def a_credential_callback_holds_up_nobody(w):
 def a_credential_callback_that_fails_is_told(w):
     pool = w.pool(w.server.conninfo(), options(), password=lambda: None)
     told = refuses(pool.acquire, "first", 1000, sqlstate="08001")
-    is_("gave no password" in told.message and told.is_retryable, True, str(told))
+    is_("returned no password" in told.message and told.is_retryable, True, str(told))
 
 
 def a_credential_callback_may_use_the_pool(w):
