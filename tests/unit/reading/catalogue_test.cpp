@@ -30,7 +30,8 @@ TEST(Catalogue, ColumnsStandAsPromised) {
       "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
       "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
       "efficiency slow_share prediction_accuracy wal_bytes emergencies_total recovery_attempts_total "
-      "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total");
+      "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total "
+      "leases_cancelled_total");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
