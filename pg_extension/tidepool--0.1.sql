@@ -83,7 +83,7 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     efficiency double precision, slow_share double precision, prediction_accuracy double precision, wal_bytes bigint,
     emergencies_total bigint, recovery_attempts_total bigint, health_checks_total bigint,
     health_check_failures_total bigint, query_faults_total bigint, closed_total bigint,
-    lived_ms_total double precision)
+    lived_ms_total double precision, leases_cancelled_total bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -153,6 +153,7 @@ COMMENT ON COLUMN tidepool.pool_stats.health_check_failures_total IS 'Health eva
 COMMENT ON COLUMN tidepool.pool_stats.query_faults_total IS 'Failed queries that count for health and alerts: without those ended by a constraint, a conflict, RAISE, or the application. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_total IS 'Connections closed, for any reason. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'Total lifetime of closed connections; divided by closed_total it is their average lifetime. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.leases_cancelled_total IS 'Overdue leases whose statement was cancelled (lease_timeout_action cancel). [leases]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -483,6 +484,20 @@ COMMENT ON COLUMN tidepool.health.issues IS 'Problems, as a JSON array of texts,
 COMMENT ON COLUMN tidepool.health.recommendations IS 'Recommended action for each issue, in the same order.';
 COMMENT ON COLUMN tidepool.health.checks IS 'Latest health checks by name: status, score, message and checked_at. Masked without pg_read_all_stats.';
 
+CREATE FUNCTION tidepool.read_command_help(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    command text, argument text, type text, required boolean, meaning text)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_command_help(text, text) IS
+  'The rows of the view command_help; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.command_help AS SELECT * FROM tidepool.read_command_help();
+COMMENT ON VIEW tidepool.command_help IS 'The commands and their arguments.';
+COMMENT ON COLUMN tidepool.command_help.command IS 'The command: the name of its function, in SQLite after tidepool_.';
+COMMENT ON COLUMN tidepool.command_help.argument IS 'Name of the argument; null in the row that describes the command.';
+COMMENT ON COLUMN tidepool.command_help.type IS 'PostgreSQL type of the argument.';
+COMMENT ON COLUMN tidepool.command_help.required IS 'True if the argument must be given.';
+COMMENT ON COLUMN tidepool.command_help.meaning IS 'Description.';
+
 -- end of the relations
 
 CREATE FUNCTION tidepool.health(pool text) RETURNS SETOF tidepool.health
@@ -629,6 +644,11 @@ CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
 COMMENT ON FUNCTION tidepool.evaluate(text) IS
   'Evaluates the size now instead of at the next scaling_interval; the result is in commands.';
 
+CREATE FUNCTION tidepool.annotate(pool text, message text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.annotate(text, text) IS
+  'Writes a remark into events, for example about a deployment. message: The remark.';
+
 -- end of the commands
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
@@ -682,6 +702,7 @@ GRANT EXECUTE ON FUNCTION tidepool.read_commands(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_help(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_presets(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_health(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_command_help(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.health(text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.check_options(text) TO pg_monitor;
 GRANT SELECT ON tidepool.pools TO pg_monitor;
@@ -702,6 +723,7 @@ GRANT SELECT ON tidepool.commands TO pg_monitor;
 GRANT SELECT ON tidepool.help TO pg_monitor;
 GRANT SELECT ON tidepool.presets TO pg_monitor;
 GRANT SELECT ON tidepool.health TO pg_monitor;
+GRANT SELECT ON tidepool.command_help TO pg_monitor;
 GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 
