@@ -1,7 +1,7 @@
 /*
- * tidepool.so: shows and steers the pools of this host. It hosts no pool, knows no libpq, starts no thread and maps no
- * foreign file: a segment its owner truncates costs a row, not the server. Preloaded, it also registers the worker of
- * tidepool_worker.so, which hosts pools.
+ * tidepool.so: shows and controls the pools of this host. It hosts no pool, does not use libpq, starts no thread and
+ * maps no foreign file: a segment that its owner truncates loses a row and does not crash the server. If preloaded, it
+ * also registers the worker of tidepool_worker.so, which hosts pools.
  */
 #include <tidepool/base.h>
 
@@ -25,15 +25,15 @@
 
 TIDEPOOL_MODULE_MAGIC("tidepool");
 
-/* The script this library serves: tidepool--0.1.sql. */
+/* The version of the script that matches this library: tidepool--0.1.sql. */
 #define SCRIPT_VERSION "0.1"
 
 extern PGDLLEXPORT void _PG_init(void);
 
 /*
- * The settings tidepool.*. They live here because this module is always loaded first; tidepool_worker.so and
+ * The settings tidepool.*. They are defined here because this module is always loaded first; tidepool_worker.so and
  * tidepool_query.so share no symbols with it and read them by name (GetConfigOption). All are SIGHUP: the worker and
- * every backend must see the same value, and the worker never sees what a session sets.
+ * every backend must see the same value, and settings of a session are not visible to the worker.
  */
 static char* directory;
 static bool wants_worker;
@@ -78,7 +78,7 @@ const char* tidepool_directory(void) {
 
 PG_FUNCTION_INFO_V1(tidepool_version);
 
-/* What CREATE or ALTER EXTENSION left in the catalogue; NULL outside of an extension. */
+/* The version that CREATE or ALTER EXTENSION stored in the catalogue; NULL outside of an extension. */
 static char* script_version(void) {
   char* version = NULL;
   ScanKeyData key;
@@ -99,7 +99,7 @@ static char* script_version(void) {
 }
 
 void tidepool_check_version(void) {
-  /* Not remembered: ALTER EXTENSION may come at any time, and one index look-up is cheap. */
+  /* Not cached: ALTER EXTENSION may run at any time, and one index lookup is cheap. */
   const char* script = script_version();
   if (script == NULL || strcmp(script, SCRIPT_VERSION) == 0) return;
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -109,7 +109,7 @@ void tidepool_check_version(void) {
                           script)));
 }
 
-/* The only entry that does not check: somebody whose versions differ wants to know by how much. */
+/* The only entry point that does not check: it reports the version when the versions differ. */
 Datum tidepool_version(PG_FUNCTION_ARGS) { PG_RETURN_TEXT_P(cstring_to_text(tide_version())); }
 
 static void register_worker(void) {
@@ -126,7 +126,7 @@ static void register_worker(void) {
 }
 
 void _PG_init(void) {
-  if (IsBinaryUpgrade) return; /* pg_upgrade's servers must start no worker */
+  if (IsBinaryUpgrade) return; /* the servers that pg_upgrade starts must not run the worker */
   define_settings();
   tidepool_update_watch();
   if (!process_shared_preload_libraries_in_progress) return;
