@@ -146,7 +146,7 @@ Datum tidepool_command(PG_FUNCTION_ARGS) {
   tidepool_sign(&command);
   tidepool_give(&one, 1, TIDE_BATCH_POST, -1);
   if (command.pool == NULL && verb->sent_to == TIDE_TO_EVERY_POOL) {
-    ereport(NOTICE, (errmsg_plural("%s was given to %d pool", "%s was given to %d pools", (unsigned long)command.pools,
+    ereport(NOTICE, (errmsg_plural("%s was sent to %d pool", "%s was sent to %d pools", (unsigned long)command.pools,
                                    verb->name, command.pools)));
   }
   PG_RETURN_INT64((int64)command.command_id);

@@ -54,18 +54,19 @@ static void define_number(const char* name, const char* meaning, int* variable, 
 }
 
 static void define_settings(void) {
-  DefineCustomStringVariable("tidepool.dir", "Directory of the segments of this host's pools.",
-                             "Empty: TIDEPOOL_DIR of the server's environment, else /run/tidepool, else the user's.",
-                             &directory, "", PGC_SIGHUP, 0, check_directory, NULL, NULL);
+  DefineCustomStringVariable(
+      "tidepool.dir", "Directory of the segments of this host's pools.",
+      "If empty: TIDEPOOL_DIR of the server's environment, otherwise /run/tidepool or the user's directory.",
+      &directory, "", PGC_SIGHUP, 0, check_directory, NULL, NULL);
   DefineCustomBoolVariable("tidepool.worker", "Runs the worker that hosts pools.",
                            "Needs shared_preload_libraries = 'tidepool'; off at start: the worker is not started at "
                            "all; off later: it closes its pools.",
                            &wants_worker, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
-  define_number("tidepool.max_hosted_connections", "Most connections that all hosted pools have together.",
+  define_number("tidepool.max_hosted_connections", "Maximum number of connections of all hosted pools together.",
                 &max_hosted_connections, 100, 0, 10000, 0);
-  define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not give one.",
-                &hosted_max_size, 10, 1, 10000, 0);
-  define_number("tidepool.hosted_idle_timeout", "Hosted pools unused for this long are closed; 0 is never.",
+  define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not set it.", &hosted_max_size,
+                10, 1, 10000, 0);
+  define_number("tidepool.hosted_idle_timeout", "Idle time after which a hosted pool is closed; 0 disables it.",
                 &hosted_idle_timeout_ms, 5 * 60 * 1000, 0, INT_MAX, GUC_UNIT_MS);
   define_number("tidepool.hosted_acquire_timeout", "How long a query waits for a connection of a hosted pool.",
                 &hosted_acquire_timeout_ms, 10 * 1000, 1, INT_MAX, GUC_UNIT_MS);

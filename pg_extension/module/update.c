@@ -134,7 +134,7 @@ static const tide_relation* relation_of(Relation view) {
     if (tidepool_is_own(RelationRelationId, RelationGetRelid(view))) return relation;
   }
   ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                  errmsg("tidepool.update() belongs to tidepool's own views")));
+                  errmsg("tidepool.update() can only be used on tidepool's own views")));
 }
 
 static char* writable_columns(const tide_relation* relation) {

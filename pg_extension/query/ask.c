@@ -85,8 +85,8 @@ static void check_commit(const PGresult* result, const char* sql, int n, Fault* 
   fault->is_set = true;
   fault->sqlstate = ERRCODE_IN_FAILED_SQL_TRANSACTION;
   fault->message = pstrdup("the transaction was rolled back");
-  fault->detail = pstrdup("A statement in it had failed, so nothing of it was committed.");
-  fault->hint = pstrdup("Look at the error of that statement, then run the transaction again.");
+  fault->detail = pstrdup("A statement in it had failed, so none of it was committed.");
+  fault->hint = pstrdup("Check the error of that statement, then run the transaction again.");
 }
 
 /* `sql`: the caller's SQL text; NULL for internal statements. Returns the number of results. */
@@ -136,16 +136,15 @@ static void explain_end(const Hold* hold, int answers, Fault* fault) {
   fault->is_set = true;
   if (!is_lost) {
     fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
-    fault->message = pstrdup("the connection was taken away while the statement ran");
-    fault->detail = pstrdup("There was no answer; whether the statement had an effect is not known.");
-    fault->hint = pstrdup("Somebody may have revoked the lease; see tidepool.commands.");
+    fault->message = pstrdup("the connection was closed while the statement was running");
+    fault->detail = pstrdup("No answer was received; whether the statement had an effect is unknown.");
+    fault->hint = pstrdup("The lease may have been revoked; see tidepool.commands.");
     return;
   }
   fault->sqlstate = ERRCODE_ADMIN_SHUTDOWN;
-  fault->message = pstrdup("the worker that hosts pools ended while the statement ran");
-  fault->detail =
-      pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
-  fault->hint = pstrdup("It is started again by the server; look at the server's log, then repeat the statement.");
+  fault->message = pstrdup("the worker that hosts pools exited while the statement was running");
+  fault->detail = pstrdup("It interrupts statements on its connections; whether this one had an effect is unknown.");
+  fault->hint = pstrdup("The server restarts it; check the server's log, then repeat the statement.");
 }
 
 static void fail_to_send(Hold* hold, Fault* fault) {
@@ -179,7 +178,7 @@ static void explain_parameters(Hold* hold, const char* sql, int given, Fault* fa
   if (taken < 0 || taken == given) return;
   fault->detail = psprintf("The statement takes %d parameter%s, and %d %s given.", taken, taken == 1 ? "" : "s", given,
                            given == 1 ? "was" : "were");
-  fault->hint = pstrdup("Give one text for each of $1, $2, ... behind the statement.");
+  fault->hint = pstrdup("Pass one text for each of $1, $2, ... after the statement.");
 }
 
 static const char* const* sent_texts(PGconn* conn, int count, const char* const* texts) {
@@ -228,9 +227,8 @@ static void end_transaction(Hold* hold, Fault* fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_ACTIVE_SQL_TRANSACTION;
   fault->message = pstrdup("the statement left a transaction open");
-  fault->detail =
-      pstrdup("The next one may run on another connection; what was done in the transaction is rolled back.");
-  fault->hint = pstrdup("Keep a connection with tidepool.lease(), up to the end of the transaction.");
+  fault->detail = pstrdup("The next statement may run on another connection, so the transaction was rolled back.");
+  fault->hint = pstrdup("Use tidepool.lease() to keep a connection until the end of the transaction.");
 }
 
 void ask(Hold* hold, const char* sql, int nparams, const char* const* params, Sink* sink) {

@@ -114,7 +114,7 @@ static int known_encoding_of(PGconn* conn) {
   const int encoding = encoding_of(conn);
   if (encoding >= 0) return encoding;
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                  errmsg("the remote session's client_encoding is \"%s\", which this server does not know",
+                  errmsg("the remote session's client_encoding is \"%s\", which this server does not support",
                          reported(conn, "client_encoding")),
                   errhint("RESET client_encoding on the remote server.")));
 }
@@ -130,8 +130,8 @@ static void adopt(const char* name, const char* value) {
     if (geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE) PG_RE_THROW();
     FlushErrorState();
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("the remote session's %s is \"%s\", which this server does not know", name, value),
-                    errhint("SET %s on the remote server to a value that both know.", name)));
+                    errmsg("the remote session's %s is \"%s\", which this server does not support", name, value),
+                    errhint("SET %s on the remote server to a value that both servers support.", name)));
   }
   PG_END_TRY();
 }
@@ -203,7 +203,7 @@ char* dialect_text(const Dialect* dialect, char* text, int length) {
   if (dialect->encoding == GetDatabaseEncoding() && pg_verifymbstr(text, length, true)) return text;
   if (dialect->encoding != GetDatabaseEncoding()) return pg_any_to_server(text, length, dialect->encoding);
   ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-                  errmsg("the server sent a text that is no valid %s", GetDatabaseEncodingName())));
+                  errmsg("the server sent a text that is not valid %s", GetDatabaseEncodingName())));
 }
 
 char* dialect_message(PGconn* conn, const char* text) {
@@ -219,15 +219,14 @@ char* dialect_message(PGconn* conn, const char* text) {
 /* -- dates and intervals */
 
 static pg_noinline void refuse(PGconn* conn, const char* value) {
-  ereport(
-      ERROR,
-      (errcode(ERRCODE_DATATYPE_MISMATCH),
-       errmsg("\"%s\" cannot be read for certain", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
-       errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
-                 PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
-                 PQparameterStatus(conn, "TimeZone")),
-       errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
-               "own; or cast to text in the query.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_DATATYPE_MISMATCH),
+           errmsg("\"%s\" is ambiguous", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
+           errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
+                     PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
+                     PQparameterStatus(conn, "TimeZone")),
+           errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
+                   "own; or cast to text in the query.")));
 }
 
 /* Servers write "LMT" as a time zone, but do not accept it as input. */
@@ -295,11 +294,10 @@ void dialect_settle(const Dialect* dialect, PGconn* conn, Fault* fault) {
     if (strcmp(now == NULL ? "" : now, dialect->settings[i]) == 0) continue;
     fault->is_set = true;
     fault->sqlstate = ERRCODE_DATATYPE_MISMATCH;
-    fault->message = psprintf("the statement changed %s while it answered", kSettings[i]);
-    fault->detail = psprintf("It was \"%s\" and is \"%s\" now, so the answer cannot be read for certain.",
-                             dialect->settings[i], now == NULL ? "" : now);
-    fault->hint =
-        psprintf("SET %s in a statement of its own, on a connection kept with tidepool.lease().", kSettings[i]);
+    fault->message = psprintf("the statement changed %s while returning its result", kSettings[i]);
+    fault->detail = psprintf("It was \"%s\" and is \"%s\" now, so the result is ambiguous.", dialect->settings[i],
+                             now == NULL ? "" : now);
+    fault->hint = psprintf("SET %s in a separate statement, on a connection kept with tidepool.lease().", kSettings[i]);
     return;
   }
 }

@@ -73,7 +73,7 @@ static ReturnSetInfo* set_of(FunctionCallInfo fcinfo, Tuplestorestate** rows, Tu
   if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0 ||
       result->expectedDesc == NULL) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("the function returns a set where none can be taken"), errhint("%s", hint)));
+                    errmsg("set-valued function called in context that cannot accept a set"), errhint("%s", hint)));
   }
   outside = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
   *row = CreateTupleDescCopy(result->expectedDesc);
@@ -116,8 +116,8 @@ Datum tide_sql_lease(PG_FUNCTION_ARGS) {
   const char* tag = PG_ARGISNULL(1) ? target->tag : tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1)));
   if (hold_find(target) != NULL) {
     ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session holds a lease on server \"%s\" already", server),
-             errhint("Statements on that server use it; give it back with tidepool.release().")));
+            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session already holds a lease on server \"%s\"", server),
+             errhint("Statements on that server use it; end it with tidepool.release().")));
   }
   PG_RETURN_INT64((int64)hold_begin(target, tag, true)->lease);
 }

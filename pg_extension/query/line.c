@@ -41,7 +41,7 @@ static void prepare_waiting(void) {
     ReserveExternalFD();
     watched = epoll_create1(EPOLL_CLOEXEC);
   }
-  if (watched < 0) ereport(ERROR, (errcode_for_socket_access(), errmsg("could not make an epoll descriptor: %m")));
+  if (watched < 0) ereport(ERROR, (errcode_for_socket_access(), errmsg("could not create an epoll descriptor: %m")));
   wait_set = tidepool_create_wait_event_set(3);
   AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
   AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -94,7 +94,7 @@ static bool is_preloaded(void) {
 
 static void report_no_worker(int error) {
   if (!is_preloaded()) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no worker hosts pools in this server"),
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no worker hosts pools on this server"),
                     errhint("Set shared_preload_libraries = 'tidepool' and restart the server.")));
   }
   errno = error;
@@ -168,9 +168,9 @@ static bool greet(void) {
   }
   line_close();
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("the worker that hosts pools is of another build of tidepool"),
+                  errmsg("the worker that hosts pools is from another build of tidepool"),
                   errdetail("The worker is version %s, this module is %s.", wire_get_text(&in), TIDE_VERSION_TEXT),
-                  errhint("Restart the server, so that both are the installed version.")));
+                  errhint("Restart the server, so that both are from the installed version.")));
 }
 
 static void line_open(void) {

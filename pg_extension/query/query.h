@@ -179,7 +179,7 @@ typedef struct Dialect {
   char settings[DIALECT_SETTINGS][64]; /* as the session reported them when the result set began */
   char* kinds;                         /* one for each column; NULL before the first result set */
   bool has_dates;                      /* some column of a result set is, or may contain, a date or interval */
-  bool names_styles; /* the statement may set a style, perhaps only locally, which is not reported */
+  bool names_styles;                   /* the statement may set a style, perhaps only locally, which is not reported */
   int encoding;
   int nest;      /* GUC nesting level; 0: local and remote settings are the same */
   bool is_plain; /* ISO dates, postgres intervals: every value is unambiguous */

@@ -69,14 +69,14 @@ static pg_noinline void raise_misfit(const RowSink* self, const PGresult* result
     ereport(ERROR,
             (errcode(original->sqlerrcode),
              errmsg("a value of column \"%s\" cannot be read as %s", NameStr(column->attname), format_type_be(remote)),
-             errdetail("%s", original->message), errhint("Name another type in the column list, such as text."),
+             errdetail("%s", original->message), errhint("Use another type in the column list, such as text."),
              errcontext("server \"%s\"", self->server)));
   }
   ereport(ERROR,
           (errcode(original->sqlerrcode),
            errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
                   NameStr(column->attname), remote_type(remote), format_type_be(column->atttypid)),
-           errdetail("%s", original->message), errhint("Name another type in the column list, or cast in the query."),
+           errdetail("%s", original->message), errhint("Use another type in the column list, or cast in the query."),
            errcontext("server \"%s\"", self->server)));
 }
 

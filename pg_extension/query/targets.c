@@ -162,7 +162,7 @@ static ForeignServer* find_server(const char* name) {
   wrapper = GetForeignDataWrapper(server->fdwid);
   if (!tidepool_is_own(ForeignDataWrapperRelationId, server->fdwid)) {
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                    errmsg("server \"%s\" is of foreign data wrapper \"%s\"", name, wrapper->fdwname),
+                    errmsg("server \"%s\" belongs to foreign data wrapper \"%s\"", name, wrapper->fdwname),
                     errhint("A hosted pool is a server of FOREIGN DATA WRAPPER tidepool.")));
   }
   return server;
@@ -207,7 +207,7 @@ void target_check_password(bool may_lack_password, bool used_password) {
   ereport(ERROR,
           (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
            errdetail("Non-superusers must provide a password, and the remote server must ask for it."),
-           errhint("Put a password into the user mapping, and let the remote server's authentication need it.")));
+           errhint("Set a password in the user mapping, and let the remote server's authentication require it.")));
 }
 
 static Target* make_target(const TargetKey* key) {

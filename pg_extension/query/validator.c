@@ -30,9 +30,10 @@ static const char* const kFixedOptions[] = {"publish", "dir", "init_mode", "burs
 /* The next user of a connection must get a reset session, so a server cannot ask for less. */
 static void check_reset(const char* value) {
   if (strcmp(value, "smart") == 0 || strcmp(value, "full") == 0) return;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
-                  errdetail("Accepted: smart (after statements that may leave something), full (after each).")));
+  ereport(
+      ERROR,
+      (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
+       errdetail("Accepted: smart (after statements that may leave session state), full (after every statement).")));
 }
 
 static bool is_among(const char* name, const char* const* names, size_t count) {
@@ -109,7 +110,7 @@ static void refuse_unknown(const char* name, bool is_mapping) {
 static void refuse_fixed(const char* name) {
   ereport(ERROR,
           (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" cannot be set for a hosted pool", name),
-           errdetail("The worker that hosts pools sets it, or it has no meaning there.")));
+           errdetail("It is set by the worker that hosts pools, or has no effect there.")));
 }
 
 /* Durations without a unit are milliseconds in the catalogue, but connect_timeout is in seconds, as in libpq. */
@@ -191,7 +192,7 @@ Datum tide_sql_validator(PG_FUNCTION_ARGS) {
       check_mapping_option(option->defname, option);
     } else {
       ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", option->defname),
-                      errhint("Options stand at servers and user mappings.")));
+                      errhint("Options are set on servers and user mappings.")));
     }
   }
   if (catalog == ForeignServerRelationId) check_sizes(options);

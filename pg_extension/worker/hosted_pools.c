@@ -148,9 +148,8 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
   if (hosted->max_size < 1) {
     char message[256];
     snprintf(message, sizeof message, "no connections are left for the pool of server \"%s\"", hosted->name);
-    refuse(
-        error, "53300", message,
-        "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
+    refuse(error, "53300", message,
+           "All hosted pools share tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
     list_claims(error->detail, sizeof error->detail);
     return false;
   }
@@ -181,7 +180,7 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
       tide_pool_instance_id(hosted->pool, hosted->instance, error) == TIDE_OK && watch_begin(&hosted->watch, EPOLLIN))
     return true;
   (void)tide_pool_close(hosted->pool, 0, NULL);
-  refuse(error, "53000", "a pool cannot be watched", "");
+  refuse(error, "53000", "could not watch the descriptor of a pool", "");
   return false;
 }
 
@@ -224,7 +223,7 @@ HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* co
     retire(hosted);
   }
   if (!setting_is_on("tidepool.worker")) {
-    refuse(error, "55000", "tidepool hosts no pools: tidepool.worker is off", "Set it on and reload the server.");
+    refuse(error, "55000", "tidepool hosts no pools: tidepool.worker is off", "Set it to on and reload the server.");
     return NULL;
   }
   hosted = MemoryContextAllocZero(TopMemoryContext, sizeof *hosted);

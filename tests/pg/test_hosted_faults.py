@@ -259,7 +259,7 @@ class Faults(unittest.TestCase):
             waiting.send(EVERYBODY.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
             self.assertTrue(wait_until(lambda: bench.remote_backends("query LIKE '%pg_sleep%'") == 1))
             bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
-            self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools ended|ERROR:  08006")
+            self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools exited|ERROR:  08006")
 
     def test_a_directory_that_cannot_be_used_is_named_as_the_server_has_it(self):
         bench = self.hosting()
