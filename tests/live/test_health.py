@@ -193,8 +193,8 @@ def scaling(s):
     return life(s, "scaling",
                 (lambda: waiters.append(s.callers(2, lambda: pool.acquire("waits", 60000).release(), 0.1)), "warning",
                  "waiting at the limit of 2"),
-                (in_vain, "failed", "got no connection in time"),
-                (give_back, "warning", "got no connection in time"),
+                (in_vain, "failed", "timed out"),
+                (give_back, "warning", "timed out"),
                 (lambda: None, "ok", "no request timed out"))
 
 

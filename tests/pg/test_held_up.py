@@ -85,8 +85,8 @@ def others_go_on(w, pool, hold, late):
         third.join()
         is_(answers, ["4MB"])
         pool.control("scale", wait_ms=1000, target_size=3)
-        assert_soon(lambda: w.segments.value("SELECT count(*) FROM tidepool_events WHERE kind = 'connect_error' AND message = ?",
-                                          late) > 0, f"told: {late}")
+        assert_soon(lambda: w.segments.value(
+            "SELECT count(*) FROM tidepool_events WHERE kind = 'connect_error' AND message = ?", late) > 0, f"told: {late}")
         is_(is_held(), True, "still held up")
         second.release()
         w.pools.remove(pool)

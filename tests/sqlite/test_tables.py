@@ -182,7 +182,8 @@ class Directories(support.SegmentCase):
         self.db = self.connect()
 
     def rows(self, rest, columns="pool"):
-        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), {"o": self.other, "p": self.segments})
+        places = {"o": self.other, "p": self.segments}
+        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), places)
         return sorted(found.fetchall())
 
     def test_its_value_is_the_directory_that_was_read(self):
@@ -248,7 +249,8 @@ class Directories(support.SegmentCase):
         self.assertEqual(self.rows("WHERE dir = :o", "target_size"), [(5,)])
         # One order, whichever way the row was found.
         for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 6 WHERE pool = 'app'",
-                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments, "COMMIT"):
+                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments,
+                          "COMMIT"):
             self.db.execute(statement)
         self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_commands WHERE pool = 'app'"), 2)
 

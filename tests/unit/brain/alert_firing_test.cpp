@@ -135,7 +135,7 @@ TEST(AlertMonitor, TellsWithNumbersAndAdvice) {
             "wait_time: A caller has been waiting too long for a connection. (oldest_wait_ms 5023, threshold 5000)");
   EXPECT_EQ(rig.notes[0].severity, Severity::warning);
   EXPECT_EQ(rig.notes[0].detail.rfind("{\"rule\":\"wait_time\",\"metric\":\"oldest_wait_ms\",\"value\":5023,"
-                                      "\"threshold\":5000,\"advice\":\"If events of kind",
+                                      "\"threshold\":5000,\"advice\":\"If events shows",
                                       0),
             0U);
   EXPECT_LE(rig.notes[0].detail.size(), brain::kEventDetailBytesMax);
