@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tidepool.backends: which pool, tag and lease is behind a session of this server, and when it must not say so."""
+"""tidepool.backends: the pool, tag and lease of a session of this server, and when they must not be shown."""
 import sys
 import unittest
 
@@ -31,7 +31,7 @@ class Backends(unittest.TestCase):
                         "FROM tidepool.backends WHERE pool IS NOT NULL ORDER BY tag", "tp_monitor")
         self.assertEqual(rows, [["tp_app", "app", "monthly report", "in_use", "t", "t"],
                                 ["tp_app", "app", None, "idle", "f", None]])
-        # Whoever asks has a session too, which is nobody's.
+        # The session of the query itself belongs to no pool.
         self.assertEqual(self.sql("SELECT count(*), count(pool) FROM tidepool.backends WHERE pid = pg_backend_pid()"),
                          [["1", "0"]])
 

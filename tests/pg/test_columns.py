@@ -12,10 +12,10 @@ import unittest
 import cluster
 import support
 
-MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # they differ between any two looks
+MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # they differ between two queries
 QUIET = {"pools", "connections", "leases", "waiters", "settings", "commands", "events", "scaling_events", "help",
-         "pool_histograms", "pool_stats"}  # not pool_history: a second may end between the two looks
-OURS = {"backends", "servers"}  # views that SQLite has not
+         "pool_histograms", "pool_stats"}  # not pool_history: a second may end between the two queries
+OURS = {"backends", "servers"}  # views that SQLite does not have
 
 spec = importlib.util.spec_from_file_location("generate", cluster.SOURCE / "pg_extension/generate.py")
 generate = importlib.util.module_from_spec(spec)
@@ -109,7 +109,7 @@ class Columns(unittest.TestCase):
                             continue
                         left, right = from_postgres(mine[column], kind), from_sqlite(other[column], kind)
                         if kind == "timestamptz" and left is not None:
-                            # The wall clock of a moment is worked out anew at every look.
+                            # Wall-clock times are computed at every query.
                             self.assertLessEqual(abs((left - right).total_seconds()), 1, column)
                         else:
                             self.assertEqual(left, right, f"{name}.{column}")

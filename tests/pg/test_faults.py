@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""An application under load whose server fails: nobody waits past the deadline, all comes back, nothing storms.
+"""An application under load whose server fails: no call exceeds its deadline, the pool recovers, and connection
+attempts are limited.
 
-Each case says `ok NAME: FIGURES`. Names on the command line run those only. TIDE_FREEZE_SECONDS: how long the frozen
-server stays frozen (4).
+Each case prints `ok NAME: FIGURES`. Names on the command line select cases. TIDE_FREEZE_SECONDS: how long the server is
+frozen (4).
 """
 import os
 import sys
@@ -20,7 +21,7 @@ FREEZE_S = float(os.environ.get("TIDE_FREEZE_SECONDS", "4"))
 def restarts(w, mode):
     load = w.load()
     w.server.stop(mode)
-    assert_soon(lambda: load.stats()["errors"], "errors are told")
+    assert_soon(lambda: load.stats()["errors"], "errors are reported")
     time.sleep(1.0)
     mark = w.mark()
     w.server.start()
@@ -30,7 +31,7 @@ def restarts(w, mode):
     attempts = w.lines(mark, "connection received")
     end = check(load)
     if attempts > 60:
-        raise AssertionError(f"{attempts} connects after the return")
+        raise AssertionError(f"{attempts} connects after the recovery")
     return f"back {took * 1000:.0f} ms after the server, {attempts} connects there; {told(end)}"
 
 
@@ -51,7 +52,7 @@ def a_frozen_server(w):
         w.server.thaw()
     thawed = time.monotonic()
     took = back_after(load, thawed)
-    # A statement that outlasts query_timeout may have done its work: that is not to be tried again.
+    # A statement that exceeds query_timeout may have been executed, so it is not retryable.
     end = check(load, is_all_retryable=False)
     is_({key for key in end["not_retryable"]} <= {"timeout/57014"}, True, f"{end['not_retryable']} {end['samples']}")
     return f"back {took * 1000:.0f} ms after the thaw; {told(end)}"
@@ -68,14 +69,14 @@ def a_password_that_changed(w):
     first, second = pool.acquire(), pool.acquire()
     refuses(pool.acquire, "third", 300, status="timeout")
     living = {lease.value("SELECT pg_backend_pid()") for lease in (first, second)}
-    is_((pid in living, len(living)), (True, 2), "existing sessions live on")
+    is_((pid in living, len(living)), (True, 2), "existing sessions remain")
     first.release()
     second.release()
-    is_(pool.value("SELECT pg_backend_pid()") in living, True, "and serve the next")
+    is_(pool.value("SELECT pg_backend_pid()") in living, True, "and serve the next request")
     refusal = refuses(w.pool, url, "min_size=1 init_mode=fail_fast init_timeout=5s", status="database")
     is_((refusal.sqlstate, refusal.is_retryable), ("28P01", False), str(refusal))
-    # Nobody has a session any more: callers are told at once, not after their timeout.
-    pool.control("recycle", wait_ms=0, spread="0s")  # cannot be done before the password is right again
+    # No sessions remain: requests fail immediately, not after their timeout.
+    pool.control("recycle", wait_ms=0, spread="0s")  # cannot complete before the password is correct again
     assert_soon(lambda: w.row("size", "app") == (0,), "no session")
     began = time.monotonic()
     told_ = []
@@ -90,7 +91,7 @@ def a_password_that_changed(w):
     if attempts > 12:
         raise AssertionError(f"{attempts} attempts with a wrong password")
     quick = sum(1 for _, took in told_ if took < 0.2)
-    is_(quick > len(told_) // 2, True, f"told at once: {quick} of {len(told_)}")
+    is_(quick > len(told_) // 2, True, f"failed immediately: {quick} of {len(told_)}")
     w.server.sql("ALTER ROLE carol PASSWORD 'one'")
     healed = time.monotonic()
     assert_soon(lambda: works(pool), "the pool heals", 5)
@@ -102,9 +103,9 @@ def a_server_that_is_full(w):
     w.server.sql("DROP ROLE IF EXISTS dave; CREATE ROLE dave LOGIN")
     w.server.restart()
     others = [w.pool(w.server.conninfo(user="dave"), "min_size=14 max_size=14", name="others")]
-    assert_soon(lambda: w.row("size", "others") == (14,), "the others are there")
+    assert_soon(lambda: w.row("size", "others") == (14,), "the others are connected")
     load = w.load(w.server.conninfo(user="dave", application_name="load"))
-    assert_soon(lambda: w.server.backends("application_name = 'load'") == 3, "three are left for us")
+    assert_soon(lambda: w.server.backends("application_name = 'load'") == 3, "three are left for the load")
     mark = w.mark()
     time.sleep(3.0)
     attempts = w.lines(mark, "sorry, too many clients|remaining connection slots")
@@ -152,18 +153,18 @@ def idle_sessions_that_are_ended(w):
     w.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'")
 
     def losses():
-        # One of them may be asked, after the first two, whether it lives; the others may be replaced on suspicion.
+        # After the first two, one of them may be validated, and the others may be replaced on suspicion.
         return w.segments.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND "
                              "kind IN ('connection_lost', 'validation_failed')")
 
     def gone():
         return w.segments.value("SELECT closed_total FROM tidepool_pool_stats WHERE pool = 'app'")
 
-    assert_soon(lambda: gone() == len(before), "all are gone")
+    assert_soon(lambda: gone() == len(before), "all are closed")
     known = time.monotonic() - began
-    is_(pool.value("SELECT 1"), "1", "the next caller")
+    is_(pool.value("SELECT 1"), "1", "the next request")
     assert_soon(lambda: w.row("idle", "app") >= (3,), "replaced")
-    is_(2 <= losses() <= len(before), True, f"{losses()} told of {len(before)}, each once")
+    is_(2 <= losses() <= len(before), True, f"{losses()} reported of {len(before)}, each once")
     took = time.monotonic() - began
     after = w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")
     is_({pid for pid, in before} & {pid for pid, in after}, set(), "old sessions")

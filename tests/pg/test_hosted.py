@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Hosted pools: what one caller left behind no other sees, and what the worker owes to the server it lives in."""
+"""Hosted pools: session state of one caller is not visible to others, and the worker behaves as a process of the server
+should."""
 import re
 import sys
 import time
@@ -156,7 +157,7 @@ class Hosted(hosting.Case):
         self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'inside'") == 0))
 
     def test_nobody_is_refused_for_pools_that_nobody_uses(self):
-        for number in range(12):  # of 10 connections each, where 100 is all
+        for number in range(12):  # 10 connections each, of 100 in total
             self.bench.serve(f"spare{number}", application_name=f"spare{number}")
             self.sql(f"SELECT tidepool.execute('spare{number}', 'SELECT 1')")
         self.assertEqual(self.sql("SELECT count(*) FROM tidepool.servers WHERE server = 'spare0' AND state IS NULL"), [["1"]])
@@ -174,7 +175,7 @@ class Hosted(hosting.Case):
             given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'heir'"))
             self.assertGreater(given, 50)
             self.assertEqual(self.sql("SELECT state FROM tidepool.servers WHERE server = 'drained'"), [["draining"]])
-            # Resumed, it has what is left.
+            # After resume it gets what is left.
             self.sql("SELECT tidepool.wait_applied(tidepool.resume('drained'))")
             self.assertTrue(wait_until(lambda: int(self.bench.cluster.value(
                 "SELECT coalesce(sum(max_size), 0) FROM tidepool.servers WHERE state <> 'draining'")) <= 100))
@@ -195,7 +196,7 @@ class Hosted(hosting.Case):
             self.assertEqual(told[0][0].split("\n")[1], str(count), statement)
 
     def test_the_budget_of_connections_is_kept(self):
-        # A pool that was used just now stays when somebody wants more than is left, and goes when somebody gets nothing.
+        # A recently used pool stays if another requests more than is left, and closes if another would get nothing.
         self.assertTrue(wait_until(lambda: self.bench.cluster.value(
             "SELECT count(*) FROM tidepool.servers "
             "WHERE server <> 'loop' AND last_used_at > clock_timestamp() - interval '2s'") == "0"))

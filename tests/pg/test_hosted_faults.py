@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hosted pools when things go wrong: killed backends, a killed worker, bad passwords, dead hosts, strange guests."""
+"""Faults of hosted pools: killed backends, a killed worker, wrong passwords, unreachable hosts, unknown clients."""
 import os
 import re
 import socket
@@ -16,7 +16,7 @@ from cluster import PsqlError, wait_until
 
 EVERYBODY = "SELECT tidepool.execute('{}', 'SELECT 1')"
 
-# Sends each packet on a line of its own and says whether it was answered or sent away.
+# Sends each packet on a separate connection and prints whether it was answered or disconnected.
 STRANGER = """
 import socket, sys
 for packet in sys.argv[2:]:
@@ -26,7 +26,8 @@ for packet in sys.argv[2:]:
     except OSError: print('sent away')
 """
 
-# A worker of another build, or somebody who plays one: answers the first packets of one line with those given.
+# A worker of another build, or a program that imitates one: answers the first packets of a connection with the given
+# ones.
 PRETENDER = """
 import os, socket, sys
 if os.path.exists(sys.argv[1]): os.unlink(sys.argv[1])
@@ -68,7 +69,7 @@ class Faults(unittest.TestCase):
             session.send("SELECT tidepool.execute('loop', 'SELECT pg_sleep(60)')")
             self.assertTrue(wait_until(lambda: bench.remote_backends("state = 'active'") == 1))
             os.kill(session.pid, 9)
-        self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server starts all its processes again
+        self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server restarts all its processes
         self.assertEqual(bench.remote_backends("query LIKE '%pg_sleep%'"), 0)
 
     def test_the_worker_comes_back(self):
@@ -81,7 +82,7 @@ class Faults(unittest.TestCase):
             began = time.monotonic()
             self.assertTrue(wait_until(lambda: bench.worker() not in (None, first), 6))
             self.assertLess(time.monotonic() - began, 5)
-            self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")  # on a new line, without noticing
+            self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")  # on a new line, without an error
             self.assertRegex(holder.ask(EVERYBODY.format("loop")), "lease on server \"loop\" is lost|closed the connection")
         self.assertEqual(bench.remote_backends("state <> 'idle'"), 0)
 
@@ -288,7 +289,7 @@ class Faults(unittest.TestCase):
         standby.configure()
         standby.start()
         self.assertEqual(standby.value("SELECT pg_is_in_recovery()"), "t")
-        self.assertEqual(standby.value(hosting.ASK.format("SELECT pg_is_in_recovery()")), "f")  # of the primary
+        self.assertEqual(standby.value(hosting.ASK.format("SELECT pg_is_in_recovery()")), "f")  # runs on the primary
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Leases that stay with a session between statements: used again without the worker, and given up when they are needed."""
+"""Leases that stay with a session between statements: reused without the worker, and recalled when others need them."""
 import time
 import unittest
 
@@ -46,7 +46,7 @@ class Lingering(unittest.TestCase):
     def test_another_session_gets_it_soon_and_reset(self):
         self.bench.cluster.sql("CREATE OR REPLACE VIEW sly AS SELECT set_config('application_name', 'sly', false) AS x")
         with self.bench.session() as one, self.bench.session() as two:
-            # What a view does is not seen by the parser, so it stays with its own session at most.
+            # The parser does not see what a view calls, so its effects may remain, but only in the same session.
             one.ask(ASK.format("SELECT x FROM sly"))
             began = time.monotonic()
             self.assertEqual(two.ask(ASK.format("SHOW application_name")), "tidepool")
@@ -80,7 +80,7 @@ class Lingering(unittest.TestCase):
             session.ask(PID)
             pool = control.ask("SELECT instance_id FROM tidepool.servers WHERE server = 'loop' AND mapping = 'postgres'")
             control.ask(f"SELECT tidepool.pause('{pool}')")
-            time.sleep(0.1)  # what is idle is taken back within this
+            time.sleep(0.1)  # idle leases are taken back within this time
             session.send(PID)
             self.assertTrue(wait_until(lambda: control.ask(
                 f"SELECT waiting FROM tidepool.pools WHERE instance_id = '{pool}' AND state = 'paused'") == "1", 5))

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hosted pools of a server that speaks TLS: its sessions cannot be passed on, so the worker relays their bytes."""
+"""Hosted pools over TLS: sessions cannot be passed on, so the worker relays their bytes."""
 import os
 import shutil
 import socket
@@ -23,7 +23,7 @@ class Tls(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if shutil.which("openssl") is None:
-            support.skip("no openssl to make a certificate with")
+            support.skip("openssl is not installed, which creates the certificate")
         cls.bench = hosting.Hosting()
         cls.addClassCleanup(cls.bench.__exit__)
         cls.bench.__enter__()

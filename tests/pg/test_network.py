@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""An application under load on a bad network, and behind an address that moves. As test_faults.py, through proxy.py."""
+"""An application under load on a faulty network, and behind an address that moves. As test_faults.py, through
+proxy.py."""
 import os
 import random
 import sys
@@ -74,7 +75,7 @@ def a_server_that_cannot_be_reached(w):
 
 def a_server_that_dies_while_connecting(w):
     with Proxy(w.server) as proxy:
-        proxy.bytes_max = 20  # within the answers to the start-up message
+        proxy.bytes_max = 20  # within the answer to the startup message
         pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {MENDING} acquire_timeout=500ms")
         refuses(pool.acquire, "x", 500)
         time.sleep(1.0)
@@ -96,7 +97,7 @@ def timed(function, *arguments, **expected):
 
 
 def a_server_that_acknowledges_and_never_answers(w):
-    """A session that was silent is asked first; what was not sent may be tried again."""
+    """A session that was silent is validated first; a statement that was not sent is retryable."""
     said = []
     for options, limit in (("validation_timeout=400ms", 0.4), ("validation_timeout=1min", 2.0)):
         with Proxy(w.server) as proxy:
@@ -105,9 +106,9 @@ def a_server_that_acknowledges_and_never_answers(w):
                 proxy.mode = "half_open"
                 took, told_ = timed(lease.query, "SELECT 1", sqlstate="08006")
                 is_(("was not sent" in told_.detail, told_.is_retryable), (True, True), str(told_))
-                refuses(lease.query, "SELECT 1", sqlstate="08006")  # at once
+                refuses(lease.query, "SELECT 1", sqlstate="08006")  # immediately
             if not limit <= took < limit + 1:
-                raise AssertionError(f"told after {took:.1f} s with {options}")
+                raise AssertionError(f"reported after {took:.1f} s with {options}")
             said.append(f"{took:.1f}")
             proxy.mode = "pass"
             assert_soon(lambda: works(pool), "another session", 8)
@@ -126,7 +127,7 @@ def a_deadline_before_the_server_was_heard(w):
 
 
 def a_network_that_loses_everything(w):
-    """TCP itself gives up after twice keepalive_idle, whether it waits for an acknowledgement or for an answer."""
+    """TCP itself gives up after twice keepalive_idle, whether it is waiting for an acknowledgement or for an answer."""
     said = []
     for words, is_running in (({}, False), ({}, True), (dict(keepalives="0", tcp_user_timeout="0"), False)):
         with Proxy(w.server) as proxy:
@@ -140,7 +141,7 @@ def a_network_that_loses_everything(w):
                     proxy.lose()
                 took, told_ = timed(lease.query, "SELECT pg_sleep(600)")
                 if words:
-                    is_(told_.sqlstate, "57014", f"what the target says of TCP holds: {told_}")
+                    is_(told_.sqlstate, "57014", f"the target's TCP options apply: {told_}")
                 elif told_.sqlstate != "08006" or took > 4:
                     raise AssertionError(f"after {took:.1f} s: {told_}")
                 said.append(f"{took:.1f}")
@@ -150,7 +151,7 @@ def a_network_that_loses_everything(w):
 
 
 def an_address_that_moves(w):
-    """Sessions on what is a standby now refuse writes: the pool goes over to where the address leads."""
+    """Sessions on a server that is now a standby refuse writes: the pool moves to the new target of the address."""
     standby = cluster.Cluster(name="standby", folder=w.server.folder,
                               settings=f"primary_conninfo = 'host={w.server.host} port={w.server.port} user=postgres'")
     os.makedirs(standby.host, exist_ok=True)
@@ -172,7 +173,7 @@ def an_address_that_moves(w):
             assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "nobody is left there", 5)
             took = time.monotonic() - began
             pool.query("INSERT INTO t VALUES (2)")
-            is_(standby.backends("application_name LIKE '%/reading'"), 2, "who reads there on purpose stays")
+            is_(standby.backends("application_name LIKE '%/reading'"), 2, "intended sessions on the standby stay")
     finally:
         standby.owns_folder = False
         standby.destroy()
@@ -180,7 +181,7 @@ def an_address_that_moves(w):
 
 
 def everything_at_once(w):
-    """Faults and orders in an order drawn from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
+    """Faults and commands in a random order from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
     dice = random.Random(int(os.environ.get("TIDE_SEED", "1")))
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"), "connect_timeout=1s validation_timeout=500ms "

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""An application's pool of PostgreSQL connections: what it promises, seen from both sides.
+"""An application's pool of PostgreSQL connections: its guarantees, checked on both sides.
 
-One server, one pool a case; each case says `ok NAME`. Names on the command line run those only.
+One server, one pool for each case; each case prints `ok NAME`. Names on the command line select cases.
 """
 import ctypes
 import ctypes.util
@@ -25,7 +25,7 @@ PQ.PQresultStatus.argtypes = [ctypes.c_void_p]
 
 
 class World:
-    """A server, a segments, and pools that end with the case."""
+    """A server, a segment directory, and pools that end with the case."""
 
     def __init__(self, server, segments):
         self.server, self.segments, self.pools = server, segments, []
@@ -36,7 +36,7 @@ class World:
         return pool
 
     def end(self):
-        """Closes the pools, all of them; the first complaint counts."""
+        """Closes all pools; raises the first error."""
         complaints = []
         while self.pools:
             try:
@@ -53,7 +53,7 @@ class World:
 
 
 def together(n, function):
-    """Runs function(i) in n threads; returns what went wrong."""
+    """Runs function(i) in n threads; returns the errors."""
     wrong = []
 
     def guarded(i):
@@ -91,7 +91,7 @@ def size_is_what_was_ordered(w):
     is_(grown_ms < 1000, True, f"grown after {grown_ms:.0f} ms")
     is_(wait_until(lambda: w.row("in_use, waiting") == (7, 13)), True, "in_use, waiting")
     pool.set("max_size", 3)
-    is_(w.row("in_use"), (7,), "nobody lost a lease")
+    is_(w.row("in_use"), (7,), "no lease was lost")
     gate.set()
     for thread in threads:
         thread.join()
@@ -130,7 +130,7 @@ def recycle_replaces_all(w):
     threads, wrong = together(8, work)
     held = pool.acquire("holder")
     number = pool.control("recycle", wait_ms=0, spread="200ms")
-    refuses(pool.wait_applied, number, 500, status="timeout")  # one of the old ones is still held
+    refuses(pool.wait_applied, number, 500, status="timeout")  # one of the old ones is still leased
     held.release()
     pool.wait_applied(number)
     after = pids()
@@ -279,7 +279,7 @@ def statements_that_take_too_long_are_stopped(w):
     with pool.acquire() as lease:
         pool.set("query_timeout", "10s")
         threading.Timer(0.2, lease.cancel).start()
-        refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57014")  # by somebody else
+        refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57014")  # by another session
         is_(lease.value("SELECT pg_backend_pid()"), pid, "the session after it")
     is_(w.backends(), 1, "sessions")
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A write that is refused: where the server takes none, its sessions are replaced; where somebody wanted that, none is."""
+"""Refused writes: if the server is read-only, its sessions are replaced; if read-only was requested, none is
+replaced."""
 import sys
 
 import application
@@ -27,14 +28,14 @@ def replaced(w):
 
 
 def nothing_is_replaced(w, pool, what):
-    pool.set("max_waiting", "7")  # obeyed in a step of the keeper's after the one that took the lease back
-    assert_soon(lambda: w.row("idle", "app") == (2,), "all are back")
+    pool.set("max_waiting", "7")  # executed in a step of the keeper after the one that took the lease back
+    assert_soon(lambda: w.row("idle", "app") == (2,), "all are released")
     pool.set("max_waiting", "0")
     is_(replaced(w), 0, what)
 
 
 class ReadOnly:
-    """A server that takes no writes, as an operator makes it."""
+    """A server made read-only by an operator."""
 
     def __init__(self, server, by):
         self.server = server
@@ -49,7 +50,7 @@ class ReadOnly:
         self.server.sql(f"SET default_transaction_read_only = off; {sql}")
         self.server.sql("SELECT pg_reload_conf()")
         if "SYSTEM" in sql:
-            assert_soon(lambda: self.server.value("SHOW default_transaction_read_only") == value, "the server has read it")
+            assert_soon(lambda: self.server.value("SHOW default_transaction_read_only") == value, "the setting is read")
 
     def __enter__(self):
         self.say(self.on, "on")
@@ -100,7 +101,7 @@ def what_the_holder_wanted_replaces_nothing(w):
                 lease.query(wish)
                 refuses(lease.query, WRITE, sqlstate="25006")
                 if reset in ("rollback", "none"):
-                    lease.query("ROLLBACK; RESET ALL")  # else this mode leaves it to the next lease
+                    lease.query("ROLLBACK; RESET ALL")  # otherwise this mode leaves it to the next lease
         with pool.acquire(read=True) as lease:
             refuses(lease.query, WRITE, sqlstate="25006")
         nothing_is_replaced(w, pool, f"{reset}: orders to replace")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Every view and every function of the extension, for every kind of role: who may, and who may not.
+"""Every view and every function of the extension, for every kind of role: what is allowed and what is not.
 
-What there is comes from the catalogues, so what is added later is covered too: a view or function that is not named
-below is expected to be for superusers alone.
+The objects come from the catalogues, so later additions are covered too: a view or function that is not named below is
+expected to be for superusers only.
 """
 import sys
 import unittest
@@ -10,8 +10,8 @@ import unittest
 import support
 from cluster import PsqlError
 
-GRANTED = "pause"  # the one control that tp_operator may use
-REPORTS = ("version", "health", "check_options")  # for whoever may read
+GRANTED = "pause"  # the only verb that tp_operator may use
+REPORTS = ("version", "health", "check_options")  # for all roles that may read
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 
@@ -42,7 +42,7 @@ class Roles(unittest.TestCase):
         return cls.bench.cluster.sql(text, user=user)
 
     def is_refused(self, text, user):
-        """Whether the statement fails for want of a privilege; other errors are no matter here."""
+        """True if the statement fails because of a missing privilege; other errors do not matter here."""
         try:
             self.sql(text, user)
         except PsqlError as error:
@@ -86,7 +86,7 @@ class Roles(unittest.TestCase):
 
     def test_functions_when_called(self):
         for name, signature, arguments, is_special, returns in self.functions:
-            # A strict function is not even looked at when it is called with NULL.
+            # For a call with NULL, a strict function's privilege is not checked.
             if returns in ("trigger", "fdw_handler", "record", "internal") or is_special == "t":
                 continue
             for role in ROLES:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Alerts, rules, health and forecasts of made segments in PostgreSQL, and acknowledging alerts in it."""
+"""Alerts, rules, health and forecasts of constructed segments in PostgreSQL, and acknowledging alerts."""
 import importlib.util
 import json
 import os
@@ -42,7 +42,7 @@ class Watch(unittest.TestCase):
                 self.rows("SELECT actor, arguments FROM tidepool.commands WHERE verb = 'ack' ORDER BY command_id")]
 
     def may_be_refused(self, text, user="postgres"):
-        """The pool may know nothing of an alert that was planted; the order is what counts here."""
+        """The pool does not know an alert that was written into its segment; the test checks the command."""
         try:
             self.sql(text, user)
         except PsqlError as error:
