@@ -38,7 +38,7 @@ class Backends(unittest.TestCase):
     def test_each_session_once(self):
         self.assertEqual(self.sql("SELECT count(*) = count(DISTINCT pid) FROM tidepool.backends"), [["t"]])
 
-    def test_whoever_may_not_see_activity_sees_no_match(self):
+    def test_no_match_without_access_to_activity(self):
         self.owner.lease("app", "secret")
         rows = self.sql("SELECT count(*) > 0, count(pool), count(tag), count(*) FILTER (WHERE usename = 'tp_app') "
                         "FROM tidepool.backends", "tp_plain")

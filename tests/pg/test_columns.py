@@ -63,7 +63,7 @@ class Columns(unittest.TestCase):
         rows = json.loads(self.sql(f"SELECT coalesce(json_agg(r), '[]') FROM tidepool.{name} AS r")[0][0])
         return [row for row in rows if row.get("relation") not in OURS]
 
-    def test_help_explains_what_only_postgres_has(self):
+    def test_help_describes_postgres_views(self):
         for name in OURS:
             columns = self.sql(f"SELECT attname FROM pg_attribute WHERE attrelid = 'tidepool.{name}'::regclass AND attnum > 0 "
                                "ORDER BY attnum")
@@ -81,7 +81,7 @@ class Columns(unittest.TestCase):
         self.assertEqual(names - views, set())
         self.assertEqual(views - names, OURS)
 
-    def test_columns_and_comments_are_the_catalogues(self):
+    def test_columns_and_comments_match_the_catalogue(self):
         for name, meaning, columns in self.relations:
             with self.subTest(relation=name):
                 said = self.sql("SELECT attname, format_type(atttypid, NULL), col_description(attrelid, attnum) FROM "
@@ -90,13 +90,13 @@ class Columns(unittest.TestCase):
                 self.assertEqual(said, wanted)
                 self.assertEqual(self.sql(f"SELECT obj_description('tidepool.{name}'::regclass)"), [[meaning]])
 
-    def test_columns_are_those_of_sqlite(self):
+    def test_columns_match_sqlite(self):
         for name, _, columns in self.relations:
             with self.subTest(relation=name):
                 found = self.sqlite.execute(f"SELECT * FROM tidepool_{name} LIMIT 0")
                 self.assertEqual([c[0] for c in found.description], [column for column, _, _ in columns])
 
-    def test_values_are_those_of_sqlite(self):
+    def test_values_match_sqlite(self):
         for name, _, columns in self.relations:
             if name not in QUIET:
                 continue
@@ -114,7 +114,7 @@ class Columns(unittest.TestCase):
                         else:
                             self.assertEqual(left, right, f"{name}.{column}")
 
-    def test_the_script_is_what_the_catalogue_says(self):
+    def test_script_is_current(self):
         subprocess.run([support.PYTHON, str(cluster.SOURCE / "pg_extension/generate.py"), "--check", support.LIBRARY],
                        check=True)
 

@@ -17,7 +17,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def a_refusal_follows_the_connect_error(w):
+def refusal_contains_the_connect_error(w):
     w.server.sql("CREATE ROLE carol LOGIN PASSWORD 'high'; CREATE ROLE dave LOGIN; CREATE ROLE erin LOGIN CONNECTION LIMIT 0;")
     w.server.sql("CREATE DATABASE private")
     w.server.sql("REVOKE CONNECT ON DATABASE private FROM PUBLIC")
@@ -86,7 +86,7 @@ def a_role_at_its_limit(w):
     w.end()
 
 
-CASES = (a_refusal_follows_the_connect_error, a_role_at_its_limit)
+CASES = (refusal_contains_the_connect_error, a_role_at_its_limit)
 
 if __name__ == "__main__":
     support.require_server()

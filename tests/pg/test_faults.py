@@ -58,7 +58,7 @@ def a_frozen_server(w):
     return f"back {took * 1000:.0f} ms after the thaw; {told(end)}"
 
 
-def a_password_that_changed(w):
+def changed_password(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'one'")
     url = w.server.conninfo(user="carol", password="one")
     pool = w.pool(url, "min_size=2 max_size=4 burst=off scaling=off retry_max=1s acquire_timeout=500ms")
@@ -98,7 +98,7 @@ def a_password_that_changed(w):
     return f"{attempts} attempts in 3 s, told at once {quick} of {len(told_)}, healed after {time.monotonic() - healed:.1f} s"
 
 
-def a_server_that_is_full(w):
+def full_server(w):
     w.server.sql("ALTER SYSTEM SET max_connections = 20; ALTER SYSTEM SET superuser_reserved_connections = 3")
     w.server.sql("DROP ROLE IF EXISTS dave; CREATE ROLE dave LOGIN")
     w.server.restart()
@@ -123,7 +123,7 @@ def a_server_that_is_full(w):
     return f"{attempts} attempts in 3 s, target and size meanwhile {target}, grown {took:.1f} s after; {told(end)}"
 
 
-def a_database_that_is_gone(w):
+def dropped_database(w):
     w.server.sql("DROP DATABASE IF EXISTS gone")
     w.server.sql("CREATE DATABASE gone")
     pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {MENDING}")
@@ -142,7 +142,7 @@ def a_database_that_is_gone(w):
     return f"{attempts} attempts in 2 s; told {refusal}"
 
 
-def idle_sessions_that_are_ended(w):
+def terminated_idle_sessions(w):
     pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {MENDING}")
     held = [pool.acquire() for _ in range(6)]
     for lease in held:
@@ -171,8 +171,8 @@ def idle_sessions_that_are_ended(w):
     return f"{len(before)} ended, known after {known * 1000:.0f} ms, replaced after {took * 1000:.0f} ms"
 
 
-CASES = (a_fast_restart, an_immediate_restart, a_frozen_server, a_password_that_changed, a_server_that_is_full,
-         a_database_that_is_gone, idle_sessions_that_are_ended)
+CASES = (a_fast_restart, an_immediate_restart, a_frozen_server, changed_password, full_server,
+         dropped_database, terminated_idle_sessions)
 
 if __name__ == "__main__":
     support.require_server()

@@ -70,7 +70,7 @@ def wait_and_look(pool):
         return lease.value("SHOW work_mem")
 
 
-def others_go_on(w, pool, hold, late):
+def others_continue(w, pool, hold, late):
     """Resets, commands, sessions and closing the pool while a connect is blocked; `late` is the expected message."""
     assert_soon(lambda: w.row("idle", pool.name) == (2,), "two sessions")
     first, second = pool.acquire(), pool.acquire()
@@ -93,14 +93,14 @@ def others_go_on(w, pool, hold, late):
         return timed(pool.close, 1000)[1]
 
 
-def a_name_look_up_holds_up_nobody(w):
+def blocked_name_lookup(w):
     with Proxy(w.server) as door:
         url = door.conninfo().replace("127.0.0.1", "held.test")
-        took = others_go_on(w, w.pool(url, options()), held_name(), LATE_NAME)
+        took = others_continue(w, w.pool(url, options()), held_name(), LATE_NAME)
         is_(took < 1.5, True, f"close(1 s) took {took:.2f} s")
 
 
-def the_loop_of_the_program_goes_on(w):
+def foreign_loop_continues(w):
     with Proxy(w.server) as door, held_name() as is_held:
         pool = w.pool(door.conninfo().replace("127.0.0.1", "held.test"), options(), foreign=True)
         assert_soon(lambda: pool.step() is None and is_held(), "a step starts a connect")
@@ -111,14 +111,14 @@ def the_loop_of_the_program_goes_on(w):
         return f"the longest step took {longest * 1000:.1f} ms"
 
 
-def a_caller_is_told_what_holds_up(w):
+def blocked_connect_is_reported(w):
     with Proxy(w.server) as door, held_name():
         pool = w.pool(door.conninfo().replace("127.0.0.1", "held.test"), options())
         told = refuses(pool.acquire, "first", 1000, sqlstate="08001", status="timeout")
         is_(LATE_NAME in told.message and "name server" in told.hint and told.is_retryable, True, str(told))
 
 
-def a_name_beside_another(w):
+def blocked_name_among_others(w):
     with Proxy(w.server) as door, held_name() as is_held:
         pool = w.pool(f"host=held.test,quick.test port={door.port} user=postgres dbname=postgres",
                       options(connect_timeout="4s"))
@@ -133,25 +133,25 @@ def a_name_beside_another(w):
         return f"the second after {took:.1f} s, a third within {third[1]:.1f} s"
 
 
-def a_credential_callback_holds_up_nobody(w):
+def blocked_credential_callback(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'high'")
     callback = Callback()
     pool = w.pool(w.server.conninfo(user="carol"), options(), password=callback)
     try:
-        others_go_on(w, pool, callback.held(), LATE_CALLBACK)
+        others_continue(w, pool, callback.held(), LATE_CALLBACK)
     except client.Refusal as told:  # the context of the callback is still in use
         is_((told.status, "has not returned" in told.message), ("timeout", True), str(told))
     else:
         raise AssertionError("closed while the callback is running")
 
 
-def a_credential_callback_that_fails_is_told(w):
+def failed_credential_callback(w):
     pool = w.pool(w.server.conninfo(), options(), password=lambda: None)
     told = refuses(pool.acquire, "first", 1000, sqlstate="08001")
     is_("gave no password" in told.message and told.is_retryable, True, str(told))
 
 
-def a_credential_callback_may_use_the_pool(w):
+def credential_callback_uses_the_pool(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'high'")
     has_session, seen = threading.Event(), []
 
@@ -170,9 +170,9 @@ def a_credential_callback_may_use_the_pool(w):
     is_(seen[1], "1")
 
 
-CASES = (a_name_look_up_holds_up_nobody, the_loop_of_the_program_goes_on, a_caller_is_told_what_holds_up,
-         a_name_beside_another, a_credential_callback_holds_up_nobody, a_credential_callback_that_fails_is_told,
-         a_credential_callback_may_use_the_pool)
+CASES = (blocked_name_lookup, foreign_loop_continues, blocked_connect_is_reported,
+         blocked_name_among_others, blocked_credential_callback, failed_credential_callback,
+         credential_callback_uses_the_pool)
 
 if __name__ == "__main__":
     support.require_server()

@@ -62,7 +62,7 @@ class Faults(unittest.TestCase):
         except (PsqlError, subprocess.SubprocessError):
             return False
 
-    def test_a_killed_backend_takes_its_leases_along(self):
+    def test_killed_backend_loses_its_leases(self):
         bench = self.hosting()
         with bench.session() as session:
             session.ask("BEGIN; SELECT tidepool.lease('loop')")
@@ -72,7 +72,7 @@ class Faults(unittest.TestCase):
         self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server restarts all its processes
         self.assertEqual(bench.remote_backends("query LIKE '%pg_sleep%'"), 0)
 
-    def test_the_worker_comes_back(self):
+    def test_worker_restarts(self):
         bench = self.hosting()
         with bench.session() as holder, bench.session() as other:
             holder.ask("BEGIN; SELECT tidepool.lease('loop')")
@@ -112,7 +112,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(target.backends("application_name = 'tidepool'"), 0)
         self.assertNotIn("unexpected EOF", target.log_text())
 
-    def test_a_frozen_server_holds_up_nobody_else(self):
+    def test_frozen_server_blocks_no_others(self):
         bench = self.hosting()
         target = cluster.Cluster(name="target", folder=bench.folder)
         self.addCleanup(target.destroy)
@@ -162,7 +162,7 @@ class Faults(unittest.TestCase):
         bench.cluster.sql("ALTER USER MAPPING FOR alice SERVER wrong OPTIONS (SET password 'right')")
         bench.cluster.sql(EVERYBODY.format("wrong"), user="alice")
 
-    def test_a_host_that_does_not_answer(self):
+    def test_unreachable_host(self):
         bench = self.hosting()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
@@ -186,7 +186,7 @@ class Faults(unittest.TestCase):
             bench.cluster.sql(EVERYBODY.format("loop"))
         self.assertEqual(bench.cluster.sql("SELECT server, state FROM tidepool.servers"), [["loop", None]])
 
-    def test_strangers(self):
+    def test_unknown_clients(self):
         bench = self.hosting()
         bench.cluster.sql(EVERYBODY.format("loop"))
         wire = (cluster.SOURCE / "pg_extension/common/wire.h").read_text()
@@ -214,7 +214,7 @@ class Faults(unittest.TestCase):
         bench.cluster.sql(EVERYBODY.format("loop"))
         self.assertEqual(bench.worker(), first)
 
-    def test_pretenders(self):
+    def test_imitated_workers(self):
         bench = self.hosting(preload="")
         welcome, where = packet(101, number=0), bench.cluster.data / "pg_stat_tmp/tidepool.sock"
         cases = {"another build.*worker is version 9.9": [packet(102, text(b"9.9"), number=0)],
@@ -232,7 +232,7 @@ class Faults(unittest.TestCase):
                 fake.wait()
                 fake.stdout.close()
 
-    def test_settings_are_read_again(self):
+    def test_settings_are_reloaded(self):
         bench = self.hosting(settings="tidepool.hosted_idle_timeout = 500")
         bench.cluster.sql(EVERYBODY.format("loop"))
         self.assertEqual(bench.remote_backends(), 1)
@@ -253,7 +253,7 @@ class Faults(unittest.TestCase):
         bench.cluster.stop("smart", check=True)
         self.assertLess(time.monotonic() - began, 10)
 
-    def test_who_waits_while_the_worker_ends_is_told_so(self):
+    def test_waiting_callers_fail_when_the_worker_exits(self):
         bench = self.hosting()
         with bench.session() as waiting:
             waiting.ask("\\set VERBOSITY verbose")
@@ -262,7 +262,7 @@ class Faults(unittest.TestCase):
             bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
             self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools exited|ERROR:  08006")
 
-    def test_a_directory_that_cannot_be_used_is_named_as_the_server_has_it(self):
+    def test_unusable_directory_names_the_setting(self):
         bench = self.hosting()
         bench.cluster.sql("ALTER SYSTEM SET tidepool.dir = '/etc/passwd'; SELECT pg_reload_conf()")
         with self.assertRaisesRegex(PsqlError, '(?s)"/etc/passwd": not a directory.*HINT:  Set tidepool.dir to a directory'):
@@ -277,7 +277,7 @@ class Faults(unittest.TestCase):
         bench.cluster.sql("SELECT tidepool.resume('loop')")
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 
-    def test_a_standby_asks_too(self):
+    def test_standby_uses_hosted_pools(self):
         bench = self.hosting(settings="wal_level = replica\nhot_standby = on")
         primary = bench.cluster
         standby = cluster.Cluster(name="standby", stage=bench.stage, folder=bench.folder, preload="tidepool",

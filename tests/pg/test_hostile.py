@@ -78,7 +78,7 @@ class Hostile(unittest.TestCase):
         self.assertGreater(int(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools")), 1)
         self.assert_no_crash()
 
-    def test_texts_that_are_no_text(self):
+    def test_invalid_texts(self):
         image = bytes(self.copy()).replace(b"good", b"\xff\xfe\xc0\x80")
         self.plant("____", image)
         self.look_at_everything()
@@ -102,7 +102,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.bench.cluster.value("SELECT arguments->>'reason' FROM tidepool.commands"), "f\u00fcr mich")
         self.assert_no_crash()
 
-    def test_things_that_are_no_files(self):
+    def test_special_files(self):
         os.mkfifo(self.place("fifo"))
         self.place("folder").mkdir()
         loop = self.place("loop")
@@ -141,7 +141,7 @@ class Hostile(unittest.TestCase):
         self.look_at_everything()
         self.assert_no_crash()
 
-    def test_what_cannot_be_delivered_is_an_error(self):
+    def test_undeliverable_commands_are_errors(self):
         mailbox = next(path for path in self.bench.segments.iterdir() if path.suffix == ".mailbox")
         aside = mailbox.with_suffix(".aside")
         calls = ("SELECT tidepool.scale('good', 2)", "SELECT tidepool.pause('good')", "SELECT tidepool.reset_stats('good')",
@@ -171,7 +171,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.bench.cluster.sql("SELECT tidepool.wait_applied(tidepool.scale('good', 2))"), [["t"]])
         self.assertEqual(self.bench.cluster.sql("SELECT count(*) FROM tidepool.commands"), [["1"]])
 
-    def test_a_plane_that_is_gone(self):
+    def test_missing_segment_directory(self):
         shutil.rmtree(self.bench.segments)
         self.assertEqual(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools"), "0")
         self.assert_no_crash()

@@ -15,7 +15,7 @@ from client import is_, order, refuses
 from proxy import Proxy
 
 
-def a_network_that_cuts(w):
+def network_resets(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"))
         for _ in range(5):
@@ -30,7 +30,7 @@ def a_network_that_cuts(w):
     return f"back after {took * 1000:.0f} ms; {told(end)}"
 
 
-def a_network_that_delays(w):
+def network_delays(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"))
         proxy.delay_s = 0.1
@@ -41,7 +41,7 @@ def a_network_that_delays(w):
     return told(end)
 
 
-def a_network_that_swallows(w):
+def network_is_silent(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"), "validation_timeout=500ms connect_timeout=1s",
                       acquire_ms=1000, query_ms=1000)
@@ -54,7 +54,7 @@ def a_network_that_swallows(w):
     return f"back after {took * 1000:.0f} ms; {told(end)}"
 
 
-def a_server_that_cannot_be_reached(w):
+def unreachable_server(w):
     said = []
     for mode in ("refuse", "silent"):
         with Proxy(w.server) as proxy:
@@ -73,7 +73,7 @@ def a_server_that_cannot_be_reached(w):
     return "; ".join(said)
 
 
-def a_server_that_dies_while_connecting(w):
+def server_dies_while_connecting(w):
     with Proxy(w.server) as proxy:
         proxy.bytes_max = 20  # within the answer to the startup message
         pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {MENDING} acquire_timeout=500ms")
@@ -96,7 +96,7 @@ def timed(function, *arguments, **expected):
     return time.monotonic() - began, refusal
 
 
-def a_server_that_acknowledges_and_never_answers(w):
+def server_acknowledges_without_answer(w):
     """A session that was silent is validated first; a statement that was not sent is retryable."""
     said = []
     for options, limit in (("validation_timeout=400ms", 0.4), ("validation_timeout=1min", 2.0)):
@@ -117,7 +117,7 @@ def a_server_that_acknowledges_and_never_answers(w):
     return f"told after {', '.join(said)} s"
 
 
-def a_deadline_before_the_server_was_heard(w):
+def deadline_before_an_answer(w):
     with Proxy(w.server) as proxy:
         pool = w.pool(proxy.conninfo(), f"{ALONE} validation_bypass=0 query_timeout=300ms")
         with pool.acquire() as lease:
@@ -126,7 +126,7 @@ def a_deadline_before_the_server_was_heard(w):
             is_("was not sent" in refusal.detail, True, str(refusal))
 
 
-def a_network_that_loses_everything(w):
+def network_loses_all_packets(w):
     """TCP itself gives up after twice keepalive_idle, whether it is waiting for an acknowledgement or for an answer."""
     said = []
     for words, is_running in (({}, False), ({}, True), (dict(keepalives="0", tcp_user_timeout="0"), False)):
@@ -150,7 +150,7 @@ def a_network_that_loses_everything(w):
     return f"told after {', '.join(said)} s"
 
 
-def an_address_that_moves(w):
+def moving_address(w):
     """Sessions on a server that is now a standby refuse writes: the pool moves to the new target of the address."""
     standby = cluster.Cluster(name="standby", folder=w.server.folder,
                               settings=f"primary_conninfo = 'host={w.server.host} port={w.server.port} user=postgres'")
@@ -180,7 +180,7 @@ def an_address_that_moves(w):
     return f"gone over within {took:.1f} s"
 
 
-def everything_at_once(w):
+def random_faults(w):
     """Faults and commands in a random order from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
     dice = random.Random(int(os.environ.get("TIDE_SEED", "1")))
     with Proxy(w.server) as proxy:
@@ -222,9 +222,9 @@ def everything_at_once(w):
     return f"{n} faults, back after {took * 1000:.0f} ms; {told(end)}"
 
 
-CASES = (a_network_that_cuts, a_network_that_delays, a_network_that_swallows, a_server_that_cannot_be_reached,
-         a_server_that_dies_while_connecting, a_server_that_acknowledges_and_never_answers,
-         a_deadline_before_the_server_was_heard, a_network_that_loses_everything, an_address_that_moves, everything_at_once)
+CASES = (network_resets, network_delays, network_is_silent, unreachable_server,
+         server_dies_while_connecting, server_acknowledges_without_answer,
+         deadline_before_an_answer, network_loses_all_packets, moving_address, random_faults)
 
 if __name__ == "__main__":
     support.require_server()

@@ -55,7 +55,7 @@ def events(w, word):
 
 
 @both()
-def an_acquire_works_at_once(w, b, pool, is_own):
+def acquire_works_immediately(w, b, pool, is_own):
     began = time.monotonic()
     with pool.acquire("first", 2000) as lease:
         is_(lease.value("SELECT 1"), "1")
@@ -114,7 +114,7 @@ def leases_write_and_read(w, b, pool, is_own):
 
 # PgBouncer uses the last used session: the next client would see remaining state immediately.
 @both(f"{ONE}", default_pool_size=2)
-def nothing_leaks(w, b, pool, is_own):
+def no_session_state_leaks(w, b, pool, is_own):
     for _ in range(3):
         with pool.acquire(read=True) as lease:
             lease.value("SELECT count(*) FROM t")
@@ -187,7 +187,7 @@ def many_threads(w, b, pool, is_own):
 
 @both(f"{QUIET} min_size=2 max_size=4 {application.MENDING} validation_bypass=0", default_pool_size=5,
       server_login_retry=1)
-def a_restart_is_survived(w, b, pool, is_own):
+def pooler_restart(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
     b.stop()
     refuses(pool.acquire, "x", 300)
@@ -206,7 +206,7 @@ def a_restart_is_survived(w, b, pool, is_own):
 
 @both(f"{QUIET} min_size=2 max_size=2 query_timeout=300ms acquire_timeout=1s {application.MENDING}",
       server_login_retry=1)
-def a_pause_is_survived(w, b, pool, is_own):
+def pooler_pause(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
     if b.mode == "session":
         return  # PAUSE would wait for the clients to disconnect
@@ -243,7 +243,7 @@ def options_of_the_target(w):
                 del os.environ["PGOPTIONS"]
 
 
-def what_was_said_is_obeyed(w):
+def pooler_option_is_respected(w):
     with Bouncer(w.server, "session") as b:
         pool = w.pool(b.conninfo(), f"{ONE} pooler=none")
         assert_soon(lambda: refuses(pool.acquire, "x", 50).sqlstate == "08P01", "the refusal is told")
@@ -261,7 +261,7 @@ def what_was_said_is_obeyed(w):
 
 
 # PgBouncer accepts connections nevertheless, so a connect alone proves nothing.
-def a_server_that_is_down_is_told(w):
+def unavailable_server_is_reported(w):
     def refused():
         told = refuses(pool.query, "SELECT 1")
         return told if "none can be opened" in told.message and "server login" in told.message else None
@@ -302,9 +302,9 @@ def refusals_of_the_pooler(w):
         assert_soon(lambda: application.works(other), "connections are available again", 20)
 
 
-CASES = (an_acquire_works_at_once, leases_write_and_read, nothing_leaks, statements_time_out, many_threads,
-         a_restart_is_survived, a_pause_is_survived, options_of_the_target,
-         what_was_said_is_obeyed, a_server_that_is_down_is_told, refusals_of_the_pooler)
+CASES = (acquire_works_immediately, leases_write_and_read, no_session_state_leaks, statements_time_out, many_threads,
+         pooler_restart, pooler_pause, options_of_the_target,
+         pooler_option_is_respected, unavailable_server_is_reported, refusals_of_the_pooler)
 
 if __name__ == "__main__":
     support.require_server()

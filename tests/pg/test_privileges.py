@@ -108,7 +108,7 @@ class Privileges(unittest.TestCase):
         self.assertGreaterEqual(len(self.verbs), 15)
         self.assertEqual([verb for verb in self.verbs if verb not in CALLS and verb != "wait_applied"], [])
 
-    def test_without_the_verb_nothing_steers(self):
+    def test_no_command_without_the_privilege(self):
         for verb in self.verbs:
             if verb == "wait_applied":
                 continue
@@ -125,7 +125,7 @@ class Privileges(unittest.TestCase):
                 self.assertTrue(self.given(role, verb) > 0 or "there is no alert" in told, told)
         self.sql("SELECT tidepool.resume('app')")
 
-    def test_a_schema_of_that_name_is_no_right(self):
+    def test_own_schema_gives_no_privilege(self):
         self.make_role("squatter", "set")
         self.sql("GRANT EXECUTE ON FUNCTION tidepool.scale TO squatter; ALTER SCHEMA tidepool RENAME TO moved")
         try:
@@ -200,7 +200,7 @@ class Privileges(unittest.TestCase):
                               "alert_rules.message", "alert_rules.advice", "commands.actor", "commands.arguments",
                               "commands.message"}, full)
 
-    def test_a_hosted_pool_takes_all_rights_at_once(self):
+    def test_hosted_pool_requires_all_privileges(self):
         self.bench.cluster.write("pg_hba.conf", "local all bob scram-sha-256\nlocal all all trust\n")
         self.bench.cluster.reload()
         self.sql("SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'right'")

@@ -82,7 +82,7 @@ class Queries(unittest.TestCase):
         self.assertEqual(done.stderr, "", "seed %d" % SEED)
         return done.stdout.splitlines()
 
-    def test_views_answer_as_tables_do(self):
+    def test_views_match_tables(self):
         print("seed %d, %d queries" % (SEED, COUNT), file=sys.stderr)
         asked, statements = [], []
         for number in range(COUNT):
@@ -101,7 +101,7 @@ class Queries(unittest.TestCase):
             self.assertEqual(answer.split("|")[0], "0", "query %d of seed %d: %s" % (number, SEED, asked[number]))
         self.assertGreater(sum(not answer.endswith("|0") for answer in answers), COUNT / 3)
 
-    def test_the_rows_themselves(self):
+    def test_all_rows(self):
         for relation, columns in self.relations.items():
             with self.subTest(relation=relation):
                 names = ", ".join(queries.quoted(column) for column in columns)

@@ -59,7 +59,7 @@ class ReadOnly:
         self.say(self.off, "off")
 
 
-def a_server_that_became_read_only(w):
+def server_becomes_read_only(w):
     for reset, end in (("smart", ""), ("smart", "ROLLBACK"), ("full", ""), ("rollback", "ROLLBACK"), ("none", "")):
         pool = writer(w, f"reset_on_release={reset}")
         before = pids(w)
@@ -78,7 +78,7 @@ def a_server_that_became_read_only(w):
         w.pools.remove(pool)
 
 
-def a_database_that_was_read_only_for_a_while(w):
+def database_temporarily_read_only(w):
     with ReadOnly(w.server, "database"):
         w.server.sql("SET default_transaction_read_only = off; DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
         pool = w.pool(w.server.conninfo(application_name="writer"), f"{QUIET} {MENDING}")
@@ -90,7 +90,7 @@ def a_database_that_was_read_only_for_a_while(w):
     pool.query(WRITE)
 
 
-def what_the_holder_wanted_replaces_nothing(w):
+def read_only_set_by_the_holder(w):
     wishes = ("BEGIN READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "SET default_transaction_read_only = on",
               "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "BEGIN; SET LOCAL transaction_read_only = on",
               "SELECT set_config('default_transaction_read_only', 'on', false)")
@@ -110,7 +110,7 @@ def what_the_holder_wanted_replaces_nothing(w):
         w.pools.remove(pool)
 
 
-def what_a_holder_left_set_replaces_nothing(w):
+def read_only_left_by_a_holder(w):
     pool = writer(w, "reset_on_release=none")
     with pool.acquire() as lease:
         lease.query("SET default_transaction_read_only = on")
@@ -118,7 +118,7 @@ def what_a_holder_left_set_replaces_nothing(w):
     nothing_is_replaced(w, pool, "orders to replace")
 
 
-def what_the_target_or_its_user_wants_replaces_nothing(w):
+def read_only_by_target_or_role(w):
     w.server.sql("DROP ROLE IF EXISTS rita; CREATE ROLE rita LOGIN SUPERUSER")
     with ReadOnly(w.server, "role"):
         pool = writer(w, user="rita")
@@ -133,9 +133,9 @@ def what_the_target_or_its_user_wants_replaces_nothing(w):
     nothing_is_replaced(w, pool, "options of the target")
 
 
-CASES = (a_server_that_became_read_only, a_database_that_was_read_only_for_a_while,
-         what_the_holder_wanted_replaces_nothing, what_a_holder_left_set_replaces_nothing,
-         what_the_target_or_its_user_wants_replaces_nothing)
+CASES = (server_becomes_read_only, database_temporarily_read_only,
+         read_only_set_by_the_holder, read_only_left_by_a_holder,
+         read_only_by_target_or_role)
 
 if __name__ == "__main__":
     support.require_server()

@@ -59,7 +59,7 @@ class Roles(unittest.TestCase):
             return False
         return name.startswith("read_") or name in REPORTS or (role == "tp_operator" and name == GRANTED)
 
-    def test_there_is_something(self):
+    def test_catalogues_are_not_empty(self):
         self.assertGreaterEqual(len(self.views), 17)
         self.assertGreaterEqual(len(self.functions), 34)
 
@@ -69,7 +69,7 @@ class Roles(unittest.TestCase):
                 with self.subTest(view=view, role=role):
                     self.assertEqual(self.is_refused(f"SELECT * FROM {view} LIMIT 1", role), not self.may_read(role, view))
 
-    def test_nobody_writes_but_superusers(self):
+    def test_only_superusers_write(self):
         for view in self.views:
             for role in ROLES[:-1]:
                 for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER", "REFERENCES"):
@@ -112,7 +112,7 @@ class Roles(unittest.TestCase):
             self.sql("REVOKE UPDATE ON tidepool.pools, tidepool.settings FROM tp_operator, tp_monitor")
             self.sql("SELECT tidepool.resume('app')")
 
-    def test_a_trigger_of_ones_own_steers_nothing(self):
+    def test_custom_trigger_issues_no_command(self):
         self.sql("CREATE VIEW pools AS SELECT 1 AS pool", "tp_plain")
         self.assertTrue(self.is_refused("CREATE TRIGGER t INSTEAD OF UPDATE ON pools FOR EACH ROW EXECUTE FUNCTION "
                                         "tidepool.update()", "tp_plain"))

@@ -205,7 +205,7 @@ class RoundTrips(hosting.Case):
             self.assertEqual(self.sql(f"SELECT o ->> 'day', o ->> 'span' FROM tidepool.query_json('{server}', "
                                       f"$q${values}$q$) AS o"), [right])
 
-    def test_what_the_statement_itself_sets_is_refused(self):
+    def test_styles_set_by_the_statement_are_refused(self):
         """The server reports such a setting after the rows, or never."""
         calls = []
         for kind, value in (("date", "date '2026-02-03'"), ("date[]", "ARRAY[date '2026-02-03', 'infinity']"),
@@ -243,7 +243,7 @@ class RoundTrips(hosting.Case):
         with self.assertRaisesRegex(PsqlError, "22P05"):
             self.ask("SET client_encoding = 'LATIN1'; SELECT '€'")
 
-    def test_warnings_keep_what_they_are(self):
+    def test_warnings_keep_their_fields(self):
         raised = """DO $d$ BEGIN RAISE WARNING 'disk nearly full' USING ERRCODE = '53100', HINT = 'look'; END $d$"""
         told = self.sql(f"""SET client_min_messages = warning;
           SELECT tidepool.execute('loop', $q${raised}$q$)""", stderr=True)

@@ -39,7 +39,7 @@ def one(w, options=""):
     return w.pool(w.server.conninfo(), f"{ONE} statement_timeout=0 {options}")
 
 
-def a_late_statement_reaches_nobody(w):
+def late_statement_affects_no_other(w):
     pool = one(w, "query_timeout=250ms")
     for statement, look, clean in LEFT:
         for is_read_by_its_holder in (False, True):
@@ -63,14 +63,14 @@ def works(lease):
         return False
 
 
-def a_cancelled_statement_is_told_so(w):
+def cancelled_statement_is_reported(w):
     pool = one(w, "query_timeout=100ms")
     # Whether the server's message arrives in time depends on the machine.
     assert_soon(lambda: refuses(pool.query, "SELECT pg_sleep(20)", sqlstate="57014", status="timeout").detail ==
                 "It was cancelled on the server.", "the server's message is passed on")
 
 
-def a_late_statement_of_the_pool_costs_the_session(w):
+def late_statement_closes_the_session(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
     pool = one(w, "validation_timeout=300ms query_timeout=5s")
     with pool.acquire() as lease:
@@ -87,7 +87,7 @@ def a_late_statement_of_the_pool_costs_the_session(w):
         refuses(lease.query, "INSERT INTO t VALUES (3)", sqlstate="25006")
 
 
-def what_functions_leave_reaches_nobody(w):
+def state_left_by_functions_is_reset(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n serial, x int);"
                  "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$SELECT set_config('a.b', 'left', false)$$")
     pool = one(w)
@@ -144,7 +144,7 @@ def a_transaction_needs_a_lease(w):
         w.end()
 
 
-def a_session_that_is_ended_costs_no_other(w):
+def terminated_session_affects_no_other(w):
     pool = w.pool(w.server.conninfo(application_name="ten"),
                   "min_size=10 max_size=10 burst=off scaling=off validation_interval=0 health_interval=0")
 
@@ -168,10 +168,10 @@ def a_session_that_is_ended_costs_no_other(w):
     is_(before - pids(), {pid}, "closed sessions")
 
 
-CASES = (a_late_statement_reaches_nobody, a_cancelled_statement_is_told_so,
-         a_late_statement_of_the_pool_costs_the_session, what_functions_leave_reaches_nobody,
+CASES = (late_statement_affects_no_other, cancelled_statement_is_reported,
+         late_statement_closes_the_session, state_left_by_functions_is_reset,
          a_failed_transaction_is_not_committed, a_transaction_needs_a_lease,
-         a_session_that_is_ended_costs_no_other)
+         terminated_session_affects_no_other)
 
 if __name__ == "__main__":
     sys.exit(application.main(CASES))
