@@ -219,14 +219,13 @@ char* dialect_message(PGconn* conn, const char* text) {
 /* -- dates and intervals */
 
 static pg_noinline void refuse(PGconn* conn, const char* value) {
-  ereport(ERROR,
-          (errcode(ERRCODE_DATATYPE_MISMATCH),
-           errmsg("\"%s\" is ambiguous", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
-           errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
-                     PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
-                     PQparameterStatus(conn, "TimeZone")),
-           errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
-                   "own; or cast to text in the query.")));
+  ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                  errmsg("\"%s\" is ambiguous", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
+                  errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
+                            PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
+                            PQparameterStatus(conn, "TimeZone")),
+                  errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a separate "
+                          "statement; or cast to text in the query.")));
 }
 
 /* Servers write "LMT" as a time zone, but do not accept it as input. */
