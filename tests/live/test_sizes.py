@@ -100,7 +100,7 @@ def shed_and_grow(s, owner, press, relieve):
          "memory usage high: ", "idle connection")
     relieve()
     until(lambda: len(s.events("memory_pressure")) == 2, "an event reports the end")
-    said(s.events("memory_pressure")[1], "memory is back to normal")
+    said(s.events("memory_pressure")[1], "memory usage back to normal")
     until(lambda: s.rows(alert) == [("resolved",)], "the alert's end")
     use(8)
     s.reaches("size", 8)

@@ -148,7 +148,7 @@ def blocked_credential_callback(w):
 def failed_credential_callback(w):
     pool = w.pool(w.server.conninfo(), options(), password=lambda: None)
     told = refuses(pool.acquire, "first", 1000, sqlstate="08001")
-    is_("gave no password" in told.message and told.is_retryable, True, str(told))
+    is_("returned no password" in told.message and told.is_retryable, True, str(told))
 
 
 def credential_callback_uses_the_pool(w):

@@ -62,6 +62,7 @@ const Cause kCauses[] = {
     {"memory_pressure", Metric::memory_ratio, 0.8, 0.79, 0.7, Span::seconds(10), Severity::warning, false},
     {"file_missing", Metric::file_missing, 1, 0, 0, Span(), Severity::critical, true},
     {"server_full", Metric::server_full, 1, 0, 0, Span(), Severity::warning, true},
+    {"slow_requests", Metric::slow_ratio, 1.01, 1, 0, Span::seconds(30), Severity::warning, false},
     {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
 };
 
