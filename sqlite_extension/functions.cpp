@@ -112,7 +112,7 @@ Given given_of(const Function& function, const tide_argument& argument, sqlite3_
     function.fail(std::string(argument.name) + " must be 0 or 1, not \"" + text_of(value).value_or("...") + "\"" +
                   function.usage());
   }
-  if (!given) function.fail(std::string(argument.name) + " is no text" + function.usage());
+  if (!given) function.fail(std::string(argument.name) + " is not a text" + function.usage());
   return *std::move(given);
 }
 
@@ -122,7 +122,7 @@ std::optional<std::string> pool_of(const Function& function, const tide_verb& ve
     function.fail("pool is NULL" + function.usage());
   }
   auto pool = text_of(value);
-  if (!pool || pool->empty()) function.fail("pool is empty or no text" + function.usage());
+  if (!pool || pool->empty()) function.fail("pool is empty or not a text" + function.usage());
   return pool;
 }
 
@@ -150,7 +150,7 @@ uint64_t give(const Function& function, const tide_verb& verb, const Call& call)
   tide_error error = TIDE_ERROR_INIT;
   if (tide_control_batch(&one, 1, TIDE_BATCH_POST, -1, &with, &error) != TIDE_OK) function.fail(explain(error));
   if (!call.pool && verb.sent_to == TIDE_TO_EVERY_POOL) {
-    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %d %s", verb.name, command.pools,
+    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): sent to %d %s", verb.name, command.pools,
                 command.pools == 1 ? "pool" : "pools");
   }
   return command.command_id;

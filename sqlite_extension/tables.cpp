@@ -375,7 +375,7 @@ int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
     return SQLITE_OK;
   }
   set_message(table,
-              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+              "tidepool_check_options() requires the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
   return SQLITE_ERROR;
 }
 

@@ -117,7 +117,7 @@ void Staging::commit(Table table) {
 
 void Staging::drop(Table table) {
   for (const std::string& command : published_) {
-    sqlite3_log(SQLITE_WARNING, "tidepool: %s, stands although the transaction was rolled back after it",
+    sqlite3_log(SQLITE_WARNING, "tidepool: %s, remains in force although the transaction was rolled back",
                 command.c_str());
   }
   published_.clear();

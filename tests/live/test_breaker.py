@@ -50,7 +50,7 @@ class Asking:
 
 def check_the_outage(calls):
     """All requests failed immediately, with all information. Returns the longest time and the slow requests."""
-    is_(len(calls) > 100, True, f"{len(calls)} requests met the open breaker")
+    is_(len(calls) > 100, True, f"{len(calls)} requests during the outage")
     is_({status for _, _, status, _ in calls}, {"unavailable"})
     for _, _, _, message in calls[::20]:
         said(message, "breaker is open", "; last error: ")

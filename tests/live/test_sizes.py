@@ -48,7 +48,7 @@ def forgotten_leases(s):
         said(message, '"forgetful": connection ', "may have been forgotten (leak_threshold 1s)")
         ages.append(json.loads(detail)["age_ms"] / 1000)
     # A tenth is added by the product; the rest is by the processor.
-    within(min(ages), leak_s, 1.1 * leak_s + 0.2, "seconds until somebody was named")
+    within(min(ages), leak_s, 1.1 * leak_s + 0.2, "seconds until the first report")
     within(sorted(ages)[len(ages) // 2], leak_s, 1.1 * leak_s + 0.2, "seconds until half were named")
     is_(s.value("SELECT acquire_timeouts_total FROM ~pool_stats WHERE pool = :pool"), 0)
     is_(s.value("SELECT leases_reclaimed_total FROM ~pool_stats WHERE pool = :pool"), len(kept))

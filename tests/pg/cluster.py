@@ -36,7 +36,7 @@ def drop_user():
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise RuntimeError("running as root, and there is no user postgres or nobody to run a server as")
+    raise RuntimeError("running as root, and no user postgres or nobody exists to run a server")
 
 
 def as_user(command):

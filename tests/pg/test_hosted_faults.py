@@ -199,7 +199,7 @@ class Faults(unittest.TestCase):
                    "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
                    "an unknown kind": hello + b"", "a lease without end": packet(2, lease + struct.pack("<I", 2**32 - 1)),
                    "text without end": packet(2, lease + struct.pack("<I", 3) + b"abcd" * 4),
-                   "somebody else's lease": packet(3, struct.pack("<I", 0), number=7)}
+                   "lease of another client": packet(3, struct.pack("<I", 0), number=7)}
         words = []
         for name, bad in strange.items():
             first = [] if name.startswith(("another version", "no ", "a lie", "a drop")) else [hello]

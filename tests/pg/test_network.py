@@ -170,7 +170,7 @@ def moving_address(w):
             refuses(reading.query, "INSERT INTO t VALUES (0)", sqlstate="25006")
             refuses(pool.query, "INSERT INTO t VALUES (1)", sqlstate="25006")
             began = time.monotonic()
-            assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "nobody is left there", 5)
+            assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "all have left", 5)
             took = time.monotonic() - began
             pool.query("INSERT INTO t VALUES (2)")
             is_(standby.backends("application_name LIKE '%/reading'"), 2, "intended sessions on the standby stay")
