@@ -109,7 +109,7 @@ COMMIT;
 SELECT orders();
 BEGIN;
 UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
-PREPARE TRANSACTION 'steered';
+PREPARE TRANSACTION 'prepared';
 SELECT count(*) FROM pg_prepared_xacts;
 
 SELECT state, min_size, max_size FROM now_other;

@@ -374,8 +374,9 @@ int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
     plan->estimatedRows = 4;
     return SQLITE_OK;
   }
-  set_message(table,
-              "tidepool_check_options() requires the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+  set_message(
+      table,
+      "tidepool_check_options() requires the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
   return SQLITE_ERROR;
 }
 

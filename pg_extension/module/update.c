@@ -11,9 +11,10 @@
  *
  * S1  No command reaches a pool before everything else in the transaction has succeeded; only the commit itself can
  *     still fail.
- * S2, S3  The library decides which of them are published, and in which order (tide_control_batch()). Failure: a
- *         refusal, including one by the pool, is an error and aborts the transaction. Commands posted before it remain
- *         in force and are named in the detail.
+ * S2, S3  The library decides which of them are published, and in which order (tide_control_batch()).
+ *
+ * Failure: a refusal, including one by the pool, is an error and aborts the transaction. Commands posted before it
+ * remain in force and are named in the detail.
  */
 #include "update.h"
 

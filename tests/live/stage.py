@@ -107,7 +107,7 @@ class Owner:
         return self.ask("open", name, options, url or self.database.url(name))["instance_id"]
 
     @staticmethod
-    def steered(name):
+    def pool_named(name):
         """Controls a pool of that process, as client.Pool controls one of this process."""
         pool = object.__new__(client.Pool)
         pool.name = name

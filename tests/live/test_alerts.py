@@ -97,7 +97,7 @@ def acquire_timeouts(s):
     s.ends.append(lambda: give_back(held))
 
     def ask_until_timeout():
-        stage.client.refuses(pool.acquire, "in vain", 50, status="timeout")
+        stage.client.refuses(pool.acquire, "times out", 50, status="timeout")
 
     # Timeouts of the last minute expire only after a minute, so the rule is changed instead.
     return rings(s, "acquire_timeouts", ask_until_timeout,

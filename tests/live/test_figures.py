@@ -203,7 +203,7 @@ def counters(s, shows):
                                           f"AND column_name = '{column}'"), True, column)
     s.order("scale(:pool, 3)")
     s.order("reset_stats(:pool)")
-    shows("pool_stats", "anew", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
+    shows("pool_stats", "after the reset", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
           last_error=lambda said: "unique" in said.lower())
     shows("pool_history", "a second", "AND resolution_ms = 1000 AND at = (SELECT max(at) FROM ~pool_history WHERE pool = :pool "
           "AND resolution_ms = 1000)", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
@@ -228,9 +228,9 @@ def recorded_history(s, shows):
           wait_p99_ms=None, use_ms=0, predicted_in_use=lambda got: got is None or got >= 0, health=None)
     client.refuses(lease.query, s.database.faulty, status="database")
     other = pool.acquire()
-    client.refuses(pool.acquire, "in vain", 0, status="timeout")
+    client.refuses(pool.acquire, "times out", 0, status="timeout")
     s.order("pause(:pool)")
-    client.refuses(pool.acquire, "in vain", 50, status="timeout")
+    client.refuses(pool.acquire, "times out", 50, status="timeout")
     s.order("resume(:pool)")
     other.release()
     lease.release()

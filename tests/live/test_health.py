@@ -184,7 +184,7 @@ def scaling(s):
 
     def in_vain():
         for _ in range(3):
-            client.refuses(pool.acquire, "in vain", 20, status="timeout")
+            client.refuses(pool.acquire, "times out", 20, status="timeout")
 
     def give_back():
         for lease in held:

@@ -35,11 +35,11 @@ def rule_of(s, rule):
 def custom_rule(s):
     pool = s.pool(CALM)
     held = [pool.acquire("first")]
-    s.order("set_alert(:pool, 'one_out', 'in_use', '>=', 1, '500ms', 'critical', NULL, 'Somebody works.', 'Let him.')")
+    s.order("set_alert(:pool, 'one_out', 'in_use', '>=', 1, '500ms', 'critical', NULL, 'A lease is held.', 'Release it.')")
     is_(rule_of(s, "one_out"), ("in_use", ">=", 1, 1, 500, "critical", 1, 0))
     until(lambda: alerts(s, "one_out") == [("firing",)], "it fires")
     is_(alerts(s, "one_out", "metric, value, threshold, severity, message, advice"),
-        [("in_use", 1, 1, "critical", "Somebody works.", "Let him.")])
+        [("in_use", 1, 1, "critical", "A lease is held.", "Release it.")])
     s.order("drop_alert(:pool, 'one_out')")
     until(lambda: alerts(s, "one_out") == [("resolved",)], "it ends with its rule")
     said(s.events("alert_resolved", "one_out: %")[0], "its rule was dropped by ")
@@ -118,7 +118,7 @@ def acknowledging(s):
     s.order(f"ack({function})")
     s.rows(f"UPDATE ~alerts SET acked_by = 'ann' WHERE alert_id = {update}")
     until(lambda: alerts(s, "by_update", "acked_by") == [("ann",)], "the update is applied")
-    is_(len(alerts(s, "by_function", "acked_by")[0][0]) > 0, True, "somebody")
+    is_(len(alerts(s, "by_function", "acked_by")[0][0]) > 0, True, "an actor")
     is_(s.value("SELECT count(*) FROM ~alerts WHERE pool = :pool AND acked_at IS NULL"), 0)
     is_(alerts(s, "by_update"), [("firing",)], "acknowledging does not resolve")
     is_(len(s.events("alert_acked")), 2)
@@ -171,7 +171,7 @@ def log_lines(s):
         owner.release(lease)
     until(lambda: s.rows("SELECT state FROM ~alerts WHERE rule = 'mine' AND pool IN ('loud', 'quiet')") ==
           [("resolved",)] * 2, "both end")
-    road.lose(loud.steered("loud"))
+    road.lose(loud.pool_named("loud"))
     until(lambda: "breaker_open: " in loud.errors(), "the breaker's line")
     is_(quiet.errors(), "", "log of the quiet one")
     lines = loud.errors().splitlines()

@@ -109,7 +109,7 @@ def scale_pool(s):
     s.reaches("idle", 2)
     held = [pool.acquire("keeper") for _ in range(2)]
     for _ in range(5):
-        client.refuses(pool.acquire, "in vain", 20, status="timeout")
+        client.refuses(pool.acquire, "times out", 20, status="timeout")
     s.reaches("state", "degraded")
     is_(recoveries(s), [], "no connection is available")
     s.set("max_size", 9)

@@ -8,8 +8,8 @@ from client import Loaded, Pool, is_
 from cluster import wait_until
 
 SLACK_MS = 500  # two processors, 32 threads, a server and a proxy in Python
-MENDING = "retry_base=50ms retry_max=1s"
-OPTIONS = f"min_size=4 max_size=10 burst=off max_connecting=4 {MENDING}"
+QUICK_RETRIES = "retry_base=50ms retry_max=1s"
+OPTIONS = f"min_size=4 max_size=10 burst=off max_connecting=4 {QUICK_RETRIES}"
 HBA = "local all carol scram-sha-256\nlocal all all trust\nlocal replication all trust\n"
 
 

@@ -253,7 +253,7 @@ void answer(const std::string& text) {
 }
 
 // Commands up to `stop` or the end of the input.
-void obey(Load& load) {
+void run_commands(Load& load) {
   std::vector<tide_lease> held;
   std::string line;
   while (std::getline(std::cin, line)) {
@@ -299,7 +299,7 @@ int main(int argc, char** argv) {
     threads.emplace_back([&load, i] { load.work(static_cast<unsigned>(i) + 1); });
   }
   threads.emplace_back([&load] { load.watch(); });
-  obey(load);
+  run_commands(load);
   const int64_t told_at = now_ns();
   load.is_over.store(true);
   for (std::thread& thread : threads) thread.join();

@@ -40,7 +40,7 @@ def refusal_contains_the_connect_error(w):
     )
     with silent:
         for target, sqlstate, is_retryable, message, hint in table:
-            pool = w.pool(target, f"max_size=3 connect_timeout=200ms acquire_timeout=100ms {application.MENDING}")
+            pool = w.pool(target, f"max_size=3 connect_timeout=200ms acquire_timeout=100ms {application.QUICK_RETRIES}")
             wait_until(lambda: refuses(pool.acquire, "x", 50).sqlstate == sqlstate)  # the first connect may be in progress
             for ask in (lambda: pool.acquire("x", 100), lambda: pool.acquire("x", 0), lambda: pool.query("SELECT 1")):
                 told = refuses(ask, sqlstate=sqlstate)
@@ -54,7 +54,8 @@ def a_role_at_its_limit(w):
     """CONNECTION LIMIT 2, min_size 4: the pool runs with two, reports it, does not oscillate, and grows when the limit
     is raised."""
     w.server.sql("CREATE ROLE frank LOGIN CONNECTION LIMIT 2")
-    pool = w.pool(w.server.conninfo(user="frank"), f"min_size=4 max_size=6 {application.MENDING} recovery=''", name="limited")
+    pool = w.pool(w.server.conninfo(user="frank"), f"min_size=4 max_size=6 {application.QUICK_RETRIES} recovery=''",
+                  name="limited")
     of_pool = "SELECT {} FROM tidepool_{} WHERE pool = 'limited'"
 
     def rows(columns, relation, more=""):

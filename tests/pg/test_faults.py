@@ -12,7 +12,7 @@ import time
 import application
 import client
 import support
-from application import MENDING, assert_soon, back_after, check, told, works
+from application import QUICK_RETRIES, assert_soon, back_after, check, told, works
 from client import is_, refuses
 
 FREEZE_S = float(os.environ.get("TIDE_FREEZE_SECONDS", "4"))
@@ -126,7 +126,7 @@ def full_server(w):
 def dropped_database(w):
     w.server.sql("DROP DATABASE IF EXISTS gone")
     w.server.sql("CREATE DATABASE gone")
-    pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {MENDING}")
+    pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {QUICK_RETRIES}")
     is_(works(pool), True)
     w.server.sql("DROP DATABASE gone WITH (FORCE)")
     mark = w.mark()
@@ -143,7 +143,7 @@ def dropped_database(w):
 
 
 def terminated_idle_sessions(w):
-    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {MENDING}")
+    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {QUICK_RETRIES}")
     held = [pool.acquire() for _ in range(6)]
     for lease in held:
         lease.release()

@@ -22,7 +22,7 @@ LATE_CALLBACK = "the credential callback did not return within connect_timeout"
 
 def options(min_size=2, connect_timeout="300ms"):
     return (f"min_size={min_size} max_size=4 burst=off idle_timeout=0 health_interval=0 validation_interval=0 "
-            f"connect_timeout={connect_timeout} {application.MENDING}")
+            f"connect_timeout={connect_timeout} {application.QUICK_RETRIES}")
 
 
 @contextlib.contextmanager

@@ -14,10 +14,10 @@ import hosting
 import support
 from cluster import PsqlError, wait_until
 
-EVERYBODY = "SELECT tidepool.execute('{}', 'SELECT 1')"
+EXECUTE_ONE = "SELECT tidepool.execute('{}', 'SELECT 1')"
 
 # Sends each packet on a separate connection and prints whether it was answered or disconnected.
-STRANGER = """
+CLIENT = """
 import socket, sys
 for packet in sys.argv[2:]:
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1])
@@ -28,7 +28,7 @@ for packet in sys.argv[2:]:
 
 # A worker of another build, or a program that imitates one: answers the first packets of a connection with the given
 # ones.
-PRETENDER = """
+IMITATED_WORKER = """
 import os, socket, sys
 if os.path.exists(sys.argv[1]): os.unlink(sys.argv[1])
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(8)
@@ -57,7 +57,7 @@ class Faults(unittest.TestCase):
 
     def works(self, bench, server="loop"):
         try:
-            bench.cluster.sql(EVERYBODY.format(server))
+            bench.cluster.sql(EXECUTE_ONE.format(server))
             return True
         except (PsqlError, subprocess.SubprocessError):
             return False
@@ -76,14 +76,14 @@ class Faults(unittest.TestCase):
         bench = self.hosting()
         with bench.session() as holder, bench.session() as other:
             holder.ask("BEGIN; SELECT tidepool.lease('loop')")
-            other.ask(EVERYBODY.format("loop"))
+            other.ask(EXECUTE_ONE.format("loop"))
             first = bench.worker()
             bench.cluster.sql(f"SELECT pg_terminate_backend({first})")
             began = time.monotonic()
             self.assertTrue(wait_until(lambda: bench.worker() not in (None, first), 6))
             self.assertLess(time.monotonic() - began, 5)
-            self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")  # on a new line, without an error
-            self.assertRegex(holder.ask(EVERYBODY.format("loop")), "lease on server \"loop\" is lost|closed the connection")
+            self.assertEqual(other.ask(EXECUTE_ONE.format("loop")), "0")  # on a new line, without an error
+            self.assertRegex(holder.ask(EXECUTE_ONE.format("loop")), "lease on server \"loop\" is lost|closed the connection")
         self.assertEqual(bench.remote_backends("state <> 'idle'"), 0)
 
     def test_the_remote_server_ends_a_session(self):
@@ -104,7 +104,7 @@ class Faults(unittest.TestCase):
         self.addCleanup(target.destroy)
         target.create().start()
         bench.serve("far", host=target.host)
-        bench.cluster.sql(EVERYBODY.format("far"))
+        bench.cluster.sql(EXECUTE_ONE.format("far"))
         self.assertEqual(target.backends("application_name = 'tidepool'"), 1)
         began = time.monotonic()
         bench.cluster.stop("fast", check=True)
@@ -118,18 +118,18 @@ class Faults(unittest.TestCase):
         self.addCleanup(target.destroy)
         target.create().start()
         bench.serve("far", host=target.host, acquire_timeout="1s")
-        bench.cluster.sql(EVERYBODY.format("far"))
+        bench.cluster.sql(EXECUTE_ONE.format("far"))
         with bench.session() as asker, bench.session() as other:
             asker.ask("SET statement_timeout = '500ms'")
             target.freeze()
-            self.assertIn("timeout", asker.ask(EVERYBODY.format("far")))
+            self.assertIn("timeout", asker.ask(EXECUTE_ONE.format("far")))
             bench.cluster.sql("ALTER SERVER far OPTIONS (ADD max_size '3')")
-            asker.send(EVERYBODY.format("far"))
+            asker.send(EXECUTE_ONE.format("far"))
             until = time.monotonic() + 9
             slowest = 0
             while time.monotonic() < until:
                 began = time.monotonic()
-                self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")
+                self.assertEqual(other.ask(EXECUTE_ONE.format("loop")), "0")
                 slowest = max(slowest, time.monotonic() - began)
             self.assertLess(slowest, 1)
             target.thaw()
@@ -152,15 +152,15 @@ class Faults(unittest.TestCase):
             bench.serve(name, user="alice", mapping=mapping)
             with self.subTest(name):
                 with self.assertRaisesRegex(PsqlError, "42501.*permission denied for foreign server"):
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
                 bench.cluster.sql(f"GRANT USAGE ON FOREIGN SERVER {name} TO alice")
                 if refused is None:
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
                     continue
                 with self.assertRaisesRegex(PsqlError, f"(?s){refused}"):
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
         bench.cluster.sql("ALTER USER MAPPING FOR alice SERVER wrong OPTIONS (SET password 'right')")
-        bench.cluster.sql(EVERYBODY.format("wrong"), user="alice")
+        bench.cluster.sql(EXECUTE_ONE.format("wrong"), user="alice")
 
     def test_unreachable_host(self):
         bench = self.hosting()
@@ -171,24 +171,24 @@ class Faults(unittest.TestCase):
         bench.serve("deaf", host="127.0.0.1", port=port, connect_timeout="1", acquire_timeout="30s")
         began = time.monotonic()
         with self.assertRaisesRegex(PsqlError, f"(?s)127.0.0.1.*port {port} did not respond within connect_timeout"):
-            bench.cluster.sql(EVERYBODY.format("deaf"))
+            bench.cluster.sql(EXECUTE_ONE.format("deaf"))
         self.assertLess(time.monotonic() - began, 2)
         listener.close()
         bench.serve("closed", host="127.0.0.1", port=port, connect_timeout="1500ms", acquire_timeout="30s")
         began = time.monotonic()
         with self.assertRaisesRegex(PsqlError, f"127.0.0.1.*port {port} failed: Connection refused"):
-            bench.cluster.sql(EVERYBODY.format("closed"))
+            bench.cluster.sql(EXECUTE_ONE.format("closed"))
         self.assertLess(time.monotonic() - began, 2.5)
 
     def test_without_preload(self):
         bench = self.hosting(preload="")
         with self.assertRaisesRegex(PsqlError, "(?s)55000.*shared_preload_libraries = 'tidepool'"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.cluster.sql("SELECT server, state FROM tidepool.servers"), [["loop", None]])
 
     def test_unknown_clients(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         wire = (cluster.SOURCE / "pg_extension/common/wire.h").read_text()
         version = int(re.search("#define WIRE_VERSION ([0-9]+)", wire)[1])
         hello = packet(1, struct.pack("<II", 0x54494445, version) + text(b"0.1.0"))
@@ -207,11 +207,11 @@ class Faults(unittest.TestCase):
                 bad = packet(77)
             words.append(",".join(part.hex() for part in [*first, bad]))
         door = str(bench.cluster.data / "pg_stat_tmp/tidepool.sock")
-        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", STRANGER, door, *words]), capture_output=True, text=True,
+        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", CLIENT, door, *words]), capture_output=True, text=True,
                               check=True)
         self.assertEqual(len(done.stdout.split("\n")), len(strange) + 1)
         first = bench.worker()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.worker(), first)
 
     def test_imitated_workers(self):
@@ -223,32 +223,32 @@ class Faults(unittest.TestCase):
                                                              text(b"") + text(b""))]}
         for told, answers in cases.items():
             with self.subTest(told):
-                fake = subprocess.Popen(cluster.as_user([support.PYTHON, "-c", PRETENDER, str(where),
+                fake = subprocess.Popen(cluster.as_user([support.PYTHON, "-c", IMITATED_WORKER, str(where),
                                                          *(answer.hex() for answer in answers)]), stdout=subprocess.PIPE)
                 fake.stdout.readline()
                 with self.assertRaisesRegex(PsqlError, f"(?s){told}"):
-                    bench.cluster.sql(EVERYBODY.format("loop"))
+                    bench.cluster.sql(EXECUTE_ONE.format("loop"))
                 fake.kill()
                 fake.wait()
                 fake.stdout.close()
 
     def test_settings_are_reloaded(self):
         bench = self.hosting(settings="tidepool.hosted_idle_timeout = 500")
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.remote_backends(), 1)
         self.assertTrue(wait_until(lambda: bench.remote_backends() == 0, 5))
         bench.cluster.sql("ALTER SYSTEM SET tidepool.worker = off")
         bench.cluster.reload()
         self.assertTrue(wait_until(lambda: not self.works(bench), 5))
         with self.assertRaisesRegex(PsqlError, "tidepool.worker is off"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("ALTER SYSTEM RESET tidepool.worker")
         bench.cluster.reload()
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 
     def test_a_smart_shutdown_does_not_wait_for_pools(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         began = time.monotonic()
         bench.cluster.stop("smart", check=True)
         self.assertLess(time.monotonic() - began, 10)
@@ -257,7 +257,7 @@ class Faults(unittest.TestCase):
         bench = self.hosting()
         with bench.session() as waiting:
             waiting.ask("\\set VERBOSITY verbose")
-            waiting.send(EVERYBODY.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
+            waiting.send(EXECUTE_ONE.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
             self.assertTrue(wait_until(lambda: bench.remote_backends("query LIKE '%pg_sleep%'") == 1))
             bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
             self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools exited|ERROR:  08006")
@@ -266,14 +266,14 @@ class Faults(unittest.TestCase):
         bench = self.hosting()
         bench.cluster.sql("ALTER SYSTEM SET tidepool.dir = '/etc/passwd'; SELECT pg_reload_conf()")
         with self.assertRaisesRegex(PsqlError, '(?s)"/etc/passwd": not a directory.*HINT:  Set tidepool.dir to a directory'):
-            wait_until(lambda: bench.cluster.sql(EVERYBODY.format("loop")) is None, 5)
+            wait_until(lambda: bench.cluster.sql(EXECUTE_ONE.format("loop")) is None, 5)
 
     def test_a_draining_pool_refuses(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("SELECT tidepool.drain('loop')")
         with self.assertRaisesRegex(PsqlError, "(?s)server \"loop\".*drain"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("SELECT tidepool.resume('loop')")
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 

@@ -10,7 +10,7 @@ import time
 import application
 import cluster
 import support
-from application import MENDING, assert_soon, back_after, check, told, works
+from application import QUICK_RETRIES, assert_soon, back_after, check, told, works
 from client import is_, order, refuses
 from proxy import Proxy
 
@@ -76,7 +76,7 @@ def unreachable_server(w):
 def server_dies_while_connecting(w):
     with Proxy(w.server) as proxy:
         proxy.bytes_max = 20  # within the answer to the startup message
-        pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {MENDING} acquire_timeout=500ms")
+        pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {QUICK_RETRIES} acquire_timeout=500ms")
         refuses(pool.acquire, "x", 500)
         time.sleep(1.0)
         attempts = proxy.accepted
@@ -162,7 +162,7 @@ def moving_address(w):
         standby.start()
         w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
         with Proxy(standby) as proxy:
-            pool = w.pool(proxy.conninfo(), f"min_size=4 max_size=4 burst=off scaling=off {MENDING}")
+            pool = w.pool(proxy.conninfo(), f"min_size=4 max_size=4 burst=off scaling=off {QUICK_RETRIES}")
             reading = w.pool(proxy.conninfo(target_session_attrs="prefer-standby"), "min_size=2 max_size=2", name="reading")
             assert_soon(lambda: w.row("idle", "app") == (4,) and w.row("idle", "reading") == (2,), "sessions there")
             assert_soon(lambda: standby.value("SELECT count(*) FROM pg_class WHERE relname = 't'") == "1", "the table there")

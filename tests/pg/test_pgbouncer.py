@@ -185,7 +185,7 @@ def many_threads(w, b, pool, is_own):
     is_(w.server.value("SELECT count(*) FROM t"), "160")
 
 
-@both(f"{QUIET} min_size=2 max_size=4 {application.MENDING} validation_bypass=0", default_pool_size=5,
+@both(f"{QUIET} min_size=2 max_size=4 {application.QUICK_RETRIES} validation_bypass=0", default_pool_size=5,
       server_login_retry=1)
 def pooler_restart(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
@@ -204,7 +204,7 @@ def pooler_restart(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works after a transaction was ended")
 
 
-@both(f"{QUIET} min_size=2 max_size=2 query_timeout=300ms acquire_timeout=1s {application.MENDING}",
+@both(f"{QUIET} min_size=2 max_size=2 query_timeout=300ms acquire_timeout=1s {application.QUICK_RETRIES}",
       server_login_retry=1)
 def pooler_pause(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
@@ -267,7 +267,7 @@ def unavailable_server_is_reported(w):
         return told if "none can be opened" in told.message and "server login" in told.message else None
 
     with Bouncer(w.server, "transaction", server_login_retry=1) as b:
-        options = f"{QUIET} min_size=2 max_size=2 acquire_timeout=300ms query_timeout=2s {application.MENDING}"
+        options = f"{QUIET} min_size=2 max_size=2 acquire_timeout=300ms query_timeout=2s {application.QUICK_RETRIES}"
         pool = w.pool(b.conninfo(), options)
         assert_soon(lambda: application.works(pool), "it works")
         w.server.stop()
@@ -294,7 +294,7 @@ def refusals_of_the_pooler(w):
             w.end()
         pool = w.pool(b.conninfo(), f"{QUIET} min_size=3 max_size=3")
         assert_soon(lambda: w.row("size, connecting", "app") == (3, 0), "it is full")
-        other = w.pool(b.conninfo(), f"{ONE} acquire_timeout=1s {application.MENDING}", name="other")
+        other = w.pool(b.conninfo(), f"{ONE} acquire_timeout=1s {application.QUICK_RETRIES}", name="other")
         assert_soon(lambda: refuses(other.acquire, "x", 50).sqlstate == "08P01", "the refusal is told")
         told = refuses(other.acquire)
         is_((told.is_retryable, "max_client_conn" in told.message), (True, True), str(told))

@@ -5,7 +5,7 @@ import sys
 
 import application
 import support
-from application import MENDING, assert_soon
+from application import QUICK_RETRIES, assert_soon
 from client import is_, refuses
 
 QUIET = "min_size=2 max_size=2 burst=off scaling=off validation_interval=0 health_interval=0"
@@ -18,7 +18,7 @@ def pids(w):
 
 def writer(w, options="", **words):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
-    pool = w.pool(w.server.conninfo(application_name="writer", **words), f"{QUIET} {MENDING} {options}")
+    pool = w.pool(w.server.conninfo(application_name="writer", **words), f"{QUIET} {QUICK_RETRIES} {options}")
     assert_soon(lambda: w.row("idle", "app") == (2,), "sessions there")
     return pool
 
@@ -81,7 +81,7 @@ def server_becomes_read_only(w):
 def database_temporarily_read_only(w):
     with ReadOnly(w.server, "database"):
         w.server.sql("SET default_transaction_read_only = off; DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
-        pool = w.pool(w.server.conninfo(application_name="writer"), f"{QUIET} {MENDING}")
+        pool = w.pool(w.server.conninfo(application_name="writer"), f"{QUIET} {QUICK_RETRIES}")
         assert_soon(lambda: w.row("idle", "app") == (2,), "sessions there")
         before = pids(w)
         pool.query("SELECT 1")
