@@ -1,37 +1,37 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, runs the tests. Ends with one line: N passed, N failed[, N skipped].
+# Installs missing packages, builds, and runs the tests. The last line of output is: N passed, N failed[, N skipped].
 set -euo pipefail
 cd "$(dirname "$0")"
 . scripts/lib.sh
 
 usage() {
   cat <<'TEXT'
-usage: ./test.sh                build, and run what is not long and needs no sanitizer
-       ./test.sh all            everything: also long tests, sanitizers, clang's warnings, clang-tidy
-       ./test.sh NAME...        run some
-       ./test.sh --list         what there is to name
+usage: ./test.sh                build, and run the tests that are not long and need no sanitizer
+       ./test.sh all            all tests, also long ones, sanitizers, clang's warnings, clang-tidy
+       ./test.sh NAME...        run the named ones
+       ./test.sh --list         list the names
        ./test.sh --help
 
 NAME is a suite (unit, sim, abi, long ...), a test (unit_pool), or a stage:
   asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan    the concurrent tests under ThreadSanitizer
-  clang   every file through clang, warnings are errors; nothing is compiled
+  clang   check every file with clang, warnings are errors; no code is generated
   clang-tidy   names and likely mistakes in the product
 A test under a sanitizer is asan:unit_pool or tsan:race. Set NINJA_JOBS to limit the compiler processes.
 Logs: build*/meson-logs/testlog.txt, build*/compile.log.
 TEXT
 }
 
-# What each stage is configured with.
+# Options of Meson for each stage.
 options_of() {
   case $1 in
     build) echo "-Dwerror=true -Dtests=true -Dpostgres=enabled" ;;
-    # Line numbers are all a report needs; full debug information and optimization take most of the compile time.
+    # Reports need only line numbers; full debug information and optimization would take most of the compile time.
     build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
       "-Doptimization=0 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
     build-tsan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
       "-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=thread -Db_lundef=false" ;;
-    # Each file by itself, so that a missing include shows.
+    # Each file separately, to detect missing includes.
     build-clang) echo "-Dunity=off -Dtests=true" ;;
   esac
 }
@@ -45,7 +45,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 tally() { printf '%s\n' "$1" >>"$results/stages"; }  # "passed NAME", "failed NAME", "skipped NAME"
 
-# run_tests FOLDER [TEST...]: named tests are built as far as they need it, all are there already.
+# run_tests FOLDER [TEST...]: builds what the named tests need; without names, all tests are already built.
 run_tests() {
   local folder=$1 log status=0 build_first=()
   shift
@@ -71,15 +71,15 @@ stage() {
     tally "failed $folder (does not build)"
     return
   fi
-  # ThreadSanitizer needs its address range free; newer kernels randomise it away.
+  # ThreadSanitizer needs a free address range, which the address randomisation of newer kernels may occupy.
   if [ "$folder" = build-tsan ] && setarch "$(uname -m)" -R true 2>/dev/null; then runner=(setarch "$(uname -m)" -R); fi
   run_tests "$folder" "$@"
 }
 
-# look_at NAME KIND FOLDER: one of the stages of scripts/units.py.
+# look_at NAME KIND FOLDER: a stage that runs scripts/units.py.
 look_at() {
   local status=0
-  # Regenerated where the files have changed, so that the commands are those of today.
+  # Regenerate the compile commands if the build files have changed.
   { prepare "$3" && ninja -C "$3" build.ninja >/dev/null; } || status=$?
   [ "$status" -ne 0 ] || shown "$1" "$results/$1.log" "$python" scripts/units.py "$2" "$3" || status=$?
   case $status in
@@ -113,7 +113,7 @@ if [ "${1-}" = --list ]; then
   exit 0
 fi
 
-# compile_beside: the compilers take what the tests, which mostly wait, leave of the processors.
+# compile_beside: compile with low priority while the tests, which mostly wait, are running.
 compile_beside() {
   renice -n 19 "$BASHPID" >/dev/null
   local folder
@@ -124,7 +124,7 @@ compile_beside() {
   { look_with_clang; look_with_clang_tidy; } >"$results/looks.out" 2>&1
 }
 
-# until_compiled FOLDER: a folder that does not compile is left to its stage, which says why.
+# until_compiled FOLDER: wait until it is compiled; if that failed, its stage reports why.
 until_compiled() {
   while [ ! -e "$results/$1.compiled" ] && kill -0 "$beside" 2>/dev/null; do
     sleep 1
@@ -132,7 +132,7 @@ until_compiled() {
   done
 }
 
-# select_tests FOLDER NAME...: suites become their tests; an unknown name ends the run.
+# select_tests FOLDER NAME...: replace suites by their tests; exit at an unknown name.
 select_tests() {
   local folder=$1
   shift

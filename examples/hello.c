@@ -1,5 +1,5 @@
 /*
- * A small program that uses everything: open a pool, lease, write, read, show the pool, close.
+ * A small program that uses the main functions: open a pool, lease, write, read, show the pool, close.
  *
  *   cc -std=c99 hello.c -o hello $(pkg-config --cflags --libs tidepool)
  */

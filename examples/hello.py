@@ -132,7 +132,7 @@ def main():
                 try:
                     query(lease, "select hight from tide")
                 except TideError as e:
-                    print(f"as expected: {e}")  # the lease is as good as before
+                    print(f"as expected: {e}")  # the lease is still valid
             finally:
                 call(tide.tide_lease_release, lease)
         finally:

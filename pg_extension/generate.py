@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Prints the relations and the verbs of the library's catalogue into the script of the version under development.
+"""Writes the relations and the verbs of the library's catalogue to the script of the version under development.
 
-    generate.py build/c_api/libtidepool.so            rewrite what stands between the script's begin and end marks
-    generate.py --check build/c_api/libtidepool.so    only tell whether it is true; exit 1 if not (a test does this)
+    generate.py build/c_api/libtidepool.so            rewrite the parts between the script's begin and end marks
+    generate.py --check build/c_api/libtidepool.so    only check whether it is current; exit 1 if not (used by a test)
 
-A script that was released is never changed: then a new one comes, and one to update from the old.
+A released script is never changed: a new version gets a new script and one for the update.
 """
 import ctypes
 import pathlib
@@ -13,7 +13,7 @@ import sys
 
 SCRIPT = pathlib.Path(__file__).with_name("tidepool--0.1.sql")
 TO_EVERY_POOL = 1  # tide_verb.sent_to
-REPORTS = ("health(text)", "check_options(text)")  # functions for whoever may read
+REPORTS = ("health(text)", "check_options(text)")  # functions for readers
 MASKED = " Masked without pg_read_all_stats."
 RESERVED = ("at", "count", "min", "max", "value", "name")
 
@@ -144,7 +144,7 @@ def between(text, subject, lines):
 
 
 def rewritten(library):
-    """(the script as it is, as it should be)"""
+    """(the current script, the generated script)"""
     relations = catalogue(library)
     old = SCRIPT.read_text(encoding="utf-8")
     text = between(old, "relations", [line for relation in relations for line in (*relation_sql(*relation), "")])
@@ -160,7 +160,7 @@ def main():
         sys.exit(__doc__)
     old, new = rewritten(pathlib.Path(libraries[0]).resolve())
     if old != new and is_check:
-        sys.exit(f"{SCRIPT.name} is not what the catalogue says; run pg_extension/generate.py")
+        sys.exit(f"{SCRIPT.name} does not match the catalogue; run pg_extension/generate.py")
     if old != new:
         SCRIPT.write_text(new, encoding="utf-8")
 

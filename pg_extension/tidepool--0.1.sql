@@ -1,20 +1,21 @@
 /* tidepool 0.1: the pools of this host as relations, and the commands to them. */
--- The server runs this with search_path = pg_catalog, pg_temp (the control file's schema), so no name here can be caught
--- by somebody else's object. The schema is made here, not by the control file, so that DROP EXTENSION drops it.
+-- The server runs this with search_path = pg_catalog, pg_temp (the control file's schema), so no name here can resolve
+-- to another user's object. The schema is created here, not by the control file, so that DROP EXTENSION drops it.
 
 \echo Use "CREATE EXTENSION tidepool" to load this file. \quit
 
 CREATE SCHEMA tidepool;
-COMMENT ON SCHEMA tidepool IS 'The connection pools of this host, seen and steered; SELECT * FROM tidepool.help explains';
+COMMENT ON SCHEMA tidepool IS 'Connection pools of this host, shown and controlled; see tidepool.help';
 
 CREATE FUNCTION tidepool.version() RETURNS text
   AS 'MODULE_PATHNAME', 'tidepool_version' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION tidepool.version() IS 'The version of the library that is loaded.';
+COMMENT ON FUNCTION tidepool.version() IS 'Version of the loaded library.';
 
 -- Relations ---------------------------------------------------------------------------------------------------------
--- A function for each, which reads the segments of this host, and a view over it. A scan is a snapshot of each pool;
--- two views in one statement are two snapshots. The functions can narrow what is read: tidepool.read_leases('app').
--- Without the rights of pg_read_all_stats, targets, users, tags and messages are masked.
+-- For each relation, a function that reads the segments of this host, and a view on it. A scan is a snapshot of each
+-- pool; two views in one statement are two snapshots. Arguments of the functions restrict what is read:
+-- tidepool.read_leases('app'). Without the privileges of pg_read_all_stats, targets, users, tags and messages are
+-- masked.
 
 -- begin of the relations, which generate.py prints from the library's catalogue
 CREATE FUNCTION tidepool.read_pools(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
@@ -503,17 +504,17 @@ COMMENT ON COLUMN tidepool.command_help.meaning IS 'Description.';
 CREATE FUNCTION tidepool.health(pool text) RETURNS SETOF tidepool.health
   LANGUAGE sql STABLE AS 'SELECT * FROM tidepool.read_health($1)';
 COMMENT ON FUNCTION tidepool.health(text) IS
-  'One verdict on each instance of this pool, as in the view health; no row where there is no such pool.';
+  'Health of each instance of this pool, as in the view health; no row if the pool does not exist.';
 
 CREATE FUNCTION tidepool.check_options(options text, OUT kind text, OUT message text, OUT detail text, OUT hint text)
   RETURNS SETOF record AS 'MODULE_PATHNAME', 'tidepool_check_options' LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.check_options(text) IS
-  'Everything there is to say about options before a pool is opened with them: errors, or else advice and notes.';
+  'Checks options before a pool is opened with them: returns errors, or else advice and notes.';
 
--- A pid alone proves nothing: the pool may belong to another server whose process has the same number. So the backend
--- must also be the pool's user's, and be as old as the connection says (10 s for the connect). A pool behind a pooler
--- does not match: what it takes for the server's pid is the pooler's invention. Sessions that pg_stat_activity masks for
--- whoever asks are left out, since it tells neither their kind nor their age.
+-- Matching the pid is not enough: the pool may be connected to another server with a process of the same number. So the
+-- user must match too, and the start of the backend must match that of the connection (within 10 s, for the connection
+-- attempt). A pool behind a pooler does not match, because the pid it knows is assigned by the pooler. Sessions that
+-- pg_stat_activity masks for the current user are left out, because their type and start are not visible.
 CREATE VIEW tidepool.backends AS
   SELECT a.pid, a.datname, a.usename, a.application_name, a.client_addr, a.backend_start, a.xact_start, a.query_start,
          a.state, a.wait_event_type, a.wait_event, a.query,
@@ -529,7 +530,7 @@ CREATE VIEW tidepool.backends AS
     LEFT JOIN tidepool.read_leases() AS l ON l.instance_id = c.instance_id AND l.conn_id = c.conn_id
    WHERE a.backend_type = 'client backend';
 COMMENT ON VIEW tidepool.backends IS
-  'One row for each session of this server: which pool of this host, which connection and which lease is behind it.';
+  'One row for each session of this server, with the pool of this host, the connection and the lease that use it.';
 COMMENT ON COLUMN tidepool.backends.pid IS 'As in pg_stat_activity.';
 COMMENT ON COLUMN tidepool.backends.datname IS 'As in pg_stat_activity.';
 COMMENT ON COLUMN tidepool.backends.usename IS 'As in pg_stat_activity.';
@@ -542,22 +543,22 @@ COMMENT ON COLUMN tidepool.backends.state IS 'As in pg_stat_activity.';
 COMMENT ON COLUMN tidepool.backends.wait_event_type IS 'As in pg_stat_activity.';
 COMMENT ON COLUMN tidepool.backends.wait_event IS 'As in pg_stat_activity.';
 COMMENT ON COLUMN tidepool.backends.query IS 'As in pg_stat_activity.';
-COMMENT ON COLUMN tidepool.backends.pool IS 'The pool it is a connection of; null when no pool of this host is known to own it.';
+COMMENT ON COLUMN tidepool.backends.pool IS 'Pool that owns the session; null if no pool of this host is known to own it.';
 COMMENT ON COLUMN tidepool.backends.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.backends.app IS 'The application that owns the pool.';
 COMMENT ON COLUMN tidepool.backends.conn_id IS 'The connection, as in connections.';
 COMMENT ON COLUMN tidepool.backends.connection_state IS 'The state of the connection, as in connections.';
-COMMENT ON COLUMN tidepool.backends.tag IS 'What its current lease is for. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null while nobody has it.';
-COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, in ms.';
+COMMENT ON COLUMN tidepool.backends.tag IS 'Tag of the current lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null if the connection is not leased.';
+COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long the lease has been held, in ms.';
 
 -- Commands ----------------------------------------------------------------------------------------------------------
 -- A command is put into the pool's mailbox and executed at its next tick; the function returns its number, see
--- tidepool.commands. It does not wait for COMMIT and ROLLBACK does not undo it. A refusal is an error: 22023 for a wrong
--- value, 55000 where the pool says no or is dead, 42704 where there is none. Waits 5 s for the answer; recycle, drain
--- and close_connection only half a second, then wait_applied() is the barrier. `pool` is a name, or an instance_id
--- where several instances bear the name. What goes to every pool returns the last one's number, and a notice says how
--- many there were. Nobody but superusers may steer until GRANT EXECUTE says so.
+-- tidepool.commands. It does not wait for COMMIT, and ROLLBACK does not undo it. A refusal is an error: 22023 for an
+-- invalid value, 55000 if the pool refuses or is dead, 42704 if it does not exist. Waits 5 s for the answer; recycle,
+-- drain and close_connection wait only half a second: use wait_applied() to wait for completion. `pool` is a name, or
+-- an instance_id where several instances have the same name. A command to every pool returns the number of the last
+-- one, and a notice reports the number of pools. Only superusers may issue commands until EXECUTE is granted.
 
 -- begin of the commands, which generate.py prints from the library's catalogue
 CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
@@ -654,15 +655,16 @@ COMMENT ON FUNCTION tidepool.annotate(text, text) IS
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
   AS 'MODULE_PATHNAME', 'tidepool_wait_applied' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.wait_applied(bigint, interval) IS
-  'Waits until a command is applied: true; false when the time is over. A refused command is an error.';
+  'Waits until a command is applied: true, or false after the timeout. A refused command is an error.';
 
 -- UPDATE ------------------------------------------------------------------------------------------------------------
--- Part of the transaction: published at COMMIT, forgotten by ROLLBACK. Needs UPDATE of the view and EXECUTE on the verb
--- that the change means: scale, set, pause, resume, drain or ack. Assigning the value that stands there already is no command.
+-- Part of the transaction: published at COMMIT, discarded by ROLLBACK. Requires UPDATE on the view and EXECUTE on the
+-- function of the corresponding verb: scale, set, pause, resume, drain or ack. Assigning the current value is no
+-- command.
 
 CREATE FUNCTION tidepool.update() RETURNS trigger
   AS 'MODULE_PATHNAME', 'tidepool_update' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.update() IS 'Turns UPDATE of pools, settings and alerts into commands, given at COMMIT.';
+COMMENT ON FUNCTION tidepool.update() IS 'Converts UPDATE of pools, settings and alerts to commands, posted at COMMIT.';
 
 CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.pools
   FOR EACH ROW EXECUTE FUNCTION tidepool.update();
@@ -677,7 +679,7 @@ CREATE TRIGGER steer INSTEAD OF INSERT OR UPDATE OR DELETE ON tidepool.alerts
 COMMENT ON TRIGGER steer ON tidepool.alerts IS 'acked_by can be set.';
 
 -- Privileges --------------------------------------------------------------------------------------------------------
--- Functions in a view are checked against whoever asks, so readers need both.
+-- Functions in a view are checked against the calling user, so readers need both privileges.
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tidepool FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA tidepool FROM PUBLIC;
@@ -728,61 +730,61 @@ GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 
 -- Hosted pools: a foreign server of the wrapper tidepool is a pool that the worker hosts for all backends. Its options
--- are the connection and the pool's settings; its user mappings say who connects as whom.
+-- are the connection parameters and the pool's settings; its user mappings define the remote users.
 --
--- Who may use a server: whoever has USAGE on it, and EXECUTE on the functions below, which nobody has by default.
+-- Using a server requires USAGE on it, and EXECUTE on the functions below, which is not granted by default.
 
 CREATE FUNCTION tidepool.validator(text[], oid) RETURNS void
   AS '$libdir/tidepool_query', 'tide_sql_validator' LANGUAGE c STRICT;
 COMMENT ON FUNCTION tidepool.validator(text[], oid) IS
-  'Checks the options of servers and user mappings when they are written.';
+  'Checks the options of servers and user mappings when they are set.';
 
 CREATE FOREIGN DATA WRAPPER tidepool VALIDATOR tidepool.validator;
 COMMENT ON FOREIGN DATA WRAPPER tidepool IS
-  'Pools of connections to other databases, hosted by this server. Has servers and user mappings, but no foreign tables.';
+  'Connection pools to other databases, hosted by this server. Supports servers and user mappings, but no foreign tables.';
 
--- query(server, sql, params ...): rows of a statement that runs on the other database.
--- The column list says the types: SELECT * FROM tidepool.query('orders', 'SELECT 1, $1', 'a') AS (n int, t text).
--- Of several statements (only without parameters) the last one's rows count. Leases a connection for this statement,
--- unless tidepool.lease() holds one. Fails with the other server's own SQLSTATE and message.
--- Needs EXECUTE and USAGE on the server; who is no superuser also a password in the mapping. Volatile, parallel unsafe.
+-- query(server, sql, params ...): runs a statement on the other database and returns its rows. The column list defines
+-- the types: SELECT * FROM tidepool.query('orders', 'SELECT 1, $1', 'a') AS (n int, t text). Of several statements
+-- (only without parameters) the rows of the last one are returned. Leases a connection for this statement, unless
+-- tidepool.lease() holds one. Fails with the other server's own SQLSTATE and message. Requires EXECUTE, and USAGE on
+-- the server; for non-superusers also a password in the mapping. Volatile, parallel unsafe.
 CREATE FUNCTION tidepool.query(server text, sql text, VARIADIC params text[] DEFAULT '{}') RETURNS SETOF record
   AS '$libdir/tidepool_query', 'tide_sql_query' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.query(text, text, text[]) IS
-  'Rows of a statement that runs on another database, over a hosted pool; the column list says their types.';
+  'Runs a statement on another database, over a hosted pool, and returns its rows; the column list defines their types.';
 
--- query_json(server, sql, params ...): the same, one JSON object a row, so that no column list is needed.
+-- query_json(server, sql, params ...): the same with one JSON object for each row, so that no column list is needed.
 CREATE FUNCTION tidepool.query_json(server text, sql text, VARIADIC params text[] DEFAULT '{}') RETURNS SETOF jsonb
   AS '$libdir/tidepool_query', 'tide_sql_query_json' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.query_json(text, text, text[]) IS
-  'Rows of a statement that runs on another database, as JSON objects; numbers and booleans stay what they are.';
+  'Runs a statement on another database, over a hosted pool, and returns its rows as JSON objects; keeps numbers and booleans.';
 
--- execute(server, sql, params ...): how many rows a statement changed on the other database; 0 for any other statement.
--- Not part of the local transaction: it stays done when that rolls back.
+-- execute(server, sql, params ...): runs a statement on the other database and returns the number of changed rows; 0
+-- for other statements. Not part of the local transaction: a local ROLLBACK does not undo it.
 CREATE FUNCTION tidepool.execute(server text, sql text, VARIADIC params text[] DEFAULT '{}') RETURNS bigint
   AS '$libdir/tidepool_query', 'tide_sql_execute' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.execute(text, text, text[]) IS
-  'Runs a statement on another database, over a hosted pool, and tells how many rows it changed.';
+  'Runs a statement on another database, over a hosted pool, and returns the number of changed rows.';
 
--- lease(server, tag): hold one connection over several statements, such as BEGIN ... COMMIT on the other side.
--- Ends with release(), with the transaction, or when the subtransaction that took it is rolled back. A transaction left
--- open on the other side is rolled back then.
+-- lease(server, tag): keeps one connection for several statements, such as BEGIN ... COMMIT on the remote server. Ends
+-- with release(), with the transaction, or when the subtransaction that acquired it is rolled back. A transaction that
+-- is still open on the remote server is rolled back then.
 CREATE FUNCTION tidepool.lease(server text, tag text DEFAULT NULL) RETURNS bigint
   AS '$libdir/tidepool_query', 'tide_sql_lease' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.lease(text, text) IS
-  'Holds one connection of a hosted pool for the statements that follow, until release() or the end of the transaction.';
+  'Keeps one connection of a hosted pool for the following statements, until release() or the end of the transaction.';
 
 CREATE FUNCTION tidepool.release(server text) RETURNS void
   AS '$libdir/tidepool_query', 'tide_sql_release' LANGUAGE c VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.release(text) IS 'Gives back what lease() took.';
+COMMENT ON FUNCTION tidepool.release(text) IS 'Ends the lease that lease() acquired.';
 
 CREATE FUNCTION tidepool.read_hosted(OUT server oid, OUT mapping oid, OUT instance_id text, OUT is_closing boolean,
                                      OUT last_used_at timestamptz) RETURNS SETOF record
   AS '$libdir/tidepool_query', 'tide_sql_read_hosted' LANGUAGE c VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION tidepool.read_hosted() IS 'The pools that the worker hosts for this database; see tidepool.servers.';
+COMMENT ON FUNCTION tidepool.read_hosted() IS 'Pools that the worker hosts for this database; see tidepool.servers.';
 
--- servers: the hosted pools of this database, one row a server and user mapping; without a pool while nobody used it. The
--- pool of a server that was dropped is shown until it has closed.
+-- servers: the hosted pools of this database, one row for each server and user mapping; without a pool until it is
+-- used. The pool of a dropped server is shown until it has closed.
 CREATE VIEW tidepool.servers AS
   SELECT coalesce(s.server, p.pool) AS server, s.owner, s.mapping, h.instance_id,
          CASE WHEN h.is_closing THEN 'draining' ELSE p.state END AS state, p.size, p.idle, p.in_use, p.waiting, p.max_size,
@@ -794,20 +796,20 @@ CREATE VIEW tidepool.servers AS
         LEFT JOIN pg_user_mappings m ON m.srvid = s.oid) s
   FULL JOIN tidepool.read_hosted() h ON h.server = s.oid AND h.mapping = s.umid
   LEFT JOIN tidepool.pools p ON p.instance_id = h.instance_id;
-COMMENT ON VIEW tidepool.servers IS 'Hosted pools of this database: servers, who connects by them, and the state of their pools.';
-COMMENT ON COLUMN tidepool.servers.server IS 'Name of the foreign server, and of its pools; of a dropped server, the pool that still closes.';
-COMMENT ON COLUMN tidepool.servers.owner IS 'Who owns the server; NULL: it was dropped.';
-COMMENT ON COLUMN tidepool.servers.mapping IS 'The user whose mapping it is, or public.';
-COMMENT ON COLUMN tidepool.servers.instance_id IS 'The pool of this mapping, as in tidepool.pools; NULL: none is open.';
-COMMENT ON COLUMN tidepool.servers.state IS 'State of the pool, as in tidepool.pools; draining: closes when its leases are back.';
+COMMENT ON VIEW tidepool.servers IS 'Hosted pools of this database: servers, their user mappings, and the state of their pools.';
+COMMENT ON COLUMN tidepool.servers.server IS 'Name of the foreign server and of its pools; for a dropped server, name of the pool that is still closing.';
+COMMENT ON COLUMN tidepool.servers.owner IS 'Owner of the server; null if it was dropped.';
+COMMENT ON COLUMN tidepool.servers.mapping IS 'User of the mapping, or public.';
+COMMENT ON COLUMN tidepool.servers.instance_id IS 'The pool of this mapping, as in tidepool.pools; null if none is open.';
+COMMENT ON COLUMN tidepool.servers.state IS 'State of the pool, as in tidepool.pools; draining if it closes when its leases are returned.';
 COMMENT ON COLUMN tidepool.servers.size IS 'Connections of the pool.';
-COMMENT ON COLUMN tidepool.servers.idle IS 'Connections nobody uses.';
-COMMENT ON COLUMN tidepool.servers.in_use IS 'Connections that sessions of this server have.';
-COMMENT ON COLUMN tidepool.servers.waiting IS 'Statements that wait for a connection.';
-COMMENT ON COLUMN tidepool.servers.max_size IS 'Most connections of the pool.';
-COMMENT ON COLUMN tidepool.servers.last_used_at IS 'When a connection was last asked for or given back.';
+COMMENT ON COLUMN tidepool.servers.idle IS 'Idle connections.';
+COMMENT ON COLUMN tidepool.servers.in_use IS 'Connections leased by sessions of this server.';
+COMMENT ON COLUMN tidepool.servers.waiting IS 'Statements waiting for a connection.';
+COMMENT ON COLUMN tidepool.servers.max_size IS 'Maximum number of connections of the pool.';
+COMMENT ON COLUMN tidepool.servers.last_used_at IS 'When a connection was last requested or returned.';
 
--- The views that the library's catalogue does not know are explained by their comments.
+-- Views that are not in the library's catalogue are described by their comments.
 CREATE OR REPLACE VIEW tidepool.help AS
   SELECT * FROM tidepool.read_help()
   UNION ALL

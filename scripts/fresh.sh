@@ -52,10 +52,10 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-# The tests and the databases in them are to meet a file system as on any machine, and memory is for programs.
+# The tests should run on an ordinary file system, and memory is needed for programs.
 [ "$(stat -f -c %T "$work")" != tmpfs ] || fail "$work is on a tmpfs; specify a directory on a disk with --cache"
 
-# apart COMMAND...: with mounts and processes of its own, which end with it.
+# apart COMMAND...: in separate mount and process name spaces, which end with it.
 apart() { exec unshare --mount --pid --fork --kill-child "$@"; }
 
 if [ -n "$cache" ] && [ -f "$cache/$suite.tar" ]; then
@@ -84,7 +84,7 @@ inside() {
     mount -t tmpfs -o mode=1777,nosuid,nodev shm "$1/dev/shm"
     [ -z "$3" ] || { mkdir -p "$3" "$1/ccache" && mount --bind "$3" "$1/ccache"; }
     cd /
-    status=0  # this shell stays, to be the parent of what others leave
+    status=0  # this shell remains, as the parent of orphaned processes
     env -i HOME=/root ${3:+CCACHE_DIR=/ccache} PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
       chroot "$1" bash -c "cd /root/tidepool && $2" || status=$?

@@ -92,7 +92,7 @@ class Library:
             yield (name, column.sql_type.decode(), column.unit.decode(), column.meaning.decode(), bool(column.is_masked))
 
     def setters(self, relation, column):
-        """The commands that UPDATE of the column stands for."""
+        """The commands that an UPDATE of the column sends."""
         candidates = [Value(type=1, integer=1), *(Value(type=3, text=text) for text in (*STATES, b"1"))]
         verbs = []
         for value in candidates:
@@ -103,7 +103,7 @@ class Library:
         return list(dict.fromkeys(verbs))
 
     def accepted(self, option):
-        """What the option accepts, in the words of the error."""
+        """Accepted values of the option, as in the error."""
         error = Error(size=ctypes.sizeof(Error))
         if self.tide.tide_option_check(option.encode(), b"\x01", None, ctypes.byref(error)) == 0:
             return "text"
@@ -325,7 +325,7 @@ def lines_of(comment):
 
 
 def documented(comment):
-    """Text of a comment as Markdown: parameters and tags as lists, other indented lines as they stand."""
+    """Text of a comment as Markdown: parameters and tags as lists, other indented lines unchanged."""
     out, is_list, is_block = [], False, False
     for line in comment.splitlines():
         found = re.match(r"(?:@param (\w+(?:, \w+)*)|(Threads|Owns|Fails|Since)) +(.*)", line)

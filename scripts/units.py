@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Has every translation unit of a configured build folder looked at, as it is compiled there; warnings are errors.
+"""Checks every translation unit of a configured build folder with its compiler options; warnings are errors.
 
-    units.py syntax FOLDER   by the compiler the folder is configured for; nothing is compiled
-    units.py tidy FOLDER     by clang-tidy, the product alone; what it checks: .clang-tidy
+    units.py syntax FOLDER   with the compiler of the folder; no code is generated
+    units.py tidy FOLDER     with clang-tidy, only the product; the checks are in .clang-tidy
 
-NINJA_JOBS limits how many are looked at at once. Exit code 1: something was found; 77: no clang-tidy 14 is installed.
+NINJA_JOBS limits the number of parallel checks. Exit code 1: there are findings; 77: clang-tidy 14 is not installed.
 """
 import concurrent.futures
 import json
@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 PRODUCT = ("core/", "c_api/", "sqlite_extension/", "pg_extension/")
-TIDY_VERSION = 14  # each version finds something else
+TIDY_VERSION = 14  # findings differ between versions
 
 
 def clang_tidy():

@@ -1,11 +1,11 @@
--- Alerts, their rules, health and forecasts: the views, and the orders about them.
+-- Alerts, their rules, health and forecasts: the views and the commands.
 SELECT count(*) FROM tidepool.alerts WHERE pool = 'nobody';
 SELECT count(*) FROM tidepool.read_alert_rules('nobody');
 SELECT count(*) FROM tidepool.health_checks WHERE pool = 'nobody';
 SELECT count(*) FROM tidepool.forecasts WHERE pool = 'nobody';
 SELECT breaker IN ('off', 'closed', 'open', 'half_open') AS has_a_word FROM tidepool.pools WHERE pool = 'other';
 
--- What a call asks of the pool, whatever the pool says to it: the commands that it adds.
+-- The commands that a call posts, independent of the pool's answer.
 CREATE FUNCTION asks(call text, asked text DEFAULT 'other') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   before bigint := COALESCE((SELECT max(command_id) FROM tidepool.commands WHERE pool = asked), 0);
@@ -28,17 +28,17 @@ SELECT asks($$set_alert(pool => 'other', rule => 'r', advice => 'none')$$);
 SELECT asks($$set_alert('other', 'r')$$);
 SELECT asks($$drop_alert('other', 'r')$$);
 
--- Whatever fits into an order is kept whole.
+-- Arguments that fit into a command are not truncated.
 SELECT count(*) FROM asks($$set_alert('other', 'long', 'waiting', '>', 20, '30s', message => repeat('m', 190), advice => repeat('a', 190))$$);
 SELECT arguments->>'rule' AS rule, arguments->>'message' = repeat('m', 190) AS message, arguments->>'advice' = repeat('a', 190) AS advice
   FROM tidepool.commands WHERE pool = 'other' ORDER BY command_id DESC LIMIT 1;
 
--- Without a pool: every one of them.
+-- Without a pool: all pools.
 SELECT asks($$set_alert(NULL, 'r', 'waiting')$$);
 SELECT asks($$drop_alert(NULL, 'r')$$, 'twin');
 SELECT asks($$drop_alert(NULL, 'r')$$, 'app');
 
--- Refusals. Nothing of this is posted.
+-- Refusals. None of these commands is posted.
 SELECT max(command_id) AS last FROM tidepool.commands WHERE pool = 'other' \gset
 SELECT tidepool.set_alert('other', 'r', 'waitin');
 \echo :LAST_ERROR_SQLSTATE

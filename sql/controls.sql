@@ -1,4 +1,4 @@
--- Steering by functions: an order is given at once, and its answer is awaited.
+-- Commands by functions: posted immediately, and the function waits for the answer.
 SELECT tidepool.scale('other', 3, 'a test') AS id \gset
 SELECT verb, status, arguments, actor FROM tidepool.commands WHERE command_id = :id;
 SELECT target_size, size_source FROM tidepool.pools WHERE pool = 'other';
@@ -30,21 +30,21 @@ SELECT :'has_counted' AS has_counted;
 SELECT tidepool.reset_stats('other') > 0 AS ordered;
 SELECT stats_reset > :'before' AS was_reset, connects_total FROM tidepool.pool_stats WHERE pool = 'other';
 
--- One connection, by its number and pool. An instance_id serves where a name is not enough.
+-- One connection, by its number and pool. An instance_id is used if a name is ambiguous.
 SELECT tidepool.wait_applied(tidepool.close_connection(max(conn_id), 'other'), '10s')
   FROM tidepool.connections WHERE pool = 'other';
 SELECT tidepool.wait_applied(tidepool.pause(instance_id)), pool FROM tidepool.pools WHERE pool = 'twin';
 SELECT DISTINCT state FROM tidepool.pools WHERE pool = 'twin';
 SELECT tidepool.wait_applied(tidepool.resume(instance_id)), pool FROM tidepool.pools WHERE pool = 'twin';
 
--- An order is no part of the transaction, and a read-only one may give it.
+-- A command is not part of the transaction, and may be posted in a read-only one.
 BEGIN READ ONLY;
 SELECT tidepool.pause('other') > 0 AS ordered;
 ROLLBACK;
 SELECT state FROM tidepool.pools WHERE pool = 'other';
 SELECT tidepool.resume('other') > 0 AS ordered;
 
--- Draining, and back.
+-- drain() and resume().
 SELECT tidepool.wait_applied(tidepool.drain('other'), '10s');
 SELECT state, size FROM tidepool.pools WHERE pool = 'other';
 SELECT tidepool.resume('other') > 0 AS ordered;

@@ -1,4 +1,4 @@
--- DROP EXTENSION leaves nothing.
+-- DROP EXTENSION leaves no objects.
 DROP EXTENSION tidepool CASCADE;
 SELECT nspname FROM pg_namespace WHERE nspname LIKE '%tidepool%';
 SELECT proname FROM pg_proc WHERE probin LIKE '%tidepool%' OR proname LIKE '%tidepool%';
@@ -7,7 +7,7 @@ SELECT fdwname FROM pg_foreign_data_wrapper WHERE fdwname LIKE '%tidepool%';
 SELECT classid::regclass, objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass
    AND refobjid NOT IN (SELECT oid FROM pg_extension);
 SELECT rolname FROM pg_roles WHERE rolname LIKE 'tidepool%';
--- And it can come again.
+-- The extension can be created again.
 CREATE EXTENSION tidepool;
 SELECT count(*) > 0 AS works FROM tidepool.pools;
 DROP EXTENSION tidepool;

@@ -1,9 +1,9 @@
--- A refusal says what was wrong, what would be accepted, and has a fitting SQLSTATE.
+-- A refusal reports the problem and the accepted values, with an appropriate SQLSTATE.
 SELECT tidepool.scale('otter', 3);
 \echo :LAST_ERROR_SQLSTATE
 SELECT tidepool.scale(NULL, 3);
 \echo :LAST_ERROR_SQLSTATE
--- The pool's own refusals name the order, whose number differs from run to run.
+-- Refusals by the pool contain the command's number, which varies.
 \set VERBOSITY terse
 SELECT tidepool.scale('other', 1000000);
 \echo :LAST_ERROR_SQLSTATE
@@ -30,12 +30,12 @@ SELECT tidepool.wait_applied(1, 'soon');
 SELECT tidepool.wait_applied(1, '2d');
 SELECT tidepool.update();
 
--- Which of the two is meant? The instances differ from run to run.
+-- An ambiguous name. The instances vary.
 \set VERBOSITY terse
 SELECT tidepool.pause('twin');
 \set VERBOSITY default
 
--- Waiting can be cancelled.
+-- A wait can be cancelled.
 SET statement_timeout = '200ms';
 SELECT tidepool.wait_applied(tidepool.recycle('app', '1h'), '1min');
 \echo :LAST_ERROR_SQLSTATE

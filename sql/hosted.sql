@@ -1,9 +1,9 @@
--- Hosted pools: servers and mappings, who may use them, and leases. The server `loop` leads back to this cluster.
+-- Hosted pools: servers and mappings, privileges, and leases. The server `loop` connects to this cluster.
 \getenv host PGHOST
 \getenv port PGPORT
 SET lc_messages = 'C';
 
--- options are checked when they are written
+-- options are checked when they are set
 CREATE SERVER loop FOREIGN DATA WRAPPER tidepool OPTIONS (host :'host', port :'port', dbname 'regression', max_size '2');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (hots 'x');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (max_conections '3');
@@ -32,14 +32,14 @@ SELECT * FROM tidepool.query('loop', 'SELECT 1') AS (n int);
 SELECT server, owner, mapping, state, max_size, last_used_at IS NOT NULL AS was_used FROM tidepool.servers;
 SELECT source, app, backend, state FROM tidepool.pools WHERE pool = 'loop';
 
--- other servers are not ours
+-- servers of other foreign data wrappers
 CREATE FOREIGN DATA WRAPPER somebody_else;
 CREATE SERVER theirs FOREIGN DATA WRAPPER somebody_else;
 SELECT * FROM tidepool.query('theirs', 'SELECT 1') AS (n int);
 SELECT * FROM tidepool.query('nowhere', 'SELECT 1') AS (n int);
 DROP FOREIGN DATA WRAPPER somebody_else CASCADE;
 
--- who may
+-- privileges
 CREATE ROLE hosted_user;
 GRANT USAGE ON SCHEMA tidepool TO hosted_user;
 SET ROLE hosted_user;
@@ -88,14 +88,14 @@ COMMIT;
 SELECT tidepool.release('loop');
 SELECT tidepool.lease(NULL);
 
--- The pool from before the mapping goes when its connections are closed.
+-- The old pool of the mapping closes when its connections are closed.
 DO $$ BEGIN
   FOR i IN 1 .. 1000 LOOP
     EXIT WHEN (SELECT count(*) FROM tidepool.servers) = 1;
     PERFORM pg_sleep(0.01);
   END LOOP;
 END $$;
--- a draining pool takes no callers
+-- a draining pool accepts no requests
 SELECT server, mapping FROM tidepool.servers;
 SELECT tidepool.drain(instance_id) > 0 AS is_ordered FROM tidepool.servers WHERE server = 'loop';
 SELECT tidepool.execute('loop', 'SELECT 1');
@@ -104,7 +104,7 @@ SELECT tidepool.execute('loop', 'SELECT 1');
 
 DROP SERVER loop CASCADE;
 
--- their pools go, so that other tests find none
+-- close the pools, so that other tests do not see them
 DO $$ BEGIN
   WHILE EXISTS (SELECT FROM tidepool.pools WHERE source = 'hosted') LOOP
     PERFORM FROM tidepool.read_hosted();

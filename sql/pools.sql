@@ -1,4 +1,4 @@
--- Pools of another process, as rows.
+-- The pools of another process.
 SELECT pool, source, backend, state, min_size, max_size, limit_size, in_use, waiting, size >= min_size AS is_whole
   FROM tidepool.pools ORDER BY pool COLLATE "C", instance_id;
 SELECT count(*) AS rows, count(DISTINCT instance_id) AS instances, bool_and(length(instance_id) = 32) AS is_hex,
@@ -7,7 +7,7 @@ SELECT count(*) AS rows, count(DISTINCT instance_id) AS instances, bool_and(leng
   FROM tidepool.pools;
 SELECT pool, utilization FROM tidepool.pools WHERE pool = 'app';
 
--- The functions behind the views can be narrowed.
+-- Arguments of the functions restrict the rows.
 SELECT DISTINCT pool FROM tidepool.read_pools('other');
 SELECT count(*) FROM tidepool.read_pools(only_instance => (SELECT min(instance_id) FROM tidepool.pools));
 SELECT count(*) FROM tidepool.read_pools('nobody');

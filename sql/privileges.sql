@@ -1,4 +1,4 @@
--- Who sees what, and who may steer.
+-- Privileges to read and to issue commands.
 CREATE ROLE tp_plain;
 CREATE ROLE tp_monitor IN ROLE pg_monitor;
 CREATE ROLE tp_masked;
@@ -8,7 +8,7 @@ GRANT SELECT ON tidepool.leases, tidepool.pools, tidepool.commands, tidepool.sca
 GRANT EXECUTE ON FUNCTION tidepool.read_leases, tidepool.read_pools, tidepool.read_commands, tidepool.read_scaling_events,
   tidepool.read_help TO tp_masked;
 GRANT EXECUTE ON FUNCTION tidepool.scale TO tp_operator;
--- Each function can be granted by its name alone.
+-- Each function can be granted by name, without arguments.
 DO $$
 DECLARE name text;
 BEGIN
@@ -30,7 +30,7 @@ SELECT target <> '<insufficient privilege>' AS sees_target FROM tidepool.pools W
 SELECT tidepool.pause('other');
 UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
 
--- Without the rights of pg_read_all_stats.
+-- Without the privileges of pg_read_all_stats.
 SET ROLE tp_masked;
 SELECT pool, tag FROM tidepool.leases;
 SELECT target FROM tidepool.pools WHERE pool = 'app';
@@ -38,7 +38,7 @@ SELECT DISTINCT arguments FROM tidepool.commands;
 SELECT DISTINCT reason, actor FROM tidepool.scaling_events WHERE actor IS NOT NULL;
 SELECT relation, column_name FROM tidepool.help WHERE privacy = 'masked';
 
--- One control, by function and by UPDATE; the others are refused on both ways.
+-- One verb is granted, by function and by UPDATE; the others are refused in both ways.
 SET ROLE tp_operator;
 SELECT tidepool.scale('other', 4) > 0 AS ordered;
 SELECT tidepool.set('other', 'max_size', '9');

@@ -1,4 +1,4 @@
--- Asking another database over a hosted pool: rows, JSON, changes, and errors that say what to do.
+-- Queries in another database over a hosted pool: rows, JSON, changes, and errors with hints.
 \getenv host PGHOST
 \getenv port PGPORT
 SET lc_messages = 'C';
@@ -22,7 +22,7 @@ SELECT * FROM tidepool.query_json('far', $$SELECT 1::int2 AS i, 2.50 AS n, 1e20:
   '-Infinity'::numeric AS inf, true AS b, '[1, {"x": null}]'::json AS j, '"s"'::jsonb AS js, NULL::int AS nothing,
   E'a"b\\c\nd' AS t, DATE '2026-02-01' AS d$$);
 SELECT * FROM tidepool.query_json('far', 'SELECT n FROM generate_series(1, 2) n');
--- Columns of one name keep their values.
+-- Columns with the same name keep their values.
 SELECT * FROM tidepool.query_json('far', 'SELECT 1 AS id, 2 AS id, 3 AS id_2, 4 AS id, 5 AS id_3, NULL AS id, ''a'' AS "?", ''b'' AS "?"');
 SELECT * FROM tidepool.query_json('far', 'SELECT * FROM (VALUES (1, ''a'')) a(id, name) JOIN (VALUES (1, ''b'')) b(id, name) USING (id)');
 
@@ -34,7 +34,7 @@ SELECT tidepool.execute('far', 'DELETE FROM far_away RETURNING a');
 SELECT tidepool.execute('far', 'SELECT 1');
 SELECT tidepool.execute('far', 'DO $$ BEGIN RAISE NOTICE ''from afar''; END $$');
 
--- a transaction needs a lease, and is not committed when a statement of it has failed
+-- a transaction needs a lease, and is not committed if one of its statements failed
 SELECT tidepool.execute('far', 'BEGIN');
 SELECT tidepool.execute('far', 'BEGIN; INSERT INTO far_away VALUES (70)');
 SELECT tidepool.execute('far', 'BEGIN; SELECT 1/0');
@@ -52,14 +52,14 @@ SELECT tidepool.execute('far', 'ROLLBACK TO b; COMMIT');
 COMMIT;
 SELECT * FROM tidepool.query('far', 'SELECT a FROM far_away WHERE a >= 70') AS (a int);
 
--- what does not fit
+-- values that do not match the column list
 SELECT * FROM tidepool.query('far', 'SELECT ''x''::text, 1') AS (n int, m int);
 SELECT * FROM tidepool.query('far', 'SELECT 70000') AS (small smallint);
 SELECT * FROM tidepool.query('far', 'SELECT 1, ''b''::text') AS (n int);
 SELECT * FROM tidepool.query('far', 'SELECT 1') AS (n int, m int);
 SELECT tidepool.query('far', 'SELECT 1');
 
--- errors of the other side keep their SQLSTATE
+-- errors of the remote server keep their SQLSTATE
 \set SHOW_CONTEXT errors
 DO $do$ BEGIN PERFORM tidepool.execute('far', 'SELECT 1/0'); EXCEPTION WHEN division_by_zero THEN RAISE NOTICE 'caught'; END $do$;
 SELECT tidepool.execute('far', 'SELEC 1');
@@ -77,10 +77,10 @@ SELECT tidepool.execute('far', 'SELECT pg_sleep(10)');
 RESET statement_timeout;
 SELECT tidepool.execute('far', 'SELECT 1');
 
--- nobody there
+-- unreachable server
 CREATE SERVER dead FOREIGN DATA WRAPPER tidepool OPTIONS (host '/nowhere', port '5', acquire_timeout '1s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER dead OPTIONS (user 'postgres', password 'open sesame');
--- how long it waited, and whether a connect is just being tried, is the machine's affair
+-- the duration of the wait and the state of the connection attempt vary
 DO $do$ DECLARE hint text; BEGIN
   PERFORM tidepool.execute('dead', 'SELECT 1');
 EXCEPTION WHEN OTHERS THEN
@@ -92,7 +92,7 @@ SELECT tidepool.execute('far', 'DROP TABLE far_away');
 DROP SERVER far CASCADE;
 DROP SERVER dead CASCADE;
 
--- their pools go, so that other tests find none
+-- close the pools, so that other tests do not see them
 DO $$ BEGIN
   WHILE EXISTS (SELECT FROM tidepool.pools WHERE source = 'hosted') LOOP
     PERFORM FROM tidepool.read_hosted();

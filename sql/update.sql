@@ -1,6 +1,6 @@
--- Steering by UPDATE: part of the transaction.
+-- Commands by UPDATE: part of the transaction.
 CREATE VIEW now_other AS SELECT state, min_size, max_size, target_size, size_source FROM tidepool.pools WHERE pool = 'other';
--- The orders since the last look.
+-- The commands since the last call.
 CREATE TABLE seen AS SELECT COALESCE(max(command_id), 0) AS id FROM tidepool.commands WHERE pool = 'other';
 CREATE FUNCTION orders() RETURNS SETOF text LANGUAGE sql AS $$
   WITH look AS MATERIALIZED (SELECT * FROM tidepool.commands WHERE pool = 'other'),
@@ -12,7 +12,7 @@ UPDATE tidepool.pools SET target_size = 5 WHERE pool = 'other';
 SELECT * FROM now_other;
 SELECT orders();
 
--- ROLLBACK forgets, COMMIT publishes.
+-- ROLLBACK discards, COMMIT publishes.
 BEGIN;
 UPDATE tidepool.pools SET target_size = 2 WHERE pool = 'other';
 ROLLBACK;
@@ -24,7 +24,7 @@ COMMIT;
 SELECT target_size FROM now_other;
 SELECT orders();
 
--- Savepoints, and the last of several orders wins.
+-- Savepoints; the last of several commands takes effect.
 BEGIN;
 UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
 SAVEPOINT a;
@@ -49,7 +49,7 @@ END $$;
 SELECT orders();
 SELECT * FROM now_other;
 
--- Both limits at once, in the order that is valid at every step; NULL is automatic sizing enabled.
+-- Both limits, in the order that is valid at every step; NULL enables automatic sizing.
 UPDATE tidepool.pools SET min_size = 20, max_size = 30, target_size = NULL WHERE pool = 'other';
 SELECT orders();
 UPDATE tidepool.pools SET min_size = 1, max_size = 8 WHERE pool = 'other';
@@ -64,15 +64,15 @@ SELECT orders();
 UPDATE tidepool.pools SET min_size = 1, max_size = 8 WHERE pool = 'other';
 SELECT orders();
 
--- What stands there already is no order.
+-- Assigning the current value is no command.
 UPDATE tidepool.pools SET max_size = max_size WHERE pool = 'other';
 SELECT orders();
 
--- Two pools of a name are two rows.
+-- Two pools with the same name are two rows.
 UPDATE tidepool.pools SET max_size = 3 WHERE pool = 'twin';
 SELECT max_size FROM tidepool.pools WHERE pool = 'twin';
 
--- Refusals at once.
+-- Refusals by the statement.
 UPDATE tidepool.pools SET size = 3 WHERE pool = 'other';
 UPDATE tidepool.pools SET state = 'dead' WHERE pool = 'other';
 UPDATE tidepool.pools SET max_size = NULL WHERE pool = 'other';
@@ -87,7 +87,7 @@ UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
 ROLLBACK;
 SELECT orders();
 
--- Refusals at COMMIT: the transaction is aborted, and what comes later is not posted. Their details name instances.
+-- Refusals at COMMIT: the transaction is aborted, and later commands are not posted. The details contain instances.
 \set VERBOSITY terse
 CREATE TABLE witness (what text);
 BEGIN;
@@ -109,7 +109,7 @@ COMMIT;
 SELECT orders();
 BEGIN;
 UPDATE tidepool.pools SET target_size = 3 WHERE pool = 'other';
-PREPARE TRANSACTION 'steered';
+PREPARE TRANSACTION 'prepared';
 SELECT count(*) FROM pg_prepared_xacts;
 
 SELECT state, min_size, max_size FROM now_other;

@@ -1,4 +1,4 @@
-// Where SQLite finds the extension: `.load tidepool` or load_extension('tidepool') calls sqlite3_tidepool_init().
+// Entry point of the extension: `.load tidepool` or load_extension('tidepool') calls sqlite3_tidepool_init().
 //
 // A program that links SQLite itself compiles these files with -DSQLITE_CORE and passes the entry point to
 // sqlite3_auto_extension().
@@ -18,10 +18,10 @@ SQLITE_EXTENSION_INIT1
 
 namespace {
 
-constexpr int kSqliteVersionMin = 3031000;  // the first with DIRECTONLY
+constexpr int kSqliteVersionMin = 3031000;  // the first version with DIRECTONLY
 
 #ifndef SQLITE_CORE
-// Connections of several threads may load at once, and all share the one pointer to SQLite's functions.
+// Connections of several threads may load the extension at the same time; all share one pointer to SQLite's functions.
 std::mutex g_api_mutex;
 
 bool adopt(const sqlite3_api_routines* api) {
@@ -41,8 +41,8 @@ int refuse(const sqlite3_api_routines* api, char** message, const char* text) {
   return SQLITE_ERROR;
 }
 
-// Loaded already: then the functions, the tables and what a transaction has staged stay as they are. A statement that
-// runs (SELECT load_extension(...) itself) would not let them be replaced anyway.
+// True if the extension is already loaded: then functions, tables and staged commands are left unchanged. They could
+// not be replaced anyway while a statement runs (such as SELECT load_extension(...)).
 bool answers(sqlite3* db, const char* sql, const char* wanted) {
   sqlite3_stmt* statement = nullptr;
   bool is_it = false;
@@ -55,7 +55,7 @@ bool answers(sqlite3* db, const char* sql, const char* wanted) {
 }
 
 bool is_loaded(sqlite3* db) {
-  // Asked for by name first: calling a function that is not there would leave a line in SQLite's error log.
+  // Looks up the name first: calling a missing function would write to SQLite's error log.
   return answers(db, "SELECT name FROM pragma_function_list WHERE name = 'tidepool_version'", "tidepool_version") &&
          answers(db, "SELECT tidepool_version()", tide_version());
 }
@@ -66,21 +66,21 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_tidepool_init(sqli
                                                                             const sqlite3_api_routines* api) {
 #ifndef SQLITE_CORE
   if (api->libversion_number() < kSqliteVersionMin) return refuse(api, message, "needs SQLite 3.31 or newer");
-  // A process may hold two copies of SQLite. A pointer that serves both would mix them up.
+  // A process may contain two copies of SQLite; one pointer cannot serve both.
   if (!adopt(api)) return refuse(api, message, "is in use by another copy of SQLite in this process");
 #else
   if (sqlite3_libversion_number() < kSqliteVersionMin) return refuse(api, message, "needs SQLite 3.31 or newer");
 #endif
   try {
     if (is_loaded(db)) return SQLITE_OK;
-    // Functions first: where they cannot be replaced because a statement runs, nothing has been touched.
+    // Functions first: if they cannot be replaced because a statement runs, nothing has been changed yet.
     int code = tide::sqlite::register_functions(db);
     if (code == SQLITE_BUSY) {
       return refuse(api, message, "another version is loaded, and cannot be replaced while a statement runs");
     }
     if (code == SQLITE_OK) code = tide::sqlite::register_tables(db, std::make_shared<tide::sqlite::Staging>());
     if (code == SQLITE_OK) return SQLITE_OK;
-    // SQLite unloads the code of an extension that fails, so nothing may point to it.
+    // SQLite unloads an extension whose entry point fails, so nothing may point to its code.
     tide::sqlite::unregister_tables(db);
     tide::sqlite::unregister_functions(db);
     return code;

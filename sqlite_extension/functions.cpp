@@ -25,10 +25,10 @@ struct Failure {
   std::string text;
 };
 
-// One function: a verb's, or tidepool_wait_applied(), which is none.
+// A function: that of a verb, or tidepool_wait_applied(), which has no verb.
 struct Function {
-  std::string name;                                 // behind "tidepool_"
-  std::vector<std::pair<std::string, bool>> takes;  // a parameter, and whether it must be given
+  std::string name;                                 // without "tidepool_"
+  std::vector<std::pair<std::string, bool>> takes;  // a parameter, and whether it is required
 
   std::string usage() const {
     std::string out;
@@ -60,8 +60,8 @@ void check_count(const Function& function, int count) {
   }
 }
 
-// Whoever opened the database only to read expects to change nothing, pools included. SQLite refuses an UPDATE by
-// itself then, but it cannot know that a function steers.
+// A read-only connection must not change anything, including pools. SQLite refuses UPDATE by itself then, but does not
+// know which functions issue commands.
 void check_writable(const Function& function, sqlite3* db) {
   if (sqlite3_db_readonly(db, "main") == 1) {
     function.fail("this connection is read-only and cannot control pools\nHint: open it without -readonly");
@@ -81,7 +81,7 @@ void check_origin(const Function& function, sqlite3* db) {
   if (auto why = refuse_command(db, "tidepool_" + function.name)) function.fail(*why);
 }
 
-// Runs the body of a function; whatever goes wrong becomes the error of the statement.
+// Runs the body of a function; any exception becomes the error of the statement.
 template <typename Body>
 void answered(sqlite3_context* context, Body&& body) noexcept {
   try {
@@ -95,7 +95,7 @@ void answered(sqlite3_context* context, Body&& body) noexcept {
   }
 }
 
-// What one call asks for: which pool, and the values by the places of the verb's arguments.
+// The contents of a call: the pool, and the values in the order of the verb's arguments.
 struct Call {
   std::optional<std::string> pool;
   std::vector<Given> values;
@@ -112,7 +112,7 @@ Given given_of(const Function& function, const tide_argument& argument, sqlite3_
     function.fail(std::string(argument.name) + " must be 0 or 1, not \"" + text_of(value).value_or("...") + "\"" +
                   function.usage());
   }
-  if (!given) function.fail(std::string(argument.name) + " is no text" + function.usage());
+  if (!given) function.fail(std::string(argument.name) + " is not a text" + function.usage());
   return *std::move(given);
 }
 
@@ -122,7 +122,7 @@ std::optional<std::string> pool_of(const Function& function, const tide_verb& ve
     function.fail("pool is NULL" + function.usage());
   }
   auto pool = text_of(value);
-  if (!pool || pool->empty()) function.fail("pool is empty or no text" + function.usage());
+  if (!pool || pool->empty()) function.fail("pool is empty or not a text" + function.usage());
   return pool;
 }
 
@@ -138,7 +138,7 @@ Call call_of(const Function& function, const tide_verb& verb, int count, Argumen
   return call;
 }
 
-// Returns the last command.
+// Returns the number of the last command.
 uint64_t give(const Function& function, const tide_verb& verb, const Call& call) {
   tide_control_options with = TIDE_CONTROL_OPTIONS_INIT;
   with.via = "sqlite";
@@ -150,7 +150,7 @@ uint64_t give(const Function& function, const tide_verb& verb, const Call& call)
   tide_error error = TIDE_ERROR_INIT;
   if (tide_control_batch(&one, 1, TIDE_BATCH_POST, -1, &with, &error) != TIDE_OK) function.fail(explain(error));
   if (!call.pool && verb.sent_to == TIDE_TO_EVERY_POOL) {
-    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): given to %d %s", verb.name, command.pools,
+    sqlite3_log(SQLITE_NOTICE, "tidepool_%s(): sent to %d %s", verb.name, command.pools,
                 command.pools == 1 ? "pool" : "pools");
   }
   return command.command_id;
@@ -168,7 +168,7 @@ void run_command(sqlite3_context* context, int count, Arguments values) {
   });
 }
 
-// SQLite tells a statement of an interrupt, not a function; so a statement is asked.
+// SQLite reports an interrupt to statements but not to functions; so a statement is run to detect it.
 int is_interrupted(void* context) {
   auto* const db = static_cast<sqlite3*>(context);
   sqlite3_stmt* statement = nullptr;
@@ -246,7 +246,7 @@ std::string cell_of(const Rows& rows, int column) {
   return text != nullptr ? text : "null";
 }
 
-// The worst of the instances of this name, as {"healthy":...,"status":...,"issues":[...],...}.
+// The least healthy of the instances of this name, as {"healthy":...,"status":...,"issues":[...],...}.
 std::string worst_health(const char* pool) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = pool;
@@ -286,7 +286,7 @@ void run_health(sqlite3_context* context, int, Arguments values) {
 
 // ---- registration --------------------------------------------------------------------------------------------------------
 
-// Any number of arguments (-1), so that a wrong one is answered with the usage.
+// Accepts any number of arguments (-1), so that the error for a wrong number shows the usage.
 int define(sqlite3* db, const char* name, int count, int flags, const tide_verb* verb, Run run) {
   const std::string full = std::string("tidepool_") + name;
   return sqlite3_create_function_v2(db, full.c_str(), count, SQLITE_UTF8 | flags, const_cast<tide_verb*>(verb), run,
@@ -297,7 +297,7 @@ int define(sqlite3* db, const char* name, int count, int flags, const tide_verb*
 
 int register_functions(sqlite3* db) {
   int code = define(db, "version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, run_version);
-  // DIRECTONLY: a trigger or view in a database file somebody sent must not steer a pool.
+  // DIRECTONLY: a trigger or view in an untrusted database file must not control a pool.
   if (code == SQLITE_OK) code = define(db, "wait_applied", -1, SQLITE_DIRECTONLY, nullptr, run_wait_applied);
   for (int i = 0; const tide_verb* verb = tide_verb_at(i); ++i) {
     if (code == SQLITE_OK) code = define(db, verb->name, -1, SQLITE_DIRECTONLY, verb, run_command);

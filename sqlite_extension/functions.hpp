@@ -1,4 +1,4 @@
-// The functions tidepool_scale(), tidepool_pause(), ...: commands to a pool that are no UPDATE; tidepool_version(); and
+// The functions tidepool_scale(), tidepool_pause(), ...: commands to pools without UPDATE; tidepool_version(); and
 // tidepool_health('app') as a value:
 //
 //   SELECT tidepool_health('app') ->> 'status';
@@ -9,8 +9,8 @@
 
 namespace tide::sqlite {
 
-// Registers all functions in a connection. Returns a SQLite code; SQLITE_BUSY means that they stand already and a
-// statement is running, and that nothing was changed.
+// Registers all functions in a connection. Returns a SQLite code; SQLITE_BUSY means that they are already registered
+// and a statement is running; then nothing was changed.
 int register_functions(sqlite3* db);
 void unregister_functions(sqlite3* db);
 

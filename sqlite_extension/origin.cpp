@@ -21,7 +21,7 @@ bool is_same_word(std::string_view a, std::string_view b) {
   return a.size() == b.size() && sqlite3_strnicmp(a.data(), b.data(), static_cast<int>(a.size())) == 0;
 }
 
-// Anywhere in the text, in quotes and comments too: the arguments of a module may be quoted in any way.
+// Searches the whole text, including quotes and comments: the arguments of a module may be quoted in any way.
 bool has_word(std::string_view text, std::string_view word) {
   for (size_t at = 0; at + word.size() <= text.size(); ++at) {
     if (at > 0 && is_word_char(text[at - 1])) continue;
@@ -36,7 +36,7 @@ size_t end_of(std::string_view sql, size_t from, std::string_view end) {
   return at == std::string_view::npos ? sql.size() : at + end.size();
 }
 
-// As an identifier of the statement, bare or quoted; neither in a text nor in a comment.
+// Searches for an identifier of the statement, bare or quoted, but not in texts or comments.
 bool has_identifier(std::string_view sql, std::string_view name) {
   for (size_t at = 0; at < sql.size();) {
     const char c = sql[at];
@@ -46,7 +46,7 @@ bool has_identifier(std::string_view sql, std::string_view name) {
     } else if (sql.substr(at, 2) == "/*") {
       at = end_of(sql, at + 2, "*/");
     } else if (c == '\'') {
-      at = end_of(sql, at + 1, "'");  // a doubled quote begins another text, which is skipped likewise
+      at = end_of(sql, at + 1, "'");  // a doubled quote starts another text, which is skipped in the same way
     } else if (c == '"' || c == '`' || c == '[') {
       at = end_of(sql, at + 1, c == '[' ? "]" : sql.substr(at, 1));
       if (at - start > 2 && is_same_word(sql.substr(start + 1, at - start - 2), name)) return true;
@@ -65,8 +65,8 @@ struct Running {
   int others = 0;
 };
 
-// Statements begun and not ended. One that was left between two rows is among them; SQLite does not tell the
-// difference.
+// Statements that have started and not ended, including those between two rows, because SQLite does not distinguish
+// them.
 Running running_statements(sqlite3* db, std::string_view name) {
   Running running;
   for (sqlite3_stmt* s = sqlite3_next_stmt(db, nullptr); s != nullptr; s = sqlite3_next_stmt(db, s)) {
@@ -105,7 +105,7 @@ std::string in_quotes(const std::string& name) {
   return quoted + "\"";
 }
 
-// What in the files of this transaction names `name`; nothing: no object does.
+// The object in the files of this transaction whose definition contains `name`; nothing if there is none.
 std::optional<std::string> naming_object(sqlite3* db, std::string_view name) {
   std::vector<std::string> schemas;
   const bool is_listed = for_each_row(db, "PRAGMA database_list", [&](sqlite3_stmt* row) {
@@ -119,7 +119,7 @@ std::optional<std::string> naming_object(sqlite3* db, std::string_view name) {
       continue;
     }
     std::optional<std::string> found;
-    // NOT INDEXED: the file may hold an index on its schema that says something else.
+    // NOT INDEXED: the file may contain an index on its schema with different contents.
     const std::string sql = "SELECT type, name, sql FROM " + in_quotes(schema) + ".sqlite_master NOT INDEXED";
     const bool is_read = for_each_row(db, sql, [&](sqlite3_stmt* row) {
       if (!has_word(column(row, 2), name)) return true;

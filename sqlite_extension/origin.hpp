@@ -1,15 +1,16 @@
-// Origin: does a request come from a statement of this session, or from a database file that somebody sent?
+// Origin: does a call come from a statement of this session, or from an untrusted database file?
 //
-// SQLITE_DIRECTONLY keeps triggers, views and defaults of a file away, when SQLite prepares them. It does not keep away
-// CHECK constraints (an INSERT or PRAGMA integrity_check evaluates them) nor the statements that modules such as FTS4
-// prepare from their arguments in the schema (uncompress=..., content=...). Hence two questions when a call arrives:
+// SQLITE_DIRECTONLY refuses triggers, views and defaults of a file when SQLite prepares them. It does not refuse CHECK
+// constraints (evaluated by INSERT or PRAGMA integrity_check), nor statements that modules such as FTS4 prepare from
+// their arguments in the schema (uncompress=..., content=...). Therefore each call is checked by two rules:
 //
-// O1  A command is given only while a statement runs whose own text names it.
-// O2  It is not given while a database that takes part in the transaction names it in its schema: of two calls in one
-//     statement nobody can tell which one is the file's. TEMP objects are the session's own.
+// O1  A command is issued only while a statement is running whose own text contains the function's name.
+// O2  It is refused while the schema of a database in the transaction contains that name, because two calls in one
+//     statement cannot be distinguished. TEMP objects belong to the session.
 //
-// Reading asks O2 only where some running statement does not name the table: that may be a module's own statement.
-// Threads: the connection's. Failure: the reason, as text; what cannot be found out is refused.
+// Reading applies O2 only if some running statement does not contain the table's name: that may be a module's
+// statement.
+// Threads: the connection's. Failure: the reason, as text; calls that cannot be checked are refused.
 #pragma once
 
 #include <sqlite3ext.h>
@@ -20,9 +21,9 @@
 
 namespace tide::sqlite {
 
-// Why the function `name` gives no command; nothing: it does.
+// Why the function `name` is refused; nothing if it is allowed.
 std::optional<std::string> refuse_command(sqlite3* db, std::string_view name);
-// Why the table `name` is not read; nothing: it is.
+// Why reading the table `name` is refused; nothing if it is allowed.
 std::optional<std::string> refuse_reading(sqlite3* db, std::string_view name);
 
 }  // namespace tide::sqlite

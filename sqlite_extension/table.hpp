@@ -1,4 +1,4 @@
-// Table: one relation in one connection, as SQLite's callbacks find it again.
+// Table: one relation in one connection, as passed to SQLite's callbacks.
 #pragma once
 
 #include <sqlite3ext.h>
@@ -11,7 +11,7 @@
 
 namespace tide::sqlite {
 
-// What xBestIndex tells xFilter; the arguments come in this order.
+// Flags passed from xBestIndex to xFilter; the arguments come in this order.
 enum Pushed : int {
   kByDirectory = 1,
   kByInstance = 2,
@@ -22,7 +22,7 @@ enum Pushed : int {
 // Which directories the open scans of a connection read. See D3 in tables.cpp.
 struct OpenScans {
   int blind = 0;      // kDirectoryComesLater
-  int elsewhere = 0;  // of another directory than the default
+  int elsewhere = 0;  // of a directory other than the default
 };
 
 struct Table : sqlite3_vtab {
@@ -30,11 +30,11 @@ struct Table : sqlite3_vtab {
   const tide_relation* relation = nullptr;
   std::shared_ptr<Staging> staging;
   std::shared_ptr<OpenScans> scans;
-  // Places of the columns that matter here; -1 where the relation has none.
+  // Indexes of the columns that are used here; -1 if the relation does not have the column.
   bool is_report = false;
   int instance_id = -1, pool = -1, key = -1;
 
-  // Hidden columns stand behind all others. `which`, of health alone, is its argument: tidepool_health('app').
+  // Hidden columns follow all others. `which`, only in health, is its argument: tidepool_health('app').
   int which() const { return is_report ? relation->ncolumns : -1; }
   int directory() const { return relation->ncolumns + (is_report ? 1 : 0); }
   std::string sql_name() const { return std::string("tidepool_") + relation->name; }

@@ -1,5 +1,5 @@
-// The tables tidepool_pools, tidepool_leases, ...: every relation of the catalogue, readable where SQLite runs, a few
-// of them writable. They are eponymous: there is nothing to create, and no database file ever refers to them.
+// The tables tidepool_pools, tidepool_leases, ...: all relations of the catalogue, readable in SQLite, a few of them
+// writable. They are eponymous: nothing has to be created, and no database file refers to them.
 //
 //   SELECT pool, state, in_use, size, waiting FROM tidepool_pools;
 //   -- app|running|3|8|0
@@ -13,22 +13,22 @@
 //   SELECT target_size, size_source FROM tidepool_pools WHERE pool = 'app';
 //   -- 8|manual
 //
-// How it works. One module serves all relations: names and types come from tide_relation_at(). A cursor is a snapshot
-// that tide_cursor_open() takes in xFilter, so a scan never sees a pool half way through a change, and a pool that
-// disappears meanwhile does no harm. Equality on `pool` and `instance_id` is handed down, which spares reading the
-// other segments; SQLite tests it again, hence a filter may be too wide but never too narrow. UPDATE becomes commands,
-// held until COMMIT (write.hpp).
+// How it works. One module implements all relations: names and types come from tide_relation_at(). A cursor is a
+// snapshot that tide_cursor_open() takes in xFilter, so a scan never sees a partial change of a pool, and is not
+// affected when a pool disappears meanwhile. Equality on `pool` and `instance_id` is passed to the reader, which then
+// reads only matching segments; SQLite tests it again, so a filter may be too wide but never too narrow. UPDATE becomes
+// commands, which are held until COMMIT (write.hpp).
 //
 // The hidden column `dir` is the argument of the table-valued form, and the directory a row was read from:
-// D1  `dir = X` (also IS, IN, and `dir = X OR dir = Y`, which is IN), joined to the rest by AND, makes a scan read X.
-//     Everything else reads the default directory, and compares its name: in `dir = X OR pool = 'z'`, `dir LIKE X` or
-//     `NOT dir = X` nothing else is read.
-// D2  SQLite may scan once for each side of an OR, and one side alone looks like D1. Costs prevent it: whatever reads by
-//     `dir` costs more than a whole scan of the default directory, so an OR with such a side is never split.
-// D3  A scan whose `dir` is compared with a table that is read later reads the default directory. Its cost lets SQLite
-//     prefer an order in which the directory is known first. Where there is none (a.dir = b.dir alone), all scans must
-//     read the default directory while it is open, or the statement fails. On the left of LEFT and CROSS JOIN, whose order
-//     is fixed, SQLite does not even mention the comparison: there the default directory is meant.
+// D1  `dir = X` (also IS, IN, and `dir = X OR dir = Y`, which is IN), combined with the other conditions by AND, makes
+//     a scan read X. All other conditions read the default directory and compare its name: `dir = X OR pool = 'z'`,
+//     `dir LIKE X`, `NOT dir = X`.
+// D2  SQLite may scan once for each side of an OR, and one side alone looks like D1. The cost estimate prevents it: a
+//     scan by `dir` costs more than a full scan of the default directory, so an OR with such a side is never split.
+// D3  A scan whose `dir` is compared with a table that is read later reads the default directory. Its cost makes SQLite
+//     prefer an order in which the directory is known first. If there is none (a.dir = b.dir alone), all scans must
+//     read the default directory while it is open, or the statement fails. For the left side of LEFT and CROSS JOIN,
+//     whose order is fixed, SQLite does not report the comparison: then the default directory is read.
 //
 // Threads: everything here belongs to one connection and is guarded by its mutex.
 // Failure: result codes and zErrMsg; no exception passes into SQLite.
@@ -92,7 +92,7 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     const tide_relation& relation = *binding.relation;
     std::string sql = "CREATE TABLE x(";
     for (int i = 0; i < relation.ncolumns; ++i) {
-      // Quoted: some columns are called rows, count or value.
+      // Quoted, because some columns are called rows, count or value.
       sql.append("\"").append(relation.columns[i].name).append("\" ");
       sql.append(declared_type(relation.columns[i].type)).append(", ");
     }
@@ -101,9 +101,9 @@ int connect(sqlite3* db, void* data, int, const char* const*, sqlite3_vtab** out
     const bool is_of_pools = &relation != &kFindings;
     sql.append(is_of_pools ? "dir TEXT HIDDEN)" : "options TEXT HIDDEN)");
     if (const int code = sqlite3_declare_vtab(db, sql.c_str()); code != SQLITE_OK) return code;
-    // Not from triggers and views of a database file: whoever wrote the file must neither steer nor look at pools.
+    // Not from triggers and views of a database file: the author of the file must neither control nor read pools.
     if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-    // A row is refused before any of its commands is staged, so UPDATE OR IGNORE can skip it.
+    // A row is refused before any of its commands is staged, so that UPDATE OR IGNORE can skip it.
     if (is_of_pools) sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     auto table = std::make_unique<Table>();
     table->db = db;
@@ -136,10 +136,10 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
   for (int i = 0; i < plan->nConstraint; ++i) {
     const auto& constraint = plan->aConstraint[i];
     const bool is_equality = constraint.op == SQLITE_INDEX_CONSTRAINT_EQ;
-    // Where rows belong to no pool (help), no directory is read either.
+    // If rows belong to no pool (help), no directory is read either.
     const bool is_directory = constraint.iColumn == table.directory() && table.pool >= 0;
     if (!is_equality && !(is_directory && constraint.op == SQLITE_INDEX_CONSTRAINT_IS)) continue;
-    // NOCASE and the like match more names than the reader would.
+    // Collations such as NOCASE match more names than the reader does.
     if (std::strcmp(sqlite3_vtab_collation(plan, i), "BINARY") != 0) continue;
     comes_later = comes_later || (is_directory && constraint.usable == 0);
     if (constraint.usable == 0) continue;
@@ -155,11 +155,12 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
     plan->aConstraintUsage[constraint].argvIndex = ++arguments;
     plan->idxNum |= what;
   };
-  // One is enough: SQLite compares the others with what was read.
+  // One is enough: SQLite tests the others on the rows that were read.
   push(by_directory.empty() ? -1 : by_directory.front(), kByDirectory);
   push(by_instance, kByInstance);
   push(by_pool, kByPool);
-  // A guess good enough to read pools first in a join: opening the directory costs, pools are few, their parts many.
+  // An estimate that is good enough to read pools first in a join: opening the directory is expensive, pools are few,
+  // their parts are many.
   const bool is_small =
       std::strcmp(table.relation->name, "pools") == 0 || std::strcmp(table.relation->name, "pool_stats") == 0;
   const int64_t rows_of_instance = is_small ? 1 : 100;
@@ -177,10 +178,10 @@ int best_index(sqlite3_vtab* vtab, sqlite3_index_info* plan) {
 struct Cursor : sqlite3_vtab_cursor {
   tide_cursor* rows = nullptr;
   bool is_on_row = false;
-  std::string directory;                        // read from
+  std::string directory;                        // that is read
   bool is_blind = false, is_elsewhere = false;  // counted in OpenScans
   int64_t rowid = 0;
-  std::unordered_map<uint64_t, int64_t> seen;  // rows so far of each instance
+  std::unordered_map<uint64_t, int64_t> seen;  // number of rows so far, by instance
 };
 
 Table& table_behind(const Cursor& cursor) { return table_of(cursor.pVtab); }
@@ -200,8 +201,8 @@ int step(Cursor& cursor) {
   const Table& table = table_behind(cursor);
   cursor.is_on_row = tide_cursor_next(cursor.rows) != 0;
   if (!cursor.is_on_row) return SQLITE_OK;
-  // SQLite carries out `a OR b` as two scans and drops what it saw before by rowid. So the number must be the same
-  // whatever the filter: which instance, and the how manyeth row of it.
+  // SQLite executes `a OR b` as two scans and removes duplicates by rowid. So the rowid must not depend on the filter:
+  // it is made of the instance and the index of the row in it.
   const std::string whose = text_at(cursor.rows, table.instance_id >= 0 ? table.instance_id : table.pool);
   const uint64_t hash = fnv1a(fnv1a(0xcbf29ce484222325ULL, cursor.directory), whose) & 0x7fffffffffULL;
   const int64_t ordinal = cursor.seen[hash]++;
@@ -223,7 +224,7 @@ void leave(Cursor& cursor) {
   cursor.is_blind = cursor.is_elsewhere = false;
 }
 
-// D3: false where the answer would depend on which table is read first.
+// D3: false if the result would depend on which table is read first.
 bool enter(Cursor& cursor, bool is_blind, bool is_elsewhere) {
   OpenScans& scans = *table_behind(cursor).scans;
   cursor.is_blind = is_blind;
@@ -268,8 +269,8 @@ int cursor_filter(sqlite3_vtab_cursor* base, int pushed, const char*, int, sqlit
       return SQLITE_ERROR;
     }
 
-    // `= NULL` is never true. A value that is not text may still be equal after SQLite converted it, and "" would mean
-    // "all" to the reader: then nothing is handed down and SQLite compares.
+    // `= NULL` is never true. A value that is not text may still be equal after a conversion by SQLite, and "" means
+    // "all" to the reader: in these cases only SQLite compares.
     bool is_empty = false;
     std::string instance_id, pool;
     const auto narrow = [&](sqlite3_value* value, std::string& to) {
@@ -330,7 +331,8 @@ int cursor_column(sqlite3_vtab_cursor* base, sqlite3_context* context, int index
     const Cursor& cursor = cursor_of(base);
     const Table& table = table_behind(cursor);
     const bool is_hidden = index == table.directory();
-    // An UPDATE asks for the columns it leaves alone. Silence marks them so for xUpdate; the identity goes along.
+    // An UPDATE reads the columns that it does not change. Setting no result marks them as unchanged for xUpdate; the
+    // identity is passed along.
     if (sqlite3_vtab_nochange(context) != 0) {
       if (!is_hidden) return SQLITE_OK;
       const std::string blob = identity_of(cursor).pack();
@@ -364,7 +366,7 @@ int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
   for (int i = 0; i < plan->nConstraint; ++i) {
     const auto& constraint = plan->aConstraint[i];
     if (constraint.iColumn != table_of(table).directory() || constraint.op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (constraint.usable == 0) return SQLITE_CONSTRAINT;  // another order of the join knows it first
+    if (constraint.usable == 0) return SQLITE_CONSTRAINT;  // another join order has the value first
     plan->aConstraintUsage[i].argvIndex = 1;
     plan->aConstraintUsage[i].omit = 1;
     plan->idxNum = 1;
@@ -372,8 +374,9 @@ int findings_best_index(sqlite3_vtab* table, sqlite3_index_info* plan) {
     plan->estimatedRows = 4;
     return SQLITE_OK;
   }
-  set_message(table,
-              "tidepool_check_options() needs the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
+  set_message(
+      table,
+      "tidepool_check_options() requires the options\nHint: SELECT * FROM tidepool_check_options('max_size=20')");
   return SQLITE_ERROR;
 }
 
@@ -391,7 +394,7 @@ int findings_filter(sqlite3_vtab_cursor* base, int, const char*, int, sqlite3_va
   });
 }
 
-// Without xCreate a table is eponymous and cannot be created under another name.
+// Without xCreate the table is eponymous only and cannot be created under another name.
 constexpr sqlite3_module make_module(bool is_writable) {
   sqlite3_module m{};
   m.iVersion = 2;  // with savepoints
@@ -433,7 +436,7 @@ int register_tables(sqlite3* db, const std::shared_ptr<Staging>& staging) {
   const auto scans = std::make_shared<OpenScans>();
   const auto define = [&](const tide_relation& relation, const sqlite3_module& module) {
     const std::string name = std::string("tidepool_") + relation.name;
-    // SQLite calls the destructor with the connection, or at once where the registration fails.
+    // SQLite calls the destructor when the connection closes, or immediately if the registration fails.
     return sqlite3_create_module_v2(db, name.c_str(), &module, new Binding{&relation, staging, scans},
                                     [](void* data) { delete static_cast<Binding*>(data); });
   };

@@ -28,7 +28,7 @@ std::optional<int64_t> whole_number(sqlite3_value* value) {
     case SQLITE_INTEGER: return sqlite3_value_int64(value);
     case SQLITE_FLOAT: {
       const double number = sqlite3_value_double(value);
-      // 2^53: beyond it a double no longer says which whole number was meant.
+      // 2^53: beyond it a double no longer represents all whole numbers.
       if (std::trunc(number) != number || std::fabs(number) > 9007199254740992.0) return std::nullopt;
       return static_cast<int64_t>(number);
     }
@@ -43,7 +43,7 @@ std::string duration_text(sqlite3_value* value) {
 }
 
 std::optional<Given> given_by(const tide_argument& argument, sqlite3_value* value) {
-  // Asking for a number makes a text that looks like one into it, so only where one is wanted.
+  // sqlite3_value_numeric_type() converts texts that look like numbers, so call it only if a number is expected.
   switch (argument.type) {
     case TIDE_INT:
       if (const auto whole = whole_number(value)) return Given::whole(*whole);

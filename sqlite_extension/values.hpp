@@ -1,4 +1,4 @@
-// Values: between SQL and the C API: texts, numbers, arguments of commands, and errors. No state.
+// Values: conversion between SQL and the C API of texts, numbers, arguments of commands, and errors. No state.
 #pragma once
 
 #include <sqlite3ext.h>
@@ -13,27 +13,27 @@
 
 namespace tide::sqlite {
 
-// A tide_error as the one text SQLite has room for: the message, then "Detail:" and "Hint:" on lines of their own.
+// A tide_error as a single text, as SQLite requires: the message, then "Detail:" and "Hint:" on separate lines.
 std::string explain(const tide_error& error);
 
-// The text of a value (numbers are converted). Nothing for NULL and for texts with a NUL byte inside, which would be
-// cut silently where the C API reads them.
+// The text of a value (numbers are converted). Nothing for NULL and for texts that contain a NUL byte, which the C API
+// would silently truncate.
 std::optional<std::string> text_of(sqlite3_value* value);
 
-// 8, 8.0 and '8' are whole numbers; 8.5, 'eight', NULL and blobs are not.
+// Accepts 8, 8.0 and '8', but not 8.5, 'eight', NULL and blobs.
 std::optional<int64_t> whole_number(sqlite3_value* value);
 
-// A duration as the library reads it: '30s', or a number of milliseconds; whether it is one is the library's to say.
+// A duration in the library's format: '30s', or a number of milliseconds; the library checks it.
 std::string duration_text(sqlite3_value* value);
 
-// A value on its way to a command; it owns its text.
+// A value for a command; owns its text.
 struct Given {
   int32_t type = TIDE_VALUE_NONE;
   int64_t integer = 0;
   double real = 0;
   std::string text = {};
 
-  // Borrowed: valid as long as this is.
+  // Borrowed: valid as long as this object.
   tide_value value() const { return {type, 0, integer, real, text.c_str()}; }
 
   static Given none() { return {}; }
@@ -42,11 +42,11 @@ struct Given {
   static Given of_text(std::string text) { return {TIDE_TEXT, 0, 0, std::move(text)}; }
 };
 
-// What the argument makes of a value that is not NULL; what is accepted is the library's to say. Nothing where the value
-// has no text, such as one with a NUL inside.
+// Converts a value that is not NULL for the argument; the library checks it. Nothing if the value has no valid text,
+// such as one that contains a NUL byte.
 std::optional<Given> given_by(const tide_argument& argument, sqlite3_value* value);
 
-// Hands `text` to SQLite as the message of a failed virtual table call.
+// Passes `text` to SQLite as the message of a failed virtual table call.
 void set_message(sqlite3_vtab* table, const std::string& text) noexcept;
 
 // Runs a callback of a virtual table. SQLite is C: an exception must end here, as a result code.

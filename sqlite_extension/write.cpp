@@ -16,7 +16,7 @@ int refuse(sqlite3_vtab* vtab, int code, const std::string& text) {
   return code;
 }
 
-// nothing: a text with a NUL inside.
+// Nothing for a text that contains a NUL byte.
 std::optional<Given> assigned_value(sqlite3_value* value) {
   const int type = sqlite3_value_type(value);
   if (type == SQLITE_NULL) return Given::null();
@@ -83,8 +83,8 @@ void Staging::release(Table table, int number) {
 
 void Staging::rollback_to(Table table, int number) {
   auto& marks = marks_[table];
-  // A table that joined the transaction after this savepoint was opened never heard of its number, only of later ones,
-  // or of none that is still open: then everything it staged is younger than the savepoint.
+  // A table that joined the transaction after this savepoint was opened does not know its number, but only later ones,
+  // or none that is still open: then all its staged commands are newer than the savepoint.
   const auto mark = marks.lower_bound(number);
   const uint64_t first = mark != marks.end() ? mark->second : 0;
   std::erase_if(staged_, [&](const Staged& s) { return s.table == table && s.sequence >= first; });
@@ -92,7 +92,7 @@ void Staging::rollback_to(Table table, int number) {
 }
 
 std::optional<std::string> Staging::publish() {
-  // Each table of the transaction asks, and SQLite asks again when COMMIT is tried again: what was posted stays posted.
+  // Called for each table of the transaction, and again if COMMIT is retried: posted commands are not posted again.
   std::list<Staged> commands;
   commands.swap(staged_);
   const auto why = run(commands, TIDE_BATCH_GIVE);
@@ -117,7 +117,7 @@ void Staging::commit(Table table) {
 
 void Staging::drop(Table table) {
   for (const std::string& command : published_) {
-    sqlite3_log(SQLITE_WARNING, "tidepool: %s, stands although the transaction was rolled back after it",
+    sqlite3_log(SQLITE_WARNING, "tidepool: %s, remains in force although the transaction was rolled back",
                 command.c_str());
   }
   published_.clear();
@@ -151,7 +151,7 @@ int write_update(sqlite3_vtab* vtab, int count, sqlite3_value** values, sqlite3_
       bool is_told = false;
       for (int i = 0; i < relation.ncolumns; ++i) is_told = is_told || sqlite3_value_nochange(assigned[i]) != 0;
       if (is_told) return refuse(vtab, SQLITE_CONSTRAINT, "dir cannot be assigned" + hint);
-      // SQLite hands over a whole new row here, of which nobody can tell what was meant and what is merely old.
+      // SQLite passes a complete new row here, which does not show which columns were assigned.
       return refuse(vtab, SQLITE_CONSTRAINT,
                     "UPDATE ... FROM does not say which columns were assigned"
                     "\nHint: write SET column = (SELECT ...) instead");

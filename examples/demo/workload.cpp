@@ -128,7 +128,7 @@ bool furnish(tide_pool* pool, tide_error* err) {
                          0, nullptr, nullptr, err) == TIDE_OK;
 }
 
-void obey(Shift& shift) {
+void run_commands(Shift& shift) {
   for (std::string word; std::getline(std::cin, word);) {
     if (word == "load") shift.set(Shift::State::load);
     if (word == "quiet") shift.set(Shift::State::quiet);
@@ -160,7 +160,7 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; i < kCallers; ++i) {
     callers.emplace_back([pool, i, &shift, &tally] { visit(pool, i, shift, tally); });
   }
-  obey(shift);
+  run_commands(shift);
   for (std::thread& caller : callers) caller.join();
   if (tide_pool_close(pool, -1, &err) != TIDE_OK) return complain("close", err);
 

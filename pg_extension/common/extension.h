@@ -1,4 +1,4 @@
-/* What belongs to the extension: told by membership, because anybody may give a schema or a function its name. */
+/* Objects of the extension, identified by membership: any user can create a schema or a function of the same name. */
 #ifndef TIDEPOOL_EXTENSION_H
 #define TIDEPOOL_EXTENSION_H
 

@@ -1,4 +1,4 @@
-/* Lingering leases: the memory of their words, and the clock both sides read. */
+/* Lingering leases: the shared memory of their state words, and the clock that both sides use. */
 #include "common/linger.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* Everything that differs between PostgreSQL 13 and 19, so that no other file asks for a version. */
+/* All differences between PostgreSQL 13 and 19; no other file checks the version. */
 #ifndef TIDEPOOL_PG_COMPAT_H
 #define TIDEPOOL_PG_COMPAT_H
 
@@ -62,7 +62,7 @@ static inline bool tidepool_may_execute(Oid function, Oid role) {
 #endif
 }
 
-/* From here on a misspelt tidepool.x in postgresql.conf is told. */
+/* From here on an unknown tidepool.x in postgresql.conf is reported. */
 static inline void tidepool_reserve_settings(void) {
 #if PG_VERSION_NUM >= 150000
   MarkGUCPrefixReserved("tidepool");
@@ -71,7 +71,7 @@ static inline void tidepool_reserve_settings(void) {
 #endif
 }
 
-/* The jsonb that `text` is, or false where it is none: what stands in a segment may be anything. */
+/* Parses `text` as jsonb; false if it is not valid, because a segment may contain anything. */
 static inline bool tidepool_jsonb(char* text, Datum* out) {
 #if PG_VERSION_NUM >= 160000
   ErrorSaveContext saved = {.type = T_ErrorSaveContext};
@@ -98,7 +98,7 @@ static inline bool tidepool_jsonb(char* text, Datum* out) {
 #endif
 }
 
-/* A set of things to wait for that lives as long as the process. */
+/* A wait event set that exists as long as the process. */
 static inline WaitEventSet* tidepool_create_wait_event_set(int size) {
 #if PG_VERSION_NUM >= 170000
   return CreateWaitEventSet(NULL, size);
@@ -107,7 +107,7 @@ static inline WaitEventSet* tidepool_create_wait_event_set(int size) {
 #endif
 }
 
-/* What an array has as elements, or a range or multirange is made of; InvalidOid for other types. */
+/* The element type of an array, or the subtype of a range or multirange; InvalidOid for other types. */
 static inline Oid tidepool_member_type(Oid type) {
   Oid member = get_element_type(type);
   if (!OidIsValid(member)) member = get_range_subtype(type);

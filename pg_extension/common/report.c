@@ -49,7 +49,7 @@ char* tidepool_from_utf8(const char* text, size_t length, size_t* out_length) {
   } else if (encoding == PG_UTF8 && pg_verify_mbstr(PG_UTF8, out, (int)length, true)) {
     return out;
   }
-  /* A conversion that fails would take the whole view away, so that one tag could hide all pools. */
+  /* A failing conversion would fail the whole query, so that a single invalid tag could hide all pools. */
   for (size_t i = 0; i < length; ++i) {
     if ((out[i] & 0x80) != 0 || out[i] == '\0') out[i] = '?';
   }

@@ -1,4 +1,4 @@
-/* Messages between backends and the worker: packing, unpacking, sending. What they mean: wire.h. */
+/* Messages between backends and the worker: packing, unpacking, sending. wire.h describes their meaning. */
 #include "wire.h"
 
 #include <errno.h>
@@ -125,7 +125,7 @@ WireResult wire_send(int line, WireOut* out, int fd) {
   }
 }
 
-/* The first descriptor of the message goes to `in`; more were never agreed and are closed. */
+/* The first descriptor of the message goes to `in`; the protocol has no more, so any others are closed. */
 static void take_descriptors(struct msghdr* message, WireIn* in) {
   for (struct cmsghdr* c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;

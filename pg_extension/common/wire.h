@@ -1,9 +1,9 @@
 /*
- * The line between a backend and the worker that hosts pools: messages over a Unix socket of the data directory.
+ * Protocol between a backend and the worker that hosts pools: messages over a Unix socket in the data directory.
  *
- * One message is one packet (SOCK_SEQPACKET): a head, then its fields in a fixed order. Both ends are modules of one
- * build on one machine, which the hello proves, so numbers travel as they lie in memory. What is read is checked all
- * the same: lengths, terminators and ends. Plain C: neither the server's nor the pool's headers.
+ * One message is one packet (SOCK_SEQPACKET): a header, then its fields in a fixed order. Both ends are modules of the
+ * same build on the same machine, which HELLO verifies, so numbers are sent in their memory representation. Input is
+ * validated nevertheless: lengths, terminators and ends. Plain C, without headers of the server or the pool.
  *
  *   backend                                   worker
  *   HELLO   magic, version, build         ->
@@ -22,7 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Below the data directory, which is every server process's working directory and open to the server's user only. */
+/* Relative to the data directory, which is the working directory of every server process and accessible to the server's
+ * user only. */
 #define WIRE_SOCKET "pg_stat_tmp/tidepool.sock"
 #define WIRE_MAGIC UINT32_C(0x54494445)
 #define WIRE_VERSION 2
@@ -43,12 +44,12 @@ typedef enum WireKind {
   WIRE_LISTED,
 } WireKind;
 
-/* In what state a lease comes back. */
+/* State in which a lease is returned. */
 typedef enum WireState {
-  WIRE_CLEAN,     /* idle, outside of a transaction: reset it and lend it again */
+  WIRE_CLEAN,     /* idle, outside of a transaction: reset and reuse it */
   WIRE_SPOILED,   /* close the connection */
-  WIRE_RUNNING,   /* something still runs: interrupt it, then close the connection */
-  WIRE_UNTOUCHED, /* the worker, of a lease that never reached its backend: lend it again as it is */
+  WIRE_RUNNING,   /* a statement is still running: interrupt it, then close the connection */
+  WIRE_UNTOUCHED, /* set by the worker for a lease that never reached its backend: reuse it as it is */
 } WireState;
 
 typedef struct WireHead {
@@ -57,14 +58,14 @@ typedef struct WireHead {
   uint64_t id;     /* of the request, or of the lease */
 } WireHead;
 
-/* Whose pool it is. In DROPPED, 0 stands for all: of the server, or of the database. */
+/* Identifies a pool. In DROPPED, 0 means all pools of the server, or of the database. */
 typedef struct WireKey {
   uint32_t database;
   uint32_t server;
   uint32_t mapping;
 } WireKey;
 
-/* A packet being written. What does not fit is dropped, and the packet is not sent (wire_is_whole). */
+/* A packet being written. Fields that do not fit are dropped, and the packet is not sent (wire_is_whole). */
 typedef struct WireOut {
   size_t length;
   bool is_cut;
@@ -76,7 +77,7 @@ typedef struct WireIn {
   size_t length;
   size_t at;
   bool is_bad;
-  int fd; /* that came along, or -1; whoever takes it sets this to -1 */
+  int fd; /* received with the packet, or -1; the code that takes it sets this to -1 */
   _Alignas(8) char bytes[WIRE_BYTES_MAX];
 } WireIn;
 
@@ -86,32 +87,32 @@ void wire_put_u64(WireOut* out, uint64_t value);
 void wire_put_key(WireOut* out, const WireKey* key);
 /* The whole message. */
 void wire_put_dropped(WireOut* out, const WireKey* key);
-/* NULL travels as "". */
+/* NULL is sent as "". */
 void wire_put_text(WireOut* out, const char* text);
 
 WireHead wire_head(const WireIn* in);
 uint32_t wire_get_u32(WireIn* in);
 uint64_t wire_get_u64(WireIn* in);
 WireKey wire_get_key(WireIn* in);
-/* False: it is malformed, or of another build. */
+/* False if the message is malformed, or from another build. */
 bool wire_get_dropped(WireIn* in, WireKey* key);
-/* Lives as long as `in`; never NULL. */
+/* Valid as long as `in`; never NULL. */
 const char* wire_get_text(WireIn* in);
-/* Every field was there and nothing is left. */
+/* True if every field was present and nothing is left. */
 bool wire_is_finished(const WireIn* in);
 
 typedef enum WireResult {
   WIRE_DONE,
-  WIRE_LATER,  /* nothing there, or no room: wait */
-  WIRE_BROKEN, /* the other end is gone or speaks something else; errno may tell (0: end of file) */
+  WIRE_LATER,  /* nothing to read, or no room to write: wait */
+  WIRE_BROKEN, /* the other end has closed or sent something else; see errno (0: end of file) */
 } WireResult;
 
-/* Neither waits. `fd` goes along unless it is negative; it stays the caller's. */
+/* Neither function waits. `fd` is sent with the message unless it is negative; it remains the caller's. */
 WireResult wire_send(int line, WireOut* out, int fd);
 WireResult wire_receive(int line, WireIn* in);
-/* A line to the worker, which does not wait; -1: errno says why not. */
+/* Connects to the worker, in non-blocking mode; -1 on failure, with errno set. */
 int wire_connect(void);
-/* Whether the process at the other end runs as the same user as this one; sets its id. */
+/* True if the process at the other end runs as the same user as this one; sets its id. */
 bool wire_is_same_user(int line, int32_t* pid);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * The commands: tidepool.scale(), pause(), ... One C function serves them all: the SQL function's name is the verb, and
- * the library's catalogue says what it takes. Each makes a command (command.h), posts it at once, whatever becomes of the
- * transaction, and waits for the answer so that a refusal is an error of the statement. What takes its time by nature
- * (draining, recycling) is only given the time of a prompt refusal; wait_applied() is the barrier.
+ * The commands: tidepool.scale(), pause(), ... One C function implements all of them: the SQL function's name is the
+ * verb, and the library's catalogue defines its arguments. Each call builds a command (command.h), posts it
+ * immediately, independent of the transaction, and waits for the answer, so that a refusal is an error of the
+ * statement. For commands that take long by nature (draining, recycling) it waits only long enough for an immediate
+ * refusal; use wait_applied() to wait for completion.
  */
 #include "command.h"
 
@@ -17,8 +18,8 @@
 #include "common/report.h"
 #include "module.h"
 
-/* The SQL function of a verb: the one of this name that is the extension's, wherever its schema is and however that is
- * called. Not the function that was called, because UPDATE calls none. */
+/* The SQL function of a verb: the function of this name that belongs to the extension, whatever its schema is called.
+ * It cannot be taken from the call, because UPDATE calls no function. */
 static Oid function_of(const char* verb, Oid* schema) {
   CatCList* functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(verb));
   Oid found = InvalidOid;
@@ -76,12 +77,12 @@ pg_noreturn static void refuse_null(const char* verb, const char* argument) {
 }
 
 /*
- * An interval in microseconds, exactly: the one place where intervals are converted. A day has 24 hours; months, which
- * have no one length, are refused.
+ * Converts an interval to microseconds, exactly; no other code converts intervals. A day has 24 hours; months are
+ * refused because their length varies.
  */
 static int64 interval_us(const Interval* span, const char* verb, const char* name) {
   int64 us;
-  if (span->month != 0) { /* of an infinite one, too */
+  if (span->month != 0) { /* also set in infinite intervals */
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("tidepool.%s(): %s must not contain months or years", verb, name),
                     errhint("Use days, such as '30 days'.")));
@@ -145,7 +146,7 @@ Datum tidepool_command(PG_FUNCTION_ARGS) {
   tidepool_sign(&command);
   tidepool_give(&one, 1, TIDE_BATCH_POST, -1);
   if (command.pool == NULL && verb->sent_to == TIDE_TO_EVERY_POOL) {
-    ereport(NOTICE, (errmsg_plural("%s was given to %d pool", "%s was given to %d pools", (unsigned long)command.pools,
+    ereport(NOTICE, (errmsg_plural("%s was sent to %d pool", "%s was sent to %d pools", (unsigned long)command.pools,
                                    verb->name, command.pools)));
   }
   PG_RETURN_INT64((int64)command.command_id);

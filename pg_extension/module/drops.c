@@ -33,7 +33,7 @@ static void on_access(ObjectAccessType access, Oid class, Oid object, int part, 
   }
 }
 
-/* A savepoint may have brought it back. */
+/* ROLLBACK TO SAVEPOINT may have restored it. */
 static bool is_there(const WireKey* key) {
   if (key->server != InvalidOid) return SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(key->server));
   if (key->mapping != InvalidOid) return SearchSysCacheExists1(USERMAPPINGOID, ObjectIdGetDatum(key->mapping));
@@ -47,8 +47,8 @@ static void forget_what_is_there(void) {
   }
 }
 
-/* The transaction is committed: nothing here may fail. A worker that does not hear of it closes the pool once nobody uses
- * it. */
+/* The transaction is committed: nothing here may fail. If the message does not reach the worker, it closes the pool
+ * when the pool has been unused for the idle timeout. */
 static void tell_worker(void) {
   static WireOut out;
   const int line = wire_connect();

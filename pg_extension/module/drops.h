@@ -1,8 +1,8 @@
-/* Drops: the worker is told of servers, user mappings and databases that are dropped, so that their pools close. */
+/* Drops: notifies the worker of dropped servers, user mappings and databases, so that it closes their pools. */
 #ifndef TIDEPOOL_DROPS_H
 #define TIDEPOOL_DROPS_H
 
-/* Once, when the module is preloaded. What was dropped is told at the commit, and never waited for. */
+/* Called once, when the module is preloaded. Drops are sent at the commit, without waiting for an answer. */
 extern void tidepool_drops_watch(void);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * tidepool.so: shows and steers the pools of this host. It hosts no pool, knows no libpq, starts no thread and maps no
- * foreign file: a segment its owner truncates costs a row, not the server. Preloaded, it also registers the worker of
- * tidepool_worker.so, which hosts pools.
+ * tidepool.so: shows and controls the pools of this host. It hosts no pool, does not use libpq, starts no thread and
+ * maps no foreign file: a segment that its owner truncates loses a row and does not crash the server. If preloaded, it
+ * also registers the worker of tidepool_worker.so, which hosts pools.
  */
 #include <tidepool/base.h>
 
@@ -25,15 +25,15 @@
 
 TIDEPOOL_MODULE_MAGIC("tidepool");
 
-/* The script this library serves: tidepool--0.1.sql. */
+/* The version of the script that matches this library: tidepool--0.1.sql. */
 #define SCRIPT_VERSION "0.1"
 
 extern PGDLLEXPORT void _PG_init(void);
 
 /*
- * The settings tidepool.*. They live here because this module is always loaded first; tidepool_worker.so and
+ * The settings tidepool.*. They are defined here because this module is always loaded first; tidepool_worker.so and
  * tidepool_query.so share no symbols with it and read them by name (GetConfigOption). All are SIGHUP: the worker and
- * every backend must see the same value, and the worker never sees what a session sets.
+ * every backend must see the same value, and settings of a session are not visible to the worker.
  */
 static char* directory;
 static bool wants_worker;
@@ -54,18 +54,19 @@ static void define_number(const char* name, const char* meaning, int* variable, 
 }
 
 static void define_settings(void) {
-  DefineCustomStringVariable("tidepool.dir", "Directory of the segments of this host's pools.",
-                             "Empty: TIDEPOOL_DIR of the server's environment, else /run/tidepool, else the user's.",
-                             &directory, "", PGC_SIGHUP, 0, check_directory, NULL, NULL);
+  DefineCustomStringVariable(
+      "tidepool.dir", "Directory of the segments of this host's pools.",
+      "If empty: TIDEPOOL_DIR of the server's environment, otherwise /run/tidepool or the user's directory.",
+      &directory, "", PGC_SIGHUP, 0, check_directory, NULL, NULL);
   DefineCustomBoolVariable("tidepool.worker", "Runs the worker that hosts pools.",
                            "Needs shared_preload_libraries = 'tidepool'; off at start: the worker is not started at "
                            "all; off later: it closes its pools.",
                            &wants_worker, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
-  define_number("tidepool.max_hosted_connections", "Most connections that all hosted pools have together.",
+  define_number("tidepool.max_hosted_connections", "Maximum number of connections of all hosted pools together.",
                 &max_hosted_connections, 100, 0, 10000, 0);
-  define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not give one.",
-                &hosted_max_size, 10, 1, 10000, 0);
-  define_number("tidepool.hosted_idle_timeout", "Hosted pools unused for this long are closed; 0 is never.",
+  define_number("tidepool.hosted_max_size", "max_size of a hosted pool whose server does not set it.", &hosted_max_size,
+                10, 1, 10000, 0);
+  define_number("tidepool.hosted_idle_timeout", "Idle time after which a hosted pool is closed; 0 disables it.",
                 &hosted_idle_timeout_ms, 5 * 60 * 1000, 0, INT_MAX, GUC_UNIT_MS);
   define_number("tidepool.hosted_acquire_timeout", "How long a query waits for a connection of a hosted pool.",
                 &hosted_acquire_timeout_ms, 10 * 1000, 1, INT_MAX, GUC_UNIT_MS);
@@ -78,7 +79,7 @@ const char* tidepool_directory(void) {
 
 PG_FUNCTION_INFO_V1(tidepool_version);
 
-/* What CREATE or ALTER EXTENSION left in the catalogue; NULL outside of an extension. */
+/* The version that CREATE or ALTER EXTENSION stored in the catalogue; NULL outside of an extension. */
 static char* script_version(void) {
   char* version = NULL;
   ScanKeyData key;
@@ -99,7 +100,7 @@ static char* script_version(void) {
 }
 
 void tidepool_check_version(void) {
-  /* Not remembered: ALTER EXTENSION may come at any time, and one index look-up is cheap. */
+  /* Not cached: ALTER EXTENSION may run at any time, and one index lookup is cheap. */
   const char* script = script_version();
   if (script == NULL || strcmp(script, SCRIPT_VERSION) == 0) return;
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -109,7 +110,7 @@ void tidepool_check_version(void) {
                           script)));
 }
 
-/* The only entry that does not check: somebody whose versions differ wants to know by how much. */
+/* The only entry point that does not check: it reports the version when the versions differ. */
 Datum tidepool_version(PG_FUNCTION_ARGS) { PG_RETURN_TEXT_P(cstring_to_text(tide_version())); }
 
 static void register_worker(void) {
@@ -126,7 +127,7 @@ static void register_worker(void) {
 }
 
 void _PG_init(void) {
-  if (IsBinaryUpgrade) return; /* pg_upgrade's servers must start no worker */
+  if (IsBinaryUpgrade) return; /* the servers that pg_upgrade starts must not run the worker */
   define_settings();
   tidepool_update_watch();
   if (!process_shared_preload_libraries_in_progress) return;

@@ -4,12 +4,12 @@
  *
  *   SELECT pool, state, in_use, size FROM tidepool.pools;   -- the view is SELECT * FROM tidepool.read_pools()
  *
- * A call is a snapshot: tide_cursor_open() reads every segment with pread, so an owner that truncates its file while it
- * is read costs rows, not the server. Datums are made straight from the cursor's numbers. Nothing is kept between
- * calls.
+ * A call is a snapshot: tide_cursor_open() reads every segment with pread, so an owner that truncates its file
+ * meanwhile loses rows and does not crash the server. Datums are created directly from the cursor's numbers. No state
+ * is kept between calls.
  *
- * Whoever has not the rights of pg_read_all_stats sees no targets, users, tags and messages, whatever the way to the
- * row: the mask is here, not in the views. Which columns those are is said by the library, where each is defined.
+ * Users without the privileges of pg_read_all_stats do not see targets, users, tags and messages, however they read the
+ * row: masking is done here, not in the views. The library defines which columns are masked.
  */
 #include <tidepool/observe.h>
 
@@ -29,7 +29,7 @@
 
 #define MASK "<insufficient privilege>"
 
-/* How a column of the catalogue becomes a datum of the function's row type. */
+/* How a column of the catalogue is converted to a datum of the function's row type. */
 typedef struct Column {
   Oid type;
   bool is_masked;
@@ -55,7 +55,7 @@ static bool fits(int32 kind, Oid type) {
   }
 }
 
-/* The script's row type and the library's catalogue, held together: a datum of the wrong type would be a crash. */
+/* Checks the script's row type against the library's catalogue: a datum of the wrong type would crash the server. */
 static Column* columns_of(const tide_relation* relation, TupleDesc row) {
   Column* columns = palloc(sizeof(Column) * (Size)row->natts);
   const bool sees_all = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
@@ -79,7 +79,7 @@ static Datum text_datum(const char* text, size_t length) {
   return PointerGetDatum(cstring_to_text_with_len(clean, (int)clean_length));
 }
 
-/* False: NULL. */
+/* False if the value is NULL. */
 static bool value_of(const tide_cursor* cursor, int i, const Column* column, Datum* out) {
   if (tide_cursor_is_null(cursor, i)) return false;
   switch (column->type) {
@@ -115,7 +115,7 @@ static bool value_of(const tide_cursor* cursor, int i, const Column* column, Dat
   }
 }
 
-/* Its own function, so that a jump out of it leaves no local of the caller undefined. */
+/* A separate function, so that a longjmp out of it leaves no local variable of the caller undefined. */
 static pg_noinline void copy_rows(tide_cursor* cursor, const Column* columns, TupleDesc row, Tuplestorestate* rows) {
   Datum* values = palloc(sizeof(Datum) * (Size)row->natts);
   bool* nulls = palloc(sizeof(bool) * (Size)row->natts);
@@ -140,7 +140,7 @@ static const char* filter_argument(FunctionCallInfo fcinfo, int n) {
   return tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(n)));
 }
 
-/* Where the rows of this call go. */
+/* Destination of the rows of this call. */
 static Tuplestorestate* result_rows(FunctionCallInfo fcinfo, const char* name, TupleDesc* row) {
   ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
   Tuplestorestate* rows;
@@ -202,13 +202,13 @@ Datum tidepool_check_options(PG_FUNCTION_ARGS) {
   const char* options = filter_argument(fcinfo, 0);
   Column* columns = palloc0(sizeof(Column) * (Size)row->natts);
   for (int i = 0; i < row->natts; ++i) columns[i].type = TEXTOID;
-  /* Alone: what the server's environment says is nothing to the program that will open the pool. */
+  /* Checked without the environment: the server's environment does not apply to the program that will open the pool. */
   if (tide_options_check(NULL, options, &cursor, &error) != TIDE_OK) tidepool_report(&error, NULL);
   take_rows(cursor, columns, row, rows);
   return (Datum)0;
 }
 
-/* The function read_x() reads the relation x. */
+/* The SQL function read_x() reads the relation x. */
 PG_FUNCTION_INFO_V1(tidepool_read);
 Datum tidepool_read(PG_FUNCTION_ARGS) {
   const char* name = get_func_name(fcinfo->flinfo->fn_oid);

@@ -1,18 +1,20 @@
 /*
- * UPDATE of the views pools, settings and alerts: the trigger that turns changed columns into commands, and the commands that
- * an open transaction has asked for and that no pool has heard of yet.
+ * UPDATE of the views pools, settings and alerts: the trigger that converts changed columns to commands, and the staged
+ * commands of an open transaction, which have not been posted yet.
  *
- * A trigger is told the old and the new row, not which columns the statement named. So an assignment of the value a
- * column has already is no command; scale() says it nevertheless.
+ * A trigger gets the old and the new row, but not the columns that the statement named. Therefore assigning the current
+ * value of a column is no command; scale() issues one in any case.
  *
- * Why not steer in the trigger: what is done there survives ROLLBACK. The trigger only stages; the commit publishes,
- * ROLLBACK drops, and ROLLBACK TO (and the end of a failed block of PL/pgSQL) drops what came after the savepoint.
+ * Commands are not posted in the trigger, because ROLLBACK could not undo them. The trigger only stages; the commit
+ * publishes, ROLLBACK drops, and ROLLBACK TO (and the end of a failed PL/pgSQL block) drops what was staged after the
+ * savepoint.
  *
- * S1  No command reaches a pool before everything the transaction does has succeeded; what can still fail is the commit
- *     itself.
- * S2, S3  Which of them are published, and in which order: the library says (tide_control_batch()).
- * Failure: a refusal, also of the pool itself, is an error and aborts the transaction. What was posted before it stays
- * in force and is named in the detail.
+ * S1  No command reaches a pool before everything else in the transaction has succeeded; only the commit itself can
+ *     still fail.
+ * S2, S3  The library decides which of them are published, and in which order (tide_control_batch()).
+ *
+ * Failure: a refusal, including one by the pool, is an error and aborts the transaction. Commands posted before it
+ * remain in force and are named in the detail.
  */
 #include "update.h"
 
@@ -34,14 +36,14 @@
 #include "common/report.h"
 #include "module.h"
 
-#define ANSWERS_WAIT_MS_MAX 1000 /* all answers of one commit together */
+#define ANSWERS_WAIT_MS_MAX 1000 /* for all answers of one commit together */
 
 typedef struct Staged {
-  SubTransactionId owner; /* the subtransaction whose rollback drops it */
+  SubTransactionId owner; /* the subtransaction whose rollback drops the command */
   tide_command* command;
 } Staged;
 
-/* All of the open transaction, in the order of the statements. Memory of the transaction's context. */
+/* Commands of the open transaction, in the order of the statements; allocated in the transaction's context. */
 static MemoryContext context;
 static Staged* staged;
 static int count;
@@ -84,7 +86,7 @@ static void on_transaction(XactEvent event, void* unused) {
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_PREPARE:
     case XACT_EVENT_ABORT: drop_all(); break;
-    default: break; /* parallel workers stage nothing */
+    default: break; /* parallel workers stage no commands */
   }
 }
 
@@ -118,14 +120,14 @@ static char* value_of(const Row* row, const char* column) {
   return SPI_getvalue(row->tuple, row->shape, n);
 }
 
-/* One of the columns that say which row it is: never NULL in tidepool's own views. */
+/* A column that identifies the row: never NULL in tidepool's own views. */
 static char* key_of(const Row* row, const char* column) {
   char* value = value_of(row, column);
   if (value == NULL) elog(ERROR, "%s of tidepool.%s is NULL", column, row->relation);
   return value;
 }
 
-/* Somebody's own view may bear the name, and show anything. */
+/* A user's own view may have this name and any contents. */
 static const tide_relation* relation_of(Relation view) {
   const tide_relation* relation;
   for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
@@ -133,7 +135,7 @@ static const tide_relation* relation_of(Relation view) {
     if (tidepool_is_own(RelationRelationId, RelationGetRelid(view))) return relation;
   }
   ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                  errmsg("tidepool.update() belongs to tidepool's own views")));
+                  errmsg("tidepool.update() can only be used on tidepool's own views")));
 }
 
 static char* writable_columns(const tide_relation* relation) {
@@ -146,7 +148,7 @@ static char* writable_columns(const tide_relation* relation) {
   return names.data;
 }
 
-/* All texts are copied into the current memory context, where they live as long as the command. */
+/* All texts are copied into the current memory context, where they exist as long as the command. */
 static tide_command* assign(const tide_relation* relation, const tide_column* column, const Row* old, const Row* new) {
   tide_command* command = palloc0(sizeof *command);
   const char* text = value_of(new, column->name);

@@ -2,7 +2,7 @@
 #ifndef TIDEPOOL_UPDATE_H
 #define TIDEPOOL_UPDATE_H
 
-/* Asks to be told of commits and rollbacks; once, when the module is loaded. */
+/* Registers the callbacks for commits and rollbacks; called once, when the module is loaded. */
 extern void tidepool_update_watch(void);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * Asking: one text of SQL on a lent connection, from sending it to the last of its answers.
+ * Ask: runs one SQL text on a leased connection, from sending it to reading the last result.
  *
- * Answers are read row by row, so no result is ever whole in libpq's memory. A remote error is copied, the answer read
- * to its end, and only then raised: the connection stays good. Whatever is raised in between (a cancel, a value that
- * does not fit) costs the connection, and interrupts the remote statement.
+ * Results are read row by row, so that libpq never keeps a whole result in memory. A remote error is copied and raised
+ * only after the result has been read to its end, so that the connection remains usable. A local error in between (a
+ * cancel, a value that does not fit) interrupts the remote statement, and the connection is closed.
  */
 #include "query.h"
 
@@ -11,7 +11,7 @@
 
 #include "common/report.h"
 
-/* libpq's own messages go on with guesses in further lines. */
+/* libpq's own messages contain guesses in further lines. */
 static char* first_line(char* text) {
   text[strcspn(text, "\n")] = '\0';
   return text;
@@ -38,7 +38,7 @@ static void report(const Fault* fault, const char* server) {
                   fault->context != NULL ? errcontext("%s", fault->context) : 0, errcontext("server \"%s\"", server)));
 }
 
-/* Hands everything to the kernel. */
+/* Passes all pending output to the kernel. */
 static void flush(Hold* hold) {
   PGconn* conn = hold->shell->conn;
   while (PQflush(conn) > 0) {
@@ -54,7 +54,7 @@ static void begin_watching(Hold* hold) {
   if (!hold->is_watched) hold->is_watched = line_watch(PQsocket(hold->shell->conn), false);
 }
 
-/* NULL behind the last result. */
+/* NULL after the last result. */
 static PGresult* next_result(Hold* hold) {
   PGconn* conn = hold->shell->conn;
   for (bool is_first = true; PQisBusy(conn); is_first = false) {
@@ -63,7 +63,7 @@ static PGresult* next_result(Hold* hold) {
       begin_watching(hold);
       line_wait();
     }
-    if (PQconsumeInput(conn) == 0) break; /* the connection is lost: there is a result that says so */
+    if (PQconsumeInput(conn) == 0) break; /* the connection is lost: a result reports it */
   }
   return PQgetResult(conn);
 }
@@ -79,17 +79,17 @@ static void refuse_copy(Hold* hold) {
                   errcontext("server \"%s\"", hold->name)));
 }
 
-/* The server answers ROLLBACK to a COMMIT when a statement of the transaction has failed, and calls that no error. */
+/* If a statement of the transaction has failed, the server answers COMMIT with ROLLBACK and without an error. */
 static void check_commit(const PGresult* result, const char* sql, int n, Fault* fault) {
   if (fault->is_set || strcmp(PQcmdStatus((PGresult*)result), "ROLLBACK") != 0 || !commits_at(sql, n)) return;
   fault->is_set = true;
   fault->sqlstate = ERRCODE_IN_FAILED_SQL_TRANSACTION;
   fault->message = pstrdup("the transaction was rolled back");
-  fault->detail = pstrdup("A statement in it had failed, so nothing of it was committed.");
-  fault->hint = pstrdup("Look at the error of that statement, then run the transaction again.");
+  fault->detail = pstrdup("A statement in it had failed, so none of it was committed.");
+  fault->hint = pstrdup("Check the error of that statement, then run the transaction again.");
 }
 
-/* `sql`: what is answered; NULL for what is none of the caller's. Returns how many answers there were. */
+/* `sql`: the caller's SQL text; NULL for internal statements. Returns the number of results. */
 static int read_answers(Hold* hold, const char* sql, Sink* sink, Fault* fault) {
   bool is_inside = false; /* of a result set */
   int answers = 0;
@@ -126,9 +126,9 @@ static int read_answers(Hold* hold, const char* sql, Sink* sink, Fault* fault) {
   return answers;
 }
 
-/* A worker that ends interrupts what runs on its connections, which the remote server tells as if somebody had cancelled.
- * Until a connection is gone the worker reads from it too, so that what was told may be missing here: then nothing says
- * that the statement was carried out. */
+/* A worker that exits interrupts the statements on its connections; the remote server reports that as a cancellation.
+ * Until the connection is closed, the worker reads from it too, so that the report may be missing here: then there is
+ * no evidence that the statement was executed. */
 static void explain_end(const Hold* hold, int answers, Fault* fault) {
   const bool is_lost = line_is_lost(hold->line);
   if (fault->is_set && (fault->sqlstate != ERRCODE_QUERY_CANCELED || !is_lost)) return;
@@ -136,16 +136,15 @@ static void explain_end(const Hold* hold, int answers, Fault* fault) {
   fault->is_set = true;
   if (!is_lost) {
     fault->sqlstate = ERRCODE_CONNECTION_FAILURE;
-    fault->message = pstrdup("the connection was taken away while the statement ran");
-    fault->detail = pstrdup("There was no answer; whether the statement had an effect is not known.");
-    fault->hint = pstrdup("Somebody may have revoked the lease; see tidepool.commands.");
+    fault->message = pstrdup("the connection was closed while the statement was running");
+    fault->detail = pstrdup("No answer was received; whether the statement had an effect is unknown.");
+    fault->hint = pstrdup("The lease may have been revoked; see tidepool.commands.");
     return;
   }
   fault->sqlstate = ERRCODE_ADMIN_SHUTDOWN;
-  fault->message = pstrdup("the worker that hosts pools ended while the statement ran");
-  fault->detail =
-      pstrdup("It interrupts what runs on its connections; whether the statement had an effect is not known.");
-  fault->hint = pstrdup("It is started again by the server; look at the server's log, then repeat the statement.");
+  fault->message = pstrdup("the worker that hosts pools exited while the statement was running");
+  fault->detail = pstrdup("It interrupts statements on its connections; whether this one had an effect is unknown.");
+  fault->hint = pstrdup("The server restarts it; check the server's log, then repeat the statement.");
 }
 
 static void fail_to_send(Hold* hold, Fault* fault) {
@@ -154,7 +153,7 @@ static void fail_to_send(Hold* hold, Fault* fault) {
   fault->message = first_line(dialect_message(hold->shell->conn, PQerrorMessage(hold->shell->conn)));
 }
 
-/* How many parameters the statement takes, or -1 if the server does not tell. */
+/* Number of parameters of the statement, or -1 if the server does not report it. */
 static int count_parameters(Hold* hold, const char* sql) {
   PGconn* conn = hold->shell->conn;
   Fault ignored = {0};
@@ -179,7 +178,7 @@ static void explain_parameters(Hold* hold, const char* sql, int given, Fault* fa
   if (taken < 0 || taken == given) return;
   fault->detail = psprintf("The statement takes %d parameter%s, and %d %s given.", taken, taken == 1 ? "" : "s", given,
                            given == 1 ? "was" : "were");
-  fault->hint = pstrdup("Give one text for each of $1, $2, ... behind the statement.");
+  fault->hint = pstrdup("Pass one text for each of $1, $2, ... after the statement.");
 }
 
 static const char* const* sent_texts(PGconn* conn, int count, const char* const* texts) {
@@ -214,13 +213,13 @@ static void run(Hold* hold, const char* sql, int nparams, const char* const* par
   end_watching(hold);
 }
 
-/* The connection goes to others after this statement, so a transaction cannot go on. */
+/* Other sessions get the connection after this statement, so a transaction cannot continue. */
 static void end_transaction(Hold* hold, Fault* fault) {
   PGconn* conn = hold->shell->conn;
   const PGTransactionStatusType state = PQtransactionStatus(conn);
   Fault ignored = {0};
   if (state != PQTRANS_INTRANS && state != PQTRANS_INERROR) return;
-  if (PQsendQuery(conn, "ROLLBACK") == 0) return; /* then the connection is given up */
+  if (PQsendQuery(conn, "ROLLBACK") == 0) return; /* the connection is then closed */
   flush(hold);
   (void)read_answers(hold, NULL, NULL, &ignored);
   end_watching(hold);
@@ -228,9 +227,8 @@ static void end_transaction(Hold* hold, Fault* fault) {
   fault->is_set = true;
   fault->sqlstate = ERRCODE_ACTIVE_SQL_TRANSACTION;
   fault->message = pstrdup("the statement left a transaction open");
-  fault->detail =
-      pstrdup("The next one may run on another connection; what was done in the transaction is rolled back.");
-  fault->hint = pstrdup("Keep a connection with tidepool.lease(), up to the end of the transaction.");
+  fault->detail = pstrdup("The next statement may run on another connection, so the transaction was rolled back.");
+  fault->hint = pstrdup("Use tidepool.lease() to keep a connection until the end of the transaction.");
 }
 
 void ask(Hold* hold, const char* sql, int nparams, const char* const* params, Sink* sink) {

@@ -1,11 +1,11 @@
 /*
  * Dialects: how the remote session writes texts, dates and intervals.
  *
- * 03/02/2026 is a day in February or in March, and '-1 2:03:04' has one sign or two: it depends on settings of the
- * session that wrote it, which a statement, a role or the server's options may have changed. The session reports
- * DateStyle, IntervalStyle, TimeZone and client_encoding, so its values are read under the same settings. What is
- * written in another style than ISO is read for certain only if it comes out again as it came in: "10:00 IST" is a time
- * in India, Israel or Ireland.
+ * 03/02/2026 is in February or in March, and the sign in '-1 2:03:04' applies to one field or to both, depending on
+ * settings of the session that wrote it, which a statement, a role or the server's options may have changed. The
+ * session reports DateStyle, IntervalStyle, TimeZone and client_encoding, so its values are read under the same
+ * settings. A value in another style than ISO is unambiguous only if writing it again gives the same text: "10:00 IST"
+ * is a time in India, Israel or Ireland.
  */
 #include "query.h"
 
@@ -19,8 +19,8 @@
 
 typedef enum Kind { KIND_PLAIN, KIND_DATE, KIND_INTERVAL, KIND_UNKNOWN } Kind;
 
-/* Whether settings decide how a value of the remote type is written. Types that only the other side knows, and rows, may
- * have dates in them. */
+/* Tells whether the text form of a value of the remote type depends on settings. Rows, and types that only the remote
+ * server knows, may contain dates. */
 static Kind kind_of(Oid type) {
   Oid member;
   switch (type) {
@@ -28,7 +28,7 @@ static Kind kind_of(Oid type) {
     case TIMESTAMPOID:
     case TIMESTAMPTZOID: return KIND_DATE;
     case INTERVALOID: return KIND_INTERVAL;
-    case BOOLOID: /* without a look at the catalogue: what most columns are */
+    case BOOLOID: /* the most common types, without a catalogue lookup */
     case INT2OID:
     case INT4OID:
     case INT8OID:
@@ -51,11 +51,11 @@ static Kind kind_of(Oid type) {
   }
 }
 
-/* No date and no interval is written without a digit, but for those that all styles write alike. */
+/* Dates and intervals without a digit are written alike in all styles. */
 static bool has_digit(const char* value) { return strpbrk(value, "0123456789") != NULL; }
 
-/* A setting can be changed for the time of a transaction, and is then never reported. So what is said to be ISO is looked
- * at: there a year has four digits and comes first. */
+/* A setting can be changed within a transaction without being reported. Therefore values that should be ISO are
+ * checked: in ISO dates, the year has four digits and comes first. */
 static bool looks_iso(const char* value) {
   for (const char* c = value; *c != '\0';) {
     const size_t digits = strspn(c, "0123456789");
@@ -72,11 +72,11 @@ static bool looks_iso(const char* value) {
       c += digits;
     }
   }
-  /* Letters of names of days, months and zones that are in none of: infinity, empty, BC, NULL. */
+  /* Letters used in names of days, months and zones, but not in: infinity, empty, BC, NULL. */
   return strpbrk(value, "acdghjkorsvwxzADEFGHIJKMOPQRSTVWXYZ") == NULL;
 }
 
-/* The same for intervals of the style postgres: but for the time, each number has its unit. */
+/* The same for intervals in the style postgres: each number except the time has a unit. */
 static bool looks_postgres(const char* value) {
   for (const char* c = value; *c != '\0'; ++c) {
     if (!isdigit((unsigned char)c[0])) continue;
@@ -96,10 +96,10 @@ static bool looks_plain(const Dialect* dialect, Kind kind, const char* value) {
 
 /* -- settings */
 
-/* client_encoding is the last one. */
+/* client_encoding must be last. */
 static const char* const kSettings[DIALECT_SETTINGS] = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding"};
 
-/* What the session reports; NULL for what it does not. */
+/* The value that the session reports; NULL if it does not report the setting. */
 static const char* reported(PGconn* conn, const char* name) {
   const char* value = PQparameterStatus(conn, name);
   return value == NULL || value[0] == '\0' ? NULL : value;
@@ -114,12 +114,12 @@ static int known_encoding_of(PGconn* conn) {
   const int encoding = encoding_of(conn);
   if (encoding >= 0) return encoding;
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                  errmsg("the remote session's client_encoding is \"%s\", which this server does not know",
+                  errmsg("the remote session's client_encoding is \"%s\", which this server does not support",
                          reported(conn, "client_encoding")),
                   errhint("RESET client_encoding on the remote server.")));
 }
 
-/* The setting `name`, until dialect_leave(). */
+/* Sets `name` until dialect_leave(). */
 static void adopt(const char* name, const char* value) {
   const MemoryContext outside = CurrentMemoryContext;
   PG_TRY();
@@ -130,8 +130,8 @@ static void adopt(const char* name, const char* value) {
     if (geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE) PG_RE_THROW();
     FlushErrorState();
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("the remote session's %s is \"%s\", which this server does not know", name, value),
-                    errhint("SET %s on the remote server to a value that both know.", name)));
+                    errmsg("the remote session's %s is \"%s\", which this server does not support", name, value),
+                    errhint("SET %s on the remote server to a value that both servers support.", name)));
   }
   PG_END_TRY();
 }
@@ -140,8 +140,8 @@ static bool is_ours(const char* name, const char* value) {
   return value == NULL || strcmp(GetConfigOption(name, false, false), value) == 0;
 }
 
-/* The order of day and month is that of what is typed over there. What is written has the day first in German always, and
- * in other styles only if it is DMY. */
+/* The reported order of day and month applies to the remote session's input. In its output, the day comes first always
+ * in German style, and in other styles only with DMY. */
 static const char* written_dates(PGconn* conn) {
   const char* dates = reported(conn, "DateStyle");
   if (dates == NULL || strncmp(dates, "ISO", 3) == 0) return dates;
@@ -175,7 +175,7 @@ void dialect_adopt(Dialect* dialect, PGconn* conn, const PGresult* result) {
   dialect->encoding = known_encoding_of(conn);
   dialect->is_plain =
       (dates == NULL || strncmp(dates, "ISO", 3) == 0) && (intervals == NULL || strcmp(intervals, "postgres") == 0);
-  /* ISO dates carry their offset, so the zone they are written in does not matter. */
+  /* ISO dates contain their offset, so the time zone does not matter. */
   if (is_ours("DateStyle", dates) && is_ours("IntervalStyle", intervals) && dialect->is_plain) return;
   dialect->nest = NewGUCNestLevel();
   if (!is_ours("DateStyle", dates)) adopt("DateStyle", dates);
@@ -203,7 +203,7 @@ char* dialect_text(const Dialect* dialect, char* text, int length) {
   if (dialect->encoding == GetDatabaseEncoding() && pg_verifymbstr(text, length, true)) return text;
   if (dialect->encoding != GetDatabaseEncoding()) return pg_any_to_server(text, length, dialect->encoding);
   ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-                  errmsg("the server sent a text that is no valid %s", GetDatabaseEncodingName())));
+                  errmsg("the server sent a text that is not valid %s", GetDatabaseEncodingName())));
 }
 
 char* dialect_message(PGconn* conn, const char* text) {
@@ -219,18 +219,16 @@ char* dialect_message(PGconn* conn, const char* text) {
 /* -- dates and intervals */
 
 static pg_noinline void refuse(PGconn* conn, const char* value) {
-  ereport(
-      ERROR,
-      (errcode(ERRCODE_DATATYPE_MISMATCH),
-       errmsg("\"%s\" cannot be read for certain", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
-       errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
-                 PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
-                 PQparameterStatus(conn, "TimeZone")),
-       errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a statement of its "
-               "own; or cast to text in the query.")));
+  ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                  errmsg("\"%s\" is ambiguous", pnstrdup(value, (Size)pg_mbcliplen(value, (int)strlen(value), 60))),
+                  errdetail("The remote session reports DateStyle \"%s\", IntervalStyle \"%s\", TimeZone \"%s\".",
+                            PQparameterStatus(conn, "DateStyle"), PQparameterStatus(conn, "IntervalStyle"),
+                            PQparameterStatus(conn, "TimeZone")),
+                  errhint("SET datestyle = ISO and intervalstyle = postgres on the remote server, in a separate "
+                          "statement; or cast to text in the query.")));
 }
 
-/* "LMT" is written as a time zone, and no server reads it as one. */
+/* Servers write "LMT" as a time zone, but do not accept it as input. */
 static Datum read_value(PGconn* conn, char* value, Oid type) {
   const MemoryContext outside = CurrentMemoryContext;
   volatile Datum datum = 0;
@@ -295,11 +293,10 @@ void dialect_settle(const Dialect* dialect, PGconn* conn, Fault* fault) {
     if (strcmp(now == NULL ? "" : now, dialect->settings[i]) == 0) continue;
     fault->is_set = true;
     fault->sqlstate = ERRCODE_DATATYPE_MISMATCH;
-    fault->message = psprintf("the statement changed %s while it answered", kSettings[i]);
-    fault->detail = psprintf("It was \"%s\" and is \"%s\" now, so the answer cannot be read for certain.",
-                             dialect->settings[i], now == NULL ? "" : now);
-    fault->hint =
-        psprintf("SET %s in a statement of its own, on a connection kept with tidepool.lease().", kSettings[i]);
+    fault->message = psprintf("the statement changed %s while returning its result", kSettings[i]);
+    fault->detail = psprintf("It was \"%s\" and is \"%s\" now, so the result is ambiguous.", dialect->settings[i],
+                             now == NULL ? "" : now);
+    fault->hint = psprintf("SET %s in a separate statement, on a connection kept with tidepool.lease().", kSettings[i]);
     return;
   }
 }

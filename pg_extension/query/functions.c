@@ -1,11 +1,11 @@
 /*
- * tidepool_query.so: asking other databases over hosted pools.
+ * tidepool_query.so: runs queries in other databases over hosted pools.
  *
  *   SELECT * FROM tidepool.query('orders', 'SELECT id, total FROM orders WHERE day = $1', '2026-01-31')
  *     AS (id bigint, total numeric);
  *
- * It carries libpq and no pool: the worker lends it a connection for one statement, or for as long as tidepool.lease()
- * keeps it. The statement runs on that connection itself; nobody stands between.
+ * It contains libpq but no pool: the worker passes it a connection for one statement, or for as long as
+ * tidepool.lease() keeps it. The statement runs directly on that connection, with no process in between.
  */
 #include "query.h"
 
@@ -66,14 +66,14 @@ static void put(const Question* question, Sink* sink) {
   ask(hold, question->sql, question->nparams, question->params, sink);
 }
 
-/* A materialised set, in the memory of the query. */
+/* A materialised result set, in the query's memory context. */
 static ReturnSetInfo* set_of(FunctionCallInfo fcinfo, Tuplestorestate** rows, TupleDesc* row, const char* hint) {
   ReturnSetInfo* result = (ReturnSetInfo*)fcinfo->resultinfo;
   MemoryContext outside;
   if (result == NULL || !IsA(result, ReturnSetInfo) || (result->allowedModes & SFRM_Materialize) == 0 ||
       result->expectedDesc == NULL) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("the function returns a set where none can be taken"), errhint("%s", hint)));
+                    errmsg("set-valued function called in context that cannot accept a set"), errhint("%s", hint)));
   }
   outside = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
   *row = CreateTupleDescCopy(result->expectedDesc);
@@ -116,8 +116,8 @@ Datum tide_sql_lease(PG_FUNCTION_ARGS) {
   const char* tag = PG_ARGISNULL(1) ? target->tag : tidepool_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(1)));
   if (hold_find(target) != NULL) {
     ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session holds a lease on server \"%s\" already", server),
-             errhint("Statements on that server use it; give it back with tidepool.release().")));
+            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session already holds a lease on server \"%s\"", server),
+             errhint("Statements on that server use it; end it with tidepool.release().")));
   }
   PG_RETURN_INT64((int64)hold_begin(target, tag, true)->lease);
 }
@@ -134,7 +134,7 @@ Datum tide_sql_release(PG_FUNCTION_ARGS) {
   PG_RETURN_VOID();
 }
 
-/* Tells the worker of pools whose server or mapping is gone. */
+/* Reports pools whose server or mapping no longer exists to the worker. */
 static void drop_orphan(const WireKey* key) {
   const bool has_server = SearchSysCacheExists1(FOREIGNSERVEROID, ObjectIdGetDatum(key->server));
   const bool has_mapping = SearchSysCacheExists1(USERMAPPINGOID, ObjectIdGetDatum(key->mapping));
@@ -167,7 +167,7 @@ Datum tide_sql_read_hosted(PG_FUNCTION_ARGS) {
     seen = lappend(seen, key);
     tuplestore_putvalues(rows, row, values, nulls);
   }
-  /* The answer is read: from here on others may use the line. */
+  /* The answer has been read: from here on the line may be used for other requests. */
   foreach (cell, seen) drop_orphan(lfirst(cell));
   return (Datum)0;
 }

@@ -2,8 +2,9 @@
  * Holds: the leases of this session. One is taken for a single statement, or kept by tidepool.lease() until release or
  * the end of the transaction.
  *
- * A connection goes back clean only when its session is provably idle: no transaction open, nothing half read, and nothing
- * left that no reset undoes. Anything else interrupts what runs there and gives the connection up.
+ * A connection is returned as clean only if its session is provably idle: no open transaction, no partially read
+ * result, and no state that a reset cannot undo. Otherwise the running statement is interrupted and the connection is
+ * closed.
  */
 #include "query.h"
 
@@ -12,7 +13,7 @@
 #include <sys/socket.h>
 
 static dlist_head holds = DLIST_STATIC_INIT(holds);
-static dlist_head lingering = DLIST_STATIC_INIT(lingering); /* used by nobody, kept for the next statement */
+static dlist_head lingering = DLIST_STATIC_INIT(lingering); /* not in use, kept for the next statement */
 static bool is_registered = false;
 
 static WireState state_of(const Hold* hold) {
@@ -23,7 +24,7 @@ static WireState state_of(const Hold* hold) {
   }
 }
 
-/* Gives lease and shell back; the hold stays in the list. Never raises. */
+/* Returns lease and shell; the hold remains in the list. Never raises an error. */
 static void let_go(Hold* hold) {
   Shell* shell = hold->shell;
   WireState state;
@@ -33,7 +34,7 @@ static void let_go(Hold* hold) {
   PQclear(hold->result);
   hold->result = NULL;
   state = state_of(hold);
-  /* First the shell: it must not be on the connection any more when somebody else gets that. */
+  /* The shell first: it must be off the connection before another session gets it. */
   hold->shell = NULL;
   {
     const bool is_fit = state == WIRE_CLEAN;
@@ -48,7 +49,7 @@ static void end(Hold* hold) {
   pfree(hold);
 }
 
-/* The lease stays with this session for its next statement, unless others wait for it and it had its time. */
+/* Keeps the lease with this session for its next statement, unless others wait for it and its time slice is over. */
 static bool linger(Hold* hold) {
   const int64 now = linger_now_ns();
   const int64 age = now - hold->lent_ns;
@@ -70,15 +71,15 @@ void hold_end(Hold* hold) {
   if (!linger(hold)) end(hold);
 }
 
-/* Idle sessions receive nothing but bad news. */
+/* An idle session receives data only if the connection has failed. */
 static bool is_quiet(const Hold* hold) {
   char byte;
   return recv(PQsocket(hold->shell->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
          (errno == EAGAIN || errno == EINTR);
 }
 
-/* A lease that lingers for this target, in use again; NULL if there is none, or it was taken back meanwhile. One that must
- * be new (it has a tag of its own) finds the connection given back. */
+/* Resumes a lingering lease for this target; NULL if there is none, or if it was recalled meanwhile. If a new lease is
+ * required (it has its own tag), the lingering one is returned to the pool. */
 static Hold* resume(const Target* target, bool is_new_lease) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &lingering) {
@@ -94,7 +95,7 @@ static Hold* resume(const Target* target, bool is_new_lease) {
       end(hold);
       continue;
     }
-    /* It is the worker's again; only the shell has to come off the descriptor. */
+    /* The worker owns the connection again; only the shell has to be detached from the descriptor. */
     (void)shell_give_back(hold->shell, !is_void);
     dlist_delete(&hold->node);
     pfree(hold);
@@ -105,7 +106,7 @@ static Hold* resume(const Target* target, bool is_new_lease) {
 void hold_lose(Hold* hold) {
   hold->is_lost = true;
   if (hold->is_kept) {
-    let_go(hold); /* it stays known as lost, so that nobody believes to be inside of the lease still */
+    let_go(hold); /* stays in the list as lost, so that later statements fail instead of running outside it */
   } else {
     hold_end(hold);
   }
@@ -141,7 +142,7 @@ static void watch_transactions(void) {
   is_registered = true;
 }
 
-/* The one that is kept for this server and mapping. */
+/* The kept lease for this server and mapping. */
 Hold* hold_find(const Target* target) {
   dlist_iter i;
   dlist_foreach(i, &holds) {

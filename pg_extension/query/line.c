@@ -1,8 +1,8 @@
 /*
  * The line to the worker: one connection per backend, opened at first use and kept.
  *
- * A worker that was restarted lost all leases, so the line's number goes up and what hangs on the old one is void.
- * Nothing here keeps a lock or a pin while it waits.
+ * A restarted worker has lost all leases, so the line's number is incremented, and leases of an old number are void. No
+ * lock or pin is held while waiting.
  */
 #include "query.h"
 
@@ -20,10 +20,10 @@ static int line = -1;
 static uint64 number = 0;
 static uint64 requests = 0;
 static WaitEventSet* wait_set = NULL;
-static int watched = -1; /* an epoll of our own: descriptors come and go in it, which a WaitEventSet cannot do */
-#define BRIEFLY_MS 5     /* how late an interrupt may be seen that comes at the very moment */
+static int watched = -1; /* a separate epoll: descriptors are added and removed, which a WaitEventSet cannot do */
+#define BRIEFLY_MS 5     /* maximum delay of an interrupt that arrives just before poll() */
 
-static LingerBoard* board = NULL; /* of the worker at the other end; NULL: nothing can linger */
+static LingerBoard* board = NULL; /* of the current worker; NULL: no lease can linger */
 static WireOut out;
 static WireIn in;
 
@@ -41,7 +41,7 @@ static void prepare_waiting(void) {
     ReserveExternalFD();
     watched = epoll_create1(EPOLL_CLOEXEC);
   }
-  if (watched < 0) ereport(ERROR, (errcode_for_socket_access(), errmsg("could not make an epoll descriptor: %m")));
+  if (watched < 0) ereport(ERROR, (errcode_for_socket_access(), errmsg("could not create an epoll descriptor: %m")));
   wait_set = tidepool_create_wait_event_set(3);
   AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
   AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -56,7 +56,7 @@ bool line_watch(int fd, bool for_write) {
 
 void line_unwatch(int fd) { (void)epoll_ctl(watched, EPOLL_CTL_DEL, fd, NULL); }
 
-/* An answer nobody waits for any more brings a descriptor; and the worker may be gone. */
+/* Discards late answers, which may contain a descriptor, and detects a worker that has exited. */
 void line_sweep(void) {
   while (line >= 0) {
     const WireResult got = wire_receive(line, &in);
@@ -80,7 +80,7 @@ void line_wait(void) {
   }
 }
 
-/* Signals end a poll, but for one that comes just before it: hence no longer than BRIEFLY_MS. */
+/* A signal interrupts poll() unless it arrives just before; therefore wait at most BRIEFLY_MS. */
 bool line_wait_briefly(int fd) {
   struct pollfd waited = {.fd = fd, .events = POLLIN};
   CHECK_FOR_INTERRUPTS();
@@ -94,7 +94,7 @@ static bool is_preloaded(void) {
 
 static void report_no_worker(int error) {
   if (!is_preloaded()) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no worker hosts pools in this server"),
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("no worker hosts pools on this server"),
                     errhint("Set shared_preload_libraries = 'tidepool' and restart the server.")));
   }
   errno = error;
@@ -121,17 +121,17 @@ static void pause_ms(long ms) {
   CHECK_FOR_INTERRUPTS();
 }
 
-/* False: the line broke. */
+/* False if the line broke. */
 static bool send_out(void) {
   for (;;) {
     const WireResult sent = wire_send(line, &out, -1);
     if (sent == WIRE_DONE) return true;
     if (sent == WIRE_BROKEN) return false;
-    pause_ms(10); /* the worker is far behind */
+    pause_ms(10); /* the worker's socket buffer is full */
   }
 }
 
-/* The next message of this request; what belongs to older ones is dropped. False: the line broke. */
+/* Receives the next message of this request; messages of older requests are dropped. False if the line broke. */
 static bool receive(uint64 id) {
   while (line >= 0) {
     const WireResult got = wire_receive(line, &in);
@@ -147,7 +147,7 @@ static bool receive(uint64 id) {
   return false;
 }
 
-/* Leases can linger only where this memory is there. */
+/* Leases can linger only with this memory. */
 static void take_board(void) {
   linger_board_unmap(board);
   board = linger_board_map(in.fd);
@@ -155,7 +155,7 @@ static void take_board(void) {
   in.fd = -1;
 }
 
-/* False: the worker went away while it was greeted. */
+/* False if the worker exited during the handshake. */
 static bool greet(void) {
   wire_begin(&out, WIRE_HELLO, 0);
   wire_put_u32(&out, WIRE_MAGIC);
@@ -168,9 +168,9 @@ static bool greet(void) {
   }
   line_close();
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("the worker that hosts pools is of another build of tidepool"),
+                  errmsg("the worker that hosts pools is from another build of tidepool"),
                   errdetail("The worker is version %s, this module is %s.", wire_get_text(&in), TIDE_VERSION_TEXT),
-                  errhint("Restart the server, so that both are the installed version.")));
+                  errhint("Restart the server, so that both are from the installed version.")));
 }
 
 static void line_open(void) {
@@ -261,7 +261,7 @@ static void withdraw(uint64 request) {
   if (wire_send(line, &out, -1) != WIRE_DONE) line_close();
 }
 
-/* False: the line broke before there was an answer. */
+/* False if the line broke before the answer. */
 static bool try_to_lease(const Target* target, const char* tag) {
   volatile bool is_answered = false;
   line_open();
@@ -288,7 +288,7 @@ void line_lease(const Target* target, const char* tag, Lent* lent) {
 
 static void tell(uint64 of_line) {
   if (line < 0 || of_line != number) return;
-  if (wire_send(line, &out, -1) != WIRE_DONE) line_close(); /* which gives everything up as well */
+  if (wire_send(line, &out, -1) != WIRE_DONE) line_close(); /* which ends all leases as well */
 }
 
 void line_release(uint64 of_line, uint64 lease, WireState state) {

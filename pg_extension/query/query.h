@@ -1,14 +1,14 @@
 /*
- * The query functions: what their files know of each other.
+ * Internal interfaces of the query functions.
  *
  *   Target  a foreign server as the current user may use it   (targets.c)
  *   line    to the worker, which lends connections            (line.c)
- *   Shell   libpq's side of a lent connection                 (shells.c)
+ *   Shell   libpq's side of a leased connection           (shells.c)
  *   Hold    a lease this session has: Target + lease + Shell  (holds.c)
  *   ask     runs a statement on a Hold                        (ask.c)
- *   Sink    what becomes of the answer                        (sinks.c)
+ *   Sink    consumer of the results                           (sinks.c)
  *
- * A backend waits only in line_wait(), which sees interrupts and the postmaster's death.
+ * A backend waits only in line_wait(), which handles interrupts and the exit of the postmaster.
  */
 #ifndef TIDEPOOL_QUERY_H
 #define TIDEPOOL_QUERY_H
@@ -38,7 +38,7 @@ typedef struct TargetKey {
 
 typedef struct Target {
   TargetKey key;
-  uint64 made_at; /* generation of the catalogue it was read in */
+  uint64 made_at; /* generation of the catalogue at the time of reading */
   MemoryContext memory;
   Oid server;
   Oid mapping;
@@ -50,12 +50,13 @@ typedef struct Target {
   char* options;
   int64 min_size, max_size;                     /* -1: not given */
   int64 acquire_timeout_ms, connect_timeout_ms; /* -1: not given */
-  bool is_always_reset;                         /* reset_on_release is full: no statement is trusted */
+  bool is_always_reset;                         /* reset_on_release is full: a reset after every statement */
 } Target;
 
-/* Fails when there is no such server, or the current user may not use it or has no mapping. Lives until the next call. */
+/* Fails if the server does not exist, or if the current user may not use it or has no mapping. Valid until the next
+ * call. */
 extern const Target* target_for(const char* server);
-/* Fails unless the current user is a superuser, or a password was needed, or the mapping says that none is. */
+/* Fails unless the current user is a superuser, or the server required a password, or the mapping waives it. */
 extern void target_check_password(bool may_lack_password, bool used_password);
 
 /* -- validator.c */
@@ -68,42 +69,43 @@ typedef struct Lent {
   int server_pid;
   bool used_password;
   bool is_relayed;
-  LingerSlot* slot; /* NULL: it cannot linger */
+  LingerSlot* slot; /* NULL: the lease cannot linger */
   int fd;
   char instance[33];
   char greeting[512]; /* name, NUL, value, NUL, ... of the remote session's parameters */
   size_t greeting_bytes;
 } Lent;
 
-/* Which connection to the worker this is: leases end with it. */
+/* Number of the connection to the worker: leases end with it. */
 extern uint64 line_number(void);
-/* Fails with the pool's reason. A worker that was restarted is asked again. */
+/* Fails with the pool's reason. Asks again if the worker was restarted. */
 extern void line_lease(const Target* target, const char* tag, Lent* out);
-/* Whether the connection of that number is over: the worker is gone. */
+/* True if the connection of that number has ended because the worker exited. */
 extern bool line_is_lost(uint64 line);
 extern void line_release(uint64 line, uint64 lease, WireState state);
 extern void line_drop(const WireKey* key);
-/* The worker's pools; false when the worker is not there. `in` is valid until the next call into the line. */
+/* Lists the worker's pools; false without a worker. `in` is valid until the next call into the line. */
 extern bool line_list(WireIn** in);
-/* Waiting for sockets of leases. */
+/* Waits for sockets of leases. */
 extern bool line_watch(int fd, bool for_write);
 extern void line_unwatch(int fd);
 extern void line_wait(void);
-/* When a wait ended and what was waited for is not there: something may have come on the line instead. */
+/* To be called when a wait ended without the expected data: the line may have received something instead. */
 extern void line_sweep(void);
-/* The same for one socket alone, and for an answer that comes at once. False: it did not, so watch and wait. */
+/* Waits briefly for one socket, for answers that come immediately. False if none came: use line_watch() and
+ * line_wait(). */
 extern bool line_wait_briefly(int fd);
 
-/* -- traces.c: may the statement leave something that the next one in the session could see? */
+/* -- traces.c: can a statement leave state in the session that a later one could see? */
 typedef enum Traces {
   TRACES_NONE,
   TRACES_RESETTABLE,
   TRACES_LASTING /* DISCARD ALL does not undo it */
 } Traces;
 extern Traces traces_of(const char* sql);
-/* Whether statement `n` of the text, from 0, is COMMIT, END or PREPARE TRANSACTION. */
+/* True if statement `n` of the text, from 0, is COMMIT, END or PREPARE TRANSACTION. */
 extern bool commits_at(const char* sql, int n);
-/* Whether it is COPY into a table. */
+/* True if it is COPY into a table. */
 extern bool copies_in_at(const char* sql, int n);
 
 /* -- shells.c */
@@ -117,8 +119,8 @@ typedef struct Notice {
 typedef struct Shell {
   dlist_node node;
   PGconn* conn;
-  int greeting; /* what the connection's descriptor is when nothing is lent */
-  int peer;     /* the greeting's other end: ours too */
+  int greeting; /* the connection's own descriptor, used while no lease is attached */
+  int peer;     /* the other end of it, also in this process */
   bool is_out;
   bool is_aligned;
   char* parameters;
@@ -127,9 +129,10 @@ typedef struct Shell {
   int notices_count;
 } Shell;
 
-/* Takes `lent->fd` in every case. */
+/* Takes ownership of `lent->fd` in every case. */
 extern Shell* shell_take(Lent* lent);
-/* True: all that was read was whole messages, and the shell can serve again. False: it is gone. Never raises. */
+/* True if libpq has read only whole messages, so that the shell can be used again; otherwise it has been freed. Never
+ * raises an error. */
 extern bool shell_give_back(Shell* shell, bool is_fit);
 extern void shell_report_notices(Shell* shell);
 
@@ -143,23 +146,23 @@ typedef struct Hold {
   uint64 lease;
   bool used_password;
   bool is_kept; /* by tidepool.lease() */
-  bool is_lost; /* an error left it in the middle of something */
+  bool is_lost; /* an error interrupted a statement or transaction */
   bool is_watched;
-  bool has_own_tag; /* so it is no use for other statements */
-  Traces traces;    /* what a statement may have left in the session */
+  bool has_own_tag; /* so it cannot be used for other statements */
+  Traces traces;    /* what statements may have left in the session */
   LingerSlot* slot;
   uint64 made_at; /* the target's */
   Oid user;
   int64 lent_ns;
   SubTransactionId owner;
-  Shell* shell; /* NULL once it is lost */
+  Shell* shell; /* NULL if lost */
   PGresult* result;
 } Hold;
 
 extern Hold* hold_find(const Target* target);
 extern Hold* hold_begin(const Target* target, const char* tag, bool is_kept);
 extern void hold_end(Hold* hold);
-/* After an error: interrupts what runs and gives the connection up. Never raises. */
+/* After an error: interrupts the running statement and gives up the connection. Never raises an error. */
 extern void hold_lose(Hold* hold);
 
 /* -- ask.c, dialect.c */
@@ -174,46 +177,46 @@ typedef struct Fault {
 
 typedef struct Dialect {
   char settings[DIALECT_SETTINGS][64]; /* as the session reported them when the result set began */
-  char* kinds;                         /* of the columns; NULL before the first result set */
-  bool has_dates;                      /* a column of any result set, or it may be one */
-  bool names_styles; /* the statement may set one, perhaps for its own time alone, which nobody reports */
+  char* kinds;                         /* one for each column; NULL before the first result set */
+  bool has_dates;                      /* some column of a result set is, or may contain, a date or interval */
+  bool names_styles;                   /* the statement may set a style, perhaps only locally, which is not reported */
   int encoding;
-  int nest;      /* of settings; 0: our own are the remote session's */
-  bool is_plain; /* ISO dates, postgres intervals: each value can be read in one way only */
+  int nest;      /* GUC nesting level; 0: local and remote settings are the same */
+  bool is_plain; /* ISO dates, postgres intervals: every value is unambiguous */
 } Dialect;
 
-/* The statement whose answer is to be read. */
+/* Announces the statement whose results will be read. */
 extern void dialect_expect(Dialect* dialect, const char* sql);
-/* From here to dialect_leave(), values are read as the session reports to write them. Fails when it cannot be. An error
- * ends it as well. */
+/* Until dialect_leave(), values are read under the settings that the session reports. Fails if that is not possible. An
+ * error ends it as well. */
 extern void dialect_adopt(Dialect* dialect, PGconn* conn, const PGresult* result);
 extern void dialect_leave(Dialect* dialect);
-/* A text of ours as the remote session takes it, and one of its own as we do; fails when it is none. */
+/* Converts a text to the remote session's encoding, or from it; fails if the text is invalid. */
 extern const char* dialect_sent(PGconn* conn, const char* text);
 extern char* dialect_text(const Dialect* dialect, char* text, int length);
-/* The same for messages, which are never refused: a copy, NULL for NULL. */
+/* The same for messages, which never fails: returns a copy, NULL for NULL. */
 extern char* dialect_message(PGconn* conn, const char* text);
-/* Fails when the column's `value`, of the type `remote` over there, may mean two things as a `local`. */
+/* Fails if the column's `value`, of the remote type `remote`, is ambiguous as a `local`. */
 extern void dialect_check(const Dialect* dialect, PGconn* conn, int column, char* value, Oid remote, Oid local);
-/* Of a value that could not be read: fails with the reason if the styles may be it. */
+/* For a value that could not be read: fails with the reason if the styles may be the cause. */
 extern void dialect_explain(const Dialect* dialect, PGconn* conn, int column, const char* value);
-/* The value as it is written with ISO dates and postgres intervals; fails as dialect_check() does. */
+/* The value with ISO dates and postgres intervals; fails like dialect_check(). */
 extern char* dialect_restate(const Dialect* dialect, PGconn* conn, int column, char* value, Oid remote);
-/* Behind the last answer, when a server since version 14 tells what the statement has set. */
+/* After the last result: servers since version 14 report here which settings the statement changed. */
 extern void dialect_settle(const Dialect* dialect, PGconn* conn, Fault* fault);
 
 /* -- ask.c */
 typedef struct Sink {
-  PGconn* conn;    /* that answers */
-  const char* sql; /* what is answered */
+  PGconn* conn;    /* on which the statement runs */
+  const char* sql; /* the statement */
   Dialect dialect;
-  void (*begin)(struct Sink* sink, const PGresult* result); /* a result set's columns; what came before is void */
+  void (*begin)(struct Sink* sink, const PGresult* result); /* a result set's columns; earlier results are discarded */
   void (*row)(struct Sink* sink, const PGresult* result);
   void (*command)(struct Sink* sink, PGresult* result);
-  void (*end)(struct Sink* sink); /* everything arrived */
+  void (*end)(struct Sink* sink); /* all results have been read */
 } Sink;
 
-/* Runs `sql` and gives its answer to `sink`. Fails with the remote error. */
+/* Runs `sql` and passes its results to `sink`. Fails with the remote error. */
 extern void ask(Hold* hold, const char* sql, int nparams, const char* const* params, Sink* sink);
 
 /* -- sinks.c */

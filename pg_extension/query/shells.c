@@ -1,10 +1,10 @@
 /*
- * Shells: libpq's side of a lent connection.
+ * Shells: libpq's side of a leased connection.
  *
- * libpq can only speak on a connection it made. So this process makes one to itself, plays the server's part of the
- * greeting with what the real session said in its own, and from then on puts each lent socket in the place of that
- * connection's descriptor. At the end the old descriptor comes back, and one notice sent through it proves that libpq
- * stands between two messages: a shell, and a session, that does not pass is not used again.
+ * libpq can only use a connection that it has opened. So this process opens one to itself, acts as the server in the
+ * startup handshake with the parameters that the real session reported, and from then on puts each leased socket in
+ * place of that connection's descriptor. At the end the original descriptor is restored, and a notice sent through it
+ * proves that libpq is between two messages: otherwise neither the shell nor the session is used again.
  */
 #include "query.h"
 
@@ -17,7 +17,7 @@
 
 #include "common/report.h"
 
-#define SHELLS_MAX 8 /* kept for use; of different encodings and server versions */
+#define SHELLS_MAX 8 /* kept for reuse; they differ in encoding and server version */
 #define NOTICES_MAX 100
 #define PROBE_SQLSTATE "TPOOL"
 
@@ -45,7 +45,7 @@ static char* copy_field(const PGresult* result, int field) {
   return text == NULL ? NULL : strdup(text);
 }
 
-/* What is told to the client only, here as there: a LOG of ours would go into this server's log. */
+/* Only levels that go to the client, as on the remote server: a LOG would go into this server's log. */
 static int level_of(const char* severity) {
   static const struct {
     const char* name;
@@ -57,7 +57,7 @@ static int level_of(const char* severity) {
   return NOTICE;
 }
 
-/* libpq's frames are below: no palloc, no ereport. */
+/* Called from libpq: no palloc, no ereport. */
 static void on_notice(void* context, const PGresult* result) {
   Shell* shell = context;
   const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -106,7 +106,7 @@ static void destroy(Shell* shell) {
   free(shell);
 }
 
-/* One protocol message of `type` with the bytes given, in `to`. Returns its size. */
+/* Writes one protocol message of `type` with the given bytes to `to`. Returns its size. */
 static size_t message(char* to, char type, const void* bytes, size_t size) {
   const uint32 length = pg_hton32((uint32)size + 4);
   to[0] = type;
@@ -119,7 +119,7 @@ static bool send_all(int fd, const char* bytes, size_t size) {
   return send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
 }
 
-/* The server's part: read the startup packet, say that all is well. */
+/* The server's part: reads the startup packet and reports success. */
 static bool greet(const Shell* shell) {
   char startup[4096];
   char out[2048];
@@ -140,7 +140,7 @@ static bool greet(const Shell* shell) {
   return send_all(shell->peer, out, size);
 }
 
-/* A socket in the kernel's name space, which nobody else can have connected to when it was accepted from. */
+/* Listens on a socket in the abstract name space; accept_self() accepts only connections of this process. */
 static int listen_to_self(char* host, size_t host_bytes) {
   static uint32 serial = 0;
   struct sockaddr_un where = {.sun_family = AF_UNIX};
@@ -169,7 +169,7 @@ static int accept_self(int listener) {
 }
 
 static bool connect_to_self(Shell* shell) {
-  /* Every word that libpq would otherwise take from the server's environment and that could lead it elsewhere. */
+  /* All parameters that libpq would otherwise take from the server's environment and that could redirect it. */
   static const char* const kWords[] = {"host",
                                        "port",
                                        "hostaddr",
@@ -196,7 +196,7 @@ static bool connect_to_self(Shell* shell) {
   close(listener);
   if (shell->conn == NULL || shell->peer < 0) return false;
   PQsetNoticeReceiver(shell->conn, on_notice, shell);
-  /* Both ends are here, so every step finds what it waits for; the bound is for what we did not think of. */
+  /* Both ends are in this process, so no step has to wait; the limit is a safeguard. */
   for (int step = 0; step < 50; ++step) {
     switch (PQconnectPoll(shell->conn)) {
       case PGRES_POLLING_OK:
@@ -243,7 +243,7 @@ static void forget(Shell* shell) {
   destroy(shell);
 }
 
-/* The one that was used least recently makes room. */
+/* Frees the least recently used shell. */
 static void make_room(void) {
   dlist_mutable_iter i;
   dlist_foreach_modify(i, &shells) {
@@ -273,7 +273,7 @@ Shell* shell_take(Lent* lent) {
   return shell;
 }
 
-/* Whether the session changed what libpq keeps in mind of it. */
+/* True if the session changed a parameter that libpq caches. */
 static bool is_as_greeted(const Shell* shell) {
   for (size_t at = 0; at < shell->parameters_bytes;) {
     const char* name = shell->parameters + at;
@@ -294,7 +294,7 @@ static bool is_between_messages(Shell* shell) {
          shell->is_aligned;
 }
 
-/* What LISTEN brought: there is nobody to hear it. */
+/* Notifications from LISTEN: there is no receiver. */
 static void drop_notifications(Shell* shell) {
   PGnotify* notify;
   while ((notify = PQnotifies(shell->conn)) != NULL) PQfreemem(notify);

@@ -1,6 +1,6 @@
 /*
- * Sinks: what becomes of an answer. Rows of the column list's types, JSON objects, or a number of rows changed.
- * Of several result sets the last one counts.
+ * Sinks: consumers of results. They return rows with the types of the column list, JSON objects, or the number of
+ * changed rows. Of several result sets the last one is returned.
  */
 #include "query.h"
 
@@ -13,7 +13,7 @@
 static void ignore_end(Sink* sink) {}
 static void end_set(Sink* sink, PGresult* result) { dialect_leave(&sink->dialect); }
 
-/* The type's name where it means the same on both sides. */
+/* The type's name, if it has the same meaning on both servers. */
 static const char* remote_type(Oid type) {
   return type < FirstNormalObjectId ? format_type_be(type) : psprintf("a type of its own (oid %u)", type);
 }
@@ -30,7 +30,7 @@ typedef struct RowSink {
   Datum* values;
   bool* nulls;
   int given;       /* columns of the last result set */
-  char* mismatch;  /* why the last result set cannot be rows; NULL: it can */
+  char* mismatch;  /* why the last result set does not match the column list; NULL: it matches */
   volatile int at; /* the column being converted */
 } RowSink;
 
@@ -69,14 +69,14 @@ static pg_noinline void raise_misfit(const RowSink* self, const PGresult* result
     ereport(ERROR,
             (errcode(original->sqlerrcode),
              errmsg("a value of column \"%s\" cannot be read as %s", NameStr(column->attname), format_type_be(remote)),
-             errdetail("%s", original->message), errhint("Name another type in the column list, such as text."),
+             errdetail("%s", original->message), errhint("Use another type in the column list, such as text."),
              errcontext("server \"%s\"", self->server)));
   }
   ereport(ERROR,
           (errcode(original->sqlerrcode),
            errmsg("column \"%s\" of the result does not fit: the server sends %s, the column list says %s",
                   NameStr(column->attname), remote_type(remote), format_type_be(column->atttypid)),
-           errdetail("%s", original->message), errhint("Name another type in the column list, or cast in the query."),
+           errdetail("%s", original->message), errhint("Use another type in the column list, or cast in the query."),
            errcontext("server \"%s\"", self->server)));
 }
 
@@ -156,8 +156,8 @@ static bool is_key(char** keys, int count, const char* name) {
   return false;
 }
 
-/* An object has each key once, a result may have two columns of one name: the second becomes name_2, or the next number
-   that is free. `keys` are those of the columns before. */
+/* Keys of an object must be unique, but a result may have two columns with the same name: the second becomes name_2, or
+ * the next free number. `keys` are those of the columns before. */
 static char* key_of(const PGresult* result, int column, char** keys) {
   const char* name = PQfname(result, column);
   int number = 1;
@@ -205,7 +205,7 @@ static void append_value(StringInfo out, Oid type, const char* value) {
     case OIDOID:
     case FLOAT4OID:
     case FLOAT8OID:
-    case NUMERICOID: /* NaN and Infinity are no JSON numbers */
+    case NUMERICOID: /* NaN and Infinity are not JSON numbers */
       if (!is_number(value)) break;
       appendStringInfoString(out, value);
       return;
@@ -254,13 +254,13 @@ Sink* sink_json(Tuplestorestate* rows, TupleDesc row) {
 typedef struct CountSink {
   Sink sink;
   int64* count;
-  int commands; /* of the text, so far */
+  int commands; /* executed so far */
 } CountSink;
 
 static void count_begin(Sink* sink, const PGresult* result) {}
 static void count_row(Sink* sink, const PGresult* result) {}
 
-/* Of SELECT, FETCH, MOVE and COPY TO the server tells rows as well. */
+/* The server also reports a number of rows for SELECT, FETCH, MOVE and COPY TO. */
 static bool is_change(const char* command, const char* sql, int n) {
   static const char* const kChanges[] = {"INSERT ", "UPDATE ", "DELETE ", "MERGE "};
   for (size_t i = 0; i < lengthof(kChanges); ++i) {

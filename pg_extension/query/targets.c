@@ -1,8 +1,8 @@
 /*
  * Targets: a foreign server as the current user may use it.
  *
- * Read from the catalogues once for each user and server name, and again when a server, mapping or wrapper changed
- * anywhere. The permission is checked at every call.
+ * Read from the catalogues once for each user and server name, and again after any server, mapping or wrapper has
+ * changed. Permissions are checked at every call.
  */
 #include "query.h"
 
@@ -26,7 +26,7 @@
 static HTAB* targets = NULL;
 static uint64 generation = 1;
 
-/* An entry of the table; the target itself is made anew when the catalogue changed. */
+/* An entry of the table; the target is rebuilt when the catalogue has changed. */
 typedef struct Entry {
   TargetKey key;
   Target* target;
@@ -44,7 +44,7 @@ static void make_table(void) {
   targets = hash_create("tidepool targets", 16, &how, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* A word's value for a conninfo string or an options text: both take single quotes and backslashes. */
+/* Quotes a value for a conninfo string or an options text: both use single quotes and backslashes. */
 static void append_quoted(StringInfo out, const char* value) {
   appendStringInfoChar(out, '\'');
   for (; *value != '\0'; ++value) {
@@ -59,7 +59,7 @@ static void append_word(StringInfo out, const char* name, const char* value) {
   append_quoted(out, value);
 }
 
-/* A pool's name has fewer letters than an identifier. */
+/* Pool names allow fewer characters than identifiers. */
 static void set_pool_name(Target* target) {
   static const char kLetters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   strlcpy(target->pool, target->key.server, sizeof target->pool);
@@ -69,7 +69,7 @@ static void set_pool_name(Target* target) {
   if (target->pool[0] == '.') target->pool[0] = '_';
 }
 
-/* The validator has seen it: the pool's own spelling of durations, which is the server's too. */
+/* Checked by the validator: pools and the server write durations in the same way. */
 static int64 milliseconds(const char* value) {
   int ms = -1;
   return parse_int(value, &ms, GUC_UNIT_MS, NULL) ? ms : -1;
@@ -84,9 +84,9 @@ static void add_pool_option(Target* target, StringInfo options, const char* name
     target->max_size = strtoll(value, NULL, 10);
   } else if (strcmp(current, "reset_on_release") == 0) {
     target->is_always_reset =
-        strcmp(value, "full") == 0; /* the pool itself resets whatever a backend does not vouch for */
+        strcmp(value, "full") == 0; /* the pool resets every session that a backend does not return as clean */
   } else {
-    /* A bare connect_timeout is seconds, as libpq has it. */
+    /* A connect_timeout without a unit is in seconds, as in libpq. */
     const bool is_seconds = strcmp(current, "connect_timeout") == 0 && strspn(value, "0123456789") == strlen(value);
     if (is_seconds) value = psprintf("%ss", value);
     if (strcmp(current, "connect_timeout") == 0) target->connect_timeout_ms = milliseconds(value);
@@ -96,7 +96,7 @@ static void add_pool_option(Target* target, StringInfo options, const char* name
 }
 
 static void add_server_options(Target* target, const ForeignServer* server, StringInfo conninfo, StringInfo options) {
-  /* The styles in which each value can be read in one way only; extra_float_digits is for servers before 12. */
+  /* The styles in which values are unambiguous; extra_float_digits is for servers before 12. */
   const char* session = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
   bool has_name = false;
   ListCell* cell;
@@ -129,7 +129,7 @@ static void add_mapping_options(Target* target, List* mapping, StringInfo connin
   }
 }
 
-/* The user's own mapping, else PUBLIC's. */
+/* The user's own mapping, otherwise that of PUBLIC. */
 static HeapTuple find_mapping(Oid user, const ForeignServer* server) {
   HeapTuple found = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user), ObjectIdGetDatum(server->serverid));
   if (!HeapTupleIsValid(found))
@@ -162,7 +162,7 @@ static ForeignServer* find_server(const char* name) {
   wrapper = GetForeignDataWrapper(server->fdwid);
   if (!tidepool_is_own(ForeignDataWrapperRelationId, server->fdwid)) {
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                    errmsg("server \"%s\" is of foreign data wrapper \"%s\"", name, wrapper->fdwname),
+                    errmsg("server \"%s\" belongs to foreign data wrapper \"%s\"", name, wrapper->fdwname),
                     errhint("A hosted pool is a server of FOREIGN DATA WRAPPER tidepool.")));
   }
   return server;
@@ -175,9 +175,9 @@ static void check_usage(Oid server, const char* name) {
                           quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
-/* In the memory context that becomes the target's. */
+/* Allocates in the memory context that becomes the target's. */
 static Target* read_target(const TargetKey* key) {
-  const uint64 made_at = generation; /* a change while we read is seen next time */
+  const uint64 made_at = generation; /* a change during the reading is noticed next time */
   const ForeignServer* server = find_server(key->server);
   Target* target = palloc0(sizeof *target);
   StringInfoData conninfo, options;
@@ -207,7 +207,7 @@ void target_check_password(bool may_lack_password, bool used_password) {
   ereport(ERROR,
           (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
            errdetail("Non-superusers must provide a password, and the remote server must ask for it."),
-           errhint("Put a password into the user mapping, and let the remote server's authentication need it.")));
+           errhint("Set a password in the user mapping, and let the remote server's authentication require it.")));
 }
 
 static Target* make_target(const TargetKey* key) {
@@ -218,7 +218,7 @@ static Target* make_target(const TargetKey* key) {
   target = read_target(key);
   target->memory = memory;
   MemoryContextSwitchTo(outside);
-  /* Only now: what failed on the way went with the caller's memory. */
+  /* Only now: after an error before this point, the caller's memory context frees the target. */
   MemoryContextSetParent(memory, CacheMemoryContext);
   return target;
 }
@@ -227,7 +227,7 @@ const Target* target_for(const char* server) {
   TargetKey key;
   Entry* entry;
   bool is_known;
-  /* An error raised by a stale answer would be a lie: look what happened meanwhile. */
+  /* An error based on stale data would be wrong: process pending invalidations first. */
   AcceptInvalidationMessages();
   make_table();
   memset(&key, 0, sizeof key);
@@ -238,7 +238,7 @@ const Target* target_for(const char* server) {
   if (is_known && entry->target->made_at != generation) {
     Target* old = entry->target;
     (void)hash_search(targets, &key, HASH_REMOVE, NULL);
-    /* If the server is gone, its pool may go at once. */
+    /* If the server no longer exists, its pool may be closed immediately. */
     if (!OidIsValid(get_foreign_server_oid(server, true))) {
       const WireKey gone = {MyDatabaseId, old->server, InvalidOid};
       line_drop(&gone);

@@ -1,14 +1,15 @@
 /*
- * Traces: may a statement leave something in the remote session that the next one could see?
+ * Traces: can a statement leave state in the remote session that a later one could see?
  *
- * Told from its parse tree: the text must be nothing but reading SELECTs (or VALUES) that call only functions known to
- * keep to themselves. Everything else, whatever this server's parser does not understand included, is taken to leave
- * traces, and costs the session a reset before the next statement. What hides behind a view or an operator of the remote
- * database is not seen. It concerns a session's own next statement alone, because between two backends there is always
- * a full reset; `reset_on_release 'full'` on the server asks for one after every statement. What no reset undoes (LOAD,
- * setseed(), dblink_connect() ...) costs the connection.
+ * Decided by its parse tree: a text leaves no traces if it consists of read-only SELECTs (or VALUES) that call only
+ * functions known to have no side effects. Everything else, including texts that this server's parser does not
+ * understand, is assumed to leave traces, and the session is reset before the next statement. Functions called by a
+ * view or an operator of the remote database are not detected. This affects only the next statement of the same
+ * session, because there is always a full reset between two backends; `reset_on_release 'full'` on the server requests
+ * one after every statement. After statements whose effects no reset can undo (LOAD, setseed(), dblink_connect() ...),
+ * the connection is closed.
  *
- * The verdicts on the last texts are kept, since applications ask the same again and again.
+ * The results for the last texts are cached, because applications repeat the same statements.
  */
 #include "query.h"
 
@@ -28,7 +29,8 @@ typedef struct Verdict {
 static Verdict* verdicts[REMEMBERED];
 static uint32 next_verdict = 0;
 
-/* Sorted, for bsearch(). Aggregates, windows, texts, numbers, times, arrays, JSON: no state, no settings, no locks. */
+/* Sorted, for bsearch(). Aggregates, window functions, texts, numbers, times, arrays, JSON: no state, no settings, no
+ * locks. */
 /* clang-format off */
 static const char* const kHarmless[] = {
     "abs", "age", "array_agg", "array_length", "array_to_string", "avg", "bool_and", "bool_or", "btrim", "cardinality",
@@ -101,13 +103,13 @@ static int is_copy_in(List* statements, int n) {
   return statement != NULL && IsA(statement, CopyStmt) && ((CopyStmt*)statement)->is_from;
 }
 
-/* What `question` says of the statements, or `otherwise` where this server's parser does not understand them. */
+/* Applies `question` to the statements; returns `otherwise` if this server's parser does not understand them. */
 static int ask_parser(const char* sql, int (*question)(List* statements, int n), int n, int otherwise) {
   volatile int answer = otherwise;
   MemoryContext before = CurrentMemoryContext;
   MemoryContext parsing = AllocSetContextCreate(before, "tidepool traces", ALLOCSET_SMALL_SIZES);
   MemoryContextSwitchTo(parsing);
-  /* The parser touches memory alone, so an error of it needs no more cleaning up than this. */
+  /* The parser allocates only memory, so after its errors no further cleanup is needed. */
   PG_TRY();
   { answer = question(tidepool_parse(sql), n); }
   PG_CATCH();
@@ -137,7 +139,7 @@ Traces traces_of(const char* sql) {
   }
   if (verdicts[next_verdict] == NULL) verdicts[next_verdict] = MemoryContextAlloc(TopMemoryContext, sizeof(Verdict));
   verdict = verdicts[next_verdict];
-  verdict->length = UINT32_MAX; /* until the verdict is there */
+  verdict->length = UINT32_MAX; /* until the result is known */
   verdict->traces = look_at(sql);
   memcpy(verdict->text, sql, length);
   verdict->length = (uint32)length;

@@ -1,8 +1,8 @@
 /*
- * tidepool.validator: the options of CREATE SERVER and CREATE USER MAPPING, checked when they are written.
+ * tidepool.validator: checks the options of CREATE SERVER and CREATE USER MAPPING when they are set.
  *
- * A server takes libpq's connection words and every option of a pool that makes sense for a hosted one; a mapping takes
- * what belongs to a person. Nothing is ever half understood: an unknown name is refused and the nearest one named.
+ * A server accepts libpq's connection parameters and all pool options that apply to hosted pools; a mapping accepts the
+ * parameters of a user. An unknown name is refused with the nearest known one as a hint.
  */
 #include "query.h"
 
@@ -20,19 +20,20 @@ PG_FUNCTION_INFO_V1(tide_sql_validator);
 #define NEAREST_MAX 4 /* letters that may differ */
 
 static const char* const kOfMapping[] = {"user", "password", "password_required", "sslcert", "sslkey", "sslpassword"};
-/* libpq words that this module sets. */
+/* libpq parameters that this module sets. */
 static const char* const kFixedWords[] = {
     "client_encoding", "fallback_application_name", "gssencmode", "replication", "gsslib", "krbsrvname",
     "gssdelegation"};
-/* Options of pools that the worker sets, or that mean nothing for a hosted pool. */
+/* Pool options that the worker sets, or that have no effect for a hosted pool. */
 static const char* const kFixedOptions[] = {"publish", "dir", "init_mode", "burst", "burst_max_size", "burst_duration"};
 
-/* Who borrows next must find the session as new, so it is not for a server to say less. */
+/* The next user of a connection must get a reset session, so a server cannot ask for less. */
 static void check_reset(const char* value) {
   if (strcmp(value, "smart") == 0 || strcmp(value, "full") == 0) return;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
-                  errdetail("Accepted: smart (after statements that may leave something), full (after each).")));
+  ereport(
+      ERROR,
+      (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("reset_on_release cannot be \"%s\" for a hosted pool", value),
+       errdetail("Accepted: smart (after statements that may leave session state), full (after every statement).")));
 }
 
 static bool is_among(const char* name, const char* const* names, size_t count) {
@@ -43,7 +44,7 @@ static bool is_among(const char* name, const char* const* names, size_t count) {
 }
 #define IS_AMONG(name, names) is_among(name, names, lengthof(names))
 
-/* libpq's own list; lives as long as the process. */
+/* libpq's own list; kept as long as the process runs. */
 static const PQconninfoOption* words(void) {
   static PQconninfoOption* list = NULL;
   if (list == NULL) list = PQconndefaults();
@@ -91,7 +92,7 @@ static void refuse_unknown(const char* name, bool is_mapping) {
   for (const PQconninfoOption* word = words(); !is_mapping && word->keyword != NULL; ++word) {
     if (is_word(word)) compare(name, word->keyword, &nearest, &distance);
   }
-  /* The catalogue knows its own nearest, by old names too. */
+  /* The catalogue finds the nearest of its options itself, including old names. */
   if (nearest == NULL && !is_mapping && tide_option_check(name, NULL, NULL, &error) != TIDE_OK &&
       error.hint[0] != '\0') {
     ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
@@ -109,10 +110,10 @@ static void refuse_unknown(const char* name, bool is_mapping) {
 static void refuse_fixed(const char* name) {
   ereport(ERROR,
           (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" cannot be set for a hosted pool", name),
-           errdetail("The worker that hosts pools sets it, or it has no meaning there.")));
+           errdetail("It is set by the worker that hosts pools, or has no effect there.")));
 }
 
-/* The catalogue's durations are milliseconds when bare; libpq's connect_timeout is seconds, and so it is here. */
+/* Durations without a unit are milliseconds in the catalogue, but connect_timeout is in seconds, as in libpq. */
 static const char* as_duration(const char* name, const char* value) {
   const bool is_bare = value[0] != '\0' && strspn(value, "0123456789") == strlen(value);
   return is_bare && strcmp(name, "connect_timeout") == 0 ? psprintf("%ss", value) : value;
@@ -156,7 +157,7 @@ static void check_mapping_option(const char* name, DefElem* option) {
                     errhint("User mappings with the password_required option set to false may only be created or "
                             "modified by the superuser.")));
   }
-  /* These read files of the server with the server's rights. */
+  /* These options read files of the server with the server's privileges. */
   if ((strcmp(name, "sslcert") == 0 || strcmp(name, "sslkey") == 0) && !superuser()) {
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s is superuser-only", name)));
   }
@@ -191,7 +192,7 @@ Datum tide_sql_validator(PG_FUNCTION_ARGS) {
       check_mapping_option(option->defname, option);
     } else {
       ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", option->defname),
-                      errhint("Options stand at servers and user mappings.")));
+                      errhint("Options are set on servers and user mappings.")));
     }
   }
   if (catalog == ForeignServerRelationId) check_sizes(options);

@@ -1,8 +1,8 @@
 /*
- * Clients: backends come in by the door, greet, ask for connections and give them back.
+ * Clients: backends connect to the socket, exchange versions, request connections and return them.
  *
- * Whoever breaks the protocol is sent away, and so is who leaves: leases it held are cancelled and their connections
- * closed, because nobody knows what state their sessions are in.
+ * A client that violates the protocol is disconnected. When a client disconnects, its leases are cancelled and their
+ * connections closed, because the state of their sessions is unknown.
  */
 #include "worker.h"
 
@@ -14,13 +14,13 @@
 
 #define MESSAGES_A_TURN 16
 #define CONNECT_TIMEOUT_MS 5000 /* the option's default */
-#define ANSWER_MS 20            /* for the failure of a connect that took all its time to be known */
+#define ANSWER_MS 20            /* for the report of a connection attempt that failed by timeout */
 
 static Watch door = {-1, NULL};
 static dlist_head clients = DLIST_STATIC_INIT(clients);
 static int clients_count = 0;
 
-/* Where messages are packed and unpacked: one at a time. */
+/* Buffers for packing and unpacking messages, one at a time. */
 static WireOut out;
 static WireIn in;
 
@@ -87,7 +87,7 @@ static void take_request(Client* client, uint64 request_id) {
     tell_failure(client, request_id, error.status, &error);
   } else {
     if (timeout_ms < 0) timeout_ms = setting_int("tidepool.hosted_acquire_timeout", 10000);
-    /* While nothing could be reached yet, the reason is worth more than the wait. */
+    /* As long as no connection attempt has succeeded, report the reason early instead of waiting. */
     if (hosted->connections == 0)
       timeout_ms = Min(timeout_ms, connect_timeout_ms < 0 ? CONNECT_TIMEOUT_MS : connect_timeout_ms + ANSWER_MS);
     request_begin(client, request_id, hosted, tag, timeout_ms);
@@ -140,9 +140,9 @@ static void on_line(Watch* watch, uint32 events) {
     if (got == WIRE_LATER) return;
     client->is_broken = got == WIRE_BROKEN;
     if (client->is_broken) break;
-    if (in.fd >= 0) close(in.fd); /* nobody is asked for one */
+    if (in.fd >= 0) close(in.fd); /* clients send no descriptors */
     take_message(client);
-    if (wire_head(&in).kind == WIRE_LEASE) break; /* it waits for the answer: nothing more can be there */
+    if (wire_head(&in).kind == WIRE_LEASE) break; /* the client waits for the answer and sends nothing more */
   }
   if (client->is_broken) client_leave(client);
 }
@@ -173,7 +173,7 @@ bool clients_open_door(void) {
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   strlcpy(where.sun_path, WIRE_SOCKET, sizeof where.sun_path);
-  (void)unlink(WIRE_SOCKET); /* of a worker that was killed: there is only one at a time */
+  (void)unlink(WIRE_SOCKET); /* left by a worker that was killed; there is only one worker at a time */
   if (bind(fd, (struct sockaddr*)&where, sizeof where) != 0 || chmod(WIRE_SOCKET, 0600) != 0 || listen(fd, 128) != 0) {
     close(fd);
     return false;

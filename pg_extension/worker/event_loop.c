@@ -10,7 +10,7 @@
 
 #define EVENTS_A_TURN 64
 #define LOCK_FILE "postmaster.pid"
-#define LOOK_MS 1000 /* at the lock file */
+#define LOOK_MS 1000 /* interval of reading the lock file */
 
 static int turn_epoll = -1;
 static List* to_free = NIL;
@@ -35,7 +35,7 @@ bool watch_begin(Watch* watch, uint32 events) { return control_watch(watch, even
 void watch_change(Watch* watch, uint32 events) { (void)control_watch(watch, events, EPOLL_CTL_MOD); }
 void watch_end(Watch* watch) {
   (void)control_watch(watch, 0, EPOLL_CTL_DEL);
-  watch->ready = NULL; /* an event of this turn may still point here */
+  watch->ready = NULL; /* an event of this iteration may still point here */
 }
 
 void free_later(void* memory) {
@@ -58,7 +58,7 @@ void event_loop_end_turn(void) {
   to_free = NIL;
 }
 
-/* The postmaster tells nobody. It writes its state into the eighth line of its lock file. */
+/* The postmaster does not notify its processes, but it writes its state into the eighth line of its lock file. */
 bool is_server_stopping(void) {
   static double looked_ms = 0;
   static bool is_stopping = false;

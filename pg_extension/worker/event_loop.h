@@ -1,7 +1,8 @@
 /*
- * Event loop: what the worker's one thread waits for, and what it sees of its server. Knows nothing of what the others do.
+ * Event loop: the events that the worker's only thread waits for, and the state of the server. Independent of the other
+ * files.
  *
- * What an event of this turn may still point to is freed at the turn's end.
+ * Memory that an event of this iteration may still point to is freed at the end of the iteration.
  */
 #ifndef TIDEPOOL_EVENT_LOOP_H
 #define TIDEPOOL_EVENT_LOOP_H
@@ -13,9 +14,9 @@ typedef struct Watch {
   void (*ready)(struct Watch* watch, uint32 events);
 } Watch;
 
-/* The descriptor that is readable while a watched one is ready; negative: it cannot be made. */
+/* A descriptor that is readable while a watched one is ready; negative on failure. */
 extern int event_loop_begin(void);
-/* Calls those that are ready; never waits. */
+/* Calls the handlers of ready descriptors; never waits. */
 extern void event_loop_take(void);
 extern void event_loop_end_turn(void);
 
@@ -23,10 +24,10 @@ extern double now_ms(void);
 extern bool watch_begin(Watch* watch, uint32 events);
 extern void watch_change(Watch* watch, uint32 events);
 extern void watch_end(Watch* watch);
-/* At the end of the turn. */
+/* Frees at the end of the iteration. */
 extern void free_later(void* memory);
 
-/* A smart shutdown has begun: no new sessions come, and the server ends with its last one. */
+/* True during a smart shutdown: no new sessions are accepted, and the server stops with the last one. */
 extern bool is_server_stopping(void);
 extern int64 setting_int(const char* name, int64 otherwise);
 extern bool setting_is_on(const char* name);

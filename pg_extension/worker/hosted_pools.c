@@ -1,22 +1,22 @@
 /*
- * Hosted pools: the hosted pools, one for each server and user mapping of each database.
+ * Hosted pools: one for each server and user mapping of each database.
  *
- * A pool opens at its first request. When its server or mapping was altered, the next request comes with another conninfo
- * or other options: a new pool takes over, and the old one closes when its last lease is back. So do pools that nobody
- * used for hosted_idle_timeout, and those whose server was dropped.
+ * A pool opens at the first request. After its server or mapping was altered, the next request has a different conninfo
+ * or options: a new pool replaces the old one, which closes when its last lease is returned. Pools that were unused for
+ * hosted_idle_timeout, and pools of dropped servers, close in the same way.
  *
- * All of them together never have more than max_hosted_connections connections, counted by their max_size. Where there is
- * no room, pools that nobody uses close for the one that is asked for.
+ * Together they never have more than max_hosted_connections connections, counted by their max_size. If the budget is
+ * exhausted, unused pools close to make room for a requested one.
  */
 #include "worker.h"
 
 #include <sys/epoll.h>
 
-static const double kDrainMs = 15000; /* for sessions to end by themselves; shutting the pool would wait for them */
+static const double kDrainMs = 15000; /* time for sessions to end; closing the pool earlier would block on them */
 
 static const double kJustNowMs = 1000;
 static const int64 kStoppingMs =
-    1000; /* a server that is stopping waits for its own sessions, some of which are ours */
+    1000; /* a stopping server waits for its sessions, which may be connections of these pools */
 
 static dlist_head hosted_pools = DLIST_STATIC_INIT(hosted_pools);
 
@@ -28,7 +28,7 @@ void hosted_pool_touch(HostedPool* hosted) {
 
 static void on_pool(Watch* watch, uint32 events) { ((HostedPool*)watch)->is_due = true; }
 
-/* Below are C++ frames: nothing here may raise an error of the server's. */
+/* Called from C++ frames: must not raise errors of the server. */
 static void on_pool_event(void* context, const tide_event* event) {
   HostedPool* hosted = context;
   if (event->kind == TIDE_EVENT_CONNECT) ++hosted->connections;
@@ -61,7 +61,7 @@ static const char* segment_directory(void) {
   return directory == NULL || directory[0] == '\0' ? NULL : directory;
 }
 
-/* What a command has changed is kept: a pool that was drained or paused is not closed for others. */
+/* The effects of commands are preserved: a drained or paused pool is not closed to make room. */
 static void look_at_state(HostedPool* hosted) {
   tide_filter filter = TIDE_FILTER_INIT;
   const tide_relation* relation = relation_named("pools");
@@ -78,7 +78,7 @@ static void look_at_state(HostedPool* hosted) {
   tide_cursor_close(cursor);
 }
 
-/* Who closes, or was drained, keeps only what is still open. */
+/* A closing or drained pool counts only with its open connections. */
 static int64 claim_of(const HostedPool* hosted) {
   return hosted->is_retired || hosted->is_drained ? hosted->connections : hosted->max_size;
 }
@@ -104,7 +104,7 @@ static void close_now(HostedPool* hosted) {
   free_hosted_pool(hosted);
 }
 
-/* The one that nobody has used for the longest time. */
+/* The least recently used of the unused pools. */
 static HostedPool* least_used(void) {
   HostedPool* found = NULL;
   dlist_iter i;
@@ -116,8 +116,8 @@ static HostedPool* least_used(void) {
   return found;
 }
 
-/* Before somebody is refused, or gets less than he wants, pools that nobody uses close. One that was used just now does so
- * only for somebody who would get nothing. */
+/* Closes unused pools before a new one is refused or gets less than it requests. A recently used pool closes only if
+ * the new one would get nothing. */
 static void make_room(int64 wanted) {
   dlist_iter i;
   if (budget_left() >= wanted) return;
@@ -129,7 +129,7 @@ static void make_room(int64 wanted) {
   }
 }
 
-/* Who has the connections, for an error's detail. */
+/* Lists the pools that hold the budget, for an error's detail. */
 static void list_claims(char* text, size_t bytes) {
   size_t at = (size_t)snprintf(text, bytes, "In use:");
   dlist_iter i;
@@ -148,9 +148,8 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
   if (hosted->max_size < 1) {
     char message[256];
     snprintf(message, sizeof message, "no connections are left for the pool of server \"%s\"", hosted->name);
-    refuse(
-        error, "53300", message,
-        "All hosted pools together have tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
+    refuse(error, "53300", message,
+           "All hosted pools share tidepool.max_hosted_connections; raise it, or lower the max_size of others.");
     list_claims(error->detail, sizeof error->detail);
     return false;
   }
@@ -169,7 +168,7 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
   with.on_event = on_pool_event;
   with.event_context = hosted;
   if (tide_pool_open_with(hosted->name, hosted->conninfo, options.data, &with, &hosted->pool, error) != TIDE_OK) {
-    /* A server has no such option. */
+    /* This option cannot be set on a server. */
     if (strstr(error->hint, "dir") != NULL)
       strlcpy(error->hint,
               "Set tidepool.dir to a directory that the server's operating-system user may write to, and reload.",
@@ -181,7 +180,7 @@ static bool open_pool(HostedPool* hosted, tide_error* error) {
       tide_pool_instance_id(hosted->pool, hosted->instance, error) == TIDE_OK && watch_begin(&hosted->watch, EPOLLIN))
     return true;
   (void)tide_pool_close(hosted->pool, 0, NULL);
-  refuse(error, "53000", "a pool cannot be watched", "");
+  refuse(error, "53000", "could not watch the descriptor of a pool", "");
   return false;
 }
 
@@ -224,7 +223,7 @@ HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* co
     retire(hosted);
   }
   if (!setting_is_on("tidepool.worker")) {
-    refuse(error, "55000", "tidepool hosts no pools: tidepool.worker is off", "Set it on and reload the server.");
+    refuse(error, "55000", "tidepool hosts no pools: tidepool.worker is off", "Set it to on and reload the server.");
     return NULL;
   }
   hosted = MemoryContextAllocZero(TopMemoryContext, sizeof *hosted);
@@ -243,7 +242,7 @@ HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* co
   return hosted;
 }
 
-/* True once it is gone. */
+/* True if the pool was closed. */
 static bool try_to_close(HostedPool* hosted, double now) {
   if (hosted->leases > 0 || hosted->requests > 0) return false;
   if (hosted->connections > 0 && !hosted->is_draining) {
@@ -259,13 +258,14 @@ static bool try_to_close(HostedPool* hosted, double now) {
   return true;
 }
 
-/* Others may have got what a drained pool had. One that was resumed makes way for a new pool then, which gets what is left. */
+/* The budget of a drained pool may have been given to others. If the pool is resumed then, it is replaced by a new
+ * pool, which gets what is left. */
 static void follow_drained(HostedPool* hosted) {
   look_at_state(hosted);
   if (!hosted->is_drained && budget_left() < 0) retire(hosted);
 }
 
-/* How long a pool may be unused; 0: for ever. */
+/* How long a pool may be unused; 0 is unlimited. */
 static int64 idle_limit_ms(void) {
   const int64 limit_ms = setting_int("tidepool.hosted_idle_timeout", 300000);
   if (!is_server_stopping()) return limit_ms;

@@ -1,8 +1,10 @@
 /*
- * Leases: a request waits at its pool, becomes a lease when a connection is there, and the connection comes back.
+ * Leases: a request waits in its pool's queue, becomes a lease when a connection is available, and ends with its
+ * return.
  *
- * The pool's callback may come at once, in a step or in somebody else's release. It only files the outcome; the answer
- * is sent by requests_answer(). A request whose client is gone gives what it gets straight back.
+ * The pool's callback may run immediately, in a step, or in the release of another lease. It only records the outcome;
+ * requests_answer() sends the answer. If the client of a request has disconnected, its connection is returned
+ * immediately.
  */
 #include "worker.h"
 
@@ -13,13 +15,13 @@ static dlist_head orphans = DLIST_STATIC_INIT(orphans);
 static uint64 leases_total = 0;
 static WireOut out;
 
-/* What libpq on the other side wants to know of the session, in the order of its greeting. */
+/* Parameters of the session that libpq expects in the startup handshake, in its order. */
 static const char* const kParameters[] = {
     "server_version",    "server_encoding", "client_encoding", "standard_conforming_strings",
     "integer_datetimes", "DateStyle",       "IntervalStyle",   "TimeZone"};
 
 bool client_tell(Client* client, WireOut* answer, int fd) {
-  /* A backend reads what it asked for; one that lets answers pile up is broken. */
+  /* A backend reads its answers; one that does not has failed. */
   if (!client->is_broken && wire_send(client->watch.fd, answer, fd) != WIRE_DONE) client->is_broken = true;
   return !client->is_broken;
 }
@@ -34,7 +36,7 @@ void tell_failure(Client* client, uint64 request_id, tide_status status, const t
   (void)client_tell(client, &out, -1);
 }
 
-/* Below are C++ frames: nothing here may raise an error of the server's. */
+/* Called from C++ frames: must not raise errors of the server. */
 static void on_outcome(void* context, tide_status status, tide_lease lease, const tide_error* error) {
   Request* request = context;
   request->status = status;
@@ -62,7 +64,7 @@ void request_begin(Client* client, uint64 request_id, HostedPool* hosted, const 
   if (status != TIDE_OK) on_outcome(request, status, (tide_lease){NULL, 0}, &error);
 }
 
-/* It stays until the pool answers, and does not keep the pool open. */
+/* The request stays until the pool answers, and does not keep the pool open. */
 static void orphan(Request* request) {
   request->client = NULL;
   --request->hosted->requests;
@@ -85,7 +87,7 @@ void request_withdraw(Client* client, uint64 request_id) {
     orphan(request);
     return;
   }
-  /* The answer was on its way: the client has not used what it got. */
+  /* The answer was still in transit: the client has not used the connection. */
   dlist_foreach(i, &client->leases) {
     ClientLease* lent = dlist_container(ClientLease, node, i.cur);
     if (lent->request_id != request_id) continue;
@@ -94,7 +96,7 @@ void request_withdraw(Client* client, uint64 request_id) {
   }
 }
 
-/* False if the client did not get it. */
+/* False if the answer could not be delivered. */
 static bool hand_out(Request* request) {
   PGconn* conn = tide_lease_native(request->lease);
   Client* client = request->client;
@@ -172,7 +174,7 @@ void lease_return(ClientLease* lent, WireState state) {
   HostedPool* hosted = lent->hosted;
   linger_end(lent);
   if (lent->relay != NULL && !relay_end(lent->relay)) state = WIRE_SPOILED;
-  /* A lease that was revoked meanwhile is over already. */
+  /* A lease that was revoked meanwhile has ended already. */
   switch (state) {
     case WIRE_CLEAN: (void)tide_lease_release(lent->lease, NULL); break;
     case WIRE_UNTOUCHED: (void)tide_lease_release_unchanged(lent->lease, NULL); break;

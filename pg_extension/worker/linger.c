@@ -1,8 +1,8 @@
 /*
- * Lingering: leases that stay with their backends between statements, and come back when somebody else needs them.
+ * Lingering: leases that stay with their backends between statements, and are recalled when others need them.
  *
- * See common/linger.h. Backends say by a word in shared memory that they could do without; nobody has to be woken for
- * that. This looks at the words while leases are out: every millisecond while somebody waits, else now and then.
+ * See common/linger.h. A backend marks its lease as idle in a word in shared memory, without waking any process. While
+ * leases are out, this file polls the words: every millisecond while a caller waits, otherwise less often.
  */
 #include "worker.h"
 
@@ -14,10 +14,10 @@ static const double kGlanceMs = 20;
 static LingerBoard* board = NULL;
 static int board_fd = -1;
 static ClientLease* by_slot[LINGER_SLOTS];
-static uint32 slots_used = 0; /* no slot from here on was ever given */
+static uint32 slots_used = 0; /* slots from here on were never assigned */
 static uint32 leases_out = 0;
 
-/* A backend that goes on with an idle lease of a worker that is gone would use a connection nobody knows of. */
+/* Otherwise a backend could resume an idle lease after the worker has exited, on a connection that no pool counts. */
 static void recall_all(int code, Datum argument) {
   for (uint32 i = 0; i < slots_used; ++i) {
     if (by_slot[i] != NULL) (void)linger_move(&board->slots[i], by_slot[i]->id, LINGER_IDLE, LINGER_RECALLED);
@@ -66,7 +66,7 @@ static bool is_due(const ClientLease* lent, const LingerSlot* slot, bool is_want
 }
 
 ClientLease* linger_step(double* look_ms) {
-  static uint32 next = 0; /* of this round */
+  static uint32 next = 0; /* slot in this round */
   static bool is_any_wanted = false;
   const int64 now = leases_out == 0 ? 0 : linger_now_ns();
   while (next < slots_used && leases_out > 0) {

@@ -1,10 +1,10 @@
 /*
- * Relays: bytes of a TLS session, because the session's keys are in this process and cannot be passed on.
+ * Relays: forward the bytes of TLS sessions, because the session's keys are in this process and cannot be passed on.
  *
  *   backend <- plain socket pair -> worker <- SSL_read, SSL_write -> server
  *
- * Each direction has one buffer; while it is full its source is not read, so a slow reader holds up only itself.
- * One side's end of file ends the relay: the backend sees its socket close.
+ * Each direction has one buffer; while it is full its source is not read, so a slow reader delays only itself. The end
+ * of file on one side ends the relay: the backend's socket is closed.
  */
 #include "worker.h"
 
@@ -28,9 +28,9 @@ struct Relay {
   Watch near; /* towards the backend */
   Watch far;  /* towards the server */
   SSL* ssl;
-  bool is_over;     /* nothing moves any more */
+  bool is_over;     /* no more data is forwarded */
   bool is_broken;   /* ... because of an error, or bytes were lost */
-  bool wants_write; /* TLS itself must write before it can go on */
+  bool wants_write; /* TLS must write before it can continue */
   uint32 near_events, far_events;
   Pipe up;   /* backend to server */
   Pipe down; /* server to backend */
@@ -45,7 +45,7 @@ static void advance(Pipe* pipe, size_t count) {
 
 static void break_off(Relay* relay) { relay->is_over = relay->is_broken = true; }
 
-/* All of these return whether anything moved. */
+/* Each of these returns true if any data was forwarded. */
 static bool read_near(Relay* relay) {
   Pipe* up = &relay->up;
   ssize_t count;
@@ -122,7 +122,7 @@ static void pump(Relay* relay) {
     return;
   }
   near = (is_full(&relay->up) ? 0 : EPOLLIN) | (is_empty(&relay->down) ? 0 : EPOLLOUT);
-  /* What TLS has decrypted already makes no event: stay awake for it. */
+  /* Data that TLS has already decrypted causes no event: do not sleep. */
   far = (is_full(&relay->down) ? 0 : EPOLLIN) |
         (is_empty(&relay->up) && !relay->wants_write && !(SSL_pending(relay->ssl) > 0 && !is_full(&relay->down))
              ? 0
@@ -142,7 +142,7 @@ Relay* relay_begin(void* conn, int* passed_fd) {
   relay = MemoryContextAllocZero(TopMemoryContext, sizeof *relay);
   relay->ssl = ssl;
   relay->near = (Watch){pair[0], on_near};
-  /* A descriptor of its own: the pool's keeper watches the other one. */
+  /* A duplicate, because the pool's keeper watches the original descriptor. */
   relay->far = (Watch){dup(PQsocket(conn)), on_far};
   relay->near_events = relay->far_events = EPOLLIN;
   SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -1,9 +1,9 @@
 /*
- * The worker process: signals, settings, and one turn after the other.
+ * The worker process: signals, settings, and the main loop.
  *
- * It is connected to no database, so it shows in pg_stat_activity, takes part in barriers and keeps nobody from
- * dropping one. It ends with exit code 1, so that the server starts it again, and never before its remote sessions
- * are ended, for which it takes at most kGoodbyeMs.
+ * It is connected to no database: it is visible in pg_stat_activity and takes part in barriers, but does not block DROP
+ * DATABASE. It exits with code 1, so that the server restarts it, and only after its remote sessions have ended, which
+ * takes at most kGoodbyeMs.
  */
 #include "worker.h"
 
@@ -29,7 +29,7 @@ static void on_sigterm(SIGNAL_ARGS) {
   errno = save_errno;
 }
 
-/* All that is due now. Returns how long to sleep. */
+/* Does all that is due now. Returns how long to sleep. */
 static double turn(void) {
   double sleep_ms;
   double look_ms;
@@ -37,7 +37,7 @@ static double turn(void) {
   event_loop_take();
   while ((lent = linger_step(&look_ms)) != NULL) lease_return(lent, WIRE_CLEAN);
   sleep_ms = pools_step();
-  /* An answer that cannot be delivered gives its connection back, which may serve the next. */
+  /* The connection of an answer that cannot be delivered is returned, and may serve the next request. */
   while (requests_answer()) {
     clients_sweep();
     sleep_ms = pools_step();

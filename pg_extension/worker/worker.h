@@ -1,11 +1,11 @@
 /*
- * The worker that hosts pools: what its files know of each other.
+ * Internal interfaces of the worker that hosts pools.
  *
- *   Client       a backend's line        has Requests (leases it waits for) and ClientLeases (leases it holds)
+ *   Client       a backend's connection  has Requests (leases it waits for) and ClientLeases (leases it holds)
  *   HostedPool   one hosted pool         opened at first use, keyed by server and mapping
  *   Relay        bytes of a TLS session  which cannot be passed on like a plain socket
  *
- * One thread, nothing blocks. A callback of the pool only notes what happened, because C++ frames are below it:
+ * One thread; nothing blocks. A callback of the pool only records what happened, because it is called from C++ frames:
  * answers are sent after the step.
  */
 #ifndef TIDEPOOL_WORKER_H
@@ -23,7 +23,7 @@
 #include "event_loop.h"
 
 #define HOSTED_POOL_NAME_BYTES 63
-#define CLIENTS_MAX 4096 /* more than any server has backends that ask */
+#define CLIENTS_MAX 4096 /* more than the number of backends of any server */
 
 typedef struct HostedPool {
   Watch watch;
@@ -34,13 +34,13 @@ typedef struct HostedPool {
   char name[HOSTED_POOL_NAME_BYTES];
   char instance[33];
   tide_pool* pool;
-  int64 min_given, max_given; /* as the server says; negative: it does not */
-  int64 max_size;             /* what it was given of the budget */
-  int requests, leases;       /* of clients that are there */
-  int connections;            /* as the pool's events tell */
+  int64 min_given, max_given; /* as set on the server; negative: not set */
+  int64 max_size;             /* its share of the budget */
+  int requests, leases;       /* of connected clients */
+  int connections;            /* as counted from the pool's events */
   bool is_retired;            /* takes no new requests; closes when the last lease is back */
-  bool is_draining;           /* was told to let go of its connections */
-  bool is_drained, is_paused; /* by somebody's command, when its state was last looked at */
+  bool is_draining;           /* was told to close its connections */
+  bool is_drained, is_paused; /* by a user's command, as of the last check of its state */
   bool is_due;
   double due_ms;
   double retired_ms;
@@ -53,15 +53,15 @@ typedef struct Client {
   dlist_node node;
   int32 pid;
   bool is_greeted;
-  bool is_broken; /* breaks the protocol, or cannot be told: leaves at once */
+  bool is_broken; /* violated the protocol, or cannot be sent to: disconnect it */
   dlist_head requests;
   dlist_head leases;
 } Client;
 
 typedef struct Request {
-  dlist_node node; /* of its client, or of the orphans */
+  dlist_node node; /* in the list of its client, or of the orphans */
   dlist_node done_node;
-  Client* client; /* NULL: nobody waits any more */
+  Client* client; /* NULL: the client has disconnected */
   HostedPool* hosted;
   uint64 request_id;
   tide_status status;
@@ -79,26 +79,26 @@ typedef struct ClientLease {
   uint64 id;
   uint64 request_id;
   Relay* relay; /* NULL: the socket itself was passed */
-  uint32 slot;  /* of the word that says whether the backend could do without; or LINGER_NO_SLOT */
+  uint32 slot;  /* of the lease's state word (common/linger.h), or LINGER_NO_SLOT */
   int64 lent_ns;
 } ClientLease;
 
-/* Each of these files knows those above it alone. */
+/* Each of these files uses only those above it. */
 
-/* hosted_pools.c: pools by server and mapping. NULL and `error` if there can be none. */
+/* hosted_pools.c: pools by server and mapping. NULL and `error` on failure. */
 extern HostedPool* hosted_pool_for(const WireKey* key, const char* name, const char* conninfo, const char* options,
                                    int64 min_size, int64 max_size, tide_error* error);
 extern void pools_drop(const WireKey* key);
 extern void pools_retire_all(void);
 extern void hosted_pool_touch(HostedPool* hosted);
-/* Steps what is due and closes what is over; returns how long the loop may sleep. */
+/* Steps the pools that are due and closes retired ones; returns how long the loop may sleep. */
 extern double pools_step(void);
 extern int pools_count(void);
 extern void pools_list(WireOut* out);
 
-/* relay.c: NULL if it cannot be made. */
+/* relay.c: NULL on failure. */
 extern Relay* relay_begin(void* conn, int* passed_fd);
-/* Whether both sides had got everything. */
+/* True if both sides have received all data. */
 extern bool relay_end(Relay* relay);
 
 /* linger.c: leases that stay with their backends between statements. */
@@ -106,11 +106,11 @@ extern bool linger_begin(void);
 extern int linger_fd(void);
 extern void linger_lend(ClientLease* lent);
 extern void linger_end(ClientLease* lent);
-/* True: the backend did without it at this moment, and cannot have it again. */
+/* True if the lease was idle and has been taken back from the backend. */
 extern bool linger_recall(ClientLease* lent);
 /*
- * Looks at the leases that are out, one after the other: the next one that was taken back, because it is needed elsewhere or
- * not used; NULL at the end of the round: then `look_ms` says how soon the next one begins.
+ * Checks the leases one after the other. Returns the next one that was taken back, because others need it or it was
+ * unused; NULL at the end of the round: then `look_ms` is the time until the next round.
  */
 extern ClientLease* linger_step(double* look_ms);
 
@@ -122,14 +122,14 @@ extern void requests_orphan(Client* client);
 extern ClientLease* lease_find(Client* client, uint64 id);
 extern void lease_cancel(ClientLease* lent);
 extern void lease_return(ClientLease* lent, WireState state);
-/* False: it did not get it, and has to leave. */
+/* False if it could not be delivered; the client must be disconnected. */
 extern bool client_tell(Client* client, WireOut* out, int fd);
 extern void tell_failure(Client* client, uint64 request_id, tide_status status, const tide_error* error);
 
-/* clients.c: lines come, speak and go. */
+/* clients.c: connections of backends. */
 extern bool clients_open_door(void);
 extern void clients_close_door(void);
-/* Sends away those that did not get their answers. */
+/* Disconnects clients that could not be sent their answers. */
 extern void clients_sweep(void);
 extern void clients_leave(void);
 

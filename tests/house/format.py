@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Whether every C and C++ file is as clang-format 14 leaves it.
+"""Checks that all C and C++ files are formatted with clang-format 14.
 
-    format.py          names the files that are not; exit 1 if there are any, 77 without that version
-    format.py --write  formats them
+    format.py          print the files that are not; exit 1 if there are any, 77 if this version is not installed
+    format.py --write  format them
 """
 import re
 import shutil
@@ -11,7 +11,7 @@ import sys
 
 import tree
 
-VERSION = 14  # each version breaks some lines otherwise
+VERSION = 14  # other versions break some lines differently
 FILES_AT_ONCE = 40
 
 

@@ -10,7 +10,7 @@ import tables
 import tree
 
 sys.path.insert(0, str(tree.ROOT / "scripts"))
-import sources  # noqa: E402  (the script that keeps the lists in the meson.build files)
+import sources  # noqa: E402  (the script that updates the lists in the meson.build files)
 
 
 def lines_are_clean():
@@ -19,7 +19,7 @@ def lines_are_clean():
             yield f"{path}: no line break at the end"
         for number, line in enumerate(text.splitlines(), 1):
             if path.endswith(tables.CODE):
-                continue  # clang-format's
+                continue  # checked by clang-format
             if "\t" in line or "\r" in line:
                 yield f"{path}:{number}: a tab or carriage return"
             if line != line.rstrip():
@@ -29,7 +29,7 @@ def lines_are_clean():
 
 
 def room_of(path):
-    """("core", "pool"), ("outside", "c_api/src"), or None where includes are free."""
+    """("core", "pool"), ("outside", "c_api/src"), or None if includes are unrestricted."""
     parts = path.split("/")
     if parts[0] == "core" and len(parts) > 2:
         return "core", parts[1]
@@ -39,7 +39,7 @@ def room_of(path):
     return None
 
 
-def includes_follow_the_arrows():
+def includes_follow_the_dependencies():
     for path in tree.sources():
         place = room_of(path)
         if place is None:
@@ -57,7 +57,7 @@ def includes_follow_the_arrows():
                 yield f"{path}:{number}: {room} must not include {header}"
 
 
-def no_exception_is_stale():
+def exceptions_are_used():
     used = {(room_of(path)[1], header) for path in tree.sources() if room_of(path) is not None
             for _, header, _ in tree.includes(path)}
     for room, header in tables.ROOM_EXCEPTIONS:
@@ -65,7 +65,7 @@ def no_exception_is_stale():
             yield f"tests/house/tables.py: no file in {room} includes {header}"
 
 
-def foreign_headers_stay_at_their_edge():
+def foreign_headers_are_confined():
     for path in tree.sources():
         for number, header, _ in tree.includes(path):
             for pattern, places in tables.FOREIGN_HEADERS.items():
@@ -73,7 +73,7 @@ def foreign_headers_stay_at_their_edge():
                     yield f"{path}:{number}: {header} belongs to {' '.join(places)}"
 
 
-def words_stay_at_their_edge(subject):
+def words_are_confined(subject):
     rule = tables.WORDS[subject]
     for path in tree.sources(*tables.CODE, ".py"):
         if path.startswith(rule["places"]) or path.startswith("tests/house/"):
@@ -105,14 +105,15 @@ def public_functions():
 
 
 def functions_are_documented():
-    """What a function does and each of its parameters; tags say only what differs from the conventions in base.h."""
+    """Comments describe the function and each parameter; tags contain only differences from the conventions in
+    base.h."""
     for path, number, name, comment, parameters in public_functions():
         if comment is None:
             yield f"{path}:{number}: {name} has no comment"
             continue
         lines = comment.strip("\n").splitlines()
         if not re.match(r" \* [A-Z]\w+ ", lines[0]):
-            yield f"{path}:{number}: the comment of {name} does not begin with what it does"
+            yield f"{path}:{number}: the comment of {name} does not begin with a description"
         described = [word for names in re.findall(r"^ \* @param (\w+(?:, \w+)*) +\S", comment, re.M)
                      for word in names.split(", ")]
         for parameter in parameters:
@@ -142,7 +143,7 @@ def functions_are_exported():
             yield f"{what}: {name} is listed twice"
 
 
-def rooms_explain_themselves():
+def rooms_have_readmes():
     for folder in tables.EXPLAINED:
         path = f"{folder}/README.md".lstrip("/")
         if not tree.files().get(path, "").strip():
@@ -167,7 +168,7 @@ def rooms_have_unit_tests():
 
 
 def options_are_tested():
-    """Every option has a test of its effect, named after it."""
+    """Every option has a test of its effect, named after the option."""
     options = re.findall(r"^      \{\"(\w+)\", ", tree.files()[tables.OPTIONS], re.M)
     unit = [name for path, text in tree.files().items() if path.startswith(tables.OPTIONS_ALIKE)
             for name in re.findall(r"^TEST_F\(OptionEffect, (\w+)\)", text, re.M)]
@@ -207,7 +208,7 @@ def classes_have_one_friend():
                     yield f"{path}:{number}: a class has more than one friend"
 
 
-def scripts_can_be_read():
+def scripts_are_valid():
     for path, text in tree.files().items():
         first = text.split("\n", 1)[0]
         try:
@@ -229,19 +230,19 @@ def scripts_can_be_read():
 
 RULES = {
     "lines are clean": lines_are_clean,
-    "includes follow the arrows": includes_follow_the_arrows,
-    "no exception is stale": no_exception_is_stale,
-    "foreign headers stay at their edge": foreign_headers_stay_at_their_edge,
-    **{f"{subject} stay at their edge": (lambda s=subject: words_stay_at_their_edge(s)) for subject in tables.WORDS},
+    "includes follow the dependencies": includes_follow_the_dependencies,
+    "exceptions are used": exceptions_are_used,
+    "foreign headers are confined": foreign_headers_are_confined,
+    **{f"{subject} only in their places": (lambda s=subject: words_are_confined(s)) for subject in tables.WORDS},
     "no forbidden words": no_forbidden_words,
     "public functions are documented": functions_are_documented,
     "public functions are exported": functions_are_exported,
-    "rooms explain themselves": rooms_explain_themselves,
+    "rooms have a README": rooms_have_readmes,
     "rooms have unit tests": rooms_have_unit_tests,
-    "invariants are quoted by tests": invariants_are_tested,
+    "invariants are tested": invariants_are_tested,
     "options are tested": options_are_tested,
     "source lists are current": source_lists_are_current,
     "headers are guarded": headers_are_guarded,
     "classes have at most one friend": classes_have_one_friend,
-    "scripts can be read": scripts_can_be_read,
+    "scripts are valid": scripts_are_valid,
 }

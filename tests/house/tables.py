@@ -1,6 +1,6 @@
-"""The rules for the source code, as data. They are checked by rules.py and run by tidy.py."""
+"""Data of the rules for the source code. rules.py checks the rules, and tidy.py runs the checks."""
 
-COLUMNS_MAX = 128  # of scripts; code is clang-format's
+COLUMNS_MAX = 128  # of scripts; clang-format limits the lines of code
 
 CODE = (".c", ".h", ".cpp", ".hpp")
 SCRIPTS = (".py", ".sh")
@@ -20,7 +20,7 @@ ROOMS = {
     "driver": ("base", "os", "model", "policy", "segment", "brain", "pool"),
     "notify": ("base", "os", "model", "policy", "brain", "pool"),
 }
-# Headers that may cross the arrows: (room, header): why.
+# Exceptions for headers: (room, header): reason.
 ROOM_EXCEPTIONS = {
     ("brain", "os/process.hpp"): "a census holds what the process has left",
     ("reading", "policy/settings.hpp"): "the settings relation prints the catalogue",
@@ -32,7 +32,7 @@ OUTSIDE = {
     "sqlite_extension": (),
     "examples": (),
 }
-# Databases' own headers, and where they are met.
+# Headers of databases, and the places that may include them.
 FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
     r"libpq-fe\.h": ("core/driver/libpq/", "pg_extension/query/", "pg_extension/worker/", "tests/"),
@@ -40,18 +40,18 @@ FOREIGN_HEADERS = {
     r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "tests/"),
 }
 
-# Words in code (comments and strings do not count) and the only places for them: prefixes of paths.
+# Words in code (not in comments and strings) and the only places for them: prefixes of paths.
 WORDS = {
     "clocks": {
         "words": r"\b(clock_gettime|gettimeofday|(steady|system|high_resolution)_clock|__?rdtscp?|time\s*\(\s*"
                  r"(NULL|nullptr|0)\s*\))",
         "places": (
             "core/os/clock.",
-            "tests/race/",                  # storms that end after a while
+            "tests/race/",                  # stress tests of limited duration
             "tests/bench/",
-            "tests/unit/driver/support.hpp",  # drivers promise to keep real deadlines
-            "tests/sqlite/support.py",      # gives up waiting for another process
-            "pg_extension/common/linger.",    # a lease's age, told alike by backend and worker
+            "tests/unit/driver/support.hpp",  # drivers must keep real deadlines
+            "tests/sqlite/support.py",      # timeout for another process
+            "pg_extension/common/linger.",    # the age of a lease, the same for backend and worker
             "examples/",
         ),
     },
@@ -64,8 +64,8 @@ WORDS = {
         "places": (
             "core/pool/", "core/driver/",
             "c_api/src/handles.",           # the fork hooks
-            "c_api/src/callbacks.",         # the thread that calls the program back
-            "c_api/src/opening.cpp",        # tide_close_all() closes all pools at once
+            "c_api/src/callbacks.",         # the thread that runs the callbacks
+            "c_api/src/opening.cpp",        # tide_close_all() closes all pools in parallel
             "tests/", "examples/",
         ),
     },
@@ -77,32 +77,33 @@ WORDS = {
         "words": r"\b(sleep_for|sleep_until|usleep|nanosleep|time\.sleep|sleep\s*\()",
         "places": (
             "core/os/clock.",               # pause_for()
-            "tests/sqlite/support.py",      # looks again whether another process did what it was told
-            "tests/pg/",                    # looks again whether a server did what it was told
-            "tests/bench/",                 # a lease that is held, a reader that reads at intervals
-            "examples/demo/workload.cpp",   # a shop's visitors take their time
+            "tests/sqlite/support.py",      # polls another process
+            "tests/pg/",                    # polls a server
+            "tests/bench/",                 # a lease that is held, a reader with intervals
+            "examples/demo/workload.cpp",   # think time of the callers
         ),
     },
 }
 
-# Nowhere, not even in comments, but for the places named. From halves, so that this file does not break its own rule.
+# Words that are allowed only in the places named, also in comments. Split, so that this file does not violate its own
+# rule.
 FORBIDDEN = (
     ("TO" "DO", "finish it or leave it out", ()),
     ("FIX" "ME", "fix it or leave it out", ()),
     ("../" "shared", "users do not have that folder", ()),
     ("not " "implemented", "refuse with TIDE_UNSUPPORTED and say what is supported", ()),
-    ("DIS" "ABLED_", "a test runs or goes", ()),
-    ("G" "TEST_SKIP", "a test runs or goes", ("tests/conformance/",)),  # promises that not every driver can make
+    ("DIS" "ABLED_", "run the test or remove it", ()),
+    ("G" "TEST_SKIP", "run the test or remove it", ("tests/conformance/",)),  # guarantees that not every driver can give
 )
 
-# Public C functions: the tags of their comments, in this order, and what is a convention and therefore not written there.
+# Public C functions: the tags of their comments, in this order, and texts that only repeat a convention.
 DOC_TAGS = ("Threads", "Owns", "Fails", "Since")
 DOC_CONVENTIONS = ("any.", "any thread.", "nothing.", "never.", "0.1", "0.1.")
 HEADERS = "c_api/include/tidepool"
 VERSION_MAP = "c_api/tidepool.map"
 SYMBOLS = "c_api/symbols.golden"
 
-# Folders that explain themselves in a README.md.
+# Folders that must have a README.md.
 EXPLAINED = (
     "", "core", "core/base", "core/os", "core/control", "core/model", "core/policy", "core/segment", "core/brain", "core/pool",
     "core/driver", "core/reading",
@@ -110,7 +111,7 @@ EXPLAINED = (
 )
 
 OPTIONS = "core/policy/catalogue.cpp"
-OPTIONS_ALIKE = "tests/unit/pool/options_"  # what they do on any database
+OPTIONS_ALIKE = "tests/unit/pool/options_"  # effects on any database
 OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 

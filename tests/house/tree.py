@@ -1,4 +1,4 @@
-"""The files that the rules apply to."""
+"""The files to which the rules apply."""
 import functools
 import pathlib
 import re
@@ -13,7 +13,7 @@ PYTHON_OR_SHELL_COMMENT = re.compile(r"(^|\s)#[^\n]*", re.M)
 
 @functools.lru_cache(maxsize=None)
 def files():
-    """{path relative to the root, with '/': text} of every text file that belongs to the house."""
+    """{path relative to the root, with '/': text} of every text file of the repository."""
     found = {}
     for path in sorted(ROOT.rglob("*")):
         relative = path.relative_to(ROOT)
@@ -59,6 +59,6 @@ def includes(path):
 
 
 def lines_with(path, pattern):
-    """[(line number, what was found)] in code, comments and strings aside."""
+    """[(line number, what was found)] in code, without comments and strings."""
     return [(number, match.group().strip()) for number, line in enumerate(bare_of(path).splitlines(), 1)
             for match in [re.search(pattern, line)] if match]

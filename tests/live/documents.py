@@ -1,7 +1,8 @@
-"""Configurations as the requirement documents have them: their names and values, and what each means here.
+"""Configurations from the requirement documents: their names and values, and the resulting settings.
 
-Each: a title; the options as a program would hand them over; the settings they become (names and values of this product, all
-of source `options`); and the words that are accepted without being options here, which stand in `settings` with a note.
+Each consists of a title; the options as a program would pass them; the resulting settings (names and values of this
+product, all with source `options`); and the names that are accepted although they are not options here, which are in
+`settings` with a note.
 """
 
 SERVICE_BASIC = {
@@ -192,7 +193,7 @@ MANAGER_OPTIONS = {
 
 
 def configuration(most, least):
-    """The configurations of the last document are alike but for the sizes."""
+    """The configurations of the last document differ only in their sizes."""
     return {
         "options": {"max": most, "min": least, "idleTimeoutMillis": 30000, "connectionTimeoutMillis": 2000,
                     "acquireTimeoutMillis": 10000, "maxUses": 7500, "maxLifetime": 1800000, "statementTimeout": 30000,

@@ -1,4 +1,5 @@
-"""The databases that the programs of this folder run on, ways to them that can be lost, and eyes in their SQL."""
+"""The databases that the programs of this folder run on, ways to interrupt the connection to them, and access in their
+SQL."""
 import os
 import pathlib
 import shutil
@@ -34,7 +35,7 @@ class SqliteEyes:
 
 
 class PostgresEyes:
-    """Through a pool that nobody else sees, as any application would ask."""
+    """Executes queries through a private pool, as an application would."""
 
     def __init__(self, conninfo):
         self.pool = client.Pool(conninfo, "publish=off min_size=1 max_size=2 health_interval=0 " + QUIET, name="eyes")
@@ -68,7 +69,7 @@ class PostgresEyes:
 
 
 class FileRoad:
-    """A database whose folder can be taken away."""
+    """A database whose folder can be renamed."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -76,7 +77,7 @@ class FileRoad:
         self.url = f"sqlite://{folder}/app.db"
 
     def block(self):
-        """No new connection; those that are open go on to work."""
+        """New connections fail; open ones continue to work."""
         self.folder.rename(str(self.folder) + ".gone")
 
     def lose(self, pool):
@@ -91,16 +92,16 @@ class FileRoad:
 
 
 class LockedFile:
-    """A database that somebody else locks for himself alone, which SQLite waits for."""
+    """A database that another connection locks exclusively, so that SQLite waits."""
     validation_query = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-                        "SELECT count(*) FROM n")  # a lock says nothing against a session; this ends with its deadline
+                        "SELECT count(*) FROM n")  # a lock does not invalidate a session; the call ends at its deadline
 
     def __init__(self, path):
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode = delete")
         self.db.execute("CREATE TABLE t (x)")
         waits = f"sqlite://{path}?tidepool.sqlite_busy_timeout=30s&tidepool.sqlite_journal_mode"
-        self.url, self.url_of_late = f"{waits}=truncate", f"{waits}=wal"  # which takes a lock to begin with
+        self.url, self.url_of_late = f"{waits}=truncate", f"{waits}=wal"  # which starts by taking a lock
 
     def hold(self):
         self.db.execute("BEGIN EXCLUSIVE")
@@ -113,7 +114,7 @@ class LockedFile:
 
 
 class NetworkRoad:
-    """A way to the server that can be cut."""
+    """A network connection to the server that can be interrupted."""
 
     def __init__(self, server):
         self.proxy = proxy.Proxy(server)
@@ -135,7 +136,7 @@ class NetworkRoad:
 
 
 class SilentRoad(NetworkRoad):
-    """A way to the server on which everything is taken and nothing passes."""
+    """A network connection to the server that accepts everything and forwards nothing."""
     validation_query = ""
 
     def __init__(self, server):
@@ -151,7 +152,7 @@ class SilentRoad(NetworkRoad):
 
 
 class ServerRoad:
-    """A server of its own, which really stops."""
+    """A separate server, which is really stopped."""
 
     def __init__(self):
         self.server = cluster.Cluster().create().start()
@@ -193,7 +194,7 @@ class Sqlite:
 
     @staticmethod
     def password(_):
-        return ""  # there are none
+        return ""  # does not exist here
 
     def end(self):
         shutil.rmtree(self.folder, ignore_errors=True)

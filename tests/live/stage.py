@@ -1,10 +1,11 @@
-"""What the programs of this folder stand on: pools on a real database, and eyes that see and steer them in SQL.
+"""Common parts of the programs of this folder: pools on a real database, and SQL access to show and control them.
 
-    stage.main(CASES, ALONE)    runs the cases, of which each gets a Stage: those of ALONE one after the other, then all of
-                                CASES at once; the first word of the command line is the database
+    stage.main(CASES, ALONE)    runs the cases, each with a Stage: those of ALONE one after the other, then all of
+                                CASES in parallel; the first word of the command line is the database
 
 Statements are written with a ~ before each name of the product: `~pools` is tidepool_pools in SQLite, tidepool.pools in
-PostgreSQL. The pools are of this process; with PostgreSQL it runs as the server's user, as a server reads no other's.
+PostgreSQL. The pools are in this process; with PostgreSQL it runs as the server's user, because the server reads only
+segments of that user.
 """
 import os
 import pathlib
@@ -23,12 +24,12 @@ import cluster  # noqa: E402
 import ground  # noqa: E402
 import support  # noqa: E402
 
-TIMEOUT_S = 20  # for what should come at once, on a machine that does other things too
+TIMEOUT_S = 20  # for events that should be immediate, on a busy machine
 QUIET = ground.QUIET
 
 
 def until(condition, what, seconds=TIMEOUT_S):
-    """The value of the condition, as soon as it is one."""
+    """Waits for the condition; returns its value."""
     value = cluster.wait_until(condition, seconds)
     if not value:
         raise AssertionError(f"not within {seconds} s: {what}")
@@ -36,7 +37,7 @@ def until(condition, what, seconds=TIMEOUT_S):
 
 
 def resident_bytes(pid="self"):
-    """The memory of a process, as its pools see it when they are given a memory_limit."""
+    """The memory of a process, as its pools measure it for memory_limit."""
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
@@ -50,7 +51,7 @@ def within(got, low, high, what=""):
 
 
 def said(text, *parts):
-    """The text must name all the parts."""
+    """The text must contain all parts."""
     for part in parts:
         if part not in text:
             raise AssertionError(f"{part!r} is missing in {text!r}")
@@ -58,7 +59,7 @@ def said(text, *parts):
 
 
 class Callers:
-    """Threads that do the same thing again and again, and count what came of it."""
+    """Threads that repeat an action, and count the results."""
 
     def __init__(self, n, work, pause_s=0.0):
         self.work, self.pause_s = work, pause_s
@@ -92,7 +93,7 @@ class Callers:
 
 
 class Owner:
-    """Another process with pools, whose standard error is kept; tests/sqlite/owner.py says what can be asked."""
+    """Another process with pools, whose standard error is kept; tests/sqlite/owner.py lists its commands."""
 
     def __init__(self, database):
         self.database = database
@@ -106,8 +107,8 @@ class Owner:
         return self.ask("open", name, options, url or self.database.url(name))["instance_id"]
 
     @staticmethod
-    def steered(name):
-        """What steers a pool of that process, as client.Pool steers one of ours."""
+    def pool_named(name):
+        """Controls a pool of that process, as client.Pool controls one of this process."""
         pool = object.__new__(client.Pool)
         pool.name = name
         return pool
@@ -122,7 +123,7 @@ class Owner:
 
 
 class Stage:
-    """One case: its pool, its eyes, and what is to be put away at its end."""
+    """One case: its pool, its SQL access, and what must be closed at its end."""
 
     def __init__(self, database, name):
         self.database, self.name = database, name
@@ -131,7 +132,7 @@ class Stage:
         self.pools = []
 
     def pool(self, options="", url=None, name=None):
-        """What is said later in the options counts."""
+        """Later options override earlier ones."""
         words = dict(word.split("=", 1) for word in f"{QUIET} {options}".split())
         made = client.Pool(url or self.database.url(name or self.name), " ".join(f"{k}={v}" for k, v in words.items()),
                            name=name or self.name)
@@ -144,19 +145,19 @@ class Stage:
         return made
 
     def machine(self):
-        """A database that fails as a whole."""
+        """A database that can fail completely."""
         made = self.database.machine(self.name)
         self.ends.append(made.end)
         return made
 
     def held_up(self):
-        """A database that can be made to answer nothing."""
+        """A database that can be made not to answer."""
         made = self.database.held_up(self.name)
         self.ends.append(made.end)
         return made
 
     def watch(self, sql, every_s=0.02):
-        """Asks again and again beside the case; the rows that were seen, each once. Ends with the case."""
+        """Polls in the background; collects the distinct rows. Ends with the case."""
         seen, is_over, eyes = {}, threading.Event(), self.database.eyes()
 
         def look():
@@ -179,12 +180,12 @@ class Stage:
         return made
 
     def faulty(self, pool):
-        """A statement that no healthy application sends."""
+        """A statement that fails with an error that counts for health."""
         try:
             pool.query(self.database.faulty)
         except client.Refusal as refusal:
             return refusal
-        raise AssertionError("the faulty statement was well")
+        raise AssertionError("the faulty statement succeeded")
 
     def rows(self, sql):
         return self.eyes.rows(sql.replace(":pool", f"'{self.name}'"))
@@ -194,14 +195,14 @@ class Stage:
         return found[0][0] if found else None
 
     def error(self, sql, *parts):
-        """What is said to a statement that must fail."""
+        """The error of a statement that must fail."""
         text = self.eyes.error(sql.replace(":pool", f"'{self.name}'"))
         if text is None:
             raise AssertionError(f"not refused: {sql}")
         return said(text, *parts)
 
     def order(self, call):
-        """A control in SQL, and its effect."""
+        """A command in SQL; waits for its effect."""
         number = self.value(f"SELECT ~{call}")
         is_(self.value(f"SELECT ~wait_applied({number})"), 1, call)
         return number
@@ -214,7 +215,7 @@ class Stage:
         return found if "," in columns else found[0]
 
     def reaches(self, columns, expected, seconds=TIMEOUT_S):
-        """Waits until the pool shows this; what it shows last goes into the error."""
+        """Waits until the pool shows these values; the error contains the last ones."""
         seen = []
 
         def is_there():
@@ -232,7 +233,7 @@ class Stage:
         return found[0] if found else (None,) * 5
 
     def turns(self, check, status, seconds=TIMEOUT_S):
-        """Waits for a status of a health check; its row."""
+        """Waits for a status of a health check; returns its row."""
         seen = []
 
         def has_turned():
@@ -264,13 +265,14 @@ def play(case, database, failures):
         finally:
             stage.end()
         print(f"ok {case.__name__} ({time.monotonic() - began:.1f} s){': ' + told if told else ''}", flush=True)
-    except Exception:  # noqa: BLE001  (all are told)
+    except Exception:  # noqa: BLE001  (all are reported)
         failures.append(case.__name__)
         print(f"not ok {case.__name__} ({time.monotonic() - began:.1f} s)\n{traceback.format_exc()}", flush=True)
 
 
 def as_the_servers_user():
-    """Runs this program again, under the user that servers run as, with copies and an install that only we could make."""
+    """Runs this program again, under the user of the servers, with copies and an installation that only this process
+    can create."""
     folder = tempfile.mkdtemp(prefix="tp-", dir="/tmp")
     os.chmod(folder, 0o755)
     try:
@@ -287,7 +289,7 @@ def as_the_servers_user():
 
 
 def main(cases, alone=()):
-    """What a program returns: how many cases failed. Those `alone` come first, one after the other."""
+    """Runs the cases; returns the number of failures. Those `alone` run first, one after the other."""
     kind, *chosen = sys.argv[1:]
     if kind == ground.Postgres.name:
         support.require_server()

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Every built-in alert rule: its cause makes it fire, in time, once and with the right value; without the cause it ends.
+"""Every built-in alert rule: its cause makes it fire, in time, once and with the right value; without the cause it is
+resolved.
 Those about the file of an SQLite database are in tests/faults/test_database_file.py.
 
 usage: test_alerts.py sqlite|postgresql [CASE...]
@@ -12,8 +13,8 @@ import stage
 from stage import is_, until, within
 
 CALM = "burst=off scaling=off health_interval=1s lease_timeout=1h leak_threshold=1h"
-CLEAR_S = 5   # a condition must have been over for so long
-LATE_S = 4.0  # a look a second, and a machine that does other things
+CLEAR_S = 5   # time for which a condition must have ended
+LATE_S = 4.0  # one evaluation per second, and a busy machine
 
 
 def alert(s, rule):
@@ -30,7 +31,7 @@ def state_of(s, rule):
 
 
 def rings(s, rule, cause, cure, low, high, hold_s=0.0, calm_s=25):
-    """The whole life of an alert whose value must lie between low and high when it fires."""
+    """The whole life of an alert whose value must be between low and high when it fires."""
     is_(state_of(s, rule), None, "an alert before its cause")
     began = time.monotonic()
     cause()
@@ -68,7 +69,7 @@ def connection_exhaustion(s):
 
 
 def wait(s, pool, n):
-    """Callers that wait, and give back at once what they get."""
+    """Callers that wait, and release their leases immediately."""
     threads = [threading.Thread(target=lambda: pool.acquire("waits", 60000).release()) for _ in range(n)]
     for thread in threads:
         thread.start()
@@ -77,7 +78,7 @@ def wait(s, pool, n):
 
 def wait_time(s):
     pool = s.pool(f"{CALM} min_size=2 max_size=2 alert_wait=500ms")
-    until(lambda: s.value("SELECT idle FROM ~pools WHERE pool = :pool") == 2, "connections, whose making is a wait too")
+    until(lambda: s.value("SELECT idle FROM ~pools WHERE pool = :pool") == 2, "connections; opening them is a wait too")
     held = hold(pool, 2)
     s.ends.append(lambda: give_back(held))
     return rings(s, "wait_time", lambda: wait(s, pool, 1), lambda: give_back(held), 500, 500 + LATE_S * 1000, 0.5)
@@ -95,16 +96,16 @@ def acquire_timeouts(s):
     held = hold(pool, 2)
     s.ends.append(lambda: give_back(held))
 
-    def asks_in_vain():
-        stage.client.refuses(pool.acquire, "in vain", 50, status="timeout")
+    def ask_until_timeout():
+        stage.client.refuses(pool.acquire, "times out", 50, status="timeout")
 
-    # A minute's timeouts go after a minute: it is the rule that changes.
-    return rings(s, "acquire_timeouts", asks_in_vain,
+    # Timeouts of the last minute expire only after a minute, so the rule is changed instead.
+    return rings(s, "acquire_timeouts", ask_until_timeout,
                  lambda: s.order("set_alert(:pool, 'acquire_timeouts', NULL, NULL, 5)"), 1, 1)
 
 
 def flood(s, pool, n):
-    """So many good statements that the bad ones among them do not count."""
+    """Enough successful statements to make the failed ones insignificant."""
     for _ in range(n):
         pool.query("SELECT 1")
 
@@ -179,7 +180,7 @@ def memory_pressure(s):
     s.pool(f"{CALM} min_size=1 max_size=2 health_interval=0")
     s.reaches("state", "running")
     return rings(s, "memory_pressure", lambda: s.set("memory_limit", int(stage.resident_bytes() * 1.1)),
-                 lambda: s.set("memory_limit", "100TB"), 0.8, 3, 10)  # other cases begin meanwhile
+                 lambda: s.set("memory_limit", "100TB"), 0.8, 3, 10)  # other cases start meanwhile
 
 
 CASES = (connection_exhaustion, wait_time, waiting_count, acquire_timeouts, error_rate, errors_per_hour, health_failures,

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""A database that is gone for a while, under load: callers are told at once, one connect a second is tried, all comes back.
+"""A database that is unavailable for a while, under load: requests fail immediately, one connect per second is tried,
+and the pool recovers.
 
 usage: test_breaker.py sqlite|postgresql [CASE...]
 
-TIDE_STOP_SECONDS: for how many probes, of one a second, it stays away (6).
+TIDE_STOP_SECONDS: the number of probes, one per second, for which it is unavailable (6).
 """
 import os
 import sys
@@ -18,11 +19,11 @@ TRIP_S = 2
 OPTIONS = (f"min_size=4 max_size=10 burst=off health_interval=1s acquire_timeout=1s breaker_trip_after={TRIP_S}s "
            "retry_base=50ms retry_max=1s")
 AT_ONCE_S = 0.05
-SLACK_S = 0.5  # this is Python, on a machine that does other things too
+SLACK_S = 0.5  # this is Python, on a busy machine
 
 
 class Asking:
-    """Callers that ask a pool again and again; what became of each request, and when."""
+    """Callers that query a pool repeatedly; the result and time of each request."""
 
     def __init__(self, s, pool):
         self.pool, self.lock, self.told = pool, threading.Lock(), []
@@ -47,9 +48,9 @@ class Asking:
             return max(asked + took for asked, took, status, _ in self.told if status != "ok")
 
 
-def judge_the_outage(calls):
-    """Everybody was told, at once, and told what there is to know. Returns the longest and the slower ones."""
-    is_(len(calls) > 100, True, f"{len(calls)} requests met the open breaker")
+def check_the_outage(calls):
+    """All requests failed immediately, with all information. Returns the longest time and the slow requests."""
+    is_(len(calls) > 100, True, f"{len(calls)} requests during the outage")
     is_({status for _, _, status, _ in calls}, {"unavailable"})
     for _, _, _, message in calls[::20]:
         said(message, "breaker is open", "; last error: ")
@@ -62,12 +63,12 @@ def judge_the_outage(calls):
     return longest, slow
 
 
-def gone_and_back(s):
+def outage_and_recovery(s):
     road = s.machine()
     pool = s.pool(OPTIONS, road.url)
     until(lambda: s.state("idle") >= 4, "connections")
     asking = Asking(s, pool)
-    until(lambda: len(asking.told) > 100, "the load is under way")
+    until(lambda: len(asking.told) > 100, "the load is running")
     seen = s.watch("SELECT state, breaker, connecting FROM ~pools WHERE pool = :pool")
     lost = time.monotonic()
     road.lose(pool)
@@ -79,18 +80,18 @@ def gone_and_back(s):
     def failures():
         return s.value("SELECT connect_failures_total FROM ~pool_stats WHERE pool = :pool")
     before, counting_since = failures(), time.monotonic()
-    until(lambda: failures() - before >= PROBES, "one probe a second", 2 * PROBES)
+    until(lambda: failures() - before >= PROBES, "one probe per second", 2 * PROBES)
     probes, counted_s = failures() - before, time.monotonic() - counting_since
     within(probes, counted_s - 2, counted_s + 1, f"probes in {counted_s:.1f} s")
     is_(s.state(), "degraded")
-    until(lambda: s.rows("SELECT state FROM ~alerts WHERE pool = :pool AND rule = 'breaker_open'") == [("firing",)], "it tells")
+    until(lambda: s.rows("SELECT state FROM ~alerts WHERE pool = :pool AND rule = 'breaker_open'") == [("firing",)], "alert")
     found = time.monotonic()
-    longest, slow = judge_the_outage(asking.between(opened + 0.2, found))
+    longest, slow = check_the_outage(asking.between(opened + 0.2, found))
     road.find()
     back = time.monotonic()
-    until(lambda: time.monotonic() - asking.last_failure() > 1.5 and s.state("breaker") == "closed", "all callers are well")
+    until(lambda: time.monotonic() - asking.last_failure() > 1.5 and s.state("breaker") == "closed", "all requests succeed")
     took = asking.last_failure() - back
-    within(took, -SLACK_S, 2, "seconds until the last caller was well")
+    within(took, -SLACK_S, 2, "seconds until the last failure")
     asking.callers.stop()
     states = {state for state, _, _ in seen}
     is_("degraded" in states and states <= {"starting", "running", "degraded", "emergency"}, True, f"{states}")
@@ -106,14 +107,15 @@ def gone_and_back(s):
     within(len(sizes), 0, 12 + PROBES / 2, "changes of size")
     closed = " + ".join(f"closed_{why}_total" for why in ("idle", "lifetime", "uses", "error", "scale", "control"))
     until(lambda: s.rows(f"SELECT connects_total - ({closed}) FROM ~pool_stats WHERE pool = :pool") ==
-          s.rows("SELECT size FROM ~pools WHERE pool = :pool AND connecting = 0"), "every connect is accounted for")
+          s.rows("SELECT size FROM ~pools WHERE pool = :pool AND connecting = 0"), "connects = closed + open")
     return (f"open after {opened - lost:.1f} s, {probes} probes in {counted_s:.1f} s, {len(asking.told)} requests, longest "
             f"refusal {longest * 1000:.1f} ms ({slow} over 50 ms), all well {took * 1000:.0f} ms after the return, at most "
             f"{max(c for _, _, c in seen)} connecting, {len(sizes)} changes of size")
 
 
 def switched_on_and_off_meanwhile(s):
-    """Without a breaker callers wait as ever, unless waiting is known to be vain; it takes over when it is switched on."""
+    """Without a breaker callers wait, unless waiting is known to be useless; the breaker takes effect when it is
+    switched on."""
     road = s.road()
     pool = s.pool(OPTIONS + " breaker=off breaker_trip_after=500ms acquire_timeout=300ms", road.url)
     until(lambda: s.state("idle") >= 4, "connections")
@@ -125,7 +127,7 @@ def switched_on_and_off_meanwhile(s):
     s.set("breaker", "on")
     until(lambda: s.state("breaker") in ("open", "half_open"), "the breaker opens")
     refusal = client.refuses(pool.acquire, "is told", 5000, status="unavailable")
-    # A server that is away may come back; that a directory is missing is told as it is.
+    # An unreachable server may come back; a missing directory is reported as such.
     is_((refusal.is_retryable, "breaker is open" in refusal.message), (s.database.name == "postgresql", True),
         str(refusal))
     s.set("breaker", "off")
@@ -136,4 +138,4 @@ def switched_on_and_off_meanwhile(s):
 
 
 if __name__ == "__main__":
-    sys.exit(stage.main((switched_on_and_off_meanwhile,), (gone_and_back,)))
+    sys.exit(stage.main((switched_on_and_off_meanwhile,), (outage_and_recovery,)))

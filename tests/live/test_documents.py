@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Configurations that people bring along: every one of documents.py opens a pool, and `settings` shows what it means here.
+"""Configurations of other products: each of documents.py opens a pool, and `settings` shows the resulting values.
 
 usage: test_documents.py sqlite|postgresql [CASE...]
 """
@@ -20,14 +20,14 @@ def configurations_open_with_their_values(s):
             is_(shown[name], (value, "options"), f"{title}: {name}")
         notes = {name: note for name, _, _, note in rows}
         for word in each["words"]:
-            is_(bool(notes[word]), True, f"{title}: {word} stands there with a reason")
+            is_(bool(notes[word]), True, f"{title}: {word} is listed with a reason")
         is_("secret" in str(rows), False, f"{title}: a web address is a secret")
         pool.close()
     return f"{len(documents.ALL)} configurations"
 
 
 def address_options(s):
-    """host, port and so on in place of a URL; a file's path for SQLite."""
+    """host, port and so on instead of a URL; the path of a file for SQLite."""
     url = s.database.url(s.name)
     if s.database.name == "sqlite":
         parts = {"dbPath": url.removeprefix("sqlite://")}
@@ -37,7 +37,7 @@ def address_options(s):
                  "username": words["user"], "password": "unused"}
     pool = client.Pool("", json.dumps({**parts, "max": 3}), name=s.name)
     is_(len(pool.query("SELECT 1")), 1)
-    is_("unused" in str(s.rows("SELECT * FROM ~settings")), False, "a password stands nowhere")
+    is_("unused" in str(s.rows("SELECT * FROM ~settings")), False, "the password is not shown")
     pool.close()
     for options, part in (({"username": "x"}, "does not specify a database"), ({**parts, "dbPath": "/a", "host": "h"}, "")):
         try:
@@ -78,7 +78,7 @@ def invalid_values_are_rejected(s):
         client.Pool(s.database.url(s.name), '{"enableQueryCash": true}', name=s.name)
         raise AssertionError("accepted")
     except client.Refusal as refusal:
-        is_("burst" in str(refusal), False, "no suggestion that is not similar")
+        is_("burst" in str(refusal), False, "no dissimilar suggestion")
 
 
 CASES = (configurations_open_with_their_values, address_options, switches_off, invalid_values_are_rejected)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Every option that a database must be there for does what its name says: a pool that has it otherwise behaves otherwise,
-whether it was opened so or told so before its first connection. A case is named for its option; the others are in
-tests/unit/pool/options_*_test.cpp, and tests/house knows that none is missing.
+"""The effects of all options that need a database: a pool with another value behaves differently, whether it was opened
+with the value or the option was set before its first connection. A case is named after its option; the other options
+are in tests/unit/pool/options_*_test.cpp, and tests/house checks that none is missing.
 
 usage: test_effects.py sqlite|postgresql [OPTION...]
 """
@@ -24,25 +24,25 @@ NUMBERS = itertools.count(1)
 
 
 def pools(s, option, value, options="", url=None):
-    """A pool opened with the option so, and one that is told while it has no connection yet."""
+    """A pool opened with the value, and one whose option is set before it has a connection."""
     def name():
         return f"{s.name}_{next(NUMBERS)}"
     first = s.pool(f"{CALM} {options} {option}={value}", url, name=name())
     found = s.eyes.rows(f"SELECT applies FROM ~settings WHERE name = '{option}' AND pool = '{first.name}'")
     yield first
-    if found and found[0][0] != "reopen":  # none: it is not published
+    if found and found[0][0] != "reopen":  # none: the pool is not published
         told = s.pool(f"{CALM} {options}", url, name=name())
         told.set(option, value)
         yield told
 
 
 def seen_with(s, option, value, look, options="", url=None):
-    """What `look` sees of each of those pools: the same."""
+    """The result of `look`, which must be the same for both pools."""
     seen = []
     for pool in pools(s, option, value, options, url):
         seen.append(look(pool))
         pool.close()
-    is_(set(map(str, seen)), {str(seen[0])}, f"{option}={value}, at open and later")
+    is_(set(map(str, seen)), {str(seen[0])}, f"{option}={value}, at open and set later")
     return seen[0]
 
 
@@ -52,7 +52,7 @@ def differ(s, option, look, expected, options=""):
 
 
 def is_inert(s, option):
-    """On this kind of database the option has no effect, and settings says so."""
+    """The option has no effect on this database, and settings has a note about it."""
     s.pool(CALM)
     said(s.value(f"SELECT note FROM ~settings WHERE pool = :pool AND name = '{option}'"), "no effect on a pool of ")
     return "no effect here, as its note says"
@@ -114,7 +114,7 @@ def reset_on_release(s):
 # -- a statement's life
 
 def slow(s):
-    """A statement of about half a second, and no more than that."""
+    """A statement that takes about half a second."""
     if s.database.name == "postgresql":
         return "SELECT pg_sleep(0.5)"
     return "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000000) SELECT count(*) FROM c"
@@ -128,8 +128,8 @@ def statement_timeout(s):
 
 
 def idle_in_transaction_timeout(s):
-    """Of transactions that begin together those with the short bound end, and the others outlive them."""
-    def has_ended(pool):  # the server may end the session, or the pool the transaction
+    """Of transactions that start together, those with the short limit end, and the others continue."""
+    def has_ended(pool):  # either the server ends the session, or the pool ends the transaction
         return s.eyes.rows(f"SELECT 1 FROM ~events WHERE pool = '{pool.name}' "
                            "AND kind IN ('connection_lost', 'transaction_ended')")
 
@@ -138,7 +138,7 @@ def idle_in_transaction_timeout(s):
         for lease in begun:
             lease.query("BEGIN")
         until(lambda pool=short: has_ended(pool), "the short one ends")
-        is_(fails(lambda lease=begun[1]: lease.query("SELECT 1")), True, "in what has ended")
+        is_(fails(lambda lease=begun[1]: lease.query("SELECT 1")), True, "in the ended one")
         begun[0].query("SELECT 1")
         for lease in begun:
             with contextlib.suppress(client.Refusal):
@@ -169,7 +169,7 @@ def shutdown_timeout(s):
             is_(look(pool), expected, value)
 
 
-# -- the log and the segment
+# -- log and segment
 
 def log_destination(s):
     folder = folder_of(s)
@@ -193,14 +193,14 @@ def dir(s):
     folder = folder_of(s)
     folder.chmod(0o700)
     pool = s.pool(f"{CALM} dir={folder}")
-    is_(is_seen(s, pool), 0, "in the usual place")
-    is_(len(list(folder.iterdir())) > 0, True, "in its own")
+    is_(is_seen(s, pool), 0, "in the default directory")
+    is_(len(list(folder.iterdir())) > 0, True, "in its own directory")
 
 
 # -- PostgreSQL
 
 def connection_option(pool, word):
-    """What libpq connected with."""
+    """The parameters of libpq's connection."""
     class Option(ctypes.Structure):
         _fields_ = [(n, ctypes.c_char_p) for n in ("keyword", "envvar", "compiled", "val", "label", "dispchar")] + [
             ("dispsize", ctypes.c_int)]
@@ -315,7 +315,7 @@ def sqlite_wal_limit(s):
         pool.query("CREATE TABLE t (x)")
         for _ in range(40):
             pool.query("INSERT INTO t VALUES (randomblob(100000))")
-        until(lambda: (stats(s, pool, "wal_bytes") or 0) > 2_000_000, "its size is seen")
+        until(lambda: (stats(s, pool, "wal_bytes") or 0) > 2_000_000, "its size is measured")
         pool.query("INSERT INTO t VALUES (0)")
         return file.stat().st_size > 2_000_000
     differ(s, "sqlite_wal_limit", look, {"1MB": False, "1GB": True}, "max_size=1")

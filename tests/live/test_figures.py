@@ -3,8 +3,8 @@
 
 usage: test_figures.py sqlite|postgresql [CASE...]
 
-A case names the columns it tells the truth of, and fails if it did not look at one of them. A column that no case names
-fails `every_column_is_told`.
+A case names the columns that it checks, and fails if it did not check one of them. A column that no case names fails
+`every_column_is_checked`.
 """
 import functools
 import json
@@ -28,7 +28,7 @@ def between(low, high):
 
 
 def tells(**columns):
-    """Of the case: relation="column column ...". The case gets `shows`, which compares."""
+    """Columns of the case: relation="column column ...". The case gets `shows`, which compares values."""
     named = {relation: set(words.split()) for relation, words in columns.items()}
     for relation, words in named.items():
         TOLD[relation] |= words
@@ -49,7 +49,7 @@ def tells(**columns):
                 is_(wrong, [], what)
             said = case(s, shows)
             is_({relation: names - looked_at[relation] for relation, names in named.items()},
-                {relation: set() for relation in named}, "columns that were named and not looked at")
+                {relation: set() for relation in named}, "columns that were named and not checked")
             return said
         return played
     return deco
@@ -70,17 +70,17 @@ def now():
     return between(time.time() - 2, time.time() + 2)
 
 
-def every_column_is_told(s):
+def every_column_is_checked(s):
     for relation, told in TOLD.items():
         there = {row[0] for row in s.rows(f"SELECT column_name FROM ~help WHERE relation = '{relation}' "
                                           "AND column_name IS NOT NULL")}
-        is_((there - told, told - there), (set(), set()), f"columns of {relation}: not told, not there")
+        is_((there - told, told - there), (set(), set()), f"columns of {relation}: not checked, not existing")
 
 
 @tells(pools="instance_id pool source app host pid backend target db_user state size idle in_use connecting validating waiting "
              "oldest_wait_ms min_size max_size target_size limit_size size_source burst_until utilization health generation "
              "started_at sampled_at age_ms version breaker breaker_probe_at pooler")
-def what_is(s, shows):
+def current_values(s, shows):
     pool = s.pool(f"min_size=2 max_size=4 {CALM} burst=on fairness_window=0")
     began = now()
     s.reaches("size, idle, state", (2, 2, "running"))
@@ -104,7 +104,7 @@ def what_is(s, shows):
     waiter = threading.Thread(target=lambda: held.append(pool.acquire(timeout_ms=20000)))
     waiter.start()
     s.reaches("waiting, state", (1, "paused"))
-    until(lambda: s.state("oldest_wait_ms") > 100, "he waits")
+    until(lambda: s.state("oldest_wait_ms") > 100, "it waits")
     shows("pools", "waiting", waiting=1, oldest_wait_ms=between(100, (time.monotonic() - asked) * 1000 + 50))
     s.order("burst(:pool, '60s')")
     shows("pools", "burst", burst_until=between(time.time() + 55, time.time() + 61), size_source="burst", limit_size=8)
@@ -118,7 +118,7 @@ def what_is(s, shows):
 
 
 @tells(pools="breaker breaker_probe_at state", pool_stats="connect_failures_total last_error last_error_at")
-def what_is_lost(s, shows):
+def losses(s, shows):
     road = s.road()
     pool = s.pool(f"min_size=1 max_size=2 {CALM} breaker_trip_after=500ms breaker_probe_interval=1s retry_base=100ms "
                   "retry_max=200ms connect_timeout=1s acquire_timeout=300ms", url=road.url)
@@ -148,7 +148,7 @@ UNMEASURED = ("transactions_total retries_total statement_cache_hits_total state
                   "wait_p95_ms wait_p99_ms wait_max_ms use_p50_ms use_p99_ms query_p50_ms query_p99_ms memory_bytes wal_bytes "
                   "connect_failures_total leases_overdue_total leases_reclaimed_total validation_failures_total",
        pool_history="instance_id pool at resolution_ms")
-def what_is_counted(s, shows):
+def counters(s, shows):
     pool = s.pool(f"min_size=3 max_size=3 {CALM} burst=on max_waiting=1 fairness_window=0")
     s.reaches("size, idle", (3, 3))
     began = time.monotonic()
@@ -160,7 +160,7 @@ def what_is_counted(s, shows):
     s.reaches("waiting", 1)
     client.refuses(pool.acquire, "one too many", 5000, status="queue_full")
     waited_ms = 200
-    until(lambda: s.state("oldest_wait_ms") > waited_ms, "he waits")
+    until(lambda: s.state("oldest_wait_ms") > waited_ms, "it waits")
     held[0].release()
     waiter.join(20)
     most_waited_ms = (time.monotonic() - began) * 1000
@@ -175,7 +175,7 @@ def what_is_counted(s, shows):
     elapsed_ms = (time.monotonic() - began) * 1000
     for _ in range(3):
         s.order("burst(:pool, '60s')")
-        s.order("burst(:pool, '60s')")  # makes it longer, and is none of its own
+        s.order("burst(:pool, '60s')")  # extends the current one, and is not counted as another
         s.order("end_burst(:pool)")
     s.order("check_health(:pool)")
     until(lambda: s.value("SELECT query_p99_ms FROM ~pool_stats WHERE pool = :pool") is not None, "a second is over")
@@ -185,7 +185,7 @@ def what_is_counted(s, shows):
         wal_bytes = os.path.getsize(f"{s.database.folder}/{s.name}.db-wal")
         within(wal_bytes, 1, 1 << 30, "bytes of the log")
         until(lambda: s.value("SELECT wal_bytes FROM ~pool_stats WHERE pool = :pool") == wal_bytes, "its size is shown")
-    longest = between(waited_ms / 1.6, most_waited_ms * 1.6)  # a bucket is half as wide as its bound
+    longest = between(waited_ms / 1.6, most_waited_ms * 1.6)  # a bucket is half as wide as its upper bound
     shows("pool_stats", "counted", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
           acquires_total=4, acquires_waited_total=1, acquire_timeouts_total=1, acquire_rejected_total=1, releases_total=4,
           connects_total=3, connect_failures_total=0, queries_total=5, query_errors_total=2, query_faults_total=1,
@@ -203,7 +203,7 @@ def what_is_counted(s, shows):
                                           f"AND column_name = '{column}'"), True, column)
     s.order("scale(:pool, 3)")
     s.order("reset_stats(:pool)")
-    shows("pool_stats", "anew", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
+    shows("pool_stats", "after the reset", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
           last_error=lambda said: "unique" in said.lower())
     shows("pool_history", "a second", "AND resolution_ms = 1000 AND at = (SELECT max(at) FROM ~pool_history WHERE pool = :pool "
           "AND resolution_ms = 1000)", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
@@ -211,7 +211,7 @@ def what_is_counted(s, shows):
 
 
 def second_like(s, condition):
-    """A second of history of which this is true."""
+    """A second of the history for which the condition is true."""
     newest = f"SELECT max(at) FROM ~pool_history WHERE pool = :pool AND resolution_ms = 1000 AND {condition}"
     until(lambda: s.value(newest) is not None, f"a second in which {condition}")
     return f"AND resolution_ms = 1000 AND at = ({newest})"
@@ -219,7 +219,7 @@ def second_like(s, condition):
 
 @tells(pool_history="size in_use_avg in_use_max waiting_max limit_size acquires timeouts errors wait_p99_ms use_ms "
                     "predicted_in_use health")
-def what_was(s, shows):
+def recorded_history(s, shows):
     pool = s.pool(f"min_size=2 max_size=4 {CALM} prediction=off fairness_window=0")
     s.reaches("size, idle", (2, 2))
     lease = pool.acquire()
@@ -228,9 +228,9 @@ def what_was(s, shows):
           wait_p99_ms=None, use_ms=0, predicted_in_use=lambda got: got is None or got >= 0, health=None)
     client.refuses(lease.query, s.database.faulty, status="database")
     other = pool.acquire()
-    client.refuses(pool.acquire, "in vain", 0, status="timeout")
+    client.refuses(pool.acquire, "times out", 0, status="timeout")
     s.order("pause(:pool)")
-    client.refuses(pool.acquire, "in vain", 50, status="timeout")
+    client.refuses(pool.acquire, "times out", 50, status="timeout")
     s.order("resume(:pool)")
     other.release()
     lease.release()
@@ -248,7 +248,7 @@ def what_was(s, shows):
 @tells(pool_stats="closed_idle_total closed_lifetime_total closed_uses_total closed_error_total closed_scale_total "
                   "closed_control_total closed_total lived_ms_total scale_up_total scale_down_total size_peak "
                   "leases_overdue_total leases_reclaimed_total")
-def what_is_closed(s, shows):
+def closed_connections(s, shows):
     pool = s.pool(f"min_size=1 max_size=4 {CALM}")
     began = time.monotonic()
     s.reaches("size, idle", (1, 1))
@@ -287,7 +287,7 @@ def what_is_closed(s, shows):
 
 
 @tells(pool_stats="closed_idle_total closed_lifetime_total")
-def what_grows_old(s, shows):
+def lifetimes(s, shows):
     pool = s.pool(f"min_size=0 max_size=1 {CALM} idle_timeout=1s")
     pool.query("SELECT 1")
     until(lambda: s.value("SELECT closed_idle_total FROM ~pool_stats WHERE pool = :pool"), "it was idle too long")
@@ -296,14 +296,14 @@ def what_grows_old(s, shows):
     s.set("idle_timeout", "0")
     s.set("max_lifetime", "1s")
     pool.query("SELECT 1")
-    s.set("max_lifetime", "0")  # drawn at birth: it ends all the same, and its successor does not
+    s.set("max_lifetime", "0")  # determined when opened: it still ends, but its successor does not
     until(lambda: s.value("SELECT closed_lifetime_total FROM ~pool_stats WHERE pool = :pool"), "its time is over")
     shows("pool_stats", "old", closed_idle_total=1, closed_lifetime_total=1)
 
 
 @tells(pool_stats="emergencies_total recovery_attempts_total recoveries_total health_checks_total health_check_failures_total "
                   "alerts_fired_total")
-def what_goes_wrong(s, shows):
+def faults(s, shows):
     pool = s.pool("min_size=2 max_size=4 burst=off health_interval=1s recovery=restart_connections recovery_max_attempts=2 "
                   "emergency=on alert_errors_per_hour=5")
     s.reaches("size, idle", (2, 2))
@@ -322,7 +322,7 @@ def what_goes_wrong(s, shows):
         return True
     wrong = []
 
-    def is_settled():  # between two looks one more may have come
+    def is_settled():  # between two queries there may be one more
         try:
             return is_told()
         except AssertionError as why:
@@ -337,7 +337,7 @@ def what_goes_wrong(s, shows):
 
 
 @tells(pool_stats="efficiency slow_share prediction_accuracy overloads_total")
-def what_the_sizer_makes_of_it(s, shows):
+def sizing(s, shows):
     pool = s.pool("min_size=2 max_size=2 burst=off health_interval=0")
     s.reaches("size, idle", (2, 2))
     lease = pool.acquire()
@@ -348,8 +348,8 @@ def what_the_sizer_makes_of_it(s, shows):
 
 
 @tells(pools="connecting validating", pool_stats="validations_total validation_failures_total")
-def what_takes_time(s, shows):
-    """A connect that hears nothing, and a validation."""
+def connecting_and_validating(s, shows):
+    """A connect that gets no answer, and a validation."""
     held_up = s.held_up()
     pool = s.pool(f"min_size=1 max_size=2 {CALM} connect_timeout=20s validation_timeout=1s", url=held_up.url)
     pool.set("validation_query", held_up.validation_query)
@@ -367,11 +367,11 @@ def what_takes_time(s, shows):
     until(lambda: s.eyes.rows(f"SELECT connecting, validating, size FROM ~pools WHERE pool = '{late.name}'") == [(1, 0, 1)],
           "one is connecting")
     held_up.let_go()
-    until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "and is there")
+    until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "is connected")
 
 
-CASES = (every_column_is_told, what_is, what_takes_time, what_is_lost, what_is_counted, what_was, what_is_closed,
-         what_grows_old, what_goes_wrong, what_the_sizer_makes_of_it)
+CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, recorded_history,
+         closed_connections, lifetimes, faults, sizing)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Each health check turned to a warning, to failed and back to ok by a real cause; the score; check_health in SQL.
+"""Each health check changes to warning, to failed and back to ok by a real cause; the score; check_health in SQL.
 
 usage: test_health.py sqlite|postgresql [CASE...]
 """
@@ -12,7 +12,7 @@ import stage
 from stage import client, is_, said, until, within
 
 CALM = "burst=off scaling=off health_interval=1s recovery='' emergency=off"
-LONG = 40  # a window of 15 s must pass
+LONG = 40  # after the window of 15 s
 
 
 def half_up(x):
@@ -20,7 +20,8 @@ def half_up(x):
 
 
 def judged(s, what):
-    """The score follows the formula in core/brain/health/README.md from the scores of the checks, all of one round."""
+    """The score follows from the scores of the checks, all of one round, by the formula in
+    core/brain/health/README.md."""
     def rows():
         return s.rows("SELECT check_name, score, checked_at FROM ~health_checks WHERE pool = :pool")
 
@@ -33,11 +34,11 @@ def judged(s, what):
             is_(abs(health - expected) <= 1, True, f"{what}: health {health} from {(c, p, r, t)}, not {expected}")
             if health == expected:
                 return health
-    raise AssertionError(f"{what}: the score never was that of the checks")
+    raise AssertionError(f"{what}: the score never matched the checks")
 
 
 def life(s, check, *steps):
-    """Each step is (what to do, the status that must come of it, what the message must name)."""
+    """Each step is (action, resulting status, required parts of the message)."""
     told = []
     s.turns(check, "ok")
     for act, status, *parts in steps:
@@ -56,7 +57,7 @@ def life(s, check, *steps):
 
 
 def connectivity(s):
-    """Fewer than wanted, then none at all. Without its file no session of SQLite is worth anything."""
+    """Fewer connections than required, then none. Without its file no session of SQLite is usable."""
     road = s.road()
     if s.database.name == "sqlite":
         s.pool(f"{CALM} breaker=off retry_base=20ms retry_max=300ms min_size=2 max_size=4", road.url)
@@ -75,7 +76,7 @@ def connectivity(s):
 
     def lose_the_other():
         held.pop().release()
-        road.find()  # so that losing it can begin anew
+        road.find()  # so that losing it can be repeated
         road.lose(pool)
     return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connection attempts have failed"),
                 (lose_the_other, "failed", "no connection is open, connects have failed for"),
@@ -86,7 +87,7 @@ def performance_by_faults(s):
     pool = s.pool(f"{CALM} min_size=2 max_size=2")
 
     def some(share):
-        """So many faults among all the statements."""
+        """A fraction of failed statements."""
         for i in range(400):
             s.faulty(pool) if i < 400 * share else pool.query("SELECT 1")
     return life(s, "performance",
@@ -103,12 +104,12 @@ def performance_by_slowness(s):
             pool.query(s.database.slow)
 
     def threshold(factor):
-        """In the middle of the range: the mean moves with every look."""
+        """In the middle of the range, because the mean changes with every query."""
         response_ms = s.value("SELECT value FROM ~health_checks WHERE pool = :pool AND check_name = 'performance'")
         s.set("health_max_response", f"{max(1000, int(response_ms * factor * 1000))}us")
 
     def make_them_count():
-        s.set("health_max_response", "1ms")  # so that the duration is what is shown
+        s.set("health_max_response", "1ms")  # so that the duration is shown
         slow()
         s.turns("performance", "failed")
 
@@ -119,7 +120,8 @@ def performance_by_slowness(s):
 
 
 def resources_by_connections(s):
-    """Nine of ten are out, and others wait since the pool is paused; then all ten are, and others wait all the same."""
+    """Nine of ten are leased, and callers wait because the pool is paused; then all ten are leased, and callers still
+    wait."""
     pool = s.pool(f"{CALM} min_size=10 max_size=10 health_max_utilization=0.85")
     s.reaches("size", 10)
     held = [pool.acquire("keeper") for _ in range(9)]
@@ -141,7 +143,7 @@ def resources_by_connections(s):
 
 
 def resources_by_memory(s):
-    """A process of its own, in which nothing else grows."""
+    """A separate process, in which nothing else grows."""
     owner = s.owner()
     owner.open(s.name, f"{CALM} min_size=1 max_size=2 {stage.QUIET}")
 
@@ -153,7 +155,7 @@ def resources_by_memory(s):
 
     def limit(share):
         s.set("memory_limit", int(stage.resident_bytes(owner.process.pid) / share))
-    until(is_settled, "the process has grown up")
+    until(is_settled, "the process has its initial size")
     return life(s, "resources", (lambda: limit(0.92), "warning", "memory "), (lambda: limit(1.0), "failed", "memory "),
                 (lambda: s.set("memory_limit", "100TB"), "ok"))
 
@@ -174,7 +176,7 @@ def resources_by_descriptors(s):
 
 
 def scaling(s):
-    """Callers that wait at the limit, then callers that wait in vain."""
+    """Callers that wait at the limit, then callers that time out."""
     pool = s.pool(f"{CALM} min_size=2 max_size=2 health_max_utilization=1")
     s.reaches("size", 2)
     held = [pool.acquire("keeper") for _ in range(2)]
@@ -182,13 +184,13 @@ def scaling(s):
 
     def in_vain():
         for _ in range(3):
-            client.refuses(pool.acquire, "in vain", 20, status="timeout")
+            client.refuses(pool.acquire, "times out", 20, status="timeout")
 
     def give_back():
         for lease in held:
             lease.release()
         waiters[0].stop()
-        for _ in range(400):  # so that those in vain are few, until they are 15 s ago
+        for _ in range(400):  # so that the timeouts are few, until they are older than 15 s
             pool.query("SELECT 1")
     return life(s, "scaling",
                 (lambda: waiters.append(s.callers(2, lambda: pool.acquire("waits", 60000).release(), 0.1)), "warning",
@@ -201,7 +203,7 @@ def scaling(s):
 def asked_in_sql(s):
     s.pool("health_interval=0 min_size=2 max_size=2")
     s.reaches("state, size", ("running", 2))
-    is_(s.value("SELECT health FROM ~pools WHERE pool = :pool"), None, "nobody asked yet")
+    is_(s.value("SELECT health FROM ~pools WHERE pool = :pool"), None, "no requests yet")
     number = s.order("check_health(:pool)")
     status, message = s.rows(f"SELECT status, message FROM ~commands WHERE command_id = {number}")[0]
     is_(status, "applied")

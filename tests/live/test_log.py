@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The log: what each level tells, in which form, and where it goes.
+"""The log: contents, format and destination of each level.
 
 usage: test_log.py sqlite|postgresql [CASE...]
 """
@@ -35,7 +35,7 @@ def every_lease_at_debug(s):
     refusal = s.faulty(pool)
     pool.close()
     until(lambda: any(line["event"] == "pool_closed" for line in lines_of(path)) or
-          any(line["event"] == "remove" for line in lines_of(path)), "the end is told")
+          any(line["event"] == "remove" for line in lines_of(path)), "the end is logged")
     lines = lines_of(path)
     events = [line["event"] for line in lines]
     is_(events.count("acquire"), 4, "one for each lease, and one for the statement that failed")
@@ -46,7 +46,7 @@ def every_lease_at_debug(s):
     is_(len(failed), 1, repr(lines))
     said(failed[0]["message"], refusal.message)
     removed = [line for line in lines if line["event"] == "remove"]
-    is_(len(removed), events.count("connect"), "each that came went")
+    is_(len(removed), events.count("connect"), "each opened one was closed")
     is_({line["message"] for line in removed}, {"shutdown"})
     is_(all(a["time"] <= b["time"] for a, b in zip(lines, lines[1:])), True, "in order")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Every option through SQL: what is refused and how, and that a live change is taken and shown.
+"""Every option through SQL: refused values with their errors, and changes of a running pool.
 
 usage: test_options.py sqlite|postgresql [CASE...]
 """
@@ -16,7 +16,7 @@ def catalogue(s):
 
 
 def refused(s, option, value, *parts):
-    """Refused with a message that names the option and what was given, and nothing has changed."""
+    """Refused with a message that contains the option and the value, and nothing has changed."""
     text = s.error(f"SELECT ~wait_applied(~set(:pool, '{option}', '{value}'))", option, *parts)
     is_("must be" in text or "cannot be changed" in text, True, f"what is accepted: {text}")
     return text
@@ -48,7 +48,7 @@ def contradictions(s):
 
 
 def another(name, value, unit, low, high):
-    """A value that the option accepts and does not have."""
+    """A valid value that differs from the current one."""
     if value in ("on", "off") and name != "log":
         return "off" if value == "on" else "on"
     words = {"lease_timeout_action": ("report", "cancel"), "reset_on_release": ("smart", "full"),
@@ -65,7 +65,8 @@ def another(name, value, unit, low, high):
 
 
 def live_changes(s):
-    """Every option that applies now, in turn; the value shows, its source is manual, and it goes back."""
+    """Every option that applies immediately, one after the other: the value is shown, its source is manual, and it can
+    be set back."""
     s.pool(QUIET)
     n = 0
     for name, value, unit, applies, low, high in catalogue(s):

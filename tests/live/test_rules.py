@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Rules of one's own and changed ones, what is refused, acknowledging, and who is told of an alert and what.
+"""Custom and changed rules, refusals, acknowledging, and notifications of alerts.
 
 usage: test_rules.py sqlite|postgresql [CASE...]
 """
@@ -35,11 +35,11 @@ def rule_of(s, rule):
 def custom_rule(s):
     pool = s.pool(CALM)
     held = [pool.acquire("first")]
-    s.order("set_alert(:pool, 'one_out', 'in_use', '>=', 1, '500ms', 'critical', NULL, 'Somebody works.', 'Let him.')")
+    s.order("set_alert(:pool, 'one_out', 'in_use', '>=', 1, '500ms', 'critical', NULL, 'A lease is held.', 'Release it.')")
     is_(rule_of(s, "one_out"), ("in_use", ">=", 1, 1, 500, "critical", 1, 0))
     until(lambda: alerts(s, "one_out") == [("firing",)], "it fires")
     is_(alerts(s, "one_out", "metric, value, threshold, severity, message, advice"),
-        [("in_use", 1, 1, "critical", "Somebody works.", "Let him.")])
+        [("in_use", 1, 1, "critical", "A lease is held.", "Release it.")])
     s.order("drop_alert(:pool, 'one_out')")
     until(lambda: alerts(s, "one_out") == [("resolved",)], "it ends with its rule")
     said(s.events("alert_resolved", "one_out: %")[0], "its rule was dropped by ")
@@ -77,7 +77,7 @@ def built_in_rule_changed_and_restored(s):
     s.order(f"drop_alert(:pool, '{name}')")
     is_(rule_of(s, name), None)
     s.order(f"set_alert(:pool, '{name}', NULL)")
-    is_(rule_of(s, name), before, "as it came with the pool")
+    is_(rule_of(s, name), before, "as built in")
     lease.release()
 
 
@@ -117,10 +117,10 @@ def acknowledging(s):
                         for rule in ("by_function", "by_update"))
     s.order(f"ack({function})")
     s.rows(f"UPDATE ~alerts SET acked_by = 'ann' WHERE alert_id = {update}")
-    until(lambda: alerts(s, "by_update", "acked_by") == [("ann",)], "the update is obeyed")
-    is_(len(alerts(s, "by_function", "acked_by")[0][0]) > 0, True, "somebody")
+    until(lambda: alerts(s, "by_update", "acked_by") == [("ann",)], "the update is applied")
+    is_(len(alerts(s, "by_function", "acked_by")[0][0]) > 0, True, "an actor")
     is_(s.value("SELECT count(*) FROM ~alerts WHERE pool = :pool AND acked_at IS NULL"), 0)
-    is_(alerts(s, "by_update"), [("firing",)], "acknowledging ends nothing")
+    is_(alerts(s, "by_update"), [("firing",)], "acknowledging does not resolve")
     is_(len(s.events("alert_acked")), 2)
     s.error(f"SELECT ~wait_applied(~ack({function + 100}))", "there is no alert")
     lease.release()
@@ -156,7 +156,8 @@ def event_callback(s):
 
 
 def log_lines(s):
-    """With log=alerts one for the beginning and one for the end; without it (here by its old name) none; never a password."""
+    """With log=alerts one line for the start and one for the end; without it (here by its old name) none; never a
+    password."""
     loud, quiet = s.owner(), s.owner()
     road = s.road()
     url = road.url + s.database.password(SECRET)
@@ -170,9 +171,9 @@ def log_lines(s):
         owner.release(lease)
     until(lambda: s.rows("SELECT state FROM ~alerts WHERE rule = 'mine' AND pool IN ('loud', 'quiet')") ==
           [("resolved",)] * 2, "both end")
-    road.lose(loud.steered("loud"))
+    road.lose(loud.pool_named("loud"))
     until(lambda: "breaker_open: " in loud.errors(), "the breaker's line")
-    is_(quiet.errors(), "", "what the quiet one says")
+    is_(quiet.errors(), "", "log of the quiet one")
     lines = loud.errors().splitlines()
     is_([line for line in lines if " pool=loud event=alert_" not in line], [], "other lines")
     said(lines[0], "tidepool: time=", " level=", ' event=alert_firing message="mine: It is out. (in_use 1, threshold 0)')

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Storms of errors make a pool small until they are over; what a pool tries by itself while a check fails.
+"""A high error rate makes the pool reduce its size until it is over; automatic recovery while a check fails.
 
 usage: test_trouble.py sqlite|postgresql [CASE...]
 """
@@ -13,7 +13,7 @@ QUICK = "burst=off health_interval=1s"
 
 
 def until_over(s, pool, good):
-    """Good statements, from a caller that never rests, until the window of 15 s holds mostly these."""
+    """Successful statements, without pauses, until the window of 15 s contains mostly these."""
     return s.callers(1, lambda: [pool.query(good) for _ in range(50)], 0.01)
 
 
@@ -25,12 +25,12 @@ def storm(s, faulty):
         lease.release()
     bad = s.callers(8, lambda: pool.query(faulty), 0.02)
     s.reaches("state, limit_size, size_source", ("emergency", 3, "emergency"))
-    until(lambda: s.state("size") <= 3, "it makes itself small")
+    until(lambda: s.state("size") <= 3, "it reduces its size")
     sizes = s.watch("SELECT size, limit_size FROM ~pools WHERE pool = :pool AND state = 'emergency'")
     until(lambda: s.rows("SELECT state, value, severity FROM ~alerts WHERE pool = :pool AND rule = 'emergency'") ==
           [("firing", 1, "critical")], "the alert")
     said(s.events("emergency_on")[0], "emergency: ", "at most 3 connections until health has been")
-    until(lambda: len(sizes) > 0, "it is looked at")
+    until(lambda: len(sizes) > 0, "an emergency row is seen")
     s.error("SELECT ~wait_applied(~burst(:pool, '5s'))", "off")  # the option burst is off: nothing raises the limit
     is_(bad.ok, 0)
     bad.stop()
@@ -97,7 +97,7 @@ def giving_up(s):
     bad.stop()
     errors = s.value("SELECT query_errors_total FROM ~pool_stats WHERE pool = :pool")
     within(errors, bad.failed - 1, bad.failed + 1, "errors: counters stay")
-    # Well again, it may try again.
+    # After a recovery it may try again.
     good = until_over(s, pool, "SELECT 1")
     s.reaches("state, health", ("running", 100), 40)
     good.stop()
@@ -109,9 +109,9 @@ def scale_pool(s):
     s.reaches("idle", 2)
     held = [pool.acquire("keeper") for _ in range(2)]
     for _ in range(5):
-        client.refuses(pool.acquire, "in vain", 20, status="timeout")
+        client.refuses(pool.acquire, "times out", 20, status="timeout")
     s.reaches("state", "degraded")
-    is_(recoveries(s), [], "there is no room")
+    is_(recoveries(s), [], "no connection is available")
     s.set("max_size", 9)
     until(lambda: recoveries(s)[:1] == [("scale_pool", "begun")], "an attempt")
     s.reaches("size, target_size", (5, 5))
@@ -127,12 +127,12 @@ def scale_pool(s):
     until(lambda: total(s) == 1, "it helped", 30)
 
 
-def memory_is_no_reason_to_grow(s):
-    """A pool that is short of memory must not try to recover by opening more."""
+def no_growth_for_recovery_with_low_memory(s):
+    """A pool with low memory must not try to recover by opening more connections."""
     s.pool(f"{QUICK} recovery=scale_pool sizing=threshold min_size=2 max_size=9")
     s.reaches("idle", 2)
     s.set("memory_limit", stage.resident_bytes() // 2)
-    until(lambda: s.check("resources")[0] == "failed" and len(s.events("memory_pressure")) == 1, "it is short")
+    until(lambda: s.check("resources")[0] == "failed" and len(s.events("memory_pressure")) == 1, "memory is low")
     rounds = {s.check("resources")[1:]}
     until(lambda: rounds.add(s.rows("SELECT checked_at FROM ~health_checks WHERE pool = :pool LIMIT 1")[0]) or
           len(rounds) > 4, "three more checks")
@@ -141,11 +141,11 @@ def memory_is_no_reason_to_grow(s):
     s.reaches("state", "running")
 
 
-CASES = [emergency_of_missing_tables, restart_connections, giving_up, scale_pool, memory_is_no_reason_to_grow]
+CASES = [emergency_of_missing_tables, restart_connections, giving_up, scale_pool, no_growth_for_recovery_with_low_memory]
 
 
 def emergency_of_system_errors(s):
-    """Errors after which no session is kept."""
+    """Errors after which the session is closed."""
     client.ask(client.library.tide_pool_query, s.eyes.pool.handle, b"", sql="""
       CREATE FUNCTION storm() RETURNS int LANGUAGE plpgsql AS
       $$BEGIN RAISE EXCEPTION 'the disk is gone' USING ERRCODE = '58000'; END$$""")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One verdict on a pool, options checked before they are used, and the presets: as an operator asks in SQL, a program in C.
+"""The health of a pool, options checked before they are used, and the presets: in SQL and in C.
 
 usage: test_verdict.py sqlite|postgresql [CASE...]
 """
@@ -31,7 +31,7 @@ def verdict(s):
         "SELECT healthy, status, issues, recommendations, checks FROM ~health WHERE pool = :pool")[0]
     issues, recommendations = json.loads(issues), json.loads(recommendations)
     is_(healthy, int(status == "healthy"))
-    is_(len(issues), len(recommendations), "an issue has its advice")
+    is_(len(issues), len(recommendations), "each issue has advice")
     return status, issues, recommendations, json.loads(checks)
 
 
@@ -62,7 +62,7 @@ def healthy(s):
 def exhausted(s):
     pool = s.pool(f"{CALM} min_size=1 max_size=1")
     lease = pool.acquire("holder")
-    is_status(s, pool, "healthy")  # in use is no illness
+    is_status(s, pool, "healthy")  # a pool in use is healthy
     waiter = threading.Thread(target=lambda: pool.acquire("waiter", timeout_ms=20000).release())
     waiter.start()
     _, issues, advice, _ = is_status(s, pool, "unhealthy")

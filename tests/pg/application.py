@@ -1,4 +1,4 @@
-"""What the tests of faults share: an application under load, servers and pools, and how the load is judged."""
+"""Common parts of the fault tests: an application under load, servers and pools, and the evaluation of the load."""
 import re
 import time
 
@@ -8,8 +8,8 @@ from client import Loaded, Pool, is_
 from cluster import wait_until
 
 SLACK_MS = 500  # two processors, 32 threads, a server and a proxy in Python
-MENDING = "retry_base=50ms retry_max=1s"
-OPTIONS = f"min_size=4 max_size=10 burst=off max_connecting=4 {MENDING}"
+QUICK_RETRIES = "retry_base=50ms retry_max=1s"
+OPTIONS = f"min_size=4 max_size=10 burst=off max_connecting=4 {QUICK_RETRIES}"
 HBA = "local all carol scram-sha-256\nlocal all all trust\nlocal replication all trust\n"
 
 
@@ -20,7 +20,7 @@ class World:
     def load(self, url=None, options="", **more):
         load = Loaded(url or self.server.conninfo(application_name="load"), f"{OPTIONS} {options}", **more)
         self.loads.append(load)
-        assert_soon(lambda: load.stats()["ok"] > 100, "the load is under way")
+        assert_soon(lambda: load.stats()["ok"] > 100, "the load is running")
         load.say("clear")
         return load
 
@@ -37,7 +37,7 @@ class World:
         self.loads, self.pools = [], []
 
     def mark(self):
-        """Where the server's log ends now."""
+        """The current end of the server's log."""
         return len(self.server.log_text())
 
     def lines(self, mark, pattern):
@@ -61,7 +61,7 @@ def works(pool):
 
 
 def back_after(load, since, within_s=2.0):
-    """Until the load works again, twenty successes in a row of time; how long after `since`."""
+    """Waits until the load works again: twenty new successes. Returns the time since `since`."""
     first = load.stats()["ok"]
     assert_soon(lambda: load.stats()["ok"] > first + 20, "service is back", 15)
     took = time.monotonic() - since
@@ -71,24 +71,24 @@ def back_after(load, since, within_s=2.0):
 
 
 def check(load, is_all_retryable=True):
-    """Ends the load and judges it."""
+    """Stops the load and checks its results."""
     descriptors = load.descriptors()
     end = load.stop()
     is_(end["wrong"], 0, "wrong answers")
     if end["over_ms"] > SLACK_MS:
         raise AssertionError(f"{end['over_ms']} ms past the deadline in {end['over_what']}")
     if is_all_retryable:
-        is_(end["not_retryable"], {}, f"errors that may not be tried again: {end['samples']}")
+        is_(end["not_retryable"], {}, f"errors that are not retryable: {end['samples']}")
     if end["connecting_max"] > 4 or end["size_max"] > 10:
         raise AssertionError(f"{end['connecting_max']} connecting, {end['size_max']} in all")
     stats, pool = end["pool_stats"], end["pools"]
     closed = sum(value for name, value in stats.items() if name.startswith("closed_") and name != "closed_total")
     is_(stats["closed_total"], closed, "the sum of all reasons")
-    is_(stats["connects_total"], closed + pool["size"], f"connects and what became of them, {pool}")
+    is_(stats["connects_total"], closed + pool["size"], f"connects = closed + open, {pool}")
     is_(stats["acquires_total"], stats["releases_total"], "acquires and releases")
     is_((pool["in_use"], pool["waiting"]), (0, 0), "in use and waiting at the end")
     is_(end["closed"], "ok", "closing")
-    # Three for a connection, one more while it ends or is cancelled, and those of the pool and the program.
+    # Three per connection, one more while it is closed or cancelled, and those of the pool and the program.
     if descriptors > 60:
         raise AssertionError(f"{descriptors} descriptors are open after the fault")
     end["descriptors"] = descriptors
@@ -101,7 +101,7 @@ def told(end):
 
 
 def main(cases):
-    """Runs the cases on one server; what main() of a program returns."""
+    """Runs the cases on one server; returns the exit status of a program."""
     segments = client.Segments()
     with cluster.Cluster(settings="log_connections = on", hba=HBA) as server:
         world = World(server, segments)

@@ -1,9 +1,9 @@
-"""A PgBouncer of its own in front of a throw-away server, on a Unix socket, under the server's user.
+"""A PgBouncer in front of a temporary server, on a Unix socket, under the server's user.
 
     with Bouncer(cluster, "transaction", default_pool_size=1) as bouncer:
-        bouncer.conninfo()                  what a pool is given
-        bouncer.sql("SHOW search_path")     another client of it
-        bouncer.order("PAUSE")              its console
+        bouncer.conninfo()                  target for a pool
+        bouncer.sql("SHOW search_path")     as another client
+        bouncer.order("PAUSE")              in its console
 """
 import os
 import shutil
@@ -48,13 +48,13 @@ class Bouncer:
         self.process = subprocess.Popen(cluster.as_user([PROGRAM, "-q", os.path.join(self.folder, "ini")]), cwd="/",
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if not cluster.wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None):
-            raise RuntimeError("pgbouncer makes no socket")
+            raise RuntimeError("pgbouncer does not create its socket")
         if self.process.poll() is not None:
             raise RuntimeError("pgbouncer does not start: " + self.log_text())
         return self
 
     def stop(self):
-        """At once, whatever its clients do."""
+        """Stops it immediately, even if clients are connected."""
         self.process.kill()
         self.process.wait()
         if os.path.exists(self.socket):

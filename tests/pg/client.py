@@ -1,4 +1,4 @@
-"""Application pools for the tests: the C API in this process, the load program beside it, and what SQL tells of both."""
+"""Application pools for the tests: the C API in this process, the load program, and the relations of both in SQL."""
 import ctypes
 import json
 import os
@@ -54,7 +54,7 @@ library.tide_result_free.argtypes, library.tide_result_free.restype = [POINTER],
 
 
 class Refusal(Exception):
-    """What a call said instead of doing it."""
+    """The error of a call."""
 
     def __init__(self, error):
         self.status, self.sqlstate = NAMES[error.status], error.sqlstate.decode()
@@ -84,7 +84,7 @@ def rows_of(result):
 
 
 def run_on(function, *first, sql, params=()):
-    """The result itself, which is to be freed."""
+    """The result itself, which must be freed."""
     result = POINTER()
     values = (TEXT * max(1, len(params)))(*[p.encode() if isinstance(p, str) else p for p in params])
     call(function, *first, sql.encode(), len(params), values, ctypes.byref(result))
@@ -96,7 +96,7 @@ def ask(function, *first, sql, params=()):
 
 
 def order(pool, verb, wait_ms=0, **arguments):
-    """Steers a pool of any process; returns the order's number. By itself it does not wait."""
+    """Sends a command to a pool of any process; returns the command's number. Does not wait by default."""
     number = ctypes.c_uint64()
     call(library.tide_control, pool.encode(), verb.encode(), json.dumps(arguments).encode(), wait_ms, ctypes.byref(number))
     return number.value
@@ -104,7 +104,7 @@ def order(pool, verb, wait_ms=0, **arguments):
 
 class Pool:
     def __init__(self, url, options="", name="app", password=None, foreign=False):
-        """`password`: a function, asked at every connect; None instead of a text makes that fail. `foreign`: step() it."""
+        """`password`: a function, called at every connect; None fails the connect. `foreign`: call step()."""
         self.name = name
         self.handle = POINTER()
         with_ = OpenOptions(size=ctypes.sizeof(OpenOptions), app=b"pg-test", foreign_loop=1 if foreign else 0)
@@ -163,7 +163,7 @@ class Held:
         return self.query(sql, *params)[0][0].decode()
 
     def command(self, sql):
-        """What the server calls what it did."""
+        """The command tag of the server."""
         result = run_on(library.tide_lease_query, self.lease, sql=sql)
         said = library.tide_result_command(result).decode()
         library.tide_result_free(result)
@@ -186,7 +186,7 @@ class Held:
 
 
 class Segments:
-    """A private folder of segments, read through the SQLite extension."""
+    """A private directory of segments, read through the SQLite extension."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="tidepool-pg-", dir="/dev/shm")
@@ -209,7 +209,7 @@ class Segments:
 
 
 class Loaded:
-    """The load program at work: 32 threads on a pool of its own, named load."""
+    """The running load program: 32 threads on its own pool, named load."""
 
     def __init__(self, url, options, threads=32, acquire_ms=2000, query_ms=2000):
         self.process = subprocess.Popen([LOAD, url, options, str(threads), str(acquire_ms), str(query_ms)], text=True,
@@ -234,7 +234,7 @@ class Loaded:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stop(self):
-        """The last counts. Waits for all threads: a call that hangs is found here."""
+        """The final counts. Waits for all threads: a call that hangs is detected here."""
         done, _ = self.process.communicate("stop\n", timeout=60)
         return json.loads(done.splitlines()[-1])
 
@@ -245,7 +245,7 @@ class Loaded:
 
 
 def run(cases, *arguments):
-    """Runs the cases, one line each. Returns how many failed; with names on the command line only those."""
+    """Runs the cases, or those named on the command line, with one line each. Returns the number of failures."""
     failed = 0
     for case in cases:
         name = case.__name__
@@ -255,7 +255,7 @@ def run(cases, *arguments):
         try:
             said = case(*arguments)
             print(f"ok {name} ({time.monotonic() - began:.1f} s){': ' + said if said else ''}", flush=True)
-        except Exception:  # noqa: BLE001  (all are told)
+        except Exception:  # noqa: BLE001  (all are reported)
             failed += 1
             print(f"not ok {name}\n{traceback.format_exc()}", flush=True)
     return failed

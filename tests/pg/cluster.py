@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL: in a temporary folder, on a Unix socket only, under an unprivileged user.
+"""A temporary PostgreSQL: in a temporary directory, on a Unix socket only, under an unprivileged user.
 
     with Cluster(preload="tidepool") as cluster:
         cluster.sql("SELECT 1")                       -> [["1"]]
@@ -28,7 +28,7 @@ def pg_values():
 
 
 def drop_user():
-    """The user servers run as when we are root (initdb refuses root); None when we need no other."""
+    """The user of servers if this process is root (initdb refuses root); otherwise None."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -36,7 +36,7 @@ def drop_user():
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise RuntimeError("running as root, and there is no user postgres or nobody to run a server as")
+    raise RuntimeError("running as root, and no user postgres or nobody exists to run a server")
 
 
 def as_user(command):
@@ -47,13 +47,13 @@ def as_user(command):
 
 
 class Copies:
-    """Copies of what is below SOURCE and BUILD, side by side as there; they last as long as this process."""
+    """Copies of files of SOURCE and BUILD, in the same layout; they exist as long as this process."""
 
     def __init__(self):
         self.folder, self.places, self.lock = None, {}, threading.Lock()
 
     def of(self, path):
-        path = pathlib.Path(os.path.abspath(path))  # by the name it is asked for, which may be that of a link
+        path = pathlib.Path(os.path.abspath(path))  # keeps the name, which may be that of a link
         with self.lock:
             if self.folder is None:
                 self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tp-", dir="/tmp"))
@@ -78,7 +78,8 @@ copies = Copies()
 
 
 def readable(path):
-    """Where the servers' user finds a file or folder of this checkout: root's home is closed to it, so root lends a copy."""
+    """Path of a file or folder of this checkout for the user of the servers: a copy if this process is root, because
+    that user has no access to root's home."""
     return pathlib.Path(path) if drop_user() is None else copies.of(path)
 
 
@@ -91,11 +92,11 @@ def make_readable(folder):
 
 
 class PsqlError(Exception):
-    """What psql said on standard error."""
+    """Messages of psql on standard error."""
 
 
 class Cluster:
-    """One server. `stage` is a staged install of the extension (see stage()); without it only the server itself."""
+    """One server. `stage` is a staged installation of the extension (see stage()); without it only the server."""
 
     def __init__(self, name="pg", stage=None, preload="", settings="", hba="", folder=None):
         self.pg = pg_values()
@@ -145,7 +146,7 @@ class Cluster:
             self.write("pg_hba.conf", self.hba)
 
     def stage_setting(self):
-        """Where control file and script are; before PostgreSQL 18 only Debian's can be told."""
+        """The setting for the location of control file and script; before PostgreSQL 18 only Debian's has one."""
         if int(re.search(r"\d+", self.pg["version"])[0]) < 18:
             return f"extension_destdir = '{self.stage}'"
         return f"extension_control_path = '{self.stage}{self.pg['sharedir']}:$system'"
@@ -159,7 +160,7 @@ class Cluster:
         os.chmod(path, 0o600)
 
     def start(self, timeout=30):
-        # The log goes to a file of the server's own: with a pipe, pg_ctl would wait for its end.
+        # The server logs to a file: with a pipe, pg_ctl would wait for its end.
         try:
             self.run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", timeout, "start")
         except subprocess.CalledProcessError as error:
@@ -183,7 +184,7 @@ class Cluster:
         return int((self.data / "postmaster.pid").read_text().split("\n")[0])
 
     def signal(self, number):
-        """To the postmaster and all its children: SIGSTOP freezes a server."""
+        """Sends a signal to the postmaster and all its children: SIGSTOP freezes a server."""
         first = self.postmaster()
         for pid in [first, *children_of(first)]:
             try:
@@ -206,7 +207,7 @@ class Cluster:
                 "-d", database, "-v", "ON_ERROR_STOP=1"]
 
     def sql(self, text, database="postgres", user="postgres", timeout=60, stderr=False):
-        """Rows as lists of text (None for NULL), or what came besides. Raises PsqlError with what the server said."""
+        """Rows as lists of text (None for NULL), or other output. Raises PsqlError with the server's message."""
         done = subprocess.run([*self.psql_command(database, user), "-A", "-t", "-F", "\x1f", "-R", "\x1e",
                                "-P", "null=\x1d", "-v", "VERBOSITY=verbose"], input=text, text=True,
                               capture_output=True, env=self.environment(), timeout=timeout)
@@ -243,7 +244,7 @@ class Cluster:
 
 
 def stage(folder):
-    """A staged install of the built extension below `folder`; what a packager would put into a package."""
+    """A staged installation of the built extension below `folder`, as for a package."""
     subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--quiet", "--destdir", str(folder)], check=True,
                    stdout=subprocess.DEVNULL)
     make_readable(folder)
@@ -251,20 +252,20 @@ def stage(folder):
 
 
 def children_of(parent):
-    """The ids of the processes whose parent that is."""
+    """The ids of the child processes."""
     found = []
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            # PID (NAME) STATE PARENT ...; the name may have spaces and parentheses.
+            # PID (NAME) STATE PARENT ...; the name may contain spaces and parentheses.
             if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
                 found.append(int(stat.parent.name))
         except OSError:
-            pass  # it has ended
+            pass  # it has exited
     return found
 
 
 def wait_until(condition, seconds=10, every=0.02):
-    """Polls; the value of the condition, or what it last was when the time is over."""
+    """Polls the condition; returns its value, or the last value after the timeout."""
     end = time.monotonic() + seconds
     while True:
         value = condition()

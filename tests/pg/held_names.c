@@ -1,5 +1,5 @@
-/* A name server for one process, to be preloaded: names that end in ".test" are this machine, and while one is held its
-   look-up is not answered. */
+/* A name server for one process, to be preloaded: names that end in ".test" resolve to this machine, and the lookup of
+ * a held name does not return. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -13,7 +13,7 @@ int names_asked(void);
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static char held[64];
-static int asked; /* look-ups that are held now */
+static int asked; /* lookups that are held now */
 
 void hold_name(const char* name) {
   pthread_mutex_lock(&mutex);

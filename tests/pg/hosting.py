@@ -1,4 +1,4 @@
-"""A server that hosts pools, whose server `loop` leads back to itself: what the tests of hosted pools share."""
+"""Common parts of the tests of hosted pools: a server that hosts pools, with a foreign server `loop` to itself."""
 import subprocess
 import threading
 import unittest
@@ -9,7 +9,7 @@ ASK = "SELECT * FROM tidepool.query('loop', $q${}$q$) AS (x text)"
 
 
 class Hosting(support.Bench):
-    """`loop` has two connections; its mapping is postgres's."""
+    """`loop` has two connections; its mapping is for postgres."""
 
     def __init__(self, settings="", preload="tidepool", max_size=2):
         super().__init__(preload=preload, settings=settings)
@@ -29,7 +29,7 @@ class Hosting(support.Bench):
                          f"CREATE USER MAPPING FOR {user} SERVER {name} OPTIONS ({mapping})", database=database)
 
     def ask(self, statement, **more):
-        """What the other side answers: one text."""
+        """The result of a remote query: one text."""
         return self.cluster.value(ASK.format(statement), **more)
 
     def worker(self):
@@ -44,7 +44,7 @@ class Hosting(support.Bench):
 
 
 class Case(unittest.TestCase):
-    """Tests that share one such server."""
+    """Tests that share one server."""
 
     @classmethod
     def setUpClass(cls):
@@ -55,7 +55,7 @@ class Case(unittest.TestCase):
 
 
 class Session:
-    """A psql that stays open. Answers end with a marker, so that one can wait for them."""
+    """A psql that remains connected. Answers end with a marker, to wait for them."""
 
     def __init__(self, cluster, user="postgres"):
         self.process = subprocess.Popen([*cluster.psql_command(user=user), "-A", "-t", "-v", "ON_ERROR_STOP=0"],

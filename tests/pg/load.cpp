@@ -1,14 +1,14 @@
-// Load on a pool of a real server, steered by a script and counted by itself.
+// Generates load on a pool of a real server, controlled by a script, and counts the results.
 //
-//   pg_load URL OPTIONS THREADS ACQUIRE_MS QUERY_MS    the last two: how long a call may last, as OPTIONS say it
+//   pg_load URL OPTIONS THREADS ACQUIRE_MS QUERY_MS    the last two: maximum duration of a call, as in OPTIONS
 //
-// Every thread asks for random numbers and must get its own back: mostly by a call that leases by itself, sometimes in
-// a transaction, sometimes by a statement that takes longer. Commands come on standard input; each is answered by one
-// JSON line:
-//   stats        counts since the begin or the last clear
-//   clear        the same, and starts all counts but `ok` and `wrong` anew
-//   hold N TAG   N more leases in hand        release   all of those given back
-//   stop         ends the load and the pool; the last line also holds the pool's own counters
+// Every thread queries random numbers and must get its own back: mostly by a call with an implicit lease, sometimes in
+// a transaction, sometimes by a slow statement. Commands are read from standard input; each is answered by one JSON
+// line:
+//   stats        counts since the start or the last clear
+//   clear        the same, and resets all counts but `ok` and `wrong`
+//   hold N TAG   acquires N more leases       release   releases all of those
+//   stop         ends the load and closes the pool; the last line also contains the pool's counters
 #include <tidepool/tidepool.h>
 
 #include <algorithm>
@@ -43,7 +43,7 @@ std::string quoted(const char* text) {
   return out + "\"";
 }
 
-// What the callers met, all threads together.
+// Results of the callers, for all threads together.
 class Counts {
  public:
   Counts() : last_ok_ns_(now_ns()) {}
@@ -149,7 +149,7 @@ std::string row_of(const char* name) {
   return "{" + out + "}";
 }
 
-// Connections of a state; NULL: of any.
+// Connections in a state; NULL: in any state.
 int64_t connections_in(const char* state) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = kPool;
@@ -175,7 +175,7 @@ struct Load {
   std::atomic<bool> is_over{false};
   Counts counts;
 
-  // What the statement answered must be the number that was sent.
+  // The result of the statement must be the number that was sent.
   void judge(const char* what, tide_status status, tide_result* result, const std::string& sent,
              const tide_error& err) {
     if (status != TIDE_OK) {
@@ -253,7 +253,7 @@ void answer(const std::string& text) {
 }
 
 // Commands up to `stop` or the end of the input.
-void obey(Load& load) {
+void run_commands(Load& load) {
   std::vector<tide_lease> held;
   std::string line;
   while (std::getline(std::cin, line)) {
@@ -299,13 +299,13 @@ int main(int argc, char** argv) {
     threads.emplace_back([&load, i] { load.work(static_cast<unsigned>(i) + 1); });
   }
   threads.emplace_back([&load] { load.watch(); });
-  obey(load);
+  run_commands(load);
   const int64_t told_at = now_ns();
   load.is_over.store(true);
   for (std::thread& thread : threads) thread.join();
   const int64_t joined_ms = (now_ns() - told_at) / 1'000'000;
 
-  // What is on its way to its slot or out of it is in no counter yet.
+  // Connections that are being opened or closed are in no counter yet.
   const int64_t timeout = now_ns() + 5'000'000'000;
   while (now_ns() < timeout && connections_in(nullptr) != connections_in("idle")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

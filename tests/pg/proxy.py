@@ -1,14 +1,14 @@
-"""A bad network: a TCP proxy in front of a server's Unix socket that does to its connections what it is told.
+"""A faulty network: a TCP proxy in front of a server's Unix socket that disturbs connections on request.
 
     with Proxy(cluster) as proxy:
         proxy.cut()                 every connection is reset
-        proxy.mode = "half_open"    nothing is forwarded any more, everything stays open (new ones too)
-        proxy.lose()                no packet arrives here any more, none is acknowledged; new connects hear nothing
-        proxy.mode = "silent"       new connections are accepted and hear nothing
-        proxy.mode = "refuse"       new connections are closed at once
+        proxy.mode = "half_open"    nothing is forwarded, connections stay open (new ones too)
+        proxy.lose()                packets no longer arrive and are not acknowledged; new connects get no answer
+        proxy.mode = "silent"       new connections are accepted and get no answer
+        proxy.mode = "refuse"       new connections are closed immediately
         proxy.mode = "pass"
-        proxy.delay_s = 0.05        each chunk of an answer waits that long
-        proxy.bytes_max = 300       a connection is closed after so many bytes of answers; None: never
+        proxy.delay_s = 0.05        each chunk of an answer is delayed
+        proxy.bytes_max = 300       a connection is closed after this many bytes of answers; None: never
 """
 import ctypes
 import heapq
@@ -56,17 +56,17 @@ class Proxy:
         return " ".join(f"{key}={value}" for key, value in given.items())
 
     def lead_to(self, cluster):
-        """Where new connections go, as an address that moves."""
+        """Changes the target of new connections, as an address that moves."""
         self.target = f"{cluster.host}/.s.PGSQL.{cluster.port}"
 
     def cut(self):
-        """Resets every connection there is; returns when that is done."""
+        """Resets all connections; returns when that is done."""
         done = threading.Event()
         self.orders.append(done)
         done.wait(5)
 
     def lose(self):
-        """As a network that loses all packets. A socket's filter sees them before TCP does, and needs no privilege."""
+        """Loses all packets. A socket filter drops them before TCP processes them, and needs no privilege."""
         self.mode = "half_open"
         nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF: ret 0
         program = struct.pack("HL", 1, ctypes.addressof(nothing))
@@ -116,7 +116,7 @@ class Proxy:
     def forward(self, end):
         link = self.links[end]
         if self.mode == "half_open" or link.server is None:
-            self.selector.unregister(end)  # unread, as by a machine that is gone
+            self.selector.unregister(end)  # unread, as by a machine that has failed
             return
         try:
             data = end.recv(CHUNK)

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Runs sql/*.sql with pg_regress against a server of its own, and the pools they expect.
+"""Runs sql/*.sql with pg_regress on a temporary server, with the pools they require.
 
     regress.py [TEST...]          default: all, install first and drop last
-    regress.py --accept [TEST...]  take what comes out as what is expected; read the difference before it is committed
+    regress.py --accept [TEST...]  replace the expected output; check the differences before committing
 """
 import os
 import pathlib
@@ -23,7 +23,7 @@ def all_tests():
 
 
 def open_pools(bench):
-    """What sql/ relies on. Automatic scaling is off: nothing may move while it is looked at."""
+    """The pools for sql/. Automatic scaling is off, so that the results are stable."""
     first, second = bench.owner(), bench.owner()
     first.open("app", "min_size=2 max_size=4 scaling=off leak_threshold=1h lease_timeout=1h")
     first.open("other", "min_size=1 max_size=8 scaling=off")
@@ -38,7 +38,7 @@ def run(bench, tests, accept):
     for test in tests:
         expected = cluster.SOURCE / "expected" / f"{test}.out"
         if accept and not expected.exists():
-            expected.touch()  # else pg_regress stops at the first
+            expected.touch()  # otherwise pg_regress stops at the first one
     pg = cluster.pg_values()
     program = pathlib.Path(pg["pkglibdir"], "pgxs/src/test/regress/pg_regress")
     if not program.exists():

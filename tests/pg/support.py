@@ -1,4 +1,4 @@
-"""What the tests of the PostgreSQL extension share: a server with the extension staged, and pools of another process.
+"""Common parts of the tests of the PostgreSQL extension: a server with the extension, and pools of another process.
 
     with Bench() as bench:                  -> bench.cluster, bench.segments
         app = bench.owner()
@@ -19,7 +19,7 @@ import cluster
 PYTHON = "/usr/bin/python3"
 LIBRARY = os.environ.get("TIDE_LIBRARY", str(cluster.BUILD / "c_api/libtidepool.so"))
 OWNER = cluster.SOURCE / "tests/sqlite/owner.py"
-SKIPPED = 77  # what meson takes for "could not be run here"
+SKIPPED = 77  # meson: skipped
 
 
 def skip(why):
@@ -35,7 +35,7 @@ def require_server():
 
 
 class Owner:
-    """Another process with pools, under the server's user; see tests/sqlite/owner.py for what can be asked."""
+    """Another process with pools, under the server's user; tests/sqlite/owner.py lists its commands."""
 
     def __init__(self, segments, folder):
         environment = dict(os.environ, TIDEPOOL_DIR=str(segments), TIDE_LIBRARY=str(cluster.readable(LIBRARY)),
@@ -48,7 +48,7 @@ class Owner:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the owner ended during {command!r}")
+            raise RuntimeError(f"the owner exited during {command!r}")
         answer = json.loads(line)
         if "error" in answer:
             raise RuntimeError(answer["error"])
@@ -64,7 +64,7 @@ class Owner:
         return self.ask("release", lease)["status"]
 
     def kill(self):
-        """As a crash: nothing is closed or said goodbye to."""
+        """Simulates a crash: nothing is closed."""
         self.process.send_signal(signal.SIGKILL)
         self.end()
 
@@ -80,7 +80,8 @@ class Owner:
 
 
 class Bench:
-    """A server, the extension's staged install and an empty segments that both may use. TIDE_STAGE: a stage to take."""
+    """A server, a staged installation of the extension, and an empty segment directory for both. TIDE_STAGE: an
+    existing staged installation."""
 
     def __init__(self, preload="", settings=""):
         require_server()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tidepool.backends: which pool, tag and lease is behind a session of this server, and when it must not say so."""
+"""tidepool.backends: the pool, tag and lease of a session of this server, and when they must not be shown."""
 import sys
 import unittest
 
@@ -31,14 +31,14 @@ class Backends(unittest.TestCase):
                         "FROM tidepool.backends WHERE pool IS NOT NULL ORDER BY tag", "tp_monitor")
         self.assertEqual(rows, [["tp_app", "app", "monthly report", "in_use", "t", "t"],
                                 ["tp_app", "app", None, "idle", "f", None]])
-        # Whoever asks has a session too, which is nobody's.
+        # The session of the query itself belongs to no pool.
         self.assertEqual(self.sql("SELECT count(*), count(pool) FROM tidepool.backends WHERE pid = pg_backend_pid()"),
                          [["1", "0"]])
 
     def test_each_session_once(self):
         self.assertEqual(self.sql("SELECT count(*) = count(DISTINCT pid) FROM tidepool.backends"), [["t"]])
 
-    def test_whoever_may_not_see_activity_sees_no_match(self):
+    def test_no_match_without_access_to_activity(self):
         self.owner.lease("app", "secret")
         rows = self.sql("SELECT count(*) > 0, count(pool), count(tag), count(*) FILTER (WHERE usename = 'tp_app') "
                         "FROM tidepool.backends", "tp_plain")

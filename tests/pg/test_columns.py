@@ -12,10 +12,10 @@ import unittest
 import cluster
 import support
 
-MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # they differ between any two looks
+MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # they differ between two queries
 QUIET = {"pools", "connections", "leases", "waiters", "settings", "commands", "events", "scaling_events", "help",
-         "pool_histograms", "pool_stats"}  # not pool_history: a second may end between the two looks
-OURS = {"backends", "servers"}  # views that SQLite has not
+         "pool_histograms", "pool_stats"}  # not pool_history: a second may end between the two queries
+OURS = {"backends", "servers"}  # views that SQLite does not have
 
 spec = importlib.util.spec_from_file_location("generate", cluster.SOURCE / "pg_extension/generate.py")
 generate = importlib.util.module_from_spec(spec)
@@ -63,7 +63,7 @@ class Columns(unittest.TestCase):
         rows = json.loads(self.sql(f"SELECT coalesce(json_agg(r), '[]') FROM tidepool.{name} AS r")[0][0])
         return [row for row in rows if row.get("relation") not in OURS]
 
-    def test_help_explains_what_only_postgres_has(self):
+    def test_help_describes_postgres_views(self):
         for name in OURS:
             columns = self.sql(f"SELECT attname FROM pg_attribute WHERE attrelid = 'tidepool.{name}'::regclass AND attnum > 0 "
                                "ORDER BY attnum")
@@ -81,7 +81,7 @@ class Columns(unittest.TestCase):
         self.assertEqual(names - views, set())
         self.assertEqual(views - names, OURS)
 
-    def test_columns_and_comments_are_the_catalogues(self):
+    def test_columns_and_comments_match_the_catalogue(self):
         for name, meaning, columns in self.relations:
             with self.subTest(relation=name):
                 said = self.sql("SELECT attname, format_type(atttypid, NULL), col_description(attrelid, attnum) FROM "
@@ -90,13 +90,13 @@ class Columns(unittest.TestCase):
                 self.assertEqual(said, wanted)
                 self.assertEqual(self.sql(f"SELECT obj_description('tidepool.{name}'::regclass)"), [[meaning]])
 
-    def test_columns_are_those_of_sqlite(self):
+    def test_columns_match_sqlite(self):
         for name, _, columns in self.relations:
             with self.subTest(relation=name):
                 found = self.sqlite.execute(f"SELECT * FROM tidepool_{name} LIMIT 0")
                 self.assertEqual([c[0] for c in found.description], [column for column, _, _ in columns])
 
-    def test_values_are_those_of_sqlite(self):
+    def test_values_match_sqlite(self):
         for name, _, columns in self.relations:
             if name not in QUIET:
                 continue
@@ -109,12 +109,12 @@ class Columns(unittest.TestCase):
                             continue
                         left, right = from_postgres(mine[column], kind), from_sqlite(other[column], kind)
                         if kind == "timestamptz" and left is not None:
-                            # The wall clock of a moment is worked out anew at every look.
+                            # Wall-clock times are computed at every query.
                             self.assertLessEqual(abs((left - right).total_seconds()), 1, column)
                         else:
                             self.assertEqual(left, right, f"{name}.{column}")
 
-    def test_the_script_is_what_the_catalogue_says(self):
+    def test_script_is_current(self):
         subprocess.run([support.PYTHON, str(cluster.SOURCE / "pg_extension/generate.py"), "--check", support.LIBRARY],
                        check=True)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Connecting: what callers are told while nobody can connect."""
+"""Connecting: errors of callers while no connection can be opened."""
 import socket
 import sys
 
@@ -17,13 +17,13 @@ def free_port():
         return s.getsockname()[1]
 
 
-def a_refusal_follows_the_connect_error(w):
+def refusal_contains_the_connect_error(w):
     w.server.sql("CREATE ROLE carol LOGIN PASSWORD 'high'; CREATE ROLE dave LOGIN; CREATE ROLE erin LOGIN CONNECTION LIMIT 0;")
     w.server.sql("CREATE DATABASE private")
     w.server.sql("REVOKE CONNECT ON DATABASE private FROM PUBLIC")
     silent = Proxy(w.server)
     silent.mode = "silent"
-    table = (  # target, SQLSTATE, worth another try, of the message, of the hint
+    table = (  # target, SQLSTATE, is it retryable, part of the message, part of the hint
         (f"host=127.0.0.1 port={free_port()} user=postgres", "08001", True, "Connection refused", "the server is running"),
         (w.server.conninfo().replace(w.server.host, "/nonexistent"), "08001", True, "No such file", "the server is running"),
         (silent.conninfo(), "08001", True, "did not respond within connect_timeout", "reachable"),
@@ -40,8 +40,8 @@ def a_refusal_follows_the_connect_error(w):
     )
     with silent:
         for target, sqlstate, is_retryable, message, hint in table:
-            pool = w.pool(target, f"max_size=3 connect_timeout=200ms acquire_timeout=100ms {application.MENDING}")
-            wait_until(lambda: refuses(pool.acquire, "x", 50).sqlstate == sqlstate)  # the first connect may be under way
+            pool = w.pool(target, f"max_size=3 connect_timeout=200ms acquire_timeout=100ms {application.QUICK_RETRIES}")
+            wait_until(lambda: refuses(pool.acquire, "x", 50).sqlstate == sqlstate)  # the first connect may be in progress
             for ask in (lambda: pool.acquire("x", 100), lambda: pool.acquire("x", 0), lambda: pool.query("SELECT 1")):
                 told = refuses(ask, sqlstate=sqlstate)
                 is_(told.is_retryable, is_retryable, str(told))
@@ -51,9 +51,11 @@ def a_refusal_follows_the_connect_error(w):
 
 
 def a_role_at_its_limit(w):
-    """CONNECTION LIMIT 2, min_size 4: the pool runs with two, tells so, does not flap, and grows once it may."""
+    """CONNECTION LIMIT 2, min_size 4: the pool runs with two, reports it, does not oscillate, and grows when the limit
+    is raised."""
     w.server.sql("CREATE ROLE frank LOGIN CONNECTION LIMIT 2")
-    pool = w.pool(w.server.conninfo(user="frank"), f"min_size=4 max_size=6 {application.MENDING} recovery=''", name="limited")
+    pool = w.pool(w.server.conninfo(user="frank"), f"min_size=4 max_size=6 {application.QUICK_RETRIES} recovery=''",
+                  name="limited")
     of_pool = "SELECT {} FROM tidepool_{} WHERE pool = 'limited'"
 
     def rows(columns, relation, more=""):
@@ -71,7 +73,7 @@ def a_role_at_its_limit(w):
     for _ in range(30):
         told = refuses(lambda: pool.acquire("late", 50), status="timeout")
         is_("room for 2 connections" in told.message and "CONNECTION LIMIT" in told.hint, True, str(told))
-    is_(rows("count(*)", "scaling_events"), moves, "it does not flap")
+    is_(rows("count(*)", "scaling_events"), moves, "it does not oscillate")
     w.server.sql("ALTER ROLE frank CONNECTION LIMIT 5")
     wait_until(lambda: rows("size", "pools") >= [(4,)])
     w.server.sql("ALTER ROLE frank CONNECTION LIMIT -1")
@@ -85,7 +87,7 @@ def a_role_at_its_limit(w):
     w.end()
 
 
-CASES = (a_refusal_follows_the_connect_error, a_role_at_its_limit)
+CASES = (refusal_contains_the_connect_error, a_role_at_its_limit)
 
 if __name__ == "__main__":
     support.require_server()

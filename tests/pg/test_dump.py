@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Dumps keep servers, mappings and rights; DROP EXTENSION leaves nothing; CREATE EXTENSION again works."""
+"""Dumps keep servers, mappings and privileges; DROP EXTENSION leaves nothing; CREATE EXTENSION works again."""
 import sys
 import unittest
 
@@ -7,7 +7,7 @@ import cluster
 import hosting
 import support
 
-# The rights that somebody gave away, and those that were there after CREATE EXTENSION.
+# Privileges that were granted, and those after CREATE EXTENSION.
 RIGHTS = """
 SELECT kind, name, grantee, privilege_type FROM (
   SELECT 'function' AS kind, oid::regprocedure::text AS name, proacl AS acl FROM pg_proc
@@ -33,7 +33,7 @@ UNION ALL SELECT 'server' FROM pg_foreign_server
 UNION ALL SELECT 'mapping' FROM pg_user_mapping
 UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE probin LIKE '%tidepool%'
 UNION ALL SELECT 'rights of old' FROM pg_init_privs WHERE privtype = 'e'"""
-PASSWORD = r"p''w\d = ,"  # as it stands in SQL
+PASSWORD = r"p''w\d = ,"  # as written in SQL
 
 GIVEN = """
 GRANT USAGE ON SCHEMA tidepool TO tp_clerk;
@@ -102,7 +102,7 @@ class Dump(unittest.TestCase):
                                 settings=f"tidepool.dir = '{self.bench.segments}'")
         self.addCleanup(other.destroy)
         other.create().start()
-        other.sql("\\set ON_ERROR_STOP 0\n" + roles)  # its own postgres is there already
+        other.sql("\\set ON_ERROR_STOP 0\n" + roles)  # it already has a postgres
         other.sql(dump)
         self.assert_same(self.look(), self.look(server=other))
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""An application under load whose server fails: nobody waits past the deadline, all comes back, nothing storms.
+"""An application under load whose server fails: no call exceeds its deadline, the pool recovers, and connection
+attempts are limited.
 
-Each case says `ok NAME: FIGURES`. Names on the command line run those only. TIDE_FREEZE_SECONDS: how long the frozen
-server stays frozen (4).
+Each case prints `ok NAME: FIGURES`. Names on the command line select cases. TIDE_FREEZE_SECONDS: how long the server is
+frozen (4).
 """
 import os
 import sys
@@ -11,7 +12,7 @@ import time
 import application
 import client
 import support
-from application import MENDING, assert_soon, back_after, check, told, works
+from application import QUICK_RETRIES, assert_soon, back_after, check, told, works
 from client import is_, refuses
 
 FREEZE_S = float(os.environ.get("TIDE_FREEZE_SECONDS", "4"))
@@ -20,7 +21,7 @@ FREEZE_S = float(os.environ.get("TIDE_FREEZE_SECONDS", "4"))
 def restarts(w, mode):
     load = w.load()
     w.server.stop(mode)
-    assert_soon(lambda: load.stats()["errors"], "errors are told")
+    assert_soon(lambda: load.stats()["errors"], "errors are reported")
     time.sleep(1.0)
     mark = w.mark()
     w.server.start()
@@ -30,7 +31,7 @@ def restarts(w, mode):
     attempts = w.lines(mark, "connection received")
     end = check(load)
     if attempts > 60:
-        raise AssertionError(f"{attempts} connects after the return")
+        raise AssertionError(f"{attempts} connects after the recovery")
     return f"back {took * 1000:.0f} ms after the server, {attempts} connects there; {told(end)}"
 
 
@@ -51,13 +52,13 @@ def a_frozen_server(w):
         w.server.thaw()
     thawed = time.monotonic()
     took = back_after(load, thawed)
-    # A statement that outlasts query_timeout may have done its work: that is not to be tried again.
+    # A statement that exceeds query_timeout may have been executed, so it is not retryable.
     end = check(load, is_all_retryable=False)
     is_({key for key in end["not_retryable"]} <= {"timeout/57014"}, True, f"{end['not_retryable']} {end['samples']}")
     return f"back {took * 1000:.0f} ms after the thaw; {told(end)}"
 
 
-def a_password_that_changed(w):
+def changed_password(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'one'")
     url = w.server.conninfo(user="carol", password="one")
     pool = w.pool(url, "min_size=2 max_size=4 burst=off scaling=off retry_max=1s acquire_timeout=500ms")
@@ -68,14 +69,14 @@ def a_password_that_changed(w):
     first, second = pool.acquire(), pool.acquire()
     refuses(pool.acquire, "third", 300, status="timeout")
     living = {lease.value("SELECT pg_backend_pid()") for lease in (first, second)}
-    is_((pid in living, len(living)), (True, 2), "existing sessions live on")
+    is_((pid in living, len(living)), (True, 2), "existing sessions remain")
     first.release()
     second.release()
-    is_(pool.value("SELECT pg_backend_pid()") in living, True, "and serve the next")
+    is_(pool.value("SELECT pg_backend_pid()") in living, True, "and serve the next request")
     refusal = refuses(w.pool, url, "min_size=1 init_mode=fail_fast init_timeout=5s", status="database")
     is_((refusal.sqlstate, refusal.is_retryable), ("28P01", False), str(refusal))
-    # Nobody has a session any more: callers are told at once, not after their timeout.
-    pool.control("recycle", wait_ms=0, spread="0s")  # cannot be done before the password is right again
+    # No sessions remain: requests fail immediately, not after their timeout.
+    pool.control("recycle", wait_ms=0, spread="0s")  # cannot complete before the password is correct again
     assert_soon(lambda: w.row("size", "app") == (0,), "no session")
     began = time.monotonic()
     told_ = []
@@ -90,21 +91,21 @@ def a_password_that_changed(w):
     if attempts > 12:
         raise AssertionError(f"{attempts} attempts with a wrong password")
     quick = sum(1 for _, took in told_ if took < 0.2)
-    is_(quick > len(told_) // 2, True, f"told at once: {quick} of {len(told_)}")
+    is_(quick > len(told_) // 2, True, f"failed immediately: {quick} of {len(told_)}")
     w.server.sql("ALTER ROLE carol PASSWORD 'one'")
     healed = time.monotonic()
     assert_soon(lambda: works(pool), "the pool heals", 5)
     return f"{attempts} attempts in 3 s, told at once {quick} of {len(told_)}, healed after {time.monotonic() - healed:.1f} s"
 
 
-def a_server_that_is_full(w):
+def full_server(w):
     w.server.sql("ALTER SYSTEM SET max_connections = 20; ALTER SYSTEM SET superuser_reserved_connections = 3")
     w.server.sql("DROP ROLE IF EXISTS dave; CREATE ROLE dave LOGIN")
     w.server.restart()
     others = [w.pool(w.server.conninfo(user="dave"), "min_size=14 max_size=14", name="others")]
-    assert_soon(lambda: w.row("size", "others") == (14,), "the others are there")
+    assert_soon(lambda: w.row("size", "others") == (14,), "the others are connected")
     load = w.load(w.server.conninfo(user="dave", application_name="load"))
-    assert_soon(lambda: w.server.backends("application_name = 'load'") == 3, "three are left for us")
+    assert_soon(lambda: w.server.backends("application_name = 'load'") == 3, "three are left for the load")
     mark = w.mark()
     time.sleep(3.0)
     attempts = w.lines(mark, "sorry, too many clients|remaining connection slots")
@@ -122,10 +123,10 @@ def a_server_that_is_full(w):
     return f"{attempts} attempts in 3 s, target and size meanwhile {target}, grown {took:.1f} s after; {told(end)}"
 
 
-def a_database_that_is_gone(w):
+def dropped_database(w):
     w.server.sql("DROP DATABASE IF EXISTS gone")
     w.server.sql("CREATE DATABASE gone")
-    pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {MENDING}")
+    pool = w.pool(w.server.conninfo("gone"), f"min_size=2 max_size=2 {QUICK_RETRIES}")
     is_(works(pool), True)
     w.server.sql("DROP DATABASE gone WITH (FORCE)")
     mark = w.mark()
@@ -141,8 +142,8 @@ def a_database_that_is_gone(w):
     return f"{attempts} attempts in 2 s; told {refusal}"
 
 
-def idle_sessions_that_are_ended(w):
-    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {MENDING}")
+def terminated_idle_sessions(w):
+    pool = w.pool(w.server.conninfo(application_name="idle"), f"min_size=3 max_size=6 burst=off scaling=off {QUICK_RETRIES}")
     held = [pool.acquire() for _ in range(6)]
     for lease in held:
         lease.release()
@@ -152,26 +153,26 @@ def idle_sessions_that_are_ended(w):
     w.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'idle'")
 
     def losses():
-        # One of them may be asked, after the first two, whether it lives; the others may be replaced on suspicion.
+        # After the first two, one of them may be validated, and the others may be replaced on suspicion.
         return w.segments.value("SELECT count(*) FROM tidepool_events WHERE pool = 'app' AND "
                              "kind IN ('connection_lost', 'validation_failed')")
 
     def gone():
         return w.segments.value("SELECT closed_total FROM tidepool_pool_stats WHERE pool = 'app'")
 
-    assert_soon(lambda: gone() == len(before), "all are gone")
+    assert_soon(lambda: gone() == len(before), "all are closed")
     known = time.monotonic() - began
-    is_(pool.value("SELECT 1"), "1", "the next caller")
+    is_(pool.value("SELECT 1"), "1", "the next request")
     assert_soon(lambda: w.row("idle", "app") >= (3,), "replaced")
-    is_(2 <= losses() <= len(before), True, f"{losses()} told of {len(before)}, each once")
+    is_(2 <= losses() <= len(before), True, f"{losses()} reported of {len(before)}, each once")
     took = time.monotonic() - began
     after = w.server.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'")
     is_({pid for pid, in before} & {pid for pid, in after}, set(), "old sessions")
     return f"{len(before)} ended, known after {known * 1000:.0f} ms, replaced after {took * 1000:.0f} ms"
 
 
-CASES = (a_fast_restart, an_immediate_restart, a_frozen_server, a_password_that_changed, a_server_that_is_full,
-         a_database_that_is_gone, idle_sessions_that_are_ended)
+CASES = (a_fast_restart, an_immediate_restart, a_frozen_server, changed_password, full_server,
+         dropped_database, terminated_idle_sessions)
 
 if __name__ == "__main__":
     support.require_server()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A connect that is held up, by a name look-up or by the program's own credential callback, holds up nobody else."""
+"""A connect that is blocked, by a name lookup or by the program's credential callback, blocks nothing else."""
 import contextlib
 import ctypes
 import os
@@ -15,14 +15,14 @@ from application import assert_soon
 from client import is_, refuses
 from proxy import Proxy
 
-NAMES = str(cluster.BUILD / "tests/pg/libheld_names.so")  # to be preloaded
+NAMES = str(cluster.BUILD / "tests/pg/libheld_names.so")  # for LD_PRELOAD
 LATE_NAME = 'the name lookup of "held.test" did not complete within connect_timeout'
 LATE_CALLBACK = "the credential callback did not return within connect_timeout"
 
 
 def options(min_size=2, connect_timeout="300ms"):
     return (f"min_size={min_size} max_size=4 burst=off idle_timeout=0 health_interval=0 validation_interval=0 "
-            f"connect_timeout={connect_timeout} {application.MENDING}")
+            f"connect_timeout={connect_timeout} {application.QUICK_RETRIES}")
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def held_name():
 
 
 class Callback:
-    """A credential callback that can be held up."""
+    """A credential callback that can be blocked."""
 
     def __init__(self):
         self.may_return, self.inside, self.calls = threading.Event(), 0, 0
@@ -70,8 +70,8 @@ def wait_and_look(pool):
         return lease.value("SHOW work_mem")
 
 
-def others_go_on(w, pool, hold, late):
-    """Resets, orders, sessions and the end of the pool, while a connect is held up; `late` is what is said of it."""
+def others_continue(w, pool, hold, late):
+    """Resets, commands, sessions and closing the pool while a connect is blocked; `late` is the expected message."""
     assert_soon(lambda: w.row("idle", pool.name) == (2,), "two sessions")
     first, second = pool.acquire(), pool.acquire()
     with hold as is_held:
@@ -79,7 +79,7 @@ def others_go_on(w, pool, hold, late):
         answers = []
         third = threading.Thread(target=lambda: answers.append(wait_and_look(pool)))
         third.start()
-        assert_soon(is_held, "a connect is held up")
+        assert_soon(is_held, "a connect is blocked")
         first.query("SET work_mem = '1MB'")  # the keeper has to reset the session
         first.release()
         third.join()
@@ -93,17 +93,17 @@ def others_go_on(w, pool, hold, late):
         return timed(pool.close, 1000)[1]
 
 
-def a_name_look_up_holds_up_nobody(w):
+def blocked_name_lookup(w):
     with Proxy(w.server) as door:
         url = door.conninfo().replace("127.0.0.1", "held.test")
-        took = others_go_on(w, w.pool(url, options()), held_name(), LATE_NAME)
+        took = others_continue(w, w.pool(url, options()), held_name(), LATE_NAME)
         is_(took < 1.5, True, f"close(1 s) took {took:.2f} s")
 
 
-def the_loop_of_the_program_goes_on(w):
+def foreign_loop_continues(w):
     with Proxy(w.server) as door, held_name() as is_held:
         pool = w.pool(door.conninfo().replace("127.0.0.1", "held.test"), options(), foreign=True)
-        assert_soon(lambda: pool.step() is None and is_held(), "a step begins a connect")
+        assert_soon(lambda: pool.step() is None and is_held(), "a step starts a connect")
         longest = 0
         while not w.segments.value("SELECT count(*) FROM tidepool_events WHERE message = ?", LATE_NAME):
             longest = max(longest, timed(pool.step)[1])
@@ -111,20 +111,20 @@ def the_loop_of_the_program_goes_on(w):
         return f"the longest step took {longest * 1000:.1f} ms"
 
 
-def a_caller_is_told_what_holds_up(w):
+def blocked_connect_is_reported(w):
     with Proxy(w.server) as door, held_name():
         pool = w.pool(door.conninfo().replace("127.0.0.1", "held.test"), options())
         told = refuses(pool.acquire, "first", 1000, sqlstate="08001", status="timeout")
         is_(LATE_NAME in told.message and "name server" in told.hint and told.is_retryable, True, str(told))
 
 
-def a_name_beside_another(w):
+def blocked_name_among_others(w):
     with Proxy(w.server) as door, held_name() as is_held:
         pool = w.pool(f"host=held.test,quick.test port={door.port} user=postgres dbname=postgres",
                       options(connect_timeout="4s"))
-        is_(timed(pool.value, "SELECT 1")[1] < 4, True, "in half of the time")
+        is_(timed(pool.value, "SELECT 1")[1] < 4, True, "in half the time")
         is_(is_held(), True, "still held up")
-        # Those that come later do not try the name again for as long.
+        # Later connects do not try the name again during this time.
         took = timed(lambda: assert_soon(lambda: w.row("idle", pool.name) == (2,), "two sessions"))[1]
         lease = pool.acquire()
         other, third = pool.acquire(), timed(pool.acquire, "third", 1500)
@@ -133,32 +133,32 @@ def a_name_beside_another(w):
         return f"the second after {took:.1f} s, a third within {third[1]:.1f} s"
 
 
-def a_credential_callback_holds_up_nobody(w):
+def blocked_credential_callback(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'high'")
     callback = Callback()
     pool = w.pool(w.server.conninfo(user="carol"), options(), password=callback)
     try:
-        others_go_on(w, pool, callback.held(), LATE_CALLBACK)
-    except client.Refusal as told:  # its context is still in use
+        others_continue(w, pool, callback.held(), LATE_CALLBACK)
+    except client.Refusal as told:  # the context of the callback is still in use
         is_((told.status, "has not returned" in told.message), ("timeout", True), str(told))
     else:
-        raise AssertionError("closed while the callback is inside")
+        raise AssertionError("closed while the callback is running")
 
 
-def a_credential_callback_that_fails_is_told(w):
+def failed_credential_callback(w):
     pool = w.pool(w.server.conninfo(), options(), password=lambda: None)
     told = refuses(pool.acquire, "first", 1000, sqlstate="08001")
     is_("returned no password" in told.message and told.is_retryable, True, str(told))
 
 
-def a_credential_callback_may_use_the_pool(w):
+def credential_callback_uses_the_pool(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'high'")
     has_session, seen = threading.Event(), []
 
     def password():
         if has_session.is_set():
             seen.append(refuses(pool.close, 0, status="bad_argument"))
-            with pool.acquire("from the callback", 2000) as lease:  # there is one session, and the keeper goes on
+            with pool.acquire("from the callback", 2000) as lease:  # there is one session, and the keeper continues
                 seen.append(lease.value("SELECT 1"))
         return "high"
 
@@ -170,9 +170,9 @@ def a_credential_callback_may_use_the_pool(w):
     is_(seen[1], "1")
 
 
-CASES = (a_name_look_up_holds_up_nobody, the_loop_of_the_program_goes_on, a_caller_is_told_what_holds_up,
-         a_name_beside_another, a_credential_callback_holds_up_nobody, a_credential_callback_that_fails_is_told,
-         a_credential_callback_may_use_the_pool)
+CASES = (blocked_name_lookup, foreign_loop_continues, blocked_connect_is_reported,
+         blocked_name_among_others, blocked_credential_callback, failed_credential_callback,
+         credential_callback_uses_the_pool)
 
 if __name__ == "__main__":
     support.require_server()

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Hosted pools: what one caller left behind no other sees, and what the worker owes to the server it lives in."""
+"""Hosted pools: session state of one caller is not visible to others, and the worker behaves as a process of the server
+should."""
 import re
 import sys
 import time
@@ -17,7 +18,7 @@ class Hosted(hosting.Case):
         super().setUpClass()
         cls.ask = cls.bench.ask
 
-    def test_the_worker_shows_itself(self):
+    def test_worker_in_pg_stat_activity(self):
         self.assertEqual(self.sql("SELECT datname, application_name FROM pg_stat_activity "
                                   "WHERE backend_type = 'tidepool worker'"), [[None, "tidepool"]])
 
@@ -32,7 +33,7 @@ class Hosted(hosting.Case):
         pids = {self.ask("SELECT pg_backend_pid()") for _ in range(10)}
         self.assertLessEqual(len(pids), 2)
 
-    def test_what_one_caller_left_no_other_sees(self):
+    def test_session_state_is_not_shared(self):
         leave = """SET work_mem = '3MB'; SET client_encoding = 'LATIN1'; CREATE TEMP TABLE left_over (a int);
                    PREPARE left_over AS SELECT 1; SELECT pg_advisory_lock(42); LISTEN left_over; SET ROLE pg_monitor;
                    DECLARE left_over CURSOR WITH HOLD FOR SELECT 1"""
@@ -46,7 +47,7 @@ class Hosted(hosting.Case):
         for _ in range(4):
             self.assertEqual(self.ask(look), fresh)
 
-    def test_what_no_reset_undoes_costs_the_connection(self):
+    def test_lasting_state_closes_the_connection(self):
         for statement in ("SELECT setseed(0.5)", "LOAD 'plpgsql'"):
             told = str(self.sql(f"""BEGIN; SELECT tidepool.lease('loop') > 0;
               SELECT 'pid=' || pid FROM tidepool.query('loop', 'SELECT pg_backend_pid()') AS (pid int);
@@ -90,7 +91,7 @@ class Hosted(hosting.Case):
           EXCEPTION WHEN connection_does_not_exist THEN NULL; END;
         END $$""")
 
-    def test_an_interrupt_reaches_the_other_side(self):
+    def test_interrupts_reach_the_remote_server(self):
         for interrupt in ("timeout", "cancel", "terminate"):
             with self.subTest(interrupt), self.bench.session() as session:
                 if interrupt == "timeout":
@@ -102,7 +103,7 @@ class Hosted(hosting.Case):
                     self.sql(f"SELECT pg_{interrupt}_backend({session.pid})")
                 self.assertTrue(wait_until(lambda: busy() == 0, 3), interrupt)
 
-    def test_a_caller_who_waits_can_be_cancelled(self):
+    def test_waiting_caller_can_be_cancelled(self):
         with self.bench.session() as one, self.bench.session() as two, self.bench.session() as three:
             for session in (one, two):
                 session.ask("BEGIN; SELECT tidepool.lease('loop')")
@@ -113,14 +114,14 @@ class Hosted(hosting.Case):
         self.assertTrue(wait_until(lambda: self.sql("SELECT in_use, waiting FROM tidepool.pools WHERE pool = 'loop'") ==
                                    [["0", "0"]]))
 
-    def test_a_timeout_says_who_holds(self):
+    def test_timeout_names_the_holders(self):
         self.bench.serve("small", max_size=1, acquire_timeout="200ms")
         with self.bench.session() as one:
             one.ask("BEGIN; SELECT tidepool.lease('small', 'the greedy one')")
             with self.assertRaisesRegex(PsqlError, "(?s)55P03.*server \"small\".*the greedy one"):
                 self.sql("SELECT tidepool.execute('small', 'SELECT 1')")
 
-    def test_altering_a_server_takes_a_new_pool(self):
+    def test_altered_server_gets_a_new_pool(self):
         self.bench.serve("moving")
         self.sql("SELECT tidepool.execute('moving', 'SELECT 1')")
         before = self.sql("SELECT instance_id FROM tidepool.servers WHERE server = 'moving'")
@@ -132,7 +133,7 @@ class Hosted(hosting.Case):
         self.assertTrue(wait_until(lambda: len(self.sql("SELECT FROM tidepool.pools WHERE pool = 'moving' AND "
                                                         "state NOT IN ('closed', 'dead')")) <= 1))
 
-    def test_a_dropped_server_takes_its_pool_along(self):
+    def test_dropped_server_closes_its_pool(self):
         self.bench.serve("short_lived", application_name="short_lived")
         self.sql("SELECT tidepool.execute('short_lived', 'SELECT 1')")
         self.assertEqual(self.bench.cluster.backends("application_name = 'short_lived'"), 1)
@@ -146,7 +147,7 @@ class Hosted(hosting.Case):
             if "MAPPING" in drop:
                 self.sql("CREATE USER MAPPING FOR postgres SERVER short_lived OPTIONS (user 'postgres')")
 
-    def test_a_dropped_database_takes_its_pools_along(self):
+    def test_dropped_database_closes_its_pools(self):
         self.sql("CREATE DATABASE short_lived")
         self.bench.extension("short_lived")
         self.bench.serve("inside", database="short_lived", application_name="inside")
@@ -155,15 +156,15 @@ class Hosted(hosting.Case):
         self.assertTrue(wait_until(lambda: self.works("DROP DATABASE short_lived")))
         self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'inside'") == 0))
 
-    def test_nobody_is_refused_for_pools_that_nobody_uses(self):
-        for number in range(12):  # of 10 connections each, where 100 is all
+    def test_unused_pools_make_room(self):
+        for number in range(12):  # 10 connections each, of 100 in total
             self.bench.serve(f"spare{number}", application_name=f"spare{number}")
             self.sql(f"SELECT tidepool.execute('spare{number}', 'SELECT 1')")
         self.assertEqual(self.sql("SELECT count(*) FROM tidepool.servers WHERE server = 'spare0' AND state IS NULL"), [["1"]])
         for number in range(12):
             self.sql(f"DROP SERVER spare{number} CASCADE")
 
-    def test_a_drained_pool_gives_its_connections_back(self):
+    def test_drained_pool_frees_its_budget(self):
         self.bench.serve("drained", max_size=90)
         self.sql("SELECT tidepool.execute('drained', 'SELECT 1')")
         self.sql("SELECT tidepool.wait_applied(tidepool.drain('drained'))")
@@ -174,7 +175,7 @@ class Hosted(hosting.Case):
             given = int(self.bench.cluster.value("SELECT max_size FROM tidepool.servers WHERE server = 'heir'"))
             self.assertGreater(given, 50)
             self.assertEqual(self.sql("SELECT state FROM tidepool.servers WHERE server = 'drained'"), [["draining"]])
-            # Resumed, it has what is left.
+            # After resume it gets what is left.
             self.sql("SELECT tidepool.wait_applied(tidepool.resume('drained'))")
             self.assertTrue(wait_until(lambda: int(self.bench.cluster.value(
                 "SELECT coalesce(sum(max_size), 0) FROM tidepool.servers WHERE state <> 'draining'")) <= 100))
@@ -195,7 +196,7 @@ class Hosted(hosting.Case):
             self.assertEqual(told[0][0].split("\n")[1], str(count), statement)
 
     def test_the_budget_of_connections_is_kept(self):
-        # A pool that was used just now stays when somebody wants more than is left, and goes when somebody gets nothing.
+        # A recently used pool stays if another requests more than is left, and closes if another would get nothing.
         self.assertTrue(wait_until(lambda: self.bench.cluster.value(
             "SELECT count(*) FROM tidepool.servers "
             "WHERE server <> 'loop' AND last_used_at > clock_timestamp() - interval '2s'") == "0"))
@@ -218,7 +219,7 @@ class Hosted(hosting.Case):
         except PsqlError:
             return False
 
-    def test_databases_come_and_go_while_it_is_busy(self):
+    def test_databases_dropped_under_load(self):
         with self.bench.session() as session:
             session.send("DO $$ BEGIN FOR i IN 1..8000 LOOP PERFORM tidepool.execute('loop', 'SELECT 1'); END LOOP; END $$")
             for statement, database in (("CREATE DATABASE other STRATEGY wal_log", "postgres"),

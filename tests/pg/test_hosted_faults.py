@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hosted pools when things go wrong: killed backends, a killed worker, bad passwords, dead hosts, strange guests."""
+"""Faults of hosted pools: killed backends, a killed worker, wrong passwords, unreachable hosts, unknown clients."""
 import os
 import re
 import socket
@@ -14,10 +14,10 @@ import hosting
 import support
 from cluster import PsqlError, wait_until
 
-EVERYBODY = "SELECT tidepool.execute('{}', 'SELECT 1')"
+EXECUTE_ONE = "SELECT tidepool.execute('{}', 'SELECT 1')"
 
-# Sends each packet on a line of its own and says whether it was answered or sent away.
-STRANGER = """
+# Sends each packet on a separate connection and prints whether it was answered or disconnected.
+CLIENT = """
 import socket, sys
 for packet in sys.argv[2:]:
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(5); s.connect(sys.argv[1])
@@ -26,8 +26,9 @@ for packet in sys.argv[2:]:
     except OSError: print('sent away')
 """
 
-# A worker of another build, or somebody who plays one: answers the first packets of one line with those given.
-PRETENDER = """
+# A worker of another build, or a program that imitates one: answers the first packets of a connection with the given
+# ones.
+IMITATED_WORKER = """
 import os, socket, sys
 if os.path.exists(sys.argv[1]): os.unlink(sys.argv[1])
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(8)
@@ -56,33 +57,33 @@ class Faults(unittest.TestCase):
 
     def works(self, bench, server="loop"):
         try:
-            bench.cluster.sql(EVERYBODY.format(server))
+            bench.cluster.sql(EXECUTE_ONE.format(server))
             return True
         except (PsqlError, subprocess.SubprocessError):
             return False
 
-    def test_a_killed_backend_takes_its_leases_along(self):
+    def test_killed_backend_loses_its_leases(self):
         bench = self.hosting()
         with bench.session() as session:
             session.ask("BEGIN; SELECT tidepool.lease('loop')")
             session.send("SELECT tidepool.execute('loop', 'SELECT pg_sleep(60)')")
             self.assertTrue(wait_until(lambda: bench.remote_backends("state = 'active'") == 1))
             os.kill(session.pid, 9)
-        self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server starts all its processes again
+        self.assertTrue(wait_until(lambda: self.works(bench), 30))  # the server restarts all its processes
         self.assertEqual(bench.remote_backends("query LIKE '%pg_sleep%'"), 0)
 
-    def test_the_worker_comes_back(self):
+    def test_worker_restarts(self):
         bench = self.hosting()
         with bench.session() as holder, bench.session() as other:
             holder.ask("BEGIN; SELECT tidepool.lease('loop')")
-            other.ask(EVERYBODY.format("loop"))
+            other.ask(EXECUTE_ONE.format("loop"))
             first = bench.worker()
             bench.cluster.sql(f"SELECT pg_terminate_backend({first})")
             began = time.monotonic()
             self.assertTrue(wait_until(lambda: bench.worker() not in (None, first), 6))
             self.assertLess(time.monotonic() - began, 5)
-            self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")  # on a new line, without noticing
-            self.assertRegex(holder.ask(EVERYBODY.format("loop")), "lease on server \"loop\" is lost|closed the connection")
+            self.assertEqual(other.ask(EXECUTE_ONE.format("loop")), "0")  # on a new line, without an error
+            self.assertRegex(holder.ask(EXECUTE_ONE.format("loop")), "lease on server \"loop\" is lost|closed the connection")
         self.assertEqual(bench.remote_backends("state <> 'idle'"), 0)
 
     def test_the_remote_server_ends_a_session(self):
@@ -103,7 +104,7 @@ class Faults(unittest.TestCase):
         self.addCleanup(target.destroy)
         target.create().start()
         bench.serve("far", host=target.host)
-        bench.cluster.sql(EVERYBODY.format("far"))
+        bench.cluster.sql(EXECUTE_ONE.format("far"))
         self.assertEqual(target.backends("application_name = 'tidepool'"), 1)
         began = time.monotonic()
         bench.cluster.stop("fast", check=True)
@@ -111,24 +112,24 @@ class Faults(unittest.TestCase):
         self.assertEqual(target.backends("application_name = 'tidepool'"), 0)
         self.assertNotIn("unexpected EOF", target.log_text())
 
-    def test_a_frozen_server_holds_up_nobody_else(self):
+    def test_frozen_server_blocks_no_others(self):
         bench = self.hosting()
         target = cluster.Cluster(name="target", folder=bench.folder)
         self.addCleanup(target.destroy)
         target.create().start()
         bench.serve("far", host=target.host, acquire_timeout="1s")
-        bench.cluster.sql(EVERYBODY.format("far"))
+        bench.cluster.sql(EXECUTE_ONE.format("far"))
         with bench.session() as asker, bench.session() as other:
             asker.ask("SET statement_timeout = '500ms'")
             target.freeze()
-            self.assertIn("timeout", asker.ask(EVERYBODY.format("far")))
+            self.assertIn("timeout", asker.ask(EXECUTE_ONE.format("far")))
             bench.cluster.sql("ALTER SERVER far OPTIONS (ADD max_size '3')")
-            asker.send(EVERYBODY.format("far"))
+            asker.send(EXECUTE_ONE.format("far"))
             until = time.monotonic() + 9
             slowest = 0
             while time.monotonic() < until:
                 began = time.monotonic()
-                self.assertEqual(other.ask(EVERYBODY.format("loop")), "0")
+                self.assertEqual(other.ask(EXECUTE_ONE.format("loop")), "0")
                 slowest = max(slowest, time.monotonic() - began)
             self.assertLess(slowest, 1)
             target.thaw()
@@ -151,17 +152,17 @@ class Faults(unittest.TestCase):
             bench.serve(name, user="alice", mapping=mapping)
             with self.subTest(name):
                 with self.assertRaisesRegex(PsqlError, "42501.*permission denied for foreign server"):
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
                 bench.cluster.sql(f"GRANT USAGE ON FOREIGN SERVER {name} TO alice")
                 if refused is None:
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
                     continue
                 with self.assertRaisesRegex(PsqlError, f"(?s){refused}"):
-                    bench.cluster.sql(EVERYBODY.format(name), user="alice")
+                    bench.cluster.sql(EXECUTE_ONE.format(name), user="alice")
         bench.cluster.sql("ALTER USER MAPPING FOR alice SERVER wrong OPTIONS (SET password 'right')")
-        bench.cluster.sql(EVERYBODY.format("wrong"), user="alice")
+        bench.cluster.sql(EXECUTE_ONE.format("wrong"), user="alice")
 
-    def test_a_host_that_does_not_answer(self):
+    def test_unreachable_host(self):
         bench = self.hosting()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
@@ -170,24 +171,24 @@ class Faults(unittest.TestCase):
         bench.serve("deaf", host="127.0.0.1", port=port, connect_timeout="1", acquire_timeout="30s")
         began = time.monotonic()
         with self.assertRaisesRegex(PsqlError, f"(?s)127.0.0.1.*port {port} did not respond within connect_timeout"):
-            bench.cluster.sql(EVERYBODY.format("deaf"))
+            bench.cluster.sql(EXECUTE_ONE.format("deaf"))
         self.assertLess(time.monotonic() - began, 2)
         listener.close()
         bench.serve("closed", host="127.0.0.1", port=port, connect_timeout="1500ms", acquire_timeout="30s")
         began = time.monotonic()
         with self.assertRaisesRegex(PsqlError, f"127.0.0.1.*port {port} failed: Connection refused"):
-            bench.cluster.sql(EVERYBODY.format("closed"))
+            bench.cluster.sql(EXECUTE_ONE.format("closed"))
         self.assertLess(time.monotonic() - began, 2.5)
 
     def test_without_preload(self):
         bench = self.hosting(preload="")
         with self.assertRaisesRegex(PsqlError, "(?s)55000.*shared_preload_libraries = 'tidepool'"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.cluster.sql("SELECT server, state FROM tidepool.servers"), [["loop", None]])
 
-    def test_strangers(self):
+    def test_unknown_clients(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         wire = (cluster.SOURCE / "pg_extension/common/wire.h").read_text()
         version = int(re.search("#define WIRE_VERSION ([0-9]+)", wire)[1])
         hello = packet(1, struct.pack("<II", 0x54494445, version) + text(b"0.1.0"))
@@ -198,7 +199,7 @@ class Faults(unittest.TestCase):
                    "no head": b"x", "a lie about the length": packet(1, b"", length=9999),
                    "an unknown kind": hello + b"", "a lease without end": packet(2, lease + struct.pack("<I", 2**32 - 1)),
                    "text without end": packet(2, lease + struct.pack("<I", 3) + b"abcd" * 4),
-                   "somebody else's lease": packet(3, struct.pack("<I", 0), number=7)}
+                   "lease of another client": packet(3, struct.pack("<I", 0), number=7)}
         words = []
         for name, bad in strange.items():
             first = [] if name.startswith(("another version", "no ", "a lie", "a drop")) else [hello]
@@ -206,14 +207,14 @@ class Faults(unittest.TestCase):
                 bad = packet(77)
             words.append(",".join(part.hex() for part in [*first, bad]))
         door = str(bench.cluster.data / "pg_stat_tmp/tidepool.sock")
-        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", STRANGER, door, *words]), capture_output=True, text=True,
+        done = subprocess.run(cluster.as_user([support.PYTHON, "-c", CLIENT, door, *words]), capture_output=True, text=True,
                               check=True)
         self.assertEqual(len(done.stdout.split("\n")), len(strange) + 1)
         first = bench.worker()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.worker(), first)
 
-    def test_pretenders(self):
+    def test_imitated_workers(self):
         bench = self.hosting(preload="")
         welcome, where = packet(101, number=0), bench.cluster.data / "pg_stat_tmp/tidepool.sock"
         cases = {"another build.*worker is version 9.9": [packet(102, text(b"9.9"), number=0)],
@@ -222,61 +223,61 @@ class Faults(unittest.TestCase):
                                                              text(b"") + text(b""))]}
         for told, answers in cases.items():
             with self.subTest(told):
-                fake = subprocess.Popen(cluster.as_user([support.PYTHON, "-c", PRETENDER, str(where),
+                fake = subprocess.Popen(cluster.as_user([support.PYTHON, "-c", IMITATED_WORKER, str(where),
                                                          *(answer.hex() for answer in answers)]), stdout=subprocess.PIPE)
                 fake.stdout.readline()
                 with self.assertRaisesRegex(PsqlError, f"(?s){told}"):
-                    bench.cluster.sql(EVERYBODY.format("loop"))
+                    bench.cluster.sql(EXECUTE_ONE.format("loop"))
                 fake.kill()
                 fake.wait()
                 fake.stdout.close()
 
-    def test_settings_are_read_again(self):
+    def test_settings_are_reloaded(self):
         bench = self.hosting(settings="tidepool.hosted_idle_timeout = 500")
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         self.assertEqual(bench.remote_backends(), 1)
         self.assertTrue(wait_until(lambda: bench.remote_backends() == 0, 5))
         bench.cluster.sql("ALTER SYSTEM SET tidepool.worker = off")
         bench.cluster.reload()
         self.assertTrue(wait_until(lambda: not self.works(bench), 5))
         with self.assertRaisesRegex(PsqlError, "tidepool.worker is off"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("ALTER SYSTEM RESET tidepool.worker")
         bench.cluster.reload()
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 
     def test_a_smart_shutdown_does_not_wait_for_pools(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         began = time.monotonic()
         bench.cluster.stop("smart", check=True)
         self.assertLess(time.monotonic() - began, 10)
 
-    def test_who_waits_while_the_worker_ends_is_told_so(self):
+    def test_waiting_callers_fail_when_the_worker_exits(self):
         bench = self.hosting()
         with bench.session() as waiting:
             waiting.ask("\\set VERBOSITY verbose")
-            waiting.send(EVERYBODY.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
+            waiting.send(EXECUTE_ONE.format("loop").replace("SELECT 1", "SELECT pg_sleep(60)"))
             self.assertTrue(wait_until(lambda: bench.remote_backends("query LIKE '%pg_sleep%'") == 1))
             bench.cluster.sql(f"SELECT pg_terminate_backend({bench.worker()})")
-            self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools ended|ERROR:  08006")
+            self.assertRegex(waiting.receive(), "ERROR:  57P01: the worker that hosts pools exited|ERROR:  08006")
 
-    def test_a_directory_that_cannot_be_used_is_named_as_the_server_has_it(self):
+    def test_unusable_directory_names_the_setting(self):
         bench = self.hosting()
         bench.cluster.sql("ALTER SYSTEM SET tidepool.dir = '/etc/passwd'; SELECT pg_reload_conf()")
         with self.assertRaisesRegex(PsqlError, '(?s)"/etc/passwd": not a directory.*HINT:  Set tidepool.dir to a directory'):
-            wait_until(lambda: bench.cluster.sql(EVERYBODY.format("loop")) is None, 5)
+            wait_until(lambda: bench.cluster.sql(EXECUTE_ONE.format("loop")) is None, 5)
 
     def test_a_draining_pool_refuses(self):
         bench = self.hosting()
-        bench.cluster.sql(EVERYBODY.format("loop"))
+        bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("SELECT tidepool.drain('loop')")
         with self.assertRaisesRegex(PsqlError, "(?s)server \"loop\".*drain"):
-            bench.cluster.sql(EVERYBODY.format("loop"))
+            bench.cluster.sql(EXECUTE_ONE.format("loop"))
         bench.cluster.sql("SELECT tidepool.resume('loop')")
         self.assertTrue(wait_until(lambda: self.works(bench), 5))
 
-    def test_a_standby_asks_too(self):
+    def test_standby_uses_hosted_pools(self):
         bench = self.hosting(settings="wal_level = replica\nhot_standby = on")
         primary = bench.cluster
         standby = cluster.Cluster(name="standby", stage=bench.stage, folder=bench.folder, preload="tidepool",
@@ -288,7 +289,7 @@ class Faults(unittest.TestCase):
         standby.configure()
         standby.start()
         self.assertEqual(standby.value("SELECT pg_is_in_recovery()"), "t")
-        self.assertEqual(standby.value(hosting.ASK.format("SELECT pg_is_in_recovery()")), "f")  # of the primary
+        self.assertEqual(standby.value(hosting.ASK.format("SELECT pg_is_in_recovery()")), "f")  # runs on the primary
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Leases that stay with a session between statements: used again without the worker, and given up when they are needed."""
+"""Leases that stay with a session between statements: reused without the worker, and recalled when others need them."""
 import time
 import unittest
 
@@ -24,7 +24,7 @@ class Lingering(unittest.TestCase):
     def acquires(self):
         return int(self.bench.cluster.value("SELECT sum(acquires_total) FROM tidepool.pool_stats WHERE pool = 'loop'"))
 
-    def test_statements_in_a_row_take_one_lease(self):
+    def test_consecutive_statements_share_a_lease(self):
         with self.bench.session() as session:
             first = session.ask(PID)
             before = self.acquires()
@@ -32,7 +32,7 @@ class Lingering(unittest.TestCase):
             self.assertEqual(answers, [first] * 20)
             self.assertLessEqual(self.acquires() - before, 3)
 
-    def test_what_a_statement_left_is_gone_before_the_next(self):
+    def test_session_state_is_reset_before_the_next_statement(self):
         with self.bench.session() as session:
             for leaving, asking, clean in (
                     ("SET work_mem = '1234kB'", "SHOW work_mem", "4MB"),
@@ -43,16 +43,16 @@ class Lingering(unittest.TestCase):
                 session.ask(f"SELECT tidepool.execute('loop', $q${leaving}$q$)")
                 self.assertEqual(session.ask(ASK.format(asking)), clean, leaving)
 
-    def test_another_session_gets_it_soon_and_reset(self):
+    def test_other_sessions_get_it_reset(self):
         self.bench.cluster.sql("CREATE OR REPLACE VIEW sly AS SELECT set_config('application_name', 'sly', false) AS x")
         with self.bench.session() as one, self.bench.session() as two:
-            # What a view does is not seen by the parser, so it stays with its own session at most.
+            # The parser does not see what a view calls, so its effects may remain, but only in the same session.
             one.ask(ASK.format("SELECT x FROM sly"))
             began = time.monotonic()
             self.assertEqual(two.ask(ASK.format("SHOW application_name")), "tidepool")
             self.assertLess(time.monotonic() - began, 1)
 
-    def test_nobody_keeps_it_while_others_wait(self):
+    def test_not_kept_while_others_wait(self):
         with self.bench.session() as busy, self.bench.session() as waiting:
             busy.send(";".join([PID] * 20000))
             began = time.monotonic()
@@ -61,7 +61,7 @@ class Lingering(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 5)
             busy.receive()
 
-    def test_an_idle_one_goes_back(self):
+    def test_idle_lease_is_returned(self):
         with self.bench.session() as session:
             session.ask(PID)
             self.assertTrue(wait_until(lambda: self.bench.cluster.value(
@@ -80,20 +80,20 @@ class Lingering(unittest.TestCase):
             session.ask(PID)
             pool = control.ask("SELECT instance_id FROM tidepool.servers WHERE server = 'loop' AND mapping = 'postgres'")
             control.ask(f"SELECT tidepool.pause('{pool}')")
-            time.sleep(0.1)  # what is idle is taken back within this
+            time.sleep(0.1)  # idle leases are taken back within this time
             session.send(PID)
             self.assertTrue(wait_until(lambda: control.ask(
                 f"SELECT waiting FROM tidepool.pools WHERE instance_id = '{pool}' AND state = 'paused'") == "1", 5))
             control.ask(f"SELECT tidepool.resume('{pool}')")
             self.assertRegex(session.receive(), r"^\d+$")
 
-    def test_a_session_that_ended_meanwhile_costs_no_error(self):
+    def test_terminated_session_causes_no_error(self):
         with self.bench.session() as session:
             pid = session.ask(PID)
             self.bench.cluster.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
             self.assertNotEqual(session.ask(PID), pid)
 
-    def test_a_session_that_leaves_gives_it_back_unharmed(self):
+    def test_disconnecting_session_returns_it(self):
         with self.bench.session() as session:
             pid = session.ask(PID)
         self.assertEqual(self.bench.ask("SELECT pg_backend_pid()"), pid)

@@ -44,8 +44,8 @@ class HostedPooler(hosting.Case):
                 self.assertEqual(self.ask("far", "SELECT current_user"), "postgres")
                 self.assertEqual(self.ask("far", "SELECT date '2026-02-03'"), "2026-02-03")
 
-    # There the session goes to other clients after each transaction, and a hosted pool cannot keep its callers from
-    # leaving something in it: so it is refused at once, with the way out. One that is found counts as such.
+    # In this mode other clients get the session after each transaction, and a hosted pool cannot prevent its callers
+    # from leaving state in it: so it is refused immediately, with a hint. This also applies to a detected pooler.
     def test_one_in_transaction_mode_is_refused(self):
         for mode, pooler in (("transaction", "transaction"), ("transaction", "auto"), ("session", "auto")):
             with self.subTest(mode=mode, pooler=pooler), Bouncer(self.bench.cluster, mode) as b:

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""64 sessions ask over a pool of 8 while some are cancelled, terminated or run into their timeout.
+"""64 sessions query over a pool of 8 while some are cancelled, terminated or time out.
 
-Each answer belongs to its question, nobody meets what another left behind, and never are there more than 8 sessions on
-the other side. TIDE_STORM_CALLS: how many calls in all (10,000); TIDE_STORM_SEED: another storm.
+Each result belongs to its query, no session state of others is visible, and there are never more than 8 remote
+sessions. TIDE_STORM_CALLS: total number of calls (10,000); TIDE_STORM_SEED: seed.
 """
 import os
 import random
@@ -41,7 +41,7 @@ WEIGHTS = {"plain": 70, "slow": 5, "wide": 3, "error": 4, "misfit": 3, "mess": 5
 
 
 class Asker(threading.Thread):
-    """One session after the other, until all of its questions were asked."""
+    """One session after the other, until all its queries have run."""
 
     def __init__(self, cluster, number, calls):
         super().__init__()
@@ -65,7 +65,7 @@ class Asker(threading.Thread):
                 elif line.startswith("done "):
                     done = int(line[5:]) + 1
             if done == before:
-                done += 1  # this one cost the session
+                done += 1  # this call ended the session
 
     def check(self, line):
         _, question, answer = line.split("|")
@@ -104,7 +104,7 @@ class Storm(unittest.TestCase):
         self.assertTrue(wait_until(idle))
 
     def disturb(self, bench, askers, until):
-        """Until all are done: cancels one of the sessions, or ends it, and counts the other side's."""
+        """Until all are done: cancels or terminates one of the sessions, and counts the remote ones."""
         chance = random.Random(SEED)
         most = disturbed = 0
         with bench.session() as watcher:

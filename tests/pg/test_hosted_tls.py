@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hosted pools of a server that speaks TLS: its sessions cannot be passed on, so the worker relays their bytes."""
+"""Hosted pools over TLS: sessions cannot be passed on, so the worker relays their bytes."""
 import os
 import shutil
 import socket
@@ -23,7 +23,7 @@ class Tls(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if shutil.which("openssl") is None:
-            support.skip("no openssl to make a certificate with")
+            support.skip("openssl is not installed, which creates the certificate")
         cls.bench = hosting.Hosting()
         cls.addClassCleanup(cls.bench.__exit__)
         cls.bench.__enter__()
@@ -49,14 +49,14 @@ class Tls(unittest.TestCase):
     def ask(self, statement):
         return self.bench.cluster.value(f"SELECT * FROM tidepool.query('safe', $q${statement}$q$) AS (x text)")
 
-    def test_the_session_is_encrypted_and_used_again(self):
+    def test_the_session_is_encrypted_and_reused(self):
         pids = set()
         for _ in range(6):
             self.assertEqual(self.ask("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"), "t")
             pids.add(self.ask("SELECT pg_backend_pid()"))
         self.assertLessEqual(len(pids), 2)
 
-    def test_much_goes_both_ways(self):
+    def test_large_messages_in_both_directions(self):
         for size in (1, 8191, 65536, 65537, 3_000_000):
             self.assertEqual(self.bench.cluster.value(
                 f"SELECT length(x) FROM tidepool.query('safe', 'SELECT $1 || ''x''', repeat('y', {size})) AS (x text)"),
@@ -65,7 +65,7 @@ class Tls(unittest.TestCase):
                                   "'SELECT n, repeat(''z'', 50) FROM generate_series(1, 100000) n') AS (n bigint, z text)"),
                          [["100000", "5000050000"]])
 
-    def test_errors_leave_the_session_in_use(self):
+    def test_session_remains_usable_after_errors(self):
         before = self.ask("SELECT pg_backend_pid()")
         for _ in range(4):
             with self.assertRaisesRegex(cluster.PsqlError, "22012"):
@@ -73,7 +73,7 @@ class Tls(unittest.TestCase):
         self.assertLessEqual(self.target.backends("application_name = 'tidepool'"), 2)
         self.assertTrue(before)
 
-    def test_an_interrupt_goes_through(self):
+    def test_interrupt(self):
         with self.bench.session() as session:
             session.send("SELECT tidepool.execute('safe', 'SELECT pg_sleep(30)')")
             busy = lambda: self.target.backends("query = 'SELECT pg_sleep(30)' AND state = 'active'")
@@ -82,7 +82,7 @@ class Tls(unittest.TestCase):
             self.assertTrue(wait_until(lambda: busy() == 0, 3))
         self.assertEqual(self.ask("SELECT 1"), "1")
 
-    def test_a_lost_session_is_told(self):
+    def test_lost_session_is_reported(self):
         with self.assertRaisesRegex(cluster.PsqlError, "57P01"):
             self.ask("SELECT pg_terminate_backend(pg_backend_pid())")
         self.assertTrue(wait_until(lambda: self.ask("SELECT 1") == "1"))

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Hostile segments in the segments's directory: the good pools are shown, the server stays up."""
+"""Malicious files in the segment directory: the valid pools are shown, and the server keeps running."""
 import os
 import random
 import shutil
@@ -31,15 +31,16 @@ class Hostile(unittest.TestCase):
         self.first_postmaster = self.bench.cluster.postmaster()
 
     def place(self, name, instance=None):
-        """Where readers look: a pool's name, an instance's 32 digits, and the ending."""
+        """A file name that readers accept: a pool's name, an instance's 32 digits, and the suffix."""
         return self.bench.segments / f"{name}.{(instance or self.dice.randbytes(16)).hex()}{self.good.suffix}"
 
     def copy(self):
-        """A good segment of another instance, whose owner is dead."""
+        """A valid segment of another instance, whose owner is dead."""
         return bytearray(self.image[:24] + self.dice.randbytes(16) + self.image[40:])
 
     def plant(self, name, content):
-        """A file that looks like a segment from outside, named as its content says: else it were a mere copy."""
+        """A file that looks like a segment, with a name that matches its content; otherwise it would be ignored as a
+        copy."""
         path = self.place(name, bytes(content[24:40]) if len(content) >= 40 else None)
         path.write_bytes(content)
         self.give(path)
@@ -66,18 +67,18 @@ class Hostile(unittest.TestCase):
             self.plant(f"cut{length}", self.image[:length])
         self.plant("random", self.dice.randbytes(200_000))
         for number in range(40):
-            # Numbers of the header and of the rows, made huge, negative or odd.
+            # Numbers of the header and of the rows, changed to huge, negative or odd ones.
             image = self.copy()
             for _ in range(3 if number % 2 else 100):
                 at = self.dice.randrange(40, 4096 if number % 2 else len(image) - 8) & ~7
                 image[at:at + 8] = self.dice.choice((b"\xff" * 8, b"\xff" * 7 + b"\x7f", self.dice.randbytes(8), bytes(8)))
             self.plant("good", bytes(image))
         self.look_at_everything()
-        # Some of them still look like pools; else this test would test nothing.
+        # Some of them must still look like pools; otherwise this test would test nothing.
         self.assertGreater(int(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools")), 1)
         self.assert_no_crash()
 
-    def test_texts_that_are_no_text(self):
+    def test_invalid_texts(self):
         image = bytes(self.copy()).replace(b"good", b"\xff\xfe\xc0\x80")
         self.plant("____", image)
         self.look_at_everything()
@@ -95,13 +96,13 @@ class Hostile(unittest.TestCase):
                 self.bench.extension(f"{encoding}_db".lower())
                 tag = self.bench.cluster.value("SELECT tag FROM tidepool.leases", database=f"{encoding}_db".lower())
                 self.assertEqual(tag, shown)
-        # What is typed there reaches the pool as UTF-8.
+        # Texts from there reach the pool as UTF-8.
         self.bench.cluster.sql("SET client_encoding = 'UTF8'; SELECT tidepool.scale('abroad', 1, 'f\u00fcr mich')",
                                database="latin1_db")
         self.assertEqual(self.bench.cluster.value("SELECT arguments->>'reason' FROM tidepool.commands"), "f\u00fcr mich")
         self.assert_no_crash()
 
-    def test_things_that_are_no_files(self):
+    def test_special_files(self):
         os.mkfifo(self.place("fifo"))
         self.place("folder").mkdir()
         loop = self.place("loop")
@@ -140,7 +141,7 @@ class Hostile(unittest.TestCase):
         self.look_at_everything()
         self.assert_no_crash()
 
-    def test_what_cannot_be_delivered_is_an_error(self):
+    def test_undeliverable_commands_are_errors(self):
         mailbox = next(path for path in self.bench.segments.iterdir() if path.suffix == ".mailbox")
         aside = mailbox.with_suffix(".aside")
         calls = ("SELECT tidepool.scale('good', 2)", "SELECT tidepool.pause('good')", "SELECT tidepool.reset_stats('good')",
@@ -170,7 +171,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.bench.cluster.sql("SELECT tidepool.wait_applied(tidepool.scale('good', 2))"), [["t"]])
         self.assertEqual(self.bench.cluster.sql("SELECT count(*) FROM tidepool.commands"), [["1"]])
 
-    def test_a_plane_that_is_gone(self):
+    def test_missing_segment_directory(self):
         shutil.rmtree(self.bench.segments)
         self.assertEqual(self.bench.cluster.value("SELECT count(*) FROM tidepool.pools"), "0")
         self.assert_no_crash()

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""An application under load on a bad network, and behind an address that moves. As test_faults.py, through proxy.py."""
+"""An application under load on a faulty network, and behind an address that moves. As test_faults.py, through
+proxy.py."""
 import os
 import random
 import sys
@@ -9,12 +10,12 @@ import time
 import application
 import cluster
 import support
-from application import MENDING, assert_soon, back_after, check, told, works
+from application import QUICK_RETRIES, assert_soon, back_after, check, told, works
 from client import is_, order, refuses
 from proxy import Proxy
 
 
-def a_network_that_cuts(w):
+def network_resets(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"))
         for _ in range(5):
@@ -29,7 +30,7 @@ def a_network_that_cuts(w):
     return f"back after {took * 1000:.0f} ms; {told(end)}"
 
 
-def a_network_that_delays(w):
+def network_delays(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"))
         proxy.delay_s = 0.1
@@ -40,7 +41,7 @@ def a_network_that_delays(w):
     return told(end)
 
 
-def a_network_that_swallows(w):
+def network_is_silent(w):
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"), "validation_timeout=500ms connect_timeout=1s",
                       acquire_ms=1000, query_ms=1000)
@@ -53,7 +54,7 @@ def a_network_that_swallows(w):
     return f"back after {took * 1000:.0f} ms; {told(end)}"
 
 
-def a_server_that_cannot_be_reached(w):
+def unreachable_server(w):
     said = []
     for mode in ("refuse", "silent"):
         with Proxy(w.server) as proxy:
@@ -72,10 +73,10 @@ def a_server_that_cannot_be_reached(w):
     return "; ".join(said)
 
 
-def a_server_that_dies_while_connecting(w):
+def server_dies_while_connecting(w):
     with Proxy(w.server) as proxy:
-        proxy.bytes_max = 20  # within the answers to the start-up message
-        pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {MENDING} acquire_timeout=500ms")
+        proxy.bytes_max = 20  # within the answer to the startup message
+        pool = w.pool(proxy.conninfo(), f"min_size=2 max_size=4 {QUICK_RETRIES} acquire_timeout=500ms")
         refuses(pool.acquire, "x", 500)
         time.sleep(1.0)
         attempts = proxy.accepted
@@ -95,8 +96,8 @@ def timed(function, *arguments, **expected):
     return time.monotonic() - began, refusal
 
 
-def a_server_that_acknowledges_and_never_answers(w):
-    """A session that was silent is asked first; what was not sent may be tried again."""
+def server_acknowledges_without_answer(w):
+    """A session that was silent is validated first; a statement that was not sent is retryable."""
     said = []
     for options, limit in (("validation_timeout=400ms", 0.4), ("validation_timeout=1min", 2.0)):
         with Proxy(w.server) as proxy:
@@ -105,9 +106,9 @@ def a_server_that_acknowledges_and_never_answers(w):
                 proxy.mode = "half_open"
                 took, told_ = timed(lease.query, "SELECT 1", sqlstate="08006")
                 is_(("was not sent" in told_.detail, told_.is_retryable), (True, True), str(told_))
-                refuses(lease.query, "SELECT 1", sqlstate="08006")  # at once
+                refuses(lease.query, "SELECT 1", sqlstate="08006")  # immediately
             if not limit <= took < limit + 1:
-                raise AssertionError(f"told after {took:.1f} s with {options}")
+                raise AssertionError(f"reported after {took:.1f} s with {options}")
             said.append(f"{took:.1f}")
             proxy.mode = "pass"
             assert_soon(lambda: works(pool), "another session", 8)
@@ -116,7 +117,7 @@ def a_server_that_acknowledges_and_never_answers(w):
     return f"told after {', '.join(said)} s"
 
 
-def a_deadline_before_the_server_was_heard(w):
+def deadline_before_an_answer(w):
     with Proxy(w.server) as proxy:
         pool = w.pool(proxy.conninfo(), f"{ALONE} validation_bypass=0 query_timeout=300ms")
         with pool.acquire() as lease:
@@ -125,8 +126,8 @@ def a_deadline_before_the_server_was_heard(w):
             is_("was not sent" in refusal.detail, True, str(refusal))
 
 
-def a_network_that_loses_everything(w):
-    """TCP itself gives up after twice keepalive_idle, whether it waits for an acknowledgement or for an answer."""
+def network_loses_all_packets(w):
+    """TCP itself gives up after twice keepalive_idle, whether it is waiting for an acknowledgement or for an answer."""
     said = []
     for words, is_running in (({}, False), ({}, True), (dict(keepalives="0", tcp_user_timeout="0"), False)):
         with Proxy(w.server) as proxy:
@@ -140,7 +141,7 @@ def a_network_that_loses_everything(w):
                     proxy.lose()
                 took, told_ = timed(lease.query, "SELECT pg_sleep(600)")
                 if words:
-                    is_(told_.sqlstate, "57014", f"what the target says of TCP holds: {told_}")
+                    is_(told_.sqlstate, "57014", f"the target's TCP options apply: {told_}")
                 elif told_.sqlstate != "08006" or took > 4:
                     raise AssertionError(f"after {took:.1f} s: {told_}")
                 said.append(f"{took:.1f}")
@@ -149,8 +150,8 @@ def a_network_that_loses_everything(w):
     return f"told after {', '.join(said)} s"
 
 
-def an_address_that_moves(w):
-    """Sessions on what is a standby now refuse writes: the pool goes over to where the address leads."""
+def moving_address(w):
+    """Sessions on a server that is now a standby refuse writes: the pool moves to the new target of the address."""
     standby = cluster.Cluster(name="standby", folder=w.server.folder,
                               settings=f"primary_conninfo = 'host={w.server.host} port={w.server.port} user=postgres'")
     os.makedirs(standby.host, exist_ok=True)
@@ -161,7 +162,7 @@ def an_address_that_moves(w):
         standby.start()
         w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
         with Proxy(standby) as proxy:
-            pool = w.pool(proxy.conninfo(), f"min_size=4 max_size=4 burst=off scaling=off {MENDING}")
+            pool = w.pool(proxy.conninfo(), f"min_size=4 max_size=4 burst=off scaling=off {QUICK_RETRIES}")
             reading = w.pool(proxy.conninfo(target_session_attrs="prefer-standby"), "min_size=2 max_size=2", name="reading")
             assert_soon(lambda: w.row("idle", "app") == (4,) and w.row("idle", "reading") == (2,), "sessions there")
             assert_soon(lambda: standby.value("SELECT count(*) FROM pg_class WHERE relname = 't'") == "1", "the table there")
@@ -169,18 +170,18 @@ def an_address_that_moves(w):
             refuses(reading.query, "INSERT INTO t VALUES (0)", sqlstate="25006")
             refuses(pool.query, "INSERT INTO t VALUES (1)", sqlstate="25006")
             began = time.monotonic()
-            assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "nobody is left there", 5)
+            assert_soon(lambda: standby.backends("application_name LIKE '%/app'") == 0, "all have left", 5)
             took = time.monotonic() - began
             pool.query("INSERT INTO t VALUES (2)")
-            is_(standby.backends("application_name LIKE '%/reading'"), 2, "who reads there on purpose stays")
+            is_(standby.backends("application_name LIKE '%/reading'"), 2, "intended sessions on the standby stay")
     finally:
         standby.owns_folder = False
         standby.destroy()
     return f"gone over within {took:.1f} s"
 
 
-def everything_at_once(w):
-    """Faults and orders in an order drawn from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
+def random_faults(w):
+    """Faults and commands in a random order from TIDE_SEED (1), for TIDE_CHAOS_SECONDS (8)."""
     dice = random.Random(int(os.environ.get("TIDE_SEED", "1")))
     with Proxy(w.server) as proxy:
         load = w.load(proxy.conninfo(application_name="load"), "connect_timeout=1s validation_timeout=500ms "
@@ -221,9 +222,9 @@ def everything_at_once(w):
     return f"{n} faults, back after {took * 1000:.0f} ms; {told(end)}"
 
 
-CASES = (a_network_that_cuts, a_network_that_delays, a_network_that_swallows, a_server_that_cannot_be_reached,
-         a_server_that_dies_while_connecting, a_server_that_acknowledges_and_never_answers,
-         a_deadline_before_the_server_was_heard, a_network_that_loses_everything, an_address_that_moves, everything_at_once)
+CASES = (network_resets, network_delays, network_is_silent, unreachable_server,
+         server_dies_while_connecting, server_acknowledges_without_answer,
+         deadline_before_an_answer, network_loses_all_packets, moving_address, random_faults)
 
 if __name__ == "__main__":
     support.require_server()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Pools through PgBouncer, in both of its modes that know transactions, at default options and with `pooler` said.
+"""Pools through PgBouncer, in session and transaction mode, with default options and with `pooler` set.
 
-One server; each case says `ok NAME`. Names on the command line run those only.
+One server; each case prints `ok NAME`. Names on the command line select cases.
 """
 import os
 import sys
@@ -21,13 +21,13 @@ from cluster import wait_until
 QUIET = "burst=off scaling=off health_interval=0"
 ONE = f"{QUIET} min_size=1 max_size=1"
 MODES = ("session", "transaction")
-# What must never be seen by another client, and what it is in a session of its own.
+# State that other clients must never see, and its value in a new session.
 CLEAN = (("default_transaction_read_only", "off"), ("search_path", '"$user", public'), ("statement_timeout", "0"),
          ("idle_in_transaction_session_timeout", "0"), ("application_name", "psql"))
 
 
 def both(options="", **settings):
-    """A case for each mode, once found out and once said."""
+    """A case for each mode, once detected and once with `pooler` set."""
     def wrap(case):
         def run_all(w):
             for mode in MODES:
@@ -55,7 +55,7 @@ def events(w, word):
 
 
 @both()
-def an_acquire_works_at_once(w, b, pool, is_own):
+def acquire_works_immediately(w, b, pool, is_own):
     began = time.monotonic()
     with pool.acquire("first", 2000) as lease:
         is_(lease.value("SELECT 1"), "1")
@@ -103,7 +103,7 @@ def leases_write_and_read(w, b, pool, is_own):
             refuses(lease.query, text)
             if is_own:
                 lease.query("ROLLBACK")
-        is_(lease.value("SELECT count(*) FROM t"), "2", "after all of that")
+        is_(lease.value("SELECT count(*) FROM t"), "2", "after all statements")
     with pool.acquire() as lease:
         lease.query("INSERT INTO t VALUES (6)")
     with pool.acquire(read=True) as lease:
@@ -112,9 +112,9 @@ def leases_write_and_read(w, b, pool, is_own):
     is_(b.sql("SELECT count(*) FROM t"), "3")
 
 
-# PgBouncer takes the session that was used last: what is left in it is seen by the next client at once.
+# PgBouncer uses the last used session: the next client would see remaining state immediately.
 @both(f"{ONE}", default_pool_size=2)
-def nothing_leaks(w, b, pool, is_own):
+def no_session_state_leaks(w, b, pool, is_own):
     for _ in range(3):
         with pool.acquire(read=True) as lease:
             lease.value("SELECT count(*) FROM t")
@@ -185,9 +185,9 @@ def many_threads(w, b, pool, is_own):
     is_(w.server.value("SELECT count(*) FROM t"), "160")
 
 
-@both(f"{QUIET} min_size=2 max_size=4 {application.MENDING} validation_bypass=0", default_pool_size=5,
+@both(f"{QUIET} min_size=2 max_size=4 {application.QUICK_RETRIES} validation_bypass=0", default_pool_size=5,
       server_login_retry=1)
-def a_restart_is_survived(w, b, pool, is_own):
+def pooler_restart(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
     b.stop()
     refuses(pool.acquire, "x", 300)
@@ -204,12 +204,12 @@ def a_restart_is_survived(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works after a transaction was ended")
 
 
-@both(f"{QUIET} min_size=2 max_size=2 query_timeout=300ms acquire_timeout=1s {application.MENDING}",
+@both(f"{QUIET} min_size=2 max_size=2 query_timeout=300ms acquire_timeout=1s {application.QUICK_RETRIES}",
       server_login_retry=1)
-def a_pause_is_survived(w, b, pool, is_own):
+def pooler_pause(w, b, pool, is_own):
     assert_soon(lambda: application.works(pool), "it works")
     if b.mode == "session":
-        return  # PAUSE would wait for the clients to leave
+        return  # PAUSE would wait for the clients to disconnect
     b.order("PAUSE")
     told = refuses(pool.query, "SELECT 1")
     is_("release leases" in told.hint, False, str(told))
@@ -226,11 +226,11 @@ def options_of_the_target(w):
                 with pool.acquire() as lease:
                     is_((lease.value("SHOW search_path"), lease.value("SHOW work_mem")), ("app,public", "7MB"), mode)
                     lease.query("SET search_path = evil")
-                    lease.query("RESET ALL")  # it counts as a trace: DISCARD ALL, and the settings once more
+                    lease.query("RESET ALL")  # it counts as session state: DISCARD ALL, and the settings again
             w.end()
             for pooler in ("auto", "transaction"):
                 pool = w.pool(given, f"{ONE} pooler={pooler} acquire_timeout=2s")
-                assert_soon(lambda: "search_path" in refuses(pool.acquire, "x", 50).message, "it says why")
+                assert_soon(lambda: "search_path" in refuses(pool.acquire, "x", 50).message, "the reason")
                 told = refuses(pool.acquire)
                 is_((told.is_retryable, "pooler=session" in told.hint), (False, True), str(told))
                 w.end()
@@ -243,14 +243,14 @@ def options_of_the_target(w):
                 del os.environ["PGOPTIONS"]
 
 
-def what_was_said_is_obeyed(w):
+def pooler_option_is_respected(w):
     with Bouncer(w.server, "session") as b:
         pool = w.pool(b.conninfo(), f"{ONE} pooler=none")
         assert_soon(lambda: refuses(pool.acquire, "x", 50).sqlstate == "08P01", "the refusal is told")
         told = refuses(pool.acquire)
         is_(("startup parameter" in told.message, "pooler" in told.hint, told.is_retryable), (True, True, False), str(told))
         w.end()
-    # Options that are taken and ignored; the made-up process id gives it away.
+    # Options that are accepted and ignored; the process id that PgBouncer assigns reveals it.
     with Bouncer(w.server, "transaction", ignore_startup_parameters="options") as b:
         pool = w.pool(b.conninfo(), ONE)
         refuses(pool.query, "SET search_path = evil", sqlstate="0A000")
@@ -260,14 +260,14 @@ def what_was_said_is_obeyed(w):
     assert_soon(lambda: w.row("pooler", "app") == ("none",), "pools.pooler is none")
 
 
-# PgBouncer greets all the same, so a connect alone proves nothing.
-def a_server_that_is_down_is_told(w):
+# PgBouncer accepts connections nevertheless, so a connect alone proves nothing.
+def unavailable_server_is_reported(w):
     def refused():
         told = refuses(pool.query, "SELECT 1")
         return told if "none can be opened" in told.message and "server login" in told.message else None
 
     with Bouncer(w.server, "transaction", server_login_retry=1) as b:
-        options = f"{QUIET} min_size=2 max_size=2 acquire_timeout=300ms query_timeout=2s {application.MENDING}"
+        options = f"{QUIET} min_size=2 max_size=2 acquire_timeout=300ms query_timeout=2s {application.QUICK_RETRIES}"
         pool = w.pool(b.conninfo(), options)
         assert_soon(lambda: application.works(pool), "it works")
         w.server.stop()
@@ -275,7 +275,7 @@ def a_server_that_is_down_is_told(w):
             told = wait_until(refused)
             is_(("pooler" in told.hint, told.is_retryable), (True, True), str(told))
             connects = w.segments.value("SELECT sum(connects_total) FROM tidepool_pool_stats WHERE pool = 'app'")
-            is_(connects < 20, True, f"{connects} connects that were none")
+            is_(connects < 20, True, f"{connects} connects that did not reach the server")
         finally:
             w.server.start()
         assert_soon(lambda: application.works(pool), "it works again")
@@ -284,7 +284,7 @@ def a_server_that_is_down_is_told(w):
 
 def refusals_of_the_pooler(w):
     with Bouncer(w.server, "transaction", max_client_conn=3) as b:
-        # PgBouncer 1.24 passes on what the server says of a database; 1.18 said it itself, as it still does of users.
+        # PgBouncer 1.24 passes on the server's error for a database; 1.18 had its own, as it still has for users.
         for words, hints in (({"dbname": "missing"}, {"08P01": "pooler", "3D000": "correct dbname"}),
                              ({"user": "nobody"}, {"08P01": "pooler"})):
             pool = w.pool(b.conninfo(**words), f"{ONE} acquire_timeout=1s")
@@ -294,17 +294,17 @@ def refusals_of_the_pooler(w):
             w.end()
         pool = w.pool(b.conninfo(), f"{QUIET} min_size=3 max_size=3")
         assert_soon(lambda: w.row("size, connecting", "app") == (3, 0), "it is full")
-        other = w.pool(b.conninfo(), f"{ONE} acquire_timeout=1s {application.MENDING}", name="other")
+        other = w.pool(b.conninfo(), f"{ONE} acquire_timeout=1s {application.QUICK_RETRIES}", name="other")
         assert_soon(lambda: refuses(other.acquire, "x", 50).sqlstate == "08P01", "the refusal is told")
         told = refuses(other.acquire)
         is_((told.is_retryable, "max_client_conn" in told.message), (True, True), str(told))
         pool.close()
-        assert_soon(lambda: application.works(other), "there is room again", 20)
+        assert_soon(lambda: application.works(other), "connections are available again", 20)
 
 
-CASES = (an_acquire_works_at_once, leases_write_and_read, nothing_leaks, statements_time_out, many_threads,
-         a_restart_is_survived, a_pause_is_survived, options_of_the_target,
-         what_was_said_is_obeyed, a_server_that_is_down_is_told, refusals_of_the_pooler)
+CASES = (acquire_works_immediately, leases_write_and_read, no_session_state_leaks, statements_time_out, many_threads,
+         pooler_restart, pooler_pause, options_of_the_target,
+         pooler_option_is_respected, unavailable_server_is_reported, refusals_of_the_pooler)
 
 if __name__ == "__main__":
     support.require_server()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""An application's pool of PostgreSQL connections: what it promises, seen from both sides.
+"""An application's pool of PostgreSQL connections: its guarantees, checked on both sides.
 
-One server, one pool a case; each case says `ok NAME`. Names on the command line run those only.
+One server, one pool for each case; each case prints `ok NAME`. Names on the command line select cases.
 """
 import ctypes
 import ctypes.util
@@ -25,7 +25,7 @@ PQ.PQresultStatus.argtypes = [ctypes.c_void_p]
 
 
 class World:
-    """A server, a segments, and pools that end with the case."""
+    """A server, a segment directory, and pools that end with the case."""
 
     def __init__(self, server, segments):
         self.server, self.segments, self.pools = server, segments, []
@@ -36,7 +36,7 @@ class World:
         return pool
 
     def end(self):
-        """Closes the pools, all of them; the first complaint counts."""
+        """Closes all pools; raises the first error."""
         complaints = []
         while self.pools:
             try:
@@ -53,7 +53,7 @@ class World:
 
 
 def together(n, function):
-    """Runs function(i) in n threads; returns what went wrong."""
+    """Runs function(i) in n threads; returns the errors."""
     wrong = []
 
     def guarded(i):
@@ -68,7 +68,7 @@ def together(n, function):
     return threads, wrong
 
 
-def size_is_what_was_ordered(w):
+def set_size(w):
     pool = w.pool("min_size=1 max_size=5 burst=off scaling=off acquire_timeout=20s")
     gate = threading.Event()
 
@@ -91,7 +91,7 @@ def size_is_what_was_ordered(w):
     is_(grown_ms < 1000, True, f"grown after {grown_ms:.0f} ms")
     is_(wait_until(lambda: w.row("in_use, waiting") == (7, 13)), True, "in_use, waiting")
     pool.set("max_size", 3)
-    is_(w.row("in_use"), (7,), "nobody lost a lease")
+    is_(w.row("in_use"), (7,), "no lease was lost")
     gate.set()
     for thread in threads:
         thread.join()
@@ -101,7 +101,7 @@ def size_is_what_was_ordered(w):
     return f"5 -> 7 sessions in {grown_ms:.0f} ms"
 
 
-def pause_and_resume_lose_nobody(w):
+def pause_and_resume_lose_no_request(w):
     pool = w.pool("min_size=2 max_size=4")
     pool.control("pause")
     threads, wrong = together(50, lambda i: is_(pool.value("SELECT $1::int", str(i)), str(i)))
@@ -130,7 +130,7 @@ def recycle_replaces_all(w):
     threads, wrong = together(8, work)
     held = pool.acquire("holder")
     number = pool.control("recycle", wait_ms=0, spread="200ms")
-    refuses(pool.wait_applied, number, 500, status="timeout")  # one of the old ones is still held
+    refuses(pool.wait_applied, number, 500, status="timeout")  # one of the old ones is still leased
     held.release()
     pool.wait_applied(number)
     after = pids()
@@ -141,13 +141,13 @@ def recycle_replaces_all(w):
     is_(wrong, [], "errors")
 
 
-def the_application_is_named(w):
+def application_name_of_sessions(w):
     pool = w.pool("min_size=1", url=w.server.conninfo())
     is_(pool.value("SHOW application_name"), "pg-test/app", "from the pool's app")
     is_(w.pool("min_size=1").value("SHOW application_name"), "case", "from the target")
 
 
-def credentials_are_asked_at_every_connect(w):
+def credentials_at_every_connect(w):
     w.server.sql("DROP ROLE IF EXISTS carol; CREATE ROLE carol LOGIN PASSWORD 'one'")
     asked = []
     password = ["one"]
@@ -162,7 +162,7 @@ def credentials_are_asked_at_every_connect(w):
     is_(pool.value("SELECT current_user"), "carol")
 
 
-def a_dead_first_host_is_passed_over(w):
+def dead_first_host_is_skipped(w):
     url = (f"postgresql://postgres@/postgres?host=127.0.0.1,{w.server.host}&port=1,{w.server.port}"
            "&target_session_attrs=read-write&application_name=case")
     pool = w.pool("min_size=2 max_size=2", url=url)
@@ -194,14 +194,14 @@ def copy_is_refused(w):
     is_(pool.value("SELECT 1"), "1")
 
 
-def large_results_come_whole(w):
+def large_results(w):
     pool = w.pool("min_size=1")
     rows = pool.query("SELECT repeat('x', 1000000) || i FROM generate_series(1, 50) AS i")
     is_([(len(row[0]), row[0][-2:]) for row in rows[8:10]], [(1000001, b"x9"), (1000002, b"10")])
     is_(sum(len(row[0]) for row in rows), 50 * 1000000 + 9 + 41 * 2, "bytes")
 
 
-def values_come_unchanged(w):
+def values_are_unchanged(w):
     pool = w.pool("min_size=1")
     text = "Füße, 漢字, \t'\"\\ \U0001F30A" + chr(1)
     is_(pool.query("SELECT $1::text, NULL, '', $2::text, '\\x00ff'::bytea", text, None),
@@ -242,7 +242,7 @@ def native_use_leaves_no_trace(w):
         w.end()
 
 
-def tls_is_used_when_asked(w):
+def tls_is_used_when_requested(w):
     key, certificate = w.server.data / "server.key", w.server.data / "server.crt"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
                     "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
@@ -263,7 +263,7 @@ def tls_is_used_when_asked(w):
     refuses(w.pool, "min_size=1 init_mode=fail_fast init_timeout=1s", None, words + "verify-ca sslrootcert=/missing")
 
 
-def statements_that_take_too_long_are_stopped(w):
+def slow_statements_are_stopped(w):
     pool = w.pool("min_size=1 max_size=1 burst=off statement_timeout=300ms query_timeout=2s")
     pid = pool.value("SELECT pg_backend_pid()")
     refuses(pool.query, "SELECT pg_sleep(5)", sqlstate="57014", status="timeout")  # by the server
@@ -279,12 +279,12 @@ def statements_that_take_too_long_are_stopped(w):
     with pool.acquire() as lease:
         pool.set("query_timeout", "10s")
         threading.Timer(0.2, lease.cancel).start()
-        refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57014")  # by somebody else
+        refuses(lease.query, "SELECT pg_sleep(5)", sqlstate="57014")  # by another session
         is_(lease.value("SELECT pg_backend_pid()"), pid, "the session after it")
     is_(w.backends(), 1, "sessions")
 
 
-def transactions_left_lying_are_ended(w):
+def idle_transactions_are_ended(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
     pool = w.pool("min_size=1 max_size=1 burst=off idle_in_transaction_timeout=400ms")
     with pool.acquire() as lease:
@@ -295,7 +295,7 @@ def transactions_left_lying_are_ended(w):
     is_(pool.value("SELECT count(*) FROM t"), "0", "rows")
 
 
-def closing_stops_what_runs(w):
+def closing_stops_running_statements(w):
     pool = w.pool("min_size=2 max_size=2")
     threads, wrong = together(2, lambda i: pool.query("SELECT pg_sleep(20)"))
     is_(wait_until(lambda: w.server.backends("application_name = 'case' AND state = 'active'") == 2), True, "statements")
@@ -311,7 +311,7 @@ def closing_stops_what_runs(w):
     return f"gone after {took:.1f} s"
 
 
-def a_forked_child_disturbs_nobody(w):
+def forked_child(w):
     pool = w.pool("min_size=3 max_size=3 scaling=off")
     is_(wait_until(lambda: w.row("idle") == (3,)), True, "sessions")
     held = pool.acquire()
@@ -334,12 +334,12 @@ def a_forked_child_disturbs_nobody(w):
                       "tidepool_pools WHERE state NOT IN ('closed', 'dead'))"), 3, "connects")
 
 
-CASES = (size_is_what_was_ordered, pause_and_resume_lose_nobody, recycle_replaces_all, the_application_is_named,
-         credentials_are_asked_at_every_connect, a_dead_first_host_is_passed_over,
-         timeouts_are_settings_of_the_session, a_read_lease_refuses_writes, copy_is_refused, large_results_come_whole,
-         values_come_unchanged, notices_are_events, native_use_leaves_no_trace,
-         statements_that_take_too_long_are_stopped, transactions_left_lying_are_ended, closing_stops_what_runs,
-         a_forked_child_disturbs_nobody, tls_is_used_when_asked)
+CASES = (set_size, pause_and_resume_lose_no_request, recycle_replaces_all, application_name_of_sessions,
+         credentials_at_every_connect, dead_first_host_is_skipped,
+         timeouts_are_settings_of_the_session, a_read_lease_refuses_writes, copy_is_refused, large_results,
+         values_are_unchanged, notices_are_events, native_use_leaves_no_trace,
+         slow_statements_are_stopped, idle_transactions_are_ended, closing_stops_running_statements,
+         forked_child, tls_is_used_when_requested)
 
 
 def free_port():

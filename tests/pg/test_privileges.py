@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A role that has every right but one cannot do what that one is for, whatever it makes of names, schemas, views and
-functions of its own. Made from the catalogues: a verb that is added later must say here how it is called."""
+"""A role that has all privileges but one cannot do what that one allows, even with its own schemas, views and functions
+of the same names. Generated from the catalogues: a new verb must have its call listed here."""
 import itertools
 import subprocess
 import sys
@@ -25,7 +25,7 @@ UPDATES = {
     "drain": ["{schema}.pools SET state = 'draining' WHERE pool = 'app'"],
     "ack": ["{schema}.alerts SET acked_by = 'me' WHERE pool = 'app'"],
 }
-# Ways to get a function called. {f} is the function with its arguments, {verb} its name.
+# Ways to call a function. {f} is the function with its arguments, {verb} its name.
 DETOURS = """
 SELECT {f};
 DO $do$ BEGIN PERFORM {f}; END $do$;
@@ -44,7 +44,7 @@ INSERT INTO mine.trips VALUES (1);
 SET search_path = mine, {schema}, pg_catalog; SELECT {f}; SELECT "{verb}"({arguments}); RESET search_path;
 SET ROLE NONE; SELECT {f}; SET SESSION AUTHORIZATION DEFAULT; SELECT {f};
 """
-# The same for UPDATE, of the extension's views and of some that only look like them.
+# The same for UPDATE, of the extension's views and of views that imitate them.
 LOOKALIKES = """
 CREATE VIEW mine.pools AS SELECT * FROM {schema}.pools;
 CREATE VIEW mine.settings AS SELECT * FROM {schema}.settings;
@@ -79,7 +79,7 @@ class Privileges(unittest.TestCase):
         return rows and rows[0][0]
 
     def run_as(self, role, script):
-        """Each statement for itself, whatever becomes of the others."""
+        """Executes each statement separately, even if others fail."""
         done = subprocess.run([*self.bench.cluster.psql_command(user=role), "-v", "ON_ERROR_STOP=0"], input=script, text=True,
                               capture_output=True, env=self.bench.cluster.environment(), timeout=60)
         return done.stdout + "\n".join(line for line in done.stderr.split("\n") if not line.startswith("LINE"))
@@ -108,7 +108,7 @@ class Privileges(unittest.TestCase):
         self.assertGreaterEqual(len(self.verbs), 15)
         self.assertEqual([verb for verb in self.verbs if verb not in CALLS and verb != "wait_applied"], [])
 
-    def test_without_the_verb_nothing_steers(self):
+    def test_no_command_without_the_privilege(self):
         for verb in self.verbs:
             if verb == "wait_applied":
                 continue
@@ -118,14 +118,14 @@ class Privileges(unittest.TestCase):
                 told = self.run_as(role, self.script(role, verb))
                 self.assertIn("permission denied", told)
                 self.assertEqual(self.given(role, verb), 0, told)
-                # The test's own calls are good ones: with the right they steer.
+                # The calls of this test are valid: with the privilege they succeed.
                 self.sql(f"GRANT EXECUTE ON FUNCTION tidepool.\"{verb}\" TO {role}")
                 arguments = CALLS[verb].format(alert=self.alert, lease=self.lease)
                 told = self.run_as(role, f"SELECT tidepool.\"{verb}\"({arguments});")
                 self.assertTrue(self.given(role, verb) > 0 or "there is no alert" in told, told)
         self.sql("SELECT tidepool.resume('app')")
 
-    def test_a_schema_of_that_name_is_no_right(self):
+    def test_own_schema_gives_no_privilege(self):
         self.make_role("squatter", "set")
         self.sql("GRANT EXECUTE ON FUNCTION tidepool.scale TO squatter; ALTER SCHEMA tidepool RENAME TO moved")
         try:
@@ -193,14 +193,14 @@ class Privileges(unittest.TestCase):
                         continue
                     self.assertEqual(privacy, "open")
                     self.assertNotIn("<insufficient privilege>", shown)
-                    if relation != "backends":  # which is joined by what is masked
+                    if relation != "backends":  # joined by masked columns
                         self.assertEqual(bool(shown), bool(there_is))
         self.assertLessEqual({"pools.target", "leases.tag", "connections.tag", "events.message", "scaling_events.reason",
                               "scaling_events.actor", "alerts.acked_by", "alerts.message", "alerts.advice",
                               "alert_rules.message", "alert_rules.advice", "commands.actor", "commands.arguments",
                               "commands.message"}, full)
 
-    def test_a_hosted_pool_takes_all_rights_at_once(self):
+    def test_hosted_pool_requires_all_privileges(self):
         self.bench.cluster.write("pg_hba.conf", "local all bob scram-sha-256\nlocal all all trust\n")
         self.bench.cluster.reload()
         self.sql("SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'right'")

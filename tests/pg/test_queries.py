@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Whatever is asked, a view of the extension and a plain table with the same rows give the same answer.
+"""A view of the extension and an ordinary table with the same rows give the same results, for random queries.
 
-    test_queries.py [SEED [COUNT]]      a seed that failed, again
+    test_queries.py [SEED [COUNT]]      repeat a seed that failed
 
-The questions are those of tests/sqlite/queries.py. The server compares the two answers itself, as bags of rows.
+The queries are those of tests/sqlite/queries.py. The server compares the two results as multisets of rows.
 """
 import os
 import random
@@ -20,8 +20,8 @@ import queries  # noqa: E402  pylint: disable=wrong-import-position
 SEED = int(sys.argv.pop(1)) if len(sys.argv) > 1 else int.from_bytes(os.urandom(4), "big")
 COUNT = int(sys.argv.pop(1)) if len(sys.argv) > 1 else 1500
 LITERALS_MAX = 12
-MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # as of the moment of reading
-LIVE = {"backends", "servers"}  # of the server itself, which goes on
+MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # as of the time of reading
+LIVE = {"backends", "servers"}  # of the server itself, which changes
 NO_EQUALITY = {"json", "xml", "point"}
 
 
@@ -32,7 +32,7 @@ def literal(value, kind):
 class Queries(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        """Pools whose owner has died: what they leave does not change any more."""
+        """Pools whose owner has died: their segments do not change any more."""
         cls.bench = support.Bench()
         cls.addClassCleanup(cls.bench.__exit__)
         cls.bench.__enter__()
@@ -54,7 +54,7 @@ class Queries(unittest.TestCase):
 
     @classmethod
     def catalogue(cls):
-        """{relation: {column: literals}}, of all columns that neither move nor lack an equality."""
+        """Returns {relation: {column: literals}}, of all columns that do not change and have an equality operator."""
         sql = cls.bench.cluster.sql
         found = {}
         for relation, column, kind in sql(
@@ -75,14 +75,14 @@ class Queries(unittest.TestCase):
         return relations
 
     def run_all(self, statements):
-        """One line of output a statement, in one session."""
+        """One line of output for each statement, in one session."""
         command = [part for part in self.bench.cluster.psql_command() if part != "ON_ERROR_STOP=1" and part != "-v"]
         done = subprocess.run([*command, "-A", "-t"], input="\n".join(statements), text=True, capture_output=True,
                               env=self.bench.cluster.environment(), timeout=240, check=False)
         self.assertEqual(done.stderr, "", "seed %d" % SEED)
         return done.stdout.splitlines()
 
-    def test_views_answer_as_tables_do(self):
+    def test_views_match_tables(self):
         print("seed %d, %d queries" % (SEED, COUNT), file=sys.stderr)
         asked, statements = [], []
         for number in range(COUNT):
@@ -90,7 +90,7 @@ class Queries(unittest.TestCase):
             view = queries.put(query, lambda name: 'tidepool."%s"' % name)
             copy = queries.put(query, lambda name: 'public."copy_%s"' % name)
             asked.append(view)
-            # No answer may hold rows the other has not; and how many rows there are, to see that there are some.
+            # Neither result may contain rows that the other does not; the number of rows shows that there are some.
             statements.append("WITH a AS MATERIALIZED (SELECT row_to_json(q)::text AS r FROM (%s) AS q),"
                               " b AS MATERIALIZED (SELECT row_to_json(q)::text AS r FROM (%s) AS q)"
                               " SELECT (SELECT count(*) FROM ((TABLE a EXCEPT ALL TABLE b) UNION ALL"
@@ -101,7 +101,7 @@ class Queries(unittest.TestCase):
             self.assertEqual(answer.split("|")[0], "0", "query %d of seed %d: %s" % (number, SEED, asked[number]))
         self.assertGreater(sum(not answer.endswith("|0") for answer in answers), COUNT / 3)
 
-    def test_the_rows_themselves(self):
+    def test_all_rows(self):
         for relation, columns in self.relations.items():
             with self.subTest(relation=relation):
                 names = ", ".join(queries.quoted(column) for column in columns)

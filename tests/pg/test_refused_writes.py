@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""A write that is refused: where the server takes none, its sessions are replaced; where somebody wanted that, none is."""
+"""Refused writes: if the server is read-only, its sessions are replaced; if read-only was requested, none is
+replaced."""
 import sys
 
 import application
 import support
-from application import MENDING, assert_soon
+from application import QUICK_RETRIES, assert_soon
 from client import is_, refuses
 
 QUIET = "min_size=2 max_size=2 burst=off scaling=off validation_interval=0 health_interval=0"
@@ -17,7 +18,7 @@ def pids(w):
 
 def writer(w, options="", **words):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
-    pool = w.pool(w.server.conninfo(application_name="writer", **words), f"{QUIET} {MENDING} {options}")
+    pool = w.pool(w.server.conninfo(application_name="writer", **words), f"{QUIET} {QUICK_RETRIES} {options}")
     assert_soon(lambda: w.row("idle", "app") == (2,), "sessions there")
     return pool
 
@@ -27,14 +28,14 @@ def replaced(w):
 
 
 def nothing_is_replaced(w, pool, what):
-    pool.set("max_waiting", "7")  # obeyed in a step of the keeper's after the one that took the lease back
-    assert_soon(lambda: w.row("idle", "app") == (2,), "all are back")
+    pool.set("max_waiting", "7")  # executed in a step of the keeper after the one that took the lease back
+    assert_soon(lambda: w.row("idle", "app") == (2,), "all are released")
     pool.set("max_waiting", "0")
     is_(replaced(w), 0, what)
 
 
 class ReadOnly:
-    """A server that takes no writes, as an operator makes it."""
+    """A server made read-only by an operator."""
 
     def __init__(self, server, by):
         self.server = server
@@ -49,7 +50,7 @@ class ReadOnly:
         self.server.sql(f"SET default_transaction_read_only = off; {sql}")
         self.server.sql("SELECT pg_reload_conf()")
         if "SYSTEM" in sql:
-            assert_soon(lambda: self.server.value("SHOW default_transaction_read_only") == value, "the server has read it")
+            assert_soon(lambda: self.server.value("SHOW default_transaction_read_only") == value, "the setting is read")
 
     def __enter__(self):
         self.say(self.on, "on")
@@ -58,7 +59,7 @@ class ReadOnly:
         self.say(self.off, "off")
 
 
-def a_server_that_became_read_only(w):
+def server_becomes_read_only(w):
     for reset, end in (("smart", ""), ("smart", "ROLLBACK"), ("full", ""), ("rollback", "ROLLBACK"), ("none", "")):
         pool = writer(w, f"reset_on_release={reset}")
         before = pids(w)
@@ -77,10 +78,10 @@ def a_server_that_became_read_only(w):
         w.pools.remove(pool)
 
 
-def a_database_that_was_read_only_for_a_while(w):
+def database_temporarily_read_only(w):
     with ReadOnly(w.server, "database"):
         w.server.sql("SET default_transaction_read_only = off; DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
-        pool = w.pool(w.server.conninfo(application_name="writer"), f"{QUIET} {MENDING}")
+        pool = w.pool(w.server.conninfo(application_name="writer"), f"{QUIET} {QUICK_RETRIES}")
         assert_soon(lambda: w.row("idle", "app") == (2,), "sessions there")
         before = pids(w)
         pool.query("SELECT 1")
@@ -89,7 +90,7 @@ def a_database_that_was_read_only_for_a_while(w):
     pool.query(WRITE)
 
 
-def what_the_holder_wanted_replaces_nothing(w):
+def read_only_set_by_the_holder(w):
     wishes = ("BEGIN READ ONLY", "BEGIN; SET TRANSACTION READ ONLY", "SET default_transaction_read_only = on",
               "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "BEGIN; SET LOCAL transaction_read_only = on",
               "SELECT set_config('default_transaction_read_only', 'on', false)")
@@ -100,7 +101,7 @@ def what_the_holder_wanted_replaces_nothing(w):
                 lease.query(wish)
                 refuses(lease.query, WRITE, sqlstate="25006")
                 if reset in ("rollback", "none"):
-                    lease.query("ROLLBACK; RESET ALL")  # else this mode leaves it to the next lease
+                    lease.query("ROLLBACK; RESET ALL")  # otherwise this mode leaves it to the next lease
         with pool.acquire(read=True) as lease:
             refuses(lease.query, WRITE, sqlstate="25006")
         nothing_is_replaced(w, pool, f"{reset}: orders to replace")
@@ -109,7 +110,7 @@ def what_the_holder_wanted_replaces_nothing(w):
         w.pools.remove(pool)
 
 
-def what_a_holder_left_set_replaces_nothing(w):
+def read_only_left_by_a_holder(w):
     pool = writer(w, "reset_on_release=none")
     with pool.acquire() as lease:
         lease.query("SET default_transaction_read_only = on")
@@ -117,7 +118,7 @@ def what_a_holder_left_set_replaces_nothing(w):
     nothing_is_replaced(w, pool, "orders to replace")
 
 
-def what_the_target_or_its_user_wants_replaces_nothing(w):
+def read_only_by_target_or_role(w):
     w.server.sql("DROP ROLE IF EXISTS rita; CREATE ROLE rita LOGIN SUPERUSER")
     with ReadOnly(w.server, "role"):
         pool = writer(w, user="rita")
@@ -132,9 +133,9 @@ def what_the_target_or_its_user_wants_replaces_nothing(w):
     nothing_is_replaced(w, pool, "options of the target")
 
 
-CASES = (a_server_that_became_read_only, a_database_that_was_read_only_for_a_while,
-         what_the_holder_wanted_replaces_nothing, what_a_holder_left_set_replaces_nothing,
-         what_the_target_or_its_user_wants_replaces_nothing)
+CASES = (server_becomes_read_only, database_temporarily_read_only,
+         read_only_set_by_the_holder, read_only_left_by_a_holder,
+         read_only_by_target_or_role)
 
 if __name__ == "__main__":
     support.require_server()

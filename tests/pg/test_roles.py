@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Every view and every function of the extension, for every kind of role: who may, and who may not.
+"""Every view and every function of the extension, for every kind of role: what is allowed and what is not.
 
-What there is comes from the catalogues, so what is added later is covered too: a view or function that is not named
-below is expected to be for superusers alone.
+The objects come from the catalogues, so later additions are covered too: a view or function that is not named below is
+expected to be for superusers only.
 """
 import sys
 import unittest
@@ -10,8 +10,8 @@ import unittest
 import support
 from cluster import PsqlError
 
-GRANTED = "pause"  # the one control that tp_operator may use
-REPORTS = ("version", "health", "check_options")  # for whoever may read
+GRANTED = "pause"  # the only verb that tp_operator may use
+REPORTS = ("version", "health", "check_options")  # for all roles that may read
 READERS = ("tp_monitor", "tp_operator")
 ROLES = ("tp_plain", *READERS, "postgres")
 
@@ -42,7 +42,7 @@ class Roles(unittest.TestCase):
         return cls.bench.cluster.sql(text, user=user)
 
     def is_refused(self, text, user):
-        """Whether the statement fails for want of a privilege; other errors are no matter here."""
+        """True if the statement fails because of a missing privilege; other errors do not matter here."""
         try:
             self.sql(text, user)
         except PsqlError as error:
@@ -59,7 +59,7 @@ class Roles(unittest.TestCase):
             return False
         return name.startswith("read_") or name in REPORTS or (role == "tp_operator" and name == GRANTED)
 
-    def test_there_is_something(self):
+    def test_catalogues_are_not_empty(self):
         self.assertGreaterEqual(len(self.views), 17)
         self.assertGreaterEqual(len(self.functions), 34)
 
@@ -69,7 +69,7 @@ class Roles(unittest.TestCase):
                 with self.subTest(view=view, role=role):
                     self.assertEqual(self.is_refused(f"SELECT * FROM {view} LIMIT 1", role), not self.may_read(role, view))
 
-    def test_nobody_writes_but_superusers(self):
+    def test_only_superusers_write(self):
         for view in self.views:
             for role in ROLES[:-1]:
                 for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER", "REFERENCES"):
@@ -86,7 +86,7 @@ class Roles(unittest.TestCase):
 
     def test_functions_when_called(self):
         for name, signature, arguments, is_special, returns in self.functions:
-            # A strict function is not even looked at when it is called with NULL.
+            # For a call with NULL, a strict function's privilege is not checked.
             if returns in ("trigger", "fdw_handler", "record", "internal") or is_special == "t":
                 continue
             for role in ROLES:
@@ -112,7 +112,7 @@ class Roles(unittest.TestCase):
             self.sql("REVOKE UPDATE ON tidepool.pools, tidepool.settings FROM tp_operator, tp_monitor")
             self.sql("SELECT tidepool.resume('app')")
 
-    def test_a_trigger_of_ones_own_steers_nothing(self):
+    def test_custom_trigger_issues_no_command(self):
         self.sql("CREATE VIEW pools AS SELECT 1 AS pool", "tp_plain")
         self.assertTrue(self.is_refused("CREATE TRIGGER t INSTEAD OF UPDATE ON pools FOR EACH ROW EXECUTE FUNCTION "
                                         "tidepool.update()", "tp_plain"))

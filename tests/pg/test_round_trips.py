@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Values of every type come over a hosted pool as they are, in whatever style the remote session writes them: as the server
-itself reads them, as dblink does, or with an error that says why not."""
+"""Values of all types are returned correctly by a hosted pool, in any style of the remote session: as the server itself
+reads them, as dblink does, or with an error that gives the reason."""
 import itertools
 import os
 import random
@@ -11,7 +11,7 @@ import hosting
 import support
 from cluster import PsqlError
 
-ROUNDS = int(os.environ.get("TIDE_ROUNDS", "5"))  # combinations of styles under which all types are tried
+ROUNDS = int(os.environ.get("TIDE_ROUNDS", "5"))  # combinations of styles for which all types are tested
 SEED = int(os.environ.get("TIDE_SEED", "1"))
 
 DATES = ("2026-02-03", "0099-12-31", "10000-01-02", "0044-03-15 BC", "infinity", "-infinity")
@@ -47,7 +47,7 @@ SAMPLES = {
     "tsmultirange": ('{["2026-02-03 04:05:06","2026-07-08 00:00:00")}',),
     "tstzmultirange": ('{["2026-02-03 04:05:06+00",)}',),
 }
-# No value of these can be typed.
+# Types without input.
 UNTYPED = {"gtsvector", "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "pg_brin_bloom_summary",
            "pg_brin_minmax_multi_summary", "pg_ddl_command"}
 OWN = {
@@ -159,7 +159,7 @@ class RoundTrips(hosting.Case):
         self.sql("TRUNCATE odd")
 
     def run_styles(self, styles, wanted=""):
-        """How many were tried; `odd` has those whose answer is not the truth."""
+        """Returns the number of tests; `odd` contains those with a wrong result."""
         where = f"host={self.bench.cluster.host} port={self.bench.cluster.port} dbname=postgres user=postgres"
         told = self.sql(f"""BEGIN; SELECT dblink_connect('far', '{where}'), dblink_connect('plain', '{where}'),
           try_all($q${styles}$q$, '{wanted}'); COMMIT""", timeout=120)
@@ -174,11 +174,11 @@ class RoundTrips(hosting.Case):
 
     @staticmethod
     def is_explained(styles, kind, got, other):
-        if got.startswith("error 42804") and "cannot be read for certain" in got:
+        if got.startswith("error 42804") and "is ambiguous" in got:
             return not ("'ISO, " in styles and " postgres;" in styles)
-        if got.startswith("error 22P05"):  # no such letter over there
+        if got.startswith("error 22P05"):  # the remote encoding lacks the character
             return "'UTF8'" not in styles
-        # Fewer digits were asked for, and so many do not fit.
+        # Fewer digits were requested, which rounds the value out of range.
         return "= 3;" not in styles and (got == other or got.startswith("error 22003"))
 
     def test_every_type_has_a_sample(self):
@@ -205,8 +205,8 @@ class RoundTrips(hosting.Case):
             self.assertEqual(self.sql(f"SELECT o ->> 'day', o ->> 'span' FROM tidepool.query_json('{server}', "
                                       f"$q${values}$q$) AS o"), [right])
 
-    def test_what_the_statement_itself_sets_is_refused(self):
-        """The server reports such a setting behind the rows, or never."""
+    def test_styles_set_by_the_statement_are_refused(self):
+        """The server reports such a setting after the rows, or never."""
         calls = []
         for kind, value in (("date", "date '2026-02-03'"), ("date[]", "ARRAY[date '2026-02-03', 'infinity']"),
                             ("tstzrange", "tstzrange('2026-02-03', NULL)"), ("timestamptz", "timestamptz '2026-02-03 01:02'"),
@@ -230,7 +230,7 @@ class RoundTrips(hosting.Case):
         row = "SELECT row(date '2026-02-03', 'x') AS v"
         self.assertEqual(self.sql(f"SELECT o ->> 'v' FROM tidepool.query_json('loop', $q${row}$q$) AS o"),
                          [["(2026-02-03,x)"]])
-        with self.assertRaisesRegex(PsqlError, r'(?s)42804.*"\(03/02/2026,x\)" cannot be read for certain.*SQL, DMY.*'
+        with self.assertRaisesRegex(PsqlError, r'(?s)42804.*"\(03/02/2026,x\)" is ambiguous.*SQL, DMY.*'
                                                'HINT:  SET datestyle = ISO'):
             self.sql(f"BEGIN; SELECT tidepool.lease('loop'), tidepool.execute('loop', $q$SET datestyle = 'SQL, DMY'$q$);"
                      f"SELECT tidepool.query_json('loop', $q${row}$q$)")
@@ -243,7 +243,7 @@ class RoundTrips(hosting.Case):
         with self.assertRaisesRegex(PsqlError, "22P05"):
             self.ask("SET client_encoding = 'LATIN1'; SELECT '€'")
 
-    def test_warnings_keep_what_they_are(self):
+    def test_warnings_keep_their_fields(self):
         raised = """DO $d$ BEGIN RAISE WARNING 'disk nearly full' USING ERRCODE = '53100', HINT = 'look'; END $d$"""
         told = self.sql(f"""SET client_min_messages = warning;
           SELECT tidepool.execute('loop', $q${raised}$q$)""", stderr=True)

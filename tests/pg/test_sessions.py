@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""What one lease of a PostgreSQL pool leaves to the next, and what its holder is told.
+"""What one lease of a PostgreSQL pool leaves for the next, and what its holder is told.
 
-One server; each case says `ok NAME`. Names on the command line run those only.
+One server; each case prints `ok NAME`. Names on the command line select cases.
 """
 import os
 import signal
@@ -13,7 +13,7 @@ from application import assert_soon
 from client import is_, refuses
 
 ONE = "min_size=1 max_size=1 burst=off scaling=off validation_interval=0 health_interval=0"
-# What a statement leaves, how it shows, and what a session of its own answers.
+# A statement that leaves session state, a query that shows it, and the result of a new session.
 LEFT = (("SET ROLE pg_monitor", "SELECT current_user", "postgres"),
         ("SET search_path = evil", "SHOW search_path", '"$user", public'),
         ("LISTEN ch", "SELECT count(*) FROM pg_listening_channels()", "0"),
@@ -23,7 +23,7 @@ LEFT = (("SET ROLE pg_monitor", "SELECT current_user", "postgres"),
 
 
 class Stopped:
-    """A backend that does not run while this lasts."""
+    """Stops a backend in the `with` block."""
 
     def __init__(self, pid):
         self.pid = int(pid)
@@ -39,7 +39,7 @@ def one(w, options=""):
     return w.pool(w.server.conninfo(), f"{ONE} statement_timeout=0 {options}")
 
 
-def a_late_statement_reaches_nobody(w):
+def late_statement_affects_no_other(w):
     pool = one(w, "query_timeout=250ms")
     for statement, look, clean in LEFT:
         for is_read_by_its_holder in (False, True):
@@ -49,7 +49,7 @@ def a_late_statement_reaches_nobody(w):
                     told = refuses(lease.query, statement, sqlstate="57014", status="timeout")
                 is_("A cancel was requested" in told.detail and "unknown" in told.detail, True, str(told))
                 if is_read_by_its_holder:
-                    assert_soon(lambda: works(lease), "the lease goes on")
+                    assert_soon(lambda: works(lease), "the lease remains usable")
             what = f"after {statement}, read by its holder: {is_read_by_its_holder}"
             with pool.acquire() as lease:
                 is_(lease.value(look), clean, what)
@@ -63,14 +63,14 @@ def works(lease):
         return False
 
 
-def a_cancelled_statement_is_told_so(w):
+def cancelled_statement_is_reported(w):
     pool = one(w, "query_timeout=100ms")
-    # Whether the server's word comes in time is up to the machine.
+    # Whether the server's message arrives in time depends on the machine.
     assert_soon(lambda: refuses(pool.query, "SELECT pg_sleep(20)", sqlstate="57014", status="timeout").detail ==
-                "It was cancelled on the server.", "the server's word is passed on")
+                "It was cancelled on the server.", "the server's message is passed on")
 
 
-def a_late_statement_of_the_pool_costs_the_session(w):
+def late_statement_closes_the_session(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)")
     pool = one(w, "validation_timeout=300ms query_timeout=5s")
     with pool.acquire() as lease:
@@ -79,7 +79,7 @@ def a_late_statement_of_the_pool_costs_the_session(w):
         with Stopped(pid):
             told = refuses(lease.query, "SELECT 1")
         is_(("read-only" in told.message, told.is_retryable), (True, True), str(told))
-        refuses(lease.query, "INSERT INTO t VALUES (1)")  # it must not run as if this were another lease
+        refuses(lease.query, "INSERT INTO t VALUES (1)")  # it must not run as if in another lease
         is_(lease.native(), None, "native()")
     pool.query("INSERT INTO t VALUES (2)")
     is_(pool.value("SELECT string_agg(n::text, ' ') FROM t"), "2", "rows")
@@ -87,7 +87,7 @@ def a_late_statement_of_the_pool_costs_the_session(w):
         refuses(lease.query, "INSERT INTO t VALUES (3)", sqlstate="25006")
 
 
-def what_functions_leave_reaches_nobody(w):
+def state_left_by_functions_is_reset(w):
     w.server.sql("DROP TABLE IF EXISTS t; CREATE TABLE t (n serial, x int);"
                  "CREATE OR REPLACE FUNCTION mine() RETURNS text LANGUAGE sql AS $$SELECT set_config('a.b', 'left', false)$$")
     pool = one(w)
@@ -102,7 +102,7 @@ def what_functions_leave_reaches_nobody(w):
     refuses(pool.query, "SELECT lastval()", sqlstate="55000")
     is_(pool.value("SELECT pg_backend_pid()"), pid, "the session")
     pool.query("SELECT setseed(0.5)")
-    is_(pool.value("SELECT pg_backend_pid()") == pid, False, "a session whose seed was set goes on")
+    is_(pool.value("SELECT pg_backend_pid()") == pid, False, "a session whose seed was set is reused")
 
 
 def a_failed_transaction_is_not_committed(w):
@@ -115,7 +115,7 @@ def a_failed_transaction_is_not_committed(w):
             told = refuses(lease.query, commit, sqlstate="25P02", status="database")
             is_((told.message, told.is_retryable), ("the transaction was rolled back", False), str(told))
             is_("began the next" in told.detail, "CHAIN" in commit, str(told))
-            is_(lease.value("SELECT count(*) FROM t"), "0", "the session goes on")
+            is_(lease.value("SELECT count(*) FROM t"), "0", "the session remains usable")
     with pool.acquire() as lease:
         lease.query("BEGIN")
         refuses(lease.query, "SELECT 1 / 0")
@@ -144,7 +144,7 @@ def a_transaction_needs_a_lease(w):
         w.end()
 
 
-def a_session_that_is_ended_costs_no_other(w):
+def terminated_session_affects_no_other(w):
     pool = w.pool(w.server.conninfo(application_name="ten"),
                   "min_size=10 max_size=10 burst=off scaling=off validation_interval=0 health_interval=0")
 
@@ -161,17 +161,17 @@ def a_session_that_is_ended_costs_no_other(w):
     def validations():
         return w.segments.value("SELECT max(validations_total) FROM tidepool_pool_stats WHERE pool = 'app'")
 
-    assert_soon(lambda: validations() > 0, "another one is asked")
+    assert_soon(lambda: validations() > 0, "another one is validated")
     assert_soon(lambda: is_(pool.value("SELECT 1"), "1") is None and len(pids()) == 10 and pid not in pids(),
-                "the one is replaced, and no caller notices")
+                "it is replaced, without an error for a caller")
     is_(w.segments.rows("SELECT message FROM tidepool_events WHERE pool = 'app' AND kind = 'recycle'"), [], "recycled")
-    is_(before - pids(), {pid}, "sessions that went")
+    is_(before - pids(), {pid}, "closed sessions")
 
 
-CASES = (a_late_statement_reaches_nobody, a_cancelled_statement_is_told_so,
-         a_late_statement_of_the_pool_costs_the_session, what_functions_leave_reaches_nobody,
+CASES = (late_statement_affects_no_other, cancelled_statement_is_reported,
+         late_statement_closes_the_session, state_left_by_functions_is_reset,
          a_failed_transaction_is_not_committed, a_transaction_needs_a_lease,
-         a_session_that_is_ended_costs_no_other)
+         terminated_session_affects_no_other)
 
 if __name__ == "__main__":
     sys.exit(application.main(CASES))

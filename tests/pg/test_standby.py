@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A hot standby shows and steers as well as its primary: nothing of it is kept in tables."""
+"""A hot standby shows and controls pools like its primary, because nothing is stored in tables."""
 import sys
 import unittest
 

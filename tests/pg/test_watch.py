@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Alerts, rules, health and forecasts of made segments in PostgreSQL, and acknowledging alerts in it."""
+"""Alerts, rules, health and forecasts of constructed segments in PostgreSQL, and acknowledging alerts."""
 import importlib.util
 import json
 import os
@@ -42,7 +42,7 @@ class Watch(unittest.TestCase):
                 self.rows("SELECT actor, arguments FROM tidepool.commands WHERE verb = 'ack' ORDER BY command_id")]
 
     def may_be_refused(self, text, user="postgres"):
-        """The pool may know nothing of an alert that was planted; the order is what counts here."""
+        """The pool does not know an alert that was written into its segment; the test checks the command."""
         try:
             self.sql(text, user)
         except PsqlError as error:
@@ -64,7 +64,7 @@ class Watch(unittest.TestCase):
             os.chown(path, user.pw_uid, user.pw_gid)
         return bits
 
-    def test_made_rows(self):
+    def test_constructed_rows(self):
         bits = self.made()
         self.assertEqual(
             self.rows("SELECT alert_id, rule, severity, state, value, threshold, resolved_at IS NULL AS lasts, acked_by,"
@@ -96,7 +96,7 @@ class Watch(unittest.TestCase):
         shown = self.sql("SELECT DISTINCT rule, message FROM tidepool.alerts WHERE pool = 'app'", "tp_masked")
         self.assertIn(["long_queue", "<insufficient privilege>"], shown)
 
-    def test_ack_needs_the_right_and_finds_the_pool(self):
+    def test_ack_requires_privilege_and_finds_the_pool(self):
         with self.assertRaisesRegex(PsqlError, "42501"):
             self.sql(f"SELECT tidepool.ack({self.number})", "tp_operator")
         before = len(self.acks())
@@ -128,7 +128,7 @@ class Watch(unittest.TestCase):
             self.sql("REVOKE UPDATE ON tidepool.alerts FROM tp_operator")
         self.assertEqual(len(self.acks()), before + 1)
 
-    def test_an_alert_that_was_acknowledged_cannot_be_taken_back(self):
+    def test_acknowledgement_cannot_be_undone(self):
         number = self.number + 1
         watch.plant_alert(self.segment, watch.alert(number, acked_by="bob"))
         try:

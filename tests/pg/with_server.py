@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs a program with a throw-away PostgreSQL: its connection words in TIDE_TEST_POSTGRESQL.
+"""Runs a program with a temporary PostgreSQL: its connection string in TIDE_TEST_POSTGRESQL.
 
 usage: with_server.py PROGRAM [ARGUMENT...]
 """
