@@ -1,7 +1,7 @@
-// Regions: what a segment is made of, a row for each. The header's members, where the owner puts them and how a reader
-// checks them follow from these rows.
+// Regions: the parts of a segment, a row for each. The members of the header, the layout in the file and the checks of
+// readers are generated from these rows.
 //
-// Rows are only ever appended: their order is that of the bytes.
+// Rows are only appended: their order is the order of the bytes.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,9 @@ namespace tide {
 
 inline constexpr uint32_t kPerSlot = 0;
 
-// X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is how many of them an owner of
-// this version makes room for. More than one are indexed, or a ring. The meaning stands in segment/README.md, too.
+// X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is the number of records for
+// which an owner of this version reserves space. Several records are indexed, or form a ring. segment/README.md repeats
+// the meanings.
 // clang-format off
 #define TIDE_REGIONS(X) \
   X(vitals, Vitals, 1, "state, sizes and percentiles, at every step of the keeper") \
