@@ -17,8 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kGivenBytesMax =
-    4096;  // more than any command needs; limits the work that a hostile command can cause
+constexpr size_t kGivenBytesMax = 4096;  // more than any command needs; limits the work for a hostile one
 constexpr const char* kSuchAs = " such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
 
 Status bad(std::string message, std::string detail = {}, std::string hint = {}) {

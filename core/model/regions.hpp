@@ -18,19 +18,19 @@ inline constexpr uint32_t kPerSlot = 0;
   X(vitals, Vitals, 1, "state, sizes and percentiles, at every step of the keeper") \
   X(queue, QueueStats, 1, "the queue of callers") \
   X(totals, KeeperStats, 1, "counters, peaks and last error of the keeper") \
-  X(baseline, Baseline, 1, "what reset_stats() found") \
-  X(slots, Slot, kPerSlot, "one each slot, 1 to 20000") \
-  X(slot_stats, SlotStats, kPerSlot, "one each slot, same index") \
-  X(waiters, Waiter, 128, "the callers in the queue, as many as there is room for") \
-  X(history_1s, HistoryRecord, 600, "ring, one a second") \
-  X(history_1m, HistoryRecord, 720, "ring, one a minute") \
+  X(baseline, Baseline, 1, "the counters at the last reset_stats()") \
+  X(slots, Slot, kPerSlot, "one per slot, 1 to 20000") \
+  X(slot_stats, SlotStats, kPerSlot, "one per slot, same index") \
+  X(waiters, Waiter, 128, "the callers in the queue, up to the limit of the region") \
+  X(history_1s, HistoryRecord, 600, "ring, one per second") \
+  X(history_1m, HistoryRecord, 720, "ring, one per minute") \
   X(history_1h, HistoryRecord, 336, "ring, one an hour") \
   X(journal, JournalRecord, 256, "ring of events") \
   X(scaling, ScalingRecord, 128, "ring of changes of the size") \
   X(commands, CommandRecord, 128, "ring of commands and their answers") \
-  X(settings, SettingsBlock, 1, "the options, with notes on them") \
+  X(settings, SettingsBlock, 1, "the options, with notes") \
   X(alerts, AlertRecord, 128, "alerts, in no order") \
-  X(alert_rules, AlertRulesBlock, 1, "the rules that raise them") \
+  X(alert_rules, AlertRulesBlock, 1, "the alert rules") \
   X(health, HealthBlock, 1, "the latest health checks") \
   X(forecasts, ForecastsBlock, 1, "forecasts, and other numbers of the sizer") \
   X(tallies, Tallies, 1, "counters of the brain")

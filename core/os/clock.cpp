@@ -50,8 +50,7 @@ TickRate measure() {
   }
   const Pair end = read_pair();
   const double ns_per_tick = static_cast<double>(end.ns - start.ns) / static_cast<double>(end.ticks - start.ticks);
-  if (!(ns_per_tick > 0.05 && ns_per_tick < 20))
-    return rate;  // 50 MHz .. 20 GHz; anything else is not a usable counter
+  if (!(ns_per_tick > 0.05 && ns_per_tick < 20)) return rate;  // 50 MHz .. 20 GHz; else not a usable counter
   rate.is_tsc = true;
   rate.ticks_at_start = start.ticks;  // earlier than the current reading of every processor
   rate.ns_at_start = start.ns;

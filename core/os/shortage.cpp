@@ -20,9 +20,7 @@ std::string limit_behind(int system_error) {
     case EMFILE: return limit("RLIMIT_NOFILE", RLIMIT_NOFILE);
     case ENFILE: return "the system's limit is fs.file-max";
     case ENOMEM: return limit("RLIMIT_AS", RLIMIT_AS);
-    default:
-      return limit("RLIMIT_NPROC", RLIMIT_NPROC) + ", " +
-             limit("RLIMIT_AS", RLIMIT_AS);  // EAGAIN, from creating a thread
+    default: return limit("RLIMIT_NPROC", RLIMIT_NPROC) + ", " + limit("RLIMIT_AS", RLIMIT_AS);  // EAGAIN, of a thread
   }
 }
 

@@ -1,4 +1,4 @@
-// The relation "pool_history": the last minutes by the second, hours by the minute, days by the hour.
+// The relation "pool_history": the last minutes by second, hours by minute, days by hour.
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
 

@@ -1,4 +1,4 @@
-// The relations "alerts", "health_checks", "forecasts" and "alert_rules": what each pool makes of itself.
+// The relations "alerts", "health_checks", "forecasts" and "alert_rules": each pool's assessment of itself.
 #include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"
