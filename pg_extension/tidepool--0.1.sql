@@ -126,7 +126,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Time spent in queries. 
 COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Half of the waits of the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95 of 100 waits of the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99 of 100 waits of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'The longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'Longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Half of the leases that ended in the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99 of 100 leases that ended in the last minute were shorter. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Half of the queries of the last minute were shorter. [ms]';
@@ -178,7 +178,7 @@ CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_ins
 COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
   'The rows of the view pool_history; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
-COMMENT ON VIEW tidepool.pool_history IS 'How each pool was, interval by interval.';
+COMMENT ON VIEW tidepool.pool_history IS 'Load and health of each pool by second, minute and hour.';
 COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
@@ -230,7 +230,7 @@ CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_leases(text, text) IS
   'The rows of the view leases; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
-COMMENT ON VIEW tidepool.leases IS 'One row for each connection that somebody has.';
+COMMENT ON VIEW tidepool.leases IS 'One row for each leased connection.';
 COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.leases.lease_id IS 'The lease; never used again in this instance.';
@@ -268,7 +268,7 @@ CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_events(text, text) IS
   'The rows of the view events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
-COMMENT ON VIEW tidepool.events IS 'What happened in each pool, oldest first.';
+COMMENT ON VIEW tidepool.events IS 'Events of each pool, oldest first.';
 COMMENT ON COLUMN tidepool.events.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.events.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.events.seq IS 'Counts the pool''s events from 1; a gap is an event that was overwritten.';
@@ -311,7 +311,7 @@ CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_alerts(text, text) IS
   'The rows of the view alerts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
-COMMENT ON VIEW tidepool.alerts IS 'What is, or was, wrong with each pool.';
+COMMENT ON VIEW tidepool.alerts IS 'Current and past problems of each pool.';
 COMMENT ON COLUMN tidepool.alerts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.alerts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alerts.alert_id IS 'The alert; never used again.';
@@ -358,7 +358,7 @@ CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instan
 COMMENT ON FUNCTION tidepool.read_forecasts(text, text) IS
   'The rows of the view forecasts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.forecasts AS SELECT * FROM tidepool.read_forecasts();
-COMMENT ON VIEW tidepool.forecasts IS 'How many leases each pool expects.';
+COMMENT ON VIEW tidepool.forecasts IS 'Forecasts of the number of leased connections.';
 COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.forecasts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.forecasts."at" IS 'When the forecast was made.';
@@ -380,7 +380,7 @@ CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_inst
 COMMENT ON FUNCTION tidepool.read_alert_rules(text, text) IS
   'The rows of the view alert_rules; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alert_rules AS SELECT * FROM tidepool.read_alert_rules();
-COMMENT ON VIEW tidepool.alert_rules IS 'When each pool raises an alert.';
+COMMENT ON VIEW tidepool.alert_rules IS 'Rules that raise alerts, for each pool.';
 COMMENT ON COLUMN tidepool.alert_rules.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alert_rules.rule IS 'The rule.';
 COMMENT ON COLUMN tidepool.alert_rules.metric IS 'What it looks at.';
@@ -425,7 +425,7 @@ CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instanc
 COMMENT ON FUNCTION tidepool.read_commands(text, text) IS
   'The rows of the view commands; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
-COMMENT ON VIEW tidepool.commands IS 'What pools were asked to do, and what became of it.';
+COMMENT ON VIEW tidepool.commands IS 'Commands sent to the pools, who issued them, and their results.';
 COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
@@ -445,7 +445,7 @@ CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance te
 COMMENT ON FUNCTION tidepool.read_help(text, text) IS
   'The rows of the view help; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.help AS SELECT * FROM tidepool.read_help();
-COMMENT ON VIEW tidepool.help IS 'This: every relation and column.';
+COMMENT ON VIEW tidepool.help IS 'Every relation and column.';
 COMMENT ON COLUMN tidepool.help.relation IS 'The relation.';
 COMMENT ON COLUMN tidepool.help.column_name IS 'Its column; null in the row that explains the relation itself.';
 COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
@@ -460,7 +460,7 @@ CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance
 COMMENT ON FUNCTION tidepool.read_presets(text, text) IS
   'The rows of the view presets; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.presets AS SELECT * FROM tidepool.read_presets();
-COMMENT ON VIEW tidepool.presets IS 'The named sets of values that the option preset takes.';
+COMMENT ON VIEW tidepool.presets IS 'Named sets of option values for the option preset.';
 COMMENT ON COLUMN tidepool.presets.preset IS 'The preset, as the option preset takes it.';
 COMMENT ON COLUMN tidepool.presets.option IS 'An option it sets.';
 COMMENT ON COLUMN tidepool.presets."value" IS 'The value, where no other is given.';

@@ -90,7 +90,7 @@ Status answer(BatchCommand& entry, const Sent& sent, Span timeout, const IsInter
   entry.state = CommandState::refused;
   if (sent.ids.size() > 1) {
     first.message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
-                    std::to_string(sent.ids.size()) + " pools; the first says: " + first.message;
+                    std::to_string(sent.ids.size()) + " pools; first reason: " + first.message;
   }
   return first;
 }
@@ -102,7 +102,7 @@ Status with_given(Status why, std::span<const BatchCommand> batch, std::span<con
             (each.pool.empty() ? "" : " of " + each.pool) + " (command " +
             std::to_string(batch[each.place].command_id) + ")";
   }
-  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("In force, not taken back: " + list);
+  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("Already applied, not reverted: " + list);
   return why;
 }
 

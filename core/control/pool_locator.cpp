@@ -36,7 +36,8 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
   const std::string unreadable =
       hidden == 0 ? "" : "; " + std::to_string(hidden) + " segments there cannot be read by this user or this version";
   if (names.empty()) {
-    return Status::error(Code::not_found, "no pool " + in_quotes(typed), "no pool lives in " + directory + unreadable,
+    return Status::error(Code::not_found, "no pool " + in_quotes(typed),
+                         "there are no pools in " + directory + unreadable,
                          "check TIDEPOOL_DIR and the permissions of the directory");
   }
   std::vector<std::string_view> known(names.begin(), names.end());
@@ -333,11 +334,11 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
     // "not yet".
     if ((left <= Span{} && absent_looks == 0) || (is_interrupted && is_interrupted())) {
       const std::string waited = timeout.is_zero() ? "" : " after " + describe_span(timeout);
-      const std::string state = record != nullptr ? "is under way" : "has not been answered yet";
+      const std::string state = record != nullptr ? "is in progress" : "has not been answered yet";
       return Status::error(Code::timeout, which + " to " + name() + " " + state + waited,
                            life == Liveness::stale ? "the pool has not updated its state for 5 s"
                                                    : "it is posted and may still be applied",
-                           "see `commands`, or wait with tide_wait_applied(); do not give it again");
+                           "see `commands`, or wait with tide_wait_applied(); do not issue it again");
     }
     pause_for(left > Span{} ? std::min(pause, left) : kFirstPause);
     pause = std::min(pause * 2, kLongestPause);

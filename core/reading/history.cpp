@@ -58,8 +58,8 @@ void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& pool_history_source() {
-  static constexpr Source kSource{{"pool_history", "How each pool was, interval by interval.", kHistoryColumns},
-                                  add_intervals};
+  static constexpr Source kSource{
+      {"pool_history", "Load and health of each pool by second, minute and hour.", kHistoryColumns}, add_intervals};
   return kSource;
 }
 

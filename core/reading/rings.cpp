@@ -125,7 +125,7 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& events_source() {
-  static constexpr Source kSource{{"events", "What happened in each pool, oldest first.", kEventColumns}, add_events};
+  static constexpr Source kSource{{"events", "Events of each pool, oldest first.", kEventColumns}, add_events};
   return kSource;
 }
 
@@ -137,7 +137,7 @@ const Source& scaling_events_source() {
 
 const Source& commands_source() {
   static constexpr Source kSource{
-      {"commands", "Commands given to the pools, who issued them, and their results.", kCommandColumns}, add_commands};
+      {"commands", "Commands sent to the pools, who issued them, and their results.", kCommandColumns}, add_commands};
   return kSource;
 }
 

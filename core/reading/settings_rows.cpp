@@ -136,12 +136,12 @@ const Source& settings_source() {
 
 const Source& presets_source() {
   static constexpr Source kSource{
-      {"presets", "The named sets of values that the option preset takes.", kPresetColumns}, nullptr, add_presets};
+      {"presets", "Named sets of option values for the option preset.", kPresetColumns}, nullptr, add_presets};
   return kSource;
 }
 
 const Source& help_source() {
-  static constexpr Source kSource{{"help", "This: every relation and column.", kHelpColumns}, nullptr, add_help};
+  static constexpr Source kSource{{"help", "Every relation and column.", kHelpColumns}, nullptr, add_help};
   return kSource;
 }
 

@@ -146,8 +146,7 @@ const Source& connections_source() {
 }
 
 const Source& leases_source() {
-  static constexpr Source kSource{{"leases", "One row for each connection that somebody has.", kLeaseColumns},
-                                  add_leases};
+  static constexpr Source kSource{{"leases", "One row for each leased connection.", kLeaseColumns}, add_leases};
   return kSource;
 }
 

@@ -140,7 +140,7 @@ constexpr StatsColumn kStats[] = {
     {{"wait_p50_ms", real, "ms", "Median wait of the last minute."}, vital<&VitalsCopy::wait_p50_ms>},
     {{"wait_p95_ms", real, "ms", "95th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p95_ms>},
     {{"wait_p99_ms", real, "ms", "99th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p99_ms>},
-    {{"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
+    {{"wait_max_ms", real, "ms", "Longest wait of the last minute, rounded up to a bound of pool_histograms."},
      vital<&VitalsCopy::wait_max_ms>},
     {{"use_p50_ms", real, "ms", "Median duration of the leases that ended in the last minute."},
      vital<&VitalsCopy::use_p50_ms>},

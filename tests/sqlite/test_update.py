@@ -209,7 +209,7 @@ class Commits(UpdateCase):
                      "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'jobs'",
                      "UPDATE tidepool_pools SET state = 'paused' WHERE pool = 'app'")
         message = self.refused(self.db, "COMMIT", "the pool is draining")
-        self.assertIn('target_size of pool "app"', message.partition("not taken back:")[2])
+        self.assertIn('target_size of pool "app"', message.partition("not reverted:")[2])
         self.assertEqual(sorted(self.commands(self.db)),
                          [("drain", "applied"), ("scale", "applied"), ("scale", "refused")])
 
