@@ -98,14 +98,14 @@ class Orders(FunctionCase):
         first = min(self.connections())
         self.run_one("tidepool_close_connection(?)", first)
         self.eventually(lambda: first not in self.connections(), "the end of the connection")
-        self.error("tidepool_close_connection(987654)", "987654", "`connections` shows")
+        self.error("tidepool_close_connection(987654)", "987654", "`connections` lists")
 
     def test_revoke(self):
         lease = self.pool_owner.lease("app", "stuck")
         self.run_one("tidepool_revoke(?)", lease)
         self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_leases"), 0)
         self.assertNotEqual(self.pool_owner.release(lease), 0)
-        self.error("tidepool_revoke(987654)", "987654", "`leases` shows")
+        self.error("tidepool_revoke(987654)", "987654", "`leases` lists")
         self.error("tidepool_revoke(987654, 'app')", "987654")
 
     def test_drain_is_pending_while_a_lease_lasts(self):

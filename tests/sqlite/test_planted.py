@@ -69,7 +69,7 @@ class Constraints(PlantedCase):
     def test_the_refusal_says_which_object_is_the_trap(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))")
         message = self.spring("INSERT INTO g VALUES (1)")
-        for part in ("tidepool_pause()", "a database file must not steer", 'table "g"', 'database "main"'):
+        for part in ("tidepool_pause()", "must not be called by a database file", 'table "g"', 'database "main"'):
             self.assertIn(part, message)
 
     def test_no_control_is_reached(self):
@@ -81,15 +81,15 @@ class Constraints(PlantedCase):
                          "wait_applied": "1, '1d'"}.get(name, "'app'")
             self.plant("CREATE TABLE g(a CHECK (tidepool_%s(%s) > 0))" % (name, arguments))
             with self.subTest(control=name):
-                self.assertIn("a database file must not steer", self.spring("INSERT INTO g VALUES (1)"))
+                self.assertIn("must not be called by a database file", self.spring("INSERT INTO g VALUES (1)"))
                 self.nothing_was_asked(name)
 
     def test_an_attached_file_cannot_either(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))", "INSERT INTO g VALUES (1)")
         db = self.connect()
         db.execute("ATTACH ? AS \"o\"\"ther\"", (self.file,))
-        self.refused(db, 'INSERT INTO "o""ther".g VALUES (5)', "must not steer", 'table "g"')
-        self.refused(db, 'PRAGMA "o""ther".integrity_check', "must not steer")
+        self.refused(db, 'INSERT INTO "o""ther".g VALUES (5)', "must not be called by a database file", 'table "g"')
+        self.refused(db, 'PRAGMA "o""ther".integrity_check', "must not be called by a database file")
         self.nothing_was_asked("attached")
 
     def test_a_statement_that_names_the_control_does_not_open_the_way_for_the_file(self):

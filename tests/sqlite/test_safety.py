@@ -77,7 +77,7 @@ class ReadOnly(support.SegmentCase):
                                         database=database, flags=["-readonly"])
             with self.subTest(database=database):
                 self.assertEqual(output, "app\n1\n0\n")
-                self.assertIn("read-only and must not steer", errors)
+                self.assertIn("read-only and cannot control pools", errors)
                 self.assertIn("attempt to write a readonly database", errors)
 
     def test_query_only(self):
