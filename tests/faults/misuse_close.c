@@ -46,7 +46,7 @@ static int is_shut(tide_pool* pool) {
 }
 
 /* A lease that ends in peace while the pool drains. */
-static void drains_in_peace(void) {
+static void drains_until_released(void) {
   pthread_t thread;
   tide_lease lease;
   tide_pool* pool = open_pool("drains", "max_size=2", NULL);
@@ -108,7 +108,7 @@ static void all_at_once(void) {
 void misuse_close(void) {
   twice();
   with_leases_out();
-  drains_in_peace();
+  drains_until_released();
   from_a_callback();
   all_at_once();
 }

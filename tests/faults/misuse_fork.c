@@ -37,7 +37,7 @@ static void use_own(void) {
   EXPECT(TIDE_OK, tide_pool_close(own, -1, &err));
 }
 
-static void child_is_told(void) {
+static void child_gets_forked(void) {
   char text[64];
   int status = -1;
   pid_t child;
@@ -391,7 +391,7 @@ static void fork_beside_everything(void) {
 }
 
 void misuse_fork(void) {
-  child_is_told();
+  child_gets_forked();
   child_outlives_its_parent();
   files_of_the_parent();
   fork_beside_a_step();

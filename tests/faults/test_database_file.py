@@ -50,7 +50,7 @@ class Closed(stage.FaultCase):
                 self.expect_whole()
                 os.unlink(self.path())
 
-    def test_every_session_ends_by_itself(self):
+    def test_all_idle_sessions_are_closed(self):
         pool = self.filled("max_size=3 min_size=0 idle_timeout=1s")
         self.eventually(lambda: not os.path.exists(self.path("-wal")), "the close of the idle sessions")
         self.expect_whole()
@@ -79,7 +79,7 @@ class Closed(stage.FaultCase):
                 for suffix in ("", "-wal", "-shm"):
                     os.unlink(self.path(suffix))
 
-    def test_the_close_of_a_pool_whose_file_is_gone_creates_none(self):
+    def test_closing_a_pool_does_not_recreate_a_missing_file(self):
         pool = self.filled()
         for suffix in ("", "-wal", "-shm"):
             os.unlink(self.path(suffix))
@@ -180,7 +180,7 @@ class Lost(stage.FaultCase):
         self.expect_recovery()
         self.assertLessEqual(set(self.kept[lost:]), self.rows())
 
-    def test_replaced_by_a_rename(self):
+    def test_replaced_by_rename(self):
         db = sqlite3.connect(self.path)
         db.execute("VACUUM INTO ?", (self.away,))
         db.close()

@@ -119,7 +119,7 @@ class Input(stage.FaultCase):
             self.refusal(lambda n=name: self.pool(n, "sqlite::memory:"), name, "bad_argument", ["1 to 62"])
         self.assertEqual(self.files(), [])
 
-    def test_a_lazy_pool_tells_at_the_first_use(self):
+    def test_a_lazy_pool_reports_at_first_use(self):
         pool = self.pool("app", "sqlite:///%s/text.db" % self.folder)
         why = self.refusal(lambda: pool.acquire("first", 3000), "a letter", None, ["app"])
         self.assertIn("not a database", why.text)
@@ -130,7 +130,7 @@ class Input(stage.FaultCase):
             self.refusal(lambda v=verb, a=arguments: api.control("app", v, a), (verb, arguments), status, parts)
         pool.query("SELECT 1")
 
-    def test_an_unknown_pool_and_one_of_several(self):
+    def test_unknown_and_ambiguous_pools(self):
         self.pool("alpha")
         self.pool("beta")
         why = self.refusal(lambda: api.control("alfa", "pause"), "alfa", "not_found", ["alfa", "alpha", "beta"])
@@ -143,7 +143,7 @@ class Input(stage.FaultCase):
         for name in (b"x" * MEGABYTE, GIBBERISH):
             self.refusal(lambda n=name: api.control(n, "pause"), name, "not_found", ["alpha"])
 
-    def test_huge_and_broken_arguments_of_a_lease(self):
+    def test_huge_and_invalid_arguments_of_a_lease(self):
         pool = self.pool("app")
         for tag in ("t" * MEGABYTE, GIBBERISH, "", "line\nbreak", "ä" * 100):
             lease = pool.acquire(tag)
@@ -165,18 +165,18 @@ class Input(stage.FaultCase):
         self.refusal(lambda: api.read_relation(b"x" * MEGABYTE), "long", "not_found", ["leases"])
         self.refusal(lambda: api.read_relation(GIBBERISH), "gibberish", "not_found", ["leases"])
 
-    def test_plane_directories(self):
-        def with_plane(path):
+    def test_segment_directories(self):
+        def with_directory(path):
             return self.pool("app", options="dir=" + path)
         path = os.path.join(self.folder, "publish")
-        with_plane(path).close()
+        with_directory(path).close()
         self.assertEqual(os.listdir(path), [], "a directory that can be created is, and is left empty")
         deep = os.path.join(self.folder, "a", "b")
-        self.refusal(lambda: with_plane(deep), deep, "bad_option", [deep, "cannot be created", "parent", "publish=off"])
+        self.refusal(lambda: with_directory(deep), deep, "bad_option", [deep, "cannot be created", "parent", "publish=off"])
         file = os.path.join(self.folder, "text.db")
-        self.refusal(lambda: with_plane(file), file, "bad_option", [file, "not a directory", "publish=off"])
+        self.refusal(lambda: with_directory(file), file, "bad_option", [file, "not a directory", "publish=off"])
 
-    def test_places_without_permission(self):
+    def test_directories_without_permission(self):
         """As nobody, because root may everything."""
         closed = os.path.join(self.folder, "closed")
         os.mkdir(closed, 0o500)

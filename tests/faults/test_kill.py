@@ -32,7 +32,7 @@ class Kill(stage.FaultCase):
     def the_pool(self, db):
         return db.execute("SELECT state, size, in_use, pid, instance_id FROM tidepool_pools").fetchall()
 
-    def test_the_next_reading_says_dead_and_keeps_the_last_state(self):
+    def test_a_killed_owner_is_shown_as_dead_with_its_last_state(self):
         db = self.connect()
         storm = self.owner_under_load()
         self.eventually(lambda: self.the_pool(db)[0][2] > 0, "a lease")
@@ -102,14 +102,14 @@ class Leftovers(stage.FaultCase):
             file.write(b"\0" * 4096)
         return path
 
-    def test_what_nobody_holds_goes(self):
+    def test_unlocked_files_are_removed(self):
         self.make("." + HEX + ".new")
         self.make("app." + HEX + ".mailbox")
         self.make("other." + HEX[::-1] + ".mailbox")
         self.pool("app").close()
         self.assertEqual(self.files(), [])
 
-    def test_an_owner_in_the_making_is_left_alone(self):
+    def test_an_owner_that_is_starting_is_left_alone(self):
         own = ["." + HEX + ".new", "app." + HEX + ".mailbox"]
         with open(self.make(own[0]), "rb+") as unfinished:
             hold_lock(unfinished)
@@ -119,13 +119,13 @@ class Leftovers(stage.FaultCase):
         self.pool("app").close()
         self.assertEqual(self.files(), [])
 
-    def test_the_mailbox_of_a_living_owner_stays(self):
+    def test_the_mailbox_of_a_live_owner_stays(self):
         self.owner().open("app")
         before = self.files()
         self.pool("app").close()
         self.assertEqual(self.files(), before)
 
-    def test_what_only_looks_similar_stays(self):
+    def test_files_with_similar_names_stay(self):
         strange = [".hidden.new", ".abc.new", "app." + "x" * 32 + ".mailbox", "notes.mailbox", "notes.txt"]
         for name in strange:
             self.make(name)

@@ -136,7 +136,7 @@ class Secrets(stage.FaultCase):
         self.check_text("standard error", child.stderr)
         print(child.stdout.decode().strip())
 
-    def test_the_reason_stays_when_the_password_goes(self):
+    def test_the_reason_is_kept_without_the_password(self):
         register("refusing2", open_refusing)
         with self.assertRaises(api.Refusal) as caught:
             api.Pool("secret", "refusing2://user:%s@host/db" % SECRET, FAIL_FAST)

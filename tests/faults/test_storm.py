@@ -11,7 +11,7 @@ SIZE_MAX = 10
 
 
 class Storm(stage.FaultCase):
-    def test_every_thread_is_served_and_every_reading_is_sound(self):
+    def test_every_thread_is_served_and_every_reading_is_consistent(self):
         storm = self.storm(SECONDS)
         self.assertEqual(storm.stdout.readline(), "ready\n")
         observer = self.observer(SIZE_MAX)

@@ -50,7 +50,7 @@ class Orders(FunctionCase):
         self.db.execute("SELECT tidepool_scale(instance_id, 5) FROM tidepool_pools").fetchall()
         self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools").fetchall(), [(5,), (5,)])
 
-    def test_a_copy_of_a_segment_is_no_pool(self):
+    def test_a_copy_of_a_segment_is_ignored(self):
         """A backup in the directory, whatever it is called, neither hides the pool nor shows as one."""
         name = "app.%s.segment" % self.instance_id
         for copy in ("aaa.%s.segment" % self.instance_id, "zzz.%s.segment" % self.instance_id,
@@ -59,7 +59,7 @@ class Orders(FunctionCase):
         self.run_one("tidepool_scale('app', 3)")
         self.assertEqual(self.db.execute("SELECT pool, state FROM tidepool_pools").fetchall(), [("app", "running")])
 
-    def test_an_instance_is_a_pool_too(self):
+    def test_pool_given_by_instance_id(self):
         self.run_one("tidepool_scale(?, 4)", self.instance_id)
         self.assertEqual(self.pool("target_size"), 4)
 
@@ -108,7 +108,7 @@ class Orders(FunctionCase):
         self.error("tidepool_revoke(987654)", "987654", "`leases` lists")
         self.error("tidepool_revoke(987654, 'app')", "987654")
 
-    def test_drain_is_pending_while_a_lease_lasts(self):
+    def test_drain_is_pending_while_a_connection_is_leased(self):
         lease = self.pool_owner.lease("app", "last one")
         number = self.one(self.db, "SELECT tidepool_drain('app')")
         self.assertEqual(self.pool("state"), "draining")
@@ -137,7 +137,7 @@ class Orders(FunctionCase):
         self.error("tidepool_wait_applied('first')", "command_id", "first")
 
 
-    def test_durations_are_what_the_pool_was_told(self):
+    def test_durations_are_sent_exactly(self):
         for given, told in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
                             ("2000.0", "2s"), ("1.5", "1500us")):
             self.run_one("tidepool_burst('app', %s)" % given)
@@ -146,7 +146,7 @@ class Orders(FunctionCase):
 
 
 class Refusals(FunctionCase):
-    def test_the_pool_says_no(self):
+    def test_refusals_of_the_pool(self):
         self.error("tidepool_scale('app', 99)", "tidepool_scale", "99")
         self.error("tidepool_scale('app', -1)", "-1")
         self.error("tidepool_set('app', 'max_sise', '5')", "max_sise", "max_size")
@@ -183,7 +183,7 @@ class Refusals(FunctionCase):
         self.error("tidepool_revoke(NULL)", "lease_id is NULL")
         self.error("tidepool_wait_applied(NULL)", "command_id is NULL")
 
-    def test_a_wrong_number_of_arguments_is_answered_with_the_usage(self):
+    def test_wrong_number_of_arguments_shows_usage(self):
         self.error("tidepool_scale('app')", "Usage: tidepool_scale(pool, target_size [, reason])")
         self.error("tidepool_pause()", "Usage: tidepool_pause(pool)")
         self.error("tidepool_set('app', 'max_size')", "Usage: tidepool_set(pool, option, value)")
@@ -204,7 +204,7 @@ class Refusals(FunctionCase):
         self.error("tidepool_close_connection('first')", "conn_id", "first")
         self.assertEqual(self.commands(self.db), [])
 
-    def test_text_reaches_the_pool_unharmed(self):
+    def test_text_reaches_the_pool_unchanged(self):
         reason = 'the "big" one \\ 10:00\n\u00fc'
         self.run_one("tidepool_scale('app', 5, ?)", reason)
         arguments = self.one(self.db, "SELECT arguments FROM tidepool_commands")

@@ -87,7 +87,7 @@ class Queries(support.SegmentCase):
         except sqlite3.Error as error:
             return str(error).replace("tidepool_", "").replace("copy_", "")
 
-    def test_relations_answer_as_tables_do(self):
+    def test_relations_give_the_same_answers_as_tables(self):
         print("seed %d, %d queries" % (SEED, COUNT), file=sys.stderr)
         answered = errors = 0
         for number in range(COUNT):
@@ -104,7 +104,7 @@ class Queries(support.SegmentCase):
         # Else the questions are such that an empty relation would pass.
         self.assertGreater(answered, COUNT / 3)
 
-    def test_the_rows_themselves(self):
+    def test_equal_rows(self):
         for relation, columns in self.relations.items():
             with self.subTest(relation=relation):
                 names = ", ".join(queries.quoted(column) for column in columns)

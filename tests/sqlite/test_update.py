@@ -45,7 +45,7 @@ class Values(UpdateCase):
         self.assertEqual(self.orders(), [("scale", 8), ("scale", None)])
         self.assertNotEqual(self.value("size_source"), "manual")
 
-    def test_numbers_in_other_clothes(self):
+    def test_numbers_of_other_types(self):
         self.run_all("UPDATE tidepool_pools SET target_size = '7'", "UPDATE tidepool_pools SET target_size = 6.0",
                      "UPDATE tidepool_pools SET target_size = target_size + 1")
         self.assertEqual(self.orders(), [("scale", 7), ("scale", 6), ("scale", 7)])
@@ -171,7 +171,7 @@ class Commits(UpdateCase):
         self.assertFalse(self.db.in_transaction)
         self.assertEqual((self.one(self.db, "SELECT count(*) FROM note"), self.orders()), (0, []), sql)
 
-    def test_values_the_option_does_not_take(self):
+    def test_values_that_the_option_does_not_accept(self):
         setting = "UPDATE tidepool_settings SET value = '%s' WHERE name = '%s'"
         self.fails(setting % ("soon", "idle_timeout"), "idle_timeout", "soon", "30s")
         self.fails(setting % ("banana", "sizing"), "sizing", "banana", "adaptive", "threshold")
@@ -184,18 +184,18 @@ class Commits(UpdateCase):
         self.fails("UPDATE tidepool_pools SET target_size = 99999", "target_size 99999", "max_size 10", "start a burst")
         self.fails("UPDATE tidepool_pools SET target_size = 1", "target_size 1", "min_size 2")
 
-    def test_a_row_that_is_refused_takes_the_others_with_it(self):
+    def test_a_refused_row_reverts_the_others(self):
         for bad in ("app", "jobs"):
             self.fails("UPDATE tidepool_pools SET target_size = iif(pool = '%s', 11, 5)" % bad, "11", bad)
             self.fails("UPDATE tidepool_settings SET value = iif(pool = '%s', 'soon', '1min')"
                        " WHERE name = 'idle_timeout'" % bad, "soon")
 
-    def test_a_size_that_a_later_statement_makes_room_for(self):
+    def test_a_size_allowed_by_a_later_statement(self):
         self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 12 WHERE pool = 'app'",
                      "UPDATE tidepool_pools SET max_size = 14 WHERE pool = 'app'", "COMMIT")
         self.assertEqual((self.value("max_size"), self.value("target_size")), (14, 12))
 
-    def test_what_only_the_pool_knows(self):
+    def test_refusals_that_only_the_pool_can_decide(self):
         self.run_all("UPDATE tidepool_pools SET state = 'draining' WHERE pool = 'app'", "BEGIN",
                      "INSERT INTO note VALUES (1)", "UPDATE tidepool_pools SET target_size = 5")
         self.refused(self.db, "COMMIT", "the pool is draining", "resume")
@@ -203,7 +203,7 @@ class Commits(UpdateCase):
         setting = "UPDATE tidepool_settings SET value = '%s' WHERE name = '%s' AND pool = 'jobs'"
         self.refused(self.db, setting % (9, "burst_max_size"), "burst_max_size", "max_size 10", 'pool "jobs"')
 
-    def test_what_was_obeyed_before_a_refusal_is_named_and_nothing_is_asked_for_after_it(self):
+    def test_a_refusal_names_applied_commands_and_stops_the_others(self):
         self.db.execute("UPDATE tidepool_pools SET state = 'draining' WHERE pool = 'jobs'")
         self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'app'",
                      "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'jobs'",
@@ -251,14 +251,14 @@ class Transactions(UpdateCase):
         other.close()
         self.assertEqual(self.orders(), [])
 
-    def test_a_savepoint_takes_back_its_part(self):
+    def test_rollback_to_a_savepoint(self):
         self.run_all("BEGIN", "UPDATE tidepool_pools SET target_size = 5", "SAVEPOINT a",
                      "UPDATE tidepool_pools SET target_size = 6, max_size = 12",
                      "UPDATE tidepool_settings SET value = '1s' WHERE name = 'acquire_timeout'", "ROLLBACK TO a",
                      "UPDATE tidepool_pools SET min_size = 3", "RELEASE a", "COMMIT")
         self.assertEqual(self.orders(), [("set", ("min_size", "3")), ("scale", 5)])
 
-    def test_a_table_that_joins_inside_savepoints(self):
+    def test_a_table_first_used_inside_savepoints(self):
         # The table never hears of savepoint a, and of b only until its release.
         self.run_all("SAVEPOINT a", "SAVEPOINT b", "UPDATE tidepool_pools SET target_size = 5", "RELEASE b",
                      "ROLLBACK TO a", "UPDATE tidepool_pools SET target_size = 6", "RELEASE a")
@@ -290,7 +290,7 @@ class Transactions(UpdateCase):
             self.db.execute("ROLLBACK")
         self.assertEqual(self.one(self.db, "SELECT count(*) FROM note"), 0)
 
-    def test_it_commits_together_with_ordinary_tables(self):
+    def test_commits_together_with_ordinary_tables(self):
         self.run_all("CREATE TABLE note(x)", "BEGIN", "INSERT INTO note VALUES (1)",
                      "UPDATE tidepool_pools SET target_size = 5", "ROLLBACK")
         self.assertEqual((self.one(self.db, "SELECT count(*) FROM note"), self.orders()), (0, []))

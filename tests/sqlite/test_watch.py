@@ -47,7 +47,7 @@ class Rows(WatchCase):
         self.image.become("old")
         self.bits = watch.bits_of(watch.OLD_INSTANCE)
 
-    def test_alerts_in_the_order_of_their_ids(self):
+    def test_alerts_are_sorted_by_id(self):
         self.image.put_alerts(watch.alert(self.bits | 9), watch.alert(self.bits | 4, "broken", 2, 2, "bob", 9.0, True))
         self.image.write_to(self.segments)
         self.assertEqual(self.rows("SELECT alert_id, rule, severity, state, metric, value, threshold, occurrences,"
@@ -83,7 +83,7 @@ class Rows(WatchCase):
         self.assertEqual(self.rows("SELECT efficiency, slow_share, prediction_accuracy FROM tidepool_pool_stats"
                                    " WHERE pool = 'old'"), [(0.75, None, None)])
 
-    def test_the_breaker_has_a_word(self):
+    def test_state_of_the_breaker(self):
         self.assertIn(self.one(self.db, "SELECT breaker FROM tidepool_pools WHERE pool = 'app'"),
                       ("off", "closed", "open", "half_open"))
 
@@ -102,7 +102,7 @@ class Orders(WatchCase):
             "enabled": False, "message": "they wait", "advice": "", "clear_at": 2.5}))
         self.assertEqual(self.ordered("tidepool_drop_alert('app', 'r_1')"), ("drop_alert", {"rule": "r_1"}))
 
-    def test_null_is_not_given(self):
+    def test_null_means_not_given(self):
         self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL)"), ("set_alert", {"rule": "r"}))
         self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, 0.1, NULL, NULL, 1)"),
                          ("set_alert", {"rule": "r", "threshold": 0.1, "enabled": True}))
@@ -124,12 +124,12 @@ class Orders(WatchCase):
         self.assertEqual(len(self.orders("jobs")), 2)
         self.error("tidepool_set_alert(NULL, 'r', 'wait')", "metric", "waiting")
 
-    def test_without_a_pool_there_is_nobody_to_tell(self):
+    def test_without_a_pool(self):
         self.pool_owner.ask("close", "app")
         self.error("tidepool_set_alert(NULL, 'r', 'waiting')", "there is no pool")
         self.error("tidepool_set_alert('app', 'r', 'waiting')", '"app"')
 
-    def test_ack_finds_the_pool_by_the_number(self):
+    def test_ack_finds_the_pool_by_alert_id(self):
         number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
         self.owner().open("jobs")
         self.error("tidepool_ack(%d)" % ((0x7D << 56) | 1), "no pool has an alert", "alerts")
@@ -140,7 +140,7 @@ class Orders(WatchCase):
         self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'app'") == "dead")
         self.error("tidepool_ack(%d)" % number, "dead", '"app"')
 
-    def test_forms_that_are_wrong(self):
+    def test_wrong_calls(self):
         usage = "Usage: tidepool_set_alert(pool, rule [, metric, comparison, threshold, hold, severity, enabled, message," \
                 " advice, clear_at])"
         self.error("tidepool_set_alert('app')", usage)
@@ -170,7 +170,7 @@ class Orders(WatchCase):
         self.assertEqual(self.orders(), [])
         self.error("tidepool_set_alert('app', 'r')", 'alert rule "r" is new, and lacks a metric')
 
-    def test_long_rules_are_obeyed_and_shown_whole(self):
+    def test_long_rules_are_applied_and_shown_completely(self):
         long = "x" * 190
         self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, ?, ?)", long, long),
                          ("set_alert", {"rule": "r", "message": long, "advice": long}))
@@ -184,12 +184,12 @@ class Updates(WatchCase):
         self.number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
         watch.plant_alert(self.segment(), watch.alert(self.number))
 
-    def test_acked_by_is_an_order(self):
+    def test_acked_by_sends_a_command(self):
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = 'me, \"myself\"' WHERE alert_id = %d" % self.number,
                      "there is no alert %d" % self.number)
         self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": 'me, "myself"'})])
 
-    def test_two_alerts_are_two_orders(self):
+    def test_two_alerts_send_two_commands(self):
         image = watch.Image(self.segment())
         offset, count, stride = watch.region(image.bytes, watch.ALERTS)
         with open(self.segment(), "r+b") as file:
@@ -200,7 +200,7 @@ class Updates(WatchCase):
                          "there is no alert %d" % number)
             self.assertEqual(self.orders()[-1], ("ack", {"alert_id": number, "by": rule}))
 
-    def test_it_is_part_of_the_transaction(self):
+    def test_is_part_of_the_transaction(self):
         self.db.execute("BEGIN")
         self.db.execute("UPDATE tidepool_alerts SET acked_by = 'a'")
         self.db.execute("ROLLBACK")
