@@ -134,7 +134,7 @@ bool prepare(const std::string& folder, Storm& storm) {
 }
 
 // Column `name` of the only row of `relation`, as a number.
-int64_t told(const char* relation, const char* name) {
+int64_t published(const char* relation, const char* name) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = "storm";
   const tide_relation* r = nullptr;
@@ -184,16 +184,16 @@ int main(int argc, char** argv) {
     if (w.errors != 0) std::fprintf(stderr, "%s\n", w.first_error.c_str());
   }
   const Overtaking overtaking = count_overtaking(storm, slack_ns);
-  const int64_t told_acquires = told("pool_stats", "acquires_total");
-  const int64_t told_releases = told("pool_stats", "releases_total");
-  const int64_t told_queries = told("pool_stats", "queries_total");
+  const int64_t published_acquires = published("pool_stats", "acquires_total");
+  const int64_t published_releases = published("pool_stats", "releases_total");
+  const int64_t published_queries = published("pool_stats", "queries_total");
   std::printf(
       "{\"errors\": %lu, \"served\": %lu, \"least\": %lu, \"most\": %lu, \"in_hand_max\": %d, \"waited\": %lu, "
       "\"raw\": %lu, \"overtaken\": %lu, \"slack_ms\": %.3f, \"acquires\": [%lu, %ld], \"releases\": [%lu, %ld], "
       "\"queries\": [%lu, %ld], \"peak\": %ld}\n",
       errors, served, least, most, storm.in_hand_max.load(), overtaking.waited, overtaking.raw, overtaking.overtaken,
-      static_cast<double>(slack_ns) / 1e6, served, told_acquires, released, told_releases, queries, told_queries,
-      told("pool_stats", "size_peak"));
+      static_cast<double>(slack_ns) / 1e6, served, published_acquires, released, published_releases, queries,
+      published_queries, published("pool_stats", "size_peak"));
   tide_error err = TIDE_ERROR_INIT;
   const bool is_closed = tide_pool_close(storm.pool, -1, &err) == TIDE_OK;
   if (!is_closed) std::fprintf(stderr, "close: %s\n", err.message);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Wrong, huge and broken input: a refusal names what was wrong, what is accepted and the nearest right thing."""
+"""Wrong, huge and malformed input: a refusal names what was wrong, what is accepted and the most similar valid input."""
 import os
 import signal
 import unittest
@@ -12,7 +12,7 @@ GIBBERISH = b"\xff\xfe\xc3\x28\xed\xa0\x80"
 QUICK = "min_size=1 init_mode=fail_fast init_timeout=500ms "
 NOBODY = 65534
 
-# options, status, what the texts must name
+# options, status, what the error must name
 OPTIONS = (
     ("max_conections=3", "bad_option", ["max_conections", "max_size", "maxConnections"]),
     ("max_sise=3", "bad_option", ["max_sise", "max_size"]),
@@ -41,7 +41,7 @@ OPTIONS = (
     (b"a" * MEGABYTE, "bad_option", []),
     ("dir=relative/path", "bad_option", ["dir", "relative/path", "absolute"]),
 )
-# url, status, what the texts must name; {folder} is a folder of this test
+# url, status, what the error must name; {folder} is a folder of this test
 URLS = (
     ("gopher://host/db", "unsupported", ["gopher", "sqlite"]),
     ("sqlit:///x.db", "unsupported", ["sqlit", "Did you mean", "sqlite"]),
@@ -55,7 +55,7 @@ URLS = (
     ("sqlite:///{folder}/%zz.db", "bad_argument", []),
 )
 NAMES = ("", ".hidden", "a b", "a/b", "a" * 63, b"a" * MEGABYTE, GIBBERISH, "pääkaupunki", "a\nb")
-# verb, arguments, status, what the texts must name
+# verb, arguments, status, what the error must name
 CONTROLS = (
     ("scail", None, "bad_argument", ["scail", "scale"]),
     ("", None, "bad_argument", []),
@@ -98,7 +98,7 @@ class Input(stage.FaultCase):
             self.assertEqual(refusal.status, status, "%s: %s" % (shown, refusal.text))
         self.assertNotEqual(refusal.status, "internal", refusal.text)
         self.assertNotEqual(refusal.message, "", shown)
-        self.assertNotEqual(refusal.detail + refusal.hint, "", "%s is refused without a help: %s" % (shown, refusal.text))
+        self.assertNotEqual(refusal.detail + refusal.hint, "", "%s: no detail or hint: %s" % (shown, refusal.text))
         for part in parts:
             self.assertIn(part.format(folder=self.folder), refusal.text, shown)
         return refusal
@@ -106,7 +106,7 @@ class Input(stage.FaultCase):
     def test_options(self):
         for options, status, parts in OPTIONS:
             self.refusal(lambda o=options: self.pool("app", options=o), options, status, parts)
-        self.assertEqual(self.files(), [], "something stayed of a pool that was refused")
+        self.assertEqual(self.files(), [], "a refused pool left files")
 
     def test_urls(self):
         for url, status, parts in URLS:
@@ -177,7 +177,7 @@ class Input(stage.FaultCase):
         self.refusal(lambda: with_directory(file), file, "bad_option", [file, "not a directory", "publish=off"])
 
     def test_directories_without_permission(self):
-        """As nobody, because root may everything."""
+        """As an unprivileged user, because root may write everywhere."""
         closed = os.path.join(self.folder, "closed")
         os.mkdir(closed, 0o500)
         os.chmod(self.folder, 0o755)
@@ -200,5 +200,5 @@ class Input(stage.FaultCase):
 
 
 if __name__ == "__main__":
-    signal.alarm(100)  # a call that hangs is a failure too
+    signal.alarm(100)  # a call that hangs is also a failure
     unittest.main()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Owners that are killed or stopped: readers are told, databases stay whole, and the next owner starts clean."""
+"""Owners that are killed or stopped: readers see it, databases stay intact, and the next owner starts normally."""
 import fcntl
 import os
 import random
@@ -14,12 +14,12 @@ SEED = int(os.environ.get("TIDE_KILL_SEED", "4711"))
 SIZE_MAX = 10
 LIFE_S_MAX = 0.15       # of an owner under load
 STARTUP_S_MAX = 0.02    # every second owner is killed while it starts
-F_OFD_SETLK = 37        # fcntl has no name for it before Python 3.13
+F_OFD_SETLK = 37        # fcntl does not define it before Python 3.13
 HEX = "0123456789abcdef" * 2
 
 
 def hold_lock(file):
-    """As an owner does: a write lock of the open file description."""
+    """As by an owner: a write lock of the open file description."""
     fcntl.fcntl(file, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
 
 
@@ -76,7 +76,7 @@ class Kill(stage.FaultCase):
         left = self.files()
         print("%d kills, %d of them before the pool was open; left before the heir: %d files; observer: %s" %
               (KILLS, during_start, len(left), seen))
-        self.assertEqual(seen["wrong"], 0, seen["told"])
+        self.assertEqual(seen["wrong"], 0, seen["violations"])
         self.pool("storm").close()
         self.assertEqual(self.files(), [])
 
@@ -88,13 +88,13 @@ class Kill(stage.FaultCase):
         self.addCleanup(owner.process.send_signal, signal.SIGCONT)
         self.assertEqual(self.the_pool(db)[0][0], "running", "five seconds have not passed")
         self.eventually(lambda: self.the_pool(db)[0][0] == "stale", "stale")
-        print("stale after %.0f ms without a sign of life" % self.one(db, "SELECT age_ms FROM tidepool_pools"))
+        print("stale after %.0f ms without a heartbeat" % self.one(db, "SELECT age_ms FROM tidepool_pools"))
         owner.process.send_signal(signal.SIGCONT)
         self.eventually(lambda: self.the_pool(db)[0][0] == "running", "running again")
 
 
 class Leftovers(stage.FaultCase):
-    """What a kill between two steps of opening or closing leaves, made by hand; see Segment::create()."""
+    """Files as left by a kill between two steps of opening or closing, made by the test; see Segment::create()."""
 
     def make(self, name):
         path = os.path.join(self.segments, name)

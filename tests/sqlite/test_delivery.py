@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A control that cannot reach its pool is an error, whether it is an UPDATE, a function or a call of the C API."""
+"""A command that cannot reach its pool is an error, whether issued by an UPDATE, a function or a call of the C API."""
 import ctypes
 import json
 import os
@@ -15,7 +15,7 @@ import unittest
 import owner
 import support
 
-# One per control that names a pool.
+# One for each command that names a pool.
 FUNCTIONS = ("tidepool_scale('app', 3)", "tidepool_scale('app', NULL)", "tidepool_burst('app')", "tidepool_end_burst('app')",
              "tidepool_set('app', 'max_size', '9')", "tidepool_pause('app')", "tidepool_resume('app')",
              "tidepool_recycle('app')", "tidepool_drain('app')", "tidepool_close_connection(1, 'app')",
@@ -31,7 +31,7 @@ CALLS = (("scale", '{"target_size": 3}'), ("pause", ""), ("set", '{"option": "ma
 
 
 def attempt(extension, library, segments):
-    """Every control once; {what: the error, or "" where it succeeded}. Runs in a process of its own."""
+    """Every command once; {command: the error, or "" if it succeeded}. Runs in a separate process."""
     os.environ["TIDEPOOL_DIR"] = segments
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.enable_load_extension(True)
@@ -73,7 +73,7 @@ class Delivery(support.SegmentCase):
         self.db = self.connect()
 
     def attempts(self, *privileges):
-        """By another process, begun with the command `privileges`, which may not be able to read the build's folder."""
+        """In another process, started by the command `privileges`, which may not be able to read the build directory."""
         folder = tempfile.mkdtemp(prefix="tidepool-test-")
         self.addCleanup(shutil.rmtree, folder)
         os.chmod(folder, 0o755)
@@ -122,7 +122,7 @@ class Delivery(support.SegmentCase):
         self.pool_owner.process.send_signal(signal.SIGSTOP)
         self.addCleanup(self.pool_owner.process.send_signal, signal.SIGCONT)
         tasks = pathlib.Path(f"/proc/{self.pool_owner.process.pid}/task")
-        self.eventually(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()), "it stands still")
+        self.eventually(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()), "the stop of the owner")
         c_api = ctypes.CDLL(support.LIBRARY)
         for _ in range(64):
             self.assertEqual(c_api.tide_control(b"app", b"resume", None, ctypes.c_int64(0), None, None), 0)
@@ -134,7 +134,7 @@ class Delivery(support.SegmentCase):
     def test_a_pool_whose_process_has_ended(self):
         self.pool_owner.kill()
         messages = self.attempts()
-        # A dead pool is not among "all pools", of which none is left.
+        # A dead pool does not belong to "all pools", and no other pool is left.
         everywhere = [what for what in messages if "(NULL, 'mine'" in what]
         for what in everywhere:
             self.assertIn("there is no pool", messages.pop(what))

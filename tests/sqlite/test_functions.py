@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Steering by functions: each returns the number of its command; a refusal is an error that says why."""
+"""Commands by SQL functions: each returns the id of its command; a refusal is an error with the reason."""
 import os
 import shutil
 import threading
@@ -16,7 +16,7 @@ class FunctionCase(support.SegmentCase):
         self.db = self.connect()
 
     def run_one(self, call, *values):
-        """The command's number, after the pool has obeyed."""
+        """Runs a command; returns its id after the pool has applied it."""
         number = self.one(self.db, "SELECT " + call, *values)
         self.assertIsInstance(number, int)
         self.assertLess(number, 2 ** 53, "a double must hold it")
@@ -51,7 +51,7 @@ class Orders(FunctionCase):
         self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools").fetchall(), [(5,), (5,)])
 
     def test_a_copy_of_a_segment_is_ignored(self):
-        """A backup in the directory, whatever it is called, neither hides the pool nor shows as one."""
+        """A copy in the directory, whatever its name, neither hides the pool nor is shown as one."""
         name = "app.%s.segment" % self.instance_id
         for copy in ("aaa.%s.segment" % self.instance_id, "zzz.%s.segment" % self.instance_id,
                      "app.%s.segment" % ("0" * 32), "app.%s.segment" % ("f" * 32)):
@@ -138,11 +138,11 @@ class Orders(FunctionCase):
 
 
     def test_durations_are_sent_exactly(self):
-        for given, told in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
+        for given, sent in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
                             ("2000.0", "2s"), ("1.5", "1500us")):
             self.run_one("tidepool_burst('app', %s)" % given)
             arguments = self.one(self.db, "SELECT arguments FROM tidepool_commands ORDER BY command_id DESC LIMIT 1")
-            self.assertEqual(arguments, '{"duration":"%s"}' % told)
+            self.assertEqual(arguments, '{"duration":"%s"}' % sent)
 
 
 class Refusals(FunctionCase):
@@ -176,7 +176,7 @@ class Refusals(FunctionCase):
 
     def test_null_arguments(self):
         self.error("tidepool_scale(NULL, 5)", "pool is NULL", "Usage: tidepool_scale(pool, target_size [, reason])")
-        self.run_one("tidepool_scale('app', 5, NULL)")  # what may be left out may be NULL
+        self.run_one("tidepool_scale('app', 5, NULL)")  # optional arguments may be NULL
         self.run_one("tidepool_burst('app', NULL)")
         self.error("tidepool_set('app', NULL, 1)", "option is NULL")
         self.error("tidepool_set('app', 'max_size', NULL)", "value is NULL")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The extension as a library: loaded and unloaded often, by many connections and threads, in the order of its host."""
+"""The extension as a library: loaded and unloaded often, by many connections and threads."""
 import os
 import shutil
 import sqlite3
@@ -61,7 +61,7 @@ class Loading(support.SegmentCase):
                         db.execute("SELECT tidepool_set(?, 'acquire_timeout', '5s')", (names[number % 4],)).fetchall()
                     db.execute("SELECT * FROM tidepool_connections").fetchall()
                     db.close()
-            except Exception as failure:  # told by the main thread: a test fails only there
+            except Exception as failure:  # reported by the main thread: a test can fail only there
                 failures.append(failure)
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]

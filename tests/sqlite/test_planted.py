@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A database file must not steer or read pools, whatever its schema makes SQLite evaluate.
+"""A database file must not control or read pools, whatever its schema makes SQLite evaluate.
 
-SQLITE_DIRECTONLY covers triggers, views and defaults (test_safety.py). Here is what it does not cover: constraints, and
+SQLITE_DIRECTONLY covers triggers, views and defaults (test_safety.py). These tests are about the rest: constraints, and
 statements that modules prepare from their arguments in the schema.
 """
 import os
@@ -22,7 +22,7 @@ class PlantedCase(support.SegmentCase):
         self.file = os.path.join(self.segments, "sent.sqlite")
 
     def plant(self, *statements):
-        """As somebody who has no extension: the functions are whatever he likes."""
+        """Runs in a session without the extension: the functions have any definition."""
         db = sqlite3.connect(self.file, isolation_level=None)
         for name in CONTROLS:
             db.create_function("tidepool_" + name, -1, lambda *arguments: 1)
@@ -33,7 +33,7 @@ class PlantedCase(support.SegmentCase):
         db.close()
 
     def spring(self, statement, database=None):
-        """Run by somebody who has the file open and the extension loaded. Whether it fails does not matter here."""
+        """Runs in a session that has opened the file and loaded the extension. It does not matter here whether it fails."""
         db = self.connect(database or self.file)
         try:
             db.execute(statement).fetchall()
@@ -98,7 +98,7 @@ class Constraints(PlantedCase):
         db = self.connect(self.file)
         self.refused(db, "INSERT INTO log SELECT tidepool_pause('app')", "table \"log\"", "a statement of its own")
         self.nothing_was_asked("INSERT")
-        # One that was begun and not ended does not either.
+        # Nor does a statement that was begun and not finished.
         begun = db.execute("SELECT tidepool_pause('app') FROM (VALUES (1), (2))")
         begun.fetchone()
         asked = self.commands(self.connect())
@@ -122,7 +122,7 @@ class Constraints(PlantedCase):
 
 
 class Modules(PlantedCase):
-    """FTS4 prepares statements of its own, out of what stands in CREATE VIRTUAL TABLE."""
+    """FTS4 prepares its own statements, from the arguments in CREATE VIRTUAL TABLE."""
 
     def setUp(self):
         super().setUp()
@@ -165,7 +165,7 @@ class Modules(PlantedCase):
 
 
 class OnesOwn(PlantedCase):
-    """What a session may still do with such a file at hand."""
+    """What a session can still do while such a file is open."""
 
     def test_a_command_in_a_separate_statement(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Who must not steer: a database file somebody sent, and a connection that was opened only to read."""
+"""What must not control pools: a database file from elsewhere, and a read-only connection."""
 import os
 import sqlite3
 import unittest
@@ -8,7 +8,7 @@ import support
 
 
 class UntrustedFile(support.SegmentCase):
-    """The file is made without the extension, and then opened by somebody who has it loaded."""
+    """The file is made without the extension, and then opened in a session that has loaded it."""
 
     def setUp(self):
         super().setUp()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Reading: every relation of the catalogue as a table, the same from every process."""
+"""Reading: every relation of the catalogue as a table, with the same contents in every process."""
 import os
 import shutil
 import sqlite3
@@ -96,7 +96,7 @@ class Catalogue(support.SegmentCase):
 
 
 class Filters(support.SegmentCase):
-    """The equalities handed down to the reader must never change an answer."""
+    """Passing equality conditions to the reader must never change a result."""
 
     def setUp(self):
         super().setUp()
@@ -169,7 +169,7 @@ class Filters(support.SegmentCase):
 
 
 class Directories(support.SegmentCase):
-    """The hidden column dir: which directory is read, and where a row comes from."""
+    """The hidden column dir: the directory that is read, and that a row comes from."""
 
     def setUp(self):
         super().setUp()
@@ -182,7 +182,8 @@ class Directories(support.SegmentCase):
         self.db = self.connect()
 
     def rows(self, rest, columns="pool"):
-        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), {"o": self.other, "p": self.segments})
+        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest),
+                                {"o": self.other, "p": self.segments})
         return sorted(found.fetchall())
 
     def test_value_is_the_directory_that_was_read(self):
@@ -226,7 +227,7 @@ class Directories(support.SegmentCase):
                                        "a.pool"), [("elsewhere",)], given)
         self.assertEqual(self.rows("JOIN tidepool_pools AS b ON a.dir = b.dir WHERE b.dir IN (:o, 'nowhere')", "a.pool"),
                          [("elsewhere",)])
-        # The order is the writer's here, and on the left nothing is known yet.
+        # CROSS JOIN fixes the order, and the left table has no known directory yet.
         self.assertEqual(len(self.rows("CROSS JOIN tidepool_pools AS b ON a.dir = b.dir", "b.pool")), 4)
         self.assertEqual(self.rows("WHERE EXISTS (SELECT 1 FROM tidepool_settings AS b WHERE b.dir = a.dir)"), both)
         self.assertEqual(self.db.execute("SELECT p.pool FROM (SELECT ? AS at) AS d, tidepool_pools AS p WHERE p.dir = d.at",
@@ -238,7 +239,7 @@ class Directories(support.SegmentCase):
         message = self.refused(self.db, joined + " JOIN tidepool_pools AS c WHERE c.dir = '%s'" % self.other,
                                "tidepool_pools", "Hint", "dir = '...'")
         self.assertIn(self.other, message)
-        # And it leaves nothing behind.
+        # The error has no lasting effect.
         self.assertEqual(self.rows("WHERE dir = :o"), [("elsewhere",)])
 
     def test_an_update_reaches_the_directory_of_its_row(self):
@@ -246,9 +247,10 @@ class Directories(support.SegmentCase):
         self.db.execute("UPDATE tidepool_pools SET target_size = 5 WHERE dir IS ?", (self.other,))
         self.assertEqual(self.rows("", "pool, target_size = 4"), [("app", 1), ("jobs", 0)])
         self.assertEqual(self.rows("WHERE dir = :o", "target_size"), [(5,)])
-        # One order, whichever way the row was found.
+        # One command, however the row was found.
         for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 6 WHERE pool = 'app'",
-                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments, "COMMIT"):
+                          "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments,
+                          "COMMIT"):
             self.db.execute(statement)
         self.assertEqual(self.one(self.db, "SELECT count(*) FROM tidepool_commands WHERE pool = 'app'"), 2)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Steering by UPDATE: what a transaction stages reaches a pool at COMMIT, and only then."""
+"""Commands by UPDATE: the changes of a transaction are sent to the pools at COMMIT, and only then."""
 import json
 import sqlite3
 import unittest
@@ -18,7 +18,7 @@ class UpdateCase(support.SegmentCase):
         return self.one(self.db, "SELECT %s FROM tidepool_pools WHERE pool = ?" % column, pool)
 
     def orders(self):
-        """(verb, what is asked for) of every command, in order."""
+        """(verb, requested value) of every command, in order."""
         asked = []
         for verb, arguments in self.db.execute("SELECT verb, arguments FROM tidepool_commands ORDER BY command_id"):
             arguments = json.loads(arguments or "{}")
@@ -101,7 +101,7 @@ class Values(UpdateCase):
         join = "UPDATE tidepool_pools SET target_size = plan.size FROM plan WHERE plan.name = pool"
         try:
             self.db.execute(join)
-        except sqlite3.Error:  # an SQLite that does not say what was assigned
+        except sqlite3.Error:  # this SQLite does not pass the assigned columns
             self.refused(self.db, join, "UPDATE ... FROM", "SELECT")
             self.assertEqual(self.orders(), [])
         else:
@@ -151,7 +151,7 @@ class Refusals(UpdateCase):
 
 
 class Commits(UpdateCase):
-    """What a pool refuses, and what cannot reach it, fails the statement or the COMMIT; nothing else is done then."""
+    """A change that a pool refuses, or that cannot reach it, fails the statement or the COMMIT; then nothing else is done."""
 
     def setUp(self):
         super().setUp()
@@ -259,7 +259,7 @@ class Transactions(UpdateCase):
         self.assertEqual(self.orders(), [("set", ("min_size", "3")), ("scale", 5)])
 
     def test_a_table_first_used_inside_savepoints(self):
-        # The table never hears of savepoint a, and of b only until its release.
+        # The table is not notified of savepoint a, and of b only until its release.
         self.run_all("SAVEPOINT a", "SAVEPOINT b", "UPDATE tidepool_pools SET target_size = 5", "RELEASE b",
                      "ROLLBACK TO a", "UPDATE tidepool_pools SET target_size = 6", "RELEASE a")
         self.assertEqual(self.orders(), [("scale", 6)])

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Alerts, their rules, health and forecasts: how they show, and the orders about them."""
+"""Alerts, their rules, health and forecasts: how they are shown, and the commands on them."""
 import json
 import pathlib
 import sqlite3
@@ -28,7 +28,7 @@ class WatchCase(support.SegmentCase):
         return [(verb, json.loads(arguments)) for verb, arguments in self.rows(sql, pool)]
 
     def ordered(self, call, *values, pool="app"):
-        """The order that a call made, whatever the pool says to it."""
+        """The command that a call sent, whether or not the pool applied it."""
         before = len(self.orders(pool))
         try:
             self.assertIsInstance(self.one(self.db, "SELECT " + call, *values), int)
@@ -117,7 +117,7 @@ class Orders(WatchCase):
             self.assertEqual(self.ordered(call)[0], verb)
             self.assertEqual([name for name, _ in self.orders("jobs")][-1], verb)
         self.assertEqual(len(self.orders("jobs")), 2)
-        # One that is gone is none of them, and what is wrong for one is wrong for all.
+        # A dead pool is skipped; an argument that is wrong for one pool is wrong for all.
         other.kill()
         self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'jobs'") == "dead")
         self.ordered("tidepool_drop_alert(NULL, 'r')")
@@ -177,7 +177,7 @@ class Orders(WatchCase):
 
 
 class Updates(WatchCase):
-    """The alerts are planted, so the pool refuses them; what was asked of it is seen all the same."""
+    """The alerts are made by the test, so the pool refuses the commands; they are recorded all the same."""
 
     def setUp(self):
         super().setUp()
