@@ -34,7 +34,7 @@ constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the 
 constexpr Span kFirstTimeout = Span::millis(100);    // for connections that open immediately
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 
-Status word(const char* name) {
+Status check_name(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
   const std::string_view text =
       name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
@@ -149,7 +149,7 @@ void close_quietly(Pool& pool) {
 }  // namespace
 
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
-  if (Status named = word(name); !named) return named;
+  if (Status named = check_name(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
   Environment environment = process_environment();
   environment.memory_limit = memory_limit;
@@ -235,7 +235,7 @@ Status refuse_inside(const char* what) {
 }
 
 // Keeps objects that code of the program may still use. They remain reachable, so that tools do not report a leak.
-void keep_for_ever(Pool* pool, ThreadKeeper* thread) {
+void keep_forever(Pool* pool, ThreadKeeper* thread) {
   struct Kept {
     Pool* pool;
     ThreadKeeper* thread;
@@ -291,7 +291,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
   if (!is_everyone_out) {  // a callback has not returned: leak memory for safety
-    keep_for_ever(&own, thread.release());
+    keep_forever(&own, thread.release());
   } else {
     const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
   }

@@ -120,14 +120,14 @@ Liveness LocatedPool::liveness() const {
 
 Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_view pool_or_instance) {
   // Pools of one liveness that have the name.
-  struct Bearers {
+  struct NamedPools {
     size_t count = 0;
     std::vector<std::string> shown;  // the first few
     std::vector<LocatedPool> first;
   };
   std::set<std::string> names;
-  Bearers alive;
-  Bearers stale;  // asked only if no pool is alive: a stopped process may continue
+  NamedPools alive;
+  NamedPools stale;  // asked only if no pool is alive: a stopped process may continue
   std::optional<HeaderCopy> dead;
   const size_t hidden = for_each(directory, [&](LocatedPool& pool) {
     const HeaderCopy& header = pool.segment_.header();
@@ -138,15 +138,16 @@ Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_
       dead = header;
       return true;
     }
-    Bearers& bearers = life == Liveness::alive ? alive : stale;
-    ++bearers.count;
-    if (bearers.shown.size() < kListedMax) {
-      bearers.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
+    NamedPools& pools_of_name = life == Liveness::alive ? alive : stale;
+    ++pools_of_name.count;
+    if (pools_of_name.shown.size() < kListedMax) {
+      pools_of_name.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app +
+                                    ")");
     }
-    if (bearers.first.empty()) bearers.first.push_back(std::move(pool));
+    if (pools_of_name.first.empty()) pools_of_name.first.push_back(std::move(pool));
     return true;
   });
-  Bearers& meant = alive.count != 0 ? alive : stale;
+  NamedPools& meant = alive.count != 0 ? alive : stale;
   if (meant.count > 1) {
     return Status::error(Code::bad_argument,
                          std::to_string(meant.count) + " pools are named " + in_quotes(pool_or_instance),

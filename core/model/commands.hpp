@@ -71,7 +71,7 @@ enum class SentTo : uint8_t {
   every_pool,  // the named one or, without a name, every live pool
   connection,  // the named one or, without a name, the one that has this conn_id
   lease,       // the named one or, without a name, the one that has this lease_id
-  alert,       // the one whose alert it is, as the number tells
+  alert,       // the one that has this alert, identified by its number
 };
 // What the sender waits for: always for a refusal, to report it immediately; not for the result of commands that take
 // long.

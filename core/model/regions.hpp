@@ -29,7 +29,7 @@ inline constexpr uint32_t kPerSlot = 0;
   X(scaling, ScalingRecord, 128, "ring of changes of the size") \
   X(commands, CommandRecord, 128, "ring of commands and their answers") \
   X(settings, SettingsBlock, 1, "the options, with notes") \
-  X(alerts, AlertRecord, 128, "alerts, in no order") \
+  X(alerts, AlertRecord, 128, "alerts, unordered") \
   X(alert_rules, AlertRulesBlock, 1, "the alert rules") \
   X(health, HealthBlock, 1, "the latest health checks") \
   X(forecasts, ForecastsBlock, 1, "forecasts, and other numbers of the sizer") \

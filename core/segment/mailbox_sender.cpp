@@ -56,7 +56,9 @@ Status cannot_open(const Attachment& segment, int error) {
                    "close the pool and open it again, unless it was closed in the meantime");
   }
   if (error == ELOOP || error == EISDIR || error == ENXIO) {
-    const char* const what = error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "no regular file";
+    const char* const what = error == ELOOP    ? "a symbolic link"
+                             : error == EISDIR ? "a directory"
+                                               : "not a regular file";
     return refused(segment, std::string("its mailbox is ") + what, mailbox_path_of(segment.path()),
                    "it was replaced; reopen the pool");
   }
@@ -88,7 +90,7 @@ std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segme
   return header;
 }
 
-// Another sender holds the lock only while it writes a page or two; one that was stopped meanwhile must not block us.
+// Another sender holds the lock only while it writes a page or two; one that is stopped while it holds the lock must not block us.
 bool lock(int fd) {
   const int64_t give_up = monotonic_ns_now() + kLockTimeout.ns();
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {

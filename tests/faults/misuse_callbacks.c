@@ -261,7 +261,7 @@ static void close_beside_a_blocked_callback(void) {
   set_flag(&gate.may_go);
   EVENTUALLY(read_flag(&gate.outcomes) == 3);
   pool = open_pool("stuck", "max_size=1", NULL);
-  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "next", "SELECT 1", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 

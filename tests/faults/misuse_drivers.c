@@ -228,7 +228,7 @@ static void a_step_never_waits(void) {
   CHECK(look_at(&driver.calls[OPEN]) == 1 && look_at(&driver.closed) == 1);
 }
 
-/* A call that misses its deadline: waiting callers are told which one, the others continue, and what it opened is
+/* A call that misses its deadline: waiting callers get its name, the others continue, and what it opened is
    closed. */
 static void late_calls(void) {
   static struct gated driver;

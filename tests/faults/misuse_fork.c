@@ -105,14 +105,14 @@ static tide_status open_file(const char* name, const char* path, tide_pool** out
 static void is_refused(const char* path) {
   tide_error why = TIDE_ERROR_INIT;
   tide_pool* pool = NULL;
-  CHECK(open_file("heir", path, &pool, &why) == TIDE_FORKED);
+  CHECK(open_file("child", path, &pool, &why) == TIDE_FORKED);
   CHECK(strstr(why.message, path) != NULL && strstr(why.hint, "exec") != NULL);
 }
 
 static void is_accepted(const char* path) {
   tide_pool* pool = NULL;
-  EXPECT(TIDE_OK, open_file("heir", path, &pool, &err));
-  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "CREATE TABLE IF NOT EXISTS heir(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, open_file("child", path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "child", "CREATE TABLE IF NOT EXISTS child(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -130,7 +130,7 @@ static void run_in_child(void (*part)(void)) {
 
 static char open_path[256], link_path[256], hard_path[256], attached_path[256], closed_path[256], own_path[256];
 
-static void heirs(void) {
+static void open_files(void) {
   tide_error why = TIDE_ERROR_INIT;
   char text[300];
   tide_pool* pool = NULL;
@@ -140,8 +140,8 @@ static void heirs(void) {
   is_refused(hard_path);
   is_refused(attached_path);
   is_accepted(closed_path);
-  EXPECT(TIDE_OK, open_file("heir", own_path, &pool, &err));
-  EXPECT(TIDE_OK, tide_pool_acquire(pool, "heir", 2000, &lease, &err));
+  EXPECT(TIDE_OK, open_file("child", own_path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "child", 2000, &lease, &err));
   snprintf(text, sizeof text, "ATTACH '%s' AS theirs", open_path);
   CHECK(tide_lease_query(lease, text, 0, NULL, NULL, &why) == TIDE_FORKED && strstr(why.message, open_path) != NULL);
   EXPECT(TIDE_DATABASE, tide_lease_query(lease, "INSERT INTO theirs.t VALUES (2)", 0, NULL, NULL, &err));
@@ -151,9 +151,9 @@ static void heirs(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void heirs_and_theirs(void) {
-  heirs();
-  run_in_child(heirs);
+static void open_files_in_children(void) {
+  open_files();
+  run_in_child(open_files);
 }
 
 static void files_of_the_parent(void) {
@@ -177,7 +177,7 @@ static void files_of_the_parent(void) {
   snprintf(text, sizeof text, "ATTACH '%s' AS more", attached_path);
   EXPECT(TIDE_OK, tide_lease_query(lease, text, 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE more.t(x)", 0, NULL, NULL, &err));
-  run_in_child(heirs_and_theirs);
+  run_in_child(open_files_in_children);
   EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "parent", "SELECT * FROM t", 0, NULL, &rows, &err));

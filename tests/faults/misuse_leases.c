@@ -356,7 +356,7 @@ static void timeout_names_the_holders(void) {
   CHECK(strstr(why.message, "4 in use") != NULL && strstr(why.message, " waiting") != NULL);
   CHECK(strstr(why.detail, "\"first\" for ") != NULL && strstr(why.detail, "\"second\" for ") != NULL);
   CHECK(strstr(why.detail, "\"third\" for ") != NULL && strstr(why.detail, "\"fourth\"") == NULL);
-  printf("a timeout says: %s | %s | %s\n", why.message, why.detail, why.hint);
+  printf("message of a timeout: %s | %s | %s\n", why.message, why.detail, why.hint);
   for (i = 0; i < 4; i++) EXPECT(TIDE_OK, tide_lease_release(leases[i], &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }

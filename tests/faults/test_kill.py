@@ -46,12 +46,12 @@ class Kill(stage.FaultCase):
         self.refused(db, "SELECT tidepool_pause('storm')", "is dead")
 
         left = set(self.files())
-        heir = self.owner_under_load()
+        successor = self.owner_under_load()
         rows = self.the_pool(db)
-        self.assertEqual([(row[0], row[3]) for row in rows], [("running", heir.pid)])
+        self.assertEqual([(row[0], row[3]) for row in rows], [("running", successor.pid)])
         self.assertEqual(left & set(self.files()), set(), "files of the dead owner remain")
-        heir.kill()
-        heir.wait()
+        successor.kill()
+        successor.wait()
         self.check_database("storm.db")
 
     def test_kills_at_random_moments(self):
@@ -74,7 +74,7 @@ class Kill(stage.FaultCase):
             self.put_away(storm)
         seen = observer.end()
         left = self.files()
-        print("%d kills, %d of them before the pool was open; left before the heir: %d files; observer: %s" %
+        print("%d kills, %d of them before the pool was open; left before the next owner: %d files; observer: %s" %
               (KILLS, during_start, len(left), seen))
         self.assertEqual(seen["wrong"], 0, seen["violations"])
         self.pool("storm").close()
