@@ -30,39 +30,39 @@ COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
   'The rows of the view pools; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pools AS SELECT * FROM tidepool.read_pools();
 COMMENT ON VIEW tidepool.pools IS 'One row for each pool of each process.';
-COMMENT ON COLUMN tidepool.pools.instance_id IS 'One process''s incarnation of a pool: 32 hex digits, never used again.';
+COMMENT ON COLUMN tidepool.pools.instance_id IS 'Identifier of this instance of the pool: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pools.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.pools.source IS 'Where this row comes from: segment or hosted.';
-COMMENT ON COLUMN tidepool.pools.app IS 'The application that owns the pool, as it calls itself.';
-COMMENT ON COLUMN tidepool.pools.host IS 'The host the owner runs on.';
+COMMENT ON COLUMN tidepool.pools.source IS 'segment: a pool of an application; hosted: a pool of the PostgreSQL worker.';
+COMMENT ON COLUMN tidepool.pools.app IS 'Name of the application that owns the pool.';
+COMMENT ON COLUMN tidepool.pools.host IS 'Host the owner runs on.';
 COMMENT ON COLUMN tidepool.pools.pid IS 'The owner''s process id.';
 COMMENT ON COLUMN tidepool.pools.backend IS 'The kind of database: postgresql, sqlite or custom.';
 COMMENT ON COLUMN tidepool.pools.target IS 'The database the pool connects to, without credentials. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pools.db_user IS 'The user the pool connects as. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.pools.state IS 'starting, running, paused, draining, degraded, emergency or closed, as the owner says; stale when it does not tick, dead when it is gone.';
-COMMENT ON COLUMN tidepool.pools.size IS 'Connections there are: idle + in_use + connecting + validating. [connections]';
-COMMENT ON COLUMN tidepool.pools.idle IS 'Connections anybody may lease. [connections]';
+COMMENT ON COLUMN tidepool.pools.state IS 'starting, running, paused, draining, degraded, emergency or closed; stale if the owner has stopped updating, dead if its process has exited.';
+COMMENT ON COLUMN tidepool.pools.size IS 'Open connections: idle + in_use + connecting + validating. [connections]';
+COMMENT ON COLUMN tidepool.pools.idle IS 'Connections available for leasing. [connections]';
 COMMENT ON COLUMN tidepool.pools.in_use IS 'Connections that are leased. [connections]';
 COMMENT ON COLUMN tidepool.pools.connecting IS 'Connections being opened. [connections]';
-COMMENT ON COLUMN tidepool.pools.validating IS 'Connections being checked or reset. [connections]';
-COMMENT ON COLUMN tidepool.pools.waiting IS 'Callers that wait for a connection. [callers]';
-COMMENT ON COLUMN tidepool.pools.oldest_wait_ms IS 'How long the oldest of them has waited; 0 when nobody waits. [ms]';
-COMMENT ON COLUMN tidepool.pools.min_size IS 'The pool keeps at least this many connections. [connections]';
-COMMENT ON COLUMN tidepool.pools.max_size IS 'The pool never plans for more connections than this. [connections]';
-COMMENT ON COLUMN tidepool.pools.target_size IS 'How many connections the pool wants now; set it to scale by hand. [connections]';
-COMMENT ON COLUMN tidepool.pools.limit_size IS 'The effective cap: never more connections than this. [connections]';
+COMMENT ON COLUMN tidepool.pools.validating IS 'Connections being validated or reset. [connections]';
+COMMENT ON COLUMN tidepool.pools.waiting IS 'Callers waiting for a connection. [callers]';
+COMMENT ON COLUMN tidepool.pools.oldest_wait_ms IS 'How long the first caller in the queue has waited; 0 if the queue is empty. [ms]';
+COMMENT ON COLUMN tidepool.pools.min_size IS 'Minimum number of connections. [connections]';
+COMMENT ON COLUMN tidepool.pools.max_size IS 'Maximum number of connections, except during a burst. [connections]';
+COMMENT ON COLUMN tidepool.pools.target_size IS 'Desired number of connections. Set it to pin the size; set NULL for automatic sizing. [connections]';
+COMMENT ON COLUMN tidepool.pools.limit_size IS 'Effective limit: the pool never has more connections. [connections]';
 COMMENT ON COLUMN tidepool.pools.size_source IS 'The rule that set the size: config, autoscale, predicted, manual, burst, emergency or budget.';
-COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null when there is none.';
+COMMENT ON COLUMN tidepool.pools.burst_until IS 'When the burst ends; null without a burst.';
 COMMENT ON COLUMN tidepool.pools.utilization IS 'in_use / limit_size. [ratio]';
-COMMENT ON COLUMN tidepool.pools.health IS '0 (worst) to 100 (best); null before the first check.';
-COMMENT ON COLUMN tidepool.pools.generation IS 'Grows with every applied command.';
+COMMENT ON COLUMN tidepool.pools.health IS 'Health from 0 (worst) to 100 (best); null before the first check.';
+COMMENT ON COLUMN tidepool.pools.generation IS 'Incremented by every applied command.';
 COMMENT ON COLUMN tidepool.pools.started_at IS 'When the pool was opened.';
 COMMENT ON COLUMN tidepool.pools.sampled_at IS 'When this row was read.';
-COMMENT ON COLUMN tidepool.pools.age_ms IS 'How long ago the owner last ticked; the counts of slots are always current. [ms]';
+COMMENT ON COLUMN tidepool.pools.age_ms IS 'Time since the owner''s last update; connection counts are always current. [ms]';
 COMMENT ON COLUMN tidepool.pools.version IS 'The owner''s version of tidepool.';
-COMMENT ON COLUMN tidepool.pools.breaker IS 'off, closed, open or half_open; while it is open nobody is let through to a database that does not answer.';
-COMMENT ON COLUMN tidepool.pools.breaker_probe_at IS 'When the database is tried next; null unless the breaker is open.';
-COMMENT ON COLUMN tidepool.pools.pooler IS 'What stands between the pool and the server: none, or a pooler in session or transaction mode; null when not known.';
+COMMENT ON COLUMN tidepool.pools.breaker IS 'Circuit breaker: off, closed, open or half_open; while it is open, requests are refused immediately.';
+COMMENT ON COLUMN tidepool.pools.breaker_probe_at IS 'When the next connection attempt is made; null unless the breaker is open.';
+COMMENT ON COLUMN tidepool.pools.pooler IS 'Connection pooler between the pool and the server: none, session or transaction; null if unknown.';
 
 CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -91,68 +91,68 @@ CREATE VIEW tidepool.pool_stats AS SELECT * FROM tidepool.read_pool_stats();
 COMMENT ON VIEW tidepool.pool_stats IS 'One row for each pool: counters, times, percentiles and peaks.';
 COMMENT ON COLUMN tidepool.pool_stats.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.pool_stats.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.pool_stats.acquires_total IS 'Leases that were granted. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.acquires_waited_total IS 'Those of them that had to wait. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.acquire_timeouts_total IS 'Callers whose time was over before they got a connection. [callers]';
-COMMENT ON COLUMN tidepool.pool_stats.acquire_rejected_total IS 'Callers turned away from the queue: it was full, or the pool closed or lost its database while they waited. Who is refused at once, by an open breaker or a closed pool, is not counted. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.acquires_total IS 'Leases granted. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.acquires_waited_total IS 'Leases whose callers had to wait. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_timeouts_total IS 'Requests that timed out. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_rejected_total IS 'Requests rejected because the queue was full, or because the pool closed or lost its database while they waited. Requests refused immediately, by an open breaker or a closed pool, are not counted. [callers]';
 COMMENT ON COLUMN tidepool.pool_stats.releases_total IS 'Leases that ended. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.connects_total IS 'Connections that were opened. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.connect_failures_total IS 'Attempts to open one that failed. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_idle_total IS 'Connections closed because they were idle too long. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_lifetime_total IS 'Connections closed because they were too old. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_uses_total IS 'Connections closed because they had been leased often enough, or a lease left what cannot be undone. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_error_total IS 'Connections that were lost or failed their check. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.connects_total IS 'Connections opened. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.connect_failures_total IS 'Failed attempts to open a connection. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_idle_total IS 'Connections closed by idle_timeout. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_lifetime_total IS 'Connections closed by max_lifetime. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_uses_total IS 'Connections closed by max_uses, or because a lease left session state that cannot be reset. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_error_total IS 'Connections that were lost or failed validation. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.closed_scale_total IS 'Connections closed because the pool shrank. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_control_total IS 'Connections closed because somebody asked for it. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.leases_overdue_total IS 'Leases held longer than the lease timeout. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.leases_reclaimed_total IS 'Leases that were taken from their holder. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.validations_total IS 'Checks of idle connections. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.validation_failures_total IS 'Those of them that failed. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_control_total IS 'Connections closed by a command. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.leases_overdue_total IS 'Leases held longer than lease_timeout. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.leases_reclaimed_total IS 'Leases revoked from their holder. [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.validations_total IS 'Validations of idle connections. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.validation_failures_total IS 'Validations that failed. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.queries_total IS 'Queries sent through the pool. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_errors_total IS 'Those of them that failed. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_errors_total IS 'Queries that failed. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that ended; not measured yet. [transactions]';
-COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were sent again; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were retried; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be prepared; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache; not measured yet. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries the query cache had no answer to; not measured yet. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'How often the pool grew.';
-COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'How often the pool shrank.';
-COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'How often the pool''s own attempts to recover from a failed check helped; events tells of all.';
-COMMENT ON COLUMN tidepool.pool_stats.wait_ms_total IS 'Time all callers waited, with those who got nothing. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.use_ms_total IS 'Time all ended leases were held. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.connect_ms_total IS 'Time spent opening connections. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Time spent in queries. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Half of the waits of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95 of 100 waits of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99 of 100 waits of the last minute were shorter. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries not found in the query cache; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'Times the pool grew.';
+COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'Times the pool shrank.';
+COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'Recovery attempts after a failed health check that succeeded.';
+COMMENT ON COLUMN tidepool.pool_stats.wait_ms_total IS 'Total time callers waited, including requests that failed. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.use_ms_total IS 'Total time ended leases were held. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.connect_ms_total IS 'Total time spent opening connections. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Total time spent in queries. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Median wait of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95th percentile of the waits of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99th percentile of the waits of the last minute. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'Longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Half of the leases that ended in the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99 of 100 leases that ended in the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Half of the queries of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.query_p99_ms IS '99 of 100 queries of the last minute were shorter. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'The most connections there were at once. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'The most connections that were leased at once. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'The most callers that waited at once. [callers]';
-COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'What the driver''s library has allocated in this process (SQLite); null where it does not count. [bytes]';
-COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'The last error of a statement or a connection; null when there was none. reset_stats keeps it. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When that was.';
-COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null when they never were.';
+COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Median duration of the leases that ended in the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99th percentile of the leases that ended in the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Median duration of the queries of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.query_p99_ms IS '99th percentile of the queries of the last minute. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.size_peak IS 'Open connections, maximum. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.in_use_peak IS 'Leased connections, maximum. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.waiting_peak IS 'Waiting callers, maximum. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.memory_bytes IS 'Memory allocated by the driver''s library in this process (SQLite); null where it is not measured. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.last_error IS 'Last error of a statement or connection; null if there was none. Not cleared by reset_stats. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.pool_stats.last_error_at IS 'When the last error occurred.';
+COMMENT ON COLUMN tidepool.pool_stats.stats_reset IS 'When the statistics were last reset; null if never.';
 COMMENT ON COLUMN tidepool.pool_stats.waits_over_objective_total IS 'Leases whose callers had waited longer than wait_objective. [leases]';
-COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'How often an alert began to fire. [alerts]';
-COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'How often more connections did not help any more.';
-COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'How often a burst began, by command or because callers waited at max_size.';
-COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Time connections were in use / time they were open, lately. [ratio]';
-COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Requests that waited longer than wait_objective / all requests, lately. [ratio]';
+COMMENT ON COLUMN tidepool.pool_stats.alerts_fired_total IS 'Alerts that started firing. [alerts]';
+COMMENT ON COLUMN tidepool.pool_stats.overloads_total IS 'Times overload was detected: more connections made the database slower.';
+COMMENT ON COLUMN tidepool.pool_stats.bursts_total IS 'Bursts started, by command or because callers waited at max_size.';
+COMMENT ON COLUMN tidepool.pool_stats.efficiency IS 'Recent time connections were in use / time they were open. [ratio]';
+COMMENT ON COLUMN tidepool.pool_stats.slow_share IS 'Recent requests that waited longer than wait_objective / all recent requests. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.prediction_accuracy IS '1 is a perfect forecast 10 s ahead; null without forecasts. [ratio]';
 COMMENT ON COLUMN tidepool.pool_stats.wal_bytes IS 'The size of the database''s write-ahead log (SQLite); null where there is none. [bytes]';
-COMMENT ON COLUMN tidepool.pool_stats.emergencies_total IS 'How often the pool made itself small because of an emergency.';
-COMMENT ON COLUMN tidepool.pool_stats.recovery_attempts_total IS 'The pool''s own attempts to recover from a failed check; recoveries_total counts those that helped.';
-COMMENT ON COLUMN tidepool.pool_stats.health_checks_total IS 'How often the pool''s health was checked; each time all checks are made.';
-COMMENT ON COLUMN tidepool.pool_stats.health_check_failures_total IS 'Those of them in which a check failed.';
-COMMENT ON COLUMN tidepool.pool_stats.query_faults_total IS 'Failed queries that no healthy application sends, which health and alerts go by: not those that a constraint, a conflict, RAISE or the application itself ended. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.closed_total IS 'Connections that were closed, for whatever reason. [connections]';
-COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'How long those were open, all together; divided by closed_total it is their average lifetime. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.emergencies_total IS 'Emergencies: times the pool reduced its size to emergency_max_size.';
+COMMENT ON COLUMN tidepool.pool_stats.recovery_attempts_total IS 'Recovery attempts after a failed health check; recoveries_total counts those that succeeded.';
+COMMENT ON COLUMN tidepool.pool_stats.health_checks_total IS 'Health evaluations; each runs all checks.';
+COMMENT ON COLUMN tidepool.pool_stats.health_check_failures_total IS 'Health evaluations in which a check failed.';
+COMMENT ON COLUMN tidepool.pool_stats.query_faults_total IS 'Failed queries that count for health and alerts: without those ended by a constraint, a conflict, RAISE, or the application. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.closed_total IS 'Connections closed, for any reason. [connections]';
+COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'Total lifetime of closed connections; divided by closed_total it is their average lifetime. [ms]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -161,12 +161,12 @@ CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_
 COMMENT ON FUNCTION tidepool.read_pool_histograms(text, text) IS
   'The rows of the view pool_histograms; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_histograms AS SELECT * FROM tidepool.read_pool_histograms();
-COMMENT ON VIEW tidepool.pool_histograms IS 'How long things took, in fixed buckets that may be added over pools.';
+COMMENT ON VIEW tidepool.pool_histograms IS 'Histograms of durations, with the same fixed buckets in every pool.';
 COMMENT ON COLUMN tidepool.pool_histograms.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.pool_histograms.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.pool_histograms.metric IS 'What was timed: wait, use, connect or query.';
-COMMENT ON COLUMN tidepool.pool_histograms.le_ms IS 'Upper bound of the durations counted here; null is infinity. [ms]';
-COMMENT ON COLUMN tidepool.pool_histograms."count" IS 'How many were that short, with all shorter ones.';
+COMMENT ON COLUMN tidepool.pool_histograms.metric IS 'The duration: wait, use, connect or query.';
+COMMENT ON COLUMN tidepool.pool_histograms.le_ms IS 'Upper bound of the bucket; null is infinity. [ms]';
+COMMENT ON COLUMN tidepool.pool_histograms."count" IS 'Number of durations up to le_ms (cumulative).';
 
 CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -184,17 +184,17 @@ COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
 COMMENT ON COLUMN tidepool.pool_history.resolution_ms IS 'The length of the interval: a second, a minute or an hour. [ms]';
 COMMENT ON COLUMN tidepool.pool_history.size IS 'Connections at the end of the interval. [connections]';
-COMMENT ON COLUMN tidepool.pool_history.in_use_avg IS 'Connections that were leased, on average. [connections]';
-COMMENT ON COLUMN tidepool.pool_history.in_use_max IS 'The most connections that were leased at once. [connections]';
-COMMENT ON COLUMN tidepool.pool_history.waiting_max IS 'The most callers that waited at once. [callers]';
-COMMENT ON COLUMN tidepool.pool_history.limit_size IS 'The effective cap at the end of the interval. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.in_use_avg IS 'Leased connections, average. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.in_use_max IS 'Leased connections, maximum. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.waiting_max IS 'Waiting callers, maximum. [callers]';
+COMMENT ON COLUMN tidepool.pool_history.limit_size IS 'Effective limit at the end of the interval. [connections]';
 COMMENT ON COLUMN tidepool.pool_history.acquires IS 'Leases granted in the interval. [leases]';
-COMMENT ON COLUMN tidepool.pool_history.timeouts IS 'Callers whose time was over in the interval. [callers]';
-COMMENT ON COLUMN tidepool.pool_history.errors IS 'Query errors and failed connects in the interval.';
-COMMENT ON COLUMN tidepool.pool_history.wait_p99_ms IS '99 of 100 waits were shorter; null when nobody was served. [ms]';
-COMMENT ON COLUMN tidepool.pool_history.use_ms IS 'Time the leases that ended in the interval were held. [ms]';
-COMMENT ON COLUMN tidepool.pool_history.predicted_in_use IS 'How many leases had been forecast; null without a forecast. [connections]';
-COMMENT ON COLUMN tidepool.pool_history.health IS '0 (worst) to 100 (best); null before the first check.';
+COMMENT ON COLUMN tidepool.pool_history.timeouts IS 'Requests that timed out in the interval. [callers]';
+COMMENT ON COLUMN tidepool.pool_history.errors IS 'Failed queries and failed connection attempts in the interval.';
+COMMENT ON COLUMN tidepool.pool_history.wait_p99_ms IS '99th percentile of the waits; null if no lease was granted. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.use_ms IS 'Total time the leases that ended in the interval were held. [ms]';
+COMMENT ON COLUMN tidepool.pool_history.predicted_in_use IS 'Leased connections, as forecast; null without a forecast. [connections]';
+COMMENT ON COLUMN tidepool.pool_history.health IS 'Health from 0 (worst) to 100 (best); null before the first check.';
 
 CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -208,18 +208,18 @@ CREATE VIEW tidepool.connections AS SELECT * FROM tidepool.read_connections();
 COMMENT ON VIEW tidepool.connections IS 'One row for each connection.';
 COMMENT ON COLUMN tidepool.connections.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.connections.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.connections.conn_id IS 'The connection; never used again in this instance.';
+COMMENT ON COLUMN tidepool.connections.conn_id IS 'Identifier of the connection, never reused in this instance.';
 COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing.';
-COMMENT ON COLUMN tidepool.connections.server_pid IS 'The server''s process behind it; null where the database has none.';
-COMMENT ON COLUMN tidepool.connections.tag IS 'What its current lease is for. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.connections.created_at IS 'When it was opened.';
-COMMENT ON COLUMN tidepool.connections.state_since IS 'Since when it is in this state.';
-COMMENT ON COLUMN tidepool.connections.expires_at IS 'When it will be replaced because of its age; null is never.';
-COMMENT ON COLUMN tidepool.connections.uses_total IS 'How often it was leased. [leases]';
-COMMENT ON COLUMN tidepool.connections.queries_total IS 'How many queries it was sent. [queries]';
+COMMENT ON COLUMN tidepool.connections.server_pid IS 'Process id of the server session; null where the database has none.';
+COMMENT ON COLUMN tidepool.connections.tag IS 'Tag of the current lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.connections.created_at IS 'When the connection was opened.';
+COMMENT ON COLUMN tidepool.connections.state_since IS 'When the connection entered this state.';
+COMMENT ON COLUMN tidepool.connections.expires_at IS 'When the connection reaches max_lifetime; null is never.';
+COMMENT ON COLUMN tidepool.connections.uses_total IS 'Times the connection was leased. [leases]';
+COMMENT ON COLUMN tidepool.connections.queries_total IS 'Queries executed on the connection. [queries]';
 COMMENT ON COLUMN tidepool.connections.in_transaction IS 'Whether a transaction is open on it.';
-COMMENT ON COLUMN tidepool.connections.last_error IS 'Its last error; null when there was none. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.connections.suspect_leak IS 'Whether its holder seems to have forgotten it.';
+COMMENT ON COLUMN tidepool.connections.last_error IS 'Last error of the connection; null if there was none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.connections.suspect_leak IS 'True if the lease is held longer than leak_threshold.';
 
 CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -233,16 +233,16 @@ CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
 COMMENT ON VIEW tidepool.leases IS 'One row for each leased connection.';
 COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.leases.lease_id IS 'The lease; never used again in this instance.';
-COMMENT ON COLUMN tidepool.leases.conn_id IS 'The connection that is leased.';
-COMMENT ON COLUMN tidepool.leases.tag IS 'What the lease is for, as its holder said. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.leases.thread_id IS 'The thread that took it, as the kernel counts threads.';
-COMMENT ON COLUMN tidepool.leases.acquired_at IS 'When it began.';
-COMMENT ON COLUMN tidepool.leases.last_used_at IS 'When its holder last used it.';
-COMMENT ON COLUMN tidepool.leases.age_ms IS 'How long it has been held. [ms]';
-COMMENT ON COLUMN tidepool.leases.idle_ms IS 'How long its holder has not used it. [ms]';
-COMMENT ON COLUMN tidepool.leases.deadline IS 'When it is overdue; null is never.';
-COMMENT ON COLUMN tidepool.leases.overdue IS 'Whether it has been held longer than the lease timeout.';
+COMMENT ON COLUMN tidepool.leases.lease_id IS 'Identifier of the lease, never reused in this instance.';
+COMMENT ON COLUMN tidepool.leases.conn_id IS 'The leased connection.';
+COMMENT ON COLUMN tidepool.leases.tag IS 'Tag given by the holder. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.leases.thread_id IS 'Thread that acquired the lease (kernel thread id).';
+COMMENT ON COLUMN tidepool.leases.acquired_at IS 'When the lease was acquired.';
+COMMENT ON COLUMN tidepool.leases.last_used_at IS 'When the lease was last used.';
+COMMENT ON COLUMN tidepool.leases.age_ms IS 'How long the lease has been held. [ms]';
+COMMENT ON COLUMN tidepool.leases.idle_ms IS 'Time since the lease was last used. [ms]';
+COMMENT ON COLUMN tidepool.leases.deadline IS 'When the lease becomes overdue; null is never.';
+COMMENT ON COLUMN tidepool.leases.overdue IS 'True if the lease is held longer than lease_timeout.';
 
 CREATE FUNCTION tidepool.read_waiters(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -255,11 +255,11 @@ CREATE VIEW tidepool.waiters AS SELECT * FROM tidepool.read_waiters();
 COMMENT ON VIEW tidepool.waiters IS 'One row for each caller that waits for a connection.';
 COMMENT ON COLUMN tidepool.waiters.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.waiters.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.waiters.ticket IS 'The place in the queue: lower tickets are served first.';
-COMMENT ON COLUMN tidepool.waiters.tag IS 'What the connection is wanted for, as the caller said. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.waiters.queued_at IS 'When the caller began to wait.';
+COMMENT ON COLUMN tidepool.waiters.ticket IS 'Position in the queue: lower tickets are served first.';
+COMMENT ON COLUMN tidepool.waiters.tag IS 'Tag given by the caller. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.waiters.queued_at IS 'When the request was queued.';
 COMMENT ON COLUMN tidepool.waiters.waited_ms IS 'How long the caller has waited. [ms]';
-COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the caller gives up; null is never.';
+COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the request times out; null is never.';
 
 CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -271,12 +271,12 @@ CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
 COMMENT ON VIEW tidepool.events IS 'Events of each pool, oldest first.';
 COMMENT ON COLUMN tidepool.events.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.events.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.events.seq IS 'Counts the pool''s events from 1; a gap is an event that was overwritten.';
+COMMENT ON COLUMN tidepool.events.seq IS 'Number of the event, from 1; missing numbers have been overwritten.';
 COMMENT ON COLUMN tidepool.events."at" IS 'When it happened.';
-COMMENT ON COLUMN tidepool.events.kind IS 'What happened, as one of a closed set of words.';
+COMMENT ON COLUMN tidepool.events.kind IS 'Kind of event.';
 COMMENT ON COLUMN tidepool.events.severity IS 'info, warning or critical.';
-COMMENT ON COLUMN tidepool.events.message IS 'What happened, as a sentence. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.events.detail IS 'The numbers and names of it, as an object; null when there are none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.events.message IS 'Description of the event. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.events.detail IS 'Figures and names as a JSON object; null if there are none. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_scaling_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -287,20 +287,20 @@ CREATE FUNCTION tidepool.read_scaling_events(only_pool text DEFAULT NULL, only_i
 COMMENT ON FUNCTION tidepool.read_scaling_events(text, text) IS
   'The rows of the view scaling_events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.scaling_events AS SELECT * FROM tidepool.read_scaling_events();
-COMMENT ON VIEW tidepool.scaling_events IS 'Every change of a pool''s size, with its cause.';
+COMMENT ON VIEW tidepool.scaling_events IS 'Changes of the target size, with their causes.';
 COMMENT ON COLUMN tidepool.scaling_events.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.scaling_events.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.scaling_events.seq IS 'Counts the pool''s changes of size from 1.';
-COMMENT ON COLUMN tidepool.scaling_events."at" IS 'When it was decided.';
-COMMENT ON COLUMN tidepool.scaling_events.from_size IS 'The target before. [connections]';
-COMMENT ON COLUMN tidepool.scaling_events.to_size IS 'The target afterwards. [connections]';
-COMMENT ON COLUMN tidepool.scaling_events.cause IS 'The rule that decided: one of the words of pools.size_source.';
-COMMENT ON COLUMN tidepool.scaling_events.reason IS 'Why, as a sentence. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.scaling_events.in_use IS 'Connections that were leased then. [connections]';
-COMMENT ON COLUMN tidepool.scaling_events.waiting IS 'Callers that waited then. [callers]';
-COMMENT ON COLUMN tidepool.scaling_events.wait_p95_ms IS '95 of 100 recent waits were shorter; null when nobody waited. [ms]';
-COMMENT ON COLUMN tidepool.scaling_events.predicted_in_use IS 'How many leases were forecast; null without a forecast. [connections]';
-COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who asked for it; null when the pool did it by itself. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.scaling_events.seq IS 'Number of the change, from 1.';
+COMMENT ON COLUMN tidepool.scaling_events."at" IS 'When the change was decided.';
+COMMENT ON COLUMN tidepool.scaling_events.from_size IS 'Target size before the change. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.to_size IS 'Target size after the change. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.cause IS 'Source of the decision, as in pools.size_source.';
+COMMENT ON COLUMN tidepool.scaling_events.reason IS 'Reason for the change. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.scaling_events.in_use IS 'Connections leased at that time. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.waiting IS 'Callers waiting at that time. [callers]';
+COMMENT ON COLUMN tidepool.scaling_events.wait_p95_ms IS '95th percentile of the recent waits; null if nobody waited. [ms]';
+COMMENT ON COLUMN tidepool.scaling_events.predicted_in_use IS 'Leased connections, as forecast; null without a forecast. [connections]';
+COMMENT ON COLUMN tidepool.scaling_events.actor IS 'Who issued the command; null if the pool decided itself. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -314,21 +314,21 @@ CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
 COMMENT ON VIEW tidepool.alerts IS 'Current and past problems of each pool.';
 COMMENT ON COLUMN tidepool.alerts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.alerts.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.alerts.alert_id IS 'The alert; never used again.';
+COMMENT ON COLUMN tidepool.alerts.alert_id IS 'Identifier of the alert, never reused.';
 COMMENT ON COLUMN tidepool.alerts.rule IS 'The rule that raised it, as in alert_rules.';
 COMMENT ON COLUMN tidepool.alerts.severity IS 'info, warning or critical.';
-COMMENT ON COLUMN tidepool.alerts.state IS 'pending while the condition has not held long enough, firing, or resolved.';
-COMMENT ON COLUMN tidepool.alerts.metric IS 'What the rule looks at.';
-COMMENT ON COLUMN tidepool.alerts."value" IS 'The metric when the condition was last seen to hold; its name tells the unit.';
+COMMENT ON COLUMN tidepool.alerts.state IS 'pending (the condition holds, but not yet for hold_ms), firing or resolved.';
+COMMENT ON COLUMN tidepool.alerts.metric IS 'Metric of the rule.';
+COMMENT ON COLUMN tidepool.alerts."value" IS 'Value of the metric when the condition last held, in the unit of the metric.';
 COMMENT ON COLUMN tidepool.alerts.threshold IS 'The value the metric was compared with.';
-COMMENT ON COLUMN tidepool.alerts.since IS 'Since when the condition holds, or held.';
-COMMENT ON COLUMN tidepool.alerts.last_seen IS 'When it was last seen to hold.';
-COMMENT ON COLUMN tidepool.alerts.occurrences IS 'How many looks found that it held.';
-COMMENT ON COLUMN tidepool.alerts.resolved_at IS 'When it ended; null while it lasts.';
-COMMENT ON COLUMN tidepool.alerts.acked_by IS 'Who has seen it; null when nobody has. Set it to your name to acknowledge the alert. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.alerts.message IS 'What is wrong, as a sentence. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.alerts.advice IS 'What may help. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.alerts.acked_at IS 'When somebody acknowledged it; null when nobody has.';
+COMMENT ON COLUMN tidepool.alerts.since IS 'When the condition began to hold.';
+COMMENT ON COLUMN tidepool.alerts.last_seen IS 'When the condition last held.';
+COMMENT ON COLUMN tidepool.alerts.occurrences IS 'Evaluations in which the condition held.';
+COMMENT ON COLUMN tidepool.alerts.resolved_at IS 'When the condition ended; null while it holds.';
+COMMENT ON COLUMN tidepool.alerts.acked_by IS 'Who acknowledged the alert; null if nobody has. Set it to your name to acknowledge. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alerts.message IS 'Description of the problem. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alerts.advice IS 'Recommended action. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alerts.acked_at IS 'When the alert was acknowledged; null if it was not.';
 
 CREATE FUNCTION tidepool.read_health_checks(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -344,10 +344,10 @@ COMMENT ON COLUMN tidepool.health_checks.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.health_checks.check_name IS 'connectivity, performance, resources or scaling.';
 COMMENT ON COLUMN tidepool.health_checks.status IS 'ok, warning or failed.';
 COMMENT ON COLUMN tidepool.health_checks.score IS '0 (worst) to 100 (best).';
-COMMENT ON COLUMN tidepool.health_checks."value" IS 'What was measured; null when the check has no one number.';
+COMMENT ON COLUMN tidepool.health_checks."value" IS 'Measured value; null if the check has no single figure.';
 COMMENT ON COLUMN tidepool.health_checks.threshold IS 'The value it was compared with.';
-COMMENT ON COLUMN tidepool.health_checks.message IS 'What was found, as a sentence. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.health_checks.checked_at IS 'When the check was made. One that was never made has no row.';
+COMMENT ON COLUMN tidepool.health_checks.message IS 'Finding of the check. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.health_checks.checked_at IS 'When the check was last made. Checks never made have no row.';
 
 CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -362,14 +362,14 @@ COMMENT ON VIEW tidepool.forecasts IS 'Forecasts of the number of leased connect
 COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.forecasts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.forecasts."at" IS 'When the forecast was made.';
-COMMENT ON COLUMN tidepool.forecasts.horizon_ms IS 'How far ahead it looks. [ms]';
-COMMENT ON COLUMN tidepool.forecasts.model IS 'The model that made it.';
-COMMENT ON COLUMN tidepool.forecasts.predicted_in_use IS 'How many connections will be leased. [connections]';
-COMMENT ON COLUMN tidepool.forecasts.low IS 'It will hardly be fewer. [connections]';
-COMMENT ON COLUMN tidepool.forecasts.high IS 'It will hardly be more. [connections]';
-COMMENT ON COLUMN tidepool.forecasts.error_mape IS 'How far this model has been off: the mean of error / actual; null when not known. [ratio]';
-COMMENT ON COLUMN tidepool.forecasts.selected IS 'Whether this model is the one the pool goes by.';
-COMMENT ON COLUMN tidepool.forecasts.error_wape IS 'The sum of all errors / the sum of what came; null when not known. [ratio]';
+COMMENT ON COLUMN tidepool.forecasts.horizon_ms IS 'Time between the forecast and the predicted moment. [ms]';
+COMMENT ON COLUMN tidepool.forecasts.model IS 'Forecast model.';
+COMMENT ON COLUMN tidepool.forecasts.predicted_in_use IS 'Predicted number of leased connections. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.low IS 'Lower bound. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.high IS 'Upper bound. [connections]';
+COMMENT ON COLUMN tidepool.forecasts.error_mape IS 'Mean absolute percentage error of the model; null if unknown. [ratio]';
+COMMENT ON COLUMN tidepool.forecasts.selected IS 'True for the model the pool uses.';
+COMMENT ON COLUMN tidepool.forecasts.error_wape IS 'Sum of absolute errors / sum of actual values; null if unknown. [ratio]';
 
 CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -383,16 +383,16 @@ CREATE VIEW tidepool.alert_rules AS SELECT * FROM tidepool.read_alert_rules();
 COMMENT ON VIEW tidepool.alert_rules IS 'Rules that raise alerts, for each pool.';
 COMMENT ON COLUMN tidepool.alert_rules.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alert_rules.rule IS 'The rule.';
-COMMENT ON COLUMN tidepool.alert_rules.metric IS 'What it looks at.';
+COMMENT ON COLUMN tidepool.alert_rules.metric IS 'Metric of the rule.';
 COMMENT ON COLUMN tidepool.alert_rules.comparison IS 'The condition: metric >, >=, < or <= threshold.';
 COMMENT ON COLUMN tidepool.alert_rules.threshold IS 'The value the metric is compared with.';
-COMMENT ON COLUMN tidepool.alert_rules.hold_ms IS 'How long the condition holds before the alert fires. [ms]';
+COMMENT ON COLUMN tidepool.alert_rules.hold_ms IS 'How long the condition must hold before the alert fires. [ms]';
 COMMENT ON COLUMN tidepool.alert_rules.severity IS 'info, warning or critical.';
-COMMENT ON COLUMN tidepool.alert_rules.enabled IS 'Whether the rule is looked at.';
-COMMENT ON COLUMN tidepool.alert_rules.message IS 'What its alerts say; null: a sentence made of the numbers. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.alert_rules.advice IS 'What its alerts advise. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.alert_rules.clear_at IS 'The value at which the condition ends, so that alerts do not flicker.';
-COMMENT ON COLUMN tidepool.alert_rules.built_in IS 'Whether it is as it came with the pool; false when somebody set it.';
+COMMENT ON COLUMN tidepool.alert_rules.enabled IS 'True if the rule is evaluated.';
+COMMENT ON COLUMN tidepool.alert_rules.message IS 'Message of its alerts; generated when null. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alert_rules.advice IS 'Recommended action shown with its alerts. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.alert_rules.clear_at IS 'Value at which the condition ends; the distance from the threshold prevents flapping.';
+COMMENT ON COLUMN tidepool.alert_rules.built_in IS 'True for an unmodified built-in rule.';
 COMMENT ON COLUMN tidepool.alert_rules.instance_id IS 'The instance, as in pools.';
 
 CREATE FUNCTION tidepool.read_settings(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
@@ -407,15 +407,15 @@ COMMENT ON VIEW tidepool.settings IS 'Every option of each pool.';
 COMMENT ON COLUMN tidepool.settings.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.settings.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.settings."name" IS 'The option.';
-COMMENT ON COLUMN tidepool.settings."value" IS 'Its value; set it to change the option of the running pool.';
-COMMENT ON COLUMN tidepool.settings.unit IS 'What its numbers count; null when they count nothing.';
-COMMENT ON COLUMN tidepool.settings.default_value IS 'Its value where nobody gave one.';
-COMMENT ON COLUMN tidepool.settings.source IS 'Where the value came from: default, preset, environment, url, options or manual.';
+COMMENT ON COLUMN tidepool.settings."value" IS 'Current value. Set it to change the option of the running pool.';
+COMMENT ON COLUMN tidepool.settings.unit IS 'Unit; null if there is none.';
+COMMENT ON COLUMN tidepool.settings.default_value IS 'Default value.';
+COMMENT ON COLUMN tidepool.settings.source IS 'Source of the value: default, preset, environment, url, options or manual.';
 COMMENT ON COLUMN tidepool.settings.applies IS 'When a change takes effect: now, new_connections or reopen.';
-COMMENT ON COLUMN tidepool.settings."min" IS 'The smallest value that is accepted.';
-COMMENT ON COLUMN tidepool.settings."max" IS 'The largest value that is accepted.';
-COMMENT ON COLUMN tidepool.settings.description IS 'What it does.';
-COMMENT ON COLUMN tidepool.settings.note IS 'Why it has its value, or why it has no effect as things are; null where there is nothing to say.';
+COMMENT ON COLUMN tidepool.settings."min" IS 'Smallest accepted value.';
+COMMENT ON COLUMN tidepool.settings."max" IS 'Largest accepted value.';
+COMMENT ON COLUMN tidepool.settings.description IS 'Description of the option.';
+COMMENT ON COLUMN tidepool.settings.note IS 'Why the option has this value, or why it has no effect; null if there is nothing to note.';
 
 CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -429,14 +429,14 @@ COMMENT ON VIEW tidepool.commands IS 'Commands sent to the pools, who issued the
 COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
-COMMENT ON COLUMN tidepool.commands.issued_at IS 'When it was asked for.';
-COMMENT ON COLUMN tidepool.commands.actor IS 'Who asked for it. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.commands.verb IS 'What was asked for, as it came; unknown where it was no word.';
-COMMENT ON COLUMN tidepool.commands.arguments IS 'With which arguments, as an object, passwords masked; a text too long to keep ends in three dots. What was no object is a text. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.commands.issued_at IS 'When the command was issued.';
+COMMENT ON COLUMN tidepool.commands.actor IS 'Who issued the command. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.commands.verb IS 'The command, as received; unknown if it was not readable.';
+COMMENT ON COLUMN tidepool.commands.arguments IS 'Arguments as a JSON object, with passwords masked; texts that are too long end in three dots. Arguments that were not an object are shown as text. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.commands.status IS 'queued, applied, refused or expired.';
-COMMENT ON COLUMN tidepool.commands.applied_at IS 'When it was answered; null when it was not yet.';
-COMMENT ON COLUMN tidepool.commands.generation IS 'The pool''s generation once it was applied.';
-COMMENT ON COLUMN tidepool.commands.message IS 'What became of it, as a sentence; of a refusal the reason. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.commands.applied_at IS 'When the command was applied or refused; null before that.';
+COMMENT ON COLUMN tidepool.commands.generation IS 'Generation of the pool after the command was applied.';
+COMMENT ON COLUMN tidepool.commands.message IS 'Result, or reason of the refusal. Masked without pg_read_all_stats.';
 
 CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -447,11 +447,11 @@ COMMENT ON FUNCTION tidepool.read_help(text, text) IS
 CREATE VIEW tidepool.help AS SELECT * FROM tidepool.read_help();
 COMMENT ON VIEW tidepool.help IS 'Every relation and column.';
 COMMENT ON COLUMN tidepool.help.relation IS 'The relation.';
-COMMENT ON COLUMN tidepool.help.column_name IS 'Its column; null in the row that explains the relation itself.';
+COMMENT ON COLUMN tidepool.help.column_name IS 'Name of the column; null in the row that describes the relation.';
 COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
-COMMENT ON COLUMN tidepool.help.unit IS 'What its numbers count; null when they count nothing.';
-COMMENT ON COLUMN tidepool.help.meaning IS 'What it tells.';
-COMMENT ON COLUMN tidepool.help.privacy IS 'open, or masked: shown as <insufficient privilege> (objects: null) to PostgreSQL roles without the rights of pg_read_all_stats; null for a relation.';
+COMMENT ON COLUMN tidepool.help.unit IS 'Unit; null if there is none.';
+COMMENT ON COLUMN tidepool.help.meaning IS 'Description.';
+COMMENT ON COLUMN tidepool.help.privacy IS 'open, or masked: shown as <insufficient privilege> (JSON: null) to PostgreSQL roles without pg_read_all_stats; null for a relation.';
 
 CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -461,11 +461,11 @@ COMMENT ON FUNCTION tidepool.read_presets(text, text) IS
   'The rows of the view presets; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.presets AS SELECT * FROM tidepool.read_presets();
 COMMENT ON VIEW tidepool.presets IS 'Named sets of option values for the option preset.';
-COMMENT ON COLUMN tidepool.presets.preset IS 'The preset, as the option preset takes it.';
-COMMENT ON COLUMN tidepool.presets.option IS 'An option it sets.';
-COMMENT ON COLUMN tidepool.presets."value" IS 'The value, where no other is given.';
-COMMENT ON COLUMN tidepool.presets.document IS 'The document whose value it is; null where it is this pool''s own choice.';
-COMMENT ON COLUMN tidepool.presets.note IS 'What another document says, or why it is set; null where there is nothing to say.';
+COMMENT ON COLUMN tidepool.presets.preset IS 'Name of the preset.';
+COMMENT ON COLUMN tidepool.presets.option IS 'Option set by the preset.';
+COMMENT ON COLUMN tidepool.presets."value" IS 'Value of the option, unless another is given.';
+COMMENT ON COLUMN tidepool.presets.document IS 'Requirement document that specifies the value; null if there is none.';
+COMMENT ON COLUMN tidepool.presets.note IS 'Differences between documents, or why it is set; null if there is nothing to note.';
 
 CREATE FUNCTION tidepool.read_health(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -474,14 +474,14 @@ CREATE FUNCTION tidepool.read_health(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_health(text, text) IS
   'The rows of the view health; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.health AS SELECT * FROM tidepool.read_health();
-COMMENT ON VIEW tidepool.health IS 'One verdict on each pool, with reasons and advice.';
+COMMENT ON VIEW tidepool.health IS 'Overall health of each pool, with problems and recommendations.';
 COMMENT ON COLUMN tidepool.health.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.health.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.health.healthy IS 'Whether the status is healthy.';
-COMMENT ON COLUMN tidepool.health.status IS 'healthy; degraded: it serves, but not as it should; unhealthy: it does not serve as it should.';
-COMMENT ON COLUMN tidepool.health.issues IS 'What is wrong, an array of sentences, the worst first; empty where nothing is. Masked without pg_read_all_stats.';
-COMMENT ON COLUMN tidepool.health.recommendations IS 'What to do about each issue, in the same order.';
-COMMENT ON COLUMN tidepool.health.checks IS 'The latest health checks, by their names: status, score, message and checked_at. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.health.healthy IS 'True if the status is healthy.';
+COMMENT ON COLUMN tidepool.health.status IS 'healthy, degraded (requests are served, with problems) or unhealthy.';
+COMMENT ON COLUMN tidepool.health.issues IS 'Problems, as a JSON array of texts, most severe first; empty if there are none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.health.recommendations IS 'Recommended action for each issue, in the same order.';
+COMMENT ON COLUMN tidepool.health.checks IS 'Latest health checks by name: status, score, message and checked_at. Masked without pg_read_all_stats.';
 
 -- end of the relations
 
@@ -548,27 +548,27 @@ COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long it has been held, 
 CREATE FUNCTION tidepool.scale(pool text, target_size integer, reason text DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.scale(text, integer, text) IS
-  'Asks a pool to have this many connections. target_size: How many connections the pool should have. reason: Why, for scaling_events.';
+  'Sets the desired number of connections. target_size: Desired number of connections. reason: Reason, shown in scaling_events.';
 
 CREATE FUNCTION tidepool.burst(pool text, duration interval DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.burst(text, interval) IS
-  'Lets a pool grow above max_size for a while. duration: How long at most; the option burst_duration if not given.';
+  'Temporarily allows more connections than max_size. duration: Maximum duration; default: the option burst_duration.';
 
 CREATE FUNCTION tidepool.end_burst(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.end_burst(text) IS
-  'Ends a burst before its time.';
+  'Ends a burst early.';
 
 CREATE FUNCTION tidepool.set(pool text, option text, value text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set(text, text, text) IS
-  'Changes an option of a running pool; the relation settings lists them. option: The option''s name. value: Its new value.';
+  'Changes an option of a running pool; see the relation settings. option: Name of the option. value: New value.';
 
 CREATE FUNCTION tidepool.pause(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.pause(text) IS
-  'No new leases; callers wait until resume.';
+  'Stops granting leases; callers wait until resume.';
 
 CREATE FUNCTION tidepool.resume(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -578,37 +578,37 @@ COMMENT ON FUNCTION tidepool.resume(text) IS
 CREATE FUNCTION tidepool.recycle(pool text, spread interval DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.recycle(text, interval) IS
-  'Replaces every connection, gently. spread: Over how long the connections are replaced; at once if not given.';
+  'Replaces all connections; leased ones when they are released. spread: Period over which the connections are replaced; default: immediately.';
 
 CREATE FUNCTION tidepool.drain(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drain(text) IS
-  'No new leases, and every connection is closed once it is back.';
+  'Stops granting leases and closes each connection when it is released.';
 
 CREATE FUNCTION tidepool.close_connection(conn_id bigint, pool text DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.close_connection(bigint, text) IS
-  'Closes one connection once nobody has it. conn_id: The connection, as in connections. pool: needed only where several use the number.';
+  'Closes a connection when it is not leased. conn_id: Identifier of the connection, as in connections. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.revoke(lease_id bigint, pool text DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.revoke(bigint, text) IS
-  'Takes a lease from its holder; its connection is closed. lease_id: The lease, as in leases. pool: needed only where several use the number.';
+  'Revokes a lease and closes its connection. lease_id: Identifier of the lease, as in leases. pool: needed only where several use the number.';
 
 CREATE FUNCTION tidepool.reset_stats(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.reset_stats(text) IS
-  'Begins the counters and peaks of pool_stats anew.';
+  'Resets the counters and peaks of pool_stats.';
 
 CREATE FUNCTION tidepool.check_health(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.check_health(text) IS
-  'Makes all health checks of a pool now; see health_checks.';
+  'Runs all health checks now; see health_checks.';
 
 CREATE FUNCTION tidepool.ack(alert_id bigint, by text DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.ack(bigint, text) IS
-  'Acknowledges an alert. alert_id: The alert, as in alerts. by: Who has seen it; the sender if not given.';
+  'Acknowledges an alert. alert_id: Identifier of the alert, as in alerts. by: Who acknowledges; default: the user issuing the command.';
 
 CREATE FUNCTION tidepool.set_alert(
     pool text, rule text, metric text DEFAULT NULL, comparison text DEFAULT NULL,
@@ -617,17 +617,17 @@ CREATE FUNCTION tidepool.set_alert(
     clear_at double precision DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
-  'Makes a rule for alerts, or changes one; what is not given stays as it is. rule: The rule''s name. metric: What it looks at. comparison: How the metric compares to the threshold. threshold: Where the condition begins. hold: How long it must hold before the alert fires. severity: How bad it is. enabled: Whether the rule is judged. message: What the alert says. advice: What to do about it. clear_at: Where the condition ends. pool: NULL is every live pool that may be steered from here.';
+  'Creates or changes an alert rule; arguments not given keep their values. rule: Name of the rule. metric: Metric of the rule. comparison: Comparison of the metric with the threshold. threshold: Value at which the condition begins. hold: How long the condition must hold before the alert fires. severity: Severity of the alert. enabled: Whether the rule is evaluated. message: Message of the alert. advice: Recommended action. clear_at: Value at which the condition ends. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
-  'Drops a rule for alerts; set_alert brings one that came with the pool back as it came. rule: The rule''s name. pool: NULL is every live pool that may be steered from here.';
+  'Drops an alert rule; set_alert restores a dropped built-in rule with its defaults. rule: Name of the rule. pool: NULL is every live pool that may be steered from here.';
 
 CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.evaluate(text) IS
-  'Has the sizer of a pool decide now, instead of at the next scaling_interval; commands says what and why.';
+  'Evaluates the size now instead of at the next scaling_interval; the result is in commands.';
 
 -- end of the commands
 

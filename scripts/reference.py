@@ -33,16 +33,10 @@ class Value(ctypes.Structure):
                 ("real", ctypes.c_double), ("text", ctypes.c_char_p)]
 
 
-class Row(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_uint32), ("reserved", ctypes.c_uint32), ("relation", ctypes.c_char_p),
-                ("instance_id", ctypes.c_char_p), ("pool", ctypes.c_char_p), ("key", ctypes.c_char_p),
-                ("min_size", ctypes.c_int64), ("max_size", ctypes.c_int64)]
-
-
-class Assignment(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_uint32), ("nvalues", ctypes.c_int32), ("verb", ctypes.c_char_p), ("values", Value * 2),
-                ("subject", ctypes.c_char * 96), ("bound", ctypes.c_int32), ("reserved", ctypes.c_int32),
-                ("number", ctypes.c_int64)]
+class Command(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint32), ("nvalues", ctypes.c_int32), ("pool", ctypes.c_char_p), ("verb", ctypes.c_char_p),
+                ("directory", ctypes.c_char_p), ("actor", ctypes.c_char_p), ("values", Value * 16), ("state", ctypes.c_int32),
+                ("pools", ctypes.c_int32), ("command_id", ctypes.c_uint64)]
 
 
 class Library:
@@ -95,19 +89,16 @@ class Library:
             at += 1
         for place, column in enumerate(found.contents.columns[:found.contents.ncolumns]):
             name = column.name.decode()
-            kind = "integer" if name in generate.PIDS else generate.TYPES[column.type]
-            yield (name, kind, column.unit.decode(), column.meaning.decode(),
-                   bool(self.tide.tide_column_is_masked(found, place)))
+            yield (name, column.sql_type.decode(), column.unit.decode(), column.meaning.decode(), bool(column.is_masked))
 
     def setters(self, relation, column):
         """The commands that UPDATE of the column stands for."""
-        row = Row(size=ctypes.sizeof(Row), relation=relation.encode(), instance_id=b"0" * 32, pool=b"reference", key=b"1",
-                  min_size=-1, max_size=-1)
         candidates = [Value(type=1, integer=1), *(Value(type=3, text=text) for text in (*STATES, b"1"))]
         verbs = []
         for value in candidates:
-            out = Assignment(size=ctypes.sizeof(Assignment))
-            if self.tide.tide_assign(ctypes.byref(row), column.encode(), ctypes.byref(value), ctypes.byref(out), None) == 0:
+            out = Command(size=ctypes.sizeof(Command))
+            names = relation.encode(), column.encode(), b"1"
+            if self.tide.tide_assign(*names, ctypes.byref(value), ctypes.byref(out), None) == 0:
                 verbs.append(out.verb.decode())
         return list(dict.fromkeys(verbs))
 
@@ -183,8 +174,7 @@ pool sees all columns. *Set by* names the commands that an `UPDATE` of the colum
             yield table(("column", "meaning"), rows)
 
 
-TARGETS = {generate.TO_POOL: "one pool", generate.TO_EVERY_POOL: "one pool, or all",
-           generate.TO_CONNECTION: "the pool of the connection", generate.TO_LEASE: "the pool of the lease"}
+TARGETS = ("one pool", "one pool, or all", "the pool of the connection", "the pool of the lease", "the pool of the alert")
 
 
 def functions_page(library):
@@ -204,7 +194,7 @@ PostgreSQL a command requires `EXECUTE` on its function, which no role has by de
     while found := library.tide.tide_verb_at(at):
         verbs.append(found.contents)
         at += 1
-    rows = [(f"[{verb.name.decode()}](#{verb.name.decode()})", TARGETS.get(verb.sent_to, "the pool of the alert"),
+    rows = [(f"[{verb.name.decode()}](#{verb.name.decode()})", TARGETS[verb.sent_to],
              f"{verb.wait_ms / 1000:g} s", verb.meaning.decode()) for verb in verbs]
     yield table(("command", "sent to", "waits", "meaning"), rows)
     signatures = {name: takes for name, _, takes in generate.verbs(library.path)}

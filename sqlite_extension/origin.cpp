@@ -137,7 +137,7 @@ std::optional<std::string> naming_object(sqlite3* db, std::string_view name) {
 std::optional<std::string> refuse_command(sqlite3* db, std::string_view name) {
   if (running_statements(db, name).naming == 0) {
     const auto object = naming_object(db, name);
-    return "function is not named by a running statement of this session, and must not be called by a database file" +
+    return "a database file must not control pools: no running statement of this session names the function" +
            (object ? "\nDetail: " + *object : std::string());
   }
   const auto object = naming_object(db, name);

@@ -62,6 +62,9 @@ Verdict Commands::decide(const Command& command, const Census& census, Instant n
     case Verb::drain: return drain(command, census, ledger);
     case Verb::close_connection: return close_connection(command, census, now, ledger);
     case Verb::revoke: return revoke(command, census, ledger);
+    case Verb::annotate:
+      note(command, EventKind::annotation, *command.text("message"));
+      return Verdict::applied("annotated");
     case Verb::check_health:
     case Verb::ack:
     case Verb::set_alert:

@@ -135,6 +135,8 @@ inline constexpr Argument kSetAlertArguments[] = {
     {"clear_at", ArgumentType::number, false, "Value at which the condition ends.", {0, kAlertFigureMax}}};
 inline constexpr Argument kDropAlertArguments[] = {
     {"rule", ArgumentType::text, true, "Name of the rule.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax}};
+inline constexpr Argument kAnnotateArguments[] = {
+    {"message", ArgumentType::text, true, "The remark.", {}, {}, {}, false, TextKind::signature, kReasonBytesMax}};
 inline constexpr std::span<const Argument> kNoArguments = {};
 
 // X(name, sent_to, wait, while_draining, arguments, meaning)
@@ -154,7 +156,8 @@ inline constexpr std::span<const Argument> kNoArguments = {};
   X(ack, alert, answer, false, kAckArguments, "Acknowledges an alert.") \
   X(set_alert, every_pool, answer, false, kSetAlertArguments, "Creates or changes an alert rule; arguments not given keep their values.") \
   X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Drops an alert rule; set_alert restores a dropped built-in rule with its defaults.") \
-  X(evaluate, pool, answer, false, kNoArguments, "Evaluates the size now instead of at the next scaling_interval; the result is in commands.")
+  X(evaluate, pool, answer, false, kNoArguments, "Evaluates the size now instead of at the next scaling_interval; the result is in commands.") \
+  X(annotate, pool, answer, true, kAnnotateArguments, "Writes a remark into events, for example about a deployment.")
 
 #define TIDE_VERB(name, sent_to, wait, while_draining, arguments, meaning) name,
 #define TIDE_VERB_WORD(name, sent_to, wait, while_draining, arguments, meaning) #name,

@@ -42,7 +42,8 @@ namespace tide {
   X(scale_down_total, "", "", "Times the pool shrank.") \
   X(connect_ns_total, "ns", "", "Total time spent opening connections.") \
   X(recoveries_total, "", "", "Recovery attempts after a failed health check that succeeded.") \
-  X(alerts_fired_total, "alerts", "", "Alerts that started firing.")
+  X(alerts_fired_total, "alerts", "", "Alerts that started firing.") \
+  X(leases_cancelled_total, "leases", "", "Overdue leases whose statement was cancelled (lease_timeout_action cancel).")
 
 // Slot: written by the owner of the slot, in the line that every lease writes anyway.
 #define TIDE_LEASE_COUNTERS(X) \

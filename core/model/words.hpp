@@ -84,7 +84,7 @@ TIDE_WORDS(HealthStatus, TIDE_HEALTH_STATUSES)
   X(stats_reset) X(server_notice) X(breaker_open) X(breaker_probe) X(breaker_closed) X(emergency_on) X(emergency_off) \
   X(health_failed) X(health_ok) X(recovery) X(alert_firing) X(alert_resolved) X(alert_acked) X(alert_rule_changed) \
   X(warming) X(overload_on) X(overload_off) X(memory_pressure) X(clock_jump) X(events_dropped) X(server_full_on) \
-  X(server_full_off)
+  X(server_full_off) X(annotation)
 // clang-format on
 TIDE_WORDS(EventKind, TIDE_EVENT_KINDS)
 

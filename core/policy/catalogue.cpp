@@ -247,6 +247,10 @@ std::vector<CatalogueRow> make_rows() {
        "Threshold of the rule health_failures: fraction of failed checks among the recent health checks.", alerting},
       {"alert_memory", &P::alert_memory, "ratio", "0.01", "1", now, {},
        "Threshold of the rule memory_pressure: fraction of memory_limit used by the process.", alerting},
+      {"alert_slow_ratio", &P::alert_slow_ratio, "ratio", "0", "1", now, {},
+       "Threshold of the rule slow_requests: fraction of the requests of the last minute that waited longer than "
+       "wait_objective; 0 disables the rule.",
+       alerting},
 
       // the log
       {"log", choice<&P::log>(kLogLevels), "", "", "", now, {"notify_log", "enableConsoleLogging"},

@@ -136,6 +136,7 @@ struct Policy {
   double alert_health_failure_rate = 0.2;
   bool alerts = true;  // whether rules are evaluated
   double alert_memory = 0.8;
+  double alert_slow_ratio = 0;  // 0: no limit
 
   // the log
   LogLevel log = LogLevel::alerts;

@@ -335,7 +335,10 @@ void Keeper::obey(const Action& action, Instant now) {
           [&](const action::Open&) { slot_keeper_.open(policy_, outlook_.limit_size, now); },
           [&](const action::Retire& retire) { slot_keeper_.retire(retire, now); },
           [&](const action::Validate& validate) { slot_keeper_.validate(validate, policy_, now); },
-          [&](const action::CancelLease& cancel) { slot_keeper_.cancel(LeaseId(cancel.lease_id), now); },
+          [&](const action::CancelLease& cancel) {
+            segment_writer_.count(&format::KeeperStats::leases_cancelled_total);
+            slot_keeper_.cancel(LeaseId(cancel.lease_id), now);
+          },
           [&](const action::RevokeLease& lost) {
             slot_keeper_.revoke(LeaseId(lost.lease_id), CloseReason::control, now);
           },

@@ -55,7 +55,8 @@ cluster_start() {
   } | as_server tee -a "$cluster_work/data/postgresql.conf" >/dev/null
   as_server "$cluster_bin/pg_ctl" -D "$cluster_work/data" -l "$cluster_work/server.log" -w -t 30 start \
     >"$cluster_work/start.log" 2>&1 || { cat "$cluster_work/start.log" "$cluster_work/server.log"; return 1; }
-  export PGHOST=$cluster_work/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS= TIDEPOOL_DIR=$cluster_work/segments
+  export PGHOST=$cluster_work/socket PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGOPTIONS=
+  export TIDEPOOL_DIR=$cluster_work/segments
 }
 
 cluster_stop() {

@@ -11,13 +11,13 @@ ROOMS = {
     "base": (),
     "os": ("base",),
     "model": ("base",),
-    "control": ("base", "os", "model", "policy", "publish"),
+    "control": ("base", "os", "model", "policy", "segment"),
     "policy": ("base", "model"),
-    "publish": ("base", "os", "model"),
+    "segment": ("base", "os", "model"),
     "brain": ("base", "model", "policy"),
-    "reading": ("base", "os", "model", "publish"),
-    "pool": ("base", "os", "model", "policy", "publish", "brain"),
-    "driver": ("base", "os", "model", "policy", "publish", "brain", "pool"),
+    "reading": ("base", "os", "model", "segment"),
+    "pool": ("base", "os", "model", "policy", "segment", "brain"),
+    "driver": ("base", "os", "model", "policy", "segment", "brain", "pool"),
     "notify": ("base", "os", "model", "policy", "brain", "pool"),
 }
 # Headers that may cross the arrows: (room, header): why.
@@ -115,4 +115,4 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "os", "control", "model", "policy", "publish", "brain", "pool", "driver", "reading")
+UNIT_TESTED = ("base", "os", "control", "model", "policy", "segment", "brain", "pool", "driver", "reading")

@@ -77,7 +77,7 @@ def connectivity(s):
         held.pop().release()
         road.find()  # so that losing it can begin anew
         road.lose(pool)
-    return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connects have failed"),
+    return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connection attempts have failed"),
                 (lose_the_other, "failed", "no connection is open, connects have failed for"),
                 (road.find, "ok", "2 connections alive"))
 
@@ -193,8 +193,8 @@ def scaling(s):
     return life(s, "scaling",
                 (lambda: waiters.append(s.callers(2, lambda: pool.acquire("waits", 60000).release(), 0.1)), "warning",
                  "waiting at the limit of 2"),
-                (in_vain, "failed", "got no connection in time"),
-                (give_back, "warning", "got no connection in time"),
+                (in_vain, "failed", "timed out"),
+                (give_back, "warning", "timed out"),
                 (lambda: None, "ok", "no request timed out"))
 
 

@@ -91,7 +91,7 @@ def shed_and_grow(s, owner, press, relieve):
     s.reaches("size", 8)
     press()
     until(lambda: s.events("memory_pressure"), "it is told")
-    said(s.events("memory_pressure")[0], "memory usage high, ", "MB used", "idle connections above the lowest size go")
+    said(s.events("memory_pressure")[0], "memory usage high, ", "MB used", "idle connections above the minimum size")
     s.reaches("size, target_size", (2, 2))
     alert = "SELECT state FROM ~alerts WHERE pool = :pool AND rule = 'memory_pressure'"
     until(lambda: s.rows(alert) == [("firing",)], "the alert")
@@ -100,7 +100,7 @@ def shed_and_grow(s, owner, press, relieve):
          "memory usage high: ", "idle connection")
     relieve()
     until(lambda: len(s.events("memory_pressure")) == 2, "its end is told")
-    said(s.events("memory_pressure")[1], "memory is back to normal")
+    said(s.events("memory_pressure")[1], "memory usage back to normal")
     until(lambda: s.rows(alert) == [("resolved",)], "the alert's end")
     use(8)
     s.reaches("size", 8)

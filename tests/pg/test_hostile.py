@@ -151,7 +151,7 @@ class Hostile(unittest.TestCase):
         def link():
             mailbox.symlink_to(aside)
 
-        for what, spoil in (("may not write", lambda: shutil.copy(aside, mailbox) and mailbox.chmod(0o400)),
+        for what, spoil in (("permission denied", lambda: shutil.copy(aside, mailbox) and mailbox.chmod(0o400)),
                             ("mailbox is missing", lambda: None), ("is a directory", mailbox.mkdir),
                             ("is a symbolic link", link),
                             ("damaged", lambda: mailbox.write_bytes(b"abc") and self.give(mailbox))):

@@ -264,7 +264,7 @@ def what_was_said_is_obeyed(w):
 def a_server_that_is_down_is_told(w):
     def refused():
         told = refuses(pool.query, "SELECT 1")
-        return told if "none can be made" in told.message and "server login" in told.message else None
+        return told if "none can be opened" in told.message and "server login" in told.message else None
 
     with Bouncer(w.server, "transaction", server_login_retry=1) as b:
         options = f"{QUIET} min_size=2 max_size=2 acquire_timeout=300ms query_timeout=2s {application.MENDING}"

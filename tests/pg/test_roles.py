@@ -22,7 +22,7 @@ class Roles(unittest.TestCase):
         cls.bench = support.Bench()
         cls.addClassCleanup(cls.bench.__exit__)
         cls.bench.__enter__()
-        cls.bench.owner().open("app", "min_size=1 max_size=2 scaling=off")  # an update to what is already in effect asks nothing
+        cls.bench.owner().open("app", "min_size=1 max_size=2 scaling=off")  # an UPDATE to the same value is no command
         cls.bench.extension()
         cls.sql("""CREATE ROLE tp_plain LOGIN; CREATE ROLE tp_monitor LOGIN IN ROLE pg_monitor;
                    CREATE ROLE tp_operator LOGIN IN ROLE pg_monitor;

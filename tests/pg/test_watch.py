@@ -118,7 +118,7 @@ class Watch(unittest.TestCase):
                                 ("message = 'x'", "UPDATE may set acked_by"), ("acked_by = repeat('x', 63)", "62 bytes")):
             with self.assertRaisesRegex(PsqlError, why):
                 self.sql(f"UPDATE tidepool.alerts SET {assignment} {own}")
-        with self.assertRaisesRegex(PsqlError, "rows come and go"):
+        with self.assertRaisesRegex(PsqlError, "rows follow"):
             self.sql(f"DELETE FROM tidepool.alerts {own}")
         self.sql("GRANT UPDATE ON tidepool.alerts TO tp_operator")
         try:

@@ -69,7 +69,7 @@ class Constraints(PlantedCase):
     def test_the_refusal_names_the_object(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))")
         message = self.spring("INSERT INTO g VALUES (1)")
-        for part in ("tidepool_pause()", "must not be called by a database file", 'table "g"', 'database "main"'):
+        for part in ("tidepool_pause()", "a database file must not control pools", 'table "g"', 'database "main"'):
             self.assertIn(part, message)
 
     def test_no_command_can_be_called(self):
@@ -81,15 +81,15 @@ class Constraints(PlantedCase):
                          "wait_applied": "1, '1d'"}.get(name, "'app'")
             self.plant("CREATE TABLE g(a CHECK (tidepool_%s(%s) > 0))" % (name, arguments))
             with self.subTest(control=name):
-                self.assertIn("must not be called by a database file", self.spring("INSERT INTO g VALUES (1)"))
+                self.assertIn("a database file must not control pools", self.spring("INSERT INTO g VALUES (1)"))
                 self.nothing_was_asked(name)
 
     def test_an_attached_file_cannot_control_pools(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))", "INSERT INTO g VALUES (1)")
         db = self.connect()
         db.execute("ATTACH ? AS \"o\"\"ther\"", (self.file,))
-        self.refused(db, 'INSERT INTO "o""ther".g VALUES (5)', "must not be called by a database file", 'table "g"')
-        self.refused(db, 'PRAGMA "o""ther".integrity_check', "must not be called by a database file")
+        self.refused(db, 'INSERT INTO "o""ther".g VALUES (5)', "must not control pools", 'table "g"')
+        self.refused(db, 'PRAGMA "o""ther".integrity_check', "must not control pools")
         self.nothing_was_asked("attached")
 
     def test_naming_the_function_does_not_permit_the_file_to_call_it(self):

@@ -182,8 +182,8 @@ class Directories(support.SegmentCase):
         self.db = self.connect()
 
     def rows(self, rest, columns="pool"):
-        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest),
-                                {"o": self.other, "p": self.segments})
+        places = {"o": self.other, "p": self.segments}
+        found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), places)
         return sorted(found.fetchall())
 
     def test_value_is_the_directory_that_was_read(self):

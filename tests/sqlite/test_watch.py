@@ -126,7 +126,7 @@ class Orders(WatchCase):
 
     def test_without_a_pool(self):
         self.pool_owner.ask("close", "app")
-        self.error("tidepool_set_alert(NULL, 'r', 'waiting')", "there is no pool")
+        self.error("tidepool_set_alert(NULL, 'r', 'waiting')", "no pool that this user may control")
         self.error("tidepool_set_alert('app', 'r', 'waiting')", '"app"')
 
     def test_ack_finds_the_pool_by_alert_id(self):

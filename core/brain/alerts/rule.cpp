@@ -39,6 +39,7 @@ constexpr Severity kCritical = Severity::critical;
 double one(const Policy&) { return 1; }
 double none(const Policy&) { return 0; }
 // 0 is no bound.
+double slow_limit(const Policy& p) { return p.alert_slow_ratio != 0 ? p.alert_slow_ratio : 1; }
 double wal_limit(const Policy& p) { return p.sqlite_wal_limit != 0 ? static_cast<double>(p.sqlite_wal_limit) : 1e18; }
 
 const BuiltIn kBuiltIn[] = {
@@ -104,6 +105,10 @@ const BuiltIn kBuiltIn[] = {
      "The server's connection limit is lower than the pool's.",
      "See connect_error in events for the limit that was reached: of the server, the role, the database, or file "
      "descriptors. Raise it, or lower max_size."},
+    {"slow_requests", Metric::slow_ratio, kAbove, slow_limit, Span::seconds(30), kWarning,
+     "Too many requests wait longer than wait_objective.",
+     "Check leases for long holders and scaling_events for limits; raise max_size, or wait_objective if such waits are "
+     "acceptable."},
 };
 
 // Only options that have an effect: which ones keep connections longer depends on who moves the target.

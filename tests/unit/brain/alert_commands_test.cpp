@@ -100,7 +100,7 @@ TEST(AlertRules, AWishChangesWhatItNames) {
   EXPECT_EQ(rule.comparison, Comparison::above);
   EXPECT_FALSE(rule.is_built_in);
   const uint64_t generation = rig.alert_monitor.rules_generation();
-  EXPECT_NE(rig.set(sooner).message.find("so already"), std::string::npos);
+  EXPECT_NE(rig.set(sooner).message.find("already in effect"), std::string::npos);
   EXPECT_EQ(rig.alert_monitor.rules_generation(), generation);
   sooner.hold = Span::seconds(10);
   ASSERT_TRUE(is_applied(rig.set(sooner)));
@@ -274,7 +274,8 @@ TEST(AlertSeeds, KeepTheInvariants) {
       made.is_enabled = rng.chance(0.9);
       if (rng.chance(0.5)) made.clear_at = static_cast<double>(rng.below(3)) / 2;
       const Verdict verdict = rng.chance(0.7) ? rig.set(made) : rig.drop(made.rule);
-      if (is_applied(verdict) && verdict.message.find("so already") == std::string::npos) held_since.erase(made.rule);
+      if (is_applied(verdict) && verdict.message.find("already in effect") == std::string::npos)
+        held_since.erase(made.rule);
     }
     if (rng.chance(0.001)) {
       rig.policy.alert_utilization = 0.5 + rng.unit() / 2;

@@ -62,6 +62,7 @@ const Cause kCauses[] = {
     {"memory_pressure", Metric::memory_ratio, 0.8, 0.79, 0.7, Span::seconds(10), Severity::warning, false},
     {"file_missing", Metric::file_missing, 1, 0, 0, Span(), Severity::critical, true},
     {"server_full", Metric::server_full, 1, 0, 0, Span(), Severity::warning, true},
+    {"slow_requests", Metric::slow_ratio, 1.01, 1, 0, Span::seconds(30), Severity::warning, false},
     {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
 };
 
@@ -135,7 +136,7 @@ TEST(AlertMonitor, TellsWithNumbersAndAdvice) {
             "wait_time: A caller has been waiting too long for a connection. (oldest_wait_ms 5023, threshold 5000)");
   EXPECT_EQ(rig.notes[0].severity, Severity::warning);
   EXPECT_EQ(rig.notes[0].detail.rfind("{\"rule\":\"wait_time\",\"metric\":\"oldest_wait_ms\",\"value\":5023,"
-                                      "\"threshold\":5000,\"advice\":\"If events of kind",
+                                      "\"threshold\":5000,\"advice\":\"If events shows",
                                       0),
             0U);
   EXPECT_LE(rig.notes[0].detail.size(), brain::kEventDetailBytesMax);

@@ -20,6 +20,17 @@ std::vector<action::FinishCommand> pass(Rig& rig, Span span) {
   return finished;
 }
 
+TEST(Annotate, IsAnEventWithItsActor) {
+  Rig rig;
+  Result<Command> command = make_command("annotate", {{"message", std::string("version 4.2 deployed")}});
+  ASSERT_TRUE(command);
+  command->actor = "alice";
+  EXPECT_EQ(rig.brain.accept(*command, rig.census(), rig.now).kind, Verdict::Kind::applied);
+  rig.tick();
+  ASSERT_NE(rig.note(EventKind::annotation), nullptr);
+  EXPECT_EQ(rig.note(EventKind::annotation)->text, "version 4.2 deployed by alice");
+}
+
 TEST(Recycle, ReplacesEveryConnectionSpreadEvenly) {
   Policy policy = calm();
   policy.min_size = 10;

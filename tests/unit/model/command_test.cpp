@@ -85,7 +85,7 @@ TEST(Command, RefusesWrongTypesAndRanges) {
 TEST(Command, RefusesNonObjects) {
   for (const char* text : {"null", "[]", "3", "\"x\"", "{", "{}x", "{\"target_size\": 1,}", " ", "\xFF"})
     refuses("scale", text);
-  EXPECT_TRUE(contains(bad("scale", R"({"target_size": 1, "target_size": 2})").message, "more than once"));
+  EXPECT_TRUE(contains(bad("scale", R"({"target_size": 1, "target_size": 2})").message, "specified more than once"));
   refuses("scale", std::string(4000, '['));
   refuses("scale", "{\"reason\": \"\xC3\x28\", \"target_size\": 1}");
 }

@@ -86,6 +86,7 @@ constexpr Documented kDocumented[] = {
     {"alert_waiting", "5"},
     {"alert_health_failure_rate", "0.2"},
     {"alert_memory", "0.8"},
+    {"alert_slow_ratio", "0"},
     {"log", "alerts"},
     {"log_format", "key_value"},
     {"log_destination", "stderr"},

@@ -161,7 +161,6 @@ TEST(Environment, EveryOptionHasItsVariableAndNoOtherIsRead) {
   EXPECT_EQ(asked.size(), settings_catalogue().size() + others.size());
   for (const std::string& name : asked) {
     EXPECT_TRUE(name.starts_with("TIDEPOOL_") || others.contains(name)) << name;
-    EXPECT_NE(name, "TIDEPOOL_DIR");
   }
   EXPECT_NE(std::find(asked.begin(), asked.end(), "TIDEPOOL_SCALE_UP_UTILIZATION"), asked.end());
 }

@@ -293,6 +293,13 @@ TEST_F(OptionEffect, lease_timeout_action) {
   EXPECT_FALSE(with("report", "lease_timeout=2s", look));
   EXPECT_FALSE(with("cancel", "lease_timeout=2s", look));
   EXPECT_TRUE(with("reclaim", "lease_timeout=2s", look));
+  const auto cancelled = [this] {
+    ask(Span());
+    run(sec(10));
+    return read(pool_->segment().totals().leases_cancelled_total);
+  };
+  EXPECT_EQ(with("report", "lease_timeout=2s", cancelled), 0U);
+  EXPECT_EQ(with("cancel", "lease_timeout=2s", cancelled), 1U);
 }
 
 TEST_F(OptionEffect, leak_threshold) {

@@ -200,6 +200,21 @@ TEST_F(OptionEffect, alert_waiting) {
   EXPECT_EQ(with("4", "max_size=1", look), 0U);
 }
 
+TEST_F(OptionEffect, alert_slow_ratio) {
+  const auto look = [this] {
+    for (int i = 0; i < 60; ++i) {
+      ask_for(2, sec(3));
+      run(sec(0.6));
+      give_back();
+      run(sec(0.2));
+      give_back();
+    }
+    return alerts().count("slow_requests");
+  };
+  EXPECT_EQ(with("0.2", "max_size=1", look), 1U);
+  EXPECT_EQ(with("0", "max_size=1", look), 0U);
+}
+
 TEST_F(OptionEffect, alert_health_failure_rate) {
   const auto look = [this] {
     for (int i = 0; i < 60; ++i) {

@@ -1,4 +1,5 @@
 // The catalogue is a stable interface: names and order of columns never change.
+#include "reading/source.hpp"
 #include "unit/reading/reading_support.hpp"
 
 namespace tide {
@@ -30,7 +31,8 @@ TEST(Catalogue, ColumnsAreStable) {
       "use_p50_ms use_p99_ms query_p50_ms query_p99_ms size_peak in_use_peak waiting_peak memory_bytes last_error "
       "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
       "efficiency slow_share prediction_accuracy wal_bytes emergencies_total recovery_attempts_total "
-      "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total");
+      "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total "
+      "leases_cancelled_total");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
@@ -60,7 +62,8 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("help"), "relation column_name type unit meaning privacy");
   EXPECT_EQ(columns_of("presets"), "preset option value document note");
   EXPECT_EQ(columns_of("health"), "instance_id pool healthy status issues recommendations checks");
-  EXPECT_EQ(relations_catalogue().size(), 18u);
+  EXPECT_EQ(columns_of("command_help"), "command argument type required meaning");
+  EXPECT_EQ(relations_catalogue().size(), 19u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -120,7 +123,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "commands: instance_id pool verb status\n"
             "help: relation column_name type unit meaning privacy\n"
             "presets: preset option value document note\n"
-            "health: instance_id pool status recommendations\n");
+            "health: instance_id pool status recommendations\n"
+            "command_help: command argument type meaning\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {
@@ -173,4 +177,14 @@ TEST(Catalogue, HelpShowsEveryColumn) {
 }
 
 }  // namespace
+TEST(CommandHelp, HasARowForEachCommandAndArgument) {
+  std::vector<Row> rows;
+  find_source("command_help")->add_fixed_rows(rows);
+  size_t expected = std::size(kCommands);
+  for (const CommandInfo& command : kCommands) expected += command.arguments.size();
+  ASSERT_EQ(rows.size(), expected);
+  EXPECT_EQ(std::get<std::string>(rows[0][0]), "scale");
+  EXPECT_EQ(std::get<std::string>(rows[1][1]), "target_size");
+}
+
 }  // namespace tide
