@@ -127,7 +127,7 @@ COMMENT ON COLUMN tidepool.pool_stats.query_ms_total IS 'Total time spent in que
 COMMENT ON COLUMN tidepool.pool_stats.wait_p50_ms IS 'Median wait of the last minute. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p95_ms IS '95th percentile of the waits of the last minute. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.wait_p99_ms IS '99th percentile of the waits of the last minute. [ms]';
-COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'The longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
+COMMENT ON COLUMN tidepool.pool_stats.wait_max_ms IS 'Longest wait of the last minute, rounded up to a bound of pool_histograms. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p50_ms IS 'Median duration of the leases that ended in the last minute. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.use_p99_ms IS '99th percentile of the leases that ended in the last minute. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.query_p50_ms IS 'Median duration of the queries of the last minute. [ms]';
@@ -180,7 +180,7 @@ CREATE FUNCTION tidepool.read_pool_history(only_pool text DEFAULT NULL, only_ins
 COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
   'The rows of the view pool_history; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
-COMMENT ON VIEW tidepool.pool_history IS 'How each pool was, interval by interval.';
+COMMENT ON VIEW tidepool.pool_history IS 'Load and health of each pool by second, minute and hour.';
 COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
@@ -232,7 +232,7 @@ CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_leases(text, text) IS
   'The rows of the view leases; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
-COMMENT ON VIEW tidepool.leases IS 'One row for each connection that somebody has.';
+COMMENT ON VIEW tidepool.leases IS 'One row for each leased connection.';
 COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.leases.lease_id IS 'Identifier of the lease, never reused in this instance.';
@@ -270,7 +270,7 @@ CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_events(text, text) IS
   'The rows of the view events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
-COMMENT ON VIEW tidepool.events IS 'What happened in each pool, oldest first.';
+COMMENT ON VIEW tidepool.events IS 'Events of each pool, oldest first.';
 COMMENT ON COLUMN tidepool.events.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.events.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.events.seq IS 'Number of the event, from 1; missing numbers have been overwritten.';
@@ -313,7 +313,7 @@ CREATE FUNCTION tidepool.read_alerts(only_pool text DEFAULT NULL, only_instance 
 COMMENT ON FUNCTION tidepool.read_alerts(text, text) IS
   'The rows of the view alerts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
-COMMENT ON VIEW tidepool.alerts IS 'What is, or was, wrong with each pool.';
+COMMENT ON VIEW tidepool.alerts IS 'Current and past problems of each pool.';
 COMMENT ON COLUMN tidepool.alerts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.alerts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alerts.alert_id IS 'Identifier of the alert, never reused.';
@@ -360,7 +360,7 @@ CREATE FUNCTION tidepool.read_forecasts(only_pool text DEFAULT NULL, only_instan
 COMMENT ON FUNCTION tidepool.read_forecasts(text, text) IS
   'The rows of the view forecasts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.forecasts AS SELECT * FROM tidepool.read_forecasts();
-COMMENT ON VIEW tidepool.forecasts IS 'How many leases each pool expects.';
+COMMENT ON VIEW tidepool.forecasts IS 'Forecasts of the number of leased connections.';
 COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.forecasts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.forecasts."at" IS 'When the forecast was made.';
@@ -382,7 +382,7 @@ CREATE FUNCTION tidepool.read_alert_rules(only_pool text DEFAULT NULL, only_inst
 COMMENT ON FUNCTION tidepool.read_alert_rules(text, text) IS
   'The rows of the view alert_rules; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alert_rules AS SELECT * FROM tidepool.read_alert_rules();
-COMMENT ON VIEW tidepool.alert_rules IS 'When each pool raises an alert.';
+COMMENT ON VIEW tidepool.alert_rules IS 'Rules that raise alerts, for each pool.';
 COMMENT ON COLUMN tidepool.alert_rules.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alert_rules.rule IS 'The rule.';
 COMMENT ON COLUMN tidepool.alert_rules.metric IS 'Metric of the rule.';
@@ -427,7 +427,7 @@ CREATE FUNCTION tidepool.read_commands(only_pool text DEFAULT NULL, only_instanc
 COMMENT ON FUNCTION tidepool.read_commands(text, text) IS
   'The rows of the view commands; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
-COMMENT ON VIEW tidepool.commands IS 'Commands given to the pools, who issued them, and their results.';
+COMMENT ON VIEW tidepool.commands IS 'Commands sent to the pools, who issued them, and their results.';
 COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
@@ -447,7 +447,7 @@ CREATE FUNCTION tidepool.read_help(only_pool text DEFAULT NULL, only_instance te
 COMMENT ON FUNCTION tidepool.read_help(text, text) IS
   'The rows of the view help; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.help AS SELECT * FROM tidepool.read_help();
-COMMENT ON VIEW tidepool.help IS 'This: every relation and column.';
+COMMENT ON VIEW tidepool.help IS 'Every relation and column.';
 COMMENT ON COLUMN tidepool.help.relation IS 'The relation.';
 COMMENT ON COLUMN tidepool.help.column_name IS 'Name of the column; null in the row that describes the relation.';
 COMMENT ON COLUMN tidepool.help.type IS 'The column''s type.';
@@ -462,7 +462,7 @@ CREATE FUNCTION tidepool.read_presets(only_pool text DEFAULT NULL, only_instance
 COMMENT ON FUNCTION tidepool.read_presets(text, text) IS
   'The rows of the view presets; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.presets AS SELECT * FROM tidepool.read_presets();
-COMMENT ON VIEW tidepool.presets IS 'The named sets of values that the option preset takes.';
+COMMENT ON VIEW tidepool.presets IS 'Named sets of option values for the option preset.';
 COMMENT ON COLUMN tidepool.presets.preset IS 'Name of the preset.';
 COMMENT ON COLUMN tidepool.presets.option IS 'Option set by the preset.';
 COMMENT ON COLUMN tidepool.presets."value" IS 'Value of the option, unless another is given.';

@@ -52,7 +52,7 @@ void Callbacks::tell_outcome(std::function<void()> call) {
     try {
       if (put({call, false})) return;
     } catch (const std::bad_alloc&) {
-      // Told here, then: late is better than never, and it must be told exactly once.
+      // No memory: called directly below instead, because an outcome must be reported exactly once.
     }
   }
   const CallbackScope scope(handle_);
@@ -82,14 +82,14 @@ bool Callbacks::put(Item item) {
   return true;
 }
 
-// With the mutex held.
+// The mutex must be held.
 bool Callbacks::start_thread() {
   const BlockedSignals blocked;
   try {
-    // It keeps what it works with: it may outlive the pool, if a function of the program does not return.
+    // The thread owns a reference: it may outlive the pool if a function of the program does not return.
     thread_ = std::thread([self = shared_from_this()] { self->run(); });
   } catch (const std::exception&) {
-    // No thread to be had, or no memory; the next call tries again.
+    // No thread or no memory available; the next call tries again.
   }
   return thread_.joinable();
 }

@@ -1,15 +1,15 @@
-// Callbacks: how the program's functions are called, on which thread, and who is inside one of them.
+// Callbacks: how the program's functions are called, on which thread, and whether a thread is inside one of them.
 //
-// What the keeper of a pool with a thread of its own would call (events, outcomes of asynchronous acquires) is handed
-// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper; and so are lines
-// for standard error, which may be a pipe that nobody reads. The thread is started when it is first needed; where it
-// cannot be, the keeper calls by itself. All other threads call directly, as those do that make connections and need a
-// password for it.
+// Calls that the keeper of a pool with its own thread would make (events, outcomes of asynchronous acquires) are passed
+// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The same holds
+// for lines for standard error, which may be a pipe that is not read. The thread is started when it is first needed; if
+// it cannot be started, the keeper makes the calls itself. All other threads call directly, including those that open
+// connections and need a password.
 //
-// Invariants: an outcome is told exactly once; at most kEventsMax events and lines wait, and what exceeds that is dropped
-// and counted; what the keeper tells is told in its order.
+// Invariants: an outcome is reported exactly once; at most kEventsMax events and lines are queued, and further ones are
+// dropped and counted; the keeper's calls are made in order.
 // Threads: any.
-// Failure: none; finish() says whether a function of the program has not returned.
+// Failure: none; finish() tells whether a function of the program has not returned.
 #pragma once
 
 #include <condition_variable>
@@ -28,7 +28,7 @@
 
 namespace tide {
 
-// While it lives, the calling thread is inside a function of the program that was called for this pool.
+// While it exists, the calling thread is inside a function of the program that was called for this pool.
 class CallbackScope {
  public:
   explicit CallbackScope(uint64_t handle) : handle_(handle), outer_(innermost_) { innermost_ = this; }
@@ -64,29 +64,29 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
         pool_name_(std::move(pool_name)) {}
   ~Callbacks();
 
-  // From now on the keeper's calls are another thread's. Once, before that thread runs.
+  // From now on another thread makes the keeper's calls. Called once, before the keeper's thread starts.
   void relieve(const Keeper& keeper) { keeper_ = &keeper; }
   void tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text);
   void tell_outcome(std::function<void()> call);
-  // From any thread: standard error may be a pipe that nobody reads, and no caller waits for that.
+  // From any thread: standard error may be a pipe that is not read, and no caller may wait for that.
   void log(std::string line, Severity severity);
-  // Events and lines dropped since the last call; 0 as long as events are still being dropped.
+  // Events and lines dropped since the last call; 0 while events are still being dropped.
   uint64_t take_dropped();
   bool has_credentials() const { return ask_ != nullptr; }
-  // Calls the program for the password of the moment; not any more once finish() was called.
+  // Asks the program for the current password; no longer after finish() was called.
   Status ask_credential(std::string& password);
-  // Wait until all is told and asked, and end the thread. False: a function of the program has not returned; then
-  // outcomes that wait are told when it does, events are not.
+  // Waits until all calls are made, and ends the thread. False: a function of the program has not returned; then
+  // pending outcomes are reported when it does, events are not.
   bool finish(Instant give_up);
 
  private:
   struct Item {
     std::function<void()> call;
-    bool is_event;  // or a line: it may be dropped
+    bool is_event;  // event or line: it may be dropped
   };
   bool is_for_thread() const { return keeper_ != nullptr && keeper_->is_stepped_by_me(); }
   void call_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text) const;
-  // False: the caller has to call by itself.
+  // False: the caller must make the call itself.
   bool put(Item item);
   bool start_thread();
   void run();

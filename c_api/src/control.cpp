@@ -1,4 +1,4 @@
-// tide_control*, tide_assign, tide_wait_applied: giving commands and waiting for their answers.
+// tide_control*, tide_assign, tide_wait_applied: sending commands and waiting for their answers.
 #include <tidepool/control.h>
 #include <tidepool/observe.h>
 
@@ -25,10 +25,10 @@ static_assert(kArgumentsMax <= TIDE_VALUES_MAX);
 Result<Span> timeout_of(int64_t wait_ms) {
   if (wait_ms <= kWaitMsMax) return Span::millis(wait_ms < 0 ? kAnswerWaitMs : wait_ms);
   return Status::error(Code::bad_argument, "wait_ms is " + std::to_string(wait_ms),
-                       "accepted: 0 to 86400000, or negative for 5000", "a day is the longest wait");
+                       "accepted: 0 to 86400000, or negative for 5000", "the maximum is one day");
 }
 
-// What a call is made with, for all its commands that do not say it themselves.
+// The options of a call; they apply to every command that does not specify its own.
 struct With {
   tide_control_options options = TIDE_CONTROL_OPTIONS_INIT;
 
@@ -37,7 +37,7 @@ struct With {
     const char* const given = own != nullptr ? own : options.directory;
     return resolve_directory(given == nullptr ? "" : given);
   }
-  // Of who does not say who steers: the user, and where from.
+  // If no actor is given: the user and where the command comes from.
   std::string actor(const char* own = nullptr) const {
     const char* const given = own != nullptr ? own : options.actor;
     if (given != nullptr && given[0] != '\0') return given;
@@ -50,7 +50,7 @@ struct With {
   }
 };
 
-// What can be said without looking at a pool.
+// Checks that do not need a pool.
 Result<Command> check_call(const char* pool, const char* verb, Result<Command> command, bool may_be_every) {
   if (verb == nullptr) return Status::error(Code::bad_argument, "verb is NULL", "", "such as \"scale\"");
   const auto known = member_of<Verb>(verb);
@@ -72,7 +72,7 @@ std::optional<std::string> or_nothing(const char* text) {
   return text == nullptr ? std::nullopt : std::optional<std::string>(text);
 }
 
-// nothing: no value that there is.
+// nothing: the type is unknown.
 std::optional<ArgumentValue> value_of(const tide_value& value) {
   switch (value.type) {
     case TIDE_VALUE_NONE: return std::monostate();
@@ -88,7 +88,7 @@ std::optional<ArgumentValue> value_of(const tide_value& value) {
 
 Result<Command> made_of(const char* verb, const tide_value* values, int32_t nvalues) {
   const auto known = member_of<Verb>(verb == nullptr ? "" : verb);
-  if (!known) return parse_command(verb == nullptr ? "" : verb, "");  // says so
+  if (!known) return parse_command(verb == nullptr ? "" : verb, "");  // reports the unknown verb
   const std::span<const Argument> arguments = about(*known).arguments;
   if (nvalues < 0 || static_cast<size_t>(nvalues) > arguments.size() || (values == nullptr && nvalues > 0)) {
     return Status::error(Code::bad_argument, "nvalues is " + std::to_string(nvalues),
@@ -98,7 +98,7 @@ Result<Command> made_of(const char* verb, const tide_value* values, int32_t nval
   for (size_t i = 0; i < static_cast<size_t>(nvalues); ++i) {
     auto value = value_of(values[i]);
     if (!value) {
-      return Status::error(Code::bad_argument, "value " + std::to_string(i) + " is none",
+      return Status::error(Code::bad_argument, "value " + std::to_string(i) + " is invalid",
                            "its type is " + std::to_string(values[i].type));
     }
     given.emplace_back(arguments[i].name, std::move(*value));
@@ -144,7 +144,7 @@ Verbs make_verbs() {
   return out;
 }
 
-// The one pool of a command.
+// The only pool of a command.
 Result<LocatedPool> pool_of(const With& with, const char* pool, const Command& command) {
   auto pools = LocatedPool::for_command(with.directory(), or_nothing(pool), command);
   if (!pools) return pools.status();
@@ -155,11 +155,11 @@ Result<Command> parsed(const char* pool, const char* verb, const char* arguments
   return check_call(pool, verb, parse_command(view_of(verb), view_of(arguments_json)), false);
 }
 
-// One of a batch. The caller's struct gets back what became of it.
+// Reads one command of a batch. The caller's struct receives its result later.
 Status read_command(const tide_command* from, const With& with, BatchCommand& to) {
   tide_command given = TIDE_COMMAND_INIT;
   if (from == nullptr || from->size < sizeof given)
-    return Status::error(Code::bad_argument, "a command is NULL or cut");
+    return Status::error(Code::bad_argument, "a command is NULL, or its size is too small");
   if (Status read = read_struct(from, "tide_command", given); !read) return read;
   auto command = check_call(given.pool, given.verb, made_of(given.verb, given.values, given.nvalues), true);
   if (!command) return command.status();
@@ -205,7 +205,7 @@ tide_status tide_control_with(const char* pool_or_instance, const char* verb, co
     if (command_id != nullptr) *command_id = *posted;
     if (timeout->is_zero()) return Status::ok();
     Status answer = pool->wait(*posted, *timeout, true, with.is_interrupted());
-    answer.is_retryable = false;  // the command is out; the same call would give it twice
+    answer.is_retryable = false;  // the command is posted; a retry would issue it twice
     return answer;
   });
 }
@@ -237,7 +237,7 @@ tide_status tide_control_check(const char* pool_or_instance, const char* verb, c
 }
 
 const tide_verb* tide_verb_at(int index) {
-  static const auto& verbs = *new Verbs(make_verbs());  // never freed: threads may still ask while the process ends
+  static const auto& verbs = *new Verbs(make_verbs());  // never freed: threads may still use it during exit
   const bool is_known = index >= 0 && static_cast<size_t>(index) < verbs.rows.size();
   return is_known ? &verbs.rows[static_cast<size_t>(index)] : nullptr;
 }
@@ -277,11 +277,11 @@ tide_status tide_assign(const char* relation, const char* column, const char* ke
     }
     const auto given = value == nullptr ? std::nullopt : value_of(*value);
     if (meant == nullptr || !given || out == nullptr) {
-      return Status::error(Code::bad_argument, "there is no such column, value is none, or out is NULL");
+      return Status::error(Code::bad_argument, "unknown column, invalid value, or out is NULL");
     }
     const auto assigned = assign(*meant, view_of(key), *given);
     if (!assigned) return assigned.status();
-    // Texts are those of the caller and of the catalogue, which outlive the call.
+    // Texts belong to the caller or to the catalogue; both outlive the call.
     const auto of = [](const ArgumentValue& from, const tide_value& as_given) -> tide_value {
       const auto* whole = std::get_if<int64_t>(&from);
       return whole == nullptr ? as_given : tide_value{TIDE_INT, 0, *whole, 0, nullptr};

@@ -1,4 +1,4 @@
-// tide_cursor: rows as they were when it was opened, so that it never waits for a pool and always ends.
+// tide_cursor: a copy of the rows, made when it is opened, so that it never waits for a pool and always ends.
 #pragma once
 
 #include <string>
@@ -13,5 +13,5 @@ struct tide_cursor {
   const tide::Relation* relation = nullptr;
   std::vector<tide::Row> rows;
   size_t next = 0;
-  mutable std::vector<std::string> texts;  // by column: the last text made for it; no part of what is shown
+  mutable std::vector<std::string> texts;  // by column: the last text made for it; not part of the contents
 };

@@ -39,7 +39,7 @@ class CustomConnection final : public Connection {
   }
   void cancel(uint64_t lease) noexcept override {
     if (driver_.cancel == nullptr) return;
-    const std::lock_guard lock(mutex_);  // the lease it is meant for cannot end while the driver cancels
+    const std::lock_guard lock(mutex_);  // the lease that is meant cannot end while the driver cancels
     if (lease != kAnyLease && lease != lease_.load(std::memory_order_relaxed)) return;
     const CallbackScope scope(handle_);
     driver_.cancel(driver_.context, native_);
@@ -70,12 +70,12 @@ class CustomConnection final : public Connection {
   bool is_abandoned_ = false;
 };
 
-// What a driver says when it fails.
+// The error message of a driver.
 class Message {
  public:
   char* text() noexcept { return text_; }
   size_t bytes() const noexcept { return sizeof text_; }
-  // A driver may well quote the URL it was given, and what it says goes into errors, events and the segment.
+  // A driver may quote the URL in its message, and the message is written to errors, events and the segment.
   Status failure(const char* what) {
     text_[sizeof text_ - 1] = '\0';
     const std::string reason = text_[0] != '\0' ? without_password(text_) : "the driver reported no reason";
@@ -92,7 +92,7 @@ int64_t CustomDriver::ms_left(Instant deadline) const { return std::max<int64_t>
 
 BlockingDriver::Opened CustomDriver::open(Instant deadline) {
   Opened opened;
-  auto session = std::make_unique<CustomConnection>(driver_, handle_);  // nothing may fail once the driver has opened
+  auto session = std::make_unique<CustomConnection>(driver_, handle_);  // nothing may fail after the driver has opened
   const CallbackScope scope(handle_);
   Message message;
   void* native = nullptr;

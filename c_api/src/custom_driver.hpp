@@ -1,7 +1,7 @@
-// CustomDriver: a driver that a program registered, as the pool calls it.
+// CustomDriver: calls a driver that a program registered.
 //
-// A thrown exception must not come out of C callbacks; what comes anyway ends the process, as in any C code.
-// Threads: as driver/threaded/blocking_driver.hpp says. Failure: what the driver's messages say.
+// C callbacks must not throw; an exception that leaves one ends the process, as in any C code.
+// Threads: see driver/threaded/blocking_driver.hpp. Failure: as reported by the driver's messages.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ namespace tide {
 
 class CustomDriver final : public BlockingDriver {
  public:
-  // `handle` is the pool's that the program's functions are called for.
+  // `handle` is that of the pool for which the program's functions are called.
   CustomDriver(const tide_driver& driver, std::string url, const Clock& clock, uint64_t handle)
       : driver_(driver), url_(std::move(url)), clock_(clock), handle_(handle) {}
 

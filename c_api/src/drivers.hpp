@@ -1,6 +1,6 @@
-// Drivers: which connector serves which target, and the ones programs register themselves.
+// Drivers: the connector for each target, and the drivers that programs register.
 //
-// Threads: any; registered drivers live for ever.
+// Threads: any; registered drivers live forever.
 #pragma once
 
 #include <memory>
@@ -16,13 +16,13 @@
 namespace tide {
 
 std::vector<std::string> registered_schemes();
-// `application` is what the server may show for our sessions; `callbacks` may be asked for credentials.
-// `handle` is the pool's that the program's functions are called for.
+// `application` is the name that the server may show for the sessions; `callbacks` is asked for credentials. `handle`
+// is that of the pool for which the program's functions are called.
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
                                                   const std::string& application,
                                                   const std::shared_ptr<Callbacks>& callbacks, uint64_t handle);
 
-// The list of registered drivers must not be another thread's when the process forks.
+// Locks the list of registered drivers, so that no other thread holds it when the process forks.
 void hold_drivers_for_fork() noexcept;
 void release_drivers_after_fork() noexcept;
 

@@ -14,7 +14,7 @@ namespace tide {
 namespace {
 
 constexpr size_t kErrorBytesMin = 16;
-constexpr size_t kErrorBytesMax = 65536;  // a larger size is a struct that was never initialised
+constexpr size_t kErrorBytesMax = 65536;  // a larger size is that of an uninitialised struct
 
 struct Telling {
   Code code;
@@ -23,17 +23,18 @@ struct Telling {
   std::string_view sqlstate, message, detail, hint;
 };
 
-// What lies behind `known` bytes belongs to somebody else. An older caller's struct may end within a text.
+// Memory after the first `known` bytes is not part of the caller's struct. An older caller's struct may end within a
+// text.
 void put_text(tide_error* err, size_t known, size_t offset, size_t room, std::string_view text) noexcept {
   if (offset >= known) return;
   if (room > known - offset) room = known - offset;
   char* const to = reinterpret_cast<char*>(err) + offset;
   const std::string_view kept = utf8_prefix(text, room - 1);
   try {
-    // Quotes what users typed and databases said; what arrives is UTF-8 all the same, and no longer than it was.
+    // The text may quote users and databases; the result is always valid UTF-8 and no longer than before.
     std::memcpy(to, clean_text(kept).data(), kept.size());
   } catch (const std::bad_alloc&) {
-    std::memcpy(to, kept.data(), kept.size());  // only our own short texts are told without memory
+    std::memcpy(to, kept.data(), kept.size());  // without memory, only the library's own short texts are reported
   }
   std::memset(to + kept.size(), 0, room - kept.size());
 }

@@ -1,9 +1,9 @@
-// Guard: the last door of the C ABI. A Status becomes a tide_error, and no exception gets out.
+// Guard: the boundary of the C ABI. Converts a Status to a tide_error, and catches all exceptions.
 //
-// Invariants: nothing is written behind err->size; every text ends with NUL and between two UTF-8 characters; on
-// success the caller's tide_error is left as it was.
+// Invariants: nothing is written beyond err->size; every text is NUL-terminated and ends between two UTF-8 characters;
+// on success the caller's tide_error is not changed.
 // Threads: any.
-// Failure: none; without memory the caller still gets TIDE_NO_MEMORY, because nothing here needs any.
+// Failure: none; without memory the caller still gets TIDE_NO_MEMORY, because nothing here allocates.
 #pragma once
 
 #include <utility>
@@ -14,11 +14,11 @@
 
 namespace tide {
 
-// Tells the caller `why` and returns its number. A NULL err, or one whose size cannot be true, is left alone.
+// Writes `why` to the caller's struct and returns its number. A NULL err, or one with an invalid size, is not touched.
 tide_status fail(tide_error* err, const Status& why) noexcept;
-// Inside a catch block: the exception in flight as an error.
+// Inside a catch block: the current exception as an error.
 tide_status fail_with_exception(tide_error* err) noexcept;
-// Back again, for functions of the ABI that call each other.
+// The reverse, for functions of the ABI that call each other.
 Status status_of(const tide_error& err);
 
 // Runs f, which returns a Status.

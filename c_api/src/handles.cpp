@@ -17,19 +17,19 @@ namespace tide {
 constinit std::array<PoolEntry, kPoolsMax> Handles::entries_{};
 
 Handles& Handles::instance() {
-  static Handles* handles = new Handles();  // never destroyed: pools may be closed by late destructors
+  static Handles* handles = new Handles();  // never destroyed: late destructors may close pools
   return *handles;
 }
 
 Handles::Handles() {
-  const Visit enrolled(Presence::kNobody);  // what that prepares once must not be half done in a child
+  const Visit enrolled(Presence::kNobody);  // its one-time initialisation must not be interrupted by a fork
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 namespace {
-// Made while the library is loaded: a fork in the middle of it would leave the child without.
+// Created while the library is loaded: after a fork during a later creation, the child would have none.
 [[maybe_unused]] const Handles& made_early = Handles::instance();
-constexpr Span kMakingTimeout = Span::seconds(1);  // files are made and removed meanwhile
+constexpr Span kMakingTimeout = Span::seconds(1);  // in the meantime files are created and removed
 constexpr Span kForkTimeout = Span::millis(50);    // for all keepers together; their steps take microseconds
 }  // namespace
 
@@ -94,7 +94,7 @@ bool Handles::withdraw(PoolEntry& entry, Span timeout) {
     entry.handle.store(0, std::memory_order_seq_cst);
   }
   const Instant give_up = SystemClock::instance().now() + timeout;
-  // A callback may still be due to a thread that has left the pool already.
+  // A thread that has already left the pool may still have to make a callback.
   while (Presence::is_anyone_in(key) || entry.pool->callbacks_open() != 0) {
     if (SystemClock::instance().now() >= give_up) return false;
     pause_for(Span::micros(200));
@@ -121,7 +121,7 @@ void Handles::before_fork() {
   }
   hold_drivers_for_fork();
   sqlite::hold_for_fork();
-  // What is made once, at its first use, must not be in the making.
+  // Objects that are created at first use are created now, so that no fork happens during their creation.
   (void)settings_catalogue();
   (void)tide_relation_at(0);
 }
@@ -137,8 +137,8 @@ void Handles::after_fork_in_parent() {
   if (self.is_making_held_) self.making_.unlock();
 }
 
-// The child has the parent's pools in its memory and their descriptors in its table. It must not use, close politely
-// or even destroy them: it closes descriptors and remembers whose the handles were.
+// The child has the parent's pools in its memory and their descriptors in its table. It must not use, close or destroy
+// them: it closes the descriptors and records which handles belonged to the parent.
 void Handles::after_fork_in_child() {
   Handles& self = instance();
   Presence::forget_others_after_fork();
@@ -157,10 +157,10 @@ void Handles::after_fork_in_child() {
     entry.callbacks = nullptr;
     entry.is_stepped.store(false, std::memory_order_relaxed);
     entry.is_closing.store(false, std::memory_order_relaxed);
-    self.is_reserved_[i] = false;  // also where another thread was just opening or closing
+    self.is_reserved_[i] = false;  // also if another thread was opening or closing a pool
   }
   self.mutex_.unlock();
-  new (&self.making_) std::timed_mutex;  // its holder may be a thread that is not here
+  new (&self.making_) std::timed_mutex;  // it may be locked by a thread that does not exist here
 }
 
 Status no_entry(Code code) {

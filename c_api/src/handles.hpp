@@ -1,13 +1,13 @@
-// Handles: from what a program passes in as tide_pool * to a Pool, safely.
+// Handles: converts the tide_pool * that a program passes in to a Pool, safely.
 //
-// A handle is not an address but a number: mark, generation, index. It is looked up, never followed, so NULL, closed,
-// invented and inherited handles get a status. The fast path pays one table look-up and one comparison.
+// A handle is not an address but a number: mark, generation, index. It is looked up, never dereferenced, so NULL,
+// closed, invented and inherited handles result in a status. The fast path costs one table look-up and one comparison.
 //
 // Invariants: an index is reused only with a higher generation; a Pool is destroyed only after its entry is cleared and
-// nobody is inside (pool/presence.hpp).
-// Threads: look-ups from any thread without a lock; open and close under one mutex. At a fork every mutex that a child
-// needs for pools of its own is taken first, in this order: making, handles, keepers, drivers, SQLite's.
-// Failure: Door says ok, closed, forked or bad_argument.
+// no thread is inside (pool/presence.hpp).
+// Threads: look-ups from any thread without a lock; open and close under one mutex. Before a fork, every mutex that the
+// child needs for its own pools is locked, in this order: making, handles, keepers, drivers, SQLite's.
+// Failure: Door returns ok, closed, forked or bad_argument.
 #pragma once
 
 #include <array>
@@ -31,14 +31,14 @@ struct alignas(64) PoolEntry {
   std::atomic<uint64_t> handle{0};  // 0: free
   std::atomic<uint64_t> forked{0};  // the handle the parent had here at the last fork
   std::atomic<bool> is_closing{false};
-  std::atomic<bool> is_stepped{false};  // of a foreign loop: step and close exclude each other
+  std::atomic<bool> is_stepped{false};  // for a foreign loop: step and close exclude each other
   Pool* pool = nullptr;
-  Pool* unlisted = nullptr;        // exists without a handle: not published yet, or withdrawn
-  bool is_whole = false;           // between the handlers of a fork: the keeper is at rest
+  Pool* unlisted = nullptr;        // exists without a handle: not yet published, or withdrawn
+  bool is_whole = false;           // between the handlers of a fork: the keeper is idle
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
-  uint32_t generation = 0;         // of the last handle given out
-  // Under the mutex of Handles.
+  uint32_t generation = 0;         // of the last handle issued
+  // Protected by the mutex of Handles.
   Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : unlisted; }
 };
 
@@ -46,15 +46,15 @@ class Handles {
  public:
   static Handles& instance();
 
-  // A number for a pool that is about to be opened; 0 when all places are taken. Presence keys come from it.
+  // A handle for a pool that is about to be opened; 0 if all places are in use. Presence keys are derived from it.
   uint64_t reserve();
   void cancel(uint64_t handle);
-  // The pool exists, though nobody can find it by its handle: a child of fork() must know of it. nullptr: not any more.
+  // Registers a pool that has no handle yet: a child of fork() must know it. nullptr: unregisters it.
   void note_unlisted(uint64_t handle, Pool* pool);
   void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
-  // Of any number: an entry with another handle, if it is none of ours.
+  // Accepts any number; for a number that is not a handle, returns an entry with another handle.
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
-  // What a handle that is not open deserves.
+  // The error code for a handle that is not open.
   Code reason(uint64_t handle);
   std::vector<tide_pool*> open_handles();
 
@@ -63,15 +63,16 @@ class Handles {
   static bool is_well_formed(uint64_t handle) {
     return handle >> 48 == kMark && (handle & 0xFFFF) < kPoolsMax && (handle >> 16 & 0xFFFF'FFFF) != 0;
   }
-  // What of a handle fits into a presence key, so that the key is one shift.
+  // The part of a handle that fits into a presence key, so that the key is computed by one shift.
   static uint64_t pool_key(uint64_t handle) { return handle & (~uint64_t{0} >> kLeaseSlotBits); }
-  // Take the pool out for good: nobody finds it afterwards. Waits until nobody is inside; false: somebody stayed.
+  // Removes the pool permanently, so that it can no longer be found. Waits until no thread is inside; false: a thread
+  // remained.
   bool withdraw(PoolEntry& entry, Span timeout);
-  // Make the entry's place free again.
+  // Frees the entry's place.
   void retire(PoolEntry& entry);
 
  private:
-  static constexpr uint64_t kMark = 0x7D1E;  // no address of a program begins like that
+  static constexpr uint64_t kMark = 0x7D1E;  // no address of a program begins with these bits
   Handles();
   static void before_fork();
   static void after_fork_in_parent();
@@ -81,12 +82,12 @@ class Handles {
   std::timed_mutex making_;  // taken before mutex_
   bool is_making_held_ = false;
   std::mutex mutex_;
-  static constinit std::array<PoolEntry, kPoolsMax> entries_;  // needs no initialisation to be looked at
+  static constinit std::array<PoolEntry, kPoolsMax> entries_;  // requires no initialisation before look-ups
   std::array<bool, kPoolsMax> is_reserved_{};
 };
 
-// While one lives, fork() waits, though not for long: a child cannot close the descriptors of a pool that is half made or
-// half taken apart. Not for code that waits or calls the program.
+// While one exists, fork() waits, but only briefly: a child cannot close the descriptors of a pool that is being
+// created or destroyed. Must not be held while waiting or calling the program.
 class ForkPause {
  public:
   ForkPause() : lock_(Handles::instance().making_) {}
@@ -95,7 +96,7 @@ class ForkPause {
   const std::lock_guard<std::timed_mutex> lock_;
 };
 
-// The right to drive a pool without a thread of its own.
+// The right to drive a pool that has no thread.
 class StepTurn {
  public:
   explicit StepTurn(PoolEntry& entry) : entry_(entry), is_taken_(!entry.is_stepped.exchange(true)) {}
@@ -111,7 +112,7 @@ class StepTurn {
   const bool is_taken_;
 };
 
-// A visit of the pool behind a handle: as long as the door stands open, the pool stays.
+// Access to the pool of a handle: the pool is not destroyed while the door exists.
 class Door {
  public:
   explicit Door(const tide_pool* pool) : Door(pool, 0) {}
@@ -128,7 +129,7 @@ class Door {
     const PoolEntry& entry = Handles::entry_of(handle_);
     if (entry.handle.load(std::memory_order_acquire) == handle_ && handle_ != 0) [[likely]] {
       pool_ = entry.pool;
-      if (pool_ == nullptr) __builtin_unreachable();  // an entry has its pool as long as it has a handle
+      if (pool_ == nullptr) __builtin_unreachable();  // an entry has a pool while it has a handle
     }
   }
   const uint64_t handle_;

@@ -1,4 +1,4 @@
-// tide_pool_health: the verdict on a pool of this process, from the same reading that any observer has.
+// tide_pool_health: the verdict on a pool of this process, from the same data that other processes read.
 #include <tidepool/tidepool.h>
 
 #include <cstring>
@@ -16,7 +16,7 @@ using namespace tide;
 
 namespace {
 
-// A line each; what does not fit whole is left out.
+// One line each; lines that do not fit completely are left out.
 template <size_t N>
 void put_lines(char (&to)[N], const std::vector<std::string>& lines) {
   std::string text;
@@ -82,7 +82,7 @@ tide_status tide_pool_find(const char* name, tide_pool** out, tide_error* err) {
     if (found == nullptr) {
       return Status::error(Code::not_found,
                            "no open pool of this process has the name \"" + std::string(utf8_prefix(name, 64)) + "\"",
-                           names.empty() ? "none is open" : "open are: " + names);
+                           names.empty() ? "no pool is open" : "open pools: " + names);
     }
     *out = found;
     return Status::ok();

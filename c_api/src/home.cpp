@@ -1,4 +1,4 @@
-// Home: pools of this process that have no files (publish=off), lent to those who observe and steer.
+// Home: pools of this process that have no files (publish=off), made available for observation and control.
 #include "home.hpp"
 
 #include <unistd.h>
@@ -12,7 +12,7 @@
 namespace tide {
 namespace {
 
-// Calls `visit` with every open pool without a file, each within a visit of its own.
+// Calls `visit` for every open pool without a file; the pool is not destroyed during the call.
 template <typename Visitor>
 void for_each_private_pool(Visitor&& visitor) {
   for (tide_pool* handle : Handles::instance().open_handles()) {

@@ -3,8 +3,8 @@
 
 namespace tide {
 
-// From now on this process's pools without files can be observed and steered from within it, and the drivers that it has
-// registered are known to those who check options.
+// After this call, pools of this process without files can be observed and controlled from within the process, and
+// checks of options know the drivers that it has registered.
 // Threads: any, any number of times.
 void lend_private_pools();
 

@@ -1,4 +1,4 @@
-// tide_pool_fd, tide_pool_step: a pool without a thread of its own.
+// tide_pool_fd, tide_pool_step: for a pool that has no thread.
 #include <tidepool/tidepool.h>
 
 #include "guard.hpp"

@@ -1,4 +1,4 @@
-// tide_relation_at, tide_cursor_*: relations as C sees them.
+// tide_relation_at, tide_cursor_*: relations in the C API.
 #include <tidepool/observe.h>
 
 #include <charconv>
@@ -34,7 +34,7 @@ int32_t type_of(ColumnType type) {
   return TIDE_TEXT;
 }
 
-// The catalogue in C's form. Its texts are views of literals, which end in NUL.
+// The catalogue in C structs. Its texts are views of literals, which are NUL-terminated.
 class CRelations {
  public:
   CRelations() {
@@ -77,7 +77,7 @@ Status unknown_relation(std::string_view typed) {
 
 std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }
 
-// The value under the cursor; nullptr off the rows and columns.
+// The value at the cursor; nullptr outside of the rows and columns.
 const Value* value_at(const tide_cursor* cursor, int column) {
   if (cursor == nullptr || column < 0 || cursor->next == 0 || cursor->next > cursor->rows.size()) return nullptr;
   const Row& row = cursor->rows[cursor->next - 1];
@@ -89,7 +89,7 @@ ColumnType type_at(const tide_cursor* cursor, int column) {
   return cursor->relation->columns[static_cast<size_t>(column)].type;
 }
 
-// A time beyond what nanoseconds can hold is shown as the last one they can.
+// Times that nanoseconds cannot represent are limited to the last one that they can.
 int64_t ns_of_micros(int64_t micros) {
   constexpr int64_t kMicrosMax = std::numeric_limits<int64_t>::max() / 1000;
   if (micros > kMicrosMax) return kMicrosMax * 1000;

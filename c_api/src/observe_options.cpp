@@ -1,4 +1,4 @@
-// tide_option_check, tide_duration_parse, tide_default_directory: what holds before any pool is looked at.
+// tide_option_check, tide_duration_parse, tide_default_directory: functions that do not need a pool.
 #include <tidepool/observe.h>
 
 #include <cstring>
@@ -25,7 +25,7 @@ tide_status tide_option_check(const char* name, const char* value, const char** 
       Policy policy;
       if (Status assigned = assign_value(policy, *setting, value); !assigned) return assigned;
     }
-    // The catalogue's names are literals, so they end with a NUL.
+    // The catalogue's names are literals, so they are NUL-terminated.
     if (current_name != nullptr) *current_name = setting->name.data();
     return Status::ok();
   });

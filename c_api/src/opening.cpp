@@ -30,11 +30,11 @@ namespace tide {
 namespace {
 
 constexpr Span kWithdrawTimeout = Span::seconds(5);
-constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; it gives up itself before that
-constexpr Span kFirstTimeout = Span::millis(100);    // for connections that may come at once
+constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the keeper gives up before that
+constexpr Span kFirstTimeout = Span::millis(100);    // for connections that open immediately
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 
-Status word(const char* name) {
+Status check_name(const char* name) {
   constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
   const std::string_view text =
       name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
@@ -52,7 +52,7 @@ std::string host_name() {
   return gethostname(host, sizeof host - 1) == 0 ? host : "";
 }
 
-// As far as it can be measured: the cgroup's, else the machine's.
+// As far as it can be measured: that of the cgroup, else that of the machine.
 int64_t memory_limit() {
   const double limit = SystemProbe().sample(0).memory_limit_bytes;
   return limit > 0 && limit < 1e18 ? static_cast<int64_t>(limit) : 0;
@@ -63,7 +63,7 @@ uint64_t fresh_seed() {
   return getrandom(&seed, sizeof seed, 0) == static_cast<ssize_t>(sizeof seed) ? seed : 1;
 }
 
-// The sink keeps the callbacks for as long as the pool lives, also where no events are wanted.
+// The sink owns the callbacks while the pool exists, even if no events are wanted.
 EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callbacks>& callbacks) {
   EventSink sink;
   if (options.on_event != nullptr) sink.mask = options.event_mask;
@@ -74,7 +74,7 @@ EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callba
   return sink;
 }
 
-// A pool that has no handle yet, or none any more, and that a child of fork() knows of.
+// A pool that does not have a handle yet, or no longer has one, and that a child of fork() knows.
 class UnlistedPool {
  public:
   UnlistedPool(uint64_t handle, std::unique_ptr<Pool> pool) : handle_(handle), pool_(std::move(pool)) {
@@ -97,7 +97,7 @@ class UnlistedPool {
   std::unique_ptr<Pool> pool_;
 };
 
-// A place for a pool, given back unless it is used.
+// A place for a pool, released unless it is used.
 class Reservation {
  public:
   Reservation() : handle_(Handles::instance().reserve()) {}
@@ -113,7 +113,7 @@ class Reservation {
   uint64_t handle_;
 };
 
-// What init_mode=fail_fast promises: usable when open() returns, or the reason why not.
+// Implements init_mode=fail_fast: waits until the pool is usable, or returns the reason why it is not.
 Status wait_until_started(Pool& pool, const Policy& policy) {
   const Instant give_up = pool.clock().now() + policy.init_timeout;
   for (;;) {
@@ -129,7 +129,7 @@ Status wait_until_started(Pool& pool, const Policy& policy) {
   return why;
 }
 
-// Where no network is between, connections are there in a moment: whoever never waits should find them.
+// Without a network, connections open within moments: callers that never wait should find them.
 void wait_for_the_first(Pool& pool, Backend backend) {
   const Instant give_up = pool.clock().now() + kFirstTimeout;
   for (;;) {
@@ -149,7 +149,7 @@ void close_quietly(Pool& pool) {
 }  // namespace
 
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
-  if (Status named = word(name); !named) return named;
+  if (Status named = check_name(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
   Environment environment = process_environment();
   environment.memory_limit = memory_limit;
@@ -224,7 +224,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
 
 namespace {
 
-// What the calling thread is inside of cannot be taken away by it.
+// A pool cannot be closed by a thread that is inside it.
 bool am_i_inside(uint64_t handle) {
   return CallbackScope::is_inside(handle) || Presence::am_i_in(Handles::pool_key(handle));
 }
@@ -234,8 +234,8 @@ Status refuse_inside(const char* what) {
                        "close from another thread, or after the callback has returned");
 }
 
-// What code of the program may still be inside of. Not forgotten, so that tools do not take it for a leak.
-void keep_for_ever(Pool* pool, ThreadKeeper* thread) {
+// Keeps objects that code of the program may still use. They remain reachable, so that tools do not report a leak.
+void keep_forever(Pool* pool, ThreadKeeper* thread) {
   struct Kept {
     Pool* pool;
     ThreadKeeper* thread;
@@ -247,7 +247,7 @@ void keep_for_ever(Pool* pool, ThreadKeeper* thread) {
   }
 }
 
-// Drive or let drive the keeper to its end. False: it is held up in code of the program.
+// Drives the keeper, or lets its thread drive it, until it is closed. False: it is blocked in code of the program.
 bool close_keeper(PoolEntry& entry, Instant deadline, Instant give_up) {
   if (entry.thread != nullptr) return entry.thread->close(deadline, give_up);
   Keeper& keeper = entry.pool->keeper();
@@ -280,7 +280,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
     now = door->clock().now();
     if (entry.is_closing.exchange(true)) return no_entry(Code::closed);
   }
-  // From here on this thread alone owns the pool's end, and nothing it does may fail.
+  // From here on only this thread may end the pool, and nothing that it does may fail.
   Pool& own = *entry.pool;
   const std::shared_ptr<Callbacks> callbacks = entry.callbacks->shared_from_this();
   const Instant deadline = now + timeout.value_or(own.keeper().policy().shutdown_timeout);
@@ -290,25 +290,25 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackTimeout);
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
-  if (!is_everyone_out) {  // somebody is stuck inside a callback: memory for safety
-    keep_for_ever(&own, thread.release());
+  if (!is_everyone_out) {  // a callback has not returned: leak memory for safety
+    keep_forever(&own, thread.release());
   } else {
     const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
   }
   handles.retire(entry);
   if (!is_everyone_out || !is_all_told) {
-    return Status::error(
-        Code::timeout, who + "a function of the program that it called has not returned",
-        is_everyone_out ? "outcomes of asynchronous acquires that wait are told when it returns" : "its memory is kept",
-        "return from callbacks and from a driver's functions; their contexts are still in use");
+    return Status::error(Code::timeout, who + "a function of the program that it called has not returned",
+                         is_everyone_out ? "pending outcomes of asynchronous acquires are reported when it returns"
+                                         : "its memory is not released",
+                         "return from callbacks and from a driver's functions; their contexts are still in use");
   }
   if (!left_behind) {
     return Status::error(Code::timeout, who + left_behind.message, left_behind.detail, left_behind.hint);
   }
   if (!had_to_revoke) return Status::ok();
-  return Status::error(Code::timeout, who + "leases had to be taken away",
-                       "not all were released within the time given",
-                       "release leases before closing, or give more time");
+  return Status::error(Code::timeout, who + "leases had to be revoked",
+                       "not all leases were released within the timeout",
+                       "release leases before closing, or increase the timeout");
 }
 
 Status close_all_pools(std::optional<Span> timeout) {
@@ -320,7 +320,7 @@ Status close_all_pools(std::optional<Span> timeout) {
   threads.reserve(pools.size());  // nothing may fail while they run
   std::mutex mutex;
   Status first;
-  // All at once: the time given is for all together.
+  // In parallel: the timeout is for all pools together.
   for (tide_pool* pool : pools) {
     const auto close_one = [&, pool] {
       Status closed = close_pool(pool, timeout);
@@ -331,7 +331,7 @@ Status close_all_pools(std::optional<Span> timeout) {
     try {
       threads.emplace_back(close_one);
     } catch (const std::system_error&) {
-      close_one();  // no thread is to be had: one after the other, then
+      close_one();  // no thread available: close them one after the other
     }
   }
   for (std::thread& thread : threads) thread.join();

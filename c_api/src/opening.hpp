@@ -1,4 +1,4 @@
-// Opening and closing pools: from a caller's texts to a running pool, and back to nothing.
+// Opening and closing pools: from a caller's texts to a running pool, and closing it.
 #pragma once
 
 #include <optional>
@@ -10,9 +10,9 @@
 
 namespace tide {
 
-// `options` is complete (read_struct() has been there).
+// `options` is complete (converted by read_struct()).
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options);
-// Without a span: the pool's own shutdown_timeout.
+// Without a timeout: the pool's own shutdown_timeout.
 Status close_pool(tide_pool* pool, std::optional<Span> timeout);
 Status close_all_pools(std::optional<Span> timeout);
 

@@ -20,12 +20,12 @@ constexpr int64_t kDayMs = 86'400'000;
 
 Status bad_timeout(int64_t timeout_ms) {
   return Status::error(Code::bad_argument, "timeout_ms is " + std::to_string(timeout_ms),
-                       "accepted: 0 to 86400000, or negative for the pool's own", "a day is the longest wait");
+                       "accepted: 0 to 86400000, or negative for the pool's own", "the maximum is one day");
 }
 
 tide_status stale(tide_error* err) {
-  return fail(err, Status::error(Code::stale_lease, "this lease has ended already",
-                                 "it was released before, or revoked, or its pool never gave it",
+  return fail(err, Status::error(Code::stale_lease, "the lease has already ended",
+                                 "it was released or revoked, or was never issued by its pool",
                                  "release every lease exactly once; see `events` for revocations"));
 }
 
@@ -63,7 +63,7 @@ tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
   });
 }
 
-// Whatever keeps an acquire from being served at once.
+// For an acquire that cannot be served immediately, for any reason.
 [[gnu::noinline, gnu::cold]] static tide_status acquire_slowly(tide_pool* pool, const char* tag, int64_t timeout_ms,
                                                                tide_lease* out, tide_error* err) {
   return guarded(err, [&]() -> Status {
@@ -164,7 +164,7 @@ tide_status tide_lease_release(tide_lease lease, tide_error* err) {
   }
 }
 
-// For the calls on a lease that are not on the fast path. `use` says ok, or that the lease is none.
+// For calls on a lease that are not on the fast path. `use` returns ok, or that the lease is invalid.
 template <typename Use>
 static tide_status with_lease(tide_lease lease, tide_error* err, Use&& use) noexcept {
   try {
@@ -217,7 +217,7 @@ tide_status tide_lease_get_stats(tide_lease lease, tide_lease_stats* out, tide_e
     if (!door) return no_entry(door.code());
     LeaseFacts facts;
     if (LeaseId(lease.id).is_none() || door->facts(LeaseId(lease.id), facts) != Code::ok) {
-      return Status::error(Code::stale_lease, "this lease has ended already");
+      return Status::error(Code::stale_lease, "the lease has already ended");
     }
     const uint32_t size = out->size;
     stats.size = size;

@@ -31,15 +31,15 @@ Status check_query(const char* sql, int nparams, const char* const* params) {
 using ResultHandle = std::unique_ptr<tide_result>;
 
 Status run(Pool& pool, LeaseId lease, const char* sql, int nparams, const char* const* params, ResultHandle& result) {
-  if (lease.is_none()) return Status::error(Code::stale_lease, "this is no lease");
+  if (lease.is_none()) return Status::error(Code::stale_lease, "invalid lease");
   result = std::make_unique<tide_result>();
   QueryRequest request;
   request.sql = sql;
   request.params = {params, static_cast<size_t>(nparams)};
   Status status = pool.query(lease, request, result->table);
   if (status.code == Code::stale_lease && status.message.empty()) {
-    status.message = "this lease has ended already";
-    status.detail = "it was released before, or revoked, or its pool never gave it";
+    status.message = "the lease has already ended";
+    status.detail = "it was released or revoked, or was never issued by its pool";
   }
   return status;
 }
@@ -49,14 +49,13 @@ Status give(Status status, ResultHandle result, tide_result** out) {
   return status;
 }
 
-// The lease ends with the call, and with it the transaction, which the caller believes to be in.
+// The lease ends with the call, and the transaction with the lease, although the caller expects to be inside it.
 Status check_transaction(const Pool& pool, LeaseId lease) {
   LeaseFacts facts;
   if (pool.facts(lease, facts) != Code::ok || !facts.is_in_transaction) return Status::ok();
-  Status status =
-      Status::error(Code::bad_argument, "the statement left a transaction open",
-                    "the next call may have another connection; what was done in the transaction is rolled back",
-                    "take a lease with tide_pool_acquire() and use tide_lease_query(), up to its COMMIT");
+  Status status = Status::error(Code::bad_argument, "the statement left a transaction open",
+                                "the next call may use another connection; the transaction is rolled back",
+                                "use tide_pool_acquire() and tide_lease_query() for the whole transaction");
   status.sqlstate = "25001";
   return status;
 }

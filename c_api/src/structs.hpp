@@ -1,4 +1,4 @@
-// Size-first structs of callers: copied into the form this library knows.
+// Size-first structs of callers: copied into the layout that this library knows.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ Status read_struct(const T* from, const char* name, T& out) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(from);
   for (uint32_t i = sizeof(T); i < size; ++i) {
     if (bytes[i] != 0) {
-      return Status::error(Code::bad_argument, std::string(name) + " asks for something this version does not know",
+      return Status::error(Code::bad_argument,
+                           std::string(name) + " requests something that this version does not support",
                            "this is tidepool " + std::string(TIDE_VERSION_TEXT), "use a newer library");
     }
   }

@@ -1,4 +1,4 @@
-// Surroundings: what a pool's options meet in this process besides what is typed.
+// Surroundings: the context in which the options of a pool are checked in this process.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace tide {
 
-// The environment as it is now; `memory_limit` is left out, since measuring it is the engine's.
+// The current environment; `memory_limit` is not set, because only the engine measures it.
 Environment process_environment();
 
 }  // namespace tide

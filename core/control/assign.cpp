@@ -18,7 +18,7 @@ const Argument& argument_of(const Setter& setter, std::string_view name) {
   return about(setter.verb).arguments[argument_place(setter.verb, name)];
 }
 
-// Faces hand over texts for columns of every type.
+// Faces pass texts for columns of every type.
 ArgumentValue typed(const Argument& argument, const ArgumentValue& value) {
   const auto* text = std::get_if<std::string>(&value);
   const auto whole = text != nullptr && argument.type == ArgumentType::whole ? whole_in(*text) : std::nullopt;
@@ -55,7 +55,7 @@ Result<Assignment> assign(const Column& column, std::string_view key, const Argu
     give(setter.value, value, out.value);
     const auto command = make_command(word(setter.verb), given);
     const Argument* const changed = setter.value.empty() ? nullptr : &argument_of(setter, setter.value);
-    // To a verb NULL is "not given" where it has no meaning of its own.
+    // Where NULL has no meaning of its own for the verb, it means "not given".
     if (changed != nullptr && changed->null_is.empty() && std::holds_alternative<Null>(value)) {
       return cannot_be(column, key, value, "accepted: " + accepted_by(*changed));
     }

@@ -1,4 +1,4 @@
-// Assign: which command an UPDATE of a column means; the columns say it themselves (model/column.hpp).
+// Assign: determines the command that an UPDATE of a column means, from the setters of the column (model/column.hpp).
 //
 // Threads: any; nothing is kept. Failure: bad_argument, naming the column, its value and what is accepted.
 #pragma once
@@ -17,7 +17,7 @@ struct Assignment {
   ArgumentValue value;  // for setter->value
 };
 
-// `column = value` in the row whose column `setter.key` is `key`; the verb accepts both.
+// `column = value` in the row in which column `setter.key` is `key`. The value is one that the verb accepts.
 Result<Assignment> assign(const Column& column, std::string_view key, const ArgumentValue& value);
 
 }  // namespace tide

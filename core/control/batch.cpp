@@ -10,7 +10,7 @@
 namespace tide {
 namespace {
 
-// An UPDATE goes by the instance id; people know the pool by its name.
+// An UPDATE uses the instance id; the message adds the name, by which users know the pool.
 Status named(Status why, const BatchCommand& entry, const PlannedCommand& each) {
   const bool is_by_id = !each.instance_id.empty() && entry.pool == each.instance_id;
   const bool is_named = why.is_ok() || why.message.find(each.pool) != std::string::npos;
@@ -18,7 +18,7 @@ Status named(Status why, const BatchCommand& entry, const PlannedCommand& each) 
   return why;
 }
 
-// Finds its pool, and looks whether that can take it.
+// Finds the pool, and checks whether it can accept the command.
 Status look(const BatchCommand& entry, PlannedCommand& each, bool knows_limits) {
   const auto pools = LocatedPool::for_command(entry.directory, entry.pool, entry.command);
   if (!pools) return pools.status();
@@ -33,7 +33,7 @@ Status look(const BatchCommand& entry, PlannedCommand& each, bool knows_limits) 
   return named(pool.check(entry.command), entry, each);
 }
 
-// Those that are to be given, in the order in which they are; or why they cannot be.
+// The commands to send, in order; or the reason why they cannot be sent.
 Result<std::vector<PlannedCommand>> plan_of(std::span<const BatchCommand> batch, BatchMode mode) {
   std::vector<PlannedCommand> all;
   for (const BatchCommand& entry : batch) {
@@ -50,7 +50,7 @@ struct Sent {
   std::vector<uint64_t> ids;
 };
 
-// All are posted before the first answer is awaited.
+// All are posted before waiting for the first answer.
 Status post(BatchCommand& entry, Sent& out) {
   auto pools = LocatedPool::for_command(entry.directory, entry.pool, entry.command);
   if (!pools) return pools.status();
@@ -90,7 +90,7 @@ Status answer(BatchCommand& entry, const Sent& sent, Span timeout, const IsInter
   entry.state = CommandState::refused;
   if (sent.ids.size() > 1) {
     first.message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
-                    std::to_string(sent.ids.size()) + " pools; the first says: " + first.message;
+                    std::to_string(sent.ids.size()) + " pools; first reason: " + first.message;
   }
   return first;
 }
@@ -102,7 +102,7 @@ Status with_given(Status why, std::span<const BatchCommand> batch, std::span<con
             (each.pool.empty() ? "" : " of " + each.pool) + " (command " +
             std::to_string(batch[each.place].command_id) + ")";
   }
-  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("In force, not taken back: " + list);
+  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("Already applied, not reverted: " + list);
   return why;
 }
 
@@ -117,7 +117,7 @@ Status run_batch(std::span<BatchCommand> batch, BatchMode mode, const BatchWait&
     if (!is_planned[i]) batch[i].state = CommandState::replaced;
   }
   const int64_t end = monotonic_ns_now() + wait.all.value_or(Span()).ns();
-  bool is_patient = true;  // until an answer did not come in time: then the others are posted and only looked at
+  bool is_patient = true;  // false after an answer did not arrive in time: the others are then posted and polled once
   for (size_t i = 0; i < plan->size(); ++i) {
     const PlannedCommand& each = (*plan)[i];
     BatchCommand& entry = batch[each.place];

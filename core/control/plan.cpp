@@ -46,7 +46,7 @@ Status contradiction(Commands commands) {
   return Status::ok();
 }
 
-// Of one pool whose both limits change: may max_size go first without falling below the old min_size?
+// For a pool of which both limits change: true if max_size can be set first without being lower than the old min_size.
 bool max_goes_first(Commands commands, const PlannedCommand& limit) {
   const PlannedCommand* const max = find(commands, limit, Bound::max_size);
   const PlannedCommand* const min = find(commands, limit, Bound::min_size);
@@ -55,7 +55,7 @@ bool max_goes_first(Commands commands, const PlannedCommand& limit) {
 
 int rank_of(Commands commands, const PlannedCommand& each) {
   switch (each.verb) {
-    // A draining pool takes nothing else before it is resumed, and nothing after.
+    // A draining pool accepts no other command before it is resumed, and none after a drain.
     case Verb::resume: return 0;
     case Verb::pause:
     case Verb::drain: return 5;

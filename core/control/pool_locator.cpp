@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kListedMax = 20;
 constexpr Span kFirstPause = Span::millis(1);
 constexpr Span kLongestPause = Span::millis(20);
-constexpr int kAbsentLooksMax = 5;  // a record is out of sight while it is being written
+constexpr int kAbsentLooksMax = 5;  // a record is not readable while it is being written
 
 std::string listed(const std::vector<std::string>& entries, size_t count) {
   std::string out;
@@ -36,7 +36,8 @@ Status unknown_pool(std::string_view typed, const std::set<std::string>& names, 
   const std::string unreadable =
       hidden == 0 ? "" : "; " + std::to_string(hidden) + " segments there cannot be read by this user or this version";
   if (names.empty()) {
-    return Status::error(Code::not_found, "no pool " + in_quotes(typed), "no pool lives in " + directory + unreadable,
+    return Status::error(Code::not_found, "no pool " + in_quotes(typed),
+                         "there are no pools in " + directory + unreadable,
                          "check TIDEPOOL_DIR and the permissions of the directory");
   }
   std::vector<std::string_view> known(names.begin(), names.end());
@@ -55,7 +56,7 @@ const format::CommandRecord* record_of(const std::vector<format::CommandRecord>&
   return found == commands.rend() ? nullptr : &*found;
 }
 
-// The outcome an answer stands for; nothing while the command is under way.
+// The status that corresponds to an answer; nothing while the command is in progress.
 std::optional<Status> outcome_of(const format::CommandRecord& command, const std::string& pool) {
   const std::string which = pool + ", command " + std::to_string(command.command_id);
   switch (static_cast<CommandStatus>(command.status)) {
@@ -73,7 +74,7 @@ std::optional<Status> outcome_of(const format::CommandRecord& command, const std
 
 }  // namespace
 
-// Until visit() says no more. Pools of this process first. Returns how many segments could not be read.
+// Until visit() returns false. Pools of this process first. Returns how many segments could not be read.
 size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
   size_t hidden = 0;
   std::set<std::string> seen;
@@ -83,7 +84,7 @@ size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
       Descriptor copy = Descriptor::copy_of(own.segment_fd);
       if (!copy.is_open()) continue;
       auto segment = Attachment::from_fd(copy.get());
-      // The pool may have closed meanwhile, and its descriptor be something else by now.
+      // The pool may have been closed in the meantime, and its descriptor reused.
       if (!segment || segment->header().instance_id != own.instance_id) continue;
       seen.insert(own.instance_id);
       LocatedPool pool(segment.take(), std::move(copy));
@@ -97,7 +98,7 @@ size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
       continue;
     }
     if (!is_home_of(path, segment->header().pool, segment->header().instance_id)) continue;
-    // One that is listed as local and has a file nevertheless was visited above.
+    // A pool that is listed as local but has a file was visited above.
     if (!seen.insert(segment->header().instance_id).second) continue;
     LocatedPool pool(segment.take(), Descriptor());
     if (!visit(pool)) return hidden;
@@ -107,7 +108,8 @@ size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
 
 Liveness LocatedPool::liveness() const {
   if (!local_.is_open()) return segment_.liveness();
-  // Private memory outlives its pool as long as we hold it; the engine knows better.
+  // Private memory stays readable after its pool has closed, as long as the descriptor is open here; the engine knows
+  // the state.
   const LocalControl* local = local_control();
   if (local == nullptr || local->list == nullptr) return Liveness::dead;
   for (const LocalPool& own : local->list()) {
@@ -117,15 +119,15 @@ Liveness LocatedPool::liveness() const {
 }
 
 Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_view pool_or_instance) {
-  // Those of one kind that bear the name.
-  struct Bearers {
+  // Pools of one liveness that have the name.
+  struct NamedPools {
     size_t count = 0;
     std::vector<std::string> shown;  // the first few
     std::vector<LocatedPool> first;
   };
   std::set<std::string> names;
-  Bearers alive;
-  Bearers stale;  // asked only where nobody is alive: a process that was stopped may go on
+  NamedPools alive;
+  NamedPools stale;  // asked only if no pool is alive: a stopped process may continue
   std::optional<HeaderCopy> dead;
   const size_t hidden = for_each(directory, [&](LocatedPool& pool) {
     const HeaderCopy& header = pool.segment_.header();
@@ -136,15 +138,16 @@ Result<LocatedPool> LocatedPool::find(const std::string& directory, std::string_
       dead = header;
       return true;
     }
-    Bearers& bearers = life == Liveness::alive ? alive : stale;
-    ++bearers.count;
-    if (bearers.shown.size() < kListedMax) {
-      bearers.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app + ")");
+    NamedPools& pools_of_name = life == Liveness::alive ? alive : stale;
+    ++pools_of_name.count;
+    if (pools_of_name.shown.size() < kListedMax) {
+      pools_of_name.shown.push_back(header.instance_id + " (pid " + std::to_string(header.pid) + ", " + header.app +
+                                    ")");
     }
-    if (bearers.first.empty()) bearers.first.push_back(std::move(pool));
+    if (pools_of_name.first.empty()) pools_of_name.first.push_back(std::move(pool));
     return true;
   });
-  Bearers& meant = alive.count != 0 ? alive : stale;
+  NamedPools& meant = alive.count != 0 ? alive : stale;
   if (meant.count > 1) {
     return Status::error(Code::bad_argument,
                          std::to_string(meant.count) + " pools are named " + in_quotes(pool_or_instance),
@@ -164,7 +167,7 @@ Result<LocatedPool> LocatedPool::of_command(const std::string& directory, uint64
   bool is_sure = false;
   for_each(directory, [&](LocatedPool& pool) {
     if (pool.segment_.header().owner != owner_of(command_id)) return true;
-    // Two pools with the same bits are rare, but there are forged segments, too.
+    // Two pools with the same bits are rare, but segments may also be forged.
     const auto commands = pool.segment_.read_commands();
     is_sure = record_of(commands, command_id) != nullptr;
     if (is_sure || (found.empty() || found.front().liveness() == Liveness::dead)) {
@@ -287,12 +290,12 @@ Result<uint64_t> LocatedPool::post(const Command& command) const {
                        "instance " + segment_.header().instance_id);
 }
 
-// Of a command without a record: was it posted at all, as far as we may look?
+// For a command without a record: was it posted, as far as this user can read?
 bool LocatedPool::may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const {
   if (!local_.is_open() && ::access(mailbox_path_of(segment_.path()).c_str(), R_OK) == 0) {
     return record_of(read_posted_commands(segment_), command_id) != nullptr;
   }
-  // Answers come in the order of the numbers, so all that can be said is that this one's turn was already.
+  // Answers come in the order of the numbers, so a later answer means that this one was due earlier.
   return std::none_of(commands.begin(), commands.end(), [&](const format::CommandRecord& command) {
     return owner_of(command.command_id) == owner_of(command_id) && command.command_id > command_id;
   });
@@ -305,7 +308,8 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
   Span pause = kFirstPause;
   int absent_looks = 0;
   for (;;) {
-    // Life before the answer: an owner may answer and end between the two looks, but not the other way round.
+    // Liveness is read before the answer: an owner may answer and exit between the two reads, but not the other way
+    // round.
     const Liveness life = liveness();
     const auto commands = segment_.read_commands();
     const format::CommandRecord* record = record_of(commands, command_id);
@@ -327,14 +331,15 @@ Status LocatedPool::wait(uint64_t command_id, Span timeout, bool is_known_posted
       }
     }
     const Span left = Span::nanos(give_up - monotonic_ns_now());
-    // What is not to be seen gets its few looks even without time to wait: not found and not yet are different answers.
+    // A command that is not found is looked up several times even without a timeout, to distinguish "not found" from
+    // "not yet".
     if ((left <= Span{} && absent_looks == 0) || (is_interrupted && is_interrupted())) {
       const std::string waited = timeout.is_zero() ? "" : " after " + describe_span(timeout);
-      const std::string state = record != nullptr ? "is under way" : "has not been answered yet";
+      const std::string state = record != nullptr ? "is in progress" : "has not been answered yet";
       return Status::error(Code::timeout, which + " to " + name() + " " + state + waited,
                            life == Liveness::stale ? "the pool has not updated its state for 5 s"
                                                    : "it is posted and may still be applied",
-                           "see `commands`, or wait with tide_wait_applied(); do not give it again");
+                           "see `commands`, or wait with tide_wait_applied(); do not issue it again");
     }
     pause_for(left > Span{} ? std::min(pause, left) : kFirstPause);
     pause = std::min(pause * 2, kLongestPause);

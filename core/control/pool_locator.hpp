@@ -1,9 +1,8 @@
-// PoolLocator: the pool that a command is for, found by what a person calls it or by a number that it gave out, and what it
-// answered.
+// PoolLocator: finds the pool that a command is for, by its name or by a number that it issued, and reads its answers.
 //
-// A pool with a segment file is reached through its mailbox; one without, if it is of this process, through the
-// engine's hook (local_control.hpp). Threads: one at a time. Failure: not_found, refused or bad_argument, each listing what
-// there is instead.
+// A pool with a segment file is controlled through its mailbox; one without, if it belongs to this process, through the
+// engine's functions (local_control.hpp). Threads: one at a time. Failure: not_found, refused or bad_argument, each
+// listing what exists instead.
 #pragma once
 
 #include <functional>
@@ -20,17 +19,17 @@
 
 namespace tide {
 
-// Asked between two looks at an answer; true ends the wait.
+// Called between two checks for an answer; true ends the wait.
 using IsInterrupted = std::function<bool()>;
 
 class LocatedPool {
  public:
-  // The one live pool of that name or instance id, in the directory or in this process.
+  // The only live pool with that name or instance id, in the directory or in this process.
   static Result<LocatedPool> find(const std::string& directory, std::string_view pool_or_instance);
-  // The pool that gave out this command id; dead ones too, because their answers may still be there.
+  // The pool that issued this command id; also a dead one, because its answers may still be readable.
   static Result<LocatedPool> of_command(const std::string& directory, uint64_t command_id);
-  // The pools that a command is for: the one that is named, else whose connection, lease or alert it is about, else each
-  // that lives.
+  // The pools that a command is for: the named one, else the one that has its connection, lease or alert, else every
+  // live pool.
   static Result<std::vector<LocatedPool>> for_command(const std::string& directory,
                                                       const std::optional<std::string>& pool_or_instance,
                                                       const Command& command);
@@ -38,11 +37,11 @@ class LocatedPool {
   const Attachment& segment() const { return segment_; }
   std::string name() const { return "pool \"" + segment_.header().pool + "\""; }
 
-  // What can be known before posting: that the command will arrive, and that the pool can take it whatever its state.
+  // What can be checked before posting: the command will arrive, and the pool can accept it whatever its state.
   Status check(const Command& command) const;
   Result<uint64_t> post(const Command& command) const;
-  // Until the command is applied (ok) or refused, also because the owner ended; timeout when the time is over.
-  // With `is_known_posted` a command that is not to be seen is waited for, else it is not_found.
+  // Waits until the command is applied (ok) or refused, also because the owner exited; timeout when the time has
+  // elapsed. With `is_known_posted`, waits for a command that cannot be found; otherwise it is not_found.
   Status wait(uint64_t command_id, Span timeout, bool is_known_posted, const IsInterrupted& is_interrupted) const;
 
  private:
@@ -58,7 +57,7 @@ class LocatedPool {
   bool may_be_unanswered(uint64_t command_id, const std::vector<format::CommandRecord>& commands) const;
 
   Attachment segment_;
-  Descriptor local_;  // our own copy; not open: the segment is a file
+  Descriptor local_;  // a duplicate; not open: the segment is a file
 };
 
 }  // namespace tide

@@ -1,7 +1,7 @@
-// Alert metrics: what an alert rule can look at. One number each, and a row here for each; brain/alerts/readings says
-// what it is now.
+// Alert metrics: the numbers that alert rules can compare, one row for each; brain/readings computes their current
+// values.
 //
-// The names travel in segments. Threads: any. Failure: none.
+// The names are stored in segments. Threads: any. Failure: none.
 #pragma once
 
 #include <cstddef>
@@ -61,10 +61,10 @@ struct MetricInfo {
   std::string_view name;
   std::string_view unit;
   std::string_view meaning;  // one sentence
-  // How far behind the threshold a rule's condition ends when nobody says: this share of the threshold. Counts: 0.
+  // Default distance between threshold and clear_at, as a share of the threshold. 0 for counts.
   double slack;
-  double top;    // it cannot be greater
-  bool is_fact;  // 0 or 1, known at every moment: its alert need not wait whether it comes back
+  double top;    // largest possible value
+  bool is_fact;  // 0 or 1, always known: its alert resolves at once, without waiting whether the condition returns
 };
 inline constexpr MetricInfo kMetricInfos[] = {TIDE_ALERT_METRICS(TIDE_METRIC_ROW)};
 

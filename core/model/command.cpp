@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kGivenBytesMax = 4096;  // more than any command needs; bounds the work for a hostile one
+constexpr size_t kGivenBytesMax = 4096;  // more than any command needs; limits the work for a hostile one
 constexpr const char* kSuchAs = " such as \"30s\", \"500ms\" or \"5min\", or whole milliseconds";
 
 Status bad(std::string message, std::string detail = {}, std::string hint = {}) {
@@ -30,7 +30,7 @@ std::string list_of(std::span<const std::string_view> names) {
   return out;
 }
 
-// All digits that it takes.
+// With all significant digits.
 std::string exact(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
@@ -57,14 +57,14 @@ Json json_of(const ArgumentValue& value) {
   return std::visit(ToJson(), value);
 }
 
-// What somebody typed, fit for an error text: a text in quotes, all else as JSON.
+// A value that a user typed, as shown in an error text: a text in quotes, anything else as JSON.
 std::string typed(const ArgumentValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return in_quotes(*text);
   const auto* number = std::get_if<double>(&value);
   return number != nullptr && !std::isfinite(*number) ? exact(*number) : shown_text(json_dump(json_of(value)));
 }
 
-// nothing: of no type that arguments have.
+// nothing: the JSON type is not valid for any argument.
 std::optional<ArgumentValue> value_of(const Json& json) {
   if (json.is_null()) return Null{};
   if (json.is_boolean()) return json.get<bool>();
@@ -98,7 +98,7 @@ bool is_of_a_name(char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c ==
 
 std::optional<std::string> text_in(const Argument& argument, const ArgumentValue& value) {
   const auto* given = std::get_if<std::string>(&value);
-  // What C strings can carry.
+  // Texts without NUL, since C strings cannot contain it.
   if (given == nullptr || given->find('\0') != std::string::npos) return {};
   std::string text = *given;
   if (!argument.words.empty()) {
@@ -129,7 +129,7 @@ bool keep(std::optional<T> found, ArgumentValue& out) {
   return found.has_value();
 }
 
-// False: the value is none that the argument accepts.
+// False: the argument does not accept this value.
 bool accept(const Argument& argument, const ArgumentValue& given, ArgumentValue& out) {
   if (std::holds_alternative<Null>(given)) {
     out = given;
@@ -189,13 +189,13 @@ Status unknown_argument(std::string_view name, Verb verb) {
 
 Status wrong(Verb verb, const Argument& argument, const ArgumentValue& given) {
   const auto* const text = std::get_if<std::string>(&given);
-  // Of signs, each is as near as any other.
+  // Comparison signs are all equally similar, so none of them is suggested.
   const bool is_of_words = text != nullptr && argument.words.data() != kWords<Comparison>.data();
   return bad(std::string(word(verb)) + ": " + std::string(argument.name) + " is " + typed(given),
              "accepted: " + accepted_by(argument), is_of_words ? did_you_mean(*text, argument.words) : std::string{});
 }
 
-// Of what a rule says itself; the rest is up to the rule as the pool has it.
+// Compares only values that the command itself contains; the pool compares the rest with the rule it has.
 Status check_ends_of(const Command& command) {
   if (command.verb() != Verb::set_alert) return Status::ok();
   const auto comparison = member_of<Comparison>(command.text("comparison").value_or(""));
@@ -205,7 +205,7 @@ Status check_ends_of(const Command& command) {
   return check_alert_ends(*command.text("rule"), *comparison, *threshold, *clear_at);
 }
 
-// A key that stands twice would mean one thing to one reader and another to the next.
+// Different readers would use different values of a key that occurs twice.
 Result<Json> parse_object(std::string_view verb, const std::string& accepts, std::string_view text) {
   const std::string arguments = "the arguments of " + std::string(verb);
   std::set<std::string> keys;

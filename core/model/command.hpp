@@ -1,8 +1,9 @@
 // Command: a verb and its arguments, checked.
 //
-// Made by the same code on both ends: by whoever sends it, so that a mistake is told at once, and by the pool, which
-// believes nothing that came through a mailbox. What the pool itself may refuse (limits, its state) is not known here.
-// Threads: any. Failure: bad_argument, naming the argument, its value, what is accepted, and the nearest known name.
+// The same code checks on both sides: in the sender, so that an error is reported immediately, and in the pool, which
+// trusts nothing that came through a mailbox. What only the pool can refuse (limits, its state) is not checked here.
+// Threads: any. Failure: bad_argument, naming the argument, its value, what is accepted, and the most similar known
+// name.
 #pragma once
 
 #include <array>
@@ -18,15 +19,15 @@
 
 namespace tide {
 
-// As it is given: nothing (not given), null, or one of the types.
+// A value as given by the caller: nothing (not given), null, or one of the types.
 struct Null {
   bool operator==(const Null&) const = default;
 };
 using ArgumentValue = std::variant<std::monostate, Null, bool, int64_t, double, Span, std::string>;
-// By name; whole numbers stand for milliseconds where a duration is wanted, and texts such as "30s".
+// Sets an argument by name. A duration is a whole number of milliseconds, or a text such as "30s".
 using Given = std::vector<std::pair<std::string, ArgumentValue>>;
 
-// The place of an argument that the verb must have.
+// The index of an argument; the verb must have it.
 size_t argument_place(Verb verb, std::string_view argument);
 
 class Command {
@@ -37,7 +38,7 @@ class Command {
   Verb verb() const { return verb_; }
   std::string_view name() const { return word(verb_); }
 
-  // What was given for an argument of this verb, which must have it. Of numbers: double; of `any`: its text.
+  // The value given for an argument; the verb must have the argument. Numbers: double; `any`: its text.
   bool is_null(std::string_view argument) const { return std::holds_alternative<Null>(at(argument)); }
   std::optional<int64_t> whole(std::string_view argument) const { return get<int64_t>(argument); }
   std::optional<double> number(std::string_view argument) const { return get<double>(argument); }
@@ -45,7 +46,7 @@ class Command {
   std::optional<Span> span(std::string_view argument) const { return get<Span>(argument); }
   std::optional<std::string> text(std::string_view argument) const { return get<std::string>(argument); }
 
-  // The shortest JSON object that means the same; parse_command() takes it back.
+  // The shortest equivalent JSON object; parse_command() accepts it.
   std::string arguments_json() const;
 
   uint64_t id = 0;    // 0: not posted
@@ -68,10 +69,10 @@ Result<Command> make_command(std::string_view verb, const Given& given);
 // `arguments_json` is a JSON object; "" stands for {}.
 Result<Command> parse_command(std::string_view verb, std::string_view arguments_json);
 
-// What an argument accepts, as people read it.
+// Describes what an argument accepts, for error messages.
 std::string accepted_by(const Argument& argument);
 
-// An alert's condition begins at `threshold` and ends at `clear_at`, which may not lie beyond it.
+// The condition of an alert begins at `threshold` and ends at `clear_at`, which may not lie beyond the threshold.
 Status check_alert_ends(std::string_view rule, Comparison comparison, double threshold, double clear_at);
 
 }  // namespace tide

@@ -1,5 +1,5 @@
-// Commands: what a pool can be told, a row for each verb: its arguments, how it is addressed, and what faces must know
-// of it. Faces loop over these rows; nothing else knows a verb by its name.
+// Commands: the commands that a pool accepts, a row for each verb: its arguments, how it is addressed, and what faces
+// must know about it. Faces loop over these rows; no other code knows a verb by its name.
 //
 // Threads: any. Failure: none.
 #pragma once
@@ -19,9 +19,9 @@ enum class ArgumentType : uint8_t {
   boolean,
   duration,
   text,
-  any,  // a text, a number or a boolean: what an option takes
+  any,  // a text, a number or a boolean: the value of an option
 };
-// What a text may be.
+// What a text may contain.
 enum class TextKind : uint8_t {
   word,       // not empty
   name,       // of a to z, 0 to 9 and _
@@ -32,27 +32,27 @@ enum class TextKind : uint8_t {
 struct Range {
   double low = 0;
   double high = std::numeric_limits<double>::infinity();
-  bool is_open_below = false;  // `low` itself is too low
+  bool is_open_below = false;  // `low` itself is not accepted
 };
-inline constexpr double kSecond = 1e9;  // of ranges of durations, which are in nanoseconds
+inline constexpr double kSecond = 1e9;  // for ranges of durations, which are in nanoseconds
 inline constexpr double kDay = 86'400 * kSecond;
-inline constexpr double kSizeMax = std::numeric_limits<int32_t>::max();  // the pool knows its own bound
+inline constexpr double kSizeMax = std::numeric_limits<int32_t>::max();  // the pool checks its own limit
 
 struct Argument {
   std::string_view name;
   ArgumentType type;
   bool is_required;
   std::string_view meaning;                      // one sentence
-  Range range = {};                              // of numbers and durations
-  std::string_view unit = {};                    // of whole numbers: "connections"
-  std::string_view null_is = {};                 // what null asks for, where it does not stand for "not given"
-  bool zero_is_at_once = false;                  // of durations
-  TextKind rule = TextKind::word;                // of texts
-  size_t bytes_max = 4096;                       // of texts
-  std::span<const std::string_view> words = {};  // of texts: one of these
+  Range range = {};                              // for numbers and durations
+  std::string_view unit = {};                    // for whole numbers: "connections"
+  std::string_view null_is = {};                 // the meaning of null, where it is not "not given"
+  bool zero_is_at_once = false;                  // for durations
+  TextKind rule = TextKind::word;                // for texts
+  size_t bytes_max = 4096;                       // for texts
+  std::span<const std::string_view> words = {};  // for texts: one of these
 };
 
-// What PostgreSQL calls the type.
+// The name of the type in PostgreSQL.
 constexpr std::string_view sql_type(const Argument& argument) {
   switch (argument.type) {
     case ArgumentType::whole: return argument.range.high <= kSizeMax ? "integer" : "bigint";
@@ -65,15 +65,16 @@ constexpr std::string_view sql_type(const Argument& argument) {
   return "text";
 }
 
-// Which pool a command is for.
+// Which pool a command is sent to.
 enum class SentTo : uint8_t {
-  pool,        // the one that is named
-  every_pool,  // the one that is named, or, if none is, each that lives
-  connection,  // the one that has this conn_id, if none is named
-  lease,       // the one that has this lease_id, if none is named
-  alert,       // the one whose alert it is: the number says so
+  pool,        // the named one
+  every_pool,  // the named one or, without a name, every live pool
+  connection,  // the named one or, without a name, the one that has this conn_id
+  lease,       // the named one or, without a name, the one that has this lease_id
+  alert,       // the one that has this alert, identified by its number
 };
-// How long who sends it waits for the answer: a refusal should be told at once, but some take their time by nature.
+// What the sender waits for: always for a refusal, to report it immediately; not for the result of commands that take
+// long.
 enum class Wait : uint8_t { answer, refusal };
 inline constexpr int64_t kAnswerWaitMs = 5000;
 constexpr Span time_for_answer(Wait wait) { return Span::millis(wait == Wait::answer ? kAnswerWaitMs : 500); }
@@ -81,7 +82,7 @@ constexpr Span time_for_answer(Wait wait) { return Span::millis(wait == Wait::an
 struct CommandInfo {
   SentTo sent_to;
   Wait wait;
-  bool while_draining;  // makes sense to a pool that drains
+  bool while_draining;  // accepted by a draining pool
   std::span<const Argument> arguments;
   std::string_view meaning;  // one sentence
 };
@@ -89,14 +90,14 @@ struct CommandInfo {
 inline constexpr double kIdArgumentMax = 9.3e18;  // any
 inline constexpr Span kBurstMax = Span::seconds(24 * 60 * 60);
 inline constexpr Span kAlertHoldMax = Span::seconds(24 * 60 * 60);
-// Thresholds are from 0, as all metrics are, to below this, as far as readers believe a number.
+// Thresholds range from 0, as all metrics do, to below this limit, up to which readers trust a number.
 inline constexpr double kAlertFigureMax = 1e18;
-// Bytes: what the segment has room for.
+// In bytes: what fits into the segment.
 inline constexpr size_t kRuleNameBytesMax = 46;
 inline constexpr size_t kAlertTextBytesMax = 190;
 inline constexpr size_t kAckedByBytesMax = 62;
 inline constexpr size_t kReasonBytesMax = 120;
-inline constexpr size_t kArgumentsBytesMax = 894;  // of all of them, as JSON
+inline constexpr size_t kArgumentsBytesMax = 894;  // of all arguments together, as JSON
 
 // clang-format off
 inline constexpr Argument kScaleArguments[] = {

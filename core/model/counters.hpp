@@ -1,7 +1,8 @@
-// Counters: what a pool counts from its opening on, a row for each. The cells of the segment, what reset_stats() subtracts,
-// the sums of readers and the columns of `pool_stats` follow from these rows.
+// Counters: what a pool counts from its opening on, a row for each. The cells of the segment, what reset_stats()
+// subtracts, the sums that readers compute and the columns of `pool_stats` are generated from these rows.
 //
-// Each has one writer at a time and only grows; reset_stats() writes its value into the baseline instead of setting it back.
+// Each has one writer at a time and only grows; reset_stats() copies its value into the baseline instead of setting it
+// to 0.
 // Threads: any. Failure: none.
 #pragma once
 
@@ -11,9 +12,9 @@
 
 namespace tide {
 
-// X(name, unit, opentelemetry, meaning), grouped by the record that has the cell, since that is who writes it. Times are in
-// nanoseconds here and in milliseconds for readers. `opentelemetry` is the name in its semantic conventions, if it has one.
-// A counter without a meaning has no column of its own: it is a part of others.
+// X(name, unit, opentelemetry, meaning), grouped by the record that has the cell, because that determines the writer.
+// Times are in nanoseconds here and in milliseconds for readers. `opentelemetry` is the name in its semantic
+// conventions, if it has one. A counter without a meaning has no column of its own; it is a part of others.
 // clang-format off
 
 // QueueStats: written under the mutex of the queue.
@@ -44,11 +45,11 @@ namespace tide {
   X(alerts_fired_total, "alerts", "", "Alerts that started firing.") \
   X(leases_cancelled_total, "leases", "", "Overdue leases whose statement was cancelled (lease_timeout_action cancel).")
 
-// Slot: written by whoever has the slot, in the line that every lease writes anyway.
+// Slot: written by the owner of the slot, in the line that every lease writes anyway.
 #define TIDE_LEASE_COUNTERS(X) \
   X(acquires_total, "leases", "", "Leases granted.")
 
-// SlotStats: written by whoever has the slot. What every lease counts comes first, to stand in one line.
+// SlotStats: written by the owner of the slot. Counters written by every lease come first, to share one cache line.
 #define TIDE_SLOT_COUNTERS(X) \
   X(waited_total, "leases", "", "Leases whose callers had to wait.") \
   X(releases_total, "leases", "", "Leases that ended.") \
@@ -60,7 +61,7 @@ namespace tide {
   X(slow_total, "leases", "", "Leases whose callers had waited longer than wait_objective.") \
   X(faults_total, "queries", "", "Failed queries that count for health and alerts: without those ended by a constraint, a conflict, RAISE, or the application.")
 
-// Tallies: written by the keeper, most of them as the brain counts them.
+// Tallies: written by the keeper, most of them as counted by the brain.
 #define TIDE_TALLY_COUNTERS(X) \
   X(bursts_total, "", "", "Bursts started, by command or because callers waited at max_size.") \
   X(emergencies_total, "", "", "Emergencies: times the pool reduced its size to emergency_max_size.") \

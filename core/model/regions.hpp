@@ -1,7 +1,7 @@
-// Regions: what a segment is made of, a row for each. The header's members, where the owner puts them and how a reader
-// checks them follow from these rows.
+// Regions: the parts of a segment, a row for each. The members of the header, the layout in the file and the checks of
+// readers are generated from these rows.
 //
-// Rows are only ever appended: their order is that of the bytes.
+// Rows are only appended: their order is the order of the bytes.
 #pragma once
 
 #include <cstdint>
@@ -10,26 +10,27 @@ namespace tide {
 
 inline constexpr uint32_t kPerSlot = 0;
 
-// X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is how many of them an owner of
-// this version makes room for. More than one are indexed, or a ring. The meaning stands in segment/README.md, too.
+// X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is the number of records for
+// which an owner of this version reserves space. Several records are indexed, or form a ring. segment/README.md repeats
+// the meanings.
 // clang-format off
 #define TIDE_REGIONS(X) \
   X(vitals, Vitals, 1, "state, sizes and percentiles, at every step of the keeper") \
   X(queue, QueueStats, 1, "the queue of callers") \
   X(totals, KeeperStats, 1, "counters, peaks and last error of the keeper") \
-  X(baseline, Baseline, 1, "what reset_stats() found") \
-  X(slots, Slot, kPerSlot, "one each slot, 1 to 20000") \
-  X(slot_stats, SlotStats, kPerSlot, "one each slot, same index") \
-  X(waiters, Waiter, 128, "the callers in the queue, as many as there is room for") \
-  X(history_1s, HistoryRecord, 600, "ring, one a second") \
-  X(history_1m, HistoryRecord, 720, "ring, one a minute") \
+  X(baseline, Baseline, 1, "the counters at the last reset_stats()") \
+  X(slots, Slot, kPerSlot, "one per slot, 1 to 20000") \
+  X(slot_stats, SlotStats, kPerSlot, "one per slot, same index") \
+  X(waiters, Waiter, 128, "the callers in the queue, up to the limit of the region") \
+  X(history_1s, HistoryRecord, 600, "ring, one per second") \
+  X(history_1m, HistoryRecord, 720, "ring, one per minute") \
   X(history_1h, HistoryRecord, 336, "ring, one an hour") \
   X(journal, JournalRecord, 256, "ring of events") \
   X(scaling, ScalingRecord, 128, "ring of changes of the size") \
   X(commands, CommandRecord, 128, "ring of commands and their answers") \
-  X(settings, SettingsBlock, 1, "the options, with notes on them") \
-  X(alerts, AlertRecord, 128, "alerts, in no order") \
-  X(alert_rules, AlertRulesBlock, 1, "the rules that raise them") \
+  X(settings, SettingsBlock, 1, "the options, with notes") \
+  X(alerts, AlertRecord, 128, "alerts, unordered") \
+  X(alert_rules, AlertRulesBlock, 1, "the alert rules") \
   X(health, HealthBlock, 1, "the latest health checks") \
   X(forecasts, ForecastsBlock, 1, "forecasts, and other numbers of the sizer") \
   X(tallies, Tallies, 1, "counters of the brain")

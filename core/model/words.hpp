@@ -1,7 +1,7 @@
-// Words: every closed set that people read, once: its members, and the word for each.
+// Words: every closed set that users see, defined once: its members, and the word for each.
 //
-// The numbers travel in segments, so members are only ever appended. A number that this version does not know is
-// "unknown", never an error: the segment may be a newer owner's, or a hostile one.
+// The numbers are stored in segments, so members are only appended. A number that is not known to this version is
+// "unknown", never an error: the segment may be of a newer owner, or hostile.
 // Threads: any. Failure: none.
 #pragma once
 
@@ -28,7 +28,7 @@ inline constexpr std::span<const std::string_view> kWords = {};
 constexpr std::string_view word_at(std::span<const std::string_view> words, uint64_t number) {
   return number < words.size() ? words[number] : std::string_view("unknown");
 }
-// The word for a number that a segment carries.
+// The word for a number read from a segment.
 template <typename Enum>
 constexpr std::string_view word_of(uint64_t number) {
   return word_at(kWords<Enum>, number);
@@ -50,7 +50,7 @@ TIDE_WORDS(Backend, TIDE_BACKENDS)
 #define TIDE_POOL_STATES(X) X(starting) X(running) X(paused) X(draining) X(degraded) X(emergency) X(closed)
 TIDE_WORDS(PoolState, TIDE_POOL_STATES)
 
-// Which rule set the effective size; the order is that of precedence, strongest last but for config.
+// The rule that set the effective size, in the order of precedence: strongest last, except for config.
 #define TIDE_SIZE_SOURCES(X) X(config) X(autoscale) X(predicted) X(manual) X(burst) X(emergency) X(budget)
 TIDE_WORDS(SizeSource, TIDE_SIZE_SOURCES)
 
@@ -60,7 +60,7 @@ TIDE_WORDS(Severity, TIDE_SEVERITIES)
 #define TIDE_BREAKER_STATES(X) X(off) X(closed) X(open) X(half_open)
 TIDE_WORDS(BreakerState, TIDE_BREAKER_STATES)
 
-// Why a connection ends; one counter each (closed_*_total). `lost` and `failed` count as errors.
+// Why a connection is closed; one counter for each (closed_*_total). `lost` and `failed` count as errors.
 #define TIDE_CLOSE_REASONS(X) X(none) X(idle) X(lifetime) X(uses) X(error) X(scale) X(control) X(shutdown)
 TIDE_WORDS(CloseReason, TIDE_CLOSE_REASONS)
 
@@ -88,13 +88,13 @@ TIDE_WORDS(HealthStatus, TIDE_HEALTH_STATUSES)
 // clang-format on
 TIDE_WORDS(EventKind, TIDE_EVENT_KINDS)
 
-// How an alert rule compares: signs, which no list of names can make.
+// The comparison of an alert rule: signs, which cannot be generated from a list of names.
 enum class Comparison : uint8_t { above, at_least, below, at_most };
 inline constexpr std::string_view kComparisonWords[] = {">", ">=", "<", "<="};
 template <>
 inline constexpr std::span<const std::string_view> kWords<Comparison> = kComparisonWords;
 
-// What stands between a pool and its server, as segments have it; "" where that is not known.
+// The pooler between a pool and its server, as stored in segments; "" if it is not known.
 inline constexpr std::string_view kPoolerWords[] = {"", "none", "session", "transaction"};
 
 }  // namespace tide

@@ -26,7 +26,7 @@ struct Pair {
   int64_t ns;
 };
 
-// The two clocks at one moment: of several tries the one least disturbed.
+// Reads both clocks at nearly one moment: of several attempts, uses the one with the least delay between the readings.
 Pair read_pair() {
   Pair best{};
   uint64_t best_width = ~uint64_t{0};
@@ -50,9 +50,9 @@ TickRate measure() {
   }
   const Pair end = read_pair();
   const double ns_per_tick = static_cast<double>(end.ns - start.ns) / static_cast<double>(end.ticks - start.ticks);
-  if (!(ns_per_tick > 0.05 && ns_per_tick < 20)) return rate;  // 50 MHz .. 20 GHz; anything else is no such counter
+  if (!(ns_per_tick > 0.05 && ns_per_tick < 20)) return rate;  // 50 MHz .. 20 GHz; else not a usable counter
   rate.is_tsc = true;
-  rate.ticks_at_start = start.ticks;  // safely in the past of every processor
+  rate.ticks_at_start = start.ticks;  // earlier than the current reading of every processor
   rate.ns_at_start = start.ns;
   rate.ns_per_tick_q32 = static_cast<uint64_t>(ns_per_tick * 4294967296.0);
   return rate;
@@ -66,7 +66,7 @@ TickRate measure() { return {}; }
 SystemClock::SystemClock() : rate_(measure()) {}
 
 const SystemClock& SystemClock::instance() {
-  // Never destroyed: threads that are stuck in a driver when the process ends still read it.
+  // Never destroyed: threads that are blocked in a driver when the process ends still read it.
   static SystemClock* const clock = new SystemClock();
   return *clock;
 }
@@ -88,7 +88,7 @@ timespec timespec_of(Span span) { return {span.ns() / 1'000'000'000, span.ns() %
 
 void pause_for(Span span) {
   const timespec length = timespec_of(span);
-  nanosleep(&length, nullptr);  // cut short by a signal: whoever waits looks again anyway
+  nanosleep(&length, nullptr);  // a signal may end it early; callers check their condition again anyway
 }
 
 }  // namespace tide

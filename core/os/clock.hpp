@@ -1,10 +1,12 @@
-// The host's clocks: the only file of core, with its .cpp, that asks the time.
+// The host's clocks: with its .cpp, the only file of core that reads the time.
 //
-// Pools are told the time by a Clock. Those who look at pools from outside read the clocks themselves, and pause.
+// Pools read the time through a Clock. Code that observes pools from outside reads the clocks directly, and pauses
+// here.
 //
-// SystemClock's axis starts at the host's monotonic clock when the process first asks and then follows the processor's
-// time stamp counter where that is invariant (9 ns a reading instead of 20), else the monotonic clock itself. The rate
-// is measured once; a remaining error of some ppm does not matter because wall times are anchored anew at every tick.
+// SystemClock's axis starts at the host's monotonic clock at the first call in the process. From then on it follows the
+// processor's time stamp counter where that is invariant (9 ns per reading instead of 20), else the monotonic clock
+// itself. The rate is measured once; a remaining error of some ppm does not matter because wall times are anchored
+// again at every tick.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +55,7 @@ class SystemClock final : public Clock {
   TickRate rate_;
 };
 
-// A clock as the fast path reads it: no virtual call where time comes from the counter.
+// The clock as read on the fast path: no virtual call where the time comes from the counter.
 class TickClock {
  public:
   explicit TickClock(const Clock& clock) : clock_(&clock) {

@@ -1,7 +1,8 @@
-// Descriptors that are closed with their owner.
+// Descriptors that are closed by their owner's destructor.
 //
-// Threads: as an int; ring() from any thread, and from a signal handler.
-// Failure: where none is left, Descriptor is not open, and what makes one for a purpose throws Shortage.
+// Threads: as for an int; ring() from any thread, and from a signal handler.
+// Failure: if no descriptor is available, Descriptor is not open; functions that create one for a purpose throw
+// Shortage.
 #pragma once
 
 #include <unistd.h>
@@ -20,9 +21,9 @@ class Descriptor {
     std::swap(fd_, other.fd_);
     return *this;
   }
-  // Another one of the same open file, so that the owner of `fd` may close it meanwhile. Not open if there is none left.
+  // Duplicates `fd`, so that its owner may close it in the meantime. Not open if no descriptor is available.
   static Descriptor copy_of(int fd) noexcept;
-  // What waits for others. `what` is the message of the Shortage: what cannot be done without it.
+  // An epoll descriptor. `what` is the message of the Shortage: the operation that requires it.
   static Descriptor epoll(const std::string& what);
 
   int get() const noexcept { return fd_; }
@@ -39,7 +40,7 @@ class Descriptor {
 // Bell: a descriptor that is readable from ring() until clear().
 class Bell {
  public:
-  Bell() noexcept;  // is_open() says whether there was one left
+  Bell() noexcept;  // is_open() tells whether a descriptor was available
   explicit Bell(const std::string& what);
 
   void ring() const noexcept;

@@ -19,9 +19,9 @@ namespace tide {
 namespace {
 
 constexpr double kUnknown = ProcessResources::kUnknown;
-constexpr size_t kFileBytesMax = 8192;  // of each file; none of those that are read has more that matters
+constexpr size_t kFileBytesMax = 8192;  // per file; what is needed is within this size in all of them
 
-// A path in a buffer of its own; what does not fit makes it one that leads nowhere, until it is cut.
+// A path in a fixed buffer. A path that does not fit becomes one that does not exist, until it is truncated.
 class Path {
  public:
   Path(std::string_view root, std::string_view rest) { add(root), add(rest); }
@@ -36,7 +36,7 @@ class Path {
     bytes_[length_] = '\0';
     return *this;
   }
-  // Without what stands behind the first `length` bytes.
+  // Truncates the path to its first `length` bytes.
   void cut(size_t length) {
     bytes_[length_ = length] = '\0';
     is_whole_ = true;
@@ -52,12 +52,12 @@ class Path {
   bool is_whole_ = true;
 };
 
-// Not to be held up by whatever stands there.
+// O_NONBLOCK: whatever kind of file this is, opening it must not block.
 Descriptor open_to_read(const char* path, int flags = 0) {
   return Descriptor(open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
-// The beginning of a file; empty when it cannot be read.
+// The beginning of a file; empty if it cannot be read.
 class Text {
  public:
   explicit Text(const Path& path) {
@@ -73,7 +73,7 @@ class Text {
   size_t length_ = 0;
 };
 
-// What follows `name` on the line that begins with it.
+// The text after `name` on the line that begins with `name`.
 std::optional<std::string_view> line_of(std::string_view text, std::string_view name) {
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -85,7 +85,7 @@ std::optional<std::string_view> line_of(std::string_view text, std::string_view 
   return std::nullopt;
 }
 
-// The number at the front, blanks before it ignored; nothing but a blank or the end may follow.
+// The number at the beginning, after optional blanks; only a blank or the end may follow it.
 template <typename Number>
 std::optional<Number> number_at(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -113,7 +113,7 @@ double resident_bytes(std::string_view root) {
   return pages ? static_cast<double>(*pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) : kUnknown;
 }
 
-// Bytes a cgroup uses, without the cache of files that nobody has touched for a while.
+// Bytes that a cgroup uses, without inactive page cache.
 double used_bytes(Path& cgroup) {
   const size_t length = cgroup.length();
   const auto current = number_in(cgroup.add("/memory.current"));
@@ -126,7 +126,7 @@ double used_bytes(Path& cgroup) {
   return static_cast<double>(*current > cache ? *current - cache : 0);
 }
 
-// Share of the last ten seconds in which some task waited for memory.
+// Share of the last ten seconds in which a task waited for memory.
 double stall_in(const Path& path) {
   const Text text(path);
   const auto line = line_of(text.view(), "some avg10=");
@@ -140,8 +140,8 @@ struct Memory {
   double stall = kUnknown;
 };
 
-// The tightest cgroup, from the process's own upwards. A path that leads out of what can be seen, or is longer than any
-// can be, counts as the root.
+// The cgroup with the smallest limit, from the process's own upwards. A path that is outside of the visible hierarchy,
+// or too long, counts as the root.
 Memory cgroup_memory(std::string_view root) {
   const Text text(Path(root, "/proc/self/cgroup"));
   std::string_view own = line_of(text.view(), "0::").value_or("");
@@ -152,9 +152,9 @@ Memory cgroup_memory(std::string_view root) {
   Memory tightest;
   for (;;) {
     const size_t length = cgroup.length();
-    const auto limit = number_in(cgroup.add("/memory.max"));  // "max" is none
+    const auto limit = number_in(cgroup.add("/memory.max"));  // "max" means no limit
     cgroup.cut(length);
-    // Of equal ones the outer: it has more to hold.
+    // Of equal limits the outer one: it includes more usage.
     if (limit && *limit > 0 && !(static_cast<double>(*limit) > tightest.limit)) {
       tightest.limit = static_cast<double>(*limit);
       tightest.bytes = used_bytes(cgroup);
@@ -167,13 +167,13 @@ Memory cgroup_memory(std::string_view root) {
   }
 }
 
-// Entries of a folder; on the machine itself the descriptor that we look with is one of them.
+// Entries of a directory. On the machine itself, the descriptor used for reading it is one of them.
 double count_descriptors(std::string_view root, double most) {
   const Descriptor folder = open_to_read(Path(root, "/proc/self/fd").c_str(), O_DIRECTORY);
   if (!folder.is_open()) return errno == EMFILE ? most : kUnknown;
   int64_t n = root.empty() ? -1 : 0;
   struct stat about {};
-  if (root.empty() && fstat(folder.get(), &about) == 0 && about.st_size > 0) {  // Linux 6.2 knows the number
+  if (root.empty() && fstat(folder.get(), &about) == 0 && about.st_size > 0) {  // Linux 6.2 and newer report the number
     return static_cast<double>(about.st_size + n);
   }
   alignas(dirent64) char bytes[kFileBytesMax];

@@ -1,6 +1,6 @@
-// Shortage: the process or the system has run out of descriptors, threads or memory, and which limit says so.
+// Shortage: the process or the system has no descriptors, threads or memory left; names the limit that was reached.
 //
-// Thrown where an object cannot be made without what is missing; the C ABI turns it into its status.
+// Thrown where an object cannot be created without them; the C ABI converts it to its status.
 // Threads: any.
 #pragma once
 
@@ -23,13 +23,13 @@ class Shortage : public std::exception {
   const Status status_;
 };
 
-// Is this error of a system call about something that has run out?
+// True if this error of a system call means that a resource is exhausted.
 bool is_shortage(int system_error) noexcept;
 // For the end of a message: ": Too many open files (RLIMIT_NOFILE is 1024)"; "" for any other error.
 std::string shortage_text(int system_error);
-// A message that says, by the system's words, that no descriptor was left for the process or on the machine.
+// True if a message contains the system's text for "no descriptor left" in the process or on the machine.
 bool tells_of_descriptors(std::string_view message);
-// TIDE_UNAVAILABLE or TIDE_NO_MEMORY, for such an error: what could not be done, why, and the limit.
+// TIDE_UNAVAILABLE or TIDE_NO_MEMORY for such an error: the failed operation, the reason, and the limit.
 Status shortage_status(const std::string& what, int system_error);
 
 }  // namespace tide

@@ -1,11 +1,11 @@
-// User: who this process runs as.
+// User: the user this process runs as.
 #pragma once
 
 #include <string>
 
 namespace tide {
 
-// The name of the effective user, or "uid 1000" where it has none.
+// The name of the effective user, or such as "uid 1000" if it has no name.
 std::string user_name();
 
 }  // namespace tide

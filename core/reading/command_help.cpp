@@ -1,4 +1,4 @@
-// The relation "command_help": the commands and their arguments, as the catalogue has them.
+// The relation "command_help": the commands and their arguments, from the catalogue.
 #include "model/commands.hpp"
 #include "reading/cell.hpp"
 #include "reading/source.hpp"

@@ -1,4 +1,4 @@
-// What several relations make of the same reading.
+// Values that several relations compute from the same data.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ namespace tide {
 
 SlotCounts count_slots(const std::vector<SlotCopy>& slots);
 
-// The latest health checks, of those that were ever made.
+// The latest health checks; checks that were never made are omitted.
 std::vector<std::pair<HealthCheck, format::HealthRecord>> checks_made(const Attachment& segment);
 
-// The pool's own word, "dead" or "stale"; "" where it cannot be read. An owner that closed its pool is neither dead nor
-// stale, whatever became of it.
+// The state as published by the pool, or "dead" or "stale"; "" if it cannot be read. A pool that was closed is neither
+// dead nor stale, even if its process has exited.
 std::string_view state_word(Liveness liveness, const std::optional<VitalsCopy>& vitals);
 
 }  // namespace tide

@@ -14,7 +14,7 @@ namespace {
 
 std::atomic<LocalSegments> local_segments_hook{nullptr};
 
-// Where a segment that passed the filter can be opened again, in the order of visits.
+// How to open a segment that passed the filter again, in the order of visits.
 template <typename Place>
 struct Found {
   std::string pool;
@@ -49,7 +49,7 @@ void visit_local(const FleetFilter& filter, const std::function<void(Attachment&
 }
 
 void visit_files(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
-  // Opened twice: the order is known only when all headers are, and so many files may not be open at once.
+  // Opened twice: the order is known only after all headers are read, and that many files must not be open at once.
   std::vector<Found<std::string>> found;
   for (const std::string& path : list_segments(resolve_directory(filter.directory))) {
     const auto segment = Attachment::open(path);

@@ -1,8 +1,8 @@
 // Fleet: all pools of this host that a reader may see, one segment after the other.
 //
 // Threads: any; set_local_segments() may be called at any time.
-// Failure: none. A directory that cannot be read is empty, and a segment that does not open is passed over: its owner
-// may have gone that moment, or the file is none.
+// Failure: none. A directory that cannot be read counts as empty, and a segment that cannot be opened is skipped: its
+// owner may have just exited, or the file is not a segment.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,21 @@ namespace tide {
 
 // Empty members match everything.
 struct FleetFilter {
-  std::string directory;  // where the segments are; empty: see resolve_directory()
+  std::string directory;  // of the segments; empty: see resolve_directory()
   std::string pool;
   std::string instance_id;  // 32 hex digits
 };
 
-// Pools of this process come first, whatever the directory, because nobody else can show them; then those of the
-// directory. Both in the order of pool and instance_id. Few descriptors are open at a time.
+// Pools of this process come first, whatever the directory, because no other process can show them; then those of the
+// directory. Both are sorted by pool and instance_id. Few descriptors are open at a time.
 void for_each_segment(const FleetFilter& filter, const std::function<void(Attachment&)>& visit);
 
-// Descriptors of the segments of this process that have no file. A descriptor may be closed as soon as the function has
-// returned: it is duplicated at once, and one that became something else meanwhile is passed over.
+// Descriptors of the segments of this process that have no file. A descriptor may be closed once the function has
+// returned: it is duplicated immediately, and skipped if it has been reused for something else.
 using LocalSegments = std::vector<int> (*)();
 void set_local_segments(LocalSegments local_segments);
 
-// The one place of this room that asks for the time.
+// The only function of this room that reads the time.
 int64_t wall_clock_ns();
 
 }  // namespace tide

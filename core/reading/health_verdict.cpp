@@ -69,7 +69,7 @@ void judge_state(std::string_view state, Judge& judge) {
   }
 }
 
-// A pool that lives: whether callers get connections.
+// Whether callers of a live pool get connections.
 void judge_service(const Attachment& segment, const VitalsCopy& vitals, Judge& judge) {
   const bool is_connecting = word_of<BreakerState>(vitals.breaker) == "closed";
   if (!is_connecting) {

@@ -1,12 +1,12 @@
-// HealthVerdict: whether a pool is well, in one word, with the reasons and what to do about them.
+// HealthVerdict: the health of a pool in one word, with problems and recommendations.
 //
-//   unhealthy  it cannot serve as it should: closed, dead or stale; no connection can be made (the breaker is open); all
-//              connections are in use while callers wait; more than kWaitingMany wait; the check of connectivity or of
-//              performance failed
-//   degraded   it serves, but not as it should: starting, paused or draining by command, in an emergency; the check of
-//              resources or of scaling failed, or any check warns
-//   healthy    neither
-// Threads: any. Failure: none; of what cannot be read nothing is said.
+//   unhealthy  it cannot serve requests properly: closed, dead or stale; no connection can be opened (the breaker is
+//              open); all connections are in use while callers wait; more than kWaitingMany wait; the check of
+//              connectivity or of performance failed
+//   degraded   it serves requests, with problems: starting, paused or draining by command, in emergency mode; the check
+//              of resources or of scaling failed, or any check has a warning
+//   healthy    otherwise
+// Threads: any. Failure: none; data that cannot be read is ignored.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +26,15 @@ std::string_view health_word(Health health);
 
 struct HealthVerdict {
   Health health = Health::healthy;
-  std::vector<std::string> issues;                                   // sentences; what is worst comes first
+  std::vector<std::string> issues;                                   // sentences, most severe first
   std::vector<std::string> recommendations;                          // as many, in the same order
-  std::vector<std::pair<HealthCheck, format::HealthRecord>> checks;  // the evidence: the latest check of each kind
+  std::vector<std::pair<HealthCheck, format::HealthRecord>> checks;  // the latest check of each kind
   bool is_healthy() const { return health == Health::healthy; }
 };
 
 HealthVerdict health_verdict(const Attachment& segment);
 
-// {"connectivity":{"status":"ok","score":100,"message":"...","checked_at":"..."},...}, and the whole of it:
+// {"connectivity":{"status":"ok","score":100,"message":"...","checked_at":"..."},...}, and the whole verdict:
 // {"healthy":true,"status":"healthy","issues":[],"recommendations":[],"checks":{...}}
 std::string checks_json(const HealthVerdict& verdict);
 std::string verdict_json(const HealthVerdict& verdict);

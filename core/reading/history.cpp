@@ -1,4 +1,4 @@
-// The relation "pool_history": the last minutes by the second, hours by the minute, days by the hour.
+// The relation "pool_history": the last minutes by second, hours by minute, days by hour.
 #include "reading/cell.hpp"
 #include "reading/source.hpp"
 
@@ -58,8 +58,8 @@ void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& pool_history_source() {
-  static constexpr Source kSource{{"pool_history", "How each pool was, interval by interval.", kHistoryColumns},
-                                  add_intervals};
+  static constexpr Source kSource{
+      {"pool_history", "Load and health of each pool by second, minute and hour.", kHistoryColumns}, add_intervals};
   return kSource;
 }
 

@@ -1,4 +1,4 @@
-// The relation "pools": one row an instance, what it is and how it is right now.
+// The relation "pools": one row for each instance: its properties and current state.
 #include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"

@@ -1,5 +1,5 @@
-// The relation "waiters": who stands at the wait queue, oldest first. A segment shows a bounded number of them; how many
-// there are is pools.waiting.
+// The relation "waiters": the callers in the wait queue, oldest first. A segment contains a limited number of them; the
+// total is pools.waiting.
 #include <limits>
 
 #include "reading/cell.hpp"

@@ -1,7 +1,7 @@
-// Relation: a named set of columns over readings. The catalogue is the one list of them; SQL, C API and help print it.
+// Relation: a named set of columns. The catalogue lists all relations; SQL, C API and help are generated from it.
 //
-// Columns stand in the order in which a Row has its values. New columns only at the end.
-// Threads: any; the catalogue lives for ever.
+// Columns have the order of the values in a Row. New columns are only appended.
+// Threads: any; the catalogue lives forever.
 #pragma once
 
 #include <span>
@@ -17,9 +17,9 @@ struct Relation {
   std::span<const Column> columns;
 };
 
-// In the order people read them.
+// In the order in which they are shown.
 std::span<const Relation> relations_catalogue();
-// nullptr when there is none of this name.
+// nullptr if no relation has this name.
 const Relation* find_relation(std::string_view name);
 
 }  // namespace tide

@@ -1,5 +1,4 @@
-// The relations "events", "scaling_events" and "commands": what the owner wrote down, oldest first, as far back as its
-// rings go.
+// The relations "events", "scaling_events" and "commands": the records in the owner's rings, oldest first.
 #include <algorithm>
 
 #include "model/words.hpp"
@@ -96,7 +95,8 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
 
 void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const HeaderCopy& h = segment.header();
-  // Commands that are still in the mailbox first: what the owner answers meanwhile must not be missing from both.
+  // Commands in the mailbox are read first: a command that the owner answers in the meantime must not be missing from
+  // both.
   const std::vector<format::CommandRecord> queued = read_posted_commands(segment);
   std::vector<format::CommandRecord> commands = segment.read_commands();
   for (const format::CommandRecord& posted : queued) {
@@ -125,7 +125,7 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& events_source() {
-  static constexpr Source kSource{{"events", "What happened in each pool, oldest first.", kEventColumns}, add_events};
+  static constexpr Source kSource{{"events", "Events of each pool, oldest first.", kEventColumns}, add_events};
   return kSource;
 }
 
@@ -137,7 +137,7 @@ const Source& scaling_events_source() {
 
 const Source& commands_source() {
   static constexpr Source kSource{
-      {"commands", "Commands given to the pools, who issued them, and their results.", kCommandColumns}, add_commands};
+      {"commands", "Commands sent to the pools, who issued them, and their results.", kCommandColumns}, add_commands};
   return kSource;
 }
 

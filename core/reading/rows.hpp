@@ -1,8 +1,9 @@
-// Rows: the one way to ask a relation.
+// Rows: the function that reads a relation.
 //
-// Threads: any. Each segment is read once for a relation; what its owner does meanwhile does not tear a row.
-// Failure: not_found for a relation that is not of the catalogue. A pool that cannot be read has no rows; a fact that
-// cannot be had in one piece is null.
+// Threads: any. Each segment is read once per relation; concurrent changes by its owner do not produce inconsistent
+// rows.
+// Failure: not_found for a relation that is not in the catalogue. A pool that cannot be read has no rows; a value that
+// cannot be read consistently is null.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 
 namespace tide {
 
-// Appends the rows of `relation` to `out`, as of now.
+// Appends the current rows of `relation` to `out`.
 Status read_relation(const Relation& relation, const FleetFilter& filter, std::vector<Row>& out);
 // The same, as of `wall_now_ns`.
 Status read_relation(const Relation& relation, const FleetFilter& filter, int64_t wall_now_ns, std::vector<Row>& out);

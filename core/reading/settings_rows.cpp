@@ -45,7 +45,7 @@ constexpr Column kHelpColumns[] = {
      open},
 };
 
-// The pool's options as far as this version knows them.
+// The pool's options that are known to this version.
 Policy policy_of(std::span<const format::SettingRecord> settings) {
   Policy policy;
   for (const format::SettingRecord& record : settings) {
@@ -55,7 +55,7 @@ Policy policy_of(std::span<const format::SettingRecord> settings) {
   return policy;
 }
 
-// Why the option has its value, and why that has no effect.
+// Why the option has its value, and why the value has no effect.
 std::string note_on(const Setting& setting, std::span<const format::SettingRecord> settings, const Policy& policy,
                     std::string_view backend) {
   std::string note;
@@ -75,9 +75,9 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const Policy policy = policy_of(settings);
   const std::string_view backend = word_of<Backend>(h.backend);
   for (const format::SettingRecord& record : settings) {
-    // An owner of another version may have options that are unknown here: their values are shown all the same.
+    // An owner of another version may have options that are unknown here; their values are shown as well.
     const Setting* known = find_setting(record.name.view());
-    if (record.is_note == 1 && known != nullptr) continue;  // stands in the option's own row
+    if (record.is_note == 1 && known != nullptr) continue;  // shown in the option's own row
     const std::string note =
         known != nullptr ? note_on(*known, settings, policy, backend) : std::string(note_of_word(record.name.view()));
     out.push_back({
@@ -136,12 +136,12 @@ const Source& settings_source() {
 
 const Source& presets_source() {
   static constexpr Source kSource{
-      {"presets", "The named sets of values that the option preset takes.", kPresetColumns}, nullptr, add_presets};
+      {"presets", "Named sets of option values for the option preset.", kPresetColumns}, nullptr, add_presets};
   return kSource;
 }
 
 const Source& help_source() {
-  static constexpr Source kSource{{"help", "This: every relation and column.", kHelpColumns}, nullptr, add_help};
+  static constexpr Source kSource{{"help", "Every relation and column.", kHelpColumns}, nullptr, add_help};
   return kSource;
 }
 

@@ -1,6 +1,7 @@
-// The relations "connections" and "leases": what is in the slots.
+// The relations "connections" and "leases": the contents of the slots.
 //
-// A slot that changed too fast to be copied in one piece still has its row, so that counts are right; the rest is null.
+// A slot that changed too fast to be copied consistently still has its row, so that counts are right; its other values
+// are null.
 #include <algorithm>
 #include <limits>
 
@@ -47,7 +48,7 @@ constexpr Column kLeaseColumns[] = {
     {"overdue", boolean, "", "True if the lease is held longer than lease_timeout."},
 };
 
-// Leases do not write since_mono, to keep the fast path short: their begin and end are its other times.
+// Leases do not write since_mono, to keep the fast path short; it is derived from the lease's begin and end.
 int64_t since_mono_of(const SlotCopy& slot) {
   switch (slot.word.state()) {
     case SlotState::leased:
@@ -62,7 +63,7 @@ Value queries_of(const SlotCopy& slot, const std::vector<uint64_t>& query_counts
   return cell::count(cell::minus(query_counts[slot.index], slot.queries_before));
 }
 
-// What the connection in a slot of this state is doing.
+// The state of the connection in a slot of this state.
 std::string_view connection_state_word(SlotState state) {
   switch (state) {
     case SlotState::empty: return "";
@@ -145,8 +146,7 @@ const Source& connections_source() {
 }
 
 const Source& leases_source() {
-  static constexpr Source kSource{{"leases", "One row for each connection that somebody has.", kLeaseColumns},
-                                  add_leases};
+  static constexpr Source kSource{{"leases", "One row for each leased connection.", kLeaseColumns}, add_leases};
   return kSource;
 }
 

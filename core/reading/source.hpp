@@ -1,4 +1,4 @@
-// Source: a relation together with the function that makes its rows. One function a relation, beside its columns.
+// Source: a relation together with the function that produces its rows, defined next to its columns.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@ namespace tide {
 
 struct Source {
   Relation relation;
-  // The rows of one segment, as of `wall_now_ns`. nullptr: the relation has no rows of segments.
+  // Appends the rows of one segment, as of `wall_now_ns`. nullptr: the relation has no rows per segment.
   void (*add_rows)(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) = nullptr;
-  // Rows that are the same for everybody.
+  // Appends rows that do not depend on a segment.
   void (*add_fixed_rows)(std::vector<Row>& out) = nullptr;
 };
 
@@ -38,7 +38,7 @@ const Source& health_source();
 const Source& help_source();
 const Source& command_help_source();
 
-// The source of a relation of the catalogue; nullptr for any other.
+// The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);
 
 }  // namespace tide

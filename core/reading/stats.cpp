@@ -1,7 +1,7 @@
-// The relations "pool_stats" and "pool_histograms": what happened since the pool opened or its statistics were reset.
+// The relations "pool_stats" and "pool_histograms": counts since the pool was opened or its statistics were reset.
 //
-// Nobody adds up while the pool works: each slot counts for itself, and the sums are made here. What reset_stats()
-// found is the baseline, read first, so that a reset meanwhile shows the old sums and not a difference below zero.
+// The pool computes no sums: each slot has its own counters, and the sums are computed here. The baseline, which
+// reset_stats() writes, is read first, so that a concurrent reset shows the old sums and not a negative difference.
 #include <algorithm>
 #include <array>
 
@@ -15,7 +15,7 @@ using enum ColumnType;
 using enum Privacy;
 using enum Counter;
 
-// Everything that a row is made of.
+// The data from which a row is computed.
 struct Stats {
   const HeaderCopy& header;
   std::optional<format::Baseline> base;
@@ -24,10 +24,10 @@ struct Stats {
   std::optional<VitalsCopy> vitals;
   std::optional<format::ForecastsBlock> sizing;
   format::CounterSums sums{};
-  std::array<bool, kCounters> is_missing{};  // its record could not be had in one piece
+  std::array<bool, kCounters> is_missing{};  // its record could not be read consistently
   HistogramCounts wait{}, use{}, query{};
 
-  // Without the baseline there is none: sums of another epoch would be made up.
+  // Without the baseline there is no value: sums that include an earlier period would be wrong.
   bool has(Counter counter) const { return base && !is_missing[static_cast<size_t>(counter)]; }
   // Since the last reset.
   uint64_t of(Counter counter) const {
@@ -53,14 +53,15 @@ Stats read_stats(const Attachment& segment) {
   add(stats.queue, 0, kQueueCounters);
   add(stats.keeper, kQueueCounters, kKeeperCounters);
   add(segment.read_tallies(), kCounters - kTallyCounters, kTallyCounters);
-  // The counters of the slots before the acquires: who waited was granted before, so waited <= acquires holds.
+  // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
   for (const format::SlotStats& slot : segment.read_slot_stats()) {
     format::add_counters(stats.sums, slot);
     slot.wait.add_to(stats.wait);
     slot.use.add_to(stats.use);
     slot.query.add_to(stats.query);
   }
-  // Also of slots that are not whole: this cell stands for itself and only grows, and a sum without it would shrink.
+  // Also for slots that are not whole: this cell is consistent by itself and only grows; the sum would shrink without
+  // it.
   for (const SlotCopy& slot : segment.read_slots())
     stats.sums[static_cast<size_t>(acquires_total)] += slot.acquires_total;
   return stats;
@@ -68,7 +69,7 @@ Stats read_stats(const Attachment& segment) {
 
 struct StatsColumn {
   Column column;
-  Value (*value)(const Stats&) = nullptr;  // nullptr: a counter's
+  Value (*value)(const Stats&) = nullptr;  // nullptr: the value of a counter
   Counter counter = {};
 };
 constexpr StatsColumn counted(Counter counter, std::string_view name) {
@@ -88,7 +89,8 @@ Value sizing(const Stats& stats) {
   return stats.sizing ? cell::measured((*stats.sizing).*member) : cell::none();
 }
 
-// Counters without a row here follow at the end, in the order of their list; times have one, to be called *_ms_total.
+// Counters without a row here are appended in the order of their list; times have a row because they are named
+// *_ms_total.
 constexpr StatsColumn kStats[] = {
     {{"instance_id", text, "", "The instance, as in pools.", open},
      [](const Stats& stats) { return cell::text(stats.header.instance_id); }},
@@ -138,7 +140,7 @@ constexpr StatsColumn kStats[] = {
     {{"wait_p50_ms", real, "ms", "Median wait of the last minute."}, vital<&VitalsCopy::wait_p50_ms>},
     {{"wait_p95_ms", real, "ms", "95th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p95_ms>},
     {{"wait_p99_ms", real, "ms", "99th percentile of the waits of the last minute."}, vital<&VitalsCopy::wait_p99_ms>},
-    {{"wait_max_ms", real, "ms", "The longest wait of the last minute, rounded up to a bound of pool_histograms."},
+    {{"wait_max_ms", real, "ms", "Longest wait of the last minute, rounded up to a bound of pool_histograms."},
      vital<&VitalsCopy::wait_max_ms>},
     {{"use_p50_ms", real, "ms", "Median duration of the leases that ended in the last minute."},
      vital<&VitalsCopy::use_p50_ms>},
@@ -242,7 +244,8 @@ void add_histogram(const HeaderCopy& h, std::string_view metric, const Histogram
 void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
   const Stats stats = read_stats(segment);
   if (!stats.base) return;
-  // Who did not wait is not in the slots' histograms, to keep the fast path short; their wait is 0.
+  // Callers that did not wait are not in the slots' histograms, to keep the fast path short; they are counted with wait
+  // 0.
   const uint64_t served_at_once = cell::minus(stats.of(acquires_total), stats.of(waited_total));
   add_histogram(stats.header, "wait", stats.wait, stats.base->wait, served_at_once, out);
   add_histogram(stats.header, "use", stats.use, stats.base->use, 0, out);

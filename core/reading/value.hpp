@@ -1,4 +1,4 @@
-// Value and Row: what a relation is made of, before a database gives it types of its own.
+// Value and Row: the contents of a relation, before a database converts them to its own types.
 //
 // A time is int64 microseconds since 1970, a boolean is int64 0 or 1. Null means "not measured" or "does not apply",
 // never 0.

@@ -1,4 +1,4 @@
-// The relations "alerts", "health_checks", "forecasts" and "alert_rules": what each pool makes of itself.
+// The relations "alerts", "health_checks", "forecasts" and "alert_rules": each pool's assessment of itself.
 #include "model/words.hpp"
 #include "reading/cell.hpp"
 #include "reading/counts.hpp"
@@ -164,7 +164,7 @@ void add_rules(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }  // namespace
 
 const Source& alerts_source() {
-  static constexpr Source kSource{{"alerts", "What is, or was, wrong with each pool.", kAlertColumns}, add_alerts};
+  static constexpr Source kSource{{"alerts", "Current and past problems of each pool.", kAlertColumns}, add_alerts};
   return kSource;
 }
 
@@ -175,12 +175,13 @@ const Source& health_checks_source() {
 }
 
 const Source& forecasts_source() {
-  static constexpr Source kSource{{"forecasts", "How many leases each pool expects.", kForecastColumns}, add_forecasts};
+  static constexpr Source kSource{{"forecasts", "Forecasts of the number of leased connections.", kForecastColumns},
+                                  add_forecasts};
   return kSource;
 }
 
 const Source& alert_rules_source() {
-  static constexpr Source kSource{{"alert_rules", "When each pool raises an alert.", kRuleColumns}, add_rules};
+  static constexpr Source kSource{{"alert_rules", "Rules that raise alerts, for each pool.", kRuleColumns}, add_rules};
   return kSource;
 }
 

@@ -24,8 +24,8 @@ Status not_a_segment(const std::string& path, const std::string& why) {
   return Status::error(Code::not_found, (path.empty() ? "this segment" : path) + ": " + why);
 }
 
-// How many records a region may have. Owners of other releases may keep more of the past, but not without end: each
-// record may cost a reader some tries.
+// The largest number of records in a region. Owners of other releases may keep longer histories, but within a limit:
+// each record may cost a reader several retries.
 constexpr uint32_t records_max(uint32_t usual_count) {
   return usual_count == kPerSlot ? kSlotsMax : usual_count == 1 ? 1 : 32 * usual_count;
 }
@@ -45,17 +45,17 @@ bool are_regions_sound(const format::Header& h) {
   return are_sound;
 }
 
-// How often a reader tries again what was written under its hands, and how it gives way meanwhile.
+// How often a reader retries when a record is being written, and how it yields in between.
 constexpr int kPassesMax = 50;
 void pause_before_pass(int pass) {
-  // The writer may be waiting for this processor. Now and then only: on a busy host each yield can cost milliseconds,
-  // and a writer that died in the middle will never come.
+  // The writer may be waiting for this processor. Only every few retries: on a busy host each yield can cost
+  // milliseconds, and a writer that exited in the middle of a write never finishes it.
   if (pass % 8 == 3) sched_yield();
 }
 
 uint64_t get(const format::Cell& cell) { return cell.load(std::memory_order_relaxed); }
 int64_t get_signed(const format::Cell& cell) { return static_cast<int64_t>(get(cell)); }
-// Sizes and counts people read: never absurd, whatever stands there.
+// Limits sizes and counts that are shown to a plausible range, whatever the segment contains.
 int64_t get_count(const format::Cell& cell) {
   return static_cast<int64_t>(std::min<uint64_t>(get(cell), 1'000'000'000));
 }
@@ -118,7 +118,7 @@ SlotCopy copy_of(const format::Slot& from, uint32_t index) {
 
 bool is_untouched(const format::Slot& first, const format::Slot& second, const format::Slot& third) {
   const uint64_t seq = get(first.seq);
-  // A lease whose holder has not written its facts yet still shows those of the one before.
+  // Until the holder of a lease has written its data, the slot still contains the data of the previous lease.
   const SlotWord word(get(first.word));
   if (word.state() == SlotState::leased && get(first.holder_generation) != word.generation()) return false;
   return seq % 2 == 0 && seq == get(second.seq) && seq == get(third.seq) && get(first.word) == get(second.word) &&
@@ -136,7 +136,7 @@ int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns) {
 }
 
 Result<Attachment> Attachment::open(const std::string& path) {
-  // A FIFO, a device or a link is no segment; none of them may make the reader wait.
+  // A FIFO, a device or a link is not a segment; opening one must not block the reader.
   const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return not_a_segment(path, std::strerror(errno));
   Attachment attachment(fd, true, path);
@@ -168,7 +168,7 @@ bool Attachment::read_bytes(uint64_t offset, void* into, size_t bytes) const {
   while (bytes > 0) {
     const ssize_t n = ::pread(fd_, out, bytes, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;  // truncated under our hands
+    if (n <= 0) return false;  // truncated by the owner during the read
     out += n;
     offset += static_cast<uint64_t>(n);
     bytes -= static_cast<size_t>(n);
@@ -201,7 +201,7 @@ Status Attachment::check() {
   header_.version = clean_text(h.version);
   header_.target = clean_text(h.target);
   header_.pid = h.pid;
-  header_.uid = static_cast<uint32_t>(info.st_uid);  // what the file system says, not what the file claims
+  header_.uid = static_cast<uint32_t>(info.st_uid);  // from the file system, not from the contents of the file
   header_.backend = h.backend;
   header_.is_hosted = (h.flags & format::kHeaderHosted) != 0;
   header_.started_wall_ns = h.started_wall_ns;
@@ -212,7 +212,7 @@ Status Attachment::check() {
 Liveness Attachment::liveness() const {
   if (is_owned_) {
     struct flock lock {};
-    lock.l_type = F_RDLCK;  // would a reader's lock be refused? then the owner holds its own
+    lock.l_type = F_RDLCK;  // if a reader's lock would be refused, the owner holds its lock
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd_, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK) return Liveness::dead;
   }
@@ -223,7 +223,7 @@ Liveness Attachment::liveness() const {
 int64_t Attachment::last_heartbeat_wall_ns() const {
   const auto vitals = read_vitals();
   if (!vitals || vitals->heartbeat_mono == 0) return 0;
-  return std::max<int64_t>(0, wall_of_mono(*vitals, vitals->heartbeat_mono));  // ages are taken from this
+  return std::max<int64_t>(0, wall_of_mono(*vitals, vitals->heartbeat_mono));  // ages are computed from this
 }
 
 bool Attachment::read_behind_seq(uint64_t offset, void* into, size_t bytes) const {
@@ -247,7 +247,7 @@ std::optional<VitalsCopy> Attachment::read_vitals() const {
 
 std::optional<format::ForecastsBlock> Attachment::read_forecasts() const {
   auto block = read_block(layout_->forecasts);
-  if (block && block->seq == 0) block.reset();  // zeros that nobody measured
+  if (block && block->seq == 0) block.reset();  // zeros that no owner wrote
   return block;
 }
 
@@ -269,8 +269,9 @@ uint64_t Attachment::topology() const {
   return seq;
 }
 
-// Three reads of all slots: a slot whose sequence number and word are the same in the first and the third, and even,
-// was not touched during the second. Those that were are tried again; the set is taken anew when slots came or went.
+// Three reads of all slots: a slot whose sequence number and word are even and equal in the first and the third did not
+// change during the second. Slots that changed are retried; the whole set is read again if slots were filled or
+// emptied.
 std::vector<SlotCopy> Attachment::read_slots() const {
   std::vector<SlotCopy> out;
   std::vector<format::Slot> first, second, third;
@@ -293,7 +294,7 @@ std::vector<SlotCopy> Attachment::read_slots() const {
       pause_before_pass(pass);
       continue;
     }
-    // The words all come from one read, so that the states are those of one moment as far as there is one.
+    // All words come from one read, so that the states are as close to one moment as possible.
     for (uint32_t i = 0; i < used; ++i) {
       SlotCopy copy = copy_of(second[i], i);
       copy.is_whole = is_untouched(first[i], second[i], third[i]);
@@ -305,7 +306,7 @@ std::vector<SlotCopy> Attachment::read_slots() const {
   return out;
 }
 
-// One slot that was being written: its facts from a quiet moment, if they are still about the same lease.
+// A slot that was being written: reads its data at a quiet moment, if they still belong to the same lease.
 void Attachment::reread_slot(SlotCopy& copy) const {
   const uint64_t offset = layout_->slots.offset + uint64_t{copy.index} * sizeof(format::Slot);
   format::Slot first, second, third;
@@ -316,7 +317,7 @@ void Attachment::reread_slot(SlotCopy& copy) const {
     if (!is_untouched(first, second, third)) continue;
     SlotCopy whole = copy_of(second, copy.index);
     if (whole.word.state() != copy.word.state()) {
-      // Gone on meanwhile: the state counted stays that of the set, the facts would be of another moment.
+      // Changed in the meantime: the state must remain that of the set, and these data belong to a later moment.
       whole.word = copy.word;
       whole.is_whole = false;
       copy = std::move(whole);

@@ -1,13 +1,13 @@
-// Attachment: a segment as somebody else sees it.
+// Attachment: a reader's view of a segment.
 //
-// Nothing in the file is believed: it may be cut, foreign, older, half written or made to hurt. It is never mapped (its
-// owner can truncate it, and the signal would kill the reader); every byte is copied with pread() into own memory and
-// checked there. What is written while it is read stands behind a sequence number that is read before and after, in
-// three separate reads, because a single one can be torn.
+// Nothing in the file is trusted: it may be truncated, foreign, older, partly written or hostile. It is never mapped
+// (its owner can truncate it, and the reader would be killed by SIGBUS); every byte is copied with pread() into private
+// memory and checked there. Data that may be written concurrently is protected by a sequence number, which is read
+// before and after the data in separate calls, because a single read can be torn.
 //
 // Threads: one at a time. The owner is never stopped or slowed.
-// Failure: open() says why a file is no segment; what cannot be had in one piece after some tries is missing from the
-// answer or marked, never invented.
+// Failure: open() reports why a file is not a segment; data that cannot be read consistently after several tries is
+// omitted or marked, never guessed.
 #pragma once
 
 #include <algorithm>
@@ -26,25 +26,26 @@
 
 namespace tide {
 
-enum class Liveness : uint8_t { alive, stale, dead };  // stale: the owner lives but its heart has not beaten for 5 s
+enum class Liveness : uint8_t { alive, stale, dead };  // stale: alive, but without a heartbeat for 5 s
 
 class Attachment {
  public:
   static Result<Attachment> open(const std::string& path);
-  // A segment of this process; the descriptor stays the caller's and must stay open meanwhile.
+  // A segment of this process; the descriptor remains the caller's and must stay open while the Attachment exists.
   static Result<Attachment> from_fd(int fd);
   ~Attachment();
   Attachment(Attachment&& other) noexcept;
   Attachment& operator=(Attachment&&) = delete;
 
   const HeaderCopy& header() const { return header_; }
-  const std::string& path() const { return path_; }  // "" of from_fd()
+  const std::string& path() const { return path_; }  // "" for from_fd()
   Liveness liveness() const;
-  // When the owner last beat its heart, on the wall clock; 0 if it never did.
+  // The owner's last heartbeat on the wall clock; 0 if there was none.
   int64_t last_heartbeat_wall_ns() const;
 
-  // Records come as they stand in the file, whole but unchecked: a text may be longer than its room and hold any bytes, a
-  // number be any number. reading/cell.hpp makes values of them that are safe to show.
+  // Records are returned as they are in the file, consistent but unchecked: a text may claim to be longer than its
+  // buffer and contain any bytes, a number may have any value. reading/cell.hpp converts them to values that are safe
+  // to show.
   std::optional<VitalsCopy> read_vitals() const;
   std::optional<format::QueueStats> read_queue() const { return read_block(layout_->queue); }
   std::optional<format::KeeperStats> read_totals() const { return read_block(layout_->totals); }
@@ -53,14 +54,16 @@ class Attachment {
   std::optional<format::SettingsBlock> read_settings() const { return read_block(layout_->settings); }
   std::optional<format::AlertRulesBlock> read_alert_rules() const { return read_block(layout_->alert_rules); }
   std::optional<format::HealthBlock> read_health() const { return read_block(layout_->health); }
-  std::optional<format::ForecastsBlock> read_forecasts() const;  // nothing also while nothing was ever written
-  // Every slot that was ever used, as one set: no connection is missing or seen twice because of a swap meanwhile.
+  std::optional<format::ForecastsBlock> read_forecasts() const;  // nothing if none was ever written
+  // Every slot that was ever used, as one consistent set: no connection is missed or seen twice because of a concurrent
+  // swap.
   std::vector<SlotCopy> read_slots() const;
-  // Of each used slot: how many queries its connections ran. One counter is whole in any reading, so one is enough.
+  // The number of queries of each used slot. A single counter is always consistent, so one read is enough.
   std::vector<uint64_t> read_query_counts() const;
-  // By index, as many as were ever used. Cells are whole each, so one that never comes to rest is still the best answer.
+  // By index, all that were ever used. Each cell is consistent, so a record that keeps changing is still a usable
+  // answer.
   std::vector<format::SlotStats> read_slot_stats() const { return read_rows(layout_->slot_stats, slots_used()); }
-  // Those in use, in the order of their numbers.
+  // Those in use, sorted by ticket.
   std::vector<format::Waiter> read_waiters() const { return read_rows(layout_->waiters, &format::Waiter::ticket); }
   std::vector<format::AlertRecord> read_alerts() const {
     return read_rows(layout_->alerts, &format::AlertRecord::alert_id);
@@ -78,7 +81,7 @@ class Attachment {
   uint32_t slots_used() const;
   uint64_t topology() const;
   bool read_bytes(uint64_t offset, void* into, size_t bytes) const;
-  // `bytes` bytes that begin with a sequence number; false: they never came to rest.
+  // Reads `bytes` bytes that begin with a sequence number; false: they changed during every try.
   bool read_behind_seq(uint64_t offset, void* into, size_t bytes) const;
   template <typename Record>
   std::optional<Record> read_block(const format::RegionOf<Record>& region) const {
@@ -86,8 +89,8 @@ class Attachment {
     if (!read_behind_seq(region.offset, &*block, sizeof *block)) block.reset();
     return block;
   }
-  // The first `count` records, each behind a sequence number. Three system calls for all, and more only for those that are
-  // being written; the number of one that never comes to rest is left odd.
+  // The first `count` records, each with a sequence number. Three system calls for all, more only for records that are
+  // being written; the number of a record that keeps changing is left odd.
   template <typename Record>
   std::vector<Record> read_rows(const format::RegionOf<Record>& region, uint32_t count) const {
     std::vector<Record> before(count), rows(count), after(count);
@@ -107,7 +110,7 @@ class Attachment {
     std::sort(rows.begin(), rows.end(), [&](const Record& a, const Record& b) { return a.*id < b.*id; });
     return rows;
   }
-  // Records whose stamp fits their place, before and after the copy.
+  // Records whose stamp matches their place before and after the copy.
   template <typename Record>
   std::vector<Record> read_ring(const format::RegionOf<Record>& region) const {
     std::vector<Record> all(region.count), again(region.count), kept;
@@ -127,16 +130,16 @@ class Attachment {
   bool is_owned_;
   std::string path_;
   HeaderCopy header_;
-  std::unique_ptr<format::Header> layout_;  // for its regions
+  std::unique_ptr<format::Header> layout_;  // defines its regions
 };
 
-// The records of a block that are in use, as far as there is room for them.
+// The records of a block that are in use, limited to the size of the block.
 template <typename Block>
 auto records_of(const Block& block) {
   return std::span(block.record, std::min<uint64_t>(block.count, std::size(block.record)));
 }
 
-// On the wall clock, what a moment of the owner's monotonic axis is. Safe with any numbers.
+// Converts a moment of the owner's monotonic axis to the wall clock. Safe with any numbers.
 int64_t wall_of_mono(const VitalsCopy& vitals, int64_t mono_ns);
 
 }  // namespace tide

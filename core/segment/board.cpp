@@ -11,7 +11,7 @@ LeaseId Board::claim_lowest(bool& is_one_returning) {
   is_one_returning = false;
   for (uint32_t i = 0; i < n; ++i) {
     SlotWord seen(slots_[i].word.load(std::memory_order_acquire));
-    // Who loses the race for an idle slot looks at it again: it may be on its way back already.
+    // A caller that loses the race for an idle slot tries it again: the slot may already be on its way back.
     while (seen.state() == SlotState::idle) {
       if (const LeaseId lease = claim(i); !lease.is_none()) return lease;
       seen = word(i);

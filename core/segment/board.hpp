@@ -1,13 +1,14 @@
 // Board: the slots of a segment and every transition of their words.
 //
-// This is the fast path. A lease ends by one compare-and-swap, end(), before anything of it is settled or counted:
-// who loses that one touches nothing. Then the slot is the winner's alone until it passes it on. What a lease must leave
-// behind (tag, times, counters, histogram) is written by its holder alone into the slot's own lines.
+// This is the fast path. A lease ends by one compare-and-swap, end(), before its session is settled or anything is
+// counted: a caller that loses the compare-and-swap changes nothing. The winner then owns the slot exclusively until it
+// passes it on. What a lease leaves behind (tag, times, counters, histogram) is written only by its holder, into the
+// slot's own cache lines.
 //
 // I2  A slot is in one state; it changes only here, only along the table of segment/slot_word.hpp.
-// I3  A lease ends once: by end() or revoke. The compare decides.
-// Threads: transitions from any thread; the keeper's ones from the keeper alone (slot_word.hpp says which).
-// Failure: a transition that lost its race says so; nothing was changed.
+// I3  A lease ends once: by end() or revoke, as decided by the compare-and-swap.
+// Threads: transitions from any thread; the keeper's only from the keeper (see slot_word.hpp).
+// Failure: a transition that lost its race returns that; nothing was changed.
 #pragma once
 
 #include <atomic>
@@ -29,10 +30,11 @@ class Board {
       : slots_(segment.slots()), stats_(segment.slot_stats()), capacity_(segment.capacity()) {}
 
   uint32_t capacity() const { return capacity_; }
-  // Slots at and above this index were never used.
+  // Slots from this index on were never used.
   uint32_t used() const { return used_.load(std::memory_order_relaxed); }
   SlotWord word(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_acquire)); }
-  // In the one order of all sequentially consistent operations: after a write of the caller's, seen by all.
+  // In the total order of sequentially consistent operations: follows a write of the caller that is visible to all
+  // threads.
   SlotWord word_in_order(uint32_t slot) const { return SlotWord(slots_[slot].word.load(std::memory_order_seq_cst)); }
   SlotCounts counts() const;
   bool is_current(LeaseId lease) const { return lease.slot() < capacity_ && word(lease.slot()) == lease.word(); }
@@ -40,12 +42,12 @@ class Board {
   const format::Slot& slot(uint32_t index) const { return slots_[index]; }
   format::SlotStats& stats(uint32_t index) { return stats_[index]; }
 
-  // Caller: take `slot` if it is idle. The lease, or none. Full barrier when it succeeds.
+  // Caller: takes `slot` if it is idle. Returns the lease, or none. Full barrier on success.
   LeaseId claim(uint32_t slot) {
     LeaseId lease;
     return try_claim(slot, lease) ? lease : LeaseId{};
   }
-  // The same; `out` is set only when it succeeds.
+  // The same; `out` is set only on success.
   bool try_claim(uint32_t slot, LeaseId& out) {
     format::Cell& word = slots_[slot].word;
     SlotWord seen(word.load(std::memory_order_relaxed));
@@ -57,16 +59,16 @@ class Board {
     out = LeaseId(slot, mine.generation());
     return true;
   }
-  // Caller: the lowest idle slot, so that high ones fall idle and can be retired.
+  // Caller: takes the lowest idle slot, so that high ones become idle and can be retired.
   LeaseId claim_lowest() {
     bool is_one_returning = false;
     return claim_lowest(is_one_returning);
   }
-  // The same; where there is none, `is_one_returning` says whether a lease was being given back just then.
+  // The same; if there is none, `is_one_returning` tells whether a lease was just being returned.
   LeaseId claim_lowest(bool& is_one_returning);
   bool is_one_returning() const;
 
-  // Caller: write who holds it, right after claim or hand-over. `tag` ends with NUL and is cut to fit.
+  // Caller: records the holder, right after claim or hand-over. `tag` is NUL-terminated and cut to fit.
   [[gnu::always_inline]] void write_holder(LeaseId lease, const char* tag, uint32_t thread_id, Instant now) {
     write_holder(slots_[lease.slot()], lease, tag, thread_id, now);
   }
@@ -78,11 +80,11 @@ class Board {
     put(s.holder_generation, lease.generation());
     add_to(s.acquires_total);
     s.thread_id.store(thread_id, std::memory_order_relaxed);
-    // A tag is mostly the same few bytes again; the unused bytes of a FixedText are zero.
+    // A tag usually consists of the same few bytes again; the unused bytes of a FixedText are zero.
     if (std::strncmp(s.tag.bytes, tag, FixedText<64>::kBytesMax) != 0) [[unlikely]]
       assign_tag(s.tag, tag);
   }
-  // Whoever ended a lease: count it.
+  // By the thread that ended a lease: counts it.
   [[gnu::always_inline]] void write_use(uint32_t slot, Instant now) { write_use(slots_[slot], stats_[slot], now); }
   [[gnu::always_inline]] static void write_use(format::Slot& s, format::SlotStats& st, Instant now) {
     const int64_t used_ns = now.ns() - static_cast<int64_t>(read(s.acquired_mono));
@@ -93,35 +95,35 @@ class Board {
     add_to(st.use_ns_total, use_ns);
     st.use.add_us(use_ns / 1000);
   }
-  // Holder: this lease had to wait.
+  // Holder: counts that this lease had to wait.
   void write_wait(uint32_t slot, Span waited, bool is_slow);
 
-  // Caller: end the lease. True: the slot is this caller's, who settles it and then calls one of the three below.
-  // False: the lease had ended already.
+  // Caller: ends the lease. True: the caller now owns the slot, settles the session, and then calls one of the three
+  // functions below. False: the lease had already ended.
   bool end(LeaseId lease) {
     SlotWord expected = lease.word();
     return slots_[lease.slot()].word.compare_exchange_strong(expected.bits, expected.with(SlotState::returning).bits,
                                                              std::memory_order_seq_cst, std::memory_order_relaxed);
   }
-  // Who ended the lease: the slot is idle again. Full barrier.
+  // After end(): the slot becomes idle again. Full barrier.
   void give_back(LeaseId lease) { pass(lease.slot(), lease.word().with(SlotState::idle)); }
-  // The same without a barrier: what its thread reads next, it may read before others see the slot idle. Until they do
-  // they see it returning.
+  // The same without a barrier: later reads of this thread may be executed before other threads see the slot idle.
+  // Until then they see it as returning.
   void put_back(LeaseId lease) {
     slots_[lease.slot()].word.store(lease.word().with(SlotState::idle).bits, std::memory_order_release);
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  // Who ended the lease: the keeper must see the connection first.
+  // After end(): the keeper must process the connection first.
   void soil(LeaseId lease) { pass(lease.slot(), lease.word().with(SlotState::soiled)); }
-  // Who ended the lease: begin the next one at once.
+  // After end(): begins the next lease immediately.
   LeaseId hand_over(LeaseId lease) {
     const SlotWord next = lease.word().leased_next();
     pass(lease.slot(), next);
     return LeaseId(lease.slot(), next.generation());
   }
-  // Keeper: any transition of its own. False: the word was not `from` any more.
+  // Keeper: any of its transitions. False: the word was no longer `from`.
   bool advance(uint32_t slot, SlotWord from, SlotState to);
-  // Keeper: the lowest empty slot becomes opening; capacity() if there is none.
+  // Keeper: sets the lowest empty slot to opening; returns capacity() if there is none.
   uint32_t open_lowest();
 
  private:
@@ -132,7 +134,7 @@ class Board {
   format::SlotStats* stats_;
   uint32_t capacity_;
   std::atomic<uint32_t> used_{0};
-  uint32_t empty_from_ = 0;  // the keeper's: no slot below is empty
+  uint32_t empty_from_ = 0;  // used by the keeper: no slot below is empty
 };
 
 }  // namespace tide

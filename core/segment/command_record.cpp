@@ -18,8 +18,8 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kMaskedValue = "***";
 constexpr std::string_view kCutMark = "...";
-constexpr size_t kLeftOfTextMin = 16;       // a text is not shortened below this
-constexpr size_t kRecordedBytesMax = 8192;  // bounds the work for what a hostile sender wrote
+constexpr size_t kLeftOfTextMin = 16;       // a text is not shortened to less
+constexpr size_t kRecordedBytesMax = 8192;  // limits the work that a hostile sender can cause
 
 void mask_passwords(Json& value) {
   if (value.is_string()) {
@@ -37,7 +37,7 @@ void mask_passwords(Json& value) {
   }
 }
 
-// {"option": "password", "value": "..."}: the name of what is secret stands beside it.
+// {"option": "password", "value": "..."}: the name that marks the value as secret is a separate member.
 void mask_option(Json& command) {
   const auto option = command.find("option");
   const auto value = command.find("value");
@@ -56,13 +56,13 @@ std::string* longest_text(Json& value) {
   return longest;
 }
 
-// Nothing where even short texts are too many.
+// Nothing if the object is too long even with short texts.
 std::optional<std::string> fitted(Json value, size_t bytes_max) {
   std::string text = json_dump(value);
   while (text.size() > bytes_max) {
     std::string* const longest = longest_text(value);
     if (longest == nullptr || longest->size() <= kLeftOfTextMin) return std::nullopt;
-    // At most half at once: what JSON must escape takes more bytes than the text has.
+    // Removes at most half at once: characters that JSON escapes take more bytes than in the text.
     const size_t excess = std::min(text.size() - bytes_max + kCutMark.size(), longest->size() / 2);
     const size_t kept = std::min(longest->size() - excess, longest->size() - kCutMark.size() - 1);
     *longest = std::string(utf8_prefix(*longest, kept)).append(kCutMark);
@@ -89,7 +89,7 @@ std::string recorded_arguments(std::string_view arguments, size_t bytes_max) {
     mask_option(given);
     mask_passwords(given);
     const auto text = fitted(std::move(given), bytes_max);
-    // PostgreSQL's jsonb takes no NUL.
+    // PostgreSQL's jsonb does not accept NUL.
     if (text && text->find("\\u0000") == std::string::npos) return *text;
   }
   return *fitted(Json(without_password(clean_text(arguments))), bytes_max);

@@ -1,7 +1,7 @@
-// Command record: what `commands` keeps of a command, from the bytes its sender wrote: as it came, but readable and without
-// passwords.
+// Command record: a command as shown in `commands`, made from the bytes its sender wrote: unchanged, but readable and
+// without passwords.
 //
-// Threads: any; nothing is kept. Failure: none; whatever the bytes are, something true is shown.
+// Threads: any; nothing is kept. Failure: none; any bytes result in a valid record.
 #pragma once
 
 #include <string>
@@ -9,12 +9,11 @@
 
 namespace tide {
 
-// The verb as it came; "unknown" where it is not even a word.
+// The verb as received; "unknown" if it is not a word.
 std::string recorded_verb(std::string_view verb);
 
-// The arguments as valid JSON of at most `bytes_max` bytes, which must be 200 or more. An object stays an object: where
-// it is too long, the longest texts in it are shortened, with "..." at their ends. What is no JSON object is shown as
-// one JSON text.
+// The arguments as valid JSON of at most `bytes_max` bytes, which must be 200 or more. An object remains an object: if
+// it is too long, its longest texts are shortened and end in "...". Anything else becomes a JSON text.
 std::string recorded_arguments(std::string_view arguments, size_t bytes_max);
 
 }  // namespace tide

@@ -1,5 +1,5 @@
-// Copies: what a reader takes out of a segment where the record itself does not do, as plain values. Texts are clean; what
-// counts or indexes something is within bounds; enums may be unknown ones, and times any numbers.
+// Copies: data read from a segment as plain values, where the record itself is not sufficient. Texts are clean; counts
+// and indexes are within bounds; enums may have unknown values, and times may be any numbers.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace tide {
 struct HeaderCopy {
   std::string instance_id;  // 32 hex digits
   std::string pool, app, host, db_user, version, target;
-  uint32_t owner = 0;  // the part of it that this pool's ids carry (base/owned_id.hpp)
+  uint32_t owner = 0;  // the part of it that the ids of this pool contain (base/owned_id.hpp)
   uint32_t pid = 0, uid = 0, backend = 0;
   bool is_hosted = false;
   int64_t started_wall_ns = 0;
@@ -33,14 +33,14 @@ struct VitalsCopy {
   double wait_p50_ms = 0, wait_p95_ms = 0, wait_p99_ms = 0, wait_max_ms = 0;  // NaN: not measured
   double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
   uint32_t breaker = 0;
-  int64_t breaker_probe_mono = 0;  // 0: no probe is due
-  uint32_t pooler = 0;             // 0: not known
+  int64_t breaker_probe_mono = 0;  // 0: no probe is scheduled
+  uint32_t pooler = 0;             // 0: unknown
 };
 
 struct SlotCopy {
   uint32_t index = 0;
   SlotWord word;
-  bool is_whole = true;  // false: the slot changed too fast to be copied in one piece; only word and conn_id count
+  bool is_whole = true;  // false: the slot changed too fast to be copied consistently; only word and conn_id are valid
   int64_t acquired_mono = 0, last_used_mono = 0, expires_mono = 0, born_mono = 0, since_mono = 0, validated_mono = 0;
   uint64_t acquires_total = 0, acquires_before = 0, queries_before = 0;
   uint32_t thread_id = 0, flags = 0, server_pid = 0;

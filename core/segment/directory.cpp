@@ -48,7 +48,8 @@ Status ensure_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
     return unusable(path, std::string("cannot be created: ") + std::strerror(errno));
   struct stat info {};
-  // The name is followed once: a link that an administrator made is fine, one in a world-writable place is not.
+  // A symbolic link as the last component is accepted where an administrator made it, but not in a world-writable
+  // directory.
   const bool is_in_shared_place = path.rfind("/dev/shm/", 0) == 0 || path.rfind("/tmp/", 0) == 0;
   if ((is_in_shared_place ? ::lstat(path.c_str(), &info) : ::stat(path.c_str(), &info)) != 0) {
     return unusable(path, std::strerror(errno));

@@ -1,4 +1,4 @@
-// The segment directory: where the segments of this host's pools are, and what their files are called.
+// The segment directory: the location of the segments of this host's pools, and the names of their files.
 //
 // Threads: any; nothing is kept.
 #pragma once
@@ -12,24 +12,24 @@
 
 namespace tide {
 
-// `wanted` if it is not empty; else TIDEPOOL_DIR, /run/tidepool where it exists, $XDG_RUNTIME_DIR/tidepool, and
-// /dev/shm/tidepool-<uid>, the first that applies.
+// `wanted` if it is not empty; else the first that applies of TIDEPOOL_DIR, /run/tidepool if it exists,
+// $XDG_RUNTIME_DIR/tidepool, and /dev/shm/tidepool-<uid>.
 std::string resolve_directory(std::string_view wanted);
 std::string resolve_directory(std::string_view wanted, const std::function<const char*(const char*)>& environment);
 
-// Make sure that an owner can put segments there. Creates the directory (not its parents); refuses what is not a
-// directory, and one below /dev/shm that belongs to somebody else.
+// Makes sure that an owner can create segments there. Creates the directory (not its parents); refuses a path that is
+// not a directory, and a directory below /dev/shm that belongs to another user.
 Status ensure_directory(const std::string& path);
 
-// "<directory>/<pool>.<instance>.segment"; characters of the pool's name that do not belong into a file name become
-// '_'.
+// "<directory>/<pool>.<instance>.segment"; characters of the pool's name that are not allowed in a file name are
+// replaced by '_'.
 std::string segment_path(const std::string& directory, std::string_view pool, std::string_view instance_hex);
-// Is `path` where the segment of this instance lives? A copy in the directory bears another name.
+// True if `path` is the segment file of this instance. A copy in the directory has another name.
 bool is_home_of(const std::string& path, std::string_view pool, std::string_view instance_hex);
 inline constexpr std::string_view kMailboxEnding = ".mailbox";  // in place of ".segment"
 std::string mailbox_path_of(const std::string& segment_path);
 
-// Files that look like segments by their name, sorted; at most kSegmentsMax. A directory that cannot be read has none.
+// Files whose names are those of segments, sorted; at most kSegmentsMax. None for a directory that cannot be read.
 inline constexpr size_t kSegmentsMax = 4096;
 std::vector<std::string> list_segments(const std::string& directory);
 

@@ -1,11 +1,12 @@
-// The byte layout of a segment, version 3. README.md beside this file gives the offsets; a test compares the two.
+// The byte layout of a segment, version 3. README.md beside this file lists the offsets; a test compares the two.
 //
-// A segment is written by its owner alone and read by anybody through pread(). Every struct here has a fixed size and
-// fixed offsets (static_asserted below); a change of either is a new kLayoutVersion. Cells that are written while
-// others read are relaxed atomics; what must be seen together stands behind a sequence number (odd: being written).
+// A segment is written only by its owner and read by other processes with pread(). Every struct here has a fixed size
+// and fixed offsets (static_asserted below); a change of either requires a new kLayoutVersion. Cells that are written
+// while others read them are relaxed atomics; data that must be consistent is protected by a sequence number (odd:
+// being written).
 //
 // Times are nanoseconds of the host's monotonic clock axis ("mono") unless the name says wall (since 1970). The
-// header's anchor turns one into the other.
+// header's anchor converts one to the other.
 #pragma once
 
 #include <array>
@@ -27,12 +28,12 @@ inline constexpr uint32_t kLayoutVersion = 3;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
-  uint64_t offset;  // from the begin of the file; a multiple of 64
+  uint64_t offset;  // from the beginning of the file; a multiple of 64
   uint32_t count;   // records
-  uint32_t stride;  // bytes a record; must equal the size of the record's struct
+  uint32_t stride;  // bytes per record; must equal the size of the record's struct
 };
 static_assert(sizeof(Region) == 16);
-// One that knows its records.
+// A region with the type of its records.
 template <typename Record>
 struct RegionOf : Region {};
 
@@ -40,10 +41,10 @@ struct RegionOf : Region {};
 #define TIDE_REGION_NUMBER(name, Record, count, meaning) +1
 inline constexpr size_t kRegions = 0 TIDE_REGIONS(TIDE_REGION_NUMBER);
 
-// Of Header::flags. A reader ignores bits it does not know.
+// Flags of Header::flags. Readers ignore unknown bits.
 inline constexpr uint32_t kHeaderHosted = 1;  // a database server hosts the pool for its backends
 
-// Written once, before the file gets its name.
+// Written once, before the file is renamed to its final name.
 struct Header {
   char magic[8];
   uint32_t layout_version;
@@ -68,10 +69,10 @@ static_assert(sizeof(Header) == 4096 && offsetof(Header, pool) == 64 && offsetof
 #undef TIDE_REGION_MEMBER
 #undef TIDE_REGION_NUMBER
 
-// Keeper-written, all behind `seq`. NaN in a double: not measured.
+// Written by the keeper, all protected by `seq`. NaN in a double: not measured.
 struct Vitals {
   Cell seq;
-  Cell topology_seq;    // odd while slots are being filled or emptied; even and equal: the set is stable
+  Cell topology_seq;    // odd while slots are being filled or emptied; even and unchanged: the set is stable
   Cell heartbeat_mono;  // last tick of the keeper
   Cell anchor_mono;     // the same moment on both axes
   Cell anchor_wall;
@@ -84,7 +85,7 @@ struct Vitals {
   Cell burst_until_mono;  // 0: not bursting
   Cell generation;
   Cell health;            // 0..100, or ~0: not measured
-  Cell slots_used;        // (*) slots at and above this index were never used
+  Cell slots_used;        // (*) slots from this index on were never used
   Cell lease_timeout_ns;  // 0: leases are never overdue
   Cell memory_bytes;      // ~0: not measured
   Cell wal_bytes;         // 0: not measured; else one more than the bytes
@@ -92,14 +93,14 @@ struct Vitals {
   CellOf<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
   CellOf<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState
-  Cell breaker_probe_mono;  // 0: no probe is due
-  Cell pooler;              // 0: not known; 1 none, 2 session, 3 transaction
+  Cell breaker_probe_mono;  // 0: no probe is scheduled
+  Cell pooler;              // 0: unknown; 1 none, 2 session, 3 transaction
   Cell reserved;
 };
 static_assert(sizeof(Vitals) == 256);
 
-// Counters are cells, declared by their list in model/counters.hpp. What is behind them is filled up to a whole line, so
-// that nobody writes into a line of another record.
+// Counters are cells, declared by their list in model/counters.hpp. The rest of the cache line is padding, so that no
+// other record shares the line.
 #define TIDE_CELL(name, unit, opentelemetry, meaning) Cell name;
 constexpr size_t filler(size_t cells) { return 8 - cells % 8; }
 
@@ -113,12 +114,12 @@ struct QueueStats {
   Cell reserved[filler(4 + kQueueCounters)];
 };
 
-// Keeper-written, behind `seq`.
+// Written by the keeper, protected by `seq`.
 struct KeeperStats {
   Cell seq;
   TIDE_KEEPER_COUNTERS(TIDE_CELL)
   Cell size_peak;
-  Cell in_use_peak;  // (*) raised by whoever leases
+  Cell in_use_peak;  // (*) raised by callers that lease
   Cell stats_reset_wall;
   Cell last_error_wall;  // 0: none yet
   FixedText<256> last_error;
@@ -126,27 +127,27 @@ struct KeeperStats {
   Cell reserved[filler(5 + kKeeperCounters + 32 + kHistogramBuckets)];
 };
 
-// One line read and written on every lease. `word` is a SlotWord. The rest is written by whoever has the slot, behind
-// `seq`, but for the cells marked (*), which stand alone.
+// One cache line is read and written by every lease. `word` is a SlotWord. The rest is written by the owner of the slot
+// and protected by `seq`, except for the cells marked (*), which are independent.
 struct Slot {
   Cell word;
   Cell seq;
   Cell acquired_mono;   // begin of the current or last lease
-  Cell last_used_mono;  // (*) last sign of the holder, or the return
+  Cell last_used_mono;  // (*) last use by the holder, or the return
   TIDE_LEASE_COUNTERS(TIDE_CELL)
   Cell expires_mono;     // ~0>>1: never
   Cell32 thread_id;      // of the holder
-  Cell32 flags;          // (*) SlotFlag and Retirement, keeper-written
-  Cell acquires_before;  // acquires_total when this connection was born: uses = acquires_total - this
+  Cell32 flags;          // (*) SlotFlag and Retirement, written by the keeper
+  Cell acquires_before;  // acquires_total when this connection was opened: uses = acquires_total - this
   FixedText<64> tag;     // of the current or last lease
   Cell conn_id;          // 0: no connection
   Cell born_mono;
-  Cell since_mono;      // (*) begin of the state; of leased and idle see acquired_mono and last_used_mono
+  Cell since_mono;      // (*) begin of the state; for leased and idle see acquired_mono and last_used_mono
   Cell validated_mono;  // (*)
   Cell queries_before;
   Cell32 server_pid;
   Cell32 is_in_transaction;  // (*)
-  Cell holder_generation;    // of the lease that tag, thread_id and acquired_mono are about
+  Cell holder_generation;    // of the lease that tag, thread_id and acquired_mono belong to
   Cell reserved;
   FixedText<64> last_error;
 };
@@ -157,9 +158,9 @@ enum SlotFlag : uint32_t {
   kFlagSuspect = 4,
 };
 
-// The rest of Slot::flags, bits 8 to 15: the connection closes when it is returned, and why.
+// The rest of Slot::flags, bits 8 to 15: the connection is closed on return, and the reason.
 struct Retirement {
-  CloseReason reason = CloseReason::none;  // none: it stays
+  CloseReason reason = CloseReason::none;  // none: it is not closed
 
   explicit operator bool() const { return reason != CloseReason::none; }
   static Retirement of(const Slot& slot) {
@@ -171,17 +172,17 @@ struct Retirement {
   }
 };
 
-// Written by whoever has the slot, behind `seq`.
+// Written by the owner of the slot, protected by `seq`.
 struct SlotStats {
   Cell seq;
   TIDE_SLOT_COUNTERS(TIDE_CELL)
-  HistogramCells wait;  // of leases that waited; the others waited 0
+  HistogramCells wait;  // leases that waited; all others waited 0
   HistogramCells use;
   HistogramCells query;
   Cell reserved[filler(1 + kSlotCounters + 3 * kHistogramBuckets)];
 };
 
-// Keeper-written, behind `seq`: of the counters that the brain keeps, and of how long closed connections lived.
+// Written by the keeper, protected by `seq`: the brain's counters, and the total lifetime of closed connections.
 struct Tallies {
   Cell seq;
   TIDE_TALLY_COUNTERS(TIDE_CELL)
@@ -189,10 +190,10 @@ struct Tallies {
 };
 #undef TIDE_CELL
 
-// What reset_stats() found, which readers subtract; keeper-written, behind `seq`.
+// The counters at the last reset_stats(), which readers subtract; written by the keeper, protected by `seq`.
 struct Baseline {
   Cell seq;
-  Cell counter[kCounters];  // by Counter; of those of slots the sums
+  Cell counter[kCounters];  // by Counter; sums for the counters of slots
   HistogramCells wait, use, query, connect;
   Cell reserved[filler(1 + kCounters + 4 * kHistogramBuckets)];
 };
@@ -210,7 +211,7 @@ inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_C
 inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
 #undef TIDE_ADD
 
-// Written under the wait queue's mutex, behind `seq`. ticket 0: free.
+// Written under the wait queue's mutex, protected by `seq`. ticket 0: free.
 struct Waiter {
   Cell seq;
   Cell ticket;
@@ -221,8 +222,8 @@ struct Waiter {
 };
 static_assert(sizeof(Waiter) == 128);
 
-// Rings: record number i (from 0) stands at place i % count and carries stamp i + 1. 0: nothing was written there yet.
-inline constexpr uint64_t kStampBusy = ~uint64_t{0};  // it is being written
+// Rings: record number i (from 0) is stored at place i % count with stamp i + 1. 0: never written.
+inline constexpr uint64_t kStampBusy = ~uint64_t{0};  // being written
 struct HistoryRecord {
   Cell stamp;
   int64_t at_wall_ns;  // end of the interval
@@ -267,10 +268,10 @@ struct CommandRecord {
   int64_t applied_wall_ns;  // 0: not yet
   uint32_t reserved;
   uint32_t status;      // CommandStatus
-  uint64_t generation;  // after it was applied
+  uint64_t generation;  // after the command was applied
   FixedText<64> actor;
-  FixedText<32> verb;        // as it came, or "unknown"
-  FixedText<896> arguments;  // JSON: as long as those of MailboxCommand
+  FixedText<32> verb;        // as received, or "unknown"
+  FixedText<896> arguments;  // JSON, as long as in MailboxCommand
   FixedText<240> message;
 };
 static_assert(sizeof(CommandRecord) == 1280);
@@ -279,7 +280,7 @@ struct SettingRecord {
   FixedText<48> name;
   FixedText<136> value;
   uint32_t source;   // SettingSource
-  uint32_t is_note;  // 1: no option's value, but a note: on the option of this name, or on a word that is no option
+  uint32_t is_note;  // 1: no option value but a note: on the option of this name, or on a word that is not an option
 };
 static_assert(sizeof(SettingRecord) == 192);
 
@@ -292,16 +293,16 @@ struct SettingsBlock {
 };
 static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
 
-// Keeper-written, each behind its own `seq`. alert_id 0: never used. A resolved alert makes room for a new one.
+// Written by the keeper, each protected by its own `seq`. alert_id 0: never used. A new alert replaces a resolved one.
 struct AlertRecord {
   Cell seq;
-  uint64_t alert_id;          // instance bits, then a number, as command ids
-  int64_t since_wall_ns;      // the condition holds since
-  int64_t last_seen_wall_ns;  // it was last seen to hold
+  uint64_t alert_id;          // instance bits, then a number, as in command ids
+  int64_t since_wall_ns;      // when the condition began to hold
+  int64_t last_seen_wall_ns;  // when the condition last held
   int64_t resolved_wall_ns;   // 0: not yet
-  int64_t acked_wall_ns;      // 0: nobody has
-  uint64_t occurrences;       // how many looks found the condition true
-  double value;               // when last seen
+  int64_t acked_wall_ns;      // 0: not acknowledged
+  uint64_t occurrences;       // evaluations in which the condition held
+  double value;               // at last_seen
   double threshold;
   uint32_t severity;  // Severity
   uint32_t state;     // AlertState
@@ -324,7 +325,7 @@ struct AlertRuleRecord {
   uint32_t comparison;
   uint32_t severity;
   uint32_t is_enabled;
-  uint32_t is_built_in;  // 1: as it came with the pool, 0: somebody set it
+  uint32_t is_built_in;  // 1: unmodified built-in rule, 0: set by a command
   FixedText<192> message;
   FixedText<192> advice;
   uint64_t reserved;
@@ -342,7 +343,7 @@ struct AlertRulesBlock {
 };
 static_assert(sizeof(AlertRulesBlock) == 64 + 64 * 528);
 
-// NaN: not measured. checked_wall_ns 0: never looked at.
+// NaN: not measured. checked_wall_ns 0: never checked.
 struct HealthRecord {
   uint32_t status;  // HealthStatus
   uint32_t reserved;
@@ -366,7 +367,7 @@ struct ForecastRecord {
   int64_t at_wall_ns;  // when it was made
   int64_t horizon_ns;
   double predicted_in_use, low, high;
-  double error_mape;  // mean absolute error over actual of this model so far, 0..; NaN: not known
+  double error_mape;  // mean absolute error relative to the actual value of this model so far, 0..; NaN: unknown
   double error_wape;  // sum of absolute errors over sum of actuals
   uint32_t is_selected;
   uint32_t reserved;
@@ -376,7 +377,7 @@ struct ForecastRecord {
 static_assert(sizeof(ForecastRecord) == 128);
 
 inline constexpr uint32_t kForecastsMax = 32;
-// The brain's numbers of sizing, beside its forecasts. NaN: not known.
+// The brain's figures for sizing, beside its forecasts. NaN: unknown.
 struct ForecastsBlock {
   Cell seq;
   uint64_t count;
@@ -389,9 +390,10 @@ struct ForecastsBlock {
 };
 static_assert(sizeof(ForecastsBlock) == 64 + 32 * 128);
 
-// The mailbox: a second file, written by whoever may steer, hence never mapped and never trusted by the owner.
-// Commands stand in a ring: number i (from 1) at place i % kMailboxCommands. A sender holds flock(LOCK_EX) while it writes
-// the command and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's `commands`.
+// The mailbox: a second file, written by processes that may control the pool, hence never mapped and never trusted by
+// the owner. Commands form a ring: number i (from 1) is at place i % kMailboxCommands. A sender holds flock(LOCK_EX)
+// while it writes the command and then MailboxHeader.sent. The owner reads with pread(), and answers in the segment's
+// `commands`.
 struct MailboxHeader {
   char magic[8];  // "TIDEMAIL"
   uint32_t layout_version;
@@ -407,7 +409,7 @@ inline constexpr uint32_t kMailboxCommands = 64;
 struct MailboxCommand {
   uint64_t number;  // from 1
   int64_t issued_wall_ns;
-  uint64_t checksum;  // of all other bytes: a torn command is not obeyed
+  uint64_t checksum;  // of all other bytes: a torn command is not executed
   uint64_t reserved;
   FixedText<32> verb;
   FixedText<64> actor;

@@ -1,4 +1,4 @@
-// Cell: a number in a segment that is written while others read it.
+// Cell: a number in a segment that may be written while others read it.
 #pragma once
 
 #include <atomic>
@@ -6,7 +6,7 @@
 
 namespace tide::format {
 
-// An atomic that can be copied with its record, as readers do with what they took out of a segment.
+// An atomic that is copyable with its record; readers copy the records of a segment.
 template <typename Number>
 struct CellOf : std::atomic<Number> {
   using std::atomic<Number>::atomic;

@@ -1,8 +1,9 @@
-// Histogram: counts of durations in fixed log-spaced buckets, the same bounds everywhere and for ever, so that the
-// histograms of many processes can be added.
+// Histogram: counts of durations in fixed log-spaced buckets, with the same bounds everywhere and in all versions, so
+// that the histograms of many processes can be added.
 //
-// Bucket i counts durations below kBoundNs(i): two buckets an octave, 1 us, 1.5 us, 2 us, 3 us, 4 us ... 67.1 s, and a
-// last one without bound. A percentile read from it is off by at most half an octave step (a third of its value).
+// Bucket i counts durations below kBoundNs(i): two buckets per octave, 1 us, 1.5 us, 2 us, 3 us, 4 us ... 67.1 s, and a
+// last one without a bound. The error of a percentile computed from it is at most half an octave step (a third of its
+// value).
 // Threads: one writer at a time (the holder of a slot, or the keeper); readers copy and add.
 #pragma once
 
@@ -49,7 +50,8 @@ struct HistogramCells {
 };
 
 uint64_t histogram_total(const HistogramCounts& counts);
-// The `share` quantile (0..1) in milliseconds, linear within its bucket; a negative number when nothing was counted.
+// The `share` quantile (0..1) in milliseconds, interpolated linearly within its bucket; negative if nothing was
+// counted.
 double histogram_quantile_ms(const HistogramCounts& counts, double share);
 
 }  // namespace tide

@@ -1,4 +1,4 @@
-// The identity of one incarnation of a pool: 128 random bits, in text 32 hex digits.
+// The identity of one instance of a pool: 128 random bits, as text 32 hex digits.
 #pragma once
 
 #include <array>

@@ -38,7 +38,7 @@ std::vector<PostedCommand> Mailbox::take() {
   format::MailboxHeader header;
   if (::pread(file_.get(), &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) return commands;
   if (header.sent <= taken_) return commands;
-  // A wild count says nothing about how many commands there are: look at the last ring's worth at most.
+  // A wrong count does not tell how many commands there are: read at most the last kMailboxCommands.
   uint64_t first = taken_ + 1;
   if (header.sent - taken_ > format::kMailboxCommands) first = header.sent - format::kMailboxCommands + 1;
   uint64_t last_sound = taken_;
@@ -54,7 +54,7 @@ std::vector<PostedCommand> Mailbox::take() {
     commands.push_back(
         {number, command.issued_wall_ns, command.verb.str(), command.actor.str(), command.arguments.str()});
   }
-  // Only sound commands move the mark: a count without commands behind it must not make us deaf to the next real one.
+  // Only valid commands advance the mark: after a count without commands, the next valid command must still be read.
   taken_ = last_sound;
   return commands;
 }

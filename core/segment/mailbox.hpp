@@ -1,9 +1,9 @@
-// Mailbox, the owner's side: commands that other processes posted.
+// Mailbox, the owner's side: reads commands that other processes posted.
 //
-// Whoever may write the file may write anything into it, also while it is read. So it is never mapped, every command is
-// copied, checked against its number and checksum, and what does not hold is skipped and counted.
-// Threads: the keeper's only.
-// Failure: a damaged or vanished mailbox gives no commands; the pool goes on.
+// A process that may write the file may write anything into it, also while it is read. So the file is never mapped;
+// every command is copied and compared with its number and checksum, and an invalid one is skipped and counted.
+// Threads: the keeper only.
+// Failure: a damaged or missing mailbox returns no commands; the pool continues.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,15 @@ struct PostedCommand {
 
 class Mailbox {
  public:
-  // `path` is this pool's mailbox; "" makes a mailbox that is always empty. Throws Shortage without a descriptor for
-  // it.
+  // `path` is this pool's mailbox; "" makes a mailbox that is always empty. Throws Shortage if no descriptor is
+  // available.
   explicit Mailbox(const std::string& path);
 
-  // Commands not seen yet, oldest first; at most kMailboxCommands. Commands overwritten before they were read are lost, which
-  // the sender prevents by refusing to post into a full mailbox.
+  // Commands not yet read, oldest first; at most kMailboxCommands. Commands overwritten before they were read are lost,
+  // which the sender prevents by refusing to post into a full mailbox.
   std::vector<PostedCommand> take();
-  // Readable when something was posted; -1 where the system offers no such descriptor: then ask take() now and then.
+  // Readable when a command was posted; -1 if the system provides no such descriptor: then take() must be called
+  // regularly.
   int fd() const { return watch_.get(); }
   uint64_t taken() const { return taken_; }
   uint64_t damaged() const { return damaged_; }

@@ -1,5 +1,5 @@
-// The checksum of a command in a mailbox: FNV-1a over every byte but its own field. It finds torn commands, not forged
-// ones; whoever may write the mailbox may steer the pool.
+// The checksum of a command in a mailbox: FNV-1a over every byte except its own field. It detects torn commands, not
+// forged ones; a process that may write the mailbox may control the pool.
 #pragma once
 
 #include <cstddef>

@@ -25,13 +25,13 @@ namespace {
 
 constexpr Span kLockTimeout = Span::seconds(1);
 constexpr Span kLockPause = Span::millis(2);
-constexpr uint64_t kNumberMax = uint64_t{1} << 62;  // nobody posts that many; beyond it somebody made a number up
+constexpr uint64_t kNumberMax = uint64_t{1} << 62;  // no pool reaches it; a larger number is forged
 
 class File {
  public:
   File(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) {}
   ~File() {
-    if (fd_ >= 0) ::close(fd_);  // and with it the lock
+    if (fd_ >= 0) ::close(fd_);  // also releases the lock
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -53,10 +53,12 @@ Status cannot_open(const Attachment& segment, int error) {
   }
   if (error == ENOENT) {
     return refused(segment, "its mailbox is missing", mailbox_path_of(segment.path()),
-                   "close the pool and open it again, unless it was was closed in the meantime");
+                   "close the pool and open it again, unless it was closed in the meantime");
   }
   if (error == ELOOP || error == EISDIR || error == ENXIO) {
-    const char* const what = error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "no regular file";
+    const char* const what = error == ELOOP    ? "a symbolic link"
+                             : error == EISDIR ? "a directory"
+                                               : "not a regular file";
     return refused(segment, std::string("its mailbox is ") + what, mailbox_path_of(segment.path()),
                    "it was replaced; reopen the pool");
   }
@@ -75,7 +77,7 @@ uint64_t place_of(uint64_t number) {
   return sizeof(format::MailboxHeader) + number % format::kMailboxCommands * sizeof(format::MailboxCommand);
 }
 
-// The header, if this is a mailbox and that pool's.
+// The header, if the file is a mailbox and belongs to that pool.
 std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segment) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
@@ -88,7 +90,7 @@ std::optional<format::MailboxHeader> read_header(int fd, const Attachment& segme
   return header;
 }
 
-// Another sender holds the lock only while it writes a page or two; one that was stopped meanwhile must not stop us.
+// Another sender holds the lock only while it writes a page or two; one that is stopped while it holds the lock must not block us.
 bool lock(int fd) {
   const int64_t give_up = monotonic_ns_now() + kLockTimeout.ns();
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -98,7 +100,7 @@ bool lock(int fd) {
   return true;
 }
 
-// The commands that stand in the ring in one piece, each at its own place.
+// The valid commands in the ring, each at its own place.
 class Posted {
  public:
   explicit Posted(int fd) {
@@ -110,7 +112,7 @@ class Posted {
       if (command.checksum == mailbox_checksum(command)) commands_[place] = command;
     }
   }
-  // The one at the place of `number`, whatever its own number.
+  // The command at the place of `number`; its own number may differ.
   const std::optional<format::MailboxCommand>& at_place_of(uint64_t number) const {
     return commands_[number % format::kMailboxCommands];
   }
@@ -125,7 +127,7 @@ class Posted {
   std::array<std::optional<format::MailboxCommand>, format::kMailboxCommands> commands_;
 };
 
-// What the pool has answered: the numbers in its command ids, which are the lower halves of the commands' numbers.
+// The answers of the pool: the numbers in its command ids, which are the lower halves of the commands' numbers.
 class Answered {
  public:
   explicit Answered(const Attachment& segment) {
@@ -136,19 +138,19 @@ class Answered {
       lows_.insert(low);
     }
   }
-  // Commands are answered in the order of their numbers, so what stands behind the highest answer has none.
+  // Commands are answered in the order of their numbers, so numbers above the highest answer are unanswered.
   bool is_open(uint64_t number) const { return lows_.empty() || is_behind(static_cast<uint32_t>(number), highest_); }
   bool has(uint64_t number) const { return lows_.count(static_cast<uint32_t>(number)) != 0; }
   uint32_t highest() const { return highest_; }
 
  private:
-  // Numbers that went round once still compare rightly.
+  // The comparison is also right after the numbers have wrapped around.
   static bool is_behind(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
   std::set<uint32_t> lows_;
   uint32_t highest_ = 0;
 };
 
-// The last number that was given out. The count is believed where its command is there.
+// The last number that was issued. The count in the header is trusted only if the command with that number is there.
 uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, const Answered& answered) {
   uint64_t last = header.sent;
   if (last != 0 && !posted.holds(last)) last = posted.highest();
@@ -156,11 +158,11 @@ uint64_t last_number(const format::MailboxHeader& header, const Posted& posted, 
   return last;
 }
 
-// For the next command, if there is room for it.
+// The number for the next command, if there is room for the command.
 Result<uint64_t> next_number(const Attachment& segment, const format::MailboxHeader& header, const Posted& posted) {
   const Answered answered(segment);
   uint64_t number = last_number(header, posted, answered) + 1;
-  while (answered.has(number)) ++number;  // ends: there are fewer answers than numbers
+  while (answered.has(number)) ++number;  // terminates: there are fewer answers than numbers
   if (number > kNumberMax) return refused(segment, "its mailbox is damaged", "command number out of range");
   const auto& before = posted.at_place_of(number);
   if (before && before->number < number && answered.is_open(before->number)) {
@@ -211,7 +213,7 @@ Result<uint64_t> post_command(const Attachment& segment, std::string_view verb, 
   command.arguments.assign(arguments);
   command.checksum = mailbox_checksum(command);
   header->sent = number;
-  // The count last: the owner looks for a command only when the count has passed it.
+  // The count is written last: the owner reads a command only once the count includes it.
   if (!write_whole(file.fd(), &command, sizeof command, place_of(number)) ||
       !write_whole(file.fd(), &header->sent, sizeof header->sent, offsetof(format::MailboxHeader, sent))) {
     return refused(segment, "its mailbox cannot be written", std::strerror(errno));

@@ -1,11 +1,11 @@
 // Rings: the owner's side of the overwrite-oldest records in a segment.
 //
-// Record number i stands at place i % count. Its stamp is i + 1, or kStampBusy while it is being written, so a reader
-// knows a whole record from a torn or overwritten one.
-// Many may append: an atomic of the owner's gives out the numbers, and a place is that writer's who changed its stamp to
-// kStampBusy. Who finds its place busy, or a later record there, lies a lap before or behind another writer. It leaves that
-// one alone and takes a new number. So no record is torn or lost and nobody waits, but a number may be missing, as if its
-// record had been overwritten.
+// Record number i is at place i % count. Its stamp is i + 1, or kStampBusy while it is being written, so that a reader
+// can tell a complete record from a torn or overwritten one.
+// Several threads may append: an atomic of the owner issues the numbers, and a place belongs to the writer that changed
+// its stamp to kStampBusy. A writer that finds its place busy, or a later record there, is a full round behind or ahead
+// of another writer. It leaves the place alone and takes a new number. So no record is torn or lost and no writer
+// waits, but a number may be missing, as if its record had been overwritten.
 // Threads: any. Readers are other processes.
 #pragma once
 
@@ -28,7 +28,7 @@ class Ring {
  public:
   Ring(Record* records, uint32_t count) : records_(records), count_(count) {}
 
-  // `fill` writes everything but the stamp. Returns the record's number, from 0.
+  // `fill` writes everything except the stamp. Returns the record's number, from 0.
   template <typename Fill>
   uint64_t append(Fill&& fill) {
     for (;;) {
@@ -37,7 +37,7 @@ class Ring {
       if (before <= number && write(number, before, fill)) return number;
     }
   }
-  // Write a record that is still in the ring again; false if it has been overwritten.
+  // Rewrites a record that is still in the ring; false if it has been overwritten.
   template <typename Fill>
   bool amend(uint64_t number, Fill&& fill) {
     return write(number, number + 1, fill);
@@ -45,7 +45,7 @@ class Ring {
   uint32_t count() const { return count_; }
 
  private:
-  // False: the stamp was not `expected` any more.
+  // False: the stamp was no longer `expected`.
   template <typename Fill>
   bool write(uint64_t number, uint64_t expected, Fill&& fill) {
     Record& record = records_[number % count_];
@@ -64,8 +64,8 @@ class Ring {
   std::atomic<uint64_t> next_{0};
 };
 
-// A block behind a sequence number: odd while it is written. One writer at a time; begin and end in any nesting-free
-// order leave it even.
+// A block protected by a sequence number, which is odd while the block is written. One writer at a time; writes must
+// not be nested.
 class SeqWrite {
  public:
   explicit SeqWrite(format::Cell& seq) : seq_(seq), odd_(seq.load(std::memory_order_relaxed) | 1) {

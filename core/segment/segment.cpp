@@ -61,13 +61,14 @@ Status os_error(const std::string& what, int error) {
                                 : "set dir or TIDEPOOL_DIR to a directory this user may write to, or publish=off");
 }
 
-// When a dead owner was last known to live. Vitals it died writing cannot be read; then its birth must do.
+// When a dead owner was last known to be alive. Vitals that it was writing when it exited cannot be read; then the
+// start time is used.
 int64_t last_sign_of(const Attachment& segment) {
   const int64_t beat = segment.last_heartbeat_wall_ns();
   return beat != 0 ? beat : segment.header().started_wall_ns;
 }
 
-// The lock that says "the owner lives". An open-file-description lock, because a process-wide one would be dropped by
+// The lock that marks the owner as alive. An open-file-description lock, because a process-wide one would be dropped by
 // any close() of the same file elsewhere in the process.
 bool hold_owner_lock(int fd) {
   struct flock lock {};
@@ -76,14 +77,14 @@ bool hold_owner_lock(int fd) {
   return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-// A segment in the making.
+// Marks a segment that is not complete yet.
 constexpr std::string_view kNewEnding = ".new";
 constexpr size_t kHexBytes = 32;
 constexpr int kLockAttemptsMax = 2000;
 constexpr int kLockAttemptsQuick = 100;
 
-// Who clears up holds the lock for no longer than it takes to unlink the file; but he may lose his processor meanwhile,
-// and a child that he forks has the lock too until it runs its program.
+// A process that cleans up holds the lock only while it unlinks the file; but it may be descheduled in between, and a
+// child that it forks also holds the lock until it calls exec().
 bool gain_owner_lock(int fd) {
   for (int attempt = 1; !hold_owner_lock(fd); ++attempt) {
     if ((errno != EAGAIN && errno != EACCES) || attempt == kLockAttemptsMax) return false;
@@ -114,8 +115,8 @@ bool is_hex(std::string_view text) {
   return text.size() == kHexBytes && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-// A file of ours that its owner has never finished. Who gets the lock knows that nobody else has it, and keeps it until
-// the name is gone, so that an owner who was just about to lock his new file sees that it has lost its name.
+// An unfinished file of this user. Holding the lock proves that no owner holds it. The lock is kept until the file is
+// unlinked, so that an owner that was about to lock its new file detects that the file has lost its name.
 void remove_unfinished(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return;
@@ -125,15 +126,15 @@ void remove_unfinished(const std::string& path) {
   ::close(fd);
 }
 
-// A mailbox is made after the .new file and before that becomes the segment, and goes after it. So one without either
-// has no owner any more, as long as we look for the .new file first.
+// A mailbox is created after the .new file and before that is renamed to the segment, and is removed after it. So a
+// mailbox without either has no owner, provided that the .new file is looked up first.
 void remove_orphan(const std::string& mailbox, const std::string& unfinished, const std::string& segment) {
   struct stat info {};
   if (::lstat(mailbox.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::getuid()) return;
   if (!exists(unfinished) && !exists(segment)) ::unlink(mailbox.c_str());
 }
 
-// What owners left who were killed while they opened or closed a pool.
+// Removes the files of owners that were killed while they opened or closed a pool.
 void remove_leftovers(const std::string& directory) {
   std::vector<std::string> unfinished, mailboxes;
   DIR* dir = ::opendir(directory.c_str());
@@ -161,7 +162,7 @@ void remove_leftovers(const std::string& directory) {
 InstanceId random_instance_id() {
   InstanceId id{};
   TIDE_ASSERT(::getrandom(id.data(), id.size(), 0) == static_cast<ssize_t>(id.size()));
-  id[0] &= 0x7F;  // command ids carry these bits at the top of a positive 64-bit number
+  id[0] &= 0x7F;  // command ids have these bits at the top of a positive 64-bit number
   return id;
 }
 
@@ -188,7 +189,7 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
   std::memcpy(memory, header.get(), sizeof *header);
 
   if (!spec.directory.empty()) {
-    // Readers look for the final name only, so they never see a segment in the making.
+    // Readers look for the final name only, so they never see an incomplete segment.
     if (Status boxed = segment->create_mailbox(spec); !boxed) return boxed;
     const std::string final_path = segment_path(spec.directory, spec.pool, instance_hex(spec.instance_id));
     if (::rename(segment->path_.c_str(), final_path.c_str()) != 0) {
@@ -201,7 +202,8 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
 
 Status Segment::create_file(const SegmentSpec& spec, uint64_t bytes) {
   const std::string path = new_path(spec.directory, instance_hex(spec.instance_id));
-  // Who clears up may take the file for a dead owner's before it is locked, and remove it; then it is made again.
+  // Before it is locked, a process that cleans up may take the file for a dead owner's and remove it; then it is
+  // created again.
   while (path_.empty()) {
     fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd_ < 0) return os_error("cannot create a segment in " + spec.directory, errno);
@@ -236,8 +238,7 @@ Status Segment::create_mailbox(const SegmentSpec& spec) {
   std::memcpy(header.instance_id, spec.instance_id.data(), spec.instance_id.size());
   Status status;
   int error = ::fchmod(fd, mode) == 0 ? 0 : errno;
-  if (error == 0)
-    error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns what went wrong, and sets no errno
+  if (error == 0) error = ::posix_fallocate(fd, 0, format::kMailboxBytes);  // returns the error, does not set errno
   if (error == 0) {
     const ssize_t written = ::pwrite(fd, &header, sizeof header, 0);
     if (written != static_cast<ssize_t>(sizeof header)) error = written < 0 ? errno : ENOSPC;
@@ -256,7 +257,7 @@ Segment::~Segment() {
 
 void Segment::abandon() noexcept {
   // The lock belongs to the open file description, which the parent shares: closing here does not release it. But a
-  // mapping kept here would keep the description, and the parent would look alive after its death.
+  // mapping kept here would keep the description open, and the parent would look alive after its death.
   if (memory_ != nullptr) ::munmap(memory_, bytes_);
   if (fd_ >= 0) ::close(fd_);
   memory_ = nullptr;

@@ -1,12 +1,12 @@
-// Segment, the owner's side: the memory a pool keeps its live state in.
+// Segment, the owner's side: the memory that contains a pool's live state.
 //
-// With a directory it is a mapped file others may read, and owning it means holding a lock on it for life; without one
-// it is private memory (memfd) of the same layout. The file appears under its name only when it is complete.
+// With a directory it is a mapped file that others may read, and its owner holds a lock on it for life; without one it
+// is private memory (memfd) of the same layout. The file gets its name only when it is complete.
 //
-// Invariants: all pages are reserved at creation (a full disk is an error then, never a signal later); the file is
-// readable by others, writable by the owner alone.
+// Invariants: all pages are reserved at creation (so that a full disk is an error then, never a signal later); the file
+// is readable by others, writable by the owner alone.
 // Threads: created and destroyed by one thread; the memory itself follows the rules of segment/format.hpp.
-// Failure: create() says what could not be done and leaves nothing behind.
+// Failure: create() reports what failed and leaves no files behind.
 #pragma once
 
 #include <array>
@@ -53,7 +53,7 @@ class Segment {
   format::Header& header() { return *at<format::Header>(0); }
   template <uint32_t count, typename Record>
   using Records = std::conditional_t<count == 1, Record&, Record*>;
-  // vitals(), slots() ...: each region by its name, a reference to its record or a pointer to the first of many.
+  // vitals(), slots() ...: each region by its name, as a reference to its record or a pointer to the first of several.
 #define TIDE_ACCESSOR(name, Record, count, meaning) \
   Records<count, format::Record> name() { return first<count>(header().name); }
   TIDE_REGIONS(TIDE_ACCESSOR)
@@ -64,13 +64,14 @@ class Segment {
   }
 
   uint32_t capacity() { return header().slots.count; }
-  // Ids of commands and alerts: the instance's first bits, then a number, so that an id alone says whose it is.
+  // Ids of commands and alerts: the first bits of the instance id, then a number, so that an id identifies its pool.
   uint64_t id_of(uint64_t number) { return owned_id(owner_bits(header().instance_id), number); }
   int fd() const { return fd_; }                     // for readers of this process; never written through
   const std::string& path() const { return path_; }  // "" for private memory
   const std::string& mailbox_path() const { return mailbox_path_; }
 
-  // In a forked child: forget the file without unlinking it. The mapping and descriptor go, the parent's stay.
+  // In a forked child: unmaps and closes without unlinking the file. The parent's mapping and descriptor are not
+  // affected.
   void abandon() noexcept;
 
  private:
@@ -97,9 +98,9 @@ class Segment {
   std::string mailbox_path_;
 };
 
-// Remove segments and mailboxes in `directory` whose owner is dead and that this user owns: those of pool `name` at
-// once, others after a day; and at once what owners left behind who were killed while they opened or closed a pool.
-// Never fails loudly: what cannot be removed stays.
+// Removes segments and mailboxes in `directory` whose owner is dead and that this user owns: those of pool `name`
+// immediately, others after a day; and immediately the files of owners that were killed while they opened or closed a
+// pool. Reports no errors: what cannot be removed stays.
 void remove_dead_segments(const std::string& directory, const std::string& name, int64_t wall_now_ns);
 
 }  // namespace tide

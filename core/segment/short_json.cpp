@@ -11,7 +11,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr size_t kTextBytesMin = 24;  // shorter ones say nothing any more
+constexpr size_t kTextBytesMin = 24;  // shorter texts are not informative
 
 std::string* longest_member(OrderedJson& object) {
   std::string* longest = nullptr;
@@ -34,7 +34,7 @@ std::string shortened_object(std::string_view object, size_t bytes_max) {
     std::string* const text = longest_member(whole);
     if (text != nullptr && text->size() > kTextBytesMin) {
       const size_t excess = out.size() - bytes_max;
-      // Characters that are escaped take more bytes than they have: it may take another round.
+      // Escaped characters take more bytes than in the text, so another round may be needed.
       *text = shortened(*text, std::max(kTextBytesMin, text->size() - std::min(excess, text->size() - 1)));
     } else if (whole.empty()) {
       return {};

@@ -1,4 +1,4 @@
-// A JSON object within so many bytes: it stays one, and says where something is left out.
+// Limits a JSON object to a number of bytes: the result is valid JSON and marks what was left out.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace tide {
 
-// The object as it is where it fits. Else its longest texts are cut, the longest first, each at a word and marked by
-// "..."; if that is not enough, members are left out from the end. "" for what is no object.
+// The object unchanged if it fits. Otherwise its longest texts are cut first, each at a word and marked by "..."; if
+// that is not enough, members are left out from the end. "" for anything but an object.
 std::string shortened_object(std::string_view object, size_t bytes_max);
 
 }  // namespace tide

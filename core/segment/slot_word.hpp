@@ -1,9 +1,10 @@
-// SlotWord: state and lease generation of a slot in one 64-bit word; the only truth about a slot.
+// SlotWord: state and lease generation of a slot in one 64-bit word, which alone determines both.
 //
-// word = generation << 8 | state. The generation grows by one with every lease, so (slot, generation) names a lease
-// once and for ever: a second release or a use after revocation is one compare that fails.
+// word = generation << 8
+//  state. The generation grows by one with every lease, so (slot, generation) identifies a lease and is never reused: a
+//  second release or a use after revocation is one comparison that fails.
 //
-// Who may do which transition (one table, is_allowed(); everything else is a broken invariant):
+// Transitions and who may make them (one table, is_allowed(); every other transition violates an invariant):
 //   keeper   empty->opening  opening->idle|leased|empty  idle->held|closing  held->idle|leased|closing
 //            soiled->held|closing  leased->revoked  revoked->closing  closing->empty
 //   caller   idle->leased  leased->returning  returning->idle|leased'|soiled
@@ -18,19 +19,19 @@ namespace tide {
 
 enum class SlotState : uint8_t {
   empty = 0,      // no connection
-  opening = 1,    // connect under way
-  idle = 2,       // anyone may lease it
-  leased = 3,     // one caller has it
+  opening = 1,    // being connected
+  idle = 2,       // any caller may lease it
+  leased = 3,     // held by a caller
   soiled = 4,     // returned, but the keeper must reset or retire it first
-  held = 5,       // the keeper has it: validation, reset
-  closing = 6,    // the server's session may still be there
-  revoked = 7,    // taken from its holder; closes as soon as the holder is out of our code
-  returning = 8,  // the lease has ended; whoever ended it settles the session
+  held = 5,       // used by the keeper for validation or reset
+  closing = 6,    // the server's session may still exist
+  revoked = 7,    // revoked from its holder; closed as soon as the holder has left the library's code
+  returning = 8,  // the lease has ended; the thread that ended it settles the session
 };
 inline constexpr int kSlotStates = 9;
 
-// A burst of twice the largest max_size, and 2^48 leases of each slot, fit a positive 64-bit lease id: at a lease every
-// 10 microseconds, 89 years.
+// A burst of twice the largest max_size, and 2^48 leases of each slot, fit into a positive 64-bit lease id: 89 years
+// with one lease every 10 microseconds.
 inline constexpr uint32_t kSlotsMax = 20000;
 inline constexpr int kLeaseSlotBits = 15;
 inline constexpr uint64_t kGenerationMax = (uint64_t{1} << (63 - kLeaseSlotBits)) - 1;
@@ -50,7 +51,7 @@ struct SlotWord {
   }
   constexpr SlotWord leased_next() const { return SlotWord(SlotState::leased, generation() + 1); }
   constexpr bool operator==(const SlotWord&) const = default;
-  // False for a word no owner of this version writes (a reader's check of foreign memory).
+  // False for a word that no owner of this version writes (for readers' checks).
   constexpr bool is_sane() const { return (bits & 0xFFU) < kSlotStates && generation() <= kGenerationMax; }
 };
 
@@ -66,7 +67,7 @@ struct LeaseId {
   constexpr SlotWord word() const { return SlotWord(SlotState::leased, generation()); }
 };
 
-// How many slots are in which state.
+// The number of slots in each state.
 class SlotCounts {
  public:
   void add(SlotState state) { ++of_[static_cast<size_t>(state)]; }
@@ -76,7 +77,7 @@ class SlotCounts {
   uint32_t connecting() const { return of(SlotState::opening); }
   uint32_t validating() const { return of(SlotState::held) + of(SlotState::soiled); }
   uint32_t open() const { return idle() + in_use() + validating(); }
-  // What closes is not in the size: it is on its way out, though it still counts against the cap.
+  // Closing connections are not part of the size, although they still count against the limit.
   uint32_t size() const { return open() + connecting(); }
 
  private:
@@ -100,7 +101,7 @@ constexpr bool is_allowed(SlotState from, SlotState to, SlotActor actor) {
     case S::leased: return to == S::revoked;
     case S::revoked: return to == S::closing;
     case S::closing: return to == S::empty;
-    case S::returning: return false;  // whoever ended the lease moves it on
+    case S::returning: return false;  // changed by the thread that ended the lease
   }
   return false;
 }

@@ -1,6 +1,6 @@
 /*
- * A program in strict C99 that uses the library as a stranger would, and misuses it as a beginner would: every wrong
- * handle, NULL and nonsense gets a status and a message, never a crash.
+ * A strict C99 program that uses the library like any application, and misuses it: every wrong handle, NULL and invalid
+ * value results in a status and a message, never a crash.
  */
 #define _XOPEN_SOURCE 700
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void check(int ok, const char* what, int line) {
 }
 #define CHECK(condition) check((condition) ? 1 : 0, #condition, __LINE__)
 
-/* A refusal that an error struct explains. */
+/* Expects a refusal that is explained by the error struct. */
 static void refused(tide_status expected, tide_status got, const tide_error* err, int line) {
   if (got == expected && err->status == got && err->message[0] != '\0') return;
   failures++;
@@ -137,7 +137,7 @@ static void test_relations(void) {
   CHECK(has_pools);
 }
 
-/* Text of `column` in the only row of `relation` for `pool`, into `out`. */
+/* Copies the text of `column` in the only row of `relation` for `pool` into `out`. */
 static void only_row(const char* relation, const char* pool, const char* column, char* out, size_t bytes) {
   tide_filter filter = TIDE_FILTER_INIT;
   tide_cursor* cursor = NULL;
@@ -159,7 +159,7 @@ static void only_row(const char* relation, const char* pool, const char* column,
   tide_cursor_close(cursor);
 }
 
-/* `column = value` of the only row of pools. */
+/* `column = value` for the only row of pools. */
 static tide_command assigned(const char* column, const char* text) {
   tide_command command = TIDE_COMMAND_INIT;
   tide_value value = {0};
@@ -170,7 +170,7 @@ static tide_command assigned(const char* column, const char* text) {
   return command;
 }
 
-/* Of a pool with max_size=1. */
+/* For a pool with max_size=1. */
 static void test_batch(void) {
   static const char* const columns[] = {"state", "target_size", "target_size", "max_size"};
   static const char* const values[] = {"paused", "2", "3", "4"};
@@ -186,7 +186,7 @@ static void test_batch(void) {
   REFUSED(TIDE_BAD_ARGUMENT,
           tide_control_batch(commands, 3, TIDE_BATCH_GIVE, -1, NULL, &err)); /* 3 is above max_size */
   CHECK(given[0].state == TIDE_COMMAND_NOT_GIVEN && given[0].command_id == 0);
-  CHECK(tide_control_batch(commands, 3, TIDE_BATCH_CHECK, -1, NULL, NULL) == TIDE_OK); /* max_size may change yet */
+  CHECK(tide_control_batch(commands, 3, TIDE_BATCH_CHECK, -1, NULL, NULL) == TIDE_OK); /* max_size may change before */
   CHECK(tide_control_batch(commands, 4, TIDE_BATCH_GIVE, -1, NULL, NULL) == TIDE_OK);
   CHECK(given[1].state == TIDE_COMMAND_REPLACED && given[1].command_id == 0);
   for (i = 3; i >= 0; i--) { /* max_size, target_size, state */

@@ -21,7 +21,7 @@ def main(arguments):
     bad = 0
     for header in sorted(INCLUDE.glob("tidepool/*.h")):
         for compiler, language in compilers:
-            # Twice: the guard holds too.
+            # Twice: tests the include guard too.
             text = f"#include <tidepool/{header.name}>\n" * 2 + "typedef int not_empty;\n"
             run = subprocess.run([*compiler, *language, *STRICT, "-I", str(INCLUDE), "-"], input=text, text=True,
                                  capture_output=True, check=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The installed product: a staged `meson install`, then a stranger's build of two programs with pkg-config alone.
+"""The installed product: a staged `meson install`, then two programs are built against it with pkg-config only.
 
 installed.py CC...
 """
@@ -26,18 +26,18 @@ def main(compiler):
         run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", stage)
         pc = next(pathlib.Path(stage).rglob("tidepool.pc"), None)
         if pc is None:
-            sys.exit("meson install put no tidepool.pc")
+            sys.exit("meson install did not install tidepool.pc")
         environment = dict(os.environ, PKG_CONFIG_PATH=str(pc.parent), PKG_CONFIG_SYSROOT_DIR=stage,
                            PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1", PKG_CONFIG_ALLOW_SYSTEM_LIBS="1")
         flags = run("pkg-config", "--cflags", "--libs", "tidepool", env=environment).split()
         library = next(pathlib.Path(stage).rglob("libtidepool.so.0"), None)
         if library is None:
-            sys.exit("meson install put no libtidepool.so.0")
+            sys.exit("meson install did not install libtidepool.so.0")
         for name in sorted(p.name for p in (SOURCE / "c_api" / "include" / "tidepool").glob("*.h")):
             if not list(pathlib.Path(stage).rglob(f"include/tidepool/{name}")):
-                sys.exit(f"meson install put no tidepool/{name}")
+                sys.exit(f"meson install did not install tidepool/{name}")
         if not list(pathlib.Path(stage).rglob("sqlite3/tidepool.so")):
-            sys.exit("meson install put no sqlite3/tidepool.so")
+            sys.exit("meson install did not install sqlite3/tidepool.so")
         for program in PROGRAMS:
             binary = pathlib.Path(stage, program.stem)
             run(*(compiler or ["gcc"]), "-std=c99", program, "-o", binary, *flags)

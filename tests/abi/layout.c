@@ -1,6 +1,6 @@
 /*
- * Sizes, offsets and numbers that compiled programs rely on. Prints them; with a file name as argument, compares them
- * with that golden table and says what moved. They may only ever be added to: see c_api/README.md.
+ * Sizes, offsets and numbers that compiled programs depend on. Prints them; with a file name as argument, compares them
+ * with that golden table and reports differences. They are append-only: see c_api/README.md.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A program that leases and gives back, so many times: what lease_cost.py counts the instructions of. */
+/* Acquires and releases a lease the given number of times; lease_cost.py counts the instructions. */
 #include <stdio.h>
 #include <stdlib.h>
 

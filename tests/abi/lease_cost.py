@@ -3,10 +3,10 @@
 
     lease_cost.py PROGRAM COMPILER
 
-callgrind counts what the two calls do, and nothing of the keeper's work beside them: two runs that differ only in the
+callgrind counts the instructions of the two calls, without the concurrent work of the keeper: two runs that differ in the
 number of cycles give the cost of one. A histogram's bucket takes up to 10 instructions more where leases last longer, as
-they do on a busy machine; of several counts the least has least of that. Exit code 0: within the bound; 1: not; 77:
-skipped, for want of valgrind.
+they do on a busy machine; the smallest of several counts is affected least. Exit code 0: within the bound; 1: not; 77:
+skipped, valgrind is not installed.
 """
 import pathlib
 import re

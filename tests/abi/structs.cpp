@@ -1,5 +1,5 @@
-// Size-first structs between callers and libraries of different age: a shorter struct is an older caller and is served
-// within its size; a longer one is a newer caller and is served as long as what we do not know is zero.
+// Size-first structs between callers and libraries of different versions: a shorter struct is from an older caller and
+// is used within its size; a longer one is from a newer caller and is accepted as long as its unknown bytes are zero.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <tidepool/tidepool.h>
@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kTail = 64;
 constexpr char kUntouched = 0x5A;
 
-// A struct of a newer caller: `Known` and a tail this library does not know.
+// A struct of a newer caller: `Known` and a tail that this library does not know.
 template <typename Known>
 struct Longer {
   Known known;
@@ -59,7 +59,7 @@ class StructsTest : public testing::Test {
   tide_pool* pool_ = nullptr;
 };
 
-TEST_F(StructsTest, ErrorOfAnOlderCallerIsWrittenWithinItsSizeOnly) {
+TEST_F(StructsTest, ErrorOfOlderCallerIsWrittenWithinItsSize) {
   tide_error err = TIDE_ERROR_INIT;
   err.size = offsetof(tide_error, detail);
   std::memset(err.detail, kUntouched, sizeof err.detail);
@@ -73,7 +73,7 @@ TEST_F(StructsTest, ErrorOfAnOlderCallerIsWrittenWithinItsSizeOnly) {
   for (const char c : err.hint) ASSERT_EQ(c, kUntouched);
 }
 
-TEST_F(StructsTest, ErrorOfANewerCallerKeepsItsTail) {
+TEST_F(StructsTest, ErrorOfNewerCallerKeepsItsTail) {
   Longer<tide_error> err(TIDE_ERROR_INIT);
   tide_cursor* cursor = nullptr;
   EXPECT_EQ(tide_cursor_open("puddles", nullptr, &cursor, &err.known), TIDE_NOT_FOUND);
@@ -85,7 +85,7 @@ TEST_F(StructsTest, PoolOptionsShorterAndLonger) {
   tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
   EXPECT_EQ(open_with(&with), TIDE_OK);
   EXPECT_EQ(open_with(nullptr), TIDE_OK);
-  // Behind the end of an older caller's struct stands what it likes: here a pointer that must not be followed.
+  // After an older caller's struct there may be anything: here a pointer that must not be used.
   with.app = reinterpret_cast<const char*>(uintptr_t{1});
   with.size = offsetof(tide_pool_options, app);
   EXPECT_EQ(open_with(&with), TIDE_OK);
@@ -96,7 +96,7 @@ TEST_F(StructsTest, PoolOptionsShorterAndLonger) {
   EXPECT_EQ(open_with(&longer.known), TIDE_BAD_ARGUMENT);
 }
 
-TEST_F(StructsTest, SizesThatCannotBeAreRefused) {
+TEST_F(StructsTest, InvalidSizesAreRefused) {
   open();
   for (const uint32_t size : {0U, 3U, 0x10000000U, 0xFFFFFFFFU}) {
     tide_pool_options pool_options = TIDE_POOL_OPTIONS_INIT;
@@ -126,7 +126,7 @@ TEST_F(StructsTest, DriversShorterAndLonger) {
   driver.close = close_nothing;
   driver.flags = ~uint64_t{0};
   EXPECT_EQ(tide_register_driver("structsall", &driver, nullptr), TIDE_BAD_ARGUMENT);
-  driver.size = offsetof(tide_driver, flags);  // an older caller's: what follows is not its flags
+  driver.size = offsetof(tide_driver, flags);  // an older caller's: the bytes after it are not flags
   EXPECT_EQ(tide_register_driver("structsold", &driver, nullptr), TIDE_OK);
 
   Longer<tide_driver> longer(TIDE_DRIVER_INIT);

@@ -1,4 +1,4 @@
-"""The C API in Python, as far as the tests of faults need it: with the whole error, and with any bytes as arguments."""
+"""The C API in Python, as far as the fault tests need it: with complete errors, and with any bytes as arguments."""
 import ctypes
 import os
 import pathlib
@@ -31,7 +31,7 @@ library.tide_register_driver.argtypes = [TEXT, POINTER, POINTER]
 
 
 class Refusal(Exception):
-    """What a call said instead of doing it."""
+    """The error of a refused call."""
 
     def __init__(self, error):
         self.status = NAMES[error.status]
@@ -81,7 +81,7 @@ def control(pool, verb, arguments=None, wait_ms=2000):
 
 
 def read_relation(name):
-    """Only opened: what the tests look at comes through the extension."""
+    """Only opens it: the tests read relations through the extension."""
     cursor = POINTER()
     call("tide_cursor_open", as_bytes(name), None, ctypes.byref(cursor))
     library.tide_cursor_close(cursor)

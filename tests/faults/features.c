@@ -1,4 +1,4 @@
-/* Callbacks, foreign loops and drivers at their edges: each outcome is told exactly once. */
+/* Edge cases of callbacks, foreign loops and drivers: each outcome is reported exactly once. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -34,7 +34,7 @@ static void async_acquire(void) {
   struct outcome first, second, late, last;
   tide_pool* pool = open_pool("async", "min_size=1 max_size=1 init_mode=fail_fast", NULL);
   CHECK(ask(pool, 5000, &first) == TIDE_OK);
-  EVENTUALLY(calls_of(&first) == 1); /* at once, unless the pool just asks its only connection how it is */
+  EVENTUALLY(calls_of(&first) == 1); /* immediately, unless the pool is validating its only connection */
   CHECK(first.status == TIDE_OK);
   CHECK(ask(pool, 5000, &second) == TIDE_OK && calls_of(&second) == 0); /* queued */
   CHECK(ask(pool, 30, &late) == TIDE_OK);
@@ -43,7 +43,7 @@ static void async_acquire(void) {
   CHECK(tide_lease_release(first.lease, NULL) == TIDE_OK);
   EVENTUALLY(calls_of(&second) == 1);
   CHECK(second.status == TIDE_OK && tide_lease_query(second.lease, "SELECT 1", 0, NULL, NULL, NULL) == TIDE_OK);
-  CHECK(ask(pool, 0, &last) == TIDE_TIMEOUT && calls_of(&last) == 0); /* refused by the call itself: never called */
+  CHECK(ask(pool, 0, &last) == TIDE_TIMEOUT && calls_of(&last) == 0); /* refused by the call: never called back */
   CHECK(ask(pool, 5000, &last) == TIDE_OK && calls_of(&last) == 0);
   EXPECT(TIDE_TIMEOUT, tide_pool_close(pool, 20, &err));
   CHECK(calls_of(&last) == 1 && last.status == TIDE_CLOSED);
@@ -132,7 +132,7 @@ static void fake_close(void* context, void* connection) {
 }
 
 static void registered_driver(void) {
-  static struct counts counts; /* lives as long as the process, as the header asks */
+  static struct counts counts; /* lives as long as the process, as the header requires */
   tide_driver driver = TIDE_DRIVER_INIT;
   tide_error why = TIDE_ERROR_INIT;
   tide_lease lease;

@@ -1,6 +1,6 @@
 /*
- * Programs that do it wrong, in strict C99: each wrong call gets the promised status and a message, and the pool goes on
- * as if nothing had happened. Prints what it did; exit 1 if a promise was broken. An argument names the only part to run.
+ * Wrong use of the API, in strict C99: each wrong call results in the documented status and a message, and the pool
+ * continues as if nothing had happened. Prints what it did; exit 1 if a check failed. An argument selects one part.
  */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
@@ -35,7 +35,7 @@ tide_pool* open_pool(const char* name, const char* options, const tide_pool_opti
   return pool;
 }
 
-const char* told(const char* relation, const char* pool, const char* column, char* out, size_t bytes) {
+const char* read_column(const char* relation, const char* pool, const char* column, char* out, size_t bytes) {
   tide_filter filter = TIDE_FILTER_INIT;
   tide_cursor* cursor = NULL;
   const tide_relation* r;

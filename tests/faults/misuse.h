@@ -1,4 +1,4 @@
-/* What the parts of the misuse test share: checks that count, short-hands for opening, and waiting for a condition. */
+/* Shared by the parts of the misuse test: counted checks, short functions for opening, and waiting for a condition. */
 #ifndef TIDEPOOL_TESTS_MISUSE_H
 #define TIDEPOOL_TESTS_MISUSE_H
 
@@ -21,7 +21,7 @@ extern char folder[];
 void check(int ok, const char* what, const char* file, int line);
 #define CHECK(condition) check((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
 
-/* The call must answer `expected`; a refusal must explain itself in the error struct. */
+/* The call must return `expected`; a refusal must explain itself in the error struct. */
 void answered(tide_status expected, tide_status got, const tide_error* err, const char* file, int line);
 #define EXPECT(expected, call)                           \
   do {                                                   \
@@ -30,7 +30,7 @@ void answered(tide_status expected, tide_status got, const tide_error* err, cons
     answered((expected), got, &err, __FILE__, __LINE__); \
   } while (0)
 
-/* Waits until `condition` holds, for at most 10 s; poll() without descriptors passes the time. */
+/* Waits until `condition` holds, for at most 10 s; poll() without descriptors is used to sleep. */
 #define EVENTUALLY(condition)                                                   \
   do {                                                                          \
     int looks_;                                                                 \
@@ -38,10 +38,10 @@ void answered(tide_status expected, tide_status got, const tide_error* err, cons
     check((condition) ? 1 : 0, "eventually " #condition, __FILE__, __LINE__);   \
   } while (0)
 
-/* A pool on a database of its own, named after the pool. NULL, and a failure counted, if it cannot be opened. */
+/* A pool on its own database, named after the pool. NULL, and a counted failure, if it cannot be opened. */
 tide_pool* open_pool(const char* name, const char* options, const tide_pool_options* with);
 /* Column `column` of the only row of `relation` for `pool`; "" if there is none. */
-const char* told(const char* relation, const char* pool, const char* column, char* out, size_t bytes);
+const char* read_column(const char* relation, const char* pool, const char* column, char* out, size_t bytes);
 
 void misuse_handles(void);
 void misuse_leases(void);

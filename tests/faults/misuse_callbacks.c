@@ -1,4 +1,5 @@
-/* What a callback may do: block, wait for a lease, close. Neither the pool nor its end depends on when it returns. */
+/* Callbacks that block, wait for a lease or close the pool. Neither the pool nor closing it depends on when they
+   return. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -16,7 +17,7 @@ static void wait_for_flag(const int* flag) {
   for (looks = 0; looks < 4000 && !read_flag(flag); looks++) poll(NULL, 0, 5);
 }
 
-/* ---- closing from inside ---- */
+/* ---- closing inside a callback ---- */
 
 static tide_pool* volatile pool_to_close;
 static int refusals, other_answers;
@@ -56,8 +57,8 @@ static void closing_close(void* context, void* connection) {
   count_up(context);
 }
 
-/* Whoever calls the callback, the keeper, a releasing thread or the loop: closing inside is refused, and the pool goes
-   on and can be closed. */
+/* Whichever thread calls the callback, the keeper, a releasing thread or the loop: closing inside it is refused, and
+   the pool continues and can be closed. */
 static void close_inside(const char* name, const char* url, int is_foreign) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
@@ -95,7 +96,7 @@ static void close_inside(const char* name, const char* url, int is_foreign) {
 }
 
 static void closing_inside(void) {
-  static int driver_closed; /* lives as long as the process, as the header asks */
+  static int driver_closed; /* lives as long as the process, as the header requires */
   tide_driver driver = TIDE_DRIVER_INIT;
   char url[256];
   snprintf(url, sizeof url, "sqlite://%s/inside.db", folder);
@@ -109,7 +110,7 @@ static void closing_inside(void) {
   CHECK(read_flag(&driver_closed) >= 1);
 }
 
-/* ---- two at once ---- */
+/* ---- two threads close ---- */
 
 static void* close_it(void* pool) {
   static int ok, closed;
@@ -166,8 +167,8 @@ static int has_event(const char* pool, const char* kind) {
   return found;
 }
 
-/* The keeper opens and closes connections while an event callback does not return; what there is no room for is
-   dropped, and the pool says so. */
+/* The keeper opens and closes connections while an event callback does not return; events that exceed the queue are
+   dropped, and the pool reports that. */
 static void event_callback_blocks(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   struct gate gate;
@@ -204,8 +205,8 @@ static void acquire_inside(void* context, tide_status status, tide_lease lease, 
   count_up(&gate->outcomes);
 }
 
-/* A callback waits for a second connection, which the keeper has to open meanwhile. On a foreign loop nobody could:
-   the wait is refused at once, with the reason. */
+/* A callback waits for a second connection, which the keeper has to open in the meantime. On a foreign loop no thread
+   could open it: the wait is refused immediately, with the reason. */
 static void callback_waits_for_a_lease(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
@@ -242,7 +243,7 @@ static void block_on_outcome(void* context, tide_status status, tide_lease lease
   count_up(&gate->outcomes);
 }
 
-/* Closing gives up on a callback that does not return; every outcome is told all the same, once. */
+/* Closing gives up on a callback that does not return; every outcome is still reported, once. */
 static void close_beside_a_blocked_callback(void) {
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
   struct gate gate;
@@ -260,7 +261,7 @@ static void close_beside_a_blocked_callback(void) {
   set_flag(&gate.may_go);
   EVENTUALLY(read_flag(&gate.outcomes) == 3);
   pool = open_pool("stuck", "max_size=1", NULL);
-  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "next", "SELECT 1", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -278,33 +279,33 @@ static void stuck_close(void* context, void* connection) {
   count_up(&((struct gate*)context)->outcomes);
 }
 
-/* The same for a driver's open that takes no notice of its deadline. */
+/* The same for a driver's open that ignores its deadline. */
 static void close_beside_a_blocked_driver(void) {
   static struct gate gate;
   tide_driver driver = TIDE_DRIVER_INIT;
   tide_pool* pool = NULL;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
-  struct gate told;
-  memset(&told, 0, sizeof told);
-  set_flag(&told.may_go);
+  struct gate reported;
+  memset(&reported, 0, sizeof reported);
+  set_flag(&reported.may_go);
   driver.context = &gate;
   driver.open = stuck_open;
   driver.close = stuck_close;
   EXPECT(TIDE_OK, tide_register_driver("stuck", &driver, &err));
   EXPECT(TIDE_OK, tide_pool_open("stuck-driver", "stuck://host/db", "min_size=0 max_size=1", &pool, &err));
   with.callback = block_on_outcome;
-  with.context = &told;
+  with.context = &reported;
   with.timeout_ms = 20000;
   EXPECT(TIDE_OK, tide_pool_acquire_with(pool, &with, NULL, &err));
   EVENTUALLY(read_flag(&gate.is_inside));
   EXPECT(TIDE_TIMEOUT, tide_pool_close(pool, 0, &err));
   EXPECT(TIDE_CLOSED, tide_pool_close(pool, 0, &err));
   set_flag(&gate.may_go);
-  EVENTUALLY(read_flag(&gate.outcomes) == 1); /* what was opened too late is closed */
-  EVENTUALLY(read_flag(&told.outcomes) == 1);
+  EVENTUALLY(read_flag(&gate.outcomes) == 1); /* a connection opened too late is closed */
+  EVENTUALLY(read_flag(&reported.outcomes) == 1);
 }
 
-/* ---- giving back, and asking for more, from inside ---- */
+/* ---- releasing and acquiring inside a callback ---- */
 
 static int given_back;
 
@@ -313,7 +314,7 @@ static void give_back(void* context, tide_status status, tide_lease lease, const
   CHECK(status == TIDE_OK);
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   count_up(&given_back);
-  if (context != NULL) { /* and ask again, as often as told */
+  if (context != NULL) { /* and acquire again, as often as requested */
     int* left = context;
     tide_acquire_options again = TIDE_ACQUIRE_OPTIONS_INIT;
     if (--*left == 0) return;
@@ -353,7 +354,7 @@ static void callbacks_give_back(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-/* A line of the log for which there is no room, in a pipe that nobody reads. */
+/* Lines of the log that do not fit into a pipe that is not read. */
 static void log_is_not_read(void) {
   char text[128];
   int ends[2];
@@ -365,11 +366,11 @@ static void log_is_not_read(void) {
   while (write(ends[1], text, sizeof text) > 0) {
   }
   CHECK(fcntl(ends[1], F_SETFL, 0) == 0 && dup2(ends[1], STDERR_FILENO) >= 0 && close(ends[1]) == 0);
-  EVENTUALLY(atoi(told("pool_stats", "unread", "alerts_fired_total", text, sizeof text)) >= 1);
+  EVENTUALLY(atoi(read_column("pool_stats", "unread", "alerts_fired_total", text, sizeof text)) >= 1);
   EXPECT(TIDE_OK, tide_control("unread", "pause", NULL, 5000, NULL, &err));
   EXPECT(TIDE_OK, tide_control("unread", "resume", NULL, 5000, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
-  CHECK(dup2(own, STDERR_FILENO) >= 0 && close(own) == 0 && close(ends[0]) == 0); /* who writes there fails now */
+  CHECK(dup2(own, STDERR_FILENO) >= 0 && close(own) == 0 && close(ends[0]) == 0); /* writing to it now fails */
   EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
 }
 

@@ -1,4 +1,4 @@
-/* Pools closed twice, too early, from a callback, all at once; and what is told to those who come afterwards. */
+/* Pools closed twice, too early, from a callback, all at once; and later calls on closed pools. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -26,9 +26,9 @@ static void with_leases_out(void) {
   CHECK(tide_lease_native(lease) == NULL);
   EXPECT(TIDE_CLOSED, tide_lease_release(lease, &err));
   EXPECT(TIDE_CLOSED, tide_lease_release(idle, &err));
-  /* What was begun on the lost lease holds no lock any more. */
+  /* The work begun on the lost lease no longer holds a lock. */
   pool = open_pool("early", "max_size=1", NULL);
-  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "next", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -37,7 +37,7 @@ static void* close_slowly(void* pool) {
   return NULL;
 }
 
-/* Nobody is let in any more. */
+/* New requests are refused. */
 static int is_shut(tide_pool* pool) {
   tide_lease lease;
   const tide_status status = tide_pool_acquire(pool, "late", 0, &lease, NULL);
@@ -45,8 +45,8 @@ static int is_shut(tide_pool* pool) {
   return status == TIDE_CLOSED;
 }
 
-/* A lease that ends in peace while the pool drains. */
-static void drains_in_peace(void) {
+/* A lease that is used and released while the pool drains. */
+static void drains_until_released(void) {
   pthread_t thread;
   tide_lease lease;
   tide_pool* pool = open_pool("drains", "max_size=2", NULL);
@@ -82,7 +82,7 @@ static void from_a_callback(void) {
   with.callback = close_inside;
   with.context = &in_acquire;
   EXPECT(TIDE_OK, tide_pool_acquire_with(seen_pool, &with, NULL, &err));
-  /* Events have a thread of their own. */
+  /* Events are called by a separate thread. */
   EVENTUALLY(__atomic_load_n(&in_acquire, __ATOMIC_SEQ_CST) == TIDE_BAD_ARGUMENT);
   EVENTUALLY(__atomic_load_n(&in_event, __ATOMIC_SEQ_CST) == TIDE_BAD_ARGUMENT);
   EXPECT(TIDE_OK, tide_pool_query(seen_pool, "still open", "SELECT 1", 0, NULL, NULL, &err));
@@ -108,7 +108,7 @@ static void all_at_once(void) {
 void misuse_close(void) {
   twice();
   with_leases_out();
-  drains_in_peace();
+  drains_until_released();
   from_a_callback();
   all_at_once();
 }

@@ -1,4 +1,4 @@
-/* A disk that does not answer: SQLite's opening, checking and closing hold up nobody who does not need them. */
+/* A disk that does not respond: blocked calls of SQLite's open, check and close do not affect other callers. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 #include "slow_disk.h"
@@ -23,7 +23,7 @@ static int has_wal(const char* name) {
   return stat(path, &found) == 0 && found.st_size > 0;
 }
 
-/* A child beside a call that does not come back: it has pools of its own, and leaves its parent's alone. */
+/* A child forked during a call that does not return: it can open its own pools, and does not affect the parent's. */
 static void forking(void) {
   int status = -1;
   const pid_t child = fork();
@@ -39,7 +39,7 @@ static void forking(void) {
   CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* A second connection is opened for ever; the first one goes round. */
+/* The open of a second connection never returns; the first one continues to be leased. */
 static void opening(void) {
   tide_lease first, second;
   tide_error why = TIDE_ERROR_INIT;
@@ -66,7 +66,7 @@ static void opening(void) {
   EVENTUALLY(!has_wal("slow-open"));
 }
 
-/* The last close writes the WAL back, which takes as long as the disk does. */
+/* The last close checkpoints the WAL, which takes as long as the disk does. */
 static void closing(void) {
   tide_error why = TIDE_ERROR_INIT;
   tide_pool* pool = open_pool("slow-close", "min_size=1 max_size=2", NULL);
@@ -80,11 +80,11 @@ static void closing(void) {
   EVENTUALLY(!has_wal("slow-close"));
 }
 
-/* As long as the time that closing was given lasts, the WAL is waited for. */
+/* Within its timeout, closing waits for the checkpoint. */
 static void* let_through(void* unused) {
   (void)unused;
   EVENTUALLY(look_at(&slow_disk.inside[SLOW_SYNC]) == 1);
-  poll(NULL, 0, 300); /* longer than anything that is taken for quick */
+  poll(NULL, 0, 300); /* longer than a call that counts as fast */
   set_gate(SLOW_SYNC, 0);
   return NULL;
 }
@@ -102,7 +102,7 @@ static void closing_in_time(void) {
 
 static void wait_inside(int kind) { EVENTUALLY(look_at(&slow_disk.inside[kind]) >= 1); }
 
-/* A transaction that is taken away must be rolled back, which may take as long as the disk likes. */
+/* The transaction of a revoked lease must be rolled back, which may take as long as the disk does. */
 static void revoking(void) {
   tide_lease taken, other;
   char arguments[64];
@@ -111,24 +111,24 @@ static void revoking(void) {
   EXPECT(TIDE_OK, tide_pool_query(pool, "writes", "CREATE TABLE t(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "taken", 5000, &taken, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "other", 5000, &other, &err));
-  CHECK(tide_lease_native(taken) != NULL); /* its memory stays until the holder comes back */
+  CHECK(tide_lease_native(taken) != NULL); /* its memory is kept until the holder releases the lease */
   EXPECT(TIDE_OK, tide_lease_query(taken, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   set_gate(SLOW_UNLOCK, 1);
   snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)taken.id);
   EXPECT(TIDE_OK, tide_control("slow-revoke", "revoke", arguments, 5000, NULL, &err));
   wait_inside(SLOW_UNLOCK);
   commands_go_on("slow-revoke");
-  EXPECT(TIDE_STALE_LEASE, tide_lease_release(taken, &err)); /* and leaves the session alone that is rolled back */
+  EXPECT(TIDE_STALE_LEASE, tide_lease_release(taken, &err)); /* without touching the session in rollback */
   CHECK(look_at(&slow_disk.inside[SLOW_UNLOCK]) >= 1);
   set_gate(SLOW_UNLOCK, 0);
-  EVENTUALLY(strcmp(told("pools", "slow-revoke", "idle", text, sizeof text), "1") == 0);
+  EVENTUALLY(strcmp(read_column("pools", "slow-revoke", "idle", text, sizeof text), "1") == 0);
   EXPECT(TIDE_OK, tide_lease_query(other, "INSERT INTO t VALUES (2)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release(other, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, 5000, &err));
   CHECK(!has_wal("slow-revoke"));
 }
 
-/* The same where the pool ends a transaction that its holder forgot. */
+/* The same when the pool ends a transaction that is idle too long. */
 static void ending_transactions(void) {
   tide_lease lease;
   tide_error why = TIDE_ERROR_INIT;

@@ -1,5 +1,5 @@
-/* Drivers and disks that keep a call for as long as they like: whoever does not need that call goes on, closing is
-   bounded, and nothing that comes back late is lost. */
+/* Drivers and disks whose calls take any time: callers that do not need the call continue, closing is bounded, and
+   nothing that is returned late is lost. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -18,7 +18,7 @@ static int add(int* value, int n) { return __atomic_add_fetch(value, n, __ATOMIC
 
 struct gated {
   int is_shut[KINDS]; /* calls of that kind do not return */
-  int inside[KINDS];  /* calls that are inside */
+  int inside[KINDS];  /* calls in progress */
   int calls[KINDS];   /* calls that have returned */
   int closed, at_once, most_at_once, overlaps, is_asking, asked;
   tide_pool* pool;
@@ -28,7 +28,7 @@ struct session {
   int users;
 };
 
-/* A process registers 16 drivers at most, so the URL says whose gates are meant. */
+/* A process can register at most 16 drivers, so the URL selects the gates. */
 static struct gated* worlds[32];
 static int worlds_open;
 
@@ -79,7 +79,7 @@ static void gated_close(void* context, void* connection) {
   free(session);
   add(&driver->closed, 1);
 }
-/* May come at any moment, beside any other call. */
+/* May be called at any moment, concurrently with any other call. */
 static void gated_cancel(void* context, void* connection) {
   (void)context;
   stay(((struct session*)connection)->driver, CANCEL);
@@ -110,7 +110,7 @@ static tide_pool* open_gated(const char* name, struct gated* driver, int is_conc
 
 static int has_size(const char* pool, const char* column, const char* wanted) {
   char text[64];
-  return strcmp(told("pools", pool, column, text, sizeof text), wanted) == 0;
+  return strcmp(read_column("pools", pool, column, text, sizeof text), wanted) == 0;
 }
 
 static void keep_outcome(void* context, tide_status status, tide_lease lease, const tide_error* why) {
@@ -119,7 +119,7 @@ static void keep_outcome(void* context, tide_status status, tide_lease lease, co
   change(context, 1 + status);
 }
 
-/* Everything that does not need the call that stays inside. */
+/* Everything that does not need the call in progress. */
 static void others_go_on(tide_pool* pool, const char* name, int with_reset) {
   tide_lease lease;
   int i;
@@ -133,7 +133,7 @@ static void others_go_on(tide_pool* pool, const char* name, int with_reset) {
   EXPECT(TIDE_OK, tide_control(name, "set", SETTING("idle_timeout", "9min"), 5000, NULL, &err));
 }
 
-/* Makes the pool call that function. Three connections are there, all idle. */
+/* Makes the pool call that function. Three connections exist, all idle. */
 static void provoke(tide_pool* pool, const char* name, int kind, struct gated* driver) {
   static int outcome;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
@@ -154,7 +154,7 @@ static void provoke(tide_pool* pool, const char* name, int kind, struct gated* d
     case VALIDATE:
       EXPECT(TIDE_OK, tide_control(name, "set", SETTING("validation_interval", "20ms"), 5000, NULL, &err));
       break;
-    case CANCEL: /* a lease that is taken away is cut off first */
+    case CANCEL: /* revoking a lease cancels it first */
       EXPECT(TIDE_OK, tide_pool_acquire(pool, "revoked", 5000, &all[0], &err));
       snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)all[0].id);
       EXPECT(TIDE_OK, tide_control(name, "revoke", arguments, 5000, NULL, &err));
@@ -171,8 +171,8 @@ static void provoke(tide_pool* pool, const char* name, int kind, struct gated* d
 #define OPTIONS \
   "min_size=3 max_size=4 connect_timeout=1min validation_timeout=1min init_mode=fail_fast health_interval=0"
 
-/* Each function, within its time: nobody who does not need it notices. A pool without a concurrent driver makes one call
-   at a time, so there only a reset has to wait. */
+/* Each function, blocked within its timeout: other callers are not affected. A pool whose driver is not concurrent
+   makes one call at a time, so there only a reset has to wait. */
 static void one_call_stays_inside(void) {
   static struct gated drivers[2 * KINDS];
   tide_pool* pools[2 * KINDS];
@@ -202,7 +202,7 @@ static void one_call_stays_inside(void) {
   }
 }
 
-/* A foreign loop: the step that asks for the call returns while the call is inside. */
+/* A foreign loop: the step that starts the call returns while the call is in progress. */
 static void a_step_never_waits(void) {
   static struct gated driver;
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
@@ -228,7 +228,8 @@ static void a_step_never_waits(void) {
   CHECK(look_at(&driver.calls[OPEN]) == 1 && look_at(&driver.closed) == 1);
 }
 
-/* A call that misses its deadline: who waits is told which one, the others go on beside it, and what it opened is closed. */
+/* A call that misses its deadline: waiting callers get its name, the others continue, and what it opened is
+   closed. */
 static void late_calls(void) {
   static struct gated driver;
   tide_lease leases[3];
@@ -242,7 +243,7 @@ static void late_calls(void) {
   CHECK(strstr(why.message, "the driver's open has not returned after") != NULL);
   change(&driver.is_shut[OPEN], 0);
   for (i = 0; i < 3; i++) EXPECT(TIDE_OK, tide_pool_acquire(pool, "three", 10000, &leases[i], &err));
-  /* Two resets that do not come back: both connections are replaced, and the third goes round meanwhile. */
+  /* Two resets do not return: both connections are replaced, and the third continues to be leased. */
   change(&driver.is_shut[RESET], 1);
   for (i = 0; i < 2; i++) {
     CHECK(tide_lease_native(leases[i]) != NULL);
@@ -275,7 +276,7 @@ static void* storm(void* pool) {
   return NULL;
 }
 
-/* What the header promises of calls at the same time. */
+/* What the header guarantees about concurrent calls. */
 static void calls_at_once(void) {
   int i, t;
   for (i = 0; i < 2; i++) {

@@ -1,5 +1,5 @@
-/* fork() with open pools: the child is told, and harms neither its parent's pool, the signs of its life nor its data;
-   and whatever other threads were doing, it can open pools of its own. */
+/* fork() with open pools: calls in the child return TIDE_FORKED and affect neither the parent's pool, its liveness nor
+   its data; and whatever other threads were doing, the child can open its own pools. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child: every call on what the parent opened. */
+/* In the child: every call on the parent's pools and leases. */
 static void use_inherited(tide_pool* pool, tide_lease lease) {
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   tide_acquire_options with = TIDE_ACQUIRE_OPTIONS_INIT;
@@ -37,7 +37,7 @@ static void use_own(void) {
   EXPECT(TIDE_OK, tide_pool_close(own, -1, &err));
 }
 
-static void child_is_told(void) {
+static void child_gets_forked(void) {
   char text[64];
   int status = -1;
   pid_t child;
@@ -51,13 +51,13 @@ static void child_is_told(void) {
     failures = 0;
     use_inherited(pool, lease);
     use_own();
-    /* Closing "all" means the child's. */
+    /* Closing all pools means those of the child. */
     EXPECT(TIDE_OK, tide_close_all(0, &err));
     use_inherited(pool, lease);
     _exit(failures == 0 ? 0 : 1);
   }
   CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  CHECK(strcmp(told("pools", "parent", "state", text, sizeof text), "running") == 0);
+  CHECK(strcmp(read_column("pools", "parent", "state", text, sizeof text), "running") == 0);
   EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "COMMIT", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
@@ -65,7 +65,7 @@ static void child_is_told(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-/* An owner whose child lives on is dead all the same when it is killed. */
+/* An owner that is killed is dead even if its child is still running. */
 static void child_outlives_its_parent(void) {
   int ready[2], leave[2];
   char byte = 0, text[64];
@@ -76,7 +76,7 @@ static void child_outlives_its_parent(void) {
     tide_pool* pool = open_pool("mortal", "max_size=2", NULL);
     (void)pool;
     if (fork() == 0) {
-      /* The grandchild stays until the test lets go of the other end. */
+      /* The grandchild exits when the test closes the other end. */
       close(leave[1]);
       byte = (char)(write(ready[1], "r", 1) == 1 && read(leave[0], &byte, 1) == 0);
       _exit(byte != 1);
@@ -84,9 +84,9 @@ static void child_outlives_its_parent(void) {
     for (;;) pause();
   }
   CHECK(read(ready[0], &byte, 1) == 1);
-  CHECK(strcmp(told("pools", "mortal", "state", text, sizeof text), "dead") != 0);
+  CHECK(strcmp(read_column("pools", "mortal", "state", text, sizeof text), "dead") != 0);
   CHECK(kill(owner, SIGKILL) == 0 && waitpid(owner, NULL, 0) == owner);
-  CHECK(strcmp(told("pools", "mortal", "state", text, sizeof text), "dead") == 0);
+  CHECK(strcmp(read_column("pools", "mortal", "state", text, sizeof text), "dead") == 0);
   close(leave[1]);
   close(leave[0]);
   close(ready[0]);
@@ -101,18 +101,18 @@ static tide_status open_file(const char* name, const char* path, tide_pool** out
   return tide_pool_open(name, url, "max_size=2", out, why);
 }
 
-/* SQLite would believe that this process has the parent's locks. */
+/* Otherwise SQLite would assume that this process holds the parent's locks. */
 static void is_refused(const char* path) {
   tide_error why = TIDE_ERROR_INIT;
   tide_pool* pool = NULL;
-  CHECK(open_file("heir", path, &pool, &why) == TIDE_FORKED);
+  CHECK(open_file("child", path, &pool, &why) == TIDE_FORKED);
   CHECK(strstr(why.message, path) != NULL && strstr(why.hint, "exec") != NULL);
 }
 
 static void is_accepted(const char* path) {
   tide_pool* pool = NULL;
-  EXPECT(TIDE_OK, open_file("heir", path, &pool, &err));
-  EXPECT(TIDE_OK, tide_pool_query(pool, "heir", "CREATE TABLE IF NOT EXISTS heir(x)", 0, NULL, NULL, &err));
+  EXPECT(TIDE_OK, open_file("child", path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_query(pool, "child", "CREATE TABLE IF NOT EXISTS child(x)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -121,7 +121,7 @@ static void run_in_child(void (*part)(void)) {
   const pid_t child = fork();
   if (child == 0) {
     failures = 0;
-    alarm(20); /* who waits for a thread of the parent's would wait for ever */
+    alarm(20); /* waiting for a thread of the parent would never end */
     part();
     _exit(failures == 0 ? 0 : 1);
   }
@@ -130,7 +130,7 @@ static void run_in_child(void (*part)(void)) {
 
 static char open_path[256], link_path[256], hard_path[256], attached_path[256], closed_path[256], own_path[256];
 
-static void heirs(void) {
+static void open_files(void) {
   tide_error why = TIDE_ERROR_INIT;
   char text[300];
   tide_pool* pool = NULL;
@@ -140,8 +140,8 @@ static void heirs(void) {
   is_refused(hard_path);
   is_refused(attached_path);
   is_accepted(closed_path);
-  EXPECT(TIDE_OK, open_file("heir", own_path, &pool, &err));
-  EXPECT(TIDE_OK, tide_pool_acquire(pool, "heir", 2000, &lease, &err));
+  EXPECT(TIDE_OK, open_file("child", own_path, &pool, &err));
+  EXPECT(TIDE_OK, tide_pool_acquire(pool, "child", 2000, &lease, &err));
   snprintf(text, sizeof text, "ATTACH '%s' AS theirs", open_path);
   CHECK(tide_lease_query(lease, text, 0, NULL, NULL, &why) == TIDE_FORKED && strstr(why.message, open_path) != NULL);
   EXPECT(TIDE_DATABASE, tide_lease_query(lease, "INSERT INTO theirs.t VALUES (2)", 0, NULL, NULL, &err));
@@ -151,9 +151,9 @@ static void heirs(void) {
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
-static void heirs_and_theirs(void) {
-  heirs();
-  run_in_child(heirs);
+static void open_files_in_children(void) {
+  open_files();
+  run_in_child(open_files);
 }
 
 static void files_of_the_parent(void) {
@@ -177,13 +177,13 @@ static void files_of_the_parent(void) {
   snprintf(text, sizeof text, "ATTACH '%s' AS more", attached_path);
   EXPECT(TIDE_OK, tide_lease_query(lease, text, 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_query(lease, "CREATE TABLE more.t(x)", 0, NULL, NULL, &err));
-  run_in_child(heirs_and_theirs);
+  run_in_child(open_files_in_children);
   EXPECT(TIDE_OK, tide_lease_query(lease, "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   EXPECT(TIDE_OK, tide_pool_query(pool, "parent", "SELECT * FROM t", 0, NULL, &rows, &err));
   CHECK(tide_result_rows(rows) == 1);
   tide_result_free(rows);
-  /* Detached with the lease: nobody's any more. */
+  /* Detached with the lease: no longer in use. */
   is_accepted(attached_path);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
@@ -220,7 +220,7 @@ static void step_own_pools(void) {
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   int i;
   options.foreign_loop = 1;
-  for (i = 0; i < 8; i++) { /* one of them stands where the parent's pool stood */
+  for (i = 0; i < 8; i++) { /* one of them uses the place of the parent's pool */
     static const char* const names[] = {"step-0", "step-1", "step-2", "step-3", "step-4", "step-5", "step-6", "step-7"};
     tide_pool* pool = open_pool(names[i], "min_size=1 max_size=1", &options);
     EVENTUALLY(is_served_by_step(pool)); /* the disk may be slow */
@@ -293,7 +293,7 @@ static int fork_for_a_password(void* has_forked, char* password, size_t bytes) {
   return 0;
 }
 
-/* A connect has a thread of its own, which a child has not, unless it is the one that forks. */
+/* A connect has its own thread, which does not exist in the child, unless it is the thread that forks. */
 static void fork_beside_a_connect(void) {
   static struct stuck stuck;
   static int has_forked;
@@ -313,7 +313,7 @@ static int plain_open(void* context, const char* url, int64_t timeout_ms, void**
   return 0;
 }
 
-/* Opens, uses and closes one pool after the other, and asks everything that can be asked. */
+/* Opens, uses and closes one pool after the other, and reads everything that can be read. */
 static void use_pools(const char* name, const char* url, int rounds) {
   int i;
   for (i = 0; i < rounds && !__atomic_load_n(&hammer_ends, __ATOMIC_SEQ_CST); i++) {
@@ -356,8 +356,8 @@ static void use_own_pools(void) {
   use_pools("own-driver", "plainfork://x", 2);
 }
 
-/* What a child keeps open of a pool lets the pool live on after its owner has died. Readers' descriptors, and those of a
-   thread of a driver that is just ending, hold no lock. */
+/* Descriptors of a pool that a child keeps open would make the pool look alive after its owner has exited. Descriptors
+   of readers, and those of a driver's thread that is just ending, hold no lock. */
 static void has_no_pools_descriptors(void) {
   char link[64], target[300];
   int fd;
@@ -391,7 +391,7 @@ static void fork_beside_everything(void) {
 }
 
 void misuse_fork(void) {
-  child_is_told();
+  child_gets_forked();
   child_outlives_its_parent();
   files_of_the_parent();
   fork_beside_a_step();

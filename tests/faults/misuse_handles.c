@@ -28,10 +28,10 @@ static void try_handle(tide_pool* wild, tide_status expected) {
     CHECK(tide_lease_native(forged) == NULL);
     CHECK(tide_lease_release(forged, NULL) == expected);
   }
-  CHECK(lease.pool == NULL && result == NULL && fd == -7 && next == -7); /* no output is touched on failure */
+  CHECK(lease.pool == NULL && result == NULL && fd == -7 && next == -7); /* no output is changed on failure */
 }
 
-/* Leases that a living pool never gave. */
+/* Leases that a live pool never issued. */
 static void try_forged_leases(tide_pool* pool) {
   static const uint64_t ids[] = {0, 1, 4711, UINT64_C(1) << 63, UINT64_MAX};
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
@@ -68,7 +68,7 @@ static void try_null_arguments(tide_pool* pool) {
   EXPECT(TIDE_BAD_ARGUMENT, tide_pool_query(pool, NULL, "SELECT 1", 40000, NULL, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_pool_instance_id(pool, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_pool_fd(pool, NULL, &err));
-  EXPECT(TIDE_BAD_ARGUMENT, tide_pool_fd(pool, &fd, &err)); /* it has a thread of its own */
+  EXPECT(TIDE_BAD_ARGUMENT, tide_pool_fd(pool, &fd, &err)); /* it has its own thread */
   EXPECT(TIDE_BAD_ARGUMENT, tide_pool_step(pool, &next, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control(NULL, "pause", NULL, 0, NULL, &err));
   EXPECT(TIDE_BAD_ARGUMENT, tide_control("", "pause", NULL, 0, NULL, &err));
@@ -105,7 +105,7 @@ static void try_cursors(void) {
   CHECK(tide_cursor_text(cursor, -1, NULL) == NULL && tide_cursor_text(cursor, 100000, NULL) == NULL);
   while (tide_cursor_next(cursor)) {
   }
-  CHECK(tide_cursor_next(cursor) == 0 && tide_cursor_is_null(cursor, 0) == 1); /* behind the last */
+  CHECK(tide_cursor_next(cursor) == 0 && tide_cursor_is_null(cursor, 0) == 1); /* after the last row */
   tide_cursor_close(cursor);
 }
 
@@ -125,7 +125,7 @@ void misuse_handles(void) {
   EXPECT(TIDE_OK, tide_pool_query(pool, "after", "SELECT 1", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
   try_handle(pool, TIDE_CLOSED);
-  /* The place is used again, the handle is not. */
+  /* The place is reused, the handle is not. */
   pool = open_pool("handles", "min_size=1 max_size=2", NULL);
   CHECK((uintptr_t)pool != own);
   try_handle((tide_pool*)own, TIDE_CLOSED);

@@ -1,4 +1,5 @@
-/* Leases released twice, too late, elsewhere; taken away by a timeout or an operator while their holder still uses them. */
+/* Leases released twice, too late, in another thread; revoked by a timeout or an operator while their holder still uses
+   them. */
 #define _XOPEN_SOURCE 700
 #include "misuse.h"
 
@@ -45,12 +46,12 @@ static void discarded(tide_pool* pool) {
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "fresh", 2000, &next, &err));
   EXPECT(TIDE_OK, tide_lease_get_stats(next, &after, &err));
   CHECK(after.conn_id != before.conn_id);
-  EXPECT(TIDE_OK, tide_lease_cancel(next, &err)); /* nothing runs: nothing happens */
+  EXPECT(TIDE_OK, tide_lease_cancel(next, &err)); /* no statement is running: no effect */
   EXPECT(TIDE_OK, tide_lease_query(next, "SELECT 1", 0, NULL, NULL, &err));
   EXPECT(TIDE_OK, tide_lease_release_unchanged(next, &err));
 }
 
-/* Two threads give the same lease back at the same moment, while others use what they let go of. */
+/* Two threads release the same lease at the same moment, while others lease the connection. */
 static tide_lease shared_lease;
 static pthread_barrier_t both_ready;
 static int ended_ok;
@@ -105,8 +106,8 @@ static void released_by_two(tide_pool* pool) {
   tide_result_free(rows);
 }
 
-/* Cancels, looks and second calls from other threads against leases that end, are discarded and begin again. */
-static uint64_t current_lease; /* both atomic: the threads share them */
+/* Cancels, statistics and second calls from other threads on leases that end, are discarded and begin again. */
+static uint64_t current_lease; /* both atomic: shared by the threads */
 static int is_over;
 
 static void* disturb(void* pool) {
@@ -124,7 +125,7 @@ static void* disturb(void* pool) {
       case 2: answer = tide_lease_query(lease, "SELECT 2", 0, NULL, NULL, NULL); break;
       default: answer = tide_lease_native(lease) != NULL ? TIDE_OK : TIDE_STALE_LEASE; break;
     }
-    /* the holder's own call may be under way (refused), or be cut short by a cancel (database) */
+    /* the holder's call may be in progress (refused), or be interrupted by a cancel (database) */
     CHECK(answer == TIDE_OK || answer == TIDE_STALE_LEASE || answer == TIDE_REFUSED || answer == TIDE_DATABASE);
   }
   return NULL;
@@ -204,7 +205,7 @@ static void reclaimed_by_timeout(void) {
   EVENTUALLY(tide_lease_get_stats(lease, &stats, NULL) == TIDE_STALE_LEASE);
   expect_stale(lease);
   expect_healthy(pool); /* the only place is free again */
-  EVENTUALLY(strcmp(told("pool_stats", "reclaim", "leases_reclaimed_total", text, sizeof text), "1") == 0);
+  EVENTUALLY(strcmp(read_column("pool_stats", "reclaim", "leases_reclaimed_total", text, sizeof text), "1") == 0);
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }
 
@@ -218,7 +219,7 @@ static void revoked_while_its_handle_is_used(tide_pool* pool) {
   CHECK(native != NULL && sqlite3_exec(native, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK);
   snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)lease.id);
   EXPECT(TIDE_OK, tide_control("leases", "revoke", arguments, 2000, NULL, &err));
-  /* Its holder may not have heard of it: the handle stays until he gives the lease back. */
+  /* Its holder may not know it yet: the handle remains valid until the lease is released. */
   for (i = 0; i < 100; i++) {
     refusals += sqlite3_exec(native, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK;
   }
@@ -240,7 +241,7 @@ static unsigned long long conn_id_of(tide_lease lease) {
   return stats.conn_id;
 }
 
-/* A function whose context dies with its holder: the next lease must not find it, whatever is reset at a release. */
+/* A function whose context is freed by its holder: the next lease must not find it, whatever a release resets. */
 static void a_function_left_on_the_handle(void) {
   static const char* const modes[] = {"none", "rollback", "smart", "full"};
   char options[80], text[32];
@@ -268,7 +269,7 @@ static void a_function_left_on_the_handle(void) {
     EXPECT(TIDE_OK, tide_pool_acquire(pool, "is the same", 2000, &lease, &err));
     CHECK(conn_id_of(lease) == vouched);
     EXPECT(TIDE_OK, tide_lease_release(lease, &err));
-    EVENTUALLY(strcmp(told("pool_stats", "native", "closed_uses_total", text, sizeof text), "1") == 0);
+    EVENTUALLY(strcmp(read_column("pool_stats", "native", "closed_uses_total", text, sizeof text), "1") == 0);
     EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
   }
 }
@@ -292,7 +293,7 @@ static void revoked_during_a_statement(tide_pool* pool) {
   struct victim victim;
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "endless", 2000, &victim.lease, &err));
   CHECK(pthread_create(&thread, NULL, run_long, &victim) == 0);
-  poll(NULL, 0, 20); /* most likely it runs by now; if not, it is refused as stale, which is right too */
+  poll(NULL, 0, 20); /* most likely it is running by now; if not, it is refused as stale, which is also correct */
   snprintf(arguments, sizeof arguments, "{\"lease_id\": %llu}", (unsigned long long)victim.lease.id);
   EXPECT(TIDE_OK, tide_control("leases", "revoke", arguments, 2000, NULL, &err));
   CHECK(pthread_join(thread, NULL) == 0);
@@ -318,7 +319,7 @@ static void read_mode(tide_pool* pool) {
   EXPECT(TIDE_OK, tide_pool_query(pool, "writer", "INSERT INTO t VALUES (1)", 0, NULL, NULL, &err));
 }
 
-/* Three calls would commit what their caller believes to have rolled back. */
+/* Three calls would commit what their caller expects to have rolled back. */
 static void a_transaction_needs_a_lease(tide_pool* pool) {
   static const char* const texts[] = {"BEGIN", "BEGIN IMMEDIATE; INSERT INTO t VALUES (7)", "SAVEPOINT a"};
   tide_result* result = NULL;
@@ -355,7 +356,7 @@ static void timeout_names_the_holders(void) {
   CHECK(strstr(why.message, "4 in use") != NULL && strstr(why.message, " waiting") != NULL);
   CHECK(strstr(why.detail, "\"first\" for ") != NULL && strstr(why.detail, "\"second\" for ") != NULL);
   CHECK(strstr(why.detail, "\"third\" for ") != NULL && strstr(why.detail, "\"fourth\"") == NULL);
-  printf("a timeout says: %s | %s | %s\n", why.message, why.detail, why.hint);
+  printf("message of a timeout: %s | %s | %s\n", why.message, why.detail, why.hint);
   for (i = 0; i < 4; i++) EXPECT(TIDE_OK, tide_lease_release(leases[i], &err));
   EXPECT(TIDE_OK, tide_pool_close(pool, -1, &err));
 }

@@ -1,5 +1,5 @@
-/* Pools opened when descriptors, memory or threads run out: a status that says so, nothing left behind, and the same call
-   works when there is room again. */
+/* Pools opened without descriptors, memory or threads: a status that reports it, nothing left behind, and the same call
+   succeeds when they are available again. */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE
 #include "misuse.h"
@@ -56,7 +56,7 @@ static void set_limit(int which, rlim_t soft) {
   CHECK(setrlimit(which, &limit) == 0);
 }
 
-/* Whatever it answers, it explains itself, and names what has run out. */
+/* Whatever the status, the error explains itself, and names what is exhausted. */
 static int is_open(const char* url, const char* options, const char* limit, tide_pool** pool) {
   tide_error why = TIDE_ERROR_INIT;
   const tide_status status = tide_pool_open("scarce", url, options, pool, &why);
@@ -115,7 +115,7 @@ static void no_descriptors(void) {
     CHECK(refused > 0 && opened > 0);
     if (i < 2) works_again(urls[i], "min_size=1 init_mode=fail_fast");
   }
-  /* A place for a pool is given back, too: more refusals than there are places. */
+  /* The place of a pool is also released: more refusals than there are places. */
   lowest = open("/dev/null", O_RDONLY);
   close(lowest);
   set_limit(RLIMIT_NOFILE, (rlim_t)lowest);
@@ -161,8 +161,8 @@ static void no_memory(void) {
   works_again(file_url, "");
 }
 
-/* A pool that is open when the last byte goes: calls fail, nothing ends the process, and it works when there is memory
-   again. */
+/* A pool that is open when memory is exhausted: calls fail, the process does not end, and the pool works when memory is
+   available again. */
 static void memory_runs_out(void) {
   enum { kChunks = 200000 };
   static void* chunks[kChunks];
@@ -190,7 +190,7 @@ static void memory_runs_out(void) {
     failed += tide_lease_query(lease, "SELECT group_concat(x) FROM t", 0, NULL, &rows, NULL) != TIDE_OK;
     tide_result_free(rows);
     CHECK((i % 3 == 0 ? tide_lease_discard(lease, NULL) : tide_lease_release(lease, NULL)) == TIDE_OK);
-    if (n > 0 && i % 5 == 4) free(chunks[--n]); /* a little, then: other places come next */
+    if (n > 0 && i % 5 == 4) free(chunks[--n]); /* a little, so that other allocations fail next */
   }
   while (n > 0) free(chunks[--n]);
   set_limit(RLIMIT_AS, before.rlim_cur);
@@ -222,7 +222,7 @@ static void no_threads(void) {
   works_again("sqlite::memory:", "publish=off");
 }
 
-/* One step of a pool whose connects fail: do callers hear of the limit? */
+/* One step of a pool whose connects fail: is the limit reported to callers? */
 static int is_limit_told(tide_pool* pool, const char* limit) {
   tide_error why = TIDE_ERROR_INIT;
   tide_lease lease;
@@ -231,7 +231,7 @@ static int is_limit_told(tide_pool* pool, const char* limit) {
   return strstr(why.message, limit) != NULL;
 }
 
-/* A connect of an open pool takes a thread and descriptors. */
+/* A connect of an open pool needs a thread and descriptors. */
 static void connect_without(int which, const char* limit) {
   struct rlimit before;
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A process that reads the pools of a segments a hundred times a second and checks every row, until its input ends.
+"""A process that reads the pools of a directory a hundred times a second and checks every row, until its input ends.
 
     observer.py SIZE_MAX    prints "ready" after the first reading, and at the end one JSON object
 """
@@ -21,12 +21,12 @@ class Observer:
         self.db.enable_load_extension(True)
         self.db.load_extension(os.environ["TIDE_EXTENSION"])
         self.seen = {}
-        self.counts = {"readings": 0, "pools": 0, "leases": 0, "wrong": 0, "size_peak": 0, "states": {}, "told": []}
+        self.counts = {"readings": 0, "pools": 0, "leases": 0, "wrong": 0, "size_peak": 0, "states": {}, "violations": []}
 
     def wrong(self, what, row):
         self.counts["wrong"] += 1
-        if len(self.counts["told"]) < KEPT_MAX:
-            self.counts["told"].append(what + ": " + str(dict(row)))
+        if len(self.counts["violations"]) < KEPT_MAX:
+            self.counts["violations"].append(what + ": " + str(dict(row)))
 
     def look(self):
         counts = self.counts
@@ -42,13 +42,13 @@ class Observer:
         leases = self.db.execute("SELECT * FROM tidepool_leases").fetchall()
         counts["leases"] += len(leases)
         if len(leases) != len({(row["instance_id"], row["lease_id"]) for row in leases}):
-            self.wrong("a lease is specified more than once", leases[0])
+            self.wrong("a lease is listed twice", leases[0])
         for row in self.db.execute("SELECT * FROM tidepool_pool_stats"):
             before = self.seen.get(row["instance_id"])
             if before is not None:
                 for name in row.keys():
                     if not name.endswith("_total") or row[name] is None or before[name] is None:
-                        continue  # not measured, at the first look
+                        continue  # not measured at the first reading
                     if row[name] < before[name]:
                         self.wrong("%s went from %s down to %s" % (name, before[name], row[name]), row)
             self.seen[row["instance_id"]] = row
@@ -58,7 +58,7 @@ def main():
     observer = Observer(int(sys.argv[1]))
     observer.look()
     print("ready", flush=True)
-    # The input never brings anything: it ends when the test has seen enough.
+    # The input contains nothing: it ends when the test is done.
     while not select.select([sys.stdin], [], [], PERIOD_S)[0]:
         observer.look()
     print(json.dumps(observer.counts))

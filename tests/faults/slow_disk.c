@@ -7,7 +7,7 @@
 
 struct slow_disk slow_disk;
 
-/* SQLite's own file stands behind ours. */
+/* SQLite's own file follows this struct. */
 struct slow_file {
   sqlite3_file base;
   int is_slow;

@@ -1,5 +1,5 @@
-/* A file system for SQLite that stops where it is told: calls for files whose name contains a word do not return while
-   their gate is shut. It becomes the process's default. */
+/* A file system for SQLite that blocks on request: calls for files whose name contains a word do not return while their
+   gate is shut. It becomes the process's default. */
 #ifndef TIDEPOOL_TESTS_SLOW_DISK_H
 #define TIDEPOOL_TESTS_SLOW_DISK_H
 

@@ -1,4 +1,4 @@
-"""What the tests of faults share: folders, the storm as an owner under load, and an observer beside it."""
+"""Shared by the fault tests: folders, the storm as an owner under load, and a concurrent observer."""
 import json
 import os
 import pathlib
@@ -23,7 +23,7 @@ class Observer:
             raise RuntimeError("the observer said %r" % line)
 
     def end(self):
-        """What it saw."""
+        """Returns what it observed."""
         out, _ = self.process.communicate(timeout=30)
         if self.process.returncode != 0:
             raise RuntimeError("the observer ended with %d" % self.process.returncode)
@@ -31,7 +31,7 @@ class Observer:
 
 
 class FaultCase(support.SegmentCase):
-    """A segments of its own, as in the sqlite tests, and a folder for databases beside it."""
+    """A separate directory for segments, as in the sqlite tests, and a folder for databases."""
 
     def setUp(self):
         super().setUp()
@@ -44,7 +44,7 @@ class FaultCase(support.SegmentCase):
         return observer
 
     def storm(self, seconds):
-        """A hundred threads on a pool of ten; returns the process at once."""
+        """Starts a hundred threads on a pool of ten; returns the process immediately."""
         process = subprocess.Popen([STORM, self.folder, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True)
         self.addCleanup(self.put_away, process)
@@ -68,7 +68,7 @@ class FaultCase(support.SegmentCase):
         return sorted(os.listdir(self.segments))
 
     def check_database(self, name):
-        """Whole, and nobody holds a lock on it."""
+        """Intact, and no lock is held on it."""
         path = os.path.join(self.folder, name)
         if not os.path.exists(path):
             return

@@ -1,16 +1,16 @@
-// A hundred threads on a pool of ten SQLite connections: what was promised to them, counted by themselves.
+// A hundred threads on a pool of ten SQLite connections: the guarantees of the pool, checked by the threads themselves.
 //
-//   storm FOLDER SECONDS    prints one JSON object of what was measured; exit 1 if a promise was broken
+//   storm FOLDER SECONDS    prints one JSON object with the measurements; exit 1 if a guarantee was violated
 //
-// Overtaking. A request A has the right not to be overtaken once it has waited the fairness window. The program reads
-// the clock before it asks (t_asked) and after it has the lease (t_got); the pool tells the age of the lease, which
+// Overtaking. A request A must not be overtaken once it has waited for the fairness window. The program reads the clock
+// before it requests a lease (t_asked) and after it has the lease (t_got); the pool reports the age of the lease, which
 // dates the decision to within a millisecond. B overtook A when it
 //   - asked later than A,
-//   - had its lease in hand before A's could have been decided, and
+//   - had its lease before A's could have been decided, and
 //   - was decided when A had waited for more than the window.
-// A thread may be taken off its processor between reading the clock and asking, so that A asked later than it believes.
-// How long that lasts nobody can tell it; but the pool can: `raw` counts with the program's clock alone, `overtaken`
-// allows for `slack_ms`, the longest time that a thread of this run was seen to lose between two readings of the clock.
+// A thread may be descheduled between reading the clock and the request, so that A asked later than it measured. The
+// thread cannot measure how long that lasts: `raw` counts with the program's clock alone, `overtaken` allows for
+// `slack_ms`, the longest time that a thread of this run lost between two readings of the clock.
 #include <tidepool/tidepool.h>
 
 #include <algorithm>
@@ -28,10 +28,10 @@ namespace {
 
 constexpr int kThreads = 100;
 constexpr int kConnections = 10;
-constexpr int kWritesEvery = 10;            // one of so many is a write
+constexpr int kWritesEvery = 10;            // one of this many queries is a write
 constexpr int64_t kWindowNs = 1'000'000;    // the pool's default fairness_window
-constexpr int64_t kAgeErrorNs = 1'000'000;  // ages are told in whole milliseconds
-constexpr size_t kRecordsMax = 40'000;      // a thread; the later ones are counted and not compared
+constexpr int64_t kAgeErrorNs = 1'000'000;  // ages are reported in whole milliseconds
+constexpr size_t kRecordsMax = 40'000;      // per thread; later ones are counted but not compared
 
 int64_t now_ns() { return tide::SystemClock::instance().now().ns(); }
 
@@ -62,7 +62,7 @@ struct Storm {
     tide_lease lease;
     Record record{};
     record.asked = now_ns();
-    // How long two readings in a row are apart shows what the scheduler takes from us.
+    // The time between two consecutive readings shows how long the scheduler interrupts the thread.
     w.lost_ns_max = std::max(w.lost_ns_max, now_ns() - record.asked);
     if (tide_pool_acquire(pool, tag.c_str(), -1, &lease, &err) != TIDE_OK) return w.fail("acquire", err);
     record.got = now_ns();
@@ -93,8 +93,8 @@ struct Storm {
 };
 
 struct Overtaking {
-  uint64_t waited = 0;              // leases that were waited for longer than the window
-  uint64_t raw = 0, overtaken = 0;  // of those, the ones that somebody who came later was served before
+  uint64_t waited = 0;              // leases that waited for longer than the window
+  uint64_t raw = 0, overtaken = 0;  // of those, the ones that a later request overtook
 };
 
 Overtaking count_overtaking(const Storm& storm, int64_t slack_ns) {
@@ -134,7 +134,7 @@ bool prepare(const std::string& folder, Storm& storm) {
 }
 
 // Column `name` of the only row of `relation`, as a number.
-int64_t told(const char* relation, const char* name) {
+int64_t published(const char* relation, const char* name) {
   tide_filter filter = TIDE_FILTER_INIT;
   filter.pool = "storm";
   const tide_relation* r = nullptr;
@@ -184,16 +184,16 @@ int main(int argc, char** argv) {
     if (w.errors != 0) std::fprintf(stderr, "%s\n", w.first_error.c_str());
   }
   const Overtaking overtaking = count_overtaking(storm, slack_ns);
-  const int64_t told_acquires = told("pool_stats", "acquires_total");
-  const int64_t told_releases = told("pool_stats", "releases_total");
-  const int64_t told_queries = told("pool_stats", "queries_total");
+  const int64_t published_acquires = published("pool_stats", "acquires_total");
+  const int64_t published_releases = published("pool_stats", "releases_total");
+  const int64_t published_queries = published("pool_stats", "queries_total");
   std::printf(
       "{\"errors\": %lu, \"served\": %lu, \"least\": %lu, \"most\": %lu, \"in_hand_max\": %d, \"waited\": %lu, "
       "\"raw\": %lu, \"overtaken\": %lu, \"slack_ms\": %.3f, \"acquires\": [%lu, %ld], \"releases\": [%lu, %ld], "
       "\"queries\": [%lu, %ld], \"peak\": %ld}\n",
       errors, served, least, most, storm.in_hand_max.load(), overtaking.waited, overtaking.raw, overtaking.overtaken,
-      static_cast<double>(slack_ns) / 1e6, served, told_acquires, released, told_releases, queries, told_queries,
-      told("pool_stats", "size_peak"));
+      static_cast<double>(slack_ns) / 1e6, served, published_acquires, released, published_releases, queries,
+      published_queries, published("pool_stats", "size_peak"));
   tide_error err = TIDE_ERROR_INIT;
   const bool is_closed = tide_pool_close(storm.pool, -1, &err) == TIDE_OK;
   if (!is_closed) std::fprintf(stderr, "close: %s\n", err.message);

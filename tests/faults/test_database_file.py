@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The database file of a pool of SQLite connections: whole when the pool is closed, and never written past its loss."""
+"""The database file of a pool of SQLite connections: complete when the pool is closed, and not written after it was lost."""
 import os
 import shutil
 import sqlite3
@@ -13,7 +13,7 @@ ROWS = 20
 
 
 class Closed(stage.FaultCase):
-    """After tide_pool_close() the file alone is the database, as after SQLite's own last close."""
+    """After tide_pool_close() the file alone is the complete database, as after SQLite's own last close."""
 
     def filled(self, options=""):
         pool = api.Pool("app", "sqlite://" + self.path(), options)
@@ -50,7 +50,7 @@ class Closed(stage.FaultCase):
                 self.expect_whole()
                 os.unlink(self.path())
 
-    def test_every_session_ends_by_itself(self):
+    def test_all_idle_sessions_are_closed(self):
         pool = self.filled("max_size=3 min_size=0 idle_timeout=1s")
         self.eventually(lambda: not os.path.exists(self.path("-wal")), "the close of the idle sessions")
         self.expect_whole()
@@ -79,7 +79,7 @@ class Closed(stage.FaultCase):
                 for suffix in ("", "-wal", "-shm"):
                     os.unlink(self.path(suffix))
 
-    def test_the_close_of_a_pool_whose_file_is_gone_creates_none(self):
+    def test_closing_a_pool_does_not_recreate_a_missing_file(self):
         pool = self.filled()
         for suffix in ("", "-wal", "-shm"):
             os.unlink(self.path(suffix))
@@ -88,7 +88,7 @@ class Closed(stage.FaultCase):
 
 
 class Lost(stage.FaultCase):
-    """Deleted, moved or replaced under callers at work: who was told OK finds his row, everybody else hears why not."""
+    """Deleted, moved or replaced during use: acknowledged rows are found again, all other calls return the reason."""
 
     def setUp(self):
         super().setUp()
@@ -111,7 +111,7 @@ class Lost(stage.FaultCase):
         while not self.is_over:
             number += 1
             row = "%d:%d" % (caller, number)
-            is_late = self.is_lost  # when it begins: one that has just been told OK may be slow to note it
+            is_late = self.is_lost  # at the start: a thread may be slow to record a statement that has succeeded
             try:
                 self.database.query("INSERT INTO t VALUES ('%s')" % row)
                 self.kept.append(row)
@@ -129,19 +129,20 @@ class Lost(stage.FaultCase):
         return self.extension.execute(sql).fetchone()
 
     def expect_trouble(self, words):
-        """The callers are told, nothing is created, the alert fires, and the pool is not well."""
-        self.eventually(lambda: any(r.sqlstate == "58030" for r in self.refusals), "an error that says so")
+        """Callers get the error, no file is created, the alert fires, and health is reduced."""
+        self.eventually(lambda: any(r.sqlstate == "58030" for r in self.refusals), "an error with the reason")
         first = next(r for r in self.refusals if r.sqlstate == "58030")
-        # Whoever waits for a connection is told of the file, and whoever has one of his session's.
+        # Callers that wait for a connection get the message about the file; holders of a lease get that of their
+        # session.
         self.assertTrue(any(said in first.text for said in (words, "is missing", "was replaced")), first.text)
         self.assertTrue(first.hint)
         self.is_lost = True
         self.eventually(lambda: self.asked("SELECT state FROM tidepool_alerts WHERE rule = 'file_missing'") ==
                         ("firing",), "the alert")
-        self.eventually(lambda: self.asked("SELECT health < 50 FROM tidepool_pools") == (1,), "that it is not well")
+        self.eventually(lambda: self.asked("SELECT health < 50 FROM tidepool_pools") == (1,), "reduced health")
         self.eventually(lambda: any("is missing" in r.text or "was replaced" in r.text or words in r.text
                                     for r in self.refusals if r.status in ("timeout", "unavailable")),
-                        "an acquire that says so")
+                        "an acquire with the reason")
         self.assertEqual(self.late, [], "rows that were acknowledged after the loss")
         self.is_lost = False
 
@@ -180,7 +181,7 @@ class Lost(stage.FaultCase):
         self.expect_recovery()
         self.assertLessEqual(set(self.kept[lost:]), self.rows())
 
-    def test_replaced_by_a_rename(self):
+    def test_replaced_by_rename(self):
         db = sqlite3.connect(self.path)
         db.execute("VACUUM INTO ?", (self.away,))
         db.close()
@@ -195,9 +196,9 @@ class Lost(stage.FaultCase):
         self.assertLessEqual(set(self.kept[lost:]), self.rows())
 
     def test_the_wal_alone_is_deleted(self):
-        """What was in it is saved by the sessions that have it open."""
+        """Its contents are saved by the sessions that have it open."""
         os.unlink(self.path + "-wal")
-        # "Replaced" where a session that was just being opened made a new one. Callers may get around it.
+        # "Replaced" if a session that was just being opened created a new one. Callers may not be affected.
         self.eventually(lambda: self.asked("SELECT count(*) > 0 FROM tidepool_events WHERE kind = 'connection_lost' "
                                            "AND message LIKE '%-wal was %'") == (1,), "the event")
         self.expect_recovery()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Full disks: a pool that finds no room for its segment says so and leaves nothing; one whose database does, survives.
+"""Full disks: a pool without space for its segment reports it and leaves nothing; one without space for its database continues.
 
-Each disk is a small tmpfs of its own. It takes root to mount one; who is not root is told that the tests were skipped.
+Each disk is a separate small tmpfs. Mounting one requires root; otherwise the tests are skipped with a message.
 """
 import os
 import subprocess
@@ -13,21 +13,21 @@ import stage
 
 class FullDisk(stage.FaultCase):
     def disk(self, size):
-        """A folder that holds no more than `size`."""
+        """A folder with at most `size` bytes of space."""
         path = os.path.join(self.folder, "disk")
         os.mkdir(path)
         mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "tidepool-test", path],
                                capture_output=True, text=True, check=False)
         if mount.returncode != 0:
-            reason = "no small disk can be made here: " + (mount.stderr.strip() or "mount failed")
+            reason = "cannot create a small disk: " + (mount.stderr.strip() or "mount failed")
             print("skipped: " + reason)
             self.skipTest(reason)
-        # Lazily, so that it goes even if something of a failed test still lies open on it.
+        # Lazily, so that it is unmounted even if a failed test has left files open on it.
         self.addCleanup(subprocess.run, ["umount", "-l", path], check=True)
         return path
 
     def fill(self, path):
-        """Leaves no free page."""
+        """Fills every page."""
         with open(os.path.join(path, "filler"), "wb", buffering=0) as file:
             try:
                 while file.write(b"x" * 4096):
@@ -48,7 +48,7 @@ class FullDisk(stage.FaultCase):
         self.assertEqual(os.listdir(disk), [])
 
     def test_no_room_for_the_mailbox(self):
-        """The smallest disk that holds the segment, found by trying, has no room for what comes after it."""
+        """The smallest disk with space for the segment, found by trying, has no space for the mailbox."""
         disk = self.disk("64k")
         statuses = []
         for kilobytes in range(64, 4096, 16):
@@ -78,7 +78,7 @@ class FullDisk(stage.FaultCase):
         print("no room for a row: %s: %s" % (why.status, why.text))
         self.assertEqual(why.status, "database")
         self.assertIn("full", why.text)
-        # The pool goes on: it reads, tells of the failure, and writes again once there is room.
+        # The pool continues: it reads, reports the failure, and writes again once there is space.
         pool.query("SELECT count(*) FROM t")
         db = self.connect()
         self.assertEqual(self.one(db, "SELECT state FROM tidepool_pools"), "running")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Wrong, huge and broken input: a refusal names what was wrong, what is accepted and the nearest right thing."""
+"""Wrong, huge and malformed input: a refusal names what was wrong, what is accepted and the most similar valid input."""
 import os
 import signal
 import unittest
@@ -12,7 +12,7 @@ GIBBERISH = b"\xff\xfe\xc3\x28\xed\xa0\x80"
 QUICK = "min_size=1 init_mode=fail_fast init_timeout=500ms "
 NOBODY = 65534
 
-# options, status, what the texts must name
+# options, status, what the error must name
 OPTIONS = (
     ("max_conections=3", "bad_option", ["max_conections", "max_size", "maxConnections"]),
     ("max_sise=3", "bad_option", ["max_sise", "max_size"]),
@@ -41,7 +41,7 @@ OPTIONS = (
     (b"a" * MEGABYTE, "bad_option", []),
     ("dir=relative/path", "bad_option", ["dir", "relative/path", "absolute"]),
 )
-# url, status, what the texts must name; {folder} is a folder of this test
+# url, status, what the error must name; {folder} is a folder of this test
 URLS = (
     ("gopher://host/db", "unsupported", ["gopher", "sqlite"]),
     ("sqlit:///x.db", "unsupported", ["sqlit", "Did you mean", "sqlite"]),
@@ -55,7 +55,7 @@ URLS = (
     ("sqlite:///{folder}/%zz.db", "bad_argument", []),
 )
 NAMES = ("", ".hidden", "a b", "a/b", "a" * 63, b"a" * MEGABYTE, GIBBERISH, "pääkaupunki", "a\nb")
-# verb, arguments, status, what the texts must name
+# verb, arguments, status, what the error must name
 CONTROLS = (
     ("scail", None, "bad_argument", ["scail", "scale"]),
     ("", None, "bad_argument", []),
@@ -98,7 +98,7 @@ class Input(stage.FaultCase):
             self.assertEqual(refusal.status, status, "%s: %s" % (shown, refusal.text))
         self.assertNotEqual(refusal.status, "internal", refusal.text)
         self.assertNotEqual(refusal.message, "", shown)
-        self.assertNotEqual(refusal.detail + refusal.hint, "", "%s is refused without a help: %s" % (shown, refusal.text))
+        self.assertNotEqual(refusal.detail + refusal.hint, "", "%s: no detail or hint: %s" % (shown, refusal.text))
         for part in parts:
             self.assertIn(part.format(folder=self.folder), refusal.text, shown)
         return refusal
@@ -106,7 +106,7 @@ class Input(stage.FaultCase):
     def test_options(self):
         for options, status, parts in OPTIONS:
             self.refusal(lambda o=options: self.pool("app", options=o), options, status, parts)
-        self.assertEqual(self.files(), [], "something stayed of a pool that was refused")
+        self.assertEqual(self.files(), [], "a refused pool left files")
 
     def test_urls(self):
         for url, status, parts in URLS:
@@ -119,7 +119,7 @@ class Input(stage.FaultCase):
             self.refusal(lambda n=name: self.pool(n, "sqlite::memory:"), name, "bad_argument", ["1 to 62"])
         self.assertEqual(self.files(), [])
 
-    def test_a_lazy_pool_tells_at_the_first_use(self):
+    def test_a_lazy_pool_reports_at_first_use(self):
         pool = self.pool("app", "sqlite:///%s/text.db" % self.folder)
         why = self.refusal(lambda: pool.acquire("first", 3000), "a letter", None, ["app"])
         self.assertIn("not a database", why.text)
@@ -130,7 +130,7 @@ class Input(stage.FaultCase):
             self.refusal(lambda v=verb, a=arguments: api.control("app", v, a), (verb, arguments), status, parts)
         pool.query("SELECT 1")
 
-    def test_an_unknown_pool_and_one_of_several(self):
+    def test_unknown_and_ambiguous_pools(self):
         self.pool("alpha")
         self.pool("beta")
         why = self.refusal(lambda: api.control("alfa", "pause"), "alfa", "not_found", ["alfa", "alpha", "beta"])
@@ -143,7 +143,7 @@ class Input(stage.FaultCase):
         for name in (b"x" * MEGABYTE, GIBBERISH):
             self.refusal(lambda n=name: api.control(n, "pause"), name, "not_found", ["alpha"])
 
-    def test_huge_and_broken_arguments_of_a_lease(self):
+    def test_huge_and_invalid_arguments_of_a_lease(self):
         pool = self.pool("app")
         for tag in ("t" * MEGABYTE, GIBBERISH, "", "line\nbreak", "ä" * 100):
             lease = pool.acquire(tag)
@@ -165,19 +165,19 @@ class Input(stage.FaultCase):
         self.refusal(lambda: api.read_relation(b"x" * MEGABYTE), "long", "not_found", ["leases"])
         self.refusal(lambda: api.read_relation(GIBBERISH), "gibberish", "not_found", ["leases"])
 
-    def test_plane_directories(self):
-        def with_plane(path):
+    def test_segment_directories(self):
+        def with_directory(path):
             return self.pool("app", options="dir=" + path)
         path = os.path.join(self.folder, "publish")
-        with_plane(path).close()
+        with_directory(path).close()
         self.assertEqual(os.listdir(path), [], "a directory that can be created is, and is left empty")
         deep = os.path.join(self.folder, "a", "b")
-        self.refusal(lambda: with_plane(deep), deep, "bad_option", [deep, "cannot be created", "parent", "publish=off"])
+        self.refusal(lambda: with_directory(deep), deep, "bad_option", [deep, "cannot be created", "parent", "publish=off"])
         file = os.path.join(self.folder, "text.db")
-        self.refusal(lambda: with_plane(file), file, "bad_option", [file, "not a directory", "publish=off"])
+        self.refusal(lambda: with_directory(file), file, "bad_option", [file, "not a directory", "publish=off"])
 
-    def test_places_without_permission(self):
-        """As nobody, because root may everything."""
+    def test_directories_without_permission(self):
+        """As an unprivileged user, because root may write everywhere."""
         closed = os.path.join(self.folder, "closed")
         os.mkdir(closed, 0o500)
         os.chmod(self.folder, 0o755)
@@ -200,5 +200,5 @@ class Input(stage.FaultCase):
 
 
 if __name__ == "__main__":
-    signal.alarm(100)  # a call that hangs is a failure too
+    signal.alarm(100)  # a call that hangs is also a failure
     unittest.main()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Owners that are killed or stopped: readers are told, databases stay whole, and the next owner starts clean."""
+"""Owners that are killed or stopped: readers see it, databases stay intact, and the next owner starts normally."""
 import fcntl
 import os
 import random
@@ -14,12 +14,12 @@ SEED = int(os.environ.get("TIDE_KILL_SEED", "4711"))
 SIZE_MAX = 10
 LIFE_S_MAX = 0.15       # of an owner under load
 STARTUP_S_MAX = 0.02    # every second owner is killed while it starts
-F_OFD_SETLK = 37        # fcntl has no name for it before Python 3.13
+F_OFD_SETLK = 37        # fcntl does not define it before Python 3.13
 HEX = "0123456789abcdef" * 2
 
 
 def hold_lock(file):
-    """As an owner does: a write lock of the open file description."""
+    """As by an owner: a write lock of the open file description."""
     fcntl.fcntl(file, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
 
 
@@ -32,7 +32,7 @@ class Kill(stage.FaultCase):
     def the_pool(self, db):
         return db.execute("SELECT state, size, in_use, pid, instance_id FROM tidepool_pools").fetchall()
 
-    def test_the_next_reading_says_dead_and_keeps_the_last_state(self):
+    def test_a_killed_owner_is_shown_as_dead_with_its_last_state(self):
         db = self.connect()
         storm = self.owner_under_load()
         self.eventually(lambda: self.the_pool(db)[0][2] > 0, "a lease")
@@ -46,12 +46,12 @@ class Kill(stage.FaultCase):
         self.refused(db, "SELECT tidepool_pause('storm')", "is dead")
 
         left = set(self.files())
-        heir = self.owner_under_load()
+        successor = self.owner_under_load()
         rows = self.the_pool(db)
-        self.assertEqual([(row[0], row[3]) for row in rows], [("running", heir.pid)])
+        self.assertEqual([(row[0], row[3]) for row in rows], [("running", successor.pid)])
         self.assertEqual(left & set(self.files()), set(), "files of the dead owner remain")
-        heir.kill()
-        heir.wait()
+        successor.kill()
+        successor.wait()
         self.check_database("storm.db")
 
     def test_kills_at_random_moments(self):
@@ -74,9 +74,9 @@ class Kill(stage.FaultCase):
             self.put_away(storm)
         seen = observer.end()
         left = self.files()
-        print("%d kills, %d of them before the pool was open; left before the heir: %d files; observer: %s" %
+        print("%d kills, %d of them before the pool was open; left before the next owner: %d files; observer: %s" %
               (KILLS, during_start, len(left), seen))
-        self.assertEqual(seen["wrong"], 0, seen["told"])
+        self.assertEqual(seen["wrong"], 0, seen["violations"])
         self.pool("storm").close()
         self.assertEqual(self.files(), [])
 
@@ -88,13 +88,13 @@ class Kill(stage.FaultCase):
         self.addCleanup(owner.process.send_signal, signal.SIGCONT)
         self.assertEqual(self.the_pool(db)[0][0], "running", "five seconds have not passed")
         self.eventually(lambda: self.the_pool(db)[0][0] == "stale", "stale")
-        print("stale after %.0f ms without a sign of life" % self.one(db, "SELECT age_ms FROM tidepool_pools"))
+        print("stale after %.0f ms without a heartbeat" % self.one(db, "SELECT age_ms FROM tidepool_pools"))
         owner.process.send_signal(signal.SIGCONT)
         self.eventually(lambda: self.the_pool(db)[0][0] == "running", "running again")
 
 
 class Leftovers(stage.FaultCase):
-    """What a kill between two steps of opening or closing leaves, made by hand; see Segment::create()."""
+    """Files as left by a kill between two steps of opening or closing, made by the test; see Segment::create()."""
 
     def make(self, name):
         path = os.path.join(self.segments, name)
@@ -102,14 +102,14 @@ class Leftovers(stage.FaultCase):
             file.write(b"\0" * 4096)
         return path
 
-    def test_what_nobody_holds_goes(self):
+    def test_unlocked_files_are_removed(self):
         self.make("." + HEX + ".new")
         self.make("app." + HEX + ".mailbox")
         self.make("other." + HEX[::-1] + ".mailbox")
         self.pool("app").close()
         self.assertEqual(self.files(), [])
 
-    def test_an_owner_in_the_making_is_left_alone(self):
+    def test_an_owner_that_is_starting_is_left_alone(self):
         own = ["." + HEX + ".new", "app." + HEX + ".mailbox"]
         with open(self.make(own[0]), "rb+") as unfinished:
             hold_lock(unfinished)
@@ -119,13 +119,13 @@ class Leftovers(stage.FaultCase):
         self.pool("app").close()
         self.assertEqual(self.files(), [])
 
-    def test_the_mailbox_of_a_living_owner_stays(self):
+    def test_the_mailbox_of_a_live_owner_stays(self):
         self.owner().open("app")
         before = self.files()
         self.pool("app").close()
         self.assertEqual(self.files(), before)
 
-    def test_what_only_looks_similar_stays(self):
+    def test_files_with_similar_names_stay(self):
         strange = [".hidden.new", ".abc.new", "app." + "x" * 32 + ".mailbox", "notes.mailbox", "notes.txt"]
         for name in strange:
             self.make(name)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A password goes to the driver and nowhere else: no file, no relation, no error text and no output ever shows it."""
+"""A password is passed to the driver only: no file, relation, error text or output ever contains it."""
 import ctypes
 import os
 import subprocess
@@ -14,7 +14,7 @@ SECRET = "s3cr3t-Pa55"
 ENCODED = SECRET.replace("-", "%2D")
 TRIES = "TIDE_SECRETS_CHILD"
 
-# What a user may type; what becomes of it is a refusal or a pool, and both must keep quiet.
+# What a user may type; the result is a refusal or a pool, and neither may show the password.
 URLS = (
     "postgresql://user:%s@127.0.0.1:1/db" % SECRET,
     "postgresql://user:%s@127.0.0.1:1/db" % ENCODED,
@@ -23,7 +23,7 @@ URLS = (
     "postgrseql://user:%s@host/db" % SECRET,         # the scheme misspelt
     "postgresql://user:%s@host:notaport/db" % SECRET,
     "host=127.0.0.1 port=1 dbname=db user=u password=%s" % SECRET,
-    "host=127.0.0.1 password='%s dbname=db" % SECRET,  # the quote does not end
+    "host=127.0.0.1 password='%s dbname=db" % SECRET,  # unterminated quote
     "host=127.0.0.1 pasword=%s" % SECRET,
     "sqlite:///{folder}/plain.db?password=%s" % SECRET,
     "sqlite:///{folder}/plain.db?tidepool.max_size=3&password=%s" % SECRET,
@@ -47,7 +47,7 @@ def open_fake(_context, _url, _timeout_ms, connection, _message, _bytes):
 
 @api.OPEN
 def open_refusing(_context, url, _timeout_ms, _connection, message, message_bytes):
-    """As some drivers do: the error quotes the whole URL."""
+    """As by some drivers: the error quotes the whole URL."""
     text = b'could not connect to "' + url + b'": authentication failed'
     ctypes.memmove(message, text + b"\0", min(len(text) + 1, message_bytes))
     return 1
@@ -87,7 +87,7 @@ class Secrets(stage.FaultCase):
                 self.check_text("%s of %s" % (table, what), repr(row))
 
     def try_to_open(self, url, options):
-        """True if it opened; whatever was said is looked at."""
+        """True if it opened; all messages are checked."""
         what = "%s %s" % (url, options)
         try:
             pool = api.Pool("secret", url, options)
@@ -117,17 +117,17 @@ class Secrets(stage.FaultCase):
             for options in OPTIONS:
                 opened += self.try_to_open(url.format(folder=self.folder), options)
             opened += self.try_to_open(url.format(folder=self.folder), FAIL_FAST)
-            # From the environment, as a program without a URL takes it.
+            # From the environment, as used by a program without a URL.
             os.environ["DATABASE_URL"] = url.format(folder=self.folder)
             opened += self.try_to_open("", "")
             del os.environ["DATABASE_URL"]
         os.environ.update(DB_HOST="127.0.0.1", DB_PORT="1", DB_NAME="db", DB_USERNAME="u", DB_PASSWORD=SECRET)
         opened += self.try_to_open("", "")
         print("secrets: %d texts and files looked at, %d pools opened" % (self.looked_at, opened))
-        self.assertGreaterEqual(opened, 8, "hardly anything opened, so hardly anything was looked at")
+        self.assertGreaterEqual(opened, 8, "too few pools opened for a meaningful test")
 
     def test_nothing_shows_a_password(self):
-        """In a child, whose output is looked at too."""
+        """In a child, whose output is also checked."""
         child = subprocess.run([support.PYTHON, __file__, "Secrets.test_nothing_shows_a_password"],
                                env=dict(os.environ, **{TRIES: "1"}), capture_output=True, timeout=100, check=False)
         shown = child.stdout.decode(errors="replace") + child.stderr.decode(errors="replace")
@@ -136,7 +136,7 @@ class Secrets(stage.FaultCase):
         self.check_text("standard error", child.stderr)
         print(child.stdout.decode().strip())
 
-    def test_the_reason_stays_when_the_password_goes(self):
+    def test_the_reason_is_kept_without_the_password(self):
         register("refusing2", open_refusing)
         with self.assertRaises(api.Refusal) as caught:
             api.Pool("secret", "refusing2://user:%s@host/db" % SECRET, FAIL_FAST)

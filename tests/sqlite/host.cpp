@@ -1,7 +1,8 @@
 // A host of the extension that can run under the sanitizers: SQLite, a pool and the extension in one process.
 //
-// What users see is tested from Python and the shell. Here it is about memory, threads and unloading: whatever a
-// connection leaves open when it ends, whichever allocation fails, nothing may be lost, touched late or raced for.
+// What users see is tested from Python and the shell. This test is about memory, threads and unloading: whatever a
+// connection leaves open when it is closed, and whichever allocation fails, there must be no leak, no use after free
+// and no race.
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 #include <tidepool/tidepool.h>
@@ -96,7 +97,7 @@ class SqliteHost : public testing::Test {
   std::vector<tide_pool*> pools_;
 };
 
-TEST_F(SqliteHost, EveryRelationIsReadToTheEnd) {
+TEST_F(SqliteHost, EveryRelationIsReadCompletely) {
   Connection db;
   ASSERT_EQ(db.load(), SQLITE_OK) << db.message();
   tide_lease lease{};
@@ -114,7 +115,7 @@ TEST_F(SqliteHost, EveryRelationIsReadToTheEnd) {
   EXPECT_EQ(tide_lease_release(lease, nullptr), TIDE_OK);
 }
 
-TEST_F(SqliteHost, LoadsAndUnloadsWhateverIsLeftOpen) {
+TEST_F(SqliteHost, UnloadsWithObjectsLeftOpen) {
   for (int round = 0; round < 100; ++round) {
     Connection db;
     ASSERT_EQ(db.load(), SQLITE_OK) << db.message();
@@ -122,7 +123,7 @@ TEST_F(SqliteHost, LoadsAndUnloadsWhateverIsLeftOpen) {
     switch (round % 4) {
       case 0:  // nothing was ever used
         break;
-      case 1:  // a transaction with orders in it
+      case 1:  // a transaction with staged commands
         EXPECT_EQ(db.run("BEGIN; SAVEPOINT a; UPDATE tidepool_pools SET target_size = 5").code, SQLITE_OK);
         break;
       case 2:  // a statement between two rows
@@ -140,7 +141,7 @@ TEST_F(SqliteHost, LoadsAndUnloadsWhateverIsLeftOpen) {
   EXPECT_EQ(db.run("SELECT count(*) FROM tidepool_commands").cell(), "0");
 }
 
-TEST_F(SqliteHost, ThreadsWithConnectionsOfTheirOwn) {
+TEST_F(SqliteHost, ThreadsWithSeparateConnections) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([t] {
@@ -158,7 +159,7 @@ TEST_F(SqliteHost, ThreadsWithConnectionsOfTheirOwn) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST_F(SqliteHost, ThreadsWithOneConnection) {
+TEST_F(SqliteHost, ThreadsSharingOneConnection) {
   Connection db;
   ASSERT_EQ(db.load(), SQLITE_OK) << db.message();
   std::vector<std::thread> threads;
@@ -173,7 +174,7 @@ TEST_F(SqliteHost, ThreadsWithOneConnection) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// SQLite's own allocations, failing one after the other, for the thread that wants it so.
+// SQLite's own allocations, made to fail one after the other in the thread that requests it.
 sqlite3_mem_methods g_plenty;
 thread_local int t_until_failure = -1;  // allocations that still succeed; below 0: all do
 
@@ -182,7 +183,7 @@ bool is_denied() {
   return t_until_failure == 0;
 }
 
-// The allocator can only be set before SQLite is used for the first time, by a pool or by a test.
+// The allocator can only be set before SQLite is first used, by a pool or by a test.
 class Scarcity : public testing::Environment {
  public:
   void SetUp() override {
@@ -195,7 +196,7 @@ class Scarcity : public testing::Environment {
 };
 [[maybe_unused]] const testing::Environment* const g_scarcity = testing::AddGlobalTestEnvironment(new Scarcity);
 
-TEST_F(SqliteHost, EveryAllocationOfSqliteMayFail) {
+TEST_F(SqliteHost, AnyAllocationOfSqliteMayFail) {
   const char* const statements[] = {
       "SELECT * FROM tidepool_pools WHERE pool = 'app'",
       "SELECT * FROM tidepool_pools WHERE pool = 'nobody' OR instance_id = 'none'",

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A process that owns pools, for the tests to watch and steer from another one.
+"""A process that owns pools, which the tests observe and control from another one.
 
 Reads one command a line, as a JSON array, and answers each with one JSON object:
   ["open", "app", "max_size=5"]  -> {"instance_id": "..."}     ["lease", "app", "report"] -> {"lease": 17}
@@ -64,7 +64,7 @@ class Owner:
         return {"lease": lease.id}
 
     def release(self, number):
-        # Not an error here: some tests take a lease away and want to see that its holder is told.
+        # Not an error here: some tests revoke a lease and check what its holder gets.
         return {"status": library.tide_lease_release(self.leases.pop(number), None)}
 
     def close(self, name):

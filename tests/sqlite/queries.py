@@ -1,4 +1,4 @@
-"""Random queries, for asking the relations and a plain copy of their rows the same question.
+"""Random queries, for running the same query on the relations and on a copy of their rows.
 
     maker = queries.Maker(random.Random(seed), queries.Sqlite, relations)
     maker.query()      -> a text in which @pools@ stands for the relation "pools", or for its copy
@@ -38,7 +38,7 @@ class Postgres:
 
     @staticmethod
     def odd(rng, value):
-        """Of the same type: another one would be an error, not an answer."""
+        """A literal of the same type: another type would be an error, not a result."""
         kind = value.rpartition("::")[2]
         return rng.choice(["NULL::" + kind] + (["''::text", "'nobody'::text", "upper(%s)" % value] if kind == "text" else []))
 
@@ -118,7 +118,7 @@ class Maker:
         return [self.dialect.text("%s.%s" % (alias, quoted(name))) for name in names]
 
     def ordered(self, query, count):
-        """Sometimes only a part of the rows; all columns order them, so it is the same part."""
+        """Sometimes only a part of the rows; they are ordered by all columns, so that the part is well defined."""
         if self.rng.random() < 0.5:
             return query
         order = ", ".join("%d%s" % (i + 1, self.rng.choice(("", " DESC"))) for i in range(count))
@@ -212,6 +212,6 @@ def value_is_text(literal):
 
 
 def put(query, name_of):
-    """The query with a real name for each @relation@."""
+    """The query with the actual name of each @relation@."""
     parts = query.split("@")
     return "".join(name_of(part) if i % 2 else part for i, part in enumerate(parts))

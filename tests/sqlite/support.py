@@ -1,4 +1,4 @@
-"""What the tests of the SQLite extension share: a private folder of segments, owners, connections and the shell."""
+"""Shared by the tests of the SQLite extension: a private segment directory, owners, connections and the shell."""
 import json
 import os
 import pathlib
@@ -46,7 +46,7 @@ class Owner:
         return self.ask("release", lease)["status"]
 
     def kill(self):
-        """As a crash: nothing is closed or said goodbye to."""
+        """Like a crash: nothing is closed."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.end()
@@ -62,7 +62,7 @@ class Owner:
 
 
 class SegmentCase(unittest.TestCase):
-    """Each test has a segments of its own, so it meets no pool of the host and none of another test."""
+    """Each test has its own segment directory, so it sees no pool of the host or of another test."""
 
     def setUp(self):
         self.segments = tempfile.mkdtemp(prefix="tidepool-test-", dir="/dev/shm")
@@ -75,7 +75,7 @@ class SegmentCase(unittest.TestCase):
         return owner
 
     def connect(self, database=":memory:", **options):
-        """A connection with the extension; transactions begin where the test says so."""
+        """A connection with the extension; transactions begin only where the test begins them."""
         options.setdefault("isolation_level", None)
         db = sqlite3.connect(database, **options)
         self.addCleanup(db.close)
@@ -94,7 +94,7 @@ class SegmentCase(unittest.TestCase):
         return db.execute(sql, values).fetchone()[0]
 
     def commands(self, db):
-        """What reached the pools, in order."""
+        """The commands that reached the pools, in order."""
         return db.execute("SELECT verb, status FROM tidepool_commands ORDER BY command_id").fetchall()
 
     def eventually(self, condition, what="the condition"):

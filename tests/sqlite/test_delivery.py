@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A control that cannot reach its pool is an error, whether it is an UPDATE, a function or a call of the C API."""
+"""A command that cannot reach its pool is an error, whether issued by an UPDATE, a function or a call of the C API."""
 import ctypes
 import json
 import os
@@ -15,7 +15,7 @@ import unittest
 import owner
 import support
 
-# One per control that names a pool.
+# One for each command that names a pool.
 FUNCTIONS = ("tidepool_scale('app', 3)", "tidepool_scale('app', NULL)", "tidepool_burst('app')", "tidepool_end_burst('app')",
              "tidepool_set('app', 'max_size', '9')", "tidepool_pause('app')", "tidepool_resume('app')",
              "tidepool_recycle('app')", "tidepool_drain('app')", "tidepool_close_connection(1, 'app')",
@@ -31,12 +31,12 @@ CALLS = (("scale", '{"target_size": 3}'), ("pause", ""), ("set", '{"option": "ma
 
 
 def attempt(extension, library, segments):
-    """Every control once; {what: the error, or "" where it succeeded}. Runs in a process of its own."""
+    """Every command once; {command: the error, or "" if it succeeded}. Runs in a separate process."""
     os.environ["TIDEPOOL_DIR"] = segments
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.enable_load_extension(True)
     db.load_extension(extension)
-    told = {}
+    messages = {}
     for statement in UPDATES + tuple("SELECT " + function for function in FUNCTIONS):
         for transaction in (False, True):
             message = ""
@@ -50,7 +50,7 @@ def attempt(extension, library, segments):
                 message = str(error)
                 if db.in_transaction:
                     db.execute("ROLLBACK")
-            told[("in a transaction: " if transaction else "") + statement] = message
+            messages[("in a transaction: " if transaction else "") + statement] = message
     c_api = ctypes.CDLL(library)
     text = ctypes.c_char_p
     c_api.tide_control.argtypes = [text, text, text, ctypes.c_int64, ctypes.c_void_p, owner.ERROR]
@@ -58,10 +58,10 @@ def attempt(extension, library, segments):
     for verb, arguments in CALLS:
         error = owner.Error(size=ctypes.sizeof(owner.Error))
         status = c_api.tide_control(b"app", verb.encode(), arguments.encode(), 100, None, ctypes.byref(error))
-        told["tide_control: " + verb] = error.message.decode() if status else ""
+        messages["tide_control: " + verb] = error.message.decode() if status else ""
         status = c_api.tide_control_check(b"app", verb.encode(), arguments.encode(), None, ctypes.byref(error))
-        told["tide_control_check: " + verb] = error.message.decode() if status else ""
-    return told
+        messages["tide_control_check: " + verb] = error.message.decode() if status else ""
+    return messages
 
 
 class Delivery(support.SegmentCase):
@@ -73,7 +73,7 @@ class Delivery(support.SegmentCase):
         self.db = self.connect()
 
     def attempts(self, *privileges):
-        """By another process, begun with the command `privileges`, which may not be able to read the build's folder."""
+        """In another process, started by the command `privileges`, which may not be able to read the build directory."""
         folder = tempfile.mkdtemp(prefix="tidepool-test-")
         self.addCleanup(shutil.rmtree, folder)
         os.chmod(folder, 0o755)
@@ -87,15 +87,15 @@ class Delivery(support.SegmentCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
-    def all_fail(self, told, *parts):
-        for what, message in told.items():
+    def all_fail(self, messages, *parts):
+        for what, message in messages.items():
             with self.subTest(control=what):
                 self.assertNotEqual(message, "", "it succeeded")
                 for part in parts:
                     self.assertIn(part, message)
         self.assertEqual(self.commands(self.db), [])
 
-    def test_who_may_not_write_the_mailbox_is_told_so(self):
+    def test_no_permission_for_the_mailbox(self):
         os.chmod(self.segments, 0o755)
         for segment in pathlib.Path(self.segments).glob("*.segment"):
             segment.chmod(0o644)
@@ -110,7 +110,7 @@ class Delivery(support.SegmentCase):
         self.mailbox.unlink()
         self.all_fail(self.attempts(), 'pool "app"', "its mailbox is missing")
 
-    def test_a_mailbox_that_is_something_else(self):
+    def test_a_mailbox_replaced_by_something_else(self):
         aside = self.mailbox.rename(self.segments + "/aside")
         for make, what in ((self.mailbox.mkdir, "a directory"), (lambda: self.mailbox.symlink_to(aside), "a symbolic link"),
                            (lambda: os.mkfifo(self.mailbox), "damaged"), (lambda: self.mailbox.write_bytes(b""), "damaged")):
@@ -122,23 +122,23 @@ class Delivery(support.SegmentCase):
         self.pool_owner.process.send_signal(signal.SIGSTOP)
         self.addCleanup(self.pool_owner.process.send_signal, signal.SIGCONT)
         tasks = pathlib.Path(f"/proc/{self.pool_owner.process.pid}/task")
-        self.eventually(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()), "it stands still")
+        self.eventually(lambda: all(") T " in (task / "stat").read_text() for task in tasks.iterdir()), "the stop of the owner")
         c_api = ctypes.CDLL(support.LIBRARY)
         for _ in range(64):
             self.assertEqual(c_api.tide_control(b"app", b"resume", None, ctypes.c_int64(0), None, None), 0)
-        told = self.attempts()
-        for what, message in told.items():
+        messages = self.attempts()
+        for what, message in messages.items():
             with self.subTest(control=what):
                 self.assertIn("its mailbox is full", message)
 
     def test_a_pool_whose_process_has_ended(self):
         self.pool_owner.kill()
-        told = self.attempts()
-        # A dead pool is not among "all pools", of which none is left.
-        everywhere = [what for what in told if "(NULL, 'mine'" in what]
+        messages = self.attempts()
+        # A dead pool does not belong to "all pools", and no other pool is left.
+        everywhere = [what for what in messages if "(NULL, 'mine'" in what]
         for what in everywhere:
-            self.assertIn("there is no pool", told.pop(what))
-        self.all_fail(told, 'pool "app"', "dead")
+            self.assertIn("there is no pool", messages.pop(what))
+        self.all_fail(messages, 'pool "app"', "dead")
 
     def test_acknowledging_an_alert(self):
         self.pool_owner.open("busy", "min_size=1 max_size=1 lease_timeout=50ms leak_threshold=50ms")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Steering by functions: each returns the number of its command; a refusal is an error that says why."""
+"""Commands by SQL functions: each returns the id of its command; a refusal is an error with the reason."""
 import os
 import shutil
 import threading
@@ -16,7 +16,7 @@ class FunctionCase(support.SegmentCase):
         self.db = self.connect()
 
     def run_one(self, call, *values):
-        """The command's number, after the pool has obeyed."""
+        """Runs a command; returns its id after the pool has applied it."""
         number = self.one(self.db, "SELECT " + call, *values)
         self.assertIsInstance(number, int)
         self.assertLess(number, 2 ** 53, "a double must hold it")
@@ -50,8 +50,8 @@ class Orders(FunctionCase):
         self.db.execute("SELECT tidepool_scale(instance_id, 5) FROM tidepool_pools").fetchall()
         self.assertEqual(self.db.execute("SELECT target_size FROM tidepool_pools").fetchall(), [(5,), (5,)])
 
-    def test_a_copy_of_a_segment_is_no_pool(self):
-        """A backup in the directory, whatever it is called, neither hides the pool nor shows as one."""
+    def test_a_copy_of_a_segment_is_ignored(self):
+        """A copy in the directory, whatever its name, neither hides the pool nor is shown as one."""
         name = "app.%s.segment" % self.instance_id
         for copy in ("aaa.%s.segment" % self.instance_id, "zzz.%s.segment" % self.instance_id,
                      "app.%s.segment" % ("0" * 32), "app.%s.segment" % ("f" * 32)):
@@ -59,7 +59,7 @@ class Orders(FunctionCase):
         self.run_one("tidepool_scale('app', 3)")
         self.assertEqual(self.db.execute("SELECT pool, state FROM tidepool_pools").fetchall(), [("app", "running")])
 
-    def test_an_instance_is_a_pool_too(self):
+    def test_pool_given_by_instance_id(self):
         self.run_one("tidepool_scale(?, 4)", self.instance_id)
         self.assertEqual(self.pool("target_size"), 4)
 
@@ -108,7 +108,7 @@ class Orders(FunctionCase):
         self.error("tidepool_revoke(987654)", "987654", "`leases` lists")
         self.error("tidepool_revoke(987654, 'app')", "987654")
 
-    def test_drain_is_pending_while_a_lease_lasts(self):
+    def test_drain_is_pending_while_a_connection_is_leased(self):
         lease = self.pool_owner.lease("app", "last one")
         number = self.one(self.db, "SELECT tidepool_drain('app')")
         self.assertEqual(self.pool("state"), "draining")
@@ -137,16 +137,16 @@ class Orders(FunctionCase):
         self.error("tidepool_wait_applied('first')", "command_id", "first")
 
 
-    def test_durations_are_what_the_pool_was_told(self):
-        for given, told in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
+    def test_durations_are_sent_exactly(self):
+        for given, sent in (("'1.5s'", "1500ms"), ("'1500us'", "1500us"), ("1500", "1500ms"), ("'250'", "250ms"),
                             ("2000.0", "2s"), ("1.5", "1500us")):
             self.run_one("tidepool_burst('app', %s)" % given)
             arguments = self.one(self.db, "SELECT arguments FROM tidepool_commands ORDER BY command_id DESC LIMIT 1")
-            self.assertEqual(arguments, '{"duration":"%s"}' % told)
+            self.assertEqual(arguments, '{"duration":"%s"}' % sent)
 
 
 class Refusals(FunctionCase):
-    def test_the_pool_says_no(self):
+    def test_refusals_of_the_pool(self):
         self.error("tidepool_scale('app', 99)", "tidepool_scale", "99")
         self.error("tidepool_scale('app', -1)", "-1")
         self.error("tidepool_set('app', 'max_sise', '5')", "max_sise", "max_size")
@@ -176,14 +176,14 @@ class Refusals(FunctionCase):
 
     def test_null_arguments(self):
         self.error("tidepool_scale(NULL, 5)", "pool is NULL", "Usage: tidepool_scale(pool, target_size [, reason])")
-        self.run_one("tidepool_scale('app', 5, NULL)")  # what may be left out may be NULL
+        self.run_one("tidepool_scale('app', 5, NULL)")  # optional arguments may be NULL
         self.run_one("tidepool_burst('app', NULL)")
         self.error("tidepool_set('app', NULL, 1)", "option is NULL")
         self.error("tidepool_set('app', 'max_size', NULL)", "value is NULL")
         self.error("tidepool_revoke(NULL)", "lease_id is NULL")
         self.error("tidepool_wait_applied(NULL)", "command_id is NULL")
 
-    def test_a_wrong_number_of_arguments_is_answered_with_the_usage(self):
+    def test_wrong_number_of_arguments_shows_usage(self):
         self.error("tidepool_scale('app')", "Usage: tidepool_scale(pool, target_size [, reason])")
         self.error("tidepool_pause()", "Usage: tidepool_pause(pool)")
         self.error("tidepool_set('app', 'max_size')", "Usage: tidepool_set(pool, option, value)")
@@ -204,7 +204,7 @@ class Refusals(FunctionCase):
         self.error("tidepool_close_connection('first')", "conn_id", "first")
         self.assertEqual(self.commands(self.db), [])
 
-    def test_text_reaches_the_pool_unharmed(self):
+    def test_text_reaches_the_pool_unchanged(self):
         reason = 'the "big" one \\ 10:00\n\u00fc'
         self.run_one("tidepool_scale('app', 5, ?)", reason)
         arguments = self.one(self.db, "SELECT arguments FROM tidepool_commands")

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The extension as a library: loaded and unloaded often, by many connections and threads, in the order of its host."""
+"""The extension as a library: loaded and unloaded often, by many connections and threads."""
 import os
 import shutil
 import sqlite3
@@ -61,7 +61,7 @@ class Loading(support.SegmentCase):
                         db.execute("SELECT tidepool_set(?, 'acquire_timeout', '5s')", (names[number % 4],)).fetchall()
                     db.execute("SELECT * FROM tidepool_connections").fetchall()
                     db.close()
-            except Exception as failure:  # told by the main thread: a test fails only there
+            except Exception as failure:  # reported by the main thread: a test can fail only there
                 failures.append(failure)
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
@@ -85,7 +85,7 @@ class Loading(support.SegmentCase):
         db.execute(load).fetchall()
         self.assertGreater(len(begun.fetchall()), 10)
 
-    def test_loading_again_keeps_what_a_transaction_has_staged(self):
+    def test_loading_again_keeps_staged_changes(self):
         self.owner().open()
         db = self.connect()
         for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 5", "SELECT load_extension('%s')" %
@@ -107,7 +107,7 @@ class Loading(support.SegmentCase):
         self.assertGreater(self.one(db, "SELECT count(*) FROM tidepool_help"), 100)
         db.close()
 
-    def test_a_statement_still_open_when_the_connection_closes(self):
+    def test_closing_a_connection_with_an_open_statement(self):
         self.owner().open()
         for _ in range(20):
             db = sqlite3.connect(":memory:")

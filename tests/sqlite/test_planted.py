@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A database file must not steer or read pools, whatever its schema makes SQLite evaluate.
+"""A database file must not control or read pools, whatever its schema makes SQLite evaluate.
 
-SQLITE_DIRECTONLY covers triggers, views and defaults (test_safety.py). Here is what it does not cover: constraints, and
+SQLITE_DIRECTONLY covers triggers, views and defaults (test_safety.py). These tests are about the rest: constraints, and
 statements that modules prepare from their arguments in the schema.
 """
 import os
@@ -22,7 +22,7 @@ class PlantedCase(support.SegmentCase):
         self.file = os.path.join(self.segments, "sent.sqlite")
 
     def plant(self, *statements):
-        """As somebody who has no extension: the functions are whatever he likes."""
+        """Runs in a session without the extension: the functions have any definition."""
         db = sqlite3.connect(self.file, isolation_level=None)
         for name in CONTROLS:
             db.create_function("tidepool_" + name, -1, lambda *arguments: 1)
@@ -33,7 +33,7 @@ class PlantedCase(support.SegmentCase):
         db.close()
 
     def spring(self, statement, database=None):
-        """Run by somebody who has the file open and the extension loaded. Whether it fails does not matter here."""
+        """Runs in a session that has opened the file and loaded the extension. It does not matter here whether it fails."""
         db = self.connect(database or self.file)
         try:
             db.execute(statement).fetchall()
@@ -66,13 +66,13 @@ class Constraints(PlantedCase):
                     self.spring(statement)
                     self.nothing_was_asked(statement)
 
-    def test_the_refusal_says_which_object_is_the_trap(self):
+    def test_the_refusal_names_the_object(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))")
         message = self.spring("INSERT INTO g VALUES (1)")
         for part in ("tidepool_pause()", "a database file must not control pools", 'table "g"', 'database "main"'):
             self.assertIn(part, message)
 
-    def test_no_control_is_reached(self):
+    def test_no_command_can_be_called(self):
         for name in CONTROLS:
             if os.path.exists(self.file):
                 os.unlink(self.file)
@@ -84,7 +84,7 @@ class Constraints(PlantedCase):
                 self.assertIn("a database file must not control pools", self.spring("INSERT INTO g VALUES (1)"))
                 self.nothing_was_asked(name)
 
-    def test_an_attached_file_cannot_either(self):
+    def test_an_attached_file_cannot_control_pools(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))", "INSERT INTO g VALUES (1)")
         db = self.connect()
         db.execute("ATTACH ? AS \"o\"\"ther\"", (self.file,))
@@ -92,13 +92,13 @@ class Constraints(PlantedCase):
         self.refused(db, 'PRAGMA "o""ther".integrity_check', "must not control pools")
         self.nothing_was_asked("attached")
 
-    def test_a_statement_that_names_the_control_does_not_open_the_way_for_the_file(self):
+    def test_naming_the_function_does_not_permit_the_file_to_call_it(self):
         self.plant("CREATE TABLE log(a CHECK (tidepool_pause('jobs') > 0))")
         self.pool_owner.open("jobs")
         db = self.connect(self.file)
         self.refused(db, "INSERT INTO log SELECT tidepool_pause('app')", "table \"log\"", "a statement of its own")
         self.nothing_was_asked("INSERT")
-        # One that was begun and not ended does not either.
+        # Nor does a statement that was begun and not finished.
         begun = db.execute("SELECT tidepool_pause('app') FROM (VALUES (1), (2))")
         begun.fetchone()
         asked = self.commands(self.connect())
@@ -106,7 +106,7 @@ class Constraints(PlantedCase):
         self.assertEqual(self.commands(self.connect()), asked)
         begun.close()
 
-    def test_an_index_on_the_schema_does_not_hide_the_trap(self):
+    def test_an_index_on_the_schema_does_not_hide_the_object(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))", "CREATE TABLE decoy(type, name, sql)",
                    "CREATE INDEX hide ON decoy(type, name, sql)", "PRAGMA writable_schema = on",
                    "UPDATE sqlite_schema SET tbl_name = 'sqlite_master',"
@@ -114,7 +114,7 @@ class Constraints(PlantedCase):
         self.spring("INSERT INTO g SELECT tidepool_pause('app')")
         self.nothing_was_asked("hidden")
 
-    def test_words_that_merely_resemble_are_no_obstacle(self):
+    def test_similar_names_are_allowed(self):
         self.plant("CREATE TABLE tidepool_pause_log(id, note CHECK (note <> 'my_tidepool_pause'))")
         db = self.connect(self.file)
         db.execute("INSERT INTO tidepool_pause_log SELECT tidepool_pause('app'), 'by hand'")
@@ -122,7 +122,7 @@ class Constraints(PlantedCase):
 
 
 class Modules(PlantedCase):
-    """FTS4 prepares statements of its own, out of what stands in CREATE VIRTUAL TABLE."""
+    """FTS4 prepares its own statements, from the arguments in CREATE VIRTUAL TABLE."""
 
     def setUp(self):
         super().setUp()
@@ -131,7 +131,7 @@ class Modules(PlantedCase):
         except sqlite3.OperationalError:
             self.skipTest("this SQLite has no FTS4")
 
-    def test_fts4_functions_cannot_steer(self):
+    def test_fts4_functions_cannot_control_pools(self):
         self.plant("CREATE VIRTUAL TABLE g USING fts4(a, compress=pack, uncompress=unpack)",
                    "INSERT INTO g VALUES ('app')", "PRAGMA writable_schema = on",
                    "UPDATE sqlite_schema SET sql = replace(replace(sql, 'uncompress=unpack', 'uncompress=tidepool_pause'),"
@@ -154,7 +154,7 @@ class Modules(PlantedCase):
         self.assertEqual(plain.execute("SELECT count(*) FROM g WHERE g MATCH 'secret'").fetchone(), (0,))
         plain.close()
 
-    def test_fts5_content_cannot_either(self):
+    def test_fts5_content_cannot_read_pools_into_the_file(self):
         self.pool_owner.lease("app", "secret")
         try:
             self.plant("CREATE VIRTUAL TABLE g USING fts5(tag, content=tidepool_leases, content_rowid=rowid)")
@@ -165,22 +165,22 @@ class Modules(PlantedCase):
 
 
 class OnesOwn(PlantedCase):
-    """What a session may still do with such a file at hand."""
+    """What a session can still do while such a file is open."""
 
-    def test_a_control_in_a_statement_of_its_own(self):
+    def test_a_command_in_a_separate_statement(self):
         self.plant("CREATE TABLE g(a CHECK (tidepool_pause('app') > 0))")
         db = self.connect(self.file)
         db.execute("SELECT tidepool_resume('app')").fetchall()
         db.execute("SELECT tidepool_pause('app')").fetchall()
         self.assertEqual(self.commands(db), [("resume", "applied"), ("pause", "applied")])
 
-    def test_a_control_for_each_row_of_another_statement(self):
+    def test_a_command_for_each_row_of_another_statement(self):
         db = self.connect()
         for (pool,) in db.execute("SELECT pool FROM tidepool_pools"):
             db.execute("SELECT tidepool_pause(?)", (pool,)).fetchall()
         self.assertEqual(self.commands(db), [("pause", "applied")])
 
-    def test_a_function_of_the_program_that_asks_and_steers(self):
+    def test_a_function_of_the_program_that_reads_and_controls(self):
         db = self.connect()
         db.create_function("careful_pause", 1, lambda pool: db.execute("SELECT tidepool_pause(?)", (pool,)).fetchone()[0])
         db.create_function("pools", 0, lambda: db.execute("SELECT count(*) FROM tidepool_pools").fetchone()[0])
@@ -188,7 +188,7 @@ class OnesOwn(PlantedCase):
         self.one(db, "SELECT careful_pause('app')")
         self.assertEqual(self.commands(db), [("pause", "applied")])
 
-    def test_tables_that_remember_pools(self):
+    def test_tables_filled_from_pools(self):
         db = self.connect(self.file)
         db.execute("CREATE TABLE tidepool_pools_log AS SELECT pool, in_use FROM tidepool_pools")
         db.execute("INSERT INTO tidepool_pools_log SELECT pool, in_use FROM tidepool_pools")

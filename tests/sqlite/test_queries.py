@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Whatever is asked, a relation and a plain table with the same rows give the same answer.
+"""For any query, a relation and a plain table with the same rows return the same result.
 
-    test_queries.py [SEED [COUNT]]      a seed that failed, again
+    test_queries.py [SEED [COUNT]]      repeats a failed seed
 """
 import os
 import random
@@ -15,7 +15,7 @@ import support
 SEED = int(sys.argv.pop(1)) if len(sys.argv) > 1 else int.from_bytes(os.urandom(4), "big")
 COUNT = int(sys.argv.pop(1)) if len(sys.argv) > 1 else 2000
 LITERALS_MAX = 12
-MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # as of the moment of reading
+MOVING = {"sampled_at", "age_ms", "idle_ms", "oldest_wait_ms", "waited_ms"}  # as of the time of reading
 
 
 def literal(value):
@@ -28,7 +28,7 @@ def literal(value):
 
 class Queries(support.SegmentCase):
     def setUp(self):
-        """Pools whose owner has died: what they leave does not change any more."""
+        """Pools whose owner has exited, so that their contents no longer change."""
         super().setUp()
         owners = []
         for names in (("app", "jobs"), ("app",)):
@@ -61,7 +61,7 @@ class Queries(support.SegmentCase):
         return found
 
     def copy(self):
-        """copy_<relation> for each; what the generator may use, which is all columns but the ages."""
+        """Creates copy_<relation> for each; returns what the generator may use: all columns except ages."""
         first = self.everything()
         age = self.one(self.db, "SELECT min(age_ms) FROM tidepool_pools")
         self.eventually(lambda: self.one(self.db, "SELECT min(age_ms) FROM tidepool_pools") > age + 5, "time")
@@ -87,13 +87,13 @@ class Queries(support.SegmentCase):
         except sqlite3.Error as error:
             return str(error).replace("tidepool_", "").replace("copy_", "")
 
-    def test_relations_answer_as_tables_do(self):
+    def test_relations_give_the_same_answers_as_tables(self):
         print("seed %d, %d queries" % (SEED, COUNT), file=sys.stderr)
         answered = errors = 0
         for number in range(COUNT):
             rng = random.Random("%d/%d" % (SEED, number))
             query = queries.Maker(rng, queries.Sqlite, self.relations).query()
-            # Sometimes the directory is given as the argument, but for health, where that is the pool.
+            # Sometimes the directory is passed as the argument, except for health, whose argument is the pool.
             form = "tidepool_%%s('%s')" % self.segments if rng.random() < 0.1 else "tidepool_%s"
             asked = queries.put(query, lambda name: (form if name != "health" else "tidepool_%s") % name)
             answer, expected = self.answer(asked), self.answer(queries.put(query, lambda name: "copy_" + name))
@@ -101,10 +101,10 @@ class Queries(support.SegmentCase):
             errors += isinstance(answer, str)
             answered += isinstance(answer, list) and len(answer) > 0
         self.assertEqual(errors, 0)
-        # Else the questions are such that an empty relation would pass.
+        # Otherwise an empty relation would pass as well.
         self.assertGreater(answered, COUNT / 3)
 
-    def test_the_rows_themselves(self):
+    def test_equal_rows(self):
         for relation, columns in self.relations.items():
             with self.subTest(relation=relation):
                 names = ", ".join(queries.quoted(column) for column in columns)

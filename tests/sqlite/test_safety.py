@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Who must not steer: a database file somebody sent, and a connection that was opened only to read."""
+"""What must not control pools: a database file from elsewhere, and a read-only connection."""
 import os
 import sqlite3
 import unittest
@@ -8,7 +8,7 @@ import support
 
 
 class UntrustedFile(support.SegmentCase):
-    """The file is made without the extension, and then opened by somebody who has it loaded."""
+    """The file is made without the extension, and then opened in a session that has loaded it."""
 
     def setUp(self):
         super().setUp()
@@ -29,7 +29,7 @@ class UntrustedFile(support.SegmentCase):
         self.refused(db, sql, *parts)
         self.assertEqual(self.commands(db), [])
 
-    def test_a_trigger_cannot_call_a_control(self):
+    def test_a_trigger_cannot_call_a_command(self):
         self.plant("CREATE TRIGGER t AFTER INSERT ON visit BEGIN SELECT tidepool_scale('app', 9); END")
         self.spring("INSERT INTO visit VALUES (1)", "unsafe use of tidepool_scale")
 
@@ -46,17 +46,17 @@ class UntrustedFile(support.SegmentCase):
                    " END")
         self.spring("INSERT INTO visit VALUES (1)", "unsafe use of virtual table")
 
-    def test_a_view_can_neither_steer_nor_read(self):
+    def test_a_view_can_neither_control_nor_read(self):
         self.plant("CREATE VIEW friendly AS SELECT tidepool_scale('app', 9)")
         self.plant("CREATE VIEW curious AS SELECT * FROM tidepool_pools")
         self.spring("SELECT * FROM friendly", "unsafe use of tidepool_scale")
         self.spring("SELECT * FROM curious", "unsafe use of virtual table")
 
-    def test_a_default_or_index_cannot_steer(self):
+    def test_a_default_or_index_cannot_control(self):
         self.plant("CREATE TABLE trap(x DEFAULT (tidepool_scale('app', 9)))")
         self.spring("INSERT INTO trap DEFAULT VALUES", "unsafe use of tidepool_scale")
 
-    def test_a_view_of_ones_own_session_may_read(self):
+    def test_a_temporary_view_may_read(self):
         db = self.connect(self.file)
         db.execute("CREATE TEMP VIEW mine AS SELECT pool FROM tidepool_pools")
         self.assertEqual(db.execute("SELECT * FROM mine").fetchall(), [("app",)])
@@ -69,7 +69,7 @@ class ReadOnly(support.SegmentCase):
         self.file = os.path.join(self.segments, "some.sqlite")
         sqlite3.connect(self.file).execute("CREATE TABLE t(x)").connection.close()
 
-    def test_the_readonly_shell_shows_but_does_not_steer(self):
+    def test_the_readonly_shell_reads_but_does_not_control(self):
         for database in (self.file, ":memory:"):
             output, errors = self.shell("SELECT pool FROM tidepool_pools", "SELECT tidepool_scale('app', 9)",
                                         "UPDATE tidepool_pools SET target_size = 9", "SELECT tidepool_version() > ''",
@@ -105,7 +105,7 @@ class NothingIsLeftBehind(support.SegmentCase):
         db = self.connect()
         self.refused(db, "CREATE VIRTUAL TABLE mine USING tidepool_pools", "tidepool_pools")
 
-    def test_a_database_file_used_with_the_extension_needs_it_no_more(self):
+    def test_a_database_file_does_not_depend_on_the_extension(self):
         file = os.path.join(self.segments, "mine.sqlite")
         self.owner().open()
         db = self.connect(file)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Reading: every relation of the catalogue as a table, the same from every process."""
+"""Reading: every relation of the catalogue as a table, with the same contents in every process."""
 import os
 import shutil
 import sqlite3
@@ -75,12 +75,12 @@ class Catalogue(support.SegmentCase):
         self.refused(db, "SELECT tidepool_scale('app', 5)", "app")
         self.refused(db, "UPDATE tidepool_pools SET target_size = 5", "app")
 
-    def test_an_empty_plane_has_no_rows_but_all_tables(self):
+    def test_an_empty_directory_has_no_rows_but_all_tables(self):
         db = self.connect()
         self.assertEqual(db.execute("SELECT * FROM tidepool_pools").fetchall(), [])
         self.assertGreater(self.one(db, "SELECT count(*) FROM tidepool_help"), 100)
 
-    def test_hostile_files_give_no_rows_and_no_error(self):
+    def test_hostile_files_result_in_no_rows_and_no_error(self):
         self.owner().open()
         def path(number):
             return "%s/hostile.%032x.segment" % (self.segments, number)
@@ -96,7 +96,7 @@ class Catalogue(support.SegmentCase):
 
 
 class Filters(support.SegmentCase):
-    """The equalities handed down to the reader must never change an answer."""
+    """Passing equality conditions to the reader must never change a result."""
 
     def setUp(self):
         super().setUp()
@@ -115,7 +115,7 @@ class Filters(support.SegmentCase):
         self.assertEqual(self.pools("pool = 'nobody'"), [])
         self.assertEqual(self.pools("pool = 'ap'"), [])
 
-    def test_values_that_are_no_text(self):
+    def test_values_that_are_not_text(self):
         self.assertEqual(self.pools("pool = NULL"), [])
         self.assertEqual(self.pools("pool = ?", None), [])
         self.assertEqual(self.pools("instance_id = NULL AND pool = 'app'"), [])
@@ -134,14 +134,14 @@ class Filters(support.SegmentCase):
         self.assertEqual(self.pools("pool > 'app'"), ["jobs"])
         self.assertEqual(self.pools("pool <> 'app' AND pool <> '7'"), ["jobs"])
 
-    def test_an_alternative_finds_every_part_of_a_pool_once(self):
+    def test_or_returns_every_row_once(self):
         sql = "SELECT count(*), count(DISTINCT pool || name) FROM tidepool_settings WHERE %s"
         everything = self.db.execute(sql % "pool IN ('app', 'jobs')").fetchone()
         either = self.db.execute(sql % "pool = 'app' OR instance_id = '%s'" % self.ids["jobs"]).fetchone()
         self.assertEqual(either, everything)
         self.assertEqual(either[0], either[1])
 
-    def test_the_reader_is_asked_for_one_pool_only(self):
+    def test_equality_reads_one_pool_only(self):
         plan = self.db.execute("EXPLAIN QUERY PLAN SELECT * FROM tidepool_leases WHERE pool = 'app'").fetchone()[3]
         self.assertIn("INDEX 4:", plan)
 
@@ -169,7 +169,7 @@ class Filters(support.SegmentCase):
 
 
 class Directories(support.SegmentCase):
-    """The hidden column dir: which directory is read, and where a row comes from."""
+    """The hidden column dir: the directory that is read, and that a row comes from."""
 
     def setUp(self):
         super().setUp()
@@ -186,7 +186,7 @@ class Directories(support.SegmentCase):
         found = self.db.execute("SELECT %s FROM tidepool_pools AS a %s" % (columns, rest), places)
         return sorted(found.fetchall())
 
-    def test_its_value_is_the_directory_that_was_read(self):
+    def test_value_is_the_directory_that_was_read(self):
         both = [("app",), ("jobs",)]
         self.assertEqual(self.rows("", "pool, dir"), [("app", self.segments), ("jobs", self.segments)])
         self.assertEqual(self.rows("WHERE dir = :o", "pool, dir"), [("elsewhere", self.other)])
@@ -196,14 +196,14 @@ class Directories(support.SegmentCase):
         self.assertEqual(self.rows("WHERE dir IS NOT NULL"), both)
         self.assertEqual(self.one(self.db, "SELECT DISTINCT dir FROM tidepool_help"), self.segments)
 
-    def test_equality_by_and_chooses_what_is_read(self):
+    def test_equality_selects_the_directory(self):
         self.assertEqual(self.rows("WHERE dir IS :o"), [("elsewhere",)])
         self.assertEqual(self.rows("WHERE dir IN (:o, :p)"), [("app",), ("elsewhere",), ("jobs",)])
         self.assertEqual(self.rows("WHERE dir = :o AND dir LIKE '%'"), [("elsewhere",)])
         self.assertEqual(self.rows("WHERE dir = :o AND dir = :p"), [])
         self.assertEqual(self.rows("WHERE dir = :o AND (pool = 'elsewhere' OR pool = 'app')"), [("elsewhere",)])
 
-    def test_anything_else_compares_the_directory_in_use(self):
+    def test_other_conditions_compare_the_current_directory(self):
         both = [("app",), ("jobs",)]
         self.assertEqual(self.rows("WHERE dir LIKE '/dev/shm/%'"), both)
         self.assertEqual(self.rows("WHERE dir LIKE :o"), [])
@@ -227,19 +227,19 @@ class Directories(support.SegmentCase):
                                        "a.pool"), [("elsewhere",)], given)
         self.assertEqual(self.rows("JOIN tidepool_pools AS b ON a.dir = b.dir WHERE b.dir IN (:o, 'nowhere')", "a.pool"),
                          [("elsewhere",)])
-        # The order is the writer's here, and on the left nothing is known yet.
+        # CROSS JOIN fixes the order, and the left table has no known directory yet.
         self.assertEqual(len(self.rows("CROSS JOIN tidepool_pools AS b ON a.dir = b.dir", "b.pool")), 4)
         self.assertEqual(self.rows("WHERE EXISTS (SELECT 1 FROM tidepool_settings AS b WHERE b.dir = a.dir)"), both)
         self.assertEqual(self.db.execute("SELECT p.pool FROM (SELECT ? AS at) AS d, tidepool_pools AS p WHERE p.dir = d.at",
                                          (self.other,)).fetchall(), [("elsewhere",)])
 
-    def test_what_cannot_be_told_is_an_error(self):
+    def test_undecidable_directory_is_an_error(self):
         joined = "SELECT a.pool FROM tidepool_pools AS a JOIN tidepool_pools AS b ON a.dir = b.dir"
         self.assertEqual(len(self.db.execute(joined).fetchall()), 4)
         message = self.refused(self.db, joined + " JOIN tidepool_pools AS c WHERE c.dir = '%s'" % self.other,
                                "tidepool_pools", "Hint", "dir = '...'")
         self.assertIn(self.other, message)
-        # And it leaves nothing behind.
+        # The error has no lasting effect.
         self.assertEqual(self.rows("WHERE dir = :o"), [("elsewhere",)])
 
     def test_an_update_reaches_the_directory_of_its_row(self):
@@ -247,7 +247,7 @@ class Directories(support.SegmentCase):
         self.db.execute("UPDATE tidepool_pools SET target_size = 5 WHERE dir IS ?", (self.other,))
         self.assertEqual(self.rows("", "pool, target_size = 4"), [("app", 1), ("jobs", 0)])
         self.assertEqual(self.rows("WHERE dir = :o", "target_size"), [(5,)])
-        # One order, whichever way the row was found.
+        # One command, however the row was found.
         for statement in ("BEGIN", "UPDATE tidepool_pools SET target_size = 6 WHERE pool = 'app'",
                           "UPDATE tidepool_pools SET target_size = 7 WHERE pool = 'app' AND dir = '%s'" % self.segments,
                           "COMMIT"):
@@ -256,7 +256,7 @@ class Directories(support.SegmentCase):
 
 
 class Shell(support.SegmentCase):
-    def test_the_sqlite3_shell_shows_and_steers(self):
+    def test_the_sqlite3_shell_reads_and_controls(self):
         self.owner().open()
         output, errors = self.shell("SELECT pool, state FROM tidepool_pools",
                                     "UPDATE tidepool_pools SET target_size = 5 WHERE pool = 'app'",

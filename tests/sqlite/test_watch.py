@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Alerts, their rules, health and forecasts: how they show, and the orders about them."""
+"""Alerts, their rules, health and forecasts: how they are shown, and the commands on them."""
 import json
 import pathlib
 import sqlite3
@@ -22,19 +22,19 @@ class WatchCase(support.SegmentCase):
     def rows(self, sql, *values):
         return self.db.execute(sql, values).fetchall()
 
-    def orders(self, pool="app"):
+    def requests(self, pool="app"):
         """(verb, arguments) of every command of a pool."""
         sql = "SELECT verb, arguments FROM tidepool_commands WHERE pool = ? ORDER BY command_id"
         return [(verb, json.loads(arguments)) for verb, arguments in self.rows(sql, pool)]
 
-    def ordered(self, call, *values, pool="app"):
-        """The order that a call made, whatever the pool says to it."""
-        before = len(self.orders(pool))
+    def command_of(self, call, *values, pool="app"):
+        """The command that a call sent, whether or not the pool applied it."""
+        before = len(self.requests(pool))
         try:
             self.assertIsInstance(self.one(self.db, "SELECT " + call, *values), int)
         except sqlite3.Error as refusal:
-            self.assertEqual(len(self.orders(pool)), before + 1, str(refusal))
-        return self.orders(pool)[-1]
+            self.assertEqual(len(self.requests(pool)), before + 1, str(refusal))
+        return self.requests(pool)[-1]
 
     def error(self, call, *parts):
         return self.refused(self.db, "SELECT " + call, *parts)
@@ -47,7 +47,7 @@ class Rows(WatchCase):
         self.image.become("old")
         self.bits = watch.bits_of(watch.OLD_INSTANCE)
 
-    def test_alerts_in_the_order_of_their_ids(self):
+    def test_alerts_are_sorted_by_id(self):
         self.image.put_alerts(watch.alert(self.bits | 9), watch.alert(self.bits | 4, "broken", 2, 2, "bob", 9.0, True))
         self.image.write_to(self.segments)
         self.assertEqual(self.rows("SELECT alert_id, rule, severity, state, metric, value, threshold, occurrences,"
@@ -83,30 +83,30 @@ class Rows(WatchCase):
         self.assertEqual(self.rows("SELECT efficiency, slow_share, prediction_accuracy FROM tidepool_pool_stats"
                                    " WHERE pool = 'old'"), [(0.75, None, None)])
 
-    def test_the_breaker_has_a_word(self):
+    def test_state_of_the_breaker(self):
         self.assertIn(self.one(self.db, "SELECT breaker FROM tidepool_pools WHERE pool = 'app'"),
                       ("off", "closed", "open", "half_open"))
 
 
 class Orders(WatchCase):
     def test_check_health(self):
-        self.assertEqual(self.ordered("tidepool_check_health('app')"), ("check_health", {}))
+        self.assertEqual(self.command_of("tidepool_check_health('app')"), ("check_health", {}))
 
     def test_evaluate(self):
-        self.assertEqual(self.ordered("tidepool_evaluate('app')"), ("evaluate", {}))
+        self.assertEqual(self.command_of("tidepool_evaluate('app')"), ("evaluate", {}))
 
     def test_every_argument_of_a_rule_reaches_the_pool(self):
         call = "tidepool_set_alert('app', 'r_1', 'waiting', '>=', 5, '90s', 'critical', 0, 'they wait', '', 2.5)"
-        self.assertEqual(self.ordered(call), ("set_alert", {
+        self.assertEqual(self.command_of(call), ("set_alert", {
             "rule": "r_1", "metric": "waiting", "comparison": ">=", "threshold": 5, "hold": "90s", "severity": "critical",
             "enabled": False, "message": "they wait", "advice": "", "clear_at": 2.5}))
-        self.assertEqual(self.ordered("tidepool_drop_alert('app', 'r_1')"), ("drop_alert", {"rule": "r_1"}))
+        self.assertEqual(self.command_of("tidepool_drop_alert('app', 'r_1')"), ("drop_alert", {"rule": "r_1"}))
 
-    def test_null_is_not_given(self):
-        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL)"), ("set_alert", {"rule": "r"}))
-        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, 0.1, NULL, NULL, 1)"),
+    def test_null_means_not_given(self):
+        self.assertEqual(self.command_of("tidepool_set_alert('app', 'r', NULL)"), ("set_alert", {"rule": "r"}))
+        self.assertEqual(self.command_of("tidepool_set_alert('app', 'r', NULL, NULL, 0.1, NULL, NULL, 1)"),
                          ("set_alert", {"rule": "r", "threshold": 0.1, "enabled": True}))
-        self.assertEqual(self.ordered("tidepool_set_alert(?, 'r', 'waiting', NULL, '7', 1500)", self.instance_id),
+        self.assertEqual(self.command_of("tidepool_set_alert(?, 'r', 'waiting', NULL, '7', 1500)", self.instance_id),
                          ("set_alert", {"rule": "r", "metric": "waiting", "threshold": 7, "hold": "1500ms"}))
 
     def test_a_rule_for_all_pools(self):
@@ -114,33 +114,33 @@ class Orders(WatchCase):
         other.open("jobs")
         for call, verb in (("tidepool_set_alert(NULL, 'r', 'waiting')", "set_alert"),
                            ("tidepool_drop_alert(NULL, 'r')", "drop_alert")):
-            self.assertEqual(self.ordered(call)[0], verb)
-            self.assertEqual([name for name, _ in self.orders("jobs")][-1], verb)
-        self.assertEqual(len(self.orders("jobs")), 2)
-        # One that is gone is none of them, and what is wrong for one is wrong for all.
+            self.assertEqual(self.command_of(call)[0], verb)
+            self.assertEqual([name for name, _ in self.requests("jobs")][-1], verb)
+        self.assertEqual(len(self.requests("jobs")), 2)
+        # A dead pool is skipped; an argument that is wrong for one pool is wrong for all.
         other.kill()
         self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'jobs'") == "dead")
-        self.ordered("tidepool_drop_alert(NULL, 'r')")
-        self.assertEqual(len(self.orders("jobs")), 2)
+        self.command_of("tidepool_drop_alert(NULL, 'r')")
+        self.assertEqual(len(self.requests("jobs")), 2)
         self.error("tidepool_set_alert(NULL, 'r', 'wait')", "metric", "waiting")
 
-    def test_without_a_pool_there_is_nobody_to_tell(self):
+    def test_without_a_pool(self):
         self.pool_owner.ask("close", "app")
         self.error("tidepool_set_alert(NULL, 'r', 'waiting')", "no pool that this user may control")
         self.error("tidepool_set_alert('app', 'r', 'waiting')", '"app"')
 
-    def test_ack_finds_the_pool_by_the_number(self):
+    def test_ack_finds_the_pool_by_alert_id(self):
         number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
         self.owner().open("jobs")
         self.error("tidepool_ack(%d)" % ((0x7D << 56) | 1), "no pool has an alert", "alerts")
         watch.plant_alert(self.segment(), watch.alert(number))
-        self.assertEqual(self.ordered("tidepool_ack(?)", number), ("ack", {"alert_id": number}))
-        self.assertEqual(self.orders("jobs"), [])
+        self.assertEqual(self.command_of("tidepool_ack(?)", number), ("ack", {"alert_id": number}))
+        self.assertEqual(self.requests("jobs"), [])
         self.pool_owner.kill()
         self.eventually(lambda: self.one(self.db, "SELECT state FROM tidepool_pools WHERE pool = 'app'") == "dead")
         self.error("tidepool_ack(%d)" % number, "dead", '"app"')
 
-    def test_forms_that_are_wrong(self):
+    def test_wrong_calls(self):
         usage = "Usage: tidepool_set_alert(pool, rule [, metric, comparison, threshold, hold, severity, enabled, message," \
                 " advice, clear_at])"
         self.error("tidepool_set_alert('app')", usage)
@@ -167,29 +167,29 @@ class Orders(WatchCase):
         self.error("tidepool_ack(-1)", "alert_id")
         self.error("tidepool_check_health()", "Usage: tidepool_check_health(pool)")
         self.error("tidepool_check_health(NULL)", "pool is NULL")
-        self.assertEqual(self.orders(), [])
+        self.assertEqual(self.requests(), [])
         self.error("tidepool_set_alert('app', 'r')", 'alert rule "r" is new, and lacks a metric')
 
-    def test_long_rules_are_obeyed_and_shown_whole(self):
+    def test_long_rules_are_applied_and_shown_completely(self):
         long = "x" * 190
-        self.assertEqual(self.ordered("tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, ?, ?)", long, long),
-                         ("set_alert", {"rule": "r", "message": long, "advice": long}))
+        call = "tidepool_set_alert('app', 'r', NULL, NULL, NULL, NULL, NULL, NULL, ?, ?)"
+        self.assertEqual(self.command_of(call, long, long), ("set_alert", {"rule": "r", "message": long, "advice": long}))
 
 
 class Updates(WatchCase):
-    """The alerts are planted, so the pool refuses them; what was asked of it is seen all the same."""
+    """The alerts are made by the test, so the pool refuses the commands; they are recorded all the same."""
 
     def setUp(self):
         super().setUp()
         self.number = watch.bits_of(self.instance_id) | 0xFFFF_FFF0
         watch.plant_alert(self.segment(), watch.alert(self.number))
 
-    def test_acked_by_is_an_order(self):
+    def test_acked_by_sends_a_command(self):
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = 'me, \"myself\"' WHERE alert_id = %d" % self.number,
                      "there is no alert %d" % self.number)
-        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": 'me, "myself"'})])
+        self.assertEqual(self.requests(), [("ack", {"alert_id": self.number, "by": 'me, "myself"'})])
 
-    def test_two_alerts_are_two_orders(self):
+    def test_two_alerts_send_two_commands(self):
         image = watch.Image(self.segment())
         offset, count, stride = watch.region(image.bytes, watch.ALERTS)
         with open(self.segment(), "r+b") as file:
@@ -198,18 +198,18 @@ class Updates(WatchCase):
         for rule, number in (("long_queue", self.number), ("other", self.number + 1)):
             self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = rule WHERE rule = '%s'" % rule,
                          "there is no alert %d" % number)
-            self.assertEqual(self.orders()[-1], ("ack", {"alert_id": number, "by": rule}))
+            self.assertEqual(self.requests()[-1], ("ack", {"alert_id": number, "by": rule}))
 
-    def test_it_is_part_of_the_transaction(self):
+    def test_is_part_of_the_transaction(self):
         self.db.execute("BEGIN")
         self.db.execute("UPDATE tidepool_alerts SET acked_by = 'a'")
         self.db.execute("ROLLBACK")
-        self.assertEqual(self.orders(), [])
+        self.assertEqual(self.requests(), [])
         for statement in ("BEGIN", "UPDATE tidepool_alerts SET acked_by = 'a'", "SAVEPOINT s",
                           "UPDATE tidepool_alerts SET acked_by = 'b'", "ROLLBACK TO s"):
             self.db.execute(statement)
         self.refused(self.db, "COMMIT", "there is no alert %d" % self.number)
-        self.assertEqual(self.orders(), [("ack", {"alert_id": self.number, "by": "a"})])
+        self.assertEqual(self.requests(), [("ack", {"alert_id": self.number, "by": "a"})])
 
     def test_nothing_else_can_be_assigned(self):
         self.refused(self.db, "UPDATE tidepool_alerts SET acked_by = NULL", "acked_by cannot be NULL", "not empty")
@@ -219,7 +219,7 @@ class Updates(WatchCase):
         self.refused(self.db, "UPDATE tidepool_alert_rules SET threshold = 1", "tidepool_alert_rules")
         self.refused(self.db, "DELETE FROM tidepool_alerts", "DELETE is refused", "acked_by")
         self.refused(self.db, "INSERT INTO tidepool_alerts(rule) VALUES ('x')", "INSERT is refused")
-        self.assertEqual(self.orders(), [])
+        self.assertEqual(self.requests(), [])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Segments with alerts, rules, health and forecasts in them, as no pool here would make them at will.
+"""Segments with alerts, rules, health and forecasts that a real pool would not produce on demand.
 
-The bytes are those of core/segment/README.md, written by hand: a test of readers should not share a writer's mistakes.
+The bytes are those of core/segment/README.md, written by hand: tests of readers should not share a writer's
+mistakes.
 """
 import pathlib
 import struct
@@ -24,7 +25,7 @@ def region(image, at):
 
 
 def bits_of(instance):
-    """The upper half of the ids that this instance gives out; 16 bytes, or 32 hex digits."""
+    """The upper half of the ids that this instance issues; 16 bytes, or 32 hex digits."""
     data = bytes.fromhex(instance) if isinstance(instance, str) else instance
     return int.from_bytes(data[:3], "big") >> 3 << 32
 
@@ -54,7 +55,7 @@ def forecast(horizon_s, model, predicted=4.5, mape=NAN, wape=NAN, is_selected=0)
 
 
 class Image:
-    """The bytes of a segment, changed at will."""
+    """The bytes of a segment, which tests can change."""
 
     def __init__(self, path):
         self.bytes = bytearray(pathlib.Path(path).read_bytes())
@@ -91,7 +92,7 @@ class Image:
 
 
 def plant_alert(path, record):
-    """An alert in the last place of a living pool's table, where its owner writes last."""
+    """An alert in the last place of a live pool's table, where its owner writes last."""
     with open(path, "r+b") as file:
         offset, count, stride = region(file.read(4096), ALERTS)
         file.seek(offset + (count - 1) * stride)

@@ -1,4 +1,4 @@
-// Which command an UPDATE of a column means.
+// The commands that UPDATEs of columns mean.
 #include "control/assign.hpp"
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ std::string setting(std::string_view name, ArgumentValue value) {
 }
 std::string acked_by(ArgumentValue value) { return text_of(assign(column_of("alerts", "acked_by"), "77", value)); }
 
-TEST(Assign, SaysWhatAColumnMeans) {
+TEST(Assign, MapsColumnsToCommands) {
   EXPECT_EQ(pools("target_size", int64_t{5}), R"(scale {"target_size":5})");
   EXPECT_EQ(pools("target_size", std::string("5")), R"(scale {"target_size":5})");
   EXPECT_EQ(pools("target_size", Null()), R"(scale {"target_size":null})");
@@ -44,7 +44,7 @@ TEST(Assign, SaysWhatAColumnMeans) {
   EXPECT_EQ(acked_by(std::string("ada")), R"(ack {"alert_id":77,"by":"ada"})");
 }
 
-TEST(Assign, RefusesWhatMeansNothing) {
+TEST(Assign, RefusesInvalidValues) {
   EXPECT_EQ(pools("target_size", std::string("five")), "target_size cannot be \"five\"");
   EXPECT_EQ(pools("min_size", Null()), "min_size cannot be NULL");
   EXPECT_EQ(pools("state", std::string("degraded")), "state cannot be \"degraded\"");

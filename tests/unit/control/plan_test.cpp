@@ -1,4 +1,4 @@
-// Which of the commands of a transaction are given, and in which order (S2, S3).
+// Which commands of a transaction are sent, and in which order (S2, S3).
 #include "control/plan.hpp"
 
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 namespace tide {
 namespace {
 
-// The commands of a transaction on a pool of 2 to 8 connections, and what becomes of them; or why they cannot be given.
+// The commands of a transaction on a pool of 2 to 8 connections, and the resulting plan; or why they are refused.
 class Transaction {
  public:
   Transaction& give(std::string_view verb, const Given& given = {}, const std::string& instance = "i1") {
@@ -40,26 +40,28 @@ class Transaction {
   std::vector<PlannedCommand> all_;
 };
 
-TEST(Plan, TheLastOnASubjectCounts) {
+TEST(Plan, LastCommandOnASubjectIsSent) {
   EXPECT_EQ(Transaction().scale(3).scale(5).settled(), "scale=5");
   EXPECT_EQ(Transaction().give("pause").give("resume").settled(), "resume");
-  EXPECT_EQ(Transaction().scale(3).scale(5, "i2").settled(), "scale=3 scale=5") << "of two pools each counts";
-  EXPECT_EQ(Transaction().set("maxConnections", "5").set("max_size", "6").settled(), "max_size=6") << "by any name";
-  EXPECT_EQ(Transaction().give("recycle").give("recycle").settled(), "recycle recycle") << "on no subject";
+  EXPECT_EQ(Transaction().scale(3).scale(5, "i2").settled(), "scale=3 scale=5") << "each pool has its own";
+  EXPECT_EQ(Transaction().set("maxConnections", "5").set("max_size", "6").settled(), "max_size=6")
+      << "for any name of the option";
+  EXPECT_EQ(Transaction().give("recycle").give("recycle").settled(), "recycle recycle") << "without a subject";
 }
 
-TEST(Plan, EveryStepBetweenIsValid) {
+TEST(Plan, EveryIntermediateStateIsValid) {
   EXPECT_EQ(Transaction().give("drain").scale(9).set("burst", "off").set("max_size", "9").settled(),
             "max_size=9 burst scale=9 drain");
   EXPECT_EQ(Transaction().scale(3).give("resume").settled(), "resume scale=3");
-  // From 2 .. 8: up, the upper limit goes first; down below the old lower one, the lower.
+  // From 2 .. 8. Upward, the upper limit is set first; if it goes below the old lower limit, the lower limit is set
+  // first.
   EXPECT_EQ(Transaction().set("min_size", "9").set("max_size", "12").settled(), "max_size=12 min_size=9");
   EXPECT_EQ(Transaction().set("max_size", "1").set("min_size", "0").settled(), "min_size=0 max_size=1");
 }
 
-TEST(Plan, RefusesWhatContradicts) {
+TEST(Plan, RefusesContradictions) {
   EXPECT_EQ(Transaction().set("min_size", "9").settled(), "min_size 9 would be above max_size 8");
-  EXPECT_EQ(Transaction().set("min_size", "9").settled(false), "min_size=9") << "nothing is known of the pool";
+  EXPECT_EQ(Transaction().set("min_size", "9").settled(false), "min_size=9") << "nothing is known about the pool";
   EXPECT_EQ(Transaction().set("min_size", "5").set("max_size", "4").settled(false),
             "min_size 5 would be above max_size 4");
   EXPECT_EQ(Transaction().scale(9).settled(), "target_size 9 is above max_size 8");

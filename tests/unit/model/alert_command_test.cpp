@@ -1,4 +1,4 @@
-// What may be said of alerts and their rules, and what is told to those who say something else.
+// Arguments of commands on alerts and their rules, and the errors for invalid ones.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -14,7 +14,7 @@ using test::contains;
 using test::good;
 using test::refuses;
 
-// set_alert of the rule "r", with one argument more.
+// set_alert of the rule "r", with one additional argument.
 std::string with(std::string_view name, std::string_view value) {
   return R"({"rule": "r", ")" + std::string(name) + "\": " + std::string(value) + "}";
 }
@@ -23,7 +23,7 @@ constexpr std::string_view kWhole = R"({"rule": "too_slow", "metric": "wait_p95_
     "threshold": 250.5, "hold": "90s", "severity": "critical", "enabled": false, "message": "callers wait",
     "advice": "raise max_size", "clear_at": 100})";
 
-TEST(AlertCommand, ReadsAWholeRule) {
+TEST(AlertCommand, ReadsCompleteRule) {
   const Command command = good("set_alert", kWhole);
   EXPECT_EQ(command.verb(), Verb::set_alert);
   EXPECT_EQ(command.text("rule"), "too_slow");
@@ -38,13 +38,13 @@ TEST(AlertCommand, ReadsAWholeRule) {
   EXPECT_EQ(command.number("clear_at"), 100);
 }
 
-TEST(AlertCommand, WhatIsNotGivenIsNotGiven) {
+TEST(AlertCommand, NullMeansNotGiven) {
   const Command command = good("set_alert", R"({"rule": "r", "metric": null, "threshold": null, "hold": null,
       "enabled": null, "message": null, "clear_at": null})");
   EXPECT_EQ(command.arguments_json(), R"({"rule":"r"})");
 }
 
-TEST(AlertCommand, ZeroAndNothingAreValues) {
+TEST(AlertCommand, ZeroAndEmptyAreValues) {
   EXPECT_EQ(good("set_alert", with("hold", "0")).span("hold"), Span{});
   EXPECT_EQ(good("set_alert", with("hold", "1500")).span("hold"), Span::millis(1500));
   EXPECT_EQ(good("set_alert", with("threshold", "0")).number("threshold"), 0);
@@ -53,7 +53,7 @@ TEST(AlertCommand, ZeroAndNothingAreValues) {
   EXPECT_EQ(good("set_alert", with("threshold", "123456789012345678")).number("threshold"), 123456789012345678.0);
 }
 
-TEST(AlertCommand, TheOtherVerbsOfAlerts) {
+TEST(AlertCommand, OtherAlertVerbs) {
   EXPECT_EQ(good("drop_alert", R"({"rule": "r_2"})").text("rule"), "r_2");
   EXPECT_EQ(good("ack", R"({"alert_id": 81985529216486895})").whole("alert_id"), 81985529216486895);
   EXPECT_EQ(good("ack", R"({"alert_id": 1, "by": "alice"})").text("by"), "alice");
@@ -61,7 +61,7 @@ TEST(AlertCommand, TheOtherVerbsOfAlerts) {
   EXPECT_EQ(good("check_health", "").arguments_json(), "{}");
 }
 
-TEST(AlertCommand, EveryWordOfTheListsIsTaken) {
+TEST(AlertCommand, EveryListedWordIsAccepted) {
   for (const auto& [name, words] :
        {std::pair{"metric", kWords<Metric>}, {"comparison", kWords<Comparison>}, {"severity", kWords<Severity>}}) {
     for (const std::string_view word : words) good("set_alert", with(name, "\"" + std::string(word) + "\""));
@@ -71,7 +71,7 @@ TEST(AlertCommand, EveryWordOfTheListsIsTaken) {
   }
 }
 
-TEST(AlertCommand, CanonicalFormMeansTheSame) {
+TEST(AlertCommand, CanonicalFormIsEquivalent) {
   for (const auto& [verb, arguments] : {std::pair<std::string_view, std::string_view>{"set_alert", kWhole},
                                         {"set_alert", R"({"rule": "r", "hold": 90000, "threshold": 0.1})"},
                                         {"drop_alert", R"({"rule": "r"})"},
@@ -83,7 +83,7 @@ TEST(AlertCommand, CanonicalFormMeansTheSame) {
   EXPECT_EQ(good("set_alert", with("hold", "90000")).arguments_json(), R"({"rule":"r","hold":"90s"})");
 }
 
-TEST(AlertCommand, TellsWhatIsMeant) {
+TEST(AlertCommand, SuggestsSimilarNames) {
   const Status metric = bad("set_alert", with("metric", "\"utilisation\""));
   EXPECT_TRUE(contains(metric.message, "metric is \"utilisation\"")) << metric.message;
   EXPECT_TRUE(contains(metric.hint, "\"utilization\"")) << metric.hint;
@@ -96,7 +96,7 @@ TEST(AlertCommand, TellsWhatIsMeant) {
   EXPECT_TRUE(contains(bad("drop_alert", "{}").detail, "a to z"));
 }
 
-TEST(AlertCommand, RefusesNamesOfRulesThatAreNone) {
+TEST(AlertCommand, RefusesInvalidRuleNames) {
   const auto rule = [](const std::string& name) { return R"({"rule": ")" + name + "\"}"; };
   for (const char* name : {"", "High", "a b", "a-b", "a.b", "\\u0000", "a\\u0000", "\xC3\xA9", "'"}) {
     refuses("set_alert", rule(name));
@@ -108,7 +108,7 @@ TEST(AlertCommand, RefusesNamesOfRulesThatAreNone) {
   refuses("set_alert", R"({"rule": null})");
 }
 
-TEST(AlertCommand, RefusesNumbersThatAreNone) {
+TEST(AlertCommand, RefusesInvalidNumbers) {
   for (const char* name : {"threshold", "clear_at"}) {
     for (const char* value :
          {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
@@ -126,7 +126,7 @@ TEST(AlertCommand, RefusesNumbersThatAreNone) {
   }
 }
 
-TEST(AlertCommand, AConditionEndsBeforeItBegins) {
+TEST(AlertCommand, RefusesClearAtBeyondThreshold) {
   const auto rule = [](std::string_view sign, int threshold, int clear_at) {
     return R"({"rule": "r", "comparison": ")" + std::string(sign) + R"(", "threshold": )" + std::to_string(threshold) +
            R"(, "clear_at": )" + std::to_string(clear_at) + "}";
@@ -137,7 +137,7 @@ TEST(AlertCommand, AConditionEndsBeforeItBegins) {
   EXPECT_EQ(bad("set_alert", rule("<", 5, 4)).message, "alert rule \"r\": clear_at 4 is below the threshold 5");
 }
 
-TEST(AlertCommand, RefusesTextsThatDoNotFit) {
+TEST(AlertCommand, RefusesOversizedTexts) {
   const auto quoted = [](size_t bytes) { return "\"" + std::string(bytes, 'm') + "\""; };
   for (const char* name : {"message", "advice"}) {
     good("set_alert", with(name, quoted(190)));
@@ -151,25 +151,25 @@ TEST(AlertCommand, RefusesTextsThatDoNotFit) {
   refuses("ack", R"({"alert_id": 1, "by": ""})");
 }
 
-// The longest rule there is fits into a mailbox; one whose sentences are all escapes is told that it does not.
-TEST(AlertCommand, TheLongestRuleFitsIntoAMailbox) {
-  const auto order = [](const std::string& text) {
+// The longest possible rule fits into a mailbox; one whose texts consist of escaped characters is refused as too long.
+TEST(AlertCommand, LongestRuleFitsIntoMailbox) {
+  const auto command = [](const std::string& text) {
     return R"({"rule": ")" + std::string(46, 'r') +
            R"(", "metric": "scaling_reversals_per_minute", "comparison": ">=", "threshold": 1.2345678901234567e-300,
            "clear_at": 1.2345678901234567e-300, "hold": "86399999999us", "severity": "critical", "enabled": false,
            "message": ")" +
            text + R"(", "advice": ")" + text + "\"}";
   };
-  EXPECT_LE(good("set_alert", order(std::string(190, 'm'))).arguments_json().size(), kArgumentsBytesMax);
+  EXPECT_LE(good("set_alert", command(std::string(190, 'm'))).arguments_json().size(), kArgumentsBytesMax);
   std::string quotes;
   for (int i = 0; i < 95; ++i) quotes += R"(\")";
-  good("set_alert", order(quotes));
+  good("set_alert", command(quotes));
   std::string escapes;
   for (int i = 0; i < 190; ++i) escapes += R"(\u0001)";
-  EXPECT_TRUE(contains(bad("set_alert", order(escapes)).message, "too long"));
+  EXPECT_TRUE(contains(bad("set_alert", command(escapes)).message, "too long"));
 }
 
-TEST(AlertCommand, GarbageIsRefusedOrMeansTheSameTwice) {
+TEST(AlertCommand, GarbageIsRefusedOrRoundTrips) {
   Rng random(7);
   const std::string sound(kWhole);
   for (int i = 0; i < 20'000; ++i) {

@@ -1,4 +1,4 @@
-// What the tests of commands share: one that is good, and one that is refused as it should be.
+// Shared by the tests of commands: expects a valid command, or a refused one with a complete error.
 #pragma once
 
 #include <gtest/gtest.h>

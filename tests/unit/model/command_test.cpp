@@ -1,4 +1,4 @@
-// What a command may say, and what is told to those who say something else.
+// Arguments of commands, and the errors for invalid ones.
 #include <gtest/gtest.h>
 
 #include "unit/model/command_support.hpp"
@@ -30,7 +30,7 @@ TEST(Command, ReadsTheArgumentsOfEachVerb) {
   }
 }
 
-TEST(Command, TurnsTheValueOfAnOptionIntoText) {
+TEST(Command, ConvertsOptionValuesToText) {
   EXPECT_EQ(good("set", R"({"option": "max_size", "value": "20"})").text("value"), "20");
   EXPECT_EQ(good("set", R"({"option": "max_size", "value": 20})").text("value"), "20");
   EXPECT_EQ(good("set", R"({"option": "burst", "value": false})").text("value"), "false");
@@ -42,15 +42,15 @@ TEST(Command, TurnsTheValueOfAnOptionIntoText) {
   refuses("set", R"({"option": "a\u0000b", "value": 1})");
 }
 
-TEST(Command, CanonicalFormMeansTheSame) {
-  const std::pair<const char*, const char*> orders[] = {{"scale", R"( { "reason" : "x" , "target_size" : 3 } )"},
-                                                        {"scale", R"({"target_size": null})"},
-                                                        {"burst", R"({"duration": 90000})"},
-                                                        {"burst", ""},
-                                                        {"set", R"({"option": "a", "value": 1.5})"},
-                                                        {"recycle", R"({"spread": "0s"})"},
-                                                        {"revoke", R"({"lease_id": 12})"}};
-  for (const auto& [verb, arguments] : orders) {
+TEST(Command, CanonicalFormIsEquivalent) {
+  const std::pair<const char*, const char*> commands[] = {{"scale", R"( { "reason" : "x" , "target_size" : 3 } )"},
+                                                          {"scale", R"({"target_size": null})"},
+                                                          {"burst", R"({"duration": 90000})"},
+                                                          {"burst", ""},
+                                                          {"set", R"({"option": "a", "value": 1.5})"},
+                                                          {"recycle", R"({"spread": "0s"})"},
+                                                          {"revoke", R"({"lease_id": 12})"}};
+  for (const auto& [verb, arguments] : commands) {
     const Command first = good(verb, arguments);
     const Command second = good(verb, first.arguments_json());
     EXPECT_EQ(first.arguments_json(), second.arguments_json());
@@ -59,7 +59,7 @@ TEST(Command, CanonicalFormMeansTheSame) {
             R"({"target_size":3,"reason":"x"})");
 }
 
-TEST(Command, TellsWhatIsMeant) {
+TEST(Command, SuggestsSimilarNames) {
   const Status verb = bad("scael", "{}");
   EXPECT_TRUE(contains(verb.hint, "scale"));
   EXPECT_TRUE(contains(verb.detail, "reset_stats"));
@@ -82,7 +82,7 @@ TEST(Command, RefusesWrongTypesAndRanges) {
   }
 }
 
-TEST(Command, RefusesWhatIsNoObject) {
+TEST(Command, RefusesNonObjects) {
   for (const char* text : {"null", "[]", "3", "\"x\"", "{", "{}x", "{\"target_size\": 1,}", " ", "\xFF"})
     refuses("scale", text);
   EXPECT_TRUE(contains(bad("scale", R"({"target_size": 1, "target_size": 2})").message, "specified more than once"));
@@ -90,7 +90,7 @@ TEST(Command, RefusesWhatIsNoObject) {
   refuses("scale", "{\"reason\": \"\xC3\x28\", \"target_size\": 1}");
 }
 
-TEST(Command, RefusesWhatDoesNotFit) {
+TEST(Command, RefusesOversizedArguments) {
   const auto scale = [](size_t bytes) { return R"({"target_size": 1, "reason": ")" + std::string(bytes, 'r') + "\"}"; };
   EXPECT_EQ(good("scale", scale(120)).text("reason")->size(), 120U);
   refuses("scale", scale(121));
@@ -101,7 +101,7 @@ TEST(Command, RefusesWhatDoesNotFit) {
   refuses("pause", "{}" + std::string(5000, ' '));
 }
 
-TEST(Command, ShowsOnlyAClippedAndCleanPieceOfWhatWasTyped) {
+TEST(Command, ClipsAndCleansQuotedInput) {
   const Status status = bad(std::string("\n\x01") + std::string(3000, 'x'), "{}");
   EXPECT_LT(status.message.size(), 120U);
   EXPECT_FALSE(contains(status.message, "\n"));

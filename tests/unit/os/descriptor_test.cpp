@@ -20,7 +20,7 @@ bool is_readable(int fd) {
   return ::poll(&one, 1, 0) == 1;
 }
 
-TEST(Descriptor, IsClosedOnceByItsLastOwner) {
+TEST(Descriptor, IsClosedOnceByLastOwner) {
   int fd = -1;
   {
     Descriptor first = Descriptor::epoll("nothing");
@@ -34,7 +34,7 @@ TEST(Descriptor, IsClosedOnceByItsLastOwner) {
   EXPECT_FALSE(is_open(fd));
 }
 
-TEST(Descriptor, ACopyOutlivesTheOriginal) {
+TEST(Descriptor, CopyOutlivesOriginal) {
   Descriptor original = Descriptor::epoll("nothing");
   const Descriptor copy = Descriptor::copy_of(original.get());
   original.close();
@@ -43,7 +43,7 @@ TEST(Descriptor, ACopyOutlivesTheOriginal) {
   EXPECT_FALSE(Descriptor::copy_of(-1).is_open());
 }
 
-TEST(Bell, IsReadableFromTheFirstRingUntilItIsCleared) {
+TEST(Bell, IsReadableFromFirstRingUntilClear) {
   const Bell bell("nothing");
   EXPECT_FALSE(is_readable(bell.fd()));
   bell.ring();
@@ -51,10 +51,10 @@ TEST(Bell, IsReadableFromTheFirstRingUntilItIsCleared) {
   EXPECT_TRUE(is_readable(bell.fd()));
   bell.clear();
   EXPECT_FALSE(is_readable(bell.fd()));
-  bell.clear();  // returns, though there is nothing to clear
+  bell.clear();  // returns although there is nothing to clear
 }
 
-TEST(Bell, WithoutADescriptorTheMessageSaysWhatCannotBeDone) {
+TEST(Bell, ShortageNamesFailedOperation) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{0, before.rlim_max};

@@ -1,4 +1,4 @@
-// The probe on trees made by hand, honest and hostile, and on this machine.
+// The probe on file trees made by the test, valid and hostile, and on this machine.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -54,14 +54,14 @@ void expect_machine(const ProcessResources& seen) {
   EXPECT_EQ(seen.memory_limit_bytes, 16384000.0 * 1024);
 }
 
-TEST(SystemProbe, WithoutALimitTheMachineCounts) {
+TEST(SystemProbe, MachineMemoryCountsWithoutLimit) {
   const Tree tree;
   const ProcessResources seen = tree.sample();
   expect_machine(seen);
   EXPECT_EQ(seen.memory_stall, 0.015);
 }
 
-TEST(SystemProbe, TheLimitOfTheOperatorCountsFirst) {
+TEST(SystemProbe, MemoryLimitOptionTakesPrecedence) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "536870912\n", "104857600\n");
   const ProcessResources seen = tree.sample(int64_t{64} << 20);
@@ -69,7 +69,7 @@ TEST(SystemProbe, TheLimitOfTheOperatorCountsFirst) {
   EXPECT_EQ(seen.memory_limit_bytes, 64 * kMega);
 }
 
-TEST(SystemProbe, TheCgroupCountsWithoutItsOldCache) {
+TEST(SystemProbe, CgroupUsageExcludesInactiveCache) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "536870912\n", "104857600\n",
                   "anon 5\nfile 50\ninactive_anon 7\ninactive_file 4194304\nactive_file 3\n");
@@ -80,7 +80,7 @@ TEST(SystemProbe, TheCgroupCountsWithoutItsOldCache) {
   EXPECT_EQ(seen.memory_stall, 0.25);
 }
 
-TEST(SystemProbe, TheTightestCgroupUpwardsCounts) {
+TEST(SystemProbe, SmallestCgroupLimitCounts) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "max\n", "1048576\n");
   tree.put_cgroup("/app.slice", "268435456\n", "209715200\n");
@@ -88,12 +88,12 @@ TEST(SystemProbe, TheTightestCgroupUpwardsCounts) {
   ProcessResources seen = tree.sample();
   EXPECT_EQ(seen.memory_limit_bytes, 256 * kMega);
   EXPECT_EQ(seen.memory_bytes, 200 * kMega);
-  EXPECT_EQ(seen.memory_stall, 0.015);  // the machine's: this cgroup has none
+  EXPECT_EQ(seen.memory_stall, 0.015);  // that of the machine: this cgroup has none
   tree.put_cgroup("", "268435456\n", "262144000\n");
-  EXPECT_EQ(tree.sample().memory_bytes, 250 * kMega);  // of equal ones the outer
+  EXPECT_EQ(tree.sample().memory_bytes, 250 * kMega);  // of equal limits, the outer one
 }
 
-TEST(SystemProbe, AContainerSeesItsCgroupAsTheRoot) {
+TEST(SystemProbe, ContainerSeesItsCgroupAsRoot) {
   for (const char* own : {"0::/\n", "0::/docker/0123456789ab\n", "0::/../other\n", "0::\n", "0::docker\n"}) {
     const Tree tree;
     tree.put("/proc/self/cgroup", own);
@@ -103,20 +103,20 @@ TEST(SystemProbe, AContainerSeesItsCgroupAsTheRoot) {
   }
 }
 
-TEST(SystemProbe, ACgroupOfVersion1IsPassedBy) {
+TEST(SystemProbe, CgroupVersion1IsIgnored) {
   const Tree tree;
   tree.put("/proc/self/cgroup", "12:memory:/docker/x\n11:cpu,cpuacct:/docker/x\n1:name=systemd:/docker/x\n");
   tree.put("/sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes", "1000\n");
   expect_machine(tree.sample());
 }
 
-TEST(SystemProbe, ALimitAboveTheMachineIsNone) {
+TEST(SystemProbe, LimitAboveMachineMemoryIsIgnored) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "9223372036854771712\n", "104857600\n");
   expect_machine(tree.sample());
 }
 
-TEST(SystemProbe, UsedIsNeverNegative) {
+TEST(SystemProbe, UsageIsNeverNegative) {
   const Tree tree;
   tree.put_cgroup("/app.slice/shop.service", "536870912\n", "1048576\n", "inactive_file 2097152\n");
   EXPECT_EQ(tree.sample().memory_bytes, 0);
@@ -129,11 +129,11 @@ const char* const kHostile[] = {
     "12abc", "  ",          "nan",         "inf", "-0.5", "1 1 1", "\xff\xfe",
     ":",     "some avg10=", "0::/a\n0::/b"};
 
-TEST(SystemProbe, GarbageIsUnknownOrPassedBy) {
+TEST(SystemProbe, GarbageIsUnknownOrIgnored) {
   for (const char* text : kHostile) {
     SCOPED_TRACE(text);
     const Tree tree;
-    if (std::string(text) != "1 1 1") {  // a number, as far as one can tell
+    if (std::string(text) != "1 1 1") {  // a valid number for the probe
       tree.put_cgroup("/app.slice/shop.service", text, "1048576");
       expect_machine(tree.sample());
       tree.put_cgroup("/app.slice/shop.service", "1048576", text);
@@ -158,16 +158,16 @@ TEST(SystemProbe, GarbageIsUnknownOrPassedBy) {
   }
 }
 
-TEST(SystemProbe, MissingUnreadableAndStrangeFilesAreUnknown) {
+TEST(SystemProbe, MissingUnreadableAndInvalidFilesAreUnknown) {
   const Tree tree;
   for (const char* path : {"/proc/meminfo", "/proc/self/statm", "/proc/pressure/memory", "/proc/self/cgroup"}) {
     tree.remove(path);
-    ASSERT_EQ(::mkfifo(tree.path(path).c_str(), 0666), 0);  // must not hold us up
+    ASSERT_EQ(::mkfifo(tree.path(path).c_str(), 0666), 0);  // must not block
   }
   std::filesystem::create_directories(tree.path("/sys/fs/cgroup/memory.max"));
   const ProcessResources seen = tree.sample();
   EXPECT_TRUE(std::isnan(seen.memory_bytes) && std::isnan(seen.memory_limit_bytes) && std::isnan(seen.memory_stall));
-  EXPECT_TRUE(std::isnan(seen.descriptors));  // there is no /proc/self/fd
+  EXPECT_TRUE(std::isnan(seen.descriptors));  // /proc/self/fd does not exist
   EXPECT_EQ(tree.sample(1000).memory_limit_bytes, 1000);
 
   const Tree closed;
@@ -182,7 +182,7 @@ TEST(SystemProbe, MissingUnreadableAndStrangeFilesAreUnknown) {
   EXPECT_TRUE(std::isnan(nothing.memory_bytes) && std::isnan(nothing.memory_limit_bytes));
 }
 
-TEST(SystemProbe, ALongPathOfACgroupEndsAtTheRoot) {
+TEST(SystemProbe, LongCgroupPathCountsAsRoot) {
   const Tree tree;
   std::string own = "0::";
   for (int i = 0; i < 2000; ++i) own += "/aa";
@@ -200,7 +200,7 @@ TEST(SystemProbe, CountsDescriptors) {
   EXPECT_EQ(tree.sample().descriptors_max, static_cast<double>(limit.rlim_cur));
 }
 
-TEST(SystemProbe, OutOfDescriptorsIsSeen) {
+TEST(SystemProbe, DescriptorExhaustionIsReported) {
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{3, before.rlim_max};
@@ -219,7 +219,7 @@ TEST(SystemProbe, ThisMachine) {
   EXPECT_GT(probe.sample(int64_t{1} << 40).memory_bytes, kMega);
   ASSERT_GE(seen.descriptors, 3);
   {
-    const std::filesystem::directory_iterator entries("/proc/self/fd");  // has one of its own
+    const std::filesystem::directory_iterator entries("/proc/self/fd");  // has one itself
     EXPECT_EQ(seen.descriptors + 1, std::distance(begin(entries), end(entries)));
   }
   std::vector<int> more;

@@ -1,4 +1,4 @@
-// The catalogue is a promise: names and order of columns never change.
+// The catalogue is a stable interface: names and order of columns never change.
 #include "reading/source.hpp"
 #include "unit/reading/reading_support.hpp"
 
@@ -13,7 +13,7 @@ std::string columns_of(std::string_view name) {
   return out;
 }
 
-TEST(Catalogue, ColumnsStandAsPromised) {
+TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(
       columns_of("pools"),
       "instance_id pool source app host pid backend target db_user state size idle in_use connecting validating "
@@ -67,7 +67,7 @@ TEST(Catalogue, ColumnsStandAsPromised) {
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
-TEST(Catalogue, SaysWhatMayBeSet) {
+TEST(Catalogue, WritableColumns) {
   std::string writable;
   for (const Relation& relation : relations_catalogue()) {
     for (const Column& column : relation.columns) {
@@ -77,8 +77,8 @@ TEST(Catalogue, SaysWhatMayBeSet) {
   EXPECT_EQ(writable, "pools.state pools.min_size pools.max_size pools.target_size alerts.acked_by settings.value ");
 }
 
-// Every text and object of every relation is on one side; a new one has to be decided on.
-TEST(Catalogue, SaysWhoMayReadWhat) {
+// Every text and JSON column of every relation is listed on one side; a new one must be added.
+TEST(Catalogue, PrivacyOfTextColumns) {
   const auto with = [](Privacy privacy) {
     std::string out;
     for (const Relation& relation : relations_catalogue()) {
@@ -127,7 +127,7 @@ TEST(Catalogue, SaysWhoMayReadWhat) {
             "command_help: command argument type meaning\n");
 }
 
-TEST(Catalogue, NamesTellTypeAndUnit) {
+TEST(Catalogue, NamesMatchTypeAndUnit) {
   for (const Relation& relation : relations_catalogue()) {
     EXPECT_TRUE(relation.meaning.ends_with('.')) << relation.name;
     for (const Column& column : relation.columns) {
@@ -149,7 +149,7 @@ TEST(Catalogue, NamesTellTypeAndUnit) {
   }
 }
 
-TEST(Catalogue, RefusesRelationsOfSomebodyElse) {
+TEST(Catalogue, RefusesForeignRelations) {
   std::vector<Row> rows;
   const Relation foreign{"pg_class", "Not ours.", {}};
   EXPECT_EQ(read_relation(foreign, {}, 0, rows).code, Code::not_found);

@@ -1,5 +1,5 @@
-// Every relation over a directory in which one pool is sound and one was made to hurt: the sound one is always shown,
-// and whatever the other one shows has the form of a row.
+// Every relation over a directory with one valid and one hostile pool: the valid one is always shown, and the rows of
+// the other one are well formed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ int64_t number(const Relation& relation, const Row& row, std::string_view column
 
 class HostileRelationsTest : public testing::Test {
  protected:
-  // The rows of all pools here, checked for their form.
+  // The rows of all pools in the directory, checked for their form.
   std::vector<Row> rows_of(const Relation& relation) {
     std::vector<Row> rows;
     EXPECT_TRUE(read_relation(relation, {folder_.path(), "", ""}, test::kMadeWallNs + 1'000'000'000, rows).is_ok());
@@ -46,7 +46,7 @@ class HostileRelationsTest : public testing::Test {
     }
     return rows;
   }
-  // Those of the sound pool among them.
+  // Those of the valid pool among them.
   std::vector<Row> sound(const Relation& relation, std::vector<Row> rows) {
     const Value id = made_.instance_hex();
     const auto columns = relation.columns;
@@ -63,7 +63,7 @@ class HostileRelationsTest : public testing::Test {
   const std::string mutant_path_ = folder_.path() + "/" + test::SegmentMaker("mutant", 2).file_name();
 };
 
-TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideMutants) {
+TEST_F(HostileRelationsTest, ValidPoolIsShownBesideMutants) {
   std::vector<std::vector<Row>> expected;
   for (const Relation& relation : relations_catalogue()) expected.push_back(sound(relation, rows_of(relation)));
   ASSERT_EQ(expected[0].size(), 1U);  // pools
@@ -74,7 +74,7 @@ TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideMutants) {
   for (uint64_t seed = 1; seed <= kMutants; ++seed) {
     SCOPED_TRACE(seed);
     mutant.rewrite(test::spoilt_segment(seed));
-    // Every mutant is asked for its pools and one more relation; all relations get their turn many times.
+    // Every mutant is read as pools and one other relation; each relation is read many times.
     for (const size_t index : {size_t{0}, seed % catalogue.size()}) {
       const Relation& relation = catalogue[index];
       std::vector<Row> rows = rows_of(relation);
@@ -93,7 +93,7 @@ TEST_F(HostileRelationsTest, TheSoundPoolIsShownBesideMutants) {
   EXPECT_GT(shown, kMutants / 3);
 }
 
-TEST_F(HostileRelationsTest, WhatIsNoFileIsPassedOver) {
+TEST_F(HostileRelationsTest, NonFilesAreSkipped) {
   const Relation& pools = *find_relation("pools");
   ASSERT_EQ(::symlink(intact_.path().c_str(), mutant_path_.c_str()), 0);
   EXPECT_EQ(rows_of(pools).size(), 1U);

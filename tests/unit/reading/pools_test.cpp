@@ -11,7 +11,7 @@ class Pools : public testing::Test {
  protected:
   test::TempDirectory directory;
   std::unique_ptr<Segment> segment = test::make_segment(directory.path());
-  // Nobody holds the lock of a copy: to readers it is what an owner that was killed leaves behind.
+  // A copy is not locked: to readers it looks like the file of an owner that was killed.
   test::Table read_dead() {
     const test::TempDirectory other;
     const std::filesystem::path from = segment->path();
@@ -23,7 +23,7 @@ class Pools : public testing::Test {
   }
 };
 
-TEST_F(Pools, ShowsWhatItIs) {
+TEST_F(Pools, ShowsIdentity) {
   const test::Table pools = read();
   ASSERT_EQ(pools.size(), 1u);
   EXPECT_EQ(pools.at(0, "instance_id"), text("2b000000000000000000000000000000"));
@@ -50,12 +50,12 @@ TEST_F(Pools, ShowsWhatItIs) {
   EXPECT_EQ(pools.at(0, "version"), text("0.1"));
 }
 
-TEST_F(Pools, SaysWhoHostsIt) {
-  segment->header().flags = format::kHeaderHosted | 1U << 31;  // and a bit of a version to come
+TEST_F(Pools, ShowsHostedSource) {
+  segment->header().flags = format::kHeaderHosted | 1U << 31;  // and a bit of a future version
   EXPECT_EQ(read().at(0, "source"), text("hosted"));
 }
 
-TEST_F(Pools, CountsSlotsByWhatTheyDo) {
+TEST_F(Pools, CountsSlotsByState) {
   test::fill_slot(*segment, 0, SlotState::idle);
   test::fill_slot(*segment, 1, SlotState::leased);
   test::fill_slot(*segment, 2, SlotState::leased);
@@ -73,7 +73,7 @@ TEST_F(Pools, CountsSlotsByWhatTheyDo) {
   EXPECT_EQ(pools.at(0, "utilization"), real(0.4));
 }
 
-TEST_F(Pools, HasNoUtilizationWithoutLimit) {
+TEST_F(Pools, UtilizationIsNullWithoutLimit) {
   put(segment->vitals().limit_size, 0);
   EXPECT_TRUE(is_null(read().at(0, "utilization")));
 }
@@ -87,7 +87,7 @@ TEST_F(Pools, ShowsTheQueue) {
   EXPECT_EQ(read().at(0, "oldest_wait_ms"), real(1500));
 }
 
-TEST_F(Pools, NeverWaitsBackwards) {
+TEST_F(Pools, WaitIsNeverNegative) {
   put(segment->queue().waiting, 1);
   put(segment->queue().head_since_mono, test::bits(test::kNowMono + test::kSecond));
   EXPECT_EQ(read().at(0, "oldest_wait_ms"), real(0));
@@ -121,26 +121,26 @@ TEST_F(Pools, ShowsTheBreaker) {
   EXPECT_EQ(read().at(0, "breaker"), text("unknown"));
 }
 
-TEST_F(Pools, IsStaleWhenItsHeartStopped) {
+TEST_F(Pools, IsStaleWithoutHeartbeat) {
   put(segment->vitals().anchor_wall, test::bits(1'577'836'800 * test::kSecond));  // 2020
   EXPECT_EQ(read().at(0, "state"), text("stale"));
 }
 
-TEST_F(Pools, IsDeadWhenItsOwnerIsGone) {
+TEST_F(Pools, IsDeadAfterOwnerExited) {
   test::fill_slot(*segment, 0, SlotState::idle);
   const test::Table pools = read_dead();
   EXPECT_EQ(pools.at(0, "state"), text("dead"));
   EXPECT_EQ(pools.at(0, "idle"), integer(1));
 }
 
-TEST_F(Pools, IsClosedWhenItsOwnerSaidSo) {
+TEST_F(Pools, IsClosedByOwner) {
   put(segment->vitals().state, 6);
   EXPECT_EQ(read().at(0, "state"), text("closed"));
   EXPECT_EQ(read_dead().at(0, "state"), text("closed"));
 }
 
-// An owner killed while it wrote leaves an odd sequence number for ever.
-TEST_F(Pools, ShowsNoTornVitals) {
+// An owner killed while writing leaves an odd sequence number permanently.
+TEST_F(Pools, TornVitalsAreNull) {
   put(segment->vitals().seq, 1);
   const test::Table pools = read_dead();
   ASSERT_EQ(pools.size(), 1u);
@@ -162,7 +162,7 @@ TEST_F(Pools, AreSortedAndFiltered) {
   EXPECT_EQ(read("billing", "4d000000000000000000000000000000").size(), 0u);
 }
 
-TEST_F(Pools, PassesOverWhatIsNoSegment) {
+TEST_F(Pools, SkipsNonSegments) {
   const std::string path = directory.path() + "/junk.00000000000000000000000000000000.segment";
   std::FILE* file = std::fopen(path.c_str(), "w");
   ASSERT_NE(file, nullptr);
@@ -173,7 +173,7 @@ TEST_F(Pools, PassesOverWhatIsNoSegment) {
 
 int local_fd = -1;
 
-TEST_F(Pools, OfThisProcessComeFirst) {
+TEST_F(Pools, LocalPoolsComeFirst) {
   const auto local = test::make_segment("", "zebra", 0x01);
   local_fd = local->fd();
   set_local_segments([] { return std::vector<int>{-1, local_fd}; });

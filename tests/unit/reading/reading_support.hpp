@@ -1,6 +1,6 @@
-// A segment with fixed numbers in a directory of its own, and rows looked at by the names of their columns.
+// A segment with fixed numbers in its own directory, and access to rows by column name.
 //
-// The time is 2100, so that whatever the real clock says no owner here is stale unless it is made so.
+// The time is 2100, so that no owner is stale unless the test makes it so, whatever the real clock says.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ inline constexpr int64_t kSecond = 1'000 * kMs;
 inline constexpr int64_t kNowWall = 4'102'444'800 * kSecond;  // 2100-01-01 in UTC
 inline constexpr int64_t kNowMono = 10'000 * kSecond;
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-// A time as it stands in a row: microseconds, so much after now.
+// A time as contained in a row: microseconds, this long after now.
 constexpr int64_t us_after_now(int64_t ns) { return (kNowWall + ns) / 1000; }
 
 class TempDirectory {
@@ -82,7 +82,7 @@ inline std::unique_ptr<Segment> make_segment(const std::string& directory, const
   return segment.take();
 }
 
-// A connection in slot `index`, born 50 s ago, in its state since 20 s, last leased 3 s and last used 2 s ago.
+// A connection in slot `index`, opened 50 s ago, in its state for 20 s, last leased 3 s and last used 2 s ago.
 inline format::Slot& fill_slot(Segment& segment, uint32_t index, SlotState state, uint64_t generation = 1) {
   format::Slot& slot = segment.slots()[index];
   put(slot.word, SlotWord(state, generation).bits);

@@ -60,7 +60,7 @@ TEST_F(Slots, LeasedConnection) {
   EXPECT_EQ(rows.at(0, "suspect_leak"), integer(1));
 }
 
-TEST_F(Slots, EveryStateHasItsWord) {
+TEST_F(Slots, EveryStateHasAWord) {
   test::fill_slot(*segment, 0, SlotState::empty);
   test::fill_slot(*segment, 1, SlotState::opening);
   test::fill_slot(*segment, 2, SlotState::held);
@@ -74,7 +74,7 @@ TEST_F(Slots, EveryStateHasItsWord) {
   EXPECT_EQ(rows.at(2, "state_since"), integer(us_after_now(-20 * kSecond)));
 }
 
-// A holder that died while it wrote: the row stays, what cannot be trusted does not.
+// The holder exited while writing: the row remains, unreliable values are null.
 TEST_F(Slots, TornSlotKeepsItsRow) {
   format::Slot& slot = test::fill_slot(*segment, 0, SlotState::leased, 9);
   slot.tag.assign("half");
@@ -109,7 +109,7 @@ TEST_F(Slots, Lease) {
   EXPECT_EQ(rows.at(0, "overdue"), integer(0));
 }
 
-TEST_F(Slots, LeaseIsOverdueBehindItsDeadline) {
+TEST_F(Slots, LeaseIsOverdueAfterDeadline) {
   test::fill_slot(*segment, 0, SlotState::leased, 1);
   put(segment->vitals().lease_timeout_ns, 3 * kSecond);
   EXPECT_EQ(read("leases").at(0, "overdue"), integer(0));
@@ -118,7 +118,7 @@ TEST_F(Slots, LeaseIsOverdueBehindItsDeadline) {
   EXPECT_EQ(read("leases").at(0, "overdue"), integer(1));
 }
 
-TEST_F(Slots, TakesAnyNumbers) {
+TEST_F(Slots, AcceptsAnyNumbers) {
   format::Slot& slot = test::fill_slot(*segment, 0, SlotState::leased, kGenerationMax);
   put(slot.acquired_mono, test::bits(std::numeric_limits<int64_t>::min()));
   put(slot.last_used_mono, test::bits(std::numeric_limits<int64_t>::max()));

@@ -78,7 +78,7 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
   EXPECT_EQ(stats.at(0, "scale_down_total"), integer(1014));
   EXPECT_EQ(stats.at(0, "queries_total"), integer(200));
   EXPECT_EQ(stats.at(0, "query_errors_total"), integer(2));
-  EXPECT_EQ(stats.at(0, "wait_ms_total"), real(16));  // with the 10 ms of those who got nothing
+  EXPECT_EQ(stats.at(0, "wait_ms_total"), real(16));  // including 10 ms of requests that failed
   EXPECT_EQ(stats.at(0, "use_ms_total"), real(80));
   EXPECT_EQ(stats.at(0, "connect_ms_total"), real(12));
   EXPECT_EQ(stats.at(0, "query_ms_total"), real(40));
@@ -87,7 +87,7 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
   EXPECT_EQ(stats.at(0, "waiting_peak"), integer(6));
 }
 
-TEST_F(Stats, WhatIsNotMeasuredIsNull) {
+TEST_F(Stats, UnmeasuredValuesAreNull) {
   const test::Table stats = read();
   for (const char* column :
        {"transactions_total", "retries_total", "statement_cache_hits_total", "statement_cache_misses_total",
@@ -116,7 +116,7 @@ TEST_F(Stats, ShowsPercentilesMemoryAndTheLastError) {
   EXPECT_EQ(stats.at(0, "stats_reset"), integer(test::us_after_now(-2 * test::kSecond)));
 }
 
-TEST_F(Stats, TakesTheBaselineOff) {
+TEST_F(Stats, SubtractsBaseline) {
   put_base(Counter::timeouts_total, 1);
   put_base(Counter::failed_wait_ns_total, 4 * test::kMs);
   put_base(Counter::connects_total, 990);
@@ -124,7 +124,7 @@ TEST_F(Stats, TakesTheBaselineOff) {
   put_base(Counter::acquires_total, 25);
   put_base(Counter::waited_total, 1);
   put_base(Counter::wait_ns_total, 1 * test::kMs);
-  put_base(Counter::queries_total, 500);  // more than there were
+  put_base(Counter::queries_total, 500);  // more than the current count
   const test::Table stats = read();
   EXPECT_EQ(stats.at(0, "acquires_total"), integer(5));
   EXPECT_EQ(stats.at(0, "acquires_waited_total"), integer(3));
@@ -135,7 +135,7 @@ TEST_F(Stats, TakesTheBaselineOff) {
   EXPECT_EQ(stats.at(0, "queries_total"), integer(0));
 }
 
-TEST_F(Stats, CountsWhatThePoolDidForItself) {
+TEST_F(Stats, CountsSlowWaitsRecoveriesAndAlerts) {
   for (uint32_t i = 0; i < 2; ++i) put(segment->slot_stats()[i].slow_total, 3);
   put(segment->totals().recoveries_total, 4);
   put(segment->totals().alerts_fired_total, 9);
@@ -150,7 +150,7 @@ TEST_F(Stats, CountsWhatThePoolDidForItself) {
   EXPECT_EQ(read().at(0, "alerts_fired_total"), integer(0));
 }
 
-TEST_F(Stats, ShowsTheNumbersOfSizing) {
+TEST_F(Stats, ShowsSizingFigures) {
   format::ForecastsBlock& sizing = segment->forecasts();
   put(sizing.seq, 2);
   sizing.efficiency = 0.5;
@@ -162,7 +162,7 @@ TEST_F(Stats, ShowsTheNumbersOfSizing) {
   EXPECT_EQ(stats.at(0, "prediction_accuracy"), real(0.9));
 }
 
-TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
+TEST_F(Stats, CountsTalliesAndClosedConnections) {
   format::Tallies& tallies = segment->tallies();
   uint64_t n = 20;
 #define TIDE_PUT(name, unit, opentelemetry, meaning) put(tallies.name, n++);
@@ -192,7 +192,7 @@ TEST_F(Stats, CountsWhatHappenedAndWhatWasMended) {
   EXPECT_EQ(read().at(0, "closed_total"), integer(2 + 3 + 4 + 5 + 6 + 7 + 8));
 }
 
-TEST_F(Stats, MakesNothingUpWithoutABaseline) {
+TEST_F(Stats, NullWithoutBaseline) {
   put(segment->baseline().seq, 1);
   const test::Table stats = read();
   ASSERT_EQ(stats.size(), 1u);
@@ -216,14 +216,14 @@ TEST_F(Stats, HistogramsAreCumulative) {
     EXPECT_TRUE(is_null(rows.at(last, "le_ms")));
     EXPECT_EQ(rows.at(last, "count"), integer(totals[m])) << metrics[m];
   }
-  EXPECT_EQ(rows.at(0, "count"), integer(26));  // those who did not wait
+  EXPECT_EQ(rows.at(0, "count"), integer(26));  // callers that did not wait
   // 1000 us is below the bound 1024 us, 2000 us below 2048 us.
   const size_t bucket = histogram_bucket_of_us(1000);
   EXPECT_EQ(rows.at(bucket - 1, "count"), integer(26));
   EXPECT_EQ(rows.at(bucket, "count"), integer(28));
 }
 
-TEST_F(Stats, HistogramsHaveABaselineToo) {
+TEST_F(Stats, HistogramsSubtractBaseline) {
   put(segment->baseline().wait.count[histogram_bucket_of_us(1000)], 1);
   put_base(Counter::acquires_total, 20);
   put_base(Counter::waited_total, 1);
@@ -232,7 +232,7 @@ TEST_F(Stats, HistogramsHaveABaselineToo) {
   EXPECT_EQ(rows.at(kHistogramBuckets - 1, "count"), integer(10));
 }
 
-TEST_F(Stats, HistoryComesByResolutionAndTime) {
+TEST_F(Stats, HistoryIsSortedByResolutionAndTime) {
   const auto write = [&](const format::RegionOf<format::HistoryRecord>& region, std::vector<int64_t> times) {
     Ring<format::HistoryRecord> ring = segment->ring(region);
     for (const int64_t at : times) {

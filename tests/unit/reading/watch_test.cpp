@@ -22,7 +22,7 @@ class Watch : public testing::Test {
   test::SegmentMaker made;
 };
 
-TEST_F(Watch, ShowsAlertsInTheOrderOfTheirIds) {
+TEST_F(Watch, ShowsAlertsSortedById) {
   const test::Table alerts = read("alerts");
   ASSERT_EQ(alerts.size(), 2u);
   EXPECT_EQ(alerts.at(0, "rule"), text("long_queue"));
@@ -50,7 +50,7 @@ TEST_F(Watch, ShowsAlertsInTheOrderOfTheirIds) {
   EXPECT_EQ(alerts.at(1, "advice"), text("raise max_size"));
 }
 
-TEST_F(Watch, ShowsTheRules) {
+TEST_F(Watch, ShowsRules) {
   const test::Table rules = read("alert_rules");
   ASSERT_EQ(rules.size(), 2u);
   EXPECT_EQ(rules.at(0, "pool"), text("app"));
@@ -71,7 +71,7 @@ TEST_F(Watch, ShowsTheRules) {
   EXPECT_TRUE(is_null(rules.at(1, "message")));
 }
 
-TEST_F(Watch, ShowsTheChecksThatWereMade) {
+TEST_F(Watch, ShowsChecksThatWereMade) {
   const test::Table checks = read("health_checks");
   ASSERT_EQ(checks.size(), 2u);
   EXPECT_EQ(checks.at(0, "check_name"), text("connectivity"));
@@ -103,7 +103,7 @@ TEST_F(Watch, ShowsForecasts) {
   EXPECT_TRUE(is_null(forecasts.at(1, "error_mape")));
 }
 
-TEST_F(Watch, NumbersOfAClosedSetThatAreUnknownAreCalledThat) {
+TEST_F(Watch, UnknownEnumValuesAreShownAsUnknown) {
   made.alert(0).severity = made.alert(0).state = 99;
   made.alert_rules().record[0].comparison = 99;
   made.health().record[0].status = 99;
@@ -113,7 +113,7 @@ TEST_F(Watch, NumbersOfAClosedSetThatAreUnknownAreCalledThat) {
   EXPECT_EQ(read("health_checks").at(0, "status"), text("unknown"));
 }
 
-TEST_F(Watch, NumbersThatAreNoneAndForeignTextsDoNoHarm) {
+TEST_F(Watch, InvalidNumbersAndTextsAreHandledSafely) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
   made.alert(0).alert_id = ~uint64_t{0};
   made.alert(0).value = kInfinite;

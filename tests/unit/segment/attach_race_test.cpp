@@ -1,4 +1,5 @@
-// What is read while it is written is whole or missing, never torn; and the set of slots is that of one moment.
+// A record that is read while it is written is consistent or missing, never torn; the set of slots is that of one
+// moment.
 #include <sys/mman.h>
 
 #include <atomic>
@@ -17,14 +18,14 @@ using test::SegmentMaker;
 
 constexpr int kReads = 3000;
 
-// Other work of an owner, in some nanoseconds each: between two changes, and within one, so that a reader that does not
-// look twice gets caught.
+// Simulates other work of an owner, some nanoseconds each: between two changes, and within one, so that a reader that
+// does not check twice is detected.
 void work(uint64_t amount) {
   static std::atomic<uint64_t> done{0};
   for (uint64_t i = 0; i < amount; ++i) done.fetch_add(1, std::memory_order_relaxed);
 }
 
-// A made segment in shared memory, written through its mapping as its owner does.
+// A made segment in shared memory, written through its mapping as by an owner.
 class LiveSegment {
  public:
   explicit LiveSegment(uint32_t slots = SegmentMaker::kSlots)
@@ -38,7 +39,7 @@ class LiveSegment {
     ::munmap(memory_, bytes_);
     ::close(fd_);
   }
-  // `step(n)` again and again, n from 1, until the test is over.
+  // Calls `step(n)` repeatedly, with n from 1, until the test is over.
   template <typename Step>
   void write(Step step) {
     writer_ = std::thread([this, step]() mutable {
@@ -47,7 +48,7 @@ class LiveSegment {
         steps_ = n;
       }
     });
-    while (steps_ < 10) std::this_thread::yield();  // the race is on when this returns
+    while (steps_ < 10) std::this_thread::yield();  // the race has begun when this returns
   }
   template <typename Record>
   Record* at(const format::Region& region) {
@@ -74,7 +75,7 @@ class LiveSegment {
   std::thread writer_;
 };
 
-TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
+TEST(AttachRaceTest, ConsistentSlotBelongsToOneLease) {
   LiveSegment live;
   live.write([slots = live.slots()](uint64_t n) {
     format::Slot& slot = slots[n % 2];
@@ -99,7 +100,7 @@ TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
       if (!slots[s].is_whole) continue;
       ++whole;
       const uint64_t n = slots[s].acquires_total;
-      ASSERT_EQ(slots[s].word.generation(), n) << "facts of another lease";
+      ASSERT_EQ(slots[s].word.generation(), n) << "data of another lease";
       ASSERT_EQ(slots[s].acquired_mono, static_cast<int64_t>(n));
       ASSERT_EQ(slots[s].thread_id, static_cast<uint32_t>(n));
       ASSERT_EQ(slots[s].tag, std::string(n % 40, '.') + std::to_string(n));
@@ -108,8 +109,8 @@ TEST(AttachRaceTest, AWholeSlotIsOfOneLease) {
   EXPECT_GT(whole, kReads / 2);
 }
 
-// Facts of alerts and rules that are written together are read together.
-TEST(AttachRaceTest, AnAlertAndARuleAreOfOneWriting) {
+// Alerts and rules whose fields are written together are read together.
+TEST(AttachRaceTest, AlertAndRuleAreConsistent) {
   LiveSegment live;
   auto* alerts = live.at<format::AlertRecord>(live.header().alerts);
   auto* rules = live.at<format::AlertRulesBlock>(live.header().alert_rules);
@@ -150,9 +151,9 @@ TEST(AttachRaceTest, AnAlertAndARuleAreOfOneWriting) {
   EXPECT_GT(whole, kReads / 2);
 }
 
-// I1: the cap holds for what a reader counts, although connections come and go while it reads. Many slots, so that
-// reading them takes a while.
-TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
+// I1: the number of slots that a reader counts never exceeds the cap, although connections are opened and closed while
+// it reads. Many slots, so that reading takes a while.
+TEST(AttachRaceTest, SlotSetNeverExceedsCap) {
   constexpr uint32_t kSlots = 512;
   constexpr uint32_t kOpen = 16;
   LiveSegment live(kSlots);
@@ -171,7 +172,7 @@ TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
       slots[i].word.store(SlotWord(to, n).bits, std::memory_order_seq_cst);
       topology.store(topology + 1, std::memory_order_seq_cst);
     };
-    // In bursts, as when a whole generation is replaced.
+    // In bursts, as when a whole generation of connections is replaced.
     for (int i = 0; i < 20; ++i) {
       change(SlotState::idle, SlotState::empty, 0);
       change(SlotState::empty, SlotState::idle, n * 100 + static_cast<uint64_t>(i));
@@ -193,7 +194,7 @@ TEST(AttachRaceTest, SlotsAreNeverMoreThanThereEverWere) {
   }
 }
 
-TEST(AttachRaceTest, ABlockIsOfOneMoment) {
+TEST(AttachRaceTest, BlockIsConsistent) {
   LiveSegment live;
   live.write([baseline = live.at<format::Baseline>(live.header().baseline)](uint64_t n) {
     {
@@ -220,7 +221,7 @@ TEST(AttachRaceTest, ABlockIsOfOneMoment) {
   EXPECT_GT(read, kReads / 2);
 }
 
-TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
+TEST(AttachRaceTest, RingRecordsAreCompleteAndInOrder) {
   LiveSegment live;
   const format::Region& region = live.header().journal;
   const auto ring = std::make_shared<Ring<format::JournalRecord>>(live.empty_ring(live.header().journal), region.count);
@@ -235,7 +236,7 @@ TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
       };
     };
     ring->append(fill(1));
-    // Amending is what makes a stamp come back.
+    // Amending is what makes a stamp return to an earlier value.
     for (int i = 0; i < 20; ++i) ring->amend(n - 1, fill(i % 2 == 0 ? -1 : 1));
   });
   const Attachment segment = live.attach();
@@ -250,8 +251,8 @@ TEST(AttachRaceTest, RecordsOfARingAreWholeAndInOrder) {
   }
 }
 
-// Several threads, and a ring so short that they meet in it all the time.
-TEST(AttachRaceTest, RecordsOfManyWritersAreWhole) {
+// Several threads, and a ring so short that they always collide.
+TEST(AttachRaceTest, RecordsOfSeveralWritersAreComplete) {
   constexpr int kWriters = 4;
   LiveSegment live;
   const format::Region& region = live.header().journal;
@@ -289,7 +290,7 @@ TEST(AttachRaceTest, RecordsOfManyWritersAreWhole) {
   for (int i = 0; (i < kReads || whole < kReads) && !HasFailure(); ++i) whole += look();
   is_over = true;
   for (std::thread& writer : writers) writer.join();
-  EXPECT_EQ(look(), region.count) << "at rest every place holds a whole record";
+  EXPECT_EQ(look(), region.count) << "without writers every place contains a complete record";
   std::set<uint64_t> all;
   size_t appended = 0;
   for (const auto& one : numbers) {

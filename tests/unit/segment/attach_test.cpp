@@ -1,4 +1,5 @@
-// A sound segment is read field by field; what is no segment is refused; what is half written is left out or marked.
+// A valid segment is read field by field; files that are not segments are refused; incomplete records are omitted or
+// marked.
 #include "segment/attach.hpp"
 #include "base/owned_id.hpp"
 
@@ -20,7 +21,7 @@ using test::TemporaryFolder;
 
 class AttachTest : public testing::Test {
  protected:
-  // The made segment as it is now, opened. The file stays until the test ends.
+  // Writes the made segment in its current state and opens it. The file stays until the test ends.
   Attachment attach(bool is_alive = true) {
     file_.reset();
     file_ = std::make_unique<SegmentFile>(folder_.path() + "/" + made_.file_name(), made_.bytes(), is_alive);
@@ -108,7 +109,7 @@ TEST_F(AttachTest, CountersAreCopied) {
   EXPECT_FALSE(attach().read_tallies().has_value());
 }
 
-TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
+TEST_F(AttachTest, SlotsAreCopiedUpToTheLastUsedOne) {
   const Attachment segment = attach();
   const std::vector<SlotCopy> slots = segment.read_slots();
   ASSERT_EQ(slots.size(), SegmentMaker::kUsed);
@@ -132,7 +133,7 @@ TEST_F(AttachTest, SlotsAreCopiedUpToTheLastOneUsed) {
   EXPECT_EQ(stats[2].faults_total, 1U);
 }
 
-TEST_F(AttachTest, WaitersComeInTheOrderOfTheirTickets) {
+TEST_F(AttachTest, WaitersAreSortedByTicket) {
   const std::vector<format::Waiter> waiters = attach().read_waiters();
   ASSERT_EQ(waiters.size(), 2U);
   EXPECT_EQ(waiters[0].ticket, 11U);
@@ -140,7 +141,7 @@ TEST_F(AttachTest, WaitersComeInTheOrderOfTheirTickets) {
   EXPECT_EQ(waiters[1].ticket, 12U);
 }
 
-TEST_F(AttachTest, RingsComeOldestFirst) {
+TEST_F(AttachTest, RingsAreReadOldestFirst) {
   const Attachment segment = attach();
   for (const int64_t resolution_ms : {1'000, 60'000, 3'600'000}) {
     const std::vector<format::HistoryRecord> history = segment.read_history(resolution_ms);
@@ -176,12 +177,12 @@ TEST_F(AttachTest, SettingsAreCopied) {
   EXPECT_EQ(settings[1].source, 2U);
 }
 
-TEST_F(AttachTest, TheLockTellsWhoLives) {
+TEST_F(AttachTest, LockDeterminesLiveness) {
   EXPECT_EQ(attach(false).liveness(), Liveness::dead);
   EXPECT_NE(attach(true).liveness(), Liveness::dead);
 }
 
-TEST_F(AttachTest, AReadersLockDoesNotMakeADeadOwnerLive) {
+TEST_F(AttachTest, ReaderLockDoesNotMakeDeadOwnerAlive) {
   const Attachment segment = attach(false);
   const int other = ::open(file_->path().c_str(), O_RDONLY | O_CLOEXEC);
   struct flock lock {};
@@ -192,7 +193,7 @@ TEST_F(AttachTest, AReadersLockDoesNotMakeADeadOwnerLive) {
   ::close(other);
 }
 
-TEST_F(AttachTest, MemoryOfThisProcessIsReadAndNotClosed) {
+TEST_F(AttachTest, LocalMemoryIsReadAndNotClosed) {
   const int fd = ::memfd_create("tidepool-test", MFD_CLOEXEC);
   ASSERT_EQ(::pwrite(fd, made_.bytes().data(), made_.bytes().size(), 0), static_cast<ssize_t>(made_.bytes().size()));
   {
@@ -206,8 +207,8 @@ TEST_F(AttachTest, MemoryOfThisProcessIsReadAndNotClosed) {
   ::close(fd);
 }
 
-TEST_F(AttachTest, ATornSlotIsMarkedAndCounted) {
-  made_.slot(1).seq = 3;  // its holder stopped in the middle
+TEST_F(AttachTest, TornSlotIsMarkedAndCounted) {
+  made_.slot(1).seq = 3;  // its holder exited while writing
   const std::vector<SlotCopy> slots = attach().read_slots();
   ASSERT_EQ(slots.size(), SegmentMaker::kUsed);
   EXPECT_FALSE(slots[1].is_whole);
@@ -217,26 +218,26 @@ TEST_F(AttachTest, ATornSlotIsMarkedAndCounted) {
   EXPECT_TRUE(slots[2].is_whole);
 }
 
-TEST_F(AttachTest, AKeeperThatDiedWhileItSwappedSlotsLeavesThemReadable) {
+TEST_F(AttachTest, SlotsAreReadableAfterKeeperDiedDuringSwap) {
   made_.vitals().topology_seq = 9;
   EXPECT_EQ(attach(false).read_slots().size(), SegmentMaker::kUsed);
 }
 
-TEST_F(AttachTest, ATornWaiterIsLeftOut) {
+TEST_F(AttachTest, TornWaiterIsOmitted) {
   made_.waiter(0).seq = 3;
   const std::vector<format::Waiter> waiters = attach().read_waiters();
   ASSERT_EQ(waiters.size(), 1U);
   EXPECT_EQ(waiters[0].ticket, 11U);
 }
 
-TEST_F(AttachTest, TornStatisticsStillCount) {
+TEST_F(AttachTest, TornStatisticsAreStillCounted) {
   made_.stats(1).seq = 3;
   const std::vector<format::SlotStats> stats = attach().read_slot_stats();
   ASSERT_EQ(stats.size(), SegmentMaker::kUsed);
   EXPECT_EQ(stats[1].releases_total, 20U);
 }
 
-TEST_F(AttachTest, RecordsThatAreBeingWrittenOrStandInAnothersPlaceAreLeftOut) {
+TEST_F(AttachTest, BusyOrMisplacedRecordsAreOmitted) {
   auto& journal = made_.header().journal;
   made_.record<format::JournalRecord>(journal, 5).stamp = 7;
   made_.record<format::JournalRecord>(journal, 6).stamp = format::kStampBusy;
@@ -245,14 +246,14 @@ TEST_F(AttachTest, RecordsThatAreBeingWrittenOrStandInAnothersPlaceAreLeftOut) {
   EXPECT_EQ(numbers, (std::vector<uint64_t>{3, 4, 7, 8, 9, 10}));
 }
 
-TEST_F(AttachTest, SlotsUsedBeyondTheRoomAreNotRead) {
+TEST_F(AttachTest, SlotsUsedBeyondCapacityAreNotRead) {
   made_.vitals().slots_used = ~uint64_t{0};
   const Attachment segment = attach();
   EXPECT_LE(segment.read_slots().size(), SegmentMaker::kSlots);
   EXPECT_EQ(segment.read_vitals()->slots_used, SegmentMaker::kSlots);
 }
 
-TEST_F(AttachTest, ForeignTextBecomesSoundText) {
+TEST_F(AttachTest, InvalidTextIsCleaned) {
   FixedText<64>& tag = made_.slot(1).tag;
   tag.length = 9;
   std::memcpy(tag.bytes, "a\x00\x1b\xff\xc3\xa9\xed\xa0\x80", 9);
@@ -262,7 +263,7 @@ TEST_F(AttachTest, ForeignTextBecomesSoundText) {
   EXPECT_EQ(slots[2].tag.size(), FixedText<64>::kBytesMax);
 }
 
-TEST_F(AttachTest, TimesNobodyCanAddUpDoNotOverflow) {
+TEST_F(AttachTest, ExtremeTimesDoNotOverflow) {
   constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
   for (const uint64_t wild : {uint64_t{1}, kMost, kMost + 1, kMost + 2, ~uint64_t{0}}) {
     for (const uint64_t anchor : {uint64_t{0}, kMost, kMost + 1, ~uint64_t{0} - 1}) {
@@ -276,12 +277,12 @@ TEST_F(AttachTest, TimesNobodyCanAddUpDoNotOverflow) {
   }
 }
 
-TEST_F(AttachTest, WhatIsNoSegmentIsRefused) {
+TEST_F(AttachTest, InvalidFilesAreRefused) {
   const std::string path = folder_.path() + "/x.segment";
   EXPECT_FALSE(Attachment::open(path).is_ok());
   EXPECT_FALSE(Attachment::open(folder_.path()).is_ok());
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-  EXPECT_FALSE(Attachment::open(path).is_ok());  // and does not wait for somebody to write
+  EXPECT_FALSE(Attachment::open(path).is_ok());  // and does not wait for a writer
   ::unlink(path.c_str());
   SegmentFile real(folder_.path() + "/real.segment", made_.bytes(), true);
   ASSERT_EQ(::symlink(real.path().c_str(), path.c_str()), 0);
@@ -294,7 +295,7 @@ TEST_F(AttachTest, WhatIsNoSegmentIsRefused) {
   EXPECT_FALSE(Attachment::open(real.path()).is_ok());
 }
 
-TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
+TEST_F(AttachTest, EveryHeaderWordIsChecked) {
   ASSERT_TRUE(opens());
   const auto refuses = [&](auto&& spoil) {
     made_ = SegmentMaker();
@@ -322,7 +323,7 @@ TEST_F(AttachTest, EveryWordOfTheHeaderIsChecked) {
   }
 }
 
-TEST_F(AttachTest, AFileThatIsCutWhileItIsReadGivesLess) {
+TEST_F(AttachTest, FileTruncatedWhileReadReturnsLess) {
   const Attachment segment = attach();
   file_->cut(made_.header().slots.offset + 100);
   EXPECT_TRUE(segment.read_vitals().has_value());

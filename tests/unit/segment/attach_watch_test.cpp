@@ -1,5 +1,5 @@
-// Alerts, their rules, health and forecasts: read field by field; what is half written, foreign or not there is left
-// out.
+// Alerts, their rules, health and forecasts are read field by field; incomplete, foreign or missing records are
+// omitted.
 #include <cmath>
 
 #include "segment/attach.hpp"
@@ -30,7 +30,7 @@ class AttachWatchTest : public testing::Test {
   std::unique_ptr<SegmentFile> file_;
 };
 
-TEST_F(AttachWatchTest, AlertsComeInTheOrderOfTheirIds) {
+TEST_F(AttachWatchTest, AlertsAreSortedById) {
   const std::vector<format::AlertRecord> alerts = attach().read_alerts();
   ASSERT_EQ(alerts.size(), 2U);
   EXPECT_EQ(alerts[0].alert_id, made_.instance_bits() | 1U);
@@ -52,7 +52,7 @@ TEST_F(AttachWatchTest, AlertsComeInTheOrderOfTheirIds) {
   EXPECT_EQ(alerts[1].advice.view(), "raise max_size");
 }
 
-TEST_F(AttachWatchTest, RulesStandInTheOwnersOrder) {
+TEST_F(AttachWatchTest, RulesKeepTheOwnersOrder) {
   const auto block = attach().read_alert_rules();
   ASSERT_TRUE(block);
   const auto rules = records_of(*block);
@@ -69,7 +69,7 @@ TEST_F(AttachWatchTest, RulesStandInTheOwnersOrder) {
   EXPECT_FALSE(rules[1].is_enabled || rules[1].is_built_in);
 }
 
-TEST_F(AttachWatchTest, ChecksStandByTheirNumbers) {
+TEST_F(AttachWatchTest, ChecksAreIndexedByNumber) {
   const auto block = attach().read_health();
   ASSERT_TRUE(block);
   const auto& checks = block->record;
@@ -83,7 +83,7 @@ TEST_F(AttachWatchTest, ChecksStandByTheirNumbers) {
   EXPECT_EQ(checks[2].message.view(), "memory is short");
 }
 
-TEST_F(AttachWatchTest, ForecastsComeWithTheNumbersOfSizing) {
+TEST_F(AttachWatchTest, ForecastsIncludeSizingFigures) {
   const auto copy = attach().read_forecasts();
   ASSERT_TRUE(copy.has_value());
   EXPECT_EQ(copy->efficiency, 0.75);
@@ -101,12 +101,12 @@ TEST_F(AttachWatchTest, ForecastsComeWithTheNumbersOfSizing) {
   EXPECT_FALSE(forecasts[1].is_selected);
 }
 
-TEST_F(AttachWatchTest, ZerosThatNobodyWroteAreNoMeasurement) {
+TEST_F(AttachWatchTest, UnwrittenBlockIsNotMeasured) {
   made_.forecasts().seq = 0;
   EXPECT_FALSE(attach().read_forecasts().has_value());
 }
 
-TEST_F(AttachWatchTest, WhatNeverComesToRestIsLeftOut) {
+TEST_F(AttachWatchTest, BlocksBeingWrittenAreOmitted) {
   made_.alert(0).seq = 3;
   made_.alert_rules().seq = made_.health().seq = made_.forecasts().seq = 5;
   const Attachment segment = attach();
@@ -117,7 +117,7 @@ TEST_F(AttachWatchTest, WhatNeverComesToRestIsLeftOut) {
   EXPECT_FALSE(segment.read_forecasts().has_value());
 }
 
-TEST_F(AttachWatchTest, CountsBeyondTheRoomAreTheRoom) {
+TEST_F(AttachWatchTest, CountsAreLimitedToCapacity) {
   made_.alert_rules().count = ~uint64_t{0};
   made_.forecasts().count = 33;
   const Attachment segment = attach();
@@ -125,7 +125,7 @@ TEST_F(AttachWatchTest, CountsBeyondTheRoomAreTheRoom) {
   EXPECT_EQ(records_of(*segment.read_forecasts()).size(), format::kForecastsMax);
 }
 
-TEST_F(AttachWatchTest, AFileThatIsCutGivesNothing) {
+TEST_F(AttachWatchTest, TruncatedFileReturnsNothing) {
   const Attachment segment = attach();
   file_->cut(made_.header().alerts.offset + 100);
   EXPECT_TRUE(segment.read_alerts().empty());

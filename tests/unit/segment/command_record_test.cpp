@@ -1,4 +1,4 @@
-// What `commands` keeps of an order: all of it, readable, and no password.
+// What `commands` records of a command: all of it, readable, and without passwords.
 #include "segment/command_record.hpp"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ constexpr size_t kRoom = decltype(format::CommandRecord::arguments)::kBytesMax;
 
 std::string recorded(std::string_view arguments, size_t room = kRoom) { return recorded_arguments(arguments, room); }
 
-TEST(OrderRecord, KeepsTheVerbAsItCame) {
+TEST(CommandRecordTest, KeepsVerbAsReceived) {
   for (const char* verb : {"scale", "scael", "no_such_verb", "Drain", "reset-stats"})
     EXPECT_EQ(recorded_verb(verb), verb);
   for (const char* verb : {"", "two words", "scale\n", "password=hunter2", "\xFF\xFE", "scale;drop"}) {
@@ -28,8 +28,8 @@ TEST(OrderRecord, KeepsTheVerbAsItCame) {
   EXPECT_EQ(recorded_verb(std::string(31, 'v')), "unknown");
 }
 
-// What fits into a mailbox fits into the record.
-TEST(OrderRecord, KeepsAllThatFitsIntoAMailbox) {
+// Arguments that fit into a mailbox fit into the record.
+TEST(CommandRecordTest, KeepsArgumentsThatFitIntoMailbox) {
   const std::string whole = R"({"advice":")" + std::string(190, 'a') + R"(","message":")" + std::string(190, 'm') +
                             R"(","metric":"waiting","rule":"long_queue","threshold":20})";
   EXPECT_EQ(recorded(whole), whole);
@@ -41,12 +41,12 @@ TEST(OrderRecord, KeepsAllThatFitsIntoAMailbox) {
   EXPECT_EQ(recorded(R"( {"target_size" : null} )"), R"({"target_size":null})");
 }
 
-TEST(OrderRecord, ShortensTheLongestTextsAndStaysAnObject) {
+TEST(CommandRecordTest, ShortensLongestTextsAndRemainsObject) {
   const std::string ends = std::string("\u00fc") + std::string(400, 'x');
   const std::string text =
       recorded(R"({"advice":")" + ends + R"(","message":")" + ends + R"(","rule":"long_queue"})", 300);
   EXPECT_LE(text.size(), 300u);
-  EXPECT_GT(text.size(), 200u) << "no more is taken away than needed";
+  EXPECT_GT(text.size(), 200u) << "no more is removed than needed";
   const Json shown = Json::parse(text);
   EXPECT_EQ(shown.at("rule"), "long_queue");
   for (const char* name : {"advice", "message"}) {
@@ -56,14 +56,14 @@ TEST(OrderRecord, ShortensTheLongestTextsAndStaysAnObject) {
   }
 }
 
-TEST(OrderRecord, WhatIsNoObjectIsAText) {
+TEST(CommandRecordTest, NonObjectBecomesText) {
   EXPECT_EQ(recorded("target_size=3"), R"("target_size=3")");
   EXPECT_EQ(recorded("[1]"), R"("[1]")");
   EXPECT_EQ(Json::parse(recorded("{\"a\":\"\xFF\"}")), "{\"a\":\"?\"}");
-  EXPECT_EQ(Json::parse(recorded(R"({"a":"\u0000"})")), R"({"a":"\u0000"})") << "no JSON that a database refuses";
+  EXPECT_EQ(Json::parse(recorded(R"({"a":"\u0000"})")), R"({"a":"\u0000"})") << "only JSON that databases accept";
 }
 
-TEST(OrderRecord, MasksPasswords) {
+TEST(CommandRecordTest, MasksPasswords) {
   const std::string_view cases[] = {
       R"({"option":"password","value":"hunter2"})",
       R"({"password":"hunter2"})",
@@ -79,7 +79,7 @@ TEST(OrderRecord, MasksPasswords) {
   }
 }
 
-TEST(OrderRecord, AnythingBecomesValidJsonThatFits) {
+TEST(CommandRecordTest, AnyInputBecomesValidJsonThatFits) {
   Rng random(11);
   constexpr std::string_view kPieces[] = {"{",        "}", "\"a\":", "\"", "\\u0000", "\\u0001",
                                           "1e400",    ",", "[",      "]",  "\xFF",    "\u00fc",

@@ -1,4 +1,4 @@
-// Where segments are, and what their files are called.
+// The location of segments, and the names of their files.
 #include "segment/directory.hpp"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ std::string resolved(std::string_view wanted, std::map<std::string, std::string>
   });
 }
 
-TEST_F(DirectoryTest, TheFirstThatAppliesIsTaken) {
+TEST_F(DirectoryTest, FirstApplicableIsUsed) {
   EXPECT_EQ(resolved("/wanted", {{"TIDEPOOL_DIR", "/variable"}}), "/wanted");
   EXPECT_EQ(resolved("", {{"TIDEPOOL_DIR", "/variable"}, {"XDG_RUNTIME_DIR", path_}}), "/variable");
   if (std::filesystem::is_directory("/run/tidepool")) {
@@ -50,7 +50,7 @@ TEST_F(DirectoryTest, TheFirstThatAppliesIsTaken) {
   EXPECT_EQ(resolved("", {{"XDG_RUNTIME_DIR", "relative"}}), last);
 }
 
-TEST_F(DirectoryTest, IsCreatedButNotItsParents) {
+TEST_F(DirectoryTest, IsCreatedWithoutParents) {
   EXPECT_TRUE(ensure_directory(path_ + "/new").is_ok());
   EXPECT_TRUE(ensure_directory(path_ + "/new").is_ok());
   struct stat info {};
@@ -59,7 +59,7 @@ TEST_F(DirectoryTest, IsCreatedButNotItsParents) {
   EXPECT_EQ(ensure_directory(path_ + "/no/parent").code, Code::bad_option);
 }
 
-TEST_F(DirectoryTest, WhatIsNoDirectoryIsRefused) {
+TEST_F(DirectoryTest, NonDirectoriesAreRefused) {
   touch("file");
   for (const std::string& path : {std::string{}, std::string("relative"), path_ + "/file"}) {
     const Status status = ensure_directory(path);
@@ -68,14 +68,14 @@ TEST_F(DirectoryTest, WhatIsNoDirectoryIsRefused) {
   }
 }
 
-TEST_F(DirectoryTest, NamesOfFilesHoldOnlyPlainCharacters) {
+TEST_F(DirectoryTest, FileNamesContainOnlySafeCharacters) {
   EXPECT_EQ(segment_path("/d", "app-1.x", kHex), std::string("/d/app-1.x.") + kHex + ".segment");
   EXPECT_EQ(segment_path("/d", "../a b/\xC3\xA4", kHex), std::string("/d/_.._a_b___.") + kHex + ".segment");
   EXPECT_EQ(segment_path("/d", "", kHex), std::string("/d/_.") + kHex + ".segment");
   EXPECT_EQ(mailbox_path_of(segment_path("/d", "app", kHex)), std::string("/d/app.") + kHex + ".mailbox");
 }
 
-TEST_F(DirectoryTest, ListsOnlyWhatIsNamedLikeASegment) {
+TEST_F(DirectoryTest, ListsOnlySegmentNames) {
   EXPECT_TRUE(list_segments(path_).empty());
   EXPECT_TRUE(list_segments(path_ + "/missing").empty());
   const std::string hex = kHex;
@@ -92,7 +92,7 @@ TEST_F(DirectoryTest, ListsOnlyWhatIsNamedLikeASegment) {
   EXPECT_EQ(list_segments(path_), expected);
 }
 
-TEST_F(DirectoryTest, ListsWhatSegmentPathNames) {
+TEST_F(DirectoryTest, ListsNamesMadeBySegmentPath) {
   for (const char* pool : {"app", "a.b", "x y", "-"}) {
     const std::string path = segment_path(path_, pool, kHex);
     std::ofstream(path).put('x');

@@ -1,4 +1,4 @@
-// Segments made to hurt: a reader may say no, or less, but it neither crashes nor hangs nor shows what cannot be.
+// Hostile segments: a reader may refuse or return less, but it neither crashes nor hangs nor returns impossible values.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -23,7 +23,7 @@ bool is_clean(const std::string& text) {
   });
 }
 
-// Everything there is to be read; how many things it was.
+// Reads everything; returns the number of records.
 size_t read_all(const Attachment& segment) {
   size_t n = 0;
   EXPECT_TRUE(is_clean(segment.header().pool) && is_clean(segment.header().target));
@@ -44,7 +44,8 @@ size_t read_all(const Attachment& segment) {
     ++n;
   }
   n += segment.read_slot_stats().size();
-  // Records come as they stand; what is shown of their texts is cleaned, whatever they claim to be.
+  // Records are returned as they are in the file; their texts are cleaned before they are shown, whatever they claim to
+  // be.
   const auto see = [&n](const auto&... texts) { n += (is_clean(clean_text(texts)) && ...) ? 1 : 0; };
   for (const format::Waiter& waiter : segment.read_waiters()) see(waiter.tag);
   for (const int64_t resolution_ms : {1'000, 60'000, 3'600'000}) n += segment.read_history(resolution_ms).size();
@@ -71,7 +72,7 @@ size_t read_all(const Attachment& segment) {
   return n;
 }
 
-TEST(HostileTest, MutantsDoNoHarm) {
+TEST(HostileTest, MutantsAreHandledSafely) {
   const TemporaryFolder folder;
   SegmentFile file(folder.path() + "/mutant", "", true);
   uint64_t opened = 0;
@@ -87,13 +88,13 @@ TEST(HostileTest, MutantsDoNoHarm) {
     ++opened;
     read += read_all(*segment);
   }
-  // The mutants are no good if they are all turned away at the door.
+  // The mutants are useless if all of them are refused when they are opened.
   EXPECT_GT(opened, kMutants / 3);
   EXPECT_LT(opened, kMutants);
   EXPECT_GT(read, opened);
 }
 
-TEST(HostileTest, AFileThatGrowsAndShrinksWhileItIsReadDoesNoHarm) {
+TEST(HostileTest, ResizingFileIsHandledSafely) {
   const TemporaryFolder folder;
   SegmentMaker made;
   SegmentFile file(folder.path() + "/restless", made.bytes(), true);
@@ -117,8 +118,8 @@ TEST(HostileTest, AFileThatGrowsAndShrinksWhileItIsReadDoesNoHarm) {
   EXPECT_GT(opened, 0U);
 }
 
-TEST(HostileTest, TheWorstFileIsReadInABoundedNumberOfSteps) {
-  // As many slots as there can be, every sequence number odd for ever.
+TEST(HostileTest, WorstCaseFileIsReadInBoundedSteps) {
+  // The maximum number of slots, with every sequence number odd permanently.
   const TemporaryFolder folder;
   constexpr uint32_t kSlots = kSlotsMax;
   SegmentMaker made;

@@ -1,4 +1,4 @@
-// The byte layout is what core/segment/README.md says, and every byte of every struct is accounted for.
+// The byte layout equals that in core/segment/README.md, and every byte of every struct belongs to a field.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -16,7 +16,7 @@ std::string readme() {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(LayoutTest, TheDocumentNamesEveryFieldWithItsOffsetAndBytes) {
+TEST(LayoutTest, DocumentListsEveryFieldWithOffsetAndSize) {
   static const std::regex kHeading(R"(### (\w+): (\d+) bytes)");
   static const std::regex kField(R"(\| (\d+) \| (\d+) \| `(\w+)` \|.*)");
   std::vector<test::FormatStruct> documented;
@@ -45,7 +45,7 @@ TEST(LayoutTest, TheDocumentNamesEveryFieldWithItsOffsetAndBytes) {
   }
 }
 
-TEST(LayoutTest, TheDocumentNamesEveryRegionWithItsRecordAndMeaning) {
+TEST(LayoutTest, DocumentListsEveryRegionWithRecordAndMeaning) {
   const std::string document = readme();
 #define TIDE_EXPECT_ROW(name, Record, count, meaning) \
   EXPECT_NE(document.find(" `" #name "` | " #Record ": " meaning " |"), std::string::npos) << #name;
@@ -53,7 +53,7 @@ TEST(LayoutTest, TheDocumentNamesEveryRegionWithItsRecordAndMeaning) {
 #undef TIDE_EXPECT_ROW
 }
 
-TEST(LayoutTest, FieldsFollowEachOtherWithoutHoles) {
+TEST(LayoutTest, FieldsHaveNoGaps) {
   for (const test::FormatStruct& subject : test::format_structs()) {
     size_t end = 0;
     for (const test::FormatField& field : subject.fields) {

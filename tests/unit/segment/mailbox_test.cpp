@@ -1,4 +1,5 @@
-// Orders through the mailbox: from a sender's post_command() to the owner's take(), with honest and with hostile writers.
+// Commands through the mailbox: from a sender's post_command() to the owner's take(), with honest and with hostile
+// writers.
 #include "segment/mailbox.hpp"
 #include "base/owned_id.hpp"
 #include "model/words.hpp"
@@ -49,7 +50,7 @@ class MailboxTest : public ::testing::Test {
 
   Result<uint64_t> post(std::string_view verb = "pause") { return post_command(*attachment_, verb, "{}", "tester"); }
   uint64_t id_of(uint64_t number) const { return owned_id(attachment_->header().owner, number); }
-  // What the owner writes when it has obeyed.
+  // Writes the record of the owner's answer.
   void answer(uint64_t number) {
     if (!answers_) answers_.emplace(segment_->commands(), segment_->header().commands.count);
     answers_->append([&](format::CommandRecord& out) {
@@ -83,21 +84,21 @@ class MailboxTest : public ::testing::Test {
   std::optional<Ring<format::CommandRecord>> answers_;
 };
 
-TEST_F(MailboxTest, AnOrderArrivesAsItWasPosted) {
+TEST_F(MailboxTest, CommandArrivesUnchanged) {
   const auto id = post_command(*attachment_, "scale", R"({"target_size":8})", "alice");
   ASSERT_TRUE(id.is_ok()) << id.status().message;
   EXPECT_EQ(*id, id_of(1));
-  const auto orders = mailbox_->take();
-  ASSERT_EQ(orders.size(), 1U);
-  EXPECT_EQ(orders[0].number, 1U);
-  EXPECT_EQ(orders[0].verb, "scale");
-  EXPECT_EQ(orders[0].arguments, R"({"target_size":8})");
-  EXPECT_EQ(orders[0].actor, "alice");
-  EXPECT_GT(orders[0].issued_wall_ns, 0);
+  const auto commands = mailbox_->take();
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(commands[0].number, 1U);
+  EXPECT_EQ(commands[0].verb, "scale");
+  EXPECT_EQ(commands[0].arguments, R"({"target_size":8})");
+  EXPECT_EQ(commands[0].actor, "alice");
+  EXPECT_GT(commands[0].issued_wall_ns, 0);
   EXPECT_TRUE(mailbox_->take().empty());
 }
 
-TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
+TEST_F(MailboxTest, PostedCommandsAreListedUntilAnswered) {
   EXPECT_TRUE(read_posted_commands(*attachment_).empty());
   for (const char* verb : {"pause", "resume", "drain"}) ASSERT_TRUE(post(verb).is_ok());
   auto waiting = read_posted_commands(*attachment_);
@@ -113,7 +114,7 @@ TEST_F(MailboxTest, PostedOrdersAreSeenUntilTheyAreAnswered) {
   EXPECT_EQ(waiting[0].command_id, id_of(3));
 }
 
-TEST_F(MailboxTest, AFullMailboxRefusesUntilSomethingIsAnswered) {
+TEST_F(MailboxTest, FullMailboxRefusesUntilAnAnswer) {
   for (uint32_t i = 0; i < format::kMailboxCommands; ++i) ASSERT_TRUE(post().is_ok());
   const auto refused = post();
   ASSERT_FALSE(refused.is_ok());
@@ -124,11 +125,11 @@ TEST_F(MailboxTest, AFullMailboxRefusesUntilSomethingIsAnswered) {
   answer(1);
   EXPECT_TRUE(post().is_ok());
   EXPECT_FALSE(post().is_ok());
-  // Nothing was lost to the owner but what it had answered.
+  // Nothing was lost except what the owner had answered.
   EXPECT_EQ(mailbox_->take().size(), format::kMailboxCommands);
 }
 
-TEST_F(MailboxTest, GoesRoundTheRingManyTimes) {
+TEST_F(MailboxTest, RingWrapsAroundManyTimes) {
   std::set<uint64_t> ids;
   for (int i = 0; i < 1000; ++i) {
     const auto id = post();
@@ -139,7 +140,7 @@ TEST_F(MailboxTest, GoesRoundTheRingManyTimes) {
   EXPECT_EQ(mailbox_->damaged(), 0U);
 }
 
-TEST_F(MailboxTest, TwoSendersNeverShareANumber) {
+TEST_F(MailboxTest, SendersNeverShareANumber) {
   std::set<uint64_t> ids[2];
   std::thread senders[2];
   for (size_t who = 0; who < 2; ++who) {
@@ -159,7 +160,7 @@ TEST_F(MailboxTest, TwoSendersNeverShareANumber) {
   EXPECT_EQ(mailbox_->take().size(), 60U);
 }
 
-TEST_F(MailboxTest, AHostileCountNeitherStopsNorOverflows) {
+TEST_F(MailboxTest, HostileCountDoesNotBlockOrOverflow) {
   for (const uint64_t wild :
        {UINT64_MAX, UINT64_MAX - 1, uint64_t{1} << 63, uint64_t{1} << 40, uint64_t{500}, uint64_t{0}}) {
     set_sent(wild);
@@ -167,14 +168,14 @@ TEST_F(MailboxTest, AHostileCountNeitherStopsNorOverflows) {
     mailbox_->take();
     const auto id = post();
     ASSERT_TRUE(id.is_ok()) << wild << ": " << id.status().message;
-    const auto orders = mailbox_->take();
-    ASSERT_EQ(orders.size(), 1U) << wild;
-    EXPECT_EQ(id_of(orders[0].number), *id);
-    answer(orders[0].number);
+    const auto commands = mailbox_->take();
+    ASSERT_EQ(commands.size(), 1U) << wild;
+    EXPECT_EQ(id_of(commands[0].number), *id);
+    answer(commands[0].number);
   }
 }
 
-TEST_F(MailboxTest, NoIdIsGivenOutThatHasAnAnswer) {
+TEST_F(MailboxTest, AnsweredIdsAreNotReissued) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(post().is_ok());
   obey_all();
   set_sent(0);
@@ -186,7 +187,7 @@ TEST_F(MailboxTest, NoIdIsGivenOutThatHasAnAnswer) {
   EXPECT_EQ(mailbox_->take().size(), 1U);
 }
 
-TEST_F(MailboxTest, GarbageIsNoOrder) {
+TEST_F(MailboxTest, GarbageIsSkipped) {
   std::vector<unsigned char> garbage(format::kMailboxCommands * sizeof(format::MailboxCommand));
   uint32_t state = 1;
   for (unsigned char& byte : garbage) byte = static_cast<unsigned char>((state = state * 1664525 + 1013904223) >> 24);
@@ -198,7 +199,7 @@ TEST_F(MailboxTest, GarbageIsNoOrder) {
   EXPECT_EQ(mailbox_->take().size(), 1U);
 }
 
-TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
+TEST_F(MailboxTest, ForgedCommandShowsNoForeignBytes) {
   format::MailboxCommand order{};
   order.number = 1;
   order.verb.assign("pause");
@@ -213,7 +214,7 @@ TEST_F(MailboxTest, AForgedOrderShowsNoForeignBytes) {
   EXPECT_LE(waiting[0].arguments.view().size(), FixedText<896>::kBytesMax);
 }
 
-TEST_F(MailboxTest, WhatIsNoMailboxOfThisPoolIsRefused) {
+TEST_F(MailboxTest, ForeignMailboxesAreRefused) {
   const std::string path = segment_->mailbox_path();
   const auto expect_refused = [&](const char* why) {
     const auto id = post();
@@ -239,7 +240,7 @@ TEST_F(MailboxTest, WhatIsNoMailboxOfThisPoolIsRefused) {
   ::rmdir(path.c_str());
 }
 
-TEST_F(MailboxTest, ASenderThatHoldsTheLockForEverStopsNobodyForLong) {
+TEST_F(MailboxTest, HeldLockBlocksSendersOnlyBriefly) {
   const int fd = ::open(segment_->mailbox_path().c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_EQ(::flock(fd, LOCK_EX), 0);
   const auto id = post();
@@ -250,14 +251,14 @@ TEST_F(MailboxTest, ASenderThatHoldsTheLockForEverStopsNobodyForLong) {
   EXPECT_TRUE(post().is_ok());
 }
 
-TEST_F(MailboxTest, ASegmentWithoutAFileHasNoMailbox) {
+TEST_F(MailboxTest, SegmentWithoutFileHasNoMailbox) {
   auto local = Attachment::from_fd(segment_->fd());
   ASSERT_TRUE(local.is_ok());
   EXPECT_EQ(post_command(*local, "pause", "{}", "x").status().code, Code::refused);
   EXPECT_TRUE(read_posted_commands(*local).empty());
 }
 
-TEST_F(MailboxTest, WhatDoesNotFitIsNotCut) {
+TEST_F(MailboxTest, OversizedCommandIsRefused) {
   EXPECT_EQ(post_command(*attachment_, "set", std::string(895, ' '), "x").status().code, Code::bad_argument);
   EXPECT_TRUE(post_command(*attachment_, "set", std::string(894, ' '), std::string(500, 'x')).is_ok());
   EXPECT_EQ(mailbox_->take()[0].arguments.size(), 894U);

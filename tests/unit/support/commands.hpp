@@ -1,4 +1,4 @@
-// Commands as tests of the brain give them: a verb and the one number or span that it takes.
+// Commands as tests of the brain issue them: a verb and its only number or duration.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace tide::test {
 
-// `number` -1 of scale: automatic. A span of zero is not given.
+// `number` -1 for scale: automatic. A duration of zero is omitted.
 inline Result<Command> command(Verb verb, int64_t number = 0, Span span = {}, const std::string& reason = {}) {
   Given given;
   for (const Argument& argument : about(verb).arguments) {

@@ -1,4 +1,4 @@
-// Every field of the byte layout with its place, so that documents and golden files can be compared with the compiler.
+// Every field of the byte layout with its offset, so that documents and golden files can be compared with the compiler.
 #pragma once
 
 #include <cstddef>

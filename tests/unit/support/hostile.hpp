@@ -1,4 +1,4 @@
-// Hostile: ways to spoil a segment, each from a seed, the same every run.
+// Hostile: ways to corrupt a segment, each derived from a seed, and reproducible.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 
 namespace tide::test {
 
-inline constexpr uint64_t kMutants = rounds(10'000);  // spoilt segments that a test tries
+inline constexpr uint64_t kMutants = rounds(10'000);  // corrupted segments that a test tries
 
-// A number that somebody would write to hurt: near the ends of what 64, 32 and 16 bits hold, or anything.
+// A harmful number: near the limits of 64, 32 and 16 bits, or any number.
 inline uint64_t hurtful_number(Rng& random) {
   constexpr uint64_t kEnds[] = {0, 1, 63, 64, 4096, 0x7FFF, 0xFFFF, 0x7FFF'FFFF, 0xFFFF'FFFF, 0x7FFF'FFFF'FFFF'FFFF};
   switch (random.below(4)) {
@@ -23,7 +23,7 @@ inline uint64_t hurtful_number(Rng& random) {
   }
 }
 
-// The bytes of a made segment, spoilt. Most mutants keep their header, so that what lies behind it is reached too.
+// Corrupts the bytes of a made segment. Most mutants keep their header, so that the data after it is read too.
 inline std::string spoilt_segment(uint64_t seed) {
   Rng random(seed);
   SegmentMaker made("mutant", 2);
@@ -36,7 +36,7 @@ inline std::string spoilt_segment(uint64_t seed) {
   };
   constexpr uint64_t kRegions = offsetof(format::Header, vitals);
   switch (random.below(10)) {
-    case 0:  // cut anywhere, most of all where something ends
+    case 0:  // cut anywhere, most often where something ends
       bytes.resize(random.chance(0.5) ? random.below(bytes.size()) : random.below(bytes.size() / 64) * 64);
       break;
     case 1:  // any bytes
@@ -49,19 +49,19 @@ inline std::string spoilt_segment(uint64_t seed) {
     case 3:  // a region: offset, count or stride
       put(kRegions + random.below(format::kRegions * 4) * 4, hurtful_number(random), random.chance(0.5) ? 4 : 8);
       break;
-    case 4:  // regions that lie upon each other, yet within bounds
+    case 4:  // regions that overlap, but within bounds
       put(kRegions + random.below(format::kRegions) * 16, 4096 + random.below((bytes.size() - 4096) / 64) * 64, 8);
       break;
-    case 5:  // few cells
+    case 5:  // a few cells
       spoil_cells(4096, bytes.size(), 1 + random.below(16));
       break;
-    case 6: {  // a whole region full of hurtful numbers
+    case 6: {  // a whole region of harmful numbers
       const uint64_t begin = 4096 + random.below((bytes.size() - 4096) / 64) * 64;
       const uint64_t end = std::min<uint64_t>(bytes.size(), begin + 64 * (1 + random.below(64)));
       for (uint64_t place = begin; place + 8 <= end; place += 8) put(place, hurtful_number(random), 8);
       break;
     }
-    case 7: {  // vitals, slots and waiters, where derived figures come from
+    case 7: {  // vitals, slots and waiters, from which figures are derived
       const format::Header& h = made.header();
       spoil_cells(h.vitals.offset, h.vitals.offset + sizeof(format::Vitals), 1 + random.below(4));
       spoil_cells(h.slots.offset, h.waiters.offset + 4 * sizeof(format::Waiter), random.below(32));
@@ -72,7 +72,7 @@ inline std::string spoilt_segment(uint64_t seed) {
       spoil_cells(h.alerts.offset, h.forecasts.offset + sizeof(format::ForecastsBlock), 1 + random.below(256));
       break;
     }
-    default:  // all behind the header
+    default:  // everything after the header
       for (uint64_t place = 4096; place + 8 <= bytes.size(); place += 8) put(place, random.next(), 8);
       break;
   }

@@ -1,5 +1,5 @@
-// How often a test repeats what it does with other numbers: fewer times under a sanitizer, where each takes some twenty
-// times as long. ThreadSanitizer has nothing to see in one thread.
+// How often a test repeats itself with other numbers: less often under a sanitizer, where each round takes about twenty
+// times as long. ThreadSanitizer cannot find anything in a single thread.
 #pragma once
 
 namespace tide::test {

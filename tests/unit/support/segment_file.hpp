@@ -1,4 +1,4 @@
-// Where made segments lie: a folder of their own, and a file that has an owner's lock or none.
+// Files for made segments: a temporary folder, and a file with or without an owner's lock.
 #pragma once
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 namespace tide::test {
 
-// A folder that is gone afterwards.
+// A folder that is removed afterwards.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -30,7 +30,7 @@ class TemporaryFolder {
   std::string path_;
 };
 
-// A segment file; with an owner's lock as long as this lives, if wanted.
+// A segment file; optionally with an owner's lock while this object exists.
 class SegmentFile {
  public:
   SegmentFile(std::string path, std::string_view bytes, bool is_alive) : path_(std::move(path)) {
@@ -50,7 +50,7 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
   void rewrite(std::string_view bytes) {
-    // Written before it is cut: disks are slow to empty a file and fill it again.
+    // Written before it is truncated: emptying and refilling a file is slow on disks.
     if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
       ADD_FAILURE() << "cannot write " << path_;
     }

@@ -1,5 +1,5 @@
-// Segment maker: a sound segment with fixed numbers and a fixed clock, made without the owner's
-// side, so that readers are tested against the written format and not against a writer that shares their mistakes.
+// Segment maker: a valid segment with fixed numbers and a fixed clock, made without the owner's code, so that readers
+// are tested against the documented format and not against a writer with the same mistakes.
 //
 // The made pool: "app" with room for 8 slots or more, 6 of them used (idle, leased, leased and overdue, opening, held,
 // closing), two waiters, records in every ring, three settings, two alerts of two rules, two health checks,
