@@ -147,7 +147,7 @@ class Keeper {
   Instant close_deadline_ = Instant::never();
   Instant close_gives_up_ = Instant::never();
 
-  std::mutex step_mutex_;  // held during a step and by a thread that forks; a nested step does not wait for it
+  std::mutex step_mutex_;  // held during a step and during fork(); the thread that holds it never waits for it
   bool is_held_for_fork_ = false;
 
   Descriptor epoll_;
