@@ -71,7 +71,7 @@ TEST_F(MailboxStorm, EveryCommandArrivesOnce) {
         EXPECT_EQ(order.number, last + 1);
         last = order.number;
         EXPECT_EQ(order.verb, "pause");
-        EXPECT_TRUE(seen.insert(order.actor).second) << order.actor << " came twice";
+        EXPECT_TRUE(seen.insert(order.actor).second) << order.actor << " arrived twice";
         // A command counts as waiting until it is answered.
         answers.append([&](format::CommandRecord& r) {
           r.command_id = owned_id(owner, order.number);

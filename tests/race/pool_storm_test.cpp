@@ -62,7 +62,7 @@ TEST(PoolStorm, CommandsUnderLoad) {
   rig.close();
   rig.expect_all_gone();
   EXPECT_EQ(tally.forgotten, 0U) << "I4";
-  EXPECT_EQ(tally.stale, 0U) << "nobody took a lease away";
+  EXPECT_EQ(tally.stale, 0U) << "no lease was revoked";
   EXPECT_EQ(tally.acquired, rig.acquires());
   EXPECT_EQ(tally.released, rig.releases());
   EXPECT_LE(rig.server().sessions_peak(), 6U) << "I1: twice max_size, in a burst";
@@ -143,7 +143,7 @@ TEST(PoolStorm, DrainFinishes) {
         comes_true([&] { return tally.acquired.load() > 60; });
         rig.order("drain");
         EXPECT_TRUE(comes_true([&] { return rig.server().sessions_now() == 0; }, Span::seconds(8)))
-            << "a connection stayed";
+            << "a connection was not closed";
         is_drained.store(true);
         return;
       }

@@ -34,7 +34,7 @@ TEST(ReadingStorm, TagBelongsToItsLease) {
       for (const SlotCopy& slot : attached->read_slots()) {
         if (!slot.is_whole) continue;
         ++whole;
-        EXPECT_GE(slot.acquires_total, acquires[slot.index]) << "a counter went back";
+        EXPECT_GE(slot.acquires_total, acquires[slot.index]) << "a counter decreased";
         acquires[slot.index] = slot.acquires_total;
         if (slot.acquires_total == 0) continue;
         EXPECT_EQ(slot.tag, "lease " + std::to_string(slot.acquires_total));

@@ -74,7 +74,7 @@ TEST(RevokeStorm, NoLeaseIsRevokedEarly) {
   });
   rig.close();
   rig.expect_all_gone();
-  EXPECT_EQ(premature, 0U) << "a lease was judged by the age of the one before";
+  EXPECT_EQ(premature, 0U) << "a lease was judged by the age of the previous one";
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
   void check() {
     EXPECT_TRUE(deck_.is_all_idle()) << "a lease was lost";
     EXPECT_EQ(wait_queue_.waiting(), 0U);
-    EXPECT_EQ(given_up_, 0U) << "a patient waiter was forgotten (I4)";
+    EXPECT_EQ(given_up_, 0U) << "a waiter with a long timeout was not served (I4)";
     EXPECT_EQ(deck_.acquires(), taken_ + granted_);
     EXPECT_EQ(deck_.releases(), taken_ + granted_);
     EXPECT_EQ(deck_.generations(), taken_ + granted_);

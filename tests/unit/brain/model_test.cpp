@@ -31,7 +31,7 @@ TEST(Model, InvariantsHoldAndPoolRecovers) {
       if (::testing::Test::HasFailure()) FAIL() << "step " << i;
     }
     world.calm_down(Span::seconds(3'600));
-    if (::testing::Test::HasFailure()) FAIL() << "while calming down";
+    if (::testing::Test::HasFailure()) FAIL() << "during recovery";
     const Policy& policy = world.policy();
     EXPECT_EQ(world.outlook().state, PoolState::running);
     EXPECT_EQ(world.pending_orders(), 0U);

@@ -108,7 +108,7 @@ TEST(Quiet, InfiniteTimesDoNotOverflow) {
   for (int i = 0; i < 100; ++i) {
     rig.brain.connect_failed(rig.now, false);
     rig.tick();
-    EXPECT_EQ(rig.opens(), 0) << "the next try is far away";
+    EXPECT_EQ(rig.opens(), 0) << "the next attempt is far away";
   }
 }
 

@@ -131,7 +131,7 @@ class Rig {
       checked(true);
       if (actions.empty()) return;
     }
-    FAIL() << "the brain does not come to rest";
+    FAIL() << "the brain keeps requesting actions";
   }
 
   void obey() {

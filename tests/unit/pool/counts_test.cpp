@@ -28,7 +28,7 @@ TEST_F(Counts, EachBurstOnce) {
   order("burst", "{\"duration\":\"1s\"}");
   pass(Span::seconds(2));
   order("burst", "{\"duration\":\"1s\"}");
-  EXPECT_EQ(bursts(), 5U) << "the one before was over";
+  EXPECT_EQ(bursts(), 5U) << "the previous one was over";
 }
 
 TEST_F(Counts, ResetClearsEarlierCounts) {
@@ -53,7 +53,7 @@ TEST_F(Counts, LifetimesOfClosedConnections) {
   EXPECT_EQ(seen().read_totals()->closed_control_total, 2U);
   const double expected_ms = 2 * 7000;
   EXPECT_GE(lived_ms(), expected_ms);
-  EXPECT_LE(lived_ms(), expected_ms + 2 * 2100) << "what passed in turn(), at the begin and at the end";
+  EXPECT_LE(lived_ms(), expected_ms + 2 * 2100) << "time spent in turn(), at the start and at the end";
   order("reset_stats");
   EXPECT_EQ(lived_ms(), 0);
 }

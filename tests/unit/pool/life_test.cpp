@@ -209,7 +209,7 @@ TEST_F(LifeTest, EvaluateDecidesNowWithReason) {
   open("min_size=1 max_size=20 scaling_interval=1h recovery=''");
   run(Span::seconds(2));
   for (int i = 0; i < 30; ++i) second(15, Span::seconds(5));
-  EXPECT_GE(target(), 15) << "callers made it grow";
+  EXPECT_GE(target(), 15) << "the pool grew for callers";
   for (int i = 0; i < 90; ++i) second(1, Span::seconds(1));
   const int64_t before = target();
   EXPECT_GE(before, 15) << "the next decision is an hour away";

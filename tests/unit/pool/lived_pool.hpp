@@ -74,7 +74,7 @@ class LivedPool : public testing::Test {
       (void)pool_->release(lease);
     }
   }
-  // One second of `n` callers that each hold their lease for `hold`.
+  // `n` callers request leases and hold what they get for one second.
   void second(int n, Span timeout) {
     for (int i = 0; i < n; ++i) ask(timeout);
     run(Span::seconds(1));

@@ -91,7 +91,7 @@ TEST_F(ManySlotsTest, LeaseIdsOfLargestPoolAreUnique) {
   std::vector<LeaseId> leases(kSizeMax);
   for (LeaseId& lease : leases) {
     ASSERT_EQ(acquire(lease), Code::ok) << "after " << ids.size();
-    EXPECT_GT(static_cast<int64_t>(lease.bits), 0) << "SQL knows no other numbers";
+    EXPECT_GT(static_cast<int64_t>(lease.bits), 0) << "SQL integers are signed";
     ids.insert(lease.bits);
   }
   EXPECT_EQ(ids.size(), static_cast<size_t>(kSizeMax));
@@ -116,7 +116,7 @@ TEST_F(ManySlotsTest, SqlitePoolOpensWithMaximumSize) {
   release(lease);
   struct stat info {};
   ASSERT_EQ(fstat(pool_->segment().fd(), &info), 0);
-  EXPECT_LT(info.st_size, 64 << 20) << "3.5 kB for each connection there may be";
+  EXPECT_LT(info.st_size, 64 << 20) << "3.5 kB per possible connection";
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ TEST_P(PeaksOf, FiveLeasesBetweenTwoTicks) {
   pass(Span::seconds(1));
   EXPECT_EQ(last_second().in_use_max, 5U);
   pass(Span::seconds(1));
-  EXPECT_EQ(last_second().in_use_max, 0U) << "that was the second before";
+  EXPECT_EQ(last_second().in_use_max, 0U) << "it was in the previous second";
   EXPECT_EQ(in_use_peak(), 5U);
 }
 
@@ -202,7 +202,7 @@ class Marks : public testing::Test {
 
 TEST_F(Marks, NewSlotMakesEverySlotScanAgain) {
   end(begin(0));
-  EXPECT_TRUE(peak_.is_known(marks_[0])) << "alone it cannot be more than one";
+  EXPECT_TRUE(peak_.is_known(marks_[0])) << "a single lease cannot exceed one";
   const LeaseId held = begin(1);
   EXPECT_EQ(total_.load(), 1U);
   const LeaseId both = begin(0);
@@ -217,7 +217,7 @@ TEST_F(Marks, EndedLeaseIsInUseUntilConnectionIsFree) {
   const LeaseId first = begin(0);
   ASSERT_TRUE(board_.end(first));
   const LeaseId second = begin(1);
-  EXPECT_EQ(total_.load(), 2U) << "as the relation pools counts it";
+  EXPECT_EQ(total_.load(), 2U) << "as in the relation pools";
   board_.give_back(first);
   end(second);
 }
@@ -225,7 +225,7 @@ TEST_F(Marks, EndedLeaseIsInUseUntilConnectionIsFree) {
 TEST_F(Marks, SecondStartsWithCurrentUse) {
   const LeaseId held = begin(2);
   EXPECT_EQ(peak_.take_second(), 1U);
-  EXPECT_FALSE(peak_.is_known(marks_[2])) << "no mark outlives its second";
+  EXPECT_FALSE(peak_.is_known(marks_[2])) << "marks are valid for one second only";
   const LeaseId other = begin(0);
   EXPECT_EQ(peak_.take_second(), 2U);
   end(held);

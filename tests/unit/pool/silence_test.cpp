@@ -83,7 +83,7 @@ TEST_F(SilenceTest, FirstStatementAfterSilenceChecksServer) {
 TEST_F(SilenceTest, ChecksWithinLeaseToo) {
   open("validation_bypass=0");
   const LeaseId lease = acquire();
-  EXPECT_EQ(asked_by(lease, "one"), 1U) << "0 asks at every acquire";
+  EXPECT_EQ(asked_by(lease, "one"), 1U) << "0 checks at every acquire";
   EXPECT_EQ(asked_by(lease, "one"), 0U) << "and not at every statement";
   clock_.advance(Span::millis(490));
   EXPECT_EQ(asked_by(lease, "one"), 0U);

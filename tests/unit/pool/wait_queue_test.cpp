@@ -66,7 +66,7 @@ TEST_F(WaitQueueTest, ServesInOrderOfArrival) {
   EXPECT_TRUE(pass_on(held, now_ + Span::micros(2)));
   EXPECT_TRUE(first.is_answered);
   EXPECT_FALSE(second.is_answered);
-  EXPECT_EQ(first.lease.generation(), held.generation() + 1) << "a lease of its own, not the old one";
+  EXPECT_EQ(first.lease.generation(), held.generation() + 1) << "a new lease, not the old one";
   EXPECT_TRUE(pass_on(first.lease, now_ + Span::micros(3)));
   EXPECT_TRUE(second.is_answered);
 }
@@ -74,7 +74,7 @@ TEST_F(WaitQueueTest, ServesInOrderOfArrival) {
 TEST_F(WaitQueueTest, I4_NoWaiterWhileConnectionIsIdle) {
   seat();
   Caller& caller = ask(now_);
-  EXPECT_TRUE(caller.is_answered) << "who queues looks at the board once more";
+  EXPECT_TRUE(caller.is_answered) << "a queued caller checks the board again";
   EXPECT_EQ(wait_queue_.waiting(), 0U);
 }
 
@@ -140,7 +140,7 @@ TEST_F(WaitQueueTest, I9_NoOvertakingAfterFairnessWindow) {
   EXPECT_TRUE(wait_queue_.may_overtake(now_ + Span::micros(999)));
   EXPECT_FALSE(wait_queue_.may_overtake(now_ + Span::millis(1)));
   wait_queue_.set_window(Span{});
-  EXPECT_FALSE(wait_queue_.may_overtake(now_)) << "0 is strictly in order";
+  EXPECT_FALSE(wait_queue_.may_overtake(now_)) << "0 means strict order";
 }
 
 TEST_F(WaitQueueTest, I7_ExpiredTicketIsDeliveredOnceAndNotGranted) {
