@@ -10,7 +10,7 @@
 // min_size and max_size.
 //
 // Invariants (numbers of core/README.md):
-//  I1  connections open, opening or closing never exceed limit_size because of an open it asked for.
+//  I1  connections open, opening or closing never exceed limit_size because of an open it requested.
 //  I6  burst ends: at burst_until, or at end_burst.
 // Threads: the keeper only.
 #pragma once

@@ -15,7 +15,7 @@ class FastPolicy {
   // `asks_at_return`: every return does more than put the connection back, whatever the policy.
   FastPolicy(uint64_t pool_key, bool asks_at_return) : pool_key_(pool_key), always_asks_(asks_at_return) {}
 
-  // `is_told`: somebody listens to lease events.
+  // `is_told`: lease events have a listener.
   void set(const Policy& policy, bool is_told) {
     constexpr auto relaxed = std::memory_order_relaxed;
     key_.store(is_told ? ~uint64_t{0} : pool_key_, relaxed);

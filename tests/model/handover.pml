@@ -1,7 +1,7 @@
 // The waiting protocol of the pool: acquire, release, timeout, expiry, nudge, the keeper's moves, the gate and revocation.
 //
-// Processes: callers (core/pool/lease.cpp), the keeper (core/pool/slot_keeper.cpp, core/pool/keeper.cpp), and time. A deadlock of
-// this model is a lost wake-up (I4): every process must finish, and patient callers never time out.
+// Processes: callers (core/pool/lease.cpp), the keeper (core/pool/slot_keeper.cpp, core/pool/keeper.cpp), and time. A
+// deadlock of this model is a lost wake-up (I4): every process must finish, and patient callers never time out.
 //
 // Run by check.py, which defines NC callers, NS slots, ROUNDS leases per caller and the switches described in README.md.
 

@@ -21,7 +21,7 @@ struct Alert {
   Instant since;             // start of the condition
   Instant last_seen;         // last evaluation in which it held
   Instant resolved_at;       // unset: not yet
-  Instant acked_at;          // unset: nobody has
+  Instant acked_at;          // unset: not acknowledged
   uint64_t occurrences = 0;  // evaluations in which the condition held, at most one a second
   std::string acked_by;
   std::string message;
