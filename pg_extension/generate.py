@@ -60,7 +60,7 @@ def verbs(library):
         if verb.pool_place >= 0:
             takes.insert(verb.pool_place, ("pool", "text", verb.pool_place == 0))
         if verb.sent_to == TO_EVERY_POOL:
-            meaning += " pool: NULL is every live pool that may be steered from here."
+            meaning += " pool: NULL is every live pool that this user may control."
         elif verb.pool_place > 0:
             meaning += " pool: needed only where several use the number."
         found.append((verb.name.decode(), meaning, takes))

@@ -1,4 +1,4 @@
-// Action: what the brain asks of the keeper. Values; carried out in order, each exactly once.
+// Action: what the brain asks the keeper to do. Values; carried out in order, each exactly once.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace tide {
 
-// What people are told of alerts, whatever its severity.
+// An event of an alert, whatever the alert's severity.
 constexpr bool is_about_alert(EventKind event) {
   return event == EventKind::alert_firing || event == EventKind::alert_resolved;
 }
@@ -21,8 +21,8 @@ constexpr bool is_about_alert(EventKind event) {
 struct Verdict {
   enum class Kind : uint8_t { applied, refused, pending };  // pending: an action::FinishCommand will follow
   Kind kind = Kind::applied;
-  Status why;           // of refused
-  std::string message;  // of applied: what happened, one short sentence
+  Status why;           // for refused
+  std::string message;  // for applied: what happened, one short sentence
 
   static Verdict applied(std::string message) { return {Kind::applied, Status::ok(), std::move(message)}; }
   static Verdict pending(std::string message) { return {Kind::pending, Status::ok(), std::move(message)}; }
@@ -33,7 +33,7 @@ namespace action {
 
 // One connection; the keeper picks the lowest empty slot.
 struct Open {};
-// Close it now if it is idle, else as soon as it is returned.
+// Closes it now if it is idle, else as soon as it is returned.
 struct Retire {
   uint32_t slot;
   uint64_t conn_id;
@@ -45,24 +45,24 @@ struct Validate {
   uint64_t conn_id;
   bool is_survey;
 };
-// Interrupt its running statement.
+// Interrupts its running statement.
 struct CancelLease {
   uint64_t lease_id;
 };
-// Take it away; the connection is closed.
+// Revokes the lease; the connection is closed.
 struct RevokeLease {
   uint64_t lease_id;
 };
-// Roll back a transaction its holder sits in.
+// Rolls back a transaction in which the holder is idle.
 struct EndTransaction {
   uint64_t lease_id;
   std::string why;
 };
-// Counts leases_overdue_total; the connection shows it.
+// Counts leases_overdue_total; shown in the connection's row.
 struct MarkOverdue {
   uint64_t lease_id;
 };
-// The connection shows suspect_leak.
+// The connection's row shows suspect_leak.
 struct MarkSuspect {
   uint64_t lease_id;
 };
@@ -71,7 +71,7 @@ struct Note {
   Severity severity;
   std::string text;
   std::string detail = {};  // a JSON object, or ""
-  uint64_t lease_id = 0;    // whose tag the keeper adds; 0: none
+  uint64_t lease_id = 0;    // the keeper adds its tag; 0: none
 };
 // A row of scaling_events.
 struct Scale {
@@ -86,11 +86,11 @@ struct FinishCommand {
   uint64_t command_id;
   Verdict verdict;
 };
-// Caches of idle sessions: a driver's page caches and the like.
+// Drops caches of idle sessions: a driver's page caches and similar.
 struct ShedMemory {};
-// Whoever waits is told that nothing can be had: the breaker is open.
+// Refuses all waiting callers: the breaker is open.
 struct RefuseWaiters {};
-// This place of the alert table has changed.
+// This entry of the alert table has changed.
 struct PutAlert {
   size_t place;
 };
@@ -102,18 +102,18 @@ using Action =
                  action::EndTransaction, action::MarkOverdue, action::MarkSuspect, action::Note, action::Scale,
                  action::FinishCommand, action::ShedMemory, action::RefuseWaiters, action::PutAlert>;
 
-// What holds after a tick.
+// The state after a tick.
 struct Outlook {
   PoolState state = PoolState::starting;
-  int64_t target_size = 0;  // what the sizer wants now
+  int64_t target_size = 0;  // the size chosen by the sizer
   int64_t limit_size = 0;   // the effective cap: never more open, opening or closing connections
   SizeSource size_source = SizeSource::config;
-  Instant burst_until;      // unset when not bursting
-  uint64_t generation = 0;  // bumped by every applied control
+  Instant burst_until;      // unset outside a burst
+  uint64_t generation = 0;  // incremented by every applied control
   BreakerState breaker = BreakerState::off;
-  Instant breaker_probe_at;                                            // unset unless the breaker is open
-  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // connections in use, 10 s ahead
-  bool is_settled = false;  // draining: nothing is open any more; starting: min_size is there
+  Instant breaker_probe_at;                                            // set only while the breaker is open
+  double predicted_in_use = std::numeric_limits<double>::quiet_NaN();  // connections in use, forecast for 10 s ahead
+  bool is_settled = false;  // draining: nothing is open any more; starting: min_size are open
   Instant next_wakeup = Instant::never();
 };
 

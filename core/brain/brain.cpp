@@ -119,7 +119,7 @@ Outlook Brain::tick(Instant now, const Census& census, std::vector<Action>& acti
   return memory_->outlook(desk);
 }
 
-// The order of deciders. Each sees what those before it have asked for.
+// The order of deciders. Each sees what the previous ones have requested.
 void Brain::Memory::decide(brain::Desk& desk) {
   commands.tick(desk);
   if (brain::is_waiting_ordered(desk)) ledger.pulse.paused();
@@ -144,7 +144,7 @@ void Brain::Memory::decide(brain::Desk& desk) {
   commands.finish(desk);
 }
 
-// A pool that is meant to have connections.
+// The pool is supposed to have connections.
 void Brain::Memory::look_after(brain::Desk& desk, const brain::Beat* beat) {
   health_monitor.tick(desk, beat);
   if (health_monitor.take_forget()) steering.forget();

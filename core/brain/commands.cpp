@@ -29,7 +29,7 @@ std::string verbs_while_draining() {
   return out;
 }
 
-// Only scale has a reason.
+// Only scale takes a reason.
 std::string reason_of(const Command& command) {
   return command.verb() == Verb::scale ? command.text("reason").value_or("") : std::string();
 }
@@ -83,7 +83,7 @@ void Commands::note(const Command& command, EventKind event, std::string text) {
       action::Note{event, Severity::info, with_reason(std::move(text) + by(command.actor), reason_of(command))});
 }
 
-// A row of scaling_events, whoever moves the target.
+// A row of scaling_events, whatever moves the target.
 void Commands::move_target(const Command& command, int64_t to, SizeSource cause, std::string why, Ledger& ledger) {
   backlog_.push_back(action::Scale{ledger.target, to, cause, std::move(why), command.actor});
   ledger.target = to;
@@ -230,7 +230,7 @@ void Commands::tick(Desk& desk) {
   end_expired_burst(desk);
 }
 
-// Limits that were changed live can leave a manual size outside; pinning something else in its name would be wrong.
+// Changed limits can exclude a manual size; it ends then, because pinning another size was not requested.
 void Commands::drop_manual_out_of_range(Desk& desk) {
   Controls& controls = desk.ledger().controls;
   if (!controls.manual_size) return;

@@ -1,11 +1,12 @@
-// Commands: become what the deciders see, or are refused with the reason.
+// Commands: turned into what the deciders see, or refused with the reason.
 //
-// What a command does shows in the next tick: accept() writes the controls and keeps the actions until then.
-// Invariants: at most Pending::kMax commands are pending; every accepted command raises the generation once; a burst ends
-// at its moment, at end_burst, or when the option is switched off (I6).
-// Idempotent: a command that asks for what is already so is applied and says so. A second drain waits with the first.
-// A draining pool takes the verbs that the catalogue says make sense then (CommandInfo::while_draining).
-// Threads: the keeper's only.
+// The effect of a command shows in the next tick: accept() writes the controls and keeps the actions until then.
+// Invariants: at most Pending::kMax commands are pending; every accepted command increments the generation once; a
+// burst ends at its end time, at end_burst, or when the option is switched off (I6).
+// Idempotent: a command that requests the current state is applied and says so. A second drain waits together with the
+// first.
+// A draining pool accepts the verbs that the catalogue allows in that state (CommandInfo::while_draining).
+// Threads: the keeper only.
 #pragma once
 
 #include <vector>
@@ -20,9 +21,9 @@ class Commands {
  public:
   Verdict accept(const Command& command, const Census& census, Instant now, Ledger& ledger);
 
-  // First of all deciders: what was accepted since the last tick, and what time has ended.
+  // First of all deciders: what was accepted since the last tick, and what has ended with time.
   void tick(Desk& desk);
-  // While draining, in place of the deciders that look after connections.
+  // While draining, instead of the deciders that manage connections.
   void retire_all(Desk& desk);
   // Last of all deciders.
   void finish(Desk& desk) { pending_.finish(desk); }

@@ -1,10 +1,10 @@
-// Desk: one tick's work place. What is known, what has been asked so far, and when to look again.
+// Desk: the working state of one tick: what is known, what has been requested so far, and when the next tick is needed.
 //
-// Deciders of one tick must not step on each other's toes: whoever retires or opens a connection does it through the
-// desk, which keeps the counts as they will be once the actions are carried out.
-// Invariants: a connection is retired at most once a tick, and never one that is leaving or still being opened (an
-// open cannot be taken back; it is retired as soon as it is there); open() stays within the limit of the bounds (I1).
-// Threads: the keeper's only; lives on the stack of Brain::tick().
+// Deciders of one tick must not conflict: they retire and open connections through the desk only, which keeps the
+// counts as they will be once the actions are carried out.
+// Invariants: a connection is retired at most once a tick, and never one that is leaving or still being opened (an open
+// cannot be cancelled; it is retired as soon as it is finished); open() stays within the limit of the bounds (I1).
+// Threads: the keeper only; lives on the stack of Brain::tick().
 // Failure: none promised; breaking an invariant aborts.
 #pragma once
 
@@ -21,22 +21,22 @@
 
 namespace tide::brain {
 
-// How soon to look again at something that is due but was held back.
+// When to check again something that is due but was postponed.
 inline constexpr Span kRecheck = Span::millis(100);
 
-// Connections by phase. Those that are retiring count in the last three only.
+// Connections by phase. Those that are retiring count only in the last three.
 struct Counts {
   int64_t opening = 0;
   int64_t idle = 0;
   int64_t leased = 0;
   int64_t held = 0;
   int64_t closing = 0;
-  int64_t total = 0;       // slots that are not empty: what the limit is about
-  int64_t connecting = 0;  // connects under way: what max_connecting is about
+  int64_t total = 0;       // slots that are not empty: bounded by the limit
+  int64_t connecting = 0;  // connects in progress: bounded by max_connecting
   int64_t in_use = 0;      // leases, also those on a connection that will be closed
 
   int64_t open() const { return idle + leased + held; }
-  int64_t alive() const { return total - connecting - closing; }  // also those that are retiring
+  int64_t alive() const { return total - connecting - closing; }  // including those that are retiring
   int64_t staying() const { return opening + open(); }
 };
 
@@ -47,7 +47,7 @@ class Desk {
   Instant now() const { return now_; }
   const Census& census() const { return census_; }
   const Policy& policy() const { return ledger_.policy; }
-  // Somebody waits for longer than anybody should, and may do so for long yet: he is in no sum before his wait ends.
+  // A caller has waited longer than wait_objective and still waits: its wait is in no sum before it ends.
   bool has_slow_waiter() const;
   Ledger& ledger() const { return ledger_; }
   Dossier& dossier(const SlotCensus& slot) const { return ledger_.dossiers.of(slot); }
@@ -61,22 +61,22 @@ class Desk {
 
   void open();
   void retire(const SlotCensus& slot, CloseReason reason);
-  // `is_survey`: the server is asked how full it is, too.
+  // `is_survey`: the server is also asked how full it is.
   void validate(const SlotCensus& slot, bool is_survey = false);
-  // Memory that serves speed only.
+  // Drops memory that only serves speed.
   void shed_memory() { put(action::ShedMemory{}); }
   void note(EventKind event, Severity severity, std::string text, std::string detail = {}) {
     put(action::Note{event, severity, std::move(text), std::move(detail)});
   }
   void put(Action&& action) { actions_.push_back(std::move(action)); }
 
-  // The target changes: one scaling action, one note, and the cooldowns know. Nothing if it is the same.
-  // `predicted_in_use`: what was forecast when this was decided.
+  // Changes the target: one scaling action, one note, and the start of the cooldowns. Nothing if it is the same.
+  // `predicted_in_use`: the forecast at the time of this decision.
   void set_target(int64_t to, SizeSource cause, const std::string& reason,
                   double predicted_in_use = std::numeric_limits<double>::quiet_NaN());
 
   void wake_at(Instant when) { wakeup_ = earliest(wakeup_, when); }
-  // Never in the past: what is due at this very moment was either done or is worth another look a little later.
+  // Never in the past: what is due now was either done or must be checked again a little later.
   Instant next_wakeup() const;
 
  private:
@@ -91,17 +91,17 @@ class Desk {
   Instant wakeup_ = Instant::never();
 };
 
-// The connections of a census, highest slot first: callers take the lowest, so the highest are the least used.
+// The connections of a census, highest slot first: callers take the lowest, so the highest are used least.
 struct HighestFirst {
   std::span<const SlotCensus> slots;
   auto begin() const { return slots.rbegin(); }
   auto end() const { return slots.rend(); }
 };
 
-// Whoever waits does so because that was ordered: the pool is paused, or was when he came.
+// Callers wait because of a command: the pool is paused, or was when they came.
 bool is_waiting_ordered(const Desk& desk);
 
-// When `span` after `since` is over; never for a span of zero, which switches a timeout off everywhere.
+// The time `span` after `since`; never for a span of zero, which disables any timeout.
 constexpr Instant due_after(Instant since, Span span) { return span.is_zero() ? Instant::never() : since + span; }
 
 }  // namespace tide::brain

@@ -1,8 +1,8 @@
-// Evaluation: commands to size the pool now instead of at the next scaling_interval, and what is answered to them.
+// Evaluation: commands to size the pool now instead of at the next scaling_interval, and their answers.
 //
-// The sizer in charge is asked in the next tick; where it has seen nothing since its last decision, at the next beat, a
-// second later at most. The answer is the target before and after, and why; also where no sizer has a say.
-// Threads: the keeper's only. Failure: more than kAskedMax at once are refused.
+// The sizer in charge decides in the next tick; if it has observed nothing since its last decision, at the next beat,
+// at most a second later. The answer is the target before and after, and the reason; also if no sizer is in charge.
+// Threads: the keeper only. Failure: more than kAskedMax at once are refused.
 #pragma once
 
 #include <array>
@@ -20,9 +20,9 @@ class Evaluation {
 
   Verdict accept(const Command& command, const Ledger& ledger);
   bool is_asked() const { return asked_n_ > 0; }
-  // What came of it: the target was `before`.
+  // Answers; the target was `before`.
   void answer(Desk& desk, int64_t before, const std::string& why);
-  // Draining.
+  // Answers while draining.
   void refuse(Desk& desk, const std::string& why);
 
  private:
@@ -32,7 +32,7 @@ class Evaluation {
   size_t asked_n_ = 0;
 };
 
-// Why no sizer has a say now; unset: one has. `is_held`: an emergency or a shortage of memory holds the size.
+// Why no sizer is in charge now; unset: one is. `is_held`: an emergency or a shortage of memory holds the size.
 std::optional<std::string> sizing_is_held(const Desk& desk, bool is_held);
 
 }  // namespace tide::brain

@@ -8,7 +8,7 @@
 namespace tide::brain {
 namespace {
 
-// Connections that callers and min_idle need beyond those that will serve them. None while paused: nobody is served.
+// Connections that callers and min_idle need beyond those that will serve them. None while paused: no caller is served.
 int64_t demand(Desk& desk, Steering& steering) {
   if (desk.ledger().controls.is_paused) return 0;
   const Counts& counts = desk.counts();
@@ -27,8 +27,8 @@ std::string demand_text(const Desk& desk) {
   return text;
 }
 
-// So many are wanted, had a full server room for them: the lowest size whatever the load is, and what callers wait for. A
-// margin is not worth asking for.
+// The number needed if a full server had room: the lowest size whatever the load is, and what callers wait for. A
+// margin does not justify another attempt.
 int64_t wanted_of_full_server(const Desk& desk) {
   const Ledger& ledger = desk.ledger();
   const int64_t lowest = precedence_without(ledger, {&Caps::room}).lowest;
@@ -64,7 +64,7 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   if (n > 0) breaker.probe_began(desk);
   under_way_ += std::max<int64_t>(n, 0);
   if (n <= 0 || needed <= 0) return;
-  // The sizer's wish is one decision, carried out at the pace of max_connecting; without it each open is its own.
+  // The sizer's size is one decision, carried out at the pace of max_connecting; without it each open is its own.
   const int64_t wished = ledger.is_steered ? before + needed : desk.counts().staying();
   const int64_t to = std::min(wished - ledger.spares, desk.bounds().limit);
   if (to > ledger.target) desk.set_target(to, SizeSource::autoscale, demand_text(desk));

@@ -19,7 +19,7 @@ std::string lease_text(const SlotCensus& slot, Instant now, std::string_view wha
   return text;
 }
 
-// A note about a lease; its id goes along so that the keeper can add the tag of its holder.
+// A note about a lease; includes its id so that the keeper can add the tag of its holder.
 void note_lease(Desk& desk, const SlotCensus& slot, EventKind event, Severity severity, std::string text) {
   desk.put(action::Note{event, severity, std::move(text), lease_detail(slot, desk.now()), slot.lease_id});
 }
@@ -68,7 +68,7 @@ void watch_deadline(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
   act_on_overdue(desk, slot, dossier);
 }
 
-// `since` is what the census tells, `ended` what the dossier remembers of it. True: the time is up, and it is new.
+// `since` comes from the census, `ended` from the dossier. True: the time has elapsed, and this was not handled before.
 bool is_up(Desk& desk, Instant since, Instant ended, Span span) {
   if (!since.is_set() || since == ended) return false;
   const Instant due = due_after(since, span);
@@ -96,7 +96,7 @@ void watch_transaction(Desk& desk, const SlotCensus& slot, Dossier& dossier) {
                                : end_text("read transaction open", slot.reading_since, desk.now(),
                                           "sqlite_max_read_transaction", reading);
   desk.put(action::EndTransaction{slot.lease_id, std::move(why)});
-  // Ending the transaction ends both, so one action is enough when both are up.
+  // Ending the transaction ends both, so one action is enough when both are due.
   if (is_idle_up) dossier.ended_idle_since = slot.idle_in_transaction_since;
   if (is_reading_up) dossier.ended_reading_since = slot.reading_since;
 }

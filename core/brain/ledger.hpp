@@ -14,7 +14,7 @@
 
 namespace tide::brain {
 
-// What operators have ordered and is still in force. Written by commands, and burst_until by steering too.
+// Operators' settings in force. Written by commands; burst_until also by steering.
 struct Controls {
   bool is_paused = false;
   bool is_draining = false;
@@ -23,7 +23,7 @@ struct Controls {
   std::optional<Instant> burst_until;
 };
 
-// What happened since the pool opened; counted where it happens.
+// Totals since the pool opened; counted where the events happen.
 struct Tallies {
   uint64_t bursts = 0;
   uint64_t emergencies = 0;
@@ -32,13 +32,13 @@ struct Tallies {
   uint64_t health_check_failures = 0;
 };
 
-// Limits the pool sets itself. Written by health_monitor (emergency, recovery), steering (overload) and room alone.
+// Limits the pool sets itself. Written only by health_monitor (emergency, recovery), steering (overload) and room.
 struct Caps {
-  std::optional<int64_t> emergency;  // while an emergency lasts, and while its cap is lifted again
-  std::optional<int64_t> overload;   // while the database gets slower with more connections
-  std::optional<int64_t> recovery;   // a lower end: what a recovery opened is kept for a while
-  std::optional<int64_t> room;       // what a server that is full has had room for
-  int64_t probe = 0;                 // beyond it: connects that see whether there is more
+  std::optional<int64_t> emergency;  // during an emergency, and while its cap is lifted afterwards
+  std::optional<int64_t> overload;   // while more connections make the database slower
+  std::optional<int64_t> recovery;   // a lower bound: what a recovery opened is kept for a while
+  std::optional<int64_t> room;       // the number of connections a full server had room for
+  int64_t probe = 0;                 // beyond it: connects that test whether there is more room
 };
 
 struct Ledger {
@@ -46,23 +46,23 @@ struct Ledger {
       : policy(wanted), capacity(slots), rng(seed), dossiers(capacity) {}
 
   Policy policy;
-  int64_t capacity;  // slots; no rule can ask for more
+  int64_t capacity;  // slots; no rule can exceed it
   Rng rng;
   Dossiers dossiers;
   Controls controls;
   Pulse pulse;
   Caps caps;
   Tallies tallies;
-  int64_t wish = 0;         // what the sizer would have, had a full server room for it
-  std::string room_reason;  // of caps.room: what the server said
-  int64_t spares = 0;       // connections wanted beyond the target: successors of those that will end
-  SizeSource target_source = SizeSource::autoscale;  // who moved the target last
-  int64_t target = 0;       // what the sizer wants; always within the rule in force once a tick is over
-  bool is_steered = false;  // the adaptive sizer moves the target, and there is a load it goes by
+  int64_t wish = 0;                                  // what the sizer would choose if a full server had room
+  std::string room_reason;                           // of caps.room: the server's message
+  int64_t spares = 0;                                // connections beyond the target: successors of those that will end
+  SizeSource target_source = SizeSource::autoscale;  // what moved the target last
+  int64_t target = 0;       // the size chosen by the sizer; always within the rule in force at the end of a tick
+  bool is_steered = false;  // the adaptive sizer moves the target, and has a load to measure
   std::optional<Instant> target_changed_at;
-  std::optional<Instant> resumed_at;  // idleness before it was not the connections' fault
-  bool is_started = false;            // min_size was there once
-  bool is_awake = false;              // init_mode lazy: somebody has asked for a connection
+  std::optional<Instant> resumed_at;  // idle time before it does not count
+  bool is_started = false;            // min_size were open once
+  bool is_awake = false;              // init_mode lazy: a connection was requested
   uint64_t generation = 0;            // of controls
   Instant seen_at;                    // `now` of the last call, for texts only
 };

@@ -1,12 +1,12 @@
-// Pending: commands that were accepted and whose end is still to come.
+// Pending: commands that were accepted but have not finished.
 //
 //  drain             until no connection is left
-//  recycle           until the last old connection is gone and the size is back, or is not needed any more
+//  recycle           until the last old connection is gone and the size is restored, or no longer needed
 //  close_connection  until it is gone
 //
-// Invariants: at most kMax at once; each accepted command gets exactly one finish_command. Command k waits for connections
-// by bit k in their dossiers, so that commands that overlap cost nothing more.
-// Threads: the keeper's only. Failure: full; the caller refuses the command.
+// Invariants: at most kMax at once; each accepted command gets exactly one finish_command. Command k waits for
+// connections by bit k in their dossiers, so that overlapping commands cost nothing more.
+// Threads: the keeper only. Failure: full; the caller refuses the command.
 #pragma once
 
 #include <array>
@@ -23,11 +23,11 @@ class Pending {
   static constexpr int kMax = 64;
 
   bool is_full() const { return n_ == kMax; }
-  // `connections`: how many it is about, for the message. Returns the bit for the dossiers. Not while full.
+  // `connections`: how many it concerns, for the message. Returns the bit for the dossiers. Must not be full.
   uint64_t admit(const Command& command, int64_t connections);
-  // Every drain ends as refused: something else was ordered before it was done.
+  // Every drain ends as refused: another command replaced it before it finished.
   void overtake_drains(const std::string& by_what, std::vector<Action>& out);
-  // Tells about those that are done.
+  // Reports those that have finished.
   void finish(Desk& desk);
 
  private:

@@ -33,16 +33,16 @@ SizeBounds precedence(const Policy& policy, int64_t capacity, const Controls& co
     const int64_t pinned = std::clamp(*controls.manual_size, bounds.lowest, bounds.limit);
     bounds = {pinned, pinned, 0, SizeSource::manual};
   }
-  if (controls.burst_until) {  // a burst only ever raises
+  if (controls.burst_until) {  // a burst only raises
     bounds.limit = std::max(bounds.limit, std::min(policy.burst_limit(), capacity));
     bounds.source = SizeSource::burst;
   }
-  if (caps.emergency && *caps.emergency < bounds.limit) {  // and an emergency only ever lowers
+  if (caps.emergency && *caps.emergency < bounds.limit) {  // an emergency only lowers
     bounds.limit = *caps.emergency;
     bounds.lowest = std::min(bounds.lowest, bounds.limit);
     bounds.source = SizeSource::emergency;
   }
-  if (caps.room && *caps.room < bounds.limit) {  // what the server does not give, no rule can ask for
+  if (caps.room && *caps.room < bounds.limit) {  // no rule can exceed what the server provides
     bounds.probe = std::min(caps.probe, bounds.limit - *caps.room);
     bounds.limit = *caps.room;
     bounds.lowest = std::min(bounds.lowest, bounds.limit);

@@ -9,7 +9,7 @@ namespace {
 double since(uint64_t later, uint64_t earlier) { return later > earlier ? static_cast<double>(later - earlier) : 0; }
 double since(double later, double earlier) { return later > earlier ? later - earlier : 0; }
 
-// Sums of floating-point numbers that came and went leave a crumb.
+// Adding and subtracting floating-point numbers leaves a rounding error.
 void settle(double& sum, double change) { sum = std::max(0.0, sum + change); }
 
 }  // namespace

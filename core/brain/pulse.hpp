@@ -1,9 +1,9 @@
-// Pulse: what happened in the last second, quarter of a minute, minute and hour, from the sums of the census.
+// Pulse: what happened in the last second, 15 s, minute and hour, from the sums of the census.
 //
-// The brain is asked at odd moments; a beat is taken once at least a second has passed since the last one, and says how
-// long it was. Windows are sums over beats, so a late tick makes a longer beat and loses nothing.
-// Invariants: no beat is negative (sums that go back count as not having moved); memory is fixed.
-// Threads: the keeper's only. Failure: none.
+// Ticks are irregular; a beat is taken once at least a second has passed since the last one, and includes its length.
+// Windows are sums over beats, so a late tick makes a longer beat and loses nothing.
+// Invariants: no beat is negative (sums that decrease count as unchanged); memory is fixed.
+// Threads: the keeper only. Failure: none.
 #pragma once
 
 #include <array>
@@ -18,23 +18,23 @@ struct Beat {
   double requests = 0;
   double acquires = 0;
   double releases = 0;
-  double slow = 0;             // waited longer than wait_objective, or in vain
+  double slow = 0;             // waited longer than wait_objective, or without success
   double timeouts = 0;         // got no connection in time
-  double paused_timeouts = 0;  // of those, the ones of callers who waited because the pool was paused: that was ordered
-  double paused_slow = 0;      // likewise of slow
+  double paused_timeouts = 0;  // of those, the ones that waited because the pool was paused by a command
+  double paused_slow = 0;      // the same part of slow
   double queries = 0;
   double query_errors = 0;
-  double faults = 0;  // query errors that no healthy application provokes
+  double faults = 0;  // query errors that no healthy application causes
   double connects = 0;
   double connect_failures = 0;
   double validation_failures = 0;
   double use_s = 0;    // of leases, within this time
-  double ended_s = 0;  // holds of the leases that ended
+  double ended_s = 0;  // hold times of the leases that ended
   double wait_s = 0;   // of requests, within this time
   double query_s = 0;
-  double reversals = 0;  // of the target: it went up after it had gone down, or down after up
+  double reversals = 0;  // of the target: up after down, or down after up
 
-  // Something that a health check should look at now.
+  // Something happened that a health check should look at now.
   bool is_troubled() const {
     return unordered_timeouts() > 0 || faults > 0 || connect_failures > 0 || validation_failures > 0;
   }
@@ -52,7 +52,7 @@ class Pulse {
   bool tick(Instant now, const Census& census);
   // Since the last beat callers had to wait because the pool is, or was, paused.
   void paused() { paused_beats_ = kPausedBeats; }
-  // The target went up (or down).
+  // The target was raised (or lowered).
   void target_moved(bool is_up);
 
   uint64_t beats() const { return beats_; }
@@ -61,7 +61,7 @@ class Pulse {
   const Beat& quarter() const { return quarter_; }  // the last 15 beats
   const Beat& minute() const { return minute_; }    // the last 60
   Beat recent(size_t beats) const;                  // the last few, up to 60
-  // The quarter, or the minute where that has too few statements to speak of rates. Nothing where both have.
+  // The quarter, or the minute if the quarter has too few statements for a rate. Empty if both have too few.
   const Beat* with_statements() const;
   double errors_of_hour() const;
 
@@ -85,8 +85,8 @@ class Pulse {
   double errors_of_minute_ = 0;
   double seconds_of_minute_ = 0;
   size_t minute_next_ = 0;
-  static constexpr int kPausedBeats = 2;  // the last callers of a pause may be counted a moment later
-  int paused_beats_ = 0;                  // of the beats to come, those in which waiting was ordered
+  static constexpr int kPausedBeats = 2;  // the last callers of a pause may be counted a little later
+  int paused_beats_ = 0;                  // of the coming beats, those in which waiting was due to a command
   double reversals_ = 0;                  // since the last beat
   int direction_ = 0;                     // of the last move of the target
 };

@@ -1,4 +1,4 @@
-// Readings: the numbers the alert monitor's rules look at, taken from what the deciders know.
+// Readings: the values of the alert metrics, taken from the state of the deciders.
 #pragma once
 
 #include "brain/alerts/metric.hpp"

@@ -10,14 +10,14 @@
 namespace tide::brain {
 namespace {
 
-// A condemned generation is replaced over this time, so that the server does not meet a storm.
+// A condemned generation is replaced over this time, to avoid a flood of connects at the server.
 constexpr Span kCondemnedSpread = Span::seconds(2);
 constexpr Span kLossesWithin = Span::seconds(1);
-// An error that the new generation meets as well is not cured by yet another one.
+// An error that the new generation meets as well is not solved by replacing it again.
 constexpr Span kDoomsApart = Span::seconds(10);
 constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
 
-// An open cannot be taken back, so one that is still opening waits for its turn.
+// An open cannot be cancelled, so a connection that is still opening is retired later.
 bool may_retire(const Desk& desk, const SlotCensus& slot) {
   return !desk.is_leaving(slot) && slot.phase != Phase::opening;
 }
@@ -46,14 +46,14 @@ bool is_long_overdue(const SlotCensus& slot, Instant now) {
   return now - slot.expires_at > (slot.expires_at - slot.born) / 10;
 }
 
-// An idle connection is replaced before it ends, where the limit has room: its successor, a spare, is opened first, and
-// the old one stays, and may be leased, until that is there. A leased one ends when it comes back; it does not count as
-// staying, so that growth opens its successor beforehand.
+// An idle connection is replaced before it ends, if the limit has room: its successor, a spare, is opened first, and
+// the old one stays, and may be leased, until that is open. A leased one ends when it is returned; it does not count as
+// staying, so that growth opens its successor in advance.
 bool waits_for_successor(const Desk& desk, const SlotCensus& slot) {
   const Ledger& ledger = desk.ledger();
   const Counts& counts = desk.counts();
   if (slot.phase == Phase::leased || !ledger.is_awake || ledger.controls.is_paused) return false;
-  if (counts.open() > ledger.target) return false;  // it is there, or not needed
+  if (counts.open() > ledger.target) return false;  // it is open, or not needed
   return counts.opening > 0 || counts.total + ledger.spares < desk.bounds().limit;
 }
 
@@ -81,7 +81,7 @@ void retire_expired(Desk& desk) {
   }
 }
 
-// The time a connection has been idle for its own sake: a pause does not count.
+// Start of the idle time of a connection; a pause does not count.
 Instant idle_since(const Desk& desk, const SlotCensus& slot) {
   return latest(slot.last_used, desk.ledger().resumed_at.value_or(slot.last_used));
 }
@@ -89,7 +89,7 @@ Instant idle_since(const Desk& desk, const SlotCensus& slot) {
 void retire_unused(Desk& desk) {
   const Policy& policy = desk.policy();
   if (policy.idle_timeout.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;
-  // What the sizer keeps for the load it sees is not unused, however rarely its turn comes.
+  // Connections that the sizer keeps for the current load are not unused, however rarely they are leased.
   const Ledger& ledger = desk.ledger();
   const int64_t lowest = ledger.is_steered ? std::max(desk.bounds().lowest, ledger.target) : desk.bounds().lowest;
   int64_t n = 0;
@@ -111,7 +111,7 @@ void retire_unused(Desk& desk) {
   }
 }
 
-// Those above what is needed first, so that the lowest slots, which callers take, stay free.
+// Those above the needed size first, so that the lowest slots, which callers take, stay free.
 void validate_quiet(Desk& desk) {
   const Span interval = desk.policy().validation_interval;
   if (interval.is_zero() || desk.ledger().controls.is_paused || desk.census().waiting > 0) return;

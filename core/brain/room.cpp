@@ -10,7 +10,7 @@ namespace {
 
 constexpr Span kOthersWithin = Span::seconds(1);
 
-// retry_base doubled with each further refusal, at most retry_max; from half of that on at random.
+// retry_base doubled with each further refusal, at most retry_max; the second half of it is random.
 Span pause_after(int64_t refusals, const Policy& policy, Rng& rng) {
   Span pause = policy.retry_base;
   for (int64_t i = 1; i < refusals && pause < policy.retry_max; ++i) pause = pause * 2;
@@ -24,10 +24,10 @@ void Room::refused(std::string why) { refusal_ = std::move(why); }
 void Room::tick(Desk& desk) {
   Caps& caps = desk.ledger().caps;
   const Counts& counts = desk.counts();
-  const int64_t there = counts.total - counts.connecting;  // the server has the sessions of closing ones, too
+  const int64_t there = counts.total - counts.connecting;  // closing ones still have a session at the server
   const int64_t limit = precedence_without(desk.ledger(), {&Caps::room}).limit;
   if (refusal_ && !refused_at_.is_set()) refused_at_ = desk.now();
-  // Those that were begun together may have got what was left.
+  // Connects begun at the same time may have got the remaining sessions.
   if (refusal_ && (counts.connecting == 0 || desk.now() - refused_at_ >= kOthersWithin)) learn(desk, there, limit);
   if (!room_) return;
   if (there > *room_) grow(desk, there);
@@ -41,7 +41,7 @@ void Room::learn(Desk& desk, int64_t there, int64_t limit) {
   Ledger& ledger = desk.ledger();
   const std::string why = std::exchange(refusal_, std::nullopt).value();
   refused_at_ = Instant();
-  // Without any that lives there is nothing to learn: others have it all, and may let go of it all.
+  // Without a live connection there is nothing to learn: other clients have all sessions, and may release them all.
   if (desk.counts().alive() == 0) return;
   const Policy& policy = desk.policy();
   ++refusals_;
@@ -61,7 +61,7 @@ void Room::grow(Desk& desk, int64_t there) {
   Ledger& ledger = desk.ledger();
   const bool was_target = ledger.target == *room_;
   room_ = there;
-  // A connect that was begun before the refusal says nothing of what came after.
+  // A connect begun before the refusal says nothing about the time after it.
   if (desk.now() >= try_at_) {
     step_ *= 2;
     refusals_ = 0;

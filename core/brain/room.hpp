@@ -1,13 +1,14 @@
-// Room: how many connections a server that is full has had room for, learnt from its refusals.
+// Room: how many connections a full server has had room for, learnt from its refusals.
 //
-// A refused connect (53300: the server's, a role's or a database's limit; no descriptors) while connections live says
-// that there is room for those and no more. From then on that many is the limit, also of min_size and of a manual size,
+// A refused connect (53300: the server's, a role's or a database's limit; no descriptors) while connections live shows
+// that there is room for those and no more. From then on that number is the limit, also for min_size and a manual size,
 // so that the target does not go up with every caller and down with every refusal. Beyond it one connect is tried from
-// time to time, if more are wanted: retry_base after the first refusal, doubled with each further one, at most
-// retry_max (the second half of that at random). When it succeeds, the room is what is there, and 2, 4, 8 ... more are
-// tried at once. The room is forgotten when it is no limit any more, kKept after the last refusal, and by a drain.
-// Invariants: the room is at least 1; connections go beyond it only by Caps::probe, which the rule's limit has besides.
-// Threads: the keeper's only. Failure: none.
+// time to time if more are needed: retry_base after the first refusal, doubled with each further one, at most retry_max
+// (the second half of that at random). When it succeeds, the room is the number of connections then open, and 2, 4, 8
+// ... more are tried at once. The room is forgotten when it no longer limits, kKept after the last refusal, and by a
+// drain.
+// Invariants: the room is at least 1; connections exceed it only by Caps::probe, which the rule allows in addition.
+// Threads: the keeper only. Failure: none.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +23,10 @@ class Room {
  public:
   static constexpr Span kKept = Span::seconds(60);
 
-  // A connect was refused because the server is full. `why`: what it said.
+  // A connect was refused because the server is full. `why`: the server's message.
   void refused(std::string why);
 
-  // Before the rule of a tick is made: its part of the caps.
+  // Before the rule of a tick is computed: sets its part of the caps.
   void tick(Desk& desk);
   void forget(Desk& desk);
 
@@ -37,7 +38,7 @@ class Room {
   void grow(Desk& desk, int64_t there);
   void end(Desk& desk, const std::string& why);
 
-  std::optional<std::string> refusal_;  // that nothing was learnt of yet
+  std::optional<std::string> refusal_;  // not evaluated yet
   Instant refused_at_;
   std::optional<int64_t> room_;
   int64_t step_ = 1;      // how many more are tried at once

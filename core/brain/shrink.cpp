@@ -18,7 +18,7 @@ int64_t above_target(const Desk& desk) {
   if (desk.census().waiting > 0) return 0;
   const Counts& counts = desk.counts();
   const int64_t wanted = desk.ledger().target + desk.ledger().spares;
-  // Those that are to find out whether a full server has room are not surplus before it says so.
+  // Connects that test whether a full server has room are not surplus before they are answered.
   const int64_t probes = std::min(counts.opening, desk.bounds().probe);
   return std::min(counts.staying() - probes - wanted, counts.idle - desk.policy().min_idle);
 }

@@ -31,7 +31,7 @@ bool is_low(const Desk& desk) {
 
 bool is_over(std::optional<Instant> begin, Span cooldown, Instant now) { return !begin || now >= *begin + cooldown; }
 
-// The numbers a decision was made from.
+// The numbers behind a decision.
 std::string evidence(const Desk& desk, std::string_view option, double threshold, int64_t periods) {
   std::string text = "utilization " + short_number(utilization(desk)) + " (" + std::string(option) + " " +
                      short_number(threshold) + ") for " + counted(periods, "evaluation") + ": " +
@@ -42,7 +42,7 @@ std::string evidence(const Desk& desk, std::string_view option, double threshold
 
 }  // namespace
 
-// A pinned size and a pool that is not running have nothing to evaluate.
+// With a manual size, or while the pool is not running, there is nothing to evaluate.
 bool Sizer::is_free_to_move(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
   const Policy& policy = desk.policy();
@@ -55,7 +55,7 @@ bool Sizer::is_dormant(const Desk& desk) const {
          desk.counts().in_use == 0 && desk.census().waiting == 0 && desk.census().wait_p95.is_zero();
 }
 
-// To the first point of the grid that is not before `now`.
+// Advances to the first grid point that is not before `now`.
 void Sizer::skip_to(Instant now, Span interval) {
   if (now <= next_at_) return;
   const int64_t missed = ((now - next_at_).ns() + interval.ns() - 1) / interval.ns();

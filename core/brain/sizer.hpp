@@ -1,16 +1,16 @@
 // Sizer: the threshold rule. Moves the target by grow_step when utilization or waiting was high, or utilization low,
 // for several evaluations in a row.
 //
-// utilization = in_use_average / target: how much of what the sizer asked for is used. (The `pools` relation divides
-// by limit_size, which says how close the pool is to its end; for sizing that would never come down.)
-// Up:   utilization >= scale_up_utilization or wait_p95 >= scale_up_wait, scale_up_periods times running, and
+// utilization = in_use_average / target: how much of the size chosen by the sizer is used. (The `pools` relation
+// divides by limit_size, which says how close the pool is to its limit; with that the sizer would never scale down.)
+// Up:   utilization >= scale_up_utilization or wait_p95 >= scale_up_wait, scale_up_periods times in a row, and
 //       scale_up_cooldown after the last step up of this rule. Not beyond max_size, even in a burst.
-// Down: utilization <= scale_down_utilization, nobody waiting, scale_down_periods times running, and
-//       scale_down_cooldown after the last change of the target by whomever. Not below what is in use plus min_idle.
-// Evaluations lie on a grid of scaling_interval. Grid points are skipped, and no wakeup is asked for, while an
-// evaluation could change nothing: nothing leased, nobody waiting, target at its lowest, no streak begun. Leases that
-// begin without a tick are seen at the next one; whoever ticks at least once a scaling_interval loses nothing.
-// Threads: the keeper's only.
+// Down: utilization <= scale_down_utilization, no caller waiting, scale_down_periods times in a row,
+//       and scale_down_cooldown after the last change of the target by any rule. Not below what is in use plus min_idle.
+// Evaluations are on a grid of scaling_interval. Grid points are skipped, and no wakeup is requested, while an
+// evaluation could change nothing: nothing leased, no caller waiting, target at its lowest, no streak begun. Leases
+// that begin without a tick are seen at the next one; with at least one tick per scaling_interval nothing is lost.
+// Threads: the keeper only.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace tide::brain {
 class Sizer {
  public:
   explicit Sizer(Instant first_at) : next_at_(first_at) {}
-  // `why`: somebody wants an evaluation now, and its reasons. It counts as one of those that must agree.
+  // `why`: an evaluation was requested for now, and its reasons. It counts as one of those that must agree.
   void tick(Desk& desk, std::optional<std::string>* why = nullptr);
 
  private:

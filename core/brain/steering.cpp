@@ -60,7 +60,7 @@ bool Steering::is_steering(const Desk& desk) const {
 
 void Steering::prepare(const Desk& desk, bool is_held) {
   is_held_ = is_held;
-  // The rule's limit without our own caps, which would otherwise never come up again.
+  // The rule's limit without the pool's own caps, which could otherwise never be raised again.
   const SizeBounds bounds = precedence_without(desk.ledger(), {&Caps::overload, &Caps::room});
   sizer_.set(settings_of(desk.policy(), bounds.lowest, bounds.limit, connect_s_));
   sizer_.freeze(!is_steering(desk));
@@ -100,7 +100,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
     sum_.add(*beat, 1);
     watch_burst(desk, *beat);
   }
-  // scaling_interval can make it look less often than once a beat, not more often.
+  // scaling_interval can make decisions rarer than one per beat, not more frequent.
   const bool is_due =
       beat != nullptr && sum_.seconds + 1e-9 >= std::max(1.0, desk.policy().scaling_interval.seconds_exact());
   const bool is_asked = why_now != nullptr && desk.policy().sizing == Sizing::adaptive && sum_.seconds > 0;
@@ -110,7 +110,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
   sum_ = Beat();
   in_use_max_ = demand_max_ = 0;
   const int64_t target = sizer_.tick(seen);
-  // The sizer's margin is for a load. Without any, a pool that idle_timeout has made small stays small.
+  // The sizer's margin is for a load. Without load, a pool that idle_timeout has reduced stays small.
   const bool is_quiet = seen.arrivals == 0 && seen.waiting == 0 && seen.in_use_avg == 0;
   desk.ledger().wish = is_steering(desk) && !is_quiet ? target : 0;
   if (!is_steering(desk)) {
@@ -139,7 +139,7 @@ void Steering::tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded,
                   sizer_.facts().predicted_in_use_10);
 }
 
-// min_idle is meant beside those in use: a target that forgets them is raised by the next lease and comes down after it.
+// min_idle is in addition to those in use: a target without them would be raised by each lease and lowered after it.
 void Steering::remember_peak(Instant now) {
   const auto peak = static_cast<int64_t>(in_use_max_);
   if (peak < peak_ && now < peak_at_ + kPeakKept) return;
@@ -151,13 +151,13 @@ std::optional<int64_t> Steering::wanted_for_waiters(Desk& desk) {
   if (!is_steering(desk)) return std::nullopt;
   const Census& census = desk.census();
   if (census.waiting == 0) return 0;
-  if (std::isnan(sizer_.facts().hold_s)) return std::nullopt;  // nothing is known of how long leases last
+  if (std::isnan(sizer_.facts().hold_s)) return std::nullopt;  // hold times of leases are unknown
   const Span timeout = std::max(desk.policy().wait_objective, Span::nanos(static_cast<int64_t>(connect_s_ * 1e9))) * 2;
   const Instant due = census.oldest_wait_since + timeout;
   if (desk.now() >= due) return std::nullopt;
   desk.wake_at(due);
   const Counts& counts = desk.counts();
-  // Those who will find an idle or returning connection do not queue for long.
+  // Callers that will find an idle or returning connection do not queue for long.
   const int64_t ready = counts.idle + counts.held;
   const int64_t queue = std::max<int64_t>(0, static_cast<int64_t>(census.waiting) - ready);
   if (queue == 0) return 0;
@@ -192,7 +192,7 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   const Policy& policy = desk.policy();
   Controls& controls = desk.ledger().controls;
   if (!controls.burst_until) is_own_burst_ = false;
-  // Whoever chooses the size: a burst is for what nobody could choose it for.
+  // With any sizer, but not with a size fixed by other means.
   const bool is_free = !is_held_ && !controls.is_paused && !controls.manual_size && desk.ledger().is_started;
   const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_free && !desk.ledger().caps.overload &&
                    !desk.ledger().caps.room;

@@ -1,14 +1,14 @@
-// Steering: the adaptive sizer (sizing/) at the wheel of a pool. Makes its observations from the pulse, and its answers
-// the target; asks it when callers queue; tells why.
+// Steering: runs the adaptive sizer (sizing/) for a pool. Makes its observations from the pulse, applies its answers to
+// the target, calls it when callers queue, and reports the reasons.
 //
-// It steers while sizing is adaptive, scaling is on, and the pool runs. A size pinned by hand, an emergency, and
-// sizing = threshold leave it learning and forecasting without a say.
-// Timeout: what the sizer expects to be given back does not come when leases last unusually long. So once the oldest
-// caller has waited twice as long as opening takes (and twice wait_objective), every caller counts (demand()).
-// Overload: while the database gets slower with more connections, the sizer's knee is a limit: see precedence.
-// Automatic burst: only where burst_max_size says how far. Begun when callers wait at the limit for 2 beats in a row;
-// ends after burst_duration, or once the demand has fitted below max_size for 5 beats.
-// Threads: the keeper's only. Failure: none.
+// It steers while sizing is adaptive, scaling is on, and the pool runs. With a manual size, an emergency, or sizing =
+// threshold the sizer still learns and forecasts, but has no effect.
+// Timeout: the leases that the sizer expects to end do not end in time when they last unusually long. So once the
+// oldest caller has waited twice as long as opening takes (and twice wait_objective), every caller counts (demand()).
+// Overload: while more connections make the database slower, the sizer's knee is a limit: see precedence.
+// Automatic burst: only if burst_max_size is set. Begins when callers wait at the limit for 2 beats in a row; ends
+// after burst_duration, or once the demand has been below max_size for 5 beats.
+// Threads: the keeper only. Failure: none.
 #pragma once
 
 #include <optional>
@@ -24,16 +24,15 @@ class Steering {
  public:
   explicit Steering(const Policy& policy);
 
-  // A connect took this long.
+  // The duration of a connect.
   void connected(Span took);
   void forget() { sizer_.forget(); }
 
-  // `beat` is there when one was taken in this tick. `is_held`: an emergency or a shortage of memory holds the size.
-  // `is_crowded`: the server is not ready for more, so the target does not go up.
-  // `why`: somebody wants a decision before scaling_interval is over, and its reasons; unset if nothing has been seen
-  // since the last one.
+  // `beat` is set if one was taken in this tick. `is_held`: an emergency or a shortage of memory holds the size.
+  // `is_crowded`: the server is not ready for more, so the target is not raised. `why`: a decision was requested before
+  // scaling_interval is over, and its reasons; unset if nothing has been observed since the last one.
   void tick(Desk& desk, const Beat* beat, bool is_held, bool is_crowded, std::optional<std::string>* why = nullptr);
-  // Connections that those who wait need beyond what is open and being opened; unset: the sizer has no say.
+  // Connections that waiting callers need beyond those open and being opened; unset: the sizer does not decide.
   std::optional<int64_t> wanted_for_waiters(Desk& desk);
 
   const AdaptiveSizer& sizer() const { return sizer_; }
@@ -47,13 +46,13 @@ class Steering {
   void watch_burst(Desk& desk, const Beat& beat);
   std::string reason(const Desk& desk, const Observation& seen) const;
 
-  double connect_s_ = 0.030;  // before the sizer, which is told of it
+  double connect_s_ = 0.030;  // kept here because it is passed to the sizer
   bool has_connected_ = false;
   AdaptiveSizer sizer_;
   bool is_held_ = false;
   Beat sum_;  // since the sizer's last tick
   double in_use_max_ = 0, demand_max_ = 0;
-  int64_t peak_ = 0;  // of the connections in use, as long as it is not older than a minute
+  int64_t peak_ = 0;  // of the connections in use, unless older than a minute
   Instant peak_at_;
   int crowded_beats_ = 0, roomy_beats_ = 0;
   bool is_own_burst_ = false;

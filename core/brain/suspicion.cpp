@@ -6,7 +6,7 @@
 namespace tide::brain {
 namespace {
 
-// As long as all the others are leased, nobody can be asked; and by then their holders know.
+// While all others are leased, none can be validated; after this time their holders have noticed themselves.
 constexpr Span kSuspicionMax = Span::seconds(10);
 
 }  // namespace
@@ -28,7 +28,7 @@ bool Suspicion::is_confirmed(Desk& desk) {
   switch (look(desk, is_anyone_left)) {
     case Finding::dead: return true;
     case Finding::alive: drop(); return false;
-    case Finding::waiting: return false;  // for the answer, which makes a tick
+    case Finding::waiting: return false;  // for the answer, which causes a tick
     case Finding::none: break;
   }
   if (!is_anyone_left || desk.now() - raised_at_ >= kSuspicionMax) {
@@ -52,7 +52,7 @@ Suspicion::Finding Suspicion::look(const Desk& desk, bool& is_anyone_left) {
     is_asked_there = true;
   }
   if (asked_ != 0 && !is_asked_there) return Finding::dead;
-  asked_ = 0;  // leased before it could be asked
+  asked_ = 0;  // leased before it could be validated
   return Finding::none;
 }
 
@@ -64,7 +64,7 @@ void Suspicion::ask_one(Desk& desk) {
     asked_at_ = desk.now();
     return;
   }
-  desk.wake_at(desk.now() + kRecheck);  // all are leased, and a lease that ends makes no tick
+  desk.wake_at(desk.now() + kRecheck);  // all are leased, and the end of a lease causes no tick
 }
 
 }  // namespace tide::brain

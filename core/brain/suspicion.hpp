@@ -1,9 +1,9 @@
-// Suspicion: a connection died in a way in which all of its age may have died. Have they?
+// Suspicion: a connection was lost in a way that may affect all connections of its age. This finds out whether it does.
 //
-// One other connection answers: it has proved to live since, or it is validated. Only when that one is dead too the
-// generation is condemned; who ended one session, or two, meant those.
-// Invariants: at most one connection is away for this; a suspicion ends after kSuspicionMax whatever happens.
-// Threads: the keeper's only.
+// One other connection decides: it has proved to be alive since, or it is validated. The generation is condemned only
+// if that one is dead too; otherwise only the lost sessions were affected.
+// Invariants: at most one connection is validated for this; a suspicion ends after kSuspicionMax in any case.
+// Threads: the keeper only.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace tide::brain {
 
 class Suspicion {
  public:
-  // While one is looked into, further bad news is no news.
+  // While one is being examined, further losses are ignored.
   void raise(Instant now, std::string why);
   void drop() { *this = Suspicion(); }
-  // True: another one of the generation is dead too.
+  // True: another connection of the generation is dead too.
   bool is_confirmed(Desk& desk);
   const std::string& why() const { return why_; }
   uint64_t newest() const { return newest_; }  // conn_id: the generation ends with this one
@@ -31,7 +31,7 @@ class Suspicion {
   std::string why_;  // empty: no suspicion
   Instant raised_at_;
   uint64_t newest_ = 0;  // 0: no tick has seen the census yet
-  uint64_t asked_ = 0;   // conn_id of the one that is validated; 0: none yet
+  uint64_t asked_ = 0;   // conn_id of the one being validated; 0: none yet
   Instant asked_at_;
 };
 

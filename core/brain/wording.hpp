@@ -1,4 +1,4 @@
-// Small pieces of text the deciders share.
+// Small pieces of text shared by the deciders.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ inline std::string counted(int64_t n, std::string_view noun) {
   return out;
 }
 
-// " by psql", or nothing when nobody is named.
+// " by psql", or nothing if no name is given.
 inline std::string by(std::string_view actor) { return actor.empty() ? std::string() : " by " + std::string(actor); }
 
 // "text", or "text: reason".

@@ -1,4 +1,4 @@
-// The message behind a refusal: who holds the connections, since when, and why there are no more of them.
+// The message of a refusal: who holds the connections, since when, and why there are no more of them.
 #include <algorithm>
 
 #include "base/units.hpp"
@@ -26,8 +26,8 @@ std::string holders_of(std::vector<SlotCopy> slots, int64_t now_mono) {
   return text;
 }
 
-// What would help. What keeps the pool from having more sessions comes first: as long as that lasts, to release sooner
-// or to raise a limit changes nothing.
+// What would help. What keeps the pool from opening more sessions comes first: until that is resolved, releasing sooner
+// or raising a limit changes nothing.
 std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Status& failure) {
   if (code == Code::refused) {
     return "in a callback on the pool's own thread, acquire asynchronously or with timeout 0, or acquire in another "
@@ -36,7 +36,7 @@ std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Stat
   const int64_t sessions = sizes.open();
   const std::string mend = !failure.hint.empty() ? failure.hint : "see the connect error; `events` lists the attempts";
   if (!failure && sessions == 0) return mend;
-  // A full server is a limit itself.
+  // A full server is itself a limit.
   if (!failure && (sessions < limit || failure.sqlstate == "53300"))
     return "release leases sooner, or fix the failing connection attempts: " + mend;
   if (sessions == 0)
@@ -46,7 +46,7 @@ std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Stat
              : "release leases sooner, raise max_size, or check the leases relation for the holders";
 }
 
-// A refusal whose reason is that connects fail is that error: whether to try again and what to do is up to it.
+// A request refused because connects fail gets that error: it decides whether to retry and what to do.
 void follow(const Status& failure, Status& refusal) {
   refusal.sqlstate = failure.sqlstate;
   refusal.native_code = failure.native_code;
@@ -69,7 +69,7 @@ Status Pool::explain(Code code, Span waited) const {
     return Status::error(code, who + code_name(code));
   }
 
-  // The same copy any observer would take: the live slots are written while we look.
+  // The same copy that an observer would take: the live slots change while they are read.
   auto segment = Attachment::from_fd(segment_->fd());
   std::vector<SlotCopy> slots;
   std::optional<VitalsCopy> vitals;
@@ -109,7 +109,7 @@ Status Pool::explain(Code code, Span waited) const {
 
 Status Pool::explain_unavailable(const std::string& who, const Status& failure) const {
   if (failure) {
-    // A connect has succeeded since the caller was refused.
+    // A connect has succeeded since the request was refused.
     return Status::error(Code::unavailable, who + "the last connection attempt failed", "", "try again");
   }
   std::string what = "no connection can be opened: ";

@@ -1,7 +1,7 @@
-// BlockedSignals: threads started while one lives have all signals blocked, so that the program's handlers never run in
-// a thread that is not the program's.
+// BlockedSignals: threads started during its lifetime have all signals blocked, so that the program's handlers never
+// run in a thread that the program did not create.
 //
-// Threads: it belongs to the one that starts the other.
+// Threads: used by the thread that starts the other.
 #pragma once
 
 #include <pthread.h>

@@ -10,7 +10,7 @@
 namespace tide {
 namespace {
 
-constexpr int64_t kCommandLifeNs = 60'000'000'000;  // a command nobody took for a minute is not meant any more
+constexpr int64_t kCommandLifeNs = 60'000'000'000;  // a command that waited longer than a minute is no longer wanted
 constexpr size_t kPendingMax = 64;
 
 std::string message_of(const Verdict& verdict) {
@@ -34,7 +34,7 @@ Commands::Commands(Segment& segment, const Clock& clock, Mailbox& mailbox, Segme
 
 uint64_t Commands::post(PostedCommand command) {
   const std::lock_guard lock(inbox_mutex_);
-  // Numbers of this process's own commands; a pool with a mailbox gets its commands there, so the two never mix.
+  // Numbers of this process's own commands; a pool with a mailbox gets its commands there, so the two are never mixed.
   command.number = ++local_number_;
   inbox_.push_back(std::move(command));
   return segment_.id_of(local_number_);

@@ -1,10 +1,10 @@
-// Commands: takes commands in, has them checked and obeyed, and writes down what became of each.
+// Commands: receives commands, has them checked and executed, and records the result of each.
 //
-// An answer is written only after the state it speaks of has been published: who has seen the answer sees the effect.
+// An answer is written only after the resulting state has been published: a reader of the answer also sees the effect.
 //
-// Invariants: every command that arrives in one piece gets exactly one record in `commands` and one answer; a command that
-// is older than a minute when it arrives is not obeyed (expired).
-// Threads: take() and answer() the keeper's only; post() any.
+// Invariants: every intact command that arrives gets exactly one record in `commands` and one answer; a command that is
+// older than a minute on arrival is not executed (expired).
+// Threads: take() and answer() the keeper only; post() any.
 // Failure: a refused command changes nothing; the record says why.
 #pragma once
 
@@ -31,13 +31,13 @@ class Commands {
   Commands(Segment& segment, const Clock& clock, Mailbox& mailbox, SegmentWriter& segment_writer,
            const Outlook& outlook);
 
-  // Obey what has arrived, as `decide` says.
+  // Executes what has arrived, as `decide` says.
   void take(const Decide& decide);
-  // A pending command is finished.
+  // A pending command has finished.
   void answer(uint64_t command_id, const Verdict& verdict);
   // The state has been published: write the answers.
   void settle();
-  // The pool closes: nothing pending will be obeyed any more.
+  // The pool closes: pending commands are no longer executed.
   void refuse_pending(const std::string& why);
   // From this process; returns the command id.
   uint64_t post(PostedCommand command);
@@ -47,7 +47,7 @@ class Commands {
     uint64_t command_id;
     uint64_t record;
   };
-  struct Applied {  // obeyed in this step
+  struct Applied {  // executed in this step
     PostedCommand posted;
     uint64_t command_id;
     Verdict verdict;

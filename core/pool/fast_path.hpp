@@ -1,8 +1,8 @@
-// The fast path: acquire with an idle connection, and release of a lease that nobody waits for.
+// The fast path: acquire with an idle connection, and release of a lease while no caller waits.
 //
-// Inline by force, and in registers from end to end, because callers pay for it at every lease: one compare-and-swap
-// claims a slot, one ends the lease, a plain store puts the slot back; two clock readings; what is counted is written into
-// lines that the holder alone writes. Whatever is rare is a call into lease.cpp.
+// Always inlined and kept in registers, because callers pay for it at every lease: one compare-and-swap claims a slot,
+// one ends the lease, a plain store makes the slot idle again; two clock readings; counts are written into lines that
+// only the holder writes. Everything rare is a call into lease.cpp.
 #pragma once
 
 #include "pool/futex.hpp"
@@ -20,7 +20,7 @@ struct SlotHint {
 inline constexpr size_t kSlotHints = 4;
 extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls_model("initial-exec")));
 
-// It has not outlived its time, and was in use a moment ago.
+// It has not exceeded its lifetime, and was used recently.
 [[gnu::always_inline]] inline bool Pool::is_fresh(const format::Slot& s, Instant now) const {
   return now.ns() < static_cast<int64_t>(read(s.expires_mono)) &&
          now.ns() - static_cast<int64_t>(read(s.last_used_mono)) < fast_policy_.probe_after_ns();
@@ -55,7 +55,7 @@ inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
   const uint32_t slot = lease.slot();
   if (slot >= board_.capacity() || !board_.end(lease)) [[unlikely]]
     return refuse_return(lease);
-  // From here on the slot is ours alone, but for a call that may still run in another thread.
+  // From here on only this thread uses the slot, except for a call that may still run in another thread.
   const Seat& seat = seats_[slot];
   if (seat.call.load(std::memory_order_seq_cst) == 0 && !seat.is_touched) [[likely]] {
     format::Slot& s = board_.slot(slot);

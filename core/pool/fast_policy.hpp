@@ -1,6 +1,6 @@
 // FastPolicy: what acquire, release and query read of the policy.
 //
-// Threads: set() the keeper's; the rest any, which may see some values of a change before the others.
+// Threads: set() the keeper only; the rest any. Readers may see some values of a change before the others.
 #pragma once
 
 #include <atomic>
@@ -12,10 +12,10 @@ namespace tide {
 
 class FastPolicy {
  public:
-  // `asks_at_return`: every return has more to do than to put the connection back, whatever the policy.
+  // `asks_at_return`: every return does more than put the connection back, whatever the policy.
   FastPolicy(uint64_t pool_key, bool asks_at_return) : pool_key_(pool_key), always_asks_(asks_at_return) {}
 
-  // `is_told`: events of leases are told to somebody.
+  // `is_told`: lease events have a listener.
   void set(const Policy& policy, bool is_told) {
     constexpr auto relaxed = std::memory_order_relaxed;
     key_.store(is_told ? ~uint64_t{0} : pool_key_, relaxed);
@@ -28,7 +28,7 @@ class FastPolicy {
     reset_mode_.store(policy.reset_on_release, relaxed);
   }
 
-  // The pool's key, or one that no hint has: acquires are told.
+  // The pool's key, or one that no hint has when acquires are reported as events.
   uint64_t key() const { return key_.load(std::memory_order_relaxed); }
   bool asks_at_return() const { return asks_at_return_.load(std::memory_order_relaxed); }
   Span acquire_timeout() const { return Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed)); }

@@ -5,12 +5,12 @@
 namespace tide {
 namespace {
 
-// SQLITE_CONSTRAINT_DATATYPE, the one broken constraint whose SQLSTATE does not say that it is one.
+// SQLITE_CONSTRAINT_DATATYPE, the only constraint violation whose SQLSTATE is not in class 23.
 constexpr int32_t kConstraintDatatype = 3091;
 
 bool is_of_normal_work(std::string_view sqlstate) noexcept {
   return sqlstate.starts_with("23")     // integrity
-         || sqlstate.starts_with("40")  // serialization, deadlock; SQLite: busy, a snapshot that is too old
+         || sqlstate.starts_with("40")  // serialization, deadlock; SQLite: busy, an outdated snapshot
          || sqlstate == "P0001"         // RAISE
          || sqlstate == "55P03"         // NOWAIT, lock_timeout
          || sqlstate == "57014";        // cancelled

@@ -1,13 +1,13 @@
-// Faults: which failures of a statement say that something is wrong with the database or the way to it.
+// Faults: which failures of a statement indicate a problem of the database or of the network.
 #pragma once
 
 #include "base/status.hpp"
 
 namespace tide {
 
-// False for success, and for what a healthy application provokes in normal work: a broken constraint, a conflict with
-// another transaction, an error it raised itself, a lock it did not want to wait for, a statement it cancelled, a call
-// that was wrong. True for all the rest, deadlines included.
+// False for success, and for what a healthy application causes in normal work: a violated constraint, a conflict with
+// another transaction, an error it raised itself, a lock it did not want to wait for, a statement it cancelled, an
+// invalid call. True for all the rest, including exceeded deadlines.
 bool is_fault(const Status& status) noexcept;
 
 }  // namespace tide

@@ -16,11 +16,11 @@ void raise_to(std::atomic<Number>& highest, Number value) {
 
 }  // namespace
 
-// No slot has the first mark, nor, in a pool that counts, ever another one.
+// No slot has the initial mark. In a pool that counts, slots never get a mark.
 InUsePeak::InUsePeak(Board& board, format::Cell& total)
     : mark_(2), board_(board), total_(total), is_counting_(board.capacity() > kScannedMax) {}
 
-// The second first: who takes it for granted makes sure that the total has it, too.
+// `second_` first: a thread that relies on it makes sure that the total has it, too.
 void InUsePeak::raise(uint32_t in_use) {
   raise_to(second_, in_use);
   raise_to(total_, uint64_t{in_use});
@@ -50,7 +50,7 @@ uint64_t InUsePeak::note(uint32_t slot) {
   return !is_beginning && second >= count ? mark : 0;
 }
 
-// A lease that has ended holds its connection until that is settled; readers count it, too.
+// A lease that has ended keeps its connection until that is settled; readers count it, too.
 bool InUsePeak::is_in_use(uint32_t slot, uint64_t& generation) const {
   if (slot >= board_.capacity()) return false;
   const SlotWord word = board_.word_in_order(slot);
@@ -58,7 +58,7 @@ bool InUsePeak::is_in_use(uint32_t slot, uint64_t& generation) const {
   return word.state() == SlotState::leased || word.state() == SlotState::returning;
 }
 
-// How many of the `count` slots are in use; 0 as soon as it cannot be more than the second's peak.
+// How many of the `count` slots are in use; 0 as soon as it cannot exceed the second's peak.
 uint32_t InUsePeak::scan(const Slots& slots, uint32_t count) const {
   uint64_t generations[kScannedMax];
   uint8_t used[kScannedMax];
@@ -82,7 +82,8 @@ uint32_t InUsePeak::scan(const Slots& slots, uint32_t count) const {
   return count;
 }
 
-// What is in use is touched, although it was leased before. Until that is so the mark is odd: everybody looks at all.
+// Slots in use count as touched, although they were leased before. Until all are, the mark is odd and every lease
+// scans.
 uint32_t InUsePeak::begin_second(bool is_reset) {
   if (!is_counting_) mark_.fetch_add(1, std::memory_order_seq_cst);
   const uint32_t ended = second_.exchange(0, std::memory_order_seq_cst);

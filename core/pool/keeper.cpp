@@ -21,10 +21,10 @@ namespace {
 constexpr Span kHeartbeat = Span::seconds(1);
 constexpr Span kHeartbeatMin = Span::millis(50);
 constexpr Span kResourcesEvery = Span::seconds(1);
-constexpr int64_t kClockJumpNs = 5'000'000'000;   // clocks are corrected; more than this at once is a jump
-constexpr Span kMailboxPoll = Span::millis(250);  // where the system cannot tell of a posted command
-constexpr Span kCloseGrace = Span::seconds(5);    // for the driver to end sessions at the end
-constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside our code
+constexpr int64_t kClockJumpNs = 5'000'000'000;   // clock corrections are smaller; a larger step is a jump
+constexpr Span kMailboxPoll = Span::millis(250);  // if the system cannot signal a posted command
+constexpr Span kCloseGrace = Span::seconds(5);    // time for the driver to end sessions when the pool closes
+constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside the pool's code
 
 void watch(int epoll_fd, int fd) {
   if (fd < 0) return;
@@ -36,7 +36,7 @@ void watch(int epoll_fd, int fd) {
 
 }  // namespace
 
-// Marks the thread as the one that drives this keeper. They nest: a function of the program that one keeper calls may
+// Marks the thread as the one that drives this keeper. Marks nest: a function of the program called by one keeper may
 // step another.
 class Keeper::Stepping {
  public:
@@ -115,7 +115,7 @@ void Keeper::note_demand(bool is_unmet) {
   poke();
 }
 
-// What others read of the policy.
+// The part of the policy that others read.
 void Keeper::apply_policy() {
   listeners_.set(policy_);
   fast_policy_.set(policy_, listeners_.is_any());
@@ -141,7 +141,7 @@ Span Keeper::step() {
       if (!slot_keeper_.has_work()) break;
       slot_keeper_.clear_work();
       now = clock_.now();
-      if (!take_completions(now)) break;  // asked for, but not there yet
+      if (!take_completions(now)) break;  // requested, but not complete yet
       slot_keeper_.tend(policy_, now);
     }
   }
@@ -153,19 +153,19 @@ Span Keeper::step() {
   commands_.settle();
 
   Instant next = earliest(expiry, earliest(connector_wakeup_, segment_writer_.next_second()));
-  if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // the brain is not asked any more then
+  if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // then the brain is no longer asked
   if (mailbox_.fd() < 0 && !segment_.mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (slot_keeper_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
   return std::clamp(next - clock_.now(), Span{}, heartbeat());
 }
 
 bool Keeper::take_completions(Instant now) {
-  // Without memory a step ends where it is; what was not taken then is taken now.
+  // Without memory a step ends early; what it did not take is taken now.
   connector_wakeup_ = connector_.step(now, completions_);
   slot_keeper_.take_unasked(completions_);
   const bool is_any = !completions_.empty();
   for (const Completion& completion : completions_) {
-    // Where a session lost its file, whoever asks why should hear of the file.
+    // If a session lost its file, its error should name the file.
     if (completion.kind == Completion::Kind::lost) take_file_facts();
   }
   while (completions_taken_ < completions_.size())
@@ -209,7 +209,7 @@ void Keeper::take_census(Instant now) {
     if (out.phase == Phase::idle) out.since = latest(out.since, out.last_used);
     if (out.phase == Phase::leased) {
       out.lease_id = LeaseId(slot, seen.generation()).bits;
-      // Until the acquirer has it in hand, the times are still those of the lease before.
+      // Until the acquirer has prepared the slot, the times are still those of the previous lease.
       const bool has_begun = seats_[slot].has_begun(out.lease_id);
       out.leased_at = has_begun ? instant(s.acquired_mono) : now;
       out.since = out.leased_at;
@@ -290,9 +290,9 @@ void Keeper::take_file_facts() {
 
 void Keeper::decide(Instant now) {
   take_census(now);
-  take_traffic(now);  // what the brain alone looks at
+  take_traffic(now);  // used only by the brain
   if (has_unmet_.exchange(false, std::memory_order_acquire)) {
-    // Demand, though nobody queues: without this a pool that only ever hears "now or never" would stay empty.
+    // Demand without a queue: otherwise a pool that only gets requests with timeout 0 would stay empty.
     ++census_.waiting;
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;
   }
@@ -308,7 +308,7 @@ void Keeper::decide(Instant now) {
     if (gate != wait_queue_.gate()) wait_queue_.set_gate(gate, now, deliveries);
   }
   if (outlook_.is_settled) is_started_ = true;
-  // Before those who wait are refused: who asks again at once must not get into the queue.
+  // Before the waiters are refused: a caller that retries at once must not enter the queue.
   const bool is_broken = outlook_.breaker == BreakerState::open || outlook_.breaker == BreakerState::half_open;
   errors_.set_breaker(is_broken, outlook_.breaker_probe_at);
   for (const Action& action : actions_) obey(action, now);
@@ -317,7 +317,7 @@ void Keeper::decide(Instant now) {
   errors_.set_limit_reason(brain_.limit_reason());
 }
 
-// Once: what init_mode asks for is there, and whoever asks is served.
+// Once: the connections that init_mode requires are open, and requests are served.
 void Keeper::tell_ready(Instant now) {
   is_ready_told_ = true;
   const uint32_t open = counts_.open();
@@ -368,7 +368,7 @@ void Keeper::obey(const Action& action, Instant now) {
 Verdict Keeper::accept(const Command& command, Instant now) {
   if (command.verb() == Verb::set) return set_option(command, now);
   if (command.verb() == Verb::reset_stats) {
-    segment_writer_.tallies(brain_);  // what was counted before the command
+    segment_writer_.tallies(brain_);  // counted before the command
     segment_writer_.reset_stats();
     segment_writer_.note(EventKind::stats_reset, Severity::info, "statistics reset by " + command.actor);
     return Verdict::applied("statistics reset");
@@ -395,7 +395,7 @@ Verdict Keeper::set_option(const Command& command, Instant now) {
   return Verdict::applied(setting->applies == Applies::new_connections ? text + ", for new connections" : text);
 }
 
-// A note about a lease names its tag, which the brain does not know. Read as any observer does: the holder may write it.
+// A note about a lease names its tag, which the brain does not know. Read as observers do: the holder may write it.
 void Keeper::note(const action::Note& action) {
   std::string text = action.text;
   if (action.lease_id != 0) {
@@ -410,7 +410,7 @@ void Keeper::note(const action::Note& action) {
   segment_writer_.note(action.event, action.severity, text, action.detail);
 }
 
-// The wall clock is for display only, so a jump changes nothing; but whoever reads times should know.
+// The wall clock is for display only, so a jump changes nothing; but readers of timestamps should know.
 void Keeper::watch_clocks(Instant now) {
   const int64_t ahead_ns = clock_.clock().wall_ns() - now.ns();
   const int64_t jump_ns = ahead_ns - wall_ahead_ns_;
@@ -424,7 +424,7 @@ void Keeper::watch_clocks(Instant now) {
                        "{\"jump_ms\":" + std::to_string(jump_ns / 1'000'000) + "}");
 }
 
-// Leases taken on the fast path wake nobody; how long they may last must be seen soon enough all the same.
+// Leases taken on the fast path do not wake the keeper; their time limits must be checked in time nevertheless.
 Span Keeper::heartbeat() const {
   Span span = kHeartbeat;
   for (const Span limit : {policy_.leak_threshold, policy_.lease_timeout}) {
@@ -451,14 +451,14 @@ void Keeper::publish(Instant now) {
                          brain_.health().score, connector_.pooler(), now);
 }
 
-// ---- the end: closing, and what becomes of it when the process forks
+// ---- the end: closing, and fork()
 
 bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
 
 void Keeper::begin_close(Instant deadline) {
   if (is_closing_) return;
   const std::lock_guard lock(step_mutex_);
-  const Stepping stepping(*this);  // refusing who waits calls the program
+  const Stepping stepping(*this);  // refusing the waiters calls the program
   is_closing_ = true;
   close_deadline_ = deadline;
   close_began_at_ = clock_.now();
@@ -469,7 +469,7 @@ void Keeper::begin_close(Instant deadline) {
   try {
     commands_.refuse_pending("the pool is closing");
   } catch (const std::bad_alloc&) {
-    // Who waits for an answer sees the pool closed.
+    // A process waiting for an answer sees the pool closed.
   }
   connector_.give_up_opens();
   poke();
@@ -492,12 +492,12 @@ bool Keeper::try_to_close(bool is_forced, Instant now) {
     is_any = take_completions(now);
     if (!is_any) break;
   }
-  // A driver that cannot end a session in time must not keep the application from ending.
+  // A driver that cannot end a session in time must not keep the application from exiting.
   const bool is_held_up = is_forced && !is_any && slot_keeper_.is_done_with_sessions() && connector_.is_held_up();
   return is_held_up || now >= close_gives_up_;
 }
 
-// Once. Whoever still has the segment open reads it; its file goes with the pool.
+// Once. Processes that still have the segment open read it; its file is removed with the pool.
 void Keeper::tell_closed(bool is_forced, Instant now) {
   const uint64_t cut = read(segment_.totals().leases_reclaimed_total) - reclaimed_before_close_;
   const bool has_left = slot_keeper_.occupied() != 0 || connector_.is_at_work();
@@ -515,7 +515,7 @@ Status Keeper::left_behind() const { return connector_.left_behind(); }
 
 bool Keeper::hold_for_fork(Instant give_up) noexcept {
   (void)connector_.hold_for_fork(std::max(Span{}, give_up - clock_.now()));
-  if (is_stepped_by_me()) return true;  // a function of the program forks: this very thread is between two changes
+  if (is_stepped_by_me()) return true;  // a function of the program forks: this thread is between two changes
   while (!(is_held_for_fork_ = step_mutex_.try_lock())) {
     if (clock_.now() >= give_up) return false;
     pause_for(Span::micros(100));

@@ -1,14 +1,14 @@
-// Keeper: the hands of the pool. Takes the census, asks the brain, carries its actions out, reports.
+// Keeper: executes the pool's work. Takes the census, asks the brain, carries out its actions, reports.
 //
-// It has no thread of its own: somebody calls step() when fd() is readable or the time step() returned has come: a
+// It has no thread of its own: step() is called when fd() is readable or the time returned by step() has come, by a
 // ThreadKeeper in applications, a foreign event loop, or the simulator.
 //
 // I1  Connections open, opening or closing never exceed the limit: only the keeper opens, and it counts every slot that
 //     is not empty.
-// I5  created = destroyed + open: every connection that was born is counted once, every one that ends once, with one
+// I5  created = destroyed + open: every connection is counted once when created and once when destroyed, with one
 //     reason.
 // Threads: step(), close and answers from one thread at a time; poke() and post() from any.
-// Failure: a failed connect, check or command is recorded (events, last_error, commands) and the keeper goes on.
+// Failure: a failed connect, check or command is recorded (events, last_error, commands) and the keeper continues.
 #pragma once
 
 #include <atomic>
@@ -36,56 +36,56 @@ struct PoolSpec;
 
 class Keeper {
  public:
-  // Throws Shortage where no descriptors are left.
+  // Throws Shortage if no descriptors are left.
   Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
          WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
          Listeners& listeners, const TickClock& clock);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
-  // Do all that is due. Returns how long until the next call is wanted; at most a second (the heartbeat).
+  // Does all that is due. Returns the time until the next call should be made; at most a second (the heartbeat).
   Span step();
-  // The calling thread is inside step() of this keeper: in one of the program's functions. What it waits for there, the
-  // keeper cannot do.
+  // The calling thread is inside step() of this keeper: in one of the program's functions. While it waits there, the
+  // keeper does nothing.
   bool is_stepped_by_me() const noexcept;
   // Readable when step() has something to do before that.
   int fd() const { return epoll_.get(); }
-  // Something happened that may need the keeper soon. Cheap when it is awake already.
+  // Something happened that may need the keeper soon. Cheap when it is already awake.
   void poke();
-  // [any] A request found no idle connection: a queue is worth waking the keeper for, if the pool can grow. `is_unmet`:
-  // it does not wait.
+  // [any] A request found no idle connection: a queue justifies waking the keeper if the pool can grow. `is_unmet`: the
+  // request does not wait.
   void note_demand(bool is_unmet);
-  // A command from this process (pools without a segment file). The number under which the answer appears.
+  // A command from this process (pools without a segment file). Returns the number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
   // [any] A statement failed: shown as the last error at once.
   void note_error(std::string_view text) { segment_writer_.error(text); }
-  // The holder of a revoked lease came back: what was kept for its safety may go.
+  // The holder of a revoked lease has returned: what was kept for its safety may be released.
   void holder_returned(LeaseId lease) { slot_keeper_.holder_returned(lease); }
 
-  // Begin to close: nobody is let in any more, leases may end until `deadline`, then they are taken away.
+  // Begins to close: new requests are refused, leases may finish until `deadline`, then they are revoked.
   void begin_close(Instant deadline);
   bool is_closed() const { return is_closed_; }
   bool had_to_revoke() const { return revoked_at_close_; }
-  // Of a closed pool: a driver's call that has not come back. Ok: none.
+  // Of a closed pool: a driver call that has not returned. Ok: none.
   Status left_behind() const;
-  // min_size connections are there (or the pool is lazy).
+  // min_size connections are open (or the pool is lazy).
   bool is_started() const { return is_started_; }
-  // It is started, or a connect has failed: who never waits cannot hope for more.
+  // The pool has started, or a connect has failed: a caller with timeout 0 cannot expect more.
   bool has_begun() const { return is_started_ || slot_keeper_.has_failed(); }
-  // The first connect failed for good: what init_mode=fail_fast reports.
+  // The first connect failed permanently: what init_mode=fail_fast reports.
   const Status& start_failure() const { return slot_keeper_.permanent_failure(); }
   const Policy& policy() const { return policy_; }
-  // Before fork(), in the thread that calls it: keep the keeper from changing its lists, so that the child finds them
-  // whole. False: it did not come to rest by `give_up`, which means that it is held up by a function of the program.
+  // Before fork(), in the calling thread: keeps the keeper from changing its lists, so that they are consistent in the
+  // child. False: it did not become idle by `give_up`, because a function of the program blocks it.
   bool hold_for_fork(Instant give_up) noexcept;
   void release_after_fork() noexcept;
-  // `is_whole`: hold_for_fork() succeeded; if not, only descriptors are closed that never change.
+  // `is_whole`: hold_for_fork() succeeded; if not, only descriptors that never change are closed.
   void abandon_after_fork(bool is_whole) noexcept;
 
  private:
   class Stepping;
-  static constexpr int kRoundsMax = 8;  // completions that come at once, within one step
+  static constexpr int kRoundsMax = 8;  // completions that arrive at once, within one step
 
   bool take_completions(Instant now);
   void decide(Instant now);
@@ -126,11 +126,11 @@ class Keeper {
   Commands commands_;
 
   std::vector<SlotCensus> slots_;
-  SlotCounts counts_;  // of the census
+  SlotCounts counts_;  // from the census
   Census census_;
   std::vector<Action> actions_;
   std::vector<Completion> completions_;
-  size_t completions_taken_ = 0;  // of those
+  size_t completions_taken_ = 0;  // of `completions_`
   Outlook outlook_;
   Instant resources_at_;
   int64_t wall_ahead_ns_ = 0;  // of the monotonic clock
@@ -147,13 +147,13 @@ class Keeper {
   Instant close_deadline_ = Instant::never();
   Instant close_gives_up_ = Instant::never();
 
-  std::mutex step_mutex_;  // held through a step and by who forks; never waited for by a step of the same thread
+  std::mutex step_mutex_;  // held during a step and during fork(); the thread that holds it never waits for it
   bool is_held_for_fork_ = false;
 
   Descriptor epoll_;
   Bell poke_;
   std::atomic<bool> is_poked_{false};
-  std::atomic<bool> has_unmet_{false};  // somebody who would not wait found nothing, since the keeper last decided
+  std::atomic<bool> has_unmet_{false};  // a request with timeout 0 found nothing since the keeper last decided
   std::atomic<bool> can_grow_{true};
 };
 

@@ -1,4 +1,4 @@
-// Leases: acquire where no fresh connection is at hand, and what a holder does with a lease.
+// Leases: acquire when no recently used connection is idle, and the operations of a holder on a lease.
 #include <algorithm>
 #include <thread>
 
@@ -12,8 +12,8 @@ namespace tide {
 
 namespace {
 
-// Within a lease no statement asks the database whether it lives sooner than this after the last, whatever
-// validation_bypass says of its first.
+// Within a lease, at least this much time passes between checks whether the database is alive, whatever
+// validation_bypass says about the first statement.
 constexpr int64_t kTrustWithinNs = 500'000'000;
 
 }  // namespace
@@ -34,7 +34,7 @@ struct Pool::AsyncTicket : Ticket {
       self->finish();
     };
   }
-  // The last thing of the pool that it touches: from then on the pool may be gone.
+  // The last access to the pool: after it the pool may be gone.
   ~AsyncTicket() { pool.callbacks_open_.fetch_sub(1, std::memory_order_seq_cst); }
   AsyncTicket(const AsyncTicket&) = delete;
   AsyncTicket& operator=(const AsyncTicket&) = delete;
@@ -57,7 +57,7 @@ Span Pool::timeout_of(const AcquireRequest& request) const {
   return fast_policy_.acquire_timeout();
 }
 
-// An idle connection may have outlived its time, or its server, since somebody last looked. Of a claimed slot.
+// An idle connection may have exceeded its lifetime, or lost its server, since it was last checked. For a claimed slot.
 bool Pool::is_worn(LeaseId lease, Instant now) {
   const format::Slot& s = board_.slot(lease.slot());
   if (is_fresh(s, now)) return false;
@@ -68,7 +68,7 @@ bool Pool::is_worn(LeaseId lease, Instant now) {
   return true;
 }
 
-// Of a claimed slot whose connection is worn: the keeper closes it.
+// For a claimed slot whose connection must be replaced: the keeper closes it.
 void Pool::put_away(LeaseId lease) {
   const bool is_ended = board_.end(lease);
   TIDE_ASSERT(is_ended);
@@ -94,7 +94,7 @@ LeaseId Pool::acquire_any(const char* tag, LeaseMode mode, Instant now) {
   return lease.is_none() ? lease : begin(lease, tag, mode, now);
 }
 
-// Of a claimed slot that was idle for long, or has outlived its time.
+// For a claimed slot that was idle for long, or has exceeded its lifetime.
 LeaseId Pool::begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now) {
   if (!is_worn(lease, now)) return begin(lease, tag, mode, now);
   put_away(lease);
@@ -108,7 +108,7 @@ LeaseId Pool::begin(LeaseId lease, const char* tag, LeaseMode mode, Instant now)
   return lease;
 }
 
-// Of a claimed slot that may be one more in use than there ever were.
+// For a claimed slot that may be a new peak.
 LeaseId Pool::begin_noted(LeaseId lease, LeaseMode mode) {
   Seat& seat = seats_[lease.slot()];
   if (!in_use_peak_.is_known(seat.peak_mark)) seat.peak_mark = in_use_peak_.note(lease.slot());
@@ -116,14 +116,14 @@ LeaseId Pool::begin_noted(LeaseId lease, LeaseMode mode) {
   return lease;
 }
 
-// A reason to send a request away at once; ok: it may queue.
+// A reason to refuse a request at once; ok: it may queue.
 Code Pool::refusal_now(Instant now) const {
   const Gate gate = wait_queue_.gate();
   if (gate == Gate::closed || gate == Gate::draining) return Code::closed;
   return errors_.refusal(now);
 }
 
-// Who does not wait still shows that a connection is missing.
+// A request with timeout 0 still shows that a connection is missing.
 Code Pool::give_up_at_once() {
   wait_queue_.count_timeout(Span{});
   keeper_->note_demand(true);
@@ -137,7 +137,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   if (timeout.is_zero()) return give_up_at_once();
   if (keeper_->is_stepped_by_me() || connector_->is_called_by_me()) [[unlikely]] {
     (void)give_up_at_once();
-    return Code::refused;  // who opens connections waits for us
+    return Code::refused;  // the thread that opens connections is waiting for this call
   }
   Ticket ticket;
   ticket.queued_at = asked_at;
@@ -150,7 +150,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
     return ticket.refusal;
   }
   keeper_->note_demand(false);
-  deliveries.run_before_sleep();  // serving the queue may have served others: they must not wait while we sleep
+  deliveries.run_before_sleep();  // serving the queue may have served others: they must not wait for this thread
   if (!wait_queue_.wait(
           ticket, [this] { return clock_.now(); }, deliveries))
     return ticket.refusal;
@@ -164,7 +164,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
 Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Instant now = clock_.now();
   Deliveries deliveries;
-  auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));  // first: it may fail
+  auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));  // first, because it may fail
   if (const LeaseId lease = claim_any(now); !lease.is_none()) {
     board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
     in_use_peak_.note(lease.slot());
@@ -180,15 +180,15 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   if (!wait_queue_.enqueue(*ticket, now, fast_policy_.max_waiting(), deliveries)) {
     return ticket->refusal;
   }
-  (void)ticket.release();  // the queue's now; comes back through deliver
-  keeper_->poke();         // its deadline may be the next thing to happen
+  (void)ticket.release();  // owned by the queue now; comes back through deliver
+  keeper_->poke();         // its deadline may be the next event
   return Code::ok;
 }
 
-// ---- what a holder does with a lease --------------------------------------------------------------------------------
+// ---- operations of a holder on a lease ------------------------------------------------------------------------------
 
-// Call: one use of a session by a holder. No other works for the same lease meanwhile, and where the lease is ended
-// meanwhile, the session stays with this call until it returns.
+// Call: one use of a session by a holder. No other call works for the same lease at the same time, and if the lease
+// ends during the call, the session stays with the call until it returns.
 class Pool::Call {
  public:
   Call(Pool& pool, LeaseId lease) : pool_(pool), slot_(lease.slot()) {
@@ -202,10 +202,10 @@ class Pool::Call {
       if (!pool.board_.is_current(lease)) code_ = Code::stale_lease;
       if (is_same && code_ == Code::ok) code_ = Code::refused;
       if (code_ != Code::ok) return;
-      std::this_thread::yield();  // a call for an earlier lease, which finds that out just now
+      std::this_thread::yield();  // a call for an earlier lease, which is about to notice that
     }
     is_inside_ = true;
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // who ends the lease looks for us after that
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // the thread that ends the lease then sees this call
     if (!pool.board_.is_current(lease)) code_ = Code::stale_lease;
   }
   ~Call() {
@@ -235,7 +235,7 @@ bool Pool::is_wanted(LeaseId lease) const {
 Code Pool::cancel(LeaseId lease) {
   if (lease.is_none() || !board_.is_current(lease)) return Code::stale_lease;
   Connection& connection = *seats_[lease.slot()].connection;
-  const uint64_t session_lease = connection.facts().lease;  // read while ours still runs: never a later one's
+  const uint64_t session_lease = connection.facts().lease;  // read while the lease is current: never a later one
   if (!board_.is_current(lease)) return Code::stale_lease;
   connection.cancel(session_lease);
   return Code::ok;
@@ -268,7 +268,7 @@ Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out)
   return status;
 }
 
-// `conn_id` is set where the database was asked.
+// `conn_id` is set if the database was asked.
 Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
@@ -331,10 +331,10 @@ void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
   listeners_.tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
 }
 
-// ---- the end of a lease, when it is more than putting an untouched connection back
+// ---- the end of a lease, when it takes more than returning an untouched connection
 
-// Undo what must not reach the next holder. What the session must be closed for, if anything; `is_fit` is false also
-// where the keeper must reset it first.
+// Undoes what must not reach the next holder. Returns the reason to close the session, if any; `is_fit` is also false
+// if the keeper must reset the session first.
 CloseReason Pool::settle_seat(Seat& seat, Return how, bool& is_fit) const {
   const bool was_touched = seat.is_touched;
   seat.is_touched = false;
@@ -371,8 +371,8 @@ Code Pool::refuse_return(LeaseId lease) {
   return Code::stale_lease;
 }
 
-// Of a lease that this thread has ended. Where another thread is inside a call on its session, that call goes on with
-// what we began.
+// For a lease that this thread has ended. If another thread is inside a call on its session, that call completes the
+// work started here.
 Code Pool::finish_return(LeaseId lease, Return how) {
   Seat& seat = seats_[lease.slot()];
   uint64_t call = seat.call.load(std::memory_order_seq_cst);
@@ -393,11 +393,11 @@ void Pool::settle_and_pass_on(LeaseId lease, Return how) {
   pass_on_or_put_away(lease, now, reason, is_fit);
 }
 
-// To the next holder, or to the keeper, who resets or closes it.
+// To the next holder, or to the keeper, which resets or closes it.
 void Pool::pass_on_or_put_away(LeaseId lease, Instant now, CloseReason reason, bool is_fit) {
   const format::Slot& s = board_.slot(lease.slot());
   if (reason == CloseReason::none) reason = reason_to_retire(s, now);
-  const uint64_t conn_id = read(s.conn_id);  // afterwards the slot is somebody else's
+  const uint64_t conn_id = read(s.conn_id);  // afterwards the slot belongs to another thread
   in_use_peak_.ended();
   if (is_fit && reason == CloseReason::none) {
     wait_queue_.pass_on(lease, now);

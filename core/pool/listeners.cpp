@@ -3,7 +3,7 @@
 namespace tide {
 namespace {
 
-// Alerts are logged as the notes they are.
+// Alerts are logged as the notes they consist of.
 constexpr LogLevel level_of(PoolEvent event) {
   return event == PoolEvent::acquire || event == PoolEvent::release ? LogLevel::debug : LogLevel::events;
 }
@@ -36,7 +36,8 @@ void Listeners::tell_and_log(PoolEvent event, uint64_t conn_id, uint64_t lease_i
   fact.message = text;
   fact.conn_id = conn_id;
   fact.lease_id = lease_id;
-  // The tag stands in the slot for as long as the lease lasts, and a moment longer; who logs an acquire holds it.
+  // The tag stays in the slot while the lease lasts, and a little longer; the thread that logs an acquire holds the
+  // lease.
   FixedText<64> tag;
   if (event == PoolEvent::acquire) tag = board_.slot(LeaseId(lease_id).slot()).tag;
   fact.tag = tag.view();

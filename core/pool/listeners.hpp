@@ -1,6 +1,6 @@
-// Listeners: who in this process hears of events: the program's callback and the log.
+// Listeners: which parts of this process receive events: the program's callback and the log.
 //
-// Threads: set() the keeper's; the rest any. Called without any lock of the pool.
+// Threads: set() the keeper only; the rest any. Called without any lock of the pool.
 #pragma once
 
 #include <atomic>
@@ -16,11 +16,11 @@ namespace tide {
 enum class PoolEvent : uint8_t { connect = 1, acquire, release, remove, error, alert };
 constexpr uint32_t bit_of(PoolEvent event) { return 1U << static_cast<uint32_t>(event); }
 
-// Where the application hears of events.
+// Where the application receives events.
 struct EventSink {
   uint32_t mask = 0;  // bit_of()
   std::function<void(PoolEvent, uint64_t conn_id, uint64_t lease_id, const char* text)> call;
-  std::function<uint64_t()> take_dropped;  // how many could not be told since it was last asked; may be empty
+  std::function<uint64_t()> take_dropped;  // events lost since the last call; may be empty
 };
 
 using LogSink = std::function<void(const LogFact&, LogFormat)>;
@@ -29,7 +29,7 @@ class Listeners {
  public:
   Listeners(EventSink events, LogSink log, const Board& board, const Clock& clock);
 
-  // What the log asks for.
+  // The events that the log needs.
   void set(const Policy& policy);
   bool is_any() const { return told_.load(std::memory_order_relaxed) != 0; }
   void tell(PoolEvent event, uint64_t conn_id, uint64_t lease_id, const char* text) const {

@@ -1,4 +1,4 @@
-// LogFact: something that happened, on its way into the log.
+// LogFact: an event on its way into the log.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace tide {
 
-// The texts are borrowed: whoever keeps a fact copies them.
+// The texts are borrowed: copy them to keep a fact.
 struct LogFact {
   int64_t at_wall_ns = 0;
-  LogLevel level = LogLevel::events;  // the least level that tells it
+  LogLevel level = LogLevel::events;  // the lowest level that includes it
   Severity severity = Severity::info;
   std::string_view event = {};    // "connect", "alert_firing", ...
-  std::string_view message = {};  // "" where the event says it all
+  std::string_view message = {};  // "" where the event says everything
   std::string_view detail = {};   // a JSON object, or ""
   std::string_view tag = {};      // of a lease
   uint64_t conn_id = 0;           // 0: about no connection

@@ -1,12 +1,12 @@
 // Pool: the assembly of a segment, a board, a wait queue, a brain and a keeper, and the leases given from them.
 //
 // acquire() and release() are the fast path (pool/fast_path.hpp): with an idle connection no lock, no allocation and no
-// system call. Everything else is the keeper's (pool/keeper.hpp).
+// system call. Everything else is done by the keeper (pool/keeper.hpp).
 //
 // I3  Every lease ends once, by release, revocation or close.
-// Threads: acquire, release, query ... from any thread, each within a Visit of this pool (pool/presence.hpp), which is
-// what keeps the pool alive meanwhile; the keeper's calls from one thread at a time.
-// Failure: codes are promised errors; explain() turns one into a text that names who holds the connections.
+// Threads: acquire, release, query ... from any thread, each within a Visit of this pool (pool/presence.hpp), which
+// keeps the pool alive during the call; the keeper's calls from one thread at a time.
+// Failure: codes are promised errors; explain() turns one into a text that names the holders of the connections.
 #pragma once
 
 #include <atomic>
@@ -48,12 +48,12 @@ struct PoolSpec {
   uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
   uint64_t seed = 0;                   // of jitter
   EventSink events;
-  LogSink log;                           // what the option log asks for; from any thread; may be empty
-  std::shared_ptr<ResourceProbe> probe;  // null: nothing is known of memory and descriptors
+  LogSink log;                           // used by the option log; called from any thread; may be empty
+  std::shared_ptr<ResourceProbe> probe;  // null: memory and descriptors are unknown
 };
 
 struct AcquireRequest {
-  const char* tag = "";  // ends with NUL; a longer one than fits is cut
+  const char* tag = "";  // NUL-terminated; cut if too long
   LeaseMode mode = LeaseMode::read_write;
   Span timeout = Span::nanos(-1);  // negative: acquire_timeout; zero: do not wait
 };
@@ -75,31 +75,31 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   // -- leases, from any thread within a Visit
-  // An idle connection at once, or none; then acquire_slow() waits or says why not.
+  // An idle connection at once, or none; then acquire_slow() waits or returns the reason for the refusal.
   LeaseId acquire_idle(const char* tag, LeaseMode mode);
   Code acquire_slow(const AcquireRequest& request, LeaseId& out);
   Code acquire(const AcquireRequest& request, LeaseId& out);
   using AcquireDone = std::function<void(Code, LeaseId, const Status&)>;
   // Calls `done` exactly once, from here, a releasing thread or the keeper, and never within another such call of the
-  // thread. Any other result than ok: never called.
+  // same thread. If the result is not ok, it is never called.
   Code acquire_async(const AcquireRequest& request, AcquireDone done);
-  // Where a call on the lease still runs in another thread, the connection goes back when that returns.
+  // If a call on the lease still runs in another thread, the connection is returned when that call ends.
   Code release(LeaseId lease);
-  // The holder vouches that the session is as it got it: only an open transaction is still undone.
+  // The holder guarantees that the session is unchanged: only an open transaction is still rolled back.
   Code release_unchanged(LeaseId lease);
   // The connection must not be used again: it is closed.
   Code discard(LeaseId lease);
-  // Somebody waits for a connection, or the pool wants this one back.
+  // A caller waits for a connection, or the pool wants this one back.
   bool is_wanted(LeaseId lease) const;
   // Callbacks of asynchronous requests that have not been called, or have not returned.
   uint64_t callbacks_open() const { return callbacks_open_.load(std::memory_order_seq_cst); }
-  // Interrupt what runs on the lease's session, if anything.
+  // Interrupts what runs on the lease's session, if anything.
   Code cancel(LeaseId lease);
   void* native(LeaseId lease);
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
   Code facts(LeaseId lease, LeaseFacts& out) const;
   // The whole message of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
-  // Where no session exists because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
+  // If there is no session because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
   Status explain(Code code, Span waited) const;
 
   // -- keeper and assembly
@@ -109,8 +109,8 @@ class Pool {
   uint64_t key() const { return spec_.pool_key; }
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
-  // In a forked child: close descriptors only; nothing else may be called afterwards, not even the destructor.
-  // `is_whole`: the keeper was at rest (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.
+  // In a forked child: closes descriptors only; nothing else may be called afterwards, not even the destructor.
+  // `is_whole`: the keeper was idle (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.
   void abandon_after_fork(bool is_whole) noexcept;
 
  private:

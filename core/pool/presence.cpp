@@ -8,7 +8,7 @@
 #include <mutex>
 
 #if defined(__SANITIZE_THREAD__)
-#define TIDE_KNOWS_MEMBARRIER false  // ThreadSanitizer cannot see a barrier the kernel makes
+#define TIDE_KNOWS_MEMBARRIER false  // ThreadSanitizer does not know the kernel's barrier
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define TIDE_KNOWS_MEMBARRIER false
@@ -28,7 +28,7 @@ std::atomic<bool> Presence::needs_fence_{true};
 struct Presence::Roll {
   std::atomic<Presence::Record*> first{nullptr};
   pthread_key_t exit_key{};
-  bool has_exit_key = false;  // no key is left in the process: the records of threads that end are not used again
+  bool has_exit_key = false;  // the process has no key left: records of threads that end are not reused
   std::once_flag once;
 
   static Roll& instance() {
@@ -66,7 +66,7 @@ struct Presence::Roll {
   }
 };
 
-// The first visit of a thread, one too many for its record, or every one where a visit needs a fence of its own.
+// The first visit of a thread, one too many for its record, or every visit if each needs its own fence.
 Presence::Record* Presence::enter_slowly(Key key) {
   Record* record = mine_;
   if (record == &nobody_ || record->top == record->keys + kDepth) record = enroll();
@@ -88,7 +88,7 @@ Presence::Record* Presence::enroll() {
   return fresh;
 }
 
-// The thread ends.
+// Called when the thread ends.
 void Presence::depart() {
   for (Record* record = mine_; record != nullptr && record != &nobody_;) {
     Record* const outer = record->outer;

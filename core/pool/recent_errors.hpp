@@ -1,4 +1,4 @@
-// RecentErrors: why there are no more connections, for callers who are refused and for what they are told.
+// RecentErrors: why there are no more connections: decides refusals and explains them to callers.
 //
 // Threads: written by the keeper, read by any.
 #pragma once
@@ -18,7 +18,7 @@ class RecentErrors {
  public:
   struct Told {
     std::string limit_reason;  // why limit_size is what it is
-    Status connect;            // of the last connect; ok: it succeeded
+    Status connect;            // result of the last connect; ok: it succeeded
   };
   Told told() const {
     const std::lock_guard lock(mutex_);
@@ -29,9 +29,9 @@ class RecentErrors {
     const bool is_hopeless = now.ns() < unreachable_until_ns_.load(std::memory_order_relaxed);
     return is_broken() || is_hopeless ? Code::unavailable : Code::ok;
   }
-  // The breaker is open: nobody is let into the queue.
+  // The breaker is open: no request may queue.
   bool is_broken() const { return is_broken_.load(std::memory_order_relaxed); }
-  // When the next connect is tried then; unset: one is under way.
+  // When the next connect is tried in that case; unset: one is in progress.
   Instant breaker_probe_at() const { return Instant::at_ns(breaker_probe_ns_.load(std::memory_order_relaxed)); }
 
   void set_limit_reason(std::string reason) {
@@ -39,12 +39,12 @@ class RecentErrors {
     told_.limit_reason = std::move(reason);
   }
   void connected() { set_connect(Status::ok(), false); }
-  // Whatever the driver says of its error: what is hopeless to the pool is not worth another try of the caller's.
+  // Whatever the driver says about its error: if the pool considers it permanent, callers should not retry either.
   void connect_failed(Status failure, bool is_permanent) {
     if (is_permanent) failure.is_retryable = false;
     set_connect(std::move(failure), is_permanent);
   }
-  // No connection, and trying again cannot help: requests fail at once, until it is time to try nevertheless.
+  // No connection, and retrying cannot help: requests fail at once, until it is time to try again nevertheless.
   void set_unreachable(Instant until) { unreachable_until_ns_.store(until.ns(), std::memory_order_relaxed); }
   void set_breaker(bool is_broken, Instant probe_at) {
     breaker_probe_ns_.store(probe_at.ns(), std::memory_order_relaxed);
@@ -53,7 +53,7 @@ class RecentErrors {
 
  private:
   void set_connect(Status outcome, bool is_permanent) {
-    if (!is_permanent) set_unreachable(Instant());  // trying again may help after all
+    if (!is_permanent) set_unreachable(Instant());  // retrying may help after all
     const std::lock_guard lock(mutex_);
     told_.connect = std::move(outcome);
   }

@@ -1,7 +1,7 @@
 // ResultTable: what a statement returned, as text, in two allocations that grow.
 //
 // A cell is text or SQL NULL. Text may hold any bytes, NUL included; every cell is NUL-terminated as well.
-// Threads: none of its own; owned by whoever asked the query.
+// Threads: none of its own; owned by the caller of the query.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +33,13 @@ class ResultTable {
 
   int columns() const { return static_cast<int>(names_.size()); }
   int64_t rows() const { return names_.empty() ? 0 : static_cast<int64_t>(cells_.size() / names_.size()); }
-  int64_t affected() const { return affected_; }           // rows changed; -1 where the statement cannot change any
-  const std::string& command() const { return command_; }  // what was run, in the database's words; may be empty
+  int64_t affected() const { return affected_; }           // rows changed; -1 if the statement cannot change any
+  const std::string& command() const { return command_; }  // the command tag of the database; may be empty
   size_t bytes() const { return bytes_.size(); }
   const char* name(int column) const {
     return column >= 0 && column < columns() ? names_[static_cast<size_t>(column)].c_str() : nullptr;
   }
-  // nullptr for SQL NULL and for a place outside the table. Lives as long as the table is not changed.
+  // nullptr for SQL NULL and for a position outside the table. Valid until the table changes.
   const char* text(int64_t row, int column, size_t* length = nullptr) const {
     if (row < 0 || row >= rows() || column < 0 || column >= columns()) return nullptr;
     const Cell& cell = cells_[static_cast<size_t>(row) * names_.size() + static_cast<size_t>(column)];

@@ -1,9 +1,10 @@
-// Seat: the private half of a slot, what stays in this process: the connection and what its holder did with it.
+// Seat: the private part of a slot, which stays in this process: the connection and what its holder did with it.
 //
-// Threads: whoever has the slot (its holder, who ended its lease, or the keeper in states opening, held, soiled, closing,
-// revoked); the board's compare-and-swap hands it over. `connection` changes only while the keeper has the slot, and is
-// destroyed only when no thread is at the slot any more (pool/presence.hpp). One call at a time works on the session for
-// a lease: `call` says which lease it is for. Who ends a lease while a call of it runs leaves the rest to that call.
+// Threads: the owner of the slot (its holder, the thread that ended its lease, or the keeper in states opening, held,
+// soiled, closing, revoked); the board's compare-and-swap hands it over. `connection` changes only while the keeper
+// owns the slot, and is destroyed only when no thread is at the slot any more (pool/presence.hpp). One call at a time
+// uses the session for a lease: `call` says for which lease. A thread that ends a lease during a call of it leaves the
+// rest to that call.
 #pragma once
 
 #include <atomic>
@@ -20,29 +21,29 @@ enum class Return : uint8_t { plain, unchanged, discard };
 
 struct alignas(64) Seat {
   std::unique_ptr<Connection> connection;
-  std::atomic<LeaseMode> mode{LeaseMode::read_write};  // wanted by the current holder
+  std::atomic<LeaseMode> mode{LeaseMode::read_write};  // requested by the current holder
   bool is_touched = false;                             // the holder queried or took the native handle
   bool is_native_out = false;                          // the holder took the native handle
-  CloseReason retire_reason = CloseReason::none;       // of a slot that must not be leased again (keeper)
-  // The lease whose acquirer is done with the slot and has it in hand. Until then the times in the slot may still be the
-  // last holder's and the acquirer still writes here, so the keeper neither judges nor revokes it.
+  CloseReason retire_reason = CloseReason::none;       // for a slot that must not be leased again (keeper)
+  // The lease whose acquirer has finished preparing the slot. Until then the times in the slot may still be those of
+  // the last holder and the acquirer still writes here, so the keeper neither judges nor revokes the lease.
   std::atomic<uint64_t> begun_lease{0};
 
-  // Of the slot's last holder: a lease with this mark is no new peak (pool/in_use_peak.hpp).
+  // From the slot's last holder: a lease with this mark is no new peak (pool/in_use_peak.hpp).
   uint64_t peak_mark = 0;
 
-  // The lease that a call works for, or 0; with kEnded, the call must finish the end of the current lease.
+  // The lease that a call serves, or 0; with kEnded, the call must finish the end of the current lease.
   std::atomic<uint64_t> call{0};
-  Return ended_how = Return::plain;                      // of kEnded
+  Return ended_how = Return::plain;                      // goes with kEnded
   static constexpr uint64_t kEnded = uint64_t{1} << 63;  // no lease has this bit (segment/slot_word.hpp)
 
-  // A holder has it from here on; the last thing an acquirer writes.
+  // The holder uses the slot from here on; the last write of an acquirer.
   void begin(uint64_t lease, LeaseMode wanted) {
     mode.store(wanted, std::memory_order_relaxed);
     begun_lease.store(lease, std::memory_order_release);
   }
   bool has_begun(uint64_t lease) const { return begun_lease.load(std::memory_order_acquire) == lease; }
-  // A new connection sits down.
+  // Stores a new connection.
   void seat(std::unique_ptr<Connection> fresh) {
     connection = std::move(fresh);
     mode.store(LeaseMode::read_write, std::memory_order_relaxed);

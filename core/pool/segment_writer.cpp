@@ -127,7 +127,7 @@ void SegmentWriter::error(std::string_view text) {
 }
 
 void SegmentWriter::grew() {
-  put(segment_.vitals().slots_used, board_.used());  // alone: a reader counts from this moment on
+  put(segment_.vitals().slots_used, board_.used());  // separately: readers count from this moment on
   format::KeeperStats& totals = segment_.totals();
   if (const uint32_t now = board_.counts().size(); now > read(totals.size_peak)) {
     const std::lock_guard lock(totals_mutex_);
@@ -180,7 +180,7 @@ void SegmentWriter::settings(const Policy& policy, const std::vector<SettingSour
     put_record(catalogue[i].name, format_value(policy, catalogue[i]), sources[i], 0);
   }
   for (const SettingNote& note : notes) {
-    // Why an option had its value is told until somebody gives it another.
+    // The reason for an option's value is shown until the option is set again.
     const Setting* const about = find_setting(note.name);
     if (about != nullptr && sources[place_of(*about)] == SettingSource::manual) continue;
     put_record(note.name, note.value, SettingSource::options, 1);
@@ -201,7 +201,7 @@ SegmentWriter::Totals SegmentWriter::totals_of(const Census& census) {
   totals.errors = census.traffic.query_errors_total + census.traffic.connect_failures_total;
   totals.ended_seconds = census.traffic.ended_seconds;
   totals.use_seconds = census.traffic.use_seconds;
-  // A lease that did not wait waited nothing: that is a measurement too.
+  // A lease without a wait counts as a wait of zero.
   totals.wait[0] += census.acquires_total - std::min(census.acquires_total, census.acquires_waited_total);
   return totals;
 }

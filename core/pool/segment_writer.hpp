@@ -1,7 +1,7 @@
 // SegmentWriter: everything the keeper writes into the segment: vitals, totals, history, percentiles, events, scaling,
-// and what the brain has found out.
+// and the findings of the brain.
 //
-// Threads: the keeper's only, but for error().
+// Threads: the keeper only, except error().
 // Failure: none; rings overwrite their oldest records.
 #pragma once
 
@@ -28,35 +28,36 @@ class SegmentWriter {
   SegmentWriter(Segment& segment, Board& board, InUsePeak& in_use_peak, WaitQueue& wait_queue,
                 const Listeners& listeners, const Clock& clock);
 
-  // -- events, as they happen
+  // -- events, as they occur
   void note(EventKind kind, Severity severity, std::string_view message, std::string_view detail = {});
   void scaling(const action::Scale& action, uint32_t in_use, uint32_t waiting);
   void count(format::Cell format::KeeperStats::*counter, uint64_t n = 1);
   void connected(Span took);
   void closed(CloseReason reason, Span lived);
   void error(std::string_view text);  // [any]
-  void grew();                        // a slot was filled; the only way in which the size grows
+  void grew();                        // a slot was filled; the only way the size grows
 
   // -- the state, at every step
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
               Pooler pooler, Instant now);
   void settings(const Policy& policy, const std::vector<SettingSource>& sources, const std::vector<SettingNote>& notes);
   void reset_stats();
-  // Once a second: history and the percentiles of the last minute. `next_second` is when it wants to be asked again.
+  // Once a second: history and the percentiles of the last minute. `next_second` is when it must be called again.
   void sample(const Census& census, const Outlook& outlook, int64_t health, Instant now);
   Instant next_second() const { return next_second_; }
 
-  // After a tick of the brain: health, forecasts and alert rules that have changed since the last call, and its counters.
+  // After a tick of the brain: health, forecasts and alert rules that have changed since the last call, and its
+  // counters.
   void findings(const Brain& brain, Instant now);
   void tallies(const Brain& brain);
-  // The alert at this place of the brain's table has changed.
+  // The alert at this index of the brain's table has changed.
   void alert(const Brain& brain, size_t place, Instant now);
 
-  // What the census needs of the recent past.
+  // What the census needs from the recent past.
   Span recent_wait_p95() const { return recent_wait_p95_; }
   double recent_in_use_average() const { return recent_in_use_; }
 
-  // While alive: the set of slots is being changed.
+  // Held while the set of slots changes.
   class Topology {
    public:
     explicit Topology(SegmentWriter& segment_writer);
@@ -71,16 +72,16 @@ class SegmentWriter {
   struct Totals {
     HistogramCounts wait{}, use{}, query{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
-    double ended_seconds = 0;  // how long the leases that ended were held
-    double use_seconds = 0;    // the same with those that last, up to the moment
+    double ended_seconds = 0;  // total hold time of ended leases
+    double use_seconds = 0;    // the same including running leases, up to now
   };
-  struct Span60 {  // one resolution above seconds: accumulates until its interval is full
+  struct Span60 {  // one resolution coarser than seconds: accumulates until its interval is full
     double in_use_sum = 0;
     uint32_t in_use_max = 0, waiting_max = 0;
     HistogramCounts wait{};
     uint64_t acquires = 0, timeouts = 0, errors = 0;
     double ended_seconds = 0;
-    double predicted_sum = 0;  // in use, as it was forecast
+    double predicted_sum = 0;  // forecast of connections in use
     uint32_t predicted_seconds = 0;
     uint32_t seconds = 0;
   };
@@ -111,10 +112,10 @@ class SegmentWriter {
   Instant sampled_at_;
   Span recent_wait_p95_;
   double recent_in_use_ = 0;
-  // Forecasts speak of the next 10 s: what a second was expected to be was said about 5 s before it.
+  // Forecasts are for the next 10 s: the expectation for a second was made about 5 s before it.
   std::array<double, 5> predictions_;
   size_t predictions_next_ = 0;
-  // Of the findings that were written last.
+  // The findings written last.
   uint64_t rounds_seen_ = 0;
   uint64_t rules_seen_ = 0;
   Instant forecast_at_;

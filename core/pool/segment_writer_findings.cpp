@@ -1,4 +1,4 @@
-// SegmentWriter, what the brain has found out: health, forecasts, alerts and their rules.
+// SegmentWriter, the findings of the brain: health, forecasts, alerts and their rules.
 #include "pool/segment_writer.hpp"
 
 #include <algorithm>
@@ -30,17 +30,17 @@ void fill(format::ForecastRecord& out, const char* model, int64_t horizon_s, con
   out.model.assign(model);
 }
 
-// A forecast of arrivals as connections in use, and the band that its own past errors suggest.
+// Converts a forecast of arrivals to connections in use, with a band based on its past errors.
 Band band_of(double arrivals, double hold_s, double wape) {
   const double in_use = arrivals * hold_s;
   const double error = in_use * wape;
   const double low = in_use - error;
-  return {in_use, low < 0 ? 0 : low, in_use + error};  // what is not known stays so
+  return {in_use, low < 0 ? 0 : low, in_use + error};  // unknown values stay unknown
 }
 
 }  // namespace
 
-// A moment of the monotonic axis on the wall's, as both clocks stand now; 0 for one that is not set.
+// A time of the monotonic clock as wall-clock time, by the current offset; 0 if it is not set.
 int64_t SegmentWriter::wall_of(Instant at, Instant now) const {
   return at.is_set() ? clock_.wall_ns() - (now - at).ns() : 0;
 }
@@ -102,7 +102,7 @@ void SegmentWriter::write_forecasts(const brain::AdaptiveSizer& sizer) {
                                            : band_of(model.forecast_10, facts.hold_s, model.wape_10);
     const Band far = model.is_selected_60 ? Band{facts.predicted_in_use_60, facts.low_60, facts.high_60}
                                           : band_of(model.forecast_60, facts.hold_s, model.wape_60);
-    if (!std::isfinite(model.forecast_10)) continue;  // a season that was not lived through yet
+    if (!std::isfinite(model.forecast_10)) continue;  // a season without a complete record yet
     fill(block.record[n++], model.name, 10, near, model.mape_10, model.wape_10, model.is_selected_10, wall_ns);
     fill(block.record[n++], model.name, 60, far, model.mape_60, model.wape_60, model.is_selected_60, wall_ns);
   }

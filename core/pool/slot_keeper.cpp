@@ -40,7 +40,7 @@ SlotKeeper::SlotKeeper(uint64_t pool_key, Board& board, std::span<Seat> seats, I
 }
 
 SlotKeeper::~SlotKeeper() {
-  // Whoever still holds a native handle may use it at any time; memory that is never freed is the smaller evil.
+  // A holder that still has a native handle may use it at any time; never freeing the memory is the lesser evil.
   for (Zombie& zombie : zombies_) (void)zombie.connection.release();
 }
 
@@ -55,7 +55,7 @@ void SlotKeeper::stamp_state(uint32_t slot, Instant now) {
   put(board_.slot(slot).since_mono, static_cast<uint64_t>(now.ns()));
 }
 
-// A transition that nobody else can make meanwhile.
+// A transition that no other thread can make meanwhile.
 void SlotKeeper::move(uint32_t slot, SlotWord from, SlotState to) {
   const bool is_done = board_.advance(slot, from, to);
   TIDE_ASSERT(is_done);
@@ -75,7 +75,7 @@ void SlotKeeper::mark(LeaseId lease, format::SlotFlag flag) {
   flags.store(flags.load(std::memory_order_relaxed) | flag, std::memory_order_relaxed);
 }
 
-// Flags speak of a lease; when that is over they must not stick to the next one.
+// Flags describe one lease; when it is over they must not apply to the next one.
 void SlotKeeper::clear_old_marks() {
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
     if (marked_lease_[slot] == 0 || board_.is_current(LeaseId(marked_lease_[slot]))) continue;
@@ -87,7 +87,7 @@ void SlotKeeper::clear_old_marks() {
 }
 
 void SlotKeeper::open(const Policy& policy, int64_t limit, Instant now) {
-  if (static_cast<int64_t>(occupied_) >= limit) return;  // I1, whatever the brain asked
+  if (static_cast<int64_t>(occupied_) >= limit) return;  // I1, whatever the brain requested
   uint32_t slot = board_.capacity();
   {
     const SegmentWriter::Topology changing(segment_writer_);
@@ -115,7 +115,7 @@ void SlotKeeper::open(const Policy& policy, int64_t limit, Instant now) {
   ask(slot, Completion::Kind::open_failed, [&] { connector_.open(slot, now, now + policy.connect_timeout); });
 }
 
-// The keeper is done with a slot it opened or held: to the next waiter or the board.
+// The keeper has finished with a slot it opened or held: it goes to the next waiter or to the board.
 void SlotKeeper::put_back(uint32_t slot, Instant now) {
   const SlotWord seen = board_.word(slot);
   const auto retirement = format::Retirement::of(board_.slot(slot));
@@ -153,7 +153,7 @@ bool SlotKeeper::begin_closing(uint32_t slot, SlotWord seen, CloseReason reason,
   return true;
 }
 
-// Whoever came to the slot before it was closing may still use the session (a cancel from another thread does).
+// A thread that reached the slot before it was closing may still use the session (a cancel from another thread does).
 void SlotKeeper::close_unvisited(Instant now) {
   std::erase_if(departing_, [&](uint32_t slot) {
     if (Presence::is_anyone_at(Presence::key_of_slot(pool_key_, slot))) return false;
@@ -167,7 +167,7 @@ void SlotKeeper::finish_closing(uint32_t slot, Instant now) {
   const uint64_t conn_id = read(board_.slot(slot).conn_id);
   empty(slot);
   segment_writer_.closed(close_reason_[slot], now - born);
-  listeners_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // of literals, which end with NUL
+  listeners_.tell(PoolEvent::remove, conn_id, 0, word(close_reason_[slot]).data());  // literals, hence NUL-terminated
 }
 
 void SlotKeeper::validate(const action::Validate& action, const Policy& policy, Instant now) {
@@ -197,8 +197,8 @@ void SlotKeeper::shed_memory(Instant now) {
   }
 }
 
-// The session that has this lease, and its own number for it: sessions count their leases themselves, and a number that
-// is read while ours still runs cannot name a later one. Null: the lease is over.
+// The session that has this lease, and the session's own number for it: sessions count their leases themselves, and a
+// number read while the lease is current cannot be that of a later one. Null: the lease is over.
 Connection* SlotKeeper::session_of(LeaseId lease, uint64_t& number) {
   if (!board_.is_current(lease)) return nullptr;
   Connection* const session = seats_[lease.slot()].connection.get();
@@ -242,7 +242,7 @@ void SlotKeeper::tend(const Policy& policy, Instant now) {
     const SlotWord seen = board_.word(slot);
     const auto retirement = format::Retirement::of(board_.slot(slot));
     if (seen.state() == SlotState::idle && retirement) {
-      // Given back by a holder who looked at the flags just before retire() set them.
+      // Released by a holder that checked the flags just before retire() set them.
       begin_closing(slot, seen, retirement.reason, now);
       continue;
     }
@@ -262,7 +262,7 @@ void SlotKeeper::tend(const Policy& policy, Instant now) {
   clear_old_marks();
 }
 
-// ---- leases that are taken away: a revoked slot waits until its holder is out of our code, then its session is buried
+// ---- revoked leases: a revoked slot waits until its holder has left the pool's code, then its session is freed
 
 void SlotKeeper::revoke(LeaseId lease, CloseReason reason, Instant now) {
   if (revoke_if_begun(lease, reason, now)) return;
@@ -270,7 +270,7 @@ void SlotKeeper::revoke(LeaseId lease, CloseReason reason, Instant now) {
   if (std::none_of(to_revoke_.begin(), to_revoke_.end(), is_same)) to_revoke_.push_back({lease, reason});
 }
 
-// False: its acquirer does not have it in hand yet.
+// False: its acquirer has not finished preparing it.
 bool SlotKeeper::revoke_if_begun(LeaseId lease, CloseReason reason, Instant now) {
   const uint32_t slot = lease.slot();
   if (!board_.is_current(lease)) return true;
@@ -301,15 +301,15 @@ void SlotKeeper::cut_off(uint32_t slot, Instant now) {
   submitted_ = true;
 }
 
-// A revoked slot whose holder is out of our code, and whose session was cut off: nobody writes into it any more.
+// For a revoked slot whose holder has left the pool's code, and whose session was cut off: no thread writes into it.
 void SlotKeeper::bury(uint32_t slot, SlotWord seen, Instant now) {
   Seat& seat = seats_[slot];
   const LeaseId lease(slot, seen.generation());
   bool is_native_out = seat.is_native_out;
   {
-    const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a holder may come back to returned_
+    const std::lock_guard lock(zombies_mutex_);  // until the word says closing, a returning holder may add to returned_
     if (std::erase_if(returned_, [lease](LeaseId id) { return id.bits == lease.bits; }) != 0) is_native_out = false;
-    // A call that does not come back uses the session, too: its memory is the price.
+    // A call that does not return uses the session, too: its memory is never freed.
     if (is_native_out && cut_off_[slot] == CutOff::given_up) {
       (void)seat.connection.release();
     } else if (is_native_out) {
@@ -331,14 +331,14 @@ void SlotKeeper::holder_returned(LeaseId lease) {
     zombies_.erase(zombies_.begin() + static_cast<std::ptrdiff_t>(i));
     return;
   }
-  // Not buried yet: once it is, nobody will come back for it any more.
+  // Not freed yet: after that no holder will return for it.
   if (lease.slot() >= board_.capacity()) return;
   if (board_.word(lease.slot()) != lease.word().with(SlotState::revoked)) return;
   const auto is_same = [lease](LeaseId id) { return id.bits == lease.bits; };
   if (std::none_of(returned_.begin(), returned_.end(), is_same)) returned_.push_back(lease);
 }
 
-// ---- the answers of the connector
+// ---- answers of the connector
 
 void SlotKeeper::welcome(Completion& completion, Instant now) {
   const uint32_t slot = completion.slot;
@@ -368,7 +368,7 @@ void SlotKeeper::refuse_open(Completion& completion, const Policy& policy, Insta
   segment_writer_.count(&format::KeeperStats::connect_failures_total);
   segment_writer_.error(completion.status.message);
   segment_writer_.note(EventKind::connect_error, Severity::warning, completion.status.message);
-  // 57P03: not ready for any. Without descriptors there is no room either, at this end.
+  // 57P03: not ready for any client. Without descriptors there is no room either, on the client side.
   const bool is_full = (completion.is_crowded && completion.status.sqlstate != "57P03") ||
                        tells_of_descriptors(completion.status.message);
   brain_.connect_failed(now, completion.is_permanent, completion.is_crowded && !is_full);
@@ -378,8 +378,8 @@ void SlotKeeper::refuse_open(Completion& completion, const Policy& policy, Insta
   if (!completion.is_permanent) return;
   permanent_failure_ = completion.status;
   if (occupied_ != 0) return;
-  // Nobody has a connection and trying again cannot help: waiting would be a lie. But a password or file may be mended,
-  // and the brain tries again for those who wait: so once in a while somebody must be let in to wait.
+  // No connection is open and retrying cannot help, so waiting would be pointless. But the password or file may be
+  // fixed, and the brain only tries again if callers wait: so from time to time a request must be allowed to wait.
   errors_.set_unreachable(now + policy.retry_max);
   Deliveries deliveries;
   wait_queue_.refuse_all(Code::unavailable, deliveries);
@@ -405,7 +405,7 @@ void SlotKeeper::lose(Completion& completion, Instant now) {
   brain_.connection_lost(now, conn_id);
 }
 
-// What becomes of the slot comes first: without memory for the rest, that alone is lost.
+// The slot is handled first: if memory runs out after that, only the rest is lost.
 void SlotKeeper::complete(Completion& completion, const Policy& policy, Instant now) {
   const uint32_t slot = completion.slot;
   switch (completion.kind) {
@@ -457,7 +457,7 @@ bool SlotKeeper::shut_all(bool is_forced, Instant now) {
       format::Retirement{CloseReason::shutdown}.put_into(board_.slot(slot));
       if (is_forced) revoke(LeaseId(slot, seen.generation()), CloseReason::shutdown, now);
     }
-    // The lease has ended, but a call of it still runs: it is cut off, and then gives the slot back.
+    // The lease has ended, but a call of it is still running: the call is cut off, and then releases the slot.
     if (seen.state() == SlotState::returning && is_forced && cut_off_[slot] == CutOff::no) cut_off(slot, now);
   }
   return occupied_ == 0;

@@ -1,8 +1,8 @@
-// SlotKeeper: carries out single actions on slots: open, retire, validate, reset, revoke, and what comes of them.
+// SlotKeeper: carries out single actions on slots: open, retire, validate, reset, revoke, and handles their results.
 //
 // I1, I5 as in keeper.hpp: the only file that fills and empties slots, hence the only one that counts connections.
-// Threads: the keeper's only.
-// Failure: none; what the connector reports is noted and counted.
+// Threads: the keeper only.
+// Failure: none; what the connector reports is recorded and counted.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class SlotKeeper {
              SegmentWriter& segment_writer);
   ~SlotKeeper();
 
-  // -- what the brain asks for
+  // -- actions of the brain
   void open(const Policy& policy, int64_t limit, Instant now);  // `limit` is the effective cap
   void retire(const action::Retire& action, Instant now);
   void validate(const action::Validate& action, const Policy& policy, Instant now);
@@ -43,37 +43,37 @@ class SlotKeeper {
   void mark(LeaseId lease, format::SlotFlag flag);
   void shed_memory(Instant now);
 
-  // An outcome from the connector.
+  // A result from the connector.
   void complete(Completion& completion, const Policy& policy, Instant now);
-  // Slots that callers soiled, and revoked ones whose holder has left our code.
+  // Slots that callers soiled, and revoked ones whose holder has left the pool's code.
   void tend(const Policy& policy, Instant now);
-  // Close every idle connection; with `is_forced` take leased ones away too. True: no slot is in use any more.
+  // Closes every idle connection; with `is_forced` also revokes leased ones. True: no slot is in use any more.
   bool shut_all(bool is_forced, Instant now);
 
-  // Every session that there is has been handed to the connector to be closed.
+  // Every existing session has been passed to the connector to be closed.
   bool is_done_with_sessions() const;
 
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
   bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty() || !departing_.empty(); }
   // Requests that did not reach the connector, answered as failed.
   void take_unasked(std::vector<Completion>& out);
-  bool has_work() const { return submitted_; }  // the connector was asked for something since the last call
+  bool has_work() const { return submitted_; }  // the connector received a request since the last call
   void clear_work() { submitted_ = false; }
-  bool has_failed() const { return has_failed_; }  // a connect has
+  bool has_failed() const { return has_failed_; }  // a connect has failed
   const Status& permanent_failure() const { return permanent_failure_; }
-  const ServerLoad& server_load() const { return server_load_; }  // as the last survey found it
-  // [any] The holder of a lease that was taken away came back: its session's memory may go now.
+  const ServerLoad& server_load() const { return server_load_; }  // as found by the last survey
+  // [any] The holder of a revoked lease has returned: its session's memory may be freed now.
   void holder_returned(LeaseId lease);
   void abandon_after_fork() noexcept;
 
  private:
-  // A disarmed session whose holder may still use its native handle: the memory stays until the holder returns the
-  // lease, or for good if it never does.
+  // A disarmed session whose holder may still use its native handle: the memory is kept until the holder returns the
+  // lease, or forever if it never does.
   struct Zombie {
     LeaseId lease;
     std::unique_ptr<Connection> connection;
   };
-  // A request to the connector, which promises an answer; without memory for it the answer is `failure`.
+  // A request to the connector, which promises an answer; if there is no memory for it the answer is `failure`.
   template <typename Request>
   void ask(uint32_t slot, Completion::Kind failure, Request&& request);
   void clear_old_marks();
@@ -104,22 +104,22 @@ class SlotKeeper {
   const Listeners& listeners_;
   Brain& brain_;
   SegmentWriter& segment_writer_;
-  std::vector<Instant> asked_at_;          // of the connect under way in a slot
-  std::vector<CloseReason> close_reason_;  // of the closing slots
+  std::vector<Instant> asked_at_;          // start of the connect in progress in a slot
+  std::vector<CloseReason> close_reason_;  // for closing slots
   enum class CutOff : uint8_t { no, under_way, finished, given_up };
-  std::vector<CutOff> cut_off_;  // what became of a session whose lease was taken away
+  std::vector<CutOff> cut_off_;  // how a session was cut off after its lease was revoked
   struct ToRevoke {
     LeaseId lease;
     CloseReason reason;
   };
-  // These have room for every slot from the beginning: a slot that is not in its list is lost.
-  std::vector<ToRevoke> to_revoke_;     // leases whose acquirer does not have them in hand yet
+  // These have capacity for every slot from the start: a slot missing from its list is lost.
+  std::vector<ToRevoke> to_revoke_;     // leases whose acquirer has not finished preparing them
   std::vector<uint32_t> revoked_;       // slots in state revoked
-  std::vector<uint32_t> departing_;     // slots in state closing whose session a thread may still be looking at
-  std::vector<uint64_t> marked_lease_;  // the lease a slot's overdue and suspect flags are about
+  std::vector<uint32_t> departing_;     // slots in state closing whose session another thread may still access
+  std::vector<uint64_t> marked_lease_;  // the lease that a slot's overdue and suspect flags describe
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;
-  std::vector<LeaseId> returned_;  // of slots still in state revoked: their holders came back already
+  std::vector<LeaseId> returned_;  // for slots still in state revoked: their holders have already returned
   uint64_t next_conn_id_ = 1;
   uint32_t occupied_ = 0;
   bool submitted_ = false;
@@ -127,8 +127,7 @@ class SlotKeeper {
     uint32_t slot;
     Completion::Kind failure;
   };
-  std::vector<Unasked>
-      unasked_;  // has room for every slot from the beginning: at most one request is under way in each
+  std::vector<Unasked> unasked_;  // capacity for every slot from the start: at most one request is in progress in each
   Status permanent_failure_;
   bool has_failed_ = false;
   std::vector<bool> is_surveyed_;  // the slot is held for a survey

@@ -2,8 +2,8 @@
 //
 // All signals are blocked in it, so that the application's handlers never run there.
 // Threads: start and join from the thread that opens and closes the pool.
-// Failure: the constructor throws Shortage where no thread is to be had; close() says if the thread is stuck
-// in a driver.
+// Failure: the constructor throws Shortage if no thread can be created; close() reports whether the thread is stuck in
+// a driver.
 #pragma once
 
 #include <atomic>
@@ -17,8 +17,8 @@ class ThreadKeeper {
  public:
   explicit ThreadKeeper(Keeper& keeper);
   ~ThreadKeeper();
-  // Ask the keeper to close and wait until it has, at most until `give_up`. False: it is held up in code that is not
-  // ours; the thread goes on by itself whenever that returns, so keeper and this object must stay.
+  // Asks the keeper to close and waits until it has, at most until `give_up`. False: it is blocked in code outside the
+  // pool; the thread continues when that returns, so the keeper and this object must stay alive.
   bool close(Instant deadline, Instant give_up = Instant::never());
 
  private:
@@ -29,9 +29,9 @@ class ThreadKeeper {
   std::thread thread_;
 };
 
-// Keeper::step() for whoever must go on: without memory it is tried again a little later.
+// Keeper::step() for threads that must continue: without memory it is tried again a little later.
 Span step_or_pause(Keeper& keeper) noexcept;
-// Sleep until the keeper's descriptor is readable, at most `span`. For whoever drives a keeper by hand.
+// Sleeps until the keeper's descriptor is readable, at most `span`. For code that drives a keeper manually.
 void wait_for_keeper(const Keeper& keeper, Span span);
 
 }  // namespace tide

@@ -11,14 +11,15 @@
 
 namespace tide {
 
-// Sleepers to wake once the mutex is free. A ticket may be gone by then, so only the address of its signal is kept.
+// Sleepers to wake after the mutex is released. A ticket may be gone by then, so only the address of its signal is
+// kept.
 class WaitQueue::WakeList {
  public:
   ~WakeList() {
     for (size_t i = 0; i < count_; ++i) futex_wake(signals_[i]);
   }
-  // Changes the signal, then remembers the sleeper or, when the list is full, wakes it at once. In that order: who is
-  // woken before the change sees none and sleeps on.
+  // Changes the signal, then remembers the sleeper or, when the list is full, wakes it at once. In that order: a thread
+  // woken before the change does not see it and goes back to sleep.
   void tell(std::atomic<uint32_t>& signal, Ticket::Signal news) {
     const std::atomic<uint32_t>* const address = &signal;
     signal.store(news, std::memory_order_release);  // from here on the ticket may be gone
@@ -104,8 +105,8 @@ bool WaitQueue::enqueue(Ticket& ticket, Instant now, int64_t max_waiting, Delive
   return true;
 }
 
-// A lease is being given back by a thread that may not have seen that somebody queued. That takes some nanoseconds,
-// unless the thread lost its processor, or settles a session first.
+// A lease is being released by a thread that may not have seen the new waiter. That takes some nanoseconds, unless the
+// thread lost its processor, or settles a session first.
 void WaitQueue::look_again(Instant now, Deliveries& out) {
   constexpr int kYields = 4;
   for (int i = 0; i < kYields && board_.is_one_returning(); ++i) std::this_thread::yield();
@@ -113,7 +114,7 @@ void WaitQueue::look_again(Instant now, Deliveries& out) {
   serve(now, out);
 }
 
-// Under the mutex: the ticket becomes the last of the queue, or is refused.
+// With the mutex held: appends the ticket to the queue, or refuses it.
 bool WaitQueue::enter(Ticket& ticket, int64_t max_waiting) {
   const Gate gate = gate_.load(std::memory_order_relaxed);
   const bool is_full = max_waiting > 0 && waiting() >= static_cast<uint64_t>(max_waiting);
@@ -161,7 +162,7 @@ void WaitQueue::serve(Instant now) {
 bool WaitQueue::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
   if (gate_.load(std::memory_order_relaxed) != Gate::running) return false;
   while (first_ != nullptr) {
-    // Between "somebody waits", or "the nudge is over", and "is there an idle one": the other half stands in
+    // Between "a caller waits", or "the nudge is over", and "is a connection idle": the matching fence is in
     // Board::end() and give_back().
     std::atomic_thread_fence(std::memory_order_seq_cst);
     bool is_one_returning = false;
@@ -175,7 +176,7 @@ bool WaitQueue::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
 void WaitQueue::pass_on_to_waiter(LeaseId lease, Instant now) {
   Deliveries out;
   if (may_overtake(now) && is_nudge_pending_.load(std::memory_order_relaxed)) {
-    // The head is awake already and will look at the board. If it looked too early, or left the queue without a look,
+    // The head is already awake and will check the board. If it checked too early, or left the queue without checking,
     // the flag was cleared before.
     board_.give_back(lease);
     if (!is_nudge_pending_.load(std::memory_order_seq_cst)) serve(now, out);
@@ -186,7 +187,7 @@ void WaitQueue::pass_on_to_waiter(LeaseId lease, Instant now) {
   Ticket* head = first_;
   const bool is_served = head != nullptr && gate_.load(std::memory_order_relaxed) == Gate::running;
   if (is_served && (head->deliver != nullptr || !may_overtake(now))) {
-    // A connection may lie on the board for this head, who was nudged to fetch it: from here on it is for the next one.
+    // The board may have a connection that this head was nudged to take: it is now available to the next waiter.
     const bool was_nudged = is_nudge_pending_.load(std::memory_order_relaxed);
     grant(head, board_.hand_over(lease), now, out, wake);
     if (was_nudged) serve_locked(now, out, wake);
@@ -199,7 +200,7 @@ void WaitQueue::pass_on_to_waiter(LeaseId lease, Instant now) {
   }
 }
 
-// The head was nudged: try the board, or go on waiting.
+// The head was nudged: try the board, or continue to wait.
 bool WaitQueue::try_as_head(Ticket& ticket, Instant now, Deliveries& out) {
   WakeList wake;
   const std::lock_guard lock(mutex_);
@@ -225,7 +226,7 @@ bool WaitQueue::give_up(Ticket& ticket, Instant now, Deliveries& out) {
     add_to(stats_.failed_wait_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, (now - ticket.queued_at).ns())));
   }
   publish();
-  serve_locked(now, out, wake);  // the nudge it may have taken along belongs to the next one
+  serve_locked(now, out, wake);  // a nudge that this ticket received now applies to the next one
   return false;
 }
 
@@ -315,7 +316,7 @@ void WaitQueue::set_gate(Gate gate, Instant now, Deliveries& out) {
     WakeList wake;
     const std::lock_guard lock(mutex_);
     gate_.store(gate, std::memory_order_seq_cst);
-    // Who queued before did not look at the board.
+    // Callers that queued before did not check the board.
     if (gate == Gate::running) is_one_returning = serve_locked(now, out, wake);
   }
   if (is_one_returning) look_again(now, out);

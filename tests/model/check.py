@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Explores the waiting protocol state by state; see README.md.
+"""Checks the model of the waiting protocol exhaustively; see README.md.
 
-    check.py [SPIN]    every configuration, then the broken variants, which must be found broken
+    check.py [SPIN]    every configuration, then the broken variants, in which the error must be found
 
-Exit code 0: as expected; 1: not; 77: skipped, for want of spin or of a C compiler.
+Exit code 0: as expected; 1: not; 77: skipped, because spin or a C compiler is missing.
 """
 import os
 import pathlib
@@ -18,14 +18,14 @@ import time
 MODEL = pathlib.Path(__file__).resolve().parent / "handover.pml"
 DEPTH_MAX = 100_000
 MEMORY_MB_MAX = 3000
-CPU_SECONDS_MAX = 60  # of one search; none needs half of it
+CPU_SECONDS_MAX = 60  # per search; none needs half of it
 
 # name, switches
 CONFIGURATIONS = [
     ("two callers", "NC=2 NS=1 ROUNDS=2"),
     ("three callers", "NC=3 NS=1 ROUNDS=1"),
     ("two slots", "NC=3 NS=2 ROUNDS=1"),
-    # The head's window can elapse between two releases while somebody stands behind it.
+    # The head's window can elapse between two releases while another caller is queued behind it.
     ("two slots, two waiters", "NC=4 NS=2 ROUNDS=1 STAGED=1 PATIENT=1"),
     ("callbacks", "NC=2 NS=1 ROUNDS=2 ASYNC=1"),
     ("callbacks and expiry, two slots", "NC=3 NS=2 ROUNDS=1 ASYNC=1"),
@@ -37,16 +37,16 @@ CONFIGURATIONS = [
     ("window, two callers", "NC=2 NS=1 ROUNDS=2 CLOCK=1"),
     ("window, three callers", "NC=3 NS=1 ROUNDS=1 CLOCK=1"),
 ]
-# What each variant leaves out must be missed.
+# The checker must find the error in each variant.
 BROKEN = [
-    ("no second look for waiters", "NC=2 NS=1 ROUNDS=2 BREAK_RECHECK=1"),
-    ("no barrier for a lease that is being given back", "NC=2 NS=1 ROUNDS=2 BREAK_BARRIER=1"),
-    ("no barrier for a lease that is being given back during a pause", "NC=2 NS=1 ROUNDS=2 FLIPS=1 BREAK_RESUME=1"),
+    ("no second check for waiters", "NC=2 NS=1 ROUNDS=2 BREAK_RECHECK=1"),
+    ("no barrier for a lease that is being released", "NC=2 NS=1 ROUNDS=2 BREAK_BARRIER=1"),
+    ("no barrier for a lease that is being released during a pause", "NC=2 NS=1 ROUNDS=2 FLIPS=1 BREAK_RESUME=1"),
     ("nudge cleared after the scan", "NC=2 NS=1 ROUNDS=2 BREAK_NUDGE_ORDER=1"),
-    ("nudge kept by who gave up", "NC=3 NS=1 ROUNDS=1 BREAK_UNLINK=1"),
-    ("nobody looks at the board for who stands behind a nudged head",
+    ("nudge kept by a caller that timed out", "NC=3 NS=1 ROUNDS=1 BREAK_UNLINK=1"),
+    ("no scan of the board for the waiter behind a nudged head",
      "NC=4 NS=2 ROUNDS=1 STAGED=1 PATIENT=1 BREAK_HANDOVER=1"),
-    ("callbacks only after the own wait", "NC=3 NS=1 ROUNDS=1 ASYNC=1 BREAK_DELIVERY=1"),
+    ("callbacks only after the caller's own wait", "NC=3 NS=1 ROUNDS=1 ASYNC=1 BREAK_DELIVERY=1"),
     ("newcomers never wait", "NC=2 NS=1 ROUNDS=2 CLOCK=1 BREAK_WINDOW=1"),
 ]
 
@@ -56,10 +56,10 @@ def explore(spin, compiler, folder, switches, is_broken):
     folder.mkdir()
     defines = ["-D" + s for s in switches.split()]
     subprocess.run([spin, "-a", *defines, str(MODEL)], cwd=folder, check=True, capture_output=True)
-    # An error is found at once: there the compiler would take longer than the search.
+    # An error is found at once: optimizing would take longer than the search.
     flags = ["-O0" if is_broken else "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
     subprocess.run([compiler, *flags, "-o", "pan", "pan.c"], cwd=folder, check=True)
-    # Processor time, not the clock: a loaded machine is no reason to fail.
+    # Processor time, not elapsed time: a loaded machine must not cause a failure.
     pan = subprocess.run(["./pan", f"-m{DEPTH_MAX}", "-w22"], cwd=folder, capture_output=True, text=True, check=False,
                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX)))
     if pan.returncode < 0:

@@ -1,9 +1,9 @@
 // The waiting protocol of the pool: acquire, release, timeout, expiry, nudge, the keeper's moves, the gate and revocation.
 //
-// Who acts: callers (core/pool/lease.cpp), the keeper (core/pool/slot_keeper.cpp, core/pool/keeper.cpp), and time. A deadlock of
-// this model is a lost wake-up (I4): everybody must finish, and the patient never time out.
+// Processes: callers (core/pool/lease.cpp), the keeper (core/pool/slot_keeper.cpp, core/pool/keeper.cpp), and time. A
+// deadlock of this model is a lost wake-up (I4): every process must finish, and patient callers never time out.
 //
-// Run by check.py, which gives NC callers, NS slots, ROUNDS leases a caller and the switches described in README.md.
+// Run by check.py, which defines NC callers, NS slots, ROUNDS leases per caller and the switches described in README.md.
 
 #include "wait_queue.pml"
 
@@ -66,12 +66,12 @@ proctype caller(byte me) {
        :: else
        fi;
 #ifdef STAGED
-       // Who waited keeps what it got, so that whoever is still asleep must be woken by what lies on the board.
+       // A caller that waited keeps its lease, so that sleeping ones must be woken for idle connections on the board.
        if :: me >= NS -> assert(is_granted); break :: else fi;
 #endif
        if
        :: is_granted ->
-            // I3: while it is the current lease nobody else has the slot.
+            // I3: while it is the current lease no other process has the slot.
             assert(!is_mine(mine, number) || owner[mine] == me);
             read_clock();
             end_lease(mine, number);
@@ -163,7 +163,7 @@ proctype keeper() {
        unlock(); wake_sleepers(); deliver()
 #endif
   od;
-  // Nothing is lost: no lease, no ticket, no nudge, no count is left over.
+  // No lease, ticket, nudge or count is left over.
   assert(waiting == 0 && queued == 0 && !nudge && !mutex);
   s = 0;
   do
@@ -177,7 +177,7 @@ proctype keeper() {
 }
 
 #ifdef CLOCK
-// The head's window elapses at any moment from when it is counted: until then nobody can know of it.
+// The head's window elapses at any moment after it is counted: until then no process can know of it.
 proctype clock() {
   do
   :: atomic { queued != 0 && waiting >= queued && !is_elapsed[queue[0]] -> is_elapsed[queue[0]] = true }

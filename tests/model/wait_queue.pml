@@ -1,7 +1,7 @@
-// The board and the wait queue of the model: their state, and what callers and keeper do with them.
+// The board and the wait queue of the model: their state, and the operations of callers and keeper.
 //
-// One step here is one atomic operation there (core/pool/wait_queue.cpp, core/segment/board.hpp), in the same order; what
-// happens under the mutex and nobody can see from outside is one step. Included by handover.pml.
+// One step of the model is one atomic operation of the code (core/pool/wait_queue.cpp, core/segment/board.hpp), in the same
+// order; operations under the mutex that are not visible outside are one step. Included by handover.pml.
 
 #define IDLE 0
 #define LEASED 1
@@ -26,16 +26,16 @@
 #define NOBODY 255
 
 #ifndef ASYNC
-#define ASYNC 0     // the last ASYNC callers ask without a thread
+#define ASYNC 0     // the last ASYNC callers use asynchronous requests
 #endif
 #ifndef MOVES
-#define MOVES 0     // what the keeper does of its own accord
+#define MOVES 0     // number of the keeper's own actions
 #endif
 #ifndef FLIPS
-#define FLIPS 0     // pause and resume, so often
+#define FLIPS 0     // number of pauses with resume
 #endif
 
-// The board. `owner` is a ghost: whose lease it is, by the rules.
+// The board. `owner` is a ghost variable: the rightful holder of the lease.
 byte state[NS], generation[NS], owner[NS];
 
 // The wait queue. *_old is the value before the last change, which a relaxed load may still see.
@@ -43,17 +43,17 @@ byte waiting, waiting_old, gate, gate_old;
 bool nudge, nudge_old, mutex;
 byte queue[NC], queued;
 
-// The tickets, one a caller.
+// The tickets, one per caller.
 byte signal[NC], ticket_slot[NC], ticket_generation[NC], ticket_number[NC];
 bool is_asleep[NC], is_delivered[NC], is_impatient[NC], is_elapsed[NC];
 byte done;
-byte ahead;  // releases that have looked for waiters before others can see their slot idle
+byte ahead;  // releases that have checked for waiters before others can see their slot idle
 
 #define is_async(t) (t >= NC - ASYNC)
 #define is_waiting(t) (signal[t] == QUEUED || signal[t] == NUDGED)
 
 inline lock() { atomic { !mutex -> mutex = true } }
-// Sleepers are woken, and asynchronous tickets delivered, when the mutex is free again.
+// Sleepers are woken, and asynchronous tickets delivered, after the mutex is released.
 inline unlock() { mutex = false }
 inline wake_sleepers() {
   if
@@ -85,7 +85,7 @@ inline deliver() {
 inline set_nudge(value) { d_step { nudge_old = nudge; nudge = value } }
 inline set_gate(value) { d_step { gate_old = gate; gate = value } }
 
-// Take ticket t out of the queue. A nudge it has not used yet goes with it.
+// Remove ticket t from the queue, together with a nudge that it has not used yet.
 inline unlink(t) {
   d_step {
     i = 0;
@@ -99,7 +99,7 @@ inline unlink(t) {
   d_step { waiting_old = waiting; waiting-- }
 }
 
-// I7: only a ticket that waits can end, and it ends once.
+// I7: only a waiting ticket can end, and it ends once.
 inline finish(t, how) {
   d_step {
     assert(is_waiting(t));
@@ -150,7 +150,7 @@ inline serve() { lock(); serve_locked(); unlock(); wake_sleepers() }
 
 #define is_mine(s, g) (state[s] == LEASED && generation[s] == g)
 
-// Board::end: the compare decides, and it must agree with the ghost (I3). The slot stays with who ended the lease.
+// Board::end: the compare decides, and it must agree with the ghost (I3). The process that ended the lease keeps the slot.
 inline end_lease(s, g) {
   atomic {
     if
@@ -203,12 +203,12 @@ inline pass_on() {
 #ifndef BREAK_RECHECK
           if :: waiting != 0 -> serve() :: else fi
 #endif
-       // Board::put_back has no barrier: the second look may come before others see the slot idle.
+       // Board::put_back has no barrier: the second check may come before others see the slot idle.
        :: atomic { waiting == 0 -> ahead++ }
           atomic { pass(mine, IDLE); ahead-- }
        fi
   :: else ->
-       // Both loads of the shortcut are relaxed: each may see what was true before the last change.
+       // Both loads of the shortcut are relaxed: each may see the value before the last change.
        if :: may_overtake = nudge :: may_overtake = nudge_old fi;
        if
        :: may_overtake -> if :: skip -> ask_may_overtake(waiting) :: skip -> ask_may_overtake(waiting_old) fi
@@ -233,7 +233,7 @@ inline pass_on() {
                  grant(head);
                  slot = 0;
 #ifndef BREAK_HANDOVER
-                 // The connection the head was nudged for is for the next one now.
+                 // The connection the head was nudged for now goes to the next one.
                  if :: was_nudged -> was_nudged = false; serve_locked() :: else fi
 #else
                  was_nudged = false
@@ -255,7 +255,7 @@ inline pass_on() {
   deliver()
 }
 
-// WaitQueue::look_again: who was returning has done so, or Presence::settle makes everybody's slot visible.
+// WaitQueue::look_again: the release has finished, or Presence::settle makes all slots visible.
 inline look_again() {
   if
   :: is_coming -> is_coming = false; atomic { ahead == 0 }; serve()
@@ -290,7 +290,7 @@ inline enqueue() {
   fi
 }
 
-// WaitQueue::wait, for those with a thread.
+// WaitQueue::wait, for synchronous callers.
 inline wait() {
   do
   :: signal[me] == GRANTED || signal[me] == REFUSED -> break
@@ -315,7 +315,7 @@ inline wait() {
             lock();
             if
             :: is_waiting(me) -> unlink(me); signal[me] = REFUSED; serve_locked()
-            :: else  // I8: granted meanwhile, and it keeps that
+            :: else  // I8: granted meanwhile, and it keeps the lease
             fi;
             unlock(); wake_sleepers()
        :: atomic { signal[me] == QUEUED -> is_asleep[me] = true }

@@ -10,12 +10,12 @@ constexpr uint32_t kBoardSlots = 3;
 constexpr uint32_t kBoardCallers = 4;
 constexpr int kCycles = 2000;
 
-// Written by whoever has the slot and by nobody else: ThreadSanitizer sees when two have it.
+// Written only by the owner of the slot: ThreadSanitizer reports it if there are two.
 struct Desks {
   uint64_t owner[kBoardSlots] = {};
 };
 
-TEST(BoardStorm, ASlotHasOneOwner) {
+TEST(BoardStorm, SlotHasOneOwner) {
   Deck deck(kBoardSlots);
   Desks desks;
   std::atomic<uint64_t> claims{0}, ends{0}, lost{0}, revoked{0};
@@ -35,8 +35,8 @@ TEST(BoardStorm, ASlotHasOneOwner) {
             EXPECT_TRUE(deck.board.advance(slot, seen.with(SlotState::held), SlotState::idle));
             break;
           case SlotState::leased:
-            // Revoked ones stay with their holder, who may still be writing, until it says so: see the storm of the
-            // pool.
+            // Revoked ones stay with their holder, which may still be writing, until it returns them: see the storm of
+            // the pool.
             if (rng.below(64) == 0 && deck.board.advance(slot, seen, SlotState::revoked)) ++revoked;
             break;
           default: break;
@@ -73,8 +73,9 @@ TEST(BoardStorm, ASlotHasOneOwner) {
       ++(is_ended ? ends : lost);
       EXPECT_FALSE(deck.board.end(lease));
       if (is_ended) continue;
-      // I3: who lost it lost it to the keeper, and it is ours to bring back, for nobody else touches a revoked slot. In
-      // a pool the keeper does it, so the board's note of the lowest empty slot is one thread's at a time.
+      // I3: a holder that lost its lease lost it to the keeper, and this thread puts the slot back, because no other
+      // touches a revoked slot. In a pool the keeper does that, so the board's record of the lowest empty slot is used
+      // by one thread at a time.
       const std::lock_guard lock(keeper);
       SlotWord word = deck.board.word(lease.slot());
       ASSERT_EQ(word, lease.word().with(SlotState::revoked));

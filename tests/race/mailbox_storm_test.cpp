@@ -1,5 +1,4 @@
-// The mailbox with senders in two processes and its owner reading: every order that was accepted arrives once and
-// whole.
+// The mailbox with senders in two processes and its owner reading: every accepted command arrives once and intact.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +35,7 @@ class MailboxStorm : public ::testing::Test {
   }
   static constexpr int kOrders = 150;
 
-  // How many were accepted. Refused (full, or busy) is an answer too: it was not posted, so it is tried again.
+  // The number of accepted commands. Refused (full, or busy) is an answer too: it was not posted, so it is retried.
   int send(char name) const {
     auto attached = Attachment::open(segment_->path());
     if (!attached) return 0;
@@ -53,7 +52,7 @@ class MailboxStorm : public ::testing::Test {
   std::unique_ptr<Segment> segment_;
 };
 
-TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
+TEST_F(MailboxStorm, EveryCommandArrivesOnce) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) ::_exit(send('c') == kOrders ? 0 : 1);
@@ -72,8 +71,8 @@ TEST_F(MailboxStorm, EveryOrderArrivesOnce) {
         EXPECT_EQ(order.number, last + 1);
         last = order.number;
         EXPECT_EQ(order.verb, "pause");
-        EXPECT_TRUE(seen.insert(order.actor).second) << order.actor << " came twice";
-        // An order counts as waiting until it is answered.
+        EXPECT_TRUE(seen.insert(order.actor).second) << order.actor << " arrived twice";
+        // A command counts as waiting until it is answered.
         answers.append([&](format::CommandRecord& r) {
           r.command_id = owned_id(owner, order.number);
           r.status = static_cast<uint32_t>(CommandStatus::applied);

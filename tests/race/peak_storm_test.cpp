@@ -1,4 +1,4 @@
-// The peak of leases held at once, against what the holders count themselves: never less, and never more than there are.
+// The peak of leases held at once, against the count of the holders: never less, and never more than there are.
 #include "race/storm.hpp"
 
 #include "pool/in_use_peak.hpp"
@@ -26,7 +26,7 @@ struct Oracle {
   void ends() { held.fetch_sub(1); }
 };
 
-TEST_P(PeakStorm, IsWhatTheHoldersSaw) {
+TEST_P(PeakStorm, MatchesCountOfHolders) {
   const Storm plan = GetParam();
   for (uint64_t round = 0; round < 60; ++round) {
     Deck deck(plan.slots, plan.capacity);
@@ -37,7 +37,7 @@ TEST_P(PeakStorm, IsWhatTheHoldersSaw) {
     std::atomic<uint32_t> callers_left{plan.callers}, highest_second{0};
     storm(plan.callers + 1, [&](uint32_t me) {
       Rng rng(me + round * 31);
-      if (me == plan.callers) {  // the keeper: seconds that last no time
+      if (me == plan.callers) {  // the keeper: seconds of zero length
         while (callers_left.load() != 0) {
           highest_second = std::max(highest_second.load(), peak.take_second());
           for (uint64_t turns = rng.below(20); turns > 0; --turns) std::this_thread::yield();

@@ -56,7 +56,7 @@ class PoolRig {
   }
   void close(Span timeout = Span::seconds(20)) { keeper_->close(now() + timeout); }
 
-  // Sums over the segment, for when the pool is closed.
+  // Sums over the segment, used after the pool is closed.
   uint64_t acquires() {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < segment().capacity(); ++i) sum += read(segment().slots()[i].acquires_total);

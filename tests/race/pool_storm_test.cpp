@@ -1,4 +1,4 @@
-// Whole pools under storms of callers and orders: nobody is forgotten, nothing is counted twice, nothing is left over.
+// Whole pools under many callers and commands: every request is answered, nothing is counted twice, nothing leaks.
 #include "race/pool_rig.hpp"
 
 namespace tide::race {
@@ -30,7 +30,7 @@ void one_lease(PoolRig& rig, Tally& tally, Rng& rng) {
   EXPECT_EQ(rig.release(lease), Code::stale_lease) << "I3";
 }
 
-TEST(PoolStorm, OrdersWhileCallersWork) {
+TEST(PoolStorm, CommandsUnderLoad) {
   constexpr uint32_t kCallers = 5;
   PoolRig rig(storm_policy());
   Tally tally;
@@ -62,13 +62,13 @@ TEST(PoolStorm, OrdersWhileCallersWork) {
   rig.close();
   rig.expect_all_gone();
   EXPECT_EQ(tally.forgotten, 0U) << "I4";
-  EXPECT_EQ(tally.stale, 0U) << "nobody took a lease away";
+  EXPECT_EQ(tally.stale, 0U) << "no lease was revoked";
   EXPECT_EQ(tally.acquired, rig.acquires());
   EXPECT_EQ(tally.released, rig.releases());
   EXPECT_LE(rig.server().sessions_peak(), 6U) << "I1: twice max_size, in a burst";
 }
 
-TEST(PoolStorm, EveryCallbackComesOnce) {
+TEST(PoolStorm, EveryCallbackIsCalledOnce) {
   constexpr uint32_t kCallers = 3;
   constexpr int kRequests = 400;
   PoolRig rig(storm_policy());
@@ -104,7 +104,7 @@ TEST(PoolStorm, EveryCallbackComesOnce) {
   rig.expect_all_gone();
 }
 
-TEST(PoolStorm, ClosingUnderCallers) {
+TEST(PoolStorm, CloseUnderLoad) {
   for (int round = 0; round < 8; ++round) {
     PoolRig rig(storm_policy());
     Tally tally;
@@ -131,8 +131,8 @@ TEST(PoolStorm, ClosingUnderCallers) {
   }
 }
 
-// A connection that was told to retire while leased must go although nobody leases it again.
-TEST(PoolStorm, DrainingEnds) {
+// A connection that is retired while leased must be closed although it is never leased again.
+TEST(PoolStorm, DrainFinishes) {
   for (int round = 0; round < 25; ++round) {
     PoolRig rig(storm_policy());
     Tally tally;
@@ -143,7 +143,7 @@ TEST(PoolStorm, DrainingEnds) {
         comes_true([&] { return tally.acquired.load() > 60; });
         rig.order("drain");
         EXPECT_TRUE(comes_true([&] { return rig.server().sessions_now() == 0; }, Span::seconds(8)))
-            << "a connection stayed";
+            << "a connection was not closed";
         is_drained.store(true);
         return;
       }

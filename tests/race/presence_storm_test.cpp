@@ -1,4 +1,4 @@
-// Presence: what is unreachable and free of visitors may be freed.
+// Presence: an object that is unreachable and has no visitors may be freed.
 #include "pool/presence.hpp"
 
 #include <array>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kPool = 77;
 
-// Two halves that differ only while it is being destroyed.
+// Two halves that differ only during destruction.
 struct Thing {
   explicit Thing(uint64_t n) : first(n), second(n) {}
   ~Thing() { first = 0, second = ~uint64_t{0}; }
@@ -52,10 +52,10 @@ void storm_over(bool is_with_new_threads) {
   delete shared.load();
 }
 
-TEST(PresenceStorm, NobodyInsideSeesAFreedObject) { storm_over(false); }
+TEST(PresenceStorm, NoVisitorSeesFreedObject) { storm_over(false); }
 TEST(PresenceStorm, RecordsOfEndedThreadsAreReused) { storm_over(true); }
 
-TEST(PresenceStorm, VisitsNestAndAreSeenFromOutside) {
+TEST(PresenceStorm, NestedVisitsAreVisibleOutside) {
   std::atomic<int> phase{0};
   storm(2, [&](uint32_t me) {
     if (me == 0) {
@@ -85,7 +85,7 @@ TEST(PresenceStorm, VisitsNestAndAreSeenFromOutside) {
   EXPECT_FALSE(Presence::is_anyone_in(kPool));
 }
 
-TEST(Presence, TheDepthOfVisitsDoesNotMatter) {
+TEST(Presence, AnyDepthOfVisits) {
   constexpr uint32_t kDeep = 100;
   std::vector<std::unique_ptr<Visit>> visits;
   for (uint32_t i = 0; i < kDeep; ++i) visits.push_back(std::make_unique<Visit>(Presence::key_of_slot(kPool + 7, i)));

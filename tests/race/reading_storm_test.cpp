@@ -1,5 +1,4 @@
-// Readers of a segment while its owner writes: copies of one moment, counters that never go back, records that are
-// whole.
+// Readers of a segment while its owner writes: consistent copies, counters that never decrease, intact records.
 #include <map>
 
 #include "race/pool_rig.hpp"
@@ -7,7 +6,7 @@
 namespace tide::race {
 namespace {
 
-TEST(ReadingStorm, ATagBelongsToItsLease) {
+TEST(ReadingStorm, TagBelongsToItsLease) {
   constexpr uint32_t kSlots = 2;
   Deck deck(kSlots);
   put(deck.segment->vitals().slots_used, kSlots);
@@ -35,7 +34,7 @@ TEST(ReadingStorm, ATagBelongsToItsLease) {
       for (const SlotCopy& slot : attached->read_slots()) {
         if (!slot.is_whole) continue;
         ++whole;
-        EXPECT_GE(slot.acquires_total, acquires[slot.index]) << "a counter went back";
+        EXPECT_GE(slot.acquires_total, acquires[slot.index]) << "a counter decreased";
         acquires[slot.index] = slot.acquires_total;
         if (slot.acquires_total == 0) continue;
         EXPECT_EQ(slot.tag, "lease " + std::to_string(slot.acquires_total));
@@ -53,7 +52,7 @@ TEST(ReadingStorm, ATagBelongsToItsLease) {
   EXPECT_GT(whole, 0U);
 }
 
-TEST(ReadingStorm, RecordsOfARingAreWhole) {
+TEST(ReadingStorm, RingRecordsAreIntact) {
   const auto segment = private_segment(8);
   Ring<format::JournalRecord> ring = segment->ring(segment->header().journal);
   std::atomic<uint64_t> looks{0};
@@ -97,8 +96,8 @@ TEST(ReadingStorm, RecordsOfARingAreWhole) {
   });
 }
 
-// The set of slots is that of one moment: none is counted twice or missing while connections come and go.
-TEST(ReadingStorm, APoolIsReadAsOneSet) {
+// The set of slots is consistent: none is counted twice or missing while connections are opened and closed.
+TEST(ReadingStorm, SlotsAreReadConsistently) {
   PoolRig rig(storm_policy());
   std::atomic<uint32_t> callers_left{3};
   std::atomic<uint64_t> looks{0};

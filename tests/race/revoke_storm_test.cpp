@@ -1,4 +1,4 @@
-// Leases that are taken away while their holders come and go: a stale answer, never a crash, and exact counts (I3).
+// Leases that are revoked while their holders use and release them: stale_lease, never a crash, and exact counts (I3).
 #include "race/pool_rig.hpp"
 
 namespace tide::race {
@@ -14,7 +14,7 @@ Policy revoking(Span lease_timeout) {
   return policy;
 }
 
-TEST(RevokeStorm, LateHoldersAreStale) {
+TEST(RevokeStorm, LateHoldersGetStaleLease) {
   PoolRig rig(revoking(Span::millis(4)));
   std::atomic<uint64_t> acquired{0}, released{0}, stale{0};
   storm(kHolders, [&](uint32_t me) {
@@ -24,7 +24,7 @@ TEST(RevokeStorm, LateHoldersAreStale) {
       const Code code = rig.acquire(lease);
       ASSERT_EQ(code, Code::ok) << code_name(code);
       ++acquired;
-      // In time, around the deadline, or certainly too late; using it or not.
+      // In time, around the deadline, or certainly too late; with or without a query.
       const Instant until = now() + Span::micros(static_cast<int64_t>(rng.below(3) * (3500 + rng.below(1500))));
       do {
         if (rng.below(2) == 0) {
@@ -47,7 +47,7 @@ TEST(RevokeStorm, LateHoldersAreStale) {
 }
 
 // However long a connection was idle before, and however slow the acquiring thread was.
-TEST(RevokeStorm, NobodyIsRevokedBeforeTime) {
+TEST(RevokeStorm, NoLeaseIsRevokedEarly) {
   const Span timeout = Span::millis(60);
   Policy policy = revoking(timeout);
   policy.min_size = policy.max_size = 1;
@@ -55,7 +55,7 @@ TEST(RevokeStorm, NobodyIsRevokedBeforeTime) {
   std::atomic<uint64_t> premature{0};
   std::atomic<uint32_t> callers_left{1};
   storm(2, [&](uint32_t me) {
-    if (me == 1) {  // keeps the keeper looking
+    if (me == 1) {  // keeps the keeper busy
       while (callers_left.load() != 0) rig.pool().keeper().poke();
       return;
     }
@@ -74,7 +74,7 @@ TEST(RevokeStorm, NobodyIsRevokedBeforeTime) {
   });
   rig.close();
   rig.expect_all_gone();
-  EXPECT_EQ(premature, 0U) << "a lease was judged by the age of the one before";
+  EXPECT_EQ(premature, 0U) << "a lease was judged by the age of the previous one";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the storms share: threads that start together, a segment in private memory, and waiting for conditions.
+// Shared by the storm tests: threads that start together, a segment in private memory, and waiting for conditions.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ namespace tide::race {
 
 inline Instant now() { return SystemClock::instance().now(); }
 
-// Some threads at once; ends when all have.
+// Runs several threads at once; returns when all have ended.
 inline void storm(uint32_t threads, const std::function<void(uint32_t)>& work) {
   std::latch start(threads);
   std::vector<std::jthread> all;
@@ -33,7 +33,7 @@ inline void storm(uint32_t threads, const std::function<void(uint32_t)>& work) {
   }
 }
 
-// False: it did not come true within a time that no healthy run takes.
+// False: it did not become true within a time that no healthy run needs.
 template <typename Condition>
 bool comes_true(Condition&& condition, Span timeout = Span::seconds(60)) {
   const Instant deadline = now() + timeout;
@@ -44,7 +44,7 @@ bool comes_true(Condition&& condition, Span timeout = Span::seconds(60)) {
   return true;
 }
 
-// Hold something for a while without giving up the processor for longer than that.
+// Holds something for a while without yielding the processor for longer than that.
 inline void linger(Span span) {
   for (const Instant until = now() + span; now() < until;) std::this_thread::yield();
 }

@@ -1,5 +1,5 @@
-// The wait queue under newcomers, sleepers, asynchronous callers, timeouts, gate flips and its keeper: nobody sleeps for
-// ever (I4), every ticket ends once (I7), no lease is lost between a grant and a timeout (I8).
+// The wait queue with newcomers, sleepers, asynchronous callers, timeouts, gate flips and its keeper: no thread sleeps
+// forever (I4), every ticket ends once (I7), no lease is lost between a grant and a timeout (I8).
 #include "pool/wait_queue.hpp"
 
 #include <deque>
@@ -37,7 +37,7 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
         }
       }
       --callers_left_;
-      // Those without a thread of their own are served by whoever is left.
+      // Asynchronous requests are served by the remaining threads.
       EXPECT_TRUE(comes_true([&] {
         while (finish_one_async(rng)) {
         }
@@ -49,7 +49,7 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
   void check() {
     EXPECT_TRUE(deck_.is_all_idle()) << "a lease was lost";
     EXPECT_EQ(wait_queue_.waiting(), 0U);
-    EXPECT_EQ(given_up_, 0U) << "a patient waiter was forgotten (I4)";
+    EXPECT_EQ(given_up_, 0U) << "a waiter with a long timeout was not served (I4)";
     EXPECT_EQ(deck_.acquires(), taken_ + granted_);
     EXPECT_EQ(deck_.releases(), taken_ + granted_);
     EXPECT_EQ(deck_.generations(), taken_ + granted_);
@@ -136,7 +136,7 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
   }
 
   void use(LeaseId lease, Rng& rng) {
-    uint64_t& desk = desks_[lease.slot()];  // ThreadSanitizer sees when two have it
+    uint64_t& desk = desks_[lease.slot()];  // ThreadSanitizer reports two owners
     ++desk;
     if (const uint64_t dice = rng.below(8); dice == 0) {
       linger(Span::micros(50));
@@ -149,14 +149,14 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
     wait_queue_.pass_on(lease, end);
   }
 
-  // What the keeper does to the queue: expiry, a look at an idle connection, pause and resume.
+  // The keeper's operations on the queue: expiry, validation of an idle connection, pause and resume.
   void keep() {
     Rng rng(7);
     while (callers_left_.load() != 0 || asked_async_.load() != ended_async_.load()) {
       Deliveries deliveries;
       wait_queue_.expire(now(), deliveries);
       deliveries.run();
-      // All callers may be asleep behind leases that were granted to requests without a thread.
+      // All callers may be asleep behind leases that were granted to asynchronous requests.
       while (finish_one_async(rng)) {
       }
       const auto slot = static_cast<uint32_t>(rng.below(plan_.slots));
@@ -172,7 +172,7 @@ class WaitQueueStorm : public ::testing::TestWithParam<Plan> {
         wait_queue_.set_gate(Gate::running, now(), deliveries);
       }
       deliveries.run();
-      // Rarely, so that it is not the one who repairs what others forgot.
+      // Rarely, so that it does not hide missed wake-ups.
       linger(Span::micros(static_cast<int64_t>(200 + rng.below(400))));
     }
   }
@@ -205,8 +205,8 @@ INSTANTIATE_TEST_SUITE_P(Flips, WaitQueueStorm,
                          ::testing::Values(Plan{.slots = 1, .has_flips = true},
                                            Plan{.slots = 2, .asynchronous = 0.3, .has_flips = true}));
 
-// More sleepers than a list of the woken holds: each must be awake long before its own deadline.
-TEST(WaitQueueClose, EverySleeperHearsWhatBecameOfIt) {
+// More sleepers than the wake list holds: each must be awake long before its own deadline.
+TEST(WaitQueueClose, EverySleeperGetsResult) {
   constexpr uint32_t kSleepers = 64;
   for (const Gate news : {Gate::closed, Gate::running}) {
     for (int round = 0; round < 4; ++round) {
@@ -238,7 +238,7 @@ TEST(WaitQueueClose, EverySleeperHearsWhatBecameOfIt) {
   }
 }
 
-TEST(WaitQueueClose, ClosingRefusesEverybodyOnce) {
+TEST(WaitQueueClose, CloseRefusesEveryCallerOnce) {
   for (uint64_t round = 0; round < 30; ++round) {
     Deck deck(1);
     InUsePeak in_use_peak(deck.board, deck.segment->totals().in_use_peak);

@@ -1,4 +1,4 @@
-// Agenda: what will happen, and when. Equal moments keep the order in which they were noted.
+// Agenda: future events and their times. Events at the same time keep the order in which they were added.
 #pragma once
 
 #include <functional>
@@ -15,9 +15,9 @@ class Agenda {
 
   void at(Instant when, Deed deed) { entries_.push({when, next_number_++, std::move(deed)}); }
   Instant next() const { return entries_.empty() ? Instant::never() : entries_.top().when; }
-  // Takes the first one off; it may note new ones when it is run.
+  // Removes the first one; it may add new ones when it is run.
   Deed take() {
-    Deed deed = std::move(const_cast<Entry&>(entries_.top()).deed);  // the order does not depend on it
+    Deed deed = std::move(const_cast<Entry&>(entries_.top()).deed);  // the order does not depend on the deed
     entries_.pop();
     return deed;
   }

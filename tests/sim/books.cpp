@@ -24,7 +24,7 @@ void Books::check_refusal(Code code, const Request& request) {
   const bool is_known = code == Code::timeout || code == Code::queue_full || (code == Code::closed && may_be_closed) ||
                         (code == Code::unavailable && may_be_unavailable);
   if (!is_known) trace_.complain("I7", "request %llu refused with %s", long_of(request.number), code_name(code));
-  // A full queue is the callers' doing, and an open under way may yet meet the fate it was given in the storm.
+  // A full queue is caused by the callers, and an open in progress may still meet the fault it was given in the storm.
   const bool is_excused = code == Code::queue_full || code == Code::unavailable;
   if (request.must_succeed && !is_excused) {
     trace_.complain("I10", "request %llu got %s although nothing is wrong", long_of(request.number), code_name(code));
@@ -93,7 +93,7 @@ bool Books::has_promises() const {
   return std::any_of(pending_.begin(), pending_.end(), [](const auto& entry) { return entry.second.must_succeed; });
 }
 
-// A ticket may be granted before an older one is told of its own grant; what counts is who is left waiting.
+// A ticket may be granted before an older one is notified of its own grant; what counts is which requests still wait.
 void Books::settle_overtakings() {
   for (const Overtaking& o : overtakings_) {
     if (pending_.contains(o.older)) {

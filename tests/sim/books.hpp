@@ -1,10 +1,10 @@
-// Books: what the world knows by itself of requests and leases, kept without asking the pool.
+// Books: the world's own record of requests and leases, kept without asking the pool.
 //
-// I3  Every lease ends once: released, or revoked. A lease leaves the books when its holder has let it go.
+// I3  Every lease ends once: released, or revoked. A lease is removed from the books when its holder has released it.
 // I7  Every request is answered exactly once.
-// I8  An answer belongs to the request, also when its deadline has come at that very moment.
-// I9  Nobody is served from the queue before an older request; nobody passes by a request that waited the window.
-// Threads: one. Failure: complaints to the trace.
+// I8  An answer belongs to the request, even if its deadline comes at the same moment.
+// I9  No request is served from the queue before an older one; none overtakes a request that has waited the window.
+// Threads: one. Failure: complaints in the trace.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Request {
   Instant asked;
   Instant deadline;
   LeaseMode mode = LeaseMode::read_write;
-  bool must_succeed = false;  // asked while nothing is wrong
+  bool must_succeed = false;  // requested while there are no faults
   bool is_queued = false;     // acquire_async() has returned
 };
 
@@ -32,7 +32,7 @@ struct Lease {
   Instant granted;
   bool is_revoke_ordered = false;
   bool is_native_out = false;
-  bool is_revoked = false;  // taken away; the holder does not know yet
+  bool is_revoked = false;  // revoked; the holder has not noticed yet
 };
 
 struct Totals {
@@ -50,25 +50,25 @@ class Books {
   // -- requests
   uint64_t ask(Instant now, Span timeout, LeaseMode mode, bool must_succeed);
   void queued(uint64_t number);                           // acquire_async() returned ok
-  void refused(uint64_t number, Code code, Instant now);  // it returned something else: never answered
+  void refused(uint64_t number, Code code, Instant now);  // it returned another code: never answered
   void answered(uint64_t number, Code code, LeaseId lease, Instant now, Span window);
   const std::map<uint64_t, Request>& pending() const { return pending_; }
-  // Somebody waits who must be served.
+  // A request waits that must be served.
   bool has_promises() const;
-  // Who was passed by while waiting still waits at the end of the step.
+  // Requests that were overtaken while waiting and still wait at the end of the step.
   void settle_overtakings();
 
   // -- leases
   Lease* find(LeaseId id);
   std::map<uint64_t, Lease>& leases() { return leases_; }
   size_t live() const { return live_; }
-  size_t zombies() const;   // revoked, the holder may still use the native handle
-  void lost(Lease& lease);  // the board says so
+  size_t zombies() const;   // revoked; the holder may still use the native handle
+  void lost(Lease& lease);  // according to the board
   void let_go(LeaseId id, Code code, Instant now);
 
   Totals totals;
-  bool may_be_closed = false;       // a drain was ordered, or the pool closes
-  bool may_be_unavailable = false;  // a connect may have failed for good, not long ago
+  bool may_be_closed = false;       // a drain was requested, or the pool closes
+  bool may_be_unavailable = false;  // a connect may have failed permanently a short time ago
 
  private:
   struct Overtaking {

@@ -30,7 +30,7 @@ void Callers::begin_quiet() {
   remember(true);
 }
 
-// A lease that its holder forgot is remembered now, unless the pool is to take it away.
+// A lease that its holder forgot is released now, unless the pool is to revoke it.
 void Callers::remember(bool all) {
   const Policy& policy = world_.policy();
   const bool is_reclaimed =
@@ -52,7 +52,7 @@ void Callers::change_mood(uint64_t age) {
   mood_.queries = 0.5 * static_cast<double>(dice_.between(0, 4));
   mood_.sloppiness = dice_.chance(0.3) ? 0.2 : 0.02;
   if (dice_.chance(0.1)) take_herd();
-  if (dice_.chance(0.05)) mood_.gap = Span::seconds(2);  // nobody for a while
+  if (dice_.chance(0.05)) mood_.gap = Span::seconds(2);  // no requests for a while
   world_.after(dice_.about(Span::millis(100)), [this, age] { change_mood(age); });
 }
 
@@ -101,7 +101,7 @@ void Callers::ask(Span timeout) {
 void Callers::answered(uint64_t number, Code code, LeaseId lease) {
   world_.books().answered(number, code, lease, world_.now(), world_.policy().fairness_window);
   if (code == Code::ok) return hold(lease);
-  if (!is_calm_ && dice_.chance(0.1)) ask(some_timeout());  // tries again at once
+  if (!is_calm_ && dice_.chance(0.1)) ask(some_timeout());  // retries at once
 }
 
 void Callers::hold(LeaseId lease) {
@@ -114,7 +114,7 @@ void Callers::hold(LeaseId lease) {
 
 void Callers::act(LeaseId lease, int64_t left) {
   const Lease* known = world_.books().find(lease);
-  if (known == nullptr) return;  // was remembered in a calm
+  if (known == nullptr) return;  // was released during a calm
   if (left > 0 && !world_.may_nest()) {
     return world_.after(Span::micros(100), [this, lease, left] { act(lease, left); });
   }

@@ -1,8 +1,8 @@
-// Callers: ask for leases, use them, and give them back, well or badly.
+// Callers: request leases, use them, and release them, correctly or not.
 //
-// Most hold a lease for a random time, with some statements in it. Some give it back twice, or after it was revoked, or
-// never; some give it back within the callback that brought it, or ask again there. acquire_async() only: a thread that
-// sleeps would stop the world.
+// Most hold a lease for a random time, with some statements in it. Some release it twice, or after it was revoked, or
+// never; some release it within the callback that delivered it, or request another one there. acquire_async() only: a
+// sleeping thread would stop the world.
 // Threads: one.
 #pragma once
 
@@ -20,21 +20,21 @@ class Callers {
   Callers(World& world, uint64_t seed) : world_(world), dice_(seed) {}
 
   void begin_storm();
-  // Few come, and they are well-behaved; what others have forgotten comes back.
+  // Few requests, without misuse; forgotten leases are released.
   void begin_calm();
-  // Fewer still, whose statements all go well; every lease that was forgotten comes back.
+  // Even fewer, whose statements all succeed; every forgotten lease is released.
   void begin_quiet();
-  // From now on whoever asks must be served.
+  // From now on every request must be served.
   void expect_success(bool must_succeed) { must_succeed_ = must_succeed; }
   void ask(Span timeout);
-  // Nobody comes any more; every holder lets go, also of what is long gone.
+  // No more requests; every holder releases its lease, even revoked ones.
   void give_up();
 
  private:
   struct Mood {
     Span gap = Span::millis(1);
     Span hold = Span::millis(1);
-    double queries = 1;     // a lease
+    double queries = 1;     // per lease
     double sloppiness = 0;  // share of leases that end badly
   };
   void come(uint64_t age);
@@ -55,7 +55,7 @@ class Callers {
   bool must_succeed_ = false;
   bool is_quiet_ = false;
   std::set<uint64_t> busy_;  // leases within a statement
-  uint64_t age_ = 0;         // what an earlier age noted in the agenda is void
+  uint64_t age_ = 0;         // agenda entries of an earlier age are ignored
 };
 
 }  // namespace tide::sim

@@ -10,14 +10,14 @@ namespace tide::sim {
 namespace {
 
 constexpr char kLetters[] = ".oILSHCR";  // in the order of SlotState
-// The brain looks again a millisecond after something was due, at the soonest.
+// The brain checks again no sooner than a millisecond after something was due.
 constexpr Span kRecheck = Span::millis(1);
-// Who takes an idle connection does not wake the keeper: a lease is first seen when it turns by itself.
+// A caller that takes an idle connection does not wake the keeper: a lease is first seen at the keeper's own wake-up.
 constexpr Span kHeartbeat = Span::seconds(1);
 
 using Reach = std::array<std::array<bool, kSlotStates>, kSlotStates>;
 
-// I2: which states can follow which within one lease, that is without entering `leased`.
+// I2: which states can follow which within one lease, that is, without entering `leased`.
 Reach reach_without_lease() {
   Reach reach{};
   const auto state = [](int i) { return static_cast<SlotState>(i); };
@@ -137,7 +137,7 @@ void Checker::check_slot(uint32_t slot, SlotWord word) {
                             static_cast<int>(word.state()));
   }
   if (((read(s.seq) | read(segment.slot_stats()[slot].seq)) & 1) != 0) {
-    world_.trace().complain("seq", "slot %u is left half written", slot);
+    world_.trace().complain("seq", "slot %u is left half-written", slot);
   }
 }
 
@@ -153,7 +153,7 @@ void Checker::check_limit(const Look& look) {
   full_before_ = look.full;
 }
 
-// I3: what the board shows as leased is what the books have, one by one.
+// I3: the leases shown on the board are exactly those in the books.
 void Checker::check_leases(const Look& look) {
   Books& books = world_.books();
   for (uint32_t slot = 0; slot < used_; ++slot) {
@@ -161,7 +161,7 @@ void Checker::check_leases(const Look& look) {
     const LeaseId id(slot, words_[slot].generation());
     const Lease* lease = books.find(id);
     if (lease == nullptr || lease->is_revoked) {
-      world_.trace().complain("I3", "slot %u is leased, but nobody has lease %llu", slot, shown(id.generation()));
+      world_.trace().complain("I3", "slot %u is leased, but no caller has lease %llu", slot, shown(id.generation()));
     }
   }
   if (look.of(SlotState::leased) != books.live()) {
@@ -170,7 +170,7 @@ void Checker::check_leases(const Look& look) {
   }
 }
 
-// I3: a lease is taken away for a reason only: its time is over and the policy says so, an order, or the close.
+// I3: a lease is only revoked for a reason: its time is over and the policy says so, a command, or close.
 void Checker::check_revocations() {
   const Policy& policy = world_.policy();
   const bool reclaims = policy.lease_timeout_action == LeaseTimeoutAction::reclaim && !policy.lease_timeout.is_zero();
@@ -182,16 +182,16 @@ void Checker::check_revocations() {
       world_.books().lost(lease);
       const bool is_due = reclaims && age >= policy.lease_timeout;
       if (!is_due && !lease.is_revoke_ordered && !world_.is_closing()) {
-        world_.trace().complain("I3", "lease %llu was taken away for nothing", shown(lease.id.generation()));
+        world_.trace().complain("I3", "lease %llu was revoked without a reason", shown(lease.id.generation()));
       }
     } else if (reclaims && !world_.is_closing() && world_.now() - ordered_at_ > slack &&
                age > std::max(policy.lease_timeout, kHeartbeat) + slack) {
-      world_.trace().complain("I3", "lease %llu should have been taken away", shown(lease.id.generation()));
+      world_.trace().complain("I3", "lease %llu should have been revoked", shown(lease.id.generation()));
     }
   }
 }
 
-// I4: nobody waits beside an idle connection. I7: nobody waits beyond his deadline.
+// I4: no request waits beside an idle connection. I7: no request waits beyond its deadline.
 void Checker::check_queue(const Look& look) {
   const format::QueueStats& queue = world_.pool().segment().queue();
   const auto& pending = world_.books().pending();
@@ -201,7 +201,7 @@ void Checker::check_queue(const Look& look) {
   const auto state = static_cast<PoolState>(read(world_.pool().segment().vitals().state));
   const bool is_serving = state != PoolState::paused && state != PoolState::draining;
   const bool is_broken = world_.breaks("I4") && world_.faults().is_down() && !pending.empty();
-  if (is_broken) world_.trace().complain("I4", "on purpose: somebody waits while the server is down");
+  if (is_broken) world_.trace().complain("I4", "on purpose: a request waits while the server is down");
   if (is_serving && !world_.is_closing() && !pending.empty() && look.of(SlotState::idle) != 0) {
     world_.trace().complain("I4", "%zu wait beside %u idle connections", pending.size(), look.of(SlotState::idle));
   }
@@ -255,7 +255,7 @@ void Checker::check_counters(const Look& look) {
   if (!is_peak) world_.trace().complain("counters", "size %u or in_use %u is above its peak", size, in_use);
 }
 
-// I5: created = destroyed + open; and the same number everywhere it is told.
+// I5: created = destroyed + open; and the same number in all places.
 void Checker::check_connects(const Look& look) {
   const format::KeeperStats& totals = world_.pool().segment().totals();
   const Totals& books = world_.books().totals;
@@ -277,7 +277,7 @@ void Checker::check_connects(const Look& look) {
   }
 }
 
-// I10: opens are paced; and a pool that is well becomes whole.
+// I10: the rate of opens is limited; and a pool without faults reaches its size.
 void Checker::check_recovery(const Look& look) {
   Pool& pool = world_.pool();
   const Policy& policy = world_.policy();
@@ -291,7 +291,7 @@ void Checker::check_recovery(const Look& look) {
   const Span slack = world_.lateness_max() * 2 + kRecheck;
   const format::Vitals& vitals = pool.segment().vitals();
   Books& books = world_.books();
-  // Told at once that no connection can be made: only as long as nobody need try again.
+  // Requests may fail at once because no connection can be opened, but only until the next attempt is due.
   books.may_be_unavailable =
       (unavailable_until_.is_set() && now <= unavailable_until_ + slack) || HealthChecker::is_refusing(pool);
   if (static_cast<PoolState>(read(vitals.state)) != PoolState::draining && now - drain_ordered_at_ > slack) {
@@ -307,7 +307,7 @@ void Checker::check_recovery(const Look& look) {
       static_cast<int64_t>(look.full) - opening - look.of(SlotState::closing) - look.of(SlotState::revoked);
   const auto state = static_cast<PoolState>(read(vitals.state));
   const bool is_serving = state == PoolState::running || state == PoolState::degraded || state == PoolState::emergency;
-  // Connections with short lives may end as fast as they are made; making enough is what is asked for.
+  // Connections with short lifetimes may end as fast as they are opened; opening enough of them is sufficient.
   const auto made = static_cast<int64_t>(read(pool.segment().totals().connects_total) - connects_at_start_);
   if (is_serving && (open >= wanted || made > wanted)) {
     is_expecting_whole_ = false;
@@ -324,9 +324,9 @@ void Checker::check_recovery(const Look& look) {
   }
 }
 
-// Short of memory, with nobody waiting: what lies idle above the lowest size goes.
+// Short of memory and without waiters: idle connections above the lowest size are closed.
 void Checker::check_pressure() {
-  constexpr Span kShedWithin = Span::seconds(5);  // a sample a second, a pause of one, idle for one; heartbeats between
+  constexpr Span kShedWithin = Span::seconds(5);  // sampled each second, paused one, idle for one; heartbeats
   Pool& pool = world_.pool();
   const Policy& policy = world_.policy();
   const format::Vitals& vitals = pool.segment().vitals();
@@ -352,7 +352,7 @@ void Checker::check_pressure() {
       ++unused;
   }
   if (unused > 0 && open > lowest && idle > policy.min_idle) {
-    world_.trace().complain("memory", "short of it, but %lld of %lld connections lie idle",
+    world_.trace().complain("memory", "short of it, but %lld of %lld connections are idle",
                             static_cast<long long>(unused), static_cast<long long>(open));
   }
 }
@@ -385,7 +385,7 @@ void Checker::check_closed() {
   check();
   if (full_before_ != 0) world_.trace().complain("close", "%u connections are left", full_before_);
   if (!world_.books().pending().empty()) world_.trace().complain("I7", "requests are left unanswered");
-  if (pending_orders() != 0) world_.trace().complain("orders", "orders are left unanswered");
+  if (pending_orders() != 0) world_.trace().complain("orders", "commands are left unanswered");
 }
 
 uint64_t Checker::pending_orders() const {

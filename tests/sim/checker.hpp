@@ -1,8 +1,8 @@
-// Checker: looks at everything after every step, and compares what the pool shows with the books.
+// Checker: checks everything after every step, and compares the pool's published state with the books.
 //
-// The numbers are those of core/README.md. I3, I7, I8 and I9 are half in the books, where requests are answered and
-// leases let go.
-// Threads: one. Failure: complaints to the trace.
+// The numbers are those of core/README.md. I3, I7, I8 and I9 are partly checked in the books, where requests are
+// answered and leases released.
+// Threads: one. Failure: complaints in the trace.
 #pragma once
 
 #include <array>
@@ -26,20 +26,20 @@ class Checker {
   void check();
   // From the event sink.
   void told(PoolEvent event, const char* text);
-  // An order was posted.
+  // A command was posted.
   void ordered(std::string_view verb);
 
-  // I10: faults are over. Until it is whole, the pool must not take longer than one backoff period.
+  // I10: faults are over. From now on the pool must reach its size within one backoff period.
   void expect_whole();
   bool is_expecting_whole() const { return is_expecting_whole_; }
   bool is_drained() const;
   void check_closed();
-  // Every order has one record, in the order in which they were posted.
+  // Every command has one record, in the order in which they were posted.
   void check_orders(uint64_t posted);
   uint64_t pending_orders() const;
 
  private:
-  // The board at a glance.
+  // Counts of the board.
   struct Look {
     std::array<uint32_t, kSlotStates> in_state{};
     uint32_t full = 0;  // not empty
@@ -64,15 +64,15 @@ class Checker {
   World& world_;
   std::vector<SlotWord> words_;
   std::string state_text_;
-  uint32_t used_ = 0;  // slots at and above were never used
+  uint32_t used_ = 0;  // higher slots were never used
   uint32_t full_before_ = 0;
   uint32_t opening_before_ = 0;
   uint64_t failures_ = 0;
   Instant ordered_at_;
   Instant drain_ordered_at_;
   Instant unavailable_until_;
-  Span connect_timeout_max_;     // an open under way has the one of its time
-  Instant shed_expected_since_;  // short of memory and nobody waits since; unset: that is not so
+  Span connect_timeout_max_;     // an open in progress has the one in force when it began
+  Instant shed_expected_since_;  // short of memory without waiters since; unset: not the case
   bool is_expecting_whole_ = false;
   Instant expected_since_;
   uint64_t connects_at_start_ = 0;

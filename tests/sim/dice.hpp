@@ -1,5 +1,5 @@
-// Dice: the random choices of one part of the world. Each part has its own, so that a change of one leaves the others'
-// sequences as they were.
+// Dice: the random choices of one part of the world. Each part has its own, so that a change of one does not affect the
+// sequences of the others.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ class Dice {
  public:
   explicit Dice(uint64_t seed) : rng_(seed) {}
 
-  // For dice of their own.
+  // Seeds another object.
   uint64_t seed() { return rng_.next(); }
   double unit() { return rng_.unit(); }
   bool chance(double probability) { return rng_.chance(probability); }
@@ -25,7 +25,7 @@ class Dice {
   }
   size_t index(size_t count) { return static_cast<size_t>(rng_.below(count)); }
   Span span(Span low, Span high) { return low + (high - low).scaled(rng_.unit()); }
-  // As long as `mean` on average, at most ten times that, never nothing.
+  // `mean` on average, at most ten times that, never zero.
   Span about(Span mean) { return std::max(mean.scaled(std::min(-std::log(1.0 - rng_.unit()), 10.0)), Span::nanos(1)); }
   template <typename T, size_t N>
   const T& one_of(const T (&choices)[N]) {

@@ -32,14 +32,14 @@ void Faults::end() {
   server.hold_closes_until(Instant());
   server.set_latencies(usual_latencies());
   world_.probe().be_usual();
-  world_.trace().say("the server is well");
+  world_.trace().say("the server is available");
   world_.poke();
 }
 
 template <typename Cure>
 void Faults::until(Dice& dice, Span most, Cure cure) {
   const Span usual = dice.span(Span::millis(1), most);
-  // Now and then long enough for whoever looks back for seconds.
+  // Sometimes long enough to affect checks that look back for several seconds.
   world_.after(dice.chance(0.1) ? usual * 10 : usual, [this, age = age_, cure] {
     if (age == age_) cure(world_.server());
   });
@@ -54,7 +54,7 @@ void Faults::strike(uint64_t age) {
   const Kind kind = dice_.one_of(kKindsOfFaults);
   Dice dice(dice_.seed());
   if (world_.kinds().has(kind)) strike_with(kind, dice);
-  world_.poke();  // sockets that hang up wake whoever watches them
+  world_.poke();  // sockets that hang up wake their watchers
   world_.after(dice_.about(gap_), [this, age] { strike(age); });
 }
 
@@ -123,7 +123,7 @@ void Faults::refuse(Dice& dice) {
   until(dice, Span::millis(300), [](fake::FakeServer& s) { s.set_refusing(false); });
 }
 
-// Room for a few sessions only, or for many that others have nearly all.
+// Room for a few sessions only, or for many of which other clients use nearly all.
 void Faults::crowd(Dice& dice) {
   const auto room = static_cast<uint32_t>(dice.between(1, 9));
   const uint32_t foreign = dice.chance(0.5) ? 90 : 0;
@@ -162,7 +162,7 @@ void Faults::kill(Dice& dice) {
 
 void Faults::press_memory(Dice& dice) {
   FakeProbe& probe = world_.probe();
-  const double limit = FakeProbe::kUsualLimit * (dice.chance(0.5) ? 0.1 : 1);  // lowered under what is used
+  const double limit = FakeProbe::kUsualLimit * (dice.chance(0.5) ? 0.1 : 1);  // reduced below the current use
   const double bytes = limit * (0.8 + 0.05 * static_cast<double>(dice.between(0, 5)));
   probe.set(bytes, limit, dice.chance(0.2) ? 0.2 : 0);
   until(dice, Span::seconds(2), [this](fake::FakeServer&) { world_.probe().be_usual(); });

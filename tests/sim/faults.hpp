@@ -1,4 +1,4 @@
-// Faults: what a server, a network and a machine do to a pool.
+// Faults: faults of a server, a network and a machine.
 #pragma once
 
 #include "dice.hpp"
@@ -14,12 +14,12 @@ class Faults {
   Faults(World& world, uint64_t seed) : world_(world), dice_(seed) {}
 
   void begin();
-  // All is well again: up, quick, unlimited. An open under way keeps the fate it met.
+  // All faults end: up, fast, unlimited. An open in progress keeps the fault it met.
   void end();
   bool is_down() const { return is_down_; }
 
  private:
-  // Each strike has dice of its own, so that one that is switched off leaves the others as they were.
+  // Each strike has its own dice, so that disabling one does not affect the others.
   void strike(uint64_t age);
   void strike_with(Kind kind, Dice& dice);
   void kill(Dice& dice);

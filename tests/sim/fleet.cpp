@@ -11,13 +11,13 @@
 namespace tide::sim {
 namespace {
 
-constexpr uint32_t kForeign = 10;    // sessions of others
-constexpr double kSessionsEach = 5;  // what the server has room for
-// Those who come first after an outage take more than they need for long: the last ones must wait until they let go.
+constexpr uint32_t kForeign = 10;    // sessions of other clients
+constexpr double kSessionsEach = 5;  // the server's room per pool
+// The first pools after an outage open more than they need for long: the last ones must wait until they release them.
 constexpr Span kServedWithin = Span::seconds(60);
-// Pools that took more in a rush give it back after scale_down_cooldown (5 min), and until then the server is nearly full.
+// Pools that opened more in a rush close them after scale_down_cooldown (5 min); until then the server is nearly full.
 constexpr Span kWellWithin = Span::seconds(400);
-// Whoever has got many keeps them for a while.
+// A pool that has opened many keeps them for a while.
 constexpr Span kCrowdWithin = Span::seconds(300);
 constexpr Span kHold = Span::millis(100);
 
@@ -72,12 +72,12 @@ void Fleet::load(double erlangs) {
 
 void Fleet::check_sessions() {
   if (stage_.server().sessions_peak() + kForeign > sessions_max_) {
-    stage_.trace().complain("sessions", "the server had %u, at most %u may be",
+    stage_.trace().complain("sessions", "the server had %u, the limit is %u",
                             stage_.server().sessions_peak() + kForeign, sessions_max_);
   }
 }
 
-// Nothing is wrong any more: within a while everybody is served, and well.
+// No more faults: within a while all requests are served, and the pools are healthy.
 void Fleet::expect_served(const char* after) {
   auto& players = stage_.players();
   const Instant since = stage_.now();
@@ -90,15 +90,15 @@ void Fleet::expect_served(const char* after) {
     return false;
   };
   if (!stage_.run_while(is_waiting, kServedWithin) && !stage_.trace().is_broken()) {
-    stage_.trace().complain("I10", "somebody is not served after %s", after);
+    stage_.trace().complain("I10", "a request is not served after %s", after);
   }
   const auto is_ill = [](const auto& player) { return !player->health_monitor().is_well(); };
   if (!stage_.run_while([&] { return std::any_of(players.begin(), players.end(), is_ill); }, kWellWithin) &&
       !stage_.trace().is_broken()) {
     const auto ill = std::find_if(players.begin(), players.end(), is_ill);
-    stage_.trace().complain("health", "not well after %s: %s", after, HealthChecker::ills((*ill)->pool()).c_str());
+    stage_.trace().complain("health", "not healthy after %s: %s", after, HealthChecker::ills((*ill)->pool()).c_str());
   }
-  stage_.trace().say("everybody served, and well, %.1f s after %s", (stage_.now() - since).seconds_exact(), after);
+  stage_.trace().say("all served and healthy %.1f s after %s", (stage_.now() - since).seconds_exact(), after);
   check_sessions();
 }
 
@@ -114,7 +114,7 @@ void Fleet::outage(const char* what, Span lasts) {
 bool Fleet::live() {
   load(0.6);
   stage_.run_for(Span::seconds(15));
-  stage_.trace().say("everybody wants more than there is room for");
+  stage_.trace().say("all pools want more than there is room for");
   load(4);
   stage_.run_for(Span::seconds(15));
   load(0.6);
@@ -124,9 +124,9 @@ bool Fleet::live() {
   const auto is_ill = [](const auto& player) { return !player->health_monitor().is_well(); };
   stage_.run_while([&] { return std::any_of(players.begin(), players.end(), is_ill); }, kCrowdWithin);
   if (!stage_.trace().is_broken() && std::any_of(players.begin(), players.end(), is_ill)) {
-    stage_.trace().complain("health", "the crowd is gone, but not all are well");
+    stage_.trace().complain("health", "the crowd is gone, but not all are healthy");
   }
-  stage_.trace().say("well after %.0f s", (stage_.now() - since).seconds_exact());
+  stage_.trace().say("healthy after %.0f s", (stage_.now() - since).seconds_exact());
   outage("an outage", Span::seconds(20));
   outage("a short outage", Span::seconds(1));
   stage_.trace().say("half of the sessions are cut off");
@@ -150,7 +150,7 @@ int run_fleet(uint64_t seed, uint64_t pools, bool is_shown) {
     fleet->stage().trace().report();
     std::fprintf(stderr, "replay: sim --pools %llu --first %llu --trace\n", static_cast<unsigned long long>(pools),
                  static_cast<unsigned long long>(seed));
-    std::_Exit(1);  // pools in the middle of their lives cannot be taken down in order
+    std::_Exit(1);  // pools in the middle of their lives cannot be destroyed cleanly
   }
   uint64_t served = 0, refused = 0, trips = 0;
   for (const auto& player : fleet->stage().players()) {

@@ -9,10 +9,10 @@
 namespace tide::sim {
 namespace {
 
-// Of connects, beats and rounds: the pool looks once a second.
+// Of connects, beats and rounds: the pool checks once a second.
 constexpr Span kSecond = Span::seconds(1);
-// An emergency is over when health has recovered: what it goes by looks back for 15 s, or for a minute where there were
-// next to no statements; then three rounds, a second each.
+// An emergency is over when health has recovered: health looks back for 15 s, or for a minute if there were almost no
+// statements; then three rounds, a second each.
 constexpr Span kEmergencyMax = Span::seconds(66);
 
 long long shown(int64_t n) { return n; }
@@ -32,7 +32,7 @@ bool has_failed(const format::HealthBlock& block) {
 
 }  // namespace
 
-// Statements that fail are told of as well; a connect is counted first.
+// Failed statements are reported as well; a connect is counted first.
 void HealthChecker::told(Pool& pool, PoolEvent event, std::string_view text, Instant now) {
   const uint64_t failures = read(pool.segment().totals().connect_failures_total);
   if (event != PoolEvent::error || failures == failures_) return;
@@ -122,24 +122,24 @@ void HealthChecker::check_breaker(Pool& pool, const View& view, Instant now) {
     tripped_since_ = now;
     probe_began_at_ = failed_at_;
     if (now - alive_at_ < policy.breaker_trip_after) {
-      trace_.complain("breaker", "it opens %.3f ms after a connection was alive, %.3f ms is right",
+      trace_.complain("breaker", "it opens %.3f ms after a connection was alive, expected %.3f ms",
                       (now - alive_at_).ms_exact(), policy.breaker_trip_after.ms_exact());
     }
   }
   if (view.staying > 0) alive_at_ = now;
   if (is_tripped && view.staying > 0) {
-    trace_.complain("breaker", "it is open beside %lld living connections", shown(view.staying));
+    trace_.complain("breaker", "it is open beside %lld live connections", shown(view.staying));
   }
   if (is_tripped && read(pool.segment().queue().waiting) != 0) {
-    trace_.complain("breaker", "it is open, and somebody waits");
+    trace_.complain("breaker", "it is open, and a request waits");
   }
   if (is_tripped && begun > 0) {
     const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                   : policy.breaker_probe_interval;
     if (view.opening > 1)
-      trace_.complain("breaker", "%lld connects under way, one of them a probe", shown(view.opening));
+      trace_.complain("breaker", "%lld connects in progress, one of them a probe", shown(view.opening));
     if (probe_began_at_.is_set() && now - probe_began_at_ < apart) {
-      trace_.complain("breaker", "a probe %.3f ms after the last one, %.3f ms is right",
+      trace_.complain("breaker", "a probe %.3f ms after the last one, expected %.3f ms",
                       (now - probe_began_at_).ms_exact(), apart.ms_exact());
     }
     probe_began_at_ = now;
@@ -160,10 +160,10 @@ void HealthChecker::check_caps(Pool& pool, const View& view) {
   const bool is_burst = read(pool.segment().vitals().burst_until_mono) != 0;
   const int64_t most = is_burst ? std::max(policy.max_size, policy.burst_limit()) : policy.max_size;
   if (view.limit > most)
-    trace_.complain("cap", "the limit is %lld, at most %lld may be", shown(view.limit), shown(most));
+    trace_.complain("cap", "the limit is %lld, the maximum is %lld", shown(view.limit), shown(most));
 }
 
-// What the keeper has in hand comes to an end in its time.
+// The keeper's operations on slots finish in time.
 void HealthChecker::check_hands(Pool& pool, Instant now, Span lateness) {
   Segment& segment = pool.segment();
   const Policy& policy = pool.keeper().policy();
@@ -199,7 +199,7 @@ void HealthChecker::check_health(Pool& pool) {
     if (!fits) trace_.complain("health", "status %u with a score of %.1f", record.status, record.score);
   }
   if (static_cast<double>(health) != expected_health(block)) {
-    trace_.complain("health", "%lld, but the checks make %.0f", shown(static_cast<int64_t>(health)),
+    trace_.complain("health", "%lld, but the checks give %.0f", shown(static_cast<int64_t>(health)),
                     expected_health(block));
   }
 }
@@ -215,17 +215,18 @@ void HealthChecker::check_ends(Pool& pool, const View& view, Instant now, Span l
   const Policy& policy = pool.keeper().policy();
   const Instant since = latest(well_since_, not_draining_since_);
   if (is_emergency && now - since > kEmergencyMax + lateness * 66) {
-    trace_.complain("emergency", "it lasts, though nothing has been wrong for %.1f s", (now - since).seconds_exact());
+    trace_.complain("emergency", "it lasts, although there were no faults for %.1f s", (now - since).seconds_exact());
   }
   if (!view.is_tripped() || view.limit == 0) return;
-  // A probe that is under way when the server comes back may still have to be waited for.
+  // A probe in progress when the server comes back may have to finish first.
   const Span apart = is_last_failure_permanent_ ? std::max(policy.breaker_probe_interval, policy.retry_max)
                                                 : policy.breaker_probe_interval;
   const Span bound = apart + apart / 10 + policy.connect_timeout + kSecond + lateness * 4;
-  // It may open late: connects that were begun before hang on until their time is over.
+  // It may open late: connects that began before hang until their timeout.
   const Span late = policy.connect_timeout + policy.breaker_trip_after + kSecond + lateness * 4;
   if (now - latest(since, tripped_since_) > bound || tripped_since_ - since > late) {
-    trace_.complain("breaker", "it is open, though the server has been well for %.1f s", (now - since).seconds_exact());
+    trace_.complain("breaker", "it is open, although the server has been available for %.1f s",
+                    (now - since).seconds_exact());
   }
 }
 

@@ -1,15 +1,15 @@
-// HealthChecker: how the pool looks after itself, seen from outside after every turn of its keeper.
+// HealthChecker: checks the pool's health management from outside, after every turn of its keeper.
 //
 //  states    degraded exactly when a check fails or the breaker is not closed; running and starting otherwise
 //  breaker   never tripped while a connection is alive, nor sooner than breaker_trip_after afterwards; then one connect
-//            at a time, breaker_probe_interval apart (retry_max when the last failure was permanent); nobody is left in
-//            the queue
-//  caps      what stays is never more than the limit; the limit is within what the rule in force may have
-//  hands     connects, validations and resets end
+//            at a time, breaker_probe_interval apart (retry_max if the last failure was permanent); no request is left
+//            in the queue
+//  caps      the staying connections never exceed the limit; the limit is within the range of the rule in force
+//  hands     connects, validations and resets finish
 //  health    every score fits its status, and the health of the pool fits the scores
-//  ends      an emergency and a tripped breaker end in time once nothing is wrong any more
-// Knows no world: it looks at one pool through its segment, so that every mode of the simulator can use it.
-// Threads: one. Failure: complaints to the trace.
+//  ends      an emergency and a tripped breaker end in time once there are no more faults
+// Independent of a world: it reads one pool through its segment, so that every mode of the simulator can use it.
+// Threads: one. Failure: complaints in the trace.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +27,14 @@ class HealthChecker {
 
   // From the event sink.
   void told(Pool& pool, PoolEvent event, std::string_view text, Instant now);
-  // The keeper has turned; it may have been late by as much as `lateness`.
+  // The keeper has turned; it may have been late by up to `lateness`.
   void turned(Pool& pool, Instant now, Span lateness);
-  // The server and whoever talks to it are well from now on (unset: no longer).
+  // There are no faults from now on (unset: there are).
   void expect_ends(Instant since) { well_since_ = since; }
 
-  // Whoever asks now must be told `unavailable`, unless a connection is idle.
+  // New requests must fail with `unavailable`, unless a connection is idle.
   static bool is_refusing(Pool& pool);
-  // What ails it, for a complaint.
+  // The failed checks, for a complaint.
   static std::string ills(Pool& pool);
   uint64_t trips() const { return trips_; }
   uint64_t emergencies() const { return emergencies_; }
@@ -73,12 +73,12 @@ class HealthChecker {
   Instant probe_began_at_;
   uint64_t failures_ = 0;  // of connects
   Instant failed_at_;      // the last of them
-  Instant alive_at_;       // a connection, when last seen
+  Instant alive_at_;       // when a connection was last alive
   Instant tripped_since_;
   Instant emergency_since_;
   Instant not_draining_since_;
   Instant well_since_;
-  Span connect_timeout_max_;  // of the policies so far
+  Span connect_timeout_max_;  // the highest of all policies so far
   Span validation_timeout_max_;
   uint64_t trips_ = 0;
   uint64_t emergencies_ = 0;

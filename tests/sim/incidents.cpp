@@ -52,7 +52,7 @@ void Incidents::resize(uint64_t age) {
   if (age != age_ || !is_on(Kind::resizing)) return;
   constexpr const char* kSizes[] = {"10", "200", "3", "50"};
   const char* size = dice_.one_of(kSizes);
-  // A lower bound above the new size would have it refused.
+  // A lower bound above the new size would cause a refusal.
   world_.order("set", R"({"option":"min_size","value":"2"})");
   world_.order("set", R"({"option":"burst_max_size","value":"0"})");
   world_.order("set", std::string(R"({"option":"max_size","value":")") + size + "\"}");

@@ -1,5 +1,5 @@
-// Incidents: what the load does to a database, and people to a pool: statements that get slower the more of them run,
-// heavy ones, storms of errors, forgotten leases, and sizes that jump.
+// Incidents: effects of the load on a database and of operators on a pool: statements that get slower the more of them
+// run, heavy ones, error storms, forgotten leases, and changes of the size.
 #pragma once
 
 #include <optional>
@@ -19,10 +19,10 @@ class Incidents {
   void begin();
   void end();
 
-  // How many times longer holders take than they would with the database to themselves.
+  // The factor by which holders take longer than alone on the database.
   double slowness(size_t leases) const;
   bool is_leaky() const { return is_on(Kind::leaks); }
-  // What becomes of a statement before the server looks at it.
+  // The fate of a statement before it reaches the server.
   std::optional<Status> answer();
 
  private:

@@ -1,4 +1,4 @@
-// Kinds: what may go wrong in a world, each of which can be switched off: a failing world is made smaller that way.
+// Kinds: the faults of a world. Each can be disabled, which is used to reduce a failing world.
 #pragma once
 
 #include <bitset>
@@ -11,28 +11,28 @@
 namespace tide::sim {
 
 enum class Kind : uint8_t {
-  down,         // nothing listens, and every session ends
+  down,         // no server listens, and every session ends
   flapping,     // down and up every few 100 ms
-  slow,         // answers take long
+  slow,         // slow answers
   silent,       // connects are accepted and never answered; sessions too
-  refusing,     // connects are refused in an orderly way, for one reason or another
+  refusing,     // connects are refused with an error, for various reasons
   crowded,      // no room for more sessions
-  password,     // connects are refused for good
+  password,     // connects are refused permanently
   foreign,      // other clients take nearly all sessions
-  partial,      // some sessions freeze, the others go on
+  partial,      // some sessions freeze, the others continue
   kills,        // sessions end
-  hangs,        // the next opens meet a bad fate
+  hangs,        // the next opens are given a fault
   closes,       // closes are answered late
   clock_jump,   // of the wall clock, by a day
-  memory,       // the process is short of it
+  memory,       // the process is short of memory
   brownout,     // the more statements run, the slower each
   heavy,        // some statements take very long
   errors,       // most statements fail
-  leaks,        // one caller in ten never gives back
+  leaks,        // one caller in ten never releases its lease
   resizing,     // max_size 10, 200, 3, 50
   settings,     // options are set at random
-  alert_rules,  // alert orders
-  orders,       // all other orders
+  alert_rules,  // alert commands
+  orders,       // all other commands
 };
 inline constexpr size_t kKinds = 22;
 
@@ -49,7 +49,7 @@ class Kinds {
   void put(Kind kind, bool is_on) { on_[static_cast<size_t>(kind)] = is_on; }
   size_t count() const { return on_.count(); }
   bool is_all() const { return on_.all(); }
-  // "down,slow"; "" when none is.
+  // "down,slow"; "" if none is enabled.
   std::string names() const;
 
  private:

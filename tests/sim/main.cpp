@@ -26,7 +26,8 @@ constexpr char kHelp[] =
     "       sim --alerts-normal --trace FILE.csv --bin S  the same with counts of requests each S seconds (2nd "
     "column)\n"
     "--twice runs every world twice and compares the hashes of their traces.\n"
-    "--only a,b or --without a,b: what may go wrong (kinds.hpp); a failing world is made smaller that way by itself.\n";
+    "--only a,b or --without a,b: enable or disable faults (kinds.hpp); a failing world is reduced that way "
+    "automatically.\n";
 
 struct Options {
   uint64_t worlds = 240;

@@ -31,7 +31,7 @@ struct Named {
   Shape shape;
 };
 
-// `peak`: about as much as the shape ever wants.
+// `peak`: approximately the highest demand of the shape.
 std::vector<Named> shapes(double peak) {
   return {
       {"steady", [peak](int64_t, Dice&) { return 0.6 * peak; }},
@@ -55,7 +55,7 @@ Policy usual_policy(int64_t max_size) {
   return policy;
 }
 
-// What a healthy application makes of its statements: a few are meant to fail.
+// The statements of a healthy application: a few fail intentionally.
 void make_usual(Stage& stage) {
   fake::Latencies latencies;
   latencies.open = {Span::millis(15), Span::millis(5)};
@@ -92,7 +92,7 @@ Result live(const char* name, uint64_t seed, const Policy& policy, int64_t secon
   }
   const format::KeeperStats& totals = player.pool().segment().totals();
   std::printf(
-      "%-8s max_size %-3lld seed %llu: %llu requests, %llu in vain, %llu times up and %llu down, size at most %llu, "
+      "%-8s max_size %-3lld seed %llu: %llu requests, %llu failed, %llu times up and %llu down, size at most %llu, "
       "below health 90 for %llu s;%s\n",
       name, static_cast<long long>(policy.max_size), static_cast<unsigned long long>(seed),
       static_cast<unsigned long long>(player.asked()), static_cast<unsigned long long>(player.refused()),
@@ -102,14 +102,13 @@ Result live(const char* name, uint64_t seed, const Policy& policy, int64_t secon
       alerts.empty() ? " no alert" : alerts.c_str());
   std::fflush(stdout);
   if (stage->trace().is_broken()) stage->trace().report();
-  if (!result.is_calm) return result;  // what is broken cannot be taken down in order
+  if (!result.is_calm) return result;  // a failed run cannot be destroyed cleanly
   stage->close_all();
   delete stage;
   return result;
 }
 
-// ---- recorded load
-// ---------------------------------------------------------------------------------------------------
+// ---- recorded load --------------------------------------------------------------------------------------------------
 
 std::vector<double> read_counts(const std::string& path) {
   std::vector<double> counts;
@@ -119,12 +118,12 @@ std::vector<double> read_counts(const std::string& path) {
     char* end = nullptr;
     const char* const text = comma == std::string::npos ? "" : line.c_str() + comma + 1;
     const double count = std::strtod(text, &end);
-    if (end != text) counts.push_back(count);  // a heading is none
+    if (end != text) counts.push_back(count);  // a heading is not a number
   }
   return counts;
 }
 
-// The hour around the greatest count, and the first one.
+// The hour around the highest count, and the first one.
 int run_trace(const NormalSpec& spec) {
   const std::vector<double> counts = read_counts(spec.file);
   if (counts.empty()) return std::fprintf(stderr, "%s: no counts in a second column\n", spec.file.c_str()), 2;
@@ -159,7 +158,7 @@ int run_normal(const NormalSpec& spec) {
   bool is_calm = true;
   uint64_t steps = 0;
   for (uint64_t seed = spec.first; seed < spec.first + spec.runs; ++seed) {
-    // With all options as they are, and with a large pool.
+    // With default options, and with a large pool.
     const bool is_large = (seed / 6) % 2 == 1;
     const std::vector<Named> all = shapes(is_large ? kPeakErlangs : 4);
     const Named& named = all[seed % all.size()];
@@ -171,7 +170,7 @@ int run_normal(const NormalSpec& spec) {
   }
   std::printf("%llu runs, %llu steps, %.1f s\n", static_cast<unsigned long long>(spec.runs),
               static_cast<unsigned long long>(steps), (clock.now() - start).seconds_exact());
-  if (!is_calm) std::fprintf(stderr, "normal load alarmed people\n");
+  if (!is_calm) std::fprintf(stderr, "normal load caused alerts\n");
   return is_calm ? 0 : 1;
 }
 

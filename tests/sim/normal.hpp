@@ -1,4 +1,4 @@
-// Normal: hours of normal load on a pool with the usual options. Nobody is to be alarmed by it.
+// Normal: hours of normal load on a pool with the usual options. No alert may fire.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@ namespace tide::sim {
 struct NormalSpec {
   uint64_t first = 1;
   uint64_t runs = 1;  // an hour of virtual time each, of one shape after the other
-  std::string file;   // instead of these: counts of requests, in the second column of a CSV
-  double bin_s = 1;   // that each of them is for
+  std::string file;   // instead of the shapes: counts of requests, in the second column of a CSV
+  double bin_s = 1;   // the length of each bin
   bool is_shown = false;
 };
 

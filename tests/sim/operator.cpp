@@ -24,7 +24,7 @@ void Operator::end() {
   order("resume", "{}");
   order("end_burst", "{}");
   order("scale", argument("target_size", "null"));
-  // Spans that no server could keep within, and lives too short for a pool ever to be whole.
+  // Replaces timeouts that no server could meet, and lifetimes too short for a pool to reach its size.
   order("set", R"({"option":"max_lifetime","value":"1s"})");
   order("set", R"({"option":"connect_timeout","value":"100ms"})");
   order("set", R"({"option":"validation_timeout","value":"20ms"})");

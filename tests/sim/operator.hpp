@@ -1,4 +1,4 @@
-// Operator: gives orders at random moments, sensible ones and garbage.
+// Operator: issues commands at random times, valid ones and garbage.
 #pragma once
 
 #include <string>
@@ -15,10 +15,10 @@ class Operator {
   Operator(World& world, uint64_t seed) : world_(world), dice_(seed) {}
 
   void begin();
-  // No more orders; those that would last are taken back.
+  // No more commands; lasting ones are reverted.
   void end();
   uint64_t order(const std::string& verb, const std::string& arguments);  // its command id
-  // Every option is what it was when the pool was opened.
+  // Every option gets the value it had when the pool was opened.
   void reset_settings(const Policy& policy);
   uint64_t posted() const { return posted_; }
 

@@ -20,7 +20,7 @@ void draw_sizes(Dice& dice, Policy& policy) {
   policy.grow_step = dice.between(1, 4);
   policy.max_connecting = dice.between(1, 4);
   policy.burst = dice.chance(0.8);
-  // With that the board has room for max_size 200.
+  // Gives the board room for max_size 200.
   policy.burst_max_size = dice.chance(0.2) ? 100 : dice.chance(0.5) ? 0 : policy.max_size + dice.between(0, 6);
   policy.burst_duration = millis_between(dice, 5, 300);
 }

@@ -1,4 +1,4 @@
-// A random policy, with every span so short that everything it rules happens within seconds of virtual time.
+// A random policy, with every span so short that everything it controls happens within seconds of virtual time.
 #pragma once
 
 #include "dice.hpp"

@@ -10,11 +10,11 @@
 namespace tide::sim {
 namespace {
 
-constexpr uint64_t kAlertsEvery = 16;  // turns without news of alerts
+constexpr uint64_t kAlertsEvery = 16;  // turns without changes of alerts
 
 unsigned long long shown(uint64_t n) { return n; }
 
-// Calls `take` for every record of the ring that is new; false if some were overwritten before they could be seen.
+// Calls `take` for every new record of the ring; false if some were overwritten before they could be seen.
 template <typename Record, typename Take>
 bool take_new(const Record* records, uint32_t count, uint64_t& next, const Take& take) {
   bool is_whole = true;
@@ -37,7 +37,7 @@ std::string rule_of(std::string_view message) { return std::string(message.subst
 
 bool is_option(std::string_view word) { return find_setting(word) != nullptr; }
 
-// "min_size 8 is above max_size 4 ...": the option before the relation and the one behind it.
+// "min_size 8 is above max_size 4 ...": the option before the relation and the one after it.
 bool names_both(std::string_view message) {
   for (const std::string_view relation : {" is above ", " is not below "}) {
     const size_t at = message.find(relation);
@@ -134,7 +134,7 @@ void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
     trace_.complain("orders", "a contradiction that does not name both: %s", message.c_str());
   }
   if (const Status checked = check_policy(pool.keeper().policy()); !checked) {
-    trace_.complain("orders", "the policy in force contradicts itself: %s", checked.message.c_str());
+    trace_.complain("orders", "the policy in force is contradictory: %s", checked.message.c_str());
   }
 }
 
@@ -147,12 +147,12 @@ void RecordChecker::check_alerts(Pool& pool) {
     if (alert.alert_id == 0) continue;
     const auto state = static_cast<AlertState>(alert.state);
     if (state == AlertState::resolved) {
-      if (alert.resolved_wall_ns == 0) trace_.complain("alerts", "alert of place %u is resolved at no time", place);
+      if (alert.resolved_wall_ns == 0) trace_.complain("alerts", "alert %u is resolved without a time", place);
       continue;
     }
     if (state == AlertState::firing) ++firing[std::string(alert.rule.view())];
     if (++unresolved[alert.rule.view()] > 1) {
-      trace_.complain("alerts", "rule %s has two alerts that are not resolved", std::string(alert.rule.view()).c_str());
+      trace_.complain("alerts", "rule %s has two unresolved alerts", std::string(alert.rule.view()).c_str());
     }
   }
   for (const auto& [rule, fired] : fired_) {

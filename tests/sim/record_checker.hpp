@@ -1,11 +1,11 @@
-// RecordChecker: what the pool writes down of itself for people: alerts, scaling events, answers to orders.
+// RecordChecker: the pool's records for users: alerts, scaling events, answers to commands.
 //
-//  alerts    at most one of a rule is not resolved; each that fires has one record, and is called off at most once
-//  pairs     breaker_open and breaker_closed, emergency_on and emergency_off take turns
+//  alerts    at most one of a rule is unresolved; each that fires has one record, and is resolved at most once
+//  pairs     breaker_open and breaker_closed, emergency_on and emergency_off alternate
 //  scaling   every change of the target has a record with a reason: the records make a chain that ends at the target
 //  orders    a refused `set` names its option, and a contradiction names both
-// Knows no world, as the health monitor's checker.
-// Threads: one. Failure: complaints to the trace.
+// Independent of a world, like HealthChecker.
+// Threads: one. Failure: complaints in the trace.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class RecordChecker {
 
   // The keeper has turned.
   void turned(Pool& pool);
-  // This order cannot but be refused with a text that has both words in it.
+  // This command must be refused with a text that contains both words.
   void expect_contradiction(uint64_t command_id, std::string_view one, std::string_view other);
 
   // Rules whose alert is firing now.
@@ -50,7 +50,7 @@ class RecordChecker {
 
   Trace& trace_;
   uint64_t journal_next_ = 0, scaling_next_ = 0, commands_next_ = 0;
-  bool has_journal_gap_ = false;  // more came in one turn than the ring holds
+  bool has_journal_gap_ = false;  // one turn added more than the ring holds
   std::optional<uint32_t> last_to_;
   bool is_breaker_open_ = false;
   bool is_emergency_ = false;

@@ -1,4 +1,4 @@
-// Resources: what the process has left, as the world says.
+// Resources: memory and descriptors of the process, as defined by the world.
 #pragma once
 
 #include "os/process.hpp"
@@ -24,7 +24,7 @@ class FakeProbe final : public ResourceProbe {
     limit_ = limit;
     stall_ = stall;
   }
-  // The process is short of memory by any measure.
+  // The process is short of memory by either measure.
   bool is_short(int64_t memory_limit) const {
     return bytes_ >= 0.9 * (memory_limit > 0 ? static_cast<double>(memory_limit) : limit_) || stall_ >= 0.1;
   }

@@ -5,7 +5,7 @@
 namespace tide::sim {
 namespace {
 
-// Halves the number of steps as long as that helps. What fails need not fail with more steps, but what is found does.
+// Halves the number of steps while that helps. A failing world need not fail with more steps, but the result does fail.
 void shorten(Task& task, const std::string& broken) {
   uint64_t alive = 0;
   while (task.steps - alive > 1) {
@@ -32,8 +32,8 @@ void calm_down(Task& task, const std::string& broken) {
 
 Task shrink(const Task& task, const std::string& broken) {
   Task smallest = task;
-  if (failure_of(smallest) != broken) return task;  // it cannot be had again
-  calm_down(smallest, broken);                      // first, while there are steps enough to fail in another way
+  if (failure_of(smallest) != broken) return task;  // not reproducible
+  calm_down(smallest, broken);                      // first, while there are enough steps to fail in another way
   shorten(smallest, broken);
   calm_down(smallest, broken);
   shorten(smallest, broken);
@@ -42,7 +42,7 @@ Task shrink(const Task& task, const std::string& broken) {
 
 namespace {
 
-// One kind of trouble is left, and less of the world's life.
+// One kind of fault is left, and fewer steps.
 bool is_small(const Task& smallest, const Task& task) {
   return smallest.steps < task.steps && smallest.kinds.count() == 1 &&
          (smallest.kinds.has(Kind::down) || smallest.kinds.has(Kind::flapping));
@@ -50,8 +50,8 @@ bool is_small(const Task& smallest, const Task& task) {
 
 }  // namespace
 
-// Not every world can be made small: what is left out changes all that comes after. But it must still fail, and one of
-// a few must become as small as the cause is.
+// Not every world can be reduced: each omission changes everything after it. But it must still fail, and one of a few
+// must become as small as its cause.
 int test_shrinking(const std::string& broken) {
   constexpr uint64_t kSeedsMax = 50;
   Task task;
@@ -63,7 +63,7 @@ int test_shrinking(const std::string& broken) {
     if (failure_of(smallest) != broken) return std::fprintf(stderr, "the smaller world does not fail\n"), 1;
     if (is_small(smallest, task)) return 0;
   }
-  return std::fprintf(stderr, "no world with %s broken became small\n", broken.c_str()), 1;
+  return std::fprintf(stderr, "no world with %s broken could be reduced\n", broken.c_str()), 1;
 }
 
 }  // namespace tide::sim

@@ -1,5 +1,4 @@
-// Shrink: makes a failing world smaller as long as it fails in the same way: fewer steps, fewer kinds of things that go
-// wrong.
+// Shrink: reduces a failing world while it fails in the same way: fewer steps, fewer kinds of faults.
 #pragma once
 
 #include <string>
@@ -8,10 +7,10 @@
 
 namespace tide::sim {
 
-// `broken` is how `task` fails, as failure_of() says.
+// `broken` is the failure of `task`, as returned by failure_of().
 Task shrink(const Task& task, const std::string& broken);
 
-// Shrinks a world whose check of `broken` is broken on purpose, and looks whether that went well. 0: it did.
+// Shrinks a world in which the check of `broken` is broken on purpose, and verifies the result. 0: success.
 int test_shrinking(const std::string& broken);
 
 }  // namespace tide::sim

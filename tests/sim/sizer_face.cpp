@@ -1,6 +1,7 @@
-// The adaptive sizer behind five C functions, so that a simulator in another language can score the product's own code.
+// The adaptive sizer behind five C functions, so that a simulator in another language can evaluate the product's own
+// code.
 //
-// An observation is 17 doubles in the order of brain::Observation. A sizer that cannot be made is a null pointer.
+// An observation is 17 doubles in the order of brain::Observation. A null pointer means that no sizer could be created.
 #include <array>
 #include <cstddef>
 #include <new>

@@ -1,5 +1,5 @@
 // The adaptive sizer against its bars: synthetic loads, replayed in virtual time beside a pool with everything open and
-// an oracle that knows the load beforehand, in the same run. ./bench.sh sizing shows the figures.
+// an oracle that knows the load in advance, in the same run. ./bench.sh sizing shows the figures.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,14 +53,14 @@ TEST(SizingBars, SteadyLoad) { expect_lean("flat", 1200); }
 TEST(SizingBars, Steps) { expect_lean("step", 1500); }
 TEST(SizingBars, FlashCrowd) { expect_lean("crowd", 4400); }
 
-// Bar 6: a storm each minute is foreseen.
+// Bar 6: a load that repeats each minute is forecast.
 TEST(SizingBars, StormsEachMinute) {
   expect_lean("cron", 1800);
   const Judged storms = judged("cron", 3600);
   EXPECT_LE(storms.near.wape, 0.15 * storms.near.persistence);
 }
 
-// Bar 6: a week with days in it, after two of them.
+// Bar 6: a week of daily patterns, after two of them.
 TEST(SizingBars, Week) {
   const Judged week = judged("week", 2500);
   EXPECT_LE(week.excess(), 1.1);
@@ -69,7 +69,7 @@ TEST(SizingBars, Week) {
   EXPECT_LE(week.far.wape, 0.3 * week.far.persistence);
 }
 
-// Bar 7: connections that hinder each other six times as much are not answered with more connections.
+// Bar 7: with six times as much contention between connections, no more connections are opened.
 TEST(SizingBars, Brownout) {
   const Judged brownout = judged("flat", 3600, "brownout");
   EXPECT_GT(brownout.most.timeout_share, 0.01);
@@ -77,7 +77,7 @@ TEST(SizingBars, Brownout) {
   EXPECT_LE(brownout.ours.above_knee_share, 0.003);
 }
 
-// Bar 8: queries that are twice as heavy are not mistaken for that.
+// Bar 8: queries that are twice as heavy are not mistaken for contention.
 TEST(SizingBars, HeavierQueries) {
   const Judged heavy = judged("week", 2500, "heavy");
   EXPECT_LE(heavy.ours.timeout_share, heavy.most.timeout_share + 0.001);

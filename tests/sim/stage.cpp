@@ -17,7 +17,7 @@ namespace {
 constexpr Span kSlack = Span::millis(1);
 
 uint64_t next_pool_key() {
-  static uint64_t last = uint64_t{1} << 32;  // apart from the worlds'
+  static uint64_t last = uint64_t{1} << 32;  // disjoint from those of the worlds
   return ++last;
 }
 
@@ -76,7 +76,7 @@ void Player::ask() {
   });
   if (code == Code::ok) {
     if (is_refusing && deadlines_.contains(number))
-      stage_.trace().complain("breaker", "it is open, but somebody may wait");
+      stage_.trace().complain("breaker", "it is open, but a request may wait");
     return;
   }
   deadlines_.erase(number);
@@ -106,7 +106,7 @@ void Player::turn() {
   check_waiters();
 }
 
-// I7: in the order of their numbers deadlines differ little.
+// I7: the deadlines of consecutive requests differ little.
 void Player::check_waiters() {
   if (deadlines_.empty()) return;
   const auto& [number, deadline] = *deadlines_.begin();

@@ -1,9 +1,9 @@
 // Stage: pools on one virtual clock and one thread, with one server and a load each; cheap, for long times and many
-// pools. What a world has besides (nested statements, operators, garbage, books to the last nanosecond) is not here.
+// pools. Other features of a world (nested statements, operators, garbage, exact books) are omitted.
 //
-// A step is the next thing that happens: a keeper turns, or an entry of the agenda is carried out. After each turn the
-// pool's checkers look at it, and at whether somebody waits beyond his time.
-// Threads: one. Failure: the trace holds the complaint; the stage stops where it is.
+// A step is the next event: a keeper turns, or an entry of the agenda is carried out. After each turn the pool's
+// checkers run, and overdue requests are detected.
+// Threads: one. Failure: the trace has the complaint; the stage stops at that point.
 #pragma once
 
 #include <deque>
@@ -25,13 +25,13 @@ namespace tide::sim {
 
 class Stage;
 
-// One pool and those who use it.
+// One pool and its callers.
 class Player {
  public:
   Player(Stage& stage, const Policy& policy, uint64_t seed, size_t number);
   ~Player();
 
-  // Requests a second from now on, each of which holds its lease for about `hold` and makes one statement.
+  // Requests per second from now on, each of which holds its lease for about `hold` and runs one statement.
   void set_load(double rate, Span hold);
   void post(const std::string& verb, const std::string& arguments);
 
@@ -65,7 +65,7 @@ class Player {
   Span hold_;
   uint64_t age_ = 0;
   uint64_t asked_ = 0, served_ = 0, refused_ = 0;
-  std::map<uint64_t, Instant> deadlines_;  // of requests that are not answered
+  std::map<uint64_t, Instant> deadlines_;  // of unanswered requests
 };
 
 class Stage {
@@ -91,7 +91,7 @@ class Stage {
 
   Instant now() const { return clock_.now(); }
   void after(Span span, Agenda::Deed deed) { agenda_.at(now() + span, std::move(deed)); }
-  void poke_all();  // as sockets that hang up do
+  void poke_all();  // like sockets that hang up
   fake::FakeServer& server() { return server_; }
   Trace& trace() { return trace_; }
   Dice& dice() { return dice_; }

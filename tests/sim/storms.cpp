@@ -22,10 +22,10 @@ struct Tally {
   uint64_t emergencies = 0;
   uint64_t trips = 0;
   uint64_t steps = 0;
-  double slowest_s = 0;  // until it was well again
+  double slowest_s = 0;  // time until recovery
 };
 
-constexpr double kRate = 12;  // requests a second, so that every second says something
+constexpr double kRate = 12;  // requests per second, enough for statistics in every second
 constexpr double kLightRate = 2;
 
 Policy draw_policy_of_storm(Dice& dice) {
@@ -108,28 +108,29 @@ void Storm::clear_up() {
   server.come_up();
   server.set_refusing(false);
   server.set_silent(false);
-  if (weather_ == Weather::silent) server.kill_all();  // who speaks up again hears that the session is gone
+  if (weather_ == Weather::silent) server.kill_all();  // on its next use a client notices that the session is gone
   server.set_sessions_max(0);
   server.set_foreign_sessions(0);
   stage_.fail_statements(0);
 }
 
-// What has to be noticed while it lasts.
+// What must be detected during the storm.
 void Storm::check_entered(Span lasts) {
   const Policy& policy = player_.pool().keeper().policy();
   const HealthChecker& health_monitor = player_.health_monitor();
-  // With less than that a second may well have had more good statements than bad ones, by chance.
+  // With less than that, a second may have more successful statements than failed ones, by chance.
   const bool is_bad = weather_ == Weather::errors && failing_share_ >= 0.8 && lasts >= Span::seconds(8);
   if (is_bad && policy.emergency && health_monitor.emergencies() == 0) {
-    trace().complain("emergency", "more than half of the statements faileded for %.1f s, and it was not entered",
+    trace().complain("emergency", "more than half of the statements failed for %.1f s, but no emergency began",
                      lasts.seconds_exact());
   }
-  // Whoever asks makes a lazy pool connect; the first failure may take connect_timeout, as may what is lost to be seen.
+  // A request makes a lazy pool connect; the first failure may take connect_timeout, and so may the detection of a
+  // loss.
   const bool is_gone = weather_ == Weather::down || weather_ == Weather::password;
   const bool had_sessions = weather_ == Weather::down;
   const Span noticed = policy.breaker_trip_after + policy.connect_timeout + Span::seconds(2);
   if (is_gone && had_sessions && policy.breaker && lasts > noticed && health_monitor.trips() == 0) {
-    trace().complain("breaker", "the server was gone for %.1f s, and it never opened", lasts.seconds_exact());
+    trace().complain("breaker", "the server was down for %.1f s, but it never opened", lasts.seconds_exact());
   }
 }
 
@@ -147,19 +148,19 @@ bool Storm::live(Tally& tally) {
   player_.health_monitor().expect_ends(stage_.now());
   player_.set_load(kLightRate, Span::millis(10));
   const Instant since = stage_.now();
-  stage_.run_for(player_.pool().keeper().policy().connect_timeout);  // what was begun before may still fail
+  stage_.run_for(player_.pool().keeper().policy().connect_timeout);  // opens that began before may still fail
   const uint64_t served = player_.served();
   const bool is_well = stage_.run_while(
       [&] { return !player_.health_monitor().is_well() || player_.served() == served; }, Span::seconds(60));
   if (!is_well && !trace().is_broken()) {
-    trace().complain("health", "not well a minute after the storm: %s", HealthChecker::ills(player_.pool()).c_str());
+    trace().complain("health", "not healthy a minute after the storm: %s", HealthChecker::ills(player_.pool()).c_str());
   }
   tally.slowest_s = std::max(tally.slowest_s, (stage_.now() - since).seconds_exact());
-  // Well is who serves: all that come now.
+  // A healthy pool serves all new requests.
   stage_.run_while([this] { return player_.has_waiters(); }, Span::seconds(10));
   const uint64_t refused = player_.refused();
   stage_.run_for(Span::seconds(5));
-  if (player_.refused() != refused) trace().complain("I10", "somebody is refused though all is well");
+  if (player_.refused() != refused) trace().complain("I10", "a request is refused without faults");
   stage_.close_all();
   ++tally.storms;
   tally.emergencies += player_.health_monitor().emergencies();
@@ -179,12 +180,13 @@ int run_storms(uint64_t first, uint64_t count, bool is_shown) {
     if (!storm->live(tally)) {
       storm->trace().report();
       std::fprintf(stderr, "replay: sim --storms 1 --first %llu --trace\n", static_cast<unsigned long long>(seed));
-      std::_Exit(1);  // a pool in the middle of its life cannot be taken down in order
+      std::_Exit(1);  // a pool in the middle of its life cannot be destroyed cleanly
     }
     delete storm;
   }
   std::printf(
-      "%llu storms, %llu steps: %llu emergencies, %llu times the breaker opened, well after %.1f s at most; %.1f s\n",
+      "%llu storms, %llu steps: %llu emergencies, %llu times the breaker opened, healthy after %.1f s at most; %.1f "
+      "s\n",
       static_cast<unsigned long long>(tally.storms), static_cast<unsigned long long>(tally.steps),
       static_cast<unsigned long long>(tally.emergencies), static_cast<unsigned long long>(tally.trips), tally.slowest_s,
       (clock.now() - start).seconds_exact());

@@ -1,12 +1,12 @@
-// Storms: short lives of one pool in which its statements fail or its database is gone for a while. Whatever happens,
-// emergencies and outages are noticed, and the pool is well again soon after.
+// Storms: short lives of one pool in which its statements fail or its database is down for a while. In all cases
+// emergencies and outages are detected, and the pool recovers soon after.
 #pragma once
 
 #include <cstdint>
 
 namespace tide::sim {
 
-// 0: every storm went as it should.
+// 0: every storm succeeded.
 int run_storms(uint64_t first, uint64_t count, bool is_shown);
 
 }  // namespace tide::sim

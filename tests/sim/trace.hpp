@@ -1,7 +1,7 @@
-// Trace: what happened, line by line, and the first thing that should not have.
+// Trace: the events, line by line, and the first violation.
 //
-// Every line goes into a hash, so that two runs can be compared byte by byte without keeping either; the last lines are
-// kept for the report. A line holds nothing that differs between runs: no address, thread, process or random id.
+// Every line is hashed, so that two runs can be compared byte by byte without keeping either; the last lines are kept
+// for the report. A line contains nothing that differs between runs: no address, thread, process or random id.
 // Threads: one. Failure: none.
 #pragma once
 
@@ -29,7 +29,7 @@ class Trace {
   // The invariant of the first complaint.
   const std::string& broken() const { return broken_; }
   uint64_t hash() const { return hash_; }
-  // To standard error: where, what was broken, and the last lines.
+  // To standard error: the position, the broken invariant, and the last lines.
   void report() const;
 
  private:

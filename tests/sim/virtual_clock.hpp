@@ -1,4 +1,4 @@
-// VirtualClock: time that passes only when the world says so. The wall clock can jump besides.
+// VirtualClock: time that passes only when the world says so. The wall clock can also jump.
 #pragma once
 
 #include "base/assert.hpp"

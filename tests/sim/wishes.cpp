@@ -14,7 +14,7 @@ bool may_be_set(const Setting& setting) {
   return setting.applies != Applies::reopen && !setting.name.starts_with("sqlite");
 }
 
-// Small numbers are more interesting than great ones, and both ends more than what lies between.
+// Small numbers are more interesting than large ones, and both ends more than values between them.
 double draw_figure(Dice& dice, double low, double high) {
   if (dice.chance(0.15)) return low;
   return low + (std::exp(dice.unit() * std::log(high - low + 1)) - 1);
@@ -123,7 +123,7 @@ Wish draw_usual_wish(Dice& dice) {
 }
 
 Contradiction draw_contradiction(Dice& dice) {
-  // No other draw makes the second one as great as that.
+  // No other draw makes the second option as large as that.
   constexpr const char* kPairs[][3] = {{"min_size", "10000", "max_size"},
                                        {"min_idle", "10000", "max_size"},
                                        {"health_min_healthy", "10000", "max_size"},

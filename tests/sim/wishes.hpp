@@ -1,5 +1,5 @@
-// Wishes: the arguments of orders at random: options of the catalogue with values that are accepted, with ones that
-// contradict, and with garbage; alert rules, likewise.
+// Wishes: random arguments of commands: options of the catalogue with valid values, with contradictory ones, and with
+// garbage; the same for alert rules.
 #pragma once
 
 #include <string>
@@ -14,15 +14,15 @@ namespace tide::sim {
 struct Wish {
   std::string option;
   std::string value;
-  std::string arguments() const;  // of a set order
+  std::string arguments() const;  // of a set command
 };
 
-// Any option that can change while the pool is open, and a value of its range, short where it is a span.
+// Any option that can change while the pool is open, and a value of its range, short if it is a span.
 Wish draw_wish(Dice& dice);
-// The few options that matter most, and words that are none.
+// The few most important options, and invalid words.
 Wish draw_usual_wish(Dice& dice);
 
-// A value that is accepted alone and cannot hold together with what is there, whatever that is; `other` is what it
+// A value that is valid by itself but contradicts every state of the other options; `other` is the option it
 // contradicts.
 struct Contradiction {
   Wish wish;
@@ -30,11 +30,11 @@ struct Contradiction {
 };
 Contradiction draw_contradiction(Dice& dice);
 
-// Of set_alert and drop_alert.
+// For set_alert and drop_alert.
 std::string draw_alert(Dice& dice);
 std::string draw_rule(Dice& dice);
 
-// In this order they never contradict on the way from any policy to `policy`.
+// In this order they never contradict each other on the way from any policy to `policy`.
 std::vector<Wish> wishes_back_to(const Policy& policy);
 
 }  // namespace tide::sim

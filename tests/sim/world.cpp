@@ -11,7 +11,7 @@
 namespace tide::sim {
 namespace {
 
-// Names a pool within the process; two worlds of one seed must not meet in a thread's memory of its last slot.
+// Names a pool within the process; two worlds of one seed must not share a thread's record of its last slot.
 uint64_t next_pool_key() {
   static uint64_t last = 0;
   return ++last;
@@ -24,7 +24,7 @@ Policy policy_of(uint64_t seed) {
 
 constexpr double kConvalescenceChance = 0.5;
 constexpr uint64_t kQuietTurnsMax = 400;
-// So that a minute of virtual time is not dear.
+// Keeps a minute of virtual time cheap.
 constexpr const char* kQuiet[][2] = {{"validation_interval", "5s"}, {"idle_timeout", "10min"},
                                      {"max_lifetime", "0"},         {"max_uses", "0"},
                                      {"scaling_interval", "1s"},    {"query_timeout", "1s"}};
@@ -135,7 +135,7 @@ void World::look_for_poke() {
   keeper_due_ = earliest(keeper_due_, now() + lateness());
 }
 
-// A statement takes its time; everybody else goes on.
+// A statement takes its time; everything else continues.
 void World::let_time_pass(Span span) {
   const Instant end = now() + span;
   ++nesting_;
@@ -156,7 +156,7 @@ void World::live(uint64_t steps) {
   if (!trace_.is_broken()) close();
 }
 
-// Until so many steps are done in all.
+// Until this many steps have been done in total.
 void World::storm(uint64_t steps) {
   trace_.say("---- storm");
   callers_.begin_storm();
@@ -167,7 +167,7 @@ void World::storm(uint64_t steps) {
   }
 }
 
-// Nothing goes wrong any more: the pool must get over what did, and serve whoever comes.
+// No more faults: the pool must recover, and serve every request.
 void World::calm() {
   trace_.say("---- calm");
   faults_.end();
@@ -178,20 +178,20 @@ void World::calm() {
   callers_.expect_success(true);
   run_until(now() + dice_.span(Span::millis(100), Span::millis(800)));
   run_while([this] { return checker_.pending_orders() != 0; }, Span::seconds(30), "orders",
-            "an order is never answered");
+            "a command is never answered");
   callers_.expect_success(false);
-  run_while([this] { return books_.has_promises(); }, Span::seconds(30), "I4",
-            "a caller is not served though all is well");
+  run_while([this] { return books_.has_promises(); }, Span::seconds(30), "I4", "a caller is not served without faults");
   if (!trace_.is_broken()) checker_.check_orders(operator_.posted());
 }
 
-// I10. Every failed connect starts the time anew: scripted faults may still be on their way.
+// I10. Every failed connect restarts the time: scripted faults may still be pending.
 void World::become_whole() {
   checker_.expect_whole();
-  run_while([this] { return checker_.is_expecting_whole(); }, Span::seconds(600), "I10", "never whole again");
+  run_while([this] { return checker_.is_expecting_whole(); }, Span::seconds(600), "I10",
+            "the pool never reached its size again");
 }
 
-// With a light load and nothing wrong the pool becomes well, says so, and comes to rest.
+// With a light load and no faults the pool becomes healthy, reports it, and stops changing.
 void World::convalesce() {
   trace_.say("---- convalescence");
   operator_.reset_settings(first_policy_);
@@ -204,9 +204,9 @@ void World::convalesce() {
   health_monitor_.expect_ends(since);
   run_until(now() + Span::seconds(1));
   run_while([this] { return !health_monitor_.is_well(); }, Span::seconds(60), "health",
-            "not well within a minute of light load");
+            "not healthy within a minute of light load");
   if (trace_.is_broken()) return trace_.say("%s", HealthChecker::ills(*pool_).c_str());
-  // Where checks are switched off, what they said last is forgotten a minute later, and a minute after that the alert.
+  // If checks are switched off, their last results expire after a minute, and the alert a minute later.
   const Instant end = since + Span::seconds(policy().health_interval.is_zero() ? 160 : 130);
   while (!trace_.is_broken() && !lasting_alert().empty()) {
     if (!step(end) && !trace_.is_broken()) {
@@ -229,7 +229,7 @@ void World::convalesce() {
   health_monitor_.expect_ends(Instant());
 }
 
-// A built-in rule that fires though it has no reason any more; "" if none does.
+// A built-in rule that fires without a reason; "" if none does.
 std::string World::lasting_alert() {
   const Policy& policy = this->policy();
   const auto limit = static_cast<double>(read(pool_->segment().vitals().limit_size));
@@ -239,7 +239,7 @@ std::string World::lasting_alert() {
       return record.rule.view() == rule && record.is_built_in != 0;
     };
     if (std::none_of(rules.record, rules.record + rules.count, is_it)) continue;
-    if (rule == "errors_per_hour") continue;  // an hour is longer than this
+    if (rule == "errors_per_hour") continue;  // an hour is longer than this wait
     if (rule == "connection_exhaustion" && policy.alert_utilization * limit < 2) continue;  // one lease is enough
     if (rule == "wait_time" && policy.alert_wait < Span::millis(100)) continue;      // a connect takes about that long
     if (rule == "frequent_scaling" && policy.sizing == Sizing::threshold) continue;  // its spans are that short

@@ -1,11 +1,11 @@
 // World: one pool, its server, its callers and its operator, in virtual time and on one thread.
 //
-// A step is the next thing that happens: the keeper is called because its time has come or its descriptor is readable,
-// or an entry of the agenda is carried out. A statement that takes time runs the world meanwhile (nested steps), so that
-// leases are revoked and connections end under running statements. After every step the checker looks at everything.
-// The life of a world: acts, each a storm (load, faults, orders) and then a calm in which the pool must become whole;
-// at the end drain, resume, and close.
-// Threads: one. Failure: the trace holds the complaint; the world stops where it is.
+// A step is the next event: the keeper is called because its time has come or its descriptor is readable, or an entry
+// of the agenda is carried out. A statement that takes time runs the world meanwhile (nested steps), so that leases are
+// revoked and connections end under running statements. After every step the checker checks everything.
+// The life of a world: acts, each a storm (load, faults, commands) and then a calm in which the pool must recover; at
+// the end drain, resume, and close.
+// Threads: one. Failure: the trace has the complaint; the world stops at that point.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,7 @@ namespace tide::sim {
 struct WorldSpec {
   uint64_t seed = 1;
   bool is_shown = false;
-  Kinds kinds;         // what may go wrong
+  Kinds kinds;         // the enabled faults
   std::string broken;  // an invariant whose check is broken on purpose
 };
 
@@ -68,16 +68,16 @@ class World {
   bool breaks(std::string_view invariant) const { return spec_.broken == invariant; }
   uint64_t order(const std::string& verb, const std::string& arguments) { return operator_.order(verb, arguments); }
   void jump_wall(Span by) { clock_.jump_wall(by); }
-  // The statement that is being answered takes this much longer.
+  // The statement being answered takes this much longer.
   void let_statement_last(Span span) { let_time_pass(span); }
-  // Whoever asks now must be refused at once.
+  // New requests must be refused at once.
   bool is_refusing();
   Callers& callers() { return callers_; }
   Span lateness_max() const { return lateness_max_; }
   bool is_closing() const { return is_closing_; }
-  // May a caller start something that takes time? Not within the keeper, and not too deep.
+  // May a caller start something that takes time? Not within the keeper, and not nested too deeply.
   bool may_nest() const { return !is_in_keeper_ && nesting_ < kNestingMax; }
-  void poke() { pool_->keeper().poke(); }  // as a socket that hangs up does
+  void poke() { pool_->keeper().poke(); }  // like a socket that hangs up
 
  private:
   static constexpr int kNestingMax = 3;
@@ -123,7 +123,7 @@ class World {
   bool is_in_keeper_ = false;
   bool is_closing_ = false;
   int nesting_ = 0;
-  int idle_turns_ = 0;  // of the keeper, at one moment, without having been poked
+  int idle_turns_ = 0;  // of the keeper, at one time, without having been poked
   uint64_t steps_ = 0;
 };
 

@@ -14,7 +14,7 @@
 #include "shrink.hpp"
 #include "world.hpp"
 
-// There when a sanitizer is; it ends the process without a signal.
+// Defined if there is a sanitizer; it ends the process without a signal.
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
 
 namespace tide::sim {
@@ -22,7 +22,7 @@ namespace {
 
 constexpr unsigned kWorldSecondsMax = 240;  // of real time; more means that it hangs
 
-// The world that runs now, for a death that comes by surprise.
+// The current world, for the report of a crash.
 World* running = nullptr;
 
 void report_death(const char* what) {
@@ -51,7 +51,7 @@ unsigned long long shown(uint64_t n) { return n; }
 struct Outcome {
   uint64_t hash = 0;
   uint64_t steps = 0;
-  std::string broken;  // the invariant; "" if the world lived
+  std::string broken;  // the invariant; "" if the world succeeded
   uint64_t trips = 0, emergencies = 0, degradations = 0, alerts = 0;
 };
 
@@ -65,14 +65,13 @@ Outcome live(const Task& task, bool is_shown) {
                   world->trace().broken(),       health_monitor.trips(),
                   health_monitor.emergencies(),  health_monitor.degradations(),
                   world->records().fired_total()};
-  if (!outcome.broken.empty()) return outcome;  // it stays where it is
+  if (!outcome.broken.empty()) return outcome;  // it is not destroyed
   running = nullptr;
   delete world;
   return outcome;
 }
 
-// ---- between the processes: what the child was at
-// --------------------------------------------------------------------
+// ---- shared by the processes: the progress of the child -------------------------------------------------------------
 
 struct Word {
   uint64_t number;  // of the task
@@ -85,7 +84,7 @@ void tell(int fd, uint64_t number, const std::string& broken) {
   TIDE_ASSERT(::write(fd, &word, sizeof word) == static_cast<ssize_t>(sizeof word));
 }
 
-// Runs `work` in a child, which tells by descriptor; returns its exit status, and what it told last.
+// Runs `work` in a child, which reports by descriptor; returns its exit status, and its last report.
 template <typename Work>
 int in_child(const Work& work, Word& last) {
   int ends[2];

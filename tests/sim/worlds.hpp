@@ -1,7 +1,7 @@
-// Worlds: runs worlds one after the other, each from its seed, and tells of the first that fails.
+// Worlds: runs worlds one after the other, each from its seed, and reports the first that fails.
 //
-// The worlds live in a child process, since one that is broken in the middle of its life cannot be taken down in order,
-// and one that dies takes its process along. The parent then makes the failing one smaller (shrink.hpp).
+// The worlds run in a child process, because a world that fails in the middle of its life cannot be destroyed cleanly,
+// and one that crashes ends its process. The parent then reduces the failing one (shrink.hpp).
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,14 @@ struct WorldsSpec {
   bool is_twice = false;
 };
 
-// 0: all went well.
+// 0: success.
 int run_worlds(const WorldsSpec& spec);
 
-// Lives the world in a process of its own. The name of the invariant that was broken, "death" if it died; "" if it
-// lived.
+// Runs the world in its own process. Returns the name of the broken invariant, "death" if it crashed, "" if it
+// succeeded.
 std::string failure_of(const Task& task);
 
-// What is to be typed to see it again.
+// The command line that repeats it.
 std::string replay_of(const Task& task);
 
 }  // namespace tide::sim

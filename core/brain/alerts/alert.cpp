@@ -10,7 +10,7 @@
 namespace tide::brain {
 namespace {
 
-// "begin middle end" within the room for a text; what is too long is taken from the middle.
+// "begin middle end" within the limit for a text; if it is too long, the middle is cut.
 std::string fitted(std::string begin, std::string_view middle, const std::string& end) {
   const size_t fixed = begin.size() + end.size();
   const size_t room = fixed < kEventTextBytesMax ? kEventTextBytesMax - fixed : 0;
@@ -22,10 +22,10 @@ std::string numbers(const Alert& alert) {
          figure(alert.threshold) + ")";
 }
 
-// As much of `text` as a string of JSON as fits into `room` bytes; cut at a word, and marked.
+// As much of `text` as a JSON string as fits into `room` bytes; cut at a word, and marked.
 std::string json_text_within(std::string_view text, size_t room) {
   std::string out = json_text(text);
-  // Characters that are escaped take more bytes than they have.
+  // Escaped characters take more bytes than in `text`.
   for (size_t most = std::min(text.size(), room); out.size() > room && most > 0; --most) {
     out = json_text(shortened(text, most));
   }

@@ -71,7 +71,7 @@ void AlertMonitor::begin(Desk& desk, const AlertRule& rule, Watch& watch, double
   desk.wake_at(alert.since + rule.hold);
 }
 
-// The condition is true: what is remembered of that.
+// The condition is true: records that.
 void AlertMonitor::see(Watch& watch, double value, Instant now) {
   Alert& alert = alerts_[watch.place];
   alert.value = value;
@@ -144,7 +144,7 @@ void AlertMonitor::tell(Desk& desk, Watch& watch) {
   desk.put(action::PutAlert{watch.place});
 }
 
-// A free place, else that of the alert that was resolved first.
+// A free entry, else that of the alert that was resolved first.
 size_t AlertMonitor::room() const {
   size_t best = kNowhere;
   for (size_t place = 0; place < kPlaces; ++place) {
@@ -154,7 +154,7 @@ size_t AlertMonitor::room() const {
     if (best == kNowhere || alert.resolved_at < alerts_[best].resolved_at) best = place;
   }
   static_assert(kPlaces > kAlertRulesMax);
-  TIDE_ASSERT(best != kNowhere);  // at most one alert of a rule is not resolved
+  TIDE_ASSERT(best != kNowhere);  // at most one alert of a rule is unresolved
   return best;
 }
 

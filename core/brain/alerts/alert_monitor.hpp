@@ -1,15 +1,16 @@
-// AlertMonitor: looks at what was measured, and tells people when it is not as it should be.
+// AlertMonitor: evaluates the alert rules against the measured values, and reports alerts.
 //
-// An alert is pending while its rule's `hold` runs, fires when the condition was true at every look of it, and is
-// resolved when the condition is over and stays so for kClearFor (a metric that is a fact: at once). A condition that
-// comes back later makes a new alert. While pending the threshold itself must hold; hysteresis is for those that fire.
-// Not measured (NaN): nothing begins, what is pending ends, and what fires goes on for kUnmeasuredMax at most.
-// A rule that is changed, dropped or switched off ends its alert.
+// An alert is pending while its rule's `hold` runs, fires if the condition was true at every evaluation during it, and
+// is resolved when the condition has been false for kClearFor (a metric that is a fact: at once). A condition that
+// becomes true again later makes a new alert. While pending the threshold itself must hold; hysteresis applies to
+// firing alerts only.
+// Not measured (NaN): nothing begins, pending alerts end, and firing alerts continue for kUnmeasuredMax at most.
+// Changing, dropping or disabling a rule ends its alert.
 //
-// Invariants: at most one alert of a rule is not resolved; an alert that fires was announced once and is called off at
-// most once; one that was only pending vanishes without a word; numbers are never reused within a pool.
-// Threads: the keeper's only. Memory: the table is made once; a tick that changes nothing allocates nothing.
-// Failure: commands that cannot be obeyed are refused with the reason.
+// Invariants: at most one alert of a rule is unresolved; a firing alert was announced once and is resolved at most
+// once; an alert that was only pending is removed without an event; numbers are never reused within a pool.
+// Threads: the keeper only. Memory: the table is created once; a tick that changes nothing allocates nothing.
+// Failure: commands that cannot be executed are refused with the reason.
 #pragma once
 
 #include <cstdint>
@@ -29,15 +30,15 @@ class AlertMonitor {
  public:
   static constexpr size_t kPlaces = 128;                     // alerts, old ones included
   static constexpr Span kClearFor = Span::seconds(5);        // so that an alert does not flap
-  static constexpr Span kUnmeasuredMax = Span::seconds(60);  // how long an alert fires on without a measurement
-  static constexpr Span kLookInterval = Span::seconds(1);    // how often a lasting alert is told anew
+  static constexpr Span kUnmeasuredMax = Span::seconds(60);  // how long an alert keeps firing without a measurement
+  static constexpr Span kLookInterval = Span::seconds(1);    // how often a lasting alert is reported again
 
   explicit AlertMonitor(const Policy& policy);
 
-  // Thresholds of built-in rules that nobody has set follow the policy.
+  // Thresholds of built-in rules that were not set follow the policy.
   void set_policy(const Policy& policy);
 
-  // What they do to alerts shows at once, and in the actions of the next tick.
+  // Effects on alerts are visible at once, and in the actions of the next tick.
   Verdict set_alert(const Command& command, Instant now);
   Verdict drop_alert(const Command& command, Instant now);
   Verdict ack(const Command& command, Instant now);
@@ -54,11 +55,11 @@ class AlertMonitor {
  private:
   static constexpr size_t kNowhere = kPlaces;
 
-  // What is remembered of a rule from look to look.
+  // State of a rule between evaluations.
   struct Watch {
-    size_t place = kNowhere;  // of its alert that is not resolved
-    Instant counted_at;       // the last look that counted
-    Instant told_at;          // the table's reader was shown the alert
+    size_t place = kNowhere;  // of its unresolved alert
+    Instant counted_at;       // the last evaluation that was counted
+    Instant told_at;          // the last time the alert's entry was published
     Instant measured_at;
     Instant clear_since;  // unset: the condition holds
   };
@@ -79,7 +80,7 @@ class AlertMonitor {
 
   bool is_on_;  // the option alerts
   RuleBook book_;
-  std::vector<Watch> watches_;   // one a rule
+  std::vector<Watch> watches_;   // one per rule
   std::vector<Alert> alerts_;    // kPlaces
   std::vector<Action> backlog_;  // for the next tick
   uint64_t last_number_ = 0;

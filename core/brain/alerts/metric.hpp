@@ -1,4 +1,4 @@
-// Readings: what each alert metric (model/alert_metrics.hpp) is now; NaN where nothing has measured it.
+// Readings: the current value of each alert metric (model/alert_metrics.hpp); NaN if it was not measured.
 #pragma once
 
 #include <array>

@@ -38,7 +38,7 @@ constexpr Severity kCritical = Severity::critical;
 
 double one(const Policy&) { return 1; }
 double none(const Policy&) { return 0; }
-// 0 is no bound.
+// 0 means no bound.
 double slow_limit(const Policy& p) { return p.alert_slow_ratio != 0 ? p.alert_slow_ratio : 1; }
 double wal_limit(const Policy& p) { return p.sqlite_wal_limit != 0 ? static_cast<double>(p.sqlite_wal_limit) : 1e18; }
 
@@ -111,7 +111,7 @@ const BuiltIn kBuiltIn[] = {
      "acceptable."},
 };
 
-// Only options that have an effect: which ones keep connections longer depends on who moves the target.
+// Only options that have an effect: what moves the target determines which ones keep connections longer.
 std::string_view advice_on_scaling(const Policy& policy) {
   if (!policy.scaling) {
     return "Check scaling_events for the reasons. Raise min_size, or idle_timeout, so that connections stay.";
@@ -132,7 +132,7 @@ double default_clear_at(Metric metric, Comparison comparison, double threshold) 
   const MetricInfo& row = about(metric);
   const double slack = threshold * row.slack;
   if (comparison == Comparison::above || comparison == Comparison::at_least) return threshold - slack;
-  // Upwards there may be less room: half of what there is, or the condition could never end.
+  // Towards an upper end there may be less room: use half of it, otherwise the condition could never end.
   return threshold + std::max(0.0, std::min(slack, (row.top - threshold) / 2));
 }
 

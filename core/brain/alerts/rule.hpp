@@ -1,6 +1,6 @@
-// Alert rule: a condition on one metric, and what to tell people when it holds.
+// Alert rule: a condition on one metric, and the message and advice shown when it holds.
 //
-// Hysteresis: the condition begins at `threshold` and ends at `clear_at`, which lies behind it or is the same.
+// Hysteresis: the condition begins at `threshold` and ends at `clear_at`, which is equal or less severe.
 #pragma once
 
 #include <cstdint>
@@ -27,27 +27,27 @@ struct AlertRule {
   Span hold;  // the condition must hold this long before the alert fires
   Severity severity = Severity::warning;
   bool is_enabled = true;
-  bool is_built_in = false;  // just as it came with the pool
+  bool is_built_in = false;  // unmodified
   std::string message;       // what it means, one sentence
   std::string advice;        // what to do
 
   // False for NaN.
   bool begins_with(double value) const;
-  // Whether a condition that held has ended; not to be asked for NaN.
+  // Whether a condition that held has ended; the value must not be NaN.
   bool ends_with(double value) const;
 
   bool operator==(const AlertRule&) const = default;
 };
 
-// Where the condition ends when nobody says.
+// The default of clear_at.
 double default_clear_at(Metric metric, Comparison comparison, double threshold);
 // "query_ms is > 250".
 std::string default_message(const AlertRule& rule);
 
-// The rules a pool comes with.
+// The built-in rules of a pool.
 std::vector<AlertRule> built_in_rules(const Policy& policy);
 
-// A number for people: four digits, or all of a greater whole number.
+// A number for display: four digits, or all digits of a larger whole number.
 std::string figure(double value);
 
 }  // namespace tide::brain

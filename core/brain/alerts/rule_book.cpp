@@ -70,7 +70,7 @@ Status RuleBook::fill_in(const Command& set_alert, AlertRule& rule, Own& own) co
   return check_ends(rule);
 }
 
-// Built in is what the policy alone would make, whoever said so.
+// A rule is built in if it is what the policy alone would make, whether or not a command set it so.
 void RuleBook::settle(AlertRule& rule, Own& own) const {
   rule.is_built_in = true;
   const AlertRule* const model = built_in(rule.name);
@@ -126,7 +126,7 @@ Result<size_t> RuleBook::drop(std::string_view name) {
   return *place;
 }
 
-// A built-in rule takes over what the policy says now, but for what somebody has set.
+// A built-in rule follows the policy, except in what was set by a command.
 bool RuleBook::follow(size_t place) {
   AlertRule rule = rules_[place];
   Own& own = owns_[place];

@@ -1,11 +1,12 @@
-// Rule book: the alert rules in force, those that came with the pool and those that somebody set.
+// Rule book: the alert rules in force, built-in ones and those set by commands.
 //
-// A set_alert changes what it names and nothing else. What nobody has set goes on following the policy (the threshold of a
-// built-in rule) and the threshold (clear_at), so a rule is "built in" as long as it is what the policy alone makes.
-// Invariants: at most kAlertRulesMax rules, names differ; clear_at is never ahead of the threshold; a refused
-// set_alert changes nothing; the generation is raised once by every change.
-// A command comes checked (model/command: names, words, ranges); what depends on the rules is checked here.
-// Threads: the keeper's only. Failure: what cannot be is refused with the reason.
+// A set_alert changes only what it names. Everything that was not set continues to follow the policy (the threshold of
+// a built-in rule) and the threshold (clear_at), so a rule is "built in" as long as it is what the policy alone makes.
+// Invariants: at most kAlertRulesMax rules, names differ; clear_at is never more severe than the threshold; a refused
+// set_alert changes nothing; the generation is incremented once by every change.
+// A command has been checked on arrival (model/command: names, words, ranges); what depends on the rules is checked
+// here.
+// Threads: the keeper only. Failure: invalid changes are refused with the reason.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +32,9 @@ class RuleBook {
   };
 
   Result<Entry> set(const Command& set_alert);
-  // The place the rule had; those behind it move up.
+  // Returns the index the rule had; later ones move up.
   Result<size_t> drop(std::string_view name);
-  // Calls `is_changed(place)` for every rule whose condition is another one now.
+  // Calls `is_changed(place)` for every rule whose condition has changed.
   template <typename F>
   void set_policy(const Policy& policy, const F& is_changed) {
     std::vector<AlertRule> built_in = built_in_rules(policy);
@@ -49,7 +50,7 @@ class RuleBook {
   uint64_t generation() const { return generation_; }
 
  private:
-  // What somebody has set of a rule and no policy may change.
+  // The parts of a rule that were set by a command and that the policy must not change.
   struct Own {
     bool threshold = false;
     bool clear_at = false;
@@ -64,8 +65,8 @@ class RuleBook {
   Status unknown(std::string_view name) const;
 
   std::vector<AlertRule> rules_;
-  std::vector<Own> owns_;            // one a rule
-  std::vector<AlertRule> built_in_;  // as the policy has them now
+  std::vector<Own> owns_;            // one per rule
+  std::vector<AlertRule> built_in_;  // as the current policy makes them
   uint64_t generation_ = 1;
 };
 

@@ -40,7 +40,7 @@ void Breaker::tick(Desk& desk) {
     if (desk.counts().open() > 0 || !is_failing()) return close(desk, "a connection is open");
     if (is_probing_) return;
     const Span apart = probes_apart(policy);
-    // A probe that took long is followed by a breath, not by the next one at once.
+    // A probe that took long is followed by a short pause, not at once by the next one.
     probe_at_ = latest(probe_began_at_ + apart, failed_at_ + apart / 10);
     desk.wake_at(latest(probe_at_, desk.now()));
     return;
@@ -51,7 +51,7 @@ void Breaker::tick(Desk& desk) {
   trip(desk);
 }
 
-// A wrong password is not mended within a second.
+// A wrong password is not corrected within a second.
 Span Breaker::probes_apart(const Policy& policy) const {
   return is_hopeless_ ? std::max(policy.breaker_probe_interval, policy.retry_max) : policy.breaker_probe_interval;
 }
@@ -88,7 +88,7 @@ void Breaker::probe_began(Desk& desk) {
   is_probing_ = true;
   probe_began_at_ = desk.now();
   ++probes_;
-  // A long outage must not push everything else out of the journal.
+  // A long outage must not displace all other events from the journal.
   constexpr int64_t kProbesTold = 10;
   constexpr int64_t kThenEach = 60;
   if (probes_ > kProbesTold && probes_ % kThenEach != 0) return;

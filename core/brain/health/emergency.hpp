@@ -1,15 +1,15 @@
-// Emergency: a pool that makes itself small, because more would make things worse.
+// Emergency: reduces the size of a pool when more load would make a problem worse.
 //
-// Enters: health below emergency_below twice in a row while a connection lives, or more than half of the statements
+// Enters: health below emergency_below twice in a row while a connection is alive, or more than half of the statements
 //         (at least 5) failed in two beats in a row. Only faults count: see README.md.
-// Does:   caps the size at emergency_max_size, so that nothing grows; caches are dropped; leases beyond the cap end when
-//         they are given back.
+// Does:   caps the size at emergency_max_size, so that nothing grows; drops caches; leases beyond the cap end when they
+//         are returned.
 // Leaves: health was at least kLeaveFrom (or emergency_below + 10) three rounds in a row without a storm; or the last
 //         connection is gone, because from then on the breaker is in charge; or the option is off. Then the cap doubles
-//         with each beat until it binds no more.
-// What it causes itself (callers that wait, full utilization) does not count in the way out: connectivity and
-// performance alone can make 65 points, so it always ends when the storm has.
-// Threads: the keeper's only. Failure: none.
+//         with each beat until it no longer limits.
+// Its own effects (waiting callers, full utilization) cannot prevent its end: connectivity and performance alone can
+// give 65 points, so it always ends after the storm.
+// Threads: the keeper only. Failure: none.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ class Emergency {
 
   void saw_beat(const Beat& beat);
   void saw_round(const Health& health, const Policy& policy, bool has_connection);
-  // Enters and leaves.
+  // Enters and leaves the emergency.
   void tick(Desk& desk, const Health& health, bool is_tripped);
 
   bool is_on() const { return is_on_; }

@@ -12,8 +12,8 @@ namespace tide::brain {
 namespace {
 
 constexpr double kWarnFrom = 0.5;             // of the threshold, for rates and durations
-constexpr size_t kBusyBeats = 5;              // so that a moment's rush is no illness
-constexpr Span kResuming = Span::seconds(5);  // after a drain nothing is open, and that was ordered
+constexpr size_t kBusyBeats = 5;              // so that a short peak does not fail the check
+constexpr Span kResuming = Span::seconds(5);  // after a drain nothing is open yet, as requested
 
 std::string percent(double ratio) { return short_number(ratio * 100) + " %"; }
 
@@ -30,7 +30,7 @@ double grade(double value, double threshold, double worst) {
   return x <= kWarnFrom ? 100 : 99 - (x - kWarnFrom) / (1 - kWarnFrom) * 49;
 }
 
-// Half of everything failing is as bad as it gets; a threshold near that leaves twice its value.
+// The worst value is half of all requests, or twice the threshold if that is more.
 double grade_rate(double value, double threshold) { return grade(value, threshold, std::max(0.5, 2 * threshold)); }
 double grade_duration(double value, double threshold) { return grade(value, threshold, 3 * threshold); }
 
@@ -52,7 +52,7 @@ void put(Finding& finding, double score, double value, double threshold, std::st
 }
 
 void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse& pulse, Finding& out) {
-  // Also the leased ones that will end when they come back: their holders work with them.
+  // Includes the leased ones that will end when they are returned: their holders use them.
   const int64_t alive = desk.counts().alive();
   const int64_t wanted =
       facts.is_wanted ? std::min({desk.policy().healthy_min(), desk.ledger().target, desk.bounds().limit}) : 0;
@@ -61,7 +61,7 @@ void check_connectivity(const Desk& desk, const HealthFacts& facts, const Pulse&
   if (desk.census().resources.is_file_missing) {
     return put(out, 0, alive_value, threshold, "the database file was deleted or replaced");
   }
-  // A failure of long ago, after which nothing more was needed, is no trouble of today.
+  // An old failure, after which no further connect was needed, is not a current problem.
   const bool is_failing = facts.failing_since.is_set() &&
                           (alive == 0 || desk.counts().connecting > 0 || pulse.quarter().connect_failures > 0);
   if (is_failing) {
@@ -109,7 +109,7 @@ void check_performance(const Desk& desk, const Pulse& pulse, Finding& out) {
 }
 
 struct Share {
-  double value = Resources::kUnknown;  // what the check goes by
+  double value = Resources::kUnknown;  // the value that is graded
   std::string_view what;
   double shown = value;
 };
@@ -124,10 +124,11 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double threshold = desk.policy().health_max_utilization;
   const Beat recent = pulse.recent(kBusyBeats);
   const double in_use = recent.seconds > 0 ? recent.use_s / recent.seconds / limit : 0;
-  // A pool that is just large enough for its work is busy, not ill; one whose callers wait by order is not worse than that.
+  // A pool that is just large enough is busy, not unhealthy; one whose callers wait because of a command is at most a
+  // warning.
   const bool is_short = desk.census().waiting > 0 || recent.slow > recent.paused_slow;
   const double most = !is_short ? threshold * 0.99 : is_waiting_ordered(desk) ? threshold : in_use;
-  // Nor is one that has settled for what a full server has room for: that is a warning.
+  // A pool limited by the room of a full server gets a warning, too.
   const double sessions = ratio(r.server_sessions, r.server_sessions_max);
   const bool is_settled = desk.ledger().caps.room && sessions > threshold;
   const Share shares[] = {{std::min(in_use, most), "connections", in_use},
@@ -149,11 +150,11 @@ void check_resources(const Desk& desk, const Pulse& pulse, Finding& out) {
 void check_scaling(const Desk& desk, const Pulse& pulse, Finding& out) {
   const double threshold = desk.policy().health_max_error_rate;
   const Beat& beat = pulse.quarter();
-  // Of those who came while the pool was paused nothing else could become.
+  // Requests that came while the pool was paused could not succeed.
   const double timeouts = beat.unordered_timeouts();
   const double refused = beat.requests > 0 ? std::min(1.0, timeouts / beat.requests) : 0;
   if (timeouts > 0) {
-    // Every caller who was sent away is worth a warning.
+    // Every request that timed out justifies a warning.
     return put(out, std::min(99.0, grade_rate(refused, threshold)), refused, threshold,
                counted(static_cast<int64_t>(timeouts), "request") + " timed out within 15 s, limit " +
                    std::to_string(desk.bounds().limit));

@@ -8,7 +8,7 @@
 namespace tide::brain {
 namespace {
 
-constexpr Span kLookAgain = Span::seconds(1);      // while something is not well
+constexpr Span kLookAgain = Span::seconds(1);      // while a check is not ok
 constexpr Span kSurveyTimeout = Span::seconds(3);  // how long a command waits for the server's answer
 
 }  // namespace
@@ -27,7 +27,7 @@ Verdict HealthMonitor::accept_check(const Command& command) {
 bool HealthMonitor::is_due(const Desk& desk, const Beat* beat) const {
   const Instant now = desk.now();
   const Span interval = desk.policy().health_interval;
-  // What was found ill must be seen to be well again, whatever the interval.
+  // A check that failed must be repeated until it is ok again, whatever the interval.
   const bool is_urgent = emergency_.is_on() || health_.has(HealthStatus::warning);
   const Span soon = interval.is_zero() ? kLookAgain : std::min(kLookAgain, interval);
   if (is_urgent) return !checked_at_.is_set() || now >= checked_at_ + soon;
@@ -70,7 +70,7 @@ void HealthMonitor::skip(Desk& desk) {
   recovery_.skip(desk);
 }
 
-// A failure of long ago, after which nothing more was needed, is no trouble of today.
+// An old failure, after which no further connect was needed, is not a current problem.
 bool HealthMonitor::are_connects_failing(const Desk& desk) const {
   return breaker_.is_failing() && (desk.counts().open() == 0 || desk.ledger().pulse.quarter().connect_failures > 0);
 }
@@ -89,14 +89,14 @@ void HealthMonitor::check(Desk& desk) {
   if (is_survey_due(desk)) survey(desk);
 }
 
-// By the time of the last survey, not of the last check: while something is not well there is a check each second.
+// Based on the time of the last survey, not of the last check: while a check is not ok they are made each second.
 bool HealthMonitor::is_survey_due(const Desk& desk) const {
-  if (health_.of(HealthCheck::resources).status != HealthStatus::ok) return true;  // what the server said may be over
+  if (health_.of(HealthCheck::resources).status != HealthStatus::ok) return true;  // it may be over
   const Span interval = desk.policy().health_interval;
   return !interval.is_zero() && (!surveyed_at_.is_set() || desk.now() >= surveyed_at_ + interval);
 }
 
-// One idle connection, the least used; nobody may be waiting for it.
+// Surveys one idle connection, the least used, and only if no caller waits for it.
 bool HealthMonitor::survey(Desk& desk) {
   const Ledger& ledger = desk.ledger();
   if (is_surveying_ || ledger.controls.is_paused || desk.census().waiting > 0) return false;
@@ -123,7 +123,7 @@ void HealthMonitor::tell_changes(Desk& desk, const std::array<HealthStatus, kChe
     const HealthStatus was = before[i];
     if (now.status == was) continue;
     const bool is_worse = now.status > was;
-    // A warning that comes and goes is shown in health_checks; only what failed, and its end, is news.
+    // A warning that comes and goes is shown in health_checks; only failures, and their end, are events.
     if (std::max(now.status, was) != HealthStatus::failed) continue;
     desk.note(is_worse ? EventKind::health_failed : EventKind::health_ok, is_worse ? Severity::warning : Severity::info,
               std::string(word(static_cast<HealthCheck>(i))) + " " + std::string(word(now.status)) + ": " + now.message,
@@ -132,8 +132,8 @@ void HealthMonitor::tell_changes(Desk& desk, const std::array<HealthStatus, kChe
   }
 }
 
-// Rounds are made each second while something is wrong and rarely when all is well: those of a minute ago would
-// outlive the trouble by far.
+// Rounds are made each second during a problem and rarely otherwise: without the age limit the rate would stay high
+// long after the problem has ended.
 double HealthMonitor::failure_rate(Instant now) const {
   int64_t recent = 0, failed = 0;
   for (const Round& round : rounds_) {

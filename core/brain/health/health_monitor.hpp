@@ -1,9 +1,9 @@
-// HealthMonitor: looks after the pool's health: checks it, tries to mend it, and makes the pool small when that is all it can do.
+// HealthMonitor: checks the pool's health, starts recovery, and reduces the pool's size in an emergency.
 //
-// Checks are made every health_interval, on the word of check_health, in the beat after something went wrong, and each
-// second while a check is not well or an emergency lasts. Every health_interval, and with each check while resources
-// are short, one idle connection is surveyed: a round trip that also asks the server how full it is.
-// Threads: the keeper's only. Failure: none.
+// Checks are made every health_interval, on check_health, in the beat after an error, and each second while a check is
+// not ok or an emergency lasts. Every health_interval, and with each check while resources are short, one idle
+// connection is surveyed: a round trip that also asks the server how full it is.
+// Threads: the keeper only. Failure: none.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ class HealthMonitor {
  public:
   Verdict accept_check(const Command& command);
   void tick(Desk& desk, const Beat* beat);
-  void skip(Desk& desk);  // in place of tick() while draining
+  void skip(Desk& desk);  // instead of tick() while draining
 
   // A survey or validation was answered.
   void surveyed() { is_surveying_ = false; }
@@ -31,7 +31,7 @@ class HealthMonitor {
   const Emergency& emergency() const { return emergency_; }
   const Health& health() const { return health_; }
   const Pressure& pressure() const { return pressure_; }
-  // Share of the last rounds, at most a minute old, in which a check failed; NaN before the third round, and when fewer
+  // Share of the last rounds, at most a minute old, in which a check failed; NaN before the third round, and if fewer
   // than two are recent.
   double failure_rate(Instant now) const;
   bool take_forget() { return recovery_.take_forget(); }

@@ -1,9 +1,9 @@
-// Pressure: the process is short of memory; connections that nobody uses are the first thing it can do without.
+// Pressure: the process is short of memory; unused connections and caches are released first.
 //
 // On at kOn of the memory limit, or when tasks waited for memory in a tenth of the last 10 s (PSI); off below kOff and
-// half of that. While on: caches go at once, a second later idle connections above the lowest size of the rule in force
-// that have been idle for kIdle; the target comes down with them, and nothing but waiting callers makes the pool grow.
-// Threads: the keeper's only. Failure: none; what cannot be measured is no pressure.
+// half of that. While on: caches are dropped at once, a second later idle connections above the lowest size of the rule
+// in force that have been idle for kIdle; the target is lowered with them, and only waiting callers make the pool grow.
+// Threads: the keeper only. Failure: none; what cannot be measured is no pressure.
 #pragma once
 
 #include "brain/desk.hpp"

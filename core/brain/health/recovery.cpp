@@ -23,7 +23,7 @@ std::string failed_checks(const Health& health) {
   return names;
 }
 
-// The n-th word of a list that is separated by commas, counting round and round.
+// The n-th word of a comma-separated list, cyclically.
 std::string_view word_at(std::string_view list, int64_t n) {
   const int64_t words = 1 + std::count(list.begin(), list.end(), ',');
   for (int64_t i = n % words; i > 0; --i) list.remove_prefix(list.find(',') + 1);
@@ -92,7 +92,7 @@ bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& aro
     what = "replacing " + counted(n, "connection") + " over " + format_span(kRestartSpread);
   } else if (strategy == kRecoveryStrategies[1]) {
     const int64_t to = std::min(ledger.target + desk.policy().grow_step, desk.bounds().limit);
-    // Of memory, descriptors and sessions there would be even less.
+    // More connections would leave even less memory, descriptors and sessions.
     const bool is_short = has_failed(health, HealthCheck::scaling) ||
                           (has_failed(health, HealthCheck::resources) && desk.census().waiting > 0);
     if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling) return false;

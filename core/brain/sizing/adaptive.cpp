@@ -7,12 +7,12 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down is left out
-constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to the callers that queue
-constexpr double kDemandRoot = 1;        // roots of what is open that a raise on demand adds
+constexpr double kDeadband = 0.25;       // of the target: a smaller scale-down is skipped
+constexpr double kUpBand = 0.4;          // of the target: a smaller scale-up is left to demand()
+constexpr double kDemandRoot = 1;        // factor of the square root of what is open, added by a raise on demand
 constexpr double kNoShrink_s = 5;        // after a raise on demand
-constexpr double kForecastFactor = 1.3;  // of the load foreseen
-constexpr double kLeadTicks_s = 2;       // how far a forecast looks, besides the time to open
+constexpr double kForecastFactor = 1.3;  // of the forecast load
+constexpr double kLeadTicks_s = 2;       // lead of a forecast, in addition to the time to open
 constexpr double kLeadConnects = 8;      // connections that may have to be opened one after the other
 constexpr double kLeadMax_s = 600;
 constexpr double kOutcomeWeight = 0.005;
@@ -45,7 +45,7 @@ void AdaptiveSizer::forget() {
   demand_ = DemandFilter();
   staffing_ = Staffing();
   forecaster_.forget();
-  overloads_before_ += knee_.overloads_total();  // a count is nothing that was learnt
+  overloads_before_ += knee_.overloads_total();  // a counter is not learnt state, so it is kept
   knee_ = KneeGuard(settings_.min_size, settings_.max_size);
   window_.clear();
   gathered_ = {};
@@ -91,7 +91,7 @@ int64_t AdaptiveSizer::recommend(const Observation& seen) {
   const double opening_s = settings_.connect_s * (1 + kLeadConnects / static_cast<double>(settings_.max_connecting));
   const double peak = forecaster_.peak(seen.now_s, std::min(kLeadTicks_s + opening_s, kLeadMax_s));
   const double predicted = staffing_.need(kForecastFactor * peak * demand_.hold_s(), kappa());
-  if (predicted > wanted) {  // false for what is not known
+  if (predicted > wanted) {  // false if it is unknown
     wanted = predicted;
     wish_ = SizingCause::forecast;
     facts_.predicted_demand = peak * demand_.hold_s();

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kHoldTau_s = 20;
 constexpr double kHoldSamples = 20;  // completions in a tick that count as one time step
-constexpr double kRise = 0.7;        // weight of a rise, a second
+constexpr double kRise = 0.7;        // weight of a rise, per second
 constexpr double kFallTau_s = 2;
 
 }  // namespace

@@ -22,11 +22,11 @@ constexpr double kMeanTau_s = 20;
 constexpr double kLevel = 0.3;
 constexpr double kTrend = 0.05;
 constexpr double kTrendTau_s = 15;
-constexpr double kKeepScore = 0.999;  // of a score, a sample
-constexpr double kKeepRecent = 0.96;  // ... of the last while
-constexpr double kDoubt = 1.5;        // over the root of the samples: how much less a young score is trusted
-constexpr double kGate = 0.9;         // of persistence's WAPE: what a model must stay below
-constexpr double kMapeMin_per_s = 5;  // arrivals: fewer make percentages meaningless
+constexpr double kKeepScore = 0.999;  // of a score, per sample
+constexpr double kKeepRecent = 0.96;  // ... of the recent score
+constexpr double kDoubt = 1.5;        // over the root of the samples: how much less a score with few samples is trusted
+constexpr double kGate = 0.9;         // of persistence's WAPE: upper bound for a model
+constexpr double kMapeMin_per_s = 5;  // arrivals: with fewer, percentages are meaningless
 
 }  // namespace
 
@@ -156,7 +156,7 @@ Forecaster::Forecasts Forecaster::predicted(double now_s, double from_s, double 
   return out;
 }
 
-// Today's level over the profile's; NaN while the profile does not know the last seconds.
+// The current level over the profile's; NaN while the profile does not know the last seconds.
 double Forecaster::level(const SeasonProfile& season, double now_s) const {
   const double usual = season.mean(std::max(0.0, now_s - kRecent_s), now_s);
   if (std::isnan(usual)) return usual;

@@ -1,20 +1,21 @@
-// Forecaster: how many arrivals a second will come, by several cheap models, each judged by what came.
+// Forecaster: the expected arrivals per second, by several cheap models, each scored by the actual arrivals.
 //
 // Two horizons: the mean over the next 10 s, (0, 10], and over the ten seconds a minute ahead, (50, 60]. Models:
 //
-//   persistence  mean of the last 5 s: what any other has to beat
+//   persistence  mean of the last 5 s: the baseline for all others
 //   mean         persistence that returns to the slow mean (0.01 a second), time constant 20 s
 //   linear       damped trend: level 0.3, trend 0.05, level + trend * 15 (1 - e^(-h/15)) (Holt; damping by Gardner)
 //   seasonal_k   the profile of season k
-//   level_k      the same times today's level: last 5 s over what the profile says of them, within 1/2 .. 2
+//   level_k      the same times the current level: last 5 s over the profile's value for them, within 1/2 .. 2
 //
 // Every forecast is scored when its time has come: |forecast - actual|, decayed by 0.999 a second, over the actual,
 // decayed likewise, is the model's WAPE. The best model with WAPE < 0.9 (1 - 1.5 / sqrt(samples)) of persistence's is
-// *selected*, else persistence: a model that does not beat "no change" by a tenth never has a say, and a young score
-// must be better than that. It must also be no worse than persistence of late (errors decayed by 0.96 a second), or the
-// first flash crowd would be foretold by what was learnt in quiet times. Only a selected seasonal model may act
-// (peak()). Time is counted in samples of about a second: shorter ticks are gathered, longer ones count as several.
-// Threads: the keeper's only. Failure: what is not known is NaN; a silence of a minute forgets what is pending.
+// *selected*, else persistence: a model must outperform persistence by a tenth, and by more while it has few samples.
+// It must also be no worse than persistence recently (errors decayed by 0.96 a second), otherwise the first flash crowd
+// would be forecast by a model that was scored in quiet times. Only a selected seasonal model may act (peak()). Time is
+// counted in samples of about a second: shorter ticks are gathered, longer ones count as several.
+// Threads: the keeper only. Failure: unknown values are NaN; after a minute without ticks pending forecasts are
+// dropped.
 #pragma once
 
 #include <array>
@@ -35,7 +36,7 @@ class Forecaster {
   explicit Forecaster(std::span<const double> season_s);
 
   void see(double now_s, double dt_s, double arrivals, PredictionMode mode);
-  void forget();  // scores and levels; the profiles stay
+  void forget();  // resets scores and levels; the profiles are kept
 
   int models() const { return 3 + 2 * seasons_total_; }
   static const char* name(int model);
@@ -45,17 +46,17 @@ class Forecaster {
   double mape(Horizon horizon, int model) const;  // of the windows with at least 5 arrivals a second
   double mean_error(Horizon horizon, int model) const;
 
-  // The highest arrivals a second within the next lead_s by the near horizon's selected model; NaN if that must not
+  // The highest arrivals per second within the next lead_s by the near horizon's selected model; NaN if that must not
   // act.
   double peak(double now_s, double lead_s) const;
 
  private:
   static constexpr int kNearSamples = 10;
   static constexpr int kFarSamples = 60;
-  static constexpr int kKept = 10;  // samples: the longest mean asked for
+  static constexpr int kKept = 10;  // samples: the longest mean used
   struct Score {
     double error = 0, actual = 0, weight = 0, share = 0, share_weight = 0;
-    double recent = 0, recent_persistence = 0;  // errors of the last while, at the same samples
+    double recent = 0, recent_persistence = 0;  // recent errors, at the same samples
   };
   using Forecasts = std::array<double, kModels>;
   using Pending = std::array<float, kModels>;

@@ -5,14 +5,14 @@
 namespace tide::brain {
 namespace {
 
-constexpr double kKeep = 0.95;    // of the fit, a second
-constexpr double kSpread = 0.05;  // least variance of n^2 over its mean squared
-constexpr double kDrift = 1.02;   // of the knee, a second without spread
+constexpr double kKeep = 0.95;    // of the fit, per second
+constexpr double kSpread = 0.05;  // minimum variance of n^2 over its mean squared
+constexpr double kDrift = 1.02;   // of the knee, per second without spread
 constexpr double kKneeMax = 1e6;
 constexpr double kSlower = 0.7;    // k0 below this share of the base: not contention
-constexpr double kInflated = 2.5;  // hold time over k0 that tells overload
+constexpr double kInflated = 2.5;  // hold time over k0 that indicates overload
 constexpr double kSaturated = 0.9;
-constexpr double kCompletionsMin = 5;  // in a tick, to learn from it
+constexpr double kCompletionsMin = 5;  // per tick, to learn from it
 constexpr double kCompletionsFull = 50;
 constexpr int kHotTicks = 2;
 constexpr int kCoolTicks = 3;
@@ -86,7 +86,7 @@ void KneeGuard::fit(double n, double hold_s, double w, double dt_s) {
   wxs_ = wxs_ * keep + w * x * hold_s;
   const double spread = w_ * wxx_ - wx_ * wx_;
   if (!(spread > kSpread * wx_ * wx_)) {
-    knee_ = std::min(knee_ * kDrift, kKneeMax);  // stays unknown if it is
+    knee_ = std::min(knee_ * kDrift, kKneeMax);  // an unknown knee stays unknown
     return;
   }
   double k2 = (w_ * wxs_ - wx_ * ws_) / spread;

@@ -11,7 +11,7 @@ Observation cleaned(const Observation& seen, double last_now_s) {
   out.dt_s = within(seen.dt_s, 0, kTickMax_s);
   out.arrivals = within(seen.arrivals, 0, kCountMax);
   out.completions = within(seen.completions, 0, kCountMax);
-  if (out.completions < 1) out.completions = 0;  // no whole lease has a mean hold time
+  if (out.completions < 1) out.completions = 0;  // less than one lease has no mean hold time
   out.hold_s = within(seen.hold_s, 0, kCountMax);
   out.in_use_avg = within(seen.in_use_avg, 0, kCountMax);
   out.demand_avg = within(seen.demand_avg, out.in_use_avg, kCountMax);
@@ -29,7 +29,7 @@ Observation cleaned(const Observation& seen, double last_now_s) {
 }
 
 Observation joined(const Observation& first, const Observation& second) {
-  Observation out = second;  // what is now
+  Observation out = second;  // current values
   const auto sum = [](double a, double b) { return std::min(a + b, kCountMax); };
   out.dt_s = std::min(first.dt_s + second.dt_s, kTickMax_s);
   out.arrivals = sum(first.arrivals, second.arrivals);

@@ -10,7 +10,7 @@ namespace {
 constexpr float kEmpty = std::numeric_limits<float>::quiet_NaN();
 constexpr float kBlend = 0.4F;
 constexpr int kBucketsMin = 8;
-constexpr int kSamplesMax = 24;  // points that a mean looks at
+constexpr int kSamplesMax = 24;  // points that a mean uses
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void SeasonProfile::see(double now_s, double dt_s, double arrivals_per_s) {
     blend(current_, sum_ / count_);
     sum_ = count_ = 0;
   }
-  if (dt_s > 2 * width_s_) {  // buckets passed unseen
+  if (dt_s > 2 * width_s_) {  // buckets passed without a tick
     const int64_t passed = static_cast<int64_t>(std::min(dt_s / width_s_, 1.0 * buckets_total_)) - 1;
     for (int64_t i = 1; i <= passed; ++i) blend((b - i + buckets_total_) % buckets_total_, arrivals_per_s);
   }
@@ -49,7 +49,7 @@ double SeasonProfile::mean(double from_s, double to_s) const {
   const int samples = std::clamp(static_cast<int>(std::ceil((to_s - from_s) / width_s_)) * 2, 2, kSamplesMax);
   double sum = 0;
   for (int i = 0; i < samples; ++i) sum += at(from_s + (to_s - from_s) * (i + 0.5) / samples);
-  return sum / samples;  // not known if one of them is not
+  return sum / samples;  // NaN if one of them is
 }
 
 double SeasonProfile::peak(double from_s, double to_s) const {

@@ -1,10 +1,10 @@
-// SeasonProfile: how the load of one season (an hour, a day, a week) usually runs.
+// SeasonProfile: the usual course of the load in one season (an hour, a day, a week).
 //
-// At most 288 buckets of mean arrivals a second; each is blended with what it was a cycle ago: v <- v + 0.4 (mean - v).
-// A bucket never seen is unknown (NaN), and so is every mean that would need it: a profile says nothing before its
-// season has passed once.
+// At most 288 buckets of mean arrivals per second; each is blended with its value of the previous cycle: v <- v + 0.4
+// (mean - v). A bucket without a measurement is unknown (NaN), and so is every mean that needs it: a profile has no
+// values before its season has passed once.
 // Failure: a silence longer than a bucket fills the buckets it covers, at most one cycle of them.
-// Threads: the keeper's only.
+// Threads: the keeper only.
 #pragma once
 
 #include <array>

@@ -1,10 +1,10 @@
-// StabilisationWindow: the largest recommendation of the last so many seconds. Capacity comes down only to it.
+// StabilisationWindow: the largest recommendation of a recent period. Capacity is reduced only to it.
 //
-// A monotonic queue: a recommendation that is not larger than a later one is never needed again, so what is kept falls
-// from the oldest to the newest. When it is full, the newest two become one that has the value of the larger and the
-// time of the later: capacity may then be kept a little longer, never shorter.
+// A monotonic queue: a recommendation that is not larger than a later one is never needed again, so the kept values
+// decrease from the oldest to the newest. When it is full, the newest two are merged into one with the value of the
+// larger and the time of the later: capacity may then be kept a little longer, never shorter.
 // Invariant: highest() is never below a recommendation of the last window.
-// Threads: the keeper's only.
+// Threads: the keeper only.
 #pragma once
 
 #include <array>

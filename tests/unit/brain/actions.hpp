@@ -1,4 +1,4 @@
-// Of many actions those of one kind.
+// The actions of one kind among all actions.
 #pragma once
 
 #include <variant>

@@ -1,4 +1,4 @@
-// Rules as people and the policy change them; acknowledging; and whatever a seed does.
+// Changes of rules by commands and by the policy; acknowledging; and random input.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,7 +9,7 @@
 namespace tide::test {
 namespace {
 
-TEST(AlertRules, ANewOneNeedsMetricAndThreshold) {
+TEST(AlertRules, NewRuleNeedsMetricAndThreshold) {
   AlertRig rig;
   test::AlertWish lacking = wish("slow");
   EXPECT_TRUE(is_refused(rig.set(lacking), Code::bad_argument));
@@ -32,7 +32,7 @@ TEST(AlertRules, ANewOneNeedsMetricAndThreshold) {
   EXPECT_TRUE(rig.is_firing("slow"));
 }
 
-TEST(AlertRules, AMistypedNameIsMet) {
+TEST(AlertRules, MistypedNameGetsSuggestion) {
   AlertRig rig;
   EXPECT_NE(rig.set(wish("wait_tine")).why.hint.find("wait_time"), std::string::npos);
   const Verdict drop = rig.drop("breaker_opn");
@@ -40,7 +40,7 @@ TEST(AlertRules, AMistypedNameIsMet) {
   EXPECT_NE(drop.why.hint.find("breaker_open"), std::string::npos);
 }
 
-TEST(AlertRules, WordsOfOtherVersionsAreRefused) {
+TEST(AlertRules, UnknownWordsAreRefused) {
   AlertRig rig;
   EXPECT_TRUE(is_refused(rig.set(wish("a", "utilisation", 1)), Code::bad_argument));
   test::AlertWish wrong = wish("a", "size", 5);
@@ -52,7 +52,7 @@ TEST(AlertRules, WordsOfOtherVersionsAreRefused) {
   EXPECT_EQ(rig.rule("a"), nullptr);
 }
 
-TEST(AlertRules, ClearAtIsBehindTheThreshold) {
+TEST(AlertRules, ClearAtIsNotBeyondThreshold) {
   AlertRig rig;
   test::AlertWish contradiction = wish("a", "size", 5);
   contradiction.clear_at = 6;
@@ -69,7 +69,7 @@ TEST(AlertRules, ClearAtIsBehindTheThreshold) {
   EXPECT_EQ(rig.rule("a")->clear_at, 9);
 }
 
-TEST(AlertRules, DownwardsThereMustBeRoomToEnd) {
+TEST(AlertRules, DownwardRuleMustBeAbleToEnd) {
   EXPECT_EQ(brain::default_clear_at(Metric::health, Comparison::below, 50), 55);
   EXPECT_EQ(brain::default_clear_at(Metric::health, Comparison::below, 98), 99);
   EXPECT_EQ(brain::default_clear_at(Metric::utilization, Comparison::at_most, 1), 1);
@@ -89,7 +89,7 @@ TEST(AlertRules, DownwardsThereMustBeRoomToEnd) {
   EXPECT_EQ(rig.alert("low")->state, AlertState::resolved);
 }
 
-TEST(AlertRules, AWishChangesWhatItNames) {
+TEST(AlertRules, SetAlertChangesOnlyNamedFields) {
   AlertRig rig;
   test::AlertWish sooner = wish("error_rate");
   sooner.hold = kSecond;
@@ -107,7 +107,7 @@ TEST(AlertRules, AWishChangesWhatItNames) {
   EXPECT_TRUE(rig.rule("error_rate")->is_built_in);
 }
 
-TEST(AlertRules, ADroppedBuiltInRuleComesBackAsItWas) {
+TEST(AlertRules, DroppedBuiltInRuleIsRestoredWithDefaults) {
   AlertRig rig;
   ASSERT_TRUE(is_applied(rig.drop("wait_time")));
   EXPECT_EQ(rig.rule("wait_time"), nullptr);
@@ -126,7 +126,7 @@ TEST(AlertRules, ADroppedBuiltInRuleComesBackAsItWas) {
   EXPECT_TRUE(rig.is_firing("wait_time"));
 }
 
-TEST(AlertRules, ChangeDropAndSwitchEndTheAlert) {
+TEST(AlertRules, ChangeDropAndDisableEndTheAlert) {
   for (int way = 0; way < 4; ++way) {
     SCOPED_TRACE(way);
     AlertRig rig;
@@ -152,14 +152,14 @@ TEST(AlertRules, ChangeDropAndSwitchEndTheAlert) {
     const auto told = std::find_if(rig.notes.begin(), rig.notes.end(),
                                    [](const action::Note& note) { return note.event == EventKind::alert_resolved; });
     EXPECT_NE(told->text.find(why[way]), std::string::npos) << told->text;
-    // The alert of another rule is the same as before.
+    // The alert of another rule is unchanged.
     rig.run(Span::seconds(10));
     EXPECT_TRUE(rig.is_firing("connection_exhaustion"));
     EXPECT_EQ(rig.alert("connection_exhaustion")->since, Instant::at_ns(1'000'000'000'000));
   }
 }
 
-TEST(AlertRules, APendingAlertOfAChangedRuleVanishes) {
+TEST(AlertRules, PendingAlertOfChangedRuleIsRemoved) {
   AlertRig rig;
   rig.put(Metric::utilization, 1);
   rig.tick();
@@ -171,7 +171,7 @@ TEST(AlertRules, APendingAlertOfAChangedRuleVanishes) {
   EXPECT_EQ(rig.count(EventKind::alert_resolved, "connection_exhaustion"), 0);
 }
 
-TEST(AlertRules, FollowThePolicyUnlessSomebodySetThem) {
+TEST(AlertRules, FollowPolicyUnlessSet) {
   AlertRig rig;
   test::AlertWish mine = wish("waiting_count");
   mine.threshold = 50;
@@ -216,7 +216,7 @@ TEST(AlertRules, AreBounded) {
   EXPECT_EQ(rig.alert_monitor.fired_total(), brain::kAlertRulesMax - brain::built_in_rules(Policy()).size());
 }
 
-TEST(AlertTable, TheOldestResolvedMakesRoom) {
+TEST(AlertTable, OldestResolvedIsOverwritten) {
   AlertRig rig;
   rig.put(Metric::emergency, 1);
   for (int i = 0; i < 300; ++i) {
@@ -228,13 +228,13 @@ TEST(AlertTable, TheOldestResolvedMakesRoom) {
   for (size_t place = 0; place < rig.alert_monitor.places(); ++place)
     numbers.insert(rig.alert_monitor.alert(place).number);
   EXPECT_EQ(numbers.size(), AlertMonitor::kPlaces);
-  EXPECT_EQ(numbers.count(1), 1U);  // the emergency goes on
+  EXPECT_EQ(numbers.count(1), 1U);  // the emergency continues
   EXPECT_EQ(numbers.count(2), 0U);
   EXPECT_EQ(*numbers.rbegin(), 151U);
   EXPECT_TRUE(rig.is_firing("emergency"));
 }
 
-TEST(AlertAck, IsKeptAndTold) {
+TEST(AlertAck, IsKeptAndReported) {
   AlertRig rig;
   rig.put(Metric::breaker_open, 1);
   rig.tick();
@@ -257,11 +257,11 @@ TEST(AlertAck, IsKeptAndTold) {
   EXPECT_EQ(rig.alert("breaker_open")->acked_by, "ada");
 }
 
-// 100k ticks of whatever a seed does. What is told must fit what is seen, and what is seen what was measured.
+// 100k ticks of random input. Reported alerts must match the table, and the table the measurements.
 TEST(AlertSeeds, KeepTheInvariants) {
   Rng rng(20'260'101);
   AlertRig rig;
-  std::map<std::string, int> unresolved;  // firing events less resolved events
+  std::map<std::string, int> unresolved;  // firing events minus resolved events
   std::map<std::string, Instant> held_since;
   uint64_t fired = 0;
   const std::string names[] = {"u0", "u1", "u2", "error_rate", "waiting_count", "connection_exhaustion"};
@@ -288,7 +288,7 @@ TEST(AlertSeeds, KeepTheInvariants) {
     }
     rig.notes.clear();
     rig.now += Span::millis(static_cast<int64_t>(rng.below(3000)));
-    for (const AlertRule& rule : rig.alert_monitor.rules()) {  // the condition at this look
+    for (const AlertRule& rule : rig.alert_monitor.rules()) {  // the condition at this evaluation
       if (!rule.is_enabled || !rule.begins_with(rig.readings[rule.metric]))
         held_since.erase(rule.name);
       else

@@ -1,4 +1,4 @@
-// When alerts fire, when they end, and what is told of it.
+// When alerts fire, when they end, and what is reported.
 #include <cmath>
 #include <limits>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-TEST(AlertWords, AreThoseOfTheSegment) {
+TEST(AlertWords, MatchTheSegment) {
   for (const std::string_view name : kWords<Metric>) {
     EXPECT_EQ(about(*member_of<Metric>(name)).meaning.back(), '.') << name;
   }
@@ -34,7 +34,7 @@ TEST(AlertWords, FitTheSegment) {
   }
 }
 
-// What makes a built-in rule's condition true and false, and within which time it fires.
+// What makes a built-in rule's condition true and false, and the time within which it fires.
 struct Cause {
   const char* rule;
   Metric metric;
@@ -66,7 +66,7 @@ const Cause kCauses[] = {
     {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
 };
 
-TEST(AlertBuiltIn, AllAreHere) {
+TEST(AlertBuiltIn, AllAreTested) {
   const AlertRig rig;
   EXPECT_EQ(rig.alert_monitor.rules().size(), std::size(kCauses));
   for (const Cause& cause : kCauses) {
@@ -75,7 +75,7 @@ TEST(AlertBuiltIn, AllAreHere) {
   }
 }
 
-TEST(AlertBuiltIn, EachFiresOnceInItsTimeAndEnds) {
+TEST(AlertBuiltIn, EachFiresOnceInTimeAndEnds) {
   for (const Cause& cause : kCauses) {
     SCOPED_TRACE(cause.rule);
     AlertRig rig;
@@ -127,7 +127,7 @@ TEST(AlertBuiltIn, EachFiresOnceInItsTimeAndEnds) {
   }
 }
 
-TEST(AlertMonitor, TellsWithNumbersAndAdvice) {
+TEST(AlertMonitor, EventsHaveNumbersAndAdvice) {
   AlertRig rig;
   rig.put(Metric::oldest_wait_ms, 5023.4);
   rig.tick();
@@ -149,7 +149,7 @@ TEST(AlertMonitor, TellsWithNumbersAndAdvice) {
   EXPECT_EQ(rig.notes[1].severity, Severity::info);
 }
 
-TEST(AlertBuiltIn, AdviceOnScalingNamesWhatHasAnEffect) {
+TEST(AlertBuiltIn, ScalingAdviceNamesEffectiveOptions) {
   Policy policy;
   AlertRig rig(policy);
   const auto advises = [&](const char* option) {
@@ -173,7 +173,7 @@ TEST(AlertBuiltIn, AdviceOnScalingNamesWhatHasAnEffect) {
   EXPECT_EQ(rig.rule("frequent_scaling")->advice, "Ask Bob.");
 }
 
-TEST(AlertBuiltIn, ANewSizingEndsNoAlert) {
+TEST(AlertBuiltIn, ChangeOfSizingEndsNoAlert) {
   AlertRig rig;
   rig.put(Metric::scaling_reversals_per_minute, 31);
   rig.tick();
@@ -185,8 +185,8 @@ TEST(AlertBuiltIn, ANewSizingEndsNoAlert) {
   EXPECT_TRUE(rig.is_firing("frequent_scaling"));
 }
 
-// Whatever the alert, its detail is JSON, and advice that is cut ends at a word with a mark.
-TEST(AlertMonitor, DetailIsJsonWhoseAdviceEndsAtAWord) {
+// For every alert, the detail is JSON, and advice that is cut ends at a word with a mark.
+TEST(AlertMonitor, DetailIsJsonWithAdviceCutAtWord) {
   for (const Cause& cause : kCauses) {
     SCOPED_TRACE(cause.rule);
     AlertRig rig;
@@ -226,7 +226,7 @@ TEST(AlertMonitor, LongTextsKeepTheNumbers) {
   EXPECT_EQ(note.detail.substr(note.detail.size() - 7), "\\\"...\"}");
 }
 
-TEST(AlertMonitor, PendingThatEndsVanishesWithoutAWord) {
+TEST(AlertMonitor, PendingThatEndsMakesNoEvent) {
   AlertRig rig;
   rig.put(Metric::utilization, 1);
   rig.run(Span::seconds(9));
@@ -245,7 +245,7 @@ TEST(AlertMonitor, PendingThatEndsVanishesWithoutAWord) {
   EXPECT_EQ(rig.alert("connection_exhaustion")->number, 2U);
 }
 
-TEST(AlertMonitor, EndsBehindClearAtOnly) {
+TEST(AlertMonitor, EndsOnlyBelowClearAt) {
   AlertRig rig;
   rig.put(Metric::utilization, 0.95);
   rig.run(Span::seconds(11));
@@ -272,7 +272,7 @@ TEST(AlertMonitor, FlappingFiresOnce) {
   EXPECT_EQ(rig.count(EventKind::alert_firing, "waiting_count"), 0);  // never for its whole hold
 }
 
-TEST(AlertMonitor, ComesBackAsANewAlert) {
+TEST(AlertMonitor, RecurrenceIsNewAlert) {
   AlertRig rig;
   rig.put(Metric::breaker_open, 1);
   rig.tick();
@@ -286,7 +286,7 @@ TEST(AlertMonitor, ComesBackAsANewAlert) {
   EXPECT_EQ(rig.alert_monitor.fired_total(), 2U);
 }
 
-TEST(AlertMonitor, TellsALastingAlertOnceASecond) {
+TEST(AlertMonitor, PublishesLastingAlertOncePerSecond) {
   AlertRig rig;
   rig.put(Metric::breaker_open, 1);
   rig.tick();
@@ -313,7 +313,7 @@ TEST(AlertMonitor, NotMeasuredBeginsNothing) {
   EXPECT_TRUE(rig.notes.empty());
 }
 
-TEST(AlertMonitor, NotMeasuredFiresOnForAMinute) {
+TEST(AlertMonitor, NotMeasuredKeepsFiringForAMinute) {
   AlertRig rig;
   rig.put(Metric::memory_ratio, 0.9);
   rig.run(Span::seconds(11));
@@ -331,7 +331,7 @@ TEST(AlertMonitor, NotMeasuredFiresOnForAMinute) {
   EXPECT_NE(rig.notes.back().text.find("not measured for"), std::string::npos) << rig.notes.back().text;
 }
 
-TEST(AlertMonitor, EndlessValuesAreTold) {
+TEST(AlertMonitor, InfiniteValuesAreReported) {
   AlertRig rig;
   rig.put(Metric::oldest_wait_ms, std::numeric_limits<double>::infinity());
   rig.tick();

@@ -1,4 +1,4 @@
-// A alert_monitor with readings made by hand. Time moves only when a test says so.
+// An AlertMonitor with readings set by the test. Time moves only when a test says so.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,7 +52,7 @@ class AlertRig {
   }
   void put(Metric metric, double value) { readings[metric] = value; }
 
-  // The youngest alert of a rule, or nullptr.
+  // The latest alert of a rule, or nullptr.
   const Alert* alert(const std::string& rule) const {
     const Alert* found = nullptr;
     for (size_t place = 0; place < alert_monitor.places(); ++place) {

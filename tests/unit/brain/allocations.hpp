@@ -1,4 +1,4 @@
-// How often this program has asked for memory. The counting operator new stands in quiet_test.cpp.
+// How often this program has allocated memory. The counting operator new is in quiet_test.cpp.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The breaker: when it opens, what is let through meanwhile, and that it always closes.
+// The breaker: when it opens, what is allowed while it is open, and that it always closes.
 #include "rig.hpp"
 
 namespace tide::test {
@@ -15,7 +15,7 @@ Policy breaking() {
 struct Outage {
   explicit Outage(const Policy& policy) : rig(Rig::Whole{}, policy) {}
 
-  // One step of an outage: what is opened fails after `took`.
+  // One step of an outage: every open fails after `took`.
   void step(Span took = Span()) {
     rig.tick();
     remember();
@@ -47,7 +47,7 @@ struct Outage {
   std::string trip_text;
 };
 
-TEST(Breaker, OpensOnlyAfterNothingButFailuresForSoLong) {
+TEST(Breaker, OpensAfterFailuresForTripAfter) {
   Outage outage(breaking());
   const Instant begun = outage.rig.now;
   outage.until(BreakerState::open);
@@ -58,7 +58,7 @@ TEST(Breaker, OpensOnlyAfterNothingButFailuresForSoLong) {
   EXPECT_EQ(outage.rig.outlook.state, PoolState::degraded);
 }
 
-TEST(Breaker, StaysClosedWhileAConnectionLives) {
+TEST(Breaker, StaysClosedWhileConnectionLives) {
   Policy policy = breaking();
   policy.min_size = 3;
   Outage outage(policy);
@@ -70,7 +70,7 @@ TEST(Breaker, StaysClosedWhileAConnectionLives) {
   }
 }
 
-TEST(Breaker, ASuccessInBetweenStartsTheClockAnew) {
+TEST(Breaker, SuccessRestartsTripAfter) {
   Outage outage(breaking());
   for (int i = 0; i < 60; ++i) {  // 12 s
     outage.step();
@@ -84,7 +84,7 @@ TEST(Breaker, ASuccessInBetweenStartsTheClockAnew) {
   }
 }
 
-TEST(Breaker, ProbesOnceAnIntervalAndRefusesWhoWaits) {
+TEST(Breaker, ProbesOncePerIntervalAndRefusesWaiters) {
   Outage outage(breaking());
   outage.until(BreakerState::open);
   outage.opened_at.clear();
@@ -102,7 +102,7 @@ TEST(Breaker, ProbesOnceAnIntervalAndRefusesWhoWaits) {
   }
 }
 
-TEST(Breaker, AProbeThatHangsIsFollowedByABreath) {
+TEST(Breaker, HangingProbeIsFollowedByPause) {
   Outage outage(breaking());
   outage.until(BreakerState::open);
   outage.opened_at.clear();
@@ -115,7 +115,7 @@ TEST(Breaker, AProbeThatHangsIsFollowedByABreath) {
   }
 }
 
-TEST(Breaker, IsHalfOpenWhileTheProbeIsUnderWayAndClosesWithIt) {
+TEST(Breaker, HalfOpenDuringProbeAndClosesOnSuccess) {
   Outage outage(breaking());
   outage.until(BreakerState::open);
   Rig& rig = outage.rig;
@@ -131,11 +131,11 @@ TEST(Breaker, IsHalfOpenWhileTheProbeIsUnderWayAndClosesWithIt) {
   rig.tick();
   EXPECT_EQ(rig.outlook.breaker, BreakerState::closed);
   EXPECT_NE(rig.note(EventKind::breaker_closed), nullptr);
-  EXPECT_EQ(rig.opens(), 1);                          // the other of min_size, without any pause
-  EXPECT_EQ(rig.outlook.state, PoolState::starting);  // min_size was never there
+  EXPECT_EQ(rig.opens(), 1);                          // the other one of min_size, without a pause
+  EXPECT_EQ(rig.outlook.state, PoolState::starting);  // min_size were never open
 }
 
-TEST(Breaker, APoolThatNeedsNothingProbesAllTheSame) {
+TEST(Breaker, ProbesWithoutDemand) {
   Policy policy = breaking();
   policy.min_size = 0;
   Outage outage(policy);
@@ -150,7 +150,7 @@ TEST(Breaker, APoolThatNeedsNothingProbesAllTheSame) {
   EXPECT_GE(outage.opens, 2);
 }
 
-TEST(Breaker, TriesAWrongPasswordNoMoreOftenThanRetryMax) {
+TEST(Breaker, PermanentFailureIsRetriedEveryRetryMax) {
   Policy policy = breaking();
   policy.retry_max = Span::seconds(10);
   Outage outage(policy);
@@ -165,7 +165,7 @@ TEST(Breaker, TriesAWrongPasswordNoMoreOftenThanRetryMax) {
   EXPECT_GE(outage.opens, 5);
 }
 
-TEST(Breaker, SwitchedOffItClosesAndNeverOpens) {
+TEST(Breaker, DisablingClosesIt) {
   Outage outage(breaking());
   outage.until(BreakerState::open);
   Policy off = breaking();
@@ -180,7 +180,7 @@ TEST(Breaker, SwitchedOffItClosesAndNeverOpens) {
   }
 }
 
-TEST(Breaker, TripAfterZeroOpensAtTheFirstFailure) {
+TEST(Breaker, TripAfterZeroOpensAtFirstFailure) {
   Policy policy = breaking();
   policy.breaker_trip_after = Span();
   Outage outage(policy);

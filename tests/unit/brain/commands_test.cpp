@@ -1,10 +1,10 @@
-// Orders on connections and leases: recycle, close_connection, revoke; pending ones and their bound.
+// Commands on connections and leases: recycle, close_connection, revoke; pending ones and their bound.
 #include "rig.hpp"
 
 namespace tide::test {
 namespace {
 
-// Lets time pass from wakeup to wakeup and obeys; opens arrive at once. Collects what was finished.
+// Lets time pass from wakeup to wakeup and carries out actions; opens finish at once. Collects finished commands.
 std::vector<action::FinishCommand> pass(Rig& rig, Span span) {
   std::vector<action::FinishCommand> finished;
   const Instant end = rig.now + span;
@@ -50,7 +50,7 @@ TEST(Recycle, ReplacesEveryConnectionSpreadEvenly) {
   EXPECT_EQ(rig.slots.size(), 10U);
 }
 
-TEST(Recycle, WaitsForLeasesAndForTheSize) {
+TEST(Recycle, WaitsForLeasesAndSize) {
   Policy policy = calm();
   policy.max_size = 2;
   Rig rig = Rig::running(policy, 2);
@@ -60,14 +60,14 @@ TEST(Recycle, WaitsForLeasesAndForTheSize) {
   rig.give_back(0);
   rig.tick();
   EXPECT_EQ(rig.opens(), 1);
-  EXPECT_EQ(rig.count<action::FinishCommand>(), 0);  // the size is not back yet
+  EXPECT_EQ(rig.count<action::FinishCommand>(), 0);  // the size is not restored yet
   rig.obey();
   rig.arrive();
   rig.tick();
   EXPECT_EQ(rig.count<action::FinishCommand>(), 1);
 }
 
-TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
+TEST(Recycle, OverlappingCommandsMergeAndBothFinish) {
   Policy policy = calm();
   policy.min_size = 4;
   Rig rig = Rig::running(policy, 4);
@@ -76,10 +76,10 @@ TEST(Recycle, OverlappingOnesMergeAndBothEnd) {
   (void)rig.order(Verb::recycle);
   const auto finished = pass(rig, Span::seconds(1));
   EXPECT_EQ(finished.size(), 2U);
-  EXPECT_EQ(rig.last_conn_id, 8U);  // nobody was replaced twice
+  EXPECT_EQ(rig.last_conn_id, 8U);  // no connection was replaced twice
 }
 
-TEST(Recycle, ALaterOneDoesNotPostponeAnEarlierOne) {
+TEST(Recycle, LaterCommandDoesNotPostponeEarlierOne) {
   Rig rig = Rig::running(calm(), 2);
   (void)rig.order(Verb::recycle, 0, Span::seconds(10));
   (void)rig.order(Verb::recycle, 0, Span::seconds(1000));
@@ -94,12 +94,12 @@ TEST(Recycle, EndsWithADrain) {
   EXPECT_TRUE(rig.outlook.is_settled);
 }
 
-TEST(Recycle, OfAnEmptyPoolIsDone) {
+TEST(Recycle, FinishesAtOnceIfPoolIsEmpty) {
   Rig rig{calm()};
   EXPECT_EQ(rig.order(Verb::recycle).message, "0 connections replaced");
 }
 
-TEST(CloseConnection, EndsOneAndTells) {
+TEST(CloseConnection, ClosesOneAndReports) {
   Rig rig = Rig::running(calm(), 2);
   rig.lease(1);
   EXPECT_EQ(rig.order(Verb::close_connection, 99).why.code, Code::not_found);
@@ -116,7 +116,7 @@ TEST(CloseConnection, EndsOneAndTells) {
   EXPECT_EQ(rig.slots.size(), 2U);
 }
 
-TEST(CloseConnection, OneStillBeingOpenedEndsOnceItIsThere) {
+TEST(CloseConnection, OpeningConnectionIsClosedOnceOpen) {
   Rig rig{calm()};
   rig.tick();
   rig.obey();
@@ -128,7 +128,7 @@ TEST(CloseConnection, OneStillBeingOpenedEndsOnceItIsThere) {
   EXPECT_TRUE(rig.is_retired(0));
 }
 
-TEST(Revoke, TakesTheLeaseAwayOnce) {
+TEST(Revoke, RevokesLeaseOnce) {
   Rig rig = Rig::running(calm(), 2);
   rig.lease(1);
   const int64_t lease_id = static_cast<int64_t>(rig.at(1).lease_id);
@@ -142,7 +142,7 @@ TEST(Revoke, TakesTheLeaseAwayOnce) {
   EXPECT_EQ(rig.outlook.generation, rig.generation + 2);
 }
 
-TEST(Pending, IsBoundedAndFreesItsPlaces) {
+TEST(Pending, IsBoundedAndReusesEntries) {
   Policy policy = calm();
   Rig rig = Rig::running(policy, 2);
   rig.lease_all();

@@ -1,4 +1,4 @@
-// What connections that die tell of the others, and what a full server tells of the size.
+// Conclusions from lost connections about the others, and from a full server about the size.
 #include "rig.hpp"
 
 namespace tide::test {
@@ -26,17 +26,17 @@ Rig six() {
   return Rig::running(policy, 6);
 }
 
-TEST(Condemned, OneLossSaysNothingOfTheOthers) {
+TEST(Condemned, OneLossIsNoSuspicion) {
   Rig rig = six();
   rig.brain.connection_lost(rig.now, 1);
-  rig.brain.connection_lost(rig.now, 1);  // told twice: by its holder and by the watch
+  rig.brain.connection_lost(rig.now, 1);  // reported twice: by its holder and by the watch
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
   rig.now += Span::seconds(2);
   rig.brain.connection_lost(rig.now, 2);
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
-// Lets the one that is asked answer; how many were asked.
+// Answers the validation, if any; returns the number of validations.
 int answer(Rig& rig, bool is_alive) {
   rig.tick();
   const int asked = rig.validations();
@@ -46,7 +46,7 @@ int answer(Rig& rig, bool is_alive) {
   return asked;
 }
 
-TEST(Condemned, TwoLossesWithinASecondAreASuspicion) {
+TEST(Condemned, TwoLossesWithinASecondAreSuspicion) {
   for (const bool is_alive : {true, false}) {
     Rig rig = six();
     const uint64_t last_old = rig.last_conn_id;
@@ -73,25 +73,25 @@ TEST(Condemned, TwoLossesWithinASecondAreASuspicion) {
   }
 }
 
-TEST(Condemned, OneThatTheServerEndedReplacesNobodyWhileAnotherLives) {
+TEST(Condemned, TerminatedSessionCondemnsNothingWhileAnotherLives) {
   Rig rig = six();
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
   rig.remove(0);
   EXPECT_EQ(answer(rig, true), 1);
-  rig.brain.generation_suspected(rig.now, 2, "terminating connection");  // another one, and another look
+  rig.brain.generation_suspected(rig.now, 2, "terminating connection");  // a second loss, and a second validation
   rig.brain.generation_suspected(rig.now, 3, "terminating connection");
   rig.settle();
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
-TEST(Condemned, OneThatTheServerEndedCondemnsTheGenerationWhenAnotherIsDeadToo) {
+TEST(Condemned, TerminatedSessionCondemnsGenerationIfAnotherIsDead) {
   Rig rig = six();
   const uint64_t last_old = rig.last_conn_id;
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
   rig.remove(0);
   rig.tick();
   rig.obey();
-  const uint64_t fresh = rig.add(Phase::idle).conn_id;  // opened meanwhile, so the server is back
+  const uint64_t fresh = rig.add(Phase::idle).conn_id;  // opened meanwhile, so the server is available
   rig.checked(false);
   rig.tick();
   ASSERT_NE(rig.note(EventKind::recycle), nullptr);
@@ -103,7 +103,7 @@ TEST(Condemned, OneThatTheServerEndedCondemnsTheGenerationWhenAnotherIsDeadToo) 
                            [&](const SlotCensus& slot) { return slot.conn_id <= last_old; }));
 }
 
-TEST(Condemned, WhoHasProvedToLiveNeedsNoQuestion) {
+TEST(Condemned, ProofOfLifeEndsSuspicionWithoutValidation) {
   Rig rig = six();
   rig.lease_all();
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
@@ -117,7 +117,7 @@ TEST(Condemned, WhoHasProvedToLiveNeedsNoQuestion) {
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
-TEST(Condemned, ASuspicionThatNobodyCanAnswerEnds) {
+TEST(Condemned, UndecidedSuspicionEnds) {
   Rig rig = six();
   rig.lease_all();
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
@@ -128,7 +128,7 @@ TEST(Condemned, ASuspicionThatNobodyCanAnswerEnds) {
   EXPECT_EQ(rig.validations(), 0);
 }
 
-TEST(Condemned, WhileDrainingNobodyIsAsked) {
+TEST(Condemned, NoValidationWhileDraining) {
   Rig rig = six();
   rig.brain.generation_suspected(rig.now, 1, "terminating connection");
   (void)rig.order(Verb::drain);
@@ -136,7 +136,7 @@ TEST(Condemned, WhileDrainingNobodyIsAsked) {
   EXPECT_EQ(rig.validations(), 0);
 }
 
-TEST(Condemned, WhatTheCondemnedTellIsNoNews) {
+TEST(Condemned, ErrorsOfCondemnedGenerationAreIgnored) {
   Rig rig = six();
   rig.brain.generation_doomed(rig.now, 1, "the server goes down");
   rig.lease(0);
@@ -148,7 +148,7 @@ TEST(Condemned, WhatTheCondemnedTellIsNoNews) {
   EXPECT_EQ(replaced_within(rig, kSpread), 0);
 }
 
-TEST(Condemned, ALeaseIsNotTakenAway) {
+TEST(Condemned, LeaseIsNotRevoked) {
   Rig rig = six();
   rig.lease(3);
   rig.brain.generation_doomed(rig.now, 1, "read only");
@@ -158,7 +158,7 @@ TEST(Condemned, ALeaseIsNotTakenAway) {
   EXPECT_EQ(rig.at(3).phase, Phase::leased);
 }
 
-TEST(Condemned, AnErrorThatTheNewGenerationMeetsTooDoesNotGoOnForEver) {
+TEST(Condemned, RepeatedErrorDoesNotCondemnForever) {
   Rig rig = six();
   rig.brain.generation_doomed(rig.now, 1, "read only");
   EXPECT_EQ(replaced_within(rig, kSpread), 6);
@@ -169,7 +169,7 @@ TEST(Condemned, AnErrorThatTheNewGenerationMeetsTooDoesNotGoOnForEver) {
   EXPECT_EQ(replaced_within(rig, kSpread), 6);
 }
 
-TEST(Crowded, TheTargetComesDownToWhatThereIs) {
+TEST(Crowded, TargetIsReducedToOpenConnections) {
   Rig rig = Rig::running(calm(), 8);
   for (uint32_t slot = 5; slot < 8; ++slot) rig.remove(slot);
   rig.tick();
@@ -181,14 +181,14 @@ TEST(Crowded, TheTargetComesDownToWhatThereIs) {
   EXPECT_EQ(rig.opens(), 0);
   EXPECT_EQ(rig.find<action::Scale>()->reason, "the server accepts no more connections at present");
   rig.tick_after(rig.policy.retry_max);
-  EXPECT_EQ(rig.opens(), 0);  // nobody asks for more
+  EXPECT_EQ(rig.opens(), 0);  // no demand
   rig.lease_all();
   rig.waiting = 1;
   rig.tick();
-  EXPECT_EQ(rig.opens(), 1);  // somebody does
+  EXPECT_EQ(rig.opens(), 1);  // demand
 }
 
-TEST(Crowded, NotBelowTheLowestSize) {
+TEST(Crowded, NotBelowLowestSize) {
   Rig rig = six();
   rig.remove(5);
   rig.tick();

@@ -1,4 +1,4 @@
-// Emergency: in by a storm or very low health, out when that is over, never stuck.
+// Emergency: begins with a storm or very low health, ends after it, and never lasts forever.
 #include "health_rig.hpp"
 
 namespace tide::test {
@@ -7,7 +7,7 @@ namespace {
 constexpr Load kStorm{.queries = 100, .faults = 80};
 constexpr Load kWell{};
 
-TEST(Emergency, BeginsInTheSecondStormySecondAndCapsTheSize) {
+TEST(Emergency, BeginsInSecondSecondOfStormAndCapsSize) {
   Policy policy = HealthRig::quick();
   policy.min_size = 8;
   HealthRig rig(policy);
@@ -26,7 +26,7 @@ TEST(Emergency, BeginsInTheSecondStormySecondAndCapsTheSize) {
   EXPECT_GE(all<action::ShedMemory>(rig.told).size(), 1U);
 }
 
-TEST(Emergency, EndsAfterTheStormAndTheCapIsLiftedByAndBy) {
+TEST(Emergency, EndsAfterStormAndCapIsLiftedGradually) {
   HealthRig rig;
   for (int i = 0; i < 5; ++i) rig.second(kStorm);
   ASSERT_EQ(rig.outlook.state, PoolState::emergency);
@@ -44,7 +44,7 @@ TEST(Emergency, EndsAfterTheStormAndTheCapIsLiftedByAndBy) {
   EXPECT_EQ(rig.outlook.limit_size, 10);
 }
 
-TEST(Emergency, OneBadSecondIsNone) {
+TEST(Emergency, OneBadSecondIsNoEmergency) {
   HealthRig rig;
   for (int i = 0; i < 20; ++i) {
     rig.second(i % 3 == 0 ? kStorm : kWell);
@@ -52,7 +52,7 @@ TEST(Emergency, OneBadSecondIsNone) {
   }
 }
 
-TEST(Emergency, BeginsByVeryLowHealthToo) {
+TEST(Emergency, BeginsWithVeryLowHealth) {
   Policy policy = HealthRig::quick();
   policy.health_max_response = Span::millis(10);
   HealthRig rig(policy);
@@ -62,7 +62,7 @@ TEST(Emergency, BeginsByVeryLowHealthToo) {
   EXPECT_EQ(rig.outlook.state, PoolState::running);
 }
 
-TEST(Emergency, TheOptionSwitchesItOffAtOnce) {
+TEST(Emergency, DisablingEndsItAtOnce) {
   HealthRig rig;
   for (int i = 0; i < 5; ++i) rig.second(kStorm);
   ASSERT_EQ(rig.outlook.state, PoolState::emergency);
@@ -77,7 +77,7 @@ TEST(Emergency, TheOptionSwitchesItOffAtOnce) {
   }
 }
 
-TEST(Emergency, ADatabaseThatIsGoneIsTheBreakersBusiness) {
+TEST(Emergency, EndsWhenBreakerTakesOver) {
   Policy policy = HealthRig::quick();
   policy.breaker_trip_after = Span::seconds(2);
   HealthRig rig(policy);
@@ -94,8 +94,8 @@ TEST(Emergency, ADatabaseThatIsGoneIsTheBreakersBusiness) {
   EXPECT_EQ(rig.outlook.limit_size, 10);
 }
 
-// Whatever the storm was like, and whatever waits meanwhile: half a minute after its end the pool is itself again.
-TEST(Emergency, IsNeverStuck) {
+// For every storm and queue: half a minute after the end of the storm the pool is back to normal.
+TEST(Emergency, AlwaysEnds) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);

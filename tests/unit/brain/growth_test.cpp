@@ -4,7 +4,7 @@
 namespace tide::test {
 namespace {
 
-TEST(Growth, OpensAtOnceForEachCallerNobodyWillServe) {
+TEST(Growth, OpensAtOnceForEachUnservedCaller) {
   Rig rig = Rig::running(calm(), 2);
   rig.lease_all();
   rig.waiting = 3;
@@ -22,7 +22,7 @@ TEST(Growth, OpensAtOnceForEachCallerNobodyWillServe) {
   EXPECT_NE(rig.note(EventKind::scale_up), nullptr);
   rig.obey();
   rig.tick();
-  EXPECT_EQ(rig.opens(), 0);  // those under way will serve them
+  EXPECT_EQ(rig.opens(), 0);  // those in progress will serve them
 }
 
 TEST(Growth, CountsIdleAndHeldAsServing) {
@@ -82,10 +82,10 @@ TEST(Growth, KeepsMinIdle) {
   rig.give_back(0);
   rig.give_back(1);
   rig.settle();
-  EXPECT_EQ(rig.slots.size(), 4U);  // the target followed, so nothing flaps
+  EXPECT_EQ(rig.slots.size(), 4U);  // the target was raised, so nothing flaps
 }
 
-TEST(Backoff, WaitsThenProbesThenGoesOn) {
+TEST(Backoff, WaitsThenProbesThenContinues) {
   Policy policy = calm();
   policy.min_size = 4;
   Rig rig(policy);
@@ -144,7 +144,7 @@ TEST(Backoff, DoublesUpToRetryMaxAndNeverGivesUp) {
   EXPECT_GT(longest, policy.retry_max.scaled(0.9));
 }
 
-TEST(Backoff, PermanentFailureIsTriedEveryRetryMax) {
+TEST(Backoff, PermanentFailureIsRetriedEveryRetryMax) {
   Rig rig{calm()};
   rig.tick();
   rig.obey();

@@ -25,7 +25,7 @@ class HealthRig : public Rig {
   }
   explicit HealthRig(const Policy& wanted = quick()) : Rig(Whole{}, wanted) { settle(); }
 
-  // A second of load, then a tick that is obeyed.
+  // A second of load, then a tick whose actions are carried out.
   void second(const Load& load) {
     now += Span::seconds(1);
     traffic.queries_total += load.queries;
@@ -42,7 +42,7 @@ class HealthRig : public Rig {
     traffic.use_seconds += held;
     round();
   }
-  // A tick that is obeyed, and again while something is asked for.
+  // A tick whose actions are carried out, repeated while there are actions.
   void round() {
     for (int i = 0; i < 20; ++i) {
       tick();

@@ -1,4 +1,4 @@
-// Each check turned to warning, to failed, and back, and the score they make together.
+// Each check changes to warning, to failed, and back; and the resulting score.
 #include "health_rig.hpp"
 
 namespace tide::test {
@@ -23,7 +23,7 @@ void expect_formula(const HealthRig& rig) {
   EXPECT_NEAR(static_cast<double>(health.score), std::min(mean, 10 + 0.9 * std::min(c, p)), 0.51);
 }
 
-TEST(Health, AWellPoolHasAHundredPoints) {
+TEST(Health, HealthyPoolScores100) {
   HealthRig rig;
   rig.second({});
   EXPECT_EQ(rig.brain.health().score, 100);
@@ -33,7 +33,7 @@ TEST(Health, AWellPoolHasAHundredPoints) {
   }
 }
 
-TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
+TEST(Health, ConnectivityWarnsOnFailedConnectsAndFailsWithoutConnection) {
   Policy policy = HealthRig::quick();
   policy.min_size = 3;
   policy.breaker_trip_after = Span::seconds(600);
@@ -58,7 +58,7 @@ TEST(Health, ConnectivityWarnsWhenConnectsFailAndFailsWithTheLastConnection) {
   EXPECT_EQ(rig.times(EventKind::health_ok), 1);
 }
 
-TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
+TEST(Health, MissingFileFailsWithLiveConnections) {
   HealthRig rig;
   rig.second({.queries = 10});
   expect(rig, HealthCheck::connectivity, HealthStatus::ok);
@@ -72,7 +72,7 @@ TEST(Health, AMissingFileIsAFailureWhateverIsAlive) {
   expect(rig, HealthCheck::connectivity, HealthStatus::ok);
 }
 
-TEST(Health, PerformanceGoesByTheShareOfFaults) {
+TEST(Health, PerformanceUsesShareOfFaults) {
   HealthRig rig;
   rig.second({.queries = 1'000, .faults = 40});
   expect(rig, HealthCheck::performance, HealthStatus::warning);
@@ -84,7 +84,7 @@ TEST(Health, PerformanceGoesByTheShareOfFaults) {
   expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
-TEST(Health, PerformanceGoesByTheMeanDurationToo) {
+TEST(Health, PerformanceUsesMeanDuration) {
   Policy policy = HealthRig::quick();
   policy.health_max_response = Span::millis(100);
   HealthRig rig(policy);
@@ -97,13 +97,13 @@ TEST(Health, PerformanceGoesByTheMeanDurationToo) {
   expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
-TEST(Health, AFewStatementsSayNothing) {
+TEST(Health, TooFewStatementsAreOk) {
   HealthRig rig;
   rig.second({.queries = 2, .faults = 2});
   expect(rig, HealthCheck::performance, HealthStatus::ok);
 }
 
-TEST(Health, ResourcesGoByTheFullest) {
+TEST(Health, ResourcesUseHighestUtilization) {
   HealthRig rig;
   rig.resources.descriptors_max = 1'000;
   rig.resources.descriptors = 500;
@@ -122,7 +122,7 @@ TEST(Health, ResourcesGoByTheFullest) {
   expect(rig, HealthCheck::resources, HealthStatus::ok);
 }
 
-TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
+TEST(Health, BusyPoolIsUnhealthyOnlyWithWaiters) {
   Policy policy = HealthRig::quick();
   policy.max_size = 2;
   HealthRig rig(policy);
@@ -140,7 +140,7 @@ TEST(Health, ABusyPoolIsIllOnlyWhenSomebodyWaits) {
   expect(rig, HealthCheck::resources, HealthStatus::ok);
 }
 
-TEST(Health, ScalingGoesByRequestsThatGotNothing) {
+TEST(Health, ScalingUsesTimedOutRequests) {
   HealthRig rig;
   rig.second({.requests = 1'000, .timeouts = 20});
   expect(rig, HealthCheck::scaling, HealthStatus::warning);
@@ -151,7 +151,7 @@ TEST(Health, ScalingGoesByRequestsThatGotNothing) {
   expect(rig, HealthCheck::scaling, HealthStatus::ok);
 }
 
-TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
+TEST(Health, CommandIsAnsweredAfterSurvey) {
   Policy policy = HealthRig::quick();
   policy.health_interval = Span::seconds(3600);
   HealthRig rig(policy);
@@ -168,7 +168,7 @@ TEST(Health, IsCheckedOnOrderAndAnsweredAfterTheSurvey) {
   EXPECT_EQ(rig.brain.health().rounds, rounds + 1);
 }
 
-TEST(Health, AnOrderIsAnsweredThoughTheSurveyNeverIs) {
+TEST(Health, CommandIsAnsweredWithoutSurveyResult) {
   HealthRig rig;
   (void)rig.order(Verb::check_health);
   rig.tick();
@@ -182,7 +182,7 @@ TEST(Health, IntervalZeroMeansNever) {
   policy.health_interval = Span();
   HealthRig rig(policy);
   for (int i = 0; i < 50; ++i) rig.second({.faults = 100});
-  // But an emergency looks all the same: it must see its end.
+  // But an emergency is checked anyway: otherwise its end would not be noticed.
   EXPECT_EQ(rig.outlook.state, PoolState::emergency);
   for (int i = 0; i < 60; ++i) rig.second({});
   const uint64_t rounds = rig.brain.health().rounds;

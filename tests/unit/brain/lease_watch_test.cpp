@@ -1,4 +1,4 @@
-// Lease watch: each rule speaks once about each lease.
+// Lease watch: each rule reports each lease once.
 #include "rig.hpp"
 
 namespace tide::test {
@@ -19,7 +19,7 @@ Rig with_lease(const Policy& policy) {
   return rig;
 }
 
-TEST(LeaseWatch, WakesForEachMomentAndSpeaksOnce) {
+TEST(LeaseWatch, WakesInTimeAndReportsOnce) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::report));
   EXPECT_EQ(rig.outlook.next_wakeup, rig.now + Span::seconds(10));
   rig.tick_after(Span::seconds(10));
@@ -38,7 +38,7 @@ TEST(LeaseWatch, WakesForEachMomentAndSpeaksOnce) {
   EXPECT_TRUE(rig.actions.empty());
 }
 
-TEST(LeaseWatch, ANewLeaseOfTheSameConnectionStartsAfresh) {
+TEST(LeaseWatch, NewLeaseOfSameConnectionStartsOver) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::report));
   rig.tick_after(Span::seconds(30));
   rig.give_back(1);
@@ -63,11 +63,11 @@ TEST(LeaseWatch, ReclaimRevokesOnce) {
   rig.tick_after(Span::seconds(30));
   EXPECT_EQ(rig.count<action::RevokeLease>(), 1);
   EXPECT_NE(rig.note(EventKind::lease_revoked), nullptr);
-  rig.tick_after(Span::seconds(30));  // the keeper has not taken it away yet
+  rig.tick_after(Span::seconds(30));  // the keeper has not revoked it yet
   EXPECT_EQ(rig.count<action::RevokeLease>(), 0);
 }
 
-TEST(LeaseWatch, AnActionSetLaterIsTakenOnOldLeasesToo) {
+TEST(LeaseWatch, ActionSetLaterAppliesToExistingLeases) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::report));
   rig.tick_after(Span::seconds(30));
   rig.set(watched(LeaseTimeoutAction::cancel));
@@ -76,7 +76,7 @@ TEST(LeaseWatch, AnActionSetLaterIsTakenOnOldLeasesToo) {
   EXPECT_EQ(rig.count<action::CancelLease>(), 1);
 }
 
-TEST(LeaseWatch, EndsAnIdleTransactionOncePerOccurrence) {
+TEST(LeaseWatch, EndsIdleTransactionOncePerOccurrence) {
   Rig rig = with_lease(calm());
   rig.at(1).idle_in_transaction_since = rig.now;
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(60));
@@ -91,7 +91,7 @@ TEST(LeaseWatch, EndsAnIdleTransactionOncePerOccurrence) {
   EXPECT_EQ(rig.count<action::EndTransaction>(), 1);
 }
 
-TEST(LeaseWatch, EndsAnOldReadSnapshotAndBothAtOnceOnlyOnce) {
+TEST(LeaseWatch, EndsOldReadSnapshotTogetherWithTransaction) {
   Rig rig = with_lease(calm());
   rig.at(1).idle_in_transaction_since = rig.at(1).reading_since = rig.now;
   rig.tick_after(Span::seconds(60));
@@ -104,7 +104,7 @@ TEST(LeaseWatch, EndsAnOldReadSnapshotAndBothAtOnceOnlyOnce) {
             "read transaction open for 60.0 s (sqlite_max_read_transaction 1min)");
 }
 
-TEST(LeaseWatch, GoesOnWhileDraining) {
+TEST(LeaseWatch, ContinuesWhileDraining) {
   Rig rig = with_lease(watched(LeaseTimeoutAction::reclaim));
   (void)rig.order(Verb::drain);
   rig.tick();

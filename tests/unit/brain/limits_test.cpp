@@ -32,7 +32,7 @@ TEST(Manual, PinsTargetAndLimit) {
   EXPECT_EQ(rig.brain.limit_reason(), "max_size 10");
 }
 
-TEST(Manual, IsRefusedOutsideTheRange) {
+TEST(Manual, IsRefusedOutsideRange) {
   Rig rig = Rig::running(calm(), 2);
   for (const int64_t size : {int64_t{0}, int64_t{1}, int64_t{11}}) {
     const Verdict verdict = rig.order(Verb::scale, size);
@@ -47,7 +47,7 @@ TEST(Manual, IsRefusedOutsideTheRange) {
   EXPECT_EQ(rig.order(Verb::scale, -1).message, "automatic sizing was already enabled");
 }
 
-TEST(Manual, SurvivesLimitsItFitsAndIsDroppedByOthers) {
+TEST(Manual, IsDroppedOnlyByLimitsThatExcludeIt) {
   Policy policy = calm();
   Rig rig = Rig::running(policy, 2);
   (void)rig.order(Verb::scale, 6);
@@ -67,7 +67,7 @@ TEST(Manual, SurvivesLimitsItFitsAndIsDroppedByOthers) {
 }
 
 // A shrink takes effect on release, even while callers wait; never more than the surplus.
-TEST(Shrink, MarksLeasedOnesOnlyForTheSurplusOverTheLimit) {
+TEST(Shrink, MarksLeasedOnlyForSurplusOverLimit) {
   Rig rig = Rig::running(calm(), 2);
   (void)rig.order(Verb::scale, 8);
   rig.settle();
@@ -87,7 +87,7 @@ TEST(Shrink, MarksLeasedOnesOnlyForTheSurplusOverTheLimit) {
   EXPECT_EQ(rig.opens(), 0);
 }
 
-TEST(Shrink, LetsThoseBeingOpenedComeFirst) {
+TEST(Shrink, RetiresOpeningBeforeLeased) {
   Rig rig = Rig::running(calm(), 6);
   rig.lease_all();
   rig.waiting = 2;
@@ -103,7 +103,7 @@ TEST(Shrink, LetsThoseBeingOpenedComeFirst) {
   EXPECT_TRUE(rig.is_retired(6) && rig.is_retired(7));
 }
 
-TEST(Shrink, HeldOnesGoBeforeLeasedOnes) {
+TEST(Shrink, RetiresHeldBeforeLeased) {
   Rig rig = Rig::running(calm(), 4);
   rig.lease_all();
   rig.put(rig.at(0), Phase::held);
@@ -113,7 +113,7 @@ TEST(Shrink, HeldOnesGoBeforeLeasedOnes) {
   EXPECT_TRUE(rig.is_retired(0));
 }
 
-TEST(Shrink, AboveTheTargetSparesCallersAndMinIdle) {
+TEST(Shrink, AboveTargetKeepsLeasesAndMinIdle) {
   Policy policy = calm();
   policy.min_idle = 1;
   Rig rig = Rig::running(policy, 2);
@@ -129,11 +129,11 @@ TEST(Shrink, AboveTheTargetSparesCallersAndMinIdle) {
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::scale), 1);
   EXPECT_TRUE(rig.is_retired(3));
-  rig.tick();  // not carried out, so it is asked for again
+  rig.tick();  // not carried out, so it is requested again
   EXPECT_TRUE(rig.is_retired(3));
 }
 
-TEST(Shrink, LeavesOneThatIsBeingValidated) {
+TEST(Shrink, KeepsConnectionBeingValidated) {
   Policy policy = calm();
   policy.validation_interval = Span::seconds(30);
   Rig rig = Rig::running(policy, 2);
@@ -144,7 +144,7 @@ TEST(Shrink, LeavesOneThatIsBeingValidated) {
   EXPECT_TRUE(rig.is_retired(1));
 }
 
-TEST(Burst, RaisesTheLimitForAWhile) {
+TEST(Burst, RaisesLimitForItsDuration) {
   Rig rig = Rig::running(calm(), 10);
   rig.lease_all();
   rig.waiting = 30;
@@ -175,7 +175,7 @@ TEST(Burst, RaisesTheLimitForAWhile) {
   EXPECT_EQ(rig.retired(CloseReason::scale), 10);
 }
 
-TEST(Burst, BeatsManualAndGivesWayToItAgain) {
+TEST(Burst, OverridesManualUntilItEnds) {
   Rig rig = Rig::running(calm(), 2);
   (void)rig.order(Verb::scale, 4);
   (void)rig.order(Verb::burst);
@@ -213,7 +213,7 @@ TEST(Burst, IsRefusedWhenOff) {
   EXPECT_EQ(rig.order(Verb::burst).why.code, Code::refused);
 }
 
-TEST(Burst, EndsWhenTheOptionIsSwitchedOff) {
+TEST(Burst, EndsWhenOptionIsDisabled) {
   Policy policy = calm();
   Rig rig = Rig::running(policy, 2);
   (void)rig.order(Verb::burst);
@@ -225,7 +225,7 @@ TEST(Burst, EndsWhenTheOptionIsSwitchedOff) {
   EXPECT_NE(rig.note(EventKind::burst_off), nullptr);
 }
 
-TEST(Limits, NoRuleGoesBeyondTheSlots) {
+TEST(Limits, NoRuleExceedsSlots) {
   Policy policy = calm();
   policy.max_size = 100;
   Rig rig(policy, 8);
@@ -236,7 +236,7 @@ TEST(Limits, NoRuleGoesBeyondTheSlots) {
   EXPECT_EQ(rig.tick().limit_size, 8);
 }
 
-TEST(Limits, ChangedLiveMoveTheTarget) {
+TEST(Limits, LiveChangeMovesTarget) {
   Policy policy = calm();
   Rig rig = Rig::running(policy, 2);
   policy.min_size = 5;

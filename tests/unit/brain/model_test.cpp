@@ -1,4 +1,4 @@
-// Random worlds: what must hold after every tick, and what must come back when all is calm again.
+// Random worlds: what must hold after every tick, and what must recover when all faults are over.
 #include "world.hpp"
 
 namespace tide::test {
@@ -21,8 +21,8 @@ Policy policy_of(uint64_t seed) {
   return policy;
 }
 
-TEST(Model, HoldsAtEveryTickAndRecovers) {
-  std::array<uint64_t, 11> actions{};  // a world in which an action never happens proves nothing about it
+TEST(Model, InvariantsHoldAndPoolRecovers) {
+  std::array<uint64_t, 11> actions{};  // a world in which an action never occurs proves nothing about it
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(policy_of(seed), seed);
@@ -31,12 +31,12 @@ TEST(Model, HoldsAtEveryTickAndRecovers) {
       if (::testing::Test::HasFailure()) FAIL() << "step " << i;
     }
     world.calm_down(Span::seconds(3'600));
-    if (::testing::Test::HasFailure()) FAIL() << "while calming down";
+    if (::testing::Test::HasFailure()) FAIL() << "during recovery";
     const Policy& policy = world.policy();
     EXPECT_EQ(world.outlook().state, PoolState::running);
     EXPECT_EQ(world.pending_orders(), 0U);
     const auto needed = static_cast<size_t>(std::min(std::max(policy.min_size, policy.min_idle), policy.max_size));
-    EXPECT_GE(world.size() + 1, needed);  // one may be closing for its age at this moment
+    EXPECT_GE(world.size() + 1, needed);  // one may be closing at the end of its lifetime
     if (policy.scaling || !policy.idle_timeout.is_zero()) {
       EXPECT_LE(world.size(), needed + 1);
     }
@@ -47,7 +47,7 @@ TEST(Model, HoldsAtEveryTickAndRecovers) {
 }
 
 // The same inputs in the same order give the same outputs, byte for byte.
-TEST(Model, IsTheSameForTheSameSeed) {
+TEST(Model, SameSeedGivesSameOutput) {
   for (uint64_t seed = 100; seed < 104; ++seed) {
     World a(policy_of(seed), seed), b(policy_of(seed), seed);
     for (int i = 0; i < 2'000; ++i) {

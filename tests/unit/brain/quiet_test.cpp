@@ -1,4 +1,4 @@
-// A pool with nothing to do: no action, no allocation, no wakeup it does not need; and times that never come.
+// A pool with nothing to do: no action, no allocation, no unnecessary wakeup; and times that never come.
 #include <cstdlib>
 #include <new>
 
@@ -41,7 +41,7 @@ TEST(Quiet, TickAllocatesNothing) {
   }
 }
 
-TEST(Quiet, AtMinSizeWakesForValidationAndAgeOnly) {
+TEST(Quiet, AtMinSizeWakesOnlyForValidationAndLifetime) {
   Policy policy;
   Rig rig = Rig::running(policy, 2);
   rig.settle();
@@ -53,7 +53,7 @@ TEST(Quiet, AtMinSizeWakesForValidationAndAgeOnly) {
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(1700));
 }
 
-TEST(Quiet, ComesBackAfterWork) {
+TEST(Quiet, IsQuietAgainAfterLoad) {
   Policy policy = calm();
   policy.scaling = true;
   Rig rig = Rig::running(policy, 2);
@@ -66,14 +66,14 @@ TEST(Quiet, ComesBackAfterWork) {
   EXPECT_EQ(rig.outlook.next_wakeup, Instant::never());
 }
 
-TEST(Quiet, ABusyPoolWakesForTheSizer) {
+TEST(Quiet, BusyPoolWakesForSizer) {
   Policy policy;
   Rig rig = Rig::running(policy, 2);
   rig.lease(0);
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + policy.scaling_interval);
 }
 
-TEST(Quiet, EndlessTimesDoNotOverflow) {
+TEST(Quiet, InfiniteTimesDoNotOverflow) {
   Policy policy;
   for (Span* span : {&policy.idle_timeout, &policy.max_lifetime, &policy.validation_interval, &policy.retry_base,
                      &policy.retry_max, &policy.lease_timeout, &policy.leak_threshold, &policy.scaling_interval,
@@ -102,17 +102,17 @@ TEST(Quiet, EndlessTimesDoNotOverflow) {
   };
   expect_nothing_over();
   EXPECT_EQ(rig.retired(CloseReason::control), 0);
-  rig.tick_after(Span::seconds(1'000'000'000));  // 31 years; for ever are 73, less jitter
+  rig.tick_after(Span::seconds(1'000'000'000));  // 31 years; the maximum is 73, minus jitter
   expect_nothing_over();
   for (int i = 0; i < 2; ++i) rig.tick_after(Span::seconds(1'000'000'000));
   for (int i = 0; i < 100; ++i) {
     rig.brain.connect_failed(rig.now, false);
     rig.tick();
-    EXPECT_EQ(rig.opens(), 0) << "the next try is far away";
+    EXPECT_EQ(rig.opens(), 0) << "the next attempt is far away";
   }
 }
 
-TEST(Quiet, TheAdaptiveSizerAllocatesNothing) {
+TEST(Quiet, AdaptiveSizerAllocatesNothing) {
   Rng rng(5);
   SizerRig rig(roomy(), brain::kSeasons_s);
   const size_t before = allocations_total;

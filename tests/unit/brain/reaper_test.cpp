@@ -4,7 +4,7 @@
 namespace tide::test {
 namespace {
 
-TEST(IdleTimeout, EndsThoseAboveMinSizeAndTakesTheTargetAlong) {
+TEST(IdleTimeout, EndsConnectionsAboveMinSizeAndLowersTarget) {
   Policy policy = calm();
   policy.idle_timeout = Span::seconds(600);
   Rig rig = Rig::running(policy, 2);
@@ -25,11 +25,11 @@ TEST(IdleTimeout, EndsThoseAboveMinSizeAndTakesTheTargetAlong) {
   EXPECT_EQ(rig.find<action::Scale>()->reason, "3 connections unused for idle_timeout 10min");
   rig.obey();
   rig.tick();
-  EXPECT_TRUE(rig.actions.empty());  // nothing is opened again
+  EXPECT_TRUE(rig.actions.empty());  // nothing is reopened
   EXPECT_EQ(rig.outlook.next_wakeup, Instant::never());
 }
 
-TEST(IdleTimeout, LeavesMinIdle) {
+TEST(IdleTimeout, KeepsMinIdle) {
   Policy policy = calm();
   policy.idle_timeout = Span::seconds(5);
   policy.min_size = 0;
@@ -63,7 +63,7 @@ TEST(Lifetime, IsDrawnOnceWithJitterDownward) {
   EXPECT_GT(rig.brain.draw_expiry(rig.now), rig.now);
 }
 
-TEST(Lifetime, ReplacesTheIdleBeforeTheyEndAndNotAllAtOnce) {
+TEST(Lifetime, ReplacesIdleInAdvanceAndGradually) {
   Policy policy = calm();
   policy.min_size = 8;
   policy.max_size = 16;
@@ -72,24 +72,24 @@ TEST(Lifetime, ReplacesTheIdleBeforeTheyEndAndNotAllAtOnce) {
   for (SlotCensus& slot : rig.slots) slot.expires_at = rig.now + Span::seconds(1800);
   EXPECT_EQ(rig.tick().next_wakeup, rig.now + Span::seconds(1800));
   rig.tick_after(Span::seconds(1800));
-  EXPECT_EQ(rig.retired(CloseReason::lifetime), 1);  // the leased one, which ends when it comes back
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 1);  // the leased one, which ends when it is returned
   EXPECT_TRUE(rig.is_retired(0));
   EXPECT_EQ(rig.opens(), 3);  // 1 + 8 / 4 replacements at once
   EXPECT_LE(rig.outlook.next_wakeup, rig.now + Span::millis(100));
   rig.obey();
   EXPECT_TRUE(rig.at(0).is_retiring);
   rig.tick();
-  EXPECT_EQ(rig.retired(CloseReason::lifetime), 0);  // until their successors are there
-  EXPECT_EQ(rig.retired(CloseReason::scale), 0);     // who are no surplus
+  EXPECT_EQ(rig.retired(CloseReason::lifetime), 0);  // until their successors are open
+  EXPECT_EQ(rig.retired(CloseReason::scale), 0);     // which are no surplus
   rig.arrive();
   rig.tick();
   EXPECT_EQ(rig.retired(CloseReason::lifetime), 2);
   rig.obey();
-  rig.tick_after(Span::seconds(181));  // a tenth of a life overdue
+  rig.tick_after(Span::seconds(181));  // overdue by a tenth of its life
   EXPECT_EQ(rig.retired(CloseReason::lifetime), 5);
 }
 
-TEST(Lifetime, EndsAtOnceWhereTheLimitLeavesNoRoomForASuccessor) {
+TEST(Lifetime, EndsAtOnceWithoutRoomForSuccessor) {
   Policy policy = calm();
   policy.min_size = policy.max_size = 4;
   Rig rig = Rig::running(policy, 4);
@@ -124,13 +124,13 @@ TEST(Validation, ChecksAtMostHalfOfTheIdleHighestFirst) {
   EXPECT_EQ(rig.find<action::Validate>()->slot, 7U);
   rig.obey();
   rig.tick();
-  EXPECT_EQ(rig.validations(), 0);  // four are away
+  EXPECT_EQ(rig.validations(), 0);  // four are being validated
   rig.checked(true);
   rig.tick();
   EXPECT_EQ(rig.validations(), 4);
 }
 
-TEST(Validation, ALoneConnectionIsCheckedToo) {
+TEST(Validation, SingleConnectionIsChecked) {
   Policy policy = calm();
   policy.min_size = 1;
   policy.validation_interval = Span::seconds(30);
@@ -148,7 +148,7 @@ TEST(Validation, WaitsWhileCallersWait) {
   EXPECT_EQ(rig.validations(), 0);
 }
 
-TEST(Validation, FailuresInARowReplaceTheGeneration) {
+TEST(Validation, ConsecutiveFailuresReplaceGeneration) {
   Policy policy = calm();
   policy.min_size = 6;
   policy.validation_interval = Span::seconds(30);
@@ -175,7 +175,7 @@ TEST(Validation, FailuresInARowReplaceTheGeneration) {
   EXPECT_EQ(rig.slots.size(), 6U);
 }
 
-TEST(Validation, FailuresBeforeADrainSayNothingAboutWhatComesAfter) {
+TEST(Validation, DrainResetsFailures) {
   Rig rig = Rig::running(calm(), 2);
   for (int i = 0; i < 2; ++i) rig.brain.validated(rig.now, false);
   (void)rig.order(Verb::drain);
@@ -190,7 +190,7 @@ TEST(Validation, FailuresBeforeADrainSayNothingAboutWhatComesAfter) {
   EXPECT_EQ(rig.last_conn_id, 4U);
 }
 
-TEST(Validation, ASuccessBreaksTheRow) {
+TEST(Validation, SuccessResetsFailures) {
   Rig rig = Rig::running(calm(), 2);
   for (int i = 0; i < 20; ++i) {
     rig.brain.validated(rig.now, false);

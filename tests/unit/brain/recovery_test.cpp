@@ -1,4 +1,4 @@
-// Recovery: each strategy where it can help, with a record of every attempt; and what goes when memory is short.
+// Recovery: each strategy when it can help, with a record of every attempt; and what is released when memory is short.
 #include "health_rig.hpp"
 
 namespace tide::test {
@@ -18,7 +18,7 @@ std::vector<std::string> outcomes(const HealthRig& rig, const std::string& strat
   return out;
 }
 
-TEST(Recovery, ReplacesConnectionsWhenPerformanceFailsAndTellsThatItHelped) {
+TEST(Recovery, ReplacesConnectionsWhenPerformanceFailsAndReportsSuccess) {
   Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
   HealthRig rig(policy);
@@ -31,7 +31,7 @@ TEST(Recovery, ReplacesConnectionsWhenPerformanceFailsAndTellsThatItHelped) {
   for (const SlotCensus& slot : rig.slots) EXPECT_GT(slot.conn_id, before);
 }
 
-TEST(Recovery, GivesUpAfterSoManyAttemptsUntilAllIsWell) {
+TEST(Recovery, GivesUpAfterMaxAttemptsUntilAllChecksAreOk) {
   Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
   policy.recovery_max_attempts = 2;
@@ -45,7 +45,7 @@ TEST(Recovery, GivesUpAfterSoManyAttemptsUntilAllIsWell) {
   EXPECT_EQ(outcomes(rig, "restart_connections"), (std::vector<std::string>{"begun"}));
 }
 
-TEST(Recovery, GrowsWhenRequestsGetNothing) {
+TEST(Recovery, GrowsWhenRequestsTimeOut) {
   Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
   policy.sizing = Sizing::threshold;
@@ -56,7 +56,7 @@ TEST(Recovery, GrowsWhenRequestsGetNothing) {
   EXPECT_EQ(outcomes(rig, "scale_pool").front(), "begun");
 }
 
-TEST(Recovery, PassesOverWhatCannotHelp) {
+TEST(Recovery, SkipsStrategiesThatCannotHelp) {
   Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool,restart_connections";
   HealthRig rig(policy);
@@ -65,7 +65,7 @@ TEST(Recovery, PassesOverWhatCannotHelp) {
   EXPECT_FALSE(outcomes(rig, "restart_connections").empty());
 }
 
-TEST(Recovery, ForgetsWhatWasLearnt) {
+TEST(Recovery, ResetMetricsResetsLoadStatistics) {
   Policy policy = HealthRig::quick();
   policy.recovery = "reset_metrics";
   HealthRig rig(policy);
@@ -79,7 +79,7 @@ TEST(Recovery, ForgetsWhatWasLearnt) {
   EXPECT_EQ(rig.traffic.queries_total, queries + 800);
 }
 
-// The alert of a rule that was begun last.
+// The latest alert of a rule.
 const brain::Alert* alert_of(const HealthRig& rig, const std::string& rule) {
   const brain::AlertMonitor& alert_monitor = rig.brain.alert_monitor();
   const brain::Alert* found = nullptr;
@@ -91,7 +91,7 @@ const brain::Alert* alert_of(const HealthRig& rig, const std::string& rule) {
 }
 
 // 264 faults within 17 s, at rates of 8 and 24 %.
-TEST(Recovery, NothingThatAlertsGoByIsForgotten) {
+TEST(Recovery, ResetMetricsKeepsInputsOfAlerts) {
   for (const char* recovery : {"", "reset_metrics", "reset_metrics,restart_connections,scale_pool"}) {
     SCOPED_TRACE(recovery);
     Policy policy = HealthRig::quick();
@@ -112,8 +112,8 @@ TEST(Recovery, NothingThatAlertsGoByIsForgotten) {
 
 constexpr Load kRefused{.requests = 100, .timeouts = 50};
 
-// The adaptive sizer sees next to no load, and would take it back within seconds.
-TEST(Recovery, WhatItOpenedIsHeldForAWhile) {
+// The adaptive sizer sees almost no load, and would close them within seconds.
+TEST(Recovery, OpenedConnectionsAreKeptForAWhile) {
   Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
   policy.recovery_max_attempts = 1;
@@ -131,7 +131,7 @@ TEST(Recovery, WhatItOpenedIsHeldForAWhile) {
   EXPECT_LT(rig.outlook.target_size, held);
 }
 
-TEST(Recovery, WhatItOpenedIsNotHeldAgainstAnOrder) {
+TEST(Recovery, OpenedConnectionsAreNotKeptAgainstCommand) {
   Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool";
   HealthRig rig(policy);
@@ -143,7 +143,7 @@ TEST(Recovery, WhatItOpenedIsNotHeldAgainstAnOrder) {
   EXPECT_EQ(rig.outlook.size_source, SizeSource::manual);
 }
 
-TEST(Recovery, NothingIsTriedWhileConnectsFail) {
+TEST(Recovery, NoAttemptWhileConnectsFail) {
   Policy policy = HealthRig::quick();
   policy.recovery = "scale_pool,reset_metrics";
   policy.breaker_trip_after = Span::seconds(3);
@@ -163,8 +163,8 @@ TEST(Recovery, NothingIsTriedWhileConnectsFail) {
   EXPECT_TRUE(is_open);
 }
 
-// The verdict is the next check's, at its time: not what was known when the attempt was begun.
-TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
+// The result is decided by the next check, at its time: not by what was known when the attempt began.
+TEST(Recovery, AttemptIsJudgedByNextHealthCheck) {
   Policy policy = HealthRig::quick();
   policy.recovery = "restart_connections";
   HealthRig rig(policy);
@@ -176,14 +176,14 @@ TEST(Recovery, AnAttemptIsJudgedByTheNextHealthCheck) {
     if (outcomes(rig, "restart_connections").size() == 1) continue;
     EXPECT_GT(rig.brain.health().rounds, round);
   }
-  // Checks that still find it ill say nothing before the attempt can have worked.
+  // Checks that still fail mean nothing before the attempt can have had an effect.
   EXPECT_EQ(outcomes(rig, "restart_connections").size(), 1U);
   for (int i = 0; i < 30; ++i) rig.second({.queries = 2000});
   EXPECT_EQ(outcomes(rig, "restart_connections"), (std::vector<std::string>{"begun", "success"}));
   EXPECT_FALSE(rig.brain.health().has(HealthStatus::failed));
 }
 
-TEST(Recovery, EmptyMeansNothing) {
+TEST(Recovery, EmptyDisablesRecovery) {
   Policy policy = HealthRig::quick();
   policy.recovery = "";
   HealthRig rig(policy);
@@ -191,7 +191,7 @@ TEST(Recovery, EmptyMeansNothing) {
   EXPECT_EQ(rig.times(EventKind::recovery), 0);
 }
 
-TEST(Pressure, CachesGoFirstThenIdleConnectionsAboveTheLowest) {
+TEST(Pressure, DropsCachesThenIdleConnectionsAboveLowest) {
   Policy policy = HealthRig::quick();
   policy.scaling = false;
   HealthRig rig(policy);
@@ -216,7 +216,7 @@ TEST(Pressure, CachesGoFirstThenIdleConnectionsAboveTheLowest) {
   EXPECT_EQ(rig.times(EventKind::memory_pressure), 1);
 }
 
-TEST(Pressure, DoesNotFlapAtTheEdge) {
+TEST(Pressure, DoesNotFlapAtThreshold) {
   HealthRig rig;
   rig.resources.memory_limit_bytes = 1e9;
   for (int i = 0; i < 50; ++i) {
@@ -226,7 +226,7 @@ TEST(Pressure, DoesNotFlapAtTheEdge) {
   EXPECT_EQ(rig.times(EventKind::memory_pressure), 1);
 }
 
-TEST(Pressure, WhoWaitsIsStillServed) {
+TEST(Pressure, WaitersAreStillServed) {
   HealthRig rig;
   rig.lease_all();
   rig.resources.memory_limit_bytes = 1e9;

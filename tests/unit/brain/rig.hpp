@@ -1,6 +1,6 @@
-// Rig: a brain with a census made by hand. Time moves only when a test says so.
+// Rig: a brain with a census set by the test. Time moves only when a test says so.
 //
-// obey() carries the actions out in the simplest way: an open is under way until arrive(), an idle connection that is
+// obey() carries the actions out in the simplest way: an open is in progress until arrive(), an idle connection that is
 // retired is gone at once, a leased one is marked, a validation holds its slot until checked().
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace tide::test {
 
-// Without the deciders that have tests of their own: the threshold rule sizes, nobody looks after health.
+// Without the deciders that have their own tests: the threshold rule sizes, health is not checked.
 inline Policy plain(Policy policy) {
   policy.sizing = Sizing::threshold;
   policy.health_interval = Span();
@@ -28,7 +28,7 @@ inline Policy plain(Policy policy) {
 class Rig {
  public:
   static constexpr uint32_t kCapacity = 32;
-  struct Whole {};  // with every decider, and with what the alert monitor says
+  struct Whole {};  // with every decider, and with the output of the alert monitor
 
   explicit Rig(const Policy& wanted = Policy(), uint32_t capacity = kCapacity)
       : policy(plain(wanted)), brain(policy, capacity, 7, now) {
@@ -37,7 +37,7 @@ class Rig {
   Rig(Whole, const Policy& wanted, uint32_t capacity = kCapacity)
       : policy(wanted), brain(wanted, capacity, 7, now), is_whole(true) {}
 
-  // A pool that has started and grown to `n` idle connections, wanted by the sizer.
+  // A pool that has started and grown to `n` idle connections, its target.
   static Rig running(const Policy& wanted, int n) {
     Rig rig(wanted);
     for (int i = 0; i < n; ++i) rig.add(Phase::idle);
@@ -84,7 +84,7 @@ class Rig {
       if (s.phase == Phase::idle) lease(s.slot);
     }
   }
-  // As the keeper does: a connection marked to end does so when it comes back.
+  // As the keeper does: a connection marked to end does so when it is returned.
   void give_back(uint32_t slot) {
     SlotCensus& s = at(slot);
     put(s, Phase::idle);
@@ -122,7 +122,7 @@ class Rig {
     now += span;
     return tick();
   }
-  // Tick, carry out, and again, until nothing is asked for.
+  // Tick and carry out, repeated until there are no actions.
   void settle() {
     for (int i = 0; i < 100; ++i) {
       tick();
@@ -131,7 +131,7 @@ class Rig {
       checked(true);
       if (actions.empty()) return;
     }
-    FAIL() << "the brain does not come to rest";
+    FAIL() << "the brain keeps requesting actions";
   }
 
   void obey() {
@@ -236,7 +236,7 @@ class Rig {
   Traffic traffic;
   Resources resources;
   uint64_t timeouts = 0;
-  Instant waiting_since;  // unset: since this very moment
+  Instant waiting_since;  // unset: since now
   std::vector<uint32_t> surveys;
   bool is_whole = false;
   uint64_t last_conn_id = 0;
@@ -257,7 +257,7 @@ class Rig {
   }
 };
 
-// The defaults, without anything that ends or checks a connection by itself.
+// The defaults, without anything that ends or validates a connection automatically.
 inline Policy calm() {
   Policy policy;
   policy.idle_timeout = Span();

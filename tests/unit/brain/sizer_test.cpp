@@ -29,7 +29,7 @@ TEST(Sizer, GoesUpAfterTwoHighPeriods) {
   EXPECT_NE(rig.note(EventKind::scale_up), nullptr);
 }
 
-TEST(Sizer, AStreakIsBrokenByOneLowPeriod) {
+TEST(Sizer, OneLowPeriodBreaksStreak) {
   Rig rig = Rig::running(sized(), 2);
   rig.lease_all();
   for (int i = 0; i < 10; ++i) {
@@ -48,7 +48,7 @@ TEST(Sizer, LongWaitsCountAsHigh) {
   EXPECT_EQ(rig.outlook.target_size, 4);
 }
 
-TEST(Sizer, UpWaitsForItsCooldown) {
+TEST(Sizer, ScaleUpWaitsForCooldown) {
   Rig rig = Rig::running(sized(), 2);
   rig.lease_all();
   rig.in_use_average = 10;
@@ -65,7 +65,7 @@ TEST(Sizer, UpWaitsForItsCooldown) {
   EXPECT_EQ(rig.outlook.target_size, 10);
 }
 
-TEST(Sizer, EachStepNeedsAStreakOfItsOwn) {
+TEST(Sizer, EachStepNeedsNewStreak) {
   Policy policy = sized();
   policy.scale_up_cooldown = Span();
   Rig rig = Rig::running(policy, 2);
@@ -87,7 +87,7 @@ TEST(Sizer, DoesNotGoDownWhileCallersWait) {
   }
 }
 
-TEST(Sizer, LeavesTheRoomOfABurstToDemand) {
+TEST(Sizer, DoesNotUseBurstRange) {
   Policy policy = sized();
   policy.scale_up_cooldown = Span();
   Rig rig = Rig::running(policy, 10);
@@ -97,11 +97,11 @@ TEST(Sizer, LeavesTheRoomOfABurstToDemand) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(rig.tick_after(kPeriod).target_size, 10);
 }
 
-TEST(Sizer, GoesDownAfterThreeLowPeriodsAndTheCooldown) {
+TEST(Sizer, GoesDownAfterThreeLowPeriodsAndCooldown) {
   Rig rig = Rig::running(sized(), 2);
   rig.lease_all();
   rig.waiting = 6;
-  rig.tick();  // demand takes the target to 8
+  rig.tick();  // demand raises the target to 8
   rig.obey();
   rig.arrive();
   rig.tick();
@@ -128,7 +128,7 @@ TEST(Sizer, GoesDownAfterThreeLowPeriodsAndTheCooldown) {
   EXPECT_EQ(rig.outlook.size_source, SizeSource::config);
 }
 
-TEST(Sizer, RetiresTheHighestIdleSlotsAndNoLease) {
+TEST(Sizer, RetiresHighestIdleSlotsAndNoLease) {
   Policy policy = sized();
   policy.scale_down_cooldown = Span();
   Rig rig = Rig::running(policy, 2);
@@ -160,7 +160,7 @@ TEST(Sizer, StaysBelowMaxSize) {
   EXPECT_EQ(rig.outlook.target_size, 10);
 }
 
-TEST(Sizer, ManualPinsAndOffMeansOff) {
+TEST(Sizer, ManualSizeAndScalingOffDisableIt) {
   Policy policy = sized();
   Rig rig = Rig::running(policy, 2);
   (void)rig.order(Verb::scale, 3);
@@ -189,7 +189,7 @@ TEST(Sizer, KeepsMinIdleWhenGoingDown) {
 }
 
 // The decisions must not depend on whether the pool was woken for evaluations that can change nothing.
-TEST(Sizer, SleepingThroughQuietTimeChangesNothing) {
+TEST(Sizer, SkippedEvaluationsChangeNothing) {
   Rig ticked = Rig::running(sized(), 2);
   Rig slept = Rig::running(sized(), 2);
   EXPECT_EQ(slept.outlook.next_wakeup, Instant::never());

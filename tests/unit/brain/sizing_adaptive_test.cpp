@@ -1,10 +1,10 @@
-// AdaptiveSizer as a whole: up at once, down late, on demand, before a storm, and what orders make of it.
+// AdaptiveSizer as a whole: up at once, down late, on demand, before a periodic load, and the effect of commands.
 #include "sizing_rig.hpp"
 
 namespace tide::test {
 namespace {
 
-TEST(Sizing, GoesUpAtOnceAndDownAfterTheWindow) {
+TEST(Sizing, GoesUpAtOnceAndDownAfterWindow) {
   SizerRig rig(roomy());
   rig.seconds(60, 100);
   const int64_t calm = rig.target;
@@ -14,7 +14,7 @@ TEST(Sizing, GoesUpAtOnceAndDownAfterTheWindow) {
   rig.seconds(10, 500);
   const int64_t high = rig.target;
   EXPECT_GE(high, 21);
-  int kept_s = 0;  // nobody was slow, so the window becomes shorter meanwhile
+  int kept_s = 0;  // no request was slow, so the window becomes shorter meanwhile
   for (; rig.target == high; ++kept_s) rig.second(100);
   EXPECT_GE(kept_s, rig.sizer.facts().window_s);
   rig.seconds(30, 100);
@@ -22,8 +22,8 @@ TEST(Sizing, GoesUpAtOnceAndDownAfterTheWindow) {
   EXPECT_EQ(rig.sizer.facts().cause, SizingCause::stabilised);
 }
 
-// What was recommended within the window is kept, whatever the load does.
-TEST(Sizing, NeverShrinksBelowTheWindow) {
+// A recommendation within the window is kept, whatever the load does.
+TEST(Sizing, NeverShrinksBelowWindow) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     Rng rng(seed);
     SizerRig rig(roomy());
@@ -36,7 +36,7 @@ TEST(Sizing, NeverShrinksBelowTheWindow) {
       const int64_t before = rig.target;
       rig.second(level, 0.040, rng.chance(0.2) ? 3 : 0);
       if (rig.target > before) {
-        last_raised = before + 1;  // at least so many were recommended
+        last_raised = before + 1;  // at least this many were recommended
         raised_at_s = rig.now_s;
       }
       if (rig.now_s - raised_at_s < rig.sizer.facts().window_s)
@@ -45,18 +45,18 @@ TEST(Sizing, NeverShrinksBelowTheWindow) {
   }
 }
 
-// However uneasy it was before: who is asked for nothing keeps nothing.
-TEST(Sizing, AnIdlePoolComesDownToItsLeast) {
+// Whatever happened before: without requests nothing is kept.
+TEST(Sizing, IdlePoolShrinksToMinimum) {
   SizerRig rig(roomy());
   for (int i = 0; i < 300; ++i) rig.second(300, 0.040, 30);
   EXPECT_EQ(rig.sizer.facts().kappa, 1.5);
   rig.seconds(60, 0);
-  EXPECT_GT(rig.target, 2);  // on and off is a kind of load
+  EXPECT_GT(rig.target, 2);  // on/off is a kind of load
   rig.seconds(1800, 0);
   EXPECT_EQ(rig.target, 2);
 }
 
-TEST(Sizing, LeavesSmallSurplusesAlone) {
+TEST(Sizing, KeepsSmallSurplus) {
   SizerRig rig(roomy());
   rig.seconds(60, 400);
   const int64_t settled = rig.target;
@@ -66,8 +66,8 @@ TEST(Sizing, LeavesSmallSurplusesAlone) {
   }
 }
 
-// Opens what the releases of the next moments will not absorb; not what is being opened already.
-TEST(Sizing, OpensOnDemandWhatWillNotDrain) {
+// Opens what the coming releases will not absorb; not what is already being opened.
+TEST(Sizing, OpensOnDemandForQueueThatWillNotDrain) {
   SizerRig rig(roomy());
   rig.seconds(60, 250);
   const AdaptiveSizer::Facts& facts = rig.sizer.facts();
@@ -83,14 +83,14 @@ TEST(Sizing, OpensOnDemandWhatWillNotDrain) {
   EXPECT_EQ(rig.sizer.demand(rig.now_s, 0, n, n, 0, n), n);
 }
 
-TEST(Sizing, AFullPoolGrowsUntilNobodyWaits) {
+TEST(Sizing, FullPoolGrowsUntilNoCallerWaits) {
   SizerRig rig(roomy());
   for (int i = 0; i < 20; ++i) rig.full_second(static_cast<double>(rig.target), 20, 0.040);
   EXPECT_GE(rig.target, 40);
 }
 
-// A storm of five seconds each minute, seen three times: the fourth finds the connections open.
-TEST(Sizing, OpensBeforeAStormThatComesEveryMinute) {
+// A load of five seconds each minute, seen three times: the fourth time the connections are already open.
+TEST(Sizing, OpensBeforePeriodicLoad) {
   const std::array seasons = {60.0};
   const auto before_storm = [&](PredictionMode mode, SizingCause& cause, double& wanted) {
     SizingSettings settings = roomy();
@@ -120,7 +120,7 @@ TEST(Sizing, OpensBeforeAStormThatComesEveryMinute) {
   EXPECT_LE(before_storm(PredictionMode::linear, cause, wanted), 10);
 }
 
-TEST(Sizing, ComesDownWhenTheDatabaseIsPastItsKnee) {
+TEST(Sizing, ShrinksWhenDatabaseIsPastItsKnee) {
   SizerRig rig(roomy());
   Rng rng(3);
   for (int i = 0; i < 120; ++i) rig.second(100 + 300 * rng.unit(), 0.040);
@@ -136,7 +136,7 @@ TEST(Sizing, ComesDownWhenTheDatabaseIsPastItsKnee) {
   EXPECT_FALSE(rig.sizer.facts().is_overloaded);
 }
 
-TEST(Sizing, FrozenItAnswersWhatItIsShownAndGoesOnScoring) {
+TEST(Sizing, FrozenReturnsGivenTargetAndKeepsScoring) {
   const std::array seasons = {60.0};
   SizerRig rig(roomy(), seasons);
   rig.seconds(120, 100);
@@ -152,7 +152,7 @@ TEST(Sizing, FrozenItAnswersWhatItIsShownAndGoesOnScoring) {
   EXPECT_GT(rig.second(800), 5);
 }
 
-TEST(Sizing, AnOrderedBurstRaisesAndKeepsWhatIsLearnt) {
+TEST(Sizing, BurstByCommandRaisesAndKeepsLearntState) {
   SizerRig rig(roomy());
   rig.seconds(300, 200);
   const int64_t calm = rig.target;
@@ -169,7 +169,7 @@ TEST(Sizing, AnOrderedBurstRaisesAndKeepsWhatIsLearnt) {
   EXPECT_LT(rig.target, raised);
 }
 
-TEST(Sizing, ForgettingKeepsTheSeasons) {
+TEST(Sizing, ForgetKeepsSeasons) {
   const std::array seasons = {60.0};
   SizerRig rig(roomy(), seasons);
   for (int i = 1; i <= 600; ++i) rig.second(i % 60 < 5 ? 350 : 20, 0.040, 2);
@@ -183,8 +183,8 @@ TEST(Sizing, ForgettingKeepsTheSeasons) {
   EXPECT_NEAR(rig.sizer.models()[3].forecast_60, 20, 5);  // of a season that has not passed since
 }
 
-TEST(Sizing, TellsItsModelsAndBands) {
-  const std::array seasons = {60.0, 600.0, 15.0, std::nan("")};  // the last two are none
+TEST(Sizing, ReportsModelsAndBands) {
+  const std::array seasons = {60.0, 600.0, 15.0, std::nan("")};  // the last two are invalid
   SizerRig rig(roomy(), seasons);
   for (int i = 1; i <= 1300; ++i) rig.second(i % 60 < 5 ? 350 : 20);
   const auto models = rig.sizer.models();

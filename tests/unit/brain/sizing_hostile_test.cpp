@@ -1,4 +1,4 @@
-// AdaptiveSizer: whatever it is told, its target is a number within the limits; and it decides the same twice.
+// AdaptiveSizer: for any input its target is a number within the limits; and the same input gives the same decisions.
 #include "sizing_rig.hpp"
 
 namespace tide::test {
@@ -29,7 +29,7 @@ void expect_sane(const AdaptiveSizer& sizer) {
   }
 }
 
-TEST(SizingHostile, TheTargetStaysWithinTheLimits) {
+TEST(SizingHostile, TargetStaysWithinLimits) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     Rng rng(seed);
     SizingSettings settings = hostile_settings(rng);
@@ -57,7 +57,7 @@ TEST(SizingHostile, TheTargetStaysWithinTheLimits) {
   }
 }
 
-// A stream of the kind a pool sees, from a seed: any number of arrivals, now and then a full pool or a long silence.
+// A stream as a pool would see it, from a seed: any number of arrivals, sometimes a full pool or a long silence.
 std::vector<int64_t> targets(uint64_t seed, int seconds) {
   Rng rng(seed);
   SizerRig rig(roomy(), kSeasons);
@@ -78,12 +78,12 @@ std::vector<int64_t> targets(uint64_t seed, int seconds) {
   return out;
 }
 
-TEST(SizingHostile, TheSameStreamGivesTheSameTargets) {
+TEST(SizingHostile, SameStreamGivesSameTargets) {
   for (uint64_t seed = 1; seed <= 5; ++seed) EXPECT_EQ(targets(seed, 4000), targets(seed, 4000));
   EXPECT_NE(targets(1, 4000), targets(2, 4000));
 }
 
-TEST(SizingHostile, AClockThatStandsStillTeachesNothing) {
+TEST(SizingHostile, StoppedClockLearnsNothing) {
   SizerRig rig(roomy(), kSeasons);
   rig.seconds(100, 200);
   const AdaptiveSizer::Facts before = rig.sizer.facts();
@@ -94,7 +94,7 @@ TEST(SizingHostile, AClockThatStandsStillTeachesNothing) {
   EXPECT_EQ(rig.sizer.facts().kappa, before.kappa);
 }
 
-// The pool may be ticked as often as it likes: the decisions are those of whole seconds.
+// The pool may be ticked at any rate: the decisions are those of whole seconds.
 TEST(SizingHostile, ShortTicksAreGathered) {
   SizerRig whole(roomy(), kSeasons);
   AdaptiveSizer parts(roomy(), kSeasons);
@@ -115,7 +115,7 @@ TEST(SizingHostile, ShortTicksAreGathered) {
   }
 }
 
-TEST(SizingHostile, ADayOfSilenceIsOneTick) {
+TEST(SizingHostile, DayWithoutTicksIsOneTick) {
   SizerRig rig(roomy(), kSeasons);
   rig.seconds(100, 200);
   rig.now_s += 86'399;
@@ -127,7 +127,7 @@ TEST(SizingHostile, ADayOfSilenceIsOneTick) {
   EXPECT_EQ(rig.sizer.forecast(10), 0);
 }
 
-TEST(SizingHostile, LimitsMayMeetAndMove) {
+TEST(SizingHostile, LimitsMayBeEqualAndChange) {
   SizingSettings settings = roomy();
   settings.min_size = settings.max_size = 7;
   SizerRig rig(settings);

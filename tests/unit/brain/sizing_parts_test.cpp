@@ -1,4 +1,4 @@
-// The parts of the adaptive sizer, each against what its comment promises.
+// The parts of the adaptive sizer, each against its documented behaviour.
 #include "sizing_rig.hpp"
 
 namespace tide::test {
@@ -22,8 +22,8 @@ TEST(SizingDemand, RisesFasterThanItFalls) {
   EXPECT_NEAR(demand.erlangs(), 6.8 - 4.8 * (1 - std::exp(-0.5)), 0.01);
 }
 
-// A full pool hides what is asked of it; the arrivals do not.
-TEST(SizingDemand, IsNotCutOffByAFullPool) {
+// A full pool hides the demand; the arrivals do not.
+TEST(SizingDemand, IsNotLimitedByFullPool) {
   DemandFilter demand;
   for (int i = 1; i <= 30; ++i) {
     Observation seen = calm_second(i, 100, 0.040, 2);
@@ -36,7 +36,7 @@ TEST(SizingDemand, IsNotCutOffByAFullPool) {
   EXPECT_NEAR(demand.erlangs(), 20, 0.5);
 }
 
-TEST(SizingStaffing, LearnsUntilTheShareIsMet) {
+TEST(SizingStaffing, LearnsUntilShareIsMet) {
   Staffing staffing;
   const auto learn = [&](double slow, int seconds, bool is_limited = false) {
     Observation seen = calm_second(0, 100, 0.040, 10);
@@ -49,7 +49,7 @@ TEST(SizingStaffing, LearnsUntilTheShareIsMet) {
   learn(2, 100);
   const double more = staffing.kappa();
   EXPECT_GT(more, start);
-  learn(50, 1000, true);  // more connections are not to be had
+  learn(50, 1000, true);  // no more connections are available
   EXPECT_EQ(staffing.kappa(), more);
   learn(50, 1000);
   EXPECT_EQ(staffing.kappa(), Staffing::kKappaMax);
@@ -57,14 +57,14 @@ TEST(SizingStaffing, LearnsUntilTheShareIsMet) {
   EXPECT_EQ(staffing.kappa(), 0);
 }
 
-// What a bad hour took beyond the share is given back in the hours after it.
-TEST(SizingStaffing, MakesGoodWhatWentWrong) {
+// An excess over the share in one hour is compensated in the following hours.
+TEST(SizingStaffing, CompensatesExcess) {
   const auto kappa_after = [](double slow) {
     Staffing staffing;
     Observation seen = calm_second(0, 100, 0.040, 10);
     for (int i = 0; i < 300; ++i) {
       seen.slow = slow;
-      staffing.learn(seen, 0.008, true);  // no more connections were to be had
+      staffing.learn(seen, 0.008, true);  // no more connections were available
     }
     seen.slow = 0.8;
     for (int i = 0; i < 300; ++i) staffing.learn(seen, 0.008, false);
@@ -73,7 +73,7 @@ TEST(SizingStaffing, MakesGoodWhatWentWrong) {
   EXPECT_GT(kappa_after(10), kappa_after(0.8) + 0.05);
 }
 
-TEST(SizingStaffing, KappaSaysThreeThings) {
+TEST(SizingStaffing, KappaDeterminesMarginToleranceAndWindow) {
   const Staffing staffing;
   EXPECT_LT(staffing.need(10, 0.2), staffing.need(10, 0.8));
   EXPECT_LT(staffing.window_s(0.2), staffing.window_s(0.8));
@@ -82,10 +82,10 @@ TEST(SizingStaffing, KappaSaysThreeThings) {
   EXPECT_GE(staffing.tolerance_s(0.01, 0.03, 1.5), 0);
   EXPECT_GT(staffing.need(10, 0) - 10, 0);
   EXPECT_GT(staffing.need(40, 0.5) - 40, staffing.need(10, 0.5) - 10);  // the margin grows with the load,
-  EXPECT_LT(staffing.need(40, 0.5) / 40, staffing.need(10, 0.5) / 10);  // but slower
+  EXPECT_LT(staffing.need(40, 0.5) / 40, staffing.need(10, 0.5) / 10);  // but more slowly
 }
 
-TEST(SizingWindow, IsTheHighestOfTheLastSeconds) {
+TEST(SizingWindow, IsHighestOfLastSeconds) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Rng rng(seed);
     StabilisationWindow window;
@@ -106,7 +106,7 @@ TEST(SizingWindow, IsTheHighestOfTheLastSeconds) {
   }
 }
 
-TEST(SizingWindow, WhenFullItKeepsLongerNeverShorter) {
+TEST(SizingWindow, FullWindowKeepsLongerNeverShorter) {
   StabilisationWindow window;
   constexpr int64_t kTop = 10'000;
   for (int i = 0; i < 1000; ++i) window.add(i, kTop - i);
@@ -117,7 +117,7 @@ TEST(SizingWindow, WhenFullItKeepsLongerNeverShorter) {
   EXPECT_LE(window.highest(), kTop - static_cast<int64_t>(StabilisationWindow::kEntries) + 1);
 }
 
-TEST(SizingSeason, KnowsNothingBeforeItsSeasonHasPassed) {
+TEST(SizingSeason, UnknownBeforeSeasonHasPassed) {
   SeasonProfile season(100);
   for (int i = 1; i <= 90; ++i) season.see(i, 1, i % 100 < 50 ? 10 : 30);
   EXPECT_TRUE(std::isnan(season.at(95)));
@@ -128,7 +128,7 @@ TEST(SizingSeason, KnowsNothingBeforeItsSeasonHasPassed) {
   EXPECT_NEAR(season.peak(130, 160), 30, 1e-3);
 }
 
-TEST(SizingSeason, BlendsCyclesAndFillsSilences) {
+TEST(SizingSeason, BlendsCyclesAndFillsGaps) {
   SeasonProfile season(100);
   for (int i = 1; i <= 200; ++i) season.see(i, 1, i <= 100 ? 10 : 20);
   EXPECT_NEAR(season.at(30), 14, 1e-3);
@@ -137,14 +137,14 @@ TEST(SizingSeason, BlendsCyclesAndFillsSilences) {
   EXPECT_NEAR(season.at(30), 14 * 0.6, 1e-3);
 }
 
-TEST(SizingForecast, AModelThatDoesNotBeatPersistenceIsNeverSelected) {
+TEST(SizingForecast, ModelNotBetterThanPersistenceIsNeverSelected) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     Rng rng(seed);
     const std::array seasons = {60.0};
     Forecaster forecaster(seasons);
     double level = 100;
     for (int i = 1; i <= 3000; ++i) {
-      level = std::max(1.0, level + 10 * (rng.unit() - 0.5));  // a walk: nothing beats "as it is now" by much
+      level = std::max(1.0, level + 10 * (rng.unit() - 0.5));  // a random walk: nothing outperforms persistence by much
       const double season = seed % 2 == 0 && i % 60 < 5 ? 300 : 0;
       forecaster.see(i, 1, level + season, PredictionMode::auto_);
       for (const auto horizon : {Forecaster::near, Forecaster::far}) {
@@ -158,7 +158,7 @@ TEST(SizingForecast, AModelThatDoesNotBeatPersistenceIsNeverSelected) {
   }
 }
 
-TEST(SizingForecast, TheModeRestrictsWhoMayBeSelected) {
+TEST(SizingForecast, ModeRestrictsSelection) {
   const auto selected = [](PredictionMode mode) {
     const std::array seasons = {60.0};
     Forecaster forecaster(seasons);
@@ -171,7 +171,7 @@ TEST(SizingForecast, TheModeRestrictsWhoMayBeSelected) {
   EXPECT_GE(selected(PredictionMode::auto_), 3);
 }
 
-TEST(SizingForecast, OnlyASelectedSeasonalModelMayAct) {
+TEST(SizingForecast, OnlySelectedSeasonalModelMayAct) {
   const auto peak = [](PredictionMode mode) {
     const std::array seasons = {60.0};
     Forecaster forecaster(seasons);
@@ -193,7 +193,7 @@ TEST(SizingForecast, TicksMayBeShortOrLong) {
   EXPECT_NEAR(longer.wape(Forecaster::far, 0), 0, 1e-6);
 }
 
-// A database with its knee at 20: hold time doubles there.
+// A database with its knee at 20: there the hold time doubles.
 double hold_at(double n) { return 0.040 * (1 + n * n / 400); }
 
 Observation crowded(double now_s, double n, double waiting, double hold_s) {
@@ -204,7 +204,7 @@ Observation crowded(double now_s, double n, double waiting, double hold_s) {
   return seen;
 }
 
-TEST(SizingKnee, FindsTheKneeEntersAndLeaves) {
+TEST(SizingKnee, FindsKneeEntersAndLeavesOverload) {
   KneeGuard guard(2, 64);
   Rng rng(1);
   double now_s = 0;

@@ -1,4 +1,4 @@
-// What the tests of the adaptive sizer share: plausible observations, and hostile ones.
+// Shared by the tests of the adaptive sizer: plausible observations, and hostile ones.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ inline SizingSettings roomy() {
   return settings;
 }
 
-// A second of a pool that serves everything at once: Poisson-like counts would only blur what a test wants to see.
+// A second of a pool that serves everything at once, without Poisson-like noise, which would only obscure the result.
 inline Observation calm_second(double now_s, double arrivals, double hold_s, int64_t target) {
   Observation seen;
   seen.now_s = now_s;
@@ -40,7 +40,7 @@ inline Observation calm_second(double now_s, double arrivals, double hold_s, int
   return seen;
 }
 
-// A sizer and the pool it steers, second by second.
+// A sizer and the pool it controls, second by second.
 struct SizerRig {
   explicit SizerRig(const SizingSettings& settings, std::span<const double> season_s = {})
       : sizer(settings, season_s), target(settings.min_size) {}
@@ -54,7 +54,7 @@ struct SizerRig {
   void seconds(int n, double arrivals) {
     for (int i = 0; i < n; ++i) second(arrivals);
   }
-  // A second in which the pool is full and callers wait: the hold time is what the database makes of it.
+  // A second in which the pool is full and callers wait: the hold time is determined by the database.
   int64_t full_second(double in_use, double waiting, double hold_s) {
     now_s += 1;
     Observation seen = calm_second(now_s, in_use / hold_s, hold_s, target);

@@ -32,10 +32,10 @@ TEST(Start, LazyRunsAtOnceAndOpensForTheFirstCaller) {
   EXPECT_TRUE(rig.actions.empty());
   rig.waiting = 1;
   rig.tick();
-  EXPECT_EQ(rig.opens(), 2);  // min_size holds from now on
+  EXPECT_EQ(rig.opens(), 2);  // min_size applies from now on
 }
 
-TEST(Start, MinSizeZeroIsSettledWithNothingOpen) {
+TEST(Start, MinSizeZeroIsSettledWithoutConnections) {
   Policy policy = calm();
   policy.min_size = 0;
   Rig rig(policy);
@@ -43,7 +43,7 @@ TEST(Start, MinSizeZeroIsSettledWithNothingOpen) {
   EXPECT_EQ(rig.opens(), 0);
 }
 
-TEST(Start, CallersAreServedMeanwhile) {
+TEST(Start, CallersAreServedWhileStarting) {
   Policy policy = calm();
   policy.min_size = 3;
   Rig rig(policy);
@@ -55,7 +55,7 @@ TEST(Start, CallersAreServedMeanwhile) {
   EXPECT_EQ(rig.tick().state, PoolState::running);
 }
 
-TEST(Pause, KeepsConnectionsAndAsksForNothing) {
+TEST(Pause, KeepsConnectionsWithoutActions) {
   Policy policy = calm();
   policy.idle_timeout = Span::seconds(10);
   policy.validation_interval = Span::seconds(5);
@@ -72,7 +72,7 @@ TEST(Pause, KeepsConnectionsAndAsksForNothing) {
   EXPECT_EQ(rig.order(Verb::pause).message, "already paused");
 }
 
-TEST(Pause, RefillsWhatWasLost) {
+TEST(Pause, RefillsLostConnections) {
   Rig rig = Rig::running(calm(), 2);
   (void)rig.order(Verb::pause);
   rig.remove(0);
@@ -80,7 +80,7 @@ TEST(Pause, RefillsWhatWasLost) {
   EXPECT_EQ(rig.opens(), 1);
 }
 
-TEST(Pause, ItsLengthIsNotIdleness) {
+TEST(Pause, DoesNotCountAsIdleTime) {
   Policy policy = calm();
   policy.idle_timeout = Span::seconds(10);
   Rig rig = Rig::running(policy, 4);
@@ -93,7 +93,7 @@ TEST(Pause, ItsLengthIsNotIdleness) {
   EXPECT_EQ(rig.retired(CloseReason::idle), 2);
 }
 
-TEST(Resume, OfAPoolThatIsNotStartedYetGoesOnStarting) {
+TEST(Resume, ContinuesUnfinishedStart) {
   Rig rig{calm()};
   (void)rig.order(Verb::pause);
   EXPECT_EQ(rig.tick().state, PoolState::paused);
@@ -103,7 +103,7 @@ TEST(Resume, OfAPoolThatIsNotStartedYetGoesOnStarting) {
   EXPECT_EQ(rig.order(Verb::resume).message, "already running");
 }
 
-TEST(Drain, ClosesEverythingAndSettlesWhenTheLastIsGone) {
+TEST(Drain, ClosesEverythingThenSettles) {
   Rig rig = Rig::running(calm(), 3);
   rig.lease(0);
   rig.add(Phase::opening);
@@ -134,7 +134,7 @@ TEST(Drain, ClosesEverythingAndSettlesWhenTheLastIsGone) {
   EXPECT_EQ(rig.order(Verb::drain).message, "already drained");
 }
 
-TEST(Drain, ResumeOpensAgainAndRefusesTheUnfinishedDrain) {
+TEST(Drain, ResumeReopensAndRefusesUnfinishedDrain) {
   Rig rig = Rig::running(calm(), 5);
   rig.lease(0);
   (void)rig.order(Verb::drain);
@@ -149,7 +149,7 @@ TEST(Drain, ResumeOpensAgainAndRefusesTheUnfinishedDrain) {
   EXPECT_EQ(rig.opens(), 2);
 }
 
-TEST(Drain, RefusesWhatMakesNoSense) {
+TEST(Drain, RefusesCommandsThatMakeNoSense) {
   Rig rig = Rig::running(calm(), 2);
   (void)rig.order(Verb::drain);
   for (const Verb verb : {Verb::scale, Verb::burst, Verb::pause, Verb::recycle}) {

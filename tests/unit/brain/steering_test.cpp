@@ -1,4 +1,4 @@
-// Steering: the adaptive sizer's answers become the target; who is asked when callers queue; bursts, pins, overload.
+// Steering: the adaptive sizer's answers become the target; opens for queued callers; bursts, manual sizes, overload.
 #include "brain/pulse.hpp"
 #include "health_rig.hpp"
 
@@ -12,16 +12,16 @@ Policy steered() {
   return policy;
 }
 
-// Requests a second that hold a connection 100 ms each: demand = requests / 10.
+// Requests per second that hold a connection for 100 ms each: demand = requests / 10.
 Load of(uint64_t requests, uint64_t slow = 0) {
   return {.queries = requests, .requests = requests, .slow = slow, .hold_ms = 100};
 }
 
-TEST(Steering, TheTargetFollowsTheLoadUpAtOnceAndDownLater) {
+TEST(Steering, TargetFollowsLoadUpAtOnceAndDownLater) {
   HealthRig rig(steered());
   for (int i = 0; i < 10; ++i) rig.second(of(100));
   const int64_t high = rig.outlook.target_size;
-  EXPECT_GE(high, 12);  // demand 10 and a margin
+  EXPECT_GE(high, 12);  // demand 10 plus a margin
   EXPECT_LE(high, 24);
   EXPECT_EQ(rig.outlook.size_source, SizeSource::autoscale);
   rig.second(of(5));
@@ -31,7 +31,7 @@ TEST(Steering, TheTargetFollowsTheLoadUpAtOnceAndDownLater) {
   EXPECT_GE(rig.outlook.target_size, 2);
 }
 
-TEST(Steering, EveryChangeTellsTheNumbersItWasTakenFrom) {
+TEST(Steering, EveryChangeReportsItsNumbers) {
   HealthRig rig(steered());
   for (int i = 0; i < 10; ++i) rig.second(of(100));
   int changes = 0;
@@ -43,7 +43,7 @@ TEST(Steering, EveryChangeTellsTheNumbersItWasTakenFrom) {
   EXPECT_GT(changes, 0);
 }
 
-TEST(Steering, OpensForAQueueOnlyWhatReleasesWillNotServe) {
+TEST(Steering, OpensForQueueOnlyWhatReleasesWillNotServe) {
   HealthRig rig(steered());
   for (int i = 0; i < 20; ++i) rig.second(of(40));
   rig.lease_all();
@@ -62,9 +62,9 @@ TEST(Steering, OpensForAQueueOnlyWhatReleasesWillNotServe) {
   EXPECT_EQ(rig.opens(), 4);  // max_connecting
 }
 
-TEST(Steering, APatientCallerIsServedInTheEnd) {
+TEST(Steering, LongWaitingCallerGetsNewConnection) {
   HealthRig rig(steered());
-  // Leases of a millisecond, as far as anybody knows, so that a queue of one seems to solve itself ...
+  // Leases of a millisecond, according to the statistics, so that a queue of one is expected to drain ...
   for (int i = 0; i < 20; ++i) rig.second({.requests = 1'000, .hold_ms = 1});
   rig.lease_all();
   rig.waiting = 1;
@@ -78,7 +78,7 @@ TEST(Steering, APatientCallerIsServedInTheEnd) {
   EXPECT_EQ(rig.opens(), 1);
 }
 
-TEST(Steering, WithoutKnowledgeEveryCallerCounts) {
+TEST(Steering, EveryCallerCountsWithUnknownHoldTime) {
   HealthRig rig(steered());
   rig.lease_all();
   rig.waiting = 3;
@@ -87,7 +87,7 @@ TEST(Steering, WithoutKnowledgeEveryCallerCounts) {
   EXPECT_EQ(rig.opens(), 3);
 }
 
-TEST(Steering, APinnedSizeStaysAndForecastsGoOn) {
+TEST(Steering, ManualSizeStaysAndForecastsContinue) {
   HealthRig rig(steered());
   (void)rig.order(Verb::scale, 5);
   for (int i = 0; i < 40; ++i) {
@@ -101,7 +101,7 @@ TEST(Steering, APinnedSizeStaysAndForecastsGoOn) {
   EXPECT_GT(rig.outlook.target_size, 18);
 }
 
-TEST(Steering, ThresholdAndScalingOffLeaveItWithoutASay) {
+TEST(Steering, ThresholdAndScalingOffDisableIt) {
   for (const bool is_threshold : {true, false}) {
     Policy policy = steered();
     policy.sizing = is_threshold ? Sizing::threshold : Sizing::adaptive;
@@ -113,7 +113,7 @@ TEST(Steering, ThresholdAndScalingOffLeaveItWithoutASay) {
   }
 }
 
-TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
+TEST(Steering, UnusedPoolShrinksToZero) {
   Policy policy = steered();
   policy.min_size = 0;
   policy.idle_timeout = Span::seconds(30);
@@ -129,7 +129,7 @@ TEST(Steering, APoolThatMayBeEmptyIsWhenNobodyComes) {
   EXPECT_TRUE(all<action::Open>(rig.told).empty());
 }
 
-TEST(Steering, AnUnusedPoolStaysAtMinSize) {
+TEST(Steering, UnusedPoolStaysAtMinSize) {
   for (const int64_t min_size : {0, 1, 3}) {
     Policy policy = steered();
     policy.min_size = min_size;
@@ -140,18 +140,18 @@ TEST(Steering, AnUnusedPoolStaysAtMinSize) {
   }
 }
 
-TEST(Steering, UnderLoadIdleTimeoutTakesNothingThatTheSizerKeeps) {
+TEST(Steering, IdleTimeoutKeepsTargetUnderLoad) {
   Policy policy = steered();
   policy.idle_timeout = Span::seconds(10);
   HealthRig rig(policy);
   for (int i = 0; i < 60; ++i) rig.second(of(50));
   rig.told.clear();
-  for (int i = 0; i < 60; ++i) rig.second(of(50));  // its connections are idle whenever it looks
+  for (int i = 0; i < 60; ++i) rig.second(of(50));  // its connections are idle at every tick
   EXPECT_TRUE(all<action::Open>(rig.told).empty());
   for (const action::Retire& action : all<action::Retire>(rig.told)) EXPECT_NE(action.reason, CloseReason::idle);
 }
 
-TEST(Steering, ABurstByItselfOnlyWhereItsSizeWasTyped) {
+TEST(Steering, AutomaticBurstNeedsBurstMaxSize) {
   for (const int64_t burst_max : {int64_t{0}, int64_t{12}}) {
     Policy policy = steered();
     policy.max_size = 8;
@@ -173,7 +173,7 @@ TEST(Steering, ABurstByItselfOnlyWhereItsSizeWasTyped) {
   }
 }
 
-TEST(Pulse, SumsOverItsWindowsAndForgetsThem) {
+TEST(Pulse, SumsOverItsWindows) {
   brain::Pulse pulse;
   Census census;
   Instant now = Instant::at_ns(1'000'000'000'000);
@@ -194,7 +194,7 @@ TEST(Pulse, SumsOverItsWindowsAndForgetsThem) {
   EXPECT_EQ(pulse.errors_of_hour(), 0);
 }
 
-TEST(Pulse, ALateBeatIsALongOneAndSumsThatGoBackAreNone) {
+TEST(Pulse, LateBeatIsLongAndDecreasingSumsCountAsZero) {
   brain::Pulse pulse;
   Census census;
   Instant now = Instant::at_ns(1'000'000'000'000);
@@ -206,7 +206,7 @@ TEST(Pulse, ALateBeatIsALongOneAndSumsThatGoBackAreNone) {
   EXPECT_EQ(pulse.last().queries, 0);
 }
 
-TEST(Pulse, CountsTurnsOfTheTarget) {
+TEST(Pulse, CountsReversalsOfTarget) {
   brain::Pulse pulse;
   Census census;
   Instant now = Instant::at_ns(1'000'000'000'000);

@@ -135,7 +135,7 @@ void World::order_something() {
     if (verb == Verb::revoke) number = static_cast<int64_t>(any.lease_id);
   }
   Result<Command> order = command(verb, number, span);
-  if (!order) return;  // what no sender lets through
+  if (!order) return;  // not accepted by any sender
   order->id = ++last_command_id_;
   Census census;
   take_census(census);

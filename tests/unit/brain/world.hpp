@@ -1,14 +1,15 @@
-// World: a server, a keeper and callers of the simplest kind, moved at random from one seed, that check every tick.
+// World: a simple server, keeper and callers, driven randomly from one seed, which check every tick.
 //
-// The server answers each connect after a random time, well or badly, and goes down and comes back. Callers take idle
-// connections, wait, and give them back. The keeper obeys. Orders and live changes of the policy are thrown in.
-// Checked at every tick, by number where core names one:
+// The server answers each connect after a random time, with success or failure, and goes down and comes back. Callers
+// take idle connections, wait, and return them. The keeper carries out the actions. Commands and live changes of the
+// policy are added.
+// Checked at every tick, with the numbers of core/README.md:
 //  I1  an open never takes open, opening and closing beyond limit_size;
 //  I6  a burst is over at burst_until;
 //  limits, target and wakeup are in range; nothing is opened while draining, nor more than max_connecting at once, nor
-//  more than one at a time after a failure; actions name what exists and are asked for once; pending orders end once;
-//  scaling down stops at the target and touches leases only above the limit; callers are not left waiting while there
-//  is room and the server may be asked.
+//  more than one at a time after a failure; actions name what exists and are requested once; pending commands finish
+//  once; scaling down stops at the target and touches leases only above the limit; callers are not left waiting while
+//  there is room and connects are allowed.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +29,7 @@ class World {
 
   // One random step: time passes, things happen, one tick.
   void step();
-  // Nobody comes any more, the server is well, controls are taken back; time passes from wakeup to wakeup.
+  // No more callers, the server is available, controls are reset; time passes from wakeup to wakeup.
   void calm_down(Span span);
 
   const Policy& policy() const { return policy_; }
@@ -36,7 +37,7 @@ class World {
   size_t size() const { return slots_.size(); }
   size_t pending_orders() const { return pending_.size(); }
   uint64_t fingerprint() const { return fingerprint_; }
-  // By the kind's place in Action.
+  // By the index of the kind in Action.
   uint64_t actions_of(size_t kind) const { return actions_of_[kind]; }
 
   static constexpr uint32_t kCapacity = 24;
@@ -44,7 +45,7 @@ class World {
  private:
   struct Place {
     SlotCensus seen;
-    Instant due = Instant::never();  // the phase's end
+    Instant due = Instant::never();  // end of the phase
     bool is_doomed = false;          // opening, held: will fail
     bool has_late_mark = false;      // one per lease
     bool has_suspect_mark = false;
@@ -78,13 +79,13 @@ class World {
   Rng rng_;
   Instant now_ = Instant::at_ns(5'000'000'000);
   Brain brain_;
-  std::vector<Place> slots_;  // in order of slot
+  std::vector<Place> slots_;  // ordered by slot
   std::vector<SlotCensus> shown_;
   std::vector<Action> actions_;
   Outlook outlook_;
   bool is_calm_ = false;
   bool is_server_down_ = false;
-  bool is_failing_ = false;  // a connect failed since the last good one
+  bool is_failing_ = false;  // a connect failed since the last success
   Instant last_failure_;
   uint32_t waiting_ = 0;
   uint64_t acquires_ = 0;

@@ -1,4 +1,4 @@
-// What a caller is told who gets no connection: where connects fail, the connect error decides hint and retryable.
+// The error of a failed acquire: if connects fail, the connect error determines hint and retryable.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,14 +53,14 @@ class AcquireErrorTest : public testing::Test {
 };
 
 struct Refused {
-  const char* sqlstate;  // "": nothing listens
+  const char* sqlstate;  // "": no server listens
   const char* message;
   bool is_retryable;
 };
 
 class EveryConnectError : public AcquireErrorTest, public testing::WithParamInterface<Refused> {};
 
-TEST_P(EveryConnectError, IsWhatTheCallerIsTold) {
+TEST_P(EveryConnectError, DeterminesHintAndRetryable) {
   const Refused& refused = GetParam();
   if (*refused.sqlstate == '\0') {
     server_.go_down();
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Story, EveryConnectError,
                                          Refused{"3D000", "does not exist", false},
                                          Refused{"42501", "permission denied", false}));
 
-TEST_F(AcquireErrorTest, AnOpenBreakerSaysWhenItIsTriedAndWhatWouldHelp) {
+TEST_F(AcquireErrorTest, OpenBreakerReportsNextProbeAndHint) {
   server_.set_refusing(true, "28P01");
   open("min_size=1 max_size=3 breaker_trip_after=2s");
   for (int i = 0; i < 100; ++i) {
@@ -101,7 +101,7 @@ TEST_F(AcquireErrorTest, AnOpenBreakerSaysWhenItIsTriedAndWhatWouldHelp) {
   EXPECT_FALSE(why.is_retryable);
 }
 
-TEST_F(AcquireErrorTest, WhereSomeAreConnectedBothAdvicesAreGiven) {
+TEST_F(AcquireErrorTest, BothHintsWhenSomeAreConnected) {
   open("min_size=1 max_size=3 burst=off");
   run(Span::millis(100));
   LeaseId lease, none;
@@ -118,7 +118,7 @@ TEST_F(AcquireErrorTest, WhereSomeAreConnectedBothAdvicesAreGiven) {
   EXPECT_EQ(pool_->release(lease), Code::ok);
 }
 
-TEST_F(AcquireErrorTest, AFirstConnectUnderWayIsNoReasonToRaiseMaxSize) {
+TEST_F(AcquireErrorTest, NoMaxSizeHintDuringFirstConnect) {
   server_.set_silent(true);
   open("min_size=1 max_size=3 connect_timeout=10s");
   const Status why = pool_->explain(Code::timeout, Span::millis(20));
@@ -126,7 +126,7 @@ TEST_F(AcquireErrorTest, AFirstConnectUnderWayIsNoReasonToRaiseMaxSize) {
   EXPECT_NE(why.hint.find("that the database responds"), std::string::npos) << why.hint;
 }
 
-TEST_F(AcquireErrorTest, AnErrorThatIsOverIsNotReferredTo) {
+TEST_F(AcquireErrorTest, PastErrorIsNotMentioned) {
   open("min_size=1 max_size=1 burst=off");
   run(Span::millis(100));
   const Status why = pool_->explain(Code::unavailable, Span{});
@@ -136,7 +136,7 @@ TEST_F(AcquireErrorTest, AnErrorThatIsOverIsNotReferredTo) {
             "release leases sooner, raise max_size, or check the leases relation for the holders");
 }
 
-TEST_F(AcquireErrorTest, APausedPoolIsResumedFirst) {
+TEST_F(AcquireErrorTest, PausedPoolHintsToResume) {
   server_.go_down();
   open("min_size=1 max_size=3");
   run(Span::millis(100));

@@ -1,4 +1,4 @@
-// What pool_stats counts, it counts: each once, and reset_stats begins all of it anew.
+// The counters of pool_stats: each event counts once, and reset_stats resets all of them.
 #include "unit/pool/timed_pool.hpp"
 
 namespace tide {
@@ -17,21 +17,21 @@ class Counts : public test::TimedPool {
   double lived_ms() { return static_cast<double>(tally(Counter::lived_ns_total)) / 1e6; }
 };
 
-TEST_F(Counts, EveryBurstOnce) {
+TEST_F(Counts, EachBurstOnce) {
   open(of_size(2));
   for (int i = 0; i < 3; ++i) {
     order("burst", "{\"duration\":\"60s\"}");
-    order("burst", "{\"duration\":\"90s\"}");  // makes it longer
+    order("burst", "{\"duration\":\"90s\"}");  // prolongs it
     order("end_burst");
   }
   EXPECT_EQ(bursts(), 3U);
   order("burst", "{\"duration\":\"1s\"}");
   pass(Span::seconds(2));
   order("burst", "{\"duration\":\"1s\"}");
-  EXPECT_EQ(bursts(), 5U) << "the one before was over";
+  EXPECT_EQ(bursts(), 5U) << "the previous one was over";
 }
 
-TEST_F(Counts, WhatWasCountedBeforeAResetIsNotCountedAfterIt) {
+TEST_F(Counts, ResetClearsEarlierCounts) {
   open(of_size(2));
   pool_->keeper().post("burst", "{\"duration\":\"60s\"}", "test");
   pool_->keeper().post("check_health", "{}", "test");
@@ -42,7 +42,7 @@ TEST_F(Counts, WhatWasCountedBeforeAResetIsNotCountedAfterIt) {
   EXPECT_EQ(bursts(), 1U);
 }
 
-TEST_F(Counts, HowLongClosedConnectionsLived) {
+TEST_F(Counts, LifetimesOfClosedConnections) {
   open(of_size(2));
   EXPECT_EQ(lived_ms(), 0);
   const auto born = seen().read_slots();
@@ -53,12 +53,12 @@ TEST_F(Counts, HowLongClosedConnectionsLived) {
   EXPECT_EQ(seen().read_totals()->closed_control_total, 2U);
   const double expected_ms = 2 * 7000;
   EXPECT_GE(lived_ms(), expected_ms);
-  EXPECT_LE(lived_ms(), expected_ms + 2 * 2100) << "what passed in turn(), at the begin and at the end";
+  EXPECT_LE(lived_ms(), expected_ms + 2 * 2100) << "time spent in turn(), at the start and at the end";
   order("reset_stats");
   EXPECT_EQ(lived_ms(), 0);
 }
 
-TEST_F(Counts, AFailedStatementIsTheLastErrorAtOnce) {
+TEST_F(Counts, FailedStatementBecomesLastErrorAtOnce) {
   open(of_size(1));
   const LeaseId lease = acquire();
   EXPECT_EQ(static_cast<int64_t>(seen().read_totals()->last_error_wall), 0);
@@ -69,7 +69,7 @@ TEST_F(Counts, AFailedStatementIsTheLastErrorAtOnce) {
   release(lease);
 }
 
-TEST_F(Counts, AResetIsToldAndUntilThenThereWasNone) {
+TEST_F(Counts, ResetTimeIsNullUntilReset) {
   open(of_size(1));
   EXPECT_EQ(static_cast<int64_t>(seen().read_totals()->stats_reset_wall), 0);
   order("reset_stats");

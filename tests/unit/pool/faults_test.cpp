@@ -40,7 +40,7 @@ TEST(Faults, BySqlstate) {
   for (const auto& c : kCases) EXPECT_EQ(is_fault(failed(Code::database, c.sqlstate)), c.is_fault) << c.sqlstate;
 }
 
-TEST(Faults, ADeadlineCountsAndACancelDoesNot) {
+TEST(Faults, DeadlineCountsButCancelDoesNot) {
   EXPECT_TRUE(is_fault(failed(Code::timeout, "57014")));
   EXPECT_FALSE(is_fault(failed(Code::database, "57014")));
   EXPECT_FALSE(is_fault(failed(Code::bad_argument, "08006")));

@@ -1,5 +1,5 @@
-// What the sizer says of itself, where it is known: a load that never changes is forecast exactly, and of callers of whom a
-// known share waits that share is slow.
+// The sizer's own figures for known loads: a constant load is forecast exactly, and slow_share is the known share of
+// callers that wait.
 #include <cmath>
 
 #include "unit/pool/lived_pool.hpp"
@@ -13,7 +13,7 @@ class ForecastFigures : public test::LivedPool {
   format::HistoryRecord last_second() { return Attachment::from_fd(pool_->segment().fd())->read_history(1000).back(); }
 };
 
-TEST_F(ForecastFigures, ASteadyLoadIsForecastExactly) {
+TEST_F(ForecastFigures, SteadyLoadIsForecastExactly) {
   open("min_size=1 max_size=10 health_interval=0");
   for (int i = 0; i < 300; ++i) second(3, Span::seconds(1));
   const format::ForecastsBlock told = this->told();
@@ -23,7 +23,7 @@ TEST_F(ForecastFigures, ASteadyLoadIsForecastExactly) {
   EXPECT_EQ(told.slow_share, 0);
 }
 
-TEST_F(ForecastFigures, AChangingLoadIsForecastWorse) {
+TEST_F(ForecastFigures, ChangingLoadIsForecastLessAccurately) {
   open("min_size=1 max_size=20 health_interval=0");
   Rng dice(3);
   for (int i = 0; i < 300; ++i) second(1 + static_cast<int>(dice.below(12)), Span::seconds(1));

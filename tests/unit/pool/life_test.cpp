@@ -1,5 +1,4 @@
-// A whole pool in virtual time: a server that is full, an ordered pause, what is told of opening and closing, and
-// decisions on the size that are ordered.
+// A whole pool in virtual time: a full server, pause, events of opening and closing, and the evaluate command.
 #include "unit/pool/lived_pool.hpp"
 
 namespace tide {
@@ -7,9 +6,9 @@ namespace {
 
 class LifeTest : public test::LivedPool {};
 
-// -- a server that is full
+// -- a full server
 
-TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
+TEST_F(LifeTest, FullServerLimitsSize) {
   server_->set_sessions_max(2);
   open("min_size=4 max_size=10");
   run(Span::seconds(20));
@@ -33,11 +32,11 @@ TEST_F(LifeTest, APoolRunsWithWhatAFullServerHasRoomFor) {
   give_back();
 }
 
-TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
+TEST_F(LifeTest, FullServerUnderLoadCausesNoFlappingOrConnectFlood) {
   server_->set_sessions_max(3);
   open("min_size=1 max_size=10 retry_base=200ms retry_max=10s breaker=off emergency=off recovery=''");
   run(Span::seconds(1));
-  for (int i = 0; i < 20; ++i) second(30, Span::millis(900));  // learnt
+  for (int i = 0; i < 20; ++i) second(30, Span::millis(900));  // until the sizer knows the load
   EXPECT_EQ(events(EventKind::server_full_on).size(), 1U);
   const size_t moves = scaling().size();
   const uint64_t opens = server_->opens_total();
@@ -48,10 +47,10 @@ TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
   }
   EXPECT_GT(refused_, 1000);
   EXPECT_EQ(scaling().size(), moves) << "the target does not move";
-  // One connect a pause of 5 to 10 s.
+  // One connect per pause of 5 to 10 s.
   EXPECT_LE(server_->opens_total() - opens, 600U / 5 + 2);
   EXPECT_GE(server_->opens_total() - opens, 600U / 20);
-  // Others go: the pool has what it wants within one pause.
+  // Other clients disconnect: the pool reaches its size within one pause.
   server_->set_sessions_max(0);
   for (int i = 0; i < 12; ++i) second(30, Span::millis(900));
   EXPECT_EQ(target(), 10);
@@ -59,7 +58,7 @@ TEST_F(LifeTest, AStormAtAFullServerNeitherFlapsNorHammersIt) {
   EXPECT_EQ(events(EventKind::server_full_off).size(), 1U);
 }
 
-TEST_F(LifeTest, RoomIsForgottenWhenNobodyWantsMore) {
+TEST_F(LifeTest, RoomExpiresWithoutDemand) {
   server_->set_sessions_max(3);
   open("min_size=1 max_size=10 idle_timeout=5s recovery=''");
   for (int i = 0; i < 5; ++i) second(20, Span::millis(900));
@@ -69,7 +68,7 @@ TEST_F(LifeTest, RoomIsForgottenWhenNobodyWantsMore) {
   EXPECT_EQ(events(EventKind::server_full_off).size(), 1U);
 }
 
-TEST_F(LifeTest, AManualSizeIsReachedOnceThereIsRoom) {
+TEST_F(LifeTest, ManualSizeIsReachedOnceServerHasRoom) {
   server_->set_sessions_max(2);
   open("min_size=1 max_size=10");
   run(Span::seconds(1));
@@ -82,7 +81,7 @@ TEST_F(LifeTest, AManualSizeIsReachedOnceThereIsRoom) {
   EXPECT_EQ(server_->sessions_now(), 6U);
 }
 
-TEST_F(LifeTest, AServerThatIsNotReadyIsNotFull) {
+TEST_F(LifeTest, ServerNotReadyIsNotFull) {
   open("min_size=2 max_size=10");
   run(Span::seconds(1));
   server_->set_refusing(true, "57P03");
@@ -91,9 +90,9 @@ TEST_F(LifeTest, AServerThatIsNotReadyIsNotFull) {
   EXPECT_EQ(limit(), 10);
 }
 
-// -- an ordered pause
+// -- pause
 
-TEST_F(LifeTest, CallersWhoTimeOutInAPauseAreNoIllness) {
+TEST_F(LifeTest, TimeoutsWhilePausedDoNotAffectHealth) {
   open("min_size=2 max_size=2 health_interval=1s");
   run(Span::seconds(5));
   EXPECT_EQ(obeyed("pause").message, "paused");
@@ -111,7 +110,7 @@ TEST_F(LifeTest, CallersWhoTimeOutInAPauseAreNoIllness) {
   EXPECT_FALSE(alerts().count("health_failures"));
 }
 
-TEST_F(LifeTest, WaitingInAPauseForLeasedConnectionsIsNoIllness) {
+TEST_F(LifeTest, WaitingWhilePausedDoesNotAffectHealth) {
   open("min_size=2 max_size=2 health_interval=1s burst=off");
   run(Span::seconds(5));
   for (int i = 0; i < 2; ++i) ask(Span());
@@ -127,14 +126,14 @@ TEST_F(LifeTest, WaitingInAPauseForLeasedConnectionsIsNoIllness) {
   EXPECT_EQ(state(), PoolState::running);
 }
 
-TEST_F(LifeTest, WhoTimesOutWithoutAPauseIsOne) {
+TEST_F(LifeTest, TimeoutsWithoutPauseAffectHealth) {
   open("min_size=2 max_size=2 health_interval=1s burst=off");
   run(Span::seconds(5));
   for (int i = 0; i < 5; ++i) second(8, Span::millis(800));
   EXPECT_FALSE(events(EventKind::health_failed).empty());
 }
 
-TEST_F(LifeTest, ADrainAndItsEndAreNoIllness) {
+TEST_F(LifeTest, DrainAndResumeDoNotAffectHealth) {
   open("min_size=2 max_size=4 health_interval=1s");
   run(Span::seconds(5));
   for (int i = 0; i < 5; ++i) {
@@ -150,7 +149,7 @@ TEST_F(LifeTest, ADrainAndItsEndAreNoIllness) {
 
 // -- opening and closing
 
-TEST_F(LifeTest, ReadyIsToldOnceWhenMinSizeIsThere) {
+TEST_F(LifeTest, ReadyEventOnceWhenMinSizeIsOpen) {
   open("min_size=3 max_size=8");
   EXPECT_EQ(events(EventKind::pool_open).size(), 1U);
   EXPECT_TRUE(events(EventKind::init).empty());
@@ -165,7 +164,7 @@ TEST_F(LifeTest, ReadyIsToldOnceWhenMinSizeIsThere) {
   EXPECT_EQ(events(EventKind::init).size(), 1U);
 }
 
-TEST_F(LifeTest, ReadyIsNotToldOfAPoolThatCannotConnect) {
+TEST_F(LifeTest, NoReadyEventIfConnectsFail) {
   server_->go_down();
   open("min_size=1 max_size=2");
   run(Span::seconds(5));
@@ -178,7 +177,7 @@ TEST_F(LifeTest, ReadyIsNotToldOfAPoolThatCannotConnect) {
   EXPECT_EQ(events(EventKind::init).size(), 1U);
 }
 
-TEST_F(LifeTest, ClosedIsToldOnceWithTheLeasesThatWereCut) {
+TEST_F(LifeTest, ClosedEventOnceWithRevokedLeases) {
   open("min_size=3 max_size=3");
   run(Span::seconds(1));
   for (int i = 0; i < 2; ++i) ask(Span());
@@ -195,7 +194,7 @@ TEST_F(LifeTest, ClosedIsToldOnceWithTheLeasesThatWereCut) {
   EXPECT_EQ(told.detail.rfind("{\"leases_cut\":2,", 0), 0U) << told.detail;
 }
 
-TEST_F(LifeTest, ClosedInPeaceCutsNothing) {
+TEST_F(LifeTest, CloseWithoutLeasesRevokesNothing) {
   open("min_size=3 max_size=3");
   run(Span::seconds(1));
   close(Span::seconds(2));
@@ -206,11 +205,11 @@ TEST_F(LifeTest, ClosedInPeaceCutsNothing) {
 
 // -- evaluate
 
-TEST_F(LifeTest, EvaluateDecidesNowAndSaysWhy) {
+TEST_F(LifeTest, EvaluateDecidesNowWithReason) {
   open("min_size=1 max_size=20 scaling_interval=1h recovery=''");
   run(Span::seconds(2));
   for (int i = 0; i < 30; ++i) second(15, Span::seconds(5));
-  EXPECT_GE(target(), 15) << "callers made it grow";
+  EXPECT_GE(target(), 15) << "the pool grew for callers";
   for (int i = 0; i < 90; ++i) second(1, Span::seconds(1));
   const int64_t before = target();
   EXPECT_GE(before, 15) << "the next decision is an hour away";
@@ -225,7 +224,7 @@ TEST_F(LifeTest, EvaluateDecidesNowAndSaysWhy) {
   EXPECT_NE(told.message.find("requests/s"), std::string::npos) << told.message;
 }
 
-TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
+TEST_F(LifeTest, EvaluateReportsWhyNoSizerDecides) {
   open("min_size=2 max_size=10");
   run(Span::seconds(2));
   (void)obeyed("pause");
@@ -246,7 +245,7 @@ TEST_F(LifeTest, EvaluateSaysWhyNobodyDecides) {
   EXPECT_NE(refused.message.find("the pool is draining"), std::string::npos);
 }
 
-TEST_F(LifeTest, EvaluateCountsAsOneOfThoseThatMustAgree) {
+TEST_F(LifeTest, EvaluateCountsAsOnePeriod) {
   open(
       "min_size=2 max_size=10 sizing=threshold scaling_interval=1h scale_up_periods=2 scale_up_cooldown=1s "
       "recovery=''");

@@ -1,5 +1,5 @@
-// A whole pool over the fake server in virtual time: the keeper is stepped when it asked for it, callers hold leases
-// across steps, and what happened is read as any observer reads it.
+// A whole pool over the fake server in virtual time: the keeper is stepped when it requested it, callers hold leases
+// across steps, and results are read as an observer reads them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -74,7 +74,7 @@ class LivedPool : public testing::Test {
       (void)pool_->release(lease);
     }
   }
-  // One second of `n` callers that hold what they get for that long.
+  // `n` callers request leases and hold what they get for one second.
   void second(int n, Span timeout) {
     for (int i = 0; i < n; ++i) ask(timeout);
     run(Span::seconds(1));
@@ -113,7 +113,7 @@ class LivedPool : public testing::Test {
     ADD_FAILURE() << "no record of " << verb;
     return {};
   }
-  // Rules of alerts that were announced.
+  // Alert rules that were announced.
   std::set<std::string> alerts() {
     std::set<std::string> rules;
     for (const Event& event : events(EventKind::alert_firing)) {
@@ -122,7 +122,7 @@ class LivedPool : public testing::Test {
     return rules;
   }
 
-  std::function<void(PoolSpec&)> furnish_;  // what else a pool is opened with
+  std::function<void(PoolSpec&)> furnish_;  // further settings for opening the pool
   ManualClock clock_;
   std::optional<fake::FakeServer> server_{std::in_place, 42, clock_};
   std::unique_ptr<Pool> pool_;

@@ -1,5 +1,5 @@
-// The largest pool there may be: as many connections as max_size allows, twice that in a burst, each lease by a name of
-// its own.
+// The largest possible pool: as many connections as max_size allows, twice that in a burst, each lease with a unique
+// id.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -67,7 +67,7 @@ class ManySlotsTest : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-TEST_F(ManySlotsTest, TheCatalogueAllowsWhatAPoolCanHold) {
+TEST_F(ManySlotsTest, CatalogueLimitMatchesPoolLimit) {
   const auto accepts = [](const char* option, int64_t n) {
     Policy policy;
     return assign_value(policy, *find_setting(option), std::to_string(n)).is_ok();
@@ -81,7 +81,7 @@ TEST_F(ManySlotsTest, TheCatalogueAllowsWhatAPoolCanHold) {
   EXPECT_EQ(int64_t{kSlotsMax}, 2 * kSizeMax) << "burst_max_size 0 is twice max_size";
 }
 
-TEST_F(ManySlotsTest, EveryLeaseOfTheLargestPoolHasANameOfItsOwn) {
+TEST_F(ManySlotsTest, LeaseIdsOfLargestPoolAreUnique) {
   open(
       "min_size=10000 max_size=10000 max_connecting=1000 scaling=off burst=off health_interval=0 "
       "validation_interval=0");
@@ -91,7 +91,7 @@ TEST_F(ManySlotsTest, EveryLeaseOfTheLargestPoolHasANameOfItsOwn) {
   std::vector<LeaseId> leases(kSizeMax);
   for (LeaseId& lease : leases) {
     ASSERT_EQ(acquire(lease), Code::ok) << "after " << ids.size();
-    EXPECT_GT(static_cast<int64_t>(lease.bits), 0) << "SQL knows no other numbers";
+    EXPECT_GT(static_cast<int64_t>(lease.bits), 0) << "SQL integers are signed";
     ids.insert(lease.bits);
   }
   EXPECT_EQ(ids.size(), static_cast<size_t>(kSizeMax));
@@ -100,7 +100,7 @@ TEST_F(ManySlotsTest, EveryLeaseOfTheLargestPoolHasANameOfItsOwn) {
   for (const LeaseId lease : leases) release(lease);
 }
 
-TEST_F(ManySlotsTest, TheHighestSlotAndGenerationComeBackOutOfALease) {
+TEST_F(ManySlotsTest, HighestSlotAndGenerationFitLeaseId) {
   constexpr LeaseId kLast(kSlotsMax - 1, kGenerationMax);
   EXPECT_EQ(kLast.slot(), kSlotsMax - 1);
   EXPECT_EQ(kLast.generation(), kGenerationMax);
@@ -109,14 +109,14 @@ TEST_F(ManySlotsTest, TheHighestSlotAndGenerationComeBackOutOfALease) {
   EXPECT_TRUE(kLast.word().is_sane());
 }
 
-TEST_F(ManySlotsTest, ASqlitePoolOpensWithThatMuchRoom) {
+TEST_F(ManySlotsTest, SqlitePoolOpensWithMaximumSize) {
   open("min_size=1 max_size=10000", true);
   LeaseId lease;
   ASSERT_EQ(acquire(lease), Code::ok);
   release(lease);
   struct stat info {};
   ASSERT_EQ(fstat(pool_->segment().fd(), &info), 0);
-  EXPECT_LT(info.st_size, 64 << 20) << "3.5 kB for each connection there may be";
+  EXPECT_LT(info.st_size, 64 << 20) << "3.5 kB per possible connection";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Every option that pools of any database have does what its name says (see options_support.hpp): how many connections there
-// are, who waits, and a connection's life. Those for which a database must be there: tests/live/test_effects.py.
-// tests/house knows that no option is missing.
+// Every option that pools of any database have works as its name says (see options_support.hpp): number of connections,
+// waiting, and the lifetime of a connection. Options that need a database: tests/live/test_effects.py. A test in
+// tests/house checks that no option is missing.
 #include "unit/pool/options_support.hpp"
 
 namespace tide {
@@ -8,7 +8,7 @@ namespace {
 
 using test::OptionEffect;
 
-// -- how many
+// -- size
 
 TEST_F(OptionEffect, preset) {
   const auto sizes = [this](const std::string& options) {
@@ -134,7 +134,7 @@ TEST_F(OptionEffect, connect_timeout) {
   EXPECT_EQ(with("9s", "", look), 9);
 }
 
-// A thread that comes while another waits may be served before it, until that has waited so long.
+// A thread that comes while another waits may be served before it, until the other has waited for the window.
 TEST_F(OptionEffect, fairness_window) {
   const auto is_overtaken = [this] {
     ask_for(1);
@@ -144,7 +144,7 @@ TEST_F(OptionEffect, fairness_window) {
       if (pool_->acquire({"other", LeaseMode::read_write, sec(60)}, lease) == Code::ok) (void)pool_->release(lease);
     });
     while (seen().read_queue()->waiting == 0) std::this_thread::yield();
-    for (int i = 0; i < 50; ++i) std::this_thread::yield();  // it looks around before it sleeps
+    for (int i = 0; i < 50; ++i) std::this_thread::yield();  // it checks the queue before it sleeps
     give_back();
     const Visit visit(Presence::key_of_pool(kKey));
     const LeaseId taken = pool_->acquire_idle("test", LeaseMode::read_write);
@@ -153,7 +153,7 @@ TEST_F(OptionEffect, fairness_window) {
     other.join();
     return was_first;
   };
-  // It takes a moment to wake up, at least now and then.
+  // Waking up takes some time, at least occasionally.
   const auto look = [&] {
     for (int i = 0; i < 300; ++i) {
       if (is_overtaken()) return true;
@@ -164,7 +164,7 @@ TEST_F(OptionEffect, fairness_window) {
   EXPECT_FALSE(with("0", "max_size=1 max_lifetime=0", look));
 }
 
-// -- a connection's life
+// -- lifetime of a connection
 
 TEST_F(OptionEffect, idle_timeout) {
   const auto look = [this] {
@@ -273,7 +273,7 @@ TEST_F(OptionEffect, retry_max) {
   EXPECT_FALSE(with("30s", "breaker=off", look));
 }
 
-// -- a lease's life
+// -- duration of a lease
 
 TEST_F(OptionEffect, lease_timeout) {
   const auto look = [this] {
@@ -311,7 +311,7 @@ TEST_F(OptionEffect, leak_threshold) {
   EXPECT_EQ(with("0", "", look), -1);
 }
 
-// -- a statement's life
+// -- duration of a statement
 
 TEST_F(OptionEffect, query_timeout) {
   const auto look = [this] {

@@ -1,5 +1,5 @@
-// Every option that pools of any database have does what its name says (see options_support.hpp): the size follows the load,
-// and what becomes of callers when the database is gone.
+// Every option that pools of any database have works as its name says (see options_support.hpp): the size follows the
+// load, and callers while the database is unreachable.
 #include "unit/pool/options_support.hpp"
 
 namespace tide {
@@ -23,7 +23,7 @@ TEST_F(OptionEffect, scaling) {
 TEST_F(OptionEffect, scaling_interval) {
   const auto look = [this] {
     ask_for(2, sec(5));
-    return seconds_until([this] { return target() > 2; }) > 15;  // two periods, of which the first has begun
+    return seconds_until([this] { return target() > 2; }) > 15;  // two periods, the first of which has begun
   };
   const std::string options = "min_size=2 scaling=on sizing=threshold scale_up_periods=2";
   EXPECT_FALSE(with("1s", options, look));
@@ -36,7 +36,7 @@ TEST_F(OptionEffect, sizing) {
   EXPECT_FALSE(with("adaptive", "scaling=on", look));
 }
 
-// Thirty requests a second, at random, of which each holds a connection for 0.1 s.
+// Thirty requests per second, at random, each holding a connection for 0.1 s.
 TEST_F(OptionEffect, wait_objective) {
   const auto look = [this] { return size_after_random_load(); };
   EXPECT_LT(with("1min", kAdaptive, look), with("1ms", kAdaptive, look));
@@ -77,7 +77,7 @@ TEST_F(OptionEffect, scale_up_utilization) {
 }
 
 TEST_F(OptionEffect, scale_up_wait) {
-  // Four hold all, a fifth waits half a second, and no connection is made in time for him.
+  // Four callers hold all connections, a fifth waits half a second, and no connection is opened in time for it.
   const auto look = [this] {
     fake::Latencies slow;
     slow.open = {sec(50), Span()};
@@ -154,7 +154,7 @@ TEST_F(OptionEffect, scale_down_cooldown) {
   EXPECT_TRUE(with("2min", kShrinking, look));
 }
 
-// -- when the database is gone
+// -- the database is unreachable
 
 TEST_F(OptionEffect, breaker) {
   const auto look = [this] {

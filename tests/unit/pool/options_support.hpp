@@ -1,4 +1,4 @@
-// What the tests of options share: a pool that has an option so, opened so or told so while it runs.
+// Shared by the tests of options: a pool with an option value given at open or set later.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,7 @@ class Memory final : public ResourceProbe {
 
 class OptionEffect : public LivedPool {
  protected:
-  // What is seen of a pool that has this test's option at `value`; `options` are the others.
+  // The result observed in a pool that has this test's option at `value`; `options` are the others.
   template <class Look>
   auto with(const std::string& value, const std::string& options, Look look) {
     const Setting& setting = *find_setting(name());
@@ -48,7 +48,7 @@ class OptionEffect : public LivedPool {
 
   static std::string name() { return testing::UnitTest::GetInstance()->current_test_info()->name(); }
 
-  // What moves by itself is off, unless the test says otherwise.
+  // Automatic changes are off, unless the test says otherwise.
   static std::string quiet(const std::string& options) {
     std::string out = options;
     for (const char* word : {"min_size=1", "max_size=8", "scaling=off", "burst=off", "recovery=''", "emergency=off",
@@ -74,7 +74,7 @@ class OptionEffect : public LivedPool {
     pool_->keeper().post(verb, arguments, "test");
     run(Span::millis(20));
   }
-  // Why not; empty: it was.
+  // The reason for a refusal; empty: accepted.
   std::string set(const std::string& option, const std::string& value) {
     const uint64_t id =
         pool_->keeper().post("set", R"({"option":")" + option + R"(","value":")" + value + "\"}", "test");
@@ -111,7 +111,7 @@ class OptionEffect : public LivedPool {
   void ask_for(int n, Span timeout = Span()) {
     for (int i = 0; i < n; ++i) ask(timeout);
   }
-  // Seconds until it is so, to the nearest; -1: not within 150 s.
+  // Seconds until the condition is true, rounded; -1: not within 150 s.
   template <class Condition>
   int64_t seconds_until(Condition condition) {
     const Instant began = clock_.now();
@@ -121,7 +121,7 @@ class OptionEffect : public LivedPool {
     }
     return -1;
   }
-  // What the threshold sizer decided, and not the callers who wait.
+  // The decisions of the threshold sizer, not the effect of waiting callers.
   std::vector<format::ScalingRecord> grown_by_rule() {
     std::vector<format::ScalingRecord> rows = scaling();
     std::erase_if(rows, [](const format::ScalingRecord& row) { return !row.reason.view().starts_with("utilization"); });

@@ -1,4 +1,4 @@
-// Every option that pools of any database have does what its name says (see options_support.hpp): health, alerts, memory
+// Every option that pools of any database have works as its name says (see options_support.hpp): health, alerts, memory
 // and the log.
 #include "unit/pool/options_support.hpp"
 

@@ -1,4 +1,4 @@
-// Orders as a pool takes them: what `commands` keeps of each, and that the sender's check says what the pool says.
+// Commands as a pool receives them: the record of each in `commands`, and that the sender's check agrees with the pool.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -37,7 +37,7 @@ class OrdersTest : public testing::Test {
     pool_->keeper().begin_close(pool_->clock().now());
     while (!pool_->keeper().is_closed()) pool_->keeper().step();
   }
-  // As `commands` shows the answer to these very bytes.
+  // The answer to exactly these bytes, as shown in `commands`.
   struct Answer {
     uint32_t status = 0;
     std::string verb, arguments, message;
@@ -58,7 +58,7 @@ class OrdersTest : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
+TEST_F(OrdersTest, RuleWithLongTextsIsShownWhole) {
   open("max_size=4");
   const std::string message(kAlertTextBytesMax, 'm');
   const std::string advice(kAlertTextBytesMax, 'a');
@@ -70,7 +70,7 @@ TEST_F(OrdersTest, ARuleWithLongTextsIsSeenWhole) {
   EXPECT_EQ(command.arguments, arguments);
 }
 
-TEST_F(OrdersTest, WhatCannotBeParsedIsRecordedAsItCame) {
+TEST_F(OrdersTest, UnparsableCommandIsRecordedVerbatim) {
   open("max_size=4");
   const Answer unknown = answer_to("scael", R"({"target_size":3})");
   EXPECT_EQ(unknown.status, static_cast<uint32_t>(CommandStatus::refused));
@@ -84,7 +84,7 @@ TEST_F(OrdersTest, WhatCannotBeParsedIsRecordedAsItCame) {
   EXPECT_EQ(secret.message.find("hunter2"), std::string::npos);
 }
 
-// What tide_control_check() does with an order before it is posted.
+// What tide_control_check() does with a command before it is posted.
 Status sender_check(const std::string& verb, const std::string& arguments, int64_t capacity) {
   const auto command = parse_command(verb, arguments);
   if (!command || command->verb() != Verb::set) return command.status();
@@ -92,7 +92,8 @@ Status sender_check(const std::string& verb, const std::string& arguments, int64
   return set_option(changed, *command->text("option"), *command->text("value"), capacity).status();
 }
 
-// Random orders: each verb with arguments of its own and of others, with values at, within and beyond their bounds.
+// Random commands: each verb with its own arguments and those of others, with values at, within and beyond their
+// bounds.
 class RandomOrders {
  public:
   explicit RandomOrders(uint64_t seed) : random_(seed) {}
@@ -101,7 +102,7 @@ class RandomOrders {
     if (random_.below(40) == 0) return "scael";
     for (;;) {
       const std::string_view verb = verbs[random_.below(verbs.size())];
-      if (verb != "drain") return std::string(verb);  // a draining pool refuses what it took before
+      if (verb != "drain") return std::string(verb);  // a draining pool refuses what it accepted before
     }
   }
   std::string arguments(const std::string& verb) {
@@ -155,7 +156,7 @@ class RandomOrders {
   Rng random_;
 };
 
-// Reasons that the sender cannot know: they are about the pool's state, or about its other options and rules.
+// Reasons that the sender cannot know: they depend on the pool's state, or on its other options and rules.
 bool depends_on_the_pool(const std::string& message) {
   for (const char* part : {"outside min_size and max_size", "the option burst is off", "there is no connection",
                            "there is no lease", "there is no alert", "is new, and lacks", "the threshold",
@@ -165,7 +166,7 @@ bool depends_on_the_pool(const std::string& message) {
   return false;
 }
 
-TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
+TEST_F(OrdersTest, SenderAndPoolGiveSameAnswer) {
   open("min_size=1 max_size=4");
   RandomOrders orders(2026);
   int accepted = 0;
@@ -202,7 +203,7 @@ TEST_F(OrdersTest, TheSenderSaysWhatThePoolSays) {
       ASSERT_TRUE(!is_refused || depends_on_the_pool(answer.message)) << answer.message;
     }
   }
-  EXPECT_GT(accepted, 700) << "the orders must not be nonsense only";
+  EXPECT_GT(accepted, 700) << "enough commands must be valid";
   EXPECT_GT(refused, 700);
 }
 

@@ -1,4 +1,4 @@
-// A peak is the highest value there was, however short, and whether or not the keeper looked.
+// A peak is the highest value that occurred, however short, whether or not the keeper was running.
 #include "pool/in_use_peak.hpp"
 #include "unit/pool/timed_pool.hpp"
 
@@ -14,7 +14,7 @@ class Peaks : public test::TimedPool {
 class PeaksOf : public Peaks, public testing::WithParamInterface<int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, PeaksOf, testing::Values(6, 100));
 
-TEST_P(PeaksOf, FiveLeasesBetweenTwoTicksAreFive) {
+TEST_P(PeaksOf, FiveLeasesBetweenTwoTicks) {
   open(of_size(GetParam()));
   const auto leases = acquire(5);
   clock_.pass(Span::millis(1));
@@ -23,11 +23,11 @@ TEST_P(PeaksOf, FiveLeasesBetweenTwoTicksAreFive) {
   pass(Span::seconds(1));
   EXPECT_EQ(last_second().in_use_max, 5U);
   pass(Span::seconds(1));
-  EXPECT_EQ(last_second().in_use_max, 0U) << "that was the second before";
+  EXPECT_EQ(last_second().in_use_max, 0U) << "it was in the previous second";
   EXPECT_EQ(in_use_peak(), 5U);
 }
 
-TEST_P(PeaksOf, LeasesOneAfterTheOtherAreOne) {
+TEST_P(PeaksOf, ConsecutiveLeasesCountAsOne) {
   open(of_size(GetParam()));
   for (int i = 0; i < 2003; ++i) {
     release(acquire());
@@ -36,7 +36,7 @@ TEST_P(PeaksOf, LeasesOneAfterTheOtherAreOne) {
   EXPECT_EQ(in_use_peak(), 1U);
 }
 
-TEST_P(PeaksOf, WhatIsHeldCountsInEverySecond) {
+TEST_P(PeaksOf, HeldLeaseCountsInEverySecond) {
   open(of_size(GetParam()));
   const auto held = acquire(2);
   pass(Span::seconds(1));
@@ -53,7 +53,7 @@ TEST_P(PeaksOf, WhatIsHeldCountsInEverySecond) {
   EXPECT_EQ(last_second().in_use_max, 0U);
 }
 
-TEST_P(PeaksOf, ASlotThatWasLeasedBeforeIsNotTakenForOneThatIs) {
+TEST_P(PeaksOf, ReleasedSlotDoesNotCount) {
   open(of_size(GetParam()));
   const auto held = acquire(4);
   release({held[0], held[1], held[2]});
@@ -66,7 +66,7 @@ TEST_P(PeaksOf, ASlotThatWasLeasedBeforeIsNotTakenForOneThatIs) {
   release(most);
 }
 
-TEST_P(PeaksOf, AResetBeginsWithWhatIsInUse) {
+TEST_P(PeaksOf, ResetStartsWithCurrentUse) {
   open(of_size(GetParam()));
   const auto leases = acquire(5);
   release({leases[1], leases[2], leases[3], leases[4]});
@@ -81,7 +81,7 @@ TEST_P(PeaksOf, AResetBeginsWithWhatIsInUse) {
   release(leases[0]);
 }
 
-TEST_P(PeaksOf, LeasesThatHadToWaitCount) {
+TEST_P(PeaksOf, LeasesAfterWaitCount) {
   Policy policy = of_size(GetParam());
   policy.max_size = policy.burst_max_size = GetParam();
   open(policy);
@@ -111,7 +111,7 @@ TEST_P(PeaksOf, LeasesThatHadToWaitCount) {
   EXPECT_EQ(seen().read_queue()->waiting_peak, 0U);
 }
 
-TEST_P(PeaksOf, ALeaseThatIsTakenAwayIsNotInUseAnyMore) {
+TEST_P(PeaksOf, RevokedLeaseIsNotInUse) {
   open(of_size(GetParam()));
   const LeaseId lost = acquire();
   order("revoke", "{\"lease_id\":" + std::to_string(lost.bits) + "}");
@@ -122,8 +122,8 @@ TEST_P(PeaksOf, ALeaseThatIsTakenAwayIsNotInUseAnyMore) {
   EXPECT_EQ(in_use_peak(), 1U);
 }
 
-// Where the program is told that a connection is there, whoever reads the pool sees it.
-TEST_F(Peaks, AConnectionIsInTheSizeAsSoonAsItIsThere) {
+// When the program is notified of a connection, every reader of the pool sees it.
+TEST_F(Peaks, OpenConnectionCountsInSizeAtOnce) {
   size_t told = 0;
   EventSink events;
   events.mask = 1U << static_cast<uint32_t>(PoolEvent::connect);
@@ -138,7 +138,7 @@ TEST_F(Peaks, AConnectionIsInTheSizeAsSoonAsItIsThere) {
   EXPECT_EQ(seen().read_totals()->size_peak, 3U);
 }
 
-TEST_F(Peaks, TheSizeOfAnIntervalIsThatAtItsEnd) {
+TEST_F(Peaks, SizeOfIntervalIsThatAtItsEnd) {
   Policy policy = of_size(4);
   policy.min_size = 1;
   policy.max_size = 4;
@@ -154,7 +154,7 @@ TEST_F(Peaks, TheSizeOfAnIntervalIsThatAtItsEnd) {
   EXPECT_EQ(seen().read_totals()->size_peak, 4U);
 }
 
-TEST_F(Peaks, AnIntervalTellsHowLongTheLeasesThatEndedInItWereHeld) {
+TEST_F(Peaks, IntervalReportsHoldTimesOfEndedLeases) {
   open(of_size(2));
   pass(Span::seconds(1));
   const LeaseId lease = acquire();
@@ -168,7 +168,7 @@ TEST_F(Peaks, AnIntervalTellsHowLongTheLeasesThatEndedInItWereHeld) {
   EXPECT_NEAR(last_second().in_use_avg, 0.5, 0.01);
 }
 
-// Leases of single slots, in an order that a pool alone would not choose.
+// Leases of individual slots, in an order that a pool would not choose.
 class Marks : public testing::Test {
  protected:
   Marks() : segment_(make()), board_(*segment_), peak_(board_, total_) {
@@ -200,9 +200,9 @@ class Marks : public testing::Test {
   uint64_t marks_[3] = {};
 };
 
-TEST_F(Marks, AFurtherSlotMakesEverySlotLookAgain) {
+TEST_F(Marks, NewSlotMakesEverySlotScanAgain) {
   end(begin(0));
-  EXPECT_TRUE(peak_.is_known(marks_[0])) << "alone it cannot be more than one";
+  EXPECT_TRUE(peak_.is_known(marks_[0])) << "a single lease cannot exceed one";
   const LeaseId held = begin(1);
   EXPECT_EQ(total_.load(), 1U);
   const LeaseId both = begin(0);
@@ -213,19 +213,19 @@ TEST_F(Marks, AFurtherSlotMakesEverySlotLookAgain) {
   end(held);
 }
 
-TEST_F(Marks, AnEndedLeaseIsInUseUntilItsConnectionIsFree) {
+TEST_F(Marks, EndedLeaseIsInUseUntilConnectionIsFree) {
   const LeaseId first = begin(0);
   ASSERT_TRUE(board_.end(first));
   const LeaseId second = begin(1);
-  EXPECT_EQ(total_.load(), 2U) << "as the relation pools counts it";
+  EXPECT_EQ(total_.load(), 2U) << "as in the relation pools";
   board_.give_back(first);
   end(second);
 }
 
-TEST_F(Marks, ASecondBeginsWithWhatIsInUse) {
+TEST_F(Marks, SecondStartsWithCurrentUse) {
   const LeaseId held = begin(2);
   EXPECT_EQ(peak_.take_second(), 1U);
-  EXPECT_FALSE(peak_.is_known(marks_[2])) << "no mark outlives its second";
+  EXPECT_FALSE(peak_.is_known(marks_[2])) << "marks are valid for one second only";
   const LeaseId other = begin(0);
   EXPECT_EQ(peak_.take_second(), 2U);
   end(held);

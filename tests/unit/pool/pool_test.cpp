@@ -59,7 +59,7 @@ class PoolTest : public testing::Test {
   int events_[8] = {};
 };
 
-TEST_F(PoolTest, LeasesAndTakesBack) {
+TEST_F(PoolTest, AcquireAndRelease) {
   open("min_size=2 max_size=2");
   const LeaseId lease = acquire();
   EXPECT_TRUE(query(lease, "select 1").is_ok());
@@ -72,7 +72,7 @@ TEST_F(PoolTest, LeasesAndTakesBack) {
   EXPECT_EQ(events_[static_cast<size_t>(PoolEvent::release)], 1);
 }
 
-TEST_F(PoolTest, ARefusalNamesWhoHoldsTheConnections) {
+TEST_F(PoolTest, RefusalNamesLeaseHolders) {
   open("min_size=2 max_size=2");
   const LeaseId first = acquire("nightly report");
   const LeaseId second = acquire("checkout");
@@ -88,7 +88,7 @@ TEST_F(PoolTest, ARefusalNamesWhoHoldsTheConnections) {
   EXPECT_EQ(release(second), Code::ok);
 }
 
-TEST_F(PoolTest, AnOpenTransactionDoesNotReachTheNext) {
+TEST_F(PoolTest, OpenTransactionIsRolledBackOnRelease) {
   open("min_size=1 max_size=1");
   LeaseId lease = acquire();
   ASSERT_TRUE(query(lease, "create table t(a)").is_ok());
@@ -100,7 +100,7 @@ TEST_F(PoolTest, AnOpenTransactionDoesNotReachTheNext) {
   EXPECT_EQ(release(lease), Code::ok);
 }
 
-TEST_F(PoolTest, AReadLeaseDoesNotWriteAndLeavesNoTrace) {
+TEST_F(PoolTest, ReadLeaseCannotWriteAndIsResetOnRelease) {
   open("min_size=1 max_size=1");
   LeaseId lease = acquire("r", LeaseMode::read);
   EXPECT_EQ(query(lease, "create table t(a)").sqlstate, "25006");
@@ -122,7 +122,7 @@ TEST_F(PoolTest, MaxUsesReplacesTheConnection) {
   EXPECT_EQ(read(totals.connects_total), 4U) << "I5: created = destroyed + open";
 }
 
-TEST_F(PoolTest, I8_RevokedWhileNotInHandIsRevokedLater) {
+TEST_F(PoolTest, I8_RevocationDuringAcquireIsPostponed) {
   open("min_size=1 max_size=1");
   const LeaseId lease = acquire();
   pool_->keeper().post("revoke", "{\"lease_id\":" + std::to_string(lease.bits) + "}", "test");
@@ -133,7 +133,7 @@ TEST_F(PoolTest, I8_RevokedWhileNotInHandIsRevokedLater) {
   EXPECT_EQ(release(acquire()), Code::ok) << "a fresh connection has taken its place";
 }
 
-TEST_F(PoolTest, CallersWhoDoNotWaitMakeItGrowToo) {
+TEST_F(PoolTest, RequestsWithTimeoutZeroGrowPool) {
   open("min_size=0 max_size=2");
   LeaseId lease;
   EXPECT_EQ(pool_->acquire({"now or never", LeaseMode::read_write, Span{}}, lease), Code::timeout);
@@ -142,7 +142,7 @@ TEST_F(PoolTest, CallersWhoDoNotWaitMakeItGrowToo) {
   EXPECT_EQ(release(acquire()), Code::ok);
 }
 
-TEST_F(PoolTest, LazyOpensNothingBeforeTheFirstCaller) {
+TEST_F(PoolTest, LazyOpensNothingBeforeFirstRequest) {
   open("init_mode=lazy min_size=2 max_size=2");
   EXPECT_EQ(read(pool_->segment().totals().connects_total), 0U);
 }

@@ -1,4 +1,4 @@
-// When a session is told to ask whether its server still answers: after a silence, and not at every statement.
+// When a session checks whether its server still answers: after a silence, not at every statement.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -48,7 +48,7 @@ class SilenceTest : public testing::Test {
     const Visit visit(Presence::key_of_slot(kSilenceKey, lease.slot()));
     EXPECT_EQ(pool_->release(lease), Code::ok);
   }
-  // How often the session was told to ask.
+  // Number of requested checks.
   uint64_t asked_by(LeaseId lease, std::string_view sql) {
     const Visit visit(Presence::key_of_slot(kSilenceKey, lease.slot()));
     const uint64_t before = server_.distrusts_total();
@@ -70,7 +70,7 @@ class SilenceTest : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-TEST_F(SilenceTest, TheFirstStatementAfterItAsksFirst) {
+TEST_F(SilenceTest, FirstStatementAfterSilenceChecksServer) {
   open("validation_bypass=500ms");
   EXPECT_EQ(asked_by_one_lease("one"), 0U) << "it has just been connected";
   clock_.advance(Span::millis(490));
@@ -80,10 +80,10 @@ TEST_F(SilenceTest, TheFirstStatementAfterItAsksFirst) {
   EXPECT_EQ(asked_by_one_lease("one"), 0U) << "an error is an answer, too";
 }
 
-TEST_F(SilenceTest, WithinALeaseAsWell) {
+TEST_F(SilenceTest, ChecksWithinLeaseToo) {
   open("validation_bypass=0");
   const LeaseId lease = acquire();
-  EXPECT_EQ(asked_by(lease, "one"), 1U) << "0 asks at every acquire";
+  EXPECT_EQ(asked_by(lease, "one"), 1U) << "0 checks at every acquire";
   EXPECT_EQ(asked_by(lease, "one"), 0U) << "and not at every statement";
   clock_.advance(Span::millis(490));
   EXPECT_EQ(asked_by(lease, "one"), 0U);

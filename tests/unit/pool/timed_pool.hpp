@@ -1,4 +1,4 @@
-// A pool over the fake server, on a clock that the test moves: one thread is callers and keeper in turn.
+// A pool over the fake server, on a clock moved by the test: one thread acts as callers and keeper in turn.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ class HandClock final : public Clock {
 
 class TimedPool : public testing::Test {
  protected:
-  // With its first connections open.
+  // Opens the pool and its first connections.
   void open(const Policy& policy, EventSink events = {}) {
     PoolSpec spec;
     spec.name = "timed";
@@ -49,7 +49,7 @@ class TimedPool : public testing::Test {
     for (int i = 0; i < 1000 && !pool_->keeper().is_closed(); ++i) pass(Span::millis(100));
     EXPECT_TRUE(pool_->keeper().is_closed());
   }
-  // The keeper does all that is due, in the time the fake server takes for it.
+  // The keeper does all that is due, during the time the fake server takes for it.
   void turn() {
     for (int i = 0; i < 100; ++i) pass(Span::millis(10));
   }
@@ -85,7 +85,7 @@ class TimedPool : public testing::Test {
     pool_->keeper().step();
   }
 
-  // As any observer reads them.
+  // Read as by any observer.
   Attachment seen() { return std::move(*Attachment::from_fd(pool_->segment().fd())); }
   format::HistoryRecord last_second() {
     const auto rows = seen().read_history(1000);

@@ -1,4 +1,4 @@
-// The queue in virtual time, one thread: every ticket is asynchronous, so nobody sleeps. What many threads do to it is
+// The queue in virtual time, with one thread: every ticket is asynchronous, so no thread sleeps. Concurrency is tested
 // in tests/race and tests/model.
 #include <gtest/gtest.h>
 
@@ -66,19 +66,19 @@ TEST_F(WaitQueueTest, ServesInOrderOfArrival) {
   EXPECT_TRUE(pass_on(held, now_ + Span::micros(2)));
   EXPECT_TRUE(first.is_answered);
   EXPECT_FALSE(second.is_answered);
-  EXPECT_EQ(first.lease.generation(), held.generation() + 1) << "a lease of its own, not the old one";
+  EXPECT_EQ(first.lease.generation(), held.generation() + 1) << "a new lease, not the old one";
   EXPECT_TRUE(pass_on(first.lease, now_ + Span::micros(3)));
   EXPECT_TRUE(second.is_answered);
 }
 
-TEST_F(WaitQueueTest, I4_NobodyWaitsWhileOneIsIdle) {
+TEST_F(WaitQueueTest, I4_NoWaiterWhileConnectionIsIdle) {
   seat();
   Caller& caller = ask(now_);
-  EXPECT_TRUE(caller.is_answered) << "who queues looks at the board once more";
+  EXPECT_TRUE(caller.is_answered) << "a queued caller checks the board again";
   EXPECT_EQ(wait_queue_.waiting(), 0U);
 }
 
-TEST_F(WaitQueueTest, I4_WhoStandsBehindANudgedHeadGetsWhatTheHeadWasNudgedFor) {
+TEST_F(WaitQueueTest, I4_NextWaiterGetsConnectionOfNudgedHead) {
   wait_queue_.set_window(Span::millis(1));
   seat();
   seat();
@@ -98,7 +98,7 @@ TEST_F(WaitQueueTest, I4_WhoStandsBehindANudgedHeadGetsWhatTheHeadWasNudgedFor) 
   EXPECT_EQ(behind.signal, Ticket::kGranted) << "it sleeps beside an idle connection";
 }
 
-TEST_F(WaitQueueTest, ADeliveryThatFinishesOthersDoesNotNestThem) {
+TEST_F(WaitQueueTest, DeliveriesDoNotNest) {
   seat();
   const LeaseId held = board_.claim_lowest();
   struct GivesBack : Ticket {
@@ -132,7 +132,7 @@ TEST_F(WaitQueueTest, ADeliveryThatFinishesOthersDoesNotNestThem) {
   EXPECT_FALSE(board_.claim_lowest().is_none());
 }
 
-TEST_F(WaitQueueTest, I9_AfterTheWindowNobodyOvertakes) {
+TEST_F(WaitQueueTest, I9_NoOvertakingAfterFairnessWindow) {
   wait_queue_.set_window(Span::millis(1));
   seat();
   (void)board_.claim_lowest();
@@ -140,10 +140,10 @@ TEST_F(WaitQueueTest, I9_AfterTheWindowNobodyOvertakes) {
   EXPECT_TRUE(wait_queue_.may_overtake(now_ + Span::micros(999)));
   EXPECT_FALSE(wait_queue_.may_overtake(now_ + Span::millis(1)));
   wait_queue_.set_window(Span{});
-  EXPECT_FALSE(wait_queue_.may_overtake(now_)) << "0 is strictly in order";
+  EXPECT_FALSE(wait_queue_.may_overtake(now_)) << "0 means strict order";
 }
 
-TEST_F(WaitQueueTest, I7_ExpiredIsNeitherGrantedNorForgotten) {
+TEST_F(WaitQueueTest, I7_ExpiredTicketIsDeliveredOnceAndNotGranted) {
   seat();
   const LeaseId held = board_.claim_lowest();
   Caller& hasty = ask(now_, Span::millis(5));
@@ -160,7 +160,7 @@ TEST_F(WaitQueueTest, I7_ExpiredIsNeitherGrantedNorForgotten) {
   EXPECT_EQ(read(segment_->queue().timeouts_total), 1U);
 }
 
-TEST_F(WaitQueueTest, ABoundedQueueRefusesAtOnce) {
+TEST_F(WaitQueueTest, FullQueueRefusesAtOnce) {
   seat();
   (void)board_.claim_lowest();
   ask(now_, Span::seconds(1), 1);
@@ -168,7 +168,7 @@ TEST_F(WaitQueueTest, ABoundedQueueRefusesAtOnce) {
   EXPECT_EQ(read(segment_->queue().rejected_total), 1U);
 }
 
-TEST_F(WaitQueueTest, PausedKeepsTheQueueAndResumedServesIt) {
+TEST_F(WaitQueueTest, PauseKeepsQueueAndResumeServesIt) {
   seat();
   Deliveries out;
   wait_queue_.set_gate(Gate::paused, now_, out);
@@ -180,7 +180,7 @@ TEST_F(WaitQueueTest, PausedKeepsTheQueueAndResumedServesIt) {
   EXPECT_FALSE(caller.lease.is_none());
 }
 
-TEST_F(WaitQueueTest, ClosedRefusesAllAndLetsNobodyIn) {
+TEST_F(WaitQueueTest, CloseRefusesWaitersAndNewRequests) {
   seat();
   (void)board_.claim_lowest();
   Caller& waiting = ask(now_);
@@ -191,7 +191,7 @@ TEST_F(WaitQueueTest, ClosedRefusesAllAndLetsNobodyIn) {
   EXPECT_EQ(ask(now_).refusal, Code::closed);
 }
 
-TEST_F(WaitQueueTest, I3_ARevokedLeaseIsNotPassedOn) {
+TEST_F(WaitQueueTest, I3_RevokedLeaseIsNotHandedOver) {
   seat();
   const LeaseId held = board_.claim_lowest();
   Caller& caller = ask(now_);
