@@ -633,12 +633,12 @@ CREATE FUNCTION tidepool.set_alert(
     clear_at double precision DEFAULT NULL) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.set_alert(text, text, text, text, double precision, interval, text, boolean, text, text, double precision) IS
-  'Creates or changes an alert rule; arguments not given keep their values. rule: Name of the rule. metric: Metric of the rule. comparison: Comparison of the metric with the threshold. threshold: Value at which the condition begins. hold: How long the condition must hold before the alert fires. severity: Severity of the alert. enabled: Whether the rule is evaluated. message: Message of the alert. advice: Recommended action. clear_at: Value at which the condition ends. pool: NULL is every live pool that may be steered from here.';
+  'Creates or changes an alert rule; arguments not given keep their values. rule: Name of the rule. metric: Metric of the rule. comparison: Comparison of the metric with the threshold. threshold: Value at which the condition begins. hold: How long the condition must hold before the alert fires. severity: Severity of the alert. enabled: Whether the rule is evaluated. message: Message of the alert. advice: Recommended action. clear_at: Value at which the condition ends. pool: NULL is every live pool that this user may control.';
 
 CREATE FUNCTION tidepool.drop_alert(pool text, rule text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION tidepool.drop_alert(text, text) IS
-  'Drops an alert rule; set_alert restores a dropped built-in rule with its defaults. rule: Name of the rule. pool: NULL is every live pool that may be steered from here.';
+  'Drops an alert rule; set_alert restores a dropped built-in rule with its defaults. rule: Name of the rule. pool: NULL is every live pool that this user may control.';
 
 CREATE FUNCTION tidepool.evaluate(pool text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
