@@ -3,11 +3,10 @@
 
 #include <unistd.h>
 
-#include "control/local_control.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
 #include "pool/keeper.hpp"
-#include "reading/fleet.hpp"
+#include "segment/local_pools.hpp"
 
 namespace tide {
 namespace {
@@ -29,12 +28,6 @@ std::vector<LocalPool> list_private_pools() {
   return pools;
 }
 
-std::vector<int> private_segments() {
-  std::vector<int> descriptors;
-  for_each_private_pool([&](Pool& pool) { descriptors.push_back(pool.segment().fd()); });
-  return descriptors;
-}
-
 uint64_t post_to_private_pool(const std::string& instance, const std::string& verb, const std::string& arguments,
                               const std::string& actor) {
   uint64_t command_id = 0;
@@ -47,9 +40,8 @@ uint64_t post_to_private_pool(const std::string& instance, const std::string& ve
 }  // namespace
 
 void lend_private_pools() {
-  static constexpr LocalControl kControl{list_private_pools, post_to_private_pool, registered_schemes};
-  set_local_control(&kControl);
-  set_local_segments(private_segments);
+  static constexpr LocalPools kPools{list_private_pools, post_to_private_pool, registered_schemes};
+  registered_local_pools.store(&kPools, std::memory_order_release);
 }
 
 }  // namespace tide

@@ -1,4 +1,4 @@
-// Home: the engine's side of control/local_control.hpp.
+// Home: the engine's side of segment/local_pools.hpp.
 #pragma once
 
 namespace tide {

@@ -6,12 +6,12 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
-#include "control/local_control.hpp"
 #include "cursor.hpp"
 #include "guard.hpp"
 #include "policy/parse.hpp"
 #include "policy/settings.hpp"
 #include "segment/directory.hpp"
+#include "segment/local_pools.hpp"
 #include "surroundings.hpp"
 
 using namespace tide;
@@ -54,9 +54,7 @@ tide_status tide_options_check(const char* url, const char* options, tide_cursor
     if (url == nullptr) {
       findings = check_options(std::nullopt, text, {}, Environment());
     } else {
-      const LocalControl* const local = local_control();
-      const std::vector<std::string> schemes = local != nullptr ? local->schemes() : std::vector<std::string>{};
-      findings = check_options(url, text, schemes, process_environment());
+      findings = check_options(url, text, local_pools().schemes(), process_environment());
     }
     auto cursor = std::make_unique<tide_cursor>();
     cursor->relation = &kFindings;

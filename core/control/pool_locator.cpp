@@ -11,10 +11,10 @@
 #include "base/owned_id.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
-#include "control/local_control.hpp"
 #include "os/clock.hpp"
 #include "policy/settings.hpp"
 #include "segment/directory.hpp"
+#include "segment/local_pools.hpp"
 #include "segment/mailbox_sender.hpp"
 
 namespace tide {
@@ -78,18 +78,15 @@ std::optional<Status> outcome_of(const format::CommandRecord& command, const std
 size_t LocatedPool::for_each(const std::string& directory, const Visit& visit) {
   size_t hidden = 0;
   std::set<std::string> seen;
-  const LocalControl* local = local_control();
-  if (local != nullptr && local->list != nullptr) {
-    for (const LocalPool& own : local->list()) {
-      Descriptor copy = Descriptor::copy_of(own.segment_fd);
-      if (!copy.is_open()) continue;
-      auto segment = Attachment::from_fd(copy.get());
-      // The pool may have been closed in the meantime, and its descriptor reused.
-      if (!segment || segment->header().instance_id != own.instance_id) continue;
-      seen.insert(own.instance_id);
-      LocatedPool pool(segment.take(), std::move(copy));
-      if (!visit(pool)) return hidden;
-    }
+  for (const LocalPool& own : local_pools().list()) {
+    Descriptor copy = Descriptor::copy_of(own.segment_fd);
+    if (!copy.is_open()) continue;
+    auto segment = Attachment::from_fd(copy.get());
+    // The pool may have been closed in the meantime, and its descriptor reused.
+    if (!segment || segment->header().instance_id != own.instance_id) continue;
+    seen.insert(own.instance_id);
+    LocatedPool pool(segment.take(), std::move(copy));
+    if (!visit(pool)) return hidden;
   }
   for (const std::string& path : list_segments(directory)) {
     auto segment = Attachment::open(path);
@@ -110,9 +107,7 @@ Liveness LocatedPool::liveness() const {
   if (!local_.is_open()) return segment_.liveness();
   // Private memory stays readable after its pool has closed, as long as the descriptor is open here; the engine knows
   // the state.
-  const LocalControl* local = local_control();
-  if (local == nullptr || local->list == nullptr) return Liveness::dead;
-  for (const LocalPool& own : local->list()) {
+  for (const LocalPool& own : local_pools().list()) {
     if (own.instance_id == segment_.header().instance_id) return Liveness::alive;
   }
   return Liveness::dead;
@@ -280,11 +275,8 @@ Status LocatedPool::check(const Command& command) const {
 Result<uint64_t> LocatedPool::post(const Command& command) const {
   const std::string arguments = command.arguments_json();
   if (!local_.is_open()) return post_command(segment_, command.name(), arguments, command.actor);
-  const LocalControl* local = local_control();
   const uint64_t command_id =
-      local == nullptr || local->post == nullptr
-          ? 0
-          : local->post(segment_.header().instance_id, std::string(command.name()), arguments, command.actor);
+      local_pools().post(segment_.header().instance_id, std::string(command.name()), arguments, command.actor);
   if (command_id != 0) return command_id;
   return Status::error(Code::refused, name() + " was closed in the meantime",
                        "instance " + segment_.header().instance_id);

@@ -1,7 +1,7 @@
 // PoolLocator: finds the pool that a command is for, by its name or by a number that it issued, and reads its answers.
 //
 // A pool with a segment file is controlled through its mailbox; one without, if it belongs to this process, through the
-// engine's functions (local_control.hpp). Threads: one at a time. Failure: not_found, refused or bad_argument, each
+// engine's functions (segment/local_pools.hpp). Threads: one at a time. Failure: not_found, refused or bad_argument, each
 // listing what exists instead.
 #pragma once
 

@@ -1,18 +1,15 @@
 #include "reading/fleet.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <tuple>
 #include <utility>
 
-#include "os/clock.hpp"
 #include "os/descriptor.hpp"
 #include "segment/directory.hpp"
+#include "segment/local_pools.hpp"
 
 namespace tide {
 namespace {
-
-std::atomic<LocalSegments> local_segments_hook{nullptr};
 
 // How to open a segment that passed the filter again, in the order of visits.
 template <typename Place>
@@ -32,11 +29,9 @@ bool is_wanted(const FleetFilter& filter, const HeaderCopy& header) {
 }
 
 void visit_local(const FleetFilter& filter, const std::function<void(Attachment&)>& visit) {
-  const LocalSegments local_segments = local_segments_hook.load(std::memory_order_acquire);
-  if (local_segments == nullptr) return;
   std::vector<Found<Descriptor>> found;
-  for (const int fd : local_segments()) {
-    Descriptor own = Descriptor::copy_of(fd);
+  for (const LocalPool& pool : local_pools().list()) {
+    Descriptor own = Descriptor::copy_of(pool.segment_fd);
     if (!own.is_open()) continue;
     const auto segment = Attachment::from_fd(own.get());
     if (!segment || !is_wanted(filter, segment->header())) continue;
@@ -70,11 +65,5 @@ void for_each_segment(const FleetFilter& filter, const std::function<void(Attach
   visit_local(filter, visit);
   visit_files(filter, visit);
 }
-
-void set_local_segments(LocalSegments local_segments) {
-  local_segments_hook.store(local_segments, std::memory_order_release);
-}
-
-int64_t wall_clock_ns() { return wall_ns_now(); }
 
 }  // namespace tide

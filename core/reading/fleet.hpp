@@ -1,6 +1,6 @@
 // Fleet: all pools of this host that a reader may see, one segment after the other.
 //
-// Threads: any; set_local_segments() may be called at any time.
+// Threads: any.
 // Failure: none. A directory that cannot be read counts as empty, and a segment that cannot be opened is skipped: its
 // owner may have just exited, or the file is not a segment.
 #pragma once
@@ -24,13 +24,5 @@ struct FleetFilter {
 // Pools of this process come first, whatever the directory, because no other process can show them; then those of the
 // directory. Both are sorted by pool and instance_id. Few descriptors are open at a time.
 void for_each_segment(const FleetFilter& filter, const std::function<void(Attachment&)>& visit);
-
-// Descriptors of the segments of this process that have no file. A descriptor may be closed once the function has
-// returned: it is duplicated immediately, and skipped if it has been reused for something else.
-using LocalSegments = std::vector<int> (*)();
-void set_local_segments(LocalSegments local_segments);
-
-// The only function of this room that reads the time.
-int64_t wall_clock_ns();
 
 }  // namespace tide

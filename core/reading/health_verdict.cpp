@@ -119,8 +119,6 @@ void judge_check(HealthCheck which, const format::HealthRecord& check, Judge& ju
 }
 
 constexpr Column kVerdictColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"healthy", boolean, "", "True if the status is healthy."},
     {"status", text, "", "healthy, degraded (requests are served, with problems) or unhealthy.", open},
     {"issues", json, "", "Problems, as a JSON array of texts, most severe first; empty if there are none.", masked},
@@ -129,11 +127,10 @@ constexpr Column kVerdictColumns[] = {
 };
 
 void add_verdict(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const HealthVerdict verdict = health_verdict(segment);
-  out.push_back({cell::text(h.instance_id), cell::text(h.pool), cell::truth(verdict.is_healthy()),
-                 cell::text(health_word(verdict.health)), cell::text(list_json(verdict.issues)),
-                 cell::text(list_json(verdict.recommendations)), cell::text(checks_json(verdict))});
+  out.push_back({cell::truth(verdict.is_healthy()), cell::text(health_word(verdict.health)),
+                 cell::text(list_json(verdict.issues)), cell::text(list_json(verdict.recommendations)),
+                 cell::text(checks_json(verdict))});
 }
 
 OrderedJson checks_of(const HealthVerdict& verdict) {

@@ -11,8 +11,6 @@ using enum Privacy;
 constexpr int64_t kResolutionsMs[] = {1'000, 60'000, 3'600'000};
 
 constexpr Column kHistoryColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"at", time, "", "The end of the interval."},
     {"resolution_ms", real, "ms", "The length of the interval: a second, a minute or an hour."},
     {"size", integer, "connections", "Connections at the end of the interval."},
@@ -30,12 +28,9 @@ constexpr Column kHistoryColumns[] = {
 };
 
 void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   for (const int64_t resolution_ms : kResolutionsMs) {
     for (const format::HistoryRecord& record : segment.read_history(resolution_ms)) {
       out.push_back({
-          cell::text(h.instance_id),
-          cell::text(h.pool),
           cell::time(record.at_wall_ns),
           static_cast<double>(resolution_ms),
           cell::count(record.size),

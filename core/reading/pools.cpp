@@ -17,8 +17,6 @@ constexpr Setter kSetLimit[] = {{Verb::set, "value", "option"}};
 constexpr Setter kScale[] = {{Verb::scale, "target_size"}};
 
 constexpr Column kPoolColumns[] = {
-    {"instance_id", text, "", "Identifier of this instance of the pool: 32 hexadecimal digits, never reused.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"source", text, "", "segment: a pool of an application; hosted: a pool of the PostgreSQL worker.", open},
     {"app", text, "", "Name of the application that owns the pool.", open},
     {"host", text, "", "Host the owner runs on.", open},
@@ -106,8 +104,6 @@ void add_pools(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>&
     return vitals ? cell::integer((*vitals).*member) : cell::none();
   };
   out.push_back({
-      cell::text(h.instance_id),
-      cell::text(h.pool),
       cell::text(h.is_hosted ? "hosted" : "segment"),
       cell::text_or_null(h.app),
       cell::text_or_null(h.host),

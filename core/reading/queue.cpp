@@ -12,8 +12,6 @@ using enum ColumnType;
 using enum Privacy;
 
 constexpr Column kWaiterColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"ticket", integer, "", "Position in the queue: lower tickets are served first."},
     {"tag", text, "", "Tag given by the caller.", masked},
     {"queued_at", time, "", "When the request was queued."},
@@ -22,15 +20,12 @@ constexpr Column kWaiterColumns[] = {
 };
 
 void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const auto vitals = segment.read_vitals();
   const cell::Moments moments(vitals, wall_now_ns);
   for (const format::Waiter& waiter : segment.read_waiters()) {
     const int64_t queued_mono = cell::signed_of(waiter.queued_mono);
     const int64_t deadline_mono = cell::signed_of(waiter.deadline_mono);
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::count(waiter.ticket),
         cell::text_or_null(waiter.tag),
         moments.at(queued_mono),

@@ -15,13 +15,24 @@ constexpr SourceOf kSources[] = {
     help_source,          presets_source,    health_source,          command_help_source,
 };
 constexpr size_t kRelations = std::size(kSources);
+constexpr Column kIdentity[] = {
+    {"instance_id", ColumnType::text, "", "Identifier of the pool's instance: 32 hexadecimal digits, never reused.",
+     Privacy::open},
+    {"pool", ColumnType::text, "", "The pool's name.", Privacy::open},
+};
 
 }  // namespace
 
 std::span<const Relation> relations_catalogue() {
   static const std::array<Relation, kRelations> relations = [] {
+    static std::vector<Column> columns[kRelations];
     std::array<Relation, kRelations> made;
-    for (size_t i = 0; i < kRelations; ++i) made[i] = kSources[i]().relation;
+    for (size_t i = 0; i < kRelations; ++i) {
+      const Source& source = kSources[i]();
+      if (source.is_identified()) columns[i].assign(std::begin(kIdentity), std::end(kIdentity));
+      columns[i].insert(columns[i].end(), source.relation.columns.begin(), source.relation.columns.end());
+      made[i] = {source.relation.name, source.relation.meaning, columns[i]};
+    }
     return made;
   }();
   return relations;

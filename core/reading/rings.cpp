@@ -13,8 +13,6 @@ using enum ColumnType;
 using enum Privacy;
 
 constexpr Column kEventColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"seq", integer, "", "Number of the event, from 1; missing numbers have been overwritten."},
     {"at", time, "", "When it happened."},
     {"kind", text, "", "Kind of event.", open},
@@ -24,8 +22,6 @@ constexpr Column kEventColumns[] = {
 };
 
 constexpr Column kScalingColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"seq", integer, "", "Number of the change, from 1."},
     {"at", time, "", "When the change was decided."},
     {"from_size", integer, "connections", "Target size before the change."},
@@ -40,8 +36,6 @@ constexpr Column kScalingColumns[] = {
 };
 
 constexpr Column kCommandColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"command_id", integer, "", "The command, as the function returned it."},
     {"issued_at", time, "", "When the command was issued."},
     {"actor", text, "", "Who issued the command.", masked},
@@ -57,11 +51,8 @@ constexpr Column kCommandColumns[] = {
 };
 
 void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   for (const format::JournalRecord& record : segment.read_journal()) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::count(record.stamp),
         cell::time(record.at_wall_ns),
         cell::text(word_of<EventKind>(record.kind)),
@@ -73,11 +64,8 @@ void add_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   for (const format::ScalingRecord& record : segment.read_scaling()) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::count(record.stamp),
         cell::time(record.at_wall_ns),
         cell::count(record.from_size),
@@ -94,7 +82,6 @@ void add_scaling_events(const Attachment& segment, int64_t, std::vector<Row>& ou
 }
 
 void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   // Commands in the mailbox are read first: a command that the owner answers in the meantime must not be missing from
   // both.
   const std::vector<format::CommandRecord> queued = read_posted_commands(segment);
@@ -107,8 +94,6 @@ void add_commands(const Attachment& segment, int64_t, std::vector<Row>& out) {
   }
   for (const format::CommandRecord& command : commands) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::owned_id(command.command_id),
         cell::time(command.issued_wall_ns),
         cell::text_or_null(command.actor),

@@ -2,12 +2,13 @@
 
 #include <string>
 
+#include "os/clock.hpp"
 #include "reading/source.hpp"
 
 namespace tide {
 
 Status read_relation(const Relation& relation, const FleetFilter& filter, std::vector<Row>& out) {
-  return read_relation(relation, filter, wall_clock_ns(), out);
+  return read_relation(relation, filter, wall_ns_now(), out);
 }
 
 Status read_relation(const Relation& relation, const FleetFilter& filter, int64_t wall_now_ns, std::vector<Row>& out) {
@@ -18,7 +19,14 @@ Status read_relation(const Relation& relation, const FleetFilter& filter, int64_
   }
   if (source->add_fixed_rows != nullptr) source->add_fixed_rows(out);
   if (source->add_rows != nullptr) {
-    for_each_segment(filter, [&](Attachment& segment) { source->add_rows(segment, wall_now_ns, out); });
+    for_each_segment(filter, [&](Attachment& segment) {
+      const size_t first = out.size();
+      source->add_rows(segment, wall_now_ns, out);
+      if (!source->is_identified()) return;
+      const Value identity[] = {segment.header().instance_id, segment.header().pool};
+      for (size_t i = first; i < out.size(); ++i)
+        out[i].insert(out[i].begin(), std::begin(identity), std::end(identity));
+    });
   }
   return Status::ok();
 }

@@ -17,8 +17,6 @@ using enum Privacy;
 constexpr Setter kSetOption[] = {{Verb::set, "value", "option", "name"}};
 
 constexpr Column kSettingColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"name", text, "", "The option.", open},
     // Open, as the values in pg_settings are: no option holds a secret.
     {"value", text, "", "Current value. Set it to change the option of the running pool.", open, kSetOption},
@@ -68,12 +66,11 @@ std::string note_on(const Setting& setting, std::span<const format::SettingRecor
 }
 
 void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const auto block = segment.read_settings();
   if (!block) return;
   const auto settings = records_of(*block);
   const Policy policy = policy_of(settings);
-  const std::string_view backend = word_of<Backend>(h.backend);
+  const std::string_view backend = word_of<Backend>(segment.header().backend);
   for (const format::SettingRecord& record : settings) {
     // An owner of another version may have options that are unknown here; their values are shown as well.
     const Setting* known = find_setting(record.name.view());
@@ -81,8 +78,6 @@ void add_settings(const Attachment& segment, int64_t, std::vector<Row>& out) {
     const std::string note =
         known != nullptr ? note_on(*known, settings, policy, backend) : std::string(note_of_word(record.name.view()));
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::text(record.name),
         cell::text(record.value),
         known != nullptr ? cell::text_or_null(known->unit) : cell::none(),

@@ -17,8 +17,6 @@ using enum ColumnType;
 using enum Privacy;
 
 constexpr Column kConnectionColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"conn_id", integer, "", "Identifier of the connection, never reused in this instance."},
     {"state", text, "", "connecting, idle, in_use, validating or closing.", open},
     {"server_pid", int4, "", "Process id of the server session; null where the database has none."},
@@ -34,8 +32,6 @@ constexpr Column kConnectionColumns[] = {
 };
 
 constexpr Column kLeaseColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"lease_id", integer, "", "Identifier of the lease, never reused in this instance."},
     {"conn_id", integer, "", "The leased connection."},
     {"tag", text, "", "Tag given by the holder.", masked},
@@ -80,7 +76,6 @@ std::string_view connection_state_word(SlotState state) {
 }
 
 void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const auto slots = segment.read_slots();
   const auto query_counts = segment.read_query_counts();
   const auto vitals = segment.read_vitals();
@@ -88,8 +83,7 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
   for (const SlotCopy& slot : slots) {
     const SlotState state = slot.word.state();
     if (slot.conn_id == 0 || state == SlotState::empty) continue;
-    Row row{cell::text(h.instance_id), cell::text(h.pool), cell::id(slot.conn_id),
-            cell::text(connection_state_word(state))};
+    Row row{cell::id(slot.conn_id), cell::text(connection_state_word(state))};
     if (slot.is_whole) {
       row.insert(row.end(), {
                                 cell::count_or_null(slot.server_pid),
@@ -110,7 +104,6 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
 }
 
 void add_leases(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const auto slots = segment.read_slots();
   const auto vitals = segment.read_vitals();
   const cell::Moments moments(vitals, wall_now_ns);
@@ -118,7 +111,7 @@ void add_leases(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>
   for (const SlotCopy& slot : slots) {
     if (slot.word.state() != SlotState::leased) continue;
     const LeaseId lease(slot.index, slot.word.generation());
-    Row row{cell::text(h.instance_id), cell::text(h.pool), cell::id(lease.bits), cell::id(slot.conn_id)};
+    Row row{cell::id(lease.bits), cell::id(slot.conn_id)};
     if (slot.is_whole) {
       const bool has_deadline = timeout_ns > 0 && moments.is_known(slot.acquired_mono);
       const bool is_overdue = has_deadline && moments.ns_since(slot.acquired_mono) > timeout_ns;

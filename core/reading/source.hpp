@@ -16,6 +16,9 @@ struct Source {
   void (*add_rows)(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) = nullptr;
   // Appends rows that do not depend on a segment.
   void (*add_fixed_rows)(std::vector<Row>& out) = nullptr;
+  bool has_own_identity = false;  // its own columns contain instance_id and pool
+
+  bool is_identified() const { return add_rows != nullptr && !has_own_identity; }
 };
 
 const Source& pools_source();

@@ -17,7 +17,6 @@ using enum Counter;
 
 // The data from which a row is computed.
 struct Stats {
-  const HeaderCopy& header;
   std::optional<format::Baseline> base;
   std::optional<format::QueueStats> queue;
   std::optional<format::KeeperStats> keeper;
@@ -41,8 +40,8 @@ struct Stats {
 };
 
 Stats read_stats(const Attachment& segment) {
-  Stats stats{segment.header(),      segment.read_baseline(), segment.read_queue(),
-              segment.read_totals(), segment.read_vitals(),   segment.read_forecasts()};
+  Stats stats{segment.read_baseline(), segment.read_queue(), segment.read_totals(), segment.read_vitals(),
+              segment.read_forecasts()};
   const auto add = [&stats](const auto& record, size_t first, size_t count) {
     if (record) {
       format::add_counters(stats.sums, *record);
@@ -92,9 +91,6 @@ Value sizing(const Stats& stats) {
 // Counters without a row here are appended in the order of their list; times have a row because they are named
 // *_ms_total.
 constexpr StatsColumn kStats[] = {
-    {{"instance_id", text, "", "The instance, as in pools.", open},
-     [](const Stats& stats) { return cell::text(stats.header.instance_id); }},
-    {{"pool", text, "", "The pool's name.", open}, [](const Stats& stats) { return cell::text(stats.header.pool); }},
     counted(acquires_total),
     counted(waited_total, "acquires_waited_total"),
     counted(timeouts_total, "acquire_timeouts_total"),
@@ -214,8 +210,6 @@ const std::vector<StatsColumn>& stats_columns() {
 }
 
 constexpr Column kHistogramColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"metric", text, "", "The duration: wait, use, connect or query.", open},
     {"le_ms", real, "ms", "Upper bound of the bucket; null is infinity."},
     {"count", integer, "", "Number of durations up to le_ms (cumulative)."},
@@ -230,14 +224,13 @@ void add_stats(const Attachment& segment, int64_t, std::vector<Row>& out) {
   out.push_back(std::move(row));
 }
 
-void add_histogram(const HeaderCopy& h, std::string_view metric, const HistogramCounts& counts,
-                   const HistogramCells& base, uint64_t more_in_first, std::vector<Row>& out) {
+void add_histogram(std::string_view metric, const HistogramCounts& counts, const HistogramCells& base,
+                   uint64_t more_in_first, std::vector<Row>& out) {
   uint64_t cumulative = more_in_first;
   for (size_t i = 0; i < counts.size(); ++i) {
     cumulative += cell::minus(counts[i], base.count[i]);
     const int64_t bound_ns = histogram_bound_ns(i);
-    out.push_back({cell::text(h.instance_id), cell::text(h.pool), cell::text(metric),
-                   bound_ns == 0 ? cell::none() : cell::ms(bound_ns), cell::count(cumulative)});
+    out.push_back({cell::text(metric), bound_ns == 0 ? cell::none() : cell::ms(bound_ns), cell::count(cumulative)});
   }
 }
 
@@ -247,14 +240,14 @@ void add_histograms(const Attachment& segment, int64_t, std::vector<Row>& out) {
   // Callers that did not wait are not in the slots' histograms, to keep the fast path short; they are counted with wait
   // 0.
   const uint64_t served_at_once = cell::minus(stats.of(acquires_total), stats.of(waited_total));
-  add_histogram(stats.header, "wait", stats.wait, stats.base->wait, served_at_once, out);
-  add_histogram(stats.header, "use", stats.use, stats.base->use, 0, out);
+  add_histogram("wait", stats.wait, stats.base->wait, served_at_once, out);
+  add_histogram("use", stats.use, stats.base->use, 0, out);
   if (stats.keeper) {
     HistogramCounts connect{};
     stats.keeper->connect.add_to(connect);
-    add_histogram(stats.header, "connect", connect, stats.base->connect, 0, out);
+    add_histogram("connect", connect, stats.base->connect, 0, out);
   }
-  add_histogram(stats.header, "query", stats.query, stats.base->query, 0, out);
+  add_histogram("query", stats.query, stats.base->query, 0, out);
 }
 
 }  // namespace

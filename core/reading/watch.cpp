@@ -13,8 +13,6 @@ using enum Privacy;
 constexpr Setter kAcknowledge[] = {{Verb::ack, "by", "alert_id", "alert_id"}};
 
 constexpr Column kAlertColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"alert_id", integer, "", "Identifier of the alert, never reused."},
     {"rule", text, "", "The rule that raised it, as in alert_rules.", open},
     {"severity", text, "", "info, warning or critical.", open},
@@ -34,8 +32,6 @@ constexpr Column kAlertColumns[] = {
 };
 
 constexpr Column kHealthColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"check_name", text, "", "connectivity, performance, resources or scaling.", open},
     {"status", text, "", "ok, warning or failed.", open},
     {"score", real, "", "0 (worst) to 100 (best)."},
@@ -46,8 +42,6 @@ constexpr Column kHealthColumns[] = {
 };
 
 constexpr Column kForecastColumns[] = {
-    {"instance_id", text, "", "The instance, as in pools.", open},
-    {"pool", text, "", "The pool's name.", open},
     {"at", time, "", "When the forecast was made."},
     {"horizon_ms", real, "ms", "Time between the forecast and the predicted moment."},
     {"model", text, "", "Forecast model.", open},
@@ -76,11 +70,8 @@ constexpr Column kRuleColumns[] = {
 };
 
 void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   for (const format::AlertRecord& alert : segment.read_alerts()) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::owned_id(alert.alert_id),
         cell::text(alert.rule),
         cell::text(word_of<Severity>(alert.severity)),
@@ -101,11 +92,8 @@ void add_alerts(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 void add_health(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   for (const auto& [which, check] : checks_made(segment)) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::text(word(which)),
         cell::text(word_of<HealthStatus>(check.status)),
         cell::measured(check.score),
@@ -118,13 +106,10 @@ void add_health(const Attachment& segment, int64_t, std::vector<Row>& out) {
 }
 
 void add_forecasts(const Attachment& segment, int64_t, std::vector<Row>& out) {
-  const HeaderCopy& h = segment.header();
   const auto block = segment.read_forecasts();
   if (!block) return;
   for (const format::ForecastRecord& forecast : records_of(*block)) {
     out.push_back({
-        cell::text(h.instance_id),
-        cell::text(h.pool),
         cell::time(forecast.at_wall_ns),
         cell::ms(forecast.horizon_ns),
         cell::text_or_null(forecast.model),
@@ -181,7 +166,8 @@ const Source& forecasts_source() {
 }
 
 const Source& alert_rules_source() {
-  static constexpr Source kSource{{"alert_rules", "Rules that raise alerts, for each pool.", kRuleColumns}, add_rules};
+  static constexpr Source kSource{
+      {"alert_rules", "Rules that raise alerts, for each pool.", kRuleColumns}, add_rules, nullptr, true};
   return kSource;
 }
 

@@ -159,8 +159,8 @@ class RandomOrders {
 // Reasons that the sender cannot know: they depend on the pool's state, or on its other options and rules.
 bool depends_on_the_pool(const std::string& message) {
   for (const char* part : {"outside min_size and max_size", "the option burst is off", "there is no connection",
-                           "there is no lease", "there is no alert", "is new, and lacks", "the threshold",
-                           "commands are still pending", "commands are already pending"}) {
+                           "there is no lease", "there is no alert", "is already resolved", "is new, and lacks",
+                           "the threshold", "commands are still pending", "commands are already pending"}) {
     if (message.find(part) != std::string::npos) return true;
   }
   return false;

@@ -1,3 +1,4 @@
+#include "segment/local_pools.hpp"
 #include "unit/reading/reading_support.hpp"
 
 namespace tide {
@@ -176,10 +177,11 @@ int local_fd = -1;
 TEST_F(Pools, LocalPoolsComeFirst) {
   const auto local = test::make_segment("", "zebra", 0x01);
   local_fd = local->fd();
-  set_local_segments([] { return std::vector<int>{-1, local_fd}; });
+  static constexpr LocalPools kOwn{[] { return std::vector<LocalPool>{{"", "", -1}, {"", "", local_fd}}; }};
+  registered_local_pools.store(&kOwn);
   const test::Table pools = read();
   const test::Table none = read("orders");
-  set_local_segments(nullptr);
+  registered_local_pools.store(&kNoLocalPools);
   ASSERT_EQ(pools.size(), 2u);
   EXPECT_EQ(pools.at(0, "pool"), text("zebra"));
   EXPECT_EQ(pools.at(0, "state"), text("running"));
