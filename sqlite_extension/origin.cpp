@@ -1,7 +1,5 @@
 #include "origin.hpp"
 
-#include <cstring>
-#include <new>
 #include <vector>
 
 SQLITE_EXTENSION_INIT3

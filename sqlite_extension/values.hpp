@@ -9,7 +9,6 @@
 #include <new>
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace tide::sqlite {
 

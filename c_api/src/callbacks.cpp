@@ -3,11 +3,8 @@
 #include <pthread.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstring>
 #include <exception>
 #include <new>
-#include <system_error>
 
 #include "os/clock.hpp"
 #include "pool/blocked_signals.hpp"

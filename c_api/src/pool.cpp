@@ -1,7 +1,6 @@
 // tide_pool_*, tide_lease_*: opening, leasing, closing.
 #include <tidepool/tidepool.h>
 
-#include <cerrno>
 #include <cstring>
 
 #include "drivers.hpp"

@@ -1,7 +1,6 @@
 // tide_lease_query, tide_pool_query and results.
 #include <tidepool/tidepool.h>
 
-#include <cstring>
 #include <memory>
 #include <utility>
 

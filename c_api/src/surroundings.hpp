@@ -1,9 +1,6 @@
 // Surroundings: the context in which the options of a pool are checked in this process.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "policy/environment.hpp"
 
 namespace tide {

@@ -5,8 +5,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include <system_error>
-
 #include "os/descriptor.hpp"
 
 namespace tide {

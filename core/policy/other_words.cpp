@@ -1,7 +1,5 @@
 #include "policy/other_words.hpp"
 
-#include <span>
-
 namespace tide {
 namespace {
 

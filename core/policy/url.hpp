@@ -1,7 +1,6 @@
 // Splitting a URL into its parts.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

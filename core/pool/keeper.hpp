@@ -12,7 +12,6 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <mutex>
 #include <span>
 #include <string>

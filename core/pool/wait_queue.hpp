@@ -20,8 +20,6 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/status.hpp"

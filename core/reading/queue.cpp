@@ -1,6 +1,5 @@
 // The relation "waiters": the callers in the wait queue, oldest first. A segment contains a limited number of them; the
 // total is pools.waiting.
-#include <limits>
 
 #include "reading/cell.hpp"
 #include "reading/source.hpp"

@@ -3,7 +3,6 @@
 // A slot that changed too fast to be copied consistently still has its row, so that counts are right; its other values
 // are null.
 #include <algorithm>
-#include <limits>
 
 #include "model/words.hpp"
 #include "reading/cell.hpp"

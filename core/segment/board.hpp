@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <string_view>
 
 #include "base/instant.hpp"
 #include "segment/format.hpp"

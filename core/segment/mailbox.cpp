@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "os/shortage.hpp"
 #include "segment/mailbox_checksum.hpp"

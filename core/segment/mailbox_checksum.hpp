@@ -2,7 +2,6 @@
 // forged ones; a process that may write the mailbox may control the pool.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 

@@ -9,7 +9,6 @@
 // Failure: create() reports what failed and leaves no files behind.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -1,7 +1,6 @@
 #include "brain/alerts/rule.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 

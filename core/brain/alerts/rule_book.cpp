@@ -1,7 +1,5 @@
 #include "brain/alerts/rule_book.hpp"
 
-#include <algorithm>
-
 #include "base/nearest.hpp"
 #include "base/text.hpp"
 #include "brain/brain.hpp"

@@ -5,8 +5,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "os/shortage.hpp"
 
 namespace tide::libpq {

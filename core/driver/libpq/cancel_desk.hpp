@@ -18,7 +18,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "base/instant.hpp"
 #include "driver/libpq/key_catcher.hpp"

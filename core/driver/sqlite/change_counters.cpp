@@ -1,7 +1,5 @@
 #include "driver/sqlite/change_counters.hpp"
 
-#include <initializer_list>
-
 namespace tide::sqlite {
 namespace {
 

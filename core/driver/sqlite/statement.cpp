@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "base/sql_scanner.hpp"
 #include "base/units.hpp"
