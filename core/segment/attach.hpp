@@ -119,7 +119,8 @@ class Attachment {
     for (uint32_t i = 0; i < region.count; ++i) {
       const uint64_t stamp = all[i].stamp;
       if (stamp == 0 || stamp == format::kStampBusy || (stamp - 1) % region.count != i) continue;
-      if (std::memcmp(&all[i], &again[i], sizeof(Record)) == 0) kept.push_back(all[i]);
+      if (std::memcmp(static_cast<const void*>(&all[i]), static_cast<const void*>(&again[i]), sizeof(Record)) == 0)
+        kept.push_back(all[i]);
     }
     std::sort(kept.begin(), kept.end(), [](const Record& a, const Record& b) { return a.stamp < b.stamp; });
     return kept;

@@ -146,7 +146,8 @@ UNMEASURED = ("transactions_total retries_total statement_cache_hits_total state
 
 @tells(pool_stats=f"instance_id pool {COUNTED} {UNMEASURED} size_peak last_error last_error_at stats_reset wait_p50_ms "
                   "wait_p95_ms wait_p99_ms wait_max_ms use_p50_ms use_p99_ms query_p50_ms query_p99_ms memory_bytes wal_bytes "
-                  "connect_failures_total leases_overdue_total leases_reclaimed_total validation_failures_total",
+                  "connect_failures_total leases_overdue_total leases_reclaimed_total leases_cancelled_total "
+                  "validation_failures_total",
        pool_history="instance_id pool at resolution_ms")
 def counters(s, shows):
     pool = s.pool(f"min_size=3 max_size=3 {CALM} burst=on max_waiting=1 fairness_window=0")
@@ -193,7 +194,7 @@ def counters(s, shows):
           use_ms_total=between(2 * waited_ms, 4 * elapsed_ms), connect_ms_total=between(0.001, 20_000),
           query_ms_total=between(1, elapsed_ms), size_peak=3, in_use_peak=3, waiting_peak=1, bursts_total=3,
           validations_total=1, validation_failures_total=0, health_checks_total=1, scale_up_total=0, scale_down_total=0,
-          leases_overdue_total=0, leases_reclaimed_total=0, stats_reset=None, wait_p50_ms=between(0, 0.001),
+          leases_overdue_total=0, leases_reclaimed_total=0, leases_cancelled_total=0, stats_reset=None, wait_p50_ms=between(0, 0.001),
           wait_p95_ms=longest, wait_p99_ms=longest, wait_max_ms=longest, use_p50_ms=between(waited_ms / 1.6, elapsed_ms * 1.6),
           use_p99_ms=between(waited_ms / 1.6, elapsed_ms * 1.6), query_p50_ms=between(0, elapsed_ms * 1.6),
           query_p99_ms=between(0, elapsed_ms * 1.6), memory_bytes=between(1, 1 << 40) if is_sqlite else None,
@@ -247,7 +248,7 @@ def recorded_history(s, shows):
 
 @tells(pool_stats="closed_idle_total closed_lifetime_total closed_uses_total closed_error_total closed_scale_total "
                   "closed_control_total closed_total lived_ms_total scale_up_total scale_down_total size_peak "
-                  "leases_overdue_total leases_reclaimed_total")
+                  "leases_overdue_total leases_reclaimed_total leases_cancelled_total")
 def closed_connections(s, shows):
     pool = s.pool(f"min_size=1 max_size=4 {CALM}")
     began = time.monotonic()
@@ -274,10 +275,13 @@ def closed_connections(s, shows):
     closed(closed_error_total=1)
     s.reaches("idle", 1)
     s.set("lease_timeout", "200ms")
+    s.set("lease_timeout_action", "cancel")
+    with pool.acquire():
+        until(lambda: s.value("SELECT leases_cancelled_total FROM ~pool_stats WHERE pool = :pool") == 1, "it is cancelled")
     s.set("lease_timeout_action", "reclaim")
     lost = pool.acquire()
     until(lambda: s.value("SELECT leases_reclaimed_total FROM ~pool_stats WHERE pool = :pool") == 1, "it is taken away")
-    shows("pool_stats", "reclaimed", leases_overdue_total=1, leases_reclaimed_total=1)
+    shows("pool_stats", "reclaimed", leases_overdue_total=2, leases_reclaimed_total=1, leases_cancelled_total=1)
     client.refuses(lost.release, status="stale_lease")
     closed(closed_control_total=2)
     s.set("lease_timeout", "0")

@@ -79,7 +79,7 @@ def connectivity(s):
         road.find()  # so that losing it can be repeated
         road.lose(pool)
     return life(s, "connectivity", (lose_the_idle, "warning", "1 connection alive, but connection attempts have failed"),
-                (lose_the_other, "failed", "no connection is open, connects have failed for"),
+                (lose_the_other, "failed", "no connection is open, connection attempts have failed for"),
                 (road.find, "ok", "2 connections alive"))
 
 

@@ -160,7 +160,8 @@ class Hosted(hosting.Case):
         for number in range(12):  # 10 connections each, of 100 in total
             self.bench.serve(f"spare{number}", application_name=f"spare{number}")
             self.sql(f"SELECT tidepool.execute('spare{number}', 'SELECT 1')")
-        self.assertEqual(self.sql("SELECT count(*) FROM tidepool.servers WHERE server = 'spare0' AND state IS NULL"), [["1"]])
+        alive = self.sql("SELECT count(*) FROM tidepool.servers WHERE server LIKE 'spare%' AND state IS NOT NULL")
+        self.assertLessEqual(int(alive[0][0]), 10)
         for number in range(12):
             self.sql(f"DROP SERVER spare{number} CASCADE")
 

@@ -190,7 +190,7 @@ def copy_is_refused(w):
     pool = w.pool("min_size=1 max_size=1")
     for sql in ("COPY (SELECT 1) TO STDOUT", "COPY t FROM STDIN"):
         with pool.acquire() as lease:
-            is_("native handle" in refuses(lease.query, sql, sqlstate="0A000").hint, True, "the hint")
+            is_("tide_lease_native()" in refuses(lease.query, sql, sqlstate="0A000").hint, True, "the hint")
     is_(pool.value("SELECT 1"), "1")
 
 
