@@ -31,7 +31,7 @@ COMMENT ON FUNCTION tidepool.read_pools(text, text) IS
   'The rows of the view pools; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pools AS SELECT * FROM tidepool.read_pools();
 COMMENT ON VIEW tidepool.pools IS 'One row for each pool of each process.';
-COMMENT ON COLUMN tidepool.pools.instance_id IS 'Identifier of this instance of the pool: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.pools.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pools.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pools.source IS 'segment: a pool of an application; hosted: a pool of the PostgreSQL worker.';
 COMMENT ON COLUMN tidepool.pools.app IS 'Name of the application that owns the pool.';
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_stats AS SELECT * FROM tidepool.read_pool_stats();
 COMMENT ON VIEW tidepool.pool_stats IS 'One row for each pool: counters, times, percentiles and peaks.';
-COMMENT ON COLUMN tidepool.pool_stats.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_stats.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pool_stats.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_stats.acquires_total IS 'Leases granted. [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.acquires_waited_total IS 'Leases whose callers had to wait. [leases]';
@@ -164,7 +164,7 @@ COMMENT ON FUNCTION tidepool.read_pool_histograms(text, text) IS
   'The rows of the view pool_histograms; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_histograms AS SELECT * FROM tidepool.read_pool_histograms();
 COMMENT ON VIEW tidepool.pool_histograms IS 'Histograms of durations, with the same fixed buckets in every pool.';
-COMMENT ON COLUMN tidepool.pool_histograms.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_histograms.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pool_histograms.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_histograms.metric IS 'The duration: wait, use, connect or query.';
 COMMENT ON COLUMN tidepool.pool_histograms.le_ms IS 'Upper bound of the bucket; null is infinity. [ms]';
@@ -181,7 +181,7 @@ COMMENT ON FUNCTION tidepool.read_pool_history(text, text) IS
   'The rows of the view pool_history; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.pool_history AS SELECT * FROM tidepool.read_pool_history();
 COMMENT ON VIEW tidepool.pool_history IS 'Load and health of each pool by second, minute and hour.';
-COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.pool_history.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.pool_history.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.pool_history."at" IS 'The end of the interval.';
 COMMENT ON COLUMN tidepool.pool_history.resolution_ms IS 'The length of the interval: a second, a minute or an hour. [ms]';
@@ -208,7 +208,7 @@ COMMENT ON FUNCTION tidepool.read_connections(text, text) IS
   'The rows of the view connections; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.connections AS SELECT * FROM tidepool.read_connections();
 COMMENT ON VIEW tidepool.connections IS 'One row for each connection.';
-COMMENT ON COLUMN tidepool.connections.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.connections.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.connections.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.connections.conn_id IS 'Identifier of the connection, never reused in this instance.';
 COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing.';
@@ -233,7 +233,7 @@ COMMENT ON FUNCTION tidepool.read_leases(text, text) IS
   'The rows of the view leases; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.leases AS SELECT * FROM tidepool.read_leases();
 COMMENT ON VIEW tidepool.leases IS 'One row for each leased connection.';
-COMMENT ON COLUMN tidepool.leases.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.leases.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.leases.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.leases.lease_id IS 'Identifier of the lease, never reused in this instance.';
 COMMENT ON COLUMN tidepool.leases.conn_id IS 'The leased connection.';
@@ -255,7 +255,7 @@ COMMENT ON FUNCTION tidepool.read_waiters(text, text) IS
   'The rows of the view waiters; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.waiters AS SELECT * FROM tidepool.read_waiters();
 COMMENT ON VIEW tidepool.waiters IS 'One row for each caller that waits for a connection.';
-COMMENT ON COLUMN tidepool.waiters.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.waiters.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.waiters.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.waiters.ticket IS 'Position in the queue: lower tickets are served first.';
 COMMENT ON COLUMN tidepool.waiters.tag IS 'Tag given by the caller. Masked without pg_read_all_stats.';
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION tidepool.read_events(text, text) IS
   'The rows of the view events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.events AS SELECT * FROM tidepool.read_events();
 COMMENT ON VIEW tidepool.events IS 'Events of each pool, oldest first.';
-COMMENT ON COLUMN tidepool.events.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.events.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.events.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.events.seq IS 'Number of the event, from 1; missing numbers have been overwritten.';
 COMMENT ON COLUMN tidepool.events."at" IS 'When it happened.';
@@ -290,7 +290,7 @@ COMMENT ON FUNCTION tidepool.read_scaling_events(text, text) IS
   'The rows of the view scaling_events; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.scaling_events AS SELECT * FROM tidepool.read_scaling_events();
 COMMENT ON VIEW tidepool.scaling_events IS 'Changes of the target size, with their causes.';
-COMMENT ON COLUMN tidepool.scaling_events.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.scaling_events.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.scaling_events.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.scaling_events.seq IS 'Number of the change, from 1.';
 COMMENT ON COLUMN tidepool.scaling_events."at" IS 'When the change was decided.';
@@ -314,7 +314,7 @@ COMMENT ON FUNCTION tidepool.read_alerts(text, text) IS
   'The rows of the view alerts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.alerts AS SELECT * FROM tidepool.read_alerts();
 COMMENT ON VIEW tidepool.alerts IS 'Current and past problems of each pool.';
-COMMENT ON COLUMN tidepool.alerts.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.alerts.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.alerts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.alerts.alert_id IS 'Identifier of the alert, never reused.';
 COMMENT ON COLUMN tidepool.alerts.rule IS 'The rule that raised it, as in alert_rules.';
@@ -341,7 +341,7 @@ COMMENT ON FUNCTION tidepool.read_health_checks(text, text) IS
   'The rows of the view health_checks; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.health_checks AS SELECT * FROM tidepool.read_health_checks();
 COMMENT ON VIEW tidepool.health_checks IS 'The latest health check of each kind.';
-COMMENT ON COLUMN tidepool.health_checks.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.health_checks.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.health_checks.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.health_checks.check_name IS 'connectivity, performance, resources or scaling.';
 COMMENT ON COLUMN tidepool.health_checks.status IS 'ok, warning or failed.';
@@ -361,7 +361,7 @@ COMMENT ON FUNCTION tidepool.read_forecasts(text, text) IS
   'The rows of the view forecasts; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.forecasts AS SELECT * FROM tidepool.read_forecasts();
 COMMENT ON VIEW tidepool.forecasts IS 'Forecasts of the number of leased connections.';
-COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.forecasts.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.forecasts.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.forecasts."at" IS 'When the forecast was made.';
 COMMENT ON COLUMN tidepool.forecasts.horizon_ms IS 'Time between the forecast and the predicted moment. [ms]';
@@ -406,7 +406,7 @@ COMMENT ON FUNCTION tidepool.read_settings(text, text) IS
   'The rows of the view settings; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.settings AS SELECT * FROM tidepool.read_settings();
 COMMENT ON VIEW tidepool.settings IS 'Every option of each pool.';
-COMMENT ON COLUMN tidepool.settings.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.settings.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.settings.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.settings."name" IS 'The option.';
 COMMENT ON COLUMN tidepool.settings."value" IS 'Current value. Set it to change the option of the running pool.';
@@ -428,7 +428,7 @@ COMMENT ON FUNCTION tidepool.read_commands(text, text) IS
   'The rows of the view commands; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.commands AS SELECT * FROM tidepool.read_commands();
 COMMENT ON VIEW tidepool.commands IS 'Commands sent to the pools, who issued them, and their results.';
-COMMENT ON COLUMN tidepool.commands.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.commands.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.commands.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.commands.command_id IS 'The command, as the function returned it.';
 COMMENT ON COLUMN tidepool.commands.issued_at IS 'When the command was issued.';
@@ -477,7 +477,7 @@ COMMENT ON FUNCTION tidepool.read_health(text, text) IS
   'The rows of the view health; arguments narrow them to one pool or instance.';
 CREATE VIEW tidepool.health AS SELECT * FROM tidepool.read_health();
 COMMENT ON VIEW tidepool.health IS 'Overall health of each pool, with problems and recommendations.';
-COMMENT ON COLUMN tidepool.health.instance_id IS 'The instance, as in pools.';
+COMMENT ON COLUMN tidepool.health.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.health.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.health.healthy IS 'True if the status is healthy.';
 COMMENT ON COLUMN tidepool.health.status IS 'healthy, degraded (requests are served, with problems) or unhealthy.';

@@ -157,11 +157,10 @@ class Hosted(hosting.Case):
         self.assertTrue(wait_until(lambda: self.bench.cluster.backends("application_name = 'inside'") == 0))
 
     def test_unused_pools_make_room(self):
-        for number in range(12):  # 10 connections each, of 100 in total
+        for number in range(12):  # up to 10 connections each, of 100 in total; none is refused
             self.bench.serve(f"spare{number}", application_name=f"spare{number}")
             self.sql(f"SELECT tidepool.execute('spare{number}', 'SELECT 1')")
-        alive = self.sql("SELECT count(*) FROM tidepool.servers WHERE server LIKE 'spare%' AND state IS NOT NULL")
-        self.assertLessEqual(int(alive[0][0]), 10)
+        self.assertEqual(self.sql("SELECT sum(max_size) <= 100 FROM tidepool.servers WHERE state IS NOT NULL"), [["t"]])
         for number in range(12):
             self.sql(f"DROP SERVER spare{number} CASCADE")
 

@@ -68,7 +68,8 @@ class ThreadedConnector final : public Connector {
     if (!is_abandoned_) {
       calls_->end();
     } else {
-      [[maybe_unused]] const auto* leaked = new std::shared_ptr<Calls>(calls_);  // its helpers do not exist here
+      // Its helpers do not exist here.
+      [[maybe_unused]] const auto* leaked = new (std::nothrow) std::shared_ptr<Calls>(calls_);
     }
   }
 
