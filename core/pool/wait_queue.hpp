@@ -138,8 +138,6 @@ class WaitQueue {
   void reset_peak();
   // Expires asynchronous tickets past their deadline; returns the next such deadline.
   Instant expire(Instant now, Deliveries& out);
-  void lock_for_fork() { mutex_.lock(); }
-  void unlock_after_fork() { mutex_.unlock(); }
 
  private:
   class WakeList;
