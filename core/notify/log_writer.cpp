@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <syslog.h>
 #include <unistd.h>
+#include <system_error>
 
 #include "os/descriptor.hpp"
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cstring>
 
 #include <utility>
 

@@ -1,5 +1,7 @@
 #include "driver/sqlite/change_counters.hpp"
 
+#include <initializer_list>
+
 namespace tide::sqlite {
 namespace {
 
