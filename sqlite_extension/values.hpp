@@ -33,7 +33,7 @@ struct Given {
   std::string text = {};
 
   // Borrowed: valid as long as this object.
-  tide_value value() const { return {type, 0, integer, real, text.c_str()}; }
+  tide_value value() const { return {type, 0, integer, real, text.c_str(), 0}; }
 
   static Given none() { return {}; }
   static Given null() { return {TIDE_VALUE_NULL}; }

@@ -284,13 +284,13 @@ tide_status tide_assign(const char* relation, const char* column, const char* ke
     // Texts belong to the caller or to the catalogue; both outlive the call.
     const auto of = [](const ArgumentValue& from, const tide_value& as_given) -> tide_value {
       const auto* whole = std::get_if<int64_t>(&from);
-      return whole == nullptr ? as_given : tide_value{TIDE_INT, 0, *whole, 0, nullptr};
+      return whole == nullptr ? as_given : tide_value{TIDE_INT, 0, *whole, 0, nullptr, 0};
     };
     const Setter& setter = *assigned->setter;
     tide_command made = TIDE_COMMAND_INIT;
     made.verb = word(setter.verb).data();
     const char* const which = setter.key.empty() ? meant->name.data() : key;
-    put(made.verb, setter.which, of(assigned->which, {TIDE_TEXT, 0, 0, 0, which}), made);
+    put(made.verb, setter.which, of(assigned->which, {TIDE_TEXT, 0, 0, 0, which, 0}), made);
     put(made.verb, setter.value, of(assigned->value, *value), made);
     *out = made;
     return Status::ok();

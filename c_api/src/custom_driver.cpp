@@ -28,10 +28,6 @@ class CustomConnection final : public Connection {
     change_lease();
     return Status::ok();
   }
-  Status query(const QueryRequest&, ResultTable&) override {
-    return Status::error(Code::unsupported, "registered drivers do not execute statements through tidepool", "",
-                         "use tide_lease_native() and the database's own functions");
-  }
   Settled settle(ResetMode mode) noexcept override {
     change_lease();
     if (is_disarmed_.load(std::memory_order_acquire)) return Settled::broken;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "guard.hpp"
 #include "handles.hpp"
@@ -34,7 +35,9 @@ Status run(Pool& pool, LeaseId lease, const char* sql, int nparams, const char* 
   result = std::make_unique<tide_result>();
   QueryRequest request;
   request.sql = sql;
-  request.params = {params, static_cast<size_t>(nparams)};
+  std::vector<SqlValue> values;
+  for (int i = 0; i < nparams; ++i) values.push_back(SqlValue::of_text_or_null(params[i]));
+  request.params = values;
   Status status = pool.query(lease, request, result->table);
   if (status.code == Code::stale_lease && status.message.empty()) {
     status.message = "the lease has already ended";

@@ -19,6 +19,8 @@ const char* code_name(Code code) noexcept {
     case Code::no_memory: return "no_memory";
     case Code::unsupported: return "unsupported";
     case Code::internal: return "internal";
+    case Code::rolled_back: return "rolled_back";
+    case Code::unknown_outcome: return "unknown_outcome";
   }
   return "unknown";
 }

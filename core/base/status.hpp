@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,20 +28,33 @@ enum class Code : int32_t {
   refused,       // valid, but not possible now; the message gives the reason
   forked,        // the handle was opened before fork() and belongs to the parent
   no_memory,
-  unsupported,  // not supported by this driver or build
-  internal,     // a bug in tidepool; the message gives the location
+  unsupported,      // not supported by this driver or build
+  internal,         // a bug in tidepool; the message gives the location
+  rolled_back,      // the transaction was rolled back, as its body requested
+  unknown_outcome,  // the connection was lost during COMMIT, and it cannot be found out whether it took effect
 };
 
 const char* code_name(Code code) noexcept;
 
+// What an error of a database refers to, where the database tells it.
+struct ErrorPlace {
+  int32_t position = 0;  // character of the statement, from 1; 0: unknown
+  std::string schema;
+  std::string table;
+  std::string column;
+  std::string constraint;
+  std::string routine;  // of the server's source code (PostgreSQL)
+};
+
 struct [[nodiscard]] Status {
   Code code = Code::ok;
   bool is_retryable = false;
-  int32_t native_code = 0;  // error number of the driver (SQLite: result code), or 0
-  std::string sqlstate;     // five characters, or empty
-  std::string message;      // what is wrong; names the option, value or object; lower case, no period
-  std::string detail;       // what is accepted, or what was found; sentences
-  std::string hint;         // what to do about it; sentences
+  int32_t native_code = 0;                  // error number of the driver (SQLite: result code), or 0
+  std::string sqlstate;                     // five characters, or empty
+  std::string message;                      // what is wrong; names the option, value or object; lower case, no period
+  std::string detail;                       // what is accepted, or what was found; sentences
+  std::string hint;                         // what to do about it; sentences
+  std::shared_ptr<const ErrorPlace> place;  // nullptr: unknown
 
   bool is_ok() const noexcept { return code == Code::ok; }
   explicit operator bool() const noexcept { return is_ok(); }

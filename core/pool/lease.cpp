@@ -262,14 +262,60 @@ void* Pool::native(LeaseId lease) {
 }
 
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
+  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
+    QueryRequest bounded = request;
+    bounded.deadline = earliest(bounded.deadline, limit);
+    return connection.query(bounded, out);
+  });
+}
+
+Status Pool::stream(LeaseId lease, const QueryRequest& request, RowSink& sink, ResultTable& out) {
+  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
+    QueryRequest bounded = request;
+    bounded.deadline = earliest(bounded.deadline, limit);
+    return connection.stream(bounded, sink, out);
+  });
+}
+
+Status Pool::open_rows(LeaseId lease, const QueryRequest& request, ResultTable& page) {
+  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
+    QueryRequest bounded = request;
+    bounded.deadline = earliest(bounded.deadline, limit);
+    return connection.open_rows(bounded, page);
+  });
+}
+
+// The reader may be slow: query_timeout limits each page.
+Status Pool::fetch_rows(LeaseId lease, ResultTable& page) {
+  return work_on_session(lease, 0,
+                         [&](Connection& connection, Instant limit) { return connection.fetch_rows(page, limit); });
+}
+
+void Pool::close_rows(LeaseId lease) {
+  (void)work_on_session(lease, 0, [](Connection& connection, Instant) {
+    connection.close_rows();
+    return Status::ok();
+  });
+}
+
+Status Pool::batch(LeaseId lease, std::span<const QueryRequest> requests, Instant deadline,
+                   std::vector<ResultTable>& out, size_t& failed_at) {
+  return work_on_session(lease, requests.size(), [&](Connection& connection, Instant limit) {
+    return connection.batch(requests, earliest(deadline, limit), out, failed_at);
+  });
+}
+
+template <typename Work>
+Status Pool::work_on_session(LeaseId lease, uint64_t statements, Work&& work) {
   uint64_t conn_id = 0;
-  Status status = query_within_call(lease, request, out, conn_id);
+  Status status = work_within_call(lease, statements, work, conn_id);
   if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message.c_str());
   return status;
 }
 
-// `conn_id` is set if the database was asked.
-Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id) {
+// `conn_id` is set if the database was asked. `statements`: how many are counted; 0 for the rest of one.
+template <typename Work>
+Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
     return Status::error(Code::refused, "another thread is using this lease",
@@ -280,23 +326,23 @@ Status Pool::query_within_call(LeaseId lease, const QueryRequest& request, Resul
   if (Status touched = begin_touch(lease, began); !touched) return touched;
   conn_id = read(board_.slot(lease.slot()).conn_id);
   Connection& connection = *seats_[lease.slot()].connection;
-  QueryRequest bounded = request;
-  if (const Span limit = fast_policy_.query_timeout(); !limit.is_zero()) {
-    bounded.deadline = earliest(bounded.deadline, began + limit);
-  }
-  Status status = connection.query(bounded, out);
+  const Span limit = fast_policy_.query_timeout();
+  Status status = work(connection, limit.is_zero() ? Instant::never() : began + limit);
   const Instant ended = clock_.now();
 
   format::Slot& slot = board_.slot(lease.slot());
   put(slot.last_used_mono, static_cast<uint64_t>(ended.ns()));
-  slot.is_in_transaction.store(connection.facts().is_in_transaction ? 1 : 0, std::memory_order_relaxed);
+  const SessionFacts facts = connection.facts();
+  slot.is_in_transaction.store(facts.is_in_transaction ? 1 : 0, std::memory_order_relaxed);
   format::SlotStats& stats = board_.stats(lease.slot());
   {
     const uint64_t ns = static_cast<uint64_t>(std::max<int64_t>(0, (ended - began).ns()));
     SeqWrite guard(stats.seq);
-    add_to(stats.queries_total);
+    if (statements != 0) {
+      add_to(stats.queries_total, statements);
+      stats.query.add_us(ns / 1000);
+    }
     add_to(stats.query_ns_total, ns);
-    stats.query.add_us(ns / 1000);
     if (!status) {
       add_to(stats.query_errors_total);
       if (is_fault(status)) add_to(stats.faults_total);

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,7 +96,17 @@ class Pool {
   // Interrupts what runs on the lease's session, if anything.
   Code cancel(LeaseId lease);
   void* native(LeaseId lease);
+  // Statements on a lease, as Connection documents them, with query_timeout, and counted.
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
+  Status stream(LeaseId lease, const QueryRequest& request, RowSink& sink, ResultTable& out);
+  Status open_rows(LeaseId lease, const QueryRequest& request, ResultTable& page);
+  Status fetch_rows(LeaseId lease, ResultTable& page);
+  void close_rows(LeaseId lease);
+  Status batch(LeaseId lease, std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+               size_t& failed_at);
+  // A transaction that the caller has managed on this lease has ended; further attempts of it, or of a statement.
+  void count_transaction(LeaseId lease);
+  void count_retry(LeaseId lease);
   Code facts(LeaseId lease, LeaseFacts& out) const;
   // The whole message of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
   // If there is no session because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
@@ -137,7 +148,11 @@ class Pool {
   Code give_up_at_once();
   Code give_back(LeaseId lease, Return how);
   Status begin_touch(LeaseId lease, Instant now);
-  Status query_within_call(LeaseId lease, const QueryRequest& request, ResultTable& out, uint64_t& conn_id);
+  // Work: Status(Connection&, Instant limit), where the limit is that of query_timeout.
+  template <typename Work>
+  Status work_on_session(LeaseId lease, uint64_t statements, Work&& work);
+  template <typename Work>
+  Status work_within_call(LeaseId lease, uint64_t statements, Work& work, uint64_t& conn_id);
   CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
   CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
   Code refusal_now(Instant now) const;

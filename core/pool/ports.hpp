@@ -20,15 +20,37 @@
 #include "os/clock.hpp"
 #include "policy/policy.hpp"
 #include "pool/result_table.hpp"
+#include "pool/sql_value.hpp"
+#include "statement/placeholders.hpp"
+#include "statement/statement_cache.hpp"
 
 namespace tide {
 
 enum class LeaseMode : uint8_t { read_write, read };
 
+// Receives the rows of a statement while it is executed.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+  // Called with the columns and at least one row, and once without rows if there are none. The page is valid during the
+  // call. False: no more rows are wanted; the statement ends early, which is not an error.
+  virtual bool take(const ResultTable& page) = 0;
+};
+
 struct QueryRequest {
   std::string_view sql;                 // one or more statements; the last one's rows are the result
-  std::span<const char* const> params;  // text or nullptr for NULL; bound to ?1.. / $1.. of the single statement
+  std::span<const SqlValue> params;     // of the single statement
   Instant deadline = Instant::never();  // on the pool's clock; past it the statement is cancelled
+  Placeholders placeholders = Placeholders::native;
+  std::span<const std::string_view> names = {};  // of the parameters, without the colon; Placeholders::named only
+  // Rows and bytes of the result; one that is larger fails with 54000. 0: 2 billion rows, 1 GiB. Not with a sink.
+  int64_t rows_max = 0;
+  int64_t bytes_max = 0;
+  bool is_first_row_only = false;  // further rows are read and dropped
+  bool may_prepare = true;         // the statement may be kept prepared in the session (statement_cache_size)
+  // The result says in which transaction of the database the statement was executed, without a round trip of its own.
+  // Databases whose outcome of a COMMIT is always known ignore this.
+  bool wants_transaction = false;
 };
 
 // What the keeper may see of a session at any moment without disturbing its holder (relaxed atomics inside).
@@ -38,6 +60,7 @@ struct SessionFacts {
   Instant transaction_since;          // unset outside a transaction
   Instant idle_in_transaction_since;  // unset while a statement runs or outside a transaction
   uint64_t queries_total = 0;
+  StatementCounts statements;
   uint64_t lease = 0;  // which lease this describes; never 0, never reused
 };
 
@@ -71,7 +94,21 @@ class Connection {
   // usable or broken.
   virtual Status begin_lease(LeaseMode mode, Instant now) = 0;
   // [holder] Runs the request. Status.code is database for errors of the database, timeout for the deadline.
-  virtual Status query(const QueryRequest& request, ResultTable& out) = 0;
+  virtual Status query(const QueryRequest& request, ResultTable& out);
+  // [holder] Like query(), and passes the rows on page by page, in constant memory. `out` gets everything but the rows.
+  // Only one statement.
+  virtual Status stream(const QueryRequest& request, RowSink& sink, ResultTable& out);
+  // [holder] The same, pulled: open_rows() returns the first page, fetch_rows() replaces it by the next one, until
+  // is_last_page(). Meanwhile every other statement fails with Code::refused. close_rows() ends early, cancels, and does
+  // nothing if no rows are open; the end of the lease does the same.
+  virtual Status open_rows(const QueryRequest& request, ResultTable& page);
+  virtual Status fetch_rows(ResultTable& page, Instant deadline);
+  virtual void close_rows() noexcept {}
+  // [holder] Executes the statements in order, as one transaction unless one is open. At the first error nothing of them
+  // has taken effect, `failed_at` is the number of the statement (from 0; the count: the commit), and `out` is empty.
+  // `deadline` is that of the whole.
+  virtual Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+                       size_t& failed_at);
   // [holder] The lease ends: undo what must not reach the next holder, without a round trip. Not called when the holder
   // neither queried nor took native() (Seat::is_touched is false), unless mode was read.
   virtual Settled settle(ResetMode mode) noexcept = 0;

@@ -10,14 +10,16 @@ TEXTS = CODE + SCRIPTS + (".md", ".build", ".txt", ".map", ".golden", ".yml", ".
 ROOMS = {
     "base": (),
     "os": ("base",),
+    "statement": ("base",),
     "model": ("base",),
     "control": ("base", "os", "model", "policy", "segment"),
     "policy": ("base", "model"),
     "segment": ("base", "os", "model"),
     "brain": ("base", "model", "policy"),
     "reading": ("base", "os", "model", "segment"),
-    "pool": ("base", "os", "model", "policy", "segment", "brain"),
-    "driver": ("base", "os", "model", "policy", "segment", "brain", "pool"),
+    "pool": ("base", "os", "statement", "model", "policy", "segment", "brain"),
+    "driver": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
+    "service": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
     "notify": ("base", "os", "model", "policy", "brain", "pool"),
 }
 # Exceptions for headers: (room, header): reason.

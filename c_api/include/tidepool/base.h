@@ -63,8 +63,11 @@ enum {
   TIDE_REFUSED = 10,     /* valid, but not possible now; the message gives the reason */
   TIDE_FORKED = 11,      /* the handle belongs to the parent process */
   TIDE_NO_MEMORY = 12,
-  TIDE_UNSUPPORTED = 13, /* not supported by this driver or build */
-  TIDE_INTERNAL = 14     /* a bug in tidepool */
+  TIDE_UNSUPPORTED = 13,    /* not supported by this driver or build */
+  TIDE_INTERNAL = 14,       /* a bug in tidepool */
+  TIDE_ROLLED_BACK = 15,    /* the transaction was rolled back because its callback returned another value than 0 */
+  TIDE_UNKNOWN_OUTCOME = 16 /* the connection was lost while a transaction was committed; it cannot be found out whether
+                               it was: check before repeating it */
 };
 
 /* Types of columns and of arguments. */
@@ -76,8 +79,21 @@ enum {
   TIDE_TIME = 5, /* int64, microseconds since 1970-01-01 UTC */
   TIDE_JSON = 6,
   TIDE_DURATION = 7, /* int64, microseconds */
-  TIDE_ANY = 8       /* a text, a number or a boolean: the value of an option */
+  TIDE_ANY = 8,      /* a text, a number or a boolean: the value of an option */
+  TIDE_BYTES = 9
 };
+
+enum { TIDE_VALUE_NULL = -1, TIDE_VALUE_NONE = 0 }; /* types of a tide_value, besides those above */
+
+/* One value: an argument of a command, a parameter of a statement, or a cell of a result. */
+typedef struct tide_value {
+  int32_t type; /* TIDE_VALUE_NONE: not given */
+  int32_t reserved;
+  int64_t integer;  /* of TIDE_INT, TIDE_BOOL, TIDE_TIME and TIDE_DURATION */
+  double real;      /* of TIDE_DOUBLE */
+  const char* text; /* of TIDE_TEXT and TIDE_BYTES */
+  size_t length;    /* bytes of text; TIDE_TEXT: 0 means up to the NUL byte */
+} tide_value;
 
 /* Describes why a call failed. Owned by the caller; needs no release. Strings are truncated to fit. */
 typedef struct tide_error {
@@ -89,11 +105,17 @@ typedef struct tide_error {
   char message[512];   /* what is wrong; names the pool, option or value */
   char detail[1024];   /* what is accepted, or what was found; may have several lines */
   char hint[256];      /* what to do about it */
+  int32_t position;    /* character of the statement to which the error refers, from 1; 0: unknown */
+  int32_t reserved;
+  char schema_name[64]; /* what the error refers to, as far as the database tells it, or empty */
+  char table_name[64];
+  char column_name[64];
+  char constraint_name[64];
 } tide_error;
 
-#define TIDE_ERROR_INIT                                         \
-  {                                                             \
-    (uint32_t)sizeof(tide_error), 0, 0, 0, {0}, {0}, {0}, { 0 } \
+#define TIDE_ERROR_INIT                                                                   \
+  {                                                                                       \
+    (uint32_t)sizeof(tide_error), 0, 0, 0, {0}, {0}, {0}, {0}, 0, 0, {0}, {0}, {0}, { 0 } \
   }
 
 /**

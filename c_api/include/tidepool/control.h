@@ -111,17 +111,6 @@ typedef struct tide_verb {
  */
 TIDE_API const tide_verb* tide_verb_at(int index);
 
-enum { TIDE_VALUE_NULL = -1, TIDE_VALUE_NONE = 0 }; /* types of a tide_value, besides those of arguments */
-
-/* One value. */
-typedef struct tide_value {
-  int32_t type; /* TIDE_VALUE_NONE: not given */
-  int32_t reserved;
-  int64_t integer;  /* of TIDE_INT, TIDE_BOOL and TIDE_DURATION */
-  double real;      /* of TIDE_DOUBLE */
-  const char* text; /* of TIDE_TEXT */
-} tide_value;
-
 enum { TIDE_VALUES_MAX = 16 }; /* no verb has more arguments */
 
 /* The state of a command of a batch. */
@@ -149,7 +138,7 @@ typedef struct tide_command {
 } tide_command;
 
 #define TIDE_COMMAND_INIT \
-  { (uint32_t)sizeof(tide_command), 0, NULL, NULL, NULL, NULL, {{0, 0, 0, 0, NULL}}, 0, 0, 0 }
+  { (uint32_t)sizeof(tide_command), 0, NULL, NULL, NULL, NULL, {{0, 0, 0, 0, NULL, 0}}, 0, 0, 0 }
 
 /* What a batch does with its commands. */
 enum {

@@ -15,5 +15,6 @@
 #include <tidepool/observe.h>
 #include <tidepool/pool.h>
 #include <tidepool/query.h>
+#include <tidepool/transaction.h>
 
 #endif

@@ -111,7 +111,7 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
   }
   if (sql == "echo") {
     for (size_t i = 0; i < request.params.size(); ++i) out.add_column("p" + std::to_string(i + 1));
-    for (const char* param : request.params) param == nullptr ? out.add_null() : out.add_text(param);
+    for (const SqlValue& param : request.params) param.is_null() ? out.add_null() : out.add_text(param.data);
     return Status::ok();
   }
   if (sql == "set") {

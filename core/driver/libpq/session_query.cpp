@@ -118,9 +118,11 @@ Status PgConnection::send(const QueryRequest& request) {
   const std::string sql(request.sql);  // libpq needs a NUL-terminated text
   if (sql.find('\0') != sql.npos) return Status::error(Code::bad_argument, "the statement contains a NUL byte");
   const int count = static_cast<int>(request.params.size());
-  const int sent = count == 0 ? PQsendQuery(conn_.get(), sql.c_str())
-                              : PQsendQueryParams(conn_.get(), sql.c_str(), count, nullptr, request.params.data(),
-                                                  nullptr, nullptr, 0);
+  std::vector<const char*> texts;
+  for (const SqlValue& value : request.params) texts.push_back(value.is_null() ? nullptr : value.data.data());
+  const int sent = count == 0
+                       ? PQsendQuery(conn_.get(), sql.c_str())
+                       : PQsendQueryParams(conn_.get(), sql.c_str(), count, nullptr, texts.data(), nullptr, nullptr, 0);
   if (sent == 0) return connection_error(conn_.get());
   PQsetSingleRowMode(conn_.get());
   return Status::ok();

@@ -44,7 +44,7 @@ int compile(sqlite3* database, std::string_view text, Statement& out, std::strin
   return code;
 }
 
-Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> params) {
+Status bind_parameters(sqlite3_stmt* statement, std::span<const SqlValue> params) {
   const int places = sqlite3_bind_parameter_count(statement);
   int wanted = 0;
   for (int place = 1; place <= places; ++place) wanted = std::max(wanted, number_of(statement, place));
@@ -55,10 +55,10 @@ Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> par
                          {}, "Write parameters as ?1, ?2 ... (or $1, $2 ...) and pass one text or NULL for each.");
   }
   for (int place = 1; place <= places; ++place) {
-    const char* text = params[static_cast<size_t>(number_of(statement, place) - 1)];
-    const int code = text == nullptr
-                         ? sqlite3_bind_null(statement, place)
-                         : sqlite3_bind_text64(statement, place, text, std::strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+    const SqlValue& value = params[static_cast<size_t>(number_of(statement, place) - 1)];
+    const int code = value.is_null() ? sqlite3_bind_null(statement, place)
+                                     : sqlite3_bind_text64(statement, place, value.data.data(), value.data.size(),
+                                                           SQLITE_STATIC, SQLITE_UTF8);
     if (code != SQLITE_OK) return database_error(sqlite3_db_handle(statement), code);
   }
   return Status::ok();

@@ -31,7 +31,7 @@ int compile(sqlite3* database, std::string_view text, Statement& out, std::strin
 
 // Binds the parameters as text. ?N and $N get the Nth; ? and names get the one at their position.
 // The texts must remain valid while the statement runs.
-Status bind_parameters(sqlite3_stmt* statement, std::span<const char* const> params);
+Status bind_parameters(sqlite3_stmt* statement, std::span<const SqlValue> params);
 
 // Steps to the end and collects the rows. `code` is the result code: SQLITE_DONE on success.
 Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultTable& out, int& code);

@@ -110,7 +110,13 @@ inline std::unique_ptr<Connection> open_session(Connector& connector, const Cloc
 inline Status run(Connection& connection, std::string_view sql, ResultTable* out = nullptr,
                   std::vector<const char*> params = {}, Instant deadline = Instant::never()) {
   ResultTable unused;
-  return connection.query({sql, params, deadline}, out != nullptr ? *out : unused);
+  std::vector<SqlValue> values;
+  for (const char* param : params) values.push_back(SqlValue::of_text_or_null(param));
+  QueryRequest request;
+  request.sql = sql;
+  request.params = values;
+  request.deadline = deadline;
+  return connection.query(request, out != nullptr ? *out : unused);
 }
 
 // The first cell of the answer; the message of the failure, so that a wrong answer explains itself.

@@ -1,0 +1,116 @@
+// Service: statements, batches and transactions for callers that never touch a lease by hand.
+//
+// It knows the pool and the driver port alone. On top of a lease it adds: retries, transactions whose outcome is told
+// truly, refusal of statements that would end a transaction behind the caller's back, and asynchronous calls.
+//
+// V1  A call on a pool has released its lease when it returns.
+// V2  Nothing is repeated that may have taken effect: a transaction only if it is known not to be committed, a statement
+//     only if it is known not to have been executed, or if it only reads.
+// V3  ok: it took effect. unknown_outcome: nobody can tell. Every other code: it has not.
+// V4  A transaction ends once; its number is never reused, so that a call after the end is refused.
+// V5  The callback of an asynchronous call is called exactly once.
+// Threads: any; calls of one transaction one at a time. Asynchronous calls run in threads of their own.
+// Failure: Status.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/status.hpp"
+#include "pool/pool.hpp"
+
+namespace tide {
+
+// A statement and how it is to be executed.
+struct Call {
+  enum class Kind : uint8_t { query, first, execute };
+
+  Kind kind = Kind::query;
+  std::string_view sql;
+  std::span<const SqlValue> params;
+  Placeholders placeholders = Placeholders::numbered;
+  std::span<const std::string_view> names = {};
+  int64_t rows_max = 0;   // as QueryRequest
+  int64_t bytes_max = 0;  // as QueryRequest
+};
+
+// How a call on a pool, or a batch, is to be made.
+struct CallTerms {
+  LeaseMode mode = LeaseMode::read_write;
+  Span timeout =
+      Span::nanos(-1);  // of the whole; negative: acquire_timeout for the lease, query_timeout for the statement
+  const char* tag = "";
+  int64_t retry_attempts = -1;  // negative: that of the policy
+};
+
+struct TransactionTerms {
+  enum class Isolation : uint8_t { unset, read_committed, repeatable_read, serializable };
+  Isolation isolation = Isolation::unset;
+  bool is_read_only = false;
+  bool is_deferrable = false;
+  Span timeout = Span::nanos(-1);  // of the whole with its repetitions; negative: none
+  const char* tag = "";
+  int64_t retry_attempts = -1;  // negative: that of the policy; only for transact()
+};
+
+using TransactionId = uint64_t;  // 0: none
+
+// What the service needs from outside, beyond the pool.
+struct ServiceNeeds {
+  std::function<void(Span)> pause;  // waits between two attempts
+  uint64_t seed = 0;                // of the jitter
+};
+
+class Service {
+ public:
+  Service(Pool& pool, ServiceNeeds needs);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // ---- statements: on the pool, on a lease, in a transaction
+  Status run(const Call& call, const CallTerms& terms, ResultTable& out);
+  Status run_on(LeaseId lease, const Call& call, Span timeout, ResultTable& out);
+  Status run_in(TransactionId id, const Call& call, Span timeout, ResultTable& out);
+  Status batch(std::span<const Call> calls, const CallTerms& terms, std::vector<ResultTable>& out);
+  Status batch_on(LeaseId lease, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out);
+  Status batch_in(TransactionId id, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out);
+  Status stream(const Call& call, const CallTerms& terms, RowSink& sink, ResultTable& out);
+  Status stream_on(LeaseId lease, const Call& call, Span timeout, RowSink& sink, ResultTable& out);
+  Status stream_in(TransactionId id, const Call& call, Span timeout, RowSink& sink, ResultTable& out);
+  // Rows that are pulled, with Pool::fetch_rows() and close_rows(). On the pool: `lease` is the caller's to release.
+  Status open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page);
+  Status open_rows_on(LeaseId lease, const Call& call, Span timeout, ResultTable& page);
+
+  // ---- transactions
+  // 0: commit; another value: roll back. May be called several times.
+  using Body = std::function<int(TransactionId)>;
+  Status transact(const TransactionTerms& terms, const Body& body);
+  Status transact_on(LeaseId lease, const TransactionTerms& terms, const Body& body);
+  Status begin(const TransactionTerms& terms, TransactionId& out);
+  Status begin_on(LeaseId lease, const TransactionTerms& terms, TransactionId& out);
+  Status savepoint(TransactionId id, std::string_view name);
+  Status rollback_to(TransactionId id, std::string_view name);
+  Status release(TransactionId id, std::string_view name);
+  Status commit(TransactionId id);
+  Status rollback(TransactionId id);
+
+  // ---- asynchronous calls
+  // Runs `work` in a thread of the service; fails if none can be started or the service is ending. `work` may block; the
+  // number of threads is limited, so that works wait for each other.
+  Status run_later(std::function<void()> work);
+  // No further asynchronous call is accepted; waits for those in progress. False: some have not returned in time.
+  bool finish(Instant give_up);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tide
