@@ -29,7 +29,7 @@ names=()
 for program in build/tests/bench/*; do
   [ -f "$program" ] && [ -x "$program" ] && [ "$(basename "$program")" != many_pools ] && names+=("$(basename "$program")")
 done
-[ ! -e build/pg_extension/tidepool.so ] || names+=(hosted views)  # Python scripts that start servers of their own
+[ ! -e build/pg_extension/tidepool.so ] || names+=(hosted views clients)  # Python scripts that start servers of their own
 [ ${#names[@]} -gt 0 ] || fail "no benchmark was built"
 if [ "${1-}" = --list ]; then
   printf '%s\n' "${names[@]}"
@@ -61,8 +61,8 @@ for name in "${names[@]}"; do
   say ""
   say "== $name ($ended of ${#names[@]})"
   case $name in
-    hosted | views) "$python" "tests/bench/$name.py" "${mine[@]}" ;;
-    postgresql) TIDE_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" "${mine[@]}" ;;
+    hosted | views | clients) "$python" "tests/bench/$name.py" "${mine[@]}" ;;
+    postgresql | service) TIDE_BUILD=$PWD/build "$python" tests/pg/with_server.py "build/tests/bench/$name" "${mine[@]}" ;;
     *) "build/tests/bench/$name" "${mine[@]}" ;;
   esac || fail "$name failed"
 done
