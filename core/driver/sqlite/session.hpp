@@ -121,7 +121,7 @@ class SqliteConnection final : public Connection {
   Status run_single(const QueryRequest& request, Execution& ex, const char* what);
   Status begin_text(const QueryRequest& request, Execution& ex);
   Status next_statement(const QueryRequest& request, Execution& ex);
-  Status compile_next(const QueryRequest& request, Execution& ex);
+  Status compile_next(Execution& ex);
   void keep(Execution& ex);
   Status start(const QueryRequest& request, Execution& ex, Values values);
   Status collect(const QueryRequest& request, Execution& ex, ResultTable& out);

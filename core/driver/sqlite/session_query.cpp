@@ -13,9 +13,6 @@
 namespace tide::sqlite {
 namespace {
 
-// Longer texts are scripts, which are seldom executed twice.
-constexpr size_t kKeptTextMax = size_t{64} << 10;
-
 Instant limit_after(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
 
 bool is_blank(sqlite3* database, std::string_view text) {
@@ -136,7 +133,7 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   const bool is_native = request.placeholders == Placeholders::native;
   const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   if (is_native_taken) forget_statements();
-  const bool is_kept = request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= kKeptTextMax &&
+  const bool is_kept = request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= Cache::kTextBytesMax &&
                        !is_native_taken;
   if (is_kept) {
     Result<Cache::Entry*> found = cache_->use(request.sql, request.placeholders, request.names, {});
@@ -168,7 +165,7 @@ Status SqliteConnection::next_statement(const QueryRequest& request, Execution& 
     ex.rest = {};
     cache_->note_execution(true);
   } else if (!ex.rest.empty()) {
-    failed = compile_next(request, ex);
+    failed = compile_next(ex);
   }
   const bool is_rollback = ex.statement != nullptr && ex.traits->intent.is_rollback;
   if (!ended_.sqlstate.empty() && !is_rollback && !ex.compiled.empty()) {
@@ -178,7 +175,7 @@ Status SqliteConnection::next_statement(const QueryRequest& request, Execution& 
   return failed;
 }
 
-Status SqliteConnection::compile_next(const QueryRequest& request, Execution& ex) {
+Status SqliteConnection::compile_next(Execution& ex) {
   Running& running = ex.running;
   const bool is_first = ex.rest.size() == ex.compiled.size();
   const bool is_worth_keeping =
@@ -190,19 +187,7 @@ Status SqliteConnection::compile_next(const QueryRequest& request, Execution& ex
     std::string_view rest;
     const int code =
         compile(database_.get(), ex.rest, ex.own, rest, is_worth_keeping ? SQLITE_PREPARE_PERSISTENT : 0);
-    if (code != SQLITE_OK) {
-      if (ex.entry == nullptr || ex.entry->uses <= 1 || request.placeholders == Placeholders::native) {
-        return failure(code, running);
-      }
-      // The entry may be of a text with other comments, so that the position would be another one.
-      Result<StatementText> translated =
-          translate(request.sql, Dialect::sqlite, request.placeholders, request.names);
-      if (!translated) return translated.take_status();
-      ex.own_text = translated.take();
-      running.text.translated = &ex.own_text;
-      running.text.offset = 0;
-      return failure(compile(database_.get(), ex.own_text.sql, ex.own, rest), running);
-    }
+    if (code != SQLITE_OK) return failure(code, running);
     const bool is_stuck = rest.size() == ex.rest.size();
     ex.rest = is_stuck ? std::string_view() : rest;
     if (ex.own != nullptr) break;

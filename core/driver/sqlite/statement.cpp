@@ -203,7 +203,7 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
 }
 
 std::string first_word(std::string_view sql) {
-  SqlScanner scanner(sql, false);
+  SqlScanner scanner(sql, Dialect::sqlite);
   std::string word(scanner.next().text);
   for (char& c : word) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
