@@ -120,7 +120,7 @@ class SqliteConnection final : public Connection {
   Status run_text(const QueryRequest& request, ResultTable& out);
   Status run_single(const QueryRequest& request, Execution& ex, const char* what);
   Status begin_text(const QueryRequest& request, Execution& ex);
-  Status next_statement(const QueryRequest& request, Execution& ex);
+  Status next_statement(Execution& ex);
   Status compile_next(Execution& ex);
   void keep(Execution& ex);
   Status start(const QueryRequest& request, Execution& ex, Values values);
