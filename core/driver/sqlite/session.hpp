@@ -63,6 +63,10 @@ class SqliteConnection final : public Connection {
   void close_rows() noexcept override;
   Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
                size_t& failed_at) override;
+  // A transaction that has read before it writes may fail.
+  std::string begin_text(const TransactionKind& kind) const override {
+    return kind.is_read_only || !file_->target().is_writable() ? "BEGIN" : "BEGIN IMMEDIATE";
+  }
   Settled settle(ResetMode mode) noexcept override;
   void vouch() noexcept override { is_vouched_ = true; }
   void cancel(uint64_t lease = kAnyLease) noexcept override;
