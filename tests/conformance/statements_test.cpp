@@ -466,9 +466,9 @@ TEST_P(StatementSuite, WhileRowsAreReadOtherStatementsAreRefused) {
   std::vector<ResultTable> results;
   size_t failed_at = 0;
   const QueryRequest other = request_of(words().one_row);
-  for (const Status& status : {session->query(other, out), session->stream(other, keeper, out),
-                               session->open_rows(other, out),
-                               session->batch({&other, 1}, Instant::never(), results, failed_at)}) {
+  for (const Status& status :
+       {session->query(other, out), session->stream(other, keeper, out), session->open_rows(other, out),
+        session->batch({&other, 1}, Instant::never(), results, failed_at)}) {
     EXPECT_EQ(status.code, Code::refused);
     EXPECT_NE(status.message.find("still being read"), std::string::npos) << status.message;
   }
