@@ -12,7 +12,7 @@ class SqlitePrepared : public SqliteRoom {
   }
   StatementCounts counts() const { return session_->facts().statements; }
   void repeat(std::string_view sql, int times = 3) {
-    for (int i = 0; i < times; ++i) EXPECT_OK(run(*session_, sql)) << sql;
+    for (int i = 0; i < times; ++i) EXPECT_OK(run(*session_, sql));
   }
   std::unique_ptr<SqliteConnection> session_;
 };
