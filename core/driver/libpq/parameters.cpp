@@ -41,6 +41,7 @@ Status Parameters::set(std::span<const SqlValue> values, std::span<const Oid> ty
   lengths_.clear();
   formats_.clear();
   types_.clear();
+  has_types_ = false;
   buffer_.clear();
   if (values.empty()) return Status::ok();
   if (values.size() > kCountMax) {
@@ -147,6 +148,7 @@ Status Parameters::add(const SqlValue& value, Oid type, size_t number) {
       if (value.kind == Kind::bytes) {
         refer(value.data.data() == nullptr ? "" : value.data.data(), value.data.size(), true);
         types_.back() = static_cast<Oid>(Type::bytea);
+        has_types_ = true;
         break;
       }
       if (value.data.find('\0') != value.data.npos) {

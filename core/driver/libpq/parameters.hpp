@@ -29,7 +29,8 @@ class Parameters {
   const char* const* values() const noexcept { return values_.data(); }
   const int* lengths() const noexcept { return lengths_.data(); }
   const int* formats() const noexcept { return formats_.data(); }
-  const Oid* types() const noexcept { return types_.data(); }  // for the server: 0 where it finds out
+  // For the server: 0 where it finds out. nullptr: all of them, and how many there are.
+  const Oid* types() const noexcept { return has_types_ ? types_.data() : nullptr; }
 
   // Which of the values are bytes, whose type is told to the server, so that it may be another statement. Empty: none.
   static void note_types(std::span<const SqlValue> values, std::string& out);
@@ -46,6 +47,7 @@ class Parameters {
   std::vector<int> lengths_;
   std::vector<int> formats_;
   std::vector<Oid> types_;
+  bool has_types_ = false;
   std::string buffer_;  // converted values; large enough from the beginning, so that pointers into it stay valid
 };
 
