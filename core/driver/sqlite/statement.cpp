@@ -97,7 +97,7 @@ Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultT
 
 std::string command_of(sqlite3_stmt* statement) {
   const char* const sql = sqlite3_sql(statement);
-  SqlScanner scanner(sql != nullptr ? sql : "", false);
+  SqlScanner scanner(sql != nullptr ? sql : "", Dialect::sqlite);
   std::string word(scanner.next().text);
   for (char& c : word) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
