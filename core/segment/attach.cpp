@@ -110,6 +110,7 @@ SlotCopy copy_of(const format::Slot& from, uint32_t index) {
   to.flags = from.flags.load(std::memory_order_relaxed);
   to.server_pid = from.server_pid.load(std::memory_order_relaxed);
   to.is_in_transaction = from.is_in_transaction.load(std::memory_order_relaxed) != 0;
+  to.statements = from.statements.load(std::memory_order_relaxed);
   to.conn_id = get(from.conn_id) & std::numeric_limits<int64_t>::max();
   to.tag = clean_text(from.tag);
   to.last_error = clean_text(from.last_error);
@@ -184,7 +185,7 @@ Status Attachment::check() {
   const format::Header& h = *layout_;
   if (std::memcmp(h.magic, format::kMagic, sizeof h.magic) != 0) return not_a_segment(path_, "no segment: wrong magic");
   if (h.layout_version != format::kLayoutVersion || h.header_bytes != sizeof(format::Header)) {
-    return not_a_segment(path_, "unsupported layout version " + std::to_string(h.layout_version) + "");
+    return not_a_segment(path_, "unsupported layout version " + std::to_string(h.layout_version));
   }
   const auto file_bytes = static_cast<uint64_t>(info.st_size < 0 ? 0 : info.st_size);
   if (h.total_bytes < sizeof(format::Header) || h.total_bytes > format::kSegmentBytesMax ||
