@@ -9,7 +9,8 @@
 
 namespace tide {
 
-// A shorter struct is completed with zeros; a longer one is accepted as long as its unknown bytes are zero.
+// A shorter struct leaves the other members of `out` at their defaults; a longer one is accepted as long as its unknown
+// bytes are zero.
 template <typename T>
 Status read_struct(const T* from, const char* name, T& out) {
   if (from == nullptr) return Status::ok();
@@ -27,7 +28,6 @@ Status read_struct(const T* from, const char* name, T& out) {
                            "this is tidepool " + std::string(TIDE_VERSION_TEXT), "use a newer library");
     }
   }
-  out = T{};
   std::memcpy(&out, from, size < sizeof(T) ? size : sizeof(T));
   return Status::ok();
 }
