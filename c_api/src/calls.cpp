@@ -36,8 +36,7 @@ Status translate_value(const tide_value& value, size_t number, SqlValue& out) {
     case TIDE_BOOL: out = SqlValue::of_boolean(value.integer != 0); return Status::ok();
     case TIDE_TEXT:
       if (value.text == nullptr) return refuse_value(number, "is TIDE_TEXT, but its text is NULL");
-      out = SqlValue::of_text(value.length == 0 ? std::string_view(value.text)
-                                                : std::string_view(value.text, value.length));
+      out = SqlValue::of_text(text_of(value));
       return Status::ok();
     case TIDE_BYTES:
       if (value.text == nullptr && value.length != 0) {

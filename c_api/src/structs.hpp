@@ -1,9 +1,12 @@
-// Size-first structs of callers: copied into the layout that this library knows.
+// Structs of callers: those that begin with their size are copied into the layout that this library knows.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
+
+#include <tidepool/base.h>
 
 #include "base/status.hpp"
 
@@ -30,6 +33,11 @@ Status read_struct(const T* from, const char* name, T& out) {
   }
   std::memcpy(&out, from, size < sizeof(T) ? size : sizeof(T));
   return Status::ok();
+}
+
+// Of TIDE_TEXT; the pointer is not NULL.
+inline std::string_view text_of(const tide_value& value) {
+  return value.length == 0 ? std::string_view(value.text) : std::string_view(value.text, value.length);
 }
 
 }  // namespace tide
