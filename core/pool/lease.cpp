@@ -375,6 +375,18 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   return Code::ok;
 }
 
+bool Pool::is_in_transaction(LeaseId lease) const {
+  return board_.is_current(lease) && board_.slot(lease.slot()).is_in_transaction.load(std::memory_order_relaxed) != 0;
+}
+
+std::string Pool::begin_text(LeaseId lease, const TransactionKind& kind) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->begin_text(kind) : std::string();
+}
+
+const OutcomeWords* Pool::outcome_words(LeaseId lease) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->outcome_words() : nullptr;
+}
+
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
   listeners_.tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
 }

@@ -80,7 +80,7 @@ class ResultTable {
   size_t bytes() const { return bytes_.size(); }              // of own cells
   bool is_last_page() const { return is_last_page_; }
   // The id of the transaction in which the statement was executed, if it was requested and one was assigned, and the
-  // incarnation of the server that assigned it (QueryRequest::wants_transaction).
+  // incarnation of the server (QueryRequest::wants_transaction), which is empty if the question was not answered.
   const std::string& transaction() const { return transaction_; }
   const std::string& server() const { return server_; }
   // nullptr if there is no such column.
