@@ -56,7 +56,7 @@ class BodyCaller {
   }
   // What is reported for a transaction whose last attempt ended with `status`.
   Status outcome(Status status) const {
-    if (!thrown_ || status || status.code == Code::unknown_outcome) return status;
+    if (!thrown_ || status.code != Code::rolled_back) return status;
     return Status::error(Code::rolled_back, *thrown_, "nothing was committed", "the body must not throw");
   }
 

@@ -58,6 +58,8 @@ class ResultTable {
   // Takes the place of own cells.
   void adopt(std::unique_ptr<RowSource> source) { source_ = std::move(source); }
   RowSource* source() { return source_.get(); }
+  // The rows of the source are others now.
+  void source_changed() { written_.reset(); }
   void set_affected(int64_t rows) { affected_ = rows; }
   void set_command(std::string_view command) { command_ = command; }
   void set_last_insert_id(int64_t id) { last_insert_id_ = id; }

@@ -276,7 +276,7 @@ static void bodies(tide_pool* pool) {
   EXPECT(TIDE_ROLLED_BACK, tide_pool_transaction(pool, misbehave, &body, NULL, &err));
   CHECK(body.calls == 1);
   use_ended(body.kept, TIDE_REFUSED, "rolled back");
-  (void)tide_pool_transaction(pool, fail_and_commit, NULL, NULL, NULL);
+  EXPECT(TIDE_DATABASE, tide_pool_transaction(pool, fail_and_commit, NULL, NULL, &err));
   with.timeout_ms = 200;
   EXPECT(TIDE_TIMEOUT, tide_pool_transaction(pool, outlive_the_deadline, NULL, &with, &err));
   EXPECT(TIDE_OK, tide_tx_begin(pool, &with, &tx, &err));

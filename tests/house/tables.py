@@ -107,8 +107,8 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that must have a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/os", "core/control", "core/model", "core/policy", "core/segment", "core/brain", "core/pool",
-    "core/service", "core/driver", "core/reading",
+    "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment", "core/brain",
+    "core/pool", "core/service", "core/driver", "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
@@ -118,4 +118,5 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "os", "control", "model", "policy", "segment", "brain", "pool", "service", "driver", "reading")
+UNIT_TESTED = ("base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver",
+               "reading")

@@ -52,8 +52,8 @@ typedef struct tide_tx_options {
 /**
  * The body of a transaction. It may be called several times: what it does outside of the transaction should not matter.
  * tide_tx_commit() and tide_tx_rollback() are refused inside it. It must not leave with longjmp(), and a child process that
- * it forks must not return from it. If it throws a C++ exception, the transaction is rolled back, and TIDE_ROLLED_BACK with
- * the text of the exception is returned.
+ * it forks must not return from it. If it throws a C++ exception, that has the effect of a return value other than 0,
+ * and the text of the exception is in the error.
  *
  * @param tx  valid during the call, in the calling thread only
  * @return    0: commit; another value: roll back
