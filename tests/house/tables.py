@@ -107,8 +107,8 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that must have a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment", "core/brain",
-    "core/pool", "core/service", "core/driver", "core/reading",
+    "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment",
+    "core/brain", "core/pool", "core/service", "core/driver", "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
