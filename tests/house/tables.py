@@ -118,5 +118,6 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver",
-               "reading")
+UNIT_TESTED = (
+    "base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver", "reading",
+)
