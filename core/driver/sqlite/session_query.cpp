@@ -253,7 +253,7 @@ Status SqliteConnection::collect(const QueryRequest& request, Execution& ex, Res
   try {
     status = collect_rows(ex.statement, limits_of(request), out, ex.code);
   } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "not enough memory for the result");
+    status = Status::error(Code::no_memory, "out of memory");
   }
   return finish(ex, std::move(status), out);
 }
