@@ -191,7 +191,8 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
 // ends during the call, the session stays with the call until it returns.
 class Pool::Call {
  public:
-  Call(Pool& pool, LeaseId lease) : pool_(pool), slot_(lease.slot()) {
+  Call(Pool& pool, LeaseId lease)
+      : visit_(Presence::key_of_slot(pool.spec_.pool_key, lease.slot())), pool_(pool), slot_(lease.slot()) {
     if (slot_ >= pool.board_.capacity()) {
       code_ = Code::stale_lease;
       return;
@@ -220,6 +221,7 @@ class Pool::Call {
   Code code() const { return code_; }
 
  private:
+  const Visit visit_;  // at the slot: the caller may be visiting the pool only, or another slot
   Pool& pool_;
   const uint32_t slot_;
   Code code_ = Code::ok;
