@@ -107,7 +107,7 @@ void copy_text(char (&to)[Size], std::string_view from) noexcept {
   std::size_t length = std::min(from.size(), Size - 1);
   // Not in the middle of a character.
   while (length < from.size() && length > 0 && (static_cast<unsigned char>(from[length]) & 0xC0U) == 0x80U) --length;
-  std::memcpy(to, from.data(), length);
+  if (length > 0) std::memcpy(to, from.data(), length);
   to[length] = '\0';
 }
 

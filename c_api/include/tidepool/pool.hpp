@@ -33,15 +33,15 @@ class lease : public calls<detail::lease_target> {
     return *this;
   }
   ~lease() {
-    if (target_.handle.pool != nullptr) tide_lease_release(target_.handle, nullptr);
+    if (target_.handle.pool != nullptr) tide_lease_release(target_.handle, nullptr);  // no effect on one that has ended
   }
 
   /** Give it back before the end of the object. */
-  void release() { end(tide_lease_release); }
+  void release() { detail::call(tide_lease_release, target_.handle); }
   /** Give it back and assert that the state of its session is unchanged: see tide_lease_release_unchanged(). */
-  void release_unchanged() { end(tide_lease_release_unchanged); }
+  void release_unchanged() { detail::call(tide_lease_release_unchanged, target_.handle); }
   /** Give it back and close its connection. */
-  void discard() { end(tide_lease_discard); }
+  void discard() { detail::call(tide_lease_discard, target_.handle); }
   /** Cancel the statement that another thread is executing on it, if any. */
   void cancel() { detail::call(tide_lease_cancel, target_.handle); }
   /** True if it should be given back soon: see tide_lease_is_wanted(). */
@@ -76,11 +76,6 @@ class lease : public calls<detail::lease_target> {
 
   /** For functions of the C API. */
   tide_lease native() const noexcept { return target_.handle; }
-
- private:
-  void end(tide_status (*function)(tide_lease, tide_error*)) {
-    detail::call(function, std::exchange(target_, {}).handle);
-  }
 };
 
 /**
