@@ -191,7 +191,8 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
 // ends during the call, the session stays with the call until it returns.
 class Pool::Call {
  public:
-  Call(Pool& pool, LeaseId lease) : pool_(pool), slot_(lease.slot()) {
+  Call(Pool& pool, LeaseId lease)
+      : visit_(Presence::key_of_slot(pool.spec_.pool_key, lease.slot())), pool_(pool), slot_(lease.slot()) {
     if (slot_ >= pool.board_.capacity()) {
       code_ = Code::stale_lease;
       return;
@@ -220,6 +221,7 @@ class Pool::Call {
   Code code() const { return code_; }
 
  private:
+  const Visit visit_;  // at the slot: the caller may be visiting the pool only, or another slot
   Pool& pool_;
   const uint32_t slot_;
   Code code_ = Code::ok;
@@ -373,6 +375,18 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   return Code::ok;
 }
 
+bool Pool::is_in_transaction(LeaseId lease) const {
+  return board_.is_current(lease) && board_.slot(lease.slot()).is_in_transaction.load(std::memory_order_relaxed) != 0;
+}
+
+std::string Pool::begin_text(LeaseId lease, const TransactionKind& kind) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->begin_text(kind) : std::string();
+}
+
+const OutcomeWords* Pool::outcome_words(LeaseId lease) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->outcome_words() : nullptr;
+}
+
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {
   listeners_.tell(event, read(board_.slot(lease.slot()).conn_id), lease.bits, "");
 }
@@ -434,6 +448,7 @@ void Pool::settle_and_pass_on(LeaseId lease, Return how) {
   const uint32_t slot = lease.slot();
   bool is_fit = true;
   const CloseReason reason = settle_seat(seats_[slot], how, is_fit);
+  board_.slot(slot).is_in_transaction.store(0, std::memory_order_relaxed);  // the next holder begins outside
   const Instant now = clock_.now();
   board_.write_use(slot, now);
   pass_on_or_put_away(lease, now, reason, is_fit);

@@ -34,15 +34,15 @@ typedef struct tide_tx_options {
   uint32_t size;     /* TIDE_TX_OPTIONS_INIT */
   int32_t isolation; /* TIDE_ISOLATION_DEFAULT ... */
   int32_t read_only; /* 1: no changes; SQLite: does not wait for the write lock */
-  int32_t
-      deferrable; /* 1: with TIDE_SERIALIZABLE and read_only, waits for a snapshot that cannot fail; SQLite: no effect */
-  int64_t
-      timeout_ms;  /* of the whole transaction, also of its repetitions; negative: none. Past it every statement and the
-                         commit fail with TIDE_TIMEOUT, and it is rolled back. */
+  /* 1: with TIDE_SERIALIZABLE and read_only, waits for a snapshot that cannot fail; SQLite: no effect. */
+  int32_t deferrable;
+  /* Of the whole transaction, also of its repetitions; negative: none. Past it every statement and the commit fail with
+     TIDE_TIMEOUT, and it is rolled back. */
+  int64_t timeout_ms;
   const char* tag; /* as for tide_pool_acquire() */
-  int32_t retry_attempts; /* repetitions after a serialization failure (40001), a deadlock (40P01, SQLite: an outdated
-                             snapshot), or a connection lost before the first statement succeeded; negative: the option
-                             retry_attempts. Not for tide_tx_begin(). */
+  /* Repetitions after a serialization failure (40001), a deadlock (40P01, SQLite: an outdated snapshot), or a connection
+     lost before the first statement succeeded; negative: the option retry_attempts. Not for tide_tx_begin(). */
+  int32_t retry_attempts;
   int32_t reserved;
 } tide_tx_options;
 
@@ -51,7 +51,9 @@ typedef struct tide_tx_options {
 
 /**
  * The body of a transaction. It may be called several times: what it does outside of the transaction should not matter.
- * It must not throw, and must not end the transaction with tide_tx_commit() or tide_tx_rollback().
+ * tide_tx_commit() and tide_tx_rollback() are refused inside it. It must not leave with longjmp(), and a child process that
+ * it forks must not return from it. If it throws a C++ exception, that has the effect of a return value other than 0,
+ * and the text of the exception is in the error.
  *
  * @param tx  valid during the call, in the calling thread only
  * @return    0: commit; another value: roll back
@@ -118,32 +120,82 @@ TIDE_API tide_status tide_tx_begin_on(tide_lease lease, const tide_tx_options* w
  */
 TIDE_API tide_status tide_tx_query(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                    const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_query_first(), see tide_tx_query(). */
+/**
+ * Like tide_pool_query_first(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, out  as for tide_pool_query_first()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_query_first().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_query_first(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                          const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_execute(), see tide_tx_query(). */
+/**
+ * Like tide_pool_execute(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, out  as for tide_pool_execute()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_execute().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_execute(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                      const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_batch(), see tide_tx_query(). The statements are a part of the transaction. */
+/**
+ * Like tide_pool_batch(), in a transaction: see tide_tx_query(). The statements are a part of the
+ * transaction, and not undone on their own after an error.
+ *
+ * @param tx     an open transaction
+ * @param statements, count, out  as for tide_pool_batch()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_batch().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_batch(tide_tx tx, const tide_statement* statements, int count,
                                    const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_stream(), see tide_tx_query(). */
+/**
+ * Like tide_pool_stream(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, on_row, context, out  as for tide_pool_stream()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_stream().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_stream(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                     const tide_query_options* with, tide_row_callback on_row, void* context,
                                     tide_result** out, tide_error* err);
 
 /**
- * Set a savepoint, return to it (which also makes a failed transaction usable again), or forget it.
+ * Set a savepoint, to which tide_tx_rollback_to() can return.
  *
  * @param tx    an open transaction
  * @param name  1 to 62 bytes: letters, digits, '_'
  * Threads  as tide_tx_query().
- * Fails    as tide_tx_query(); 3B001 if there is no such savepoint.
+ * Fails    as tide_tx_query().
  */
 TIDE_API tide_status tide_tx_savepoint(tide_tx tx, const char* name, tide_error* err);
-/** See tide_tx_savepoint(). */
+/**
+ * Undo what was done since a savepoint was set. The savepoint remains, and a transaction in which a statement failed after
+ * it is usable again.
+ *
+ * @param tx, name  as for tide_tx_savepoint()
+ * Threads  as tide_tx_query().
+ * Fails    as tide_tx_query(); SQLSTATE 3B001 if there is no such savepoint.
+ */
 TIDE_API tide_status tide_tx_rollback_to(tide_tx tx, const char* name, tide_error* err);
-/** See tide_tx_savepoint(). */
+/**
+ * Forget a savepoint and those set after it. What was done since then remains a part of the transaction.
+ *
+ * @param tx, name  as for tide_tx_savepoint()
+ * Threads  as tide_tx_query().
+ * Fails    as tide_tx_rollback_to().
+ */
 TIDE_API tide_status tide_tx_release(tide_tx tx, const char* name, tide_error* err);
 
 /**
