@@ -60,7 +60,8 @@ class Calls : public tidepool_test::Database {
 TEST_F(Calls, RowsAreIteratedAsTuplesInTheOrderOfTheResult) {
   make_users();
   std::vector<std::pair<int64_t, std::string>> found;
-  for (auto [id, name] : pool().query<int64_t, std::string_view>("select id, name from t where id >= $1 order by id", 1)) {
+  for (auto [id, name] :
+       pool().query<int64_t, std::string_view>("select id, name from t where id >= $1 order by id", 1)) {
     found.emplace_back(id, name);
   }
   EXPECT_EQ(found, (std::vector<std::pair<int64_t, std::string>>{{1, "ada"}, {2, "bob"}}));
@@ -86,14 +87,16 @@ TEST_F(Calls, AnotherNumberOfColumnsIsRefused) {
   make_users();
   EXPECT_STREQ(error_of<tidepool::conversion_error>([&] { pool().query<int>("select id, name from t"); }).what(),
                "the statement returned 2 columns, and 1 was expected");
-  EXPECT_STREQ(error_of<tidepool::conversion_error>([&] { pool().query<User>("select id from t where id > 5"); }).what(),
-               "the statement returned 1 column, and 3 were expected");
+  EXPECT_STREQ(
+      error_of<tidepool::conversion_error>([&] { pool().query<User>("select id from t where id > 5"); }).what(),
+      "the statement returned 1 column, and 3 were expected");
 }
 
 TEST_F(Calls, TheFirstRowIfThereIsOne) {
   make_users();
   EXPECT_EQ(pool().query_first<int64_t>("select count(*) from t"), 2);
-  EXPECT_EQ((pool().query_first<int, std::string>("select id, name from t order by id desc")), std::make_tuple(2, "bob"));
+  EXPECT_EQ((pool().query_first<int, std::string>("select id, name from t order by id desc")),
+            std::make_tuple(2, "bob"));
   EXPECT_EQ(pool().query_first<User>("select * from t where id = $1", 1), (User{1, "ada", 1.65}));
   EXPECT_EQ(pool().query_first<int>("select id from t where id = $1", 9), std::nullopt);
 }
@@ -121,7 +124,8 @@ TEST_F(Calls, ChangesAreCounted) {
   const tidepool::result changed = pool().execute("update t set height = $1", 2);
   EXPECT_EQ(changed.affected(), 2);
   EXPECT_TRUE(changed.command().starts_with("UPDATE"));
-  const tidepool::result inserted = pool().execute("insert into t (id, name) values ($1, $2) returning id, name", 17, "eve");
+  const tidepool::result inserted =
+      pool().execute("insert into t (id, name) values ($1, $2) returning id, name", 17, "eve");
   EXPECT_EQ(inserted.affected(), 1);
   EXPECT_EQ(inserted.last_insert_id(), 17);
   EXPECT_EQ(inserted[0].get<std::string>("name"), "eve");
@@ -132,17 +136,22 @@ TEST_F(Calls, NamedParameters) {
   EXPECT_EQ(pool().query_first<std::string>("select name from t where id = :id and name <> :other", arg("other", "x"),
                                             arg("id", 2)),
             "bob");
-  EXPECT_EQ(pool().execute("update t set name = :name where id = :id", arg("id", 1), arg("name", std::string("ann"))).affected(), 1);
+  EXPECT_EQ(pool()
+                .execute("update t set name = :name where id = :id", arg("id", 1), arg("name", std::string("ann")))
+                .affected(),
+            1);
 }
 
 TEST_F(Calls, BatchesTakeEffectCompletelyOrNotAtAll) {
   make_users();
-  const tidepool::result done = pool().batch({{"insert into t (id, name) values ($1, $2)", 3, "cyd"}, "select count(*) from t"});
+  const tidepool::result done =
+      pool().batch({{"insert into t (id, name) values ($1, $2)", 3, "cyd"}, "select count(*) from t"});
   EXPECT_EQ(done.part(0).affected(), 1);
   EXPECT_EQ(done.part(1)[0].get<int>(0), 3);
   EXPECT_FALSE(done.part(2));
   std::vector<tidepool::statement> statements;
-  for (int id = 10; id < 15; ++id) statements.emplace_back("insert into t (id, name) values ($1, $2)", id, std::string("name ") + std::to_string(id));
+  for (int id = 10; id < 15; ++id)
+    statements.emplace_back("insert into t (id, name) values ($1, $2)", id, std::string("name ") + std::to_string(id));
   statements.emplace_back("insert into t (id, name) values ($1, $2)", 1, "again");
   const auto error = error_of<tidepool::constraint_error>([&] { pool().batch(statements); });
   EXPECT_EQ(error.sqlstate(), "23505");
@@ -196,8 +205,9 @@ TEST_F(Calls, AFunctionForEachRow) {
   EXPECT_EQ((pool().for_each<int, std::string>([](int n, const std::string&) { return n < 5; }, series(1000))), 5);
   EXPECT_EQ(pool().for_each<int>([](int n) { EXPECT_EQ(n, 3); }, "select 3 where 1 = $1", 1), 1);
   EXPECT_EQ(pool().for_each([](tidepool::row row) { EXPECT_EQ(row.get<int>("n"), 1); }, series(1)), 1);
-  EXPECT_THROW((pool().for_each<int, std::string>([](int, const std::string&) { throw std::out_of_range("x"); }, series(9))),
-               std::out_of_range);
+  EXPECT_THROW(
+      (pool().for_each<int, std::string>([](int, const std::string&) { throw std::out_of_range("x"); }, series(9))),
+      std::out_of_range);
   EXPECT_THROW(pool().for_each<int>([](int) {}, series(9)), tidepool::conversion_error);
   EXPECT_EQ(pool().query_first<int>("select 1"), 1);
 }
@@ -211,10 +221,12 @@ TEST_F(Calls, ErrorsTellWhatTheDatabaseTold) {
   EXPECT_NE(std::string_view(unknown.what()).find("nmae"), std::string_view::npos);
   EXPECT_EQ(unknown.position(), 8);
   EXPECT_FALSE(unknown.retryable());
-  const auto twice = error_of<tidepool::constraint_error>([&] { pool().execute("insert into t (id, name) values (1, 'x')"); });
+  const auto twice =
+      error_of<tidepool::constraint_error>([&] { pool().execute("insert into t (id, name) values (1, 'x')"); });
   EXPECT_EQ(twice.sqlstate(), "23505");
   EXPECT_EQ(twice.table(), "t");
-  const auto none = error_of<tidepool::constraint_error>([&] { pool().execute("insert into t (id, name) values (9, null)"); });
+  const auto none =
+      error_of<tidepool::constraint_error>([&] { pool().execute("insert into t (id, name) values (9, null)"); });
   EXPECT_EQ(none.column(), "name");
 }
 
@@ -231,7 +243,9 @@ TEST_F(Calls, OptionsOfACall) {
   EXPECT_EQ(late.status(), TIDE_TIMEOUT);
   const auto large = error_of<tidepool::error>([&] { pool().with({.max_rows = 10}).query(series(11)); });
   EXPECT_EQ(large.sqlstate(), "54000");
-  EXPECT_EQ(pool().with({.tag = "report", .access = tidepool::access::read, .retry_attempts = 0}).query(series(11)).size(), 11);
+  EXPECT_EQ(
+      pool().with({.tag = "report", .access = tidepool::access::read, .retry_attempts = 0}).query(series(11)).size(),
+      11);
 }
 
 TEST_F(Calls, ExpectedInsteadOfExceptions) {
@@ -287,11 +301,12 @@ TEST_F(Calls, APoolThatIsClosedRefuses) {
 TEST_F(Calls, EventsAreReported) {
   std::atomic<int> acquired = 0;
   {
-    tidepool::pool own({.name = "events",
-                        .url = url(),
-                        .options = "max_size=2",
-                        .event_mask = uint32_t{1} << TIDE_EVENT_ACQUIRE,
-                        .on_event = [&](const tide_event& event) { acquired += event.kind == TIDE_EVENT_ACQUIRE ? 1 : 100; }});
+    tidepool::pool own(
+        {.name = "events",
+         .url = url(),
+         .options = "max_size=2",
+         .event_mask = uint32_t{1} << TIDE_EVENT_ACQUIRE,
+         .on_event = [&](const tide_event& event) { acquired += event.kind == TIDE_EVENT_ACQUIRE ? 1 : 100; }});
     own.acquire();
     own.acquire().release();
   }

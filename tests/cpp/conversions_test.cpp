@@ -57,7 +57,8 @@ struct tidepool::codec<Point> {
     const size_t colon = text.find(": ");
     const size_t comma = text.find(',');
     if (colon == text.npos || comma == text.npos) from.fail_type("a point");
-    return {std::stoi(std::string(text.substr(colon + 2, comma - colon - 2))), std::stoi(std::string(text.substr(comma + 1)))};
+    return {std::stoi(std::string(text.substr(colon + 2, comma - colon - 2))),
+            std::stoi(std::string(text.substr(comma + 1)))};
   }
 };
 
@@ -102,10 +103,12 @@ TEST_F(Conversions, IntegersOfEveryWidthAtTheirLimits) {
 }
 
 TEST_F(Conversions, IntegersOutOfRangeAreRefusedInBothDirections) {
-  EXPECT_EQ(refusal<int8_t>("128 as small"), "column 1 (\"small\"): 128 is out of range for a signed integer of 8 bits");
+  EXPECT_EQ(refusal<int8_t>("128 as small"),
+            "column 1 (\"small\"): 128 is out of range for a signed integer of 8 bits");
   EXPECT_EQ(refusal<uint32_t>("-1 as n"), "column 1 (\"n\"): -1 is out of range for an unsigned integer of 32 bits");
   EXPECT_EQ(refusal<uint64_t>("-1 as n"), "column 1 (\"n\"): -1 is out of range for an unsigned integer of 64 bits");
-  EXPECT_EQ(refusal<int>("2147483648 as n"), "column 1 (\"n\"): 2147483648 is out of range for a signed integer of 32 bits");
+  EXPECT_EQ(refusal<int>("2147483648 as n"),
+            "column 1 (\"n\"): 2147483648 is out of range for a signed integer of 32 bits");
   const auto error = error_of<conversion_error>(
       [&] { pool().query("select " + typed("$1", "text") + ", " + typed("$2", "text"), 1, ~uint64_t{0}); });
   EXPECT_STREQ(error.what(), "parameter 2: 18446744073709551615 is out of range");
@@ -117,8 +120,11 @@ TEST_F(Conversions, IntegersFromTextsAndFloatingPointNumbersOnlyIfExact) {
   EXPECT_EQ(read<int64_t>("'-9223372036854775808'"), std::numeric_limits<int64_t>::min());
   EXPECT_EQ(read<uint64_t>("'18446744073709551615'"), std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(read<int>(typed("3.0", "float8")), 3);
-  EXPECT_EQ(refusal<int>(typed("3.5", "float8") + " as x"), "column 1 (\"x\"): expected an integer, found a floating-point number: 3.5");
-  EXPECT_EQ(refusal<int64_t>(typed("9223372036854775808.0", "float8") + " as x").find("out of range") != std::string::npos, true);
+  EXPECT_EQ(refusal<int>(typed("3.5", "float8") + " as x"),
+            "column 1 (\"x\"): expected an integer, found a floating-point number: 3.5");
+  EXPECT_EQ(
+      refusal<int64_t>(typed("9223372036854775808.0", "float8") + " as x").find("out of range") != std::string::npos,
+      true);
   EXPECT_EQ(refusal<int>("'12x' as x"), "column 1 (\"x\"): expected an integer, found a text: 12x");
   EXPECT_EQ(refusal<int>("'' as x"), "column 1 (\"x\"): expected an integer, found a text: ");
   EXPECT_EQ(refusal<int8_t>("'300' as x"), "column 1 (\"x\"): 300 is out of range for a signed integer of 8 bits");
@@ -144,9 +150,10 @@ TEST_F(Conversions, FloatingPointNumbersAreExact) {
   EXPECT_EQ(echo(0.1F, "float4"), 0.1F);
   EXPECT_EQ(read<double>("3"), 3.0);
   EXPECT_EQ(read<double>("'2.5'"), 2.5);
-  EXPECT_EQ(refusal<float>(typed("1e300", "float8") + " as f").find("out of range for a floating-point number of 32 bits") !=
-                std::string::npos,
-            true);
+  EXPECT_EQ(
+      refusal<float>(typed("1e300", "float8") + " as f").find("out of range for a floating-point number of 32 bits") !=
+          std::string::npos,
+      true);
   EXPECT_EQ(refusal<double>("'2.5 m' as f"), "column 1 (\"f\"): expected a floating-point number, found a text: 2.5 m");
   if (is_postgresql()) {
     EXPECT_TRUE(std::isnan(echo(std::numeric_limits<double>::quiet_NaN(), "float8")));
@@ -215,8 +222,10 @@ TEST_F(Conversions, TimesToTheMicrosecond) {
     EXPECT_EQ(echo(when, "timestamptz"), when) << when.time_since_epoch().count();
     EXPECT_EQ(echo(when, "timestamp"), when) << when.time_since_epoch().count();
   }
-  EXPECT_EQ(*pool().query_first<std::string>("select " + typed("$1", "text"), noon), "2026-11-30 12:34:56.123456+00:00");
-  EXPECT_EQ(echo(std::chrono::floor<std::chrono::seconds>(noon), "timestamptz"), std::chrono::floor<std::chrono::seconds>(noon));
+  EXPECT_EQ(*pool().query_first<std::string>("select " + typed("$1", "text"), noon),
+            "2026-11-30 12:34:56.123456+00:00");
+  EXPECT_EQ(echo(std::chrono::floor<std::chrono::seconds>(noon), "timestamptz"),
+            std::chrono::floor<std::chrono::seconds>(noon));
   EXPECT_EQ(echo(std::chrono::year(2026) / 2 / 28, "date"), std::chrono::year(2026) / 2 / 28);
 }
 
@@ -226,17 +235,24 @@ TEST_F(Conversions, TimesAsTheDatabasesWriteThem) {
   using std::chrono::year;
   const sys_seconds morning = sys_days(year(2026) / 11 / 30) + 6h + 31min + 19s;
   const std::pair<const char*, sys_seconds> texts[] = {
-      {"2026-11-30 06:31:19", morning},           {"2026-11-30T06:31:19Z", morning},
-      {"2026-11-30 06:31:19.9", morning},         {"2026-11-30 08:31:19+02", morning},
-      {"2026-11-30 01:01:19-05:30", morning},     {"2026-11-30", sys_days(year(2026) / 11 / 30)},
-      {"2026-11-30 06:31", morning - 19s},        {"0044-03-15 BC", sys_days(year(-43) / 3 / 15)},
+      {"2026-11-30 06:31:19", morning},
+      {"2026-11-30T06:31:19Z", morning},
+      {"2026-11-30 06:31:19.9", morning},
+      {"2026-11-30 08:31:19+02", morning},
+      {"2026-11-30 01:01:19-05:30", morning},
+      {"2026-11-30", sys_days(year(2026) / 11 / 30)},
+      {"2026-11-30 06:31", morning - 19s},
+      {"0044-03-15 BC", sys_days(year(-43) / 3 / 15)},
       {"1900-01-01 00:00:00-00:12:28", sys_days(year(1900) / 1 / 1) + 12min + 28s},
-      {"infinity", sys_seconds::max()},           {"-infinity", sys_seconds::min()},
+      {"infinity", sys_seconds::max()},
+      {"-infinity", sys_seconds::min()},
   };
   for (const auto& [text, when] : texts) EXPECT_EQ(read<sys_seconds>("'" + std::string(text) + "'"), when) << text;
   EXPECT_EQ(read<sys_seconds>("1796020279"), sys_seconds(1796020279s));  // SQLite's unixepoch()
-  for (const char* text : {"", "now", "2026-02-30", "2026-13-01", "2026-11-30 25:00", "2026-11-30 06:31:19 CET", "30.11.2026"}) {
-    EXPECT_NE(refusal<sys_seconds>("'" + std::string(text) + "' as t").find("expected a timestamp"), std::string::npos) << text;
+  for (const char* text :
+       {"", "now", "2026-02-30", "2026-13-01", "2026-11-30 25:00", "2026-11-30 06:31:19 CET", "30.11.2026"}) {
+    EXPECT_NE(refusal<sys_seconds>("'" + std::string(text) + "' as t").find("expected a timestamp"), std::string::npos)
+        << text;
   }
   using nanos = std::chrono::sys_time<std::chrono::nanoseconds>;
   EXPECT_NE(refusal<nanos>("'2300-01-01' as t").find("out of range"), std::string::npos);

@@ -235,7 +235,8 @@ TEST_F(Coroutines, AStopCancelsAStatementOfThePool) {
     std::optional<tidepool::error> why;
     std::stop_source stop;
     Task task = run_endless(narrow, endless(), stop.get_token(), why);
-    EXPECT_FALSE(narrow.try_acquire({.timeout = 20ms}));  // it has the connection, and the statement has begun meanwhile
+    EXPECT_FALSE(
+        narrow.try_acquire({.timeout = 20ms}));  // it has the connection, and the statement has begun meanwhile
     EXPECT_FALSE(task.has_ended());
     stop.request_stop();
     task.wait();

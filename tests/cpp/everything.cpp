@@ -33,7 +33,8 @@ struct Task {
 
 Task coroutine(tidepool::pool& pool, tidepool::executor executor, std::stop_token token) {
   tidepool::lease lease = co_await pool.acquire_async({.timeout = 1s, .tag = "x"}).resume_on(executor).stop_on(token);
-  for (auto [id, name] : co_await lease.query_async<int, std::string_view>("select 1, $1", "x")) lease.execute(name, id);
+  for (auto [id, name] : co_await lease.query_async<int, std::string_view>("select 1, $1", "x"))
+    lease.execute(name, id);
   const auto some = co_await pool.query_async<int>("select 1").stop_on(token).as_expected();
   if (some) static_cast<void>((*some)[0]);
   const auto user = co_await pool.with({.timeout = 2s}).query_first_async<User>("select 1, 'x', null");

@@ -32,7 +32,9 @@ TEST_F(Transactions, CommittedOnReturnWithItsValue) {
   });
   EXPECT_EQ(text, "rows: 1");
   EXPECT_EQ(rows(), 1);
-  pool().transact([](transaction& tx) { tx.batch({{"insert into t values ($1)", 2}, {"insert into t values ($1)", 3}}); });
+  pool().transact([](transaction& tx) {
+    tx.batch({{"insert into t values ($1)", 2}, {"insert into t values ($1)", 3}});
+  });
   EXPECT_EQ(rows(), 3);
   const auto only_moved = pool().transact([](transaction&) { return std::make_unique<int>(4); });
   EXPECT_EQ(*only_moved, 4);
@@ -119,7 +121,8 @@ TEST_F(Transactions, RowsOneByOne) {
 TEST_F(Transactions, ControlBelongsToTheLibrary) {
   EXPECT_EQ(error_of<tidepool::error>([&] { pool().transact([](transaction& tx) { tx.execute("commit"); }); }).status(),
             TIDE_REFUSED);
-  EXPECT_EQ(error_of<tidepool::error>([&] { pool().transact([](transaction& tx) { tx.commit(); }); }).status(), TIDE_REFUSED);
+  EXPECT_EQ(error_of<tidepool::error>([&] { pool().transact([](transaction& tx) { tx.commit(); }); }).status(),
+            TIDE_REFUSED);
   std::optional<tide_status> from_another_thread;
   pool().transact([&](transaction& tx) {
     tx.execute("insert into t values (1)");
