@@ -1,6 +1,10 @@
 // CancelSender with the functions of libpq 17.
+#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
+
+#include <string_view>
+#include <system_error>
 
 #include "driver/libpq/cancel_sender.hpp"
 
@@ -14,10 +18,10 @@ bool is_ready(int socket, uint32_t events) {
   return poll(&fd, 1, 0) > 0;
 }
 
-bool is_local(int socket) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  return getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0 && address.ss_family == AF_UNIX;
+// The backlog of a Unix socket is full. Only the message tells.
+bool is_backlog_full(const PGcancelConn* conn) {
+  return std::string_view(PQcancelErrorMessage(conn)).find(std::generic_category().message(EAGAIN)) !=
+         std::string_view::npos;
 }
 
 }  // namespace
@@ -38,20 +42,16 @@ CancelSender::Progress CancelSender::advance() {
   if (!is_under_way_) {
     is_under_way_ = true;
     events_ = EPOLLOUT;
-    if (PQcancelStart(conn_.get()) == 0) return Progress::failed;
+    if (PQcancelStart(conn_.get()) == 0) return is_backlog_full(conn_.get()) ? Progress::busy : Progress::failed;
   }
   while (is_ready(socket(), events_)) {
     const bool is_sent = PQcancelStatus(conn_.get()) == CONNECTION_AWAITING_RESPONSE;
-    const bool is_on_unix_socket = is_local(socket());
     switch (PQcancelPoll(conn_.get())) {
       case PGRES_POLLING_OK: return Progress::done;
       case PGRES_POLLING_READING: events_ = EPOLLIN; break;
       case PGRES_POLLING_WRITING: events_ = EPOLLOUT; break;
       default:
-        // A connection that ends with an error has ended too. libpq does not notice that the backlog of a Unix socket
-        // is full before it sends.
-        if (is_sent) return Progress::done;
-        return is_on_unix_socket ? Progress::busy : Progress::failed;
+        return is_sent ? Progress::done : Progress::failed;  // a connection that ends with an error has ended too
     }
   }
   return Progress::waiting;
