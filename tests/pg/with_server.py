@@ -1,19 +1,29 @@
 #!/usr/bin/python3
 """Runs a program with a temporary PostgreSQL: its connection string in TIDE_TEST_POSTGRESQL.
 
-usage: with_server.py PROGRAM [ARGUMENT...]
+usage: with_server.py [--bouncer] PROGRAM [ARGUMENT...]
+
+  --bouncer    also a PgBouncer in transaction mode, if it is installed: its connection string in TIDE_TEST_PGBOUNCER
 """
+import contextlib
 import os
 import subprocess
 import sys
 
+import bouncer
 from cluster import Cluster
 
 
 def main():
-    with Cluster(settings="max_connections = 120") as cluster:
+    program = sys.argv[1:]
+    with Cluster(settings="max_connections = 120") as cluster, contextlib.ExitStack() as stack:
         os.environ["TIDE_TEST_POSTGRESQL"] = cluster.conninfo()
-        done = subprocess.run(sys.argv[1:])
+        if program[0] == "--bouncer":
+            del program[0]
+            if bouncer.PROGRAM is not None:
+                pooler = stack.enter_context(bouncer.Bouncer(cluster, "transaction"))
+                os.environ["TIDE_TEST_PGBOUNCER"] = pooler.conninfo()
+        done = subprocess.run(program)
         if done.returncode != 0:
             print(cluster.log_text()[-3000:], file=sys.stderr)
         return done.returncode
