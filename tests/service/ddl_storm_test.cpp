@@ -164,9 +164,11 @@ TEST_F(DdlStorm, Server) {
   storm(db, 200, true);
 }
 
-TEST_F(DdlStorm, PgBouncerInTransactionMode) {
+using DdlStormThroughPgBouncer = DdlStorm;
+
+TEST_F(DdlStormThroughPgBouncer, TransactionMode) {
   const char* const words = std::getenv("TIDE_TEST_PGBOUNCER");
-  if (words == nullptr) GTEST_SKIP() << "no pgbouncer";
+  ASSERT_NE(words, nullptr) << "start this program by tests/pg/with_server.py --bouncer";
   const Db db(words, std::string(kOptions) + "pooler=transaction");
   storm(db, 200, false);
 }

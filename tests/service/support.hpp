@@ -170,6 +170,4 @@ inline bool wait_until(const std::function<bool()>& condition, std::chrono::mill
 
 }  // namespace tide::test
 
-// Skips a test that needs a server where none was started.
-#define REQUIRE_SERVER() \
-  if (::tide::test::server_words().empty()) GTEST_SKIP() << "no server: see tests/pg/with_server.py"
+#define REQUIRE_SERVER() ASSERT_NE(::tide::test::server_words(), "") << "start this program by tests/pg/with_server.py"
