@@ -152,13 +152,18 @@ def rewritten(library):
     return old, between(text, "readers' rights", rights_sql(relations))
 
 
-def main():
+def asked_for(usage):
+    """The arguments [--check] LIBRARY: whether to check only, and the library."""
     arguments = sys.argv[1:]
-    is_check = "--check" in arguments
     libraries = [argument for argument in arguments if argument != "--check"]
     if len(libraries) != 1:
-        sys.exit(__doc__)
-    old, new = rewritten(pathlib.Path(libraries[0]).resolve())
+        sys.exit(usage)
+    return "--check" in arguments, pathlib.Path(libraries[0]).resolve()
+
+
+def main():
+    is_check, library = asked_for(__doc__)
+    old, new = rewritten(library)
     if old != new and is_check:
         sys.exit(f"{SCRIPT.name} does not match the catalogue; run pg_extension/generate.py")
     if old != new:

@@ -10,23 +10,15 @@ import concurrent.futures
 import json
 import os
 import pathlib
-import re
 import shlex
-import shutil
 import subprocess
 import sys
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "house"))
+import clang_tools  # noqa: E402
+
 PRODUCT = ("core/", "c_api/", "sqlite_extension/", "pg_extension/")
-TIDY_VERSION = 14  # findings differ between versions
-
-
-def clang_tidy():
-    for name in (f"clang-tidy-{TIDY_VERSION}", "clang-tidy"):
-        program = shutil.which(name)
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout if program else ""
-        if re.search(rf"version {TIDY_VERSION}\.", said):
-            return program
-    return None
 
 
 def syntax_command(unit):
@@ -45,9 +37,9 @@ def main(arguments):
     kind, folder = arguments
     units = json.loads(pathlib.Path(folder, "compile_commands.json").read_text(encoding="utf-8"))
     if kind == "tidy":
-        program = clang_tidy()
+        program = clang_tools.find("clang-tidy")
         if program is None:
-            print(f"skipped: clang-tidy {TIDY_VERSION} is not installed (Debian 12: apt install clang-tidy)")
+            print(f"skipped: clang-tidy {clang_tools.VERSION} is not installed (Debian 12: apt install clang-tidy)")
             return 77
         units = [unit for unit in units if unit["output"].startswith(PRODUCT)]
         call = [program, "--quiet", "--extra-arg=-Wno-ignored-optimization-argument", "-p", "."]  # GCC's flags

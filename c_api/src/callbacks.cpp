@@ -56,6 +56,45 @@ void Callbacks::tell_outcome(std::function<void()> call) {
   call();
 }
 
+void Callbacks::tell_result(std::function<void()> call) {
+  if (loop_ != nullptr) {
+    const std::lock_guard lock(results_mutex_);
+    try {
+      if (!is_loop_over_) {
+        results_.push_back(call);
+        loop_->poke();
+        return;
+      }
+    } catch (const std::bad_alloc&) {
+      // No memory: called directly below instead, because a result must be reported exactly once.
+    }
+  }
+  const CallbackScope scope(handle_);
+  call();
+}
+
+void Callbacks::tell_waiting() {
+  for (;;) {
+    std::function<void()> call;
+    {
+      const std::lock_guard lock(results_mutex_);
+      if (results_.empty()) return;
+      call.swap(results_.front());
+      results_.pop_front();
+    }
+    const CallbackScope scope(handle_);
+    loop_->call_program(call);
+  }
+}
+
+void Callbacks::tell_last() {
+  {
+    const std::lock_guard lock(results_mutex_);
+    is_loop_over_ = true;
+  }
+  tell_waiting();
+}
+
 void Callbacks::log(std::string line, Severity severity) {
   const auto write = [this, text = std::move(line), severity] {
     if (log_.write(text, severity)) return;

@@ -6,6 +6,9 @@
 // it cannot be started, the keeper makes the calls itself. All other threads call directly, including those that open
 // connections and need a password.
 //
+// Results of asynchronous statements are reported by the thread that executed the statement; with a foreign loop by the
+// thread that steps or closes the pool.
+//
 // Invariants: an outcome is reported exactly once; at most kEventsMax events and lines are queued, and further ones are
 // dropped and counted; the keeper's calls are made in order.
 // Threads: any.
@@ -68,6 +71,14 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   void relieve(const Keeper& keeper) { keeper_ = &keeper; }
   void tell_event(PoolEvent kind, uint64_t conn_id, uint64_t lease_id, const char* text);
   void tell_outcome(std::function<void()> call);
+  // For a pool without a thread: results wait for the thread that drives `keeper`.
+  void serve_loop(Keeper& keeper) { loop_ = &keeper; }
+  // The result of an asynchronous statement.
+  void tell_result(std::function<void()> call);
+  // Reports the results that are waiting, in the thread that drives the keeper.
+  void tell_waiting();
+  // The same, for the last time: later results are reported by the threads that have them.
+  void tell_last();
   // From any thread: standard error may be a pipe that is not read, and no caller may wait for that.
   void log(std::string line, Severity severity);
   // Events and lines dropped since the last call; 0 while events are still being dropped.
@@ -99,6 +110,11 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   const uint64_t handle_;
   const std::string pool_name_;
   const Keeper* keeper_ = nullptr;
+  Keeper* loop_ = nullptr;
+
+  std::mutex results_mutex_;
+  std::deque<std::function<void()>> results_;
+  bool is_loop_over_ = false;
 
   std::mutex mutex_;
   std::condition_variable wanted_;

@@ -81,7 +81,8 @@ std::optional<ArgumentValue> value_of(const tide_value& value) {
     case TIDE_INT: return value.integer;
     case TIDE_DOUBLE: return value.real;
     case TIDE_DURATION: return Span::micros(value.integer);
-    case TIDE_TEXT: return value.text == nullptr ? std::nullopt : std::optional<ArgumentValue>(std::string(value.text));
+    case TIDE_TEXT:
+      return value.text == nullptr ? std::nullopt : std::optional<ArgumentValue>(std::string(text_of(value)));
     default: return std::nullopt;
   }
 }

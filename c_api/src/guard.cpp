@@ -21,6 +21,7 @@ struct Telling {
   bool is_retryable;
   int32_t native_code;
   std::string_view sqlstate, message, detail, hint;
+  const ErrorPlace* place = nullptr;
 };
 
 // Memory after the first `known` bytes is not part of the caller's struct. An older caller's struct may end within a
@@ -39,6 +40,21 @@ void put_text(tide_error* err, size_t known, size_t offset, size_t room, std::st
   std::memset(to + kept.size(), 0, room - kept.size());
 }
 
+// `place` may be null.
+void put_place(tide_error* err, size_t known, const ErrorPlace* place) noexcept {
+  const auto text = [&](std::string ErrorPlace::*member) {
+    return place == nullptr ? std::string_view{} : std::string_view(place->*member);
+  };
+  if (known >= offsetof(tide_error, position) + sizeof err->position) {
+    err->position = place == nullptr ? 0 : place->position;
+  }
+  put_text(err, known, offsetof(tide_error, schema_name), sizeof err->schema_name, text(&ErrorPlace::schema));
+  put_text(err, known, offsetof(tide_error, table_name), sizeof err->table_name, text(&ErrorPlace::table));
+  put_text(err, known, offsetof(tide_error, column_name), sizeof err->column_name, text(&ErrorPlace::column));
+  put_text(err, known, offsetof(tide_error, constraint_name), sizeof err->constraint_name,
+           text(&ErrorPlace::constraint));
+}
+
 tide_status tell(tide_error* err, const Telling& what) noexcept {
   const auto status = static_cast<tide_status>(what.code);
   if (err == nullptr || err->size < kErrorBytesMin || err->size > kErrorBytesMax) return status;
@@ -50,6 +66,7 @@ tide_status tell(tide_error* err, const Telling& what) noexcept {
   put_text(err, known, offsetof(tide_error, message), sizeof err->message, what.message);
   put_text(err, known, offsetof(tide_error, detail), sizeof err->detail, what.detail);
   put_text(err, known, offsetof(tide_error, hint), sizeof err->hint, what.hint);
+  put_place(err, known, what.place);
   return status;
 }
 
@@ -62,7 +79,8 @@ std::string text_of(const char (&text)[N]) {
 
 tide_status fail(tide_error* err, const Status& why) noexcept {
   if (why.is_ok()) return TIDE_OK;
-  return tell(err, {why.code, why.is_retryable, why.native_code, why.sqlstate, why.message, why.detail, why.hint});
+  return tell(err, {why.code, why.is_retryable, why.native_code, why.sqlstate, why.message, why.detail, why.hint,
+                    why.place.get()});
 }
 
 tide_status fail_with_exception(tide_error* err) noexcept {

@@ -55,12 +55,13 @@ void Handles::note_unlisted(uint64_t handle, Pool* pool) {
   entry_of(handle).unlisted = pool;
 }
 
-void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread,
-                      Callbacks& callbacks) {
+void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<Service> service,
+                      std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
   entry.unlisted = nullptr;
   entry.pool = pool.release();
+  entry.service = service.release();
   entry.thread = thread.release();
   entry.callbacks = &callbacks;
   entry.is_closing.store(false, std::memory_order_relaxed);
@@ -108,6 +109,7 @@ void Handles::retire(PoolEntry& entry) {
   entry.unlisted = nullptr;
   entry.thread = nullptr;
   entry.callbacks = nullptr;
+  entry.service = nullptr;
   is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
 }
 
@@ -155,6 +157,7 @@ void Handles::after_fork_in_child() {
     entry.unlisted = nullptr;
     entry.thread = nullptr;
     entry.callbacks = nullptr;
+    entry.service = nullptr;
     entry.is_stepped.store(false, std::memory_order_relaxed);
     entry.is_closing.store(false, std::memory_order_relaxed);
     self.is_reserved_[i] = false;  // also if another thread was opening or closing a pool

@@ -22,6 +22,7 @@
 #include "callbacks.hpp"
 #include "pool/pool.hpp"
 #include "pool/thread_keeper.hpp"
+#include "service/service.hpp"
 
 namespace tide {
 
@@ -37,6 +38,7 @@ struct alignas(64) PoolEntry {
   bool is_whole = false;           // between the handlers of a fork: the keeper is idle
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
+  Service* service = nullptr;      // likewise; ended before the pool is destroyed
   uint32_t generation = 0;         // of the last handle issued
   // Protected by the mutex of Handles.
   Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : unlisted; }
@@ -51,7 +53,8 @@ class Handles {
   void cancel(uint64_t handle);
   // Registers a pool that has no handle yet: a child of fork() must know it. nullptr: unregisters it.
   void note_unlisted(uint64_t handle, Pool* pool);
-  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
+  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<Service> service,
+               std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
   // Accepts any number; for a number that is not a handle, returns an entry with another handle.
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
   // The error code for a handle that is not open.
@@ -120,6 +123,7 @@ class Door {
   Pool* operator->() const { return pool_; }
   Pool& operator*() const { return *pool_; }
   explicit operator bool() const { return pool_ != nullptr; }
+  Service& service() const { return *Handles::entry_of(handle_).service; }
   // Why it did not open.
   Code code() const { return Handles::instance().reason(handle_); }
 

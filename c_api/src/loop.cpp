@@ -39,6 +39,7 @@ tide_status tide_pool_step(tide_pool* pool, int64_t* next_within_ms, tide_error*
     const StepTurn turn(entry);
     if (!turn) return Status::error(Code::bad_argument, "the pool is already being stepped or closed");
     const Span next = door->keeper().step();
+    entry.callbacks->tell_waiting();
     if (next_within_ms != nullptr) *next_within_ms = next.ms_up();
     return Status::ok();
   });

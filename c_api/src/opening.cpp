@@ -23,6 +23,7 @@
 #include "policy/parse.hpp"
 #include "pool/keeper.hpp"
 #include "segment/directory.hpp"
+#include "service/service.hpp"
 #include "surroundings.hpp"
 
 namespace tide {
@@ -60,6 +61,22 @@ int64_t memory_limit() {
 uint64_t fresh_seed() {
   uint64_t seed = 0;
   return getrandom(&seed, sizeof seed, 0) == static_cast<ssize_t>(sizeof seed) ? seed : 1;
+}
+
+// Between two attempts a call waits no longer than the pool is open.
+ServiceNeeds service_needs(uint64_t handle) {
+  static constexpr Span kLook = Span::millis(10);
+  ServiceNeeds needs;
+  needs.seed = fresh_seed();
+  needs.pause = [&entry = Handles::entry_of(handle)](Span span) {
+    const Instant end = SystemClock::instance().now() + span;
+    while (!entry.is_closing.load(std::memory_order_acquire)) {
+      const Span left = end - SystemClock::instance().now();
+      if (left <= Span{}) return;
+      pause_for(std::min(left, kLook));
+    }
+  };
+  return needs;
 }
 
 // The sink owns the callbacks while the pool exists, even if no events are wanted.
@@ -205,6 +222,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
       return failure;
     }
   }
+  auto service = std::make_unique<Service>(*pool, service_needs(place.handle()));
   std::unique_ptr<ThreadKeeper> thread;
   if (options.foreign_loop == 0) {
     callbacks->relieve(pool->keeper());
@@ -214,9 +232,11 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
       close_quietly(*pool);
       throw;
     }
+  } else {
+    callbacks->serve_loop(pool->keeper());
   }
   const uint64_t handle = place.use();
-  Handles::instance().publish(handle, pool.take(), std::move(thread), *callbacks);
+  Handles::instance().publish(handle, pool.take(), std::move(service), std::move(thread), *callbacks);
   lend_private_pools();
   return Handles::handle_of(handle);
 }
@@ -234,14 +254,15 @@ Status refuse_inside(const char* what) {
 }
 
 // Keeps objects that code of the program may still use. They remain reachable, so that tools do not report a leak.
-void keep_forever(Pool* pool, ThreadKeeper* thread) {
+void keep_forever(Pool* pool, Service* service, ThreadKeeper* thread) {
   struct Kept {
     Pool* pool;
+    Service* service;
     ThreadKeeper* thread;
     Kept* next;
   };
   static std::atomic<Kept*> first{nullptr};
-  Kept* const kept = new (std::nothrow) Kept{pool, thread, first.load()};
+  Kept* const kept = new (std::nothrow) Kept{pool, service, thread, first.load()};
   while (kept != nullptr && !first.compare_exchange_weak(kept->next, kept)) {
   }
 }
@@ -254,7 +275,10 @@ bool close_keeper(PoolEntry& entry, Instant deadline, Instant give_up) {
     const StepTurn turn(entry);
     if (turn) {
       keeper.begin_close(deadline);
-      while (!keeper.is_closed()) wait_for_keeper(keeper, step_or_pause(keeper));
+      while (!keeper.is_closed()) {
+        wait_for_keeper(keeper, step_or_pause(keeper));
+        entry.callbacks->tell_waiting();  // the program may release leases there
+      }
       return true;
     }
     if (SystemClock::instance().now() >= give_up) return false;
@@ -286,18 +310,24 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperTimeout);
   const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
   const Status left_behind = is_keeper_out ? own.keeper().left_behind() : Status::ok();
-  const bool is_all_told = callbacks->finish(latest(deadline, own.clock().now()) + kCallbackTimeout);
+  const Instant callbacks_end = latest(deadline, own.clock().now()) + kCallbackTimeout;
+  const bool are_calls_over = entry.service->finish(callbacks_end);
+  if (entry.thread == nullptr) callbacks->tell_last();
+  const bool is_all_told = callbacks->finish(callbacks_end) && are_calls_over;
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
-  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
-  if (!is_everyone_out) {  // a callback has not returned: leak memory for safety
-    keep_forever(&own, thread.release());
+  std::unique_ptr<Service> service(entry.service);
+  const bool is_everyone_out =
+      handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out && are_calls_over;
+  if (!is_everyone_out) {  // a function of the program has not returned: leak memory for safety
+    keep_forever(&own, service.release(), thread.release());
   } else {
+    service.reset();
     const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
   }
   handles.retire(entry);
   if (!is_everyone_out || !is_all_told) {
     return Status::error(Code::timeout, who + "a function of the program that it called has not returned",
-                         is_everyone_out ? "pending outcomes of asynchronous acquires are reported when it returns"
+                         is_everyone_out ? "pending outcomes of asynchronous calls are reported when it returns"
                                          : "its memory is not released",
                          "return from callbacks and from a driver's functions; their contexts are still in use");
   }

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "calls.hpp"
 #include "drivers.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -14,13 +15,6 @@ using namespace tide;
 namespace {
 
 const char* tag_of(const char* tag) { return tag == nullptr ? "" : tag; }
-
-constexpr int64_t kDayMs = 86'400'000;
-
-Status bad_timeout(int64_t timeout_ms) {
-  return Status::error(Code::bad_argument, "timeout_ms is " + std::to_string(timeout_ms),
-                       "accepted: 0 to 86400000, or negative for the pool's own", "the maximum is one day");
-}
 
 tide_status stale(tide_error* err) {
   return fail(err, Status::error(Code::stale_lease, "the lease has already ended",
@@ -50,14 +44,14 @@ tide_status tide_pool_open_with(const char* name, const char* url, const char* o
 
 tide_status tide_pool_close(tide_pool* pool, int64_t timeout_ms, tide_error* err) {
   return guarded(err, [&] {
-    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
+    if (Status checked = check_timeout(timeout_ms); !checked) return checked;
     return close_pool(pool, timeout_ms < 0 ? std::optional<Span>{} : Span::millis(timeout_ms));
   });
 }
 
 tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
   return guarded(err, [&] {
-    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
+    if (Status checked = check_timeout(timeout_ms); !checked) return checked;
     return close_all_pools(timeout_ms < 0 ? std::optional<Span>{} : Span::millis(timeout_ms));
   });
 }
@@ -67,7 +61,7 @@ tide_status tide_close_all(int64_t timeout_ms, tide_error* err) {
                                                                tide_lease* out, tide_error* err) {
   return guarded(err, [&]() -> Status {
     if (out == nullptr) return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_lease");
-    if (timeout_ms > kDayMs) return bad_timeout(timeout_ms);
+    if (Status checked = check_timeout(timeout_ms); !checked) return checked;
     const Door door(pool);
     if (!door) return no_entry(door.code());
     AcquireRequest request;
@@ -114,7 +108,7 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
       return Status::error(Code::bad_argument, "mode is " + std::to_string(wanted.mode),
                            "accepted: TIDE_READ_WRITE, TIDE_READ");
     }
-    if (wanted.timeout_ms > kDayMs) return bad_timeout(wanted.timeout_ms);
+    if (Status checked = check_timeout(wanted.timeout_ms); !checked) return checked;
     if (wanted.callback == nullptr && out == nullptr)
       return Status::error(Code::bad_argument, "out is NULL and there is no callback");
     const Door door(pool);

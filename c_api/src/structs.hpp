@@ -1,15 +1,19 @@
-// Size-first structs of callers: copied into the layout that this library knows.
+// Structs of callers: those that begin with their size are copied into the layout that this library knows.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
+
+#include <tidepool/base.h>
 
 #include "base/status.hpp"
 
 namespace tide {
 
-// A shorter struct is completed with zeros; a longer one is accepted as long as its unknown bytes are zero.
+// A shorter struct leaves the other members of `out` at their defaults; a longer one is accepted as long as its unknown
+// bytes are zero.
 template <typename T>
 Status read_struct(const T* from, const char* name, T& out) {
   if (from == nullptr) return Status::ok();
@@ -27,9 +31,13 @@ Status read_struct(const T* from, const char* name, T& out) {
                            "this is tidepool " + std::string(TIDE_VERSION_TEXT), "use a newer library");
     }
   }
-  out = T{};
   std::memcpy(&out, from, size < sizeof(T) ? size : sizeof(T));
   return Status::ok();
+}
+
+// Of TIDE_TEXT; the pointer is not NULL.
+inline std::string_view text_of(const tide_value& value) {
+  return value.length == 0 ? std::string_view(value.text) : std::string_view(value.text, value.length);
 }
 
 }  // namespace tide

@@ -27,13 +27,13 @@ bool SqlScanner::Token::is_word(std::string_view lower) const {
 
 SqlScanner::Token SqlScanner::next() {
   skip_blank();
-  const size_t from = at_;
+  const size_t from = start_ = at_;
   const char c = at(from);
   if (from >= sql_.size()) return {};
   const auto token = [&](Kind kind) { return Token{kind, sql_.substr(from, at_ - from)}; };
   if (is_start(c)) {
     while (is_part(at(at_)) || at(at_) == '$') ++at_;
-    if (at(at_) != '\'' || at_ - from > 1) return token(Kind::word);
+    if (at(at_) != '\'' || at_ - from > 1 || (is_sqlite() && lower_of(c) != 'x')) return token(Kind::word);
     // E'...', B'...', X'...', N'...': a word of one letter directly before a quote belongs to the literal.
     ++at_;
     skip_string(lower_of(c) == 'e');
@@ -44,24 +44,17 @@ SqlScanner::Token SqlScanner::next() {
     skip_string(false);
     return token(Kind::literal);
   }
-  if (c == '"') {
-    const size_t inside = ++at_;
-    for (; at_ < sql_.size(); ++at_) {
-      if (sql_[at_] != '"') continue;
-      if (at(at_ + 1) != '"') break;
-      ++at_;
-    }
-    const size_t end = at_;
-    at_ = std::min(at_ + 1, sql_.size());
-    return {Kind::name, sql_.substr(inside, end - inside)};
-  }
+  if (c == '"' || (is_sqlite() && c == '`')) return quoted_name(c);
+  if (is_sqlite() && c == '[') return quoted_name(']');
   if (is_digit(c) || (c == '.' && is_digit(at(from + 1)))) {
     while (is_part(at(at_)) || (at(at_) == '.' && is_digit(at(at_ + 1)))) ++at_;
     return token(Kind::literal);
   }
-  if (c == '$') {
-    skip_dollars();
-    if (at_ > from) return token(Kind::literal);
+  if (is_sqlite()) {
+    if (skip_variable()) return token(Kind::parameter);
+  } else if (c == '$') {
+    const Kind kind = skip_dollars();
+    if (at_ > from) return token(kind);
   }
   ++at_;
   return token(Kind::symbol);
@@ -71,9 +64,11 @@ void SqlScanner::skip_blank() {
   for (;;) {
     while (is_blank(at(at_))) ++at_;
     if (at(at_) == '-' && at(at_ + 1) == '-') {
-      while (at_ < sql_.size() && sql_[at_] != '\n' && sql_[at_] != '\r') ++at_;
+      while (at_ < sql_.size() && sql_[at_] != '\n' && (is_sqlite() || sql_[at_] != '\r')) ++at_;
     } else if (at(at_) == '/' && at(at_ + 1) == '*') {
       skip_comment();
+    } else if (is_sqlite() && sql_.substr(at_).starts_with("\xef\xbb\xbf")) {  // a byte order mark is a blank
+      at_ += 3;
     } else {
       return;
     }
@@ -84,7 +79,7 @@ void SqlScanner::skip_comment() {
   int depth = 0;
   while (at_ < sql_.size()) {
     const char c = sql_[at_], after = at(at_ + 1);
-    if (c == '/' && after == '*' && (nests_comments_ || depth == 0)) {
+    if (c == '/' && after == '*' && (!is_sqlite() || depth == 0)) {
       ++depth;
       at_ += 2;
     } else if (c == '*' && after == '/') {
@@ -103,7 +98,7 @@ void SqlScanner::skip_string(bool has_backslashes) {
       if (has_backslashes) {
         ++at_;
       } else {
-        is_unclear_ = is_unclear_ || at(at_ + 1) == '\'';
+        is_unclear_ = is_unclear_ || (!is_sqlite() && at(at_ + 1) == '\'');
       }
     } else if (c == '\'') {
       if (at(at_ + 1) != '\'') {
@@ -116,19 +111,47 @@ void SqlScanner::skip_string(bool has_backslashes) {
   at_ = sql_.size();
 }
 
+// A doubled closing quote stands for itself, except for "]".
+SqlScanner::Token SqlScanner::quoted_name(char quote) {
+  const size_t inside = ++at_;
+  for (; at_ < sql_.size(); ++at_) {
+    if (sql_[at_] != quote) continue;
+    if (quote == ']' || at(at_ + 1) != quote) break;
+    ++at_;
+  }
+  const size_t end = at_;
+  at_ = std::min(at_ + 1, sql_.size());
+  return {Kind::name, sql_.substr(inside, end - inside)};
+}
+
 // $1, or $tag$ ... $tag$; a lone dollar sign is not consumed.
-void SqlScanner::skip_dollars() {
+SqlScanner::Kind SqlScanner::skip_dollars() {
   size_t end = at_ + 1;
   if (is_digit(at(end))) {
     while (is_digit(at(end))) ++end;
     at_ = end;
-    return;
+    return Kind::parameter;
   }
   while (is_part(at(end))) ++end;
-  if (at(end) != '$') return;
+  if (at(end) != '$') return Kind::symbol;
   const std::string_view tag = sql_.substr(at_, end + 1 - at_);
   const size_t close = sql_.find(tag, end + 1);
   at_ = close == sql_.npos ? sql_.size() : close + tag.size();
+  return Kind::literal;
+}
+
+// A parameter of SQLite; another character is not consumed.
+bool SqlScanner::skip_variable() {
+  size_t end = at_ + 1;
+  if (at(at_) == '?') {
+    while (is_digit(at(end))) ++end;
+  } else {
+    if (at(at_) != '$' && at(at_) != ':' && at(at_) != '@') return false;
+    while (is_part(at(end)) || at(end) == '$') ++end;
+    if (end == at_ + 1) return false;
+  }
+  at_ = end;
+  return true;
 }
 
 }  // namespace tide

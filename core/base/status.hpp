@@ -49,6 +49,7 @@ struct ErrorPlace {
 struct [[nodiscard]] Status {
   Code code = Code::ok;
   bool is_retryable = false;
+  bool is_unexecuted = false;               // the database is known not to have executed the statement
   int32_t native_code = 0;                  // error number of the driver (SQLite: result code), or 0
   std::string sqlstate;                     // five characters, or empty
   std::string message;                      // what is wrong; names the option, value or object; lower case, no period

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/backoff.hpp"
 #include "brain/wording.hpp"
 
 namespace tide::brain {
@@ -33,13 +34,6 @@ int64_t wanted_of_full_server(const Desk& desk) {
   const Ledger& ledger = desk.ledger();
   const int64_t lowest = precedence_without(ledger, {&Caps::room}).lowest;
   return std::max(lowest, desk.census().waiting > 0 ? ledger.wish : 0);
-}
-
-// retry_base doubled with each further round, at most retry_max.
-Span backoff_ceiling(int rounds, const Policy& policy) {
-  Span ceiling = policy.retry_base;
-  for (int i = 1; i < rounds && ceiling < policy.retry_max; ++i) ceiling = ceiling * 2;
-  return std::min(ceiling, policy.retry_max);
 }
 
 }  // namespace
@@ -97,7 +91,7 @@ void Growth::failed(Instant now, bool is_permanent, const Policy& policy, Rng& r
   if (is_permanent) {
     retry_at_ = now + policy.retry_max;
   } else if (stragglers_ == 0) {
-    retry_at_ = now + backoff_ceiling(rounds_ + 1, policy).scaled(rng.unit());
+    retry_at_ = now + backoff_ceiling(rounds_ + 1, policy.retry_base, policy.retry_max).scaled(rng.unit());
   }
   if (stragglers_ > 0) {
     --stragglers_;

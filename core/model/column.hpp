@@ -23,7 +23,6 @@ constexpr std::string_view sql_type(ColumnType type) { return kSqlTypes[static_c
 //   open    every reader: the pool's own figures and words, and names of things (pools, applications, options, rules)
 //   masked  readers of everything (pg_read_all_stats): what users typed or sent (tags, reasons, texts, arguments),
 //           identities of users, what a pool connects to, and messages that may quote any of these
-//           somebody is, where a pool connects to, and messages that may quote any of these
 enum class Privacy : uint8_t { open, masked };
 
 // The command that an UPDATE of a column means.

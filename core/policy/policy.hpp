@@ -76,6 +76,8 @@ struct Policy {
   int64_t max_validation_failures = 3;
   Span retry_base = Span::millis(200);  // delay after failed connection attempts: full jitter, doubling ...
   Span retry_max = Span::seconds(10);   // ... up to this
+  int64_t retry_attempts = 3;
+  bool commit_check = true;
   ResetMode reset_on_release = ResetMode::smart;
 
   // life of a lease

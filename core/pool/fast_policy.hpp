@@ -1,4 +1,4 @@
-// FastPolicy: what acquire, release and query read of the policy.
+// FastPolicy: what acquire, release, query and the service read of the policy.
 //
 // Threads: set() the keeper only; the rest any. Readers may see some values of a change before the others.
 #pragma once
@@ -26,6 +26,10 @@ class FastPolicy {
     max_waiting_.store(policy.max_waiting, relaxed);
     max_uses_.store(static_cast<uint64_t>(policy.max_uses), relaxed);
     reset_mode_.store(policy.reset_on_release, relaxed);
+    retry_attempts_.store(policy.retry_attempts, relaxed);
+    retry_base_ns_.store(policy.retry_base.ns(), relaxed);
+    retry_max_ns_.store(policy.retry_max.ns(), relaxed);
+    commit_check_.store(policy.commit_check, relaxed);
   }
 
   // The pool's key, or one that no hint has when acquires are reported as events.
@@ -37,6 +41,10 @@ class FastPolicy {
   int64_t max_waiting() const { return max_waiting_.load(std::memory_order_relaxed); }
   uint64_t max_uses() const { return max_uses_.load(std::memory_order_relaxed); }
   ResetMode reset_mode() const { return reset_mode_.load(std::memory_order_relaxed); }
+  int64_t retry_attempts() const { return retry_attempts_.load(std::memory_order_relaxed); }
+  Span retry_base() const { return Span::nanos(retry_base_ns_.load(std::memory_order_relaxed)); }
+  Span retry_max() const { return Span::nanos(retry_max_ns_.load(std::memory_order_relaxed)); }
+  bool commit_check() const { return commit_check_.load(std::memory_order_relaxed); }
 
  private:
   const uint64_t pool_key_;
@@ -49,6 +57,10 @@ class FastPolicy {
   std::atomic<int64_t> max_waiting_{0};
   std::atomic<uint64_t> max_uses_{0};
   std::atomic<ResetMode> reset_mode_{ResetMode::smart};
+  std::atomic<int64_t> retry_attempts_{0};
+  std::atomic<int64_t> retry_base_ns_{0};
+  std::atomic<int64_t> retry_max_ns_{0};
+  std::atomic<bool> commit_check_{true};
 };
 
 }  // namespace tide

@@ -455,6 +455,11 @@ void Keeper::publish(Instant now) {
 
 bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
 
+void Keeper::call_program(const std::function<void()>& call) {
+  const Stepping stepping(*this);
+  call();
+}
+
 void Keeper::begin_close(Instant deadline) {
   if (is_closing_) return;
   const std::lock_guard lock(step_mutex_);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <string>
@@ -47,6 +48,8 @@ class Keeper {
   // The calling thread is inside step() of this keeper: in one of the program's functions. While it waits there, the
   // keeper does nothing.
   bool is_stepped_by_me() const noexcept;
+  // Calls a function of the program as step() does. For the thread that drives the keeper, outside of step().
+  void call_program(const std::function<void()>& call);
   // Readable when step() has something to do before that.
   int fd() const { return epoll_.get(); }
   // Something happened that may need the keeper soon. Cheap when it is already awake.

@@ -191,7 +191,8 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
 // ends during the call, the session stays with the call until it returns.
 class Pool::Call {
  public:
-  Call(Pool& pool, LeaseId lease) : pool_(pool), slot_(lease.slot()) {
+  Call(Pool& pool, LeaseId lease)
+      : visit_(Presence::key_of_slot(pool.spec_.pool_key, lease.slot())), pool_(pool), slot_(lease.slot()) {
     if (slot_ >= pool.board_.capacity()) {
       code_ = Code::stale_lease;
       return;
@@ -220,6 +221,7 @@ class Pool::Call {
   Code code() const { return code_; }
 
  private:
+  const Visit visit_;  // at the slot: the caller may be visiting the pool only, or another slot
   Pool& pool_;
   const uint32_t slot_;
   Code code_ = Code::ok;
@@ -371,6 +373,18 @@ Code Pool::facts(LeaseId lease, LeaseFacts& out) const {
   out.idle = now - Instant::at_ns(static_cast<int64_t>(read(slot.last_used_mono)));
   out.uses_total = read(slot.acquires_total) - read(slot.acquires_before);
   return Code::ok;
+}
+
+bool Pool::is_in_transaction(LeaseId lease) const {
+  return board_.is_current(lease) && board_.slot(lease.slot()).is_in_transaction.load(std::memory_order_relaxed) != 0;
+}
+
+std::string Pool::begin_text(LeaseId lease, const TransactionKind& kind) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->begin_text(kind) : std::string();
+}
+
+const OutcomeWords* Pool::outcome_words(LeaseId lease) const {
+  return board_.is_current(lease) ? seats_[lease.slot()].connection->outcome_words() : nullptr;
 }
 
 void Pool::tell_of_lease(PoolEvent event, LeaseId lease) const {

@@ -108,6 +108,11 @@ class Pool {
   void count_transaction(LeaseId lease);
   void count_retry(LeaseId lease);
   Code facts(LeaseId lease, LeaseFacts& out) const;
+  // After its last statement; false if the lease has ended.
+  bool is_in_transaction(LeaseId lease) const;
+  // As Connection has them; empty and nullptr if the lease has ended.
+  std::string begin_text(LeaseId lease, const TransactionKind& kind) const;
+  const OutcomeWords* outcome_words(LeaseId lease) const;
   // The whole message of a refusal: pool, size, cap and its source, waiters, the three oldest leases, the last error.
   // If there is no session because connects fail, SQLSTATE, hint and is_retryable are those of the last connect.
   Status explain(Code code, Span waited) const;
@@ -119,6 +124,8 @@ class Pool {
   uint64_t key() const { return spec_.pool_key; }
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
+  const FastPolicy& fast_policy() const { return fast_policy_; }
+  Backend backend() const { return spec_.target.backend; }
   // In a forked child: closes descriptors only; nothing else may be called afterwards, not even the destructor.
   // `is_whole`: the keeper was idle (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.
   void abandon_after_fork(bool is_whole) noexcept;

@@ -53,6 +53,23 @@ struct QueryRequest {
   bool wants_transaction = false;
 };
 
+enum class Isolation : uint8_t { unset, read_committed, repeatable_read, serializable };
+
+// A transaction that is to begin.
+struct TransactionKind {
+  Isolation isolation = Isolation::unset;
+  bool is_read_only = false;
+  bool is_deferrable = false;
+};
+
+// How a database is asked what became of a transaction whose COMMIT was not answered. Parameter: its id (text).
+struct OutcomeWords {
+  // One row: the incarnation of the server, and "committed", "aborted", "in progress" or NULL.
+  std::string_view ask;
+  // Ends the session in which it is still in progress.
+  std::string_view end;
+};
+
 // What the keeper may see of a session at any moment without disturbing its holder (relaxed atomics inside).
 struct SessionFacts {
   bool is_in_transaction = false;
@@ -109,6 +126,10 @@ class Connection {
   // `deadline` is that of the whole.
   virtual Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
                        size_t& failed_at);
+  // [any] The statement that begins a transaction.
+  virtual std::string begin_text(const TransactionKind&) const { return "BEGIN"; }
+  // [any] Never changes; nullptr: a COMMIT that fails has not taken effect.
+  virtual const OutcomeWords* outcome_words() const noexcept { return nullptr; }
   // [holder] The lease ends: undo what must not reach the next holder, without a round trip. Not called when the holder
   // neither queried nor took native() (Seat::is_touched is false), unless mode was read.
   virtual Settled settle(ResetMode mode) noexcept = 0;

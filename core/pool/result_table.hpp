@@ -58,6 +58,8 @@ class ResultTable {
   // Takes the place of own cells.
   void adopt(std::unique_ptr<RowSource> source) { source_ = std::move(source); }
   RowSource* source() { return source_.get(); }
+  // The rows of the source are others now.
+  void source_changed() { written_.reset(); }
   void set_affected(int64_t rows) { affected_ = rows; }
   void set_command(std::string_view command) { command_ = command; }
   void set_last_insert_id(int64_t id) { last_insert_id_ = id; }
@@ -80,7 +82,7 @@ class ResultTable {
   size_t bytes() const { return bytes_.size(); }              // of own cells
   bool is_last_page() const { return is_last_page_; }
   // The id of the transaction in which the statement was executed, if it was requested and one was assigned, and the
-  // incarnation of the server that assigned it (QueryRequest::wants_transaction).
+  // incarnation of the server (QueryRequest::wants_transaction), which is empty if the question was not answered.
   const std::string& transaction() const { return transaction_; }
   const std::string& server() const { return server_; }
   // nullptr if there is no such column.

@@ -184,7 +184,7 @@ Status Attachment::check() {
   const format::Header& h = *layout_;
   if (std::memcmp(h.magic, format::kMagic, sizeof h.magic) != 0) return not_a_segment(path_, "no segment: wrong magic");
   if (h.layout_version != format::kLayoutVersion || h.header_bytes != sizeof(format::Header)) {
-    return not_a_segment(path_, "unsupported layout version " + std::to_string(h.layout_version) + "");
+    return not_a_segment(path_, "unsupported layout version " + std::to_string(h.layout_version));
   }
   const auto file_bytes = static_cast<uint64_t>(info.st_size < 0 ? 0 : info.st_size);
   if (h.total_bytes < sizeof(format::Header) || h.total_bytes > format::kSegmentBytesMax ||

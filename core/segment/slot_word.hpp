@@ -1,8 +1,7 @@
 // SlotWord: state and lease generation of a slot in one 64-bit word, which alone determines both.
 //
-// word = generation << 8
-//  state. The generation grows by one with every lease, so (slot, generation) identifies a lease and is never reused: a
-//  second release or a use after revocation is one comparison that fails.
+// word = generation << 8 | state. The generation grows by one with every lease, so (slot, generation) identifies a lease
+// and is never reused: a second release or a use after revocation is one comparison that fails.
 //
 // Transitions and who may make them (one table, is_allowed(); every other transition violates an invariant):
 //   keeper   empty->opening  opening->idle|leased|empty  idle->held|closing  held->idle|leased|closing

@@ -50,7 +50,7 @@ struct CallTerms {
 };
 
 struct TransactionTerms {
-  enum class Isolation : uint8_t { unset, read_committed, repeatable_read, serializable };
+  using Isolation = tide::Isolation;
   Isolation isolation = Isolation::unset;
   bool is_read_only = false;
   bool is_deferrable = false;

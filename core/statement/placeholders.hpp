@@ -1,9 +1,8 @@
 // Placeholders: one style of parameters for every database.
 //
 // `numbered` accepts $1, ?1, and ? in the order of the text (? and the numbered forms not in one text); `named` accepts
-// :name. Neither is seen inside literals of any kind (E'', $$ $$ ...), quoted names, comments and operators. In a text for
-// PostgreSQL with $1, ? is always an operator; otherwise ? is a parameter where an operand may stand, so that `data ? 'k'`,
-// ?|, ?& and @? remain operators.
+// :name. Neither is seen inside literals of any kind (E'', $$ $$ ...), quoted names, comments and operators. The README of
+// this room says where ? is an operator of PostgreSQL, and where a colon is not that of a name.
 // Threads: any. Failure: a Status that names what was found and what is accepted.
 #pragma once
 
@@ -14,11 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/sql_scanner.hpp"
 #include "base/status.hpp"
 
 namespace tide {
-
-enum class Dialect : uint8_t { postgresql, sqlite };
 
 // How parameters are written in a text.
 enum class Placeholders : uint8_t {
@@ -45,5 +43,8 @@ Result<StatementText> translate(std::string_view given, Dialect dialect, Placeho
 // The text without comments and outer blanks, so that a comment with a trace id does not make another statement of it.
 // Comments that start with /*+ (hints for the planner) remain.
 std::string statement_key(std::string_view sql, Dialect dialect);
+
+// The character of `to`, from 1, for one of `from`: two texts with the same key.
+int32_t same_position(std::string_view from, std::string_view to, int32_t position, Dialect dialect);
 
 }  // namespace tide

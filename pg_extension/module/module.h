@@ -2,8 +2,13 @@
 #ifndef TIDEPOOL_MODULE_H
 #define TIDEPOOL_MODULE_H
 
+#include <tidepool/observe.h>
+
 /* tidepool.dir in UTF-8, or NULL for the default segment directory. */
 extern const char* tidepool_directory(void);
+
+/* The relation of this name in the library's catalogue, or NULL. */
+extern const tide_relation* tidepool_relation(const char* name);
 
 /* Fails unless the extension of this database was created by the script of this library's version. Called by every
  * entry point except version(). */

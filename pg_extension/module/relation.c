@@ -35,7 +35,7 @@ typedef struct Column {
   bool is_masked;
 } Column;
 
-static const tide_relation* relation_named(const char* name) {
+const tide_relation* tidepool_relation(const char* name) {
   const tide_relation* relation;
   for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
     if (strcmp(relation->name, name) == 0) return relation;
@@ -173,7 +173,7 @@ static pg_noinline void take_rows(tide_cursor* cursor, const Column* columns, Tu
 }
 
 static Datum read_relation(FunctionCallInfo fcinfo, const char* name) {
-  const tide_relation* relation = relation_named(name);
+  const tide_relation* relation = tidepool_relation(name);
   tide_filter filter = TIDE_FILTER_INIT;
   tide_error error = TIDE_ERROR_INIT;
   tide_cursor* cursor = NULL;

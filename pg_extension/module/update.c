@@ -129,11 +129,8 @@ static char* key_of(const Row* row, const char* column) {
 
 /* A user's own view may have this name and any contents. */
 static const tide_relation* relation_of(Relation view) {
-  const tide_relation* relation;
-  for (int i = 0; (relation = tide_relation_at(i)) != NULL; ++i) {
-    if (strcmp(relation->name, RelationGetRelationName(view)) != 0) continue;
-    if (tidepool_is_own(RelationRelationId, RelationGetRelid(view))) return relation;
-  }
+  const tide_relation* relation = tidepool_relation(RelationGetRelationName(view));
+  if (relation != NULL && tidepool_is_own(RelationRelationId, RelationGetRelid(view))) return relation;
   ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                   errmsg("tidepool.update() can only be used on tidepool's own views")));
 }

@@ -47,6 +47,8 @@ static void test_null(void) {
   tide_lease none = {NULL, 0};
   tide_lease lease;
   tide_result* result = NULL;
+  tide_rows* rows = NULL;
+  tide_tx tx = {NULL, 0};
   tide_cursor* cursor = NULL;
   tide_lease_stats stats = TIDE_LEASE_STATS_INIT;
   const char* name = "";
@@ -75,6 +77,13 @@ static void test_null(void) {
   CHECK(tide_lease_is_wanted(none) == 1);
   REFUSED(TIDE_BAD_ARGUMENT, tide_lease_query(none, "select 1", 0, NULL, &result, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_lease_get_stats(none, &stats, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_pool_query_with(NULL, "select 1", 0, NULL, NULL, &result, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_lease_query_with(none, "select 1", 0, NULL, NULL, &result, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_pool_batch(NULL, NULL, 0, NULL, &result, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_pool_rows(NULL, "select 1", 0, NULL, NULL, &rows, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_rows_next(NULL, NULL, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_tx_begin(NULL, NULL, &tx, &err));
+  REFUSED(TIDE_BAD_ARGUMENT, tide_tx_commit(tx, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_cursor_open(NULL, NULL, &cursor, &err));
   REFUSED(TIDE_BAD_ARGUMENT, tide_cursor_open("pools", NULL, NULL, &err));
   REFUSED(TIDE_NOT_FOUND, tide_cursor_open("puddles", NULL, &cursor, &err));
@@ -103,6 +112,10 @@ static void test_null(void) {
   CHECK(tide_result_text(NULL, 0, 0) == NULL);
   CHECK(tide_result_length(NULL, 0, 0) == 0);
   CHECK(tide_result_command(NULL) == NULL);
+  CHECK(tide_result_last_insert_id(NULL) == 0);
+  CHECK(tide_result_part(NULL, 0) == NULL);
+  CHECK(tide_result_value(NULL, 0, 0).type == TIDE_VALUE_NONE);
+  tide_rows_close(NULL);
   tide_result_free(NULL);
   tide_cursor_close(NULL);
 }

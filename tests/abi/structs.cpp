@@ -53,6 +53,15 @@ class StructsTest : public testing::Test {
     if (status == TIDE_OK) tide_lease_release(lease, nullptr);
     return status;
   }
+  tide_status query_with(const tide_query_options* with) {
+    return tide_pool_query_with(pool_, "select 1", 0, nullptr, with, nullptr, nullptr);
+  }
+  tide_status begin_with(const tide_tx_options* with) {
+    tide_tx tx{};
+    const tide_status status = tide_tx_begin(pool_, with, &tx, nullptr);
+    if (status == TIDE_OK) tide_tx_rollback(tx, nullptr);
+    return status;
+  }
 
   std::filesystem::path directory_;
   std::string url_;
@@ -71,6 +80,25 @@ TEST_F(StructsTest, ErrorOfOlderCallerIsWrittenWithinItsSize) {
   EXPECT_EQ(err.size, offsetof(tide_error, detail));
   for (const char c : err.detail) ASSERT_EQ(c, kUntouched);
   for (const char c : err.hint) ASSERT_EQ(c, kUntouched);
+}
+
+// The members before `position` were all that the first callers had.
+TEST_F(StructsTest, ErrorOfOlderCallerHasNoPlace) {
+  open();
+  tide_error err = TIDE_ERROR_INIT;
+  EXPECT_EQ(tide_pool_query(pool_, "", "create table t (a unique)", 0, nullptr, nullptr, nullptr), TIDE_OK);
+  EXPECT_EQ(tide_pool_query(pool_, "", "insert into t values (1), (1)", 0, nullptr, nullptr, &err), TIDE_DATABASE);
+  EXPECT_STREQ(err.table_name, "t");
+  EXPECT_STREQ(err.column_name, "a");
+  err.size = offsetof(tide_error, position);
+  err.position = -77;
+  std::memset(err.table_name, kUntouched, sizeof err.table_name);
+  std::memset(err.constraint_name, kUntouched, sizeof err.constraint_name);
+  EXPECT_EQ(tide_pool_query(pool_, "", "insert into t values (1), (1)", 0, nullptr, nullptr, &err), TIDE_DATABASE);
+  EXPECT_STRNE(err.message, "");
+  EXPECT_EQ(err.position, -77);
+  for (const char c : err.table_name) ASSERT_EQ(c, kUntouched);
+  for (const char c : err.constraint_name) ASSERT_EQ(c, kUntouched);
 }
 
 TEST_F(StructsTest, ErrorOfNewerCallerKeepsItsTail) {
@@ -115,7 +143,74 @@ TEST_F(StructsTest, InvalidSizesAreRefused) {
     tide_driver driver = TIDE_DRIVER_INIT;
     driver.size = size;
     EXPECT_EQ(tide_register_driver("structs", &driver, nullptr), TIDE_BAD_ARGUMENT) << size;
+    tide_query_options query_options = TIDE_QUERY_OPTIONS_INIT;
+    query_options.size = size;
+    EXPECT_EQ(query_with(&query_options), TIDE_BAD_ARGUMENT) << size;
+    tide_tx_options tx_options = TIDE_TX_OPTIONS_INIT;
+    tx_options.size = size;
+    EXPECT_EQ(begin_with(&tx_options), TIDE_BAD_ARGUMENT) << size;
   }
+}
+
+TEST_F(StructsTest, QueryOptionsShorterAndLonger) {
+  open();
+  tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
+  EXPECT_EQ(query_with(&with), TIDE_OK);
+  EXPECT_EQ(query_with(nullptr), TIDE_OK);
+  // Members that an older caller does not have are at their defaults: no timeout of 0, and no callback.
+  with.timeout_ms = 0;
+  with.tag = reinterpret_cast<const char*>(uintptr_t{1});
+  with.callback = reinterpret_cast<tide_query_callback>(uintptr_t{1});
+  with.size = offsetof(tide_query_options, timeout_ms);
+  EXPECT_EQ(query_with(&with), TIDE_OK);
+
+  Longer<tide_query_options> longer(TIDE_QUERY_OPTIONS_INIT);
+  EXPECT_EQ(query_with(&longer.known), TIDE_OK);
+  longer.tail[0] = 1;
+  EXPECT_EQ(query_with(&longer.known), TIDE_BAD_ARGUMENT);
+}
+
+TEST_F(StructsTest, TransactionOptionsShorterAndLonger) {
+  open();
+  tide_tx_options with = TIDE_TX_OPTIONS_INIT;
+  with.isolation = TIDE_SERIALIZABLE;
+  EXPECT_EQ(begin_with(&with), TIDE_OK);
+  EXPECT_EQ(begin_with(nullptr), TIDE_OK);
+  with.timeout_ms = 0;
+  with.tag = reinterpret_cast<const char*>(uintptr_t{1});
+  with.size = offsetof(tide_tx_options, timeout_ms);
+  EXPECT_EQ(begin_with(&with), TIDE_OK);
+
+  Longer<tide_tx_options> longer(TIDE_TX_OPTIONS_INIT);
+  EXPECT_EQ(begin_with(&longer.known), TIDE_OK);
+  longer.tail[kTail - 1] = 1;
+  EXPECT_EQ(begin_with(&longer.known), TIDE_BAD_ARGUMENT);
+}
+
+TEST_F(StructsTest, ColumnTypeIsFilledUpToItsSize) {
+  open();
+  ASSERT_EQ(tide_pool_query(pool_, "", "create table t (a varchar(7))", 0, nullptr, nullptr, nullptr), TIDE_OK);
+  tide_result* result = nullptr;
+  ASSERT_EQ(tide_pool_query(pool_, "", "select a from t", 0, nullptr, &result, nullptr), TIDE_OK);
+  tide_column_type type = TIDE_COLUMN_TYPE_INIT;
+  EXPECT_EQ(tide_result_type(result, 0, &type, nullptr), TIDE_OK);
+  EXPECT_STREQ(type.declared, "varchar(7)");
+  EXPECT_EQ(type.oid, 0U);
+  EXPECT_EQ(type.modifier, -1);
+  EXPECT_EQ(tide_result_type(result, 1, &type, nullptr), TIDE_BAD_ARGUMENT);
+  EXPECT_EQ(tide_result_type(result, -1, &type, nullptr), TIDE_BAD_ARGUMENT);
+
+  type.size = offsetof(tide_column_type, declared);
+  const char* const untouched = reinterpret_cast<const char*>(uintptr_t{1});
+  type.declared = untouched;
+  EXPECT_EQ(tide_result_type(result, 0, &type, nullptr), TIDE_OK);
+  EXPECT_EQ(type.declared, untouched);
+
+  Longer<tide_column_type> longer(TIDE_COLUMN_TYPE_INIT);
+  EXPECT_EQ(tide_result_type(result, 0, &longer.known, nullptr), TIDE_OK);
+  EXPECT_STREQ(longer.known.declared, "varchar(7)");
+  for (const unsigned char c : longer.tail) ASSERT_EQ(c, 0);
+  tide_result_free(result);
 }
 
 TEST_F(StructsTest, DriversShorterAndLonger) {

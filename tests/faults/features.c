@@ -137,6 +137,8 @@ static void registered_driver(void) {
   tide_error why = TIDE_ERROR_INIT;
   tide_lease lease;
   tide_pool* pool = NULL;
+  tide_rows* rows = NULL;
+  tide_tx tx;
   driver.context = &counts;
   EXPECT(TIDE_BAD_ARGUMENT, tide_register_driver("misuse", &driver, &err)); /* without open and close */
   driver.open = fake_open;
@@ -149,6 +151,9 @@ static void registered_driver(void) {
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "driven", 2000, &lease, &err));
   CHECK(tide_lease_native(lease) != NULL);
   EXPECT(TIDE_UNSUPPORTED, tide_lease_query(lease, "SELECT 1", 0, NULL, NULL, &err));
+  EXPECT(TIDE_UNSUPPORTED, tide_lease_query_with(lease, "SELECT 1", 0, NULL, NULL, NULL, &err));
+  EXPECT(TIDE_UNSUPPORTED, tide_lease_rows(lease, "SELECT 1", 0, NULL, NULL, &rows, &err));
+  EXPECT(TIDE_UNSUPPORTED, tide_tx_begin_on(lease, NULL, &tx, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));
   EXPECT(TIDE_OK, tide_pool_acquire(pool, "again", 2000, &lease, &err));
   EXPECT(TIDE_OK, tide_lease_release(lease, &err));

@@ -59,9 +59,11 @@ int main(int argc, char** argv) {
   static const struct {
     const char* name;
     void (*run)(void);
-  } parts[] = {{"handles", misuse_handles},     {"leases", misuse_leases},   {"close", misuse_close},
-               {"callbacks", misuse_callbacks}, {"drivers", misuse_drivers}, {"disk", misuse_disk},
-               {"fork", misuse_fork},           {"limits", misuse_limits},   {"features", features}};
+  } parts[] = {{"handles", misuse_handles},     {"leases", misuse_leases},
+               {"close", misuse_close},         {"statements", misuse_statements},
+               {"callbacks", misuse_callbacks}, {"drivers", misuse_drivers},
+               {"disk", misuse_disk},           {"fork", misuse_fork},
+               {"limits", misuse_limits},       {"features", features}};
   char command[128];
   size_t i;
   if (mkdtemp(folder) == NULL || setenv("TIDEPOOL_DIR", folder, 1) != 0) {

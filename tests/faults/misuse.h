@@ -45,6 +45,7 @@ const char* read_column(const char* relation, const char* pool, const char* colu
 
 void misuse_handles(void);
 void misuse_leases(void);
+void misuse_statements(void);
 void misuse_callbacks(void);
 void misuse_drivers(void);
 void misuse_disk(void);

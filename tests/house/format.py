@@ -5,23 +5,13 @@
     format.py --write  format them
 """
 import re
-import shutil
 import subprocess
 import sys
 
+import clang_tools
 import tree
 
-VERSION = 14  # other versions break some lines differently
 FILES_AT_ONCE = 40
-
-
-def formatter():
-    for name in (f"clang-format-{VERSION}", "clang-format"):
-        program = shutil.which(name)
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout if program else ""
-        if re.search(rf"version {VERSION}\.", said):
-            return program
-    return None
 
 
 def main(arguments):
@@ -29,9 +19,9 @@ def main(arguments):
     if arguments and not is_write:
         print(__doc__, file=sys.stderr)
         return 2
-    program = formatter()
+    program = clang_tools.find("clang-format")
     if program is None:
-        print(f"skipped: clang-format {VERSION} is not installed (Debian 12: apt install clang-format)")
+        print(f"skipped: clang-format {clang_tools.VERSION} is not installed (Debian 12: apt install clang-format)")
         return 77
     paths = sorted(tree.sources())
     bad = []

@@ -65,7 +65,7 @@ WORDS = {
     "threads": {
         "words": r"(#\s*include\s*<(thread|pthread\.h|future)>|\bstd::(jthread|thread)\b|\bpthread_\w+)",
         "places": (
-            "core/pool/", "core/driver/",
+            "core/pool/", "core/driver/", "core/service/",
             "c_api/src/handles.",           # the fork hooks
             "c_api/src/callbacks.",         # the thread that runs the callbacks
             "c_api/src/opening.cpp",        # tide_close_all() closes all pools in parallel
@@ -109,8 +109,8 @@ SYMBOLS = "c_api/symbols.golden"
 
 # Folders that must have a README.md.
 EXPLAINED = (
-    "", "core", "core/base", "core/os", "core/control", "core/model", "core/policy", "core/segment", "core/brain", "core/pool",
-    "core/driver", "core/reading",
+    "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment",
+    "core/brain", "core/pool", "core/service", "core/driver", "core/reading",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
 )
 
@@ -120,4 +120,5 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = ("base", "os", "control", "model", "policy", "segment", "brain", "pool", "driver", "reading")
+UNIT_TESTED = ("base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver",
+               "reading")

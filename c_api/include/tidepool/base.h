@@ -10,12 +10,13 @@
  *            required pointer is NULL, a handle is invalid, a number is out of range), TIDE_CLOSED and TIDE_FORKED, which
  *            functions that take a pool or a lease return, and TIDE_NO_MEMORY and TIDE_INTERNAL. A function without
  *            a tide_status cannot fail; its comment says what it returns for invalid arguments.
- *  Threads   Every function may be called from any thread, and calls may run at the same time. A tide_cursor is used by
- *            one thread at a time. A tide_result may be read by several threads, but not while one of them frees it.
- *  Handles   tide_pool *, tide_result * and tide_cursor * are opaque. Pool handles and leases are validated before use:
- *            one that is NULL, closed, released or not from this library causes an error, never undefined behaviour.
- *            Whoever opens a pool closes it with tide_pool_close(), a cursor with tide_cursor_close(); leases are given
- *            back with tide_lease_release(), results with tide_result_free().
+ *  Threads   Every function may be called from any thread, and calls may run at the same time. A tide_cursor and
+ *            tide_rows are used by one thread at a time. A tide_result may be read by several threads, but not while one of them frees it.
+ *  Handles   tide_pool *, tide_result *, tide_rows * and tide_cursor * are opaque. Pools, leases and transactions are
+ *            validated before use: one that is NULL, closed, ended or not from this library causes an error, never
+ *            undefined behaviour. Whoever opens a pool closes it with tide_pool_close(), a cursor with
+ *            tide_cursor_close(), rows with tide_rows_close(); leases are given back with tide_lease_release(), results
+ *            with tide_result_free(). Results remain valid after their lease and their pool have ended.
  *  Strings   Strings are NUL-terminated UTF-8. Arguments are copied before the call returns, so that the caller may free
  *            them. A returned string or struct belongs to the library and is valid until the process ends, unless Owns
  *            says otherwise.
@@ -63,9 +64,9 @@ enum {
   TIDE_REFUSED = 10,     /* valid, but not possible now; the message gives the reason */
   TIDE_FORKED = 11,      /* the handle belongs to the parent process */
   TIDE_NO_MEMORY = 12,
-  TIDE_UNSUPPORTED = 13,    /* not supported by this driver or build */
-  TIDE_INTERNAL = 14,       /* a bug in tidepool */
-  TIDE_ROLLED_BACK = 15,    /* the transaction was rolled back because its callback returned another value than 0 */
+  TIDE_UNSUPPORTED = 13, /* not supported by this driver or build */
+  TIDE_INTERNAL = 14,    /* a bug in tidepool */
+  TIDE_ROLLED_BACK = 15, /* the transaction was rolled back because its body returned another value than 0, or threw */
   TIDE_UNKNOWN_OUTCOME = 16 /* the connection was lost while a transaction was committed; it cannot be found out whether
                                it was: check before repeating it */
 };

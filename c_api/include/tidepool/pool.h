@@ -107,8 +107,9 @@ TIDE_API tide_status tide_pool_open_with(const char* name, const char* url, cons
                                          const tide_pool_options* with, tide_pool** out, tide_error* err);
 
 /**
- * Drain a pool, then close it. New and waiting requests fail at once. Leases may finish until the timeout; then their
- * statements are cancelled and their connections closed. The handle is invalid afterwards, whatever is returned.
+ * Drain a pool, then close it. New and waiting requests fail at once. Leases, transactions and asynchronous calls may
+ * finish until the timeout; then their statements are cancelled and their connections closed. The handle is invalid
+ * afterwards, whatever is returned.
  *
  * @param pool        an open pool
  * @param timeout_ms  how long to wait for leases; negative: `shutdown_timeout`; 0 does not wait

@@ -75,9 +75,12 @@ enum {
 };
 
 /**
- * Called once with the result of an asynchronous call. It runs on a thread of the pool that may block, or, with
- * foreign_loop=1, inside tide_pool_step(). It may call every function except tide_pool_close() of the same pool and
+ * Called once with the result of an asynchronous call, before tide_pool_close() returns. It runs on a thread of the pool
+ * that may block, or, with foreign_loop=1, inside tide_pool_step() (then an acquire in it that would have to wait is
+ * refused) or tide_pool_close(). It may call every function except tide_pool_close() of the same pool and
  * tide_close_all(). It must not throw.
+ *
+ * Asynchronous calls wait for a thread of the pool if 16 are executed already. A lease is used by one of them at a time.
  *
  * @param result  NULL after an error; belongs to the program, which frees it with tide_result_free()
  * @param err     valid during the call
@@ -94,10 +97,11 @@ typedef struct tide_query_options {
       retry_attempts; /* further attempts after an error that a repetition may avoid: a lost connection (only with mode
                               TIDE_READ, or before the statement was sent), a serialization failure, a deadlock. Negative: the
                               option retry_attempts. Only for calls on a pool. */
-  int32_t placeholders;         /* TIDE_PLACEHOLDERS_... */
-  const char* const* names;     /* TIDE_PLACEHOLDERS_NAMED: the names of the parameters, without the colon */
-  int64_t max_rows;             /* a larger result fails with 54000; 0: no limit below 2147483647 */
-  int64_t max_bytes;            /* the same; 0: 1 GiB. Streams have no limit. */
+  int32_t placeholders;     /* TIDE_PLACEHOLDERS_... */
+  const char* const* names; /* TIDE_PLACEHOLDERS_NAMED: the names of the parameters, without the colon; those of every
+                                   statement of a batch */
+  int64_t max_rows;         /* a larger result fails with 54000; 0: no limit below 2147483647 */
+  int64_t max_bytes;        /* the same; 0: 1 GiB. Streams have no limit. */
   tide_query_callback callback; /* NULL: wait; else return at once and call it with the result */
   void* context;
 } tide_query_options;
@@ -199,30 +203,66 @@ TIDE_API tide_status tide_pool_stream(tide_pool* pool, const char* sql, int npar
 /* ---- calls on a lease --------------------------------------------------------------------------------------------- */
 
 /**
- * As the functions for pools, on the session of a lease, which remains valid, also after an error. They are not retried.
+ * Execute a statement on a lease, which remains valid, also after an error. It is not retried.
  *
  * @param lease  a lease of the caller
- * @param sql, nparams, params, with, out, statements, count, on_row, context  as for the function for pools; tag, mode and
- *               retry_attempts of the options have no effect
+ * @param sql, nparams, params, out  as for tide_pool_query_with()
+ * @param with   may be NULL; mode, tag and retry_attempts have no effect
  * Threads  one call at a time on a lease.
- * Owns     as the function for pools.
- * Fails    as the function for pools, without the errors of tide_pool_acquire(); TIDE_STALE_LEASE;
+ * Owns     as tide_pool_query_with().
+ * Fails    as tide_pool_query_with(), without the errors of tide_pool_acquire(); TIDE_STALE_LEASE;
  *          TIDE_REFUSED while another thread is executing a call on the lease, or while its rows are being read (tide_rows);
  *          25P02: COMMIT of a transaction in which a statement failed; it was rolled back.
- *          A batch in an open transaction is a part of it and not undone after an error: roll back.
  */
 TIDE_API tide_status tide_lease_query_with(tide_lease lease, const char* sql, int nparams, const tide_value* params,
                                            const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_query_first(), see tide_lease_query_with(). */
+/**
+ * Like tide_pool_query_first(), on a lease: see tide_lease_query_with().
+ *
+ * @param lease  a lease of the caller
+ * @param sql, nparams, params, out  as for tide_pool_query_first()
+ * @param with   as for tide_lease_query_with()
+ * Threads  one call at a time on a lease.
+ * Owns     as tide_pool_query_first().
+ * Fails    as tide_pool_query_first() and tide_lease_query_with().
+ */
 TIDE_API tide_status tide_lease_query_first(tide_lease lease, const char* sql, int nparams, const tide_value* params,
                                             const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_execute(), see tide_lease_query_with(). */
+/**
+ * Like tide_pool_execute(), on a lease: see tide_lease_query_with().
+ *
+ * @param lease  a lease of the caller
+ * @param sql, nparams, params, out  as for tide_pool_execute()
+ * @param with   as for tide_lease_query_with()
+ * Threads  one call at a time on a lease.
+ * Owns     as tide_pool_execute().
+ * Fails    as tide_pool_execute() and tide_lease_query_with().
+ */
 TIDE_API tide_status tide_lease_execute(tide_lease lease, const char* sql, int nparams, const tide_value* params,
                                         const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_batch(), see tide_lease_query_with(). */
+/**
+ * Like tide_pool_batch(), on a lease: see tide_lease_query_with().
+ *
+ * @param lease  a lease of the caller
+ * @param statements, count, out  as for tide_pool_batch()
+ * @param with   as for tide_lease_query_with()
+ * Threads  one call at a time on a lease.
+ * Owns     as tide_pool_batch().
+ * Fails    as tide_pool_batch() and tide_lease_query_with(). In an open transaction the batch is a
+ *          part of it and not undone after an error: roll back.
+ */
 TIDE_API tide_status tide_lease_batch(tide_lease lease, const tide_statement* statements, int count,
                                       const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_stream(), see tide_lease_query_with(). */
+/**
+ * Like tide_pool_stream(), on a lease: see tide_lease_query_with().
+ *
+ * @param lease  a lease of the caller
+ * @param sql, nparams, params, on_row, context, out  as for tide_pool_stream()
+ * @param with   as for tide_lease_query_with()
+ * Threads  one call at a time on a lease.
+ * Owns     as tide_pool_stream().
+ * Fails    as tide_pool_stream() and tide_lease_query_with().
+ */
 TIDE_API tide_status tide_lease_stream(tide_lease lease, const char* sql, int nparams, const tide_value* params,
                                        const tide_query_options* with, tide_row_callback on_row, void* context,
                                        tide_result** out, tide_error* err);

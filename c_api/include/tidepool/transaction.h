@@ -51,7 +51,9 @@ typedef struct tide_tx_options {
 
 /**
  * The body of a transaction. It may be called several times: what it does outside of the transaction should not matter.
- * It must not throw, and must not end the transaction with tide_tx_commit() or tide_tx_rollback().
+ * tide_tx_commit() and tide_tx_rollback() are refused inside it. It must not leave with longjmp(), and a child process that
+ * it forks must not return from it. If it throws a C++ exception, that has the effect of a return value other than 0,
+ * and the text of the exception is in the error.
  *
  * @param tx  valid during the call, in the calling thread only
  * @return    0: commit; another value: roll back
@@ -118,32 +120,82 @@ TIDE_API tide_status tide_tx_begin_on(tide_lease lease, const tide_tx_options* w
  */
 TIDE_API tide_status tide_tx_query(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                    const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_query_first(), see tide_tx_query(). */
+/**
+ * Like tide_pool_query_first(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, out  as for tide_pool_query_first()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_query_first().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_query_first(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                          const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_execute(), see tide_tx_query(). */
+/**
+ * Like tide_pool_execute(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, out  as for tide_pool_execute()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_execute().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_execute(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                      const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_batch(), see tide_tx_query(). The statements are a part of the transaction. */
+/**
+ * Like tide_pool_batch(), in a transaction: see tide_tx_query(). The statements are a part of the
+ * transaction, and not undone on their own after an error.
+ *
+ * @param tx     an open transaction
+ * @param statements, count, out  as for tide_pool_batch()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_batch().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_batch(tide_tx tx, const tide_statement* statements, int count,
                                    const tide_query_options* with, tide_result** out, tide_error* err);
-/** As tide_pool_stream(), see tide_tx_query(). */
+/**
+ * Like tide_pool_stream(), in a transaction: see tide_tx_query().
+ *
+ * @param tx     an open transaction
+ * @param sql, nparams, params, on_row, context, out  as for tide_pool_stream()
+ * @param with   as for tide_tx_query()
+ * Threads  as tide_tx_query().
+ * Owns     as tide_pool_stream().
+ * Fails    as tide_tx_query().
+ */
 TIDE_API tide_status tide_tx_stream(tide_tx tx, const char* sql, int nparams, const tide_value* params,
                                     const tide_query_options* with, tide_row_callback on_row, void* context,
                                     tide_result** out, tide_error* err);
 
 /**
- * Set a savepoint, return to it (which also makes a failed transaction usable again), or forget it.
+ * Set a savepoint, to which tide_tx_rollback_to() can return.
  *
  * @param tx    an open transaction
  * @param name  1 to 62 bytes: letters, digits, '_'
  * Threads  as tide_tx_query().
- * Fails    as tide_tx_query(); 3B001 if there is no such savepoint.
+ * Fails    as tide_tx_query().
  */
 TIDE_API tide_status tide_tx_savepoint(tide_tx tx, const char* name, tide_error* err);
-/** See tide_tx_savepoint(). */
+/**
+ * Undo what was done since a savepoint was set. The savepoint remains, and a transaction in which a statement failed after
+ * it is usable again.
+ *
+ * @param tx, name  as for tide_tx_savepoint()
+ * Threads  as tide_tx_query().
+ * Fails    as tide_tx_query(); SQLSTATE 3B001 if there is no such savepoint.
+ */
 TIDE_API tide_status tide_tx_rollback_to(tide_tx tx, const char* name, tide_error* err);
-/** See tide_tx_savepoint(). */
+/**
+ * Forget a savepoint and those set after it. What was done since then remains a part of the transaction.
+ *
+ * @param tx, name  as for tide_tx_savepoint()
+ * Threads  as tide_tx_query().
+ * Fails    as tide_tx_rollback_to().
+ */
 TIDE_API tide_status tide_tx_release(tide_tx tx, const char* name, tide_error* err);
 
 /**

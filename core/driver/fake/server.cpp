@@ -29,6 +29,11 @@ void FakeServer::set_handler(Handler handler) {
   handler_ = std::move(handler);
 }
 
+void FakeServer::set_faults(Faults faults) {
+  const std::lock_guard lock(mutex_);
+  faults_ = std::move(faults);
+}
+
 void FakeServer::set_sessions_max(uint32_t sessions_max) {
   const std::lock_guard lock(mutex_);
   sessions_max_ = sessions_max;
@@ -128,6 +133,23 @@ uint32_t FakeServer::kill_some(double share) {
   return killed;
 }
 
+void FakeServer::restart() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [pid, session] : sessions_) kill_session(*session);
+  decide_locked(false);
+  ++incarnation_;
+}
+
+bool FakeServer::decide(bool is_committed) {
+  const std::lock_guard lock(mutex_);
+  return decide_locked(is_committed);
+}
+
+void FakeServer::set_may_end_others(bool may_end) {
+  const std::lock_guard lock(mutex_);
+  may_end_others_ = may_end;
+}
+
 void FakeServer::clock_moved() {
   const std::lock_guard lock(mutex_);
   changed_.notify_all();
@@ -153,6 +175,11 @@ uint64_t FakeServer::queries_total() const {
   return queries_total_;
 }
 
+StoreValues FakeServer::store() const {
+  const std::lock_guard lock(mutex_);
+  return store_.values();
+}
+
 std::vector<int32_t> FakeServer::pids() const {
   const std::lock_guard lock(mutex_);
   std::vector<int32_t> pids;
@@ -176,8 +203,26 @@ void FakeServer::advance(Instant now) {
 void FakeServer::kill_session(Session& session) {
   if (!session.is_alive) return;
   session.is_alive = false;
+  abort_transaction(session);
   drop_session(session);
   changed_.notify_all();
+}
+
+void FakeServer::abort_transaction(Session& session) {
+  if (session.transaction) store_.abort(*session.transaction);
+  session.transaction.reset();
+}
+
+bool FakeServer::decide_locked(bool is_committed) {
+  const bool was_any = !undecided_.empty();
+  for (StoreTransaction& transaction : undecided_) {
+    if (is_committed)
+      (void)store_.commit(transaction);
+    else
+      store_.abort(transaction);
+  }
+  undecided_.clear();
+  return was_any;
 }
 
 void FakeServer::drop_session(Session& session) {

@@ -28,6 +28,7 @@
 
 #include "base/instant.hpp"
 #include "base/rng.hpp"
+#include "driver/fake/store.hpp"
 #include "pool/ports.hpp"
 
 namespace tide::fake {
@@ -50,6 +51,19 @@ struct Latencies {
 // How an open ends.
 enum class OpenFate : uint8_t { succeed, fail, fail_for_good, hang };
 
+// What goes wrong with a statement. "Lost": the connection.
+enum class Fault : uint8_t {
+  none,
+  lost_unsent,      // before the statement was sent
+  lost_unexecuted,  // after it was sent, and it is not executed
+  lost_executed,    // it is executed, and its answer is lost
+  lost_undecided,   // a commit is in progress until decide(); another statement is not executed
+  late,             // it is executed, and its answer comes after the deadline
+  conflict,         // 40001
+  deadlock,         // 40P01
+  cancelled,        // 57014
+};
+
 class FakeServer {
  public:
   class Client;  // a session, as the pool has it
@@ -57,6 +71,9 @@ class FakeServer {
   using TimePasses = std::function<void(Span)>;
   // Answers statements of the test's own; nullopt passes them on to the built-in ones (see Client).
   using Handler = std::function<std::optional<Status>(const QueryRequest&, ResultTable&)>;
+  // Decides for each statement before it is executed; also for each of a batch, and its "commit". It may change the
+  // script, for example kill the session.
+  using Faults = std::function<Fault(std::string_view sql)>;
 
   FakeServer(uint64_t seed, const Clock& clock) : clock_(clock), rng_(seed) {}
   FakeServer(const FakeServer&) = delete;
@@ -67,6 +84,7 @@ class FakeServer {
   void set_latencies(const Latencies& latencies);
   void set_time_passes(TimePasses time_passes);
   void set_handler(Handler handler);
+  void set_faults(Faults faults);
   // 0: no limit. Further opens fail as in PostgreSQL (53300).
   void set_sessions_max(uint32_t sessions_max);
   // The result of a survey; default: the number of sessions, and sessions_max if it is a limit.
@@ -97,6 +115,12 @@ class FakeServer {
   bool kill(int32_t pid);
   uint32_t kill_all();
   uint32_t kill_some(double share);
+  // Kills all sessions, aborts what is undecided, and begins another incarnation; the store remains.
+  void restart();
+  // Ends the commits whose connection was lost while they were in progress. False: none was.
+  bool decide(bool is_committed);
+  // Whether a session may end the transaction of another (default).
+  void set_may_end_others(bool may_end);
   // Wakes waiting statements, so that they check the clock.
   void clock_moved();
 
@@ -110,6 +134,7 @@ class FakeServer {
     return distrusts_total_;
   }                                   // how often a session had to check the server before a query
   std::vector<int32_t> pids() const;  // of live sessions, oldest first
+  StoreValues store() const;          // what is committed
 
  private:
   friend class FakeConnector;
@@ -122,6 +147,7 @@ class FakeServer {
     bool is_loss_told = false;
     bool is_disarmed = false;  // disconnected by the pool, which may reuse the slot
     bool is_counted = true;
+    std::optional<StoreTransaction> transaction;
   };
   struct Event {
     Instant at;
@@ -133,6 +159,8 @@ class FakeServer {
   Instant next_event() const { return events_.empty() ? Instant::never() : events_.front().at; }
   void schedule(Event event);
   void kill_session(Session& session);
+  void abort_transaction(Session& session);
+  bool decide_locked(bool is_committed);
   void drop_session(Session& session);
   OpenFate next_fate();
   ServerLoad load() const;
@@ -145,6 +173,11 @@ class FakeServer {
   Latencies latencies_;
   TimePasses time_passes_;
   Handler handler_;
+  Faults faults_;
+  Store store_;
+  std::vector<StoreTransaction> undecided_;
+  uint32_t incarnation_ = 1;
+  bool may_end_others_ = true;
   uint32_t sessions_max_ = 0;
   std::optional<ServerLoad> load_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;

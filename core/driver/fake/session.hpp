@@ -1,22 +1,35 @@
-// FakeServer::Client: a session with a FakeServer, understanding a language of a dozen words.
+// FakeServer::Client: a session with a FakeServer, understanding a language of two dozen words.
 //
 //   one               one row, one column "value", the text 1
 //   echo              one row, one column for each parameter
+//   rows N            N rows, one column "n", the integers from 1
 //   change [N]        changes N rows (default 1); fails with 25006 on a read lease
 //   wait              runs until cancelled, killed, disarmed or its deadline
 //   set               changes session state that only a reset removes
-//   begin, commit, rollback
+//   state             one row: "altered" after set, else "clean"
+//   begin [read only], commit, rollback
+//   savepoint S, rollback to [savepoint] S, release [savepoint] S
+//   get K, put K V, add K N    a key of the store (driver/fake/store.hpp); get: one row, NULL if there is no such key
+//   fate              one row for the transaction id in $1: the incarnation of the server, and its fate or NULL
+//   end               aborts the transaction with the id in $1 if it is undecided
 //   fail SQLSTATE     fails with this SQLSTATE
-// Anything else is a syntax error (42601). Words are lower case; FakeServer::set_handler adds others.
+// Anything else is a syntax error (42601). Words are lower case, except those of transactions, which may have any case and
+// quoted names; $1 ... stand for parameters. FakeServer::set_handler adds others.
 //
 // Q1  One call of the holder at a time; a second one aborts the program. No validation, reset or close meanwhile.
-// Q2  Ending a transaction requires a round trip, as in PostgreSQL: settle() returns needs_reset.
+// Q2  Outside a transaction each statement is one; COMMIT of a failed transaction rolls it back (25P02). Ending a transaction requires a round trip,
+//     as in PostgreSQL: settle() returns needs_reset.
+// Q3  No lease begins in a transaction; anything else aborts the program.
 // Threads: as ports.hpp marks the calls; the server's mutex guards the state and is not held while a handler runs.
 // Failure: as ports.hpp. A half-open session does not respond: a query ends at its deadline, in virtual time at once.
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "driver/fake/server.hpp"
 #include "policy/policy.hpp"
@@ -35,6 +48,16 @@ class FakeServer::Client final : public Connection {
   void distrust() noexcept override { ++server_.distrusts_total_; }
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
+  Status stream(const QueryRequest& request, RowSink& sink, ResultTable& out) override;
+  Status open_rows(const QueryRequest& request, ResultTable& page) override;
+  Status fetch_rows(ResultTable& page, Instant deadline) override;
+  void close_rows() noexcept override;
+  Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+               size_t& failed_at) override;
+  std::string begin_text(const TransactionKind& kind) const override {
+    return kind.is_read_only ? "begin read only" : "begin";
+  }
+  const OutcomeWords* outcome_words() const noexcept override;
   Settled settle(ResetMode mode) noexcept override;
   void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
@@ -45,13 +68,31 @@ class FakeServer::Client final : public Connection {
  private:
   friend class FakeConnector;
 
+  using Lock = std::unique_lock<std::mutex>;
+
   // With the server's mutex held.
-  Status run(std::unique_lock<std::mutex>& lock, const QueryRequest& request, Instant deadline, ResultTable& out);
+  Status begin_call();
+  void end_call();
+  Status execute(Lock& lock, const QueryRequest& request, ResultTable& out);
+  Status run(Lock& lock, const QueryRequest& request, Instant deadline, ResultTable& out);
+  Status run_with(Fault fault, Lock& lock, const QueryRequest& request, Instant deadline, ResultTable& out);
+  Status run_word(Lock& lock, const QueryRequest& request, Instant deadline, ResultTable& out);
+  Fault ask_fault(Lock& lock, std::string_view sql);
+  Status commit_batch(Lock& lock);
+  Status take_page(ResultTable& page);
+  // session_words.cpp
   Status answer(const QueryRequest& request, ResultTable& out);
-  Status answer_transaction(std::string_view word);
-  Status wait(std::unique_lock<std::mutex>& lock, Instant deadline);
+  Status answer_transaction(std::string_view sql);
+  Status answer_store(const std::vector<std::string>& words, ResultTable& out);
+  Status change_store(StoreTransaction& transaction, const std::vector<std::string>& words);
+  Status answer_fate(std::string_view id, ResultTable& out);
+  Status end_other(std::string_view id);
+  Status commit();
+  Status wait(Lock& lock, Instant deadline);
   Status gone() const;
-  void pass_time(std::unique_lock<std::mutex>& lock, Span span);
+  Status lose();
+  std::string incarnation() const { return "server " + std::to_string(server_.incarnation_); }
+  void pass_time(Lock& lock, Span span);
   void forget_transaction() noexcept;
 
   FakeServer& server_;
@@ -64,8 +105,10 @@ class FakeServer::Client final : public Connection {
   bool is_abandoned_ = false;
   bool is_altered_ = false;
   bool is_in_transaction_ = false;
-  bool is_failed_ = false;  // the transaction; only rollback is accepted
-  std::string ended_why_;   // set by end_transaction()
+  bool is_failed_ = false;             // the transaction; only rollback is accepted
+  std::unique_ptr<ResultTable> rows_;  // being read; nullptr: none
+  int64_t rows_taken_ = 0;             // of rows_
+  std::string ended_why_;              // set by end_transaction()
   Instant transaction_since_;
   Instant idle_since_;
   uint64_t lease_ = 1;

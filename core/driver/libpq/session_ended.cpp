@@ -1,7 +1,7 @@
 // PgConnection: a transaction ended by the pool, and the statements accepted afterwards (P5).
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
-#include "driver/libpq/transactions.hpp"
+#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 

@@ -9,7 +9,7 @@
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
 #include "driver/libpq/traces.hpp"
-#include "driver/libpq/transactions.hpp"
+#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 namespace {

@@ -3,7 +3,7 @@
 #include "driver/libpq/errors.hpp"
 #include "driver/libpq/session.hpp"
 #include "driver/libpq/shared_session.hpp"
-#include "driver/libpq/transactions.hpp"
+#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 

@@ -6,7 +6,7 @@
 
 #include "base/sql_scanner.hpp"
 #include "driver/libpq/errors.hpp"
-#include "driver/libpq/transactions.hpp"
+#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 namespace {

@@ -1,5 +1,7 @@
 #include "driver/sqlite/errors.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "os/shortage.hpp"
@@ -68,6 +70,47 @@ std::string hint_of(int extended_code, std::string_view sqlstate) {
   return {};
 }
 
+bool is_character_begin(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+
+// The character of the given text, from 1, for a byte of the compiled text.
+int32_t position_of(const TextPlace& text, size_t byte) {
+  const std::string_view compiled = text.translated != nullptr ? text.translated->sql : text.given;
+  const std::string_view before = compiled.substr(0, byte);
+  const auto position = static_cast<int32_t>(std::count_if(before.begin(), before.end(), is_character_begin) + 1);
+  return text.translated != nullptr ? text.translated->position_in(text.given, position) : position;
+}
+
+// The byte of the text, from 0, at which a character begins.
+size_t byte_of(std::string_view text, int32_t position) {
+  size_t byte = 0;
+  for (int32_t character = 0; byte < text.size(); ++byte) {
+    if (is_character_begin(text[byte]) && ++character == position) break;
+  }
+  return byte;
+}
+
+// "UNIQUE constraint failed: t.a, t.b", "UNIQUE constraint failed: index 'i'", "CHECK constraint failed: name". A name with a
+// dot cannot be told from two names.
+void read_constraint(int code, std::string_view message, ErrorPlace& place) {
+  constexpr std::string_view kFailed = " constraint failed: ";
+  const size_t at = message.find(kFailed);
+  if (at == std::string_view::npos) return;
+  const std::string_view about = message.substr(at + kFailed.size());
+  if (code == SQLITE_CONSTRAINT_CHECK) {
+    place.constraint = about;
+    return;
+  }
+  constexpr std::string_view kIndex = "index '";
+  if (about.starts_with(kIndex) && about.ends_with('\'')) {
+    place.constraint = about.substr(kIndex.size(), about.size() - kIndex.size() - 1);
+    return;
+  }
+  const size_t dot = about.find('.');
+  if (dot == std::string_view::npos) return;
+  place.table = about.substr(0, dot);
+  if (about.find(", ") == std::string_view::npos) place.column = about.substr(dot + 1);
+}
+
 }  // namespace
 
 std::string_view sqlstate_of(int extended_code, std::string_view message) {
@@ -129,24 +172,31 @@ Status driver_error(std::string_view sqlstate, int native_code, std::string mess
   return status;
 }
 
-Status database_error(sqlite3* database, int result_code, int64_t offset_base) {
+Status database_error(sqlite3* database, int result_code, const TextPlace* text) {
   // The code of the connection is more precise, if it is about the same failure.
   int code = sqlite3_extended_errcode(database);
-  const char* text = sqlite3_errmsg(database);
+  const char* told = sqlite3_errmsg(database);
   if ((code & 0xFF) != (result_code & 0xFF)) {
     code = result_code;
-    text = sqlite3_errstr(result_code);
+    told = sqlite3_errstr(result_code);
   }
-  std::string message = text != nullptr ? text : "unknown error";
+  std::string message = told != nullptr ? told : "unknown error";
   const std::string_view sqlstate = sqlstate_of(code, message);
+  ErrorPlace place;
+  if ((code & 0xFF) == SQLITE_CONSTRAINT) read_constraint(code, message, place);
   if ((code & 0xFF) == SQLITE_CANTOPEN) message += shortage_text(sqlite3_system_errno(database));
   std::string detail;
-  if (offset_base >= 0) {
-    const int offset = sqlite3_error_offset(database);
-    if (offset >= 0) detail = "At byte " + std::to_string(offset_base + offset + 1) + " of the text.";
+  const int offset = text != nullptr ? sqlite3_error_offset(database) : -1;
+  if (offset >= 0) {
+    place.position = position_of(*text, text->offset + static_cast<size_t>(offset));
+    detail = "At byte " + std::to_string(byte_of(text->given, place.position) + 1) + " of the text.";
   }
   std::string hint = hint_of(code, sqlstate);
-  return driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));
+  Status status = driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));
+  if (place.position != 0 || !place.table.empty() || !place.constraint.empty()) {
+    status.place = std::make_shared<const ErrorPlace>(std::move(place));
+  }
+  return status;
 }
 
 }  // namespace tide::sqlite

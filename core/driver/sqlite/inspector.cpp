@@ -56,12 +56,12 @@ bool Inspector::is_installed(sqlite3* database) noexcept {
 }
 
 int Inspector::on_authorize(void* self, int action, const char* first, const char* second, const char* schema,
-                            const char*) noexcept {
+                            const char* trigger) noexcept {
   Inspector& inspector = *static_cast<Inspector*>(self);
   ++inspector.seen_total_;
   if (inspector.is_own_) return SQLITE_OK;
   if (inspector.is_refusing_.load()) return SQLITE_DENY;
-  inspector.see(action, first, second, schema);
+  inspector.see(action, first, second, schema, trigger != nullptr);
   return SQLITE_OK;
 }
 
@@ -80,14 +80,18 @@ void Inspector::see_pragma(std::string_view name, bool has_value, std::string_vi
   alter(is_known ? Alteration::restorable : Alteration::lasting);
 }
 
-void Inspector::see(int action, const char* first, const char* second, const char* schema) noexcept {
+void Inspector::see(int action, const char* first, const char* second, const char* schema, bool is_trigger) noexcept {
   const std::string_view name = first != nullptr ? first : "";
   switch (action) {
-    case SQLITE_INSERT:
+    case SQLITE_INSERT: intent_.is_insert = intent_.is_insert || !is_trigger; [[fallthrough]];
     case SQLITE_UPDATE:
     case SQLITE_DELETE: intent_.is_change = true; return;
     case SQLITE_PRAGMA: see_pragma(name, second != nullptr, schema != nullptr ? schema : ""); return;
-    case SQLITE_TRANSACTION: intent_.is_rollback = same_word(name, "ROLLBACK"); return;
+    case SQLITE_SAVEPOINT: intent_.is_transaction = true; return;
+    case SQLITE_TRANSACTION:
+      intent_.is_transaction = true;
+      intent_.is_rollback = same_word(name, "ROLLBACK");
+      return;
     case SQLITE_CREATE_TEMP_INDEX:
     case SQLITE_CREATE_TEMP_TABLE:
     case SQLITE_CREATE_TEMP_TRIGGER:

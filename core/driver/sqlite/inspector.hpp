@@ -25,12 +25,14 @@ enum class Alteration : uint8_t { none, restorable, lasting };
 // The effect of the last compiled statement.
 struct Intent {
   bool is_change = false;      // INSERT, UPDATE, DELETE
+  bool is_insert = false;      // INSERT, REPLACE; not by a trigger
   bool is_definition = false;  // CREATE, DROP, ALTER, REINDEX, ANALYZE
   bool is_pragma = false;
   bool is_pragma_question = false;  // PRAGMA without a value, without an effect
   bool is_busy_timeout = false;
   bool is_attach = false;
-  bool is_rollback = false;  // of the whole transaction
+  bool is_transaction = false;  // BEGIN, COMMIT, ROLLBACK, and savepoints
+  bool is_rollback = false;     // of the whole transaction
 };
 
 class Inspector {
@@ -42,6 +44,8 @@ class Inspector {
 
   void begin() noexcept { intent_ = {}; }
   const Intent& intent() const noexcept { return intent_; }
+  // How many actions it was called for; unchanged if nothing was compiled in between.
+  uint64_t seen_total() const noexcept { return seen_total_; }
 
   Alteration alteration() const noexcept { return alteration_.load(std::memory_order_relaxed); }
   void forget_alteration() noexcept { alteration_.store(Alteration::none, std::memory_order_relaxed); }
@@ -57,7 +61,7 @@ class Inspector {
   static int on_authorize(void* self, int action, const char* first, const char* second, const char* schema,
                           const char* trigger) noexcept;
   void see_pragma(std::string_view name, bool has_value, std::string_view schema) noexcept;
-  void see(int action, const char* first, const char* second, const char* schema) noexcept;
+  void see(int action, const char* first, const char* second, const char* schema, bool is_trigger) noexcept;
 
   Intent intent_;
   uint64_t seen_total_ = 0;

@@ -7,6 +7,10 @@
 #include "driver/sqlite/pragmas.hpp"
 
 namespace tide::sqlite {
+namespace {
+// The limit for PRAGMA optimize.
+constexpr Span kOptimizeSpan = Span::millis(50);
+}  // namespace
 
 SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shared_ptr<DatabaseFile> file,
                                    const Policy& policy, const Clock& clock)
@@ -15,7 +19,8 @@ SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shar
       file_(std::move(file)),
       policy_(policy),
       clock_(clock),
-      watch_(clock, policy.sqlite_busy_timeout) {
+      watch_(clock, policy.sqlite_busy_timeout),
+      cache_(std::make_unique<Cache>(Dialect::sqlite, static_cast<size_t>(kStatementCacheSize))) {
   file_->enter();
   watch_.install(database_.get());
   inspector_.install(database_.get());
@@ -24,9 +29,13 @@ SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shar
 
 SqliteConnection::~SqliteConnection() {
   if (is_abandoned_.load()) {
-    [[maybe_unused]] sqlite3* leaked = database_.release();  // see abandon()
+    // see abandon()
+    [[maybe_unused]] sqlite3* leaked = database_.release();
+    [[maybe_unused]] Cache* leaked_cache = cache_.release();
+    [[maybe_unused]] Execution* leaked_rows = rows_.release();
     return;
   }
+  optimize();
   disarm();
   finish_disarm();
   {
@@ -52,6 +61,16 @@ SqliteConnection::~SqliteConnection() {
 void* SqliteConnection::native() noexcept {
   if (is_file_lost()) return nullptr;  // changes to it would be lost
   is_native_taken_.store(true);
+  bool is_free = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_free = hands_ == Hands::free && !watch_.is_disarmed();
+    if (is_free) hands_ = Hands::inner;
+  }
+  if (is_free) {  // otherwise the next statement does it
+    forget_statements();
+    leave();
+  }
   return database_.get();
 }
 
@@ -100,6 +119,8 @@ void SqliteConnection::cancel(uint64_t lease) noexcept {
     if (hands_ == Hands::query) {
       watch_.request_stop();
       sqlite3_interrupt(database_.get());
+    } else if (hands_ == Hands::free && has_rows_.load()) {
+      is_rows_cancelled_.store(true);
     } else if (hands_ == Hands::free && is_native_taken_.load()) {
       // Reaches a statement on native(); if none runs, SQLite forgets it when the next one starts.
       sqlite3_interrupt(database_.get());
@@ -117,13 +138,20 @@ SessionFacts SqliteConnection::facts() const noexcept {
   facts.idle_in_transaction_since = Instant::at_ns(idle_since_ns_.load(relaxed));
   facts.queries_total = queries_total_.load(relaxed);
   facts.lease = lease_.load(relaxed);
+  facts.statements.hits_total = counts_.hits.load(relaxed);
+  facts.statements.misses_total = counts_.misses.load(relaxed);
+  facts.statements.evictions_total = counts_.evictions.load(relaxed);
+  facts.statements.held = static_cast<uint32_t>(counts_.held.load(relaxed));
+  facts.statements.bytes = counts_.bytes.load(relaxed);
   return facts;
 }
 
 bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
   Ended ended;
+  Status rows_end;
   try {
     ended = {"25P03", std::string(why)};
+    rows_end = driver_error("25P03", SQLITE_ABORT, ended.why, "The rows were not read to the end.");
   } catch (const std::bad_alloc&) {
     return false;
   }
@@ -136,7 +164,9 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
   // The holder may be inside SQLite through native(): then it is not idle, and the keeper must not wait for it.
   sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
   bool is_ended = false;
+  const bool had_rows = rows_ != nullptr;
   if (sqlite3_mutex_try(inside) == SQLITE_OK) {
+    end_rows(std::move(rows_end));
     bool is_busy = false;
     for (sqlite3_stmt* s = sqlite3_next_stmt(database_.get(), nullptr); s != nullptr && !is_busy;
          s = sqlite3_next_stmt(database_.get(), s)) {
@@ -154,8 +184,9 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
     give_turn();
     forget_transaction();
   }
+  const bool are_rows_ended = had_rows && rows_ == nullptr;
   leave();
-  return is_ended;
+  return is_ended || are_rows_ended;
 }
 
 void SqliteConnection::disarm() noexcept {
@@ -194,6 +225,10 @@ void SqliteConnection::end_effects() noexcept {
     inspector_.refuse_all();
     if (is_native_taken_.load()) remove_callbacks();
     Watch::remove(database_.get());  // it would stop the rollback too
+    if (rows_ != nullptr) abort_statement(*rows_);
+    rows_.reset();
+    has_rows_.store(false);
+    forget_statements();
     reset_strays();
     roll_back();
     give_turn();
@@ -216,6 +251,31 @@ void SqliteConnection::empty_wal() noexcept {
 }
 
 // ---- the keeper's work ----------------------------------------------------------------------------------------------
+
+// A session is closed: statistics that the planner has missed are collected, if that does not delay anybody.
+void SqliteConnection::optimize() noexcept {
+  if (queries_total_.load() == 0 || is_memory() || !file_->target().is_writable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (hands_ != Hands::free || watch_.is_disarmed() || is_native_taken_.load()) return;
+    hands_ = Hands::inner;
+  }
+  try {
+    const bool is_idle = sqlite3_get_autocommit(database_.get()) != 0 && rows_ == nullptr && !has_turn_;
+    if (is_idle && is_file_intact(DatabaseFile::Depth::all) &&
+        file_->turn().take(number_, Instant(), watch_.should_stop()) == WriterTurn::Outcome::taken) {
+      const OwnStatements own(inspector_);
+      watch_.arm({clock_.now() + kOptimizeSpan, Instant::never(), Span()});
+      if (is_query_only_ || !is_query_only_known_) run_own(database_.get(), "PRAGMA query_only=0");
+      run_own(database_.get(), "PRAGMA analysis_limit=400");
+      run_own(database_.get(), "PRAGMA optimize");
+      roll_back();
+      file_->turn().give(number_);
+    }
+  } catch (const std::bad_alloc&) {
+  }
+  leave();
+}
 
 void SqliteConnection::arm_for_keeper(Instant deadline) noexcept {
   watch_.arm({deadline, Instant::never(), kKeeperTimeout});

@@ -15,6 +15,7 @@
 // S7  A session whose native() was used is not leased again, whatever the reset mode, unless the holder asserts that it is
 //     unchanged: functions, collations, modules, limits and settings of the handle can neither be listed nor removed, and
 //     one with an invalid context would crash the process.
+// S8  While rows are read page by page, their statement is the only one of the driver; whoever ends the reading resets it.
 // Threads: as ports.hpp marks the calls.
 // Failure: the documented Status values; noexcept calls return `broken` or false.
 #pragma once
@@ -23,12 +24,16 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "driver/sqlite/change_counters.hpp"
 #include "driver/sqlite/database_file.hpp"
+#include "driver/sqlite/execution.hpp"
 #include "driver/sqlite/inspector.hpp"
-#include "driver/sqlite/statement.hpp"
 #include "driver/sqlite/watch.hpp"
 #include "policy/policy.hpp"
 #include "pool/ports.hpp"
@@ -37,6 +42,7 @@ namespace tide::sqlite {
 
 // Locks of other processes: the keeper waits this long at a time, and retries in a later step.
 inline constexpr Span kKeeperTimeout = Span::millis(5);
+inline constexpr int64_t kStatementCacheSize = 128;
 
 class SqliteConnection final : public Connection {
  public:
@@ -51,6 +57,12 @@ class SqliteConnection final : public Connection {
   bool probe() noexcept override;
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
+  Status stream(const QueryRequest& request, RowSink& sink, ResultTable& out) override;
+  Status open_rows(const QueryRequest& request, ResultTable& page) override;
+  Status fetch_rows(ResultTable& page, Instant deadline) override;
+  void close_rows() noexcept override;
+  Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+               size_t& failed_at) override;
   Settled settle(ResetMode mode) noexcept override;
   void vouch() noexcept override { is_vouched_ = true; }
   void cancel(uint64_t lease = kAnyLease) noexcept override;
@@ -79,12 +91,6 @@ class SqliteConnection final : public Connection {
     std::string sqlstate;
     std::string why;
   };
-  struct Running {  // one request in progress
-    Instant started;
-    Instant deadline;
-    int64_t offset = 0;  // of the current statement in the text
-  };
-
   // session.cpp, session_lease.cpp
   bool enter(Hands hands) noexcept;
   void leave() noexcept;
@@ -102,18 +108,55 @@ class SqliteConnection final : public Connection {
   void remove_callbacks() noexcept;
   void set_query_only(bool is_on, int& code);
   void arm_for_keeper(Instant deadline) noexcept;
+  void optimize() noexcept;
   Status disarmed_error() const;
 
   // session_query.cpp
+  template <typename Work>
+  Status as_holder(uint64_t statements, Work&& work);
+  bool begin_call(uint64_t statements) noexcept;
+  void end_call() noexcept;
+  Status out_of_memory() noexcept;
   Status run_text(const QueryRequest& request, ResultTable& out);
-  Status run_statement(sqlite3_stmt* statement, const Running& running, const QueryRequest& request, ResultTable& out);
+  Status run_single(const QueryRequest& request, Execution& ex, const char* what);
+  Status begin_text(const QueryRequest& request, Execution& ex);
+  Status next_statement(const QueryRequest& request, Execution& ex);
+  Status compile_next(Execution& ex);
+  void keep(Execution& ex);
+  Status start(const QueryRequest& request, Execution& ex, Values values);
+  Status collect(const QueryRequest& request, Execution& ex, ResultTable& out);
+  Status finish(Execution& ex, Status status, ResultTable& out);
+  void abort_statement(Execution& ex) noexcept;
+  void forget_statements() noexcept;
+  void publish_counts() noexcept;
   Status check_lease(bool is_writing) const;
+
+  // session_rows.cpp
+  Status check_no_rows() const;
+  Status stream_statement(const QueryRequest& request, RowSink& sink, ResultTable& out);
+  Status open_statement(const QueryRequest& request, ResultTable& page);
+  Status fetch_page(ResultTable& page, Instant deadline);
+  void read_page(Execution& ex, ResultTable& page);
+  Status pass_rows(Execution& ex, RowSink& sink, ResultTable& out);
+  void end_rows(Status why) noexcept;
+
+  // session_batch.cpp
+  Status run_batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+                   size_t& failed_at);
+  Status run_words(std::string_view words, Instant deadline);
+  bool is_reading_only(const QueryRequest& request);
+  void undo_batch() noexcept;
+
+  // session_turn.cpp
   Status take_turn(const Running& running, Instant deadline);
   Status take_turn_only(const Running& running, Instant deadline);
   bool is_intact_for_writing();
   void restart_wal() noexcept;
   Status lost_commit() const;
   void give_turn() noexcept;
+  void give_unused_turn() noexcept;
+
+  // session_end.cpp
   Status failure(int code, const Running& running);
   void explain_busy(Status& status) const;
   Span lock_timeout(const Running& running) const noexcept;
@@ -123,6 +166,7 @@ class SqliteConnection final : public Connection {
   void note_transaction(Instant started) noexcept;
   void forget_transaction() noexcept;
   Instant read_until(Instant started) const noexcept;
+  Instant read_limit(const Execution& ex) const noexcept;
 
   Database database_;
   const uint64_t number_;
@@ -149,7 +193,12 @@ class SqliteConnection final : public Connection {
   bool is_query_only_known_ = true;
   Ended ended_;
   Instant reading_since_;
+  std::unique_ptr<Cache> cache_;     // the statements that are kept prepared
+  std::unique_ptr<Execution> rows_;  // of the rows being read page by page
+  Status rows_end_;                  // why they were ended from outside; for the following fetch_rows()
 
+  std::atomic<bool> has_rows_{false};           // rows_ is set
+  std::atomic<bool> is_rows_cancelled_{false};  // between two pages
   std::atomic<bool> is_native_taken_{false};
   std::atomic<bool> is_abandoned_{false};
   std::atomic<uint64_t> lease_{1};
@@ -158,6 +207,31 @@ class SqliteConnection final : public Connection {
   std::atomic<int64_t> transaction_since_ns_{0};
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
+  struct {
+    std::atomic<uint64_t> hits{0};
+    std::atomic<uint64_t> misses{0};
+    std::atomic<uint64_t> evictions{0};
+    std::atomic<uint64_t> held{0};
+    std::atomic<uint64_t> bytes{0};
+  } counts_;  // of cache_
 };
+
+// Executes statements of the holder: with the hands, and counted.
+template <typename Work>
+Status SqliteConnection::as_holder(uint64_t statements, Work&& work) {
+  if (!begin_call(statements)) return disarmed_error();
+  Status status;
+  try {
+    status = work();
+  } catch (const std::bad_alloc&) {
+    status = out_of_memory();
+  } catch (...) {  // of a sink
+    give_unused_turn();
+    end_call();
+    throw;
+  }
+  end_call();
+  return status;
+}
 
 }  // namespace tide::sqlite

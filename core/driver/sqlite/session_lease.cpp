@@ -54,10 +54,13 @@ Settled SqliteConnection::settle(ResetMode mode) noexcept {
 }
 
 Settled SqliteConnection::settle_inner(ResetMode mode) {
+  end_rows(Status::ok());
+  rows_end_ = {};
   const OwnStatements own(inspector_);
+  const bool was_native_taken = is_native_taken_.load();
   const bool is_known = take_back_native();
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
-  reset_strays();
+  if (was_native_taken) reset_strays();  // there are no others
   // In every mode: a session that will be closed must not block the others until then.
   if (!roll_back()) return Settled::broken;
   ended_ = {};

@@ -1,11 +1,11 @@
-// Statements of the holder: preparation before, and checks after execution.
-#include <algorithm>
+// Statements of the holder: from the text, or the cache, to their result.
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <new>
+#include <string>
 #include <utility>
 
-#include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
 #include "driver/sqlite/open_files.hpp"
 #include "driver/sqlite/session.hpp"
@@ -13,10 +13,7 @@
 namespace tide::sqlite {
 namespace {
 
-// How long a writer waits for readers so that the WAL can be reset.
-constexpr Span kRestartSpan = Span::millis(100);
-
-Instant limit_of(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
+Instant limit_after(Instant started, Span span) { return span.is_zero() ? Instant::never() : started + span; }
 
 bool is_blank(sqlite3* database, std::string_view text) {
   while (!text.empty()) {
@@ -41,69 +38,70 @@ Status check_text(std::string_view text) {
   return Status::ok();
 }
 
+// The inspector must see every execution of the others: they change more than data.
+bool may_be_kept(const Traits& traits) { return !traits.intent.is_definition && !traits.intent.is_pragma; }
+
+ResultLimits limits_of(const QueryRequest& request) {
+  ResultLimits limits;
+  if (request.rows_max > 0) limits.rows_max = request.rows_max;
+  if (request.bytes_max > 0) limits.bytes_max = static_cast<size_t>(request.bytes_max);
+  limits.is_first_row_only = request.is_first_row_only;
+  return limits;
+}
+
 }  // namespace
+
+bool SqliteConnection::begin_call(uint64_t statements) noexcept {
+  if (!enter(Hands::query)) return false;
+  queries_total_.fetch_add(statements, std::memory_order_relaxed);
+  idle_since_ns_.store(0, std::memory_order_relaxed);
+  return true;
+}
+
+void SqliteConnection::end_call() noexcept {
+  if (is_in_transaction_.load(std::memory_order_relaxed) || rows_ != nullptr) {
+    idle_since_ns_.store(clock_.now().ns(), std::memory_order_relaxed);
+  }
+  publish_counts();
+  leave();
+}
+
+Status SqliteConnection::out_of_memory() noexcept {
+  give_unused_turn();
+  note_transaction(clock_.now());
+  return Status::error(Code::no_memory, "not enough memory for the result");
+}
 
 Status SqliteConnection::query(const QueryRequest& request, ResultTable& out) {
   out.clear();
-  if (!enter(Hands::query)) return disarmed_error();
-  queries_total_.fetch_add(1, std::memory_order_relaxed);
-  idle_since_ns_.store(0, std::memory_order_relaxed);
-  Status status;
-  try {
-    status = run_text(request, out);
-  } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "not enough memory for the result");
-    if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
-    note_transaction(clock_.now());
-  }
+  Status status = as_holder(1, [&] { return run_text(request, out); });
   if (!status) out.clear();
-  if (is_in_transaction_.load()) idle_since_ns_.store(clock_.now().ns(), std::memory_order_relaxed);
-  leave();
   return status;
 }
 
 Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out) {
-  if (is_file_lost()) return file_->loss();
-  if (Status status = check_text(request.sql); !status) return status;
-  Running running{clock_.now(), {}, 0};
-  const Instant request_deadline = earliest(request.deadline, limit_of(running.started, policy_.query_timeout));
-  std::string_view text = request.sql;
+  if (Status status = check_no_rows(); !status) return status;
+  Execution ex;
+  if (Status status = begin_text(request, ex); !status) return status;
   bool has_run = false;
-  while (!text.empty()) {
-    running.deadline = earliest(request_deadline, limit_of(running.started, policy_.statement_timeout));
-    running.offset = static_cast<int64_t>(request.sql.size() - text.size());
-    // Compiling reads the schema, which may have to wait for a lock of another process too.
-    watch_.arm({running.deadline, Instant::never(), lock_timeout(running)});
-    inspector_.begin();
-    Statement statement;
-    std::string_view rest;
-    const int code = compile(database_.get(), text, statement, rest);
-    const bool is_rollback = code == SQLITE_OK && statement != nullptr && inspector_.intent().is_rollback &&
-                             sqlite3_stmt_isexplain(statement.get()) == 0;
-    if (!ended_.sqlstate.empty() && !is_rollback) {
-      return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "The transaction was rolled back.",
-                          "Send ROLLBACK, then repeat the transaction.");
-    }
-    if (code != SQLITE_OK) return failure(code, running);
-    if (statement == nullptr) {
-      if (rest.size() == text.size()) break;
-      text = rest;
-      continue;
-    }
-    if (!request.params.empty() && !is_blank(database_.get(), rest)) {
+  while (true) {
+    if (Status status = next_statement(request, ex); !status) return status;
+    if (ex.statement == nullptr) break;
+    if (!request.params.empty() && !ex.is_kept && !is_blank(database_.get(), ex.rest)) {
       return Status::error(Code::bad_argument, "several statements cannot share parameters", {},
                            "Send one statement at a time, or no parameters.");
     }
     out.clear();
     if (!ended_.sqlstate.empty()) {
       ended_ = {};  // the expected ROLLBACK of the holder; there is no transaction any more
-    } else if (Status status = run_statement(statement.get(), running, request, out); !status) {
+      out.set_command(ex.traits->command);
+    } else if (Status status = collect(request, ex, out); !status) {
       return status;
     }
-    out.set_command(command_of(statement.get()));
+    ex.release();
     has_run = true;
-    text = rest;
-    running.started = clock_.now();
+    if (ex.rest.empty()) break;
+    ex.running.started = clock_.now();
   }
   if (!has_run && !request.params.empty()) {
     return Status::error(Code::bad_argument, "parameters were given, but no statement");
@@ -111,43 +109,192 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
   return Status::ok();
 }
 
-Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& running, const QueryRequest& request,
-                                       ResultTable& out) {
-  const Intent intent = inspector_.intent();
-  const bool is_writing = sqlite3_stmt_readonly(statement) == 0 && sqlite3_stmt_isexplain(statement) == 0 &&
-                          !(intent.is_pragma && intent.is_pragma_question);
-  if (Status status = check_lease(is_writing); !status) return status;
-  if (Status status = bind_parameters(statement, request.params); !status) return status;
-  if (is_writing && !has_turn_) {
-    if (Status status = take_turn(running, running.deadline); !status) return status;
+// For calls that accept one statement only; `what` names them. Without a statement in the text, `ex` has none.
+Status SqliteConnection::run_single(const QueryRequest& request, Execution& ex, const char* what) {
+  if (Status status = begin_text(request, ex); !status) return status;
+  if (Status status = next_statement(request, ex); !status) return status;
+  if (ex.statement == nullptr && !request.params.empty()) {
+    return Status::error(Code::bad_argument, "parameters were given, but no statement");
   }
-  if (watch_.check() != Watch::Stop::none) {
-    if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+  if (!ex.is_kept && !is_blank(database_.get(), ex.rest)) {
+    return Status::error(Code::bad_argument, std::string("several statements in one text ") + what, {},
+                         "Send one statement at a time.");
+  }
+  return Status::ok();
+}
+
+Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) {
+  if (is_file_lost()) return file_->loss();
+  if (Status status = check_text(request.sql); !status) return status;
+  ex.running.started = clock_.now();
+  ex.running.text.given = request.sql;
+  ex.request_deadline = earliest(request.deadline, limit_after(ex.running.started, policy_.query_timeout));
+  ex.compiled = request.sql;
+  const bool is_native = request.placeholders == Placeholders::native;
+  const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
+  if (is_native_taken) forget_statements();
+  const bool is_kept = request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= Cache::kTextBytesMax &&
+                       !is_native_taken;
+  if (is_kept) {
+    Result<Cache::Entry*> found = cache_->use(request.sql, request.placeholders, request.names, {});
+    if (!found) return found.take_status();
+    ex.entry = found.value();
+    ex.compiled = ex.entry->text.sql;
+    if (!is_native) ex.running.text.translated = &ex.entry->text;
+  } else if (!is_native) {
+    Result<StatementText> translated = translate(request.sql, Dialect::sqlite, request.placeholders, request.names);
+    if (!translated) return translated.take_status();
+    ex.own_text = translated.take();
+    ex.compiled = ex.own_text.sql;
+    ex.running.text.translated = &ex.own_text;
+  }
+  ex.rest = ex.compiled;
+  return Status::ok();
+}
+
+// Sets the statement at hand to the next one of the text; to none at its end.
+Status SqliteConnection::next_statement(const QueryRequest& request, Execution& ex) {
+  Running& running = ex.running;
+  running.deadline = earliest(ex.request_deadline, limit_after(running.started, policy_.statement_timeout));
+  inspector_.begin();
+  Status failed;
+  if (ex.entry != nullptr && ex.entry->kept) {
+    ex.statement = ex.entry->kept.statement.get();
+    ex.traits = &ex.entry->kept.traits;
+    ex.is_kept = true;
+    ex.rest = {};
+    cache_->note_execution(true);
+  } else if (!ex.rest.empty()) {
+    failed = compile_next(ex);
+  }
+  const bool is_rollback = ex.statement != nullptr && ex.traits->intent.is_rollback;
+  if (!ended_.sqlstate.empty() && !is_rollback && !ex.compiled.empty()) {
+    return driver_error(ended_.sqlstate, SQLITE_ABORT, ended_.why, "The transaction was rolled back.",
+                        "Send ROLLBACK, then repeat the transaction.");
+  }
+  return failed;
+}
+
+Status SqliteConnection::compile_next(Execution& ex) {
+  Running& running = ex.running;
+  const bool is_first = ex.rest.size() == ex.compiled.size();
+  const bool is_worth_keeping =
+      is_first && ex.entry != nullptr && ex.entry->notes == nullptr && cache_->is_worth_preparing(*ex.entry);
+  // Compiling reads the schema, which may have to wait for a lock of another process too.
+  watch_.arm({running.deadline, Instant::never(), lock_timeout(running)});
+  while (!ex.rest.empty()) {
+    running.text.offset = ex.compiled.size() - ex.rest.size();
+    std::string_view rest;
+    const int code =
+        compile(database_.get(), ex.rest, ex.own, rest, is_worth_keeping ? SQLITE_PREPARE_PERSISTENT : 0);
+    if (code != SQLITE_OK) return failure(code, running);
+    const bool is_stuck = rest.size() == ex.rest.size();
+    ex.rest = is_stuck ? std::string_view() : rest;
+    if (ex.own != nullptr) break;
+  }
+  if (ex.own == nullptr) return Status::ok();
+  ex.statement = ex.own.get();
+  ex.own_traits = traits_of(ex.statement, inspector_.intent());
+  ex.traits = &ex.own_traits;
+  cache_->note_execution(false);
+  if (is_worth_keeping) keep(ex);
+  return Status::ok();
+}
+
+void SqliteConnection::keep(Execution& ex) {
+  if (!may_be_kept(*ex.traits) || !is_blank(database_.get(), ex.rest)) {
+    static const std::shared_ptr<const void> kNever = std::make_shared<char>();
+    ex.entry->notes = kNever;
+    return;
+  }
+  ex.entry->bytes = static_cast<uint64_t>(sqlite3_stmt_status(ex.statement, SQLITE_STMTSTATUS_MEMUSED, 0));
+  ex.entry->kept = {std::move(ex.own), std::move(ex.own_traits)};
+  ex.traits = &ex.entry->kept.traits;
+  ex.is_kept = true;
+  ex.rest = {};
+  cache_->note_prepared(*ex.entry);
+  cache_->take_evicted();  // and finalized
+}
+
+// Everything before the first step.
+Status SqliteConnection::start(const QueryRequest& request, Execution& ex, Values values) {
+  const Running& running = ex.running;
+  const Traits& traits = *ex.traits;
+  if (Status status = check_lease(traits.is_writing); !status) return status;
+  if (Status status = bind_parameters(ex.statement, traits, request.params, values); !status) return status;
+  watch_.arm({running.deadline, read_limit(ex), lock_timeout(running)});
+  // The time of a statement that was neither compiled nor waited for has just been read.
+  Instant now = ex.is_kept ? running.started : Instant();
+  if (traits.is_writing && !has_turn_) {
+    if (Status status = take_turn(running, running.deadline); !status) return status;
+    now = {};
+  }
+  if (watch_.check_at(now) != Watch::Stop::none) {
+    give_unused_turn();
     return stopped(watch_.stop(), running);
   }
-  Statement retold;
-  if (intent.is_busy_timeout && intent.is_pragma_question) {
+  if (traits.intent.is_busy_timeout && traits.intent.is_pragma_question) {
     // SQLite reports its own handler, which was replaced; and it does so while compiling.
     sqlite3_busy_timeout(database_.get(), static_cast<int>(watch_.timeout().ms()));
+    Statement retold;
     std::string_view rest;
-    if (compile(database_.get(), sqlite3_sql(statement), retold, rest) == SQLITE_OK) statement = retold.get();
+    if (compile(database_.get(), sqlite3_sql(ex.statement), retold, rest) == SQLITE_OK) {
+      ex.own = std::move(retold);
+      ex.statement = ex.own.get();
+    }
   }
-  const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
-  const Instant read_limit = is_writing || has_turn_ ? Instant::never() : read_until(running.started);
-  watch_.arm({running.deadline, read_limit, lock_timeout(running)});
-  int code = SQLITE_OK;
-  Status status = collect_rows(statement, ResultLimits{}, out, code);
-  if (status && code != SQLITE_DONE) status = failure(code, running);
+  ex.was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
+  ex.seen_before = inspector_.seen_total();
+  return Status::ok();
+}
+
+Status SqliteConnection::collect(const QueryRequest& request, Execution& ex, ResultTable& out) {
+  if (Status status = start(request, ex, Values::remain); !status) return status;
+  Status status;
+  try {
+    status = collect_rows(ex.statement, limits_of(request), out, ex.code);
+  } catch (const std::bad_alloc&) {
+    status = Status::error(Code::no_memory, "not enough memory for the result");
+  }
+  return finish(ex, std::move(status), out);
+}
+
+// Everything after the last step. `status` is an error of the driver; that of the last step is in `ex`. A statement that
+// writes and was left in the middle has been executed wholly, and takes effect if `status` is ok.
+Status SqliteConnection::finish(Execution& ex, Status status, ResultTable& out) {
+  const Intent intent = ex.traits->intent;
+  const bool is_writing = ex.traits->is_writing;
+  if (status && is_writing) {
+    while (ex.code == SQLITE_ROW) ex.code = sqlite3_step(ex.statement);
+  }
+  if (status && ex.code != SQLITE_DONE && ex.code != SQLITE_ROW) status = failure(ex.code, ex.running);
+  if (!status) abort_statement(ex);
   if (status && intent.is_change && !intent.is_definition && is_writing) {
-    out.set_affected(sqlite3_changes64(database_.get()));
+    const int64_t changed = sqlite3_changes64(database_.get());
+    out.set_affected(changed);
+    if (intent.is_insert && changed > 0) out.set_last_insert_id(sqlite3_last_insert_rowid(database_.get()));
   }
-  sqlite3_reset(statement);
+  if (status) out.set_command(ex.traits->command);
+  if (ex.is_kept && inspector_.seen_total() != ex.seen_before &&
+      sqlite3_stmt_status(ex.statement, SQLITE_STMTSTATUS_REPREPARE, 1) != 0) {
+    // SQLite has compiled it again, because the schema has changed.
+    ex.entry->kept.traits.intent = inspector_.intent();
+    if (!may_be_kept(ex.entry->kept.traits)) ex.entry->notes = std::make_shared<char>();
+  }
+  Cache::Entry* const unkept = ex.is_kept && ex.entry->notes != nullptr ? ex.entry : nullptr;
+  const Running running = ex.running;
+  const bool was_in_transaction = ex.was_in_transaction;
+  ex.release();
+  if (unkept != nullptr) cache_->drop(*unkept);
   if (status && intent.is_attach) {
     const OwnStatements own(inspector_);
     status = remember_attached(database_.get());
   }
   if (intent.is_busy_timeout) {
-    if (const char* told = out.text(0, 0); told != nullptr) watch_.set_timeout(Span::millis(std::atoi(told)));
+    std::string told;
+    const OwnStatements own(inspector_);
+    run_own(database_.get(), "PRAGMA busy_timeout", &told);
+    watch_.set_timeout(Span::millis(std::atoi(told.c_str())));
     watch_.install(database_.get());
   }
   const bool was_writing = has_turn_;
@@ -158,15 +305,29 @@ Status SqliteConnection::run_statement(sqlite3_stmt* statement, const Running& r
   return status;
 }
 
-bool SqliteConnection::is_intact_for_writing() {
-  if (inspector_.has_journal_change()) note_journal();
-  return is_file_intact(DatabaseFile::Depth::all);
+// A statement that has changed rows and is left in the middle would be committed by its reset.
+void SqliteConnection::abort_statement(Execution& ex) noexcept {
+  if (!ex.traits->is_writing || sqlite3_stmt_busy(ex.statement) == 0) return;
+  sqlite3_interrupt(database_.get());
+  sqlite3_step(ex.statement);
 }
 
-Status SqliteConnection::lost_commit() const {
-  Status status = file_->loss();
-  status.detail = "The transaction was committed to the old file, and is lost with it.";
-  return status;
+// A holder of native() may finalize every statement that it finds there.
+void SqliteConnection::forget_statements() noexcept {
+  if (cache_->counts().held == 0 || rows_ != nullptr) return;
+  cache_->evict_all();
+  cache_->take_evicted();  // and finalized
+  publish_counts();
+}
+
+void SqliteConnection::publish_counts() noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  const StatementCounts& counts = cache_->counts();
+  counts_.hits.store(counts.hits_total, relaxed);
+  counts_.misses.store(counts.misses_total, relaxed);
+  counts_.evictions.store(counts.evictions_total, relaxed);
+  counts_.held.store(counts.held, relaxed);
+  counts_.bytes.store(counts.bytes, relaxed);
 }
 
 Status SqliteConnection::check_lease(bool is_writing) const {
@@ -178,189 +339,6 @@ Status SqliteConnection::check_lease(bool is_writing) const {
   }
   if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
   return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
-}
-
-Instant SqliteConnection::read_until(Instant started) const noexcept {
-  const Span span = policy_.sqlite_max_read_transaction;
-  return limit_of(reading_since_.is_set() ? reading_since_ : started, span);
-}
-
-// ---- the writer turn ------------------------------------------------------------------------------------------------
-
-Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
-  if (Status status = take_turn_only(running, deadline); !status) return status;
-  if (is_intact_for_writing()) return Status::ok();
-  give_turn();
-  return file_->loss();
-}
-
-Status SqliteConnection::take_turn_only(const Running& running, Instant deadline) {
-  // Without WAL the current writer waits for the read lock of this session: waiting for the turn would deadlock.
-  const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
-  const bool may_wait = is_wal_ || !is_upgrade;
-  const WriterTurn::Outcome outcome =
-      file_->turn().take(number_, may_wait ? deadline : Instant(), watch_.should_stop());
-  if (outcome == WriterTurn::Outcome::taken) {
-    has_turn_ = true;
-    return Status::ok();
-  }
-  if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
-  if (!may_wait) {
-    Status status =
-        driver_error("40001", SQLITE_BUSY, "another session is writing, and this transaction has already read");
-    explain_busy(status);
-    return status;
-  }
-  const WriterTurn::Holder holder = file_->turn().holder();
-  const Instant now = clock_.now();
-  std::string detail = "Waited " + describe_span(now - running.started);
-  if (holder.session != 0) {
-    detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
-              ", " + std::to_string(file_->turn().waiting()) + " others are waiting";
-  }
-  Status status =
-      Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
-                    "Keep write transactions short; SQLite has one writer at a time.");
-  status.sqlstate = "55P03";
-  status.native_code = SQLITE_BUSY;
-  return status;
-}
-
-void SqliteConnection::give_turn() noexcept {
-  if (!has_turn_) return;
-  has_turn_ = false;
-  file_->turn().give(number_);
-}
-
-// ---- afterwards -----------------------------------------------------------------------------------------------------
-
-Status SqliteConnection::failure(int code, const Running& running) {
-  const bool is_interrupt = (code & 0xFF) == SQLITE_INTERRUPT;
-  if (is_interrupt || is_busy(code)) {
-    Watch::Stop stop = watch_.stop();
-    if (stop == Watch::Stop::timed_out && is_busy(code) && !file_->describe_readers(number_, clock_.now()).empty()) {
-      Status status = database_error(database_.get(), code, running.offset);
-      explain_busy(status);
-      status.code = Code::timeout;
-      return status;
-    }
-    // sqlite3_interrupt() may be faster than the next check of the flag.
-    if (stop == Watch::Stop::none && is_interrupt) stop = watch_.check();
-    if (stop != Watch::Stop::none) return stopped(stop, running);
-  }
-  Status status = database_error(database_.get(), code, running.offset);
-  if (is_busy(code)) explain_busy(status);
-  return status;
-}
-
-// Adds who holds the lock, if known, and a hint.
-void SqliteConnection::explain_busy(Status& status) const {
-  const bool is_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
-  if (is_in_transaction && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ) {
-    // Its snapshot is outdated, or the writer waits for it: repeating the statement in this transaction cannot succeed.
-    status.is_retryable = false;
-    status.hint =
-        "Roll back and repeat the whole transaction; begin one that writes with BEGIN IMMEDIATE. The "
-        "statement cannot succeed in this transaction.";
-    return;
-  }
-  const std::string readers = file_->describe_readers(number_, clock_.now());
-  if (readers.empty()) return;
-  status.sqlstate = "55P03";
-  status.is_retryable = true;
-  status.message = "the database is in use by other leases of this pool";
-  status.detail = readers;
-  status.hint = is_memory() ? "In memory, readers and writers block each other: keep transactions short, or use a file."
-                            : "Without WAL, readers and writers block each other: keep transactions short, or set "
-                              "sqlite_journal_mode=wal.";
-}
-
-// In memory only sessions of the pool can hold a lock, so the statement waits for it as for the turn, if there is a
-// deadline.
-Span SqliteConnection::lock_timeout(const Running& running) const noexcept {
-  const Span timeout = watch_.timeout();
-  if (!is_memory() || timeout.is_zero() || running.deadline >= Instant::never()) return timeout;
-  return std::max(timeout, running.deadline - running.started);
-}
-
-Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
-  if (stop == Watch::Stop::disarmed) return disarmed_error();
-  if (stop == Watch::Stop::cancelled) {
-    return driver_error("57014", SQLITE_INTERRUPT, "the statement was cancelled");
-  }
-  if (stop == Watch::Stop::read_too_old) {
-    return driver_error("25P03", SQLITE_INTERRUPT,
-                        "the read transaction was older than " + describe_span(policy_.sqlite_max_read_transaction),
-                        "An old snapshot prevents checkpoints from resetting the WAL, which then keeps growing.",
-                        "Read in smaller parts, or raise sqlite_max_read_transaction.");
-  }
-  Status status =
-      Status::error(Code::timeout, "the statement did not finish in time",
-                    running.started.is_set() ? "It ran for " + describe_span(clock_.now() - running.started) + "." : "",
-                    "Request fewer rows, or raise query_timeout and statement_timeout.");
-  status.sqlstate = "57014";
-  status.native_code = SQLITE_INTERRUPT;
-  status.is_retryable = false;  // the same statement would take the same time again
-  return status;
-}
-
-void SqliteConnection::after_statement(const Running& running, bool was_in_transaction, const Status& status) {
-  if (watch_.stop() == Watch::Stop::read_too_old && sqlite3_get_autocommit(database_.get()) == 0) {
-    const OwnStatements own(inspector_);
-    roll_back();
-    ended_ = {"25P03", status.message};
-  } else if (was_in_transaction && !status && sqlite3_get_autocommit(database_.get()) != 0) {
-    ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message};
-  }
-  if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) {
-    if (status) restart_wal();
-    give_turn();
-  }
-  note_transaction(running.started);
-}
-
-// SQLite restarts the WAL only if a writer finds no reader of it. With overlapping readers that never happens, and the WAL
-// keeps growing. Therefore a writer waits for the current readers, while it holds the lock that keeps other writers from
-// appending; readers that begin meanwhile read the database file only, and are not waited for. Only in the writer turn:
-// SQLite up to 3.51.2 may corrupt a WAL that one connection resets while another writes.
-void SqliteConnection::restart_wal() noexcept {
-  if (!is_wal_ || policy_.sqlite_wal_limit == 0 || file_->wal_bytes() <= policy_.sqlite_wal_limit) return;
-  if (sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_NONE) return;
-  const Instant now = clock_.now();
-  if (!file_->may_restart_wal(now)) return;
-  const OwnStatements own(inspector_);
-  watch_.arm({now + kRestartSpan, Instant::never(), kRestartSpan});
-  sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-}
-
-void SqliteConnection::note_transaction(Instant started) noexcept {
-  constexpr auto relaxed = std::memory_order_relaxed;
-  if (sqlite3_get_autocommit(database_.get()) != 0) {
-    forget_transaction();
-    return;
-  }
-  if (!is_in_transaction_.load(relaxed)) {
-    transaction_since_ns_.store(started.ns(), relaxed);
-    is_in_transaction_.store(true, relaxed);
-  }
-  const int state = sqlite3_txn_state(database_.get(), nullptr);
-  if (state != SQLITE_TXN_NONE && !reading_since_.is_set()) reading_since_ = started;
-  is_reading_.store(state == SQLITE_TXN_READ, relaxed);
-  if (!is_wal_ && state != SQLITE_TXN_NONE && !is_reader_) {
-    is_reader_ = true;
-    file_->enter_reader(number_, reading_since_);
-  }
-}
-
-void SqliteConnection::forget_transaction() noexcept {
-  constexpr auto relaxed = std::memory_order_relaxed;
-  reading_since_ = {};
-  if (is_reader_) file_->leave_reader(number_);
-  is_reader_ = false;
-  is_in_transaction_.store(false, relaxed);
-  is_reading_.store(false, relaxed);
-  transaction_since_ns_.store(0, relaxed);
-  idle_since_ns_.store(0, relaxed);
 }
 
 }  // namespace tide::sqlite

@@ -21,26 +21,28 @@ void Watch::remove(sqlite3* database) noexcept {
   sqlite3_busy_handler(database, nullptr, nullptr);
 }
 
+// The limits need no order among threads: those that stop a statement from outside use the flags.
 void Watch::arm(const Limits& limits) noexcept {
-  deadline_ns_.store(limits.deadline.ns());
-  read_until_ns_.store(limits.read_until.ns());
-  timeout_ns_.store(limits.busy_timeout.ns());
-  is_armed_.store(true);
+  deadline_ns_.store(limits.deadline.ns(), std::memory_order_relaxed);
+  read_until_ns_.store(limits.read_until.ns(), std::memory_order_relaxed);
+  timeout_ns_.store(limits.busy_timeout.ns(), std::memory_order_relaxed);
+  is_armed_.store(true, std::memory_order_release);
 }
 
 void Watch::forget_stop() noexcept {
-  stop_.store(Stop::none);
+  if (stop_.load(std::memory_order_relaxed) != Stop::none) stop_.store(Stop::none);
+  if (!should_stop_.load()) return;  // most of the time: stores that order are slow
   should_stop_.store(false);
   if (is_disarmed_.load()) should_stop_.store(true);  // disarm() may have been called in between
 }
 
 void Watch::rest() noexcept {
-  is_armed_.store(false);
-  deadline_ns_.store(Instant::never().ns());
-  read_until_ns_.store(Instant::never().ns());
+  is_armed_.store(false, std::memory_order_release);
+  deadline_ns_.store(Instant::never().ns(), std::memory_order_relaxed);
+  read_until_ns_.store(Instant::never().ns(), std::memory_order_relaxed);
 }
 
-Watch::Stop Watch::check() noexcept {
+Watch::Stop Watch::check_at(Instant reading) noexcept {
   if (is_disarmed_.load()) {
     stop_.store(Stop::disarmed);
     return Stop::disarmed;
@@ -54,7 +56,7 @@ Watch::Stop Watch::check() noexcept {
     const int64_t deadline = deadline_ns_.load(std::memory_order_relaxed);
     const int64_t read_until = read_until_ns_.load(std::memory_order_relaxed);
     if (std::min(deadline, read_until) >= Instant::never().ns()) return Stop::none;
-    const int64_t now = clock_.now().ns();
+    const int64_t now = (reading.is_set() ? reading : clock_.now()).ns();
     if (now >= deadline) {
       found = Stop::timed_out;
     } else if (now >= read_until) {

@@ -52,7 +52,9 @@ class Watch {
   // Set when a stop was requested; also the flag for WriterTurn::take().
   const std::atomic<bool>& should_stop() const noexcept { return should_stop_; }
   // Checks flags and clock; the first reason found is kept.
-  Stop check() noexcept;
+  Stop check() noexcept { return check_at({}); }
+  // With a reading of the clock that the caller has; unset: it is read if it matters.
+  Stop check_at(Instant now) noexcept;
   Stop stop() const noexcept { return stop_.load(); }
 
  private:

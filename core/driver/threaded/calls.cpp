@@ -17,7 +17,7 @@ namespace {
 constexpr Span kLeaveTimeout = Span::millis(200);  // for a helper that only has to notice the end
 thread_local const Calls* innermost = nullptr;
 
-bool matters(const Call& call) { return call.kind != Call::Kind::look; }
+bool matters(const DriverCall& call) { return call.kind != DriverCall::Kind::look; }
 
 }  // namespace
 
@@ -26,18 +26,20 @@ Calls::Calls(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
 
 bool Calls::is_called_by_me() const noexcept { return innermost == this; }
 
-void Calls::carry_out(Call& call) noexcept {
+void Calls::carry_out(DriverCall& call) noexcept {
   const Calls* const outer = std::exchange(innermost, this);
   try {
     switch (call.kind) {
-      case Call::Kind::open: call.opened = driver_->open(call.deadline); break;
-      case Call::Kind::validate: call.status = driver_->validate(*call.session, call.deadline); break;
-      case Call::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
-      case Call::Kind::close: driver_->close(std::move(call.owned)); break;
-      case Call::Kind::look: call.facts = driver_->look(); break;
-      case Call::Kind::cancel: call.session->cancel(call.lease); break;
-      case Call::Kind::end_transaction: call.is_ended = call.session->end_transaction(call.why, call.lease); break;
-      case Call::Kind::disarm: call.session->finish_disarm(); break;
+      case DriverCall::Kind::open: call.opened = driver_->open(call.deadline); break;
+      case DriverCall::Kind::validate: call.status = driver_->validate(*call.session, call.deadline); break;
+      case DriverCall::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
+      case DriverCall::Kind::close: driver_->close(std::move(call.owned)); break;
+      case DriverCall::Kind::look: call.facts = driver_->look(); break;
+      case DriverCall::Kind::cancel: call.session->cancel(call.lease); break;
+      case DriverCall::Kind::end_transaction:
+        call.is_ended = call.session->end_transaction(call.why, call.lease);
+        break;
+      case DriverCall::Kind::disarm: call.session->finish_disarm(); break;
     }
   } catch (const std::bad_alloc&) {
     call.status = call.opened.status = Status::error(Code::no_memory, "out of memory");
@@ -45,32 +47,33 @@ void Calls::carry_out(Call& call) noexcept {
   innermost = outer;
 }
 
-bool Calls::is_runnable(const Call& call, Instant now) const {
+bool Calls::is_runnable(const DriverCall& call, Instant now) const {
   if (call.due > now) return false;
-  const auto is_in_the_way = [&](const Call& other) {
+  const auto is_in_the_way = [&](const DriverCall& other) {
     if (call.session != nullptr && other.session == call.session) return true;
     return !driver_->may_overlap() && !other.is_late && !other.is_about_lease() && !call.is_about_lease();
   };
   if (std::any_of(running.begin(), running.end(), is_in_the_way)) return false;
-  for (const Call& earlier : waiting) {
+  for (const DriverCall& earlier : waiting) {
     if (&earlier == &call) break;
     if (call.session != nullptr && earlier.session == call.session) return false;
   }
   return true;
 }
 
-bool Calls::begin_next(std::list<Call>::iterator& out) {
+bool Calls::begin_next(std::list<DriverCall>::iterator& out) {
   const Instant now = clock_.now();
-  out = std::find_if(waiting.begin(), waiting.end(),
-                     [&](const Call& call) { return (!is_ending_ || call.is_an_end()) && is_runnable(call, now); });
+  out = std::find_if(waiting.begin(), waiting.end(), [&](const DriverCall& call) {
+    return (!is_ending_ || call.is_an_end()) && is_runnable(call, now);
+  });
   if (out == waiting.end()) return false;
   running.splice(running.end(), waiting, out);
   out->started = now;
-  if (out->kind != Call::Kind::open) out->deadline = now + out->span;
+  if (out->kind != DriverCall::Kind::open) out->deadline = now + out->span;
   return true;
 }
 
-void Calls::finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>& lock) {
+void Calls::finish(std::list<DriverCall>::iterator call, std::unique_lock<std::mutex>& lock) {
   if ((call->is_given_up || is_ending_) && call->opened.connection != nullptr) {
     lock.unlock();
     driver_->close(std::move(call->opened.connection));
@@ -90,7 +93,7 @@ void Calls::finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>&
 void Calls::run(Helper& me) {
   pthread_setname_np(pthread_self(), "tidepool-helper");
   std::unique_lock lock(mutex);
-  std::list<Call>::iterator call;
+  std::list<DriverCall>::iterator call;
   for (;;) {
     if (begin_next(call)) {
       lock.unlock();
@@ -127,15 +130,15 @@ Status Calls::start_helper() {
 }
 
 bool Calls::has_free_helper() const noexcept {
-  const size_t stuck =
-      static_cast<size_t>(std::count_if(running.begin(), running.end(), [](const Call& call) { return call.is_late; }));
+  const size_t stuck = static_cast<size_t>(
+      std::count_if(running.begin(), running.end(), [](const DriverCall& call) { return call.is_late; }));
   return stuck < kHelpersMax;
 }
 
 Instant Calls::employ(Instant now) noexcept {
   Instant next = Instant::never();
   bool is_any_runnable = false;
-  for (const Call& call : waiting) {
+  for (const DriverCall& call : waiting) {
     if (call.due > now) next = earliest(next, call.due);
     is_any_runnable = is_any_runnable || is_runnable(call, now);
   }
@@ -146,7 +149,7 @@ Instant Calls::employ(Instant now) noexcept {
   }
   if (helpers_.size() >= kHelpersMax) return next;
   Instant all_slow_at;
-  for (const Call& call : running) {
+  for (const DriverCall& call : running) {
     if (!call.is_late) all_slow_at = latest(all_slow_at, call.started + kSlow);
   }
   // A helper between two calls will find it.
@@ -165,18 +168,19 @@ bool Calls::is_at_work() const noexcept {
 }
 
 bool Calls::is_held_up(Instant now) const noexcept {
-  return !running.empty() &&
-         std::all_of(running.begin(), running.end(), [&](const Call& call) { return now >= call.started + kTimeout; });
+  return !running.empty() && std::all_of(running.begin(), running.end(),
+                                         [&](const DriverCall& call) { return now >= call.started + kTimeout; });
 }
 
 void Calls::end() noexcept {
   std::unique_lock lock(mutex);
   is_ending_ = true;
-  waiting.remove_if([](const Call& call) { return !call.is_an_end(); });  // otherwise later calls would wait for ever
+  waiting.remove_if(
+      [](const DriverCall& call) { return !call.is_an_end(); });  // otherwise later calls would wait for ever
   for (auto call = done.begin(); call != done.end();) {
     const auto taken_by_nobody = call++;
     if (taken_by_nobody->opened.connection == nullptr) continue;
-    taken_by_nobody->kind = Call::Kind::close;
+    taken_by_nobody->kind = DriverCall::Kind::close;
     taken_by_nobody->owned = std::move(taken_by_nobody->opened.connection);
     waiting.splice(waiting.end(), done, taken_by_nobody);
   }

@@ -23,7 +23,7 @@
 
 namespace tide {
 
-struct Call {
+struct DriverCall {
   enum class Kind : uint8_t { open, validate, reset, close, look, cancel, end_transaction, disarm };
   Kind kind;
   uint32_t slot = 0;
@@ -75,18 +75,18 @@ class Calls : public std::enable_shared_from_this<Calls> {
   // The calling thread is inside one of these calls.
   bool is_called_by_me() const noexcept;
   // Makes the call in the calling thread.
-  void carry_out(Call& call) noexcept;
+  void carry_out(DriverCall& call) noexcept;
   // Only calls that end sessions are started from now on; helpers end. Waits briefly for calls that are nearly done.
   void end() noexcept;
 
   std::mutex mutex;  // guards the following
-  std::list<Call> waiting;
-  std::list<Call> running;
-  std::list<Call> done;
+  std::list<DriverCall> waiting;
+  std::list<DriverCall> running;
+  std::list<DriverCall> done;
   std::condition_variable progress;  // a call is done, or a helper has ended
 
   // Whether this call may start now. To be asked in the order of the list, because earlier calls of a session go first.
-  bool is_runnable(const Call& call, Instant now) const;
+  bool is_runnable(const DriverCall& call, Instant now) const;
   // Wakes or starts helpers for waiting calls. Returns when to call it again.
   Instant employ(Instant now) noexcept;
   Status start_helper();
@@ -103,8 +103,8 @@ class Calls : public std::enable_shared_from_this<Calls> {
     bool has_left = false;
   };
   void run(Helper& me);
-  bool begin_next(std::list<Call>::iterator& out);
-  void finish(std::list<Call>::iterator call, std::unique_lock<std::mutex>& lock);
+  bool begin_next(std::list<DriverCall>::iterator& out);
+  void finish(std::list<DriverCall>::iterator call, std::unique_lock<std::mutex>& lock);
 
   const std::unique_ptr<BlockingDriver> driver_;
   const Clock& clock_;

@@ -20,36 +20,36 @@ constexpr Span kPrompt = Span::millis(2);
 constexpr Span kRetrySpan = Span::millis(10);
 constexpr Span kLookSpan = Span::seconds(1);
 
-const char* name_of(Call::Kind kind) {
+const char* name_of(DriverCall::Kind kind) {
   switch (kind) {
-    case Call::Kind::open: return "open";
-    case Call::Kind::validate: return "validate";
-    case Call::Kind::reset: return "reset";
-    case Call::Kind::close: return "close";
-    case Call::Kind::cancel: return "cancel";
-    case Call::Kind::end_transaction: return "rollback of an open transaction";
-    case Call::Kind::disarm: return "rollback of a revoked lease";
-    case Call::Kind::look: break;
+    case DriverCall::Kind::open: return "open";
+    case DriverCall::Kind::validate: return "validate";
+    case DriverCall::Kind::reset: return "reset";
+    case DriverCall::Kind::close: return "close";
+    case DriverCall::Kind::cancel: return "cancel";
+    case DriverCall::Kind::end_transaction: return "rollback of an open transaction";
+    case DriverCall::Kind::disarm: return "rollback of a revoked lease";
+    case DriverCall::Kind::look: break;
   }
   return "check of its file";
 }
 
-Completion::Kind success_of(Call::Kind kind) {
+Completion::Kind success_of(DriverCall::Kind kind) {
   switch (kind) {
-    case Call::Kind::open: return Completion::Kind::opened;
-    case Call::Kind::validate: return Completion::Kind::validated;
-    case Call::Kind::reset: return Completion::Kind::reset_done;
-    case Call::Kind::disarm: return Completion::Kind::disarmed;
+    case DriverCall::Kind::open: return Completion::Kind::opened;
+    case DriverCall::Kind::validate: return Completion::Kind::validated;
+    case DriverCall::Kind::reset: return Completion::Kind::reset_done;
+    case DriverCall::Kind::disarm: return Completion::Kind::disarmed;
     default: return Completion::Kind::closed;
   }
 }
 
-Completion::Kind failure_of(Call::Kind kind) {
+Completion::Kind failure_of(DriverCall::Kind kind) {
   switch (kind) {
-    case Call::Kind::open: return Completion::Kind::open_failed;
-    case Call::Kind::validate: return Completion::Kind::validation_failed;
-    case Call::Kind::reset: return Completion::Kind::reset_failed;
-    case Call::Kind::disarm: return Completion::Kind::disarmed;
+    case DriverCall::Kind::open: return Completion::Kind::open_failed;
+    case DriverCall::Kind::validate: return Completion::Kind::validation_failed;
+    case DriverCall::Kind::reset: return Completion::Kind::reset_failed;
+    case DriverCall::Kind::disarm: return Completion::Kind::disarmed;
     default: return Completion::Kind::closed;
   }
 }
@@ -75,40 +75,40 @@ class ThreadedConnector final : public Connector {
 
   void open(uint32_t slot, Instant now, Instant deadline) override {
     generations_.erase(slot);
-    std::list<Call> one = make(Call::Kind::open, slot, now, deadline);
+    std::list<DriverCall> one = make(DriverCall::Kind::open, slot, now, deadline);
     one.front().deadline = deadline;
     ask(one);
   }
   void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) override {
-    std::list<Call> one = make(Call::Kind::validate, slot, now, deadline, &connection);
+    std::list<DriverCall> one = make(DriverCall::Kind::validate, slot, now, deadline, &connection);
     ask(one);
   }
   void reset(uint32_t slot, Connection& connection, ResetMode mode, Instant now, Instant deadline) override {
-    std::list<Call> one = make(Call::Kind::reset, slot, now, deadline, &connection);
+    std::list<DriverCall> one = make(DriverCall::Kind::reset, slot, now, deadline, &connection);
     one.front().mode = mode;
     ask(one);
   }
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override {
     generations_.erase(slot);
-    std::list<Call> one = make(Call::Kind::close, slot, now, now + Calls::kTimeout, connection.get());
+    std::list<DriverCall> one = make(DriverCall::Kind::close, slot, now, now + Calls::kTimeout, connection.get());
     one.front().owned = std::move(connection);
     ask(one);
   }
   void cancel(uint32_t slot, Connection& connection, uint64_t lease, Instant now) override {
-    std::list<Call> one = make(Call::Kind::cancel, slot, now, now + Calls::kTimeout, &connection);
+    std::list<DriverCall> one = make(DriverCall::Kind::cancel, slot, now, now + Calls::kTimeout, &connection);
     one.front().lease = lease;
     ask(one);
   }
   bool end_transaction(uint32_t slot, Connection& connection, const std::string& why, uint64_t lease,
                        Instant now) override {
-    std::list<Call> one = make(Call::Kind::end_transaction, slot, now, now + Calls::kTimeout, &connection);
+    std::list<DriverCall> one = make(DriverCall::Kind::end_transaction, slot, now, now + Calls::kTimeout, &connection);
     one.front().lease = lease;
     one.front().why = why;
     ask(one);
     return false;
   }
   bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override {
-    std::list<Call> one = make(Call::Kind::disarm, slot, now, now + Calls::kTimeout, &connection);
+    std::list<DriverCall> one = make(DriverCall::Kind::disarm, slot, now, now + Calls::kTimeout, &connection);
     ask(one);
     return false;
   }
@@ -141,9 +141,9 @@ class ThreadedConnector final : public Connector {
   }
 
  private:
-  static std::list<Call> make(Call::Kind kind, uint32_t slot, Instant now, Instant deadline,
-                              Connection* session = nullptr) {
-    std::list<Call> one(1);
+  static std::list<DriverCall> make(DriverCall::Kind kind, uint32_t slot, Instant now, Instant deadline,
+                                    Connection* session = nullptr) {
+    std::list<DriverCall> one(1);
     one.front().kind = kind;
     one.front().slot = slot;
     one.front().asked = now;
@@ -151,15 +151,15 @@ class ThreadedConnector final : public Connector {
     one.front().session = session;
     return one;
   }
-  void ask(std::list<Call>& one);
+  void ask(std::list<DriverCall>& one);
   void await_prompt_answers(std::unique_lock<std::mutex>& lock) const;
   void take(std::vector<Completion>& out, Instant now);
   void tell_losses(std::vector<Completion>& out);
   void give_up_late(std::vector<Completion>& out, Instant now);
   void give_up_waiting(std::vector<Completion>& out, Instant now);
   void look(Instant now);
-  Status too_late(const Call& call, Instant now) const;
-  Status refusal(const Call& call, Instant now) const;
+  Status too_late(const DriverCall& call, Instant now) const;
+  Status refusal(const DriverCall& call, Instant now) const;
 
   const Clock& clock_;
   const std::shared_ptr<Calls> calls_;
@@ -174,15 +174,15 @@ class ThreadedConnector final : public Connector {
   bool is_abandoned_ = false;
 };
 
-void ThreadedConnector::ask(std::list<Call>& one) {
-  Call& call = one.front();
+void ThreadedConnector::ask(std::list<DriverCall>& one) {
+  DriverCall& call = one.front();
   has_asked_ = true;
   std::unique_lock lock(calls_->mutex);
   if (!calls_->has_helper()) {
     Status started = calls_->start_helper();
     if (!started) {
       // The next request retries; requests for a session cannot be rejected.
-      if (call.kind == Call::Kind::open) {
+      if (call.kind == DriverCall::Kind::open) {
         call.opened.status = std::move(started);
       } else {
         call.deadline = call.asked + call.span;
@@ -213,12 +213,12 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
   give_up_waiting(out, now);
   look(now);
   Instant next = calls_->employ(now);
-  for (const Call& call : calls_->running) {
+  for (const DriverCall& call : calls_->running) {
     if (!call.is_late && call.is_answered()) next = earliest(next, call.deadline + kGrace);
   }
-  for (const Call& call : calls_->waiting) {
+  for (const DriverCall& call : calls_->waiting) {
     const Instant over = call.asked + call.span + kGrace;
-    if (over > now && call.kind != Call::Kind::look) next = earliest(next, over);
+    if (over > now && call.kind != DriverCall::Kind::look) next = earliest(next, over);
   }
   if (!generations_.empty() && !is_looking_) next = earliest(next, next_look_);
   return next;
@@ -226,7 +226,7 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
 
 void ThreadedConnector::await_prompt_answers(std::unique_lock<std::mutex>& lock) const {
   const Instant now = clock_.now();
-  for (const Call& call : calls_->running) {
+  for (const DriverCall& call : calls_->running) {
     if (now >= call.started + kPrompt) return;  // do not wait for a longer one
   }
   calls_->progress.wait_for(lock, std::chrono::nanoseconds(kPrompt.ns()),
@@ -235,19 +235,19 @@ void ThreadedConnector::await_prompt_answers(std::unique_lock<std::mutex>& lock)
 
 void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
   while (!calls_->done.empty()) {
-    Call& call = calls_->done.front();
+    DriverCall& call = calls_->done.front();
     switch (call.kind) {
-      case Call::Kind::look:
+      case DriverCall::Kind::look:
         is_looking_ = false;
         file_facts_ = call.facts;
         break;
-      case Call::Kind::cancel: break;
-      case Call::Kind::end_transaction:
+      case DriverCall::Kind::cancel: break;
+      case DriverCall::Kind::end_transaction:
         if (!call.is_ended) break;
         call.status.message = std::move(call.why);
         out.push_back({Completion::Kind::transaction_ended, call.slot, nullptr, std::move(call.status), false});
         break;
-      case Call::Kind::open: {
+      case DriverCall::Kind::open: {
         BlockingDriver::Opened& opened = call.opened;
         if (opened.connection != nullptr) {
           if (opened.generation != 0) generations_[call.slot] = opened.generation;
@@ -295,8 +295,8 @@ void ThreadedConnector::tell_losses(std::vector<Completion>& out) {
 // Running calls that are late.
 void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) {
   for (auto at = calls_->running.begin(); at != calls_->running.end(); ++at) {
-    Call& call = *at;
-    if (call.kind == Call::Kind::look) continue;
+    DriverCall& call = *at;
+    if (call.kind == DriverCall::Kind::look) continue;
     call.is_late = now >= call.deadline + kGrace;
     const bool is_cut_off = is_given_up_ && !call.is_an_end();
     if (!call.is_answered() || call.is_given_up || !(call.is_late || is_cut_off)) continue;
@@ -310,18 +310,18 @@ void ThreadedConnector::give_up_late(std::vector<Completion>& out, Instant now) 
 void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant now) {
   for (auto at = calls_->waiting.begin(); at != calls_->waiting.end();) {
     const auto call = at++;
-    const bool is_open = call->kind == Call::Kind::open;
+    const bool is_open = call->kind == DriverCall::Kind::open;
     const bool is_late = now >= call->asked + call->span + kGrace;
     if (call->is_an_end()) {
       // The slot is free after a while; the call is made when it can be.
       if (!is_late || call->is_given_up) continue;
-      const bool is_close = call->kind == Call::Kind::close;
+      const bool is_close = call->kind == DriverCall::Kind::close;
       out.push_back(
           {failure_of(call->kind), call->slot, nullptr, is_close ? Status::ok() : refusal(*call, now), false});
       call->is_given_up = true;
       continue;
     }
-    if (call->kind == Call::Kind::look) continue;
+    if (call->kind == DriverCall::Kind::look) continue;
     const bool is_over = is_given_up_ || (is_open ? is_closing_ || is_late : is_late && !calls_->has_free_helper());
     if (!is_over) continue;
     if (call->is_answered()) out.push_back({failure_of(call->kind), call->slot, nullptr, refusal(*call, now), false});
@@ -333,33 +333,33 @@ void ThreadedConnector::look(Instant now) {
   BlockingDriver& driver = calls_->driver();
   if (is_looking_ || is_closing_ || !driver.has_file() || !calls_->has_helper()) return;
   if (!wants_look_ && (generations_.empty() || now < next_look_)) return;
-  std::list<Call> one = make(Call::Kind::look, 0, now, now + kLookSpan);
+  std::list<DriverCall> one = make(DriverCall::Kind::look, 0, now, now + kLookSpan);
   calls_->waiting.splice(calls_->waiting.end(), one);
   next_look_ = now + kLookSpan;
   wants_look_ = false;
   is_looking_ = true;
 }
 
-Status ThreadedConnector::too_late(const Call& call, Instant now) const {
+Status ThreadedConnector::too_late(const DriverCall& call, Instant now) const {
   const BlockingDriver& driver = calls_->driver();
   return Status::error(
       Code::timeout,
       driver.whose() + " " + name_of(call.kind) + " has not returned after " + describe_span(now - call.started),
-      call.kind == Call::Kind::open ? "The connection that it opens is closed when it returns."
-                                    : "The session is closed when it returns.",
+      call.kind == DriverCall::Kind::open ? "The connection that it opens is closed when it returns."
+                                          : "The session is closed when it returns.",
       driver.hint());
 }
 
 // The error for a call that was not started, or is abandoned.
-Status ThreadedConnector::refusal(const Call& call, Instant now) const {
+Status ThreadedConnector::refusal(const DriverCall& call, Instant now) const {
   if (is_closing_) return Status::error(Code::closed, "the pool is closing");
-  for (const Call& other : calls_->running) {
-    if (other.kind == Call::Kind::look || now < other.started + Calls::kSlow) continue;
+  for (const DriverCall& other : calls_->running) {
+    if (other.kind == DriverCall::Kind::look || now < other.started + Calls::kSlow) continue;
     Status status = too_late(other, now);
     status.detail = std::string("A call of ") + name_of(call.kind) + " had to wait for it.";
     return status;
   }
-  if (call.kind == Call::Kind::open && !call.status) return call.status;
+  if (call.kind == DriverCall::Kind::open && !call.status) return call.status;
   return Status::error(Code::timeout,
                        calls_->driver().whose() + " " + name_of(call.kind) + " could not be started in time", "",
                        calls_->driver().hint());
@@ -367,8 +367,8 @@ Status ThreadedConnector::refusal(const Call& call, Instant now) const {
 
 Status ThreadedConnector::left_behind() const {
   const std::lock_guard lock(calls_->mutex);
-  for (const Call& call : calls_->running) {
-    if (call.kind != Call::Kind::look) return too_late(call, clock_.now());
+  for (const DriverCall& call : calls_->running) {
+    if (call.kind != DriverCall::Kind::look) return too_late(call, clock_.now());
   }
   return Status::ok();
 }

@@ -4,7 +4,7 @@
 
 #include "base/rng.hpp"
 #include "base/sql_scanner.hpp"
-#include "driver/libpq/transactions.hpp"
+#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 namespace {

@@ -165,6 +165,13 @@ TEST(Environment, EveryOptionHasItsVariableAndNoOtherIsRead) {
   EXPECT_NE(std::find(asked.begin(), asked.end(), "TIDEPOOL_SCALE_UP_UTILIZATION"), asked.end());
 }
 
+TEST(Environment, SetsTheDirectoryOfSegments) {
+  const auto parsed = parse(kUrl, "", {{"TIDEPOOL_DIR", "/tmp/pools"}});
+  ASSERT_TRUE(parsed) << parsed.status().message;
+  EXPECT_EQ(parsed->policy.dir, "/tmp/pools");
+  EXPECT_EQ(source_of(*parsed, "dir"), SettingSource::environment);
+}
+
 TEST(Environment, IsUsedIfTheUrlIsEmpty) {
   const Variables both = {{"DATABASE_URL", "sqlite:///tmp/a.db?tidepool.max_size=4\n"}, {"DB_HOST", "h"}};
   const auto from_url = parse("", "", both);

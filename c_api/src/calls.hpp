@@ -1,0 +1,63 @@
+// Calls: statements and their options as the program passes them, checked and translated for the service.
+//
+// Threads: none of its own. Failure: a Status that names the argument and what is accepted.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory_resource>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <tidepool/query.h>
+
+#include "base/status.hpp"
+#include "service/service.hpp"
+
+namespace tide {
+
+inline constexpr int kParametersMax = 32766;
+inline constexpr int kBatchMax = 100'000;
+inline constexpr int64_t kDayMs = 86'400'000;  // the longest timeout
+
+// Statements: those of one call. Their texts belong to the program until keep().
+class Statements {
+ public:
+  Statements() : values_(&memory_), names_(&memory_), calls_(&memory_) {}
+  Statements(const Statements&) = delete;
+  Statements& operator=(const Statements&) = delete;
+
+  Status set(Call::Kind kind, const char* sql, int nparams, const tide_value* params, const tide_query_options& with);
+  // Parameters as text; NULL pointers are NULL.
+  Status set_texts(const char* sql, int nparams, const char* const* params);
+  Status set_batch(const tide_statement* statements, int count, const tide_query_options& with);
+  // Copies all texts, for a call that outlives the program's call.
+  void keep();
+
+  const Call& call() const { return calls_.front(); }
+  std::span<const Call> calls() const { return calls_; }
+
+ private:
+  Status add(Call::Kind kind, const char* sql, int nparams, const tide_value* params, const tide_query_options& with);
+  Status add_names(int nparams, const tide_query_options& with);
+  void add_call(Call::Kind kind, const char* sql, int nparams, const tide_query_options& with);
+
+  // Few parameters need no allocation.
+  std::array<std::byte, 768> room_;
+  std::pmr::monotonic_buffer_resource memory_{room_.data(), room_.size()};
+  std::pmr::vector<SqlValue> values_;  // of all statements, in their order
+  std::pmr::vector<std::string_view> names_;
+  std::pmr::vector<Call> calls_;
+};
+
+// Reads the caller's struct, and checks it. `with` may be NULL.
+Status read_query_options(const tide_query_options* with, tide_query_options& out);
+// For functions that return only when they have finished.
+Status refuse_callback(const tide_query_options& with);
+Status check_timeout(int64_t timeout_ms);
+// negative: that of the pool.
+inline Span timeout_of(int64_t timeout_ms) { return timeout_ms < 0 ? Span::nanos(-1) : Span::millis(timeout_ms); }
+CallTerms terms_of(const tide_query_options& with);
+
+}  // namespace tide

@@ -1,0 +1,90 @@
+// The writer turn: taken before a statement writes, kept while its transaction can write.
+#include <string>
+#include <utility>
+
+#include "base/units.hpp"
+#include "driver/sqlite/errors.hpp"
+#include "driver/sqlite/session.hpp"
+
+namespace tide::sqlite {
+namespace {
+// How long a writer waits for readers so that the WAL can be reset.
+constexpr Span kRestartSpan = Span::millis(100);
+}  // namespace
+
+Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
+  if (Status status = take_turn_only(running, deadline); !status) return status;
+  if (is_intact_for_writing()) return Status::ok();
+  give_turn();
+  return file_->loss();
+}
+
+Status SqliteConnection::take_turn_only(const Running& running, Instant deadline) {
+  // Without WAL the current writer waits for the read lock of this session: waiting for the turn would deadlock.
+  const bool is_upgrade = sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ;
+  const bool may_wait = is_wal_ || !is_upgrade;
+  const WriterTurn::Outcome outcome =
+      file_->turn().take(number_, may_wait ? deadline : Instant(), watch_.should_stop());
+  if (outcome == WriterTurn::Outcome::taken) {
+    has_turn_ = true;
+    return Status::ok();
+  }
+  if (outcome == WriterTurn::Outcome::stopped) return stopped(watch_.check(), running);
+  if (!may_wait) {
+    Status status =
+        driver_error("40001", SQLITE_BUSY, "another session is writing, and this transaction has already read");
+    explain_busy(status);
+    return status;
+  }
+  const WriterTurn::Holder holder = file_->turn().holder();
+  const Instant now = clock_.now();
+  std::string detail = "Waited " + describe_span(now - running.started);
+  if (holder.session != 0) {
+    detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
+              ", " + std::to_string(file_->turn().waiting()) + " others are waiting";
+  }
+  Status status =
+      Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
+                    "Keep write transactions short; SQLite has one writer at a time.");
+  status.sqlstate = "55P03";
+  status.native_code = SQLITE_BUSY;
+  return status;
+}
+
+void SqliteConnection::give_turn() noexcept {
+  if (!has_turn_) return;
+  has_turn_ = false;
+  file_->turn().give(number_);
+}
+
+// After a statement that was not executed.
+void SqliteConnection::give_unused_turn() noexcept {
+  if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) give_turn();
+}
+
+bool SqliteConnection::is_intact_for_writing() {
+  if (inspector_.has_journal_change()) note_journal();
+  return is_file_intact(DatabaseFile::Depth::all);
+}
+
+Status SqliteConnection::lost_commit() const {
+  Status status = file_->loss();
+  status.detail = "The transaction was committed to the old file, and is lost with it.";
+  return status;
+}
+
+// SQLite restarts the WAL only if a writer finds no reader of it. With overlapping readers that never happens, and the WAL
+// keeps growing. Therefore a writer waits for the current readers, while it holds the lock that keeps other writers from
+// appending; readers that begin meanwhile read the database file only, and are not waited for. Only in the writer turn:
+// SQLite up to 3.51.2 may corrupt a WAL that one connection resets while another writes.
+void SqliteConnection::restart_wal() noexcept {
+  if (!is_wal_ || policy_.sqlite_wal_limit == 0 || file_->wal_bytes() <= policy_.sqlite_wal_limit) return;
+  if (sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_NONE) return;
+  const Instant now = clock_.now();
+  if (!file_->may_restart_wal(now)) return;
+  const OwnStatements own(inspector_);
+  watch_.arm({now + kRestartSpan, Instant::never(), kRestartSpan});
+  sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+}
+
+}  // namespace tide::sqlite
