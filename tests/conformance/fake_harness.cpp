@@ -18,6 +18,8 @@ class FakeHarness final : public Harness {
     words_.begin = "begin";
     words_.rollback = "rollback";
     words_.alter_session = "set";
+    words_.echo_integer = words_.echo_real = words_.echo_text = words_.echo_bytes = words_.echo_boolean = "echo";
+    words_.rows = [](int64_t last) { return "rows " + std::to_string(last); };
     hopeless_server_.script_opens(100, fake::OpenFate::fail_for_good);
   }
 
@@ -33,7 +35,13 @@ class FakeHarness final : public Harness {
     clock_.advance_to(until);
   }
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {false, true, true, true}; }
+  Quirks quirks() const override {
+    Quirks quirks{false, true, true, true};
+    quirks.speaks_sql = false;
+    quirks.prepares = false;
+    quirks.has_limits = false;
+    return quirks;
+  }
   bool break_session(Connection& connection) override { return server_.kill(connection.server_pid()); }
 
  private:

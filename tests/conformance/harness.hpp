@@ -38,6 +38,16 @@ struct Words {
   std::string be_nobody;  // the session goes on without privileges; empty where there are none
   std::string hide_load;  // nobody without privileges is told the load any more ...
   std::string show_load;  // ... and again
+
+  // One parameter comes back as the only cell, with its type.
+  std::string echo_integer;
+  std::string echo_real;
+  std::string echo_text;
+  std::string echo_bytes;
+  std::string echo_boolean;
+  // The integers from 1 to this one, one a row.
+  std::function<std::string(int64_t)> rows;
+  std::string endless_rows;  // the same without an end; empty where that cannot be
 };
 
 struct Quirks {
@@ -46,7 +56,20 @@ struct Quirks {
   bool tells_loss = false;          // a broken session is told by `lost`
   bool tells_load = false;          // survey() says how many sessions there are
   std::string loss = "57P0";        // how the SQLSTATE begins that its holder meets
+  bool speaks_sql = true;           // the texts of statements_test.cpp
+  bool prepares = true;             // repeated statements, and counts them
+  bool has_limits = true;           // rows_max, bytes_max, is_first_row_only
+  bool has_booleans = true;         // otherwise they come back as integers
+  bool takes_nan = true;            // otherwise it is refused
+  bool takes_nul = true;            // in texts; otherwise it is refused
+  bool takes_invalid_utf8 = true;   // otherwise it is an error of the database
 };
+
+inline constexpr const char* kCounting = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n";
+
+inline std::string rows_in_sql(int64_t last) {
+  return kCounting + (" WHERE i < " + std::to_string(last)) + ") SELECT i FROM n WHERE i <= " + std::to_string(last);
+}
 
 class Harness {
  public:

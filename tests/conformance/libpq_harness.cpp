@@ -37,6 +37,13 @@ class LibpqHarness final : public Harness {
     words_.alter_session = "SET work_mem = '1234kB'";
     words_.session_mark = "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND source = 'session'";
     words_.unmarked = "0";
+    words_.echo_integer = "SELECT $1::bigint";
+    words_.echo_real = "SELECT $1::double precision";
+    words_.echo_text = "SELECT $1::text";
+    words_.echo_bytes = "SELECT $1::bytea";
+    words_.echo_boolean = "SELECT $1::boolean";
+    words_.rows = rows_in_sql;
+    words_.endless_rows = kCounting + std::string(") SELECT i FROM n");
     words_.be_nobody = "DROP ROLE IF EXISTS tide_nobody; CREATE ROLE tide_nobody; SET ROLE tide_nobody";
     words_.hide_load = "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity(int) FROM PUBLIC";
     words_.show_load = "GRANT EXECUTE ON FUNCTION pg_stat_get_activity(int) TO PUBLIC";
@@ -55,7 +62,12 @@ class LibpqHarness final : public Harness {
     poll(&fd, 1, static_cast<int>(ms));
   }
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {true, true, true, true}; }
+  Quirks quirks() const override {
+    Quirks quirks{true, true, true, true};
+    quirks.takes_nul = false;
+    quirks.takes_invalid_utf8 = false;
+    return quirks;
+  }
   bool break_session(Connection& connection) override {
     auto connector = make_postgresql_connector({target(), "conformance", nullptr}, Policy{}, clock_);
     connector->open(0, clock_.now(), clock_.now() + Span::seconds(10));

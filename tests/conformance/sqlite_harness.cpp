@@ -27,6 +27,9 @@ class SqliteHarness final : public Harness {
     words_.alter_session = "CREATE TEMP TABLE mine (x)";
     words_.session_mark = "SELECT count(*) FROM temp.sqlite_schema";
     words_.unmarked = "0";
+    words_.echo_integer = words_.echo_real = words_.echo_text = words_.echo_bytes = words_.echo_boolean = "SELECT ?1";
+    words_.rows = rows_in_sql;
+    words_.endless_rows = kCounting + std::string(") SELECT i FROM n");
   }
 
   std::unique_ptr<Connector> make_connector(const Policy& policy) override {
@@ -45,7 +48,12 @@ class SqliteHarness final : public Harness {
     poll(&fd, 1, static_cast<int>(left.ms()) + 1);
   }
   const Words& words() const override { return words_; }
-  Quirks quirks() const override { return {true, !is_memory_, !is_memory_, false, "58030"}; }
+  Quirks quirks() const override {
+    Quirks quirks{true, !is_memory_, !is_memory_, false, "58030"};
+    quirks.has_booleans = false;
+    quirks.takes_nan = false;
+    return quirks;
+  }
   bool break_session(Connection&) override { return !is_memory_ && std::filesystem::remove(dir_.file()); }
 
  private:

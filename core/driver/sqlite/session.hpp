@@ -63,6 +63,10 @@ class SqliteConnection final : public Connection {
   void close_rows() noexcept override;
   Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
                size_t& failed_at) override;
+  // A transaction that has read before it writes may fail.
+  std::string begin_text(const TransactionKind& kind) const override {
+    return kind.is_read_only || !file_->target().is_writable() ? "BEGIN" : "BEGIN IMMEDIATE";
+  }
   Settled settle(ResetMode mode) noexcept override;
   void vouch() noexcept override { is_vouched_ = true; }
   void cancel(uint64_t lease = kAnyLease) noexcept override;
@@ -120,7 +124,7 @@ class SqliteConnection final : public Connection {
   Status run_text(const QueryRequest& request, ResultTable& out);
   Status run_single(const QueryRequest& request, Execution& ex, const char* what);
   Status begin_text(const QueryRequest& request, Execution& ex);
-  Status next_statement(const QueryRequest& request, Execution& ex);
+  Status next_statement(Execution& ex);
   Status compile_next(Execution& ex);
   void keep(Execution& ex);
   Status start(const QueryRequest& request, Execution& ex, Values values);

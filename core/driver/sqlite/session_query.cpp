@@ -85,7 +85,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
   if (Status status = begin_text(request, ex); !status) return status;
   bool has_run = false;
   while (true) {
-    if (Status status = next_statement(request, ex); !status) return status;
+    if (Status status = next_statement(ex); !status) return status;
     if (ex.statement == nullptr) break;
     if (!request.params.empty() && !ex.is_kept && !is_blank(database_.get(), ex.rest)) {
       return Status::error(Code::bad_argument, "several statements cannot share parameters", {},
@@ -112,7 +112,7 @@ Status SqliteConnection::run_text(const QueryRequest& request, ResultTable& out)
 // For calls that accept one statement only; `what` names them. Without a statement in the text, `ex` has none.
 Status SqliteConnection::run_single(const QueryRequest& request, Execution& ex, const char* what) {
   if (Status status = begin_text(request, ex); !status) return status;
-  if (Status status = next_statement(request, ex); !status) return status;
+  if (Status status = next_statement(ex); !status) return status;
   if (ex.statement == nullptr && !request.params.empty()) {
     return Status::error(Code::bad_argument, "parameters were given, but no statement");
   }
@@ -133,8 +133,8 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   const bool is_native = request.placeholders == Placeholders::native;
   const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   if (is_native_taken) forget_statements();
-  const bool is_kept = request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= Cache::kTextBytesMax &&
-                       !is_native_taken;
+  const bool is_kept =
+      request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;
   if (is_kept) {
     Result<Cache::Entry*> found = cache_->use(request.sql, request.placeholders, request.names, {});
     if (!found) return found.take_status();
@@ -153,7 +153,7 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
 }
 
 // Sets the statement at hand to the next one of the text; to none at its end.
-Status SqliteConnection::next_statement(const QueryRequest& request, Execution& ex) {
+Status SqliteConnection::next_statement(Execution& ex) {
   Running& running = ex.running;
   running.deadline = earliest(ex.request_deadline, limit_after(running.started, policy_.statement_timeout));
   inspector_.begin();
@@ -185,8 +185,7 @@ Status SqliteConnection::compile_next(Execution& ex) {
   while (!ex.rest.empty()) {
     running.text.offset = ex.compiled.size() - ex.rest.size();
     std::string_view rest;
-    const int code =
-        compile(database_.get(), ex.rest, ex.own, rest, is_worth_keeping ? SQLITE_PREPARE_PERSISTENT : 0);
+    const int code = compile(database_.get(), ex.rest, ex.own, rest, is_worth_keeping ? SQLITE_PREPARE_PERSISTENT : 0);
     if (code != SQLITE_OK) return failure(code, running);
     const bool is_stuck = rest.size() == ex.rest.size();
     ex.rest = is_stuck ? std::string_view() : rest;
@@ -307,7 +306,7 @@ Status SqliteConnection::finish(Execution& ex, Status status, ResultTable& out) 
 
 // A statement that has changed rows and is left in the middle would be committed by its reset.
 void SqliteConnection::abort_statement(Execution& ex) noexcept {
-  if (!ex.traits->is_writing || sqlite3_stmt_busy(ex.statement) == 0) return;
+  if (!ex.traits->is_writing || ex.code != SQLITE_ROW) return;
   sqlite3_interrupt(database_.get());
   sqlite3_step(ex.statement);
 }

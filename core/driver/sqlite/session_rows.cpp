@@ -139,8 +139,8 @@ Status SqliteConnection::fetch_page(ResultTable& page, Instant deadline) {
   std::unique_ptr<Execution> ex = std::move(rows_);
   has_rows_.store(false);
   const Instant now = clock_.now();
-  ex->running.deadline = earliest(deadline, earliest(limit_of_page(now, policy_.query_timeout),
-                                                     limit_of_page(now, policy_.statement_timeout)));
+  ex->running.deadline = earliest(
+      deadline, earliest(limit_of_page(now, policy_.query_timeout), limit_of_page(now, policy_.statement_timeout)));
   watch_.arm({ex->running.deadline, read_limit(*ex), lock_timeout(ex->running)});
   if (is_rows_cancelled_.exchange(false)) watch_.request_stop();
   Status status;

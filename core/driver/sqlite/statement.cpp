@@ -89,8 +89,7 @@ int bind_value(sqlite3_stmt* statement, int place, const SqlValue& value, Values
     case SqlValue::Kind::integer:
     case SqlValue::Kind::boolean: return sqlite3_bind_int64(statement, place, value.integer);
     case SqlValue::Kind::real: return sqlite3_bind_double(statement, place, value.real);
-    case SqlValue::Kind::text:
-      return sqlite3_bind_text64(statement, place, data, value.data.size(), how, SQLITE_UTF8);
+    case SqlValue::Kind::text: return sqlite3_bind_text64(statement, place, data, value.data.size(), how, SQLITE_UTF8);
     case SqlValue::Kind::bytes: return sqlite3_bind_blob64(statement, place, data, value.data.size(), how);
   }
   return SQLITE_OK;
