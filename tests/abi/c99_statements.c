@@ -54,8 +54,8 @@ static void values(tide_pool* pool) {
   in[3] = tide_value_text("");
   in[4] = tide_value_bytes(bytes, sizeof bytes);
   in[5] = tide_value_bool(1);
-  DONE(tide_pool_execute(pool, "create table v (a, b integer, c real, d text, e blob, f boolean)", 0, NULL, NULL, NULL,
-                         &err));
+  DONE(tide_pool_execute(pool, "create table v (a, b integer, c real, d varchar(9), e blob, f boolean)", 0, NULL, NULL,
+                         NULL, &err));
   DONE(tide_pool_execute(pool, "insert into v values ($1, $2, $3, $4, $5, $6)", 6, in, NULL, &result, &err));
   CHECK(tide_result_affected(result) == 1 && tide_result_last_insert_id(result) == 1);
   CHECK(strcmp(tide_result_command(result), "INSERT") == 0);
@@ -78,8 +78,8 @@ static void values(tide_pool* pool) {
   CHECK(tide_result_value(result, 1, 0).type == TIDE_VALUE_NONE &&
         tide_result_value(result, 0, 6).type == TIDE_VALUE_NONE);
   CHECK(tide_result_value(result, -1, 0).type == TIDE_VALUE_NONE);
-  DONE(tide_result_type(result, 2, &type, &err));
-  CHECK(strcmp(type.declared, "real") == 0 && type.oid == 0);
+  DONE(tide_result_type(result, 3, &type, &err));
+  CHECK(strcmp(type.declared, "varchar(9)") == 0 && type.oid == 0);
   tide_result_free(result);
 }
 

@@ -411,19 +411,29 @@ static void each_once(const struct later* all) {
   for (i = 0; i < CALLS; i++) CHECK(read_count(&all->calls[i]) == 1);
 }
 
+static void on_acquire(void* context, const tide_event* event) {
+  (void)event;
+  count_up(context);
+}
+
 /* Calls that run are cancelled, calls that wait are refused; all callbacks have been called when the pool is closed. */
 static void close_with_calls(const char* name, int is_foreign) {
   struct later all;
   struct one_later each[CALLS];
   tide_pool_options options = TIDE_POOL_OPTIONS_INIT;
   tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
+  int begun = 0, i;
   memset(&all, 0, sizeof all);
   all.thread = pthread_self();
   options.foreign_loop = is_foreign;
+  options.event_mask = 1 << TIDE_EVENT_ACQUIRE;
+  options.on_event = on_acquire;
+  options.event_context = &begun;
   all.pool = open_pool(name, "min_size=1 max_size=1 acquire_timeout=1min", &options);
   ask_later(&all, each, ENDLESS);
-  if (is_foreign) {
-    EXPECT(TIDE_OK, tide_pool_step(all.pool, NULL, &err));
+  for (i = 0; i < 10000 && read_count(&begun) == 0; i++) {
+    if (is_foreign) EXPECT(TIDE_OK, tide_pool_step(all.pool, NULL, &err));
+    poll(NULL, 0, 1);
   }
   EXPECT(TIDE_TIMEOUT, tide_pool_close(all.pool, 100, &err));
   each_once(&all);
