@@ -448,6 +448,7 @@ void Pool::settle_and_pass_on(LeaseId lease, Return how) {
   const uint32_t slot = lease.slot();
   bool is_fit = true;
   const CloseReason reason = settle_seat(seats_[slot], how, is_fit);
+  board_.slot(slot).is_in_transaction.store(0, std::memory_order_relaxed);  // the next holder begins outside
   const Instant now = clock_.now();
   board_.write_use(slot, now);
   pass_on_or_put_away(lease, now, reason, is_fit);
