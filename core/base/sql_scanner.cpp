@@ -47,7 +47,10 @@ SqlScanner::Token SqlScanner::next() {
   if (c == '"' || (is_sqlite() && c == '`')) return quoted_name(c);
   if (is_sqlite() && c == '[') return quoted_name(']');
   if (is_digit(c) || (c == '.' && is_digit(at(from + 1)))) {
-    while (is_part(at(at_)) || (at(at_) == '.' && is_digit(at(at_ + 1)))) ++at_;
+    const auto continues = [this](size_t i) {
+      return is_part(at(i)) || (at(i) == '.' && is_digit(at(i + 1))) || (is_sqlite() && at(i) == '$');
+    };
+    while (continues(at_)) ++at_;
     return token(Kind::literal);
   }
   if (is_sqlite()) {
@@ -140,15 +143,29 @@ SqlScanner::Kind SqlScanner::skip_dollars() {
   return Kind::literal;
 }
 
-// A parameter of SQLite; another character is not consumed.
+// A parameter of SQLite; another character is not consumed. Its names are those of variables of Tcl: $a::b, $a(key).
 bool SqlScanner::skip_variable() {
   size_t end = at_ + 1;
   if (at(at_) == '?') {
     while (is_digit(at(end))) ++end;
-  } else {
-    if (at(at_) != '$' && at(at_) != ':' && at(at_) != '@') return false;
-    while (is_part(at(end)) || at(end) == '$') ++end;
-    if (end == at_ + 1) return false;
+    at_ = end;
+    return true;
+  }
+  if (std::string_view("$:@#").find(at(at_)) == std::string_view::npos) return false;
+  size_t named = 0;
+  for (;; ++end) {
+    if (is_part(at(end)) || at(end) == '$') {
+      ++named;
+    } else if (at(end) == ':' && at(end + 1) == ':') {
+      ++end;
+    } else {
+      break;
+    }
+  }
+  if (named == 0) return false;
+  if (at(end) == '(') {
+    while (end < sql_.size() && !is_blank(at(end)) && at(end) != ')') ++end;
+    if (at(end) == ')') ++end;
   }
   at_ = end;
   return true;

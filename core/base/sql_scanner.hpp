@@ -3,7 +3,7 @@
 // It follows the lexer of the database, and has no grammar.
 //  both        -- up to the end of the line, block comments, '...' with doubled quotes, "..."
 //  PostgreSQL  nested comments, E'...' with backslashes, $tag$...$tag$, $1
-//  SQLite      [...] and `...` as names; ?, ?1, :name, @name and $name as parameters
+//  SQLite      [...] and `...` as names; ?, ?1, :name, @name, #name and $name as parameters
 // An unterminated literal or comment extends to the end: the database rejects such a text.
 // is_unclear(): whether a backslash before a quote escapes it depends on a setting of the session
 // (standard_conforming_strings), so that a literal may end elsewhere.

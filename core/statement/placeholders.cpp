@@ -54,8 +54,8 @@ class Translator {
     } else if (Status status = check_names(); !status) {
       return status;
     } else {
-      const bool has_colons = style_ == Placeholders::named || !is_postgresql();
-      is_untouched_ = given_.find_first_of(has_colons ? "?$:@" : "?$") == given_.npos;
+      const bool is_any_sign = style_ == Placeholders::named || !is_postgresql();
+      is_untouched_ = given_.find_first_of(is_any_sign ? "?$:@#" : "?$") == given_.npos;
     }
     are_operators_ = style_ == Placeholders::named || has_dollar_number();
     if (!is_untouched_ || given_.find(';') != given_.npos) scan();

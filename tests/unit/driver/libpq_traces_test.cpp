@@ -4,7 +4,6 @@
 
 #include "base/rng.hpp"
 #include "base/sql_scanner.hpp"
-#include "statement/transactions.hpp"
 
 namespace tide::libpq {
 namespace {
@@ -113,51 +112,7 @@ TEST(Traces, ArbitraryTextIsScanned) {
     }
     EXPECT_EQ(scanner.position(), text.size()) << text;
     (void)trace_of_text(text);
-    EXPECT_LE(statement_at(text, 2).rest.size(), text.size());
   }
-}
-
-TEST(Transactions, RollbackOfTheWholeTransaction) {
-  for (const char* sql : {"ROLLBACK", "rollback;", " -- so be it\n abort ; ", "ROLLBACK WORK", "rollback transaction",
-                          "/* a /* b */ c */ROLLBACK", "rollback/* over */", "ROLLBACK AND NO CHAIN",
-                          "abort work and/**/no chain -- done", ";; rollback"}) {
-    const Statement first = first_statement(sql);
-    EXPECT_EQ(first.word, TransactionWord::rollback) << sql;
-    EXPECT_FALSE(has_statement(first.rest)) << sql;
-  }
-  for (const char* sql : {"ROLLBACK AND CHAIN", "/**/abort/**/transaction and chain;"}) {
-    EXPECT_EQ(first_statement(sql).word, TransactionWord::rollback_and_chain) << sql;
-  }
-  for (const char* sql :
-       {"ROLLBACK TO a", "rollback to savepoint a", "", "-- rollback", "rollbacks", "/* rollback",
-        "ROLLBACK PREPARED 'x'", "\"rollback\"", "ROLLBACK WORK TO a", "'rollback'", "rollback and"}) {
-    EXPECT_EQ(first_statement(sql).word, TransactionWord::other) << sql;
-  }
-}
-
-TEST(Transactions, CommitInItsForms) {
-  for (const char* sql : {"commit", "END", "/* x */ COMMIT WORK", "end transaction and no chain;"}) {
-    EXPECT_EQ(first_statement(sql).word, TransactionWord::commit) << sql;
-  }
-  EXPECT_EQ(first_statement("commit and chain").word, TransactionWord::commit_and_chain);
-  EXPECT_EQ(first_statement("prepare transaction 'x'").word, TransactionWord::prepare);
-  for (const char* sql :
-       {"COMMIT PREPARED 'x'", "prepare transaction as select 1", "prepare x as select 'y'", "endless"}) {
-    EXPECT_EQ(first_statement(sql).word, TransactionWord::other) << sql;
-  }
-}
-
-TEST(Transactions, StatementsAreCountedLikeResults) {
-  const char* const text =
-      "begin; insert into t values (';', $$;$$, \";\"); -- ;\n;"
-      "create rule r as on insert to t do also (delete from u; delete from v);"
-      "create function f() returns int begin atomic select case when true then 1 end; select 2; end;"
-      "/*;*/commit; select 1";
-  EXPECT_EQ(statement_at(text, 4).word, TransactionWord::commit);
-  EXPECT_EQ(statement_at(text, 3).word, TransactionWord::other);
-  EXPECT_TRUE(has_statement(statement_at(text, 4).rest));
-  EXPECT_FALSE(has_statement(statement_at(text, 5).rest));
-  EXPECT_EQ(statement_at(text, 6).word, TransactionWord::other);
 }
 
 }  // namespace
