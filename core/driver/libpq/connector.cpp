@@ -36,6 +36,7 @@ class PgConnector final : public Connector {
         clock_(clock),
         desk_(std::make_shared<CancelDesk>()),
         notices_(std::make_shared<Notices>()),
+        watch_(std::make_shared<StatementWatch>()),
         attempts_(std::make_shared<Attempts>()),
         epoll_(Descriptor::epoll("cannot make a descriptor for connections")) {
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);
@@ -107,6 +108,7 @@ class PgConnector final : public Connector {
   const Clock& clock_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
+  const std::shared_ptr<StatementWatch> watch_;
   const std::shared_ptr<Attempts> attempts_;
   Descriptor epoll_;
   PoolerMemory pooler_;
@@ -232,8 +234,8 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   std::shared_ptr<CancelState> cancel = opening.take_cancel();
   const std::string remark = opening.greeting().remark();
   pooler_mode_ = opening.greeting().pooler();
-  auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, policy_, clock_,
-                                              opening.greeting().terms());
+  auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, watch_, policy_,
+                                              clock_, opening.greeting().terms());
   openings_.erase(slot);
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);
   if (fresh->socket() < 0) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <memory>
+#include <utility>
 
 #include "base/text.hpp"
 #include "policy/parse.hpp"
@@ -121,16 +124,32 @@ bool is_retryable(std::string_view s) noexcept {
          (s.size() == 5 && s.starts_with("57P0") && s[4] >= '1' && s[4] <= '5');
 }
 
-Status error_of(const PGresult* result) {
+int32_t position_in(const PGresult* result) {
+  const std::string text = field(result, PG_DIAG_STATEMENT_POSITION);
+  int32_t position = 0;
+  std::from_chars(text.data(), text.data() + text.size(), position);
+  return position;
+}
+
+Status error_of(const PGresult* result, int32_t position) {
   std::string message = field(result, PG_DIAG_MESSAGE_PRIMARY);
   if (message.empty()) message = first_line(PQresultErrorMessage(result));
   Status status = Status::error(Code::database, std::move(message), field(result, PG_DIAG_MESSAGE_DETAIL),
                                 field(result, PG_DIAG_MESSAGE_HINT));
   status.sqlstate = field(result, PG_DIAG_SQLSTATE);
-  if (const std::string position = field(result, PG_DIAG_STATEMENT_POSITION); !position.empty()) {
-    status.detail += (status.detail.empty() ? "" : " ") + ("At character " + position + " of the statement.");
-  }
   status.is_retryable = is_retryable(status.sqlstate);
+  if (position > 0) {
+    status.detail +=
+        (status.detail.empty() ? "" : " ") + ("At character " + std::to_string(position) + " of the statement.");
+  }
+  ErrorPlace place;
+  place.position = position;
+  place.schema = field(result, PG_DIAG_SCHEMA_NAME);
+  place.table = field(result, PG_DIAG_TABLE_NAME);
+  place.column = field(result, PG_DIAG_COLUMN_NAME);
+  place.constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
+  place.routine = field(result, PG_DIAG_SOURCE_FUNCTION);
+  status.place = std::make_shared<const ErrorPlace>(std::move(place));
   return status;
 }
 

@@ -13,8 +13,12 @@
 
 namespace tide::libpq {
 
-// A failed statement: SQLSTATE, message, detail, hint. `result` is not null.
-Status error_of(const PGresult* result);
+// A failed statement: SQLSTATE, message, detail, hint, place. `result` is not null. `position`: of the error, in the text
+// that the caller gave; 0: unknown.
+Status error_of(const PGresult* result, int32_t position);
+inline Status error_of(const PGresult* result);
+// The character of the text that was sent, from 1; 0: unknown.
+int32_t position_in(const PGresult* result);
 // A lost connection, or a protocol violation.
 Status connection_error(const PGconn* conn);
 // An error detected by the driver.
@@ -38,6 +42,8 @@ bool ends_generation(std::string_view sqlstate) noexcept;
 bool may_end_generation(std::string_view sqlstate) noexcept;
 // The same statement may succeed if repeated.
 bool is_retryable(std::string_view sqlstate) noexcept;
+
+inline Status error_of(const PGresult* result) { return error_of(result, position_in(result)); }
 
 // The text after "ERROR: " and before LOCATION, without additions of libpq.
 std::string first_line(std::string_view message);

@@ -18,17 +18,21 @@ void FinishConnection::operator()(PGconn* conn) const noexcept {
 }
 
 PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
-                           std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
-                           const Clock& clock, Terms terms)
+                           std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices,
+                           std::shared_ptr<StatementWatch> watch, const Policy& policy, const Clock& clock, Terms terms)
     : conn_(std::move(conn)),
       slot_(slot),
       socket_(Descriptor::copy_of(PQsocket(conn_.get()))),
       cancel_(std::move(cancel)),
       desk_(std::move(desk)),
       notices_(std::move(notices)),
+      watch_(std::move(watch)),
       policy_(policy),
       clock_(clock),
-      terms_(std::move(terms)) {
+      terms_(std::move(terms)),
+      statements_max_(statements_max(terms_.is_shared)),
+      statements_(Dialect::postgresql, statements_max_),
+      epoch_(watch_->epoch.load()) {
   if (!wake_.is_open()) socket_.close();  // then the connector refuses it
   reinstall();
 }
@@ -122,9 +126,9 @@ Trace PgConnection::trace_of(std::string_view tag) const noexcept {
   return terms_.is_shared && tag == "SET" ? Trace::none : trace_of_tag(tag);
 }
 
-void PgConnection::leave_unread() noexcept {
+void PgConnection::leave_unread(const Running& running) noexcept {
   has_unread_ = true;
-  add_trace(Trace::resettable);
+  if (running.notes == nullptr || !running.notes->is_plannable) add_trace(Trace::resettable);
 }
 
 // Handles one unread result of an earlier statement. False: the session cannot be used any more.
@@ -156,8 +160,12 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
     const std::lock_guard lock(mutex_);
     ++lease_;
     ended_.why.clear();
+    is_ended_.store(false);
     if (is_disarmed_.load()) return Settled::broken;
   }
+  abandon_rows();
+  if (has_unread_ && is_rest_wanted_) desk_->ask(cancel_, clock_.now());
+  is_rest_wanted_ = false;
   const bool was_native_out = is_native_out_.exchange(false);
   if (was_native_out) reinstall();
   is_in_transaction_.store(false);
@@ -166,7 +174,7 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
   if (is_broken_ || !own_failure_ || cancel_->has_failed.load() || PQstatus(conn_.get()) != CONNECTION_OK) {
     return Settled::broken;
   }
-  if (PQpipelineStatus(conn_.get()) != PQ_PIPELINE_OFF) return Settled::broken;
+  if (PQpipelineStatus(conn_.get()) != PQ_PIPELINE_OFF && !has_unread_) return Settled::broken;
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   const bool is_in_transaction = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
   if (!has_unread_ && !is_in_transaction && state != PQTRANS_IDLE) return Settled::broken;
@@ -187,7 +195,7 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
 void PgConnection::cancel(uint64_t lease) noexcept {
   const std::lock_guard lock(mutex_);
   if (is_disarmed_.load() || (lease != kAnyLease && lease != lease_.load())) return;
-  if (!is_running_ && !is_native_out_.load()) return;
+  if (!is_running_ && !is_reading_rows_ && !is_native_out_.load()) return;
   ++cancels_;
   if (cancel_->is_pending.load()) return;
   desk_->ask(cancel_, clock_.now());
@@ -199,6 +207,11 @@ SessionFacts PgConnection::facts() const noexcept {
   facts.is_in_transaction = is_in_transaction_.load(std::memory_order_relaxed);
   facts.queries_total = queries_total_.load(std::memory_order_relaxed);
   facts.lease = lease_.load(std::memory_order_relaxed);
+  facts.statements.hits_total = counts_.hits_total.load(std::memory_order_relaxed);
+  facts.statements.misses_total = counts_.misses_total.load(std::memory_order_relaxed);
+  facts.statements.evictions_total = counts_.evictions_total.load(std::memory_order_relaxed);
+  facts.statements.held = counts_.held.load(std::memory_order_relaxed);
+  facts.statements.bytes = counts_.bytes.load(std::memory_order_relaxed);
   const auto since = [](const std::atomic<int64_t>& ns) {
     const int64_t at = ns.load(std::memory_order_relaxed);
     return at == 0 ? Instant{} : Instant::at_ns(at);
@@ -213,6 +226,10 @@ SessionFacts PgConnection::facts() const noexcept {
 void PgConnection::note_transaction() noexcept {
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   const bool is_open = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+  if (has_changed_definitions_ && state == PQTRANS_IDLE) {
+    has_changed_definitions_ = false;
+    watch_->epoch.fetch_add(1);  // what other sessions have prepared may be invalid
+  }
   if (is_open) {
     const int64_t now = clock_.now().ns();
     if (!is_in_transaction_.load()) transaction_since_ns_.store(now);
@@ -228,7 +245,7 @@ void PgConnection::disarm() noexcept {
   if (is_disarmed_.exchange(true)) return;
   ++lease_;
   is_in_transaction_.store(false);
-  if (is_running_ || is_native_out_.load()) desk_->ask(cancel_, clock_.now());
+  if (is_running_ || is_reading_rows_ || is_native_out_.load()) desk_->ask(cancel_, clock_.now());
   // For writing only: the server then ends the session, and its end can still be seen.
   shutdown(socket(), SHUT_WR);
   wake_.ring();

@@ -8,8 +8,9 @@
 // P4  After disarm() nothing is sent: query() fails, and the socket is shut down for writing.
 // P5  After end_transaction() every statement before the ROLLBACK of the holder fails; otherwise the second half of a
 //     transaction would be committed statement by statement.
-// P7  The effect of a statement whose result was not read is unknown: its lease counts as one that left traces. If a
-//     statement of the pool fails or is late, the session is not used any more and is closed.
+// P7  The effect of a statement whose result was not read is unknown: its lease counts as one that left traces, unless its
+//     text names all that it can leave (TextNotes::is_plannable). If a statement of the pool fails or is late, the session
+//     is not used any more and is closed.
 // P6  The socket is watched through a duplicate of its descriptor: libpq closes its own at once after an error, and the
 //     number may then be reused by another session.
 // P8  In a session shared by a pooler (Terms) no settings are made or discarded: a read lease makes each of its
@@ -29,6 +30,9 @@
 #include "driver/libpq/cancel_desk.hpp"
 #include "driver/libpq/greeting.hpp"
 #include "driver/libpq/notices.hpp"
+#include "driver/libpq/parameters.hpp"
+#include "driver/libpq/rows.hpp"
+#include "driver/libpq/statements.hpp"
 #include "driver/libpq/traces.hpp"
 #include "os/descriptor.hpp"
 #include "policy/policy.hpp"
@@ -41,16 +45,11 @@ struct FinishConnection {
 };
 using ConnectionHandle = std::unique_ptr<PGconn, FinishConnection>;
 
-struct ClearResult {
-  void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
-
 class PgConnection final : public Connection {
  public:
   PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr<CancelState> cancel,
-               std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices, const Policy& policy,
-               const Clock& clock, Terms terms);
+               std::shared_ptr<CancelDesk> desk, std::shared_ptr<Notices> notices,
+               std::shared_ptr<StatementWatch> watch, const Policy& policy, const Clock& clock, Terms terms);
   ~PgConnection() override;
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -61,6 +60,12 @@ class PgConnection final : public Connection {
   void distrust() noexcept override { is_doubtful_ = true; }
   Status begin_lease(LeaseMode mode, Instant now) override;
   Status query(const QueryRequest& request, ResultTable& out) override;
+  Status stream(const QueryRequest& request, RowSink& sink, ResultTable& out) override;
+  Status open_rows(const QueryRequest& request, ResultTable& page) override;
+  Status fetch_rows(ResultTable& page, Instant deadline) override;
+  void close_rows() noexcept override;
+  Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
+               size_t& failed_at) override;
   Settled settle(ResetMode mode) noexcept override;
   void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
@@ -91,7 +96,18 @@ class PgConnection final : public Connection {
   struct Ended {
     std::string why;  // empty: no transaction of the holder was ended
   };
+  // What a result that the server sends next belongs to.
+  enum class Answer : uint8_t {
+    statement,
+    prepare,
+    describe,
+    close,        // of a prepared statement
+    transaction,  // the query for the id of the transaction
+    sync
+  };
+  enum class Taken : uint8_t { result, between, end };  // between the answers of a pipeline
   struct Running {
+    Instant began;
     Instant deadline;
     Instant give_up_at;  // when to stop waiting for a cancelled statement
     std::string_view sql;
@@ -101,9 +117,33 @@ class PgConnection final : public Connection {
     bool is_timed_out = false;
     bool is_cancel_asked = false;
     bool is_given_up = false;  // the rest of the result is not read
+    bool is_flushed = false;   // everything that was sent has left this process
+    // The statement of the holder.
+    const StatementText* text = nullptr;
+    const TextNotes* notes = nullptr;
+    Statements::Entry* entry = nullptr;  // nullptr: not in the cache
+    PgStatement preparing;               // its name is empty if nothing is being prepared
+    bool is_prepared = false;            // a statement was executed that had been prepared before
+    bool was_in_block = false;           // of the holder's transaction
+    bool is_repeatable = false;          // it failed because a prepared statement was not valid any more
+    // Rows.
+    bool is_stream = false;                // passed on page by page
+    bool is_by_row = false;                // received one by one
+    const QueryRequest* limits = nullptr;  // rows_max, bytes_max, is_first_row_only
+    ResultHandle gathered;                 // rows received one by one
+    size_t gathered_bytes = 0;
+    int64_t last_id = 0;        // in the first column of the last row of a stream
+    uint64_t reads = 0;         // of the socket, for the current result
+    size_t received_bytes = 0;  // by them; counted from kReadsFree on
+    bool is_counted = false;    // a result that is received as a whole
+  };
+  struct OpenRows;
+  struct OpenRowsDeleter {
+    void operator()(OpenRows* rows) const noexcept;
   };
   static constexpr size_t kNotAsked = ~size_t{0};
-  enum class Wait : uint8_t { ready, timed_out, given_up, disarmed };
+  enum class Wait : uint8_t { ready, timed_out, given_up, disarmed, too_large };
+  class Entered;
 
   // session.cpp
   bool enter() noexcept;
@@ -112,7 +152,7 @@ class PgConnection final : public Connection {
   bool is_provably_idle() const noexcept;
   Status disarmed_error() const;
   void add_trace(Trace trace) noexcept { trace_ = trace_ > trace ? trace_ : trace; }
-  void leave_unread() noexcept;
+  void leave_unread(const Running& running) noexcept;
   bool take_leftover(const PGresult* result) noexcept;
   void reinstall() noexcept;
   std::string writable_words() const;
@@ -135,21 +175,85 @@ class PgConnection final : public Connection {
   Status begin_read_only(const QueryRequest& request, Running& running, ResultTable& out);
   Status run_within(const QueryRequest& request, Running& running, ResultTable& out);
   Status step(const char* sql, Running& running);
+  Status end_own(bool is_good, Running& running);
 
   // session_query.cpp
+  Running begin_running(Instant deadline) noexcept;
+  Status end_call(Status status, const Running& running);
+  Status get_ready(Running& running);
   Status run(const QueryRequest& request, Running& running, ResultTable& out);
   Status exchange(const QueryRequest& request, Running& running, ResultTable& out);
-  Status send(const QueryRequest& request);
-  Status collect(Running& running, ResultTable& out);
-  Status take_result(const PGresult* result, Running& running, ResultTable& out, bool& is_row_set_open);
-  Status refuse_copy(ExecStatusType status, Running& running);
+  Status exchange_once(const QueryRequest& request, Running& running, ResultTable& out);
+  Status send(const QueryRequest& request, Running& running);
+  Status set_parameters(const QueryRequest& request, Running& running);
+  Status send_pipelined(Running& running, bool is_prepared_now, bool is_executed, bool wants_transaction);
+  void receive_by_row(const Running& running) noexcept;
+  bool may_ask_transaction() const;
+  void ask_transaction(Running& running, ResultTable& out);
   Status explain_parameters(const QueryRequest& request, Running& running, Status error);
+  Status run_own(const char* sql, Instant deadline);
+
+  // session_results.cpp
+  Status collect(Running& running, ResultTable& out);
+  Taken take_next(ResultHandle& out) noexcept;
+  Answer answer() const noexcept;
+  Status take_answer(ResultHandle result, Running& running, ResultTable& out);
+  Status take_statement(ResultHandle result, Running& running, ResultTable& out);
+  Status take_row(const PGresult* row, Running& running);
+  void take_transaction(const PGresult* result, ResultTable& out);
+  Status take_end(const PGresult* result, Running& running, ResultTable& out);
+  void take_tag(std::string_view tag, const Running& running);
+  Status error_in(const PGresult* result, const Running& running) const;
+  Status conclude(Status failure, const Running& running) const;
+  Status refuse_copy(ExecStatusType status, Running& running);
+
+  // session_wait.cpp
   Wait drain(Running& running);
-  Wait wait_readable(Running& running);
+  Wait wait_readable(Running& running, bool is_feeding = false);
   Wait wait_for_cancel(Running& running);
   Status stopped(Wait how, const Running& running);
   Status timed_out(const Running& running) const;
-  Status run_own(const char* sql, Instant deadline);
+
+  // session_statements.cpp
+  static size_t statements_max(bool is_shared) noexcept;
+  Status look_up(const QueryRequest& request, Running& running);
+  bool may_prepare(const Running& running) const;
+  Status find_out_tracking(Running& running);
+  std::string next_name();
+  bool has_room_for_statements(size_t more) const noexcept;
+  void note_described(const PGresult* result, Running& running);
+  void keep(Statements::Entry& entry, PgStatement statement);
+  void suspect_statements();
+  void note_evicted();
+  void forget_statements() noexcept;
+  bool send_closes();
+  // Whether the statement can be repeated; it is prepared again then.
+  bool heal(Status& status, Running& running);
+  void publish_counts() noexcept;
+
+  // session_rows.cpp
+  Status start_rows(const QueryRequest& request, Running& running, ResultTable& page, bool& is_over);
+  Status first_page(const QueryRequest& request, Running& running, ResultTable& page, bool& is_over);
+  Status next_page(Running& running, ResultTable& page, bool& is_over);
+  Status take_page_result(ResultHandle result, Running& running, ResultTable& page, PgRows& rows, size_t& bytes);
+  void stop_rows(Running& running) noexcept;
+  Wait read_rest(Running& running, int results);
+  void abandon_rows() noexcept;
+  void set_reading(bool is_reading) noexcept;
+
+  // session_batch.cpp
+  struct Batch;
+  Status run_batch(Batch& batch, Running& running);
+  Status pipeline_batch(Batch& batch, Running& running);
+  Status begin_pipeline(Batch& batch, Running& running);
+  int send_text(const char* sql);
+  bool send_and_plan(Answer answer, int sent);
+  static void fail_batch(Batch& batch, size_t at, Status why);
+  Status send_in_batch(Batch& batch, Running& running);
+  Status receive_in_batch(Batch& batch, Running& running);
+  void take_in_batch(ResultHandle result, Answer current, Batch& batch, Running& running);
+  Status lost_in_batch(Wait how, Batch& batch, Running& running);
+  void keep_prepared(Batch& batch);
 
   // session_judge.cpp
   Status judge(Status status);
@@ -164,26 +268,46 @@ class PgConnection final : public Connection {
   const std::shared_ptr<CancelState> cancel_;
   const std::shared_ptr<CancelDesk> desk_;
   const std::shared_ptr<Notices> notices_;
+  const std::shared_ptr<StatementWatch> watch_;
   const Policy policy_;
   const Clock& clock_;
   const Terms terms_;
   Bell wake_;
 
-  mutable std::mutex mutex_;  // guards is_running_, ended_ and the ends of a lease; never held while waiting
+  // Guards is_running_, is_reading_rows_, ended_ and the ends of a lease; never held while waiting.
+  mutable std::mutex mutex_;
   bool is_running_ = false;
+  bool is_reading_rows_ = false;
   Ended ended_;
 
   // Used by the thread that has the hands.
-  bool has_unread_ = false;     // the result of a statement was not read
-  bool is_own_unread_ = false;  // ... and it is the ROLLBACK of the pool
+  bool has_unread_ = false;      // the result of a statement was not read
+  bool is_own_unread_ = false;   // ... and it is the ROLLBACK of the pool
+  bool is_rest_wanted_ = false;  // ... and it was not cancelled, to keep the transaction
   bool is_broken_ = false;
   Trace trace_ = Trace::none;  // what may affect the next holder
   bool is_doubtful_ = false;   // idle for so long that the server is checked first
   bool is_read_only_ = false;
   bool is_write_refused_ = false;         // for an unknown reason: the server is queried when the lease has ended
-  bool is_within_own_ = false;            // the transaction was begun by the pool for a statement of a read lease
+  bool is_within_own_ = false;            // the transaction was begun by the pool for a call of the holder
   Status own_failure_;                    // of a statement of the pool: the state of the session is unknown (P7)
   std::vector<std::string> own_answers_;  // results of SHOW when the transaction was ended, for ROLLBACK AND CHAIN
+  std::vector<Answer> plan_;              // of the pipeline
+  size_t answer_at_ = 0;                  // in plan_
+  std::unique_ptr<OpenRows, OpenRowsDeleter> rows_;
+  Parameters parameters_;
+
+  const size_t statements_max_;
+  Statements statements_;
+  uint64_t epoch_ = 0;  // of watch_: later ones are still to be noticed
+  uint64_t names_total_ = 0;
+  bool is_preparing_refused_ = false;
+  bool has_changed_definitions_ = false;  // in the open transaction
+  std::string search_path_;               // as reported by the server
+  std::vector<std::string> to_close_;     // names of statements that are not used any more
+  std::string types_;                     // of the parameters, for statements_
+  StatementText uncached_;                // of a statement that is not in the cache
+  TextNotes uncached_notes_;
   std::vector<std::string> round_;
   size_t round_next_ = 0;
   bool is_round_sent_ = false;
@@ -197,6 +321,7 @@ class PgConnection final : public Connection {
   Status round_failure_;
 
   std::atomic<bool> is_native_out_{false};
+  std::atomic<bool> is_ended_{false};  // ended_.why is not empty
   std::atomic<bool> is_disarmed_{false};
   std::atomic<bool> is_abandoned_{false};
   std::atomic<uint64_t> lease_{1};
@@ -205,6 +330,14 @@ class PgConnection final : public Connection {
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
   std::atomic<uint64_t> cancels_{0};  // of statements of the holder
+  struct Counts {
+    std::atomic<uint64_t> hits_total{0};
+    std::atomic<uint64_t> misses_total{0};
+    std::atomic<uint64_t> evictions_total{0};
+    std::atomic<uint32_t> held{0};
+    std::atomic<uint64_t> bytes{0};
+  };
+  Counts counts_;  // of statements_
 };
 
 }  // namespace tide::libpq

@@ -17,7 +17,9 @@ const char* PgConnection::end_words() const noexcept {
 bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcept {
   const std::lock_guard lock(mutex_);
   if (is_running_ || is_native_out_.load() || is_disarmed_.load() || !is_in_transaction_.load()) return false;
-  if ((lease != kAnyLease && lease != lease_.load()) || has_unread_) return false;
+  if ((lease != kAnyLease && lease != lease_.load()) || has_unread_ || is_reading_rows_) {
+    return false;
+  }
   try {
     std::string told(why);
     own_answers_.clear();
@@ -25,6 +27,7 @@ bool PgConnection::end_transaction(std::string_view why, uint64_t lease) noexcep
     PQflush(conn_.get());
     has_unread_ = is_own_unread_ = true;  // read by the next user of the session
     ended_.why = std::move(told);
+    is_ended_.store(true);
   } catch (...) {
     return false;
   }
@@ -48,6 +51,7 @@ Result<std::string> PgConnection::after_ended(std::string_view sql) {
                      "Send ROLLBACK, then repeat the transaction.");
   }
   ended_.why.clear();
+  is_ended_.store(false);
   if (is_chain) return begin_as_before() + ";" + std::string(first.rest);
   return has_statement(first.rest) ? std::string(first.rest) : std::string();
 }

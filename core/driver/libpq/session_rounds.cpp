@@ -129,8 +129,10 @@ PgConnection::Round PgConnection::step_round() {
     const bool is_leftover = has_unread_;
     for (;;) {
       if (PQisBusy(conn_.get()) != 0) return Round::pending;
-      const ResultHandle result(PQgetResult(conn_.get()));
-      if (result == nullptr) break;
+      ResultHandle result;
+      const Taken taken = take_next(result);
+      if (taken == Taken::end) break;
+      if (taken == Taken::between) continue;
       const ExecStatusType status = PQresultStatus(result.get());
       const bool is_copy = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
       const bool is_failure = is_leftover                        ? !take_leftover(result.get())
@@ -147,7 +149,11 @@ PgConnection::Round PgConnection::step_round() {
   while (PGnotify* notify = PQnotifies(conn_.get())) PQfreemem(notify);
   if (!is_provably_idle()) return fail(own_error("08P01", "the session is not idle after a reset"));
   if (is_full_reset_ && trace_ == Trace::lasting) return fail(own_error("08P01", "the session cannot be reset"));
-  if (is_full_reset_) trace_ = Trace::none;
+  if (is_full_reset_) {
+    trace_ = Trace::none;
+    forget_statements();
+    publish_counts();
+  }
   if (is_reset_) is_read_only_ = is_within_own_ = false;
   return Round::done;
 }

@@ -1,0 +1,138 @@
+#include "driver/libpq/rows.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "driver/libpq/errors.hpp"
+#include "driver/libpq/types.hpp"
+
+namespace tide::libpq {
+namespace {
+
+constexpr size_t kResultBytesMax = size_t{1} << 30;  // a statement that exceeds it fails
+
+std::string_view text_at(const PGresult* result, int row, int column) noexcept {
+  return {PQgetvalue(result, row, column), static_cast<size_t>(PQgetlength(result, row, column))};
+}
+
+// A text that is not completely a number stays a text.
+template <typename Number>
+SqlValue number_in(std::string_view text) noexcept {
+  Number number{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end ? SqlValue::of(number) : SqlValue::of_text(text);
+}
+
+Status too_large() {
+  return own_error("54000", "the result is larger than 1 GiB", "A result is kept in memory completely.",
+                   "Request fewer rows, or fetch them in parts with a cursor.");
+}
+
+bool is_integer(Oid type) noexcept {
+  switch (static_cast<Type>(type)) {
+    case Type::int2:
+    case Type::int4:
+    case Type::int8:
+    case Type::oid: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void PgRows::add(ResultHandle part) {
+  const int64_t count = PQntuples(part.get());
+  if (first_ == nullptr) {
+    first_ = std::move(part);
+  } else {
+    ends_.push_back(rows_ + count);
+    more_.push_back(std::move(part));
+  }
+  rows_ += count;
+}
+
+PgRows::Place PgRows::place_of(int64_t row) const {
+  const int64_t within_first = PQntuples(first_.get());
+  if (row < within_first) return {first_.get(), static_cast<int>(row)};
+  const auto found = std::upper_bound(ends_.begin(), ends_.end(), row);
+  const int64_t begin = found == ends_.begin() ? within_first : *(found - 1);
+  return {more_[static_cast<size_t>(found - ends_.begin())].get(), static_cast<int>(row - begin)};
+}
+
+SqlValue PgRows::cell(int64_t row, int column) const {
+  const Place at = place_of(row);
+  if (PQgetisnull(at.result, at.row, column) != 0) return {};
+  const std::string_view text = text_at(at.result, at.row, column);
+  const Oid type = PQftype(at.result, column);
+  if (is_integer(type)) return number_in<int64_t>(text);
+  switch (static_cast<Type>(type)) {
+    case Type::boolean: return SqlValue::of_boolean(text == "t");
+    case Type::float4:
+    case Type::float8: return number_in<double>(text);
+    case Type::bytea: return SqlValue::of_bytes(decoded(row, column, text.data()));
+    default: return SqlValue::of_text(text);
+  }
+}
+
+bool PgRows::text(int64_t row, int column, std::string_view& out) const {
+  const Place at = place_of(row);
+  out = PQgetisnull(at.result, at.row, column) != 0 ? std::string_view() : text_at(at.result, at.row, column);
+  return true;
+}
+
+std::string_view PgRows::decoded(int64_t row, int column, const char* text) const {
+  const std::lock_guard lock(mutex_);
+  if (decoded_ == nullptr) decoded_ = std::make_unique<Decoded>();
+  const auto [found, is_new] = decoded_->try_emplace({row, column});
+  if (is_new) {
+    size_t length = 0;
+    const std::unique_ptr<unsigned char, decltype(&PQfreemem)> bytes(
+        PQunescapeBytea(reinterpret_cast<const unsigned char*>(text), &length), PQfreemem);
+    if (bytes == nullptr) throw std::bad_alloc();
+    found->second.assign(reinterpret_cast<const char*>(bytes.get()), length);
+  }
+  return found->second;
+}
+
+void add_columns(const PGresult* result, ResultTable& out) {
+  const int columns = PQnfields(result);
+  for (int c = 0; c < columns; ++c) {
+    ResultColumn column;
+    column.name = PQfname(result, c);
+    column.type_oid = PQftype(result, c);
+    column.type_modifier = PQfmod(result, c);
+    out.add_column(std::move(column));
+  }
+}
+
+size_t bytes_of(const PGresult* result) noexcept {
+  const int rows = PQntuples(result);
+  const int columns = PQnfields(result);
+  size_t bytes = 0;
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < columns; ++c) bytes += static_cast<size_t>(PQgetlength(result, r, c));
+  }
+  return bytes;
+}
+
+Status check_size(size_t bytes, int64_t rows, const QueryRequest* limits) {
+  if (limits != nullptr && limits->rows_max > 0 && rows > limits->rows_max) {
+    return own_error("54000", "the result has more than " + std::to_string(limits->rows_max) + " rows", "",
+                     "Request fewer rows, or raise the limit of the call.");
+  }
+  if (limits != nullptr && limits->bytes_max > 0 && bytes > static_cast<size_t>(limits->bytes_max)) {
+    return own_error("54000", "the result is larger than " + std::to_string(limits->bytes_max) + " bytes", "",
+                     "Request fewer rows, or raise the limit of the call.");
+  }
+  return bytes > kResultBytesMax ? too_large() : Status::ok();
+}
+
+int64_t last_id_in(const PGresult* result) noexcept {
+  const int rows = PQntuples(result);
+  if (rows == 0 || PQnfields(result) == 0 || !is_integer(PQftype(result, 0))) return 0;
+  const SqlValue last = number_in<int64_t>(text_at(result, rows - 1, 0));
+  return last.kind == SqlValue::Kind::integer ? last.integer : 0;
+}
+
+}  // namespace tide::libpq
