@@ -42,7 +42,7 @@ class DdlStorm : public ::testing::Test {
 
   void SetUp() override {
     REQUIRE_SERVER();
-    direct_ = std::make_unique<Db>(server_words(), "min_size=1 max_size=4 statement_cache_size=0");
+    direct_ = std::make_unique<Db>(server_words(), "min_size=1 max_size=4");
     direct_->query("DROP SCHEMA IF EXISTS other CASCADE");
     direct_->query("DROP TABLE IF EXISTS wide, swapped, counted, which");
     direct_->query("CREATE SCHEMA other");
