@@ -13,12 +13,12 @@ struct Words {
   const char* short_one;  // takes about a millisecond
 };
 
-const Words kPostgresql = {"SELECT pg_sleep(60)", "SELECT n FROM generate_series(1, 1000000000) n",
-                           "SELECT pg_sleep(0.001)"};
+const Words kPostgresqlWords = {"SELECT pg_sleep(60)", "SELECT n FROM generate_series(1, 1000000000) n",
+                                "SELECT pg_sleep(0.001)"};
 
 #define NUMBERS(MAX) "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < " MAX ") "
-const Words kSqlite = {NUMBERS("10000000000") "SELECT count(*) FROM s", NUMBERS("10000000000") "SELECT n FROM s",
-                       NUMBERS("10000") "SELECT count(*) FROM s"};
+const Words kSqliteWords = {NUMBERS("10000000000") "SELECT count(*) FROM s", NUMBERS("10000000000") "SELECT n FROM s",
+                            NUMBERS("10000") "SELECT count(*) FROM s"};
 #undef NUMBERS
 
 class Cancels : public ::testing::TestWithParam<const char*> {
@@ -31,7 +31,7 @@ class Cancels : public ::testing::TestWithParam<const char*> {
     db_->query("CREATE TABLE cancelled (id int)");
   }
   bool is_postgresql() const { return std::string(GetParam()) == "postgresql"; }
-  const Words& words() const { return is_postgresql() ? kPostgresql : kSqlite; }
+  const Words& words() const { return is_postgresql() ? kPostgresqlWords : kSqliteWords; }
 
   // Runs the call, which fills in its error, and cancels the lease until it returns. A cancel before the statement
   // runs has no effect.

@@ -17,14 +17,14 @@ struct Told {
 // How a program makes the transaction that inserts a row.
 using Program = Told (*)(tide_pool*, int64_t row);
 
-constexpr const char* kInsert = "INSERT INTO outcome VALUES ($1)";
+constexpr const char* kInsertRow = "INSERT INTO outcome VALUES ($1)";
 
 Told with_handle(tide_pool* pool, int64_t row) {
   Error error;
   tide_tx tx{};
   if (tide_tx_begin(pool, nullptr, &tx, &error) != TIDE_OK) return {error.status, error.text()};
   const tide_value param = tide_value_int(row);
-  if (tide_tx_execute(tx, kInsert, 1, &param, nullptr, nullptr, &error) != TIDE_OK) {
+  if (tide_tx_execute(tx, kInsertRow, 1, &param, nullptr, nullptr, &error) != TIDE_OK) {
     const Told told{error.status, error.text()};
     tide_tx_rollback(tx, nullptr);
     return told;
@@ -37,7 +37,7 @@ Told with_function(tide_pool* pool, int64_t row) {
   Error error;
   const auto body = [](void* context, tide_tx tx) {
     const tide_value param = tide_value_int(*static_cast<const int64_t*>(context));
-    return static_cast<int>(tide_tx_execute(tx, kInsert, 1, &param, nullptr, nullptr, nullptr));
+    return static_cast<int>(tide_tx_execute(tx, kInsertRow, 1, &param, nullptr, nullptr, nullptr));
   };
   if (tide_pool_transaction(pool, body, &row, nullptr, &error) != TIDE_OK) return {error.status, error.text()};
   return {};
@@ -47,7 +47,7 @@ Told with_function(tide_pool* pool, int64_t row) {
 Told with_batch(tide_pool* pool, int64_t row) {
   Error error;
   const tide_value param = tide_value_int(row);
-  const tide_statement statements[] = {{kInsert, &param, 1, 0}, {"SELECT 1", nullptr, 0, 0}};
+  const tide_statement statements[] = {{kInsertRow, &param, 1, 0}, {"SELECT 1", nullptr, 0, 0}};
   if (tide_pool_batch(pool, statements, 2, nullptr, nullptr, &error) != TIDE_OK) return {error.status, error.text()};
   return {};
 }

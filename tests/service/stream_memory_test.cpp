@@ -52,14 +52,14 @@ struct Texts {
   const char* endless;   // more rows than anybody reads
 };
 
-const Texts kPostgresql = {"SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000) n",
-                           "SELECT n::int8, repeat('x', 1074) FROM generate_series(1, 1000000) n",
-                           "SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000000) n"};
+const Texts kPostgresqlTexts = {"SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000) n",
+                                "SELECT n::int8, repeat('x', 1074) FROM generate_series(1, 1000000) n",
+                                "SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000000) n"};
 
 #define NUMBERS(MAX) "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < " MAX ") "
-const Texts kSqlite = {NUMBERS("1000000") "SELECT n, printf('%100d', 0) FROM s",
-                       NUMBERS("1000000") "SELECT n, printf('%1074d', 0) FROM s",
-                       NUMBERS("1000000000") "SELECT n, printf('%100d', 0) FROM s"};
+const Texts kSqliteTexts = {NUMBERS("1000000") "SELECT n, printf('%100d', 0) FROM s",
+                            NUMBERS("1000000") "SELECT n, printf('%1074d', 0) FROM s",
+                            NUMBERS("1000000000") "SELECT n, printf('%100d', 0) FROM s"};
 #undef NUMBERS
 
 class StreamMemory : public ::testing::TestWithParam<const char*> {
@@ -71,7 +71,7 @@ class StreamMemory : public ::testing::TestWithParam<const char*> {
     db_->ask("SELECT 1");
   }
   bool is_postgresql() const { return std::string(GetParam()) == "postgresql"; }
-  const Texts& texts() const { return is_postgresql() ? kPostgresql : kSqlite; }
+  const Texts& texts() const { return is_postgresql() ? kPostgresqlTexts : kSqliteTexts; }
 
   tide_status stream(const char* sql, Got& got, Error& error) const {
     const auto on_row = [](void* context, const tide_result* page, int64_t row) {
