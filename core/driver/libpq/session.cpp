@@ -225,16 +225,18 @@ SessionFacts PgConnection::facts() const noexcept {
 
 void PgConnection::note_transaction() noexcept {
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
-  const bool is_open = state == PQTRANS_INTRANS || state == PQTRANS_INERROR;
+  // While results are unread, the server has not said anything new.
+  const bool was_open = is_in_transaction_.load(std::memory_order_relaxed);
+  const bool is_open = state == PQTRANS_INTRANS || state == PQTRANS_INERROR || (state == PQTRANS_ACTIVE && was_open);
   if (has_changed_definitions_ && state == PQTRANS_IDLE) {
     has_changed_definitions_ = false;
     watch_->epoch.fetch_add(1);  // what other sessions have prepared may be invalid
   }
   if (is_open) {
     const int64_t now = clock_.now().ns();
-    if (!is_in_transaction_.load()) transaction_since_ns_.store(now);
+    if (!was_open) transaction_since_ns_.store(now);
     idle_since_ns_.store(now);
-  } else if (is_in_transaction_.load(std::memory_order_relaxed)) {
+  } else if (was_open) {
     idle_since_ns_.store(0);
   }
   is_in_transaction_.store(is_open, std::memory_order_relaxed);

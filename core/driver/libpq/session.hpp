@@ -66,6 +66,8 @@ class PgConnection final : public Connection {
   void close_rows() noexcept override;
   Status batch(std::span<const QueryRequest> requests, Instant deadline, std::vector<ResultTable>& out,
                size_t& failed_at) override;
+  std::string begin_text(const TransactionKind& kind) const override;
+  const OutcomeWords* outcome_words() const noexcept override;
   Settled settle(ResetMode mode) noexcept override;
   void cancel(uint64_t lease = kAnyLease) noexcept override;
   SessionFacts facts() const noexcept override;
@@ -113,7 +115,8 @@ class PgConnection final : public Connection {
     std::string_view sql;
     size_t answers = 0;  // of its statements
     bool is_sent = false;
-    bool is_own = false;  // a statement of the pool around that of the holder
+    bool is_started = false;  // something of the holder was sent
+    bool is_own = false;      // a statement of the pool around that of the holder
     bool is_timed_out = false;
     bool is_cancel_asked = false;
     bool is_given_up = false;  // the rest of the result is not read
@@ -188,10 +191,14 @@ class PgConnection final : public Connection {
   Status set_parameters(const QueryRequest& request, Running& running);
   Status send_pipelined(Running& running, bool is_prepared_now, bool is_executed, bool wants_transaction);
   void receive_by_row(const Running& running) noexcept;
-  bool may_ask_transaction() const;
-  void ask_transaction(Running& running, ResultTable& out);
   Status explain_parameters(const QueryRequest& request, Running& running, Status error);
   Status run_own(const char* sql, Instant deadline);
+
+  // session_transaction.cpp
+  bool may_ask_transaction() const;
+  int send_ask_transaction();
+  void ask_transaction(Running& running, ResultTable& out);
+  static void take_transaction(const PGresult* result, ResultTable& out);
 
   // session_results.cpp
   Status collect(Running& running, ResultTable& out);
@@ -200,7 +207,6 @@ class PgConnection final : public Connection {
   Status take_answer(ResultHandle result, Running& running, ResultTable& out);
   Status take_statement(ResultHandle result, Running& running, ResultTable& out);
   Status take_row(const PGresult* row, Running& running);
-  void take_transaction(const PGresult* result, ResultTable& out);
   Status take_end(const PGresult* result, Running& running, ResultTable& out);
   void take_tag(std::string_view tag, const Running& running);
   Status error_in(const PGresult* result, const Running& running) const;

@@ -50,6 +50,7 @@ struct PgConnection::Batch {
   size_t done = 0;  // statements whose answer is complete
   bool is_sync_queued = false;
   bool may_prepare = false;
+  bool may_ask = false;            // for the transaction
   bool was_prepared_used = false;  // one that an earlier call has prepared
   bool is_whole = false;           // the pipeline is the transaction
   size_t failed_at = 0;
@@ -122,10 +123,15 @@ Status PgConnection::pipeline_batch(Batch& batch, Running& running) {
       if (Status received = receive_in_batch(batch, running); !received) return received;
     }
   }
+  if (batch.may_ask && batch.failure && !send_and_plan(Answer::transaction, send_ask_transaction())) {
+    return connection_error(conn_.get());
+  }
   char byte = 0;
   if (recv(socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {  // lost before the server could commit
     is_broken_ = true;
-    return connection_error(conn_.get());
+    Status lost = connection_error(conn_.get());
+    lost.is_unexecuted = batch.is_whole;
+    return lost;
   }
   if (!send_and_plan(Answer::sync, PQpipelineSync(conn_.get()))) return connection_error(conn_.get());
   batch.is_sync_queued = true;
@@ -141,6 +147,7 @@ Status PgConnection::begin_pipeline(Batch& batch, Running& running) {
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   batch.may_prepare = !is_preparing_refused_ && (state == PQTRANS_IDLE || state == PQTRANS_INTRANS) &&
                       (!terms_.is_shared || watch_->pooler.load() == StatementWatch::Tracking::full);
+  batch.may_ask = batch.requests.back().wants_transaction && may_ask_transaction();
   plan_.clear();
   answer_at_ = 0;
   if (PQenterPipelineMode(conn_.get()) != 0 && (!batch.may_prepare || send_closes())) return Status::ok();
@@ -194,6 +201,7 @@ Status PgConnection::send_in_batch(Batch& batch, Running& running) {
     }
     if (fresh.statement) name = fresh.statement.name.c_str();
   }
+  running.is_sent = running.is_started = true;
   if (trace_ != Trace::lasting) add_trace(running.notes->trace);
   if (running.entry != nullptr) statements_.note_execution(name != nullptr);
   const int sent = name != nullptr ? PQsendQueryPrepared(conn, name, p.count(), p.values(), p.lengths(), p.formats(), 0)
@@ -227,6 +235,7 @@ Status PgConnection::receive_in_batch(Batch& batch, Running& running) {
 void PgConnection::take_in_batch(ResultHandle result, Answer current, Batch& batch, Running& running) {
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_PIPELINE_ABORTED || current == Answer::close || !batch.failure) return;
+  if (current == Answer::transaction) return take_transaction(result.get(), batch.out.back());
   const bool is_failure = status == PGRES_FATAL_ERROR;
   // Positions in errors are translated below.
   running.text = nullptr;
@@ -258,6 +267,8 @@ void PgConnection::take_in_batch(ResultHandle result, Answer current, Batch& bat
   const bool is_told = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) != nullptr && current != Answer::sync;
   if (is_lost && !is_told && batch.is_whole && batch.is_sync_queued && running.is_flushed) {
     why = outcome_is_unknown(std::move(why));
+  } else if (is_lost && batch.is_whole) {
+    why.is_unexecuted = true;
   } else if (batch.done < batch.requests.size() && position_in(result.get()) > 0) {
     const QueryRequest& request = batch.requests[batch.done];
     const Result<StatementText> text = translate(request.sql, Dialect::postgresql, request.placeholders, request.names);

@@ -7,12 +7,9 @@
 namespace tide::libpq {
 namespace {
 
-constexpr int kTransactionIdsSince = 130000;  // the first server with pg_current_xact_id_if_assigned()
 #ifdef LIBPQ_HAS_CHUNK_MODE
 constexpr int kRowsInChunk = 64;
 #endif
-constexpr char kAskTransaction[] =
-    "SELECT pg_catalog.pg_current_xact_id_if_assigned(), pg_catalog.pg_postmaster_start_time()";
 
 Status wrong_count(size_t wanted, size_t given) {
   Status status = Status::error(Code::bad_argument, "the statement requires " + std::to_string(wanted) +
@@ -51,6 +48,10 @@ Status PgConnection::end_call(Status status, const Running& running) {
                               !policy_.statement_timeout.is_zero() && !cancel_->is_pending.load() &&
                               clock_.now() - running.began >= policy_.statement_timeout;
   if (is_own_timeout) status.code = Code::timeout;
+  // A session that was terminated has rolled back the statement if that had not been answered.
+  const bool is_rolled_back = (status.sqlstate == "57P01" || status.sqlstate == "57P05") && running.answers == 0 &&
+                              running.notes != nullptr && running.notes->is_plannable;
+  if (!running.is_started || is_rolled_back) status.is_unexecuted = true;
   return judge(std::move(status));
 }
 
@@ -176,7 +177,7 @@ Status PgConnection::send(const QueryRequest& request, Running& running) {
   }
   if (sent == 0) return connection_error(conn);
   if (running.is_by_row) receive_by_row(running);
-  running.is_sent = true;
+  running.is_sent = running.is_started = true;
   if (trace_ != Trace::lasting) add_trace(running.notes->trace);
   if (running.entry != nullptr) statements_.note_execution(is_prepared);
   return Status::ok();
@@ -222,28 +223,12 @@ Status PgConnection::send_pipelined(Running& running, bool is_prepared_now, bool
     if (running.is_by_row && is_sent) receive_by_row(running);
   }
   if (wants_transaction) {
-    then(Answer::transaction, PQsendQueryParams(conn, kAskTransaction, 0, nullptr, nullptr, nullptr, nullptr, 0));
+    then(Answer::transaction, send_ask_transaction());
   }
   then(Answer::sync, PQpipelineSync(conn));
   if (is_sent) return Status::ok();
   is_broken_ = true;
   return connection_error(conn);
-}
-
-bool PgConnection::may_ask_transaction() const {
-  return PQtransactionStatus(conn_.get()) == PQTRANS_INTRANS && PQserverVersion(conn_.get()) >= kTransactionIdsSince;
-}
-
-// After a statement that is not executed in a pipeline. A failure is not that of the statement.
-void PgConnection::ask_transaction(Running& running, ResultTable& out) {
-  if (!running.was_in_block || !may_ask_transaction()) return;
-  if (PQsendQuery(conn_.get(), kAskTransaction) == 0) return;
-  for (;;) {
-    if (wait_readable(running) != Wait::ready) return leave_unread(running);
-    const ResultHandle result(PQgetResult(conn_.get()));
-    if (result == nullptr) return;
-    take_transaction(result.get(), out);
-  }
 }
 
 // The server reports a wrong number of parameters as a protocol violation; this error gives the right number.

@@ -208,12 +208,6 @@ void PgConnection::take_tag(std::string_view tag, const Running& running) {
   }
 }
 
-// The answer to a query of the pool; if it failed, the transaction is told nothing.
-void PgConnection::take_transaction(const PGresult* result, ResultTable& out) {
-  if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 || PQnfields(result) != 2) return;
-  out.set_transaction(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
-}
-
 Status PgConnection::refuse_copy(ExecStatusType status, Running& running) {
   if (status == PGRES_COPY_IN && PQpipelineStatus(conn_.get()) == PQ_PIPELINE_OFF) {
     PQputCopyEnd(conn_.get(), "COPY is not supported here");

@@ -184,7 +184,7 @@ bool PgConnection::send_closes() {
 
 bool PgConnection::heal(Status& status, Running& running) {
   if (status.code != Code::database) return false;
-  if (status.sqlstate == "42P05" && running.entry != nullptr && !running.is_prepared) {
+  if (status.sqlstate == "42P05" && status.message.find("\"tide_") != std::string::npos) {
     is_preparing_refused_ = true;  // somebody else uses these names
     return !running.was_in_block && !has_unread_;
   }
