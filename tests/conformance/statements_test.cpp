@@ -296,7 +296,8 @@ TEST_P(StatementSuite, SeveralStatementsCannotShareParameters) {
 TEST_P(StatementSuite, TheFirstRowOnly) {
   NEEDS_LIMITS();
   const auto session = open_leased();
-  QueryRequest request = request_of(words().rows(1000));
+  const std::string sql = words().rows(1000);
+  QueryRequest request = request_of(sql);
   request.is_first_row_only = true;
   for (int i = 0; i < 3; ++i) {
     ResultTable out;

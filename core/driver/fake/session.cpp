@@ -174,6 +174,7 @@ Status FakeServer::Client::run_word(Lock& lock, const QueryRequest& request, Ins
 Status FakeServer::Client::stream(const QueryRequest& request, RowSink& sink, ResultTable& out) {
   ResultTable page;
   Status status = open_rows(request, page);
+  if (!status) return status;
   while (status) {
     const bool is_last = page.is_last_page();
     if (!sink.take(page) || is_last) break;
