@@ -50,7 +50,7 @@ Status SqliteConnection::run_batch(std::span<const QueryRequest> requests, Insta
     }
     if (status && is_own) status = run_words("COMMIT", deadline);
   } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "not enough memory for the result");
+    status = Status::error(Code::no_memory, "out of memory");
   }
   if (!status && is_own) {
     undo_batch();

@@ -69,7 +69,7 @@ void SqliteConnection::end_call() noexcept {
 Status SqliteConnection::out_of_memory() noexcept {
   give_unused_turn();
   note_transaction(clock_.now());
-  return Status::error(Code::no_memory, "not enough memory for the result");
+  return Status::error(Code::no_memory, "out of memory");  // so short that it needs no allocation
 }
 
 Status SqliteConnection::query(const QueryRequest& request, ResultTable& out) {
@@ -253,7 +253,7 @@ Status SqliteConnection::collect(const QueryRequest& request, Execution& ex, Res
   try {
     status = collect_rows(ex.statement, limits_of(request), out, ex.code);
   } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "not enough memory for the result");
+    status = Status::error(Code::no_memory, "out of memory");
   }
   return finish(ex, std::move(status), out);
 }

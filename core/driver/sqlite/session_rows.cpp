@@ -153,7 +153,7 @@ Status SqliteConnection::fetch_page(ResultTable& page, Instant deadline) {
       describe_columns(ex->statement, page);
       read_page(*ex, page);
     } catch (const std::bad_alloc&) {
-      status = Status::error(Code::no_memory, "not enough memory for the result");
+      status = Status::error(Code::no_memory, "out of memory");
     }
     if (status && ex->code == SQLITE_ROW) {
       page.set_last_page(false);
