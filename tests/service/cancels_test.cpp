@@ -13,7 +13,7 @@ struct Words {
   const char* short_one;  // takes about a millisecond
 };
 
-const Words kPostgresqlWords = {"SELECT pg_sleep(60)", "SELECT n FROM generate_series(1, 1000000000) n",
+const Words kPostgresqlWords = {"SELECT pg_sleep(60)", "SELECT n FROM (SELECT generate_series(1, 1000000000) AS n) s",
                                 "SELECT pg_sleep(0.001)"};
 
 #define NUMBERS(MAX) "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < " MAX ") "

@@ -72,7 +72,7 @@ class CommitOutcome : public ::testing::Test {
   // Cuts the transaction of the program at every byte.
   Counts cut_everywhere(Program program, const std::string& options) {
     const Db db(proxy_->words(),
-                "min_size=1 max_size=3 breaker=off recovery=none emergency=off retry_base=1ms retry_max=5ms "
+                "min_size=1 max_size=3 breaker=off recovery='' emergency=off retry_base=1ms retry_max=5ms "
                 "connect_timeout=5s acquire_timeout=10s query_timeout=10s " +
                     options);
     Counts counts;

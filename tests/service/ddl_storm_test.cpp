@@ -37,7 +37,7 @@ class Complaints {
 class DdlStorm : public ::testing::Test {
  protected:
   static constexpr const char* kOptions =
-      "min_size=8 max_size=8 breaker=off recovery=none emergency=off acquire_timeout=30s query_timeout=30s "
+      "min_size=8 max_size=8 breaker=off recovery='' emergency=off acquire_timeout=30s query_timeout=30s "
       "statement_timeout=30s retry_base=1ms retry_max=5ms ";
 
   void SetUp() override {

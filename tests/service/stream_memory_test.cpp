@@ -52,9 +52,9 @@ struct Texts {
   const char* endless;   // more rows than anybody reads
 };
 
-const Texts kPostgresqlTexts = {"SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000) n",
-                                "SELECT n::int8, repeat('x', 1074) FROM generate_series(1, 1000000) n",
-                                "SELECT n::int8, repeat('x', 100) FROM generate_series(1, 1000000000) n"};
+const Texts kPostgresqlTexts = {"SELECT n::int8, repeat('x', 100) FROM (SELECT generate_series(1, 1000000) AS n) s",
+                                "SELECT n::int8, repeat('x', 1074) FROM (SELECT generate_series(1, 1000000) AS n) s",
+                                "SELECT n::int8, repeat('x', 100) FROM (SELECT generate_series(1, 1000000000) AS n) s"};
 
 #define NUMBERS(MAX) "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < " MAX ") "
 const Texts kSqliteTexts = {NUMBERS("1000000") "SELECT n, printf('%100d', 0) FROM s",

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -65,11 +66,10 @@ class Db {
     const std::string name = "service" + std::to_string(++number);
     const std::string all = "publish=off log=off health_interval=0 scaling=off burst=off " + options;
     if (tide_pool_open(name.c_str(), url.c_str(), all.c_str(), &pool_, &error) != TIDE_OK) {
-      ADD_FAILURE() << error.text();
+      throw std::runtime_error(error.text());
     }
   }
   ~Db() {
-    if (pool_ == nullptr) return;
     Error error;
     EXPECT_EQ(tide_pool_close(pool_, 5000, &error), TIDE_OK) << error.text();
   }
@@ -102,7 +102,9 @@ class Lease {
  public:
   explicit Lease(const Db& db, int64_t timeout_ms = 10'000) {
     Error error;
-    if (tide_pool_acquire(db.pool(), "test", timeout_ms, &lease_, &error) != TIDE_OK) ADD_FAILURE() << error.text();
+    if (tide_pool_acquire(db.pool(), "test", timeout_ms, &lease_, &error) != TIDE_OK) {
+      throw std::runtime_error(error.text());
+    }
   }
   ~Lease() { tide_lease_release(lease_, nullptr); }
   Lease(const Lease&) = delete;
