@@ -33,10 +33,11 @@ class Cancels : public ::testing::TestWithParam<const char*> {
   bool is_postgresql() const { return std::string(GetParam()) == "postgresql"; }
   const Words& words() const { return is_postgresql() ? kPostgresqlWords : kSqliteWords; }
 
-  // Runs the call, which fills in its error, and cancels the lease until it returns. A cancel before the statement
-  // runs has no effect.
+  // Runs the call, which fills in its error, and cancels the lease until it returns, when it has begun. A cancel before
+  // the statement runs has no effect.
   template <typename Call>
-  void expect_cancelled(const Lease& lease, Call call) {
+  void expect_cancelled(
+      const Lease& lease, Call call, const std::function<bool()>& has_begun = [] { return true; }) {
     std::atomic<bool> is_over{false};
     Error error;
     const auto began = SteadyTime::now();
@@ -44,7 +45,7 @@ class Cancels : public ::testing::TestWithParam<const char*> {
       call(error);
       is_over = true;
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    wait_until([&] { return is_over || has_begun(); }, std::chrono::seconds(10));
     while (!is_over && SteadyTime::now() - began < std::chrono::seconds(20)) {
       EXPECT_EQ(tide_lease_cancel(lease.get(), nullptr), TIDE_OK);
       wait_until([&] { return is_over.load(); }, std::chrono::milliseconds(50));
@@ -73,14 +74,17 @@ TEST_P(Cancels, Query) {
 TEST_P(Cancels, Stream) {
   const Lease lease(*db_);
   for (int i = 0; i < 3; ++i) {
-    int64_t rows = 0;
-    expect_cancelled(lease, [&](Error& error) {
-      const auto on_row = [](void* context, const tide_result*, int64_t) {
-        ++*static_cast<int64_t*>(context);
-        return 0;
-      };
-      tide_lease_stream(lease.get(), words().many_rows, 0, nullptr, nullptr, on_row, &rows, nullptr, &error);
-    });
+    std::atomic<int64_t> rows{0};
+    const auto on_row = [](void* context, const tide_result*, int64_t) {
+      ++*static_cast<std::atomic<int64_t>*>(context);
+      return 0;
+    };
+    expect_cancelled(
+        lease,
+        [&](Error& error) {
+          tide_lease_stream(lease.get(), words().many_rows, 0, nullptr, nullptr, on_row, &rows, nullptr, &error);
+        },
+        [&] { return rows > 0; });
     EXPECT_GT(rows, 0);
   }
 }
