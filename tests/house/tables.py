@@ -50,6 +50,7 @@ WORDS = {
         "places": (
             "core/os/clock.",
             "tests/race/",                  # stress tests of limited duration
+            "tests/service/",               # limits of waiting
             "tests/bench/",
             "tests/unit/driver/support.hpp",  # drivers must keep real deadlines
             "tests/sqlite/support.py",      # timeout for another process
@@ -81,6 +82,7 @@ WORDS = {
             "core/os/clock.",               # pause_for()
             "tests/sqlite/support.py",      # polls another process
             "tests/pg/",                    # polls a server
+            "tests/service/",               # polls for what a server or another thread does
             "tests/bench/",                 # a lease that is held, a reader with intervals
             "examples/demo/workload.cpp",   # think time of the callers
         ),
@@ -118,6 +120,5 @@ OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
 # Rooms whose unit tests must exist.
-UNIT_TESTED = (
-    "base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver", "reading",
-)
+UNIT_TESTED = ("base", "os", "statement", "control", "model", "policy", "segment", "brain", "pool", "service", "driver",
+               "reading")

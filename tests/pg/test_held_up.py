@@ -26,9 +26,9 @@ def options(min_size=2, connect_timeout="300ms"):
 
 
 @contextlib.contextmanager
-def held_name():
+def held_name(name="held.test"):
     names = ctypes.CDLL(None)
-    names.hold_name(b"held.test")
+    names.hold_name(name.encode())
     try:
         yield lambda: names.names_asked() > 0
     finally:
@@ -170,7 +170,19 @@ def credential_callback_uses_the_pool(w):
     is_(seen[1], "1")
 
 
-CASES = (blocked_name_lookup, foreign_loop_continues, blocked_connect_is_reported,
+def cancel_looks_up_no_name(w):
+    with Proxy(w.server) as door:
+        pool = w.pool(door.conninfo().replace("127.0.0.1", "quick.test"),
+                      options(1, "5s") + " max_size=1 query_timeout=300ms statement_timeout=0")
+        pid = pool.value("SELECT pg_backend_pid()")
+        with held_name("quick.test"):
+            told, took = timed(refuses, pool.query, "SELECT pg_sleep(20)")
+            is_(told.sqlstate, "57014", str(told))
+            is_(took < 1, True, f"took {took:.2f} s")
+            is_(pool.value("SELECT pg_backend_pid()"), pid, "the session after the cancel")
+
+
+CASES = (cancel_looks_up_no_name, blocked_name_lookup, foreign_loop_continues, blocked_connect_is_reported,
          blocked_name_among_others, blocked_credential_callback, failed_credential_callback,
          credential_callback_uses_the_pool)
 

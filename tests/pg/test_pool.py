@@ -261,6 +261,12 @@ def tls_is_used_when_requested(w):
     is_(pool.value("SELECT 1"), "1")
     w.end()
     refuses(w.pool, "min_size=1 init_mode=fail_fast init_timeout=1s", None, words + "verify-ca sslrootcert=/missing")
+    for sslmode in ("require", "prefer"):
+        pool = w.pool("min_size=1 max_size=1 burst=off statement_timeout=0 query_timeout=300ms", url=words + sslmode)
+        pid = pool.value("SELECT pg_backend_pid()")
+        refuses(pool.query, "SELECT pg_sleep(5)", sqlstate="57014", status="timeout")
+        is_(pool.value("SELECT pg_backend_pid()"), pid, "the session after a cancel")
+        w.end()
 
 
 def slow_statements_are_stopped(w):

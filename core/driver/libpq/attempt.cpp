@@ -181,7 +181,7 @@ void Attempt::run() noexcept {
     failure_.status.code = Code::no_memory;
   }
   if (is_given_up_ || !failure_.status) {
-    catcher_.stop(conn_.get());
+    cancel_->sender.forget(conn_.get());
     socket_ = -1;
     conn_.reset();
   }
@@ -199,7 +199,7 @@ void Attempt::connect() {
   if (conn_ == nullptr) throw std::bad_alloc();
   PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // the only way to get the SQLSTATE of connection errors
   if (PQstatus(conn_.get()) == CONNECTION_BAD) return fail();
-  catcher_.start(conn_.get());
+  cancel_->sender.watch(conn_.get());
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; next != PGRES_POLLING_OK;) {
     if (!wait_for_socket(next)) return;
     {
@@ -209,7 +209,8 @@ void Attempt::connect() {
     note_place();
     if (next == PGRES_POLLING_FAILED) return fail();
   }
-  key_ = catcher_.stop(conn_.get());
+  const Inside inside(*this);
+  cancel_->sender.learn(conn_.get());
 }
 
 bool Attempt::ask_for_password(std::string& password) {

@@ -28,9 +28,9 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "driver/libpq/cancel_desk.hpp"
 #include "driver/libpq/conninfo.hpp"
 #include "driver/libpq/errors.hpp"
-#include "driver/libpq/key_catcher.hpp"
 #include "driver/libpq/session.hpp"
 #include "os/descriptor.hpp"
 
@@ -91,7 +91,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   bool is_finished() const noexcept { return is_finished_.load(std::memory_order_acquire); }
   // Of a finished attempt: the connection, or null and the error.
   ConnectionHandle take() { return std::move(conn_); }
-  const std::optional<BackendKey>& key() const { return key_; }
+  const std::shared_ptr<CancelState>& cancel() const { return cancel_; }
   const ConnectFailure& failure() const { return failure_; }
   const std::string& target_options() const { return target_options_; }  // as in ConnectWords
 
@@ -134,8 +134,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   std::vector<Host> hosts_;
   bool is_in_order_ = true;  // libpq tries them in order
   ConnectionHandle conn_;
-  KeyCatcher catcher_;
-  std::optional<BackendKey> key_;
+  const std::shared_ptr<CancelState> cancel_ = std::make_shared<CancelState>();
   std::string target_options_;
   ConnectFailure failure_;
 };

@@ -231,7 +231,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
       return;
     case Progress::done: break;
   }
-  std::shared_ptr<CancelState> cancel = opening.cancel_state();
+  std::shared_ptr<CancelState> cancel = opening.take_cancel();
   const std::string remark = opening.greeting().remark();
   pooler_mode_ = opening.greeting().pooler();
   auto fresh = std::make_unique<PgConnection>(opening.take(), slot, std::move(cancel), desk_, notices_, watch_, policy_,

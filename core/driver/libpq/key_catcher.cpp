@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#ifndef LIBPQ_HAS_ASYNC_CANCEL
+
 namespace tide::libpq {
 
 void KeyCatcher::start(PGconn* conn) {
@@ -34,3 +36,5 @@ std::optional<BackendKey> KeyCatcher::stop(PGconn* conn) {
 }
 
 }  // namespace tide::libpq
+
+#endif

@@ -51,7 +51,7 @@ Opening::Progress Opening::advance() {
     return is_tried_again ? start_attempt() : Progress::failed;
   }
   conn_ = finished->take();
-  key_ = finished->key();
+  cancel_ = finished->cancel();
   is_greeting_ = true;
   return follow(greeting_.begin(conn_.get(), finished->target_options()));
 }
@@ -95,15 +95,6 @@ Status Opening::lateness() const {
       "Find out why that does not return.");
   why.sqlstate = "08001";
   return why;
-}
-
-std::shared_ptr<CancelState> Opening::cancel_state() {
-  auto state = std::make_shared<CancelState>();
-  state->where.length = sizeof state->where.address;
-  auto* const address = reinterpret_cast<sockaddr*>(&state->where.address);
-  if (getpeername(PQsocket(conn_.get()), address, &state->where.length) != 0) state->where.length = 0;
-  if (key_.has_value()) state->where.key = *key_;
-  return state;
 }
 
 void Opening::abandon() noexcept {

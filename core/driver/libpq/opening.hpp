@@ -45,7 +45,7 @@ class Opening {
 
   // After the end.
   ConnectionHandle take() { return std::move(conn_); }
-  std::shared_ptr<CancelState> cancel_state();
+  std::shared_ptr<CancelState> take_cancel() { return std::move(cancel_); }
   const Greeting& greeting() const { return greeting_; }
   void abandon() noexcept;
 
@@ -69,7 +69,7 @@ class Opening {
   ConnectionHandle conn_;
   Greeting greeting_;
   bool is_greeting_ = false;  // connected
-  std::optional<BackendKey> key_;
+  std::shared_ptr<CancelState> cancel_;
   ConnectFailure failure_;
 };
 
