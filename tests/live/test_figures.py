@@ -215,7 +215,8 @@ def counters(s, shows):
           at=between(time.time() - 5, time.time() + 2), resolution_ms=1000)
 
 
-@tells(pool_stats="statement_cache_hits_total statement_cache_misses_total statement_cache_evictions_total statement_cache_bytes")
+@tells(pool_stats="statement_cache_hits_total statement_cache_misses_total statement_cache_evictions_total "
+                  "statement_cache_bytes")
 def prepared_statements(s, shows):
     pool = s.pool(f"min_size=1 max_size=1 {CALM} statement_cache_size=2")
     lease = pool.acquire()
@@ -248,7 +249,8 @@ def transactions(s, shows):
         call(end, tx)
     shows("pool_stats", "by handle", transactions_total=3, retries_total=0)
     call(library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 0), None, None)
-    client.refuses(call, library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 1), None, None, status="rolled_back")
+    client.refuses(call, library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 1), None, None,
+                   status="rolled_back")
     shows("pool_stats", "with a body", transactions_total=5, retries_total=0)
 
 
@@ -415,9 +417,8 @@ def connecting_and_validating(s, shows):
     until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "is connected")
 
 
-CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements, transactions,
-         recorded_history,
-         closed_connections, lifetimes, faults, sizing)
+CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
+         transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))
