@@ -330,10 +330,10 @@ def sqlite_wal_limit(s):
     differ(s, "sqlite_wal_limit", look, {"1MB": False, "1GB": True}, "max_size=1")
 
 
-CASES = (validation_query, reset_on_release, statement_timeout, statement_cache_size,
-         idle_in_transaction_timeout, init_timeout, shutdown_timeout, log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access, sqlite_journal_mode,
-         sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store, sqlite_busy_timeout,
-         sqlite_max_read_transaction, sqlite_wal_limit)
+CASES = (validation_query, reset_on_release, statement_timeout, statement_cache_size, idle_in_transaction_timeout,
+         init_timeout, shutdown_timeout, log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access,
+         sqlite_journal_mode, sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store,
+         sqlite_busy_timeout, sqlite_max_read_transaction, sqlite_wal_limit)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))
