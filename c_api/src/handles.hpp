@@ -115,11 +115,13 @@ class StepTurn {
   const bool is_taken_;
 };
 
-// Access to the pool of a handle: the pool is not destroyed while the door exists.
+// Access to the pool of a handle: the pool is not destroyed while the door exists. Inlined on the fast path, however many
+// functions have one.
 class Door {
  public:
-  explicit Door(const tide_pool* pool) : Door(pool, 0) {}
-  explicit Door(tide_lease lease) : Door(lease.pool, LeaseId(lease.id).is_none() ? 0 : LeaseId(lease.id).slot() + 1) {}
+  [[gnu::always_inline]] explicit Door(const tide_pool* pool) : Door(pool, 0) {}
+  [[gnu::always_inline]] explicit Door(tide_lease lease)
+      : Door(lease.pool, LeaseId(lease.id).is_none() ? 0 : LeaseId(lease.id).slot() + 1) {}
   Pool* operator->() const { return pool_; }
   Pool& operator*() const { return *pool_; }
   explicit operator bool() const { return pool_ != nullptr; }
@@ -128,7 +130,7 @@ class Door {
   Code code() const { return Handles::instance().reason(handle_); }
 
  private:
-  Door(const tide_pool* pool, uint32_t slot_plus_one)
+  [[gnu::always_inline]] Door(const tide_pool* pool, uint32_t slot_plus_one)
       : handle_(Handles::number_of(pool)), visit_(Presence::key_of_pool(Handles::pool_key(handle_)) | slot_plus_one) {
     const PoolEntry& entry = Handles::entry_of(handle_);
     if (entry.handle.load(std::memory_order_acquire) == handle_ && handle_ != 0) [[likely]] {

@@ -284,6 +284,14 @@ static void on_answer(void* context, tide_status status, tide_result* result, co
   tide_result_free(result);
 }
 
+static void on_batch(void* context, tide_status status, tide_result* result, const tide_error* err) {
+  int* parts = context;
+  if (status == TIDE_OK && err != NULL) {
+    while (tide_result_part(result, *parts) != NULL) ++*parts;
+  }
+  tide_result_free(result);
+}
+
 static void step(tide_pool* pool) {
   int64_t within_ms = 0;
   struct pollfd on;
@@ -329,6 +337,19 @@ static void loop(const char* url) {
   CHECK(answers == 0); /* nothing is reported outside of tide_pool_step() */
   for (i = 0; i < 100000 && answers < QUERIES; i++) step(pool);
   CHECK(answers == QUERIES && answers_wrong == 0 && answers_sum == QUERIES * (QUERIES + 1) / 2);
+  {
+    tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
+    tide_statement statements[2];
+    int parts = 0;
+    memset(statements, 0, sizeof statements);
+    statements[0].sql = statements[1].sql = "select 1";
+    with.callback = on_batch;
+    with.context = &parts;
+    DONE(tide_pool_batch(pool, statements, 2, &with, NULL, &err));
+    statements[0].sql = statements[1].sql = NULL;
+    for (i = 0; i < 100000 && parts < 2; i++) step(pool);
+    CHECK(parts == 2);
+  }
   DONE(tide_pool_close(pool, -1, &err));
 }
 

@@ -33,7 +33,7 @@ def main(compiler):
         library = next(pathlib.Path(stage).rglob("libtidepool.so.0"), None)
         if library is None:
             sys.exit("meson install did not install libtidepool.so.0")
-        for name in sorted(p.name for p in (SOURCE / "c_api" / "include" / "tidepool").glob("*.h")):
+        for name in sorted(p.name for p in (SOURCE / "c_api" / "include" / "tidepool").glob("*.h*")):
             if not list(pathlib.Path(stage).rglob(f"include/tidepool/{name}")):
                 sys.exit(f"meson install did not install tidepool/{name}")
         if not list(pathlib.Path(stage).rglob("sqlite3/tidepool.so")):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The C++ interface compiles with every compiler that is installed, warnings are errors; and what it must refuse does not compile,
-with a message that says why.
+"""The C++ interface compiles with every compiler that is installed, warnings are errors; and what it must refuse does not
+compile, with a message that says why.
 
 compile.py CXX...       the compiler of the build; further ones are looked for
 """
@@ -33,7 +33,8 @@ REFUSED = {
 
 
 def run(compiler, standard, text):
-    return subprocess.run([*compiler, f"-std={standard}", *STRICT, "-"], input=text, text=True, capture_output=True, check=False)
+    return subprocess.run([*compiler, f"-std={standard}", *STRICT, "-"], input=text, text=True, capture_output=True,
+                          check=False)
 
 
 def knows(compiler, standard):

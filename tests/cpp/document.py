@@ -32,9 +32,10 @@ def main(arguments):
         (place / "program.cpp").write_text(program, encoding="utf-8")
         for compiler in compilers:
             subprocess.run([*compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-I", SOURCE / "c_api" / "include",
-                            place / "program.cpp", "-o", place / "program", LIBRARY, f"-Wl,-rpath,{LIBRARY.parent}"], check=True)
-            done = subprocess.run([place / "program", f"sqlite://{place}/example.db"], capture_output=True, text=True, timeout=60,
-                                  check=False, env=dict(os.environ, TIDEPOOL_DIR=folder))
+                            place / "program.cpp", "-o", place / "program", LIBRARY, f"-Wl,-rpath,{LIBRARY.parent}"],
+                           check=True)
+            done = subprocess.run([place / "program", f"sqlite://{place}/example.db"], capture_output=True, text=True,
+                                  timeout=60, check=False, env=dict(os.environ, TIDEPOOL_DIR=folder))
             if done.returncode or done.stdout != output:
                 bad += 1
                 print(f"built with {' '.join(compiler)}: exit {done.returncode}, printed:\n{done.stdout}{done.stderr}")

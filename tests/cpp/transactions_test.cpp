@@ -92,7 +92,7 @@ TEST_F(Transactions, AHandleIsRolledBackUnlessItIsCommitted) {
   EXPECT_EQ(rows(), 1);
   other = pool().begin();
   other.execute("insert into t values (3)");
-  other = pool().begin();  // the assigned one takes the place of one that is rolled back
+  other = pool().begin({.read_only = true});  // takes the place of one that is rolled back
   EXPECT_EQ(other.query_first<int>("select count(*) from t"), 1);
 }
 

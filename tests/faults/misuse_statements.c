@@ -464,6 +464,38 @@ static void finished_calls(const char* name, int is_foreign) {
   each_once(&all);
 }
 
+/* A callback that does not return delays closing by a second at most; it is called once nevertheless. */
+struct held_callback {
+  int is_inside;
+  int may_return;
+  int returned;
+};
+
+static void hold(void* context, tide_status status, tide_result* result, const tide_error* err) {
+  struct held_callback* held = context;
+  CHECK(status == TIDE_OK && err != NULL);
+  tide_result_free(result);
+  count_up(&held->is_inside);
+  EVENTUALLY(read_count(&held->may_return) != 0);
+  count_up(&held->returned); /* the last access */
+}
+
+static void close_during_a_callback(void) {
+  static struct held_callback held; /* lives as long as the process */
+  tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
+  tide_pool* pool = open_pool("held", "min_size=1 max_size=1", NULL);
+  with.callback = hold;
+  with.context = &held;
+  EXPECT(TIDE_OK, tide_pool_query_with(pool, "SELECT 1", 0, NULL, &with, NULL, &err));
+  EVENTUALLY(read_count(&held.is_inside) == 1);
+  EXPECT(TIDE_TIMEOUT, tide_pool_close(pool, 0, &err));
+  EXPECT(TIDE_CLOSED, tide_pool_query_with(pool, "SELECT 1", 0, NULL, &with, NULL, &err));
+  CHECK(read_count(&held.returned) == 0);
+  count_up(&held.may_return);
+  EVENTUALLY(read_count(&held.returned) == 1);
+  CHECK(read_count(&held.is_inside) == 1);
+}
+
 /* The callback releases the lease, also while the pool is being closed. */
 static void release_in_callback(void* context, tide_status status, tide_result* result, const tide_error* err) {
   tide_lease* lease = context;
@@ -537,6 +569,7 @@ void misuse_statements(void) {
   close_with_calls("calls-loop", 1);
   finished_calls("finished", 0);
   finished_calls("finished-loop", 1);
+  close_during_a_callback();
   call_on_a_lease("called", 0);
   call_on_a_lease("called-loop", 1);
 }
