@@ -50,7 +50,7 @@ Status PgConnection::end_call(Status status, const Running& running) {
   if (is_own_timeout) status.code = Code::timeout;
   // A session that was terminated has rolled back the statement if that had not been answered.
   const bool is_rolled_back = (status.sqlstate == "57P01" || status.sqlstate == "57P05") && running.answers == 0 &&
-                              running.notes != nullptr && running.notes->is_plannable;
+                              !running.is_stream && running.notes != nullptr && running.notes->is_plannable;
   if (!running.is_started || is_rolled_back) status.is_unexecuted = true;
   return judge(std::move(status));
 }
