@@ -212,7 +212,7 @@ Status PgConnection::send_pipelined(Running& running, bool is_prepared_now, bool
     is_sent = is_sent && send_closes();
     running.preparing.name = next_name();
     name = running.preparing.name.c_str();
-    then(Answer::prepare, PQsendPrepare(conn, name, sql, p.count(), p.types()));
+    then(Answer::prepare, PQsendPrepare(conn, name, text_to_prepare(running.text->sql), p.count(), p.types()));
     then(Answer::describe, PQsendDescribePrepared(conn, name));
   }
   if (is_executed) {
