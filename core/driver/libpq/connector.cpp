@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "driver/libpq/opening.hpp"
@@ -36,7 +37,7 @@ class PgConnector final : public Connector {
         clock_(clock),
         desk_(std::make_shared<CancelDesk>()),
         notices_(std::make_shared<Notices>()),
-        watch_(std::make_shared<StatementWatch>()),
+        watch_(std::make_shared<StatementWatch>(std::to_string(getpid()) + "." + std::to_string(clock.wall_ns()))),
         attempts_(std::make_shared<Attempts>()),
         epoll_(Descriptor::epoll("cannot make a descriptor for connections")) {
     watch(EPOLL_CTL_ADD, desk_->fd(), EPOLLIN, kDeskMark);

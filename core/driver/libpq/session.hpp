@@ -226,6 +226,7 @@ class PgConnection final : public Connection {
   bool may_prepare(const Running& running) const;
   Status find_out_tracking(Running& running);
   std::string next_name();
+  const char* text_to_prepare(const std::string& sql);
   bool has_room_for_statements(size_t more) const noexcept;
   void note_described(const PGresult* result, Running& running);
   void keep(Statements::Entry& entry, PgStatement statement);
@@ -311,6 +312,7 @@ class PgConnection final : public Connection {
   bool has_changed_definitions_ = false;  // in the open transaction
   std::string search_path_;               // as reported by the server
   std::vector<std::string> to_close_;     // names of statements that are not used any more
+  std::string marked_text_;               // of text_to_prepare()
   std::string types_;                     // of the parameters, for statements_
   StatementText uncached_;                // of a statement that is not in the cache
   TextNotes uncached_notes_;

@@ -194,7 +194,8 @@ Status PgConnection::send_in_batch(Batch& batch, Running& running) {
       fresh.statement.name = next_name();
       batch.described.push_back(&fresh);
       const char* const fresh_name = fresh.statement.name.c_str();
-      if (!send_and_plan(Answer::prepare, PQsendPrepare(conn, fresh_name, sql.c_str(), p.count(), p.types())) ||
+      if (!send_and_plan(Answer::prepare,
+                         PQsendPrepare(conn, fresh_name, text_to_prepare(sql), p.count(), p.types())) ||
           !send_and_plan(Answer::describe, PQsendDescribePrepared(conn, fresh_name))) {
         return connection_error(conn);
       }

@@ -50,7 +50,7 @@ Status PgConnection::end_call(Status status, const Running& running) {
   if (is_own_timeout) status.code = Code::timeout;
   // A session that was terminated has rolled back the statement if that had not been answered.
   const bool is_rolled_back = (status.sqlstate == "57P01" || status.sqlstate == "57P05") && running.answers == 0 &&
-                              running.notes != nullptr && running.notes->is_plannable;
+                              !running.is_stream && running.notes != nullptr && running.notes->is_plannable;
   if (!running.is_started || is_rolled_back) status.is_unexecuted = true;
   return judge(std::move(status));
 }
@@ -216,7 +216,7 @@ Status PgConnection::send_pipelined(Running& running, bool is_prepared_now, bool
     is_sent = is_sent && send_closes();
     running.preparing.name = next_name();
     name = running.preparing.name.c_str();
-    then(Answer::prepare, PQsendPrepare(conn, name, sql, p.count(), p.types()));
+    then(Answer::prepare, PQsendPrepare(conn, name, text_to_prepare(running.text->sql), p.count(), p.types()));
     then(Answer::describe, PQsendDescribePrepared(conn, name));
   }
   if (is_executed) {

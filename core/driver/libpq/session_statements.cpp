@@ -128,6 +128,14 @@ Status PgConnection::find_out_tracking(Running& running) {
 
 std::string PgConnection::next_name() { return "tide_" + std::to_string(++names_total_); }
 
+// A pooler prepares the same text only once in a server session, also for another name. So a statement that has become
+// invalid there must be prepared with another text: with a comment that no other pool uses. Valid until the next call.
+const char* PgConnection::text_to_prepare(const std::string& sql) {
+  if (!terms_.is_shared || epoch_ == 0) return sql.c_str();
+  marked_text_ = sql + " /* " + watch_->mark + "." + std::to_string(epoch_) + " */";
+  return marked_text_.c_str();
+}
+
 // The statement exists now, whatever becomes of its execution.
 void PgConnection::note_described(const PGresult* result, Running& running) {
   if (running.entry == nullptr || running.preparing.name.empty()) return;

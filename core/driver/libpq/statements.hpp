@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.hpp"
@@ -47,9 +48,12 @@ struct StatementWatch {
     none,  // a prepared statement stays in the server session that happened to get it
     full,  // the pooler prepares it where it is needed
   };
+  explicit StatementWatch(std::string own_mark) : mark(std::move(own_mark)) {}
+
   // Raised when prepared statements may have become invalid: those of all sessions are prepared again.
   std::atomic<uint64_t> epoch{0};
   std::atomic<Tracking> pooler{Tracking::unknown};  // of a pooler in transaction mode
+  const std::string mark;                           // differs from that of every other connector
 };
 
 // Whether a statement with this command tag may change the result of others.
