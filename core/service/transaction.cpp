@@ -146,7 +146,7 @@ void Transaction::note_success(const ResultTable* result, bool was_asked) {
 
 Status Transaction::note_failure(Status status) {
   if (is_harmless(status)) return status;
-  failure_ = status;
+  if (failure_) failure_ = status;  // the first one is why the transaction fails
   // The session may still be executing it.
   return status.code == Code::timeout && is_late() ? time_out() : status;
 }
