@@ -52,6 +52,31 @@ Told with_batch(tide_pool* pool, int64_t row) {
   return {};
 }
 
+Told with_batch_in_transaction(tide_pool* pool, int64_t row) {
+  Error error;
+  tide_tx tx{};
+  if (tide_tx_begin(pool, nullptr, &tx, &error) != TIDE_OK) return {error.status, error.text()};
+  const tide_value param = tide_value_int(row);
+  const tide_statement statements[] = {{kInsertRow, &param, 1, 0}, {"SELECT 1", nullptr, 0, 0}};
+  if (tide_tx_batch(tx, statements, 2, nullptr, nullptr, &error) != TIDE_OK) {
+    const Told told{error.status, error.text()};
+    tide_tx_rollback(tx, nullptr);
+    return told;
+  }
+  if (tide_tx_commit(tx, &error) != TIDE_OK) return {error.status, error.text()};
+  return {};
+}
+
+// A statement, which is a transaction of its own.
+Told with_execute(tide_pool* pool, int64_t row) {
+  Error error;
+  const tide_value param = tide_value_int(row);
+  if (tide_pool_execute(pool, kInsertRow, 1, &param, nullptr, nullptr, &error) != TIDE_OK) {
+    return {error.status, error.text()};
+  }
+  return {};
+}
+
 class CommitOutcome : public ::testing::Test {
  protected:
   struct Counts {
@@ -144,6 +169,17 @@ TEST_F(CommitOutcome, FunctionWithoutCheck) {
   const Counts counts = cut_everywhere(with_function, "commit_check=off");
   EXPECT_GT(counts.unknown, 0);
   EXPECT_GT(counts.ok, 0);
+}
+
+TEST_F(CommitOutcome, BatchInATransaction) {
+  const Counts counts = cut_everywhere(with_batch_in_transaction, "commit_check=on");
+  EXPECT_EQ(counts.unknown, 0);
+  EXPECT_GT(counts.failed, 0);
+}
+
+TEST_F(CommitOutcome, Statement) {
+  const Counts counts = cut_everywhere(with_execute, "commit_check=on");
+  EXPECT_GT(counts.failed + counts.unknown, 0);
 }
 
 TEST_F(CommitOutcome, Batch) {
