@@ -59,7 +59,12 @@ namespace tide {
   X(query_errors_total, "queries", "", "Queries that failed.") \
   X(query_ns_total, "ns", "", "Total time spent in queries.") \
   X(slow_total, "leases", "", "Leases whose callers had waited longer than wait_objective.") \
-  X(faults_total, "queries", "", "Failed queries that count for health and alerts: without those ended by a constraint, a conflict, RAISE, or the application.")
+  X(faults_total, "queries", "", "Failed queries that count for health and alerts: without those ended by a constraint, a conflict, RAISE, or the application.") \
+  X(transactions_total, "transactions", "", "Transactions that were begun through the pool and have ended, whatever their outcome; those that a program begins with a statement of its own are not counted.") \
+  X(retries_total, "", "", "Repetitions of transactions and statements (retry_attempts).") \
+  X(statement_cache_hits_total, "queries", "", "Queries whose statement was already prepared.") \
+  X(statement_cache_misses_total, "queries", "", "Queries whose statement had to be parsed.") \
+  X(statement_cache_evictions_total, "statements", "", "Prepared statements that were closed because others were used more recently (statement_cache_size).")
 
 // Tallies: written by the keeper, most of them as counted by the brain.
 #define TIDE_TALLY_COUNTERS(X) \

@@ -122,10 +122,10 @@ std::vector<CatalogueRow> make_rows() {
        "Number of consecutive failed validations, of any connections, after which all connections are replaced. "
        "Each failure closes its connection."},
       {"retry_base", &P::retry_base, "ms", "1ms", "1h", now, {"retryDelayMs"},
-       "Maximum delay after the first failed connection attempt, chosen at random; it doubles with each further "
-       "failure."},
+       "Maximum delay after the first failed connection attempt or transaction (retry_attempts), chosen at random; it "
+       "doubles with each further failure."},
       {"retry_max", &P::retry_max, "ms", "1ms", "1d", now, {},
-       "Upper limit of the delay between failed connection attempts."},
+       "Upper limit of the delay between failed connection attempts, and between repetitions (retry_attempts)."},
       {"reset_on_release", choice<&P::reset_on_release>(kResetModes), "", "", "", now, {},
        "What is reset when a connection is returned. smart does not detect session state left by triggers, column "
        "defaults, views and operators; full does."},
@@ -147,6 +147,16 @@ std::vector<CatalogueRow> make_rows() {
        "Time after which the pool stops waiting for the result of a query; 0: no limit."},
       {"idle_in_transaction_timeout", &P::idle_in_transaction_timeout, "ms", "0", "24d", fresh, {},
        "Time without a statement after which a transaction is ended; 0: no limit."},
+      {"statement_cache_size", &P::statement_cache_size, "statements", "0", "10000", fresh, {},
+       "Number of statements that each connection keeps prepared; a statement is prepared at its second use. 0: "
+       "off."},
+      {"retry_attempts", &P::retry_attempts, "repetitions", "0", "100", now, {"retryAttempts"},
+       "Maximum number of repetitions after a serialization failure, a deadlock, or a connection lost before anything "
+       "took effect; 0: none."},
+      {"commit_check", &P::commit_check, "", "", "", now, {},
+       "Whether another connection asks for the outcome of a COMMIT that lost its connection. Costs one more statement "
+       "per round trip until the transaction has an id.",
+       postgresql},
 
       // opening and closing the pool
       {"init_mode", choice<&P::init_mode>(kInitModes), "", "", "", reopen, {},

@@ -42,6 +42,7 @@ constexpr OtherWord kOtherWords[] = {
     switching("prediction.enabled", "prediction", kNothing, "off"),
     switching("enablePredictiveScaling", "prediction", kNothing, "off"),
     switching("enableLogging", "log", "events", "off"),
+    switching("enableStatementPooling", "statement_cache_size", kNothing, "0"),
 
     always("enableEnhancedPool", "Ignored: there is only one kind of pool.", kPoolIsThePoint),
     always("usePool", "Ignored: a pool is always used.", kPoolIsThePoint),
@@ -49,13 +50,8 @@ constexpr OtherWord kOtherWords[] = {
            "Use publish=off to publish nothing to other processes."),
     ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),
     ignoring("reapInterval", "Ignored: connections are closed when they are due, without an interval."),
-    ignoring("retryAttempts",
-             "Ignored: connecting is retried until it succeeds, with the delays of retry_base and retry_max; callers "
-             "time out "
-             "after acquire_timeout."),
     ignoring("enableQueryCache", kNoQueryCache),
     ignoring("maxCacheSize", kNoQueryCache),
-    ignoring("enableStatementPooling", "Ignored: statements are prepared when the program prepares them."),
     ignoring("enableWebhook", kNoWebhook),
     hidden(ignoring("webhookUrl", kNoWebhook)),
     ignoring("webhookTimeoutMs", kNoWebhook),

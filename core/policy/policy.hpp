@@ -74,10 +74,8 @@ struct Policy {
   Span validation_interval = Span::seconds(30);  // 0: never
   Span validation_timeout = Span::seconds(2);
   int64_t max_validation_failures = 3;
-  Span retry_base = Span::millis(200);  // delay after failed connection attempts: full jitter, doubling ...
+  Span retry_base = Span::millis(200);  // delay after failed attempts to connect or commit: full jitter, doubling ...
   Span retry_max = Span::seconds(10);   // ... up to this
-  int64_t retry_attempts = 3;
-  bool commit_check = true;
   ResetMode reset_on_release = ResetMode::smart;
 
   // life of a lease
@@ -89,6 +87,9 @@ struct Policy {
   Span statement_timeout = Span::seconds(30);            // 0: none
   Span query_timeout = Span::seconds(30);                // 0: none
   Span idle_in_transaction_timeout = Span::seconds(60);  // 0: none
+  int64_t statement_cache_size = 128;                    // per connection; 0: off
+  int64_t retry_attempts = 3;                            // repetitions of a transaction or statement
+  bool commit_check = true;  // whether another connection is asked for the outcome of a COMMIT that was lost
 
   // opening and closing the pool
   InitMode init_mode = InitMode::eager;

@@ -335,6 +335,9 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
   format::Slot& slot = board_.slot(lease.slot());
   put(slot.last_used_mono, static_cast<uint64_t>(ended.ns()));
   const SessionFacts facts = connection.facts();
+  const StatementCounts& told = facts.statements;
+  StatementCounts& counted = seats_[lease.slot()].counted;
+  board_.write_statements(lease.slot(), told.held, told.bytes);
   slot.is_in_transaction.store(facts.is_in_transaction ? 1 : 0, std::memory_order_relaxed);
   format::SlotStats& stats = board_.stats(lease.slot());
   {
@@ -345,11 +348,15 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
       stats.query.add_us(ns / 1000);
     }
     add_to(stats.query_ns_total, ns);
+    add_to(stats.statement_cache_hits_total, told.hits_total - counted.hits_total);
+    add_to(stats.statement_cache_misses_total, told.misses_total - counted.misses_total);
+    add_to(stats.statement_cache_evictions_total, told.evictions_total - counted.evictions_total);
     if (!status) {
       add_to(stats.query_errors_total);
       if (is_fault(status)) add_to(stats.faults_total);
     }
   }
+  counted = told;
   // An error is an answer, too.
   if (status || status.code == Code::database) put(slot.validated_mono, static_cast<uint64_t>(ended.ns()));
   if (!status) {
@@ -360,6 +367,22 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
     keeper_->note_error(status.message);
   }
   return status;
+}
+
+void Pool::count_transaction(LeaseId lease) {
+  const Call call(*this, lease);
+  if (call.code() != Code::ok) return;
+  format::SlotStats& stats = board_.stats(lease.slot());
+  SeqWrite guard(stats.seq);
+  add_to(stats.transactions_total);
+}
+
+void Pool::count_retry(LeaseId lease) {
+  const Call call(*this, lease);
+  if (call.code() != Code::ok) return;
+  format::SlotStats& stats = board_.stats(lease.slot());
+  SeqWrite guard(stats.seq);
+  add_to(stats.retries_total);
 }
 
 Code Pool::facts(LeaseId lease, LeaseFacts& out) const {

@@ -95,8 +95,11 @@ class ResultTable {
   }
   // NULL for a position outside the table. Valid until the table changes.
   SqlValue cell(int64_t row, int column) const {
-    if (row < 0 || row >= rows() || column < 0 || column >= columns()) return {};
-    if (source_ != nullptr) return source_->cell(row, column);
+    if (row < 0 || column < 0 || column >= columns()) return {};
+    if (source_ != nullptr) return row < rows() ? source_->cell(row, column) : SqlValue();
+    // Without the division in rows(), which would take longer than the rest.
+    const auto number = static_cast<uint64_t>(row);
+    if (number >= cells_.size() || number * columns_.size() >= cells_.size()) return {};
     const Cell& cell = own_cell(row, column);
     SqlValue value;
     value.kind = cell.kind;

@@ -29,6 +29,9 @@ struct alignas(64) Seat {
   // the last holder and the acquirer still writes here, so the keeper neither judges nor revokes the lease.
   std::atomic<uint64_t> begun_lease{0};
 
+  // Of the connection's statements: what the counters of the slot contain already.
+  StatementCounts counted;
+
   // From the slot's last holder: a lease with this mark is no new peak (pool/in_use_peak.hpp).
   uint64_t peak_mark = 0;
 
@@ -50,6 +53,7 @@ struct alignas(64) Seat {
     is_touched = is_native_out = false;
     retire_reason = CloseReason::none;
     begun_lease.store(0, std::memory_order_relaxed);
+    counted = {};
   }
 };
 

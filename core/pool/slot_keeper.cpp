@@ -64,6 +64,7 @@ void SlotKeeper::move(uint32_t slot, SlotWord from, SlotState to) {
 void SlotKeeper::empty(uint32_t slot) {
   const SegmentWriter::Topology changing(segment_writer_);
   put(board_.slot(slot).conn_id, 0);
+  board_.write_statements(slot, 0, 0);
   move(slot, board_.word(slot), SlotState::empty);
   --occupied_;
 }
@@ -423,7 +424,11 @@ void SlotKeeper::complete(Completion& completion, const Policy& policy, Instant 
       validation_ended(slot, false, now);
       segment_writer_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
       return;
-    case Completion::Kind::reset_done: return put_back(slot, now);
+    case Completion::Kind::reset_done: {
+      const StatementCounts left = seats_[slot].connection->facts().statements;
+      board_.write_statements(slot, left.held, left.bytes);
+      return put_back(slot, now);
+    }
     case Completion::Kind::reset_failed:
       segment_writer_.error(completion.status.message);
       begin_closing(slot, board_.word(slot), CloseReason::error, now);

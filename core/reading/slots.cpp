@@ -28,6 +28,7 @@ constexpr Column kConnectionColumns[] = {
     {"in_transaction", boolean, "", "Whether a transaction is open on it."},
     {"last_error", text, "", "Last error of the connection; null if there was none.", masked},
     {"suspect_leak", boolean, "", "True if the lease is held longer than leak_threshold."},
+    {"statements", integer, "statements", "Prepared statements that the connection keeps (statement_cache_size)."},
 };
 
 constexpr Column kLeaseColumns[] = {
@@ -95,6 +96,7 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
                                 cell::truth(slot.is_in_transaction),
                                 cell::text_or_null(slot.last_error),
                                 cell::truth((slot.flags & format::kFlagSuspect) != 0),
+                                cell::count(slot.statements),
                             });
     }
     row.resize(std::size(kConnectionColumns));

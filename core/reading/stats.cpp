@@ -25,6 +25,7 @@ struct Stats {
   format::CounterSums sums{};
   std::array<bool, kCounters> is_missing{};  // its record could not be read consistently
   HistogramCounts wait{}, use{}, query{};
+  uint64_t statement_bytes = 0;
 
   // Without the baseline there is no value: sums that include an earlier period would be wrong.
   bool has(Counter counter) const { return base && !is_missing[static_cast<size_t>(counter)]; }
@@ -55,6 +56,7 @@ Stats read_stats(const Attachment& segment) {
   // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
   for (const format::SlotStats& slot : segment.read_slot_stats()) {
     format::add_counters(stats.sums, slot);
+    stats.statement_bytes += slot.statement_bytes;
     slot.wait.add_to(stats.wait);
     slot.use.add_to(stats.use);
     slot.query.add_to(stats.query);
@@ -110,14 +112,10 @@ constexpr StatsColumn kStats[] = {
     counted(validation_failures_total),
     counted(queries_total),
     counted(query_errors_total),
-    {{"transactions_total", integer, "transactions", "Transactions that ended; not measured yet."}, nothing},
-    {{"retries_total", integer, "queries", "Queries that were retried; not measured yet."}, nothing},
-    {{"statement_cache_hits_total", integer, "queries",
-      "Queries whose statement was already prepared; not measured yet."},
-     nothing},
-    {{"statement_cache_misses_total", integer, "queries",
-      "Queries whose statement had to be prepared; not measured yet."},
-     nothing},
+    counted(transactions_total),
+    counted(retries_total),
+    counted(statement_cache_hits_total),
+    counted(statement_cache_misses_total),
     {{"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
      nothing},
     {{"query_cache_misses_total", integer, "queries", "Queries not found in the query cache; not measured yet."},
@@ -193,6 +191,10 @@ constexpr StatsColumn kStats[] = {
        return cell::count(closed);
      }},
     counted(lived_ns_total, "lived_ms_total"),
+    counted(leases_cancelled_total),
+    counted(statement_cache_evictions_total),
+    {{"statement_cache_bytes", integer, "bytes", "Estimated memory of the prepared statements of all connections."},
+     [](const Stats& stats) { return cell::count(stats.statement_bytes); }},
 };
 
 const std::vector<StatsColumn>& stats_columns() {

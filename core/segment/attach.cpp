@@ -110,6 +110,7 @@ SlotCopy copy_of(const format::Slot& from, uint32_t index) {
   to.flags = from.flags.load(std::memory_order_relaxed);
   to.server_pid = from.server_pid.load(std::memory_order_relaxed);
   to.is_in_transaction = from.is_in_transaction.load(std::memory_order_relaxed) != 0;
+  to.statements = from.statements.load(std::memory_order_relaxed);
   to.conn_id = get(from.conn_id) & std::numeric_limits<int64_t>::max();
   to.tag = clean_text(from.tag);
   to.last_error = clean_text(from.last_error);

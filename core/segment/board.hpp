@@ -94,6 +94,11 @@ class Board {
     add_to(st.use_ns_total, use_ns);
     st.use.add_us(use_ns / 1000);
   }
+  // The owner of the slot: which prepared statements the connection holds.
+  void write_statements(uint32_t slot, uint32_t held, uint64_t bytes) {
+    slots_[slot].statements.store(held, std::memory_order_relaxed);
+    put(stats_[slot].statement_bytes, bytes);
+  }
   // Holder: counts that this lease had to wait.
   void write_wait(uint32_t slot, Span waited, bool is_slow);
 

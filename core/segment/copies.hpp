@@ -43,7 +43,7 @@ struct SlotCopy {
   bool is_whole = true;  // false: the slot changed too fast to be copied consistently; only word and conn_id are valid
   int64_t acquired_mono = 0, last_used_mono = 0, expires_mono = 0, born_mono = 0, since_mono = 0, validated_mono = 0;
   uint64_t acquires_total = 0, acquires_before = 0, queries_before = 0;
-  uint32_t thread_id = 0, flags = 0, server_pid = 0;
+  uint32_t thread_id = 0, flags = 0, server_pid = 0, statements = 0;
   bool is_in_transaction = false;
   uint64_t conn_id = 0;
   std::string tag, last_error;

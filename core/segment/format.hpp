@@ -24,7 +24,7 @@
 namespace tide::format {
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint32_t kLayoutVersion = 4;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -148,7 +148,8 @@ struct Slot {
   Cell32 server_pid;
   Cell32 is_in_transaction;  // (*)
   Cell holder_generation;    // of the lease that tag, thread_id and acquired_mono belong to
-  Cell reserved;
+  Cell32 statements;         // (*) prepared ones that the connection holds
+  Cell32 reserved;
   FixedText<64> last_error;
 };
 static_assert(sizeof(Slot) == 256 && offsetof(Slot, tag) == 64 && offsetof(Slot, conn_id) == 128);
@@ -172,14 +173,15 @@ struct Retirement {
   }
 };
 
-// Written by the owner of the slot, protected by `seq`.
+// Written by the owner of the slot, protected by `seq`, except for the cell marked (*), which is independent.
 struct SlotStats {
   Cell seq;
   TIDE_SLOT_COUNTERS(TIDE_CELL)
   HistogramCells wait;  // leases that waited; all others waited 0
   HistogramCells use;
   HistogramCells query;
-  Cell reserved[filler(1 + kSlotCounters + 3 * kHistogramBuckets)];
+  Cell statement_bytes;  // (*) of the prepared statements of the slot's connection
+  Cell reserved[filler(2 + kSlotCounters + 3 * kHistogramBuckets)];
 };
 
 // Written by the keeper, protected by `seq`: the brain's counters, and the total lifetime of closed connections.

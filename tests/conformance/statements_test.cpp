@@ -721,6 +721,20 @@ TEST_P(StatementSuite, AStatementThatMayNotBePreparedIsNot) {
   EXPECT_EQ(session->facts().statements.hits_total, before.hits_total);
 }
 
+TEST_P(StatementSuite, WithoutACacheNothingIsPrepared) {
+  NEEDS_PREPARING();
+  Policy policy;
+  policy.statement_cache_size = 0;
+  use(policy);
+  const auto session = open_leased();
+  ResultTable out;
+  for (int64_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(value_of(*session, words().echo_integer, {SqlValue::of(i)}, out).integer, i);
+  }
+  EXPECT_EQ(session->facts().statements.held, 0u);
+  EXPECT_EQ(session->facts().statements.hits_total, 0u);
+}
+
 TEST_P(StatementSuite, TheNumberOfPreparedStatementsIsLimited) {
   NEEDS_PREPARING();
   const auto session = open_leased();

@@ -64,8 +64,8 @@ SERVICE_POOL = {
                  "idle_timeout": "10min", "max_lifetime": "1h", "health_interval": "1min", "scaling": "on",
                  "sizing": "threshold", "scale_up_utilization": "0.8", "scale_down_utilization": "0.3",
                  "scale_up_cooldown": "1min", "scale_down_cooldown": "5min", "acquire_timeout": "10s",
-                 "retry_base": "1s"},
-    "words": ["retryAttempts", "optimizeForCloudflareWorkers"],
+                 "retry_base": "1s", "retry_attempts": "3"},
+    "words": ["optimizeForCloudflareWorkers"],
 }
 
 SERVICE_WATCH = {
@@ -129,7 +129,7 @@ FEATURE_DEFAULTS = {
                 "enableStatementPooling": True, "enableHealthChecks": True, "enableLogging": False},
     "settings": {"max_size": "10", "min_size": "2", "acquire_timeout": "10s", "idle_timeout": "30s",
                  "max_lifetime": "1h", "log": "off"},
-    "words": ["reapInterval", "enableQueryCache", "maxCacheSize", "enableStatementPooling"],
+    "words": ["reapInterval", "enableQueryCache", "maxCacheSize"],
 }
 
 FEATURE_ADVANCED = {

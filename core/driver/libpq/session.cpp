@@ -30,7 +30,7 @@ PgConnection::PgConnection(ConnectionHandle conn, uint32_t slot, std::shared_ptr
       policy_(policy),
       clock_(clock),
       terms_(std::move(terms)),
-      statements_max_(statements_max(terms_.is_shared)),
+      statements_max_(statements_max(policy_, terms_.is_shared)),
       statements_(Dialect::postgresql, statements_max_),
       epoch_(watch_->epoch.load()) {
   if (!wake_.is_open()) socket_.close();  // then the connector refuses it

@@ -221,7 +221,7 @@ class PgConnection final : public Connection {
   Status timed_out(const Running& running) const;
 
   // session_statements.cpp
-  static size_t statements_max(bool is_shared) noexcept;
+  static size_t statements_max(const Policy& policy, bool is_shared) noexcept;
   Status look_up(const QueryRequest& request, Running& running);
   bool may_prepare(const Running& running) const;
   Status find_out_tracking(Running& running);

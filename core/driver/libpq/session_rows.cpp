@@ -201,11 +201,8 @@ Status PgConnection::stream(const QueryRequest& request, RowSink& sink, ResultTa
     if (is_over || !is_wanted) break;
     status = next_page(running, page, is_over);
   }
-  if (status && !is_over) {
-    page.clear();
-    stop_rows(running);
-  }
   page.clear_rows();
+  if (status && !is_over) stop_rows(running);
   if (status) out = std::move(page);
   return end_call(std::move(status), running);
 }

@@ -12,7 +12,6 @@
 namespace tide::libpq {
 namespace {
 
-constexpr size_t kStatementsMax = 128;
 constexpr size_t kCachedTextMax = size_t{64} << 10;  // longer texts are rarely used twice
 constexpr size_t kBehindPoolerMax = 100;             // half of what PgBouncer tracks by default
 constexpr size_t kClosedAtOnceMax = 16;
@@ -27,8 +26,9 @@ constexpr bool kCanClose = false;
 
 }  // namespace
 
-size_t PgConnection::statements_max(bool is_shared) noexcept {
-  return is_shared ? std::min(kStatementsMax, kBehindPoolerMax) : kStatementsMax;
+size_t PgConnection::statements_max(const Policy& policy, bool is_shared) noexcept {
+  const auto wanted = static_cast<size_t>(policy.statement_cache_size);
+  return is_shared ? std::min(wanted, kBehindPoolerMax) : wanted;
 }
 
 // Finds out which statement the text is, and what is known about it.

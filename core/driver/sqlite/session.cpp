@@ -20,7 +20,7 @@ SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shar
       policy_(policy),
       clock_(clock),
       watch_(clock, policy.sqlite_busy_timeout),
-      cache_(std::make_unique<Cache>(Dialect::sqlite, static_cast<size_t>(kStatementCacheSize))) {
+      cache_(std::make_unique<Cache>(Dialect::sqlite, static_cast<size_t>(policy.statement_cache_size))) {
   file_->enter();
   watch_.install(database_.get());
   inspector_.install(database_.get());

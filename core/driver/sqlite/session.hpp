@@ -42,7 +42,6 @@ namespace tide::sqlite {
 
 // Locks of other processes: the keeper waits this long at a time, and retries in a later step.
 inline constexpr Span kKeeperTimeout = Span::millis(5);
-inline constexpr int64_t kStatementCacheSize = 128;
 
 class SqliteConnection final : public Connection {
  public:

@@ -133,8 +133,8 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   const bool is_native = request.placeholders == Placeholders::native;
   const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   if (is_native_taken) forget_statements();
-  const bool is_kept =
-      request.may_prepare && kStatementCacheSize > 0 && request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;
+  const bool is_kept = request.may_prepare && policy_.statement_cache_size > 0 &&
+                       request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;
   if (is_kept) {
     Result<Cache::Entry*> found = cache_->use(request.sql, request.placeholders, request.names, {});
     if (!found) return found.take_status();

@@ -49,10 +49,7 @@ class CurrentRow final : public RowSource {
  public:
   explicit CurrentRow(sqlite3_stmt* statement) : statement_(statement) {}
   int64_t rows() const override { return 1; }
-  SqlValue cell(int64_t, int column) const override {
-    const DatabaseLock lock(sqlite3_db_handle(statement_));
-    return value_at(statement_, column);
-  }
+  SqlValue cell(int64_t, int column) const override { return value_at(statement_, column); }
   bool text(int64_t row, int column, std::string_view& out) const override {
     const SqlValue value = cell(row, column);
     switch (value.kind) {

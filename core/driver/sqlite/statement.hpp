@@ -69,7 +69,7 @@ Status bind_parameters(sqlite3_stmt* statement, const Traits& traits, std::span<
 void describe_columns(sqlite3_stmt* statement, ResultTable& out);
 // Copies the current row; with a DatabaseLock. False if its values have more than `bytes_left`, which is reduced by them.
 bool add_row(sqlite3_stmt* statement, int columns, size_t& bytes_left, ResultTable& out);
-// The columns of the current row, as long as the statement is at it.
+// The columns of the current row, as long as the statement is at it; to be read with a DatabaseLock.
 std::unique_ptr<RowSource> current_row(sqlite3_stmt* statement);
 
 // Steps to the end and collects the rows. `code` is the result code: SQLITE_DONE on success, SQLITE_ROW if rows were left.

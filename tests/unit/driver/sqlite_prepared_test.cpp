@@ -93,7 +93,6 @@ TEST_F(SqlitePrepared, ValuesOfAnEarlierUseAreForgotten) {
 TEST_F(SqlitePrepared, AFailedStatementCanBeUsedAgain) {
   ASSERT_OK(run(*session_, "CREATE UNIQUE INDEX i ON t (x)"));
   repeat("INSERT INTO t SELECT max(x) + 1 FROM t");
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (?1)", nullptr, {"1"}).sqlstate, "");
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (1 + length(?1))", nullptr, {""}).sqlstate, "23505");
   }

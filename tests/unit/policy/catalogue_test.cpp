@@ -49,6 +49,9 @@ constexpr Documented kDocumented[] = {
     {"statement_timeout", "30s"},
     {"query_timeout", "30s"},
     {"idle_in_transaction_timeout", "1min"},
+    {"statement_cache_size", "128"},
+    {"retry_attempts", "3"},
+    {"commit_check", "on"},
     {"init_mode", "eager"},
     {"init_timeout", "30s"},
     {"shutdown_timeout", "15s"},
@@ -223,6 +226,7 @@ constexpr OldName kOldNames[] = {
     {"healthCheckConfig.timeoutMs", "validation_timeout"},
     {"maxValidationFailures", "max_validation_failures"},
     {"retryDelayMs", "retry_base"},
+    {"retryAttempts", "retry_attempts"},
     {"leaseTimeout", "lease_timeout"},
     {"statementTimeout", "statement_timeout"},
     {"queryTimeout", "query_timeout"},
@@ -277,7 +281,7 @@ TEST(Catalogue, FindsEveryOldName) {
 }
 
 TEST(Catalogue, OtherNamesAreUnknown) {
-  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryAttempts",
+  for (const std::string_view name : {"", "MAX_SIZE", "Max_size", "max-size", " max_size", "retryattempts",
                                       "keepalive_", "enabled", "reapInterval", "utilization", "tidepool.max_size"}) {
     EXPECT_EQ(find_setting(name), nullptr) << name;
   }

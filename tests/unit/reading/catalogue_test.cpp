@@ -32,14 +32,14 @@ TEST(Catalogue, ColumnsAreStable) {
       "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
       "efficiency slow_share prediction_accuracy wal_bytes emergencies_total recovery_attempts_total "
       "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total "
-      "leases_cancelled_total");
+      "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "
             "errors wait_p99_ms use_ms predicted_in_use health");
   EXPECT_EQ(columns_of("connections"),
             "instance_id pool conn_id state server_pid tag created_at state_since expires_at uses_total queries_total "
-            "in_transaction last_error suspect_leak");
+            "in_transaction last_error suspect_leak statements");
   EXPECT_EQ(columns_of("leases"),
             "instance_id pool lease_id conn_id tag thread_id acquired_at last_used_at age_ms idle_ms deadline overdue");
   EXPECT_EQ(columns_of("waiters"), "instance_id pool ticket tag queued_at waited_ms deadline");

@@ -22,6 +22,7 @@ TEST_F(Slots, IdleConnection) {
   put(slot.acquires_before, 5);
   put(slot.queries_before, 30);
   put(segment->slot_stats()[0].queries_total, 44);
+  slot.statements.store(17);
   slot.tag.assign("of the last lease");
   const test::Table rows = read("connections");
   ASSERT_EQ(rows.size(), 1u);
@@ -37,6 +38,7 @@ TEST_F(Slots, IdleConnection) {
   EXPECT_EQ(rows.at(0, "in_transaction"), integer(0));
   EXPECT_TRUE(is_null(rows.at(0, "last_error")));
   EXPECT_EQ(rows.at(0, "suspect_leak"), integer(0));
+  EXPECT_EQ(rows.at(0, "statements"), integer(17));
   EXPECT_EQ(read("leases").size(), 0u);
 }
 
@@ -84,6 +86,7 @@ TEST_F(Slots, TornSlotKeepsItsRow) {
   EXPECT_EQ(connections.at(0, "state"), text("in_use"));
   EXPECT_TRUE(is_null(connections.at(0, "tag")));
   EXPECT_TRUE(is_null(connections.at(0, "suspect_leak")));
+  EXPECT_TRUE(is_null(connections.at(0, "statements")));
   const test::Table leases = read("leases");
   ASSERT_EQ(leases.size(), 1u);
   EXPECT_EQ(leases.at(0, "conn_id"), integer(100));

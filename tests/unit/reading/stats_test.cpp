@@ -31,6 +31,12 @@ class Stats : public testing::Test {
       put(stats.queries_total, 100);
       put(stats.query_errors_total, 1);
       put(stats.query_ns_total, 20 * test::kMs);
+      put(stats.transactions_total, 12);
+      put(stats.retries_total, 3);
+      put(stats.statement_cache_hits_total, 60);
+      put(stats.statement_cache_misses_total, 40);
+      put(stats.statement_cache_evictions_total, 5);
+      put(stats.statement_bytes, 2048);
       stats.wait.add_us(1000);
       stats.wait.add_us(2000);
       stats.use.add_us(70);
@@ -78,6 +84,12 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
   EXPECT_EQ(stats.at(0, "scale_down_total"), integer(1014));
   EXPECT_EQ(stats.at(0, "queries_total"), integer(200));
   EXPECT_EQ(stats.at(0, "query_errors_total"), integer(2));
+  EXPECT_EQ(stats.at(0, "transactions_total"), integer(24));
+  EXPECT_EQ(stats.at(0, "retries_total"), integer(6));
+  EXPECT_EQ(stats.at(0, "statement_cache_hits_total"), integer(120));
+  EXPECT_EQ(stats.at(0, "statement_cache_misses_total"), integer(80));
+  EXPECT_EQ(stats.at(0, "statement_cache_evictions_total"), integer(10));
+  EXPECT_EQ(stats.at(0, "statement_cache_bytes"), integer(4096));
   EXPECT_EQ(stats.at(0, "wait_ms_total"), real(16));  // including 10 ms of requests that failed
   EXPECT_EQ(stats.at(0, "use_ms_total"), real(80));
   EXPECT_EQ(stats.at(0, "connect_ms_total"), real(12));
@@ -89,11 +101,9 @@ TEST_F(Stats, SumsSlotsQueueAndKeeper) {
 
 TEST_F(Stats, UnmeasuredValuesAreNull) {
   const test::Table stats = read();
-  for (const char* column :
-       {"transactions_total", "retries_total", "statement_cache_hits_total", "statement_cache_misses_total",
-        "query_cache_hits_total", "query_cache_misses_total", "wait_p50_ms", "wait_max_ms", "use_p99_ms",
-        "query_p99_ms", "memory_bytes", "last_error", "last_error_at", "stats_reset", "efficiency", "slow_share",
-        "prediction_accuracy", "wal_bytes"}) {
+  for (const char* column : {"query_cache_hits_total", "query_cache_misses_total", "wait_p50_ms", "wait_max_ms",
+                             "use_p99_ms", "query_p99_ms", "memory_bytes", "last_error", "last_error_at", "stats_reset",
+                             "efficiency", "slow_share", "prediction_accuracy", "wal_bytes"}) {
     EXPECT_TRUE(is_null(stats.at(0, column))) << column;
   }
 }

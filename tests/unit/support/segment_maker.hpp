@@ -221,6 +221,7 @@ class SegmentMaker {
     s.queries_before = 5;
     s.server_pid = i == 0 ? 0 : 9000 + i;
     s.is_in_transaction = i == 1 ? 1 : 0;
+    s.statements = 10 + i;
     format::SlotStats& t = stats(i);
     t.seq = 2;
     t.waited_total = 5;
@@ -235,6 +236,12 @@ class SegmentMaker {
     t.query.count[8] = 50;
     t.slow_total = 2;
     t.faults_total = 1;
+    t.transactions_total = 6;
+    t.retries_total = 2;
+    t.statement_cache_hits_total = 30;
+    t.statement_cache_misses_total = 20;
+    t.statement_cache_evictions_total = 4;
+    t.statement_bytes = 4096;
   }
   void fill_rings() {
     for (const format::Region* region : {&header().history_1s, &header().history_1m, &header().history_1h}) {
