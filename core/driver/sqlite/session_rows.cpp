@@ -54,7 +54,7 @@ Status SqliteConnection::stream_statement(const QueryRequest& request, RowSink& 
   try {
     status = pass_rows(ex, sink, out);
   } catch (...) {
-    abort_statement(ex);
+    (void)finish(ex, Status::error(Code::internal, "the receiver of the rows failed"), out);
     throw;
   }
   return finish(ex, std::move(status), out);
@@ -106,8 +106,7 @@ Status SqliteConnection::open_statement(const QueryRequest& request, ResultTable
     describe_columns(ex->statement, page);
     read_page(*ex, page);
   } catch (const std::bad_alloc&) {
-    abort_statement(*ex);
-    throw;
+    return finish(*ex, Status::error(Code::no_memory, "not enough memory for the result"), page);
   }
   if (ex->code != SQLITE_ROW) return finish(*ex, Status::ok(), page);
   ex->running.text = {};  // belongs to the caller
