@@ -31,6 +31,12 @@ Answer read_answer(const ResultTable& answer, const OutcomeQuestion& question, s
   return Answer::unknown;
 }
 
+// Another question gets the same answer: a value that the server does not accept, a missing right or function.
+bool is_final(const Status& status) {
+  if (status.code != Code::database) return status.code == Code::bad_argument || status.code == Code::unsupported;
+  return status.sqlstate.starts_with("22") || status.sqlstate.starts_with("42") || status.sqlstate.starts_with("0A");
+}
+
 Answer ask_once(Pool& pool, const OutcomeQuestion& question, bool may_end, std::string& why) {
   const Instant now = pool.clock().now();
   OwnLease lease(pool);
@@ -49,8 +55,7 @@ Answer ask_once(Pool& pool, const OutcomeQuestion& question, bool may_end, std::
   ResultTable answer;
   if (Status status = lease.query(query, answer); !status) {
     why = status.message;
-    const bool may_pass = is_lost(status) || status.code == Code::stale_lease || status.code == Code::timeout;
-    return may_pass ? Answer::none : Answer::unknown;
+    return is_final(status) ? Answer::unknown : Answer::none;
   }
   const Answer told = read_answer(answer, question, why);
   if (told != Answer::in_progress || !may_end) return told;

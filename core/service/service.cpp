@@ -85,6 +85,11 @@ struct Service::Parts {
   Span left_until(Instant deadline) const {
     return deadline == Instant::never() ? Span::nanos(-1) : std::max(deadline - pool.clock().now(), Span());
   }
+  // A transaction may last longer than anyone should wait for a connection.
+  Span wait_until(Instant deadline) const {
+    const Span limit = pool.fast_policy().acquire_timeout();
+    return deadline == Instant::never() ? limit : std::min(limit, left_until(deadline));
+  }
   // A read lease makes SQLite's transaction read-only; PostgreSQL's is so by its BEGIN, without further round trips.
   LeaseMode mode_of(const TransactionTerms& terms) const {
     return terms.is_read_only && pool.backend() != Backend::postgresql ? LeaseMode::read : LeaseMode::read_write;
@@ -333,7 +338,7 @@ Status Service::transact(const TransactionTerms& terms, const Body& body) {
   Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline);
   for (;;) {
     OwnLease lease(parts_->pool);
-    if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->left_until(deadline)}); !acquired)
+    if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->wait_until(deadline)}); !acquired)
       return acquired;
     if (retry.is_repeating()) lease.count_retry();
     bool may_repeat = false;
@@ -362,7 +367,7 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
 Status Service::begin(const TransactionTerms& terms, TransactionId& out) {
   const Instant deadline = parts_->deadline_of(terms.timeout);
   OwnLease lease(parts_->pool);
-  if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->left_until(deadline)}); !acquired)
+  if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->wait_until(deadline)}); !acquired)
     return acquired;
   const auto transaction =
       std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::handle);

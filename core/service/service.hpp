@@ -6,7 +6,9 @@
 // V1  A call on a pool has released its lease when it returns.
 // V2  Nothing is repeated that may have taken effect: a transaction only if it is known not to be committed, a statement
 //     only if it is known not to have been executed, or if it only reads.
-// V3  ok: it took effect. unknown_outcome: nobody can tell. Every other code: it has not.
+// V3  Of transactions and batches: ok: it took effect. unknown_outcome: nobody can tell. Every other code: it has not.
+//     A statement outside of a transaction may have taken effect if its connection was lost or its time ran out, unless
+//     Status::is_unexecuted.
 // V4  A transaction ends once; its number is never reused, so that a call after the end is refused.
 // V5  The callback of an asynchronous call is called exactly once.
 // Threads: any; calls of one transaction one at a time. Asynchronous calls run in threads of their own.
