@@ -328,7 +328,7 @@ def documented(comment):
     """Text of a comment as Markdown: parameters and tags as lists, other indented lines unchanged."""
     out, is_list, is_block = [], False, False
     for line in comment.splitlines():
-        found = re.match(r"(?:@param (\w+(?:, \w+)*)|(Threads|Owns|Fails|Since)) +(.*)", line)
+        found = re.match(r"(?:@param (\w+(?:, \w+)*)|@?(return|Threads|Owns|Fails|Since)) +(.*)", line)
         is_indented = line.startswith("  ")
         if not is_list and is_indented != is_block:
             out.append("```")
@@ -337,7 +337,8 @@ def documented(comment):
             if not is_list and out and out[-1]:
                 out.append("")
             is_list = True
-            out.append(f"- {code(found.group(1)) if found.group(1) else '**' + found.group(2) + '**'} {found.group(3)}")
+            tag = "Returns" if found.group(2) == "return" else found.group(2)
+            out.append(f"- {code(found.group(1)) if found.group(1) else f'**{tag}**'} {found.group(3)}")
         else:
             out.append("  " + line.strip() if is_list else line[2:] if is_indented else line)
     return "\n".join(out)
@@ -356,7 +357,8 @@ def c_api_page(_):
             intro, _, rules = conventions.partition("\n\n")
             yield intro.replace("\n", " ") + "\n"
             rows = re.findall(r"^ (\w+) +(.*?)(?=^ \w|\Z)", rules + "\n", re.M | re.S)
-            yield "\n".join(f"- **{name}** {' '.join(text.split())}" for name, text in rows) + "\n"
+            if rows:
+                yield "\n".join(f"- **{name}** {' '.join(text.split())}" for name, text in rows) + "\n"
         for comment, declaration in parts:
             name = re.search(r"\b(tide_\w+)\(", declaration) if declaration.startswith("TIDE_API") else None
             if name:

@@ -96,8 +96,8 @@ static void bad_input(void) {
     CHECK(err.message[0] != '\0');
   }
   two[0] = tide_value_int(1);
-  EXPECT_STATE(TIDE_BAD_ARGUMENT, "", tide_pool_query_with(pool, "select $1::int8", 2, two, NULL, NULL, &err));
-  EXPECT_STATE(TIDE_BAD_ARGUMENT, "",
+  EXPECT_STATE(TIDE_BAD_ARGUMENT, "07001", tide_pool_query_with(pool, "select $1::int8", 2, two, NULL, NULL, &err));
+  EXPECT_STATE(TIDE_BAD_ARGUMENT, "07001",
                tide_pool_query_with(pool, "select $1::int8, $2::int8", 1, two, NULL, NULL, &err));
   EXPECT_STATE(TIDE_BAD_ARGUMENT, "",
                tide_pool_query_with(pool, "select $1::int8; select 1", 1, two, NULL, NULL, &err));

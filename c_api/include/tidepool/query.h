@@ -90,18 +90,18 @@ typedef void (*tide_query_callback)(void* context, tide_status status, tide_resu
 typedef struct tide_query_options {
   uint32_t size; /* TIDE_QUERY_OPTIONS_INIT */
   int32_t mode;  /* TIDE_READ_WRITE or TIDE_READ; only for calls on a pool */
-  int64_t
-      timeout_ms; /* of the whole call; negative: acquire_timeout for the connection, query_timeout for the statement */
+  /* Of the whole call; negative: acquire_timeout for the connection, query_timeout for the statement. */
+  int64_t timeout_ms;
   const char* tag; /* as for tide_pool_acquire(); only for calls on a pool */
-  int32_t
-      retry_attempts; /* further attempts after an error that a repetition may avoid: a lost connection (only with mode
-                              TIDE_READ, or before the statement was sent), a serialization failure, a deadlock. Negative: the
-                              option retry_attempts. Only for calls on a pool. */
-  int32_t placeholders;     /* TIDE_PLACEHOLDERS_... */
-  const char* const* names; /* TIDE_PLACEHOLDERS_NAMED: the names of the parameters, without the colon; those of every
-                                   statement of a batch */
-  int64_t max_rows;         /* a larger result fails with 54000; 0: no limit below 2147483647 */
-  int64_t max_bytes;        /* the same; 0: 1 GiB. Streams have no limit. */
+  /* Further attempts after an error that a repetition may avoid: a lost connection (only with mode TIDE_READ, or before the
+     statement was sent), a serialization failure, a deadlock. Negative: the option retry_attempts. Only for calls on a
+     pool. */
+  int32_t retry_attempts;
+  int32_t placeholders; /* TIDE_PLACEHOLDERS_... */
+  /* TIDE_PLACEHOLDERS_NAMED: the names of the parameters, without the colon; in a batch those of every statement. */
+  const char* const* names;
+  int64_t max_rows;             /* a larger result fails with 54000; 0: no limit below 2147483647 */
+  int64_t max_bytes;            /* the same; 0: 1 GiB. Streams have no limit. */
   tide_query_callback callback; /* NULL: wait; else return at once and call it with the result */
   void* context;
 } tide_query_options;

@@ -34,15 +34,15 @@ typedef struct tide_tx_options {
   uint32_t size;     /* TIDE_TX_OPTIONS_INIT */
   int32_t isolation; /* TIDE_ISOLATION_DEFAULT ... */
   int32_t read_only; /* 1: no changes; SQLite: does not wait for the write lock */
-  int32_t
-      deferrable; /* 1: with TIDE_SERIALIZABLE and read_only, waits for a snapshot that cannot fail; SQLite: no effect */
-  int64_t
-      timeout_ms;  /* of the whole transaction, also of its repetitions; negative: none. Past it every statement and the
-                         commit fail with TIDE_TIMEOUT, and it is rolled back. */
+  /* 1: with TIDE_SERIALIZABLE and read_only, waits for a snapshot that cannot fail; SQLite: no effect. */
+  int32_t deferrable;
+  /* Of the whole transaction, also of its repetitions; negative: none. Past it every statement and the commit fail with
+     TIDE_TIMEOUT, and it is rolled back. */
+  int64_t timeout_ms;
   const char* tag; /* as for tide_pool_acquire() */
-  int32_t retry_attempts; /* repetitions after a serialization failure (40001), a deadlock (40P01, SQLite: an outdated
-                             snapshot), or a connection lost before the first statement succeeded; negative: the option
-                             retry_attempts. Not for tide_tx_begin(). */
+  /* Repetitions after a serialization failure (40001), a deadlock (40P01, SQLite: an outdated snapshot), or a connection
+     lost before the first statement succeeded; negative: the option retry_attempts. Not for tide_tx_begin(). */
+  int32_t retry_attempts;
   int32_t reserved;
 } tide_tx_options;
 

@@ -127,6 +127,10 @@ Status PgConnection::set_parameters(const QueryRequest& request, Running& runnin
   if (!running.is_prepared && sql.find('\0') != sql.npos) {
     return Status::error(Code::bad_argument, "the statement contains a NUL byte");
   }
+  if (!request.params.empty() && running.text->has_several) {
+    return Status::error(Code::bad_argument, "several statements cannot share parameters", "",
+                         "Send one statement at a time, or no parameters.");
+  }
   std::span<const Oid> types;
   int wanted = running.text->parameters;
   if (running.is_prepared) {
