@@ -173,7 +173,7 @@ def credential_callback_uses_the_pool(w):
 def cancel_looks_up_no_name(w):
     with Proxy(w.server) as door:
         pool = w.pool(door.conninfo().replace("127.0.0.1", "quick.test"),
-                      options(1, "5s") + " max_size=1 query_timeout=300ms statement_timeout=0")
+                      "min_size=1 max_size=1 burst=off health_interval=0 query_timeout=300ms statement_timeout=0")
         pid = pool.value("SELECT pg_backend_pid()")
         with held_name("quick.test"):
             told, took = timed(refuses, pool.query, "SELECT pg_sleep(20)")

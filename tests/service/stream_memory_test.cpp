@@ -200,6 +200,13 @@ TEST_P(StreamMemory, ReleaseEndsOpenRows) {
   expect_clean("closing the rows of a released lease");
 }
 
+// The other side: what these tests measure is seen. The last one, because freed memory may remain in the process.
+TEST_P(StreamMemory, ResultThatIsKeptGrows) {
+  const Growth growth;
+  EXPECT_EQ(db_->query(texts().million).rows(), 1'000'000);
+  EXPECT_GT(growth.bytes(), kGrowthMax);
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, StreamMemory, ::testing::Values("postgresql", "sqlite"),
                          [](const auto& database) { return std::string(database.param); });
 

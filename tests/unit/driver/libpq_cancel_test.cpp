@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <array>
@@ -75,7 +76,17 @@ class Server {
     pollfd fd{listener_.get(), POLLIN, 0};
     return poll(&fd, 1, 0) == 1;
   }
-  Descriptor accept_one() const { return Descriptor(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  Descriptor accept_one() const {
+    pollfd fd{listener_.get(), POLLIN, 0};
+    if (poll(&fd, 1, 2'000) != 1) {
+      ADD_FAILURE() << "nobody connects";
+      return Descriptor();
+    }
+    Descriptor client(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const timeval limit{2, 0};
+    setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return client;
+  }
   static Request receive(Descriptor socket) {
     Request request;
     std::array<uint32_t, 4> packet{};
