@@ -17,7 +17,7 @@ ONE = "min_size=1 max_size=1 burst=off scaling=off validation_interval=0 health_
 LEFT = (("SET ROLE pg_monitor", "SELECT current_user", "postgres"),
         ("SET search_path = evil", "SHOW search_path", '"$user", public'),
         ("LISTEN ch", "SELECT count(*) FROM pg_listening_channels()", "0"),
-        ("PREPARE s AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements", "0"),
+        ("PREPARE s AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE from_sql", "0"),
         ("SET statement_timeout = 1", "SHOW statement_timeout", "0"),
         ("SELECT pg_advisory_lock(7)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0"))
 
