@@ -38,7 +38,7 @@ class Hosted(hosting.Case):
                    PREPARE left_over AS SELECT 1; SELECT pg_advisory_lock(42); LISTEN left_over; SET ROLE pg_monitor;
                    DECLARE left_over CURSOR WITH HOLD FOR SELECT 1"""
         look = """SELECT concat_ws(',', current_setting('work_mem'), current_setting('client_encoding'), current_user,
-                  to_regclass('pg_temp.left_over'), (SELECT count(*) FROM pg_prepared_statements),
+                  to_regclass('pg_temp.left_over'), (SELECT count(*) FROM pg_prepared_statements WHERE from_sql),
                   (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_cursors WHERE
                   name = 'left_over'), (SELECT count(*) FROM pg_listening_channels()))"""
         fresh = self.ask(look)

@@ -38,7 +38,7 @@ class Lingering(unittest.TestCase):
                     ("SET work_mem = '1234kB'", "SHOW work_mem", "4MB"),
                     ("SELECT set_config('work_mem', '77kB', false)", "SHOW work_mem", "4MB"),
                     ("SELECT pg_advisory_lock(7)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0"),
-                    ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements", "0"),
+                    ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE from_sql", "0"),
                     ("CREATE TEMP TABLE mine AS SELECT 1", "SELECT count(*) FROM pg_class WHERE relname = 'mine'", "0")):
                 session.ask(f"SELECT tidepool.execute('loop', $q${leaving}$q$)")
                 self.assertEqual(session.ask(ASK.format(asking)), clean, leaving)

@@ -225,7 +225,7 @@ def native_use_leaves_no_trace(w):
                 ("SET work_mem = '77MB'", "SELECT count(*) FROM pg_settings WHERE name = 'work_mem' AND setting = '78848'"),
                 ("SELECT pg_advisory_lock(42)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
                 ("LISTEN tide", "SELECT count(*) FROM pg_listening_channels()"),
-                ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements"),
+                ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE from_sql"),
                 ("BEGIN", "SELECT (now() <> statement_timestamp())::int")):
             for is_native in (True, False):
                 with pool.acquire() as lease:
