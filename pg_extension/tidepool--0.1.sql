@@ -84,7 +84,8 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     efficiency double precision, slow_share double precision, prediction_accuracy double precision, wal_bytes bigint,
     emergencies_total bigint, recovery_attempts_total bigint, health_checks_total bigint,
     health_check_failures_total bigint, query_faults_total bigint, closed_total bigint,
-    lived_ms_total double precision, leases_cancelled_total bigint)
+    lived_ms_total double precision, leases_cancelled_total bigint, statement_cache_evictions_total bigint,
+    statement_cache_bytes bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -111,10 +112,10 @@ COMMENT ON COLUMN tidepool.pool_stats.validations_total IS 'Validations of idle 
 COMMENT ON COLUMN tidepool.pool_stats.validation_failures_total IS 'Validations that failed. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.queries_total IS 'Queries sent through the pool. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_errors_total IS 'Queries that failed. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that ended; not measured yet. [transactions]';
-COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Queries that were retried; not measured yet. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared; not measured yet. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be prepared; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that were begun through the pool and have ended, whatever their outcome; those that a program begins with a statement of its own are not counted. [transactions]';
+COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Repetitions of transactions and statements (retry_attempts).';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be parsed. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries not found in the query cache; not measured yet. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'Times the pool grew.';
@@ -155,6 +156,8 @@ COMMENT ON COLUMN tidepool.pool_stats.query_faults_total IS 'Failed queries that
 COMMENT ON COLUMN tidepool.pool_stats.closed_total IS 'Connections closed, for any reason. [connections]';
 COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'Total lifetime of closed connections; divided by closed_total it is their average lifetime. [ms]';
 COMMENT ON COLUMN tidepool.pool_stats.leases_cancelled_total IS 'Overdue leases whose statement was cancelled (lease_timeout_action cancel). [leases]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_evictions_total IS 'Prepared statements that were closed because others were used more recently (statement_cache_size). [statements]';
+COMMENT ON COLUMN tidepool.pool_stats.statement_cache_bytes IS 'Estimated memory of the prepared statements of all connections. [bytes]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -202,7 +205,7 @@ CREATE FUNCTION tidepool.read_connections(only_pool text DEFAULT NULL, only_inst
   RETURNS TABLE (
     instance_id text, pool text, conn_id bigint, state text, server_pid integer, tag text, created_at timestamptz,
     state_since timestamptz, expires_at timestamptz, uses_total bigint, queries_total bigint, in_transaction boolean,
-    last_error text, suspect_leak boolean)
+    last_error text, suspect_leak boolean, statements bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_connections(text, text) IS
   'The rows of the view connections; arguments narrow them to one pool or instance.';
@@ -222,6 +225,7 @@ COMMENT ON COLUMN tidepool.connections.queries_total IS 'Queries executed on the
 COMMENT ON COLUMN tidepool.connections.in_transaction IS 'Whether a transaction is open on it.';
 COMMENT ON COLUMN tidepool.connections.last_error IS 'Last error of the connection; null if there was none. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.connections.suspect_leak IS 'True if the lease is held longer than leak_threshold.';
+COMMENT ON COLUMN tidepool.connections.statements IS 'Prepared statements that the connection keeps (statement_cache_size). [statements]';
 
 CREATE FUNCTION tidepool.read_leases(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (

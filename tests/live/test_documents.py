@@ -53,11 +53,12 @@ def switches_off(s):
     off = {"healthCheckConfig": {"enabled": False, "intervalMs": 60000, "autoRecovery": {"enabled": False, "strategies": [
         "scale_pool"]}, "emergencyMode": {"enabled": False}},
         "adaptiveSizingConfig": {"enabled": False, "prediction": {"enabled": False, "model": "linear"}},
-        "monitoringConfig": {"enabled": False}, "enableLogging": False}
+        "monitoringConfig": {"enabled": False}, "enableLogging": False, "enableStatementPooling": False}
     pool = client.Pool(s.database.url(s.name), json.dumps(off), name=s.name)
     shown = dict(s.rows("SELECT name, value FROM ~settings WHERE pool = :pool"))
     for name, value in (("health_interval", "0"), ("recovery", ""), ("emergency", "off"), ("scaling", "off"),
-                        ("prediction", "off"), ("alerts", "off"), ("log", "off")):
+                        ("prediction", "off"), ("alerts", "off"), ("log", "off"),
+                        ("statement_cache_size", "0")):
         is_(str(shown[name]) if shown[name] is not None else "", value, name)
     pool.close()
 

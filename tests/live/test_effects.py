@@ -127,6 +127,15 @@ def statement_timeout(s):
     differ(s, "statement_timeout", look, {"60ms": True, "30s": False}, "query_timeout=0")
 
 
+def statement_cache_size(s):
+    def look(pool):
+        with pool.acquire() as lease:
+            for number in (1, 1, 2, 2, 3, 3):
+                lease.query(f"SELECT {number}")
+            return int(s.eyes.rows(f"SELECT statements FROM ~connections WHERE pool = '{pool.name}'")[0][0])
+    differ(s, "statement_cache_size", look, {"128": 3, "2": 2, "0": 0}, "max_size=1")
+
+
 def idle_in_transaction_timeout(s):
     """Of transactions that start together, those with the short limit end, and the others continue."""
     def has_ended(pool):  # either the server ends the session, or the pool ends the transaction
@@ -321,10 +330,10 @@ def sqlite_wal_limit(s):
     differ(s, "sqlite_wal_limit", look, {"1MB": False, "1GB": True}, "max_size=1")
 
 
-CASES = (validation_query, reset_on_release, statement_timeout, idle_in_transaction_timeout, init_timeout, shutdown_timeout,
-         log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access, sqlite_journal_mode,
-         sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store, sqlite_busy_timeout,
-         sqlite_max_read_transaction, sqlite_wal_limit)
+CASES = (validation_query, reset_on_release, statement_timeout, statement_cache_size, idle_in_transaction_timeout,
+         init_timeout, shutdown_timeout, log_destination, publish, dir, keepalive, keepalive_idle, pooler, sqlite_access,
+         sqlite_journal_mode, sqlite_synchronous, sqlite_cache_pages, sqlite_foreign_keys, sqlite_temp_store,
+         sqlite_busy_timeout, sqlite_max_read_transaction, sqlite_wal_limit)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -6,6 +6,7 @@ usage: test_figures.py sqlite|postgresql [CASE...]
 A case names the columns that it checks, and fails if it did not check one of them. A column that no case names fails
 `every_column_is_checked`.
 """
+import ctypes
 import functools
 import json
 import os
@@ -139,9 +140,9 @@ def losses(s, shows):
 COUNTED = ("acquires_total acquires_waited_total acquire_timeouts_total acquire_rejected_total releases_total connects_total "
            "queries_total query_errors_total query_faults_total wait_ms_total use_ms_total connect_ms_total query_ms_total "
            "waits_over_objective_total in_use_peak waiting_peak validations_total health_checks_total bursts_total "
-           "scale_up_total scale_down_total")
-UNMEASURED = ("transactions_total retries_total statement_cache_hits_total statement_cache_misses_total query_cache_hits_total "
-              "query_cache_misses_total")
+           "scale_up_total scale_down_total transactions_total retries_total statement_cache_hits_total "
+           "statement_cache_misses_total statement_cache_evictions_total")
+UNMEASURED = "query_cache_hits_total query_cache_misses_total"
 
 
 @tells(pool_stats=f"instance_id pool {COUNTED} {UNMEASURED} size_peak last_error last_error_at stats_reset wait_p50_ms "
@@ -195,6 +196,8 @@ def counters(s, shows):
           query_ms_total=between(1, elapsed_ms), size_peak=3, in_use_peak=3, waiting_peak=1, bursts_total=3,
           validations_total=1, validation_failures_total=0, health_checks_total=1, scale_up_total=0, scale_down_total=0,
           leases_overdue_total=0, leases_reclaimed_total=0, leases_cancelled_total=0, stats_reset=None,
+          transactions_total=0, retries_total=0, statement_cache_hits_total=0, statement_cache_misses_total=5,
+          statement_cache_evictions_total=0,
           wait_p50_ms=between(0, 0.001),
           wait_p95_ms=longest, wait_p99_ms=longest, wait_max_ms=longest, use_p50_ms=between(waited_ms / 1.6, elapsed_ms * 1.6),
           use_p99_ms=between(waited_ms / 1.6, elapsed_ms * 1.6), query_p50_ms=between(0, elapsed_ms * 1.6),
@@ -210,6 +213,45 @@ def counters(s, shows):
     shows("pool_history", "a second", "AND resolution_ms = 1000 AND at = (SELECT max(at) FROM ~pool_history WHERE pool = :pool "
           "AND resolution_ms = 1000)", instance_id=s.value("SELECT instance_id FROM ~pools WHERE pool = :pool"), pool=s.name,
           at=between(time.time() - 5, time.time() + 2), resolution_ms=1000)
+
+
+@tells(pool_stats="statement_cache_hits_total statement_cache_misses_total statement_cache_evictions_total "
+                  "statement_cache_bytes")
+def prepared_statements(s, shows):
+    pool = s.pool(f"min_size=1 max_size=1 {CALM} statement_cache_size=2")
+    lease = pool.acquire()
+    shows("pool_stats", "none yet", statement_cache_hits_total=0, statement_cache_misses_total=0, statement_cache_bytes=0)
+    for sql, times in (("SELECT 1 AS a", 3), ("SELECT 2 AS a /* %d */", 2), ("SELECT 3 AS a", 2)):
+        for n in range(times):
+            lease.query(sql % n if "%" in sql else sql)
+    # Each is prepared at its second use; the first of them has to leave for the third.
+    shows("pool_stats", "three texts", statement_cache_hits_total=1, statement_cache_misses_total=6,
+          statement_cache_evictions_total=1, statement_cache_bytes=between(1, 1 << 20))
+    is_(s.value("SELECT statements FROM ~connections WHERE pool = :pool"), 2, "statements that the connection keeps")
+    lease.release()
+
+
+class Transaction(ctypes.Structure):
+    _fields_ = [("pool", ctypes.c_void_p), ("id", ctypes.c_uint64)]
+
+
+BODY = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, Transaction)
+
+
+@tells(pool_stats="transactions_total retries_total")
+def transactions(s, shows):
+    library, call = client.library, client.call
+    library.tide_tx_commit.argtypes = library.tide_tx_rollback.argtypes = [Transaction, client.ERROR]
+    pool = s.pool(f"min_size=1 max_size=1 {CALM} retry_attempts=2 retry_base=1ms")
+    for end in (library.tide_tx_commit, library.tide_tx_rollback, library.tide_tx_commit):
+        tx = Transaction()
+        call(library.tide_tx_begin, pool.handle, None, ctypes.byref(tx))
+        call(end, tx)
+    shows("pool_stats", "by handle", transactions_total=3, retries_total=0)
+    call(library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 0), None, None)
+    client.refuses(call, library.tide_pool_transaction, pool.handle, BODY(lambda context, tx: 1), None, None,
+                   status="rolled_back")
+    shows("pool_stats", "with a body", transactions_total=5, retries_total=0)
 
 
 def second_like(s, condition):
@@ -375,8 +417,8 @@ def connecting_and_validating(s, shows):
     until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "is connected")
 
 
-CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, recorded_history,
-         closed_connections, lifetimes, faults, sizing)
+CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
+         transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

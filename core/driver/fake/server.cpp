@@ -39,6 +39,11 @@ void FakeServer::set_sessions_max(uint32_t sessions_max) {
   sessions_max_ = sessions_max;
 }
 
+void FakeServer::set_statements(const StatementCounts& statements) {
+  const std::lock_guard lock(mutex_);
+  statements_ = statements;
+}
+
 void FakeServer::set_load(ServerLoad load) {
   const std::lock_guard lock(mutex_);
   load_ = load;

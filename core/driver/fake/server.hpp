@@ -100,6 +100,8 @@ class FakeServer {
   void set_silent(bool is_silent);
   // Sessions of other clients, counted against sessions_max and in surveys.
   void set_foreign_sessions(uint32_t n);
+  // What every session says of its prepared statements.
+  void set_statements(const StatementCounts& statements);
   // No close completes before this instant.
   void hold_closes_until(Instant until);
   // Down: opens fail with 08001, and every session is killed.
@@ -180,6 +182,7 @@ class FakeServer {
   bool may_end_others_ = true;
   uint32_t sessions_max_ = 0;
   std::optional<ServerLoad> load_;
+  StatementCounts statements_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;
   std::string refusing_with_;  // an SQLSTATE; empty: none
   bool is_silent_ = false;

@@ -326,6 +326,7 @@ SessionFacts FakeServer::Client::facts() const noexcept {
   facts.transaction_since = transaction_since_;
   facts.idle_in_transaction_since = idle_since_;
   facts.queries_total = queries_total_;
+  facts.statements = server_.statements_;
   facts.lease = lease_;
   return facts;
 }

@@ -13,6 +13,17 @@ class Counts : public test::TimedPool {
     const auto place = static_cast<size_t>(counter);
     return sums[place] - seen().read_baseline()->counter[place];
   }
+  // Of all slots, since the pool opened.
+  uint64_t slots_sum(Counter counter) {
+    format::CounterSums sums{};
+    for (const format::SlotStats& stats : seen().read_slot_stats()) format::add_counters(sums, stats);
+    return sums[static_cast<size_t>(counter)];
+  }
+  uint64_t bytes_of_statements() {
+    uint64_t bytes = 0;
+    for (const format::SlotStats& stats : seen().read_slot_stats()) bytes += stats.statement_bytes;
+    return bytes;
+  }
   uint64_t bursts() { return tally(Counter::bursts_total); }
   double lived_ms() { return static_cast<double>(tally(Counter::lived_ns_total)) / 1e6; }
 };
@@ -40,6 +51,54 @@ TEST_F(Counts, ResetClearsEarlierCounts) {
   order("end_burst");
   order("burst", "{\"duration\":\"60s\"}");
   EXPECT_EQ(bursts(), 1U);
+}
+
+TEST_F(Counts, PreparedStatementsOfEveryConnection) {
+  open(of_size(1));
+  LeaseId lease = acquire();
+  server_.set_statements({10, 4, 1, 3, 500});
+  EXPECT_TRUE(query(lease, "one"));
+  server_.set_statements({15, 4, 2, 5, 700});
+  EXPECT_TRUE(query(lease, "one"));
+  EXPECT_EQ(slots_sum(Counter::statement_cache_hits_total), 15U);
+  EXPECT_EQ(slots_sum(Counter::statement_cache_misses_total), 4U);
+  EXPECT_EQ(slots_sum(Counter::statement_cache_evictions_total), 2U);
+  EXPECT_EQ(seen().read_slots().front().statements, 5U);
+  EXPECT_EQ(bytes_of_statements(), 700U);
+
+  // Another connection counts from 0 again.
+  release(lease);
+  server_.set_statements({2, 1, 0, 1, 90});
+  order("recycle", "{\"spread\":\"0s\"}");
+  turn();
+  EXPECT_EQ(bytes_of_statements(), 0U);
+  EXPECT_EQ(seen().read_slots().front().statements, 0U);
+  lease = acquire();
+  EXPECT_TRUE(query(lease, "one"));
+  EXPECT_EQ(slots_sum(Counter::statement_cache_hits_total), 17U);
+  EXPECT_EQ(slots_sum(Counter::statement_cache_misses_total), 5U);
+  EXPECT_EQ(slots_sum(Counter::statement_cache_evictions_total), 2U);
+  EXPECT_EQ(bytes_of_statements(), 90U);
+  release(lease);
+}
+
+TEST_F(Counts, TransactionsAndRetriesOfCurrentLeases) {
+  open(of_size(1));
+  const LeaseId lease = acquire();
+  {
+    const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
+    pool_->count_transaction(lease);
+    pool_->count_transaction(lease);
+    pool_->count_retry(lease);
+  }
+  release(lease);
+  {
+    const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
+    pool_->count_transaction(lease);  // it is over
+    pool_->count_retry(lease);
+  }
+  EXPECT_EQ(slots_sum(Counter::transactions_total), 2U);
+  EXPECT_EQ(slots_sum(Counter::retries_total), 1U);
 }
 
 TEST_F(Counts, LifetimesOfClosedConnections) {
