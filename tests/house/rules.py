@@ -179,7 +179,7 @@ def options_are_tested():
     for name in sorted(set(options) - set(tested)):
         yield f"{tables.OPTIONS}: no test of the effect of option {name}"
     for name in sorted(set(tested) - set(options)):
-        yield f"{', '.join(tables.OPTIONS_ALIKE)}, {tables.OPTIONS_OF_DATABASES}: {name} is not an option"
+        yield f"{tables.OPTIONS_ALIKE}, {tables.OPTIONS_OF_DATABASES}: {name} is not an option"
 
 
 def source_lists_are_current():

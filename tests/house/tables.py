@@ -115,7 +115,7 @@ EXPLAINED = (
 )
 
 OPTIONS = "core/policy/catalogue.cpp"
-OPTIONS_ALIKE = ("tests/unit/pool/options_", "tests/unit/service/options_")  # effects on any database
+OPTIONS_ALIKE = "tests/unit/pool/options_"  # effects on any database
 OPTIONS_OF_DATABASES = "tests/live/test_effects.py"
 INVARIANTS = "core/README.md"
 
