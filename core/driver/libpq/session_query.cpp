@@ -134,8 +134,11 @@ Status PgConnection::set_parameters(const QueryRequest& request, Running& runnin
   std::span<const Oid> types;
   int wanted = running.text->parameters;
   if (running.is_prepared) {
-    types = running.entry->kept.parameters;
-    wanted = static_cast<int>(types.size());
+    const std::vector<Oid>& known = running.entry->kept.parameters;
+    wanted = static_cast<int>(known.size());
+    // A pooler prepares the text again in another server session, where after a change of a table the same parameter may
+    // have another type of the same size: in binary the server would take one value for another.
+    if (!terms_.is_shared) types = known;
   }
   const size_t given = request.params.size();
   if (wanted >= 0 && static_cast<size_t>(wanted) != given) return wrong_count(static_cast<size_t>(wanted), given);
