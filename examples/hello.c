@@ -25,7 +25,8 @@ static int write_rows(void* context, tide_tx tx) {
   flood[1] = tide_value_double(4.2);
   ebb[0] = tide_value_text("ebb");
   ebb[1] = tide_value_null();
-  if (tide_tx_execute(tx, insert, 2, flood, NULL, NULL, NULL) != TIDE_OK) return 1; /* the error is told to the caller */
+  if (tide_tx_execute(tx, insert, 2, flood, NULL, NULL, NULL) != TIDE_OK)
+    return 1; /* the error is told to the caller */
   return tide_tx_execute(tx, insert, 2, ebb, NULL, NULL, NULL) != TIDE_OK;
 }
 
@@ -41,8 +42,10 @@ static tide_status print_rows(tide_pool* pool, tide_error* err) {
   for (row = 0; row < tide_result_rows(rows); row++) {
     const tide_value height = tide_result_value(rows, row, 1);
     printf("%s is ", tide_result_text(rows, row, 0));
-    if (height.type == TIDE_DOUBLE) printf("%.1f m high\n", height.real);
-    else printf("of unknown height\n");
+    if (height.type == TIDE_DOUBLE)
+      printf("%.1f m high\n", height.real);
+    else
+      printf("of unknown height\n");
   }
   tide_result_free(rows);
   return TIDE_OK;

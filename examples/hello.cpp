@@ -47,8 +47,10 @@ void run(const std::string& url) {
   const std::string_view sql = "select name, height from tide";
   for (auto [name, height] : pool.query<std::string_view, std::optional<double>>(sql)) {
     std::cout << name << " is ";
-    if (height) std::cout << *height << " m high\n";
-    else std::cout << "of unknown height\n";
+    if (height)
+      std::cout << *height << " m high\n";
+    else
+      std::cout << "of unknown height\n";
   }
 
   // The same connection for several statements.

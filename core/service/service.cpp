@@ -37,7 +37,7 @@ Status control_refused(std::string_view what, std::string_view sql) {
 Status left_open() {
   Status status = Status::error(Code::bad_argument, "the statement left a transaction open",
                                 "The next call may use another connection; the transaction is rolled back.",
-                                "Use tide_pool_transaction(), or tide_pool_acquire() for the whole transaction.");
+                                "Use tide_pool_transaction(), or a lease (tide_pool_acquire()) for the whole transaction.");
   status.sqlstate = "25001";
   return status;
 }

@@ -226,7 +226,8 @@ def native_use_leaves_no_trace(w):
                 ("SELECT pg_advisory_lock(42)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
                 ("LISTEN tide", "SELECT count(*) FROM pg_listening_channels()"),
                 ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE from_sql"),
-                ("BEGIN", "SELECT (now() <> statement_timestamp())::int")):
+                ("BEGIN ISOLATION LEVEL SERIALIZABLE",
+                 "SELECT count(*) FROM pg_settings WHERE name = 'transaction_isolation' AND setting = 'serializable'")):
             for is_native in (True, False):
                 with pool.acquire() as lease:
                     if is_native:
@@ -235,8 +236,7 @@ def native_use_leaves_no_trace(w):
                         PQ.PQclear(result)
                     else:
                         lease.query(statement)
-                    if statement != "BEGIN":
-                        is_(lease.value(look), "1", statement)
+                    is_(lease.value(look), "1", statement)
                 is_(pool.value(look), "0", f"after {statement}, native={is_native}, {mode}")
         is_(pool.value("SELECT pg_backend_pid()"), pid, "the session")
         w.end()

@@ -186,7 +186,10 @@ Status SqliteConnection::compile_next(Execution& ex) {
     running.text.offset = ex.compiled.size() - ex.rest.size();
     std::string_view rest;
     const int code = compile(database_.get(), ex.rest, ex.own, rest, is_worth_keeping ? SQLITE_PREPARE_PERSISTENT : 0);
-    if (code != SQLITE_OK) return failure(code, running);
+    if (code != SQLITE_OK) {
+      cache_->note_execution(false);
+      return failure(code, running);
+    }
     const bool is_stuck = rest.size() == ex.rest.size();
     ex.rest = is_stuck ? std::string_view() : rest;
     if (ex.own != nullptr) break;
