@@ -35,9 +35,10 @@ Status control_refused(std::string_view what, std::string_view sql) {
 
 // The lease ends with the call, and the transaction with the lease, although the caller expects to be inside it.
 Status left_open() {
-  Status status = Status::error(Code::bad_argument, "the statement left a transaction open",
-                                "The next call may use another connection; the transaction is rolled back.",
-                                "Use tide_pool_transaction(), or a lease (tide_pool_acquire()) for the whole transaction.");
+  Status status =
+      Status::error(Code::bad_argument, "the statement left a transaction open",
+                    "The next call may use another connection; the transaction is rolled back.",
+                    "Use tide_pool_transaction(), or a lease (tide_pool_acquire()) for the whole transaction.");
   status.sqlstate = "25001";
   return status;
 }
