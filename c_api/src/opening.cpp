@@ -316,8 +316,8 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   const bool is_all_told = callbacks->finish(callbacks_end) && are_calls_over;
   std::unique_ptr<ThreadKeeper> thread(entry.thread);
   std::unique_ptr<Service> service(entry.service);
-  const bool is_everyone_out =
-      handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out && are_calls_over;
+  // A callback of an asynchronous call that has not returned does not use the pool any more.
+  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
   if (!is_everyone_out) {  // a function of the program has not returned: leak memory for safety
     keep_forever(&own, service.release(), thread.release());
   } else {
