@@ -1,5 +1,6 @@
 #include "pool/result_table.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <mutex>
 
@@ -29,13 +30,13 @@ void ResultTable::clear_rows() {
   cells_.clear();
   bytes_.clear();
   source_.reset();
-  rows_max_ = std::numeric_limits<int64_t>::max();
+  source_rows_ = 0;
   written_.reset();
 }
 
 void ResultTable::cut(int64_t rows) {
   if (source_ != nullptr)
-    rows_max_ = rows;
+    source_rows_ = std::min(source_rows_, rows);
   else if (rows < this->rows())
     cells_.resize(static_cast<size_t>(rows) * columns_.size());
 }

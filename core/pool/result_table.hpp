@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -55,8 +54,11 @@ class ResultTable {
   void cut(int64_t rows);
   // Removes the rows, keeps columns and the memory: for the next page of a stream.
   void clear_rows();
-  // Takes the place of own cells.
-  void adopt(std::unique_ptr<RowSource> source) { source_ = std::move(source); }
+  // Takes the place of own cells. The number of its rows stays as it is now.
+  void adopt(std::unique_ptr<RowSource> source) {
+    source_ = std::move(source);
+    source_rows_ = source_ == nullptr ? 0 : source_->rows();
+  }
   RowSource* source() { return source_.get(); }
   // The rows of the source are others now.
   void source_changed() { written_.reset(); }
@@ -73,7 +75,7 @@ class ResultTable {
   // ---- by the caller
   int columns() const { return static_cast<int>(columns_.size()); }
   int64_t rows() const {
-    if (source_ != nullptr) return source_->rows() < rows_max_ ? source_->rows() : rows_max_;
+    if (source_ != nullptr) return source_rows_;
     return columns_.empty() ? 0 : static_cast<int64_t>(cells_.size() / columns_.size());
   }
   int64_t affected() const { return affected_; }              // rows changed; -1 if the statement cannot change any
@@ -140,7 +142,7 @@ class ResultTable {
   std::vector<Cell> cells_;
   std::string bytes_;
   std::unique_ptr<RowSource> source_;
-  int64_t rows_max_ = std::numeric_limits<int64_t>::max();  // of source_
+  int64_t source_rows_ = 0;
   std::string command_;
   std::string transaction_;
   std::string server_;

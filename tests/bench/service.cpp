@@ -290,9 +290,9 @@ class Folder {
 
 class BareSqlite {
  public:
-  BareSqlite(const std::string& file, const char* synchronous) {
-    check(sqlite3_open_v2(file.c_str(), &database_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                          nullptr));
+  // As sqlite3_open() does; `flags` such as SQLITE_OPEN_NOMUTEX, for a connection that one thread uses.
+  BareSqlite(const std::string& file, const char* synchronous, int flags = 0) {
+    check(sqlite3_open_v2(file.c_str(), &database_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | flags, nullptr));
     sqlite3_busy_timeout(database_, 10'000);
     run("PRAGMA journal_mode = wal");
     run((std::string("PRAGMA synchronous = ") + synchronous).c_str());
@@ -353,75 +353,54 @@ constexpr const char* kRange = "SELECT id, name, value FROM items WHERE id <= ?1
 void one_thread_on_sqlite(const std::string& file) {
   BareSqlite bare(file, "normal");
   fill(bare);
+  BareSqlite unlocked(file, "normal", SQLITE_OPEN_NOMUTEX);
   Pool pool(("sqlite://" + file).c_str(), "min_size=2 max_size=2");
-  sqlite3_stmt* point = bare.prepare(kPoint);
-  sqlite3_stmt* range = bare.prepare(kRange);
   int64_t id = 0;
-  print_times(
-      "point query",
-      [&](int) {
-        sqlite3_bind_int64(point, 1, id = id % kRowsOfTable + 1);
-        BareSqlite::read_all(point);
-      },
-      [&](int) {
-        tide_result* result = pool.query(kPoint, {tide_value_int(id = id % kRowsOfTable + 1)});
-        read_all(result);
-        tide_result_free(result);
-      },
-      "bar +1 us or 1.25");
-  const auto bare_range = [&](int) {
-    sqlite3_bind_int64(range, 1, kRowsWanted);
-    BareSqlite::read_all(range);
+  const auto point_on = [&](BareSqlite& database) {
+    return [statement = database.prepare(kPoint), &id](int) {
+      sqlite3_bind_int64(statement, 1, id = id % kRowsOfTable + 1);
+      BareSqlite::read_all(statement);
+    };
   };
-  print_times(
-      "1,000 rows of 3 columns, streamed, all read", bare_range,
-      [&](int) {
-        const tide_value wanted = tide_value_int(kRowsWanted);
-        tide_error error = TIDE_ERROR_INIT;
-        int64_t total = 0;
-        must(tide_pool_stream(
-                 pool.handle(), kRange, 1, &wanted, nullptr,
-                 [](void* context, const tide_result* rows, int64_t row) {
-                   for (int column = 0; column < 3; ++column) {
-                     const tide_value value = tide_result_value(rows, row, column);
-                     *static_cast<int64_t*>(context) +=
-                         value.type == TIDE_INT ? value.integer : static_cast<int64_t>(value.length);
-                   }
-                   return 0;
-                 },
-                 &total, nullptr, &error),
-             error, "stream");
-        sum = total;
-      },
-      "bar 1.05");
-  // What an application does that wants the rows together: it copies them.
-  struct Row {
-    int64_t id;
-    std::string name;
-    int64_t value;
+  const auto range_on = [](BareSqlite& database) {
+    return [statement = database.prepare(kRange)](int) {
+      sqlite3_bind_int64(statement, 1, kRowsWanted);
+      BareSqlite::read_all(statement);
+    };
   };
-  print_times(
-      "1,000 rows of 3 columns, kept together",
-      [&](int) {
-        std::vector<Row> rows;
-        sqlite3_bind_int64(range, 1, kRowsWanted);
-        while (sqlite3_step(range) == SQLITE_ROW) {
-          const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(range, 1));
-          rows.push_back({sqlite3_column_int64(range, 0),
-                          std::string(text, static_cast<size_t>(sqlite3_column_bytes(range, 1))),
-                          sqlite3_column_int64(range, 2)});
-        }
-        sqlite3_reset(range);
-        int64_t total = 0;
-        for (const Row& row : rows) total += row.id + static_cast<int64_t>(row.name.size()) + row.value;
-        sum = total;
-      },
-      [&](int) {
-        tide_result* result = pool.query(kRange, {tide_value_int(kRowsWanted)});
-        read_all(result);
-        tide_result_free(result);
-      },
-      "bar 1.05");
+  const auto point = [&](int) {
+    tide_result* result = pool.query(kPoint, {tide_value_int(id = id % kRowsOfTable + 1)});
+    read_all(result);
+    tide_result_free(result);
+  };
+  const auto streamed = [&](int) {
+    const tide_value wanted = tide_value_int(kRowsWanted);
+    tide_error error = TIDE_ERROR_INIT;
+    int64_t total = 0;
+    must(tide_pool_stream(
+             pool.handle(), kRange, 1, &wanted, nullptr,
+             [](void* context, const tide_result* rows, int64_t row) {
+               for (int column = 0; column < 3; ++column) {
+                 const tide_value value = tide_result_value(rows, row, column);
+                 *static_cast<int64_t*>(context) +=
+                     value.type == TIDE_INT ? value.integer : static_cast<int64_t>(value.length);
+               }
+               return 0;
+             },
+             &total, nullptr, &error),
+         error, "stream");
+    sum = total;
+  };
+  const auto whole = [&](int) {
+    tide_result* result = pool.query(kRange, {tide_value_int(kRowsWanted)});
+    read_all(result);
+    tide_result_free(result);
+  };
+  print_times("point query", point_on(bare), point, "bar +1 us or 1.25");
+  print_times("1,000 rows of 3 columns, streamed, all read", range_on(bare), streamed, "bar 1.05");
+  print_times("1,000 rows of 3 columns, in memory, all read", range_on(bare), whole, "bar 1.05");
+  print_times("point query, against NOMUTEX", point_on(unlocked), point, "no bar");
+  print_times("1,000 rows, streamed, against NOMUTEX", range_on(unlocked), streamed, "no bar");
   const std::string name = file;
   print_rates(
       "open, point query, close against reuse", "anew",
@@ -449,7 +428,10 @@ void threads_on_sqlite(const char* what, const std::string& file, const char* sy
   sqlite3_stmt* some = shared.prepare(kSome);
   sqlite3_stmt* change = shared.prepare(kChange);
   Pool pool(("sqlite://" + file).c_str(), std::string("min_size=8 max_size=8 sqlite_synchronous=") + synchronous);
-  thread_local std::minstd_rand random(std::random_device{}());
+  const auto random = [] {
+    thread_local std::minstd_rand mine(std::random_device{}());
+    return mine();
+  };
   tide_query_options reading = TIDE_QUERY_OPTIONS_INIT;
   reading.mode = TIDE_READ;
   print_rates(

@@ -45,6 +45,21 @@ void PgRows::add(ResultHandle part) {
   const int64_t count = PQntuples(part.get());
   if (first_ == nullptr) {
     first_ = std::move(part);
+    first_rows_ = count;
+    const int columns = PQnfields(first_.get());
+    kinds_.reserve(static_cast<size_t>(columns));
+    for (int c = 0; c < columns; ++c) {
+      const Oid type = PQftype(first_.get(), c);
+      As kind = is_integer(type) ? As::integer : As::text;
+      switch (static_cast<Type>(type)) {
+        case Type::boolean: kind = As::boolean; break;
+        case Type::float4:
+        case Type::float8: kind = As::real; break;
+        case Type::bytea: kind = As::bytes; break;
+        default: break;
+      }
+      kinds_.push_back(kind);
+    }
   } else {
     ends_.push_back(rows_ + count);
     more_.push_back(std::move(part));
@@ -53,10 +68,9 @@ void PgRows::add(ResultHandle part) {
 }
 
 PgRows::Place PgRows::place_of(int64_t row) const {
-  const int64_t within_first = PQntuples(first_.get());
-  if (row < within_first) return {first_.get(), static_cast<int>(row)};
+  if (row < first_rows_) return {first_.get(), static_cast<int>(row)};
   const auto found = std::upper_bound(ends_.begin(), ends_.end(), row);
-  const int64_t begin = found == ends_.begin() ? within_first : *(found - 1);
+  const int64_t begin = found == ends_.begin() ? first_rows_ : *(found - 1);
   return {more_[static_cast<size_t>(found - ends_.begin())].get(), static_cast<int>(row - begin)};
 }
 
@@ -64,15 +78,14 @@ SqlValue PgRows::cell(int64_t row, int column) const {
   const Place at = place_of(row);
   if (PQgetisnull(at.result, at.row, column) != 0) return {};
   const std::string_view text = text_at(at.result, at.row, column);
-  const Oid type = PQftype(at.result, column);
-  if (is_integer(type)) return number_in<int64_t>(text);
-  switch (static_cast<Type>(type)) {
-    case Type::boolean: return SqlValue::of_boolean(text == "t");
-    case Type::float4:
-    case Type::float8: return number_in<double>(text);
-    case Type::bytea: return SqlValue::of_bytes(decoded(row, column, text.data()));
-    default: return SqlValue::of_text(text);
+  switch (kinds_[static_cast<size_t>(column)]) {
+    case As::integer: return number_in<int64_t>(text);
+    case As::real: return number_in<double>(text);
+    case As::boolean: return SqlValue::of_boolean(text == "t");
+    case As::bytes: return SqlValue::of_bytes(decoded(row, column, text.data()));
+    case As::text: break;
   }
+  return SqlValue::of_text(text);
 }
 
 bool PgRows::text(int64_t row, int column, std::string_view& out) const {

@@ -50,7 +50,11 @@ class PgRows final : public RowSource {
   Place place_of(int64_t row) const;
   std::string_view decoded(int64_t row, int column, const char* text) const;
 
+  enum class As : uint8_t { text, integer, real, boolean, bytes };
+
   ResultHandle first_;
+  int64_t first_rows_ = 0;
+  std::vector<As> kinds_;  // of the columns
   std::vector<ResultHandle> more_;
   std::vector<int64_t> ends_;  // of more_: the number of rows up to and with each
   int64_t rows_ = 0;

@@ -142,7 +142,7 @@ Status PgConnection::take_statement(ResultHandle result, Running& running, Resul
       out.clear();
       add_columns(result.get(), out);
       if (running.gathered == nullptr) {
-        const size_t bytes = running.received_bytes == 0 ? 0 : bytes_of(result.get());
+        const size_t bytes = PQresultMemorySize(result.get());  // limits of the call are checked row by row
         if (Status checked = check_size(bytes, PQntuples(result.get()), nullptr); !checked) return checked;
       }
       Status ended = take_end(result.get(), running, out);
