@@ -15,7 +15,7 @@ usage: ./test.sh                build, and run the tests that are not long and n
 NAME is a suite (unit, sim, abi, long ...), a test (unit_pool), or a stage:
   asan    the tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan    the concurrent tests under ThreadSanitizer
-  clang   check every file with clang, warnings are errors; no code is generated
+  clang   check every file of the product with clang, warnings are errors; no code is generated
   clang-tidy   names and likely mistakes in the product
 A test under a sanitizer is asan:unit_pool or tsan:race. Set NINJA_JOBS to limit the compiler processes.
 Logs: build*/meson-logs/testlog.txt, build*/compile.log.

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""Checks every translation unit of a configured build folder with its compiler options; warnings are errors.
+"""Checks the translation units of a configured build folder with its compiler options; warnings are errors.
 
     units.py syntax FOLDER   with the compiler of the folder; no code is generated
-    units.py tidy FOLDER     with clang-tidy, only the product; the checks are in .clang-tidy
+    units.py tidy FOLDER     with clang-tidy; the checks are in .clang-tidy
+
+Only the product is checked; the C++ interface, which is headers, by tests/cpp/compile.py.
 
 NINJA_JOBS limits the number of parallel checks. Exit code 1: there are findings; 77: clang-tidy 14 is not installed.
 """
@@ -36,12 +38,12 @@ def main(arguments):
         return 2
     kind, folder = arguments
     units = json.loads(pathlib.Path(folder, "compile_commands.json").read_text(encoding="utf-8"))
+    units = [unit for unit in units if unit["output"].startswith(PRODUCT)]
     if kind == "tidy":
         program = clang_tools.find("clang-tidy")
         if program is None:
             print(f"skipped: clang-tidy {clang_tools.VERSION} is not installed (Debian 12: apt install clang-tidy)")
             return 77
-        units = [unit for unit in units if unit["output"].startswith(PRODUCT)]
         call = [program, "--quiet", "--extra-arg=-Wno-ignored-optimization-argument", "-p", "."]  # GCC's flags
         commands = [[*call, unit["file"]] for unit in units]
     else:

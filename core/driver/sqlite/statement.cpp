@@ -40,7 +40,7 @@ SqlValue value_at(sqlite3_stmt* statement, int column) {
   const void* bytes = is_blob ? sqlite3_value_blob(value) : static_cast<const void*>(sqlite3_value_text(value));
   const int length = sqlite3_value_bytes(value);
   const std::string_view data = bytes == nullptr
-                                    ? std::string_view("", 0)
+                                    ? std::string_view("")
                                     : std::string_view(static_cast<const char*>(bytes), static_cast<size_t>(length));
   return is_blob ? SqlValue::of_bytes(data) : SqlValue::of_text(data);
 }
