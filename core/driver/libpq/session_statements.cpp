@@ -66,6 +66,7 @@ Status PgConnection::look_up(const QueryRequest& request, Running& running) {
 // Whether a statement that is not prepared yet should be, and can be now.
 bool PgConnection::may_prepare(const Running& running) const {
   if (running.entry == nullptr || !running.notes->is_plannable || is_preparing_refused_) return false;
+  if (running.is_healed) return false;
   if (!statements_.is_worth_preparing(*running.entry)) return false;
   const PGTransactionStatusType state = PQtransactionStatus(conn_.get());
   if (state != PQTRANS_IDLE && state != PQTRANS_INTRANS) return false;  // a failed transaction refuses it
@@ -206,6 +207,7 @@ bool PgConnection::heal(Status& status, Running& running) {
   watch_->epoch.compare_exchange_strong(seen, seen + 1);
   suspect_statements();
   running.entry = nullptr;
+  running.is_healed = true;
   running.is_repeatable = is_within_own_;  // when that transaction has been rolled back
   if (is_within_own_) return false;
   if (!running.was_in_block) return !has_unread_ && PQstatus(conn_.get()) == CONNECTION_OK;
