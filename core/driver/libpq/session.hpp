@@ -129,6 +129,7 @@ class PgConnection final : public Connection {
     bool is_prepared = false;            // a statement was executed that had been prepared before
     bool was_in_block = false;           // of the holder's transaction
     bool is_repeatable = false;          // it failed because a prepared statement was not valid any more
+    bool is_preparing = false;           // it is prepared in the round trip of this execution
     bool is_healed = false;              // ... and is repeated without preparing, which cannot fail so again
     // Rows.
     bool is_stream = false;                // passed on page by page

@@ -159,6 +159,7 @@ Status PgConnection::send(const QueryRequest& request, Running& running) {
     if (Status known = find_out_tracking(running); !known) return known;
   }
   const bool is_prepared_now = !is_prepared && may_prepare(running);
+  running.is_preparing = is_prepared_now;
   const std::string& sql = running.text->sql;
   PGconn* const conn = conn_.get();
   int sent = 0;

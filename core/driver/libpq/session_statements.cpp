@@ -197,7 +197,9 @@ bool PgConnection::heal(Status& status, Running& running) {
     is_preparing_refused_ = true;  // somebody else uses these names
     return !running.was_in_block && !has_unread_;
   }
-  if (!running.is_prepared || !is_stale_statement(status)) return false;
+  // Also one that was prepared a moment ago: a pooler answers with the statement of the same text that another client had
+  // prepared before, and a table may change between preparing and executing.
+  if ((!running.is_prepared && !running.is_preparing) || !is_stale_statement(status)) return false;
   if (status.sqlstate == "26000") {
     forget_statements();
     if (terms_.is_shared) watch_->pooler.store(StatementWatch::Tracking::none);
