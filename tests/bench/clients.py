@@ -14,7 +14,7 @@ CLIENTS = {
     "tidepool": ["tidepool"],
     "libpqxx": ["libpqxx"],
     "SOCI": ["soci"],
-    "psycopg_pool": ["/usr/bin/python3", "psycopg_pool.py"],
+    "psycopg_pool": ["/usr/bin/python3", "psycopg_client.py"],
     "node-postgres": ["node", "node_postgres.js"],
 }
 WORKS = {"one": "select 1", "eight": "select 1, 8 at once", "thousand": "1,000 rows"}
