@@ -60,7 +60,7 @@ Status check_text(const char* sql, int nparams, bool has_params) {
   if (nparams < 0 || nparams > kParametersMax || (nparams > 0 && !has_params)) {
     return Status::error(Code::bad_argument,
                          "nparams is " + std::to_string(nparams) + (has_params ? "" : " and params is NULL"),
-                         "accepted: 0 to 32766, with as many params");
+                         "accepted: 0 to " + std::to_string(kParametersMax) + ", with as many params");
   }
   return Status::ok();
 }
@@ -205,6 +205,11 @@ Status read_query_options(const tide_query_options* with, tide_query_options& ou
   if (out.max_rows < 0 || out.max_rows > kRowsMax) return refuse_number("max_rows", out.max_rows, "0 to 2147483647");
   if (out.max_bytes < 0) return refuse_number("max_bytes", out.max_bytes, "0 or more");
   return check_timeout(out.timeout_ms);
+}
+
+Status read_waiting_options(const tide_query_options* with, tide_query_options& out) {
+  Status read = read_query_options(with, out);
+  return read ? refuse_callback(out) : read;
 }
 
 Status refuse_callback(const tide_query_options& with) {

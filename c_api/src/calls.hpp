@@ -14,10 +14,10 @@
 
 #include "base/status.hpp"
 #include "service/service.hpp"
+#include "statement/limits.hpp"
 
 namespace tide {
 
-inline constexpr int kParametersMax = 32766;
 inline constexpr int kBatchMax = 100'000;
 inline constexpr int64_t kDayMs = 86'400'000;  // the longest timeout
 
@@ -55,6 +55,8 @@ class Statements {
 Status read_query_options(const tide_query_options* with, tide_query_options& out);
 // For functions that return only when they have finished.
 Status refuse_callback(const tide_query_options& with);
+// Both.
+Status read_waiting_options(const tide_query_options* with, tide_query_options& out);
 Status check_timeout(int64_t timeout_ms);
 // negative: that of the pool.
 inline Span timeout_of(int64_t timeout_ms) { return timeout_ms < 0 ? Span::nanos(-1) : Span::millis(timeout_ms); }

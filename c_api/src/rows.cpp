@@ -26,8 +26,7 @@ static tide_status open_rows_at(const Site& site, bool owns_lease, const char* s
     if (out == nullptr)
       return Status::error(Code::bad_argument, "out is NULL", "", "pass the address of a tide_rows *");
     tide_query_options wanted = TIDE_QUERY_OPTIONS_INIT;
-    if (Status read = read_query_options(with, wanted); !read) return read;
-    if (Status waiting = refuse_callback(wanted); !waiting) return waiting;
+    if (Status read = read_waiting_options(with, wanted); !read) return read;
     Statements statements;
     if (Status set = statements.set(Call::Kind::query, sql, nparams, params, wanted); !set) return set;
     const Door door = site.door();

@@ -139,8 +139,7 @@ tide_status run_stream(const Site& site, const char* sql, int nparams, const tid
   return guarded(err, [&]() -> Status {
     if (rows.call == nullptr) return Status::error(Code::bad_argument, "on_row is NULL", "accepted: a function");
     tide_query_options wanted = TIDE_QUERY_OPTIONS_INIT;
-    if (Status read = read_query_options(with, wanted); !read) return read;
-    if (Status waiting = refuse_callback(wanted); !waiting) return waiting;
+    if (Status read = read_waiting_options(with, wanted); !read) return read;
     Statements statements;
     if (Status set = statements.set(Call::Kind::query, sql, nparams, params, wanted); !set) return set;
     const Door door = site.door();

@@ -263,27 +263,26 @@ void* Pool::native(LeaseId lease) {
   return seat.connection->native();
 }
 
+static QueryRequest bounded(const QueryRequest& request, Instant limit) {
+  QueryRequest within = request;
+  within.deadline = earliest(within.deadline, limit);
+  return within;
+}
+
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
-  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
-    QueryRequest bounded = request;
-    bounded.deadline = earliest(bounded.deadline, limit);
-    return connection.query(bounded, out);
-  });
+  return work_on_session(
+      lease, 1, [&](Connection& connection, Instant limit) { return connection.query(bounded(request, limit), out); });
 }
 
 Status Pool::stream(LeaseId lease, const QueryRequest& request, RowSink& sink, ResultTable& out) {
   return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
-    QueryRequest bounded = request;
-    bounded.deadline = earliest(bounded.deadline, limit);
-    return connection.stream(bounded, sink, out);
+    return connection.stream(bounded(request, limit), sink, out);
   });
 }
 
 Status Pool::open_rows(LeaseId lease, const QueryRequest& request, ResultTable& page) {
   return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
-    QueryRequest bounded = request;
-    bounded.deadline = earliest(bounded.deadline, limit);
-    return connection.open_rows(bounded, page);
+    return connection.open_rows(bounded(request, limit), page);
   });
 }
 

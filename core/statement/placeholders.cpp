@@ -7,6 +7,7 @@
 
 #include "base/nearest.hpp"
 #include "base/text.hpp"
+#include "statement/limits.hpp"
 #include "statement/operands.hpp"
 #include "statement/splitter.hpp"
 
@@ -16,7 +17,6 @@ namespace {
 using Kind = SqlScanner::Kind;
 using Token = SqlScanner::Token;
 
-constexpr int kNumberMax = 32'766;  // of SQLite; PostgreSQL has 65,535
 constexpr char kAccepted[] =
     "Accepted are $1, $2 ..., ?1, ?2 ..., or ? for each parameter in the order of the text, but not ? together with "
     "numbers.";
@@ -188,9 +188,9 @@ class Translator {
       const auto [stop, error] = std::from_chars(written.data() + 1, last, number);
       if (error != std::errc() || stop != last) number = 0;
     }
-    if (number < 1 || number > kNumberMax) {
+    if (number < 1 || number > kParametersMax) {
       return refuse(written == "?" ? "too many parameters ?" : "parameter number out of range: " + in_quotes(written),
-                    "Accepted are 1 to " + std::to_string(kNumberMax) + ".");
+                    "Accepted are 1 to " + std::to_string(kParametersMax) + ".");
     }
     return number;
   }
@@ -221,9 +221,9 @@ class Translator {
 
   Status check_names() const {
     if (style_ != Placeholders::named) return Status::ok();
-    if (names_.size() > kNumberMax) {
+    if (names_.size() > kParametersMax) {
       return Status::error(Code::bad_argument, "too many parameters: " + std::to_string(names_.size()),
-                           "Accepted are up to " + std::to_string(kNumberMax) + ".");
+                           "Accepted are up to " + std::to_string(kParametersMax) + ".");
     }
     std::vector<std::string_view> sorted(names_.begin(), names_.end());
     std::sort(sorted.begin(), sorted.end());

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "driver/libpq/types.hpp"
+#include "statement/limits.hpp"
 
 namespace tide::libpq {
 namespace {
@@ -44,9 +45,9 @@ Status Parameters::set(std::span<const SqlValue> values, std::span<const Oid> ty
   has_types_ = false;
   buffer_.clear();
   if (values.empty()) return Status::ok();
-  if (values.size() > kCountMax) {
+  if (values.size() > static_cast<size_t>(kParametersMax)) {
     return Status::error(Code::bad_argument, std::to_string(values.size()) + " parameters were given, and at most " +
-                                                 std::to_string(kCountMax) + " are possible");
+                                                 std::to_string(kParametersMax) + " are possible");
   }
   size_t room = 0;
   for (const SqlValue& value : values) room += room_for(value);

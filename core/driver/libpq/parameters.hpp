@@ -20,8 +20,6 @@ namespace tide::libpq {
 
 class Parameters {
  public:
-  static constexpr size_t kCountMax = 32766;
-
   // `types`: of the statement; empty: unknown.
   Status set(std::span<const SqlValue> values, std::span<const Oid> types);
 

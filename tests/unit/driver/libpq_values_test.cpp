@@ -10,6 +10,7 @@
 #include "driver/libpq/parameters.hpp"
 #include "driver/libpq/rows.hpp"
 #include "driver/libpq/statements.hpp"
+#include "statement/limits.hpp"
 #include "unit/driver/support.hpp"
 
 namespace tide::libpq {
@@ -99,7 +100,7 @@ TEST(PostgresqlParameters, ManyKeepTheirValues) {
   for (size_t i = 0; i < values.size(); ++i) {
     EXPECT_EQ(std::string_view(parameters.values()[i]), i % 2 == 0 ? std::to_string(i) : text);
   }
-  values.assign(Parameters::kCountMax + 1, SqlValue::null());
+  values.assign(size_t{kParametersMax} + 1, SqlValue::null());
   EXPECT_EQ(parameters.set(values, {}).code, Code::bad_argument);
 }
 
