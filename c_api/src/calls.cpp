@@ -80,16 +80,26 @@ Status refuse_number(const char* what, int64_t number, const char* accepted) {
 
 }  // namespace
 
-// Spans are set after the vectors have their final places.
-void Statements::add_call(Call::Kind kind, const char* sql, int nparams, const tide_query_options& with) {
-  Call& call = calls_.emplace_back();
+void Statements::fill(Call& call, Call::Kind kind, const char* sql, int nparams, const SqlValue* values,
+                      const tide_query_options& with) {
   call.kind = kind;
   call.sql = sql;
-  call.params = {values_.data() + values_.size() - nparams, static_cast<size_t>(nparams)};
+  call.params = {values, static_cast<size_t>(nparams)};
   call.placeholders = style_of(with);
   if (call.placeholders == Placeholders::named) call.names = {names_.data(), static_cast<size_t>(nparams)};
   call.rows_max = with.max_rows;
   call.bytes_max = with.max_bytes;
+}
+
+Status Statements::fill(Call& call, Call::Kind kind, const char* sql, int nparams, const tide_value* params,
+                        SqlValue* values, const tide_query_options& with) {
+  for (int i = 0; i < nparams; ++i) {
+    Status translated = translate_value(params[i], static_cast<size_t>(i) + 1, values[i]);
+    if (!translated) return translated;
+  }
+  if (Status named = add_names(nparams, with); !named) return named;
+  fill(call, kind, sql, nparams, values, with);
+  return Status::ok();
 }
 
 Status Statements::add_names(int nparams, const tide_query_options& with) {
@@ -108,34 +118,24 @@ Status Statements::add_names(int nparams, const tide_query_options& with) {
   return Status::ok();
 }
 
-// The vectors have room for it.
-Status Statements::add(Call::Kind kind, const char* sql, int nparams, const tide_value* params,
-                       const tide_query_options& with) {
-  for (int i = 0; i < nparams; ++i) {
-    const size_t number = static_cast<size_t>(i) + 1;
-    if (Status translated = translate_value(params[i], number, values_.emplace_back()); !translated) return translated;
-  }
-  if (Status named = add_names(nparams, with); !named) return named;
-  add_call(kind, sql, nparams, with);
-  return Status::ok();
+SqlValue* Statements::room_for(int nparams) {
+  if (nparams <= kFew) return few_.data();
+  values_.resize(static_cast<size_t>(nparams));
+  return values_.data();
 }
 
 Status Statements::set(Call::Kind kind, const char* sql, int nparams, const tide_value* params,
                        const tide_query_options& with) {
   if (Status checked = check_text(sql, nparams, params != nullptr); !checked) return checked;
-  values_.reserve(static_cast<size_t>(nparams));
-  if (with.placeholders == TIDE_PLACEHOLDERS_NAMED) names_.reserve(static_cast<size_t>(nparams));
-  calls_.reserve(1);
-  return add(kind, sql, nparams, params, with);
+  return fill(one_, kind, sql, nparams, params, room_for(nparams), with);
 }
 
 Status Statements::set_texts(const char* sql, int nparams, const char* const* params) {
   if (Status checked = check_text(sql, nparams, params != nullptr); !checked) return checked;
   const tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
-  values_.reserve(static_cast<size_t>(nparams));
-  calls_.reserve(1);
-  for (int i = 0; i < nparams; ++i) values_.push_back(SqlValue::of_text_or_null(params[i]));
-  add_call(Call::Kind::query, sql, nparams, with);
+  SqlValue* const values = room_for(nparams);
+  for (int i = 0; i < nparams; ++i) values[i] = SqlValue::of_text_or_null(params[i]);
+  fill(one_, Call::Kind::query, sql, nparams, values, with);
   return Status::ok();
 }
 
@@ -146,7 +146,7 @@ Status Statements::set_batch(const tide_statement* statements, int count, const 
                          "accepted: 0 to 100000, with as many statements");
   }
   const auto of_batch = [](Status why, int i) {
-    why.message = "statement " + std::to_string(i + 1) + ": " + why.message;
+    why.text().message = "statement " + std::to_string(i + 1) + ": " + why.message();
     return why;
   };
   size_t values = 0;
@@ -159,31 +159,37 @@ Status Statements::set_batch(const tide_statement* statements, int count, const 
     values += static_cast<size_t>(one.nparams);
     most = one.nparams > most ? one.nparams : most;
   }
-  values_.reserve(values);
+  // Calls point into these, so they get their final places first.
+  values_.resize(values);
   if (with.placeholders == TIDE_PLACEHOLDERS_NAMED) names_.reserve(static_cast<size_t>(most));
-  calls_.reserve(static_cast<size_t>(count));
+  calls_.resize(static_cast<size_t>(count));
+  SqlValue* room = values_.data();
   for (int i = 0; i < count; ++i) {
     const tide_statement& one = statements[i];
-    if (Status added = add(Call::Kind::execute, one.sql, one.nparams, one.params, with); !added) {
-      return of_batch(std::move(added), i);
-    }
+    Status filled =
+        fill(calls_[static_cast<size_t>(i)], Call::Kind::execute, one.sql, one.nparams, one.params, room, with);
+    if (!filled) return of_batch(std::move(filled), i);
+    room += one.nparams;
   }
   return Status::ok();
 }
 
 void Statements::keep() {
+  const std::span<Call> calls = calls_.empty() ? std::span<Call>(&one_, 1) : std::span<Call>(calls_);
+  const std::span<SqlValue> values = values_.empty() ? std::span<SqlValue>(few_) : std::span<SqlValue>(values_);
   size_t bytes = 0;
-  for (const Call& call : calls_) bytes += call.sql.size();
-  for (const SqlValue& value : values_) bytes += value.data.size();
+  for (const Call& call : calls) bytes += call.sql.size();
+  for (const SqlValue& value : values) bytes += value.data.size();
   for (const std::string_view name : names_) bytes += name.size();
-  char* to = static_cast<char*>(memory_.allocate(bytes == 0 ? 1 : bytes, 1));
+  kept_.resize(bytes);
+  char* to = kept_.data();
   const auto copy = [&to](std::string_view& text) {
     if (!text.empty()) std::memcpy(to, text.data(), text.size());
     text = {to, text.size()};
     to += text.size();
   };
-  for (Call& call : calls_) copy(call.sql);
-  for (SqlValue& value : values_) copy(value.data);
+  for (Call& call : calls) copy(call.sql);
+  for (SqlValue& value : values) copy(value.data);
   for (std::string_view& name : names_) copy(name);
 }
 

@@ -5,8 +5,8 @@
 
 #include <array>
 #include <cstddef>
-#include <memory_resource>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,7 +24,7 @@ inline constexpr int64_t kDayMs = 86'400'000;  // the longest timeout
 // Statements: those of one call. Their texts belong to the program until keep().
 class Statements {
  public:
-  Statements() : values_(&memory_), names_(&memory_), calls_(&memory_) {}
+  Statements() = default;
   Statements(const Statements&) = delete;
   Statements& operator=(const Statements&) = delete;
 
@@ -35,20 +35,26 @@ class Statements {
   // Copies all texts, for a call that outlives the program's call.
   void keep();
 
-  const Call& call() const { return calls_.front(); }
+  const Call& call() const { return calls_.empty() ? one_ : calls_.front(); }
   std::span<const Call> calls() const { return calls_; }
 
  private:
-  Status add(Call::Kind kind, const char* sql, int nparams, const tide_value* params, const tide_query_options& with);
+  // `values`: room for nparams of them.
+  Status fill(Call& call, Call::Kind kind, const char* sql, int nparams, const tide_value* params, SqlValue* values,
+              const tide_query_options& with);
+  void fill(Call& call, Call::Kind kind, const char* sql, int nparams, const SqlValue* values,
+            const tide_query_options& with);
   Status add_names(int nparams, const tide_query_options& with);
-  void add_call(Call::Kind kind, const char* sql, int nparams, const tide_query_options& with);
+  SqlValue* room_for(int nparams);
 
-  // Few parameters need no allocation.
-  std::array<std::byte, 768> room_;
-  std::pmr::monotonic_buffer_resource memory_{room_.data(), room_.size()};
-  std::pmr::vector<SqlValue> values_;  // of all statements, in their order
-  std::pmr::vector<std::string_view> names_;
-  std::pmr::vector<Call> calls_;
+  // One statement with few parameters needs no allocation.
+  static constexpr int kFew = 6;
+  std::array<SqlValue, kFew> few_;
+  Call one_;
+  std::vector<SqlValue> values_;  // of all statements, in their order
+  std::vector<std::string_view> names_;
+  std::vector<Call> calls_;  // of a batch
+  std::string kept_;         // after keep(): all texts
 };
 
 // Reads the caller's struct, and checks it. `with` may be NULL.

@@ -79,8 +79,8 @@ std::string text_of(const char (&text)[N]) {
 
 tide_status fail(tide_error* err, const Status& why) noexcept {
   if (why.is_ok()) return TIDE_OK;
-  return tell(err, {why.code, why.is_retryable, why.native_code, why.sqlstate, why.message, why.detail, why.hint,
-                    why.place.get()});
+  return tell(err, {why.code, why.is_retryable, why.native_code, why.sqlstate(), why.message(), why.detail(),
+                    why.hint(), why.place().get()});
 }
 
 tide_status fail_with_exception(tide_error* err) noexcept {
@@ -103,7 +103,7 @@ Status status_of(const tide_error& err) {
       Status::error(static_cast<Code>(err.status), text_of(err.message), text_of(err.detail), text_of(err.hint));
   status.is_retryable = err.retryable != 0;
   status.native_code = err.native_code;
-  status.sqlstate = text_of(err.sqlstate);
+  status.text().sqlstate = text_of(err.sqlstate);
   return status;
 }
 

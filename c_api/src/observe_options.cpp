@@ -59,8 +59,8 @@ tide_status tide_options_check(const char* url, const char* options, tide_cursor
     auto cursor = std::make_unique<tide_cursor>();
     cursor->relation = &kFindings;
     for (const Finding& finding : findings) {
-      cursor->rows.push_back({Value(std::string(finding_word(finding.kind))), Value(finding.about.message),
-                              text_or_null(finding.about.detail), text_or_null(finding.about.hint)});
+      cursor->rows.push_back({Value(std::string(finding_word(finding.kind))), Value(finding.about.message()),
+                              text_or_null(finding.about.detail()), text_or_null(finding.about.hint())});
     }
     cursor->texts.resize(std::size(kFindingColumns));
     *out = cursor.release();

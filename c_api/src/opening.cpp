@@ -141,7 +141,7 @@ Status wait_until_started(Pool& pool, const Policy& policy) {
     wait_for_keeper(pool.keeper(), std::min(next, left));
   }
   Status why = pool.explain(Code::timeout, policy.init_timeout);
-  why.message = "pool \"" + pool.name() + "\" did not reach min_size within init_timeout; " + why.message;
+  why.text().message = "pool \"" + pool.name() + "\" did not reach min_size within init_timeout; " + why.message();
   return why;
 }
 
@@ -216,8 +216,8 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
     if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
       close_quietly(*pool);
       if (!callbacks->finish(pool->clock().now() + kCallbackTimeout)) {
-        failure.detail += failure.detail.empty() ? "" : "; ";
-        failure.detail += "the credential callback has not returned; its context is still in use";
+        failure.text().detail += failure.detail().empty() ? "" : "; ";
+        failure.text().detail += "the credential callback has not returned; its context is still in use";
       }
       return failure;
     }
@@ -332,7 +332,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
                          "return from callbacks and from a driver's functions; their contexts are still in use");
   }
   if (!left_behind) {
-    return Status::error(Code::timeout, who + left_behind.message, left_behind.detail, left_behind.hint);
+    return Status::error(Code::timeout, who + left_behind.message(), left_behind.detail(), left_behind.hint());
   }
   if (!had_to_revoke) return Status::ok();
   return Status::error(Code::timeout, who + "leases had to be revoked",

@@ -10,9 +10,9 @@ Status check_lease(LeaseId lease) {
 }
 
 Status explain_stale(Status status) {
-  if (status.code == Code::stale_lease && status.message.empty()) {
-    status.message = "the lease has already ended";
-    status.detail = "it was released or revoked, or was never issued by its pool";
+  if (status.code == Code::stale_lease && status.message().empty()) {
+    status.text().message = "the lease has already ended";
+    status.text().detail = "it was released or revoked, or was never issued by its pool";
   }
   return status;
 }

@@ -25,4 +25,31 @@ const char* code_name(Code code) noexcept {
   return "unknown";
 }
 
+Status::Status(const Status& other)
+    : code(other.code),
+      is_retryable(other.is_retryable),
+      is_unexecuted(other.is_unexecuted),
+      native_code(other.native_code),
+      text_(other.text_ == nullptr ? nullptr : std::make_unique<ErrorText>(*other.text_)) {}
+
+Status& Status::operator=(const Status& other) { return *this = Status(other); }
+
+Status Status::error(Code code, std::string message, std::string detail, std::string hint) {
+  Status status;
+  status.code = code;
+  status.is_retryable = code == Code::timeout || code == Code::queue_full || code == Code::unavailable;
+  if (message.empty() && detail.empty() && hint.empty()) return status;
+  status.text_ = std::make_unique<ErrorText>();
+  status.text_->message = std::move(message);
+  status.text_->detail = std::move(detail);
+  status.text_->hint = std::move(hint);
+  return status;
+}
+
+const ErrorText& Status::text_of(Code code) noexcept {
+  static const ErrorText kNone;
+  static const ErrorText kOutOfMemory = {"", "out of memory", "", "", nullptr};  // so short that nothing is allocated
+  return code == Code::no_memory ? kOutOfMemory : kNone;
+}
+
 }  // namespace tide

@@ -46,30 +46,58 @@ struct ErrorPlace {
   std::string routine;  // of the server's source code (PostgreSQL)
 };
 
-struct [[nodiscard]] Status {
-  Code code = Code::ok;
-  bool is_retryable = false;
-  bool is_unexecuted = false;               // the database is known not to have executed the statement
-  int32_t native_code = 0;                  // error number of the driver (SQLite: result code), or 0
+struct ErrorText {
   std::string sqlstate;                     // five characters, or empty
   std::string message;                      // what is wrong; names the option, value or object; lower case, no period
   std::string detail;                       // what is accepted, or what was found; sentences
   std::string hint;                         // what to do about it; sentences
   std::shared_ptr<const ErrorPlace> place;  // nullptr: unknown
+};
+
+// Every statement passes its status up through many functions: a success is three words, and is moved and destroyed
+// without a call.
+struct [[nodiscard]] Status {
+  Code code = Code::ok;
+  bool is_retryable = false;
+  bool is_unexecuted = false;  // the database is known not to have executed the statement
+  int32_t native_code = 0;     // error number of the driver (SQLite: result code), or 0
+
+  Status() noexcept = default;
+  Status(Status&&) noexcept = default;
+  Status& operator=(Status&&) noexcept = default;
+  Status(const Status& other);
+  Status& operator=(const Status& other);
+  ~Status() = default;
 
   bool is_ok() const noexcept { return code == Code::ok; }
   explicit operator bool() const noexcept { return is_ok(); }
 
-  static Status ok() { return {}; }
-  static Status error(Code code, std::string message, std::string detail = {}, std::string hint = {}) {
-    Status s;
-    s.code = code;
-    s.is_retryable = code == Code::timeout || code == Code::queue_full || code == Code::unavailable;
-    s.message = std::move(message);
-    s.detail = std::move(detail);
-    s.hint = std::move(hint);
-    return s;
+  const std::string& sqlstate() const noexcept { return told().sqlstate; }
+  const std::string& message() const noexcept { return told().message; }
+  const std::string& detail() const noexcept { return told().detail; }
+  const std::string& hint() const noexcept { return told().hint; }
+  const std::shared_ptr<const ErrorPlace>& place() const noexcept { return told().place; }
+  // To be changed.
+  ErrorText& text() {
+    if (text_ == nullptr) text_ = std::make_unique<ErrorText>(text_of(code));
+    return *text_;
   }
+
+  static Status ok() noexcept { return {}; }
+  static Status error(Code code, std::string message, std::string detail = {}, std::string hint = {});
+  // Needs none.
+  static Status out_of_memory() noexcept {
+    Status status;
+    status.code = Code::no_memory;
+    return status;
+  }
+
+ private:
+  // That of a status which has none of its own.
+  static const ErrorText& text_of(Code code) noexcept;
+  const ErrorText& told() const noexcept { return text_ != nullptr ? *text_ : text_of(code); }
+
+  std::unique_ptr<ErrorText> text_;
 };
 
 // A value, or the error.

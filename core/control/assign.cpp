@@ -59,7 +59,7 @@ Result<Assignment> assign(const Column& column, std::string_view key, const Argu
     if (changed != nullptr && changed->null_is.empty() && std::holds_alternative<Null>(value)) {
       return cannot_be(column, key, value, "accepted: " + accepted_by(*changed));
     }
-    if (!command) return cannot_be(column, key, setter.value.empty() ? value : out.value, command.status().detail);
+    if (!command) return cannot_be(column, key, setter.value.empty() ? value : out.value, command.status().detail());
     return out;
   }
   return cannot_be(column, key, value, "accepted: " + accepted);

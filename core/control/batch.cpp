@@ -13,8 +13,8 @@ namespace {
 // An UPDATE uses the instance id; the message adds the name, by which users know the pool.
 Status named(Status why, const BatchCommand& entry, const PlannedCommand& each) {
   const bool is_by_id = !each.instance_id.empty() && entry.pool == each.instance_id;
-  const bool is_named = why.is_ok() || why.message.find(each.pool) != std::string::npos;
-  if (is_by_id && !is_named) why.message.insert(0, each.pool + ": ");
+  const bool is_named = why.is_ok() || why.message().find(each.pool) != std::string::npos;
+  if (is_by_id && !is_named) why.text().message.insert(0, each.pool + ": ");
   return why;
 }
 
@@ -70,7 +70,7 @@ Status post(BatchCommand& entry, Sent& out) {
   }
   const bool is_for_every = !entry.pool && about(entry.command.verb()).sent_to == SentTo::every_pool;
   if (!is_for_every || first.code == Code::bad_argument) return first;
-  return Status::error(Code::refused, "there is no pool that this user may control", first.message);
+  return Status::error(Code::refused, "there is no pool that this user may control", first.message());
 }
 
 // ok: applied, or not answered in time.
@@ -89,8 +89,8 @@ Status answer(BatchCommand& entry, const Sent& sent, Span timeout, const IsInter
   if (refused == 0) return Status::ok();
   entry.state = CommandState::refused;
   if (sent.ids.size() > 1) {
-    first.message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
-                    std::to_string(sent.ids.size()) + " pools; first reason: " + first.message;
+    first.text().message = std::string(entry.command.name()) + " was refused by " + std::to_string(refused) + " of " +
+                           std::to_string(sent.ids.size()) + " pools; first reason: " + first.message();
   }
   return first;
 }
@@ -102,7 +102,8 @@ Status with_given(Status why, std::span<const BatchCommand> batch, std::span<con
             (each.pool.empty() ? "" : " of " + each.pool) + " (command " +
             std::to_string(batch[each.place].command_id) + ")";
   }
-  if (!list.empty()) why.detail += (why.detail.empty() ? "" : "\n") + ("Already applied, not reverted: " + list);
+  if (!list.empty())
+    why.text().detail += (why.detail().empty() ? "" : "\n") + ("Already applied, not reverted: " + list);
   return why;
 }
 

@@ -73,7 +73,7 @@ const SystemClock& SystemClock::instance() {
 
 Instant SystemClock::now() const {
 #if defined(__x86_64__)
-  if (rate_.is_tsc) return TickClock(*this).now();
+  if (rate_.is_tsc) return rate_.now();
 #endif
   return Instant::at_ns(read_ns(CLOCK_MONOTONIC));
 }

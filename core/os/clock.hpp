@@ -40,6 +40,14 @@ struct TickRate {
   uint64_t ticks_at_start = 0;
   int64_t ns_at_start = 0;
   uint64_t ns_per_tick_q32 = 0;  // nanoseconds a tick, times 2^32
+
+#if defined(__x86_64__)
+  // Only if is_tsc.
+  Instant now() const {
+    const uint64_t ticks = __rdtsc() - ticks_at_start;
+    return Instant::at_ns(ns_at_start + static_cast<int64_t>((static_cast<WideTicks>(ticks) * ns_per_tick_q32) >> 32));
+  }
+#endif
 };
 
 class SystemClock final : public Clock {
@@ -63,11 +71,8 @@ class TickClock {
   }
   Instant now() const {
 #if defined(__x86_64__)
-    if (rate_.is_tsc) [[likely]] {
-      const uint64_t ticks = __rdtsc() - rate_.ticks_at_start;
-      const auto ns = static_cast<int64_t>((static_cast<WideTicks>(ticks) * rate_.ns_per_tick_q32) >> 32);
-      return Instant::at_ns(rate_.ns_at_start + ns);
-    }
+    if (rate_.is_tsc) [[likely]]
+      return rate_.now();
 #endif
     return clock_->now();
   }

@@ -17,7 +17,7 @@ class Shortage : public std::exception {
  public:
   explicit Shortage(Status status) : status_(std::move(status)) {}
   const Status& status() const noexcept { return status_; }
-  const char* what() const noexcept override { return status_.message.c_str(); }
+  const char* what() const noexcept override { return status_.message().c_str(); }
 
  private:
   const Status status_;

@@ -28,7 +28,7 @@ std::vector<Status> contradictions(const Policy& policy) {
   if (policy.min_size > policy.max_size) refuse("min_size", "max_size", "above");
   if (policy.min_idle > policy.max_size) refuse("min_idle", "max_size", "above");
   if (policy.burst_max_size != 0 && policy.burst_max_size < policy.max_size) {
-    refuse("max_size", "burst_max_size", "above").hint += " burst_max_size=0 means twice max_size.";
+    refuse("max_size", "burst_max_size", "above").text().hint += " burst_max_size=0 means twice max_size.";
   }
   if (policy.retry_base > policy.retry_max) refuse("retry_base", "retry_max", "above");
   if (policy.scale_down_utilization >= policy.scale_up_utilization) {

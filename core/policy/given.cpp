@@ -9,7 +9,7 @@ namespace tide {
 namespace {
 
 void add_where(Status& status, const std::string& where) {
-  if (!where.empty()) status.message += " (" + where + ")";
+  if (!where.empty()) status.text().message += " (" + where + ")";
 }
 
 Status takes_one_value(std::string_view name) {

@@ -87,7 +87,7 @@ Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<Ta
   Result<ParsedTarget> parsed = parse_target(trimmed_blanks(found->url), custom_schemes);
   if (parsed) return parsed;
   Status status = parsed.take_status();
-  status.message += " (" + std::string(found->from) + ")";
+  status.text().message += " (" + std::string(found->from) + ")";
   return status;
 }
 
@@ -139,7 +139,7 @@ class PolicyWriter {
   // Reports contradictions between values that were not rejected themselves.
   void check() {
     for (Status& status : contradictions(out_.policy)) {
-      const auto is_about = [&](std::string_view name) { return status.message.find(name) != std::string::npos; };
+      const auto is_about = [&](std::string_view name) { return status.message().find(name) != std::string::npos; };
       if (std::none_of(refused_.begin(), refused_.end(), is_about)) refusals_.push_back(std::move(status));
     }
   }

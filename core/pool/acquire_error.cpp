@@ -34,10 +34,11 @@ std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Stat
            "thread";
   }
   const int64_t sessions = sizes.open();
-  const std::string mend = !failure.hint.empty() ? failure.hint : "see the connect error; `events` lists the attempts";
+  const std::string mend =
+      !failure.hint().empty() ? failure.hint() : "see the connect error; `events` lists the attempts";
   if (!failure && sessions == 0) return mend;
   // A full server is itself a limit.
-  if (!failure && (sessions < limit || failure.sqlstate == "53300"))
+  if (!failure && (sessions < limit || failure.sqlstate() == "53300"))
     return "release leases sooner, or fix the failing connection attempts: " + mend;
   if (sessions == 0)
     return "the first connection is still being opened: use a longer timeout, and check that the database responds";
@@ -48,10 +49,10 @@ std::string advice(Code code, const SlotCounts& sizes, int64_t limit, const Stat
 
 // A request refused because connects fail gets that error: it decides whether to retry and what to do.
 void follow(const Status& failure, Status& refusal) {
-  refusal.sqlstate = failure.sqlstate;
+  refusal.text().sqlstate = failure.sqlstate();
   refusal.native_code = failure.native_code;
   refusal.is_retryable = failure.is_retryable;
-  refusal.detail = failure.detail;
+  refusal.text().detail = failure.detail();
 }
 
 }  // namespace
@@ -94,15 +95,16 @@ Status Pool::explain(Code code, Span waited) const {
   }
   if (is_paused) what += ", the pool is paused";
   const bool is_unconnected = !failure && sizes.open() == 0;
-  if (is_unconnected) what += ", and none can be opened: " + failure.message;
+  if (is_unconnected) what += ", and none can be opened: " + failure.message();
   Status refusal = Status::error(code, who + what + "; " + state, holders_of(slots, clock_.now().ns()),
                                  advice(code, sizes, vitals ? int64_t{vitals->limit_size} : 0, failure));
   const bool is_about_sessions = code != Code::refused && !is_paused;
-  if (is_paused && code != Code::refused) refusal.hint = "resume the pool";
+  if (is_paused && code != Code::refused) refusal.text().hint = "resume the pool";
   if (is_unconnected) {
     if (is_about_sessions) follow(failure, refusal);
   } else if (!failure) {
-    refusal.detail += (refusal.detail.empty() ? "" : "\n") + std::string("last connect error: ") + failure.message;
+    refusal.text().detail +=
+        (refusal.detail().empty() ? "" : "\n") + std::string("last connect error: ") + failure.message();
   }
   return refusal;
 }
@@ -122,7 +124,7 @@ Status Pool::explain_unavailable(const std::string& who, const Status& failure) 
            "; last error: ";
   }
   Status refusal =
-      Status::error(Code::unavailable, who + what + failure.message, "", advice(Code::unavailable, {}, 0, failure));
+      Status::error(Code::unavailable, who + what + failure.message(), "", advice(Code::unavailable, {}, 0, failure));
   follow(failure, refusal);
   return refusal;
 }

@@ -15,9 +15,9 @@ constexpr size_t kPendingMax = 64;
 
 std::string message_of(const Verdict& verdict) {
   if (verdict.kind != Verdict::Kind::refused) return verdict.message;
-  std::string text = verdict.why.message;
-  if (!verdict.why.detail.empty()) text += "; " + verdict.why.detail;
-  if (!verdict.why.hint.empty()) text += " (" + verdict.why.hint + ")";
+  std::string text = verdict.why.message();
+  if (!verdict.why.detail().empty()) text += "; " + verdict.why.detail();
+  if (!verdict.why.hint().empty()) text += " (" + verdict.why.hint() + ")";
   return text;
 }
 
@@ -75,7 +75,7 @@ void Commands::obey(const PostedCommand& posted, uint64_t command_id, const Deci
   }
   if (verdict.kind == Verdict::Kind::refused) {
     segment_writer_.note(EventKind::command_refused, Severity::info,
-                         std::string(command->name()) + " refused: " + verdict.why.message);
+                         std::string(command->name()) + " refused: " + verdict.why.message());
   }
 }
 

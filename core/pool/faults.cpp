@@ -26,8 +26,8 @@ bool is_fault(const Status& status) noexcept {
     case Code::database: break;
     default: return true;
   }
-  if (status.sqlstate == "42804" && status.native_code == kConstraintDatatype) return false;
-  return !is_of_normal_work(status.sqlstate);
+  if (status.sqlstate() == "42804" && status.native_code == kConstraintDatatype) return false;
+  return !is_of_normal_work(status.sqlstate());
 }
 
 }  // namespace tide

@@ -310,7 +310,7 @@ template <typename Work>
 Status Pool::work_on_session(LeaseId lease, uint64_t statements, Work&& work) {
   uint64_t conn_id = 0;
   Status status = work_within_call(lease, statements, work, conn_id);
-  if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message.c_str());
+  if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message().c_str());
   return status;
 }
 
@@ -361,9 +361,9 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
   if (!status) {
     {
       SeqWrite guard(slot.seq);
-      slot.last_error.assign(status.message);
+      slot.last_error.assign(status.message());
     }
-    keeper_->note_error(status.message);
+    keeper_->note_error(status.message());
   }
   return status;
 }

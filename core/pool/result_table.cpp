@@ -15,8 +15,14 @@ std::string shortest(double number) {
 
 }  // namespace
 
+std::shared_ptr<const ResultColumns> columns_named(std::initializer_list<std::string_view> names) {
+  auto columns = std::make_shared<ResultColumns>();
+  for (const std::string_view name : names) columns->emplace_back().name = name;
+  return columns;
+}
+
 void ResultTable::clear() {
-  columns_.clear();
+  set_columns(nullptr);
   clear_rows();
   command_.clear();
   transaction_.clear();
@@ -38,7 +44,7 @@ void ResultTable::cut(int64_t rows) {
   if (source_ != nullptr)
     source_rows_ = std::min(source_rows_, rows);
   else if (rows < this->rows())
-    cells_.resize(static_cast<size_t>(rows) * columns_.size());
+    cells_.resize(static_cast<size_t>(rows) * width_);
 }
 
 const char* ResultTable::text(int64_t row, int column, size_t* length) const {

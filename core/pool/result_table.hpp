@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,10 @@ struct ResultColumn {
   uint32_t type_oid = 0;      // PostgreSQL
   int32_t type_modifier = -1;
 };
+
+using ResultColumns = std::vector<ResultColumn>;
+// Of names alone.
+std::shared_ptr<const ResultColumns> columns_named(std::initializer_list<std::string_view> names);
 
 // Rows that a driver's library holds. Both calls are made with positions inside the table.
 class RowSource {
@@ -42,8 +47,14 @@ class ResultTable {
 
   // ---- by the driver
   void clear();
-  void add_column(std::string_view name) { columns_.emplace_back().name = name; }
-  void add_column(ResultColumn column) { columns_.push_back(std::move(column)); }
+  // Columns that never change again: many results of a statement share them.
+  void set_columns(std::shared_ptr<const ResultColumns> columns) {
+    columns_ = std::move(columns);
+    width_ = columns_ == nullptr ? 0 : columns_->size();
+  }
+  const std::shared_ptr<const ResultColumns>& shared_columns() const { return columns_; }
+  // Memory for the cells of the first row, at once.
+  void expect_row() { cells_.reserve(width_); }
   void add_null() { cells_.push_back({SqlValue::Kind::null, {.integer = 0}, 0}); }
   void add_integer(int64_t number) { cells_.push_back({SqlValue::Kind::integer, {.integer = number}, 0}); }
   void add_real(double number) { cells_.push_back({SqlValue::Kind::real, {.real = number}, 0}); }
@@ -73,10 +84,10 @@ class ResultTable {
   void set_last_page(bool is_last) { is_last_page_ = is_last; }
 
   // ---- by the caller
-  int columns() const { return static_cast<int>(columns_.size()); }
+  int columns() const { return static_cast<int>(width_); }
   int64_t rows() const {
     if (source_ != nullptr) return source_rows_;
-    return columns_.empty() ? 0 : static_cast<int64_t>(cells_.size() / columns_.size());
+    return width_ == 0 ? 0 : static_cast<int64_t>(cells_.size() / width_);
   }
   int64_t affected() const { return affected_; }              // rows changed; -1 if the statement cannot change any
   const std::string& command() const { return command_; }     // the command tag of the database; may be empty
@@ -89,7 +100,7 @@ class ResultTable {
   const std::string& server() const { return server_; }
   // nullptr if there is no such column.
   const ResultColumn* column(int number) const {
-    return number >= 0 && number < columns() ? &columns_[static_cast<size_t>(number)] : nullptr;
+    return number >= 0 && number < columns() ? &(*columns_)[static_cast<size_t>(number)] : nullptr;
   }
   const char* name(int number) const {
     const ResultColumn* found = column(number);
@@ -101,7 +112,7 @@ class ResultTable {
     if (source_ != nullptr) return row < rows() ? source_->cell(row, column) : SqlValue();
     // Without the division in rows(), which would take longer than the rest.
     const auto number = static_cast<uint64_t>(row);
-    if (number >= cells_.size() || number * columns_.size() >= cells_.size()) return {};
+    if (number >= cells_.size() || number * width_ >= cells_.size()) return {};
     const Cell& cell = own_cell(row, column);
     SqlValue value;
     value.kind = cell.kind;
@@ -129,7 +140,7 @@ class ResultTable {
   using Written = std::map<std::pair<int64_t, int>, std::string>;  // texts of numbers, made when they are asked for
 
   const Cell& own_cell(int64_t row, int column) const {
-    return cells_[static_cast<size_t>(row) * columns_.size() + static_cast<size_t>(column)];
+    return cells_[static_cast<size_t>(row) * width_ + static_cast<size_t>(column)];
   }
   void add_bytes_as(SqlValue::Kind kind, std::string_view bytes) {
     cells_.push_back({kind, {.offset = bytes_.size()}, bytes.size()});
@@ -138,7 +149,8 @@ class ResultTable {
   }
   std::string_view written(int64_t row, int column, const SqlValue& value) const;
 
-  std::vector<ResultColumn> columns_;
+  std::shared_ptr<const ResultColumns> columns_;
+  size_t width_ = 0;  // how many
   std::vector<Cell> cells_;
   std::string bytes_;
   std::unique_ptr<RowSource> source_;

@@ -46,8 +46,7 @@ SlotKeeper::~SlotKeeper() {
 
 void SlotKeeper::take_unasked(std::vector<Completion>& out) {
   for (; !unasked_.empty(); unasked_.pop_back()) {
-    out.push_back({unasked_.back().failure, unasked_.back().slot, nullptr,
-                   Status::error(Code::no_memory, "out of memory"), false});
+    out.push_back({unasked_.back().failure, unasked_.back().slot, nullptr, Status::out_of_memory(), false});
   }
 }
 
@@ -367,15 +366,15 @@ void SlotKeeper::refuse_open(Completion& completion, const Policy& policy, Insta
   const uint32_t slot = completion.slot;
   empty(slot);
   segment_writer_.count(&format::KeeperStats::connect_failures_total);
-  segment_writer_.error(completion.status.message);
-  segment_writer_.note(EventKind::connect_error, Severity::warning, completion.status.message);
+  segment_writer_.error(completion.status.message());
+  segment_writer_.note(EventKind::connect_error, Severity::warning, completion.status.message());
   // 57P03: not ready for any client. Without descriptors there is no room either, on the client side.
-  const bool is_full = (completion.is_crowded && completion.status.sqlstate != "57P03") ||
-                       tells_of_descriptors(completion.status.message);
+  const bool is_full = (completion.is_crowded && completion.status.sqlstate() != "57P03") ||
+                       tells_of_descriptors(completion.status.message());
   brain_.connect_failed(now, completion.is_permanent, completion.is_crowded && !is_full);
-  if (is_full) brain_.server_full(completion.status.message);
+  if (is_full) brain_.server_full(completion.status.message());
   errors_.connect_failed(completion.status, completion.is_permanent);
-  listeners_.tell(PoolEvent::error, 0, 0, completion.status.message.c_str());
+  listeners_.tell(PoolEvent::error, 0, 0, completion.status.message().c_str());
   if (!completion.is_permanent) return;
   permanent_failure_ = completion.status;
   if (occupied_ != 0) return;
@@ -401,8 +400,8 @@ void SlotKeeper::lose(Completion& completion, Instant now) {
   format::Retirement{CloseReason::error}.put_into(board_.slot(slot));
   const SlotWord seen = board_.word(slot);
   if (seen.state() == SlotState::idle) begin_closing(slot, seen, CloseReason::error, now);
-  segment_writer_.error(completion.status.message);
-  segment_writer_.note(EventKind::connection_lost, Severity::warning, completion.status.message);
+  segment_writer_.error(completion.status.message());
+  segment_writer_.note(EventKind::connection_lost, Severity::warning, completion.status.message());
   brain_.connection_lost(now, conn_id);
 }
 
@@ -420,9 +419,9 @@ void SlotKeeper::complete(Completion& completion, const Policy& policy, Instant 
     case Completion::Kind::validation_failed:
       begin_closing(slot, board_.word(slot), CloseReason::error, now);
       segment_writer_.count(&format::KeeperStats::validation_failures_total);
-      segment_writer_.error(completion.status.message);
+      segment_writer_.error(completion.status.message());
       validation_ended(slot, false, now);
-      segment_writer_.note(EventKind::validation_failed, Severity::warning, completion.status.message);
+      segment_writer_.note(EventKind::validation_failed, Severity::warning, completion.status.message());
       return;
     case Completion::Kind::reset_done: {
       const StatementCounts left = seats_[slot].connection->facts().statements;
@@ -430,25 +429,25 @@ void SlotKeeper::complete(Completion& completion, const Policy& policy, Instant 
       return put_back(slot, now);
     }
     case Completion::Kind::reset_failed:
-      segment_writer_.error(completion.status.message);
+      segment_writer_.error(completion.status.message());
       begin_closing(slot, board_.word(slot), CloseReason::error, now);
       return;
     case Completion::Kind::closed: return finish_closing(slot, now);
     case Completion::Kind::disarmed:
       cut_off_[slot] = completion.status ? CutOff::finished : CutOff::given_up;
-      if (!completion.status) segment_writer_.error(completion.status.message);
+      if (!completion.status) segment_writer_.error(completion.status.message());
       return;
-    case Completion::Kind::transaction_ended: return tell_transaction_ended(completion.status.message);
+    case Completion::Kind::transaction_ended: return tell_transaction_ended(completion.status.message());
     case Completion::Kind::lost: return lose(completion, now);
     case Completion::Kind::noticed:
       segment_writer_.note(EventKind::server_notice, completion.is_warning ? Severity::warning : Severity::info,
-                           completion.status.message);
+                           completion.status.message());
       return;
     case Completion::Kind::lost_in_use: return brain_.connection_lost(now, read(board_.slot(slot).conn_id));
     case Completion::Kind::suspected:
-      return brain_.generation_suspected(now, read(board_.slot(slot).conn_id), completion.status.message);
+      return brain_.generation_suspected(now, read(board_.slot(slot).conn_id), completion.status.message());
     case Completion::Kind::doomed:
-      return brain_.generation_doomed(now, read(board_.slot(slot).conn_id), completion.status.message);
+      return brain_.generation_doomed(now, read(board_.slot(slot).conn_id), completion.status.message());
   }
 }
 

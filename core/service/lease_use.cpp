@@ -6,9 +6,9 @@ namespace {
 Status told(Status status) {
   if (status.code != Code::stale_lease) return status;
   // The pool itself adds no text, and has not passed the statement on; a driver may have been interrupted.
-  if (status.message.empty()) {
-    status.message = "the lease has already ended";
-    status.detail = "it was released or revoked, or was never issued by its pool";
+  if (status.message().empty()) {
+    status.text().message = "the lease has already ended";
+    status.text().detail = "it was released or revoked, or was never issued by its pool";
     status.is_unexecuted = true;
   }
   return status;

@@ -34,7 +34,8 @@ Answer read_answer(const ResultTable& answer, const OutcomeQuestion& question, s
 // Another question gets the same answer: a value that the server does not accept, a missing right or function.
 bool is_final(const Status& status) {
   if (status.code != Code::database) return status.code == Code::bad_argument || status.code == Code::unsupported;
-  return status.sqlstate.starts_with("22") || status.sqlstate.starts_with("42") || status.sqlstate.starts_with("0A");
+  return status.sqlstate().starts_with("22") || status.sqlstate().starts_with("42") ||
+         status.sqlstate().starts_with("0A");
 }
 
 Answer ask_once(Pool& pool, const OutcomeQuestion& question, bool may_end, std::string& why) {
@@ -44,7 +45,7 @@ Answer ask_once(Pool& pool, const OutcomeQuestion& question, bool may_end, std::
   request.tag = "commit_check";
   request.timeout = std::min(pool.fast_policy().acquire_timeout(), std::max(question.give_up - now, Span()));
   if (Status status = lease.acquire(request); !status) {
-    why = status.message;
+    why = status.message();
     return status.code == Code::closed || status.code == Code::refused ? Answer::unknown : Answer::none;
   }
   const SqlValue id = SqlValue::of_text(question.id);
@@ -54,7 +55,7 @@ Answer ask_once(Pool& pool, const OutcomeQuestion& question, bool may_end, std::
   query.deadline = question.give_up;
   ResultTable answer;
   if (Status status = lease.query(query, answer); !status) {
-    why = status.message;
+    why = status.message();
     return is_final(status) ? Answer::unknown : Answer::none;
   }
   const Answer told = read_answer(answer, question, why);

@@ -7,11 +7,12 @@
 namespace tide {
 
 bool is_conflict(const Status& status) noexcept {
-  return status.code == Code::database && (status.sqlstate == "40001" || status.sqlstate == "40P01");
+  return status.code == Code::database && (status.sqlstate() == "40001" || status.sqlstate() == "40P01");
 }
 
 bool is_lost(const Status& status) noexcept {
-  return status.code == Code::database && (status.sqlstate.starts_with("08") || status.sqlstate.starts_with("57P0"));
+  return status.code == Code::database &&
+         (status.sqlstate().starts_with("08") || status.sqlstate().starts_with("57P0"));
 }
 
 bool is_one_transaction(std::string_view sql, Dialect dialect) noexcept {

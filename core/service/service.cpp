@@ -39,14 +39,14 @@ Status left_open() {
       Status::error(Code::bad_argument, "the statement left a transaction open",
                     "The next call may use another connection; the transaction is rolled back.",
                     "Use tide_pool_transaction(), or a lease (tide_pool_acquire()) for the whole transaction.");
-  status.sqlstate = "25001";
+  status.text().sqlstate = "25001";
   return status;
 }
 
 Status name_statement(Status status, size_t failed_at, size_t count) {
   const std::string which =
       failed_at < count ? "Statement " + std::to_string(failed_at + 1) + " of " : std::string("The commit of ");
-  status.detail = which + std::to_string(count) + "." + (status.detail.empty() ? "" : " ") + status.detail;
+  status.text().detail = which + std::to_string(count) + "." + (status.detail().empty() ? "" : " ") + status.detail();
   return status;
 }
 

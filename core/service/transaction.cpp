@@ -34,15 +34,15 @@ bool is_answered(const Status& status) {
 
 Status failed_before(const Status& failure) {
   Status status = Status::error(Code::database, "the transaction has failed; it can only be rolled back",
-                                "The first error was: " + failure.message, "Roll back, or return to a savepoint.");
-  status.sqlstate = "25P02";
+                                "The first error was: " + failure.message(), "Roll back, or return to a savepoint.");
+  status.text().sqlstate = "25P02";
   return status;
 }
 
 Status not_committed(const Status& failure) {
   Status status = Status::error(Code::database, "the transaction was rolled back because a statement in it had failed",
-                                "The first error was: " + failure.message);
-  status.sqlstate = "25P02";
+                                "The first error was: " + failure.message());
+  status.text().sqlstate = "25P02";
   status.is_retryable = failure.is_retryable;
   return status;
 }
@@ -54,9 +54,9 @@ Status unknown_outcome(const Status& lost, std::string_view id, std::string why)
       Status::error(Code::unknown_outcome,
                     "the connection was lost during COMMIT, and it is unknown whether the transaction was committed",
                     (id.empty() ? std::string() : "Transaction id: " + std::string(id) + ". ") + why +
-                        (lost.message.empty() ? "" : " COMMIT failed with: " + lost.message),
+                        (lost.message().empty() ? "" : " COMMIT failed with: " + lost.message()),
                     "Check in the data whether the changes are there before you repeat them.");
-  status.sqlstate = "08007";
+  status.text().sqlstate = "08007";
   return status;
 }
 
@@ -288,7 +288,7 @@ Status Transaction::settle_commit(Status lost) {
   if (kind_.is_read_only || (is_checked_ && id_.empty() && !may_have_written_)) {
     ending_ = Ending::rolled_back;
     lost.is_retryable = true;
-    lost.detail += (lost.detail.empty() ? "" : " ") + std::string("The transaction had written nothing.");
+    lost.text().detail += (lost.detail().empty() ? "" : " ") + std::string("The transaction had written nothing.");
     return lost;
   }
   if (id_.empty()) {
@@ -304,7 +304,7 @@ Status Transaction::settle_commit(Status lost) {
       ending_ = Ending::rolled_back;
       is_known_uncommitted_ = true;
       lost.is_retryable = true;
-      lost.detail += (lost.detail.empty() ? "" : " ") + std::string("The transaction was not committed.");
+      lost.text().detail += (lost.detail().empty() ? "" : " ") + std::string("The transaction was not committed.");
       return lost;
     case Outcome::unknown: break;
   }

@@ -62,6 +62,10 @@ class StatementCache {
   // the statement, in any form.
   Result<Entry*> use(std::string_view sql, Placeholders style, std::span<const std::string_view> names,
                      std::string_view types) {
+    if (names.empty() && types.empty() && is_latest(sql, style)) {
+      ++latest_->uses;
+      return static_cast<Entry*>(latest_);
+    }
     const std::string origin = origin_of(style, names, types);
     Node* found = find_exact(sql, origin);
     if (found == nullptr) {
@@ -80,6 +84,7 @@ class StatementCache {
     list.nodes.splice(list.nodes.begin(), list.nodes, found->place);
     trim(seen_, seen_max());
     ++found->uses;
+    latest_ = found;
     return static_cast<Entry*>(found);
   }
   // Whether the entry should be prepared now: at the second use, and if any are kept at all.
@@ -146,9 +151,17 @@ class StatementCache {
     uint64_t bytes = 0;
   };
 
+  // The same statement again is found without its hash, and is the most recently used one already.
+  bool is_latest(std::string_view sql, Placeholders style) const {
+    return latest_ != nullptr && latest_->given() == sql && latest_->origin.size() == kPlainOrigin &&
+           latest_->origin[0] == letter_of(style);
+  }
+  static char letter_of(Placeholders style) { return static_cast<char>('0' + static_cast<int>(style)); }
+  static constexpr size_t kPlainOrigin = 3;  // of a statement that depends on nothing else
+
   // What a statement depends on besides its text.
   static std::string origin_of(Placeholders style, std::span<const std::string_view> names, std::string_view types) {
-    std::string origin(1, static_cast<char>('0' + static_cast<int>(style)));
+    std::string origin(1, letter_of(style));
     if (style == Placeholders::named) {
       for (const std::string_view name : names) origin.append(1, ':').append(name);
     }
@@ -218,6 +231,7 @@ class StatementCache {
       list.bytes -= last.counted_bytes;
       forget_text(last);
       by_key_.erase(last.key);
+      if (latest_ == &last) latest_ = nullptr;
       list.nodes.pop_back();
     }
   }
@@ -228,6 +242,7 @@ class StatementCache {
   List seen_;      // the others
   std::unordered_multimap<size_t, Node*> by_text_;
   std::unordered_map<std::string_view, Node*> by_key_;  // the key is that of the node
+  Node* latest_ = nullptr;                              // the last one used
   StatementCounts counts_;
   std::vector<Kept> evicted_;
 };

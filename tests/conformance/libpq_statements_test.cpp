@@ -150,14 +150,14 @@ TEST_F(LibpqStatements, AValueOutOfRangeIsAnErrorOfTheServer) {
   const auto session = open();
   for (int use = 0; use < 4; ++use) {
     ResultTable out;
-    EXPECT_EQ(typed(*session, "SELECT $1::int2", {SqlValue::of(int64_t{32768})}, out).sqlstate, "22003");
-    EXPECT_EQ(typed(*session, "SELECT $1::int4", {SqlValue::of(1.5)}, out).sqlstate, "22P02");
-    EXPECT_EQ(typed(*session, "SELECT $1::float4", {SqlValue::of(1e300)}, out).sqlstate, "22003");
+    EXPECT_EQ(typed(*session, "SELECT $1::int2", {SqlValue::of(int64_t{32768})}, out).sqlstate(), "22003");
+    EXPECT_EQ(typed(*session, "SELECT $1::int4", {SqlValue::of(1.5)}, out).sqlstate(), "22P02");
+    EXPECT_EQ(typed(*session, "SELECT $1::float4", {SqlValue::of(1e300)}, out).sqlstate(), "22003");
     const Status status =
         typed(*session, "SELECT $2::text, $1::int4", {SqlValue::of(int64_t{1}), SqlValue::of_text({"a\0b", 3})}, out);
     EXPECT_EQ(status.code, Code::bad_argument);
-    EXPECT_NE(status.message.find("parameter 2"), std::string::npos) << status.message;
-    EXPECT_NE(status.hint.find("bytea"), std::string::npos);
+    EXPECT_NE(status.message().find("parameter 2"), std::string::npos) << status.message();
+    EXPECT_NE(status.hint().find("bytea"), std::string::npos);
   }
 }
 
@@ -167,9 +167,9 @@ TEST_F(LibpqStatements, AWrongNumberOfParametersIsNotSent) {
     ResultTable out;
     const Status status = typed(*session, "SELECT $1::int4 + $2::int4", {SqlValue::of(int64_t{1})}, out);
     EXPECT_EQ(status.code, Code::bad_argument);
-    EXPECT_EQ(status.sqlstate, "07001");
+    EXPECT_EQ(status.sqlstate(), "07001");
     EXPECT_TRUE(status.is_unexecuted);
-    EXPECT_NE(status.message.find("requires 2 parameters, but 1"), std::string::npos) << status.message;
+    EXPECT_NE(status.message().find("requires 2 parameters, but 1"), std::string::npos) << status.message();
   }
 }
 
@@ -192,18 +192,18 @@ TEST_F(LibpqStatements, AnErrorTellsWhatTheServerTells) {
                 " CONSTRAINT positive CHECK (n > 0))"));
   ResultTable out;
   Status status = typed(*session, "INSERT INTO told.t VALUES ($1)", {SqlValue::null()}, out);
-  ASSERT_NE(status.place, nullptr);
-  EXPECT_EQ(status.place->schema, "told");
-  EXPECT_EQ(status.place->table, "t");
-  EXPECT_EQ(status.place->column, "n");
-  EXPECT_EQ(status.place->routine, "ExecConstraints");
+  ASSERT_NE(status.place(), nullptr);
+  EXPECT_EQ(status.place()->schema, "told");
+  EXPECT_EQ(status.place()->table, "t");
+  EXPECT_EQ(status.place()->column, "n");
+  EXPECT_EQ(status.place()->routine, "ExecConstraints");
   status = typed(*session, "INSERT INTO told.t VALUES (?)", {SqlValue::of(int64_t{-1})}, out);
-  EXPECT_EQ(status.place->constraint, "positive");
+  EXPECT_EQ(status.place()->constraint, "positive");
   for (int use = 0; use < 3; ++use) {
     status =
         typed(*session, "SELECT ?::int, ?::int, nothing", {SqlValue::of(int64_t{1}), SqlValue::of(int64_t{1})}, out);
-    EXPECT_EQ(status.place->position, 24);
-    EXPECT_NE(status.detail.find("At character 24"), std::string::npos) << status.detail;
+    EXPECT_EQ(status.place()->position, 24);
+    EXPECT_NE(status.detail().find("At character 24"), std::string::npos) << status.detail();
   }
   std::vector<ResultTable> results;
   size_t failed_at = 0;
@@ -211,8 +211,8 @@ TEST_F(LibpqStatements, AnErrorTellsWhatTheServerTells) {
   const QueryRequest requests[] = {request_of("SELECT 1"), request_of("SELECT ?::int, ?::int, nothing", params)};
   status = session->batch(requests, Instant::never(), results, failed_at);
   EXPECT_EQ(failed_at, 1u);
-  ASSERT_NE(status.place, nullptr);
-  EXPECT_EQ(status.place->position, 24);
+  ASSERT_NE(status.place(), nullptr);
+  EXPECT_EQ(status.place()->position, 24);
   EXPECT_OK(run(*session, "DROP SCHEMA told CASCADE"));
 }
 
@@ -251,9 +251,9 @@ TEST_F(LibpqStatements, AChangeInsideOfATransactionIsExplained) {
   ASSERT_OK(run(*stranger, "ALTER TABLE changing ADD b int"));
   ASSERT_OK(run(*session, "BEGIN"));
   const Status status = typed(*session, "SELECT * FROM changing", {}, out);
-  EXPECT_EQ(status.sqlstate, "0A000");
-  EXPECT_NE(status.detail.find("prepared"), std::string::npos) << status.detail;
-  EXPECT_NE(status.hint.find("repeat the transaction"), std::string::npos) << status.hint;
+  EXPECT_EQ(status.sqlstate(), "0A000");
+  EXPECT_NE(status.detail().find("prepared"), std::string::npos) << status.detail();
+  EXPECT_NE(status.hint().find("repeat the transaction"), std::string::npos) << status.hint();
   ASSERT_OK(run(*session, "ROLLBACK"));
   ASSERT_OK(run(*session, "BEGIN"));
   EXPECT_OK(typed(*session, "SELECT * FROM changing", {}, out));
@@ -383,7 +383,7 @@ TEST_F(LibpqStatements, AStreamHasOneStatement) {
   const auto session = open();
   ResultTable out;
   OnePage sink;
-  EXPECT_EQ(session->stream(request_of("SELECT 1; SELECT 2"), sink, out).sqlstate, "42601");
+  EXPECT_EQ(session->stream(request_of("SELECT 1; SELECT 2"), sink, out).sqlstate(), "42601");
   EXPECT_EQ(ask(*session, "SELECT 5"), "5");
 }
 
@@ -419,7 +419,7 @@ TEST_F(LibpqStatements, TheIdOfATransactionIsTold) {
     size_t failed_at = 0;
     ASSERT_OK(session->batch({&last, 1}, Instant::never(), results, failed_at));
     EXPECT_EQ(results.back().transaction(), id);
-    EXPECT_EQ(ask_with("SELECT nothing").sqlstate, "42703");
+    EXPECT_EQ(ask_with("SELECT nothing").sqlstate(), "42703");
     ASSERT_OK(run(*session, "ROLLBACK"));
     ASSERT_NE(session->outcome_words(), nullptr);
     const SqlValue asked = SqlValue::of_text(id);
@@ -476,8 +476,8 @@ TEST_F(LibpqBatches, ASessionLostBeforeABatchIsKnownNotToHaveExecutedIt) {
   const auto session = open();
   shutdown(PQsocket(static_cast<PGconn*>(session->native())), SHUT_RDWR);
   const Status status = batch(*session, {"INSERT INTO batched VALUES (1)"});
-  EXPECT_EQ(status.code, Code::database) << status.message;
-  EXPECT_EQ(status.sqlstate, "08006");
+  EXPECT_EQ(status.code, Code::database) << status.message();
+  EXPECT_EQ(status.sqlstate(), "08006");
   EXPECT_TRUE(status.is_unexecuted);
   EXPECT_EQ(count(), "0");
 }
@@ -487,8 +487,8 @@ TEST_F(LibpqBatches, ATerminatedSessionTellsThatNothingWasCommitted) {
   const Status status =
       batch(*session, {"INSERT INTO batched VALUES (1)", "SELECT pg_terminate_backend(pg_backend_pid())",
                        "INSERT INTO batched VALUES (2)"});
-  EXPECT_EQ(status.code, Code::database) << status.message;
-  EXPECT_EQ(status.sqlstate, "57P01");
+  EXPECT_EQ(status.code, Code::database) << status.message();
+  EXPECT_EQ(status.sqlstate(), "57P01");
   EXPECT_TRUE(status.is_unexecuted);
   EXPECT_EQ(count(), "0");
 }
@@ -502,7 +502,7 @@ TEST_F(LibpqBatches, ASessionLostWhileABatchIsExecutedHasAnUnknownOutcome) {
   });
   const Status status = batch(*session, {"INSERT INTO batched VALUES (1)", "SELECT pg_sleep(0.3)"});
   breaker.join();
-  EXPECT_EQ(status.code, Code::unknown_outcome) << status.message;
+  EXPECT_EQ(status.code, Code::unknown_outcome) << status.message();
 }
 
 TEST_F(LibpqBatches, InATransactionALostSessionIsNoUnknownOutcome) {
@@ -544,7 +544,7 @@ TEST_F(LibpqBatches, AResultAboveItsLimitUndoesTheBatch) {
                              request_of("SELECT * FROM generate_series(1, 100)")};
   requests[1].rows_max = 99;
   std::vector<ResultTable> results;
-  EXPECT_EQ(session->batch(requests, Instant::never(), results, failed_at_).sqlstate, "54000");
+  EXPECT_EQ(session->batch(requests, Instant::never(), results, failed_at_).sqlstate(), "54000");
   EXPECT_EQ(failed_at_, 1u);
   EXPECT_EQ(count(), "0");
   requests[1].rows_max = 100;

@@ -29,7 +29,7 @@ TEST_P(DriverSuite, EveryRequestIsAnsweredOnceOnItsSlot) {
   std::vector<std::unique_ptr<Connection>> sessions(kSlots);
   for (uint32_t answered = 0; answered < kSlots;) {
     for (Completion& done : next(*connector_)) {
-      ASSERT_EQ(done.kind, Kind::opened) << done.status.message;
+      ASSERT_EQ(done.kind, Kind::opened) << done.status.message();
       ASSERT_LT(done.slot, kSlots);
       ASSERT_EQ(sessions[done.slot], nullptr);
       sessions[done.slot] = std::move(done.connection);
@@ -69,8 +69,8 @@ TEST_P(DriverSuite, PermanentFailureIsReported) {
   EXPECT_EQ(done.kind, Kind::open_failed);
   EXPECT_TRUE(done.is_permanent);
   EXPECT_FALSE(done.status.is_retryable);
-  EXPECT_FALSE(done.status.message.empty());
-  EXPECT_EQ(done.status.sqlstate.size(), 5u);
+  EXPECT_FALSE(done.status.message().empty());
+  EXPECT_EQ(done.status.sqlstate().size(), 5u);
 }
 
 TEST_P(DriverSuite, ValidatesALiveSession) {
@@ -143,7 +143,7 @@ TEST_P(DriverSuite, APolicyChangeReachesNewSessions) {
   ASSERT_EQ(done.kind, Kind::opened);
   const Status status = run(*done.connection, words().runs_long);
   EXPECT_EQ(status.code, Code::timeout);
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
 }
 
 TEST_P(DriverSuite, ForkedChildAbandonsAndTheParentContinues) {

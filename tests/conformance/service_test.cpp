@@ -35,7 +35,7 @@ class ServiceSuite : public ::testing::TestWithParam<NamedHarness> {
     spec.pool_key = 2718;
     spec.sources.resize(settings_catalogue().size());
     auto opened = Pool::open(std::move(spec), harness_->make_connector(policy), harness_->clock());
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     service_ = std::make_unique<Service>(*pool_, ServiceNeeds{[this](Span) { settle(); }, 1});
     settle();
@@ -105,7 +105,7 @@ class ServiceSuite : public ::testing::TestWithParam<NamedHarness> {
   std::string stored(const std::string& key) {
     settle();
     const Status status = run(get(key));
-    if (!status) return status.message;
+    if (!status) return status.message();
     const char* text = table_.text(0, 0);
     return text == nullptr ? "NULL" : text;
   }
@@ -145,7 +145,7 @@ TEST_P(ServiceSuite, QueryFirstAndExecute) {
   EXPECT_STREQ(table_.text(0, 0), "7");
   EXPECT_OK(service_->run(call(numbers(5), Call::Kind::first), {}, table_));
   EXPECT_EQ(table_.rows(), 1);
-  EXPECT_EQ(run(words().syntax_error).sqlstate, "42601");
+  EXPECT_EQ(run(words().syntax_error).sqlstate(), "42601");
   EXPECT_EQ(service_->run(call(words().begin, Call::Kind::execute), {}, table_).code, Code::refused);
   settle();
 }
@@ -153,7 +153,7 @@ TEST_P(ServiceSuite, QueryFirstAndExecute) {
 TEST_P(ServiceSuite, ATransactionThatIsLeftOpenFails) {
   const Status status = run(words().begin);
   EXPECT_EQ(status.code, Code::bad_argument);
-  EXPECT_EQ(status.sqlstate, "25001");
+  EXPECT_EQ(status.sqlstate(), "25001");
   EXPECT_EQ(stored("a"), "NULL");
 }
 
@@ -167,8 +167,8 @@ TEST_P(ServiceSuite, ABatchTakesEffectAsAWholeOrNotAtAll) {
   const std::string other = put("a", 9);
   calls = {call(other), call(words().syntax_error), call(other)};
   const Status status = service_->batch(calls, {}, out);
-  EXPECT_EQ(status.sqlstate, "42601");
-  EXPECT_EQ(status.detail.substr(0, 17), "Statement 2 of 3.");
+  EXPECT_EQ(status.sqlstate(), "42601");
+  EXPECT_EQ(status.detail().substr(0, 17), "Statement 2 of 3.");
   EXPECT_EQ(stored("a"), "1");
   calls = {call(other), call(words().rollback)};
   EXPECT_EQ(service_->batch(calls, {}, out).code, Code::refused);
@@ -195,15 +195,15 @@ TEST_P(ServiceSuite, ABodyCommitsOrRollsBack) {
 TEST_P(ServiceSuite, AFailedStatementCannotBeOverlooked) {
   const auto body = [&](TransactionId id) {
     EXPECT_OK(run_in(id, put("a", 1)));
-    EXPECT_EQ(run_in(id, words().syntax_error).sqlstate, "42601");
-    EXPECT_EQ(run_in(id, put("b", 1)).sqlstate, "25P02");
+    EXPECT_EQ(run_in(id, words().syntax_error).sqlstate(), "42601");
+    EXPECT_EQ(run_in(id, put("b", 1)).sqlstate(), "25P02");
     return 0;
   };
-  EXPECT_EQ(service_->transact({}, body).sqlstate, "42601");
+  EXPECT_EQ(service_->transact({}, body).sqlstate(), "42601");
   const TransactionId id = begun();
   EXPECT_OK(run_in(id, put("a", 1)));
-  EXPECT_EQ(run_in(id, words().syntax_error).sqlstate, "42601");
-  EXPECT_EQ(service_->commit(id).sqlstate, "25P02");
+  EXPECT_EQ(run_in(id, words().syntax_error).sqlstate(), "42601");
+  EXPECT_EQ(service_->commit(id).sqlstate(), "25P02");
   EXPECT_EQ(stored("a"), "NULL");
   EXPECT_EQ(stored("b"), "NULL");
 }
@@ -215,7 +215,7 @@ TEST_P(ServiceSuite, AHandle) {
   EXPECT_STREQ(table_.text(0, 0), "1");
   EXPECT_EQ(run_in(id, words().rollback).code, Code::refused);
   EXPECT_OK(service_->commit(id));
-  EXPECT_EQ(run_in(id, get("a")).message, "the transaction has ended: it was committed");
+  EXPECT_EQ(run_in(id, get("a")).message(), "the transaction has ended: it was committed");
   EXPECT_EQ(stored("a"), "1");
   const TransactionId other = begun();
   EXPECT_OK(run_in(other, put("a", 2)));
@@ -249,8 +249,8 @@ TEST_P(ServiceSuite, Savepoints) {
   EXPECT_OK(service_->commit(id));
   EXPECT_EQ(stored("a"), "1");
   const TransactionId other = begun();
-  EXPECT_EQ(service_->rollback_to(other, "none").sqlstate, "3B001");
-  EXPECT_EQ(service_->commit(other).sqlstate, "25P02");
+  EXPECT_EQ(service_->rollback_to(other, "none").sqlstate(), "3B001");
+  EXPECT_EQ(service_->commit(other).sqlstate(), "25P02");
 }
 
 TEST_P(ServiceSuite, AReadOnlyTransactionCannotWrite) {
@@ -258,7 +258,7 @@ TEST_P(ServiceSuite, AReadOnlyTransactionCannotWrite) {
   terms.is_read_only = true;
   const TransactionId id = begun(terms);
   EXPECT_OK(run_in(id, get("a")));
-  EXPECT_EQ(run_in(id, put("a", 1)).sqlstate, "25006");
+  EXPECT_EQ(run_in(id, put("a", 1)).sqlstate(), "25006");
   EXPECT_OK(service_->rollback(id));
   EXPECT_EQ(stored("a"), "NULL");
 }

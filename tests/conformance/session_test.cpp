@@ -44,10 +44,10 @@ TEST_P(DriverSuite, TooManyParametersAreRejected) {
 TEST_P(DriverSuite, ASyntaxErrorLeavesTheSessionUsable) {
   const auto session = open_leased();
   ResultTable out;
-  out.add_column("stale");
+  out.set_columns(columns_named({"stale"}));
   const Status status = run(*session, words().syntax_error, &out);
   EXPECT_EQ(status.code, Code::database);
-  EXPECT_EQ(status.sqlstate, "42601");
+  EXPECT_EQ(status.sqlstate(), "42601");
   EXPECT_FALSE(status.is_retryable);
   EXPECT_EQ(out.columns(), 0);
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
@@ -64,7 +64,7 @@ TEST_P(DriverSuite, AStatementEndsAtItsDeadline) {
   const auto session = open_leased();
   const Status status = run(*session, words().runs_long, nullptr, {}, in(Span::millis(20)));
   EXPECT_EQ(status.code, Code::timeout);
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
@@ -93,7 +93,7 @@ TEST_P(DriverSuite, ACancelEndsARunningStatement) {
   is_done.store(true);
   canceller.join();
   EXPECT_EQ(status.code, Code::database);
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
@@ -205,7 +205,7 @@ TEST_P(DriverSuite, AReadLeaseCannotWriteAndTheNextOneCan) {
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
   const Status status = run(*session, words().change);
   EXPECT_EQ(status.code, Code::database);
-  EXPECT_EQ(status.sqlstate, "25006");
+  EXPECT_EQ(status.sqlstate(), "25006");
   ASSERT_TRUE(give_back(*session, ResetMode::smart));
   ASSERT_OK(session->begin_lease(LeaseMode::read_write, now()));
   EXPECT_OK(run(*session, words().change));
@@ -225,8 +225,8 @@ TEST_P(DriverSuite, AnIdleTransactionCanBeEndedFromOutside) {
   EXPECT_FALSE(session->facts().is_in_transaction);
   for (int i = 0; i < 2; ++i) {  // it stays so until the holder has understood
     const Status status = run(*session, words().change);
-    EXPECT_EQ(status.sqlstate, "25P03");
-    EXPECT_NE(status.message.find("idle for 61 s"), std::string::npos);
+    EXPECT_EQ(status.sqlstate(), "25P03");
+    EXPECT_NE(status.message().find("idle for 61 s"), std::string::npos);
   }
   EXPECT_OK(run(*session, words().rollback));
   EXPECT_OK(run(*session, words().change));
@@ -237,7 +237,7 @@ TEST_P(DriverSuite, EndedTransactionAcceptsOnlyRollback) {
   for (const std::string& rollback : words().more_rollbacks) {
     ASSERT_OK(run(*session, words().begin));
     ASSERT_TRUE(session->end_transaction("idle"));
-    EXPECT_EQ(run(*session, "-- " + rollback + "\n" + words().one_row).sqlstate, "25P03");
+    EXPECT_EQ(run(*session, "-- " + rollback + "\n" + words().one_row).sqlstate(), "25P03");
     EXPECT_OK(run(*session, rollback));
     EXPECT_EQ(ask(*session, words().one_row), words().one_value) << rollback;
     EXPECT_FALSE(session->facts().is_in_transaction);
@@ -254,12 +254,12 @@ TEST_P(DriverSuite, ATransactionChainedToAnEndedOneIsOfTheSameKind) {
   ASSERT_OK(run(*session, words().begin_special));
   for (const std::string& after : {std::string(), "; " + words().kind}) {
     ASSERT_TRUE(session->end_transaction("idle"));
-    EXPECT_EQ(run(*session, words().kind).sqlstate, "25P03");
+    EXPECT_EQ(run(*session, words().kind).sqlstate(), "25P03");
     EXPECT_OK(run(*session, words().rollback_and_chain + after));
     EXPECT_TRUE(session->facts().is_in_transaction);
     EXPECT_EQ(ask(*session, words().kind), words().special_kind);
   }
-  EXPECT_EQ(run(*session, words().syntax_error).sqlstate, "42601");
+  EXPECT_EQ(run(*session, words().syntax_error).sqlstate(), "42601");
   ASSERT_TRUE(session->end_transaction("a failed one"));
   EXPECT_OK(run(*session, words().rollback_and_chain));
   EXPECT_TRUE(session->facts().is_in_transaction);
@@ -316,7 +316,7 @@ TEST_P(DriverSuite, BrokenSessionIsNotLeasedAgain) {
   if (!quirks().tells_loss) GTEST_SKIP() << "this driver notices only when it validates";
   auto session = open_leased();
   ASSERT_TRUE(harness_->break_session(*session));
-  EXPECT_TRUE(run(*session, words().change).sqlstate.starts_with(quirks().loss));
+  EXPECT_TRUE(run(*session, words().change).sqlstate().starts_with(quirks().loss));
   EXPECT_EQ(session->settle(ResetMode::smart), Settled::broken);
 }
 

@@ -116,7 +116,7 @@ TEST_P(StatementSuite, NanComesBackOrIsRefused) {
     EXPECT_TRUE(std::isnan(out.cell(0, 0).real));
   } else {
     EXPECT_EQ(status.code, Code::bad_argument);
-    EXPECT_NE(status.message.find("parameter 1"), std::string::npos) << status.message;
+    EXPECT_NE(status.message().find("parameter 1"), std::string::npos) << status.message();
   }
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -147,7 +147,7 @@ TEST_P(StatementSuite, ANulByteInATextComesBackOrIsRefused) {
     EXPECT_EQ(out.cell(0, 0).data, text);
   } else {
     EXPECT_EQ(status.code, Code::bad_argument);
-    EXPECT_NE(status.message.find("parameter 1"), std::string::npos) << status.message;
+    EXPECT_NE(status.message().find("parameter 1"), std::string::npos) << status.message();
   }
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -162,7 +162,7 @@ TEST_P(StatementSuite, InvalidUtf8ComesBackOrIsAnError) {
     EXPECT_EQ(out.cell(0, 0).data, text);
   } else {
     EXPECT_EQ(status.code, Code::database);
-    EXPECT_EQ(status.sqlstate, "22021");
+    EXPECT_EQ(status.sqlstate(), "22021");
   }
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -264,7 +264,7 @@ TEST_P(StatementSuite, ParametersByName) {
   ResultTable out;
   const Status status = session->query(request, out);
   EXPECT_EQ(status.code, Code::bad_argument);
-  EXPECT_NE(status.message.find("third"), std::string::npos) << status.message;
+  EXPECT_NE(status.message().find("third"), std::string::npos) << status.message();
 }
 
 TEST_P(StatementSuite, AWrongNumberOfParametersNamesBothNumbers) {
@@ -274,8 +274,8 @@ TEST_P(StatementSuite, AWrongNumberOfParametersNamesBothNumbers) {
   for (int i = 0; i < 3; ++i) {
     const Status status = run_typed(*session, "SELECT CAST($1 AS text), CAST($2 AS text)", one);
     EXPECT_EQ(status.code, Code::bad_argument);
-    EXPECT_NE((status.message + status.detail).find('2'), std::string::npos) << status.message;
-    EXPECT_NE((status.message + status.detail).find('1'), std::string::npos) << status.message;
+    EXPECT_NE((status.message() + status.detail()).find('2'), std::string::npos) << status.message();
+    EXPECT_NE((status.message() + status.detail()).find('1'), std::string::npos) << status.message();
     EXPECT_EQ(ask(*session, words().one_row), words().one_value);
     ASSERT_OK(run_typed(*session, "SELECT CAST($1 AS text), CAST($2 AS text)",
                         {SqlValue::of_text("a"), SqlValue::of_text("b")}));
@@ -287,7 +287,7 @@ TEST_P(StatementSuite, SeveralStatementsCannotShareParameters) {
   const auto session = open_leased();
   const Status status =
       run_typed(*session, "SELECT CAST($1 AS text); SELECT CAST($1 AS text)", {SqlValue::of_text("a")});
-  EXPECT_TRUE(status.code == Code::bad_argument || status.sqlstate == "42601") << status.message;
+  EXPECT_TRUE(status.code == Code::bad_argument || status.sqlstate() == "42601") << status.message();
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
@@ -319,7 +319,7 @@ TEST_P(StatementSuite, AResultAboveTheLimitsFails) {
     EXPECT_OK(session->query(request, out));
     EXPECT_EQ(out.rows(), 100);
     request.rows_max = 99;
-    EXPECT_EQ(session->query(request, out).sqlstate, "54000");
+    EXPECT_EQ(session->query(request, out).sqlstate(), "54000");
     EXPECT_EQ(out.rows(), 0);
     EXPECT_EQ(ask(*session, words().one_row), words().one_value);
   }
@@ -327,7 +327,7 @@ TEST_P(StatementSuite, AResultAboveTheLimitsFails) {
   const std::vector<SqlValue> params = {SqlValue::of_text(text)};
   request = request_of(words().echo_text, params);
   request.bytes_max = 4000;
-  EXPECT_EQ(session->query(request, out).sqlstate, "54000");
+  EXPECT_EQ(session->query(request, out).sqlstate(), "54000");
   request.bytes_max = 100'000;
   EXPECT_OK(session->query(request, out));
 }
@@ -393,7 +393,7 @@ TEST_P(StatementSuite, AStreamEndsAtItsDeadline) {
   request.deadline = in(Span::millis(50));
   const Status status = session->stream(request, keeper, out);
   EXPECT_EQ(status.code, Code::timeout);
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
@@ -414,7 +414,7 @@ TEST_P(StatementSuite, AStreamCanBeCancelled) {
   is_done.store(true);
   canceller.join();
   EXPECT_EQ(status.code, Code::database);
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
@@ -422,7 +422,7 @@ TEST_P(StatementSuite, AFailedStreamTellsItsError) {
   const auto session = open_leased();
   Keeper keeper;
   ResultTable out;
-  EXPECT_EQ(session->stream(request_of(words().syntax_error), keeper, out).sqlstate, "42601");
+  EXPECT_EQ(session->stream(request_of(words().syntax_error), keeper, out).sqlstate(), "42601");
   EXPECT_EQ(keeper.calls, 0);
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -471,7 +471,7 @@ TEST_P(StatementSuite, WhileRowsAreReadOtherStatementsAreRefused) {
        {session->query(other, out), session->stream(other, keeper, out), session->open_rows(other, out),
         session->batch({&other, 1}, Instant::never(), results, failed_at)}) {
     EXPECT_EQ(status.code, Code::refused);
-    EXPECT_NE(status.message.find("still being read"), std::string::npos) << status.message;
+    EXPECT_NE(status.message().find("still being read"), std::string::npos) << status.message();
   }
   EXPECT_OK(session->fetch_rows(page, in(Span::seconds(30))));  // the reading goes on
   EXPECT_GT(page.rows(), 0);
@@ -501,7 +501,7 @@ TEST_P(StatementSuite, ACancelEndsTheReading) {
   session->cancel(session->facts().lease);
   Status status;
   while (status && !page.is_last_page()) status = session->fetch_rows(page, in(Span::seconds(30)));
-  EXPECT_EQ(status.sqlstate, "57014") << status.message;
+  EXPECT_EQ(status.sqlstate(), "57014") << status.message();
   session->close_rows();
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -595,13 +595,13 @@ TEST_P(BatchSuite, AfterAnErrorNothingOfABatchHasTakenEffect) {
   for (int i = 0; i < 3; ++i) {
     const Status status = batch(*session, {insert(1, "a"), insert(2, "b"), insert(3, "a"), insert(4, "d")});
     EXPECT_EQ(status.code, Code::database);
-    EXPECT_EQ(status.sqlstate, "23505");
+    EXPECT_EQ(status.sqlstate(), "23505");
     EXPECT_EQ(failed_at_, 2u);
     EXPECT_TRUE(results_.empty());
     EXPECT_EQ(count(*session), 0);
     EXPECT_FALSE(session->facts().is_in_transaction);
   }
-  EXPECT_EQ(batch(*session, {insert(1, "a"), {"SELECT missing FROM s", {}}}).sqlstate, "42703");
+  EXPECT_EQ(batch(*session, {insert(1, "a"), {"SELECT missing FROM s", {}}}).sqlstate(), "42703");
   EXPECT_EQ(failed_at_, 1u);
   EXPECT_EQ(count(*session), 0);
 }
@@ -624,7 +624,7 @@ TEST_P(BatchSuite, ABatchCanFailAtItsCommit) {
                 "DROP TABLE IF EXISTS child;"
                 "CREATE TABLE child (parent integer REFERENCES s (id) DEFERRABLE INITIALLY DEFERRED)"));
   const Status status = batch(*session, {insert(1, "a"), {"INSERT INTO child VALUES (77)", {}}});
-  EXPECT_EQ(status.sqlstate, "23503") << status.message;
+  EXPECT_EQ(status.sqlstate(), "23503") << status.message();
   EXPECT_EQ(failed_at_, 2u);
   EXPECT_EQ(count(*session), 0);
   EXPECT_FALSE(session->facts().is_in_transaction);
@@ -642,7 +642,7 @@ TEST_P(BatchSuite, ABatchInATransactionIsAPartOfIt) {
   ASSERT_OK(run(*session, words().rollback));
   EXPECT_EQ(count(*session), 0);
   ASSERT_OK(run(*session, words().begin));
-  EXPECT_EQ(batch(*session, {insert(1, "a"), insert(2, "a")}).sqlstate, "23505");
+  EXPECT_EQ(batch(*session, {insert(1, "a"), insert(2, "a")}).sqlstate(), "23505");
   EXPECT_EQ(failed_at_, 1u);
   EXPECT_TRUE(session->facts().is_in_transaction);
   ASSERT_OK(run(*session, words().rollback));
@@ -664,7 +664,7 @@ TEST_P(BatchSuite, ABatchOnAReadLeaseReads) {
   const auto session = open_leased(LeaseMode::read);
   ASSERT_OK(batch(*session, {{words().one_row, {}}, {words().one_row, {}}}));
   EXPECT_EQ(results_.size(), 2u);
-  EXPECT_EQ(batch(*session, {{words().one_row, {}}, {words().change, {}}}).sqlstate, "25006");
+  EXPECT_EQ(batch(*session, {{words().one_row, {}}, {words().change, {}}}).sqlstate(), "25006");
   EXPECT_EQ(failed_at_, 1u);
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
@@ -767,7 +767,7 @@ TEST_P(StatementSuite, APreparedStatementSurvivesAChangeOfItsTable) {
   ASSERT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
   EXPECT_EQ(out.columns(), 3);
   ASSERT_OK(run(*session, "DROP TABLE s"));
-  EXPECT_EQ(run_typed(*session, "SELECT * FROM s").sqlstate, "42P01");
+  EXPECT_EQ(run_typed(*session, "SELECT * FROM s").sqlstate(), "42P01");
   make_table(*session);
   EXPECT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
   EXPECT_EQ(out.rows(), 0);
@@ -782,7 +782,7 @@ TEST_P(StatementSuite, AnErrorTellsItsPositionInTheGivenText) {
   const auto position = [&](std::string_view sql, const std::vector<SqlValue>& params = {}) {
     const Status status = run_typed(*session, sql, params);
     EXPECT_EQ(status.code, Code::database) << sql;
-    return status.place == nullptr ? -1 : status.place->position;
+    return status.place() == nullptr ? -1 : status.place()->position;
   };
   EXPECT_EQ(position("SELECT missing FROM s"), 8);
   EXPECT_EQ(position("SELEKT 1"), 1);
@@ -802,19 +802,19 @@ TEST_P(StatementSuite, AnErrorNamesTableColumnAndConstraint) {
   ASSERT_OK(run_typed(*session, "INSERT INTO s (id, name) VALUES (1, 'a')"));
   for (int i = 0; i < 3; ++i) {
     Status status = run_typed(*session, "INSERT INTO s (id, name) VALUES (2, $1)", {SqlValue::of_text("a")});
-    EXPECT_EQ(status.sqlstate, "23505");
-    ASSERT_NE(status.place, nullptr);
-    EXPECT_EQ(status.place->table, "s");
-    EXPECT_TRUE(status.place->column == "name" || status.place->constraint == "s_name_key");
+    EXPECT_EQ(status.sqlstate(), "23505");
+    ASSERT_NE(status.place(), nullptr);
+    EXPECT_EQ(status.place()->table, "s");
+    EXPECT_TRUE(status.place()->column == "name" || status.place()->constraint == "s_name_key");
     status = run_typed(*session, "INSERT INTO s (id, name) VALUES (2, $1)", {SqlValue::null()});
-    EXPECT_EQ(status.sqlstate, "23502");
-    ASSERT_NE(status.place, nullptr);
-    EXPECT_EQ(status.place->table, "s");
-    EXPECT_EQ(status.place->column, "name");
+    EXPECT_EQ(status.sqlstate(), "23502");
+    ASSERT_NE(status.place(), nullptr);
+    EXPECT_EQ(status.place()->table, "s");
+    EXPECT_EQ(status.place()->column, "name");
     status = run_typed(*session, "INSERT INTO s VALUES (2, 'b', 100)");
-    EXPECT_EQ(status.sqlstate, "23514");
-    ASSERT_NE(status.place, nullptr);
-    EXPECT_EQ(status.place->constraint, "small");
+    EXPECT_EQ(status.sqlstate(), "23514");
+    ASSERT_NE(status.place(), nullptr);
+    EXPECT_EQ(status.place()->constraint, "small");
   }
 }
 

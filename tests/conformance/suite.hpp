@@ -43,7 +43,7 @@ class DriverSuite : public ::testing::TestWithParam<NamedHarness> {
   std::unique_ptr<Connection> open(uint32_t slot = 0) {
     connector_->open(slot, now(), in(Span::seconds(30)));
     Completion done = one();
-    EXPECT_EQ(done.kind, Kind::opened) << done.status.message;
+    EXPECT_EQ(done.kind, Kind::opened) << done.status.message();
     EXPECT_EQ(done.slot, slot);
     if (!is_prepared_ && !words().prepare.empty() && done.connection != nullptr) {
       EXPECT_OK(run(*done.connection, words().prepare));
@@ -67,7 +67,7 @@ class DriverSuite : public ::testing::TestWithParam<NamedHarness> {
   ServerLoad survey(Connection& session) {
     connector_->survey(0, session, now(), in(Span::seconds(30)));
     const Completion done = one();
-    EXPECT_EQ(done.kind, Kind::validated) << done.status.message;
+    EXPECT_EQ(done.kind, Kind::validated) << done.status.message();
     EXPECT_EQ(done.slot, 0u);
     return done.load;
   }

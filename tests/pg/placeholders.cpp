@@ -55,7 +55,7 @@ TEST_F(PostgresqlLexer, AcceptsTranslatedStatementsWithTheirParameters) {
     Rng rng(seed);
     const test::RandomStatement statement = test::random_statement(rng);
     Result<StatementText> text = translate(statement.given, Dialect::postgresql, Placeholders::numbered);
-    ASSERT_TRUE(text) << seed << ": " << statement.given << ": " << text.status().message;
+    ASSERT_TRUE(text) << seed << ": " << statement.given << ": " << text.status().message();
     const Prepared prepared = prepare(text->sql);
     EXPECT_TRUE(prepared.is_accepted) << seed << ": " << statement.given << " -> " << text->sql << ": "
                                       << prepared.error;
@@ -99,7 +99,7 @@ TEST_F(PostgresqlLexer, AgreesOnParametersInAnything) {
     if (!native.is_accepted) continue;
     ++accepted;
     Result<StatementText> text = translate(given, Dialect::postgresql, Placeholders::numbered);
-    ASSERT_TRUE(text) << seed << ": " << given << ": " << text.status().message;
+    ASSERT_TRUE(text) << seed << ": " << given << ": " << text.status().message();
     EXPECT_EQ(text->parameters, native.parameters) << seed << ": " << given;
     EXPECT_FALSE(text->has_several) << seed << ": " << given;
     if (given.find("??") == given.npos) EXPECT_EQ(text->sql, given) << seed;

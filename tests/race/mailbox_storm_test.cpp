@@ -25,7 +25,7 @@ class MailboxStorm : public ::testing::Test {
     spec.pool = "storm";
     spec.directory = folder_;
     auto made = Segment::create(spec);
-    ASSERT_TRUE(made.is_ok()) << made.status().message;
+    ASSERT_TRUE(made.is_ok()) << made.status().message();
     segment_ = made.take();
   }
   void TearDown() override {

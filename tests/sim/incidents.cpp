@@ -69,7 +69,7 @@ std::optional<Status> Incidents::answer() {
   if (is_on(Kind::heavy) && dice_.chance(share_)) world_.let_statement_last(dice_.about(Span::millis(20)));
   if (!is_on(Kind::errors) || !dice_.chance(share_)) return std::nullopt;
   Status failed = Status::error(Code::database, "out of shared memory");
-  failed.sqlstate = "53200";
+  failed.text().sqlstate = "53200";
   return failed;
 }
 

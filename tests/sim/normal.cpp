@@ -63,7 +63,7 @@ void make_usual(Stage& stage) {
   stage.server().set_handler([&stage](const QueryRequest&, ResultTable&) -> std::optional<Status> {
     if (!stage.dice().chance(0.02)) return std::nullopt;
     Status failed = Status::error(Code::database, "duplicate key value violates unique constraint");
-    failed.sqlstate = stage.dice().chance(0.5) ? "23505" : "40001";
+    failed.text().sqlstate = stage.dice().chance(0.5) ? "23505" : "40001";
     return failed;
   });
 }

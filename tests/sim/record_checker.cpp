@@ -134,7 +134,7 @@ void RecordChecker::take(Pool& pool, const format::CommandRecord& record) {
     trace_.complain("orders", "a contradiction that does not name both: %s", message.c_str());
   }
   if (const Status checked = check_policy(pool.keeper().policy()); !checked) {
-    trace_.complain("orders", "the policy in force is contradictory: %s", checked.message.c_str());
+    trace_.complain("orders", "the policy in force is contradictory: %s", checked.message().c_str());
   }
 }
 

@@ -124,7 +124,7 @@ Stage::Stage(uint64_t seed, bool is_shown)
   server_.set_handler([this](const QueryRequest&, ResultTable&) -> std::optional<Status> {
     if (failing_share_ <= 0 || !dice_.chance(failing_share_)) return std::nullopt;
     Status failed = Status::error(Code::database, "out of shared memory");
-    failed.sqlstate = "53200";
+    failed.text().sqlstate = "53200";
     return failed;
   });
 }

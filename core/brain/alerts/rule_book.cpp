@@ -83,7 +83,7 @@ Result<RuleBook::Entry> RuleBook::set(const Command& set_alert) {
   const AlertRule* const model = built_in(name);
   if (!place && model == nullptr && (!has_metric || !set_alert.number("threshold"))) {
     return bad("alert rule " + in_quotes(name) + " is new, and lacks " + (has_metric ? "a threshold" : "a metric"),
-               "a new rule needs metric and threshold", unknown(name).hint);
+               "a new rule needs metric and threshold", unknown(name).hint());
   }
   if (!place && rules_.size() >= kAlertRulesMax) {
     return Status::error(

@@ -11,8 +11,8 @@ namespace {
 
 Status refusal(Code code, std::string_view sqlstate, std::string message) {
   Status status = Status::error(code, std::move(message));
-  status.sqlstate = sqlstate;
-  status.hint = "what the driver advises on " + status.sqlstate;
+  status.text().sqlstate = sqlstate;
+  status.text().hint = "what the driver advises on " + status.sqlstate();
   return status;
 }
 
@@ -234,7 +234,7 @@ Completion FakeConnector::finish_open(Request& request, Instant) {
   server_.sessions_.erase(session->pid);
   sessions_.erase(request.slot);
   const bool is_permanent = request.fate == OpenFate::fail_for_good;
-  const bool is_crowded = is_of_crowd(status.sqlstate);
+  const bool is_crowded = is_of_crowd(status.sqlstate());
   Completion failed{Completion::Kind::open_failed, request.slot, nullptr, std::move(status), is_permanent};
   failed.is_crowded = is_crowded;
   return failed;

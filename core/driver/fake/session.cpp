@@ -14,7 +14,7 @@ namespace {
 
 Status timed_out() {
   Status status = Status::error(Code::timeout, "the statement did not finish in time");
-  status.sqlstate = "57014";
+  status.text().sqlstate = "57014";
   status.is_retryable = false;
   return status;
 }
@@ -194,7 +194,7 @@ Status FakeServer::Client::open_rows(const QueryRequest& request, ResultTable& p
   rows_ = std::make_unique<ResultTable>(std::move(page));
   rows_taken_ = 0;
   page = ResultTable();
-  for (int i = 0; i < rows_->columns(); ++i) page.add_column(*rows_->column(i));
+  page.set_columns(rows_->shared_columns());
   page.set_affected(rows_->affected());
   page.set_transaction(rows_->transaction(), rows_->server());
   return take_page(page);

@@ -46,7 +46,9 @@ const OutcomeWords* FakeServer::Client::outcome_words() const noexcept {
 Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out) {
   const std::string_view sql = request.sql;
   if (sql == "echo") {
-    for (size_t i = 0; i < request.params.size(); ++i) out.add_column("p" + std::to_string(i + 1));
+    auto columns = std::make_shared<ResultColumns>(request.params.size());
+    for (size_t i = 0; i < columns->size(); ++i) (*columns)[i].name = "p" + std::to_string(i + 1);
+    out.set_columns(std::move(columns));
     for (const SqlValue& param : request.params) add_value(param, out);
     return Status::ok();
   }
@@ -55,7 +57,7 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
   if (words.empty()) return Status::ok();
   const std::string& word = words[0];
   if (sql == "one") {
-    out.add_column("value");
+    out.set_columns(columns_named({"value"}));
     out.add_text("1");
     return Status::ok();
   }
@@ -64,12 +66,12 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
     return Status::ok();
   }
   if (sql == "state") {
-    out.add_column("state");
+    out.set_columns(columns_named({"state"}));
     out.add_text(is_altered_ ? "altered" : "clean");
     return Status::ok();
   }
   if (word == "rows" && words.size() == 2) {
-    out.add_column("n");
+    out.set_columns(columns_named({"n"}));
     for (int64_t i = 1, rows = number_in(words[1], 0); i <= rows; ++i) out.add_integer(i);
     return Status::ok();
   }
@@ -93,7 +95,7 @@ Status FakeServer::Client::answer_store(const std::vector<std::string>& words, R
   Status status;
   if (words[0] == "get") {
     const std::optional<std::string> value = server_.store_.get(transaction, words[1]);
-    out.add_column("value");
+    out.set_columns(columns_named({"value"}));
     value ? out.add_text(*value) : out.add_null();
   } else {
     status = change_store(transaction, words);
@@ -116,8 +118,7 @@ Status FakeServer::Client::change_store(StoreTransaction& transaction, const std
 }
 
 Status FakeServer::Client::answer_fate(std::string_view id, ResultTable& out) {
-  out.add_column("server");
-  out.add_column("fate");
+  out.set_columns(columns_named({"server", "fate"}));
   out.add_text(incarnation());
   const std::string_view fate = server_.store_.fate(static_cast<uint64_t>(number_in(id, 0)));
   fate.empty() ? out.add_null() : out.add_text(fate);

@@ -8,7 +8,7 @@ namespace {
 
 Status store_error(std::string_view sqlstate, std::string message) {
   Status status = Status::error(Code::database, std::move(message));
-  status.sqlstate = sqlstate;
+  status.text().sqlstate = sqlstate;
   return status;
 }
 

@@ -22,7 +22,7 @@ std::string in_lower_case(std::string_view word) {
 
 Status refuse(std::string_view sqlstate, std::string message) {
   Status status = Status::error(Code::database, std::move(message));
-  status.sqlstate = sqlstate;
+  status.text().sqlstate = sqlstate;
   return status;
 }
 
@@ -66,7 +66,7 @@ void add_value(const SqlValue& value, ResultTable& out) {
 
 std::string text_of(const SqlValue& value) {
   ResultTable table;
-  table.add_column("value");
+  table.set_columns(columns_named({"value"}));
   add_value(value, table);
   size_t length = 0;
   const char* text = table.text(0, 0, &length);

@@ -126,7 +126,7 @@ Status server_is_late(const std::string& place) {
   Status status = Status::error(
       Code::timeout, "the server" + (place.empty() ? "" : " at " + place) + " did not respond within connect_timeout",
       "", "Check that the server is running and reachable from this host.");
-  status.sqlstate = "08001";
+  status.text().sqlstate = "08001";
   return status;
 }
 
@@ -225,7 +225,7 @@ bool Attempt::ask_for_password(std::string& password) {
   } catch (const std::bad_alloc&) {
     failure_.status.code = Code::no_memory;
   }
-  if (!failure_.status && failure_.status.sqlstate.empty()) failure_.status.sqlstate = "08001";
+  if (!failure_.status && failure_.status.sqlstate().empty()) failure_.status.text().sqlstate = "08001";
   lock.lock();
   all_->is_asking_ = false;
   all_->changed_.notify_all();
@@ -302,7 +302,7 @@ Status Attempt::lateness() const {
         "It reads files (service, password, certificate, key) and may contact a Kerberos server.",
         "Check the file system of these files, and whether the Kerberos server is reachable.");
   }
-  status.sqlstate = "08001";
+  status.text().sqlstate = "08001";
   return status;
 }
 

@@ -183,7 +183,7 @@ Instant PgConnector::step(Instant now, std::vector<Completion>& out) {
   }
   for (Notice& notice : notices_->take()) {
     Completion told = answer(kind_of(notice.kind), notice.slot);
-    told.status.message = std::move(notice.message);
+    told.status.text().message = std::move(notice.message);
     told.is_warning = notice.is_warning;
     out.push_back(std::move(told));
   }
@@ -227,7 +227,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
       out.push_back(
           answer(Completion::Kind::open_failed, slot, opening.failure().status, opening.failure().is_permanent));
       out.back().is_crowded = opening.failure().is_crowded;
-      if (out.back().status.sqlstate == "08001") pooler_ = {};  // the next server may be another one
+      if (out.back().status.sqlstate() == "08001") pooler_ = {};  // the next server may be another one
       openings_.erase(slot);
       return;
     case Progress::done: break;
@@ -249,7 +249,7 @@ void PgConnector::follow_opening(uint32_t slot, Opening::Progress progress, std:
   out.push_back({Completion::Kind::opened, slot, std::move(fresh), {}, false});
   if (remark.empty()) return;
   out.push_back(answer(Completion::Kind::noticed, slot));
-  out.back().status.message = remark;
+  out.back().status.text().message = remark;
 }
 
 bool PgConnector::follow_round(uint32_t slot, RoundTask& task, std::vector<Completion>& out) {

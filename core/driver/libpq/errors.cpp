@@ -136,11 +136,11 @@ Status error_of(const PGresult* result, int32_t position) {
   if (message.empty()) message = first_line(PQresultErrorMessage(result));
   Status status = Status::error(Code::database, std::move(message), field(result, PG_DIAG_MESSAGE_DETAIL),
                                 field(result, PG_DIAG_MESSAGE_HINT));
-  status.sqlstate = field(result, PG_DIAG_SQLSTATE);
-  status.is_retryable = is_retryable(status.sqlstate);
+  status.text().sqlstate = field(result, PG_DIAG_SQLSTATE);
+  status.is_retryable = is_retryable(status.sqlstate());
   if (position > 0) {
-    status.detail +=
-        (status.detail.empty() ? "" : " ") + ("At character " + std::to_string(position) + " of the statement.");
+    status.text().detail +=
+        (status.detail().empty() ? "" : " ") + ("At character " + std::to_string(position) + " of the statement.");
   }
   ErrorPlace place;
   place.position = position;
@@ -149,7 +149,7 @@ Status error_of(const PGresult* result, int32_t position) {
   place.column = field(result, PG_DIAG_COLUMN_NAME);
   place.constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
   place.routine = field(result, PG_DIAG_SOURCE_FUNCTION);
-  status.place = std::make_shared<const ErrorPlace>(std::move(place));
+  status.text().place = std::make_shared<const ErrorPlace>(std::move(place));
   return status;
 }
 
@@ -163,7 +163,7 @@ Status connection_error(const PGconn* conn) {
 
 Status own_error(std::string_view sqlstate, std::string message, std::string detail, std::string hint) {
   Status status = Status::error(Code::database, std::move(message), std::move(detail), std::move(hint));
-  status.sqlstate = sqlstate;
+  status.text().sqlstate = sqlstate;
   return status;
 }
 
@@ -182,18 +182,19 @@ ConnectFailure connect_failure(const PGconn* conn) {
   out.status = Status::error(Code::unavailable, std::move(message), at == whole.npos ? further_lines(whole) : "");
   out.is_permanent = sqlstate.starts_with("28") || sqlstate == "3D000" || sqlstate == "42501";
   out.is_crowded = sqlstate == "53300" || sqlstate == "53400" || sqlstate == "57P03";
-  if (sqlstate == "08P01") judge_pooler(out.status.message, out);
+  if (sqlstate == "08P01") judge_pooler(out.status.message(), out);
   if (out.is_permanent) out.status.code = Code::database;
   out.status.is_retryable = !out.is_permanent;
-  out.status.hint = connect_hint(sqlstate, whole);
+  out.status.text().hint = connect_hint(sqlstate, whole);
   if (at == whole.npos && whole.find("no password supplied") != whole.npos) {
     out.is_permanent = true;
     out.status.code = Code::database;
     out.status.is_retryable = false;
     sqlstate = "28P01";
-    out.status.hint = "Specify a password in the connection string, in a password file, or by a credential callback.";
+    out.status.text().hint =
+        "Specify a password in the connection string, in a password file, or by a credential callback.";
   }
-  out.status.sqlstate = std::move(sqlstate);
+  out.status.text().sqlstate = std::move(sqlstate);
   return out;
 }
 

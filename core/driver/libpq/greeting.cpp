@@ -33,7 +33,7 @@ int32_t pid_in(const PGresult* result) {
 }  // namespace
 
 bool is_option_refusal(const Status& status) {
-  return status.sqlstate == "08P01" && status.message.find("startup parameter") != status.message.npos;
+  return status.sqlstate() == "08P01" && status.message().find("startup parameter") != status.message().npos;
 }
 
 Greeting::Greeting(PoolerMemory& memory, const Policy& policy)
@@ -49,7 +49,7 @@ bool Greeting::take_refusal(ConnectFailure& failure, bool has_target_options) {
   failure.is_permanent = true;
   failure.status.code = Code::database;
   failure.status.is_retryable = false;
-  failure.status.hint =
+  failure.status.text().hint =
       policy_.pooler == Pooler::none
           ? "This error comes from a pooler. Set the option pooler to its pool_mode, or to auto."
           : "See ignore_startup_parameters of the pooler, and the environment variables PG... of this program.";
@@ -161,11 +161,11 @@ Pooler Greeting::pooler() const {
 
 Greeting::Progress Greeting::fail(Status why) {
   failure_ = {};
-  failure_.is_permanent = !why.sqlstate.starts_with("08") && !ends_session(why.sqlstate);
+  failure_.is_permanent = !why.sqlstate().starts_with("08") && !ends_session(why.sqlstate());
   if (!failure_.is_permanent) why.code = Code::unavailable;
   why.is_retryable = !failure_.is_permanent;
-  if (why.sqlstate.empty()) why.sqlstate = "08001";
-  if (why.hint.empty() && why.sqlstate == "08P01") why.hint = kPoolerHint;
+  if (why.sqlstate().empty()) why.text().sqlstate = "08001";
+  if (why.hint().empty() && why.sqlstate() == "08P01") why.text().hint = kPoolerHint;
   failure_.status = std::move(why);
   return Progress::failed;
 }

@@ -49,7 +49,7 @@ class Notices {
     try {
       const std::lock_guard lock(mutex_);
       if (waiting_.size() >= kWaitingMax) waiting_.erase(waiting_.begin());
-      waiting_.push_back({kind, slot, true, why.message});
+      waiting_.push_back({kind, slot, true, why.message()});
     } catch (...) {
       return;
     }

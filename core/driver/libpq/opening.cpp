@@ -93,7 +93,7 @@ Status Opening::lateness() const {
       Code::timeout, "no connection attempt could be started within connect_timeout",
       std::to_string(Attempts::kHeldUpMax) + " abandoned attempts are still blocked by " + obstacle_ + ".",
       "Find out why that does not return.");
-  why.sqlstate = "08001";
+  why.text().sqlstate = "08001";
   return why;
 }
 

@@ -41,24 +41,29 @@ bool is_integer(Oid type) noexcept {
 
 }  // namespace
 
+PgRows::As PgRows::kind_of(Oid type) noexcept {
+  switch (static_cast<Type>(type)) {
+    case Type::boolean: return As::boolean;
+    case Type::float4:
+    case Type::float8: return As::real;
+    case Type::bytea: return As::bytes;
+    default: return is_integer(type) ? As::integer : As::text;
+  }
+}
+
 void PgRows::add(ResultHandle part) {
   const int64_t count = PQntuples(part.get());
   if (first_ == nullptr) {
     first_ = std::move(part);
     first_rows_ = count;
     const int columns = PQnfields(first_.get());
-    kinds_.reserve(static_cast<size_t>(columns));
     for (int c = 0; c < columns; ++c) {
-      const Oid type = PQftype(first_.get(), c);
-      As kind = is_integer(type) ? As::integer : As::text;
-      switch (static_cast<Type>(type)) {
-        case Type::boolean: kind = As::boolean; break;
-        case Type::float4:
-        case Type::float8: kind = As::real; break;
-        case Type::bytea: kind = As::bytes; break;
-        default: break;
+      const As kind = kind_of(PQftype(first_.get(), c));
+      if (c < kNarrow) {
+        kinds_[static_cast<size_t>(c)] = kind;
+      } else {
+        more_kinds_.push_back(kind);
       }
-      kinds_.push_back(kind);
     }
   } else {
     ends_.push_back(rows_ + count);
@@ -78,7 +83,7 @@ SqlValue PgRows::cell(int64_t row, int column) const {
   const Place at = place_of(row);
   if (PQgetisnull(at.result, at.row, column) != 0) return {};
   const std::string_view text = text_at(at.result, at.row, column);
-  switch (kinds_[static_cast<size_t>(column)]) {
+  switch (kind_at(column)) {
     case As::integer: return number_in<int64_t>(text);
     case As::real: return number_in<double>(text);
     case As::boolean: return SqlValue::of_boolean(text == "t");
@@ -108,15 +113,24 @@ std::string_view PgRows::decoded(int64_t row, int column, const char* text) cons
   return found->second;
 }
 
-void add_columns(const PGresult* result, ResultTable& out) {
-  const int columns = PQnfields(result);
-  for (int c = 0; c < columns; ++c) {
-    ResultColumn column;
-    column.name = PQfname(result, c);
-    column.type_oid = PQftype(result, c);
-    column.type_modifier = PQfmod(result, c);
-    out.add_column(std::move(column));
+void set_columns(const PGresult* result, Columns& known, ResultTable& out) {
+  const auto count = static_cast<size_t>(PQnfields(result));
+  bool is_known = known != nullptr && known->size() == count;
+  for (size_t i = 0; is_known && i < count; ++i) {
+    const ResultColumn& column = (*known)[i];
+    const int c = static_cast<int>(i);
+    is_known = column.type_oid == PQftype(result, c) && column.type_modifier == PQfmod(result, c) &&
+               column.name == PQfname(result, c);
   }
+  if (!is_known) {
+    auto found = std::make_shared<ResultColumns>(count);
+    for (size_t i = 0; i < count; ++i) {
+      const int c = static_cast<int>(i);
+      (*found)[i] = {PQfname(result, c), "", PQftype(result, c), PQfmod(result, c)};
+    }
+    known = std::move(found);
+  }
+  out.set_columns(known);
 }
 
 size_t bytes_of(const PGresult* result) noexcept {

@@ -8,6 +8,7 @@
 
 #include <libpq-fe.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -51,10 +52,17 @@ class PgRows final : public RowSource {
   std::string_view decoded(int64_t row, int column, const char* text) const;
 
   enum class As : uint8_t { text, integer, real, boolean, bytes };
+  static As kind_of(Oid type) noexcept;
+  As kind_at(int column) const {
+    return column < kNarrow ? kinds_[static_cast<size_t>(column)] : more_kinds_[static_cast<size_t>(column - kNarrow)];
+  }
 
   ResultHandle first_;
   int64_t first_rows_ = 0;
-  std::vector<As> kinds_;  // of the columns
+  // Of the columns; those of a narrow table need no allocation.
+  static constexpr int kNarrow = 16;
+  std::array<As, kNarrow> kinds_ = {};
+  std::vector<As> more_kinds_;
   std::vector<ResultHandle> more_;
   std::vector<int64_t> ends_;  // of more_: the number of rows up to and with each
   int64_t rows_ = 0;
@@ -62,8 +70,9 @@ class PgRows final : public RowSource {
   mutable std::unique_ptr<Decoded> decoded_;
 };
 
-// The columns of a result.
-void add_columns(const PGresult* result, ResultTable& out);
+using Columns = std::shared_ptr<const ResultColumns>;
+// The columns of a result. `known`: those of the previous one, which are shared if they are the same, else replaced.
+void set_columns(const PGresult* result, Columns& known, ResultTable& out);
 // Bytes of the values of a result.
 size_t bytes_of(const PGresult* result) noexcept;
 // 54000 if a result exceeds a limit of the call, or 1 GiB. `limits` may be nullptr.

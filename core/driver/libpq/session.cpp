@@ -108,9 +108,9 @@ Status PgConnection::begin_lease(LeaseMode mode, Instant now) {
     return status;
   }
   if (is_disarmed_.load()) return status;
-  status.message =
-      std::string("could not make the session ") + (is_wanted ? "read-only" : "writable again") + ": " + status.message;
-  status.hint = "Release this lease; its session is replaced.";
+  status.text().message = std::string("could not make the session ") + (is_wanted ? "read-only" : "writable again") +
+                          ": " + status.message();
+  status.text().hint = "Release this lease; its session is replaced.";
   status.is_retryable = true;  // no statement of the caller was executed
   own_failure_ = status;
   return status;
@@ -160,16 +160,16 @@ Settled PgConnection::settle(ResetMode mode) noexcept {
     const std::lock_guard lock(mutex_);
     ++lease_;
     ended_.why.clear();
-    is_ended_.store(false);
+    if (is_ended_.load(std::memory_order_relaxed)) is_ended_.store(false);
     if (is_disarmed_.load()) return Settled::broken;
   }
   abandon_rows();
   if (has_unread_ && is_rest_wanted_) desk_->ask(cancel_, clock_.now());
   is_rest_wanted_ = false;
-  const bool was_native_out = is_native_out_.exchange(false);
+  const bool was_native_out = is_native_out_.load() && is_native_out_.exchange(false);
   if (was_native_out) reinstall();
-  is_in_transaction_.store(false);
-  idle_since_ns_.store(0);
+  is_in_transaction_.store(false, std::memory_order_relaxed);
+  idle_since_ns_.store(0, std::memory_order_relaxed);
   const bool is_cancel_underway = cancel_->is_pending.load();
   if (is_broken_ || !own_failure_ || cancel_->has_failed.load() || PQstatus(conn_.get()) != CONNECTION_OK) {
     return Settled::broken;

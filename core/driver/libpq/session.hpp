@@ -126,6 +126,7 @@ class PgConnection final : public Connection {
     const TextNotes* notes = nullptr;
     Statements::Entry* entry = nullptr;  // nullptr: not in the cache
     PgStatement preparing;               // its name is empty if nothing is being prepared
+    Columns* columns = nullptr;          // of the previous result of the same statement; nullptr: not kept
     bool is_prepared = false;            // a statement was executed that had been prepared before
     bool was_in_block = false;           // of the holder's transaction
     bool is_repeatable = false;          // it failed because a prepared statement was not valid any more

@@ -22,10 +22,10 @@ namespace {
 constexpr size_t kSentAtOnce = 64;  // statements, then what the server has answered is looked at
 
 Status outcome_is_unknown(Status why) {
-  std::string detail = "All statements had been sent, and the answer did not arrive: " + why.message + ".";
+  std::string detail = "All statements had been sent, and the answer did not arrive: " + why.message() + ".";
   Status status = Status::error(Code::unknown_outcome, "it is unknown whether the batch took effect", std::move(detail),
                                 "Check whether it did before repeating it.");
-  status.sqlstate = std::move(why.sqlstate);
+  status.text().sqlstate = std::move(why.text().sqlstate);
   return status;
 }
 
@@ -264,7 +264,7 @@ void PgConnection::take_in_batch(ResultHandle result, Answer current, Batch& bat
   }
   if (!is_failure) return;
   Status why = error_in(result.get(), running);
-  const bool is_lost = PQstatus(conn_.get()) != CONNECTION_OK || ends_session(why.sqlstate);
+  const bool is_lost = PQstatus(conn_.get()) != CONNECTION_OK || ends_session(why.sqlstate());
   const bool is_told = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) != nullptr && current != Answer::sync;
   if (is_lost && !is_told && batch.is_whole && batch.is_sync_queued && running.is_flushed) {
     why = outcome_is_unknown(std::move(why));

@@ -12,16 +12,16 @@ Status PgConnection::judge(Status status) {
   if (status) return status;
   // 08P01 is also the error for a wrong number of parameters, and 25P03 that of the driver for a transaction ended by the
   // pool; in these cases the session continues.
-  const bool is_in_step =
-      (status.sqlstate == "08P01" || status.sqlstate == "25P03") && PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
-  if ((ends_session(status.sqlstate) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
+  const bool is_in_step = (status.sqlstate() == "08P01" || status.sqlstate() == "25P03") &&
+                          PQtransactionStatus(conn_.get()) != PQTRANS_UNKNOWN;
+  if ((ends_session(status.sqlstate()) && !is_in_step) || PQstatus(conn_.get()) != CONNECTION_OK) is_broken_ = true;
   if (is_disarmed_.load()) return disarmed_error();
-  if (status.sqlstate == "25006") judge_refused_write(status);
-  if (ends_generation(status.sqlstate)) {
+  if (status.sqlstate() == "25006") judge_refused_write(status);
+  if (ends_generation(status.sqlstate())) {
     notices_->add_bad_news(slot_, NoticeKind::doomed, status);
-  } else if (may_end_generation(status.sqlstate)) {
+  } else if (may_end_generation(status.sqlstate())) {
     notices_->add_bad_news(slot_, NoticeKind::suspected, status);
-  } else if (is_broken_ && status.sqlstate == "08006") {
+  } else if (is_broken_ && status.sqlstate() == "08006") {
     notices_->add_bad_news(slot_, NoticeKind::lost, status);
   }
   return status;
@@ -82,7 +82,7 @@ Status PgConnection::prove_alive(Instant deadline) {
   if (status && cancels_.load() != cancels) return own_error("57014", "the statement was cancelled before it was sent");
   if (status.code != Code::timeout) return status;
   if (limit > deadline) {
-    status.detail =
+    status.text().detail =
         "It was not sent: the pool first checked whether the server responds, and there was no response yet.";
     return status;
   }

@@ -14,7 +14,7 @@ constexpr int kRowsInChunk = 64;
 Status wrong_count(size_t wanted, size_t given) {
   Status status = Status::error(Code::bad_argument, "the statement requires " + std::to_string(wanted) +
                                                         " parameters, but " + std::to_string(given) + " were given");
-  status.sqlstate = "07001";
+  status.text().sqlstate = "07001";
   return status;
 }
 
@@ -44,12 +44,12 @@ Status PgConnection::end_call(Status status, const Running& running) {
   publish_counts();
   note_transaction();
   if (status) return status;
-  const bool is_own_timeout = status.sqlstate == "57014" && status.code == Code::database &&
+  const bool is_own_timeout = status.sqlstate() == "57014" && status.code == Code::database &&
                               !policy_.statement_timeout.is_zero() && !cancel_->is_pending.load() &&
                               clock_.now() - running.began >= policy_.statement_timeout;
   if (is_own_timeout) status.code = Code::timeout;
   // A session that was terminated has rolled back the statement if that had not been answered.
-  const bool is_rolled_back = (status.sqlstate == "57P01" || status.sqlstate == "57P05") && running.answers == 0 &&
+  const bool is_rolled_back = (status.sqlstate() == "57P01" || status.sqlstate() == "57P05") && running.answers == 0 &&
                               !running.is_stream && running.notes != nullptr && running.notes->is_plannable;
   if (!running.is_started || is_rolled_back) status.is_unexecuted = true;
   return judge(std::move(status));
@@ -114,7 +114,7 @@ Status PgConnection::exchange_once(const QueryRequest& request, Running& running
   Status status = collect(running, out);
   if (status && request.wants_transaction && out.server().empty()) ask_transaction(running, out);
   // Through a pooler a second query could reach another session.
-  if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared && !has_unread_) {
+  if (status.sqlstate() == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared && !has_unread_) {
     return explain_parameters(request, running, std::move(status));
   }
   return status;
@@ -148,6 +148,7 @@ Status PgConnection::set_parameters(const QueryRequest& request, Running& runnin
 Status PgConnection::send(const QueryRequest& request, Running& running) {
   if (Status set = set_parameters(request, running); !set) return set;
   const bool is_prepared = running.is_prepared;
+  running.columns = is_prepared ? &running.entry->kept.columns : nullptr;
   running.sql = request.sql;
   running.answers = 0;
   running.was_in_block = PQtransactionStatus(conn_.get()) != PQTRANS_IDLE && !is_within_own_;

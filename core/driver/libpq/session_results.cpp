@@ -68,7 +68,7 @@ PgConnection::Answer PgConnection::answer() const noexcept {
 Status PgConnection::collect(Running& running, ResultTable& out) {
   Status failure;
   for (;;) {
-    if (!failure && failure.sqlstate == "54000" && PQisBusy(conn_.get()) != 0) {
+    if (!failure && failure.sqlstate() == "54000" && PQisBusy(conn_.get()) != 0) {
       // Too large, and so may be the rest: cancel the statement, and let the next user of the session read the end.
       desk_->ask(cancel_, clock_.now());
       leave_unread(running);
@@ -98,11 +98,11 @@ Status PgConnection::collect(Running& running, ResultTable& out) {
 
 // The error of a statement that was cancelled may be that of its deadline.
 Status PgConnection::conclude(Status failure, const Running& running) const {
-  if (failure.sqlstate != "57014") return failure;
+  if (failure.sqlstate() != "57014") return failure;
   if (is_disarmed_.load()) return disarmed_error();
   if (!running.is_timed_out) return failure;
   Status status = timed_out(running);
-  status.detail = "It was cancelled on the server.";
+  status.text().detail = "It was cancelled on the server.";
   return status;
 }
 
@@ -140,7 +140,8 @@ Status PgConnection::take_statement(ResultHandle result, Running& running, Resul
     case PGRES_SINGLE_TUPLE: return take_row(result.get(), running);
     case PGRES_TUPLES_OK: {
       out.clear();
-      add_columns(result.get(), out);
+      Columns unknown;
+      set_columns(result.get(), running.columns != nullptr ? *running.columns : unknown, out);
       if (running.gathered == nullptr) {
         const size_t bytes = PQresultMemorySize(result.get());  // limits of the call are checked row by row
         if (Status checked = check_size(bytes, PQntuples(result.get()), nullptr); !checked) return checked;

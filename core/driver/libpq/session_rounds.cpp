@@ -100,7 +100,7 @@ bool PgConnection::take_why_read_only(const PGresult* result) {
   is_write_refused_ = false;
   if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
     const Status why = error_of(result);
-    return !why.sqlstate.empty() && !ends_session(why.sqlstate);
+    return !why.sqlstate().empty() && !ends_session(why.sqlstate());
   }
   if (PQntuples(result) != 1 || PQgetisnull(result, 0, 0) != 0) return true;
   Status status = own_error("25006", std::string("a write was rejected: ") + PQgetvalue(result, 0, 0));

@@ -62,7 +62,7 @@ Status PgConnection::first_page(const QueryRequest& request, Running& running, R
   Status status = send(request, running);
   if (status) status = next_page(running, page, is_over);
   if (status) return status;
-  if (status.sqlstate == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared && !has_unread_) {
+  if (status.sqlstate() == "08P01" && PQstatus(conn_.get()) == CONNECTION_OK && !terms_.is_shared && !has_unread_) {
     return explain_parameters(request, running, std::move(status));
   }
   const bool was_repeatable = running.is_repeatable;
@@ -120,7 +120,10 @@ Status PgConnection::take_page_result(ResultHandle result, Running& running, Res
   const ExecStatusType status = PQresultStatus(result.get());
   const bool is_end = status == PGRES_TUPLES_OK && answer() == Answer::statement;
   if (!is_end && !has_rows(status)) return take_answer(std::move(result), running, page);
-  if (page.columns() == 0) add_columns(result.get(), page);
+  if (page.columns() == 0) {
+    Columns known = page.shared_columns();
+    set_columns(result.get(), known, page);
+  }
   if (is_end) {
     Status ended = take_end(result.get(), running, page);
     if (std::string_view(page.command()).starts_with("INSERT")) page.set_last_insert_id(running.last_id);

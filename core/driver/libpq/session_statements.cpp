@@ -193,14 +193,14 @@ bool PgConnection::send_closes() {
 
 bool PgConnection::heal(Status& status, Running& running) {
   if (status.code != Code::database) return false;
-  if (status.sqlstate == "42P05" && status.message.find("\"tide_") != std::string::npos) {
+  if (status.sqlstate() == "42P05" && status.message().find("\"tide_") != std::string::npos) {
     is_preparing_refused_ = true;  // somebody else uses these names
     return !running.was_in_block && !has_unread_;
   }
   // Also one that was prepared a moment ago: a pooler answers with the statement of the same text that another client had
   // prepared before, and a table may change between preparing and executing.
   if ((!running.is_prepared && !running.is_preparing) || !is_stale_statement(status)) return false;
-  if (status.sqlstate == "26000") {
+  if (status.sqlstate() == "26000") {
     forget_statements();
     if (terms_.is_shared) watch_->pooler.store(StatementWatch::Tracking::none);
   }
@@ -213,11 +213,11 @@ bool PgConnection::heal(Status& status, Running& running) {
   running.is_repeatable = is_within_own_;  // when that transaction has been rolled back
   if (is_within_own_) return false;
   if (!running.was_in_block) return !has_unread_ && PQstatus(conn_.get()) == CONNECTION_OK;
-  status.detail += (status.detail.empty() ? "" : " ") +
-                   std::string(
-                       "A prepared statement became invalid, for example "
-                       "because a table was changed, and cannot be prepared again in a failed transaction.");
-  status.hint = "Roll back, then repeat the transaction.";
+  status.text().detail += (status.detail().empty() ? "" : " ") +
+                          std::string(
+                              "A prepared statement became invalid, for example "
+                              "because a table was changed, and cannot be prepared again in a failed transaction.");
+  status.text().hint = "Roll back, then repeat the transaction.";
   return false;
 }
 

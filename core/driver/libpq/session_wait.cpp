@@ -128,7 +128,7 @@ Status PgConnection::timed_out(const Running& running) const {
   Status status = Status::error(Code::timeout, "the statement did not finish in time", what,
                                 std::string("Raise query_timeout") + (terms_.is_shared ? ", statement_timeout" : "") +
                                     ", or the timeout of the call.");
-  status.sqlstate = "57014";
+  status.text().sqlstate = "57014";
   status.is_retryable = false;
   return status;
 }

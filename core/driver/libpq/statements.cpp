@@ -51,8 +51,9 @@ bool changes_definitions(std::string_view tag) noexcept {
 }
 
 bool is_stale_statement(const Status& status) noexcept {
-  if (status.sqlstate == "26000") return true;
-  return status.sqlstate == "0A000" && status.place != nullptr && status.place->routine == "RevalidateCachedQuery";
+  if (status.sqlstate() == "26000") return true;
+  return status.sqlstate() == "0A000" && status.place() != nullptr &&
+         status.place()->routine == "RevalidateCachedQuery";
 }
 
 }  // namespace tide::libpq

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "base/status.hpp"
 #include "driver/libpq/traces.hpp"
+#include "pool/result_table.hpp"
 #include "statement/placeholders.hpp"
 #include "statement/statement_cache.hpp"
 
@@ -19,8 +21,9 @@ namespace tide::libpq {
 
 // A statement that is prepared in the session.
 struct PgStatement {
-  std::string name;             // empty: not prepared
-  std::vector<Oid> parameters;  // their types
+  std::string name;                              // empty: not prepared
+  std::vector<Oid> parameters;                   // their types
+  std::shared_ptr<const ResultColumns> columns;  // of its latest result; nullptr: there was none
   explicit operator bool() const noexcept { return !name.empty(); }
 };
 

@@ -137,6 +137,7 @@ class Reader {
 }  // namespace
 
 Trace trace_of_tag(std::string_view tag) noexcept {
+  if (tag.starts_with("SELECT ")) return Trace::none;  // most of them, so that they are not searched for
   const std::string_view first = tag.substr(0, tag.find(' '));
   if (first == "LOAD") return Trace::lasting;
   if (first.empty() || is_among(kHarmlessTags, first)) return Trace::none;

@@ -120,7 +120,7 @@ Instant SqliteConnector::step(Instant now, std::vector<Completion>& out) {
       requests_.push_back(std::move(request));
     } catch (const std::bad_alloc&) {
       request.owned.reset();
-      out.push_back(answer(failure_of(request.kind), request.slot, Status::error(Code::no_memory, "out of memory")));
+      out.push_back(answer(failure_of(request.kind), request.slot, Status::out_of_memory()));
     }
   }
   return earliest(next, look_at_file(now, out));

@@ -98,10 +98,14 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
   }
   Files found;
   if (depth == Depth::all) found = at(known->path);
+  const int64_t changed_at = known->mark != nullptr ? known->mark->changed_at() : 0;
   if (!look(depth, found)) return true;
   const bool is_journal_gone =
       depth == Depth::all && (is_gone(known->wal, found.wal) || is_gone(known->index, found.index));
-  if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
+  if (!is_gone(known->database, found.database) && !is_journal_gone) {
+    if (known->mark != nullptr) known->mark->trust(changed_at);
+    return true;
+  }
   const std::lock_guard lock(mutex_);
   if (known != known_) return true;  // updated meanwhile
   lose(what_happened(*known, found));
@@ -160,6 +164,7 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   const std::lock_guard in_turn(learning_);
   Files found = at(name != nullptr ? name : target_.path);
   if (!look(Depth::all, found)) return Status::ok();
+  found.mark = mark_of(found);
   const std::lock_guard lock(mutex_);
   if (has_moved != 0 || !found.database.has_value()) {
     return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
@@ -187,7 +192,21 @@ void DatabaseFile::learn_journal() {
   Files found = at(known->path);
   if (!look(Depth::all, found) || found.database != known->database) return;
   const std::lock_guard lock(mutex_);
+  found.mark = known->mark;
   if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
+}
+
+std::shared_ptr<FileMark> DatabaseFile::mark() const {
+  const std::lock_guard lock(mutex_);
+  return known_ == nullptr ? nullptr : known_->mark;
+}
+
+// All sessions of a file share one.
+std::shared_ptr<FileMark> DatabaseFile::mark_of(const Files& found) const {
+  const std::shared_ptr<const Files> known = this->known();
+  if (known != nullptr && known->mark != nullptr && known->database == found.database) return known->mark;
+  if (!found.database.has_value()) return nullptr;
+  return FileMark::of(target_.path, found.database->device, found.database->inode);
 }
 
 void DatabaseFile::enter_reader(uint64_t session, Instant since) {

@@ -24,6 +24,7 @@
 #include <optional>
 #include <string>
 
+#include "driver/sqlite/file_mark.hpp"
 #include "driver/sqlite/target.hpp"
 #include "driver/sqlite/writer_turn.hpp"
 
@@ -68,6 +69,8 @@ class DatabaseFile {
   Status learn(sqlite3* database, uint64_t& generation);
   // The journal mode was changed: the WAL and its index may have been created or deleted.
   void learn_journal();
+  // Of the current generation; nullptr: there is none.
+  std::shared_ptr<FileMark> mark() const;
   // Checks the files. False, permanently, after they were not those of the generation; loss() describes what happened.
   bool is_intact(uint64_t generation, Depth depth);
   // The same without a new check.
@@ -89,6 +92,7 @@ class DatabaseFile {
     std::optional<FileIdentity> database;
     std::optional<FileIdentity> wal;
     std::optional<FileIdentity> index;
+    std::shared_ptr<FileMark> mark;  // of the database; nullptr: none
   };
 
   // Determines the files at the paths of `out`. Returns false if that is not possible.
@@ -101,6 +105,7 @@ class DatabaseFile {
   bool stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const;
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
+  std::shared_ptr<FileMark> mark_of(const Files& found) const;
 
   const SqliteTarget target_;
   WriterTurn turn_;

@@ -166,7 +166,7 @@ bool is_hopeless(int result_code) noexcept {
 Status driver_error(std::string_view sqlstate, int native_code, std::string message, std::string detail,
                     std::string hint) {
   Status status = Status::error(Code::database, std::move(message), std::move(detail), std::move(hint));
-  status.sqlstate = sqlstate;
+  status.text().sqlstate = sqlstate;
   status.native_code = native_code;
   status.is_retryable = sqlstate == "40001";
   return status;
@@ -194,7 +194,7 @@ Status database_error(sqlite3* database, int result_code, const TextPlace* text)
   std::string hint = hint_of(code, sqlstate);
   Status status = driver_error(sqlstate, code, std::move(message), std::move(detail), std::move(hint));
   if (place.position != 0 || !place.table.empty() || !place.constraint.empty()) {
-    status.place = std::make_shared<const ErrorPlace>(std::move(place));
+    status.text().place = std::make_shared<const ErrorPlace>(std::move(place));
   }
   return status;
 }

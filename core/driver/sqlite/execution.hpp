@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "base/instant.hpp"
@@ -19,6 +20,7 @@ namespace tide::sqlite {
 struct KeptStatement {
   Statement statement;
   Traits traits;
+  std::shared_ptr<const ResultColumns> columns = nullptr;  // nullptr: it has not been executed yet
   explicit operator bool() const noexcept { return statement != nullptr; }
 };
 using Cache = StatementCache<KeptStatement>;

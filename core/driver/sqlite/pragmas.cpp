@@ -16,7 +16,7 @@ int synchronous_number(SqliteSynchronous synchronous) { return static_cast<int>(
 
 Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
   Status status = database_error(database, code);
-  status.message = "could not set " + std::string(setting) + " on " + target.shown + ": " + status.message;
+  status.text().message = "could not set " + std::string(setting) + " on " + target.shown + ": " + status.message();
   if (is_busy(code)) status.is_retryable = true;
   return status;
 }
@@ -75,16 +75,16 @@ Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy
   // The first statement that reads the file: it detects a file that is not a database.
   if (const int code = run_own(database, "PRAGMA main.schema_version"); code != SQLITE_OK) {
     Status status = database_error(database, code);
-    status.message = "could not use " + target.shown + ": " + status.message;
+    status.text().message = "could not use " + target.shown + ": " + status.message();
     const int primary = code & 0xFF;
     if ((primary == SQLITE_CANTOPEN || primary == SQLITE_READONLY) && target.access == SqliteAccess::read_only) {
-      status.detail =
+      status.text().detail =
           "A database in WAL mode requires a -shm file in the same directory, which this user may not create.";
-      status.hint =
+      status.text().hint =
           "Give this user write permission on the directory, or open the pool with immutable=1 if no process "
           "changes the file.";
     }
-    if (status.detail.empty()) status.detail = "Expected an SQLite 3 database, or an empty or missing file.";
+    if (status.detail().empty()) status.text().detail = "Expected an SQLite 3 database, or an empty or missing file.";
     return status;
   }
   // A database in memory has no choice of journal: SQLite always returns "memory".

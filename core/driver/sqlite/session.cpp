@@ -40,8 +40,8 @@ SqliteConnection::~SqliteConnection() {
   finish_disarm();
   {
     // A revoked holder may still be returning from query(); what it uses must outlive it.
-    std::unique_lock lock(mutex_);
-    hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
+    Hands::Look look(hands_);
+    look.wait_until_free();
   }
   Watch::remove(database_.get());
   // Such a handle is closed when its last statement is finalized.
@@ -63,9 +63,9 @@ void* SqliteConnection::native() noexcept {
   is_native_taken_.store(true);
   bool is_free = false;
   {
-    const std::lock_guard lock(mutex_);
-    is_free = hands_ == Hands::free && !watch_.is_disarmed();
-    if (is_free) hands_ = Hands::inner;
+    Hands::Look look(hands_);
+    is_free = look.is_free() && !watch_.is_disarmed();
+    if (is_free) look.set(Hands::Use::inner);
   }
   if (is_free) {  // otherwise the next statement does it
     forget_statements();
@@ -82,27 +82,35 @@ bool SqliteConnection::probe() noexcept {
   }
 }
 
-bool SqliteConnection::enter(Hands hands) noexcept {
-  std::unique_lock lock(mutex_);
-  hands_free_.wait(lock, [this] { return hands_ == Hands::free; });
-  if (watch_.is_disarmed()) return false;
+bool SqliteConnection::enter(Hands::Use use) noexcept {
+  if (!hands_.try_take(use)) [[unlikely]] {
+    Hands::Look look(hands_);
+    look.wait_until_free();
+    if (watch_.is_disarmed()) return false;
+    look.set(use);
+  }
   watch_.forget_stop();
-  hands_ = hands;
-  return true;
+  if (!watch_.is_disarmed()) [[likely]]
+    return true;
+  leave();
+  return false;
 }
 
 void SqliteConnection::leave() noexcept {
   watch_.rest();
-  std::unique_lock lock(mutex_);
-  if (watch_.is_disarmed() && !is_disarm_finished_) {
-    is_disarm_finished_ = true;
-    hands_ = Hands::inner;  // a cancel would only interrupt the rollback
-    lock.unlock();
-    end_effects();
-    lock.lock();
-  }
-  hands_ = Hands::free;
-  hands_free_.notify_all();
+  if (hands_.try_give()) [[likely]]
+    return;
+  if (is_mine_to_finish()) end_effects();
+  Hands::Look(hands_).set(Hands::Use::free);
+}
+
+// Whoever has the hands after disarm() ends the effects of the session, once.
+bool SqliteConnection::is_mine_to_finish() noexcept {
+  Hands::Look look(hands_);
+  if (!watch_.is_disarmed() || is_disarm_finished_) return false;
+  is_disarm_finished_ = true;
+  look.set(Hands::Use::inner);  // a cancel would only interrupt the rollback
+  return true;
 }
 
 Status SqliteConnection::disarmed_error() const {
@@ -114,14 +122,14 @@ Status SqliteConnection::disarmed_error() const {
 
 void SqliteConnection::cancel(uint64_t lease) noexcept {
   {
-    const std::lock_guard lock(mutex_);
+    const Hands::Look look(hands_);
     if (lease != kAnyLease && lease != lease_.load()) return;
-    if (hands_ == Hands::query) {
+    if (look.use() == Hands::Use::query) {
       watch_.request_stop();
       sqlite3_interrupt(database_.get());
-    } else if (hands_ == Hands::free && has_rows_.load()) {
+    } else if (look.is_free() && has_rows_.load()) {
       is_rows_cancelled_.store(true);
-    } else if (hands_ == Hands::free && is_native_taken_.load()) {
+    } else if (look.is_free() && is_native_taken_.load()) {
       // Reaches a statement on native(); if none runs, SQLite forgets it when the next one starts.
       sqlite3_interrupt(database_.get());
     }
@@ -156,10 +164,10 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
     return false;
   }
   {
-    const std::lock_guard lock(mutex_);
-    if (hands_ != Hands::free || watch_.is_disarmed()) return false;
+    Hands::Look look(hands_);
+    if (!look.is_free() || watch_.is_disarmed()) return false;
     if (lease != kAnyLease && lease != lease_.load()) return false;
-    hands_ = Hands::inner;
+    look.set(Hands::Use::inner);
   }
   // The holder may be inside SQLite through native(): then it is not idle, and the keeper must not wait for it.
   sqlite3_mutex* inside = sqlite3_db_mutex(database_.get());
@@ -192,16 +200,17 @@ bool SqliteConnection::end_transaction(std::string_view why, uint64_t lease) noe
 void SqliteConnection::disarm() noexcept {
   watch_.disarm();
   file_->turn().nudge(number_);
-  const std::lock_guard lock(mutex_);
-  if (hands_ == Hands::query) sqlite3_interrupt(database_.get());
-  if (hands_ == Hands::free && !is_disarm_finished_) interrupt_native();
+  Hands::Look look(hands_);
+  look.close();
+  if (look.use() == Hands::Use::query) sqlite3_interrupt(database_.get());
+  if (look.is_free() && !is_disarm_finished_) interrupt_native();
 }
 
 void SqliteConnection::finish_disarm() noexcept {
   {
-    const std::lock_guard lock(mutex_);
-    if (hands_ != Hands::free) return;  // their current owner finishes it
-    hands_ = Hands::inner;
+    Hands::Look look(hands_);
+    if (!look.is_free()) return;  // their current owner finishes it
+    look.set(Hands::Use::inner);
   }
   if (!is_disarm_finished_) interrupt_native();  // a holder may have started a statement since
   leave();
@@ -256,9 +265,9 @@ void SqliteConnection::empty_wal() noexcept {
 void SqliteConnection::optimize() noexcept {
   if (queries_total_.load() == 0 || is_memory() || !file_->target().is_writable()) return;
   {
-    const std::lock_guard lock(mutex_);
-    if (hands_ != Hands::free || watch_.is_disarmed() || is_native_taken_.load()) return;
-    hands_ = Hands::inner;
+    Hands::Look look(hands_);
+    if (!look.is_free() || watch_.is_disarmed() || is_native_taken_.load()) return;
+    look.set(Hands::Use::inner);
   }
   try {
     const bool is_idle = sqlite3_get_autocommit(database_.get()) != 0 && rows_ == nullptr && !has_turn_;
@@ -282,7 +291,7 @@ void SqliteConnection::arm_for_keeper(Instant deadline) noexcept {
 }
 
 Status SqliteConnection::furnish(Instant deadline) {
-  if (!enter(Hands::inner)) return disarmed_error();
+  if (!enter(Hands::Use::inner)) return disarmed_error();
   Status status;
   {
     const OwnStatements own(inspector_);
@@ -297,13 +306,14 @@ Status SqliteConnection::furnish(Instant deadline) {
     is_wal_ = journal == "wal";
     if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // creates the WAL, so that it is registered
     if (status) status = file_->learn(database_.get(), generation_);
+    if (status) mark_ = file_->mark();
   }
   leave();
   return status;
 }
 
 Status SqliteConnection::restore(Instant deadline) {
-  if (!enter(Hands::inner)) return disarmed_error();
+  if (!enter(Hands::Use::inner)) return disarmed_error();
   Status status;
   {
     const OwnStatements own(inspector_);
@@ -330,13 +340,13 @@ Status SqliteConnection::restore(Instant deadline) {
 }
 
 void SqliteConnection::shed_memory() noexcept {
-  if (!enter(Hands::inner)) return;
+  if (!enter(Hands::Use::inner)) return;
   sqlite3_db_release_memory(database_.get());
   leave();
 }
 
 Status SqliteConnection::validate(const std::string& validation_query, Instant deadline) {
-  if (!enter(Hands::inner)) return disarmed_error();
+  if (!enter(Hands::Use::inner)) return disarmed_error();
   Status status;
   if (!is_file_intact(DatabaseFile::Depth::all)) {
     status = file_->loss();

@@ -21,9 +21,7 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <span>
 #include <string>
@@ -33,6 +31,8 @@
 #include "driver/sqlite/change_counters.hpp"
 #include "driver/sqlite/database_file.hpp"
 #include "driver/sqlite/execution.hpp"
+#include "driver/sqlite/file_mark.hpp"
+#include "driver/sqlite/hands.hpp"
 #include "driver/sqlite/inspector.hpp"
 #include "driver/sqlite/watch.hpp"
 #include "policy/policy.hpp"
@@ -88,18 +88,20 @@ class SqliteConnection final : public Connection {
   uint64_t generation() const noexcept { return generation_; }
 
  private:
-  enum class Hands : uint8_t { free, query, inner };
   // Why the transaction of the holder was ended; empty if it was not.
   struct Ended {
     std::string sqlstate;
     std::string why;
   };
   // session.cpp, session_lease.cpp
-  bool enter(Hands hands) noexcept;
+  bool enter(Hands::Use use) noexcept;
   void leave() noexcept;
+  bool is_mine_to_finish() noexcept;
   void end_effects() noexcept;
   void interrupt_native() noexcept;
   void empty_wal() noexcept;
+  // With the hands, so that whoever looks at them sees it.
+  void next_lease() noexcept { lease_.store(lease_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   Settled settle_inner(ResetMode mode);
   bool roll_back() noexcept;
   void reset_strays() noexcept;
@@ -107,6 +109,11 @@ class SqliteConnection final : public Connection {
   Status put_back();
   void note_journal();
   bool is_file_intact(DatabaseFile::Depth depth) { return file_->is_intact(generation_, depth); }
+  // For readers, which may miss for a second that a directory of the path was moved.
+  bool is_file_in_place() {
+    if (mark_ != nullptr && !is_file_lost() && mark_->is_unchanged()) return true;
+    return is_file_intact(DatabaseFile::Depth::database);
+  }
   bool is_file_lost() const noexcept { return file_->is_lost(generation_); }
   void remove_callbacks() noexcept;
   void set_query_only(bool is_on, int& code);
@@ -128,6 +135,7 @@ class SqliteConnection final : public Connection {
   void keep(Execution& ex);
   Status start(const QueryRequest& request, Execution& ex, Values values);
   Status collect(const QueryRequest& request, Execution& ex, ResultTable& out);
+  void describe(Execution& ex, ResultTable& out);
   Status finish(Execution& ex, Status status, ResultTable& out);
   void abort_statement(Execution& ex) noexcept;
   void forget_statements() noexcept;
@@ -180,15 +188,14 @@ class SqliteConnection final : public Connection {
   Inspector inspector_;
   ChangeCounters counters_;
 
-  std::mutex mutex_;  // guards hands_ and the ends of a lease; never held while SQLite works
-  std::condition_variable hands_free_;
-  Hands hands_ = Hands::free;
+  Hands hands_;  // nobody looks at them while SQLite works
   bool is_disarm_finished_ = false;
 
   // Used by the thread that has the hands.
   bool has_turn_ = false;
   bool is_wal_ = false;
   uint64_t generation_ = 0;  // of the file; 0: in memory
+  std::shared_ptr<FileMark> mark_;
   bool is_reader_ = false;   // registered as a reader in file_: without a WAL the writer waits for it
   bool is_vouched_ = false;  // asserted by the holder, for the following settle()
   LeaseMode mode_ = LeaseMode::read_write;

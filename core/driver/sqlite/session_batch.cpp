@@ -50,11 +50,11 @@ Status SqliteConnection::run_batch(std::span<const QueryRequest> requests, Insta
     }
     if (status && is_own) status = run_words("COMMIT", deadline);
   } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "out of memory");
+    status = Status::out_of_memory();
   }
   if (!status && is_own) {
     undo_batch();
-    if (status.sqlstate == "40001") status.is_retryable = true;  // it was the whole transaction
+    if (status.sqlstate() == "40001") status.is_retryable = true;  // it was the whole transaction
   }
   return status;
 }

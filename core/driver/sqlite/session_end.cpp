@@ -40,20 +40,21 @@ void SqliteConnection::explain_busy(Status& status) const {
   if (is_in_transaction && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_READ) {
     // Its snapshot is outdated, or the writer waits for it: repeating the statement in this transaction cannot succeed.
     status.is_retryable = false;
-    status.hint =
+    status.text().hint =
         "Roll back and repeat the whole transaction; begin one that writes with BEGIN IMMEDIATE. The "
         "statement cannot succeed in this transaction.";
     return;
   }
   const std::string readers = file_->describe_readers(number_, clock_.now());
   if (readers.empty()) return;
-  status.sqlstate = "55P03";
+  status.text().sqlstate = "55P03";
   status.is_retryable = true;
-  status.message = "the database is in use by other leases of this pool";
-  status.detail = readers;
-  status.hint = is_memory() ? "In memory, readers and writers block each other: keep transactions short, or use a file."
-                            : "Without WAL, readers and writers block each other: keep transactions short, or set "
-                              "sqlite_journal_mode=wal.";
+  status.text().message = "the database is in use by other leases of this pool";
+  status.text().detail = readers;
+  status.text().hint = is_memory()
+                           ? "In memory, readers and writers block each other: keep transactions short, or use a file."
+                           : "Without WAL, readers and writers block each other: keep transactions short, or set "
+                             "sqlite_journal_mode=wal.";
 }
 
 // In memory only sessions of the pool can hold a lock, so the statement waits for it as for the turn, if there is a
@@ -79,7 +80,7 @@ Status SqliteConnection::stopped(Watch::Stop stop, const Running& running) {
       Status::error(Code::timeout, "the statement did not finish in time",
                     running.started.is_set() ? "It ran for " + describe_span(clock_.now() - running.started) + "." : "",
                     "Request fewer rows, or raise query_timeout and statement_timeout.");
-  status.sqlstate = "57014";
+  status.text().sqlstate = "57014";
   status.native_code = SQLITE_INTERRUPT;
   status.is_retryable = false;  // the same statement would take the same time again
   return status;
@@ -89,9 +90,9 @@ void SqliteConnection::after_statement(const Running& running, bool was_in_trans
   if (watch_.stop() == Watch::Stop::read_too_old && sqlite3_get_autocommit(database_.get()) == 0) {
     const OwnStatements own(inspector_);
     roll_back();
-    ended_ = {"25P03", status.message};
+    ended_ = {"25P03", status.message()};
   } else if (was_in_transaction && !status && sqlite3_get_autocommit(database_.get()) != 0) {
-    ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message};
+    ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message()};
   }
   if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) {
     if (status) restart_wal();

@@ -19,13 +19,13 @@ void SqliteConnection::set_query_only(bool is_on, int& code) {
 }
 
 Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
-  if (!enter(Hands::inner)) return disarmed_error();
-  lease_.fetch_add(1);
+  if (!enter(Hands::Use::inner)) return disarmed_error();
+  next_lease();
   mode_ = mode;
   counters_.begin_lease(database_.get());
   const bool is_read = mode == LeaseMode::read || !file_->target().is_writable();
   Status status;
-  if (!is_file_intact(DatabaseFile::Depth::database)) {
+  if (!is_file_in_place()) {
     status = file_->loss();
   } else if (!is_query_only_known_ || is_query_only_ != is_read) {
     const OwnStatements own(inspector_);
@@ -38,8 +38,8 @@ Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
 }
 
 Settled SqliteConnection::settle(ResetMode mode) noexcept {
-  if (!enter(Hands::inner)) return Settled::broken;
-  lease_.fetch_add(1);
+  if (!enter(Hands::Use::inner)) return Settled::broken;
+  next_lease();
   Settled settled = Settled::broken;
   try {
     settled = settle_inner(mode);
@@ -57,7 +57,7 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   end_rows(Status::ok());
   rows_end_ = {};
   const OwnStatements own(inspector_);
-  const bool was_native_taken = is_native_taken_.load();
+  const bool was_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   const bool is_known = take_back_native();
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   if (was_native_taken) reset_strays();  // there are no others
@@ -102,7 +102,7 @@ void SqliteConnection::note_journal() {
 
 // The holder returns the native handle. False if the state of the session is unknown.
 bool SqliteConnection::take_back_native() noexcept {
-  if (!is_native_taken_.exchange(false)) return true;
+  if (!is_native_taken_.load() || !is_native_taken_.exchange(false)) return true;
   // With another authorizer the inspector missed statements, whatever the holder asserts.
   const bool is_known = is_vouched_ && inspector_.is_installed(database_.get());
   remove_callbacks();

@@ -52,8 +52,8 @@ ResultLimits limits_of(const QueryRequest& request) {
 }  // namespace
 
 bool SqliteConnection::begin_call(uint64_t statements) noexcept {
-  if (!enter(Hands::query)) return false;
-  queries_total_.fetch_add(statements, std::memory_order_relaxed);
+  if (!enter(Hands::Use::query)) return false;
+  queries_total_.store(queries_total_.load(std::memory_order_relaxed) + statements, std::memory_order_relaxed);
   idle_since_ns_.store(0, std::memory_order_relaxed);
   return true;
 }
@@ -69,7 +69,7 @@ void SqliteConnection::end_call() noexcept {
 Status SqliteConnection::out_of_memory() noexcept {
   give_unused_turn();
   note_transaction(clock_.now());
-  return Status::error(Code::no_memory, "out of memory");  // so short that it needs no allocation
+  return Status::out_of_memory();
 }
 
 Status SqliteConnection::query(const QueryRequest& request, ResultTable& out) {
@@ -210,7 +210,7 @@ void SqliteConnection::keep(Execution& ex) {
     return;
   }
   ex.entry->bytes = static_cast<uint64_t>(sqlite3_stmt_status(ex.statement, SQLITE_STMTSTATUS_MEMUSED, 0));
-  ex.entry->kept = {std::move(ex.own), std::move(ex.own_traits)};
+  ex.entry->kept = {std::move(ex.own), std::move(ex.own_traits), nullptr};
   ex.traits = &ex.entry->kept.traits;
   ex.is_kept = true;
   ex.rest = {};
@@ -254,11 +254,26 @@ Status SqliteConnection::collect(const QueryRequest& request, Execution& ex, Res
   if (Status status = start(request, ex, Values::remain); !status) return status;
   Status status;
   try {
+    const DatabaseLock lock(database_.get());
+    ex.code = sqlite3_step(ex.statement);
+    describe(ex, out);
     status = collect_rows(ex.statement, limits_of(request), out, ex.code);
   } catch (const std::bad_alloc&) {
-    status = Status::error(Code::no_memory, "out of memory");
+    status = Status::out_of_memory();
   }
   return finish(ex, std::move(status), out);
+}
+
+// After the first step, in which SQLite may have compiled the statement again.
+void SqliteConnection::describe(Execution& ex, ResultTable& out) {
+  out.set_write_real(real_text);
+  if (!ex.is_kept) {
+    out.set_columns(columns_of(ex.statement));
+    return;
+  }
+  std::shared_ptr<const ResultColumns>& known = ex.entry->kept.columns;
+  if (known == nullptr || inspector_.seen_total() != ex.seen_before) known = columns_of(ex.statement);
+  out.set_columns(known);
 }
 
 // Everything after the last step. `status` is an error of the driver; that of the last step is in `ex`. A statement that

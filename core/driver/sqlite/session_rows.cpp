@@ -63,9 +63,9 @@ Status SqliteConnection::stream_statement(const QueryRequest& request, RowSink& 
 Status SqliteConnection::pass_rows(Execution& ex, RowSink& sink, ResultTable& out) {
   const DatabaseLock lock(database_.get());
   ex.code = sqlite3_step(ex.statement);
-  describe_columns(ex.statement, out);
+  describe(ex, out);
   ResultTable page;
-  describe_columns(ex.statement, page);
+  describe(ex, page);
   if (ex.code == SQLITE_DONE) sink.take(page);
   if (ex.code == SQLITE_ROW) page.adopt(current_row(ex.statement));
   for (int rows = 1; ex.code == SQLITE_ROW; ++rows) {
@@ -103,7 +103,7 @@ Status SqliteConnection::open_statement(const QueryRequest& request, ResultTable
   if (Status status = start(request, *ex, Values::copied); !status) return status;
   try {
     ex->code = sqlite3_step(ex->statement);
-    describe_columns(ex->statement, page);
+    describe(*ex, page);
     read_page(*ex, page);
   } catch (const std::bad_alloc&) {
     return finish(*ex, Status::error(Code::no_memory, "not enough memory for the result"), page);
@@ -155,10 +155,10 @@ Status SqliteConnection::fetch_page(ResultTable& page, Instant deadline) {
     status = stopped(stop, ex->running);
   } else {
     try {
-      describe_columns(ex->statement, page);
+      describe(*ex, page);
       read_page(*ex, page);
     } catch (const std::bad_alloc&) {
-      status = Status::error(Code::no_memory, "out of memory");
+      status = Status::out_of_memory();
     }
     if (status && ex->code == SQLITE_ROW) {
       page.set_last_page(false);

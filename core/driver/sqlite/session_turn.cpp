@@ -46,7 +46,7 @@ Status SqliteConnection::take_turn_only(const Running& running, Instant deadline
   Status status =
       Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
                     "Keep write transactions short; SQLite has one writer at a time.");
-  status.sqlstate = "55P03";
+  status.text().sqlstate = "55P03";
   status.native_code = SQLITE_BUSY;
   return status;
 }
@@ -69,7 +69,7 @@ bool SqliteConnection::is_intact_for_writing() {
 
 Status SqliteConnection::lost_commit() const {
   Status status = file_->loss();
-  status.detail = "The transaction was committed to the old file, and is lost with it.";
+  status.text().detail = "The transaction was committed to the old file, and is lost with it.";
   return status;
 }
 

@@ -150,15 +150,15 @@ Status bind_parameters(sqlite3_stmt* statement, const Traits& traits, std::span<
   return Status::ok();
 }
 
-void describe_columns(sqlite3_stmt* statement, ResultTable& out) {
-  out.set_write_real(real_text);
-  const int columns = sqlite3_column_count(statement);
-  for (int column = 0; column < columns; ++column) {
-    ResultColumn described;
-    if (const char* name = sqlite3_column_name(statement, column); name != nullptr) described.name = name;
-    if (const char* type = sqlite3_column_decltype(statement, column); type != nullptr) described.declared_type = type;
-    out.add_column(std::move(described));
+std::shared_ptr<const ResultColumns> columns_of(sqlite3_stmt* statement) {
+  auto columns = std::make_shared<ResultColumns>(static_cast<size_t>(sqlite3_column_count(statement)));
+  int number = 0;
+  for (ResultColumn& column : *columns) {
+    if (const char* name = sqlite3_column_name(statement, number); name != nullptr) column.name = name;
+    if (const char* type = sqlite3_column_decltype(statement, number); type != nullptr) column.declared_type = type;
+    ++number;
   }
+  return columns;
 }
 
 bool add_row(sqlite3_stmt* statement, int columns, size_t& bytes_left, ResultTable& out) {
@@ -181,10 +181,8 @@ bool add_row(sqlite3_stmt* statement, int columns, size_t& bytes_left, ResultTab
 std::unique_ptr<RowSource> current_row(sqlite3_stmt* statement) { return std::make_unique<CurrentRow>(statement); }
 
 Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultTable& out, int& code) {
-  const DatabaseLock lock(sqlite3_db_handle(statement));
-  code = sqlite3_step(statement);
-  describe_columns(statement, out);
   const int columns = out.columns();
+  if (code == SQLITE_ROW) out.expect_row();
   size_t bytes_left = limits.bytes_max;
   for (int64_t rows = 0; code == SQLITE_ROW; code = sqlite3_step(statement)) {
     if (rows++ >= limits.rows_max) {

@@ -66,13 +66,14 @@ Traits traits_of(sqlite3_stmt* statement, const Intent& intent);
 Status bind_parameters(sqlite3_stmt* statement, const Traits& traits, std::span<const SqlValue> params, Values values);
 
 // To be called after the first step: a schema changed meanwhile would have changed the columns too.
-void describe_columns(sqlite3_stmt* statement, ResultTable& out);
+std::shared_ptr<const ResultColumns> columns_of(sqlite3_stmt* statement);
 // Copies the current row; with a DatabaseLock. False if its values have more than `bytes_left`, which is reduced by them.
 bool add_row(sqlite3_stmt* statement, int columns, size_t& bytes_left, ResultTable& out);
 // The columns of the current row, as long as the statement is at it; to be read with a DatabaseLock.
 std::unique_ptr<RowSource> current_row(sqlite3_stmt* statement);
 
-// Steps to the end and collects the rows. `code` is the result code: SQLITE_DONE on success, SQLITE_ROW if rows were left.
+// Steps to the end and collects the rows; after the first step, with a DatabaseLock. `code` is the result code:
+// SQLITE_DONE on success, SQLITE_ROW if rows were left.
 Status collect_rows(sqlite3_stmt* statement, const ResultLimits& limits, ResultTable& out, int& code);
 
 // A real number as SQLite converts it to text.

@@ -42,7 +42,7 @@ void Calls::carry_out(DriverCall& call) noexcept {
       case DriverCall::Kind::disarm: call.session->finish_disarm(); break;
     }
   } catch (const std::bad_alloc&) {
-    call.status = call.opened.status = Status::error(Code::no_memory, "out of memory");
+    call.status = call.opened.status = Status::out_of_memory();
   }
   innermost = outer;
 }

@@ -244,7 +244,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
       case DriverCall::Kind::cancel: break;
       case DriverCall::Kind::end_transaction:
         if (!call.is_ended) break;
-        call.status.message = std::move(call.why);
+        call.status.text().message = std::move(call.why);
         out.push_back({Completion::Kind::transaction_ended, call.slot, nullptr, std::move(call.status), false});
         break;
       case DriverCall::Kind::open: {
@@ -356,7 +356,7 @@ Status ThreadedConnector::refusal(const DriverCall& call, Instant now) const {
   for (const DriverCall& other : calls_->running) {
     if (other.kind == DriverCall::Kind::look || now < other.started + Calls::kSlow) continue;
     Status status = too_late(other, now);
-    status.detail = std::string("A call of ") + name_of(call.kind) + " had to wait for it.";
+    status.text().detail = std::string("A call of ") + name_of(call.kind) + " had to wait for it.";
     return status;
   }
   if (call.kind == DriverCall::Kind::open && !call.status) return call.status;

@@ -169,7 +169,7 @@ void World::carry_out_outside(const Step& step, Actor& actor) {
       actor.effects = {step.id};
       // Whether a statement on its own was executed before its connection was lost is not found out.
       const bool is_lost =
-          status.sqlstate.starts_with("08") || status.sqlstate.starts_with("57P") || status.code == Code::timeout;
+          status.sqlstate().starts_with("08") || status.sqlstate().starts_with("57P") || status.code == Code::timeout;
       conclude(actor, status, !is_lost || status.is_unexecuted);
       break;
     }
@@ -265,7 +265,7 @@ void World::end_handle(const Step& step, Actor& actor) {
   if (step.kind == Kind::commit)
     status = service_->commit(id);
   else if (Status rolled_back = service_->rollback(id); !rolled_back)
-    complain("false: a rollback fails: " + rolled_back.message);
+    complain("false: a rollback fails: " + rolled_back.message());
   conclude(actor, status);
   if (service_->commit(id).code != Code::refused) complain("false: a transaction ends twice");
 }
@@ -341,7 +341,7 @@ void World::conclude(Actor& actor, const Status& told, bool is_error_certain) {
     truth = Truth::either;
     ++counts_.unknown;
     unknown_.push_back(actor.effects);
-    if (is_error_certain && !may_be_unknown(actor)) complain("unknown: " + status.detail);
+    if (is_error_certain && !may_be_unknown(actor)) complain("unknown: " + status.detail());
   } else {
     ++counts_.failed;
   }
@@ -386,7 +386,7 @@ void World::check_end() {
     const auto found = values.find(key_text(key));
     const std::string text = found == values.end() ? "0" : found->second;
     ResultTable table;
-    table.add_column("value");
+    table.set_columns(columns_named({"value"}));
     table.add_text(text);
     check_read(table, key, nullptr);
     for (int id = key; id < kAddsMax; id += kKeys) digits[id] = digit_of(std::atoll(text.c_str()), id);

@@ -16,7 +16,7 @@ TEST(AlertRules, NewRuleNeedsMetricAndThreshold) {
   lacking.metric = "query_ms";
   const Verdict refusal = rig.set(lacking);
   EXPECT_TRUE(is_refused(refusal, Code::bad_argument));
-  EXPECT_NE(refusal.why.message.find("lacks a threshold"), std::string::npos);
+  EXPECT_NE(refusal.why.message().find("lacks a threshold"), std::string::npos);
   EXPECT_EQ(rig.alert_monitor.rules_generation(), 1U);
 
   ASSERT_TRUE(is_applied(rig.set(wish("slow", "query_ms", 250))));
@@ -34,10 +34,10 @@ TEST(AlertRules, NewRuleNeedsMetricAndThreshold) {
 
 TEST(AlertRules, MistypedNameGetsSuggestion) {
   AlertRig rig;
-  EXPECT_NE(rig.set(wish("wait_tine")).why.hint.find("wait_time"), std::string::npos);
+  EXPECT_NE(rig.set(wish("wait_tine")).why.hint().find("wait_time"), std::string::npos);
   const Verdict drop = rig.drop("breaker_opn");
   EXPECT_TRUE(is_refused(drop, Code::not_found));
-  EXPECT_NE(drop.why.hint.find("breaker_open"), std::string::npos);
+  EXPECT_NE(drop.why.hint().find("breaker_open"), std::string::npos);
 }
 
 TEST(AlertRules, UnknownWordsAreRefused) {
@@ -58,12 +58,12 @@ TEST(AlertRules, ClearAtIsNotBeyondThreshold) {
   contradiction.clear_at = 6;
   const Verdict above = rig.set(contradiction);
   EXPECT_TRUE(is_refused(above, Code::bad_argument));
-  EXPECT_EQ(above.why.message, "alert rule \"a\": clear_at 6 is above the threshold 5");
+  EXPECT_EQ(above.why.message(), "alert rule \"a\": clear_at 6 is above the threshold 5");
   contradiction.comparison = "<";
   EXPECT_TRUE(is_applied(rig.set(contradiction)));
   test::AlertWish later = wish("a");
   later.threshold = 7;
-  EXPECT_EQ(rig.set(later).why.message, "alert rule \"a\": clear_at 6 is below the threshold 7");
+  EXPECT_EQ(rig.set(later).why.message(), "alert rule \"a\": clear_at 6 is below the threshold 7");
   later.clear_at = 9;
   EXPECT_TRUE(is_applied(rig.set(later)));
   EXPECT_EQ(rig.rule("a")->clear_at, 9);
@@ -207,7 +207,7 @@ TEST(AlertRules, AreBounded) {
   }
   const Verdict full = rig.set(wish("one_more", "size", 1));
   EXPECT_TRUE(is_refused(full, Code::refused));
-  EXPECT_NE(full.why.detail.find("64"), std::string::npos);
+  EXPECT_NE(full.why.detail().find("64"), std::string::npos);
   test::AlertWish known = wish("r63");
   known.threshold = 2;
   EXPECT_TRUE(is_applied(rig.set(known)));

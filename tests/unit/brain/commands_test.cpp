@@ -152,7 +152,7 @@ TEST(Pending, IsBoundedAndReusesEntries) {
   for (const Verb verb : {Verb::close_connection, Verb::recycle, Verb::drain}) {
     const Verdict verdict = rig.order(verb, 1);
     EXPECT_EQ(verdict.why.code, Code::refused);
-    EXPECT_EQ(verdict.why.message, "64 commands are still pending");
+    EXPECT_EQ(verdict.why.message(), "64 commands are still pending");
   }
   EXPECT_EQ(rig.tick().state, PoolState::running);  // the refused drain has no effect
   rig.obey();

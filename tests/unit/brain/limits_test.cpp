@@ -38,9 +38,9 @@ TEST(Manual, IsRefusedOutsideRange) {
     const Verdict verdict = rig.order(Verb::scale, size);
     EXPECT_EQ(verdict.kind, Verdict::Kind::refused);
     EXPECT_EQ(verdict.why.code, Code::refused);
-    EXPECT_NE(verdict.why.message.find(std::to_string(size)), std::string::npos);
-    EXPECT_EQ(verdict.why.detail, "accepted: 2 to 10, or null for automatic");
-    EXPECT_FALSE(verdict.why.hint.empty());
+    EXPECT_NE(verdict.why.message().find(std::to_string(size)), std::string::npos);
+    EXPECT_EQ(verdict.why.detail(), "accepted: 2 to 10, or null for automatic");
+    EXPECT_FALSE(verdict.why.hint().empty());
   }
   EXPECT_EQ(rig.tick().generation, rig.generation);
   EXPECT_TRUE(rig.actions.empty());
@@ -231,7 +231,7 @@ TEST(Limits, NoRuleExceedsSlots) {
   Rig rig(policy, 8);
   EXPECT_EQ(rig.tick().limit_size, 8);
   EXPECT_EQ(rig.brain.limit_reason(), "the 8 slots of this pool");
-  EXPECT_EQ(rig.order(Verb::scale, 9).why.detail, "accepted: 2 to 8, or null for automatic");
+  EXPECT_EQ(rig.order(Verb::scale, 9).why.detail(), "accepted: 2 to 8, or null for automatic");
   (void)rig.order(Verb::burst);
   EXPECT_EQ(rig.tick().limit_size, 8);
 }

@@ -156,7 +156,7 @@ TEST(Drain, RefusesCommandsThatMakeNoSense) {
     const Verdict verdict = rig.order(verb, 4);
     EXPECT_EQ(verdict.kind, Verdict::Kind::refused) << word(verb);
     EXPECT_EQ(verdict.why.code, Code::refused);
-    EXPECT_FALSE(verdict.why.hint.empty());
+    EXPECT_FALSE(verdict.why.hint().empty());
   }
   EXPECT_EQ(rig.order(Verb::end_burst).kind, Verdict::Kind::applied);
 }

@@ -16,7 +16,7 @@ const Column& column_of(std::string_view relation, std::string_view name) {
 }
 
 std::string text_of(const Result<Assignment>& meant) {
-  if (!meant) return meant.status().message;
+  if (!meant) return meant.status().message();
   const Setter& setter = *meant->setter;
   Given given;
   if (!setter.which.empty()) given.emplace_back(setter.which, meant->which);
@@ -48,7 +48,7 @@ TEST(Assign, RefusesInvalidValues) {
   EXPECT_EQ(pools("target_size", std::string("five")), "target_size cannot be \"five\"");
   EXPECT_EQ(pools("min_size", Null()), "min_size cannot be NULL");
   EXPECT_EQ(pools("state", std::string("degraded")), "state cannot be \"degraded\"");
-  EXPECT_EQ(assign(column_of("pools", "state"), "", std::string("degraded")).status().detail,
+  EXPECT_EQ(assign(column_of("pools", "state"), "", std::string("degraded")).status().detail(),
             R"(accepted: "paused" to pause, "running" to resume, "draining" to drain)");
   EXPECT_EQ(pools("state", int64_t{1}), "state cannot be 1");
   EXPECT_EQ(setting("burst", Null()), "value cannot be NULL");

@@ -27,7 +27,7 @@ class Transaction {
       if (knows_limits) each.minimum = 2, each.maximum = 8;
     }
     const auto plan = settle(all_);
-    if (!plan) return plan.status().message;
+    if (!plan) return plan.status().message();
     std::string out;
     for (const PlannedCommand& each : *plan) {
       out += (out.empty() ? "" : " ") + (each.verb == Verb::set ? each.subject : std::string(word(each.verb)));

@@ -39,7 +39,7 @@ class Fake : public ::testing::Test {
   }
   std::unique_ptr<Connection> opened(uint32_t slot) {
     Completion done = open(slot);
-    EXPECT_EQ(done.kind, Kind::opened) << done.status.message;
+    EXPECT_EQ(done.kind, Kind::opened) << done.status.message();
     return std::move(done.connection);
   }
   Completion close(uint32_t slot, std::unique_ptr<Connection> connection) {
@@ -83,7 +83,7 @@ TEST_F(Fake, OpensHaveScriptedResults) {
     EXPECT_TRUE(failed.status.is_retryable);
   }
   const Completion refused = open(0);
-  EXPECT_EQ(refused.status.sqlstate, "28P01");
+  EXPECT_EQ(refused.status.sqlstate(), "28P01");
   EXPECT_TRUE(refused.is_permanent);
   const Instant before = now();
   EXPECT_EQ(open(0, Span::seconds(3)).status.code, Code::timeout);
@@ -95,15 +95,15 @@ TEST_F(Fake, OpensHaveScriptedResults) {
 TEST_F(Fake, LimitRefusalAndOutage) {
   server_.set_sessions_max(1);
   auto session = opened(0);
-  EXPECT_EQ(open(1).status.sqlstate, "53300");
+  EXPECT_EQ(open(1).status.sqlstate(), "53300");
   server_.set_sessions_max(0);
   server_.set_refusing(true);
-  EXPECT_EQ(open(1).status.sqlstate, "57P03");
+  EXPECT_EQ(open(1).status.sqlstate(), "57P03");
   server_.set_refusing(false);
   server_.go_down();
   EXPECT_EQ(one().kind, Kind::lost);
-  EXPECT_EQ(run(*session, "one").sqlstate, "57P01");
-  EXPECT_EQ(open(1).status.sqlstate, "08001");
+  EXPECT_EQ(run(*session, "one").sqlstate(), "57P01");
+  EXPECT_EQ(open(1).status.sqlstate(), "08001");
   server_.come_up();
   EXPECT_EQ(open(1).kind, Kind::opened);
 }
@@ -115,7 +115,7 @@ TEST_F(Fake, ScheduledOutage) {
   server_.schedule_down(down);
   EXPECT_EQ(one().kind, Kind::lost);
   EXPECT_EQ(now(), down);
-  EXPECT_EQ(open(1).status.sqlstate, "08001");
+  EXPECT_EQ(open(1).status.sqlstate(), "08001");
   clock_.advance(Span::seconds(10));
   EXPECT_EQ(open(1).kind, Kind::opened);
 }
@@ -125,7 +125,7 @@ TEST_F(Fake, OpenInProgressFailsWithTheServer) {
   server_.go_down();
   const Completion done = one();
   EXPECT_EQ(done.kind, Kind::open_failed);
-  EXPECT_EQ(done.status.sqlstate, "08006");
+  EXPECT_EQ(done.status.sqlstate(), "08006");
   EXPECT_EQ(server_.sessions_now(), 0u);
 }
 
@@ -200,14 +200,14 @@ TEST_F(Fake, HandlerOfTheTest) {
   EXPECT_OK(run(*session, "special", &out));
   EXPECT_EQ(out.affected(), 7);
   EXPECT_EQ(ask(*session, "one"), "1");
-  EXPECT_EQ(run(*session, "fail 40001").sqlstate, "40001");
+  EXPECT_EQ(run(*session, "fail 40001").sqlstate(), "40001");
 }
 
 TEST_F(Fake, FailedTransactionNeedsRollback) {
   const auto session = opened(0);
   ASSERT_OK(run(*session, "begin"));
-  EXPECT_EQ(run(*session, "fail 23505").sqlstate, "23505");
-  EXPECT_EQ(run(*session, "one").sqlstate, "25P02");
+  EXPECT_EQ(run(*session, "fail 23505").sqlstate(), "23505");
+  EXPECT_EQ(run(*session, "one").sqlstate(), "25P02");
   EXPECT_EQ(session->settle(ResetMode::smart), Settled::needs_reset);
   connector_.reset(0, *session, ResetMode::smart, now(), in(Span::seconds(2)));
   EXPECT_EQ(one().kind, Kind::reset_done);

@@ -138,10 +138,10 @@ class PgAttempt : public ::testing::Test {
   std::string reason(Connector& connector) {
     const Completion done = std::move(answers(connector).front());
     EXPECT_EQ(done.kind, Completion::Kind::open_failed);
-    EXPECT_EQ(done.status.sqlstate, "08001");
+    EXPECT_EQ(done.status.sqlstate(), "08001");
     EXPECT_TRUE(done.status.is_retryable);
-    EXPECT_FALSE(done.status.hint.empty());
-    return done.status.message;
+    EXPECT_FALSE(done.status.hint().empty());
+    return done.status.message();
   }
 
   RealClock clock_;
@@ -167,16 +167,16 @@ TEST_F(PgAttempt, UnknownNameHasTheErrorOfLibpq) {
   const auto connector = connect_to("missing.test");
   open(*connector, 0, Span::seconds(10));
   const Completion done = std::move(answers(*connector).front());
-  EXPECT_NE(done.status.message.find("could not translate host name \"missing.test\""), std::string::npos);
-  EXPECT_NE(done.status.hint.find("name"), std::string::npos) << done.status.hint;
+  EXPECT_NE(done.status.message().find("could not translate host name \"missing.test\""), std::string::npos);
+  EXPECT_NE(done.status.hint().find("name"), std::string::npos) << done.status.hint();
 }
 
 TEST_F(PgAttempt, OneUnknownNameOfSeveralIsSkipped) {
   const auto connector = connect_to("missing.test,quick.test");
   open(*connector, 0, Span::seconds(10));
   const Completion done = std::move(answers(*connector).front());
-  EXPECT_NE(done.status.message.find("missing.test"), std::string::npos) << done.status.message;
-  EXPECT_NE(done.status.detail.find("\"quick.test\" (127.0.0.1)"), std::string::npos) << done.status.detail;
+  EXPECT_NE(done.status.message().find("missing.test"), std::string::npos) << done.status.message();
+  EXPECT_NE(done.status.detail().find("\"quick.test\" (127.0.0.1)"), std::string::npos) << done.status.detail();
 }
 
 TEST_F(PgAttempt, BlockingHostIsSkipped) {
@@ -208,11 +208,11 @@ TEST_F(PgAttempt, NumberOfBlockedAttemptsIsBounded) {
   constexpr auto kMax = static_cast<uint32_t>(libpq::Attempts::kHeldUpMax);
   for (uint32_t slot = 0; slot < kMax; ++slot) open(*connector, slot, Span::millis(800));
   EXPECT_TRUE(NameServer::instance().wait_until_asked("held.test", kMax));
-  for (const Completion& done : answers(*connector, kMax)) EXPECT_EQ(done.status.message, kLate);
+  for (const Completion& done : answers(*connector, kMax)) EXPECT_EQ(done.status.message(), kLate);
   open(*connector, 0, Span::millis(50));
   const Completion done = std::move(answers(*connector).front());
-  EXPECT_EQ(done.status.message, "no connection attempt could be started within connect_timeout");
-  EXPECT_EQ(done.status.detail, "16 abandoned attempts are still blocked by the name lookup of \"held.test\".");
+  EXPECT_EQ(done.status.message(), "no connection attempt could be started within connect_timeout");
+  EXPECT_EQ(done.status.detail(), "16 abandoned attempts are still blocked by the name lookup of \"held.test\".");
   EXPECT_EQ(NameServer::instance().asking("held.test"), static_cast<int>(kMax));
   open(*connector, 0, Span::seconds(10));
   NameServer::instance().let_go("held.test");  // one that returns makes room for the one that waits
@@ -236,7 +236,7 @@ TEST_F(PgAttempt, CredentialCallbackIsSerializedAndDoesNotBlock) {
   });
   for (const uint32_t slot : {0U, 1U, 2U}) open(*connector, slot, Span::millis(400));
   for (const Completion& done : answers(*connector, 3)) {
-    EXPECT_EQ(done.status.message, "the credential callback did not return within connect_timeout");
+    EXPECT_EQ(done.status.message(), "the credential callback did not return within connect_timeout");
     EXPECT_EQ(done.status.code, Code::timeout);
   }
   for (const uint32_t slot : {0U, 1U}) open(*connector, slot, Span::seconds(10));
@@ -247,7 +247,7 @@ TEST_F(PgAttempt, CredentialCallbackIsSerializedAndDoesNotBlock) {
     changed.notify_all();
   }
   std::set<std::string> reasons;
-  for (const Completion& done : answers(*connector, 2)) reasons.insert(done.status.message.substr(0, 20));
+  for (const Completion& done : answers(*connector, 2)) reasons.insert(done.status.message().substr(0, 20));
   EXPECT_EQ(reasons, (std::set<std::string>{"no password today", "connection to server"}));
   const std::lock_guard lock(mutex);
   EXPECT_EQ(calls, 3);

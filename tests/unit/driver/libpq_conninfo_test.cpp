@@ -66,8 +66,8 @@ TEST(ConnectWords, CallbackPasswordReplacesTheGivenOne) {
 TEST(ConnectWords, ErrorsContainNoPassword) {
   Result<ConnectWords> parsed = ConnectWords::parse("host=db password=hunter2 nonsense=1");
   ASSERT_FALSE(parsed.is_ok());
-  EXPECT_NE(parsed.status().message.find("nonsense"), std::string::npos);
-  EXPECT_EQ(parsed.status().message.find("hunter2"), std::string::npos);
+  EXPECT_NE(parsed.status().message().find("nonsense"), std::string::npos);
+  EXPECT_EQ(parsed.status().message().find("hunter2"), std::string::npos);
 }
 
 }  // namespace

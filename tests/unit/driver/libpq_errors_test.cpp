@@ -35,8 +35,8 @@ TEST(PostgresqlErrors, InvalidTargetGivesTheReason) {
   PGconn* const conn = PQconnectStart("host=/nowhere port=notanumber");
   const ConnectFailure failure = connect_failure(conn);
   PQfinish(conn);
-  EXPECT_NE(failure.status.message.find("notanumber"), std::string::npos) << failure.status.message;
-  EXPECT_EQ(failure.status.sqlstate, "08001");
+  EXPECT_NE(failure.status.message().find("notanumber"), std::string::npos) << failure.status.message();
+  EXPECT_EQ(failure.status.sqlstate(), "08001");
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST(Greeting, RejectedOptionsAreNotSentAgain) {
     EXPECT_FALSE(greeting.take_refusal(failure, true)) << "there is nothing left to leave out";
     EXPECT_TRUE(failure.is_permanent);
     EXPECT_FALSE(failure.status.is_retryable);
-    EXPECT_NE(failure.status.hint.find("ignore_startup_parameters"), std::string::npos);
+    EXPECT_NE(failure.status.hint().find("ignore_startup_parameters"), std::string::npos);
     EXPECT_EQ(Greeting(memory, with(Pooler::auto_)).options(), StartupOptions::none) << "the next connect knows";
   }
 }
@@ -59,7 +59,7 @@ TEST(Greeting, OptionPoolerDecides) {
   Greeting none(memory, with(Pooler::none));
   ConnectFailure failure = refusal("unsupported startup parameter: options");
   EXPECT_FALSE(none.take_refusal(failure, false));
-  EXPECT_NE(failure.status.hint.find("option pooler"), std::string::npos);
+  EXPECT_NE(failure.status.hint().find("option pooler"), std::string::npos);
 }
 
 TEST(SessionSettings, OptionsAreParsedAsByTheServer) {
@@ -71,7 +71,7 @@ TEST(SessionSettings, OptionsAreParsedAsByTheServer) {
   for (const char* text : {"-d 5", "-c", "-c a", "--a", "a=1", "-c =1"}) {
     Result<SessionSettings> refused = settings_in(text);
     ASSERT_FALSE(refused.is_ok()) << text;
-    EXPECT_NE(refused.status().message.find("options"), std::string::npos);
+    EXPECT_NE(refused.status().message().find("options"), std::string::npos);
   }
 }
 
@@ -107,10 +107,10 @@ TEST(SharedSession, StatementsThatChangeTheSessionAreRejected) {
                           "SELECT dblink_connect('x')"}) {
     const Status told = check_shared(sql);
     ASSERT_FALSE(told) << sql;
-    EXPECT_EQ(told.sqlstate, "0A000") << sql;
-    EXPECT_NE(told.hint.find("pooler=session"), std::string::npos) << sql;
+    EXPECT_EQ(told.sqlstate(), "0A000") << sql;
+    EXPECT_NE(told.hint().find("pooler=session"), std::string::npos) << sql;
   }
-  EXPECT_NE(check_shared("SET search_path = a").message.find("search_path"), std::string::npos);
+  EXPECT_NE(check_shared("SET search_path = a").message().find("search_path"), std::string::npos);
 }
 
 TEST(SharedSession, StatementsLimitedToTheirTransactionAreAccepted) {
@@ -120,7 +120,7 @@ TEST(SharedSession, StatementsLimitedToTheirTransactionAreAccepted) {
         "PREPARE TRANSACTION 'p'", "DECLARE c CURSOR FOR SELECT 1", "CREATE TEMP TABLE a (n int) ON COMMIT DROP",
         "CREATE TABLE temp (n int)", "SELECT temp FROM t", "SELECT pg_advisory_xact_lock(7)",
         "SELECT set_config('a.b', coalesce($1, ''), true)", "SELECT 'SET x = 1' -- SET y = 2", "COMMIT; BEGIN"}) {
-    EXPECT_TRUE(check_shared(sql)) << sql << ": " << check_shared(sql).message;
+    EXPECT_TRUE(check_shared(sql)) << sql << ": " << check_shared(sql).message();
   }
 }
 
@@ -131,7 +131,7 @@ TEST(SharedSession, ReadLeaseRequiresSeparateTransactionStatements) {
   }
   for (const char* sql :
        {"BEGIN; DELETE FROM t", "SELECT 1; COMMIT; DELETE FROM t", "ROLLBACK; BEGIN", "SELECT 1; END"}) {
-    EXPECT_EQ(check_shared_read(sql).sqlstate, "0A000") << sql;
+    EXPECT_EQ(check_shared_read(sql).sqlstate(), "0A000") << sql;
   }
 }
 

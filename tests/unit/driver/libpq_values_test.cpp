@@ -28,7 +28,7 @@ constexpr Oid kBool = 16;
 std::string sent(const SqlValue& value, Oid type) {
   Parameters parameters;
   const Oid types[] = {type};
-  if (const Status set = parameters.set({&value, 1}, types); !set) return "refused: " + set.message;
+  if (const Status set = parameters.set({&value, 1}, types); !set) return "refused: " + set.message();
   if (parameters.count() != 1) return "none";
   if (parameters.values()[0] == nullptr) return "null";
   if (parameters.formats()[0] == 0) return std::string("text:") + parameters.values()[0];
@@ -174,8 +174,8 @@ TEST(PostgresqlStatements, NotesNameWhatAStatementLeaves) {
   EXPECT_FALSE(notes("SET work_mem = 1").names_search_path);
   EXPECT_TRUE(notes("CREATE TEMP TABLE t (a int)").names_temporary);
   EXPECT_TRUE(notes("SET a = 1").shared.is_ok());
-  EXPECT_EQ(notes("SET a = 1", true).shared.sqlstate, "0A000");
-  EXPECT_EQ(notes("BEGIN; SELECT 1", true).shared_read.sqlstate, "0A000");
+  EXPECT_EQ(notes("SET a = 1", true).shared.sqlstate(), "0A000");
+  EXPECT_EQ(notes("BEGIN; SELECT 1", true).shared_read.sqlstate(), "0A000");
 }
 
 TEST(PostgresqlStatements, WhichTagsChangeDefinitions) {
@@ -188,10 +188,10 @@ TEST(PostgresqlStatements, WhichTagsChangeDefinitions) {
 TEST(PostgresqlStatements, WhichErrorsMeanThatAStatementIsStale) {
   const auto error = [](const char* sqlstate, const char* routine) {
     Status status = Status::error(Code::database, "m");
-    status.sqlstate = sqlstate;
+    status.text().sqlstate = sqlstate;
     ErrorPlace place;
     place.routine = routine;
-    status.place = std::make_shared<const ErrorPlace>(std::move(place));
+    status.text().place = std::make_shared<const ErrorPlace>(std::move(place));
     return status;
   };
   EXPECT_TRUE(is_stale_statement(error("26000", "FetchPreparedStatement")));

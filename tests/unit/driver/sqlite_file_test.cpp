@@ -27,7 +27,7 @@ class SqliteFile : public SqliteRoom {
   }
   std::unique_ptr<Connection> open(uint32_t slot) {
     Completion done = try_open_slot(slot);
-    EXPECT_EQ(done.kind, Completion::Kind::opened) << done.status.message << " / " << done.status.detail;
+    EXPECT_EQ(done.kind, Completion::Kind::opened) << done.status.message() << " / " << done.status.detail();
     if (done.connection != nullptr) EXPECT_OK(done.connection->begin_lease(LeaseMode::read_write, clock_.now()));
     return std::move(done.connection);
   }
@@ -50,10 +50,10 @@ class SqliteFile : public SqliteRoom {
     fs::remove(dir_.file() + "-shm");
   }
   static void expect_lost(const Status& status, const std::string& words) {
-    EXPECT_EQ(status.sqlstate, "58030") << status.message;
-    EXPECT_NE(status.message.find(words), std::string::npos) << status.message;
-    EXPECT_FALSE(status.detail.empty());
-    EXPECT_FALSE(status.hint.empty());
+    EXPECT_EQ(status.sqlstate(), "58030") << status.message();
+    EXPECT_NE(status.message().find(words), std::string::npos) << status.message();
+    EXPECT_FALSE(status.detail().empty());
+    EXPECT_FALSE(status.hint().empty());
     EXPECT_FALSE(status.is_retryable);
   }
   // D2
@@ -86,7 +86,7 @@ TEST_F(SqliteFile, CommitToMissingFileFails) {
   fs::remove(dir_.file());
   const Status status = run(*session_, "COMMIT");
   expect_lost(status, "was deleted or moved");
-  EXPECT_NE(status.detail.find("committed to the old file"), std::string::npos) << status.detail;
+  EXPECT_NE(status.detail().find("committed to the old file"), std::string::npos) << status.detail();
   EXPECT_EQ(session_->settle(ResetMode::smart), Settled::broken);
 }
 
@@ -103,9 +103,9 @@ TEST_F(SqliteFile, D4MissingFileIsNotCreatedAgain) {
   const Completion failed = try_open_slot(0);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
-  EXPECT_EQ(failed.status.sqlstate, "58030");
-  EXPECT_NE(failed.status.message.find(dir_.file() + " is missing"), std::string::npos) << failed.status.message;
-  EXPECT_FALSE(failed.status.hint.empty());
+  EXPECT_EQ(failed.status.sqlstate(), "58030");
+  EXPECT_NE(failed.status.message().find(dir_.file() + " is missing"), std::string::npos) << failed.status.message();
+  EXPECT_FALSE(failed.status.hint().empty());
   EXPECT_FALSE(fs::exists(dir_.file()));
   fs::copy_file(dir_.file("backup.db"), dir_.file());
   EXPECT_EQ(ask(*open(0), "SELECT x FROM t"), "old");
@@ -117,7 +117,7 @@ TEST_F(SqliteFile, D4MissingDirectoryIsReported) {
   use(dir_.file("sub/app.db"));
   fs::rename(dir_.file("sub"), dir_.file("away"));
   expect_session_lost(*session_, "was deleted or moved");
-  EXPECT_EQ(try_open_slot(1).status.sqlstate, "58030");
+  EXPECT_EQ(try_open_slot(1).status.sqlstate(), "58030");
   EXPECT_FALSE(fs::exists(dir_.file("sub")));
   fs::rename(dir_.file("away"), dir_.file("sub"));
   EXPECT_EQ(ask(*open(1), "SELECT x FROM t"), "old");
@@ -126,7 +126,7 @@ TEST_F(SqliteFile, D4MissingDirectoryIsReported) {
 TEST_F(SqliteFile, FileMovedBackIsUsedByNewSessions) {
   fs::rename(dir_.file(), dir_.file("away.db"));
   expect_lost(run(*session_, "INSERT INTO t VALUES ('lost')"), "was deleted or moved");
-  EXPECT_EQ(try_open_slot(1).status.sqlstate, "58030");
+  EXPECT_EQ(try_open_slot(1).status.sqlstate(), "58030");
   fs::rename(dir_.file("away.db"), dir_.file());
   const auto next = open(1);
   EXPECT_OK(run(*next, "INSERT INTO t VALUES ('kept')"));
@@ -139,13 +139,13 @@ TEST_F(SqliteFile, D3NewFileIsNotMixedWithTheOldWal) {
   make_other(dir_.file("other.db"));
   fs::rename(dir_.file("other.db"), dir_.file());
   expect_session_lost(*session_, "was replaced by another file");
-  EXPECT_EQ(try_open_slot(1).status.sqlstate, "58030");
+  EXPECT_EQ(try_open_slot(1).status.sqlstate(), "58030");
   close(0, session_);
   const Completion failed = try_open_slot(1);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
   EXPECT_FALSE(failed.is_permanent);
-  EXPECT_NE(failed.status.message.find("-wal still belongs to the old file"), std::string::npos)
-      << failed.status.message;
+  EXPECT_NE(failed.status.message().find("-wal still belongs to the old file"), std::string::npos)
+      << failed.status.message();
   remove_side_files();
   const auto next = open(1);
   EXPECT_EQ(ask(*next, "SELECT x FROM t"), "new");
@@ -171,7 +171,7 @@ TEST_F(SqliteFile, D3MappedWalIndexIsNotTruncated) {
   fs::remove(dir_.file() + "-wal");
   const Completion failed = try_open_slot(1);
   ASSERT_EQ(failed.kind, Completion::Kind::open_failed);
-  EXPECT_NE(failed.status.detail.find("1 sessions of the old file"), std::string::npos) << failed.status.detail;
+  EXPECT_NE(failed.status.detail().find("1 sessions of the old file"), std::string::npos) << failed.status.detail();
   EXPECT_FALSE(run(*session_, "SELECT * FROM t").is_ok() && run(*session_, "INSERT INTO t VALUES (1)").is_ok());
   close(0, session_);
   EXPECT_EQ(ask(*open(1), "SELECT x FROM t"), "new");
@@ -199,7 +199,7 @@ TEST_F(SqliteFile, DeletedWalIsSavedByItsSessions) {
   fs::remove(dir_.file() + "-wal");
   expect_session_lost(*session_, "-wal was deleted or moved");
   expect_session_lost(*other, "-wal was deleted or moved");
-  EXPECT_EQ(try_open_slot(2).status.sqlstate, "58030");  // would begin a WAL of its own
+  EXPECT_EQ(try_open_slot(2).status.sqlstate(), "58030");  // would begin a WAL of its own
   close(0, session_);
   close(1, other);
   const auto next = open(2);
@@ -215,7 +215,7 @@ TEST_F(SqliteFile, D3WalDeletedDuringOpenIsNotMixedWithANewOne) {
   auto second = open_session_on(file("other.db"), patient_policy(), clock_);
   fs::remove(dir_.file("other.db") + "-wal");
   Status status = second->furnish(clock_.now() + Span::seconds(30));
-  EXPECT_EQ(status.sqlstate, "58030") << status.message;
+  EXPECT_EQ(status.sqlstate(), "58030") << status.message();
   EXPECT_TRUE(status.is_retryable);
   second.reset();
   expect_lost(run(*first, "INSERT INTO t VALUES ('lost')"), "-wal was ");
@@ -294,7 +294,7 @@ TEST_F(SqliteFile, AllowedChangesAreNoLoss) {
   session_ = open(0);
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM t"), "5");
-  for (const Completion& done : answers()) ADD_FAILURE() << done.status.message;
+  for (const Completion& done : answers()) ADD_FAILURE() << done.status.message();
 }
 
 }  // namespace

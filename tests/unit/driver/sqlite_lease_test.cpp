@@ -87,11 +87,11 @@ TEST_F(SqliteLease, QueryOnlyFollowsTheLease) {
   EXPECT_NE(run_native(*session_, "INSERT INTO t VALUES (4)"), SQLITE_OK);
   session_->vouch();
   const Status status = run(*session_, "BEGIN IMMEDIATE");
-  EXPECT_EQ(status.sqlstate, "25006");
-  EXPECT_FALSE(status.hint.empty());
+  EXPECT_EQ(status.sqlstate(), "25006");
+  EXPECT_FALSE(status.hint().empty());
   EXPECT_OK(run(*session_, "EXPLAIN INSERT INTO t VALUES (4); PRAGMA journal_mode; BEGIN; SELECT * FROM t; COMMIT"));
   EXPECT_OK(run(*session_, "PRAGMA query_only = off"));
-  EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (4)").sqlstate, "25006");  // the lease decides, not the pragma
+  EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (4)").sqlstate(), "25006");  // the lease decides, not the pragma
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
 }

@@ -21,9 +21,9 @@ class SqliteOpen : public SqliteRoom {
     ASSERT_EQ(done.kind, Completion::Kind::open_failed);
     EXPECT_TRUE(done.is_permanent);
     EXPECT_FALSE(done.status.is_retryable);
-    EXPECT_NE(done.status.message.find(words), std::string::npos) << done.status.message;
-    EXPECT_FALSE(done.status.detail.empty());
-    EXPECT_FALSE(done.status.hint.empty());
+    EXPECT_NE(done.status.message().find(words), std::string::npos) << done.status.message();
+    EXPECT_FALSE(done.status.detail().empty());
+    EXPECT_FALSE(done.status.hint().empty());
   }
 
   std::unique_ptr<Connector> connector_;
@@ -31,7 +31,7 @@ class SqliteOpen : public SqliteRoom {
 
 TEST_F(SqliteOpen, MissingFileIsCreated) {
   const Completion done = open(dir_.file("new.db"));
-  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message();
   EXPECT_TRUE(std::filesystem::exists(dir_.file("new.db")));
 }
 
@@ -46,7 +46,7 @@ TEST_F(SqliteOpen, OtherFileIsRejected) {
   expect_hopeless(dir_.file("letter.db"), "letter.db");
   const Completion done = open(dir_.file("letter.db"));
   EXPECT_EQ(done.status.native_code & 0xFF, SQLITE_NOTADB);
-  EXPECT_EQ(done.status.sqlstate, "XX001");
+  EXPECT_EQ(done.status.sqlstate(), "XX001");
 }
 
 TEST_F(SqliteOpen, EmptyFileIsADatabase) {
@@ -96,17 +96,17 @@ class SqliteReadOnly : public SqliteOpen {
       ASSERT_TRUE(nobody.is_unprivileged());
       const Completion refused = open(dir_.file());
       ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
-      EXPECT_NE(refused.status.hint.find("mode=ro"), std::string::npos) << refused.status.hint;
+      EXPECT_NE(refused.status.hint().find("mode=ro"), std::string::npos) << refused.status.hint();
       const Completion done = open(dir_.file(), with(access));
-      ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message << " / " << done.status.detail;
+      ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message() << " / " << done.status.detail();
       for (const LeaseMode mode : {LeaseMode::read, LeaseMode::read_write}) {
         ASSERT_OK(done.connection->begin_lease(mode, clock_.now()));
         EXPECT_EQ(ask(*done.connection, "SELECT x FROM t"), "kept");
         for (const char* sql : {"INSERT INTO t VALUES (1)", "BEGIN IMMEDIATE", "CREATE TABLE u (x)", "VACUUM"}) {
           const Status status = run(*done.connection, sql);
-          EXPECT_EQ(status.sqlstate, "25006") << sql << ": " << status.message;
-          EXPECT_NE(status.message.find("read-only"), std::string::npos) << status.message;
-          EXPECT_FALSE(status.hint.empty());
+          EXPECT_EQ(status.sqlstate(), "25006") << sql << ": " << status.message();
+          EXPECT_NE(status.message().find("read-only"), std::string::npos) << status.message();
+          EXPECT_FALSE(status.hint().empty());
         }
         EXPECT_NE(run_native(*done.connection, "INSERT INTO t VALUES (1)"), SQLITE_OK);
         done.connection->vouch();
@@ -126,7 +126,7 @@ TEST_F(SqliteReadOnly, ImmutableWalDatabaseNeedsNoIndex) {
     const AsNobody nobody;
     const Completion refused = open(dir_.file(), with(SqliteAccess::read_only));
     ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
-    EXPECT_NE(refused.status.hint.find("immutable=1"), std::string::npos) << refused.status.hint;
+    EXPECT_NE(refused.status.hint().find("immutable=1"), std::string::npos) << refused.status.hint();
   }
   expect_readable(SqliteAccess::immutable);
 }
@@ -136,9 +136,9 @@ TEST_F(SqliteReadOnly, ImmutableWithWalIsRejected) {
   ASSERT_EQ(owner.run("PRAGMA journal_mode = wal; INSERT INTO t VALUES ('in the WAL')"), SQLITE_OK);
   const Completion refused = open(dir_.file(), with(SqliteAccess::immutable));
   ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
-  EXPECT_NE(refused.status.message.find("it has a WAL"), std::string::npos) << refused.status.message;
+  EXPECT_NE(refused.status.message().find("it has a WAL"), std::string::npos) << refused.status.message();
   const Completion done = open(dir_.file(), with(SqliteAccess::read_only));
-  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message();
   EXPECT_EQ(ask(*done.connection, "SELECT count(*) FROM t"), "2");
 }
 
@@ -146,7 +146,7 @@ TEST_F(SqliteReadOnly, NothingIsCreated) {
   for (const SqliteAccess access : {SqliteAccess::read_only, SqliteAccess::immutable}) {
     const Completion refused = open(dir_.file("missing.db"), with(access));
     ASSERT_EQ(refused.kind, Completion::Kind::open_failed);
-    EXPECT_EQ(refused.status.sqlstate, "58P01");
+    EXPECT_EQ(refused.status.sqlstate(), "58P01");
     EXPECT_FALSE(std::filesystem::exists(dir_.file("missing.db")));
   }
 }
@@ -155,7 +155,7 @@ TEST_F(SqliteReadOnly, ImmutableWithSpecialCharacters) {
   const std::string path = dir_.file("a b%20?c#d&e=f.db");
   { EXPECT_EQ(Stranger(path).run("CREATE TABLE t (x); INSERT INTO t VALUES (42)"), SQLITE_OK); }
   const Completion done = open(path, with(SqliteAccess::immutable));
-  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message();
   EXPECT_EQ(ask(*done.connection, "SELECT x FROM t"), "42");
 }
 
@@ -164,7 +164,7 @@ TEST_F(SqliteOpen, UriLikeNameIsAPath) {
   std::filesystem::current_path(dir_.path());
   const Completion done = open("file:odd.db?mode=memory");
   std::filesystem::current_path(before);
-  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+  ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message();
   EXPECT_TRUE(std::filesystem::exists(dir_.file("file:odd.db?mode=memory")));
 }
 
@@ -207,7 +207,7 @@ TEST_F(SqliteOpen, EveryJournalModeIsApplied) {
     Policy policy;
     policy.sqlite_journal_mode = mode;
     const Completion done = open(dir_.file(name + ".db"), policy);
-    ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message;
+    ASSERT_EQ(done.kind, Completion::Kind::opened) << done.status.message();
     EXPECT_EQ(ask(*done.connection, "PRAGMA journal_mode"), name);
   }
 }
@@ -239,7 +239,7 @@ TEST_F(SqliteOpen, ReplacedFileFailsValidation) {
   connector_->validate(0, *opened.connection, clock_.now(), clock_.now() + Span::seconds(30));
   const Completion done = pump(*connector_, clock_);
   EXPECT_EQ(done.kind, Completion::Kind::validation_failed);
-  EXPECT_NE(done.status.message.find("replaced"), std::string::npos);
+  EXPECT_NE(done.status.message().find("replaced"), std::string::npos);
 }
 
 TEST_F(SqliteOpen, ValidationQueryIsExecuted) {
@@ -272,7 +272,7 @@ TEST_F(SqliteOpen, LockOfAnotherProcessPassesValidation) {
 
 TEST_F(SqliteOpen, MemoryDatabaseBelongsToItsConnector) {
   Completion first = open(":memory:");
-  ASSERT_EQ(first.kind, Completion::Kind::opened) << first.status.message;
+  ASSERT_EQ(first.kind, Completion::Kind::opened) << first.status.message();
   ASSERT_OK(run(*first.connection, "CREATE TABLE t (x); INSERT INTO t VALUES (42)"));
   connector_->close(0, std::move(first.connection), clock_.now());
   EXPECT_EQ(pump(*connector_, clock_).kind, Completion::Kind::closed);
@@ -295,7 +295,7 @@ TEST_F(SqliteOpen, FullDiskIsReported) {
     const auto session = open_session(*connector, clock_);
     ASSERT_OK(run(*session, "CREATE TABLE t (x)"));
     const Status status = run(*session, "INSERT INTO t VALUES (randomblob(1000000))");
-    EXPECT_EQ(status.sqlstate, "53100") << status.message;
+    EXPECT_EQ(status.sqlstate(), "53100") << status.message();
     EXPECT_EQ(ask(*session, "SELECT count(*) FROM t"), "0");
   }
   ::umount(mount.c_str());

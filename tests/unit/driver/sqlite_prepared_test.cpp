@@ -64,7 +64,7 @@ TEST_F(SqlitePrepared, ADropThatFindsItsTableIsSeen) {
 TEST_F(SqlitePrepared, AReadLeaseRefusesAPreparedChange) {
   repeat("UPDATE t SET x = x + 1");
   ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart, LeaseMode::read), Settled::clean);
-  EXPECT_EQ(run(*session_, "UPDATE t SET x = x + 1").sqlstate, "25006");
+  EXPECT_EQ(run(*session_, "UPDATE t SET x = x + 1").sqlstate(), "25006");
   ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_OK(run(*session_, "UPDATE t SET x = x + 1"));
   EXPECT_EQ(ask(*session_, "SELECT sum(x) FROM t"), "11");
@@ -76,7 +76,7 @@ TEST_F(SqlitePrepared, TransactionsAreFollowed) {
     EXPECT_EQ(turn_holder(), session_->number());
     EXPECT_TRUE(session_->facts().is_in_transaction);
     ASSERT_TRUE(session_->end_transaction("idle"));
-    EXPECT_EQ(run(*session_, "SELECT count(*) FROM t").sqlstate, "25P03");
+    EXPECT_EQ(run(*session_, "SELECT count(*) FROM t").sqlstate(), "25P03");
     EXPECT_OK(run(*session_, "ROLLBACK"));
     ASSERT_OK(run(*session_, "BEGIN IMMEDIATE"));
     ASSERT_OK(run(*session_, "COMMIT"));
@@ -94,7 +94,7 @@ TEST_F(SqlitePrepared, AFailedStatementCanBeUsedAgain) {
   ASSERT_OK(run(*session_, "CREATE UNIQUE INDEX i ON t (x)"));
   repeat("INSERT INTO t SELECT max(x) + 1 FROM t");
   for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (1 + length(?1))", nullptr, {""}).sqlstate, "23505");
+    EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (1 + length(?1))", nullptr, {""}).sqlstate(), "23505");
   }
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (1 + length(?1))", nullptr, {"0123456789"}));
@@ -133,7 +133,7 @@ TEST_F(SqlitePrepared, ForeignKeysHoldForPreparedStatements) {
   ASSERT_OK(run(*session_, "PRAGMA foreign_keys = OFF"));
   repeat("INSERT INTO c VALUES (1)");
   ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
-  EXPECT_EQ(run(*session_, "INSERT INTO c VALUES (1)").sqlstate, "23503");
+  EXPECT_EQ(run(*session_, "INSERT INTO c VALUES (1)").sqlstate(), "23503");
 }
 
 // ---- PRAGMA optimize

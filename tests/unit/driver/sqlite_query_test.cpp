@@ -15,7 +15,7 @@ class SqliteQuery : public SqliteRoom {
                   "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, n INT CHECK (n < 100),"
                   " parent INT REFERENCES parent)"));
   }
-  std::string sqlstate(std::string_view sql) { return run(*session_, sql).sqlstate; }
+  std::string sqlstate(std::string_view sql) { return run(*session_, sql).sqlstate(); }
   std::unique_ptr<SqliteConnection> session_;
 };
 
@@ -62,8 +62,8 @@ TEST_F(SqliteQuery, SeveralStatements) {
   EXPECT_EQ(run(*session_, "SELECT ?1; SELECT ?1", nullptr, {"a"}).code, Code::bad_argument);
   EXPECT_EQ(ask(*session_, "SELECT ?1; -- said all ", {"a"}), "a");
   const Status status = run(*session_, "SELECT 1; garbage", &out);
-  EXPECT_EQ(status.sqlstate, "42601");
-  EXPECT_EQ(status.detail, "At byte 11 of the text.");
+  EXPECT_EQ(status.sqlstate(), "42601");
+  EXPECT_EQ(status.detail(), "At byte 11 of the text.");
   EXPECT_EQ(out.columns(), 0);
   EXPECT_OK(run(*session_, "   /* nothing */ "));
   EXPECT_EQ(run(*session_, std::string_view("SELECT 1\0; DROP TABLE t", 23)).code, Code::bad_argument);
@@ -110,7 +110,7 @@ TEST_F(SqliteQuery, ErrorsHaveSqlstates) {
   EXPECT_EQ(sqlstate("SELECT zeroblob(2000000000)"), "54000");
   const Status status = run(*session_, "INSERT INTO t VALUES (2, 'a', 1, NULL)");
   EXPECT_EQ(status.native_code, SQLITE_CONSTRAINT_UNIQUE);
-  EXPECT_EQ(status.message, "UNIQUE constraint failed: t.name");
+  EXPECT_EQ(status.message(), "UNIQUE constraint failed: t.name");
 }
 
 TEST_F(SqliteQuery, FullDatabaseIsReported) {
@@ -125,14 +125,16 @@ TEST_F(SqliteQuery, ResultSizeIsBounded) {
     std::string_view rest;
     EXPECT_EQ(sqlite::compile(database, sql, statement, rest), SQLITE_OK);
     ResultTable out;
-    int code = 0;
+    const sqlite::DatabaseLock lock(database);
+    int code = sqlite3_step(statement.get());
+    out.set_columns(sqlite::columns_of(statement.get()));
     return sqlite::collect_rows(statement.get(), limits, out, code);
   };
   EXPECT_OK(collect("VALUES (1), (2), (3)", {100, 3}));
-  EXPECT_EQ(collect("VALUES (1), (2), (3)", {100, 2}).sqlstate, "54000");
+  EXPECT_EQ(collect("VALUES (1), (2), (3)", {100, 2}).sqlstate(), "54000");
   EXPECT_OK(collect("SELECT zeroblob(100)", {100, 10}));
-  EXPECT_EQ(collect("SELECT zeroblob(101)", {100, 10}).sqlstate, "54000");
-  EXPECT_EQ(collect("VALUES (zeroblob(60)), (zeroblob(60))", {100, 10}).sqlstate, "54000");
+  EXPECT_EQ(collect("SELECT zeroblob(101)", {100, 10}).sqlstate(), "54000");
+  EXPECT_EQ(collect("VALUES (zeroblob(60)), (zeroblob(60))", {100, 10}).sqlstate(), "54000");
 }
 
 TEST_F(SqliteQuery, SchemaChangedByAnotherSession) {

@@ -103,7 +103,7 @@ TEST_F(SqliteRows, PulledRowsThatWriteHoldTheTurnUntilTheirEnd) {
   ASSERT_OK(open(kInsertThousand));
   ASSERT_FALSE(page_.is_last_page());
   EXPECT_EQ(turn_holder(), session_->number());
-  EXPECT_EQ(run(*other, "INSERT INTO t VALUES (5)", nullptr, {}, clock_.now() + Span::millis(20)).sqlstate, "55P03");
+  EXPECT_EQ(run(*other, "INSERT INTO t VALUES (5)", nullptr, {}, clock_.now() + Span::millis(20)).sqlstate(), "55P03");
   while (!page_.is_last_page()) ASSERT_OK(fetch());
   EXPECT_EQ(page_.affected(), 1000);
   EXPECT_EQ(turn_holder(), 0u);
@@ -119,7 +119,7 @@ TEST_F(SqliteRows, AResultAboveItsLimitLeavesNothing) {
   QueryRequest request = request_of(kInsertThousand);
   request.rows_max = 10;
   ResultTable out;
-  EXPECT_EQ(session_->query(request, out).sqlstate, "54000");
+  EXPECT_EQ(session_->query(request, out).sqlstate(), "54000");
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_EQ(count(), "1");
 }
@@ -145,8 +145,8 @@ TEST_F(SqliteRows, AReaderThatIsIdleForTooLongIsEnded) {
   EXPECT_TRUE(session_->end_transaction("reading for 61 s"));
   EXPECT_FALSE(session_->facts().is_reading);
   const Status status = fetch();
-  EXPECT_EQ(status.sqlstate, "25P03");
-  EXPECT_NE(status.message.find("reading for 61 s"), std::string::npos);
+  EXPECT_EQ(status.sqlstate(), "25P03");
+  EXPECT_NE(status.message().find("reading for 61 s"), std::string::npos);
   EXPECT_EQ(count(), "1");  // there is no transaction to roll back
   EXPECT_EQ(fetch().code, Code::refused);
 }
@@ -155,7 +155,7 @@ TEST_F(SqliteRows, AWriterThatIsEndedFromOutsideIsRolledBack) {
   ASSERT_OK(open(kInsertThousand));
   EXPECT_TRUE(session_->end_transaction("idle"));
   EXPECT_EQ(turn_holder(), 0u);
-  EXPECT_EQ(fetch().sqlstate, "25P03");
+  EXPECT_EQ(fetch().sqlstate(), "25P03");
   EXPECT_EQ(count(), "1");
 }
 
@@ -164,8 +164,8 @@ TEST_F(SqliteRows, AReaderInATransactionLosesBoth) {
   ASSERT_OK(open(kThousand));
   EXPECT_TRUE(session_->end_transaction("idle"));
   EXPECT_EQ(turn_holder(), 0u);
-  EXPECT_EQ(fetch().sqlstate, "25P03");
-  EXPECT_EQ(run(*session_, "COMMIT").sqlstate, "25P03");
+  EXPECT_EQ(fetch().sqlstate(), "25P03");
+  EXPECT_EQ(run(*session_, "COMMIT").sqlstate(), "25P03");
   EXPECT_OK(run(*session_, "ROLLBACK"));
   EXPECT_EQ(count(), "1");
 }
@@ -183,7 +183,7 @@ TEST_F(SqliteRows, ARevokedWriterIsRolledBack) {
 TEST_F(SqliteRows, ACancelBetweenTwoPagesEndsTheReading) {
   ASSERT_OK(open(kThousand));
   session_->cancel(session_->facts().lease);
-  EXPECT_EQ(fetch().sqlstate, "57014");
+  EXPECT_EQ(fetch().sqlstate(), "57014");
   EXPECT_FALSE(session_->facts().is_reading);
   EXPECT_EQ(count(), "1");
   ASSERT_OK(open(kThousand));
@@ -209,7 +209,7 @@ TEST_F(SqliteRows, ASnapshotMayNotBeOlderThanThePolicyAllows) {
   clock.advance(Span::seconds(4));
   EXPECT_OK(session->fetch_rows(page_, Instant::never()));
   clock.advance(Span::seconds(2));
-  EXPECT_EQ(session->fetch_rows(page_, Instant::never()).sqlstate, "25P03");
+  EXPECT_EQ(session->fetch_rows(page_, Instant::never()).sqlstate(), "25P03");
   EXPECT_FALSE(session->facts().is_reading);
   EXPECT_EQ(ask(*session, "SELECT count(*) FROM t"), "1");
 }
@@ -234,7 +234,7 @@ TEST_F(SqliteRows, ABatchThatReadsWaitsForNoWriter) {
                                 request_of("WITH n AS (SELECT 1) SELECT * FROM n"), request_of("VALUES (1)")};
   EXPECT_OK(session_->batch(reads, clock_.now() + Span::seconds(5), out, failed_at));
   const QueryRequest writes[] = {request_of("WITH n(i) AS (SELECT 5) INSERT INTO t SELECT i FROM n")};
-  EXPECT_EQ(session_->batch(writes, clock_.now() + Span::millis(20), out, failed_at).sqlstate, "55P03");
+  EXPECT_EQ(session_->batch(writes, clock_.now() + Span::millis(20), out, failed_at).sqlstate(), "55P03");
   ASSERT_OK(run(*writer, "ROLLBACK"));
   EXPECT_OK(session_->batch(writes, Instant::never(), out, failed_at));
   EXPECT_EQ(turn_holder(), 0u);
@@ -260,7 +260,7 @@ TEST_F(SqliteRows, ABatchWhoseTransactionSqliteRollsBackIsOver) {
   size_t failed_at = 0;
   const QueryRequest requests[] = {request_of("INSERT INTO t VALUES (1)"),
                                    request_of("INSERT OR ROLLBACK INTO t VALUES (1)")};
-  EXPECT_EQ(session_->batch(requests, Instant::never(), out, failed_at).sqlstate, "23505");
+  EXPECT_EQ(session_->batch(requests, Instant::never(), out, failed_at).sqlstate(), "23505");
   EXPECT_EQ(failed_at, 1u);
   EXPECT_EQ(count(), "1");  // the session accepts other statements at once
 }

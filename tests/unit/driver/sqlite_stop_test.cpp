@@ -54,7 +54,7 @@ TEST_F(SqliteStop, InterruptedWriteRollsBackItsTransaction) {
   const Status status = run(*session_, endless_write, nullptr, {}, clock_.now() + Span::millis(20));
   EXPECT_EQ(status.code, Code::timeout);
   EXPECT_EQ(turn_holder(), 0u);
-  EXPECT_EQ(run(*session_, "COMMIT").sqlstate, "25P02");
+  EXPECT_EQ(run(*session_, "COMMIT").sqlstate(), "25P02");
   EXPECT_OK(run(*session_, "ROLLBACK"));
   EXPECT_EQ(ask(*session_, "SELECT count(*) FROM t"), "1");
 }
@@ -77,12 +77,12 @@ TEST_F(SqliteStop, S3CancelsNeverReachTheNextLease) {
     meant.store(session_->facts().lease);
     const Status mine = run(*session_, kShort);
     if (!mine) {
-      ASSERT_EQ(mine.sqlstate, "57014");
+      ASSERT_EQ(mine.sqlstate(), "57014");
       ++cancelled;
     }
     ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
     const Status next = run(*session_, kShort);
-    ASSERT_TRUE(next.is_ok()) << "round " << i << ": " << next.message;
+    ASSERT_TRUE(next.is_ok()) << "round " << i << ": " << next.message();
     ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   }
   is_done.store(true);
@@ -114,7 +114,7 @@ TEST_F(SqliteStop, OldReaderIsEnded) {
   ASSERT_TRUE(session_->end_transaction("read for 61 s", facts.lease));
   EXPECT_EQ(ask(*writer, "PRAGMA wal_checkpoint(TRUNCATE)"), "0");
   EXPECT_EQ(std::filesystem::file_size(dir_.file() + "-wal"), 0u);
-  EXPECT_EQ(run(*session_, "SELECT 1").sqlstate, "25P03");
+  EXPECT_EQ(run(*session_, "SELECT 1").sqlstate(), "25P03");
   EXPECT_OK(run(*session_, "ROLLBACK; SELECT 1"));
 }
 
@@ -122,14 +122,14 @@ TEST_F(SqliteStop, LongRunningReadIsEnded) {
   Policy policy = patient_policy();
   policy.sqlite_max_read_transaction = Span::millis(20);
   const auto reader = make_session(policy);
-  EXPECT_EQ(run(*reader, kEndless).sqlstate, "25P03");
+  EXPECT_EQ(run(*reader, kEndless).sqlstate(), "25P03");
   EXPECT_OK(run(*reader, "SELECT 1"));  // it was a transaction of its own: nothing to roll back
   ASSERT_OK(run(*reader, "BEGIN; SELECT * FROM t"));
   const Status status = run(*reader, kEndless);
-  EXPECT_EQ(status.sqlstate, "25P03");
+  EXPECT_EQ(status.sqlstate(), "25P03");
   EXPECT_EQ(status.code, Code::database);
   EXPECT_FALSE(reader->facts().is_in_transaction);
-  EXPECT_EQ(run(*reader, "SELECT 1").sqlstate, "25P03");
+  EXPECT_EQ(run(*reader, "SELECT 1").sqlstate(), "25P03");
   EXPECT_OK(run(*reader, "ROLLBACK"));
   // Writing is no reading: it has timeouts of its own.
   const std::string long_write =

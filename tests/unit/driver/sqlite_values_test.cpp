@@ -86,7 +86,7 @@ TEST_F(SqliteValues, NanIsRefusedByTheNumberOfItsParameter) {
   const Status status =
       run_typed("SELECT ?1, ?2", {SqlValue::of(1.0), SqlValue::of(std::numeric_limits<double>::quiet_NaN())});
   EXPECT_EQ(status.code, Code::bad_argument);
-  EXPECT_EQ(status.message, "parameter 2 is NaN");
+  EXPECT_EQ(status.message(), "parameter 2 is NaN");
 }
 
 TEST_F(SqliteValues, ConstraintsAreReadFromTheMessage) {
@@ -95,8 +95,8 @@ TEST_F(SqliteValues, ConstraintsAreReadFromTheMessage) {
                 " UNIQUE (a, b)); CREATE UNIQUE INDEX odd ON t (abs(c)); INSERT INTO t VALUES (1, 1, 1, 1)"));
   const auto place_of = [&](std::string_view sql) {
     const Status status = run(*session_, sql);
-    EXPECT_NE(status.place, nullptr) << status.message;
-    return status.place != nullptr ? *status.place : ErrorPlace{};
+    EXPECT_NE(status.place(), nullptr) << status.message();
+    return status.place() != nullptr ? *status.place() : ErrorPlace{};
   };
   EXPECT_EQ(place_of("INSERT INTO t VALUES (1, 1, 2, 1)").table, "t");
   EXPECT_EQ(place_of("INSERT INTO t VALUES (1, 1, 2, 1)").column, "");  // several
@@ -110,8 +110,8 @@ TEST_F(SqliteValues, ConstraintsAreReadFromTheMessage) {
 TEST_F(SqliteValues, PositionsCountCharactersOfTheGivenText) {
   const auto place_of = [&](std::string_view sql, Placeholders style) {
     const Status status = run_typed(sql, {}, nullptr, style);
-    EXPECT_NE(status.place, nullptr) << status.message;
-    return std::pair(status.place != nullptr ? status.place->position : 0, status.detail);
+    EXPECT_NE(status.place(), nullptr) << status.message();
+    return std::pair(status.place() != nullptr ? status.place()->position : 0, status.detail());
   };
   const std::pair expected(27, std::string("At byte 29 of the text."));
   EXPECT_EQ(place_of("SELECT 1; SELECT '\u00fc\u00fc', 1, x", Placeholders::native), expected);
@@ -125,7 +125,7 @@ TEST_F(SqliteValues, EveryRowOfAResultIsBounded) {
   request.bytes_max = 24;
   EXPECT_OK(session_->query(request, out));
   request.bytes_max = 23;
-  EXPECT_EQ(session_->query(request, out).sqlstate, "54000");
+  EXPECT_EQ(session_->query(request, out).sqlstate(), "54000");
 }
 
 }  // namespace

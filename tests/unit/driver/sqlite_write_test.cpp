@@ -75,8 +75,8 @@ TEST_F(SqliteWrite, ATimeoutNamesTheHolder) {
   const Status status = run(*second_, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::millis(20)));
   EXPECT_EQ(status.code, Code::timeout);
   EXPECT_TRUE(status.is_retryable);
-  EXPECT_EQ(status.sqlstate, "55P03");
-  EXPECT_NE(status.detail.find("session 1 has held it for"), std::string::npos) << status.detail;
+  EXPECT_EQ(status.sqlstate(), "55P03");
+  EXPECT_NE(status.detail().find("session 1 has held it for"), std::string::npos) << status.detail();
   EXPECT_EQ(ask(*second_, "SELECT count(*) FROM t"), "1");
 }
 
@@ -87,7 +87,7 @@ TEST_F(SqliteWrite, WaitForTheTurnCanBeCancelled) {
   until_waiting(1);
   second_->cancel();
   waiter.join();
-  EXPECT_EQ(status.sqlstate, "57014");
+  EXPECT_EQ(status.sqlstate(), "57014");
   waiter = std::thread([&] { status = run(*second_, "INSERT INTO t VALUES (1)"); });
   until_waiting(1);
   second_->disarm();
@@ -130,7 +130,7 @@ TEST_F(SqliteWrite, SixteenThreadsNeverGetBusy) {
       const auto check = [&](const Status& status) {
         if (status.is_ok()) return;
         failures.fetch_add(1);
-        ADD_FAILURE() << status.sqlstate << " " << status.message;
+        ADD_FAILURE() << status.sqlstate() << " " << status.message();
       };
       start.arrive_and_wait();
       for (int k = 0; k < kRounds; ++k) {
@@ -182,11 +182,11 @@ TEST_F(SqliteWrite, MemoryWriterWaitsForReaders) {
   Status status = run(*writer, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::millis(60)));
   EXPECT_GE(clock_.now() - before, Span::millis(50));
   EXPECT_EQ(status.code, Code::timeout);
-  EXPECT_EQ(status.sqlstate, "55P03");
+  EXPECT_EQ(status.sqlstate(), "55P03");
   EXPECT_TRUE(status.is_retryable);
-  EXPECT_NE(status.message.find("other leases of this pool"), std::string::npos) << status.message;
-  EXPECT_NE(status.detail.find("session 1 has been in a transaction for"), std::string::npos) << status.detail;
-  EXPECT_EQ(status.hint.find("process"), std::string::npos) << status.hint;
+  EXPECT_NE(status.message().find("other leases of this pool"), std::string::npos) << status.message();
+  EXPECT_NE(status.detail().find("session 1 has been in a transaction for"), std::string::npos) << status.detail();
+  EXPECT_EQ(status.hint().find("process"), std::string::npos) << status.hint();
   std::thread waiter([&] { status = run(*writer, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::seconds(60))); });
   std::this_thread::yield();
   EXPECT_OK(run(*reader, "SELECT * FROM t; COMMIT"));
@@ -202,9 +202,9 @@ TEST_F(SqliteWrite, WithoutWalErrorNamesTheReaders) {
   const auto writer = make_session(policy, "old.db");
   ASSERT_OK(run(*reader, "CREATE TABLE t (x); BEGIN; SELECT * FROM t"));
   const Status status = run(*writer, "INSERT INTO t VALUES (1)");
-  EXPECT_EQ(status.sqlstate, "55P03");
-  EXPECT_NE(status.detail.find("has been in a transaction for"), std::string::npos) << status.detail;
-  EXPECT_NE(status.hint.find("sqlite_journal_mode=wal"), std::string::npos) << status.hint;
+  EXPECT_EQ(status.sqlstate(), "55P03");
+  EXPECT_NE(status.detail().find("has been in a transaction for"), std::string::npos) << status.detail();
+  EXPECT_NE(status.hint().find("sqlite_journal_mode=wal"), std::string::npos) << status.hint();
 }
 
 // Two readers that take turns so that there is always one: SQLite alone would let the WAL grow for ever.
@@ -275,11 +275,11 @@ TEST_F(SqliteWrite, LateWriteHintsBeginImmediate) {
   ASSERT_OK(run(*first_, "BEGIN; SELECT * FROM t"));
   ASSERT_OK(run(*second_, "INSERT INTO t VALUES (1)"));
   const Status status = run(*first_, "INSERT INTO t VALUES (2)");
-  EXPECT_EQ(status.sqlstate, "40001");
+  EXPECT_EQ(status.sqlstate(), "40001");
   EXPECT_EQ(status.native_code, SQLITE_BUSY_SNAPSHOT);
   EXPECT_FALSE(status.is_retryable);  // the transaction must be repeated, not the statement
-  EXPECT_NE(status.hint.find("BEGIN IMMEDIATE"), std::string::npos);
-  EXPECT_NE(status.hint.find("whole transaction"), std::string::npos);
+  EXPECT_NE(status.hint().find("BEGIN IMMEDIATE"), std::string::npos);
+  EXPECT_NE(status.hint().find("whole transaction"), std::string::npos);
   EXPECT_EQ(run(*first_, "INSERT INTO t VALUES (2)").native_code, SQLITE_BUSY_SNAPSHOT);
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_OK(run(*second_, "INSERT INTO t VALUES (3)"));
@@ -295,9 +295,9 @@ TEST_F(SqliteWrite, WithoutWalReaderDoesNotWaitForTheWaitingWriter) {
   ASSERT_OK(run(*reader, "BEGIN; SELECT * FROM t"));
   ASSERT_OK(run(*writer, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1)"));
   const Status status = run(*reader, "INSERT INTO t VALUES (2)");
-  EXPECT_EQ(status.sqlstate, "40001");
+  EXPECT_EQ(status.sqlstate(), "40001");
   EXPECT_FALSE(status.is_retryable);
-  EXPECT_NE(status.hint.find("whole transaction"), std::string::npos);
+  EXPECT_NE(status.hint().find("whole transaction"), std::string::npos);
   ASSERT_OK(run(*reader, "ROLLBACK"));
   EXPECT_OK(run(*writer, "COMMIT"));
 }
@@ -308,13 +308,13 @@ TEST_F(SqliteWrite, LockOfAnotherProcessIsWaitedFor) {
   ASSERT_OK(run(*first_, "PRAGMA busy_timeout = 30"));
   const Instant before = clock_.now();
   const Status busy = run(*first_, "INSERT INTO t VALUES (1)");
-  EXPECT_EQ(busy.sqlstate, "40001");
+  EXPECT_EQ(busy.sqlstate(), "40001");
   EXPECT_TRUE(busy.is_retryable);
   EXPECT_GE(clock_.now() - before, Span::millis(30));
   EXPECT_EQ(turn_holder(), 0u);
   const Status late = run(*second_, "INSERT INTO t VALUES (1)", nullptr, {}, in(Span::millis(30)));
   EXPECT_EQ(late.code, Code::timeout);
-  EXPECT_EQ(late.sqlstate, "57014");
+  EXPECT_EQ(late.sqlstate(), "57014");
   Status cancelled;
   std::atomic<bool> is_done{false};
   std::thread canceller([&] {
@@ -323,7 +323,7 @@ TEST_F(SqliteWrite, LockOfAnotherProcessIsWaitedFor) {
   cancelled = run(*second_, "INSERT INTO t VALUES (1)");
   is_done.store(true);
   canceller.join();
-  EXPECT_EQ(cancelled.sqlstate, "57014");
+  EXPECT_EQ(cancelled.sqlstate(), "57014");
   ASSERT_EQ(stranger.run("COMMIT"), SQLITE_OK);
   EXPECT_OK(run(*second_, "INSERT INTO t VALUES (1)"));
 }

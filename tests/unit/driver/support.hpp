@@ -103,7 +103,7 @@ inline Completion try_open(Connector& connector, const Clock& clock, Span within
 
 inline std::unique_ptr<Connection> open_session(Connector& connector, const Clock& clock) {
   Completion done = try_open(connector, clock);
-  EXPECT_EQ(done.kind, Completion::Kind::opened) << done.status.message << " / " << done.status.detail;
+  EXPECT_EQ(done.kind, Completion::Kind::opened) << done.status.message() << " / " << done.status.detail();
   return std::move(done.connection);
 }
 
@@ -123,7 +123,7 @@ inline Status run(Connection& connection, std::string_view sql, ResultTable* out
 inline std::string ask(Connection& connection, std::string_view sql, std::vector<const char*> params = {}) {
   ResultTable out;
   if (const Status status = run(connection, sql, &out, std::move(params)); !status) {
-    return "error " + status.sqlstate + ": " + status.message;
+    return "error " + status.sqlstate() + ": " + status.message();
   }
   const char* text = out.text(0, 0);
   return text != nullptr ? text : "NULL";
@@ -135,15 +135,15 @@ inline constexpr const char* kEndless =
 
 }  // namespace tide::test
 
-#define EXPECT_OK(expression)                                                                          \
-  do {                                                                                                 \
-    const ::tide::Status tide_status_ = (expression);                                                  \
-    EXPECT_TRUE(tide_status_.is_ok()) << tide_status_.sqlstate << " " << tide_status_.message << " / " \
-                                      << tide_status_.detail;                                          \
+#define EXPECT_OK(expression)                                                                              \
+  do {                                                                                                     \
+    const ::tide::Status tide_status_ = (expression);                                                      \
+    EXPECT_TRUE(tide_status_.is_ok()) << tide_status_.sqlstate() << " " << tide_status_.message() << " / " \
+                                      << tide_status_.detail();                                            \
   } while (false)
-#define ASSERT_OK(expression)                                                                          \
-  do {                                                                                                 \
-    const ::tide::Status tide_status_ = (expression);                                                  \
-    ASSERT_TRUE(tide_status_.is_ok()) << tide_status_.sqlstate << " " << tide_status_.message << " / " \
-                                      << tide_status_.detail;                                          \
+#define ASSERT_OK(expression)                                                                              \
+  do {                                                                                                     \
+    const ::tide::Status tide_status_ = (expression);                                                      \
+    ASSERT_TRUE(tide_status_.is_ok()) << tide_status_.sqlstate() << " " << tide_status_.message() << " / " \
+                                      << tide_status_.detail();                                            \
   } while (false)

@@ -186,8 +186,8 @@ TEST_F(ThreadedTest, LateOpenFailsAndItsSessionIsClosed) {
   ASSERT_TRUE(is_inside(kOpen, 1));
   const Completion late = next(0);
   EXPECT_EQ(late.kind, Completion::Kind::open_failed);
-  EXPECT_NE(late.status.message.find("the test's open has not returned after"), std::string::npos);
-  EXPECT_EQ(late.status.hint, "Open the gate.");
+  EXPECT_NE(late.status.message().find("the test's open has not returned after"), std::string::npos);
+  EXPECT_EQ(late.status.hint(), "Open the gate.");
   EXPECT_TRUE(connector_->is_at_work());
   // The slot may be used again meanwhile, and gets only what was opened for it.
   connector_->open(0, clock_.now(), in(Span::seconds(10)));
@@ -243,8 +243,8 @@ TEST_F(ThreadedTest, WithoutHelpersErrorsNameTheLateCall) {
   connector_->open(4, clock_.now(), in(Span::millis(1)));
   const Completion refused = next(4);
   EXPECT_EQ(refused.kind, Completion::Kind::open_failed);
-  EXPECT_NE(refused.status.message.find("the test's open has not returned after"), std::string::npos);
-  EXPECT_EQ(refused.status.detail, "A call of open had to wait for it.");
+  EXPECT_NE(refused.status.message().find("the test's open has not returned after"), std::string::npos);
+  EXPECT_EQ(refused.status.detail(), "A call of open had to wait for it.");
   story_.set(kOpen, false);
   close(4, open(4));
 }
@@ -287,7 +287,7 @@ TEST_F(ThreadedTest, LeaseCallsDoNotWaitForOtherSessions) {
   EXPECT_FALSE(connector_->finish_disarm(0, *session, clock_.now()));
   const Completion ended = next(0);
   EXPECT_EQ(ended.kind, Completion::Kind::transaction_ended);
-  EXPECT_EQ(ended.status.message, "idle for 61 s");
+  EXPECT_EQ(ended.status.message(), "idle for 61 s");
   const Completion disarmed = next(0);
   EXPECT_EQ(disarmed.kind, Completion::Kind::disarmed);
   EXPECT_OK(disarmed.status);
@@ -311,8 +311,8 @@ TEST_F(ThreadedTest, BlockedCancelAffectsOnlyItsSession) {
   const Completion disarmed = next(0);
   EXPECT_EQ(disarmed.kind, Completion::Kind::disarmed);
   EXPECT_EQ(disarmed.status.code, Code::timeout);
-  EXPECT_NE(disarmed.status.message.find("the test's cancel has not returned"), std::string::npos)
-      << disarmed.status.message;
+  EXPECT_NE(disarmed.status.message().find("the test's cancel has not returned"), std::string::npos)
+      << disarmed.status.message();
   connector_->close(0, std::move(session), clock_.now());
   (void)connector_->step(clock_.now(), done_);
   EXPECT_EQ(closed(), 1);

@@ -65,7 +65,7 @@ TEST(AlertCommand, EveryListedWordIsAccepted) {
   for (const auto& [name, words] :
        {std::pair{"metric", kWords<Metric>}, {"comparison", kWords<Comparison>}, {"severity", kWords<Severity>}}) {
     for (const std::string_view word : words) good("set_alert", with(name, "\"" + std::string(word) + "\""));
-    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"\"")).detail, words.back()));
+    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"\"")).detail(), words.back()));
     refuses("set_alert", with(name, "1"));
     refuses("set_alert", with(name, "[]"));
   }
@@ -85,15 +85,15 @@ TEST(AlertCommand, CanonicalFormIsEquivalent) {
 
 TEST(AlertCommand, SuggestsSimilarNames) {
   const Status metric = bad("set_alert", with("metric", "\"utilisation\""));
-  EXPECT_TRUE(contains(metric.message, "metric is \"utilisation\"")) << metric.message;
-  EXPECT_TRUE(contains(metric.hint, "\"utilization\"")) << metric.hint;
-  EXPECT_TRUE(contains(metric.detail, "server_sessions_ratio"));
-  EXPECT_TRUE(contains(bad("set_alert", with("severity", "\"warnig\"")).hint, "warning"));
-  EXPECT_EQ(bad("set_alert", with("comparison", "\"=>\"")).detail, "accepted: >, >=, <, <=");
-  EXPECT_TRUE(contains(bad("set_alert", with("treshold", "1")).hint, "threshold"));
-  EXPECT_TRUE(contains(bad("set_alert", "{}").message, "rule"));
-  EXPECT_TRUE(contains(bad("ack", "{}").message, "alert_id"));
-  EXPECT_TRUE(contains(bad("drop_alert", "{}").detail, "a to z"));
+  EXPECT_TRUE(contains(metric.message(), "metric is \"utilisation\"")) << metric.message();
+  EXPECT_TRUE(contains(metric.hint(), "\"utilization\"")) << metric.hint();
+  EXPECT_TRUE(contains(metric.detail(), "server_sessions_ratio"));
+  EXPECT_TRUE(contains(bad("set_alert", with("severity", "\"warnig\"")).hint(), "warning"));
+  EXPECT_EQ(bad("set_alert", with("comparison", "\"=>\"")).detail(), "accepted: >, >=, <, <=");
+  EXPECT_TRUE(contains(bad("set_alert", with("treshold", "1")).hint(), "threshold"));
+  EXPECT_TRUE(contains(bad("set_alert", "{}").message(), "rule"));
+  EXPECT_TRUE(contains(bad("ack", "{}").message(), "alert_id"));
+  EXPECT_TRUE(contains(bad("drop_alert", "{}").detail(), "a to z"));
 }
 
 TEST(AlertCommand, RefusesInvalidRuleNames) {
@@ -103,7 +103,7 @@ TEST(AlertCommand, RefusesInvalidRuleNames) {
     refuses("drop_alert", rule(name));
   }
   EXPECT_EQ(good("set_alert", rule(std::string(46, 'r'))).text("rule")->size(), kRuleNameBytesMax);
-  EXPECT_TRUE(contains(bad("set_alert", rule(std::string(47, 'r'))).detail, "46"));
+  EXPECT_TRUE(contains(bad("set_alert", rule(std::string(47, 'r'))).detail(), "46"));
   refuses("set_alert", R"({"rule": 7})");
   refuses("set_alert", R"({"rule": null})");
 }
@@ -114,8 +114,8 @@ TEST(AlertCommand, RefusesInvalidNumbers) {
          {"\"0.9\"", "true", "[]", "1e18", "-1", "-1e-300", "NaN", "Infinity", "18446744073709551615"}) {
       refuses("set_alert", with(name, value));
     }
-    EXPECT_TRUE(contains(bad("set_alert", with(name, "1e999")).message, "too large"));
-    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"nan\"")).detail, "a number from 0"));
+    EXPECT_TRUE(contains(bad("set_alert", with(name, "1e999")).message(), "too large"));
+    EXPECT_TRUE(contains(bad("set_alert", with(name, "\"nan\"")).detail(), "a number from 0"));
   }
   for (const char* hold : {"-1", "\"-1s\"", "\"soon\"", "1.5", "true", "9223372036854775807", "\"25h\""}) {
     refuses("set_alert", with("hold", hold));
@@ -133,15 +133,15 @@ TEST(AlertCommand, RefusesClearAtBeyondThreshold) {
   };
   good("set_alert", rule(">", 5, 5));
   good("set_alert", rule("<=", 5, 9));
-  EXPECT_EQ(bad("set_alert", rule(">=", 5, 6)).message, "alert rule \"r\": clear_at 6 is above the threshold 5");
-  EXPECT_EQ(bad("set_alert", rule("<", 5, 4)).message, "alert rule \"r\": clear_at 4 is below the threshold 5");
+  EXPECT_EQ(bad("set_alert", rule(">=", 5, 6)).message(), "alert rule \"r\": clear_at 6 is above the threshold 5");
+  EXPECT_EQ(bad("set_alert", rule("<", 5, 4)).message(), "alert rule \"r\": clear_at 4 is below the threshold 5");
 }
 
 TEST(AlertCommand, RefusesOversizedTexts) {
   const auto quoted = [](size_t bytes) { return "\"" + std::string(bytes, 'm') + "\""; };
   for (const char* name : {"message", "advice"}) {
     good("set_alert", with(name, quoted(190)));
-    EXPECT_TRUE(contains(bad("set_alert", with(name, quoted(191))).detail, "190"));
+    EXPECT_TRUE(contains(bad("set_alert", with(name, quoted(191))).detail(), "190"));
     refuses("set_alert", with(name, "\"a\\u0000b\""));
     refuses("set_alert", with(name, "7"));
     refuses("set_alert", with(name, "\"\xFF\""));
@@ -166,7 +166,7 @@ TEST(AlertCommand, LongestRuleFitsIntoMailbox) {
   good("set_alert", command(quotes));
   std::string escapes;
   for (int i = 0; i < 190; ++i) escapes += R"(\u0001)";
-  EXPECT_TRUE(contains(bad("set_alert", command(escapes)).message, "too long"));
+  EXPECT_TRUE(contains(bad("set_alert", command(escapes)).message(), "too long"));
 }
 
 TEST(AlertCommand, GarbageIsRefusedOrRoundTrips) {
@@ -184,7 +184,7 @@ TEST(AlertCommand, GarbageIsRefusedOrRoundTrips) {
     }
     const auto command = parse_command("set_alert", text);
     if (!command) {
-      EXPECT_FALSE(command.status().message.empty());
+      EXPECT_FALSE(command.status().message().empty());
       continue;
     }
     EXPECT_TRUE(!command->number("threshold") || std::isfinite(*command->number("threshold"))) << text;

@@ -12,7 +12,7 @@ namespace tide::test {
 
 inline Command good(std::string_view verb, std::string_view arguments) {
   auto command = parse_command(verb, arguments);
-  EXPECT_TRUE(command.is_ok()) << verb << " " << arguments << ": " << command.status().message;
+  EXPECT_TRUE(command.is_ok()) << verb << " " << arguments << ": " << command.status().message();
   return command ? command.take() : Command();
 }
 
@@ -20,7 +20,7 @@ inline Status bad(std::string_view verb, std::string_view arguments) {
   auto command = parse_command(verb, arguments);
   EXPECT_FALSE(command.is_ok()) << verb << " " << arguments;
   EXPECT_EQ(command.status().code, Code::bad_argument);
-  EXPECT_FALSE(command.status().message.empty());
+  EXPECT_FALSE(command.status().message().empty());
   return command.take_status();
 }
 

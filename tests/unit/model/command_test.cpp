@@ -61,11 +61,11 @@ TEST(Command, CanonicalFormIsEquivalent) {
 
 TEST(Command, SuggestsSimilarNames) {
   const Status verb = bad("scael", "{}");
-  EXPECT_TRUE(contains(verb.hint, "scale"));
-  EXPECT_TRUE(contains(verb.detail, "reset_stats"));
-  EXPECT_TRUE(contains(bad("scale", R"({"targetsize": 3})").hint, "target_size"));
-  EXPECT_TRUE(contains(bad("pause", R"({"reason": "x"})").detail, "no arguments"));
-  EXPECT_TRUE(contains(bad("scale", "{}").message, "target_size"));
+  EXPECT_TRUE(contains(verb.hint(), "scale"));
+  EXPECT_TRUE(contains(verb.detail(), "reset_stats"));
+  EXPECT_TRUE(contains(bad("scale", R"({"targetsize": 3})").hint(), "target_size"));
+  EXPECT_TRUE(contains(bad("pause", R"({"reason": "x"})").detail(), "no arguments"));
+  EXPECT_TRUE(contains(bad("scale", "{}").message(), "target_size"));
   refuses("", "{}");
 }
 
@@ -85,7 +85,7 @@ TEST(Command, RefusesWrongTypesAndRanges) {
 TEST(Command, RefusesNonObjects) {
   for (const char* text : {"null", "[]", "3", "\"x\"", "{", "{}x", "{\"target_size\": 1,}", " ", "\xFF"})
     refuses("scale", text);
-  EXPECT_TRUE(contains(bad("scale", R"({"target_size": 1, "target_size": 2})").message, "specified more than once"));
+  EXPECT_TRUE(contains(bad("scale", R"({"target_size": 1, "target_size": 2})").message(), "specified more than once"));
   refuses("scale", std::string(4000, '['));
   refuses("scale", "{\"reason\": \"\xC3\x28\", \"target_size\": 1}");
 }
@@ -97,14 +97,14 @@ TEST(Command, RefusesOversizedArguments) {
   const auto set = [](size_t bytes) { return R"({"option": "o", "value": ")" + std::string(bytes, 'v') + "\"}"; };
   const size_t room = kArgumentsBytesMax - good("set", set(0)).arguments_json().size();
   EXPECT_EQ(good("set", set(room)).arguments_json().size(), kArgumentsBytesMax);
-  EXPECT_TRUE(contains(bad("set", set(room + 1)).message, "too long"));
+  EXPECT_TRUE(contains(bad("set", set(room + 1)).message(), "too long"));
   refuses("pause", "{}" + std::string(5000, ' '));
 }
 
 TEST(Command, ClipsAndCleansQuotedInput) {
   const Status status = bad(std::string("\n\x01") + std::string(3000, 'x'), "{}");
-  EXPECT_LT(status.message.size(), 120U);
-  EXPECT_FALSE(contains(status.message, "\n"));
+  EXPECT_LT(status.message().size(), 120U);
+  EXPECT_FALSE(contains(status.message(), "\n"));
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TEST(LogWriter, FileMayBeMovedAway) {
   const LogWriter nowhere(folder / "missing" / "pool.log");
   const Status refused = nowhere.check();
   EXPECT_FALSE(refused);
-  EXPECT_NE(refused.message.find("log_destination"), std::string::npos) << refused.message;
+  EXPECT_NE(refused.message().find("log_destination"), std::string::npos) << refused.message();
   EXPECT_FALSE(nowhere.write("three", Severity::info));
   std::filesystem::remove_all(folder);
 }

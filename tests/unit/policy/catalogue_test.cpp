@@ -128,7 +128,7 @@ TEST(Catalogue, EveryDefaultIsAcceptedAndFreeOfContradictions) {
   for (const Setting& setting : settings_catalogue()) {
     Policy policy;
     const Status status = assign_value(policy, setting, setting.default_text);
-    EXPECT_TRUE(status) << setting.name << ": " << status.message;
+    EXPECT_TRUE(status) << setting.name << ": " << status.message();
   }
 }
 
@@ -290,23 +290,23 @@ TEST(Catalogue, OtherNamesAreUnknown) {
 TEST(UnknownOption, SuggestsTheMostSimilarCurrentAndOldName) {
   const Status status = unknown_option("max_conections");
   EXPECT_EQ(status.code, Code::bad_option);
-  EXPECT_TRUE(contains(status.message, "\"max_conections\"")) << status.message;
-  EXPECT_TRUE(contains(status.hint, "max_size")) << status.hint;
-  EXPECT_TRUE(contains(status.hint, "maxConnections")) << status.hint;
-  EXPECT_TRUE(contains(unknown_option("maxsize").hint, "max_size"));
-  EXPECT_TRUE(contains(unknown_option("idle_time_out").hint, "idle_timeout"));
-  EXPECT_TRUE(contains(unknown_option("tidepool.max_size").hint, "prefix"));
+  EXPECT_TRUE(contains(status.message(), "\"max_conections\"")) << status.message();
+  EXPECT_TRUE(contains(status.hint(), "max_size")) << status.hint();
+  EXPECT_TRUE(contains(status.hint(), "maxConnections")) << status.hint();
+  EXPECT_TRUE(contains(unknown_option("maxsize").hint(), "max_size"));
+  EXPECT_TRUE(contains(unknown_option("idle_time_out").hint(), "idle_timeout"));
+  EXPECT_TRUE(contains(unknown_option("tidepool.max_size").hint(), "prefix"));
 }
 
 TEST(UnknownOption, NoSuggestionWithoutASimilarName) {
-  EXPECT_EQ(unknown_option("xyzzyplughquux").hint, "");
+  EXPECT_EQ(unknown_option("xyzzyplughquux").hint(), "");
   EXPECT_FALSE(unknown_option("").is_ok());
 }
 
 TEST(UnknownOption, QuotedTextIsBounded) {
   const Status status = unknown_option(std::string(5000, 'x'));
-  EXPECT_LT(status.message.size(), 120U);
-  EXPECT_TRUE(contains(status.message, "..."));
+  EXPECT_LT(status.message().size(), 120U);
+  EXPECT_TRUE(contains(status.message(), "..."));
 }
 
 TEST(Catalogue, SourcesAndAppliesHaveNames) {

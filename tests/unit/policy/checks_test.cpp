@@ -38,13 +38,13 @@ TEST(Checks, ContradictionsNameBothOptionsAndValues) {
     ASSERT_TRUE(assign_value(policy, *find_setting(row.first), row.first_value));
     ASSERT_TRUE(assign_value(policy, *find_setting(row.second), row.second_value));
     const Status status = check_policy(policy);
-    EXPECT_EQ(status.is_ok(), row.is_fine) << status.message;
+    EXPECT_EQ(status.is_ok(), row.is_fine) << status.message();
     if (row.is_fine) continue;
     EXPECT_EQ(status.code, Code::bad_option);
     for (const std::string_view piece : {row.first, row.first_value, row.second, row.second_value}) {
-      EXPECT_TRUE(contains(status.message, piece)) << status.message;
+      EXPECT_TRUE(contains(status.message(), piece)) << status.message();
     }
-    EXPECT_FALSE(status.hint.empty());
+    EXPECT_FALSE(status.hint().empty());
   }
 }
 
@@ -52,8 +52,8 @@ TEST(Checks, MessageAndHint) {
   Policy policy;
   policy.min_size = 8;
   policy.max_size = 4;
-  EXPECT_EQ(check_policy(policy).message, "min_size 8 is above max_size 4");
-  EXPECT_EQ(check_policy(policy).hint, "Lower min_size or raise max_size.");
+  EXPECT_EQ(check_policy(policy).message(), "min_size 8 is above max_size 4");
+  EXPECT_EQ(check_policy(policy).hint(), "Lower min_size or raise max_size.");
 }
 
 TEST(Presets, AreAcceptedAndFreeOfContradictions) {
@@ -97,7 +97,7 @@ TEST(Presets, ValuesHaveThePresetAsTheirSource) {
   for (const PresetRow& row : kPresets) {
     SCOPED_TRACE(row.preset);
     const auto parsed = test::parse("sqlite::memory:", "preset='" + std::string(row.preset) + "'");
-    ASSERT_TRUE(parsed) << parsed.status().message;
+    ASSERT_TRUE(parsed) << parsed.status().message();
     EXPECT_EQ(parsed->policy.min_size, row.min_size);
     EXPECT_EQ(parsed->policy.max_size, row.max_size);
     EXPECT_EQ(parsed->policy.acquire_timeout, row.acquire_timeout);

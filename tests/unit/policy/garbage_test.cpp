@@ -50,12 +50,12 @@ void expect_sound(const Result<ParsedOptions>& parsed, const std::string& input)
     const bool is_promised =
         status.code == Code::bad_option || status.code == Code::bad_argument || status.code == Code::unsupported;
     ASSERT_TRUE(is_promised) << input;
-    ASSERT_FALSE(status.message.empty()) << input;
+    ASSERT_FALSE(status.message().empty()) << input;
     ASSERT_TRUE(is_plain_utf8(test::whole_text(status))) << input;
     // The bounds of tide_error, where the texts end up.
-    ASSERT_LT(status.message.size(), 512U) << input;
-    ASSERT_LT(status.detail.size(), 1024U) << input;
-    ASSERT_LT(status.hint.size(), 256U) << input;
+    ASSERT_LT(status.message().size(), 512U) << input;
+    ASSERT_LT(status.detail().size(), 1024U) << input;
+    ASSERT_LT(status.hint().size(), 256U) << input;
     return;
   }
   ASSERT_TRUE(check_policy(parsed->policy)) << input;

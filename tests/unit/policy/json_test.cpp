@@ -13,7 +13,7 @@ using test::contains;
 TEST(Json, ReadsScalars) {
   const auto parsed = test::parse("sqlite::memory:", R"({"max_size": 20, "burst": false, "scale_up_utilization": 0.75,
       "idle_timeout": "5min", "acquire_timeout": 2500, "retry_max": 100000.0, "validation_query": "select 1"})");
-  ASSERT_TRUE(parsed) << parsed.status().message;
+  ASSERT_TRUE(parsed) << parsed.status().message();
   EXPECT_EQ(parsed->policy.max_size, 20);
   EXPECT_FALSE(parsed->policy.burst);
   EXPECT_DOUBLE_EQ(parsed->policy.scale_up_utilization, 0.75);
@@ -96,7 +96,7 @@ TEST(Json, ErrorsGiveThePosition) {
     const auto parsed = test::parse("sqlite::memory:", row.text);
     ASSERT_FALSE(parsed) << row.text;
     EXPECT_EQ(parsed.status().code, Code::bad_option);
-    EXPECT_TRUE(contains(parsed.status().message, row.said)) << row.text << ": " << parsed.status().message;
+    EXPECT_TRUE(contains(parsed.status().message(), row.said)) << row.text << ": " << parsed.status().message();
   }
 }
 
@@ -111,7 +111,7 @@ TEST(Json, NamesOfOtherObjectsArePrefixes) {
   }
   const auto parsed = test::parse("sqlite::memory:", R"({"anything": {"max_size": 5}})");
   ASSERT_FALSE(parsed);
-  EXPECT_TRUE(contains(parsed.status().message, "unknown option")) << parsed.status().message;
+  EXPECT_TRUE(contains(parsed.status().message(), "unknown option")) << parsed.status().message();
 }
 
 TEST(Json, MalformedTextIsNotQuoted) {
@@ -128,7 +128,7 @@ TEST(Json, MalformedTextIsNotQuoted) {
 TEST(Json, SizeAndDepthAreBounded) {
   const auto too_long = test::parse("sqlite::memory:", "{\"max_size\": 3" + std::string(70'000, ' ') + "}");
   ASSERT_FALSE(too_long);
-  EXPECT_TRUE(contains(too_long.status().detail, "65536"));
+  EXPECT_TRUE(contains(too_long.status().detail(), "65536"));
   std::string deep;
   for (int i = 0; i < 10'000; ++i) deep += "{\"a\":";
   EXPECT_FALSE(parse_json(deep));

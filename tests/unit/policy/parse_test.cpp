@@ -33,7 +33,7 @@ TEST(Parse, SourcesHavePrecedence) {
                                  {"TIDEPOOL_MAX_USES", "5"},
                                  {"TIDEPOOL_PRESET", "high_throughput"}};
   const auto parsed = parse("sqlite::memory:?tidepool.max_size=32&tidepool.min_size=4", "max_size=33", environment);
-  ASSERT_TRUE(parsed) << parsed.status().message;
+  ASSERT_TRUE(parsed) << parsed.status().message();
   EXPECT_EQ(parsed->policy.max_size, 33);
   EXPECT_EQ(source_of(*parsed, "max_size"), SettingSource::options);
   EXPECT_EQ(parsed->policy.min_size, 4);
@@ -69,7 +69,7 @@ TEST(Parse, OldNamesAreTheSameOptions) {
   const auto parsed = parse(kUrl,
                             "minConnections=3, maxConnections=20, acquireTimeoutMillis=15000, scaleUp.waitTime=250, "
                             "enableAutoScaling=false, environment=development");
-  ASSERT_TRUE(parsed) << parsed.status().message;
+  ASSERT_TRUE(parsed) << parsed.status().message();
   EXPECT_EQ(parsed->policy.min_size, 3);
   EXPECT_EQ(parsed->policy.max_size, 20);
   EXPECT_EQ(parsed->policy.acquire_timeout, Span::seconds(15));
@@ -130,11 +130,11 @@ TEST(Parse, InvalidInputIsRejected) {
 
 TEST(Parse, DefaultMinimumIsLoweredToMaximum) {
   const auto lone = parse(kUrl, "max_size=1");
-  ASSERT_TRUE(lone) << lone.status().message;
+  ASSERT_TRUE(lone) << lone.status().message();
   EXPECT_EQ(lone->policy.min_size, 1);
   EXPECT_EQ(source_of(*lone, "min_size"), SettingSource::default_);
   const auto with_preset = parse(kUrl, "preset=high_throughput max_size=3");
-  ASSERT_TRUE(with_preset) << with_preset.status().message;
+  ASSERT_TRUE(with_preset) << with_preset.status().message();
   EXPECT_EQ(with_preset->policy.min_size, 3);
   EXPECT_FALSE(parse(kUrl, "min_size=2 max_size=1"));
 }
@@ -167,7 +167,7 @@ TEST(Environment, EveryOptionHasItsVariableAndNoOtherIsRead) {
 
 TEST(Environment, SetsTheDirectoryOfSegments) {
   const auto parsed = parse(kUrl, "", {{"TIDEPOOL_DIR", "/tmp/pools"}});
-  ASSERT_TRUE(parsed) << parsed.status().message;
+  ASSERT_TRUE(parsed) << parsed.status().message();
   EXPECT_EQ(parsed->policy.dir, "/tmp/pools");
   EXPECT_EQ(source_of(*parsed, "dir"), SettingSource::environment);
 }
@@ -175,7 +175,7 @@ TEST(Environment, SetsTheDirectoryOfSegments) {
 TEST(Environment, IsUsedIfTheUrlIsEmpty) {
   const Variables both = {{"DATABASE_URL", "sqlite:///tmp/a.db?tidepool.max_size=4\n"}, {"DB_HOST", "h"}};
   const auto from_url = parse("", "", both);
-  ASSERT_TRUE(from_url) << from_url.status().message;
+  ASSERT_TRUE(from_url) << from_url.status().message();
   EXPECT_EQ(from_url->target.shown, "/tmp/a.db");
   EXPECT_EQ(source_of(*from_url, "max_size"), SettingSource::url);
 
@@ -185,7 +185,7 @@ TEST(Environment, IsUsedIfTheUrlIsEmpty) {
                                  {"DB_NAME", "my app"},
                                  {"DB_USERNAME", "me"},
                                  {"DB_PASSWORD", "hunter2' x=\\y"}});
-  ASSERT_TRUE(from_parts) << from_parts.status().message;
+  ASSERT_TRUE(from_parts) << from_parts.status().message();
   EXPECT_EQ(from_parts->target.backend, Backend::postgresql);
   EXPECT_EQ(from_parts->target.shown, "db.example:6432/my app");
   EXPECT_EQ(from_parts->target.user, "me");
@@ -204,11 +204,11 @@ TEST(Environment, IsUsedIfTheUrlIsEmpty) {
 TEST(Environment, ErrorsNameTheVariable) {
   const auto url = parse("", "", {{"DATABASE_URL", "mysql://me:hunter2@h/db"}});
   ASSERT_FALSE(url);
-  EXPECT_TRUE(contains(url.status().message, "DATABASE_URL")) << url.status().message;
+  EXPECT_TRUE(contains(url.status().message(), "DATABASE_URL")) << url.status().message();
   EXPECT_FALSE(contains(test::whole_text(url.status()), "hunter2"));
   const auto port = parse("", "", {{"DB_HOST", "h"}, {"DB_PORT", "none"}});
   ASSERT_FALSE(port);
-  EXPECT_TRUE(contains(port.status().message, "DB_PORT")) << port.status().message;
+  EXPECT_TRUE(contains(port.status().message(), "DB_PORT")) << port.status().message();
   for (const Variables& variables :
        {Variables{}, Variables{{"DB_PASSWORD", "hunter2"}}, Variables{{"NODE_ENV", "staging"}}}) {
     const auto nothing = parse("", "", variables);

@@ -18,7 +18,7 @@ inline EnvironmentReader reader_of(Variables variables) {
 }
 
 inline std::string whole_text(const Status& status) {
-  return status.message + " | " + status.detail + " | " + status.hint;
+  return status.message() + " | " + status.detail() + " | " + status.hint();
 }
 
 inline Result<ParsedOptions> parse(std::string_view url, std::string_view options = {}, Variables variables = {},

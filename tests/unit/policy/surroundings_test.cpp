@@ -29,11 +29,11 @@ Result<ParsedOptions> parse_in(const Variables& variables, std::string_view opti
 TEST(Surroundings, MisspeltVariableIsRejectedWithSuggestion) {
   const auto parsed = parse_in({{"TIDEPOOL_MAX_SISE", "5"}});
   ASSERT_FALSE(parsed);
-  EXPECT_TRUE(contains(parsed.status().message, "TIDEPOOL_MAX_SISE")) << parsed.status().message;
-  EXPECT_TRUE(contains(parsed.status().hint, "TIDEPOOL_MAX_SIZE?")) << parsed.status().hint;
+  EXPECT_TRUE(contains(parsed.status().message(), "TIDEPOOL_MAX_SISE")) << parsed.status().message();
+  EXPECT_TRUE(contains(parsed.status().hint(), "TIDEPOOL_MAX_SIZE?")) << parsed.status().hint();
   const auto far_off = parse_in({{"TIDEPOOL_XYZZYPLUGH", "5"}});
   ASSERT_FALSE(far_off);
-  EXPECT_FALSE(contains(far_off.status().hint, "Did you mean"));
+  EXPECT_FALSE(contains(far_off.status().hint(), "Did you mean"));
 }
 
 // A container beside a service called tidepool has these; and TIDEPOOL_DIR is read elsewhere.
@@ -44,12 +44,12 @@ TEST(Surroundings, OtherVariablesAreIgnored) {
                                 {"TIDEPOOL_PORT_5432_TCP_ADDR", "10.0.0.1"},
                                 {"TIDEPOOL_SERVICE_HOST", "10.0.0.1"},
                                 {"TIDEPOOL_OLD_THING", ""}});
-  EXPECT_TRUE(parsed) << parsed.status().message;
+  EXPECT_TRUE(parsed) << parsed.status().message();
 }
 
 TEST(Surroundings, VariablesOfOtherPoolsAreFallbacks) {
   const auto theirs = parse_in({{"HEALTH_CHECK_INTERVAL", "300000"}, {"ENABLE_POOL_LOGGING", "true"}});
-  ASSERT_TRUE(theirs) << theirs.status().message;
+  ASSERT_TRUE(theirs) << theirs.status().message();
   EXPECT_EQ(theirs->policy.health_interval, Span::seconds(300));
   EXPECT_EQ(theirs->policy.log, LogLevel::events);
   EXPECT_EQ(source_of(*theirs, "health_interval"), SettingSource::environment);
@@ -57,14 +57,14 @@ TEST(Surroundings, VariablesOfOtherPoolsAreFallbacks) {
                               {"TIDEPOOL_HEALTH_INTERVAL", "7s"},
                               {"ENABLE_POOL_LOGGING", "false"},
                               {"TIDEPOOL_LOG", "debug"}});
-  ASSERT_TRUE(ours) << ours.status().message;
+  ASSERT_TRUE(ours) << ours.status().message();
   EXPECT_EQ(ours->policy.health_interval, Span::seconds(7));
   EXPECT_EQ(ours->policy.log, LogLevel::debug);
   EXPECT_EQ(parse_in({{"DEBUG", "true"}})->policy.log, LogLevel::debug);
   EXPECT_EQ(parse_in({{"DEBUG", "express:*"}})->policy.log, LogLevel::alerts) << "that is another program's";
   const auto broken = parse_in({{"HEALTH_CHECK_INTERVAL", "often"}});
   ASSERT_FALSE(broken);
-  EXPECT_TRUE(contains(broken.status().message, "HEALTH_CHECK_INTERVAL")) << broken.status().message;
+  EXPECT_TRUE(contains(broken.status().message(), "HEALTH_CHECK_INTERVAL")) << broken.status().message();
 }
 
 TEST(Surroundings, NodeEnvAloneSelectsNoPreset) {
@@ -99,7 +99,7 @@ TEST(Surroundings, AutoSelectsByEnvironmentAndGivesTheReason) {
     Variables variables = row.variables;
     variables["TIDEPOOL_PRESET"] = "auto";
     const auto parsed = parse_in(variables, {}, row.memory_limit);
-    ASSERT_TRUE(parsed) << parsed.status().message;
+    ASSERT_TRUE(parsed) << parsed.status().message();
     EXPECT_EQ(parsed->policy.preset, row.preset);
     EXPECT_EQ(source_of(*parsed, "preset"), SettingSource::environment);
     ASSERT_EQ(parsed->notes.size(), 1U);
@@ -127,7 +127,7 @@ std::vector<Finding> check(std::string_view options) { return check_options(std:
 
 bool finds(const std::vector<Finding>& findings, Finding::Kind kind, std::string_view text) {
   return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
-    return finding.kind == kind && contains(finding.about.message, text);
+    return finding.kind == kind && contains(finding.about.message(), text);
   });
 }
 

@@ -54,7 +54,7 @@ constexpr Row kRows[] = {
 TEST(PostgresqlTarget, IsShownWithoutSecrets) {
   for (const Row& row : kRows) {
     const auto parsed = test::parse(row.url);
-    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;
+    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message();
     EXPECT_EQ(parsed->target.backend, Backend::postgresql);
     EXPECT_EQ(parsed->target.scheme, "postgresql");
     EXPECT_EQ(parsed->target.shown, row.shown) << row.url;

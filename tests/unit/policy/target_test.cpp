@@ -49,7 +49,7 @@ TEST(SqliteTarget, IsAnAbsolutePathOrMemory) {
   };
   for (const SqliteRow& row : rows) {
     const auto parsed = test::parse(row.url);
-    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;
+    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message();
     EXPECT_EQ(parsed->target.backend, Backend::sqlite) << row.url;
     EXPECT_EQ(parsed->target.scheme, "sqlite");
     EXPECT_EQ(parsed->target.connect_text, row.path) << row.url;
@@ -74,7 +74,7 @@ TEST(SqliteTarget, DeterminesTheAccess) {
   };
   for (const auto& row : rows) {
     const auto parsed = test::parse(row.url);
-    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;
+    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message();
     EXPECT_EQ(parsed->policy.sqlite_access, row.access) << row.url;
     EXPECT_EQ(parsed->target.connect_text, "/var/a.db") << row.url;
   }
@@ -123,7 +123,7 @@ TEST(Target, ErrorsGiveAReasonWithoutTheText) {
   for (const RefusedUrl& row : kRefusedUrls) {
     const auto parsed = test::parse(row.url);
     ASSERT_FALSE(parsed) << row.url;
-    const bool is_scheme_unknown = parsed.status().message.starts_with("unknown scheme");
+    const bool is_scheme_unknown = parsed.status().message().starts_with("unknown scheme");
     EXPECT_EQ(parsed.status().code, is_scheme_unknown ? Code::unsupported : Code::bad_argument) << row.url;
     const std::string text = test::whole_text(parsed.status());
     EXPECT_TRUE(contains(text, row.said)) << row.url << ": " << text;
@@ -134,14 +134,15 @@ TEST(Target, ErrorsGiveAReasonWithoutTheText) {
 TEST(Target, IsBounded) {
   const auto parsed = test::parse("sqlite:///" + std::string(kUrlBytesMax, 'x'));
   ASSERT_FALSE(parsed);
-  EXPECT_TRUE(contains(parsed.status().detail, "8192"));
+  EXPECT_TRUE(contains(parsed.status().detail(), "8192"));
 }
 
 TEST(Target, UnknownSchemeListsTheKnownOnes) {
   const auto parsed = test::parse("fakr://x", "", {}, kCustom);
   ASSERT_FALSE(parsed);
-  EXPECT_TRUE(contains(parsed.status().detail, "sqlite, postgresql, postgres, fake, my-db")) << parsed.status().detail;
-  EXPECT_EQ(parsed.status().hint, "Did you mean \"fake\"?");
+  EXPECT_TRUE(contains(parsed.status().detail(), "sqlite, postgresql, postgres, fake, my-db"))
+      << parsed.status().detail();
+  EXPECT_EQ(parsed.status().hint(), "Did you mean \"fake\"?");
 }
 
 struct CustomRow {
@@ -163,7 +164,7 @@ constexpr CustomRow kCustomRows[] = {
 TEST(CustomTarget, UrlIsPassedWithoutOptions) {
   for (const CustomRow& row : kCustomRows) {
     const auto parsed = test::parse(row.url, "", {}, kCustom);
-    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message;
+    ASSERT_TRUE(parsed) << row.url << ": " << parsed.status().message();
     EXPECT_EQ(parsed->target.backend, Backend::custom);
     EXPECT_EQ(parsed->target.scheme, row.url.substr(0, row.url.find(':')));
     EXPECT_EQ(parsed->target.connect_text, row.connect_text);

@@ -61,7 +61,7 @@ TEST(Values, AreAcceptedAndShown) {
     Policy policy;
     const Setting& setting = *find_setting(row.name);
     const Status status = assign_value(policy, setting, row.text);
-    EXPECT_TRUE(status) << row.name << "=" << row.text << ": " << status.message;
+    EXPECT_TRUE(status) << row.name << "=" << row.text << ": " << status.message();
     EXPECT_EQ(format_value(policy, setting), row.shown) << row.name << "=" << row.text;
   }
 }
@@ -142,10 +142,10 @@ TEST(Values, InvalidOnesLeaveThePolicyUnchanged) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.code, Code::bad_option);
     EXPECT_FALSE(status.is_retryable);
-    EXPECT_TRUE(status.message.starts_with("invalid value for option \"" + std::string(row.name) + "\": \""))
-        << status.message;
+    EXPECT_TRUE(status.message().starts_with("invalid value for option \"" + std::string(row.name) + "\": \""))
+        << status.message();
     EXPECT_TRUE(contains(test::whole_text(status), row.said)) << test::whole_text(status);
-    EXPECT_TRUE(status.detail.starts_with("The value must be ")) << status.detail;
+    EXPECT_TRUE(status.detail().starts_with("The value must be ")) << status.detail();
     for (const Setting& any : settings_catalogue()) EXPECT_EQ(format_value(policy, any), any.default_text);
   }
 }
@@ -153,14 +153,14 @@ TEST(Values, InvalidOnesLeaveThePolicyUnchanged) {
 TEST(Values, ErrorsGiveRangeAndUnit) {
   Policy policy;
   const Status size = assign_value(policy, *find_setting("max_size"), "0");
-  EXPECT_EQ(size.message, "invalid value for option \"max_size\": \"0\" is below the minimum");
-  EXPECT_EQ(size.detail, "The value must be a whole number from 1 to 10000 (connections).");
-  EXPECT_EQ(size.hint, "The minimum is 1.");
+  EXPECT_EQ(size.message(), "invalid value for option \"max_size\": \"0\" is below the minimum");
+  EXPECT_EQ(size.detail(), "The value must be a whole number from 1 to 10000 (connections).");
+  EXPECT_EQ(size.hint(), "The minimum is 1.");
   const Status span = assign_value(policy, *find_setting("acquire_timeout"), "30sec");
-  EXPECT_TRUE(contains(span.detail, "from 1ms to 24h")) << span.detail;
-  EXPECT_TRUE(contains(span.detail, "30s")) << span.detail;
+  EXPECT_TRUE(contains(span.detail(), "from 1ms to 24h")) << span.detail();
+  EXPECT_TRUE(contains(span.detail(), "30s")) << span.detail();
   const Status choice = assign_value(policy, *find_setting("init_mode"), "x");
-  EXPECT_TRUE(contains(choice.detail, "lazy, eager, fail_fast")) << choice.detail;
+  EXPECT_TRUE(contains(choice.detail(), "lazy, eager, fail_fast")) << choice.detail();
 }
 
 TEST(Values, TextIsBounded) {
@@ -169,7 +169,7 @@ TEST(Values, TextIsBounded) {
   EXPECT_TRUE(assign_value(policy, query, std::string(1000, 'x')));
   const Status status = assign_value(policy, query, std::string(1001, 'y'));
   EXPECT_FALSE(status);
-  EXPECT_LT(status.message.size(), 200U);
+  EXPECT_LT(status.message().size(), 200U);
   EXPECT_EQ(policy.validation_query, std::string(1000, 'x'));
   EXPECT_FALSE(assign_value(policy, *find_setting("dir"), "/" + std::string(1000, 'd')));
 }

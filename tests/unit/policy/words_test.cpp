@@ -46,7 +46,7 @@ const Read kRead[] = {
 TEST(Words, AreRead) {
   for (const Read& row : kRead) {
     const auto given = parse_words(row.text);
-    ASSERT_TRUE(given) << row.text << ": " << given.status().message;
+    ASSERT_TRUE(given) << row.text << ": " << given.status().message();
     EXPECT_EQ(pairs_of(*given), row.pairs) << row.text;
   }
 }
@@ -77,9 +77,9 @@ TEST(Words, ErrorsGiveThePosition) {
     const auto given = parse_words(row.text);
     ASSERT_FALSE(given) << row.text;
     EXPECT_EQ(given.status().code, Code::bad_option);
-    EXPECT_TRUE(contains(given.status().message, row.said)) << row.text << ": " << given.status().message;
+    EXPECT_TRUE(contains(given.status().message(), row.said)) << row.text << ": " << given.status().message();
     EXPECT_FALSE(contains(test::whole_text(given.status()), "hunter2"));
-    EXPECT_FALSE(given.status().hint.empty()) << row.text;
+    EXPECT_FALSE(given.status().hint().empty()) << row.text;
   }
 }
 

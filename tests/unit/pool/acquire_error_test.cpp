@@ -17,7 +17,7 @@ class AcquireErrorTest : public testing::Test {
  protected:
   void open(const std::string& options) {
     auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -25,7 +25,7 @@ class AcquireErrorTest : public testing::Test {
     spec.sources = parsed->sources;
     spec.pool_key = kKey;
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, parsed->policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     run(Span::millis(1));
   }
@@ -74,9 +74,9 @@ TEST_P(EveryConnectError, DeterminesHintAndRetryable) {
     const Status why = pool_->explain(code, Span::millis(20));
     EXPECT_EQ(why.code, code);
     EXPECT_EQ(why.is_retryable, refused.is_retryable) << code_name(code);
-    EXPECT_EQ(why.sqlstate, sqlstate) << code_name(code);
-    EXPECT_EQ(why.hint, "what the driver advises on " + sqlstate) << code_name(code);
-    EXPECT_NE(why.message.find(refused.message), std::string::npos) << why.message;
+    EXPECT_EQ(why.sqlstate(), sqlstate) << code_name(code);
+    EXPECT_EQ(why.hint(), "what the driver advises on " + sqlstate) << code_name(code);
+    EXPECT_NE(why.message().find(refused.message), std::string::npos) << why.message();
   }
 }
 
@@ -96,8 +96,8 @@ TEST_F(AcquireErrorTest, OpenBreakerReportsNextProbeAndHint) {
     run(Span::millis(100));
   }
   const Status why = pool_->explain(Code::unavailable, Span{});
-  EXPECT_NE(why.message.find("breaker is open"), std::string::npos) << why.message;
-  EXPECT_EQ(why.hint, "what the driver advises on 28P01");
+  EXPECT_NE(why.message().find("breaker is open"), std::string::npos) << why.message();
+  EXPECT_EQ(why.hint(), "what the driver advises on 28P01");
   EXPECT_FALSE(why.is_retryable);
 }
 
@@ -111,9 +111,9 @@ TEST_F(AcquireErrorTest, BothHintsWhenSomeAreConnected) {
   run(Span::millis(100));
   const Status why = pool_->explain(Code::timeout, Span::millis(20));
   EXPECT_TRUE(why.is_retryable) << "the lease may come back";
-  EXPECT_EQ(why.hint.find("raise max_size"), std::string::npos) << why.hint;
-  EXPECT_NE(why.hint.find("release leases sooner"), std::string::npos) << why.hint;
-  EXPECT_NE(why.hint.find("advises on 53300"), std::string::npos) << why.hint;
+  EXPECT_EQ(why.hint().find("raise max_size"), std::string::npos) << why.hint();
+  EXPECT_NE(why.hint().find("release leases sooner"), std::string::npos) << why.hint();
+  EXPECT_NE(why.hint().find("advises on 53300"), std::string::npos) << why.hint();
   const Visit visit(Presence::key_of_slot(kKey, lease.slot()));
   EXPECT_EQ(pool_->release(lease), Code::ok);
 }
@@ -122,8 +122,8 @@ TEST_F(AcquireErrorTest, NoMaxSizeHintDuringFirstConnect) {
   server_.set_silent(true);
   open("min_size=1 max_size=3 connect_timeout=10s");
   const Status why = pool_->explain(Code::timeout, Span::millis(20));
-  EXPECT_NE(why.message.find("1 connecting"), std::string::npos) << why.message;
-  EXPECT_NE(why.hint.find("that the database responds"), std::string::npos) << why.hint;
+  EXPECT_NE(why.message().find("1 connecting"), std::string::npos) << why.message();
+  EXPECT_NE(why.hint().find("that the database responds"), std::string::npos) << why.hint();
 }
 
 TEST_F(AcquireErrorTest, PastErrorIsNotMentioned) {
@@ -131,8 +131,8 @@ TEST_F(AcquireErrorTest, PastErrorIsNotMentioned) {
   run(Span::millis(100));
   const Status why = pool_->explain(Code::unavailable, Span{});
   EXPECT_TRUE(why.is_retryable);
-  EXPECT_NE(why.message.find("the last connection attempt failed"), std::string::npos) << why.message;
-  EXPECT_EQ(pool_->explain(Code::timeout, Span{}).hint,
+  EXPECT_NE(why.message().find("the last connection attempt failed"), std::string::npos) << why.message();
+  EXPECT_EQ(pool_->explain(Code::timeout, Span{}).hint(),
             "release leases sooner, raise max_size, or check the leases relation for the holders");
 }
 
@@ -142,7 +142,7 @@ TEST_F(AcquireErrorTest, PausedPoolHintsToResume) {
   run(Span::millis(100));
   pool_->keeper().post("pause", "{}", "test");
   run(Span::millis(100));
-  EXPECT_EQ(pool_->explain(Code::timeout, Span{}).hint, "resume the pool");
+  EXPECT_EQ(pool_->explain(Code::timeout, Span{}).hint(), "resume the pool");
 }
 
 }  // namespace

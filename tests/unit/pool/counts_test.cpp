@@ -123,7 +123,7 @@ TEST_F(Counts, FailedStatementBecomesLastErrorAtOnce) {
   EXPECT_EQ(static_cast<int64_t>(seen().read_totals()->last_error_wall), 0);
   const Status failed = query(lease, "nonsense");
   ASSERT_FALSE(failed.is_ok());
-  EXPECT_EQ(seen().read_totals()->last_error.view(), failed.message);
+  EXPECT_EQ(seen().read_totals()->last_error.view(), failed.message());
   EXPECT_EQ(static_cast<int64_t>(seen().read_totals()->last_error_wall), clock_.wall_ns());
   release(lease);
 }

@@ -10,7 +10,7 @@ namespace {
 
 Status failed(Code code, const char* sqlstate = "", int native_code = 0) {
   Status status = Status::error(code, "failed as requested");
-  status.sqlstate = sqlstate;
+  status.text().sqlstate = sqlstate;
   status.native_code = native_code;
   return status;
 }

@@ -25,10 +25,10 @@ TEST_F(LifeTest, FullServerLimitsSize) {
   const Visit visit(Presence::key_of_pool(kKey));
   EXPECT_EQ(pool_->acquire({"late", LeaseMode::read_write, Span{}}, lease), Code::timeout);
   const Status why = pool_->explain(Code::timeout, Span{});
-  EXPECT_NE(why.message.find("size 2 of 2 (the server's limit, room for 2 connections: sorry, too many"),
+  EXPECT_NE(why.message().find("size 2 of 2 (the server's limit, room for 2 connections: sorry, too many"),
             std::string::npos)
-      << why.message;
-  EXPECT_EQ(why.hint.find("raise max_size"), std::string::npos) << why.hint;
+      << why.message();
+  EXPECT_EQ(why.hint().find("raise max_size"), std::string::npos) << why.hint();
   give_back();
 }
 

@@ -26,7 +26,7 @@ class LivedPool : public testing::Test {
 
   void open(const std::string& options) {
     auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -35,7 +35,7 @@ class LivedPool : public testing::Test {
     spec.pool_key = kKey;
     if (furnish_) furnish_(spec);
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(*server_, parsed->policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
   }
   void TearDown() override {

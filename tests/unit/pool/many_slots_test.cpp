@@ -25,7 +25,7 @@ class ManySlotsTest : public testing::Test {
  protected:
   void open(const std::string& options, bool is_sqlite = false) {
     auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -39,7 +39,7 @@ class ManySlotsTest : public testing::Test {
       connector = std::make_unique<fake::FakeConnector>(server_, parsed->policy);
     }
     auto opened = Pool::open(std::move(spec), std::move(connector), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     step();
   }

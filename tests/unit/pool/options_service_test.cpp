@@ -19,7 +19,7 @@ TEST_F(OptionEffect, retry_attempts) {
     Call call;
     call.sql = "add a 1";
     ResultTable table;
-    EXPECT_EQ(service.run(call, {}, table).sqlstate, "40001");
+    EXPECT_EQ(service.run(call, {}, table).sqlstate(), "40001");
     server_->set_faults({});
     return executed;
   };

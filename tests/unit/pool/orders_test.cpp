@@ -18,7 +18,7 @@ class OrdersTest : public testing::Test {
   void open(const std::string& options) {
     const auto no_environment = [](const char*) -> const char* { return nullptr; };
     auto parsed = parse_options("sqlite::memory:", "publish=off " + options, {}, no_environment);
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -28,7 +28,7 @@ class OrdersTest : public testing::Test {
     auto opened =
         Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
                    SystemClock::instance());
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     pool_->keeper().step();
   }
@@ -181,10 +181,10 @@ TEST_F(OrdersTest, SenderAndPoolGiveSameAnswer) {
     const bool is_refused = answer.status == static_cast<uint32_t>(CommandStatus::refused);
     if (!told) {
       ++refused;
-      ASSERT_TRUE(is_refused) << "the sender said: " << told.message;
-      std::string message = told.message;
-      if (!told.detail.empty()) message += "; " + told.detail;
-      if (!told.hint.empty()) message += " (" + told.hint + ")";
+      ASSERT_TRUE(is_refused) << "the sender said: " << told.message();
+      std::string message = told.message();
+      if (!told.detail().empty()) message += "; " + told.detail();
+      if (!told.hint().empty()) message += " (" + told.hint() + ")";
       std::string_view kept = answer.message;
       if (message.size() > decltype(format::CommandRecord::message)::kBytesMax && kept.ends_with("..."))
         kept.remove_suffix(3);
@@ -197,7 +197,7 @@ TEST_F(OrdersTest, SenderAndPoolGiveSameAnswer) {
           << answer.message;
       const Status contradiction = check_policy(changed);
       ASSERT_FALSE(contradiction.is_ok()) << answer.message;
-      ASSERT_EQ(answer.message.rfind(contradiction.message, 0), 0u) << answer.message;
+      ASSERT_EQ(answer.message.rfind(contradiction.message(), 0), 0u) << answer.message;
     } else {
       accepted += is_refused ? 0 : 1;
       ASSERT_TRUE(!is_refused || depends_on_the_pool(answer.message)) << answer.message;

@@ -12,7 +12,7 @@ class PoolTest : public testing::Test {
  protected:
   void open(const std::string& options) {
     auto parsed = parse_options("sqlite::memory:", options, {}, [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -27,7 +27,7 @@ class PoolTest : public testing::Test {
     auto opened =
         Pool::open(std::move(spec), make_sqlite_connector(":memory:", parsed->policy, SystemClock::instance()),
                    SystemClock::instance());
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     pool_->keeper().step();
   }
@@ -79,10 +79,10 @@ TEST_F(PoolTest, RefusalNamesLeaseHolders) {
   LeaseId none;
   EXPECT_EQ(pool_->acquire({"late", LeaseMode::read_write, Span{}}, none), Code::timeout);
   const Status why = pool_->explain(Code::timeout, Span::millis(20));
-  EXPECT_NE(why.message.find("pool \"test\""), std::string::npos) << why.message;
-  EXPECT_NE(why.message.find("size 2 of 2 (max_size 2), 2 in use, 0 waiting"), std::string::npos) << why.message;
-  EXPECT_NE(why.detail.find("\"nightly report\" for "), std::string::npos) << why.detail;
-  EXPECT_NE(why.detail.find("\"checkout\" for "), std::string::npos) << why.detail;
+  EXPECT_NE(why.message().find("pool \"test\""), std::string::npos) << why.message();
+  EXPECT_NE(why.message().find("size 2 of 2 (max_size 2), 2 in use, 0 waiting"), std::string::npos) << why.message();
+  EXPECT_NE(why.detail().find("\"nightly report\" for "), std::string::npos) << why.detail();
+  EXPECT_NE(why.detail().find("\"checkout\" for "), std::string::npos) << why.detail();
   EXPECT_TRUE(why.is_retryable);
   EXPECT_EQ(release(first), Code::ok);
   EXPECT_EQ(release(second), Code::ok);
@@ -103,7 +103,7 @@ TEST_F(PoolTest, OpenTransactionIsRolledBackOnRelease) {
 TEST_F(PoolTest, ReadLeaseCannotWriteAndIsResetOnRelease) {
   open("min_size=1 max_size=1");
   LeaseId lease = acquire("r", LeaseMode::read);
-  EXPECT_EQ(query(lease, "create table t(a)").sqlstate, "25006");
+  EXPECT_EQ(query(lease, "create table t(a)").sqlstate(), "25006");
   EXPECT_EQ(release(lease), Code::ok);
   pool_->keeper().step();
   lease = acquire();

@@ -18,7 +18,7 @@ class SilenceTest : public testing::Test {
   void open(const std::string& options) {
     auto parsed = parse_options("sqlite::memory:", options + " min_size=1 max_size=1 validation_interval=0", {},
                                 [](const char*) -> const char* { return nullptr; });
-    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message;
+    ASSERT_TRUE(parsed.is_ok()) << parsed.status().message();
     PoolSpec spec;
     spec.name = "test";
     spec.target = parsed->target;
@@ -26,7 +26,7 @@ class SilenceTest : public testing::Test {
     spec.sources = parsed->sources;
     spec.pool_key = kSilenceKey;
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, parsed->policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     for (int i = 0; i < 100; ++i) {
       pool_->keeper().step();

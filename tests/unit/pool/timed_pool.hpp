@@ -32,7 +32,7 @@ class TimedPool : public testing::Test {
     spec.sources.resize(settings_catalogue().size());
     spec.events = std::move(events);
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     turn();
   }

@@ -60,7 +60,7 @@ inline std::unique_ptr<Segment> make_segment(const std::string& directory, const
   spec.capacity = 8;
   spec.started_wall_ns = kNowWall - 60 * kSecond;
   auto segment = Segment::create(spec);
-  EXPECT_TRUE(segment.is_ok()) << segment.status().message;
+  EXPECT_TRUE(segment.is_ok()) << segment.status().message();
   format::Vitals& vitals = (*segment)->vitals();
   put(vitals.anchor_mono, bits(kNowMono));
   put(vitals.anchor_wall, bits(kNowWall));
@@ -106,7 +106,7 @@ class Table {
       return;
     }
     const Status status = read_relation(*relation_, filter, kNowWall, rows_);
-    EXPECT_TRUE(status.is_ok()) << status.message;
+    EXPECT_TRUE(status.is_ok()) << status.message();
     for (const Row& row : rows_) EXPECT_EQ(row.size(), relation_->columns.size()) << relation;
   }
 

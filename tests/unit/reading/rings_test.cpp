@@ -89,7 +89,7 @@ TEST_F(Rings, CommandsAnsweredAndQueued) {
   const auto attached = Attachment::open(segment->path());
   ASSERT_TRUE(attached.is_ok());
   const auto posted = post_command(*attached, "pause", "{}", "ben");
-  ASSERT_TRUE(posted.is_ok()) << posted.status().message;
+  ASSERT_TRUE(posted.is_ok()) << posted.status().message();
 
   const test::Table rows = read("commands");
   ASSERT_EQ(rows.size(), 2u);

@@ -64,7 +64,7 @@ TEST_F(DirectoryTest, NonDirectoriesAreRefused) {
   for (const std::string& path : {std::string{}, std::string("relative"), path_ + "/file"}) {
     const Status status = ensure_directory(path);
     EXPECT_EQ(status.code, Code::bad_option) << path;
-    EXPECT_FALSE(status.hint.empty());
+    EXPECT_FALSE(status.hint().empty());
   }
 }
 

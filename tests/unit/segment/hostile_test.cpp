@@ -82,7 +82,7 @@ TEST(HostileTest, MutantsAreHandledSafely) {
     file.rewrite(test::spoilt_segment(seed));
     const auto segment = Attachment::open(file.path());
     if (!segment) {
-      EXPECT_FALSE(segment.status().message.empty());
+      EXPECT_FALSE(segment.status().message().empty());
       continue;
     }
     ++opened;
@@ -141,7 +141,7 @@ TEST(HostileTest, WorstCaseFileIsReadInBoundedSteps) {
   }
   const SegmentFile file(folder.path() + "/worst", bytes, true);
   const auto segment = Attachment::open(file.path());
-  ASSERT_TRUE(segment.is_ok()) << segment.status().message;
+  ASSERT_TRUE(segment.is_ok()) << segment.status().message();
   const std::vector<SlotCopy> read = segment->read_slots();
   ASSERT_EQ(read.size(), kSlots);
   for (const SlotCopy& slot : read) {

@@ -34,11 +34,11 @@ class MailboxTest : public ::testing::Test {
     spec.pool = "app";
     spec.directory = directory_;
     auto created = Segment::create(spec);
-    ASSERT_TRUE(created.is_ok()) << created.status().message;
+    ASSERT_TRUE(created.is_ok()) << created.status().message();
     segment_ = created.take();
     mailbox_ = std::make_unique<Mailbox>(segment_->mailbox_path());
     auto attached = Attachment::open(segment_->path());
-    ASSERT_TRUE(attached.is_ok()) << attached.status().message;
+    ASSERT_TRUE(attached.is_ok()) << attached.status().message();
     attachment_ = std::make_unique<Attachment>(attached.take());
   }
   void TearDown() override {
@@ -86,7 +86,7 @@ class MailboxTest : public ::testing::Test {
 
 TEST_F(MailboxTest, CommandArrivesUnchanged) {
   const auto id = post_command(*attachment_, "scale", R"({"target_size":8})", "alice");
-  ASSERT_TRUE(id.is_ok()) << id.status().message;
+  ASSERT_TRUE(id.is_ok()) << id.status().message();
   EXPECT_EQ(*id, id_of(1));
   const auto commands = mailbox_->take();
   ASSERT_EQ(commands.size(), 1U);
@@ -119,7 +119,7 @@ TEST_F(MailboxTest, FullMailboxRefusesUntilAnAnswer) {
   const auto refused = post();
   ASSERT_FALSE(refused.is_ok());
   EXPECT_EQ(refused.status().code, Code::refused);
-  EXPECT_NE(refused.status().message.find("full"), std::string::npos);
+  EXPECT_NE(refused.status().message().find("full"), std::string::npos);
   EXPECT_EQ(read_posted_commands(*attachment_).size(), format::kMailboxCommands);
   EXPECT_EQ(sent(), format::kMailboxCommands);
   answer(1);
@@ -133,7 +133,7 @@ TEST_F(MailboxTest, RingWrapsAroundManyTimes) {
   std::set<uint64_t> ids;
   for (int i = 0; i < 1000; ++i) {
     const auto id = post();
-    ASSERT_TRUE(id.is_ok()) << i << ": " << id.status().message;
+    ASSERT_TRUE(id.is_ok()) << i << ": " << id.status().message();
     EXPECT_TRUE(ids.insert(*id).second);
     if (i % 7 == 0) obey_all();
   }
@@ -167,7 +167,7 @@ TEST_F(MailboxTest, HostileCountDoesNotBlockOrOverflow) {
     EXPECT_TRUE(read_posted_commands(*attachment_).size() <= format::kMailboxCommands);
     mailbox_->take();
     const auto id = post();
-    ASSERT_TRUE(id.is_ok()) << wild << ": " << id.status().message;
+    ASSERT_TRUE(id.is_ok()) << wild << ": " << id.status().message();
     const auto commands = mailbox_->take();
     ASSERT_EQ(commands.size(), 1U) << wild;
     EXPECT_EQ(id_of(commands[0].number), *id);
@@ -246,7 +246,7 @@ TEST_F(MailboxTest, HeldLockBlocksSendersOnlyBriefly) {
   const auto id = post();
   ASSERT_FALSE(id.is_ok());
   EXPECT_EQ(id.status().code, Code::refused);
-  EXPECT_NE(id.status().message.find("busy"), std::string::npos);
+  EXPECT_NE(id.status().message().find("busy"), std::string::npos);
   ::close(fd);
   EXPECT_TRUE(post().is_ok());
 }

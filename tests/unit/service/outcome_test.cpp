@@ -39,11 +39,11 @@ TEST_F(ServiceOutcome, V3CommittedAlthoughTheConnectionWasLost) {
 TEST_F(ServiceOutcome, V3NotCommittedIsAnErrorThatMayBeRepeated) {
   const Status status = commit_with(Fault::lost_unexecuted);
   EXPECT_EQ(status.code, Code::database);
-  EXPECT_EQ(status.sqlstate, "08006");
+  EXPECT_EQ(status.sqlstate(), "08006");
   EXPECT_TRUE(status.is_retryable);
   EXPECT_EQ(stored("a"), "");
   const Status unsent = commit_with(Fault::lost_unsent);
-  EXPECT_EQ(unsent.sqlstate, "08006");
+  EXPECT_EQ(unsent.sqlstate(), "08006");
   EXPECT_EQ(stored("a"), "");
   expect_all_free();
 }
@@ -76,9 +76,9 @@ TEST_F(ServiceOutcome, V3AnotherIncarnationOfTheServerKnowsNothing) {
   };
   const Status status = commit_with(Fault::lost_executed);
   EXPECT_EQ(status.code, Code::unknown_outcome);
-  EXPECT_EQ(status.sqlstate, "08007");
-  EXPECT_NE(status.detail.find("Transaction id: 1."), std::string::npos) << status.detail;
-  EXPECT_FALSE(status.hint.empty());
+  EXPECT_EQ(status.sqlstate(), "08007");
+  EXPECT_NE(status.detail().find("Transaction id: 1."), std::string::npos) << status.detail();
+  EXPECT_FALSE(status.hint().empty());
   EXPECT_FALSE(status.is_retryable);
 }
 
@@ -93,13 +93,13 @@ TEST_F(ServiceOutcome, ACommitInProgressIsAwaited) {
   on_question_ = [&] {
     if (++questions == 3) server_.decide(false);
   };
-  EXPECT_EQ(commit_with(Fault::lost_undecided).sqlstate, "08006");
+  EXPECT_EQ(commit_with(Fault::lost_undecided).sqlstate(), "08006");
   EXPECT_EQ(stored("a"), "1");
 }
 
 TEST_F(ServiceOutcome, ACommitThatTakesLongIsEnded) {
   const Instant before = clock_.now();
-  EXPECT_EQ(commit_with(Fault::lost_undecided).sqlstate, "08006");
+  EXPECT_EQ(commit_with(Fault::lost_undecided).sqlstate(), "08006");
   EXPECT_GE(clock_.now() - before, Span::millis(200));
   EXPECT_LE(clock_.now() - before, Span::millis(800));
   EXPECT_FALSE(server_.decide(true));  // nothing is in progress any more
@@ -111,7 +111,7 @@ TEST_F(ServiceOutcome, TheQuestionIsBounded) {
   Instant before = clock_.now();
   const Status status = commit_with(Fault::lost_undecided);
   EXPECT_EQ(status.code, Code::unknown_outcome);
-  EXPECT_NE(status.detail.find("in progress"), std::string::npos) << status.detail;
+  EXPECT_NE(status.detail().find("in progress"), std::string::npos) << status.detail();
   EXPECT_LE(clock_.now() - before, Span::millis(5100));
   server_.decide(false);
   TransactionTerms terms;
@@ -137,7 +137,7 @@ TEST_F(ServiceOutcome, NoOtherConnection) {
   const TransactionId other = begun();
   EXPECT_OK(run_in(other, "add a 1"));
   server_.schedule_up(clock_.now() + Span::seconds(1));
-  EXPECT_EQ(service_->commit(other).sqlstate, "08006");
+  EXPECT_EQ(service_->commit(other).sqlstate(), "08006");
   server_.set_faults({});
 }
 
@@ -147,7 +147,7 @@ TEST_F(ServiceOutcome, WithoutTheCheckItIsUnknown) {
   open(policy);
   const Status status = commit_with(Fault::lost_executed);
   EXPECT_EQ(status.code, Code::unknown_outcome);
-  EXPECT_NE(status.detail.find("commit_check"), std::string::npos) << status.detail;
+  EXPECT_NE(status.detail().find("commit_check"), std::string::npos) << status.detail();
 }
 
 TEST_F(ServiceOutcome, WhatHasWrittenNothingHasNotTakenEffect) {
@@ -155,7 +155,7 @@ TEST_F(ServiceOutcome, WhatHasWrittenNothingHasNotTakenEffect) {
   TransactionId id = begun();
   EXPECT_OK(run_in(id, "get a"));
   Status status = service_->commit(id);
-  EXPECT_EQ(status.sqlstate, "08006");
+  EXPECT_EQ(status.sqlstate(), "08006");
   EXPECT_TRUE(status.is_retryable);
   settle();
   TransactionTerms terms;
@@ -163,7 +163,7 @@ TEST_F(ServiceOutcome, WhatHasWrittenNothingHasNotTakenEffect) {
   set_commit_fault(Fault::lost_executed);
   id = begun(terms);
   EXPECT_OK(run_in(id, "get a"));
-  EXPECT_EQ(service_->commit(id).sqlstate, "08006");
+  EXPECT_EQ(service_->commit(id).sqlstate(), "08006");
 }
 
 TEST_F(ServiceOutcome, TheIdIsKnownFromEveryKindOfStatement) {

@@ -46,7 +46,7 @@ class ServiceRig : public ::testing::Test {
     spec.pool_key = kKey;
     spec.sources.resize(settings_catalogue().size());
     auto opened = Pool::open(std::move(spec), std::make_unique<fake::FakeConnector>(server_, policy), clock_);
-    ASSERT_TRUE(opened.is_ok()) << opened.status().message;
+    ASSERT_TRUE(opened.is_ok()) << opened.status().message();
     pool_ = opened.take();
     pass(Span::seconds(1));
     service_ = std::make_unique<Service>(*pool_, ServiceNeeds{[this](Span span) {

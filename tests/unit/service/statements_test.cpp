@@ -29,12 +29,12 @@ class Rows final : public RowSink {
 TEST_F(ServiceStatements, V1ACallOnThePoolKeepsNoLease) {
   EXPECT_OK(run("one"));
   EXPECT_STREQ(table_.text(0, 0), "1");
-  EXPECT_EQ(run("bogus").sqlstate, "42601");
-  EXPECT_EQ(run("begin").sqlstate, "25001");
+  EXPECT_EQ(run("bogus").sqlstate(), "42601");
+  EXPECT_EQ(run("begin").sqlstate(), "25001");
   Rows rows;
   EXPECT_OK(service_->stream(call("rows 10"), {}, rows, table_));
   fault_at("put k 1", Fault::lost_executed);
-  EXPECT_EQ(run("put k 1").sqlstate, "08006");
+  EXPECT_EQ(run("put k 1").sqlstate(), "08006");
   expect_all_free();
 }
 
@@ -49,14 +49,14 @@ TEST_F(ServiceStatements, ExecuteRefusesTransactionControl) {
   for (const char* sql : {"begin", "COMMIT", "/* x */ rollback", "savepoint a", "one; commit"}) {
     const Status status = service_->run(call(sql, Call::Kind::execute), {}, table_);
     EXPECT_EQ(status.code, Code::refused) << sql;
-    EXPECT_NE(status.detail.find(sql), std::string::npos);
+    EXPECT_NE(status.detail().find(sql), std::string::npos);
   }
 }
 
 TEST_F(ServiceStatements, ATransactionLeftOpenIsRefusedAndRolledBack) {
   const Status status = run("begin");
   EXPECT_EQ(status.code, Code::bad_argument);
-  EXPECT_EQ(status.sqlstate, "25001");
+  EXPECT_EQ(status.sqlstate(), "25001");
   settle();
   for (int i = 0; i < kSize; ++i) EXPECT_OK(run("put k 1"));  // alone: it would fail on commit otherwise
   EXPECT_EQ(stored("k"), "1");
@@ -74,15 +74,15 @@ TEST_F(ServiceStatements, ConflictsAreRepeatedWithGrowingPauses) {
 
 TEST_F(ServiceStatements, DeadlocksAreRepeatedAsOftenAsAllowed) {
   fault_at("add k 1", Fault::deadlock, 1, 1000);
-  EXPECT_EQ(run("add k 1").sqlstate, "40P01");
+  EXPECT_EQ(run("add k 1").sqlstate(), "40P01");
   EXPECT_EQ(pauses_.size(), 3u);  // the policy
   pauses_.clear();
   CallTerms terms;
   terms.retry_attempts = 0;
-  EXPECT_EQ(run("add k 1", terms).sqlstate, "40P01");
+  EXPECT_EQ(run("add k 1", terms).sqlstate(), "40P01");
   EXPECT_TRUE(pauses_.empty());
   terms.retry_attempts = 7;
-  EXPECT_EQ(run("add k 1", terms).sqlstate, "40P01");
+  EXPECT_EQ(run("add k 1", terms).sqlstate(), "40P01");
   ASSERT_EQ(pauses_.size(), 7u);
   for (const Span pause : pauses_) EXPECT_LE(pause, Span::millis(80));  // retry_max
 }
@@ -99,7 +99,7 @@ TEST_F(ServiceStatements, V2AStatementIsRepeatedOnlyAsATransactionOfItsOwn) {
 TEST_F(ServiceStatements, V2ALostWriteIsNotRepeated) {
   for (const Fault fault : {Fault::lost_unexecuted, Fault::lost_executed}) {
     fault_at("add k 1", fault);
-    EXPECT_EQ(run("add k 1").sqlstate, "08006");
+    EXPECT_EQ(run("add k 1").sqlstate(), "08006");
     settle();
   }
   EXPECT_EQ(stored("k"), "1");  // of the second
@@ -124,7 +124,7 @@ TEST_F(ServiceStatements, TheTimeoutBoundsAllAttempts) {
   terms.timeout = Span::millis(200);
   terms.retry_attempts = 1'000'000;
   const Instant before = clock_.now();
-  EXPECT_EQ(run("add k 1", terms).sqlstate, "40001");
+  EXPECT_EQ(run("add k 1", terms).sqlstate(), "40001");
   EXPECT_LE(clock_.now() - before, Span::millis(200));
   EXPECT_GT(pauses_.size(), 2u);
 }
@@ -154,20 +154,20 @@ TEST_F(ServiceStatements, ARefusedAcquireIsExplained) {
   for (int i = 0; i < kSize; ++i) leases.push_back(leased());
   const Status status = run("one");
   EXPECT_EQ(status.code, Code::timeout);
-  EXPECT_NE(status.message.find("pool \"test\""), std::string::npos) << status.message;
+  EXPECT_NE(status.message().find("pool \"test\""), std::string::npos) << status.message();
   for (const LeaseId lease : leases) release(lease);
 }
 
 TEST_F(ServiceStatements, OnALeaseNothingIsRepeatedAndItStays) {
   const LeaseId lease = leased();
   fault_at("add k 1", Fault::conflict);
-  EXPECT_EQ(service_->run_on(lease, call("add k 1"), Span::nanos(-1), table_).sqlstate, "40001");
+  EXPECT_EQ(service_->run_on(lease, call("add k 1"), Span::nanos(-1), table_).sqlstate(), "40001");
   EXPECT_OK(service_->run_on(lease, call("begin"), Span::nanos(-1), table_));
   EXPECT_OK(service_->run_on(lease, call("rollback"), Span::nanos(-1), table_));
   release(lease);
   const Status stale = service_->run_on(lease, call("one"), Span::nanos(-1), table_);
   EXPECT_EQ(stale.code, Code::stale_lease);
-  EXPECT_EQ(stale.message, "the lease has already ended");
+  EXPECT_EQ(stale.message(), "the lease has already ended");
   EXPECT_EQ(service_->run_on({}, call("one"), Span::nanos(-1), table_).code, Code::stale_lease);
 }
 
@@ -227,7 +227,7 @@ TEST_F(ServiceStatements, RowsArePulledOnALeaseOfTheCaller) {
   EXPECT_EQ(rows, 100);
   EXPECT_OK(service_->run_on(lease, call("one"), Span::nanos(-1), table_));
   release(lease);
-  EXPECT_EQ(service_->open_rows(call("bogus"), {}, lease, page).sqlstate, "42601");
+  EXPECT_EQ(service_->open_rows(call("bogus"), {}, lease, page).sqlstate(), "42601");
   EXPECT_EQ(service_->open_rows(call("begin"), {}, lease, page).code, Code::refused);
   expect_all_free();
 }
@@ -249,8 +249,8 @@ TEST_F(ServiceBatches, AllOrNothing) {
   ASSERT_EQ(out_.size(), 3u);
   EXPECT_STREQ(out_[2].text(0, 0), "1");
   const Status status = batch({"put a 9", "bogus", "put b 9"});
-  EXPECT_EQ(status.sqlstate, "42601");
-  EXPECT_EQ(status.detail, "Statement 2 of 3.");
+  EXPECT_EQ(status.sqlstate(), "42601");
+  EXPECT_EQ(status.detail(), "Statement 2 of 3.");
   EXPECT_TRUE(out_.empty());
   EXPECT_EQ(stored("a") + stored("b"), "12");
   EXPECT_OK(batch({}));
@@ -260,7 +260,7 @@ TEST_F(ServiceBatches, AllOrNothing) {
 TEST_F(ServiceBatches, RefusesTransactionControlBeforehand) {
   const Status status = batch({"put a 1", "commit"});
   EXPECT_EQ(status.code, Code::refused);
-  EXPECT_EQ(status.detail.substr(0, 17), "Statement 2 of 2.");
+  EXPECT_EQ(status.detail().substr(0, 17), "Statement 2 of 2.");
   EXPECT_EQ(server_.queries_total(), 0u);
 }
 

@@ -26,7 +26,7 @@ TEST_F(ServiceTransactions, CommitsIfTheBodyReturnsZero) {
   EXPECT_EQ(stored("a") + stored("b"), "12");
   const Status status = service_->transact({}, body({"put a 9"}, 42));
   EXPECT_EQ(status.code, Code::rolled_back);
-  EXPECT_NE(status.message.find("42"), std::string::npos);
+  EXPECT_NE(status.message().find("42"), std::string::npos);
   EXPECT_EQ(stored("a"), "1");
   expect_all_free();
 }
@@ -47,17 +47,17 @@ TEST_F(ServiceTransactions, ABodyThatThrowsIsRolledBackAndTheExceptionPasses) {
 
 TEST_F(ServiceTransactions, AFailedStatementCannotBeOverlooked) {
   const Status status = service_->transact({}, body({"put a 1", "bogus", "put b 1"}));
-  EXPECT_EQ(status.sqlstate, "42601");
+  EXPECT_EQ(status.sqlstate(), "42601");
   EXPECT_EQ(stored("a") + stored("b"), "");
-  EXPECT_EQ(service_->transact({}, body({"bogus"}, 1)).sqlstate, "42601");  // not Code::rolled_back
+  EXPECT_EQ(service_->transact({}, body({"bogus"}, 1)).sqlstate(), "42601");  // not Code::rolled_back
   EXPECT_EQ(calls_, 2);
 
   const TransactionId id = begun();
-  EXPECT_EQ(run_in(id, "bogus").sqlstate, "42601");
-  EXPECT_EQ(run_in(id, "one").sqlstate, "25P02");
+  EXPECT_EQ(run_in(id, "bogus").sqlstate(), "42601");
+  EXPECT_EQ(run_in(id, "one").sqlstate(), "25P02");
   const Status commit = service_->commit(id);
-  EXPECT_EQ(commit.sqlstate, "25P02");
-  EXPECT_NE(commit.detail.find("bogus"), std::string::npos) << commit.detail;
+  EXPECT_EQ(commit.sqlstate(), "25P02");
+  EXPECT_NE(commit.detail().find("bogus"), std::string::npos) << commit.detail();
   expect_all_free();
 }
 
@@ -73,7 +73,7 @@ TEST_F(ServiceTransactions, ConflictsRepeatTheWholeBody) {
   fault_at("COMMIT", Fault::conflict, 1, 1000);
   TransactionTerms terms;
   terms.retry_attempts = 1;
-  EXPECT_EQ(service_->transact(terms, body({"add a 1"})).sqlstate, "40001");
+  EXPECT_EQ(service_->transact(terms, body({"add a 1"})).sqlstate(), "40001");
   EXPECT_EQ(calls_, 7);
   EXPECT_EQ(stored("a"), "2");
   expect_all_free();
@@ -98,7 +98,7 @@ TEST_F(ServiceTransactions, ALostConnectionRepeatsBeforeTheFirstStatementOnly) {
   EXPECT_EQ(stored("a"), "2");
   calls_ = 0;
   fault_at("add b 1", Fault::lost_executed);
-  EXPECT_EQ(service_->transact({}, body({"add a 1", "add b 1"})).sqlstate, "08006");
+  EXPECT_EQ(service_->transact({}, body({"add a 1", "add b 1"})).sqlstate(), "08006");
   EXPECT_EQ(calls_, 1);
   EXPECT_EQ(stored("a") + stored("b"), "2");
   expect_all_free();
@@ -135,7 +135,7 @@ TEST_F(ServiceTransactions, PastItsDeadlineItIsRolledBackAndTold) {
   EXPECT_EQ(service_->commit(id).code, Code::timeout);
   const Status refused = service_->commit(id);
   EXPECT_EQ(refused.code, Code::refused);
-  EXPECT_EQ(refused.message, "the transaction has ended: it was rolled back at its deadline");
+  EXPECT_EQ(refused.message(), "the transaction has ended: it was rolled back at its deadline");
   EXPECT_EQ(stored("a") + stored("b"), "");
 }
 
@@ -164,13 +164,13 @@ TEST_F(ServiceTransactions, V4AHandleIsOfNoUseAfterItsEnd) {
   const TransactionId rolled_back = begun();
   EXPECT_OK(service_->rollback(rolled_back));
   EXPECT_NE(committed, rolled_back);
-  EXPECT_EQ(run_in(committed, "one").message, "the transaction has ended: it was committed");
-  EXPECT_EQ(service_->commit(rolled_back).message, "the transaction has ended: it was rolled back");
+  EXPECT_EQ(run_in(committed, "one").message(), "the transaction has ended: it was committed");
+  EXPECT_EQ(service_->commit(rolled_back).message(), "the transaction has ended: it was rolled back");
   EXPECT_EQ(service_->rollback(committed).code, Code::refused);
   EXPECT_EQ(run_in(0, "one").code, Code::refused);
-  EXPECT_EQ(run_in(1'000'000, "one").message, "there is no transaction with the number 1000000");
+  EXPECT_EQ(run_in(1'000'000, "one").message(), "there is no transaction with the number 1000000");
   for (int i = 0; i < 2000; ++i) EXPECT_OK(service_->rollback(begun()));
-  EXPECT_EQ(run_in(committed, "one").message, "the transaction has ended");  // longer ago than is remembered
+  EXPECT_EQ(run_in(committed, "one").message(), "the transaction has ended");  // longer ago than is remembered
 }
 
 TEST_F(ServiceTransactions, TheHandleOfABodyEndsWithIt) {
@@ -182,7 +182,7 @@ TEST_F(ServiceTransactions, TheHandleOfABodyEndsWithIt) {
     std::thread([&] { EXPECT_EQ(run_in(id, "one").code, Code::refused); }).join();
     return run_in(id, "put a 1") ? 0 : 1;
   }));
-  EXPECT_EQ(run_in(kept, "one").message, "the transaction has ended: it was committed");
+  EXPECT_EQ(run_in(kept, "one").message(), "the transaction has ended: it was committed");
 }
 
 TEST_F(ServiceTransactions, TransactionControlIsRefused) {
@@ -220,8 +220,8 @@ TEST_F(ServiceTransactions, Savepoints) {
   EXPECT_OK(run_in(id, "put a 1"));
   EXPECT_OK(service_->savepoint(id, "Here"));
   EXPECT_OK(run_in(id, "put a 2"));
-  EXPECT_EQ(run_in(id, "bogus").sqlstate, "42601");
-  EXPECT_EQ(service_->savepoint(id, "there").sqlstate, "25P02");
+  EXPECT_EQ(run_in(id, "bogus").sqlstate(), "42601");
+  EXPECT_EQ(service_->savepoint(id, "there").sqlstate(), "25P02");
   EXPECT_OK(service_->rollback_to(id, "Here"));
   EXPECT_OK(run_in(id, "get a"));
   EXPECT_STREQ(table_.text(0, 0), "1");
@@ -231,7 +231,7 @@ TEST_F(ServiceTransactions, Savepoints) {
   EXPECT_OK(service_->commit(id));
   EXPECT_EQ(stored("a"), "1");
   const TransactionId other = begun();
-  EXPECT_EQ(service_->rollback_to(other, "none").sqlstate, "3B001");
+  EXPECT_EQ(service_->rollback_to(other, "none").sqlstate(), "3B001");
   EXPECT_OK(service_->rollback(other));
 }
 
@@ -252,7 +252,7 @@ TEST_F(ServiceTransactions, OnALease) {
   EXPECT_OK(service_->transact_on(lease, {}, body({"put a 3"})));
   EXPECT_EQ(calls_, 2);
   fault_at("put a 4", Fault::lost_unexecuted);
-  EXPECT_EQ(service_->transact_on(lease, {}, body({"put a 4"})).sqlstate, "08006");
+  EXPECT_EQ(service_->transact_on(lease, {}, body({"put a 4"})).sqlstate(), "08006");
   EXPECT_EQ(calls_, 3);
   release(lease);
   EXPECT_EQ(service_->begin_on(lease, {}, id).code, Code::stale_lease);
@@ -282,7 +282,7 @@ TEST_F(ServiceTransactions, AReadOnlyOneCannotWrite) {
   terms.is_read_only = true;
   const TransactionId id = begun(terms);
   EXPECT_OK(run_in(id, "get a"));
-  EXPECT_EQ(run_in(id, "put a 1").sqlstate, "25006");
+  EXPECT_EQ(run_in(id, "put a 1").sqlstate(), "25006");
   EXPECT_OK(service_->rollback(id));
 }
 
@@ -302,8 +302,8 @@ TEST_F(ServiceTransactions, ABatchIsPartOfIt) {
   EXPECT_EQ(out.size(), 2u);
   EXPECT_EQ(stored("a"), "");
   const std::vector<Call> bad = {call("put a 2"), call("bogus")};
-  EXPECT_EQ(service_->batch_in(id, bad, Span::nanos(-1), out).detail, "Statement 2 of 2.");
-  EXPECT_EQ(service_->commit(id).sqlstate, "25P02");
+  EXPECT_EQ(service_->batch_in(id, bad, Span::nanos(-1), out).detail(), "Statement 2 of 2.");
+  EXPECT_EQ(service_->commit(id).sqlstate(), "25P02");
   EXPECT_EQ(stored("a"), "");
 }
 

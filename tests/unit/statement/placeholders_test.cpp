@@ -13,7 +13,7 @@ using Names = std::vector<std::string_view>;
 std::string sent(std::string_view given, Dialect dialect, Placeholders style = Placeholders::numbered,
                  const Names& names = {}) {
   Result<StatementText> text = translate(given, dialect, style, names);
-  return text ? text->sql : "refused: " + text.status().message;
+  return text ? text->sql : "refused: " + text.status().message();
 }
 std::string to_postgresql(std::string_view given) { return sent(given, Dialect::postgresql); }
 std::string to_sqlite(std::string_view given) { return sent(given, Dialect::sqlite); }
@@ -98,14 +98,14 @@ TEST(Placeholders, MixedStylesAreRefusedByName) {
   for (const Dialect dialect : {Dialect::postgresql, Dialect::sqlite}) {
     const Status why = refusal("select ?, ?2", dialect);
     EXPECT_EQ(why.code, Code::bad_argument);
-    EXPECT_EQ(why.message, "parameters ? and \"?2\" in one text");
+    EXPECT_EQ(why.message(), "parameters ? and \"?2\" in one text");
   }
-  EXPECT_EQ(refusal("select ?, $1", Dialect::sqlite).message, "parameters ? and \"$1\" in one text");
-  EXPECT_EQ(refusal("select :a", Dialect::sqlite).message, "parameter \":a\" in a text with numbered parameters");
+  EXPECT_EQ(refusal("select ?, $1", Dialect::sqlite).message(), "parameters ? and \"$1\" in one text");
+  EXPECT_EQ(refusal("select :a", Dialect::sqlite).message(), "parameter \":a\" in a text with numbered parameters");
   EXPECT_EQ(refusal("select @a", Dialect::sqlite).code, Code::bad_argument);
   EXPECT_EQ(refusal("select $a", Dialect::sqlite).code, Code::bad_argument);
   for (const Dialect dialect : {Dialect::postgresql, Dialect::sqlite}) {
-    EXPECT_EQ(refusal("select :a, $1", dialect, Placeholders::named, {"a"}).message,
+    EXPECT_EQ(refusal("select :a, $1", dialect, Placeholders::named, {"a"}).message(),
               "parameter \"$1\" in a text with named parameters");
   }
 }
@@ -115,29 +115,29 @@ TEST(Placeholders, NumbersOutOfRangeAreRefused) {
     for (const char* given : {"select $0", "select ?0", "select $32767", "select ?99999999999999999999"}) {
       const Status why = refusal(given, dialect);
       EXPECT_EQ(why.code, Code::bad_argument) << given;
-      EXPECT_NE(why.message.find("out of range"), why.message.npos) << given;
-      EXPECT_EQ(why.detail, "Accepted are 1 to 32766.");
+      EXPECT_NE(why.message().find("out of range"), why.message().npos) << given;
+      EXPECT_EQ(why.detail(), "Accepted are 1 to 32766.");
     }
   }
   std::string many = "select ?";
   for (int i = 1; i < 32'766; ++i) many += ",?";
   EXPECT_EQ(parameters(many, Dialect::postgresql), 32'766);
-  EXPECT_EQ(refusal(many + ",?", Dialect::postgresql).message, "too many parameters ?");
+  EXPECT_EQ(refusal(many + ",?", Dialect::postgresql).message(), "too many parameters ?");
 }
 
 TEST(Placeholders, MissingNamesAreTold) {
   for (const Dialect dialect : {Dialect::postgresql, Dialect::sqlite}) {
     Status why = refusal("select :custmer", dialect, Placeholders::named, {"id", "customer"});
     EXPECT_EQ(why.code, Code::bad_argument);
-    EXPECT_EQ(why.message, "no value for parameter \":custmer\"");
-    EXPECT_EQ(why.detail, "Names given: id, customer.");
-    EXPECT_EQ(why.hint, "Did you mean \"customer\"?");
+    EXPECT_EQ(why.message(), "no value for parameter \":custmer\"");
+    EXPECT_EQ(why.detail(), "Names given: id, customer.");
+    EXPECT_EQ(why.hint(), "Did you mean \"customer\"?");
     why = refusal("select :id", dialect, Placeholders::named, {"id", "customer"});
-    EXPECT_EQ(why.message, "the statement has no parameter \":customer\"");
+    EXPECT_EQ(why.message(), "the statement has no parameter \":customer\"");
     EXPECT_EQ(refusal("select 1", dialect, Placeholders::named, {"id"}).code, Code::bad_argument);
-    EXPECT_EQ(refusal("select :a", dialect, Placeholders::named, {"a", "a"}).message,
+    EXPECT_EQ(refusal("select :a", dialect, Placeholders::named, {"a", "a"}).message(),
               "parameter name \"a\" specified more than once");
-    EXPECT_EQ(refusal("select :a", dialect, Placeholders::named, {":a"}).message, "invalid parameter name \":a\"");
+    EXPECT_EQ(refusal("select :a", dialect, Placeholders::named, {":a"}).message(), "invalid parameter name \":a\"");
     EXPECT_EQ(refusal("select 1", dialect, Placeholders::named, {""}).code, Code::bad_argument);
   }
 }
@@ -221,7 +221,7 @@ TEST(Placeholders, RandomStatementsBecomeWhatTheyShould) {
     Rng rng(static_cast<uint64_t>(seed));
     const test::RandomStatement statement = test::random_statement(rng);
     Result<StatementText> text = translate(statement.given, Dialect::postgresql, Placeholders::numbered);
-    ASSERT_TRUE(text) << seed << ": " << statement.given << ": " << text.status().message;
+    ASSERT_TRUE(text) << seed << ": " << statement.given << ": " << text.status().message();
     EXPECT_EQ(test::without_blanks(text->sql), test::without_blanks(statement.expected))
         << seed << ": " << statement.given;
     EXPECT_EQ(text->parameters, statement.parameters) << seed << ": " << statement.given;
@@ -243,7 +243,7 @@ TEST(Placeholders, TranslatingATranslationChangesNothing) {
         // An escaped operator may have come to be one that a second translation understands otherwise.
         if (given.find('?') != given.npos && dialect == Dialect::postgresql) continue;
         Result<StatementText> again = translate(text->sql, dialect, Placeholders::numbered);
-        ASSERT_TRUE(again) << seed << ": " << given << " -> " << text->sql << ": " << again.status().message;
+        ASSERT_TRUE(again) << seed << ": " << given << " -> " << text->sql << ": " << again.status().message();
         EXPECT_EQ(again->sql, text->sql) << seed << ": " << given;
         EXPECT_EQ(again->parameters, text->parameters) << seed << ": " << given;
       }

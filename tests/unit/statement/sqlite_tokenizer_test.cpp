@@ -102,7 +102,7 @@ TEST_F(SqliteTokenizer, AgreesOnParametersAndStatements) {
     Result<StatementText> text = translate(given, Dialect::sqlite, Placeholders::numbered);
     if (!text) {
       EXPECT_TRUE(native.parameters > 0 || native.native_parameters > 0 || !native.is_accepted || native.has_more)
-          << seed << ": " << given << ": " << text.status().message;
+          << seed << ": " << given << ": " << text.status().message();
       continue;
     }
     const Prepared sent = prepare(text->sql);

@@ -21,7 +21,7 @@ class StatementCacheTest : public testing::Test {
   bool run(std::string_view sql, std::string_view types = "", Placeholders style = Placeholders::numbered,
            const std::vector<std::string_view>& names = {}) {
     Result<Cache::Entry*> used = cache_.use(sql, style, names, types);
-    EXPECT_TRUE(used) << used.status().message;
+    EXPECT_TRUE(used) << used.status().message();
     if (!used) return false;
     Cache::Entry& entry = **used;
     const bool was_prepared = entry.kept != nullptr;
