@@ -6,7 +6,7 @@
 // S1  Hands: at most one thread uses the database through this object. A holder waits for the short work of the keeper;
 //     the keeper never waits for a holder.
 // S2  The session holds the writer turn exactly while its transaction can write.
-// S3  A cancel affects the lease it names or none: lease numbers change at both ends of a lease, under the lock.
+// S3  A cancel affects the lease it names or none: lease numbers change at both ends of a lease, with the hands taken.
 // S4  After disarm() and finish_disarm() no statement is executed any more: neither by query() nor, because all statements
 //     are expired and cannot be recompiled, through native().
 // S5  After SQLite has rolled back a transaction by itself, every statement before the ROLLBACK of the holder fails;

@@ -1,0 +1,165 @@
+// Who uses a database handle, and whether its file is still in place.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/stat.h>
+#include <utime.h>
+
+#include "driver/sqlite/file_mark.hpp"
+#include "driver/sqlite/hands.hpp"
+
+namespace tide::sqlite {
+namespace {
+
+using Use = Hands::Use;
+
+void take(Hands& hands, Use use) {
+  if (hands.try_take(use)) return;
+  Hands::Look look(hands);
+  look.wait_until_free();
+  look.set(use);
+}
+
+void give(Hands& hands) {
+  if (!hands.try_give()) Hands::Look(hands).set(Use::free);
+}
+
+// N1
+TEST(Hands, N1OneUserAtATimeAmongTakersAndLookers) {
+  Hands hands;
+  int64_t unguarded = 0;  // ThreadSanitizer sees a second user, and so does the sum
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> crew;
+  constexpr int kThreads = 3, kTurns = 100'000;
+  for (int t = 0; t < kThreads; ++t) {
+    crew.emplace_back([&] {
+      for (int i = 0; i < kTurns; ++i) {
+        take(hands, Use::query);
+        ++unguarded;
+        give(hands);
+      }
+    });
+  }
+  int64_t looks = 0;
+  std::thread looker([&] {
+    while (!is_over.load()) {
+      const Hands::Look look(hands);
+      EXPECT_NE(look.use(), Use::inner);
+      if (look.is_free()) ++unguarded, ++looks;  // nobody can take them while somebody looks
+    }
+  });
+  for (std::thread& thread : crew) thread.join();
+  is_over.store(true);
+  looker.join();
+  EXPECT_EQ(unguarded, kThreads * kTurns + looks);
+  EXPECT_TRUE(hands.try_take(Use::query));
+}
+
+TEST(Hands, AUserIsNotDisturbedByALook) {
+  Hands hands;
+  ASSERT_TRUE(hands.try_take(Use::query));
+  {
+    const Hands::Look look(hands);
+    EXPECT_EQ(look.use(), Use::query);
+    EXPECT_FALSE(hands.try_give());
+  }
+  EXPECT_FALSE(hands.try_take(Use::inner));
+  EXPECT_TRUE(hands.try_give());
+}
+
+// N2
+TEST(Hands, N2NothingIsFastAfterClose) {
+  Hands hands;
+  ASSERT_TRUE(hands.try_take(Use::query));
+  Hands::Look(hands).close();
+  EXPECT_FALSE(hands.try_give());
+  Hands::Look(hands).set(Use::free);
+  EXPECT_FALSE(hands.try_take(Use::query));
+}
+
+class FileMarkTest : public ::testing::Test {
+ protected:
+  FileMarkTest() {
+    std::string path = ::testing::TempDir() + "tidepool-mark-XXXXXX";
+    folder_ = std::filesystem::canonical(mkdtemp(path.data()));
+    file_ = folder_ / "app.db";
+    std::ofstream(file_) << "old";
+  }
+  ~FileMarkTest() override { std::filesystem::remove_all(folder_); }
+
+  std::shared_ptr<FileMark> mark(const std::string& path) const {
+    struct stat found {};
+    EXPECT_EQ(stat(path.c_str(), &found), 0);
+    return FileMark::of(path, found.st_dev, found.st_ino);
+  }
+  // A mark of a file whose last change is old enough to be trusted.
+  std::shared_ptr<FileMark> trusted() const {
+    const std::shared_ptr<FileMark> made = mark(file_);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!made->is_unchanged() && std::chrono::steady_clock::now() < give_up) {
+      made->trust(made->changed_at());
+      std::this_thread::yield();
+    }
+    EXPECT_TRUE(made->is_unchanged());
+    return made;
+  }
+
+  std::filesystem::path folder_, file_;
+};
+
+// K1
+TEST_F(FileMarkTest, K1EveryWayToLoseAFileIsNoticed) {
+  const auto other = folder_ / "other.db";
+  {
+    const auto made = trusted();
+    std::filesystem::rename(file_, other);
+    EXPECT_FALSE(made->is_unchanged()) << "moved away";
+    std::filesystem::rename(other, file_);
+    EXPECT_FALSE(made->is_unchanged()) << "the path has to be checked again";
+  }
+  {
+    const auto made = trusted();
+    std::ofstream(other) << "new";
+    std::filesystem::rename(other, file_);
+    EXPECT_FALSE(made->is_unchanged()) << "replaced";
+  }
+  {
+    const auto made = trusted();
+    std::filesystem::remove(file_);
+    EXPECT_FALSE(made->is_unchanged()) << "deleted";
+    made->trust(made->changed_at());
+    EXPECT_FALSE(made->is_unchanged()) << "still deleted";
+  }
+}
+
+TEST_F(FileMarkTest, AWrittenFileIsCheckedAgain) {
+  const auto made = trusted();
+  std::ofstream(file_, std::ios::app) << "more";
+  EXPECT_FALSE(made->is_unchanged());
+}
+
+// K2
+TEST_F(FileMarkTest, K2AFreshChangeIsNotTrusted) {
+  const auto made = mark(file_);
+  ASSERT_EQ(utime(file_.c_str(), nullptr), 0);
+  made->trust(made->changed_at());
+  EXPECT_FALSE(made->is_unchanged());
+}
+
+TEST_F(FileMarkTest, ThereIsNoneBehindASymbolicLink) {
+  const auto link = folder_ / "current.db";
+  std::filesystem::create_symlink(file_, link);
+  EXPECT_EQ(mark(link), nullptr);
+  EXPECT_EQ(FileMark::of(file_, 0, 0), nullptr) << "another file than the one that was opened";
+}
+
+}  // namespace
+}  // namespace tide::sqlite
