@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/assert.hpp"
 #include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
 
@@ -35,6 +36,10 @@ bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileI
 void DatabaseFile::enter() noexcept {
   sessions_.fetch_add(1);
   handles_.fetch_add(1);
+}
+
+void DatabaseFile::close_handle() noexcept {
+  if (handles_.fetch_sub(1) == 1) wal_sync_.close();
 }
 
 DatabaseFile::Files DatabaseFile::at(std::string real_path) {
@@ -215,6 +220,17 @@ bool DatabaseFile::may_restart_wal(Instant now) noexcept {
   if (now.ns() < restart_at_ns_.load(std::memory_order_relaxed)) return false;
   restart_at_ns_.store((now + kRestartEvery).ns(), std::memory_order_relaxed);
   return true;
+}
+
+bool DatabaseFile::open_wal() noexcept {
+  const std::shared_ptr<const Files> known = this->known();
+  return known != nullptr && known->wal.has_value() && wal_sync_.open(known->wal_path, *known->wal);
+}
+
+Status DatabaseFile::sync_wal() {
+  const std::shared_ptr<const Files> known = this->known();
+  TIDE_ASSERT(known != nullptr);  // open_wal() has succeeded
+  return wal_sync_.wait(known->wal_path, known->wal.value_or(FileIdentity()));
 }
 
 bool DatabaseFile::is_missing() {
