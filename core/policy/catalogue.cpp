@@ -290,8 +290,8 @@ std::vector<CatalogueRow> make_rows() {
       {"sqlite_journal_mode", choice<&P::sqlite_journal_mode>(kJournalModes), "", "", "", fresh, {},
        "PRAGMA journal_mode; wal allows readers and one writer at the same time.", sqlite},
       {"sqlite_synchronous", choice<&P::sqlite_synchronous>(kSynchronous), "", "", "", fresh, {},
-       "PRAGMA synchronous; normal is safe with wal. group: as full, but sessions share syncs of the WAL, and others "
-       "see a commit before it is on disk.",
+       "PRAGMA synchronous; normal is safe with wal. group: as full, but with wal sessions share syncs, and see a "
+       "commit of another before it is on disk.",
        sqlite},
       {"sqlite_cache_pages", &P::sqlite_cache_pages, "pages", "10", "1000000", fresh, {},
        "PRAGMA cache_size, per connection.", sqlite},
