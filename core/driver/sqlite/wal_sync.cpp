@@ -46,8 +46,9 @@ std::shared_ptr<const WalSync::OpenFile> WalSync::file_at(const std::string& pat
     if (FileIdentity{found.st_dev, found.st_ino} != identity) return nullptr;
     sync_directory_of(path);
     auto file = std::make_shared<const OpenFile>(OpenFile{std::move(opened), identity});
+    auto previous = file;  // closed without the lock
     const std::lock_guard lock(mutex_);
-    file_ = file;
+    file_.swap(previous);
     return file;
   } catch (const std::bad_alloc&) {
     error = ENOMEM;

@@ -9,7 +9,8 @@
 // G2  At most one sync is in progress, and none is missing: the leader names the next one among those who wait.
 // G3  After a failed sync no commit is confirmed any more: the kernel may mark the changes as written nevertheless, and
 //     report success the next time.
-// Threads: any. One mutex, held briefly, never while a file is opened or synced; only wait() waits.
+// Threads: any. One mutex, held briefly, never while a file is opened, synced or closed; only wait() waits. In a child of
+//          fork() nothing is called; its copy of the descriptor is closed with the object.
 // Failure: wait() returns unknown_outcome: the transaction is committed, and nobody can tell whether it survives a crash.
 #pragma once
 
