@@ -31,7 +31,7 @@ enum class Code : int32_t {
   unsupported,      // not supported by this driver or build
   internal,         // a bug in tidepool; the message gives the location
   rolled_back,      // the transaction was rolled back, as its body requested
-  unknown_outcome,  // the connection was lost during COMMIT, and it cannot be found out whether it took effect
+  unknown_outcome,  // COMMIT was not confirmed, and it cannot be found out whether it took effect
 };
 
 const char* code_name(Code code) noexcept;

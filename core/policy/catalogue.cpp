@@ -17,7 +17,7 @@ constexpr std::array<Names, 3> kLeaseTimeoutActions = {"report", "cancel", "recl
 constexpr std::array<Names, 3> kInitModes = {"lazy", "eager", "fail_fast"};
 constexpr std::array<Names, 4> kResetModes = {"none", "rollback", "smart", "full"};
 constexpr std::array<Names, 6> kJournalModes = {"wal", "delete", "truncate", "persist", "memory", "off"};
-constexpr std::array<Names, 4> kSynchronous = {"off", "normal", "full", "extra"};
+constexpr std::array<Names, 5> kSynchronous = {"off", "normal", "full", "extra", "group"};
 constexpr std::array<Names, 2> kSizings = {"adaptive", "threshold"};
 constexpr std::array<Names, 4> kPoolers = {"auto", "none", "session", "transaction"};
 constexpr std::array<Names, 4> kPredictions = {"off", "linear", "seasonal", "auto"};
@@ -290,7 +290,9 @@ std::vector<CatalogueRow> make_rows() {
       {"sqlite_journal_mode", choice<&P::sqlite_journal_mode>(kJournalModes), "", "", "", fresh, {},
        "PRAGMA journal_mode; wal allows readers and one writer at the same time.", sqlite},
       {"sqlite_synchronous", choice<&P::sqlite_synchronous>(kSynchronous), "", "", "", fresh, {},
-       "PRAGMA synchronous; normal is safe with wal.", sqlite},
+       "PRAGMA synchronous; normal is safe with wal. group: as full, but with wal sessions share syncs, and see a "
+       "commit of another before it is on disk.",
+       sqlite},
       {"sqlite_cache_pages", &P::sqlite_cache_pages, "pages", "10", "1000000", fresh, {},
        "PRAGMA cache_size, per connection.", sqlite},
       {"sqlite_foreign_keys", &P::sqlite_foreign_keys, "", "", "", fresh, {},

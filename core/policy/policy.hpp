@@ -32,7 +32,7 @@ enum class Preset : uint8_t {
 };
 enum class PredictionMode : uint8_t { off, linear, seasonal, auto_ };  // which forecasts the adaptive sizer may use
 enum class SqliteJournalMode : uint8_t { wal, delete_, truncate, persist, memory, off };
-enum class SqliteSynchronous : uint8_t { off, normal, full, extra };
+enum class SqliteSynchronous : uint8_t { off, normal, full, extra, group };
 enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
 enum class LogLevel : uint8_t { off, alerts, events, debug };  // each includes those before it

@@ -128,7 +128,8 @@ class Connection {
                        size_t& failed_at);
   // [any] The statement that begins a transaction.
   virtual std::string begin_text(const TransactionKind&) const { return "BEGIN"; }
-  // [any] Never changes; nullptr: a COMMIT that fails has not taken effect.
+  // [any] Never changes; nullptr: a COMMIT that fails has not taken effect, unless with
+  // Code::unknown_outcome.
   virtual const OutcomeWords* outcome_words() const noexcept { return nullptr; }
   // [holder] The lease ends: undo what must not reach the next holder, without a round trip. Not called when the holder
   // neither queried nor took native() (Seat::is_touched is false), unless mode was read.

@@ -272,6 +272,11 @@ Status Transaction::send_commit() {
     finish(Ending::committed);
     return status;
   }
+  if (status.code == Code::unknown_outcome) {  // the database cannot tell either
+    failure_ = status;
+    finish(Ending::unknown);
+    return status;
+  }
   if (words_ == nullptr || is_answered(status)) {
     failure_ = status;
     is_known_uncommitted_ = true;

@@ -3,7 +3,8 @@
 // T1  A failed statement makes the transaction fail, on every database: it can only be rolled back, or returned to a
 //     savepoint. COMMIT is sent only if no statement failed.
 // T2  Past its deadline it is rolled back at the next call.
-// T3  If COMMIT was sent and not answered, the outcome is asked for, or Code::unknown_outcome.
+// T3  If COMMIT was sent and not answered, the outcome is asked for, or Code::unknown_outcome. That of the driver is
+//     passed on.
 // Threads: one call at a time, by Entry, which refuses others; in a body only the thread that runs it.
 // Failure: Status.
 #pragma once

@@ -418,8 +418,9 @@ void one_thread_on_sqlite(const std::string& file) {
       1, "document: 10 to 50", 300);
 }
 
-// 90 % reads of 100 rows, 10 % writes of one row.
-void threads_on_sqlite(const char* what, const std::string& file, const char* synchronous, const char* bar) {
+// 90 % reads of 100 rows, 10 % writes of one row. `synchronous` of the bare connection, and of the pool.
+void threads_on_sqlite(const char* what, const std::string& file, const char* synchronous, const char* of_pool,
+                       const char* bar) {
   constexpr const char* kSome = "SELECT id, name, value FROM items WHERE id BETWEEN ?1 AND ?1 + 99";
   constexpr const char* kChange = "UPDATE items SET value = value + 1 WHERE id = ?1";
   BareSqlite shared(file, synchronous);
@@ -427,7 +428,7 @@ void threads_on_sqlite(const char* what, const std::string& file, const char* sy
   std::mutex mutex;
   sqlite3_stmt* some = shared.prepare(kSome);
   sqlite3_stmt* change = shared.prepare(kChange);
-  Pool pool(("sqlite://" + file).c_str(), std::string("min_size=8 max_size=8 sqlite_synchronous=") + synchronous);
+  Pool pool(("sqlite://" + file).c_str(), std::string("min_size=8 max_size=8 sqlite_synchronous=") + of_pool);
   const auto random = [] {
     thread_local std::minstd_rand mine(std::random_device{}());
     return mine();
@@ -463,9 +464,10 @@ void on_sqlite() {
   const Folder folder(temporary != nullptr ? temporary : "/tmp");
   one_thread_on_sqlite(folder.file("one.db"));
   const Folder memory("/dev/shm");
-  threads_on_sqlite("90 % reads, 8 threads, in memory", memory.file("eight.db"), "normal", "bar 1.6 on two cores");
+  threads_on_sqlite("90 % reads, 8 threads, in memory", memory.file("eight.db"), "normal", "normal",
+                    "bar 1.6 on two cores");
   const Folder disk("/var/tmp");
-  threads_on_sqlite("90 % reads, 8 threads, commits wait for disk", disk.file("eight.db"), "full", "bar 3");
+  threads_on_sqlite("90 % reads, 8 threads, full against group", disk.file("eight.db"), "full", "group", "bar 3");
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ class constraint_error : public error {
   explicit constraint_error(const error& from) : error(from) {}
 };
 
-/** The connection was lost while a transaction was committed, and it is not known whether it was (TIDE_UNKNOWN_OUTCOME). */
+/** It is not known whether a transaction was committed (TIDE_UNKNOWN_OUTCOME). */
 class unknown_outcome_error : public error {
  public:
   explicit unknown_outcome_error(const error& from) : error(from) {}

@@ -170,8 +170,8 @@ typedef struct tide_statement {
  * @param with        may be NULL; max_rows and max_bytes apply to each statement
  * @param out         as for tide_pool_query_with(); the result is that of the last statement, see tide_result_part()
  * Owns     as tide_pool_query_with().
- * Fails    as tide_pool_execute(); the detail names the statement, from 1. TIDE_UNKNOWN_OUTCOME if the connection was lost
- *          while the transaction was committed.
+ * Fails    as tide_pool_execute(); the detail names the statement, from 1. TIDE_UNKNOWN_OUTCOME if the connection was lost,
+ *          or the disk failed, while the transaction was committed.
  */
 TIDE_API tide_status tide_pool_batch(tide_pool* pool, const tide_statement* statements, int count,
                                      const tide_query_options* with, tide_result** out, tide_error* err);

@@ -62,6 +62,7 @@ enum class Fault : uint8_t {
   conflict,         // 40001
   deadlock,         // 40P01
   cancelled,        // 57014
+  unconfirmed,      // it is executed, and the database cannot tell whether that lasts: unknown_outcome
 };
 
 class FakeServer {

@@ -148,6 +148,11 @@ Status FakeServer::Client::run_with(Fault fault, Lock& lock, const QueryRequest&
       status.is_retryable = true;
       return status;
     case Fault::cancelled: return refuse("57014", "the statement was cancelled");
+    case Fault::unconfirmed:
+      (void)run_word(lock, request, deadline, out);
+      status = refuse("58030", "the disk failed");
+      status.code = Code::unknown_outcome;
+      return status;
   }
   return status;
 }

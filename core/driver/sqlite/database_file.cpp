@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/assert.hpp"
 #include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
 
@@ -35,6 +36,10 @@ bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileI
 void DatabaseFile::enter() noexcept {
   sessions_.fetch_add(1);
   handles_.fetch_add(1);
+}
+
+void DatabaseFile::close_handle() noexcept {
+  if (handles_.fetch_sub(1) == 1) wal_sync_.close();
 }
 
 DatabaseFile::Files DatabaseFile::at(std::string real_path) {
@@ -206,7 +211,7 @@ std::shared_ptr<FileMark> DatabaseFile::mark_of(const Files& found) const {
   const std::shared_ptr<const Files> known = this->known();
   if (known != nullptr && known->mark != nullptr && known->database == found.database) return known->mark;
   if (!found.database.has_value()) return nullptr;
-  return FileMark::of(target_.path, found.database->device, found.database->inode);
+  return FileMark::of(target_.path, *found.database);
 }
 
 void DatabaseFile::enter_reader(uint64_t session, Instant since) {
@@ -234,6 +239,17 @@ bool DatabaseFile::may_restart_wal(Instant now) noexcept {
   if (now.ns() < restart_at_ns_.load(std::memory_order_relaxed)) return false;
   restart_at_ns_.store((now + kRestartEvery).ns(), std::memory_order_relaxed);
   return true;
+}
+
+bool DatabaseFile::open_wal() noexcept {
+  const std::shared_ptr<const Files> known = this->known();
+  return known != nullptr && known->wal.has_value() && wal_sync_.open(known->wal_path, *known->wal);
+}
+
+Status DatabaseFile::sync_wal() {
+  const std::shared_ptr<const Files> known = this->known();
+  TIDE_ASSERT(known != nullptr);  // open_wal() has succeeded
+  return wal_sync_.wait(known->wal_path, known->wal.value_or(FileIdentity()));
 }
 
 bool DatabaseFile::is_missing() {

@@ -6,15 +6,15 @@
 //
 // D1  Of the sessions counted here, the last one to leave knows that it is the last.
 // D2  After the database, its WAL or the index of the WAL was replaced, no session of that generation is used again.
-// D3  A new generation begins only if no file of the old one interferes: SQLite would apply the WAL of an old
-// file
-//     to a new one, and truncate a WAL index under the sessions that have it mapped.
+// D3  A new generation begins only if no file of the old one interferes: SQLite would apply the WAL of an old file to a
+//     new one, and truncate a WAL index under the sessions that have it mapped.
 // D4  A file that existed once is never created again.
 // Threads: any. One mutex, held briefly, never while SQLite runs or a file is checked, because a disk may not respond and the
 //          keeper uses it too.
-// Failure: 58030, with a hint; a path that cannot be checked for other reasons than its absence is left to
-// SQLite.
+// Failure: 58030, with a hint; a path that cannot be checked for other reasons than its absence is left to SQLite.
 #pragma once
+
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -24,35 +24,32 @@
 #include <optional>
 #include <string>
 
+#include "driver/sqlite/file_identity.hpp"
 #include "driver/sqlite/file_mark.hpp"
 #include "driver/sqlite/target.hpp"
+#include "driver/sqlite/wal_sync.hpp"
 #include "driver/sqlite/writer_turn.hpp"
 
 namespace tide::sqlite {
-
-// The file at a path; unset if there is none.
-struct FileIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  bool operator==(const FileIdentity&) const = default;
-};
 
 class DatabaseFile {
  public:
   // What is checked: the WAL matters mainly for writers, and each file costs a stat().
   enum class Depth : uint8_t { database, all };
 
-  DatabaseFile(SqliteTarget target, const Clock& clock) : target_(std::move(target)), turn_(clock) {}
+  DatabaseFile(SqliteTarget target, const Clock& clock, WalSync::SyncFile sync_file = ::fdatasync)
+      : target_(std::move(target)), turn_(clock), wal_sync_(target_.shown, std::move(sync_file)) {}
   DatabaseFile(const DatabaseFile&) = delete;
   DatabaseFile& operator=(const DatabaseFile&) = delete;
 
   const SqliteTarget& target() const noexcept { return target_; }
   WriterTurn& turn() noexcept { return turn_; }
+  const WalSync& wal_sync() const noexcept { return wal_sync_; }
 
   // Usable sessions. A disarmed session does not count, although its handle is open.
   void enter() noexcept;
   void leave() noexcept { sessions_.fetch_sub(1); }
-  void close_handle() noexcept { handles_.fetch_sub(1); }
+  void close_handle() noexcept;
   // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }
   bool needs_last_checkpoint() const noexcept { return has_kept_handle_.load() && sessions_.load() == 0; }
@@ -81,6 +78,9 @@ class DatabaseFile {
   int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }
   // At most once a second, so that writers do not wait for readers all the time.
   bool may_restart_wal(Instant now) noexcept;
+  // The WAL that the sessions have open, for WalSync::open() and wait().
+  bool open_wal() noexcept;
+  Status sync_wal();
   // [keeper] Checks; true while no session can be opened, or the open ones are lost.
   bool is_missing();
 
@@ -89,7 +89,7 @@ class DatabaseFile {
     std::string path;  // of the database, as in SQLite: symbolic links resolved
     std::string wal_path;
     std::string index_path;
-    std::optional<FileIdentity> database;
+    std::optional<FileIdentity> database;  // unset: there is none
     std::optional<FileIdentity> wal;
     std::optional<FileIdentity> index;
     std::shared_ptr<FileMark> mark;  // of the database; nullptr: none
@@ -109,6 +109,7 @@ class DatabaseFile {
 
   const SqliteTarget target_;
   WriterTurn turn_;
+  WalSync wal_sync_;
   std::atomic<int64_t> sessions_{0};
   std::atomic<int64_t> handles_{0};
   std::atomic<bool> has_kept_handle_{false};

@@ -16,13 +16,13 @@ int64_t ns_of(const timespec& time) noexcept { return int64_t{time.tv_sec} * 1'0
 
 }  // namespace
 
-std::shared_ptr<FileMark> FileMark::of(const std::string& path, uint64_t device, uint64_t inode) {
+std::shared_ptr<FileMark> FileMark::of(const std::string& path, const FileIdentity& identity) {
   const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
   if (real == nullptr || path != real.get()) return nullptr;
   Descriptor file(::open(path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
   struct stat found {};
   if (!file.is_open() || ::fstat(file.get(), &found) != 0) return nullptr;
-  if (found.st_dev != device || found.st_ino != inode) return nullptr;
+  if (FileIdentity{found.st_dev, found.st_ino} != identity) return nullptr;
   return std::make_shared<FileMark>(std::move(file));
 }
 

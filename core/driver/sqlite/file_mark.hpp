@@ -15,15 +15,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "driver/sqlite/file_identity.hpp"
 #include "os/descriptor.hpp"
 
 namespace tide::sqlite {
 
 class FileMark {
  public:
-  // Of the file with this device and inode; nullptr: none can be made.
-  static std::shared_ptr<FileMark> of(const std::string& path, uint64_t device, uint64_t inode);
+  // nullptr: none can be made, or the path leads to another file.
+  static std::shared_ptr<FileMark> of(const std::string& path, const FileIdentity& identity);
   explicit FileMark(Descriptor file) : file_(std::move(file)) {}
 
   // Of the latest change, in nanoseconds; 0: unknown. To be read before a check of the path, and trusted after it.

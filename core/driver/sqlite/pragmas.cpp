@@ -12,7 +12,12 @@ namespace tide::sqlite {
 namespace {
 
 int temp_store_number(SqliteTempStore store) { return static_cast<int>(store); }  // numbers of SQLite: 0, 1, 2
-int synchronous_number(SqliteSynchronous synchronous) { return static_cast<int>(synchronous); }  // 0 .. 3
+
+int synchronous_number(SqliteSynchronous synchronous) {
+  // A session that shares syncs lowers it itself (session_sync.cpp).
+  if (synchronous == SqliteSynchronous::group) return static_cast<int>(SqliteSynchronous::full);
+  return static_cast<int>(synchronous);  // 0 .. 3
+}
 
 Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
   Status status = database_error(database, code);

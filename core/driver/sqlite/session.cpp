@@ -60,7 +60,7 @@ SqliteConnection::~SqliteConnection() {
 
 void* SqliteConnection::native() noexcept {
   if (is_file_lost()) return nullptr;  // changes to it would be lost
-  is_native_taken_.store(true);
+  const bool was_taken = is_native_taken_.exchange(true);
   bool is_free = false;
   {
     Hands::Look look(hands_);
@@ -69,6 +69,7 @@ void* SqliteConnection::native() noexcept {
   }
   if (is_free) {  // otherwise the next statement does it
     forget_statements();
+    if (!was_taken) choose_synchronous();
     leave();
   }
   return database_.get();
@@ -307,6 +308,7 @@ Status SqliteConnection::furnish(Instant deadline) {
     if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // creates the WAL, so that it is registered
     if (status) status = file_->learn(database_.get(), generation_);
     if (status) mark_ = file_->mark();
+    if (status) choose_synchronous();
   }
   leave();
   return status;

@@ -16,6 +16,8 @@
 //     unchanged: functions, collations, modules, limits and settings of the handle can neither be listed nor removed, and
 //     one with an invalid context would crash the process.
 // S8  While rows are read page by page, their statement is the only one of the driver; whoever ends the reading resets it.
+// S9  A commit is only reported when it is as durable as the policy says: with sqlite_synchronous=group SQLite syncs it, or
+//     the session shares syncs (WalSync).
 // Threads: as ports.hpp marks the calls.
 // Failure: the documented Status values; noexcept calls return `broken` or false.
 #pragma once
@@ -167,6 +169,12 @@ class SqliteConnection final : public Connection {
   void give_turn() noexcept;
   void give_unused_turn() noexcept;
 
+  // session_sync.cpp
+  void choose_synchronous() noexcept;
+  void note_native_commits() noexcept;
+  void sync_native_commits() noexcept;
+  Status confirm_commit();
+
   // session_end.cpp
   Status failure(int code, const Running& running);
   void explain_busy(Status& status) const;
@@ -194,7 +202,9 @@ class SqliteConnection final : public Connection {
   // Used by the thread that has the hands.
   bool has_turn_ = false;
   bool is_wal_ = false;
-  uint64_t generation_ = 0;  // of the file; 0: in memory
+  bool is_sharing_syncs_ = false;  // SQLite does not sync its commits
+  bool is_sync_owed_ = false;      // of commits on native()
+  uint64_t generation_ = 0;        // of the file; 0: in memory
   std::shared_ptr<FileMark> mark_;
   bool is_reader_ = false;   // registered as a reader in file_: without a WAL the writer waits for it
   bool is_vouched_ = false;  // asserted by the holder, for the following settle()

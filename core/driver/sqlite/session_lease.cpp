@@ -49,6 +49,7 @@ Settled SqliteConnection::settle(ResetMode mode) noexcept {
   is_vouched_ = false;
   give_turn();
   forget_transaction();
+  sync_native_commits();
   leave();
   return watch_.is_disarmed() ? Settled::broken : settled;
 }
@@ -60,7 +61,10 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   const bool was_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   const bool is_known = take_back_native();
   const bool was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
-  if (was_native_taken) reset_strays();  // there are no others
+  if (was_native_taken) {
+    reset_strays();  // there are no others
+    is_sync_owed_ = is_sync_owed_ || is_sharing_syncs_;
+  }
   // In every mode: a session that will be closed must not block the others until then.
   if (!roll_back()) return Settled::broken;
   ended_ = {};
@@ -68,6 +72,7 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
   if (was_in_transaction && mode == ResetMode::none) return Settled::broken;
   if (is_file_lost()) return Settled::broken;
   if (!is_known) return Settled::spent;
+  if (was_native_taken) choose_synchronous();
   const Alteration alteration = inspector_.alteration();
   if (alteration != Alteration::none) is_query_only_known_ = false;
   if (inspector_.has_journal_change()) note_journal();
@@ -86,7 +91,12 @@ Settled SqliteConnection::settle_inner(ResetMode mode) {
 Status SqliteConnection::put_back() {
   const bool was_wal = is_wal_;
   Status status = restore_session(database_.get(), file_->target(), policy_);
-  if (was_wal != (policy_.sqlite_journal_mode == SqliteJournalMode::wal)) note_journal();
+  if (status) is_sharing_syncs_ = false;  // with group the pragmas of the policy are those of full
+  if (was_wal != (policy_.sqlite_journal_mode == SqliteJournalMode::wal)) {
+    note_journal();
+  } else {
+    choose_synchronous();
+  }
   return status;
 }
 
@@ -98,6 +108,7 @@ void SqliteConnection::note_journal() {
   is_wal_ = journal == "wal";
   if (is_wal_) run_own(database_.get(), "PRAGMA main.schema_version");  // opens the WAL
   file_->learn_journal();
+  choose_synchronous();
 }
 
 // The holder returns the native handle. False if the state of the session is unknown.

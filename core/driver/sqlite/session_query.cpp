@@ -132,7 +132,10 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   ex.compiled = request.sql;
   const bool is_native = request.placeholders == Placeholders::native;
   const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
-  if (is_native_taken) forget_statements();
+  if (is_native_taken) {
+    forget_statements();
+    note_native_commits();
+  }
   const bool is_kept = request.may_prepare && policy_.statement_cache_size > 0 &&
                        request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;
   if (is_kept) {
@@ -316,10 +319,8 @@ Status SqliteConnection::finish(Execution& ex, Status status, ResultTable& out) 
   }
   const bool was_writing = has_turn_;
   after_statement(running, was_in_transaction, status);
-  // A commit must only be reported if it is in the current file.
   const bool is_committed = status && was_writing && !has_turn_ && !intent.is_rollback;
-  if (is_committed && !is_intact_for_writing()) return lost_commit();
-  return status;
+  return is_committed ? confirm_commit() : status;
 }
 
 // A statement that has changed rows and is left in the middle would be committed by its reset.

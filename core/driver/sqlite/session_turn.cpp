@@ -14,9 +14,14 @@ constexpr Span kRestartSpan = Span::millis(100);
 
 Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
   if (Status status = take_turn_only(running, deadline); !status) return status;
-  if (is_intact_for_writing()) return Status::ok();
-  give_turn();
-  return file_->loss();
+  Status status;
+  if (!is_intact_for_writing()) {
+    status = file_->loss();
+  } else if (policy_.sqlite_synchronous == SqliteSynchronous::group) {
+    status = file_->wal_sync().check();
+  }
+  if (!status) give_turn();
+  return status;
 }
 
 Status SqliteConnection::take_turn_only(const Running& running, Instant deadline) {

@@ -98,7 +98,7 @@ class FileMarkTest : public ::testing::Test {
   std::shared_ptr<FileMark> mark(const std::string& path) const {
     struct stat found {};
     EXPECT_EQ(stat(path.c_str(), &found), 0);
-    return FileMark::of(path, found.st_dev, found.st_ino);
+    return FileMark::of(path, {found.st_dev, found.st_ino});
   }
   // A mark of a file whose last change is old enough to be trusted.
   std::shared_ptr<FileMark> trusted() const {
@@ -158,7 +158,7 @@ TEST_F(FileMarkTest, ThereIsNoneBehindASymbolicLink) {
   const auto link = folder_ / "current.db";
   std::filesystem::create_symlink(file_, link);
   EXPECT_EQ(mark(link), nullptr);
-  EXPECT_EQ(FileMark::of(file_, 0, 0), nullptr) << "another file than the one that was opened";
+  EXPECT_EQ(FileMark::of(file_, {}), nullptr) << "another file than the one that was opened";
 }
 
 }  // namespace

@@ -69,6 +69,24 @@ TEST_F(ServiceOutcome, V2ABodyIsRepeatedOnlyIfItIsKnownNotToBeCommitted) {
   EXPECT_EQ(stored("a"), "2");
 }
 
+// The driver says that nobody can tell: nothing is asked, and nothing repeated.
+TEST_F(ServiceOutcome, V2UnconfirmedCommitIsNotRepeated) {
+  const auto asks = std::make_shared<int>(0);
+  on_question_ = [asks] { ++*asks; };
+  int calls = 0;
+  set_commit_fault(Fault::unconfirmed);
+  const Status status = service_->transact({}, [&](TransactionId id) {
+    ++calls;
+    return run_in(id, "add a 1") ? 0 : 1;
+  });
+  EXPECT_EQ(status.code, Code::unknown_outcome);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(commit_with(Fault::unconfirmed).code, Code::unknown_outcome);
+  EXPECT_EQ(*asks, 0);
+  EXPECT_EQ(stored("a"), "2");
+  expect_all_free();
+}
+
 TEST_F(ServiceOutcome, V3AnotherIncarnationOfTheServerKnowsNothing) {
   int questions = 0;
   on_question_ = [&] {
