@@ -72,7 +72,7 @@ static tide_status run_texts(const Site& site, const char* tag, const char* sql,
     CallTerms terms;
     terms.tag = tag == nullptr ? "" : tag;
     terms.retry_attempts = 0;
-    auto result = std::make_unique<tide_result>();
+    ResultHandle result = new_result();
     Status status = site.run(door.service(), statements.call(), terms, result->own);
     return give(std::move(status), std::move(result), out);
   });

@@ -27,6 +27,9 @@ namespace tide {
 
 using ResultHandle = std::unique_ptr<tide_result>;
 
+// Unlike std::make_unique, does not clear the memory before the members are initialised.
+inline ResultHandle new_result() { return ResultHandle(new tide_result); }
+
 // Hands a result to the caller, if there is one and it is wanted.
 inline Status give(Status status, ResultHandle result, tide_result** out) {
   if (status && out != nullptr) *out = result.release();

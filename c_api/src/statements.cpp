@@ -32,7 +32,7 @@ struct Work {
   const bool is_batch;
   tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
   Statements statements;
-  ResultHandle result = std::make_unique<tide_result>();
+  ResultHandle result = new_result();
 };
 
 // An asynchronous call.
@@ -64,11 +64,10 @@ template <typename Fill>
 tide_status run_or_later(const Site& site, bool is_batch, const tide_query_options* with, tide_result** out,
                          tide_error* err, Fill&& fill) noexcept {
   return guarded(err, [&]() -> Status {
-    tide_query_options wanted = TIDE_QUERY_OPTIONS_INIT;
-    if (Status read = read_query_options(with, wanted); !read) return read;
+    Work work(site, is_batch);
+    const tide_query_options& wanted = work.with;
+    if (Status read = read_query_options(with, work.with); !read) return read;
     if (wanted.callback == nullptr) {
-      Work work(site, is_batch);
-      work.with = wanted;
       if (Status filled = fill(work); !filled) return filled;
       const Door door = site.door();
       if (!door) return no_entry(door.code());
@@ -145,7 +144,7 @@ tide_status run_stream(const Site& site, const char* sql, int nparams, const tid
     const Door door = site.door();
     if (!door) return no_entry(door.code());
     CallingSink sink(rows, Handles::number_of(site.pool()));
-    auto result = std::make_unique<tide_result>();
+    ResultHandle result = new_result();
     Status status = site.stream(door.service(), statements.call(), terms_of(wanted), sink, result->own);
     sink.rethrow();
     return give(std::move(status), std::move(result), out);

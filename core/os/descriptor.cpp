@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
+#include "os/clock.hpp"
 #include "os/shortage.hpp"
 
 namespace tide {
@@ -33,6 +36,19 @@ void Bell::ring() const noexcept {
 void Bell::clear() const noexcept {
   uint64_t rings = 0;
   (void)!::read(fd(), &rings, sizeof rings);
+}
+
+Alarm::Alarm() noexcept : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {}
+
+void Alarm::set_in(Span span) const noexcept {
+  itimerspec when{};
+  when.it_value = timespec_of(std::max(span, Span::nanos(1)));  // 0 would switch it off
+  (void)::timerfd_settime(fd(), 0, &when, nullptr);
+}
+
+void Alarm::clear() const noexcept {
+  uint64_t times = 0;
+  (void)!::read(fd(), &times, sizeof times);
 }
 
 }  // namespace tide

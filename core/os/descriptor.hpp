@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "base/instant.hpp"
+
 namespace tide {
 
 class Descriptor {
@@ -51,6 +53,26 @@ class Bell {
 
  private:
   Descriptor event_;
+};
+
+// Alarm: a descriptor that is readable from ring() or from the set time until clear(). While it is set, poll() with it needs no
+// timeout, which would cost a timer of the kernel at each call.
+class Alarm {
+ public:
+  Alarm() noexcept;  // is_open() tells whether a descriptor was available
+
+  // May be called by any thread, and be undone by a set_in() at the same time: the caller first stores what its owner checks
+  // after set_in().
+  void ring() const noexcept { set_in(Span::nanos(1)); }
+  // By the owner. At once if it is not positive.
+  void set_in(Span span) const noexcept;
+  void clear() const noexcept;
+  int fd() const noexcept { return timer_.get(); }
+  bool is_open() const noexcept { return timer_.is_open(); }
+  void close() noexcept { timer_.close(); }
+
+ private:
+  Descriptor timer_;
 };
 
 }  // namespace tide

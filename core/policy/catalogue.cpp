@@ -84,7 +84,7 @@ std::vector<CatalogueRow> make_rows() {
        "Maximum number of waiting callers; further requests fail at once. 0: no limit."},
       {"fairness_window", &P::fairness_window, "ms", "0", "1min", now, {},
        "When the first caller in the queue has waited this long, the next free connection goes to that caller. 0: "
-       "always in order of arrival."},
+       "always in order of arrival. Applies to writers that wait for the write lock of SQLite, too."},
 
       // life of a connection
       {"connect_timeout", &P::connect_timeout, "ms", "1ms", "1h", fresh,

@@ -196,7 +196,7 @@ typedef void (*tide_acquire_callback)(void* context, tide_status status, tide_le
 
 typedef struct tide_acquire_options {
   uint32_t size;      /* TIDE_ACQUIRE_OPTIONS_INIT */
-  int32_t mode;       /* TIDE_READ_WRITE or TIDE_READ (SQLite: query_only; never waits for the write lock) */
+  int32_t mode;       /* TIDE_READ_WRITE or TIDE_READ (SQLite: cannot write; never waits for the write lock) */
   int64_t timeout_ms; /* as for tide_pool_acquire() */
   const char* tag;    /* as for tide_pool_acquire() */
   tide_acquire_callback callback; /* NULL: wait; else return at once and call it with the result */

@@ -219,6 +219,8 @@ class PgConnection final : public Connection {
   // session_wait.cpp
   Wait drain(Running& running);
   Wait wait_readable(Running& running, bool is_feeding = false);
+  void set_alarm(Instant at) noexcept;
+  void clear_alarm() noexcept;
   Wait wait_for_cancel(Running& running);
   Status stopped(Wait how, const Running& running);
   Status timed_out(const Running& running) const;
@@ -282,7 +284,8 @@ class PgConnection final : public Connection {
   const Policy policy_;
   const Clock& clock_;
   const Terms terms_;
-  Bell wake_;
+  Alarm wake_;
+  Instant woken_at_ = Instant::never();  // for when it is set, by the holder
 
   // Guards is_running_, is_reading_rows_, ended_ and the ends of a lease; never held while waiting.
   mutable std::mutex mutex_;

@@ -71,12 +71,17 @@ PgConnection::Wait PgConnection::wait_readable(Running& running, bool is_feeding
                      {wake_.fd(), POLLIN, 0},
                      {desk_->fd(), POLLIN, 0}};
     const bool is_cancelling = cancel_->is_pending.load();
-    const bool has_clock = running.give_up_at < Instant::never() || is_cancelling;
-    Instant now = has_clock ? clock_.now() : Instant{};
-    Instant until = running.give_up_at;
-    if (is_cancelling) until = earliest(until, earliest(desk_->pump(now), now + Span::millis(20)));
-    if (poll(fds, is_cancelling ? 3 : 2, poll_timeout_ms(until, now)) < 0 && errno != EINTR) return Wait::given_up;
-    if (fds[1].revents != 0) wake_.clear();
+    int timeout_ms = -1;
+    if (is_cancelling) {
+      const Instant now = clock_.now();
+      const Instant until = earliest(desk_->pump(now), now + Span::millis(20));
+      timeout_ms = poll_timeout_ms(earliest(running.give_up_at, until), now);
+    } else if (running.give_up_at < woken_at_) {
+      set_alarm(running.give_up_at);
+      continue;  // it may have hidden a ring
+    }
+    if (poll(fds, is_cancelling ? 3 : 2, timeout_ms) < 0 && errno != EINTR) return Wait::given_up;
+    if (fds[1].revents != 0) clear_alarm();
     if (fds[0].revents != 0) {
       const bool is_measured = running.is_counted && ++running.reads > kReadsFree;
       const int before = is_measured ? unread_bytes(socket()) : 0;
@@ -86,8 +91,8 @@ PgConnection::Wait PgConnection::wait_readable(Running& running, bool is_feeding
       if (running.received_bytes > kReceivedBytesMax) return Wait::too_large;
       if (PQisBusy(conn_.get()) == 0) return Wait::ready;
     }
-    if (!has_clock) continue;
-    if (fds[0].revents == 0) now = clock_.now();
+    if (fds[1].revents == 0 && !is_cancelling) continue;
+    const Instant now = clock_.now();
     if (now < running.give_up_at) continue;
     if (running.is_timed_out) return Wait::timed_out;
     running.is_timed_out = true;
@@ -107,9 +112,20 @@ PgConnection::Wait PgConnection::wait_for_cancel(Running& running) {
     if (!cancel_->is_pending.load()) break;
     pollfd fds[2] = {{desk_->fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
     poll(fds, 2, poll_timeout_ms(until, now));
-    if (fds[1].revents != 0) wake_.clear();
+    if (fds[1].revents != 0) clear_alarm();
   }
   return Wait::ready;
+}
+
+// Deadlines move forward, so that the alarm of one statement serves many: it is set again when it has gone off.
+void PgConnection::set_alarm(Instant at) noexcept {
+  wake_.set_in(at - clock_.now());
+  woken_at_ = at;
+}
+
+void PgConnection::clear_alarm() noexcept {
+  wake_.clear();
+  woken_at_ = Instant::never();
 }
 
 Status PgConnection::stopped(Wait how, const Running& running) {

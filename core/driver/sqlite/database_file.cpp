@@ -24,6 +24,19 @@ bool identify(const std::string& path, std::optional<FileIdentity>& out, int64_t
   return true;
 }
 
+// The file that was `known` at this path. `mark` may be nullptr; `may_skip`: it is enough.
+bool identify_again(const std::string& path, FileMark* mark, const std::optional<FileIdentity>& known, bool may_skip,
+                    std::optional<FileIdentity>& out) {
+  const int64_t changed_at = mark != nullptr ? mark->changed_at() : 0;
+  if (may_skip && mark != nullptr && mark->is_trusted(changed_at)) {
+    out = known;
+    return true;
+  }
+  if (!identify(path, out)) return false;
+  if (mark != nullptr && out == known) mark->trust(changed_at);
+  return true;
+}
+
 constexpr Span kRestartEvery = Span::seconds(1);
 
 // Only a file that existed can be lost.
@@ -55,13 +68,19 @@ DatabaseFile::Files DatabaseFile::at_now() const {
   return at(real != nullptr ? real.get() : target_.path);
 }
 
-bool DatabaseFile::look(Depth depth, Files& out) {
-  if (!identify(target_.path, out.database)) return false;
+bool DatabaseFile::look(Depth depth, Files& out, const Files* known) {
+  // A directory that was moved is noticed by the WAL in it, which changes so often that a mark is of no use.
+  const bool has_marks = known != nullptr && depth == Depth::all && known->wal.has_value();
+  if (known == nullptr ? !identify(target_.path, out.database)
+                       : !identify_again(target_.path, known->mark.get(), known->database, has_marks, out.database)) {
+    return false;
+  }
   if (depth == Depth::database) return true;
   int64_t wal_bytes = -1;
   if (!identify(out.wal_path, out.wal, &wal_bytes)) return false;
   wal_bytes_.store(wal_bytes, std::memory_order_relaxed);
-  return identify(out.index_path, out.index);
+  if (known == nullptr) return identify(out.index_path, out.index);
+  return identify_again(out.index_path, known->index_mark.get(), known->index, has_marks, out.index);
 }
 
 std::shared_ptr<const DatabaseFile::Files> DatabaseFile::known() const {
@@ -103,14 +122,10 @@ bool DatabaseFile::is_intact(uint64_t generation, Depth depth) {
   }
   Files found;
   if (depth == Depth::all) found = at(known->path);
-  const int64_t changed_at = known->mark != nullptr ? known->mark->changed_at() : 0;
-  if (!look(depth, found)) return true;
+  if (!look(depth, found, known.get())) return true;
   const bool is_journal_gone =
       depth == Depth::all && (is_gone(known->wal, found.wal) || is_gone(known->index, found.index));
-  if (!is_gone(known->database, found.database) && !is_journal_gone) {
-    if (known->mark != nullptr) known->mark->trust(changed_at);
-    return true;
-  }
+  if (!is_gone(known->database, found.database) && !is_journal_gone) return true;
   const std::lock_guard lock(mutex_);
   if (known != known_) return true;  // updated meanwhile
   lose(what_happened(*known, found));
@@ -169,7 +184,7 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   const std::lock_guard in_turn(learning_);
   Files found = at(name != nullptr ? name : target_.path);
   if (!look(Depth::all, found)) return Status::ok();
-  found.mark = mark_of(found);
+  mark(found);
   const std::lock_guard lock(mutex_);
   if (has_moved != 0 || !found.database.has_value()) {
     return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
@@ -197,7 +212,7 @@ void DatabaseFile::learn_journal() {
   Files found = at(known->path);
   if (!look(Depth::all, found) || found.database != known->database) return;
   const std::lock_guard lock(mutex_);
-  found.mark = known->mark;
+  mark(found);
   if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
 }
 
@@ -206,12 +221,18 @@ std::shared_ptr<FileMark> DatabaseFile::mark() const {
   return known_ == nullptr ? nullptr : known_->mark;
 }
 
-// All sessions of a file share one.
-std::shared_ptr<FileMark> DatabaseFile::mark_of(const Files& found) const {
+// All sessions of a file share its mark.
+void DatabaseFile::mark(Files& found) const {
   const std::shared_ptr<const Files> known = this->known();
-  if (known != nullptr && known->mark != nullptr && known->database == found.database) return known->mark;
-  if (!found.database.has_value()) return nullptr;
-  return FileMark::of(target_.path, *found.database);
+  const auto mark_at = [](const std::string& path, const std::optional<FileIdentity>& file,
+                          const std::optional<FileIdentity>& marked, const std::shared_ptr<FileMark>& mark) {
+    if (!file.has_value()) return std::shared_ptr<FileMark>();
+    return mark != nullptr && file == marked ? mark : FileMark::of(path, *file);
+  };
+  const Files none;
+  const Files& before = known != nullptr ? *known : none;
+  found.mark = mark_at(target_.path, found.database, before.database, before.mark);
+  found.index_mark = mark_at(found.index_path, found.index, before.index, before.index_mark);
 }
 
 void DatabaseFile::enter_reader(uint64_t session, Instant since) {

@@ -92,11 +92,13 @@ class DatabaseFile {
     std::optional<FileIdentity> database;  // unset: there is none
     std::optional<FileIdentity> wal;
     std::optional<FileIdentity> index;
-    std::shared_ptr<FileMark> mark;  // of the database; nullptr: none
+    std::shared_ptr<FileMark> mark;        // of the database; nullptr: none
+    std::shared_ptr<FileMark> index_mark;  // nullptr: none
   };
 
   // Determines the files at the paths of `out`. Returns false if that is not possible.
-  bool look(Depth depth, Files& out);
+  // What marks of `known` say is not asked again; nullptr: nothing is known.
+  bool look(Depth depth, Files& out, const Files* known = nullptr);
   static Files at(std::string real_path);
   // If nothing is open, the path may lead to another file now.
   Files at_now() const;
@@ -105,7 +107,7 @@ class DatabaseFile {
   bool stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const;
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
-  std::shared_ptr<FileMark> mark_of(const Files& found) const;
+  void mark(Files& found) const;
 
   const SqliteTarget target_;
   WriterTurn turn_;

@@ -18,6 +18,7 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
     : policy_(std::make_shared<const Policy>(policy)),
       clock_(clock),
       file_(std::make_shared<DatabaseFile>(make_target(path_or_memory, policy.sqlite_access), clock)) {
+  file_->turn().set_window(policy.fairness_window);
   if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
 }
 
@@ -27,6 +28,7 @@ SqliteDriver::~SqliteDriver() {
 }
 
 void SqliteDriver::set_policy(const Policy& policy) {
+  file_->turn().set_window(policy.fairness_window);
   auto changed = std::make_shared<const Policy>(policy);
   const std::lock_guard lock(mutex_);
   policy_.swap(changed);

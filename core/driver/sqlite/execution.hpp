@@ -1,6 +1,7 @@
 // Execution: one statement of the holder, from its text to its end.
 //
-// E1  A statement that is kept prepared is reset and has no values when its execution ends, in whatever way.
+// E1  A statement that is kept prepared is reset and refers to no bytes of its values when its execution ends, in whatever
+//     way. The next execution replaces all values.
 // Threads: the one that has the hands of the session. Failure: none.
 #pragma once
 
@@ -41,7 +42,7 @@ struct Execution {
   void release() noexcept {
     if (is_kept && statement != nullptr) {
       sqlite3_reset(statement);
-      if (traits->parameters != 0) sqlite3_clear_bindings(statement);
+      if (has_bound_bytes) sqlite3_clear_bindings(statement);
     }
     own.reset();
     statement = nullptr;
@@ -60,7 +61,8 @@ struct Execution {
   sqlite3_stmt* statement = nullptr;
   const Traits* traits = nullptr;
   bool is_kept = false;  // it is the one of `entry`
-  Statement own;         // the others
+  bool has_bound_bytes = false;
+  Statement own;  // the others
   Traits own_traits;
   bool was_in_transaction = false;
   uint64_t seen_before = 0;  // by the inspector

@@ -37,9 +37,4 @@ void FileMark::trust(int64_t changed_at) noexcept {
   if (changed_at > 0 && changed_at + kCoarseNs < ns_of(now)) trusted_.store(changed_at, std::memory_order_relaxed);
 }
 
-bool FileMark::is_unchanged() const noexcept {
-  const int64_t now = changed_at();
-  return now > 0 && now == trusted_.load(std::memory_order_relaxed);
-}
-
 }  // namespace tide::sqlite

@@ -6,7 +6,8 @@
 // K1  is_unchanged() is true only if the path led to the file after its last change.
 // K2  A change so recent that a later one could have the same time, because the clock of a file system is coarse, is not
 //     trusted.
-// Not noticed: a directory of the path that was moved. DatabaseFile checks the path itself once a second, and at writes.
+// Not noticed: a directory of the path that was moved. DatabaseFile checks the path of another file in it at writes, and all once
+// a second.
 // Threads: any. Failure: without a descriptor, or with a symbolic link in the path, which can change without a trace in
 // the file, there is no mark.
 #pragma once
@@ -31,7 +32,10 @@ class FileMark {
   // Of the latest change, in nanoseconds; 0: unknown. To be read before a check of the path, and trusted after it.
   int64_t changed_at() const noexcept;
   void trust(int64_t changed_at) noexcept;
-  bool is_unchanged() const noexcept;
+  bool is_trusted(int64_t changed_at) const noexcept {
+    return changed_at > 0 && changed_at == trusted_.load(std::memory_order_relaxed);
+  }
+  bool is_unchanged() const noexcept { return is_trusted(changed_at()); }
 
  private:
   const Descriptor file_;  // O_PATH: closing it does not release SQLite's locks on the file

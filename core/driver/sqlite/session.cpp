@@ -67,12 +67,14 @@ void* SqliteConnection::native() noexcept {
     is_free = look.is_free() && !watch_.is_disarmed();
     if (is_free) look.set(Hands::Use::inner);
   }
+  bool is_safe = true;
   if (is_free) {  // otherwise the next statement does it
     forget_statements();
+    is_safe = mode_ == LeaseMode::read_write || set_query_only(true) == SQLITE_OK;
     if (!was_taken) choose_synchronous();
     leave();
   }
-  return database_.get();
+  return is_safe ? database_.get() : nullptr;
 }
 
 bool SqliteConnection::probe() noexcept {

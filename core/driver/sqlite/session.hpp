@@ -118,7 +118,7 @@ class SqliteConnection final : public Connection {
   }
   bool is_file_lost() const noexcept { return file_->is_lost(generation_); }
   void remove_callbacks() noexcept;
-  void set_query_only(bool is_on, int& code);
+  int set_query_only(bool is_on) noexcept;
   void arm_for_keeper(Instant deadline) noexcept;
   void optimize() noexcept;
   Status disarmed_error() const;

@@ -12,10 +12,15 @@ namespace {
 constexpr Span kRestoreSpan = Span::seconds(1);
 }  // namespace
 
-void SqliteConnection::set_query_only(bool is_on, int& code) {
-  code = run_own(database_.get(), is_on ? "PRAGMA query_only=1" : "PRAGMA query_only=0");
+// Makes SQLite compile all statements again, so that it is only set where the driver cannot see what is executed: on
+// native() of a read lease. Otherwise check_lease() refuses statements that write.
+int SqliteConnection::set_query_only(bool is_on) noexcept {
+  if (is_query_only_known_ && is_query_only_ == is_on) return SQLITE_OK;
+  const OwnStatements own(inspector_);
+  const int code = run_own(database_.get(), is_on ? "PRAGMA query_only=1" : "PRAGMA query_only=0");
   is_query_only_known_ = code == SQLITE_OK;
   is_query_only_ = is_on;
+  return code;
 }
 
 Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
@@ -23,15 +28,11 @@ Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
   next_lease();
   mode_ = mode;
   counters_.begin_lease(database_.get());
-  const bool is_read = mode == LeaseMode::read || !file_->target().is_writable();
   Status status;
   if (!is_file_in_place()) {
     status = file_->loss();
-  } else if (!is_query_only_known_ || is_query_only_ != is_read) {
-    const OwnStatements own(inspector_);
-    int code = SQLITE_OK;
-    set_query_only(is_read, code);
-    if (code != SQLITE_OK) status = database_error(database_.get(), code);
+  } else if (const int code = set_query_only(false); code != SQLITE_OK) {
+    status = database_error(database_.get(), code);
   }
   leave();
   return status;

@@ -135,6 +135,9 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   if (is_native_taken) {
     forget_statements();
     note_native_commits();
+    if (const int code = mode_ == LeaseMode::read ? set_query_only(true) : SQLITE_OK; code != SQLITE_OK) {
+      return database_error(database_.get(), code);
+    }
   }
   const bool is_kept = request.may_prepare && policy_.statement_cache_size > 0 &&
                        request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;
@@ -226,6 +229,7 @@ Status SqliteConnection::start(const QueryRequest& request, Execution& ex, Value
   const Running& running = ex.running;
   const Traits& traits = *ex.traits;
   if (Status status = check_lease(traits.is_writing); !status) return status;
+  for (const SqlValue& value : request.params) ex.has_bound_bytes = ex.has_bound_bytes || value.data.data() != nullptr;
   if (Status status = bind_parameters(ex.statement, traits, request.params, values); !status) return status;
   watch_.arm({running.deadline, read_limit(ex), lock_timeout(running)});
   // The time of a statement that was neither compiled nor waited for has just been read.

@@ -202,11 +202,11 @@ TEST_F(SqliteGroup, FailedSyncIsAnUnknownOutcome) {
   for (const char* sql : {"INSERT INTO t VALUES (3)", "BEGIN IMMEDIATE"}) {
     const Status refused = run(*session_, sql);
     EXPECT_EQ(refused.code, Code::database);
-    EXPECT_EQ(refused.sqlstate, "58030");
+    EXPECT_EQ(refused.sqlstate(), "58030");
     EXPECT_FALSE(refused.is_retryable);
   }
   const auto other = make_session(group_policy());
-  EXPECT_EQ(run(*other, "INSERT INTO t VALUES (3)").sqlstate, "58030");
+  EXPECT_EQ(run(*other, "INSERT INTO t VALUES (3)").sqlstate(), "58030");
   EXPECT_EQ(turn_holder(), 0u);
   EXPECT_EQ(rows(), "2");
 }

@@ -81,9 +81,9 @@ TEST_F(SqliteLease, TriggersAreCountedLikeInSqlite) {
   EXPECT_EQ(ask(*session_, "SELECT changes() || ' ' || total_changes()"), "1 6");
 }
 
-TEST_F(SqliteLease, QueryOnlyFollowsTheLease) {
+TEST_F(SqliteLease, AReadLeaseCannotWriteOnTheNativeHandleEither) {
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart, LeaseMode::read), Settled::clean);
-  EXPECT_EQ(ask(*session_, "PRAGMA query_only"), "1");
+  EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (4)").sqlstate(), "25006");
   EXPECT_NE(run_native(*session_, "INSERT INTO t VALUES (4)"), SQLITE_OK);
   session_->vouch();
   const Status status = run(*session_, "BEGIN IMMEDIATE");

@@ -155,7 +155,7 @@ TEST_F(WalSyncTest, G3FailureReachesAllWaitersAndIsPermanent) {
   EXPECT_EQ(begun(), 1);
   const Status refused = wal_.check();
   EXPECT_EQ(refused.code, Code::database);
-  EXPECT_EQ(refused.sqlstate, "58030");
+  EXPECT_EQ(refused.sqlstate(), "58030");
   EXPECT_FALSE(refused.is_retryable);
 }
 

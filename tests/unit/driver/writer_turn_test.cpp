@@ -50,6 +50,69 @@ TEST(WriterTurn, T2HandedOverInOrderOfArrival) {
   for (uint64_t i = 0; i < 16; ++i) EXPECT_EQ(order[i], i + 1);
 }
 
+// T2
+TEST(WriterTurn, T2AWaiterIsOvertakenWithinTheWindowOnly) {
+  ManualClock clock;
+  WriterTurn turn(clock, Span::millis(10));
+  ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
+  std::atomic<bool> is_served{false};
+  std::thread waiter([&] {
+    ASSERT_EQ(turn.take(2, Instant::never(), kGoOn), Outcome::taken);
+    is_served.store(true);
+  });
+  until_waiting(turn, 1);
+  clock.advance(Span::millis(10));
+  turn.give(1);
+  EXPECT_EQ(turn.holder().session, 2u) << "handed over, although its thread has not run yet";
+  EXPECT_EQ(turn.take(3, Instant(), kGoOn), Outcome::timed_out);
+  waiter.join();
+  EXPECT_TRUE(is_served.load());
+  turn.give(2);
+}
+
+TEST(WriterTurn, AFreeTurnIsTakenByWhoeverRunsFirst) {
+  RealClock clock;
+  WriterTurn turn(clock, Span::seconds(3600));
+  ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
+  std::thread waiter([&] {
+    ASSERT_EQ(turn.take(2, Instant::never(), kGoOn), Outcome::taken);
+    turn.give(2);
+  });
+  until_waiting(turn, 1);
+  // Either overtakes the waiter, or finds that it has the turn; in the end both had it.
+  turn.give(1);
+  ASSERT_EQ(turn.take(3, Instant::never(), kGoOn), Outcome::taken);
+  turn.give(3);
+  waiter.join();
+  EXPECT_EQ(turn.holder().session, 0u);
+  EXPECT_EQ(turn.waiting(), 0u);
+}
+
+// A waiter that was woken for a free turn and gives up at the same time wakes the next one.
+TEST(WriterTurn, T3NotLostWhenAWokenWaiterGivesUp) {
+  RealClock clock;
+  for (int round = 0; round < 300; ++round) {
+    WriterTurn turn(clock, Span::seconds(3600));
+    ASSERT_EQ(turn.take(1, Instant::never(), kGoOn), Outcome::taken);
+    std::atomic<bool> should_stop{false};
+    std::thread second([&] {
+      if (turn.take(2, Instant::never(), should_stop) == Outcome::taken) turn.give(2);
+    });
+    until_waiting(turn, 1);
+    std::thread third([&] {
+      ASSERT_EQ(turn.take(3, Instant::never(), kGoOn), Outcome::taken);
+      turn.give(3);
+    });
+    until_waiting(turn, 2);
+    should_stop.store(true);
+    turn.give(1);
+    turn.nudge(2);
+    second.join();
+    third.join();
+    ASSERT_EQ(turn.holder().session, 0u);
+  }
+}
+
 TEST(WriterTurn, PastDeadlineDoesNotWait) {
   ManualClock clock;
   WriterTurn turn(clock);
@@ -98,9 +161,11 @@ TEST(WriterTurn, StoppedWaiterLeavesTheQueue) {
 }
 
 // T1 and T3 under a storm of deadlines: the turn is neither doubled nor lost.
-TEST(WriterTurn, T3NotLostAtTheDeadline) {
+class WriterTurnStorm : public ::testing::TestWithParam<int64_t> {};
+
+TEST_P(WriterTurnStorm, T3NotLostAtTheDeadline) {
   RealClock clock;
-  WriterTurn turn(clock);
+  WriterTurn turn(clock, Span::nanos(GetParam()));
   std::atomic<int> inside{0};
   std::atomic<int> taken{0};
   std::vector<std::thread> threads;
@@ -122,6 +187,8 @@ TEST(WriterTurn, T3NotLostAtTheDeadline) {
   EXPECT_EQ(turn.waiting(), 0u);
   EXPECT_GT(taken.load(), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Windows, WriterTurnStorm, ::testing::Values(0, 20'000, 1'000'000'000));
 
 }  // namespace
 }  // namespace tide::test

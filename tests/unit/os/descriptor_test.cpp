@@ -74,5 +74,27 @@ TEST(Bell, ShortageNamesFailedOperation) {
 
 TEST(User, HasAName) { EXPECT_FALSE(user_name().empty()); }
 
+bool is_readable_within(int fd, int ms) {
+  pollfd one{fd, POLLIN, 0};
+  return ::poll(&one, 1, ms) == 1;
+}
+
+TEST(Alarm, GoesOffAtItsTimeOrWhenItIsRung) {
+  const Alarm alarm;
+  ASSERT_TRUE(alarm.is_open());
+  EXPECT_FALSE(is_readable(alarm.fd()));
+  alarm.set_in(Span::seconds(3600));
+  EXPECT_FALSE(is_readable(alarm.fd()));
+  alarm.ring();
+  EXPECT_TRUE(is_readable_within(alarm.fd(), 5000));
+  alarm.clear();
+  EXPECT_FALSE(is_readable(alarm.fd()));
+  alarm.set_in(Span::millis(1));
+  EXPECT_TRUE(is_readable_within(alarm.fd(), 5000));
+  alarm.clear();
+  alarm.set_in(Span::millis(-1));
+  EXPECT_TRUE(is_readable_within(alarm.fd(), 5000)) << "a time that has passed";
+}
+
 }  // namespace
 }  // namespace tide
