@@ -83,8 +83,8 @@ std::vector<CatalogueRow> make_rows() {
       {"max_waiting", &P::max_waiting, "waiters", "0", "1000000", now, {},
        "Maximum number of waiting callers; further requests fail at once. 0: no limit."},
       {"fairness_window", &P::fairness_window, "ms", "0", "1min", now, {},
-       "When the first caller in the queue has waited this long, the next free connection goes to that caller. 0: "
-       "always in order of arrival. Applies to writers that wait for the write lock of SQLite, too."},
+       "When the first caller in the queue has waited this long, the next free connection (for writers of SQLite: the "
+       "write lock) goes to it. 0: in order of arrival."},
 
       // life of a connection
       {"connect_timeout", &P::connect_timeout, "ms", "1ms", "1h", fresh,

@@ -211,8 +211,8 @@ void DatabaseFile::learn_journal() {
   if (known == nullptr) return;
   Files found = at(known->path);
   if (!look(Depth::all, found) || found.database != known->database) return;
-  const std::lock_guard lock(mutex_);
   mark(found);
+  const std::lock_guard lock(mutex_);
   if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
 }
 

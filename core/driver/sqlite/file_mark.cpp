@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "os/clock.hpp"
+
 namespace tide::sqlite {
 namespace {
 
@@ -32,9 +34,7 @@ int64_t FileMark::changed_at() const noexcept {
 }
 
 void FileMark::trust(int64_t changed_at) noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  if (changed_at > 0 && changed_at + kCoarseNs < ns_of(now)) trusted_.store(changed_at, std::memory_order_relaxed);
+  if (changed_at > 0 && changed_at + kCoarseNs < wall_ns_now()) trusted_.store(changed_at, std::memory_order_relaxed);
 }
 
 }  // namespace tide::sqlite
