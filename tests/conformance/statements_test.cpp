@@ -759,6 +759,14 @@ TEST_P(StatementSuite, APreparedStatementSurvivesAChangeOfItsTable) {
   ResultTable out;
   for (int i = 0; i < 4; ++i) ASSERT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
   EXPECT_EQ(out.columns(), 3);
+  ResultTable earlier = std::move(out);
+  ASSERT_OK(run(*other, "ALTER TABLE s RENAME COLUMN name TO title"));
+  ASSERT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
+  EXPECT_STREQ(out.name(1), "title");
+  EXPECT_STREQ(earlier.name(1), "name");
+  ASSERT_OK(run(*session, "ALTER TABLE s RENAME COLUMN title TO name"));
+  ASSERT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
+  EXPECT_STREQ(out.name(1), "name");
   ASSERT_OK(run(*other, "ALTER TABLE s ADD COLUMN more integer DEFAULT 5"));
   ASSERT_OK(run_typed(*session, "SELECT * FROM s", {}, &out));
   EXPECT_EQ(out.columns(), 4);

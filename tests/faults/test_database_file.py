@@ -94,7 +94,9 @@ class Lost(stage.FaultCase):
         super().setUp()
         self.path = os.path.join(self.folder, "app.db")
         self.away = os.path.join(self.folder, "away.db")
-        self.database = self.pool(options="max_size=3 min_size=1 health_interval=1s acquire_timeout=200ms "
+        # All connections are open before the file is lost: one that is being opened at that moment finds the new file beside
+        # the old WAL, and SQLite removes the WAL when it is closed.
+        self.database = self.pool(options="max_size=3 min_size=3 health_interval=1s acquire_timeout=200ms "
                                           "breaker_trip_after=1s notify_log=off")
         self.database.query("CREATE TABLE t (x)")
         self.extension = self.connect()
