@@ -35,7 +35,9 @@ class Statements {
   // Copies all texts, for a call that outlives the program's call.
   void keep();
 
-  const Call& call() const { return calls_.empty() ? one_ : calls_.front(); }
+  // After set() or set_texts().
+  const Call& call() const { return one_; }
+  // After set_batch().
   std::span<const Call> calls() const { return calls_; }
 
  private:

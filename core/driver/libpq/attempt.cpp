@@ -178,7 +178,7 @@ void Attempt::run() noexcept {
   try {
     connect();
   } catch (const std::bad_alloc&) {
-    failure_.status.code = Code::no_memory;
+    failure_.status = Status::out_of_memory();
   }
   if (is_given_up_ || !failure_.status) {
     cancel_->sender.forget(conn_.get());
@@ -223,7 +223,7 @@ bool Attempt::ask_for_password(std::string& password) {
   try {
     failure_.status = task_.credentials(password);
   } catch (const std::bad_alloc&) {
-    failure_.status.code = Code::no_memory;
+    failure_.status = Status::out_of_memory();
   }
   if (!failure_.status && failure_.status.sqlstate().empty()) failure_.status.text().sqlstate = "08001";
   lock.lock();

@@ -121,8 +121,8 @@ Status PgConnection::take_page_result(ResultHandle result, Running& running, Res
   const bool is_end = status == PGRES_TUPLES_OK && answer() == Answer::statement;
   if (!is_end && !has_rows(status)) return take_answer(std::move(result), running, page);
   if (page.columns() == 0) {
-    Columns known = page.shared_columns();
-    set_columns(result.get(), known, page);
+    Columns unknown;
+    set_columns(result.get(), unknown, page);
   }
   if (is_end) {
     Status ended = take_end(result.get(), running, page);

@@ -69,18 +69,16 @@ DatabaseFile::Files DatabaseFile::at_now() const {
 }
 
 bool DatabaseFile::look(Depth depth, Files& out, const Files* known) {
+  const Files none;
+  const Files& before = known != nullptr ? *known : none;
   // A directory that was moved is noticed by the WAL in it, which changes so often that a mark is of no use.
-  const bool has_marks = known != nullptr && depth == Depth::all && known->wal.has_value();
-  if (known == nullptr ? !identify(target_.path, out.database)
-                       : !identify_again(target_.path, known->mark.get(), known->database, has_marks, out.database)) {
-    return false;
-  }
+  const bool may_skip = depth == Depth::all && before.wal.has_value();
+  if (!identify_again(target_.path, before.mark.get(), before.database, may_skip, out.database)) return false;
   if (depth == Depth::database) return true;
   int64_t wal_bytes = -1;
   if (!identify(out.wal_path, out.wal, &wal_bytes)) return false;
   wal_bytes_.store(wal_bytes, std::memory_order_relaxed);
-  if (known == nullptr) return identify(out.index_path, out.index);
-  return identify_again(out.index_path, known->index_mark.get(), known->index, has_marks, out.index);
+  return identify_again(out.index_path, before.index_mark.get(), before.index, may_skip, out.index);
 }
 
 std::shared_ptr<const DatabaseFile::Files> DatabaseFile::known() const {

@@ -64,13 +64,14 @@ void* SqliteConnection::native() noexcept {
   bool is_free = false;
   {
     Hands::Look look(hands_);
+    // The handle of a read lease must not be able to write for a moment.
+    if (mode_ == LeaseMode::read) look.wait_until_free();
     is_free = look.is_free() && !watch_.is_disarmed();
     if (is_free) look.set(Hands::Use::inner);
   }
   bool is_safe = true;
   if (is_free) {  // otherwise the next statement does it
-    forget_statements();
-    is_safe = mode_ == LeaseMode::read_write || set_query_only(true) == SQLITE_OK;
+    is_safe = prepare_for_native() == SQLITE_OK;
     if (!was_taken) choose_synchronous();
     leave();
   }

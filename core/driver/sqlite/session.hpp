@@ -119,6 +119,7 @@ class SqliteConnection final : public Connection {
   bool is_file_lost() const noexcept { return file_->is_lost(generation_); }
   void remove_callbacks() noexcept;
   int set_query_only(bool is_on) noexcept;
+  int prepare_for_native() noexcept;
   void arm_for_keeper(Instant deadline) noexcept;
   void optimize() noexcept;
   Status disarmed_error() const;
@@ -196,7 +197,7 @@ class SqliteConnection final : public Connection {
   Inspector inspector_;
   ChangeCounters counters_;
 
-  Hands hands_;  // nobody looks at them while SQLite works
+  Hands hands_;  // no Look lasts while its thread is inside SQLite
   bool is_disarm_finished_ = false;
 
   // Used by the thread that has the hands.

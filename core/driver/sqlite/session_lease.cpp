@@ -23,6 +23,13 @@ int SqliteConnection::set_query_only(bool is_on) noexcept {
   return code;
 }
 
+// What the holder of native() must not meet: statements to finalize, and on a read lease the possibility to write. Returns the
+// result code.
+int SqliteConnection::prepare_for_native() noexcept {
+  forget_statements();
+  return mode_ == LeaseMode::read ? set_query_only(true) : SQLITE_OK;
+}
+
 Status SqliteConnection::begin_lease(LeaseMode mode, Instant) {
   if (!enter(Hands::Use::inner)) return disarmed_error();
   next_lease();

@@ -133,11 +133,8 @@ Status SqliteConnection::begin_text(const QueryRequest& request, Execution& ex) 
   const bool is_native = request.placeholders == Placeholders::native;
   const bool is_native_taken = is_native_taken_.load(std::memory_order_relaxed);
   if (is_native_taken) {
-    forget_statements();
     note_native_commits();
-    if (const int code = mode_ == LeaseMode::read ? set_query_only(true) : SQLITE_OK; code != SQLITE_OK) {
-      return database_error(database_.get(), code);
-    }
+    if (const int code = prepare_for_native(); code != SQLITE_OK) return database_error(database_.get(), code);
   }
   const bool is_kept = request.may_prepare && policy_.statement_cache_size > 0 &&
                        request.sql.size() <= Cache::kTextBytesMax && !is_native_taken;

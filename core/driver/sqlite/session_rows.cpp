@@ -185,8 +185,7 @@ void SqliteConnection::end_rows(Status why) noexcept {
     ResultTable unused;
     rows_end_ = finish(*ex, std::move(why), unused);
   } catch (const std::bad_alloc&) {
-    rows_end_ = {};
-    rows_end_.code = Code::no_memory;
+    rows_end_ = Status::out_of_memory();
   }
 }
 

@@ -1,5 +1,7 @@
 // The two ends of a lease: nothing a holder did to the session reaches the next one. What was done on native() cannot
 // be taken back, so such a session goes to no other lease unless its holder vouches for it.
+#include <thread>
+
 #include "unit/driver/sqlite_support.hpp"
 
 namespace tide::test {
@@ -94,6 +96,18 @@ TEST_F(SqliteLease, AReadLeaseCannotWriteOnTheNativeHandleEither) {
   EXPECT_EQ(run(*session_, "INSERT INTO t VALUES (4)").sqlstate(), "25006");  // the lease decides, not the pragma
   EXPECT_EQ(settle_and_lease(*session_, ResetMode::smart), Settled::clean);
   EXPECT_OK(run(*session_, "INSERT INTO t VALUES (4)"));
+}
+
+TEST_F(SqliteLease, ANativeHandleTakenWhileTheSessionWorksCannotWriteEither) {
+  ASSERT_EQ(settle_and_lease(*session_, ResetMode::smart, LeaseMode::read), Settled::clean);
+  std::thread reader([this] {
+    EXPECT_OK(run(*session_,
+                  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) "
+                  "SELECT count(*) FROM n"));
+  });
+  while (session_->facts().queries_total < 2) std::this_thread::yield();
+  EXPECT_EQ(run_native(*session_, "INSERT INTO t VALUES (4)"), SQLITE_READONLY);
+  reader.join();
 }
 
 TEST_F(SqliteLease, NativeTransactionIsRolledBack) {
