@@ -21,6 +21,7 @@ const char* code_name(Code code) noexcept {
     case Code::internal: return "internal";
     case Code::rolled_back: return "rolled_back";
     case Code::unknown_outcome: return "unknown_outcome";
+    case Code::cancelled: return "cancelled";
   }
   return "unknown";
 }

@@ -32,6 +32,7 @@ enum class Code : int32_t {
   internal,         // a bug in tidepool; the message gives the location
   rolled_back,      // the transaction was rolled back, as its body requested
   unknown_outcome,  // COMMIT was not confirmed, and it cannot be found out whether it took effect
+  cancelled,        // the caller's cancel token was tripped
 };
 
 const char* code_name(Code code) noexcept;

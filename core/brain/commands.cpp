@@ -71,7 +71,9 @@ Verdict Commands::decide(const Command& command, const Census& census, Instant n
     case Verb::drop_alert:
     case Verb::evaluate:
     case Verb::set:
-    case Verb::reset_stats: break;
+    case Verb::reset_stats:
+    case Verb::clear_cache:
+    case Verb::clear_logs: break;
   }
   constexpr bool is_about_connections = false;  // the others have deciders of their own
   TIDE_ASSERT(is_about_connections);

@@ -137,6 +137,11 @@ inline constexpr Argument kDropAlertArguments[] = {
     {"rule", ArgumentType::text, true, "Name of the rule.", {}, {}, {}, false, TextKind::name, kRuleNameBytesMax}};
 inline constexpr Argument kAnnotateArguments[] = {
     {"message", ArgumentType::text, true, "The remark.", {}, {}, {}, false, TextKind::signature, kReasonBytesMax}};
+inline constexpr size_t kCacheKeyBytesMax = 512;
+inline constexpr size_t kCacheTagBytesMax = 62;
+inline constexpr Argument kClearCacheArguments[] = {
+    {"key", ArgumentType::text, false, "Only the result with this key.", {}, {}, {}, false, TextKind::prose, kCacheKeyBytesMax},
+    {"tag", ArgumentType::text, false, "Only results with this tag.", {}, {}, {}, false, TextKind::word, kCacheTagBytesMax}};
 inline constexpr std::span<const Argument> kNoArguments = {};
 
 // X(name, sent_to, wait, while_draining, arguments, meaning)
@@ -157,7 +162,9 @@ inline constexpr std::span<const Argument> kNoArguments = {};
   X(set_alert, every_pool, answer, false, kSetAlertArguments, "Creates or changes an alert rule; arguments not given keep their values.") \
   X(drop_alert, every_pool, answer, false, kDropAlertArguments, "Drops an alert rule; set_alert restores a dropped built-in rule with its defaults.") \
   X(evaluate, pool, answer, false, kNoArguments, "Evaluates the size now instead of at the next scaling_interval; the result is in commands.") \
-  X(annotate, pool, answer, true, kAnnotateArguments, "Writes a remark into events, for example about a deployment.")
+  X(annotate, pool, answer, true, kAnnotateArguments, "Writes a remark into events, for example about a deployment.") \
+  X(clear_cache, pool, answer, true, kClearCacheArguments, "Removes results from the query cache; without arguments all.") \
+  X(clear_logs, pool, answer, true, kNoArguments, "Empties slow_queries, failed_queries and queries.")
 
 #define TIDE_VERB(name, sent_to, wait, while_draining, arguments, meaning) name,
 #define TIDE_VERB_WORD(name, sent_to, wait, while_draining, arguments, meaning) #name,

@@ -43,7 +43,9 @@ namespace tide {
   X(connect_ns_total, "ns", "", "Total time spent opening connections.") \
   X(recoveries_total, "", "", "Recovery attempts after a failed health check that succeeded.") \
   X(alerts_fired_total, "alerts", "", "Alerts that started firing.") \
-  X(leases_cancelled_total, "leases", "", "Overdue leases whose statement was cancelled (lease_timeout_action cancel).")
+  X(leases_cancelled_total, "leases", "", "Overdue leases whose statement was cancelled (lease_timeout_action cancel).") \
+  X(checkpoints_total, "", "", "Checkpoints of the WAL that the pool made (SQLite).") \
+  X(checkpoint_failures_total, "", "", "Checkpoints that failed, or could not finish because of readers (SQLite).")
 
 // Slot: written by the owner of the slot, in the line that every lease writes anyway.
 #define TIDE_LEASE_COUNTERS(X) \
@@ -64,7 +66,8 @@ namespace tide {
   X(retries_total, "", "", "Repetitions of transactions and statements (retry_attempts).") \
   X(statement_cache_hits_total, "queries", "", "Queries whose statement was already prepared.") \
   X(statement_cache_misses_total, "queries", "", "Queries whose statement had to be parsed.") \
-  X(statement_cache_evictions_total, "statements", "", "Prepared statements that were closed because others were used more recently (statement_cache_size).")
+  X(statement_cache_evictions_total, "statements", "", "Prepared statements that were closed because others were used more recently (statement_cache_size).") \
+  X(query_log_lost_total, "queries", "", "Queries that are missing in the query log because it was full.")
 
 // Tallies: written by the keeper, most of them as counted by the brain.
 #define TIDE_TALLY_COUNTERS(X) \
@@ -76,8 +79,19 @@ namespace tide {
   X(overloads_total, "", "", "Times overload was detected: more connections made the database slower.") \
   X(lived_ns_total, "ns", "", "Total lifetime of closed connections; divided by closed_total it is their average lifetime.")
 
+// CacheStats: added to by every thread that uses the query cache.
+#define TIDE_CACHE_COUNTERS(X) \
+  X(query_cache_hits_total, "queries", "", "Queries answered from the query cache.") \
+  X(query_cache_misses_total, "queries", "", "Queries that asked for the query cache and were executed.") \
+  X(query_cache_shared_total, "queries", "", "Queries that waited for the same query of another caller and got its result.") \
+  X(query_cache_stale_total, "queries", "", "Queries answered with an expired result, while one caller renews it.") \
+  X(query_cache_evictions_total, "entries", "", "Cached results that were removed to make room.") \
+  X(query_cache_invalidations_total, "entries", "", "Cached results that were removed because of a change, a command or a notification.") \
+  X(query_cache_refused_total, "queries", "", "Results that were not cached: too large, or of a volatile statement.")
+
 #define TIDE_COUNTERS(X) \
-  TIDE_QUEUE_COUNTERS(X) TIDE_KEEPER_COUNTERS(X) TIDE_LEASE_COUNTERS(X) TIDE_SLOT_COUNTERS(X) TIDE_TALLY_COUNTERS(X)
+  TIDE_QUEUE_COUNTERS(X) TIDE_KEEPER_COUNTERS(X) TIDE_LEASE_COUNTERS(X) TIDE_SLOT_COUNTERS(X) TIDE_CACHE_COUNTERS(X) \
+  TIDE_TALLY_COUNTERS(X)
 
 #define TIDE_COUNTER_MEMBER(name, unit, opentelemetry, meaning) name,
 #define TIDE_COUNTER_ROW(name, unit, opentelemetry, meaning) {#name, unit, opentelemetry, meaning},
@@ -88,6 +102,7 @@ enum class Counter : uint8_t { TIDE_COUNTERS(TIDE_COUNTER_MEMBER) };
 inline constexpr size_t kQueueCounters = 0 TIDE_QUEUE_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kKeeperCounters = 0 TIDE_KEEPER_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kSlotCounters = 0 TIDE_SLOT_COUNTERS(TIDE_COUNTER_NUMBER);
+inline constexpr size_t kCacheCounters = 0 TIDE_CACHE_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kTallyCounters = 0 TIDE_TALLY_COUNTERS(TIDE_COUNTER_NUMBER);
 
 struct CounterInfo {

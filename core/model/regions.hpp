@@ -9,6 +9,7 @@
 namespace tide {
 
 inline constexpr uint32_t kPerSlot = 0;
+inline constexpr uint32_t kPerLog = ~uint32_t{0};  // query_log_size
 
 // X(name, Record, count, meaning). The records are structs of segment/format.hpp; `count` is the number of records for
 // which an owner of this version reserves space. Several records are indexed, or form a ring. segment/README.md repeats
@@ -33,7 +34,13 @@ inline constexpr uint32_t kPerSlot = 0;
   X(alert_rules, AlertRulesBlock, 1, "the alert rules") \
   X(health, HealthBlock, 1, "the latest health checks") \
   X(forecasts, ForecastsBlock, 1, "forecasts, and other numbers of the sizer") \
-  X(tallies, Tallies, 1, "counters of the brain")
+  X(tallies, Tallies, 1, "counters of the brain") \
+  X(cache, CacheStats, 16, "the query cache, in stripes that are added up") \
+  X(query_log, QueryRecord, kPerLog, "ring of slow and failed statements; one place if there is no log") \
+  X(digests, DigestRecord, 256, "statements by fingerprint, unordered") \
+  X(routing, TargetVitals, 1, "the role of the target, and its lag") \
+  X(wal, WalVitals, 1, "checkpoints and the oldest reader (SQLite)") \
+  X(listener, ListenerVitals, 1, "the connection that listens")
 // clang-format on
 
 }  // namespace tide

@@ -84,9 +84,19 @@ TIDE_WORDS(HealthStatus, TIDE_HEALTH_STATUSES)
   X(stats_reset) X(server_notice) X(breaker_open) X(breaker_probe) X(breaker_closed) X(emergency_on) X(emergency_off) \
   X(health_failed) X(health_ok) X(recovery) X(alert_firing) X(alert_resolved) X(alert_acked) X(alert_rule_changed) \
   X(warming) X(overload_on) X(overload_off) X(memory_pressure) X(clock_jump) X(events_dropped) X(server_full_on) \
-  X(server_full_off) X(annotation)
+  X(server_full_off) X(annotation) X(cache_cleared) X(logs_cleared) X(target_left_out) X(target_back) X(listen_lost) \
+  X(listen_ready) X(checkpoint_blocked)
 // clang-format on
 TIDE_WORDS(EventKind, TIDE_EVENT_KINDS)
+
+#define TIDE_TARGET_ROLES(X) X(single) X(primary) X(replica)
+TIDE_WORDS(TargetRole, TIDE_TARGET_ROLES)
+
+#define TIDE_LISTENER_STATES(X) X(off) X(connecting) X(listening) X(closed)
+TIDE_WORDS(ListenerState, TIDE_LISTENER_STATES)
+
+#define TIDE_CHECKPOINT_KINDS(X) X(none) X(passive) X(full) X(restart) X(truncate)
+TIDE_WORDS(CheckpointKind, TIDE_CHECKPOINT_KINDS)
 
 // The comparison of an alert rule: signs, which cannot be generated from a list of names.
 enum class Comparison : uint8_t { above, at_least, below, at_most };

@@ -47,9 +47,11 @@ std::vector<CatalogueRow> make_rows() {
   const Needs recovering = {{"recovery", "", true}};
   const Needs in_emergency = {{"emergency", "on"}};
   const Needs alerting = {{"alerts", "on"}};
+  const Needs caching = {{"query_cache", "on"}};
   const Needs logging = {{"log", "off", true}};
   const Needs postgresql = {{"backend", "postgresql"}};
   const Needs sqlite = {{"backend", "sqlite"}};
+  const Needs replicated = {{"backend", "postgresql"}, {"replica_url", "", true}};
   // Two or three lines per row.
   // clang-format off
   return {
@@ -82,6 +84,9 @@ std::vector<CatalogueRow> make_rows() {
        "Maximum time to wait for a connection."},
       {"max_waiting", &P::max_waiting, "waiters", "0", "1000000", now, {},
        "Maximum number of waiting callers; further requests fail at once. 0: no limit."},
+      {"reserve_size", &P::reserve_size, "connections", "0", "10000", now, {},
+       "Number of connections, of max_size, that only requests of priority critical may take, so that health checks and "
+       "admin pages work while others queue."},
       {"fairness_window", &P::fairness_window, "ms", "0", "1min", now, {},
        "When the first caller in the queue has waited this long, the next free connection (for writers of SQLite: the "
        "write lock) goes to it. 0: in order of arrival."},
@@ -157,6 +162,26 @@ std::vector<CatalogueRow> make_rows() {
        "Whether another connection asks for the outcome of a COMMIT that lost its connection. Costs one more statement "
        "per round trip until the transaction has an id.",
        postgresql},
+
+      // the query cache
+      {"query_cache", &P::query_cache, "", "", "", now, {"enableQueryCache"},
+       "Whether results are cached for calls that ask for it; off: such calls are executed, and the cache is emptied."},
+      {"query_cache_entries", &P::query_cache_entries, "entries", "1", "10000000", now, {"maxCacheSize"},
+       "Maximum number of cached results.", caching},
+      {"query_cache_bytes", BytesMember{&P::query_cache_bytes}, "bytes", "64kB", "1TB", now, {},
+       "Maximum memory of the query cache; a result larger than an eighth of it is not cached.", caching},
+      {"query_cache_ttl", &P::query_cache_ttl, "ms", "1ms", "30d", now, {"ttl"},
+       "How long a result is cached if the call does not say it.", caching},
+      {"query_cache_channel", TextMember{&P::query_cache_channel, TextRule::any}, "", "", "63 bytes", reopen, {},
+       "Channel whose notifications (NOTIFY) invalidate cached results: the payload is a key, tag:NAME, or empty for all. "
+       "Empty: none.",
+       {{"backend", "postgresql"}, {"query_cache", "on"}}},
+
+      // the query log
+      {"slow_query_threshold", &P::slow_query_threshold, "ms", "0", "1d", now, {},
+       "Duration from which a statement is shown in slow_queries; 0: every statement."},
+      {"query_log_size", &P::query_log_size, "records", "0", "16384", reopen, {},
+       "Number of slow and failed statements that are kept; 0: no query log."},
 
       // opening and closing the pool
       {"init_mode", choice<&P::init_mode>(kInitModes), "", "", "", reopen, {},
@@ -281,6 +306,13 @@ std::vector<CatalogueRow> make_rows() {
       {"pooler", choice<&P::pooler>(kPoolers), "", "", "", fresh, {},
        "pool_mode of a PgBouncer in front of the server; auto detects whether there is one, and treats it as "
        "transaction.", postgresql},
+      {"replica_url", TextMember{&P::replica_url, TextRule::any}, "", "", "1000 bytes", reopen, {},
+       "Read replicas for read leases and read-only transactions: one or more targets, separated by commas. Empty: none.",
+       postgresql},
+      {"max_replica_lag", &P::max_replica_lag, "ms", "0", "1d", now, {},
+       "A replica that is further behind the primary gets no reads; 0: any lag is accepted.", replicated},
+      {"read_your_writes", &P::read_your_writes, "", "", "", now, {},
+       "Whether a read waits until its replica has replayed the last commit of this pool.", replicated},
 
       // SQLite
       {"sqlite_access", choice<&P::sqlite_access>(kAccesses), "", "", "", reopen, {},

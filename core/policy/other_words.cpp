@@ -26,7 +26,6 @@ constexpr OtherWord hidden(OtherWord word) {
 }
 
 constexpr std::string_view kPoolIsThePoint = "To connect without a pool, use the driver directly.";
-constexpr std::string_view kNoQueryCache = "Ignored: results are not cached, every statement is sent to the database.";
 constexpr std::string_view kNoWebhook =
     "Ignored: alerts are not sent to a web address. They are in the relation alerts and in the log, and are reported "
     "to the event callback.";
@@ -50,8 +49,6 @@ constexpr OtherWord kOtherWords[] = {
            "Use publish=off to publish nothing to other processes."),
     ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),
     ignoring("reapInterval", "Ignored: connections are closed when they are due, without an interval."),
-    ignoring("enableQueryCache", kNoQueryCache),
-    ignoring("maxCacheSize", kNoQueryCache),
     ignoring("enableWebhook", kNoWebhook),
     hidden(ignoring("webhookUrl", kNoWebhook)),
     ignoring("webhookTimeoutMs", kNoWebhook),

@@ -58,7 +58,8 @@ struct Policy {
 
   // waiting callers
   Span acquire_timeout = Span::seconds(10);
-  int64_t max_waiting = 0;  // 0: no limit
+  int64_t max_waiting = 0;   // 0: no limit
+  int64_t reserve_size = 0;  // connections that only critical requests may take
   Span fairness_window = Span::millis(1);
 
   // life of a connection
@@ -90,6 +91,17 @@ struct Policy {
   int64_t statement_cache_size = 128;                    // per connection; 0: off
   int64_t retry_attempts = 3;                            // repetitions of a transaction or statement
   bool commit_check = true;  // whether another connection is asked for the outcome of a COMMIT that was lost
+
+  // the query cache
+  bool query_cache = false;
+  int64_t query_cache_entries = 1000;
+  int64_t query_cache_bytes = int64_t{16} << 20;
+  Span query_cache_ttl = Span::seconds(600);
+  std::string query_cache_channel;  // PostgreSQL: NOTIFY on it invalidates; "": none
+
+  // the query log
+  Span slow_query_threshold = Span::seconds(1);  // 0: every statement is slow
+  int64_t query_log_size = 256;                  // records; 0: no log
 
   // opening and closing the pool
   InitMode init_mode = InitMode::eager;
@@ -151,6 +163,9 @@ struct Policy {
 
   // PostgreSQL
   Pooler pooler = Pooler::auto_;
+  std::string replica_url;                   // targets separated by ','; "": no replicas
+  Span max_replica_lag = Span::seconds(10);  // 0: any
+  bool read_your_writes = false;
 
   // SQLite
   SqliteAccess sqlite_access = SqliteAccess::read_write;

@@ -145,6 +145,7 @@ Span Keeper::step() {
       slot_keeper_.tend(policy_, now);
     }
   }
+  if (attendant_ != nullptr) attendant_wakeup_ = attendant_->step(now);
   Deliveries deliveries;
   const Instant expiry = wait_queue_.expire(now, deliveries);
   deliveries.run();
@@ -153,6 +154,7 @@ Span Keeper::step() {
   commands_.settle();
 
   Instant next = earliest(expiry, earliest(connector_wakeup_, segment_writer_.next_second()));
+  next = earliest(next, attendant_wakeup_);
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // then the brain is no longer asked
   if (mailbox_.fd() < 0 && !segment_.mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (slot_keeper_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
@@ -355,7 +357,10 @@ void Keeper::obey(const Action& action, Instant now) {
             segment_writer_.scaling(scale, counts_.of(SlotState::leased), census_.waiting);
           },
           [&](const action::FinishCommand& done) { commands_.answer(done.command_id, done.verdict); },
-          [&](const action::ShedMemory&) { slot_keeper_.shed_memory(now); },
+          [&](const action::ShedMemory&) {
+            slot_keeper_.shed_memory(now);
+            if (attendant_ != nullptr) attendant_->shed_memory();
+          },
           [&](const action::RefuseWaiters&) {
             Deliveries deliveries;
             wait_queue_.refuse_all(Code::unavailable, deliveries);
@@ -373,7 +378,21 @@ Verdict Keeper::accept(const Command& command, Instant now) {
     segment_writer_.note(EventKind::stats_reset, Severity::info, "statistics reset by " + command.actor);
     return Verdict::applied("statistics reset");
   }
+  if (command.verb() == Verb::clear_cache) return clear_cache(command);
+  if (command.verb() == Verb::clear_logs) {
+    if (attendant_ != nullptr) attendant_->clear_logs();
+    segment_writer_.note(EventKind::logs_cleared, Severity::info, "query logs cleared by " + command.actor);
+    return Verdict::applied("query logs cleared");
+  }
   return brain_.accept(command, census_, now);
+}
+
+Verdict Keeper::clear_cache(const Command& command) {
+  const std::string key = command.text("key").value_or(""), tag = command.text("tag").value_or("");
+  const uint64_t removed = attendant_ == nullptr ? 0 : attendant_->clear_cache(key, tag);
+  const std::string text = std::to_string(removed) + " results removed from the query cache";
+  segment_writer_.note(EventKind::cache_cleared, Severity::info, text + " by " + command.actor);
+  return Verdict::applied(text);
 }
 
 Verdict Keeper::set_option(const Command& command, Instant now) {
@@ -386,6 +405,7 @@ Verdict Keeper::set_option(const Command& command, Instant now) {
   apply_policy();
   brain_.set_policy(changed, now);
   connector_.set_policy(changed);
+  if (attendant_ != nullptr) attendant_->set_policy(changed);
   spec_.sources[place_of(*setting)] = SettingSource::manual;
   segment_writer_.settings(changed, spec_.sources, spec_.notes);
   std::string text = std::string(setting->name) + " is " + format_value(changed, *setting) + " now";
@@ -452,6 +472,14 @@ void Keeper::publish(Instant now) {
 }
 
 // ---- the end: closing, and fork()
+
+void Keeper::set_attendant(Attendant* attendant) {
+  const std::lock_guard lock(step_mutex_);
+  attendant_ = attendant;
+  if (attendant_ != nullptr) attendant_->set_policy(policy_);
+  attendant_wakeup_ = attendant == nullptr ? Instant::never() : clock_.now();
+  poke();
+}
 
 bool Keeper::is_stepped_by_me() const noexcept { return Stepping::is_mine(*this); }
 

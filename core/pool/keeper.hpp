@@ -60,6 +60,9 @@ class Keeper {
   // A command from this process (pools without a segment file). Returns the number under which the answer appears.
   uint64_t post(const std::string& verb, const std::string& arguments, const std::string& actor);
 
+  // Takes part in the steps from now on; nullptr: nobody does. Not during a step.
+  void set_attendant(Attendant* attendant);
+
   // [any] A statement failed: shown as the last error at once.
   void note_error(std::string_view text) { segment_writer_.error(text); }
   // The holder of a revoked lease has returned: what was kept for its safety may be released.
@@ -104,6 +107,7 @@ class Keeper {
   void apply_policy();
   Verdict accept(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
+  Verdict clear_cache(const Command& command);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);
   void watch_clocks(Instant now);
@@ -119,6 +123,8 @@ class Keeper {
   RecentErrors& errors_;
   Listeners& listeners_;
   const TickClock& clock_;
+  Attendant* attendant_ = nullptr;
+  Instant attendant_wakeup_ = Instant::never();
 
   Policy policy_;
   Brain brain_;

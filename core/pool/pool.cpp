@@ -28,6 +28,7 @@ Result<std::unique_ptr<Pool>> Pool::open(PoolSpec spec, std::unique_ptr<Connecto
   segment_spec.backend = static_cast<uint32_t>(spec.target.backend);
   segment_spec.is_hosted = spec.is_hosted;
   segment_spec.capacity = capacity_for(spec.policy);
+  segment_spec.query_log_size = static_cast<uint32_t>(spec.policy.query_log_size);
   segment_spec.started_wall_ns = clock.wall_ns();
   if (spec.policy.publish) segment_spec.directory = spec.directory;
   if (!segment_spec.directory.empty()) {

@@ -32,6 +32,7 @@
 
 namespace tide {
 
+class CancelToken;
 class Keeper;
 
 struct PoolSpec {
@@ -45,8 +46,10 @@ struct PoolSpec {
   std::vector<SettingNote> notes;      // shown among the settings
   std::string directory;               // "": private memory
   bool is_hosted = false;              // shown as source
-  uint64_t pool_key = 1;               // names this instance in Presence; unique in the process
-  uint64_t seed = 0;                   // of jitter
+  TargetRole role = TargetRole::single;
+  std::string group;      // name of the pool to which this target belongs; "": its own
+  uint64_t pool_key = 1;  // names this instance in Presence; unique in the process
+  uint64_t seed = 0;      // of jitter
   EventSink events;
   LogSink log;                           // used by the option log; called from any thread; may be empty
   std::shared_ptr<ResourceProbe> probe;  // null: memory and descriptors are unknown
@@ -56,6 +59,8 @@ struct AcquireRequest {
   const char* tag = "";  // NUL-terminated; cut if too long
   LeaseMode mode = LeaseMode::read_write;
   Span timeout = Span::nanos(-1);  // negative: acquire_timeout; zero: do not wait
+  Priority priority = Priority::normal;
+  CancelToken* cancel = nullptr;  // lives as long as the request
 };
 
 struct LeaseFacts {

@@ -27,6 +27,7 @@
 namespace tide {
 
 enum class LeaseMode : uint8_t { read_write, read };
+enum class Priority : uint8_t { normal, critical };  // critical: may take the connections of reserve_size
 
 // Receives the rows of a statement while it is executed.
 class RowSink {
@@ -255,6 +256,22 @@ class Connector {
   virtual bool is_called_by_me() const noexcept { return false; }
   // In a forked child: closes descriptors only.
   virtual void abandon() noexcept {}
+};
+
+// What stands on top of a pool and works along with its keeper: the service.
+//
+// Threads: the keeper only. Must not block: no call of a database, no call of the program.
+class Attendant {
+ public:
+  virtual ~Attendant() = default;
+  // At every step of the keeper, after its decisions. Returns when it wants to be called next.
+  virtual Instant step(Instant now) = 0;
+  // Empties what is asked for; "": everything. Returns how many results were removed.
+  virtual uint64_t clear_cache(std::string_view key, std::string_view tag) = 0;
+  virtual void clear_logs() = 0;
+  // Memory is short: gives back what only serves speed.
+  virtual void shed_memory() = 0;
+  virtual void set_policy(const Policy& policy) = 0;
 };
 
 }  // namespace tide

@@ -331,6 +331,8 @@ void SegmentWriter::reset_stats() {
   format::add_counters(sums, segment_.queue());
   format::add_counters(sums, totals);
   format::add_counters(sums, segment_.tallies());
+  for (const format::CacheStats& stripe : std::span(segment_.cache(), segment_.header().cache.count))
+    format::add_counters(sums, stripe);
   totals.connect.add_to(connect);
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
     const format::SlotStats& stats = board_.stats(slot);

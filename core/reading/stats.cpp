@@ -26,6 +26,8 @@ struct Stats {
   std::array<bool, kCounters> is_missing{};  // its record could not be read consistently
   HistogramCounts wait{}, use{}, query{};
   uint64_t statement_bytes = 0;
+  uint64_t cache_entries = 0;
+  uint64_t cache_bytes = 0;
 
   // Without the baseline there is no value: sums that include an earlier period would be wrong.
   bool has(Counter counter) const { return base && !is_missing[static_cast<size_t>(counter)]; }
@@ -52,6 +54,11 @@ Stats read_stats(const Attachment& segment) {
   };
   add(stats.queue, 0, kQueueCounters);
   add(stats.keeper, kQueueCounters, kKeeperCounters);
+  for (const format::CacheStats& stripe : segment.read_cache()) {
+    format::add_counters(stats.sums, stripe);
+    stats.cache_entries += stripe.entries;
+    stats.cache_bytes += stripe.bytes;
+  }
   add(segment.read_tallies(), kCounters - kTallyCounters, kTallyCounters);
   // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
   for (const format::SlotStats& slot : segment.read_slot_stats()) {
@@ -80,7 +87,6 @@ constexpr StatsColumn counted(Counter counter, std::string_view name) {
 }
 constexpr StatsColumn counted(Counter counter) { return counted(counter, about(counter).name); }
 
-Value nothing(const Stats&) { return cell::none(); }
 template <double VitalsCopy::*member>
 Value vital(const Stats& stats) {
   return stats.vitals ? cell::measured((*stats.vitals).*member) : cell::none();
@@ -116,10 +122,8 @@ constexpr StatsColumn kStats[] = {
     counted(retries_total),
     counted(statement_cache_hits_total),
     counted(statement_cache_misses_total),
-    {{"query_cache_hits_total", integer, "queries", "Queries answered from the query cache; not measured yet."},
-     nothing},
-    {{"query_cache_misses_total", integer, "queries", "Queries not found in the query cache; not measured yet."},
-     nothing},
+    counted(query_cache_hits_total),
+    counted(query_cache_misses_total),
     counted(scale_up_total),
     counted(scale_down_total),
     counted(recoveries_total),
@@ -195,6 +199,10 @@ constexpr StatsColumn kStats[] = {
     counted(statement_cache_evictions_total),
     {{"statement_cache_bytes", integer, "bytes", "Estimated memory of the prepared statements of all connections."},
      [](const Stats& stats) { return cell::count(stats.statement_bytes); }},
+    {{"query_cache_entries", integer, "entries", "Results in the query cache."},
+     [](const Stats& stats) { return cell::count(stats.cache_entries); }},
+    {{"query_cache_bytes", integer, "bytes", "Memory of the results in the query cache."},
+     [](const Stats& stats) { return cell::count(stats.cache_bytes); }},
 };
 
 const std::vector<StatsColumn>& stats_columns() {

@@ -329,6 +329,12 @@ void Attachment::reread_slot(SlotCopy& copy) const {
   }
 }
 
+std::vector<format::CacheStats> Attachment::read_cache() const {
+  std::vector<format::CacheStats> stripes(layout_->cache.count);
+  if (!read_bytes(layout_->cache.offset, stripes.data(), stripes.size() * sizeof(format::CacheStats))) stripes.clear();
+  return stripes;
+}
+
 std::vector<uint64_t> Attachment::read_query_counts() const {
   std::vector<format::SlotStats> blocks(slots_used());
   std::vector<uint64_t> out;

@@ -54,6 +54,11 @@ class Attachment {
   std::optional<format::AlertRulesBlock> read_alert_rules() const { return read_block(layout_->alert_rules); }
   std::optional<format::HealthBlock> read_health() const { return read_block(layout_->health); }
   std::optional<format::ForecastsBlock> read_forecasts() const;  // nothing if none was ever written
+  std::optional<format::TargetVitals> read_target() const { return read_block(layout_->routing); }
+  std::optional<format::WalVitals> read_wal() const { return read_block(layout_->wal); }
+  std::optional<format::ListenerVitals> read_listener() const { return read_block(layout_->listener); }
+  // Every cell is consistent by itself.
+  std::vector<format::CacheStats> read_cache() const;
   // Every slot that was ever used, as one consistent set: no connection is missed or seen twice because of a concurrent
   // swap.
   std::vector<SlotCopy> read_slots() const;
@@ -67,7 +72,11 @@ class Attachment {
   std::vector<format::AlertRecord> read_alerts() const {
     return read_rows(layout_->alerts, &format::AlertRecord::alert_id);
   }
+  std::vector<format::DigestRecord> read_digests() const {
+    return read_rows(layout_->digests, &format::DigestRecord::fingerprint);
+  }
   // Oldest first.
+  std::vector<format::QueryRecord> read_query_log() const { return read_ring(layout_->query_log); }
   std::vector<format::JournalRecord> read_journal() const { return read_ring(layout_->journal); }
   std::vector<format::ScalingRecord> read_scaling() const { return read_ring(layout_->scaling); }
   std::vector<format::CommandRecord> read_commands() const { return read_ring(layout_->commands); }

@@ -1,4 +1,4 @@
-// The byte layout of a segment, version 3. README.md beside this file lists the offsets; a test compares the two.
+// The byte layout of a segment, version 5. README.md beside this file lists the offsets; a test compares the two.
 //
 // A segment is written only by its owner and read by other processes with pread(). Every struct here has a fixed size
 // and fixed offsets (static_asserted below); a change of either requires a new kLayoutVersion. Cells that are written
@@ -24,7 +24,7 @@
 namespace tide::format {
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 4;
+inline constexpr uint32_t kLayoutVersion = 5;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -190,6 +190,15 @@ struct Tallies {
   TIDE_TALLY_COUNTERS(TIDE_CELL)
   Cell reserved[filler(1 + kTallyCounters)];
 };
+
+// A stripe of the query cache. Its counters are added to by any thread; `entries` and `bytes` are written by the thread
+// that changes this part of the cache. Every cell is independent.
+struct CacheStats {
+  TIDE_CACHE_COUNTERS(TIDE_CELL)
+  Cell entries;
+  Cell bytes;
+  Cell reserved[filler(2 + kCacheCounters)];
+};
 #undef TIDE_CELL
 
 // The counters at the last reset_stats(), which readers subtract; written by the keeper, protected by `seq`.
@@ -200,7 +209,7 @@ struct Baseline {
   Cell reserved[filler(1 + kCounters + 4 * kHistogramBuckets)];
 };
 static_assert(sizeof(QueueStats) % 64 == 0 && sizeof(KeeperStats) % 64 == 0 && sizeof(SlotStats) % 64 == 0);
-static_assert(sizeof(Tallies) % 64 == 0 && sizeof(Baseline) % 64 == 0);
+static_assert(sizeof(CacheStats) % 64 == 0 && sizeof(Tallies) % 64 == 0 && sizeof(Baseline) % 64 == 0);
 
 // Adds the counters of a record to the sums, by Counter.
 using CounterSums = std::array<uint64_t, kCounters>;
@@ -210,6 +219,7 @@ inline void add_counters(CounterSums& sums, const QueueStats& from) { TIDE_QUEUE
 inline void add_counters(CounterSums& sums, const KeeperStats& from) { TIDE_KEEPER_COUNTERS(TIDE_ADD) }
 inline void add_counters(CounterSums& sums, const Slot& from) { TIDE_LEASE_COUNTERS(TIDE_ADD) }
 inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const CacheStats& from) { TIDE_CACHE_COUNTERS(TIDE_ADD) }
 inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
 #undef TIDE_ADD
 
@@ -220,7 +230,8 @@ struct Waiter {
   Cell queued_mono;
   Cell deadline_mono;
   FixedText<64> tag;
-  Cell reserved[4];
+  Cell priority;  // 0 normal, 1 critical
+  Cell reserved[3];
 };
 static_assert(sizeof(Waiter) == 128);
 
@@ -263,6 +274,90 @@ struct ScalingRecord {
 };
 static_assert(sizeof(ScalingRecord) == 256);
 
+// A statement that was slow or failed.
+struct QueryRecord {
+  Cell stamp;
+  int64_t at_wall_ns;    // when it ended
+  uint64_t fingerprint;  // of the text without literals
+  uint64_t conn_id;
+  int64_t duration_ns;
+  int64_t wait_ns;  // of its lease, if that was taken for this statement; -1: not measured
+  int64_t rows;     // -1: unknown
+  int64_t bytes;    // of the result; -1: unknown
+  uint32_t is_slow;
+  uint32_t is_failed;
+  char sqlstate[8];  // "": no error, or one that has none
+  FixedText<64> tag;
+  FixedText<256> message;  // of the error; without the values that it quotes
+  FixedText<624> query;    // without literals
+};
+static_assert(sizeof(QueryRecord) == 1024);
+
+// The statements with one fingerprint; protected by `seq`. fingerprint 0: free.
+struct DigestRecord {
+  Cell seq;
+  Cell fingerprint;
+  Cell calls;
+  Cell errors;
+  Cell rows;
+  Cell bytes;
+  Cell total_ns, min_ns, max_ns;
+  Cell wait_ns;  // total
+  Cell first_wall_ns, last_wall_ns;
+  HistogramCells duration;
+  FixedText<496> query;  // without literals
+};
+static_assert(sizeof(DigestRecord) == 1024);
+
+// Written by whoever routes reads, protected by `seq`.
+struct TargetVitals {
+  Cell seq;
+  Cell role;        // TargetRole
+  Cell is_serving;  // 1: gets reads
+  Cell lag_ns;      // ~0: not measured, or not a replica
+  Cell lsn;         // last position replayed (replica) or written (primary); 0: unknown
+  Cell checked_mono;
+  Cell reads_total;     // reads that were sent to it
+  Cell errors_total;    // failures for which it was left out
+  Cell left_out_mono;   // since when it gets no reads; 0: it does
+  FixedText<64> group;  // name of the pool that it belongs to
+  FixedText<120> why;   // why it gets no reads
+};
+static_assert(sizeof(TargetVitals) == 256);
+
+// Written by the keeper, protected by `seq`.
+struct WalVitals {
+  Cell seq;
+  Cell frames;        // in the WAL, at the last checkpoint
+  Cell frames_done;   // of these, in the database file
+  Cell last_wall_ns;  // of the last checkpoint; 0: none yet
+  Cell last_kind;     // CheckpointKind
+  Cell blocked_mono;  // since when readers have kept the WAL from being reset; 0: they do not
+  Cell reader_mono;   // begin of the oldest read transaction of this pool; 0: there is none
+  Cell reader_lease;  // that holds it; 0: no lease
+  Cell reader_conn_id;
+  Cell reserved;
+  FixedText<64> reader_tag;
+  FixedText<112> last_error;  // of a checkpoint
+};
+static_assert(sizeof(WalVitals) == 256);
+
+// Written by the thread that listens, protected by `seq`.
+struct ListenerVitals {
+  Cell seq;
+  Cell state;    // ListenerState
+  Cell conn_id;  // 0: no connection
+  Cell born_mono;
+  Cell since_mono;  // begin of the state
+  Cell channels;
+  Cell notifications_total;
+  Cell gaps_total;
+  Cell connects_total;
+  Cell server_pid;
+  FixedText<176> last_error;
+};
+static_assert(sizeof(ListenerVitals) == 256);
+
 struct CommandRecord {
   Cell stamp;
   uint64_t command_id;
@@ -286,14 +381,14 @@ struct SettingRecord {
 };
 static_assert(sizeof(SettingRecord) == 192);
 
-inline constexpr uint32_t kSettingsMax = 128;
+inline constexpr uint32_t kSettingsMax = 192;
 struct SettingsBlock {
   Cell seq;
   uint64_t count;
   uint64_t reserved[6];
   SettingRecord record[kSettingsMax];
 };
-static_assert(sizeof(SettingsBlock) == 64 + 128 * 192);
+static_assert(sizeof(SettingsBlock) == 64 + 192 * 192);
 
 // Written by the keeper, each protected by its own `seq`. alert_id 0: never used. A new alert replaces a resolved one.
 struct AlertRecord {

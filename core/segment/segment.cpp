@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -22,10 +23,13 @@
 namespace tide {
 namespace {
 
-uint64_t lay_out(format::Header& h, uint32_t capacity) {
+uint64_t lay_out(format::Header& h, const SegmentSpec& spec) {
   uint64_t end = sizeof(format::Header);
   const auto place = [&](format::Region& region, uint32_t count, size_t stride) {
-    region = {end, count == kPerSlot ? capacity : count, static_cast<uint32_t>(stride)};
+    const uint32_t records = count == kPerSlot  ? spec.capacity
+                             : count == kPerLog ? std::max(spec.query_log_size, 1U)
+                                                : count;
+    region = {end, records, static_cast<uint32_t>(stride)};
     end = (end + uint64_t{region.count} * stride + 63) / 64 * 64;
   };
 #define TIDE_PLACE(name, Record, count, meaning) place(h.name, count, sizeof(format::Record));
@@ -170,7 +174,7 @@ Result<std::unique_ptr<Segment>> Segment::create(const SegmentSpec& spec) {
   TIDE_ASSERT(spec.capacity >= 1 && spec.capacity <= kSlotsMax);
   std::unique_ptr<Segment> segment(new Segment());
   auto header = std::make_unique<format::Header>();
-  const uint64_t bytes = lay_out(*header, spec.capacity);
+  const uint64_t bytes = lay_out(*header, spec);
   fill_header(*header, spec, bytes);
 
   if (spec.directory.empty()) {

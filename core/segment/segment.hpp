@@ -36,6 +36,7 @@ struct SegmentSpec {
   std::string directory;  // "": private memory
   uint32_t backend = 1;
   uint32_t capacity = 64;  // slots, at most kSlotsMax
+  uint32_t query_log_size = 256;
   int64_t started_wall_ns = 0;
   bool is_hosted = false;          // see format::kHeaderHosted
   bool is_group_steerable = true;  // mailbox 0660 instead of 0600

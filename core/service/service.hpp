@@ -42,6 +42,16 @@ struct Call {
   int64_t bytes_max = 0;  // as QueryRequest
 };
 
+// How a result is cached; without `is_wanted` it is not.
+struct CacheTerms {
+  bool is_wanted = false;
+  bool accepts_volatile = false;  // also a statement whose result may change without a change of data
+  Span ttl;                       // zero: query_cache_ttl
+  Span stale;                     // how long an expired result may be returned while one caller renews it
+  std::string_view key;           // "": derived from the statement, its parameters and the session
+  std::string_view tags;          // separated by spaces
+};
+
 // How a call on a pool, or a batch, is to be made.
 struct CallTerms {
   LeaseMode mode = LeaseMode::read_write;
@@ -49,6 +59,9 @@ struct CallTerms {
       Span::nanos(-1);  // of the whole; negative: acquire_timeout for the lease, query_timeout for the statement
   const char* tag = "";
   int64_t retry_attempts = -1;  // negative: that of the policy
+  Priority priority = Priority::normal;
+  CancelToken* cancel = nullptr;  // lives as long as the call
+  CacheTerms cache = {};
 };
 
 struct TransactionTerms {
@@ -59,6 +72,8 @@ struct TransactionTerms {
   Span timeout = Span::nanos(-1);  // of the whole with its repetitions; negative: none
   const char* tag = "";
   int64_t retry_attempts = -1;  // negative: that of the policy; only for transact()
+  Priority priority = Priority::normal;
+  CancelToken* cancel = nullptr;  // lives as long as the transaction
 };
 
 using TransactionId = uint64_t;  // 0: none

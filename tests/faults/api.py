@@ -11,7 +11,7 @@ import owner  # noqa: E402  (the structs are there)
 library, Error, Lease = owner.library, owner.Error, owner.Lease
 POINTER, TEXT = ctypes.c_void_p, ctypes.c_char_p
 NAMES = ("ok timeout closed queue_full unavailable bad_argument bad_option stale_lease database not_found refused forked "
-         "no_memory unsupported internal rolled_back unknown_outcome").split()
+         "no_memory unsupported internal rolled_back unknown_outcome cancelled").split()
 
 OPEN = ctypes.CFUNCTYPE(ctypes.c_int, POINTER, TEXT, ctypes.c_int64, ctypes.POINTER(POINTER), POINTER, ctypes.c_size_t)
 CLOSE = ctypes.CFUNCTYPE(None, POINTER, POINTER)

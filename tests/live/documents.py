@@ -129,7 +129,7 @@ FEATURE_DEFAULTS = {
                 "enableStatementPooling": True, "enableHealthChecks": True, "enableLogging": False},
     "settings": {"max_size": "10", "min_size": "2", "acquire_timeout": "10s", "idle_timeout": "30s",
                  "max_lifetime": "1h", "log": "off"},
-    "words": ["reapInterval", "enableQueryCache", "maxCacheSize"],
+    "words": ["reapInterval"],
 }
 
 FEATURE_ADVANCED = {

@@ -19,7 +19,7 @@ sys.path.append(str(cluster.SOURCE / "tests/sqlite"))
 from owner import ERROR, POINTER, TEXT, Error, Lease, library  # noqa: E402  (the structs are there)
 
 NAMES = ("ok timeout closed queue_full unavailable bad_argument bad_option stale_lease database not_found refused forked "
-         "no_memory unsupported internal rolled_back unknown_outcome").split()
+         "no_memory unsupported internal rolled_back unknown_outcome cancelled").split()
 CREDENTIAL = ctypes.CFUNCTYPE(ctypes.c_int, POINTER, ctypes.POINTER(ctypes.c_char), ctypes.c_size_t)
 PARAMS = ctypes.POINTER(TEXT)
 

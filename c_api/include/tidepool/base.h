@@ -67,8 +67,10 @@ enum {
   TIDE_UNSUPPORTED = 13, /* not supported by this driver or build */
   TIDE_INTERNAL = 14,    /* a bug in tidepool */
   TIDE_ROLLED_BACK = 15, /* the transaction was rolled back because its body returned another value than 0, or threw */
-  TIDE_UNKNOWN_OUTCOME = 16 /* the connection was lost, or the disk failed, while a transaction was committed; it is not
-                               known whether it was: check before repeating it */
+  TIDE_UNKNOWN_OUTCOME =
+      16,             /* the connection was lost, or the disk failed, while a transaction was committed; it is not
+                                known whether it was: check before repeating it */
+  TIDE_CANCELLED = 17 /* the call's cancel token was tripped */
 };
 
 /* Types of columns and of arguments. */

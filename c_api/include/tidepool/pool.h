@@ -187,6 +187,12 @@ TIDE_API tide_status tide_pool_acquire(tide_pool* pool, const char* tag, int64_t
 
 enum { TIDE_READ_WRITE = 0, TIDE_READ = 1 };
 
+/* TIDE_CRITICAL: may take the connections of the option reserve_size, and is served before others that wait. */
+enum { TIDE_NORMAL = 0, TIDE_CRITICAL = 1 };
+
+/* Cancels calls from another thread; see <tidepool/cancel.h>. */
+typedef struct tide_cancel_token tide_cancel_token;
+
 /**
  * Called once with the result of an asynchronous acquire: TIDE_OK and a lease, or an error. It is called by the thread that
  * released the connection, by the thread that called tide_pool_acquire_with(), before that returns, or by the thread that
@@ -201,10 +207,13 @@ typedef struct tide_acquire_options {
   const char* tag;    /* as for tide_pool_acquire() */
   tide_acquire_callback callback; /* NULL: wait; else return at once and call it with the result */
   void* context;
+  int32_t priority; /* TIDE_NORMAL or TIDE_CRITICAL */
+  int32_t reserved;
+  tide_cancel_token* cancel; /* may be NULL; must not be freed before the request has ended */
 } tide_acquire_options;
 
 #define TIDE_ACQUIRE_OPTIONS_INIT \
-  { (uint32_t)sizeof(tide_acquire_options), 0, -1, NULL, NULL, NULL }
+  { (uint32_t)sizeof(tide_acquire_options), 0, -1, NULL, NULL, NULL, 0, 0, NULL }
 
 /**
  * Like tide_pool_acquire(), with a mode, or asynchronously.

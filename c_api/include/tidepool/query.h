@@ -104,10 +104,23 @@ typedef struct tide_query_options {
   int64_t max_bytes;            /* the same; 0: 1 GiB. Streams have no limit. */
   tide_query_callback callback; /* NULL: wait; else return at once and call it with the result */
   void* context;
+  int32_t priority;          /* TIDE_NORMAL or TIDE_CRITICAL; only for calls on a pool */
+  int32_t cache;             /* TIDE_CACHE_...; only for tide_pool_query_with() and tide_pool_query_first() */
+  int64_t cache_ttl_ms;      /* how long the result is used; 0: the option query_cache_ttl */
+  int64_t cache_stale_ms;    /* after that, how long it may still be returned while one caller renews it */
+  const char* cache_key;     /* 1 to 512 bytes; NULL: made of statement, parameters, database, user and search_path */
+  const char* cache_tags;    /* words of up to 62 bytes, separated by spaces, for invalidation; may be NULL */
+  tide_cancel_token* cancel; /* may be NULL; must not be freed before the call has ended */
 } tide_query_options;
 
+/* Bits of tide_query_options.cache, see <tidepool/cache.h>. */
+enum {
+  TIDE_CACHE = 1,         /* use the query cache, if the option query_cache is on */
+  TIDE_CACHE_VOLATILE = 2 /* also for a statement whose result may change without a change of data, such as now() */
+};
+
 #define TIDE_QUERY_OPTIONS_INIT \
-  { (uint32_t)sizeof(tide_query_options), 0, -1, NULL, -1, 0, NULL, 0, 0, NULL, NULL }
+  { (uint32_t)sizeof(tide_query_options), 0, -1, NULL, -1, 0, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL }
 
 /* ---- calls on a pool ---------------------------------------------------------------------------------------------- */
 

@@ -43,11 +43,12 @@ typedef struct tide_tx_options {
   /* Repetitions after a serialization failure (40001), a deadlock (40P01, SQLite: an outdated snapshot), or a connection
      lost before the first statement succeeded; negative: the option retry_attempts. Not for tide_tx_begin(). */
   int32_t retry_attempts;
-  int32_t reserved;
+  int32_t priority;          /* TIDE_NORMAL or TIDE_CRITICAL */
+  tide_cancel_token* cancel; /* may be NULL; must not be freed before the transaction has ended */
 } tide_tx_options;
 
 #define TIDE_TX_OPTIONS_INIT \
-  { (uint32_t)sizeof(tide_tx_options), 0, 0, 0, -1, NULL, -1, 0 }
+  { (uint32_t)sizeof(tide_tx_options), 0, 0, 0, -1, NULL, -1, 0, NULL }
 
 /**
  * The body of a transaction. It may be called several times: what it does outside of the transaction should not matter.

@@ -26,7 +26,8 @@ inline constexpr uint64_t kSecondNs = 1'000'000'000;
 
 class SegmentMaker {
  public:
-  static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6, kAlerts = 4;
+  static constexpr uint32_t kSlots = 8, kUsed = 6, kWaiters = 4, kRing = 8, kCap = 6, kAlerts = 4, kStripes = 2,
+                            kDigests = 4;
 
   explicit SegmentMaker(std::string_view pool = "app", uint8_t instance = 1, uint32_t slots = kSlots) {
     format::Header layout{};
@@ -67,6 +68,11 @@ class SegmentMaker {
   format::HealthBlock& health() { return *at<format::HealthBlock>(header().health.offset); }
   format::ForecastsBlock& forecasts() { return *at<format::ForecastsBlock>(header().forecasts.offset); }
   format::Tallies& tallies() { return *at<format::Tallies>(header().tallies.offset); }
+  format::CacheStats& cache(uint32_t i) { return at<format::CacheStats>(header().cache.offset)[i]; }
+  format::DigestRecord& digest(uint32_t i) { return at<format::DigestRecord>(header().digests.offset)[i]; }
+  format::TargetVitals& routing() { return *at<format::TargetVitals>(header().routing.offset); }
+  format::WalVitals& wal() { return *at<format::WalVitals>(header().wal.offset); }
+  format::ListenerVitals& listener() { return *at<format::ListenerVitals>(header().listener.offset); }
   uint64_t instance_bits() { return owned_id(owner_bits(header().instance_id), 0); }
   template <typename Record>
   Record& record(const format::Region& region, uint64_t number) {
@@ -117,6 +123,12 @@ class SegmentMaker {
     place(h.health, 1, sizeof(format::HealthBlock));
     place(h.forecasts, 1, sizeof(format::ForecastsBlock));
     place(h.tallies, 1, sizeof(format::Tallies));
+    place(h.cache, kStripes, sizeof(format::CacheStats));
+    place(h.query_log, kRing, sizeof(format::QueryRecord));
+    place(h.digests, kDigests, sizeof(format::DigestRecord));
+    place(h.routing, 1, sizeof(format::TargetVitals));
+    place(h.wal, 1, sizeof(format::WalVitals));
+    place(h.listener, 1, sizeof(format::ListenerVitals));
     return end;
   }
   void fill() {
