@@ -397,6 +397,33 @@ TEST_P(StatementSuite, AStreamEndsAtItsDeadline) {
   EXPECT_EQ(ask(*session, words().one_row), words().one_value);
 }
 
+// The database has always more rows than the reader has taken.
+TEST_P(StatementSuite, ASlowReaderDoesNotHideTheDeadline) {
+  NEEDS_ENDLESS_ROWS();
+  class SlowReader final : public RowSink {
+   public:
+    explicit SlowReader(const Clock& clock) : clock_(clock) {}
+    bool take(const ResultTable&) override {
+      const Instant end = clock_.now() + Span::millis(1);
+      while (clock_.now() < end) {
+      }
+      return true;
+    }
+
+   private:
+    const Clock& clock_;
+  };
+  const auto session = open_leased();
+  SlowReader reader(harness_->clock());
+  ResultTable out;
+  QueryRequest request = request_of(words().endless_rows);
+  request.deadline = in(Span::millis(50));
+  const Instant began = now();
+  EXPECT_EQ(session->stream(request, reader, out).code, Code::timeout);
+  EXPECT_LT((now() - began).ms(), 5'000);
+  EXPECT_EQ(ask(*session, words().one_row), words().one_value);
+}
+
 TEST_P(StatementSuite, AStreamCanBeCancelled) {
   NEEDS_ENDLESS_ROWS();
   Policy policy;

@@ -56,8 +56,8 @@ def explore(spin, compiler, folder, switches, is_broken):
     folder.mkdir()
     defines = ["-D" + s for s in switches.split()]
     subprocess.run([spin, "-a", *defines, str(MODEL)], cwd=folder, check=True, capture_output=True)
-    # An error is found at once: optimizing would take longer than the search.
-    flags = ["-O0" if is_broken else "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
+    # To compile with more optimization takes longer than the search then saves.
+    flags = ["-O0" if is_broken else "-Og", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY_MB_MAX}", "-DVECTORSZ=1024"]
     subprocess.run([compiler, *flags, "-o", "pan", "pan.c"], cwd=folder, check=True)
     # Processor time, not elapsed time: a loaded machine must not cause a failure.
     pan = subprocess.run(["./pan", f"-m{DEPTH_MAX}", "-w22"], cwd=folder, capture_output=True, text=True, check=False,

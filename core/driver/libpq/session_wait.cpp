@@ -89,7 +89,8 @@ PgConnection::Wait PgConnection::wait_readable(Running& running, bool is_feeding
       // At least so many: what arrived meanwhile is not counted.
       if (is_measured) running.received_bytes += static_cast<size_t>(std::max(0, before - unread_bytes(socket())));
       if (running.received_bytes > kReceivedBytesMax) return Wait::too_large;
-      if (PQisBusy(conn_.get()) == 0) return Wait::ready;
+      // A server that always has more rows must not hide the deadline.
+      if (PQisBusy(conn_.get()) == 0 && fds[1].revents == 0) return Wait::ready;
     }
     if (fds[1].revents == 0 && !is_cancelling) continue;
     const Instant now = clock_.now();
