@@ -1,5 +1,6 @@
 // Emergency: begins with a storm or very low health, ends after it, and never lasts forever.
 #include "health_rig.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide::test {
 namespace {
@@ -96,7 +97,7 @@ TEST(Emergency, EndsWhenBreakerTakesOver) {
 
 // For every storm and queue: half a minute after the end of the storm the pool is back to normal.
 TEST(Emergency, AlwaysEnds) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+  for (uint64_t seed = 1; seed <= uint64_t{rounds(300)}; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);
     Policy policy = HealthRig::quick();

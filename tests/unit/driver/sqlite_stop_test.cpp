@@ -1,5 +1,6 @@
 // Stopping: deadlines, cancels that come at the wrong moment, and snapshots that grow too old.
 #include "unit/driver/sqlite_support.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide::test {
 namespace {
@@ -63,7 +64,7 @@ TEST_F(SqliteStop, InterruptedWriteRollsBackItsTransaction) {
 TEST_F(SqliteStop, S3CancelsNeverReachTheNextLease) {
   constexpr const char* kShort =
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) SELECT count(*) FROM n";
-  constexpr int kRounds = 10'000;
+  constexpr int kRounds = test::kIsSanitized ? 2'000 : 10'000;
   std::atomic<uint64_t> meant{session_->facts().lease};
   std::atomic<bool> is_done{false};
   std::thread canceller([&] {

@@ -5,6 +5,7 @@
 
 #include "base/rng.hpp"
 #include "unit/model/command_support.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide {
 namespace {
@@ -172,7 +173,7 @@ TEST(AlertCommand, LongestRuleFitsIntoMailbox) {
 TEST(AlertCommand, GarbageIsRefusedOrRoundTrips) {
   Rng random(7);
   const std::string sound(kWhole);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < test::rounds(20'000); ++i) {
     std::string text = sound;
     for (uint64_t n = 1 + random.below(4); n > 0; --n) {
       const size_t place = random.below(text.size());

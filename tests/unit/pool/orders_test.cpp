@@ -9,6 +9,7 @@
 #include "policy/settings.hpp"
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
+#include "unit/support/rounds.hpp"
 
 namespace tide {
 namespace {
@@ -171,7 +172,7 @@ TEST_F(OrdersTest, SenderAndPoolGiveSameAnswer) {
   RandomOrders orders(2026);
   int accepted = 0;
   int refused = 0;
-  for (int i = 0; i < 4'000; ++i) {
+  for (int i = 0; i < test::rounds(4'000); ++i) {
     const std::string verb = orders.verb();
     const std::string arguments = orders.arguments(verb);
     SCOPED_TRACE(verb + " " + arguments);
@@ -203,8 +204,8 @@ TEST_F(OrdersTest, SenderAndPoolGiveSameAnswer) {
       ASSERT_TRUE(!is_refused || depends_on_the_pool(answer.message)) << answer.message;
     }
   }
-  EXPECT_GT(accepted, 700) << "enough commands must be valid";
-  EXPECT_GT(refused, 700);
+  EXPECT_GT(accepted, test::rounds(700)) << "enough commands must be valid";
+  EXPECT_GT(refused, test::rounds(700));
 }
 
 }  // namespace

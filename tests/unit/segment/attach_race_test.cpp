@@ -9,6 +9,7 @@
 #include "base/rng.hpp"
 #include "segment/attach.hpp"
 #include "segment/rings.hpp"
+#include "unit/support/rounds.hpp"
 #include "unit/support/segment_maker.hpp"
 
 namespace tide {
@@ -16,7 +17,7 @@ namespace {
 
 using test::SegmentMaker;
 
-constexpr int kReads = 3000;
+constexpr int kReads = test::rounds(3000);
 
 // Simulates other work of an owner, some nanoseconds each: between two changes, and within one, so that a reader that
 // does not check twice is detected.

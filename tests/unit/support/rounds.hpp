@@ -4,6 +4,12 @@
 
 namespace tide::test {
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
 constexpr int rounds(int plain) {
 #if defined(__SANITIZE_THREAD__)
   return plain / 40;
