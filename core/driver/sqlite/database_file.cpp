@@ -37,8 +37,6 @@ bool identify_again(const std::string& path, FileMark* mark, const std::optional
   return true;
 }
 
-constexpr Span kRestartEvery = Span::seconds(1);
-
 // Only a file that existed can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
   return known.has_value() && known != found;
@@ -49,6 +47,10 @@ bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileI
 void DatabaseFile::enter() noexcept {
   sessions_.fetch_add(1);
   handles_.fetch_add(1);
+}
+
+void DatabaseFile::leave() noexcept {
+  if (sessions_.fetch_sub(1) == 1) guard_.end_work();
 }
 
 void DatabaseFile::close_handle() noexcept {
@@ -254,10 +256,21 @@ std::string DatabaseFile::describe_readers(uint64_t session, Instant now) const 
   return text;
 }
 
-bool DatabaseFile::may_restart_wal(Instant now) noexcept {
-  if (now.ns() < restart_at_ns_.load(std::memory_order_relaxed)) return false;
-  restart_at_ns_.store((now + kRestartEvery).ns(), std::memory_order_relaxed);
-  return true;
+int64_t DatabaseFile::measure_wal() {
+  is_current(nullptr);
+  return wal_bytes();
+}
+
+bool DatabaseFile::is_current(sqlite3* opened) {
+  uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    generation = generation_;
+  }
+  if (generation == 0 || !is_intact(generation, Depth::all)) return false;
+  int has_moved = 0;
+  if (opened != nullptr) sqlite3_file_control(opened, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  return has_moved == 0;
 }
 
 bool DatabaseFile::open_wal() noexcept {

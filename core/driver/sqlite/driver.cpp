@@ -23,6 +23,8 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
 }
 
 SqliteDriver::~SqliteDriver() {
+  // Sessions may outlive the driver. In a child of fork() a thread of the parent may hold the lock.
+  if (!is_abandoned_) file_->guard().on_wanted({});
   if (!is_abandoned_) return;
   [[maybe_unused]] sqlite3* leaked = anchor_.release();  // as SqliteConnection::abandon()
 }
@@ -47,9 +49,15 @@ Status SqliteDriver::too_late(const char* what) const {
   return Status::error(Code::timeout, what + (" " + target_.shown) + " did not finish in time", "", hint());
 }
 
+WalGuard::Limits SqliteDriver::wal_limits() const {
+  const std::shared_ptr<const Policy> policy = this->policy();
+  return {policy->sqlite_wal_limit, policy->sqlite_synchronous != SqliteSynchronous::off};
+}
+
 FileFacts SqliteDriver::look() {
   const bool is_missing = file_->is_missing();  // checks
-  return {file_->wal_bytes(), is_missing};
+  if (file_->is_guarded()) file_->guard().look(wal_limits());
+  return {file_->wal_bytes(), is_missing, file_->guard().facts()};
 }
 
 Status SqliteDriver::validate(Connection& session, Instant deadline) {

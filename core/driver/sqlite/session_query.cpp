@@ -249,6 +249,8 @@ Status SqliteConnection::start(const QueryRequest& request, Execution& ex, Value
       ex.statement = ex.own.get();
     }
   }
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (snapshot_since_ns_.load(relaxed) == 0) snapshot_since_ns_.store(running.started.ns(), relaxed);
   ex.was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   ex.seen_before = inspector_.seen_total();
   return Status::ok();
