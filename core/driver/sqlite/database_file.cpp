@@ -37,6 +37,13 @@ bool identify_again(const std::string& path, FileMark* mark, const std::optional
   return true;
 }
 
+// The path does not lead to the file that the handle has open.
+bool has_moved(sqlite3* handle) {
+  int is_moved = 0;
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
+  return is_moved != 0;
+}
+
 // Only a file that existed can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
   return known.has_value() && known != found;
@@ -175,20 +182,31 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
   return failure;
 }
 
+Status DatabaseFile::check_opened(sqlite3* opened) {
+  bool unused = false;
+  OpenFailure failure = admit(unused);
+  if (failure.status && has_moved(opened)) failure.status = moved_meanwhile();
+  return std::move(failure.status);
+}
+
+Status DatabaseFile::moved_meanwhile() const {
+  Status status =
+      driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
+  status.is_retryable = true;
+  return status;
+}
+
 Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   generation = 0;
   if (target_.is_memory) return Status::ok();
   const char* name = sqlite3_db_filename(database, "main");
-  int has_moved = 0;
-  sqlite3_file_control(database, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  const bool is_moved = has_moved(database);
   const std::lock_guard in_turn(learning_);
   Files found = at(name != nullptr ? name : target_.path);
   if (!look(Depth::all, found)) return Status::ok();
   mark(found);
   const std::lock_guard lock(mutex_);
-  if (has_moved != 0 || !found.database.has_value()) {
-    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
-  }
+  if (is_moved || !found.database.has_value()) return moved_meanwhile();
   const int64_t others = handles_.load() - 1;
   if (known_ != nullptr && others > 0) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
@@ -268,9 +286,7 @@ bool DatabaseFile::is_current(sqlite3* opened) {
     generation = generation_;
   }
   if (generation == 0 || !is_intact(generation, Depth::all)) return false;
-  int has_moved = 0;
-  if (opened != nullptr) sqlite3_file_control(opened, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
-  return has_moved == 0;
+  return opened == nullptr || !has_moved(opened);
 }
 
 bool DatabaseFile::open_wal() noexcept {

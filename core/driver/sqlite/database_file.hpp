@@ -72,6 +72,9 @@ class DatabaseFile {
 
   // Whether another session may be opened now, and whether SQLite may create the file for it.
   OpenFailure admit(bool& may_create);
+  // The same for a handle that was opened then and has read nothing yet: the file may have been replaced meanwhile, and SQLite
+  // would read the WAL of the old one with it. Closing the handle leaves all files as they are.
+  Status check_opened(sqlite3* opened);
   // A session has opened the files. `generation` is set to the one it belongs to.
   Status learn(sqlite3* database, uint64_t& generation);
   // The journal mode was changed: the WAL and its index may have been created or deleted.
@@ -84,6 +87,7 @@ class DatabaseFile {
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
   uint64_t lost_generation() const noexcept { return lost_generation_.load(); }
   Status loss() const;
+  Status moved_meanwhile() const;
   // The size of the WAL at the last check; -1: there was none.
   int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }
   // The same, after a new check.

@@ -308,7 +308,8 @@ Status SqliteConnection::furnish(Instant deadline) {
   {
     const OwnStatements own(inspector_);
     arm_for_keeper(deadline);
-    status = apply_pragmas(database_.get(), file_->target(), policy_);
+    if (!is_memory()) status = file_->check_opened(database_.get());
+    if (status) status = apply_pragmas(database_.get(), file_->target(), policy_);
     if (status && file_->target().is_writable() && sqlite3_db_readonly(database_.get(), "main") == 1) {
       status = driver_error("25006", SQLITE_READONLY, "cannot write to " + file_->target().shown,
                             "Expected a database file that this user may write.", "Check the permissions of the file.");

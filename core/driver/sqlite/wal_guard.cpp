@@ -24,8 +24,8 @@ constexpr Span kPatience = Span::millis(20);
 constexpr Span kPatientEvery = Span::seconds(1);
 // Below the second after which the connector looks again, which is not exact.
 constexpr Span kLookEvery = Span::millis(900);
-constexpr int kNapMs[] = {1, 1, 2, 2, 5};
-constexpr int kNaps = static_cast<int>(std::size(kNapMs));
+constexpr int kBusyNapMs[] = {1, 1, 2, 2, 5};
+constexpr int kBusyNaps = static_cast<int>(std::size(kBusyNapMs));
 constexpr int64_t kFrameHeaderBytes = 24;
 
 bool is_held_up(int code) { return is_busy(code) || (code & 0xFF) == SQLITE_INTERRUPT; }
@@ -116,10 +116,7 @@ Status WalGuard::open(const Limits& limits, Handles& out) {
     sqlite3_db_config(handle->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     sqlite3_busy_handler(handle->get(), &WalGuard::on_busy, this);
     // Before SQLite finds a WAL beside it.
-    if (!file_.is_current(handle->get())) {
-      return driver_error("58030", SQLITE_READONLY_DBMOVED,
-                          file_.target().shown + " was moved while it was being opened");
-    }
+    if (!file_.is_current(handle->get())) return file_.moved_meanwhile();
     if (Status status = prepare(limits, *handle); !status) return status;
   }
   return Status::ok();
@@ -172,7 +169,7 @@ WalGuard::Result WalGuard::copy(const Handles& handles) {
   if (result.code == SQLITE_OK && result.frames > result.done && now >= patient_at_ && facts().blocked_since.is_set()) {
     const Instant until = now + kPatience;
     for (int naps = 0; result.code == SQLITE_OK && result.frames > result.done && clock_.now() < until; ++naps) {
-      sqlite3_sleep(kNapMs[std::min(naps, kNaps - 1)]);
+      sqlite3_sleep(kBusyNapMs[std::min(naps, kBusyNaps - 1)]);
       result = copy_once(handles);
     }
     patient_at_ = clock_.now() + kPatientEvery;
@@ -204,7 +201,7 @@ WalGuard::Result WalGuard::truncate(const Handles& handles) {
 int WalGuard::on_busy(void* self, int tries) noexcept {
   const WalGuard& guard = *static_cast<WalGuard*>(self);
   if (guard.clock_.now() < guard.wait_until_ && !guard.should_stop_.load()) {
-    sqlite3_sleep(kNapMs[std::min(tries, kNaps - 1)]);
+    sqlite3_sleep(kBusyNapMs[std::min(tries, kBusyNaps - 1)]);
     return 1;
   }
   if (guard.copying_ != nullptr) sqlite3_interrupt(guard.copying_);
