@@ -41,10 +41,12 @@ struct Storm {
     const std::string from = std::to_string(random % kAccounts), to = std::to_string(random / 1000 % kAccounts);
     const std::string amount = std::to_string(random % 90 + 1), bytes = std::to_string(random % 6000 + 1);
     const std::string statements[] = {
-        "BEGIN IMMEDIATE", "UPDATE account SET balance = balance - " + amount + " WHERE id = " + from,
+        "BEGIN IMMEDIATE",
+        "UPDATE account SET balance = balance - " + amount + " WHERE id = " + from,
         "UPDATE account SET balance = balance + " + amount + " WHERE id = " + to,
         "INSERT INTO ledger (sender, receiver, note) VALUES (" + from + ", " + to + ", randomblob(" + bytes + "))",
-        "DELETE FROM ledger WHERE id = (SELECT min(id) FROM ledger) AND (SELECT count(*) FROM ledger) > 2000", "COMMIT"};
+        "DELETE FROM ledger WHERE id = (SELECT min(id) FROM ledger) AND (SELECT count(*) FROM ledger) > 2000",
+        "COMMIT"};
     bool is_good = true;
     for (const std::string& sql : statements) is_good = is_good && run(lease, sql, &err) == TIDE_OK;
     if (is_good) {

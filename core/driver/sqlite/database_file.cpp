@@ -164,7 +164,9 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int
   return (has_old_wal || has_old_index) && others > 0 && wait(target_.shown + " was replaced");
 }
 
-OpenFailure DatabaseFile::admit(bool& may_create) {
+OpenFailure DatabaseFile::admit(bool& may_create) { return admit(may_create, handles_.load()); }
+
+OpenFailure DatabaseFile::admit(bool& may_create, int64_t others) {
   const std::shared_ptr<const Files> known = this->known();
   may_create = known == nullptr;
   if (may_create) return {};
@@ -178,13 +180,13 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
             false};
   }
   OpenFailure failure;
-  stands_in_the_way(*known, found, handles_.load(), failure.status);
+  stands_in_the_way(*known, found, others, failure.status);
   return failure;
 }
 
 Status DatabaseFile::check_opened(sqlite3* opened) {
   bool unused = false;
-  OpenFailure failure = admit(unused);
+  OpenFailure failure = admit(unused, handles_.load() - 1);
   if (failure.status && has_moved(opened)) failure.status = moved_meanwhile();
   return std::move(failure.status);
 }

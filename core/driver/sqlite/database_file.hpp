@@ -121,6 +121,7 @@ class DatabaseFile {
   Files at_now() const;
   std::shared_ptr<const Files> known() const;
   // `others`: handles that are open on the known files.
+  OpenFailure admit(bool& may_create, int64_t others);
   bool stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const;
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
