@@ -95,6 +95,9 @@ void SqliteConnection::after_statement(const Running& running, bool was_in_trans
     ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message()};
   }
   if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) {
+    if (status && file_->is_guarded() && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_NONE) {
+      file_->guard().help();
+    }
     give_turn();
   }
   note_transaction(running.started);

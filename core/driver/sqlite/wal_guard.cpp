@@ -27,6 +27,7 @@ constexpr Span kLookEvery = Span::millis(900);
 constexpr int kBusyNapMs[] = {1, 1, 2, 2, 5};
 constexpr int kBusyNaps = static_cast<int>(std::size(kBusyNapMs));
 constexpr int64_t kFrameHeaderBytes = 24;
+constexpr int64_t kHelpShare = 4;  // of the limit, above it
 
 bool is_held_up(int code) { return is_busy(code) || (code & 0xFF) == SQLITE_INTERRUPT; }
 
@@ -65,6 +66,7 @@ void WalGuard::on_wanted(std::function<void()> wake) {
 }
 
 void WalGuard::look(const Limits& limits) noexcept {
+  know(limits);
   const Instant now = clock_.now();
   if (now.ns() < next_look_ns_.load()) return;
   next_look_ns_.store((now + kLookEvery).ns());
@@ -72,6 +74,16 @@ void WalGuard::look(const Limits& limits) noexcept {
   const bool is_quiet = frames_at_look_.exchange(frames) == frames && is_touched_.load();
   const bool is_too_large = limits.bytes > 0 && file_.wal_bytes() > limits.bytes;
   if (is_quiet || is_too_large || is_left_over_.load()) is_wanted_.store(true);
+}
+
+void WalGuard::know(const Limits& limits) noexcept {
+  limit_bytes_.store(limits.bytes);
+  is_synced_.store(limits.is_synced);
+}
+
+bool WalGuard::is_far_above_limit() const noexcept {
+  const int64_t limit = limit_bytes_.load(std::memory_order_relaxed);
+  return limit > 0 && file_.wal_bytes() > limit + limit / kHelpShare;
 }
 
 WalFacts WalGuard::facts() const {
@@ -86,10 +98,24 @@ WalFacts WalGuard::facts() const {
 
 void WalGuard::work(const Limits& limits) {
   const std::lock_guard in_work(working_);
+  know(limits);
   is_wanted_.store(false);
   if (!file_.has_sessions() || !file_.wal_sync().check()) return;  // C3, C4
   is_left_over_.store(true);
   if (file_.turn().take(kNumber, clock_.now() + kTurnSpan, should_stop_) != WriterTurn::Outcome::taken) return;
+  work_in_turn(limits);
+  file_.turn().give(kNumber);
+}
+
+// Another one that works now waits for this turn, and is next.
+void WalGuard::work_in_turn_of_session() {
+  const std::unique_lock in_work(working_, std::try_to_lock);
+  if (!in_work.owns_lock() || clock_.now() < truncate_at_ || !file_.wal_sync().check()) return;
+  work_in_turn({limit_bytes_.load(), is_synced_.load()});
+  if (is_far_above_limit()) truncate_at_ = latest(truncate_at_, clock_.now() + kPatientEvery);
+}
+
+void WalGuard::work_in_turn(const Limits& limits) {
   file_.enter_handle();
   Status status;
   try {
@@ -98,7 +124,6 @@ void WalGuard::work(const Limits& limits) {
     status = Status::out_of_memory();
   }
   file_.close_handle();
-  file_.turn().give(kNumber);
   if (!status) note_failure(status);
 }
 

@@ -7,11 +7,13 @@
 //
 // C1  A checkpoint looks at the WAL and copies pages only while the guard has the write lock: the turn of the pool, so that
 //     writers of this process queue, and the lock of SQLite, so that no other process begins the WAL anew meanwhile.
-// C2  It holds up writers while pages are copied, and waits at most 0.1 s for readers and other processes.
+// C2  It holds up writers while pages are copied, and waits at most 0.1 s for readers and other processes, once a second.
 // C3  Connections of the guard are open only during work(), and only while a session is open: the last close of SQLite
 //     remains that of a session, and whoever needs the file for itself finds no other connection of the pool.
 // C4  After a failed sync of sqlite_synchronous=group nothing is copied: what the WAL contains is not known.
-// Threads: work(), look() and end_work() by those that call the driver; one of them works at a time. The rest by any.
+// C5  Writers do not let the WAL grow because the helper thread is late: one of them makes the checkpoint then.
+// Threads: work(), look() and end_work() by those that call the driver, help() by holders; one of them works at a time. The
+//          rest by any.
 // Failure: counted, and described in facts(); the next attempt follows after further commits, or a second later.
 #pragma once
 
@@ -56,6 +58,12 @@ class WalGuard {
   void look(const Limits& limits) noexcept;
   // Makes a checkpoint.
   void work(const Limits& limits);
+  // By a session that has the turn and no transaction: makes the checkpoint itself if the WAL is far above the limit of the last
+  // look() or work(), because the thread that should make it is late.
+  void help() {
+    if (is_far_above_limit()) [[unlikely]]
+      work_in_turn_of_session();
+  }
   // The last session leaves: waits until no connection of the guard is open.
   void end_work() noexcept;
   WalFacts facts() const;
@@ -77,9 +85,13 @@ class WalGuard {
   static int on_busy(void* self, int tries) noexcept;
   void note_commit(int64_t frames) noexcept;
   void want() noexcept;
+  void know(const Limits& limits) noexcept;
+  bool is_far_above_limit() const noexcept;
+  void work_in_turn_of_session();
   // These by whoever works.
   Status open(const Limits& limits, Handles& out);
   Status prepare(const Limits& limits, Database& handle);
+  void work_in_turn(const Limits& limits);
   Status checkpoint(const Limits& limits);
   Result copy(const Handles& handles);
   Result copy_once(const Handles& handles);
@@ -97,6 +109,8 @@ class WalGuard {
   Instant patient_at_;          // the next time that readers are waited for
   Instant truncate_at_;         // the same, to truncate
 
+  std::atomic<int64_t> limit_bytes_{0};
+  std::atomic<bool> is_synced_{true};
   std::atomic<int64_t> frames_{0};       // in the WAL, at the last commit
   std::atomic<int64_t> done_{0};         // of these, in the database file
   std::atomic<int64_t> next_at_{1000};   // of these, when a checkpoint is wanted

@@ -204,6 +204,25 @@ TEST_F(SqliteWal, AboveItsLimitItIsTruncated) {
   EXPECT_GT(wal_bytes(), uintmax_t{190} * 4096);
 }
 
+// C5
+TEST_F(SqliteWal, C5WriterMakesTheCheckpointIfTheHelperIsLate) {
+  guard().look({1 << 20, false});
+  for (int i = 0; i < 20; ++i) {
+    write(*session_, 50);
+    EXPECT_LT(wal_bytes(), uintmax_t{1} << 21);
+  }
+  EXPECT_EQ(guard().facts().last_kind, CheckpointKind::truncate);
+  const auto reader = make_session(fast_policy());
+  ASSERT_OK(run(*reader, "BEGIN; SELECT * FROM t"));
+  const uint64_t failures = guard().facts().failures_total;
+  const Instant begun = clock_.now();
+  for (int i = 0; i < 20; ++i) write(*session_, 50);
+  const auto seconds = static_cast<uint64_t>((clock_.now() - begun).ms() / 1000);
+  EXPECT_LE(guard().facts().failures_total, failures + seconds + 1);  // waits for a reader once a second
+  EXPECT_GT(wal_bytes(), uintmax_t{1} << 21);
+  EXPECT_EQ(ask(*reader, "SELECT count(*) FROM t"), "21");
+}
+
 TEST_F(SqliteWal, ARestartedWalIsCutToAShareOfItsLimit) {
   Policy policy = fast_policy();
   policy.sqlite_wal_limit = 1 << 20;
@@ -280,6 +299,7 @@ TEST_F(SqliteWal, AReplacedFileIsNotTouched) {
   work(1);
   EXPECT_EQ(fs::file_size(dir_.file()), bytes);
   EXPECT_EQ(guard().facts().last_kind, CheckpointKind::none);
+  EXPECT_EQ(guard().facts().failures_total, 0u);  // the sessions report the loss
 }
 
 TEST_F(SqliteWal, ErrorsAreCountedAndTold) {
