@@ -12,6 +12,10 @@ namespace {
 // The pool returns only connections of this driver.
 SqliteConnection& own(Connection& session) { return static_cast<SqliteConnection&>(session); }
 
+WalGuard::Limits limits_of(const Policy& policy) {
+  return {policy.sqlite_wal_limit, policy.sqlite_synchronous != SqliteSynchronous::off};
+}
+
 }  // namespace
 
 SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
@@ -19,6 +23,7 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
       clock_(clock),
       file_(std::make_shared<DatabaseFile>(make_target(path_or_memory, policy.sqlite_access), clock)) {
   file_->turn().set_window(policy.fairness_window);
+  file_->guard().set_limits(limits_of(policy));
   if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
 }
 
@@ -31,6 +36,7 @@ SqliteDriver::~SqliteDriver() {
 
 void SqliteDriver::set_policy(const Policy& policy) {
   file_->turn().set_window(policy.fairness_window);
+  file_->guard().set_limits(limits_of(policy));
   auto changed = std::make_shared<const Policy>(policy);
   const std::lock_guard lock(mutex_);
   policy_.swap(changed);
@@ -49,14 +55,9 @@ Status SqliteDriver::too_late(const char* what) const {
   return Status::error(Code::timeout, what + (" " + target_.shown) + " did not finish in time", "", hint());
 }
 
-WalGuard::Limits SqliteDriver::wal_limits() const {
-  const std::shared_ptr<const Policy> policy = this->policy();
-  return {policy->sqlite_wal_limit, policy->sqlite_synchronous != SqliteSynchronous::off};
-}
-
 FileFacts SqliteDriver::look() {
   const bool is_missing = file_->is_missing();  // checks
-  if (file_->is_guarded()) file_->guard().look(wal_limits());
+  if (file_->is_guarded()) file_->guard().look();
   return {file_->wal_bytes(), is_missing, file_->guard().facts()};
 }
 

@@ -28,7 +28,7 @@ class SqliteDriver final : public BlockingDriver {
   Status reset(Connection& session, ResetMode mode, Instant deadline) override;
   FileFacts look() override;
   bool wants_work() const noexcept override { return file_->is_guarded() && file_->guard().is_wanted(); }
-  void work() override { file_->guard().work(wal_limits()); }
+  void work() override { file_->guard().work(); }
   void on_wanted(std::function<void()> wake) override { file_->guard().on_wanted(std::move(wake)); }
   bool has_file() const noexcept override { return !target_.is_memory; }
   uint64_t lost_generation() const noexcept override { return file_->lost_generation(); }
@@ -43,7 +43,6 @@ class SqliteDriver final : public BlockingDriver {
 
  private:
   std::shared_ptr<const Policy> policy() const;
-  WalGuard::Limits wal_limits() const;
   // On failure returns null and sets `failure`.
   Database open_handle(const Policy& policy, OpenFailure& failure);
   Status too_late(const char* what) const;

@@ -65,20 +65,27 @@ void WalGuard::on_wanted(std::function<void()> wake) {
   wake_.swap(wake);
 }
 
-void WalGuard::look(const Limits& limits) noexcept {
-  know(limits);
+void WalGuard::look() noexcept {
   const Instant now = clock_.now();
   if (now.ns() < next_look_ns_.load()) return;
   next_look_ns_.store((now + kLookEvery).ns());
-  const int64_t frames = frames_.load();
+  const int64_t frames = frames_.load(), limit = limit_bytes_.load();
   const bool is_quiet = frames_at_look_.exchange(frames) == frames && is_touched_.load();
-  const bool is_too_large = limits.bytes > 0 && file_.wal_bytes() > limits.bytes;
+  const bool is_too_large = limit > 0 && file_.wal_bytes() > limit;
   if (is_quiet || is_too_large || is_left_over_.load()) is_wanted_.store(true);
 }
 
-void WalGuard::know(const Limits& limits) noexcept {
+void WalGuard::set_limits(const Limits& limits) noexcept {
   limit_bytes_.store(limits.bytes);
   is_synced_.store(limits.is_synced);
+  set_step();
+}
+
+// Early enough for a small limit.
+void WalGuard::set_step() noexcept {
+  const int64_t limit = limit_bytes_.load();
+  const int64_t step = limit > 0 ? std::clamp<int64_t>(limit / frame_bytes_.load(), 1, kStepFrames) : kStepFrames;
+  if (step_.exchange(step) != step) next_at_.store(done_.load() + step);
 }
 
 bool WalGuard::is_far_above_limit() const noexcept {
@@ -96,14 +103,13 @@ WalFacts WalGuard::facts() const {
 
 // ---- the work -------------------------------------------------------------------------------------------------------
 
-void WalGuard::work(const Limits& limits) {
+void WalGuard::work() {
   const std::lock_guard in_work(working_);
-  know(limits);
   is_wanted_.store(false);
   if (!file_.has_sessions() || !file_.wal_sync().check()) return;  // C3, C4
   is_left_over_.store(true);
   if (file_.turn().take(kNumber, clock_.now() + kTurnSpan, should_stop_) != WriterTurn::Outcome::taken) return;
-  work_in_turn(limits);
+  work_in_turn();
   file_.turn().give(kNumber);
 }
 
@@ -111,15 +117,15 @@ void WalGuard::work(const Limits& limits) {
 void WalGuard::work_in_turn_of_session() {
   const std::unique_lock in_work(working_, std::try_to_lock);
   if (!in_work.owns_lock() || clock_.now() < truncate_at_ || !file_.wal_sync().check()) return;
-  work_in_turn({limit_bytes_.load(), is_synced_.load()});
+  work_in_turn();
   if (is_far_above_limit()) truncate_at_ = latest(truncate_at_, clock_.now() + kPatientEvery);
 }
 
-void WalGuard::work_in_turn(const Limits& limits) {
+void WalGuard::work_in_turn() {
   file_.enter_handle();
   Status status;
   try {
-    status = checkpoint(limits);
+    status = checkpoint();
   } catch (const std::bad_alloc&) {
     status = Status::out_of_memory();
   }
@@ -135,41 +141,41 @@ void WalGuard::end_work() noexcept {
 }
 
 // The handles are closed without a checkpoint: that of the last close would not be in the turn of the guard.
-Status WalGuard::open(const Limits& limits, Handles& out) {
+Status WalGuard::open(Handles& out) {
   for (Database* const handle : {&out.locker, &out.copier}) {
     if (OpenFailure opened = open_database(file_.target(), *handle, false); !opened.status) return opened.status;
     sqlite3_db_config(handle->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     sqlite3_busy_handler(handle->get(), &WalGuard::on_busy, this);
     // Before SQLite finds a WAL beside it.
     if (!file_.is_current(handle->get())) return file_.moved_meanwhile();
-    if (Status status = prepare(limits, *handle); !status) return status;
+    if (Status status = prepare(*handle); !status) return status;
   }
   return Status::ok();
 }
 
-Status WalGuard::prepare(const Limits& limits, Database& handle) {
+Status WalGuard::prepare(Database& handle) {
   std::string page_bytes;
-  int code = run_own(handle.get(), limits.is_synced ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=OFF");
+  int code = run_own(handle.get(), is_synced_.load() ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=OFF");
   if (code == SQLITE_OK) code = run_own(handle.get(), "PRAGMA wal_autocheckpoint=0");
   if (code == SQLITE_OK) code = run_own(handle.get(), "PRAGMA main.schema_version");  // opens the WAL
   if (code == SQLITE_OK) code = run_own(handle.get(), "PRAGMA main.page_size", &page_bytes);
   if (code != SQLITE_OK) return database_error(handle.get(), code);
-  frame_bytes_ = std::max<int64_t>(512, std::atoll(page_bytes.c_str())) + kFrameHeaderBytes;
+  frame_bytes_.store(std::max<int64_t>(512, std::atoll(page_bytes.c_str())) + kFrameHeaderBytes);
   return Status::ok();
 }
 
 // In the turn.
-Status WalGuard::checkpoint(const Limits& limits) {
+Status WalGuard::checkpoint() {
   if (!file_.is_current(nullptr)) return Status::ok();  // its sessions are told
   Handles handles;
   const Instant now = clock_.now();
   wait_until_ = now + kLockSpan;
-  if (Status status = open(limits, handles); !status) return is_held_up(status.native_code) ? Status::ok() : status;
-  const bool is_limited = limits.bytes > 0;
-  step_.store(is_limited ? std::clamp<int64_t>(limits.bytes / frame_bytes_, 1, kStepFrames) : kStepFrames);
+  if (Status status = open(handles); !status) return is_held_up(status.native_code) ? Status::ok() : status;
+  set_step();
+  const int64_t limit = limit_bytes_.load();
   is_touched_.store(false);
   Result result = copy(handles);
-  if (result.code == SQLITE_OK && is_limited && file_.measure_wal() > limits.bytes && now >= truncate_at_) {
+  if (result.code == SQLITE_OK && limit > 0 && file_.measure_wal() > limit && now >= truncate_at_) {
     const Result truncated = truncate(handles);
     if (truncated.code == SQLITE_OK || !is_held_up(truncated.code)) {
       result = truncated;

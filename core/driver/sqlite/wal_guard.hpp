@@ -51,15 +51,16 @@ class WalGuard {
   void watch(sqlite3* session) noexcept { sqlite3_wal_hook(session, &WalGuard::on_commit, this); }
   static void stop_watching(sqlite3* session) noexcept { sqlite3_wal_hook(session, nullptr, nullptr); }
 
+  void set_limits(const Limits& limits) noexcept;
   // `wake` is called, in the thread of a commit, when work() is wanted; empty: nothing is.
   void on_wanted(std::function<void()> wake);
   bool is_wanted() const noexcept { return is_wanted_.load(std::memory_order_relaxed); }
   // Finds out, at most once a second, whether something is left over; work() is wanted then.
-  void look(const Limits& limits) noexcept;
+  void look() noexcept;
   // Makes a checkpoint.
-  void work(const Limits& limits);
-  // By a session that has the turn and no transaction: makes the checkpoint itself if the WAL is far above the limit of the last
-  // look() or work(), because the thread that should make it is late.
+  void work();
+  // By a session that has the turn and no transaction: makes the checkpoint itself if the WAL is far above its limit, because
+  // the thread that should make it is late.
   void help() {
     if (is_far_above_limit()) [[unlikely]]
       work_in_turn_of_session();
@@ -85,14 +86,14 @@ class WalGuard {
   static int on_busy(void* self, int tries) noexcept;
   void note_commit(int64_t frames) noexcept;
   void want() noexcept;
-  void know(const Limits& limits) noexcept;
+  void set_step() noexcept;
   bool is_far_above_limit() const noexcept;
   void work_in_turn_of_session();
   // These by whoever works.
-  Status open(const Limits& limits, Handles& out);
-  Status prepare(const Limits& limits, Database& handle);
-  void work_in_turn(const Limits& limits);
-  Status checkpoint(const Limits& limits);
+  Status open(Handles& out);
+  Status prepare(Database& handle);
+  void work_in_turn();
+  Status checkpoint();
   Result copy(const Handles& handles);
   Result copy_once(const Handles& handles);
   Result truncate(const Handles& handles);
@@ -102,8 +103,7 @@ class WalGuard {
   DatabaseFile& file_;
   const Clock& clock_;
 
-  std::mutex working_;  // held by whoever works; guards the following
-  int64_t frame_bytes_ = 4096 + 24;
+  std::mutex working_;          // held by whoever works; guards the following
   sqlite3* copying_ = nullptr;  // what on_busy() interrupts; nullptr: nothing
   Instant wait_until_;          // of on_busy()
   Instant patient_at_;          // the next time that readers are waited for
@@ -111,6 +111,7 @@ class WalGuard {
 
   std::atomic<int64_t> limit_bytes_{0};
   std::atomic<bool> is_synced_{true};
+  std::atomic<int64_t> frame_bytes_{4096 + 24};
   std::atomic<int64_t> frames_{0};       // in the WAL, at the last commit
   std::atomic<int64_t> done_{0};         // of these, in the database file
   std::atomic<int64_t> next_at_{1000};   // of these, when a checkpoint is wanted

@@ -24,7 +24,10 @@ class SqliteWal : public SqliteRoom {
     return policy;
   }
   WalGuard& guard() { return file()->guard(); }
-  void work(int64_t bytes_max = 0) { guard().work({bytes_max, false}); }
+  void work(int64_t limit = 0) {
+    guard().set_limits({limit, false});
+    guard().work();
+  }
   void write(Connection& session, int pages = 1) {
     ASSERT_OK(run(session, "INSERT INTO t VALUES (zeroblob(" + std::to_string(pages * 4000) + "))"));
   }
@@ -81,7 +84,7 @@ TEST_F(SqliteWal, WhatIsLeftOverInAQuietMomentIsWanted) {
   EXPECT_FALSE(file.guard().is_wanted());
   const auto second = [&] {
     clock.advance(Span::seconds(1));
-    file.guard().look({0, false});
+    file.guard().look();
     return file.guard().is_wanted();
   };
   EXPECT_FALSE(second());
@@ -92,6 +95,14 @@ TEST_F(SqliteWal, WhatIsLeftOverInAQuietMomentIsWanted) {
   EXPECT_FALSE(second());  // it may go on
   EXPECT_TRUE(second());
   WalGuard::stop_watching(handle.get());
+}
+
+TEST_F(SqliteWal, SmallLimitMeansMoreCheckpoints) {
+  guard().set_limits({100 * 4120, false});
+  write(*session_, 50);
+  EXPECT_FALSE(guard().is_wanted());
+  write(*session_, 60);
+  EXPECT_TRUE(guard().is_wanted());
 }
 
 // C1
@@ -206,7 +217,7 @@ TEST_F(SqliteWal, AboveItsLimitItIsTruncated) {
 
 // C5
 TEST_F(SqliteWal, C5WriterMakesTheCheckpointIfTheHelperIsLate) {
-  guard().look({1 << 20, false});
+  guard().set_limits({1 << 20, false});
   for (int i = 0; i < 20; ++i) {
     write(*session_, 50);
     EXPECT_LT(wal_bytes(), uintmax_t{1} << 21);

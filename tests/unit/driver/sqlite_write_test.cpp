@@ -245,11 +245,12 @@ TEST_F(SqliteWrite, WalAboveItsLimitIsTruncated) {
   }
   const auto wal_bytes = [&] { return std::filesystem::file_size(dir_.file("grows.db-wal")); };
   sqlite::WalGuard& guard = file("grows.db")->guard();
+  guard.set_limits({policy.sqlite_wal_limit, false});
   uintmax_t highest = 0;
   bool has_begun_anew = false;
   for (const Instant until = in(Span::seconds(20)); !has_begun_anew && clock_.now() < until;) {
     ASSERT_OK(run(*writer, "INSERT INTO t VALUES (zeroblob(100000))"));
-    if (guard.is_wanted()) guard.work({policy.sqlite_wal_limit, false});
+    if (guard.is_wanted()) guard.work();
     highest = std::max(highest, wal_bytes());
     has_begun_anew = wal_bytes() < highest;
   }
