@@ -208,7 +208,7 @@ TEST_F(SqliteWrite, WithoutWalErrorNamesTheReaders) {
 }
 
 // Two readers that take turns so that there is always one: SQLite alone would let the WAL grow for ever.
-TEST_F(SqliteWrite, WalAboveItsLimitIsTruncated) {
+TEST_F(SqliteWrite, OverlappingReadersDoNotLetTheWalGrow) {
   Policy policy = patient_policy();
   policy.sqlite_wal_limit = 1 << 20;
   policy.sqlite_synchronous = SqliteSynchronous::off;
@@ -257,7 +257,6 @@ TEST_F(SqliteWrite, WalAboveItsLimitIsTruncated) {
   is_over.store(true);
   for (std::thread& reader : readers) reader.join();
   EXPECT_TRUE(has_begun_anew) << highest;
-  EXPECT_GT(highest, uintmax_t{1} << 20);
   EXPECT_EQ(ask(*writer, "PRAGMA integrity_check"), "ok");
 }
 
