@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "callbacks.hpp"
+#include "driver/sqlite/connector.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
 #include "home.hpp"
@@ -162,6 +163,12 @@ void close_quietly(Pool& pool) {
   while (!pool.keeper().is_closed()) wait_for_keeper(pool.keeper(), step_or_pause(pool.keeper()));
 }
 
+void note_defects(const ParsedOptions& parsed, std::vector<SettingNote>& notes) {
+  if (parsed.target.backend != Backend::sqlite) return;
+  std::string defect = known_sqlite_defect(parsed.target.connect_text, parsed.policy);
+  if (!defect.empty()) notes.push_back({"sqlite_journal_mode", std::move(defect)});
+}
+
 }  // namespace
 
 Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
@@ -191,6 +198,7 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   spec.policy = parsed->policy;
   spec.sources = parsed->sources;
   spec.notes = parsed->notes;
+  note_defects(*parsed, spec.notes);
   spec.directory = resolve_directory(parsed->policy.dir);
   spec.seed = fresh_seed();
   spec.events = sink_of(options, callbacks);

@@ -40,9 +40,10 @@ struct SlotCensus {
 struct Resources : ProcessResources {
   double server_sessions = kUnknown;  // all clients' sessions at the database server
   double server_sessions_max = kUnknown;
-  double driver_bytes = kUnknown;  // allocated by the driver's library (SQLite)
-  double wal_bytes = kUnknown;     // the size of the database's WAL (SQLite)
-  bool is_file_missing = false;    // the database's file was deleted or replaced (SQLite)
+  double driver_bytes = kUnknown;    // allocated by the driver's library (SQLite)
+  double wal_bytes = kUnknown;       // the size of the database's WAL (SQLite)
+  double wal_blocked_ms = kUnknown;  // since when readers have kept it from being reset; 0: they do not
+  bool is_file_missing = false;      // the database's file was deleted or replaced (SQLite)
 };
 
 // Sums since the pool opened. They never decrease.

@@ -59,6 +59,7 @@ Readings take_readings(const Desk& desk, const HealthMonitor& health_monitor) {
   out[Metric::server_sessions_ratio] = ratio(r.server_sessions, r.server_sessions_max);
   out[Metric::file_missing] = r.is_file_missing ? 1 : 0;
   out[Metric::wal_bytes] = r.wal_bytes;
+  out[Metric::wal_blocked_ms] = r.wal_blocked_ms;
   out[Metric::slow_ratio] =
       std::min(1.0, ratio(pulse.minute().slow - pulse.minute().paused_slow, pulse.minute().requests));
   out[Metric::server_full] = desk.ledger().caps.room ? 1 : 0;

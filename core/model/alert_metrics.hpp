@@ -44,7 +44,9 @@ inline constexpr double kEndless = std::numeric_limits<double>::infinity();
   X(file_missing, "0 or 1", 0, 1, true, "The database file was deleted or replaced under the pool (SQLite).") \
   X(wal_bytes, "bytes", kUsualSlack, kEndless, false, "Size of the write-ahead log (SQLite).") \
   X(server_full, "0 or 1", 0, 1, true, "The server's connection limit is lower than the pool's.") \
-  X(slow_ratio, "ratio", kUsualSlack, 1, false, "Requests of the last minute that waited longer than wait_objective / all.")
+  X(slow_ratio, "ratio", kUsualSlack, 1, false, "Requests of the last minute that waited longer than wait_objective / all.") \
+  X(wal_blocked_ms, "ms", kUsualSlack, kEndless, false, \
+    "Time for which readers have kept the write-ahead log from being reset (SQLite).")
 
 #define TIDE_METRIC_MEMBER(name, unit, slack, top, is_fact, meaning) name,
 #define TIDE_METRIC_WORD(name, unit, slack, top, is_fact, meaning) #name,

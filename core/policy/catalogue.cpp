@@ -337,8 +337,8 @@ std::vector<CatalogueRow> make_rows() {
        "Age at which a read transaction is ended, because it prevents checkpoints from resetting the WAL; 0: "
        "never.", sqlite},
       {"sqlite_wal_limit", BytesMember{&P::sqlite_wal_limit}, "bytes", "0", "1024TB", now, {},
-       "Size of the WAL above which a writer truncates it, waiting up to 0.1 s for readers; also the threshold of "
-       "the rule wal_size. 0: no limit.",
+       "Size of the WAL above which the pool truncates it, waiting up to 0.1 s for readers; also the threshold of the rule "
+       "wal_size. 0: no limit.",
        sqlite},
 
       // the segment

@@ -21,10 +21,11 @@ namespace {
 constexpr Span kHeartbeat = Span::seconds(1);
 constexpr Span kHeartbeatMin = Span::millis(50);
 constexpr Span kResourcesEvery = Span::seconds(1);
-constexpr int64_t kClockJumpNs = 5'000'000'000;   // clock corrections are smaller; a larger step is a jump
-constexpr Span kMailboxPoll = Span::millis(250);  // if the system cannot signal a posted command
-constexpr Span kCloseGrace = Span::seconds(5);    // time for the driver to end sessions when the pool closes
-constexpr Span kRevokedPoll = Span::millis(5);    // a holder is still inside the pool's code
+constexpr Span kWalBlockTold = Span::seconds(10);  // readers that keep the WAL longer are an event
+constexpr int64_t kClockJumpNs = 5'000'000'000;    // clock corrections are smaller; a larger step is a jump
+constexpr Span kMailboxPoll = Span::millis(250);   // if the system cannot signal a posted command
+constexpr Span kCloseGrace = Span::seconds(5);     // time for the driver to end sessions when the pool closes
+constexpr Span kRevokedPoll = Span::millis(5);     // a holder is still inside the pool's code
 
 void watch(int epoll_fd, int fd) {
   if (fd < 0) return;
@@ -180,6 +181,7 @@ bool Keeper::take_completions(Instant now) {
 void Keeper::take_census(Instant now) {
   slots_.clear();
   counts_ = {};
+  wal_reader_ = {};
   for (uint32_t slot = 0; slot < board_.used(); ++slot) {
     const SlotWord seen = board_.word(slot);
     const format::Slot& s = board_.slot(slot);
@@ -218,6 +220,10 @@ void Keeper::take_census(Instant now) {
       const SessionFacts facts = seats_[slot].connection->facts();
       out.idle_in_transaction_since = facts.idle_in_transaction_since;
       if (facts.is_reading) out.reading_since = facts.transaction_since;
+      if (const Instant since = facts.snapshot_since;
+          since.is_set() && (!wal_reader_.since.is_set() || since < wal_reader_.since)) {
+        wal_reader_ = {since, out.lease_id, out.conn_id, {}};
+      }
       if (out.leased_at > now) out.leased_at = now;
     }
     slots_.push_back(out);
@@ -286,8 +292,30 @@ void Keeper::take_resources(Instant now) {
 
 void Keeper::take_file_facts() {
   const FileFacts file = connector_.file_facts();
+  const bool has_wal = file.wal_bytes >= 0;
+  const Instant now = clock_.now(), blocked_since = file.wal.blocked_since;
   census_.resources.is_file_missing = file.is_missing;
-  census_.resources.wal_bytes = file.wal_bytes < 0 ? Resources::kUnknown : static_cast<double>(file.wal_bytes);
+  census_.resources.wal_bytes = has_wal ? static_cast<double>(file.wal_bytes) : Resources::kUnknown;
+  census_.resources.wal_blocked_ms = !has_wal                 ? Resources::kUnknown
+                                     : blocked_since.is_set() ? (now - blocked_since).ms_exact()
+                                                              : 0;
+  if (has_wal) publish_wal(file.wal, now);
+}
+
+void Keeper::publish_wal(const WalFacts& wal, Instant now) {
+  if (wal_reader_.since.is_set()) wal_reader_.tag = tag_of(LeaseId(wal_reader_.lease_id)).value_or("");
+  segment_writer_.wal(wal, wal_reader_, now);
+  if (!wal.blocked_since.is_set()) is_wal_block_told_ = false;
+  if (is_wal_block_told_ || !wal.blocked_since.is_set() || now < wal.blocked_since + kWalBlockTold) return;
+  is_wal_block_told_ = true;
+  std::string reader = "another process, or a statement on the native handle";
+  if (wal_reader_.since.is_set()) {
+    reader = (wal_reader_.tag.empty() ? std::string("a lease without a tag") : "\"" + wal_reader_.tag + "\"") +
+             ", which has read for " + describe_span(now - wal_reader_.since);
+  }
+  segment_writer_.note(EventKind::checkpoint_blocked, Severity::warning,
+                       "the WAL has not been copied wholly for " + describe_span(now - wal.blocked_since) +
+                           "; the oldest reader is " + reader);
 }
 
 void Keeper::decide(Instant now) {
@@ -415,16 +443,22 @@ Verdict Keeper::set_option(const Command& command, Instant now) {
   return Verdict::applied(setting->applies == Applies::new_connections ? text + ", for new connections" : text);
 }
 
-// A note about a lease names its tag, which the brain does not know. Read as observers do: the holder may write it.
+// Read as observers do: the holder may write it. Nothing: the lease is over.
+std::optional<std::string> Keeper::tag_of(LeaseId lease) const {
+  const auto segment = Attachment::from_fd(segment_.fd());
+  if (!segment) return std::nullopt;
+  for (const SlotCopy& slot : segment->read_slots()) {
+    if (slot.index == lease.slot() && slot.word == lease.word() && slot.is_whole) return slot.tag;
+  }
+  return std::nullopt;
+}
+
+// A note about a lease names its tag, which the brain does not know.
 void Keeper::note(const action::Note& action) {
   std::string text = action.text;
   if (action.lease_id != 0) {
-    if (auto segment = Attachment::from_fd(segment_.fd())) {
-      const LeaseId lease(action.lease_id);
-      for (const SlotCopy& slot : segment->read_slots()) {
-        if (slot.index != lease.slot() || slot.word != lease.word() || !slot.is_whole) continue;
-        text = (slot.tag.empty() ? std::string("(no tag): ") : "\"" + slot.tag + "\": ") + text;
-      }
+    if (const auto tag = tag_of(LeaseId(action.lease_id))) {
+      text = (tag->empty() ? std::string("(no tag): ") : "\"" + *tag + "\": ") + text;
     }
   }
   segment_writer_.note(action.event, action.severity, text, action.detail);

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -104,6 +105,8 @@ class Keeper {
   void take_traffic(Instant now);
   void take_resources(Instant now);
   void take_file_facts();
+  void publish_wal(const WalFacts& wal, Instant now);
+  std::optional<std::string> tag_of(LeaseId lease) const;
   void apply_policy();
   Verdict accept(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
@@ -136,6 +139,8 @@ class Keeper {
   std::vector<SlotCensus> slots_;
   SlotCounts counts_;  // from the census
   Census census_;
+  WalReader wal_reader_;  // from the census
+  bool is_wal_block_told_ = false;
   std::vector<Action> actions_;
   std::vector<Completion> completions_;
   size_t completions_taken_ = 0;  // of `completions_`

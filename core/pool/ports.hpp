@@ -17,6 +17,7 @@
 #include "base/instant.hpp"
 #include "base/status.hpp"
 #include "brain/census.hpp"
+#include "model/words.hpp"
 #include "os/clock.hpp"
 #include "policy/policy.hpp"
 #include "pool/result_table.hpp"
@@ -77,6 +78,7 @@ struct SessionFacts {
   bool is_reading = false;            // holds a read snapshot (SQLite: pins the WAL)
   Instant transaction_since;          // unset outside a transaction
   Instant idle_in_transaction_since;  // unset while a statement runs or outside a transaction
+  Instant snapshot_since;             // SQLite: of what it reads or writes, also while a single statement runs
   uint64_t queries_total = 0;
   StatementCounts statements;
   uint64_t lease = 0;  // which lease this describes; never 0, never reused
@@ -164,10 +166,23 @@ struct ServerLoad {
   int64_t sessions_max = -1;
 };
 
+// The checkpoints of a write-ahead log, made by its connector.
+struct WalFacts {
+  int64_t frames = 0;       // in the log
+  int64_t frames_done = 0;  // of these, in the database file
+  Instant last_at;          // of the last checkpoint; unset: none yet
+  CheckpointKind last_kind = CheckpointKind::none;
+  Instant blocked_since;  // readers keep the log from being reset; unset: they do not
+  uint64_t checkpoints_total = 0;
+  uint64_t failures_total = 0;
+  std::string last_error;
+};
+
 // What a connector knows about the database itself, if that is a file.
 struct FileFacts {
   int64_t wal_bytes = -1;   // of the write-ahead log beside it; -1: there is none
   bool is_missing = false;  // deleted, or replaced by another file than the sessions have open
+  WalFacts wal = {};
 };
 
 struct Completion {

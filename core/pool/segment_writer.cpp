@@ -162,6 +162,28 @@ void SegmentWriter::vitals(const Outlook& outlook, const Policy& policy, const C
   put(v.pooler, static_cast<uint64_t>(pooler));
 }
 
+void SegmentWriter::wal(const WalFacts& facts, const WalReader& reader, Instant now) {
+  {
+    format::WalVitals& out = segment_.wal();
+    SeqWrite guard(out.seq);
+    put(out.frames, static_cast<uint64_t>(facts.frames));
+    put(out.frames_done, static_cast<uint64_t>(facts.frames_done));
+    put(out.last_wall_ns, static_cast<uint64_t>(wall_of(facts.last_at, now)));
+    put(out.last_kind, static_cast<uint64_t>(facts.last_kind));
+    put(out.blocked_mono, bits_of(facts.blocked_since));
+    put(out.reader_mono, bits_of(reader.since));
+    put(out.reader_lease, reader.lease_id);
+    put(out.reader_conn_id, reader.conn_id);
+    out.reader_tag.assign_shortened(reader.tag);
+    out.last_error.assign_shortened(facts.last_error);
+  }
+  format::KeeperStats& totals = segment_.totals();
+  const std::lock_guard lock(totals_mutex_);
+  SeqWrite guard(totals.seq);
+  put(totals.checkpoints_total, facts.checkpoints_total);
+  put(totals.checkpoint_failures_total, facts.failures_total);
+}
+
 void SegmentWriter::settings(const Policy& policy, const std::vector<SettingSource>& sources,
                              const std::vector<SettingNote>& notes) {
   const auto catalogue = settings_catalogue();

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,14 @@ namespace tide {
 class InUsePeak;
 class Listeners;
 class WaitQueue;
+
+// The lease whose snapshot is the oldest.
+struct WalReader {
+  Instant since;  // unset: none reads
+  uint64_t lease_id = 0;
+  uint64_t conn_id = 0;
+  std::string tag;
+};
 
 class SegmentWriter {
  public:
@@ -40,6 +49,8 @@ class SegmentWriter {
   void vitals(const Outlook& outlook, const Policy& policy, const Census& census, PoolState state, int64_t health,
               Pooler pooler, Instant now);
   void settings(const Policy& policy, const std::vector<SettingSource>& sources, const std::vector<SettingNote>& notes);
+  // Checkpoints, and the oldest reader.
+  void wal(const WalFacts& facts, const WalReader& reader, Instant now);
   void reset_stats();
   // Once a second: history and the percentiles of the last minute. `next_second` is when it must be called again.
   void sample(const Census& census, const Outlook& outlook, int64_t health, Instant now);

@@ -328,7 +328,7 @@ static_assert(sizeof(TargetVitals) == 256);
 // Written by the keeper, protected by `seq`.
 struct WalVitals {
   Cell seq;
-  Cell frames;        // in the WAL, at the last checkpoint
+  Cell frames;        // in the WAL, at the last commit
   Cell frames_done;   // of these, in the database file
   Cell last_wall_ns;  // of the last checkpoint; 0: none yet
   Cell last_kind;     // CheckpointKind

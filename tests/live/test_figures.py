@@ -417,8 +417,56 @@ def connecting_and_validating(s, shows):
     until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "is connected")
 
 
+WAL = ("wal_bytes limit_bytes frames frames_checkpointed last_checkpoint last_checkpoint_at blocked_ms oldest_reader_ms "
+       "oldest_reader_tag oldest_reader_lease_id oldest_reader_conn_id last_error")
+
+
+@tells(pool_stats="checkpoints_total checkpoint_failures_total")
+def checkpoints(s, shows):
+    pool = s.pool(f"min_size=2 max_size=2 {CALM} sqlite_wal_limit=1MB")
+
+    def wal():
+        found = s.rows(f"SELECT {', '.join(WAL.split())} FROM ~wal WHERE pool = :pool")
+        return dict(zip(WAL.split(), found[0])) if found else None
+
+    def write():
+        for _ in range(20):
+            pool.query("INSERT INTO t VALUES (randomblob(100000))")
+    is_({row[0] for row in s.rows("SELECT column_name FROM ~help WHERE relation = 'wal' AND column_name IS NOT NULL")},
+        set(WAL.split()) | {"instance_id", "pool"}, "columns of wal")
+    if s.database.name != "sqlite":
+        is_(wal(), None)
+        shows("pool_stats", "without a WAL", checkpoints_total=0, checkpoint_failures_total=0)
+        return
+    pool.query("CREATE TABLE t (x)")
+    write()
+    until(lambda: (wal() or {}).get("last_checkpoint") and wal()["frames"] == wal()["frames_checkpointed"], "it is copied")
+    seen = wal()
+    is_(seen["last_checkpoint"] in ("passive", "truncate"), True, seen)
+    is_(abs(s.value(f"SELECT {epoch(s, 'last_checkpoint_at')} FROM ~wal WHERE pool = :pool") - time.time()) < 60, True, seen)
+    within(seen["wal_bytes"], 0, 2 << 20, "bytes of the log")
+    is_((seen["limit_bytes"], seen["blocked_ms"], seen["oldest_reader_ms"], seen["oldest_reader_lease_id"],
+         seen["last_error"]), (1 << 20, None, None, None, None), seen)
+    before = s.value("SELECT checkpoint_failures_total FROM ~pool_stats WHERE pool = :pool")
+    reader = pool.acquire("report")
+    reader.query("BEGIN")
+    reader.query("SELECT count(*) FROM t")
+    write()
+    until(lambda: wal()["blocked_ms"] and wal()["oldest_reader_ms"], "the reader is found")
+    seen = wal()
+    lease = s.rows("SELECT lease_id, conn_id FROM ~leases WHERE pool = :pool AND tag = 'report'")[0]
+    is_((seen["oldest_reader_tag"], seen["oldest_reader_lease_id"], seen["oldest_reader_conn_id"]), ("report", *lease), seen)
+    is_(seen["frames"] > seen["frames_checkpointed"], True, seen)
+    shows("pool_stats", "blocked", checkpoint_failures_total=between(before + 1, before + 1000),
+          checkpoints_total=between(1, 1000))
+    reader.query("COMMIT")
+    reader.release()
+    until(lambda: wal()["blocked_ms"] is None and wal()["oldest_reader_ms"] is None, "it has ended")
+    is_(wal()["oldest_reader_tag"], None)
+
+
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
-         transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
+         transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -98,8 +98,13 @@ const BuiltIn kBuiltIn[] = {
      "connection_lost in events."},
     {"wal_size", Metric::wal_bytes, kAbove, wal_limit, Span::seconds(30), kWarning,
      "The write-ahead log is large; overlapping readers prevent it from being reset.",
-     "Check leases for long reads, also in other processes. Lower sqlite_max_read_transaction, or raise "
+     "Check wal for the oldest reader, also in other processes. Lower sqlite_max_read_transaction, or raise "
      "sqlite_wal_limit if there is enough disk space."},
+    {"wal_blocked", Metric::wal_blocked_ms, kAbove, [](const Policy&) { return 30e3; }, Span(), kWarning,
+     "A long read keeps the write-ahead log from being reset.",
+     "Check wal for the oldest reader and its tag; if there is none, another process or a statement on the native "
+     "handle "
+     "is reading. End that read, or lower sqlite_max_read_transaction."},
     {"server_full", Metric::server_full, kAtLeast, one, Span(), kWarning,
      "The server's connection limit is lower than the pool's.",
      "See connect_error in events for the limit that was reached: of the server, the role, the database, or file "

@@ -29,6 +29,7 @@ class FakeConnector final : public Connector {
   void close(uint32_t slot, std::unique_ptr<Connection> connection, Instant now) override;
   bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
+  FileFacts file_facts() override { return server_.file(); }
   void set_policy(const Policy& policy) override { policy_ = policy; }
   void abandon() noexcept override { is_abandoned_ = true; }
 

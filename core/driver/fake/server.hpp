@@ -88,6 +88,9 @@ class FakeServer {
   void set_faults(Faults faults);
   // 0: no limit. Further opens fail as in PostgreSQL (53300).
   void set_sessions_max(uint32_t sessions_max);
+  // What its connectors tell about a file, as if it had one. By the thread that drives the keeper.
+  void set_file(FileFacts file) { file_ = std::move(file); }
+  const FileFacts& file() const { return file_; }
   // The result of a survey; default: the number of sessions, and sessions_max if it is a limit.
   void set_load(ServerLoad load);
   // The result of the next `count` opens, then of the next entry of the script, then success.
@@ -182,6 +185,7 @@ class FakeServer {
   uint32_t incarnation_ = 1;
   bool may_end_others_ = true;
   uint32_t sessions_max_ = 0;
+  FileFacts file_;
   std::optional<ServerLoad> load_;
   StatementCounts statements_;
   std::deque<std::pair<uint32_t, OpenFate>> script_;

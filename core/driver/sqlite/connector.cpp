@@ -8,6 +8,7 @@
 
 #include "driver/sqlite/driver.hpp"
 #include "driver/sqlite/open_files.hpp"
+#include "driver/sqlite/version.hpp"
 #include "driver/threaded/connector.hpp"
 
 namespace tide {
@@ -123,7 +124,9 @@ Instant SqliteConnector::step(Instant now, std::vector<Completion>& out) {
       out.push_back(answer(failure_of(request.kind), request.slot, Status::out_of_memory()));
     }
   }
-  return earliest(next, look_at_file(now, out));
+  next = earliest(next, look_at_file(now, out));
+  if (driver_.wants_work()) driver_.work();
+  return next;
 }
 
 Instant SqliteConnector::look_at_file(Instant now, std::vector<Completion>& out) {
@@ -193,6 +196,13 @@ bool SqliteConnector::carry_out_open(Request& request, Instant now, std::vector<
 Status check_sqlite_target(const std::string& path_or_memory) {
   const sqlite::SqliteTarget target = sqlite::make_target(path_or_memory);
   return target.is_memory ? Status::ok() : sqlite::check_not_inherited(target.path, target.shown);
+}
+
+std::string known_sqlite_defect(const std::string& path_or_memory, const Policy& policy) {
+  const sqlite::SqliteTarget target = sqlite::make_target(path_or_memory, policy.sqlite_access);
+  const bool has_wal =
+      !target.is_memory && target.is_writable() && policy.sqlite_journal_mode == SqliteJournalMode::wal;
+  return has_wal ? sqlite::known_defect(sqlite3_libversion_number()) : std::string();
 }
 
 std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memory, const Policy& policy,

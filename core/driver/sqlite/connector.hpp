@@ -21,6 +21,10 @@ std::unique_ptr<Connector> make_sqlite_connector(const std::string& path_or_memo
 std::unique_ptr<Connector> make_threaded_sqlite_connector(const std::string& path, const Policy& policy,
                                                           const Clock& clock);
 
+// A defect of the version of SQLite in this process that concerns pools of this target; empty: none is known. Shown as a note
+// on sqlite_journal_mode.
+std::string known_sqlite_defect(const std::string& path_or_memory, const Policy& policy);
+
 // TIDE_FORKED for a file that was open in the parent process at the fork; other errors are reported by open().
 Status check_sqlite_target(const std::string& path_or_memory);
 

@@ -37,7 +37,12 @@ bool identify_again(const std::string& path, FileMark* mark, const std::optional
   return true;
 }
 
-constexpr Span kRestartEvery = Span::seconds(1);
+// The path does not lead to the file that the handle has open.
+bool has_moved(sqlite3* handle) {
+  int is_moved = 0;
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
+  return is_moved != 0;
+}
 
 // Only a file that existed can be lost.
 bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileIdentity>& found) {
@@ -49,6 +54,10 @@ bool is_gone(const std::optional<FileIdentity>& known, const std::optional<FileI
 void DatabaseFile::enter() noexcept {
   sessions_.fetch_add(1);
   handles_.fetch_add(1);
+}
+
+void DatabaseFile::leave() noexcept {
+  if (sessions_.fetch_sub(1) == 1) guard_.end_work();
 }
 
 void DatabaseFile::close_handle() noexcept {
@@ -155,7 +164,9 @@ bool DatabaseFile::stands_in_the_way(const Files& known, const Files& found, int
   return (has_old_wal || has_old_index) && others > 0 && wait(target_.shown + " was replaced");
 }
 
-OpenFailure DatabaseFile::admit(bool& may_create) {
+OpenFailure DatabaseFile::admit(bool& may_create) { return admit(may_create, handles_.load()); }
+
+OpenFailure DatabaseFile::admit(bool& may_create, int64_t others) {
   const std::shared_ptr<const Files> known = this->known();
   may_create = known == nullptr;
   if (may_create) return {};
@@ -169,24 +180,35 @@ OpenFailure DatabaseFile::admit(bool& may_create) {
             false};
   }
   OpenFailure failure;
-  stands_in_the_way(*known, found, handles_.load(), failure.status);
+  stands_in_the_way(*known, found, others, failure.status);
   return failure;
+}
+
+Status DatabaseFile::check_opened(sqlite3* opened) {
+  bool unused = false;
+  OpenFailure failure = admit(unused, handles_.load() - 1);
+  if (failure.status && has_moved(opened)) failure.status = moved_meanwhile();
+  return std::move(failure.status);
+}
+
+Status DatabaseFile::moved_meanwhile() const {
+  Status status =
+      driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
+  status.is_retryable = true;
+  return status;
 }
 
 Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   generation = 0;
   if (target_.is_memory) return Status::ok();
   const char* name = sqlite3_db_filename(database, "main");
-  int has_moved = 0;
-  sqlite3_file_control(database, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  const bool is_moved = has_moved(database);
   const std::lock_guard in_turn(learning_);
   Files found = at(name != nullptr ? name : target_.path);
   if (!look(Depth::all, found)) return Status::ok();
   mark(found);
   const std::lock_guard lock(mutex_);
-  if (has_moved != 0 || !found.database.has_value()) {
-    return driver_error("58030", SQLITE_READONLY_DBMOVED, target_.shown + " was moved while it was being opened");
-  }
+  if (is_moved || !found.database.has_value()) return moved_meanwhile();
   const int64_t others = handles_.load() - 1;
   if (known_ != nullptr && others > 0) {
     const bool is_other = is_gone(known_->database, found.database) || is_gone(known_->wal, found.wal) ||
@@ -254,10 +276,19 @@ std::string DatabaseFile::describe_readers(uint64_t session, Instant now) const 
   return text;
 }
 
-bool DatabaseFile::may_restart_wal(Instant now) noexcept {
-  if (now.ns() < restart_at_ns_.load(std::memory_order_relaxed)) return false;
-  restart_at_ns_.store((now + kRestartEvery).ns(), std::memory_order_relaxed);
-  return true;
+int64_t DatabaseFile::measure_wal() {
+  is_current(nullptr);
+  return wal_bytes();
+}
+
+bool DatabaseFile::is_current(sqlite3* opened) {
+  uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    generation = generation_;
+  }
+  if (generation == 0 || !is_intact(generation, Depth::all)) return false;
+  return opened == nullptr || !has_moved(opened);
 }
 
 bool DatabaseFile::open_wal() noexcept {

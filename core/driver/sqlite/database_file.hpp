@@ -27,6 +27,7 @@
 #include "driver/sqlite/file_identity.hpp"
 #include "driver/sqlite/file_mark.hpp"
 #include "driver/sqlite/target.hpp"
+#include "driver/sqlite/wal_guard.hpp"
 #include "driver/sqlite/wal_sync.hpp"
 #include "driver/sqlite/writer_turn.hpp"
 
@@ -38,17 +39,26 @@ class DatabaseFile {
   enum class Depth : uint8_t { database, all };
 
   DatabaseFile(SqliteTarget target, const Clock& clock, WalSync::SyncFile sync_file = ::fdatasync)
-      : target_(std::move(target)), turn_(clock), wal_sync_(target_.shown, std::move(sync_file)) {}
+      : target_(std::move(target)),
+        turn_(clock),
+        wal_sync_(target_.shown, std::move(sync_file)),
+        guard_(*this, clock) {}
   DatabaseFile(const DatabaseFile&) = delete;
   DatabaseFile& operator=(const DatabaseFile&) = delete;
 
   const SqliteTarget& target() const noexcept { return target_; }
   WriterTurn& turn() noexcept { return turn_; }
   const WalSync& wal_sync() const noexcept { return wal_sync_; }
+  WalGuard& guard() noexcept { return guard_; }
+  // Whether the pool makes the checkpoints: whoever may write to a file.
+  bool is_guarded() const noexcept { return !target_.is_memory && target_.is_writable(); }
 
   // Usable sessions. A disarmed session does not count, although its handle is open.
   void enter() noexcept;
-  void leave() noexcept { sessions_.fetch_sub(1); }
+  void leave() noexcept;
+  bool has_sessions() const noexcept { return sessions_.load() > 0; }
+  // Handles that are no session's.
+  void enter_handle() noexcept { handles_.fetch_add(1); }
   void close_handle() noexcept;
   // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }
@@ -62,6 +72,9 @@ class DatabaseFile {
 
   // Whether another session may be opened now, and whether SQLite may create the file for it.
   OpenFailure admit(bool& may_create);
+  // The same for a handle that was opened then and has read nothing yet: the file may have been replaced meanwhile, and SQLite
+  // would read the WAL of the old one with it. Closing the handle leaves all files as they are.
+  Status check_opened(sqlite3* opened);
   // A session has opened the files. `generation` is set to the one it belongs to.
   Status learn(sqlite3* database, uint64_t& generation);
   // The journal mode was changed: the WAL and its index may have been created or deleted.
@@ -74,10 +87,14 @@ class DatabaseFile {
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
   uint64_t lost_generation() const noexcept { return lost_generation_.load(); }
   Status loss() const;
+  Status moved_meanwhile() const;
   // The size of the WAL at the last check; -1: there was none.
   int64_t wal_bytes() const noexcept { return wal_bytes_.load(std::memory_order_relaxed); }
-  // At most once a second, so that writers do not wait for readers all the time.
-  bool may_restart_wal(Instant now) noexcept;
+  // The same, after a new check.
+  int64_t measure_wal();
+  // Checks whether the paths lead to the files of the current generation, which is not lost, and `opened`, a handle that has
+  // read nothing yet, to the same; nullptr: only the paths.
+  bool is_current(sqlite3* opened);
   // The WAL that the sessions have open, for WalSync::open() and wait().
   bool open_wal() noexcept;
   Status sync_wal();
@@ -104,6 +121,7 @@ class DatabaseFile {
   Files at_now() const;
   std::shared_ptr<const Files> known() const;
   // `others`: handles that are open on the known files.
+  OpenFailure admit(bool& may_create, int64_t others);
   bool stands_in_the_way(const Files& known, const Files& found, int64_t others, Status& why) const;
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
@@ -112,11 +130,11 @@ class DatabaseFile {
   const SqliteTarget target_;
   WriterTurn turn_;
   WalSync wal_sync_;
+  WalGuard guard_;
   std::atomic<int64_t> sessions_{0};
   std::atomic<int64_t> handles_{0};
   std::atomic<bool> has_kept_handle_{false};
   std::atomic<int64_t> wal_bytes_{-1};
-  std::atomic<int64_t> restart_at_ns_{0};  // the next attempt, not before
 
   std::mutex learning_;                 // for checks that change known_; locked before mutex_
   mutable std::mutex mutex_;            // guards the following

@@ -12,6 +12,10 @@ namespace {
 // The pool returns only connections of this driver.
 SqliteConnection& own(Connection& session) { return static_cast<SqliteConnection&>(session); }
 
+WalGuard::Limits limits_of(const Policy& policy) {
+  return {policy.sqlite_wal_limit, policy.sqlite_synchronous != SqliteSynchronous::off};
+}
+
 }  // namespace
 
 SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& policy, const Clock& clock)
@@ -19,16 +23,20 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
       clock_(clock),
       file_(std::make_shared<DatabaseFile>(make_target(path_or_memory, policy.sqlite_access), clock)) {
   file_->turn().set_window(policy.fairness_window);
+  file_->guard().set_limits(limits_of(policy));
   if (target_.is_memory) anchor_failure_ = open_database(target_, anchor_);
 }
 
 SqliteDriver::~SqliteDriver() {
+  // Sessions may outlive the driver. In a child of fork() a thread of the parent may hold the lock.
+  if (!is_abandoned_) file_->guard().on_wanted({});
   if (!is_abandoned_) return;
   [[maybe_unused]] sqlite3* leaked = anchor_.release();  // as SqliteConnection::abandon()
 }
 
 void SqliteDriver::set_policy(const Policy& policy) {
   file_->turn().set_window(policy.fairness_window);
+  file_->guard().set_limits(limits_of(policy));
   auto changed = std::make_shared<const Policy>(policy);
   const std::lock_guard lock(mutex_);
   policy_.swap(changed);
@@ -49,7 +57,8 @@ Status SqliteDriver::too_late(const char* what) const {
 
 FileFacts SqliteDriver::look() {
   const bool is_missing = file_->is_missing();  // checks
-  return {file_->wal_bytes(), is_missing};
+  if (file_->is_guarded()) file_->guard().look();
+  return {file_->wal_bytes(), is_missing, file_->guard().facts()};
 }
 
 Status SqliteDriver::validate(Connection& session, Instant deadline) {

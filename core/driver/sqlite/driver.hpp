@@ -7,9 +7,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "driver/sqlite/database_file.hpp"
 #include "driver/threaded/blocking_driver.hpp"
@@ -25,6 +27,9 @@ class SqliteDriver final : public BlockingDriver {
   Status validate(Connection& session, Instant deadline) override;
   Status reset(Connection& session, ResetMode mode, Instant deadline) override;
   FileFacts look() override;
+  bool wants_work() const noexcept override { return file_->is_guarded() && file_->guard().is_wanted(); }
+  void work() override { file_->guard().work(); }
+  void on_wanted(std::function<void()> wake) override { file_->guard().on_wanted(std::move(wake)); }
   bool has_file() const noexcept override { return !target_.is_memory; }
   uint64_t lost_generation() const noexcept override { return file_->lost_generation(); }
   Status loss() const override { return file_->loss(); }

@@ -12,8 +12,8 @@ constexpr std::string_view kHarmlessPragmas[] = {
     "wal_checkpoint", "incremental_vacuum", "optimize",          "user_version",    "application_id",
 };
 // The policy has a value for each of these, which can be restored.
-constexpr std::string_view kRestorablePragmas[] = {"journal_mode", "synchronous", "cache_size",  "foreign_keys",
-                                                   "temp_store",   "query_only",  "busy_timeout"};
+constexpr std::string_view kRestorablePragmas[] = {"journal_mode", "synchronous", "cache_size",   "foreign_keys",
+                                                   "temp_store",   "query_only",  "busy_timeout", "journal_size_limit"};
 // These have an effect without a value.
 constexpr std::string_view kActingPragmas[] = {"wal_checkpoint", "incremental_vacuum", "optimize", "shrink_memory"};
 

@@ -19,6 +19,12 @@ int synchronous_number(SqliteSynchronous synchronous) {
   return static_cast<int>(synchronous);  // 0 .. 3
 }
 
+// A WAL that is begun anew is cut to this size: some of it, because a file that grows costs more than one that is there.
+int64_t kept_wal_bytes(const Policy& policy) {
+  constexpr int64_t kShare = 4;
+  return policy.sqlite_wal_limit == 0 ? -1 : policy.sqlite_wal_limit / kShare;
+}
+
 Status failed(sqlite3* database, int code, std::string_view setting, const SqliteTarget& target) {
   Status status = database_error(database, code);
   status.text().message = "could not set " + std::string(setting) + " on " + target.shown + ": " + status.message();
@@ -96,19 +102,22 @@ Status apply_pragmas(sqlite3* database, const SqliteTarget& target, const Policy
   if (!target.is_memory && target.is_writable()) {
     if (Status status = apply_journal_mode(database, target, policy.sqlite_journal_mode); !status) return status;
   }
-  const struct {
+  struct Assignment {
     std::string_view name;
     int64_t value;
-  } settings[] = {
+  };
+  const Assignment settings[] = {
       {"main.synchronous", synchronous_number(policy.sqlite_synchronous)},
       {"main.cache_size", policy.sqlite_cache_pages},
       {"foreign_keys", policy.sqlite_foreign_keys ? 1 : 0},
       {"temp_store", temp_store_number(policy.sqlite_temp_store)},
   };
-  for (const auto& setting : settings) {
+  for (const Assignment& setting : settings) {
     if (Status status = run_setting(database, target, setting.name, setting.value); !status) return status;
   }
-  return Status::ok();
+  const bool has_wal =
+      !target.is_memory && target.is_writable() && policy.sqlite_journal_mode == SqliteJournalMode::wal;
+  return has_wal ? run_setting(database, target, "main.journal_size_limit", kept_wal_bytes(policy)) : Status::ok();
 }
 
 Status restore_session(sqlite3* database, const SqliteTarget& target, const Policy& policy) {

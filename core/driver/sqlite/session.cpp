@@ -25,6 +25,12 @@ SqliteConnection::SqliteConnection(Database database, uint64_t number, std::shar
   watch_.install(database_.get());
   inspector_.install(database_.get());
   counters_.install(database_.get());
+  watch_wal();
+}
+
+// Otherwise SQLite has an autocheckpoint.
+void SqliteConnection::watch_wal() noexcept {
+  if (file_->is_guarded()) file_->guard().watch(database_.get());
 }
 
 SqliteConnection::~SqliteConnection() {
@@ -52,6 +58,7 @@ SqliteConnection::~SqliteConnection() {
     const OwnStatements own(inspector_);
     run_own(database_.get(), "SELECT 1");
   }
+  if (file_->is_guarded()) WalGuard::stop_watching(database_.get());
   Inspector::remove(database_.get());
   ChangeCounters::remove(database_.get());
   database_.reset();
@@ -147,6 +154,7 @@ SessionFacts SqliteConnection::facts() const noexcept {
   facts.is_in_transaction = is_in_transaction_.load(relaxed);
   facts.is_reading = is_reading_.load(relaxed);
   facts.transaction_since = Instant::at_ns(transaction_since_ns_.load(relaxed));
+  facts.snapshot_since = Instant::at_ns(snapshot_since_ns_.load(relaxed));
   facts.idle_in_transaction_since = Instant::at_ns(idle_since_ns_.load(relaxed));
   facts.queries_total = queries_total_.load(relaxed);
   facts.lease = lease_.load(relaxed);
@@ -300,7 +308,8 @@ Status SqliteConnection::furnish(Instant deadline) {
   {
     const OwnStatements own(inspector_);
     arm_for_keeper(deadline);
-    status = apply_pragmas(database_.get(), file_->target(), policy_);
+    if (!is_memory()) status = file_->check_opened(database_.get());
+    if (status) status = apply_pragmas(database_.get(), file_->target(), policy_);
     if (status && file_->target().is_writable() && sqlite3_db_readonly(database_.get(), "main") == 1) {
       status = driver_error("25006", SQLITE_READONLY, "cannot write to " + file_->target().shown,
                             "Expected a database file that this user may write.", "Check the permissions of the file.");

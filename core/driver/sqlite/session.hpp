@@ -118,6 +118,7 @@ class SqliteConnection final : public Connection {
   }
   bool is_file_lost() const noexcept { return file_->is_lost(generation_); }
   void remove_callbacks() noexcept;
+  void watch_wal() noexcept;
   int set_query_only(bool is_on) noexcept;
   int prepare_for_native() noexcept;
   void arm_for_keeper(Instant deadline) noexcept;
@@ -165,7 +166,6 @@ class SqliteConnection final : public Connection {
   Status take_turn(const Running& running, Instant deadline);
   Status take_turn_only(const Running& running, Instant deadline);
   bool is_intact_for_writing();
-  void restart_wal() noexcept;
   Status lost_commit() const;
   void give_turn() noexcept;
   void give_unused_turn() noexcept;
@@ -226,6 +226,7 @@ class SqliteConnection final : public Connection {
   std::atomic<bool> is_in_transaction_{false};
   std::atomic<bool> is_reading_{false};
   std::atomic<int64_t> transaction_since_ns_{0};
+  std::atomic<int64_t> snapshot_since_ns_{0};  // from the start of a statement; 0: there is none
   std::atomic<int64_t> idle_since_ns_{0};
   std::atomic<uint64_t> queries_total_{0};
   struct {

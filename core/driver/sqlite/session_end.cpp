@@ -95,7 +95,9 @@ void SqliteConnection::after_statement(const Running& running, bool was_in_trans
     ended_ = {"25P02", "the transaction was rolled back when a statement failed: " + status.message()};
   }
   if (has_turn_ && sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_WRITE) {
-    if (status) restart_wal();
+    if (status && file_->is_guarded() && sqlite3_txn_state(database_.get(), nullptr) == SQLITE_TXN_NONE) {
+      file_->guard().help();
+    }
     give_turn();
   }
   note_transaction(running.started);
@@ -114,6 +116,7 @@ void SqliteConnection::note_transaction(Instant started) noexcept {
   const int state = sqlite3_txn_state(database_.get(), nullptr);
   if (state != SQLITE_TXN_NONE && !reading_since_.is_set()) reading_since_ = started;
   is_reading_.store(state == SQLITE_TXN_READ, relaxed);
+  if (state == SQLITE_TXN_NONE) snapshot_since_ns_.store(0, relaxed);
   if (!is_wal_ && state != SQLITE_TXN_NONE && !is_reader_) {
     is_reader_ = true;
     file_->enter_reader(number_, reading_since_);
@@ -128,6 +131,7 @@ void SqliteConnection::forget_transaction() noexcept {
   is_in_transaction_.store(false, relaxed);
   is_reading_.store(false, relaxed);
   transaction_since_ns_.store(0, relaxed);
+  snapshot_since_ns_.store(0, relaxed);
   idle_since_ns_.store(0, relaxed);
 }
 

@@ -153,6 +153,7 @@ void SqliteConnection::remove_callbacks() noexcept {
   sqlite3_update_hook(database, nullptr, nullptr);
   sqlite3_trace_v2(database, 0, nullptr, nullptr);
   sqlite3_wal_autocheckpoint(database, 1000);  // default of SQLite; replaces any WAL hook
+  watch_wal();
   sqlite3_extended_result_codes(database, 1);
   sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, policy_.sqlite_foreign_keys ? 1 : 0, nullptr);
 }

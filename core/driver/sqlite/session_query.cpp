@@ -249,6 +249,8 @@ Status SqliteConnection::start(const QueryRequest& request, Execution& ex, Value
       ex.statement = ex.own.get();
     }
   }
+  constexpr auto relaxed = std::memory_order_relaxed;
+  if (snapshot_since_ns_.load(relaxed) == 0) snapshot_since_ns_.store(running.started.ns(), relaxed);
   ex.was_in_transaction = sqlite3_get_autocommit(database_.get()) == 0;
   ex.seen_before = inspector_.seen_total();
   return Status::ok();
@@ -290,6 +292,8 @@ Status SqliteConnection::finish(Execution& ex, Status status, ResultTable& out) 
   }
   if (status && ex.code != SQLITE_DONE && ex.code != SQLITE_ROW) status = failure(ex.code, ex.running);
   if (!status) abort_statement(ex);
+  // INSERT OR FAIL, for example, keeps the rows before the one that failed.
+  const bool keeps_rows = !status && is_writing && sqlite3_changes64(database_.get()) > 0;
   if (status && intent.is_change && !intent.is_definition && is_writing) {
     const int64_t changed = sqlite3_changes64(database_.get());
     out.set_affected(changed);
@@ -320,8 +324,10 @@ Status SqliteConnection::finish(Execution& ex, Status status, ResultTable& out) 
   }
   const bool was_writing = has_turn_;
   after_statement(running, was_in_transaction, status);
-  const bool is_committed = status && was_writing && !has_turn_ && !intent.is_rollback;
-  return is_committed ? confirm_commit() : status;
+  const bool is_committed = (status || keeps_rows) && was_writing && !has_turn_ && !intent.is_rollback;
+  if (!is_committed) return status;
+  Status confirmed = confirm_commit();
+  return confirmed ? status : confirmed;
 }
 
 // A statement that has changed rows and is left in the middle would be committed by its reset.

@@ -8,8 +8,11 @@
 
 namespace tide::sqlite {
 namespace {
-// How long a writer waits for readers so that the WAL can be reset.
-constexpr Span kRestartSpan = Span::millis(100);
+
+std::string name_of(uint64_t holder) {
+  return holder == WalGuard::kNumber ? "a checkpoint" : "session " + std::to_string(holder);
+}
+
 }  // namespace
 
 Status SqliteConnection::take_turn(const Running& running, Instant deadline) {
@@ -45,8 +48,8 @@ Status SqliteConnection::take_turn_only(const Running& running, Instant deadline
   const Instant now = clock_.now();
   std::string detail = "Waited " + describe_span(now - running.started);
   if (holder.session != 0) {
-    detail += "; session " + std::to_string(holder.session) + " has held it for " + describe_span(now - holder.since) +
-              ", " + std::to_string(file_->turn().waiting()) + " others are waiting";
+    detail += "; " + name_of(holder.session) + " has held it for " + describe_span(now - holder.since) + ", " +
+              std::to_string(file_->turn().waiting()) + " others are waiting";
   }
   Status status =
       Status::error(Code::timeout, "timed out waiting for the write lock of the pool", std::move(detail) + ".",
@@ -76,20 +79,6 @@ Status SqliteConnection::lost_commit() const {
   Status status = file_->loss();
   status.text().detail = "The transaction was committed to the old file, and is lost with it.";
   return status;
-}
-
-// SQLite restarts the WAL only if a writer finds no reader of it. With overlapping readers that never happens, and the WAL
-// keeps growing. Therefore a writer waits for the current readers, while it holds the lock that keeps other writers from
-// appending; readers that begin meanwhile read the database file only, and are not waited for. Only in the writer turn:
-// SQLite up to 3.51.2 may corrupt a WAL that one connection resets while another writes.
-void SqliteConnection::restart_wal() noexcept {
-  if (!is_wal_ || policy_.sqlite_wal_limit == 0 || file_->wal_bytes() <= policy_.sqlite_wal_limit) return;
-  if (sqlite3_txn_state(database_.get(), nullptr) != SQLITE_TXN_NONE) return;
-  const Instant now = clock_.now();
-  if (!file_->may_restart_wal(now)) return;
-  const OwnStatements own(inspector_);
-  watch_.arm({now + kRestartSpan, Instant::never(), kRestartSpan});
-  sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
 }
 
 }  // namespace tide::sqlite

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,9 +37,15 @@ class BlockingDriver {
   virtual void close(std::unique_ptr<Connection> session) noexcept { session.reset(); }
   // Checks the file that the sessions have open.
   virtual FileFacts look() { return {}; }
+  // What the driver does on its own account, such as checkpoints; at any time, one call at a time.
+  virtual void work() {}
 
   // [any] Whether look() is needed.
   virtual bool has_file() const noexcept { return false; }
+  // [any] Whether work() is wanted ...
+  virtual bool wants_work() const noexcept { return false; }
+  // [any] ... and whom to call, from any thread, when it is; empty: nobody.
+  virtual void on_wanted(std::function<void()>) {}
   // [any] Sessions up to this generation have lost their file, according to the last check ...
   virtual uint64_t lost_generation() const noexcept { return 0; }
   // [any] ... for this reason.

@@ -35,6 +35,7 @@ void Calls::carry_out(DriverCall& call) noexcept {
       case DriverCall::Kind::reset: call.status = driver_->reset(*call.session, call.mode, call.deadline); break;
       case DriverCall::Kind::close: driver_->close(std::move(call.owned)); break;
       case DriverCall::Kind::look: call.facts = driver_->look(); break;
+      case DriverCall::Kind::work: driver_->work(); break;
       case DriverCall::Kind::cancel: call.session->cancel(call.lease); break;
       case DriverCall::Kind::end_transaction:
         call.is_ended = call.session->end_transaction(call.why, call.lease);
@@ -173,6 +174,7 @@ bool Calls::is_held_up(Instant now) const noexcept {
 }
 
 void Calls::end() noexcept {
+  driver_->on_wanted({});
   std::unique_lock lock(mutex);
   is_ending_ = true;
   waiting.remove_if(

@@ -24,12 +24,12 @@
 namespace tide {
 
 struct DriverCall {
-  enum class Kind : uint8_t { open, validate, reset, close, look, cancel, end_transaction, disarm };
+  enum class Kind : uint8_t { open, validate, reset, close, look, work, cancel, end_transaction, disarm };
   Kind kind;
   uint32_t slot = 0;
   Instant asked;
   Span span;                          // its time limit
-  Connection* session = nullptr;      // of all but open and look
+  Connection* session = nullptr;      // of all but open, look and work
   std::unique_ptr<Connection> owned;  // of close
   ResetMode mode = ResetMode::none;
   uint64_t lease = kAnyLease;  // of cancel and end_transaction
@@ -46,7 +46,9 @@ struct DriverCall {
   bool is_ended = false;  // of end_transaction
 
   // A request whose slot waits for the result.
-  bool is_answered() const { return kind != Kind::look && kind != Kind::cancel && kind != Kind::end_transaction; }
+  bool is_answered() const { return !is_own() && kind != Kind::cancel && kind != Kind::end_transaction; }
+  // Nobody has requested it.
+  bool is_own() const { return kind == Kind::look || kind == Kind::work; }
   // Made even if the pool does not exist any more.
   bool is_an_end() const { return kind == Kind::close || kind == Kind::disarm; }
   // It affects a session in use, so it does not wait for calls for other sessions.

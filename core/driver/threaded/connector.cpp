@@ -29,6 +29,7 @@ const char* name_of(DriverCall::Kind kind) {
     case DriverCall::Kind::cancel: return "cancel";
     case DriverCall::Kind::end_transaction: return "rollback of an open transaction";
     case DriverCall::Kind::disarm: return "rollback of a revoked lease";
+    case DriverCall::Kind::work: return "checkpoint";
     case DriverCall::Kind::look: break;
   }
   return "check of its file";
@@ -63,7 +64,9 @@ Completion::Kind failure_of(DriverCall::Kind kind) {
 class ThreadedConnector final : public Connector {
  public:
   ThreadedConnector(std::unique_ptr<BlockingDriver> driver, const Clock& clock)
-      : clock_(clock), calls_(std::make_shared<Calls>(std::move(driver), clock)) {}
+      : clock_(clock), calls_(std::make_shared<Calls>(std::move(driver), clock)) {
+    calls_->driver().on_wanted([&bell = calls_->bell()] { bell.ring(); });  // until Calls::end()
+  }
   ~ThreadedConnector() override {
     if (!is_abandoned_) {
       calls_->end();
@@ -158,6 +161,7 @@ class ThreadedConnector final : public Connector {
   void give_up_late(std::vector<Completion>& out, Instant now);
   void give_up_waiting(std::vector<Completion>& out, Instant now);
   void look(Instant now);
+  void work(Instant now);
   Status too_late(const DriverCall& call, Instant now) const;
   Status refusal(const DriverCall& call, Instant now) const;
 
@@ -167,6 +171,7 @@ class ThreadedConnector final : public Connector {
   FileFacts file_facts_;
   Instant next_look_;
   bool is_looking_ = false;
+  bool is_working_ = false;
   bool wants_look_ = false;
   bool has_asked_ = false;  // since the last step
   bool is_closing_ = false;
@@ -212,13 +217,14 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
   give_up_late(out, now);
   give_up_waiting(out, now);
   look(now);
+  work(now);
   Instant next = calls_->employ(now);
   for (const DriverCall& call : calls_->running) {
     if (!call.is_late && call.is_answered()) next = earliest(next, call.deadline + kGrace);
   }
   for (const DriverCall& call : calls_->waiting) {
     const Instant over = call.asked + call.span + kGrace;
-    if (over > now && call.kind != DriverCall::Kind::look) next = earliest(next, over);
+    if (over > now && !call.is_own()) next = earliest(next, over);
   }
   if (!generations_.empty() && !is_looking_) next = earliest(next, next_look_);
   return next;
@@ -226,11 +232,14 @@ Instant ThreadedConnector::step(Instant now, std::vector<Completion>& out) {
 
 void ThreadedConnector::await_prompt_answers(std::unique_lock<std::mutex>& lock) const {
   const Instant now = clock_.now();
+  const auto is_awaited = [](const DriverCall& call) { return call.kind != DriverCall::Kind::work; };
   for (const DriverCall& call : calls_->running) {
-    if (now >= call.started + kPrompt) return;  // do not wait for a longer one
+    if (is_awaited(call) && now >= call.started + kPrompt) return;  // do not wait for a longer one
   }
-  calls_->progress.wait_for(lock, std::chrono::nanoseconds(kPrompt.ns()),
-                            [&] { return calls_->waiting.empty() && calls_->running.empty(); });
+  calls_->progress.wait_for(lock, std::chrono::nanoseconds(kPrompt.ns()), [&] {
+    return std::none_of(calls_->waiting.begin(), calls_->waiting.end(), is_awaited) &&
+           std::none_of(calls_->running.begin(), calls_->running.end(), is_awaited);
+  });
 }
 
 void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
@@ -241,6 +250,7 @@ void ThreadedConnector::take(std::vector<Completion>& out, Instant now) {
         is_looking_ = false;
         file_facts_ = call.facts;
         break;
+      case DriverCall::Kind::work: is_working_ = false; break;
       case DriverCall::Kind::cancel: break;
       case DriverCall::Kind::end_transaction:
         if (!call.is_ended) break;
@@ -322,6 +332,10 @@ void ThreadedConnector::give_up_waiting(std::vector<Completion>& out, Instant no
       continue;
     }
     if (call->kind == DriverCall::Kind::look) continue;
+    if (call->kind == DriverCall::Kind::work) {
+      if (is_closing_) calls_->waiting.erase(call);
+      continue;
+    }
     const bool is_over = is_given_up_ || (is_open ? is_closing_ || is_late : is_late && !calls_->has_free_helper());
     if (!is_over) continue;
     if (call->is_answered()) out.push_back({failure_of(call->kind), call->slot, nullptr, refusal(*call, now), false});
@@ -340,13 +354,22 @@ void ThreadedConnector::look(Instant now) {
   is_looking_ = true;
 }
 
+// Not while the pool closes: then sessions have to be closed, and the last one does it.
+void ThreadedConnector::work(Instant now) {
+  if (is_working_ || is_closing_ || !calls_->has_helper() || !calls_->driver().wants_work()) return;
+  std::list<DriverCall> one = make(DriverCall::Kind::work, 0, now, now + Calls::kTimeout);
+  calls_->waiting.splice(calls_->waiting.end(), one);
+  is_working_ = true;
+}
+
 Status ThreadedConnector::too_late(const DriverCall& call, Instant now) const {
   const BlockingDriver& driver = calls_->driver();
   return Status::error(
       Code::timeout,
       driver.whose() + " " + name_of(call.kind) + " has not returned after " + describe_span(now - call.started),
-      call.kind == DriverCall::Kind::open ? "The connection that it opens is closed when it returns."
-                                          : "The session is closed when it returns.",
+      call.kind == DriverCall::Kind::work   ? ""
+      : call.kind == DriverCall::Kind::open ? "The connection that it opens is closed when it returns."
+                                            : "The session is closed when it returns.",
       driver.hint());
 }
 

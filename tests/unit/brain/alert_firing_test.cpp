@@ -64,6 +64,7 @@ const Cause kCauses[] = {
     {"server_full", Metric::server_full, 1, 0, 0, Span(), Severity::warning, true},
     {"slow_requests", Metric::slow_ratio, 1.01, 1, 0, Span::seconds(30), Severity::warning, false},
     {"wal_size", Metric::wal_bytes, 67108865, 67108864, 60000000, Span::seconds(30), Severity::warning, false},
+    {"wal_blocked", Metric::wal_blocked_ms, 30001, 30000, 0, Span(), Severity::warning, false},
 };
 
 TEST(AlertBuiltIn, AllAreTested) {

@@ -221,6 +221,26 @@ TEST_F(SqliteFile, D3WalDeletedDuringOpenIsNotMixedWithANewOne) {
   expect_lost(run(*first, "INSERT INTO t VALUES ('lost')"), "-wal was ");
 }
 
+// It was replaced when the pool had looked and SQLite had not opened it yet: SQLite would apply the WAL to it.
+TEST_F(SqliteFile, D3FileReplacedDuringOpenDoesNotTouchTheOldWal) {
+  const auto first = make_session(patient_policy(), "other.db");
+  ASSERT_OK(run(*first, "CREATE TABLE t (x); INSERT INTO t VALUES ('old')"));
+  make_other(dir_.file("new.db"));
+  const auto wal_bytes = fs::file_size(dir_.file("other.db") + "-wal");
+  fs::rename(dir_.file("other.db"), dir_.file("old.db"));
+  fs::rename(dir_.file("new.db"), dir_.file("other.db"));
+  const auto bytes = fs::file_size(dir_.file("other.db"));
+  auto second = open_session_on(file("other.db"), patient_policy(), clock_);
+  const Status status = second->furnish(clock_.now() + Span::seconds(30));
+  EXPECT_EQ(status.sqlstate(), "58030") << status.message();
+  second.reset();
+  EXPECT_EQ(fs::file_size(dir_.file("other.db") + "-wal"), wal_bytes);
+  EXPECT_EQ(fs::file_size(dir_.file("other.db")), bytes);
+  fs::rename(dir_.file("old.db"), dir_.file("other.db"));  // and the old one is whole
+  const auto third = make_session(patient_policy(), "other.db");
+  EXPECT_EQ(ask(*third, "SELECT x FROM t"), "old");
+}
+
 TEST_F(SqliteFile, DeletedWalIndexIsDetected) {
   fs::remove(dir_.file() + "-shm");
   expect_session_lost(*session_, "-shm was deleted or moved");

@@ -63,6 +63,17 @@ class SqliteGroup : public SqliteRoom {
   std::unique_ptr<SqliteConnection> session_;
 };
 
+TEST_F(SqliteGroup, FailedStatementThatKeepsRowsIsSynced) {
+  ASSERT_OK(run(*session_, "CREATE TABLE u (x UNIQUE)"));
+  EXPECT_EQ(syncs_since_last(), 1);
+  EXPECT_FALSE(run(*session_, "INSERT OR FAIL INTO u VALUES (1), (2), (1), (3)"));
+  EXPECT_EQ(ask(*session_, "SELECT count(*) FROM u"), "2");
+  EXPECT_EQ(syncs_since_last(), 1);
+  EXPECT_FALSE(run(*session_, "INSERT INTO u VALUES (4), (1)"));  // keeps none
+  EXPECT_EQ(ask(*session_, "SELECT count(*) FROM u"), "2");
+  EXPECT_EQ(syncs_since_last(), 0);
+}
+
 class OneRow final : public RowSink {
  public:
   bool take(const ResultTable&) override { return false; }

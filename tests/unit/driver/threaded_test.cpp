@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace tide::test {
 namespace {
 
-enum Gate : size_t { kOpen, kValidate, kReset, kClose, kCancel, kEnd, kDisarm, kGates };
+enum Gate : size_t { kOpen, kValidate, kReset, kClose, kCancel, kEnd, kDisarm, kWork, kGates };
 
 // What the driver of a test shares with it; outlives both connector and driver.
 struct Story {
@@ -28,6 +29,8 @@ struct Story {
   int closed = 0;
   std::vector<Gate> passed;  // in that order
   bool is_driver_gone = false;
+  bool is_work_wanted = false;
+  std::function<void()> wake;
 
   void pass(Gate gate) {
     std::unique_lock lock(mutex);
@@ -100,6 +103,21 @@ class Driver final : public BlockingDriver {
   Status reset(Connection&, ResetMode, Instant) override {
     story_.pass(kReset);
     return Status::ok();
+  }
+  void work() override {
+    {
+      const std::lock_guard lock(story_.mutex);
+      story_.is_work_wanted = false;
+    }
+    story_.pass(kWork);
+  }
+  bool wants_work() const noexcept override {
+    const std::lock_guard lock(story_.mutex);
+    return story_.is_work_wanted;
+  }
+  void on_wanted(std::function<void()> wake) override {
+    const std::lock_guard lock(story_.mutex);
+    story_.wake = std::move(wake);
   }
   std::string whose() const override { return "the test's"; }
   std::string hint() const override { return "Open the gate."; }
@@ -177,6 +195,44 @@ TEST_F(ThreadedTest, PromptResultIsTakenInTheNextStep) {
   EXPECT_EQ(next(0).kind, Completion::Kind::reset_done);
   EXPECT_FALSE(connector_->is_at_work());
   close(0, std::move(session));
+}
+
+TEST_F(ThreadedTest, WorkOfTheDriverIsDoneWhenItIsWantedAndDelaysNoCall) {
+  start(true);
+  auto session = open(0);
+  story_.set(kWork, true);
+  const auto want = [this] {
+    const std::lock_guard lock(story_.mutex);
+    story_.is_work_wanted = true;
+    story_.wake();
+  };
+  want();
+  pollfd rung{connector_->fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&rung, 1, 10000), 1);
+  connector_->step(clock_.now(), done_);
+  ASSERT_TRUE(is_inside(kWork, 1));
+  want();
+  connector_->validate(0, *session, clock_.now(), in(Span::seconds(10)));
+  EXPECT_EQ(next(0).kind, Completion::Kind::validated);
+  EXPECT_EQ(inside(kWork), 1);  // one at a time
+  EXPECT_TRUE(connector_->is_at_work());
+  story_.set(kWork, false);
+  while (connector_->is_at_work()) connector_->step(clock_.now(), done_);
+  close(0, std::move(session));
+  EXPECT_EQ(std::count(story_.passed.begin(), story_.passed.end(), kWork), 2);
+}
+
+TEST_F(ThreadedTest, NoWorkIsBegunWhileThePoolCloses) {
+  start(true);
+  auto session = open(0);
+  connector_->give_up_opens();
+  {
+    const std::lock_guard lock(story_.mutex);
+    story_.is_work_wanted = true;
+  }
+  close(0, std::move(session));
+  EXPECT_EQ(inside(kWork), 0);
+  EXPECT_EQ(std::count(story_.passed.begin(), story_.passed.end(), kWork), 0);
 }
 
 TEST_F(ThreadedTest, LateOpenFailsAndItsSessionIsClosed) {
