@@ -41,6 +41,7 @@ class QueryForms {
         if (kept == nullptr) kept = std::make_unique<const std::string>(shortened(text, kTextBytesMax));
         if (place.fingerprint.compare_exchange_strong(seen, fingerprint, std::memory_order_acq_rel)) {
           place.text.store(kept.release(), std::memory_order_release);
+          used_.fetch_add(1, std::memory_order_relaxed);
           return;
         }
       }
@@ -58,7 +59,10 @@ class QueryForms {
     }
     return nullptr;
   }
-  bool is_short() const { return is_short_.load(std::memory_order_relaxed); }
+  // Before all places are used.
+  bool is_short() const {
+    return used_.load(std::memory_order_relaxed) >= kPlaces * 3 / 4 || is_short_.load(std::memory_order_relaxed);
+  }
   // Removes the texts whose fingerprint is not wanted.
   template <typename IsWanted>
   void sweep(IsWanted&& is_wanted) {
@@ -67,6 +71,7 @@ class QueryForms {
       if (text == nullptr || is_wanted(place.fingerprint.load(std::memory_order_relaxed))) continue;
       place.text.store(nullptr, std::memory_order_relaxed);
       place.fingerprint.store(0, std::memory_order_release);
+      used_.fetch_sub(1, std::memory_order_relaxed);
       delete text;
     }
     is_short_.store(false, std::memory_order_relaxed);
@@ -84,6 +89,7 @@ class QueryForms {
   const Place& place_at(uint64_t fingerprint, size_t i) const { return places_[(fingerprint + i) % kPlaces]; }
 
   std::vector<Place> places_;
+  std::atomic<size_t> used_{0};
   std::atomic<uint32_t> generation_{0};
   std::atomic<bool> is_short_{false};
 };

@@ -63,7 +63,14 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("presets"), "preset option value document note");
   EXPECT_EQ(columns_of("health"), "instance_id pool healthy status issues recommendations checks");
   EXPECT_EQ(columns_of("command_help"), "command argument type required meaning");
-  EXPECT_EQ(relations_catalogue().size(), 19u);
+  for (const char* name : {"slow_queries", "failed_queries"}) {
+    EXPECT_EQ(columns_of(name),
+              "instance_id pool seq at tag fingerprint query duration_ms wait_ms rows sqlstate message conn_id bytes");
+  }
+  EXPECT_EQ(columns_of("queries"),
+            "instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
+            "first_seen last_seen");
+  EXPECT_EQ(relations_catalogue().size(), 22u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -104,7 +111,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "health_checks: message\n"
             "alert_rules: message advice\n"
             "commands: actor arguments message\n"
-            "health: issues checks\n");
+            "health: issues checks\n"
+            "slow_queries: tag query message\n"
+            "failed_queries: tag query message\n"
+            "queries: query\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -124,7 +134,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "help: relation column_name type unit meaning privacy\n"
             "presets: preset option value document note\n"
             "health: instance_id pool status recommendations\n"
-            "command_help: command argument type meaning\n");
+            "command_help: command argument type meaning\n"
+            "slow_queries: instance_id pool fingerprint sqlstate\n"
+            "failed_queries: instance_id pool fingerprint sqlstate\n"
+            "queries: instance_id pool fingerprint\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

@@ -25,10 +25,12 @@ TEST(Fingerprint, EveryLiteralIsAQuestionMark) {
 }
 
 TEST(Fingerprint, ParametersLikeLiterals) {
-  for (const char* sql : {"select a from t where b = $1", "select a from t where b = :name", "select a from t where b = ?",
-                          "select a from t where b = 'x'", "select a from t where b = -7"})
+  for (const char* sql :
+       {"select a from t where b = $1", "select a from t where b = :name", "select a from t where b = ?",
+        "select a from t where b = 'x'", "select a from t where b = -7"})
     EXPECT_EQ(pg(sql), "select a from t where b = ?") << sql;
-  for (const char* sql : {"select ?1", "select :a", "select @a", "select $a", "select ?"}) EXPECT_EQ(lite(sql), "select ?");
+  for (const char* sql : {"select ?1", "select :a", "select @a", "select $a", "select ?"})
+    EXPECT_EQ(lite(sql), "select ?");
   EXPECT_EQ(pg("select data ? 'k', a[1:2], b::int, c-1"), "select data ? ?, a[? : ?], b::int, c - ?");
 }
 
@@ -68,7 +70,8 @@ TEST(Fingerprint, NamesAreKept) {
 
 // SQLite takes "x" as a string where it names no column.
 TEST(Fingerprint, QuotedTextsOfSqliteThatMayBeStrings) {
-  EXPECT_EQ(lite("select a from t where a = \"secret\" and t.\"b\" = 1"), "select a from t where a = ? and t.\"b\" = ?");
+  EXPECT_EQ(lite("select a from t where a = \"secret\" and t.\"b\" = 1"),
+            "select a from t where a = ? and t.\"b\" = ?");
   EXPECT_EQ(lite("insert into t values (\"secret\")"), "insert into t values (?)");
 }
 
@@ -137,8 +140,9 @@ class Marked {
   uint64_t pick(uint64_t n) { return rng_.below(n); }
 
  private:
-  static constexpr std::string_view kPieces[] = {"a", " ", "\n", "--", "/*", "*/", ";", ",", "(", ")", "$1", "?", ":x",
-                                                 "\xc3\xa9", "\xff", "\"", "%", "select", "$", "[", "`", "@"};
+  static constexpr std::string_view kPieces[] = {"a", " ",      "\n", "--", "/*", "*/",       ";",    ",",
+                                                 "(", ")",      "$1", "?",  ":x", "\xc3\xa9", "\xff", "\"",
+                                                 "%", "select", "$",  "[",  "`",  "@"};
 
   std::string gap() {
     constexpr std::string_view kGaps[] = {" ", "  ", "\n", " /* qzx 7373 */ ", " -- qzx 'qzx\n", "\t"};
@@ -233,7 +237,8 @@ TEST(FingerprintFuzz, NoLiteralOfASpoiltStatement) {
 TEST(FingerprintFuzz, NoLiteralBesideAQuoteThatWasNotDoubled) {
   for (uint64_t seed = 1; seed <= 5'000; ++seed) {
     Marked marked(seed, Dialect::postgresql);
-    const std::string sql = "select a from t where b = 'O'" + std::string(kMark) + " " + std::to_string(seed) + "' and c = 'x'";
+    const std::string sql =
+        "select a from t where b = 'O'" + std::string(kMark) + " " + std::to_string(seed) + "' and c = 'x'";
     for (const Dialect dialect : {Dialect::postgresql, Dialect::sqlite})
       ASSERT_EQ(form_in(dialect, sql).text, "select ...") << sql;
   }

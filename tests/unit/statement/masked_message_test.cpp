@@ -21,17 +21,17 @@ TEST(MaskedMessage, WithoutTheValuesThatTheServerQuotes) {
 }
 
 TEST(MaskedMessage, NamesOfObjectsAreKept) {
-  for (const char* message :
-       {"duplicate key value violates unique constraint \"users_email_key\"",
-        "null value in column \"a\" of relation \"t\" violates not-null constraint", "UNIQUE constraint failed: users.email",
-        "division by zero", ""})
+  for (const char* message : {"duplicate key value violates unique constraint \"users_email_key\"",
+                              "null value in column \"a\" of relation \"t\" violates not-null constraint",
+                              "UNIQUE constraint failed: users.email", "division by zero", ""})
     EXPECT_EQ(masked(message), message);
   EXPECT_EQ(masked("column \"bob@example.com\" does not exist"), "column ? does not exist");
 }
 
 // A value may imitate the end of its quotes.
 TEST(MaskedMessage, NothingAfterAValueIsTakenForAName) {
-  EXPECT_EQ(masked("invalid input syntax for type uuid: \"x\" for column \"secret\" of"), "invalid input syntax for type uuid: ? of");
+  EXPECT_EQ(masked("invalid input syntax for type uuid: \"x\" for column \"secret\" of"),
+            "invalid input syntax for type uuid: ? of");
   Rng rng(3);
   constexpr std::string_view kPieces[] = {"\"", "'", " column ", "constraint \"", "\" ", "a", "`", "\n", "\xff"};
   for (int round = 0; round < 5'000; ++round) {
