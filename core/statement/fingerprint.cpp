@@ -14,8 +14,9 @@ using Kind = SqlScanner::Kind;
 using Token = SqlScanner::Token;
 
 constexpr std::string_view kMore = "...";
-constexpr size_t kDepthMax = 64;       // of parentheses; what is deeper is left out
-constexpr size_t kNameBytesMax = 128;  // a longer one in quotes is no name
+constexpr size_t kDepthMax = 64;                         // of parentheses; what is deeper is left out
+constexpr size_t kNameBytesMax = 128;                    // a longer one in quotes is no name
+constexpr std::string_view kNoSymbols("\0'\"$\\{}", 7);  // there is no such symbol: a literal is broken
 constexpr std::string_view kNoSpaceBefore = ",).];";
 
 // After these no operand has ended: a sign belongs to the number, and "(" is no call.
@@ -194,7 +195,8 @@ class Normalizer {
 
   void take_symbol(const Token& token, size_t start) {
     const char c = token.text.front();
-    if (c == '\0' || c == '\'' || c == '"') {
+    const bool ends_comment = c == '*' && sql_.substr(start, 2) == "*/";  // whose beginning is missing
+    if (ends_comment || kNoSymbols.find(c) != kNoSymbols.npos) {
       is_doubtful_ = true;
       return;
     }

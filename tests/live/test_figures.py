@@ -439,7 +439,7 @@ def query_log(s, shows):
     lease.query("select  'four' as a, 'secret' as b")
     s.set("slow_query_threshold", "1h")
     refusal = client.refuses(lease.query, s.database.faulty, status="database")
-    until(lambda: s.value("SELECT sum(calls) FROM ~queries WHERE pool = :pool") == 3, "they are added up")
+    until(lambda: s.value("SELECT CAST(sum(calls) AS bigint) FROM ~queries WHERE pool = :pool") == 3, "they are added up")
     instance = s.value("SELECT instance_id FROM ~pools WHERE pool = :pool")
     print_of = s.value("SELECT fingerprint FROM ~queries WHERE pool = :pool AND calls = 2")
     conn_id = s.value("SELECT conn_id FROM ~connections WHERE pool = :pool")
