@@ -522,7 +522,8 @@ COMMENT ON FUNCTION tidepool.check_options(text) IS
 CREATE VIEW tidepool.backends AS
   SELECT a.pid, a.datname, a.usename, a.application_name, a.client_addr, a.backend_start, a.xact_start, a.query_start,
          a.state, a.wait_event_type, a.wait_event, a.query,
-         c.pool, c.instance_id, c.app, c.conn_id, c.connection_state, c.tag, l.lease_id, l.age_ms AS lease_age_ms
+         c.pool, c.instance_id, c.app, c.conn_id, c.connection_state, c.tag, l.lease_id, l.age_ms AS lease_age_ms,
+         (to_jsonb(a) ->> 'query_id')::bigint AS query_id  -- older servers have no such column
     FROM pg_catalog.pg_stat_activity AS a
     LEFT JOIN (SELECT x.instance_id, x.pool, p.app, p.db_user, x.conn_id, x.state AS connection_state, x.server_pid,
                       x.tag, x.created_at
@@ -555,6 +556,8 @@ COMMENT ON COLUMN tidepool.backends.connection_state IS 'The state of the connec
 COMMENT ON COLUMN tidepool.backends.tag IS 'Tag of the current lease. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.backends.lease_id IS 'The lease, as in leases; null if the connection is not leased.';
 COMMENT ON COLUMN tidepool.backends.lease_age_ms IS 'How long the lease has been held, in ms.';
+COMMENT ON COLUMN tidepool.backends.query_id IS
+  'As in pg_stat_activity, for joins with pg_stat_statements; null without compute_query_id, and before PostgreSQL 14.';
 
 -- Commands ----------------------------------------------------------------------------------------------------------
 -- A command is put into the pool's mailbox and executed at its next tick; the function returns its number, see

@@ -62,7 +62,7 @@ thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
 
 Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
                WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
-               Listeners& listeners, const TickClock& clock)
+               Listeners& listeners, QueryLog& query_log, const TickClock& clock)
     : spec_(spec),
       segment_(segment),
       board_(board),
@@ -72,6 +72,7 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       fast_policy_(fast_policy),
       errors_(errors),
       listeners_(listeners),
+      query_log_(query_log),
       clock_(clock),
       policy_(spec.policy),
       brain_(policy_, board.capacity(), spec.seed, clock.now()),
@@ -122,6 +123,7 @@ void Keeper::apply_policy() {
   fast_policy_.set(policy_, listeners_.is_any());
   wait_queue_.set_window(policy_.fairness_window);
   wait_queue_.set_objective(policy_.wait_objective);
+  query_log_.set_threshold(policy_.slow_query_threshold);
 }
 
 Span Keeper::step() {
@@ -146,6 +148,7 @@ Span Keeper::step() {
       slot_keeper_.tend(policy_, now);
     }
   }
+  if (query_log_.drain(now)) poke();
   if (attendant_ != nullptr) attendant_wakeup_ = attendant_->step(now);
   Deliveries deliveries;
   const Instant expiry = wait_queue_.expire(now, deliveries);
@@ -407,11 +410,7 @@ Verdict Keeper::accept(const Command& command, Instant now) {
     return Verdict::applied("statistics reset");
   }
   if (command.verb() == Verb::clear_cache) return clear_cache(command);
-  if (command.verb() == Verb::clear_logs) {
-    if (attendant_ != nullptr) attendant_->clear_logs();
-    segment_writer_.note(EventKind::logs_cleared, Severity::info, "query logs cleared by " + command.actor);
-    return Verdict::applied("query logs cleared");
-  }
+  if (command.verb() == Verb::clear_logs) return clear_logs(command, now);
   return brain_.accept(command, census_, now);
 }
 
@@ -421,6 +420,12 @@ Verdict Keeper::clear_cache(const Command& command) {
   const std::string text = std::to_string(removed) + " results removed from the query cache";
   segment_writer_.note(EventKind::cache_cleared, Severity::info, text + " by " + command.actor);
   return Verdict::applied(text);
+}
+
+Verdict Keeper::clear_logs(const Command& command, Instant now) {
+  query_log_.clear(now);
+  segment_writer_.note(EventKind::logs_cleared, Severity::info, "query logs cleared by " + command.actor);
+  return Verdict::applied(query_log_.is_on() ? "query logs cleared" : "there is no query log (query_log_size 0)");
 }
 
 Verdict Keeper::set_option(const Command& command, Instant now) {

@@ -25,6 +25,7 @@
 #include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
+#include "pool/query_log.hpp"
 #include "pool/recent_errors.hpp"
 #include "pool/segment_writer.hpp"
 #include "pool/slot_keeper.hpp"
@@ -40,7 +41,7 @@ class Keeper {
   // Throws Shortage if no descriptors are left.
   Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
          WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
-         Listeners& listeners, const TickClock& clock);
+         Listeners& listeners, QueryLog& query_log, const TickClock& clock);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
@@ -111,6 +112,7 @@ class Keeper {
   Verdict accept(const Command& command, Instant now);
   Verdict set_option(const Command& command, Instant now);
   Verdict clear_cache(const Command& command);
+  Verdict clear_logs(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);
   void watch_clocks(Instant now);
@@ -125,6 +127,7 @@ class Keeper {
   FastPolicy& fast_policy_;
   RecentErrors& errors_;
   Listeners& listeners_;
+  QueryLog& query_log_;
   const TickClock& clock_;
   Attendant* attendant_ = nullptr;
   Instant attendant_wakeup_ = Instant::never();

@@ -40,6 +40,7 @@ struct Pool::AsyncTicket : Ticket {
   AsyncTicket& operator=(const AsyncTicket&) = delete;
   void finish() {
     if (signal.load(std::memory_order_acquire) == kGranted) {
+      pool.note_wait(*this);
       pool.seats_[lease.slot()].begin(lease.bits, mode);
       pool.tell_of_lease(PoolEvent::acquire, lease);
       done(Code::ok, lease, Status::ok());
@@ -130,6 +131,13 @@ Code Pool::give_up_at_once() {
   return Code::timeout;
 }
 
+// For a ticket that was granted, before its lease begins.
+void Pool::note_wait(const Ticket& ticket) {
+  const uint32_t slot = ticket.lease.slot();
+  seats_[slot].waited_lease = ticket.lease.bits;
+  seats_[slot].waited_ns = static_cast<int64_t>(read(board_.slot(slot).acquired_mono)) - ticket.queued_at.ns();
+}
+
 Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   const Instant asked_at = clock_.now();
   if (const Code refusal = refusal_now(asked_at); refusal != Code::ok) return refusal;
@@ -155,6 +163,7 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
           ticket, [this] { return clock_.now(); }, deliveries))
     return ticket.refusal;
   out = ticket.lease;
+  note_wait(ticket);
   seats_[out.slot()].begin(out.bits, request.mode);
   slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, out.slot()};
   if (listeners_.is_any()) tell_of_lease(PoolEvent::acquire, out);
@@ -271,52 +280,85 @@ static QueryRequest bounded(const QueryRequest& request, Instant limit) {
 
 Status Pool::query(LeaseId lease, const QueryRequest& request, ResultTable& out) {
   return work_on_session(
-      lease, 1, [&](Connection& connection, Instant limit) { return connection.query(bounded(request, limit), out); });
+      lease, 1, [&](Connection& connection, Instant limit) { return connection.query(bounded(request, limit), out); },
+      [&](const FinishedCall& call) {
+        return call.status ? query_log_.statement(call, request.sql, rows_of(out), out.value_bytes())
+                           : query_log_.statement(call, request.sql, -1, -1);
+      });
 }
 
+namespace {
+
+// Counts what passes.
+class CountingSink final : public RowSink {
+ public:
+  explicit CountingSink(RowSink& to) : to_(to) {}
+  bool take(const ResultTable& page) override {
+    rows_ += page.rows();
+    return to_.take(page);
+  }
+  int64_t rows() const { return rows_; }
+
+ private:
+  RowSink& to_;
+  int64_t rows_ = 0;
+};
+
+}  // namespace
+
 Status Pool::stream(LeaseId lease, const QueryRequest& request, RowSink& sink, ResultTable& out) {
-  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
-    return connection.stream(bounded(request, limit), sink, out);
-  });
+  CountingSink counting(sink);
+  return work_on_session(
+      lease, 1,
+      [&](Connection& connection, Instant limit) { return connection.stream(bounded(request, limit), counting, out); },
+      [&](const FinishedCall& call) { return query_log_.statement(call, request.sql, counting.rows(), -1); });
 }
 
 Status Pool::open_rows(LeaseId lease, const QueryRequest& request, ResultTable& page) {
-  return work_on_session(lease, 1, [&](Connection& connection, Instant limit) {
-    return connection.open_rows(bounded(request, limit), page);
-  });
+  return work_on_session(
+      lease, 1,
+      [&](Connection& connection, Instant limit) { return connection.open_rows(bounded(request, limit), page); },
+      [&](const FinishedCall& call) { return query_log_.rows_opened(call, request.sql, page); });
 }
 
 // The reader may be slow: query_timeout limits each page.
 Status Pool::fetch_rows(LeaseId lease, ResultTable& page) {
-  return work_on_session(lease, 0,
-                         [&](Connection& connection, Instant limit) { return connection.fetch_rows(page, limit); });
+  return work_on_session(
+      lease, 0, [&](Connection& connection, Instant limit) { return connection.fetch_rows(page, limit); },
+      [&](const FinishedCall& call) { return query_log_.rows_fetched(call, page); });
 }
 
 void Pool::close_rows(LeaseId lease) {
-  (void)work_on_session(lease, 0, [](Connection& connection, Instant) {
-    connection.close_rows();
-    return Status::ok();
-  });
+  (void)work_on_session(
+      lease, 0,
+      [](Connection& connection, Instant) {
+        connection.close_rows();
+        return Status::ok();
+      },
+      [&](const FinishedCall& call) { return query_log_.rows_closed(call); });
 }
 
 Status Pool::batch(LeaseId lease, std::span<const QueryRequest> requests, Instant deadline,
                    std::vector<ResultTable>& out, size_t& failed_at) {
-  return work_on_session(lease, requests.size(), [&](Connection& connection, Instant limit) {
-    return connection.batch(requests, earliest(deadline, limit), out, failed_at);
-  });
+  return work_on_session(
+      lease, requests.size(),
+      [&](Connection& connection, Instant limit) {
+        return connection.batch(requests, earliest(deadline, limit), out, failed_at);
+      },
+      [&](const FinishedCall& call) { return query_log_.batch(call, requests, out, failed_at); });
 }
 
-template <typename Work>
-Status Pool::work_on_session(LeaseId lease, uint64_t statements, Work&& work) {
+template <typename Work, typename Log>
+Status Pool::work_on_session(LeaseId lease, uint64_t statements, Work&& work, Log&& log) {
   uint64_t conn_id = 0;
-  Status status = work_within_call(lease, statements, work, conn_id);
+  Status status = work_within_call(lease, statements, work, log, conn_id);
   if (!status && conn_id != 0) listeners_.tell(PoolEvent::error, conn_id, lease.bits, status.message().c_str());
   return status;
 }
 
 // `conn_id` is set if the database was asked. `statements`: how many are counted; 0 for the rest of one.
-template <typename Work>
-Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, uint64_t& conn_id) {
+template <typename Work, typename Log>
+Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, Log& log, uint64_t& conn_id) {
   const Call call(*this, lease);
   if (call.code() == Code::refused) {
     return Status::error(Code::refused, "another thread is using this lease",
@@ -324,9 +366,11 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
   }
   if (call.code() != Code::ok) return Status::error(call.code(), "");
   const Instant began = clock_.now();
+  Seat& seat = seats_[lease.slot()];
+  const bool is_first = !seat.is_touched;
   if (Status touched = begin_touch(lease, began); !touched) return touched;
   conn_id = read(board_.slot(lease.slot()).conn_id);
-  Connection& connection = *seats_[lease.slot()].connection;
+  Connection& connection = *seat.connection;
   const Span limit = fast_policy_.query_timeout();
   Status status = work(connection, limit.is_zero() ? Instant::never() : began + limit);
   const Instant ended = clock_.now();
@@ -335,7 +379,7 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
   put(slot.last_used_mono, static_cast<uint64_t>(ended.ns()));
   const SessionFacts facts = connection.facts();
   const StatementCounts& told = facts.statements;
-  StatementCounts& counted = seats_[lease.slot()].counted;
+  StatementCounts& counted = seat.counted;
   board_.write_statements(lease.slot(), told.held, told.bytes);
   slot.is_in_transaction.store(facts.is_in_transaction ? 1 : 0, std::memory_order_relaxed);
   format::SlotStats& stats = board_.stats(lease.slot());
@@ -364,6 +408,10 @@ Status Pool::work_within_call(LeaseId lease, uint64_t statements, Work& work, ui
       slot.last_error.assign(status.message());
     }
     keeper_->note_error(status.message());
+  }
+  if (query_log_.is_on()) {
+    const int64_t waited_ns = seat.waited_lease == lease.bits ? seat.waited_ns : 0;
+    if (log(FinishedCall{lease, conn_id, ended, ended - began, is_first ? waited_ns : -1, status})) keeper_->poke();
   }
   return status;
 }
@@ -473,6 +521,7 @@ void Pool::settle_and_pass_on(LeaseId lease, Return how) {
   board_.slot(slot).is_in_transaction.store(0, std::memory_order_relaxed);  // the next holder begins outside
   const Instant now = clock_.now();
   board_.write_use(slot, now);
+  if (query_log_.lease_ended(lease, now)) keeper_->poke();
   pass_on_or_put_away(lease, now, reason, is_fit);
 }
 

@@ -52,9 +52,10 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       seats_(board_.capacity()),
       fast_policy_(spec_.pool_key, in_use_peak_.is_counting() || Presence::needs_fence()),
       listeners_(std::move(spec_.events), std::move(spec_.log), board_, clock),
+      query_log_(*segment_, board_, spec_.target.backend, spec_.policy.query_log_size, clock),
       connector_(std::move(connector)),
       keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, wait_queue_, *connector_,
-                                       fast_policy_, errors_, listeners_, clock_)) {}
+                                       fast_policy_, errors_, listeners_, query_log_, clock_)) {}
 
 Pool::~Pool() = default;
 

@@ -24,6 +24,7 @@
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
 #include "pool/presence.hpp"
+#include "pool/query_log.hpp"
 #include "pool/recent_errors.hpp"
 #include "pool/seat.hpp"
 #include "pool/wait_queue.hpp"
@@ -160,11 +161,13 @@ class Pool {
   Code give_up_at_once();
   Code give_back(LeaseId lease, Return how);
   Status begin_touch(LeaseId lease, Instant now);
-  // Work: Status(Connection&, Instant limit), where the limit is that of query_timeout.
-  template <typename Work>
-  Status work_on_session(LeaseId lease, uint64_t statements, Work&& work);
-  template <typename Work>
-  Status work_within_call(LeaseId lease, uint64_t statements, Work& work, uint64_t& conn_id);
+  // Work: Status(Connection&, Instant limit), where the limit is that of query_timeout. Log: bool(const FinishedCall&), the
+  // function of the query log for this work.
+  template <typename Work, typename Log>
+  Status work_on_session(LeaseId lease, uint64_t statements, Work&& work, Log&& log);
+  template <typename Work, typename Log>
+  Status work_within_call(LeaseId lease, uint64_t statements, Work& work, Log& log, uint64_t& conn_id);
+  void note_wait(const Ticket& ticket);
   CloseReason settle_seat(Seat& seat, Return how, bool& is_fit) const;
   CloseReason reason_to_retire(const format::Slot& slot, Instant now) const;
   Code refusal_now(Instant now) const;
@@ -184,6 +187,7 @@ class Pool {
   FastPolicy fast_policy_;
   Listeners listeners_;
   RecentErrors errors_;
+  QueryLog query_log_;
   std::atomic<uint64_t> callbacks_open_{0};
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;

@@ -283,7 +283,6 @@ class Attendant {
   virtual Instant step(Instant now) = 0;
   // Empties what is asked for; "": everything. Returns how many results were removed.
   virtual uint64_t clear_cache(std::string_view key, std::string_view tag) = 0;
-  virtual void clear_logs() = 0;
   // Memory is short: gives back what only serves speed.
   virtual void shed_memory() = 0;
   virtual void set_policy(const Policy& policy) = 0;

@@ -47,6 +47,16 @@ void ResultTable::cut(int64_t rows) {
     cells_.resize(static_cast<size_t>(rows) * width_);
 }
 
+int64_t ResultTable::value_bytes() const {
+  if (source_ != nullptr) return source_->bytes();
+  size_t bytes = 0;
+  for (const Cell& cell : cells_) {
+    const bool has_bytes = cell.kind == SqlValue::Kind::text || cell.kind == SqlValue::Kind::bytes;
+    bytes += has_bytes ? cell.length : cell.kind == SqlValue::Kind::null ? 0 : sizeof cell.integer;
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 const char* ResultTable::text(int64_t row, int column, size_t* length) const {
   if (row < 0 || row >= rows() || column < 0 || column >= columns()) return nullptr;
   std::string_view out;

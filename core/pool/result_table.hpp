@@ -38,6 +38,8 @@ class RowSource {
   // The cell as the database writes it, NUL-terminated; without data for NULL. Valid as long as the source. False: the
   // library has no text for this number, so that the table makes it.
   virtual bool text(int64_t row, int column, std::string_view& out) const = 0;
+  // Of the values of all rows; -1: unknown.
+  virtual int64_t bytes() const { return -1; }
 };
 
 class ResultTable {
@@ -93,6 +95,8 @@ class ResultTable {
   const std::string& command() const { return command_; }     // the command tag of the database; may be empty
   int64_t last_insert_id() const { return last_insert_id_; }  // 0: unknown
   size_t bytes() const { return bytes_.size(); }              // of own cells
+  // Of the values of all rows, a number being 8 bytes unless the database sent it as text; -1: unknown.
+  int64_t value_bytes() const;
   bool is_last_page() const { return is_last_page_; }
   // The id of the transaction in which the statement was executed, if it was requested and one was assigned, and the
   // incarnation of the server (QueryRequest::wants_transaction), which is empty if the question was not answered.

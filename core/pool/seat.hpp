@@ -29,6 +29,10 @@ struct alignas(64) Seat {
   // the last holder and the acquirer still writes here, so the keeper neither judges nor revokes the lease.
   std::atomic<uint64_t> begun_lease{0};
 
+  // How long the acquirer of this lease waited; another lease did not.
+  uint64_t waited_lease = 0;
+  int64_t waited_ns = 0;
+
   // Of the connection's statements: what the counters of the slot contain already.
   StatementCounts counted;
 

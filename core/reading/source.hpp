@@ -41,6 +41,9 @@ const Source& health_source();
 const Source& help_source();
 const Source& command_help_source();
 const Source& wal_source();
+const Source& slow_queries_source();
+const Source& failed_queries_source();
+const Source& queries_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "segment/format.hpp"
 
@@ -41,6 +42,21 @@ class Ring {
   template <typename Fill>
   bool amend(uint64_t number, Fill&& fill) {
     return write(number, number + 1, fill);
+  }
+  // Empties every place that is not being written; the numbers continue.
+  template <typename Wipe>
+  void clear(Wipe&& wipe) {
+    for (Record& record : std::span(records_, count_)) {
+      uint64_t stamp = read(record.stamp);
+      if (stamp == 0 || stamp == format::kStampBusy) continue;
+      if (!record.stamp.compare_exchange_strong(stamp, format::kStampBusy, std::memory_order_acquire,
+                                                std::memory_order_relaxed)) {
+        continue;
+      }
+      std::atomic_thread_fence(std::memory_order_release);
+      wipe(record);
+      record.stamp.store(0, std::memory_order_release);
+    }
   }
   uint32_t count() const { return count_; }
 

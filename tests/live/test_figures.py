@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Every column of pools, pool_stats and pool_history in a situation in which its value is known.
+"""Every column of pools, pool_stats, pool_history and of the query log in a situation in which its value is known.
 
 usage: test_figures.py sqlite|postgresql [CASE...]
 
@@ -20,7 +20,7 @@ import stage
 from stage import client, is_, until, within
 
 CALM = "scaling=off burst=off health_interval=0 validation_interval=0 recovery='' emergency=off"
-NOTHING = {"pools": set(), "pool_stats": set(), "pool_history": set()}
+NOTHING = {relation: set() for relation in "pools pool_stats pool_history slow_queries failed_queries queries".split()}
 TOLD = {relation: set() for relation in NOTHING}
 
 
@@ -57,7 +57,7 @@ def tells(**columns):
 
 
 def is_time(column):
-    return column in ("at", "burst_until", "stats_reset") or column.endswith("_at")
+    return column in ("at", "burst_until", "stats_reset", "first_seen", "last_seen") or column.endswith("_at")
 
 
 def epoch(s, column):
@@ -465,8 +465,56 @@ def checkpoints(s, shows):
     is_(wal()["oldest_reader_tag"], None)
 
 
+LOGGED = "instance_id pool seq at tag fingerprint query duration_ms wait_ms rows sqlstate message conn_id bytes"
+
+
+@tells(pool_stats="query_log_lost_total", slow_queries=LOGGED, failed_queries=LOGGED,
+       queries="instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
+               "first_seen last_seen")
+def query_log(s, shows):
+    pool = s.pool(f"min_size=1 max_size=1 {CALM} slow_query_threshold=1h")
+    s.reaches("size, idle", (1, 1))
+    first = pool.acquire()
+    got = []
+    waiter = threading.Thread(target=lambda: got.append(pool.acquire(tag="report", timeout_ms=20000)))
+    waiter.start()
+    until(lambda: (s.state("oldest_wait_ms") or 0) > 50, "it waits")
+    first.release()
+    waiter.join(20)
+    lease = got[0]
+    lease.query("SELECT 'one' AS a, 'secret' AS b /* trace 17 */")
+    s.set("slow_query_threshold", "0")
+    lease.query("select  'four' as a, 'secret' as b")
+    s.set("slow_query_threshold", "1h")
+    refusal = client.refuses(lease.query, s.database.faulty, status="database")
+    until(lambda: s.value("SELECT CAST(sum(calls) AS bigint) FROM ~queries WHERE pool = :pool") == 3, "they are added up")
+    instance = s.value("SELECT instance_id FROM ~pools WHERE pool = :pool")
+    print_of = s.value("SELECT fingerprint FROM ~queries WHERE pool = :pool AND calls = 2")
+    conn_id = s.value("SELECT conn_id FROM ~connections WHERE pool = :pool")
+    shows("slow_queries", "the second", instance_id=instance, pool=s.name, seq=1, at=now(), tag="report",
+          fingerprint=print_of, query="select ? as a, ? as b", duration_ms=between(0, 20_000), wait_ms=None, rows=1,
+          sqlstate=None, message=None, conn_id=conn_id, bytes=len("four") + len("secret"))
+    shows("failed_queries", "the third", instance_id=instance, pool=s.name, seq=2, at=now(), tag="report",
+          fingerprint=lambda got: got != print_of and re.fullmatch("[0-9a-f]{16}", got) is not None,
+          query="select * from missing_table", duration_ms=between(0, 20_000), wait_ms=None, rows=None,
+          sqlstate=refusal.sqlstate or None, message=lambda got: "missing_table" in got, conn_id=conn_id, bytes=None)
+    longest = s.value("SELECT total_ms FROM ~queries WHERE pool = :pool AND calls = 2")
+    shows("queries", "two of the same", "AND calls = 2", instance_id=instance, pool=s.name, fingerprint=print_of,
+          query="select ? as a, ? as b", calls=2, errors=0, total_ms=between(0.0001, 20_000), min_ms=between(0, longest),
+          max_ms=between(longest / 2, longest), p50_ms=between(0, longest), p99_ms=between(0, longest), rows=2,
+          bytes=len("onesecret") + len("foursecret"), wait_ms=between(50, 20_000), first_seen=now(), last_seen=now())
+    shows("queries", "the other", "AND calls = 1", errors=1, rows=0, bytes=0, wait_ms=0)
+    shows("pool_stats", "nothing is missing", query_log_lost_total=0)
+    lease.release()
+    s.order("clear_logs(:pool)")
+    for relation in ("slow_queries", "failed_queries", "queries"):
+        is_(s.value(f"SELECT count(*) FROM ~{relation} WHERE pool = :pool"), 0, relation)
+    is_(len(s.events("logs_cleared")), 1)
+
+
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
-         transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints)
+         transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints,
+         query_log)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

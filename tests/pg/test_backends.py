@@ -35,6 +35,15 @@ class Backends(unittest.TestCase):
         self.assertEqual(self.sql("SELECT count(*), count(pool) FROM tidepool.backends WHERE pid = pg_backend_pid()"),
                          [["1", "0"]])
 
+    def test_query_id(self):
+        if int(self.sql("SHOW server_version_num")[0][0]) < 140000:
+            self.assertEqual(self.sql("SELECT count(query_id) FROM tidepool.backends"), [["0"]])
+            return
+        self.sql("ALTER SYSTEM SET compute_query_id = on; SELECT pg_reload_conf()")
+        self.assertTrue(wait_until(lambda: self.sql(
+            "SELECT count(b.query_id) > 0, bool_and(b.query_id IS NOT DISTINCT FROM a.query_id) FROM tidepool.backends b "
+            "JOIN pg_stat_activity a USING (pid)") == [["t", "t"]]))
+
     def test_each_session_once(self):
         self.assertEqual(self.sql("SELECT count(*) = count(DISTINCT pid) FROM tidepool.backends"), [["t"]])
 

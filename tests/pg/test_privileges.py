@@ -14,7 +14,7 @@ CALLS = {
     "scale": "'app', 2", "burst": "'app', '1 s'", "end_burst": "'app'", "set": "'app', 'max_size', '4'", "pause": "'app'",
     "resume": "'app'", "recycle": "'app', '1 s'", "drain": "'app'", "close_connection": "1, 'app'", "revoke": "{lease}, 'app'",
     "check_health": "'app'", "ack": "{alert}", "set_alert": "'app', 'mine', 'in_use', '>', 1", "drop_alert": "'app', 'mine'",
-    "reset_stats": "'app'", "evaluate": "'app'", "annotate": "'app', 'a remark'",
+    "reset_stats": "'app'", "evaluate": "'app'", "annotate": "'app', 'a remark'", "clear_logs": "'app'",
 }
 UPDATES = {
     "scale": ["{schema}.pools SET target_size = 3 WHERE pool = 'app'"],

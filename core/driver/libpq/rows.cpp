@@ -93,6 +93,12 @@ SqlValue PgRows::cell(int64_t row, int column) const {
   return SqlValue::of_text(text);
 }
 
+int64_t PgRows::bytes() const {
+  size_t bytes = first_ == nullptr ? 0 : bytes_of(first_.get());
+  for (const ResultHandle& part : more_) bytes += bytes_of(part.get());
+  return static_cast<int64_t>(bytes);
+}
+
 bool PgRows::text(int64_t row, int column, std::string_view& out) const {
   const Place at = place_of(row);
   out = PQgetisnull(at.result, at.row, column) != 0 ? std::string_view() : text_at(at.result, at.row, column);

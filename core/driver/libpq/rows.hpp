@@ -40,6 +40,7 @@ class PgRows final : public RowSource {
   int64_t rows() const override { return rows_; }
   SqlValue cell(int64_t row, int column) const override;
   bool text(int64_t row, int column, std::string_view& out) const override;
+  int64_t bytes() const override;
 
  private:
   struct Place {

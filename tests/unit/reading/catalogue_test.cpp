@@ -67,7 +67,14 @@ TEST(Catalogue, ColumnsAreStable) {
       columns_of("wal"),
       "instance_id pool wal_bytes limit_bytes frames frames_checkpointed last_checkpoint last_checkpoint_at blocked_ms "
       "oldest_reader_ms oldest_reader_tag oldest_reader_lease_id oldest_reader_conn_id last_error");
-  EXPECT_EQ(relations_catalogue().size(), 20u);
+  for (const char* name : {"slow_queries", "failed_queries"}) {
+    EXPECT_EQ(columns_of(name),
+              "instance_id pool seq at tag fingerprint query duration_ms wait_ms rows sqlstate message conn_id bytes");
+  }
+  EXPECT_EQ(columns_of("queries"),
+            "instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
+            "first_seen last_seen");
+  EXPECT_EQ(relations_catalogue().size(), 23u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -109,7 +116,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "alert_rules: message advice\n"
             "commands: actor arguments message\n"
             "health: issues checks\n"
-            "wal: oldest_reader_tag last_error\n");
+            "wal: oldest_reader_tag last_error\n"
+            "slow_queries: tag query message\n"
+            "failed_queries: tag query message\n"
+            "queries: query\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -130,7 +140,10 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "presets: preset option value document note\n"
             "health: instance_id pool status recommendations\n"
             "command_help: command argument type meaning\n"
-            "wal: instance_id pool last_checkpoint\n");
+            "wal: instance_id pool last_checkpoint\n"
+            "slow_queries: instance_id pool fingerprint sqlstate\n"
+            "failed_queries: instance_id pool fingerprint sqlstate\n"
+            "queries: instance_id pool fingerprint\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

@@ -147,6 +147,7 @@ class SegmentMaker {
       w.tag.assign(i == 0 ? "second" : "first");
     }
     fill_rings();
+    fill_queries();
     fill_watch();
     constexpr const char* kSettings[][2] = {{"min_size", "2"}, {"max_size", "6"}, {"acquire_timeout", "10s"}};
     settings().seq = 2;
@@ -254,6 +255,30 @@ class SegmentMaker {
     t.statement_cache_misses_total = 20;
     t.statement_cache_evictions_total = 4;
     t.statement_bytes = 4096;
+  }
+  void fill_queries() {
+    for (uint64_t n = 0; n < 3; ++n) {
+      auto& q = record<format::QueryRecord>(header().query_log, n);
+      q.at_wall_ns = kMadeWallNs - static_cast<int64_t>(kSecondNs);
+      q.fingerprint = 77 + n;
+      q.conn_id = 501;
+      q.duration_ns = 2 * static_cast<int64_t>(kSecondNs);
+      q.wait_ns = q.rows = q.bytes = n == 2 ? -1 : 5;
+      q.is_slow = n == 2 ? 0 : 1;
+      q.is_failed = n == 0 ? 0 : 1;
+      q.tag.assign("report");
+      q.query.assign("select ?");
+      q.stamp = n + 1;
+      format::DigestRecord& d = digest(static_cast<uint32_t>(n));
+      d.seq = 2;
+      d.fingerprint = 77 + n;
+      d.calls = 2;
+      d.total_ns = 2 * kSecondNs;
+      d.min_ns = d.max_ns = kSecondNs;
+      d.first_wall_ns = d.last_wall_ns = static_cast<uint64_t>(kMadeWallNs);
+      d.duration.count[40] = 2;
+      d.query.assign("select ?");
+    }
   }
   void fill_rings() {
     for (const format::Region* region : {&header().history_1s, &header().history_1m, &header().history_1h}) {
