@@ -224,7 +224,9 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   }
   ServiceNeeds needs = service_needs(place.handle());
   needs.listening.make_port = make_listening(parsed->target, app + "/" + name, callbacks);
-  needs.listening.call_program = [callbacks](std::function<void()> call) { callbacks->tell_subscriber(std::move(call)); };
+  needs.listening.call_program = [callbacks](std::function<void()> call) {
+    callbacks->tell_subscriber(std::move(call));
+  };
   needs.listening.policy = parsed->policy;
   needs.listening.seed = fresh_seed();
   auto service = std::make_unique<Service>(*pool, std::move(needs));

@@ -20,7 +20,8 @@ using enum Privacy;
 constexpr Column kConnectionColumns[] = {
     {"conn_id", integer, "", "Identifier of the connection, never reused in this instance."},
     {"state", text, "",
-     "connecting, idle, in_use, validating or closing; listening: the connection for notifications, which is not counted in "
+     "connecting, idle, in_use, validating or closing; listening: the connection for notifications, which is not "
+     "counted in "
      "pools.size.",
      open},
     {"server_pid", int4, "", "Process id of the server session; null where the database has none."},

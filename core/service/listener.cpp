@@ -60,8 +60,7 @@ class Listener::Subscriber {
 };
 
 struct Listener::State : std::enable_shared_from_this<State> {
-  State(Pool& of, ListenerNeeds given)
-      : pool(of), clock(of.clock()), needs(std::move(given)), policy(needs.policy) {}
+  State(Pool& of, ListenerNeeds given) : pool(of), clock(of.clock()), needs(std::move(given)), policy(needs.policy) {}
 
   void run();
   bool step(std::vector<Listening::Delivery>& out, Instant& next);
@@ -140,7 +139,8 @@ void Listener::State::deliver(Listening::Delivery delivery) {
     if (found == subscribers.end()) return;
     subscriber = found->second;
   }
-  if (subscriber->side() == Side::program && needs.call_program) return pass_to_program(subscriber, std::move(delivery));
+  if (subscriber->side() == Side::program && needs.call_program)
+    return pass_to_program(subscriber, std::move(delivery));
   subscriber->tell(delivery.to, delivery.event);
 }
 
@@ -224,9 +224,10 @@ void Listener::State::report(const ListeningFacts& before) {
                           : "listening for notifications");
   }
   // Once for each outage: repeated failures change only last_error.
-  if (is_connecting && before.state == ListenerState::listening) {
+  if (before.failures == 0 && facts.failures != 0) {
+    const char* const what = before.state == ListenerState::listening ? " was lost: " : " could not be opened: ";
     keeper.note_later(EventKind::listen_lost, Severity::warning,
-                      "the connection that listens for notifications was lost: " + facts.last_error);
+                      "the connection that listens for notifications" + (what + facts.last_error));
   }
 }
 
@@ -359,7 +360,8 @@ void Listener::hold_for_fork(Instant give_up) noexcept {
     if (SystemClock::instance().now() >= give_up) return;
     pause_for(Span::micros(100));
   }
-  if (state.listening) (void)state.listening->port().hold_for_fork(std::max(Span{}, give_up - SystemClock::instance().now()));
+  if (state.listening)
+    (void)state.listening->port().hold_for_fork(std::max(Span{}, give_up - SystemClock::instance().now()));
 }
 
 void Listener::release_after_fork() noexcept {

@@ -86,7 +86,7 @@ void Listening::take_done(Instant now, std::vector<Delivery>& out) {
   for (std::string& channel : adding_) in_effect_.insert(std::move(channel));
   adding_.clear();
   if (std::exchange(is_first_change_, false)) {
-    failures_ = 0;
+    facts_.failures = 0;
     ++facts_.connects_total;
     enter(ListenerState::listening, now);
   }
@@ -109,7 +109,7 @@ void Listening::lose(const Status& why, Instant now, std::vector<Delivery>& out)
   in_effect_.clear();
   adding_.clear();
   is_ping_ = false;
-  const Span ceiling = backoff_ceiling(++failures_, policy_.retry_base, policy_.retry_max);
+  const Span ceiling = backoff_ceiling(++facts_.failures, policy_.retry_base, policy_.retry_max);
   retry_at_ = now + ceiling.scaled(rng_.unit());
   facts_.born = {};
   facts_.server_pid = 0;
@@ -195,7 +195,7 @@ void Listening::shut(Instant now) {
   in_effect_.clear();
   adding_.clear();
   is_ping_ = false;
-  failures_ = 0;
+  facts_.failures = 0;
   facts_.born = {};
   facts_.server_pid = 0;
   facts_.channels = 0;

@@ -50,6 +50,7 @@ struct ListeningFacts {
   uint64_t notifications_total = 0;
   uint64_t gaps_total = 0;      // outages after which a subscription was told a gap
   uint64_t connects_total = 0;  // connections on which LISTEN has taken effect
+  int failures = 0;             // in a row
   std::string last_error;
 };
 
@@ -120,7 +121,6 @@ class Listening {
   Instant answer_by_;
   Instant heard_at_;
   Instant retry_at_;
-  int failures_ = 0;  // in a row
   bool is_broken_off_ = false;
   ListeningFacts facts_;
   std::vector<ListeningNews> news_;

@@ -68,8 +68,8 @@ class Ear:
 
 def listener_pid(server):
     """The process of the server that serves the connection which listens; None: there is none."""
-    found = server.sql("SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%(listen)'").split()
-    return int(found[0]) if found else None
+    found = server.sql("SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%(listen)'")
+    return int(found[0][0]) if found else None
 
 
 assert client  # its types are those of the arguments

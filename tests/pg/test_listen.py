@@ -132,6 +132,35 @@ def losses_are_events(w):
         [("listen_ready", "info"), ("listen_lost", "warning"), ("listen_ready", "info")], "the events")
 
 
+def ready_comes_first(w):
+    """However many notifications are sent meanwhile, also to a connection that listens already."""
+    pool, sender = quick(w), quick(w, name="sends")
+    is_over, sent = threading.Event(), []
+
+    def send():
+        while not is_over.is_set():
+            notify(sender, "a", len(sent))
+            sent.append(None)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        other = Ear(pool, "b").wait_for("ready")
+        for _ in range(20):
+            ear = Ear(pool, "a")
+            ear.wait(lambda told: len(told) > 5, "notifications")
+            due = len(sent)
+            ear.wait(lambda told: int(told[-1]) >= due, "notifications")  # noqa: B023
+            ear.end()
+            is_(ear.told[0], "ready", str(ear.told))
+            numbers = [int(text) for text in ear.told[1:]]
+            is_(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "in order")
+        is_(other.told, ["ready"], "another channel")
+    finally:
+        is_over.set()
+        thread.join()
+
+
 def names_are_exact(w):
     pool = quick(w)
     names = ["Orders", 'with "quotes" and ; semicolons', "ä" * 31, "x" * 63]
@@ -172,6 +201,9 @@ def refused_login_is_told(w):
     is_(("password authentication failed" in ear.reasons[0], "wrong" in ear.reasons[0]), (True, False), ear.reasons[0])
     passwords[0] = "right"
     is_(ear.wait_for("ready").told, ["lost", "ready"], "told")
+    assert_soon(lambda: [row["kind"] for row in w.segments.rows(
+        "SELECT kind FROM tidepool_events WHERE kind LIKE 'listen%' ORDER BY at")] == ["listen_lost", "listen_ready"],
+        "the events")
 
 
 def silent_server_is_given_up(w):
@@ -305,6 +337,6 @@ if __name__ == "__main__":
     signal.alarm(120)
     assert ctypes
     sys.exit(application.main([
-        hundred_reconnects, listens_beside_the_pool, losses_are_events, names_are_exact, bad_input_is_refused,
+        hundred_reconnects, listens_beside_the_pool, losses_are_events, ready_comes_first, names_are_exact, bad_input_is_refused,
         refused_login_is_told, silent_server_is_given_up, calls_may_use_the_pool, pool_closes_during_a_call,
         steps_of_a_foreign_loop_call, child_leaves_the_connection_alone, slow_program_loses_nothing]))

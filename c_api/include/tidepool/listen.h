@@ -32,7 +32,7 @@ enum {
   TIDE_LISTEN_READY = 1,        /* LISTEN has taken effect for the first time: read the data now */
   TIDE_LISTEN_NOTIFICATION = 2, /* a notification was sent */
   TIDE_LISTEN_LOST = 3,         /* there is no connection: until GAP (or READY) nothing arrives; once for each outage */
-  TIDE_LISTEN_GAP = 4           /* LISTEN is in effect again; what was sent since LOST is missing: read the data again */
+  TIDE_LISTEN_GAP = 4 /* LISTEN is in effect again; what was sent since LOST is missing: read the data again */
 };
 
 /* The texts are valid during the call. */

@@ -92,7 +92,7 @@ class PgListeningPort final : public ListeningPort {
   Opening::Progress begun_ = Opening::Progress::waiting;
   ConnectionHandle conn_;
   Request request_ = Request::none;
-  Status refusal_;  // of the request, by the server
+  Status refusal_;                   // of the request, by the server
   std::vector<ListeningNews> held_;  // notifications that arrived during a change
   Status last_words_;                // what the server said of its own accord, such as that it shuts down
   bool is_writing_ = false;
@@ -180,7 +180,9 @@ void PgListeningPort::read(std::vector<ListeningNews>& out) {
                      .server_pid = notification->be_pid});
   }
   if (is_lost) {
-    Status why = !refusal_ ? std::move(refusal_) : !last_words_ ? std::move(last_words_) : connection_error(conn_.get());
+    Status why = !refusal_      ? std::move(refusal_)
+                 : !last_words_ ? std::move(last_words_)
+                                : connection_error(conn_.get());
     return lose(std::move(why), out);
   }
   if (is_writing_ == (unsent > 0)) return;

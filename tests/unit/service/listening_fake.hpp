@@ -14,7 +14,8 @@ namespace tide::test {
 
 // Answers at the next step of the port, unless it is silent.
 struct FakeNotifier {
-  bool is_refusing = false;  // connects, and changes
+  bool is_refusing = false;          // connects, and changes
+  bool is_refusing_changes = false;  // connects, but cannot LISTEN
   bool is_silent = false;
   bool is_connected = false;
   int connects = 0;
@@ -27,7 +28,8 @@ struct FakeNotifier {
   // Heard by the session if it listens.
   bool notify(const std::string& channel, const std::string& payload) {
     if (!is_connected || !channels.contains(channel)) return false;
-    under_way.push_back({.kind = ListeningNews::Kind::notified, .channel = channel, .payload = payload, .server_pid = 7});
+    under_way.push_back(
+        {.kind = ListeningNews::Kind::notified, .channel = channel, .payload = payload, .server_pid = 7});
     return true;
   }
   // The session ends; of what is under way, only the first `arriving` arrive.
@@ -52,6 +54,7 @@ class FakeListeningPort final : public ListeningPort {
     request_ = Request::change;
     ++server_.changes;
     if (!server_.is_connected || server_.is_silent || server_.is_refusing) return;
+    if (server_.is_refusing_changes) return;
     for (const std::string& channel : listen) server_.channels.insert(channel);
     for (const std::string& channel : unlisten) server_.channels.erase(channel);
     has_changed_ = true;
