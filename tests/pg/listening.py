@@ -3,7 +3,6 @@ import ctypes
 import threading
 import time
 
-import client
 from client import POINTER, TEXT, call, library
 from owner import ERROR
 
@@ -70,6 +69,3 @@ def listener_pid(server):
     """The process of the server that serves the connection which listens; None: there is none."""
     found = server.sql("SELECT pid FROM pg_stat_activity WHERE application_name LIKE '%(listen)'")
     return int(found[0][0]) if found else None
-
-
-assert client  # its types are those of the arguments

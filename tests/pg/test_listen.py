@@ -3,7 +3,6 @@
 
 One server; each case prints `ok NAME`. Names on the command line select cases.
 """
-import ctypes
 import os
 import random
 import signal
@@ -335,8 +334,8 @@ def slow_program_loses_nothing(w):
 
 if __name__ == "__main__":
     signal.alarm(120)
-    assert ctypes
     sys.exit(application.main([
-        hundred_reconnects, listens_beside_the_pool, losses_are_events, ready_comes_first, names_are_exact, bad_input_is_refused,
-        refused_login_is_told, silent_server_is_given_up, calls_may_use_the_pool, pool_closes_during_a_call,
-        steps_of_a_foreign_loop_call, child_leaves_the_connection_alone, slow_program_loses_nothing]))
+        hundred_reconnects, listens_beside_the_pool, losses_are_events, ready_comes_first, names_are_exact,
+        bad_input_is_refused, refused_login_is_told, silent_server_is_given_up, calls_may_use_the_pool,
+        pool_closes_during_a_call, steps_of_a_foreign_loop_call, child_leaves_the_connection_alone,
+        slow_program_loses_nothing]))

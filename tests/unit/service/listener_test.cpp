@@ -93,7 +93,7 @@ class ListenerTest : public ServiceRig {
     make({});
   }
   void TearDown() override {
-    listener_->finish(clock_.now());
+    EXPECT_TRUE(listener_->finish(clock_.now() + Span::seconds(60)));
     ServiceRig::TearDown();
   }
   void make(std::function<void(std::function<void()>)> call_program) {
