@@ -73,6 +73,21 @@ void Callbacks::tell_result(std::function<void()> call) {
   call();
 }
 
+void Callbacks::tell_subscriber(std::function<void()> call) {
+  if (loop_ == nullptr) {
+    if (put({call, false})) return;
+  } else {
+    const std::lock_guard lock(results_mutex_);
+    if (!is_loop_over_) {
+      results_.push_back(std::move(call));
+      loop_->poke();
+      return;
+    }
+  }
+  const CallbackScope scope(handle_);
+  call();
+}
+
 void Callbacks::tell_waiting() {
   for (;;) {
     std::function<void()> call;

@@ -1,7 +1,7 @@
 // Callbacks: how the program's functions are called, on which thread, and whether a thread is inside one of them.
 //
-// Calls that the keeper of a pool with its own thread would make (events, outcomes of asynchronous acquires) are passed
-// to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The same holds
+// Calls that the keeper of a pool with its own thread would make (events, outcomes of asynchronous acquires), and those of
+// subscriptions, are passed to a callback thread, so that a function that blocks, or waits for a lease, does not stop the keeper. The same holds
 // for lines for standard error, which may be a pipe that is not read. The thread is started when it is first needed; if
 // it cannot be started, the keeper makes the calls itself. All other threads call directly, including those that open
 // connections and need a password.
@@ -75,6 +75,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   void serve_loop(Keeper& keeper) { loop_ = &keeper; }
   // The result of an asynchronous statement.
   void tell_result(std::function<void()> call);
+  // A call for a subscription: by the callback thread, or with a foreign loop as a result. If it throws, it was not made.
+  void tell_subscriber(std::function<void()> call);
   // Reports the results that are waiting, in the thread that drives the keeper.
   void tell_waiting();
   // The same, for the last time: later results are reported by the threads that have them.

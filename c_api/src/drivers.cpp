@@ -8,6 +8,7 @@
 #include "callbacks.hpp"
 #include "custom_driver.hpp"
 #include "driver/libpq/connector.hpp"
+#include "driver/libpq/listening.hpp"
 #include "driver/sqlite/connector.hpp"
 #include "driver/threaded/connector.hpp"
 #include "guard.hpp"
@@ -112,6 +113,14 @@ Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Po
     return make_threaded_connector(std::make_unique<CustomDriver>(*driver, target.connect_text, clock, handle), clock);
   }
   return Status::error(Code::unsupported, "no driver for \"" + target.scheme + "\"");
+}
+
+ListeningMaker make_listening(const Target& target, const std::string& application,
+                              const std::shared_ptr<Callbacks>& callbacks) {
+  if (target.backend != Backend::postgresql) return nullptr;
+  return [to = PostgresqlTarget{target.connect_text, application, credentials_of(callbacks)}](const Policy& policy) {
+    return make_postgresql_listening_port(to, policy);
+  };
 }
 
 }  // namespace tide

@@ -3,6 +3,7 @@
 // Threads: any; registered drivers live forever.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 
 #include "callbacks.hpp"
 #include "policy/parse.hpp"
+#include "pool/listening_port.hpp"
 #include "pool/ports.hpp"
 
 namespace tide {
@@ -21,6 +23,10 @@ std::vector<std::string> registered_schemes();
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
                                                   const std::string& application,
                                                   const std::shared_ptr<Callbacks>& callbacks, uint64_t handle);
+// What makes the connection for notifications; empty if the database has none.
+using ListeningMaker = std::function<std::unique_ptr<ListeningPort>(const Policy&)>;
+ListeningMaker make_listening(const Target& target, const std::string& application,
+                              const std::shared_ptr<Callbacks>& callbacks);
 
 // Locks the list of registered drivers, so that no other thread holds it when the process forks.
 void hold_drivers_for_fork() noexcept;

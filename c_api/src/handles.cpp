@@ -103,6 +103,11 @@ bool Handles::withdraw(PoolEntry& entry, Span timeout) {
   return true;
 }
 
+void Handles::forget_service(PoolEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  entry.service = nullptr;
+}
+
 void Handles::retire(PoolEntry& entry) {
   const std::lock_guard lock(mutex_);
   entry.pool = nullptr;
@@ -120,6 +125,7 @@ void Handles::before_fork() {
   self.mutex_.lock();
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
+    if (entry.service != nullptr) entry.service->listener().hold_for_fork(give_up);
   }
   hold_drivers_for_fork();
   sqlite::hold_for_fork();
@@ -134,6 +140,7 @@ void Handles::after_fork_in_parent() {
   release_drivers_after_fork();
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
+    if (entry.service != nullptr) entry.service->listener().release_after_fork();
   }
   self.mutex_.unlock();
   if (self.is_making_held_) self.making_.unlock();
@@ -150,6 +157,7 @@ void Handles::after_fork_in_child() {
   for (size_t i = 0; i < self.entries_.size(); ++i) {
     PoolEntry& entry = self.entries_[i];
     const uint64_t handle = entry.handle.load(std::memory_order_relaxed);
+    if (entry.service != nullptr) entry.service->listener().abandon_after_fork();
     if (Pool* const pool = entry.any_pool()) pool->abandon_after_fork(entry.is_whole);
     if (handle != 0) entry.forked.store(handle, std::memory_order_relaxed);
     entry.handle.store(0, std::memory_order_relaxed);

@@ -71,6 +71,8 @@ class Handles {
   // Removes the pool permanently, so that it can no longer be found. Waits until no thread is inside; false: a thread
   // remained.
   bool withdraw(PoolEntry& entry, Span timeout);
+  // Its service is about to be destroyed, and no thread is inside.
+  void forget_service(PoolEntry& entry);
   // Frees the entry's place.
   void retire(PoolEntry& entry);
 

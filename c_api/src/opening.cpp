@@ -230,7 +230,14 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
       return failure;
     }
   }
-  auto service = std::make_unique<Service>(*pool, service_needs(place.handle()));
+  ServiceNeeds needs = service_needs(place.handle());
+  needs.listening.make_port = make_listening(parsed->target, app + "/" + name, callbacks);
+  needs.listening.call_program = [callbacks](std::function<void()> call) {
+    callbacks->tell_subscriber(std::move(call));
+  };
+  needs.listening.policy = parsed->policy;
+  needs.listening.seed = fresh_seed();
+  auto service = std::make_unique<Service>(*pool, std::move(needs));
   std::unique_ptr<ThreadKeeper> thread;
   if (options.foreign_loop == 0) {
     callbacks->relieve(pool->keeper());
@@ -329,6 +336,7 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
   if (!is_everyone_out) {  // a function of the program has not returned: leak memory for safety
     keep_forever(&own, service.release(), thread.release());
   } else {
+    handles.forget_service(entry);
     service.reset();
     const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
   }

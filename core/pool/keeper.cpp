@@ -111,6 +111,24 @@ uint64_t Keeper::post(const std::string& verb, const std::string& arguments, con
   return id;
 }
 
+void Keeper::note_later(EventKind kind, Severity severity, std::string message) {
+  {
+    const std::lock_guard lock(late_mutex_);
+    if (late_notes_.size() == kLateNotesMax) return;
+    late_notes_.push_back({kind, severity, std::move(message)});
+  }
+  poke();
+}
+
+void Keeper::note_waiting() {
+  std::vector<LateNote> notes;
+  {
+    const std::lock_guard lock(late_mutex_);
+    notes.swap(late_notes_);
+  }
+  for (const LateNote& late : notes) segment_writer_.note(late.kind, late.severity, late.message);
+}
+
 void Keeper::note_demand(bool is_unmet) {
   if (!can_grow_.load(std::memory_order_relaxed)) return;
   if (is_unmet) has_unmet_.store(true, std::memory_order_release);
@@ -499,6 +517,7 @@ void Keeper::publish(Instant now) {
         std::to_string(dropped) +
             " events or log lines were dropped: the event callback or the reader of standard error did not keep up");
   }
+  note_waiting();
   watch_clocks(now);
   if (is_closing_) {
     take_traffic(now);

@@ -67,6 +67,10 @@ class Keeper {
 
   // [any] A statement failed: shown as the last error at once.
   void note_error(std::string_view text) { segment_writer_.error(text); }
+  // [any] An event of what works beside the keeper: written at the next step. Further ones are dropped while many wait.
+  void note_later(EventKind kind, Severity severity, std::string message);
+  // [any] For a connection that is in no slot.
+  uint64_t take_conn_id() noexcept { return slot_keeper_.take_conn_id(); }
   // The holder of a revoked lease has returned: what was kept for its safety may be released.
   void holder_returned(LeaseId lease) { slot_keeper_.holder_returned(lease); }
 
@@ -115,6 +119,7 @@ class Keeper {
   Verdict clear_logs(const Command& command, Instant now);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);
+  void note_waiting();
   void watch_clocks(Instant now);
   Span heartbeat() const;
 
@@ -165,6 +170,15 @@ class Keeper {
 
   std::mutex step_mutex_;  // held during a step and during fork(); the thread that holds it never waits for it
   bool is_held_for_fork_ = false;
+
+  struct LateNote {
+    EventKind kind;
+    Severity severity;
+    std::string message;
+  };
+  static constexpr size_t kLateNotesMax = 64;
+  std::mutex late_mutex_;
+  std::vector<LateNote> late_notes_;
 
   Descriptor epoll_;
   Bell poke_;

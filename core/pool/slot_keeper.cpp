@@ -96,7 +96,7 @@ void SlotKeeper::open(const Policy& policy, int64_t limit, Instant now) {
     ++occupied_;
     format::Slot& s = board_.slot(slot);
     SeqWrite guard(s.seq);
-    put(s.conn_id, next_conn_id_++);
+    put(s.conn_id, take_conn_id());
     put(s.born_mono, static_cast<uint64_t>(now.ns()));
     put(s.since_mono, static_cast<uint64_t>(now.ns()));
     put(s.expires_mono, static_cast<uint64_t>(Instant::never().ns()));

@@ -5,6 +5,7 @@
 // Failure: none; what the connector reports is recorded and counted.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,9 @@ class SlotKeeper {
 
   // Every existing session has been passed to the connector to be closed.
   bool is_done_with_sessions() const;
+
+  // [any] For a connection, in a slot or beside the slots.
+  uint64_t take_conn_id() noexcept { return next_conn_id_.fetch_add(1, std::memory_order_relaxed); }
 
   uint32_t occupied() const { return occupied_; }  // slots that are not empty
   bool is_waiting_for_holders() const { return !revoked_.empty() || !to_revoke_.empty() || !departing_.empty(); }
@@ -120,7 +124,7 @@ class SlotKeeper {
   std::mutex zombies_mutex_;
   std::vector<Zombie> zombies_;
   std::vector<LeaseId> returned_;  // for slots still in state revoked: their holders have already returned
-  uint64_t next_conn_id_ = 1;
+  std::atomic<uint64_t> next_conn_id_{1};
   uint32_t occupied_ = 0;
   bool submitted_ = false;
   struct Unasked {

@@ -28,7 +28,8 @@ constexpr Column kPoolColumns[] = {
      "starting, running, paused, draining, degraded, emergency or closed; stale if the owner has stopped updating, "
      "dead if its process has exited.",
      open, kChangeState},
-    {"size", integer, "connections", "Open connections: idle + in_use + connecting + validating."},
+    {"size", integer, "connections",
+     "Open connections: idle + in_use + connecting + validating; without the one for notifications."},
     {"idle", integer, "connections", "Connections available for leasing."},
     {"in_use", integer, "connections", "Connections that are leased."},
     {"connecting", integer, "connections", "Connections being opened."},

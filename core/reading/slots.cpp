@@ -3,6 +3,8 @@
 // A slot that changed too fast to be copied consistently still has its row, so that counts are right; its other values
 // are null.
 #include <algorithm>
+#include <optional>
+#include <string>
 
 #include "model/words.hpp"
 #include "reading/cell.hpp"
@@ -17,9 +19,13 @@ using enum Privacy;
 
 constexpr Column kConnectionColumns[] = {
     {"conn_id", integer, "", "Identifier of the connection, never reused in this instance."},
-    {"state", text, "", "connecting, idle, in_use, validating or closing.", open},
+    {"state", text, "",
+     "connecting, idle, in_use, validating or closing; listening: the connection for notifications, which is not "
+     "counted in "
+     "pools.size.",
+     open},
     {"server_pid", int4, "", "Process id of the server session; null where the database has none."},
-    {"tag", text, "", "Tag of the current lease.", masked},
+    {"tag", text, "", "Tag of the current lease; of the connection for notifications its number of channels.", masked},
     {"created_at", time, "", "When the connection was opened."},
     {"state_since", time, "", "When the connection entered this state."},
     {"expires_at", time, "", "When the connection reaches max_lifetime; null is never."},
@@ -75,6 +81,32 @@ std::string_view connection_state_word(SlotState state) {
   return "unknown";
 }
 
+// The connection for notifications, while there is one or one is being opened.
+void add_listener(const Attachment& segment, const cell::Moments& moments, std::vector<Row>& out) {
+  const std::optional<format::ListenerVitals> vitals = segment.read_listener();
+  if (!vitals) return;
+  const uint64_t state = vitals->state;
+  const bool is_listening = state == static_cast<uint64_t>(ListenerState::listening);
+  if (!is_listening && state != static_cast<uint64_t>(ListenerState::connecting)) return;
+  const uint64_t channels = vitals->channels;
+  Row row{
+      cell::id(vitals->conn_id),
+      cell::text(is_listening ? "listening" : "connecting"),
+      cell::count_or_null(vitals->server_pid),
+      cell::text("listen: " + std::to_string(channels) + (channels == 1 ? " channel" : " channels")),
+      moments.at(cell::signed_of(vitals->born_mono)),
+      moments.at(cell::signed_of(vitals->since_mono)),
+      cell::none(),  // expires_at
+      cell::none(),  // uses_total
+      cell::none(),  // queries_total
+      cell::truth(false),
+      cell::text_or_null(vitals->last_error),
+      cell::truth(false),
+  };
+  row.resize(std::size(kConnectionColumns));
+  out.push_back(std::move(row));
+}
+
 void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
   const auto slots = segment.read_slots();
   const auto query_counts = segment.read_query_counts();
@@ -102,6 +134,7 @@ void add_connections(const Attachment& segment, int64_t wall_now_ns, std::vector
     row.resize(std::size(kConnectionColumns));
     out.push_back(std::move(row));
   }
+  add_listener(segment, moments, out);
 }
 
 void add_leases(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {

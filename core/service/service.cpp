@@ -74,12 +74,14 @@ class WatchedSink final : public RowSink {
 }  // namespace
 
 struct Service::Parts {
-  Parts(Pool& of, ServiceNeeds needs) : pool(of), pauses(std::move(needs.pause), needs.seed) {}
+  Parts(Pool& of, ServiceNeeds needs)
+      : pool(of), pauses(std::move(needs.pause), needs.seed), listener(of, std::move(needs.listening)) {}
 
   Pool& pool;
   Pauses pauses;
   TransactionBook book;
   Executor executor;
+  Listener listener;
 
   Dialect dialect() const { return pool.backend() == Backend::postgresql ? Dialect::postgresql : Dialect::sqlite; }
   Instant deadline_of(Span timeout) const { return timeout.ns() < 0 ? Instant::never() : pool.clock().now() + timeout; }
@@ -421,6 +423,11 @@ Status Service::rollback(TransactionId id) { return parts_->end(id, false); }
 
 Status Service::run_later(std::function<void()> work) { return parts_->executor.run(std::move(work)); }
 
-bool Service::finish(Instant give_up) { return parts_->executor.finish(parts_->pool.clock(), give_up); }
+Listener& Service::listener() { return parts_->listener; }
+
+bool Service::finish(Instant give_up) {
+  const bool have_heard_all = parts_->listener.finish(give_up);
+  return parts_->executor.finish(parts_->pool.clock(), give_up) && have_heard_all;
+}
 
 }  // namespace tide

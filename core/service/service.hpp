@@ -26,6 +26,7 @@
 #include "base/instant.hpp"
 #include "base/status.hpp"
 #include "pool/pool.hpp"
+#include "service/listener.hpp"
 
 namespace tide {
 
@@ -82,6 +83,7 @@ using TransactionId = uint64_t;  // 0: none
 struct ServiceNeeds {
   std::function<void(Span)> pause;  // waits between two attempts
   uint64_t seed = 0;                // of the jitter
+  ListenerNeeds listening = {};
 };
 
 class Service {
@@ -122,7 +124,12 @@ class Service {
   // Runs `work` in a thread of the service; fails if none can be started or the service is ending. `work` may block; the
   // number of threads is limited, so that works wait for each other.
   Status run_later(std::function<void()> work);
-  // No further asynchronous call is accepted; waits for those in progress. False: some have not returned in time.
+
+  // ---- notifications
+  Listener& listener();
+
+  // No further asynchronous call is accepted; waits for those in progress, and ends all subscriptions. False: some have not
+  // returned in time.
   bool finish(Instant give_up);
 
  private:

@@ -248,6 +248,21 @@ static const struct fact facts[] = {
     NUMBER(TIDE_CRITICAL),
     NUMBER(TIDE_CACHE),
     NUMBER(TIDE_CACHE_VOLATILE),
+    SIZE(tide_subscription),
+    PLACE(tide_subscription, pool),
+    PLACE(tide_subscription, id),
+    SIZE(tide_listen_event),
+    PLACE(tide_listen_event, size),
+    PLACE(tide_listen_event, kind),
+    PLACE(tide_listen_event, subscription),
+    PLACE(tide_listen_event, channel),
+    PLACE(tide_listen_event, text),
+    PLACE(tide_listen_event, server_pid),
+    PLACE(tide_listen_event, reserved),
+    NUMBER(TIDE_LISTEN_READY),
+    NUMBER(TIDE_LISTEN_NOTIFICATION),
+    NUMBER(TIDE_LISTEN_LOST),
+    NUMBER(TIDE_LISTEN_GAP),
 };
 enum { FACTS = sizeof facts / sizeof facts[0] };
 

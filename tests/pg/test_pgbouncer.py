@@ -17,6 +17,7 @@ from bouncer import Bouncer
 from client import is_, refuses
 from cluster import wait_until
 from cluster import wait_until
+from listening import Ear
 
 QUIET = "burst=off scaling=off health_interval=0"
 ONE = f"{QUIET} min_size=1 max_size=1"
@@ -282,6 +283,23 @@ def unavailable_server_is_reported(w):
         w.end()
 
 
+@both(options=ONE)
+def notifications_need_a_session(w, b, pool, is_own):
+    pool.value("SELECT 1")
+    if is_own:
+        ear = Ear(pool, "Orders").wait_for("ready")
+        pool.query("SELECT pg_notify('Orders', 'x')")
+        ear.wait_for("x")
+        return
+    assert_soon(lambda: w.row("pooler", "app") == ("transaction",), "the pooler is detected")
+    told = refuses(lambda: Ear(pool, "Orders"))
+    is_((told.status, told.sqlstate, "address of the server" in told.hint), ("refused", "0A000", True), str(told))
+    # Found only when the connection is opened.
+    lazy = w.pool(b.conninfo(), f"{QUIET} init_mode=lazy min_size=0", name="lazy")
+    ear = Ear(lazy, "Orders").wait_for("lost")
+    is_("pooler in transaction mode" in ear.reasons[0], True, ear.reasons[0])
+
+
 def refusals_of_the_pooler(w):
     with Bouncer(w.server, "transaction", max_client_conn=3) as b:
         # PgBouncer 1.24 passes on the server's error for a database; 1.18 had its own, as it still has for users.
@@ -304,7 +322,7 @@ def refusals_of_the_pooler(w):
 
 CASES = (acquire_works_immediately, leases_write_and_read, no_session_state_leaks, statements_time_out, many_threads,
          pooler_restart, pooler_pause, options_of_the_target,
-         pooler_option_is_respected, unavailable_server_is_reported, refusals_of_the_pooler)
+         notifications_need_a_session, pooler_option_is_respected, unavailable_server_is_reported, refusals_of_the_pooler)
 
 if __name__ == "__main__":
     support.require_server()

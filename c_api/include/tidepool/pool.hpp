@@ -6,6 +6,7 @@
 #include <tidepool/async.hpp>
 #include <tidepool/calls.hpp>
 #include <tidepool/error.hpp>
+#include <tidepool/listen.hpp>
 #include <tidepool/options.hpp>
 #include <tidepool/transaction.hpp>
 
@@ -162,6 +163,11 @@ class pool : public calls<detail::pool_target> {
   template <typename Function>
   auto try_transact(Function&& function, const transaction_options& options = {}) {
     return attempt([&] { return transact(function, options); });
+  }
+
+  /** Call a function for each notification of a channel, and for gaps: see <tidepool/listen.h>. PostgreSQL only. */
+  [[nodiscard]] subscription listen(const std::string& channel, subscription::function told) {
+    return subscription(target_.handle, channel, std::move(told));
   }
 
   /** See tide_pool_health(). */

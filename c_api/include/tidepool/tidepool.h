@@ -11,6 +11,7 @@
 #include <tidepool/base.h>
 #include <tidepool/control.h>
 #include <tidepool/driver.h>
+#include <tidepool/listen.h>
 #include <tidepool/loop.h>
 #include <tidepool/observe.h>
 #include <tidepool/pool.h>

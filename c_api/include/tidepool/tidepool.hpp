@@ -15,6 +15,7 @@
 #include <tidepool/calls.hpp>
 #include <tidepool/codecs.hpp>
 #include <tidepool/error.hpp>
+#include <tidepool/listen.hpp>
 #include <tidepool/options.hpp>
 #include <tidepool/parameters.hpp>
 #include <tidepool/pool.hpp>

@@ -42,6 +42,40 @@ TEST_F(Slots, IdleConnection) {
   EXPECT_EQ(read("leases").size(), 0u);
 }
 
+TEST_F(Slots, ConnectionThatListensIsARowBesideTheSlots) {
+  test::fill_slot(*segment, 0, SlotState::idle);
+  format::ListenerVitals& listener = segment->listener();
+  EXPECT_EQ(read("connections").size(), 1u) << "off";
+  put(listener.conn_id, 107);
+  put(listener.state, static_cast<uint64_t>(ListenerState::connecting));
+  put(listener.channels, 1);
+  listener.last_error.assign("refused");
+  test::Table rows = read("connections");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows.at(1, "state"), text("connecting"));
+  EXPECT_EQ(rows.at(1, "tag"), text("listen: 1 channel"));
+  EXPECT_EQ(rows.at(1, "last_error"), text("refused"));
+  EXPECT_TRUE(is_null(rows.at(1, "created_at")));
+  put(listener.state, static_cast<uint64_t>(ListenerState::listening));
+  put(listener.channels, 3);
+  put(listener.server_pid, 4711);
+  put(listener.born_mono, test::bits(test::kNowMono - 50 * kSecond));
+  put(listener.since_mono, test::bits(test::kNowMono - 20 * kSecond));
+  rows = read("connections");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows.at(1, "conn_id"), integer(107));
+  EXPECT_EQ(rows.at(1, "state"), text("listening"));
+  EXPECT_EQ(rows.at(1, "server_pid"), integer(4711));
+  EXPECT_EQ(rows.at(1, "tag"), text("listen: 3 channels"));
+  EXPECT_EQ(rows.at(1, "created_at"), integer(us_after_now(-50 * kSecond)));
+  EXPECT_EQ(rows.at(1, "state_since"), integer(us_after_now(-20 * kSecond)));
+  for (const char* unmeasured : {"expires_at", "uses_total", "queries_total", "statements"}) {
+    EXPECT_TRUE(is_null(rows.at(1, unmeasured))) << unmeasured;
+  }
+  put(listener.state, 99);  // by a hostile owner
+  EXPECT_EQ(read("connections").size(), 1u);
+}
+
 TEST_F(Slots, LeasedConnection) {
   format::Slot& slot = test::fill_slot(*segment, 2, SlotState::leased, 9);
   slot.tag.assign("checkout");
