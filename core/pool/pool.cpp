@@ -54,7 +54,7 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       listeners_(std::move(spec_.events), std::move(spec_.log), board_, clock),
       connector_(std::move(connector)),
       keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, wait_queue_, *connector_,
-                                       fast_policy_, errors_, listeners_, clock_)) {}
+                                       fast_policy_, errors_, listeners_, tripped_calls_, clock_)) {}
 
 Pool::~Pool() = default;
 

@@ -273,6 +273,8 @@ class async_query final : public async_call {
       with.mode = with_.mode;
       with.timeout_ms = with_.timeout_ms;
       with.tag = with_.tag;
+      with.priority = with_.priority;
+      with.cancel = with_.cancel;
       with.callback = &acquired;
       with.context = context;
       return tide_pool_acquire_with(pool_, &with, nullptr, why);
