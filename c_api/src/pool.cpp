@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "calls.hpp"
+#include "cancel.hpp"
 #include "drivers.hpp"
 #include "guard.hpp"
 #include "handles.hpp"

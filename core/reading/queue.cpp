@@ -17,7 +17,7 @@ constexpr Column kWaiterColumns[] = {
     {"waited_ms", real, "ms", "How long the caller has waited."},
     {"deadline", time, "", "When the request times out; null is never."},
     {"priority", text, "",
-     "normal or critical; critical requests are served first, and may take the connections of reserve_size."},
+     "normal or critical; critical requests are served first, and may take the connections of reserve_size.", open},
 };
 
 void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
