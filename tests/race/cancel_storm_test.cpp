@@ -79,7 +79,7 @@ class CancelStorm : public ::testing::Test {
 
 TEST_F(CancelStorm, NoLeaseIsLost) {
   constexpr uint32_t kCallers = 8;
-  constexpr int kCycles = 400;
+  constexpr int kRequests = 400;
   std::mutex mutex;
   std::vector<CancelToken*> current(kCallers, nullptr);
   std::atomic<uint32_t> left{kCallers};
@@ -96,7 +96,7 @@ TEST_F(CancelStorm, NoLeaseIsLost) {
       }
       return;
     }
-    for (int i = 0; i < kCycles; ++i) {
+    for (int i = 0; i < kRequests; ++i) {
       const Token token(CancelToken::make());
       {
         const std::lock_guard lock(mutex);
