@@ -10,6 +10,7 @@
 
 #include "books.hpp"
 #include "dice.hpp"
+#include "pool/cancel_token.hpp"
 
 namespace tide::sim {
 
