@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "cancel.hpp"
 #include "structs.hpp"
 
 namespace tide {
@@ -208,6 +209,7 @@ Status read_query_options(const tide_query_options* with, tide_query_options& ou
     return refuse_number("placeholders", out.placeholders,
                          "TIDE_PLACEHOLDERS_NUMBERED, TIDE_PLACEHOLDERS_NAMED, TIDE_PLACEHOLDERS_NATIVE");
   }
+  if (Status checked = check_priority(out.priority); !checked) return checked;
   if (out.max_rows < 0 || out.max_rows > kRowsMax) return refuse_number("max_rows", out.max_rows, "0 to 2147483647");
   if (out.max_bytes < 0) return refuse_number("max_bytes", out.max_bytes, "0 or more");
   return check_timeout(out.timeout_ms);
@@ -224,12 +226,19 @@ Status refuse_callback(const tide_query_options& with) {
                        "this function has no asynchronous form", "set it to NULL");
 }
 
+Status check_priority(int32_t priority) {
+  if (priority == TIDE_NORMAL || priority == TIDE_CRITICAL) return Status::ok();
+  return refuse_number("priority", priority, "TIDE_NORMAL, TIDE_CRITICAL");
+}
+
 CallTerms terms_of(const tide_query_options& with) {
   CallTerms terms;
   terms.mode = with.mode == TIDE_READ ? LeaseMode::read : LeaseMode::read_write;
   terms.timeout = timeout_of(with.timeout_ms);
   terms.tag = with.tag == nullptr ? "" : with.tag;
   terms.retry_attempts = with.retry_attempts;
+  terms.priority = priority_of(with.priority);
+  terms.cancel = token_of(with.cancel);
   return terms;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "calls.hpp"
+#include "cancel.hpp"
 #include "drivers.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -108,6 +109,7 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
       return Status::error(Code::bad_argument, "mode is " + std::to_string(wanted.mode),
                            "accepted: TIDE_READ_WRITE, TIDE_READ");
     }
+    if (Status checked = check_priority(wanted.priority); !checked) return checked;
     if (Status checked = check_timeout(wanted.timeout_ms); !checked) return checked;
     if (wanted.callback == nullptr && out == nullptr)
       return Status::error(Code::bad_argument, "out is NULL and there is no callback");
@@ -117,6 +119,8 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
     request.tag = tag_of(wanted.tag);
     request.mode = wanted.mode == TIDE_READ ? LeaseMode::read : LeaseMode::read_write;
     if (wanted.timeout_ms >= 0) request.timeout = Span::millis(wanted.timeout_ms);
+    request.priority = priority_of(wanted.priority);
+    request.cancel = token_of(wanted.cancel);
     if (wanted.callback == nullptr) {
       LeaseId lease;
       const Code code = door->acquire(request, lease);

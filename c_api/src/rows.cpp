@@ -2,9 +2,12 @@
 #include <tidepool/tidepool.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "cancel.hpp"
 #include "guard.hpp"
+#include "service/lease_use.hpp"
 #include "site.hpp"
 
 using namespace tide;
@@ -16,6 +19,7 @@ struct tide_rows {
   bool is_first_unread = true;  // the page that came with the call
   bool is_open = true;          // the session has further rows, or may have them
   bool has_failed = false;
+  std::optional<CancelRef> cancel;  // set if the call has a token
   tide_result page;
 };
 
@@ -37,6 +41,7 @@ static tide_status open_rows_at(const Site& site, bool owns_lease, const char* s
     Status status = site.open_rows(door.service(), statements.call(), terms_of(wanted), rows->lease, rows->page.own);
     if (!status) return status;
     rows->is_open = !rows->page.own.is_last_page();
+    if (wanted.cancel != nullptr) rows->cancel.emplace(token_of(wanted.cancel));
     *out = rows.release();
     return status;
   });
@@ -65,7 +70,9 @@ tide_status tide_rows_next(tide_rows* rows, const tide_result** page, tide_error
     while (!is_filled && rows->is_open) {
       const Door door(tide_lease{rows->pool, rows->lease.bits});
       if (!door) return no_entry(door.code());
-      Status status = door->fetch_rows(rows->lease, rows->page.own);
+      const LeaseUse use(*door, rows->lease);
+      Status status = use.cancellable(rows->cancel ? rows->cancel->get() : nullptr,
+                                      [&] { return door->fetch_rows(rows->lease, rows->page.own); });
       if (status.code == Code::refused) return status;  // another thread is using the lease: the rows are still there
       if (!status) {
         rows->has_failed = true;

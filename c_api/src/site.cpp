@@ -17,35 +17,37 @@ Status explain_stale(Status status) {
   return status;
 }
 
+static CallLimits limits_of(const CallTerms& terms) { return {terms.timeout, terms.cancel}; }
+
 Status Site::run(Service& service, const Call& call, const CallTerms& terms, ResultTable& out) const {
   switch (kind_) {
     case Kind::pool: return service.run(call, terms, out);
-    case Kind::transaction: return service.run_in(id_, call, terms.timeout, out);
+    case Kind::transaction: return service.run_in(id_, call, limits_of(terms), out);
     case Kind::lease: break;
   }
   if (Status valid = check_lease(LeaseId(id_)); !valid) return valid;
-  return explain_stale(service.run_on(LeaseId(id_), call, terms.timeout, out));
+  return explain_stale(service.run_on(LeaseId(id_), call, limits_of(terms), out));
 }
 
 Status Site::batch(Service& service, std::span<const Call> calls, const CallTerms& terms,
                    std::vector<ResultTable>& out) const {
   switch (kind_) {
     case Kind::pool: return service.batch(calls, terms, out);
-    case Kind::transaction: return service.batch_in(id_, calls, terms.timeout, out);
+    case Kind::transaction: return service.batch_in(id_, calls, limits_of(terms), out);
     case Kind::lease: break;
   }
   if (Status valid = check_lease(LeaseId(id_)); !valid) return valid;
-  return explain_stale(service.batch_on(LeaseId(id_), calls, terms.timeout, out));
+  return explain_stale(service.batch_on(LeaseId(id_), calls, limits_of(terms), out));
 }
 
 Status Site::stream(Service& service, const Call& call, const CallTerms& terms, RowSink& sink, ResultTable& out) const {
   switch (kind_) {
     case Kind::pool: return service.stream(call, terms, sink, out);
-    case Kind::transaction: return service.stream_in(id_, call, terms.timeout, sink, out);
+    case Kind::transaction: return service.stream_in(id_, call, limits_of(terms), sink, out);
     case Kind::lease: break;
   }
   if (Status valid = check_lease(LeaseId(id_)); !valid) return valid;
-  return explain_stale(service.stream_on(LeaseId(id_), call, terms.timeout, sink, out));
+  return explain_stale(service.stream_on(LeaseId(id_), call, limits_of(terms), sink, out));
 }
 
 Status Site::open_rows(Service& service, const Call& call, const CallTerms& terms, LeaseId& lease,
@@ -53,7 +55,7 @@ Status Site::open_rows(Service& service, const Call& call, const CallTerms& term
   if (kind_ == Kind::pool) return service.open_rows(call, terms, lease, page);
   lease = LeaseId(id_);
   if (Status valid = check_lease(lease); !valid) return valid;
-  return explain_stale(service.open_rows_on(lease, call, terms.timeout, page));
+  return explain_stale(service.open_rows_on(lease, call, limits_of(terms), page));
 }
 
 }  // namespace tide

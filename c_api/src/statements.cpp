@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "callbacks.hpp"
+#include "cancel.hpp"
 #include "guard.hpp"
 
 namespace tide {
@@ -37,7 +38,7 @@ struct Work {
 
 // An asynchronous call.
 struct Later {
-  Later(const Site& where, bool is_batch) : work(where, is_batch) {}
+  Later(const Site& where, bool is_batch, CancelToken* token) : work(where, is_batch), cancel(token) {}
 
   // In a thread of the service.
   static void run(const std::shared_ptr<Later>& self) {
@@ -53,6 +54,7 @@ struct Later {
   }
 
   Work work;
+  const CancelRef cancel;  // the program may free its token
   std::string tag;
   std::shared_ptr<Callbacks> callbacks;
   tide_status status = TIDE_OK;
@@ -75,7 +77,7 @@ tide_status run_or_later(const Site& site, bool is_batch, const tide_query_optio
       return give(std::move(status), std::move(work.result), out);
     }
     if (site.is_transaction()) return refuse_callback(wanted);
-    auto later = std::make_shared<Later>(site, is_batch);
+    auto later = std::make_shared<Later>(site, is_batch, token_of(wanted.cancel));
     later->work.with = wanted;
     if (Status filled = fill(later->work); !filled) return filled;
     later->work.statements.keep();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "callbacks.hpp"
+#include "cancel.hpp"
 #include "guard.hpp"
 #include "statements.hpp"
 #include "structs.hpp"
@@ -19,6 +20,7 @@ Status read_terms(const tide_tx_options* with, TransactionTerms& out) {
   tide_tx_options wanted = TIDE_TX_OPTIONS_INIT;
   if (Status read = read_struct(with, "tide_tx_options", wanted); !read) return read;
   if (Status checked = check_timeout(wanted.timeout_ms); !checked) return checked;
+  if (Status checked = check_priority(wanted.priority); !checked) return checked;
   using Isolation = TransactionTerms::Isolation;
   switch (wanted.isolation) {
     case TIDE_ISOLATION_DEFAULT: out.isolation = Isolation::unset; break;
@@ -35,6 +37,8 @@ Status read_terms(const tide_tx_options* with, TransactionTerms& out) {
   out.timeout = timeout_of(wanted.timeout_ms);
   out.tag = with == nullptr || wanted.tag == nullptr ? "" : wanted.tag;
   out.retry_attempts = wanted.retry_attempts;
+  out.priority = priority_of(wanted.priority);
+  out.cancel = token_of(wanted.cancel);
   return Status::ok();
 }
 

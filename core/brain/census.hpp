@@ -67,6 +67,7 @@ struct Traffic {
 struct Census {
   std::span<const SlotCensus> slots;  // every slot that is not empty, lowest index first
   uint32_t waiting = 0;               // callers in the queue
+  uint32_t waiting_critical = 0;      // of them, those of priority critical
   Instant oldest_wait_since;          // unset if none waits
   uint64_t acquires_total = 0;
   uint64_t acquires_waited_total = 0;

@@ -16,7 +16,9 @@ int64_t demand(Desk& desk, Steering& steering) {
   const int64_t ready = counts.idle + counts.opening + counts.held;
   const int64_t min_idle = desk.policy().min_idle;
   const std::optional<int64_t> for_waiters = steering.wanted_for_waiters(desk);
-  if (for_waiters) return std::max(*for_waiters, min_idle - ready);
+  // Critical callers do not wait for leases to end while there may be more connections.
+  const int64_t for_critical = static_cast<int64_t>(desk.census().waiting_critical) - ready;
+  if (for_waiters) return std::max({*for_waiters, for_critical, min_idle - ready});
   return static_cast<int64_t>(desk.census().waiting) + min_idle - ready;
 }
 

@@ -21,6 +21,7 @@ namespace tide {
 #define TIDE_QUEUE_COUNTERS(X) \
   X(timeouts_total, "callers", "db.client.connection.timeouts", "Requests that timed out.") \
   X(rejected_total, "callers", "", "Requests rejected because the queue was full, or because the pool closed or lost its database while they waited. Requests refused immediately, by an open breaker or a closed pool, are not counted.") \
+  X(cancelled_total, "callers", "", "Requests that left the queue because their cancel token was tripped.") \
   X(failed_wait_ns_total, "ns", "", "")
 
 // KeeperStats: written by the keeper.

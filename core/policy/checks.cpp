@@ -27,6 +27,10 @@ std::vector<Status> contradictions(const Policy& policy) {
   };
   if (policy.min_size > policy.max_size) refuse("min_size", "max_size", "above");
   if (policy.min_idle > policy.max_size) refuse("min_idle", "max_size", "above");
+  if (policy.reserve_size != 0 && policy.reserve_size >= policy.max_size) {
+    refuse("reserve_size", "max_size", "not below").text().hint +=
+        " At least one connection is left to other requests.";
+  }
   if (policy.burst_max_size != 0 && policy.burst_max_size < policy.max_size) {
     refuse("max_size", "burst_max_size", "above").text().hint += " burst_max_size=0 means twice max_size.";
   }

@@ -65,6 +65,12 @@ Status Pool::explain(Code code, Span waited) const {
     return Status::error(code, who + (is_draining ? "draining, not accepting requests" : "closed or closing"), "",
                          is_draining ? "resume the pool" : "");
   }
+  if (code == Code::cancelled) {
+    Status status = Status::error(code, who + "the request for a connection was cancelled by its token");
+    status.text().sqlstate = "57014";
+    status.is_unexecuted = true;
+    return status;
+  }
   if (code == Code::unavailable) return explain_unavailable(who, failure);
   if (code != Code::timeout && code != Code::queue_full && code != Code::refused) {
     return Status::error(code, who + code_name(code));

@@ -47,6 +47,8 @@ extern constinit thread_local SlotHint slot_hints[kSlotHints] __attribute__((tls
 }
 
 inline Code Pool::acquire(const AcquireRequest& request, LeaseId& out) {
+  if (!request.is_plain()) [[unlikely]]
+    return acquire_special(request, out);
   out = acquire_idle(request.tag, request.mode);
   return out.is_none() ? acquire_slow(request, out) : Code::ok;
 }

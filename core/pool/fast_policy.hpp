@@ -18,7 +18,7 @@ class FastPolicy {
   // `is_told`: lease events have a listener.
   void set(const Policy& policy, bool is_told) {
     constexpr auto relaxed = std::memory_order_relaxed;
-    key_.store(is_told ? ~uint64_t{0} : pool_key_, relaxed);
+    key_.store(is_told || policy.reserve_size != 0 ? ~uint64_t{0} : pool_key_, relaxed);
     asks_at_return_.store(policy.max_uses != 0 || is_told || always_asks_, relaxed);
     acquire_timeout_ns_.store(policy.acquire_timeout.ns(), relaxed);
     query_timeout_ns_.store(policy.query_timeout.ns(), relaxed);
@@ -32,7 +32,8 @@ class FastPolicy {
     commit_check_.store(policy.commit_check, relaxed);
   }
 
-  // The pool's key, or one that no hint has when acquires are reported as events.
+  // The pool's key, or one that no hint has when acquires are reported as events, or slots may be reserved: then acquire
+  // does not take the shortest path.
   uint64_t key() const { return key_.load(std::memory_order_relaxed); }
   bool asks_at_return() const { return asks_at_return_.load(std::memory_order_relaxed); }
   Span acquire_timeout() const { return Span::nanos(acquire_timeout_ns_.load(std::memory_order_relaxed)); }

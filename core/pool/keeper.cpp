@@ -62,7 +62,7 @@ thread_local const Keeper::Stepping* Keeper::Stepping::innermost_ = nullptr;
 
 Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
                WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
-               Listeners& listeners, QueryLog& query_log, const TickClock& clock)
+               Listeners& listeners, QueryLog& query_log, TrippedCalls& tripped_calls, const TickClock& clock)
     : spec_(spec),
       segment_(segment),
       board_(board),
@@ -73,12 +73,14 @@ Keeper::Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> s
       errors_(errors),
       listeners_(listeners),
       query_log_(query_log),
+      tripped_calls_(tripped_calls),
       clock_(clock),
       policy_(spec.policy),
       brain_(policy_, board.capacity(), spec.seed, clock.now()),
       segment_writer_(segment, board, in_use_peak, wait_queue, listeners, clock.clock()),
       slot_keeper_(spec.pool_key, board, seats, in_use_peak, wait_queue, connector, errors, listeners, brain_,
                    segment_writer_),
+      reserve_(board),
       mailbox_(segment.mailbox_path()),
       commands_(segment, clock.clock(), mailbox_, segment_writer_, outlook_),
       opened_at_(clock.now()),
@@ -176,7 +178,7 @@ Span Keeper::step() {
   commands_.settle();
 
   Instant next = earliest(expiry, earliest(connector_wakeup_, segment_writer_.next_second()));
-  next = earliest(next, attendant_wakeup_);
+  next = earliest(next, earliest(attendant_wakeup_, tripped_calls_.repeat(now)));
   if (!is_closing_) next = earliest(next, outlook_.next_wakeup);  // then the brain is no longer asked
   if (mailbox_.fd() < 0 && !segment_.mailbox_path().empty()) next = earliest(next, now + kMailboxPoll);
   if (slot_keeper_.is_waiting_for_holders() || is_closing_) next = earliest(next, now + kRevokedPoll);
@@ -252,6 +254,7 @@ void Keeper::take_census(Instant now) {
   const format::QueueStats& queue = segment_.queue();
   census_.slots = slots_;
   census_.waiting = wait_queue_.waiting();
+  census_.waiting_critical = wait_queue_.waiting_critical();
   census_.oldest_wait_since = census_.waiting != 0 ? wait_queue_.head_since() : Instant{};
   census_.acquire_timeouts_total = tide::read(queue.timeouts_total);
   census_.wait_p95 = segment_writer_.recent_wait_p95();
@@ -283,7 +286,8 @@ void Keeper::take_traffic(Instant now) {
   const format::KeeperStats& totals = segment_.totals();
   census_.acquires_total = acquires;
   census_.acquires_waited_total = waited;
-  t.requests_total = acquires + census_.acquire_timeouts_total + tide::read(queue.rejected_total) + census_.waiting;
+  t.requests_total = acquires + census_.acquire_timeouts_total + tide::read(queue.rejected_total) +
+                     tide::read(queue.cancelled_total) + census_.waiting;
   t.slow_total += census_.acquire_timeouts_total;
   t.connects_total = tide::read(totals.connects_total);
   t.connect_failures_total = tide::read(totals.connect_failures_total);
@@ -363,9 +367,17 @@ void Keeper::decide(Instant now) {
   const bool is_broken = outlook_.breaker == BreakerState::open || outlook_.breaker == BreakerState::half_open;
   errors_.set_breaker(is_broken, outlook_.breaker_probe_at);
   for (const Action& action : actions_) obey(action, now);
+  settle_reserve(now);
   if (is_started_ && !is_ready_told_ && outlook_.state != PoolState::draining) tell_ready(now);
   can_grow_.store(static_cast<int64_t>(slot_keeper_.occupied()) < outlook_.limit_size, std::memory_order_relaxed);
   errors_.set_limit_reason(brain_.limit_reason());
+}
+
+// Before what was requested for a slot completes: until then it cannot be leased.
+void Keeper::settle_reserve(Instant now) {
+  if (!reserve_.settle(outlook_.limit_size, policy_.reserve_size)) return;
+  Deliveries deliveries;
+  if (wait_queue_.has_waiters()) wait_queue_.serve(now, deliveries);
 }
 
 // Once: the connections that init_mode requires are open, and requests are served.

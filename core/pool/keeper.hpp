@@ -21,12 +21,14 @@
 
 #include "brain/brain.hpp"
 #include "os/descriptor.hpp"
+#include "pool/call_cancel.hpp"
 #include "pool/commands.hpp"
 #include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
 #include "pool/query_log.hpp"
 #include "pool/recent_errors.hpp"
+#include "pool/reserve.hpp"
 #include "pool/segment_writer.hpp"
 #include "pool/slot_keeper.hpp"
 #include "pool/wait_queue.hpp"
@@ -41,7 +43,7 @@ class Keeper {
   // Throws Shortage if no descriptors are left.
   Keeper(PoolSpec& spec, Segment& segment, Board& board, std::span<Seat> seats, InUsePeak& in_use_peak,
          WaitQueue& wait_queue, Connector& connector, FastPolicy& fast_policy, RecentErrors& errors,
-         Listeners& listeners, QueryLog& query_log, const TickClock& clock);
+         Listeners& listeners, QueryLog& query_log, TrippedCalls& tripped_calls, const TickClock& clock);
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
@@ -107,6 +109,7 @@ class Keeper {
   void take_census(Instant now);
   void publish(Instant now);
   void drain_poke();
+  void settle_reserve(Instant now);
   void take_traffic(Instant now);
   void take_resources(Instant now);
   void take_file_facts();
@@ -133,6 +136,7 @@ class Keeper {
   RecentErrors& errors_;
   Listeners& listeners_;
   QueryLog& query_log_;
+  TrippedCalls& tripped_calls_;
   const TickClock& clock_;
   Attendant* attendant_ = nullptr;
   Instant attendant_wakeup_ = Instant::never();
@@ -141,6 +145,7 @@ class Keeper {
   Brain brain_;
   SegmentWriter segment_writer_;
   SlotKeeper slot_keeper_;
+  Reserve reserve_;
   Mailbox mailbox_;
   Commands commands_;
 

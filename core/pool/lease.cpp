@@ -20,22 +20,49 @@ constexpr int64_t kTrustWithinNs = 500'000'000;
 
 constinit thread_local SlotHint slot_hints[kSlotHints];
 
+// Pool::WithdrawOnTrip: takes a request from the queue when its token is tripped.
+class Pool::WithdrawOnTrip : public OnTrip {
+ public:
+  WithdrawOnTrip(Pool& pool, Ticket& ticket) : OnTrip(&WithdrawOnTrip::tripped), pool_(pool), ticket_(ticket) {}
+  ~WithdrawOnTrip() { unwatch(); }
+  WithdrawOnTrip(const WithdrawOnTrip&) = delete;
+  WithdrawOnTrip& operator=(const WithdrawOnTrip&) = delete;
+  // Before the ticket is queued. False: the token is tripped already.
+  bool watch_for(const AcquireRequest& request) { return request.cancel == nullptr || watch(*request.cancel); }
+
+ private:
+  static void tripped(OnTrip& self) noexcept {
+    auto& request = static_cast<WithdrawOnTrip&>(self);
+    Deliveries deliveries;  // delivers when nothing here is used any more: the ticket may be the last of its pool
+    request.pool_.wait_queue_.withdraw(request.ticket_, request.pool_.clock_.now(), deliveries);
+  }
+
+  Pool& pool_;
+  Ticket& ticket_;
+};
+
 // Pool::AsyncTicket: a queued request without a thread.
 struct Pool::AsyncTicket : Ticket {
   AsyncTicket(Pool& owner, const AcquireRequest& request, Instant now, AcquireDone call)
-      : pool(owner), text(FixedText<64>::prefix_of(request.tag)), done(std::move(call)) {
+      : pool(owner),
+        text(FixedText<64>::prefix_of(request.tag)),
+        done(std::move(call)),
+        withdraw_on_trip(owner, *this) {
     pool.callbacks_open_.fetch_add(1, std::memory_order_seq_cst);
     tag = text.c_str();
     queued_at = now;
     mode = request.mode;
+    priority = request.priority;
     thread_id = current_thread_id();
     deliver = [](Ticket* ticket) {
       const std::unique_ptr<AsyncTicket> self(static_cast<AsyncTicket*>(ticket));
       self->finish();
     };
   }
-  // The last access to the pool: after it the pool may be gone.
-  ~AsyncTicket() { pool.callbacks_open_.fetch_sub(1, std::memory_order_seq_cst); }
+  ~AsyncTicket() {
+    withdraw_on_trip.unwatch();
+    pool.callbacks_open_.fetch_sub(1, std::memory_order_seq_cst);  // the last access: after it the pool may be gone
+  }
   AsyncTicket(const AsyncTicket&) = delete;
   AsyncTicket& operator=(const AsyncTicket&) = delete;
   void finish() {
@@ -51,6 +78,7 @@ struct Pool::AsyncTicket : Ticket {
   Pool& pool;
   const std::string text;
   const AcquireDone done;
+  WithdrawOnTrip withdraw_on_trip;
 };
 
 Span Pool::timeout_of(const AcquireRequest& request) const {
@@ -77,11 +105,28 @@ void Pool::put_away(LeaseId lease) {
   keeper_->poke();
 }
 
-LeaseId Pool::claim_any(Instant now) {
-  if (wait_queue_.gate() != Gate::running || !wait_queue_.may_overtake(now)) return {};
+// The slot that this thread leased last, if there are reserved slots (otherwise acquire_idle() has tried it), or any.
+LeaseId Pool::claim_one(Priority priority) {
+  if (priority == Priority::critical) return board_.claim_lowest(Reserved::preferred);
+  if (board_.has_reserved()) {
+    const SlotHint& hint = slot_hints[spec_.pool_key % kSlotHints];
+    if (hint.pool_key == spec_.pool_key && !board_.is_reserved(hint.slot)) {
+      if (const LeaseId lease = board_.claim(hint.slot); !lease.is_none()) return lease;
+    }
+  }
+  return board_.claim_lowest(Reserved::excluded);
+}
+
+LeaseId Pool::claim_any(Instant now, Priority priority) {
+  if (wait_queue_.gate() != Gate::running || !wait_queue_.may_overtake(now, priority)) return {};
   for (;;) {
-    const LeaseId lease = board_.claim_lowest();
+    const LeaseId lease = claim_one(priority);
     if (lease.is_none()) return {};
+    if (priority == Priority::normal && board_.is_reserved(lease.slot())) [[unlikely]] {  // since the claim (I11)
+      board_.end(lease);
+      wait_queue_.pass_on(lease, now);
+      continue;
+    }
     if (!is_worn(lease, now)) {
       slot_hints[spec_.pool_key % kSlotHints] = {spec_.pool_key, lease.slot()};
       return lease;
@@ -91,8 +136,18 @@ LeaseId Pool::claim_any(Instant now) {
 }
 
 LeaseId Pool::acquire_any(const char* tag, LeaseMode mode, Instant now) {
-  const LeaseId lease = claim_any(now);
+  const LeaseId lease = claim_any(now, Priority::normal);
   return lease.is_none() ? lease : begin(lease, tag, mode, now);
+}
+
+// A critical request, or one with a token.
+Code Pool::acquire_special(const AcquireRequest& request, LeaseId& out) {
+  if (request.cancel != nullptr && request.cancel->is_tripped()) return Code::cancelled;
+  const Instant now = clock_.now();
+  out = claim_any(now, request.priority);
+  if (out.is_none()) return acquire_slow(request, out);
+  out = begin(out, request.tag, request.mode, now);
+  return Code::ok;
 }
 
 // For a claimed slot that was idle for long, or has exceeded its lifetime.
@@ -153,6 +208,9 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
   ticket.tag = request.tag;
   ticket.thread_id = current_thread_id();
   ticket.mode = request.mode;
+  ticket.priority = request.priority;
+  WithdrawOnTrip withdraw_on_trip(*this, ticket);
+  if (!withdraw_on_trip.watch_for(request)) return Code::cancelled;
   Deliveries deliveries;
   if (!wait_queue_.enqueue(ticket, asked_at, fast_policy_.max_waiting(), deliveries)) {
     return ticket.refusal;
@@ -172,9 +230,10 @@ Code Pool::acquire_slow(const AcquireRequest& request, LeaseId& out) {
 
 Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Instant now = clock_.now();
+  if (request.cancel != nullptr && request.cancel->is_tripped()) return Code::cancelled;
   Deliveries deliveries;
   auto ticket = std::make_unique<AsyncTicket>(*this, request, now, std::move(done));  // first, because it may fail
-  if (const LeaseId lease = claim_any(now); !lease.is_none()) {
+  if (const LeaseId lease = claim_any(now, request.priority); !lease.is_none()) {
     board_.write_holder(lease, ticket->tag, ticket->thread_id, now);
     in_use_peak_.note(lease.slot());
     ticket->lease = lease;
@@ -186,6 +245,7 @@ Code Pool::acquire_async(const AcquireRequest& request, AcquireDone done) {
   const Span timeout = timeout_of(request);
   if (timeout.is_zero()) return give_up_at_once();
   ticket->deadline = now + timeout;
+  if (!ticket->withdraw_on_trip.watch_for(request)) return Code::cancelled;
   if (!wait_queue_.enqueue(*ticket, now, fast_policy_.max_waiting(), deliveries)) {
     return ticket->refusal;
   }

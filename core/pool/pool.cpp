@@ -55,7 +55,7 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       query_log_(*segment_, board_, spec_.target.backend, spec_.policy.query_log_size, clock),
       connector_(std::move(connector)),
       keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, wait_queue_, *connector_,
-                                       fast_policy_, errors_, listeners_, query_log_, clock_)) {}
+                                       fast_policy_, errors_, listeners_, query_log_, tripped_calls_, clock_)) {}
 
 Pool::~Pool() = default;
 

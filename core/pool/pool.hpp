@@ -20,6 +20,7 @@
 #include "brain/brain.hpp"
 #include "os/clock.hpp"
 #include "policy/parse.hpp"
+#include "pool/call_cancel.hpp"
 #include "pool/fast_policy.hpp"
 #include "pool/in_use_peak.hpp"
 #include "pool/listeners.hpp"
@@ -33,7 +34,6 @@
 
 namespace tide {
 
-class CancelToken;
 class Keeper;
 
 struct PoolSpec {
@@ -61,7 +61,9 @@ struct AcquireRequest {
   LeaseMode mode = LeaseMode::read_write;
   Span timeout = Span::nanos(-1);  // negative: acquire_timeout; zero: do not wait
   Priority priority = Priority::normal;
-  CancelToken* cancel = nullptr;  // lives as long as the request
+  CancelToken* cancel = nullptr;  // may be freed as soon as the request is made
+
+  bool is_plain() const { return priority == Priority::normal && cancel == nullptr; }
 };
 
 struct LeaseFacts {
@@ -101,6 +103,7 @@ class Pool {
   uint64_t callbacks_open() const { return callbacks_open_.load(std::memory_order_seq_cst); }
   // Interrupts what runs on the lease's session, if anything.
   Code cancel(LeaseId lease);
+  TrippedCalls& tripped_calls() { return tripped_calls_; }
   void* native(LeaseId lease);
   // Statements on a lease, as Connection documents them, with query_timeout, and counted.
   Status query(LeaseId lease, const QueryRequest& request, ResultTable& out);
@@ -138,6 +141,7 @@ class Pool {
 
  private:
   struct AsyncTicket;
+  class WithdrawOnTrip;
 
   Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Connector> connector, const Clock& clock);
 
@@ -147,7 +151,9 @@ class Pool {
   bool is_fresh(const format::Slot& slot, Instant now) const;
 
   // lease.cpp
-  LeaseId claim_any(Instant now);
+  LeaseId claim_any(Instant now, Priority priority);
+  LeaseId claim_one(Priority priority);
+  [[gnu::cold]] Code acquire_special(const AcquireRequest& request, LeaseId& out);
   [[gnu::cold]] LeaseId acquire_any(const char* tag, LeaseMode mode, Instant now);
   [[gnu::cold]] LeaseId begin_or_put_away(LeaseId lease, const char* tag, LeaseMode mode, Instant now);
   bool is_worn(LeaseId lease, Instant now);
@@ -189,6 +195,7 @@ class Pool {
   RecentErrors errors_;
   QueryLog query_log_;
   std::atomic<uint64_t> callbacks_open_{0};
+  TrippedCalls tripped_calls_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Keeper> keeper_;
 };

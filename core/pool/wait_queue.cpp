@@ -117,7 +117,15 @@ void WaitQueue::look_again(Instant now, Deliveries& out) {
 // With the mutex held: appends the ticket to the queue, or refuses it.
 bool WaitQueue::enter(Ticket& ticket, int64_t max_waiting) {
   const Gate gate = gate_.load(std::memory_order_relaxed);
-  const bool is_full = max_waiting > 0 && waiting() >= static_cast<uint64_t>(max_waiting);
+  if (ticket.is_withdrawn) {
+    ticket.refusal = Code::cancelled;
+    SeqWrite guard(stats_.seq);
+    add_to(stats_.cancelled_total);
+    return false;
+  }
+  // A queue full of normal requests does not keep critical ones out.
+  const uint32_t ahead = ticket.is_critical() ? waiting_critical() : waiting();
+  const bool is_full = max_waiting > 0 && ahead >= static_cast<uint64_t>(max_waiting);
   if (gate == Gate::closed || gate == Gate::draining || is_full) {
     ticket.refusal = is_full ? Code::queue_full : Code::closed;
     SeqWrite guard(stats_.seq);
@@ -126,10 +134,7 @@ bool WaitQueue::enter(Ticket& ticket, int64_t max_waiting) {
   }
   ticket.number = next_number_++;
   if (!base_.is_set()) base_ = ticket.queued_at;
-  ticket.previous = last_;
-  ticket.next = nullptr;
-  (last_ != nullptr ? last_->next : first_) = &ticket;
-  last_ = &ticket;
+  link(ticket);
   if (ticket.deliver != nullptr) ++async_waiting_;
   if (!free_rows_.empty()) {
     ticket.row = free_rows_.back();
@@ -140,12 +145,31 @@ bool WaitQueue::enter(Ticket& ticket, int64_t max_waiting) {
     put(row.queued_mono, static_cast<uint64_t>(ticket.queued_at.ns()));
     put(row.deadline_mono, static_cast<uint64_t>(ticket.deadline.ns()));
     row.tag.assign(row.tag.prefix_of(ticket.tag));
+    put(row.priority, static_cast<uint64_t>(ticket.priority));
   }
   queued_us_sum_ += since_base_us(ticket.queued_at);
-  if (first_ == &ticket) head_since_ns_.store(ticket.queued_at.ns(), std::memory_order_relaxed);
+  note_head();
+  if (ticket.is_critical()) waiting_critical_.fetch_add(1, std::memory_order_relaxed);
   waiting_.fetch_add(1, std::memory_order_seq_cst);
   publish();
   return true;
+}
+
+// Behind the last ticket of its priority.
+void WaitQueue::link(Ticket& ticket) {
+  ticket.previous = ticket.is_critical() ? last_critical_ : last_;
+  ticket.next = ticket.previous != nullptr ? ticket.previous->next : first_;
+  (ticket.previous != nullptr ? ticket.previous->next : first_) = &ticket;
+  (ticket.next != nullptr ? ticket.next->previous : last_) = &ticket;
+  if (ticket.is_critical()) last_critical_ = &ticket;
+}
+
+// Since when the oldest ticket waits: the first of one of the priorities.
+void WaitQueue::note_head() {
+  const Ticket* normal = last_critical_ != nullptr ? last_critical_->next : first_;
+  int64_t since = first_ != nullptr ? first_->queued_at.ns() : 0;
+  if (normal != nullptr) since = std::min(since, normal->queued_at.ns());
+  head_since_ns_.store(since, std::memory_order_relaxed);
 }
 
 void WaitQueue::serve(Instant now, Deliveries& out) {
@@ -166,8 +190,14 @@ bool WaitQueue::serve_locked(Instant now, Deliveries& out, WakeList& wake) {
     // Board::end() and give_back().
     std::atomic_thread_fence(std::memory_order_seq_cst);
     bool is_one_returning = false;
-    const LeaseId lease = board_.claim_lowest(is_one_returning);
+    const bool is_critical = first_->is_critical();
+    const LeaseId lease = board_.claim_lowest(is_critical ? Reserved::preferred : Reserved::excluded, is_one_returning);
     if (lease.is_none()) return is_one_returning;
+    if (!is_critical && board_.is_reserved(lease.slot())) {  // since the claim: no critical request waits for it
+      board_.end(lease);
+      board_.give_back(lease);
+      continue;
+    }
     grant(first_, lease, now, out, wake);
   }
   return false;
@@ -186,6 +216,7 @@ void WaitQueue::pass_on_to_waiter(LeaseId lease, Instant now) {
   const std::lock_guard lock(mutex_);
   Ticket* head = first_;
   const bool is_served = head != nullptr && gate_.load(std::memory_order_relaxed) == Gate::running;
+  if (is_served && !head->is_critical() && board_.is_reserved(lease.slot())) return board_.give_back(lease);
   if (is_served && (head->deliver != nullptr || !may_overtake(now))) {
     // The board may have a connection that this head was nudged to take: it is now available to the next waiter.
     const bool was_nudged = is_nudge_pending_.load(std::memory_order_relaxed);
@@ -220,6 +251,7 @@ bool WaitQueue::give_up(Ticket& ticket, Instant now, Deliveries& out) {
   if (signal == Ticket::kRefused) return false;
   unlink(&ticket);
   ticket.refusal = Code::timeout;
+  ticket.signal.store(Ticket::kRefused, std::memory_order_relaxed);  // for withdraw()
   {
     SeqWrite guard(stats_.seq);
     add_to(stats_.timeouts_total);
@@ -228,6 +260,23 @@ bool WaitQueue::give_up(Ticket& ticket, Instant now, Deliveries& out) {
   publish();
   serve_locked(now, out, wake);  // a nudge that this ticket received now applies to the next one
   return false;
+}
+
+void WaitQueue::withdraw(Ticket& ticket, Instant now, Deliveries& out) {
+  WakeList wake;
+  const std::lock_guard lock(mutex_);
+  const uint32_t signal = ticket.signal.load(std::memory_order_relaxed);
+  if (signal == Ticket::kGranted || signal == Ticket::kRefused) return;  // I8
+  ticket.is_withdrawn = true;
+  if (ticket.number == 0) return;  // not queued yet
+  {
+    SeqWrite guard(stats_.seq);
+    add_to(stats_.cancelled_total);
+    add_to(stats_.failed_wait_ns_total, static_cast<uint64_t>(std::max<int64_t>(0, (now - ticket.queued_at).ns())));
+  }
+  refuse(&ticket, Code::cancelled, out, wake);
+  publish();
+  serve_locked(now, out, wake);  // a nudge that this ticket received now applies to the next one
 }
 
 void WaitQueue::count_timeout(Span waited) {
@@ -267,6 +316,9 @@ void WaitQueue::end_ticket(Ticket* ticket, Ticket::Signal how, Deliveries& out, 
 void WaitQueue::unlink(Ticket* ticket) {
   (ticket->previous != nullptr ? ticket->previous->next : first_) = ticket->next;
   (ticket->next != nullptr ? ticket->next->previous : last_) = ticket->previous;
+  // What precedes a critical ticket is critical.
+  if (last_critical_ == ticket) last_critical_ = ticket->previous;
+  if (ticket->is_critical()) waiting_critical_.fetch_sub(1, std::memory_order_relaxed);
   if (ticket->deliver != nullptr) --async_waiting_;
   queued_us_sum_ -= since_base_us(ticket->queued_at);
   if (ticket->signal.load(std::memory_order_relaxed) == Ticket::kNudged) {
@@ -279,7 +331,7 @@ void WaitQueue::unlink(Ticket* ticket) {
     free_rows_.push_back(ticket->row);
     ticket->row = -1;
   }
-  head_since_ns_.store(first_ != nullptr ? first_->queued_at.ns() : 0, std::memory_order_relaxed);
+  note_head();
   waiting_.fetch_sub(1, std::memory_order_seq_cst);
 }
 

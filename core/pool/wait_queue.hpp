@@ -6,13 +6,17 @@
 // board, the head is woken (once at a time) and may lose to a thread that is already running; from then on connections
 // are handed to the head directly and no request may overtake it.
 //
-// I4  No waiter sleeps while a connection is idle: a thread that puts one on the board checks for waiters afterwards,
+// Critical requests are queued before all others, in order of their arrival; a returned connection is handed to them at
+// once, and no normal request overtakes them. Reserved connections (pool/reserve.hpp) are given to them only.
+//
+// I4  No waiter sleeps while a connection is idle that it may take: a thread that puts one on the board checks for waiters afterwards,
 //     and a thread that queues checks the board afterwards. A release on the fast path omits its barrier between the
 //     two: it is `returning` before it checks, by a full barrier, and a thread that queues and sees that requests one
 //     barrier in all threads before it checks again.
 // I7  A ticket is in exactly one of: queued, granted, refused (closed, full), expired, withdrawn.
-// I8  A grant that races a timeout belongs to the waiter; the mutex decides which came first.
-// I9  A request that has waited the fairness window is not overtaken by a later one.
+// I8  A grant that races a timeout or a withdrawal belongs to the waiter; the mutex decides which came first.
+// I9  A request that has waited the fairness window is not overtaken by a later one of the same or a lower priority.
+// I11 A reserved connection is granted to a critical request only.
 // Threads: any. One mutex, never held across a driver call, a callback or a sleep.
 // Failure: none of its own; a refused ticket carries the code.
 #pragma once
@@ -42,8 +46,10 @@ struct Ticket {
   const char* tag = "";  // NUL-terminated, lives as long as the ticket
   uint32_t thread_id = 0;
   LeaseMode mode = LeaseMode::read_write;
-  LeaseId lease;            // of a granted ticket
-  Code refusal = Code::ok;  // of a refused or expired one
+  Priority priority = Priority::normal;
+  bool is_withdrawn = false;  // under the queue's mutex; also before it is queued
+  LeaseId lease;              // of a granted ticket
+  Code refusal = Code::ok;    // of a refused or expired one
 
   // Asynchronous: owned by the queue, returned through Deliveries. Null: a thread sleeps on `signal`.
   void (*deliver)(Ticket*) = nullptr;
@@ -52,6 +58,8 @@ struct Ticket {
   Ticket* next = nullptr;
   Ticket* previous = nullptr;
   int32_t row = -1;
+
+  bool is_critical() const { return priority == Priority::critical; }
 };
 
 // Asynchronous tickets that are finished; called when no lock is held.
@@ -96,10 +104,14 @@ class WaitQueue {
   }
   uint32_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   Instant head_since() const { return Instant::at_ns(head_since_ns_.load(std::memory_order_relaxed)); }
+  uint32_t waiting_critical() const { return waiting_critical_.load(std::memory_order_relaxed); }
   // May a new request take an idle connection although others wait?
   bool may_overtake(Instant now) const {
-    return waiting() == 0 ||
-           now.ns() - head_since_ns_.load(std::memory_order_relaxed) < window_ns_.load(std::memory_order_relaxed);
+    return waiting() == 0 || (waiting_critical() == 0 && now.ns() - head_since_ns_.load(std::memory_order_relaxed) <
+                                                             window_ns_.load(std::memory_order_relaxed));
+  }
+  bool may_overtake(Instant now, Priority priority) const {
+    return priority == Priority::critical ? waiting_critical() == 0 : may_overtake(now);
   }
 
   // -- callers
@@ -121,6 +133,9 @@ class WaitQueue {
   // Gives idle connections to waiters, oldest first.
   void serve(Instant now, Deliveries& out);
   void serve(Instant now);
+  // The caller no longer wants the connection. Nothing happens if the ticket has ended. A ticket that is not queued yet
+  // will be refused.
+  void withdraw(Ticket& ticket, Instant now, Deliveries& out);
   // Counts a request that did not queue (timeout 0).
   void count_timeout(Span waited);
 
@@ -153,7 +168,9 @@ class WaitQueue {
   bool enter(Ticket& ticket, int64_t max_waiting);
   void grant(Ticket* ticket, LeaseId lease, Instant now, Deliveries& out, WakeList& wake);
   void refuse(Ticket* ticket, Code why, Deliveries& out, WakeList& wake);
+  void link(Ticket& ticket);
   void unlink(Ticket* ticket);
+  void note_head();
   void publish();
   int64_t since_base_us(Instant at) const { return (at - base_).ns() / 1000; }
 
@@ -164,6 +181,7 @@ class WaitQueue {
   std::vector<int32_t> free_rows_;
 
   alignas(64) std::atomic<uint32_t> waiting_{0};
+  std::atomic<uint32_t> waiting_critical_{0};
   std::atomic<bool> is_nudge_pending_{false};
   std::atomic<int64_t> head_since_ns_{0};
   std::atomic<int64_t> window_ns_{1'000'000};
@@ -173,6 +191,7 @@ class WaitQueue {
   alignas(64) std::mutex mutex_;
   Ticket* first_ = nullptr;
   Ticket* last_ = nullptr;
+  Ticket* last_critical_ = nullptr;  // the critical ones come first
   uint64_t next_number_ = 1;
   uint32_t async_waiting_ = 0;
   uint32_t waiting_most_ = 0;  // since take_waiting_most()

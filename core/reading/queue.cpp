@@ -11,11 +11,13 @@ using enum ColumnType;
 using enum Privacy;
 
 constexpr Column kWaiterColumns[] = {
-    {"ticket", integer, "", "Position in the queue: lower tickets are served first."},
+    {"ticket", integer, "", "Number of the request: of one priority, lower ones are served first."},
     {"tag", text, "", "Tag given by the caller.", masked},
     {"queued_at", time, "", "When the request was queued."},
     {"waited_ms", real, "ms", "How long the caller has waited."},
     {"deadline", time, "", "When the request times out; null is never."},
+    {"priority", text, "",
+     "normal or critical; critical requests are served first, and may take the connections of reserve_size.", open},
 };
 
 void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row>& out) {
@@ -30,6 +32,7 @@ void add_waiters(const Attachment& segment, int64_t wall_now_ns, std::vector<Row
         moments.at(queued_mono),
         moments.ms_since(queued_mono),
         deadline_mono >= cell::kNeverMono ? cell::none() : moments.at(deadline_mono),
+        cell::text(waiter.priority == 0 ? "normal" : "critical"),
     });
   }
 }

@@ -199,6 +199,7 @@ constexpr StatsColumn kStats[] = {
     counted(statement_cache_evictions_total),
     {{"statement_cache_bytes", integer, "bytes", "Estimated memory of the prepared statements of all connections."},
      [](const Stats& stats) { return cell::count(stats.statement_bytes); }},
+    counted(cancelled_total, "acquire_cancelled_total"),
     {{"query_cache_entries", integer, "entries", "Results in the query cache."},
      [](const Stats& stats) { return cell::count(stats.cache_entries); }},
     {{"query_cache_bytes", integer, "bytes", "Memory of the results in the query cache."},

@@ -6,10 +6,12 @@
 
 namespace tide {
 
-LeaseId Board::claim_lowest(bool& is_one_returning) {
+template <typename MayTake>
+LeaseId Board::claim_lowest_of(MayTake&& may_take, bool& is_one_returning) {
   const uint32_t n = used();
   is_one_returning = false;
   for (uint32_t i = 0; i < n; ++i) {
+    if (!may_take(i)) continue;
     SlotWord seen(slots_[i].word.load(std::memory_order_acquire));
     // A caller that loses the race for an idle slot tries it again: the slot may already be on its way back.
     while (seen.state() == SlotState::idle) {
@@ -19,6 +21,16 @@ LeaseId Board::claim_lowest(bool& is_one_returning) {
     is_one_returning = is_one_returning || seen.state() == SlotState::returning;
   }
   return {};
+}
+
+LeaseId Board::claim_lowest(Reserved reserved, bool& is_one_returning) {
+  const auto is_any = [](uint32_t) { return true; };
+  if (!has_reserved()) [[likely]]
+    return claim_lowest_of(is_any, is_one_returning);
+  if (reserved == Reserved::excluded)
+    return claim_lowest_of([this](uint32_t slot) { return !is_reserved(slot); }, is_one_returning);
+  const LeaseId lease = claim_lowest_of([this](uint32_t slot) { return is_reserved(slot); }, is_one_returning);
+  return lease.is_none() ? claim_lowest_of(is_any, is_one_returning) : lease;
 }
 
 SlotCounts Board::counts() const {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include "base/instant.hpp"
 #include "segment/format.hpp"
@@ -23,10 +24,16 @@
 
 namespace tide {
 
+// Slots that only some callers may take.
+enum class Reserved : uint8_t { excluded, preferred };
+
 class Board {
  public:
   explicit Board(Segment& segment)
-      : slots_(segment.slots()), stats_(segment.slot_stats()), capacity_(segment.capacity()) {}
+      : slots_(segment.slots()),
+        stats_(segment.slot_stats()),
+        capacity_(segment.capacity()),
+        is_reserved_(std::make_unique<std::atomic<bool>[]>(segment.capacity())) {}
 
   uint32_t capacity() const { return capacity_; }
   // Slots from this index on were never used.
@@ -59,13 +66,24 @@ class Board {
     return true;
   }
   // Caller: takes the lowest idle slot, so that high ones become idle and can be retired.
-  LeaseId claim_lowest() {
+  LeaseId claim_lowest(Reserved reserved = Reserved::excluded) {
     bool is_one_returning = false;
-    return claim_lowest(is_one_returning);
+    return claim_lowest(reserved, is_one_returning);
   }
   // The same; if there is none, `is_one_returning` tells whether a lease was just being returned.
-  LeaseId claim_lowest(bool& is_one_returning);
+  LeaseId claim_lowest(Reserved reserved, bool& is_one_returning);
   bool is_one_returning() const;
+
+  // Reserved slots. Set by the keeper at any time: a caller that has claimed a slot and then sees that it is reserved,
+  // although it may not take it, returns it; one that does not see it came before.
+  bool is_reserved(uint32_t slot) const { return is_reserved_[slot].load(std::memory_order_seq_cst); }
+  bool has_reserved() const { return reserved_.load(std::memory_order_relaxed) != 0; }
+  // Keeper.
+  uint32_t reserved() const { return reserved_.load(std::memory_order_relaxed); }
+  void set_reserved(uint32_t slot, bool is_reserved) {
+    if (is_reserved_[slot].exchange(is_reserved, std::memory_order_seq_cst) == is_reserved) return;
+    reserved_.fetch_add(is_reserved ? 1 : ~uint32_t{0}, std::memory_order_relaxed);
+  }
 
   // Caller: records the holder, right after claim or hand-over. `tag` is NUL-terminated and cut to fit.
   [[gnu::always_inline]] void write_holder(LeaseId lease, const char* tag, uint32_t thread_id, Instant now) {
@@ -131,6 +149,8 @@ class Board {
   uint32_t open_lowest();
 
  private:
+  template <typename MayTake>
+  LeaseId claim_lowest_of(MayTake&& may_take, bool& is_one_returning);
   [[gnu::cold]] static void assign_tag(FixedText<64>& to, const char* tag);
   void pass(uint32_t slot, SlotWord next) { slots_[slot].word.exchange(next.bits, std::memory_order_seq_cst); }
 
@@ -139,6 +159,8 @@ class Board {
   uint32_t capacity_;
   std::atomic<uint32_t> used_{0};
   uint32_t empty_from_ = 0;  // used by the keeper: no slot below is empty
+  std::unique_ptr<std::atomic<bool>[]> is_reserved_;
+  std::atomic<uint32_t> reserved_{0};
 };
 
 }  // namespace tide

@@ -20,6 +20,15 @@ class LeaseUse {
  public:
   LeaseUse(Pool& pool, LeaseId lease) : pool_(&pool), lease_(lease) {}
 
+  // Makes a call of this lease, which the token, if there is one, cancels.
+  template <typename Work>
+  Status cancellable(CancelToken* token, Work&& work) const {
+    if (token == nullptr) [[likely]]
+      return work();
+    const CallCancel cancel(*pool_, lease_, *token);
+    return cancel.may_begin() ? cancel.told(work()) : cancelled_before("the call");
+  }
+
   Pool& pool() const { return *pool_; }
   LeaseId id() const { return lease_; }
   Status query(const QueryRequest& request, ResultTable& out) const;

@@ -1,7 +1,10 @@
 #include "service/retry.hpp"
 
+#include <algorithm>
+
 #include "base/backoff.hpp"
 #include "base/sql_scanner.hpp"
+#include "pool/call_cancel.hpp"
 #include "statement/transactions.hpp"
 
 namespace tide {
@@ -28,14 +31,30 @@ Span Pauses::draw(Span ceiling) {
   return ceiling.scaled(rng_.unit());
 }
 
-bool Retry::again(Instant now) {
+void Pauses::pause(Span span, const CancelToken& token) const {
+  constexpr Span kSlice = Span::millis(10);
+  for (; span > Span() && !token.is_tripped(); span = span - kSlice) pause_(std::min(span, kSlice));
+}
+
+bool Retry::is_cancelled(Status& failure) const {
+  if (token_ == nullptr || !token_->is_tripped()) return false;
+  failure = cancelled_after(failure);
+  return true;
+}
+
+bool Retry::again(Instant now, Status& failure) {
   const int64_t attempts_max = attempts_max_ < 0 ? policy_.retry_attempts() : attempts_max_;
   if (attempts_ >= attempts_max) return false;
+  if (is_cancelled(failure)) return false;
   ++attempts_;
   const Span span = pauses_.draw(backoff_ceiling(attempts_, policy_.retry_base(), policy_.retry_max()));
   if (now + span >= deadline_) return false;
-  pauses_.pause(span);
-  return true;
+  if (token_ == nullptr) {
+    pauses_.pause(span);
+    return true;
+  }
+  pauses_.pause(span, *token_);
+  return !is_cancelled(failure);
 }
 
 }  // namespace tide

@@ -14,6 +14,7 @@
 #include "base/instant.hpp"
 #include "base/rng.hpp"
 #include "base/status.hpp"
+#include "pool/cancel_token.hpp"
 #include "pool/fast_policy.hpp"
 #include "statement/placeholders.hpp"
 
@@ -30,6 +31,8 @@ class Pauses {
  public:
   Pauses(std::function<void(Span)> pause, uint64_t seed) : pause_(std::move(pause)), rng_(seed) {}
   void pause(Span span) const { pause_(span); }
+  // Ends early when the token is tripped.
+  void pause(Span span, const CancelToken& token) const;
   // Between 0 and `ceiling`.
   Span draw(Span ceiling);
 
@@ -41,19 +44,23 @@ class Pauses {
 
 class Retry {
  public:
-  // `attempts_max`: further attempts; negative: those of the policy.
-  Retry(Pauses& pauses, const FastPolicy& policy, int64_t attempts_max, Instant deadline)
-      : pauses_(pauses), policy_(policy), attempts_max_(attempts_max), deadline_(deadline) {}
+  // `attempts_max`: further attempts; negative: those of the policy. `token`: may be null.
+  Retry(Pauses& pauses, const FastPolicy& policy, int64_t attempts_max, Instant deadline, const CancelToken* token)
+      : pauses_(pauses), policy_(policy), attempts_max_(attempts_max), deadline_(deadline), token_(token) {}
 
-  // Pauses, then a further attempt is due. False: none is left, or no time for one.
-  bool again(Instant now);
+  // Pauses, then a further attempt is due. False: none is left, or no time for one, or the token is tripped: then
+  // `failure`, that of the last attempt, says so.
+  bool again(Instant now, Status& failure);
   bool is_repeating() const { return attempts_ > 0; }
 
  private:
+  bool is_cancelled(Status& failure) const;
+
   Pauses& pauses_;
   const FastPolicy& policy_;
   const int64_t attempts_max_;
   const Instant deadline_;
+  const CancelToken* const token_;
   int attempts_ = 0;
 };
 

@@ -97,6 +97,9 @@ struct Service::Parts {
   LeaseMode mode_of(const TransactionTerms& terms) const {
     return terms.is_read_only && pool.backend() != Backend::postgresql ? LeaseMode::read : LeaseMode::read_write;
   }
+  AcquireRequest request_of(const TransactionTerms& terms, Instant deadline) const {
+    return {terms.tag, mode_of(terms), wait_until(deadline), terms.priority, terms.cancel};
+  }
   Status check(const Call& call) const {
     if (call.kind != Call::Kind::execute || !is_transaction_control(call.sql, dialect())) return Status::ok();
     return control_refused("execute", call.sql);
@@ -116,7 +119,7 @@ struct Service::Parts {
   static std::vector<QueryRequest> requests_of(std::span<const Call> calls) {
     std::vector<QueryRequest> requests;
     requests.reserve(calls.size());
-    for (const Call& call : calls) requests.push_back(request_of(call));
+    for (const Call& call : calls) requests.push_back(tide::request_of(call));
     return requests;
   }
 
@@ -147,12 +150,14 @@ Service::~Service() {
 template <typename Work, typename MayRepeat>
 Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& may_repeat_it) {
   const Instant deadline = deadline_of(terms.timeout);
-  Retry retry(pauses, pool.fast_policy(), terms.retry_attempts, deadline);
+  Retry retry(pauses, pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease lease(pool);
-    if (Status acquired = lease.acquire({terms.tag, terms.mode, left_until(deadline)}); !acquired) return acquired;
+    if (Status acquired = lease.acquire({terms.tag, terms.mode, left_until(deadline), terms.priority, terms.cancel});
+        !acquired)
+      return acquired;
     if (retry.is_repeating()) lease.count_retry();
-    Status status = work(lease, deadline);
+    Status status = lease.cancellable(terms.cancel, [&] { return work(lease, deadline); });
     if (status) [[likely]] {
       if (!lease.is_in_transaction()) [[likely]]
         return status;
@@ -160,7 +165,7 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
     }
     if (!may_repeat_it(status)) return status;
     lease.release();
-    if (!retry.again(pool.clock().now())) return status;
+    if (!retry.again(pool.clock().now(), status)) return status;
   }
 }
 
@@ -196,20 +201,22 @@ Status Service::open_rows(const Call& call, const CallTerms& terms, LeaseId& lea
   if (is_transaction_control(call.sql, parts_->dialect())) return control_refused("reading rows", call.sql);
   QueryRequest request = request_of(call);
   const Instant deadline = parts_->deadline_of(terms.timeout);
-  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline);
+  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease own(parts_->pool);
-    if (Status acquired = own.acquire({terms.tag, terms.mode, parts_->left_until(deadline)}); !acquired)
+    if (Status acquired =
+            own.acquire({terms.tag, terms.mode, parts_->left_until(deadline), terms.priority, terms.cancel});
+        !acquired)
       return acquired;
     if (retry.is_repeating()) own.count_retry();
     request.deadline = deadline;
-    Status status = own.open_rows(request, page);
+    Status status = own.cancellable(terms.cancel, [&] { return own.open_rows(request, page); });
     if (status) {
       lease = own.take();
       return status;
     }
     own.release();
-    if (!parts_->may_repeat(status, call, terms) || !retry.again(parts_->pool.clock().now())) return status;
+    if (!parts_->may_repeat(status, call, terms) || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }
 
@@ -230,34 +237,40 @@ Status Service::batch(std::span<const Call> calls, const CallTerms& terms, std::
 
 // ---- statements on a lease ------------------------------------------------------------------------------------------
 
-Status Service::run_on(LeaseId lease, const Call& call, Span timeout, ResultTable& out) {
+Status Service::run_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& out) {
   if (Status checked = parts_->check(call); !checked) return checked;
   QueryRequest request = request_of(call);
-  request.deadline = parts_->deadline_of(timeout);
-  return LeaseUse(parts_->pool, lease).query(request, out);
+  request.deadline = parts_->deadline_of(limits.timeout);
+  const LeaseUse use(parts_->pool, lease);
+  return use.cancellable(limits.cancel, [&] { return use.query(request, out); });
 }
 
-Status Service::stream_on(LeaseId lease, const Call& call, Span timeout, RowSink& sink, ResultTable& out) {
+Status Service::stream_on(LeaseId lease, const Call& call, const CallLimits& limits, RowSink& sink, ResultTable& out) {
   if (Status checked = parts_->check(call); !checked) return checked;
   QueryRequest request = request_of(call);
-  request.deadline = parts_->deadline_of(timeout);
-  return LeaseUse(parts_->pool, lease).stream(request, sink, out);
+  request.deadline = parts_->deadline_of(limits.timeout);
+  const LeaseUse use(parts_->pool, lease);
+  return use.cancellable(limits.cancel, [&] { return use.stream(request, sink, out); });
 }
 
-Status Service::open_rows_on(LeaseId lease, const Call& call, Span timeout, ResultTable& page) {
+Status Service::open_rows_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& page) {
   if (Status checked = parts_->check(call); !checked) return checked;
   QueryRequest request = request_of(call);
-  request.deadline = parts_->deadline_of(timeout);
-  return LeaseUse(parts_->pool, lease).open_rows(request, page);
+  request.deadline = parts_->deadline_of(limits.timeout);
+  const LeaseUse use(parts_->pool, lease);
+  return use.cancellable(limits.cancel, [&] { return use.open_rows(request, page); });
 }
 
-Status Service::batch_on(LeaseId lease, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out) {
+Status Service::batch_on(LeaseId lease, std::span<const Call> calls, const CallLimits& limits,
+                         std::vector<ResultTable>& out) {
   out.clear();
   if (Status checked = parts_->check_batch(calls); !checked) return checked;
   if (calls.empty()) return Status::ok();
   const std::vector<QueryRequest> requests = Parts::requests_of(calls);
   size_t failed_at = 0;
-  Status status = LeaseUse(parts_->pool, lease).batch(requests, parts_->deadline_of(timeout), out, failed_at);
+  const Instant deadline = parts_->deadline_of(limits.timeout);
+  const LeaseUse use(parts_->pool, lease);
+  Status status = use.cancellable(limits.cancel, [&] { return use.batch(requests, deadline, out, failed_at); });
   return status ? status : batch_error(std::move(status), failed_at, calls.size());
 }
 
@@ -271,28 +284,30 @@ Status Service::Parts::in_transaction(TransactionId id, Work&& work) {
   return entry.status() ? work(*transaction) : entry.status();
 }
 
-Status Service::run_in(TransactionId id, const Call& call, Span timeout, ResultTable& out) {
+Status Service::run_in(TransactionId id, const Call& call, const CallLimits& limits, ResultTable& out) {
   return parts_->in_transaction(id, [&](Transaction& transaction) -> Status {
     if (is_transaction_control(call.sql, parts_->dialect())) return control_refused("a transaction", call.sql);
-    return transaction.query(request_of(call), timeout, out);
+    return transaction.query(request_of(call), limits, out);
   });
 }
 
-Status Service::stream_in(TransactionId id, const Call& call, Span timeout, RowSink& sink, ResultTable& out) {
+Status Service::stream_in(TransactionId id, const Call& call, const CallLimits& limits, RowSink& sink,
+                          ResultTable& out) {
   return parts_->in_transaction(id, [&](Transaction& transaction) -> Status {
     if (is_transaction_control(call.sql, parts_->dialect())) return control_refused("a transaction", call.sql);
-    return transaction.stream(request_of(call), timeout, sink, out);
+    return transaction.stream(request_of(call), limits, sink, out);
   });
 }
 
-Status Service::batch_in(TransactionId id, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out) {
+Status Service::batch_in(TransactionId id, std::span<const Call> calls, const CallLimits& limits,
+                         std::vector<ResultTable>& out) {
   out.clear();
   return parts_->in_transaction(id, [&](Transaction& transaction) -> Status {
     if (Status checked = parts_->check_batch(calls); !checked) return checked;
     if (calls.empty()) return Status::ok();
     std::vector<QueryRequest> requests = Parts::requests_of(calls);
     size_t failed_at = 0;
-    Status status = transaction.batch(requests, timeout, out, failed_at);
+    Status status = transaction.batch(requests, limits, out, failed_at);
     return status ? status : batch_error(std::move(status), failed_at, calls.size());
   });
 }
@@ -313,7 +328,8 @@ Status Service::Parts::run_body(TransactionId id, Transaction& transaction, cons
   const int answer = body(id);
   if (answer == 0) return transaction.commit(true);
   transaction.roll_back();
-  if (transaction.ending() == Ending::timed_out) return transaction.commit(true);  // says so
+  const Ending ending = transaction.ending();
+  if (ending == Ending::timed_out || ending == Ending::cancelled) return transaction.commit(true);  // says so
   if (!transaction.failure()) return transaction.failure();
   return Status::error(Code::rolled_back,
                        "the transaction was rolled back because its body returned " + std::to_string(answer));
@@ -338,17 +354,16 @@ Status Service::Parts::attempt(const std::shared_ptr<Transaction>& transaction, 
 
 Status Service::transact(const TransactionTerms& terms, const Body& body) {
   const Instant deadline = parts_->deadline_of(terms.timeout);
-  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline);
+  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease lease(parts_->pool);
-    if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->wait_until(deadline)}); !acquired)
-      return acquired;
+    if (Status acquired = lease.acquire(parts_->request_of(terms, deadline)); !acquired) return acquired;
     if (retry.is_repeating()) lease.count_retry();
     bool may_repeat = false;
     Status status = parts_->attempt(
         std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::body), body,
         may_repeat);
-    if (!may_repeat || !retry.again(parts_->pool.clock().now())) return status;
+    if (!may_repeat || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }
 
@@ -356,22 +371,21 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
   const Instant deadline = parts_->deadline_of(terms.timeout);
   const LeaseUse use(parts_->pool, lease);
   if (Status checked = parts_->check_free(use); !checked) return checked;
-  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline);
+  Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     if (retry.is_repeating()) use.count_retry();
     bool may_repeat = false;
     Status status =
         parts_->attempt(std::make_shared<Transaction>(use, parts_->pauses, terms, deadline, Transaction::Holder::body),
                         body, may_repeat);
-    if (!may_repeat || !is_conflict(status) || !retry.again(parts_->pool.clock().now())) return status;
+    if (!may_repeat || !is_conflict(status) || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }
 
 Status Service::begin(const TransactionTerms& terms, TransactionId& out) {
   const Instant deadline = parts_->deadline_of(terms.timeout);
   OwnLease lease(parts_->pool);
-  if (Status acquired = lease.acquire({terms.tag, parts_->mode_of(terms), parts_->wait_until(deadline)}); !acquired)
-    return acquired;
+  if (Status acquired = lease.acquire(parts_->request_of(terms, deadline)); !acquired) return acquired;
   const auto transaction =
       std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::handle);
   Status status = transaction->begin();

@@ -11,6 +11,8 @@
 //     Status::is_unexecuted.
 // V4  A transaction ends once; its number is never reused, so that a call after the end is refused.
 // V5  The callback of an asynchronous call is called exactly once.
+// V6  After a call's token is tripped the call begins nothing new except what ends it: no statement, attempt or COMMIT. A
+//     COMMIT that was sent is waited for, so that a cancel never makes an outcome unknown.
 // Threads: any; calls of one transaction one at a time. Asynchronous calls run in threads of their own.
 // Failure: Status.
 #pragma once
@@ -53,6 +55,13 @@ struct CacheTerms {
   std::string_view tags;          // separated by spaces
 };
 
+// The limits of a call on a lease or in a transaction.
+struct CallLimits {
+  CallLimits(Span time, CancelToken* token = nullptr) : timeout(time), cancel(token) {}  // NOLINT: mostly a time only
+  Span timeout;                                                                          // negative: query_timeout
+  CancelToken* cancel;                                                                   // may be null
+};
+
 // How a call on a pool, or a batch, is to be made.
 struct CallTerms {
   LeaseMode mode = LeaseMode::read_write;
@@ -61,7 +70,7 @@ struct CallTerms {
   const char* tag = "";
   int64_t retry_attempts = -1;  // negative: that of the policy
   Priority priority = Priority::normal;
-  CancelToken* cancel = nullptr;  // lives as long as the call
+  CancelToken* cancel = nullptr;  // the caller has a reference until the call returns
   CacheTerms cache = {};
 };
 
@@ -74,7 +83,7 @@ struct TransactionTerms {
   const char* tag = "";
   int64_t retry_attempts = -1;  // negative: that of the policy; only for transact()
   Priority priority = Priority::normal;
-  CancelToken* cancel = nullptr;  // lives as long as the transaction
+  CancelToken* cancel = nullptr;  // the transaction takes a reference
 };
 
 using TransactionId = uint64_t;  // 0: none
@@ -95,17 +104,18 @@ class Service {
 
   // ---- statements: on the pool, on a lease, in a transaction
   Status run(const Call& call, const CallTerms& terms, ResultTable& out);
-  Status run_on(LeaseId lease, const Call& call, Span timeout, ResultTable& out);
-  Status run_in(TransactionId id, const Call& call, Span timeout, ResultTable& out);
+  Status run_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& out);
+  Status run_in(TransactionId id, const Call& call, const CallLimits& limits, ResultTable& out);
   Status batch(std::span<const Call> calls, const CallTerms& terms, std::vector<ResultTable>& out);
-  Status batch_on(LeaseId lease, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out);
-  Status batch_in(TransactionId id, std::span<const Call> calls, Span timeout, std::vector<ResultTable>& out);
+  Status batch_on(LeaseId lease, std::span<const Call> calls, const CallLimits& limits, std::vector<ResultTable>& out);
+  Status batch_in(TransactionId id, std::span<const Call> calls, const CallLimits& limits,
+                  std::vector<ResultTable>& out);
   Status stream(const Call& call, const CallTerms& terms, RowSink& sink, ResultTable& out);
-  Status stream_on(LeaseId lease, const Call& call, Span timeout, RowSink& sink, ResultTable& out);
-  Status stream_in(TransactionId id, const Call& call, Span timeout, RowSink& sink, ResultTable& out);
+  Status stream_on(LeaseId lease, const Call& call, const CallLimits& limits, RowSink& sink, ResultTable& out);
+  Status stream_in(TransactionId id, const Call& call, const CallLimits& limits, RowSink& sink, ResultTable& out);
   // Rows that are pulled, with Pool::fetch_rows() and close_rows(). On the pool: `lease` is the caller's to release.
   Status open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page);
-  Status open_rows_on(LeaseId lease, const Call& call, Span timeout, ResultTable& page);
+  Status open_rows_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& page);
 
   // ---- transactions
   // 0: commit; another value: roll back. May be called several times.

@@ -23,7 +23,8 @@ TransactionKind kind_of(const LeaseUse& lease, const TransactionTerms& terms) {
 
 // The statement was not passed on, so that the transaction is as before.
 bool is_harmless(const Status& status) {
-  return status.code == Code::bad_argument || status.code == Code::refused || status.code == Code::unsupported;
+  return status.code == Code::bad_argument || status.code == Code::refused || status.code == Code::unsupported ||
+         (status.code == Code::cancelled && status.is_unexecuted);
 }
 
 // The database has answered COMMIT: the transaction is not committed.
@@ -48,6 +49,12 @@ Status not_committed(const Status& failure) {
 }
 
 Status was_late() { return Status::error(Code::timeout, "the transaction exceeded its deadline, and was rolled back"); }
+
+Status was_cancelled() {
+  Status status = Status::error(Code::cancelled, "the transaction was cancelled by its token, and was rolled back");
+  status.text().sqlstate = "57014";
+  return status;
+}
 
 Status unknown_outcome(const Status& lost, std::string_view id, std::string why) {
   Status status =
@@ -80,6 +87,7 @@ Transaction::Transaction(LeaseUse lease, Pauses& pauses, const TransactionTerms&
       pauses_(pauses),
       kind_(kind_of(lease, terms)),
       deadline_(deadline),
+      cancel_(terms.cancel),
       thread_(holder == Holder::body ? current_thread_id() : 0) {}
 
 Transaction::~Transaction() {
@@ -111,7 +119,7 @@ Status Transaction::begin() {
   request.sql = text;
   request.deadline = deadline_;
   ResultTable unused;
-  failure_ = lease_.query(request, unused);
+  failure_ = lease_.cancellable(cancel_.get(), [&] { return lease_.query(request, unused); });
   is_open_ = failure_.is_ok();
   if (is_open_) return failure_;
   finish(Ending::rolled_back);
@@ -121,9 +129,22 @@ Status Transaction::begin() {
 // ---- statements -----------------------------------------------------------------------------------------------------
 
 Status Transaction::refusal() {
-  if (ending_ == Ending::timed_out) return was_late();
-  if (is_late()) return time_out();
+  Status stopped = stop();
+  if (!stopped) return stopped;
   return failure_ ? Status::ok() : failed_before(failure_);
+}
+
+Status Transaction::stop() {
+  if (ending_ == Ending::timed_out) return was_late();
+  if (ending_ == Ending::cancelled) return was_cancelled();
+  if (cancel_.is_tripped()) return cancel_out(was_cancelled());
+  return is_late() ? time_out() : Status::ok();
+}
+
+Status Transaction::cancel_out(Status why) {
+  roll_back();
+  finish(Ending::cancelled);
+  return why;
 }
 
 Status Transaction::time_out() {
@@ -145,6 +166,7 @@ void Transaction::note_success(const ResultTable* result, bool was_asked) {
 }
 
 Status Transaction::note_failure(Status status) {
+  if (status.code == Code::cancelled && cancel_.is_tripped()) return cancel_out(std::move(status));
   if (is_harmless(status)) return status;
   if (failure_) failure_ = status;  // the first one is why the transaction fails
   // The session may still be executing it.
@@ -153,19 +175,21 @@ Status Transaction::note_failure(Status status) {
 
 // Work: Status(Instant deadline, const ResultTable*& result): the result that tells the id.
 template <typename Work>
-Status Transaction::statement(Span timeout, Work&& work) {
+Status Transaction::statement(const CallLimits& limits, Work&& work) {
   if (Status refused = refusal(); !refused) return refused;
   const bool is_asked = wants_id();
-  const Instant limit = timeout.ns() < 0 ? Instant::never() : pool().clock().now() + timeout;
+  const Instant limit = limits.timeout.ns() < 0 ? Instant::never() : pool().clock().now() + limits.timeout;
   const ResultTable* result = nullptr;
-  Status status = work(earliest(deadline_, limit), result);
+  Status status = lease_.cancellable(cancel_.get(), [&] {
+    return lease_.cancellable(limits.cancel, [&] { return work(earliest(deadline_, limit), result); });
+  });
   if (!status) return note_failure(std::move(status));
   note_success(result, is_asked);
   return status;
 }
 
-Status Transaction::query(QueryRequest request, Span timeout, ResultTable& out) {
-  return statement(timeout, [&](Instant deadline, const ResultTable*& result) {
+Status Transaction::query(QueryRequest request, const CallLimits& limits, ResultTable& out) {
+  return statement(limits, [&](Instant deadline, const ResultTable*& result) {
     request.deadline = deadline;
     request.wants_transaction = wants_id();
     result = &out;
@@ -173,8 +197,8 @@ Status Transaction::query(QueryRequest request, Span timeout, ResultTable& out) 
   });
 }
 
-Status Transaction::stream(QueryRequest request, Span timeout, RowSink& sink, ResultTable& out) {
-  return statement(timeout, [&](Instant deadline, const ResultTable*& result) {
+Status Transaction::stream(QueryRequest request, const CallLimits& limits, RowSink& sink, ResultTable& out) {
+  return statement(limits, [&](Instant deadline, const ResultTable*& result) {
     request.deadline = deadline;
     request.wants_transaction = wants_id();
     result = &out;
@@ -182,9 +206,9 @@ Status Transaction::stream(QueryRequest request, Span timeout, RowSink& sink, Re
   });
 }
 
-Status Transaction::batch(std::span<QueryRequest> requests, Span timeout, std::vector<ResultTable>& out,
+Status Transaction::batch(std::span<QueryRequest> requests, const CallLimits& limits, std::vector<ResultTable>& out,
                           size_t& failed_at) {
-  return statement(timeout, [&](Instant deadline, const ResultTable*& result) {
+  return statement(limits, [&](Instant deadline, const ResultTable*& result) {
     for (QueryRequest& request : requests) request.deadline = deadline;
     requests.back().wants_transaction = wants_id();
     Status status = lease_.batch(requests, deadline, out, failed_at);
@@ -204,7 +228,7 @@ Status Transaction::savepoint_word(std::string_view word, std::string_view name)
   request.sql = text;
   request.deadline = deadline_;
   ResultTable unused;
-  Status status = lease_.query(request, unused);
+  Status status = lease_.cancellable(cancel_.get(), [&] { return lease_.query(request, unused); });
   return status ? status : note_failure(std::move(status));
 }
 
@@ -220,8 +244,9 @@ Status Transaction::release(std::string_view name) {
 
 // The only statement that a failed transaction accepts.
 Status Transaction::rollback_to(std::string_view name) {
-  const bool is_failed = !failure_ && failure_.code == Code::database && !is_lost(failure_);
-  if (ending_ == Ending::timed_out || is_late() || (!failure_ && !is_failed)) return refusal();
+  const bool is_failed = (failure_.code == Code::database || failure_.code == Code::cancelled) && !is_lost(failure_);
+  if (Status stopped = stop(); !stopped) return stopped;
+  if (!failure_ && !is_failed) return refusal();
   Status status = savepoint_word("ROLLBACK TO SAVEPOINT", name);
   if (status) failure_ = Status::ok();
   return status;
@@ -252,8 +277,7 @@ void Transaction::roll_back() {
 }
 
 Status Transaction::commit(bool is_body) {
-  if (ending_ == Ending::timed_out) return was_late();
-  if (is_late()) return time_out();
+  if (Status stopped = stop(); !stopped) return stopped;
   if (!failure_) {
     roll_back();
     return is_body || failure_.code == Code::stale_lease ? failure_ : not_committed(failure_);

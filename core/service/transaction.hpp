@@ -2,7 +2,8 @@
 //
 // T1  A failed statement makes the transaction fail, on every database: it can only be rolled back, or returned to a
 //     savepoint. COMMIT is sent only if no statement failed.
-// T2  Past its deadline it is rolled back at the next call.
+// T2  Past its deadline, or when its token is tripped, it is rolled back at the next call. A COMMIT that was sent is not
+//     cancelled.
 // T3  If COMMIT was sent and not answered, the outcome is asked for, or Code::unknown_outcome. That of the driver is
 //     passed on.
 // Threads: one call at a time, by Entry, which refuses others; in a body only the thread that runs it.
@@ -22,7 +23,7 @@
 
 namespace tide {
 
-enum class Ending : uint8_t { committed, rolled_back, timed_out, unknown };
+enum class Ending : uint8_t { committed, rolled_back, timed_out, unknown, cancelled };
 
 class Transaction {
  public:
@@ -53,9 +54,10 @@ class Transaction {
 
   Status begin();
   // Within an Entry. The deadline of the requests is set here.
-  Status query(QueryRequest request, Span timeout, ResultTable& out);
-  Status stream(QueryRequest request, Span timeout, RowSink& sink, ResultTable& out);
-  Status batch(std::span<QueryRequest> requests, Span timeout, std::vector<ResultTable>& out, size_t& failed_at);
+  Status query(QueryRequest request, const CallLimits& limits, ResultTable& out);
+  Status stream(QueryRequest request, const CallLimits& limits, RowSink& sink, ResultTable& out);
+  Status batch(std::span<QueryRequest> requests, const CallLimits& limits, std::vector<ResultTable>& out,
+               size_t& failed_at);
   Status savepoint(std::string_view name);
   Status rollback_to(std::string_view name);
   Status release(std::string_view name);
@@ -72,7 +74,7 @@ class Transaction {
 
  private:
   template <typename Work>
-  Status statement(Span timeout, Work&& work);
+  Status statement(const CallLimits& limits, Work&& work);
   Status savepoint_word(std::string_view word, std::string_view name);
   Status refusal();
   bool is_late() const { return pool().clock().now() >= deadline_; }
@@ -80,6 +82,9 @@ class Transaction {
   void note_success(const ResultTable* result, bool was_asked);
   Status note_failure(Status status);
   Status time_out();
+  Status cancel_out(Status why);
+  // It must not go on: past its deadline, or its token is tripped. Rolls back.
+  Status stop();
   Status send_commit();
   Status settle_commit(Status lost);
   void finish(Ending ending);
@@ -89,6 +94,7 @@ class Transaction {
   Pauses& pauses_;
   const TransactionKind kind_;
   const Instant deadline_;
+  const CancelRef cancel_;
   const uint32_t thread_;  // of the body; 0: any
   std::atomic<bool> is_busy_{false};
 

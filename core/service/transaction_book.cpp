@@ -11,6 +11,7 @@ const char* text_of_ending(Ending ending) {
     case Ending::committed: return "it was committed";
     case Ending::rolled_back: return "it was rolled back";
     case Ending::timed_out: return "it was rolled back at its deadline";
+    case Ending::cancelled: return "it was cancelled by its token, and rolled back";
     case Ending::unknown: return "its COMMIT failed, and its outcome is unknown";
   }
   return "";

@@ -215,6 +215,34 @@ def counters(s, shows):
           at=between(time.time() - 5, time.time() + 2), resolution_ms=1000)
 
 
+# A critical request, which is the first of the queue, leaves it when its token is tripped.
+@tells(pool_stats="acquire_cancelled_total")
+def cancelled_requests(s, shows):
+    pool = s.pool(f"min_size=1 max_size=1 {CALM}")
+    s.reaches("size, idle", (1, 1))
+    held = pool.acquire()
+    token = ctypes.c_void_p()
+    client.call(client.library.tide_cancel_token_new, ctypes.byref(token))
+    got = []
+    normal = threading.Thread(target=lambda: got.append(pool.acquire("normal", 20000)))
+    normal.start()
+    s.reaches("waiting", 1)
+    refused = []
+    critical = threading.Thread(target=lambda: refused.append(client.refuses(
+        lambda: pool.acquire("critical", 20000, critical=True, token=token), sqlstate="57014", status="cancelled")))
+    critical.start()
+    s.reaches("waiting", 2)
+    is_(sorted(row[0] for row in s.rows("SELECT priority FROM ~waiters WHERE pool = :pool")), ["critical", "normal"], "who waits")
+    client.library.tide_cancel_token_trip(token)
+    critical.join(20)
+    is_(len(refused), 1, "the request is refused")
+    client.library.tide_cancel_token_free(token)
+    shows("pool_stats", "one left the queue", acquire_cancelled_total=1)
+    held.release()
+    normal.join(20)
+    got[0].release()
+
+
 @tells(pool_stats="statement_cache_hits_total statement_cache_misses_total statement_cache_evictions_total "
                   "statement_cache_bytes")
 def prepared_statements(s, shows):
@@ -512,8 +540,8 @@ def query_log(s, shows):
     is_(len(s.events("logs_cleared")), 1)
 
 
-CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
-         transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints,
+CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
+         prepared_statements, transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints,
          query_log)
 
 if __name__ == "__main__":

@@ -32,13 +32,17 @@ class OpenOptions(ctypes.Structure):
 
 class AcquireOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint32), ("mode", ctypes.c_int32), ("timeout_ms", ctypes.c_int64), ("tag", TEXT),
-                ("callback", POINTER), ("context", POINTER)]
+                ("callback", POINTER), ("context", POINTER), ("priority", ctypes.c_int32), ("reserved", ctypes.c_int32),
+                ("cancel", POINTER)]
 
 
 library.tide_pool_open_with.argtypes = [TEXT, TEXT, TEXT, ctypes.POINTER(OpenOptions), ctypes.POINTER(POINTER), ERROR]
 library.tide_pool_acquire_with.argtypes = [POINTER, ctypes.POINTER(AcquireOptions), ctypes.POINTER(Lease), ERROR]
 library.tide_pool_query.argtypes = [POINTER, TEXT, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
 library.tide_lease_query.argtypes = [Lease, TEXT, ctypes.c_int, PARAMS, ctypes.POINTER(POINTER), ERROR]
+library.tide_cancel_token_new.argtypes = [ctypes.POINTER(POINTER), ERROR]
+library.tide_cancel_token_trip.argtypes, library.tide_cancel_token_trip.restype = [POINTER], None
+library.tide_cancel_token_free.argtypes, library.tide_cancel_token_free.restype = [POINTER], None
 library.tide_pool_step.argtypes = [POINTER, ctypes.POINTER(ctypes.c_int64), ERROR]
 library.tide_lease_native.argtypes, library.tide_lease_native.restype = [Lease], POINTER
 library.tide_lease_cancel.argtypes = [Lease, ERROR]
@@ -120,10 +124,11 @@ class Pool:
         call(library.tide_pool_open_with, name.encode(), url.encode(), options.encode(), ctypes.byref(with_),
              ctypes.byref(self.handle))
 
-    def acquire(self, tag="", timeout_ms=5000, read=False):
+    def acquire(self, tag="", timeout_ms=5000, read=False, critical=False, token=None):
+        """`token`: of tide_cancel_token_new()."""
         lease = Lease()
         with_ = AcquireOptions(size=ctypes.sizeof(AcquireOptions), mode=1 if read else 0, timeout_ms=timeout_ms,
-                               tag=tag.encode())
+                               tag=tag.encode(), priority=1 if critical else 0, cancel=token)
         call(library.tide_pool_acquire_with, self.handle, ctypes.byref(with_), ctypes.byref(lease))
         return Held(lease)
 

@@ -10,10 +10,14 @@ uint64_t count_ns(Span span) { return static_cast<uint64_t>(span.ns()); }
 
 }  // namespace
 
-uint64_t Books::ask(Instant now, Span timeout, LeaseMode mode, bool must_succeed) {
+uint64_t Books::ask(Instant now, Span timeout, LeaseMode mode, Priority priority, bool must_succeed) {
   const uint64_t number = ++last_request_;
-  pending_[number] = {number, now, now + timeout, mode, must_succeed, false};
+  pending_[number] = {number, now, now + timeout, mode, priority, must_succeed};
   return number;
+}
+
+void Books::cancel(uint64_t number) {
+  if (const auto found = pending_.find(number); found != pending_.end()) found->second.is_cancelled = true;
 }
 
 void Books::queued(uint64_t number) {
@@ -22,7 +26,8 @@ void Books::queued(uint64_t number) {
 
 void Books::check_refusal(Code code, const Request& request) {
   const bool is_known = code == Code::timeout || code == Code::queue_full || (code == Code::closed && may_be_closed) ||
-                        (code == Code::unavailable && may_be_unavailable);
+                        (code == Code::unavailable && may_be_unavailable) ||
+                        (code == Code::cancelled && request.is_cancelled);
   if (!is_known) trace_.complain("I7", "request %llu refused with %s", long_of(request.number), code_name(code));
   // A full queue is caused by the callers, and an open in progress may still meet the fault it was given in the storm.
   const bool is_excused = code == Code::queue_full || code == Code::unavailable;
@@ -57,6 +62,9 @@ void Books::answered(uint64_t number, Code code, LeaseId lease, Instant now, Spa
     ++totals.timeouts;
     totals.failed_wait_ns += count_ns(now - request.asked);
     if (now < request.deadline) trace_.complain("I7", "request %llu timed out early", long_of(number));
+  } else if (code == Code::cancelled) {
+    ++totals.cancelled;
+    totals.failed_wait_ns += count_ns(now - request.asked);
   } else {
     ++totals.rejected;
   }
@@ -70,13 +78,18 @@ void Books::granted(const Request& request, LeaseId lease, Instant now, Span win
     ++totals.waited;
     totals.wait_ns += count_ns(now - request.asked);
   }
-  if (!pending_.empty()) {
-    const Request& oldest = pending_.begin()->second;
+  for (const auto& [number, oldest] : pending_) {
+    if (oldest.priority != request.priority) {
+      const bool is_passed = oldest.priority == Priority::critical && oldest.is_queued;
+      if (is_passed) overtakings_.push_back({oldest.number, request.number, "although that is critical"});
+      continue;
+    }
     if (request.is_queued && oldest.number < request.number) {
       overtakings_.push_back({oldest.number, request.number, "within the queue"});
     } else if (!request.is_queued && oldest.is_queued && now - oldest.asked >= window) {
       overtakings_.push_back({oldest.number, request.number, "although it had waited the window"});
     }
+    break;
   }
   uint64_t& last = generations_[lease.slot()];
   if (lease.generation() <= last) {
@@ -86,6 +99,7 @@ void Books::granted(const Request& request, LeaseId lease, Instant now, Span win
   Lease& entry = leases_[lease.bits];
   entry.id = lease;
   entry.granted = now;
+  entry.priority = request.priority;
   ++live_;
 }
 

@@ -3,7 +3,8 @@
 // I3  Every lease ends once: released, or revoked. A lease is removed from the books when its holder has released it.
 // I7  Every request is answered exactly once.
 // I8  An answer belongs to the request, even if its deadline comes at the same moment.
-// I9  No request is served from the queue before an older one; none overtakes a request that has waited the window.
+// I9  No request is served from the queue before an older one of its priority, or before a critical one; none overtakes a
+//     request of its priority that has waited the window.
 // Threads: one. Failure: complaints in the trace.
 #pragma once
 
@@ -23,20 +24,23 @@ struct Request {
   Instant asked;
   Instant deadline;
   LeaseMode mode = LeaseMode::read_write;
+  Priority priority = Priority::normal;
   bool must_succeed = false;  // requested while there are no faults
   bool is_queued = false;     // acquire_async() has returned
+  bool is_cancelled = false;  // its token is tripped
 };
 
 struct Lease {
   LeaseId id;
   Instant granted;
+  Priority priority = Priority::normal;
   bool is_revoke_ordered = false;
   bool is_native_out = false;
   bool is_revoked = false;  // revoked; the holder has not noticed yet
 };
 
 struct Totals {
-  uint64_t granted = 0, waited = 0, timeouts = 0, rejected = 0;
+  uint64_t granted = 0, waited = 0, timeouts = 0, rejected = 0, cancelled = 0;
   uint64_t released = 0, revoked = 0;
   uint64_t queries = 0, query_errors = 0;
   uint64_t wait_ns = 0, failed_wait_ns = 0, use_ns = 0;
@@ -48,7 +52,8 @@ class Books {
   explicit Books(Trace& trace) : trace_(trace) {}
 
   // -- requests
-  uint64_t ask(Instant now, Span timeout, LeaseMode mode, bool must_succeed);
+  uint64_t ask(Instant now, Span timeout, LeaseMode mode, Priority priority, bool must_succeed);
+  void cancel(uint64_t number);                           // its token will be tripped, if it still waits
   void queued(uint64_t number);                           // acquire_async() returned ok
   void refused(uint64_t number, Code code, Instant now);  // it returned another code: never answered
   void answered(uint64_t number, Code code, LeaseId lease, Instant now, Span window);

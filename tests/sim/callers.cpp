@@ -80,7 +80,9 @@ void Callers::ask(Span timeout) {
   request.mode = dice_.chance(0.3) ? LeaseMode::read : LeaseMode::read_write;
   request.timeout = timeout;
   const Span limit = timeout.ns() < 0 ? world_.policy().acquire_timeout : timeout;
-  const uint64_t number = books.ask(world_.now(), limit, request.mode, must_succeed_);
+  if (dice_.chance(0.1)) request.priority = Priority::critical;
+  const uint64_t number = books.ask(world_.now(), limit, request.mode, request.priority, must_succeed_);
+  if (!must_succeed_ && dice_.chance(0.1)) request.cancel = cancel_later(number);
   const bool is_refusing = world_.is_refusing();
   const format::Cell& waiting = world_.pool().segment().queue().waiting;
   const uint64_t waiting_before = read(waiting);
@@ -96,6 +98,20 @@ void Callers::ask(Span timeout) {
   } else {
     books.refused(number, code, world_.now());
   }
+}
+
+// A token that is tripped before or after the request is served.
+CancelToken* Callers::cancel_later(uint64_t number) {
+  auto token = std::shared_ptr<CancelToken>(CancelToken::make(), [](CancelToken* own) { own->free(); });
+  world_.after(dice_.about(Span::millis(3)), [this, number, token] {
+    world_.books().cancel(number);
+    token->trip();
+    if (world_.books().pending().contains(number)) {
+      world_.trace().complain("I7", "request %llu still waits after its cancel",
+                              static_cast<unsigned long long>(number));
+    }
+  });
+  return token.get();
 }
 
 void Callers::answered(uint64_t number, Code code, LeaseId lease) {

@@ -10,6 +10,7 @@
 
 #include "books.hpp"
 #include "dice.hpp"
+#include "pool/cancel_token.hpp"
 
 namespace tide::sim {
 
@@ -40,6 +41,7 @@ class Callers {
   void come(uint64_t age);
   void change_mood(uint64_t age);
   void take_herd();
+  CancelToken* cancel_later(uint64_t number);
   void answered(uint64_t number, Code code, LeaseId lease);
   void hold(LeaseId lease);
   void act(LeaseId lease, int64_t left);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "pool/reserve.hpp"
 #include "segment/rings.hpp"
 #include "world.hpp"
 
@@ -107,6 +108,7 @@ void Checker::check() {
   check_revocations();
   check_limit(now);
   check_leases(now);
+  check_reserve(now);
   check_queue(now);
   check_time();
   check_counters(now);
@@ -191,7 +193,26 @@ void Checker::check_revocations() {
   }
 }
 
-// I4: no request waits beside an idle connection. I7: no request waits beyond its deadline.
+// I11: of the leases since the limits were last lowered, normal requests have at most what they may take.
+void Checker::check_reserve(const Look& look) {
+  const int64_t limit = static_cast<int64_t>(read(world_.pool().segment().vitals().limit_size));
+  const int64_t to_all = Reserve::open_to_all(limit, world_.policy().reserve_size);
+  if (to_all < open_to_all_) to_all_lowered_at_ = world_.now();
+  open_to_all_ = to_all;
+  const int64_t usable = int64_t{look.full} - look.of(SlotState::closing) - look.of(SlotState::revoked);
+  reserved_ = std::max<int64_t>(usable - to_all, 0);
+  int64_t normal = 0;
+  for (const auto& [bits, lease] : world_.books().leases()) {
+    const bool counts = !lease.is_revoked && lease.priority == Priority::normal && lease.granted > to_all_lowered_at_;
+    normal += counts ? 1 : 0;
+  }
+  if (normal > to_all) {
+    world_.trace().complain("I11", "normal requests hold %lld of the %lld connections that they may take",
+                            static_cast<long long>(normal), static_cast<long long>(to_all));
+  }
+}
+
+// I4: no request waits beside an idle connection that it may take. I7: no request waits beyond its deadline.
 void Checker::check_queue(const Look& look) {
   const format::QueueStats& queue = world_.pool().segment().queue();
   const auto& pending = world_.books().pending();
@@ -202,7 +223,10 @@ void Checker::check_queue(const Look& look) {
   const bool is_serving = state != PoolState::paused && state != PoolState::draining;
   const bool is_broken = world_.breaks("I4") && world_.faults().is_down() && !pending.empty();
   if (is_broken) world_.trace().complain("I4", "on purpose: a request waits while the server is down");
-  if (is_serving && !world_.is_closing() && !pending.empty() && look.of(SlotState::idle) != 0) {
+  const bool has_critical = std::any_of(pending.begin(), pending.end(),
+                                        [](const auto& entry) { return entry.second.priority == Priority::critical; });
+  const int64_t not_for_them = has_critical ? 0 : reserved_;
+  if (is_serving && !world_.is_closing() && !pending.empty() && look.of(SlotState::idle) > not_for_them) {
     world_.trace().complain("I4", "%zu wait beside %u idle connections", pending.size(), look.of(SlotState::idle));
   }
   for (const auto& [number, request] : pending) {
@@ -241,6 +265,7 @@ void Checker::check_counters(const Look& look) {
       {"timeouts_total", read(queue.timeouts_total), books.timeouts},
       {"failed_wait_ns_total", read(queue.failed_wait_ns_total), books.failed_wait_ns},
       {"rejected_total", read(queue.rejected_total), books.rejected},
+      {"cancelled_total", read(queue.cancelled_total), books.cancelled},
       {"leases_reclaimed_total", read(world_.pool().segment().totals().leases_reclaimed_total), books.revoked},
   };
   for (const auto& pair : kPairs) {

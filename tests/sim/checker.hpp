@@ -53,6 +53,7 @@ class Checker {
   void check_limit(const Look& look);
   void check_leases(const Look& look);
   void check_revocations();
+  void check_reserve(const Look& look);
   void check_queue(const Look& look);
   void check_time();
   void check_counters(const Look& look);
@@ -68,6 +69,9 @@ class Checker {
   uint32_t full_before_ = 0;
   uint32_t opening_before_ = 0;
   uint64_t failures_ = 0;
+  int64_t open_to_all_ = 0;  // connections that normal requests may take
+  int64_t reserved_ = 0;     // connections that they may not take
+  Instant to_all_lowered_at_;
   Instant ordered_at_;
   Instant drain_ordered_at_;
   Instant unavailable_until_;

@@ -54,6 +54,7 @@ void draw_leases(Dice& dice, Policy& policy) {
   policy.sqlite_max_read_transaction = Span();
   policy.acquire_timeout = millis_between(dice, 2, 300);
   policy.max_waiting = dice.chance(0.3) ? dice.between(1, 20) : 0;
+  policy.reserve_size = dice.chance(0.4) ? dice.between(0, policy.max_size - 1) : 0;
   policy.fairness_window = dice.chance(0.3) ? Span() : millis_between(dice, 0, 5);
 }
 

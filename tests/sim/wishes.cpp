@@ -99,6 +99,7 @@ Wish draw_usual_wish(Dice& dice) {
       {"connect_timeout", 15, 200, "ms"},
       {"grow_step", 1, 5, ""},
       {"validation_bypass", 0, 50, "ms"},
+      {"reserve_size", 0, 4, ""},
   };
   constexpr const char* kWords[][2] = {{"burst", "off"},
                                        {"burst", "on"},
@@ -124,11 +125,10 @@ Wish draw_usual_wish(Dice& dice) {
 
 Contradiction draw_contradiction(Dice& dice) {
   // No other draw makes the second option as large as that.
-  constexpr const char* kPairs[][3] = {{"min_size", "10000", "max_size"},
-                                       {"min_idle", "10000", "max_size"},
-                                       {"health_min_healthy", "10000", "max_size"},
-                                       {"retry_base", "1h", "retry_max"},
-                                       {"scale_down_utilization", "1", "scale_up_utilization"}};
+  constexpr const char* kPairs[][3] = {
+      {"min_size", "10000", "max_size"},           {"min_idle", "10000", "max_size"},
+      {"health_min_healthy", "10000", "max_size"}, {"reserve_size", "10000", "max_size"},
+      {"retry_base", "1h", "retry_max"},           {"scale_down_utilization", "1", "scale_up_utilization"}};
   const auto& pair = dice.one_of(kPairs);
   return {{pair[0], pair[1]}, pair[2]};
 }
@@ -156,14 +156,15 @@ std::string draw_alert(Dice& dice) {
 }
 
 std::vector<Wish> wishes_back_to(const Policy& policy) {
-  std::vector<Wish> wishes = {{"min_size", "0"},     {"min_idle", "0"},       {"health_min_healthy", "0"},
-                              {"retry_base", "1ms"}, {"burst_max_size", "0"}, {"scale_down_utilization", "0"}};
+  std::vector<Wish> wishes = {{"reserve_size", "0"},          {"min_size", "0"},     {"min_idle", "0"},
+                              {"health_min_healthy", "0"},    {"retry_base", "1ms"}, {"burst_max_size", "0"},
+                              {"scale_down_utilization", "0"}};
   for (const std::string_view late : {"", "late"}) {
     for (const Setting& setting : settings_catalogue()) {
       if (!may_be_set(setting)) continue;
       const bool is_late = setting.name == "min_size" || setting.name == "min_idle" || setting.name == "retry_base" ||
                            setting.name == "health_min_healthy" || setting.name == "burst_max_size" ||
-                           setting.name == "scale_down_utilization";
+                           setting.name == "reserve_size" || setting.name == "scale_down_utilization";
       if (is_late == late.empty()) continue;
       wishes.push_back({std::string(setting.name), format_value(policy, setting)});
     }

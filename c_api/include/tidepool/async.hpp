@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <tidepool/cancel.h>
 #include <tidepool/pool.h>
 #include <tidepool/query.h>
 #include <tidepool/error.hpp>
@@ -168,6 +169,27 @@ class async_call : public std::enable_shared_from_this<async_call> {
   async_outcome outcome_;
 };
 
+// Cancels what a stop token stops; none if there is no memory for it.
+class stop_cancel {
+ public:
+  stop_cancel() = default;
+  stop_cancel(const stop_cancel&) = delete;
+  stop_cancel& operator=(const stop_cancel&) = delete;
+  ~stop_cancel() { tide_cancel_token_free(token_); }
+
+  // Puts it into the options, unless the program has set its own.
+  template <typename Options>
+  void put_into(Options& options) noexcept {
+    if (options.cancel != nullptr || tide_cancel_token_new(&token_, nullptr) != TIDE_OK) return;
+    options.cancel = token_;
+  }
+  bool is_set() const noexcept { return token_ != nullptr; }
+  void trip() noexcept { tide_cancel_token_trip(token_); }
+
+ private:
+  tide_cancel_token* token_ = nullptr;
+};
+
 // A lease from a pool.
 class async_acquire final : public async_call {
  public:
@@ -176,6 +198,7 @@ class async_acquire final : public async_call {
 
  private:
   void start() noexcept override {
+    if (may_be_stopped()) cancel_.put_into(with_);
     start_call([this](void* context, tide_error* why) {
       with_.tag = tag_.c_str();
       with_.callback = &done;
@@ -183,7 +206,10 @@ class async_acquire final : public async_call {
       return tide_pool_acquire_with(pool_, &with_, nullptr, why);
     });
   }
-  void stop() noexcept override { finish_stopped(); }
+  void stop() noexcept override {
+    finish_stopped();
+    cancel_.trip();  // it leaves the queue
+  }
   static void done(void* context, tide_status status, tide_lease lease, const tide_error* why) noexcept {
     const auto call = from<async_acquire>(context);
     if (status != TIDE_OK) return call->fail(*why);
@@ -195,6 +221,7 @@ class async_acquire final : public async_call {
   tide_pool* pool_;
   tide_acquire_options with_;
   std::string tag_;
+  stop_cancel cancel_;
 };
 
 // A statement or a batch, with the arguments of the C API that outlive the coroutine's.
@@ -242,6 +269,7 @@ class async_query final : public async_call {
   }
 
   void start() noexcept override {
+    if (may_be_stopped()) cancel_.put_into(with_);
     if (pool_ == nullptr) return start_on_lease(functions_->on_lease);
     if (may_be_stopped()) return acquire();
     start_call([this](void* context, tide_error* why) {
@@ -273,6 +301,8 @@ class async_query final : public async_call {
       with.mode = with_.mode;
       with.timeout_ms = with_.timeout_ms;
       with.tag = with_.tag;
+      with.priority = with_.priority;
+      with.cancel = with_.cancel;
       with.callback = &acquired;
       with.context = context;
       return tide_pool_acquire_with(pool_, &with, nullptr, why);
@@ -307,7 +337,9 @@ class async_query final : public async_call {
       is_stopped_ = true;
       lease = lease_;
     }
-    if (lease.id == 0) return finish_stopped();
+    if (lease.id == 0) finish_stopped();
+    if (cancel_.is_set()) return cancel_.trip();
+    if (lease.id == 0) return;
     tide_lease_cancel(lease, nullptr);
     // A statement that has not begun yet is refused then.
     if (pool_ != nullptr) tide_lease_release(lease, nullptr);
@@ -356,6 +388,7 @@ class async_query final : public async_call {
   async_statements statements_;
   tide_query_options with_;
   std::string tag_;
+  stop_cancel cancel_;
   tide_pool* pool_ = nullptr;  // of a call on a pool
   tide_lease lease_{};
   bool is_stopped_ = false;

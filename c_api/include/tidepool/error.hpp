@@ -73,6 +73,7 @@ class error : public std::runtime_error {
     const std::string_view sqlstate = from.sqlstate;
     if (from.status == TIDE_TIMEOUT) return error_kind::timeout;
     if (from.status == TIDE_UNKNOWN_OUTCOME) return error_kind::unknown_outcome;
+    if (from.status == TIDE_CANCELLED) return error_kind::cancelled;
     if (from.status == TIDE_DATABASE && sqlstate == "57014") return error_kind::cancelled;
     if (from.status == TIDE_DATABASE && sqlstate.substr(0, 2) == "23") return error_kind::constraint;
     return error_kind::other;
@@ -135,12 +136,15 @@ class conversion_error : public error {
   explicit conversion_error(const tide_error& from) : error(from, error_kind::conversion) {}
 };
 
-/** The statement was cancelled, or waiting for a connection was ended by a stop token. Its SQLSTATE is 57014. */
+/**
+ * The call was cancelled by its cancel_source or stop token (TIDE_CANCELLED), or its statement by tide_lease_cancel() or at the
+ * database (TIDE_DATABASE). Its SQLSTATE is 57014.
+ */
 class cancelled_error : public error {
  public:
   explicit cancelled_error(const error& from) : error(from) {}
   explicit cancelled_error(std::string_view message = "the call was cancelled by its stop token")
-      : error(detail::make_error(TIDE_REFUSED, "57014", message), error_kind::cancelled) {}
+      : error(detail::make_error(TIDE_CANCELLED, "57014", message), error_kind::cancelled) {}
 };
 
 inline void error::raise() const {

@@ -4,6 +4,7 @@
 #include <tidepool/pool.h>
 #include <tidepool/query.h>
 #include <tidepool/transaction.h>
+#include <tidepool/cancel.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -19,6 +20,12 @@ enum class access {
   read = TIDE_READ, /* SQLite: does not wait for the write lock */
 };
 
+/** Which requests come first when connections are short. */
+enum class priority {
+  normal = TIDE_NORMAL,
+  critical = TIDE_CRITICAL, /* may take the connections of reserve_size, and is served before others that wait */
+};
+
 /** How parameters are written: see tide_query_options. Parameters made with arg() are always named. */
 enum class placeholders {
   numbered = TIDE_PLACEHOLDERS_NUMBERED, /* $1, ?1 or ? */
@@ -32,8 +39,10 @@ struct call_options {
   tidepool::access access = tidepool::access::read_write;          /* only for calls on a pool */
   std::optional<int> retry_attempts = std::nullopt;                /* none: the option of the pool */
   tidepool::placeholders placeholders = tidepool::placeholders::numbered;
-  int64_t max_rows = 0;  /* 0: no limit */
-  int64_t max_bytes = 0; /* 0: 1 GiB */
+  int64_t max_rows = 0;                                     /* 0: no limit */
+  int64_t max_bytes = 0;                                    /* 0: 1 GiB */
+  tidepool::priority priority = tidepool::priority::normal; /* only for calls on a pool */
+  cancel_token cancel = {};                                 /* a cancel_source; none: not cancelled */
 };
 
 /** Options of pool::acquire(). See tide_acquire_options. */
@@ -41,6 +50,8 @@ struct acquire_options {
   std::optional<std::chrono::milliseconds> timeout = std::nullopt; /* none: acquire_timeout; 0 does not wait */
   const char* tag = nullptr;
   tidepool::access access = tidepool::access::read_write;
+  tidepool::priority priority = tidepool::priority::normal;
+  cancel_token cancel = {};
 };
 
 enum class isolation {
@@ -59,6 +70,8 @@ struct transaction_options {
       std::nullopt; /* of the whole with its repetitions; none: unlimited */
   const char* tag = nullptr;
   std::optional<int> retry_attempts = std::nullopt; /* only of transact(); none: the option of the pool */
+  tidepool::priority priority = tidepool::priority::normal;
+  cancel_token cancel = {}; /* of all calls in it, too */
 };
 
 /** What a pool is opened with. See tide_pool_open_with(). The functions must not throw, and may be called by several threads. */
@@ -90,6 +103,8 @@ inline tide_query_options native_of(const call_options& from) noexcept {
   made.placeholders = static_cast<int32_t>(from.placeholders);
   made.max_rows = from.max_rows;
   made.max_bytes = from.max_bytes;
+  made.priority = static_cast<int32_t>(from.priority);
+  made.cancel = from.cancel.native();
   return made;
 }
 
@@ -98,6 +113,8 @@ inline tide_acquire_options native_of(const acquire_options& from) noexcept {
   made.mode = static_cast<int32_t>(from.access);
   made.timeout_ms = ms_of(from.timeout);
   made.tag = from.tag;
+  made.priority = static_cast<int32_t>(from.priority);
+  made.cancel = from.cancel.native();
   return made;
 }
 
@@ -109,6 +126,8 @@ inline tide_tx_options native_of(const transaction_options& from) noexcept {
   made.timeout_ms = ms_of(from.timeout);
   made.tag = from.tag;
   made.retry_attempts = from.retry_attempts.value_or(-1);
+  made.priority = static_cast<int32_t>(from.priority);
+  made.cancel = from.cancel.native();
   return made;
 }
 

@@ -195,8 +195,8 @@ typedef struct tide_cancel_token tide_cancel_token;
 
 /**
  * Called once with the result of an asynchronous acquire: TIDE_OK and a lease, or an error. It is called by the thread that
- * released the connection, by the thread that called tide_pool_acquire_with(), before that returns, or by the thread that
- * reports events (see tide_event_callback), in order and without losses.
+ * released the connection, by the thread that called tide_pool_acquire_with(), before that returns, by the thread that
+ * tripped its cancel token, or by the thread that reports events (see tide_event_callback), in order and without losses.
  */
 typedef void (*tide_acquire_callback)(void* context, tide_status status, tide_lease lease, const tide_error* err);
 
@@ -209,7 +209,7 @@ typedef struct tide_acquire_options {
   void* context;
   int32_t priority; /* TIDE_NORMAL or TIDE_CRITICAL */
   int32_t reserved;
-  tide_cancel_token* cancel; /* may be NULL; must not be freed before the request has ended */
+  tide_cancel_token* cancel; /* leaves the queue when it is tripped; may be NULL */
 } tide_acquire_options;
 
 #define TIDE_ACQUIRE_OPTIONS_INIT \

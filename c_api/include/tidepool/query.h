@@ -110,7 +110,7 @@ typedef struct tide_query_options {
   int64_t cache_stale_ms;    /* after that, how long it may still be returned while one caller renews it */
   const char* cache_key;     /* 1 to 512 bytes; NULL: made of statement, parameters, database, user and search_path */
   const char* cache_tags;    /* words of up to 62 bytes, separated by spaces, for invalidation; may be NULL */
-  tide_cancel_token* cancel; /* may be NULL; must not be freed before the call has ended */
+  tide_cancel_token* cancel; /* cancels the call when it is tripped; may be NULL */
 } tide_query_options;
 
 /* Bits of tide_query_options.cache, see <tidepool/cache.h>. */

@@ -13,6 +13,7 @@
 #include <tidepool/tidepool.h>
 #include <tidepool/async.hpp>
 #include <tidepool/calls.hpp>
+#include <tidepool/cancel.hpp>
 #include <tidepool/codecs.hpp>
 #include <tidepool/error.hpp>
 #include <tidepool/listen.hpp>

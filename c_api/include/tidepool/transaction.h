@@ -44,7 +44,7 @@ typedef struct tide_tx_options {
      lost before the first statement succeeded; negative: the option retry_attempts. Not for tide_tx_begin(). */
   int32_t retry_attempts;
   int32_t priority;          /* TIDE_NORMAL or TIDE_CRITICAL */
-  tide_cancel_token* cancel; /* may be NULL; must not be freed before the transaction has ended */
+  tide_cancel_token* cancel; /* cancels the transaction, and all calls in it, when it is tripped; may be NULL */
 } tide_tx_options;
 
 #define TIDE_TX_OPTIONS_INIT \

@@ -21,6 +21,8 @@ constexpr Contradiction kContradictions[] = {
     {"min_size", "4", "max_size", "4", true},
     {"min_idle", "11", "max_size", "10", false},
     {"min_idle", "10", "max_size", "10", true},
+    {"reserve_size", "10", "max_size", "10", false},
+    {"reserve_size", "9", "max_size", "10", true},
     {"burst_max_size", "9", "max_size", "10", false},
     {"burst_max_size", "10", "max_size", "10", true},
     {"burst_max_size", "0", "max_size", "10", true},

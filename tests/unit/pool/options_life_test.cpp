@@ -124,6 +124,17 @@ TEST_F(OptionEffect, max_waiting) {
   EXPECT_EQ(with("0", "max_size=1", look), 5U);
 }
 
+// Of five connections: what requests that are not critical get.
+TEST_F(OptionEffect, reserve_size) {
+  const auto look = [this] {
+    ask_for(6, sec(60));
+    run(sec(5));
+    return leases_.size();
+  };
+  EXPECT_EQ(with("2", "max_size=5", look), 3U);
+  EXPECT_EQ(with("0", "max_size=5", look), 5U);
+}
+
 TEST_F(OptionEffect, connect_timeout) {
   const auto look = [this] {
     server_->set_silent(true);
