@@ -25,6 +25,15 @@ enum class placeholders {
   native = TIDE_PLACEHOLDERS_NATIVE,     /* the text is passed on unchanged */
 };
 
+/** How a query uses the query cache of its pool: see <tidepool/cache.h>. The texts must stay valid while the options are used. */
+struct caching {
+  std::optional<std::chrono::milliseconds> ttl = std::nullopt; /* none: query_cache_ttl */
+  std::chrono::milliseconds stale{0}; /* after that, how long it may be returned while one caller renews it */
+  const char* key = nullptr;          /* none: made of the statement and its parameters */
+  const char* tags = nullptr;         /* for invalidation, separated by spaces */
+  bool accept_volatile = false;       /* also a statement whose result may change without a change of data */
+};
+
 /** Options of a call: `pool.with({.timeout = 2s, .tag = "report"}).query<int64_t>("select 1")`. See tide_query_options. */
 struct call_options {
   std::optional<std::chrono::milliseconds> timeout = std::nullopt; /* none: acquire_timeout and query_timeout */
@@ -32,8 +41,9 @@ struct call_options {
   tidepool::access access = tidepool::access::read_write;          /* only for calls on a pool */
   std::optional<int> retry_attempts = std::nullopt;                /* none: the option of the pool */
   tidepool::placeholders placeholders = tidepool::placeholders::numbered;
-  int64_t max_rows = 0;  /* 0: no limit */
-  int64_t max_bytes = 0; /* 0: 1 GiB */
+  int64_t max_rows = 0;                        /* 0: no limit */
+  int64_t max_bytes = 0;                       /* 0: 1 GiB */
+  std::optional<caching> cache = std::nullopt; /* only for query() and query_first() of a pool; none: not cached */
 };
 
 /** Options of pool::acquire(). See tide_acquire_options. */
@@ -90,6 +100,13 @@ inline tide_query_options native_of(const call_options& from) noexcept {
   made.placeholders = static_cast<int32_t>(from.placeholders);
   made.max_rows = from.max_rows;
   made.max_bytes = from.max_bytes;
+  if (from.cache.has_value()) {
+    made.cache = TIDE_CACHE | (from.cache->accept_volatile ? TIDE_CACHE_VOLATILE : 0);
+    made.cache_ttl_ms = from.cache->ttl.has_value() ? from.cache->ttl->count() : 0;
+    made.cache_stale_ms = from.cache->stale.count();
+    made.cache_key = from.cache->key;
+    made.cache_tags = from.cache->tags;
+  }
   return made;
 }
 

@@ -49,6 +49,7 @@ class DatabaseFile {
   // Usable sessions. A disarmed session does not count, although its handle is open.
   void enter() noexcept;
   void leave() noexcept { sessions_.fetch_sub(1); }
+  void open_handle() noexcept { handles_.fetch_add(1); }
   void close_handle() noexcept;
   // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }

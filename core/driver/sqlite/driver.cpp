@@ -23,6 +23,7 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
 }
 
 SqliteDriver::~SqliteDriver() {
+  if (!is_abandoned_) watch_->close();
   if (!is_abandoned_) return;
   [[maybe_unused]] sqlite3* leaked = anchor_.release();  // as SqliteConnection::abandon()
 }
@@ -91,6 +92,7 @@ BlockingDriver::Opened SqliteDriver::open(Instant deadline) {
     return opened;
   }
   const std::shared_ptr<const Policy> policy = this->policy();
+  watch_->close_if_outdated();
   OpenFailure failure;
   Database database = open_handle(*policy, failure);
   if (database == nullptr) {

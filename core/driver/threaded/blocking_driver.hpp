@@ -37,6 +37,8 @@ class BlockingDriver {
   // Checks the file that the sessions have open.
   virtual FileFacts look() { return {}; }
 
+  // [any] As Connector.
+  virtual std::shared_ptr<ChangeWatch> change_watch() { return nullptr; }
   // [any] Whether look() is needed.
   virtual bool has_file() const noexcept { return false; }
   // [any] Sessions up to this generation have lost their file, according to the last check ...
