@@ -30,6 +30,7 @@ class FakeConnector final : public Connector {
   bool finish_disarm(uint32_t slot, Connection& connection, Instant now) override;
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { policy_ = policy; }
+  std::shared_ptr<ChangeWatch> change_watch() override { return server_.watch(); }
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:

@@ -76,7 +76,7 @@ class QueryCacheTest : public ::testing::Test {
     std::shared_ptr<const FrozenTable> found;
     return cache_->find(hashed(key), limits_, now_, found) == Found::fresh ? found : nullptr;
   }
-  uint64_t counted(format::Cell format::CacheStats::* cell) const {
+  uint64_t counted(format::Cell format::CacheStats::*cell) const {
     uint64_t sum = 0;
     for (const format::CacheStats& stripe : stripes_) sum += stripe.*cell;
     return sum;

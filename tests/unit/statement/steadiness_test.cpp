@@ -60,16 +60,18 @@ TEST(Steadiness, WhatDependsOnMoreThanTheDataIsVolatile) {
 }
 
 TEST(Steadiness, WhatMayWriteIsUnfit) {
-  expect_both(Steadiness::unfit,
-              {"", ";", "insert into t values (1)", "update t set a = 1", "delete from t", "select 1; select 2",
-               "select 1; delete from t", "begin", "create table t (a)", "with x as (select 1) insert into t select * from x",
-               "with x as (select 1) update t set a = 2", "with x as (select 1) delete from t", "explain select 1",
-               "with x as (select 1) insert into t(a) select * from x", "vacuum"});
-  expect_in(Dialect::postgresql, Steadiness::unfit,
-            {"select * from t for update", "select * from t FOR SHARE", "select * from t for no key update",
-             "select * from t for key share of t", "select * into u from t", "show search_path",
-             "with d as (delete from t returning *) select * from d", "with m as (merge into t using u on true) select 1",
-             "call p()", "do $$ begin end $$", "copy t to stdout", "listen c", "select 'a\\'; delete from t --'"});
+  expect_both(
+      Steadiness::unfit,
+      {"", ";", "insert into t values (1)", "update t set a = 1", "delete from t", "select 1; select 2",
+       "select 1; delete from t", "begin", "create table t (a)", "with x as (select 1) insert into t select * from x",
+       "with x as (select 1) update t set a = 2", "with x as (select 1) delete from t", "explain select 1",
+       "with x as (select 1) insert into t(a) select * from x", "vacuum"});
+  expect_in(
+      Dialect::postgresql, Steadiness::unfit,
+      {"select * from t for update", "select * from t FOR SHARE", "select * from t for no key update",
+       "select * from t for key share of t", "select * into u from t", "show search_path",
+       "with d as (delete from t returning *) select * from d", "with m as (merge into t using u on true) select 1",
+       "call p()", "do $$ begin end $$", "copy t to stdout", "listen c", "select 'a\\'; delete from t --'"});
   expect_in(Dialect::sqlite, Steadiness::unfit,
             {"pragma user_version", "replace into t values (1)", "with x as (select 1) replace into t select * from x",
              "attach 'a' as b"});
