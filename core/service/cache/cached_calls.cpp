@@ -177,13 +177,14 @@ Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string k
   const Instant began = pool_.clock().now();
   const Instant deadline = wait_until(terms, began);
   const CacheLimits limits = limits_of(terms.cache);
+  const HashedKey hash = hashed(key);  // its text is moved from only by a leader, who does not look again
   CallTerms rest = terms;
   for (Instant now = began;; now = pool_.clock().now()) {
     if (terms.timeout.ns() >= 0) rest.timeout = std::max(deadline - now, Span());
     std::shared_ptr<CacheFlight> flight;
     ChangeMark mark;
     QueryCache::Role role = QueryCache::Role::none;
-    if (cache_.read_mark(mark)) role = cache_.join(hashed(key), labels_of(terms.cache), mark, limits, now, flight);
+    if (cache_.read_mark(mark)) role = cache_.join(hash, key, labels_of(terms.cache), mark, limits, now, flight);
     // While the keeper waits here, the leader may wait for the keeper.
     if (role == QueryCache::Role::follower && pool_.keeper().is_stepped_by_me()) role = QueryCache::Role::none;
     switch (role) {
@@ -208,7 +209,7 @@ Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string k
         default: continue;  // the leader has failed
       }
     } else {
-      if (cache_.find(hashed(key), limits, now, found) == QueryCache::Found::none) continue;
+      if (cache_.find(hash, limits, now, found) == QueryCache::Found::none) continue;
       how = Counter::query_cache_hits_total;
     }
     FrozenTable::show(std::move(found), out);
@@ -274,8 +275,8 @@ void CachedCalls::renew_now(Kept& kept) {
     const Instant now = pool_.clock().now();
     // What is fresh for the caller is known to be over: an entry found now has been renewed by another one.
     std::shared_ptr<CacheFlight> flight;
-    if (cache_.join(hashed(kept.key), labels_of(kept.terms.cache), mark, limits_of(kept.terms.cache), now, flight) !=
-        QueryCache::Role::leader)
+    if (cache_.join(hashed(kept.key), kept.key, labels_of(kept.terms.cache), mark, limits_of(kept.terms.cache), now,
+                    flight) != QueryCache::Role::leader)
       return;
     ResultTable table;
     (void)fill(*flight, kept.call, kept.terms, table);

@@ -107,67 +107,60 @@ bool QueryCache::read_mark(ChangeMark& out) {
   return watch_ == nullptr || watch_->read(out);
 }
 
-QueryCache::Role QueryCache::join(const HashedKey& key, std::vector<std::string> labels, const ChangeMark& mark,
-                                  const CacheLimits& limits, Instant now, std::shared_ptr<CacheFlight>& out) {
+QueryCache::Role QueryCache::join(const HashedKey& key, std::string& text, std::vector<std::string> labels,
+                                  const ChangeMark& mark, const CacheLimits& limits, Instant now,
+                                  std::shared_ptr<CacheFlight>& out) {
   auto flight = std::make_shared<CacheFlight>();
-  flight->key_ = key.text;
-  flight->hash_ = key.hash;
-  flight->labels_ = std::move(labels);
-  flight->mark_ = mark;
-  flight->born_ = now;
+  flight->entry_ = std::make_shared<CacheEntry>();
+  CacheEntry& entry = *flight->entry_;
   const std::lock_guard lock(mutex_);
   if (!is_serving()) return Role::none;
   const auto found = flights_.find(key);
   if (found != flights_.end()) {
     // A commit between its mark and ours: its query may not see what ours must see.
-    if (found->second->mark_ == mark) {
+    if (found->second->entry_->mark == mark) {
       out = found->second;
       return Role::follower;
     }
     found->second->is_doomed_ = true;
     flights_.erase(found);
-  } else if (const EntryPtr entry = look_up(key);
-             entry != nullptr && is_fresh(*entry, limits, now) && entry->mark == mark) {
+  } else if (const EntryPtr known = look_up(key);
+             known != nullptr && is_fresh(*known, limits, now) && known->mark == mark) {
     return Role::late;
   }
-  flights_.emplace(flight->hashed(), flight);
+  entry.hash = key.hash;
+  entry.key = std::move(text);
+  entry.labels = std::move(labels);
+  entry.mark = mark;
+  entry.born = now;
+  flights_.emplace(entry.hashed(), flight);
   out = std::move(flight);
   return Role::leader;
 }
 
 void QueryCache::land(CacheFlight& flight, CacheFlight::State state, std::shared_ptr<const FrozenTable> table,
                       Span ttl) noexcept {
-  EntryPtr entry;
-  if (state == CacheFlight::State::landed) {
-    try {
-      entry = std::make_shared<CacheEntry>();
-      entry->key = flight.key_;
-      entry->hash = flight.hash_;
-      entry->table = table;
-      entry->born = flight.born_;
-      entry->fresh_until = flight.born_ + ttl;
-      entry->mark = flight.mark_;
-      entry->labels = flight.labels_;
-      entry->bytes = bytes_of(*entry);
-    } catch (const std::bad_alloc&) {
-      entry = nullptr;
-    }
-  }
   Garbage garbage;
   std::shared_ptr<CacheFlight> last;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = flights_.find(flight.hashed());
+    EntryPtr entry = std::move(flight.entry_);
+    const auto found = flights_.find(entry->hashed());
     if (found != flights_.end() && found->second.get() == &flight) {
       last = std::move(found->second);
       flights_.erase(found);
     }
-    try {
-      if (entry != nullptr && !flight.is_doomed_ && is_serving()) keep(std::move(entry), garbage);
-    } catch (const std::bad_alloc&) {
-      // Not kept.
+    if (state == CacheFlight::State::landed && !flight.is_doomed_ && is_serving()) {
+      entry->table = table;
+      entry->fresh_until = entry->born + ttl;
+      entry->bytes = bytes_of(*entry);
+      try {
+        keep(std::move(entry), garbage);
+      } catch (const std::bad_alloc&) {
+        // Not kept.
+      }
+      publish();
     }
-    publish();
   }
   flight.end(state, std::move(table));
 }
@@ -267,7 +260,7 @@ uint64_t QueryCache::clear_label(const std::string& label) {
   Garbage garbage;
   const std::lock_guard lock(mutex_);
   for (auto flight = flights_.begin(); flight != flights_.end();) {
-    const std::vector<std::string>& labels = flight->second->labels_;
+    const std::vector<std::string>& labels = flight->second->entry_->labels;
     const bool is_meant = std::find(labels.begin(), labels.end(), label) != labels.end();
     if (is_meant) flight->second->is_doomed_ = true;
     flight = is_meant ? flights_.erase(flight) : std::next(flight);

@@ -66,15 +66,11 @@ class CacheFlight {
 
  private:
   friend class QueryCache;
-  HashedKey hashed() const { return {key_, hash_}; }
   void end(State state, std::shared_ptr<const FrozenTable> result);
 
-  std::string key_;
-  uint64_t hash_ = 0;
-  std::vector<std::string> labels_;
-  ChangeMark mark_;
-  Instant born_;
-  bool is_doomed_ = false;  // protected by the mutex of the cache
+  // Protected by the mutex of the cache.
+  std::shared_ptr<CacheEntry> entry_;  // without its table; until the flight ends
+  bool is_doomed_ = false;
 
   std::mutex mutex_;  // guards the following
   std::condition_variable ended_;
@@ -123,8 +119,9 @@ class QueryCache {
     late,      // there is an entry now
     none       // nothing is cached now
   };
-  Role join(const HashedKey& key, std::vector<std::string> labels, const ChangeMark& mark, const CacheLimits& limits,
-            Instant now, std::shared_ptr<CacheFlight>& out);
+  // `text` is that of the key, and moved from for a leader.
+  Role join(const HashedKey& key, std::string& text, std::vector<std::string> labels, const ChangeMark& mark,
+            const CacheLimits& limits, Instant now, std::shared_ptr<CacheFlight>& out);
   // The leader is done: State::landed, with a table that is kept if nothing speaks against it, failed or alone.
   void land(CacheFlight& flight, CacheFlight::State state, std::shared_ptr<const FrozenTable> table, Span ttl) noexcept;
   // What a result may need at most to be kept.
