@@ -206,7 +206,7 @@ TEST_P(CacheOf, OtherCallsRefuseIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, CacheOf, ::testing::Values("sqlite", "postgresql"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& tested) { return std::string(tested.param); });
 
 // ---- SQLite: commits are noticed
 
@@ -228,6 +228,9 @@ class SqliteCache : public ::testing::TestWithParam<const char*> {
   std::string url_, options_;
   std::unique_ptr<CacheDb> db_;
 };
+
+// Databases that others can open.
+class SqliteFileCache : public SqliteCache {};
 
 TEST_P(SqliteCache, OwnCommitsAreNoticed) {
   const CacheDb& db = *db_;
@@ -270,8 +273,7 @@ TEST_P(SqliteCache, OwnCommitsAreNoticed) {
   check("the handle of SQLite");
 }
 
-TEST_P(SqliteCache, CommitsOfAnotherPoolAreNoticed) {
-  if (is_memory()) GTEST_SKIP() << "another pool has another database in memory";
+TEST_P(SqliteFileCache, CommitsOfAnotherPoolAreNoticed) {
   const CacheDb other(url_, options_);
   for (int i = 1; i <= 50; ++i) {
     const CacheDb& writer = i % 2 == 0 ? *db_ : other;
@@ -282,8 +284,7 @@ TEST_P(SqliteCache, CommitsOfAnotherPoolAreNoticed) {
   }
 }
 
-TEST_P(SqliteCache, CommitsOfAnotherProcessAreNoticed) {
-  if (is_memory()) GTEST_SKIP() << "another process cannot open a database in memory";
+TEST_P(SqliteFileCache, CommitsOfAnotherProcessAreNoticed) {
   const std::string script = folder_.file("writer.py");
   std::ofstream(script) << "import sqlite3, sys\n"
                            "c = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)\n"
@@ -319,7 +320,10 @@ TEST_P(SqliteCache, CommitsOfAnotherProcessAreNoticed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, SqliteCache, ::testing::Values("wal", "delete", "in_memory"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& tested) { return std::string(tested.param); });
+
+INSTANTIATE_TEST_SUITE_P(Modes, SqliteFileCache, ::testing::Values("wal", "delete"),
+                         [](const auto& tested) { return std::string(tested.param); });
 
 TEST(SqliteCacheFile, AReplacedFileIsNoticed) {
   TempFolder folder;
@@ -345,6 +349,18 @@ TEST(SqliteCacheFile, AReplacedFileIsNoticed) {
                out.text() == other;
       },
       std::chrono::seconds(10)));
+}
+
+TEST(SqliteCacheFile, AClosedPoolLeavesNoWal) {
+  TempFolder folder;
+  const std::string path = folder.file("a.db");
+  {
+    const CacheDb db("sqlite://" + path);
+    db.query("create table t (a)");
+    ASSERT_TRUE(db.is_cached("select a from t"));
+    EXPECT_TRUE(std::filesystem::exists(path + "-wal"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path + "-wal"));
 }
 
 }  // namespace

@@ -70,8 +70,7 @@ bool CommitWatch::read_header(ChangeMark& out) noexcept {
   const Reading reading(*this);
   if (header_ == nullptr || file_->lost_generation() != lost_before_) return false;
   out.words[0] = kWal | handle_ << 8;
-  for (size_t i = 0; i < kHeaderWords; ++i) out.words[i + 1] = header_[i].load(std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_acquire);
+  for (size_t i = 0; i < kHeaderWords; ++i) out.words[i + 1] = header_[i].load(std::memory_order_acquire);
   return true;
 }
 
