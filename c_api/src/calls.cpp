@@ -200,7 +200,7 @@ Status check_timeout(int64_t timeout_ms) {
                        "accepted: 0 to 86400000, or negative for the pool's own", "the maximum is one day");
 }
 
-Status read_query_options(const tide_query_options* with, tide_query_options& out) {
+Status read_query_options(const tide_query_options* with, tide_query_options& out, Caching caching) {
   if (Status read = read_struct(with, "tide_query_options", out); !read) return read;
   if (out.mode != TIDE_READ_WRITE && out.mode != TIDE_READ) {
     return refuse_number("mode", out.mode, "TIDE_READ_WRITE, TIDE_READ");
@@ -212,7 +212,8 @@ Status read_query_options(const tide_query_options* with, tide_query_options& ou
   if (Status checked = check_priority(out.priority); !checked) return checked;
   if (out.max_rows < 0 || out.max_rows > kRowsMax) return refuse_number("max_rows", out.max_rows, "0 to 2147483647");
   if (out.max_bytes < 0) return refuse_number("max_bytes", out.max_bytes, "0 or more");
-  return check_timeout(out.timeout_ms);
+  if (Status checked = check_timeout(out.timeout_ms); !checked) return checked;
+  return check_cache(out, caching);
 }
 
 Status read_waiting_options(const tide_query_options* with, tide_query_options& out) {
@@ -239,6 +240,7 @@ CallTerms terms_of(const tide_query_options& with) {
   terms.retry_attempts = with.retry_attempts;
   terms.priority = priority_of(with.priority);
   terms.cancel = token_of(with.cancel);
+  terms.cache = cache_terms_of(with);
   return terms;
 }
 

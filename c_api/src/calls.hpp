@@ -13,6 +13,7 @@
 #include <tidepool/query.h>
 
 #include "base/status.hpp"
+#include "cache_terms.hpp"
 #include "service/service.hpp"
 #include "statement/limits.hpp"
 
@@ -60,7 +61,7 @@ class Statements {
 };
 
 // Reads the caller's struct, and checks it. `with` may be NULL.
-Status read_query_options(const tide_query_options* with, tide_query_options& out);
+Status read_query_options(const tide_query_options* with, tide_query_options& out, Caching caching = Caching::refused);
 // For functions that return only when they have finished.
 Status refuse_callback(const tide_query_options& with);
 // Both.

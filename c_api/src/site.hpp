@@ -18,6 +18,7 @@ class Site {
   explicit Site(tide_tx tx) : pool_(tx.pool), id_(tx.id), kind_(Kind::transaction) {}
 
   tide_pool* pool() const { return pool_; }
+  bool is_pool() const { return kind_ == Kind::pool; }
   bool is_transaction() const { return kind_ == Kind::transaction; }
   // The pool stays open while it exists.
   Door door() const { return kind_ == Kind::lease ? Door(tide_lease{pool_, id_}) : Door(pool_); }

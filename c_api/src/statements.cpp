@@ -48,6 +48,17 @@ struct Later {
     });
     self->callbacks->tell_result([self] { self->tell(); });
   }
+  // The program's texts end with its call; those of the statements are kept by them.
+  void keep_texts() {
+    const auto keep = [](const char*& text, std::string& kept) {
+      if (text == nullptr) return;
+      kept = text;
+      text = kept.c_str();
+    };
+    keep(work.with.tag, tag);
+    keep(work.with.cache_key, cache_key);
+    keep(work.with.cache_tags, cache_tags);
+  }
   void tell() {
     tide_result* const given = status == TIDE_OK ? work.result.release() : nullptr;
     work.with.callback(work.with.context, status, given, &error);
@@ -56,6 +67,8 @@ struct Later {
   Work work;
   const CancelRef cancel;  // the program may free its token
   std::string tag;
+  std::string cache_key;
+  std::string cache_tags;
   std::shared_ptr<Callbacks> callbacks;
   tide_status status = TIDE_OK;
   tide_error error = TIDE_ERROR_INIT;
@@ -63,12 +76,12 @@ struct Later {
 
 // `fill` adds the statements to a Work whose options are read.
 template <typename Fill>
-tide_status run_or_later(const Site& site, bool is_batch, const tide_query_options* with, tide_result** out,
-                         tide_error* err, Fill&& fill) noexcept {
+tide_status run_or_later(const Site& site, bool is_batch, Caching caching, const tide_query_options* with,
+                         tide_result** out, tide_error* err, Fill&& fill) noexcept {
   return guarded(err, [&]() -> Status {
     Work work(site, is_batch);
     const tide_query_options& wanted = work.with;
-    if (Status read = read_query_options(with, work.with); !read) return read;
+    if (Status read = read_query_options(with, work.with, caching); !read) return read;
     if (wanted.callback == nullptr) {
       if (Status filled = fill(work); !filled) return filled;
       const Door door = site.door();
@@ -81,8 +94,7 @@ tide_status run_or_later(const Site& site, bool is_batch, const tide_query_optio
     later->work.with = wanted;
     if (Status filled = fill(later->work); !filled) return filled;
     later->work.statements.keep();
-    if (wanted.tag != nullptr) later->tag = wanted.tag;
-    later->work.with.tag = later->tag.c_str();
+    later->keep_texts();
     const Door door = site.door();
     if (!door) return no_entry(door.code());
     const PoolEntry& entry = Handles::entry_of(Handles::number_of(site.pool()));
@@ -125,13 +137,14 @@ class CallingSink final : public RowSink {
 
 tide_status run_statement(const Site& site, Call::Kind kind, const char* sql, int nparams, const tide_value* params,
                           const tide_query_options* with, tide_result** out, tide_error* err) noexcept {
-  return run_or_later(site, false, with, out, err,
+  const bool may_cache = site.is_pool() && kind != Call::Kind::execute;
+  return run_or_later(site, false, may_cache ? Caching::allowed : Caching::refused, with, out, err,
                       [&](Work& work) { return work.statements.set(kind, sql, nparams, params, work.with); });
 }
 
 tide_status run_batch(const Site& site, const tide_statement* statements, int count, const tide_query_options* with,
                       tide_result** out, tide_error* err) noexcept {
-  return run_or_later(site, true, with, out, err,
+  return run_or_later(site, true, Caching::refused, with, out, err,
                       [&](Work& work) { return work.statements.set_batch(statements, count, work.with); });
 }
 

@@ -134,6 +134,8 @@ class Pool {
   Segment& segment() { return *segment_; }
   const Clock& clock() const { return clock_.clock(); }
   const FastPolicy& fast_policy() const { return fast_policy_; }
+  // nullptr: the database cannot be watched.
+  std::shared_ptr<ChangeWatch> change_watch() { return connector_->change_watch(); }
   Backend backend() const { return spec_.target.backend; }
   // In a forked child: closes descriptors only; nothing else may be called afterwards, not even the destructor.
   // `is_whole`: the keeper was idle (Keeper::hold_for_fork()); if not, the connections' descriptors stay open.

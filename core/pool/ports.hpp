@@ -20,6 +20,7 @@
 #include "model/words.hpp"
 #include "os/clock.hpp"
 #include "policy/policy.hpp"
+#include "pool/change_watch.hpp"
 #include "pool/result_table.hpp"
 #include "pool/sql_value.hpp"
 #include "statement/placeholders.hpp"
@@ -219,6 +220,9 @@ struct Completion {
 class Connector {
  public:
   virtual ~Connector() = default;
+
+  // [any] Tells whether the data has changed, for the query cache; nullptr: the database cannot be watched.
+  virtual std::shared_ptr<ChangeWatch> change_watch() { return nullptr; }
 
   virtual void open(uint32_t slot, Instant now, Instant deadline) = 0;
   virtual void validate(uint32_t slot, Connection& connection, Instant now, Instant deadline) = 0;

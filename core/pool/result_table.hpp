@@ -73,6 +73,7 @@ class ResultTable {
     source_rows_ = source_ == nullptr ? 0 : source_->rows();
   }
   RowSource* source() { return source_.get(); }
+  const RowSource* source() const { return source_.get(); }
   // The rows of the source are others now.
   void source_changed() { written_.reset(); }
   void set_affected(int64_t rows) { affected_ = rows; }
@@ -83,6 +84,7 @@ class ResultTable {
     server_ = std::move(server);
   }
   void set_write_real(WriteReal write) { write_real_ = write; }
+  WriteReal write_real() const { return write_real_; }
   void set_last_page(bool is_last) { is_last_page_ = is_last; }
 
   // ---- by the caller

@@ -4,6 +4,9 @@
 #include <atomic>
 #include <utility>
 
+#include "pool/keeper.hpp"
+#include "service/attending.hpp"
+#include "service/cache/cached_calls.hpp"
 #include "service/executor.hpp"
 #include "service/lease_use.hpp"
 #include "service/retry.hpp"
@@ -75,13 +78,28 @@ class WatchedSink final : public RowSink {
 
 struct Service::Parts {
   Parts(Pool& of, ServiceNeeds needs)
-      : pool(of), pauses(std::move(needs.pause), needs.seed), listener(of, std::move(needs.listening)) {}
+      : pool(of),
+        pauses(std::move(needs.pause), needs.seed),
+        later(std::move(needs.later)),
+        cached(
+            pool,
+            [this](const Call& call, const CallTerms& terms, ResultTable& out) { return execute(call, terms, out); },
+            [this](std::function<void()> work) { return run_later(std::move(work)); }),
+        attending(cached.cache()),
+        listener(of, std::move(needs.listening)) {}
 
   Pool& pool;
   Pauses pauses;
   TransactionBook book;
+  const std::function<Status(std::function<void()>)> later;
+  CachedCalls cached;
+  Attending attending;
   Executor executor;
   Listener listener;
+
+  Status run_later(std::function<void()> work) {
+    return later != nullptr ? later(std::move(work)) : executor.run(std::move(work));
+  }
 
   Dialect dialect() const { return pool.backend() == Backend::postgresql ? Dialect::postgresql : Dialect::sqlite; }
   Instant deadline_of(Span timeout) const { return timeout.ns() < 0 ? Instant::never() : pool.clock().now() + timeout; }
@@ -123,6 +141,7 @@ struct Service::Parts {
     return requests;
   }
 
+  Status execute(const Call& call, const CallTerms& terms, ResultTable& out);
   // Work: Status(OwnLease&, Instant deadline); MayRepeat: bool(const Status&).
   template <typename Work, typename MayRepeat>
   Status on_pool(const CallTerms& terms, Work&& work, MayRepeat&& may_repeat_it);
@@ -136,9 +155,12 @@ struct Service::Parts {
   Status end(TransactionId id, bool is_commit);
 };
 
-Service::Service(Pool& pool, ServiceNeeds needs) : parts_(std::make_unique<Parts>(pool, std::move(needs))) {}
+Service::Service(Pool& pool, ServiceNeeds needs) : parts_(std::make_unique<Parts>(pool, std::move(needs))) {
+  pool.keeper().set_attendant(&parts_->attending);
+}
 
 Service::~Service() {
+  parts_->pool.keeper().set_attendant(nullptr);
   for (const std::shared_ptr<Transaction>& transaction : parts_->book.take_all()) {
     const Transaction::Entry entry(*transaction, false);
     if (entry.status()) transaction->roll_back();
@@ -169,18 +191,22 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
   }
 }
 
-Status Service::run(const Call& call, const CallTerms& terms, ResultTable& out) {
-  if (Status checked = parts_->check(call); !checked) return checked;
+Status Service::Parts::execute(const Call& call, const CallTerms& terms, ResultTable& out) {
   QueryRequest request = request_of(call);
-  Status status = parts_->on_pool(
+  Status status = on_pool(
       terms,
       [&](const OwnLease& lease, Instant deadline) {
         request.deadline = deadline;
         return lease.query(request, out);
       },
-      [&](const Status& failure) { return parts_->may_repeat(failure, call, terms); });
+      [&](const Status& failure) { return may_repeat(failure, call, terms); });
   if (!status) out.clear();
   return status;
+}
+
+Status Service::run(const Call& call, const CallTerms& terms, ResultTable& out) {
+  if (Status checked = parts_->check(call); !checked) return checked;
+  return terms.cache.is_wanted ? parts_->cached.run(call, terms, out) : parts_->execute(call, terms, out);
 }
 
 Status Service::stream(const Call& call, const CallTerms& terms, RowSink& sink, ResultTable& out) {
@@ -432,6 +458,8 @@ Status Service::Parts::end(TransactionId id, bool is_commit) {
 Status Service::commit(TransactionId id) { return parts_->end(id, true); }
 
 Status Service::rollback(TransactionId id) { return parts_->end(id, false); }
+
+QueryCache& Service::cache() { return parts_->cached.cache(); }
 
 // ---- asynchronous calls ---------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@
 
 namespace tide {
 
+class QueryCache;
+
 // A statement and how it is to be executed.
 struct Call {
   enum class Kind : uint8_t { query, first, execute };
@@ -93,6 +95,8 @@ struct ServiceNeeds {
   std::function<void(Span)> pause;  // waits between two attempts
   uint64_t seed = 0;                // of the jitter
   ListenerNeeds listening = {};
+  // Runs a work outside of the calling thread; empty: in a thread of the service.
+  std::function<Status(std::function<void()>)> later = {};
 };
 
 class Service {
@@ -116,6 +120,9 @@ class Service {
   // Rows that are pulled, with Pool::fetch_rows() and close_rows(). On the pool: `lease` is the caller's to release.
   Status open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page);
   Status open_rows_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& page);
+
+  // ---- the query cache (cache/query_cache.hpp), which run() uses if the terms ask for it
+  QueryCache& cache();
 
   // ---- transactions
   // 0: commit; another value: roll back. May be called several times.

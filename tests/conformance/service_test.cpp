@@ -8,6 +8,7 @@
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 #include "pool/thread_keeper.hpp"
+#include "service/cache/query_cache.hpp"
 #include "service/service.hpp"
 #include "unit/driver/support.hpp"
 
@@ -25,6 +26,7 @@ class ServiceSuite : public ::testing::TestWithParam<NamedHarness> {
     policy.scaling = false;
     policy.acquire_timeout = Span();  // the keeper works only in settle()
     policy.retry_base = policy.retry_max = Span::millis(1);
+    policy.query_cache = true;  // only for calls that ask for it
     PoolSpec spec;
     spec.name = "conformance";
     spec.target.shown = GetParam().name;
@@ -314,6 +316,38 @@ TEST_P(ServiceSuite, RowsArePulled) {
   EXPECT_EQ(rows, 300);
   release(lease);
   settle();
+}
+
+// ---- the query cache
+
+TEST_P(ServiceSuite, ACachedQueryReturnsWhatWasReadUntilItIsInvalidated) {
+  const bool notices_commits = GetParam().name != "libpq" && !is_fake();
+  const std::string sql = is_fake() ? "select a" : get("a");
+  const auto cached = [&](std::string_view key) {
+    CallTerms terms;
+    terms.cache.is_wanted = true;
+    terms.cache.key = key;
+    terms.cache.tags = "first second";
+    settle();
+    const Status status = service_->run(call(sql), terms, table_);
+    return status ? std::string(table_.text(0, 0)) : status.message();
+  };
+  int value = 1;
+  ASSERT_OK(run(put("a", value)));
+  for (const std::string_view key : {"", "given"}) {
+    for (const auto& invalidate : {std::pair<const char*, const char*>{"", ""}, {"", "second"}, {"given", ""}}) {
+      const std::string before = std::to_string(value), after = std::to_string(value + 1);
+      EXPECT_EQ(cached(key), before);
+      EXPECT_EQ(cached(key), before);
+      ASSERT_OK(run(put("a", ++value)));
+      EXPECT_EQ(cached(key), notices_commits ? after : before);
+      service_->cache().clear(invalidate.first, invalidate.second);
+      const bool is_meant = *invalidate.first == '\0' || !key.empty();
+      EXPECT_EQ(cached(key), notices_commits || is_meant ? after : before);
+      service_->cache().clear();
+    }
+  }
+  ASSERT_FALSE(service_->run(call("selec"), {}, table_));
 }
 
 }  // namespace

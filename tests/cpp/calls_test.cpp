@@ -313,4 +313,24 @@ TEST_F(Calls, EventsAreReported) {
   EXPECT_EQ(acquired, 2);
 }
 
+class Cached : public tidepool_test::Database {};
+
+TEST_F(Cached, QueriesAndInvalidation) {
+  tidepool::pool caching("caching", url(), "max_size=2 query_cache=on");
+  const auto ask = [&](const tidepool::caching& how) {
+    return caching.with({.cache = how}).query_first<std::string>("select 'x'").value_or("nothing");
+  };
+  EXPECT_EQ(ask({.ttl = 1min, .key = "a", .tags = "t u"}), "x");
+  EXPECT_EQ(caching.invalidate_key("b"), 0);
+  EXPECT_EQ(caching.invalidate_key("a"), 1);
+  EXPECT_EQ(ask({.stale = 1s, .tags = "t u"}), "x");
+  EXPECT_EQ(caching.invalidate_tag("u"), 1);
+  EXPECT_EQ(ask({}), "x");
+  EXPECT_EQ(caching.invalidate_all(), 1);
+  EXPECT_EQ(error_of<tidepool::error>([&] { ask({.ttl = -1ms}); }).status(), TIDE_BAD_ARGUMENT);
+  EXPECT_EQ(
+      error_of<tidepool::error>([&] { caching.with({.cache = tidepool::caching{}}).execute("select 1"); }).status(),
+      TIDE_BAD_ARGUMENT);
+}
+
 }  // namespace

@@ -128,7 +128,7 @@ FEATURE_DEFAULTS = {
                 "reapInterval": 10000, "maxConnectionAge": 3600000, "enableQueryCache": True, "maxCacheSize": 1000,
                 "enableStatementPooling": True, "enableHealthChecks": True, "enableLogging": False},
     "settings": {"max_size": "10", "min_size": "2", "acquire_timeout": "10s", "idle_timeout": "30s",
-                 "max_lifetime": "1h", "log": "off"},
+                 "max_lifetime": "1h", "log": "off", "query_cache": "on", "query_cache_entries": "1000"},
     "words": ["reapInterval"],
 }
 
@@ -136,8 +136,9 @@ FEATURE_ADVANCED = {
     "options": {"usePool": True, "poolConfig": {"maxConnections": 20, "minConnections": 5, "acquireTimeout": 15000,
                                                 "idleTimeout": 60000, "enableQueryCache": True, "maxCacheSize": 2000,
                                                 "enableLogging": True}},
-    "settings": {"max_size": "20", "min_size": "5", "acquire_timeout": "15s", "idle_timeout": "1min", "log": "events"},
-    "words": ["usePool", "enableQueryCache", "maxCacheSize"],
+    "settings": {"max_size": "20", "min_size": "5", "acquire_timeout": "15s", "idle_timeout": "1min", "log": "events",
+                 "query_cache": "on", "query_cache_entries": "2000"},
+    "words": ["usePool"],
 }
 
 FEATURE_WEB = {
@@ -149,14 +150,15 @@ FEATURE_WEB = {
 FEATURE_THROUGHPUT = {
     "options": {"maxConnections": 25, "minConnections": 5, "acquireTimeout": 2000, "enableQueryCache": True,
                 "maxCacheSize": 5000},
-    "settings": {"max_size": "25", "min_size": "5", "acquire_timeout": "2s"},
-    "words": ["enableQueryCache", "maxCacheSize"],
+    "settings": {"max_size": "25", "min_size": "5", "acquire_timeout": "2s", "query_cache": "on",
+                 "query_cache_entries": "5000"},
+    "words": [],
 }
 
 FEATURE_BATCH = {
     "options": {"maxConnections": 5, "minConnections": 1, "enableQueryCache": False, "acquireTimeout": 30000},
-    "settings": {"max_size": "5", "min_size": "1", "acquire_timeout": "30s"},
-    "words": ["enableQueryCache"],
+    "settings": {"max_size": "5", "min_size": "1", "acquire_timeout": "30s", "query_cache": "off"},
+    "words": [],
 }
 
 FEATURE_DEBUG = {

@@ -141,11 +141,15 @@ COUNTED = ("acquires_total acquires_waited_total acquire_timeouts_total acquire_
            "queries_total query_errors_total query_faults_total wait_ms_total use_ms_total connect_ms_total query_ms_total "
            "waits_over_objective_total in_use_peak waiting_peak validations_total health_checks_total bursts_total "
            "scale_up_total scale_down_total transactions_total retries_total statement_cache_hits_total "
-           "statement_cache_misses_total statement_cache_evictions_total")
-UNMEASURED = "query_cache_hits_total query_cache_misses_total"
+           "statement_cache_misses_total statement_cache_evictions_total query_cache_hits_total query_cache_misses_total "
+           "query_cache_shared_total query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total "
+           "query_cache_refused_total")
+CACHE = ("query_cache_hits_total query_cache_misses_total query_cache_shared_total query_cache_stale_total "
+         "query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total query_cache_entries "
+         "query_cache_bytes")
 
 
-@tells(pool_stats=f"instance_id pool {COUNTED} {UNMEASURED} size_peak last_error last_error_at stats_reset wait_p50_ms "
+@tells(pool_stats=f"instance_id pool {COUNTED} size_peak last_error last_error_at stats_reset wait_p50_ms "
                   "wait_p95_ms wait_p99_ms wait_max_ms use_p50_ms use_p99_ms query_p50_ms query_p99_ms memory_bytes wal_bytes "
                   "connect_failures_total leases_overdue_total leases_reclaimed_total leases_cancelled_total "
                   "validation_failures_total",
@@ -202,10 +206,7 @@ def counters(s, shows):
           wait_p95_ms=longest, wait_p99_ms=longest, wait_max_ms=longest, use_p50_ms=between(waited_ms / 1.6, elapsed_ms * 1.6),
           use_p99_ms=between(waited_ms / 1.6, elapsed_ms * 1.6), query_p50_ms=between(0, elapsed_ms * 1.6),
           query_p99_ms=between(0, elapsed_ms * 1.6), memory_bytes=between(1, 1 << 40) if is_sqlite else None,
-          wal_bytes=wal_bytes, **dict.fromkeys(UNMEASURED.split()))
-    for column in UNMEASURED.split():
-        is_("not measured yet" in s.value("SELECT meaning FROM ~help WHERE relation = 'pool_stats' "
-                                          f"AND column_name = '{column}'"), True, column)
+          wal_bytes=wal_bytes, **dict.fromkeys(CACHE.split(), 0))
     s.order("scale(:pool, 3)")
     s.order("reset_stats(:pool)")
     shows("pool_stats", "after the reset", **dict.fromkeys(COUNTED.split(), 0), size_peak=3, stats_reset=now(),
@@ -257,6 +258,44 @@ def prepared_statements(s, shows):
           statement_cache_evictions_total=1, statement_cache_bytes=between(1, 1 << 20))
     is_(s.value("SELECT statements FROM ~connections WHERE pool = :pool"), 2, "statements that the connection keeps")
     lease.release()
+
+
+class QueryOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint32), ("mode", ctypes.c_int32), ("timeout_ms", ctypes.c_int64), ("tag", ctypes.c_char_p),
+                ("retry_attempts", ctypes.c_int32), ("placeholders", ctypes.c_int32), ("names", ctypes.c_void_p),
+                ("max_rows", ctypes.c_int64), ("max_bytes", ctypes.c_int64), ("callback", ctypes.c_void_p),
+                ("context", ctypes.c_void_p), ("priority", ctypes.c_int32), ("cache", ctypes.c_int32),
+                ("cache_ttl_ms", ctypes.c_int64), ("cache_stale_ms", ctypes.c_int64), ("cache_key", ctypes.c_char_p),
+                ("cache_tags", ctypes.c_char_p), ("cancel", ctypes.c_void_p)]
+
+
+@tells(pool_stats=CACHE)
+def query_cache(s, shows):
+    pool = s.pool(f"min_size=2 max_size=2 {CALM} query_cache=on query_cache_entries=2")
+    call = client.library.tide_pool_query_with
+    call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(QueryOptions),
+                     ctypes.c_void_p, client.ERROR]
+
+    def ask(sql, **terms):
+        with_terms = QueryOptions(size=ctypes.sizeof(QueryOptions), timeout_ms=-1, retry_attempts=-1, cache=1, **terms)
+        client.call(call, pool.handle, sql.encode(), 0, None, ctypes.byref(with_terms), None)
+
+    shows("pool_stats", "none yet", **dict.fromkeys(CACHE.split(), 0))
+    for _ in range(3):
+        ask("SELECT 'a'", cache_ttl_ms=60_000, cache_key=b"a")
+    shows("pool_stats", "two hits", query_cache_hits_total=2, query_cache_misses_total=1, query_cache_entries=1,
+          query_cache_bytes=between(100, 4000), query_cache_shared_total=0)
+    ask("SELECT random()")
+    shows("pool_stats", "volatile", query_cache_refused_total=1)
+    for n in range(3):
+        ask(f"SELECT 'b{n}'", cache_ttl_ms=50)
+    shows("pool_stats", "no room", query_cache_evictions_total=2, query_cache_entries=2, query_cache_misses_total=4)
+    give_up = time.monotonic() + 10
+    while s.value("SELECT query_cache_stale_total FROM ~pool_stats WHERE pool = :pool") == 0 and time.monotonic() < give_up:
+        ask("SELECT 'b2'", cache_ttl_ms=50, cache_stale_ms=60_000)
+    shows("pool_stats", "expired", query_cache_stale_total=between(1, 1000))
+    s.order("clear_cache(:pool)")
+    shows("pool_stats", "cleared", query_cache_invalidations_total=between(1, 3), query_cache_entries=0, query_cache_bytes=0)
 
 
 class Transaction(ctypes.Structure):

@@ -15,6 +15,7 @@ CALLS = {
     "resume": "'app'", "recycle": "'app', '1 s'", "drain": "'app'", "close_connection": "1, 'app'", "revoke": "{lease}, 'app'",
     "check_health": "'app'", "ack": "{alert}", "set_alert": "'app', 'mine', 'in_use', '>', 1", "drop_alert": "'app', 'mine'",
     "reset_stats": "'app'", "evaluate": "'app'", "annotate": "'app', 'a remark'", "clear_logs": "'app'",
+    "clear_cache": "'app'",
 }
 UPDATES = {
     "scale": ["{schema}.pools SET target_size = 3 WHERE pool = 'app'"],

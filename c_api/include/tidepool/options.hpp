@@ -32,6 +32,15 @@ enum class placeholders {
   native = TIDE_PLACEHOLDERS_NATIVE,     /* the text is passed on unchanged */
 };
 
+/** How a query uses the query cache of its pool: see <tidepool/cache.h>. The texts must stay valid while the options are used. */
+struct caching {
+  std::optional<std::chrono::milliseconds> ttl = std::nullopt; /* none: query_cache_ttl */
+  std::chrono::milliseconds stale{0}; /* after that, how long it may be returned while one caller renews it */
+  const char* key = nullptr;          /* none: made of the statement and its parameters */
+  const char* tags = nullptr;         /* for invalidation, separated by spaces */
+  bool accept_volatile = false;       /* also a statement whose result may change without a change of data */
+};
+
 /** Options of a call: `pool.with({.timeout = 2s, .tag = "report"}).query<int64_t>("select 1")`. See tide_query_options. */
 struct call_options {
   std::optional<std::chrono::milliseconds> timeout = std::nullopt; /* none: acquire_timeout and query_timeout */
@@ -43,6 +52,9 @@ struct call_options {
   int64_t max_bytes = 0;                                    /* 0: 1 GiB */
   tidepool::priority priority = tidepool::priority::normal; /* only for calls on a pool */
   cancel_token cancel = {};                                 /* a cancel_source; none: not cancelled */
+  int64_t max_rows = 0;                                     /* 0: no limit */
+  int64_t max_bytes = 0;                                    /* 0: 1 GiB */
+  std::optional<caching> cache = std::nullopt; /* only for query() and query_first() of a pool; none: not cached */
 };
 
 /** Options of pool::acquire(). See tide_acquire_options. */
@@ -105,6 +117,13 @@ inline tide_query_options native_of(const call_options& from) noexcept {
   made.max_bytes = from.max_bytes;
   made.priority = static_cast<int32_t>(from.priority);
   made.cancel = from.cancel.native();
+  if (from.cache.has_value()) {
+    made.cache = TIDE_CACHE | (from.cache->accept_volatile ? TIDE_CACHE_VOLATILE : 0);
+    made.cache_ttl_ms = from.cache->ttl.has_value() ? from.cache->ttl->count() : 0;
+    made.cache_stale_ms = from.cache->stale.count();
+    made.cache_key = from.cache->key;
+    made.cache_tags = from.cache->tags;
+  }
   return made;
 }
 

@@ -1,6 +1,7 @@
 /* Pools and leases of the C++ interface. Include <tidepool/tidepool.hpp>. */
 #pragma once
 
+#include <tidepool/cache.h>
 #include <tidepool/loop.h>
 #include <tidepool/pool.h>
 #include <tidepool/async.hpp>
@@ -169,6 +170,10 @@ class pool : public calls<detail::pool_target> {
   [[nodiscard]] subscription listen(const std::string& channel, subscription::function told) {
     return subscription(target_.handle, channel, std::move(told));
   }
+  /** Remove all results from the query cache, the one with a key, or those with a tag. Returns how many. */
+  int64_t invalidate_all() { return invalidate(nullptr, nullptr); }
+  int64_t invalidate_key(const std::string& key) { return invalidate(key.c_str(), nullptr); }
+  int64_t invalidate_tag(const std::string& tag) { return invalidate(nullptr, tag.c_str()); }
 
   /** See tide_pool_health(). */
   tide_health health() const {
@@ -201,6 +206,11 @@ class pool : public calls<detail::pool_target> {
  private:
   static constexpr uint32_t kEventsKnown = ((uint32_t{1} << TIDE_EVENT_ALERT) * 2 - 1) & ~uint32_t{1};
 
+  int64_t invalidate(const char* key, const char* tag) {
+    int64_t removed = 0;
+    detail::call(tide_cache_invalidate, target_.handle, key, tag, &removed);
+    return removed;
+  }
   static void report(void* context, const tide_event* event) noexcept {
     static_cast<const pool_options*>(context)->on_event(*event);
   }

@@ -9,6 +9,7 @@
 #define TIDEPOOL_TIDEPOOL_H
 
 #include <tidepool/base.h>
+#include <tidepool/cache.h>
 #include <tidepool/cancel.h>
 #include <tidepool/control.h>
 #include <tidepool/driver.h>

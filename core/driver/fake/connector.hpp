@@ -31,6 +31,7 @@ class FakeConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   FileFacts file_facts() override { return server_.file(); }
   void set_policy(const Policy& policy) override { policy_ = policy; }
+  std::shared_ptr<ChangeWatch> change_watch() override { return server_.watch(); }
   void abandon() noexcept override { is_abandoned_ = true; }
 
  private:

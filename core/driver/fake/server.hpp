@@ -86,6 +86,9 @@ class FakeServer {
   void set_time_passes(TimePasses time_passes);
   void set_handler(Handler handler);
   void set_faults(Faults faults);
+  // What connectors made from now on know of changes; nullptr: nothing.
+  void set_watch(std::shared_ptr<ChangeWatch> watch) { watch_ = std::move(watch); }
+  std::shared_ptr<ChangeWatch> watch() const { return watch_; }
   // 0: no limit. Further opens fail as in PostgreSQL (53300).
   void set_sessions_max(uint32_t sessions_max);
   // What its connectors tell about a file, as if it had one. By the thread that drives the keeper.
@@ -180,6 +183,7 @@ class FakeServer {
   TimePasses time_passes_;
   Handler handler_;
   Faults faults_;
+  std::shared_ptr<ChangeWatch> watch_;
   Store store_;
   std::vector<StoreTransaction> undecided_;
   uint32_t incarnation_ = 1;

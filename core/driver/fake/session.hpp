@@ -9,7 +9,7 @@
 //   state             one row: "altered" after set, else "clean"
 //   begin [read only], commit, rollback
 //   savepoint S, rollback to [savepoint] S, release [savepoint] S
-//   get K, put K V, add K N    a key of the store (driver/fake/store.hpp); get: one row, NULL if there is no such key
+//   get K, select K, put K V, add K N    a key of the store (driver/fake/store.hpp); get: one row, NULL if there is no such key
 //   fate              one row for the transaction id in $1: the incarnation of the server, and its fate or NULL
 //   end               aborts the transaction with the id in $1 if it is undecided
 //   fail SQLSTATE     fails with this SQLSTATE

@@ -83,8 +83,8 @@ Status FakeServer::Client::answer(const QueryRequest& request, ResultTable& out)
   }
   if (word == "fate" && words.size() == 2) return answer_fate(words[1], out);
   if (word == "end" && words.size() == 2) return end_other(words[1]);
-  const bool is_of_store =
-      (word == "get" && words.size() == 2) || ((word == "put" || word == "add") && words.size() == 3);
+  const bool is_of_store = ((word == "get" || word == "select") && words.size() == 2) ||
+                           ((word == "put" || word == "add") && words.size() == 3);
   return is_of_store ? answer_store(words, out) : answer_transaction(sql);
 }
 
@@ -93,7 +93,7 @@ Status FakeServer::Client::answer_store(const std::vector<std::string>& words, R
   if (is_alone) session_->transaction = server_.store_.begin(mode_ == LeaseMode::read);
   StoreTransaction& transaction = *session_->transaction;
   Status status;
-  if (words[0] == "get") {
+  if (words[0] == "get" || words[0] == "select") {
     const std::optional<std::string> value = server_.store_.get(transaction, words[1]);
     out.set_columns(columns_named({"value"}));
     value ? out.add_text(*value) : out.add_null();

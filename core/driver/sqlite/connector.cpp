@@ -56,6 +56,7 @@ class SqliteConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   void set_policy(const Policy& policy) override { driver_.set_policy(policy); }
   int64_t memory_bytes() const override { return driver_.memory_bytes(); }
+  std::shared_ptr<ChangeWatch> change_watch() override { return driver_.change_watch(); }
   FileFacts file_facts() override { return driver_.look(); }
   void abandon() noexcept override {
     is_abandoned_ = true;

@@ -29,8 +29,11 @@ SqliteDriver::SqliteDriver(const std::string& path_or_memory, const Policy& poli
 
 SqliteDriver::~SqliteDriver() {
   // Sessions may outlive the driver. In a child of fork() a thread of the parent may hold the lock.
-  if (!is_abandoned_) file_->guard().on_wanted({});
-  if (!is_abandoned_) return;
+  if (!is_abandoned_) {
+    file_->guard().on_wanted({});
+    watch_->close();
+    return;
+  }
   [[maybe_unused]] sqlite3* leaked = anchor_.release();  // as SqliteConnection::abandon()
 }
 
@@ -100,6 +103,7 @@ BlockingDriver::Opened SqliteDriver::open(Instant deadline) {
     return opened;
   }
   const std::shared_ptr<const Policy> policy = this->policy();
+  watch_->close_if_outdated();
   OpenFailure failure;
   Database database = open_handle(*policy, failure);
   if (database == nullptr) {

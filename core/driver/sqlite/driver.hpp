@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "driver/sqlite/commit_watch.hpp"
 #include "driver/sqlite/database_file.hpp"
 #include "driver/threaded/blocking_driver.hpp"
 
@@ -38,8 +39,12 @@ class SqliteDriver final : public BlockingDriver {
   bool may_overlap() const noexcept override { return true; }
   // Of the whole process, including other pools and databases of the application.
   int64_t memory_bytes() const override { return sqlite3_memory_used(); }
+  std::shared_ptr<ChangeWatch> change_watch() override { return watch_; }
   void set_policy(const Policy& policy) override;
-  void abandon() noexcept override { is_abandoned_ = true; }
+  void abandon() noexcept override {
+    is_abandoned_ = true;
+    watch_->abandon();
+  }
 
  private:
   std::shared_ptr<const Policy> policy() const;
@@ -52,6 +57,7 @@ class SqliteDriver final : public BlockingDriver {
   const Clock& clock_;
   const std::shared_ptr<DatabaseFile> file_;
   const SqliteTarget& target_ = file_->target();
+  const std::shared_ptr<CommitWatch> watch_ = std::make_shared<CommitWatch>(file_, clock_);
   Database anchor_;
   OpenFailure anchor_failure_;
   std::atomic<uint64_t> sessions_total_{0};

@@ -40,6 +40,8 @@ class BlockingDriver {
   // What the driver does on its own account, such as checkpoints; at any time, one call at a time.
   virtual void work() {}
 
+  // [any] As Connector.
+  virtual std::shared_ptr<ChangeWatch> change_watch() { return nullptr; }
   // [any] Whether look() is needed.
   virtual bool has_file() const noexcept { return false; }
   // [any] Whether work() is wanted ...

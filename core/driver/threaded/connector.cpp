@@ -118,6 +118,7 @@ class ThreadedConnector final : public Connector {
   Instant step(Instant now, std::vector<Completion>& out) override;
   int fd() const noexcept override { return calls_->bell().fd(); }
   int64_t memory_bytes() const override { return calls_->driver().memory_bytes(); }
+  std::shared_ptr<ChangeWatch> change_watch() override { return calls_->driver().change_watch(); }
   // The last known facts, because the disk of the file may not respond.
   FileFacts file_facts() override {
     wants_look_ = true;

@@ -1,4 +1,5 @@
 // The effect of the options of the service.
+#include "service/cache/query_cache.hpp"
 #include "service/service.hpp"
 #include "unit/pool/options_support.hpp"
 
@@ -44,6 +45,99 @@ TEST_F(OptionEffect, commit_check) {
   };
   EXPECT_EQ(with("on", "min_size=3", look), "ok");
   EXPECT_EQ(with("off", "min_size=3", look), "unknown_outcome");
+}
+
+// Asks for the keys k0, k1 ..., and says how many of them were executed.
+class Asker {
+ public:
+  Asker(fake::FakeServer& server, Pool& pool) : server_(server), service_(pool, {[](Span) {}, 1}) {
+    server_.set_faults([this](std::string_view sql) {
+      executed_ += sql.starts_with("select") ? 1 : 0;
+      return Fault::none;
+    });
+  }
+  ~Asker() { server_.set_faults({}); }
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+  int ask(int keys) {
+    executed_ = 0;
+    for (int i = 0; i < keys; ++i) {
+      const std::string sql = "select k" + std::to_string(i);
+      Call call;
+      call.sql = sql;
+      CallTerms terms;
+      terms.cache.is_wanted = true;
+      ResultTable table;
+      EXPECT_OK(service_.run(call, terms, table));
+    }
+    return executed_;
+  }
+  QueryCache& cache() { return service_.cache(); }
+
+ private:
+  fake::FakeServer& server_;
+  int executed_ = 0;
+  Service service_;
+};
+
+TEST_F(OptionEffect, query_cache) {
+  const auto look = [&] {
+    Asker asker(*server_, *pool_);
+    asker.ask(3);
+    return asker.ask(3);
+  };
+  EXPECT_EQ(with("off", "", look), 3);
+  EXPECT_EQ(with("on", "", look), 0);
+}
+
+TEST_F(OptionEffect, query_cache_entries) {
+  const auto look = [&] {
+    Asker asker(*server_, *pool_);
+    asker.ask(20);
+    return asker.cache().entries();
+  };
+  EXPECT_EQ(with("5", "query_cache=on", look), 5U);
+  EXPECT_EQ(with("50", "query_cache=on", look), 20U);
+}
+
+TEST_F(OptionEffect, query_cache_bytes) {
+  // A value of 10 kB fits into an eighth of the cache, or not.
+  const auto look = [&] {
+    Asker asker(*server_, *pool_);
+    ask(Span::seconds(1));
+    EXPECT_OK(query("put k0 " + std::string(10'000, 'x')));
+    give_back();
+    asker.ask(1);
+    return asker.ask(1);
+  };
+  EXPECT_EQ(with("64kB", "query_cache=on", look), 1);
+  EXPECT_EQ(with("1MB", "query_cache=on", look), 0);
+}
+
+TEST_F(OptionEffect, query_cache_ttl) {
+  const auto look = [&] {
+    Asker asker(*server_, *pool_);
+    asker.ask(1);
+    run(Span::seconds(30));
+    return asker.ask(1);
+  };
+  EXPECT_EQ(with("20s", "query_cache=on", look), 1);
+  EXPECT_EQ(with("1min", "query_cache=on", look), 0);
+}
+
+TEST_F(OptionEffect, query_cache_channel) {
+  // While nobody listens to it, nothing is cached.
+  furnish_ = [](PoolSpec& spec) { spec.target.backend = Backend::postgresql; };
+  const auto look = [&] {
+    Asker asker(*server_, *pool_);
+    asker.ask(1);
+    const int unheard = asker.ask(1);
+    asker.cache().listening();
+    asker.ask(1);
+    return std::pair(unheard, asker.ask(1));
+  };
+  EXPECT_EQ(with("changes", "query_cache=on", look), std::pair(1, 0));
+  EXPECT_EQ(with("", "query_cache=on", look), std::pair(0, 0));
 }
 
 }  // namespace
