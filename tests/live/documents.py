@@ -137,7 +137,7 @@ FEATURE_ADVANCED = {
                                                 "idleTimeout": 60000, "enableQueryCache": True, "maxCacheSize": 2000,
                                                 "enableLogging": True}},
     "settings": {"max_size": "20", "min_size": "5", "acquire_timeout": "15s", "idle_timeout": "1min", "log": "events"},
-    "words": ["usePool", "enableQueryCache", "maxCacheSize"],
+    "words": ["enableQueryCache", "maxCacheSize"],
 }
 
 FEATURE_WEB = {
