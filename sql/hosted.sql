@@ -10,6 +10,7 @@ CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (max_conections '3');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (nothing_like_it 'x');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (max_size 'many');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (max_size '0');
+CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (grow_step '0');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (idle_timeout '5 parsecs');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (min_size '5', max_size '4');
 CREATE SERVER bad FOREIGN DATA WRAPPER tidepool OPTIONS (reset_on_release 'none');

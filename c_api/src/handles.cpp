@@ -11,6 +11,7 @@
 #include "policy/settings.hpp"
 #include "pool/futex.hpp"
 #include "pool/keeper.hpp"
+#include "registry.hpp"
 
 namespace tide {
 
@@ -127,6 +128,7 @@ void Handles::before_fork() {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
     if (entry.service != nullptr) entry.service->listener().hold_for_fork(give_up);
   }
+  hold_registries_for_fork();
   hold_drivers_for_fork();
   sqlite::hold_for_fork();
   // Objects that are created at first use are created now, so that no fork happens during their creation.
@@ -138,6 +140,7 @@ void Handles::after_fork_in_parent() {
   Handles& self = instance();
   sqlite::release_after_fork(false);
   release_drivers_after_fork();
+  release_registries_after_fork(false);
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
     if (entry.service != nullptr) entry.service->listener().release_after_fork();
@@ -154,6 +157,7 @@ void Handles::after_fork_in_child() {
   forget_thread_id_after_fork();
   sqlite::release_after_fork(true);
   release_drivers_after_fork();
+  release_registries_after_fork(true);
   for (size_t i = 0; i < self.entries_.size(); ++i) {
     PoolEntry& entry = self.entries_[i];
     const uint64_t handle = entry.handle.load(std::memory_order_relaxed);

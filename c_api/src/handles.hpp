@@ -6,7 +6,7 @@
 // Invariants: an index is reused only with a higher generation; a Pool is destroyed only after its entry is cleared and
 // no thread is inside (pool/presence.hpp).
 // Threads: look-ups from any thread without a lock; open and close under one mutex. Before a fork, every mutex that the
-// child needs for its own pools is locked, in this order: making, handles, keepers, drivers, SQLite's.
+// child needs for its own pools is locked, in this order: making, handles, keepers, registries, drivers, SQLite's.
 // Failure: Door returns ok, closed, forked or bad_argument.
 #pragma once
 

@@ -35,19 +35,6 @@ constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the 
 constexpr Span kFirstTimeout = Span::millis(100);    // for connections that open immediately
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 
-Status check_name(const char* name) {
-  constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
-  const std::string_view text =
-      name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
-  const bool is_good =
-      !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
-      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
-  if (is_good) return Status::ok();
-  return Status::error(
-      Code::bad_argument, name == nullptr ? "name is NULL" : "name " + in_quotes(text) + " is not a valid pool name",
-      "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
-}
-
 std::string host_name() {
   char host[65] = {};
   return gethostname(host, sizeof host - 1) == 0 ? host : "";
@@ -171,12 +158,26 @@ void note_defects(const ParsedOptions& parsed, std::vector<SettingNote>& notes) 
 
 }  // namespace
 
-Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options) {
-  if (Status named = check_name(name); !named) return named;
+Status check_pool_name(const char* name) {
+  constexpr size_t kNameBytesMax = FixedText<64>::kBytesMax;
+  const std::string_view text =
+      name == nullptr ? std::string_view{} : std::string_view(name, strnlen(name, kNameBytesMax + 1));
+  const bool is_good =
+      !text.empty() && text.size() <= kNameBytesMax && text.front() != '.' &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == text.npos;
+  if (is_good) return Status::ok();
+  return Status::error(
+      Code::bad_argument, name == nullptr ? "name is NULL" : "name " + in_quotes(text) + " is not a valid pool name",
+      "accepted: 1 to 62 letters, digits, '_', '-' or '.', not beginning with '.'", "such as \"app\" or \"orders-ro\"");
+}
+
+Result<tide_pool*> open_pool(const char* name, const char* url, const char* words, const tide_pool_options& options,
+                             const std::string& shared) {
+  if (Status named = check_pool_name(name); !named) return named;
   const std::vector<std::string> schemes = registered_schemes();
   Environment environment = process_environment();
   environment.memory_limit = memory_limit;
-  auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes, environment);
+  auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes, environment, shared);
   if (!parsed) return parsed.take_status();
   const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
   Reservation place;
@@ -356,11 +357,20 @@ Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
                        "release leases before closing, or increase the timeout");
 }
 
-Status close_all_pools(std::optional<Span> timeout) {
-  const std::vector<tide_pool*> pools = Handles::instance().open_handles();
+Status check_outside(const std::vector<tide_pool*>& pools) {
   const bool is_inside = std::any_of(pools.begin(), pools.end(),
                                      [](const tide_pool* pool) { return am_i_inside(Handles::number_of(pool)); });
   if (is_inside || CallbackScope::is_inside_any()) return refuse_inside("a pool cannot be closed with all others");
+  return Status::ok();
+}
+
+Status close_all_pools(std::optional<Span> timeout) {
+  const std::vector<tide_pool*> pools = Handles::instance().open_handles();
+  if (Status outside = check_outside(pools); !outside) return outside;
+  return close_pools(pools, timeout);
+}
+
+Status close_pools(const std::vector<tide_pool*>& pools, std::optional<Span> timeout) {
   std::vector<std::thread> threads;
   threads.reserve(pools.size());  // nothing may fail while they run
   std::mutex mutex;

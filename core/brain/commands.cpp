@@ -20,6 +20,12 @@ Verdict refused_full() {
                  "at most " + std::to_string(Pending::kMax) + " are allowed", "wait until some are applied");
 }
 
+// There is no size to set where no connection is kept.
+Verdict refused_without_pooling(const char* verb) {
+  return refused(Code::refused, std::string(verb) + " refused: max_size is 0, so no connections are kept",
+                 "each lease opens a connection of its own", "set max_size to enable pooling");
+}
+
 // "resume, end_burst, ..."
 std::string verbs_while_draining() {
   std::string out;
@@ -99,6 +105,7 @@ Verdict Commands::scale(const Command& command, Instant now, Ledger& ledger) {
     controls.manual_size.reset();
     return Verdict::applied(was_manual ? "automatic sizing enabled" : "automatic sizing was already enabled");
   }
+  if (!ledger.policy.is_pooling()) return refused_without_pooling("scale");
   const int64_t low = ledger.policy.min_size;
   const int64_t high = std::min(ledger.policy.max_size, ledger.capacity);
   if (*size < low || *size > high) {
@@ -122,6 +129,7 @@ Verdict Commands::scale(const Command& command, Instant now, Ledger& ledger) {
 }
 
 Verdict Commands::burst(const Command& command, Instant now, Ledger& ledger) {
+  if (!ledger.policy.is_pooling()) return refused_without_pooling("burst");
   if (!ledger.policy.burst) {
     return refused(Code::refused, "burst refused: the option burst is off", "accepted with burst on",
                    "set burst to on, or raise max_size");
@@ -238,7 +246,7 @@ void Commands::drop_manual_out_of_range(Desk& desk) {
   if (!controls.manual_size) return;
   const int64_t size = *controls.manual_size;
   const Policy& policy = desk.policy();
-  if (size >= policy.min_size && size <= policy.max_size) return;
+  if (policy.is_pooling() && size >= policy.min_size && size <= policy.max_size) return;
   controls.manual_size.reset();
   desk.note(EventKind::setting_changed, Severity::warning,
             "manual size " + std::to_string(size) + by(controls.manual_actor) + " dropped: outside min_size " +

@@ -59,7 +59,7 @@ void Growth::tick(Desk& desk, Steering& steering, Breaker& breaker, const Room& 
   for (int64_t i = 0; i < n; ++i) desk.open();
   if (n > 0) breaker.probe_began(desk);
   under_way_ += std::max<int64_t>(n, 0);
-  if (n <= 0 || needed <= 0) return;
+  if (n <= 0 || needed <= 0 || !desk.policy().is_pooling()) return;
   // The sizer's size is one decision, carried out at the pace of max_connecting; without it each open is its own.
   const int64_t wished = ledger.is_steered ? before + needed : desk.counts().staying();
   const int64_t to = std::min(wished - ledger.spares, desk.bounds().limit);

@@ -4,7 +4,8 @@
 // being opened or held by the keeper: those will serve them. With the adaptive sizer it first checks whether a lease
 // will end sooner than a connection can be opened (steering); as long as the limit has room, no caller is left waiting
 // for a lease that does not end. What demand opens beyond the target becomes the target, so that whatever lowers the
-// target later (sizer, idle_timeout) also closes it.
+// target later (sizer, idle_timeout) also closes it. Without pooling the target stays zero, so that what a caller did
+// not wait for is closed at once.
 // While the breaker is open only its probe is opened, whether or not a caller needs it.
 // Bounds: the limit, counting open, opening and closing (I1); max_connecting at once; the backoff.
 // Backoff: opens in progress at the same time fail together, as one round. Round n waits a random time up to retry_base

@@ -20,13 +20,13 @@ SizeBounds precedence_without(const Ledger& ledger, std::initializer_list<std::o
 
 SizeBounds precedence(const Policy& policy, int64_t capacity, const Controls& controls, const Caps& caps) {
   SizeBounds bounds;
-  bounds.limit = std::min(policy.max_size, capacity);
+  bounds.limit = std::min(policy.size_limit(), capacity);
   bounds.lowest = std::min(policy.min_size, bounds.limit);
   if (caps.overload && *caps.overload < bounds.limit && !controls.manual_size && !controls.burst_until) {
     bounds.limit = std::max(bounds.lowest, *caps.overload);
     bounds.source = SizeSource::autoscale;
   }
-  if (caps.recovery && !controls.manual_size) {
+  if (caps.recovery && !controls.manual_size && policy.is_pooling()) {
     bounds.lowest = std::max(bounds.lowest, std::min(*caps.recovery, bounds.limit));
   }
   if (controls.manual_size) {
@@ -54,6 +54,9 @@ SizeBounds precedence(const Policy& policy, int64_t capacity, const Controls& co
 void keep_target_in_range(Desk& desk) {
   const int64_t target = desk.ledger().target;
   const SizeBounds& bounds = desk.bounds();
+  if (target > 0 && !desk.policy().is_pooling()) {
+    return desk.set_target(0, SizeSource::config, "max_size is 0: no connection is kept");
+  }
   if (target >= bounds.lowest && target <= bounds.limit) return;
   if (target > bounds.limit) {
     desk.set_target(bounds.limit, bounds.source, "the limit is " + limit_reason(desk.ledger()));
@@ -82,7 +85,9 @@ std::string limit_reason(const Ledger& ledger) {
              describe_span(latest(*controls.burst_until, ledger.seen_at) - ledger.seen_at);
     default: break;
   }
-  if (bounds.limit < ledger.policy.max_size) return "the " + std::to_string(ledger.capacity) + " slots of this pool";
+  if (bounds.limit < ledger.policy.size_limit())
+    return "the " + std::to_string(ledger.capacity) + " slots of this pool";
+  if (!ledger.policy.is_pooling()) return "no more than " + std::to_string(kUnpooledMax) + " at a time without pooling";
   return "max_size " + std::to_string(ledger.policy.max_size);
 }
 

@@ -2,7 +2,8 @@
 //
 // Strongest first: a full server, emergency cap, burst, manual, then what the load requires (predicted, adaptive;
 // overload is its upper bound), then min_size and max_size. A rule is a range for the target; its upper end is the
-// limit. Within the range the sizers move the target. README.md has the table of what begins and ends each.
+// limit. Within the range the sizers move the target, which is zero without pooling (max_size=0). README.md has the
+// table of what begins and ends each.
 #pragma once
 
 #include <cstdint>

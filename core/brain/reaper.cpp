@@ -35,7 +35,7 @@ void retire_ordered(Desk& desk) {
 }
 
 void retire_used_up(Desk& desk) {
-  const int64_t uses_max = desk.policy().max_uses;
+  const int64_t uses_max = desk.policy().uses_limit();
   if (uses_max == 0) return;
   for (const SlotCensus& slot : desk.census().slots) {
     if (may_retire(desk, slot) && slot.uses >= static_cast<uint64_t>(uses_max)) desk.retire(slot, CloseReason::uses);

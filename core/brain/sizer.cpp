@@ -46,8 +46,8 @@ std::string evidence(const Desk& desk, std::string_view option, double threshold
 bool Sizer::is_free_to_move(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
   const Policy& policy = desk.policy();
-  return policy.scaling && policy.sizing == Sizing::threshold && !ledger.controls.is_paused && ledger.is_started &&
-         (desk.bounds().lowest < highest(desk) || ledger.target > desk.bounds().lowest);
+  return policy.is_pooling() && policy.scaling && policy.sizing == Sizing::threshold && !ledger.controls.is_paused &&
+         ledger.is_started && (desk.bounds().lowest < highest(desk) || ledger.target > desk.bounds().lowest);
 }
 
 bool Sizer::is_dormant(const Desk& desk) const {

@@ -45,7 +45,7 @@ std::string_view cause_text(SizingCause cause) {
 }  // namespace
 
 Steering::Steering(const Policy& policy)
-    : sizer_(settings_of(policy, policy.min_size, policy.max_size, connect_s_), kSeasons_s) {}
+    : sizer_(settings_of(policy, policy.min_size, policy.size_limit(), connect_s_), kSeasons_s) {}
 
 void Steering::connected(Span took) {
   const double s = std::max(0.0, took.seconds_exact());
@@ -54,8 +54,8 @@ void Steering::connected(Span took) {
 
 bool Steering::is_steering(const Desk& desk) const {
   const Ledger& ledger = desk.ledger();
-  return desk.policy().scaling && desk.policy().sizing == Sizing::adaptive && !is_held_ && !ledger.controls.is_paused &&
-         !ledger.controls.manual_size && ledger.is_started;
+  return desk.policy().is_pooling() && desk.policy().scaling && desk.policy().sizing == Sizing::adaptive && !is_held_ &&
+         !ledger.controls.is_paused && !ledger.controls.manual_size && ledger.is_started;
 }
 
 void Steering::prepare(const Desk& desk, bool is_held) {
@@ -194,8 +194,8 @@ void Steering::watch_burst(Desk& desk, const Beat& beat) {
   if (!controls.burst_until) is_own_burst_ = false;
   // With any sizer, but not with a size fixed by other means.
   const bool is_free = !is_held_ && !controls.is_paused && !controls.manual_size && desk.ledger().is_started;
-  const bool may = policy.burst && policy.burst_max_size > policy.max_size && is_free && !desk.ledger().caps.overload &&
-                   !desk.ledger().caps.room;
+  const bool may = policy.burst && policy.burst_max_size > policy.size_limit() && policy.is_pooling() && is_free &&
+                   !desk.ledger().caps.overload && !desk.ledger().caps.room;
   const bool is_slow = beat.slow > 0 || desk.has_slow_waiter();
   const bool is_crowded = desk.census().waiting > 0 && is_slow && desk.counts().staying() >= desk.bounds().limit;
   crowded_beats_ = is_crowded ? crowded_beats_ + 1 : 0;

@@ -39,10 +39,12 @@ std::vector<CatalogueRow> make_rows() {
   constexpr Applies fresh = Applies::new_connections;
   constexpr Applies reopen = Applies::reopen;
   using Needs = std::vector<Need>;
-  const Needs scaled = {{"scaling", "on"}};
-  const Needs adaptive = {{"scaling", "on"}, {"sizing", "adaptive"}};
-  const Needs threshold = {{"scaling", "on"}, {"sizing", "threshold"}};
-  const Needs bursting = {{"burst", "on"}};
+  const Need pooling = {"max_size", "0", true};
+  const Needs pooled = {pooling};
+  const Needs scaled = {pooling, {"scaling", "on"}};
+  const Needs adaptive = {pooling, {"scaling", "on"}, {"sizing", "adaptive"}};
+  const Needs threshold = {pooling, {"scaling", "on"}, {"sizing", "threshold"}};
+  const Needs bursting = {pooling, {"burst", "on"}};
   const Needs breaking = {{"breaker", "on"}};
   const Needs recovering = {{"recovery", "", true}};
   const Needs in_emergency = {{"emergency", "on"}};
@@ -62,8 +64,9 @@ std::vector<CatalogueRow> make_rows() {
       // size
       {"min_size", &P::min_size, "connections", "0", "10000", now, {"minConnections", "min", "poolSize"},
        "Minimum number of connections. The default is lowered to max_size if that is smaller."},
-      {"max_size", &P::max_size, "connections", "1", "10000", now, {"maxConnections", "max"},
-       "Maximum number of connections, except during a burst."},
+      {"max_size", &P::max_size, "connections", "0", "10000", now, {"maxConnections", "max"},
+       "Maximum number of connections, except during a burst. 0: no pooling; each lease opens a connection of its own and "
+       "closes it, up to 1000 at a time."},
       {"min_idle", &P::min_idle, "connections", "0", "10000", now, {},
        "Minimum number of idle connections while the pool is below max_size."},
       {"grow_step", &P::grow_step, "connections", "1", "1000", now, {"connectionIncrement"},
@@ -72,7 +75,7 @@ std::vector<CatalogueRow> make_rows() {
        "Maximum number of connections that are opened at the same time."},
       {"burst", &P::burst, "", "", "", now, {"enableBurstMode"},
        "Whether the pool may exceed max_size for a limited time: automatically if burst_max_size is set, otherwise "
-       "only on command and up to twice max_size."},
+       "only on command and up to twice max_size.", pooled},
       {"burst_max_size", &P::burst_max_size, "connections", "0", "20000", now, {},
        "Maximum number of connections during a burst; 0: twice max_size.", bursting},
       {"burst_duration", &P::burst_duration, "ms", "1ms", "1d", now, {},
@@ -104,7 +107,7 @@ std::vector<CatalogueRow> make_rows() {
        {{"backend", "postgresql"}, {"keepalive", "on"}}},
       {"idle_timeout", &P::idle_timeout, "ms", "0", "30d", now,
        {"idleTimeoutMs", "idleTimeout", "idleTimeoutMillis", "idleConnectionTimeoutMs"},
-       "Idle time after which a connection is closed while the pool is above min_size; 0: never."},
+       "Idle time after which a connection is closed while the pool is above min_size; 0: never.", pooled},
       {"max_lifetime", &P::max_lifetime, "ms", "0", "30d", fresh, {"maxLifetimeMs", "maxConnectionAge", "maxLifetime"},
        "Age at which a connection is replaced; 0: never."},
       {"lifetime_jitter", &P::lifetime_jitter, "ratio", "0", "0.9", fresh, {},
@@ -112,7 +115,7 @@ std::vector<CatalogueRow> make_rows() {
        "not all end at the same time.",
        {{"max_lifetime", "0", true}}},
       {"max_uses", &P::max_uses, "uses", "0", "1000000000", now, {"maxUses"},
-       "Number of leases after which a connection is replaced; 0: no limit."},
+       "Number of leases after which a connection is replaced; 0: no limit.", pooled},
       {"validation_query", TextMember{&P::validation_query, TextRule::any}, "", "", "1000 bytes", now,
        {"validationQuery"},
        "Statement that checks whether a connection works; empty: the cheapest round trip."},
@@ -120,7 +123,7 @@ std::vector<CatalogueRow> make_rows() {
        "A connection that was used within this time is leased without a check; after a longer time PostgreSQL is "
        "checked before the first statement. 0: always check."},
       {"validation_interval", &P::validation_interval, "ms", "0", "30d", now, {"validationIntervalMs"},
-       "Interval at which an idle connection is validated; 0: never."},
+       "Interval at which an idle connection is validated; 0: never.", pooled},
       {"validation_timeout", &P::validation_timeout, "ms", "1ms", "1h", now, {"healthCheckConfig.timeoutMs", "timeoutMs"},
        "Maximum duration of a validation; after it the validation has failed."},
       {"max_validation_failures", &P::max_validation_failures, "failures", "1", "1000", now, {"maxValidationFailures"},
@@ -195,7 +198,7 @@ std::vector<CatalogueRow> make_rows() {
       // automatic size
       {"scaling", &P::scaling, "", "", "", now, {"enableAutoScaling", "adaptiveSizingConfig.enabled"},
        "Whether the size of the pool follows the load. If off, connections are still opened for waiting callers "
-       "and closed after idle_timeout."},
+       "and closed after idle_timeout.", pooled},
       {"scaling_interval", &P::scaling_interval, "ms", "10ms", "1h", now, {"evaluationIntervalMs"},
        "Interval at which the size is reconsidered.", scaled},
       {"sizing", choice<&P::sizing>(kSizings), "", "", "", now, {},

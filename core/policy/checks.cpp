@@ -25,8 +25,12 @@ std::vector<Status> contradictions(const Policy& policy) {
   const auto refuse = [&](std::string_view low, std::string_view high, std::string_view relation) -> Status& {
     return found.emplace_back(not_above(policy, low, high, relation));
   };
-  if (policy.min_size > policy.max_size) refuse("min_size", "max_size", "above");
-  if (policy.min_idle > policy.max_size) refuse("min_idle", "max_size", "above");
+  const auto refuse_above_max = [&](std::string_view low) {
+    Status& refusal = refuse(low, "max_size", "above");
+    if (!policy.is_pooling()) refusal.text().hint += " max_size=0 means no pooling: no connection is kept.";
+  };
+  if (policy.min_size > policy.max_size) refuse_above_max("min_size");
+  if (policy.min_idle > policy.max_size) refuse_above_max("min_idle");
   if (policy.reserve_size != 0 && policy.reserve_size >= policy.max_size) {
     refuse("reserve_size", "max_size", "not below").text().hint +=
         " At least one connection is left to other requests.";
@@ -38,7 +42,7 @@ std::vector<Status> contradictions(const Policy& policy) {
   if (policy.scale_down_utilization >= policy.scale_up_utilization) {
     refuse("scale_down_utilization", "scale_up_utilization", "not below");
   }
-  if (policy.health_min_healthy > policy.max_size) refuse("health_min_healthy", "max_size", "above");
+  if (policy.health_min_healthy > policy.max_size) refuse_above_max("health_min_healthy");
   return found;
 }
 

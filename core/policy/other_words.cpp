@@ -25,7 +25,7 @@ constexpr OtherWord hidden(OtherWord word) {
   return word;
 }
 
-constexpr std::string_view kPoolIsThePoint = "To connect without a pool, use the driver directly.";
+constexpr std::string_view kPoolIsThePoint = "Use max_size=0 to open a connection for each lease.";
 constexpr std::string_view kNoWebhook =
     "Ignored: alerts are not sent to a web address. They are in the relation alerts and in the log, and are reported "
     "to the event callback.";
@@ -42,9 +42,9 @@ constexpr OtherWord kOtherWords[] = {
     switching("enablePredictiveScaling", "prediction", kNothing, "off"),
     switching("enableLogging", "log", "events", "off"),
     switching("enableStatementPooling", "statement_cache_size", kNothing, "0"),
+    switching("usePool", "max_size", kNothing, "0"),
 
     always("enableEnhancedPool", "Ignored: there is only one kind of pool.", kPoolIsThePoint),
-    always("usePool", "Ignored: a pool is always used.", kPoolIsThePoint),
     always("enableMetrics", "Ignored: metrics are always collected.",
            "Use publish=off to publish nothing to other processes."),
     ignoring("metricsIntervalMs", "Ignored: metrics are always current; pool_history has a row for each second."),

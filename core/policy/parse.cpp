@@ -19,9 +19,19 @@ namespace {
 
 constexpr size_t kOptionsBytesMax = 64 * 1024;
 
+constexpr std::string_view kOfShared = "default of the registry";
+
 struct Layer {
   SettingSource source;
   std::vector<ResolvedOption> options;
+  bool is_shared = false;
+};
+
+// What a pool is opened with, besides the environment.
+struct Texts {
+  std::optional<std::string_view> url;
+  std::string_view options;
+  std::string_view shared;
 };
 
 Result<std::vector<GivenOption>> parse_options_text(std::string_view text) {
@@ -69,6 +79,20 @@ Result<std::string> url_of_parts(const std::vector<TargetPart>& parts) {
                        "At least host or database is required with it.", "Specify them, or a URL.");
 }
 
+// The parts that a pool names itself, completed by those it shares.
+std::vector<TargetPart> completed(std::vector<TargetPart> parts, const std::vector<TargetPart>& shared) {
+  const size_t own = parts.size();
+  for (const TargetPart& each : shared) {
+    const auto is_same = [&](const TargetPart& part) { return part.key_word == each.key_word; };
+    if (std::none_of(parts.begin(), parts.begin() + static_cast<ptrdiff_t>(own), is_same)) parts.push_back(each);
+  }
+  return parts;
+}
+
+bool has_word(std::string_view text, std::string_view word) {
+  return (" " + std::string(text) + " ").find(" " + std::string(word) + " ") != std::string::npos;
+}
+
 Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<TargetPart>& parts,
                                       std::span<const std::string> custom_schemes, const Environment& environment) {
   const std::string_view typed = trimmed_blanks(url);
@@ -96,6 +120,7 @@ class PolicyWriter {
  public:
   PolicyWriter(ParsedOptions& out, std::vector<Status>& refusals) : out_(out), refusals_(refusals) {
     out_.sources.assign(settings_catalogue().size(), SettingSource::default_);
+    out_.is_shared.assign(settings_catalogue().size(), false);
   }
 
   void write(const Layer& layer) {
@@ -107,6 +132,7 @@ class PolicyWriter {
         continue;
       }
       source_of(*option.setting) = layer.source;
+      out_.is_shared[place_of(*option.setting)] = layer.is_shared;
     }
   }
 
@@ -119,6 +145,7 @@ class PolicyWriter {
         if (Status status = assign_resolved(out_.policy, option); !status)
           return refusals_.push_back(std::move(status));
         source_of(chosen) = layer.source;
+        out_.is_shared[place_of(chosen)] = layer.is_shared;
       }
     }
     if (out_.policy.preset == Preset::auto_) {
@@ -140,7 +167,9 @@ class PolicyWriter {
   void check() {
     for (Status& status : contradictions(out_.policy)) {
       const auto is_about = [&](std::string_view name) { return status.message().find(name) != std::string::npos; };
-      if (std::none_of(refused_.begin(), refused_.end(), is_about)) refusals_.push_back(std::move(status));
+      if (std::any_of(refused_.begin(), refused_.end(), is_about)) continue;
+      say_what_is_shared(status);
+      refusals_.push_back(std::move(status));
     }
   }
 
@@ -167,6 +196,15 @@ class PolicyWriter {
   }
 
  private:
+  void say_what_is_shared(Status& contradiction) const {
+    const std::string message = contradiction.message();
+    for (size_t i = 0; i < out_.is_shared.size(); ++i) {
+      const std::string_view name = settings_catalogue()[i].name;
+      if (!out_.is_shared[i] || !has_word(message, name)) continue;
+      contradiction.text().message.append(" (").append(name).append(" is a ").append(kOfShared).append(")");
+    }
+  }
+
   SettingSource& source_of(const Setting& setting) { return out_.sources[place_of(setting)]; }
 
   ParsedOptions& out_;
@@ -175,24 +213,39 @@ class PolicyWriter {
   std::string chosen_by_;
 };
 
+// Refused only for what no pool may have; a part of an address needs those of a pool.
+Resolution resolve_shared(std::string_view text, std::vector<Status>& refusals) {
+  Result<std::vector<GivenOption>> words = parse_options_text(text);
+  if (!words) {
+    Status refusal = words.take_status();
+    refusal.text().message.append(" (").append(kOfShared).append(")");
+    refusals.push_back(std::move(refusal));
+    return {};
+  }
+  std::vector<GivenOption> given = words.take();
+  for (GivenOption& each : given) each.where = kOfShared;
+  return resolve_options(std::move(given), refusals);
+}
+
 // Parses everything it can; the result is complete if `refusals` stays empty.
-ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view options,
-                        std::span<const std::string> custom_schemes, const Environment& environment,
+ParsedOptions parse_all(const Texts& texts, std::span<const std::string> custom_schemes, const Environment& environment,
                         std::vector<Status>& refusals) {
   ParsedOptions out;
   std::vector<Status> of_options;
   std::vector<GivenOption> words;
-  if (Result<std::vector<GivenOption>> text = parse_options_text(options)) {
+  if (Result<std::vector<GivenOption>> text = parse_options_text(texts.options)) {
     words = text.take();
   } else {
     of_options.push_back(text.take_status());
   }
   Resolution from_options = resolve_options(std::move(words), of_options);
+  Resolution from_shared = resolve_shared(texts.shared, refusals);
 
   std::vector<GivenOption> parameters;
-  const bool is_named = url.has_value() || !from_options.target.empty();
+  const bool is_named = texts.url.has_value() || !from_options.target.empty();
   if (is_named && (of_options.empty() || from_options.target.empty())) {
-    Result<ParsedTarget> target = parse_any_target(url.value_or(""), from_options.target, custom_schemes, environment);
+    Result<ParsedTarget> target = parse_any_target(
+        texts.url.value_or(""), completed(from_options.target, from_shared.target), custom_schemes, environment);
     if (target) {
       out.target = std::move(target->target);
       parameters = std::move(target->options);
@@ -205,10 +258,11 @@ ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view op
   Resolution from_url = resolve_options(std::move(parameters), refusals);
   std::move(of_options.begin(), of_options.end(), std::back_inserter(refusals));
 
-  const std::array<Layer, 3> layers = {{{SettingSource::environment, std::move(from_environment.options)},
+  const std::array<Layer, 4> layers = {{{SettingSource::environment, std::move(from_environment.options)},
+                                        {SettingSource::options, std::move(from_shared.options), true},
                                         {SettingSource::url, std::move(from_url.options)},
                                         {SettingSource::options, std::move(from_options.options)}}};
-  for (Resolution* const source : {&from_environment, &from_url, &from_options}) {
+  for (Resolution* const source : {&from_environment, &from_shared, &from_url, &from_options}) {
     std::move(source->notes.begin(), source->notes.end(), std::back_inserter(out.notes));
   }
   PolicyWriter writer(out, refusals);
@@ -222,10 +276,11 @@ ParsedOptions parse_all(std::optional<std::string_view> url, std::string_view op
 
 }  // namespace
 
-Result<ParsedOptions> parse_options(std::string_view url, std::string_view options,
-                                    std::span<const std::string> custom_schemes, const Environment& environment) {
+Result<ParsedOptions> parse_options(std::optional<std::string_view> url, std::string_view options,
+                                    std::span<const std::string> custom_schemes, const Environment& environment,
+                                    std::string_view shared) {
   std::vector<Status> refusals;
-  ParsedOptions parsed = parse_all(url, options, custom_schemes, environment, refusals);
+  ParsedOptions parsed = parse_all({url, options, shared}, custom_schemes, environment, refusals);
   if (!refusals.empty()) return std::move(refusals.front());
   return parsed;
 }
@@ -234,7 +289,7 @@ std::vector<Finding> check_options(std::optional<std::string_view> url, std::str
                                    std::span<const std::string> custom_schemes, const Environment& environment) {
   std::vector<Finding> findings;
   std::vector<Status> refusals;
-  const ParsedOptions parsed = parse_all(url, options, custom_schemes, environment, refusals);
+  const ParsedOptions parsed = parse_all({url, options, {}}, custom_schemes, environment, refusals);
   for (Status& refusal : refusals) findings.push_back({Finding::Kind::error, std::move(refusal)});
   if (!findings.empty()) return findings;
   return advise(parsed, url.has_value());

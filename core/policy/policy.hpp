@@ -40,6 +40,9 @@ enum class LogFormat : uint8_t { key_value, json };
 enum class Sizing : uint8_t { adaptive, threshold };
 enum class Pooler : uint8_t { auto_, none, session, transaction };  // the pooler between the pool and a server
 
+// At most so many connections are open at the same time where max_size is 0.
+inline constexpr int64_t kUnpooledMax = 1000;
+
 // The values of `recovery`.
 inline constexpr std::string_view kRecoveryStrategies[] = {"restart_connections", "scale_pool", "reset_metrics"};
 
@@ -48,7 +51,7 @@ struct Policy {
 
   // size
   int64_t min_size = 2;
-  int64_t max_size = 10;
+  int64_t max_size = 10;  // 0: no pooling, see is_pooling()
   int64_t min_idle = 0;
   int64_t grow_step = 2;       // number of connections that the threshold sizer adds
   int64_t max_connecting = 4;  // simultaneous connection attempts
@@ -183,7 +186,11 @@ struct Policy {
   std::string dir;  // "": see segment/directory.hpp
 
   int64_t healthy_min() const { return health_min_healthy != 0 ? health_min_healthy : min_size; }
-  int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * max_size; }
+  int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * size_limit(); }
+  // Without pooling each lease has a connection of its own: opened for it, and closed when it ends.
+  bool is_pooling() const { return max_size != 0; }
+  int64_t size_limit() const { return is_pooling() ? max_size : kUnpooledMax; }
+  int64_t uses_limit() const { return is_pooling() ? max_uses : 1; }
 };
 
 }  // namespace tide

@@ -19,12 +19,12 @@ class FastPolicy {
   void set(const Policy& policy, bool is_told) {
     constexpr auto relaxed = std::memory_order_relaxed;
     key_.store(is_told || policy.reserve_size != 0 ? ~uint64_t{0} : pool_key_, relaxed);
-    asks_at_return_.store(policy.max_uses != 0 || is_told || always_asks_, relaxed);
+    asks_at_return_.store(policy.uses_limit() != 0 || is_told || always_asks_, relaxed);
     acquire_timeout_ns_.store(policy.acquire_timeout.ns(), relaxed);
     query_timeout_ns_.store(policy.query_timeout.ns(), relaxed);
     probe_after_ns_.store(policy.validation_bypass.ns(), relaxed);
     max_waiting_.store(policy.max_waiting, relaxed);
-    max_uses_.store(static_cast<uint64_t>(policy.max_uses), relaxed);
+    max_uses_.store(static_cast<uint64_t>(policy.uses_limit()), relaxed);
     reset_mode_.store(policy.reset_on_release, relaxed);
     retry_attempts_.store(policy.retry_attempts, relaxed);
     retry_base_ns_.store(policy.retry_base.ns(), relaxed);

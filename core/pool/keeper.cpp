@@ -346,7 +346,7 @@ void Keeper::publish_wal(const WalFacts& wal, Instant now) {
 void Keeper::decide(Instant now) {
   take_census(now);
   take_traffic(now);  // used only by the brain
-  if (has_unmet_.exchange(false, std::memory_order_acquire)) {
+  if (has_unmet_.exchange(false, std::memory_order_acquire) && policy_.is_pooling()) {
     // Demand without a queue: otherwise a pool that only gets requests with timeout 0 would stay empty.
     ++census_.waiting;
     if (!census_.oldest_wait_since.is_set()) census_.oldest_wait_since = now;

@@ -10,6 +10,7 @@ namespace {
 
 // Capacity for growth: limits may be raised while the pool is open, but the segment cannot grow.
 uint32_t capacity_for(const Policy& policy) {
+  if (!policy.is_pooling()) return kUnpooledMax;
   const int64_t wanted = std::max({int64_t{64}, 4 * policy.max_size, 2 * policy.burst_limit()});
   return static_cast<uint32_t>(std::min<int64_t>(wanted, kSlotsMax));
 }

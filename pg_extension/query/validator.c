@@ -173,6 +173,11 @@ static void check_sizes(List* options) {
     if (strcmp(current, "min_size") == 0) sizes[0] = strtoll(defGetString(option), NULL, 10);
     if (strcmp(current, "max_size") == 0) sizes[1] = strtoll(defGetString(option), NULL, 10);
   }
+  if (sizes[1] == 0) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_size 0 is not possible for a hosted pool"),
+                    errdetail("All hosted pools share the connections of tidepool.max_hosted_connections."),
+                    errhint("The minimum is 1.")));
+  }
   if (sizes[0] >= 0 && sizes[1] >= 0 && sizes[0] > sizes[1]) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("min_size " INT64_FORMAT " is above max_size " INT64_FORMAT, sizes[0], sizes[1])));

@@ -33,8 +33,8 @@ URLS = (
     "refusing://user:%s@host/db" % SECRET,
     "refusing://host/db?user=u&password=%s" % SECRET,
 )
-OPTIONS = ("", "max_size=0", "password=%s" % SECRET, "db_password=%s max_conections=3" % SECRET,
-           '{"password": "%s"}' % SECRET, '{"poolConfig": {"password": "%s", "max": 0}}' % SECRET,
+OPTIONS = ("", "max_size=-1", "password=%s" % SECRET, "db_password=%s max_conections=3" % SECRET,
+           '{"password": "%s"}' % SECRET, '{"poolConfig": {"password": "%s", "max": -1}}' % SECRET,
            "url=postgresql://user:%s@host/db" % SECRET)
 FAIL_FAST = "min_size=1 init_mode=fail_fast init_timeout=300ms retry_base=10ms retry_max=20ms "
 

@@ -65,7 +65,7 @@ def switches_off(s):
 
 def invalid_values_are_rejected(s):
     for options, *parts in (
-            ({"enableMetrics": False}, "enableMetrics", "publish=off"), ({"usePool": False}, "usePool"),
+            ({"enableMetrics": False}, "enableMetrics", "publish=off"),
             ({"idleTimeoutMs": 1000, "idleConnectionTimeoutMs": 2000}, "idleTimeoutMs", "idleConnectionTimeoutMs"),
             ({"enableHealthChecks": True, "enableHealthCheck": False}, "enableHealthChecks", "enableHealthCheck"),
             ({"enableHealthChecks": "maybe"}, "enableHealthChecks", "maybe"),

@@ -115,6 +115,7 @@ void Checker::check() {
   check_connects(now);
   check_recovery(now);
   check_pressure();
+  check_unpooled();
   world_.books().settle_overtakings();
   say_state(now);
 }
@@ -379,6 +380,25 @@ void Checker::check_pressure() {
   if (unused > 0 && open > lowest && idle > policy.min_idle) {
     world_.trace().complain("memory", "short of it, but %lld of %lld connections are idle",
                             static_cast<long long>(unused), static_cast<long long>(open));
+  }
+}
+
+// max_size=0: no connection stays without a lease.
+void Checker::check_unpooled() {
+  Pool& pool = world_.pool();
+  const format::Vitals& vitals = pool.segment().vitals();
+  const auto state = static_cast<PoolState>(read(vitals.state));
+  const bool is_expected = !world_.policy().is_pooling() && world_.books().pending().empty() &&
+                           state != PoolState::paused && state != PoolState::draining && !world_.is_closing();
+  if (!is_expected) unpooled_since_ = Instant();
+  if (is_expected && !unpooled_since_.is_set()) unpooled_since_ = world_.now();
+  const Span bound = kHeartbeat + world_.lateness_max() * 2 + kRecheck;
+  if (!is_expected || world_.now() - latest(unpooled_since_, ordered_at_) <= bound) return;
+  for (uint32_t slot = 0; slot < used_; ++slot) {
+    const format::Slot& s = pool.segment().slots()[slot];
+    if (words_[slot].state() != SlotState::idle) continue;
+    if (read(s.since_mono) >= static_cast<uint64_t>((world_.now() - bound).ns())) continue;
+    world_.trace().complain("unpooled", "connection %llu is kept without a lease", shown(read(s.conn_id)));
   }
 }
 

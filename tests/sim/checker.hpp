@@ -60,6 +60,7 @@ class Checker {
   void check_connects(const Look& look);
   void check_recovery(const Look& look);
   void check_pressure();
+  void check_unpooled();
   void say_state(const Look& look);
 
   World& world_;
@@ -75,7 +76,8 @@ class Checker {
   Instant ordered_at_;
   Instant drain_ordered_at_;
   Instant unavailable_until_;
-  Span connect_timeout_max_;     // an open in progress has the one in force when it began
+  Span connect_timeout_max_;  // an open in progress has the one in force when it began
+  Instant unpooled_since_;
   Instant shed_expected_since_;  // short of memory without waiters since; unset: not the case
   bool is_expecting_whole_ = false;
   Instant expected_since_;

@@ -158,7 +158,7 @@ void HealthChecker::check_caps(Pool& pool, const View& view) {
     trace_.complain("cap", "emergency, but the limit is %lld", shown(view.limit));
   }
   const bool is_burst = read(pool.segment().vitals().burst_until_mono) != 0;
-  const int64_t most = is_burst ? std::max(policy.max_size, policy.burst_limit()) : policy.max_size;
+  const int64_t most = is_burst ? std::max(policy.size_limit(), policy.burst_limit()) : policy.size_limit();
   if (view.limit > most)
     trace_.complain("cap", "the limit is %lld, the maximum is %lld", shown(view.limit), shown(most));
 }

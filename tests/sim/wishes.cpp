@@ -81,7 +81,7 @@ Wish draw_usual_wish(Dice& dice) {
   constexpr Knob kKnobs[] = {
       {"min_size", 0, 6, ""},
       {"max_size", 1, 12, ""},
-      {"max_size", 1, 12, ""},
+      {"max_size", 0, 12, ""},
       {"min_idle", 0, 4, ""},
       {"max_connecting", 1, 5, ""},
       {"burst_max_size", 0, 20, ""},

@@ -177,7 +177,7 @@ class Commits(UpdateCase):
         self.fails(setting % ("banana", "sizing"), "sizing", "banana", "adaptive", "threshold")
         self.fails(setting % ("2", "wait_objective_share"), "wait_objective_share", "2")
         self.fails(setting % ("eager", "init_mode"), "init_mode", "open")
-        self.fails(setting % ("0", "max_size"), "max_size", "0")
+        self.fails(setting % ("-1", "max_size"), "max_size", "-1")
         self.fails("UPDATE tidepool_pools SET max_size = 9223372036854775807", "max_size", "9223372036854775807")
         self.fails("UPDATE tidepool_pools SET max_size = 4999", "max_size", "4999", "capacity")
         self.fails("UPDATE tidepool_pools SET min_size = 9223372036854775807", "min_size", "9223372036854775807")

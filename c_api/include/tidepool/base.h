@@ -12,9 +12,9 @@
  *            a tide_status cannot fail; its comment says what it returns for invalid arguments.
  *  Threads   Every function may be called from any thread, and calls may run at the same time. A tide_cursor and
  *            tide_rows are used by one thread at a time. A tide_result may be read by several threads, but not while one of them frees it.
- *  Handles   tide_pool *, tide_result *, tide_rows * and tide_cursor * are opaque. Pools, leases and transactions are
- *            validated before use: one that is NULL, closed, ended or not from this library causes an error, never
- *            undefined behaviour. Whoever opens a pool closes it with tide_pool_close(), a cursor with
+ *  Handles   tide_pool *, tide_registry *, tide_result *, tide_rows * and tide_cursor * are opaque. Pools, registries, leases
+ *            and transactions are validated before use: one that is NULL, closed, ended or not from this library causes
+ *            an error, never undefined behaviour. Whoever opens a pool closes it with tide_pool_close(), a cursor with
  *            tide_cursor_close(), rows with tide_rows_close(); leases are given back with tide_lease_release(), results
  *            with tide_result_free(). Results remain valid after their lease and their pool have ended.
  *  Strings   Strings are NUL-terminated UTF-8. Arguments are copied before the call returns, so that the caller may free

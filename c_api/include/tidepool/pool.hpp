@@ -80,50 +80,50 @@ class lease : public calls<detail::lease_target> {
   tide_lease native() const noexcept { return target_.handle; }
 };
 
+namespace detail {
+
+inline void report_event(void* context, const tide_event* event) noexcept {
+  static_cast<const pool_options*>(context)->on_event(*event);
+}
+inline int fetch_password(void* context, char* password, size_t password_bytes) noexcept {
+  try {
+    const std::string current = static_cast<const pool_options*>(context)->on_credential();
+    if (current.size() >= password_bytes) return 1;
+    std::memcpy(password, current.c_str(), current.size() + 1);
+    return 0;
+  } catch (...) {
+    return 1;
+  }
+}
+
+/* What is needed besides name, URL and options. The callbacks refer to `from`. */
+inline tide_pool_options native_of(pool_options& from) noexcept {
+  constexpr uint32_t events_known = ((uint32_t{1} << TIDE_EVENT_ALERT) * 2 - 1) & ~uint32_t{1};
+  tide_pool_options made = TIDE_POOL_OPTIONS_INIT;
+  made.foreign_loop = from.foreign_loop ? 1 : 0;
+  made.app = from.app.empty() ? nullptr : from.app.c_str();
+  if (from.on_event) {
+    made.event_mask = from.event_mask & events_known;
+    made.on_event = &report_event;
+    made.event_context = &from;
+  }
+  if (from.on_credential) {
+    made.on_credential = &fetch_password;
+    made.credential_context = &from;
+  }
+  return made;
+}
+
+}  // namespace detail
+
 /**
- * An open pool. Statements are those of calls; each uses a connection of its own. The destructor closes it as close() does.
- * Used by any number of threads at once, except for moving and closing.
+ * An open pool that somebody else closes: a tidepool::pool, a registry, or a program that uses the C API. Statements are those
+ * of calls; each uses a connection of its own. A copy refers to the same pool. Used by any number of threads at once; after the
+ * pool was closed its functions throw an error with the status TIDE_CLOSED.
  */
-class pool : public calls<detail::pool_target> {
+class pool_view : public calls<detail::pool_target> {
  public:
-  /** See tide_pool_open(). */
-  explicit pool(const std::string& name, const std::string& url = {}, const std::string& options = {})
-      : pool(pool_options{.name = name, .url = url, .options = options}) {}
-  explicit pool(pool_options options)
-      : calls(detail::pool_target{}), kept_(std::make_unique<pool_options>(std::move(options))) {
-    tide_pool_options with = TIDE_POOL_OPTIONS_INIT;
-    with.foreign_loop = kept_->foreign_loop ? 1 : 0;
-    with.app = kept_->app.empty() ? nullptr : kept_->app.c_str();
-    if (kept_->on_event) {
-      with.event_mask = kept_->event_mask & kEventsKnown;
-      with.on_event = &report;
-      with.event_context = kept_.get();
-    }
-    if (kept_->on_credential) {
-      with.on_credential = &fetch_password;
-      with.credential_context = kept_.get();
-    }
-    detail::call(tide_pool_open_with, kept_->name.c_str(), kept_->url.c_str(), kept_->options.c_str(), &with,
-                 &target_.handle);
-  }
-  pool(pool&& other) noexcept : calls(other), kept_(std::move(other.kept_)) { other.target_ = {}; }
-  pool& operator=(pool&& other) noexcept {
-    std::swap(target_, other.target_);
-    std::swap(kept_, other.kept_);
-    return *this;
-  }
-  ~pool() { close_with(-1, nullptr); }
-
-  /** An expected<pool> instead of an exception. */
-  static expected<pool> try_open(pool_options options) {
-    return attempt([&] { return pool(std::move(options)); });
-  }
-
-  /** Drain it and close it: see tide_pool_close(). Throws a timeout_error if leases had to be revoked. */
-  void close(std::optional<std::chrono::milliseconds> timeout = std::nullopt) {
-    tide_error why = TIDE_ERROR_INIT;
-    if (close_with(detail::ms_of(timeout), &why) != TIDE_OK) error(why).raise();
-  }
+  explicit pool_view(tide_pool* open) noexcept : calls(detail::pool_target{open}) {}
 
   /** Lease one connection. */
   lease acquire(const acquire_options& options = {}) {
@@ -204,27 +204,47 @@ class pool : public calls<detail::pool_target> {
   tide_pool* native() const noexcept { return target_.handle; }
 
  private:
-  static constexpr uint32_t kEventsKnown = ((uint32_t{1} << TIDE_EVENT_ALERT) * 2 - 1) & ~uint32_t{1};
-
   int64_t invalidate(const char* key, const char* tag) {
     int64_t removed = 0;
     detail::call(tide_cache_invalidate, target_.handle, key, tag, &removed);
     return removed;
   }
-  static void report(void* context, const tide_event* event) noexcept {
-    static_cast<const pool_options*>(context)->on_event(*event);
+};
+
+/**
+ * An open pool that belongs to this object. The destructor closes it as close() does. Used by any number of threads at once,
+ * except for moving and closing.
+ */
+class pool : public pool_view {
+ public:
+  /** See tide_pool_open(). */
+  explicit pool(const std::string& name, const std::string& url = {}, const std::string& options = {})
+      : pool(pool_options{.name = name, .url = url, .options = options}) {}
+  explicit pool(pool_options options) : pool_view(nullptr), kept_(std::make_unique<pool_options>(std::move(options))) {
+    const tide_pool_options with = detail::native_of(*kept_);
+    detail::call(tide_pool_open_with, kept_->name.c_str(), kept_->url.c_str(), kept_->options.c_str(), &with,
+                 &target_.handle);
   }
-  static int fetch_password(void* context, char* password, size_t password_bytes) noexcept {
-    try {
-      const std::string current = static_cast<const pool_options*>(context)->on_credential();
-      if (current.size() >= password_bytes) return 1;
-      std::memcpy(password, current.c_str(), current.size() + 1);
-      return 0;
-    } catch (...) {
-      return 1;
-    }
+  pool(pool&& other) noexcept : pool_view(other), kept_(std::move(other.kept_)) { other.target_ = {}; }
+  pool& operator=(pool&& other) noexcept {
+    std::swap(target_, other.target_);
+    std::swap(kept_, other.kept_);
+    return *this;
+  }
+  ~pool() { close_with(-1, nullptr); }
+
+  /** An expected<pool> instead of an exception. */
+  static expected<pool> try_open(pool_options options) {
+    return attempt([&] { return pool(std::move(options)); });
   }
 
+  /** Drain it and close it: see tide_pool_close(). Throws a timeout_error if leases had to be revoked. */
+  void close(std::optional<std::chrono::milliseconds> timeout = std::nullopt) {
+    tide_error why = TIDE_ERROR_INIT;
+    if (close_with(detail::ms_of(timeout), &why) != TIDE_OK) error(why).raise();
+  }
+
+ private:
   tide_status close_with(int64_t timeout_ms, tide_error* why) noexcept {
     if (target_.handle == nullptr) return TIDE_OK;
     const tide_status status = tide_pool_close(target_.handle, timeout_ms, why);

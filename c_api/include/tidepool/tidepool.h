@@ -18,6 +18,7 @@
 #include <tidepool/observe.h>
 #include <tidepool/pool.h>
 #include <tidepool/query.h>
+#include <tidepool/registry.h>
 #include <tidepool/transaction.h>
 
 #endif

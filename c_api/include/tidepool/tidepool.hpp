@@ -20,6 +20,7 @@
 #include <tidepool/options.hpp>
 #include <tidepool/parameters.hpp>
 #include <tidepool/pool.hpp>
+#include <tidepool/registry.hpp>
 #include <tidepool/result.hpp>
 #include <tidepool/structs.hpp>
 #include <tidepool/timestamp.hpp>

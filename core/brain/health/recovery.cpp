@@ -95,7 +95,9 @@ bool Recovery::try_one(Desk& desk, const Health& health, const Surroundings& aro
     // More connections would leave even less memory, descriptors and sessions.
     const bool is_short = has_failed(health, HealthCheck::scaling) ||
                           (has_failed(health, HealthCheck::resources) && desk.census().waiting > 0);
-    if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling) return false;
+    if (!is_short || around.is_held || around.is_failing || to <= ledger.target || !desk.policy().scaling ||
+        !desk.policy().is_pooling())
+      return false;
     what =
         "target " + std::to_string(ledger.target) + " -> " + std::to_string(to) + ", held for " + format_span(kHoldFor);
     desk.set_target(to, SizeSource::autoscale, "recovery from a failed check: " + failed_checks(health));

@@ -73,7 +73,7 @@ struct RefusedValue {
 };
 constexpr RefusedValue kRefusedValues[] = {
     {"max_size", "", "whole number"},
-    {"max_size", "0", "below the minimum"},
+    {"grow_step", "0", "below the minimum"},
     {"max_size", "10001", "above the maximum"},
     {"max_size", "99999999999999999999999999", "above the maximum"},
     {"max_size", "-1", "negative"},
@@ -152,9 +152,9 @@ TEST(Values, InvalidOnesLeaveThePolicyUnchanged) {
 
 TEST(Values, ErrorsGiveRangeAndUnit) {
   Policy policy;
-  const Status size = assign_value(policy, *find_setting("max_size"), "0");
-  EXPECT_EQ(size.message(), "invalid value for option \"max_size\": \"0\" is below the minimum");
-  EXPECT_EQ(size.detail(), "The value must be a whole number from 1 to 10000 (connections).");
+  const Status size = assign_value(policy, *find_setting("grow_step"), "0");
+  EXPECT_EQ(size.message(), "invalid value for option \"grow_step\": \"0\" is below the minimum");
+  EXPECT_EQ(size.detail(), "The value must be a whole number from 1 to 1000 (connections).");
   EXPECT_EQ(size.hint(), "The minimum is 1.");
   const Status span = assign_value(policy, *find_setting("acquire_timeout"), "30sec");
   EXPECT_TRUE(contains(span.detail(), "from 1ms to 24h")) << span.detail();

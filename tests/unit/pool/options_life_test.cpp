@@ -36,6 +36,19 @@ TEST_F(OptionEffect, max_size) {
   };
   EXPECT_EQ(with("3", "", look), 3U);
   EXPECT_EQ(with("5", "", look), 5U);
+  // 0: a connection for each lease, closed with it
+  const auto kept = [this] {
+    const uint64_t before = connects();
+    for (int i = 0; i < 3; ++i) {
+      ask(sec(5));
+      run(sec(1));
+      give_back();
+      run(sec(1));
+    }
+    return std::pair(connects() - before, size());
+  };
+  EXPECT_EQ(with("0", "min_size=0", kept), (std::pair<uint64_t, int64_t>(3, 0)));
+  EXPECT_EQ(with("1", "min_size=0", kept), (std::pair<uint64_t, int64_t>(1, 1)));
 }
 
 TEST_F(OptionEffect, min_idle) {
