@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""The programs of docs/cpp.md, docs/patterns.md and docs/listening.md: each consists of the C++ blocks of its document, and prints what that says.
+"""The programs of documents: each consists of the C++ blocks of its document, and prints what that says.
 
 document.py CXX...      the compiler of the build; docs/cpp.md is compiled with further ones, too, if they are installed
 
-On SQLite; with TIDE_TEST_POSTGRESQL, docs/patterns.md and docs/listening.md on that server.
+On SQLite those of docs/cpp.md and docs/patterns.md; with TIDE_TEST_POSTGRESQL, on that server, those of docs/patterns.md and
+docs/listening.md.
 """
 import os
 import pathlib
