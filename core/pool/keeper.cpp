@@ -131,6 +131,7 @@ Span Keeper::step() {
   slot_keeper_.clear_work();
   take_completions(now);
   slot_keeper_.tend(policy_, now);
+  note_reported();
   if (is_closing_) {
     step_closing(now);
   } else {
@@ -428,6 +429,24 @@ void Keeper::note(const action::Note& action) {
     }
   }
   segment_writer_.note(action.event, action.severity, text, action.detail);
+}
+
+void Keeper::note_later(EventKind kind, Severity severity, std::string message) {
+  {
+    const std::lock_guard lock(reported_mutex_);
+    if (reported_.size() >= kReportedMax) return;
+    reported_.push_back({kind, severity, std::move(message)});
+  }
+  poke();
+}
+
+void Keeper::note_reported() {
+  std::vector<Reported> all;
+  {
+    const std::lock_guard lock(reported_mutex_);
+    all.swap(reported_);
+  }
+  for (const Reported& one : all) segment_writer_.note(one.kind, one.severity, one.message);
 }
 
 // The wall clock is for display only, so a jump changes nothing; but readers of timestamps should know.

@@ -65,6 +65,8 @@ class Keeper {
 
   // [any] A statement failed: shown as the last error at once.
   void note_error(std::string_view text) { segment_writer_.error(text); }
+  // [any] Something happened beside the keeper: its next step records the event, so that it is told as its own are.
+  void note_later(EventKind kind, Severity severity, std::string message);
   // The holder of a revoked lease has returned: what was kept for its safety may be released.
   void holder_returned(LeaseId lease) { slot_keeper_.holder_returned(lease); }
 
@@ -110,6 +112,7 @@ class Keeper {
   Verdict clear_cache(const Command& command);
   void obey(const Action& action, Instant now);
   void note(const action::Note& action);
+  void note_reported();
   void watch_clocks(Instant now);
   Span heartbeat() const;
 
@@ -157,6 +160,15 @@ class Keeper {
 
   std::mutex step_mutex_;  // held during a step and during fork(); the thread that holds it never waits for it
   bool is_held_for_fork_ = false;
+
+  struct Reported {
+    EventKind kind;
+    Severity severity;
+    std::string message;
+  };
+  static constexpr size_t kReportedMax = 256;  // between two steps; further ones are dropped
+  std::mutex reported_mutex_;
+  std::vector<Reported> reported_;
 
   Descriptor epoll_;
   Bell poke_;

@@ -12,7 +12,7 @@ constexpr SourceOf kSources[] = {
     pools_source,         pool_stats_source, pool_histograms_source, pool_history_source,   connections_source,
     leases_source,        waiters_source,    events_source,          scaling_events_source, alerts_source,
     health_checks_source, forecasts_source,  alert_rules_source,     settings_source,       commands_source,
-    help_source,          presets_source,    health_source,          command_help_source,
+    help_source,          presets_source,    health_source,          command_help_source,   targets_source,
 };
 constexpr size_t kRelations = std::size(kSources);
 constexpr Column kIdentity[] = {

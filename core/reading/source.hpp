@@ -40,6 +40,7 @@ const Source& presets_source();
 const Source& health_source();
 const Source& help_source();
 const Source& command_help_source();
+const Source& targets_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);
