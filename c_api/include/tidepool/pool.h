@@ -202,7 +202,9 @@ typedef void (*tide_acquire_callback)(void* context, tide_status status, tide_le
 
 typedef struct tide_acquire_options {
   uint32_t size;      /* TIDE_ACQUIRE_OPTIONS_INIT */
-  int32_t mode;       /* TIDE_READ_WRITE or TIDE_READ (SQLite: cannot write; never waits for the write lock) */
+  /* TIDE_READ_WRITE, or TIDE_READ: cannot write. SQLite: never waits for the write lock. With replicas (option replica_url):
+     a lease of a replica, if one is not too far behind; its `pool` is the handle of the replica, not to be closed. */
+  int32_t mode;
   int64_t timeout_ms; /* as for tide_pool_acquire() */
   const char* tag;    /* as for tide_pool_acquire() */
   tide_acquire_callback callback; /* NULL: wait; else return at once and call it with the result */
