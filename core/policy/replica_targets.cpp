@@ -11,18 +11,27 @@ bool begins_server_url(std::string_view text) {
   return text.starts_with("postgresql://") || text.starts_with("postgres://");
 }
 
+// Keywords of which one begins a target. Others may follow a comma in a value, such as options='-c a=1,b=2'.
+bool begins_keywords(std::string_view text) {
+  if (!looks_like_conninfo(text)) return false;
+  for (const std::string_view key : {"host", "hostaddr", "port", "dbname", "user", "service"}) {
+    if (text.starts_with(key) && trimmed_blanks(text.substr(key.size())).starts_with('=')) return true;
+  }
+  return false;
+}
+
 // Where the first target of `text` ends.
 size_t target_end(std::string_view text) {
-  const bool is_url = begins_server_url(text);
+  const bool has_quotes = !begins_server_url(text);
   bool is_quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (!is_url && text[i] == '\\') {
+    if (has_quotes && text[i] == '\\') {
       ++i;
-    } else if (!is_url && text[i] == '\'') {
+    } else if (has_quotes && text[i] == '\'') {
       is_quoted = !is_quoted;
     } else if (text[i] == ',' && !is_quoted) {
       const std::string_view next = trimmed_blanks(text.substr(i + 1));
-      if (begins_server_url(next) || (!is_url && looks_like_conninfo(next))) return i;
+      if (begins_server_url(next) || begins_keywords(next)) return i;
     }
   }
   return text.size();
@@ -100,10 +109,8 @@ Result<std::vector<Target>> parse_replicas(std::string_view text) {
 }
 
 std::string shown_replicas(std::string_view text) {
-  const Result<std::vector<Target>> targets = parse_replicas(text);
-  if (!targets) return without_password(text);
   std::string out;
-  for (const Target& target : *targets) out += (out.empty() ? "" : ",") + target.shown;
+  for (const std::string& element : split_targets(text)) out += (out.empty() ? "" : ",") + without_password(element);
   return out;
 }
 

@@ -13,14 +13,14 @@ namespace tide {
 
 inline constexpr size_t kReplicasMax = 16;
 
-// The elements of a list. A comma separates two targets only if the next one begins there: a URL of PostgreSQL, or, after
-// libpq keywords, another "key=". Other commas are those of libpq, as in host=a,b.
+// The elements of a list. A comma separates two targets only if the next one begins there: a URL of PostgreSQL, or a keyword
+// such as "host=". Other commas are those of libpq, as in host=a,b.
 std::vector<std::string> split_targets(std::string_view text);
 
 // The targets of replica_url; none for an empty text.
 Result<std::vector<Target>> parse_replicas(std::string_view text);
 
-// The list as the relations show it, without credentials.
+// The list as the relations show it, without passwords; it can be parsed again.
 std::string shown_replicas(std::string_view text);
 
 // Whether two targets name the same server, as far as their texts tell.

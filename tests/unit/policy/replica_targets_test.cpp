@@ -26,7 +26,7 @@ TEST(ReplicaTargets, EachIsATargetOfItsOwn) {
   EXPECT_EQ((*targets)[0].shown, "a:5432/db");
   EXPECT_EQ((*targets)[1].shown, "b:6432/db");
   EXPECT_EQ(shown_replicas("postgresql://u:secret@a/db,host=b port=6432 dbname=db password=secret"),
-            "a:5432/db,b:6432/db");
+            "postgresql://u:***@a/db,host=b port=6432 dbname=db password=***");
 }
 
 std::string refusal(std::string_view url, std::string_view options) {
@@ -59,7 +59,7 @@ TEST(ReplicaTargets, AListOfUrlsNamesThePrimaryFirst) {
   EXPECT_EQ(parsed->target.shown, "a:5432/db");
   EXPECT_EQ(parsed->policy.max_size, 7);
   EXPECT_EQ(parsed->policy.replica_url, "postgresql://u:secret@b/db");
-  EXPECT_EQ(format_value(parsed->policy, *find_setting("replica_url")), "b:5432/db");
+  EXPECT_EQ(format_value(parsed->policy, *find_setting("replica_url")), "postgresql://u:***@b/db");
 }
 
 }  // namespace

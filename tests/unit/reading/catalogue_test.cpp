@@ -63,7 +63,11 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("presets"), "preset option value document note");
   EXPECT_EQ(columns_of("health"), "instance_id pool healthy status issues recommendations checks");
   EXPECT_EQ(columns_of("command_help"), "command argument type required meaning");
-  EXPECT_EQ(relations_catalogue().size(), 19u);
+  EXPECT_EQ(
+      columns_of("targets"),
+      "instance_id pool pool_group role target serving lag_ms position size in_use waiting reads_total errors_total "
+      "last_checked_at left_out_since why");
+  EXPECT_EQ(relations_catalogue().size(), 20u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -104,7 +108,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "health_checks: message\n"
             "alert_rules: message advice\n"
             "commands: actor arguments message\n"
-            "health: issues checks\n");
+            "health: issues checks\n"
+            "targets: target why\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -124,7 +129,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "help: relation column_name type unit meaning privacy\n"
             "presets: preset option value document note\n"
             "health: instance_id pool status recommendations\n"
-            "command_help: command argument type meaning\n");
+            "command_help: command argument type meaning\n"
+            "targets: instance_id pool pool_group role position\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {
