@@ -38,6 +38,15 @@ TargetLoad load_of(Pool& pool) {
   return load;
 }
 
+bool has_session(Pool& pool) {
+  Segment& segment = pool.segment();
+  for (uint32_t i = 0; i < segment.capacity(); ++i) {
+    const SlotState state = SlotWord(read(segment.slots()[i].word)).state();
+    if (state != SlotState::empty && state != SlotState::opening && state != SlotState::closing) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<std::optional<TargetReport>> survey_group(std::span<const std::unique_ptr<TargetProbe>> probes,
@@ -157,6 +166,7 @@ void Replicas::Watch::take(size_t number, const Status& status, const TargetRepo
     routing.saw(number, report, now);
   else
     routing.missed(number, "it does not answer: " + status.message(), now);
+  routing.set_primary_gone(routing.is_primary_silent() && !has_session(primary), now);
   if (number == Routing::kPrimary) {
     is_answer_good = status.is_ok() && !report.is_in_recovery;
     if (is_answer_good) end_position = end_of_record(report.end);

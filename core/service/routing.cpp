@@ -78,7 +78,12 @@ void Routing::set_lag_max(Span lag_max, Instant now) {
 
 void Routing::update_lag(State& state, Instant now) const {
   if (!state.is_reachable || state.view.position == 0) return;
-  state.view.lag = book_.lag(state.view.position, is_primary_silent() ? book_.newest_at() : now);
+  const bool is_behind_newest = state.view.position < book_.newest_position();
+  if (!is_primary_silent() || is_primary_gone_ || is_behind_newest) {
+    state.view.lag = book_.lag(state.view.position, is_primary_gone_ ? book_.newest_at() : now);
+  } else {
+    state.view.lag = now - book_.newest_at();  // what it has not told may have been written since
+  }
 }
 
 std::string Routing::objection(const State& state, size_t target, Instant now) const {
@@ -140,6 +145,12 @@ void Routing::missed(size_t target, std::string_view why, Instant now) {
   if (was_checked || state.view.is_serving || state.was_told) return;
   state.was_told = true;
   changes_.push_back({target, Change::left_out});
+}
+
+void Routing::set_primary_gone(bool is_gone, Instant now) {
+  if (is_gone == is_primary_gone_) return;
+  is_primary_gone_ = is_gone;
+  judge_all(now);
 }
 
 void Routing::failed(size_t target, std::string_view why, Instant now) {

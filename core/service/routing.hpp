@@ -2,8 +2,8 @@
 //
 // R1  A replica gets reads only while it answers, is in recovery, and is at most lag_max behind the primary.
 // R2  A read that must see a position goes only to a replica that has replayed it.
-// R3  The lag is known only as of the last answer of the primary: while that does not answer, replicas keep the lag that
-//     they had then, and go on serving.
+// R3  While the primary is gone, replicas keep the lag that they had at its last answer, and go on serving. If it only does
+//     not tell its position, their lag grows.
 // R4  A replica that failed in use gets no reads until a backoff has passed and a probe has succeeded after it.
 // Threads: none of its own; the caller serializes. Time is an argument.
 // Failure: none.
@@ -36,6 +36,7 @@ class LagBook {
   // of the primary, or it was there before anything that is remembered.
   std::optional<Span> lag(uint64_t replayed, Instant as_of) const;
   Instant newest_at() const { return newest_.at; }
+  uint64_t newest_position() const { return newest_.position; }
 
  private:
   static constexpr size_t kSamples = 256;
@@ -79,6 +80,8 @@ class Routing {
   // too long, is told by changes().
   void saw(size_t target, const TargetReport& report, Instant now);
   void missed(size_t target, std::string_view why, Instant now);
+  // The primary does not answer, and no session with it is open: nothing can be written.
+  void set_primary_gone(bool is_gone, Instant now);
   // A lease or a statement on it failed for a reason that lies with the server.
   void failed(size_t target, std::string_view why, Instant now);
 
@@ -118,6 +121,7 @@ class Routing {
   std::vector<State> targets_;
   LagBook book_;
   Span lag_max_;
+  bool is_primary_gone_ = false;
   std::vector<Told> changes_;
 };
 
