@@ -167,6 +167,7 @@ void Callbacks::run() {
 }
 
 Status Callbacks::ask_credential(std::string& password) {
+  const std::lock_guard turn(*asking_turn_);
   {
     const std::lock_guard lock(mutex_);
     if (is_ending_) return Status::error(Code::closed, "the pool is closing");

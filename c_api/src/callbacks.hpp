@@ -88,6 +88,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   bool has_credentials() const { return ask_ != nullptr; }
   // Asks the program for the current password; no longer after finish() was called.
   Status ask_credential(std::string& password);
+  // For pools that are one to the program: the credential callback is called once at a time for all of them.
+  void ask_in_turn_with(const Callbacks& other) { asking_turn_ = other.asking_turn_; }
   // Waits until all calls are made, and ends the thread. False: a function of the program has not returned; then
   // pending outcomes are reported when it does, events are not.
   bool finish(Instant give_up);
@@ -113,6 +115,8 @@ class Callbacks : public std::enable_shared_from_this<Callbacks> {
   const std::string pool_name_;
   const Keeper* keeper_ = nullptr;
   Keeper* loop_ = nullptr;
+
+  std::shared_ptr<std::mutex> asking_turn_ = std::make_shared<std::mutex>();  // held inside the credential callback
 
   std::mutex results_mutex_;
   std::deque<std::function<void()>> results_;

@@ -9,6 +9,7 @@
 #include "custom_driver.hpp"
 #include "driver/libpq/connector.hpp"
 #include "driver/libpq/listening.hpp"
+#include "driver/libpq/target_probe.hpp"
 #include "driver/sqlite/connector.hpp"
 #include "driver/threaded/connector.hpp"
 #include "guard.hpp"
@@ -83,6 +84,16 @@ std::function<Status(std::string&)> credentials_of(const std::shared_ptr<Callbac
   return [callbacks](std::string& password) { return callbacks->ask_credential(password); };
 }
 
+// The sessions of a group are only with servers of its role: no write reaches a standby, no read a promoted one.
+std::string session_attrs_of(TargetRole role) {
+  switch (role) {
+    case TargetRole::primary: return "primary";
+    case TargetRole::replica: return "standby";
+    case TargetRole::single: break;
+  }
+  return {};
+}
+
 }  // namespace
 
 void hold_drivers_for_fork() noexcept { Registry::instance().mutex.lock(); }
@@ -99,14 +110,16 @@ std::vector<std::string> registered_schemes() {
 
 Result<std::unique_ptr<Connector>> make_connector(const Target& target, const Policy& policy, const Clock& clock,
                                                   const std::string& application,
-                                                  const std::shared_ptr<Callbacks>& callbacks, uint64_t handle) {
+                                                  const std::shared_ptr<Callbacks>& callbacks, uint64_t handle,
+                                                  TargetRole role) {
   switch (target.backend) {
     case Backend::sqlite:
       if (Status checked = check_sqlite_target(target.connect_text); !checked) return checked;
       if (target.connect_text == ":memory:") return make_sqlite_connector(target.connect_text, policy, clock);
       return make_threaded_sqlite_connector(target.connect_text, policy, clock);
     case Backend::postgresql:
-      return make_postgresql_connector({target.connect_text, application, credentials_of(callbacks)}, policy, clock);
+      return make_postgresql_connector(
+          {target.connect_text, application, credentials_of(callbacks), session_attrs_of(role)}, policy, clock);
     case Backend::custom: break;
   }
   if (const std::optional<tide_driver> driver = find_driver(target.scheme)) {
@@ -121,6 +134,13 @@ ListeningMaker make_listening(const Target& target, const std::string& applicati
   return [to = PostgresqlTarget{target.connect_text, application, credentials_of(callbacks)}](const Policy& policy) {
     return make_postgresql_listening_port(to, policy);
   };
+}
+
+std::unique_ptr<TargetProbe> make_probe(const Target& target, const Policy& policy, const Clock& clock,
+                                        const std::string& application, const std::shared_ptr<Callbacks>& callbacks,
+                                        TargetRole role) {
+  return make_postgresql_probe({target.connect_text, application, credentials_of(callbacks), session_attrs_of(role)},
+                               policy, clock);
 }
 
 }  // namespace tide

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <new>
+#include <utility>
 
 #include "driver/sqlite/open_files.hpp"
 #include "drivers.hpp"
@@ -56,14 +57,15 @@ void Handles::note_unlisted(uint64_t handle, Pool* pool) {
   entry_of(handle).unlisted = pool;
 }
 
-void Handles::publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<Service> service,
-                      std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks) {
+void Handles::publish(uint64_t handle, Made made, Callbacks& callbacks) {
   const std::lock_guard lock(mutex_);
   PoolEntry& entry = entry_of(handle);
   entry.unlisted = nullptr;
-  entry.pool = pool.release();
-  entry.service = service.release();
-  entry.thread = thread.release();
+  entry.pool = made.pool.release();
+  entry.service = made.service.release();
+  entry.thread = made.thread.release();
+  entry.replicas = made.replicas.release();
+  entry.is_replica = made.is_replica;
   entry.callbacks = &callbacks;
   entry.is_closing.store(false, std::memory_order_relaxed);
   entry.is_stepped.store(false, std::memory_order_relaxed);
@@ -109,6 +111,11 @@ void Handles::forget_service(PoolEntry& entry) {
   entry.service = nullptr;
 }
 
+std::unique_ptr<Replicas> Handles::take_replicas(PoolEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  return std::unique_ptr<Replicas>(std::exchange(entry.replicas, nullptr));
+}
+
 void Handles::retire(PoolEntry& entry) {
   const std::lock_guard lock(mutex_);
   entry.pool = nullptr;
@@ -116,6 +123,8 @@ void Handles::retire(PoolEntry& entry) {
   entry.thread = nullptr;
   entry.callbacks = nullptr;
   entry.service = nullptr;
+  entry.replicas = nullptr;
+  entry.is_replica = false;
   is_reserved_[static_cast<size_t>(&entry - entries_.data())] = false;
 }
 
@@ -127,6 +136,7 @@ void Handles::before_fork() {
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) entry.is_whole = pool->keeper().hold_for_fork(give_up);
     if (entry.service != nullptr) entry.service->listener().hold_for_fork(give_up);
+    if (entry.replicas != nullptr) entry.is_group_whole = entry.replicas->hold_for_fork(give_up);
   }
   hold_registries_for_fork();
   hold_drivers_for_fork();
@@ -144,6 +154,7 @@ void Handles::after_fork_in_parent() {
   for (PoolEntry& entry : self.entries_) {
     if (Pool* const pool = entry.any_pool()) pool->keeper().release_after_fork();
     if (entry.service != nullptr) entry.service->listener().release_after_fork();
+    if (entry.replicas != nullptr) entry.replicas->release_after_fork();
   }
   self.mutex_.unlock();
   if (self.is_making_held_) self.making_.unlock();
@@ -163,6 +174,7 @@ void Handles::after_fork_in_child() {
     const uint64_t handle = entry.handle.load(std::memory_order_relaxed);
     if (entry.service != nullptr) entry.service->listener().abandon_after_fork();
     if (Pool* const pool = entry.any_pool()) pool->abandon_after_fork(entry.is_whole);
+    if (entry.replicas != nullptr) entry.replicas->abandon_after_fork(entry.is_group_whole);
     if (handle != 0) entry.forked.store(handle, std::memory_order_relaxed);
     entry.handle.store(0, std::memory_order_relaxed);
     entry.pool = nullptr;
@@ -170,6 +182,8 @@ void Handles::after_fork_in_child() {
     entry.thread = nullptr;
     entry.callbacks = nullptr;
     entry.service = nullptr;
+    entry.replicas = nullptr;
+    entry.is_replica = false;
     entry.is_stepped.store(false, std::memory_order_relaxed);
     entry.is_closing.store(false, std::memory_order_relaxed);
     self.is_reserved_[i] = false;  // also if another thread was opening or closing a pool

@@ -22,6 +22,7 @@
 #include "callbacks.hpp"
 #include "pool/pool.hpp"
 #include "pool/thread_keeper.hpp"
+#include "service/replicas.hpp"
 #include "service/service.hpp"
 
 namespace tide {
@@ -36,9 +37,12 @@ struct alignas(64) PoolEntry {
   Pool* pool = nullptr;
   Pool* unlisted = nullptr;        // exists without a handle: not yet published, or withdrawn
   bool is_whole = false;           // between the handlers of a fork: the keeper is idle
+  bool is_group_whole = false;     // likewise: the probes are
   ThreadKeeper* thread = nullptr;  // nullptr: driven by a foreign loop
   Callbacks* callbacks = nullptr;  // lives as long as the pool
   Service* service = nullptr;      // likewise; ended before the pool is destroyed
+  Replicas* replicas = nullptr;    // of a primary; ended before its service
+  bool is_replica = false;         // opened and closed with its primary
   uint32_t generation = 0;         // of the last handle issued
   // Protected by the mutex of Handles.
   Pool* any_pool() const { return handle.load(std::memory_order_relaxed) != 0 ? pool : unlisted; }
@@ -53,8 +57,14 @@ class Handles {
   void cancel(uint64_t handle);
   // Registers a pool that has no handle yet: a child of fork() must know it. nullptr: unregisters it.
   void note_unlisted(uint64_t handle, Pool* pool);
-  void publish(uint64_t handle, std::unique_ptr<Pool> pool, std::unique_ptr<Service> service,
-               std::unique_ptr<ThreadKeeper> thread, Callbacks& callbacks);
+  struct Made {
+    std::unique_ptr<Pool> pool;
+    std::unique_ptr<Service> service;
+    std::unique_ptr<ThreadKeeper> thread;
+    std::unique_ptr<Replicas> replicas;
+    bool is_replica = false;
+  };
+  void publish(uint64_t handle, Made made, Callbacks& callbacks);
   // Accepts any number; for a number that is not a handle, returns an entry with another handle.
   static PoolEntry& entry_of(uint64_t handle) { return entries_[handle % kPoolsMax]; }
   // The error code for a handle that is not open.
@@ -73,6 +83,8 @@ class Handles {
   bool withdraw(PoolEntry& entry, Span timeout);
   // Its service is about to be destroyed, and no thread is inside.
   void forget_service(PoolEntry& entry);
+  // The group of a withdrawn primary.
+  std::unique_ptr<Replicas> take_replicas(PoolEntry& entry);
   // Frees the entry's place.
   void retire(PoolEntry& entry);
 
@@ -128,6 +140,8 @@ class Door {
   Pool& operator*() const { return *pool_; }
   explicit operator bool() const { return pool_ != nullptr; }
   Service& service() const { return *Handles::entry_of(handle_).service; }
+  // nullptr: the pool is not the primary of a group.
+  Replicas* replicas() const { return Handles::entry_of(handle_).replicas; }
   // Why it did not open.
   Code code() const { return Handles::instance().reason(handle_); }
 

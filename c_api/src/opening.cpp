@@ -6,13 +6,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <new>
-#include <system_error>
-#include <thread>
+#include <functional>
 #include <utility>
 
 #include "base/text.hpp"
 #include "callbacks.hpp"
+#include "closing.hpp"
 #include "driver/sqlite/connector.hpp"
 #include "drivers.hpp"
 #include "handles.hpp"
@@ -22,16 +21,17 @@
 #include "os/clock.hpp"
 #include "os/process.hpp"
 #include "policy/parse.hpp"
+#include "policy/replica_targets.hpp"
 #include "pool/keeper.hpp"
 #include "segment/directory.hpp"
+#include "service/replicas.hpp"
 #include "service/service.hpp"
 #include "surroundings.hpp"
+#include "unlisted_pool.hpp"
 
 namespace tide {
 namespace {
 
-constexpr Span kWithdrawTimeout = Span::seconds(5);
-constexpr Span kKeeperTimeout = Span::seconds(7);    // after the deadline; the keeper gives up before that
 constexpr Span kFirstTimeout = Span::millis(100);    // for connections that open immediately
 constexpr Span kCallbackTimeout = Span::seconds(1);  // after the deadline and the keeper's end
 
@@ -77,29 +77,6 @@ EventSink sink_of(const tide_pool_options& options, const std::shared_ptr<Callba
   sink.take_dropped = [&own = *callbacks] { return own.take_dropped(); };
   return sink;
 }
-
-// A pool that does not have a handle yet, or no longer has one, and that a child of fork() knows.
-class UnlistedPool {
- public:
-  UnlistedPool(uint64_t handle, std::unique_ptr<Pool> pool) : handle_(handle), pool_(std::move(pool)) {
-    Handles::instance().note_unlisted(handle_, pool_.get());
-  }
-  ~UnlistedPool() {
-    if (pool_ == nullptr) return;
-    const ForkPause pause;
-    Handles::instance().note_unlisted(handle_, nullptr);
-    pool_.reset();
-  }
-  UnlistedPool(const UnlistedPool&) = delete;
-  UnlistedPool& operator=(const UnlistedPool&) = delete;
-  Pool& operator*() const { return *pool_; }
-  Pool* operator->() const { return pool_.get(); }
-  std::unique_ptr<Pool> take() { return std::move(pool_); }
-
- private:
-  const uint64_t handle_;
-  std::unique_ptr<Pool> pool_;
-};
 
 // A place for a pool, released unless it is used.
 class Reservation {
@@ -156,6 +133,222 @@ void note_defects(const ParsedOptions& parsed, std::vector<SettingNote>& notes) 
   if (!defect.empty()) notes.push_back({"sqlite_journal_mode", std::move(defect)});
 }
 
+// A pool that is to be opened: alone, or as a member of a group.
+struct Member {
+  Member(const char* pool_name, const tide_pool_options& wanted) : name(pool_name), options(wanted) {}
+
+  Status prepare(const Policy& of) {
+    policy = of;
+    if (place.handle() == 0) {
+      return Status::error(Code::refused, "too many pools are open in this process",
+                           "accepted: up to " + std::to_string(kPoolsMax), "close pools that are no longer needed");
+    }
+    if (Status writable = LogWriter(policy.log_destination).check(); !writable) return writable;
+    callbacks = std::make_shared<Callbacks>(options, place.handle(), name, policy.log_destination);
+    return Status::ok();
+  }
+  std::string application() const { return app + "/" + name; }
+
+  std::string name;
+  tide_pool_options options;
+  std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
+  Reservation place;
+  std::shared_ptr<Callbacks> callbacks;
+  Target target;
+  Policy policy;
+  TargetRole role = TargetRole::single;
+  std::string group;
+  std::unique_ptr<TargetProbe> probe;  // nullptr: alone
+};
+
+PoolSpec spec_of(const Member& member, const ParsedOptions& parsed) {
+  PoolSpec spec;
+  spec.name = member.name;
+  spec.app = member.app;
+  spec.is_hosted = member.options.is_hosted != 0;
+  spec.host = host_name();
+  spec.version = TIDE_VERSION_TEXT;
+  spec.target = member.target;
+  spec.policy = member.policy;
+  spec.sources = parsed.sources;
+  spec.notes = parsed.notes;
+  note_defects(parsed, spec.notes);
+  spec.directory = resolve_directory(member.policy.dir);
+  spec.role = member.role;
+  spec.group = member.group;
+  spec.seed = fresh_seed();
+  spec.events = sink_of(member.options, member.callbacks);
+  spec.probe = std::make_shared<SystemProbe>();
+  spec.log = [callbacks = member.callbacks, pool = member.name](const LogFact& fact, LogFormat format) {
+    callbacks->log(log_line(fact, pool, format), fact.severity);
+  };
+  spec.pool_key = Handles::pool_key(member.place.handle());
+  return spec;
+}
+
+ServiceNeeds needs_of(const Member& member) {
+  ServiceNeeds needs = service_needs(member.place.handle());
+  needs.listening.make_port = make_listening(member.target, member.application(), member.callbacks);
+  needs.listening.call_program = [callbacks = member.callbacks](std::function<void()> call) {
+    callbacks->tell_subscriber(std::move(call));
+  };
+  needs.listening.policy = member.policy;
+  needs.listening.seed = fresh_seed();
+  return needs;
+}
+
+// `replicas`: of a primary; they are open.
+Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::vector<Replicas::Member> replicas) {
+  std::optional<UnlistedPool> made;
+  {
+    const ForkPause pause;
+    auto connector = make_connector(member.target, member.policy, SystemClock::instance(), member.application(),
+                                    member.callbacks, member.place.handle(), member.role);
+    if (!connector) return connector.take_status();
+    auto opened = Pool::open(spec_of(member, parsed), connector.take(), SystemClock::instance());
+    if (!opened) return opened.take_status();
+    made.emplace(member.place.handle(), opened.take());
+  }
+  UnlistedPool& pool = *made;
+  wait_for_the_first(*pool, member.target.backend);
+  if (member.policy.init_mode == InitMode::fail_fast) {
+    if (Status failure = wait_until_started(*pool, member.policy); !failure) {
+      close_quietly(*pool);
+      if (!member.callbacks->finish(pool->clock().now() + kCallbackTimeout)) {
+        failure.text().detail += failure.detail().empty() ? "" : "; ";
+        failure.text().detail += "the credential callback has not returned; its context is still in use";
+      }
+      return failure;
+    }
+  }
+  Handles::Made whole;
+  whole.is_replica = member.role == TargetRole::replica;
+  whole.service = std::make_unique<Service>(*pool, needs_of(member));
+  try {
+    if (member.role == TargetRole::primary) {
+      Replicas::Member primary{&*pool, member.place.handle(), std::move(member.probe)};
+      replicas.insert(replicas.begin(), std::move(primary));
+      whole.replicas = std::make_unique<Replicas>(std::move(replicas));
+      whole.service->set_replicas(whole.replicas.get());
+    }
+    if (member.options.foreign_loop == 0) {
+      member.callbacks->relieve(pool->keeper());
+      whole.thread = std::make_unique<ThreadKeeper>(pool->keeper());
+    } else {
+      member.callbacks->serve_loop(pool->keeper());
+    }
+  } catch (...) {
+    whole.replicas.reset();
+    close_quietly(*pool);
+    throw;
+  }
+  const uint64_t handle = member.place.use();
+  whole.pool = pool.take();
+  Handles::instance().publish(handle, std::move(whole), *member.callbacks);
+  lend_private_pools();
+  return handle;
+}
+
+// Replicas are closed again if their primary cannot be opened.
+class OpenedReplicas {
+ public:
+  ~OpenedReplicas() {
+    for (const uint64_t handle : handles_) (void)close_opened(handle, Span{});
+  }
+  OpenedReplicas() = default;
+  OpenedReplicas(const OpenedReplicas&) = delete;
+  OpenedReplicas& operator=(const OpenedReplicas&) = delete;
+  void add(uint64_t handle) { handles_.push_back(handle); }
+  void keep() { handles_.clear(); }
+
+ private:
+  std::vector<uint64_t> handles_;
+};
+
+constexpr Span kSurveyMax = Span::seconds(2);
+
+Status check_replica_names(const char* name, size_t replicas) {
+  const std::string longest = std::string(name) + ".replica" + std::to_string(replicas);
+  if (longest.size() <= FixedText<64>::kBytesMax) return Status::ok();
+  return Status::error(Code::bad_argument, "name " + in_quotes(name) + " is too long for a pool with replicas",
+                       "their pools get names such as " + in_quotes(longest) + ", of at most 62 bytes",
+                       "choose a shorter name");
+}
+
+// Events of replicas would be reported by threads that a program with its own loop does not expect.
+tide_pool_options options_of_replica(tide_pool_options options) {
+  if (options.foreign_loop != 0) options.on_event = nullptr;
+  options.foreign_loop = 0;
+  return options;
+}
+
+Policy policy_of_replica(const Policy& of) {
+  Policy policy = of;
+  policy.replica_url.clear();
+  if (policy.init_mode == InitMode::fail_fast) policy.init_mode = InitMode::eager;  // reads have the primary too
+  return policy;
+}
+
+// Asks all of them which role they have, and puts the primary first.
+Status order_members(std::vector<std::unique_ptr<Member>>& members, bool is_order_open, Span timeout) {
+  std::vector<std::unique_ptr<TargetProbe>> probes;
+  std::vector<std::string> shown;
+  for (const auto& member : members) {
+    probes.push_back(std::move(member->probe));
+    shown.push_back(member->target.shown);
+  }
+  std::vector<std::optional<TargetReport>> reports = survey_group(probes, timeout);
+  if (const size_t primary = is_order_open ? actual_primary(reports) : 0; primary != 0) {
+    std::swap(probes[0], probes[primary]);
+    std::swap(shown[0], shown[primary]);
+    std::swap(reports[0], reports[primary]);
+    std::swap(members[0]->target, members[primary]->target);
+  }
+  for (size_t i = 0; i < members.size(); ++i) members[i]->probe = std::move(probes[i]);
+  return check_group(reports, shown);
+}
+
+Result<uint64_t> open_group(const char* name, const ParsedOptions& parsed, const tide_pool_options& options,
+                            std::vector<Target> replicas) {
+  if (options.is_hosted != 0) {
+    return Status::error(Code::bad_option, "option \"replica_url\" is not supported by hosted pools",
+                         "The replicas of a group are watched by threads, which a database server must not have.",
+                         "Create a server for each replica.");
+  }
+  if (Status named = check_replica_names(name, replicas.size()); !named) return named;
+  replicas.insert(replicas.begin(), parsed.target);
+  std::vector<std::unique_ptr<Member>> members;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const bool is_primary = i == 0;
+    const std::string own_name = is_primary ? name : name + (".replica" + std::to_string(i));
+    members.push_back(std::make_unique<Member>(own_name.c_str(), is_primary ? options : options_of_replica(options)));
+    Member& member = *members.back();
+    member.target = std::move(replicas[i]);
+    member.role = is_primary ? TargetRole::primary : TargetRole::replica;
+    member.group = name;
+    Status ready = member.prepare(is_primary ? parsed.policy : policy_of_replica(parsed.policy));
+    if (!ready) return ready;
+    if (!is_primary) member.callbacks->ask_in_turn_with(*members.front()->callbacks);
+    member.probe = make_probe(member.target, member.policy, SystemClock::instance(), member.application() + "/probe",
+                              member.callbacks, member.role);
+  }
+  const bool is_list = parsed.sources[place_of(*find_setting("replica_url"))] == SettingSource::url;
+  if (Status ordered = order_members(members, is_list, std::min(parsed.policy.connect_timeout, kSurveyMax)); !ordered) {
+    return ordered;
+  }
+  OpenedReplicas opened;
+  std::vector<Replicas::Member> open;
+  for (size_t i = 1; i < members.size(); ++i) {
+    Result<uint64_t> handle = open_member(*members[i], parsed, {});
+    if (!handle) return handle;
+    opened.add(*handle);
+    open.push_back({Handles::entry_of(*handle).pool, *handle, std::move(members[i]->probe)});
+  }
+  Result<uint64_t> primary = open_member(*members[0], parsed, std::move(open));
+  if (primary) opened.keep();
+  return primary;
+}
+
 }  // namespace
 
 Status check_pool_name(const char* name) {
@@ -179,218 +372,19 @@ Result<tide_pool*> open_pool(const char* name, const char* url, const char* word
   environment.memory_limit = memory_limit;
   auto parsed = parse_options(url == nullptr ? "" : url, words == nullptr ? "" : words, schemes, environment, shared);
   if (!parsed) return parsed.take_status();
-  const std::string app = options.app != nullptr ? options.app : program_invocation_short_name;
-  Reservation place;
-  if (place.handle() == 0) {
-    return Status::error(Code::refused, "too many pools are open in this process",
-                         "accepted: up to " + std::to_string(kPoolsMax), "close pools that are no longer needed");
-  }
-  const std::string& destination = parsed->policy.log_destination;
-  if (Status writable = LogWriter(destination).check(); !writable) return writable;
-  const auto callbacks = std::make_shared<Callbacks>(options, place.handle(), name, destination);
-
-  PoolSpec spec;
-  spec.name = name;
-  spec.app = app;
-  spec.is_hosted = options.is_hosted != 0;
-  spec.host = host_name();
-  spec.version = TIDE_VERSION_TEXT;
-  spec.target = parsed->target;
-  spec.policy = parsed->policy;
-  spec.sources = parsed->sources;
-  spec.notes = parsed->notes;
-  note_defects(*parsed, spec.notes);
-  spec.directory = resolve_directory(parsed->policy.dir);
-  spec.seed = fresh_seed();
-  spec.events = sink_of(options, callbacks);
-  spec.probe = std::make_shared<SystemProbe>();
-  spec.log = [callbacks, pool = std::string(name)](const LogFact& fact, LogFormat format) {
-    callbacks->log(log_line(fact, pool, format), fact.severity);
-  };
-  spec.pool_key = Handles::pool_key(place.handle());
-
-  std::optional<UnlistedPool> made;
-  {
-    const ForkPause pause;
-    auto connector = make_connector(parsed->target, parsed->policy, SystemClock::instance(), app + "/" + name,
-                                    callbacks, place.handle());
-    if (!connector) return connector.take_status();
-    auto opened = Pool::open(std::move(spec), connector.take(), SystemClock::instance());
+  auto replicas = parse_replicas(parsed->target.backend == Backend::postgresql ? parsed->policy.replica_url : "");
+  if (!replicas) return replicas.take_status();
+  if (!replicas->empty()) {
+    Result<uint64_t> opened = open_group(name, *parsed, options, replicas.take());
     if (!opened) return opened.take_status();
-    made.emplace(place.handle(), opened.take());
+    return Handles::handle_of(*opened);
   }
-  UnlistedPool& pool = *made;
-  wait_for_the_first(*pool, parsed->target.backend);
-  if (parsed->policy.init_mode == InitMode::fail_fast) {
-    if (Status failure = wait_until_started(*pool, parsed->policy); !failure) {
-      close_quietly(*pool);
-      if (!callbacks->finish(pool->clock().now() + kCallbackTimeout)) {
-        failure.text().detail += failure.detail().empty() ? "" : "; ";
-        failure.text().detail += "the credential callback has not returned; its context is still in use";
-      }
-      return failure;
-    }
-  }
-  ServiceNeeds needs = service_needs(place.handle());
-  needs.listening.make_port = make_listening(parsed->target, app + "/" + name, callbacks);
-  needs.listening.call_program = [callbacks](std::function<void()> call) {
-    callbacks->tell_subscriber(std::move(call));
-  };
-  needs.listening.policy = parsed->policy;
-  needs.listening.seed = fresh_seed();
-  auto service = std::make_unique<Service>(*pool, std::move(needs));
-  std::unique_ptr<ThreadKeeper> thread;
-  if (options.foreign_loop == 0) {
-    callbacks->relieve(pool->keeper());
-    try {
-      thread = std::make_unique<ThreadKeeper>(pool->keeper());
-    } catch (...) {
-      close_quietly(*pool);
-      throw;
-    }
-  } else {
-    callbacks->serve_loop(pool->keeper());
-  }
-  const uint64_t handle = place.use();
-  Handles::instance().publish(handle, pool.take(), std::move(service), std::move(thread), *callbacks);
-  lend_private_pools();
-  return Handles::handle_of(handle);
-}
-
-namespace {
-
-// A pool cannot be closed by a thread that is inside it.
-bool am_i_inside(uint64_t handle) {
-  return CallbackScope::is_inside(handle) || Presence::am_i_in(Handles::pool_key(handle));
-}
-
-Status refuse_inside(const char* what) {
-  return Status::error(Code::bad_argument, std::string(what) + " from its own callback", "nothing was closed",
-                       "close from another thread, or after the callback has returned");
-}
-
-// Keeps objects that code of the program may still use. They remain reachable, so that tools do not report a leak.
-void keep_forever(Pool* pool, Service* service, ThreadKeeper* thread) {
-  struct Kept {
-    Pool* pool;
-    Service* service;
-    ThreadKeeper* thread;
-    Kept* next;
-  };
-  static std::atomic<Kept*> first{nullptr};
-  Kept* const kept = new (std::nothrow) Kept{pool, service, thread, first.load()};
-  while (kept != nullptr && !first.compare_exchange_weak(kept->next, kept)) {
-  }
-}
-
-// Drives the keeper, or lets its thread drive it, until it is closed. False: it is blocked in code of the program.
-bool close_keeper(PoolEntry& entry, Instant deadline, Instant give_up) {
-  if (entry.thread != nullptr) return entry.thread->close(deadline, give_up);
-  Keeper& keeper = entry.pool->keeper();
-  for (;;) {
-    const StepTurn turn(entry);
-    if (turn) {
-      keeper.begin_close(deadline);
-      while (!keeper.is_closed()) {
-        wait_for_keeper(keeper, step_or_pause(keeper));
-        entry.callbacks->tell_waiting();  // the program may release leases there
-      }
-      return true;
-    }
-    if (SystemClock::instance().now() >= give_up) return false;
-    pause_for(Span::micros(200));
-  }
-}
-
-}  // namespace
-
-Status close_pool(tide_pool* pool, std::optional<Span> timeout) {
-  const uint64_t handle = Handles::number_of(pool);
-  Handles& handles = Handles::instance();
-  if (!Handles::is_well_formed(handle)) return no_entry(Code::bad_argument);
-  PoolEntry& entry = handles.entry_of(handle);
-  if (am_i_inside(handle)) return refuse_inside("a pool cannot be closed");
-  std::string who;
-  Instant now;
-  {
-    const Door door(pool);
-    if (!door) return no_entry(door.code());
-    who = "pool \"" + door->name() + "\" is closed, but ";
-    now = door->clock().now();
-    if (entry.is_closing.exchange(true)) return no_entry(Code::closed);
-  }
-  // From here on only this thread may end the pool, and nothing that it does may fail.
-  Pool& own = *entry.pool;
-  const std::shared_ptr<Callbacks> callbacks = entry.callbacks->shared_from_this();
-  const Instant deadline = now + timeout.value_or(own.keeper().policy().shutdown_timeout);
-  const bool is_keeper_out = close_keeper(entry, deadline, deadline + kKeeperTimeout);
-  const bool had_to_revoke = is_keeper_out && own.keeper().had_to_revoke();
-  const Status left_behind = is_keeper_out ? own.keeper().left_behind() : Status::ok();
-  const Instant callbacks_end = latest(deadline, own.clock().now()) + kCallbackTimeout;
-  const bool are_calls_over = entry.service->finish(callbacks_end);
-  if (entry.thread == nullptr) callbacks->tell_last();
-  const bool is_all_told = callbacks->finish(callbacks_end) && are_calls_over;
-  std::unique_ptr<ThreadKeeper> thread(entry.thread);
-  std::unique_ptr<Service> service(entry.service);
-  // A callback of an asynchronous call that has not returned does not use the pool any more.
-  const bool is_everyone_out = handles.withdraw(entry, is_keeper_out ? kWithdrawTimeout : Span{}) && is_keeper_out;
-  if (!is_everyone_out) {  // a function of the program has not returned: leak memory for safety
-    keep_forever(&own, service.release(), thread.release());
-  } else {
-    handles.forget_service(entry);
-    service.reset();
-    const UnlistedPool last_owner(handle, std::unique_ptr<Pool>(&own));
-  }
-  handles.retire(entry);
-  if (!is_everyone_out || !is_all_told) {
-    return Status::error(Code::timeout, who + "a function of the program that it called has not returned",
-                         is_everyone_out ? "pending outcomes of asynchronous calls are reported when it returns"
-                                         : "its memory is not released",
-                         "return from callbacks and from a driver's functions; their contexts are still in use");
-  }
-  if (!left_behind) {
-    return Status::error(Code::timeout, who + left_behind.message(), left_behind.detail(), left_behind.hint());
-  }
-  if (!had_to_revoke) return Status::ok();
-  return Status::error(Code::timeout, who + "leases had to be revoked",
-                       "not all leases were released within the timeout",
-                       "release leases before closing, or increase the timeout");
-}
-
-Status check_outside(const std::vector<tide_pool*>& pools) {
-  const bool is_inside = std::any_of(pools.begin(), pools.end(),
-                                     [](const tide_pool* pool) { return am_i_inside(Handles::number_of(pool)); });
-  if (is_inside || CallbackScope::is_inside_any()) return refuse_inside("a pool cannot be closed with all others");
-  return Status::ok();
-}
-
-Status close_all_pools(std::optional<Span> timeout) {
-  const std::vector<tide_pool*> pools = Handles::instance().open_handles();
-  if (Status outside = check_outside(pools); !outside) return outside;
-  return close_pools(pools, timeout);
-}
-
-Status close_pools(const std::vector<tide_pool*>& pools, std::optional<Span> timeout) {
-  std::vector<std::thread> threads;
-  threads.reserve(pools.size());  // nothing may fail while they run
-  std::mutex mutex;
-  Status first;
-  // In parallel: the timeout is for all pools together.
-  for (tide_pool* pool : pools) {
-    const auto close_one = [&, pool] {
-      Status closed = close_pool(pool, timeout);
-      if (closed || closed.code == Code::closed) return;
-      const std::lock_guard lock(mutex);
-      if (first) first = std::move(closed);
-    };
-    try {
-      threads.emplace_back(close_one);
-    } catch (const std::system_error&) {
-      close_one();  // no thread available: close them one after the other
-    }
-  }
-  for (std::thread& thread : threads) thread.join();
-  return first;
+  Member alone(name, options);
+  if (Status ready = alone.prepare(parsed->policy); !ready) return ready;
+  alone.target = parsed->target;
+  Result<uint64_t> opened = open_member(alone, *parsed, {});
+  if (!opened) return opened.take_status();
+  return Handles::handle_of(*opened);
 }
 
 }  // namespace tide

@@ -5,6 +5,7 @@
 
 #include "calls.hpp"
 #include "cancel.hpp"
+#include "closing.hpp"
 #include "drivers.hpp"
 #include "guard.hpp"
 #include "handles.hpp"
@@ -121,6 +122,14 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
     if (wanted.timeout_ms >= 0) request.timeout = Span::millis(wanted.timeout_ms);
     request.priority = priority_of(wanted.priority);
     request.cancel = token_of(wanted.cancel);
+    Replicas* const replicas = request.mode == LeaseMode::read ? door.replicas() : nullptr;
+    if (wanted.callback == nullptr && replicas != nullptr) {
+      OwnLease lease(*door);
+      if (Status acquired = replicas->acquire(lease, request); !acquired) return acquired;
+      const uint64_t from = replicas->handle_of(lease.pool());
+      *out = {Handles::handle_of(from), lease.take().bits};
+      return Status::ok();
+    }
     if (wanted.callback == nullptr) {
       LeaseId lease;
       const Code code = door->acquire(request, lease);
@@ -131,14 +140,22 @@ tide_status tide_pool_acquire_with(tide_pool* pool, const tide_acquire_options* 
     const auto call = wanted.callback;
     void* const context = wanted.context;
     Callbacks& callbacks = *Handles::entry_of(Handles::number_of(pool)).callbacks;
-    const Code code =
-        door->acquire_async(request, [call, context, pool, &callbacks](Code outcome, LeaseId lease, const Status& why) {
-          callbacks.tell_outcome([call, context, pool, outcome, lease, why] {
-            tide_error error = TIDE_ERROR_INIT;
-            if (outcome != Code::ok) fail(&error, why);
-            call(context, static_cast<tide_status>(outcome), {pool, lease.bits}, &error);
-          });
-        });
+    const auto tell = [call, context, &callbacks](tide_pool* from, Code outcome, LeaseId lease, const Status& why) {
+      callbacks.tell_outcome([call, context, from, outcome, lease, why] {
+        tide_error error = TIDE_ERROR_INIT;
+        if (outcome != Code::ok) fail(&error, why);
+        call(context, static_cast<tide_status>(outcome), {from, lease.bits}, &error);
+      });
+    };
+    Code code = Code::ok;
+    if (replicas != nullptr) {
+      code = replicas->acquire_async(request, [tell](uint64_t from, Code outcome, LeaseId lease, const Status& why) {
+        tell(Handles::handle_of(from), outcome, lease, why);
+      });
+    } else {
+      code = door->acquire_async(
+          request, [tell, pool](Code outcome, LeaseId lease, const Status& why) { tell(pool, outcome, lease, why); });
+    }
     return code == Code::ok ? Status::ok() : door->explain(code, request.timeout);
   });
 }

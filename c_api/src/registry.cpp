@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "calls.hpp"
+#include "closing.hpp"
 #include "drivers.hpp"
 #include "guard.hpp"
 #include "handles.hpp"

@@ -38,8 +38,13 @@ static tide_status open_rows_at(const Site& site, bool owns_lease, const char* s
     auto rows = std::make_unique<tide_rows>();  // first: nothing may fail once the lease is ours
     rows->pool = site.pool();
     rows->owns_lease = owns_lease;
-    Status status = site.open_rows(door.service(), statements.call(), terms_of(wanted), rows->lease, rows->page.own);
+    const Pool* from = nullptr;
+    Status status =
+        site.open_rows(door.service(), statements.call(), terms_of(wanted), rows->lease, from, rows->page.own);
     if (!status) return status;
+    if (from != nullptr && door.replicas() != nullptr) {
+      rows->pool = Handles::handle_of(door.replicas()->handle_of(*from));
+    }
     rows->is_open = !rows->page.own.is_last_page();
     if (wanted.cancel != nullptr) rows->cancel.emplace(token_of(wanted.cancel));
     *out = rows.release();

@@ -50,9 +50,9 @@ Status Site::stream(Service& service, const Call& call, const CallTerms& terms, 
   return explain_stale(service.stream_on(LeaseId(id_), call, limits_of(terms), sink, out));
 }
 
-Status Site::open_rows(Service& service, const Call& call, const CallTerms& terms, LeaseId& lease,
+Status Site::open_rows(Service& service, const Call& call, const CallTerms& terms, LeaseId& lease, const Pool*& from,
                        ResultTable& page) const {
-  if (kind_ == Kind::pool) return service.open_rows(call, terms, lease, page);
+  if (kind_ == Kind::pool) return service.open_rows(call, terms, lease, from, page);
   lease = LeaseId(id_);
   if (Status valid = check_lease(lease); !valid) return valid;
   return explain_stale(service.open_rows_on(lease, call, limits_of(terms), page));

@@ -28,8 +28,9 @@ class Site {
   Status batch(Service& service, std::span<const Call> calls, const CallTerms& terms,
                std::vector<ResultTable>& out) const;
   Status stream(Service& service, const Call& call, const CallTerms& terms, RowSink& sink, ResultTable& out) const;
-  // Not in a transaction. `lease`: whose rows they are.
-  Status open_rows(Service& service, const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page) const;
+  // Not in a transaction. `lease`: whose rows they are; `from`: its pool, if that is not the pool of the site.
+  Status open_rows(Service& service, const Call& call, const CallTerms& terms, LeaseId& lease, const Pool*& from,
+                   ResultTable& page) const;
 
  private:
   enum class Kind : uint8_t { pool, lease, transaction };

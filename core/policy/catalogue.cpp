@@ -309,7 +309,7 @@ std::vector<CatalogueRow> make_rows() {
       {"pooler", choice<&P::pooler>(kPoolers), "", "", "", fresh, {},
        "pool_mode of a PgBouncer in front of the server; auto detects whether there is one, and treats it as "
        "transaction.", postgresql},
-      {"replica_url", TextMember{&P::replica_url, TextRule::any}, "", "", "1000 bytes", reopen, {},
+      {"replica_url", TextMember{&P::replica_url, TextRule::targets}, "", "", "1000 bytes", reopen, {},
        "Read replicas for read leases and read-only transactions: one or more targets, separated by commas. Empty: none.",
        postgresql},
       {"max_replica_lag", &P::max_replica_lag, "ms", "0", "1d", now, {},

@@ -20,7 +20,7 @@ struct ChoiceMember {
   void (*set)(Policy&, size_t);
 };
 
-enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination };
+enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination, targets };
 inline constexpr size_t kTextBytesMax = 1000;
 
 struct TextMember {

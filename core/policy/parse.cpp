@@ -11,6 +11,7 @@
 #include "policy/given.hpp"
 #include "policy/json.hpp"
 #include "policy/preset.hpp"
+#include "policy/replica_targets.hpp"
 #include "policy/target.hpp"
 #include "policy/words.hpp"
 
@@ -93,11 +94,23 @@ bool has_word(std::string_view text, std::string_view word) {
   return (" " + std::string(text) + " ").find(" " + std::string(word) + " ") != std::string::npos;
 }
 
+// A URL, or a list of them: the first is the primary, the others are its replicas.
+Result<ParsedTarget> parse_targets(std::string_view url, std::span<const std::string> custom_schemes) {
+  const std::vector<std::string> all = split_targets(url);
+  if (all.size() < 2) return parse_target(url, custom_schemes);
+  Result<ParsedTarget> primary = parse_target(all.front(), custom_schemes);
+  if (!primary) return primary;
+  std::string replicas;
+  for (size_t i = 1; i < all.size(); ++i) replicas += (i == 1 ? "" : ",") + all[i];
+  primary->options.push_back({"replica_url", std::move(replicas), "in the URL"});
+  return primary;
+}
+
 Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<TargetPart>& parts,
                                       std::span<const std::string> custom_schemes, const Environment& environment) {
   const std::string_view typed = trimmed_blanks(url);
   if (!typed.empty()) {
-    if (parts.empty()) return parse_target(typed, custom_schemes);
+    if (parts.empty()) return parse_targets(typed, custom_schemes);
     return Status::error(
         Code::bad_option, "the database is specified twice: by the URL, and by option " + in_quotes(parts.front().name),
         "Either the URL or the options must specify it completely.", "Leave the URL empty, or omit the option.");
@@ -108,7 +121,7 @@ Result<ParsedTarget> parse_any_target(std::string_view url, const std::vector<Ta
   }
   Result<EnvironmentUrl> found = url_from_environment(environment);
   if (!found) return found.take_status();
-  Result<ParsedTarget> parsed = parse_target(trimmed_blanks(found->url), custom_schemes);
+  Result<ParsedTarget> parsed = parse_targets(trimmed_blanks(found->url), custom_schemes);
   if (parsed) return parsed;
   Status status = parsed.take_status();
   status.text().message += " (" + std::string(found->from) + ")";
@@ -227,6 +240,11 @@ Resolution resolve_shared(std::string_view text, std::vector<Status>& refusals) 
   return resolve_options(std::move(given), refusals);
 }
 
+bool names_replicas(const Resolution& from) {
+  return std::any_of(from.options.begin(), from.options.end(),
+                     [](const ResolvedOption& option) { return option.setting->name == "replica_url"; });
+}
+
 // Parses everything it can; the result is complete if `refusals` stays empty.
 ParsedOptions parse_all(const Texts& texts, std::span<const std::string> custom_schemes, const Environment& environment,
                         std::vector<Status>& refusals) {
@@ -258,6 +276,13 @@ ParsedOptions parse_all(const Texts& texts, std::span<const std::string> custom_
   Resolution from_url = resolve_options(std::move(parameters), refusals);
   std::move(of_options.begin(), of_options.end(), std::back_inserter(refusals));
 
+  if (names_replicas(from_url) && names_replicas(from_options)) {
+    refusals.push_back(Status::error(Code::bad_option,
+                                     "the replicas are specified twice: by the URL, and by option \"replica_url\"",
+                                     "The first target of a list of URLs is the primary, the others are its replicas.",
+                                     "Specify only one of them."));
+  }
+
   const std::array<Layer, 4> layers = {{{SettingSource::environment, std::move(from_environment.options)},
                                         {SettingSource::options, std::move(from_shared.options), true},
                                         {SettingSource::url, std::move(from_url.options)},
@@ -271,6 +296,9 @@ ParsedOptions parse_all(const Texts& texts, std::span<const std::string> custom_
   writer.yield_min_size();
   writer.choose_sizing(layers);
   writer.check();
+  if (Status status = check_primary_is_no_replica(out.target, out.policy.replica_url); !status) {
+    refusals.push_back(std::move(status));
+  }
   return out;
 }
 

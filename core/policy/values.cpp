@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "policy/catalogue.hpp"
+#include "policy/replica_targets.hpp"
 #include "policy/settings.hpp"
 
 namespace tide {
@@ -228,6 +229,9 @@ Status assign_text(Policy& policy, const Setting& setting, const TextMember& mem
   }
   if (!is_plain_utf8(text)) return refused(setting, text, "is not valid UTF-8, or contains a NUL byte");
   if (member.rule == TextRule::recovery_list) return assign_recovery(policy, setting, member.text, text);
+  if (member.rule == TextRule::targets) {
+    if (const auto targets = parse_replicas(text); !targets) return targets.status();
+  }
   const bool is_path = !text.empty() && text.front() == '/';
   if (member.rule == TextRule::absolute_path && !text.empty() && !is_path) {
     return refused(setting, text, "is not an absolute path", "Begin the path with \"/\".");
@@ -260,7 +264,9 @@ std::string format_member(const Policy& policy, const Member& member) {
                         [&](double Policy::*m) { return format_ratio(policy.*m); },
                         [&](Span Policy::*m) { return format_span(policy.*m); },
                         [&](const ChoiceMember& m) { return std::string(m.names[m.get(policy)]); },
-                        [&](const TextMember& m) { return policy.*m.text; },
+                        [&](const TextMember& m) {
+                          return m.rule == TextRule::targets ? shown_replicas(policy.*m.text) : policy.*m.text;
+                        },
                         [&](const BytesMember& m) { return format_bytes(policy.*m.bytes); },
                     },
                     member);

@@ -30,6 +30,8 @@ class FastPolicy {
     retry_base_ns_.store(policy.retry_base.ns(), relaxed);
     retry_max_ns_.store(policy.retry_max.ns(), relaxed);
     commit_check_.store(policy.commit_check, relaxed);
+    max_replica_lag_ns_.store(policy.max_replica_lag.ns(), relaxed);
+    read_your_writes_.store(policy.read_your_writes, relaxed);
   }
 
   // The pool's key, or one that no hint has when acquires are reported as events, or slots may be reserved: then acquire
@@ -46,6 +48,8 @@ class FastPolicy {
   Span retry_base() const { return Span::nanos(retry_base_ns_.load(std::memory_order_relaxed)); }
   Span retry_max() const { return Span::nanos(retry_max_ns_.load(std::memory_order_relaxed)); }
   bool commit_check() const { return commit_check_.load(std::memory_order_relaxed); }
+  Span max_replica_lag() const { return Span::nanos(max_replica_lag_ns_.load(std::memory_order_relaxed)); }
+  bool read_your_writes() const { return read_your_writes_.load(std::memory_order_relaxed); }
 
  private:
   const uint64_t pool_key_;
@@ -62,6 +66,8 @@ class FastPolicy {
   std::atomic<int64_t> retry_base_ns_{0};
   std::atomic<int64_t> retry_max_ns_{0};
   std::atomic<bool> commit_check_{true};
+  std::atomic<int64_t> max_replica_lag_ns_{0};
+  std::atomic<bool> read_your_writes_{false};
 };
 
 }  // namespace tide

@@ -56,7 +56,13 @@ Pool::Pool(PoolSpec spec, std::unique_ptr<Segment> segment, std::unique_ptr<Conn
       query_log_(*segment_, board_, spec_.target.backend, spec_.policy.query_log_size, clock),
       connector_(std::move(connector)),
       keeper_(std::make_unique<Keeper>(spec_, *segment_, board_, seats_, in_use_peak_, wait_queue_, *connector_,
-                                       fast_policy_, errors_, listeners_, query_log_, tripped_calls_, clock_)) {}
+                                       fast_policy_, errors_, listeners_, query_log_, tripped_calls_, clock_)) {
+  format::TargetVitals& routing = segment_->routing();
+  const SeqWrite guard(routing.seq);
+  put(routing.role, static_cast<uint64_t>(spec_.role));
+  put(routing.lag_ns, ~uint64_t{0});
+  routing.group.assign(spec_.group.empty() ? spec_.name : spec_.group);
+}
 
 Pool::~Pool() = default;
 

@@ -57,6 +57,8 @@ class OwnLease : public LeaseUse {
   OwnLease(const OwnLease&) = delete;
   OwnLease& operator=(const OwnLease&) = delete;
 
+  // The pool from which it is acquired, while there is no lease.
+  void use(Pool& pool) { pool_ = &pool; }
   Status acquire(const AcquireRequest& request);
   void adopt(LeaseId lease) { lease_ = lease; }
   void release();

@@ -9,6 +9,7 @@
 #include "service/cache/cached_calls.hpp"
 #include "service/executor.hpp"
 #include "service/lease_use.hpp"
+#include "service/replicas.hpp"
 #include "service/retry.hpp"
 #include "service/transaction.hpp"
 #include "service/transaction_book.hpp"
@@ -96,9 +97,20 @@ struct Service::Parts {
   Attending attending;
   Executor executor;
   Listener listener;
+  Replicas* replicas = nullptr;  // none: the pool is alone
 
   Status run_later(std::function<void()> work) {
     return later != nullptr ? later(std::move(work)) : executor.run(std::move(work));
+  }
+  // Reads go to a replica, if there is one.
+  Status acquire(OwnLease& lease, const AcquireRequest& request) const {
+    if (replicas == nullptr || request.mode != LeaseMode::read) [[likely]]
+      return lease.acquire(request);
+    return replicas->acquire(lease, request);
+  }
+  // After a failure of a statement on the lease.
+  void note_lost(const OwnLease& lease, const Status& status) const {
+    if (replicas != nullptr && is_lost(status)) replicas->note_lost(lease.pool(), status);
   }
 
   Dialect dialect() const { return pool.backend() == Backend::postgresql ? Dialect::postgresql : Dialect::sqlite; }
@@ -111,9 +123,12 @@ struct Service::Parts {
     const Span limit = pool.fast_policy().acquire_timeout();
     return deadline == Instant::never() ? limit : std::min(limit, left_until(deadline));
   }
-  // A read lease makes SQLite's transaction read-only; PostgreSQL's is so by its BEGIN, without further round trips.
+  // A read lease makes SQLite's transaction read-only, and lets PostgreSQL's go to a replica, which has no serializable
+  // transactions. Without replicas that is so by its BEGIN, without further round trips.
   LeaseMode mode_of(const TransactionTerms& terms) const {
-    return terms.is_read_only && pool.backend() != Backend::postgresql ? LeaseMode::read : LeaseMode::read_write;
+    const bool may_leave = replicas != nullptr && terms.isolation != Isolation::serializable;
+    const bool needs_lease = pool.backend() != Backend::postgresql || may_leave;
+    return terms.is_read_only && needs_lease ? LeaseMode::read : LeaseMode::read_write;
   }
   AcquireRequest request_of(const TransactionTerms& terms, Instant deadline) const {
     return {terms.tag, mode_of(terms), wait_until(deadline), terms.priority, terms.cancel};
@@ -175,9 +190,8 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
   Retry retry(pauses, pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease lease(pool);
-    if (Status acquired = lease.acquire({terms.tag, terms.mode, left_until(deadline), terms.priority, terms.cancel});
-        !acquired)
-      return acquired;
+    const AcquireRequest request{terms.tag, terms.mode, left_until(deadline), terms.priority, terms.cancel};
+    if (Status acquired = acquire(lease, request); !acquired) return acquired;
     if (retry.is_repeating()) lease.count_retry();
     Status status = lease.cancellable(terms.cancel, [&] { return work(lease, deadline); });
     if (status) [[likely]] {
@@ -185,6 +199,7 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
         return status;
       return left_open();
     }
+    note_lost(lease, status);
     if (!may_repeat_it(status)) return status;
     lease.release();
     if (!retry.again(pool.clock().now(), status)) return status;
@@ -222,7 +237,8 @@ Status Service::stream(const Call& call, const CallTerms& terms, RowSink& sink, 
       [&](const Status& failure) { return !watched.has_taken() && parts_->may_repeat(failure, call, terms); });
 }
 
-Status Service::open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page) {
+Status Service::open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, const Pool*& from,
+                          ResultTable& page) {
   if (Status checked = parts_->check(call); !checked) return checked;
   if (is_transaction_control(call.sql, parts_->dialect())) return control_refused("reading rows", call.sql);
   QueryRequest request = request_of(call);
@@ -230,17 +246,17 @@ Status Service::open_rows(const Call& call, const CallTerms& terms, LeaseId& lea
   Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease own(parts_->pool);
-    if (Status acquired =
-            own.acquire({terms.tag, terms.mode, parts_->left_until(deadline), terms.priority, terms.cancel});
-        !acquired)
-      return acquired;
+    const AcquireRequest wanted{terms.tag, terms.mode, parts_->left_until(deadline), terms.priority, terms.cancel};
+    if (Status acquired = parts_->acquire(own, wanted); !acquired) return acquired;
     if (retry.is_repeating()) own.count_retry();
     request.deadline = deadline;
     Status status = own.cancellable(terms.cancel, [&] { return own.open_rows(request, page); });
     if (status) {
+      from = &own.pool();
       lease = own.take();
       return status;
     }
+    parts_->note_lost(own, status);
     own.release();
     if (!parts_->may_repeat(status, call, terms) || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
@@ -383,12 +399,13 @@ Status Service::transact(const TransactionTerms& terms, const Body& body) {
   Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease lease(parts_->pool);
-    if (Status acquired = lease.acquire(parts_->request_of(terms, deadline)); !acquired) return acquired;
+    if (Status acquired = parts_->acquire(lease, parts_->request_of(terms, deadline)); !acquired) return acquired;
     if (retry.is_repeating()) lease.count_retry();
     bool may_repeat = false;
     Status status = parts_->attempt(
         std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::body), body,
         may_repeat);
+    parts_->note_lost(lease, status);
     if (!may_repeat || !retry.again(parts_->pool.clock().now(), status)) return status;
   }
 }
@@ -411,7 +428,7 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
 Status Service::begin(const TransactionTerms& terms, TransactionId& out) {
   const Instant deadline = parts_->deadline_of(terms.timeout);
   OwnLease lease(parts_->pool);
-  if (Status acquired = lease.acquire(parts_->request_of(terms, deadline)); !acquired) return acquired;
+  if (Status acquired = parts_->acquire(lease, parts_->request_of(terms, deadline)); !acquired) return acquired;
   const auto transaction =
       std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::handle);
   Status status = transaction->begin();
@@ -460,6 +477,10 @@ Status Service::commit(TransactionId id) { return parts_->end(id, true); }
 Status Service::rollback(TransactionId id) { return parts_->end(id, false); }
 
 QueryCache& Service::cache() { return parts_->cached.cache(); }
+
+// ---- replicas -------------------------------------------------------------------------------------------------------
+
+void Service::set_replicas(Replicas* replicas) { parts_->replicas = replicas; }
 
 // ---- asynchronous calls ---------------------------------------------------------------------------------------------
 

@@ -99,6 +99,8 @@ struct ServiceNeeds {
   std::function<Status(std::function<void()>)> later = {};
 };
 
+class Replicas;
+
 class Service {
  public:
   Service(Pool& pool, ServiceNeeds needs);
@@ -118,7 +120,8 @@ class Service {
   Status stream_on(LeaseId lease, const Call& call, const CallLimits& limits, RowSink& sink, ResultTable& out);
   Status stream_in(TransactionId id, const Call& call, const CallLimits& limits, RowSink& sink, ResultTable& out);
   // Rows that are pulled, with Pool::fetch_rows() and close_rows(). On the pool: `lease` is the caller's to release.
-  Status open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, ResultTable& page);
+  // `from`: the pool of the lease, which is another one if the rows are read from a replica.
+  Status open_rows(const Call& call, const CallTerms& terms, LeaseId& lease, const Pool*& from, ResultTable& page);
   Status open_rows_on(LeaseId lease, const Call& call, const CallLimits& limits, ResultTable& page);
 
   // ---- the query cache (cache/query_cache.hpp), which run() uses if the terms ask for it
@@ -136,6 +139,10 @@ class Service {
   Status release(TransactionId id, std::string_view name);
   Status commit(TransactionId id);
   Status rollback(TransactionId id);
+
+  // ---- replicas
+  // Reads, and read-only transactions, go to them from now on. Before the first call.
+  void set_replicas(Replicas* replicas);
 
   // ---- asynchronous calls
   // Runs `work` in a thread of the service; fails if none can be started or the service is ending. `work` may block; the

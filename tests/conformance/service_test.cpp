@@ -303,9 +303,10 @@ TEST_P(ServiceSuite, StreamsPassAllRowsOrEndEarly) {
 
 TEST_P(ServiceSuite, RowsArePulled) {
   LeaseId lease;
+  const Pool* from = nullptr;
   ResultTable page;
   const std::string sql = numbers(300);
-  ASSERT_OK(service_->open_rows(call(sql), {}, lease, page));
+  ASSERT_OK(service_->open_rows(call(sql), {}, lease, from, page));
   EXPECT_EQ(service_->run_on(lease, call(words().one_row), Span::nanos(-1), table_).code, Code::refused);
   int64_t rows = page.rows();
   while (!page.is_last_page()) {

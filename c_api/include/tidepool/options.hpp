@@ -17,7 +17,7 @@ namespace tidepool {
 /** What a lease is used for. */
 enum class access {
   read_write = TIDE_READ_WRITE,
-  read = TIDE_READ, /* SQLite: does not wait for the write lock */
+  read = TIDE_READ, /* SQLite: does not wait for the write lock; with replicas: on one of them */
 };
 
 /** Which requests come first when connections are short. */

@@ -21,13 +21,15 @@ typedef struct tide_lease {
  *
  * @param name     1 to 62 bytes: letters, digits, '_', '-', '.'; identifies the pool in relations and commands
  * @param url      target, such as "sqlite:///var/lib/app.db" or "postgresql://db/app"; NULL or "": host, port, database,
- *                 username, password or dbPath of the options, else DATABASE_URL, DB_HOST ... of the environment
+ *                 username, password or dbPath of the options, else DATABASE_URL, DB_HOST ... of the environment. A list
+ *                 of URLs of PostgreSQL, separated by commas, is a primary and its replicas.
  * @param options  "max_size=20 acquire_timeout=5s" or a JSON object; NULL for none
  * @param out      set only on success
  * Threads  starts one thread, the pool's keeper, unless tide_pool_open_with() asks for foreign_loop.
  *          PostgreSQL: another thread for each connection attempt while it lasts, at most `max_connecting`, and up to 16
  *          for abandoned attempts that are blocked in a name lookup or a callback.
  *          Registered drivers and SQLite files: up to 4 more for calls that may block.
+ *          With replicas (option replica_url): the same for each of them, and one more for each server.
  * Owns     the caller closes the pool with tide_pool_close().
  * Fails    TIDE_BAD_ARGUMENT, TIDE_BAD_OPTION, TIDE_UNSUPPORTED (no driver for the scheme),
  *          TIDE_FORKED (an SQLite file that a pool of the parent process had open at the fork: open it in the child only,
@@ -109,14 +111,14 @@ TIDE_API tide_status tide_pool_open_with(const char* name, const char* url, cons
 /**
  * Drain a pool, then close it. New and waiting requests fail at once. Leases, transactions and asynchronous calls may
  * finish until the timeout; then their statements are cancelled and their connections closed. The handle is invalid
- * afterwards, whatever is returned.
+ * afterwards, whatever is returned. Replicas are closed with their primary, and not alone.
  *
  * @param pool        an open pool
  * @param timeout_ms  how long to wait for leases; negative: `shutdown_timeout`; 0 does not wait
  * Threads  not from a callback or driver function of this pool: that fails with TIDE_BAD_ARGUMENT, and the pool stays open.
- * Fails    TIDE_TIMEOUT if leases had to be revoked, if a callback has not returned 1 s after the timeout, or if a function
- *          of the driver, or SQLite's work on a file, has not returned by the timeout (at least 2 s). The pool is closed
- *          nevertheless; contexts remain in use until these functions return.
+ * Fails    TIDE_REFUSED for a replica. TIDE_TIMEOUT if leases had to be revoked, if a callback has not returned 1 s after
+ *          the timeout, or if a function of the driver, or SQLite's work on a file, has not returned by the timeout (at
+ *          least 2 s). The pool is closed nevertheless; contexts remain in use until these functions return.
  *          TIDE_CLOSED if the pool was closed before or is being closed.
  */
 TIDE_API tide_status tide_pool_close(tide_pool* pool, int64_t timeout_ms, tide_error* err);
@@ -201,10 +203,12 @@ typedef struct tide_cancel_token tide_cancel_token;
 typedef void (*tide_acquire_callback)(void* context, tide_status status, tide_lease lease, const tide_error* err);
 
 typedef struct tide_acquire_options {
-  uint32_t size;      /* TIDE_ACQUIRE_OPTIONS_INIT */
-  int32_t mode;       /* TIDE_READ_WRITE or TIDE_READ (SQLite: cannot write; never waits for the write lock) */
-  int64_t timeout_ms; /* as for tide_pool_acquire() */
-  const char* tag;    /* as for tide_pool_acquire() */
+  uint32_t size; /* TIDE_ACQUIRE_OPTIONS_INIT */
+  /* TIDE_READ_WRITE, or TIDE_READ: cannot write. SQLite: never waits for the write lock. With replicas (option replica_url):
+     a lease of a replica, if one is not too far behind; its `pool` is the handle of the replica, not to be closed. */
+  int32_t mode;
+  int64_t timeout_ms;             /* as for tide_pool_acquire() */
+  const char* tag;                /* as for tide_pool_acquire() */
   tide_acquire_callback callback; /* NULL: wait; else return at once and call it with the result */
   void* context;
   int32_t priority; /* TIDE_NORMAL or TIDE_CRITICAL */

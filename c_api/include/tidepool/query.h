@@ -89,7 +89,7 @@ typedef void (*tide_query_callback)(void* context, tide_status status, tide_resu
 
 typedef struct tide_query_options {
   uint32_t size; /* TIDE_QUERY_OPTIONS_INIT */
-  int32_t mode;  /* TIDE_READ_WRITE or TIDE_READ; only for calls on a pool */
+  int32_t mode;  /* TIDE_READ_WRITE or TIDE_READ (on a replica, if there are any); only for calls on a pool */
   /* Of the whole call; negative: acquire_timeout for the connection, query_timeout for the statement. */
   int64_t timeout_ms;
   const char* tag; /* as for tide_pool_acquire(); only for calls on a pool */

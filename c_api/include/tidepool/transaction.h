@@ -33,7 +33,8 @@ enum {
 typedef struct tide_tx_options {
   uint32_t size;     /* TIDE_TX_OPTIONS_INIT */
   int32_t isolation; /* TIDE_ISOLATION_DEFAULT ... */
-  int32_t read_only; /* 1: no changes; SQLite: does not wait for the write lock */
+  /* 1: no changes. SQLite: does not wait for the write lock. On a replica, if there are any, unless TIDE_SERIALIZABLE. */
+  int32_t read_only;
   /* 1: with TIDE_SERIALIZABLE and read_only, waits for a snapshot that cannot fail; SQLite: no effect. */
   int32_t deferrable;
   /* Of the whole transaction, also of its repetitions; negative: none. Past it every statement and the commit fail with

@@ -15,6 +15,7 @@ struct PostgresqlTarget {
   std::string application;   // application_name, unless the target sets it
   // Called at every connection attempt: writes the current password. Not set: the password of the target.
   std::function<Status(std::string& password)> credentials;
+  std::string session_attrs = {};  // target_session_attrs, unless the target sets it; empty: any server
 };
 
 // Never fails: errors in the target are reported by open().

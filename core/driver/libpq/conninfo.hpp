@@ -39,6 +39,10 @@ class ConnectWords {
   // The startup options of the target, or of the environment.
   std::string target_options() const;
   size_t hosts() const;
+  // Unless the target sets it.
+  void set_default(const std::string& key, const std::string& value) {
+    if (find(key) == nullptr) given_.emplace_back(key, value);
+  }
 
  private:
   const std::string* find(std::string_view key) const;

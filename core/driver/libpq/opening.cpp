@@ -14,6 +14,7 @@ Opening::Progress Opening::begin(Instant now) {
   Result<ConnectWords> parsed = ConnectWords::parse(target_.connect_text);
   if (!parsed) return fail(parsed.take_status(), true);
   words_ = parsed.take();
+  if (!target_.session_attrs.empty()) words_->set_default("target_session_attrs", target_.session_attrs);
   return try_next_host(now);
 }
 

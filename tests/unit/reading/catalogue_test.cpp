@@ -74,7 +74,11 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("queries"),
             "instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
             "first_seen last_seen");
-  EXPECT_EQ(relations_catalogue().size(), 23u);
+  EXPECT_EQ(
+      columns_of("targets"),
+      "instance_id pool pool_group role target serving lag_ms position size in_use waiting reads_total errors_total "
+      "last_checked_at left_out_since why");
+  EXPECT_EQ(relations_catalogue().size(), 24u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
 
@@ -119,7 +123,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "wal: oldest_reader_tag last_error\n"
             "slow_queries: tag query message\n"
             "failed_queries: tag query message\n"
-            "queries: query\n");
+            "queries: query\n"
+            "targets: target why\n");
   EXPECT_EQ(with(Privacy::open),
             "pools: instance_id pool source app host backend state size_source version breaker pooler\n"
             "pool_stats: instance_id pool\n"
@@ -143,7 +148,8 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "wal: instance_id pool last_checkpoint\n"
             "slow_queries: instance_id pool fingerprint sqlstate\n"
             "failed_queries: instance_id pool fingerprint sqlstate\n"
-            "queries: instance_id pool fingerprint\n");
+            "queries: instance_id pool fingerprint\n"
+            "targets: instance_id pool pool_group role position\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

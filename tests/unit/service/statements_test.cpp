@@ -215,8 +215,9 @@ TEST_F(ServiceStatements, AStreamIsRepeatedOnlyBeforeItsFirstRow) {
 
 TEST_F(ServiceStatements, RowsArePulledOnALeaseOfTheCaller) {
   LeaseId lease;
+  const Pool* from = nullptr;
   ResultTable page;
-  ASSERT_OK(service_->open_rows(call("rows 100"), {}, lease, page));
+  ASSERT_OK(service_->open_rows(call("rows 100"), {}, lease, from, page));
   int64_t rows = page.rows();
   EXPECT_EQ(service_->run_on(lease, call("one"), Span::nanos(-1), table_).code, Code::refused);
   while (!page.is_last_page()) {
@@ -227,8 +228,8 @@ TEST_F(ServiceStatements, RowsArePulledOnALeaseOfTheCaller) {
   EXPECT_EQ(rows, 100);
   EXPECT_OK(service_->run_on(lease, call("one"), Span::nanos(-1), table_));
   release(lease);
-  EXPECT_EQ(service_->open_rows(call("bogus"), {}, lease, page).sqlstate(), "42601");
-  EXPECT_EQ(service_->open_rows(call("begin"), {}, lease, page).code, Code::refused);
+  EXPECT_EQ(service_->open_rows(call("bogus"), {}, lease, from, page).sqlstate(), "42601");
+  EXPECT_EQ(service_->open_rows(call("begin"), {}, lease, from, page).code, Code::refused);
   expect_all_free();
 }
 
