@@ -26,6 +26,7 @@ int64_t now_ns() { return tide::SystemClock::instance().now().ns(); }
 struct Storm {
   tide_pool* pool = nullptr;
   std::atomic<uint64_t> commits{0}, reads{0}, busy{0}, errors{0}, wrong{0};
+  std::atomic<int64_t> longest_read_ns{0};
 
   void fail(const tide_error& err) {
     ((err.native_code & 0xFF) == kBusy ? busy : errors).fetch_add(1);
@@ -59,9 +60,13 @@ struct Storm {
   void read() {
     tide_error err = TIDE_ERROR_INIT;
     tide_result* result = nullptr;
+    const int64_t begun = now_ns();
     if (tide_pool_query(pool, "reader", "SELECT sum(balance), count(*) FROM account", 0, nullptr, &result, &err) !=
         TIDE_OK) {
       return fail(err);
+    }
+    const int64_t took = now_ns() - begun;
+    for (int64_t most = longest_read_ns.load(); took > most && !longest_read_ns.compare_exchange_weak(most, took);) {
     }
     const std::string sum = tide_result_text(result, 0, 0), accounts = tide_result_text(result, 0, 1);
     if (sum != "0" || accounts != std::to_string(kAccounts)) wrong.fetch_add(1);
@@ -112,12 +117,14 @@ int main(int argc, char** argv) {
   }
   for (int i = 0; i < kReaders; ++i) {
     threads.emplace_back([&storm, end] {
-      while (now_ns() < end) storm.read();
+      for (; now_ns() < end; tide::pause_for(tide::Span::millis(1))) storm.read();
     });
   }
   for (std::thread& thread : threads) thread.join();
-  std::printf("{\"commits\": %lu, \"reads\": %lu, \"busy\": %lu, \"errors\": %lu, \"wrong\": %lu}\n",
-              storm.commits.load(), storm.reads.load(), storm.busy.load(), storm.errors.load(), storm.wrong.load());
+  std::printf(
+      "{\"commits\": %lu, \"reads\": %lu, \"busy\": %lu, \"errors\": %lu, \"wrong\": %lu, \"longest_read_ms\": %ld}\n",
+      storm.commits.load(), storm.reads.load(), storm.busy.load(), storm.errors.load(), storm.wrong.load(),
+      storm.longest_read_ns.load() / 1'000'000);
   std::fflush(stdout);
   std::getchar();  // the state of the pool can be read meanwhile
   tide_error err = TIDE_ERROR_INIT;

@@ -27,7 +27,8 @@ constexpr Span kLookEvery = Span::millis(900);
 constexpr int kBusyNapMs[] = {1, 1, 2, 2, 5};
 constexpr int kBusyNaps = static_cast<int>(std::size(kBusyNapMs));
 constexpr int64_t kFrameHeaderBytes = 24;
-constexpr int64_t kHelpShare = 4;  // of the limit, above it
+constexpr int64_t kHelpShare = 4;     // of the limit, above it
+constexpr int64_t kEarlierShare = 4;  // of the frames between two checkpoints, if the last one was not complete
 
 bool is_held_up(int code) { return is_busy(code) || (code & 0xFF) == SQLITE_INTERRUPT; }
 
@@ -108,7 +109,7 @@ void WalGuard::work() {
   is_wanted_.store(false);
   if (!file_.has_sessions() || !file_.wal_sync().check()) return;  // C3, C4
   is_left_over_.store(true);
-  if (file_.turn().take(kNumber, clock_.now() + kTurnSpan, should_stop_) != WriterTurn::Outcome::taken) return;
+  if (file_.turn().take(kNumber, clock_.now() + kTurnSpan, should_stop_, false) != WriterTurn::Outcome::taken) return;
   work_in_turn();
   file_.turn().give(kNumber);
 }
@@ -245,7 +246,7 @@ void WalGuard::note(const Result& result, Instant now) {
   if (result.kind == CheckpointKind::none) return;  // another process is writing
   const int64_t frames = std::max(0, result.frames);
   frames_.store(frames);
-  next_at_.store(frames + step_.load());
+  next_at_.store(frames + (result.is_complete() ? step_.load() : std::max<int64_t>(1, step_.load() / kEarlierShare)));
   is_left_over_.store(!result.is_complete());
   done_.store(std::max(0, result.done));
   const std::lock_guard lock(mutex_);

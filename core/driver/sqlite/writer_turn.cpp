@@ -16,12 +16,13 @@ constexpr Span kSleepMax = Span::seconds(3600);
 constexpr int kYields = 20;
 }  // namespace
 
-WriterTurn::Outcome WriterTurn::take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop) {
+WriterTurn::Outcome WriterTurn::take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop,
+                                     bool may_yield) {
   std::unique_lock lock(mutex_);
   TIDE_ASSERT(session != 0 && holder_.session != session);
   const Instant asked_at = clock_.now();
   if (try_take(session, asked_at)) return Outcome::taken;
-  for (int i = 0; i < kYields && !window_.is_zero() && asked_at < deadline; ++i) {
+  for (int i = 0; may_yield && i < kYields && !window_.is_zero() && asked_at < deadline; ++i) {
     lock.unlock();
     std::this_thread::yield();
     lock.lock();

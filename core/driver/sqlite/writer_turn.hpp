@@ -39,8 +39,9 @@ class WriterTurn {
   WriterTurn& operator=(const WriterTurn&) = delete;
 
   // Waits until the turn is this session's, `deadline` has passed or `should_stop` is set (and nudge() called).
-  // A deadline in the past does not wait. The session must not hold the turn already.
-  Outcome take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop);
+  // A deadline in the past does not wait. The session must not hold the turn already. `may_yield`: hopes for a while that it
+  // need not queue, which takes long on a busy machine.
+  Outcome take(uint64_t session, Instant deadline, const std::atomic<bool>& should_stop, bool may_yield = true);
   // To be called by the holder only.
   void give(uint64_t session) noexcept;
   void set_window(Span window) noexcept;
