@@ -1,0 +1,243 @@
+// The addon: call() starts a function of the library and returns a promise. index.js checks the arguments.
+//
+// Threads: JavaScript's never waits. Calls on a pool, and waiting for a lease, are left to the library, which calls back from
+// threads of its own. A statement on a lease or in a transaction has a thread while it runs, so that what others wait for can
+// always be ended; there are at most as many of these as leases.
+// Ownership: a Call belongs to what executes it, then to settle(), which JavaScript's thread runs, also if that is ending.
+#define NAPI_VERSION 8
+#include <node_api.h>
+#include <tidepool/tidepool.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+// The order is that of index.js.
+enum {
+  kOpen,
+  kClose,
+  kRelation,
+  kPoolQuery,
+  kAcquire,
+  kRelease,
+  kCancel,
+  kLeaseQuery,
+  kBegin,
+  kTxQuery,
+  kCommit,
+  kRollback
+};
+constexpr int kTexts = 3, kArguments = 6;
+
+struct Call {
+  int32_t operation = 0, mode = 0;
+  int64_t timeout_ms = -1;
+  tide_tx handle = {};  // of a pool, a lease or a transaction; the library checks it: JavaScript may make one up
+  std::vector<tide_value> values;  // kTexts texts or NULL, then the parameters
+  std::deque<std::string> kept;    // what the values point to
+  tide_result* result = nullptr;
+  tide_cursor* cursor = nullptr;
+  tide_error err = TIDE_ERROR_INIT;
+  napi_deferred promise = nullptr;
+  napi_threadsafe_function settle = nullptr;
+
+  ~Call() {
+    tide_result_free(result);
+    tide_cursor_close(cursor);
+  }
+};
+
+// What a function of Node-API makes; undefined if it fails.
+template <auto Function, typename... Arguments>
+napi_value make(napi_env env, Arguments... arguments) {
+  napi_value value = nullptr;
+  if (Function(env, arguments..., &value) != napi_ok) napi_get_undefined(env, &value);
+  return value;
+}
+
+napi_value text_of(napi_env env, const char* text, size_t length = NAPI_AUTO_LENGTH) {
+  return text == nullptr ? make<napi_get_null>(env) : make<napi_create_string_utf8>(env, text, length);
+}
+
+void push(napi_env env, napi_value array, napi_value value) {
+  uint32_t length = 0;
+  napi_get_array_length(env, array, &length);
+  napi_set_element(env, array, length, value);
+}
+
+napi_value array_of(napi_env env, std::initializer_list<napi_value> values) {
+  napi_value array = make<napi_create_array>(env);
+  for (napi_value value : values) push(env, array, value);
+  return array;
+}
+
+tide_value value_of(napi_env env, napi_value from, Call& call) {
+  tide_value out = tide_value_null();
+  void* data = nullptr;
+  bool is = false;
+  if (napi_get_value_bool(env, from, &is) == napi_ok) return tide_value_bool(is);
+  if (napi_get_value_double(env, from, &out.real) == napi_ok) return tide_value_double(out.real);
+  if (napi_get_value_bigint_int64(env, from, &out.integer, &is) == napi_ok) return tide_value_int(out.integer);
+  if (napi_get_buffer_info(env, from, &data, &out.length) == napi_ok) {
+    return tide_value_bytes(call.kept.emplace_back(static_cast<const char*>(data), out.length).data(), out.length);
+  }
+  if (napi_get_value_string_utf8(env, from, nullptr, 0, &out.length) == napi_ok) {
+    std::string& text = call.kept.emplace_back(out.length, '\0');
+    napi_get_value_string_utf8(env, from, text.data(), out.length + 1, &out.length);
+    out.type = TIDE_TEXT;
+    out.text = text.c_str();
+  }
+  return out;
+}
+
+napi_value integer_of(napi_env env, int64_t integer) {
+  constexpr int64_t kSafeMax = 9007199254740991;  // of a number in JavaScript
+  const bool is_safe = integer >= -kSafeMax && integer <= kSafeMax;
+  return is_safe ? make<napi_create_int64>(env, integer) : make<napi_create_bigint_int64>(env, integer);
+}
+
+napi_value cell_of(napi_env env, const tide_value& from) {
+  switch (from.type) {
+    case TIDE_INT: return integer_of(env, from.integer);
+    case TIDE_DOUBLE: return make<napi_create_double>(env, from.real);
+    case TIDE_BOOL: return make<napi_get_boolean>(env, from.integer != 0);
+    case TIDE_BYTES: return make<napi_create_buffer_copy>(env, from.length, from.text, nullptr);
+    default: return text_of(env, from.text, from.length);  // NULL has no text
+  }
+}
+
+// [names, values of all rows, rows changed, last id]
+napi_value result_of(napi_env env, const tide_result* result) {
+  napi_value names = array_of(env, {}), cells = array_of(env, {});
+  const int columns = tide_result_columns(result);
+  for (int c = 0; c < columns; ++c) push(env, names, text_of(env, tide_result_name(result, c)));
+  for (int64_t r = 0; r < tide_result_rows(result); ++r) {
+    for (int c = 0; c < columns; ++c) push(env, cells, cell_of(env, tide_result_value(result, r, c)));
+  }
+  return array_of(env, {names, cells, integer_of(env, tide_result_affected(result)),
+                        integer_of(env, tide_result_last_insert_id(result))});
+}
+
+// [names, texts of all rows, types of the columns]
+napi_value relation_of(napi_env env, const std::string& name, tide_cursor* cursor) {
+  napi_value names = array_of(env, {}), cells = array_of(env, {}), types = array_of(env, {});
+  const tide_relation* shape = tide_relation_at(0);
+  for (int i = 1; shape->name != name; ++i) shape = tide_relation_at(i);
+  for (int c = 0; c < shape->ncolumns; ++c) push(env, names, text_of(env, shape->columns[c].name));
+  for (int c = 0; c < shape->ncolumns; ++c) push(env, types, integer_of(env, shape->columns[c].type));
+  while (tide_cursor_next(cursor) != 0) {
+    for (int c = 0; c < shape->ncolumns; ++c) push(env, cells, text_of(env, tide_cursor_text(cursor, c, nullptr)));
+  }
+  return array_of(env, {names, cells, types});
+}
+
+napi_value error_of(napi_env env, const tide_error& err) {
+  return array_of(env, {text_of(env, err.message), text_of(env, tide_status_name(err.status)),
+                        text_of(env, err.sqlstate), text_of(env, err.detail), text_of(env, err.hint),
+                        text_of(env, err.constraint_name), make<napi_get_boolean>(env, err.retryable != 0)});
+}
+
+// In JavaScript's thread; without an environment if that has ended.
+void settle(napi_env env, napi_value /*function*/, void* /*context*/, void* data) {
+  const std::unique_ptr<Call> call(static_cast<Call*>(data));
+  if (env == nullptr) return;
+  if (call->err.status != TIDE_OK) return void(napi_reject_deferred(env, call->promise, error_of(env, call->err)));
+  napi_value value = array_of(env, {make<napi_create_bigint_uint64>(env, reinterpret_cast<uint64_t>(call->handle.pool)),
+                                    make<napi_create_bigint_uint64>(env, call->handle.id)});
+  if (call->result != nullptr) value = result_of(env, call->result);
+  if (call->cursor != nullptr) value = relation_of(env, call->values[0].text, call->cursor);
+  napi_resolve_deferred(env, call->promise, value);
+}
+
+// In any thread, once for each call.
+void finish(std::unique_ptr<Call> call) {
+  const napi_threadsafe_function function = call->settle;
+  if (napi_call_threadsafe_function(function, call.get(), napi_tsfn_blocking) != napi_ok) return;  // Node is ending
+  static_cast<void>(call.release());
+  napi_release_threadsafe_function(function, napi_tsfn_release);
+}
+
+template <typename Out>
+void on_done(void* context, tide_status /*status*/, Out out, const tide_error* err) {
+  auto* const call = static_cast<Call*>(context);
+  if constexpr (std::is_same_v<Out, tide_lease>) call->handle.id = out.id;
+  if constexpr (!std::is_same_v<Out, tide_lease>) call->result = out;
+  if (err != nullptr) call->err = *err;
+  finish(std::unique_ptr<Call>(call));
+}
+
+tide_status execute(Call& call) {
+  tide_tx& tx = call.handle;
+  const tide_lease lease = {tx.pool, tx.id};
+  tide_query_options with = TIDE_QUERY_OPTIONS_INIT;
+  tide_acquire_options acquire = TIDE_ACQUIRE_OPTIONS_INIT;
+  tide_tx_options begin = TIDE_TX_OPTIONS_INIT;
+  tide_filter filter = TIDE_FILTER_INIT;
+  const char *first = call.values[0].text, *second = call.values[1].text, *third = call.values[2].text;
+  const tide_value* params = call.values.data() + kTexts;
+  const int count = static_cast<int>(call.values.size()) - kTexts;
+  with.mode = acquire.mode = begin.read_only = call.mode;
+  with.timeout_ms = acquire.timeout_ms = begin.timeout_ms = call.timeout_ms;
+  with.tag = acquire.tag = filter.pool = second;
+  with.context = acquire.context = &call;
+  with.callback = call.operation == kPoolQuery ? on_done<tide_result*> : nullptr;
+  acquire.callback = on_done<tide_lease>;
+  switch (call.operation) {
+    case kOpen: return tide_pool_open(first, second, third, &tx.pool, &call.err);
+    case kClose: return tide_pool_close(tx.pool, call.timeout_ms, &call.err);
+    case kRelation: return tide_cursor_open(first, &filter, &call.cursor, &call.err);
+    case kPoolQuery: return tide_pool_query_with(tx.pool, first, count, params, &with, nullptr, &call.err);
+    case kAcquire: return tide_pool_acquire_with(tx.pool, &acquire, nullptr, &call.err);
+    case kRelease: return tide_lease_release(lease, &call.err);
+    case kCancel: return tide_lease_cancel(lease, &call.err);
+    case kLeaseQuery: return tide_lease_query_with(lease, first, count, params, &with, &call.result, &call.err);
+    case kBegin: return tide_tx_begin_on(lease, &begin, &tx, &call.err);
+    case kTxQuery: return tide_tx_query(tx, first, count, params, &with, &call.result, &call.err);
+    case kCommit: return tide_tx_commit(tx, &call.err);
+    default: return tide_tx_rollback(tx, &call.err);
+  }
+}
+
+// call(operation, pool, id, mode, timeout, [text, text, text, parameter ...])
+napi_value start(napi_env env, napi_callback_info info) {
+  napi_value arguments[kArguments] = {}, promise = nullptr;
+  size_t given = kArguments;
+  uint32_t count = 0;
+  bool is_exact = false;
+  auto* const call = new Call;
+  napi_get_cb_info(env, info, &given, arguments, nullptr, nullptr);
+  napi_get_value_int32(env, arguments[0], &call->operation);
+  napi_get_value_bigint_uint64(env, arguments[1], reinterpret_cast<uint64_t*>(&call->handle.pool), &is_exact);
+  napi_get_value_bigint_uint64(env, arguments[2], &call->handle.id, &is_exact);
+  napi_get_value_int32(env, arguments[3], &call->mode);
+  napi_get_value_int64(env, arguments[4], &call->timeout_ms);
+  napi_get_array_length(env, arguments[5], &count);
+  for (uint32_t i = 0; i < count; ++i) {
+    call->values.push_back(value_of(env, make<napi_get_element>(env, arguments[5], i), *call));
+  }
+  napi_create_threadsafe_function(env, nullptr, nullptr, text_of(env, "tidepool"), 0, 1, nullptr, nullptr, nullptr,
+                                  settle, &call->settle);
+  napi_create_promise(env, &call->promise, &promise);
+  if (call->operation == kPoolQuery || call->operation == kAcquire) {
+    if (execute(*call) != TIDE_OK) finish(std::unique_ptr<Call>(call));  // else a callback finishes it, or has done so
+    return promise;
+  }
+  try {
+    std::thread([call] { execute(*call), finish(std::unique_ptr<Call>(call)); }).detach();
+  } catch (const std::system_error&) {  // no thread can be started: better late than never
+    execute(*call), finish(std::unique_ptr<Call>(call));
+  }
+  return promise;
+}
+
+}  // namespace
+
+extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, napi_value /*exports*/) {
+  return make<napi_create_function>(env, "call", 4, start, nullptr);
+}
