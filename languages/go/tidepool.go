@@ -163,8 +163,8 @@ func (c *conn) acquire(ctx context.Context, mode C.int32_t) error {
 		lease = granted
 		result <- errorOf(ctx, status, err)
 	})
-	with := C.tide_acquire_options{size: C.sizeof_tide_acquire_options, mode: mode, timeout_ms: milliseconds(ctx), tag: a.text(tag),
-		callback: C.tide_acquire_callback(C.tidepoolLeased), context: *(*unsafe.Pointer)(unsafe.Pointer(&handle))}
+	with := C.tide_acquire_options{size: C.sizeof_tide_acquire_options, mode: mode, timeout_ms: milliseconds(ctx),
+		tag: a.text(tag), callback: C.tide_acquire_callback(C.tidepoolLeased), context: *(*unsafe.Pointer)(unsafe.Pointer(&handle))}
 	call := func(err *failure) C.tide_status { return C.tide_pool_acquire_with(c.pool.handle, &with, nil, err) }
 	if err := check(ctx, call); err != nil {
 		handle.Delete()
@@ -256,14 +256,13 @@ func (c changed) RowsAffected() (int64, error) { return c.affected, nil }
 func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	// Default, ReadCommitted, RepeatableRead and Serializable are 0, 2, 4, 6, and 0 to 3 in the library.
 	if options.Isolation%2 != 0 || options.Isolation > driver.IsolationLevel(sql.LevelSerializable) {
-		return nil, &Error{Status: "unsupported", Message: "isolation level; accepted: Default, Read Committed, Repeatable Read, Serializable"}
+		return nil, &Error{Status: "unsupported", Message: "isolation level", Detail: "accepted: 0, 2, 4, 6 (Serializable)"}
 	}
-	readOnly := map[bool]C.int32_t{true: 1}[options.ReadOnly]
-	if err := c.acquire(ctx, readOnly); err != nil {
+	with := C.tide_tx_options{size: C.sizeof_tide_tx_options, isolation: C.int32_t(options.Isolation / 2),
+		read_only: map[bool]C.int32_t{true: 1}[options.ReadOnly], timeout_ms: milliseconds(ctx)}
+	if err := c.acquire(ctx, with.read_only); err != nil {
 		return nil, err
 	}
-	with := C.tide_tx_options{size: C.sizeof_tide_tx_options, isolation: C.int32_t(options.Isolation / 2), read_only: readOnly,
-		timeout_ms: milliseconds(ctx)}
 	defer c.watch(ctx)()
 	return c, check(ctx, func(err *failure) C.tide_status { return C.tide_tx_begin_on(c.lease, &with, &c.tx, err) })
 }

@@ -34,8 +34,8 @@ async function call(operation, handle, texts = [], { readOnly = false, timeout =
 }
 
 function toRows(names, cells, convert = (cell) => cell) {
-  const rows = Array.from({ length: cells.length / names.length || 0 }, () => ({}));
-  cells.forEach((cell, at) => { rows[Math.floor(at / names.length)][names[at % names.length]] = convert(cell, at % names.length); });
+  const columns = names.length, rows = Array.from({ length: cells.length / columns || 0 }, () => ({}));
+  cells.forEach((cell, at) => { rows[Math.floor(at / columns)][names[at % columns]] = convert(cell, at % columns); });
   return rows;
 }
 

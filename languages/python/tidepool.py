@@ -119,8 +119,13 @@ KINDS = {**dict.fromkeys((16, 20, 21, 23, 700, 701, 1700, "int", "integer", "big
 CONVERTERS = {1700: decimal.Decimal, 2950: uuid.UUID, 1083: Time.fromisoformat,
               **dict.fromkeys((114, 3802, "json"), json.loads), **dict.fromkeys((1082, "date"), Date.fromisoformat),
               **dict.fromkeys((1114, 1184, "datetime", "timestamp", "timestamptz"), Timestamp.fromisoformat)}
-PLAIN = {INT: lambda value: value.integer, DOUBLE: lambda value: value.real, BOOL: lambda value: value.integer != 0,
-         NULL: lambda value: None}
+PLAIN = {INT: lambda v: v.integer, DOUBLE: lambda v: v.real, BOOL: lambda v: v.integer != 0, NULL: lambda v: None}
+
+
+def encoded(text):
+    if "\0" in text:
+        raise ProgrammingError("a text contains a NUL character")
+    return text.encode()
 
 
 def parameter(value, number):
@@ -201,7 +206,7 @@ class Calls:
         """Executes a statement. Options: timeout; of a pool also tag and read_only."""
         names = list(params) if hasattr(params, "keys") else ()
         count, values, _borrowed = parameters([params[name] for name in names] if names else params)
-        return self._call(read, self._query, sql.encode(), count, values, names=names, **options)
+        return self._call(read, self._query, encoded(sql), count, values, names=names, **options)
 
     def query_first(self, sql, params=(), **options):
         return next(iter(self.query(sql, params, **options)), None)
@@ -212,7 +217,7 @@ class Calls:
 
     def batch(self, statements, **options):
         """Executes pairs of a text and its parameters, all or nothing, and returns their results."""
-        listed = [(sql.encode(), *parameters(params)) for sql, params in statements]
+        listed = [(encoded(sql), *parameters(params)) for sql, params in statements]
         array = (Statement * len(listed))(*(Statement(sql, ctypes.addressof(values), n) for sql, n, values, _ in listed))
         return self._call(lambda result: [read(tide.tide_result_part(result, part)) for part in range(len(listed))],
                           self._batch, array, len(listed), **options)
@@ -301,14 +306,15 @@ class Lease(Held):
         call(tide.tide_lease_cancel, self._handle)
 
     def __exit__(self, *_):
-        if self._finalizer.alive:
-            self.release()
+        self._finalizer()  # unless it has ended
+
+
+ISOLATIONS = {None: 0, "read committed": 1, "repeatable read": 2, "serializable": 3}
 
 
 def tx_options(isolation=None, read_only=False, deferrable=False, timeout=None, tag=None, retry_attempts=-1):
-    number = (None, "read committed", "repeatable read", "serializable").index(isolation)
-    return sized(TxOptions, isolation=number, read_only=read_only, deferrable=deferrable, retry_attempts=retry_attempts,
-                 **common(timeout, tag))
+    return sized(TxOptions, isolation=ISOLATIONS[isolation], read_only=read_only, deferrable=deferrable,
+                 retry_attempts=retry_attempts, **common(timeout, tag))
 
 
 class Transaction(Held):
@@ -320,9 +326,8 @@ class Transaction(Held):
     def __exit__(self, kind, *_):
         if kind is None and self._finalizer.alive:
             self.commit()
-        elif self._finalizer.alive:
-            with contextlib.suppress(Error):  # the exception that ended the `with` says more
-                self.rollback()
+        else:
+            self._finalizer()  # rolls back, without an error: the exception that ended the `with` says more
 
 
 CELLS = {INT: int, DOUBLE: float, BOOL: "1".__eq__, TIME: Timestamp.fromisoformat}
@@ -333,8 +338,7 @@ def relation(name, **only):
     cursor, rows, only = ctypes.c_void_p(), [], {key: text.encode() for key, text in only.items()}
     call(tide.tide_cursor_open, name.encode(), byref(sized(Filter, **only)), byref(cursor))
     try:
-        shapes = map(tide.tide_relation_at, itertools.count())
-        shape = next(shape.contents for shape in shapes if shape.contents.name.decode() == name)
+        shape = next(s.contents for s in map(tide.tide_relation_at, itertools.count()) if s.contents.name.decode() == name)
         columns = (Column * shape.ncolumns).from_address(shape.columns)
         while tide.tide_cursor_next(cursor):
             texts = [tide.tide_cursor_text(cursor, column, None) for column in range(shape.ncolumns)]
@@ -400,8 +404,8 @@ class Connection:
 
 class Cursor:
     def __init__(self, connection):
-        self.connection, self.arraysize, self._rows = connection, 1, None
-        self.description, self.rowcount, self.lastrowid = None, -1, None
+        self.connection, self.arraysize, self.rowcount = connection, 1, -1
+        self._rows = self.description = self.lastrowid = None
 
     def execute(self, sql, params=()):
         self._rows = self.description = None
