@@ -2,8 +2,9 @@
 'use strict';
 const start = require(process.env.TIDE_NODE_ADDON || './build/Release/tidepool.node');
 
-const [OPEN, CLOSE, RELATION, POOL_QUERY, ACQUIRE, RELEASE, CANCEL, LEASE_QUERY, BEGIN, TX_QUERY, COMMIT, ROLLBACK] =
-  Array(12).keys(); // the order is that of tidepool.cpp
+// The order is that of tidepool.cpp.
+const [OPEN, CLOSE, READ, POOL_QUERY, ACQUIRE, RELEASE, CANCEL, LEASE_QUERY, BEGIN, TX_QUERY, COMMIT, UNDO] = Array(12).keys();
+const NONE = [0n, 0n];
 
 // With the members of tide_error. After a timeout the detail says who holds the connections.
 class TideError extends Error {
@@ -18,8 +19,7 @@ function toNative(value, index) {
   if (Number.isSafeInteger(value)) return BigInt(value);
   if (value == null || ['boolean', 'number', 'string'].includes(typeof value) || Buffer.isBuffer(value)) return value;
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return value;
-  throw new TypeError(`parameter ${index + 1} is not accepted: ${typeof value} ${value}; ` +
-    'accepted: null, boolean, number, bigint of 64 bits, string, Buffer, Date');
+  throw new TypeError(`parameter ${index + 1}: ${typeof value}; use null, boolean, number, 64-bit bigint, string, Buffer or Date`);
 }
 
 // A handle is [pool, id].
@@ -46,9 +46,10 @@ async function query(operation, handle, sql, params, options) {
 
 // The rows of a relation, such as 'pools' or 'leases': of all pools of this host, or of those with a name.
 async function relation(name, pool) {
-  const [names, cells, types] = await call(RELATION, [0n, 0n], [name, pool]);
+  const [columns, cells] = await call(READ, NONE, [name, pool]); // a column is [name, type]
   const converters = { 1: Number, 2: Number, 4: (text) => text === '1', 5: (text) => new Date(text.replace(' ', 'T')) };
-  return toRows(names, cells, (text, column) => (text === null ? null : (converters[types[column]] ?? String)(text)));
+  const convert = (text, column) => (text === null ? null : (converters[columns[column][1]] ?? String)(text));
+  return toRows(columns.map(([column]) => column), cells, convert);
 }
 
 // A lease or a transaction. What is called at the same time is executed one after the other.
@@ -66,20 +67,14 @@ class Session {
 const forgotten = new FinalizationRegistry((handle) => call(RELEASE, handle).catch(() => {}));
 
 class Lease extends Session {
-  constructor(handle) {
-    super(handle, LEASE_QUERY);
-    forgotten.register(this, handle, this);
-  }
+  constructor(handle) { forgotten.register(super(handle, LEASE_QUERY), handle, this); }
   cancel() { return call(CANCEL, this.handle); }
-  release() {
-    forgotten.unregister(this);
-    return this.next(() => call(RELEASE, this.handle));
-  }
+  release() { forgotten.unregister(this); return this.next(() => call(RELEASE, this.handle)); }
   // Commits when the promise of `work` is fulfilled, rolls back when it is rejected.
   async transaction(work, options) {
     const tx = new Session(await this.next(() => call(BEGIN, this.handle, [], options)), TX_QUERY);
     const end = (operation) => tx.next(() => call(operation, tx.handle));
-    const undo = (error) => end(ROLLBACK).catch(() => {}).then(() => { throw error; });
+    const undo = (error) => end(UNDO).catch(() => {}).then(() => { throw error; });
     const result = await Promise.resolve(tx).then(work).catch(undo);
     await end(COMMIT);
     return result;
@@ -88,14 +83,11 @@ class Lease extends Session {
 
 class Pool {
   constructor(name, handle) { Object.assign(this, { name, handle }); }
-  static async open(name, url, options = {}) {
-    return new Pool(name, await call(OPEN, [0n, 0n], [name, url, JSON.stringify(options)]));
-  }
+  static async open(name, url, options) { return new Pool(name, await call(OPEN, NONE, [name, url, JSON.stringify(options)])); }
   query(sql, params, options) { return query(POOL_QUERY, this.handle, sql, params, options); }
   async acquire(options) { return new Lease(await call(ACQUIRE, this.handle, [null, options?.tag], options)); }
   async lease(work, options) {
-    const lease = await this.acquire(options);
-    return Promise.resolve(lease).then(work).finally(() => lease.release());
+    return this.acquire(options).then((lease) => Promise.resolve(lease).then(work).finally(() => lease.release()));
   }
   // As that of a lease, and again after a conflict.
   transaction(work, options, retries = options?.retries ?? 3) {

@@ -4,12 +4,12 @@
 // threads of its own. A statement on a lease or in a transaction has a thread while it runs, so that what others wait for can
 // always be ended; there are at most as many of these as leases.
 // Ownership: a Call belongs to what executes it, then to settle(), which JavaScript's thread runs, also if that is ending.
-#define NAPI_VERSION 8
 #include <node_api.h>
 #include <tidepool/tidepool.h>
 
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -19,23 +19,19 @@
 namespace {
 
 // The order is that of index.js.
-enum {
-  kOpen,
-  kClose,
-  kRelation,
-  kPoolQuery,
-  kAcquire,
-  kRelease,
-  kCancel,
-  kLeaseQuery,
-  kBegin,
-  kTxQuery,
-  kCommit,
-  kRollback
-};
+enum { kOpen, kClose, kRead, kPoolQuery, kAcquire, kRelease, kCancel, kLeaseQuery, kBegin, kTxQuery, kCommit, kUndo };
 constexpr int kTexts = 3, kArguments = 6;
 
+// What threads know of an environment. It is never freed, but closed under the mutex: Node.js before 25.4 frees a threadsafe
+// function although threads still have it.
+struct Home {
+  std::mutex mutex;
+  napi_threadsafe_function settle = nullptr;  // null: the environment has ended
+  int pending = 0;                            // calls, in JavaScript's thread
+};
+
 struct Call {
+  Home* home = nullptr;
   int32_t operation = 0, mode = 0;
   int64_t timeout_ms = -1;
   tide_tx handle = {};  // of a pool, a lease or a transaction; the library checks it: JavaScript may make one up
@@ -45,12 +41,8 @@ struct Call {
   tide_cursor* cursor = nullptr;
   tide_error err = TIDE_ERROR_INIT;
   napi_deferred promise = nullptr;
-  napi_threadsafe_function settle = nullptr;
 
-  ~Call() {
-    tide_result_free(result);
-    tide_cursor_close(cursor);
-  }
+  ~Call() { tide_result_free(result), tide_cursor_close(cursor); }
 };
 
 // What a function of Node-API makes; undefined if it fails.
@@ -97,8 +89,7 @@ tide_value value_of(napi_env env, napi_value from, Call& call) {
 }
 
 napi_value integer_of(napi_env env, int64_t integer) {
-  constexpr int64_t kSafeMax = 9007199254740991;  // of a number in JavaScript
-  const bool is_safe = integer >= -kSafeMax && integer <= kSafeMax;
+  const bool is_safe = integer >= -9007199254740991 && integer <= 9007199254740991;  // a number in JavaScript
   return is_safe ? make<napi_create_int64>(env, integer) : make<napi_create_bigint_int64>(env, integer);
 }
 
@@ -124,17 +115,18 @@ napi_value result_of(napi_env env, const tide_result* result) {
                         integer_of(env, tide_result_last_insert_id(result))});
 }
 
-// [names, texts of all rows, types of the columns]
+// [[name, type] of each column, texts of all rows]
 napi_value relation_of(napi_env env, const std::string& name, tide_cursor* cursor) {
-  napi_value names = array_of(env, {}), cells = array_of(env, {}), types = array_of(env, {});
+  napi_value columns = array_of(env, {}), cells = array_of(env, {});
   const tide_relation* shape = tide_relation_at(0);
   for (int i = 1; shape->name != name; ++i) shape = tide_relation_at(i);
-  for (int c = 0; c < shape->ncolumns; ++c) push(env, names, text_of(env, shape->columns[c].name));
-  for (int c = 0; c < shape->ncolumns; ++c) push(env, types, integer_of(env, shape->columns[c].type));
+  for (int c = 0; c < shape->ncolumns; ++c) {
+    push(env, columns, array_of(env, {text_of(env, shape->columns[c].name), integer_of(env, shape->columns[c].type)}));
+  }
   while (tide_cursor_next(cursor) != 0) {
     for (int c = 0; c < shape->ncolumns; ++c) push(env, cells, text_of(env, tide_cursor_text(cursor, c, nullptr)));
   }
-  return array_of(env, {names, cells, types});
+  return array_of(env, {columns, cells});
 }
 
 napi_value error_of(napi_env env, const tide_error& err) {
@@ -143,10 +135,11 @@ napi_value error_of(napi_env env, const tide_error& err) {
                         text_of(env, err.constraint_name), make<napi_get_boolean>(env, err.retryable != 0)});
 }
 
-// In JavaScript's thread; without an environment if that has ended.
+// In JavaScript's thread, also while its environment ends.
 void settle(napi_env env, napi_value /*function*/, void* /*context*/, void* data) {
   const std::unique_ptr<Call> call(static_cast<Call*>(data));
-  if (env == nullptr) return;
+  if (env == nullptr || call->home->settle == nullptr) return;
+  if (--call->home->pending == 0) napi_unref_threadsafe_function(env, call->home->settle);
   if (call->err.status != TIDE_OK) return void(napi_reject_deferred(env, call->promise, error_of(env, call->err)));
   napi_value value = array_of(env, {make<napi_create_bigint_uint64>(env, reinterpret_cast<uint64_t>(call->handle.pool)),
                                     make<napi_create_bigint_uint64>(env, call->handle.id)});
@@ -157,10 +150,9 @@ void settle(napi_env env, napi_value /*function*/, void* /*context*/, void* data
 
 // In any thread, once for each call.
 void finish(std::unique_ptr<Call> call) {
-  const napi_threadsafe_function function = call->settle;
-  if (napi_call_threadsafe_function(function, call.get(), napi_tsfn_blocking) != napi_ok) return;  // Node is ending
-  static_cast<void>(call.release());
-  napi_release_threadsafe_function(function, napi_tsfn_release);
+  const std::lock_guard lock(call->home->mutex);
+  if (call->home->settle == nullptr) return;
+  if (napi_call_threadsafe_function(call->home->settle, call.get(), napi_tsfn_nonblocking) == napi_ok) call.release();
 }
 
 template <typename Out>
@@ -191,7 +183,7 @@ tide_status execute(Call& call) {
   switch (call.operation) {
     case kOpen: return tide_pool_open(first, second, third, &tx.pool, &call.err);
     case kClose: return tide_pool_close(tx.pool, call.timeout_ms, &call.err);
-    case kRelation: return tide_cursor_open(first, &filter, &call.cursor, &call.err);
+    case kRead: return tide_cursor_open(first, &filter, &call.cursor, &call.err);
     case kPoolQuery: return tide_pool_query_with(tx.pool, first, count, params, &with, nullptr, &call.err);
     case kAcquire: return tide_pool_acquire_with(tx.pool, &acquire, nullptr, &call.err);
     case kRelease: return tide_lease_release(lease, &call.err);
@@ -206,23 +198,21 @@ tide_status execute(Call& call) {
 
 // call(operation, pool, id, mode, timeout, [text, text, text, parameter ...])
 napi_value start(napi_env env, napi_callback_info info) {
-  napi_value arguments[kArguments] = {}, promise = nullptr;
+  napi_value from[kArguments] = {}, promise = nullptr;
   size_t given = kArguments;
-  uint32_t count = 0;
+  uint32_t n = 0;
   bool is_exact = false;
   auto* const call = new Call;
-  napi_get_cb_info(env, info, &given, arguments, nullptr, nullptr);
-  napi_get_value_int32(env, arguments[0], &call->operation);
-  napi_get_value_bigint_uint64(env, arguments[1], reinterpret_cast<uint64_t*>(&call->handle.pool), &is_exact);
-  napi_get_value_bigint_uint64(env, arguments[2], &call->handle.id, &is_exact);
-  napi_get_value_int32(env, arguments[3], &call->mode);
-  napi_get_value_int64(env, arguments[4], &call->timeout_ms);
-  napi_get_array_length(env, arguments[5], &count);
-  for (uint32_t i = 0; i < count; ++i) {
-    call->values.push_back(value_of(env, make<napi_get_element>(env, arguments[5], i), *call));
-  }
-  napi_create_threadsafe_function(env, nullptr, nullptr, text_of(env, "tidepool"), 0, 1, nullptr, nullptr, nullptr,
-                                  settle, &call->settle);
+  napi_get_cb_info(env, info, &given, from, nullptr, reinterpret_cast<void**>(&call->home));
+  napi_get_value_int32(env, from[0], &call->operation);
+  napi_get_value_bigint_uint64(env, from[1], reinterpret_cast<uint64_t*>(&call->handle.pool), &is_exact);
+  napi_get_value_bigint_uint64(env, from[2], &call->handle.id, &is_exact);
+  napi_get_value_int32(env, from[3], &call->mode);
+  napi_get_value_int64(env, from[4], &call->timeout_ms);
+  napi_get_array_length(env, from[5], &n);
+  for (uint32_t i = 0; i < n; ++i)
+    call->values.push_back(value_of(env, make<napi_get_element>(env, from[5], i), *call));
+  if (call->home->pending++ == 0) napi_ref_threadsafe_function(env, call->home->settle);
   napi_create_promise(env, &call->promise, &promise);
   if (call->operation == kPoolQuery || call->operation == kAcquire) {
     if (execute(*call) != TIDE_OK) finish(std::unique_ptr<Call>(call));  // else a callback finishes it, or has done so
@@ -236,8 +226,18 @@ napi_value start(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+void close(void* data) {
+  const std::lock_guard lock(static_cast<Home*>(data)->mutex);
+  static_cast<Home*>(data)->settle = nullptr;
+}
+
 }  // namespace
 
 extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, napi_value /*exports*/) {
-  return make<napi_create_function>(env, "call", 4, start, nullptr);
+  auto* const home = new Home;
+  napi_add_env_cleanup_hook(env, close, home);  // runs after that of the function, and before anything is freed
+  napi_create_threadsafe_function(env, nullptr, nullptr, text_of(env, "tidepool"), 0, 1, nullptr, nullptr, nullptr,
+                                  settle, &home->settle);
+  napi_unref_threadsafe_function(env, home->settle);
+  return make<napi_create_function>(env, "call", 4, start, home);
 }
