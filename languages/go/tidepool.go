@@ -40,15 +40,13 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-type failure = C.tide_error
-
 // check calls a function whose last argument is an error.
-func check(ctx context.Context, call func(*failure) C.tide_status) error {
-	err := failure{size: C.sizeof_tide_error}
+func check(ctx context.Context, call func(*C.tide_error) C.tide_status) error {
+	err := C.tide_error{size: C.sizeof_tide_error}
 	return errorOf(ctx, call(&err), &err)
 }
 
-func errorOf(ctx context.Context, status C.tide_status, err *failure) error {
+func errorOf(ctx context.Context, status C.tide_status, err *C.tide_error) error {
 	cause := ctx.Err()
 	if deadline, has := ctx.Deadline(); has && !time.Now().Before(deadline) {
 		cause = context.DeadlineExceeded
@@ -100,21 +98,21 @@ type Pool struct{ handle *C.tide_pool }
 func Open(name, url, options string) (*Pool, error) {
 	pool, a := &Pool{}, arena{}
 	defer a.free()
-	return pool, check(context.Background(), func(err *failure) C.tide_status {
+	return pool, check(context.Background(), func(err *C.tide_error) C.tide_status {
 		return C.tide_pool_open(a.text(name), a.text(url), a.text(options), &pool.handle, err)
 	})
 }
 
 // Close waits for leases up to shutdown_timeout, then takes them back.
 func (p *Pool) Close() error {
-	return check(context.Background(), func(err *failure) C.tide_status { return C.tide_pool_close(p.handle, -1, err) })
+	return check(context.Background(), func(err *C.tide_error) C.tide_status { return C.tide_pool_close(p.handle, -1, err) })
 }
 
 func (p *Pool) Driver() driver.Driver                        { return poolDriver{} }
 func (p *Pool) Connect(context.Context) (driver.Conn, error) { return &conn{pool: p}, nil }
 
 // poolDriver opens "NAME URL [OPTIONS]", such as sql.Open("tidepool", "app sqlite:///var/lib/app.db max_size=4").
-type poolDriver struct{}
+type poolDriver struct{ driver.Driver } // nil: its method Open is not called, as there is OpenConnector
 
 func init() { sql.Register("tidepool", poolDriver{}) }
 
@@ -123,16 +121,14 @@ func (poolDriver) OpenConnector(source string) (driver.Connector, error) {
 	return Open(words[0], words[1], words[2])
 }
 
-func (poolDriver) Open(string) (driver.Conn, error) { return nil, driver.ErrSkip } // not called: there is OpenConnector
-
 // Tag is the key of a context for the purpose of leases, as the relation leases shows it:
 // context.WithValue(ctx, tidepool.Tag{}, "report").
 type Tag struct{}
 
 //export tidepoolLeased
-func tidepoolLeased(callback unsafe.Pointer, status C.tide_status, lease C.tide_lease, err *failure) {
+func tidepoolLeased(callback unsafe.Pointer, status C.tide_status, lease C.tide_lease, err *C.tide_error) {
 	handle := cgo.Handle(uintptr(callback))
-	handle.Value().(func(C.tide_status, C.tide_lease, *failure))(status, lease, err)
+	handle.Value().(func(C.tide_status, C.tide_lease, *C.tide_error))(status, lease, err)
 	handle.Delete()
 }
 
@@ -140,6 +136,7 @@ func tidepoolLeased(callback unsafe.Pointer, status C.tide_status, lease C.tide_
 type conn struct {
 	pool  *Pool
 	lease C.tide_lease // none if its pool is nil
+	mode  C.int32_t    // of the lease
 	tx    C.tide_tx    // the same
 }
 
@@ -153,19 +150,20 @@ func milliseconds(ctx context.Context) C.int64_t {
 
 // acquire waits for a lease, or for the end of the context: then the lease is returned when it comes.
 func (c *conn) acquire(ctx context.Context, mode C.int32_t) error {
-	if c.lease.pool != nil {
+	if c.tx.pool != nil || c.lease.pool != nil && c.mode <= mode {
 		return nil
 	}
+	c.Close() // one that can only read
 	result, lease, a := make(chan error, 1), C.tide_lease{}, arena{}
 	defer a.free()
 	tag, _ := ctx.Value(Tag{}).(string)
-	handle := cgo.NewHandle(func(status C.tide_status, granted C.tide_lease, err *failure) {
+	handle := cgo.NewHandle(func(status C.tide_status, granted C.tide_lease, err *C.tide_error) {
 		lease = granted
 		result <- errorOf(ctx, status, err)
 	})
 	with := C.tide_acquire_options{size: C.sizeof_tide_acquire_options, mode: mode, timeout_ms: milliseconds(ctx),
 		tag: a.text(tag), callback: C.tide_acquire_callback(C.tidepoolLeased), context: *(*unsafe.Pointer)(unsafe.Pointer(&handle))}
-	call := func(err *failure) C.tide_status { return C.tide_pool_acquire_with(c.pool.handle, &with, nil, err) }
+	call := func(err *C.tide_error) C.tide_status { return C.tide_pool_acquire_with(c.pool.handle, &with, nil, err) }
 	if err := check(ctx, call); err != nil {
 		handle.Delete()
 		return err
@@ -179,7 +177,7 @@ func (c *conn) acquire(ctx context.Context, mode C.int32_t) error {
 				return ctx.Err()
 			} // else its deadline is that of the lease, whose error says more
 		case err := <-result:
-			c.lease = lease
+			c.lease, c.mode = lease, mode
 			return err
 		}
 	}
@@ -222,7 +220,7 @@ func (c *conn) run(ctx context.Context, text string, arguments []driver.NamedVal
 	}
 	with := C.tide_query_options{size: C.sizeof_tide_query_options, timeout_ms: milliseconds(ctx)}
 	defer c.watch(ctx)()
-	return result, check(ctx, func(err *failure) C.tide_status {
+	return result, check(ctx, func(err *C.tide_error) C.tide_status {
 		if c.tx.pool != nil {
 			return C.tide_tx_query(c.tx, a.text(text), C.int(len(arguments)), &params[0], &with, &result, err)
 		}
@@ -256,7 +254,7 @@ func (c changed) RowsAffected() (int64, error) { return c.affected, nil }
 func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
 	// Default, ReadCommitted, RepeatableRead and Serializable are 0, 2, 4, 6, and 0 to 3 in the library.
 	if options.Isolation%2 != 0 || options.Isolation > driver.IsolationLevel(sql.LevelSerializable) {
-		return nil, &Error{Status: "unsupported", Message: "isolation level", Detail: "accepted: 0, 2, 4, 6 (Serializable)"}
+		return nil, &Error{Status: "unsupported", Message: "isolation level " + sql.IsolationLevel(options.Isolation).String()}
 	}
 	with := C.tide_tx_options{size: C.sizeof_tide_tx_options, isolation: C.int32_t(options.Isolation / 2),
 		read_only: map[bool]C.int32_t{true: 1}[options.ReadOnly], timeout_ms: milliseconds(ctx)}
@@ -264,17 +262,17 @@ func (c *conn) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx
 		return nil, err
 	}
 	defer c.watch(ctx)()
-	return c, check(ctx, func(err *failure) C.tide_status { return C.tide_tx_begin_on(c.lease, &with, &c.tx, err) })
+	return c, check(ctx, func(err *C.tide_error) C.tide_status { return C.tide_tx_begin_on(c.lease, &with, &c.tx, err) })
 }
 
 func (c *conn) ended() (tx C.tide_tx) { tx, c.tx = c.tx, C.tide_tx{}; return tx }
 
 func (c *conn) Commit() error {
-	return check(context.Background(), func(err *failure) C.tide_status { return C.tide_tx_commit(c.ended(), err) })
+	return check(context.Background(), func(err *C.tide_error) C.tide_status { return C.tide_tx_commit(c.ended(), err) })
 }
 
 func (c *conn) Rollback() error {
-	return check(context.Background(), func(err *failure) C.tide_status { return C.tide_tx_rollback(c.ended(), err) })
+	return check(context.Background(), func(err *C.tide_error) C.tide_status { return C.tide_tx_rollback(c.ended(), err) })
 }
 
 func (c *conn) returned() (lease C.tide_lease) {
@@ -289,7 +287,7 @@ func (c *conn) Close() error { C.tide_lease_release(c.returned(), nil); return n
 func (c *conn) IsValid() bool { return c.Close() == nil }
 
 // Ping waits for a healthy connection.
-func (c *conn) Ping(ctx context.Context) error { return c.acquire(ctx, C.TIDE_READ) }
+func (c *conn) Ping(ctx context.Context) error { return c.acquire(ctx, C.TIDE_READ_WRITE) }
 
 func (c *conn) Begin() (driver.Tx, error)                { return c.BeginTx(context.Background(), driver.TxOptions{}) }
 func (c *conn) Prepare(text string) (driver.Stmt, error) { return &stmt{nil, c, text}, nil }
@@ -361,7 +359,7 @@ func Relation(name, pool string) (found []map[string]string, _ error) {
 	cursor, a := (*C.tide_cursor)(nil), arena{}
 	defer a.free()
 	filter := C.tide_filter{size: C.sizeof_tide_filter, pool: a.text(pool)}
-	open := func(err *failure) C.tide_status { return C.tide_cursor_open(a.text(name), &filter, &cursor, err) }
+	open := func(err *C.tide_error) C.tide_status { return C.tide_cursor_open(a.text(name), &filter, &cursor, err) }
 	if err := check(context.Background(), open); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ const start = require(process.env.TIDE_NODE_ADDON || './build/Release/tidepool.n
 
 // The order is that of tidepool.cpp.
 const [OPEN, CLOSE, READ, POOL_QUERY, ACQUIRE, RELEASE, CANCEL, LEASE_QUERY, BEGIN, TX_QUERY, COMMIT, UNDO] = Array(12).keys();
+const ISOLATIONS = [undefined, 'read committed', 'repeatable read', 'serializable'];
 const NONE = [0n, 0n];
 
 // With the members of tide_error. After a timeout the detail says who holds the connections.
@@ -19,15 +20,18 @@ function toNative(value, index) {
   if (Number.isSafeInteger(value)) return BigInt(value);
   if (value == null || ['boolean', 'number', 'string'].includes(typeof value) || Buffer.isBuffer(value)) return value;
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return value;
-  throw new TypeError(`parameter ${index + 1}: ${typeof value}; use null, boolean, number, 64-bit bigint, string, Buffer or Date`);
+  throw new TypeError(`parameter ${index + 1} is not accepted: ${typeof value}; ` +
+    'accepted: null, boolean, number, bigint of 64 bits, string, Buffer, Date');
 }
 
 // A handle is [pool, id].
-async function call(operation, handle, texts = [], { readOnly = false, timeout = -1 } = {}, params = []) {
+async function call(operation, handle, texts = [], { readOnly = false, timeout = -1, isolation } = {}, params = []) {
+  const level = ISOLATIONS.indexOf(isolation);
+  if (level < 0) throw new TypeError(`isolation: ${isolation}; accepted: ${ISOLATIONS.slice(1).join(', ')}`);
   if (texts.some((text) => text?.includes('\0'))) throw new TypeError('a text contains a NUL character');
   const values = [texts[0], texts[1], texts[2], ...params.map(toNative)];
   try {
-    return await start(operation, ...handle, Number(readOnly), timeout, values);
+    return await start(operation, ...handle, Number(readOnly), timeout, values, level);
   } catch (error) {
     throw Array.isArray(error) ? new TideError(error) : error;
   }

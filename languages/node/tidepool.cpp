@@ -20,7 +20,7 @@ namespace {
 
 // The order is that of index.js.
 enum { kOpen, kClose, kRead, kPoolQuery, kAcquire, kRelease, kCancel, kLeaseQuery, kBegin, kTxQuery, kCommit, kUndo };
-constexpr int kTexts = 3, kArguments = 6;
+constexpr int kTexts = 3, kArguments = 7;
 
 // What threads know of an environment. It is never freed, but closed under the mutex: Node.js before 25.4 frees a threadsafe
 // function although threads still have it.
@@ -32,7 +32,7 @@ struct Home {
 
 struct Call {
   Home* home = nullptr;
-  int32_t operation = 0, mode = 0;
+  int32_t operation = 0, mode = 0, isolation = 0;
   int64_t timeout_ms = -1;
   tide_tx handle = {};  // of a pool, a lease or a transaction; the library checks it: JavaScript may make one up
   std::vector<tide_value> values;  // kTexts texts or NULL, then the parameters
@@ -109,7 +109,10 @@ napi_value result_of(napi_env env, const tide_result* result) {
   const int columns = tide_result_columns(result);
   for (int c = 0; c < columns; ++c) push(env, names, text_of(env, tide_result_name(result, c)));
   for (int64_t r = 0; r < tide_result_rows(result); ++r) {
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
     for (int c = 0; c < columns; ++c) push(env, cells, cell_of(env, tide_result_value(result, r, c)));
+    napi_close_handle_scope(env, scope);
   }
   return array_of(env, {names, cells, integer_of(env, tide_result_affected(result)),
                         integer_of(env, tide_result_last_insert_id(result))});
@@ -180,6 +183,7 @@ tide_status execute(Call& call) {
   with.context = acquire.context = &call;
   with.callback = call.operation == kPoolQuery ? on_done<tide_result*> : nullptr;
   acquire.callback = on_done<tide_lease>;
+  begin.isolation = call.isolation;
   switch (call.operation) {
     case kOpen: return tide_pool_open(first, second, third, &tx.pool, &call.err);
     case kClose: return tide_pool_close(tx.pool, call.timeout_ms, &call.err);
@@ -196,7 +200,7 @@ tide_status execute(Call& call) {
   }
 }
 
-// call(operation, pool, id, mode, timeout, [text, text, text, parameter ...])
+// call(operation, pool, id, mode, timeout, [text, text, text, parameter ...], isolation)
 napi_value start(napi_env env, napi_callback_info info) {
   napi_value from[kArguments] = {}, promise = nullptr;
   size_t given = kArguments;
@@ -209,6 +213,7 @@ napi_value start(napi_env env, napi_callback_info info) {
   napi_get_value_bigint_uint64(env, from[2], &call->handle.id, &is_exact);
   napi_get_value_int32(env, from[3], &call->mode);
   napi_get_value_int64(env, from[4], &call->timeout_ms);
+  napi_get_value_int32(env, from[6], &call->isolation);
   napi_get_array_length(env, from[5], &n);
   for (uint32_t i = 0; i < n; ++i)
     call->values.push_back(value_of(env, make<napi_get_element>(env, from[5], i), *call));

@@ -59,7 +59,8 @@ func values(db *sql.DB) {
 	bytes := map[bool]string{true: "bytea", false: "blob"}[isServer]
 	execute(db, "create table kept (i bigint, f float8, t text, b "+bytes+", s timestamp, o boolean)")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
-	execute(db, "insert into kept values (?, ?, ?, ?, ?, ?)", int64(-1<<63), 1.5, "tide \u00e9\U0001f30a", []byte("a\x00b"), at, true)
+	text := "tide \u00e9\U0001f30a"
+	execute(db, "insert into kept values (?, ?, ?, ?, ?, ?)", int64(-1<<63), 1.5, text, []byte("a\x00b"), at, true)
 	var i int64
 	var f sql.NullFloat64
 	var t sql.NullString
@@ -67,7 +68,7 @@ func values(db *sql.DB) {
 	var s sql.NullTime
 	var o sql.NullBool
 	must(db.QueryRow("select * from kept").Scan(&i, &f, &t, &b, &s, &o))
-	check(i == -1<<63 && f.Float64 == 1.5 && t.String == "tide \u00e9\U0001f30a" && string(b) == "a\x00b", i, f, t, b)
+	check(i == -1<<63 && f.Float64 == 1.5 && t.String == text && string(b) == "a\x00b", i, f, t, b)
 	check(s.Time.Equal(at) && o.Bool, s, o)
 	execute(db, "update kept set i = $1, f = null, t = null, b = null, s = null, o = null", 7)
 	must(db.QueryRow("select * from kept where i = $1", 7).Scan(&i, &f, &t, &b, &s, &o))
@@ -89,7 +90,8 @@ func values(db *sql.DB) {
 // Errors have the members of tide_error; bad arguments never reach the database.
 func mistakes(db *sql.DB) {
 	_, err := db.Query("select nothing_like_this")
-	check(failure(err).Status == "database" && failure(err).SQLState == "42703" && strings.Contains(err.Error(), "nothing_like_this"), err)
+	check(failure(err).Status == "database" && failure(err).SQLState == "42703", err)
+	check(strings.Contains(err.Error(), "nothing_like_this"), err)
 	execute(db, "create table once (i integer primary key)")
 	execute(db, "insert into once values (1)")
 	_, err = db.Exec("insert into once values (1)")
@@ -151,6 +153,20 @@ func sessions(db *sql.DB) {
 	check(leases() == 1)
 	must(conn.Close())
 	check(leases() == 0)
+	conn, err = db.Conn(ctx) // one that only reads is replaced when it is to write
+	must(err)
+	must(conn.PingContext(ctx))
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	must(err)
+	_, err = tx.Exec("select 1")
+	must(err)
+	must(tx.Commit())
+	_, err = conn.ExecContext(ctx, "update once set i = i where i = 0")
+	must(err)
+	must(conn.Close())
+	tx, err = db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	must(err)
+	must(tx.Rollback())
 	must(db.Ping())
 	check(leases() == 0)
 }

@@ -18,9 +18,11 @@ const promises = {
     assert.equal(done.affected, 1);
     const { rows, columns } = await pool.query('select * from kept');
     assert.deepEqual(columns, ['i', 'f', 't', 'b', 'o']);
-    assert.deepEqual(rows, [{ i: 9007199254740993n, f: 1.5, t: 'tide \u00e9\u{1f30a}', b: Buffer.from('a\0b'), o: isServer ? true : 1 }]);
+    assert.deepEqual(rows,
+      [{ i: 9007199254740993n, f: 1.5, t: 'tide \u00e9\u{1f30a}', b: Buffer.from('a\0b'), o: isServer ? true : 1 }]);
     await pool.query('update kept set i = ?, f = null, t = null, b = null, o = null', [7]);
-    assert.deepEqual((await pool.query('select * from kept where i = ?', [7])).rows, [{ i: 7, f: null, t: null, b: null, o: null }]);
+    assert.deepEqual((await pool.query('select * from kept where i = ?', [7])).rows,
+      [{ i: 7, f: null, t: null, b: null, o: null }]);
     assert.deepEqual((await pool.query('select i from kept where i = 8')).rows, []);
   },
 
@@ -55,6 +57,12 @@ const promises = {
     await assert.rejects(pool.transaction(() => { throw new RangeError('not asynchronous'); }), RangeError);
     await assert.rejects(pool.transaction((tx) => tx.query('insert into once values (1)')), { sqlstate: '23505' });
     assert.equal(await count(), 3);
+    if (isServer) {
+      const level = (tx) => tx.query("select current_setting('transaction_isolation') as level");
+      assert.equal((await pool.transaction(level, { isolation: 'serializable' })).rows[0].level, 'serializable');
+    }
+    await assert.rejects(pool.transaction(async () => 1, { isolation: 'chaos' }), TypeError);
+    await assert.rejects(pool.transaction((tx) => tx.query('delete from once'), { readOnly: true }), TideError);
     let attempts = 0;
     await pool.transaction(async () => {
       if (++attempts < 3) throw Object.assign(new Error('a conflict'), { sqlstate: '40001' });

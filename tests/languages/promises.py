@@ -169,7 +169,8 @@ def dbapi(_):
     raises(tidepool.Error, cursor.fetchone)
     cursor.execute("create table booze (name varchar(20), litres float8, made date)")
     assert cursor.description is None
-    cursor.executemany("insert into booze values (?, ?, ?)", [(n, i, tidepool.Date(2026, 1, 1 + i)) for i, n in enumerate("abc")])
+    rows = [(name, number, tidepool.Date(2026, 1, 1 + number)) for number, name in enumerate("abc")]
+    cursor.executemany("insert into booze values (?, ?, ?)", rows)
     assert cursor.rowcount == 3 and len(pool.relation("leases")) == 1
     connection.commit()
     assert pool.relation("leases") == []
