@@ -123,7 +123,7 @@ def fetch(url):
 
 
 def run_statements(text, place):
-    """Those of the page, in SQLite with the extension: the rows of the last but one, and of the last."""
+    """One on each line, in SQLite with the extension: the rows of each."""
     os.environ["TIDEPOOL_DIR"] = str(place / "segments")
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.enable_load_extension(True)
@@ -135,7 +135,7 @@ def run_statements(text, place):
 
 
 def check_web_handler(language, kind, place, url):
-    """It sells, shows its leases, is seen and controlled in SQL, and answers 503 when others hold all connections."""
+    """It sells, shows its leases, is seen and controlled in SQL, and answers 503 when no connection comes in time."""
     body = sections(language)["A web handler"]
     command, further = kind.program(place, "web", block(body, kind.fence))
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -148,6 +148,11 @@ def check_web_handler(language, kind, place, url):
         assert status == 200 and leases in ([], None), leases
         [(pool, state, size, in_use, waiting)], _ = run_statements(block(body, "sql"), place)
         assert (pool, state, in_use, waiting) == ("shop", "running", 0, 0) and size >= 1, (pool, state, size, in_use)
+        run_statements("SELECT tidepool_pause('shop')", place)
+        status, found = fetch(address + "/")
+        assert status == 503 and "no connection within" in found["error"], (status, found)
+        run_statements("SELECT tidepool_resume('shop')", place)
+        assert fetch(address + "/") == (200, [{"item": "tea", "sold": 4}])
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
