@@ -4,7 +4,7 @@ COLUMNS_MAX = 128  # of scripts; clang-format limits the lines of code
 
 CODE = (".c", ".h", ".cpp", ".hpp")
 SCRIPTS = (".py", ".sh")
-TEXTS = CODE + SCRIPTS + (".md", ".build", ".txt", ".map", ".golden", ".yml", ".json", ".sql", ".pml")
+TEXTS = CODE + SCRIPTS + (".js", ".toml", ".md", ".build", ".txt", ".map", ".golden", ".yml", ".json", ".sql", ".pml")
 
 # Which rooms of core/ a room may include, besides its own files.
 ROOMS = {
@@ -39,7 +39,8 @@ FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
     r"libpq-fe\.h": ("core/driver/libpq/", "pg_extension/query/", "pg_extension/worker/", "tests/"),
     r"postgres\.h": ("pg_extension/",),
-    r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "tests/"),
+    r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "languages/", "tests/"),
+    r"node_api\.h": ("languages/node/",),
 }
 
 # Words in code (not in comments and strings) and the only places for them: prefixes of paths.
@@ -69,6 +70,7 @@ WORDS = {
             "c_api/src/handles.",           # the fork hooks
             "c_api/src/callbacks.",         # the thread that runs the callbacks
             "c_api/src/opening.cpp",        # tide_close_all() closes all pools in parallel
+            "languages/node/",              # a statement that must not hold up JavaScript
             "tests/", "examples/",
         ),
     },
@@ -111,7 +113,8 @@ SYMBOLS = "c_api/symbols.golden"
 EXPLAINED = (
     "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment",
     "core/brain", "core/pool", "core/service", "core/driver", "core/reading",
-    "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "tests",
+    "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "languages",
+    "languages/python", "languages/node", "languages/go", "tests",
 )
 
 OPTIONS = "core/policy/catalogue.cpp"
