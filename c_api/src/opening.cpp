@@ -193,6 +193,7 @@ ServiceNeeds needs_of(const Member& member) {
     callbacks->tell_subscriber(std::move(call));
   };
   needs.listening.policy = member.policy;
+  if (member.role != TargetRole::replica) needs.cache_channel = member.policy.query_cache_channel;
   needs.listening.seed = fresh_seed();
   return needs;
 }
@@ -245,6 +246,7 @@ Result<uint64_t> open_member(Member& member, const ParsedOptions& parsed, std::v
   const uint64_t handle = member.place.use();
   whole.pool = pool.take();
   Handles::instance().publish(handle, std::move(whole), *member.callbacks);
+  if (const Door door(Handles::handle_of(handle)); door) door.service().start();
   lend_private_pools();
   return handle;
 }

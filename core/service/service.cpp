@@ -80,6 +80,7 @@ class WatchedSink final : public RowSink {
 struct Service::Parts {
   Parts(Pool& of, ServiceNeeds needs)
       : pool(of),
+        cache_channel(std::move(needs.cache_channel)),
         pauses(std::move(needs.pause), needs.seed),
         later(std::move(needs.later)),
         cached(
@@ -90,6 +91,7 @@ struct Service::Parts {
         listener(of, std::move(needs.listening)) {}
 
   Pool& pool;
+  const std::string cache_channel;
   Pauses pauses;
   TransactionBook book;
   const std::function<Status(std::function<void()>)> later;
@@ -180,6 +182,24 @@ Service::~Service() {
     const Transaction::Entry entry(*transaction, false);
     if (entry.status()) transaction->roll_back();
   }
+}
+
+// Without a subscription the cache stays blind: then every query is executed.
+void Service::start() {
+  if (parts_->cache_channel.empty()) return;
+  const auto tell = [&cache = parts_->cached.cache()](SubscriptionId, const ListenEvent& event) {
+    switch (event.kind) {
+      case ListenEvent::Kind::ready:
+      case ListenEvent::Kind::gap: return cache.listening();
+      case ListenEvent::Kind::lost: return cache.lost();
+      case ListenEvent::Kind::notification: return cache.notified(event.text);
+    }
+  };
+  const auto subscribed = parts_->listener.subscribe(parts_->cache_channel, Listener::Side::ours, tell);
+  if (subscribed) return;
+  parts_->pool.keeper().note_later(
+      EventKind::listen_lost, Severity::warning,
+      "the query cache is not used, because it cannot listen to its channel: " + subscribed.status().message());
 }
 
 // ---- statements on the pool -----------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ struct ServiceNeeds {
   std::function<void(Span)> pause;  // waits between two attempts
   uint64_t seed = 0;                // of the jitter
   ListenerNeeds listening = {};
+  std::string cache_channel = {};  // notifications of it invalidate cached results; "": none
   // Runs a work outside of the calling thread; empty: in a thread of the service.
   std::function<Status(std::function<void()>)> later = {};
 };
@@ -105,6 +106,9 @@ class Service {
  public:
   Service(Pool& pool, ServiceNeeds needs);
   ~Service();
+  // Begins what works beside the calls, once the pool can be found by those who prepare for a fork(): the query cache
+  // listens to its channel.
+  void start();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 

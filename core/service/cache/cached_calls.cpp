@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "pool/call_cancel.hpp"
+#include "pool/cancel_token.hpp"
 #include "pool/keeper.hpp"
 
 namespace tide {
@@ -147,6 +149,7 @@ CachedCalls::CachedCalls(Pool& pool, Execute execute, Later later)
 
 Status CachedCalls::run(const Call& call, const CallTerms& terms, ResultTable& out) {
   if (!cache_.is_on()) return execute_(call, terms, out);
+  if (terms.cancel != nullptr && terms.cancel->is_tripped()) return cancelled_before("the call");
   static thread_local std::string buffer;  // of one call at a time: miss() works on a copy
   write_cache_key(call, terms.cache, buffer);
   std::shared_ptr<const FrozenTable> found;
@@ -193,7 +196,7 @@ Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string k
         return fill(*flight, call, rest, out);
       case QueryCache::Role::none: cache_.count(Counter::query_cache_misses_total); return execute_(call, rest, out);
       case QueryCache::Role::follower:
-        if (Status waited = wait(*flight, deadline, began); !waited) return waited;
+        if (Status waited = wait(*flight, deadline, began, terms.cancel); !waited) return waited;
         break;
       case QueryCache::Role::late: break;
     }
@@ -238,10 +241,11 @@ Status CachedCalls::fill(CacheFlight& flight, const Call& call, const CallTerms&
   return status;
 }
 
-Status CachedCalls::wait(CacheFlight& flight, Instant deadline, Instant began) {
+Status CachedCalls::wait(CacheFlight& flight, Instant deadline, Instant began, const CancelToken* cancel) {
   for (;;) {
     const Instant now = pool_.clock().now();
     if (flight.wait_for(std::clamp(deadline - now, Span(), kSlice)) != CacheFlight::State::flying) return Status::ok();
+    if (cancel != nullptr && cancel->is_tripped()) return cancelled_before("the call");
     if (pool_.clock().now() < deadline) continue;
     Status status = Status::error(
         Code::timeout, "timed out waiting for the same query of another caller",

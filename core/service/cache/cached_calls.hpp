@@ -42,7 +42,8 @@ class CachedCalls {
   // The call was not answered from the cache.
   [[gnu::noinline]] Status miss(const Call& call, const CallTerms& terms, std::string key, ResultTable& out);
   Status fill(CacheFlight& flight, const Call& call, const CallTerms& terms, ResultTable& out);
-  Status wait(CacheFlight& flight, Instant deadline, Instant began);
+  // Returns early if the token is tripped.
+  Status wait(CacheFlight& flight, Instant deadline, Instant began, const CancelToken* cancel);
   void renew(const Call& call, const CallTerms& terms, const std::string& key);
   void renew_now(Kept& kept);
   bool is_cacheable(const Call& call, const CacheTerms& terms);
