@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -505,6 +506,10 @@ def checkpoints(s, shows):
         is_(wal(), None)
         shows("pool_stats", "without a WAL", checkpoints_total=0, checkpoint_failures_total=0)
         return
+    version = sqlite3.sqlite_version_info
+    is_fixed = version >= (3, 51, 3) or version[:2] in ((3, 44), (3, 50)) and version >= (3, 44, 6)
+    note = s.value("SELECT note FROM ~settings WHERE pool = :pool AND name = 'sqlite_journal_mode'")
+    is_(note is None or "update to 3.51.3" not in note, is_fixed, note)
     pool.query("CREATE TABLE t (x)")
     write()
     until(lambda: (wal() or {}).get("last_checkpoint") and wal()["frames"] == wal()["frames_checkpointed"], "it is copied")

@@ -263,11 +263,17 @@ void SqliteConnection::end_effects() noexcept {
   forget_transaction();
 }
 
-// Does what the last close does otherwise. Only in the writer turn: SQLite up to 3.51.2 may damage a WAL that one connection
-// resets while another writes. Readers of other processes are not waited for.
+// Does what the last close does otherwise. Only in the writer turn, and with the lock of SQLite: a checkpoint that does not get
+// it is interrupted (WalGuard, C1). Readers of other processes are not waited for.
 void SqliteConnection::empty_wal() noexcept {
   if (file_->turn().take(number_, Instant(), watch_.should_stop()) != WriterTurn::Outcome::taken) return;
+  const auto interrupt = [](void* database, int) {
+    sqlite3_interrupt(static_cast<sqlite3*>(database));
+    return 0;
+  };
+  sqlite3_busy_handler(database_.get(), interrupt, database_.get());
   sqlite3_wal_checkpoint_v2(database_.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_handler(database_.get(), nullptr, nullptr);
   file_->turn().give(number_);
 }
 

@@ -206,8 +206,9 @@ TEST_F(ThreadedTest, WorkOfTheDriverIsDoneWhenItIsWantedAndDelaysNoCall) {
     story_.is_work_wanted = true;
     story_.wake();
   };
-  want();
   pollfd rung{connector_->fd(), POLLIN, 0};
+  while (poll(&rung, 1, 10) == 1) connector_->step(clock_.now(), done_);
+  want();
   EXPECT_EQ(poll(&rung, 1, 10000), 1);
   connector_->step(clock_.now(), done_);
   ASSERT_TRUE(is_inside(kWork, 1));
