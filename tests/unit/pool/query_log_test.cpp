@@ -1,6 +1,7 @@
 // The query log of a pool, read as an observer reads it: what is recorded of statements, and what is not.
 #include "pool/query_log.hpp"
 
+#include "unit/driver/support.hpp"
 #include "unit/pool/timed_pool.hpp"
 
 namespace tide {
