@@ -21,7 +21,7 @@ namespace tide {
 
 class QueryForms {
  public:
-  static constexpr size_t kPlaces = 1024;
+  static constexpr size_t kPlaces = 2048;
   static constexpr size_t kTextBytesMax = 622;
 
   QueryForms() : places_(kPlaces) {}
@@ -61,7 +61,7 @@ class QueryForms {
   }
   // Before all places are used.
   bool is_short() const {
-    return used_.load(std::memory_order_relaxed) >= kPlaces * 3 / 4 || is_short_.load(std::memory_order_relaxed);
+    return used_.load(std::memory_order_relaxed) >= kPlaces / 2 || is_short_.load(std::memory_order_relaxed);
   }
   // Removes the texts whose fingerprint is not wanted.
   template <typename IsWanted>

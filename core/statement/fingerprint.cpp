@@ -14,9 +14,9 @@ using Kind = SqlScanner::Kind;
 using Token = SqlScanner::Token;
 
 constexpr std::string_view kMore = "...";
-constexpr size_t kDepthMax = 64;                         // of parentheses; what is deeper is left out
-constexpr size_t kNameBytesMax = 128;                    // a longer one in quotes is no name
-constexpr std::string_view kNoSymbols("\0'\"$\\{}", 7);  // there is no such symbol: a literal is broken
+constexpr size_t kDepthMax = 64;                     // of parentheses; what is deeper is left out
+constexpr size_t kNameBytesMax = 128;                // a longer one in quotes is no name
+constexpr std::string_view kNoSymbols = "'\"$\\{}";  // there is no such symbol: a literal is broken
 constexpr std::string_view kNoSpaceBefore = ",).];";
 
 // After these no operand has ended: a sign belongs to the number, and "(" is no call.
@@ -77,7 +77,8 @@ class Normalizer {
       take(token);
       end_ = scanner_.position();
     }
-    if (is_doubtful_) return verb_.empty() ? std::string(kMore) : verb_ + " " + std::string(kMore);
+    if (is_doubtful_ || sql_.find('\0') != sql_.npos)
+      return verb_.empty() ? std::string(kMore) : verb_ + " " + std::string(kMore);
     if (is_cut_ || is_over_) {
       // The values of a list that is not complete would make another form of every length.
       if (frames_.size() > 1) out_.resize(frames_[1].open);
@@ -117,17 +118,18 @@ class Normalizer {
       case Kind::symbol: take_symbol(token, start); break;
       case Kind::end: break;
     }
-    was_quoted_ = token.kind == Kind::name || (token.kind == Kind::literal && token.text.back() == '\'');
+    was_quoted_ = is_quoted(token);
   }
 
+  static bool is_quoted(const Token& token) {
+    if (token.kind == Kind::name) return true;
+    return token.kind == Kind::literal && (token.text.back() == '\'' || token.text.back() == '$');
+  }
   // A quote beside a letter is often one inside a text, which was not doubled.
   bool is_beside_quote(const Token& token, size_t start) const {
-    const bool is_adjacent = start == end_ && start != 0;
-    if (!is_adjacent) return false;
-    const bool is_quoted =
-        token.kind == Kind::name || (token.kind == Kind::literal && token.text.find('\'') != token.text.npos);
-    if (was_quoted_) return is_quoted || is_word_byte(sql_[start]);
-    return is_quoted && is_word_byte(sql_[start - 1]);
+    if (start != end_ || start == 0) return false;
+    if (was_quoted_) return is_quoted(token) || is_word_byte(sql_[start]);
+    return is_quoted(token) && is_word_byte(sql_[start - 1]);
   }
 
   void take_word(const Token& token) {

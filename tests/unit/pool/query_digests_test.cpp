@@ -62,8 +62,12 @@ TEST_F(Digests, ANewOneReplacesTheLowest) {
   EXPECT_EQ(find(99)->total_ns, 10U);
   EXPECT_EQ(find(99)->max_ns, 10U);
   add(100, 10);
-  EXPECT_NE(find(99), nullptr) << "it has inherited the rank of the one that it replaced";
-  EXPECT_EQ(find(2), nullptr) << "rank 1010 < 2000";
+  EXPECT_EQ(find(99), nullptr) << "rank 1010 < 2000";
+  add(100, 1000);
+  EXPECT_EQ(find(100)->total_ns, 1010U);
+  add(101, 10);
+  EXPECT_NE(find(100), nullptr) << "it has inherited the rank of the one that it replaced: 2020 > 2000";
+  EXPECT_EQ(find(2), nullptr);
 }
 
 // However many other statements there are, one with more than its share of the time has a record.

@@ -32,7 +32,9 @@ TEST(Catalogue, ColumnsAreStable) {
       "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
       "efficiency slow_share prediction_accuracy wal_bytes emergencies_total recovery_attempts_total "
       "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total "
-      "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes");
+      "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes query_cache_entries "
+      "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
+      "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
   EXPECT_EQ(columns_of("pool_history"),
             "instance_id pool at resolution_ms size in_use_avg in_use_max waiting_max limit_size acquires timeouts "

@@ -138,10 +138,13 @@ class Marked {
     return out.append(kMark).append(kPieces[pick(std::size(kPieces))]);
   }
   uint64_t pick(uint64_t n) { return rng_.below(n); }
-  // Not behind a backslash, and not in the sign of a comment: what follows would be another text, also for the database.
+  // Not inside of what a scanner takes as one: the parts would be something else, also for the database.
   size_t place_in(const std::string& sql) {
+    const auto continues = [](char c) {
+      return is_letter(c) || is_digit(c) || std::string_view("\\-/+.").find(c) != std::string_view::npos;
+    };
     size_t place = pick(sql.size());
-    while (place > 0 && std::string_view("\\-/").find(sql[place - 1]) != std::string_view::npos) --place;
+    while (place > 0 && continues(sql[place - 1])) --place;
     return place;
   }
 
