@@ -161,6 +161,25 @@ TEST_F(ListenerTest, N2UnsubscribeInsideTheCallMakesItTheLastOne) {
   EXPECT_EQ(heard.await(2), (Words{"ready", "1"}));
 }
 
+TEST_F(ListenerTest, N2CallsThatWaitAreNotMadeAfterUnsubscribe) {
+  std::mutex mutex;
+  std::vector<std::function<void()>> calls;
+  make([&](std::function<void()> call) {
+    const std::lock_guard lock(mutex);
+    calls.push_back(std::move(call));
+  });
+  Heard heard;
+  const SubscriptionId id = subscribe(heard);
+  for (size_t waiting = 0; waiting == 0; std::this_thread::yield()) {
+    const std::lock_guard lock(mutex);
+    waiting = calls.size();
+  }
+  EXPECT_OK(listener_->unsubscribe(id));
+  const std::lock_guard lock(mutex);
+  for (const std::function<void()>& call : calls) call();
+  EXPECT_EQ(heard.size(), 0u);
+}
+
 // N3
 TEST_F(ListenerTest, N3ReadingStopsWhileTheProgramDoesNotKeepUp) {
   std::mutex mutex;
