@@ -253,7 +253,8 @@ bool QueryLog::drain(Instant now) {
 
 void QueryLog::clear(Instant now) {
   if (!is_on()) return;
-  while (drain(now)) {
+  // As often as full tapes of all slots need.
+  for (uint32_t left = 1 + board_.capacity() / (kRecordsPerStep / kTapeRecords); left > 0 && drain(now); --left) {
   }
   digests_.clear();
   log_.clear([](format::QueryRecord& record) {

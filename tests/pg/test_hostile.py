@@ -13,7 +13,8 @@ import support
 from cluster import PsqlError
 
 RELATIONS = ("pools", "pool_stats", "pool_histograms", "pool_history", "connections", "leases", "waiters", "events",
-             "scaling_events", "alerts", "health_checks", "forecasts", "alert_rules", "settings", "commands")
+             "scaling_events", "alerts", "health_checks", "forecasts", "alert_rules", "settings", "commands", "slow_queries",
+             "failed_queries", "queries")
 LOOK_S = 3  # how long a file is changed while it is read
 
 
