@@ -232,7 +232,8 @@ def cancelled_requests(s, shows):
         lambda: pool.acquire("critical", 20000, critical=True, token=token), sqlstate="57014", status="cancelled")))
     critical.start()
     s.reaches("waiting", 2)
-    is_(sorted(row[0] for row in s.rows("SELECT priority FROM ~waiters WHERE pool = :pool")), ["critical", "normal"], "who waits")
+    who = s.rows("SELECT priority FROM ~waiters WHERE pool = :pool")
+    is_(sorted(row[0] for row in who), ["critical", "normal"], "who waits")
     client.library.tide_cancel_token_trip(token)
     critical.join(20)
     is_(len(refused), 1, "the request is refused")
@@ -445,8 +446,8 @@ def connecting_and_validating(s, shows):
     until(lambda: s.eyes.rows(f"SELECT connecting, idle FROM ~pools WHERE pool = '{late.name}'") == [(0, 1)], "is connected")
 
 
-CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests, prepared_statements,
-         transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
+CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
+         prepared_statements, transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))
