@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <future>
 #include <stop_token>
 #include <thread>
 #include <tidepool/tidepool.hpp>
 #include <type_traits>
+#include <vector>
 
 #include "support.hpp"
 
@@ -23,7 +25,8 @@ class Cancel : public tidepool_test::Database {
   template <typename Trip>
   static std::jthread later(Trip trip) {
     return std::jthread([trip] {
-      std::this_thread::sleep_for(20ms);
+      std::promise<void> never;
+      never.get_future().wait_for(20ms);
       trip();
     });
   }

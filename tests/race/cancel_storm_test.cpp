@@ -116,6 +116,26 @@ TEST_F(CancelStorm, NoLeaseIsLost) {
   rig_.expect_all_gone();
 }
 
+// I4: a sleeping request gets a connection that is no longer reserved, although none is returned.
+TEST_F(CancelStorm, AWaiterIsServedWhenTheReserveIsGivenUp) {
+  std::vector<LeaseId> held(kSize - kReserve);
+  for (LeaseId& lease : held) ASSERT_EQ(rig_.acquire(lease), Code::ok);
+  LeaseId lease;
+  EXPECT_EQ(rig_.acquire(lease, Span::millis(5)), Code::timeout);
+  std::atomic<bool> is_served{false};
+  std::thread waiter([&] {
+    EXPECT_EQ(rig_.acquire(lease), Code::ok);
+    is_served = true;
+  });
+  EXPECT_TRUE(comes_true([&] { return read(rig_.pool().segment().queue().waiting) == 1; }));
+  rig_.order("set", R"({"option":"reserve_size","value":"0"})");
+  EXPECT_TRUE(comes_true([&] { return is_served.load(); }));
+  for (const LeaseId own : held) EXPECT_EQ(rig_.release(own), Code::ok);
+  waiter.join();
+  EXPECT_EQ(rig_.release(lease), Code::ok);
+  rig_.close();
+}
+
 // A statement is cancelled whenever the token is tripped: before it is sent, or while it runs. The next one on the lease runs.
 TEST_F(CancelStorm, AStatementIsAlwaysCancelled) {
   for (int i = 0; i < 100; ++i) {

@@ -33,7 +33,6 @@ extern "C" {
  * @param out set only on success
  * Owns     you must free it with tide_cancel_token_free().
  * Fails    TIDE_NO_MEMORY, TIDE_BAD_ARGUMENT.
- * Since    0.1
  */
 TIDE_API tide_status tide_cancel_token_new(tide_cancel_token** out, tide_error* err);
 
@@ -45,24 +44,22 @@ TIDE_API tide_status tide_cancel_token_new(tide_cancel_token** out, tide_error* 
  *
  * @param token may be NULL
  * Threads  any, also callbacks; not a signal handler.
- * Since    0.1
  */
 TIDE_API void tide_cancel_token_trip(tide_cancel_token* token);
 
 /**
- * 1 if the token is tripped, else 0, also for NULL.
+ * Tell whether a token is tripped: 1, else 0.
  *
- * Threads  any.
- * Since    0.1
+ * @param token may be NULL: 0
  */
 TIDE_API int tide_cancel_token_is_tripped(const tide_cancel_token* token);
 
 /**
- * Free a token; NULL is allowed. Asynchronous calls and open transactions that use it go on, and can no longer be cancelled. A call
+ * Free a token. Asynchronous calls and open transactions that use it go on, and can no longer be cancelled. A call
  * that another thread has not returned from must not lose its token.
  *
+ * @param token may be NULL
  * Threads  any, also callbacks.
- * Since    0.1
  */
 TIDE_API void tide_cancel_token_free(tide_cancel_token* token);
 

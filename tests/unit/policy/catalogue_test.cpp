@@ -27,6 +27,7 @@ constexpr Documented kDocumented[] = {
     {"burst_duration", "1min"},
     {"acquire_timeout", "10s"},
     {"max_waiting", "0"},
+    {"reserve_size", "0"},
     {"fairness_window", "1ms"},
     {"connect_timeout", "5s"},
     {"keepalive", "on"},

@@ -60,30 +60,26 @@ TEST(CancelToken, MayBeFreedByWhatItCalls) {
 
 // C2: the stack of the watching thread may go as soon as unwatch() has returned.
 TEST(CancelToken, UnwatchWaitsForARunningFunction) {
-  for (int i = 0; i < 300; ++i) {
-    const Token token = make_token();
-    std::thread tripper([&] { token->trip(); });
-    {
-      std::atomic<int> calls{0};
-      struct Slow : OnTrip {
-        explicit Slow(std::atomic<int>& of) : OnTrip(&Slow::tripped), calls(of) {}
-        ~Slow() { unwatch(); }
-        static void tripped(OnTrip& self) noexcept {
-          auto& slow = static_cast<Slow&>(self);
-          ++slow.calls;
-          std::this_thread::yield();
-          ++slow.calls;
-        }
-        std::atomic<int>& calls;
-      };
-      {
-        Slow slow(calls);
-        (void)slow.watch(*token);
-      }
-      EXPECT_NE(calls.load(), 1) << "it still runs";
+  struct Slow : OnTrip {
+    Slow() : OnTrip(&Slow::tripped) {}
+    static void tripped(OnTrip& self) noexcept {
+      auto& slow = static_cast<Slow&>(self);
+      slow.has_begun = true;
+      while (!slow.is_leaving) std::this_thread::yield();
+      for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+      slow.has_ended = true;
     }
-    tripper.join();
-  }
+    std::atomic<bool> has_begun{false}, is_leaving{false}, has_ended{false};
+  };
+  const Token token = make_token();
+  Slow slow;
+  ASSERT_TRUE(slow.watch(*token));
+  std::thread tripper([&] { token->trip(); });
+  while (!slow.has_begun) std::this_thread::yield();
+  slow.is_leaving = true;
+  slow.unwatch();
+  EXPECT_TRUE(slow.has_ended) << "it still runs";
+  tripper.join();
 }
 
 class CancelledRequests : public TimedPool {
