@@ -457,7 +457,7 @@ def connecting_and_validating(s, shows):
 
 
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, prepared_statements,
-         transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
+         query_cache, transactions, recorded_history, closed_connections, lifetimes, faults, sizing)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))
