@@ -508,7 +508,8 @@ def checkpoints(s, shows):
         shows("pool_stats", "without a WAL", checkpoints_total=0, checkpoint_failures_total=0)
         return
     version = sqlite3.sqlite_version_info
-    is_fixed = version >= (3, 51, 3) or version[:2] in ((3, 44), (3, 50)) and version >= (3, 44, 6)
+    is_fixed = version >= (3, 51, 3) or any(version[:2] == fixed[:2] and version >= fixed
+                                            for fixed in ((3, 44, 6), (3, 50, 7)))
     note = s.value("SELECT note FROM ~settings WHERE pool = :pool AND name = 'sqlite_journal_mode'")
     is_(note is None or "update to 3.51.3" not in note, is_fixed, note)
     pool.query("CREATE TABLE t (x)")
@@ -586,8 +587,8 @@ def query_log(s, shows):
 
 
 CASES = (every_column_is_checked, current_values, connecting_and_validating, losses, counters, cancelled_requests,
-         prepared_statements, transactions, recorded_history, closed_connections, lifetimes, faults, sizing, checkpoints,
-         query_log)
+         prepared_statements, query_cache, transactions, recorded_history, closed_connections, lifetimes, faults, sizing,
+         checkpoints, query_log)
 
 if __name__ == "__main__":
     sys.exit(stage.main(CASES))

@@ -216,7 +216,7 @@ class SqliteCache : public ::testing::TestWithParam<const char*> {
   void make() {
     url_ = is_memory() ? "sqlite::memory:" : "sqlite://" + folder_.file("shared.db");
     options_ = "query_cache=on";
-    if (!is_memory()) options_ += " sqlite_journal_mode=" + std::string(GetParam());
+    if (!is_memory()) options_ += " sqlite_synchronous=off sqlite_journal_mode=" + std::string(GetParam());
     db_ = std::make_unique<CacheDb>(url_, options_);
     db_->query("create table counter (n integer)");
     db_->query("insert into counter values (0)");

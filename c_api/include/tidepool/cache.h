@@ -17,7 +17,7 @@
  * Every other call is executed, and counted in query_cache_refused_total. With reset_on_release=none nothing is cached.
  *
  * SQLite: a result is not used after a commit to the database, whoever made it, also another process. Databases that are attached
- * are not watched. PostgreSQL: changes have to be told, also those made through the same pool: by tide_cache_invalidate(), by
+ * are not watched. PostgreSQL (and registered drivers): changes have to be told, also those made through the same pool: by tide_cache_invalidate(), by
  * the command clear_cache in SQL, or by NOTIFY on the channel of the option query_cache_channel, in the transaction that makes
  * them: payload a key, tag:NAME, or empty for all. While nobody can listen to that channel nothing is cached, and after an
  * outage the cache is empty.

@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace tide {
 namespace {
 
@@ -124,9 +126,10 @@ QueryCache::Role QueryCache::join(const HashedKey& key, std::string& text, std::
     }
     found->second->is_doomed_ = true;
     flights_.erase(found);
-  } else if (const EntryPtr known = look_up(key);
-             known != nullptr && is_fresh(*known, limits, now) && known->mark == mark) {
-    return Role::late;
+  } else {
+    const EntryPtr known = look_up(key);
+    if (known != nullptr && is_fresh(*known, limits, now) && known->mark == mark) return Role::late;
+    flight->has_previous_ = known != nullptr;  // until it lands, nobody else adds one: a second flight dooms it
   }
   entry.hash = key.hash;
   entry.key = std::move(text);
@@ -155,7 +158,7 @@ void QueryCache::land(CacheFlight& flight, CacheFlight::State state, std::shared
       entry->fresh_until = entry->born + ttl;
       entry->bytes = bytes_of(*entry);
       try {
-        keep(std::move(entry), garbage);
+        keep(std::move(entry), flight.has_previous_, garbage);
       } catch (const std::bad_alloc&) {
         // Not kept.
       }
@@ -176,8 +179,8 @@ void QueryCache::make_room(size_t bytes, Garbage& garbage) {
   }
 }
 
-void QueryCache::keep(EntryPtr entry, Garbage& garbage) {
-  if (EntryPtr previous = look_up(entry->hashed()); previous != nullptr) {
+void QueryCache::keep(EntryPtr entry, bool has_previous, Garbage& garbage) {
+  if (const EntryPtr previous = has_previous ? look_up(entry->hashed()) : nullptr; previous != nullptr) {
     queues_.remove(*previous);
     garbage.push_back(take(*previous));
   }
@@ -193,7 +196,8 @@ void QueryCache::keep(EntryPtr entry, Garbage& garbage) {
     for (; labelled < entry->labels.size(); ++labelled) labelled_[entry->labels[labelled]].push_back(entry.get());
     queues_.add(*entry);
     const std::lock_guard lock(part.mutex);
-    part.table.emplace(entry->hashed(), entry);
+    const bool is_new = part.table.emplace(entry->hashed(), entry).second;
+    TIDE_ASSERT(is_new);
   } catch (...) {
     if (entry->queue != CacheEntry::Queue::none) queues_.remove(*entry);
     entry->labels.resize(labelled);

@@ -71,6 +71,7 @@ class CacheFlight {
   // Protected by the mutex of the cache.
   std::shared_ptr<CacheEntry> entry_;  // without its table; until the flight ends
   bool is_doomed_ = false;
+  bool has_previous_ = true;  // there may be an entry with its key
 
   std::mutex mutex_;  // guards the following
   std::condition_variable ended_;
@@ -165,7 +166,7 @@ class QueryCache {
   void dispose(std::vector<Table> tables, uint64_t entries) noexcept;
   uint64_t clear_label(const std::string& label);
   // With the mutex of the cache:
-  void keep(EntryPtr entry, Garbage& garbage);
+  void keep(EntryPtr entry, bool has_previous, Garbage& garbage);
   void make_room(size_t bytes, Garbage& garbage);
   EntryPtr take(CacheEntry& entry);
   uint64_t take_all(std::vector<Table>& tables);

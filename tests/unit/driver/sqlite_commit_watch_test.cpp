@@ -27,6 +27,7 @@ class CommitWatchTest : public ::testing::TestWithParam<const char*> {
     file_ = std::make_shared<DatabaseFile>(sqlite::make_target(is_memory ? ":memory:" : path_), clock_);
     open(writer_);
     if (!is_memory) run(("PRAGMA journal_mode=" + std::string(GetParam())).c_str());
+    run("PRAGMA synchronous=OFF");
     run("CREATE TABLE t (a)");
     watch_ = std::make_unique<CommitWatch>(file_, clock_);
   }

@@ -377,6 +377,28 @@ TEST_F(QueryCacheTest, NothingIsServedWhileNobodyListens) {
 
 // ---- admission
 
+TEST_F(QueryCacheTest, AScanRemovesNothingThatIsUsed) {
+  const auto use_all = [&] {
+    int found = 0;
+    for (int i = 0; i < 20; ++i) found += get("hot" + std::to_string(i)) != nullptr ? 1 : 0;
+    return found;
+  };
+  for (int i = 0; i < 20; ++i) fill("hot" + std::to_string(i));
+  use_all();
+  for (int i = 0; i < 2000; ++i) fill("scanned" + std::to_string(i));
+  EXPECT_EQ(use_all(), 20);
+}
+
+TEST_F(QueryCacheTest, WhatReturnsSoonIsKeptLonger) {
+  for (int i = 0; i < 100; ++i) fill("first" + std::to_string(i));
+  for (int i = 0; i < 10; ++i) fill("second" + std::to_string(i));  // removes first0 to first9, which were not used
+  EXPECT_EQ(get("first3"), nullptr);
+  fill("first3");
+  for (int i = 0; i < 95; ++i) fill("third" + std::to_string(i));
+  EXPECT_NE(get("first3"), nullptr);
+  EXPECT_EQ(get("second3"), nullptr);
+}
+
 class Lru {
  public:
   explicit Lru(size_t entries_max) : entries_max_(entries_max) {}
