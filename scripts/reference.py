@@ -246,7 +246,7 @@ def options_page(library):
 URL with the prefix `tidepool.`; as environment variables (`TIDEPOOL_MAX_SIZE`); as options of a foreign server
 in PostgreSQL; or changed later with the command [set](functions.md#set). The relation
 [settings](relations.md#settings) shows the current values. Precedence, highest first: `set`, options, URL,
-environment, preset, default.
+options of a registry, environment, preset, default.
 """
     yield """A duration is a number with the unit `us`, `ms`, `s`, `min`, `h` or `d`, or a number of milliseconds; a size is
 a number with `B`, `kB`, `MB`, `GB` or `TB`, or a number of bytes. *Applies*: `now`, to `new_connections`, or

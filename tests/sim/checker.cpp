@@ -388,11 +388,11 @@ void Checker::check_unpooled() {
   Pool& pool = world_.pool();
   const format::Vitals& vitals = pool.segment().vitals();
   const auto state = static_cast<PoolState>(read(vitals.state));
-  const bool is_expected = !world_.policy().is_pooling() && world_.books().pending().empty() &&
-                           state != PoolState::paused && state != PoolState::draining && !world_.is_closing();
+  const bool is_expected = !world_.policy().is_pooling() && state != PoolState::paused &&
+                           state != PoolState::draining && !world_.is_closing();
   if (!is_expected) unpooled_since_ = Instant();
   if (is_expected && !unpooled_since_.is_set()) unpooled_since_ = world_.now();
-  const Span bound = kHeartbeat + world_.lateness_max() * 2 + kRecheck;
+  const Span bound = world_.lateness_max() * 2 + kRecheck;
   if (!is_expected || world_.now() - latest(unpooled_since_, ordered_at_) <= bound) return;
   for (uint32_t slot = 0; slot < used_; ++slot) {
     const format::Slot& s = pool.segment().slots()[slot];
