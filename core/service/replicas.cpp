@@ -276,6 +276,12 @@ Span left_of(Instant deadline, Instant now) {
   return deadline == Instant::never() ? Span::nanos(-1) : std::max(deadline - now, Span{});
 }
 
+// How long a request waits at one replica, whose server may just be going down, before it is chosen again.
+Span turn_of(Span left) {
+  constexpr Span kTurnMax = Span::seconds(1), kTooShort = Span::millis(20);
+  return left < kTooShort ? left : std::min(left / 2, kTurnMax);
+}
+
 }  // namespace
 
 Status Replicas::acquire(OwnLease& lease, AcquireRequest request) {
@@ -286,13 +292,17 @@ Status Replicas::acquire(OwnLease& lease, AcquireRequest request) {
   for (;;) {
     const size_t target = choose(deadline, !given.is_zero(), tried);
     lease.use(*watch.members[target].pool);
-    request.timeout = left_of(deadline, watch.clock.now());
+    const Span left = left_of(deadline, watch.clock.now());
+    request.timeout = target == Routing::kPrimary ? left : turn_of(left);
     Status status = lease.acquire(request);
     if (status) {
       watch.members[target].pool->segment().routing().reads_total.fetch_add(1, std::memory_order_relaxed);
       return status;
     }
-    if (target == Routing::kPrimary || !may_try_another(status.code)) return status;
+    if (target == Routing::kPrimary) return status;
+    if (status.code == Code::timeout && request.timeout < left) continue;
+    // Who does not wait gets what is idle anywhere.
+    if (!may_try_another(status.code) && !(status.code == Code::timeout && given.is_zero())) return status;
     if (lies_with_the_server(status.code)) note_lost(*watch.members[target].pool, status);
     tried |= uint64_t{1} << target;
   }
@@ -313,14 +323,17 @@ Code Replicas::acquire_async(const AcquireRequest& request, Done done) {
 
 Code Replicas::ask_later(size_t target, AcquireRequest request, Instant deadline, const Done& done) {
   const Member& member = watch_->members[target];
-  request.timeout = left_of(deadline, watch_->clock.now());
+  const Span left = left_of(deadline, watch_->clock.now());
+  request.timeout = target == Routing::kPrimary ? left : turn_of(left);
+  const bool is_turn = request.timeout < left;
   const Visit visit(Presence::key_of_pool(member.pool->key()));
   return member.pool->acquire_async(
-      request, [this, target, deadline, done, mode = request.mode, tag = std::string(request.tag)](
+      request, [this, target, deadline, done, is_turn, mode = request.mode, tag = std::string(request.tag)](
                    Code outcome, LeaseId lease, const Status& why) {
         const Member& from = watch_->members[target];
         if (outcome == Code::ok) from.pool->segment().routing().reads_total.fetch_add(1, std::memory_order_relaxed);
-        if (target == Routing::kPrimary || !may_try_another(outcome)) return done(from.handle, outcome, lease, why);
+        const bool is_over = !may_try_another(outcome) && !(outcome == Code::timeout && is_turn);
+        if (target == Routing::kPrimary || is_over) return done(from.handle, outcome, lease, why);
         if (lies_with_the_server(outcome)) note_lost(*from.pool, why);
         const AcquireRequest again{tag.c_str(), mode, {}};
         const Code code = ask_later(Routing::kPrimary, again, deadline, done);

@@ -251,12 +251,14 @@ def stopped_standby_is_left_out_and_tried_again(w):
     pool = w.pool()
     all_serve(w)
     w.second.stop("immediate")
-    for _ in range(40):
-        is_(read(pool) in ("first", "second"), True, "reads go on")  # a lost statement is repeated
-    until(lambda: w.serving() == ["app", "app.replica1"], "it is left out")
-    is_({read(pool) for _ in range(10)}, {"first"}, "reads")
-    is_(w.target("left_out_since IS NOT NULL, why IS NOT NULL", "app.replica2"), (1, 1), "targets")
-    w.second.start()
+    try:
+        for _ in range(40):
+            is_(read(pool) in ("first", "second"), True, "reads go on")  # a lost statement is repeated
+        until(lambda: w.serving() == ["app", "app.replica1"], "it is left out")
+        is_({read(pool) for _ in range(10)}, {"first"}, "reads")
+        is_(w.target("left_out_since IS NOT NULL, why IS NOT NULL", "app.replica2"), (1, 1), "targets")
+    finally:
+        w.second.start()
     all_serve(w)
     until(lambda: "second" in {read(pool) for _ in range(4)}, "it is read again")
 

@@ -47,10 +47,11 @@ TEST(LagBook, LongMemoryHasTheResolutionThatWasGiven) {
 
 TEST(LagBook, AnotherHistoryBeginsANewBook) {
   LagBook book(Span::millis(1));
-  book.note(at(0), 500);
-  book.note(at(10), 100);
-  EXPECT_EQ(book.lag(50, at(20)), std::nullopt);
-  EXPECT_EQ(book.lag(100, at(20)), Span{});
+  book.note(at(0), 50);
+  book.note(at(10), 500);
+  book.note(at(20), 100);
+  EXPECT_EQ(book.lag(60, at(30)), std::nullopt);
+  EXPECT_EQ(book.lag(100, at(30)), Span{});
 }
 
 // ---- the choice
