@@ -153,7 +153,8 @@ def check_web_handler(language, kind, place, url):
         for sold in (1, 2, 3):
             assert fetch(address + "/") == (200, [{"item": "tea", "sold": sold}])
         wait_for(lambda: fetch(address + "/pool") in ((200, []), (200, None)))
-        wait_for(lambda: [row[:2] + row[3:] for row in run_statements(block(body, "sql"), place)[0]] == [("shop", "running", 0, 0)])
+        rows = [("shop", "running", 0, 0)]
+        wait_for(lambda: [row[:2] + row[3:] for row in run_statements(block(body, "sql"), place)[0]] == rows)
         run_statements("SELECT tidepool_pause('shop')", place)
         status, found = fetch(address + "/")
         assert status == 503 and "no connection within" in found["error"], (status, found)
