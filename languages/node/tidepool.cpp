@@ -244,5 +244,5 @@ extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, n
   napi_create_threadsafe_function(env, nullptr, nullptr, text_of(env, "tidepool"), 0, 1, nullptr, nullptr, nullptr,
                                   settle, &home->settle);
   napi_unref_threadsafe_function(env, home->settle);
-  return make<napi_create_function>(env, "call", 4, start, home);
+  return make<napi_create_function>(env, "call", NAPI_AUTO_LENGTH, start, home);
 }
