@@ -155,7 +155,8 @@ void settle(napi_env env, napi_value /*function*/, void* /*context*/, void* data
 void finish(std::unique_ptr<Call> call) {
   const std::lock_guard lock(call->home->mutex);
   if (call->home->settle == nullptr) return;
-  if (napi_call_threadsafe_function(call->home->settle, call.get(), napi_tsfn_nonblocking) == napi_ok) call.release();
+  if (napi_call_threadsafe_function(call->home->settle, call.get(), napi_tsfn_nonblocking) == napi_ok)
+    static_cast<void>(call.release());
 }
 
 template <typename Out>
