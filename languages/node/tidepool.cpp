@@ -155,7 +155,8 @@ void settle(napi_env env, napi_value /*function*/, void* /*context*/, void* data
 void finish(std::unique_ptr<Call> call) {
   const std::lock_guard lock(call->home->mutex);
   if (call->home->settle == nullptr) return;
-  if (napi_call_threadsafe_function(call->home->settle, call.get(), napi_tsfn_nonblocking) == napi_ok) call.release();
+  if (napi_call_threadsafe_function(call->home->settle, call.get(), napi_tsfn_nonblocking) == napi_ok)
+    static_cast<void>(call.release());
 }
 
 template <typename Out>
@@ -244,5 +245,5 @@ extern "C" NAPI_MODULE_EXPORT napi_value NAPI_MODULE_INITIALIZER(napi_env env, n
   napi_create_threadsafe_function(env, nullptr, nullptr, text_of(env, "tidepool"), 0, 1, nullptr, nullptr, nullptr,
                                   settle, &home->settle);
   napi_unref_threadsafe_function(env, home->settle);
-  return make<napi_create_function>(env, "call", 4, start, home);
+  return make<napi_create_function>(env, "call", NAPI_AUTO_LENGTH, start, home);
 }

@@ -85,6 +85,7 @@ WORDS = {
             "tests/sqlite/support.py",      # polls another process
             "tests/pg/",                    # polls a server
             "tests/service/",               # polls for what a server or another thread does
+            "tests/languages/",             # polls another process
             "tests/bench/",                 # a lease that is held, a reader with intervals
             "examples/demo/workload.cpp",   # think time of the callers
         ),

@@ -74,6 +74,15 @@ func values(db *sql.DB) {
 	must(db.QueryRow("select * from kept where i = $1", 7).Scan(&i, &f, &t, &b, &s, &o))
 	check(i == 7 && !f.Valid && !t.Valid && b == nil && !s.Valid && !o.Valid, i, f, t, b, s, o)
 	check(errors.Is(db.QueryRow("select i from kept where i = 8").Scan(&i), sql.ErrNoRows))
+	rows, err := db.Query("select 1 as n, 0 as o union all select null, 1 order by o")
+	must(err)
+	nulls := 0
+	for rows.Next() {
+		var n sql.NullInt64
+		must(rows.Scan(&n, new(int)))
+		nulls += map[bool]int{false: 1}[n.Valid]
+	}
+	check(rows.Err() == nil && nulls == 1, nulls)
 	statement, err := db.Prepare("select t from kept where i = ?")
 	must(err)
 	defer statement.Close()
@@ -155,7 +164,6 @@ func sessions(db *sql.DB) {
 	check(leases() == 0)
 	conn, err = db.Conn(ctx) // one that only reads is replaced when it is to write
 	must(err)
-	must(conn.PingContext(ctx))
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	must(err)
 	_, err = tx.Exec("select 1")
