@@ -11,6 +11,7 @@
 
 #include "os/shortage.hpp"
 #include "pool/blocked_signals.hpp"
+#include "pool/cancel_token.hpp"
 #include "pool/keeper.hpp"
 
 namespace tide {
@@ -328,14 +329,15 @@ Code Replicas::ask_later(size_t target, AcquireRequest request, Instant deadline
   const bool is_turn = request.timeout < left;
   const Visit visit(Presence::key_of_pool(member.pool->key()));
   return member.pool->acquire_async(
-      request, [this, target, deadline, done, is_turn, mode = request.mode, tag = std::string(request.tag)](
-                   Code outcome, LeaseId lease, const Status& why) {
+      request, [this, target, deadline, done, is_turn, mode = request.mode, tag = std::string(request.tag),
+                priority = request.priority,
+                cancel = CancelRef(request.cancel)](Code outcome, LeaseId lease, const Status& why) {
         const Member& from = watch_->members[target];
         if (outcome == Code::ok) from.pool->segment().routing().reads_total.fetch_add(1, std::memory_order_relaxed);
         const bool is_over = !may_try_another(outcome) && !(outcome == Code::timeout && is_turn);
         if (target == Routing::kPrimary || is_over) return done(from.handle, outcome, lease, why);
         if (lies_with_the_server(outcome)) note_lost(*from.pool, why);
-        const AcquireRequest again{tag.c_str(), mode, {}};
+        const AcquireRequest again{tag.c_str(), mode, {}, priority, cancel.get()};
         const Code code = ask_later(Routing::kPrimary, again, deadline, done);
         if (code != Code::ok) done(watch_->members.front().handle, code, {}, watch_->primary.explain(code, Span{}));
       });

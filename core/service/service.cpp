@@ -87,7 +87,7 @@ struct Service::Parts {
             pool,
             [this](const Call& call, const CallTerms& terms, ResultTable& out) { return execute(call, terms, out); },
             [this](std::function<void()> work) { return run_later(std::move(work)); }),
-        attending(cached.cache()),
+        attending(cached.cache(), listener),
         listener(of, std::move(needs.listening)) {}
 
   Pool& pool;
