@@ -227,7 +227,7 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
 }
 
 Status Service::Parts::execute(const Call& call, const CallTerms& terms, ResultTable& out) {
-  QueryRequest request = request_of(call);
+  QueryRequest request = tide::request_of(call);
   Status status = on_pool(
       terms,
       [&](const OwnLease& lease, Instant deadline) {
