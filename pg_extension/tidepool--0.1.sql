@@ -41,7 +41,7 @@ COMMENT ON COLUMN tidepool.pools.backend IS 'The kind of database: postgresql, s
 COMMENT ON COLUMN tidepool.pools.target IS 'The database the pool connects to, without credentials. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pools.db_user IS 'The user the pool connects as. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.pools.state IS 'starting, running, paused, draining, degraded, emergency or closed; stale if the owner has stopped updating, dead if its process has exited.';
-COMMENT ON COLUMN tidepool.pools.size IS 'Open connections: idle + in_use + connecting + validating. [connections]';
+COMMENT ON COLUMN tidepool.pools.size IS 'Open connections: idle + in_use + connecting + validating; without the one for notifications. [connections]';
 COMMENT ON COLUMN tidepool.pools.idle IS 'Connections available for leasing. [connections]';
 COMMENT ON COLUMN tidepool.pools.in_use IS 'Connections that are leased. [connections]';
 COMMENT ON COLUMN tidepool.pools.connecting IS 'Connections being opened. [connections]';
@@ -85,7 +85,10 @@ CREATE FUNCTION tidepool.read_pool_stats(only_pool text DEFAULT NULL, only_insta
     emergencies_total bigint, recovery_attempts_total bigint, health_checks_total bigint,
     health_check_failures_total bigint, query_faults_total bigint, closed_total bigint,
     lived_ms_total double precision, leases_cancelled_total bigint, statement_cache_evictions_total bigint,
-    statement_cache_bytes bigint)
+    statement_cache_bytes bigint, acquire_cancelled_total bigint, query_cache_entries bigint,
+    query_cache_bytes bigint, checkpoints_total bigint, checkpoint_failures_total bigint,
+    query_log_lost_total bigint, query_cache_shared_total bigint, query_cache_stale_total bigint,
+    query_cache_evictions_total bigint, query_cache_invalidations_total bigint, query_cache_refused_total bigint)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_pool_stats(text, text) IS
   'The rows of the view pool_stats; arguments narrow them to one pool or instance.';
@@ -116,8 +119,8 @@ COMMENT ON COLUMN tidepool.pool_stats.transactions_total IS 'Transactions that w
 COMMENT ON COLUMN tidepool.pool_stats.retries_total IS 'Repetitions of transactions and statements (retry_attempts).';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_hits_total IS 'Queries whose statement was already prepared. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_misses_total IS 'Queries whose statement had to be parsed. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache; not measured yet. [queries]';
-COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries not found in the query cache; not measured yet. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_hits_total IS 'Queries answered from the query cache. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_misses_total IS 'Queries that asked for the query cache and were executed. [queries]';
 COMMENT ON COLUMN tidepool.pool_stats.scale_up_total IS 'Times the pool grew.';
 COMMENT ON COLUMN tidepool.pool_stats.scale_down_total IS 'Times the pool shrank.';
 COMMENT ON COLUMN tidepool.pool_stats.recoveries_total IS 'Recovery attempts after a failed health check that succeeded.';
@@ -158,6 +161,17 @@ COMMENT ON COLUMN tidepool.pool_stats.lived_ms_total IS 'Total lifetime of close
 COMMENT ON COLUMN tidepool.pool_stats.leases_cancelled_total IS 'Overdue leases whose statement was cancelled (lease_timeout_action cancel). [leases]';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_evictions_total IS 'Prepared statements that were closed because others were used more recently (statement_cache_size). [statements]';
 COMMENT ON COLUMN tidepool.pool_stats.statement_cache_bytes IS 'Estimated memory of the prepared statements of all connections. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.acquire_cancelled_total IS 'Requests that left the queue because their cancel token was tripped. [callers]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_entries IS 'Results in the query cache. [entries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_bytes IS 'Memory of the results in the query cache. [bytes]';
+COMMENT ON COLUMN tidepool.pool_stats.checkpoints_total IS 'Checkpoints of the WAL that the pool made (SQLite).';
+COMMENT ON COLUMN tidepool.pool_stats.checkpoint_failures_total IS 'Checkpoints that failed, or could not finish because of readers (SQLite).';
+COMMENT ON COLUMN tidepool.pool_stats.query_log_lost_total IS 'Queries that are missing in the query log because it was full. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_shared_total IS 'Queries that waited for the same query of another caller and got its result. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_stale_total IS 'Queries answered with an expired result, while one caller renews it. [queries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_evictions_total IS 'Cached results that were removed to make room. [entries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_invalidations_total IS 'Cached results that were removed because of a change, a command or a notification. [entries]';
+COMMENT ON COLUMN tidepool.pool_stats.query_cache_refused_total IS 'Results that were not cached: too large, or of a volatile statement. [queries]';
 
 CREATE FUNCTION tidepool.read_pool_histograms(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -214,9 +228,9 @@ COMMENT ON VIEW tidepool.connections IS 'One row for each connection.';
 COMMENT ON COLUMN tidepool.connections.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.connections.pool IS 'The pool''s name.';
 COMMENT ON COLUMN tidepool.connections.conn_id IS 'Identifier of the connection, never reused in this instance.';
-COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing.';
+COMMENT ON COLUMN tidepool.connections.state IS 'connecting, idle, in_use, validating or closing; listening: the connection for notifications, which is not counted in pools.size.';
 COMMENT ON COLUMN tidepool.connections.server_pid IS 'Process id of the server session; null where the database has none.';
-COMMENT ON COLUMN tidepool.connections.tag IS 'Tag of the current lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.connections.tag IS 'Tag of the current lease; of the connection for notifications its number of channels. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.connections.created_at IS 'When the connection was opened.';
 COMMENT ON COLUMN tidepool.connections.state_since IS 'When the connection entered this state.';
 COMMENT ON COLUMN tidepool.connections.expires_at IS 'When the connection reaches max_lifetime; null is never.';
@@ -253,7 +267,7 @@ COMMENT ON COLUMN tidepool.leases.overdue IS 'True if the lease is held longer t
 CREATE FUNCTION tidepool.read_waiters(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, ticket bigint, tag text, queued_at timestamptz, waited_ms double precision,
-    deadline timestamptz)
+    deadline timestamptz, priority text)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_waiters(text, text) IS
   'The rows of the view waiters; arguments narrow them to one pool or instance.';
@@ -261,11 +275,12 @@ CREATE VIEW tidepool.waiters AS SELECT * FROM tidepool.read_waiters();
 COMMENT ON VIEW tidepool.waiters IS 'One row for each caller that waits for a connection.';
 COMMENT ON COLUMN tidepool.waiters.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
 COMMENT ON COLUMN tidepool.waiters.pool IS 'The pool''s name.';
-COMMENT ON COLUMN tidepool.waiters.ticket IS 'Position in the queue: lower tickets are served first.';
+COMMENT ON COLUMN tidepool.waiters.ticket IS 'Number of the request: of one priority, lower ones are served first.';
 COMMENT ON COLUMN tidepool.waiters.tag IS 'Tag given by the caller. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.waiters.queued_at IS 'When the request was queued.';
 COMMENT ON COLUMN tidepool.waiters.waited_ms IS 'How long the caller has waited. [ms]';
 COMMENT ON COLUMN tidepool.waiters.deadline IS 'When the request times out; null is never.';
+COMMENT ON COLUMN tidepool.waiters.priority IS 'normal or critical; critical requests are served first, and may take the connections of reserve_size.';
 
 CREATE FUNCTION tidepool.read_events(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
@@ -503,6 +518,137 @@ COMMENT ON COLUMN tidepool.command_help.type IS 'PostgreSQL type of the argument
 COMMENT ON COLUMN tidepool.command_help.required IS 'True if the argument must be given.';
 COMMENT ON COLUMN tidepool.command_help.meaning IS 'Description.';
 
+CREATE FUNCTION tidepool.read_wal(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, wal_bytes bigint, limit_bytes bigint, frames bigint, frames_checkpointed bigint,
+    last_checkpoint text, last_checkpoint_at timestamptz, blocked_ms double precision,
+    oldest_reader_ms double precision, oldest_reader_tag text, oldest_reader_lease_id bigint,
+    oldest_reader_conn_id bigint, last_error text)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_wal(text, text) IS
+  'The rows of the view wal; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.wal AS SELECT * FROM tidepool.read_wal();
+COMMENT ON VIEW tidepool.wal IS 'One row for each pool of an SQLite file in WAL mode: its write-ahead log.';
+COMMENT ON COLUMN tidepool.wal.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.wal.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.wal.wal_bytes IS 'Size of the file of the write-ahead log. [bytes]';
+COMMENT ON COLUMN tidepool.wal.limit_bytes IS 'Size above which the pool truncates it (sqlite_wal_limit); null if there is no limit. [bytes]';
+COMMENT ON COLUMN tidepool.wal.frames IS 'Pages in the log at the last commit of this pool. [pages]';
+COMMENT ON COLUMN tidepool.wal.frames_checkpointed IS 'Of these, pages that the last checkpoint left in the database file. [pages]';
+COMMENT ON COLUMN tidepool.wal.last_checkpoint IS 'Kind of the last checkpoint: passive or truncate; null if there was none.';
+COMMENT ON COLUMN tidepool.wal.last_checkpoint_at IS 'When it was made.';
+COMMENT ON COLUMN tidepool.wal.blocked_ms IS 'How long readers have kept the log from being copied or truncated; null if they do not. [ms]';
+COMMENT ON COLUMN tidepool.wal.oldest_reader_ms IS 'Age of the oldest snapshot that a lease of this pool reads; null if none reads. [ms]';
+COMMENT ON COLUMN tidepool.wal.oldest_reader_tag IS 'The tag of that lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.wal.oldest_reader_lease_id IS 'That lease.';
+COMMENT ON COLUMN tidepool.wal.oldest_reader_conn_id IS 'Its connection.';
+COMMENT ON COLUMN tidepool.wal.last_error IS 'Why the last checkpoint failed; null if it did not. Masked without pg_read_all_stats.';
+
+CREATE FUNCTION tidepool.read_slow_queries(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, seq bigint, "at" timestamptz, tag text, fingerprint text, query text,
+    duration_ms double precision, wait_ms double precision, rows bigint, sqlstate text, message text, conn_id bigint,
+    bytes bigint)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_slow_queries(text, text) IS
+  'The rows of the view slow_queries; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.slow_queries AS SELECT * FROM tidepool.read_slow_queries();
+COMMENT ON VIEW tidepool.slow_queries IS 'Statements that took at least slow_query_threshold, oldest first.';
+COMMENT ON COLUMN tidepool.slow_queries.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.slow_queries.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.slow_queries.seq IS 'Number of the record, from 1. slow_queries and failed_queries share the numbers; missing ones have been overwritten.';
+COMMENT ON COLUMN tidepool.slow_queries."at" IS 'When the statement ended.';
+COMMENT ON COLUMN tidepool.slow_queries.tag IS 'Tag of its lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.slow_queries.fingerprint IS 'Identifies the statement without its literals, as in queries: 16 hexadecimal digits.';
+COMMENT ON COLUMN tidepool.slow_queries.query IS 'The statement: ? for literals and parameters, without comments. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.slow_queries.duration_ms IS 'How long it was executed; of a batch, the whole batch. [ms]';
+COMMENT ON COLUMN tidepool.slow_queries.wait_ms IS 'How long its lease was waited for, if it was the first statement of the lease; null for the others. [ms]';
+COMMENT ON COLUMN tidepool.slow_queries.rows IS 'Rows returned or changed; null if it failed or they are not known. [rows]';
+COMMENT ON COLUMN tidepool.slow_queries.sqlstate IS 'Error code; null if it succeeded, or if the error has none.';
+COMMENT ON COLUMN tidepool.slow_queries.message IS 'Error message without the values that it quotes, or a remark; null if there is none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.slow_queries.conn_id IS 'The connection, as in connections.';
+COMMENT ON COLUMN tidepool.slow_queries.bytes IS 'Size of the values of its result; null if it failed or it is not known. [bytes]';
+
+CREATE FUNCTION tidepool.read_failed_queries(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, seq bigint, "at" timestamptz, tag text, fingerprint text, query text,
+    duration_ms double precision, wait_ms double precision, rows bigint, sqlstate text, message text, conn_id bigint,
+    bytes bigint)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_failed_queries(text, text) IS
+  'The rows of the view failed_queries; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.failed_queries AS SELECT * FROM tidepool.read_failed_queries();
+COMMENT ON VIEW tidepool.failed_queries IS 'Statements that failed, oldest first.';
+COMMENT ON COLUMN tidepool.failed_queries.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.failed_queries.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.failed_queries.seq IS 'Number of the record, from 1. slow_queries and failed_queries share the numbers; missing ones have been overwritten.';
+COMMENT ON COLUMN tidepool.failed_queries."at" IS 'When the statement ended.';
+COMMENT ON COLUMN tidepool.failed_queries.tag IS 'Tag of its lease. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.failed_queries.fingerprint IS 'Identifies the statement without its literals, as in queries: 16 hexadecimal digits.';
+COMMENT ON COLUMN tidepool.failed_queries.query IS 'The statement: ? for literals and parameters, without comments. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.failed_queries.duration_ms IS 'How long it was executed; of a batch, the whole batch. [ms]';
+COMMENT ON COLUMN tidepool.failed_queries.wait_ms IS 'How long its lease was waited for, if it was the first statement of the lease; null for the others. [ms]';
+COMMENT ON COLUMN tidepool.failed_queries.rows IS 'Rows returned or changed; null if it failed or they are not known. [rows]';
+COMMENT ON COLUMN tidepool.failed_queries.sqlstate IS 'Error code; null if it succeeded, or if the error has none.';
+COMMENT ON COLUMN tidepool.failed_queries.message IS 'Error message without the values that it quotes, or a remark; null if there is none. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.failed_queries.conn_id IS 'The connection, as in connections.';
+COMMENT ON COLUMN tidepool.failed_queries.bytes IS 'Size of the values of its result; null if it failed or it is not known. [bytes]';
+
+CREATE FUNCTION tidepool.read_queries(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, fingerprint text, query text, calls bigint, errors bigint,
+    total_ms double precision, min_ms double precision, max_ms double precision, p50_ms double precision,
+    p99_ms double precision, rows bigint, bytes bigint, wait_ms double precision, first_seen timestamptz,
+    last_seen timestamptz)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_queries(text, text) IS
+  'The rows of the view queries; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.queries AS SELECT * FROM tidepool.read_queries();
+COMMENT ON VIEW tidepool.queries IS 'Statements by fingerprint, with their figures; those with the highest total_ms first.';
+COMMENT ON COLUMN tidepool.queries.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.queries.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.queries.fingerprint IS 'Identifies the statement without its literals: 16 hexadecimal digits, the same in every pool.';
+COMMENT ON COLUMN tidepool.queries.query IS 'The statement: ? for literals and parameters, without comments; null if it is not known yet. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.queries.calls IS 'Executions. All figures are since first_seen: the statements with the lowest total_ms are replaced by others when there is no room. [queries]';
+COMMENT ON COLUMN tidepool.queries.errors IS 'Executions that failed. [queries]';
+COMMENT ON COLUMN tidepool.queries.total_ms IS 'Total duration. [ms]';
+COMMENT ON COLUMN tidepool.queries.min_ms IS 'Shortest duration. [ms]';
+COMMENT ON COLUMN tidepool.queries.max_ms IS 'Longest duration. [ms]';
+COMMENT ON COLUMN tidepool.queries.p50_ms IS 'Median of the duration. [ms]';
+COMMENT ON COLUMN tidepool.queries.p99_ms IS '99th percentile of the duration. [ms]';
+COMMENT ON COLUMN tidepool.queries.rows IS 'Rows returned or changed, as far as they are known. [rows]';
+COMMENT ON COLUMN tidepool.queries.bytes IS 'Size of the values of the results, as far as they are known. [bytes]';
+COMMENT ON COLUMN tidepool.queries.wait_ms IS 'Total time waited for leases of which it was the first statement. [ms]';
+COMMENT ON COLUMN tidepool.queries.first_seen IS 'When the first of these executions ended.';
+COMMENT ON COLUMN tidepool.queries.last_seen IS 'When the last one ended.';
+
+CREATE FUNCTION tidepool.read_targets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
+  RETURNS TABLE (
+    instance_id text, pool text, pool_group text, role text, target text, serving boolean, lag_ms double precision,
+    position text, size bigint, in_use bigint, waiting bigint, reads_total bigint, errors_total bigint,
+    last_checked_at timestamptz, left_out_since timestamptz, why text)
+  AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tidepool.read_targets(text, text) IS
+  'The rows of the view targets; arguments narrow them to one pool or instance.';
+CREATE VIEW tidepool.targets AS SELECT * FROM tidepool.read_targets();
+COMMENT ON VIEW tidepool.targets IS 'One row for each pool: its server, and its role among replicas.';
+COMMENT ON COLUMN tidepool.targets.instance_id IS 'Identifier of the pool''s instance: 32 hexadecimal digits, never reused.';
+COMMENT ON COLUMN tidepool.targets.pool IS 'The pool''s name.';
+COMMENT ON COLUMN tidepool.targets.pool_group IS 'Name of the pool that was opened: of a replica that of its primary, else pool itself.';
+COMMENT ON COLUMN tidepool.targets.role IS 'Role in the group: single (no replicas), primary or replica.';
+COMMENT ON COLUMN tidepool.targets.target IS 'Address of the server, without credentials. Masked without pg_read_all_stats.';
+COMMENT ON COLUMN tidepool.targets.serving IS 'True if a primary gets writes, or a replica reads. Null if single.';
+COMMENT ON COLUMN tidepool.targets.lag_ms IS 'How far the replica is behind the primary, when it was last checked. Null if unknown. [ms]';
+COMMENT ON COLUMN tidepool.targets.position IS 'Position in the WAL: of a replica replayed, of a primary durable. Null if unknown.';
+COMMENT ON COLUMN tidepool.targets.size IS 'Connections, in any state. [connections]';
+COMMENT ON COLUMN tidepool.targets.in_use IS 'Connections that are leased. [connections]';
+COMMENT ON COLUMN tidepool.targets.waiting IS 'Callers that wait for a connection. [callers]';
+COMMENT ON COLUMN tidepool.targets.reads_total IS 'Reads that were sent to this server. Null if single. [leases]';
+COMMENT ON COLUMN tidepool.targets.errors_total IS 'Failures for which the replica was left out. Null if not a replica.';
+COMMENT ON COLUMN tidepool.targets.last_checked_at IS 'When its role and position were last asked for.';
+COMMENT ON COLUMN tidepool.targets.left_out_since IS 'Since when it gets no reads (primary: no writes); null: it does.';
+COMMENT ON COLUMN tidepool.targets.why IS 'Why it gets none. Masked without pg_read_all_stats.';
+
 -- end of the relations
 
 CREATE FUNCTION tidepool.health(pool text) RETURNS SETOF tidepool.health
@@ -657,6 +803,16 @@ CREATE FUNCTION tidepool.annotate(pool text, message text) RETURNS bigint
 COMMENT ON FUNCTION tidepool.annotate(text, text) IS
   'Writes a remark into events, for example about a deployment. message: The remark.';
 
+CREATE FUNCTION tidepool.clear_cache(pool text, key text DEFAULT NULL, tag text DEFAULT NULL) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.clear_cache(text, text, text) IS
+  'Removes results from the query cache; without arguments all. key: Only the result with this key. tag: Only results with this tag.';
+
+CREATE FUNCTION tidepool.clear_logs(pool text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'tidepool_command' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tidepool.clear_logs(text) IS
+  'Empties slow_queries, failed_queries and queries.';
+
 -- end of the commands
 
 CREATE FUNCTION tidepool.wait_applied(command_id bigint, timeout interval DEFAULT '5s') RETURNS boolean
@@ -712,6 +868,11 @@ GRANT EXECUTE ON FUNCTION tidepool.read_help(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_presets(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_health(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.read_command_help(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_wal(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_slow_queries(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_failed_queries(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_queries(text, text) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION tidepool.read_targets(text, text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.health(text) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION tidepool.check_options(text) TO pg_monitor;
 GRANT SELECT ON tidepool.pools TO pg_monitor;
@@ -733,6 +894,11 @@ GRANT SELECT ON tidepool.help TO pg_monitor;
 GRANT SELECT ON tidepool.presets TO pg_monitor;
 GRANT SELECT ON tidepool.health TO pg_monitor;
 GRANT SELECT ON tidepool.command_help TO pg_monitor;
+GRANT SELECT ON tidepool.wal TO pg_monitor;
+GRANT SELECT ON tidepool.slow_queries TO pg_monitor;
+GRANT SELECT ON tidepool.failed_queries TO pg_monitor;
+GRANT SELECT ON tidepool.queries TO pg_monitor;
+GRANT SELECT ON tidepool.targets TO pg_monitor;
 GRANT SELECT ON tidepool.backends TO pg_monitor;
 -- end of the readers' rights
 

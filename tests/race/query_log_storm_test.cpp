@@ -9,7 +9,7 @@
 namespace tide::race {
 namespace {
 
-constexpr uint32_t kThreads = 6;
+constexpr uint32_t kWriters = 6;
 
 struct Sums {
   uint64_t calls = 0, errors = 0, lost = 0;
@@ -57,7 +57,7 @@ TEST(QueryLogStorm, EveryStatementIsCountedOnce) {
       expect_whole(*segment);
     }
   });
-  storm(kThreads, [&](uint32_t number) {
+  storm(kWriters, [&](uint32_t number) {
     for (uint32_t i = 0; i < kLeases; ++i) {
       LeaseId lease;
       ASSERT_EQ(rig.acquire(lease), Code::ok);
@@ -70,7 +70,7 @@ TEST(QueryLogStorm, EveryStatementIsCountedOnce) {
       EXPECT_EQ(rig.release(lease), Code::ok);
     }
   });
-  constexpr uint64_t kAll = uint64_t{kThreads} * kLeases * kStatements;
+  constexpr uint64_t kAll = uint64_t{kWriters} * kLeases * kStatements;
   auto segment = Attachment::from_fd(rig.segment().fd());
   EXPECT_TRUE(comes_true([&] {
     const Sums sums = sums_of(*segment);
@@ -97,7 +97,7 @@ TEST(QueryLogStorm, TextsComeAndGo) {
       linger(Span::millis(5));
     }
   });
-  storm(kThreads, [&](uint32_t number) {
+  storm(kWriters, [&](uint32_t number) {
     for (uint32_t i = 0; i < 40; ++i) {
       LeaseId lease;
       ASSERT_EQ(rig.acquire(lease), Code::ok);
@@ -113,7 +113,7 @@ TEST(QueryLogStorm, TextsComeAndGo) {
   auto segment = Attachment::from_fd(rig.segment().fd());
   for (const format::DigestRecord& digest : segment->read_digests()) {
     EXPECT_TRUE(digest.query.empty() || digest.query.view().starts_with("select a from t")) << digest.query.view();
-    EXPECT_LE(digest.calls, uint64_t{kThreads});
+    EXPECT_LE(digest.calls, uint64_t{kWriters});
   }
   rig.close();
 }

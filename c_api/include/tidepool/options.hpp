@@ -52,8 +52,6 @@ struct call_options {
   int64_t max_bytes = 0;                                    /* 0: 1 GiB */
   tidepool::priority priority = tidepool::priority::normal; /* only for calls on a pool */
   cancel_token cancel = {};                                 /* a cancel_source; none: not cancelled */
-  int64_t max_rows = 0;                                     /* 0: no limit */
-  int64_t max_bytes = 0;                                    /* 0: 1 GiB */
   std::optional<caching> cache = std::nullopt; /* only for query() and query_first() of a pool; none: not cached */
 };
 

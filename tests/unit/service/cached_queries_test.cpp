@@ -169,11 +169,13 @@ TEST_F(CachedQueries, ALargeResultIsReturnedAndNotCached) {
 
 TEST_F(CachedQueries, AStaleResultIsReturnedWhileItIsRenewed) {
   std::vector<std::function<void()>> works;
-  service_ = std::make_unique<Service>(*pool_, ServiceNeeds{[this](Span span) { pass(span); }, 7,
-                                                            [&](std::function<void()> work) {
-                                                              works.push_back(std::move(work));
-                                                              return Status::ok();
-                                                            }});
+  service_ = std::make_unique<Service>(*pool_, ServiceNeeds{.pause = [this](Span span) { pass(span); },
+                                                            .seed = 7,
+                                                            .later =
+                                                                [&](std::function<void()> work) {
+                                                                  works.push_back(std::move(work));
+                                                                  return Status::ok();
+                                                                }});
   CallTerms terms = cached();
   terms.cache.stale = Span::seconds(5);
   ASSERT_OK(run("put k 1"));
@@ -202,8 +204,9 @@ TEST_F(CachedQueries, AStaleResultIsReturnedWhileItIsRenewed) {
 
 TEST_F(CachedQueries, WithoutAThreadTheCallerRenews) {
   service_ = std::make_unique<Service>(
-      *pool_, ServiceNeeds{[this](Span span) { pass(span); }, 7,
-                           [](std::function<void()>) { return Status::error(Code::closed, "no thread"); }});
+      *pool_, ServiceNeeds{.pause = [this](Span span) { pass(span); },
+                           .seed = 7,
+                           .later = [](std::function<void()>) { return Status::error(Code::closed, "no thread"); }});
   CallTerms terms = cached();
   terms.cache.stale = Span::seconds(5);
   ASSERT_OK(run("put k 1"));
