@@ -206,7 +206,10 @@ std::string random_text(const Setting& setting, Rng& rng) {
       if (setting.name == "recovery") return std::string(rng.chance(0.3) ? "" : kRecoveryStrategies[rng.below(3)]);
       if (setting.name == "replica_url") return "postgresql://h" + std::to_string(rng.below(9)) + "/db";
       return "/" + std::string(rng.below(50), 't');
-    case SettingKind::bytes: return format_bytes(static_cast<int64_t>(rng.below(1ULL << 50)));
+    case SettingKind::bytes: {
+      const int64_t low = *parse_bytes(setting.min_text), high = *parse_bytes(setting.max_text);
+      return format_bytes(low + static_cast<int64_t>(rng.below(static_cast<uint64_t>(high - low))));
+    }
     case SettingKind::ratio: {
       const double low = std::stod(std::string(setting.min_text));
       return std::to_string(low + rng.unit() * (std::stod(std::string(setting.max_text)) - low) * 0.9);

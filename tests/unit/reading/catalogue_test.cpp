@@ -32,7 +32,8 @@ TEST(Catalogue, ColumnsAreStable) {
       "last_error_at stats_reset waits_over_objective_total alerts_fired_total overloads_total bursts_total "
       "efficiency slow_share prediction_accuracy wal_bytes emergencies_total recovery_attempts_total "
       "health_checks_total health_check_failures_total query_faults_total closed_total lived_ms_total "
-      "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes query_cache_entries "
+      "leases_cancelled_total statement_cache_evictions_total statement_cache_bytes acquire_cancelled_total "
+      "query_cache_entries "
       "query_cache_bytes checkpoints_total checkpoint_failures_total query_log_lost_total query_cache_shared_total "
       "query_cache_stale_total query_cache_evictions_total query_cache_invalidations_total query_cache_refused_total");
   EXPECT_EQ(columns_of("pool_histograms"), "instance_id pool metric le_ms count");
@@ -44,7 +45,7 @@ TEST(Catalogue, ColumnsAreStable) {
             "in_transaction last_error suspect_leak statements");
   EXPECT_EQ(columns_of("leases"),
             "instance_id pool lease_id conn_id tag thread_id acquired_at last_used_at age_ms idle_ms deadline overdue");
-  EXPECT_EQ(columns_of("waiters"), "instance_id pool ticket tag queued_at waited_ms deadline");
+  EXPECT_EQ(columns_of("waiters"), "instance_id pool ticket tag queued_at waited_ms deadline priority");
   EXPECT_EQ(columns_of("events"), "instance_id pool seq at kind severity message detail");
   EXPECT_EQ(columns_of("scaling_events"),
             "instance_id pool seq at from_size to_size cause reason in_use waiting wait_p95_ms predicted_in_use actor");
@@ -134,7 +135,7 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "pool_history: instance_id pool\n"
             "connections: instance_id pool state\n"
             "leases: instance_id pool\n"
-            "waiters: instance_id pool\n"
+            "waiters: instance_id pool priority\n"
             "events: instance_id pool kind severity\n"
             "scaling_events: instance_id pool cause\n"
             "alerts: instance_id pool rule severity state metric\n"

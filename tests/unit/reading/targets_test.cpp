@@ -66,10 +66,11 @@ TEST_F(Targets, APrimaryHasNoLag) {
   EXPECT_TRUE(is_null(rows.at(0, "errors_total")));
 }
 
-// The role of a hostile owner is no word.
-TEST_F(Targets, AnUnknownRoleIsNull) {
+TEST_F(Targets, AHostileRoleIsUnknown) {
   put(target().role, 77);
-  EXPECT_TRUE(is_null(read("targets").at(0, "role")));
+  const test::Table rows = read("targets");
+  EXPECT_EQ(rows.at(0, "role"), test::text("unknown"));
+  EXPECT_TRUE(is_null(rows.at(0, "serving")));
 }
 
 }  // namespace
