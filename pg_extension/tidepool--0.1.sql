@@ -625,7 +625,7 @@ COMMENT ON COLUMN tidepool.queries.last_seen IS 'When the last one ended.';
 CREATE FUNCTION tidepool.read_targets(only_pool text DEFAULT NULL, only_instance text DEFAULT NULL)
   RETURNS TABLE (
     instance_id text, pool text, pool_group text, role text, target text, serving boolean, lag_ms double precision,
-    position text, size bigint, in_use bigint, waiting bigint, reads_total bigint, errors_total bigint,
+    lsn text, size bigint, in_use bigint, waiting bigint, reads_total bigint, errors_total bigint,
     last_checked_at timestamptz, left_out_since timestamptz, why text)
   AS 'MODULE_PATHNAME', 'tidepool_read' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tidepool.read_targets(text, text) IS
@@ -639,7 +639,7 @@ COMMENT ON COLUMN tidepool.targets.role IS 'Role in the group: single (no replic
 COMMENT ON COLUMN tidepool.targets.target IS 'Address of the server, without credentials. Masked without pg_read_all_stats.';
 COMMENT ON COLUMN tidepool.targets.serving IS 'True if a primary gets writes, or a replica reads. Null if single.';
 COMMENT ON COLUMN tidepool.targets.lag_ms IS 'How far the replica is behind the primary, when it was last checked. Null if unknown. [ms]';
-COMMENT ON COLUMN tidepool.targets.position IS 'Position in the WAL: of a replica replayed, of a primary durable. Null if unknown.';
+COMMENT ON COLUMN tidepool.targets.lsn IS 'Position in the WAL: of a replica replayed, of a primary durable. Null if unknown.';
 COMMENT ON COLUMN tidepool.targets.size IS 'Connections, in any state. [connections]';
 COMMENT ON COLUMN tidepool.targets.in_use IS 'Connections that are leased. [connections]';
 COMMENT ON COLUMN tidepool.targets.waiting IS 'Callers that wait for a connection. [callers]';

@@ -19,7 +19,7 @@ constexpr Column kTargetColumns[] = {
     {"target", text, "", "Address of the server, without credentials.", masked},
     {"serving", boolean, "", "True if a primary gets writes, or a replica reads. Null if single."},
     {"lag_ms", real, "ms", "How far the replica is behind the primary, when it was last checked. Null if unknown."},
-    {"position", text, "", "Position in the WAL: of a replica replayed, of a primary durable. Null if unknown.", open},
+    {"lsn", text, "", "Position in the WAL: of a replica replayed, of a primary durable. Null if unknown.", open},
     {"size", integer, "connections", "Connections, in any state."},
     {"in_use", integer, "connections", "Connections that are leased."},
     {"waiting", integer, "callers", "Callers that wait for a connection."},

@@ -69,7 +69,7 @@ WORDS = {
             "core/pool/", "core/driver/", "core/service/",
             "c_api/src/handles.",           # the fork hooks
             "c_api/src/callbacks.",         # the thread that runs the callbacks
-            "c_api/src/opening.cpp",        # tide_close_all() closes all pools in parallel
+            "c_api/src/closing.cpp",        # tide_close_all() closes all pools in parallel
             "languages/node/",              # a statement that must not hold up JavaScript
             "tests/", "examples/",
         ),

@@ -138,7 +138,7 @@ FEATURE_ADVANCED = {
                                                 "enableLogging": True}},
     "settings": {"max_size": "20", "min_size": "5", "acquire_timeout": "15s", "idle_timeout": "1min", "log": "events",
                  "query_cache": "on", "query_cache_entries": "2000"},
-    "words": ["usePool"],
+    "words": [],
 }
 
 FEATURE_WEB = {

@@ -58,7 +58,8 @@ def another(name, value, unit, low, high):
         return next(word for word in words[name] if word != value)
     special = {"scale_down_utilization": "0.25", "scale_up_utilization": "0.85", "min_idle": "1", "health_min_healthy": "1",
                "burst_max_size": "12", "min_size": "2", "max_size": "3", "retry_base": "150ms", "retry_max": "9s",
-               "memory_limit": "64TB", "sqlite_wal_limit": "7MB", "query_cache_bytes": "7MB", "emergency_below": "21"}
+               "memory_limit": "64TB", "sqlite_wal_limit": "7MB", "query_cache_bytes": "7MB", "emergency_below": "21",
+               "reserve_size": "1"}
     if name in special:
         return special[name]
     return {"ms": "7s", "ratio": "0.5"}.get(unit, "7")

@@ -159,7 +159,7 @@ def reads_go_to_standbys(w):
     role, group, total = w.target("role, pool_group, reads_total", "app.replica1")
     is_((role, group, total > 10), ("replica", "app", True), "targets")
     is_(w.target("role, serving, lag_ms, errors_total, why", "app"), ("primary", 1, None, None, None), "targets")
-    position = w.target("position", "app")[0]
+    position = w.target("lsn", "app")[0]
     is_(w.primary.value(f"SELECT '{position}'::pg_lsn <= pg_current_wal_lsn()"), "t", position)
 
 

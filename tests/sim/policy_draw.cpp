@@ -126,7 +126,8 @@ Policy draw_policy(Dice& dice) {
   constexpr InitMode kModes[] = {InitMode::lazy, InitMode::eager, InitMode::eager, InitMode::fail_fast};
   policy.init_mode = dice.one_of(kModes);
   // Drawn last, so that the policies of other seeds are what they were.
-  if (dice.chance(0.05)) policy.max_size = policy.min_size = policy.min_idle = policy.health_min_healthy = 0;
+  if (dice.chance(0.05))
+    policy.max_size = policy.min_size = policy.min_idle = policy.health_min_healthy = policy.reserve_size = 0;
   TIDE_ASSERT(check_policy(policy).is_ok());
   return policy;
 }

@@ -77,10 +77,9 @@ TEST(Catalogue, ColumnsAreStable) {
   EXPECT_EQ(columns_of("queries"),
             "instance_id pool fingerprint query calls errors total_ms min_ms max_ms p50_ms p99_ms rows bytes wait_ms "
             "first_seen last_seen");
-  EXPECT_EQ(
-      columns_of("targets"),
-      "instance_id pool pool_group role target serving lag_ms position size in_use waiting reads_total errors_total "
-      "last_checked_at left_out_since why");
+  EXPECT_EQ(columns_of("targets"),
+            "instance_id pool pool_group role target serving lag_ms lsn size in_use waiting reads_total errors_total "
+            "last_checked_at left_out_since why");
   EXPECT_EQ(relations_catalogue().size(), 24u);
   EXPECT_EQ(find_relation("pool"), nullptr);
 }
@@ -152,7 +151,7 @@ TEST(Catalogue, PrivacyOfTextColumns) {
             "slow_queries: instance_id pool fingerprint sqlstate\n"
             "failed_queries: instance_id pool fingerprint sqlstate\n"
             "queries: instance_id pool fingerprint\n"
-            "targets: instance_id pool pool_group role position\n");
+            "targets: instance_id pool pool_group role lsn\n");
 }
 
 TEST(Catalogue, NamesMatchTypeAndUnit) {

@@ -26,7 +26,7 @@ TEST_F(Targets, APoolAloneIsItsOwnGroup) {
   EXPECT_EQ(rows.at(0, "role"), test::text("single"));
   EXPECT_EQ(rows.at(0, "target"), test::text("sqlite:/tmp/orders.db"));
   for (const char* column :
-       {"serving", "lag_ms", "position", "reads_total", "errors_total", "last_checked_at", "left_out_since", "why"}) {
+       {"serving", "lag_ms", "lsn", "reads_total", "errors_total", "last_checked_at", "left_out_since", "why"}) {
     EXPECT_TRUE(is_null(rows.at(0, column))) << column;
   }
 }
@@ -46,7 +46,7 @@ TEST_F(Targets, AReplicaThatIsLeftOut) {
   EXPECT_EQ(rows.at(0, "role"), test::text("replica"));
   EXPECT_EQ(rows.at(0, "serving"), test::integer(0));
   EXPECT_EQ(rows.at(0, "lag_ms"), Value(1500.0));
-  EXPECT_EQ(rows.at(0, "position"), test::text("16/B374D848"));
+  EXPECT_EQ(rows.at(0, "lsn"), test::text("16/B374D848"));
   EXPECT_EQ(rows.at(0, "size"), test::integer(2));
   EXPECT_EQ(rows.at(0, "in_use"), test::integer(1));
   EXPECT_EQ(rows.at(0, "waiting"), test::integer(0));
