@@ -222,6 +222,7 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
   if (generation_ == 0 || is_lost(generation_)) ++generation_;
   known_ = std::make_shared<const Files>(std::move(found));
   generation = generation_;
+  learned_.fetch_add(1);
   return Status::ok();
 }
 
@@ -309,9 +310,15 @@ bool DatabaseFile::is_missing() {
     generation = generation_;
   }
   if (generation == 0) return false;
-  if (handles_.load() > 0) return !is_intact(generation, Depth::all);
   bool unused = false;
-  return !admit(unused).status;
+  if (learned_.load() > 0) {
+    const bool is_gone = !is_intact(generation, Depth::all);
+    if (!is_gone || learned_.load() > 0) was_missing_ = is_gone;
+  } else if (handles_.load() == 0) {
+    was_missing_ = !admit(unused).status;
+  }
+  // While the first handle is being opened, or the last one closed, the known WAL may be gone without a fault.
+  return was_missing_;
 }
 
 }  // namespace tide::sqlite

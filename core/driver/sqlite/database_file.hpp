@@ -60,6 +60,8 @@ class DatabaseFile {
   // Handles that are no session's.
   void enter_handle() noexcept { handles_.fetch_add(1); }
   void close_handle() noexcept;
+  // A handle that has learned the file is about to be closed; the last close removes the WAL.
+  void unlearn() noexcept { learned_.fetch_sub(1); }
   // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
   void note_kept_handle() noexcept { has_kept_handle_.store(true); }
   bool needs_last_checkpoint() const noexcept { return has_kept_handle_.load() && sessions_.load() == 0; }
@@ -133,6 +135,8 @@ class DatabaseFile {
   WalGuard guard_;
   std::atomic<int64_t> sessions_{0};
   std::atomic<int64_t> handles_{0};
+  std::atomic<int64_t> learned_{0};  // of these, which hold the files of a generation in place
+  bool was_missing_ = false;         // for is_missing() only
   std::atomic<bool> has_kept_handle_{false};
   std::atomic<int64_t> wal_bytes_{-1};
 

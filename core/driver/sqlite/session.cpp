@@ -42,6 +42,7 @@ SqliteConnection::~SqliteConnection() {
     return;
   }
   optimize();
+  if (generation_ != 0) file_->unlearn();
   disarm();
   finish_disarm();
   {
