@@ -5,8 +5,11 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <memory>
+#include <thread>
 
 #include "service/support.hpp"
 
@@ -203,6 +206,68 @@ TEST_P(CacheOf, OtherCallsRefuseIt) {
   EXPECT_EQ(tide_tx_query_first(tx, "select 1", 0, nullptr, &with, nullptr, &errors[7]), TIDE_BAD_ARGUMENT);
   for (const Error& error : errors) EXPECT_STREQ(error.message, "tide_query_options.cache is set");
   EXPECT_EQ(tide_tx_rollback(tx, nullptr), TIDE_OK);
+}
+
+// ---- notifications of PostgreSQL
+
+class NotifiedCache : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    REQUIRE_SERVER();
+    other_ = std::make_unique<Db>(server_words(), "max_size=1");
+    other_->ask("drop table if exists cached_numbers");
+    other_->ask("create table cached_numbers as select 1 as n");
+  }
+  void TearDown() override {
+    if (other_ != nullptr) other_->ask("drop table cached_numbers");
+  }
+  static tide_query_options labelled() {
+    tide_query_options with = cached();
+    with.cache_key = "numbers";
+    with.cache_tags = "all-numbers";
+    return with;
+  }
+  // Tries for ten seconds.
+  template <typename Condition>
+  static bool comes(Condition&& condition) {
+    for (int i = 0; i < 1000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  std::unique_ptr<Db> other_;
+};
+
+TEST_F(NotifiedCache, ANotificationRemovesWhatItNames) {
+  const CacheDb db(server_words(), "query_cache=on query_cache_channel=cached_changes");
+  const auto get = [&] { return db.get("select n from cached_numbers", {}, labelled()).text(); };
+  ASSERT_TRUE(comes([&] { return db.is_cached("select n from cached_numbers"); })) << "nobody listens";
+  int n = 1;
+  for (const char* payload : {"numbers", "tag:all-numbers", ""}) {
+    ASSERT_EQ(get(), std::to_string(n));
+    other_->ask("update cached_numbers set n = n + 1");
+    EXPECT_EQ(get(), std::to_string(n)) << "nothing was told";
+    other_->ask("select pg_notify('cached_changes', 'tag:others')");
+    other_->ask("select pg_notify('cached_changes', '" + std::string(payload) + "')");
+    ++n;
+    EXPECT_TRUE(comes([&] { return get() == std::to_string(n); })) << payload;
+  }
+}
+
+// What was sent while nobody listened is not known: nothing from before may be returned.
+TEST_F(NotifiedCache, ALostConnectionEmptiesIt) {
+  const CacheDb db(server_words(), "query_cache=on query_cache_channel=cached_changes retry_base=1s");
+  const auto get = [&] { return db.get("select n from cached_numbers", {}, labelled()).text(); };
+  ASSERT_TRUE(comes([&] { return db.is_cached("select n from cached_numbers"); }));
+  ASSERT_EQ(get(), "1");
+  other_->ask("update cached_numbers set n = 2");
+  ASSERT_EQ(get(), "1");
+  ASSERT_EQ(other_->ask("select count(pg_terminate_backend(pid)) from pg_stat_activity where query like 'LISTEN%'"),
+            "1");
+  EXPECT_TRUE(comes([&] { return get() == "2"; }));
+  other_->ask("update cached_numbers set n = 3");
+  EXPECT_TRUE(comes([&] { return get() == "3"; }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, CacheOf, ::testing::Values("sqlite", "postgresql"),

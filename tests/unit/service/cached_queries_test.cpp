@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "pool/cancel_token.hpp"
 #include "service/cache/query_cache.hpp"
 #include "unit/service/service_rig.hpp"
 
@@ -219,7 +220,7 @@ TEST_F(CachedQueries, WithoutAThreadTheCallerRenews) {
 }
 
 // F1, F2: with threads; the first one executes it, and has not finished before the others wait.
-TEST_F(CachedQueries, N1ManyCallersOneQuery) {
+TEST_F(CachedQueries, F1ManyCallersOneQuery) {
   std::atomic<bool> may_finish{false};
   ASSERT_OK(run("put k 1"));
   server_.set_faults([&](std::string_view sql) {
@@ -241,6 +242,14 @@ TEST_F(CachedQueries, N1ManyCallersOneQuery) {
   CallTerms hasty = cached();
   hasty.timeout = Span();
   EXPECT_EQ(get(hasty), "timeout");  // its own deadline
+  CancelToken* const token = CancelToken::make();
+  CallTerms gone = cached();
+  gone.timeout = Span::seconds(100);
+  gone.cancel = token;
+  std::thread client([&] { EXPECT_EQ(get(gone), "57014"); });
+  token->trip();
+  client.join();  // before the query has finished
+  token->free();
   may_finish = true;
   for (std::thread& thread : crew) thread.join();
   EXPECT_EQ(got, 16);
