@@ -107,7 +107,7 @@ func mistakes(db *sql.DB) {
 	_, err = tidepool.Relation("nothing", "")
 	check(failure(err).Status == "not_found", err)
 	_, err = db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSnapshot})
-	check(failure(err).Status == "unsupported" && leases() == 0, err)
+	check(failure(err).Status == "bad_argument" && leases() == 0, err)
 }
 
 // Committed by Commit, rolled back by Rollback and with the end of the context; read-only ones cannot write.
@@ -153,7 +153,7 @@ func sessions(db *sql.DB) {
 	check(leases() == 1)
 	must(conn.Close())
 	check(leases() == 0)
-	conn, err = db.Conn(ctx) // one that only reads is replaced when it is to write
+	conn, err = db.Conn(ctx) // it writes after a transaction that only reads
 	must(err)
 	must(conn.PingContext(ctx))
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
