@@ -1,7 +1,7 @@
 // The addon: call() starts a function of the library and returns a promise. index.js checks the arguments.
-// Threads: JavaScript's never waits. Calls on a pool, and waiting for a lease, are left to the library, which calls back.
-// A statement on a lease or in a transaction has a thread while it runs, so that what others wait for can always end.
-// Ownership: a Call belongs to what executes it, then to settle(), which JavaScript's thread runs, also if it is ending.
+// Threads: JavaScript's never waits. Calls on a pool, and waiting for a lease, are left to the library, which calls
+// back. A statement on a lease or in a transaction has a thread, so that what others wait for can always end.
+// Ownership: a Call belongs to what executes it, then to settle(), which JavaScript's thread runs, also if that ends.
 #include <node_api.h>
 #include <tidepool/tidepool.h>
 
