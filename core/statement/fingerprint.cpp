@@ -10,7 +10,7 @@
 namespace tide {
 namespace {
 
-using Kind = SqlScanner::Kind;
+using TokenKind = SqlScanner::Kind;
 using Token = SqlScanner::Token;
 
 constexpr std::string_view kMore = "...";
@@ -73,7 +73,7 @@ class Normalizer {
     frames_.emplace_back();
     while (!is_over_ && !is_doubtful_) {
       const Token token = scanner_.next();
-      if (token.kind == Kind::end) break;
+      if (token.kind == TokenKind::end) break;
       take(token);
       end_ = scanner_.position();
     }
@@ -111,19 +111,19 @@ class Normalizer {
       return;
     }
     switch (token.kind) {
-      case Kind::word: take_word(token); break;
-      case Kind::name: take_name(token, start); break;
-      case Kind::literal: take_literal(token); break;
-      case Kind::parameter: put_value(Last::operand); break;
-      case Kind::symbol: take_symbol(token, start); break;
-      case Kind::end: break;
+      case TokenKind::word: take_word(token); break;
+      case TokenKind::name: take_name(token, start); break;
+      case TokenKind::literal: take_literal(token); break;
+      case TokenKind::parameter: put_value(Last::operand); break;
+      case TokenKind::symbol: take_symbol(token, start); break;
+      case TokenKind::end: break;
     }
     was_quoted_ = is_quoted(token);
   }
 
   static bool is_quoted(const Token& token) {
-    if (token.kind == Kind::name) return true;
-    return token.kind == Kind::literal && (token.text.back() == '\'' || token.text.back() == '$');
+    if (token.kind == TokenKind::name) return true;
+    return token.kind == TokenKind::literal && (token.text.back() == '\'' || token.text.back() == '$');
   }
   // A quote beside a letter is often one inside a text, which was not doubled.
   bool is_beside_quote(const Token& token, size_t start) const {

@@ -87,18 +87,18 @@ struct CachedCalls::Kept {
     size_t bytes = call.sql.size() + terms.cache.key.size() + terms.cache.tags.size();
     for (const SqlValue& value : call.params) bytes += value.data.size();
     for (const std::string_view name : call.names) bytes += name.size();
-    texts.reserve(bytes);  // never moved afterwards
-    params.assign(call.params.begin(), call.params.end());
-    names.assign(call.names.begin(), call.names.end());
-    for (SqlValue& value : params) keep(value.data);
-    for (std::string_view& name : names) keep(name);
+    texts_.reserve(bytes);  // never moved afterwards
+    params_.assign(call.params.begin(), call.params.end());
+    names_.assign(call.names.begin(), call.names.end());
+    for (SqlValue& value : params_) keep(value.data);
+    for (std::string_view& name : names_) keep(name);
     keep(call.sql);
     keep(terms.cache.key);
     keep(terms.cache.tags);
-    call.params = params;
-    call.names = names;
-    tag = terms.tag == nullptr ? "" : terms.tag;
-    terms.tag = tag.c_str();
+    call.params = params_;
+    call.names = names_;
+    tag_ = terms.tag == nullptr ? "" : terms.tag;
+    terms.tag = tag_.c_str();
     terms.cancel = nullptr;  // of the caller
   }
   Kept(const Kept&) = delete;
@@ -111,14 +111,14 @@ struct CachedCalls::Kept {
  private:
   void keep(std::string_view& text) {
     if (text.data() == nullptr) return;
-    const size_t at = texts.size();
-    texts.append(text);
-    text = std::string_view(texts).substr(at);
+    const size_t at = texts_.size();
+    texts_.append(text);
+    text = std::string_view(texts_).substr(at);
   }
-  std::string texts;
-  std::string tag;
-  std::vector<SqlValue> params;
-  std::vector<std::string_view> names;
+  std::string texts_;
+  std::string tag_;
+  std::vector<SqlValue> params_;
+  std::vector<std::string_view> names_;
 };
 
 void write_cache_key(const Call& call, const CacheTerms& terms, std::string& out) {
