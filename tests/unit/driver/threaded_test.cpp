@@ -220,6 +220,7 @@ TEST_F(ThreadedTest, WorkOfTheDriverIsDoneWhenItIsWantedAndDelaysNoCall) {
   story_.set(kWork, false);
   while (connector_->is_at_work()) connector_->step(clock_.now(), done_);
   close(0, std::move(session));
+  const std::lock_guard lock(story_.mutex);
   EXPECT_EQ(std::count(story_.passed.begin(), story_.passed.end(), kWork), 2);
 }
 
