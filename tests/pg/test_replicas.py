@@ -241,7 +241,7 @@ def reads_see_own_writes(w):
         is_(int(read(pool, "SELECT n FROM t")), wrote + 1, "standbys that are behind are not read")
         is_(read(pool), "primary", "from where")
         pool.set("read_your_writes", "off")
-        is_(int(read(pool, "SELECT n FROM t")), wrote, "without the option")
+        is_(int(read(pool, "SELECT n FROM t")) <= wrote, True, "without the option a standby that is behind is read")
     finally:
         for server in (w.first, w.second):
             server.sql("SELECT pg_wal_replay_resume()")
