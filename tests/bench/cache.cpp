@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <list>
 #include <random>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "bench.hpp"
+#include "unit/support/lru.hpp"
 
 namespace {
 
@@ -152,29 +152,6 @@ void compare_misses(Pool& pool, int64_t rows) {
 
 // ---- hit ratios
 
-class Lru {
- public:
-  explicit Lru(size_t entries_max) : entries_max_(entries_max) {}
-  bool use(uint64_t key) {
-    if (const auto found = places_.find(key); found != places_.end()) {
-      order_.splice(order_.begin(), order_, found->second);
-      return true;
-    }
-    if (places_.size() == entries_max_) {
-      places_.erase(order_.back());
-      order_.pop_back();
-    }
-    order_.push_front(key);
-    places_[key] = order_.begin();
-    return false;
-  }
-
- private:
-  size_t entries_max_;
-  std::list<uint64_t> order_;
-  std::unordered_map<uint64_t, std::list<uint64_t>::iterator> places_;
-};
-
 std::vector<uint64_t> zipf_and_scan(size_t count, size_t keys, double exponent, int scan_percent) {
   std::vector<double> sums(keys);
   double sum = 0;
@@ -232,7 +209,7 @@ int64_t hits_of(const std::string& path, const std::vector<uint64_t>& requests, 
 }
 
 void compare_ratios(const std::string& path, const char* what, const std::vector<uint64_t>& requests, size_t entries) {
-  Lru lru(entries);
+  tide::test::Lru lru(entries);
   int64_t lru_hits = 0;
   for (const uint64_t request : requests) lru_hits += lru.use(request) ? 1 : 0;
   const auto count = static_cast<double>(requests.size());

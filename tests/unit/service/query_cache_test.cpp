@@ -7,15 +7,14 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "base/rng.hpp"
 #include "service/cache/query_cache.hpp"
+#include "unit/support/lru.hpp"
 
 namespace tide {
 namespace {
@@ -399,29 +398,6 @@ TEST_F(QueryCacheTest, WhatReturnsSoonIsKeptLonger) {
   EXPECT_EQ(get("second3"), nullptr);
 }
 
-class Lru {
- public:
-  explicit Lru(size_t entries_max) : entries_max_(entries_max) {}
-  bool use(uint64_t key) {
-    if (const auto found = places_.find(key); found != places_.end()) {
-      order_.splice(order_.begin(), order_, found->second);
-      return true;
-    }
-    if (places_.size() == entries_max_) {
-      places_.erase(order_.back());
-      order_.pop_back();
-    }
-    order_.push_front(key);
-    places_[key] = order_.begin();
-    return false;
-  }
-
- private:
-  size_t entries_max_;
-  std::list<uint64_t> order_;
-  std::unordered_map<uint64_t, std::list<uint64_t>::iterator> places_;
-};
-
 // Requests with a Zipf distribution of `keys`, and a scan over other keys now and then.
 std::vector<uint64_t> mixed_requests(size_t count, size_t keys, double exponent, int scan_percent, uint64_t seed) {
   std::vector<double> sums(keys);
@@ -449,7 +425,7 @@ TEST_F(QueryCacheTest, HitsAtLeastAsOftenAsLruOnScansAndZipf) {
   };
   for (const Mix mix : {Mix{100, 0.8, 0}, Mix{100, 1.0, 30}, Mix{300, 0.9, 50}, Mix{50, 1.1, 20}, Mix{1000, 0.7, 10}}) {
     make(nullptr, false, policy(static_cast<int64_t>(mix.entries), int64_t{64} << 20));
-    Lru lru(mix.entries);
+    test::Lru lru(mix.entries);
     size_t hits = 0, lru_hits = 0;
     const std::vector<uint64_t> requests = mixed_requests(12'000, 5000, mix.exponent, mix.scan_percent, 7);
     for (const uint64_t request : requests) {
