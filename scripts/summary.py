@@ -6,10 +6,12 @@
     summary.py --count RESULTS          print the summary; RESULTS/folders lists the build directories with results,
                                         RESULTS/stages has lines "passed|failed|skipped WHAT"
 """
+import collections
 import json
 import pathlib
 import subprocess
 import sys
+import typing
 import xml.etree.ElementTree as ElementTree
 
 # Results in testlog.json.
@@ -52,36 +54,52 @@ def short(folder):
     return 0
 
 
+class Outcome(typing.NamedTuple):
+    kind: str  # passed, failed, skipped
+    test: str
+    case: str = ""
+    reason: str = ""
+
+
 def cases_of(folder):
-    """[(suite, case, outcome)] of the JUnit file; suites of tests that report cases are named after the test:
+    """[(suite, Outcome)] of the JUnit file; suites of tests that report cases are named after the test:
     "tidepool.tidepool:unit / unit_pool.WaitQueue"."""
     path = pathlib.Path(folder, "meson-logs", "testlog.junit.xml")
     cases = []
     for suite in ElementTree.parse(path).getroot().iter("testsuite") if path.exists() else ():
         for case in suite.findall("testcase"):
+            skipped = case.find("skipped")
             is_bad = case.find("failure") is not None or case.find("error") is not None
-            is_skipped = case.find("skipped") is not None or case.get("result") == "skipped"
-            outcome = "failed" if is_bad else "skipped" if is_skipped else "passed"
-            cases.append((suite.get("name", ""), case.get("name"), outcome))
+            is_skipped = skipped is not None or case.get("result") == "skipped"
+            kind = "failed" if is_bad else "skipped" if is_skipped else "passed"
+            # GoogleTest: "file:line\nreason\n"
+            reason = (skipped.get("message") or "").strip().split("\n")[-1] if skipped is not None else ""
+            cases.append((suite.get("name", ""), Outcome(kind, "", case.get("name"), reason)))
     return cases
 
 
+def reason_in(output):
+    """Why a test without cases says it was skipped."""
+    said = [line for line in (output or "").splitlines() if "skipped" in line]
+    return said[-1].split("skipped", 1)[1].lstrip(": ") if said else ""
+
+
 def outcomes_of(folder):
-    """[(what, outcome)]: every case where a test reports its cases, else the test itself."""
+    """Every case where a test reports its cases, else the test itself."""
     cases = cases_of(folder)
     found = []
     for line in pathlib.Path(folder, "meson-logs", "testlog.json").read_text(encoding="utf-8").splitlines():
         test = json.loads(line)
         prefix = f"tidepool.{test['name']}."
-        name = test["name"].split(" / ")[-1]
-        own = [(f"{name}: {(suite + '.')[len(prefix):]}{case}", outcome) for suite, case, outcome in cases
-               if (suite + ".").startswith(prefix)]
+        name = f"{folder}: {test['name'].split(' / ')[-1]}"
+        own = [outcome._replace(test=name, case=(suite + ".")[len(prefix):] + outcome.case)
+               for suite, outcome in cases if (suite + ".").startswith(prefix)]
         result = test["result"]
-        total = "passed" if result in PASSED else "skipped" if result in SKIPPED else "failed"
-        if total == "failed" and not any(outcome == "failed" for _, outcome in own):
-            own.append((f"{name} ({result.lower()})", "failed"))  # crashed or timed out: no case has failed
-        found += own or [(name, total)]
-    return [(f"{folder}: {what}", outcome) for what, outcome in found]
+        kind = "passed" if result in PASSED else "skipped" if result in SKIPPED else "failed"
+        if kind == "failed" and not any(outcome.kind == "failed" for outcome in own):
+            own.append(Outcome("failed", name, reason=result.lower()))  # crashed or timed out: no case has failed
+        found += own or [Outcome(kind, name, reason=reason_in(test.get("stdout")) if kind == "skipped" else "")]
+    return found
 
 
 def lines_of(path):
@@ -89,16 +107,18 @@ def lines_of(path):
 
 
 def count(results):
+    """Prints what was skipped and why, and last what has failed."""
     outcomes = [outcome for folder in lines_of(results / "folders") for outcome in outcomes_of(folder)]
-    for line in lines_of(results / "stages"):
-        outcome, what = line.split(" ", 1)
-        outcomes.append((what, outcome))
-    number = {kind: sum(outcome == kind for _, outcome in outcomes) for kind in ("passed", "failed", "skipped")}
-    for what, outcome in outcomes:
-        if outcome != "passed":
-            print(f"{outcome}: {what}")
-    skipped = f", {number['skipped']} skipped" if number["skipped"] else ""
-    print(f"{number['passed']} passed, {number['failed']} failed{skipped}")
+    outcomes += [Outcome(*line.split(" ", 1)) for line in lines_of(results / "stages")]
+    number = collections.Counter(outcome.kind for outcome in outcomes)
+    skipped = collections.Counter((o.test, o.reason, o.case != "") for o in outcomes if o.kind == "skipped")
+    for (test, reason, has_cases), cases in skipped.items():
+        print(f"skipped: {test}{f', {cases} cases' if has_cases else ''}{': ' + reason if reason else ''}")
+    for o in outcomes:
+        if o.kind == "failed":
+            print(f"failed: {': '.join(filter(None, (o.test, o.case, o.reason)))}")
+    print(f"{number['passed']} passed, {number['failed']} failed"
+          + (f", {number['skipped']} skipped" if number["skipped"] else ""))
     return 1 if number["failed"] or not number["passed"] else 0
 
 
