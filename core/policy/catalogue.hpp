@@ -21,7 +21,6 @@ struct ChoiceMember {
 };
 
 enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination, targets };
-inline constexpr size_t kTextBytesMax = 1000;
 
 struct TextMember {
   std::string Policy::*text;

@@ -223,9 +223,18 @@ Status assign_bytes(Policy& policy, const Setting& setting, int64_t Policy::*mem
   return Status::ok();
 }
 
+// "63 bytes"
+size_t text_bytes_max(const Setting& setting) {
+  size_t bytes = 0;
+  const std::string_view text = setting.max_text;
+  std::from_chars(text.data(), text.data() + text.size(), bytes);
+  return bytes;
+}
+
 Status assign_text(Policy& policy, const Setting& setting, const TextMember& member, std::string_view text) {
-  if (text.size() > kTextBytesMax) {
-    return refused(setting, text, "is too long (" + std::to_string(text.size()) + " bytes)");
+  if (text.size() > text_bytes_max(setting)) {
+    return refused(setting, text, "is too long (" + std::to_string(text.size()) + " bytes)",
+                   "The maximum is " + std::string(setting.max_text) + ".");
   }
   if (!is_plain_utf8(text)) return refused(setting, text, "is not valid UTF-8, or contains a NUL byte");
   if (member.rule == TextRule::recovery_list) return assign_recovery(policy, setting, member.text, text);

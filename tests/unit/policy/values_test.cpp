@@ -174,6 +174,18 @@ TEST(Values, TextIsBounded) {
   EXPECT_FALSE(assign_value(policy, *find_setting("dir"), "/" + std::string(1000, 'd')));
 }
 
+TEST(Values, EveryTextIsBoundedAsDocumented) {
+  for (const Setting& setting : settings_catalogue()) {
+    if (setting.kind != SettingKind::text) continue;
+    const size_t bytes_max = std::stoul(std::string(setting.max_text));
+    Policy policy;
+    const Status status = assign_value(policy, setting, "/" + std::string(bytes_max, 'x'));
+    EXPECT_TRUE(contains(status.message(), "too long (" + std::to_string(bytes_max + 1) + " bytes)"))
+        << setting.name << ": " << status.message();
+    EXPECT_EQ(status.hint(), "The maximum is " + std::string(setting.max_text) + ".");
+  }
+}
+
 TEST(Values, PasswordsAreNotQuoted) {
   Policy policy;
   const Status status = assign_value(policy, *find_setting("max_size"), "postgresql://u:hunter2@h/db?password=hunter2");
