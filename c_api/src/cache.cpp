@@ -18,10 +18,31 @@ constexpr int64_t kCacheMsMax = int64_t{30} * 86'400'000;  // as query_cache_ttl
 constexpr size_t kTagsMax = 16;
 constexpr int32_t kBits = TIDE_CACHE | TIDE_CACHE_VOLATILE;
 
-Status check_span(const char* name, int64_t ms) {
+Status check_span(const char* name, int64_t ms, const char* hint) {
   if (ms >= 0 && ms <= kCacheMsMax) return Status::ok();
   return Status::error(Code::bad_argument, std::string(name) + " is " + std::to_string(ms),
-                       "accepted: 0 to " + std::to_string(kCacheMsMax) + " (30 days), in milliseconds");
+                       "accepted: 0 to " + std::to_string(kCacheMsMax) + " (30 days), in milliseconds", hint);
+}
+
+Status check_key(const char* name, const char* key) {
+  const size_t bytes = std::strlen(key);
+  if (bytes >= 1 && bytes <= kCacheKeyBytesMax) return Status::ok();
+  return Status::error(Code::bad_argument, std::string(name) + " has " + std::to_string(bytes) + " bytes",
+                       "accepted: 1 to " + std::to_string(kCacheKeyBytesMax) + " bytes",
+                       "Use a digest of a longer text, and NULL for no key of your own.");
+}
+
+Status check_tag(const char* what, std::string_view tag) {
+  if (tag.empty() || tag.size() > kCacheTagBytesMax) {
+    return Status::error(Code::bad_argument, std::string(what) + " has " + std::to_string(tag.size()) + " bytes",
+                         "accepted: 1 to " + std::to_string(kCacheTagBytesMax) + " bytes");
+  }
+  for (const char c : tag) {
+    if (static_cast<unsigned char>(c) > ' ' && c != 0x7F) continue;
+    return Status::error(Code::bad_argument, std::string(what) + " has a blank or a control character",
+                         "accepted: words, in tide_query_options.cache_tags separated by spaces");
+  }
+  return Status::ok();
 }
 
 Status check_tags(const char* tags) {
@@ -30,7 +51,7 @@ Status check_tags(const char* tags) {
   while (!left.empty()) {
     const size_t end = std::min(left.find(' '), left.size());
     if (end > 0) {
-      if (Status checked = check_cache_tag("cache_tags", left.substr(0, end)); !checked) return checked;
+      if (Status checked = check_tag("a tag of cache_tags", left.substr(0, end)); !checked) return checked;
       ++count;
     }
     left.remove_prefix(std::min(end + 1, left.size()));
@@ -41,28 +62,6 @@ Status check_tags(const char* tags) {
 }
 
 }  // namespace
-
-Status check_cache_key(const char* name, const char* key) {
-  const size_t bytes = std::strlen(key);
-  if (bytes >= 1 && bytes <= kCacheKeyBytesMax) return Status::ok();
-  return Status::error(Code::bad_argument, std::string(name) + " has " + std::to_string(bytes) + " bytes",
-                       "accepted: 1 to " + std::to_string(kCacheKeyBytesMax) + " bytes",
-                       "Set it to NULL to derive the key from the statement; use a digest of what is longer.");
-}
-
-Status check_cache_tag(const char* name, std::string_view tag) {
-  if (tag.empty() || tag.size() > kCacheTagBytesMax) {
-    return Status::error(Code::bad_argument,
-                         std::string(name) + " has a tag of " + std::to_string(tag.size()) + " bytes",
-                         "accepted: 1 to " + std::to_string(kCacheTagBytesMax) + " bytes");
-  }
-  for (const char c : tag) {
-    if (static_cast<unsigned char>(c) > ' ' && c != 0x7F) continue;
-    return Status::error(Code::bad_argument, std::string(name) + " has a tag with a blank or a control character",
-                         "accepted: words, in tide_query_options.cache_tags separated by spaces");
-  }
-  return Status::ok();
-}
 
 Status check_cache(const tide_query_options& with, Caching caching) {
   if (with.cache == 0) return Status::ok();
@@ -76,10 +75,13 @@ Status check_cache(const tide_query_options& with, Caching caching) {
     return Status::error(Code::bad_argument, "cache is " + std::to_string(with.cache),
                          "accepted: 0, TIDE_CACHE, TIDE_CACHE | TIDE_CACHE_VOLATILE");
   }
-  if (Status checked = check_span("cache_ttl_ms", with.cache_ttl_ms); !checked) return checked;
-  if (Status checked = check_span("cache_stale_ms", with.cache_stale_ms); !checked) return checked;
+  if (Status checked = check_span("cache_ttl_ms", with.cache_ttl_ms, "0 means the option query_cache_ttl."); !checked)
+    return checked;
+  if (Status checked = check_span("cache_stale_ms", with.cache_stale_ms, "0 means that no expired result is used.");
+      !checked)
+    return checked;
   if (with.cache_key != nullptr) {
-    if (Status checked = check_cache_key("cache_key", with.cache_key); !checked) return checked;
+    if (Status checked = check_key("cache_key", with.cache_key); !checked) return checked;
   }
   return with.cache_tags == nullptr ? Status::ok() : check_tags(with.cache_tags);
 }
@@ -104,10 +106,10 @@ tide_status tide_cache_invalidate(tide_pool* pool, const char* key, const char* 
                                   tide_error* err) {
   return guarded(err, [&]() -> Status {
     if (key != nullptr) {
-      if (Status checked = check_cache_key("key", key); !checked) return checked;
+      if (Status checked = check_key("key", key); !checked) return checked;
     }
     if (tag != nullptr) {
-      if (Status checked = check_cache_tag("tag", tag); !checked) return checked;
+      if (Status checked = check_tag("tag", tag); !checked) return checked;
     }
     const Door door(pool);
     if (!door) return no_entry(door.code());

@@ -11,8 +11,6 @@ namespace tide {
 // Whether a function can use the query cache.
 enum class Caching : uint8_t { refused, allowed };
 
-Status check_cache_key(const char* name, const char* key);
-Status check_cache_tag(const char* name, std::string_view tag);
 Status check_cache(const tide_query_options& with, Caching caching);
 CacheTerms cache_terms_of(const tide_query_options& with);
 
