@@ -47,7 +47,7 @@ std::string names_of(const std::vector<Host>& hosts, size_t begin) {
 
 }  // namespace
 
-std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>>& words) {
+std::vector<Host> hosts_of(const Words& words) {
   const auto given = [&](std::string_view key, const char* variable) -> std::string {
     for (const auto& [name, value] : words) {
       if (name == key) return value;
@@ -243,17 +243,10 @@ void Attempt::begin(const std::string* password) {
       const std::lock_guard lock(all_->mutex_);
       names_ = names_of(hosts_, 0);
     }
-    std::vector<const char*> keys;
-    std::vector<const char*> values;
     for (const auto& [key, value] : words) {
       if (key == "load_balance_hosts" && value != "disable") is_in_order_ = false;
-      keys.push_back(key.c_str());
-      values.push_back(value.c_str());
     }
-    keys.push_back(nullptr);
-    values.push_back(nullptr);
-    const bool is_expanded = words.front() == ConnectWords::no_options();
-    conn_.reset(PQconnectStartParams(keys.data(), values.data(), is_expanded ? 1 : 0));
+    conn_.reset(start_connecting(words));
   }
   note_place();
 }

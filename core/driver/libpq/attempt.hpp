@@ -43,7 +43,7 @@ struct Host {
   std::string to_look_up;  // for messages; empty: no lookup is needed
 };
 // The hosts that libpq tries for these keywords, in its order.
-std::vector<Host> hosts_of(const std::vector<std::pair<std::string, std::string>>& words);
+std::vector<Host> hosts_of(const Words& words);
 
 // State shared by all attempts of a connector, and kept alive by them.
 class Attempts {

@@ -90,11 +90,9 @@ size_t ConnectWords::hosts() const {
   return list == nullptr ? 1 : split_list(*list).size();
 }
 
-std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Policy& policy,
-                                                                     const std::string& application, size_t rotation,
-                                                                     const std::string* password,
-                                                                     StartupOptions sent) const {
-  std::vector<std::pair<std::string, std::string>> out;
+Words ConnectWords::words(const Policy& policy, const std::string& application, size_t rotation,
+                          const std::string* password, StartupOptions sent) const {
+  Words out;
   const auto add_default = [&](const char* key, std::string value) {
     if (find(key) == nullptr) out.emplace_back(key, std::move(value));
   };
@@ -133,6 +131,19 @@ std::vector<std::pair<std::string, std::string>> ConnectWords::words(const Polic
 std::string ConnectWords::target_options() const {
   const std::string* given = find("options");
   return given != nullptr ? *given : environment_value("options");
+}
+
+pg_conn* start_connecting(const Words& words) {
+  std::vector<const char*> keys;
+  std::vector<const char*> values;
+  for (const auto& [key, value] : words) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  const bool is_expanded = !words.empty() && words.front() == ConnectWords::no_options();
+  return PQconnectStartParams(keys.data(), values.data(), is_expanded ? 1 : 0);
 }
 
 }  // namespace tide::libpq

@@ -11,6 +11,8 @@
 #include "base/status.hpp"
 #include "policy/policy.hpp"
 
+struct pg_conn;
+
 namespace tide::libpq {
 
 // Which session settings are sent as startup options.
@@ -23,19 +25,20 @@ enum class StartupOptions : uint8_t {
 // The elements of a comma-separated list, such as that of hosts; empty ones are kept.
 std::vector<std::string> split_list(std::string_view list);
 
+// Keys and values of parameters.
+using Words = std::vector<std::pair<std::string, std::string>>;
+
 class ConnectWords {
  public:
   // `connect_text` is a URL or keywords, as for libpq.
   static Result<ConnectWords> parse(const std::string& connect_text);
 
   // Keys and values of all parameters. `rotation` rotates the list of hosts, because libpq would spend all of the time on a
-  // first host that does not respond. `password` replaces that of the target. The first dbname may be a connection
-  // string: PQconnectStartParams() must expand it.
-  std::vector<std::pair<std::string, std::string>> words(const Policy& policy, const std::string& application,
-                                                         size_t rotation, const std::string* password,
-                                                         StartupOptions sent = StartupOptions::all) const;
-  // A dbname that is a connection string.
-  static std::pair<std::string, std::string> no_options() { return {"dbname", "options=''"}; }
+  // first host that does not respond. `password` replaces that of the target. For start_connecting().
+  Words words(const Policy& policy, const std::string& application, size_t rotation, const std::string* password,
+              StartupOptions sent = StartupOptions::all) const;
+  // The first of the words, if libpq must take no options from the environment: a dbname that is a connection string.
+  static Words::value_type no_options() { return {"dbname", "options=''"}; }
   // The startup options of the target, or of the environment.
   std::string target_options() const;
   size_t hosts() const;
@@ -46,7 +49,11 @@ class ConnectWords {
 
  private:
   const std::string* find(std::string_view key) const;
-  std::vector<std::pair<std::string, std::string>> given_;
+  Words given_;
 };
+
+// Begins a connection with the words of a ConnectWords, which the caller owns; nullptr: no memory. It reads files, and looks up
+// the first name.
+pg_conn* start_connecting(const Words& words);
 
 }  // namespace tide::libpq

@@ -102,16 +102,7 @@ Status PgTargetProbe::start() {
   if (parsed->hosts() > 1 && !target_.session_attrs.empty())
     parsed->set_default("target_session_attrs", target_.session_attrs);
   const auto words = parsed->words(policy_, target_.application, 0, target_.credentials ? &password : nullptr);
-  std::vector<const char*> keys;
-  std::vector<const char*> values;
-  for (const auto& [key, value] : words) {
-    keys.push_back(key.c_str());
-    values.push_back(value.c_str());
-  }
-  keys.push_back(nullptr);
-  values.push_back(nullptr);
-  const bool is_expanded = words.front() == ConnectWords::no_options();
-  conn_.reset(PQconnectStartParams(keys.data(), values.data(), is_expanded ? 1 : 0));
+  conn_.reset(start_connecting(words));
   if (conn_ == nullptr) throw std::bad_alloc();
   PQsetErrorVerbosity(conn_.get(), PQERRORS_VERBOSE);  // the only way to get the SQLSTATE of connection errors
   PQsetNoticeProcessor(
