@@ -172,11 +172,11 @@ TEST_P(CacheOf, WhatIsGivenIsChecked) {
   EXPECT_EQ(refusal_of([&](auto& with) { with.cache = TIDE_CACHE_VOLATILE; }),
             "cache is 2; accepted: 0, TIDE_CACHE, TIDE_CACHE | TIDE_CACHE_VOLATILE");
   EXPECT_EQ(refusal_of([&](auto& with) { with.cache_tags = long_tag.c_str(); }),
-            "cache_tags has a tag of 63 bytes; accepted: 1 to 62 bytes");
+            "a tag of cache_tags has 63 bytes; accepted: 1 to 62 bytes");
   EXPECT_EQ(refusal_of([&](auto& with) { with.cache_tags = many.c_str(); }),
             "cache_tags has 17 tags; accepted: up to 16, separated by spaces");
   EXPECT_EQ(refusal_of([&](auto& with) { with.cache_tags = "a\tb"; }),
-            "cache_tags has a tag with a blank or a control character; accepted: words, in "
+            "a tag of cache_tags has a blank or a control character; accepted: words, in "
             "tide_query_options.cache_tags separated by spaces");
   Error error;
   EXPECT_EQ(tide_cache_invalidate(db.pool(), "", nullptr, nullptr, &error), TIDE_BAD_ARGUMENT);
@@ -405,15 +405,19 @@ TEST(SqliteCacheFile, AReplacedFileIsNoticed) {
   for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(path + suffix);
   std::filesystem::rename(other, path);
   // Within the second after which the pool looks at its file.
+  std::string last;
   EXPECT_TRUE(wait_until(
       [&] {
         Result out;
         Error error;
         const tide_query_options with = cached();
-        return tide_pool_query_with(db.pool(), "select a from t", 0, nullptr, &with, out.out(), &error) == TIDE_OK &&
-               out.text() == other;
+        const tide_status status =
+            tide_pool_query_with(db.pool(), "select a from t", 0, nullptr, &with, out.out(), &error);
+        last = status == TIDE_OK ? out.text() : error.text();
+        return last == other;
       },
-      std::chrono::seconds(10)));
+      std::chrono::seconds(10)))
+      << last;
 }
 
 TEST(SqliteCacheFile, AClosedPoolLeavesNoWal) {

@@ -84,8 +84,11 @@ void CommitWatch::close_handle() noexcept {
     const Changing changing(*this);
     header_ = nullptr;
   }
-  database_.reset();
-  if (!file_->target().is_memory) file_->close_handle();
+  if (file_->target().is_memory) {
+    database_.reset();
+  } else {
+    file_->close_handle(std::move(database_));
+  }
 }
 
 bool CommitWatch::is_outdated() const {
@@ -97,6 +100,8 @@ bool CommitWatch::is_outdated() const {
 bool CommitWatch::open() {
   if (database_ != nullptr && file_->lost_generation() != lost_before_) close_handle();
   if (database_ != nullptr) return true;
+  // A handle on a file that no session has opened yet could be in the way of the first one.
+  if (file_->is_lost_now()) return false;
   const Instant now = clock_.now();
   if (now < not_before_) return false;
   not_before_ = now + kRetryOpen;

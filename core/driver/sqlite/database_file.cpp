@@ -1,5 +1,6 @@
 #include "driver/sqlite/database_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include "base/assert.hpp"
 #include "base/units.hpp"
 #include "driver/sqlite/errors.hpp"
+#include "os/clock.hpp"
 
 namespace tide::sqlite {
 namespace {
@@ -60,8 +62,40 @@ void DatabaseFile::leave() noexcept {
   if (sessions_.fetch_sub(1) == 1) guard_.end_work();
 }
 
-void DatabaseFile::close_handle() noexcept {
-  if (handles_.fetch_sub(1) == 1) wal_sync_.close();
+// Of two handles that are closed at the same time SQLite takes neither for the last one, because each still sees the lock of the
+// other: the WAL would be neither emptied nor removed. So they are closed one after the other, unless a close does not return.
+void DatabaseFile::close_handle(Database database) noexcept {
+  constexpr int kAttemptsMax = 2000;
+  if (database != nullptr) {
+    std::unique_lock one_by_one(closing_, std::try_to_lock);
+    for (int attempt = 0; !one_by_one.owns_lock() && attempt < kAttemptsMax; ++attempt) {
+      pause_for(Span::millis(1));
+      (void)one_by_one.try_lock();
+    }
+    database.reset();
+  }
+  if (handles_.fetch_sub(1) != 1) return;
+  wal_sync_.close();
+  try {
+    forget_wal();
+  } catch (const std::bad_alloc&) {
+    // It is held a little longer.
+  }
+}
+
+// The last close has removed the WAL, unless another process has it open: its space is not free while it is held.
+void DatabaseFile::forget_wal() {
+  const std::shared_ptr<const Files> known = this->known();
+  if (known == nullptr || !known->wal.has_value()) return;
+  Files found = at(known->path);
+  if (!look(Depth::all, found) || found.wal == known->wal) return;
+  auto left = std::make_shared<Files>(*known);
+  left->wal.reset();
+  left->held_wal.reset();
+  left->index.reset();
+  left->index_mark.reset();
+  const std::lock_guard lock(mutex_);
+  if (known == known_) known_ = std::move(left);
 }
 
 DatabaseFile::Files DatabaseFile::at(std::string real_path) {
@@ -219,6 +253,7 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
     Status why;
     if (is_other && stands_in_the_way(*known_, found, others, why)) return why;
   }
+  hold(found);
   if (generation_ == 0 || is_lost(generation_)) ++generation_;
   known_ = std::make_shared<const Files>(std::move(found));
   generation = generation_;
@@ -233,6 +268,7 @@ void DatabaseFile::learn_journal() {
   Files found = at(known->path);
   if (!look(Depth::all, found) || found.database != known->database) return;
   mark(found);
+  hold(found);
   const std::lock_guard lock(mutex_);
   if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
 }
@@ -254,6 +290,21 @@ void DatabaseFile::mark(Files& found) const {
   const Files& before = known != nullptr ? *known : none;
   found.mark = mark_at(target_.path, found.database, before.database, before.mark);
   found.index_mark = mark_at(found.index_path, found.index, before.index, before.index_mark);
+}
+
+void DatabaseFile::hold(Files& found) const {
+  const auto held_at = [](const std::string& path, const std::optional<FileIdentity>& file) {
+    // O_PATH: closing it does not release SQLite's locks on the file.
+    auto held = std::make_shared<const Descriptor>(file ? ::open(path.c_str(), O_PATH | O_CLOEXEC) : -1);
+    return held->is_open() ? held : nullptr;
+  };
+  if (found.mark == nullptr) found.held_database = held_at(found.path, found.database);  // a mark holds it too
+  found.held_wal = held_at(found.wal_path, found.wal);
+}
+
+bool DatabaseFile::is_lost_now() const {
+  const std::lock_guard lock(mutex_);
+  return is_lost(generation_);
 }
 
 void DatabaseFile::enter_reader(uint64_t session, Instant since) {

@@ -9,6 +9,8 @@
 // D3  A new generation begins only if no file of the old one interferes: SQLite would apply the WAL of an old file to a
 //     new one, and truncate a WAL index under the sessions that have it mapped.
 // D4  A file that existed once is never created again.
+// D5  Two handles of a file are not closed at the same time, so that SQLite knows the last one and removes the WAL; nor do they
+//     wait longer than about 2 s for each other.
 // Threads: any. One mutex, held briefly, never while SQLite runs or a file is checked, because a disk may not respond and the
 //          keeper uses it too.
 // Failure: 58030, with a hint; a path that cannot be checked for other reasons than its absence is left to SQLite.
@@ -30,6 +32,7 @@
 #include "driver/sqlite/wal_guard.hpp"
 #include "driver/sqlite/wal_sync.hpp"
 #include "driver/sqlite/writer_turn.hpp"
+#include "os/descriptor.hpp"
 
 namespace tide::sqlite {
 
@@ -59,7 +62,8 @@ class DatabaseFile {
   bool has_sessions() const noexcept { return sessions_.load() > 0; }
   // Handles that are no session's.
   void enter_handle() noexcept { handles_.fetch_add(1); }
-  void close_handle() noexcept;
+  // Closes the handle of a session, or another one that was entered.
+  void close_handle(Database database = nullptr) noexcept;
   // A handle that has learned the file is about to be closed; the last close removes the WAL.
   void unlearn() noexcept { learned_.fetch_sub(1); }
   // A handle remains open after its session: then SQLite has no last close, and the WAL would never be emptied.
@@ -87,6 +91,8 @@ class DatabaseFile {
   bool is_intact(uint64_t generation, Depth depth);
   // The same without a new check.
   bool is_lost(uint64_t generation) const noexcept { return generation != 0 && generation <= lost_generation_.load(); }
+  // Between the loss of a generation and the next one.
+  bool is_lost_now() const;
   uint64_t lost_generation() const noexcept { return lost_generation_.load(); }
   Status loss() const;
   Status moved_meanwhile() const;
@@ -113,6 +119,9 @@ class DatabaseFile {
     std::optional<FileIdentity> index;
     std::shared_ptr<FileMark> mark;        // of the database; nullptr: none
     std::shared_ptr<FileMark> index_mark;  // nullptr: none
+    // Held open so that no other file gets the number of one of these, which then would be taken for it.
+    std::shared_ptr<const Descriptor> held_database;
+    std::shared_ptr<const Descriptor> held_wal;
   };
 
   // Determines the files at the paths of `out`. Returns false if that is not possible.
@@ -128,6 +137,8 @@ class DatabaseFile {
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
   void mark(Files& found) const;
+  void hold(Files& found) const;
+  void forget_wal();
 
   const SqliteTarget target_;
   WriterTurn turn_;
@@ -140,6 +151,7 @@ class DatabaseFile {
   std::atomic<bool> has_kept_handle_{false};
   std::atomic<int64_t> wal_bytes_{-1};
 
+  std::mutex closing_;                  // while a handle is closed; nothing is waited for with it
   std::mutex learning_;                 // for checks that change known_; locked before mutex_
   mutable std::mutex mutex_;            // guards the following
   std::shared_ptr<const Files> known_;  // of the current generation; null: nothing was opened yet

@@ -62,8 +62,7 @@ SqliteConnection::~SqliteConnection() {
   if (file_->is_guarded()) WalGuard::stop_watching(database_.get());
   Inspector::remove(database_.get());
   ChangeCounters::remove(database_.get());
-  database_.reset();
-  file_->close_handle();
+  file_->close_handle(std::move(database_));
 }
 
 void* SqliteConnection::native() noexcept {

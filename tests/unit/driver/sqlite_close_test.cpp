@@ -1,6 +1,11 @@
 // Closing: the last session of a file leaves no WAL, as SQLite itself does, whatever its holders did before.
 #include <sys/wait.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "driver/sqlite/commit_watch.hpp"
 #include "unit/driver/sqlite_support.hpp"
 
 namespace tide::test {
@@ -35,6 +40,62 @@ TEST_F(SqliteClose, S6LastSessionLeavesNoWal) {
   EXPECT_GT(wal_bytes(), 0u);  // the other one may still read it
   other.reset();
   expect_whole();
+}
+
+TEST_F(SqliteClose, SessionsThatAreClosedAtTheSameTimeLeaveNoWal) {
+  constexpr int kSessions = 4;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::unique_ptr<SqliteConnection>> sessions;
+    for (int i = 0; i < kSessions; ++i) sessions.push_back(make_session());
+    session_.reset();
+    ASSERT_OK(run(*sessions[0], "UPDATE t SET x = zeroblob(10000)"));
+    std::atomic<int> ready{0};
+    std::vector<std::thread> threads;
+    for (auto& session : sessions) {
+      threads.emplace_back([&] {
+        ++ready;
+        while (ready.load() < kSessions) std::this_thread::yield();
+        session.reset();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_FALSE(has_wal()) << round;
+  }
+}
+
+// The last close removes the WAL; whoever opens the next handle then has a handle, but not yet its files.
+TEST_F(SqliteClose, BetweenTheLastCloseAndTheNextOpenNothingIsMissing) {
+  EXPECT_FALSE(file()->is_missing());
+  session_.reset();
+  ASSERT_FALSE(has_wal());
+  EXPECT_FALSE(file()->is_missing());
+  file()->enter_handle();
+  EXPECT_FALSE(file()->is_missing());
+  file()->close_handle();
+  const auto again = make_session();
+  EXPECT_FALSE(file()->is_missing());
+  std::filesystem::remove(dir_.file());
+  EXPECT_TRUE(file()->is_missing());
+}
+
+// Its handle, which no session's generation knows, would be in the way of the first session of the new file.
+TEST_F(SqliteClose, TheCommitWatchOpensNothingBetweenALossAndTheNextSession) {
+  sqlite::CommitWatch watch(file(), clock_);
+  ChangeMark mark;
+  ASSERT_TRUE(watch.read(mark));
+  std::filesystem::rename(dir_.file(), dir_.file("old.db"));
+  Stranger stranger(dir_.file());
+  ASSERT_EQ(stranger.run("CREATE TABLE t (x)"), SQLITE_OK);
+  ASSERT_TRUE(file()->is_missing());  // noticed
+  EXPECT_FALSE(watch.read(mark));
+  session_.reset();
+  EXPECT_FALSE(watch.read(mark));
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(dir_.file() + suffix);
+  bool may_create = true;
+  EXPECT_OK(file()->admit(may_create).status);
+  const auto session = make_session();
+  EXPECT_TRUE(watch.read(mark));
+  watch.close();
 }
 
 TEST_F(SqliteClose, OpenTransactionIsRolledBackBeforeTheCheckpoint) {
