@@ -54,6 +54,8 @@ struct QueryRequest {
   // The result says in which transaction of the database the statement was executed, without a round trip of its own.
   // Databases whose outcome of a COMMIT is always known ignore this.
   bool wants_transaction = false;
+  // Within a read-only transaction: what changes data fails with 25006. Databases whose BEGIN says it ignore this.
+  bool is_read_only = false;
 };
 
 enum class Isolation : uint8_t { unset, read_committed, repeatable_read, serializable };

@@ -132,7 +132,7 @@ struct Service::Parts {
     const bool needs_lease = pool.backend() != Backend::postgresql || may_leave;
     return terms.is_read_only && needs_lease ? LeaseMode::read : LeaseMode::read_write;
   }
-  AcquireRequest request_of(const TransactionTerms& terms, Instant deadline) const {
+  AcquireRequest lease_request_of(const TransactionTerms& terms, Instant deadline) const {
     return {terms.tag, mode_of(terms), wait_until(deadline), terms.priority, terms.cancel};
   }
   Status check(const Call& call) const {
@@ -154,7 +154,7 @@ struct Service::Parts {
   static std::vector<QueryRequest> requests_of(std::span<const Call> calls) {
     std::vector<QueryRequest> requests;
     requests.reserve(calls.size());
-    for (const Call& call : calls) requests.push_back(tide::request_of(call));
+    for (const Call& call : calls) requests.push_back(request_of(call));
     return requests;
   }
 
@@ -227,7 +227,7 @@ Status Service::Parts::on_pool(const CallTerms& terms, Work&& work, MayRepeat&& 
 }
 
 Status Service::Parts::execute(const Call& call, const CallTerms& terms, ResultTable& out) {
-  QueryRequest request = tide::request_of(call);
+  QueryRequest request = request_of(call);
   Status status = on_pool(
       terms,
       [&](const OwnLease& lease, Instant deadline) {
@@ -419,7 +419,7 @@ Status Service::transact(const TransactionTerms& terms, const Body& body) {
   Retry retry(parts_->pauses, parts_->pool.fast_policy(), terms.retry_attempts, deadline, terms.cancel);
   for (;;) {
     OwnLease lease(parts_->pool);
-    if (Status acquired = parts_->acquire(lease, parts_->request_of(terms, deadline)); !acquired) return acquired;
+    if (Status acquired = parts_->acquire(lease, parts_->lease_request_of(terms, deadline)); !acquired) return acquired;
     if (retry.is_repeating()) lease.count_retry();
     bool may_repeat = false;
     Status status = parts_->attempt(
@@ -448,7 +448,7 @@ Status Service::transact_on(LeaseId lease, const TransactionTerms& terms, const 
 Status Service::begin(const TransactionTerms& terms, TransactionId& out) {
   const Instant deadline = parts_->deadline_of(terms.timeout);
   OwnLease lease(parts_->pool);
-  if (Status acquired = parts_->acquire(lease, parts_->request_of(terms, deadline)); !acquired) return acquired;
+  if (Status acquired = parts_->acquire(lease, parts_->lease_request_of(terms, deadline)); !acquired) return acquired;
   const auto transaction =
       std::make_shared<Transaction>(lease, parts_->pauses, terms, deadline, Transaction::Holder::handle);
   Status status = transaction->begin();

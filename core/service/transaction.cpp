@@ -192,6 +192,7 @@ Status Transaction::query(QueryRequest request, const CallLimits& limits, Result
   return statement(limits, [&](Instant deadline, const ResultTable*& result) {
     request.deadline = deadline;
     request.wants_transaction = wants_id();
+    request.is_read_only = kind_.is_read_only;
     result = &out;
     return lease_.query(request, out);
   });
@@ -201,6 +202,7 @@ Status Transaction::stream(QueryRequest request, const CallLimits& limits, RowSi
   return statement(limits, [&](Instant deadline, const ResultTable*& result) {
     request.deadline = deadline;
     request.wants_transaction = wants_id();
+    request.is_read_only = kind_.is_read_only;
     result = &out;
     return lease_.stream(request, sink, out);
   });
@@ -209,7 +211,10 @@ Status Transaction::stream(QueryRequest request, const CallLimits& limits, RowSi
 Status Transaction::batch(std::span<QueryRequest> requests, const CallLimits& limits, std::vector<ResultTable>& out,
                           size_t& failed_at) {
   return statement(limits, [&](Instant deadline, const ResultTable*& result) {
-    for (QueryRequest& request : requests) request.deadline = deadline;
+    for (QueryRequest& request : requests) {
+      request.deadline = deadline;
+      request.is_read_only = kind_.is_read_only;
+    }
     requests.back().wants_transaction = wants_id();
     Status status = lease_.batch(requests, deadline, out, failed_at);
     if (status) result = &out.back();

@@ -265,6 +265,26 @@ TEST_P(ServiceSuite, AReadOnlyTransactionCannotWrite) {
   EXPECT_EQ(stored("a"), "NULL");
 }
 
+TEST_P(ServiceSuite, AReadOnlyTransactionOnAReadWriteLeaseCannotWrite) {
+  LeaseId lease;
+  {
+    const Visit visit(Presence::key_of_pool(pool_->key()));
+    ASSERT_EQ(pool_->acquire({"test", LeaseMode::read_write, Span()}, lease), Code::ok);
+  }
+  TransactionTerms terms;
+  terms.is_read_only = true;
+  TransactionId id = 0;
+  EXPECT_OK(service_->begin_on(lease, terms, id));
+  EXPECT_OK(run_in(id, get("a")));
+  EXPECT_EQ(run_in(id, put("a", 1)).sqlstate(), "25006");
+  EXPECT_OK(service_->rollback(id));
+  EXPECT_OK(service_->begin_on(lease, {}, id));
+  EXPECT_OK(run_in(id, put("a", 2)));
+  EXPECT_OK(service_->commit(id));
+  release(lease);
+  EXPECT_EQ(stored("a"), "2");
+}
+
 TEST_P(ServiceSuite, OnALease) {
   LeaseId lease;
   {

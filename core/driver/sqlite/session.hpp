@@ -144,7 +144,7 @@ class SqliteConnection final : public Connection {
   void abort_statement(Execution& ex) noexcept;
   void forget_statements() noexcept;
   void publish_counts() noexcept;
-  Status check_lease(bool is_writing) const;
+  Status check_lease(bool is_writing, bool is_read_only) const;
 
   // session_rows.cpp
   Status check_no_rows() const;

@@ -225,7 +225,7 @@ void SqliteConnection::keep(Execution& ex) {
 Status SqliteConnection::start(const QueryRequest& request, Execution& ex, Values values) {
   const Running& running = ex.running;
   const Traits& traits = *ex.traits;
-  if (Status status = check_lease(traits.is_writing); !status) return status;
+  if (Status status = check_lease(traits.is_writing, request.is_read_only); !status) return status;
   for (const SqlValue& value : request.params) ex.has_bound_bytes = ex.has_bound_bytes || value.data.data() != nullptr;
   if (Status status = bind_parameters(ex.statement, traits, request.params, values); !status) return status;
   watch_.arm({running.deadline, read_limit(ex), lock_timeout(running)});
@@ -355,15 +355,20 @@ void SqliteConnection::publish_counts() noexcept {
   counts_.bytes.store(counts.bytes, relaxed);
 }
 
-Status SqliteConnection::check_lease(bool is_writing) const {
+Status SqliteConnection::check_lease(bool is_writing, bool is_read_only) const {
   if (is_writing && !file_->target().is_writable()) {
     return driver_error("25006", SQLITE_READONLY,
                         "cannot write: the pool has opened " + file_->target().shown + " read-only",
                         "It was opened with mode=ro or immutable=1, or with sqlite_access.",
                         "To write, open a pool without this option.");
   }
-  if (!is_writing || mode_ == LeaseMode::read_write) return Status::ok();
-  return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
+  if (is_writing && mode_ == LeaseMode::read)
+    return driver_error("25006", SQLITE_READONLY, "cannot write on a read lease", {}, "Acquire a read-write lease.");
+  if (is_writing && is_read_only) {
+    return driver_error("25006", SQLITE_READONLY, "cannot write in a read-only transaction", {},
+                        "Begin the transaction without read_only.");
+  }
+  return Status::ok();
 }
 
 }  // namespace tide::sqlite
