@@ -12,6 +12,7 @@ namespace tide {
 void futex_wait(const std::atomic<uint32_t>& word, uint32_t expected, Span timeout) noexcept;
 // Wakes one sleeper. `word` may no longer exist: then no thread of the pool sleeps there and nothing happens.
 void futex_wake(const std::atomic<uint32_t>* word) noexcept;
+void futex_wake_all(const std::atomic<uint32_t>* word) noexcept;
 // The calling thread's id in the operating system (cached).
 inline uint32_t current_thread_id() noexcept;
 void forget_thread_id_after_fork() noexcept;

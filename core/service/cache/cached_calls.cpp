@@ -1,15 +1,20 @@
 #include "service/cache/cached_calls.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "pool/call_cancel.hpp"
 #include "pool/cancel_token.hpp"
 #include "pool/keeper.hpp"
+#include "statement/steadiness.hpp"
 
 namespace tide {
 namespace {
@@ -18,28 +23,43 @@ namespace {
 constexpr Span kSlice = Span::millis(20);
 constexpr size_t kBufferMax = size_t{64} << 10;
 
-template <typename Number>
-void add_number(std::string& out, Number number) {
-  char bytes[sizeof number];
-  std::memcpy(bytes, &number, sizeof number);
-  out.append(bytes, sizeof number);
+bool has_text(const SqlValue& value) {
+  return value.kind == SqlValue::Kind::text || value.kind == SqlValue::Kind::bytes;
 }
 
-void add_text(std::string& out, std::string_view text) {
-  add_number(out, text.size());
-  out.append(text);
-}
-
-void add_value(std::string& out, const SqlValue& value) {
-  out.push_back(static_cast<char>(value.kind));
-  switch (value.kind) {
-    case SqlValue::Kind::null: break;
-    case SqlValue::Kind::text:
-    case SqlValue::Kind::bytes: add_text(out, value.data); break;
-    case SqlValue::Kind::real: add_number(out, value.real); break;
-    default: add_number(out, value.integer); break;
+// Writes into memory of the right size: keys are made for every call.
+class KeyWriter {
+ public:
+  explicit KeyWriter(char* at) : at_(at) {}
+  void byte(char value) { *at_++ = value; }
+  template <typename Number>
+  void number(Number value) {
+    std::memcpy(at_, &value, sizeof value);
+    at_ += sizeof value;
   }
-}
+  void bytes(std::string_view text) {
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  void text(std::string_view text) {
+    number(text.size());
+    bytes(text);
+  }
+  void value(const SqlValue& value) {
+    byte(static_cast<char>(value.kind));
+    if (has_text(value)) {
+      text(value.data);
+    } else if (value.kind == SqlValue::Kind::real) {
+      number(value.real);
+    } else {
+      number(value.is_null() ? 0 : value.integer);
+    }
+  }
+  const char* at() const { return at_; }
+
+ private:
+  char* at_;
+};
 
 std::vector<std::string> labels_of(const CacheTerms& terms) {
   std::vector<std::string> labels;
@@ -57,25 +77,52 @@ std::vector<std::string> labels_of(const CacheTerms& terms) {
 
 HashedKey hashed(std::string_view key) { return {key, std::hash<std::string_view>()(key)}; }
 
-// Ends a flight whose leader throws.
+// Of the texts that a thread has used lately: to find out takes longer than a short query.
+Steadiness known_steadiness(std::string_view sql, Dialect dialect) {
+  constexpr size_t kTextBytesMax = 4096;
+  struct Known {
+    std::string text;
+    Dialect dialect{};
+    Steadiness steadiness{};
+  };
+  // Not in the thread's own memory, of which a library that is loaded at run time gets little.
+  static thread_local const auto known_texts = std::make_unique<std::array<Known, 64>>();
+  std::array<Known, 64>& texts = *known_texts;
+  if (sql.size() > kTextBytesMax) return steadiness_of(sql, dialect);
+  const auto is_known = [&](const Known& known) { return known.dialect == dialect && known.text == sql; };
+  // Most texts are constants, which are found by their address without calculating anything.
+  Known& by_address = texts[(reinterpret_cast<uintptr_t>(sql.data()) >> 4) % texts.size()];
+  if (is_known(by_address)) return by_address.steadiness;
+  Known& by_text = texts[std::hash<std::string_view>()(sql) % texts.size()];
+  if (!is_known(by_text)) by_text = {std::string(sql), dialect, steadiness_of(sql, dialect)};
+  const Steadiness steadiness = by_text.steadiness;
+  by_address = by_text;
+  return steadiness;
+}
+
+// Ends a flight, also if its leader throws.
 class Landing {
  public:
-  Landing(QueryCache& cache, CacheFlight& flight) : cache_(cache), flight_(flight) {}
-  ~Landing() { cache_.land(flight_, state_, std::move(table_), ttl_); }
+  Landing(QueryCache& cache, const std::shared_ptr<CacheEntry>& flight) : cache_(cache), flight_(flight) {}
+  ~Landing() {
+    if (state_ == CacheEntry::State::landed) {
+      cache_.land(flight_, ttl_);
+    } else {
+      cache_.end(flight_, state_);
+    }
+  }
   Landing(const Landing&) = delete;
   Landing& operator=(const Landing&) = delete;
-  void with(CacheFlight::State state) { state_ = state; }
-  void with(std::shared_ptr<const FrozenTable> table, Span ttl) {
-    state_ = CacheFlight::State::landed;
-    table_ = std::move(table);
+  void with(CacheEntry::State state) { state_ = state; }
+  void with_table(Span ttl) {
+    state_ = CacheEntry::State::landed;
     ttl_ = ttl;
   }
 
  private:
   QueryCache& cache_;
-  CacheFlight& flight_;
-  CacheFlight::State state_ = CacheFlight::State::failed;
-  std::shared_ptr<const FrozenTable> table_;
+  const std::shared_ptr<CacheEntry>& flight_;
+  CacheEntry::State state_ = CacheEntry::State::failed;
   Span ttl_;
 };
 
@@ -122,22 +169,31 @@ struct CachedCalls::Kept {
 };
 
 void write_cache_key(const Call& call, const CacheTerms& terms, std::string& out) {
-  out.clear();
-  out.push_back(terms.key.empty() ? 'd' : 'g');
-  out.push_back(static_cast<char>(call.kind));
-  out.push_back(terms.accepts_volatile ? 'v' : 's');
-  add_number(out, call.rows_max);
-  add_number(out, call.bytes_max);
-  if (!terms.key.empty()) {
-    out.append(terms.key);
-    return;
+  constexpr size_t kNumber = sizeof(uint64_t);
+  size_t bytes = 3 + 2 * kNumber + terms.key.size();
+  if (terms.key.empty()) {
+    bytes += 1 + 2 * kNumber + call.sql.size();
+    for (const std::string_view name : call.names) bytes += kNumber + name.size();
+    for (const SqlValue& value : call.params) bytes += 1 + kNumber + (has_text(value) ? value.data.size() : 0);
   }
-  out.push_back(static_cast<char>(call.placeholders));
-  add_number(out, call.names.size());
-  for (const std::string_view name : call.names) add_text(out, name);
-  add_number(out, call.params.size());
-  for (const SqlValue& value : call.params) add_value(out, value);
-  out.append(call.sql);
+  out.resize(bytes);
+  KeyWriter write(out.data());
+  write.byte(terms.key.empty() ? 'd' : 'g');
+  write.byte(static_cast<char>(call.kind));
+  write.byte(terms.accepts_volatile ? 'v' : 's');
+  write.number(int64_t{call.rows_max});
+  write.number(int64_t{call.bytes_max});
+  if (!terms.key.empty()) {
+    write.bytes(terms.key);
+  } else {
+    write.byte(static_cast<char>(call.placeholders));
+    write.number(call.names.size());
+    for (const std::string_view name : call.names) write.text(name);
+    write.number(call.params.size());
+    for (const SqlValue& value : call.params) write.value(value);
+    write.bytes(call.sql);
+  }
+  TIDE_DEBUG_ASSERT(write.at() == out.data() + out.size());
 }
 
 CachedCalls::CachedCalls(Pool& pool, Execute execute, Later later)
@@ -150,14 +206,16 @@ CachedCalls::CachedCalls(Pool& pool, Execute execute, Later later)
 Status CachedCalls::run(const Call& call, const CallTerms& terms, ResultTable& out) {
   if (!cache_.is_on()) return execute_(call, terms, out);
   if (terms.cancel != nullptr && terms.cancel->is_tripped()) return cancelled_before("the call");
-  static thread_local std::string buffer;  // of one call at a time: miss() works on a copy
+  static thread_local std::string buffer;  // miss() does not look at it after the query, which may call this function
   write_cache_key(call, terms.cache, buffer);
   std::shared_ptr<const FrozenTable> found;
-  const QueryCache::Found how = cache_.find(hashed(buffer), limits_of(terms.cache), pool_.clock().now(), found);
+  const HashedKey hash = hashed(buffer);
+  const Instant now = pool_.clock().now();
+  const QueryCache::Found how = cache_.find(hash, limits_of(terms.cache), now, found);
   if (how == QueryCache::Found::none) {
-    std::string key = buffer;
-    if (buffer.capacity() > kBufferMax) buffer = std::string();
-    return miss(call, terms, std::move(key), out);
+    if (buffer.size() <= kBufferMax) return miss(call, terms, hash, now, out);
+    const std::string key = std::exchange(buffer, std::string());
+    return miss(call, terms, {key, hash.hash}, now, out);
   }
   FrozenTable::show(std::move(found), out);
   cache_.count(how == QueryCache::Found::fresh ? Counter::query_cache_hits_total : Counter::query_cache_stale_total);
@@ -172,31 +230,30 @@ Instant CachedCalls::wait_until(const CallTerms& terms, Instant began) const {
   return query.is_zero() ? Instant::never() : began + pool_.fast_policy().acquire_timeout() + query;
 }
 
-Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string key, ResultTable& out) {
+Status CachedCalls::miss(const Call& call, const CallTerms& terms, const HashedKey& key, Instant began,
+                         ResultTable& out) {
   if (!is_cacheable(call, terms.cache)) {
     cache_.count(Counter::query_cache_refused_total);
     return execute_(call, terms, out);
   }
-  const Instant began = pool_.clock().now();
   const Instant deadline = wait_until(terms, began);
   const CacheLimits limits = limits_of(terms.cache);
-  const HashedKey hash = hashed(key);  // its text is moved from only by a leader, who does not look again
   CallTerms rest = terms;
   for (Instant now = began;; now = pool_.clock().now()) {
     if (terms.timeout.ns() >= 0) rest.timeout = std::max(deadline - now, Span());
-    std::shared_ptr<CacheFlight> flight;
+    std::shared_ptr<CacheEntry> flight;
     ChangeMark mark;
     QueryCache::Role role = QueryCache::Role::none;
-    if (cache_.read_mark(mark)) role = cache_.join(hash, key, labels_of(terms.cache), mark, limits, now, flight);
+    if (cache_.read_mark(mark)) role = cache_.join(key, labels_of(terms.cache), mark, limits, now, flight);
     // While the keeper waits here, the leader may wait for the keeper.
     if (role == QueryCache::Role::follower && pool_.keeper().is_stepped_by_me()) role = QueryCache::Role::none;
     switch (role) {
       case QueryCache::Role::leader:
         cache_.count(Counter::query_cache_misses_total);
-        return fill(*flight, call, rest, out);
+        return fill(flight, call, rest, out);
       case QueryCache::Role::none: cache_.count(Counter::query_cache_misses_total); return execute_(call, rest, out);
       case QueryCache::Role::follower:
-        if (Status waited = wait(*flight, deadline, began, terms.cancel); !waited) return waited;
+        if (Status waited = wait(flight, deadline, began, terms.cancel); !waited) return waited;
         break;
       case QueryCache::Role::late: break;
     }
@@ -204,15 +261,15 @@ Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string k
     Counter how = Counter::query_cache_shared_total;
     if (flight != nullptr) {
       switch (flight->wait_for(Span())) {
-        case CacheFlight::State::landed: found = flight->result(); break;
-        case CacheFlight::State::alone:
+        case CacheEntry::State::landed: found = {flight, &flight->table}; break;
+        case CacheEntry::State::alone:
           cache_.count(Counter::query_cache_misses_total);
           if (terms.timeout.ns() >= 0) rest.timeout = std::max(deadline - pool_.clock().now(), Span());
           return execute_(call, rest, out);
         default: continue;  // the leader has failed
       }
     } else {
-      if (cache_.find(hash, limits, now, found) == QueryCache::Found::none) continue;
+      if (cache_.find(key, limits, now, found) == QueryCache::Found::none) continue;
       how = Counter::query_cache_hits_total;
     }
     FrozenTable::show(std::move(found), out);
@@ -221,17 +278,16 @@ Status CachedCalls::miss(const Call& call, const CallTerms& terms, std::string k
   }
 }
 
-Status CachedCalls::fill(CacheFlight& flight, const Call& call, const CallTerms& terms, ResultTable& out) {
+Status CachedCalls::fill(const std::shared_ptr<CacheEntry>& flight, const Call& call, CallTerms& terms,
+                         ResultTable& out) {
   Landing landing(cache_, flight);
-  CallTerms own = terms;
-  if (cache_.needs_primary()) own.mode = LeaseMode::read_write;
-  Status status = execute_(call, own, out);
+  if (cache_.needs_primary()) terms.mode = LeaseMode::read_write;
+  Status status = execute_(call, terms, out);
   if (!status) return status;
-  landing.with(CacheFlight::State::alone);
+  landing.with(CacheEntry::State::alone);
   try {
-    std::shared_ptr<const FrozenTable> table = FrozenTable::of(out, cache_.result_bytes_max());
-    if (table != nullptr) {
-      landing.with(std::move(table), limits_of(terms.cache).ttl);
+    if (flight->table.copy(out, cache_.result_bytes_max())) {
+      landing.with_table(limits_of(terms.cache).ttl);
     } else {
       cache_.count(Counter::query_cache_refused_total);
     }
@@ -241,10 +297,11 @@ Status CachedCalls::fill(CacheFlight& flight, const Call& call, const CallTerms&
   return status;
 }
 
-Status CachedCalls::wait(CacheFlight& flight, Instant deadline, Instant began, const CancelToken* cancel) {
+Status CachedCalls::wait(const std::shared_ptr<CacheEntry>& flight, Instant deadline, Instant began,
+                         const CancelToken* cancel) {
   for (;;) {
     const Instant now = pool_.clock().now();
-    if (flight.wait_for(std::clamp(deadline - now, Span(), kSlice)) != CacheFlight::State::flying) return Status::ok();
+    if (flight->wait_for(std::clamp(deadline - now, Span(), kSlice)) != CacheEntry::State::flying) return Status::ok();
     if (cancel != nullptr && cancel->is_tripped()) return cancelled_before("the call");
     if (pool_.clock().now() < deadline) continue;
     Status status = Status::error(
@@ -278,12 +335,12 @@ void CachedCalls::renew_now(Kept& kept) {
     if (!cache_.read_mark(mark)) return;
     const Instant now = pool_.clock().now();
     // What is fresh for the caller is known to be over: an entry found now has been renewed by another one.
-    std::shared_ptr<CacheFlight> flight;
-    if (cache_.join(hashed(kept.key), kept.key, labels_of(kept.terms.cache), mark, limits_of(kept.terms.cache), now,
-                    flight) != QueryCache::Role::leader)
+    std::shared_ptr<CacheEntry> flight;
+    if (cache_.join(hashed(kept.key), labels_of(kept.terms.cache), mark, limits_of(kept.terms.cache), now, flight) !=
+        QueryCache::Role::leader)
       return;
     ResultTable table;
-    (void)fill(*flight, kept.call, kept.terms, table);
+    (void)fill(flight, kept.call, kept.terms, table);
   } catch (const std::bad_alloc&) {
     // As an error of the query.
   }
@@ -291,24 +348,15 @@ void CachedCalls::renew_now(Kept& kept) {
 
 // ---- which statements
 
-bool CachedCalls::is_cacheable(const Call& call, const CacheTerms& terms) {
+bool CachedCalls::is_cacheable(const Call& call, const CacheTerms& terms) const {
   if (call.kind == Call::Kind::execute || !cache_.is_session_clean()) return false;
-  const Steadiness steadiness = known_steadiness(call.sql);
+  const Steadiness steadiness = known_steadiness(call.sql, dialect_);
   if (steadiness == Steadiness::unfit) return false;
   if (terms.accepts_volatile) return true;
   if (steadiness != Steadiness::steady) return false;
   return std::none_of(call.params.begin(), call.params.end(), [](const SqlValue& value) {
     return value.kind == SqlValue::Kind::text && means_current_time(value.data);
   });
-}
-
-Steadiness CachedCalls::known_steadiness(std::string_view sql) {
-  if (sql.size() > kTextBytesMax) return steadiness_of(sql, dialect_);
-  const std::lock_guard lock(mutex_);
-  const auto found = steadiness_.find(sql);
-  if (found != steadiness_.end()) return found->second;
-  if (steadiness_.size() >= kTextsMax) steadiness_.clear();
-  return steadiness_.emplace(sql, steadiness_of(sql, dialect_)).first->second;
 }
 
 }  // namespace tide

@@ -8,15 +8,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "base/sql_scanner.hpp"
 #include "service/cache/query_cache.hpp"
 #include "service/service.hpp"
-#include "statement/steadiness.hpp"
 
 namespace tide {
 
@@ -39,15 +35,15 @@ class CachedCalls {
  private:
   struct Kept;
 
-  // The call was not answered from the cache.
-  [[gnu::noinline]] Status miss(const Call& call, const CallTerms& terms, std::string key, ResultTable& out);
-  Status fill(CacheFlight& flight, const Call& call, const CallTerms& terms, ResultTable& out);
+  // The call, begun at `began`, was not answered from the cache.
+  [[gnu::noinline]] Status miss(const Call& call, const CallTerms& terms, const HashedKey& key, Instant began,
+                                ResultTable& out);
+  Status fill(const std::shared_ptr<CacheEntry>& flight, const Call& call, CallTerms& terms, ResultTable& out);
   // Returns early if the token is tripped.
-  Status wait(CacheFlight& flight, Instant deadline, Instant began, const CancelToken* cancel);
+  Status wait(const std::shared_ptr<CacheEntry>& flight, Instant deadline, Instant began, const CancelToken* cancel);
   void renew(const Call& call, const CallTerms& terms, const std::string& key);
   void renew_now(Kept& kept);
-  bool is_cacheable(const Call& call, const CacheTerms& terms);
-  Steadiness known_steadiness(std::string_view sql);
+  bool is_cacheable(const Call& call, const CacheTerms& terms) const;
   CacheLimits limits_of(const CacheTerms& terms) const {
     return {terms.ttl.is_zero() ? cache_.default_ttl() : terms.ttl, terms.stale};
   }
@@ -58,15 +54,6 @@ class CachedCalls {
   const Later later_;
   const Dialect dialect_;
   QueryCache cache_;
-
-  static constexpr size_t kTextsMax = 512;
-  static constexpr size_t kTextBytesMax = 4096;
-  struct HashOfText {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
-  };
-  std::mutex mutex_;                                                                     // guards the following
-  std::unordered_map<std::string, Steadiness, HashOfText, std::equal_to<>> steadiness_;  // of texts seen
 };
 
 }  // namespace tide

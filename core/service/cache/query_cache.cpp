@@ -1,19 +1,20 @@
 #include "service/cache/query_cache.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <new>
 #include <utility>
 
 #include "base/assert.hpp"
+#include "pool/futex.hpp"
 
 namespace tide {
 namespace {
 
-constexpr size_t kNodeBytes = 96;  // of a hash table, with the allocator's part
+constexpr size_t kBesideEntry = 96;  // its place in the table, the number of its owners, the allocator's parts
+constexpr size_t kNodeBytes = 96;    // of a hash table, with the allocator's part
 
 size_t bytes_of(const CacheEntry& entry) {
-  size_t bytes = sizeof(CacheEntry) + kNodeBytes + S3Fifo::kGhostBytes + entry.key.capacity() + entry.table->bytes();
+  size_t bytes = sizeof(CacheEntry) + kBesideEntry + S3Fifo::kGhostBytes + entry.key.capacity() + entry.table.bytes();
   for (const std::string& label : entry.labels) bytes += kNodeBytes + 2 * (sizeof(std::string) + label.size() + 1);
   return bytes;
 }
@@ -44,17 +45,22 @@ std::string label_of_tag(std::string_view tag) { return std::string("t").append(
 
 // ---- flights
 
-CacheFlight::State CacheFlight::wait_for(Span span) {
-  std::unique_lock lock(mutex_);
-  if (state_ == State::flying) ended_.wait_for(lock, std::chrono::nanoseconds(span.ns()));
-  return state_;
+namespace {
+constexpr uint32_t kIsAwaited = 1U << 31;
+CacheEntry::State state_of(uint32_t word) { return static_cast<CacheEntry::State>(word & ~kIsAwaited); }
+}  // namespace
+
+CacheEntry::State CacheEntry::wait_for(Span span) noexcept {
+  uint32_t seen = state_word.load(std::memory_order_acquire);
+  if (state_of(seen) != State::flying || span <= Span()) return state_of(seen);
+  if (seen == kIsAwaited || state_word.compare_exchange_strong(seen, kIsAwaited))
+    futex_wait(state_word, kIsAwaited, span);
+  return state_of(state_word.load(std::memory_order_acquire));
 }
 
-void CacheFlight::end(State state, std::shared_ptr<const FrozenTable> result) {
-  const std::lock_guard lock(mutex_);
-  state_ = state;
-  result_ = std::move(result);
-  ended_.notify_all();
+void CacheEntry::end(State state) noexcept {
+  const uint32_t seen = state_word.exchange(static_cast<uint32_t>(state), std::memory_order_acq_rel);
+  if ((seen & kIsAwaited) != 0) futex_wake_all(&state_word);
 }
 
 // ---- the cache
@@ -71,10 +77,9 @@ void QueryCache::count(Counter counter, uint64_t n) {
 QueryCache::EntryPtr QueryCache::look_up(const HashedKey& key) {
   Part& part = part_of(key);
   const std::lock_guard lock(part.mutex);
-  const auto found = part.table.find(key);
-  if (found == part.table.end()) return nullptr;
-  found->second->use();
-  return found->second;
+  const EntryPtr& found = part.table.find(key);
+  if (found != nullptr) found->use();
+  return found;
 }
 
 bool QueryCache::is_fresh(const CacheEntry& entry, const CacheLimits& limits, Instant now) {
@@ -99,7 +104,7 @@ QueryCache::Found QueryCache::find(const HashedKey& key, const CacheLimits& limi
                          entry->renewed_at_ns.compare_exchange_strong(last, now.ns(), std::memory_order_relaxed);
     found = is_mine ? Found::stale_to_renew : Found::stale;
   }
-  const FrozenTable* const table = entry->table.get();
+  const FrozenTable* const table = &entry->table;
   out = std::shared_ptr<const FrozenTable>(std::move(entry), table);
   return found;
 }
@@ -109,63 +114,59 @@ bool QueryCache::read_mark(ChangeMark& out) {
   return watch_ == nullptr || watch_->read(out);
 }
 
-QueryCache::Role QueryCache::join(const HashedKey& key, std::string& text, std::vector<std::string> labels,
-                                  const ChangeMark& mark, const CacheLimits& limits, Instant now,
-                                  std::shared_ptr<CacheFlight>& out) {
-  auto flight = std::make_shared<CacheFlight>();
-  flight->entry_ = std::make_shared<CacheEntry>();
-  CacheEntry& entry = *flight->entry_;
+QueryCache::Role QueryCache::join(const HashedKey& key, std::vector<std::string> labels, const ChangeMark& mark,
+                                  const CacheLimits& limits, Instant now, std::shared_ptr<CacheEntry>& flight) {
+  auto mine = std::make_shared<CacheEntry>();
+  mine->key = key.text;
   const std::lock_guard lock(mutex_);
   if (!is_serving()) return Role::none;
-  const auto found = flights_.find(key);
-  if (found != flights_.end()) {
-    // A commit between its mark and ours: its query may not see what ours must see.
-    if (found->second->entry_->mark == mark) {
-      out = found->second;
+  if (const EntryPtr& found = flights_.find(key); found != nullptr) {
+    if (found->mark == mark) {
+      flight = found;
       return Role::follower;
     }
-    found->second->is_doomed_ = true;
-    flights_.erase(found);
+    // A commit between its mark and ours: its query may not see what ours must see.
+    (void)flights_.take(*found);
   } else {
     const EntryPtr known = look_up(key);
     if (known != nullptr && is_fresh(*known, limits, now) && known->mark == mark) return Role::late;
-    flight->has_previous_ = known != nullptr;  // until it lands, nobody else adds one: a second flight dooms it
+    mine->has_previous =
+        known != nullptr;  // until it lands, nobody else adds one: only the last flight of a key is kept
   }
-  entry.hash = key.hash;
-  entry.key = std::move(text);
-  entry.labels = std::move(labels);
-  entry.mark = mark;
-  entry.born = now;
-  flights_.emplace(entry.hashed(), flight);
-  out = std::move(flight);
+  mine->hash = key.hash;
+  mine->labels = std::move(labels);
+  mine->mark = mark;
+  mine->born = now;
+  flights_.add(mine);
+  flight = std::move(mine);
   return Role::leader;
 }
 
-void QueryCache::land(CacheFlight& flight, CacheFlight::State state, std::shared_ptr<const FrozenTable> table,
-                      Span ttl) noexcept {
+void QueryCache::land(const std::shared_ptr<CacheEntry>& flight, Span ttl) noexcept {
   Garbage garbage;
-  std::shared_ptr<CacheFlight> last;
+  flight->fresh_until = flight->born + ttl;
+  flight->bytes = bytes_of(*flight);
   {
     const std::lock_guard lock(mutex_);
-    EntryPtr entry = std::move(flight.entry_);
-    const auto found = flights_.find(entry->hashed());
-    if (found != flights_.end() && found->second.get() == &flight) {
-      last = std::move(found->second);
-      flights_.erase(found);
-    }
-    if (state == CacheFlight::State::landed && !flight.is_doomed_ && is_serving()) {
-      entry->table = table;
-      entry->fresh_until = entry->born + ttl;
-      entry->bytes = bytes_of(*entry);
+    EntryPtr entry = flights_.take(*flight);
+    if (entry != nullptr && is_serving()) {
       try {
-        keep(std::move(entry), flight.has_previous_, garbage);
+        keep(std::move(entry), garbage);
       } catch (const std::bad_alloc&) {
         // Not kept.
       }
       publish();
     }
   }
-  flight.end(state, std::move(table));
+  flight->end(CacheEntry::State::landed);
+}
+
+void QueryCache::end(const std::shared_ptr<CacheEntry>& flight, CacheEntry::State state) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    (void)flights_.take(*flight);
+  }
+  flight->end(state);
 }
 
 // ---- entries, with the mutex
@@ -174,15 +175,15 @@ void QueryCache::make_room(size_t bytes, Garbage& garbage) {
   while (!queues_.has_room(bytes)) {
     CacheEntry* const victim = queues_.evict();
     if (victim == nullptr) return;
-    garbage.push_back(take(*victim));
+    garbage.add(take(*victim));
     count(Counter::query_cache_evictions_total);
   }
 }
 
-void QueryCache::keep(EntryPtr entry, bool has_previous, Garbage& garbage) {
-  if (const EntryPtr previous = has_previous ? look_up(entry->hashed()) : nullptr; previous != nullptr) {
+void QueryCache::keep(EntryPtr entry, Garbage& garbage) {
+  if (const EntryPtr previous = entry->has_previous ? look_up(entry->hashed()) : nullptr; previous != nullptr) {
     queues_.remove(*previous);
-    garbage.push_back(take(*previous));
+    garbage.add(take(*previous));
   }
   if (entry->bytes > result_bytes_max()) {
     count(Counter::query_cache_refused_total);
@@ -191,17 +192,17 @@ void QueryCache::keep(EntryPtr entry, bool has_previous, Garbage& garbage) {
   make_room(entry->bytes, garbage);
   if (!queues_.has_room(entry->bytes)) return;
   size_t labelled = 0;
-  Part& part = part_of(entry->hashed());
+  CacheEntry& added = *entry;  // its leader owns it too
+  Part& part = part_of(added.hashed());
   try {
-    for (; labelled < entry->labels.size(); ++labelled) labelled_[entry->labels[labelled]].push_back(entry.get());
-    queues_.add(*entry);
+    for (; labelled < added.labels.size(); ++labelled) labelled_[added.labels[labelled]].push_back(&added);
+    queues_.add(added);
     const std::lock_guard lock(part.mutex);
-    const bool is_new = part.table.emplace(entry->hashed(), entry).second;
-    TIDE_ASSERT(is_new);
+    part.table.add(std::move(entry));
   } catch (...) {
-    if (entry->queue != CacheEntry::Queue::none) queues_.remove(*entry);
-    entry->labels.resize(labelled);
-    (void)take(*entry);
+    if (added.queue != CacheEntry::Queue::none) queues_.remove(added);
+    added.labels.resize(labelled);
+    (void)take(added);
     throw;
   }
 }
@@ -216,29 +217,20 @@ QueryCache::EntryPtr QueryCache::take(CacheEntry& entry) {
   }
   Part& part = part_of(entry.hashed());
   const std::lock_guard lock(part.mutex);
-  const auto found = part.table.find(entry.hashed());
-  if (found == part.table.end() || found->second.get() != &entry) return nullptr;
-  EntryPtr taken = std::move(found->second);
-  part.table.erase(found);
-  return taken;
+  return part.table.take(entry);
 }
 
-uint64_t QueryCache::take_all(std::vector<Table>& tables) {
+uint64_t QueryCache::take_all(std::vector<KeyTable>& tables) {
   const uint64_t entries = queues_.entries();
   queues_.clear();
   labelled_.clear();
   tables.resize(kParts);
   for (size_t i = 0; i < kParts; ++i) {
     const std::lock_guard lock(parts_[i].mutex);
-    tables[i].swap(parts_[i].table);
+    std::swap(tables[i], parts_[i].table);
   }
   publish();
   return entries;
-}
-
-void QueryCache::doom_all() {
-  for (auto& [key, flight] : flights_) flight->is_doomed_ = true;
-  flights_.clear();
 }
 
 void QueryCache::publish() {
@@ -263,12 +255,11 @@ void QueryCache::drop_outdated(const EntryPtr& entry) {
 uint64_t QueryCache::clear_label(const std::string& label) {
   Garbage garbage;
   const std::lock_guard lock(mutex_);
-  for (auto flight = flights_.begin(); flight != flights_.end();) {
-    const std::vector<std::string>& labels = flight->second->entry_->labels;
-    const bool is_meant = std::find(labels.begin(), labels.end(), label) != labels.end();
-    if (is_meant) flight->second->is_doomed_ = true;
-    flight = is_meant ? flights_.erase(flight) : std::next(flight);
-  }
+  std::vector<CacheEntry*> flights;
+  flights_.for_each([&](CacheEntry& flight) {
+    if (std::find(flight.labels.begin(), flight.labels.end(), label) != flight.labels.end()) flights.push_back(&flight);
+  });
+  for (const CacheEntry* const flight : flights) (void)flights_.take(*flight);
   const auto found = labelled_.find(label);
   if (found == labelled_.end()) return 0;
   const std::vector<CacheEntry*> entries = std::move(found->second);
@@ -276,7 +267,7 @@ uint64_t QueryCache::clear_label(const std::string& label) {
   garbage.reserve(entries.size());
   for (CacheEntry* const entry : entries) {
     queues_.remove(*entry);
-    garbage.push_back(take(*entry));
+    garbage.add(take(*entry));
     count(Counter::query_cache_invalidations_total);
   }
   publish();
@@ -284,11 +275,11 @@ uint64_t QueryCache::clear_label(const std::string& label) {
 }
 
 uint64_t QueryCache::clear() {
-  std::vector<Table> tables;
+  std::vector<KeyTable> tables;
   uint64_t removed = 0;
   {
     const std::lock_guard lock(mutex_);
-    doom_all();
+    flights_.clear();
     removed = take_all(tables);
   }
   count(Counter::query_cache_invalidations_total, removed);
@@ -349,7 +340,7 @@ void QueryCache::set_policy(const Policy& policy) {
     set_serving();
     queues_.set_limits(static_cast<size_t>(policy.query_cache_entries), static_cast<size_t>(policy.query_cache_bytes));
     while (queues_.is_over()) {
-      garbage.push_back(take(*queues_.evict()));
+      garbage.add(take(*queues_.evict()));
       count(Counter::query_cache_evictions_total);
     }
     publish();
@@ -358,7 +349,7 @@ void QueryCache::set_policy(const Policy& policy) {
 }
 
 void QueryCache::shed_memory() {
-  std::vector<Table> tables;
+  std::vector<KeyTable> tables;
   uint64_t removed = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -369,11 +360,11 @@ void QueryCache::shed_memory() {
 }
 
 // Many take longer than the keeper may.
-void QueryCache::dispose(std::vector<Table> tables, uint64_t entries) noexcept {
+void QueryCache::dispose(std::vector<KeyTable> tables, uint64_t entries) noexcept {
   constexpr uint64_t kAtOnce = 1000;
   if (entries <= kAtOnce || later_ == nullptr) return;
   try {
-    (void)later_([kept = std::make_shared<std::vector<Table>>(std::move(tables))] {});  // refused: destroyed here
+    (void)later_([kept = std::make_shared<std::vector<KeyTable>>(std::move(tables))] {});  // refused: destroyed here
   } catch (const std::bad_alloc&) {
     // Destroyed here.
   }

@@ -20,7 +20,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,6 +28,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/instant.hpp"
@@ -38,6 +38,7 @@
 #include "pool/change_watch.hpp"
 #include "segment/format.hpp"
 #include "service/cache/entry.hpp"
+#include "service/cache/key_table.hpp"
 #include "service/cache/s3_fifo.hpp"
 
 namespace tide {
@@ -50,33 +51,6 @@ std::string label_of_tag(std::string_view tag);
 struct CacheLimits {
   Span ttl;
   Span stale;  // after that, while somebody renews it
-};
-
-class CacheFlight {
- public:
-  enum class State : uint8_t {
-    flying,
-    landed,  // result() is that of the query
-    failed,  // the leader has an error
-    alone    // the result cannot be shared: everyone executes the query
-  };
-  // Waits in real time, at most for `span`.
-  State wait_for(Span span);
-  const std::shared_ptr<const FrozenTable>& result() const { return result_; }  // after State::landed
-
- private:
-  friend class QueryCache;
-  void end(State state, std::shared_ptr<const FrozenTable> result);
-
-  // Protected by the mutex of the cache.
-  std::shared_ptr<CacheEntry> entry_;  // without its table; until the flight ends
-  bool is_doomed_ = false;
-  bool has_previous_ = true;  // there may be an entry with its key
-
-  std::mutex mutex_;  // guards the following
-  std::condition_variable ended_;
-  State state_ = State::flying;
-  std::shared_ptr<const FrozenTable> result_;
 };
 
 class QueryCache {
@@ -120,11 +94,11 @@ class QueryCache {
     late,      // there is an entry now
     none       // nothing is cached now
   };
-  // `text` is that of the key, and moved from for a leader.
-  Role join(const HashedKey& key, std::string& text, std::vector<std::string> labels, const ChangeMark& mark,
-            const CacheLimits& limits, Instant now, std::shared_ptr<CacheFlight>& out);
-  // The leader is done: State::landed, with a table that is kept if nothing speaks against it, failed or alone.
-  void land(CacheFlight& flight, CacheFlight::State state, std::shared_ptr<const FrozenTable> table, Span ttl) noexcept;
+  Role join(const HashedKey& key, std::vector<std::string> labels, const ChangeMark& mark, const CacheLimits& limits,
+            Instant now, std::shared_ptr<CacheEntry>& flight);
+  // The leader is done: with the table that it has filled, which is kept if nothing speaks against it, or without: failed or alone.
+  void land(const std::shared_ptr<CacheEntry>& flight, Span ttl) noexcept;
+  void end(const std::shared_ptr<CacheEntry>& flight, CacheEntry::State state) noexcept;
   // What a result may need at most to be kept.
   size_t result_bytes_max() const { return bytes_max_.load(std::memory_order_relaxed) / kShareOfResult; }
 
@@ -149,13 +123,27 @@ class QueryCache {
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
-  using EntryPtr = std::shared_ptr<CacheEntry>;
-  using Garbage = std::vector<EntryPtr>;
-  using Table = std::unordered_map<HashedKey, EntryPtr, HashOfKey>;
+  using EntryPtr = KeyTable::EntryPtr;
+  // Entries that are destroyed after the mutex is released; one needs no memory.
+  class Garbage {
+   public:
+    void reserve(size_t count) { more_.reserve(count); }
+    void add(EntryPtr entry) {
+      if (first_ == nullptr) {
+        first_ = std::move(entry);
+      } else {
+        more_.push_back(std::move(entry));
+      }
+    }
+
+   private:
+    EntryPtr first_;
+    std::vector<EntryPtr> more_;
+  };
   static constexpr size_t kParts = 64;
   struct alignas(64) Part {
     std::mutex mutex;
-    Table table;
+    KeyTable table;
   };
   Part& part_of(const HashedKey& key) { return parts_[key.hash >> 58]; }
 
@@ -163,14 +151,13 @@ class QueryCache {
   EntryPtr look_up(const HashedKey& key);
   static bool is_fresh(const CacheEntry& entry, const CacheLimits& limits, Instant now);
   void drop_outdated(const EntryPtr& entry);
-  void dispose(std::vector<Table> tables, uint64_t entries) noexcept;
+  void dispose(std::vector<KeyTable> tables, uint64_t entries) noexcept;
   uint64_t clear_label(const std::string& label);
   // With the mutex of the cache:
-  void keep(EntryPtr entry, bool has_previous, Garbage& garbage);
+  void keep(EntryPtr entry, Garbage& garbage);
   void make_room(size_t bytes, Garbage& garbage);
   EntryPtr take(CacheEntry& entry);
-  uint64_t take_all(std::vector<Table>& tables);
-  void doom_all();
+  uint64_t take_all(std::vector<KeyTable>& tables);
   void publish();
   void set_serving() { is_serving_.store(is_on() && !is_blind_, std::memory_order_release); }
 
@@ -195,7 +182,7 @@ class QueryCache {
   bool is_listening_ = false;
   S3Fifo queues_;
   std::unordered_map<std::string, std::vector<CacheEntry*>> labelled_;
-  std::unordered_map<HashedKey, std::shared_ptr<CacheFlight>, HashOfKey> flights_;
+  KeyTable flights_;  // those whose results may be kept; others go on without being in it
 };
 
 }  // namespace tide

@@ -1,7 +1,5 @@
 #include "service/cache/s3_fifo.hpp"
 
-#include <new>
-
 namespace tide {
 
 using Queue = CacheEntry::Queue;
@@ -24,7 +22,7 @@ void S3Fifo::pull(List& list, CacheEntry& entry) {
 }
 
 void S3Fifo::add(CacheEntry& entry) {
-  entry.queue = take_ghost(entry.hash) ? Queue::main : Queue::small;
+  entry.queue = ghosts_.take(entry.hash, entries()) ? Queue::main : Queue::small;
   push(list_of(entry), entry);
   bytes_ += entry.bytes;
 }
@@ -33,7 +31,6 @@ void S3Fifo::remove(CacheEntry& entry) {
   pull(list_of(entry), entry);
   entry.queue = Queue::none;
   bytes_ -= entry.bytes;
-  trim_ghosts();
 }
 
 bool S3Fifo::is_small_large() const {
@@ -48,7 +45,7 @@ CacheEntry* S3Fifo::evict() {
     if (uses == 0) {
       const uint64_t hash = entry.hash;
       remove(entry);
-      if (is_small) note_ghost(hash);
+      if (is_small) ghosts_.note(hash, entries());
       return &entry;
     }
     pull(is_small ? small_ : main_, entry);
@@ -69,28 +66,6 @@ void S3Fifo::clear() {
   }
   bytes_ = 0;
   ghosts_.clear();
-  is_ghost_.clear();
-}
-
-void S3Fifo::note_ghost(uint64_t hash) noexcept {
-  try {
-    ghosts_.emplace_back(hash, ++ghosts_total_);
-    is_ghost_[hash] = ghosts_total_;
-  } catch (const std::bad_alloc&) {
-    // Not remembered, or outdated: both are harmless.
-  }
-  trim_ghosts();
-}
-
-bool S3Fifo::take_ghost(uint64_t hash) { return is_ghost_.erase(hash) != 0; }
-
-void S3Fifo::trim_ghosts() {
-  while (ghosts_.size() > entries()) {
-    const auto [hash, number] = ghosts_.front();
-    ghosts_.pop_front();
-    const auto found = is_ghost_.find(hash);
-    if (found != is_ghost_.end() && found->second == number) is_ghost_.erase(found);
-  }
 }
 
 }  // namespace tide

@@ -7,24 +7,20 @@
 //
 // Q1  An entry is in at most one queue, and bytes() is the sum of those in a queue.
 // Q2  The ghost queue has at most as many hashes as there are entries.
-// Threads: one at a time, except for CacheEntry::uses. Failure: std::bad_alloc out of note_ghost() is swallowed: an entry is
-//          then forgotten.
+// Threads: one at a time, except for CacheEntry::uses. Failure: none.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <deque>
-#include <unordered_map>
-#include <utility>
 
 #include "service/cache/entry.hpp"
+#include "service/cache/ghosts.hpp"
 
 namespace tide {
 
 class S3Fifo {
  public:
   // Bytes that a hash in the ghost queue needs; part of each entry, because of Q2.
-  static constexpr size_t kGhostBytes = 96;
+  static constexpr size_t kGhostBytes = Ghosts::kBytes;
 
   void set_limits(size_t entries_max, size_t bytes_max) {
     entries_max_ = entries_max;
@@ -53,18 +49,13 @@ class S3Fifo {
   void push(List& list, CacheEntry& entry);
   void pull(List& list, CacheEntry& entry);
   bool is_small_large() const;
-  void note_ghost(uint64_t hash) noexcept;
-  bool take_ghost(uint64_t hash);
-  void trim_ghosts();
 
   size_t entries_max_ = 0;
   size_t bytes_max_ = 0;
   size_t bytes_ = 0;
   List small_;
   List main_;
-  std::deque<std::pair<uint64_t, uint64_t>> ghosts_;  // hash and number, the oldest first
-  std::unordered_map<uint64_t, uint64_t> is_ghost_;   // the number of a hash; others in ghosts_ are outdated
-  uint64_t ghosts_total_ = 0;
+  Ghosts ghosts_;
 };
 
 }  // namespace tide

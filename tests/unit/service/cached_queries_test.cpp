@@ -1,7 +1,10 @@
 // Cached queries through the service, in virtual time.
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "pool/cancel_token.hpp"
@@ -22,6 +25,11 @@ class CachedQueries : public ServiceRig {
   void SetUp() override {
     open(caching());
     count();
+  }
+  // Where what is to be done in another thread goes.
+  void serve_with(std::function<Status(std::function<void()>)> later) {
+    service_ = std::make_unique<Service>(
+        *pool_, ServiceNeeds{.pause = [this](Span span) { pass(span); }, .seed = 7, .later = std::move(later)});
   }
   // How often the database gets each text from now on.
   void count() {
@@ -170,13 +178,10 @@ TEST_F(CachedQueries, ALargeResultIsReturnedAndNotCached) {
 
 TEST_F(CachedQueries, AStaleResultIsReturnedWhileItIsRenewed) {
   std::vector<std::function<void()>> works;
-  service_ = std::make_unique<Service>(*pool_, ServiceNeeds{.pause = [this](Span span) { pass(span); },
-                                                            .seed = 7,
-                                                            .later =
-                                                                [&](std::function<void()> work) {
-                                                                  works.push_back(std::move(work));
-                                                                  return Status::ok();
-                                                                }});
+  serve_with([&](std::function<void()> work) {
+    works.push_back(std::move(work));
+    return Status::ok();
+  });
   CallTerms terms = cached();
   terms.cache.stale = Span::seconds(5);
   ASSERT_OK(run("put k 1"));
@@ -204,10 +209,7 @@ TEST_F(CachedQueries, AStaleResultIsReturnedWhileItIsRenewed) {
 }
 
 TEST_F(CachedQueries, WithoutAThreadTheCallerRenews) {
-  service_ = std::make_unique<Service>(
-      *pool_, ServiceNeeds{.pause = [this](Span span) { pass(span); },
-                           .seed = 7,
-                           .later = [](std::function<void()>) { return Status::error(Code::closed, "no thread"); }});
+  serve_with([](std::function<void()>) { return Status::error(Code::closed, "no thread"); });
   CallTerms terms = cached();
   terms.cache.stale = Span::seconds(5);
   ASSERT_OK(run("put k 1"));

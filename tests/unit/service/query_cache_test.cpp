@@ -21,7 +21,7 @@ namespace {
 
 using Found = QueryCache::Found;
 using Role = QueryCache::Role;
-using State = CacheFlight::State;
+using State = CacheEntry::State;
 
 HashedKey hashed(std::string_view key) { return {key, std::hash<std::string_view>()(key)}; }
 
@@ -59,21 +59,22 @@ class QueryCacheTest : public ::testing::Test {
     cache_ = std::make_unique<QueryCache>(stripes_.data(), std::move(watch), has_channels, nullptr);
     cache_->set_policy(policy);
   }
-  std::shared_ptr<CacheFlight> lead(const std::string& key, std::vector<std::string> labels = {}) {
-    std::shared_ptr<CacheFlight> flight;
+  std::shared_ptr<CacheEntry> lead(const std::string& key, std::vector<std::string> labels = {}) {
+    std::shared_ptr<CacheEntry> flight;
     ChangeMark mark;
     if (!cache_->read_mark(mark)) return nullptr;
     return join(key, mark, flight, std::move(labels)) == Role::leader ? flight : nullptr;
   }
-  Role join(std::string key, const ChangeMark& mark, std::shared_ptr<CacheFlight>& out,
+  Role join(std::string key, const ChangeMark& mark, std::shared_ptr<CacheEntry>& out,
             std::vector<std::string> labels = {}) {
-    return cache_->join(hashed(key), key, std::move(labels), mark, limits_, now_, out);
+    return cache_->join(hashed(key), std::move(labels), mark, limits_, now_, out);
   }
-  void land(CacheFlight& flight, const ResultTable& table) {
-    cache_->land(flight, State::landed, FrozenTable::of(table, size_t{1} << 30), limits_.ttl);
+  void land(const std::shared_ptr<CacheEntry>& flight, const ResultTable& table) {
+    ASSERT_TRUE(flight->table.copy(table, size_t{1} << 30));
+    cache_->land(flight, limits_.ttl);
   }
   void fill(const std::string& key, std::vector<std::string> labels = {}, const std::string& text = "x") {
-    if (const auto flight = lead(key, std::move(labels))) land(*flight, table_of(text));
+    if (const auto flight = lead(key, std::move(labels))) land(flight, table_of(text));
   }
   std::shared_ptr<const FrozenTable> get(const std::string& key) {
     std::shared_ptr<const FrozenTable> found;
@@ -104,7 +105,7 @@ TEST_F(QueryCacheTest, AResultIsSharedAndEqualsTheOriginal) {
   table.add_boolean(true);
   table.set_command("SELECT 1");
   const auto flight = lead("k");
-  land(*flight, table);
+  land(flight, table);
   ResultTable first, second;
   FrozenTable::show(get("k"), first);
   FrozenTable::show(get("k"), second);
@@ -149,7 +150,7 @@ TEST_F(QueryCacheTest, AnEntryEndsWithItsTimeAndWithTheCallersTime) {
 TEST_F(QueryCacheTest, TimeCountsFromTheBeginOfTheQuery) {
   const auto flight = lead("k");
   now_ = now_ + Span::seconds(9);
-  land(*flight, table_of("x"));
+  land(flight, table_of("x"));
   EXPECT_NE(get("k"), nullptr);
   now_ = now_ + Span::seconds(1);
   EXPECT_EQ(get("k"), nullptr);
@@ -181,17 +182,29 @@ TEST_F(QueryCacheTest, NeverMoreEntriesThanAllowed) {
   EXPECT_GT(counted(&format::CacheStats::query_cache_evictions_total), 0U);
 }
 
+TEST_F(QueryCacheTest, OneEntryIsEnough) {
+  make(nullptr, false, policy(1));
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = "k" + std::to_string(i % 3);
+    fill(key);
+    EXPECT_NE(get(key), nullptr);
+    EXPECT_EQ(cache_->entries(), 1U);
+  }
+}
+
 TEST_F(QueryCacheTest, AResultLargerThanAnEighthIsNotCached) {
   make(nullptr, false, policy(100, 64 << 10));
   const auto large = lead("large");
-  land(*large, table_of(std::string(8 << 10, 'x')));
+  land(large, table_of(std::string(8 << 10, 'x')));
   EXPECT_EQ(get("large"), nullptr);
   EXPECT_EQ(large->wait_for(Span()), State::landed);  // those who wait get it
   const auto small = lead("small");
-  land(*small, table_of(std::string(7 << 10, 'x')));
+  land(small, table_of(std::string(7 << 10, 'x')));
   EXPECT_NE(get("small"), nullptr);
   EXPECT_EQ(counted(&format::CacheStats::query_cache_refused_total), 1U);
-  EXPECT_EQ(FrozenTable::of(table_of(std::string(100, 'x'), 100), 5000), nullptr);
+  FrozenTable table;
+  EXPECT_FALSE(table.copy(table_of(std::string(100, 'x'), 100), 5000));
+  EXPECT_EQ(table.rows(), 0);
 }
 
 TEST_F(QueryCacheTest, SixteenThreadsAtTheByteLimitNeverExceedIt) {
@@ -208,9 +221,9 @@ TEST_F(QueryCacheTest, SixteenThreadsAtTheByteLimitNeverExceedIt) {
         const std::string key = "k" + std::to_string(rng.below(300));
         std::shared_ptr<const FrozenTable> found;
         if (cache_->find(hashed(key), limits_, now_, found) == Found::none) {
-          std::shared_ptr<CacheFlight> flight;
+          std::shared_ptr<CacheEntry> flight;
           if (join(key, {}, flight, {label_of_tag("t" + std::to_string(t % 3))}) == Role::leader)
-            land(*flight, table_of(std::string(rng.below(8000), 'x')));
+            land(flight, table_of(std::string(rng.below(8000), 'x')));
         }
         if (rng.below(200) == 0) cache_->clear_tag("t" + std::to_string(t % 3));
         const uint64_t bytes = stripes_[0].bytes.load();
@@ -238,7 +251,7 @@ TEST_F(QueryCacheTest, SmallerBoundsApplyAtOnceAndOffEmptiesIt) {
   off.query_cache = false;
   const auto flight = lead("late");
   cache_->set_policy(off);
-  land(*flight, table_of("x"));
+  land(flight, table_of("x"));
   EXPECT_EQ(cache_->entries(), 0U);
   EXPECT_EQ(lead("k"), nullptr);
 }
@@ -262,21 +275,21 @@ TEST_F(QueryCacheTest, OneLeadsAndTheOthersGetItsResult) {
   std::vector<std::thread> crew;
   for (int i = 0; i < 8; ++i) {
     crew.emplace_back([&] {
-      std::shared_ptr<CacheFlight> joined;
+      std::shared_ptr<CacheEntry> joined;
       const Role role = join("k", {}, joined);
       if (role == Role::late || (role == Role::follower && joined->wait_for(Span::seconds(20)) == State::landed)) ++got;
     });
   }
-  land(*flight, table_of("x"));
+  land(flight, table_of("x"));
   for (std::thread& thread : crew) thread.join();
   EXPECT_EQ(got, 8);
 }
 
 TEST_F(QueryCacheTest, AfterAFailureAnotherOneLeads) {
   const auto first = lead("k");
-  std::shared_ptr<CacheFlight> joined;
+  std::shared_ptr<CacheEntry> joined;
   ASSERT_EQ(join("k", {}, joined), Role::follower);
-  cache_->land(*first, State::failed, nullptr, Span());
+  cache_->end(first, State::failed);
   EXPECT_EQ(joined->wait_for(Span()), State::failed);
   EXPECT_NE(lead("k"), nullptr);
 }
@@ -309,16 +322,16 @@ TEST_F(QueryCacheTest, AFillThatBeganBeforeAnInvalidationIsNotKept) {
     invalidate();
     const auto second = lead("k");  // nobody joins the first one
     ASSERT_NE(second, nullptr);
-    land(*flight, table_of("old"));
+    land(flight, table_of("old"));
     EXPECT_EQ(get("k"), nullptr);
-    land(*second, table_of("new"));
+    land(second, table_of("new"));
     ASSERT_NE(get("k"), nullptr);
     EXPECT_EQ(get("k")->cell(0, 0).data, "new");
     cache_->clear();
   }
   const auto flight = lead("k", {label_of_tag("other")});
   cache_->clear_tag("tag");
-  land(*flight, table_of("x"));
+  land(flight, table_of("x"));
   EXPECT_NE(get("k"), nullptr);
 }
 
@@ -332,13 +345,13 @@ TEST_F(QueryCacheTest, AChangeOfTheDataInvalidates) {
   EXPECT_EQ(cache_->entries(), 0U);  // removed when it was found
   const auto flight = lead("k");
   ++watch->commits;
-  std::shared_ptr<CacheFlight> other;
+  std::shared_ptr<CacheEntry> other;
   ChangeMark mark;
   ASSERT_TRUE(cache_->read_mark(mark));
   EXPECT_EQ(join("k", mark, other), Role::leader);  // must see the commit
-  land(*flight, table_of("old"));
+  land(flight, table_of("old"));
   EXPECT_EQ(get("k"), nullptr);
-  land(*other, table_of("new"));
+  land(other, table_of("new"));
   EXPECT_NE(get("k"), nullptr);
   watch->is_working = false;
   EXPECT_EQ(lead("m"), nullptr);  // nothing is cached that cannot be watched
@@ -357,7 +370,7 @@ TEST_F(QueryCacheTest, NothingIsServedWhileNobodyListens) {
   EXPECT_EQ(get("k"), nullptr);
   EXPECT_EQ(lead("k"), nullptr);
   cache_->listening();
-  land(*flight, table_of("old"));  // began before the outage
+  land(flight, table_of("old"));  // began before the outage
   EXPECT_EQ(get("m"), nullptr);
   EXPECT_EQ(get("k"), nullptr);
   for (const char* payload : {"a", "tag:t", ""}) {
