@@ -8,8 +8,6 @@
 //   volatile a volatile statement is executed, unless the caller accepts others
 //   bound    entries and bytes are within the bounds
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -24,11 +22,13 @@
 #include "pool/keeper.hpp"
 #include "pool/pool.hpp"
 #include "service/cache/cached_calls.hpp"
+#include "sim/random_programs.hpp"
 #include "unit/driver/support.hpp"
 
 namespace {
 
 using namespace tide;
+using test::check_of;
 using test::ManualClock;
 
 constexpr int kKeys = 3;
@@ -406,29 +406,12 @@ class Theatre {
   std::array<std::unique_ptr<Stage>, 3> stages_;
 };
 
-std::string check_of(const std::string& complaint) { return complaint.substr(0, complaint.find(':')); }
-
-// Delta debugging: removes steps, half of them at first, as long as the same check fails.
-Program make_smaller(Theatre& theatre, Program program, Break broken) {
+// Removes steps as long as the same check fails.
+Program make_smaller(Theatre& theatre, const Program& program, Break broken) {
   Counts unused;
   const std::string check = check_of(theatre.outcome_of(program, broken, unused));
-  for (size_t chunk = program.steps.size(); chunk > 0;) {
-    bool has_shrunk = false;
-    for (size_t at = 0; at < program.steps.size();) {
-      Program smaller = program;
-      const size_t end = std::min(at + chunk, smaller.steps.size());
-      smaller.steps.erase(smaller.steps.begin() + static_cast<std::ptrdiff_t>(at),
-                          smaller.steps.begin() + static_cast<std::ptrdiff_t>(end));
-      if (check_of(theatre.outcome_of(smaller, broken, unused)) == check) {
-        program = smaller;
-        has_shrunk = true;
-      } else {
-        at += chunk;
-      }
-    }
-    if (!has_shrunk || chunk > 1) chunk /= 2;
-  }
-  return program;
+  return test::with_fewer_steps(
+      program, [&](const Program& smaller) { return check_of(theatre.outcome_of(smaller, broken, unused)) == check; });
 }
 
 void print(const Program& program, const std::string& complaint) {
@@ -462,24 +445,12 @@ int test_self(Theatre& theatre) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t programs = 1000, first = 1;
+  const auto arguments = test::program_arguments(argc, argv);
+  if (!arguments) return 2;
   Theatre theatre;
-  for (int i = 1; i < argc; ++i) {
-    const bool has_value = i + 1 < argc;
-    if (std::strcmp(argv[i], "--programs") == 0 && has_value) {
-      programs = std::strtoull(argv[++i], nullptr, 10);
-    } else if (std::strcmp(argv[i], "--seed") == 0 && has_value) {
-      first = std::strtoull(argv[++i], nullptr, 10);
-      programs = 1;
-    } else if (std::strcmp(argv[i], "--self-test") == 0) {
-      return test_self(theatre);
-    } else {
-      std::fprintf(stderr, "usage: cache_programs [--programs N | --seed N | --self-test]\n");
-      return 2;
-    }
-  }
+  if (arguments->is_self_test) return test_self(theatre);
   Counts counts;
-  for (uint64_t seed = first; seed < first + programs; ++seed) {
+  for (uint64_t seed = arguments->first; seed < arguments->first + arguments->programs; ++seed) {
     const Program program = make_program(seed);
     ++counts.programs;
     const std::string complaint = theatre.outcome_of(program, Break::nothing, counts);

@@ -2,15 +2,15 @@
 #include <unistd.h>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 
+#include "sim/random_programs.hpp"
 #include "world.hpp"
 
 namespace {
 
 using namespace tide::programs;
+using tide::test::check_of;
 
 volatile std::sig_atomic_t seed_now = 0;
 
@@ -27,32 +27,14 @@ std::string outcome_of(const Program& program, Break broken, Counts& counts) {
   return world.run();
 }
 
-// The first word of a complaint is the check.
-std::string check_of(const std::string& complaint) { return complaint.substr(0, complaint.find(':')); }
-
-// Delta debugging: removes steps, half of them at first, then faults, as long as the same check fails.
+// Removes steps, then faults, as long as the same check fails.
 Program make_smaller(Program program, Break broken) {
   Counts unused;
   const std::string check = check_of(outcome_of(program, broken, unused));
   const auto still_fails = [&](const Program& smaller) {
     return check_of(outcome_of(smaller, broken, unused)) == check;
   };
-  for (size_t chunk = program.steps.size(); chunk > 0;) {
-    bool has_shrunk = false;
-    for (size_t at = 0; at < program.steps.size();) {
-      Program smaller = program;
-      const size_t end = std::min(at + chunk, smaller.steps.size());
-      smaller.steps.erase(smaller.steps.begin() + static_cast<std::ptrdiff_t>(at),
-                          smaller.steps.begin() + static_cast<std::ptrdiff_t>(end));
-      if (still_fails(smaller)) {
-        program = smaller;
-        has_shrunk = true;
-      } else {
-        at += chunk;
-      }
-    }
-    if (!has_shrunk || chunk > 1) chunk /= 2;
-  }
+  program = tide::test::with_fewer_steps(std::move(program), still_fails);
   for (Step& step : program.steps) {
     for (FaultAt& fault : step.faults) {
       const FaultAt before = std::exchange(fault, {});
@@ -95,24 +77,12 @@ int test_self() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t programs = 1000, first = 1;
-  for (int i = 1; i < argc; ++i) {
-    const bool has_value = i + 1 < argc;
-    if (std::strcmp(argv[i], "--programs") == 0 && has_value) {
-      programs = std::strtoull(argv[++i], nullptr, 10);
-    } else if (std::strcmp(argv[i], "--seed") == 0 && has_value) {
-      first = std::strtoull(argv[++i], nullptr, 10);
-      programs = 1;
-    } else if (std::strcmp(argv[i], "--self-test") == 0) {
-      return test_self();
-    } else {
-      std::fprintf(stderr, "usage: service_programs [--programs N | --seed N | --self-test]\n");
-      return 2;
-    }
-  }
+  const auto arguments = tide::test::program_arguments(argc, argv);
+  if (!arguments) return 2;
+  if (arguments->is_self_test) return test_self();
   std::signal(SIGABRT, tell_seed);
   Counts counts;
-  for (uint64_t seed = first; seed < first + programs; ++seed) {
+  for (uint64_t seed = arguments->first; seed < arguments->first + arguments->programs; ++seed) {
     seed_now = static_cast<std::sig_atomic_t>(seed);
     const Program program = make_program(seed);
     ++counts.programs;
