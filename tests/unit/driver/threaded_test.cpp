@@ -218,10 +218,14 @@ TEST_F(ThreadedTest, WorkOfTheDriverIsDoneWhenItIsWantedAndDelaysNoCall) {
   EXPECT_EQ(inside(kWork), 1);  // one at a time
   EXPECT_TRUE(connector_->is_at_work());
   story_.set(kWork, false);
+  const auto passed = [this] {
+    const std::lock_guard lock(story_.mutex);
+    return std::count(story_.passed.begin(), story_.passed.end(), kWork);
+  };
+  while (passed() < 2) connector_->step(clock_.now(), done_);  // until the second one, which waited for the first
   while (connector_->is_at_work()) connector_->step(clock_.now(), done_);
   close(0, std::move(session));
-  const std::lock_guard lock(story_.mutex);
-  EXPECT_EQ(std::count(story_.passed.begin(), story_.passed.end(), kWork), 2);
+  EXPECT_EQ(passed(), 2);
 }
 
 TEST_F(ThreadedTest, NoWorkIsBegunWhileThePoolCloses) {
