@@ -26,11 +26,11 @@ TEXT
 options_of() {
   case $1 in
     build) echo "-Dwerror=true -Dtests=true -Dpostgres=enabled" ;;
-    # Reports need only line numbers; full debug information and optimization would take most of the compile time.
+    # Optimization would take most of the compile time.
     build-asan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
-      "-Doptimization=0 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false" ;;
+      "-Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false" ;;
     build-tsan) echo "-Dtests=true -Dexamples=false -Dbuildtype=debugoptimized -Ddebug=false" \
-      "-Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1 -Db_sanitize=thread -Db_lundef=false" ;;
+      "-Doptimization=1 -Db_sanitize=thread -Db_lundef=false" ;;
     # Each file separately, to detect missing includes.
     build-clang) echo "-Dunity=off -Dtests=true" ;;
   esac
