@@ -113,7 +113,7 @@ def count(results):
     number = collections.Counter(outcome.kind for outcome in outcomes)
     skipped = collections.Counter((o.test, o.reason, o.case != "") for o in outcomes if o.kind == "skipped")
     for (test, reason, has_cases), cases in skipped.items():
-        print(f"skipped: {test}{f', {cases} cases' if has_cases else ''}{': ' + reason if reason else ''}")
+        print(f"skipped: {test}{f', cases: {cases}' if has_cases else ''}{': ' + reason if reason else ''}")
     for o in outcomes:
         if o.kind == "failed":
             print(f"failed: {': '.join(filter(None, (o.test, o.case, o.reason)))}")
