@@ -253,7 +253,6 @@ Status DatabaseFile::learn(sqlite3* database, uint64_t& generation) {
     Status why;
     if (is_other && stands_in_the_way(*known_, found, others, why)) return why;
   }
-  hold(found);
   if (generation_ == 0 || is_lost(generation_)) ++generation_;
   known_ = std::make_shared<const Files>(std::move(found));
   generation = generation_;
@@ -268,7 +267,6 @@ void DatabaseFile::learn_journal() {
   Files found = at(known->path);
   if (!look(Depth::all, found) || found.database != known->database) return;
   mark(found);
-  hold(found);
   const std::lock_guard lock(mutex_);
   if (known == known_) known_ = std::make_shared<const Files>(std::move(found));
 }
@@ -290,9 +288,6 @@ void DatabaseFile::mark(Files& found) const {
   const Files& before = known != nullptr ? *known : none;
   found.mark = mark_at(target_.path, found.database, before.database, before.mark);
   found.index_mark = mark_at(found.index_path, found.index, before.index, before.index_mark);
-}
-
-void DatabaseFile::hold(Files& found) const {
   const auto held_at = [](const std::string& path, const std::optional<FileIdentity>& file) {
     // O_PATH: closing it does not release SQLite's locks on the file.
     auto held = std::make_shared<const Descriptor>(file ? ::open(path.c_str(), O_PATH | O_CLOEXEC) : -1);

@@ -137,7 +137,6 @@ class DatabaseFile {
   std::string what_happened(const Files& known, const Files& found) const;
   void lose(std::string what) noexcept;
   void mark(Files& found) const;
-  void hold(Files& found) const;
   void forget_wal();
 
   const SqliteTarget target_;
