@@ -17,6 +17,14 @@ class KeyTable {
  public:
   using EntryPtr = std::shared_ptr<CacheEntry>;
 
+  KeyTable() = default;
+  ~KeyTable() { clear(); }
+  KeyTable(KeyTable&& other) noexcept { swap(other); }
+  KeyTable& operator=(KeyTable&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
   // nullptr: there is none.
   const EntryPtr& find(const HashedKey& key) const {
     static const EntryPtr none;
@@ -52,7 +60,18 @@ class KeyTable {
     }
   }
 
-  void clear() { *this = {}; }
+  // An entry that somebody still holds must not hold its neighbours.
+  void clear() noexcept {
+    for (EntryPtr& bucket : buckets_) {
+      while (bucket != nullptr) bucket = std::exchange(bucket->next_in_bucket, nullptr);
+    }
+    buckets_ = {};
+    size_ = 0;
+  }
+  void swap(KeyTable& other) noexcept {
+    buckets_.swap(other.buckets_);
+    std::swap(size_, other.size_);
+  }
 
  private:
   static constexpr size_t kBucketsMin = 16;

@@ -227,7 +227,7 @@ uint64_t QueryCache::take_all(std::vector<KeyTable>& tables) {
   tables.resize(kParts);
   for (size_t i = 0; i < kParts; ++i) {
     const std::lock_guard lock(parts_[i].mutex);
-    std::swap(tables[i], parts_[i].table);
+    tables[i].swap(parts_[i].table);
   }
   publish();
   return entries;

@@ -256,6 +256,19 @@ TEST_F(QueryCacheTest, SmallerBoundsApplyAtOnceAndOffEmptiesIt) {
   EXPECT_EQ(lead("k"), nullptr);
 }
 
+TEST_F(QueryCacheTest, AResultThatIsHeldHoldsNoOther) {
+  KeyTable table;
+  const auto other = std::make_shared<CacheEntry>(), held = std::make_shared<CacheEntry>();
+  other->key = "other";
+  held->key = "held";  // the same hash: they are neighbours
+  table.add(other);
+  table.add(held);
+  ASSERT_EQ(held->next_in_bucket, other);
+  table.clear();
+  EXPECT_EQ(held->next_in_bucket, nullptr);
+  EXPECT_EQ(other.use_count(), 1);
+}
+
 TEST_F(QueryCacheTest, MemoryIsGivenBack) {
   for (int i = 0; i < 50; ++i) fill("k" + std::to_string(i), {label_of_tag("t")});
   cache_->shed_memory();
