@@ -16,6 +16,7 @@
 #include "reading/rows.hpp"
 #include "reading/value.hpp"
 #include "structs.hpp"
+#include "texts.hpp"
 
 using namespace tide;
 
@@ -74,8 +75,6 @@ Status unknown_relation(std::string_view typed) {
   return Status::error(Code::not_found, "no relation " + in_quotes(typed), "relations: " + list,
                        did_you_mean(typed, names));
 }
-
-std::string or_empty(const char* text) { return text == nullptr ? std::string{} : std::string(text); }
 
 // The value at the cursor; nullptr outside of the rows and columns.
 const Value* value_at(const tide_cursor* cursor, int column) {

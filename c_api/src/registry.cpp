@@ -14,6 +14,7 @@
 #include "pool/futex.hpp"
 #include "structs.hpp"
 #include "surroundings.hpp"
+#include "texts.hpp"
 
 namespace tide {
 namespace {
@@ -288,8 +289,6 @@ class Registries {
   std::map<uint64_t, std::shared_ptr<Registry>> open_;
 };
 
-std::string text_or_empty(const char* text) { return text == nullptr ? "" : text; }
-
 Status no_pointer(const char* which) { return Status::error(Code::bad_argument, std::string(which) + " is NULL"); }
 
 }  // namespace
@@ -307,7 +306,7 @@ tide_status tide_registry_open(const char* options, const tide_pool_options* wit
     if (out == nullptr) return no_pointer("out");
     tide_pool_options wanted = TIDE_POOL_OPTIONS_INIT;
     if (Status read = read_struct(with, "tide_pool_options", wanted); !read) return read;
-    const std::string shared = text_or_empty(options);
+    const std::string shared = or_empty(options);
     const auto parsed = parse_options(std::nullopt, "", registered_schemes(), process_environment(), shared);
     if (!parsed) return parsed.status();
     *out = Registries::instance().add(std::make_shared<Registry>(shared, wanted));
@@ -321,7 +320,7 @@ tide_status tide_registry_pool(tide_registry* registry, const char* name, const 
     if (out == nullptr) return no_pointer("out");
     Result<std::shared_ptr<Registry>> own = Registries::instance().get(registry);
     if (!own) return own.take_status();
-    Registry::Request request{std::nullopt, text_or_empty(url), text_or_empty(options)};
+    Registry::Request request{std::nullopt, or_empty(url), or_empty(options)};
     if (name != nullptr) {
       if (Status named = check_pool_name(name); !named) return named;
       request.name = name;

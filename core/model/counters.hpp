@@ -68,7 +68,9 @@ namespace tide {
   X(statement_cache_hits_total, "queries", "", "Queries whose statement was already prepared.") \
   X(statement_cache_misses_total, "queries", "", "Queries whose statement had to be parsed.") \
   X(statement_cache_evictions_total, "statements", "", "Prepared statements that were closed because others were used more recently (statement_cache_size).") \
-  X(query_log_lost_total, "queries", "", "Queries that are missing in the query log because it was full.")
+  X(query_log_lost_total, "queries", "", "Queries that are missing in the query log because it was full.") \
+  X(result_bytes_total, "bytes", "", "Bytes of the results of queries.") \
+  X(retries_helped_total, "", "", "Transactions and statements that succeeded after a repetition.")
 
 // Tallies: written by the keeper, most of them as counted by the brain.
 #define TIDE_TALLY_COUNTERS(X) \
@@ -90,9 +92,15 @@ namespace tide {
   X(query_cache_invalidations_total, "entries", "", "Cached results that were removed because of a change, a command or a notification.") \
   X(query_cache_refused_total, "queries", "", "Results that were not cached: too large, or of a volatile statement.")
 
+// NotifyStats: written by the webhook.
+#define TIDE_NOTIFY_COUNTERS(X) \
+  X(notifications_sent_total, "notifications", "", "Alerts delivered to notify_webhook_url.") \
+  X(notification_failures_total, "", "", "Attempts to deliver to notify_webhook_url that failed; they are repeated.") \
+  X(notifications_dropped_total, "notifications", "", "Alerts that were not delivered to notify_webhook_url: the queue was full, the receiver refused them, or they became too old.")
+
 #define TIDE_COUNTERS(X) \
   TIDE_QUEUE_COUNTERS(X) TIDE_KEEPER_COUNTERS(X) TIDE_LEASE_COUNTERS(X) TIDE_SLOT_COUNTERS(X) TIDE_CACHE_COUNTERS(X) \
-  TIDE_TALLY_COUNTERS(X)
+  TIDE_TALLY_COUNTERS(X) TIDE_NOTIFY_COUNTERS(X)
 
 #define TIDE_COUNTER_MEMBER(name, unit, opentelemetry, meaning) name,
 #define TIDE_COUNTER_ROW(name, unit, opentelemetry, meaning) {#name, unit, opentelemetry, meaning},
@@ -104,6 +112,7 @@ inline constexpr size_t kQueueCounters = 0 TIDE_QUEUE_COUNTERS(TIDE_COUNTER_NUMB
 inline constexpr size_t kKeeperCounters = 0 TIDE_KEEPER_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kSlotCounters = 0 TIDE_SLOT_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kCacheCounters = 0 TIDE_CACHE_COUNTERS(TIDE_COUNTER_NUMBER);
+inline constexpr size_t kNotifyCounters = 0 TIDE_NOTIFY_COUNTERS(TIDE_COUNTER_NUMBER);
 inline constexpr size_t kTallyCounters = 0 TIDE_TALLY_COUNTERS(TIDE_COUNTER_NUMBER);
 
 struct CounterInfo {

@@ -23,9 +23,9 @@ inline constexpr uint32_t kPerLog = ~uint32_t{0};  // query_log_size
   X(slots, Slot, kPerSlot, "one per slot, 1 to 20000") \
   X(slot_stats, SlotStats, kPerSlot, "one per slot, same index") \
   X(waiters, Waiter, 128, "the callers in the queue, up to the limit of the region") \
-  X(history_1s, HistoryRecord, 600, "ring, one per second") \
-  X(history_1m, HistoryRecord, 720, "ring, one per minute") \
-  X(history_1h, HistoryRecord, 336, "ring, one an hour") \
+  X(history_1s, HistoryRecord, 3600, "ring, one per second") \
+  X(history_1m, HistoryRecord, 1440, "ring, one per minute") \
+  X(history_1h, HistoryRecord, 2160, "ring, one an hour") \
   X(journal, JournalRecord, 256, "ring of events") \
   X(scaling, ScalingRecord, 128, "ring of changes of the size") \
   X(commands, CommandRecord, 128, "ring of commands and their answers") \
@@ -40,7 +40,9 @@ inline constexpr uint32_t kPerLog = ~uint32_t{0};  // query_log_size
   X(digests, DigestRecord, 256, "statements by fingerprint, unordered") \
   X(routing, TargetVitals, 1, "the role of the target, and its lag") \
   X(wal, WalVitals, 1, "checkpoints and the oldest reader (SQLite)") \
-  X(listener, ListenerVitals, 1, "the connection that listens")
+  X(listener, ListenerVitals, 1, "the connection that listens") \
+  X(notify, NotifyStats, 1, "the webhook") \
+  X(tags, TagRecord, 64, "what leases of each tag hold, unordered")
 // clang-format on
 
 }  // namespace tide

@@ -13,6 +13,7 @@ constexpr std::array<Names, 11> kPresets = {"",      "development", "staging", "
                                             "auto"};
 constexpr std::array<Names, 4> kLogLevels = {"off", "alerts", "events", "debug"};
 constexpr std::array<Names, 2> kLogFormats = {"key_value", "json"};
+constexpr std::array<Names, 4> kWebhookFormats = {"alertmanager", "alertmanager_api", "slack", "pagerduty"};
 constexpr std::array<Names, 3> kLeaseTimeoutActions = {"report", "cancel", "reclaim"};
 constexpr std::array<Names, 3> kInitModes = {"lazy", "eager", "fail_fast"};
 constexpr std::array<Names, 4> kResetModes = {"none", "rollback", "smart", "full"};
@@ -51,6 +52,7 @@ std::vector<CatalogueRow> make_rows() {
   const Needs alerting = {{"alerts", "on"}};
   const Needs caching = {{"query_cache", "on"}};
   const Needs logging = {{"log", "off", true}};
+  const Needs notifying = {{"alerts", "on"}, {"notify_webhook_url", "", true}};
   const Needs postgresql = {{"backend", "postgresql"}};
   const Needs sqlite = {{"backend", "sqlite"}};
   const Needs replicated = {{"backend", "postgresql"}, {"replica_url", "", true}};
@@ -300,6 +302,19 @@ std::vector<CatalogueRow> make_rows() {
        "absolute path of a file.",
        logging},
 
+      // the webhook
+      {"notify_webhook_url", TextMember{&P::notify_webhook_url, TextRule::http_url}, "", "", "1000 bytes", reopen, {},
+       "URL (http or https) to which alerts are sent when they start and end; shown without path, query and user. Empty: "
+       "none.", alerting},
+      {"notify_webhook_timeout", &P::notify_webhook_timeout, "ms", "100ms", "5min", reopen, {},
+       "Maximum duration of one delivery; a failed one is repeated later.", notifying},
+      {"notify_webhook_format", choice<&P::notify_webhook_format>(kWebhookFormats), "", "", "", reopen, {},
+       "What is sent: the body of Alertmanager's webhook, alerts for Alertmanager's API, a Slack message, or an event of "
+       "PagerDuty.", notifying},
+      {"notify_webhook_secret", TextMember{&P::notify_webhook_secret, TextRule::secret}, "", "", "1000 bytes", reopen, {},
+       "Key with which deliveries are signed (HMAC-SHA256); with pagerduty the routing key. Never shown. Empty: no "
+       "signature.", notifying},
+
       // resources
       {"memory_limit", BytesMember{&P::memory_limit}, "bytes", "0", "1024TB", now, {},
        "Memory limit; idle connections are closed when it is nearly reached. 0: the limit of the process's cgroup, "
@@ -349,6 +364,8 @@ std::vector<CatalogueRow> make_rows() {
        "Whether the state of the pool is published to other processes."},
       {"dir", TextMember{&P::dir, TextRule::absolute_path}, "", "", "1000 bytes", reopen, {},
        "Directory of the published state, an absolute path; empty: the default directory.", {{"publish", "on"}}},
+      {"history_file", TextMember{&P::history_file, TextRule::absolute_path}, "", "", "1000 bytes", reopen, {},
+       "File that keeps pool_history over restarts of the host, an absolute path; empty: it is kept while the host runs."},
   };
   // clang-format on
 }

@@ -20,7 +20,7 @@ struct ChoiceMember {
   void (*set)(Policy&, size_t);
 };
 
-enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination, targets };
+enum class TextRule : uint8_t { any, absolute_path, recovery_list, log_destination, targets, http_url, secret };
 
 struct TextMember {
   std::string Policy::*text;

@@ -37,6 +37,7 @@ enum class SqliteTempStore : uint8_t { default_, file, memory };
 enum class SqliteAccess : uint8_t { read_write, read_only, immutable };
 enum class LogLevel : uint8_t { off, alerts, events, debug };  // each includes those before it
 enum class LogFormat : uint8_t { key_value, json };
+enum class WebhookFormat : uint8_t { alertmanager, alertmanager_api, slack, pagerduty };
 enum class Sizing : uint8_t { adaptive, threshold };
 enum class Pooler : uint8_t { auto_, none, session, transaction };  // the pooler between the pool and a server
 
@@ -161,6 +162,12 @@ struct Policy {
   LogFormat log_format = LogFormat::key_value;
   std::string log_destination = "stderr";  // or "syslog", or the absolute path of a file
 
+  // the webhook
+  std::string notify_webhook_url;  // "": none
+  Span notify_webhook_timeout = Span::seconds(5);
+  WebhookFormat notify_webhook_format = WebhookFormat::alertmanager;
+  std::string notify_webhook_secret;  // key of the signature, or routing key (PagerDuty)
+
   // resources
   int64_t memory_limit = 0;  // bytes; 0: limit of the cgroup, else memory of the machine
 
@@ -183,7 +190,8 @@ struct Policy {
 
   // the segment
   bool publish = true;
-  std::string dir;  // "": see segment/directory.hpp
+  std::string dir;           // "": see segment/directory.hpp
+  std::string history_file;  // an absolute path; "": the history ends with the host
 
   int64_t healthy_min() const { return health_min_healthy != 0 ? health_min_healthy : min_size; }
   int64_t burst_limit() const { return burst_max_size != 0 ? burst_max_size : 2 * size_limit(); }

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "policy/catalogue.hpp"
+#include "policy/http_url.hpp"
 #include "policy/replica_targets.hpp"
 #include "policy/settings.hpp"
 
@@ -89,11 +90,17 @@ std::string accepted(const Setting& setting) {
   return {};
 }
 
+// Options whose values are confidential: not even an error repeats them.
+bool is_confidential(const Setting& setting) {
+  const auto* const text = std::get_if<TextMember>(&member_of(setting));
+  return text != nullptr && (text->rule == TextRule::http_url || text->rule == TextRule::secret);
+}
+
 Status refused(const Setting& setting, std::string_view text, std::string_view why, std::string hint = {}) {
-  return Status::error(
-      Code::bad_option,
-      "invalid value for option " + in_quotes(setting.name) + ": " + in_quotes(text) + " " + std::string(why),
-      accepted(setting), std::move(hint));
+  return Status::error(Code::bad_option,
+                       "invalid value for option " + in_quotes(setting.name) + ": " +
+                           (is_confidential(setting) ? "it" : in_quotes(text)) + " " + std::string(why),
+                       accepted(setting), std::move(hint));
 }
 
 Status out_of_range(const Setting& setting, std::string_view text, bool is_below) {
@@ -241,6 +248,11 @@ Status assign_text(Policy& policy, const Setting& setting, const TextMember& mem
   if (member.rule == TextRule::targets) {
     if (const auto targets = parse_replicas(text); !targets) return targets.status();
   }
+  if (member.rule == TextRule::http_url && !text.empty()) {
+    if (const std::string why = why_not_http_url(text); !why.empty()) {
+      return refused(setting, text, why, "Write http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH.");
+    }
+  }
   const bool is_path = !text.empty() && text.front() == '/';
   if (member.rule == TextRule::absolute_path && !text.empty() && !is_path) {
     return refused(setting, text, "is not an absolute path", "Begin the path with \"/\".");
@@ -266,6 +278,14 @@ bool takes_list(const Setting& setting) {
   return text != nullptr && text->rule == TextRule::recovery_list;
 }
 
+// Without what is secret.
+std::string shown_text(TextRule rule, const std::string& text) {
+  if (rule == TextRule::targets) return shown_replicas(text);
+  if (rule == TextRule::secret && !text.empty()) return "********";
+  if (rule == TextRule::http_url && !text.empty()) return origin_of(text);
+  return text;
+}
+
 std::string format_member(const Policy& policy, const Member& member) {
   return std::visit(Overloaded{
                         [&](bool Policy::*m) { return std::string(policy.*m ? "on" : "off"); },
@@ -273,9 +293,7 @@ std::string format_member(const Policy& policy, const Member& member) {
                         [&](double Policy::*m) { return format_ratio(policy.*m); },
                         [&](Span Policy::*m) { return format_span(policy.*m); },
                         [&](const ChoiceMember& m) { return std::string(m.names[m.get(policy)]); },
-                        [&](const TextMember& m) {
-                          return m.rule == TextRule::targets ? shown_replicas(policy.*m.text) : policy.*m.text;
-                        },
+                        [&](const TextMember& m) { return shown_text(m.rule, policy.*m.text); },
                         [&](const BytesMember& m) { return format_bytes(policy.*m.bytes); },
                     },
                     member);

@@ -157,6 +157,11 @@ void SegmentWriter::vitals(const Outlook& outlook, const Policy& policy, const C
   put(v.memory_bytes, memory >= 0 && memory < 1e18 ? static_cast<uint64_t>(memory) : ~uint64_t{0});
   const double wal = census.resources.wal_bytes;
   put(v.wal_bytes, wal >= 0 && wal < 1e18 ? static_cast<uint64_t>(wal) + 1 : 0);
+  const auto one_more = [](double number) {
+    return number >= 0 && number < 1e9 ? static_cast<uint64_t>(number) + 1 : 0;
+  };
+  put(v.server_sessions, one_more(census.resources.server_sessions));
+  put(v.server_sessions_max, one_more(census.resources.server_sessions_max));
   put(v.breaker, static_cast<uint64_t>(outlook.breaker));
   put(v.breaker_probe_mono, bits_of(outlook.breaker_probe_at));
   put(v.pooler, static_cast<uint64_t>(pooler));
@@ -353,6 +358,7 @@ void SegmentWriter::reset_stats() {
   format::add_counters(sums, segment_.queue());
   format::add_counters(sums, totals);
   format::add_counters(sums, segment_.tallies());
+  format::add_counters(sums, segment_.notify());
   for (const format::CacheStats& stripe : std::span(segment_.cache(), segment_.header().cache.count))
     format::add_counters(sums, stripe);
   totals.connect.add_to(connect);

@@ -45,6 +45,8 @@ const Source& slow_queries_source();
 const Source& failed_queries_source();
 const Source& queries_source();
 const Source& targets_source();
+const Source& insights_source();
+const Source& tags_source();
 
 // The source of a relation of the catalogue; nullptr for other relations.
 const Source* find_source(std::string_view name);

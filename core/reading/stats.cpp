@@ -59,7 +59,8 @@ Stats read_stats(const Attachment& segment) {
     stats.cache_entries += stripe.entries;
     stats.cache_bytes += stripe.bytes;
   }
-  add(segment.read_tallies(), kCounters - kTallyCounters, kTallyCounters);
+  add(segment.read_tallies(), kCounters - kNotifyCounters - kTallyCounters, kTallyCounters);
+  add(segment.read_notify(), kCounters - kNotifyCounters, kNotifyCounters);
   // The counters of the slots before acquires_total: a waited lease was granted earlier, so waited <= acquires holds.
   for (const format::SlotStats& slot : segment.read_slot_stats()) {
     format::add_counters(stats.sums, slot);

@@ -78,6 +78,8 @@ VitalsCopy copy_of(const format::Vitals& from, uint32_t slots) {
   to.lease_timeout_ns = std::max<int64_t>(0, get_signed(from.lease_timeout_ns));
   to.memory_bytes = get_signed(from.memory_bytes) < 0 ? -1 : get_signed(from.memory_bytes);
   to.wal_bytes = std::max<int64_t>(0, get_signed(from.wal_bytes)) - 1;
+  to.server_sessions = get_count(from.server_sessions) - 1;
+  to.server_sessions_max = get_count(from.server_sessions_max) - 1;
   to.wait_p50_ms = from.wait_p50_ms.load(std::memory_order_relaxed);
   to.wait_p95_ms = from.wait_p95_ms.load(std::memory_order_relaxed);
   to.wait_p99_ms = from.wait_p99_ms.load(std::memory_order_relaxed);

@@ -57,6 +57,7 @@ class Attachment {
   std::optional<format::TargetVitals> read_target() const { return read_block(layout_->routing); }
   std::optional<format::WalVitals> read_wal() const { return read_block(layout_->wal); }
   std::optional<format::ListenerVitals> read_listener() const { return read_block(layout_->listener); }
+  std::optional<format::NotifyStats> read_notify() const { return read_block(layout_->notify); }
   // Every cell is consistent by itself.
   std::vector<format::CacheStats> read_cache() const;
   // Every slot that was ever used, as one consistent set: no connection is missed or seen twice because of a concurrent
@@ -75,6 +76,7 @@ class Attachment {
   std::vector<format::DigestRecord> read_digests() const {
     return read_rows(layout_->digests, &format::DigestRecord::fingerprint);
   }
+  std::vector<format::TagRecord> read_tags() const { return read_rows(layout_->tags, &format::TagRecord::samples); }
   // Oldest first.
   std::vector<format::QueryRecord> read_query_log() const { return read_ring(layout_->query_log); }
   std::vector<format::JournalRecord> read_journal() const { return read_ring(layout_->journal); }

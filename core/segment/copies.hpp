@@ -30,6 +30,7 @@ struct VitalsCopy {
   int64_t lease_timeout_ns = 0;
   int64_t memory_bytes = -1;                                                  // -1: not measured
   int64_t wal_bytes = -1;                                                     // -1: not measured
+  int64_t server_sessions = -1, server_sessions_max = -1;                     // -1: not measured
   double wait_p50_ms = 0, wait_p95_ms = 0, wait_p99_ms = 0, wait_max_ms = 0;  // NaN: not measured
   double use_p50_ms = 0, use_p99_ms = 0, query_p50_ms = 0, query_p99_ms = 0;
   uint32_t breaker = 0;

@@ -1,4 +1,4 @@
-// The byte layout of a segment, version 5. README.md beside this file lists the offsets; a test compares the two.
+// The byte layout of a segment, version 6. README.md beside this file lists the offsets; a test compares the two.
 //
 // A segment is written only by its owner and read by other processes with pread(). Every struct here has a fixed size
 // and fixed offsets (static_asserted below); a change of either requires a new kLayoutVersion. Cells that are written
@@ -24,7 +24,7 @@
 namespace tide::format {
 
 inline constexpr char kMagic[8] = {'T', 'I', 'D', 'E', 'P', 'O', 'O', 'L'};
-inline constexpr uint32_t kLayoutVersion = 5;
+inline constexpr uint32_t kLayoutVersion = 6;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{64} << 20;
 
 struct Region {
@@ -84,12 +84,13 @@ struct Vitals {
   Cell size_source;       // SizeSource
   Cell burst_until_mono;  // 0: not bursting
   Cell generation;
-  Cell health;            // 0..100, or ~0: not measured
-  Cell slots_used;        // (*) slots from this index on were never used
-  Cell lease_timeout_ns;  // 0: leases are never overdue
-  Cell memory_bytes;      // ~0: not measured
-  Cell wal_bytes;         // 0: not measured; else one more than the bytes
-  Cell memory_reserved[2];
+  Cell health;               // 0..100, or ~0: not measured
+  Cell slots_used;           // (*) slots from this index on were never used
+  Cell lease_timeout_ns;     // 0: leases are never overdue
+  Cell memory_bytes;         // ~0: not measured
+  Cell wal_bytes;            // 0: not measured; else one more than the bytes
+  Cell server_sessions;      // all clients' sessions at the server; 0: not measured; else one more than the number
+  Cell server_sessions_max;  // 0: not measured; else one more than the number
   CellOf<double> wait_p50_ms, wait_p95_ms, wait_p99_ms, wait_max_ms;  // of the last minute
   CellOf<double> use_p50_ms, use_p99_ms, query_p50_ms, query_p99_ms;
   Cell breaker;             // BreakerState
@@ -199,6 +200,16 @@ struct CacheStats {
   Cell bytes;
   Cell reserved[filler(2 + kCacheCounters)];
 };
+
+// The webhook. Written by its thread and by whoever gives it an alert, in turn; protected by `seq`.
+struct NotifyStats {
+  Cell seq;
+  TIDE_NOTIFY_COUNTERS(TIDE_CELL)
+  Cell queued;     // notifications that wait to be sent
+  Cell sent_wall;  // last success; 0: none yet
+  FixedText<208> last_error;
+};
+static_assert(sizeof(NotifyStats) == 256);
 #undef TIDE_CELL
 
 // The counters at the last reset_stats(), which readers subtract; written by the keeper, protected by `seq`.
@@ -221,6 +232,7 @@ inline void add_counters(CounterSums& sums, const Slot& from) { TIDE_LEASE_COUNT
 inline void add_counters(CounterSums& sums, const SlotStats& from) { TIDE_SLOT_COUNTERS(TIDE_ADD) }
 inline void add_counters(CounterSums& sums, const CacheStats& from) { TIDE_CACHE_COUNTERS(TIDE_ADD) }
 inline void add_counters(CounterSums& sums, const Tallies& from) { TIDE_TALLY_COUNTERS(TIDE_ADD) }
+inline void add_counters(CounterSums& sums, const NotifyStats& from) { TIDE_NOTIFY_COUNTERS(TIDE_ADD) }
 #undef TIDE_ADD
 
 // Written under the wait queue's mutex, protected by `seq`. ticket 0: free.
@@ -250,8 +262,23 @@ struct HistoryRecord {
   double predicted_in_use;  // NaN: no forecast
   int32_t health;           // -1: not measured
   uint32_t reserved;
+  uint8_t instance_id[16];  // that measured it: a pool takes over the history of its predecessor
+  uint64_t queries;
+  uint64_t query_errors;
+  uint64_t faults;  // query errors that count for health
+  double query_ms;
+  double query_p99_ms;  // NaN: there was none
+  uint64_t connects;
+  uint64_t connect_failures;
+  uint64_t query_cache_hits;
+  uint64_t query_cache_misses;
+  uint64_t result_bytes;
+  double wait_ms;         // of leases and of requests that failed
+  double replica_lag_ms;  // NaN: not measured, or not a replica
+  uint64_t waited;        // leases whose callers had to wait
+  uint64_t reserved2;
 };
-static_assert(sizeof(HistoryRecord) == 96);
+static_assert(sizeof(HistoryRecord) == 224);
 
 struct JournalRecord {
   Cell stamp;
@@ -305,9 +332,25 @@ struct DigestRecord {
   Cell wait_ns;  // total
   Cell first_wall_ns, last_wall_ns;
   HistogramCells duration;
-  FixedText<496> query;  // without literals
+  Cell repeats_max;      // most executions within one lease
+  Cell repeated_leases;  // leases that executed it very often, see pool/query_log.hpp
+  FixedText<480> query;  // without literals
 };
 static_assert(sizeof(DigestRecord) == 1024);
+
+// What leases of one tag hold, as sampled by the keeper once a second; protected by `seq`. samples 0: free.
+struct TagRecord {
+  Cell seq;
+  Cell samples;        // leases and waiting callers seen with this tag
+  Cell held_ns_total;  // a lease that is seen counts for the whole second
+  Cell waiting_ns_total;
+  Cell longest_ns;    // longest lease that was seen
+  Cell in_use;        // at last_wall_ns
+  Cell waiting;       // at last_wall_ns
+  Cell last_wall_ns;  // last sample that saw it
+  FixedText<64> tag;
+};
+static_assert(sizeof(TagRecord) == 128);
 
 // Written by whoever routes reads, protected by `seq`.
 struct TargetVitals {

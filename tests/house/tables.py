@@ -17,6 +17,7 @@ ROOMS = {
     "segment": ("base", "os", "model"),
     "brain": ("base", "model", "policy"),
     "reading": ("base", "os", "model", "segment"),
+    "render": ("base", "os", "model", "segment", "reading"),
     "pool": ("base", "os", "statement", "model", "policy", "segment", "brain"),
     "driver": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
     "service": ("base", "os", "statement", "model", "policy", "segment", "brain", "pool"),
@@ -32,6 +33,7 @@ ROOM_EXCEPTIONS = {
 OUTSIDE = {
     "c_api/src": tuple(ROOMS),
     "sqlite_extension": (),
+    "cli": (),
     "examples": (),
 }
 # Headers of databases, and the places that may include them.
@@ -39,7 +41,8 @@ FOREIGN_HEADERS = {
     r"sqlite3(ext)?\.h": ("core/driver/sqlite/", "sqlite_extension/", "tests/", "c_api/src/"),
     r"libpq-fe\.h": ("core/driver/libpq/", "pg_extension/query/", "pg_extension/worker/", "tests/"),
     r"postgres\.h": ("pg_extension/",),
-    r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "examples/", "languages/", "tests/"),
+    r"tidepool/.*": ("c_api/", "sqlite_extension/", "pg_extension/", "cli/", "examples/", "languages/",
+                       "tests/"),
     r"node_api\.h": ("languages/node/",),
 }
 
@@ -113,7 +116,7 @@ SYMBOLS = "c_api/symbols.golden"
 # Folders that must have a README.md.
 EXPLAINED = (
     "", "core", "core/base", "core/os", "core/statement", "core/control", "core/model", "core/policy", "core/segment",
-    "core/brain", "core/pool", "core/service", "core/driver", "core/reading",
+    "core/brain", "core/pool", "core/service", "core/driver", "core/reading", "core/render", "cli",
     "c_api", "sqlite_extension", "pg_extension", "pg_extension/query", "pg_extension/worker", "examples", "languages",
     "languages/python", "languages/node", "languages/go", "tests",
 )

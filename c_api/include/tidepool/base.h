@@ -134,7 +134,7 @@ TIDE_API const char* tide_status_name(tide_status status);
 TIDE_API const char* tide_version(void);
 
 /**
- * Free a buffer that a function of this library allocated for the caller. No function of version 0.1 returns one.
+ * Free a buffer that a function of this library allocated for the caller: those of tide_export().
  *
  * @param memory  NULL does nothing
  */

@@ -13,6 +13,7 @@
 #include <tidepool/cancel.h>
 #include <tidepool/control.h>
 #include <tidepool/driver.h>
+#include <tidepool/export.h>
 #include <tidepool/listen.h>
 #include <tidepool/loop.h>
 #include <tidepool/observe.h>
