@@ -24,7 +24,8 @@ constexpr Column kHistoryColumns[] = {
     {"use_ms", real, "ms", "Total time the leases that ended in the interval were held."},
     {"predicted_in_use", real, "connections", "Leased connections, as forecast; null without a forecast."},
     {"health", integer, "", "Health from 0 (worst) to 100 (best); null before the first check."},
-    {"measured_by", text, "", "The instance that measured it: a pool takes over the history of earlier instances."},
+    {"measured_by", text, "", "The instance that measured it: a pool takes over the history of earlier ones.",
+     open},
     {"queries", integer, "queries", "Queries that ended in the interval."},
     {"query_errors", integer, "queries", "Queries that failed in the interval."},
     {"faults", integer, "queries", "Failed queries that count for health and alerts."},
@@ -38,8 +39,9 @@ constexpr Column kHistoryColumns[] = {
     {"wait_ms", real, "ms", "Total wait of leases, and of requests that failed."},
     {"waited", integer, "leases", "Leases whose callers had to wait."},
     {"replica_lag_ms", real, "ms", "Highest lag of the replica; null if unknown, or not a replica."},
-    {"covers_ms", real, "ms", "The time in which this was measured; rates are relative to it. More than resolution_ms if the "
-                              "process was held up, less at the begin and end of an instance."},
+    {"covers_ms", real, "ms",
+     "The time in which this was measured, to which rates are relative: longer than resolution_ms if the process was held "
+     "up, shorter at the begin and the end of an instance."},
 };
 
 void add_intervals(const Attachment& segment, int64_t, std::vector<Row>& out) {
